@@ -1,0 +1,4 @@
+/** The Millrace broker process: configuration, listeners, worker pool, metrics, signals.
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,4 @@
+/** The admin SDK for Kafka-compatible brokers.
+ * @packageDocumentation
+ */
+export {};

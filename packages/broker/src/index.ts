@@ -1,0 +1,4 @@
+/** The broker's core: request handlers, replica manager, group coordinator, controller.
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,4 @@
+/** A connection to a Kafka cluster: bootstrap, metadata, routing, retry.
+ * @packageDocumentation
+ */
+export {};

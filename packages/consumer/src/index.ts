@@ -1,0 +1,4 @@
+/** The consumer SDK for Kafka-compatible brokers.
+ * @packageDocumentation
+ */
+export {};

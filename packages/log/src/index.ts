@@ -1,0 +1,4 @@
+/** A partition's log: segments, indexes, recovery, retention, producer state.
+ * @packageDocumentation
+ */
+export {};

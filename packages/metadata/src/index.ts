@@ -1,0 +1,4 @@
+/** The metadata store: a ZooKeeper-shaped port and its embedded engine.
+ * @packageDocumentation
+ */
+export {};

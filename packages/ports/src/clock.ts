@@ -1,0 +1,28 @@
+/** A pending timer; `cancel` is idempotent and does nothing once the timer has fired. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time as the core sees it. Nothing in `log`, `metadata` or `broker` reads time by another way. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since the Unix epoch; what record timestamps and retention use. */
+  now(): number;
+  /** Milliseconds that never go backwards; what timeouts and measurements use. Fractions are kept. */
+  monotonic(): number;
+  /** Calls `run` once, `delayMs` from now. A pending timer does not keep the process alive. */
+  schedule(delayMs: number, run: () => void): Timer;
+}
+
+/** The longest delay that a Node timer takes; longer ones are cut to it. About 24.8 days. */
+const NODE_TIMER_DELAY_MS_MAX = 2 ** 31 - 1;
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule(delayMs, run) {
+    const handle = setTimeout(run, Math.min(Math.max(delayMs, 0), NODE_TIMER_DELAY_MS_MAX));
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};

@@ -1,0 +1,8 @@
+/**
+ * Clock, randomness and disk as ports, with their real and simulated forms.
+ * @packageDocumentation
+ */
+export { type Clock, systemClock, type Timer } from './clock.ts';
+export type { Disk, DiskFile } from './disk.ts';
+export { ManualClock } from './manual-clock.ts';
+export { type Random, seededRandom, systemRandom } from './random.ts';

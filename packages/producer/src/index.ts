@@ -1,0 +1,4 @@
+/** The producer SDK for Kafka-compatible brokers.
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,4 @@
+/** Kafka record batches: build, read, validate, compress.
+ * @packageDocumentation
+ */
+export {};

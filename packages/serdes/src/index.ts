@@ -1,0 +1,4 @@
+/** Serialisers and deserialisers: string, JSON, MessagePack and more.
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,4 @@
+/** A Kafka-compatible broker in process, for tests.
+ * @packageDocumentation
+ */
+export {};
