@@ -1,4 +1,9 @@
-/** Serialisers and deserialisers: string, JSON, MessagePack and more.
+/**
+ * Serialisers and deserialisers: string, JSON, MessagePack, bytes and Java's fixed-width numbers.
  * @packageDocumentation
  */
-export {};
+export { bigint64Serde, bytesSerde, float64Serde, int32Serde, int64Serde } from './binary.ts';
+export { SerdeError, type SerdeErrorCode } from './errors.ts';
+export { messagePackSerde } from './msgpack.ts';
+export type { Deserializer, RecordPart, Serde, Serializer } from './serde.ts';
+export { jsonSerde, stringSerde } from './text.ts';
