@@ -1,4 +1,50 @@
-/** Kafka record batches: build, read, validate, compress.
+/**
+ * Kafka record batches: build, read, validate, compress.
  * @packageDocumentation
  */
-export {};
+export { BatchFault, type BatchLimits, checkBatch, splitBatches } from './batch-check.ts';
+export {
+  addToSequence,
+  attributesOf,
+  BATCH_HEADER_BYTES,
+  BATCH_LENGTH_OVERHEAD_BYTES,
+  BATCH_MAGIC,
+  BATCH_PREFIX_BYTES,
+  BatchOffsets,
+  batchAttributes,
+  batchBaseOffset,
+  batchBaseSequence,
+  batchBaseTimestamp,
+  batchCompression,
+  batchCrc,
+  batchHasDeleteHorizon,
+  batchIsControl,
+  batchIsTransactional,
+  batchLastOffset,
+  batchLastOffsetDelta,
+  batchLastSequence,
+  batchLeaderEpoch,
+  batchMagic,
+  batchMaxTimestamp,
+  batchProducerEpoch,
+  batchProducerId,
+  batchRecordCount,
+  batchSizeBytes,
+  batchTimestampType,
+  Compression,
+  computeBatchCrc,
+  NO_LEADER_EPOCH,
+  NO_PRODUCER_EPOCH,
+  NO_PRODUCER_ID,
+  NO_SEQUENCE,
+  NO_TIMESTAMP,
+  refreshBatchCrc,
+  setBatchBaseOffset,
+  setBatchLeaderEpoch,
+  setBatchLogAppendTime,
+  setBatchMaxTimestamp,
+  setBatchProducer,
+  TimestampType,
+} from './batch-header.ts';
+export { crc32c } from './crc32c.ts';
+export { isSafeInt64At, readInt64, writeInt64 } from './int64.ts';
