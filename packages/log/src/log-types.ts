@@ -1,0 +1,110 @@
+/** Who appends: decides what is checked. */
+export type AppendOrigin =
+  /** A producer: everything is checked, offsets are assigned. */
+  | 'client'
+  /** A coordinator of this broker: offsets are assigned; control batches may be written; sequences are not checked. */
+  | 'coordinator'
+  /** A follower storing what it fetched: offsets and epochs stay as the leader wrote them. */
+  | 'replica';
+
+/** What goes with an append. */
+export interface AppendOptions {
+  /** The epoch of this broker's leadership; written into each batch. Ignored for `replica`. */
+  readonly leaderEpoch: number;
+  readonly origin: AppendOrigin;
+}
+
+/** A record that a batch was refused for (Produce response v8 and up). */
+export interface RecordError {
+  /** Which record of the append, from 0. */
+  readonly batchIndex: number;
+  readonly message: string;
+}
+
+/** How an append ended. Refusals are values with Kafka's error code; nothing of a refused append is kept. */
+export interface AppendResult {
+  /** 0 when the batches are kept (or were already: a duplicate of an idempotent producer). */
+  readonly errorCode: number;
+  /** Offset of the first record; of the original for a duplicate; -1 when refused. */
+  readonly baseOffset: number;
+  /** Offset of the last record; -1 when refused. */
+  readonly lastOffset: number;
+  /** The broker's time for topics with LogAppendTime; -1 with CreateTime. */
+  readonly logAppendTimeMs: number;
+  readonly logStartOffset: number;
+  readonly errorMessage?: string;
+  readonly recordErrors?: readonly RecordError[];
+}
+
+/** How far a read may go. */
+export type ReadIsolation =
+  /** All that has been written here; for followers. */
+  | 'logEnd'
+  /** Up to the high watermark; for consumers. */
+  | 'highWatermark'
+  /** Up to the last stable offset; for consumers with read_committed. */
+  | 'committed';
+
+export interface ReadOptions {
+  readonly isolation: ReadIsolation;
+  /** Gives the first batch even when it alone is larger than `bytesMax`, so that a reader always gets on. */
+  readonly minOneBatch: boolean;
+}
+
+/** A transaction that was aborted and whose records lie in what was read (Fetch response, KIP-98). */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+/** What a read gave. */
+export interface ReadResult {
+  /** 0, OFFSET_OUT_OF_RANGE (1), CORRUPT_MESSAGE (2) or KAFKA_STORAGE_ERROR (56). */
+  readonly errorCode: number;
+  /** Whole batches, in order; the first may begin below the offset asked for. Views: do not write into them. */
+  readonly chunks: readonly Buffer[];
+  readonly sizeBytes: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  /** For `committed` reads: ordered by first offset. Empty otherwise. */
+  readonly abortedTransactions: readonly AbortedTransaction[];
+}
+
+/** Where a timestamp lookup ended. */
+export interface TimestampOffset {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+/** The answer to OffsetForLeaderEpoch: the largest epoch that is not above the one asked for, and where it ended. */
+export interface EpochEndOffset {
+  /** -1 when the log knows no such epoch. */
+  readonly leaderEpoch: number;
+  /** The first offset after that epoch; -1 when the log knows no such epoch. */
+  readonly endOffset: number;
+}
+
+/** What DescribeProducers tells of one producer. */
+export interface ProducerDescription {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestamp: number;
+  readonly coordinatorEpoch: number;
+  /** -1 without an open transaction. */
+  readonly currentTxnStartOffset: number;
+}
+
+/** Where a log stands. `failed` is final until the broker starts anew. */
+export type LogState = 'online' | 'truncating' | 'failed' | 'closed';
+
+/**
+ * Turns a batch into one of another codec. The same offsets, timestamps and records come out. A promise may be given, so
+ * that a pool can do it; appends keep their order meanwhile.
+ */
+export type Recompressor = (
+  batch: Buffer,
+  target: { readonly compression: number; readonly level?: number; readonly bytesMax: number },
+) => Buffer | Promise<Buffer>;

@@ -1,0 +1,258 @@
+import type { Disk, DiskFile } from './disk.ts';
+import { MemoryFolders } from './memory-folders.ts';
+import type { MemoryInode } from './memory-inode.ts';
+import type { Random } from './random.ts';
+import { systemError } from './system-error.ts';
+
+/** One call on a {@link MemoryDisk}, as its fault hook sees it. */
+export interface DiskCall {
+  readonly kind:
+    | 'open'
+    | 'read'
+    | 'write'
+    | 'sync'
+    | 'truncate'
+    | 'readFile'
+    | 'replaceFile'
+    | 'list'
+    | 'makeFolder'
+    | 'remove'
+    | 'removeFolder'
+    | 'rename'
+    | 'syncFolder'
+    | 'stat'
+    | 'lock';
+  readonly path: string;
+  /** Bytes read or written; 0 for other calls. */
+  readonly sizeBytes: number;
+}
+
+/** What a fault hook answers: undefined lets the call through, an error fails it, a promise delays it. */
+export type DiskFault = (call: DiskCall) => Error | undefined | Promise<Error | undefined>;
+
+/** What a crash leaves of that which was not synced. */
+export type CrashKeeps =
+  /** All of it: the process died, the machine went on (`kill -9`). */
+  | 'all'
+  /** None of it: power was lost before anything was written back. */
+  | 'none'
+  /** Some of it: power was lost; any of the unsynced writes may be there, whole, torn or not at all, in any combination. */
+  | Random;
+
+/**
+ * A file system in memory that knows what is durable and what is not yet, for tests and simulation.
+ *
+ * Writes become durable by a sync of their file, names (creations, renames, removals) by a sync of their folder; a
+ * {@link crash} loses what is not. Faults come from {@link fault}; {@link capacityBytes} makes it full. Calls take effect
+ * when they are made and their promises resolve in order.
+ */
+export class MemoryDisk implements Disk {
+  /** Asked before every call. Change it at any time. */
+  fault: DiskFault | undefined;
+  /** Writes that would make the content of all files larger than this fail with ENOSPC. */
+  capacityBytes: number = Number.POSITIVE_INFINITY;
+  #folders = new MemoryFolders();
+  #locks = new Set<string>();
+  /** Open files of an earlier life are dead. */
+  #life = 0;
+  #openCount = 0;
+
+  /** How many files are open. */
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  /** Bytes in all files, as a reader sees them now. */
+  get usedBytes(): number {
+    return this.#folders.usedBytes();
+  }
+
+  /** The process dies (`all`) or the machine does: every open file and lock is gone, and so is what `keeps` does not keep. */
+  crash(keeps: CrashKeeps): void {
+    this.#life++;
+    this.#openCount = 0;
+    this.#locks.clear();
+    if (keeps !== 'all') this.#folders.crash(keeps === 'none' ? undefined : keeps);
+  }
+
+  /** Flips one bit of a file, durably, as a bad sector might. */
+  flipBit(path: string, position: number, bit: number): void {
+    this.#folders.file(path).flipBit(position, bit);
+  }
+
+  async open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
+    await this.#ask('open', path);
+    const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
+    const life = this.#life;
+    this.#openCount++;
+    return new MemoryFile(inode, path, options.readOnly === true, {
+      ask: async (kind, sizeBytes) => {
+        this.#assertAlive(life, path);
+        await this.#ask(kind, path, sizeBytes);
+        this.#assertAlive(life, path);
+      },
+      assertRoomFor: (growthBytes) => this.#assertRoomFor(growthBytes, path),
+      closed: () => {
+        if (life === this.#life) this.#openCount--;
+      },
+    });
+  }
+
+  async readFile(path: string): Promise<Buffer> {
+    await this.#ask('readFile', path);
+    return Buffer.from(this.#folders.file(path).content());
+  }
+
+  async replaceFile(path: string, content: Uint8Array): Promise<void> {
+    await this.#ask('replaceFile', path, content.length);
+    const temporary = `${path}.tmp`;
+    const inode = this.#folders.fileOrNew(temporary);
+    inode.truncate(0);
+    this.#assertRoomFor(content.length, path);
+    inode.write(0, [content]);
+    inode.sync();
+    this.#folders.rename(temporary, path);
+    this.#folders.sync(parentOf(path));
+  }
+
+  async list(folder: string): Promise<string[]> {
+    await this.#ask('list', folder);
+    return this.#folders.list(folder);
+  }
+
+  async makeFolder(folder: string): Promise<void> {
+    await this.#ask('makeFolder', folder);
+    this.#folders.makeFolder(folder);
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#ask('remove', path);
+    this.#folders.remove(path);
+  }
+
+  async removeFolder(folder: string): Promise<void> {
+    await this.#ask('removeFolder', folder);
+    this.#folders.remove(folder);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#ask('rename', from);
+    this.#folders.rename(from, to);
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    await this.#ask('syncFolder', folder);
+    this.#folders.sync(folder);
+  }
+
+  async stat(path: string): Promise<{ sizeBytes: number; modifiedMs: number } | undefined> {
+    await this.#ask('stat', path);
+    const sizeBytes = this.#folders.sizeOf(path);
+    return sizeBytes === undefined ? undefined : { sizeBytes, modifiedMs: 0 };
+  }
+
+  async lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
+    await this.#ask('lock', path);
+    if (this.#locks.has(path)) return undefined;
+    this.#folders.fileOrNew(path);
+    this.#locks.add(path);
+    const life = this.#life;
+    return {
+      release: async () => {
+        if (life === this.#life) this.#locks.delete(path);
+      },
+    };
+  }
+
+  async #ask(kind: DiskCall['kind'], path: string, sizeBytes = 0): Promise<void> {
+    const life = this.#life;
+    const answer = this.fault?.({ kind, path, sizeBytes });
+    const error = answer instanceof Promise ? await answer : answer;
+    this.#assertAlive(life, path);
+    if (error !== undefined) throw error;
+  }
+
+  #assertAlive(life: number, path: string): void {
+    if (life !== this.#life) throw systemError('EIO', `the machine crashed while ${path} was in use`);
+  }
+
+  #assertRoomFor(growthBytes: number, path: string): void {
+    if (
+      growthBytes > 0 &&
+      this.capacityBytes !== Number.POSITIVE_INFINITY &&
+      this.usedBytes + growthBytes > this.capacityBytes
+    ) {
+      throw systemError('ENOSPC', `no space left on device, write '${path}'`);
+    }
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+interface FileHost {
+  ask(kind: DiskCall['kind'], sizeBytes: number): Promise<void>;
+  assertRoomFor(growthBytes: number): void;
+  closed(): void;
+}
+
+class MemoryFile implements DiskFile {
+  readonly #inode: MemoryInode;
+  readonly #path: string;
+  readonly #readOnly: boolean;
+  readonly #host: FileHost;
+  #open = true;
+
+  constructor(inode: MemoryInode, path: string, readOnly: boolean, host: FileHost) {
+    this.#inode = inode;
+    this.#path = path;
+    this.#readOnly = readOnly;
+    this.#host = host;
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    await this.#call('read', length);
+    return Buffer.from(this.#inode.content().subarray(position, position + length));
+  }
+
+  async write(position: number, chunks: readonly Uint8Array[], options: { sync: boolean }): Promise<void> {
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    await this.#call('write', length);
+    this.#assertWritable();
+    this.#host.assertRoomFor(position + length - this.#inode.sizeBytes);
+    this.#inode.write(position, chunks);
+    if (options.sync) await this.sync();
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    await this.#call('truncate', 0);
+    this.#assertWritable();
+    this.#inode.truncate(sizeBytes);
+  }
+
+  async sync(): Promise<void> {
+    await this.#call('sync', 0);
+    this.#inode.sync();
+  }
+
+  async size(): Promise<number> {
+    await this.#call('stat', 0);
+    return this.#inode.sizeBytes;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) throw systemError('EBADF', `close '${this.#path}'`);
+    this.#open = false;
+    this.#host.closed();
+  }
+
+  async #call(kind: DiskCall['kind'], sizeBytes: number): Promise<void> {
+    if (!this.#open) throw systemError('EBADF', `${kind} '${this.#path}'`);
+    await this.#host.ask(kind, sizeBytes);
+  }
+
+  #assertWritable(): void {
+    if (this.#readOnly) throw systemError('EBADF', `write '${this.#path}', which is open for reading only`);
+  }
+}
