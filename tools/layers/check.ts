@@ -1,0 +1,171 @@
+/** Holds sources and package manifests against the rules. Pure: what it judges is handed in, so tests can hand in wrong code. */
+import { posix } from 'node:path';
+import ts from '@typescript/typescript6';
+import { type Finding, lineOf, moduleReferences, parse, type SourceFile } from '../source/index.ts';
+import { type Room, roofExceptions, roofs, rooms, type WorldRule, worldRules } from './rules.ts';
+
+/** A `package.json` of the workspace, as far as the check reads it. */
+export interface Manifest {
+  readonly path: string;
+  readonly name: string;
+  readonly dependencies: readonly string[];
+}
+
+const DOORS = new Set(['', '/internal', '/package.json']);
+
+/** All rooms a room may import: its own list, and what those may import in turn. */
+export function reach(name: string, seen: Set<string> = new Set()): Set<string> {
+  for (const next of rooms[name]?.imports ?? []) {
+    if (!seen.has(next)) {
+      seen.add(next);
+      reach(next, seen);
+    }
+  }
+  return seen;
+}
+
+export function checkLayers(sources: readonly SourceFile[], manifests: readonly Manifest[]): Finding[] {
+  return [...manifests.flatMap(checkManifest), ...sources.flatMap(checkSource)];
+}
+
+function checkManifest(manifest: Manifest): Finding[] {
+  const room = rooms[manifest.name];
+  if (room === undefined) {
+    return [];
+  }
+  const allowed = reach(manifest.name);
+  return manifest.dependencies
+    .filter((name) => isRoom(name) && !allowed.has(name))
+    .map((name) => ({
+      path: manifest.path,
+      line: 1,
+      message: `${manifest.name} depends on ${name}, which is not below it: ${room.why}`,
+    }));
+}
+
+function checkSource(file: SourceFile): Finding[] {
+  const tree = parse(file);
+  const home = Object.entries(rooms).find(([, room]) => file.path.startsWith(`${room.folder}/`));
+  const findings: Finding[] = [];
+  const add = (line: number, message: string): void => {
+    findings.push({ path: file.path, line, message });
+  };
+  for (const { specifier, line } of moduleReferences(tree)) {
+    const message = specifier.startsWith('.')
+      ? judgeRelative(file.path, specifier, home?.[1])
+      : judgePackage(specifier, home);
+    if (message !== undefined) {
+      add(line, message);
+    }
+  }
+  if (!isTest(file.path)) {
+    for (const rule of worldRules) {
+      if (rule.folders.some((folder) => file.path.startsWith(folder))) {
+        for (const { uses, line } of worldUses(tree, rule)) {
+          if (!rule.exceptions.some((exception) => exception.path === file.path && exception.uses === uses)) {
+            add(line, `${uses}: ${rule.name}: ${rule.why}`);
+          }
+        }
+      }
+    }
+  }
+  return findings;
+}
+
+/** A relative import stays inside its package; the roofs' exceptions say which may leave. */
+function judgeRelative(path: string, specifier: string, room: Room | undefined): string | undefined {
+  const target = posix.join(posix.dirname(path), specifier);
+  const home = room?.folder ?? topFolder(path);
+  if (target === home || target.startsWith(`${home}/`)) {
+    return undefined;
+  }
+  if (roofExceptions.some((exception) => matches(path, exception.from) && target.startsWith(exception.to))) {
+    return undefined;
+  }
+  for (const [roof, why] of Object.entries(roofs)) {
+    if (target.startsWith(roof)) {
+      return `imports ${specifier} from ${roof}: ${why}`;
+    }
+  }
+  return `${specifier} leaves ${home}: a package is entered by its name, through its two doors`;
+}
+
+function judgePackage(specifier: string, home: [string, Room] | undefined): string | undefined {
+  const name = Object.keys(rooms).find((room) => specifier === room || specifier.startsWith(`${room}/`));
+  if (name === undefined) {
+    return undefined;
+  }
+  if (!DOORS.has(specifier.slice(name.length))) {
+    return `${specifier} is a deep import: a package has two doors, its index and its internal`;
+  }
+  if (home === undefined) {
+    return undefined;
+  }
+  if (name === home[0]) {
+    return `${specifier} is this package itself: import the file`;
+  }
+  // A test may look at a room from outside, but never from under a roof it must not know.
+  if (!reach(home[0]).has(name)) {
+    return `${home[0]} imports ${name}, which is not below it: ${home[1].why}`;
+  }
+  return undefined;
+}
+
+/** The modules and globals of a rule that a file uses. */
+function worldUses(tree: ts.SourceFile, rule: WorldRule): { uses: string; line: number }[] {
+  const found: { uses: string; line: number }[] = [];
+  for (const { specifier, line } of moduleReferences(tree)) {
+    const bare = specifier.startsWith('node:') ? specifier : `node:${specifier}`;
+    const module = rule.modules.find(
+      (name) => [specifier, bare].includes(name) || [specifier, bare].some((spelled) => spelled.startsWith(`${name}/`)),
+    );
+    if (module !== undefined) {
+      found.push({ uses: module, line });
+    }
+  }
+  const visit = (node: ts.Node): void => {
+    const uses = globalNamed(tree, node);
+    if (uses !== undefined && rule.globals.includes(uses)) {
+      found.push({ uses, line: lineOf(tree, node) });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return found;
+}
+
+/** The dotted name a node stands for, when it may be a global: `Date.now`, `setTimeout`, `new Date()`. */
+function globalNamed(tree: ts.SourceFile, node: ts.Node): string | undefined {
+  if (ts.isNewExpression(node) && node.expression.getText(tree) === 'Date' && (node.arguments?.length ?? 0) === 0) {
+    return 'new Date()';
+  }
+  if (ts.isPropertyAccessExpression(node)) {
+    return node.getText(tree).replace(/^globalThis\./, '');
+  }
+  if (!ts.isIdentifier(node)) {
+    return undefined;
+  }
+  const parent = node.parent;
+  // A member of an object, or a declaration of the same name, is not the global.
+  const isMember = ts.isPropertyAccessExpression(parent) && parent.name === node;
+  const isDeclared =
+    (ts.isPropertyAssignment(parent) || ts.isMethodDeclaration(parent) || ts.isPropertySignature(parent)) &&
+    parent.name === node;
+  return isMember || isDeclared ? undefined : node.text;
+}
+
+function isRoom(name: string): boolean {
+  return name in rooms || name.startsWith('@millrace/');
+}
+
+function isTest(path: string): boolean {
+  return /\.(test|bench)\.ts$/.test(path) || path.includes('/fixtures/');
+}
+
+function topFolder(path: string): string {
+  return path.includes('/') ? path.slice(0, path.indexOf('/')) : '.';
+}
+
+function matches(path: string, pattern: string): boolean {
+  return pattern.startsWith('*') ? path.endsWith(pattern.slice(1)) : path.startsWith(pattern);
+}

@@ -1,0 +1,116 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../source/index.ts';
+import { checkLayers } from './check.ts';
+import { rooms, worldRules } from './rules.ts';
+
+function findings(path: string, text: string): string[] {
+  return checkLayers([{ path, text }], []).map((finding) => `${finding.line} ${finding.message}`);
+}
+
+describe('the layering check', () => {
+  it('lets a room import what is below it, near or far', () => {
+    expect(findings('packages/broker/src/x.ts', "import { crc32c } from '@millrace/records';")).toEqual([]);
+    expect(findings('packages/broker/src/x.ts', "import { Produce } from '@millrace/protocol';")).toEqual([]);
+    expect(findings('packages/broker/src/x.ts', "import { Log } from '@millrace/log/internal';")).toEqual([]);
+  });
+
+  it.each([
+    ['a client SDK in the broker', 'packages/broker/src/x.ts', "import { C } from '@millrace/client';"],
+    ['a sibling SDK', 'packages/producer/src/x.ts', "import type { C } from '@millrace/consumer';"],
+    ['sockets in the log', 'packages/log/src/x.ts', "export * from '@millrace/network';"],
+    ['an upward dynamic import', 'packages/records/src/x.ts', "const m = await import('@millrace/log');"],
+    ['an upward import type', 'packages/records/src/x.ts', "type L = import('@millrace/log').PartitionLog;"],
+    ['an application in a package', 'packages/broker/src/x.ts', "import { run } from '@millrace/broker-app';"],
+    ['an upward import in a test', 'packages/log/src/x.test.ts', "import { B } from '@millrace/broker';"],
+  ])('refuses %s', (_, path, text) => {
+    expect(findings(path, text)).toEqual([expect.stringMatching(/^1 .*not below it: /)]);
+  });
+
+  it('refuses an upward dependency in a manifest, though no source uses it', () => {
+    const manifest = {
+      path: 'packages/log/package.json',
+      name: '@millrace/log',
+      dependencies: ['@millrace/network', '@millrace/ports', 'left-pad'],
+    };
+    expect(checkLayers([], [manifest])).toEqual([
+      {
+        path: 'packages/log/package.json',
+        line: 1,
+        message: expect.stringContaining('@millrace/log depends on @millrace/network'),
+      },
+    ]);
+  });
+
+  it('refuses deep imports past the two doors', () => {
+    expect(findings('packages/log/src/x.ts', "import { a } from '@millrace/records/src/batch.ts';")).toEqual([
+      expect.stringContaining('is a deep import'),
+    ]);
+    expect(findings('tools/x/y.ts', "import { a } from '@millrace/records/dist/index.js';")).toEqual([
+      expect.stringContaining('is a deep import'),
+    ]);
+  });
+
+  it('refuses a package that imports itself by name', () => {
+    expect(findings('packages/log/src/x.ts', "import { a } from '@millrace/log';")).toEqual([
+      expect.stringContaining('is this package itself'),
+    ]);
+  });
+
+  it('refuses relative imports that leave the package', () => {
+    expect(findings('packages/log/src/x.ts', "import { a } from '../../records/src/crc.ts';")).toEqual([
+      expect.stringContaining('leaves packages/log'),
+    ]);
+    expect(findings('packages/log/src/x.ts', "import { a } from '../../../tools/source/index.ts';")).toEqual([
+      expect.stringContaining('from tools/'),
+    ]);
+    expect(findings('packages/log/tsup.config.ts', "import { library } from '../../tools/build/tsup.ts';")).toEqual([]);
+  });
+
+  it.each([
+    "import { open } from 'node:fs/promises';",
+    "import fs from 'fs';",
+    "import { createServer } from 'node:net';",
+    "import { Worker } from 'node:worker_threads';",
+    'const t = Date.now();',
+    'const t = new Date();',
+    'const r = Math.random();',
+    'setTimeout(() => {}, 1);',
+    'globalThis.setInterval(f, 1);',
+    'const timer = setImmediate;',
+    'const ms = performance.now();',
+  ])('refuses the world in the core: %s', (text) => {
+    for (const room of ['log', 'metadata', 'broker']) {
+      expect(findings(`packages/${room}/src/x.ts`, text), room).toEqual([
+        expect.stringContaining('the core never touches the world'),
+      ]);
+      expect(findings(`packages/${room}/src/x.test.ts`, text), room).toEqual([]);
+    }
+  });
+
+  it('does not take comments, strings, members or arguments for the world', () => {
+    const text = [
+      '// Date.now() and setTimeout are for the edge.',
+      "const words = 'Math.random()';",
+      'clock.setTimeout(f);',
+      'const when = new Date(timestamp);',
+      'const port = { setTimeout: f };',
+    ].join('\n');
+    expect(findings('packages/log/src/x.ts', text)).toEqual([]);
+  });
+
+  it('gives a reason with every rule', () => {
+    for (const rule of [...Object.values(rooms), ...worldRules]) {
+      expect(rule.why.length).toBeGreaterThan(20);
+    }
+  });
+
+  it('knows every package of the workspace by name and folder', () => {
+    for (const [name, room] of Object.entries(rooms)) {
+      const manifest = join(root, room.folder, 'package.json');
+      expect(existsSync(manifest), manifest).toBe(true);
+      expect(JSON.parse(readFileSync(manifest, 'utf8')).name).toBe(name);
+    }
+  });
+});

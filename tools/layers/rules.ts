@@ -1,0 +1,179 @@
+/**
+ * The map of ARCHITECTURE.md as data: which room may import which, what no room but one may touch, and why. The check
+ * prints the reason beside each finding, so whoever breaks a rule learns what it protects.
+ */
+
+/** A room: a workspace package with its folder. */
+export interface Room {
+  readonly folder: string;
+  /** The rooms it may import; what those may import, it may import too. */
+  readonly imports: readonly string[];
+  readonly why: string;
+}
+
+export const rooms: Readonly<Record<string, Room>> = {
+  '@millrace/ports': {
+    folder: 'packages/ports',
+    imports: [],
+    why: 'the ports say what the core needs of the world, so they depend on nobody',
+  },
+  '@millrace/protocol': {
+    folder: 'packages/protocol',
+    imports: [],
+    why: 'the codec is pure: bytes in, values out, usable by anybody',
+  },
+  '@millrace/records': {
+    folder: 'packages/records',
+    imports: ['@millrace/protocol'],
+    why: 'a record batch is a format; it knows no sockets and no files',
+  },
+  '@millrace/network': {
+    folder: 'packages/network',
+    imports: ['@millrace/ports', '@millrace/protocol'],
+    why: 'a connection carries frames; what is in them is for those above',
+  },
+  '@millrace/log': {
+    folder: 'packages/log',
+    imports: ['@millrace/ports', '@millrace/records'],
+    why: 'the log knows neither sockets nor request types',
+  },
+  '@millrace/workers': {
+    folder: 'packages/workers',
+    imports: ['@millrace/log', '@millrace/records', '@millrace/ports'],
+    why: 'the pool implements ports for the log; it knows nothing of brokers',
+  },
+  '@millrace/metadata': {
+    folder: 'packages/metadata',
+    imports: ['@millrace/ports'],
+    why: 'the metadata store is a tree with watches, whatever is kept in it',
+  },
+  '@millrace/broker': {
+    folder: 'packages/broker',
+    imports: ['@millrace/network', '@millrace/records', '@millrace/log', '@millrace/metadata', '@millrace/ports'],
+    why: 'the broker never stands on the client SDKs, or a change for users would change the server',
+  },
+  '@millrace/client': {
+    folder: 'packages/client',
+    imports: ['@millrace/network', '@millrace/ports', '@millrace/protocol'],
+    why: 'a client must work against any broker, so it may know none',
+  },
+  '@millrace/producer': {
+    folder: 'packages/producer',
+    imports: ['@millrace/client', '@millrace/records', '@millrace/serdes'],
+    why: 'producer, consumer and admin never import each other: a user installs only what he needs',
+  },
+  '@millrace/consumer': {
+    folder: 'packages/consumer',
+    imports: ['@millrace/client', '@millrace/records', '@millrace/serdes'],
+    why: 'producer, consumer and admin never import each other: a user installs only what he needs',
+  },
+  '@millrace/admin': {
+    folder: 'packages/admin',
+    imports: ['@millrace/client'],
+    why: 'producer, consumer and admin never import each other: a user installs only what he needs',
+  },
+  '@millrace/serdes': {
+    folder: 'packages/serdes',
+    imports: [],
+    why: 'serialisers are functions over bytes; the SDKs take them as arguments',
+  },
+  '@millrace/testing': {
+    folder: 'packages/testing',
+    imports: ['@millrace/broker', '@millrace/log', '@millrace/metadata'],
+    why: 'the broker for tests is the broker; any client may connect to it, so it brings none',
+  },
+  '@millrace/broker-app': {
+    folder: 'apps/broker',
+    imports: ['@millrace/broker', '@millrace/workers', '@millrace/metadata'],
+    why: 'the process puts the core together with the world; it speaks to no broker as a client',
+  },
+  millrace: {
+    folder: 'apps/cli',
+    imports: [
+      '@millrace/admin',
+      '@millrace/producer',
+      '@millrace/consumer',
+      '@millrace/serdes',
+      '@millrace/broker-app',
+    ],
+    why: 'the command line stands on everything, and nothing stands on it',
+  },
+};
+
+/** Folders that nothing outside them may import, each with the reason. */
+export const roofs: Readonly<Record<string, string>> = {
+  'apps/': 'an application is where the imports end; share code by moving it to a package',
+  'tools/': 'tools help to develop and are not shipped',
+  'bench/': 'benchmarks measure the packages; nothing may depend on them',
+};
+
+/** Imports across the roofs that are wanted, each with the reason. */
+export const roofExceptions: readonly { from: string; to: string; why: string }[] = [
+  { from: 'apps/cli/', to: 'apps/broker', why: '`millrace start` is the broker process' },
+  { from: 'tools/', to: 'apps/', why: 'tools run the real thing' },
+  { from: 'bench/', to: 'apps/', why: 'benches run the real thing' },
+  { from: 'bench/', to: 'tools/', why: 'benches start Apache Kafka with the launcher in tools/kafka' },
+  { from: '*/tsup.config.ts', to: 'tools/build', why: 'every package builds in one way' },
+];
+
+/** A rule about what a group of rooms may touch of the world. Test files are exempt: a test may stand outside. */
+export interface WorldRule {
+  readonly name: string;
+  readonly folders: readonly string[];
+  /** Module specifiers, exact; `node:fs` covers `node:fs/promises` too. */
+  readonly modules: readonly string[];
+  /** Dotted names as they stand in code, such as `Date.now`; `new Date()` means without arguments. */
+  readonly globals: readonly string[];
+  readonly why: string;
+  readonly exceptions: readonly { path: string; uses: string; why: string }[];
+}
+
+const files = ['node:fs', 'node:child_process', 'node:os'];
+const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2', 'node:dns'];
+const threads = ['node:worker_threads', 'node:cluster', 'piscina'];
+const timers = ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'];
+const clocks = ['Date.now', 'new Date()', 'performance.now', 'process.hrtime'];
+const randomness = ['Math.random', 'crypto.randomUUID', 'crypto.getRandomValues'];
+
+export const worldRules: readonly WorldRule[] = [
+  {
+    name: 'the core never touches the world',
+    folders: ['packages/log/src/', 'packages/metadata/src/', 'packages/broker/src/'],
+    modules: [...files, ...sockets, ...threads, 'node:timers', 'node:perf_hooks', 'node:process'],
+    globals: [...timers, ...clocks, ...randomness, 'process.env', 'process.on', 'process.exit'],
+    why: 'it takes Clock, Random and Disk from @millrace/ports, so that a broker can run on simulated ones from one seed',
+    exceptions: [],
+  },
+  {
+    name: 'codecs are pure',
+    folders: ['packages/protocol/src/', 'packages/records/src/', 'packages/serdes/src/'],
+    modules: [...files, ...sockets, ...threads, 'node:timers', 'node:perf_hooks'],
+    globals: [...timers, ...clocks, ...randomness],
+    why: 'the same bytes give the same values, wherever and whenever they are decoded',
+    exceptions: [],
+  },
+  {
+    name: 'only the workers know threads',
+    folders: ['packages/ports/src/', 'packages/network/src/', 'packages/client/src/', 'packages/producer/src/'],
+    modules: threads,
+    globals: [],
+    why: 'a library that starts threads of its own surprises its users',
+    exceptions: [],
+  },
+  {
+    name: 'only the connection opens sockets',
+    folders: ['packages/client/src/', 'packages/producer/src/', 'packages/consumer/src/', 'packages/admin/src/'],
+    modules: [...sockets, ...files],
+    globals: [],
+    why: 'TLS, SASL, bounds and late answers are handled once, in packages/network',
+    exceptions: [],
+  },
+  {
+    name: 'one room per engine',
+    folders: ['packages/', 'apps/'],
+    modules: ['lmdb'],
+    globals: [],
+    why: 'the embedded metadata engine is behind its port',
+    exceptions: [],
+  },
+];
