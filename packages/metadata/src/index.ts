@@ -1,4 +1,23 @@
-/** The metadata store: a ZooKeeper-shaped port and its embedded engine.
+/**
+ * The metadata store: a ZooKeeper-shaped port and its embedded engines.
  * @packageDocumentation
  */
-export {};
+export { isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
+export { type FolderLocker, type LmdbMetadataOptions, LmdbMetadataStore } from './lmdb-store.ts';
+export { MemoryMetadataStore } from './memory-store.ts';
+export {
+  type CreateOptions,
+  METADATA_BYTES_MAX,
+  METADATA_PATH_BYTES_MAX,
+  type MetadataStore,
+  type NodeContent,
+  type NodeStat,
+  type Operation,
+  type OperationResult,
+  type ReadOptions,
+  type SessionState,
+  type Version,
+  type WatchEvent,
+  type Watcher,
+} from './store.ts';
+export { TreeMetadataStore } from './tree-store.ts';

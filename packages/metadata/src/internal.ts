@@ -1,4 +1,5 @@
-/** What sibling packages need of this one beside its public door.
+/**
+ * What holds an engine of the metadata store against the port: the conformance suite.
  * @packageDocumentation
  */
-export {};
+export { type ConformanceCase, type ConformanceSubject, conformanceCases } from './conformance.ts';

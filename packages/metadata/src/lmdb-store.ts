@@ -1,0 +1,187 @@
+import { type Clock, systemClock } from '@millrace/ports';
+import { type Key, open, type RootDatabase } from 'lmdb';
+import { TreeEngine, type TreePersistence } from './engine.ts';
+import { MetadataError } from './errors.ts';
+import { type AppliedTransaction, MetadataTree, type TreeNode } from './tree.ts';
+import { TreeMetadataStore } from './tree-store.ts';
+
+/** Keys of paths begin with `/`, so these never meet one. */
+const FORMAT_KEY = 'format';
+const ZXID_KEY = 'zxid';
+/** The layout of what is kept. Raised with every change that an older program could not read. */
+const FORMAT = 1;
+
+/** A node as it is kept: data, version, childrenCreated, czxid, mzxid, createdMs, modifiedMs; as an array to save the names. */
+type StoredNode = [Buffer | null, number, number, number, number, number, number];
+
+type Database = RootDatabase<StoredNode | number, string>;
+
+/** What makes sure that one process alone opens a folder: the part of the disk port that the store needs. */
+export interface FolderLocker {
+  makeFolder(folder: string): Promise<void>;
+  lock(path: string): Promise<{ release(): Promise<void> } | undefined>;
+}
+
+/** How {@link LmdbMetadataStore.open} opens a store. */
+export interface LmdbMetadataOptions {
+  /** The folder that holds the store; made where it is missing. */
+  readonly folder: string;
+  /** Makes the folder and takes the lock file in it; a `Disk` does. */
+  readonly disk: FolderLocker;
+  /** Stamps the nodes; the machine's own by default. */
+  readonly clock?: Clock;
+}
+
+/**
+ * The embedded metadata store: a tree in memory, every write of which is in LMDB, synced, before it is answered. Values are
+ * kept as MessagePack. One process at a time may open a folder.
+ *
+ * Ephemeral nodes are never written, so those of a process that died are gone when the next one opens the store; the
+ * transaction number is, so that a broker that registers anew has a higher epoch than before.
+ */
+export class LmdbMetadataStore extends TreeMetadataStore {
+  readonly #engine: TreeEngine;
+
+  private constructor(engine: TreeEngine) {
+    super(engine);
+    this.#engine = engine;
+  }
+
+  /**
+   * Opens the store in a folder and loads it.
+   * @throws {@link MetadataError} `STORE_LOCKED` when another process has it open, `STORE_CORRUPT` when it cannot be read or
+   * comes from a newer version, `STORE_FAILED` when the system refuses to open it.
+   */
+  static async open(options: LmdbMetadataOptions): Promise<LmdbMetadataStore> {
+    const { folder, disk } = options;
+    await disk.makeFolder(folder);
+    const lock = await disk.lock(`${folder}/.lock`);
+    if (lock === undefined) {
+      throw new MetadataError(
+        'STORE_LOCKED',
+        `Cannot open the metadata store in ${folder}: another process has it open. Stop that one or use another folder.`,
+      );
+    }
+    let database: Database | undefined;
+    try {
+      database = openDatabase(folder);
+      const tree = loadTree(database, folder);
+      const persistence = new LmdbPersistence(database, () => lock.release());
+      return new LmdbMetadataStore(new TreeEngine(options.clock ?? systemClock, persistence, tree));
+    } catch (error) {
+      await database?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Ends this session and all others on the store, and closes the files. */
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#engine.close();
+  }
+}
+
+function openDatabase(folder: string): Database {
+  try {
+    return open<StoredNode | number, string>({
+      path: folder,
+      // A name with a dot is taken for a file otherwise.
+      noSubdir: false,
+      encoding: 'msgpack',
+      cache: false,
+      // A commit's promise must mean that the data is on the disk, not only visible.
+      overlappingSync: false,
+    });
+  } catch (cause) {
+    throw new MetadataError(
+      'STORE_FAILED',
+      `Cannot open the metadata store in ${folder}. Check the folder's rights and space.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function loadTree(database: Database, folder: string): MetadataTree {
+  const tree = new MetadataTree();
+  let path: Key = '';
+  try {
+    const format = database.get(FORMAT_KEY);
+    if (format === undefined) return tree;
+    if (format !== FORMAT) throw new Error(`Its format is ${String(format)}, this program reads ${FORMAT}.`);
+    const zxid = database.get(ZXID_KEY);
+    if (typeof zxid !== 'number') throw new Error('It has no transaction number.');
+    tree.restoreZxid(zxid);
+    // "0" follows "/", so the range holds the paths and nothing else. A parent sorts before its children.
+    for (const { key, value } of database.getRange({ start: '/', end: '0' })) {
+      path = key;
+      if (!Array.isArray(value) || !tree.restore(key, fromStored(value)))
+        throw new Error('A node has no parent or no content.');
+    }
+  } catch (cause) {
+    throw new MetadataError(
+      'STORE_CORRUPT',
+      `Cannot read the metadata store in ${folder}${path === '' ? '' : ` at ${path}`}.`,
+      {
+        cause,
+      },
+    );
+  }
+  return tree;
+}
+
+/** Writes what a transaction touched. LMDB commits whole transactions, and those of one turn together with one sync. */
+class LmdbPersistence implements TreePersistence {
+  readonly #database: Database;
+  readonly #release: () => Promise<void>;
+
+  constructor(database: Database, release: () => Promise<void>) {
+    this.#database = database;
+    this.#release = release;
+  }
+
+  commit(tree: MetadataTree, transaction: AppliedTransaction): Promise<void> | undefined {
+    if (transaction.touched.size === 0) return undefined;
+    const committed = this.#database.batch(() => {
+      for (const path of transaction.touched) {
+        const node = tree.node(path);
+        if (node === undefined) void this.#database.remove(path);
+        else if (node.ephemeralOwner === undefined) void this.#database.put(path, toStored(node));
+      }
+      void this.#database.put(ZXID_KEY, transaction.zxid);
+      if (transaction.zxid === 1) void this.#database.put(FORMAT_KEY, FORMAT);
+    });
+    return committed.then((applied) => {
+      if (!applied) throw new Error('LMDB did not apply the transaction.');
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+    await this.#release();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function toStored(node: TreeNode): StoredNode {
+  const data = node.data.length === 0 ? null : node.data;
+  return [data, node.version, node.childrenCreated, node.czxid, node.mzxid, node.createdMs, node.modifiedMs];
+}
+
+function fromStored(stored: StoredNode): TreeNode {
+  const [data, version, childrenCreated, czxid, mzxid, createdMs, modifiedMs] = stored;
+  return {
+    data: data ?? EMPTY,
+    version,
+    childrenCreated,
+    czxid,
+    mzxid,
+    createdMs,
+    modifiedMs,
+    ephemeralOwner: undefined,
+    children: undefined,
+  };
+}

@@ -1,0 +1,306 @@
+import { MetadataError } from './errors.ts';
+import { checkPath, nameOf, parentOf } from './paths.ts';
+import type { NodeStat, Operation, OperationResult, Version, WatchEvent } from './store.ts';
+import { METADATA_BYTES_MAX } from './store.ts';
+
+const EMPTY = Buffer.alloc(0);
+const NO_CHILDREN: ReadonlySet<string> = new Set();
+
+/** What is kept of a node. A node is replaced, never changed, except for its set of children. */
+export interface TreeNode {
+  readonly data: Buffer;
+  readonly version: number;
+  /** How many children were ever created; numbers sequential ones. */
+  readonly childrenCreated: number;
+  readonly czxid: number;
+  readonly mzxid: number;
+  readonly createdMs: number;
+  readonly modifiedMs: number;
+  readonly ephemeralOwner: string | undefined;
+  /** Shared by the successive states of one node; made with the first child. */
+  readonly children: Set<string> | undefined;
+}
+
+/** What a transaction did, for persistence and watches. */
+export interface AppliedTransaction {
+  readonly zxid: number;
+  readonly results: readonly OperationResult[];
+  /** Every path whose node was created, replaced or removed. */
+  readonly touched: ReadonlySet<string>;
+  readonly events: readonly WatchEvent[];
+}
+
+/**
+ * The tree itself: nodes in memory, transactions that apply whole or not at all. It knows neither sessions' lives, nor watches,
+ * nor how it is kept; every engine in this package stands on it, so that they cannot differ in what an operation means.
+ */
+export class MetadataTree {
+  readonly #nodes = new Map<string, TreeNode>();
+  readonly #ephemerals = new Map<string, Set<string>>();
+  #zxid = 0;
+
+  constructor() {
+    this.#nodes.set('/', newNode(EMPTY, 0, 0, undefined));
+  }
+
+  /** The last transaction. */
+  get zxid(): number {
+    return this.#zxid;
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  node(path: string): TreeNode | undefined {
+    return this.#nodes.get(path);
+  }
+
+  /** The ephemeral nodes of a session. */
+  ephemeralsOf(owner: string): readonly string[] {
+    return [...(this.#ephemerals.get(owner) ?? [])];
+  }
+
+  childrenOf(path: string): string[] | undefined {
+    const node = this.#nodes.get(path);
+    return node === undefined ? undefined : [...(node.children ?? NO_CHILDREN)].sort();
+  }
+
+  statOf(path: string): NodeStat | undefined {
+    const node = this.#nodes.get(path);
+    return node === undefined ? undefined : statOf(node);
+  }
+
+  /** Puts back a node read from disk. Parents come before their children. */
+  restore(path: string, node: TreeNode): boolean {
+    if (path !== '/') {
+      if (!this.#nodes.has(parentOf(path))) return false;
+      this.#link(path);
+    }
+    this.#nodes.set(path, node);
+    return true;
+  }
+
+  restoreZxid(zxid: number): void {
+    this.#zxid = zxid;
+  }
+
+  /** Applies all operations or raises the first one's error and leaves the tree as it was. */
+  apply(operations: readonly Operation[], owner: string, nowMs: number): AppliedTransaction {
+    checkSizes(operations);
+    const transaction = new TreeTransaction(this.#zxid + 1, nowMs, owner);
+    const results: OperationResult[] = [];
+    for (const [index, operation] of operations.entries()) {
+      try {
+        results.push(this.#applyOne(operation, transaction));
+      } catch (error) {
+        this.#undo(transaction);
+        throw operations.length > 1 && error instanceof MetadataError ? withIndex(error, index) : error;
+      }
+    }
+    const touched = new Set(transaction.before.keys());
+    // A transaction of checks alone changes nothing and takes no number.
+    if (touched.size > 0) this.#zxid = transaction.zxid;
+    return { zxid: this.#zxid, results, touched, events: transaction.events };
+  }
+
+  #applyOne(operation: Operation, transaction: TreeTransaction): OperationResult {
+    checkPath(operation.path);
+    switch (operation.type) {
+      case 'create':
+        return { type: 'create', path: this.#create(operation, transaction) };
+      case 'set':
+        return { type: 'set', stat: this.#setData(operation.path, operation.data, operation.expected, transaction) };
+      case 'delete':
+        this.#delete(operation.path, operation.expected, transaction);
+        return { type: 'delete' };
+      case 'check':
+        this.#expectVersion('check', operation.path, operation.expected);
+        return { type: 'check' };
+    }
+  }
+
+  #create(operation: Extract<Operation, { type: 'create' }>, transaction: TreeTransaction): string {
+    const parentPath = parentOf(operation.path);
+    const parent = this.#nodes.get(parentPath);
+    if (parent === undefined) {
+      throw new MetadataError('NO_NODE', `Cannot create ${operation.path}: its parent ${parentPath} does not exist.`, {
+        path: operation.path,
+      });
+    }
+    const path =
+      operation.options?.sequential === true
+        ? `${operation.path}${String(parent.childrenCreated).padStart(10, '0')}`
+        : operation.path;
+    if (this.#nodes.has(path)) {
+      throw new MetadataError('NODE_EXISTS', `Cannot create ${path}: it exists already.`, { path });
+    }
+    if (parent.ephemeralOwner !== undefined) {
+      throw new MetadataError('NO_CHILDREN_FOR_EPHEMERALS', `Cannot create ${path}: its parent is ephemeral.`, {
+        path,
+      });
+    }
+    const owner = operation.options?.ephemeral === true ? transaction.owner : undefined;
+    this.#put(parentPath, { ...parent, childrenCreated: parent.childrenCreated + 1 }, transaction);
+    this.#put(path, newNode(copyOf(operation.data), transaction.zxid, transaction.nowMs, owner), transaction);
+    transaction.events.push({ type: 'created', path }, { type: 'children', path: parentPath });
+    return path;
+  }
+
+  #setData(path: string, data: Uint8Array, expected: Version, transaction: TreeTransaction): NodeStat {
+    const node = this.#expectVersion('change', path, expected);
+    const next: TreeNode = {
+      ...node,
+      data: copyOf(data),
+      version: node.version + 1,
+      mzxid: transaction.zxid,
+      modifiedMs: transaction.nowMs,
+    };
+    this.#put(path, next, transaction);
+    transaction.events.push({ type: 'changed', path });
+    return statOf(next);
+  }
+
+  #delete(path: string, expected: Version, transaction: TreeTransaction): void {
+    if (path === '/') throw new MetadataError('INVALID_PATH', 'The root cannot be deleted.', { path });
+    const node = this.#expectVersion('delete', path, expected);
+    if (node.children !== undefined && node.children.size > 0) {
+      throw new MetadataError('NOT_EMPTY', `Cannot delete ${path}: it has ${node.children.size} children.`, { path });
+    }
+    const parentPath = parentOf(path);
+    this.#remove(path, transaction);
+    transaction.events.push({ type: 'deleted', path }, { type: 'children', path: parentPath });
+  }
+
+  #expectVersion(action: string, path: string, expected: Version): TreeNode {
+    const node = this.#nodes.get(path);
+    if (node === undefined)
+      throw new MetadataError('NO_NODE', `Cannot ${action} ${path}: it does not exist.`, { path });
+    if (expected !== 'any' && expected.exactly !== node.version) {
+      throw new MetadataError(
+        'BAD_VERSION',
+        `Cannot ${action} ${path}: its version is ${node.version}, expected was ${expected.exactly}.`,
+        { path },
+      );
+    }
+    return node;
+  }
+
+  #put(path: string, node: TreeNode, transaction: TreeTransaction): void {
+    transaction.remember(path, this.#nodes.get(path));
+    this.#assign(path, node);
+  }
+
+  #remove(path: string, transaction: TreeTransaction): void {
+    transaction.remember(path, this.#nodes.get(path));
+    this.#assign(path, undefined);
+  }
+
+  #undo(transaction: TreeTransaction): void {
+    // Parents first, because putting back a node enters it in its parent's set of children.
+    const paths = [...transaction.before.keys()].sort();
+    for (const path of paths) this.#assign(path, transaction.before.get(path));
+  }
+
+  #assign(path: string, node: TreeNode | undefined): void {
+    const previous = this.#nodes.get(path);
+    if (previous?.ephemeralOwner !== undefined) this.#ephemerals.get(previous.ephemeralOwner)?.delete(path);
+    if (node === undefined) {
+      this.#nodes.delete(path);
+      this.#nodes.get(parentOf(path))?.children?.delete(nameOf(path));
+      return;
+    }
+    // A parent that got its first child has a set of children which its earlier states did not know of yet.
+    const kept = node.children === undefined && previous?.children !== undefined;
+    this.#nodes.set(path, kept ? { ...node, children: previous.children } : node);
+    if (path !== '/') this.#link(path);
+    if (node.ephemeralOwner !== undefined) {
+      const owned = this.#ephemerals.get(node.ephemeralOwner);
+      if (owned === undefined) this.#ephemerals.set(node.ephemeralOwner, new Set([path]));
+      else owned.add(path);
+    }
+  }
+
+  #link(path: string): void {
+    const parentPath = parentOf(path);
+    const parent = this.#nodes.get(parentPath);
+    if (parent === undefined) return;
+    if (parent.children === undefined) this.#nodes.set(parentPath, { ...parent, children: new Set([nameOf(path)]) });
+    else parent.children.add(nameOf(path));
+  }
+}
+
+/** What a transaction met, so that it can be taken back. */
+class TreeTransaction {
+  readonly zxid: number;
+  readonly nowMs: number;
+  readonly owner: string;
+  readonly before = new Map<string, TreeNode | undefined>();
+  readonly events: WatchEvent[] = [];
+
+  constructor(zxid: number, nowMs: number, owner: string) {
+    this.zxid = zxid;
+    this.nowMs = nowMs;
+    this.owner = owner;
+  }
+
+  remember(path: string, node: TreeNode | undefined): void {
+    if (!this.before.has(path)) this.before.set(path, node);
+  }
+}
+
+function newNode(data: Buffer, zxid: number, nowMs: number, ephemeralOwner: string | undefined): TreeNode {
+  return {
+    data,
+    version: 0,
+    childrenCreated: 0,
+    czxid: zxid,
+    mzxid: zxid,
+    createdMs: nowMs,
+    modifiedMs: nowMs,
+    ephemeralOwner,
+    children: undefined,
+  };
+}
+
+function copyOf(data: Uint8Array): Buffer {
+  return data.length === 0 ? EMPTY : Buffer.from(data);
+}
+
+function statOf(node: TreeNode): NodeStat {
+  const childCount = node.children?.size ?? 0;
+  return {
+    version: node.version,
+    // Creations and deletions both count, as in ZooKeeper; deletions are creations less what is left.
+    childrenVersion: node.childrenCreated * 2 - childCount,
+    czxid: node.czxid,
+    mzxid: node.mzxid,
+    createdMs: node.createdMs,
+    modifiedMs: node.modifiedMs,
+    ephemeralOwner: node.ephemeralOwner,
+    dataBytes: node.data.length,
+    childCount,
+  };
+}
+
+function checkSizes(operations: readonly Operation[]): void {
+  let bytes = 0;
+  for (const operation of operations) {
+    bytes +=
+      operation.path.length + (operation.type === 'create' || operation.type === 'set' ? operation.data.length : 0);
+  }
+  if (bytes > METADATA_BYTES_MAX) {
+    throw new MetadataError(
+      'TOO_LARGE',
+      `Cannot write ${bytes} bytes in one operation to the metadata store: at most ${METADATA_BYTES_MAX} fit. Split the write.`,
+    );
+  }
+}
+
+function withIndex(error: MetadataError, operationIndex: number): MetadataError {
+  return new MetadataError(error.code, `Operation ${operationIndex} of a multi failed. ${error.message}`, {
+    ...(error.path === undefined ? {} : { path: error.path }),
+    operationIndex,
+    cause: error,
+  });
+}
