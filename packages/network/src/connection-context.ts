@@ -1,0 +1,61 @@
+/** How a listener is secured; Kafka's names. */
+export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+
+/** Who a connection belongs to until it has authenticated; Kafka's `KafkaPrincipal.ANONYMOUS`. */
+export const ANONYMOUS_PRINCIPAL = 'User:ANONYMOUS';
+
+/** One client's connection, as request handlers see it. */
+export interface ConnectionContext {
+  /** Unique within the process. */
+  readonly id: number;
+  readonly clientHost: string;
+  readonly clientPort: number;
+  /** The address the client reached. */
+  readonly serverHost: string;
+  readonly serverPort: number;
+  readonly listenerName: string;
+  readonly securityProtocol: SecurityProtocol;
+  /** `User:ANONYMOUS`, the distinguished name of a TLS client certificate, or what the SASL handler puts here. */
+  principal: string;
+  /** For whatever handlers keep per connection. */
+  readonly data: Map<string | symbol, unknown>;
+  /** False once the connection is closing or closed. */
+  readonly open: boolean;
+  /** Answers what is in flight, then closes; nothing more is read. For failed authentication, among others. */
+  disconnect(reason: string): void;
+}
+
+/** A connection as its listener shows it. */
+export interface ListenerConnection extends ConnectionContext {
+  /** Bytes held for this connection: requests whole or in part, and responses that the client has not taken. */
+  readonly heldBytes: number;
+  /** False while one of the bounds keeps the connection from being read. */
+  readonly reading: boolean;
+}
+
+/** Bytes that one request holds. */
+export interface RequestAdmission {
+  /**
+   * Says that the frame is no longer needed though the response is not ready: its bytes stop counting against the bounds.
+   * A handler that waits for something (a long poll, a rebalance) calls this once it has decoded the request.
+   */
+  release(): void;
+}
+
+/** What a listener serves. */
+export interface RequestHandler {
+  /**
+   * Answers one request. Called in the order of arrival; responses are sent in that order too, whichever is ready first.
+   *
+   * @param frame The request without its size prefix. It may be a view of a larger buffer: copy what is kept for long.
+   * @returns The whole response frame (size prefix included) as a list of chunks, which must not change before they are
+   *   sent; null when the request gets no response (Produce with acks=0). A rejection closes the connection.
+   */
+  handle(
+    frame: Buffer,
+    connection: ConnectionContext,
+    admission: RequestAdmission,
+  ): Promise<readonly Uint8Array[] | null> | readonly Uint8Array[] | null;
+  /** Called once after a connection is gone. */
+  connectionClosed?(connection: ConnectionContext): void;
+}

@@ -1,0 +1,359 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
+import { type Clock, systemClock, type Timer } from '@millrace/ports';
+import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
+import { ListenError } from './errors.ts';
+import { type Logger, silentLogger } from './logger.ts';
+import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
+import {
+  type ConnectionCounters,
+  ServerConnection,
+  type ServerConnectionHost,
+  type ServerConnectionLimits,
+} from './server-connection.ts';
+import { distinguishedName } from './tls-principal.ts';
+
+/** How a {@link Listener} is set up. Everything but `handler` has a default. */
+export interface ListenerOptions {
+  /** Answers the requests. */
+  handler: RequestHandler;
+  /** Address to bind; default all addresses of the machine. */
+  host?: string | undefined;
+  /** Port to bind; 0 (default) lets the system choose. */
+  port?: number | undefined;
+  /** The listener's name as in `listeners`; default the security protocol. */
+  name?: string | undefined;
+  /** Default `SSL` with `tls`, `PLAINTEXT` without. */
+  securityProtocol?: SecurityProtocol | undefined;
+  /** Key, certificate, client authentication as `node:tls` takes them. Given: the listener speaks TLS. */
+  tls?: TlsOptions | undefined;
+  /** Largest request, in bytes (`socket.request.max.bytes`). Default 104857600. */
+  requestBytesMax?: number | undefined;
+  /** Requests of one connection in handlers at once; reading stops there. Default 32. */
+  inFlightRequestsMax?: number | undefined;
+  /** Bytes of one connection's requests in handlers at once; one request is always let in. Default 16 MiB. */
+  inFlightRequestBytesMax?: number | undefined;
+  /** The bound over all connections; share one between listeners. Default: its own of 256 MiB. */
+  memory?: RequestMemory | undefined;
+  /** Bytes of responses that a client has not taken; above it no more of its requests are started or read. Default 1 MiB. */
+  unsentResponseBytesMax?: number | undefined;
+  /**
+   * API keys of which a connection has one request at a time in handlers, and only when its earlier responses have left,
+   * because their responses are large. Default: Fetch (1).
+   */
+  serialApiKeys?: Iterable<number> | undefined;
+  /** A connection without traffic for this long is closed (`connections.max.idle.ms`). Default 600000. */
+  idleMsMax?: number | undefined;
+  /** Connections at once (`max.connections`). Default no bound but the system's. */
+  connectionsMax?: number | undefined;
+  /** Connections at once from one address (`max.connections.per.ip`). Default no bound. */
+  connectionsPerAddressMax?: number | undefined;
+  /** Connections the system holds ready to be accepted (`socket.listen.backlog.size`). Default 511. */
+  backlog?: number | undefined;
+  /** Gives the buffer of a request that spans chunks of the socket; for memory shared with workers. */
+  allocateFrame?: ((bytes: number) => Buffer) | undefined;
+  clock?: Clock | undefined;
+  /** Default silent. */
+  logger?: Logger | undefined;
+}
+
+/** A listener's counters since its start, and its present state. */
+export interface ListenerStats {
+  readonly connectionsOpen: number;
+  readonly connectionsAccepted: number;
+  /** Turned away by `connectionsMax` or `connectionsPerAddressMax`. */
+  readonly connectionsRefused: number;
+  readonly connectionsClosedIdle: number;
+  readonly tlsHandshakesFailed: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly requests: number;
+  readonly requestsInFlight: number;
+  readonly memory: RequestMemoryStats;
+}
+
+const REQUEST_BYTES_MAX = 104_857_600;
+const IN_FLIGHT_REQUESTS_MAX = 32;
+const IN_FLIGHT_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+const UNSENT_RESPONSE_BYTES_MAX = 1024 * 1024;
+const IDLE_MS_MAX = 600_000;
+const BACKLOG = 511;
+const FETCH_API_KEY = 1;
+const CLOSE_GRACE_MS = 5_000;
+
+/** The sweep for idle connections runs at most this often and at least this often. */
+const SWEEP_MS_MIN = 100;
+const SWEEP_MS_MAX = 5_000;
+
+let connectionIdLast = 0;
+
+/** A listening socket that speaks Kafka's framing: accepts connections, hands requests to the handler, sends answers in order. */
+export class Listener {
+  readonly name: string;
+  readonly securityProtocol: SecurityProtocol;
+  readonly #options: ListenerOptions;
+  readonly #server: Server | TlsServer;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #host: ServerConnectionHost;
+  readonly #idleMsMax: number;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #sockets = new Set<Socket>();
+  readonly #connectionsByAddress = new Map<string, number>();
+  readonly #counters: ConnectionCounters = { bytesIn: 0, bytesOut: 0, requests: 0, requestsInFlight: 0 };
+  #accepted = 0;
+  #refused = 0;
+  #closedIdle = 0;
+  #tlsFailed = 0;
+  #sweep: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #settled: ((connection: ServerConnection) => void) | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.securityProtocol = options.securityProtocol ?? (options.tls === undefined ? 'PLAINTEXT' : 'SSL');
+    this.name = options.name ?? this.securityProtocol;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#idleMsMax = options.idleMsMax ?? IDLE_MS_MAX;
+    this.#host = {
+      listenerName: this.name,
+      securityProtocol: this.securityProtocol,
+      limits: limitsOf(options),
+      handler: options.handler,
+      memory: options.memory ?? new RequestMemory(),
+      counters: this.#counters,
+      clock: this.#clock,
+      logger: this.#logger,
+      allocateFrame: options.allocateFrame,
+      connectionFlushed: (connection) => this.#settled?.(connection),
+      connectionGone: (connection) => this.#forget(connection),
+    };
+    const socketOptions = { noDelay: true, keepAlive: true };
+    if (options.tls === undefined) {
+      this.#server = createServer(socketOptions, (socket) => this.#accept(socket));
+    } else {
+      const server = createTlsServer({ ...options.tls, ...socketOptions });
+      server.on('secureConnection', (socket) => this.#acceptSecure(socket));
+      server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
+      this.#server = server;
+    }
+    this.#server.prependListener('connection', (socket: Socket) => this.#admit(socket));
+  }
+
+  /**
+   * Binds and starts to accept.
+   * @returns The address that was bound; the port is the system's choice where 0 was asked for.
+   * @throws ListenError when the address is in use or cannot be bound.
+   */
+  listen(): Promise<{ host: string; port: number }> {
+    const { host, port = 0, backlog = BACKLOG } = this.#options;
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => reject(listenError(this.name, host, port, error));
+      this.#server.once('error', onError);
+      this.#server.listen({ host, port, backlog }, () => {
+        this.#server.off('error', onError);
+        this.#server.on('error', (error) => {
+          this.#logger.error({ listener: this.name, err: error }, `Listener ${this.name} failed: ${error.message}`);
+        });
+        this.#scheduleSweep();
+        resolve(this.address);
+      });
+    });
+  }
+
+  /** The bound address. */
+  get address(): { host: string; port: number } {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') {
+      return { host: this.#options.host ?? '', port: this.#options.port ?? 0 };
+    }
+    return { host: address.address, port: address.port };
+  }
+
+  /** The connections that are open now. */
+  connections(): Iterable<ListenerConnection> {
+    return this.#connections.values();
+  }
+
+  stats(): ListenerStats {
+    return {
+      connectionsOpen: this.#connections.size,
+      connectionsAccepted: this.#accepted,
+      connectionsRefused: this.#refused,
+      connectionsClosedIdle: this.#closedIdle,
+      tlsHandshakesFailed: this.#tlsFailed,
+      ...this.#counters,
+      memory: this.#host.memory.stats(),
+    };
+  }
+
+  /** Takes a new key and certificate for the connections to come; those that are open keep theirs. */
+  updateTls(tls: TlsOptions): void {
+    if (this.#options.tls !== undefined) {
+      (this.#server as TlsServer).setSecureContext(tls);
+    }
+  }
+
+  /**
+   * Stops accepting and reading, lets requests in flight be answered, then closes all connections.
+   * @param graceMs How long the answers may take, in milliseconds; then connections are cut. Default 5000.
+   */
+  close(graceMs: number = CLOSE_GRACE_MS): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await this.#answerAll(graceMs);
+    this.#sweep?.cancel();
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
+    await stopped;
+  }
+
+  /** Resolves when every connection has been answered and has handed its bytes over, or the grace time is up. */
+  #answerAll(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const unanswered = new Set(this.#connections);
+      const deadline = this.#clock.schedule(graceMs, () => {
+        this.#logger.warn(
+          { listener: this.name, connections: unanswered.size },
+          `Listener ${this.name}: cutting ${unanswered.size} connections that are not answered after ${graceMs} ms`,
+        );
+        resolve();
+      });
+      const settle = (connection?: ServerConnection): void => {
+        if (connection !== undefined) {
+          unanswered.delete(connection);
+        }
+        if (unanswered.size === 0) {
+          deadline.cancel();
+          resolve();
+        }
+      };
+      this.#settled = settle;
+      for (const connection of unanswered) {
+        connection.finish();
+      }
+      settle();
+    });
+  }
+
+  /** Applies the bounds on connections before anything is read, and before a TLS handshake costs anything. */
+  #admit(socket: Socket): void {
+    const address = socket.remoteAddress ?? 'unknown';
+    const { connectionsMax = Infinity, connectionsPerAddressMax = Infinity } = this.#options;
+    const fromAddress = this.#connectionsByAddress.get(address) ?? 0;
+    if (
+      this.#closing !== undefined ||
+      this.#sockets.size >= connectionsMax ||
+      fromAddress >= connectionsPerAddressMax
+    ) {
+      this.#refused++;
+      const bound =
+        this.#sockets.size >= connectionsMax
+          ? `max.connections=${connectionsMax}`
+          : `max.connections.per.ip=${connectionsPerAddressMax}`;
+      this.#logger.warn(
+        { listener: this.name, clientHost: address, clientPort: socket.remotePort },
+        `Refusing connection of ${address}: ${bound} is reached`,
+      );
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    this.#connectionsByAddress.set(address, fromAddress + 1);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      const left = (this.#connectionsByAddress.get(address) ?? 1) - 1;
+      if (left === 0) {
+        this.#connectionsByAddress.delete(address);
+      } else {
+        this.#connectionsByAddress.set(address, left);
+      }
+    });
+  }
+
+  #accept(socket: Socket): ServerConnection | undefined {
+    if (socket.destroyed || this.#closing !== undefined) {
+      socket.destroy();
+      return undefined;
+    }
+    this.#accepted++;
+    connectionIdLast++;
+    const connection = new ServerConnection(connectionIdLast, socket, this.#host);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #acceptSecure(socket: TLSSocket): void {
+    const connection = this.#accept(socket);
+    const certificate = socket.getPeerCertificate();
+    if (connection !== undefined && socket.authorized && certificate?.subject !== undefined) {
+      connection.principal = `User:${distinguishedName(certificate.subject)}`;
+    }
+  }
+
+  #tlsClientFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    this.#tlsFailed++;
+    const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    const plaintext = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || error.code === 'ERR_SSL_HTTP_REQUEST';
+    const hint = plaintext ? '. The client speaks plaintext: set security.protocol=SSL (or SASL_SSL) in it' : '';
+    this.#logger.warn(
+      { listener: this.name, err: error },
+      `TLS handshake with ${client} failed: ${error.message.trim()}${hint}`,
+    );
+    socket.destroy();
+  }
+
+  #forget(connection: ServerConnection): void {
+    if (this.#connections.delete(connection)) {
+      this.#settled?.(connection);
+      this.#options.handler.connectionClosed?.(connection);
+    }
+  }
+
+  /** One timer looks after all connections, however many there are. */
+  #scheduleSweep(): void {
+    const everyMs = Math.min(Math.max(this.#idleMsMax / 10, SWEEP_MS_MIN), SWEEP_MS_MAX);
+    this.#sweep = this.#clock.schedule(everyMs, () => {
+      const nowMs = this.#clock.monotonic();
+      for (const connection of this.#connections) {
+        this.#closedIdle += connection.closeIfIdle(nowMs, this.#idleMsMax) ? 1 : 0;
+      }
+      this.#scheduleSweep();
+    });
+  }
+}
+
+function limitsOf(options: ListenerOptions): ServerConnectionLimits {
+  return {
+    requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
+    inFlightRequestsMax: options.inFlightRequestsMax ?? IN_FLIGHT_REQUESTS_MAX,
+    inFlightRequestBytesMax: options.inFlightRequestBytesMax ?? IN_FLIGHT_REQUEST_BYTES_MAX,
+    unsentResponseBytesMax: options.unsentResponseBytesMax ?? UNSENT_RESPONSE_BYTES_MAX,
+    serialApiKeys: new Set(options.serialApiKeys ?? [FETCH_API_KEY]),
+  };
+}
+
+function listenError(name: string, host: string | undefined, port: number, error: NodeJS.ErrnoException): ListenError {
+  const where = `${host ?? 'all addresses'}, port ${port}`;
+  if (error.code === 'EADDRINUSE') {
+    return new ListenError(
+      'NETWORK_ADDRESS_IN_USE',
+      `Cannot open listener ${name} on ${where}: another process listens there. Stop it, or choose another port in "listeners"`,
+      error,
+    );
+  }
+  const hints: Record<string, string> = {
+    EACCES: 'this user may not bind that port; choose one above 1023',
+    EADDRNOTAVAIL: 'no network interface of this machine has that address',
+    ENOTFOUND: 'the host name does not resolve',
+  };
+  const hint = hints[error.code ?? ''] ?? error.message;
+  return new ListenError('NETWORK_LISTEN_FAILED', `Cannot open listener ${name} on ${where}: ${hint}`, error);
+}

@@ -1,0 +1,116 @@
+import type { AssemblyMemory } from './frame-assembler.ts';
+
+/** What {@link RequestMemory.stats} tells. */
+export interface RequestMemoryStats {
+  /** Bytes of frames that have begun to arrive and are not whole yet. */
+  readonly assemblingBytes: number;
+  /** Bytes of requests that handlers hold. */
+  readonly handlingBytes: number;
+  /** Connections that stand still until memory is given back. */
+  readonly waitingConnections: number;
+}
+
+/** The default bound of {@link RequestMemory}: 256 MiB. */
+export const QUEUED_REQUEST_BYTES_MAX: number = 256 * 1024 * 1024;
+
+/**
+ * The bound on request bytes over all connections that share it (Kafka: `queued.max.request.bytes`).
+ *
+ * Unfinished frames and requests in handlers are counted apart, each against the bound. Handlers always finish, so what
+ * waits for them moves on; unfinished frames may stall, and must not keep whole requests from being handled. So that
+ * unfinished frames cannot block one another for good, one of them at a time may go over the bound until it is whole or
+ * its connection is gone. What is held is thus at most twice `bytesMax` plus the two largest requests.
+ */
+export class RequestMemory implements AssemblyMemory {
+  readonly bytesMax: number;
+  #assemblingBytes = 0;
+  #handlingBytes = 0;
+  #overrunHolder: object | undefined;
+  readonly #waitingToAssemble = new Set<() => void>();
+  readonly #waitingToHandle = new Set<() => void>();
+  #wakeScheduled = false;
+
+  /** @param bytesMax Bytes of requests held at once. Default 256 MiB. */
+  constructor(bytesMax: number = QUEUED_REQUEST_BYTES_MAX) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** Takes bytes of an unfinished frame; false while the bound is reached. */
+  takeAssembling(bytes: number, holder: object): boolean {
+    if (this.#assemblingBytes + bytes > this.bytesMax) {
+      this.#overrunHolder ??= holder;
+      if (this.#overrunHolder !== holder) {
+        return false;
+      }
+    }
+    this.#assemblingBytes += bytes;
+    return true;
+  }
+
+  releaseAssembling(bytes: number, holder: object): void {
+    this.#assemblingBytes -= bytes;
+    if (this.#overrunHolder === holder) {
+      this.#overrunHolder = undefined;
+    }
+    this.#scheduleWake();
+  }
+
+  /** Takes a whole request's bytes; false while the bound is reached. */
+  takeHandling(bytes: number): boolean {
+    if (this.#handlingBytes >= this.bytesMax) {
+      return false;
+    }
+    this.#handlingBytes += bytes;
+    return true;
+  }
+
+  releaseHandling(bytes: number): void {
+    this.#handlingBytes -= bytes;
+    this.#scheduleWake();
+  }
+
+  /** Calls `retry` once when there may be room again; those that wait longest come first. */
+  wait(what: 'assemble' | 'handle', retry: () => void): void {
+    (what === 'assemble' ? this.#waitingToAssemble : this.#waitingToHandle).add(retry);
+  }
+
+  stopWaiting(retry: () => void): void {
+    this.#waitingToAssemble.delete(retry);
+    this.#waitingToHandle.delete(retry);
+  }
+
+  stats(): RequestMemoryStats {
+    return {
+      assemblingBytes: this.#assemblingBytes,
+      handlingBytes: this.#handlingBytes,
+      waitingConnections: this.#waitingToAssemble.size + this.#waitingToHandle.size,
+    };
+  }
+
+  /** Waking on the next tick keeps one connection's release from running another's work inside it. */
+  #scheduleWake(): void {
+    if (!this.#wakeScheduled && this.#waitingToAssemble.size + this.#waitingToHandle.size > 0) {
+      this.#wakeScheduled = true;
+      process.nextTick(() => {
+        this.#wakeScheduled = false;
+        wakeWhile(this.#waitingToHandle, () => this.#handlingBytes < this.bytesMax);
+        wakeWhile(
+          this.#waitingToAssemble,
+          () => this.#assemblingBytes < this.bytesMax || this.#overrunHolder === undefined,
+        );
+      });
+    }
+  }
+}
+
+/** Wakes those that wait now, each at most once, as long as there is room. */
+function wakeWhile(waiting: Set<() => void>, hasRoom: () => boolean): void {
+  for (let left = waiting.size; left > 0 && hasRoom(); left--) {
+    const [retry] = waiting;
+    if (retry === undefined) {
+      return;
+    }
+    waiting.delete(retry);
+    retry();
+  }
+}
