@@ -2,6 +2,8 @@
  * Kafka record batches: build, read, validate, compress.
  * @packageDocumentation
  */
+
+export { type BuildBatchOptions, RecordBatchBuilder, type RecordBatchBuilderOptions } from './batch-builder.ts';
 export { BatchFault, type BatchLimits, checkBatch, splitBatches } from './batch-check.ts';
 export {
   addToSequence,
@@ -46,5 +48,10 @@ export {
   setBatchProducer,
   TimestampType,
 } from './batch-header.ts';
+export { compress, DECOMPRESSED_BYTES_MAX_DEFAULT, decompress } from './codecs/compress.ts';
 export { crc32c } from './crc32c.ts';
+export { RecordsError, type RecordsErrorCode } from './errors.ts';
 export { isSafeInt64At, readInt64, writeInt64 } from './int64.ts';
+export { readRecords } from './read-records.ts';
+export type { KafkaRecord, RecordHeader, RecordHeaderInput } from './record.ts';
+export { type ReadRecordsOptions, RecordCursor } from './record-cursor.ts';
