@@ -49,9 +49,24 @@ export {
   TimestampType,
 } from './batch-header.ts';
 export { compress, DECOMPRESSED_BYTES_MAX_DEFAULT, decompress } from './codecs/compress.ts';
+export {
+  buildEndTxnMarker,
+  ControlRecordType,
+  type EndTxnMarker,
+  type EndTxnMarkerInput,
+  readEndTxnMarker,
+} from './control-batch.ts';
 export { crc32c } from './crc32c.ts';
 export { RecordsError, type RecordsErrorCode } from './errors.ts';
 export { isSafeInt64At, readInt64, writeInt64 } from './int64.ts';
 export { readRecords } from './read-records.ts';
+export { decompressBatch, type RecompressOptions, recompressBatch } from './recompress.ts';
 export type { KafkaRecord, RecordHeader, RecordHeaderInput } from './record.ts';
+export {
+  checkRecords,
+  RECORD_FAULTS_MAX,
+  type RecordFault,
+  type RecordFaultCode,
+  type RecordLimits,
+} from './record-check.ts';
 export { type ReadRecordsOptions, RecordCursor } from './record-cursor.ts';
