@@ -1,0 +1,16 @@
+/** Kafka clients that nobody here wrote, behind one interface. */
+export {
+  type Bootstrap,
+  CLIENT_MS_MAX,
+  CODECS,
+  type Codec,
+  type ForeignClient,
+  sampleRecords,
+  type TextRecord,
+  within,
+} from './client.ts';
+export { javaClients } from './java.ts';
+export { connectKafkaJs, kafkajs } from './kafkajs.ts';
+export { kcat } from './kcat.ts';
+export { platformatic } from './platformatic.ts';
+export { runProgram } from './program.ts';
