@@ -1,0 +1,199 @@
+import { defaultLogConfig } from '@millrace/log';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { brokerConfigNames, parseBrokerConfig } from './broker-config.ts';
+import { brokerDefinitions } from './broker-definitions.ts';
+import type { ConfigTable } from './definition.ts';
+import { editDistance, nearestName } from './nearest.ts';
+import { toLogConfig, topicConfigFault, topicConfigNames, topicDefaults, withOverrides } from './topic-config.ts';
+import { topicConfigSynonyms, topicDefinitions } from './topic-definitions.ts';
+import { formatConfigValue, parseConfigValue } from './values.ts';
+
+const read = (properties: Record<string, string>) => parseBrokerConfig(properties);
+const messages = (properties: Record<string, string>): string[] =>
+  read(properties).problems.map((problem) => problem.message);
+
+describe('the settings of a broker', () => {
+  it('need nothing', () => {
+    const { config, problems, warnings } = read({});
+    expect([problems, warnings]).toEqual([[], []]);
+    expect(config).toMatchObject({
+      brokerId: 1,
+      numPartitions: 1,
+      logDirs: ['data'],
+      endpoints: [{ name: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: '', port: 9092 }],
+      advertisedEndpoints: [{ name: 'PLAINTEXT', host: 'localhost', port: 9092 }],
+      interBrokerListenerName: 'PLAINTEXT',
+      offsetsTopicNumPartitions: 50,
+      logFlushIntervalMessages: 1,
+    });
+    expect(toLogConfig(config.topicDefaults)).toEqual(defaultLogConfig);
+  });
+
+  it('are read by type', () => {
+    const { config } = read({
+      'broker.id': ' 7 ',
+      'auto.create.topics.enable': 'FALSE',
+      'log.dirs': '/a, /b',
+      'log.cleaner.min.cleanable.ratio': '0.25',
+      'log.flush.interval.messages': '9223372036854775807',
+    });
+    expect(config).toMatchObject({
+      brokerId: 7,
+      autoCreateTopicsEnable: false,
+      logDirs: ['/a', '/b'],
+      logCleanerMinCleanableRatio: 0.25,
+      logFlushIntervalMessages: Number.POSITIVE_INFINITY,
+    });
+  });
+
+  it('say what is wrong with a value in the words of Kafka', () => {
+    expect(
+      messages({
+        'num.partitions': '0',
+        'message.max.bytes': '1e6',
+        'delete.topic.enable': 'yes',
+        'compression.type': 'brotli',
+        'log.cleaner.min.cleanable.ratio': '1.5',
+        'broker.rack': 'a',
+        'socket.request.max.bytes': '2147483648',
+      }),
+    ).toEqual([
+      'Invalid value 0 for configuration num.partitions: Value must be at least 1',
+      'Invalid value 1e6 for configuration message.max.bytes: Not a number of type INT',
+      'Invalid value yes for configuration delete.topic.enable: Expected value to be either true or false',
+      'Invalid value brotli for configuration compression.type: String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer',
+      'Invalid value 1.5 for configuration log.cleaner.min.cleanable.ratio: Value must be no more than 1',
+      'Invalid value 2147483648 for configuration socket.request.max.bytes: Not a number of type INT',
+    ]);
+  });
+
+  it('name the nearest known setting for one that is misspelt, and tell of Kafka settings without effect', () => {
+    expect(
+      read({ 'log.retention.hour': '1', 'quota.window.num': '11', 'something.else.entirely': '' }).warnings,
+    ).toEqual([
+      expect.objectContaining({
+        code: 'UNKNOWN_CONFIG',
+        message: expect.stringContaining('Did you mean log.retention.hours?'),
+      }),
+      expect.objectContaining({ code: 'UNUSED_CONFIG', name: 'quota.window.num' }),
+      expect.objectContaining({ code: 'UNKNOWN_CONFIG', message: expect.not.stringContaining('Did you mean') }),
+    ]);
+  });
+
+  it('read listeners with names, IPv6 and ports that the system chooses', () => {
+    const { config, problems } = read({
+      listeners: 'internal://127.0.0.1:0,EXTERNAL://[::1]:19092',
+      'advertised.listeners': 'INTERNAL://kafka:9092,EXTERNAL://example.org:443',
+      'listener.security.protocol.map': 'INTERNAL:PLAINTEXT,EXTERNAL:SSL',
+      'inter.broker.listener.name': 'INTERNAL',
+    });
+    expect(problems).toEqual([]);
+    expect(config.endpoints).toEqual([
+      { name: 'INTERNAL', securityProtocol: 'PLAINTEXT', host: '127.0.0.1', port: 0 },
+      { name: 'EXTERNAL', securityProtocol: 'SSL', host: '::1', port: 19092 },
+    ]);
+    expect(config.advertisedEndpoints.map(({ host, port }) => `${host}:${port}`)).toEqual([
+      'kafka:9092',
+      'example.org:443',
+    ]);
+  });
+
+  it.each([
+    [{ listeners: 'localhost:9092' }, 'a listener is NAME://host:port'],
+    [{ listeners: 'PLAINTEXT://:99999' }, 'a listener is NAME://host:port'],
+    [{ listeners: '' }, 'listeners must name at least one listener'],
+    [{ listeners: 'FOO://:1' }, 'No security protocol defined for listener FOO'],
+    [{ listeners: 'PLAINTEXT://:1,SSL://:1' }, 'Each listener must have a different port'],
+    [{ listeners: 'PLAINTEXT://:1,PLAINTEXT://:2' }, 'Each listener must have a different name'],
+    [{ 'advertised.listeners': 'PLAINTEXT://0.0.0.0:9092' }, 'cannot use the nonroutable meta-address 0.0.0.0'],
+    [{ 'advertised.listeners': 'SSL://a:9092' }, 'a subset of the ones defined in listeners'],
+    [{ 'listener.security.protocol.map': 'PLAINTEXT:TLS' }, 'security protocol TLS'],
+    [{ 'inter.broker.listener.name': 'X' }, 'must be a listener name defined in listeners'],
+    [{ 'log.dirs': 'a,,b' }, 'log.dirs must name at least one folder'],
+    [{ 'queued.max.request.bytes': '10' }, 'queued.max.request.bytes must be larger or equal'],
+  ])('refuse %o', (properties, message) => {
+    expect(messages(properties).join('\n')).toContain(message);
+  });
+
+  it('let the finer of two units win', () => {
+    const retention = (properties: Record<string, string>) => read(properties).config.topicDefaults.retentionMs;
+    expect(retention({ 'log.retention.hours': '2' })).toBe(7_200_000);
+    expect(retention({ 'log.retention.hours': '2', 'log.retention.minutes': '3' })).toBe(180_000);
+    expect(retention({ 'log.retention.hours': '2', 'log.retention.minutes': '3', 'log.retention.ms': '4' })).toBe(4);
+    expect(retention({ 'log.retention.hours': '-1' })).toBe(-1);
+  });
+
+  it('never throw, whatever they hold', () => {
+    const name = fc.oneof(fc.constantFrom(...brokerConfigNames), fc.string());
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.string()), (properties) => {
+        expect(read(properties).config.brokerId).toBeTypeOf('number');
+      }),
+    );
+  });
+
+  it('have defaults that their own checks admit and that read back from their text', () => {
+    for (const table of [brokerDefinitions, topicDefinitions] as ConfigTable[]) {
+      for (const [name, definition] of Object.entries(table)) {
+        if (definition.defaultValue === null) continue;
+        const text = formatConfigValue(definition.type, definition.defaultValue);
+        expect(parseConfigValue(name, definition, text)).toEqual({ value: definition.defaultValue });
+      }
+    }
+  });
+});
+
+describe('the configs of topics', () => {
+  const defaults = topicDefaults(() => undefined);
+
+  it('have synonyms that are broker configs of the same type', () => {
+    for (const name of topicConfigNames) {
+      for (const synonym of topicConfigSynonyms[name] ?? []) {
+        const definition = (brokerDefinitions as ConfigTable)[synonym.name];
+        expect(definition, synonym.name).toBeDefined();
+        if (synonym.multiplier === 1) expect(definition?.type).toBe(topicDefinitions[name].type);
+      }
+    }
+  });
+
+  it('override the broker’s defaults', () => {
+    const values = withOverrides(defaults, {
+      'retention.ms': '5',
+      'cleanup.policy': 'compact,delete',
+      'compression.type': 'gzip',
+    });
+    expect(toLogConfig(values)).toEqual({
+      ...defaultLogConfig,
+      retentionMs: 5,
+      cleanupPolicy: ['compact', 'delete'],
+      compressionType: 'gzip',
+    });
+  });
+
+  it.each([
+    [{ 'no.such': '1' }, 'Unknown topic config name: no.such'],
+    [{ constructor: '1' }, 'Unknown topic config name: constructor'],
+    [{ 'retention.ms': 'x' }, 'Invalid value x for configuration retention.ms: Not a number of type LONG'],
+    [
+      { 'cleanup.policy': 'keep' },
+      'Invalid value keep for configuration cleanup.policy: String must be one of: compact, delete',
+    ],
+    [
+      { 'min.compaction.lag.ms': '2', 'max.compaction.lag.ms': '1' },
+      'conflict topic config setting min.compaction.lag.ms (2) > max.compaction.lag.ms (1)',
+    ],
+    [{ 'segment.bytes': '14' }, undefined],
+  ])('are checked as Kafka does: %o', (overrides, fault) => {
+    expect(topicConfigFault(overrides as Record<string, string>, defaults)).toBe(fault);
+  });
+});
+
+describe('the nearest name', () => {
+  it('counts edits', () => {
+    expect(editDistance('kitten', 'sitting')).toBe(3);
+    expect(editDistance('', 'abc')).toBe(3);
+    expect(nearestName('num.partition', brokerConfigNames)).toBe('num.partitions');
+    expect(nearestName('zzzzzz', brokerConfigNames)).toBeUndefined();
+  });
+});

@@ -1,0 +1,218 @@
+import { type BrokerConfigName, type BrokerConfigValues, brokerDefinitions } from './broker-definitions.ts';
+import { type ConfigTable, type ConfigValue, camelCase } from './definition.ts';
+import { isUnusedKafkaName } from './known-names.ts';
+import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
+import { nearestName } from './nearest.ts';
+import { type ConfigProperties, topicDefaults } from './topic-config.ts';
+import type { TopicConfigValues } from './topic-definitions.ts';
+import { parseConfigValue } from './values.ts';
+
+/** What is derived from several settings, or takes the place of one that may be unset. */
+interface DerivedConfig {
+  /** `broker.id`, else `node.id`. */
+  readonly brokerId: number;
+  /** `log.dirs`, else `log.dir`. */
+  readonly logDirs: readonly string[];
+  /** `listeners`, read. */
+  readonly endpoints: readonly ListenerEndpoint[];
+  /** `advertised.listeners`, read; else `listeners` with a host name where they mean every interface. */
+  readonly advertisedEndpoints: readonly ListenerEndpoint[];
+  /** `inter.broker.listener.name`, else the listener of `security.inter.broker.protocol`. */
+  readonly interBrokerListenerName: string;
+  /** The values of topics on which nothing is set. */
+  readonly topicDefaults: TopicConfigValues;
+}
+
+/** A broker's settings in typed form: every name of `server.properties` in camel case, and what is derived from them. */
+export type BrokerConfig = Omit<BrokerConfigValues, keyof DerivedConfig> & DerivedConfig;
+
+/** A setting that cannot be used. */
+export interface ConfigProblem {
+  readonly code: 'INVALID_CONFIG';
+  readonly name: string;
+  readonly message: string;
+}
+
+/** A setting that is passed over. */
+export interface ConfigWarning {
+  readonly code: 'UNKNOWN_CONFIG' | 'UNUSED_CONFIG';
+  readonly name: string;
+  readonly message: string;
+}
+
+/** What came of reading a broker's settings. */
+export interface ParsedBrokerConfig {
+  /** Complete in any case: what has a problem has its default. */
+  readonly config: BrokerConfig;
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigWarning[];
+}
+
+/** How {@link parseBrokerConfig} fills in what settings leave open. */
+export interface ParseBrokerConfigOptions {
+  /** What clients are told to connect to where a listener stands for every interface. Default `localhost`. */
+  readonly hostName?: string;
+}
+
+const definitions: ConfigTable = brokerDefinitions;
+
+/** Names of all broker configs, in alphabetical order. */
+export const brokerConfigNames: readonly BrokerConfigName[] = (
+  Object.keys(brokerDefinitions) as BrokerConfigName[]
+).sort();
+
+/**
+ * Reads a broker's settings by Kafka's names. Never throws: what is wrong is in `problems` (the broker should not start), what
+ * is passed over in `warnings`.
+ *
+ * ```ts
+ * const { config, problems } = parseBrokerConfig({ 'log.dirs': '/data', 'log.retention.hours': '24' });
+ * config.topicDefaults.retentionMs; // 86400000
+ * ```
+ */
+export function parseBrokerConfig(
+  properties: ConfigProperties,
+  options: ParseBrokerConfigOptions = {},
+): ParsedBrokerConfig {
+  const problems: ConfigProblem[] = [];
+  const warnings: ConfigWarning[] = [];
+  const report = (name: string, message: string): void => void problems.push({ code: 'INVALID_CONFIG', name, message });
+  const values: Record<string, ConfigValue | null> = {};
+  for (const name of brokerConfigNames) values[name] = brokerDefinitions[name].defaultValue;
+  for (const [name, text] of Object.entries(properties)) {
+    const definition = Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+    if (definition === undefined) {
+      warnings.push(passedOver(name));
+      continue;
+    }
+    const parsed = parseConfigValue(name, definition, text);
+    if ('fault' in parsed) report(name, parsed.fault);
+    else values[name] = parsed.value;
+  }
+  return { config: complete(values, options, report), problems, warnings };
+}
+
+type Report = (name: string, message: string) => void;
+
+function complete(
+  values: Readonly<Record<string, ConfigValue | null>>,
+  options: ParseBrokerConfigOptions,
+  report: Report,
+): BrokerConfig {
+  const typed = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [camelCase(name), value]),
+  ) as unknown as BrokerConfigValues;
+  const derived: DerivedConfig = {
+    brokerId: typed.brokerId >= 0 ? typed.brokerId : typed.nodeId,
+    logDirs: typed.logDirs ?? [typed.logDir],
+    topicDefaults: topicDefaults((name) => values[name]),
+    ...listenersOf(typed, options, report),
+  };
+  const config = { ...typed, ...derived };
+  checkTogether(config, report);
+  return config;
+}
+
+function listenersOf(
+  values: BrokerConfigValues,
+  options: ParseBrokerConfigOptions,
+  report: Report,
+): Pick<DerivedConfig, 'endpoints' | 'advertisedEndpoints' | 'interBrokerListenerName'> {
+  const { protocols, faults } = parseProtocolMap(values.listenerSecurityProtocolMap);
+  for (const fault of faults) report('listener.security.protocol.map', fault);
+  const own = parseListeners('listeners', values.listeners, protocols);
+  for (const fault of own.faults) report('listeners', fault);
+  const shared = sharedPortFault('listeners', own.endpoints);
+  if (shared !== undefined) report('listeners', shared);
+  const given = parseListeners('advertised.listeners', values.advertisedListeners ?? [], protocols);
+  for (const fault of given.faults) report('advertised.listeners', fault);
+  const names = new Set(own.endpoints.map((endpoint) => endpoint.name));
+  for (const { name, host } of given.endpoints) {
+    if (!names.has(name)) {
+      report(
+        'advertised.listeners',
+        `advertised.listeners listener names must be equal to or a subset of the ones defined in listeners: ${name} is not there`,
+      );
+    }
+    if (host === '0.0.0.0') {
+      report(
+        'advertised.listeners',
+        'advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.',
+      );
+    }
+  }
+  const hostName = options.hostName ?? 'localhost';
+  const advertised = values.advertisedListeners === null ? own.endpoints : given.endpoints;
+  const reachable = advertised.map((endpoint) => ({
+    ...endpoint,
+    host: isEveryInterface(endpoint.host) ? hostName : endpoint.host,
+  }));
+  return {
+    endpoints: own.endpoints,
+    advertisedEndpoints: reachable,
+    interBrokerListenerName: interBrokerListener(values, own.endpoints, report),
+  };
+}
+
+function isEveryInterface(host: string): boolean {
+  return host === '' || host === '0.0.0.0' || host === '::';
+}
+
+function interBrokerListener(
+  values: BrokerConfigValues,
+  endpoints: readonly ListenerEndpoint[],
+  report: Report,
+): string {
+  if (values.interBrokerListenerName !== null) {
+    const name = values.interBrokerListenerName.toUpperCase();
+    if (!endpoints.some((endpoint) => endpoint.name === name)) {
+      report(
+        'inter.broker.listener.name',
+        `inter.broker.listener.name must be a listener name defined in listeners: ${name} is not there`,
+      );
+    }
+    return name;
+  }
+  const ofProtocol = endpoints.find((endpoint) => endpoint.securityProtocol === values.securityInterBrokerProtocol);
+  return (ofProtocol ?? endpoints[0])?.name ?? values.securityInterBrokerProtocol;
+}
+
+/** What Kafka checks across settings (`KafkaConfig.validateValues`). */
+function checkTogether(config: BrokerConfig, report: Report): void {
+  if (config.endpoints.length === 0)
+    report('listeners', 'listeners must name at least one listener, such as PLAINTEXT://:9092');
+  if (config.logDirs.length === 0 || config.logDirs.includes(''))
+    report('log.dirs', 'log.dirs must name at least one folder');
+  if (config.queuedMaxRequestBytes > 0 && config.queuedMaxRequestBytes < config.socketRequestMaxBytes) {
+    report(
+      'queued.max.request.bytes',
+      `queued.max.request.bytes must be larger or equal to socket.request.max.bytes (${config.socketRequestMaxBytes}), or -1`,
+    );
+  }
+  if (config.groupMinSessionTimeoutMs > config.groupMaxSessionTimeoutMs) {
+    report(
+      'group.min.session.timeout.ms',
+      'group.min.session.timeout.ms must not be larger than group.max.session.timeout.ms',
+    );
+  }
+  const { minCompactionLagMs, maxCompactionLagMs } = config.topicDefaults;
+  if (minCompactionLagMs > maxCompactionLagMs) {
+    report(
+      'log.cleaner.min.compaction.lag.ms',
+      'log.cleaner.min.compaction.lag.ms must not be larger than log.cleaner.max.compaction.lag.ms',
+    );
+  }
+}
+
+function passedOver(name: string): ConfigWarning {
+  if (isUnusedKafkaName(name)) {
+    return { code: 'UNUSED_CONFIG', name, message: `${name} is a setting of Apache Kafka that has no effect here.` };
+  }
+  const nearest = nearestName(name, brokerConfigNames);
+  const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
+  return {
+    code: 'UNKNOWN_CONFIG',
+    name,
+    message: `${name} is no setting that this broker knows; it is passed over.${hint}`,
+  };
+}
