@@ -111,12 +111,12 @@ export const conformanceCases: readonly ConformanceCase[] = [
     await a.create('/test/n/child', bytes(''));
     await fails('NOT_EMPTY', a.delete('/test/n', 'any'));
   }),
-  behaviour('children are listed in order and counted', async ({ a }) => {
+  behaviour('children are listed and counted', async ({ a }) => {
     for (const name of ['b', 'a', 'c']) await a.create(`/test/${name}`, bytes(''));
     await a.create('/test/a/inner', bytes(''));
-    equal(await a.children('/test'), ['a', 'b', 'c']);
+    equal((await a.children('/test')).toSorted(), ['a', 'b', 'c']);
     await a.delete('/test/b', 'any');
-    equal(await a.children('/test'), ['a', 'c']);
+    equal((await a.children('/test')).toSorted(), ['a', 'c']);
     equal((await a.exists('/test'))?.childCount, 2);
   }),
   behaviour('changes of the children raise the children version and leave the version alone', async ({ a }) => {
@@ -401,7 +401,7 @@ async function fails(code: MetadataErrorCode, operation: Promise<unknown>): Prom
 async function snapshot(store: MetadataStore, path: string): Promise<unknown> {
   const { data, stat } = await store.get(path);
   const children: unknown[] = [];
-  for (const name of await store.children(path)) children.push(await snapshot(store, `${path}/${name}`));
+  for (const name of (await store.children(path)).toSorted()) children.push(await snapshot(store, `${path}/${name}`));
   return { path, data: data.toString(), stat, children };
 }
 

@@ -118,7 +118,7 @@ export interface MetadataStore {
   /** Reads a node's stat, undefined where there is none. The watch is set in both cases and tells of creation too. */
   exists(path: string, options?: ReadOptions): Promise<NodeStat | undefined>;
   /**
-   * Lists the names of a node's children, sorted by code unit. The watch tells when a child comes or goes, or when the node goes.
+   * Lists the names of a node's children, in no particular order. The watch tells when a child comes or goes, or when the node goes.
    * @throws `NO_NODE`, and then no watch is set.
    */
   children(path: string, options?: ReadOptions): Promise<readonly string[]>;

@@ -63,7 +63,7 @@ export class MetadataTree {
 
   childrenOf(path: string): string[] | undefined {
     const node = this.#nodes.get(path);
-    return node === undefined ? undefined : [...(node.children ?? NO_CHILDREN)].sort();
+    return node === undefined ? undefined : [...(node.children ?? NO_CHILDREN)];
   }
 
   statOf(path: string): NodeStat | undefined {
