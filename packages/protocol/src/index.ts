@@ -1,4 +1,34 @@
-/** The Kafka wire codec: one definition per API, every version, typed.
+/**
+ * The Kafka wire codec: one definition per API, every version, typed.
+ *
+ * Each API is an object named as Kafka names it (`Produce`, `Fetch`, `ApiVersions` ...) with its key, its versions, and an encoder
+ * and a decoder for its request and its response. Records of internal topics are single messages (`OffsetCommitKey` ...).
+ *
  * @packageDocumentation
  */
-export {};
+export { decodeBody, encodeBody } from './body.ts';
+export { ErrorCode, type ErrorInfo, type ErrorName, errorInfo } from './error-codes.ts';
+export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+export {
+  decodeRequestFrame,
+  decodeRequestHeader,
+  decodeResponseFrame,
+  decodeResponseHeader,
+  encodeRequest,
+  encodeResponse,
+  type RequestFrame,
+  type RequestHeader,
+  type RequestHeaderInput,
+  type ResponseFrame,
+  type ResponseHeader,
+  requestHeaderVersion,
+  responseBodyVersion,
+  responseHeaderVersion,
+} from './frames.ts';
+export { apiByKey, dataMessages } from './generated/apis.ts';
+export * from './generated/index.ts';
+export type { AnyApi, AnyMessage, Api, Message, RecordsInput, UnknownTag } from './message.ts';
+export { Reader } from './reader.ts';
+export { uuidFromBytes, uuidToBytes, ZERO_UUID } from './uuid.ts';
+export { decodeVersioned, encodeVersioned, versionOf } from './versioned.ts';
+export { Writer } from './writer.ts';

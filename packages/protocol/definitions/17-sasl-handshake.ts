@@ -1,0 +1,9 @@
+import { api, field } from './dsl.ts';
+
+export const saslHandshake = api(17, 'SaslHandshake', {
+  about: 'TODO.',
+  versions: '0-1',
+  flexible: 'none',
+  request: [field('mechanism', 'string', '0+')],
+  response: [field('errorCode', 'int16', '0+'), field('mechanisms', '[]string', '0+')],
+});

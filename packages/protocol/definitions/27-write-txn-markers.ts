@@ -1,0 +1,31 @@
+import { api, field } from './dsl.ts';
+
+export const writeTxnMarkers = api(27, 'WriteTxnMarkers', {
+  about: 'TODO.',
+  versions: '0-1',
+  flexible: '1+',
+  request: [
+    field('markers', '[]WritableTxnMarker', '0+', [
+      field('producerId', 'int64', '0+'),
+      field('producerEpoch', 'int16', '0+'),
+      field('transactionResult', 'bool', '0+'),
+      field('topics', '[]WritableTxnMarkerTopic', '0+', [
+        field('name', 'string', '0+'),
+        field('partitionIndexes', '[]int32', '0+'),
+      ]),
+      field('coordinatorEpoch', 'int32', '0+'),
+    ]),
+  ],
+  response: [
+    field('markers', '[]WritableTxnMarkerResult', '0+', [
+      field('producerId', 'int64', '0+'),
+      field('topics', '[]WritableTxnMarkerTopicResult', '0+', [
+        field('name', 'string', '0+'),
+        field('partitions', '[]WritableTxnMarkerPartitionResult', '0+', [
+          field('partitionIndex', 'int32', '0+'),
+          field('errorCode', 'int16', '0+'),
+        ]),
+      ]),
+    ]),
+  ],
+});

@@ -1,0 +1,30 @@
+import { api, field } from './dsl.ts';
+
+export const alterPartitionReassignments = api(45, 'AlterPartitionReassignments', {
+  about: 'TODO.',
+  versions: '0',
+  flexible: '0+',
+  request: [
+    field('timeoutMs', 'int32', '0+', { default: 60000 }),
+    field('topics', '[]ReassignableTopic', '0+', [
+      field('name', 'string', '0+'),
+      field('partitions', '[]ReassignablePartition', '0+', [
+        field('partitionIndex', 'int32', '0+'),
+        field('replicas', '[]int32', '0+', { nullable: '0+', default: null }),
+      ]),
+    ]),
+  ],
+  response: [
+    field('throttleTimeMs', 'int32', '0+'),
+    field('errorCode', 'int16', '0+'),
+    field('errorMessage', 'string', '0+', { nullable: '0+' }),
+    field('responses', '[]ReassignableTopicResponse', '0+', [
+      field('name', 'string', '0+'),
+      field('partitions', '[]ReassignablePartitionResponse', '0+', [
+        field('partitionIndex', 'int32', '0+'),
+        field('errorCode', 'int16', '0+'),
+        field('errorMessage', 'string', '0+', { nullable: '0+' }),
+      ]),
+    ]),
+  ],
+});

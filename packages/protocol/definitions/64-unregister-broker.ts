@@ -1,0 +1,13 @@
+import { api, field } from './dsl.ts';
+
+export const unregisterBroker = api(64, 'UnregisterBroker', {
+  about: 'TODO.',
+  versions: '0',
+  flexible: '0+',
+  request: [field('brokerId', 'int32', '0+')],
+  response: [
+    field('throttleTimeMs', 'int32', '0+'),
+    field('errorCode', 'int16', '0+'),
+    field('errorMessage', 'string', '0+', { nullable: '0+' }),
+  ],
+});

@@ -1,0 +1,22 @@
+import { api, field } from './dsl.ts';
+
+export const listTransactions = api(66, 'ListTransactions', {
+  about: 'TODO.',
+  versions: '0-1',
+  flexible: '0+',
+  request: [
+    field('stateFilters', '[]string', '0+'),
+    field('producerIdFilters', '[]int64', '0+'),
+    field('durationFilter', 'int64', '1+', { default: -1 }),
+  ],
+  response: [
+    field('throttleTimeMs', 'int32', '0+'),
+    field('errorCode', 'int16', '0+'),
+    field('unknownStateFilters', '[]string', '0+'),
+    field('transactionStates', '[]TransactionState', '0+', [
+      field('transactionalId', 'string', '0+'),
+      field('producerId', 'int64', '0+'),
+      field('transactionState', 'string', '0+'),
+    ]),
+  ],
+});

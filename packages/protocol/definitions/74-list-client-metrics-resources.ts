@@ -1,0 +1,13 @@
+import { api, field } from './dsl.ts';
+
+export const listClientMetricsResources = api(74, 'ListClientMetricsResources', {
+  about: 'TODO.',
+  versions: '0',
+  flexible: '0+',
+  request: [],
+  response: [
+    field('throttleTimeMs', 'int32', '0+'),
+    field('errorCode', 'int16', '0+'),
+    field('clientMetricsResources', '[]ClientMetricsResource', '0+', [field('name', 'string', '0+')]),
+  ],
+});

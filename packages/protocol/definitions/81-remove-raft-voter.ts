@@ -1,0 +1,17 @@
+import { api, field } from './dsl.ts';
+
+export const removeRaftVoter = api(81, 'RemoveRaftVoter', {
+  about: 'TODO.',
+  versions: '0',
+  flexible: '0+',
+  request: [
+    field('clusterId', 'string', '0+', { nullable: '0+' }),
+    field('voterId', 'int32', '0+'),
+    field('voterDirectoryId', 'uuid', '0+'),
+  ],
+  response: [
+    field('throttleTimeMs', 'int32', '0+'),
+    field('errorCode', 'int16', '0+'),
+    field('errorMessage', 'string', '0+', { nullable: '0+', ignorable: true }),
+  ],
+});

@@ -1,0 +1,243 @@
+import { ProtocolError } from './errors.ts';
+import type { UnknownTag } from './message.ts';
+import { ZERO_UUID } from './uuid.ts';
+
+const TWO_TO_32 = 0x1_0000_0000;
+/** Kafka's own limit, in old and in compact strings alike. */
+const STRING_BYTES_MAX = 0x7fff;
+/** Up to this length a loop over ASCII characters beats the call into the engine's decoder. */
+const SHORT_STRING_BYTES = 12;
+
+/**
+ * Reads the protocol's primitive types from a buffer, front to back.
+ *
+ * Every read checks the bounds first and throws a {@link ProtocolError} if the bytes are not there, so that a decoder can never
+ * run past its input nor allocate more than the input justifies. Bytes and records are views of the buffer, not copies.
+ */
+export class Reader {
+  private readonly buffer: Buffer;
+  /** The position of the next byte to be read. */
+  offset: number;
+  private end: number;
+
+  constructor(buffer: Buffer, offset = 0, end: number = buffer.length) {
+    this.buffer = buffer;
+    this.offset = offset;
+    this.end = end;
+  }
+
+  /** How many bytes are left. */
+  get remaining(): number {
+    return this.end - this.offset;
+  }
+
+  /** Throws if bytes are left: then the message was longer than its definition says. */
+  expectEnd(): void {
+    if (this.offset !== this.end) {
+      throw new ProtocolError('PROTOCOL_TRAILING_BYTES', `${this.remaining} bytes are left after the message.`);
+    }
+  }
+
+  private take(bytes: number): number {
+    const at = this.offset;
+    if (bytes > this.end - at) throw this.truncated(bytes);
+    this.offset = at + bytes;
+    return at;
+  }
+
+  private truncated(bytes: number): ProtocolError {
+    return new ProtocolError(
+      'PROTOCOL_TRUNCATED',
+      `At byte ${this.offset} the message needs ${bytes} more bytes, but only ${this.remaining} are left.`,
+    );
+  }
+
+  bool(): boolean {
+    return this.buffer[this.take(1)] !== 0;
+  }
+
+  int8(): number {
+    return (this.buffer[this.take(1)]! << 24) >> 24;
+  }
+
+  int16(): number {
+    const at = this.take(2);
+    const b = this.buffer;
+    return ((b[at]! << 24) | (b[at + 1]! << 16)) >> 16;
+  }
+
+  uint16(): number {
+    const at = this.take(2);
+    const b = this.buffer;
+    return (b[at]! << 8) | b[at + 1]!;
+  }
+
+  int32(): number {
+    const at = this.take(4);
+    const b = this.buffer;
+    return (b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!;
+  }
+
+  int64(): number {
+    const high = this.int32();
+    const value = high * TWO_TO_32 + (this.int32() >>> 0);
+    if (!Number.isSafeInteger(value)) {
+      throw new ProtocolError(
+        'PROTOCOL_UNSAFE_INTEGER',
+        `The 64-bit integer at byte ${this.offset - 8} (about ${value}) is beyond what a number holds exactly (2^53).`,
+      );
+    }
+    return value;
+  }
+
+  float64(): number {
+    return this.buffer.readDoubleBE(this.take(8));
+  }
+
+  /** A 16-byte UUID, in Kafka's spelling (22 characters of base64url). */
+  uuid(): string {
+    const at = this.take(16);
+    const b = this.buffer;
+    let bits = 0;
+    for (let i = at; i < at + 16; i++) bits |= b[i]!;
+    return bits === 0 ? ZERO_UUID : b.toString('base64url', at, at + 16);
+  }
+
+  /** An unsigned 32-bit integer in one to five bytes, low bits first. */
+  uvarint(): number {
+    const first = this.buffer[this.take(1)]!;
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    for (let shift = 7; shift < 28; shift += 7) {
+      const byte = this.buffer[this.take(1)]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    const last = this.buffer[this.take(1)]!;
+    if (last > 0x0f) {
+      throw new ProtocolError(
+        'PROTOCOL_INVALID_VARINT',
+        `The variable-length integer that ends at byte ${this.offset} has more than 32 bits.`,
+      );
+    }
+    return (value | (last << 28)) >>> 0;
+  }
+
+  string(flexible: boolean): string {
+    const length = flexible ? this.uvarint() - 1 : this.int16();
+    if (length < 0) throw this.invalidLength('string', length);
+    return this.text(length);
+  }
+
+  nullableString(flexible: boolean): string | null {
+    const length = flexible ? this.uvarint() - 1 : this.int16();
+    if (length === -1) return null;
+    if (length < 0) throw this.invalidLength('string', length);
+    return this.text(length);
+  }
+
+  private text(length: number): string {
+    if (length > STRING_BYTES_MAX) {
+      throw new ProtocolError(
+        'PROTOCOL_STRING_TOO_LONG',
+        `A string of ${length} bytes before byte ${this.offset}; ${STRING_BYTES_MAX} are allowed.`,
+      );
+    }
+    const at = this.take(length);
+    if (length > SHORT_STRING_BYTES) return this.buffer.toString('utf8', at, at + length);
+    const b = this.buffer;
+    let text = '';
+    for (let i = at; i < at + length; i++) {
+      const byte = b[i]!;
+      // Beyond ASCII the engine's decoder takes over; it replaces what is not UTF-8, as Java's does.
+      if (byte >= 0x80) return b.toString('utf8', at, at + length);
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  bytes(flexible: boolean): Buffer {
+    const length = flexible ? this.uvarint() - 1 : this.int32();
+    if (length < 0) throw this.invalidLength('byte field', length);
+    const at = this.take(length);
+    return this.buffer.subarray(at, at + length);
+  }
+
+  nullableBytes(flexible: boolean): Buffer | null {
+    const length = flexible ? this.uvarint() - 1 : this.int32();
+    if (length === -1) return null;
+    if (length < 0) throw this.invalidLength('byte field', length);
+    const at = this.take(length);
+    return this.buffer.subarray(at, at + length);
+  }
+
+  /**
+   * The length of an array whose elements take at least `elementBytesMin` bytes each. It is refused if the bytes that are left
+   * cannot hold so many, so a decoder may trust it.
+   */
+  arrayLength(flexible: boolean, elementBytesMin: number): number {
+    const length = this.nullableArrayLength(flexible, elementBytesMin);
+    if (length < 0) throw this.invalidLength('array', length);
+    return length;
+  }
+
+  /** As {@link arrayLength}, with -1 for a null array. */
+  nullableArrayLength(flexible: boolean, elementBytesMin: number): number {
+    const length = flexible ? this.uvarint() - 1 : this.int32();
+    if (length < -1) throw this.invalidLength('array', length);
+    if (length * elementBytesMin > this.end - this.offset) {
+      throw new ProtocolError(
+        'PROTOCOL_ARRAY_TOO_LONG',
+        `The array at byte ${this.offset} claims ${length} elements of at least ${elementBytesMin} bytes, but only ${this.remaining} bytes are left.`,
+      );
+    }
+    return length;
+  }
+
+  /** The marker in front of a struct that may be null: true if the struct follows. */
+  present(): boolean {
+    return this.int8() >= 0;
+  }
+
+  private invalidLength(what: string, length: number): ProtocolError {
+    return length === -1
+      ? new ProtocolError('PROTOCOL_NULL_NOT_ALLOWED', `The ${what} before byte ${this.offset} is null, but cannot be.`)
+      : new ProtocolError('PROTOCOL_INVALID_LENGTH', `The ${what} before byte ${this.offset} has length ${length}.`);
+  }
+
+  /** The tagged fields of a struct that has no known ones. */
+  unknownTags(): UnknownTag[] | undefined {
+    let tags: UnknownTag[] | undefined;
+    for (let n = this.uvarint(); n > 0; n--) {
+      const tag = this.uvarint();
+      const limit = this.enterTag();
+      tags = this.unknownTag(tags, tag);
+      this.leaveTag(limit);
+    }
+    return tags;
+  }
+
+  /** Reads the size of a tagged field and confines reading to it. Returns what {@link leaveTag} needs. */
+  enterTag(): number {
+    const size = this.uvarint();
+    if (size > this.end - this.offset) throw this.truncated(size);
+    const limit = this.end;
+    this.end = this.offset + size;
+    return limit;
+  }
+
+  /** Ends what {@link enterTag} began. */
+  leaveTag(limit: number): void {
+    this.expectEnd();
+    this.end = limit;
+  }
+
+  /** Keeps the tagged field that was entered as an unknown one. */
+  unknownTag(tags: UnknownTag[] | undefined, tag: number): UnknownTag[] {
+    const unknown = { tag, data: this.buffer.subarray(this.offset, this.end) };
+    this.offset = this.end;
+    if (tags === undefined) return [unknown];
+    tags.push(unknown);
+    return tags;
+  }
+}
