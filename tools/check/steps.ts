@@ -38,7 +38,7 @@ export const steps: readonly Step[] = [
   {
     name: 'codegen',
     why: 'generated code is what the definitions give: `pnpm codegen` renews it',
-    command: ['node', 'tools/codegen/main.ts', '--check'],
+    command: ['node', 'tools/check/generated.ts'],
   },
   {
     name: 'dead',

@@ -158,8 +158,9 @@ function isRoom(name: string): boolean {
   return name in rooms || name.startsWith('@millrace/');
 }
 
+/** Tests, and what only tests import or start: `test-*.ts`. */
 function isTest(path: string): boolean {
-  return /\.(test|bench)\.ts$/.test(path) || path.includes('/fixtures/');
+  return /\.(test|bench)\.ts$|\/test-[\w-]+\.ts$/.test(path) || path.includes('/fixtures/');
 }
 
 function topFolder(path: string): string {
