@@ -2,6 +2,8 @@
  * One Kafka connection: framing, correlation, TLS, SASL; and the listener that serves them.
  * @packageDocumentation
  */
+
+export { Connection, type ConnectionStats } from './connection.ts';
 export {
   ANONYMOUS_PRINCIPAL,
   type ConnectionContext,
@@ -10,6 +12,8 @@ export {
   type RequestHandler,
   type SecurityProtocol,
 } from './connection-context.ts';
+export type { ConnectionOptions, SendOptions, VersionRange } from './connection-options.ts';
+export type { CloseEvent, ConnectEvent, RequestEvent } from './diagnostics.ts';
 export {
   AuthenticationError,
   ConnectionError,
@@ -25,3 +29,13 @@ export {
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { QUEUED_REQUEST_BYTES_MAX, RequestMemory, type RequestMemoryStats } from './request-memory.ts';
+export type {
+  OauthBearerToken,
+  SaslCustomOptions,
+  SaslExchange,
+  SaslOauthBearerOptions,
+  SaslOptions,
+  SaslPlainOptions,
+  SaslScramOptions,
+  Secret,
+} from './sasl/mechanism.ts';

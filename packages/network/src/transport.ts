@@ -1,0 +1,78 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { ConnectionOptions } from './connection-options.ts';
+import { ConnectionError, type KafkaError, RequestAbortedError } from './errors.ts';
+
+/** Opens the socket, with TLS where it is asked for. Rejects when `deadline` fires. */
+export function openSocket(options: ConnectionOptions, peer: string, deadline: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const tcp = { host: options.host, port: options.port, noDelay: true, keepAlive: true };
+    const tls = options.tls === true ? {} : options.tls;
+    let socket: Socket | TLSSocket;
+    let readyEvent: 'connect' | 'secureConnect' = 'connect';
+    if (tls) {
+      readyEvent = 'secureConnect';
+      const servername = isIP(options.host) === 0 ? { servername: options.host } : {};
+      socket = connectTls({ ...servername, ...tls, ...tcp });
+      // TLS sockets take `noDelay` only from a socket that they are given.
+      socket.setNoDelay(true);
+    } else {
+      socket = connectTcp(tcp);
+    }
+    const settle = (finish: () => void): void => {
+      deadline.removeEventListener('abort', onDeadline);
+      socket.off(readyEvent, onReady).off('error', onError).off('close', onClose);
+      finish();
+    };
+    const fail = (error: KafkaError): void =>
+      settle(() => {
+        // An error may follow the one that ended the attempt; nobody waits for it.
+        socket.on('error', () => {});
+        socket.destroy();
+        reject(error);
+      });
+    const onReady = (): void => settle(() => resolve(socket));
+    const onError = (error: NodeJS.ErrnoException): void => fail(connectError(peer, error));
+    const onClose = (): void => {
+      fail(
+        new ConnectionError('NETWORK_CONNECT_FAILED', `Cannot connect to ${peer}: the broker closed the connection`),
+      );
+    };
+    const onDeadline = (): void => fail(deadlineError(peer, deadline));
+    socket.on(readyEvent, onReady).on('error', onError).on('close', onClose);
+    deadline.addEventListener('abort', onDeadline, { once: true });
+    if (deadline.aborted) {
+      onDeadline();
+    }
+  });
+}
+
+/** What is told when connecting is cut short: our own time-out, or the caller's abort. */
+export function deadlineError(peer: string, deadline: AbortSignal): KafkaError {
+  const reason: unknown = deadline.reason;
+  return reason instanceof ConnectionError
+    ? reason
+    : new RequestAbortedError(`Connecting to ${peer} was aborted`, reason);
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there. Is the broker up, and is this the port of a listener?',
+  ENOTFOUND: 'the host name does not resolve',
+  EAI_AGAIN: 'the host name could not be resolved just now',
+  ECONNRESET: 'the connection was reset',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to its network',
+  ETIMEDOUT: 'the host does not answer',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the broker does not speak TLS on this port',
+};
+
+function connectError(peer: string, error: NodeJS.ErrnoException): ConnectionError {
+  const code = error.code ?? '';
+  const hint = HINTS[code] ?? error.message;
+  const tlsFailed = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|INVALID_CA|HOSTNAME_)/.test(code);
+  return new ConnectionError(
+    tlsFailed ? 'NETWORK_TLS_FAILED' : 'NETWORK_CONNECT_FAILED',
+    `Cannot connect to ${peer}: ${hint}${code === '' ? '' : ` (${code})`}`,
+    error,
+  );
+}
