@@ -1,7 +1,16 @@
 import { api, field, struct } from './dsl.ts';
 
 export const leaderAndIsr = api(4, 'LeaderAndIsr', {
-  about: 'TODO.',
+  about: 'LeaderAndIsr is how a controller tells a broker which partitions it leads or follows.',
+  changes: {
+    1: 'new partitions are marked',
+    2: 'partitions are grouped by topic; broker epochs',
+    3: 'reassignments in progress',
+    4: 'flexible',
+    5: 'topic ids; incremental or full',
+    6: 'leader recovery state',
+    7: 'the sender may be a KRaft controller',
+  },
   versions: '0-7',
   flexible: '4+',
   request: {
@@ -26,7 +35,7 @@ export const leaderAndIsr = api(4, 'LeaderAndIsr', {
       field('isKRaftController', 'bool', '7+'),
       field('controllerEpoch', 'int32', '0+'),
       field('brokerEpoch', 'int64', '2+', { default: -1, ignorable: true }),
-      field('type', 'int8', '5+'),
+      field('type', 'int8', '5+', { about: '0: unknown; 1: incremental; 2: full.' }),
       field('ungroupedPartitionStates', '[]LeaderAndIsrPartitionState', '0-1'),
       field('topicStates', '[]LeaderAndIsrTopicState', '2+', [
         field('topicName', 'string', '2+'),

@@ -1,7 +1,13 @@
 import { api, field } from './dsl.ts';
 
 export const stopReplica = api(5, 'StopReplica', {
-  about: 'TODO.',
+  about: 'StopReplica is how a controller makes a broker give up replicas, deleting them or not.',
+  changes: {
+    1: 'broker epochs; partitions are grouped by topic',
+    2: 'flexible',
+    3: 'leader epochs; deletion is chosen per partition',
+    4: 'the sender may be a KRaft controller',
+  },
   versions: '0-4',
   flexible: '2+',
   request: [

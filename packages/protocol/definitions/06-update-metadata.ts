@@ -1,7 +1,17 @@
 import { api, field, struct } from './dsl.ts';
 
 export const updateMetadata = api(6, 'UpdateMetadata', {
-  about: 'TODO.',
+  about: 'UpdateMetadata is how a controller hands the state of the cluster to every broker.',
+  changes: {
+    1: 'listeners with security protocols',
+    2: 'racks',
+    3: 'names of listeners',
+    4: 'offline replicas',
+    5: 'broker epochs; partitions are grouped by topic',
+    6: 'flexible',
+    7: 'topic ids',
+    8: 'the sender may be a KRaft controller; full or incremental',
+  },
   versions: '0-8',
   flexible: '6+',
   request: {
@@ -21,7 +31,7 @@ export const updateMetadata = api(6, 'UpdateMetadata', {
     fields: [
       field('controllerId', 'int32', '0+'),
       field('isKRaftController', 'bool', '8+'),
-      field('type', 'int8', '8+', { tag: 0 }),
+      field('type', 'int8', '8+', { tag: 0, about: '0: unknown; 1: incremental; 2: full.' }),
       field('controllerEpoch', 'int32', '0+'),
       field('brokerEpoch', 'int64', '5+', { default: -1, ignorable: true }),
       field('ungroupedPartitionStates', '[]UpdateMetadataPartitionState', '0-4'),

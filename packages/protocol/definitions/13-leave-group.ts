@@ -1,7 +1,13 @@
 import { api, field } from './dsl.ts';
 
 export const leaveGroup = api(13, 'LeaveGroup', {
-  about: 'TODO.',
+  about: 'LeaveGroup takes members out of a group.',
+  changes: {
+    1: 'throttle time',
+    3: 'several members at once, static ones included',
+    4: 'flexible',
+    5: 'the client says why it leaves',
+  },
   versions: '0-5',
   flexible: '4+',
   request: [
@@ -14,7 +20,7 @@ export const leaveGroup = api(13, 'LeaveGroup', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '1+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '1+', { default: 0, ignorable: true }),
     field('errorCode', 'int16', '0+'),
     field('members', '[]MemberResponse', '3+', [
       field('memberId', 'string', '3+'),

@@ -1,12 +1,18 @@
 import { api, field } from './dsl.ts';
 
 export const describeGroups = api(15, 'DescribeGroups', {
-  about: 'TODO.',
+  about: 'DescribeGroups shows the state and the members of classic groups.',
+  changes: {
+    1: 'throttle time',
+    3: 'authorized operations',
+    4: 'static members',
+    5: 'flexible',
+  },
   versions: '0-5',
   flexible: '5+',
   request: [field('groups', '[]string', '0+'), field('includeAuthorizedOperations', 'bool', '3+')],
   response: [
-    field('throttleTimeMs', 'int32', '1+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '1+', { default: 0, ignorable: true }),
     field('groups', '[]DescribedGroup', '0+', [
       field('errorCode', 'int16', '0+'),
       field('groupId', 'string', '0+'),

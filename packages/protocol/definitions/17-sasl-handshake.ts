@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const saslHandshake = api(17, 'SaslHandshake', {
-  about: 'TODO.',
+  about: 'SaslHandshake chooses a SASL mechanism.',
+  changes: {
+    1: 'the tokens that follow travel in SaslAuthenticate',
+  },
   versions: '0-1',
   flexible: 'none',
   request: [field('mechanism', 'string', '0+')],

@@ -1,7 +1,13 @@
 import { api, field } from './dsl.ts';
 
 export const apiVersions = api(18, 'ApiVersions', {
-  about: 'TODO.',
+  about:
+    'ApiVersions tells which APIs a broker serves, in which versions. A version it does not know is answered in version 0.',
+  changes: {
+    1: 'throttle time',
+    3: "flexible; the client's software is named; features",
+    4: 'features whose lowest version is 0',
+  },
   versions: '0-4',
   flexible: '3+',
   request: [
@@ -15,7 +21,7 @@ export const apiVersions = api(18, 'ApiVersions', {
       field('minVersion', 'int16', '0+'),
       field('maxVersion', 'int16', '0+'),
     ]),
-    field('throttleTimeMs', 'int32', '1+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '1+', { default: 0, ignorable: true }),
     field('supportedFeatures', '[]SupportedFeatureKey', '3+', { tag: 0, ignorable: true }, [
       field('name', 'string', '3+'),
       field('minVersion', 'int16', '3+'),
@@ -27,6 +33,6 @@ export const apiVersions = api(18, 'ApiVersions', {
       field('maxVersionLevel', 'int16', '3+'),
       field('minVersionLevel', 'int16', '3+'),
     ]),
-    field('zkMigrationReady', 'bool', '3+', { tag: 3, ignorable: true }),
+    field('zkMigrationReady', 'bool', '3+', { tag: 3, ignorable: true, about: 'Only a KRaft controller sets it.' }),
   ],
 });

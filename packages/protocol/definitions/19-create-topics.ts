@@ -1,14 +1,22 @@
 import { api, field } from './dsl.ts';
 
 export const createTopics = api(19, 'CreateTopics', {
-  about: 'TODO.',
+  about: 'CreateTopics creates topics, through the controller.',
+  changes: {
+    1: 'a dry run',
+    2: 'throttle time',
+    4: 'partitions and replication factor may be left to the broker (-1)',
+    5: 'flexible; the response describes the topic',
+    6: 'THROTTLING_QUOTA_EXCEEDED as an answer',
+    7: 'topic ids',
+  },
   versions: '0-7',
   flexible: '5+',
   request: [
     field('topics', '[]CreatableTopic', '0+', [
       field('name', 'string', '0+'),
-      field('numPartitions', 'int32', '0+'),
-      field('replicationFactor', 'int16', '0+'),
+      field('numPartitions', 'int32', '0+', { about: "-1 for the broker's default, or if assignments are given." }),
+      field('replicationFactor', 'int16', '0+', { about: "-1 for the broker's default, or if assignments are given." }),
       field('assignments', '[]CreatableReplicaAssignment', '0+', [
         field('partitionIndex', 'int32', '0+'),
         field('brokerIds', '[]int32', '0+'),
@@ -19,10 +27,10 @@ export const createTopics = api(19, 'CreateTopics', {
       ]),
     ]),
     field('timeoutMs', 'int32', '0+', { default: 60000 }),
-    field('validateOnly', 'bool', '1+'),
+    field('validateOnly', 'bool', '1+', { about: 'Check, but create nothing.' }),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '2+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '2+', { default: 0, ignorable: true }),
     field('topics', '[]CreatableTopicResult', '0+', [
       field('name', 'string', '0+'),
       field('topicId', 'uuid', '7+', { ignorable: true }),

@@ -1,7 +1,13 @@
 import { api, field } from './dsl.ts';
 
 export const deleteTopics = api(20, 'DeleteTopics', {
-  about: 'TODO.',
+  about: 'DeleteTopics deletes topics, through the controller.',
+  changes: {
+    1: 'throttle time',
+    4: 'flexible',
+    5: 'error messages',
+    6: 'deletion by topic id',
+  },
   versions: '0-6',
   flexible: '4+',
   request: [
@@ -13,7 +19,7 @@ export const deleteTopics = api(20, 'DeleteTopics', {
     field('timeoutMs', 'int32', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '1+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '1+', { default: 0, ignorable: true }),
     field('responses', '[]DeletableTopicResult', '0+', [
       field('name', 'string', '0+', { nullable: '6+' }),
       field('topicId', 'uuid', '6+', { ignorable: true }),

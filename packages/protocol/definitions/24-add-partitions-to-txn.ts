@@ -1,7 +1,12 @@
 import { api, field, struct } from './dsl.ts';
 
 export const addPartitionsToTxn = api(24, 'AddPartitionsToTxn', {
-  about: 'TODO.',
+  about: 'AddPartitionsToTxn announces the partitions that a transaction will write to.',
+  changes: {
+    3: 'flexible',
+    4: 'brokers verify for several transactions at once (KIP-890); clients stay at 3',
+    5: 'TRANSACTION_ABORTABLE as an answer',
+  },
   versions: '0-5',
   flexible: '3+',
   request: {
@@ -32,7 +37,7 @@ export const addPartitionsToTxn = api(24, 'AddPartitionsToTxn', {
       ]),
     ],
     fields: [
-      field('throttleTimeMs', 'int32', '0+'),
+      field('throttleTimeMs', 'int32', '0+', { default: 0 }),
       field('errorCode', 'int16', '4+', { ignorable: true }),
       field('resultsByTransaction', '[]AddPartitionsToTxnResult', '4+', [
         field('transactionalId', 'string', '4+'),

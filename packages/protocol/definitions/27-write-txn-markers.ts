@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const writeTxnMarkers = api(27, 'WriteTxnMarkers', {
-  about: 'TODO.',
+  about: 'WriteTxnMarkers is how a transaction coordinator writes commit and abort markers into partitions.',
+  changes: {
+    1: 'flexible',
+  },
   versions: '0-1',
   flexible: '1+',
   request: [

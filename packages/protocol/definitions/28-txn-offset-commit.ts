@@ -1,7 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const txnOffsetCommit = api(28, 'TxnOffsetCommit', {
-  about: 'TODO.',
+  about: 'TxnOffsetCommit commits offsets of a group as part of a transaction.',
+  changes: {
+    2: 'leader epochs',
+    3: 'flexible; member, generation and instance fence the commit',
+    4: 'TRANSACTION_ABORTABLE as an answer (KIP-890)',
+  },
   versions: '0-4',
   flexible: '3+',
   request: [
@@ -23,7 +28,7 @@ export const txnOffsetCommit = api(28, 'TxnOffsetCommit', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('topics', '[]TxnOffsetCommitResponseTopic', '0+', [
       field('name', 'string', '0+'),
       field('partitions', '[]TxnOffsetCommitResponsePartition', '0+', [

@@ -1,7 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const describeAcls = api(29, 'DescribeAcls', {
-  about: 'TODO.',
+  about: 'DescribeAcls lists access rules that match a filter.',
+  changes: {
+    1: 'patterns other than literal',
+    2: 'flexible',
+    3: 'user resources',
+  },
   versions: '0-3',
   flexible: '2+',
   request: [
@@ -14,7 +19,7 @@ export const describeAcls = api(29, 'DescribeAcls', {
     field('permissionType', 'int8', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+' }),
     field('resources', '[]DescribeAclsResource', '0+', [

@@ -1,7 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const createAcls = api(30, 'CreateAcls', {
-  about: 'TODO.',
+  about: 'CreateAcls adds access rules.',
+  changes: {
+    1: 'patterns other than literal',
+    2: 'flexible',
+    3: 'user resources',
+  },
   versions: '0-3',
   flexible: '2+',
   request: [
@@ -16,7 +21,7 @@ export const createAcls = api(30, 'CreateAcls', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('results', '[]AclCreationResult', '0+', [
       field('errorCode', 'int16', '0+'),
       field('errorMessage', 'string', '0+', { nullable: '0+' }),

@@ -1,7 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const deleteAcls = api(31, 'DeleteAcls', {
-  about: 'TODO.',
+  about: 'DeleteAcls removes the access rules that match filters.',
+  changes: {
+    1: 'patterns other than literal',
+    2: 'flexible',
+    3: 'user resources',
+  },
   versions: '0-3',
   flexible: '2+',
   request: [
@@ -16,7 +21,7 @@ export const deleteAcls = api(31, 'DeleteAcls', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('filterResults', '[]DeleteAclsFilterResult', '0+', [
       field('errorCode', 'int16', '0+'),
       field('errorMessage', 'string', '0+', { nullable: '0+' }),

@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const alterConfigs = api(33, 'AlterConfigs', {
-  about: 'TODO.',
+  about: 'AlterConfigs replaces all settings of a resource; IncrementalAlterConfigs is the safer way.',
+  changes: {
+    2: 'flexible',
+  },
   versions: '0-2',
   flexible: '2+',
   request: [
@@ -16,7 +19,7 @@ export const alterConfigs = api(33, 'AlterConfigs', {
     field('validateOnly', 'bool', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('responses', '[]AlterConfigsResourceResponse', '0+', [
       field('errorCode', 'int16', '0+'),
       field('errorMessage', 'string', '0+', { nullable: '0+' }),

@@ -1,7 +1,11 @@
 import { api, field } from './dsl.ts';
 
 export const alterReplicaLogDirs = api(34, 'AlterReplicaLogDirs', {
-  about: 'TODO.',
+  about: 'AlterReplicaLogDirs moves replicas between the log directories of one broker.',
+  changes: {
+    1: "throttle time counts on the client's side",
+    2: 'flexible',
+  },
   versions: '0-2',
   flexible: '2+',
   request: [
@@ -14,7 +18,7 @@ export const alterReplicaLogDirs = api(34, 'AlterReplicaLogDirs', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('results', '[]AlterReplicaLogDirTopicResult', '0+', [
       field('topicName', 'string', '0+'),
       field('partitions', '[]AlterReplicaLogDirPartitionResult', '0+', [

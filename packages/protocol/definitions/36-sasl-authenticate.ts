@@ -1,7 +1,11 @@
 import { api, field } from './dsl.ts';
 
 export const saslAuthenticate = api(36, 'SaslAuthenticate', {
-  about: 'TODO.',
+  about: 'SaslAuthenticate carries one token of a SASL exchange.',
+  changes: {
+    1: 'how long the session lasts (KIP-368)',
+    2: 'flexible',
+  },
   versions: '0-2',
   flexible: '2+',
   request: [field('authBytes', 'bytes', '0+')],
@@ -9,6 +13,9 @@ export const saslAuthenticate = api(36, 'SaslAuthenticate', {
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+' }),
     field('authBytes', 'bytes', '0+'),
-    field('sessionLifetimeMs', 'int64', '1+', { ignorable: true }),
+    field('sessionLifetimeMs', 'int64', '1+', {
+      ignorable: true,
+      about: 'When the client must have authenticated again; 0 for never.',
+    }),
   ],
 });

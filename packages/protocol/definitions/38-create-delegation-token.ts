@@ -1,7 +1,11 @@
 import { api, field } from './dsl.ts';
 
 export const createDelegationToken = api(38, 'CreateDelegationToken', {
-  about: 'TODO.',
+  about: 'CreateDelegationToken makes a token that others can log in with.',
+  changes: {
+    2: 'flexible',
+    3: 'a token for somebody else',
+  },
   versions: '0-3',
   flexible: '2+',
   request: [
@@ -24,6 +28,6 @@ export const createDelegationToken = api(38, 'CreateDelegationToken', {
     field('maxTimestampMs', 'int64', '0+'),
     field('tokenId', 'string', '0+'),
     field('hmac', 'bytes', '0+'),
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
   ],
 });

@@ -1,7 +1,11 @@
 import { api, field } from './dsl.ts';
 
 export const describeDelegationToken = api(41, 'DescribeDelegationToken', {
-  about: 'TODO.',
+  about: 'DescribeDelegationToken lists delegation tokens.',
+  changes: {
+    2: 'flexible',
+    3: 'who asked for the token',
+  },
   versions: '0-3',
   flexible: '2+',
   request: [
@@ -27,6 +31,6 @@ export const describeDelegationToken = api(41, 'DescribeDelegationToken', {
         field('principalName', 'string', '0+'),
       ]),
     ]),
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
   ],
 });

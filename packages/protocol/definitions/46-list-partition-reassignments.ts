@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const listPartitionReassignments = api(46, 'ListPartitionReassignments', {
-  about: 'TODO.',
+  about: 'ListPartitionReassignments lists the moves in progress (KIP-455).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -12,7 +12,7 @@ export const listPartitionReassignments = api(46, 'ListPartitionReassignments', 
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+' }),
     field('topics', '[]OngoingTopicReassignment', '0+', [

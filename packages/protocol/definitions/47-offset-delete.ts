@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const offsetDelete = api(47, 'OffsetDelete', {
-  about: 'TODO.',
+  about: 'OffsetDelete forgets committed offsets of topics that a group no longer reads (KIP-496).',
   versions: '0',
   flexible: 'none',
   request: [
@@ -13,7 +13,7 @@ export const offsetDelete = api(47, 'OffsetDelete', {
   ],
   response: [
     field('errorCode', 'int16', '0+'),
-    field('throttleTimeMs', 'int32', '0+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '0+', { default: 0, ignorable: true }),
     field('topics', '[]OffsetDeleteResponseTopic', '0+', [
       field('name', 'string', '0+'),
       field('partitions', '[]OffsetDeleteResponsePartition', '0+', [

@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const describeClientQuotas = api(48, 'DescribeClientQuotas', {
-  about: 'TODO.',
+  about: 'DescribeClientQuotas lists quotas (KIP-546).',
+  changes: {
+    1: 'flexible',
+  },
   versions: '0-1',
   flexible: '1+',
   request: [
@@ -13,7 +16,7 @@ export const describeClientQuotas = api(48, 'DescribeClientQuotas', {
     field('strict', 'bool', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+' }),
     field('entries', '[]EntryData', '0+', { nullable: '0+' }, [

@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const alterClientQuotas = api(49, 'AlterClientQuotas', {
-  about: 'TODO.',
+  about: 'AlterClientQuotas changes quotas (KIP-546).',
+  changes: {
+    1: 'flexible',
+  },
   versions: '0-1',
   flexible: '1+',
   request: [
@@ -19,7 +22,7 @@ export const alterClientQuotas = api(49, 'AlterClientQuotas', {
     field('validateOnly', 'bool', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('entries', '[]EntryData', '0+', [
       field('errorCode', 'int16', '0+'),
       field('errorMessage', 'string', '0+', { nullable: '0+' }),

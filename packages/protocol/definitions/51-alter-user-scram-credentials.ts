@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const alterUserScramCredentials = api(51, 'AlterUserScramCredentials', {
-  about: 'TODO.',
+  about: 'AlterUserScramCredentials sets and deletes SCRAM passwords (KIP-554).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -18,7 +18,7 @@ export const alterUserScramCredentials = api(51, 'AlterUserScramCredentials', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('results', '[]AlterUserScramCredentialsResult', '0+', [
       field('user', 'string', '0+'),
       field('errorCode', 'int16', '0+'),

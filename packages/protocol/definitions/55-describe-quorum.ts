@@ -1,7 +1,11 @@
 import { api, field, struct } from './dsl.ts';
 
 export const describeQuorum = api(55, 'DescribeQuorum', {
-  about: 'TODO.',
+  about: 'DescribeQuorum shows the Raft quorum of a KRaft cluster (KIP-836).',
+  changes: {
+    1: 'when each replica was last heard of',
+    2: 'directory ids and endpoints (KIP-853)',
+  },
   versions: '0-2',
   flexible: '0+',
   request: [

@@ -1,7 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const alterPartition = api(56, 'AlterPartition', {
-  about: 'TODO.',
+  about: 'AlterPartition is how a leader tells the controller of changes to its in-sync replicas (KIP-497).',
+  changes: {
+    1: 'leader recovery state',
+    2: 'topic ids instead of names',
+    3: 'epochs of the in-sync replicas (KIP-903)',
+  },
   versions: '0-3',
   flexible: '0+',
   request: [
@@ -24,7 +29,7 @@ export const alterPartition = api(56, 'AlterPartition', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('topics', '[]TopicData', '0+', [
       field('topicName', 'string', '0-1', { ignorable: true }),

@@ -1,7 +1,11 @@
 import { api, field } from './dsl.ts';
 
 export const updateFeatures = api(57, 'UpdateFeatures', {
-  about: 'TODO.',
+  about: "UpdateFeatures raises or lowers the cluster's feature levels (KIP-584).",
+  changes: {
+    1: 'a dry run; the kind of downgrade',
+    2: 'all or nothing: no results per feature',
+  },
   versions: '0-2',
   flexible: '0+',
   request: [
@@ -15,7 +19,7 @@ export const updateFeatures = api(57, 'UpdateFeatures', {
     field('validateOnly', 'bool', '1+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+' }),
     field('results', '[]UpdatableFeatureResult', '0-1', { ignorable: true }, [

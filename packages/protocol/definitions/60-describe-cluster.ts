@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const describeCluster = api(60, 'DescribeCluster', {
-  about: 'TODO.',
+  about: "DescribeCluster shows the brokers, the controller and the cluster's id (KIP-700).",
+  changes: {
+    1: 'brokers or controllers (KIP-919)',
+  },
   versions: '0-1',
   flexible: '0+',
   request: [
@@ -9,7 +12,7 @@ export const describeCluster = api(60, 'DescribeCluster', {
     field('endpointType', 'int8', '1+', { default: 1 }),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),
     field('endpointType', 'int8', '1+', { default: 1 }),

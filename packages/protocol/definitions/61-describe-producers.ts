@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const describeProducers = api(61, 'DescribeProducers', {
-  about: 'TODO.',
+  about: 'DescribeProducers shows which producers wrote to a partition (KIP-664).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -11,7 +11,7 @@ export const describeProducers = api(61, 'DescribeProducers', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('topics', '[]TopicResponse', '0+', [
       field('name', 'string', '0+'),
       field('partitions', '[]PartitionResponse', '0+', [

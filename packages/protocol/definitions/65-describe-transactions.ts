@@ -1,12 +1,12 @@
 import { api, field } from './dsl.ts';
 
 export const describeTransactions = api(65, 'DescribeTransactions', {
-  about: 'TODO.',
+  about: 'DescribeTransactions shows the state of transactions (KIP-664).',
   versions: '0',
   flexible: '0+',
   request: [field('transactionalIds', '[]string', '0+')],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('transactionStates', '[]TransactionState', '0+', [
       field('errorCode', 'int16', '0+'),
       field('transactionalId', 'string', '0+'),

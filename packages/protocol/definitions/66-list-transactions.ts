@@ -1,7 +1,10 @@
 import { api, field } from './dsl.ts';
 
 export const listTransactions = api(66, 'ListTransactions', {
-  about: 'TODO.',
+  about: 'ListTransactions lists the transactions that a broker coordinates (KIP-664).',
+  changes: {
+    1: 'filter by duration (KIP-994)',
+  },
   versions: '0-1',
   flexible: '0+',
   request: [
@@ -10,7 +13,7 @@ export const listTransactions = api(66, 'ListTransactions', {
     field('durationFilter', 'int64', '1+', { default: -1 }),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('unknownStateFilters', '[]string', '0+'),
     field('transactionStates', '[]TransactionState', '0+', [

@@ -1,7 +1,7 @@
 import { api, field, struct } from './dsl.ts';
 
 export const consumerGroupDescribe = api(69, 'ConsumerGroupDescribe', {
-  about: 'TODO.',
+  about: 'ConsumerGroupDescribe shows groups of the new protocol (KIP-848).',
   versions: '0',
   flexible: '0+',
   request: [field('groupIds', '[]string', '0+'), field('includeAuthorizedOperations', 'bool', '0+')],
@@ -15,7 +15,7 @@ export const consumerGroupDescribe = api(69, 'ConsumerGroupDescribe', {
       struct('Assignment', [field('topicPartitions', '[]TopicPartitions', '0+')]),
     ],
     fields: [
-      field('throttleTimeMs', 'int32', '0+'),
+      field('throttleTimeMs', 'int32', '0+', { default: 0 }),
       field('groups', '[]DescribedGroup', '0+', [
         field('errorCode', 'int16', '0+'),
         field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),

@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const pushTelemetry = api(72, 'PushTelemetry', {
-  about: 'TODO.',
+  about: "PushTelemetry hands a client's metrics to the broker (KIP-714).",
   versions: '0',
   flexible: '0+',
   request: [
@@ -11,5 +11,5 @@ export const pushTelemetry = api(72, 'PushTelemetry', {
     field('compressionType', 'int8', '0+'),
     field('metrics', 'bytes', '0+'),
   ],
-  response: [field('throttleTimeMs', 'int32', '0+'), field('errorCode', 'int16', '0+')],
+  response: [field('throttleTimeMs', 'int32', '0+', { default: 0 }), field('errorCode', 'int16', '0+')],
 });

@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const describeTopicPartitions = api(75, 'DescribeTopicPartitions', {
-  about: 'TODO.',
+  about: 'DescribeTopicPartitions lists partitions page by page (KIP-966).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -13,7 +13,7 @@ export const describeTopicPartitions = api(75, 'DescribeTopicPartitions', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '0+', { default: 0, ignorable: true }),
     field('topics', '[]DescribeTopicPartitionsResponseTopic', '0+', [
       field('errorCode', 'int16', '0+'),
       field('name', 'string', '0+', { nullable: '0+' }),
@@ -32,9 +32,12 @@ export const describeTopicPartitions = api(75, 'DescribeTopicPartitions', {
       ]),
       field('topicAuthorizedOperations', 'int32', '0+', { default: -2147483648 }),
     ]),
-    field('nextCursor', 'Cursor', '0+', { nullable: '0+', default: null }, [
-      field('topicName', 'string', '0+'),
-      field('partitionIndex', 'int32', '0+'),
-    ]),
+    field(
+      'nextCursor',
+      'Cursor',
+      '0+',
+      { nullable: '0+', default: null, about: 'Where the next page begins; null after the last.' },
+      [field('topicName', 'string', '0+'), field('partitionIndex', 'int32', '0+')],
+    ),
   ],
 });

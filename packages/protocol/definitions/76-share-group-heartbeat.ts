@@ -1,7 +1,7 @@
 import { api, field, struct } from './dsl.ts';
 
 export const shareGroupHeartbeat = api(76, 'ShareGroupHeartbeat', {
-  about: 'TODO.',
+  about: 'ShareGroupHeartbeat joins, keeps up and leaves a share group (KIP-932, not yet stable).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -14,7 +14,7 @@ export const shareGroupHeartbeat = api(76, 'ShareGroupHeartbeat', {
   response: {
     structs: [struct('TopicPartitions', [field('topicId', 'uuid', '0+'), field('partitions', '[]int32', '0+')])],
     fields: [
-      field('throttleTimeMs', 'int32', '0+'),
+      field('throttleTimeMs', 'int32', '0+', { default: 0 }),
       field('errorCode', 'int16', '0+'),
       field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),
       field('memberId', 'string', '0+', { nullable: '0+', default: null }),

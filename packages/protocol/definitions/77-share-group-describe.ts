@@ -1,7 +1,7 @@
 import { api, field, struct } from './dsl.ts';
 
 export const shareGroupDescribe = api(77, 'ShareGroupDescribe', {
-  about: 'TODO.',
+  about: 'ShareGroupDescribe shows share groups (KIP-932, not yet stable).',
   versions: '0',
   flexible: '0+',
   request: [field('groupIds', '[]string', '0+'), field('includeAuthorizedOperations', 'bool', '0+')],
@@ -15,7 +15,7 @@ export const shareGroupDescribe = api(77, 'ShareGroupDescribe', {
       struct('Assignment', [field('topicPartitions', '[]TopicPartitions', '0+')]),
     ],
     fields: [
-      field('throttleTimeMs', 'int32', '0+'),
+      field('throttleTimeMs', 'int32', '0+', { default: 0 }),
       field('groups', '[]DescribedGroup', '0+', [
         field('errorCode', 'int16', '0+'),
         field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),

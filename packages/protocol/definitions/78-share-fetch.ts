@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const shareFetch = api(78, 'ShareFetch', {
-  about: 'TODO.',
+  about: 'ShareFetch acquires records for a member of a share group (KIP-932, not yet stable).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -29,7 +29,7 @@ export const shareFetch = api(78, 'ShareFetch', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),
     field('responses', '[]ShareFetchableTopicResponse', '0+', [

@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const shareAcknowledge = api(79, 'ShareAcknowledge', {
-  about: 'TODO.',
+  about: 'ShareAcknowledge settles records that a member of a share group acquired (KIP-932, not yet stable).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -21,7 +21,7 @@ export const shareAcknowledge = api(79, 'ShareAcknowledge', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+', { ignorable: true }),
+    field('throttleTimeMs', 'int32', '0+', { default: 0, ignorable: true }),
     field('errorCode', 'int16', '0+', { ignorable: true }),
     field('errorMessage', 'string', '0+', { nullable: '0+', default: null }),
     field('responses', '[]ShareAcknowledgeTopicResponse', '0+', [

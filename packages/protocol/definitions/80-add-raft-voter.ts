@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const addRaftVoter = api(80, 'AddRaftVoter', {
-  about: 'TODO.',
+  about: 'AddRaftVoter adds a voter to the Raft quorum of a KRaft cluster (KIP-853).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -16,7 +16,7 @@ export const addRaftVoter = api(80, 'AddRaftVoter', {
     ]),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+', ignorable: true }),
   ],

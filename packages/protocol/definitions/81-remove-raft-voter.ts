@@ -1,7 +1,7 @@
 import { api, field } from './dsl.ts';
 
 export const removeRaftVoter = api(81, 'RemoveRaftVoter', {
-  about: 'TODO.',
+  about: 'RemoveRaftVoter removes a voter from the Raft quorum of a KRaft cluster (KIP-853).',
   versions: '0',
   flexible: '0+',
   request: [
@@ -10,7 +10,7 @@ export const removeRaftVoter = api(81, 'RemoveRaftVoter', {
     field('voterDirectoryId', 'uuid', '0+'),
   ],
   response: [
-    field('throttleTimeMs', 'int32', '0+'),
+    field('throttleTimeMs', 'int32', '0+', { default: 0 }),
     field('errorCode', 'int16', '0+'),
     field('errorMessage', 'string', '0+', { nullable: '0+', ignorable: true }),
   ],

@@ -1,28 +1,31 @@
+/**
+ * Groups of the new protocol (KIP-848) as `__consumer_offsets` keeps them. The version of each key is its record type.
+ */
 import { field, message, struct } from '../dsl.ts';
 
 export const consumerGroupMetadataKey = message('ConsumerGroupMetadataKey', {
-  about: 'TODO.',
+  about: "The key of a group's epoch.",
   versions: '3',
   flexible: 'none',
   body: [field('groupId', 'string', '3')],
 });
 
 export const consumerGroupMetadataValue = message('ConsumerGroupMetadataValue', {
-  about: 'TODO.',
+  about: 'The epoch of a group: it grows whenever members or topics change.',
   versions: '0',
   flexible: '0+',
   body: [field('epoch', 'int32', '0+')],
 });
 
 export const consumerGroupPartitionMetadataKey = message('ConsumerGroupPartitionMetadataKey', {
-  about: 'TODO.',
+  about: 'The key of the topics a group knows.',
   versions: '4',
   flexible: 'none',
   body: [field('groupId', 'string', '4')],
 });
 
 export const consumerGroupPartitionMetadataValue = message('ConsumerGroupPartitionMetadataValue', {
-  about: 'TODO.',
+  about: 'The topics a group is subscribed to, as it knows them.',
   versions: '0',
   flexible: '0+',
   body: [
@@ -39,14 +42,14 @@ export const consumerGroupPartitionMetadataValue = message('ConsumerGroupPartiti
 });
 
 export const consumerGroupMemberMetadataKey = message('ConsumerGroupMemberMetadataKey', {
-  about: 'TODO.',
+  about: 'The key of a member.',
   versions: '5',
   flexible: 'none',
   body: [field('groupId', 'string', '5'), field('memberId', 'string', '5')],
 });
 
 export const consumerGroupMemberMetadataValue = message('ConsumerGroupMemberMetadataValue', {
-  about: 'TODO.',
+  about: 'A member: who it is and what it wants.',
   versions: '0',
   flexible: '0+',
   body: [
@@ -69,28 +72,28 @@ export const consumerGroupMemberMetadataValue = message('ConsumerGroupMemberMeta
 });
 
 export const consumerGroupTargetAssignmentMetadataKey = message('ConsumerGroupTargetAssignmentMetadataKey', {
-  about: 'TODO.',
+  about: 'The key of the epoch of the target assignment.',
   versions: '6',
   flexible: 'none',
   body: [field('groupId', 'string', '6')],
 });
 
 export const consumerGroupTargetAssignmentMetadataValue = message('ConsumerGroupTargetAssignmentMetadataValue', {
-  about: 'TODO.',
+  about: 'The epoch for which the target assignment was made.',
   versions: '0',
   flexible: '0+',
   body: [field('assignmentEpoch', 'int32', '0+')],
 });
 
 export const consumerGroupTargetAssignmentMemberKey = message('ConsumerGroupTargetAssignmentMemberKey', {
-  about: 'TODO.',
+  about: "The key of a member's target assignment.",
   versions: '7',
   flexible: 'none',
   body: [field('groupId', 'string', '7'), field('memberId', 'string', '7')],
 });
 
 export const consumerGroupTargetAssignmentMemberValue = message('ConsumerGroupTargetAssignmentMemberValue', {
-  about: 'TODO.',
+  about: 'What a member is to own in the end.',
   versions: '0',
   flexible: '0+',
   body: [
@@ -102,14 +105,14 @@ export const consumerGroupTargetAssignmentMemberValue = message('ConsumerGroupTa
 });
 
 export const consumerGroupCurrentMemberAssignmentKey = message('ConsumerGroupCurrentMemberAssignmentKey', {
-  about: 'TODO.',
+  about: "The key of a member's current assignment.",
   versions: '8',
   flexible: 'none',
   body: [field('groupId', 'string', '8'), field('memberId', 'string', '8')],
 });
 
 export const consumerGroupCurrentMemberAssignmentValue = message('ConsumerGroupCurrentMemberAssignmentValue', {
-  about: 'TODO.',
+  about: 'What a member owns now, and what it still has to give up.',
   versions: '0',
   flexible: '0+',
   body: {

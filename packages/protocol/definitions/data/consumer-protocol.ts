@@ -1,7 +1,11 @@
+/**
+ * What consumers tell each other through a classic group: the bytes in JoinGroup and SyncGroup of protocol type `consumer`.
+ * A member reads versions that are newer than it knows as the newest it knows, so that a group can be upgraded one by one.
+ */
 import { field, message } from '../dsl.ts';
 
 export const consumerProtocolSubscription = message('ConsumerProtocolSubscription', {
-  about: 'TODO.',
+  about: 'What a member of a consumer group wants, and what it owns now.',
   versions: '0-3',
   flexible: 'none',
   newerReadAsHighest: true,
@@ -18,7 +22,7 @@ export const consumerProtocolSubscription = message('ConsumerProtocolSubscriptio
 });
 
 export const consumerProtocolAssignment = message('ConsumerProtocolAssignment', {
-  about: 'TODO.',
+  about: 'What a member of a consumer group gets.',
   versions: '0-3',
   flexible: 'none',
   newerReadAsHighest: true,

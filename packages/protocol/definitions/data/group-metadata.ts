@@ -1,14 +1,17 @@
+/**
+ * A classic group with its members as `__consumer_offsets` keeps it.
+ */
 import { field, message, struct } from '../dsl.ts';
 
 export const groupMetadataKey = message('GroupMetadataKey', {
-  about: 'TODO.',
+  about: 'The key of a classic group.',
   versions: '2',
   flexible: 'none',
   body: [field('group', 'string', '2')],
 });
 
 export const groupMetadataValue = message('GroupMetadataValue', {
-  about: 'TODO.',
+  about: 'The value of a classic group: its generation and its members.',
   versions: '0-4',
   flexible: '4+',
   body: {
@@ -29,7 +32,11 @@ export const groupMetadataValue = message('GroupMetadataValue', {
       field('generation', 'int32', '0+'),
       field('protocol', 'string', '0+', { nullable: '0+' }),
       field('leader', 'string', '0+', { nullable: '0+' }),
-      field('currentStateTimestamp', 'int64', '2+', { default: -1, ignorable: true }),
+      field('currentStateTimestamp', 'int64', '2+', {
+        default: -1,
+        ignorable: true,
+        about: 'When the group entered its state; the retention of offsets counts from it.',
+      }),
       field('members', '[]MemberMetadata', '0+'),
     ],
   },

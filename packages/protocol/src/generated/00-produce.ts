@@ -7,9 +7,11 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the Produce API. */
 export interface ProduceRequest {
-  /** Versions 3+. */
+  /** Null unless the batches belong to a transaction. Versions 3+. */
   transactionalId: string | null;
+  /** 0: none, and no response; 1: the leader; -1: all in-sync replicas. */
   acks: number;
+  /** How long to wait for the in-sync replicas. */
   timeoutMs: number;
   topicData: TopicProduceData[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -43,6 +45,7 @@ export interface TopicProduceDataInput {
 /** Part of {@link ProduceRequest}. */
 export interface PartitionProduceData {
   index: number;
+  /** Record batches; on decoding a view of the frame. */
   records: Buffer | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -137,9 +140,9 @@ function decodeProduceRequest(r: Reader, v: number): ProduceRequest {
 /** The response of the Produce API. */
 export interface ProduceResponse {
   responses: TopicProduceResponse[];
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
-  /** Versions 10+. */
+  /** Where the leaders are that currentLeader names. Versions 10+. */
   nodeEndpoints: ProduceResponseNodeEndpoint[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -191,12 +194,13 @@ export interface TopicProduceResponseInput {
 export interface PartitionProduceResponse {
   index: number;
   errorCode: number;
+  /** The offset of the first record; -1 on error. */
   baseOffset: number;
-  /** Versions 2+. Default -1. */
+  /** -1 unless the topic keeps log append time. Versions 2+. Default -1. */
   logAppendTimeMs: number;
   /** Versions 5+. Default -1. */
   logStartOffset: number;
-  /** Versions 8+. */
+  /** The records that made the batch be refused. Versions 8+. */
   recordErrors: BatchIndexAndErrorMessage[];
   /** Versions 8+. */
   errorMessage: string | null;
@@ -238,6 +242,7 @@ export interface ProduceResponseLeaderIdAndEpochInput {
 
 /** Part of {@link ProduceResponse}. */
 export interface BatchIndexAndErrorMessage {
+  /** The position of the record in the batch. */
   batchIndex: number;
   batchIndexErrorMessage: string | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -480,7 +485,17 @@ function decodeProduceResponse(r: Reader, v: number): ProduceResponse {
 }
 
 /**
- * TODO.
+ * Produce appends record batches to partitions; with acks 0 it has no response at all.
+ *
+ * - 1: the response carries a throttle time
+ * - 2: the response carries the log append time (message format 1)
+ * - 3: record batches (message format 2) and transactions
+ * - 5: log start offset
+ * - 7: zstd is allowed
+ * - 8: errors of single records
+ * - 9: flexible
+ * - 10: the new leader travels with NOT_LEADER_OR_FOLLOWER (KIP-951)
+ * - 11: unknown transactional states are told apart (KIP-890)
  */
 export const Produce: Api<ProduceRequest, ProduceResponse, ProduceRequestInput, ProduceResponseInput> = {
   key: 0,

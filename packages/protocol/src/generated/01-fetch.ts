@@ -8,24 +8,25 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the Fetch API. */
 export interface FetchRequest {
-  /** Versions 12+. */
+  /** Only between KRaft controllers. Versions 12+. */
   clusterId: string | null;
-  /** Versions 0-14. Default -1. */
+  /** The id of the follower that fetches; -1 for a consumer. Versions 0-14. Default -1. */
   replicaId: number;
-  /** Versions 15+. */
+  /** In version 15+ instead of replicaId. Versions 15+. */
   replicaState: FetchRequestReplicaState;
+  /** How long to wait for minBytes. */
   maxWaitMs: number;
   minBytes: number;
-  /** Versions 3+. Default 2147483647. */
+  /** A soft limit: the first batch is sent whatever its size. Versions 3+. Default 2147483647. */
   maxBytes: number;
-  /** Versions 4+. */
+  /** 0: read uncommitted; 1: read committed. Versions 4+. */
   isolationLevel: number;
-  /** Versions 7+. */
+  /** 0: no session, or begin one. Versions 7+. */
   sessionId: number;
-  /** Versions 7+. Default -1. */
+  /** -1: no session; 0: begin one. Versions 7+. Default -1. */
   sessionEpoch: number;
   topics: FetchRequestFetchTopic[];
-  /** Versions 7+. */
+  /** In an incremental fetch: what to take out of the session. Versions 7+. */
   forgottenTopicsData: FetchRequestForgottenTopic[];
   /** Versions 11+. */
   rackId: string;
@@ -91,12 +92,12 @@ export interface FetchRequestFetchTopicInput {
 /** Part of {@link FetchRequest}. */
 export interface FetchRequestFetchPartition {
   partition: number;
-  /** Versions 9+. Default -1. */
+  /** The epoch the reader believes in; -1 if it does not know. Versions 9+. Default -1. */
   currentLeaderEpoch: number;
   fetchOffset: number;
-  /** Versions 12+. Default -1. */
+  /** The epoch of the last record the follower has; -1 for a consumer. Versions 12+. Default -1. */
   lastFetchedEpoch: number;
-  /** Versions 5+. Default -1. */
+  /** The log start offset of the follower; -1 for a consumer. Versions 5+. Default -1. */
   logStartOffset: number;
   partitionMaxBytes: number;
   /** Versions 17+. */
@@ -407,11 +408,11 @@ function decodeFetchRequest(r: Reader, v: number): FetchRequest {
 
 /** The response of the Fetch API. */
 export interface FetchResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   /** Versions 7+. */
   errorCode: number;
-  /** Versions 7+. */
+  /** 0 if the broker keeps no session. Versions 7+. */
   sessionId: number;
   responses: FetchableTopicResponse[];
   /** Versions 16+. */
@@ -473,20 +474,21 @@ export interface FetchResponsePartitionData {
   partitionIndex: number;
   errorCode: number;
   highWatermark: number;
-  /** Versions 4+. Default -1. */
+  /** All transactions before it are decided; -1 if unknown. Versions 4+. Default -1. */
   lastStableOffset: number;
   /** Versions 5+. Default -1. */
   logStartOffset: number;
-  /** Versions 12+. */
+  /** Set if the logs of leader and follower differ: the follower must truncate. Versions 12+. */
   divergingEpoch: FetchResponseEpochEndOffset;
-  /** Versions 12+. */
+  /** A hint that travels with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH. Versions 12+. */
   currentLeader: FetchResponseLeaderIdAndEpoch;
   /** Versions 12+. */
   snapshotId: SnapshotId;
-  /** Versions 4+. */
+  /** Null when reading uncommitted. Versions 4+. */
   abortedTransactions: AbortedTransaction[] | null;
-  /** Versions 11+. Default -1. */
+  /** The broker a consumer should read from; -1 for the leader. Versions 11+. Default -1. */
   preferredReadReplica: number;
+  /** Record batches; on decoding a view of the frame. The last one may be cut off. */
   records: Buffer | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -907,7 +909,20 @@ function decodeFetchResponse(r: Reader, v: number): FetchResponse {
 }
 
 /**
- * TODO.
+ * Fetch reads record batches from partitions, by consumers and by followers alike, and waits until there are enough.
+ *
+ * - 1: throttle time
+ * - 3: a limit on the whole response
+ * - 4: isolation levels and aborted transactions
+ * - 5: log start offset
+ * - 7: incremental fetch sessions (KIP-227)
+ * - 9: the leader epoch the reader believes in, which fences stale leaders (KIP-320)
+ * - 11: fetching from the nearest replica (KIP-392)
+ * - 12: flexible; divergence of epochs is found while fetching (KIP-595)
+ * - 13: topic ids instead of names
+ * - 15: the replica's epoch (KIP-903)
+ * - 16: endpoints of new leaders (KIP-951)
+ * - 17: the replica's directory id
  */
 export const Fetch: Api<FetchRequest, FetchResponse, FetchRequestInput, FetchResponseInput> = {
   key: 1,

@@ -46,8 +46,9 @@ export interface ListOffsetsPartition {
   partitionIndex: number;
   /** Versions 4+. Default -1. */
   currentLeaderEpoch: number;
+  /** -1: end of the log; -2: its start; -3: the largest timestamp; -4: the earliest local offset; -5: the last tiered one. */
   timestamp: number;
-  /** Versions 0. Default 1. */
+  /** Version 0 only. Versions 0. Default 1. */
   maxNumOffsets: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -155,7 +156,7 @@ function decodeListOffsetsRequest(r: Reader, v: number): ListOffsetsRequest {
 
 /** The response of the ListOffsets API. */
 export interface ListOffsetsResponse {
-  /** Versions 2+. */
+  /** Versions 2+. Default 0. */
   throttleTimeMs: number;
   topics: ListOffsetsTopicResponse[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -188,7 +189,7 @@ export interface ListOffsetsTopicResponseInput {
 export interface ListOffsetsPartitionResponse {
   partitionIndex: number;
   errorCode: number;
-  /** Versions 0. */
+  /** Version 0 only. Versions 0. */
   oldStyleOffsets: number[];
   /** Versions 1+. Default -1. */
   timestamp: number;
@@ -312,7 +313,16 @@ function decodeListOffsetsResponse(r: Reader, v: number): ListOffsetsResponse {
 }
 
 /**
- * TODO.
+ * ListOffsets finds the offset that belongs to a timestamp, or the first or last one.
+ *
+ * - 1: one offset instead of a list
+ * - 2: isolation levels
+ * - 4: leader epochs
+ * - 6: flexible
+ * - 7: the largest timestamp (-3)
+ * - 8: the earliest local offset (-4, tiered storage)
+ * - 9: the last tiered offset (-5)
+ * - 10: a timeout for remote lookups
  */
 export const ListOffsets: Api<ListOffsetsRequest, ListOffsetsResponse, ListOffsetsRequestInput, ListOffsetsResponseInput> = {
   key: 2,

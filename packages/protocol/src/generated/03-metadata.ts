@@ -8,7 +8,7 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the Metadata API. */
 export interface MetadataRequest {
-  /** Null allowed in versions 1+. */
+  /** Null asks for all topics; in version 0 an empty list does. Null allowed in versions 1+. */
   topics: MetadataRequestTopic[] | null;
   /** Versions 4+. Default true. */
   allowAutoTopicCreation: boolean;
@@ -128,7 +128,7 @@ function decodeMetadataRequest(r: Reader, v: number): MetadataRequest {
 
 /** The response of the Metadata API. */
 export interface MetadataResponse {
-  /** Versions 3+. */
+  /** Versions 3+. Default 0. */
   throttleTimeMs: number;
   brokers: MetadataResponseBroker[];
   /** Versions 2+. */
@@ -136,7 +136,7 @@ export interface MetadataResponse {
   /** Versions 1+. Default -1. */
   controllerId: number;
   topics: MetadataResponseTopic[];
-  /** Versions 8-10. Default -2147483648. */
+  /** A set of bits; the default says that it was not asked for. Versions 8-10. Default -2147483648. */
   clusterAuthorizedOperations: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -163,7 +163,7 @@ export interface MetadataResponseTopic {
   /** Versions 1+. */
   isInternal: boolean;
   partitions: MetadataResponsePartition[];
-  /** Versions 8+. Default -2147483648. */
+  /** A set of bits; the default says that it was not asked for. Versions 8+. Default -2147483648. */
   topicAuthorizedOperations: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -386,7 +386,19 @@ function decodeMetadataResponse(r: Reader, v: number): MetadataResponse {
 }
 
 /**
- * TODO.
+ * Metadata tells which brokers there are, who is controller, and who leads each partition.
+ *
+ * - 1: null asks for all topics; racks and the controller
+ * - 2: cluster id
+ * - 3: throttle time
+ * - 4: a client can forbid automatic topic creation
+ * - 5: offline replicas
+ * - 7: leader epochs
+ * - 8: authorized operations
+ * - 9: flexible
+ * - 10: topic ids
+ * - 11: the cluster's authorized operations move to DescribeCluster
+ * - 12: asking by topic id
  */
 export const Metadata: Api<MetadataRequest, MetadataResponse, MetadataRequestInput, MetadataResponseInput> = {
   key: 3,

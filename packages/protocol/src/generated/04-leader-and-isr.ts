@@ -14,7 +14,7 @@ export interface LeaderAndIsrRequest {
   controllerEpoch: number;
   /** Versions 2+. Default -1. */
   brokerEpoch: number;
-  /** Versions 5+. */
+  /** 0: unknown; 1: incremental; 2: full. Versions 5+. */
   type: number;
   /** Versions 0-1. */
   ungroupedPartitionStates: LeaderAndIsrPartitionState[];
@@ -448,7 +448,15 @@ function decodeLeaderAndIsrResponse(r: Reader, v: number): LeaderAndIsrResponse 
 }
 
 /**
- * TODO.
+ * LeaderAndIsr is how a controller tells a broker which partitions it leads or follows.
+ *
+ * - 1: new partitions are marked
+ * - 2: partitions are grouped by topic; broker epochs
+ * - 3: reassignments in progress
+ * - 4: flexible
+ * - 5: topic ids; incremental or full
+ * - 6: leader recovery state
+ * - 7: the sender may be a KRaft controller
  */
 export const LeaderAndIsr: Api<LeaderAndIsrRequest, LeaderAndIsrResponse, LeaderAndIsrRequestInput, LeaderAndIsrResponseInput> = {
   key: 4,

@@ -328,7 +328,12 @@ function decodeStopReplicaResponse(r: Reader, v: number): StopReplicaResponse {
 }
 
 /**
- * TODO.
+ * StopReplica is how a controller makes a broker give up replicas, deleting them or not.
+ *
+ * - 1: broker epochs; partitions are grouped by topic
+ * - 2: flexible
+ * - 3: leader epochs; deletion is chosen per partition
+ * - 4: the sender may be a KRaft controller
  */
 export const StopReplica: Api<StopReplicaRequest, StopReplicaResponse, StopReplicaRequestInput, StopReplicaResponseInput> = {
   key: 5,

@@ -11,7 +11,7 @@ export interface UpdateMetadataRequest {
   controllerId: number;
   /** Versions 8+. */
   isKRaftController: boolean;
-  /** Versions 8+. */
+  /** 0: unknown; 1: incremental; 2: full. Versions 8+. */
   type: number;
   controllerEpoch: number;
   /** Versions 5+. Default -1. */
@@ -412,7 +412,16 @@ function decodeUpdateMetadataResponse(r: Reader, v: number): UpdateMetadataRespo
 }
 
 /**
- * TODO.
+ * UpdateMetadata is how a controller hands the state of the cluster to every broker.
+ *
+ * - 1: listeners with security protocols
+ * - 2: racks
+ * - 3: names of listeners
+ * - 4: offline replicas
+ * - 5: broker epochs; partitions are grouped by topic
+ * - 6: flexible
+ * - 7: topic ids
+ * - 8: the sender may be a KRaft controller; full or incremental
  */
 export const UpdateMetadata: Api<UpdateMetadataRequest, UpdateMetadataResponse, UpdateMetadataRequestInput, UpdateMetadataResponseInput> = {
   key: 6,

@@ -123,7 +123,11 @@ function decodeControlledShutdownResponse(r: Reader, v: number): ControlledShutd
 }
 
 /**
- * TODO.
+ * ControlledShutdown asks the controller to move leaders away before a broker stops.
+ *
+ * - 1: the request gets an ordinary header with a client id
+ * - 2: broker epochs
+ * - 3: flexible
  */
 export const ControlledShutdown: Api<ControlledShutdownRequest, ControlledShutdownResponse, ControlledShutdownRequestInput, ControlledShutdownResponseInput> = {
   key: 7,

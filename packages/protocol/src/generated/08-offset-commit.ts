@@ -7,13 +7,13 @@ import type { Writer } from '../writer.ts';
 /** The request of the OffsetCommit API. */
 export interface OffsetCommitRequest {
   groupId: string;
-  /** Versions 1+. Default -1. */
+  /** -1 for a commit by no member, such as an admin tool. Versions 1+. Default -1. */
   generationIdOrMemberEpoch: number;
   /** Versions 1+. */
   memberId: string;
   /** Versions 7+. */
   groupInstanceId: string | null;
-  /** Versions 2-4. Default -1. */
+  /** -1 for the broker's setting. Versions 2-4. Default -1. */
   retentionTimeMs: number;
   topics: OffsetCommitRequestTopic[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -172,7 +172,7 @@ function decodeOffsetCommitRequest(r: Reader, v: number): OffsetCommitRequest {
 
 /** The response of the OffsetCommit API. */
 export interface OffsetCommitResponse {
-  /** Versions 3+. */
+  /** Versions 3+. Default 0. */
   throttleTimeMs: number;
   topics: OffsetCommitResponseTopic[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -290,7 +290,16 @@ function decodeOffsetCommitResponse(r: Reader, v: number): OffsetCommitResponse 
 }
 
 /**
- * TODO.
+ * OffsetCommit keeps how far a group has read.
+ *
+ * - 1: commits are fenced by generation and member
+ * - 2: one retention time for the whole commit
+ * - 3: throttle time
+ * - 5: the retention time is the broker's setting again
+ * - 6: leader epochs
+ * - 7: static members
+ * - 8: flexible
+ * - 9: member epochs of the new group protocol (KIP-848)
  */
 export const OffsetCommit: Api<OffsetCommitRequest, OffsetCommitResponse, OffsetCommitRequestInput, OffsetCommitResponseInput> = {
   key: 8,

@@ -9,7 +9,7 @@ import type { Writer } from '../writer.ts';
 export interface OffsetFetchRequest {
   /** Versions 0-7. */
   groupId: string;
-  /** Versions 0-7. Null allowed in versions 2-7. */
+  /** Null asks for all topics. Versions 0-7. Null allowed in versions 2-7. */
   topics: OffsetFetchRequestTopic[] | null;
   /** Versions 8+. */
   groups: OffsetFetchRequestGroup[];
@@ -35,6 +35,7 @@ export interface OffsetFetchRequestGroup {
   memberId: string | null;
   /** Versions 9+. Default -1. */
   memberEpoch: number;
+  /** Null asks for all topics. */
   topics: OffsetFetchRequestTopics[] | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -218,7 +219,7 @@ function decodeOffsetFetchRequest(r: Reader, v: number): OffsetFetchRequest {
 
 /** The response of the OffsetFetch API. */
 export interface OffsetFetchResponse {
-  /** Versions 3+. */
+  /** Versions 3+. Default 0. */
   throttleTimeMs: number;
   /** Versions 0-7. */
   topics: OffsetFetchResponseTopic[];
@@ -488,7 +489,16 @@ function decodeOffsetFetchResponse(r: Reader, v: number): OffsetFetchResponse {
 }
 
 /**
- * TODO.
+ * OffsetFetch reads what a group has committed.
+ *
+ * - 1: offsets in the broker instead of ZooKeeper
+ * - 2: null asks for all topics; an error code for the whole
+ * - 3: throttle time
+ * - 5: leader epochs
+ * - 6: flexible
+ * - 7: waiting for open transactions
+ * - 8: several groups at once
+ * - 9: member epochs of the new group protocol (KIP-848)
  */
 export const OffsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse, OffsetFetchRequestInput, OffsetFetchResponseInput> = {
   key: 9,

@@ -9,7 +9,7 @@ import type { Writer } from '../writer.ts';
 export interface FindCoordinatorRequest {
   /** Versions 0-3. */
   key: string;
-  /** Versions 1+. */
+  /** 0: group; 1: transactional id; 2: share group. Versions 1+. */
   keyType: number;
   /** Versions 4+. */
   coordinatorKeys: string[];
@@ -67,7 +67,7 @@ function decodeFindCoordinatorRequest(r: Reader, v: number): FindCoordinatorRequ
 
 /** The response of the FindCoordinator API. */
 export interface FindCoordinatorResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   /** Versions 0-3. */
   errorCode: number;
@@ -204,7 +204,13 @@ function decodeFindCoordinatorResponse(r: Reader, v: number): FindCoordinatorRes
 }
 
 /**
- * TODO.
+ * FindCoordinator tells which broker coordinates a group or a transactional id.
+ *
+ * - 1: transactions
+ * - 3: flexible
+ * - 4: several keys at once
+ * - 5: TRANSACTION_ABORTABLE as an answer (KIP-890)
+ * - 6: share groups
  */
 export const FindCoordinator: Api<FindCoordinatorRequest, FindCoordinatorResponse, FindCoordinatorRequestInput, FindCoordinatorResponseInput> = {
   key: 10,

@@ -11,8 +11,9 @@ export interface JoinGroupRequest {
   sessionTimeoutMs: number;
   /** Versions 1+. Default -1. */
   rebalanceTimeoutMs: number;
+  /** Empty for a new member. */
   memberId: string;
-  /** Versions 5+. */
+  /** The name of a static member (KIP-345). Versions 5+. */
   groupInstanceId: string | null;
   protocolType: string;
   protocols: JoinGroupRequestProtocol[];
@@ -128,7 +129,7 @@ function decodeJoinGroupRequest(r: Reader, v: number): JoinGroupRequest {
 
 /** The response of the JoinGroup API. */
 export interface JoinGroupResponse {
-  /** Versions 2+. */
+  /** Versions 2+. Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Default -1. */
@@ -141,6 +142,7 @@ export interface JoinGroupResponse {
   /** Versions 9+. */
   skipAssignment: boolean;
   memberId: string;
+  /** Filled for the leader only. */
   members: JoinGroupResponseMember[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -262,7 +264,16 @@ function decodeJoinGroupResponse(r: Reader, v: number): JoinGroupResponse {
 }
 
 /**
- * TODO.
+ * JoinGroup enters a group and waits until all members have; the leader gets everybody's subscription.
+ *
+ * - 1: a rebalance timeout apart from the session timeout
+ * - 2: throttle time
+ * - 4: a new member is sent away once with its member id (KIP-394)
+ * - 5: static members
+ * - 6: flexible
+ * - 7: the response names the protocol type
+ * - 8: the client says why it joins
+ * - 9: a leader can be told to skip the assignment
  */
 export const JoinGroup: Api<JoinGroupRequest, JoinGroupResponse, JoinGroupRequestInput, JoinGroupResponseInput> = {
   key: 11,

@@ -57,7 +57,7 @@ function decodeHeartbeatRequest(r: Reader, v: number): HeartbeatRequest {
 
 /** The response of the Heartbeat API. */
 export interface HeartbeatResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -97,7 +97,11 @@ function decodeHeartbeatResponse(r: Reader, v: number): HeartbeatResponse {
 }
 
 /**
- * TODO.
+ * Heartbeat keeps a member's session alive and tells it of a rebalance.
+ *
+ * - 1: throttle time
+ * - 3: static members
+ * - 4: flexible
  */
 export const Heartbeat: Api<HeartbeatRequest, HeartbeatResponse, HeartbeatRequestInput, HeartbeatResponseInput> = {
   key: 12,

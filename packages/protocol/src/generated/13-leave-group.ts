@@ -105,7 +105,7 @@ function decodeLeaveGroupRequest(r: Reader, v: number): LeaveGroupRequest {
 
 /** The response of the LeaveGroup API. */
 export interface LeaveGroupResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Versions 3+. */
@@ -197,7 +197,12 @@ function decodeLeaveGroupResponse(r: Reader, v: number): LeaveGroupResponse {
 }
 
 /**
- * TODO.
+ * LeaveGroup takes members out of a group.
+ *
+ * - 1: throttle time
+ * - 3: several members at once, static ones included
+ * - 4: flexible
+ * - 5: the client says why it leaves
  */
 export const LeaveGroup: Api<LeaveGroupRequest, LeaveGroupResponse, LeaveGroupRequestInput, LeaveGroupResponseInput> = {
   key: 13,

@@ -114,7 +114,7 @@ function decodeSyncGroupRequest(r: Reader, v: number): SyncGroupRequest {
 
 /** The response of the SyncGroup API. */
 export interface SyncGroupResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Versions 5+. */
@@ -172,7 +172,12 @@ function decodeSyncGroupResponse(r: Reader, v: number): SyncGroupResponse {
 }
 
 /**
- * TODO.
+ * SyncGroup hands in the leader's assignment and hands out each member's part of it.
+ *
+ * - 1: throttle time
+ * - 3: static members
+ * - 4: flexible
+ * - 5: protocol type and name are compared
  */
 export const SyncGroup: Api<SyncGroupRequest, SyncGroupResponse, SyncGroupRequestInput, SyncGroupResponseInput> = {
   key: 14,

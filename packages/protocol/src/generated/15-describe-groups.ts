@@ -52,7 +52,7 @@ function decodeDescribeGroupsRequest(r: Reader, v: number): DescribeGroupsReques
 
 /** The response of the DescribeGroups API. */
 export interface DescribeGroupsResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   groups: DescribeGroupsResponseDescribedGroup[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -214,7 +214,12 @@ function decodeDescribeGroupsResponse(r: Reader, v: number): DescribeGroupsRespo
 }
 
 /**
- * TODO.
+ * DescribeGroups shows the state and the members of classic groups.
+ *
+ * - 1: throttle time
+ * - 3: authorized operations
+ * - 4: static members
+ * - 5: flexible
  */
 export const DescribeGroups: Api<DescribeGroupsRequest, DescribeGroupsResponse, DescribeGroupsRequestInput, DescribeGroupsResponseInput> = {
   key: 15,

@@ -61,7 +61,7 @@ function decodeListGroupsRequest(r: Reader, v: number): ListGroupsRequest {
 
 /** The response of the ListGroups API. */
 export interface ListGroupsResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   groups: ListedGroup[];
@@ -158,7 +158,12 @@ function decodeListGroupsResponse(r: Reader, v: number): ListGroupsResponse {
 }
 
 /**
- * TODO.
+ * ListGroups lists the groups that a broker coordinates.
+ *
+ * - 1: throttle time
+ * - 3: flexible
+ * - 4: filter by state
+ * - 5: filter by type
  */
 export const ListGroups: Api<ListGroupsRequest, ListGroupsResponse, ListGroupsRequestInput, ListGroupsResponseInput> = {
   key: 16,

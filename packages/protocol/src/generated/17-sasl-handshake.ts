@@ -54,7 +54,9 @@ function decodeSaslHandshakeResponse(r: Reader, v: number): SaslHandshakeRespons
 }
 
 /**
- * TODO.
+ * SaslHandshake chooses a SASL mechanism.
+ *
+ * - 1: the tokens that follow travel in SaslAuthenticate
  */
 export const SaslHandshake: Api<SaslHandshakeRequest, SaslHandshakeResponse, SaslHandshakeRequestInput, SaslHandshakeResponseInput> = {
   key: 17,

@@ -52,7 +52,7 @@ function decodeApiVersionsRequest(r: Reader, v: number): ApiVersionsRequest {
 export interface ApiVersionsResponse {
   errorCode: number;
   apiKeys: ApiVersion[];
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   /** Versions 3+. */
   supportedFeatures: SupportedFeatureKey[];
@@ -60,7 +60,7 @@ export interface ApiVersionsResponse {
   finalizedFeaturesEpoch: number;
   /** Versions 3+. */
   finalizedFeatures: FinalizedFeatureKey[];
-  /** Versions 3+. */
+  /** Only a KRaft controller sets it. Versions 3+. */
   zkMigrationReady: boolean;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -288,7 +288,11 @@ function decodeApiVersionsResponse(r: Reader, v: number): ApiVersionsResponse {
 }
 
 /**
- * TODO.
+ * ApiVersions tells which APIs a broker serves, in which versions. A version it does not know is answered in version 0.
+ *
+ * - 1: throttle time
+ * - 3: flexible; the client's software is named; features
+ * - 4: features whose lowest version is 0
  */
 export const ApiVersions: Api<ApiVersionsRequest, ApiVersionsResponse, ApiVersionsRequestInput, ApiVersionsResponseInput> = {
   key: 18,

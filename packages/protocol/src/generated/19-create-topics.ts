@@ -10,7 +10,7 @@ export interface CreateTopicsRequest {
   topics: CreatableTopic[];
   /** Default 60000. */
   timeoutMs: number;
-  /** Versions 1+. */
+  /** Check, but create nothing. Versions 1+. */
   validateOnly: boolean;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -27,7 +27,9 @@ export interface CreateTopicsRequestInput {
 /** Part of {@link CreateTopicsRequest}. */
 export interface CreatableTopic {
   name: string;
+  /** -1 for the broker's default, or if assignments are given. */
   numPartitions: number;
+  /** -1 for the broker's default, or if assignments are given. */
   replicationFactor: number;
   assignments: CreatableReplicaAssignment[];
   configs: CreatableTopicConfig[];
@@ -187,7 +189,7 @@ function decodeCreateTopicsRequest(r: Reader, v: number): CreateTopicsRequest {
 
 /** The response of the CreateTopics API. */
 export interface CreateTopicsResponse {
-  /** Versions 2+. */
+  /** Versions 2+. Default 0. */
   throttleTimeMs: number;
   topics: CreatableTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -393,7 +395,14 @@ function decodeCreateTopicsResponse(r: Reader, v: number): CreateTopicsResponse 
 }
 
 /**
- * TODO.
+ * CreateTopics creates topics, through the controller.
+ *
+ * - 1: a dry run
+ * - 2: throttle time
+ * - 4: partitions and replication factor may be left to the broker (-1)
+ * - 5: flexible; the response describes the topic
+ * - 6: THROTTLING_QUOTA_EXCEEDED as an answer
+ * - 7: topic ids
  */
 export const CreateTopics: Api<CreateTopicsRequest, CreateTopicsResponse, CreateTopicsRequestInput, CreateTopicsResponseInput> = {
   key: 19,

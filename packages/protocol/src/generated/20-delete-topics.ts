@@ -94,7 +94,7 @@ function decodeDeleteTopicsRequest(r: Reader, v: number): DeleteTopicsRequest {
 
 /** The response of the DeleteTopics API. */
 export interface DeleteTopicsResponse {
-  /** Versions 1+. */
+  /** Versions 1+. Default 0. */
   throttleTimeMs: number;
   responses: DeletableTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -188,7 +188,12 @@ function decodeDeleteTopicsResponse(r: Reader, v: number): DeleteTopicsResponse 
 }
 
 /**
- * TODO.
+ * DeleteTopics deletes topics, through the controller.
+ *
+ * - 1: throttle time
+ * - 4: flexible
+ * - 5: error messages
+ * - 6: deletion by topic id
  */
 export const DeleteTopics: Api<DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicsRequestInput, DeleteTopicsResponseInput> = {
   key: 20,

@@ -37,6 +37,7 @@ export interface DeleteRecordsTopicInput {
 /** Part of {@link DeleteRecordsRequest}. */
 export interface DeleteRecordsPartition {
   partitionIndex: number;
+  /** -1 for the high watermark. */
   offset: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -122,6 +123,7 @@ function decodeDeleteRecordsRequest(r: Reader, v: number): DeleteRecordsRequest 
 
 /** The response of the DeleteRecords API. */
 export interface DeleteRecordsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   topics: DeleteRecordsTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -130,7 +132,7 @@ export interface DeleteRecordsResponse {
 
 /** What encoding takes for {@link DeleteRecordsResponse}: what has a default may be left out. */
 export interface DeleteRecordsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly topics: readonly DeleteRecordsTopicResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -217,7 +219,7 @@ function decodeDeleteRecordsTopicResult(r: Reader, v: number): DeleteRecordsTopi
 function encodeDeleteRecordsResponse(w: Writer, it: DeleteRecordsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteRecordsResponse', v, 0, 2);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeDeleteRecordsTopicResult(w, topics[i]!, v);
@@ -241,7 +243,9 @@ function decodeDeleteRecordsResponse(r: Reader, v: number): DeleteRecordsRespons
 }
 
 /**
- * TODO.
+ * DeleteRecords moves the log start offset of partitions forward; what lies before it is gone.
+ *
+ * - 2: flexible
  */
 export const DeleteRecords: Api<DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsRequestInput, DeleteRecordsResponseInput> = {
   key: 21,

@@ -6,6 +6,7 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the InitProducerId API. */
 export interface InitProducerIdRequest {
+  /** Null for a producer that is only idempotent. */
   transactionalId: string | null;
   transactionTimeoutMs: number;
   /** Versions 3+. Default -1. */
@@ -62,6 +63,7 @@ function decodeInitProducerIdRequest(r: Reader, v: number): InitProducerIdReques
 
 /** The response of the InitProducerId API. */
 export interface InitProducerIdResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Default -1. */
@@ -108,7 +110,12 @@ function decodeInitProducerIdResponse(r: Reader, v: number): InitProducerIdRespo
 }
 
 /**
- * TODO.
+ * InitProducerId gives an idempotent or transactional producer its id and epoch.
+ *
+ * - 2: flexible
+ * - 3: a producer can raise its own epoch
+ * - 4: PRODUCER_FENCED as an answer
+ * - 5: TRANSACTION_ABORTABLE as an answer (KIP-890)
  */
 export const InitProducerId: Api<InitProducerIdRequest, InitProducerIdResponse, InitProducerIdRequestInput, InitProducerIdResponseInput> = {
   key: 22,

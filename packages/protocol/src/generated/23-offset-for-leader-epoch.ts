@@ -132,7 +132,7 @@ function decodeOffsetForLeaderEpochRequest(r: Reader, v: number): OffsetForLeade
 
 /** The response of the OffsetForLeaderEpoch API. */
 export interface OffsetForLeaderEpochResponse {
-  /** Versions 2+. */
+  /** Versions 2+. Default 0. */
   throttleTimeMs: number;
   topics: OffsetForLeaderTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -167,7 +167,7 @@ export interface OffsetForLeaderEpochResponseEpochEndOffset {
   partition: number;
   /** Versions 1+. Default -1. */
   leaderEpoch: number;
-  /** Default -1. */
+  /** The offset after the last record of the epoch; -1 if unknown. Default -1. */
   endOffset: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -262,7 +262,12 @@ function decodeOffsetForLeaderEpochResponse(r: Reader, v: number): OffsetForLead
 }
 
 /**
- * TODO.
+ * OffsetForLeaderEpoch tells where an epoch ended in the leader's log, so that others can find where theirs diverges.
+ *
+ * - 1: the response says which epoch was found
+ * - 2: the epoch the reader believes in
+ * - 3: followers name themselves
+ * - 4: flexible
  */
 export const OffsetForLeaderEpoch: Api<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderEpochRequestInput, OffsetForLeaderEpochResponseInput> = {
   key: 23,

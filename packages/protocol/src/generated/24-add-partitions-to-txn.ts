@@ -178,6 +178,7 @@ function decodeAddPartitionsToTxnRequest(r: Reader, v: number): AddPartitionsToT
 
 /** The response of the AddPartitionsToTxn API. */
 export interface AddPartitionsToTxnResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   /** Versions 4+. */
   errorCode: number;
@@ -191,7 +192,7 @@ export interface AddPartitionsToTxnResponse {
 
 /** What encoding takes for {@link AddPartitionsToTxnResponse}: what has a default may be left out. */
 export interface AddPartitionsToTxnResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode?: number | undefined;
   readonly resultsByTransaction?: readonly AddPartitionsToTxnResultInput[] | undefined;
   readonly resultsByTopicV3AndBelow?: readonly AddPartitionsToTxnTopicResultInput[] | undefined;
@@ -309,7 +310,7 @@ function decodeAddPartitionsToTxnResult(r: Reader, v: number): AddPartitionsToTx
 function encodeAddPartitionsToTxnResponse(w: Writer, it: AddPartitionsToTxnResponseInput, v: number): void {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('AddPartitionsToTxnResponse', v, 0, 5);
   const flexible = v >= 3;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (v >= 4) {
     w.int16(it.errorCode ?? 0);
   }
@@ -350,7 +351,11 @@ function decodeAddPartitionsToTxnResponse(r: Reader, v: number): AddPartitionsTo
 }
 
 /**
- * TODO.
+ * AddPartitionsToTxn announces the partitions that a transaction will write to.
+ *
+ * - 3: flexible
+ * - 4: brokers verify for several transactions at once (KIP-890); clients stay at 3
+ * - 5: TRANSACTION_ABORTABLE as an answer
  */
 export const AddPartitionsToTxn: Api<AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AddPartitionsToTxnRequestInput, AddPartitionsToTxnResponseInput> = {
   key: 24,

@@ -52,6 +52,7 @@ function decodeAddOffsetsToTxnRequest(r: Reader, v: number): AddOffsetsToTxnRequ
 
 /** The response of the AddOffsetsToTxn API. */
 export interface AddOffsetsToTxnResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -60,7 +61,7 @@ export interface AddOffsetsToTxnResponse {
 
 /** What encoding takes for {@link AddOffsetsToTxnResponse}: what has a default may be left out. */
 export interface AddOffsetsToTxnResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -68,7 +69,7 @@ export interface AddOffsetsToTxnResponseInput {
 function encodeAddOffsetsToTxnResponse(w: Writer, it: AddOffsetsToTxnResponseInput, v: number): void {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('AddOffsetsToTxnResponse', v, 0, 4);
   const flexible = v >= 3;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   if (flexible) {
     w.unknownTags(it.unknownTags);
@@ -89,7 +90,10 @@ function decodeAddOffsetsToTxnResponse(r: Reader, v: number): AddOffsetsToTxnRes
 }
 
 /**
- * TODO.
+ * AddOffsetsToTxn announces that a transaction will commit offsets of a group.
+ *
+ * - 3: flexible
+ * - 4: TRANSACTION_ABORTABLE as an answer (KIP-890)
  */
 export const AddOffsetsToTxn: Api<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddOffsetsToTxnRequestInput, AddOffsetsToTxnResponseInput> = {
   key: 25,

@@ -52,6 +52,7 @@ function decodeEndTxnRequest(r: Reader, v: number): EndTxnRequest {
 
 /** The response of the EndTxn API. */
 export interface EndTxnResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Versions 5+. Default -1. */
@@ -64,7 +65,7 @@ export interface EndTxnResponse {
 
 /** What encoding takes for {@link EndTxnResponse}: what has a default may be left out. */
 export interface EndTxnResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly producerId?: number | undefined;
   readonly producerEpoch?: number | undefined;
@@ -74,7 +75,7 @@ export interface EndTxnResponseInput {
 function encodeEndTxnResponse(w: Writer, it: EndTxnResponseInput, v: number): void {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('EndTxnResponse', v, 0, 5);
   const flexible = v >= 3;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   if (v >= 5) {
     w.int64(it.producerId ?? -1);
@@ -103,7 +104,11 @@ function decodeEndTxnResponse(r: Reader, v: number): EndTxnResponse {
 }
 
 /**
- * TODO.
+ * EndTxn commits or aborts a transaction.
+ *
+ * - 3: flexible
+ * - 4: TRANSACTION_ABORTABLE as an answer (KIP-890)
+ * - 5: the response carries the producer's next id and epoch
  */
 export const EndTxn: Api<EndTxnRequest, EndTxnResponse, EndTxnRequestInput, EndTxnResponseInput> = {
   key: 26,

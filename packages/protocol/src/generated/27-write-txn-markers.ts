@@ -283,7 +283,9 @@ function decodeWriteTxnMarkersResponse(r: Reader, v: number): WriteTxnMarkersRes
 }
 
 /**
- * TODO.
+ * WriteTxnMarkers is how a transaction coordinator writes commit and abort markers into partitions.
+ *
+ * - 1: flexible
  */
 export const WriteTxnMarkers: Api<WriteTxnMarkersRequest, WriteTxnMarkersResponse, WriteTxnMarkersRequestInput, WriteTxnMarkersResponseInput> = {
   key: 27,

@@ -181,6 +181,7 @@ function decodeTxnOffsetCommitRequest(r: Reader, v: number): TxnOffsetCommitRequ
 
 /** The response of the TxnOffsetCommit API. */
 export interface TxnOffsetCommitResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   topics: TxnOffsetCommitResponseTopic[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -189,7 +190,7 @@ export interface TxnOffsetCommitResponse {
 
 /** What encoding takes for {@link TxnOffsetCommitResponse}: what has a default may be left out. */
 export interface TxnOffsetCommitResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly topics: readonly TxnOffsetCommitResponseTopicInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -272,7 +273,7 @@ function decodeTxnOffsetCommitResponseTopic(r: Reader, v: number): TxnOffsetComm
 function encodeTxnOffsetCommitResponse(w: Writer, it: TxnOffsetCommitResponseInput, v: number): void {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 4);
   const flexible = v >= 3;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeTxnOffsetCommitResponseTopic(w, topics[i]!, v);
@@ -296,7 +297,11 @@ function decodeTxnOffsetCommitResponse(r: Reader, v: number): TxnOffsetCommitRes
 }
 
 /**
- * TODO.
+ * TxnOffsetCommit commits offsets of a group as part of a transaction.
+ *
+ * - 2: leader epochs
+ * - 3: flexible; member, generation and instance fence the commit
+ * - 4: TRANSACTION_ABORTABLE as an answer (KIP-890)
  */
 export const TxnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitResponse, TxnOffsetCommitRequestInput, TxnOffsetCommitResponseInput> = {
   key: 28,

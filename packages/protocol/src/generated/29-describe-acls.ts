@@ -77,6 +77,7 @@ function decodeDescribeAclsRequest(r: Reader, v: number): DescribeAclsRequest {
 
 /** The response of the DescribeAcls API. */
 export interface DescribeAclsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -87,7 +88,7 @@ export interface DescribeAclsResponse {
 
 /** What encoding takes for {@link DescribeAclsResponse}: what has a default may be left out. */
 export interface DescribeAclsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly resources: readonly DescribeAclsResourceInput[];
@@ -193,7 +194,7 @@ function decodeDescribeAclsResource(r: Reader, v: number): DescribeAclsResource 
 function encodeDescribeAclsResponse(w: Writer, it: DescribeAclsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DescribeAclsResponse', v, 0, 3);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, flexible);
   const resources = it.resources;
@@ -221,7 +222,11 @@ function decodeDescribeAclsResponse(r: Reader, v: number): DescribeAclsResponse 
 }
 
 /**
- * TODO.
+ * DescribeAcls lists access rules that match a filter.
+ *
+ * - 1: patterns other than literal
+ * - 2: flexible
+ * - 3: user resources
  */
 export const DescribeAcls: Api<DescribeAclsRequest, DescribeAclsResponse, DescribeAclsRequestInput, DescribeAclsResponseInput> = {
   key: 29,

@@ -104,6 +104,7 @@ function decodeCreateAclsRequest(r: Reader, v: number): CreateAclsRequest {
 
 /** The response of the CreateAcls API. */
 export interface CreateAclsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: AclCreationResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -112,7 +113,7 @@ export interface CreateAclsResponse {
 
 /** What encoding takes for {@link CreateAclsResponse}: what has a default may be left out. */
 export interface CreateAclsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly AclCreationResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -156,7 +157,7 @@ function decodeAclCreationResult(r: Reader, v: number): AclCreationResult {
 function encodeCreateAclsResponse(w: Writer, it: CreateAclsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreateAclsResponse', v, 0, 3);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeAclCreationResult(w, results[i]!, v);
@@ -180,7 +181,11 @@ function decodeCreateAclsResponse(r: Reader, v: number): CreateAclsResponse {
 }
 
 /**
- * TODO.
+ * CreateAcls adds access rules.
+ *
+ * - 1: patterns other than literal
+ * - 2: flexible
+ * - 3: user resources
  */
 export const CreateAcls: Api<CreateAclsRequest, CreateAclsResponse, CreateAclsRequestInput, CreateAclsResponseInput> = {
   key: 30,

@@ -112,6 +112,7 @@ function decodeDeleteAclsRequest(r: Reader, v: number): DeleteAclsRequest {
 
 /** The response of the DeleteAcls API. */
 export interface DeleteAclsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   filterResults: DeleteAclsFilterResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -120,7 +121,7 @@ export interface DeleteAclsResponse {
 
 /** What encoding takes for {@link DeleteAclsResponse}: what has a default may be left out. */
 export interface DeleteAclsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly filterResults: readonly DeleteAclsFilterResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -250,7 +251,7 @@ function decodeDeleteAclsFilterResult(r: Reader, v: number): DeleteAclsFilterRes
 function encodeDeleteAclsResponse(w: Writer, it: DeleteAclsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DeleteAclsResponse', v, 0, 3);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const filterResults = it.filterResults;
   w.arrayLength(filterResults.length, flexible);
   for (let i = 0; i < filterResults.length; i++) encodeDeleteAclsFilterResult(w, filterResults[i]!, v);
@@ -274,7 +275,11 @@ function decodeDeleteAclsResponse(r: Reader, v: number): DeleteAclsResponse {
 }
 
 /**
- * TODO.
+ * DeleteAcls removes the access rules that match filters.
+ *
+ * - 1: patterns other than literal
+ * - 2: flexible
+ * - 3: user resources
  */
 export const DeleteAcls: Api<DeleteAclsRequest, DeleteAclsResponse, DeleteAclsRequestInput, DeleteAclsResponseInput> = {
   key: 31,

@@ -26,8 +26,10 @@ export interface DescribeConfigsRequestInput {
 
 /** Part of {@link DescribeConfigsRequest}. */
 export interface DescribeConfigsResource {
+  /** 2: topic; 4: broker; 8: broker logger; 16: client metrics; 32: group. */
   resourceType: number;
   resourceName: string;
+  /** Null asks for all. */
   configurationKeys: string[] | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -115,6 +117,7 @@ function decodeDescribeConfigsRequest(r: Reader, v: number): DescribeConfigsRequ
 
 /** The response of the DescribeConfigs API. */
 export interface DescribeConfigsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: DescribeConfigsResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -123,7 +126,7 @@ export interface DescribeConfigsResponse {
 
 /** What encoding takes for {@link DescribeConfigsResponse}: what has a default may be left out. */
 export interface DescribeConfigsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly DescribeConfigsResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -306,7 +309,7 @@ function decodeDescribeConfigsResult(r: Reader, v: number): DescribeConfigsResul
 function encodeDescribeConfigsResponse(w: Writer, it: DescribeConfigsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('DescribeConfigsResponse', v, 0, 4);
   const flexible = v >= 4;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeDescribeConfigsResult(w, results[i]!, v);
@@ -330,7 +333,11 @@ function decodeDescribeConfigsResponse(r: Reader, v: number): DescribeConfigsRes
 }
 
 /**
- * TODO.
+ * DescribeConfigs shows the settings of topics, brokers and others, and where each value comes from.
+ *
+ * - 1: synonyms and sources
+ * - 3: types and documentation
+ * - 4: flexible
  */
 export const DescribeConfigs: Api<DescribeConfigsRequest, DescribeConfigsResponse, DescribeConfigsRequestInput, DescribeConfigsResponseInput> = {
   key: 32,

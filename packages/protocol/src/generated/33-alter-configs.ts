@@ -126,6 +126,7 @@ function decodeAlterConfigsRequest(r: Reader, v: number): AlterConfigsRequest {
 
 /** The response of the AlterConfigs API. */
 export interface AlterConfigsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   responses: AlterConfigsResponseAlterConfigsResourceResponse[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -134,7 +135,7 @@ export interface AlterConfigsResponse {
 
 /** What encoding takes for {@link AlterConfigsResponse}: what has a default may be left out. */
 export interface AlterConfigsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly responses: readonly AlterConfigsResponseAlterConfigsResourceResponseInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -186,7 +187,7 @@ function decodeAlterConfigsResponseAlterConfigsResourceResponse(r: Reader, v: nu
 function encodeAlterConfigsResponse(w: Writer, it: AlterConfigsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterConfigsResponse', v, 0, 2);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const responses = it.responses;
   w.arrayLength(responses.length, flexible);
   for (let i = 0; i < responses.length; i++) encodeAlterConfigsResponseAlterConfigsResourceResponse(w, responses[i]!, v);
@@ -210,7 +211,9 @@ function decodeAlterConfigsResponse(r: Reader, v: number): AlterConfigsResponse 
 }
 
 /**
- * TODO.
+ * AlterConfigs replaces all settings of a resource; IncrementalAlterConfigs is the safer way.
+ *
+ * - 2: flexible
  */
 export const AlterConfigs: Api<AlterConfigsRequest, AlterConfigsResponse, AlterConfigsRequestInput, AlterConfigsResponseInput> = {
   key: 33,

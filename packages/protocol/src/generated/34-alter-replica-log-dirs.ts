@@ -121,6 +121,7 @@ function decodeAlterReplicaLogDirsRequest(r: Reader, v: number): AlterReplicaLog
 
 /** The response of the AlterReplicaLogDirs API. */
 export interface AlterReplicaLogDirsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: AlterReplicaLogDirTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -129,7 +130,7 @@ export interface AlterReplicaLogDirsResponse {
 
 /** What encoding takes for {@link AlterReplicaLogDirsResponse}: what has a default may be left out. */
 export interface AlterReplicaLogDirsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly AlterReplicaLogDirTopicResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -212,7 +213,7 @@ function decodeAlterReplicaLogDirTopicResult(r: Reader, v: number): AlterReplica
 function encodeAlterReplicaLogDirsResponse(w: Writer, it: AlterReplicaLogDirsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterReplicaLogDirsResponse', v, 0, 2);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeAlterReplicaLogDirTopicResult(w, results[i]!, v);
@@ -236,7 +237,10 @@ function decodeAlterReplicaLogDirsResponse(r: Reader, v: number): AlterReplicaLo
 }
 
 /**
- * TODO.
+ * AlterReplicaLogDirs moves replicas between the log directories of one broker.
+ *
+ * - 1: throttle time counts on the client's side
+ * - 2: flexible
  */
 export const AlterReplicaLogDirs: Api<AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, AlterReplicaLogDirsRequestInput, AlterReplicaLogDirsResponseInput> = {
   key: 34,

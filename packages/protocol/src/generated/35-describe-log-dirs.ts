@@ -6,6 +6,7 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the DescribeLogDirs API. */
 export interface DescribeLogDirsRequest {
+  /** Null asks for all. */
   topics: DescribableLogDirTopic[] | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -92,6 +93,7 @@ function decodeDescribeLogDirsRequest(r: Reader, v: number): DescribeLogDirsRequ
 
 /** The response of the DescribeLogDirs API. */
 export interface DescribeLogDirsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   /** Versions 3+. */
   errorCode: number;
@@ -102,7 +104,7 @@ export interface DescribeLogDirsResponse {
 
 /** What encoding takes for {@link DescribeLogDirsResponse}: what has a default may be left out. */
 export interface DescribeLogDirsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode?: number | undefined;
   readonly results: readonly DescribeLogDirsResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -251,7 +253,7 @@ function decodeDescribeLogDirsResult(r: Reader, v: number): DescribeLogDirsResul
 function encodeDescribeLogDirsResponse(w: Writer, it: DescribeLogDirsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('DescribeLogDirsResponse', v, 0, 4);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (v >= 3) {
     w.int16(it.errorCode ?? 0);
   }
@@ -279,7 +281,11 @@ function decodeDescribeLogDirsResponse(r: Reader, v: number): DescribeLogDirsRes
 }
 
 /**
- * TODO.
+ * DescribeLogDirs shows a broker's log directories and what is in them.
+ *
+ * - 2: flexible
+ * - 3: an error code for the whole
+ * - 4: total and usable bytes of the volume
  */
 export const DescribeLogDirs: Api<DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsRequestInput, DescribeLogDirsResponseInput> = {
   key: 35,

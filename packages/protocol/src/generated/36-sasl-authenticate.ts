@@ -43,7 +43,7 @@ export interface SaslAuthenticateResponse {
   errorCode: number;
   errorMessage: string | null;
   authBytes: Buffer;
-  /** Versions 1+. */
+  /** When the client must have authenticated again; 0 for never. Versions 1+. */
   sessionLifetimeMs: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -88,7 +88,10 @@ function decodeSaslAuthenticateResponse(r: Reader, v: number): SaslAuthenticateR
 }
 
 /**
- * TODO.
+ * SaslAuthenticate carries one token of a SASL exchange.
+ *
+ * - 1: how long the session lasts (KIP-368)
+ * - 2: flexible
  */
 export const SaslAuthenticate: Api<SaslAuthenticateRequest, SaslAuthenticateResponse, SaslAuthenticateRequestInput, SaslAuthenticateResponseInput> = {
   key: 36,

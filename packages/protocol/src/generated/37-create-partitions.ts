@@ -24,7 +24,9 @@ export interface CreatePartitionsRequestInput {
 /** Part of {@link CreatePartitionsRequest}. */
 export interface CreatePartitionsTopic {
   name: string;
+  /** How many there are to be in all. */
   count: number;
+  /** For the new partitions; null leaves them to the controller. */
   assignments: CreatePartitionsAssignment[] | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -139,6 +141,7 @@ function decodeCreatePartitionsRequest(r: Reader, v: number): CreatePartitionsRe
 
 /** The response of the CreatePartitions API. */
 export interface CreatePartitionsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: CreatePartitionsTopicResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -147,7 +150,7 @@ export interface CreatePartitionsResponse {
 
 /** What encoding takes for {@link CreatePartitionsResponse}: what has a default may be left out. */
 export interface CreatePartitionsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly CreatePartitionsTopicResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -195,7 +198,7 @@ function decodeCreatePartitionsTopicResult(r: Reader, v: number): CreatePartitio
 function encodeCreatePartitionsResponse(w: Writer, it: CreatePartitionsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreatePartitionsResponse', v, 0, 3);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeCreatePartitionsTopicResult(w, results[i]!, v);
@@ -219,7 +222,10 @@ function decodeCreatePartitionsResponse(r: Reader, v: number): CreatePartitionsR
 }
 
 /**
- * TODO.
+ * CreatePartitions adds partitions to topics.
+ *
+ * - 2: flexible
+ * - 3: THROTTLING_QUOTA_EXCEEDED as an answer
  */
 export const CreatePartitions: Api<CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsRequestInput, CreatePartitionsResponseInput> = {
   key: 37,

@@ -113,6 +113,7 @@ export interface CreateDelegationTokenResponse {
   maxTimestampMs: number;
   tokenId: string;
   hmac: Buffer;
+  /** Default 0. */
   throttleTimeMs: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -130,7 +131,7 @@ export interface CreateDelegationTokenResponseInput {
   readonly maxTimestampMs: number;
   readonly tokenId: string;
   readonly hmac: Uint8Array;
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -155,7 +156,7 @@ function encodeCreateDelegationTokenResponse(w: Writer, it: CreateDelegationToke
   w.int64(it.maxTimestampMs);
   w.string(it.tokenId, flexible);
   w.bytes(it.hmac, flexible);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -196,7 +197,10 @@ function decodeCreateDelegationTokenResponse(r: Reader, v: number): CreateDelega
 }
 
 /**
- * TODO.
+ * CreateDelegationToken makes a token that others can log in with.
+ *
+ * - 2: flexible
+ * - 3: a token for somebody else
  */
 export const CreateDelegationToken: Api<CreateDelegationTokenRequest, CreateDelegationTokenResponse, CreateDelegationTokenRequestInput, CreateDelegationTokenResponseInput> = {
   key: 38,

@@ -46,6 +46,7 @@ function decodeRenewDelegationTokenRequest(r: Reader, v: number): RenewDelegatio
 export interface RenewDelegationTokenResponse {
   errorCode: number;
   expiryTimestampMs: number;
+  /** Default 0. */
   throttleTimeMs: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -55,7 +56,7 @@ export interface RenewDelegationTokenResponse {
 export interface RenewDelegationTokenResponseInput {
   readonly errorCode: number;
   readonly expiryTimestampMs: number;
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -64,7 +65,7 @@ function encodeRenewDelegationTokenResponse(w: Writer, it: RenewDelegationTokenR
   const flexible = v >= 2;
   w.int16(it.errorCode);
   w.int64(it.expiryTimestampMs);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -85,7 +86,9 @@ function decodeRenewDelegationTokenResponse(r: Reader, v: number): RenewDelegati
 }
 
 /**
- * TODO.
+ * RenewDelegationToken lets a delegation token live longer.
+ *
+ * - 2: flexible
  */
 export const RenewDelegationToken: Api<RenewDelegationTokenRequest, RenewDelegationTokenResponse, RenewDelegationTokenRequestInput, RenewDelegationTokenResponseInput> = {
   key: 39,

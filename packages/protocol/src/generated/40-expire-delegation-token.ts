@@ -46,6 +46,7 @@ function decodeExpireDelegationTokenRequest(r: Reader, v: number): ExpireDelegat
 export interface ExpireDelegationTokenResponse {
   errorCode: number;
   expiryTimestampMs: number;
+  /** Default 0. */
   throttleTimeMs: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -55,7 +56,7 @@ export interface ExpireDelegationTokenResponse {
 export interface ExpireDelegationTokenResponseInput {
   readonly errorCode: number;
   readonly expiryTimestampMs: number;
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -64,7 +65,7 @@ function encodeExpireDelegationTokenResponse(w: Writer, it: ExpireDelegationToke
   const flexible = v >= 2;
   w.int16(it.errorCode);
   w.int64(it.expiryTimestampMs);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -85,7 +86,9 @@ function decodeExpireDelegationTokenResponse(r: Reader, v: number): ExpireDelega
 }
 
 /**
- * TODO.
+ * ExpireDelegationToken lets a delegation token end sooner.
+ *
+ * - 2: flexible
  */
 export const ExpireDelegationToken: Api<ExpireDelegationTokenRequest, ExpireDelegationTokenResponse, ExpireDelegationTokenRequestInput, ExpireDelegationTokenResponseInput> = {
   key: 40,

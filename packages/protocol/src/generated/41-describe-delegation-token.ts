@@ -91,6 +91,7 @@ function decodeDescribeDelegationTokenRequest(r: Reader, v: number): DescribeDel
 export interface DescribeDelegationTokenResponse {
   errorCode: number;
   tokens: DescribedDelegationToken[];
+  /** Default 0. */
   throttleTimeMs: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -100,7 +101,7 @@ export interface DescribeDelegationTokenResponse {
 export interface DescribeDelegationTokenResponseInput {
   readonly errorCode: number;
   readonly tokens: readonly DescribedDelegationTokenInput[];
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -239,7 +240,7 @@ function encodeDescribeDelegationTokenResponse(w: Writer, it: DescribeDelegation
   const tokens = it.tokens;
   w.arrayLength(tokens.length, flexible);
   for (let i = 0; i < tokens.length; i++) encodeDescribedDelegationToken(w, tokens[i]!, v);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -261,7 +262,10 @@ function decodeDescribeDelegationTokenResponse(r: Reader, v: number): DescribeDe
 }
 
 /**
- * TODO.
+ * DescribeDelegationToken lists delegation tokens.
+ *
+ * - 2: flexible
+ * - 3: who asked for the token
  */
 export const DescribeDelegationToken: Api<DescribeDelegationTokenRequest, DescribeDelegationTokenResponse, DescribeDelegationTokenRequestInput, DescribeDelegationTokenResponseInput> = {
   key: 41,

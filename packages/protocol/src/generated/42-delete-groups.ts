@@ -43,6 +43,7 @@ function decodeDeleteGroupsRequest(r: Reader, v: number): DeleteGroupsRequest {
 
 /** The response of the DeleteGroups API. */
 export interface DeleteGroupsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: DeletableGroupResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -51,7 +52,7 @@ export interface DeleteGroupsResponse {
 
 /** What encoding takes for {@link DeleteGroupsResponse}: what has a default may be left out. */
 export interface DeleteGroupsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly DeletableGroupResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -95,7 +96,7 @@ function decodeDeletableGroupResult(r: Reader, v: number): DeletableGroupResult 
 function encodeDeleteGroupsResponse(w: Writer, it: DeleteGroupsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteGroupsResponse', v, 0, 2);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeDeletableGroupResult(w, results[i]!, v);
@@ -119,7 +120,9 @@ function decodeDeleteGroupsResponse(r: Reader, v: number): DeleteGroupsResponse 
 }
 
 /**
- * TODO.
+ * DeleteGroups deletes groups without members, with their offsets.
+ *
+ * - 2: flexible
  */
 export const DeleteGroups: Api<DeleteGroupsRequest, DeleteGroupsResponse, DeleteGroupsRequestInput, DeleteGroupsResponseInput> = {
   key: 42,

@@ -6,8 +6,9 @@ import type { Writer } from '../writer.ts';
 
 /** The request of the ElectLeaders API. */
 export interface ElectLeadersRequest {
-  /** Versions 1+. */
+  /** 0: preferred; 1: unclean. Versions 1+. */
   electionType: number;
+  /** Null asks for all. */
   topicPartitions: ElectLeadersRequestTopicPartitions[] | null;
   /** Default 60000. */
   timeoutMs: number;
@@ -106,6 +107,7 @@ function decodeElectLeadersRequest(r: Reader, v: number): ElectLeadersRequest {
 
 /** The response of the ElectLeaders API. */
 export interface ElectLeadersResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   /** Versions 1+. */
   errorCode: number;
@@ -116,7 +118,7 @@ export interface ElectLeadersResponse {
 
 /** What encoding takes for {@link ElectLeadersResponse}: what has a default may be left out. */
 export interface ElectLeadersResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode?: number | undefined;
   readonly replicaElectionResults: readonly ReplicaElectionResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -204,7 +206,7 @@ function decodeReplicaElectionResult(r: Reader, v: number): ReplicaElectionResul
 function encodeElectLeadersResponse(w: Writer, it: ElectLeadersResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ElectLeadersResponse', v, 0, 2);
   const flexible = v >= 2;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   if (v >= 1) {
     w.int16(it.errorCode ?? 0);
   } else if (it.errorCode !== undefined && it.errorCode !== 0) {
@@ -234,7 +236,10 @@ function decodeElectLeadersResponse(r: Reader, v: number): ElectLeadersResponse 
 }
 
 /**
- * TODO.
+ * ElectLeaders makes the controller elect leaders: the preferred ones, or any replica at the price of losing records.
+ *
+ * - 1: unclean elections (KIP-460)
+ * - 2: flexible
  */
 export const ElectLeaders: Api<ElectLeadersRequest, ElectLeadersResponse, ElectLeadersRequestInput, ElectLeadersResponseInput> = {
   key: 43,

@@ -39,6 +39,7 @@ export interface IncrementalAlterConfigsRequestAlterConfigsResourceInput {
 /** Part of {@link IncrementalAlterConfigsRequest}. */
 export interface IncrementalAlterConfigsRequestAlterableConfig {
   name: string;
+  /** 0: set; 1: delete; 2: append; 3: subtract. */
   configOperation: number;
   value: string | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -130,6 +131,7 @@ function decodeIncrementalAlterConfigsRequest(r: Reader, v: number): Incremental
 
 /** The response of the IncrementalAlterConfigs API. */
 export interface IncrementalAlterConfigsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   responses: IncrementalAlterConfigsResponseAlterConfigsResourceResponse[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -138,7 +140,7 @@ export interface IncrementalAlterConfigsResponse {
 
 /** What encoding takes for {@link IncrementalAlterConfigsResponse}: what has a default may be left out. */
 export interface IncrementalAlterConfigsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly responses: readonly IncrementalAlterConfigsResponseAlterConfigsResourceResponseInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -190,7 +192,7 @@ function decodeIncrementalAlterConfigsResponseAlterConfigsResourceResponse(r: Re
 function encodeIncrementalAlterConfigsResponse(w: Writer, it: IncrementalAlterConfigsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('IncrementalAlterConfigsResponse', v, 0, 1);
   const flexible = v >= 1;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const responses = it.responses;
   w.arrayLength(responses.length, flexible);
   for (let i = 0; i < responses.length; i++) encodeIncrementalAlterConfigsResponseAlterConfigsResourceResponse(w, responses[i]!, v);
@@ -214,7 +216,9 @@ function decodeIncrementalAlterConfigsResponse(r: Reader, v: number): Incrementa
 }
 
 /**
- * TODO.
+ * IncrementalAlterConfigs sets, deletes, appends to and subtracts from single settings (KIP-339).
+ *
+ * - 1: flexible
  */
 export const IncrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, IncrementalAlterConfigsRequestInput, IncrementalAlterConfigsResponseInput> = {
   key: 44,

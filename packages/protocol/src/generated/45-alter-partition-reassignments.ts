@@ -38,6 +38,7 @@ export interface ReassignableTopicInput {
 /** Part of {@link AlterPartitionReassignmentsRequest}. */
 export interface ReassignablePartition {
   partitionIndex: number;
+  /** Null cancels. */
   replicas: number[] | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -118,6 +119,7 @@ function decodeAlterPartitionReassignmentsRequest(r: Reader, v: number): AlterPa
 
 /** The response of the AlterPartitionReassignments API. */
 export interface AlterPartitionReassignmentsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -128,7 +130,7 @@ export interface AlterPartitionReassignmentsResponse {
 
 /** What encoding takes for {@link AlterPartitionReassignmentsResponse}: what has a default may be left out. */
 export interface AlterPartitionReassignmentsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly responses: readonly ReassignableTopicResponseInput[];
@@ -204,7 +206,7 @@ function decodeReassignableTopicResponse(r: Reader, v: number): ReassignableTopi
 
 function encodeAlterPartitionReassignmentsResponse(w: Writer, it: AlterPartitionReassignmentsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterPartitionReassignmentsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   const responses = it.responses;
@@ -227,7 +229,7 @@ function decodeAlterPartitionReassignmentsResponse(r: Reader, v: number): AlterP
 }
 
 /**
- * TODO.
+ * AlterPartitionReassignments starts or cancels the move of partitions to other brokers (KIP-455).
  */
 export const AlterPartitionReassignments: Api<AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterPartitionReassignmentsRequestInput, AlterPartitionReassignmentsResponseInput> = {
   key: 45,

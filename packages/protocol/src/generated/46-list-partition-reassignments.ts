@@ -85,6 +85,7 @@ function decodeListPartitionReassignmentsRequest(r: Reader, v: number): ListPart
 
 /** The response of the ListPartitionReassignments API. */
 export interface ListPartitionReassignmentsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -95,7 +96,7 @@ export interface ListPartitionReassignmentsResponse {
 
 /** What encoding takes for {@link ListPartitionReassignmentsResponse}: what has a default may be left out. */
 export interface ListPartitionReassignmentsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly topics: readonly OngoingTopicReassignmentInput[];
@@ -184,7 +185,7 @@ function decodeOngoingTopicReassignment(r: Reader, v: number): OngoingTopicReass
 
 function encodeListPartitionReassignmentsResponse(w: Writer, it: ListPartitionReassignmentsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ListPartitionReassignmentsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   const topics = it.topics;
@@ -207,7 +208,7 @@ function decodeListPartitionReassignmentsResponse(r: Reader, v: number): ListPar
 }
 
 /**
- * TODO.
+ * ListPartitionReassignments lists the moves in progress (KIP-455).
  */
 export const ListPartitionReassignments: Api<ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, ListPartitionReassignmentsRequestInput, ListPartitionReassignmentsResponseInput> = {
   key: 46,

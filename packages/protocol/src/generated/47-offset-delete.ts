@@ -80,6 +80,7 @@ function decodeOffsetDeleteRequest(r: Reader, v: number): OffsetDeleteRequest {
 /** The response of the OffsetDelete API. */
 export interface OffsetDeleteResponse {
   errorCode: number;
+  /** Default 0. */
   throttleTimeMs: number;
   topics: OffsetDeleteResponseTopic[];
 }
@@ -159,7 +160,7 @@ function decodeOffsetDeleteResponse(r: Reader, v: number): OffsetDeleteResponse 
 }
 
 /**
- * TODO.
+ * OffsetDelete forgets committed offsets of topics that a group no longer reads (KIP-496).
  */
 export const OffsetDelete: Api<OffsetDeleteRequest, OffsetDeleteResponse, OffsetDeleteRequestInput, OffsetDeleteResponseInput> = {
   key: 47,

@@ -87,6 +87,7 @@ function decodeDescribeClientQuotasRequest(r: Reader, v: number): DescribeClient
 
 /** The response of the DescribeClientQuotas API. */
 export interface DescribeClientQuotasResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -97,7 +98,7 @@ export interface DescribeClientQuotasResponse {
 
 /** What encoding takes for {@link DescribeClientQuotasResponse}: what has a default may be left out. */
 export interface DescribeClientQuotasResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly entries?: readonly DescribeClientQuotasResponseEntryDataInput[] | null | undefined;
@@ -221,7 +222,7 @@ function decodeDescribeClientQuotasResponseEntryData(r: Reader, v: number): Desc
 function encodeDescribeClientQuotasResponse(w: Writer, it: DescribeClientQuotasResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClientQuotasResponse', v, 0, 1);
   const flexible = v >= 1;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, flexible);
   const entries = it.entries;
@@ -259,7 +260,9 @@ function decodeDescribeClientQuotasResponse(r: Reader, v: number): DescribeClien
 }
 
 /**
- * TODO.
+ * DescribeClientQuotas lists quotas (KIP-546).
+ *
+ * - 1: flexible
  */
 export const DescribeClientQuotas: Api<DescribeClientQuotasRequest, DescribeClientQuotasResponse, DescribeClientQuotasRequestInput, DescribeClientQuotasResponseInput> = {
   key: 48,

@@ -165,6 +165,7 @@ function decodeAlterClientQuotasRequest(r: Reader, v: number): AlterClientQuotas
 
 /** The response of the AlterClientQuotas API. */
 export interface AlterClientQuotasResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   entries: AlterClientQuotasResponseEntryData[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -173,7 +174,7 @@ export interface AlterClientQuotasResponse {
 
 /** What encoding takes for {@link AlterClientQuotasResponse}: what has a default may be left out. */
 export interface AlterClientQuotasResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly entries: readonly AlterClientQuotasResponseEntryDataInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -260,7 +261,7 @@ function decodeAlterClientQuotasResponseEntryData(r: Reader, v: number): AlterCl
 function encodeAlterClientQuotasResponse(w: Writer, it: AlterClientQuotasResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('AlterClientQuotasResponse', v, 0, 1);
   const flexible = v >= 1;
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const entries = it.entries;
   w.arrayLength(entries.length, flexible);
   for (let i = 0; i < entries.length; i++) encodeAlterClientQuotasResponseEntryData(w, entries[i]!, v);
@@ -284,7 +285,9 @@ function decodeAlterClientQuotasResponse(r: Reader, v: number): AlterClientQuota
 }
 
 /**
- * TODO.
+ * AlterClientQuotas changes quotas (KIP-546).
+ *
+ * - 1: flexible
  */
 export const AlterClientQuotas: Api<AlterClientQuotasRequest, AlterClientQuotasResponse, AlterClientQuotasRequestInput, AlterClientQuotasResponseInput> = {
   key: 49,

@@ -73,6 +73,7 @@ function decodeDescribeUserScramCredentialsRequest(r: Reader, v: number): Descri
 
 /** The response of the DescribeUserScramCredentials API. */
 export interface DescribeUserScramCredentialsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -83,7 +84,7 @@ export interface DescribeUserScramCredentialsResponse {
 
 /** What encoding takes for {@link DescribeUserScramCredentialsResponse}: what has a default may be left out. */
 export interface DescribeUserScramCredentialsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly results: readonly DescribeUserScramCredentialsResultInput[];
@@ -163,7 +164,7 @@ function decodeDescribeUserScramCredentialsResult(r: Reader, v: number): Describ
 
 function encodeDescribeUserScramCredentialsResponse(w: Writer, it: DescribeUserScramCredentialsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeUserScramCredentialsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   const results = it.results;
@@ -186,7 +187,7 @@ function decodeDescribeUserScramCredentialsResponse(r: Reader, v: number): Descr
 }
 
 /**
- * TODO.
+ * DescribeUserScramCredentials lists whose SCRAM passwords are known (KIP-554).
  */
 export const DescribeUserScramCredentials: Api<DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, DescribeUserScramCredentialsRequestInput, DescribeUserScramCredentialsResponseInput> = {
   key: 50,

@@ -116,6 +116,7 @@ function decodeAlterUserScramCredentialsRequest(r: Reader, v: number): AlterUser
 
 /** The response of the AlterUserScramCredentials API. */
 export interface AlterUserScramCredentialsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   results: AlterUserScramCredentialsResult[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -124,7 +125,7 @@ export interface AlterUserScramCredentialsResponse {
 
 /** What encoding takes for {@link AlterUserScramCredentialsResponse}: what has a default may be left out. */
 export interface AlterUserScramCredentialsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly results: readonly AlterUserScramCredentialsResultInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -165,7 +166,7 @@ function decodeAlterUserScramCredentialsResult(r: Reader, v: number): AlterUserS
 
 function encodeAlterUserScramCredentialsResponse(w: Writer, it: AlterUserScramCredentialsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const results = it.results;
   w.arrayLength(results.length, true);
   for (let i = 0; i < results.length; i++) encodeAlterUserScramCredentialsResult(w, results[i]!, v);
@@ -184,7 +185,7 @@ function decodeAlterUserScramCredentialsResponse(r: Reader, v: number): AlterUse
 }
 
 /**
- * TODO.
+ * AlterUserScramCredentials sets and deletes SCRAM passwords (KIP-554).
  */
 export const AlterUserScramCredentials: Api<AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsRequestInput, AlterUserScramCredentialsResponseInput> = {
   key: 51,

@@ -376,7 +376,10 @@ function decodeDescribeQuorumResponse(r: Reader, v: number): DescribeQuorumRespo
 }
 
 /**
- * TODO.
+ * DescribeQuorum shows the Raft quorum of a KRaft cluster (KIP-836).
+ *
+ * - 1: when each replica was last heard of
+ * - 2: directory ids and endpoints (KIP-853)
  */
 export const DescribeQuorum: Api<DescribeQuorumRequest, DescribeQuorumResponse, DescribeQuorumRequestInput, DescribeQuorumResponseInput> = {
   key: 55,

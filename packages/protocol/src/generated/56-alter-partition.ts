@@ -189,6 +189,7 @@ function decodeAlterPartitionRequest(r: Reader, v: number): AlterPartitionReques
 
 /** The response of the AlterPartition API. */
 export interface AlterPartitionResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   topics: AlterPartitionResponseTopicData[];
@@ -198,7 +199,7 @@ export interface AlterPartitionResponse {
 
 /** What encoding takes for {@link AlterPartitionResponse}: what has a default may be left out. */
 export interface AlterPartitionResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly topics: readonly AlterPartitionResponseTopicDataInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -305,7 +306,7 @@ function decodeAlterPartitionResponseTopicData(r: Reader, v: number): AlterParti
 
 function encodeAlterPartitionResponse(w: Writer, it: AlterPartitionResponseInput, v: number): void {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('AlterPartitionResponse', v, 0, 3);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   const topics = it.topics;
   w.arrayLength(topics.length, true);
@@ -326,7 +327,11 @@ function decodeAlterPartitionResponse(r: Reader, v: number): AlterPartitionRespo
 }
 
 /**
- * TODO.
+ * AlterPartition is how a leader tells the controller of changes to its in-sync replicas (KIP-497).
+ *
+ * - 1: leader recovery state
+ * - 2: topic ids instead of names
+ * - 3: epochs of the in-sync replicas (KIP-903)
  */
 export const AlterPartition: Api<AlterPartitionRequest, AlterPartitionResponse, AlterPartitionRequestInput, AlterPartitionResponseInput> = {
   key: 56,

@@ -100,6 +100,7 @@ function decodeUpdateFeaturesRequest(r: Reader, v: number): UpdateFeaturesReques
 
 /** The response of the UpdateFeatures API. */
 export interface UpdateFeaturesResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -111,7 +112,7 @@ export interface UpdateFeaturesResponse {
 
 /** What encoding takes for {@link UpdateFeaturesResponse}: what has a default may be left out. */
 export interface UpdateFeaturesResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly results?: readonly UpdatableFeatureResultInput[] | undefined;
@@ -154,7 +155,7 @@ function decodeUpdatableFeatureResult(r: Reader, v: number): UpdatableFeatureRes
 
 function encodeUpdateFeaturesResponse(w: Writer, it: UpdateFeaturesResponseInput, v: number): void {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('UpdateFeaturesResponse', v, 0, 2);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   if (v <= 1) {
@@ -179,7 +180,10 @@ function decodeUpdateFeaturesResponse(r: Reader, v: number): UpdateFeaturesRespo
 }
 
 /**
- * TODO.
+ * UpdateFeatures raises or lowers the cluster's feature levels (KIP-584).
+ *
+ * - 1: a dry run; the kind of downgrade
+ * - 2: all or nothing: no results per feature
  */
 export const UpdateFeatures: Api<UpdateFeaturesRequest, UpdateFeaturesResponse, UpdateFeaturesRequestInput, UpdateFeaturesResponseInput> = {
   key: 57,

@@ -43,6 +43,7 @@ function decodeDescribeClusterRequest(r: Reader, v: number): DescribeClusterRequ
 
 /** The response of the DescribeCluster API. */
 export interface DescribeClusterResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -60,7 +61,7 @@ export interface DescribeClusterResponse {
 
 /** What encoding takes for {@link DescribeClusterResponse}: what has a default may be left out. */
 export interface DescribeClusterResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly endpointType?: number | undefined;
@@ -111,7 +112,7 @@ function decodeDescribeClusterBroker(r: Reader, v: number): DescribeClusterBroke
 
 function encodeDescribeClusterResponse(w: Writer, it: DescribeClusterResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClusterResponse', v, 0, 1);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   if (v >= 1) {
@@ -155,7 +156,9 @@ function decodeDescribeClusterResponse(r: Reader, v: number): DescribeClusterRes
 }
 
 /**
- * TODO.
+ * DescribeCluster shows the brokers, the controller and the cluster's id (KIP-700).
+ *
+ * - 1: brokers or controllers (KIP-919)
  */
 export const DescribeCluster: Api<DescribeClusterRequest, DescribeClusterResponse, DescribeClusterRequestInput, DescribeClusterResponseInput> = {
   key: 60,

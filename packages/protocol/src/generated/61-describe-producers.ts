@@ -70,6 +70,7 @@ function decodeDescribeProducersRequest(r: Reader, v: number): DescribeProducers
 
 /** The response of the DescribeProducers API. */
 export interface DescribeProducersResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   topics: TopicResponse[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -78,7 +79,7 @@ export interface DescribeProducersResponse {
 
 /** What encoding takes for {@link DescribeProducersResponse}: what has a default may be left out. */
 export interface DescribeProducersResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly topics: readonly TopicResponseInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -208,7 +209,7 @@ function decodeTopicResponse(r: Reader, v: number): TopicResponse {
 
 function encodeDescribeProducersResponse(w: Writer, it: DescribeProducersResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeProducersResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeTopicResponse(w, topics[i]!, v);
@@ -227,7 +228,7 @@ function decodeDescribeProducersResponse(r: Reader, v: number): DescribeProducer
 }
 
 /**
- * TODO.
+ * DescribeProducers shows which producers wrote to a partition (KIP-664).
  */
 export const DescribeProducers: Api<DescribeProducersRequest, DescribeProducersResponse, DescribeProducersRequestInput, DescribeProducersResponseInput> = {
   key: 61,

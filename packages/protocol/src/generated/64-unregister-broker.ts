@@ -34,6 +34,7 @@ function decodeUnregisterBrokerRequest(r: Reader, v: number): UnregisterBrokerRe
 
 /** The response of the UnregisterBroker API. */
 export interface UnregisterBrokerResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -43,7 +44,7 @@ export interface UnregisterBrokerResponse {
 
 /** What encoding takes for {@link UnregisterBrokerResponse}: what has a default may be left out. */
 export interface UnregisterBrokerResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -51,7 +52,7 @@ export interface UnregisterBrokerResponseInput {
 
 function encodeUnregisterBrokerResponse(w: Writer, it: UnregisterBrokerResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('UnregisterBrokerResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   w.unknownTags(it.unknownTags);
@@ -69,7 +70,7 @@ function decodeUnregisterBrokerResponse(r: Reader, v: number): UnregisterBrokerR
 }
 
 /**
- * TODO.
+ * UnregisterBroker forgets a broker that will not come back (KIP-500).
  */
 export const UnregisterBroker: Api<UnregisterBrokerRequest, UnregisterBrokerResponse, UnregisterBrokerRequestInput, UnregisterBrokerResponseInput> = {
   key: 64,

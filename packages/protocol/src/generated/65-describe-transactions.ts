@@ -37,6 +37,7 @@ function decodeDescribeTransactionsRequest(r: Reader, v: number): DescribeTransa
 
 /** The response of the DescribeTransactions API. */
 export interface DescribeTransactionsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   transactionStates: DescribeTransactionsResponseTransactionState[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -45,7 +46,7 @@ export interface DescribeTransactionsResponse {
 
 /** What encoding takes for {@link DescribeTransactionsResponse}: what has a default may be left out. */
 export interface DescribeTransactionsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly transactionStates: readonly DescribeTransactionsResponseTransactionStateInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -151,7 +152,7 @@ function decodeDescribeTransactionsResponseTransactionState(r: Reader, v: number
 
 function encodeDescribeTransactionsResponse(w: Writer, it: DescribeTransactionsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const transactionStates = it.transactionStates;
   w.arrayLength(transactionStates.length, true);
   for (let i = 0; i < transactionStates.length; i++) encodeDescribeTransactionsResponseTransactionState(w, transactionStates[i]!, v);
@@ -170,7 +171,7 @@ function decodeDescribeTransactionsResponse(r: Reader, v: number): DescribeTrans
 }
 
 /**
- * TODO.
+ * DescribeTransactions shows the state of transactions (KIP-664).
  */
 export const DescribeTransactions: Api<DescribeTransactionsRequest, DescribeTransactionsResponse, DescribeTransactionsRequestInput, DescribeTransactionsResponseInput> = {
   key: 65,

@@ -53,6 +53,7 @@ function decodeListTransactionsRequest(r: Reader, v: number): ListTransactionsRe
 
 /** The response of the ListTransactions API. */
 export interface ListTransactionsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   unknownStateFilters: string[];
@@ -63,7 +64,7 @@ export interface ListTransactionsResponse {
 
 /** What encoding takes for {@link ListTransactionsResponse}: what has a default may be left out. */
 export interface ListTransactionsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly unknownStateFilters: readonly string[];
   readonly transactionStates: readonly ListTransactionsResponseTransactionStateInput[];
@@ -106,7 +107,7 @@ function decodeListTransactionsResponseTransactionState(r: Reader, v: number): L
 
 function encodeListTransactionsResponse(w: Writer, it: ListTransactionsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   const unknownStateFilters = it.unknownStateFilters;
   w.arrayLength(unknownStateFilters.length, true);
@@ -132,7 +133,9 @@ function decodeListTransactionsResponse(r: Reader, v: number): ListTransactionsR
 }
 
 /**
- * TODO.
+ * ListTransactions lists the transactions that a broker coordinates (KIP-664).
+ *
+ * - 1: filter by duration (KIP-994)
  */
 export const ListTransactions: Api<ListTransactionsRequest, ListTransactionsResponse, ListTransactionsRequestInput, ListTransactionsResponseInput> = {
   key: 66,

@@ -39,6 +39,7 @@ function decodeAllocateProducerIdsRequest(r: Reader, v: number): AllocateProduce
 
 /** The response of the AllocateProducerIds API. */
 export interface AllocateProducerIdsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   producerIdStart: number;
@@ -49,7 +50,7 @@ export interface AllocateProducerIdsResponse {
 
 /** What encoding takes for {@link AllocateProducerIdsResponse}: what has a default may be left out. */
 export interface AllocateProducerIdsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly producerIdStart: number;
   readonly producerIdLen: number;
@@ -58,7 +59,7 @@ export interface AllocateProducerIdsResponseInput {
 
 function encodeAllocateProducerIdsResponse(w: Writer, it: AllocateProducerIdsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AllocateProducerIdsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.int64(it.producerIdStart);
   w.int32(it.producerIdLen);
@@ -78,7 +79,7 @@ function decodeAllocateProducerIdsResponse(r: Reader, v: number): AllocateProduc
 }
 
 /**
- * TODO.
+ * AllocateProducerIds is how a broker gets a block of producer ids from the controller (KIP-730).
  */
 export const AllocateProducerIds: Api<AllocateProducerIdsRequest, AllocateProducerIdsResponse, AllocateProducerIdsRequestInput, AllocateProducerIdsResponseInput> = {
   key: 67,

@@ -8,6 +8,7 @@ import type { Writer } from '../writer.ts';
 export interface ConsumerGroupHeartbeatRequest {
   groupId: string;
   memberId: string;
+  /** 0 joins; -1 leaves; -2 leaves for a while as a static member. */
   memberEpoch: number;
   instanceId: string | null;
   rackId: string | null;
@@ -146,6 +147,7 @@ function decodeConsumerGroupHeartbeatRequest(r: Reader, v: number): ConsumerGrou
 
 /** The response of the ConsumerGroupHeartbeat API. */
 export interface ConsumerGroupHeartbeatResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -159,7 +161,7 @@ export interface ConsumerGroupHeartbeatResponse {
 
 /** What encoding takes for {@link ConsumerGroupHeartbeatResponse}: what has a default may be left out. */
 export interface ConsumerGroupHeartbeatResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly memberId?: string | null | undefined;
@@ -233,7 +235,7 @@ function decodeConsumerGroupHeartbeatResponseAssignment(r: Reader, v: number): C
 
 function encodeConsumerGroupHeartbeatResponse(w: Writer, it: ConsumerGroupHeartbeatResponseInput, v: number): void {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ConsumerGroupHeartbeatResponse', v, 0, 1);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   w.nullableString(it.memberId, true);
@@ -264,7 +266,9 @@ function decodeConsumerGroupHeartbeatResponse(r: Reader, v: number): ConsumerGro
 }
 
 /**
- * TODO.
+ * ConsumerGroupHeartbeat joins, keeps up and leaves a group of the new protocol: the broker assigns (KIP-848).
+ *
+ * - 1: subscription by a regular expression that the broker evaluates; the member chooses its own id
  */
 export const ConsumerGroupHeartbeat: Api<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ConsumerGroupHeartbeatRequestInput, ConsumerGroupHeartbeatResponseInput> = {
   key: 68,

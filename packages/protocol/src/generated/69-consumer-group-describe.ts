@@ -41,6 +41,7 @@ function decodeConsumerGroupDescribeRequest(r: Reader, v: number): ConsumerGroup
 
 /** The response of the ConsumerGroupDescribe API. */
 export interface ConsumerGroupDescribeResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   groups: ConsumerGroupDescribeResponseDescribedGroup[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -49,7 +50,7 @@ export interface ConsumerGroupDescribeResponse {
 
 /** What encoding takes for {@link ConsumerGroupDescribeResponse}: what has a default may be left out. */
 export interface ConsumerGroupDescribeResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly groups: readonly ConsumerGroupDescribeResponseDescribedGroupInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -270,7 +271,7 @@ function decodeConsumerGroupDescribeResponseDescribedGroup(r: Reader, v: number)
 
 function encodeConsumerGroupDescribeResponse(w: Writer, it: ConsumerGroupDescribeResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const groups = it.groups;
   w.arrayLength(groups.length, true);
   for (let i = 0; i < groups.length; i++) encodeConsumerGroupDescribeResponseDescribedGroup(w, groups[i]!, v);
@@ -289,7 +290,7 @@ function decodeConsumerGroupDescribeResponse(r: Reader, v: number): ConsumerGrou
 }
 
 /**
- * TODO.
+ * ConsumerGroupDescribe shows groups of the new protocol (KIP-848).
  */
 export const ConsumerGroupDescribe: Api<ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupDescribeRequestInput, ConsumerGroupDescribeResponseInput> = {
   key: 69,

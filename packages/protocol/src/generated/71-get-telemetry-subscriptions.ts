@@ -34,6 +34,7 @@ function decodeGetTelemetrySubscriptionsRequest(r: Reader, v: number): GetTeleme
 
 /** The response of the GetTelemetrySubscriptions API. */
 export interface GetTelemetrySubscriptionsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   clientInstanceId: string;
@@ -49,7 +50,7 @@ export interface GetTelemetrySubscriptionsResponse {
 
 /** What encoding takes for {@link GetTelemetrySubscriptionsResponse}: what has a default may be left out. */
 export interface GetTelemetrySubscriptionsResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly clientInstanceId: string;
   readonly subscriptionId: number;
@@ -63,7 +64,7 @@ export interface GetTelemetrySubscriptionsResponseInput {
 
 function encodeGetTelemetrySubscriptionsResponse(w: Writer, it: GetTelemetrySubscriptionsResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('GetTelemetrySubscriptionsResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.uuid(it.clientInstanceId);
   w.int32(it.subscriptionId);
@@ -109,7 +110,7 @@ function decodeGetTelemetrySubscriptionsResponse(r: Reader, v: number): GetTelem
 }
 
 /**
- * TODO.
+ * GetTelemetrySubscriptions tells a client which of its metrics the cluster wants (KIP-714).
  */
 export const GetTelemetrySubscriptions: Api<GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse, GetTelemetrySubscriptionsRequestInput, GetTelemetrySubscriptionsResponseInput> = {
   key: 71,

@@ -50,6 +50,7 @@ function decodePushTelemetryRequest(r: Reader, v: number): PushTelemetryRequest 
 
 /** The response of the PushTelemetry API. */
 export interface PushTelemetryResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -58,14 +59,14 @@ export interface PushTelemetryResponse {
 
 /** What encoding takes for {@link PushTelemetryResponse}: what has a default may be left out. */
 export interface PushTelemetryResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
 function encodePushTelemetryResponse(w: Writer, it: PushTelemetryResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('PushTelemetryResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.unknownTags(it.unknownTags);
 }
@@ -81,7 +82,7 @@ function decodePushTelemetryResponse(r: Reader, v: number): PushTelemetryRespons
 }
 
 /**
- * TODO.
+ * PushTelemetry hands a client's metrics to the broker (KIP-714).
  */
 export const PushTelemetry: Api<PushTelemetryRequest, PushTelemetryResponse, PushTelemetryRequestInput, PushTelemetryResponseInput> = {
   key: 72,

@@ -30,6 +30,7 @@ function decodeListClientMetricsResourcesRequest(r: Reader, v: number): ListClie
 
 /** The response of the ListClientMetricsResources API. */
 export interface ListClientMetricsResourcesResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   clientMetricsResources: ClientMetricsResource[];
@@ -39,7 +40,7 @@ export interface ListClientMetricsResourcesResponse {
 
 /** What encoding takes for {@link ListClientMetricsResourcesResponse}: what has a default may be left out. */
 export interface ListClientMetricsResourcesResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly clientMetricsResources: readonly ClientMetricsResourceInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -73,7 +74,7 @@ function decodeClientMetricsResource(r: Reader, v: number): ClientMetricsResourc
 
 function encodeListClientMetricsResourcesResponse(w: Writer, it: ListClientMetricsResourcesResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ListClientMetricsResourcesResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   const clientMetricsResources = it.clientMetricsResources;
   w.arrayLength(clientMetricsResources.length, true);
@@ -94,7 +95,7 @@ function decodeListClientMetricsResourcesResponse(r: Reader, v: number): ListCli
 }
 
 /**
- * TODO.
+ * ListClientMetricsResources lists the telemetry subscriptions that are configured (KIP-714).
  */
 export const ListClientMetricsResources: Api<ListClientMetricsResourcesRequest, ListClientMetricsResourcesResponse, ListClientMetricsResourcesRequestInput, ListClientMetricsResourcesResponseInput> = {
   key: 74,

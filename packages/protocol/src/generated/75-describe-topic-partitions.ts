@@ -109,8 +109,10 @@ function decodeDescribeTopicPartitionsRequest(r: Reader, v: number): DescribeTop
 
 /** The response of the DescribeTopicPartitions API. */
 export interface DescribeTopicPartitionsResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   topics: DescribeTopicPartitionsResponseTopic[];
+  /** Where the next page begins; null after the last. */
   nextCursor: DescribeTopicPartitionsResponseCursor | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -336,7 +338,7 @@ function decodeDescribeTopicPartitionsResponse(r: Reader, v: number): DescribeTo
 }
 
 /**
- * TODO.
+ * DescribeTopicPartitions lists partitions page by page (KIP-966).
  */
 export const DescribeTopicPartitions: Api<DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribeTopicPartitionsRequestInput, DescribeTopicPartitionsResponseInput> = {
   key: 75,

@@ -63,6 +63,7 @@ function decodeShareGroupHeartbeatRequest(r: Reader, v: number): ShareGroupHeart
 
 /** The response of the ShareGroupHeartbeat API. */
 export interface ShareGroupHeartbeatResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -76,7 +77,7 @@ export interface ShareGroupHeartbeatResponse {
 
 /** What encoding takes for {@link ShareGroupHeartbeatResponse}: what has a default may be left out. */
 export interface ShareGroupHeartbeatResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly memberId?: string | null | undefined;
@@ -150,7 +151,7 @@ function decodeShareGroupHeartbeatResponseAssignment(r: Reader, v: number): Shar
 
 function encodeShareGroupHeartbeatResponse(w: Writer, it: ShareGroupHeartbeatResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupHeartbeatResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   w.nullableString(it.memberId, true);
@@ -181,7 +182,7 @@ function decodeShareGroupHeartbeatResponse(r: Reader, v: number): ShareGroupHear
 }
 
 /**
- * TODO.
+ * ShareGroupHeartbeat joins, keeps up and leaves a share group (KIP-932, not yet stable).
  */
 export const ShareGroupHeartbeat: Api<ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse, ShareGroupHeartbeatRequestInput, ShareGroupHeartbeatResponseInput> = {
   key: 76,

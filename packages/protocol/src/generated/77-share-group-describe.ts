@@ -41,6 +41,7 @@ function decodeShareGroupDescribeRequest(r: Reader, v: number): ShareGroupDescri
 
 /** The response of the ShareGroupDescribe API. */
 export interface ShareGroupDescribeResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   groups: ShareGroupDescribeResponseDescribedGroup[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -49,7 +50,7 @@ export interface ShareGroupDescribeResponse {
 
 /** What encoding takes for {@link ShareGroupDescribeResponse}: what has a default may be left out. */
 export interface ShareGroupDescribeResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly groups: readonly ShareGroupDescribeResponseDescribedGroupInput[];
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
@@ -247,7 +248,7 @@ function decodeShareGroupDescribeResponseDescribedGroup(r: Reader, v: number): S
 
 function encodeShareGroupDescribeResponse(w: Writer, it: ShareGroupDescribeResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   const groups = it.groups;
   w.arrayLength(groups.length, true);
   for (let i = 0; i < groups.length; i++) encodeShareGroupDescribeResponseDescribedGroup(w, groups[i]!, v);
@@ -266,7 +267,7 @@ function decodeShareGroupDescribeResponse(r: Reader, v: number): ShareGroupDescr
 }
 
 /**
- * TODO.
+ * ShareGroupDescribe shows share groups (KIP-932, not yet stable).
  */
 export const ShareGroupDescribe: Api<ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupDescribeRequestInput, ShareGroupDescribeResponseInput> = {
   key: 77,

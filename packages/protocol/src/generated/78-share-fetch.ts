@@ -209,6 +209,7 @@ function decodeShareFetchRequest(r: Reader, v: number): ShareFetchRequest {
 
 /** The response of the ShareFetch API. */
 export interface ShareFetchResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -220,7 +221,7 @@ export interface ShareFetchResponse {
 
 /** What encoding takes for {@link ShareFetchResponse}: what has a default may be left out. */
 export interface ShareFetchResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly responses: readonly ShareFetchableTopicResponseInput[];
@@ -431,7 +432,7 @@ function decodeShareFetchResponseNodeEndpoint(r: Reader, v: number): ShareFetchR
 
 function encodeShareFetchResponse(w: Writer, it: ShareFetchResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareFetchResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   const responses = it.responses;
@@ -459,7 +460,7 @@ function decodeShareFetchResponse(r: Reader, v: number): ShareFetchResponse {
 }
 
 /**
- * TODO.
+ * ShareFetch acquires records for a member of a share group (KIP-932, not yet stable).
  */
 export const ShareFetch: Api<ShareFetchRequest, ShareFetchResponse, ShareFetchRequestInput, ShareFetchResponseInput> = {
   key: 78,

@@ -153,6 +153,7 @@ function decodeShareAcknowledgeRequest(r: Reader, v: number): ShareAcknowledgeRe
 
 /** The response of the ShareAcknowledge API. */
 export interface ShareAcknowledgeResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -341,7 +342,7 @@ function decodeShareAcknowledgeResponse(r: Reader, v: number): ShareAcknowledgeR
 }
 
 /**
- * TODO.
+ * ShareAcknowledge settles records that a member of a share group acquired (KIP-932, not yet stable).
  */
 export const ShareAcknowledge: Api<ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareAcknowledgeRequestInput, ShareAcknowledgeResponseInput> = {
   key: 79,

@@ -87,6 +87,7 @@ function decodeAddRaftVoterRequest(r: Reader, v: number): AddRaftVoterRequest {
 
 /** The response of the AddRaftVoter API. */
 export interface AddRaftVoterResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -96,7 +97,7 @@ export interface AddRaftVoterResponse {
 
 /** What encoding takes for {@link AddRaftVoterResponse}: what has a default may be left out. */
 export interface AddRaftVoterResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -104,7 +105,7 @@ export interface AddRaftVoterResponseInput {
 
 function encodeAddRaftVoterResponse(w: Writer, it: AddRaftVoterResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AddRaftVoterResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   w.unknownTags(it.unknownTags);
@@ -122,7 +123,7 @@ function decodeAddRaftVoterResponse(r: Reader, v: number): AddRaftVoterResponse 
 }
 
 /**
- * TODO.
+ * AddRaftVoter adds a voter to the Raft quorum of a KRaft cluster (KIP-853).
  */
 export const AddRaftVoter: Api<AddRaftVoterRequest, AddRaftVoterResponse, AddRaftVoterRequestInput, AddRaftVoterResponseInput> = {
   key: 80,

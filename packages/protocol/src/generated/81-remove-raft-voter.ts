@@ -42,6 +42,7 @@ function decodeRemoveRaftVoterRequest(r: Reader, v: number): RemoveRaftVoterRequ
 
 /** The response of the RemoveRaftVoter API. */
 export interface RemoveRaftVoterResponse {
+  /** Default 0. */
   throttleTimeMs: number;
   errorCode: number;
   errorMessage: string | null;
@@ -51,7 +52,7 @@ export interface RemoveRaftVoterResponse {
 
 /** What encoding takes for {@link RemoveRaftVoterResponse}: what has a default may be left out. */
 export interface RemoveRaftVoterResponseInput {
-  readonly throttleTimeMs: number;
+  readonly throttleTimeMs?: number | undefined;
   readonly errorCode: number;
   readonly errorMessage?: string | null | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
@@ -59,7 +60,7 @@ export interface RemoveRaftVoterResponseInput {
 
 function encodeRemoveRaftVoterResponse(w: Writer, it: RemoveRaftVoterResponseInput, v: number): void {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('RemoveRaftVoterResponse', v, 0, 0);
-  w.int32(it.throttleTimeMs);
+  w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   w.nullableString(it.errorMessage, true);
   w.unknownTags(it.unknownTags);
@@ -77,7 +78,7 @@ function decodeRemoveRaftVoterResponse(r: Reader, v: number): RemoveRaftVoterRes
 }
 
 /**
- * TODO.
+ * RemoveRaftVoter removes a voter from the Raft quorum of a KRaft cluster (KIP-853).
  */
 export const RemoveRaftVoter: Api<RemoveRaftVoterRequest, RemoveRaftVoterResponse, RemoveRaftVoterRequestInput, RemoveRaftVoterResponseInput> = {
   key: 81,

@@ -4,7 +4,7 @@ import type { Message, UnknownTag } from '../message.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 
-/** TODO. */
+/** The key of a group's epoch. */
 export interface ConsumerGroupMetadataKey {
   groupId: string;
 }
@@ -25,7 +25,7 @@ function decodeConsumerGroupMetadataKey(r: Reader, v: number): ConsumerGroupMeta
   return { groupId };
 }
 
-/** TODO. */
+/** The key of a group's epoch. */
 export const ConsumerGroupMetadataKey: Message<ConsumerGroupMetadataKey, ConsumerGroupMetadataKeyInput> = {
   name: 'ConsumerGroupMetadataKey',
   minVersion: 3,
@@ -36,7 +36,7 @@ export const ConsumerGroupMetadataKey: Message<ConsumerGroupMetadataKey, Consume
   decode: decodeConsumerGroupMetadataKey,
 };
 
-/** TODO. */
+/** The epoch of a group: it grows whenever members or topics change. */
 export interface ConsumerGroupMetadataValue {
   epoch: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -64,7 +64,7 @@ function decodeConsumerGroupMetadataValue(r: Reader, v: number): ConsumerGroupMe
   return it;
 }
 
-/** TODO. */
+/** The epoch of a group: it grows whenever members or topics change. */
 export const ConsumerGroupMetadataValue: Message<ConsumerGroupMetadataValue, ConsumerGroupMetadataValueInput> = {
   name: 'ConsumerGroupMetadataValue',
   minVersion: 0,
@@ -75,7 +75,7 @@ export const ConsumerGroupMetadataValue: Message<ConsumerGroupMetadataValue, Con
   decode: decodeConsumerGroupMetadataValue,
 };
 
-/** TODO. */
+/** The key of the topics a group knows. */
 export interface ConsumerGroupPartitionMetadataKey {
   groupId: string;
 }
@@ -96,7 +96,7 @@ function decodeConsumerGroupPartitionMetadataKey(r: Reader, v: number): Consumer
   return { groupId };
 }
 
-/** TODO. */
+/** The key of the topics a group knows. */
 export const ConsumerGroupPartitionMetadataKey: Message<ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataKeyInput> = {
   name: 'ConsumerGroupPartitionMetadataKey',
   minVersion: 4,
@@ -107,7 +107,7 @@ export const ConsumerGroupPartitionMetadataKey: Message<ConsumerGroupPartitionMe
   decode: decodeConsumerGroupPartitionMetadataKey,
 };
 
-/** TODO. */
+/** The topics a group is subscribed to, as it knows them. */
 export interface ConsumerGroupPartitionMetadataValue {
   topics: TopicMetadata[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -212,7 +212,7 @@ function decodeConsumerGroupPartitionMetadataValue(r: Reader, v: number): Consum
   return it;
 }
 
-/** TODO. */
+/** The topics a group is subscribed to, as it knows them. */
 export const ConsumerGroupPartitionMetadataValue: Message<ConsumerGroupPartitionMetadataValue, ConsumerGroupPartitionMetadataValueInput> = {
   name: 'ConsumerGroupPartitionMetadataValue',
   minVersion: 0,
@@ -223,7 +223,7 @@ export const ConsumerGroupPartitionMetadataValue: Message<ConsumerGroupPartition
   decode: decodeConsumerGroupPartitionMetadataValue,
 };
 
-/** TODO. */
+/** The key of a member. */
 export interface ConsumerGroupMemberMetadataKey {
   groupId: string;
   memberId: string;
@@ -248,7 +248,7 @@ function decodeConsumerGroupMemberMetadataKey(r: Reader, v: number): ConsumerGro
   return { groupId, memberId };
 }
 
-/** TODO. */
+/** The key of a member. */
 export const ConsumerGroupMemberMetadataKey: Message<ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataKeyInput> = {
   name: 'ConsumerGroupMemberMetadataKey',
   minVersion: 5,
@@ -259,7 +259,7 @@ export const ConsumerGroupMemberMetadataKey: Message<ConsumerGroupMemberMetadata
   decode: decodeConsumerGroupMemberMetadataKey,
 };
 
-/** TODO. */
+/** A member: who it is and what it wants. */
 export interface ConsumerGroupMemberMetadataValue {
   instanceId: string | null;
   rackId: string | null;
@@ -417,7 +417,7 @@ function decodeConsumerGroupMemberMetadataValue(r: Reader, v: number): ConsumerG
   return it;
 }
 
-/** TODO. */
+/** A member: who it is and what it wants. */
 export const ConsumerGroupMemberMetadataValue: Message<ConsumerGroupMemberMetadataValue, ConsumerGroupMemberMetadataValueInput> = {
   name: 'ConsumerGroupMemberMetadataValue',
   minVersion: 0,
@@ -428,7 +428,7 @@ export const ConsumerGroupMemberMetadataValue: Message<ConsumerGroupMemberMetada
   decode: decodeConsumerGroupMemberMetadataValue,
 };
 
-/** TODO. */
+/** The key of the epoch of the target assignment. */
 export interface ConsumerGroupTargetAssignmentMetadataKey {
   groupId: string;
 }
@@ -449,7 +449,7 @@ function decodeConsumerGroupTargetAssignmentMetadataKey(r: Reader, v: number): C
   return { groupId };
 }
 
-/** TODO. */
+/** The key of the epoch of the target assignment. */
 export const ConsumerGroupTargetAssignmentMetadataKey: Message<ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataKeyInput> = {
   name: 'ConsumerGroupTargetAssignmentMetadataKey',
   minVersion: 6,
@@ -460,7 +460,7 @@ export const ConsumerGroupTargetAssignmentMetadataKey: Message<ConsumerGroupTarg
   decode: decodeConsumerGroupTargetAssignmentMetadataKey,
 };
 
-/** TODO. */
+/** The epoch for which the target assignment was made. */
 export interface ConsumerGroupTargetAssignmentMetadataValue {
   assignmentEpoch: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -488,7 +488,7 @@ function decodeConsumerGroupTargetAssignmentMetadataValue(r: Reader, v: number):
   return it;
 }
 
-/** TODO. */
+/** The epoch for which the target assignment was made. */
 export const ConsumerGroupTargetAssignmentMetadataValue: Message<ConsumerGroupTargetAssignmentMetadataValue, ConsumerGroupTargetAssignmentMetadataValueInput> = {
   name: 'ConsumerGroupTargetAssignmentMetadataValue',
   minVersion: 0,
@@ -499,7 +499,7 @@ export const ConsumerGroupTargetAssignmentMetadataValue: Message<ConsumerGroupTa
   decode: decodeConsumerGroupTargetAssignmentMetadataValue,
 };
 
-/** TODO. */
+/** The key of a member's target assignment. */
 export interface ConsumerGroupTargetAssignmentMemberKey {
   groupId: string;
   memberId: string;
@@ -524,7 +524,7 @@ function decodeConsumerGroupTargetAssignmentMemberKey(r: Reader, v: number): Con
   return { groupId, memberId };
 }
 
-/** TODO. */
+/** The key of a member's target assignment. */
 export const ConsumerGroupTargetAssignmentMemberKey: Message<ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberKeyInput> = {
   name: 'ConsumerGroupTargetAssignmentMemberKey',
   minVersion: 7,
@@ -535,7 +535,7 @@ export const ConsumerGroupTargetAssignmentMemberKey: Message<ConsumerGroupTarget
   decode: decodeConsumerGroupTargetAssignmentMemberKey,
 };
 
-/** TODO. */
+/** What a member is to own in the end. */
 export interface ConsumerGroupTargetAssignmentMemberValue {
   topicPartitions: ConsumerGroupTargetAssignmentMemberValueTopicPartition[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -599,7 +599,7 @@ function decodeConsumerGroupTargetAssignmentMemberValue(r: Reader, v: number): C
   return it;
 }
 
-/** TODO. */
+/** What a member is to own in the end. */
 export const ConsumerGroupTargetAssignmentMemberValue: Message<ConsumerGroupTargetAssignmentMemberValue, ConsumerGroupTargetAssignmentMemberValueInput> = {
   name: 'ConsumerGroupTargetAssignmentMemberValue',
   minVersion: 0,
@@ -610,7 +610,7 @@ export const ConsumerGroupTargetAssignmentMemberValue: Message<ConsumerGroupTarg
   decode: decodeConsumerGroupTargetAssignmentMemberValue,
 };
 
-/** TODO. */
+/** The key of a member's current assignment. */
 export interface ConsumerGroupCurrentMemberAssignmentKey {
   groupId: string;
   memberId: string;
@@ -635,7 +635,7 @@ function decodeConsumerGroupCurrentMemberAssignmentKey(r: Reader, v: number): Co
   return { groupId, memberId };
 }
 
-/** TODO. */
+/** The key of a member's current assignment. */
 export const ConsumerGroupCurrentMemberAssignmentKey: Message<ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentKeyInput> = {
   name: 'ConsumerGroupCurrentMemberAssignmentKey',
   minVersion: 8,
@@ -646,7 +646,7 @@ export const ConsumerGroupCurrentMemberAssignmentKey: Message<ConsumerGroupCurre
   decode: decodeConsumerGroupCurrentMemberAssignmentKey,
 };
 
-/** TODO. */
+/** What a member owns now, and what it still has to give up. */
 export interface ConsumerGroupCurrentMemberAssignmentValue {
   memberEpoch: number;
   previousMemberEpoch: number;
@@ -729,7 +729,7 @@ function decodeConsumerGroupCurrentMemberAssignmentValue(r: Reader, v: number): 
   return it;
 }
 
-/** TODO. */
+/** What a member owns now, and what it still has to give up. */
 export const ConsumerGroupCurrentMemberAssignmentValue: Message<ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupCurrentMemberAssignmentValueInput> = {
   name: 'ConsumerGroupCurrentMemberAssignmentValue',
   minVersion: 0,

@@ -5,7 +5,7 @@ import type { Message } from '../message.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 
-/** TODO. */
+/** What a member of a consumer group wants, and what it owns now. */
 export interface ConsumerProtocolSubscription {
   topics: string[];
   userData: Buffer | null;
@@ -83,7 +83,7 @@ function decodeConsumerProtocolSubscription(r: Reader, v: number): ConsumerProto
   return { topics, userData, ownedPartitions, generationId, rackId };
 }
 
-/** TODO. */
+/** What a member of a consumer group wants, and what it owns now. */
 export const ConsumerProtocolSubscription: Message<ConsumerProtocolSubscription, ConsumerProtocolSubscriptionInput> = {
   name: 'ConsumerProtocolSubscription',
   minVersion: 0,
@@ -94,7 +94,7 @@ export const ConsumerProtocolSubscription: Message<ConsumerProtocolSubscription,
   decode: decodeConsumerProtocolSubscription,
 };
 
-/** TODO. */
+/** What a member of a consumer group gets. */
 export interface ConsumerProtocolAssignment {
   assignedPartitions: ConsumerProtocolAssignmentTopicPartition[];
   userData: Buffer | null;
@@ -148,7 +148,7 @@ function decodeConsumerProtocolAssignment(r: Reader, v: number): ConsumerProtoco
   return { assignedPartitions, userData };
 }
 
-/** TODO. */
+/** What a member of a consumer group gets. */
 export const ConsumerProtocolAssignment: Message<ConsumerProtocolAssignment, ConsumerProtocolAssignmentInput> = {
   name: 'ConsumerProtocolAssignment',
   minVersion: 0,

@@ -4,7 +4,7 @@ import type { Message, UnknownTag } from '../message.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 
-/** TODO. */
+/** The key of a classic group. */
 export interface GroupMetadataKey {
   group: string;
 }
@@ -25,7 +25,7 @@ function decodeGroupMetadataKey(r: Reader, v: number): GroupMetadataKey {
   return { group };
 }
 
-/** TODO. */
+/** The key of a classic group. */
 export const GroupMetadataKey: Message<GroupMetadataKey, GroupMetadataKeyInput> = {
   name: 'GroupMetadataKey',
   minVersion: 2,
@@ -36,13 +36,13 @@ export const GroupMetadataKey: Message<GroupMetadataKey, GroupMetadataKeyInput> 
   decode: decodeGroupMetadataKey,
 };
 
-/** TODO. */
+/** The value of a classic group: its generation and its members. */
 export interface GroupMetadataValue {
   protocolType: string;
   generation: number;
   protocol: string | null;
   leader: string | null;
-  /** Versions 2+. Default -1. */
+  /** When the group entered its state; the retention of offsets counts from it. Versions 2+. Default -1. */
   currentStateTimestamp: number;
   members: MemberMetadata[];
   /** Tagged fields that the codec has no name for; absent if there are none. */
@@ -171,7 +171,7 @@ function decodeGroupMetadataValue(r: Reader, v: number): GroupMetadataValue {
   return it;
 }
 
-/** TODO. */
+/** The value of a classic group: its generation and its members. */
 export const GroupMetadataValue: Message<GroupMetadataValue, GroupMetadataValueInput> = {
   name: 'GroupMetadataValue',
   minVersion: 0,

@@ -4,7 +4,7 @@ import type { Message, UnknownTag } from '../message.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 
-/** TODO. */
+/** The key of a committed offset. */
 export interface OffsetCommitKey {
   group: string;
   topic: string;
@@ -33,7 +33,7 @@ function decodeOffsetCommitKey(r: Reader, v: number): OffsetCommitKey {
   return { group, topic, partition };
 }
 
-/** TODO. */
+/** The key of a committed offset. */
 export const OffsetCommitKey: Message<OffsetCommitKey, OffsetCommitKeyInput> = {
   name: 'OffsetCommitKey',
   minVersion: 0,
@@ -44,14 +44,14 @@ export const OffsetCommitKey: Message<OffsetCommitKey, OffsetCommitKeyInput> = {
   decode: decodeOffsetCommitKey,
 };
 
-/** TODO. */
+/** The value of a committed offset. */
 export interface OffsetCommitValue {
   offset: number;
   /** Versions 3+. Default -1. */
   leaderEpoch: number;
   metadata: string;
   commitTimestamp: number;
-  /** Versions 1. Default -1. */
+  /** Version 1 only; -1 for the broker's setting. Versions 1. Default -1. */
   expireTimestamp: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
@@ -100,7 +100,7 @@ function decodeOffsetCommitValue(r: Reader, v: number): OffsetCommitValue {
   return it;
 }
 
-/** TODO. */
+/** The value of a committed offset. */
 export const OffsetCommitValue: Message<OffsetCommitValue, OffsetCommitValueInput> = {
   name: 'OffsetCommitValue',
   minVersion: 0,

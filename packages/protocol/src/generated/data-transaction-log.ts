@@ -4,7 +4,7 @@ import type { Message, UnknownTag } from '../message.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 
-/** TODO. */
+/** The key of a transactional id. */
 export interface TransactionLogKey {
   transactionalId: string;
 }
@@ -25,7 +25,7 @@ function decodeTransactionLogKey(r: Reader, v: number): TransactionLogKey {
   return { transactionalId };
 }
 
-/** TODO. */
+/** The key of a transactional id. */
 export const TransactionLogKey: Message<TransactionLogKey, TransactionLogKeyInput> = {
   name: 'TransactionLogKey',
   minVersion: 0,
@@ -36,7 +36,7 @@ export const TransactionLogKey: Message<TransactionLogKey, TransactionLogKeyInpu
   decode: decodeTransactionLogKey,
 };
 
-/** TODO. */
+/** The state of a transactional id. */
 export interface TransactionLogValue {
   producerId: number;
   /** Versions 1+. Default -1. */
@@ -45,6 +45,7 @@ export interface TransactionLogValue {
   nextProducerId: number;
   producerEpoch: number;
   transactionTimeoutMs: number;
+  /** 0: empty; 1: ongoing; 2: prepare commit; 3: prepare abort; 4: complete commit; 5: complete abort; 6: dead; 7: prepare epoch fence. */
   transactionStatus: number;
   transactionPartitions: PartitionsSchema[] | null;
   transactionLastUpdateTimestampMs: number;
@@ -218,7 +219,7 @@ function decodeTransactionLogValue(r: Reader, v: number): TransactionLogValue {
   return it;
 }
 
-/** TODO. */
+/** The state of a transactional id. */
 export const TransactionLogValue: Message<TransactionLogValue, TransactionLogValueInput> = {
   name: 'TransactionLogValue',
   minVersion: 0,
