@@ -11,17 +11,17 @@ interface PendingTimer {
  * and those due at the same instant in the order they were scheduled.
  */
 export class ManualClock implements Clock {
-  #nowMs: number;
+  readonly #startMs: number;
   #elapsedMs = 0;
   #order = 0;
   readonly #pending = new Set<PendingTimer>();
 
   constructor(startMs = 1_700_000_000_000) {
-    this.#nowMs = startMs;
+    this.#startMs = startMs;
   }
 
   now(): number {
-    return this.#nowMs;
+    return Math.floor(this.#startMs + this.#elapsedMs);
   }
 
   monotonic(): number {
@@ -70,7 +70,6 @@ export class ManualClock implements Clock {
   }
 
   #moveTo(elapsedMs: number): void {
-    this.#nowMs += elapsedMs - this.#elapsedMs;
     this.#elapsedMs = elapsedMs;
   }
 
