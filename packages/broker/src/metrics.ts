@@ -23,3 +23,8 @@ export interface Metrics {
   /** Registers a gauge that is read by calling `read`: one value, or one per label set. */
   gauge(name: string, help: string, read: () => number | Iterable<readonly [MetricLabels, number]>): void;
 }
+
+const nothing = { add: (): void => {}, observe: (): void => {} };
+
+/** Counts nothing; for tests and for brokers that nobody watches. */
+export const noMetrics: Metrics = { counter: () => nothing, histogram: () => nothing, gauge: () => {} };

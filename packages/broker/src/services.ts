@@ -1,8 +1,13 @@
 import type { Clock, Random } from '@millrace/ports';
 import type { ClusterImage } from './cluster/cluster-image.ts';
 import type { ProducerIds, TopicCreation } from './cluster/topic-creation.ts';
+import type { BrokerConfig } from './config/broker-config.ts';
+import type { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
+import type { Deadlines } from './groups/deadlines.ts';
+import type { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import type { FetchWaits } from './replicas/fetch-waits.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
 
 /**
@@ -16,10 +21,18 @@ export interface BrokerServices {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** The settings as they are now; those that can be changed while the broker runs, may. */
+  readonly config: BrokerConfig;
   /** The cluster as this broker knows it. */
   readonly cluster: ClusterImage;
   /** The replicas on this broker. */
   readonly replicas: ReplicaManager;
+  /** One timer for all requests that wait. */
+  readonly deadlines: Deadlines;
+  readonly fetchSessions: FetchSessionCache;
+  readonly fetchWaits: FetchWaits;
+  /** The groups that this broker coordinates. */
+  readonly groups: GroupCoordinator;
   /** Topics that appear when they are first asked for. */
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;

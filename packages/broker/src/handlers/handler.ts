@@ -1,16 +1,6 @@
 import type { ConnectionContext } from '@millrace/network';
+import type { Api } from '@millrace/protocol';
 import type { BrokerServices } from '../services.ts';
-
-/** The part of a protocol `Api` that serving it takes: what decodes its requests and encodes its responses. */
-export interface ServedApi<Req, ResInput> {
-  readonly key: number;
-  readonly name: string;
-  readonly minVersion: number;
-  readonly maxVersion: number;
-  readonly flexibleSince: number;
-  readonly request: { decode(reader: never, version: number): Req };
-  readonly response: { encode(writer: never, body: ResInput, version: number): void };
-}
 
 /** What a handler knows of the request besides its body. */
 export interface RequestContext {
@@ -22,6 +12,11 @@ export interface RequestContext {
   readonly connection: ConnectionContext;
   /** The rooms of this broker. */
   readonly broker: BrokerServices;
+  /**
+   * Says that the request's bytes are no longer needed. A handler that waits for something else than the request's own
+   * work (a long poll, a rebalance) calls it before it waits, so that the connection and others can go on reading.
+   */
+  releaseRequest(): void;
 }
 
 /**
@@ -37,14 +32,15 @@ export type Handle<Req, ResInput> = (
   context: RequestContext,
 ) => Promise<ResInput | null> | ResInput | null;
 
-/** One API as this broker serves it. */
-export interface ApiHandler<Req = never, ResInput = unknown> {
-  readonly api: ServedApi<Req, ResInput>;
+/** One API as this broker serves it. Without its types it is what the registry holds. */
+export interface ApiHandler<Req = unknown, ResInput = unknown> {
+  readonly api: Api<Req, unknown, never, ResInput>;
   /** The lowest version that is advertised and served. */
   readonly minVersion: number;
   /** The highest version that is advertised and served. */
   readonly maxVersion: number;
-  readonly handle: Handle<Req, ResInput>;
+  /** See {@link Handle}. A method, so that handlers of different APIs fit into one list. */
+  handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
 }
 
 /**
@@ -58,9 +54,9 @@ export interface ApiHandler<Req = never, ResInput = unknown> {
  * ```
  */
 export function defineHandler<Req, ResInput>(
-  api: ServedApi<Req, ResInput>,
+  api: Api<Req, unknown, never, ResInput>,
   versions: { minVersion: number; maxVersion: number },
-  handle: Handle<Req, ResInput>,
+  handle: Handle<Req, NoInfer<ResInput>>,
 ): ApiHandler<Req, ResInput> {
   if (versions.minVersion < api.minVersion || versions.maxVersion > api.maxVersion) {
     throw new RangeError(

@@ -2,10 +2,55 @@
  * The APIs this broker serves. ApiVersions is derived from this list and from nothing else, so what has no handler is
  * never advertised. Add a handler's import and its place in the list when its file exists.
  */
+import { produce } from './00-produce.ts';
+import { fetch } from './01-fetch.ts';
+import { listOffsets } from './02-list-offsets.ts';
+import { metadata } from './03-metadata.ts';
+import { offsetCommit } from './08-offset-commit.ts';
+import { offsetFetch } from './09-offset-fetch.ts';
+import { findCoordinator } from './10-find-coordinator.ts';
+import { joinGroup } from './11-join-group.ts';
+import { heartbeat } from './12-heartbeat.ts';
+import { leaveGroup } from './13-leave-group.ts';
+import { syncGroup } from './14-sync-group.ts';
+import { describeGroups } from './15-describe-groups.ts';
+import { listGroups } from './16-list-groups.ts';
+import { apiVersions } from './18-api-versions.ts';
+import { deleteRecords } from './21-delete-records.ts';
+import { initProducerId } from './22-init-producer-id.ts';
+import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
+import { describeLogDirs } from './35-describe-log-dirs.ts';
+import { deleteGroups } from './42-delete-groups.ts';
+import { offsetDelete } from './47-offset-delete.ts';
+import { describeCluster } from './60-describe-cluster.ts';
+import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { ApiHandler } from './handler.ts';
 
 /** Every handler, in the order of API keys. */
-export const handlers: readonly ApiHandler[] = [];
+export const handlers: readonly ApiHandler[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  apiVersions,
+  deleteRecords,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeLogDirs,
+  deleteGroups,
+  offsetDelete,
+  describeCluster,
+  describeTopicPartitions,
+];
 
 /** The handlers by API key. */
 export const handlerByKey: ReadonlyMap<number, ApiHandler> = new Map(

@@ -1,8 +1,197 @@
-import type { BrokerChannel } from '../cluster/broker-channel.ts';
+import type { LogConfig, LogManager } from '@millrace/log';
+import { ErrorCode } from '@millrace/protocol';
+import type {
+  CommandOutcome,
+  LeaderAndIsrCommand,
+  PartitionOutcome,
+  PartitionState,
+  StopReplicaCommand,
+} from '../cluster/broker-channel.ts';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
+import type { Deadlines } from '../groups/deadlines.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
+import { Partition } from './partition.ts';
+import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
+import { TrafficCounters } from './partition-traffic.ts';
+
+/** How many partitions are created or opened at once while a command is carried out. */
+const OPENING_PARTITIONS_MAX = 16;
+
+/** What a replica manager works with. */
+export interface ReplicaManagerOptions {
+  readonly brokerId: number;
+  readonly cluster: ClusterImage;
+  readonly logs: LogManager;
+  /** A topic's configs as they are now. */
+  readonly logConfigOf: (topic: string) => LogConfig;
+  /** For requests that wait for other replicas. */
+  readonly deadlines: Deadlines;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
 
 /** The replicas on this broker: which partitions it leads, and the way to their logs. */
-export interface ReplicaManager extends Pick<BrokerChannel, 'leaderAndIsr' | 'stopReplica'> {
+export class ReplicaManager {
+  readonly #options: ReplicaManagerOptions;
+  readonly #traffic: TrafficCounters;
+  /** By topic; partition N stands at place N. */
+  readonly #byTopic = new Map<string, (Partition | undefined)[]>();
+  readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
+
+  constructor(options: ReplicaManagerOptions) {
+    this.#options = options;
+    this.#traffic = new TrafficCounters(options.metrics);
+  }
+
+  /** All replicas here. */
+  get partitions(): Iterable<Partition> {
+    return this.#all();
+  }
+
+  /** The folders that hold the logs, and whether they still work. */
+  get logDirs(): readonly { readonly path: string; readonly isOnline: boolean }[] {
+    return this.#options.logs.folders;
+  }
+
+  /** The replica by name, or the error code to answer with. */
+  find(topic: string, partition: number): Partition | number {
+    const found = this.#byTopic.get(topic)?.[partition];
+    if (found !== undefined) return found;
+    const isElsewhere = this.#options.cluster.partition(topic, partition) !== undefined;
+    return isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  }
+
+  /** The replica that a fetch asks for by name or by id, or the error code to answer with. */
+  lookUp(target: FetchTarget): Partition | number {
+    if (target.topicId === '') return this.find(target.topic, target.partition);
+    const topic = this.#options.cluster.topicById(target.topicId);
+    if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID;
+    const found = this.find(topic.name, target.partition);
+    // A topic that was made anew under its name is known under its new id before its old replicas are gone, or after.
+    return typeof found !== 'number' && found.topicId !== target.topicId ? ErrorCode.INCONSISTENT_TOPIC_ID : found;
+  }
+
   /** The log of a coordinator's topic; `listener` hears of elections from now on. */
-  coordinatorLog(topic: string, listener: CoordinatorPartitionListener): CoordinatorLog;
+  coordinatorLog(topic: string, listener: CoordinatorPartitionListener): CoordinatorLog {
+    this.#coordinators.set(topic, listener);
+    for (const partition of this.#byTopic.get(topic) ?? []) {
+      if (partition?.isLeader === true) listener.onElected(partition.partition, partition.leaderEpoch);
+    }
+    return new PartitionCoordinatorLog(topic, (partition) => this.find(topic, partition));
+  }
+
+  /** Takes over a topic's changed configs. */
+  updateLogConfig(topic: string, config: LogConfig): void {
+    for (const partition of this.#byTopic.get(topic) ?? []) partition?.log.updateConfig(config);
+  }
+
+  /** See `BrokerChannel.leaderAndIsr`. */
+  async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+    const outcomes: PartitionOutcome[] = [];
+    const states = command.partitions.values();
+    // Each worker takes the next state until there is none, so that no more than the bound are under way.
+    const workers = Array.from({ length: OPENING_PARTITIONS_MAX }, async () => {
+      for (const state of states) outcomes.push(await this.#take(state));
+    });
+    await Promise.all(workers);
+    return { errorCode: ErrorCode.NONE, partitions: outcomes };
+  }
+
+  /** See `BrokerChannel.stopReplica`. */
+  async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
+    const outcomes: PartitionOutcome[] = [];
+    for (const { topic, partition, leaderEpoch, deletePartition } of command.partitions) {
+      const errorCode = await this.#stop(topic, partition, leaderEpoch, deletePartition);
+      outcomes.push({ topic, partition, errorCode });
+    }
+    return { errorCode: ErrorCode.NONE, partitions: outcomes };
+  }
+
+  /** Takes no more requests for any partition, and wakes who waits. The logs are the log manager's to close. */
+  close(): void {
+    for (const partition of this.#all()) {
+      this.#coordinators.get(partition.topic)?.onResigned(partition.partition, partition.leaderEpoch);
+      partition.close();
+    }
+    this.#byTopic.clear();
+  }
+
+  async #take(state: PartitionState & { readonly isNew: boolean }): Promise<PartitionOutcome> {
+    const { topic, partition: index } = state;
+    try {
+      const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
+      if (partition.topicId !== state.topicId)
+        return { topic, partition: index, errorCode: ErrorCode.INCONSISTENT_TOPIC_ID };
+      const wasLeader = partition.isLeader;
+      const epochBefore = partition.leaderEpoch;
+      const isTaken = partition.applyState(state);
+      if (!isTaken) return { topic, partition: index, errorCode: ErrorCode.STALE_BROKER_EPOCH };
+      if (partition.leaderEpoch !== epochBefore || partition.isLeader !== wasLeader)
+        this.#tellCoordinator(partition, wasLeader);
+      return { topic, partition: index, errorCode: ErrorCode.NONE };
+    } catch (error) {
+      this.#options.logger.error({ err: error, topic, partition: index }, 'A partition could not be opened');
+      return { topic, partition: index, errorCode: ErrorCode.KAFKA_STORAGE_ERROR };
+    }
+  }
+
+  async #open(state: PartitionState): Promise<Partition> {
+    const { topic, topicId, partition: index } = state;
+    const config = this.#options.logConfigOf(topic);
+    const log = await this.#options.logs.open(topic, index, { topicId, config });
+    const identity = { topic, topicId, partition: index, brokerId: this.#options.brokerId };
+    const partition = new Partition(identity, log, this.#options.deadlines, this.#traffic.of(topic));
+    const partitions = this.#byTopic.get(topic);
+    if (partitions === undefined) this.#byTopic.set(topic, sparse(index, partition));
+    else partitions[index] = partition;
+    return partition;
+  }
+
+  #tellCoordinator(partition: Partition, wasLeader: boolean): void {
+    const listener = this.#coordinators.get(partition.topic);
+    if (listener === undefined) return;
+    if (partition.isLeader) listener.onElected(partition.partition, partition.leaderEpoch);
+    else if (wasLeader) listener.onResigned(partition.partition, partition.leaderEpoch);
+  }
+
+  async #stop(topic: string, index: number, leaderEpoch: number, deletesFiles: boolean): Promise<number> {
+    const partitions = this.#byTopic.get(topic);
+    const partition = partitions?.[index];
+    // An epoch of -2 or -1 stands for a topic that is being deleted, whatever the epoch (StopReplica of Kafka).
+    if (partition !== undefined && leaderEpoch >= 0 && leaderEpoch < partition.leaderEpoch) {
+      return ErrorCode.FENCED_LEADER_EPOCH;
+    }
+    if (partition !== undefined) {
+      this.#coordinators.get(topic)?.onResigned(index, partition.leaderEpoch);
+      partition.close();
+      delete partitions?.[index];
+      if (partitions?.every((each) => each === undefined)) this.#byTopic.delete(topic);
+    }
+    if (!deletesFiles) return ErrorCode.NONE;
+    try {
+      await this.#options.logs.delete(topic, index);
+      return ErrorCode.NONE;
+    } catch (error) {
+      this.#options.logger.error(
+        { err: error, topic, partition: index },
+        'The files of a partition could not be deleted',
+      );
+      return ErrorCode.KAFKA_STORAGE_ERROR;
+    }
+  }
+
+  *#all(): Generator<Partition> {
+    for (const partitions of this.#byTopic.values()) {
+      for (const partition of partitions) if (partition !== undefined) yield partition;
+    }
+  }
+}
+
+function sparse(index: number, partition: Partition): (Partition | undefined)[] {
+  const partitions: (Partition | undefined)[] = [];
+  partitions[index] = partition;
+  return partitions;
 }

@@ -1,0 +1,80 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Exposition } from '../metrics/exposition.ts';
+
+/** What `/health` answers: `up` once the broker serves. */
+export interface Health {
+  readonly status: 'starting' | 'up' | 'stopping';
+  readonly brokerId: number;
+  readonly clusterId: string | null;
+  readonly partitions: number;
+  /** Log folders that have failed since the start. */
+  readonly offlineLogDirs: readonly string[];
+}
+
+export interface HttpServerOptions {
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly exposition: Exposition;
+  readonly health: () => Health;
+}
+
+/** Serves `/metrics` and `/health`; nothing that changes anything. */
+export class HttpServer {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Binds and starts to serve. Rejects with the system's error when the port cannot be had. */
+  static async listen(options: HttpServerOptions): Promise<HttpServer> {
+    const { createServer } = await import('node:http');
+    const server = createServer((request, response) => {
+      const path = (request.url ?? '/').split('?', 1)[0];
+      if (path === '/metrics') void answerMetrics(options.exposition, response);
+      else if (path === '/health') answerHealth(options.health(), response);
+      else answer(response, 404, 'text/plain', 'This port has /metrics and /health.\n');
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.port, options.host, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    server.unref();
+    return new HttpServer(server);
+  }
+
+  /** The bound port. */
+  get port(): number {
+    // Listening on a port, so the address is one of IP.
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+async function answerMetrics(exposition: Exposition, response: ServerResponse): Promise<void> {
+  try {
+    const { contentType, text } = await exposition.render();
+    answer(response, 200, contentType, text);
+  } catch (error) {
+    answer(response, 500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+function answerHealth(health: Health, response: ServerResponse): void {
+  const isHealthy = health.status === 'up' && health.offlineLogDirs.length === 0;
+  answer(response, isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
+}
+
+function answer(response: ServerResponse, status: number, contentType: string, text: string): void {
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}

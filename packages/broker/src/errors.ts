@@ -1,0 +1,21 @@
+/** Why a broker gave up on a request or on its start. `code` is stable and meant for programs. */
+export type BrokerErrorCode =
+  | 'BROKER_UNKNOWN_API'
+  | 'BROKER_UNSUPPORTED_VERSION'
+  | 'BROKER_MALFORMED_REQUEST'
+  | 'BROKER_NOT_RUNNING'
+  | 'BROKER_START_FAILED';
+
+/** The root of the errors that the broker's core throws on purpose. */
+export class BrokerError extends Error {
+  override name = 'BrokerError';
+  readonly code: BrokerErrorCode;
+  /** Whether the same attempt may succeed later. */
+  readonly retriable: boolean;
+
+  constructor(code: BrokerErrorCode, message: string, details: { retriable?: boolean; cause?: unknown } = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retriable = details.retriable ?? false;
+  }
+}

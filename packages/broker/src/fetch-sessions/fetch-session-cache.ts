@@ -1,0 +1,117 @@
+import type { Random } from '@millrace/ports';
+import { FetchSession } from './fetch-session.ts';
+import type { FetchTarget } from './fetch-target.ts';
+
+const SESSION_ID_MAX = 2 ** 31 - 1;
+
+/** Bounds of the cache; the names in Kafka are in the comments. */
+export interface FetchSessionCacheLimits {
+  /** `max.incremental.fetch.session.cache.slots`. */
+  readonly slots: number;
+  /** How long a session must be unused, or old, before others may take its place. Kafka's 2 minutes by default. */
+  readonly evictionMs?: number;
+}
+
+const EVICTION_MS_DEFAULT = 120_000;
+
+/**
+ * The fetch sessions of a broker, in a bounded number of slots. When all are taken, a new session takes the place of
+ * one that has not been used for `evictionMs`; else of one that is worth less: consumers' sessions are worth less than
+ * followers', small ones less than large ones, and one younger than `evictionMs` yields only to a follower's
+ * (`FetchSessionCache.tryEvict` of Kafka).
+ */
+export class FetchSessionCache {
+  readonly #slots: number;
+  readonly #evictionMs: number;
+  readonly #random: Random;
+  /** In the order of last use, the longest unused first. */
+  readonly #sessions = new Map<number, FetchSession>();
+  #evictions = 0;
+
+  constructor(limits: FetchSessionCacheLimits, random: Random) {
+    this.#slots = limits.slots;
+    this.#evictionMs = limits.evictionMs ?? EVICTION_MS_DEFAULT;
+    this.#random = random;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** How many partitions all sessions hold. */
+  get partitionCount(): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) count += session.size;
+    return count;
+  }
+
+  /** How many sessions have had to go for others so far. */
+  get evictionCount(): number {
+    return this.#evictions;
+  }
+
+  get(id: number): FetchSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  remove(id: number): void {
+    this.#sessions.delete(id);
+  }
+
+  touch(session: FetchSession, nowMs: number): void {
+    session.lastUsedMs = nowMs;
+    this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
+  }
+
+  /** Opens a session with these partitions; undefined when there is no room for it. */
+  create(
+    targets: readonly FetchTarget[],
+    options: { privileged: boolean; usesTopicIds: boolean; nowMs: number },
+  ): FetchSession | undefined {
+    if (this.#sessions.size >= this.#slots && !this.#evictFor(targets.length, options)) return undefined;
+    const session = new FetchSession(this.#newId(), options);
+    for (const target of targets) session.put(target);
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  #evictFor(size: number, newcomer: { privileged: boolean; nowMs: number }): boolean {
+    const victim = this.#stale(newcomer.nowMs) ?? this.#worthLess(size, newcomer);
+    if (victim === undefined) return false;
+    this.#sessions.delete(victim.id);
+    this.#evictions += 1;
+    return true;
+  }
+
+  #stale(nowMs: number): FetchSession | undefined {
+    const longestUnused = this.#sessions.values().next().value;
+    if (longestUnused === undefined) return undefined;
+    return nowMs - longestUnused.lastUsedMs > this.#evictionMs ? longestUnused : undefined;
+  }
+
+  #worthLess(size: number, newcomer: { privileged: boolean; nowMs: number }): FetchSession | undefined {
+    let least: FetchSession | undefined;
+    for (const session of this.#sessions.values()) {
+      // Age counts as of the last use, as in Kafka, where a session's place in the order changes only then.
+      const isOld = session.lastUsedMs - session.createdMs > this.#evictionMs;
+      const isEvictable = isOld || (newcomer.privileged && !session.privileged);
+      if (isEvictable && (least === undefined || isWorthLess(session, least))) least = session;
+    }
+    if (least === undefined) return undefined;
+    if (least.privileged !== newcomer.privileged) return newcomer.privileged ? least : undefined;
+    return size > least.size ? least : undefined;
+  }
+
+  #newId(): number {
+    let id: number;
+    do id = 1 + this.#random.nextInt(SESSION_ID_MAX - 1);
+    while (this.#sessions.has(id));
+    return id;
+  }
+}
+
+function isWorthLess(a: FetchSession, b: FetchSession): boolean {
+  if (a.privileged !== b.privileged) return b.privileged;
+  return a.size !== b.size ? a.size < b.size : a.id < b.id;
+}

@@ -1,0 +1,166 @@
+/**
+ * Produce: appends record batches to partitions, and answers when as many replicas have them as `acks` asks for.
+ *
+ * - v1 throttle time; v2 log append time; v3 magic 2 only, transactional id; v4 KAFKA_STORAGE_ERROR; v5 log start offset;
+ *   v7 zstd; v8 which records were refused and why; v9 flexible; v10 the new leader beside NOT_LEADER_OR_FOLLOWER.
+ * - v0 to v2 are advertised because old librdkafka derives from them that the broker can compress (KAFKA-18659). Message sets
+ *   of magic 0 and 1 are refused.
+ * - acks=0 gets no response; when something is refused, the connection is closed, which is the only way to tell.
+ * - The records of all partitions are handed to their logs before anything is awaited, so that requests of one connection
+ *   are applied in their order. The bytes go to the log as they lie in the frame.
+ */
+import type { AppendResult } from '@millrace/log';
+import { ErrorCode, Produce, type ProduceRequest, type ProduceResponseInput } from '@millrace/protocol';
+import { isInternalTopic } from '../cluster/internal-topics.ts';
+import type { Partition, RequiredAcks } from '../replicas/partition.ts';
+import { refused } from '../replicas/partition.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+import { LeaderHints } from './leader-hints.ts';
+import { producedRecordsFault } from './produced-records.ts';
+
+/** The client id of Java's admin client, which alone may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`). */
+const ADMIN_CLIENT_ID = '__admin_client';
+
+type TopicResponse = NonNullable<ProduceResponseInput['responses']>[number];
+type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number];
+
+/** One partition's part of a request. */
+interface Append {
+  readonly topic: string;
+  readonly index: number;
+  readonly sizeBytes: number;
+  readonly partition: Partition | undefined;
+  result: AppendResult | Promise<AppendResult>;
+}
+
+export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 11 }, (request, context) => {
+  const appends = isAcks(request.acks) ? appendAll(request, request.acks, context) : refuseAll(request);
+  return settle(request, context, appends);
+});
+
+function isAcks(acks: number): acks is RequiredAcks {
+  return acks === 0 || acks === 1 || acks === -1;
+}
+
+function refuseAll(request: ProduceRequest): Append[] {
+  const result = refused(ErrorCode.INVALID_REQUIRED_ACKS, -1);
+  return request.topicData.flatMap(({ name, partitionData }) =>
+    partitionData.map(({ index }) => ({ topic: name, index, sizeBytes: 0, partition: undefined, result })),
+  );
+}
+
+function appendAll(request: ProduceRequest, acks: RequiredAcks, context: RequestContext): Append[] {
+  const appends: Append[] = [];
+  for (const { name, partitionData } of request.topicData) {
+    const isRefused = isInternalTopic(name) && context.clientId !== ADMIN_CLIENT_ID;
+    for (const { index, records } of partitionData) {
+      const found = isRefused ? ErrorCode.INVALID_TOPIC_EXCEPTION : context.broker.replicas.find(name, index);
+      const partition = typeof found === 'number' ? undefined : found;
+      const sizeBytes = records?.length ?? 0;
+      const result =
+        typeof found === 'number'
+          ? refused(found, -1)
+          : appendTo(found, records, acks, request.timeoutMs, context.version);
+      appends.push({ topic: name, index, sizeBytes, partition, result });
+    }
+  }
+  return appends;
+}
+
+function appendTo(
+  partition: Partition,
+  records: Buffer | null,
+  acks: RequiredAcks,
+  timeoutMs: number,
+  version: number,
+): AppendResult | Promise<AppendResult> {
+  const fault = producedRecordsFault(records, version);
+  if (fault !== undefined) return refused(fault.errorCode, partition.log.logStartOffset, fault.message);
+  // The check above refuses what has no records.
+  return partition.append(records as Buffer, { origin: 'client', acks, timeoutMs });
+}
+
+/** Waits for the appends, and answers. One await serves all partitions, as they wait for one group commit or a few. */
+async function settle(
+  request: ProduceRequest,
+  context: RequestContext,
+  appends: readonly Append[],
+): Promise<ProduceResponseInput | null> {
+  for (const append of appends) {
+    if (append.result instanceof Promise) append.result = await append.result;
+    count(append, append.result);
+  }
+  // All results are in by now.
+  const settled = appends as readonly (Append & { result: AppendResult })[];
+  return request.acks === 0 ? closeOnRefusal(settled, context) : respond(settled, context);
+}
+
+function count({ partition, sizeBytes }: Append, result: AppendResult): void {
+  if (partition === undefined) return;
+  const { traffic } = partition;
+  if (result.errorCode !== ErrorCode.NONE) {
+    traffic.refusedProduces.add(1);
+    return;
+  }
+  traffic.messagesIn.add(result.lastOffset - result.baseOffset + 1);
+  traffic.bytesIn.add(sizeBytes);
+}
+
+function closeOnRefusal(appends: readonly (Append & { result: AppendResult })[], context: RequestContext): null {
+  const failed = appends.find(({ result }) => result.errorCode !== ErrorCode.NONE);
+  if (failed !== undefined) {
+    const { topic, index, result } = failed;
+    context.connection.disconnect(
+      `Produce with acks=0 to ${topic}-${index} was refused with error ${result.errorCode}, and no response can say so`,
+    );
+  }
+  return null;
+}
+
+function respond(
+  appends: readonly (Append & { result: AppendResult })[],
+  context: RequestContext,
+): ProduceResponseInput {
+  const leaders = new LeaderHints(context, context.version >= 10);
+  const responses: { name: string; partitionResponses: PartitionResponse[] }[] = [];
+  let last: (typeof responses)[number] | undefined;
+  for (const append of appends) {
+    if (last?.name !== append.topic) {
+      last = { name: append.topic, partitionResponses: [] };
+      responses.push(last);
+    }
+    last.partitionResponses.push(partitionResponse(append, append.result, context.version, leaders));
+  }
+  return { responses, nodeEndpoints: leaders.endpoints };
+}
+
+function partitionResponse(
+  { index, partition }: Append,
+  result: AppendResult,
+  version: number,
+  leaders: LeaderHints,
+): PartitionResponse {
+  const response: PartitionResponse = {
+    index,
+    errorCode: errorFor(version, result.errorCode),
+    baseOffset: result.baseOffset,
+    logAppendTimeMs: result.logAppendTimeMs,
+    logStartOffset: result.logStartOffset,
+  };
+  if (result.errorCode === ErrorCode.NONE) return response;
+  const currentLeader = leaders.of(result.errorCode, partition);
+  return {
+    ...response,
+    recordErrors: (result.recordErrors ?? []).map(({ batchIndex, message }) => ({
+      batchIndex,
+      batchIndexErrorMessage: message,
+    })),
+    errorMessage: result.errorMessage ?? null,
+    ...(currentLeader === undefined ? {} : { currentLeader }),
+  };
+}
+
+/** Clients before v4 do not know KAFKA_STORAGE_ERROR, and refresh their metadata on NOT_LEADER_OR_FOLLOWER. */
+function errorFor(version: number, errorCode: number): number {
+  return version < 4 && errorCode === ErrorCode.KAFKA_STORAGE_ERROR ? ErrorCode.NOT_LEADER_OR_FOLLOWER : errorCode;
+}

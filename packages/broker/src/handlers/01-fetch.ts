@@ -1,0 +1,175 @@
+/**
+ * Fetch: records from an offset on, of many partitions; waits for `minBytes` up to `maxWaitMs`.
+ *
+ * - v1 throttle time; v3 a limit for the whole response, and a batch larger than the limit comes all the same; v4 isolation
+ *   level; v5 log start offsets; v6 KAFKA_STORAGE_ERROR; v7 sessions (KIP-227); v9 leader epochs; v10 zstd; v11 rack;
+ *   v12 flexible, diverging epochs; v13 topic ids; v15 the follower's epoch; v16 endpoints of new leaders; v17 directory ids.
+ * - The chunks of the log go out as they are: nothing here looks into a batch.
+ */
+import { ErrorCode, Fetch, type FetchRequest, type FetchResponseInput, ZERO_UUID } from '@millrace/protocol';
+import { type FetchContext, openFetchContext } from '../fetch-sessions/fetch-context.ts';
+import type { PartitionRef } from '../fetch-sessions/fetch-session.ts';
+import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
+import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets } from '../replicas/fetch-reader.ts';
+import { FetchWait } from '../replicas/fetch-wait.ts';
+import type { Partition } from '../replicas/partition.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+import { LeaderHints } from './leader-hints.ts';
+
+const READ_COMMITTED = 1;
+const FIRST_VERSION_WITH_IDS = 13;
+
+type TopicResponse = NonNullable<FetchResponseInput['responses']>[number];
+type PartitionResponse = NonNullable<TopicResponse['partitions']>[number];
+
+export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (request, context) => {
+  const { broker } = context;
+  const session = openSession(request, context);
+  if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, responses: [] };
+  const limits = limitsOf(request, context);
+  const first = readTargets(broker.replicas, session.targets, limits);
+  if (first instanceof Promise) return first.then((reading) => answer(request, context, session, limits, reading));
+  return answer(request, context, session, limits, first);
+});
+
+/** Answers with what was read, or waits and reads again. */
+function answer(
+  request: FetchRequest,
+  context: RequestContext,
+  session: FetchContext,
+  limits: FetchLimits,
+  reading: FetchReading,
+): FetchResponseInput | Promise<FetchResponseInput> {
+  const bytesMissing = Math.min(request.minBytes, limits.bytesMax) - reading.sizeBytes;
+  const isEnough = bytesMissing <= 0 || reading.isUrgent || request.maxWaitMs <= 0 || reading.fetches.length === 0;
+  if (isEnough || !context.connection.open) return respond(context, session, reading);
+  context.releaseRequest();
+  return waitAndRespond(request, context, session, limits, bytesMissing, reading);
+}
+
+async function waitAndRespond(
+  request: FetchRequest,
+  context: RequestContext,
+  session: FetchContext,
+  limits: FetchLimits,
+  bytesMissing: number,
+  reading: FetchReading,
+): Promise<FetchResponseInput> {
+  const partitions: Partition[] = [];
+  for (const { partition } of reading.fetches) if (partition !== undefined) partitions.push(partition);
+  const { broker } = context;
+  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines);
+  // What became readable while a cold read was under way told nobody.
+  if (reading.fetches.some(hasMoved)) wait.finish();
+  await broker.fetchWaits.follow(wait, context.connection);
+  return respond(context, session, await readTargets(broker.replicas, session.targets, limits));
+}
+
+function hasMoved({ partition, highWatermark }: PartitionFetch): boolean {
+  return partition !== undefined && partition.log.highWatermark > highWatermark;
+}
+
+function limitsOf(request: FetchRequest, { broker, version }: RequestContext): FetchLimits {
+  const replicaId = replicaIdOf(request, version);
+  const forConsumers = request.isolationLevel === READ_COMMITTED ? 'committed' : 'highWatermark';
+  return {
+    bytesMax: Math.min(request.maxBytes, broker.config.fetchMaxBytes),
+    hardBytesMax: version <= 2,
+    isolation: replicaId >= 0 ? 'logEnd' : forConsumers,
+    replicaId,
+  };
+}
+
+function replicaIdOf(request: FetchRequest, version: number): number {
+  return version >= 15 ? request.replicaState.replicaId : request.replicaId;
+}
+
+function openSession(request: FetchRequest, { broker, version }: RequestContext): FetchContext {
+  const usesTopicIds = version >= FIRST_VERSION_WITH_IDS;
+  const targets: FetchTarget[] = [];
+  for (const topic of request.topics) {
+    for (const partition of topic.partitions) {
+      targets.push({
+        topic: usesTopicIds ? '' : topic.topic,
+        topicId: usesTopicIds ? topic.topicId : '',
+        partition: partition.partition,
+        fetchOffset: partition.fetchOffset,
+        maxBytes: partition.partitionMaxBytes,
+        currentLeaderEpoch: partition.currentLeaderEpoch,
+        lastFetchedEpoch: partition.lastFetchedEpoch,
+        followerLogStartOffset: partition.logStartOffset,
+        sentHighWatermark: -1,
+        sentLogStartOffset: -1,
+      });
+    }
+  }
+  return openFetchContext(
+    broker.fetchSessions,
+    {
+      sessionId: request.sessionId,
+      sessionEpoch: request.sessionEpoch,
+      isFollower: replicaIdOf(request, version) >= 0,
+      usesTopicIds,
+      targets,
+      forgotten: forgottenOf(request),
+    },
+    broker.clock.now(),
+  );
+}
+
+function forgottenOf(request: FetchRequest): PartitionRef[] {
+  return request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+    partitions.map((partition) => ({ topic, topicId, partition })),
+  );
+}
+
+function respond(context: RequestContext, session: FetchContext, reading: FetchReading): FetchResponseInput {
+  const { broker, version } = context;
+  const responses: { topic: string; topicId: string; partitions: PartitionResponse[] }[] = [];
+  const leaders = new LeaderHints(context, version >= 16);
+  let last: (typeof responses)[number] | undefined;
+  for (const fetched of reading.fetches) {
+    const { target } = fetched;
+    if (!session.includes(target, newsOf(fetched))) continue;
+    if (last === undefined || last.topic !== target.topic || last.topicId !== target.topicId) {
+      last = { topic: target.topic, topicId: target.topicId, partitions: [] };
+      responses.push(last);
+    }
+    last.partitions.push(partitionResponse(fetched, version, leaders));
+    fetched.partition?.traffic.bytesOut.add(fetched.sizeBytes);
+  }
+  for (const topic of responses) if (topic.topicId === '') topic.topicId = ZERO_UUID;
+  const { errorCode, sessionId } = session.finish(broker.clock.now());
+  if (errorCode !== ErrorCode.NONE) return { errorCode, sessionId, responses: [] };
+  return { errorCode, sessionId, responses, nodeEndpoints: leaders.endpoints };
+}
+
+function newsOf(fetched: PartitionFetch): Parameters<FetchContext['includes']>[1] {
+  return {
+    errorCode: fetched.errorCode,
+    highWatermark: fetched.highWatermark,
+    logStartOffset: fetched.logStartOffset,
+    recordsSizeBytes: fetched.sizeBytes,
+    hasAdvice: fetched.diverging !== undefined,
+  };
+}
+
+function partitionResponse(fetched: PartitionFetch, version: number, leaders: LeaderHints): PartitionResponse {
+  const response: PartitionResponse = {
+    partitionIndex: fetched.target.partition,
+    errorCode: errorFor(version, fetched.errorCode),
+    highWatermark: fetched.highWatermark,
+    lastStableOffset: fetched.lastStableOffset,
+    logStartOffset: fetched.logStartOffset,
+    abortedTransactions: fetched.abortedTransactions as PartitionResponse['abortedTransactions'],
+    records: fetched.chunks,
+  };
+  if (fetched.diverging !== undefined && version >= 12) return { ...response, divergingEpoch: fetched.diverging };
+  const currentLeader = leaders.of(fetched.errorCode, fetched.partition);
+  return currentLeader === undefined ? response : { ...response, currentLeader };
+}
+
+/** Clients before v6 do not know KAFKA_STORAGE_ERROR, and refresh their metadata on NOT_LEADER_OR_FOLLOWER. */
+function errorFor(version: number, errorCode: number): number {
+  return version < 6 && errorCode === ErrorCode.KAFKA_STORAGE_ERROR ? ErrorCode.NOT_LEADER_OR_FOLLOWER : errorCode;
+}

@@ -1,0 +1,135 @@
+/**
+ * ListOffsets: the offset of a time, or of an end of the log.
+ *
+ * - v0 a list of offsets, newest first; v1 one offset with its timestamp; v2 isolation level, throttle time; v4 leader epochs;
+ *   v5 OFFSET_NOT_AVAILABLE; v6 flexible; v7 -3, the record with the largest timestamp; v8 -4, the earliest on local disks;
+ *   v9 -5, the end of what is in remote storage.
+ * - Consumers see up to the high watermark, with read_committed up to the last stable offset.
+ */
+import { ErrorCode, ListOffsets, type ListOffsetsRequest, type ListOffsetsResponseInput } from '@millrace/protocol';
+import type { Partition } from '../replicas/partition.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+
+/** The first version that knows a special timestamp. */
+const SINCE_VERSION: ReadonlyMap<number, number> = new Map([
+  [LATEST, 0],
+  [EARLIEST, 0],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+]);
+
+const CONSUMER = -1;
+const READ_COMMITTED = 1;
+
+type TopicResponse = NonNullable<ListOffsetsResponseInput['topics']>[number];
+type PartitionResponse = NonNullable<TopicResponse['partitions']>[number];
+type PartitionRequest = ListOffsetsRequest['topics'][number]['partitions'][number];
+
+/** An offset with what is told beside it; -1 for none. */
+interface Found {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
+
+export const listOffsets = defineHandler(ListOffsets, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
+  const repeated = repeatedPartitions(request);
+  const topics: TopicResponse[] = [];
+  for (const { name, partitions } of request.topics) {
+    const responses: PartitionResponse[] = [];
+    for (const partition of partitions) {
+      const isRepeated = repeated.has(`${name}-${partition.partitionIndex}`);
+      responses.push(
+        isRepeated ? refuse(partition, ErrorCode.INVALID_REQUEST) : await answer(name, partition, request, context),
+      );
+    }
+    topics.push({ name, partitions: responses });
+  }
+  return { topics };
+});
+
+function repeatedPartitions(request: ListOffsetsRequest): Set<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name, partitions } of request.topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}-${partitionIndex}`;
+      if (seen.has(key)) repeated.add(key);
+      seen.add(key);
+    }
+  }
+  return repeated;
+}
+
+async function answer(
+  topic: string,
+  asked: PartitionRequest,
+  request: ListOffsetsRequest,
+  { broker, version }: RequestContext,
+): Promise<PartitionResponse> {
+  const since = SINCE_VERSION.get(asked.timestamp);
+  if (asked.timestamp < 0 && (since === undefined || version < since)) {
+    return refuse(asked, ErrorCode.UNSUPPORTED_VERSION);
+  }
+  const found = broker.replicas.find(topic, asked.partitionIndex);
+  if (typeof found === 'number') return refuse(asked, found);
+  const refusal = found.leaderError(asked.currentLeaderEpoch);
+  if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
+  const endOffset = readableEnd(found, request);
+  const offset = await look(found, asked.timestamp, endOffset);
+  if (version === 0) return { ...succeeded(asked), oldStyleOffsets: oldStyle(found, asked, offset) };
+  return { ...succeeded(asked), ...offset };
+}
+
+function readableEnd({ log }: Partition, request: ListOffsetsRequest): number {
+  if (request.replicaId !== CONSUMER) return log.logEndOffset;
+  return request.isolationLevel === READ_COMMITTED ? log.lastStableOffset : log.highWatermark;
+}
+
+async function look(partition: Partition, timestamp: number, endOffset: number): Promise<Found> {
+  const { log } = partition;
+  switch (timestamp) {
+    case LATEST:
+      return { offset: endOffset, timestamp: -1, leaderEpoch: partition.leaderEpoch };
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: log.leaderEpochAt(log.logStartOffset) };
+    case LATEST_TIERED:
+      // There is no remote storage, so nothing of the log is in it.
+      return NOTHING;
+    case MAX_TIMESTAMP:
+      return before(endOffset, await log.maxTimestampOffset());
+    default:
+      return before(endOffset, await log.offsetForTimestamp(timestamp));
+  }
+}
+
+/** What lies beyond what the client may read is not found. */
+function before(endOffset: number, found: Found | undefined): Found {
+  return found !== undefined && found.offset < endOffset ? found : NOTHING;
+}
+
+/** v0 asked for several offsets, to find segments by; the newest and the oldest serve everybody that still asks. */
+function oldStyle({ log }: Partition, { timestamp, maxNumOffsets }: PartitionRequest, found: Found): number[] {
+  if (found.offset < 0) return [];
+  const offsets = [found.offset];
+  if (timestamp === LATEST && log.logStartOffset < found.offset) offsets.push(log.logStartOffset);
+  return offsets.slice(0, Math.max(0, maxNumOffsets));
+}
+
+function succeeded({ partitionIndex }: PartitionRequest): PartitionResponse {
+  return { partitionIndex, errorCode: ErrorCode.NONE };
+}
+
+function refuse({ partitionIndex }: PartitionRequest, errorCode: number): PartitionResponse {
+  return { partitionIndex, errorCode };
+}

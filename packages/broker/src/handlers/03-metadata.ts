@@ -1,0 +1,119 @@
+/**
+ * Metadata: the brokers, the controller, and the leaders of partitions.
+ *
+ * - v0 an empty list of topics means all; v1 null does, and an empty list means none. v1 controller, rack, internal topics;
+ *   v2 cluster id; v3 throttle time; v4 the client may forbid auto-creation; v5 offline replicas; v6 LISTENER_NOT_FOUND;
+ *   v7 leader epochs; v8 authorized operations; v9 flexible; v10 topic ids; v11 no more cluster operations;
+ *   v12 topics may be asked for by id.
+ * - A topic that is created because it was asked for is answered for when it exists, so that the client need not ask twice.
+ */
+import { ErrorCode, Metadata, type MetadataRequest, type MetadataResponseInput, ZERO_UUID } from '@millrace/protocol';
+import type { TopicImage } from '../cluster/cluster-image.ts';
+import { isInternalTopic } from '../cluster/internal-topics.ts';
+import { listBrokers, listPartition } from '../cluster/partition-listing.ts';
+import { topicNameFault } from '../cluster/topic-name.ts';
+import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from './authorized-operations.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+type TopicResponse = NonNullable<MetadataResponseInput['topics']>[number];
+type Listed = (topic: TopicImage) => TopicResponse;
+
+export const metadata = defineHandler(Metadata, { minVersion: 0, maxVersion: 12 }, (request, context) => {
+  const missing = namesToCreate(request, context);
+  if (missing.length === 0) return respond(request, context, undefined);
+  context.releaseRequest();
+  return context.broker.topicCreation.autoCreate(missing).then((errors) => respond(request, context, errors));
+});
+
+function asksForAll(request: MetadataRequest, version: number): boolean {
+  return request.topics === null || (version === 0 && request.topics.length === 0);
+}
+
+function namesToCreate(request: MetadataRequest, { broker }: RequestContext): string[] {
+  if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
+  const missing = new Set<string>();
+  for (const { name } of request.topics ?? []) {
+    if (name !== null && broker.cluster.topic(name) === undefined) missing.add(name);
+  }
+  return [...missing];
+}
+
+function respond(
+  request: MetadataRequest,
+  context: RequestContext,
+  creationErrors: ReadonlyMap<string, number> | undefined,
+): MetadataResponseInput {
+  const { broker, version, connection } = context;
+  const asksForOperations = request.includeClusterAuthorizedOperations;
+  return {
+    brokers: listBrokers(broker.cluster, connection.listenerName).map(({ id, ...broker }) => ({
+      nodeId: id,
+      ...broker,
+    })),
+    clusterId: broker.clusterId,
+    controllerId: broker.cluster.controllerId,
+    topics: asksForAll(request, version)
+      ? Array.from(broker.cluster.topics.values(), lister(request, context))
+      : namedTopics(request, context, creationErrors),
+    clusterAuthorizedOperations: asksForOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+  };
+}
+
+function lister(request: MetadataRequest, { broker, version, connection }: RequestContext): Listed {
+  const options = {
+    listener: connection.listenerName,
+    knowsListenerNotFound: version >= 6,
+    hidesUnreachable: version === 0,
+  };
+  const topicAuthorizedOperations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED;
+  return (topic) => ({
+    errorCode: ErrorCode.NONE,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternalTopic(topic.name),
+    partitions: topic.partitions.map((state) => listPartition(broker.cluster, state, options)),
+    topicAuthorizedOperations,
+  });
+}
+
+function namedTopics(
+  request: MetadataRequest,
+  context: RequestContext,
+  creationErrors: ReadonlyMap<string, number> | undefined,
+): TopicResponse[] {
+  const { cluster } = context.broker;
+  const list = lister(request, context);
+  const seen = new Set<string>();
+  const topics: TopicResponse[] = [];
+  for (const { name, topicId } of request.topics ?? []) {
+    const key = name ?? topicId;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const topic = name === null ? cluster.topicById(topicId) : cluster.topic(name);
+    topics.push(topic === undefined ? unknownTopic(name, topicId, context, creationErrors) : list(topic));
+  }
+  return topics;
+}
+
+function unknownTopic(
+  name: string | null,
+  topicId: string,
+  { version }: RequestContext,
+  creationErrors: ReadonlyMap<string, number> | undefined,
+): TopicResponse {
+  if (name === null) {
+    // Versions 10 and 11 have the field and promise nothing; their responses cannot leave the name out.
+    if (version < 12) return { errorCode: ErrorCode.INVALID_REQUEST, name: '', topicId, partitions: [] };
+    return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] };
+  }
+  const created = creationErrors?.get(name);
+  let errorCode: number = created ?? nameError(name);
+  // Created, and the news of it has not come round yet: the client asks again.
+  if (errorCode === ErrorCode.NONE) errorCode = ErrorCode.LEADER_NOT_AVAILABLE;
+  return { errorCode, name, topicId: ZERO_UUID, isInternal: isInternalTopic(name), partitions: [] };
+}
+
+function nameError(name: string): number {
+  const isValid = topicNameFault(name) === undefined;
+  return isValid ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION;
+}

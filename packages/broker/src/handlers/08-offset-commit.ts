@@ -1,0 +1,53 @@
+/**
+ * OffsetCommit: keeps how far a group has read. Answered when the offsets are durable.
+ *
+ * Without a generation and a member (an administrator resetting offsets, a consumer that only keeps its offsets here) it is
+ * accepted as long as the group has no members. The topics must exist; an offset need not.
+ *
+ * 0: no member, no generation. 1: both, and a timestamp per partition. 2: a retention time instead (until 4).
+ * 3: throttle time. 5: no retention time: the broker's `offsets.retention.minutes` holds (KIP-211).
+ * 6: leader epoch (KIP-320). 7: group instance id (KIP-345). 8: flexible. 9: new error codes of KIP-848 groups.
+ */
+import { ErrorCode, OffsetCommit } from '@millrace/protocol';
+import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
+import { defineHandler } from './handler.ts';
+
+export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
+  const { cluster, clock, groups } = context.broker;
+  const nowMs = clock.now();
+  const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
+  const offsets: Commit[] = [];
+  for (const { name, partitions } of request.topics) {
+    for (const partition of partitions) {
+      if (cluster.partition(name, partition.partitionIndex) === undefined) continue;
+      offsets.push({
+        topic: name,
+        partition: partition.partitionIndex,
+        offset: partition.committedOffset,
+        leaderEpoch: partition.committedLeaderEpoch,
+        metadata: partition.committedMetadata ?? '',
+        commitTimestampMs: partition.commitTimestamp < 0 ? nowMs : partition.commitTimestamp,
+        expireTimestampMs,
+      });
+    }
+  }
+  const { groupId, generationIdOrMemberEpoch: generationId, memberId, groupInstanceId } = request;
+  const outcomes =
+    offsets.length === 0
+      ? []
+      : await groups.commitOffsets({ groupId, generationId, memberId, groupInstanceId, offsets });
+  let next = 0;
+  return {
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => {
+        // The outcomes stand in the order in which the known partitions were met.
+        const commit = offsets[next];
+        const isKnown = commit !== undefined && commit.topic === name && commit.partition === partitionIndex;
+        if (!isKnown) return { partitionIndex, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+        next += 1;
+        return { partitionIndex, errorCode: outcomes[next - 1]! };
+      }),
+    })),
+  };
+});

@@ -1,0 +1,68 @@
+/**
+ * FindCoordinator: which broker answers for a group: the leader of its partition of `__consumer_offsets`, which is created
+ * when the first one asks.
+ *
+ * There are no transactions yet, so there is nobody to find for a transactional id. The answer is UNSUPPORTED_VERSION with
+ * a message: clients give up on it at once, while "not available" would make them ask until their timeout.
+ *
+ * 0: groups only. 1: key type, error message, throttle time. 3: flexible. 4: several keys at once (KIP-699).
+ * 5: a newer error code for transactions (KIP-890). 6: share groups, which this broker does not have (KIP-932).
+ */
+import { ErrorCode, FindCoordinator } from '@millrace/protocol';
+import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
+import { partitionForGroup } from '../groups/java-hash.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+const KeyType = { GROUP: 0, TRANSACTION: 1 } as const;
+const BATCHED_SINCE = 4;
+
+interface Found {
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export const findCoordinator = defineHandler(
+  FindCoordinator,
+  { minVersion: 0, maxVersion: 6 },
+  async (request, context) => {
+    if (context.version < BATCHED_SINCE) return find(request.key, request.keyType, context);
+    const coordinators = [];
+    for (const key of request.coordinatorKeys) {
+      coordinators.push({ key, ...(await find(key, request.keyType, context)) });
+    }
+    return { coordinators };
+  },
+);
+
+async function find(key: string, keyType: number, context: RequestContext): Promise<Found> {
+  if (keyType === KeyType.TRANSACTION) {
+    return nobody(ErrorCode.UNSUPPORTED_VERSION, 'This broker has no transaction coordinator.');
+  }
+  if (keyType !== KeyType.GROUP) {
+    return nobody(ErrorCode.INVALID_REQUEST, `This broker has no coordinators of type ${keyType}.`);
+  }
+  const { cluster, topicCreation } = context.broker;
+  if (cluster.topic(OFFSETS_TOPIC) === undefined) {
+    const outcome = (await topicCreation.autoCreate([OFFSETS_TOPIC])).get(OFFSETS_TOPIC) ?? ErrorCode.NONE;
+    if (outcome !== ErrorCode.NONE && cluster.topic(OFFSETS_TOPIC) === undefined) {
+      return nobody(
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        `The topic ${OFFSETS_TOPIC} could not be created (error ${outcome}).`,
+      );
+    }
+  }
+  const partitions = cluster.topic(OFFSETS_TOPIC)?.partitions ?? [];
+  const leader = partitions.length === 0 ? -1 : (partitions[partitionForGroup(key, partitions.length)]?.leader ?? -1);
+  const endpoint = cluster.endpoint(leader, context.connection.listenerName);
+  if (endpoint === undefined) {
+    return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');
+  }
+  return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId: leader, host: endpoint.host, port: endpoint.port };
+}
+
+function nobody(errorCode: number, errorMessage: string): Found {
+  return { errorCode, errorMessage, nodeId: -1, host: '', port: -1 };
+}

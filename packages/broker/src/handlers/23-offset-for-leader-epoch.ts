@@ -1,0 +1,38 @@
+/**
+ * OffsetForLeaderEpoch: where an epoch of leadership ended, so that a client or follower finds out whether its log has been
+ * cut off behind its back (KIP-101, KIP-320).
+ *
+ * - v1 the epoch that was found; v2 throttle time, the epoch that the client believes in; v3 the follower's id; v4 flexible.
+ */
+import { ErrorCode, OffsetForLeaderEpoch, type OffsetForLeaderEpochResponseInput } from '@millrace/protocol';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+type TopicResult = NonNullable<OffsetForLeaderEpochResponseInput['topics']>[number];
+type PartitionResult = NonNullable<TopicResult['partitions']>[number];
+
+export const offsetForLeaderEpoch = defineHandler(
+  OffsetForLeaderEpoch,
+  { minVersion: 0, maxVersion: 4 },
+  (request, context) => ({
+    topics: request.topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
+        endOf(topic, partition, currentLeaderEpoch, leaderEpoch, context),
+      ),
+    })),
+  }),
+);
+
+function endOf(
+  topic: string,
+  partition: number,
+  currentLeaderEpoch: number,
+  leaderEpoch: number,
+  { broker }: RequestContext,
+): PartitionResult {
+  const found = broker.replicas.find(topic, partition);
+  if (typeof found === 'number') return { partition, errorCode: found };
+  const refusal = found.leaderError(currentLeaderEpoch);
+  if (refusal !== ErrorCode.NONE) return { partition, errorCode: refusal };
+  return { partition, errorCode: ErrorCode.NONE, ...found.log.endOffsetForEpoch(leaderEpoch) };
+}

@@ -1,0 +1,163 @@
+import type { AbortedTransaction, ReadIsolation, ReadResult } from '@millrace/log';
+import { ErrorCode } from '@millrace/protocol';
+import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
+import type { Partition } from './partition.ts';
+import type { ReplicaManager } from './replica-manager.ts';
+
+/** How much a fetch may take and from where; the same for all its partitions. */
+export interface FetchLimits {
+  /** The most bytes in all. A first batch that is larger is given all the same, unless `hardBytesMax`. */
+  readonly bytesMax: number;
+  /** Fetch v0 to v2 promised never to give more than was asked for. */
+  readonly hardBytesMax: boolean;
+  readonly isolation: ReadIsolation;
+  /** The follower's broker id; -1 for consumers. */
+  readonly replicaId: number;
+}
+
+/** What was read of one partition. Offsets are -1 where there is an error, as in Kafka. */
+export interface PartitionFetch {
+  readonly target: FetchTarget;
+  /** Undefined where this broker has no such replica. */
+  readonly partition: Partition | undefined;
+  readonly errorCode: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  readonly chunks: readonly Buffer[];
+  readonly sizeBytes: number;
+  readonly abortedTransactions: readonly AbortedTransaction[] | null;
+  /** Where the fetcher's log and this one part (KIP-320), when they do. */
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined;
+}
+
+/** What a whole fetch has read. */
+export interface FetchReading {
+  readonly fetches: readonly PartitionFetch[];
+  readonly sizeBytes: number;
+  /** Whether there is something to tell at once, whatever the bytes: an error or a divergence. */
+  readonly isUrgent: boolean;
+}
+
+/**
+ * Reads partitions one after the other until `bytesMax` is used up. At once where the tail caches have what is asked for;
+ * with a promise from the first partition on that has to go to the disk.
+ */
+export function readTargets(
+  replicas: ReplicaManager,
+  targets: Iterable<FetchTarget>,
+  limits: FetchLimits,
+): FetchReading | Promise<FetchReading> {
+  return new Reading(replicas, targets[Symbol.iterator](), limits).run();
+}
+
+const NO_CHUNKS: readonly Buffer[] = [];
+
+class Reading implements FetchReading {
+  readonly fetches: PartitionFetch[] = [];
+  sizeBytes = 0;
+  isUrgent = false;
+  readonly #replicas: ReplicaManager;
+  readonly #targets: Iterator<FetchTarget>;
+  readonly #limits: FetchLimits;
+
+  constructor(replicas: ReplicaManager, targets: Iterator<FetchTarget>, limits: FetchLimits) {
+    this.#replicas = replicas;
+    this.#targets = targets;
+    this.#limits = limits;
+  }
+
+  run(): FetchReading | Promise<FetchReading> {
+    for (let next = this.#targets.next(); next.done !== true; next = this.#targets.next()) {
+      const target = next.value;
+      const found = this.#replicas.lookUp(target);
+      if (typeof found === 'number') {
+        this.#fail(target, undefined, found);
+        continue;
+      }
+      const read = this.#read(target, found);
+      if (read instanceof Promise) {
+        return read.then((result) => {
+          this.#take(target, found, result);
+          return this.run();
+        });
+      }
+      if (read !== undefined) this.#take(target, found, read);
+    }
+    return this;
+  }
+
+  /** Undefined when the partition was refused and that is noted. */
+  #read(target: FetchTarget, partition: Partition): ReadResult | Promise<ReadResult> | undefined {
+    const refusal = partition.leaderError(target.currentLeaderEpoch);
+    if (refusal !== ErrorCode.NONE) return this.#fail(target, partition, refusal);
+    if (target.lastFetchedEpoch >= 0 && this.#diverges(target, partition)) return undefined;
+    if (this.#limits.replicaId >= 0) partition.followerFetched(this.#limits.replicaId, target.fetchOffset);
+    const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
+    return partition.log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
+      isolation: this.#limits.isolation,
+      minOneBatch: this.sizeBytes === 0 && !this.#limits.hardBytesMax,
+    });
+  }
+
+  /** Tells a fetcher whose last record is not in this log where the two logs part (KIP-320, KIP-595). */
+  #diverges(target: FetchTarget, partition: Partition): boolean {
+    const { log } = partition;
+    const end = log.endOffsetForEpoch(target.lastFetchedEpoch);
+    if (end.endOffset < 0) {
+      this.#fail(target, partition, ErrorCode.OFFSET_OUT_OF_RANGE);
+      return true;
+    }
+    if (end.leaderEpoch >= target.lastFetchedEpoch && end.endOffset >= target.fetchOffset) return false;
+    this.isUrgent = true;
+    this.fetches.push({
+      target,
+      partition,
+      errorCode: ErrorCode.NONE,
+      highWatermark: log.highWatermark,
+      lastStableOffset: log.lastStableOffset,
+      logStartOffset: log.logStartOffset,
+      chunks: NO_CHUNKS,
+      sizeBytes: 0,
+      abortedTransactions: null,
+      diverging: { epoch: end.leaderEpoch, endOffset: end.endOffset },
+    });
+    return true;
+  }
+
+  #take(target: FetchTarget, partition: Partition, read: ReadResult): void {
+    if (read.errorCode !== ErrorCode.NONE) {
+      this.#fail(target, partition, read.errorCode);
+      return;
+    }
+    this.sizeBytes += read.sizeBytes;
+    this.fetches.push({
+      target,
+      partition,
+      errorCode: ErrorCode.NONE,
+      highWatermark: read.highWatermark,
+      lastStableOffset: read.lastStableOffset,
+      logStartOffset: read.logStartOffset,
+      chunks: read.chunks,
+      sizeBytes: read.sizeBytes,
+      abortedTransactions: this.#limits.isolation === 'committed' ? read.abortedTransactions : null,
+      diverging: undefined,
+    });
+  }
+
+  #fail(target: FetchTarget, partition: Partition | undefined, errorCode: number): undefined {
+    this.isUrgent = true;
+    this.fetches.push({
+      target,
+      partition,
+      errorCode,
+      highWatermark: -1,
+      lastStableOffset: -1,
+      logStartOffset: -1,
+      chunks: NO_CHUNKS,
+      sizeBytes: 0,
+      abortedTransactions: null,
+      diverging: undefined,
+    });
+  }
+}

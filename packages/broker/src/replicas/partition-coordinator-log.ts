@@ -1,0 +1,60 @@
+import { ErrorCode } from '@millrace/protocol';
+import { batchLastOffset, splitBatches } from '@millrace/records';
+import type { CoordinatorAppendResult, CoordinatorLog, CoordinatorReadResult } from './coordinator-log.ts';
+import type { Partition } from './partition.ts';
+
+/** How much of a log is read at a time while a coordinator loads it (`offsets.load.buffer.size`). */
+const LOAD_BYTES = 5 * 1024 * 1024;
+
+/** How long a coordinator's append may wait for the other replicas (`offsets.commit.timeout.ms`). */
+const APPEND_TIMEOUT_MS = 5000;
+
+/** {@link CoordinatorLog} on this broker's replicas. */
+export class PartitionCoordinatorLog implements CoordinatorLog {
+  readonly topic: string;
+  readonly #find: (partition: number) => Partition | number;
+
+  constructor(topic: string, find: (partition: number) => Partition | number) {
+    this.topic = topic;
+    this.#find = find;
+  }
+
+  async append(index: number, batch: Buffer): Promise<CoordinatorAppendResult> {
+    const partition = this.#find(index);
+    if (typeof partition === 'number') return { errorCode: partition, baseOffset: -1 };
+    return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs: APPEND_TIMEOUT_MS });
+  }
+
+  async readAll(index: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult> {
+    const partition = this.#find(index);
+    if (typeof partition === 'number') return { errorCode: partition, endOffset: -1 };
+    const { log } = partition;
+    const endOffset = log.logEndOffset;
+    let offset = log.logStartOffset;
+    while (offset < endOffset) {
+      const refusal = partition.leaderError(-1);
+      if (refusal !== ErrorCode.NONE) return { errorCode: refusal, endOffset: offset };
+      const read = await log.read(offset, LOAD_BYTES, { isolation: 'logEnd', minOneBatch: true });
+      if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
+      // What compaction or deletion took away at the end leaves nothing to read before the end.
+      if (read.chunks.length === 0) break;
+      for (const chunk of read.chunks) {
+        onBatches(chunk);
+        offset = Math.max(offset, endOfBatches(chunk));
+      }
+    }
+    return { errorCode: ErrorCode.NONE, endOffset };
+  }
+
+  isLeader(index: number): boolean {
+    const partition = this.#find(index);
+    return typeof partition !== 'number' && partition.isLeader;
+  }
+}
+
+/** The offset after the last record of a run of batches. */
+function endOfBatches(batches: Buffer): number {
+  let end = -1;
+  for (const at of splitBatches(batches)) end = batchLastOffset(batches, at) + 1;
+  return end;
+}

@@ -1,0 +1,132 @@
+import type { ConnectionContext, RequestAdmission, RequestHandler } from '@millrace/network';
+import {
+  ApiVersions,
+  type ApiVersionsResponseInput,
+  decodeBody,
+  decodeRequestHeader,
+  ErrorCode,
+  encodeResponse,
+  type RequestHeader,
+} from '@millrace/protocol';
+import { BrokerError } from './errors.ts';
+import { advertisedApis } from './handlers/18-api-versions.ts';
+import type { ApiHandler, RequestContext } from './handlers/handler.ts';
+import { handlerByKey } from './handlers/registry.ts';
+import type { Histogram } from './metrics.ts';
+import type { BrokerServices } from './services.ts';
+
+type Frame = readonly Uint8Array[] | null;
+
+/** One request on its way through a handler. */
+class Request implements RequestContext {
+  readonly version: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+  readonly connection: ConnectionContext;
+  readonly broker: BrokerServices;
+  readonly #admission: RequestAdmission;
+
+  constructor(
+    header: RequestHeader,
+    connection: ConnectionContext,
+    admission: RequestAdmission,
+    broker: BrokerServices,
+  ) {
+    this.version = header.apiVersion;
+    this.correlationId = header.correlationId;
+    this.clientId = header.clientId;
+    this.connection = connection;
+    this.#admission = admission;
+    this.broker = broker;
+  }
+
+  releaseRequest(): void {
+    this.#admission.release();
+  }
+}
+
+/**
+ * Serves requests: finds the handler of the API, decodes the body, encodes the answer. What no Kafka client sends (an API
+ * or a version that was not advertised, a body that does not decode) closes the connection, as in Kafka; the listener
+ * logs the reason.
+ */
+export class BrokerRequestHandler implements RequestHandler {
+  readonly #services: BrokerServices;
+  readonly #latencies = new Map<number, Histogram>();
+
+  constructor(services: BrokerServices) {
+    this.#services = services;
+    for (const [key, handler] of handlerByKey) {
+      this.#latencies.set(
+        key,
+        services.metrics.histogram(
+          'kafka_network_requestmetrics_totaltimems',
+          'Milliseconds from a request to its response, waiting included',
+          { request: handler.api.name },
+        ),
+      );
+    }
+  }
+
+  handle(frame: Buffer, connection: ConnectionContext, admission: RequestAdmission): Promise<Frame> | Frame {
+    const header = headerOf(frame);
+    const handler = handlerByKey.get(header.apiKey);
+    if (handler === undefined) {
+      throw new BrokerError(
+        'BROKER_UNKNOWN_API',
+        `Request with API key ${header.apiKey}, which this broker does not serve`,
+      );
+    }
+    if (header.apiVersion < handler.minVersion || header.apiVersion > handler.maxVersion) {
+      return answerUnsupported(handler, header);
+    }
+    const startMs = this.#services.clock.monotonic();
+    const body = bodyOf(handler, frame, header);
+    const context = new Request(header, connection, admission, this.#services);
+    const answer = handler.handle(body, context);
+    if (!(answer instanceof Promise)) return this.#finish(handler, header, answer, startMs);
+    return answer.then((response) => this.#finish(handler, header, response, startMs));
+  }
+
+  #finish(handler: ApiHandler, header: RequestHeader, response: unknown, startMs: number): Frame {
+    this.#latencies.get(header.apiKey)?.observe(this.#services.clock.monotonic() - startMs);
+    if (response === null) return null;
+    return encodeResponse(handler.api, header.apiVersion, header.correlationId, response);
+  }
+}
+
+function headerOf(frame: Buffer): RequestHeader {
+  try {
+    return decodeRequestHeader(frame);
+  } catch (cause) {
+    throw malformed('a request whose header does not decode', cause);
+  }
+}
+
+function bodyOf(handler: ApiHandler, frame: Buffer, header: RequestHeader): unknown {
+  try {
+    return decodeBody(handler.api.request, header.apiVersion, frame, header.bodyOffset);
+  } catch (cause) {
+    throw malformed(`${handler.api.name} v${header.apiVersion}, and its body does not decode`, cause);
+  }
+}
+
+function malformed(what: string, cause: unknown): BrokerError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new BrokerError('BROKER_MALFORMED_REQUEST', `The client sent ${what}: ${reason}`, { cause });
+}
+
+/**
+ * A client cannot know which versions of ApiVersions a broker has, so one that is too new is answered in the layout that
+ * every client can read (KIP-511). Any other API's versions could have been known: the connection is closed.
+ */
+function answerUnsupported(handler: ApiHandler, header: RequestHeader): Frame {
+  if (header.apiKey !== ApiVersions.key) {
+    throw new BrokerError(
+      'BROKER_UNSUPPORTED_VERSION',
+      `Request ${handler.api.name} v${header.apiVersion}; this broker serves v${handler.minVersion} to v${handler.maxVersion}`,
+    );
+  }
+  const body: ApiVersionsResponseInput = { errorCode: ErrorCode.UNSUPPORTED_VERSION, apiKeys: advertisedApis() };
+  return encodeResponse(ApiVersions, 0, header.correlationId, body);
+}
