@@ -1,0 +1,47 @@
+/** What the coordinator is configured with; each field is Kafka's setting of the name beside it. */
+export interface GroupConfig {
+  /** `group.min.session.timeout.ms` */
+  readonly minSessionTimeoutMs: number;
+  /** `group.max.session.timeout.ms` */
+  readonly maxSessionTimeoutMs: number;
+  /** `group.initial.rebalance.delay.ms` */
+  readonly initialRebalanceDelayMs: number;
+  /** `group.max.size` */
+  readonly maxSize: number;
+  /** `offset.metadata.max.bytes` */
+  readonly offsetMetadataMaxBytes: number;
+  /** `offsets.retention.minutes`, in milliseconds */
+  readonly offsetsRetentionMs: number;
+  /** `offsets.retention.check.interval.ms` */
+  readonly offsetsRetentionCheckIntervalMs: number;
+  /** `offsets.commit.timeout.ms` */
+  readonly offsetsCommitTimeoutMs: number;
+}
+
+/** Kafka's defaults. */
+export const DEFAULT_GROUP_CONFIG: GroupConfig = {
+  minSessionTimeoutMs: 6_000,
+  maxSessionTimeoutMs: 1_800_000,
+  initialRebalanceDelayMs: 3_000,
+  maxSize: 2 ** 31 - 1,
+  offsetMetadataMaxBytes: 4096,
+  offsetsRetentionMs: 7 * 24 * 60 * 60 * 1000,
+  offsetsRetentionCheckIntervalMs: 600_000,
+  offsetsCommitTimeoutMs: 5_000,
+};
+
+/**
+ * How long a new member may wait in its first JoinGroup. It has no member id to heartbeat with yet, so the session
+ * timeout cannot speak for it, and a client that retries would leave one dead member behind with every attempt
+ * (GroupCoordinator.NewMemberJoinTimeoutMs).
+ */
+export const NEW_MEMBER_JOIN_TIMEOUT_MS: number = 5 * 60 * 1000;
+
+/** How many members of one group may hold a member id that they have not joined with yet (KIP-394). */
+export const PENDING_MEMBERS_MAX = 10_000;
+
+/** How many bytes of records may wait to be appended to one partition of `__consumer_offsets`. */
+export const QUEUED_WRITE_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/** How many bytes of records are put into one batch; what is larger on its own travels alone. */
+export const WRITE_BATCH_BYTES_MAX: number = 512 * 1024;

@@ -1,0 +1,337 @@
+import type { Clock, Random } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import type { Logger } from '../logger.ts';
+import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
+import type { GroupConfig } from './config.ts';
+import type { CoordinatorPartition } from './coordinator-partition.ts';
+import { CoordinatorPartitions } from './coordinator-partitions.ts';
+import { Deadline, Deadlines } from './deadlines.ts';
+import { type DescribedGroup, describeGroup, type ListedGroup, unknownGroup } from './description.ts';
+import { expiredOffsets } from './expiry.ts';
+import { Group } from './group.ts';
+import type { TopicPartition } from './group-offsets.ts';
+import { GroupState } from './group-state.ts';
+import type { MemberProtocol } from './member.ts';
+import {
+  type HeartbeatRequest,
+  type JoinRequest,
+  type LeavingMember,
+  Membership,
+  type SyncRequest,
+} from './membership.ts';
+import {
+  type CommitRequest,
+  checkOffsetDelete,
+  type FetchedTopic,
+  mayDeleteOffsets,
+  OffsetCommits,
+  type TopicPartitions,
+} from './offset-commits.ts';
+import { Rebalancing } from './rebalancing.ts';
+import {
+  groupStoreError,
+  type JoinResult,
+  joinError,
+  type SyncResult,
+  syncError,
+  UNKNOWN_MEMBER_ID,
+} from './results.ts';
+import { groupRecord } from './state-records.ts';
+
+/** The one type of group there is so far, as ListGroups calls it (KIP-848). */
+export const CLASSIC_GROUP_TYPE = 'classic';
+
+export interface GroupCoordinatorOptions {
+  readonly config: GroupConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** How many partitions `__consumer_offsets` has; undefined while there is no such topic. */
+  readonly partitionCount: () => number | undefined;
+  /** Opens the log of `__consumer_offsets`; the listener hears from then on which of its partitions this broker leads. */
+  readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
+}
+
+/** How many groups there are in each state, and how many offsets they keep. */
+export interface GroupCounts {
+  readonly groups: ReadonlyMap<GroupState, number>;
+  readonly offsets: number;
+}
+
+/**
+ * The groups that this broker coordinates: those whose partition of `__consumer_offsets` it leads. Each request finds its
+ * group here; the rest is done by `Membership`, `Rebalancing` and `OffsetCommits`.
+ *
+ * Everything happens on one thread and at once, except for writes to the log; nobody gets an answer that depends on a
+ * write before it is durable.
+ */
+export class GroupCoordinator {
+  readonly #config: GroupConfig;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #deadlines: Deadlines;
+  readonly #partitions: CoordinatorPartitions;
+  readonly #rebalancing: Rebalancing;
+  readonly #membership: Membership;
+  readonly #commits: OffsetCommits;
+  readonly #retentionCheck: Deadline = new Deadline(() => this.#checkRetention());
+
+  constructor(options: GroupCoordinatorOptions) {
+    const { config, clock, random, logger } = options;
+    this.#config = config;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#deadlines = new Deadlines(clock);
+    const store = this.#store.bind(this);
+    const rebalancing = new Rebalancing({ config, deadlines: this.#deadlines, logger, store });
+    this.#rebalancing = rebalancing;
+    this.#membership = new Membership({ config, random, logger, rebalancing, store });
+    this.#commits = new OffsetCommits(config, rebalancing);
+    this.#partitions = new CoordinatorPartitions({
+      clock,
+      logger,
+      rebalancing,
+      deadlines: this.#deadlines,
+      writeTimeoutMs: config.offsetsCommitTimeoutMs,
+      partitionCount: options.partitionCount,
+      openLog: options.openLog,
+    });
+    this.#deadlines.set(this.#retentionCheck, config.offsetsRetentionCheckIntervalMs);
+  }
+
+  /** Tells everyone who waits to look for another coordinator, and takes no more requests. */
+  stop(): void {
+    this.#partitions.close();
+    this.#deadlines.close();
+  }
+
+  /** How many timeouts run; for tests and metrics. */
+  get deadlineCount(): number {
+    return this.#deadlines.size;
+  }
+
+  join(request: JoinRequest): Promise<JoinResult> {
+    const { groupId, memberId, sessionTimeoutMs } = request;
+    const home = this.#find(groupId, false);
+    if (typeof home === 'number') return Promise.resolve(joinError(memberId, home));
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#config;
+    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+      return Promise.resolve(joinError(memberId, ErrorCode.INVALID_SESSION_TIMEOUT));
+    }
+    let group = home.groups.get(groupId);
+    if (group === undefined) {
+      if (memberId !== UNKNOWN_MEMBER_ID) return Promise.resolve(joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID));
+      group = this.#create(home, groupId);
+    }
+    const known = group;
+    const kept = { ...request, protocols: keepProtocols(request.protocols) };
+    return new Promise((resolve) => this.#membership.join(known, kept, resolve));
+  }
+
+  sync(request: SyncRequest): Promise<SyncResult> {
+    const home = this.#find(request.groupId, false);
+    if (typeof home === 'number') {
+      // The rebalance was lost with the old coordinator. Clients of old know this error here, and not the other.
+      const isLoading = home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      return Promise.resolve(syncError(isLoading ? ErrorCode.REBALANCE_IN_PROGRESS : home));
+    }
+    const group = home.groups.get(request.groupId);
+    if (group === undefined) return Promise.resolve(syncError(ErrorCode.UNKNOWN_MEMBER_ID));
+    return new Promise((resolve) => this.#membership.sync(group, request, resolve));
+  }
+
+  heartbeat(request: HeartbeatRequest): number {
+    const home = this.#find(request.groupId, false);
+    if (typeof home === 'number') {
+      // Whoever heartbeats while the group is being read is a member for all we know.
+      return home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : home;
+    }
+    const group = home.groups.get(request.groupId);
+    return group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.heartbeat(group, request);
+  }
+
+  /** Takes members out; one error code for the request as a whole, and one for each member. */
+  leave(groupId: string, leaving: readonly LeavingMember[]): { errorCode: number; members: readonly number[] } {
+    const home = this.#find(groupId, false);
+    if (typeof home === 'number') return { errorCode: home, members: [] };
+    const group = home.groups.get(groupId);
+    const members = leaving.map((member) =>
+      group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.leave(group, member),
+    );
+    return { errorCode: ErrorCode.NONE, members };
+  }
+
+  /** Resolves with one error code per offset, once those that were taken are durable. */
+  commitOffsets(request: CommitRequest): Promise<number[]> | number[] {
+    const { groupId, generationId, offsets } = request;
+    const home = this.#find(groupId, true);
+    if (typeof home === 'number') return offsets.map(() => home);
+    let group = home.groups.get(groupId);
+    if (group === undefined) {
+      if (generationId >= 0) return offsets.map(() => ErrorCode.ILLEGAL_GENERATION);
+      group = this.#create(home, groupId);
+    }
+    return this.#commits.commit(home, group, request);
+  }
+
+  /** The offsets of some partitions of a group, or all that it has (`topics` null). */
+  fetchOffsets(
+    groupId: string,
+    topics: readonly TopicPartitions[] | null,
+    requireStable: boolean,
+  ): { errorCode: number; topics: readonly FetchedTopic[] } {
+    const home = this.#find(groupId, true);
+    if (typeof home === 'number') return { errorCode: home, topics: [] };
+    return {
+      errorCode: ErrorCode.NONE,
+      topics: this.#commits.fetch(home.groups.get(groupId), topics, requireStable),
+    };
+  }
+
+  /** Deletes groups without members, with all their offsets; one error code for each. */
+  deleteGroups(groupIds: readonly string[]): Promise<number[]> {
+    return Promise.all(groupIds.map((groupId) => this.#deleteGroup(groupId)));
+  }
+
+  /** Deletes offsets that nobody in the group needs; an error code for the request, or one for each partition. */
+  async deleteOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<{ errorCode: number; partitions: readonly number[] }> {
+    const home = this.#find(groupId, false);
+    if (typeof home === 'number') return { errorCode: home, partitions: [] };
+    const group = home.groups.get(groupId);
+    if (group === undefined) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, partitions: [] };
+    if (!mayDeleteOffsets(group)) return { errorCode: ErrorCode.NON_EMPTY_GROUP, partitions: [] };
+    const checks = partitions.map(({ topic }) => checkOffsetDelete(group, topic));
+    const removable = partitions.filter((_partition, index) => checks[index] === ErrorCode.NONE);
+    const outcome = removable.length === 0 ? ErrorCode.NONE : await this.#commits.remove(home, group, removable);
+    return {
+      errorCode: ErrorCode.NONE,
+      partitions: checks.map((check) => (check === ErrorCode.NONE ? outcome : check)),
+    };
+  }
+
+  describe(groupId: string): DescribedGroup {
+    const home = this.#find(groupId, true);
+    if (typeof home === 'number') return unknownGroup(groupId, '', home);
+    const group = home.groups.get(groupId);
+    // Kafka shows groups that it does not know as dead ones.
+    return group === undefined ? unknownGroup(groupId, GroupState.DEAD, ErrorCode.NONE) : describeGroup(group);
+  }
+
+  /** The groups in the given states (all where none is given), compared without regard to case. */
+  list(states: readonly string[], types: readonly string[]): { errorCode: number; groups: readonly ListedGroup[] } {
+    const groups: ListedGroup[] = [];
+    const wanted = new Set(states.map((state) => state.toLowerCase()));
+    const isTypeWanted = types.length === 0 || types.some((type) => type.toLowerCase() === CLASSIC_GROUP_TYPE);
+    if (isTypeWanted) {
+      for (const { id, protocolType, state } of this.#all()) {
+        if (wanted.size > 0 && !wanted.has(state.toLowerCase())) continue;
+        groups.push({ groupId: id, protocolType: protocolType ?? '', state, type: CLASSIC_GROUP_TYPE });
+      }
+    }
+    const errorCode = this.#partitions.isLoading ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NONE;
+    return { errorCode, groups };
+  }
+
+  /** Forgets the offsets of topics that were deleted: a topic of the same name begins anew. */
+  forgetTopics(topics: ReadonlySet<string>): void {
+    for (const home of this.#partitions.loaded()) {
+      for (const group of [...home.groups.values()]) {
+        const gone = group.offsets.allPartitions().filter(({ topic }) => topics.has(topic));
+        if (gone.length > 0) void this.#commits.remove(home, group, gone);
+      }
+    }
+  }
+
+  /**
+   * Ends a member's session as if its timeout had passed; for tests of other people's consumers.
+   * Returns false when there is no such member.
+   */
+  expireMember(groupId: string, memberId: string): boolean {
+    const home = this.#find(groupId, false);
+    const group = typeof home === 'number' ? undefined : home.groups.get(groupId);
+    const member = group?.member(memberId);
+    if (group === undefined || member === undefined) return false;
+    this.#rebalancing.remove(group, member, `session of ${memberId} was ended by hand`);
+    return true;
+  }
+
+  counts(): GroupCounts {
+    const groups = new Map<GroupState, number>(Object.values(GroupState).map((state) => [state, 0]));
+    let offsets = 0;
+    for (const group of this.#all()) {
+      groups.set(group.state, groups.get(group.state)! + 1);
+      offsets += group.offsets.count;
+    }
+    return { groups, offsets };
+  }
+
+  /**
+   * Where a group lives, or the error code. Requests that only keep offsets here may name the empty group, as consumers
+   * without `group.id` once did; members may not.
+   */
+  #find(groupId: string, allowsEmptyId: boolean): CoordinatorPartition | number {
+    if (groupId === '' && !allowsEmptyId) return ErrorCode.INVALID_GROUP_ID;
+    return this.#partitions.find(groupId);
+  }
+
+  *#all(): Generator<Group> {
+    for (const home of this.#partitions.loaded()) yield* home.groups.values();
+  }
+
+  #create(home: CoordinatorPartition, groupId: string): Group {
+    const group = new Group(groupId, () => this.#clock.now());
+    home.groups.set(groupId, group);
+    return group;
+  }
+
+  async #deleteGroup(groupId: string): Promise<number> {
+    const home = this.#find(groupId, true);
+    if (typeof home === 'number') return home;
+    const group = home.groups.get(groupId);
+    if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND;
+    if (!group.is(GroupState.EMPTY)) return ErrorCode.NON_EMPTY_GROUP;
+    this.#rebalancing.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    return this.#commits.remove(home, group, group.offsets.allPartitions());
+  }
+
+  #store(group: Group, assignments: ReadonlyMap<string, Buffer>, done: (errorCode: number) => void): void {
+    const home = this.#find(group.id, false);
+    if (typeof home === 'number' || home.groups.get(group.id) !== group) {
+      done(ErrorCode.NOT_COORDINATOR);
+      return;
+    }
+    home.writes.push({
+      records: [groupRecord(group, assignments)],
+      done: (errorCode) => done(groupStoreError(errorCode)),
+      timedOut: () => done(groupStoreError(ErrorCode.REQUEST_TIMED_OUT)),
+    });
+  }
+
+  #checkRetention(): void {
+    this.#deadlines.set(this.#retentionCheck, this.#config.offsetsRetentionCheckIntervalMs);
+    const nowMs = this.#clock.now();
+    let removed = 0;
+    for (const home of this.#partitions.loaded()) {
+      for (const group of [...home.groups.values()]) {
+        const expired = expiredOffsets(group, nowMs, this.#config.offsetsRetentionMs);
+        const isForgotten = group.is(GroupState.EMPTY) && group.offsets.isEmpty;
+        if (expired.length === 0 && !isForgotten) continue;
+        removed += expired.length;
+        void this.#commits.remove(home, group, expired);
+      }
+    }
+    if (removed > 0) this.#logger.info({ offsets: removed }, 'Removed offsets whose retention time is over');
+  }
+}
+
+/** The protocols of a JoinGroup as a group keeps them: each once, and copied, so that no request frame stays alive. */
+function keepProtocols(protocols: readonly MemberProtocol[]): readonly MemberProtocol[] {
+  const kept = new Map<string, MemberProtocol>();
+  for (const { name, metadata } of protocols) {
+    if (!kept.has(name)) kept.set(name, { name, metadata: Buffer.from(metadata) });
+  }
+  return [...kept.values()];
+}

@@ -1,0 +1,10 @@
+import type { Random } from '@millrace/ports';
+
+/** A random UUID in the usual form with hyphens (RFC 9562, version 4), as Kafka ends member ids with. */
+export function uuidV4(random: Random): string {
+  const bytes = Buffer.from(random.bytes(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,137 @@
+import type { Clock } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '@millrace/records';
+import type { CoordinatorLog } from '../replicas/coordinator-log.ts';
+import { QUEUED_WRITE_BYTES_MAX, WRITE_BATCH_BYTES_MAX } from './config.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
+
+/** A record of `__consumer_offsets`; no value is a tombstone. */
+export interface StateRecord {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+/** Records that belong together: they go into one batch, so they are kept whole or not at all. */
+export interface StateWrite {
+  readonly records: readonly StateRecord[];
+  /** Called once when the outcome is known: 0 and where the records' batch begins, or the error of the append. */
+  done(errorCode: number, baseOffset: number): void;
+  /** Called when the outcome has not come in time; `done` follows when it does. */
+  timedOut?(): void;
+}
+
+/** Length, attributes, deltas, key and value lengths and header count of a record, each at its longest. */
+const RECORD_OVERHEAD_BYTES_MAX = 40;
+
+interface QueuedWrite {
+  readonly write: StateWrite;
+  readonly sizeBytes: number;
+}
+
+export interface WriteQueueOptions {
+  readonly partition: number;
+  readonly log: CoordinatorLog;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The way into one partition of `__consumer_offsets`. One append is in flight at a time; what is written meanwhile joins
+ * the next batch, so that a thousand commits cost a handful of appends. Outcomes come in the order of the writes.
+ */
+export class WriteQueue {
+  readonly #options: WriteQueueOptions;
+  readonly #queued: QueuedWrite[] = [];
+  #queuedBytes = 0;
+  #inFlight: readonly QueuedWrite[] | undefined;
+  #closed = false;
+  readonly #deadline: Deadline = new Deadline(() => this.#tellTimeout());
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options;
+  }
+
+  /** How many writes wait or are under way. */
+  get size(): number {
+    return this.#queued.length + (this.#inFlight?.length ?? 0);
+  }
+
+  push(write: StateWrite): void {
+    const sizeBytes = sizeOf(write);
+    if (this.#closed) {
+      write.done(ErrorCode.NOT_LEADER_OR_FOLLOWER, -1);
+    } else if (this.#queuedBytes + sizeBytes > QUEUED_WRITE_BYTES_MAX) {
+      write.done(ErrorCode.REQUEST_TIMED_OUT, -1);
+    } else {
+      this.#queued.push({ write, sizeBytes });
+      this.#queuedBytes += sizeBytes;
+      this.#flush();
+    }
+  }
+
+  /** Refuses what has not been sent to the log and everything that comes later; what is in flight ends by itself. */
+  close(): void {
+    this.#closed = true;
+    const refused = this.#queued.splice(0);
+    this.#queuedBytes = 0;
+    for (const { write } of refused) write.done(ErrorCode.NOT_LEADER_OR_FOLLOWER, -1);
+  }
+
+  #flush(): void {
+    if (this.#inFlight !== undefined || this.#queued.length === 0) return;
+    const taken = this.#take();
+    this.#inFlight = taken;
+    const { partition, log, deadlines, timeoutMs } = this.#options;
+    deadlines.set(this.#deadline, timeoutMs);
+    log.append(partition, this.#batch(taken)).then(
+      (result) => this.#finish(taken, result.errorCode, result.baseOffset),
+      () => this.#finish(taken, ErrorCode.UNKNOWN_SERVER_ERROR, -1),
+    );
+  }
+
+  /** As many writes as fit into a batch, at least one. */
+  #take(): readonly QueuedWrite[] {
+    let count = 0;
+    let sizeBytes = BATCH_HEADER_BYTES;
+    for (const queued of this.#queued) {
+      if (count > 0 && sizeBytes + queued.sizeBytes > WRITE_BATCH_BYTES_MAX) break;
+      sizeBytes += queued.sizeBytes;
+      count += 1;
+    }
+    const taken = this.#queued.splice(0, count);
+    for (const queued of taken) this.#queuedBytes -= queued.sizeBytes;
+    return taken;
+  }
+
+  #batch(writes: readonly QueuedWrite[]): Buffer {
+    const sizeBytes = writes.reduce((sum, queued) => sum + queued.sizeBytes, BATCH_HEADER_BYTES);
+    const builder = new RecordBatchBuilder({ initialBytes: sizeBytes });
+    const timestampMs = this.#options.clock.now();
+    for (const { write } of writes) {
+      for (const { key, value } of write.records) builder.append(timestampMs, key, value);
+    }
+    return builder.build();
+  }
+
+  #finish(writes: readonly QueuedWrite[], errorCode: number, baseOffset: number): void {
+    this.#options.deadlines.cancel(this.#deadline);
+    // The next batch leaves before the outcomes are told, so that what they lead to joins the one after it.
+    this.#inFlight = undefined;
+    this.#flush();
+    for (const { write } of writes) write.done(errorCode, baseOffset);
+  }
+
+  #tellTimeout(): void {
+    for (const { write } of this.#inFlight ?? []) write.timedOut?.();
+    for (const { write } of this.#queued) write.timedOut?.();
+  }
+}
+
+function sizeOf(write: StateWrite): number {
+  let sizeBytes = 0;
+  for (const { key, value } of write.records) {
+    sizeBytes += RECORD_OVERHEAD_BYTES_MAX + key.length + (value?.length ?? 0);
+  }
+  return sizeBytes;
+}
