@@ -50,7 +50,7 @@ function arbitraryUnknownTags(known: readonly number[]): fc.Arbitrary<UnknownTag
   const some = fc
     .uniqueArray(tag, { maxLength: 3, selector: (unknown) => unknown.tag })
     .map((tags) => tags.filter((unknown) => !known.includes(unknown.tag)).sort((a, b) => a.tag - b.tag));
-  return fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: some });
+  return fc.oneof({ weight: 5, arbitrary: fc.constant<UnknownTag[]>([]) }, { weight: 1, arbitrary: some });
 }
 
 function arbitraryField(field: FieldDefinition, context: Context): fc.Arbitrary<unknown> {
