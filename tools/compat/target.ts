@@ -1,0 +1,82 @@
+/**
+ * The broker that the suite runs against: a fresh Millrace process by default; Apache Kafka, or any broker, when
+ * `COMPAT_TARGET` says so. So the same suite proves itself against the real thing.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, KAFKA_3, startApacheKafka } from '../kafka/index.ts';
+import { root } from '../source/index.ts';
+
+export interface Target {
+  /** `host:port` */
+  readonly bootstrap: string;
+  /** What it is, for reports. */
+  readonly name: string;
+  stop(): Promise<void>;
+}
+
+const START_MS_MAX = 20_000;
+const STOP_MS_MAX = 20_000;
+
+/**
+ * @param wanted - `millrace`; `apache` or `apache@4.1.0`; or `host:port` of a broker that runs already.
+ * @throws Error with what the broker printed when it does not start.
+ */
+export async function startTarget(wanted: string = process.env.COMPAT_TARGET ?? 'millrace'): Promise<Target> {
+  if (wanted === 'millrace') {
+    return startMillrace();
+  }
+  if (wanted === 'apache' || wanted.startsWith('apache@')) {
+    const version = wanted.split('@')[1] ?? KAFKA_3;
+    const kafka = await startApacheKafka({ version });
+    return { bootstrap: kafka.bootstrap, name: `Apache Kafka ${version}`, stop: () => kafka.stop() };
+  }
+  return { bootstrap: wanted, name: wanted, stop: async () => undefined };
+}
+
+/** The process as a user starts it, on a free port and in a temporary folder. */
+async function startMillrace(): Promise<Target> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
+  const port = await freePort();
+  const settings = {
+    listeners: `PLAINTEXT://127.0.0.1:${port}`,
+    'log.dirs': folder,
+    'group.initial.rebalance.delay.ms': '0',
+  };
+  const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
+  const child = spawn(process.execPath, [join(root, 'apps/cli/src/main.ts'), 'start', ...overrides], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const exited = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    await exited;
+    clearTimeout(late);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const ready = new Promise<void>((resolve, reject) => {
+    const listen = (chunk: Buffer): void => {
+      output += chunk;
+      // The broker says so once its listener accepts connections.
+      if (output.includes(String(port)) && /listening|started|ready/i.test(output)) {
+        resolve();
+      }
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', listen);
+    child.on('error', reject);
+    child.on('close', (code) => reject(new Error(`it ended with ${code}`)));
+    setTimeout(() => reject(new Error(`it was not ready after ${START_MS_MAX} ms`)), START_MS_MAX).unref();
+  });
+  try {
+    await ready;
+  } catch (cause) {
+    await stop();
+    throw new Error(`Millrace did not start: ${(cause as Error).message}. It printed:\n${output}`, { cause });
+  }
+  return { bootstrap: `127.0.0.1:${port}`, name: 'Millrace', stop };
+}
