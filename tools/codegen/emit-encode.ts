@@ -1,7 +1,7 @@
 /** The encoder of a struct, and what decides whether a struct is its default. */
 import { defaultName, defaultValue, mayBeNull, zeroValue } from './emit-types.ts';
 import type { FieldModel, StructModel } from './model.ts';
-import { condition, covers, isEmpty } from './versions.ts';
+import { condition, intersect, isEmpty } from './versions.ts';
 
 export function emitEncoder(struct: StructModel): string {
   const { message } = struct;
@@ -13,7 +13,6 @@ export function emitEncoder(struct: StructModel): string {
   const text = [...body, tags].join('');
   const isConditional = flexible !== 'true' && flexible !== 'false';
   if (isConditional && /\bflexible\b/.test(text)) lines.push(`  const flexible = ${flexible};\n`);
-  // A struct whose code asks for no version takes none, and callers need not know: a parameter in excess does no harm.
   return `function encode${struct.name}(w: Writer, it: ${struct.name}Input, v: number): void {\n${lines.join('')}${text}}\n`;
 }
 
@@ -125,11 +124,11 @@ function encodeTags(struct: StructModel, flexible: string): string {
 }
 
 function encodeKnownTags(struct: StructModel, tagged: readonly FieldModel[]): string {
-  const within = struct.message.flexible;
+  const within = intersect(struct.message.flexible, struct.versions);
   const has = (field: FieldModel): string => `has${capital(field.name)}`;
   let text = '  let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;\n';
   for (const field of tagged) {
-    const present = covers(field.versions, within) ? 'true' : condition(field.versions, within);
+    const present = condition(field.versions, within);
     if (present === 'true') {
       text += `  const ${has(field)} = ${isGiven(field)};\n  if (${has(field)}) tags++;\n`;
     } else {
@@ -141,7 +140,7 @@ function encodeKnownTags(struct: StructModel, tagged: readonly FieldModel[]): st
   }
   text += '  w.uvarint(tags);\n  let nextUnknown = 0;\n';
   for (const field of tagged) {
-    const present = covers(field.versions, within) ? 'true' : condition(field.versions, within);
+    const present = condition(field.versions, within);
     const guard = present === 'true' || !field.ignorable ? has(field) : `${has(field)} && ${present}`;
     text +=
       `  if (${guard}) {\n    nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, ${field.tag});\n` +

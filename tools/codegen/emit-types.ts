@@ -82,7 +82,7 @@ export function zeroValue(field: FieldModel): string {
   if (field.type === 'bool') return 'false';
   if (field.type === 'string') return "''";
   if (field.type === 'uuid') return 'ZERO_UUID';
-  if (field.type === 'bytes' || field.type === 'records') return 'NO_BYTES';
+  if (field.type === 'bytes' || field.type === 'records') return 'Buffer.alloc(0)';
   return '0';
 }
 

@@ -82,7 +82,7 @@ function withHeader(source: string, body: string): string {
     const used = names.filter(uses);
     if (used.length > 0) imports.push(`${keyword} { ${used.join(', ')} } from '../${from}.ts';\n`);
   };
-  add(['NO_BYTES', 'NOTHING', 'required'], 'defaults');
+  add(['NOTHING', 'required'], 'defaults');
   add(['fieldNotInVersion', 'unsupportedVersion'], 'errors');
   add(['Api', 'Message', 'RecordsInput', 'UnknownTag'], 'message', 'import type');
   add(['Reader'], 'reader', 'import type');

@@ -4,9 +4,6 @@ import { ProtocolError } from './errors.ts';
 /** An array without elements. */
 export const NOTHING: readonly never[] = Object.freeze([]);
 
-/** Bytes of no length. */
-export const NO_BYTES: Buffer = Buffer.alloc(0);
-
 /**
  * The value of a field that may be null in other versions but not in this one: its zero if it was left out.
  * @throws ProtocolError if it is null, since that means something which this version cannot express.
