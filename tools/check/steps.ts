@@ -12,7 +12,7 @@ export interface Step {
 /** Where vitest leaves its counts, relative to the root. */
 export const TEST_REPORT = 'node_modules/.cache/millrace/tests.json';
 
-const STATIC = ['types', 'lint', 'layers', 'style', 'codegen', 'dead'];
+const STATIC = ['types', 'lint', 'layers', 'style', 'dead'];
 
 export const steps: readonly Step[] = [
   {
@@ -34,11 +34,6 @@ export const steps: readonly Step[] = [
     name: 'style',
     why: 'no switched-off tests, no left-over markers, no overgrown files, documented doors (tools/style)',
     command: ['node', 'tools/style/main.ts'],
-  },
-  {
-    name: 'codegen',
-    why: 'generated code is what the definitions give: `pnpm codegen` renews it',
-    command: ['node', 'tools/check/generated.ts'],
   },
   {
     name: 'dead',

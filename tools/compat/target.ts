@@ -2,11 +2,12 @@
  * The broker that the suite runs against: a fresh Millrace process by default; Apache Kafka, or any broker, when
  * `COMPAT_TARGET` says so. So the same suite proves itself against the real thing.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, KAFKA_3, startApacheKafka } from '../kafka/index.ts';
+import { within } from '../clients/index.ts';
+import { KAFKA_3, startApacheKafka } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 
 export interface Target {
@@ -39,17 +40,15 @@ export async function startTarget(wanted: string = process.env.COMPAT_TARGET ?? 
 /** The process as a user starts it, on a free port and in a temporary folder. */
 async function startMillrace(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
-  const port = await freePort();
   const settings = {
-    listeners: `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: 'PLAINTEXT://127.0.0.1:0',
     'log.dirs': folder,
     'group.initial.rebalance.delay.ms': '0',
   };
   const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
-  const child = spawn(process.execPath, [join(root, 'apps/cli/src/main.ts'), 'start', ...overrides], {
+  const child = spawn(process.execPath, [join(root, 'apps/broker/src/main.ts'), ...overrides], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
   const exited = new Promise<void>((resolve) => child.on('close', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -58,25 +57,28 @@ async function startMillrace(): Promise<Target> {
     clearTimeout(late);
     rmSync(folder, { recursive: true, force: true });
   };
-  const ready = new Promise<void>((resolve, reject) => {
+  try {
+    return { bootstrap: await within(START_MS_MAX, 'the start', ready(child)), name: 'Millrace', stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The address that the broker says it is ready at. */
+function ready(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = '';
     const listen = (chunk: Buffer): void => {
       output += chunk;
-      // The broker says so once its listener accepts connections.
-      if (output.includes(String(port)) && /listening|started|ready/i.test(output)) {
-        resolve();
+      const address = /is ready at PLAINTEXT:\/\/([\w.]+:\d+)/.exec(output)?.[1];
+      if (address !== undefined) {
+        resolve(address);
       }
     };
-    child.stdout.on('data', listen);
-    child.stderr.on('data', listen);
+    child.stdout?.on('data', listen);
+    child.stderr?.on('data', listen);
     child.on('error', reject);
-    child.on('close', (code) => reject(new Error(`it ended with ${code}`)));
-    setTimeout(() => reject(new Error(`it was not ready after ${START_MS_MAX} ms`)), START_MS_MAX).unref();
+    child.on('close', (code) => reject(new Error(`Millrace ended with ${code} before it was ready:\n${output}`)));
   });
-  try {
-    await ready;
-  } catch (cause) {
-    await stop();
-    throw new Error(`Millrace did not start: ${(cause as Error).message}. It printed:\n${output}`, { cause });
-  }
-  return { bootstrap: `127.0.0.1:${port}`, name: 'Millrace', stop };
 }
