@@ -21,6 +21,10 @@ interface DerivedConfig {
   readonly interBrokerListenerName: string;
   /** The values of topics on which nothing is set. */
   readonly topicDefaults: TopicConfigValues;
+  /** The settings as they were given, without those that are passed over. */
+  readonly properties: ConfigProperties;
+  /** What clients are told to connect to where a listener stands for every interface. */
+  readonly hostName: string;
 }
 
 /** A broker's settings in typed form: every name of `server.properties` in camel case, and what is derived from them. */
@@ -78,6 +82,7 @@ export function parseBrokerConfig(
   const warnings: ConfigWarning[] = [];
   const report = (name: string, message: string): void => void problems.push({ code: 'INVALID_CONFIG', name, message });
   const values: Record<string, ConfigValue | null> = {};
+  const known: Record<string, string> = {};
   for (const name of brokerConfigNames) values[name] = brokerDefinitions[name].defaultValue;
   for (const [name, text] of Object.entries(properties)) {
     const definition = Object.hasOwn(definitions, name) ? definitions[name] : undefined;
@@ -86,17 +91,22 @@ export function parseBrokerConfig(
       continue;
     }
     const parsed = parseConfigValue(name, definition, text);
-    if ('fault' in parsed) report(name, parsed.fault);
-    else values[name] = parsed.value;
+    if ('fault' in parsed) {
+      report(name, parsed.fault);
+    } else {
+      values[name] = parsed.value;
+      known[name] = text;
+    }
   }
-  return { config: complete(values, options, report), problems, warnings };
+  return { config: complete(values, known, options.hostName ?? 'localhost', report), problems, warnings };
 }
 
 type Report = (name: string, message: string) => void;
 
 function complete(
   values: Readonly<Record<string, ConfigValue | null>>,
-  options: ParseBrokerConfigOptions,
+  properties: ConfigProperties,
+  hostName: string,
   report: Report,
 ): BrokerConfig {
   const typed = Object.fromEntries(
@@ -106,7 +116,9 @@ function complete(
     brokerId: typed.brokerId >= 0 ? typed.brokerId : typed.nodeId,
     logDirs: typed.logDirs ?? [typed.logDir],
     topicDefaults: topicDefaults((name) => values[name]),
-    ...listenersOf(typed, options, report),
+    properties,
+    hostName,
+    ...listenersOf(typed, hostName, report),
   };
   const config = { ...typed, ...derived };
   checkTogether(config, report);
@@ -115,7 +127,7 @@ function complete(
 
 function listenersOf(
   values: BrokerConfigValues,
-  options: ParseBrokerConfigOptions,
+  hostName: string,
   report: Report,
 ): Pick<DerivedConfig, 'endpoints' | 'advertisedEndpoints' | 'interBrokerListenerName'> {
   const { protocols, faults } = parseProtocolMap(values.listenerSecurityProtocolMap);
@@ -141,7 +153,6 @@ function listenersOf(
       );
     }
   }
-  const hostName = options.hostName ?? 'localhost';
   const advertised = values.advertisedListeners === null ? own.endpoints : given.endpoints;
   const reachable = advertised.map((endpoint) => ({
     ...endpoint,

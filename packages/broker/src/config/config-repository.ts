@@ -1,0 +1,279 @@
+import type { LogConfig } from '@millrace/log';
+import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
+import type { Clock } from '@millrace/ports';
+import {
+  DEFAULT_ENTITY,
+  decodeConfig,
+  decodeConfigChange,
+  encodeConfig,
+  encodeConfigChange,
+  paths,
+} from '../controller/znodes.ts';
+import type { Logger } from '../logger.ts';
+import type { BrokerConfig } from './broker-config.ts';
+import { type BrokerConfigLevel, DynamicConfig } from './dynamic-config.ts';
+import { type ConfigProperties, toLogConfig, withOverrides } from './topic-config.ts';
+
+/** How often a change is tried again because somebody else changed the same configs in between. */
+const CHANGE_ATTEMPTS_MAX = 10;
+
+/** How long a notification of a change stays, so that a broker that was away for a moment still sees it (Kafka's 15 minutes). */
+const CHANGE_NOTIFICATION_MS = 900_000;
+
+const NOTHING: ConfigProperties = Object.freeze({});
+
+/** What configs belong to. */
+export type ConfigEntity =
+  | { readonly type: 'topic'; readonly name: string }
+  | { readonly type: 'broker'; readonly level: BrokerConfigLevel };
+
+/** What a repository works with. */
+export interface ConfigRepositoryOptions {
+  readonly store: MetadataStore;
+  /** The broker's own settings, from its file. */
+  readonly config: BrokerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Computes what an entity's configs shall be from what they are; undefined leaves them. */
+export type ConfigChange = (before: ConfigProperties) => ConfigProperties | undefined;
+
+/**
+ * The configs that hold on this broker: its own, and its topics'. It reads them from the metadata store, follows the
+ * notifications of changes there, and tells the rooms of the broker that listen.
+ */
+export class ConfigRepository {
+  readonly #store: MetadataStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #dynamic: DynamicConfig;
+  readonly #brokerEntity: string;
+  readonly #topics = new Map<string, ConfigProperties>();
+  readonly #logConfigs = new Map<string, LogConfig>();
+  readonly #brokerListeners = new Set<(config: BrokerConfig, changed: readonly string[]) => void>();
+  readonly #topicListeners = new Set<(topic: string | undefined) => void>();
+  #defaultLogConfig: LogConfig;
+  #lastChange = '';
+  #following: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: ConfigRepositoryOptions) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#dynamic = new DynamicConfig(options.config);
+    this.#brokerEntity = String(options.config.brokerId);
+    this.#defaultLogConfig = toLogConfig(options.config.topicDefaults);
+  }
+
+  /** The broker's settings that hold now, with what was changed while it runs. Ask again rather than keep it. */
+  get current(): BrokerConfig {
+    return this.#dynamic.current;
+  }
+
+  /** The settings with their levels and synonyms. */
+  get dynamic(): DynamicConfig {
+    return this.#dynamic;
+  }
+
+  /**
+   * Reads all configs and follows their changes from here on.
+   * @throws MetadataError when the store cannot be read.
+   */
+  async start(): Promise<void> {
+    // The watch comes before the reading, so that no change falls in between.
+    const changes = await this.#watchChanges();
+    this.#lastChange = changes.toSorted().at(-1) ?? '';
+    await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
+    await this.loadTopics(await this.#store.children(paths.topicConfigs));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** What is set on a topic itself. The topic must have been loaded; one that was not counts as having nothing set. */
+  topicOverrides(topic: string): ConfigProperties {
+    return this.#topics.get(topic) ?? NOTHING;
+  }
+
+  /** The configs of a topic's logs: its own, then the broker's. */
+  logConfig(topic: string): LogConfig {
+    const overrides = this.topicOverrides(topic);
+    if (overrides === NOTHING) return this.#defaultLogConfig;
+    let config = this.#logConfigs.get(topic);
+    if (config === undefined) {
+      config = toLogConfig(withOverrides(this.current.topicDefaults, overrides));
+      this.#logConfigs.set(topic, config);
+    }
+    return config;
+  }
+
+  /** Reads the configs of topics that this broker has not met yet; to be awaited before their logs are opened. */
+  async loadTopics(topics: Iterable<string>): Promise<void> {
+    const missing = [...new Set(topics)].filter((topic) => !this.#topics.has(topic));
+    await Promise.all(missing.map((topic) => this.#loadTopic(topic)));
+  }
+
+  /** Forgets a topic that was deleted. */
+  forgetTopic(topic: string): void {
+    this.#topics.delete(topic);
+    this.#logConfigs.delete(topic);
+  }
+
+  /** Calls `listener` with the settings whenever some of them changed, and the names of those. */
+  onBrokerConfig(listener: (config: BrokerConfig, changed: readonly string[]) => void): () => void {
+    this.#brokerListeners.add(listener);
+    return () => void this.#brokerListeners.delete(listener);
+  }
+
+  /** Calls `listener` with the topic whose log config may have changed, undefined standing for all topics. */
+  onTopicConfig(listener: (topic: string | undefined) => void): () => void {
+    this.#topicListeners.add(listener);
+    return () => void this.#topicListeners.delete(listener);
+  }
+
+  /**
+   * Changes what is set on an entity, notifies all brokers, and resolves when the change holds here.
+   * @throws MetadataError when the store cannot be written, or others keep changing the same entity.
+   */
+  async change(entity: ConfigEntity, change: ConfigChange): Promise<void> {
+    const path = this.#pathOf(entity);
+    for (let attempt = 1; ; attempt += 1) {
+      const { properties, version } = await this.#read(path);
+      const after = change(properties);
+      if (after === undefined) return;
+      try {
+        await this.#store.multi([...writeConfig(path, after, version), this.#notification(entity)]);
+        break;
+      } catch (error) {
+        const wasOvertaken = isMetadataError(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE');
+        if (!wasOvertaken || attempt === CHANGE_ATTEMPTS_MAX) throw error;
+      }
+    }
+    await this.#reload(entity);
+  }
+
+  /** What is set on an entity according to the store, which may be newer than what this broker has read. */
+  async stored(entity: ConfigEntity): Promise<ConfigProperties> {
+    return (await this.#read(this.#pathOf(entity))).properties;
+  }
+
+  #pathOf(entity: ConfigEntity): string {
+    return entity.type === 'topic'
+      ? paths.topicConfig(entity.name)
+      : paths.brokerConfig(this.#entityName(entity.level));
+  }
+
+  #entityName(level: BrokerConfigLevel): string {
+    return level === 'default' ? DEFAULT_ENTITY : this.#brokerEntity;
+  }
+
+  #notification(entity: ConfigEntity): Operation {
+    const entityPath = entity.type === 'topic' ? `topics/${entity.name}` : `brokers/${this.#entityName(entity.level)}`;
+    return {
+      type: 'create',
+      path: paths.configChangePrefix,
+      data: encodeConfigChange(entityPath),
+      options: { sequential: true },
+    };
+  }
+
+  async #read(path: string): Promise<{ properties: ConfigProperties; version: Version | undefined }> {
+    try {
+      const { data, stat } = await this.#store.get(path);
+      return { properties: decodeConfig(path, data), version: { exactly: stat.version } };
+    } catch (error) {
+      if (isMetadataError(error, 'NO_NODE')) return { properties: NOTHING, version: undefined };
+      throw error;
+    }
+  }
+
+  async #reload(entity: ConfigEntity): Promise<void> {
+    if (entity.type === 'broker') return this.#reloadBroker(entity.level);
+    await this.#loadTopic(entity.name);
+    this.#tellTopics(entity.name);
+  }
+
+  async #loadTopic(topic: string): Promise<void> {
+    const { properties } = await this.#read(paths.topicConfig(topic));
+    this.#logConfigs.delete(topic);
+    // Most topics have nothing set; they share one object.
+    this.#topics.set(topic, Object.keys(properties).length === 0 ? NOTHING : properties);
+  }
+
+  async #reloadBroker(level: BrokerConfigLevel): Promise<void> {
+    const { properties } = await this.#read(paths.brokerConfig(this.#entityName(level)));
+    const changed = this.#dynamic.replace(level, properties);
+    if (changed.length === 0) return;
+    this.#logger.info({ changed, level }, 'Broker settings changed');
+    this.#logConfigs.clear();
+    this.#defaultLogConfig = toLogConfig(this.current.topicDefaults);
+    for (const listener of this.#brokerListeners) listener(this.current, changed);
+    this.#tellTopics(undefined);
+  }
+
+  #tellTopics(topic: string | undefined): void {
+    for (const listener of this.#topicListeners) listener(topic);
+  }
+
+  #watchChanges(): Promise<readonly string[]> {
+    return this.#store.children(paths.configChanges, { watch: () => this.#follow() });
+  }
+
+  /** Notifications are taken one after the other, also when more come while the last are being read. */
+  #follow(): void {
+    if (this.#stopped) return;
+    this.#following = this.#following
+      .then(() => this.#takeChanges())
+      .catch((err: unknown) => {
+        if (!this.#stopped) this.#logger.error({ err }, 'Cannot read changes of configs from the metadata store');
+      });
+  }
+
+  async #takeChanges(): Promise<void> {
+    const names = (await this.#watchChanges()).toSorted();
+    const taken = this.#lastChange;
+    for (const name of names.filter((each) => each > taken)) {
+      const path = `${paths.configChanges}/${name}`;
+      const node = await this.#store.get(path).catch(ignoreNoNode);
+      this.#lastChange = name;
+      const entity = node === undefined ? undefined : this.#entityOf(decodeConfigChange(path, node.data));
+      if (entity !== undefined) await this.#reload(entity);
+    }
+    await this.#dropOldChanges(names.filter((each) => each <= taken));
+  }
+
+  /** Removes the notifications that everybody has had time to see; any broker does it. */
+  async #dropOldChanges(names: readonly string[]): Promise<void> {
+    const nowMs = this.#clock.now();
+    for (const name of names) {
+      const path = `${paths.configChanges}/${name}`;
+      const stat = await this.#store.exists(path);
+      // They are in the order of their creation, so behind a young one there is none to remove.
+      if (stat !== undefined && nowMs - stat.createdMs <= CHANGE_NOTIFICATION_MS) return;
+      if (stat !== undefined) await this.#store.delete(path, 'any').catch(ignoreNoNode);
+    }
+  }
+
+  /** The entity that a notification is about; undefined where it does not concern this broker. */
+  #entityOf(entityPath: string): ConfigEntity | undefined {
+    const [type, name, ...rest] = entityPath.split('/');
+    if (name === undefined || rest.length > 0) return undefined;
+    if (type === 'topics') return this.#topics.has(name) ? { type: 'topic', name } : undefined;
+    if (type !== 'brokers') return undefined;
+    if (name === DEFAULT_ENTITY) return { type: 'broker', level: 'default' };
+    return name === this.#brokerEntity ? { type: 'broker', level: 'broker' } : undefined;
+  }
+}
+
+function writeConfig(path: string, config: ConfigProperties, version: Version | undefined): Operation[] {
+  const data = encodeConfig(config);
+  return version === undefined ? [{ type: 'create', path, data }] : [{ type: 'set', path, data, expected: version }];
+}
+
+function ignoreNoNode(error: unknown): undefined {
+  if (isMetadataError(error, 'NO_NODE')) return undefined;
+  throw error;
+}

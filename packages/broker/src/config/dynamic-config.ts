@@ -1,0 +1,138 @@
+import { type BrokerConfig, brokerConfigNames, parseBrokerConfig } from './broker-config.ts';
+import { type BrokerConfigName, brokerDefinitions } from './broker-definitions.ts';
+import type { ConfigTable } from './definition.ts';
+import type { ConfigProperties } from './topic-config.ts';
+import { formatConfigValue, parseConfigValue } from './values.ts';
+
+/** Where a value comes from, with the ids that DescribeConfigs carries (`ConfigSource`). */
+export const CONFIG_SOURCE = {
+  TOPIC_CONFIG: 1,
+  DYNAMIC_BROKER_CONFIG: 2,
+  DYNAMIC_DEFAULT_BROKER_CONFIG: 3,
+  STATIC_BROKER_CONFIG: 4,
+  DEFAULT_CONFIG: 5,
+} as const;
+
+/** One of the places where a config has a value. */
+export interface ConfigSynonym {
+  readonly name: string;
+  readonly value: string;
+  readonly source: number;
+}
+
+/** Whether configs are set for one broker or for all. */
+export type BrokerConfigLevel = 'broker' | 'default';
+
+const definitions: ConfigTable = brokerDefinitions;
+
+/** Broker configs that mean the same in different units, the strongest first (`DynamicBrokerConfig.brokerConfigSynonyms`). */
+const SYNONYM_GROUPS: readonly (readonly BrokerConfigName[])[] = [
+  ['log.roll.ms', 'log.roll.hours'],
+  ['log.roll.jitter.ms', 'log.roll.jitter.hours'],
+  ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
+];
+
+/** The defaults as text; configs without a default are not in it. */
+const defaultProperties: ConfigProperties = Object.fromEntries(
+  brokerConfigNames.flatMap((name) => {
+    const { type, defaultValue } = brokerDefinitions[name];
+    return defaultValue === null ? [] : [[name, formatConfigValue(type, defaultValue)]];
+  }),
+);
+
+/**
+ * A broker's settings with those that were changed while it runs: for this broker, for all brokers, from the file, by default,
+ * the strongest first (KIP-226).
+ */
+export class DynamicConfig {
+  readonly #static: BrokerConfig;
+  readonly #properties: Record<BrokerConfigLevel, ConfigProperties> = { broker: {}, default: {} };
+  #current: BrokerConfig;
+
+  constructor(config: BrokerConfig) {
+    this.#static = config;
+    this.#current = config;
+  }
+
+  /** The settings that hold now. A change makes a new object. */
+  get current(): BrokerConfig {
+    return this.#current;
+  }
+
+  /** What was set dynamically at a level. */
+  properties(level: BrokerConfigLevel): ConfigProperties {
+    return this.#properties[level];
+  }
+
+  /** Takes over what is now set at a level. The names of settings whose value may have changed. */
+  replace(level: BrokerConfigLevel, properties: ConfigProperties): readonly string[] {
+    const before = this.#properties[level];
+    const names = new Set([...Object.keys(before), ...Object.keys(properties)]);
+    const changed = [...names].filter((name) => before[name] !== properties[name]);
+    if (changed.length === 0) return changed;
+    this.#properties[level] = properties;
+    const merged = {
+      ...this.#static.properties,
+      ...usable(this.#properties.default),
+      ...usable(this.#properties.broker),
+    };
+    this.#current = parseBrokerConfig(merged, { hostName: this.#static.hostName }).config;
+    return changed;
+  }
+
+  /** Every place where a config has a value, the strongest first. */
+  synonyms(name: string): readonly ConfigSynonym[] {
+    const group = SYNONYM_GROUPS.find((names) => (names as readonly string[]).includes(name));
+    const names: readonly string[] =
+      group ?? (name === 'log.flush.interval.ms' ? [name, 'log.flush.scheduler.interval.ms'] : [name]);
+    const places: readonly [ConfigProperties, number][] = [
+      [this.#properties.broker, CONFIG_SOURCE.DYNAMIC_BROKER_CONFIG],
+      [this.#properties.default, CONFIG_SOURCE.DYNAMIC_DEFAULT_BROKER_CONFIG],
+      [this.#static.properties, CONFIG_SOURCE.STATIC_BROKER_CONFIG],
+      [defaultProperties, CONFIG_SOURCE.DEFAULT_CONFIG],
+    ];
+    const found: ConfigSynonym[] = [];
+    for (const [properties, source] of places) {
+      for (const each of names) {
+        const value = properties[each];
+        if (value !== undefined) found.push({ name: each, value, source });
+      }
+    }
+    // Kafka starts the list where the config itself has a value and drops what is stronger under another name.
+    const from = found.findIndex((synonym) => synonym.name === name);
+    return from === -1 ? [] : found.slice(from);
+  }
+}
+
+/** Leaves out what cannot be set while a broker runs or cannot be read: somebody may have written it past this broker. */
+function usable(properties: ConfigProperties): ConfigProperties {
+  return Object.fromEntries(
+    Object.entries(properties).filter(([name, text]) => {
+      const definition = Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+      if (definition === undefined || definition.updateMode === 'read-only') return false;
+      return 'value' in parseConfigValue(name, definition, text);
+    }),
+  );
+}
+
+/**
+ * What is wrong with the configs that somebody wants to set on brokers while they run; undefined when nothing is. Names that
+ * this broker does not know are let through, as Kafka does for the sake of plugins.
+ */
+export function brokerConfigFault(properties: ConfigProperties, level: BrokerConfigLevel): string | undefined {
+  const names = Object.keys(properties);
+  const definitionOf = (name: string) => (Object.hasOwn(definitions, name) ? definitions[name] : undefined);
+  const fixed = names.filter((name) => definitionOf(name)?.updateMode === 'read-only');
+  if (fixed.length > 0) return `Cannot update these configs dynamically: Set(${fixed.join(', ')})`;
+  for (const name of names) {
+    const definition = definitionOf(name);
+    const parsed =
+      definition === undefined ? undefined : parseConfigValue(name, definition, properties[name] as string);
+    if (parsed !== undefined && 'fault' in parsed) return parsed.fault;
+  }
+  const single = level === 'default' ? names.filter((name) => definitionOf(name)?.updateMode === 'per-broker') : [];
+  if (single.length > 0) {
+    return `Cannot update these configs at default cluster level, broker id must be specified: Set(${single.join(', ')})`;
+  }
+  return undefined;
+}

@@ -1,0 +1,322 @@
+import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import type { Clock, Random } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
+import type { TopicCreation } from '../cluster/topic-creation.ts';
+import type { ConfigRepository } from '../config/config-repository.ts';
+import type { Logger } from '../logger.ts';
+import { type ApiError, apiError, NO_ERROR } from './api-error.ts';
+import { ImageWaits } from './image-waits.ts';
+import { assignReplicas } from './replica-assignment.ts';
+import {
+  assignmentFault,
+  isApiError,
+  type NewTopic,
+  PARTITIONS_PER_TOPIC_REQUEST_MAX,
+  planTopic,
+  type TopicPlan,
+  tooManyPartitions,
+} from './topic-plan.ts';
+import { randomUuid } from './uuid.ts';
+import { decodeTopic, encodeConfig, encodeTopic, paths } from './znodes.ts';
+
+/** How often a write is tried again because somebody else changed the same node in between. */
+const WRITE_ATTEMPTS_MAX = 5;
+
+/** How long a client that asked for a missing topic waits for its creation. */
+const AUTO_CREATE_WAIT_MS = 10_000;
+
+/** What topics are administered with. */
+export interface TopicAdminOptions {
+  readonly store: MetadataStore;
+  readonly cluster: ClusterImage;
+  readonly configs: ConfigRepository;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What became of a topic that somebody wanted. */
+export interface CreatedTopic extends ApiError {
+  readonly name: string;
+  /** What was planned; undefined when the topic cannot be. */
+  readonly plan: TopicPlan | undefined;
+  /** Undefined when nothing was created. */
+  readonly topicId: string | undefined;
+}
+
+/** Partitions that somebody wants for a topic that exists, as CreatePartitions has them. */
+export interface NewPartitions {
+  readonly name: string;
+  /** How many partitions there shall be in all. */
+  readonly count: number;
+  /** Who holds the new partitions; null lets the controller choose. */
+  readonly assignments: readonly { readonly brokerIds: readonly number[] }[] | null;
+}
+
+/** How a request is carried out. */
+export interface AdminRequestOptions {
+  /** How long to wait until this broker answers Metadata requests with the change. */
+  readonly timeoutMs: number;
+  /** Check everything and change nothing. */
+  readonly validateOnly: boolean;
+}
+
+/**
+ * Creates, extends and deletes topics: it checks what is asked for, writes what shall be into the metadata store, and waits for
+ * the controller to bring it about. Any broker may do it; requests of clients go to the controller's.
+ */
+export class TopicAdmin implements TopicCreation {
+  readonly #options: TopicAdminOptions;
+  readonly #waits: ImageWaits;
+  readonly #creating = new Map<string, Promise<number>>();
+
+  constructor(options: TopicAdminOptions) {
+    this.#options = options;
+    this.#waits = new ImageWaits(options.cluster, options.clock);
+  }
+
+  /** Creates topics; the results stand in the order of the topics, whose names differ. */
+  async createTopics(topics: readonly NewTopic[], options: AdminRequestOptions): Promise<readonly CreatedTopic[]> {
+    const { cluster, configs, random } = this.#options;
+    const context = { cluster, config: configs.current, random };
+    return Promise.all(
+      topics.map(async (topic): Promise<CreatedTopic> => {
+        const plan = planTopic(topic, context);
+        if (isApiError(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
+        if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
+        const written = await this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
+        if (typeof written !== 'string') return { name: topic.name, plan: undefined, topicId: undefined, ...written };
+        const isOnline = await this.#waits.until(
+          () => this.#hasLeaders(topic.name, plan.replicas.length),
+          options.timeoutMs,
+        );
+        return {
+          name: topic.name,
+          plan,
+          topicId: written,
+          ...(isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT)),
+        };
+      }),
+    );
+  }
+
+  /** Adds partitions to topics; the results stand in the order of the requests. */
+  async createPartitions(
+    requests: readonly NewPartitions[],
+    options: AdminRequestOptions,
+  ): Promise<readonly ApiError[]> {
+    return Promise.all(
+      requests.map(async (request) => {
+        const added = await this.#guarded(`add partitions to ${request.name}`, () =>
+          this.#addPartitions(request, options),
+        );
+        if (added.errorCode !== ErrorCode.NONE || options.validateOnly) return added;
+        const isOnline = await this.#waits.until(
+          () => this.#hasLeaders(request.name, request.count),
+          options.timeoutMs,
+        );
+        return isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT);
+      }),
+    );
+  }
+
+  /** Deletes topics and waits until nothing of them is left; the results stand in the order of the names. */
+  async deleteTopics(names: readonly string[], options: { timeoutMs: number }): Promise<readonly ApiError[]> {
+    const { store, cluster } = this.#options;
+    return Promise.all(
+      names.map((name) =>
+        this.#guarded(`delete topic ${name}`, async () => {
+          const path = paths.deleteTopic(name);
+          if (cluster.topic(name) === undefined && (await store.exists(path)) === undefined) {
+            return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+          }
+          // A second request for a deletion that is under way waits for the same end.
+          await store.create(path, Buffer.alloc(0)).catch(ignoreNodeExists);
+          const isGone = await this.#waits.untilGone(store, path, options.timeoutMs);
+          return isGone ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT);
+        }),
+      ),
+    );
+  }
+
+  async autoCreate(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const outcomes = topics.map(async (name): Promise<[string, number]> => {
+      let creating = this.#creating.get(name);
+      if (creating === undefined) {
+        creating = this.#autoCreateOne(name).finally(() => this.#creating.delete(name));
+        this.#creating.set(name, creating);
+      }
+      return [name, await creating];
+    });
+    return new Map(await Promise.all(outcomes));
+  }
+
+  async #autoCreateOne(name: string): Promise<number> {
+    const options = { timeoutMs: AUTO_CREATE_WAIT_MS, validateOnly: false };
+    const [created] = await this.createTopics([this.#automaticTopic(name)], options);
+    switch (created?.errorCode) {
+      case undefined:
+      case ErrorCode.REQUEST_TIMED_OUT:
+        return ErrorCode.LEADER_NOT_AVAILABLE;
+      case ErrorCode.TOPIC_ALREADY_EXISTS: {
+        const isKnown = await this.#waits.until(
+          () => this.#options.cluster.topic(name) !== undefined,
+          AUTO_CREATE_WAIT_MS,
+        );
+        return isKnown ? ErrorCode.NONE : ErrorCode.LEADER_NOT_AVAILABLE;
+      }
+      default:
+        this.#options.logger.info(
+          { topic: name, error: created?.errorMessage },
+          'A topic could not be created by itself',
+        );
+        return created?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+    }
+  }
+
+  #automaticTopic(name: string): NewTopic {
+    const config = this.#options.configs.current;
+    // A broker that is alone must be able to keep offsets though the default asks for three replicas.
+    const atMostBrokers = (factor: number): number => Math.min(factor, Math.max(this.#options.cluster.brokers.size, 1));
+    if (name === OFFSETS_TOPIC) {
+      return {
+        name,
+        numPartitions: config.offsetsTopicNumPartitions,
+        replicationFactor: atMostBrokers(config.offsetsTopicReplicationFactor),
+        assignments: [],
+        configs: configsOf({
+          'cleanup.policy': 'compact',
+          'compression.type': 'producer',
+          'segment.bytes': String(config.offsetsTopicSegmentBytes),
+        }),
+      };
+    }
+    if (name === TRANSACTIONS_TOPIC) {
+      return {
+        name,
+        numPartitions: config.transactionStateLogNumPartitions,
+        replicationFactor: atMostBrokers(config.transactionStateLogReplicationFactor),
+        assignments: [],
+        configs: configsOf({
+          'cleanup.policy': 'compact',
+          'compression.type': 'uncompressed',
+          'min.insync.replicas': String(atMostBrokers(config.transactionStateLogMinIsr)),
+          'segment.bytes': String(config.transactionStateLogSegmentBytes),
+          'unclean.leader.election.enable': 'false',
+        }),
+      };
+    }
+    return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+  }
+
+  #hasLeaders(name: string, partitionCount: number): boolean {
+    const topic = this.#options.cluster.topic(name);
+    if (topic === undefined || topic.partitions.length < partitionCount) return false;
+    return topic.partitions.every((partition) => partition.leader >= 0);
+  }
+
+  /** Writes a topic's nodes in one transaction and resolves with its id. */
+  async #writeTopic(plan: TopicPlan): Promise<string | ApiError> {
+    const { store, random } = this.#options;
+    const configPath = paths.topicConfig(plan.name);
+    const id = randomUuid(random);
+    const create: Operation = { type: 'create', path: paths.topic(plan.name), data: encodeTopic(id, plan.replicas) };
+    for (let attempt = 1; ; attempt += 1) {
+      // Configs may have been set before the topic was made; the request's take their place, as in Kafka.
+      const isConfigured = (await store.exists(configPath)) !== undefined;
+      const data = encodeConfig(plan.configs);
+      const configure: Operation = isConfigured
+        ? { type: 'set', path: configPath, data, expected: 'any' }
+        : { type: 'create', path: configPath, data };
+      try {
+        await store.multi([create, configure]);
+        return id;
+      } catch (error) {
+        if (isMetadataError(error, 'NODE_EXISTS') && error.operationIndex === 0) {
+          return apiError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${plan.name}' already exists.`);
+        }
+        if (!isMetadataError(error, 'NODE_EXISTS', 'NO_NODE') || attempt === WRITE_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  async #addPartitions(request: NewPartitions, options: AdminRequestOptions): Promise<ApiError> {
+    const { store } = this.#options;
+    const path = paths.topic(request.name);
+    for (let attempt = 1; ; attempt += 1) {
+      const node = await store.get(path).catch(ignoreNoNode);
+      if (node === undefined) {
+        return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${request.name}' does not exist.`);
+      }
+      if ((await store.exists(paths.deleteTopic(request.name))) !== undefined) {
+        return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, 'The topic is queued for deletion.');
+      }
+      const { topicId, replicas } = decodeTopic(request.name, node.data);
+      const added = this.#planPartitions(request, replicas);
+      if (isApiError(added)) return added;
+      if (options.validateOnly) return NO_ERROR;
+      const data = encodeTopic(topicId ?? randomUuid(this.#options.random), [...replicas, ...added]);
+      try {
+        await store.set(path, data, { exactly: node.stat.version });
+        return NO_ERROR;
+      } catch (error) {
+        if (!isMetadataError(error, 'BAD_VERSION', 'NO_NODE') || attempt === WRITE_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  #planPartitions(request: NewPartitions, present: readonly (readonly number[])[]): (readonly number[])[] | ApiError {
+    const { cluster, random } = this.#options;
+    const increment = request.count - present.length;
+    if (increment < 0) {
+      const message = `Topic currently has ${present.length} partitions, which is higher than the requested ${request.count}.`;
+      return apiError(ErrorCode.INVALID_PARTITIONS, message);
+    }
+    if (increment === 0)
+      return apiError(ErrorCode.INVALID_PARTITIONS, `Topic already has ${present.length} partitions.`);
+    if (increment > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(increment);
+    const factor = present[0]?.length ?? 1;
+    if (request.assignments !== null) {
+      const given = request.assignments.map((assignment) => assignment.brokerIds);
+      if (given.length !== increment) {
+        const message = `Increasing the number of partitions by ${increment} but ${given.length} assignments provided.`;
+        return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+      }
+      return assignmentFault(given, cluster, factor) ?? given;
+    }
+    if (factor > cluster.brokers.size) {
+      const message = `Replication factor: ${factor} larger than available brokers: ${cluster.brokers.size}.`;
+      return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, message);
+    }
+    const start = { firstBroker: present[0]?.[0] ?? -1, partition: present.length };
+    return assignReplicas([...cluster.brokers.values()], increment, factor, random, start);
+  }
+
+  /** Runs one part of a request; what the store cannot do becomes that part's error. */
+  async #guarded<T>(what: string, run: () => Promise<T>): Promise<T | ApiError> {
+    try {
+      return await run();
+    } catch (err) {
+      if (isMetadataError(err, 'TOO_LARGE')) {
+        return apiError(ErrorCode.INVALID_PARTITIONS, 'There are more partitions or configs than one topic can have.');
+      }
+      this.#options.logger.error({ err }, `Cannot ${what}`);
+      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, err instanceof Error ? err.message : null);
+    }
+  }
+}
+
+function configsOf(properties: Readonly<Record<string, string>>): NewTopic['configs'] {
+  return Object.entries(properties).map(([name, value]) => ({ name, value }));
+}
+
+function ignoreNodeExists(error: unknown): void {
+  if (!isMetadataError(error, 'NODE_EXISTS')) throw error;
+}
+
+function ignoreNoNode(error: unknown): undefined {
+  if (isMetadataError(error, 'NO_NODE')) return undefined;
+  throw error;
+}

@@ -1,0 +1,137 @@
+import type { Random } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { topicNameFault } from '../cluster/topic-name.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
+import { type ApiError, apiError } from './api-error.ts';
+import { assignReplicas } from './replica-assignment.ts';
+
+/** How many partitions one topic may ask for at a time (KRaft's `MAX_PARTITIONS_PER_BATCH`). */
+export const PARTITIONS_PER_TOPIC_REQUEST_MAX = 10_000;
+
+/** A topic that somebody wants, as CreateTopics has it. */
+export interface NewTopic {
+  readonly name: string;
+  /** -1 takes `num.partitions`. */
+  readonly numPartitions: number;
+  /** -1 takes `default.replication.factor`. */
+  readonly replicationFactor: number;
+  /** Who holds which partition; empty lets the controller choose. */
+  readonly assignments: readonly { readonly partitionIndex: number; readonly brokerIds: readonly number[] }[];
+  readonly configs: readonly { readonly name: string; readonly value: string | null }[];
+}
+
+/** A topic that can be created: what its nodes will say. */
+export interface TopicPlan {
+  readonly name: string;
+  /** Partition N stands at place N. */
+  readonly replicas: readonly (readonly number[])[];
+  readonly configs: ConfigProperties;
+}
+
+/** What a plan is made from. */
+export interface PlanningContext {
+  readonly cluster: ClusterImage;
+  readonly config: BrokerConfig;
+  readonly random: Random;
+}
+
+/** Whether something is an error rather than a plan. */
+export function isApiError(value: object): value is ApiError {
+  return 'errorCode' in value;
+}
+
+/** Checks a topic that somebody wants and decides where its replicas go, or says why it cannot be (`ZkAdminManager.createTopics`). */
+export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan | ApiError {
+  const { cluster, config } = context;
+  if (cluster.topic(topic.name) !== undefined) {
+    return apiError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`);
+  }
+  const withoutValue = topic.configs.filter(({ value }) => value === null).map(({ name }) => name);
+  if (withoutValue.length > 0) {
+    return apiError(
+      ErrorCode.INVALID_REQUEST,
+      `Null value not supported for topic configs : ${withoutValue.join(',')}`,
+    );
+  }
+  const nameFault = topicNameFault(topic.name);
+  if (nameFault !== undefined)
+    return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${nameFault}`);
+  const collision = collidingTopic(topic.name, cluster);
+  if (collision !== undefined) {
+    const message = `Topic '${topic.name}' collides with existing topics: ${collision}`;
+    return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, message);
+  }
+  const replicas = topic.assignments.length === 0 ? chooseReplicas(topic, context) : givenReplicas(topic, cluster);
+  if (isApiError(replicas)) return replicas;
+  const configs = Object.fromEntries(topic.configs.map(({ name, value }) => [name, value as string]));
+  const fault = topicConfigFault(configs, config.topicDefaults);
+  return fault === undefined ? { name: topic.name, replicas, configs } : apiError(ErrorCode.INVALID_CONFIG, fault);
+}
+
+/** A topic whose name differs only in dots and underscores: the two would share the names of their metrics. */
+function collidingTopic(name: string, cluster: ClusterImage): string | undefined {
+  if (!/[._]/.test(name)) return undefined;
+  const key = name.replaceAll('.', '_');
+  for (const other of cluster.topics.keys()) {
+    if (other.length === key.length && other.replaceAll('.', '_') === key) return other;
+  }
+  return undefined;
+}
+
+function chooseReplicas(topic: NewTopic, { cluster, config, random }: PlanningContext): number[][] | ApiError {
+  const numPartitions = topic.numPartitions === -1 ? config.numPartitions : topic.numPartitions;
+  const factor = topic.replicationFactor === -1 ? config.defaultReplicationFactor : topic.replicationFactor;
+  if (numPartitions <= 0) return apiError(ErrorCode.INVALID_PARTITIONS, 'Number of partitions must be larger than 0.');
+  if (numPartitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(numPartitions);
+  if (factor <= 0) return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, 'Replication factor must be larger than 0.');
+  if (factor > cluster.brokers.size) {
+    const message = `Replication factor: ${factor} larger than available brokers: ${cluster.brokers.size}.`;
+    return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, message);
+  }
+  return assignReplicas([...cluster.brokers.values()], numPartitions, factor, random);
+}
+
+export function tooManyPartitions(count: number): ApiError {
+  const message = `Excessively large number of partitions per request: ${count}, at most ${PARTITIONS_PER_TOPIC_REQUEST_MAX} are allowed.`;
+  return apiError(ErrorCode.POLICY_VIOLATION, message);
+}
+
+function givenReplicas(topic: NewTopic, cluster: ClusterImage): (readonly number[])[] | ApiError {
+  if (topic.numPartitions !== -1 || topic.replicationFactor !== -1) {
+    return apiError(
+      ErrorCode.INVALID_REQUEST,
+      'Both numPartitions or replicationFactor and replicasAssignments were set. Both cannot be used at the same time.',
+    );
+  }
+  const count = topic.assignments.length;
+  if (count > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(count);
+  const replicas: (readonly number[])[] = [];
+  for (const { partitionIndex, brokerIds } of topic.assignments) replicas[partitionIndex] = brokerIds;
+  const isConsecutive = replicas.length === count && topic.assignments.every((each) => each.partitionIndex >= 0);
+  if (!isConsecutive || Object.keys(replicas).length !== count) {
+    const message = 'partitions should be a consecutive 0-based integer sequence';
+    return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+  }
+  return assignmentFault(replicas, cluster, replicas[0]?.length ?? 0) ?? replicas;
+}
+
+/** What is wrong with replicas that somebody has laid down; every partition must have `factor` of them. */
+export function assignmentFault(
+  replicas: readonly (readonly number[])[],
+  cluster: ClusterImage,
+  factor: number,
+): ApiError | undefined {
+  const refuse = (message: string): ApiError => apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+  for (const brokers of replicas) {
+    if (brokers.length === 0) return refuse('The manual partition assignment includes an empty replica list.');
+    if (new Set(brokers).size < brokers.length) {
+      return refuse(`The manual partition assignment includes the broker ${brokers.join(', ')} more than once.`);
+    }
+    const unknown = brokers.filter((broker) => !cluster.brokers.has(broker));
+    if (unknown.length > 0) return refuse(`Unknown broker(s) in replica assignment: ${unknown.join(', ')}.`);
+    if (brokers.length !== factor) return refuse('All partitions should have the same number of replicas.');
+  }
+  return undefined;
+}

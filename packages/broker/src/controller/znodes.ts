@@ -1,0 +1,256 @@
+/**
+ * The nodes of the metadata store: their paths and their JSON, as Kafka 2.8 to 3.9 wrote them to ZooKeeper (`ZkData`).
+ */
+import type { BrokerEndpoint, LiveBroker } from '../cluster/broker-channel.ts';
+
+/** Paths of the nodes, by what they hold. */
+export const paths = {
+  controller: '/controller',
+  controllerEpoch: '/controller_epoch',
+  clusterId: '/cluster/id',
+  brokerIds: '/brokers/ids',
+  brokerId: (id: number): string => `/brokers/ids/${id}`,
+  topics: '/brokers/topics',
+  topic: (topic: string): string => `/brokers/topics/${topic}`,
+  partitions: (topic: string): string => `/brokers/topics/${topic}/partitions`,
+  partition: (topic: string, partition: number): string => `/brokers/topics/${topic}/partitions/${partition}`,
+  partitionState: (topic: string, partition: number): string =>
+    `/brokers/topics/${topic}/partitions/${partition}/state`,
+  deleteTopics: '/admin/delete_topics',
+  deleteTopic: (topic: string): string => `/admin/delete_topics/${topic}`,
+  topicConfigs: '/config/topics',
+  topicConfig: (topic: string): string => `/config/topics/${topic}`,
+  brokerConfig: (entity: string): string => `/config/brokers/${entity}`,
+  configChanges: '/config/changes',
+  configChangePrefix: '/config/changes/config_change_',
+  producerIdBlock: '/latest_producer_id_block',
+} as const;
+
+/** The name under which the configs of all brokers stand. */
+export const DEFAULT_ENTITY = '<default>';
+
+/** Nodes that a cluster has from its first start on, parents before their children. */
+export const persistentPaths: readonly string[] = [
+  '/admin',
+  paths.deleteTopics,
+  '/brokers',
+  paths.brokerIds,
+  '/brokers/seqid',
+  paths.topics,
+  '/cluster',
+  '/config',
+  '/config/brokers',
+  paths.configChanges,
+  '/config/clients',
+  '/config/ips',
+  paths.topicConfigs,
+  '/config/users',
+  '/isr_change_notification',
+  paths.producerIdBlock,
+  '/log_dir_event_notification',
+];
+
+/** What a node holds is not what it should: somebody else wrote it, or the store is damaged. */
+export class MalformedNodeError extends Error {
+  override readonly name = 'MalformedNodeError';
+  readonly code = 'METADATA_MALFORMED';
+  readonly retriable = false;
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(`The metadata node ${path} does not hold what it should. Repair or remove it.`, { cause });
+    this.path = path;
+  }
+}
+
+function encode(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** Reads a node's JSON with `take`, which throws on what it does not understand. */
+function decode<T>(path: string, data: Buffer, take: (json: Record<string, unknown>) => T): T {
+  try {
+    return take(JSON.parse(data.toString()) as Record<string, unknown>);
+  } catch (cause) {
+    throw new MalformedNodeError(path, cause);
+  }
+}
+
+function isIntegers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((each) => Number.isInteger(each));
+}
+
+function integer(value: unknown): number {
+  const number = typeof value === 'string' ? Number(value) : value;
+  if (!Number.isSafeInteger(number)) throw new TypeError(`${JSON.stringify(value)} is no integer`);
+  return number as number;
+}
+
+function integers(value: unknown): number[] {
+  if (!isIntegers(value)) throw new TypeError(`${JSON.stringify(value)} is no list of integers`);
+  return value;
+}
+
+/** `/brokers/ids/N`. The first PLAINTEXT endpoint stands for itself in `host` and `port`, for readers of version 1. */
+export function encodeBroker(broker: LiveBroker, nowMs: number): Buffer {
+  const plain = broker.endpoints.find((endpoint) => endpoint.securityProtocol === 'PLAINTEXT');
+  return encode({
+    version: 5,
+    host: plain?.host ?? null,
+    port: plain?.port ?? -1,
+    endpoints: broker.endpoints.map(({ listener, host, port }) => `${listener}://${bracketed(host)}:${port}`),
+    jmx_port: -1,
+    timestamp: String(nowMs),
+    listener_security_protocol_map: Object.fromEntries(
+      broker.endpoints.map(({ listener, securityProtocol }) => [listener, securityProtocol]),
+    ),
+    features: {},
+    ...(broker.rack === null ? {} : { rack: broker.rack }),
+  });
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+export function decodeBroker(id: number, data: Buffer): LiveBroker {
+  return decode(paths.brokerId(id), data, (json) => {
+    const protocols = (json['listener_security_protocol_map'] ?? {}) as Record<string, string>;
+    const endpoints = (json['endpoints'] as string[]).map((text): BrokerEndpoint => {
+      const match = /^(.*):\/\/\[?(.*?)\]?:(\d+)$/.exec(text);
+      if (match === null) throw new TypeError(`${text} is no endpoint`);
+      const listener = match[1] as string;
+      return {
+        listener,
+        securityProtocol: protocols[listener] ?? listener,
+        host: match[2] as string,
+        port: Number(match[3]),
+      };
+    });
+    return { id, rack: typeof json['rack'] === 'string' ? json['rack'] : null, endpoints };
+  });
+}
+
+/** `/controller`. */
+export function encodeController(brokerId: number, nowMs: number): Buffer {
+  return encode({ version: 2, brokerid: brokerId, timestamp: String(nowMs), kraftControllerEpoch: -1 });
+}
+
+export function decodeController(data: Buffer): number {
+  return decode(paths.controller, data, (json) => integer(json['brokerid']));
+}
+
+/** `/controller_epoch`, which is a bare number. */
+export function decodeControllerEpoch(data: Buffer): number {
+  return decode(paths.controllerEpoch, data, (json) => integer(json as unknown));
+}
+
+/** `/cluster/id`. */
+export function encodeClusterId(id: string): Buffer {
+  return encode({ version: '1', id });
+}
+
+export function decodeClusterId(data: Buffer): string {
+  return decode(paths.clusterId, data, (json) => {
+    if (typeof json['id'] !== 'string') throw new TypeError('there is no id');
+    return json['id'];
+  });
+}
+
+/** What `/brokers/topics/T` says: the replicas of each partition, the first the preferred leader. */
+export interface TopicAssignment {
+  /** Undefined in nodes that were written before Kafka 2.8. */
+  readonly topicId: string | undefined;
+  /** Partition N stands at place N. */
+  readonly replicas: readonly (readonly number[])[];
+}
+
+/** `/brokers/topics/T`. */
+export function encodeTopic(topicId: string, replicas: readonly (readonly number[])[]): Buffer {
+  return encode({
+    version: 3,
+    topic_id: topicId,
+    partitions: Object.fromEntries(replicas.entries()),
+    adding_replicas: {},
+    removing_replicas: {},
+  });
+}
+
+export function decodeTopic(topic: string, data: Buffer): TopicAssignment {
+  return decode(paths.topic(topic), data, (json) => {
+    const partitions = json['partitions'] as Record<string, unknown>;
+    const replicas = Array.from({ length: Object.keys(partitions).length }, (_, id) => integers(partitions[id]));
+    return { topicId: typeof json['topic_id'] === 'string' ? json['topic_id'] : undefined, replicas };
+  });
+}
+
+/** What `/brokers/topics/T/partitions/P/state` says. */
+export interface LeaderAndIsr {
+  /** -1 while there is none. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly isr: readonly number[];
+  /** The epoch of the controller that wrote it. */
+  readonly controllerEpoch: number;
+}
+
+/** `/brokers/topics/T/partitions/P/state`. Built by hand, because a start writes one for every partition. */
+export function encodePartitionState(state: LeaderAndIsr): Buffer {
+  return Buffer.from(
+    `{"version":1,"leader":${state.leader},"leader_epoch":${state.leaderEpoch},` +
+      `"controller_epoch":${state.controllerEpoch},"isr":[${state.isr.join(',')}]}`,
+  );
+}
+
+export function decodePartitionState(path: string, data: Buffer): LeaderAndIsr {
+  return decode(path, data, (json) => ({
+    leader: integer(json['leader']),
+    leaderEpoch: integer(json['leader_epoch']),
+    isr: integers(json['isr']),
+    controllerEpoch: integer(json['controller_epoch']),
+  }));
+}
+
+/** `/config/topics/T`, `/config/brokers/N`. */
+export function encodeConfig(config: Readonly<Record<string, string>>): Buffer {
+  return encode({ version: 1, config });
+}
+
+export function decodeConfig(path: string, data: Buffer): Record<string, string> {
+  if (data.length === 0) return {};
+  return decode(path, data, (json) => {
+    const config = (json['config'] ?? {}) as Record<string, unknown>;
+    return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));
+  });
+}
+
+/** `/config/changes/config_change_N`; `entityPath` is `topics/T`, `brokers/N` or `brokers/<default>`. */
+export function encodeConfigChange(entityPath: string): Buffer {
+  return encode({ version: 2, entity_path: entityPath });
+}
+
+export function decodeConfigChange(path: string, data: Buffer): string {
+  return decode(path, data, (json) => String(json['entity_path']));
+}
+
+/** A run of producer ids that one broker hands out. */
+export interface ProducerIdBlock {
+  readonly brokerId: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `/latest_producer_id_block`. */
+export function encodeProducerIdBlock(block: ProducerIdBlock): Buffer {
+  const { brokerId, first, last } = block;
+  return encode({ version: 1, broker: brokerId, block_start: String(first), block_end: String(last) });
+}
+
+export function decodeProducerIdBlock(data: Buffer): ProducerIdBlock | undefined {
+  if (data.length === 0) return undefined;
+  return decode(paths.producerIdBlock, data, (json) => ({
+    brokerId: integer(json['broker']),
+    first: integer(json['block_start']),
+    last: integer(json['block_end']),
+  }));
+}
