@@ -19,6 +19,7 @@ export class ClusterImage {
   #controllerId = -1;
   #controllerEpoch = -1;
   #partitionCount = 0;
+  readonly #listeners = new Set<(command: UpdateMetadataCommand) => void>();
 
   /** The active controller's broker id, -1 while there is none. */
   get controllerId(): number {
@@ -69,6 +70,13 @@ export class ClusterImage {
     this.#brokers = new Map(command.liveBrokers.map((broker) => [broker.id, broker]));
     for (const topic of command.deletedTopics) this.#remove(topic);
     for (const [name, states] of byTopic(command.partitions)) this.#merge(name, states);
+    for (const listener of [...this.#listeners]) listener(command);
+  }
+
+  /** Calls `listener` after every change with the command that made it; the returned function ends that. */
+  onChange(listener: (command: UpdateMetadataCommand) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   #merge(name: string, states: readonly PartitionState[]): void {
