@@ -1,3 +1,4 @@
 import { library } from '../../tools/build/tsup.ts';
 
-export default library();
+// The threads' own entry: nobody imports it, the pool starts it by name.
+export default library(['src/worker.ts']);

@@ -1,4 +1,6 @@
-/** The worker pool: segment writes and syncs, cold reads, recovery scans and recompression off the main thread.
+/**
+ * The worker pool: what would hold up the main thread, done in threads.
  * @packageDocumentation
  */
-export {};
+export { WorkersError, type WorkersErrorCode } from './errors.ts';
+export { createWorkers, type Workers, type WorkersOptions } from './workers.ts';

@@ -1,0 +1,11 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { type RecompressTask, runRecompressTask } from './recompress-task.ts';
+
+/** What runs in a thread of the pool: one exported function per kind of task, named as the pool asks for it. */
+
+/** Recompresses a group of batches and hands the memory of the results over. */
+export function recompress(task: RecompressTask): unknown {
+  const outcomes = runRecompressTask(task);
+  const memory = outcomes.flatMap((outcome) => ('batch' in outcome ? [outcome.batch] : []));
+  return move({ [transferableSymbol]: memory, [valueSymbol]: outcomes });
+}

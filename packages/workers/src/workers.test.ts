@@ -1,0 +1,91 @@
+import { Compression, checkBatch, decompressBatch, RecordBatchBuilder, RecordsError } from '@millrace/records';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createWorkers } from './workers.ts';
+
+const workers = createWorkers({ threads: 2, idleMs: 1000 });
+const BYTES_MAX = 64 * 1024 * 1024;
+
+afterAll(() => workers.close());
+
+function batchOf(records: number, valueBytes: number, compression: Compression = Compression.NONE): Buffer {
+  const builder = new RecordBatchBuilder();
+  for (let i = 0; i < records; i++) builder.append(1000 + i, `key-${i}`, `value ${i} `.repeat(valueBytes / 8));
+  return builder.build({ compression, baseOffset: 7 });
+}
+
+describe('recompression', () => {
+  it('gives the same batch in another codec, small ones at once and large ones from a thread', async () => {
+    const codec = fc.constantFrom(...Object.values(Compression));
+    await fc.assert(
+      fc.asyncProperty(codec, codec, fc.constantFrom(1, 100, 3000), async (from, to, records) => {
+        const batch = batchOf(records, 100, from);
+        const result = await workers.recompress(batch, { compression: to, bytesMax: BYTES_MAX });
+        expect(checkBatch(result, 0, { contiguousOffsets: true })).toBeUndefined();
+        expect(await workers.decompress(result, BYTES_MAX)).toEqual(batchOf(records, 100));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('does many at a time, each with its own result, and leaves the batches whole', async () => {
+    const batches = Array.from({ length: 100 }, (_, i) => batchOf(300 + i, 200));
+    const copies = batches.map((batch) => Buffer.from(batch));
+    const results = await Promise.all(
+      batches.map((batch, i) => workers.recompress(batch, { compression: 1 + (i % 4), bytesMax: BYTES_MAX })),
+    );
+    expect(results.map((result) => decompressBatch(result))).toEqual(copies);
+    expect(batches).toEqual(copies);
+  });
+
+  it('answers at once where nothing is to be done or little', () => {
+    const batch = batchOf(3000, 100, Compression.LZ4);
+    expect(workers.recompress(batch, { compression: Compression.LZ4, bytesMax: 1 })).toBe(batch);
+    expect(workers.recompress(batchOf(1, 100), { compression: Compression.ZSTD, bytesMax: BYTES_MAX })).toBeInstanceOf(
+      Buffer,
+    );
+  });
+
+  it('takes a small batch to a thread when much is in it', async () => {
+    const bomb = batchOf(1, 8_000_000, Compression.ZSTD);
+    expect(bomb.length).toBeLessThan(2000);
+    const plain = workers.decompress(bomb, BYTES_MAX);
+    expect(plain).toBeInstanceOf(Promise);
+    expect((await plain).length).toBeGreaterThan(8_000_000);
+  });
+
+  it('rejects with the same error as in the calling thread, and serves the others of the group', async () => {
+    const good = batchOf(3000, 100);
+    const bad = batchOf(3000, 100, Compression.GZIP);
+    bad.fill(0xff, 100);
+    const settled = await Promise.allSettled([
+      workers.recompress(good, { compression: Compression.ZSTD, bytesMax: BYTES_MAX }),
+      workers.recompress(bad, { compression: Compression.ZSTD, bytesMax: BYTES_MAX }),
+      workers.recompress(batchOf(3000, 1000, Compression.GZIP), { compression: Compression.LZ4, bytesMax: 300_000 }),
+    ]);
+    expect(settled[0]).toMatchObject({ status: 'fulfilled' });
+    expect(settled[1]).toMatchObject({ status: 'rejected', reason: { code: 'RECORDS_BAD_COMPRESSION' } });
+    expect(settled[2]).toMatchObject({ status: 'rejected', reason: { code: 'RECORDS_TOO_LARGE' } });
+    expect((settled[1] as PromiseRejectedResult).reason).toBeInstanceOf(RecordsError);
+  });
+});
+
+describe('the life of a pool', () => {
+  it('closes without having started, and refuses tasks afterwards', async () => {
+    const closed = createWorkers({ threads: 1 });
+    await closed.close();
+    await closed.close();
+    await expect(closed.recompress(batchOf(3000, 100), { compression: 4, bytesMax: BYTES_MAX })).rejects.toMatchObject({
+      code: 'WORKERS_CLOSED',
+      retriable: false,
+    });
+  });
+
+  it('finishes what is under way when it closes', async () => {
+    const pool = createWorkers({ threads: 1 });
+    const running = pool.recompress(batchOf(3000, 100), { compression: Compression.GZIP, bytesMax: BYTES_MAX });
+    await new Promise((resolve) => setImmediate(resolve));
+    await pool.close();
+    expect(checkBatch(await running, 0)).toBeUndefined();
+  });
+});
