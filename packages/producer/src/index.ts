@@ -1,4 +1,15 @@
-/** The producer SDK for Kafka-compatible brokers.
+/**
+ * The producer SDK for Kafka-compatible brokers.
  * @packageDocumentation
  */
-export {};
+export { ProducerError, type ProducerErrorCode } from './errors.ts';
+export type { Acks, CompressionName, ProducerOptions } from './options.ts';
+export {
+  defaultPartitioner,
+  type Partitioner,
+  type PartitionerInput,
+  partitionForKey,
+  roundRobinPartitioner,
+} from './partitioner.ts';
+export { Producer, type ProducerMetrics } from './producer.ts';
+export type { HeadersInput, HeaderValue, ProducerRecord, RecordMetadata } from './record.ts';

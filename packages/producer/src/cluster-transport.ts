@@ -1,0 +1,123 @@
+import { type KafkaClient, type TopicMetadata, UnexpectedResponseError } from '@millrace/client';
+import { InitProducerId, Produce, type ProduceRequestInput, type ProduceResponse } from '@millrace/protocol';
+import type { Acks } from './options.ts';
+import type { BatchOutcome, OutgoingBatch, ProduceTransport, TopicPartitions } from './produce-transport.ts';
+
+/** Record batches of magic 2 may be produced from this version on. */
+const PRODUCE_VERSION_MIN = 3;
+/** From this version on the epoch of a producer id can be raised (KIP-360). */
+const INIT_PRODUCER_ID_VERSION_WITH_EPOCH = 3;
+const ACKS_ON_WIRE = { 0: 0, 1: 1, all: -1 } as const;
+
+/** The sender's view of a real cluster. */
+export class ClusterTransport implements ProduceTransport {
+  readonly #client: KafkaClient;
+  readonly #acks: Acks;
+  readonly #requestTimeoutMs: number;
+  readonly #topics = new Map<string, { metadata: TopicMetadata; partitions: TopicPartitions }>();
+
+  constructor(client: KafkaClient, settings: { acks: Acks; requestTimeoutMs: number }) {
+    this.#client = client;
+    this.#acks = settings.acks;
+    this.#requestTimeoutMs = settings.requestTimeoutMs;
+  }
+
+  topic(topic: string): TopicPartitions | undefined {
+    const metadata = this.#client.topic(topic);
+    if (metadata === undefined) return undefined;
+    const known = this.#topics.get(topic);
+    // Metadata is replaced as a whole when it changes, so its identity tells whether what was made of it still holds.
+    if (known !== undefined && known.metadata === metadata) return known.partitions;
+    const partitions = {
+      partitionCount: metadata.partitions.length,
+      availablePartitions: metadata.partitions
+        .filter(({ leaderId }) => leaderId >= 0)
+        .map(({ partition }) => partition),
+    };
+    this.#topics.set(topic, { metadata, partitions });
+    return partitions;
+  }
+
+  async loadTopic(topic: string, timeoutMs: number): Promise<TopicPartitions> {
+    await this.#client.topics([topic], { timeoutMs });
+    return this.topic(topic)!;
+  }
+
+  leaderOf(topic: string, partition: number): number | undefined {
+    const leaderId = this.#client.partition(topic, partition)?.leaderId ?? -1;
+    return leaderId >= 0 && this.#client.brokers.has(leaderId) ? leaderId : undefined;
+  }
+
+  refreshTopics(topics: readonly string[]): Promise<void> {
+    return this.#client.refreshTopics(topics);
+  }
+
+  async produce(brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[] | undefined> {
+    const connection = await this.#client.connectionTo(brokerId);
+    const request: ProduceRequestInput = {
+      acks: ACKS_ON_WIRE[this.#acks],
+      timeoutMs: this.#requestTimeoutMs,
+      topicData: byTopic(batches),
+    };
+    const options = { timeoutMs: this.#requestTimeoutMs, versionMin: PRODUCE_VERSION_MIN };
+    if (this.#acks === 0) {
+      await connection.sendOneWay(Produce, 'auto', request, options);
+      return undefined;
+    }
+    const response = await connection.send(Produce, 'auto', request, options);
+    this.#learnLeaders(response);
+    return inOrderOf(batches, response);
+  }
+
+  async initProducerId(
+    current: { producerId: number; producerEpoch: number } | undefined,
+  ): Promise<{ producerId: number; producerEpoch: number }> {
+    const response = await this.#client.sendToAnyBroker(InitProducerId, (version) => ({
+      transactionalId: null,
+      transactionTimeoutMs: 2 ** 31 - 1,
+      // A broker that cannot raise the epoch gives a new id instead, which serves as well.
+      ...(current !== undefined && version >= INIT_PRODUCER_ID_VERSION_WITH_EPOCH ? current : {}),
+    }));
+    return { producerId: response.producerId, producerEpoch: response.producerEpoch };
+  }
+
+  /** Answers from a former leader name the new one, which saves asking for it (KIP-951). */
+  #learnLeaders(response: ProduceResponse): void {
+    if (response.nodeEndpoints.length === 0) return;
+    const hints = response.responses.flatMap(({ name, partitionResponses }) =>
+      partitionResponses.flatMap(({ index, currentLeader }) =>
+        currentLeader.leaderId < 0 ? [] : [{ topic: name, partition: index, ...currentLeader }],
+      ),
+    );
+    this.#client.applyLeaderHints(hints, response.nodeEndpoints);
+  }
+}
+
+function byTopic(
+  batches: readonly OutgoingBatch[],
+): { name: string; partitionData: { index: number; records: Uint8Array }[] }[] {
+  const topics = new Map<string, { index: number; records: Uint8Array }[]>();
+  for (const { topic, partition, records } of batches) {
+    const partitionData = topics.get(topic);
+    if (partitionData === undefined) topics.set(topic, [{ index: partition, records }]);
+    else partitionData.push({ index: partition, records });
+  }
+  return [...topics].map(([name, partitionData]) => ({ name, partitionData }));
+}
+
+/** A broker may answer in any order; a request holds one batch of a partition, so topic and partition find its answer. */
+function inOrderOf(batches: readonly OutgoingBatch[], response: ProduceResponse): BatchOutcome[] {
+  const outcomes = new Map<string, Map<number, BatchOutcome>>();
+  for (const { name, partitionResponses } of response.responses) {
+    outcomes.set(name, new Map(partitionResponses.map((partition) => [partition.index, partition])));
+  }
+  return batches.map(({ topic, partition }) => {
+    const outcome = outcomes.get(topic)?.get(partition);
+    if (outcome === undefined) {
+      throw new UnexpectedResponseError(
+        `the broker's produce response leaves out partition ${partition} of topic '${topic}'`,
+      );
+    }
+    return outcome;
+  });
+}

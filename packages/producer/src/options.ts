@@ -1,0 +1,120 @@
+import type { ClientOptions } from '@millrace/client';
+import { Compression } from '@millrace/records';
+import type { Serializer } from '@millrace/serdes';
+import { ProducerError } from './errors.ts';
+import type { Partitioner } from './partitioner.ts';
+import type { BatchSettings } from './produce-batch.ts';
+import type { SenderSettings } from './sender.ts';
+
+/** How the records of a batch are compressed. */
+export type CompressionName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+
+/**
+ * What acknowledges a record: `0` nobody (it may be lost unnoticed), `1` the leader, `'all'` every in-sync replica.
+ */
+export type Acks = 0 | 1 | 'all';
+
+/** Settings of a {@link Producer}; those of the connection are in `ClientOptions`. */
+export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Array> extends ClientOptions {
+  /** `'all'` by default. */
+  acks?: Acks;
+  /**
+   * Whether the broker drops what it has already when a batch is sent again, so that a retry neither repeats nor reorders
+   * records (KIP-98). True by default, false with `acks` 0 or 1, which do not allow it.
+   */
+  idempotent?: boolean;
+  /** How long a batch waits for more records, in milliseconds. 0 by default: it goes as soon as a request may be sent, and fills meanwhile. */
+  lingerMs?: number;
+  /** The size before compression at which a batch is full, in bytes. 256 KiB by default. A larger record makes a batch of its own. */
+  batchBytes?: number;
+  /** The largest produce request and the largest record, in bytes. 1 MiB by default, which is what brokers take by default. */
+  requestBytesMax?: number;
+  /** The most that unacknowledged records may take, in bytes. 64 MiB by default. */
+  bufferBytesMax?: number;
+  /** Whether a send that finds the buffer full waits for room, or fails at once with `PRODUCER_BUFFER_FULL`. `'wait'` by default. */
+  onBufferFull?: 'wait' | 'fail';
+  /** How long a send waits for room and for the topic's partitions, in milliseconds (`max.block.ms`). 60,000 by default. */
+  blockMsMax?: number;
+  /** How many sends may wait for room; one more fails with `PRODUCER_BUFFER_FULL`. 1,000,000 by default. */
+  waitingSendsMax?: number;
+  /** Produce requests in flight to one broker. 5 by default, which is also the most that idempotence allows. */
+  inFlightRequestsMax?: number;
+  /** How long after `send` a record must have been acknowledged or fails, in milliseconds. 120,000 by default. */
+  deliveryTimeoutMs?: number;
+  /** The pause before a failed batch is sent again, in milliseconds; doubles up to `retryBackoffMsMax`. 100 by default. */
+  retryBackoffMs?: number;
+  /** 1,000 by default. */
+  retryBackoffMsMax?: number;
+  /** `'none'` by default. */
+  compression?: CompressionName;
+  /** gzip 1 to 9, zstd -131072 to 22; the codec's own default when left out. */
+  compressionLevel?: number;
+  /** Java's default partitioner by default: murmur2 of the key; keyless records stick to a partition for a batch. */
+  partitioner?: Partitioner;
+  /** Turns keys into bytes. Without it a key is a string or bytes. */
+  keySerializer?: Serializer<K>;
+  /** Turns values into bytes. Without it a value is a string or bytes. */
+  valueSerializer?: Serializer<V>;
+  /** Told of records that were given to `enqueue` and are lost. Logged as an error by default. */
+  onDeliveryError?: (error: Error) => void;
+}
+
+/** The options with everything filled in, as the parts of the producer take them. */
+export interface ProducerSettings extends SenderSettings, BatchSettings {
+  readonly acks: Acks;
+  readonly bufferBytesMax: number;
+  readonly onBufferFull: 'wait' | 'fail';
+  readonly blockMsMax: number;
+  readonly waitingSendsMax: number;
+  readonly requestTimeoutMs: number;
+}
+
+const COMPRESSION_BY_NAME = {
+  none: Compression.NONE,
+  gzip: Compression.GZIP,
+  snappy: Compression.SNAPPY,
+  lz4: Compression.LZ4,
+  zstd: Compression.ZSTD,
+} as const;
+
+/** Brokers remember this many batches of a producer, so more in flight could not be told from new ones (KIP-98). */
+const IDEMPOTENT_IN_FLIGHT_MAX = 5;
+
+/** Fills in the defaults and refuses what contradicts itself. */
+export function producerSettings(options: ProducerOptions<never, never>): ProducerSettings {
+  const acks = options.acks ?? 'all';
+  const idempotent = options.idempotent ?? acks === 'all';
+  const inFlightRequestsMax = options.inFlightRequestsMax ?? IDEMPOTENT_IN_FLIGHT_MAX;
+  if (idempotent && acks !== 'all') throw invalidOption(`idempotent needs acks 'all', not ${acks}`);
+  if (idempotent && inFlightRequestsMax > IDEMPOTENT_IN_FLIGHT_MAX) {
+    throw invalidOption(`idempotent allows ${IDEMPOTENT_IN_FLIGHT_MAX} requests in flight, not ${inFlightRequestsMax}`);
+  }
+  const compression = COMPRESSION_BY_NAME[options.compression ?? 'none'];
+  if (compression === undefined)
+    throw invalidOption(
+      `compression '${options.compression}' is none of ${Object.keys(COMPRESSION_BY_NAME).join(', ')}`,
+    );
+  return {
+    acks,
+    acknowledged: acks !== 0,
+    idempotent,
+    inFlightRequestsMax,
+    compression,
+    compressionLevel: options.compressionLevel,
+    lingerMs: options.lingerMs ?? 0,
+    batchBytes: options.batchBytes ?? 256 * 1024,
+    requestBytesMax: options.requestBytesMax ?? 1024 * 1024,
+    bufferBytesMax: options.bufferBytesMax ?? 64 * 1024 * 1024,
+    onBufferFull: options.onBufferFull ?? 'wait',
+    blockMsMax: options.blockMsMax ?? 60_000,
+    waitingSendsMax: options.waitingSendsMax ?? 1_000_000,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    retryBackoffMs: options.retryBackoffMs ?? 100,
+    retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
+  };
+}
+
+function invalidOption(what: string): ProducerError {
+  return new ProducerError('PRODUCER_INVALID_OPTION', `cannot make a producer: ${what}`);
+}

@@ -1,0 +1,82 @@
+import type { ProduceBatch, ProducerIdentity } from './produce-batch.ts';
+
+/** The batches of one partition on their way to its leader, in order. */
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  /** The batch that takes records now. */
+  open: ProduceBatch | undefined;
+  /** Full batches and those to be sent again, the next to go first. */
+  readonly waiting: ProduceBatch[] = [];
+  /** Sent and not answered yet, in the order of sending. */
+  readonly inFlight: ProduceBatch[] = [];
+  /** `Clock.monotonic` before which nothing is sent, after an error. */
+  retryAtMs = 0;
+  /** Errors in a row, which the backoff grows with. */
+  failures = 0;
+  /** The sequence of the next record under `identity`. */
+  nextSequence = 0;
+  /** The sequence after the last acknowledged record's: what the broker expects next. */
+  acknowledgedSequence = 0;
+  identity: ProducerIdentity | undefined;
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  get isIdle(): boolean {
+    return this.open === undefined && this.waiting.length === 0 && this.inFlight.length === 0;
+  }
+
+  /** Every batch here, oldest first. */
+  batches(): ProduceBatch[] {
+    const batches = [...this.inFlight, ...this.waiting];
+    if (this.open !== undefined) batches.push(this.open);
+    return batches;
+  }
+
+  /** Moves the open batch to those that wait to be sent. */
+  seal(): void {
+    if (this.open === undefined) return;
+    this.waiting.push(this.open);
+    this.open = undefined;
+  }
+
+  /** The oldest batch that is not in flight. */
+  get head(): ProduceBatch | undefined {
+    return this.waiting[0] ?? this.open;
+  }
+
+  /**
+   * Puts a batch whose sending failed back where it belongs: in front, behind those that were sent before it. Batches in
+   * flight may fail in any order, and the first sent has to go first again.
+   */
+  putBack(batch: ProduceBatch): void {
+    let at = 0;
+    while (at < this.waiting.length && this.waiting[at]!.attempts > 0 && wasSentBefore(this.waiting[at]!, batch)) at++;
+    this.waiting.splice(at, 0, batch);
+  }
+
+  removeInFlight(batch: ProduceBatch): void {
+    const at = this.inFlight.indexOf(batch);
+    if (at >= 0) this.inFlight.splice(at, 1);
+  }
+
+  /** Stamps the batch with the next sequence, unless it was stamped when it was first sent. */
+  assignSequence(batch: ProduceBatch, identity: ProducerIdentity): void {
+    if (batch.baseSequence >= 0) return;
+    if (this.identity !== identity) {
+      this.identity = identity;
+      this.nextSequence = 0;
+      this.acknowledgedSequence = 0;
+    }
+    batch.assignSequence(identity, this.nextSequence);
+    this.nextSequence = batch.nextSequence;
+  }
+}
+
+/** Batches of a partition are opened one after the other, so that their order of opening is their order. */
+function wasSentBefore(one: ProduceBatch, other: ProduceBatch): boolean {
+  return one.order < other.order;
+}

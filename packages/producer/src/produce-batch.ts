@@ -1,0 +1,225 @@
+import {
+  addToSequence,
+  batchRecordCount,
+  type Compression,
+  RecordBatchBuilder,
+  type RecordHeaderInput,
+  readRecords,
+  setBatchProducer,
+} from '@millrace/records';
+import type { RecordMetadata } from './record.ts';
+
+/** Somebody who waits for one record of a batch. */
+interface PendingSend {
+  readonly index: number;
+  readonly timestamp: number;
+  readonly resolve: ((metadata: RecordMetadata) => void) | undefined;
+  readonly reject: (error: Error) => void;
+}
+
+/** What a batch's records are stamped with, so that the broker can tell a repeated batch from a new one (KIP-98). */
+export interface ProducerIdentity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** How a batch's memory is taken and how it is compressed. */
+export interface BatchSettings {
+  readonly batchBytes: number;
+  readonly compression: Compression;
+  readonly compressionLevel: number | undefined;
+}
+
+/** Bytes that an empty batch takes; it doubles as records come. */
+const INITIAL_BYTES = 4 * 1024;
+
+/**
+ * The records that go to one partition as one record batch: open while records are appended, then built once, and sent
+ * until the broker has answered for it.
+ */
+export class ProduceBatch {
+  readonly topic: string;
+  readonly partition: number;
+  /** `Clock.monotonic` when the batch was opened; linger and delivery timeout count from it. */
+  readonly createdMs: number;
+  /** Grows by one from batch to batch of a producer; the second half of a split batch lies between two of them. */
+  readonly order: number;
+  /** How often the batch has been sent. */
+  attempts = 0;
+  /** Whether it was sent and no answer told what became of it: it may be in the log. */
+  outcomeUnknown = false;
+  /** The sequence of the first record under `identity`, or -1 while none is assigned. */
+  baseSequence = -1;
+  identity: ProducerIdentity | undefined;
+  readonly #builder: RecordBatchBuilder;
+  readonly #settings: BatchSettings;
+  /** How far the orders of this batch's halves may lie apart. */
+  #orderWidth = 1;
+  readonly #sends: PendingSend[] = [];
+  #bytes: Buffer | undefined;
+  #recordCount = 0;
+  #completion: { promise: Promise<void>; resolve: () => void } | undefined;
+  #isComplete = false;
+
+  constructor(topic: string, partition: number, createdMs: number, order: number, settings: BatchSettings) {
+    this.topic = topic;
+    this.partition = partition;
+    this.createdMs = createdMs;
+    this.order = order;
+    this.#settings = settings;
+    this.#builder = new RecordBatchBuilder({ initialBytes: INITIAL_BYTES, targetBytes: settings.batchBytes });
+  }
+
+  /** Bytes before compression, header included: what the batch takes of the producer's buffer. */
+  get sizeBytes(): number {
+    return this.#builder.sizeBytes;
+  }
+
+  get recordCount(): number {
+    return this.#recordCount;
+  }
+
+  get isBuilt(): boolean {
+    return this.#bytes !== undefined;
+  }
+
+  hasRoomFor(
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers: readonly RecordHeaderInput[] | undefined,
+  ): boolean {
+    return this.#builder.hasRoomFor(key, value, headers);
+  }
+
+  /** Appends a record; returns by how much the batch grew. */
+  append(
+    timestamp: number,
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers: readonly RecordHeaderInput[] | undefined,
+  ): number {
+    const before = this.#builder.sizeBytes;
+    this.#builder.append(timestamp, key, value, headers);
+    this.#recordCount++;
+    return this.#builder.sizeBytes - before;
+  }
+
+  /** Whom to tell what became of the record that was appended last. */
+  notify(
+    timestamp: number,
+    resolve: ((metadata: RecordMetadata) => void) | undefined,
+    reject: (error: Error) => void,
+  ): void {
+    this.#sends.push({ index: this.#recordCount - 1, timestamp, resolve, reject });
+  }
+
+  /** Resolves when every record has been acknowledged or has failed; never rejects. */
+  whenComplete(): Promise<void> {
+    if (this.#isComplete) return Promise.resolve();
+    if (this.#completion === undefined) {
+      let resolve = (): void => {};
+      const promise = new Promise<void>((settle) => {
+        resolve = settle;
+      });
+      this.#completion = { promise, resolve };
+    }
+    return this.#completion.promise;
+  }
+
+  /** Names the producer and the first sequence; takes effect on the bytes that are sent next. */
+  assignSequence(identity: ProducerIdentity, baseSequence: number): void {
+    this.identity = identity;
+    this.baseSequence = baseSequence;
+    if (this.#bytes !== undefined) {
+      setBatchProducer(this.#bytes, 0, identity.producerId, identity.producerEpoch, baseSequence);
+    }
+  }
+
+  /** Forgets the sequence: the broker has told that the batch is not in the log, so it may take a new one. */
+  clearSequence(): void {
+    this.identity = undefined;
+    this.baseSequence = -1;
+    this.outcomeUnknown = false;
+  }
+
+  /** The sequence after the last record's. */
+  get nextSequence(): number {
+    return addToSequence(this.baseSequence, this.#recordCount);
+  }
+
+  /** The batch's bytes, built and compressed the first time. */
+  bytes(): Buffer {
+    this.#bytes ??= this.#builder.build({
+      producerId: this.identity?.producerId ?? -1,
+      producerEpoch: this.identity?.producerEpoch ?? -1,
+      baseSequence: this.baseSequence,
+      compression: this.#settings.compression,
+      ...(this.#settings.compressionLevel === undefined ? {} : { compressionLevel: this.#settings.compressionLevel }),
+    });
+    return this.#bytes;
+  }
+
+  /**
+   * @param baseOffset the first record's offset, or -1 where it is not known
+   * @param logAppendTimeMs -1 where the records keep their own timestamps
+   */
+  succeed(baseOffset: number, logAppendTimeMs: number): void {
+    const { topic, partition } = this;
+    for (const send of this.#sends) {
+      send.resolve?.({
+        topic,
+        partition,
+        offset: baseOffset < 0 ? -1 : baseOffset + send.index,
+        timestamp: logAppendTimeMs < 0 ? send.timestamp : logAppendTimeMs,
+      });
+    }
+    this.#complete();
+  }
+
+  fail(error: Error): void {
+    for (const send of this.#sends) send.reject(error);
+    this.#complete();
+  }
+
+  /** Hands the records and those who wait for them over to two batches of half the records each, in order. */
+  split(): [ProduceBatch, ProduceBatch] {
+    const bytes = this.bytes();
+    const count = batchRecordCount(bytes, 0);
+    const half = Math.ceil(count / 2);
+    const halves: [ProduceBatch, ProduceBatch] = [this.#half(0), this.#half(1)];
+    let index = 0;
+    for (const record of readRecords(bytes)) {
+      halves[index < half ? 0 : 1].append(record.timestamp, record.key, record.value, record.headers);
+      index++;
+    }
+    for (const send of this.#sends) {
+      const inFirst = send.index < half;
+      halves[inFirst ? 0 : 1].#sends.push(inFirst ? send : { ...send, index: send.index - half });
+    }
+    const [first, second] = halves;
+    if (this.#completion !== undefined) {
+      const { resolve } = this.#completion;
+      void Promise.all([first.whenComplete(), second.whenComplete()]).then(resolve);
+    }
+    return halves;
+  }
+
+  #half(which: 0 | 1): ProduceBatch {
+    const width = this.#orderWidth / 2;
+    const half = new ProduceBatch(
+      this.topic,
+      this.partition,
+      this.createdMs,
+      this.order + which * width,
+      this.#settings,
+    );
+    half.#orderWidth = width;
+    return half;
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    this.#sends.length = 0;
+    this.#completion?.resolve();
+  }
+}

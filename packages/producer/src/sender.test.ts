@@ -1,0 +1,294 @@
+import { KafkaError, silentLogger } from '@millrace/network';
+import { ManualClock, type Random, seededRandom } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import {
+  batchBaseSequence,
+  batchProducerEpoch,
+  batchProducerId,
+  batchRecordCount,
+  readRecords,
+} from '@millrace/records';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Accumulator } from './accumulator.ts';
+import { ProducerIdentitySource } from './identity.ts';
+import { type ProducerSettings, producerSettings } from './options.ts';
+import type { BatchOutcome, OutgoingBatch, ProduceTransport } from './produce-transport.ts';
+import type { RecordMetadata } from './record.ts';
+import { Sender } from './sender.ts';
+
+const PARTITIONS = 3;
+/** How many batches of a producer a broker tells from new ones. */
+const REMEMBERED_BATCHES = 5;
+
+interface ProducerMemory {
+  epoch: number;
+  nextSequence: number;
+  recent: { sequence: number; baseOffset: number }[];
+}
+
+/** What a fault does to one produce request. */
+type Fault = 'none' | 'lost-request' | 'lost-response' | 'not-leader' | 'forgotten';
+
+/** A leader that keeps sequences as Kafka does, and misbehaves by plan. */
+class FakeCluster implements ProduceTransport {
+  readonly logs: string[][] = Array.from({ length: PARTITIONS }, () => []);
+  readonly #memory: Map<number, ProducerMemory>[] = Array.from({ length: PARTITIONS }, () => new Map());
+  readonly #clock: ManualClock;
+  readonly #random: Random;
+  readonly #plan: () => Fault;
+  #nextProducerId = 1000;
+  requests = 0;
+  inFlight = 0;
+  inFlightMost = 0;
+  batchRecordsMax = Number.POSITIVE_INFINITY;
+
+  constructor(clock: ManualClock, random: Random, plan: () => Fault = () => 'none') {
+    this.#clock = clock;
+    this.#random = random;
+    this.#plan = plan;
+  }
+
+  topic(): { partitionCount: number; availablePartitions: number[] } {
+    return { partitionCount: PARTITIONS, availablePartitions: [0, 1, 2] };
+  }
+
+  async loadTopic(): Promise<{ partitionCount: number; availablePartitions: number[] }> {
+    return this.topic();
+  }
+
+  leaderOf(): number {
+    return 1;
+  }
+
+  async refreshTopics(): Promise<void> {}
+
+  async initProducerId(
+    current: { producerId: number; producerEpoch: number } | undefined,
+  ): Promise<{ producerId: number; producerEpoch: number }> {
+    if (current === undefined) return { producerId: this.#nextProducerId++, producerEpoch: 0 };
+    return { producerId: current.producerId, producerEpoch: current.producerEpoch + 1 };
+  }
+
+  async produce(_brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[]> {
+    this.requests++;
+    this.inFlight++;
+    this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
+    const fault = this.#plan();
+    // A connection carries requests in order, so they are taken in as they come; only the answers take their time.
+    const outcomes = fault === 'lost-request' ? [] : batches.map((batch) => this.#take(batch, fault));
+    await this.#pause(1 + this.#random.nextInt(20));
+    this.inFlight--;
+    if (fault === 'lost-request' || fault === 'lost-response') {
+      throw new KafkaError('no answer', { code: 'NETWORK_CONNECTION_LOST', retriable: true });
+    }
+    return outcomes;
+  }
+
+  #take({ partition, records }: OutgoingBatch, fault: Fault): BatchOutcome {
+    const bytes = Buffer.from(records);
+    if (fault === 'not-leader') return answer(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    if (batchRecordCount(bytes, 0) > this.batchRecordsMax) return answer(ErrorCode.MESSAGE_TOO_LARGE);
+    const log = this.logs[partition]!;
+    const producerId = batchProducerId(bytes, 0);
+    const baseOffset = log.length;
+    if (producerId >= 0) {
+      const memory = this.#memory[partition]!;
+      if (fault === 'forgotten') memory.delete(producerId);
+      const refusal = this.#checkSequence(memory, producerId, bytes, baseOffset);
+      if (refusal !== undefined) return refusal;
+    }
+    for (const record of readRecords(bytes)) log.push(record.value!.toString());
+    return answer(ErrorCode.NONE, baseOffset);
+  }
+
+  #checkSequence(
+    memory: Map<number, ProducerMemory>,
+    producerId: number,
+    bytes: Buffer,
+    baseOffset: number,
+  ): BatchOutcome | undefined {
+    const epoch = batchProducerEpoch(bytes, 0);
+    const sequence = batchBaseSequence(bytes, 0);
+    let producer = memory.get(producerId);
+    if (producer === undefined && sequence !== 0) return answer(ErrorCode.UNKNOWN_PRODUCER_ID);
+    if (producer === undefined || producer.epoch < epoch) {
+      if (sequence !== 0) return answer(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+      producer = { epoch, nextSequence: 0, recent: [] };
+      memory.set(producerId, producer);
+    }
+    if (epoch < producer.epoch) return answer(ErrorCode.INVALID_PRODUCER_EPOCH);
+    const known = producer.recent.find((batch) => batch.sequence === sequence);
+    if (known !== undefined) return answer(ErrorCode.NONE, known.baseOffset);
+    if (sequence !== producer.nextSequence) return answer(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    producer.nextSequence += batchRecordCount(bytes, 0);
+    producer.recent.push({ sequence, baseOffset });
+    if (producer.recent.length > REMEMBERED_BATCHES) producer.recent.shift();
+    return undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.schedule(ms, resolve));
+  }
+}
+
+function answer(errorCode: number, baseOffset = -1): BatchOutcome {
+  return { errorCode, errorMessage: null, baseOffset, logAppendTimeMs: -1, logStartOffset: 0 };
+}
+
+/** A sender over a fake cluster, driven record by record. */
+class Bench {
+  readonly clock = new ManualClock();
+  readonly cluster: FakeCluster;
+  readonly settings: ProducerSettings;
+  readonly accumulator: Accumulator;
+  readonly sender: Sender;
+  readonly acknowledged: RecordMetadata[][] = Array.from({ length: PARTITIONS }, () => []);
+  readonly outcomes: { value: string; partition: number; error?: Error; metadata?: RecordMetadata }[] = [];
+
+  constructor(options: Parameters<typeof producerSettings>[0], plan?: () => Fault, seed = 1) {
+    this.cluster = new FakeCluster(this.clock, seededRandom(seed), plan);
+    this.settings = producerSettings(options);
+    this.accumulator = new Accumulator(this.clock, this.settings, () => {});
+    this.sender = new Sender({
+      accumulator: this.accumulator,
+      transport: this.cluster,
+      identity: new ProducerIdentitySource(this.cluster),
+      clock: this.clock,
+      random: seededRandom(seed),
+      logger: silentLogger,
+      settings: this.settings,
+      batchDone: () => {},
+    });
+  }
+
+  send(partition: number, value: string): void {
+    const queue = this.accumulator.queue('orders', partition);
+    const batch = this.accumulator.batchFor(queue, null, value, undefined);
+    batch.append(this.clock.now(), null, value, undefined);
+    batch.notify(
+      this.clock.now(),
+      (metadata) => this.outcomes.push({ value, partition, metadata }),
+      (error) => this.outcomes.push({ value, partition, error }),
+    );
+    this.sender.wake();
+  }
+
+  /** Lets time pass until every record has been settled. */
+  async settle(expected: number): Promise<void> {
+    for (let round = 0; round < 400 && this.outcomes.length < expected; round++) await this.clock.advanceAsync(500);
+    expect(this.outcomes).toHaveLength(expected);
+  }
+}
+
+const options = { bootstrapServers: 'unused:9092' };
+
+describe('a sender', () => {
+  it('puts the records of one turn into one batch', async () => {
+    const bench = new Bench(options);
+    for (let n = 0; n < 100; n++) bench.send(0, `v${n}`);
+    await bench.settle(100);
+    expect(bench.cluster.requests).toBe(1);
+    expect(bench.outcomes.map((outcome) => outcome.metadata?.offset)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  });
+
+  it('waits for linger, and no longer', async () => {
+    const bench = new Bench({ ...options, lingerMs: 50 });
+    bench.send(0, 'a');
+    await bench.clock.advanceAsync(49);
+    bench.send(0, 'b');
+    expect(bench.cluster.requests).toBe(0);
+    await bench.clock.advanceAsync(1);
+    expect(bench.cluster.requests).toBe(1);
+    await bench.settle(2);
+    expect(bench.cluster.logs[0]).toEqual(['a', 'b']);
+  });
+
+  it('keeps no more requests in flight than it may', async () => {
+    const bench = new Bench({ ...options, batchBytes: 200, inFlightRequestsMax: 3 });
+    for (let n = 0; n < 200; n++) bench.send(0, 'x'.repeat(50));
+    await bench.settle(200);
+    expect(bench.cluster.inFlightMost).toBe(3);
+  });
+
+  it('sends a batch that is too large in halves, in order and without repeating', async () => {
+    const bench = new Bench(options);
+    bench.cluster.batchRecordsMax = 3;
+    for (let n = 0; n < 20; n++) bench.send(0, `v${n}`);
+    await bench.settle(20);
+    expect(bench.cluster.logs[0]).toEqual(Array.from({ length: 20 }, (_, n) => `v${n}`));
+    for (const { value, metadata } of bench.outcomes) expect(bench.cluster.logs[0]![metadata!.offset]).toBe(value);
+  });
+
+  it('fails what is not acknowledged within the delivery timeout', async () => {
+    const bench = new Bench({ ...options, deliveryTimeoutMs: 5_000 }, () => 'not-leader');
+    bench.send(0, 'a');
+    await bench.settle(1);
+    expect(bench.outcomes[0]!.error).toMatchObject({ code: 'PRODUCER_DELIVERY_TIMED_OUT', retriable: true });
+  });
+
+  it('leaves no timer and nothing in flight when all is done', async () => {
+    const bench = new Bench(options);
+    bench.send(0, 'a');
+    await bench.settle(1);
+    bench.sender.close(new Error('closed'));
+    await bench.clock.advanceAsync(200_000);
+    expect(bench.clock.pendingCount).toBe(0);
+  });
+});
+
+/** Every acknowledged record stands where its metadata says, none stands twice, and none overtook another. */
+function checkLogs(bench: Bench): void {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const log = bench.cluster.logs[partition]!;
+    const numbers = log.map((value) => Number(value.slice(1)));
+    expect(numbers, `partition ${partition} is in order and has no record twice`).toEqual(
+      [...new Set(numbers)].sort((a, b) => a - b),
+    );
+  }
+  for (const { value, partition, metadata } of bench.outcomes) {
+    if (metadata !== undefined) expect(bench.cluster.logs[partition]![metadata.offset]).toBe(value);
+  }
+}
+
+async function runWithFaults(faults: readonly Fault[], seed: number): Promise<Bench> {
+  const random = seededRandom(seed);
+  let step = 0;
+  const bench = new Bench({ ...options, batchBytes: 300 }, () => faults[step++] ?? 'none', seed);
+  const count = 150;
+  for (let n = 0; n < count; n++) {
+    bench.send(random.nextInt(PARTITIONS), `v${n}`);
+    if (random.nextInt(4) === 0) await bench.clock.advanceAsync(random.nextInt(30));
+  }
+  await bench.settle(count);
+  return bench;
+}
+
+describe('an idempotent sender under faults', () => {
+  it('loses nothing, repeats nothing and keeps order when requests and answers are lost and leaders move', async () => {
+    const faults = fc.array(fc.constantFrom<Fault>('none', 'none', 'lost-request', 'lost-response', 'not-leader'), {
+      maxLength: 60,
+    });
+    await fc.assert(
+      fc.asyncProperty(faults, fc.integer(), async (plan, seed) => {
+        const bench = await runWithFaults(plan, seed);
+        expect(bench.outcomes.filter((outcome) => outcome.error !== undefined)).toEqual([]);
+        expect(bench.cluster.logs.flat()).toHaveLength(150);
+        checkLogs(bench);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('goes on under a new epoch when the broker has forgotten it', async () => {
+    const faults = fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'forgotten'), { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(faults, fc.integer(), async (plan, seed) => {
+        const bench = await runWithFaults(plan, seed);
+        expect(bench.cluster.logs.flat()).toHaveLength(150);
+        checkLogs(bench);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
