@@ -1,4 +1,42 @@
-/** A connection to a Kafka cluster: bootstrap, metadata, routing, retry.
+/**
+ * A connection to a Kafka cluster: bootstrap, metadata, routing, retry. What producer, consumer and admin stand on.
  * @packageDocumentation
  */
-export {};
+export {
+  AuthenticationError,
+  ConnectionError,
+  KafkaError,
+  type Logger,
+  type OauthBearerToken,
+  RequestAbortedError,
+  RequestTimedOutError,
+  type SaslExchange,
+  type SaslOptions,
+  type Secret,
+  silentLogger,
+  TooManyRequestsError,
+  UnexpectedResponseError,
+  UnsupportedVersionError,
+} from '@millrace/network';
+export { type Address, formatAddress } from './address.ts';
+export { Backoff, type BackoffSettings } from './backoff.ts';
+export type { CoordinatorType } from './coordinators.ts';
+export {
+  AbortedError,
+  ApiTimedOutError,
+  BrokerError,
+  brokerError,
+  ClientClosedError,
+  InvalidOptionError,
+  NoBrokerError,
+} from './errors.ts';
+export {
+  KafkaClient,
+  type OperationOptions,
+  type PartitionsByLeader,
+  type RoutedSendOptions,
+  type TopicPartition,
+} from './kafka-client.ts';
+export type { BrokerNode, LeaderHint, PartitionMetadata, TopicMetadata } from './metadata-cache.ts';
+export type { ClientOptions, ClientSettings } from './options.ts';
+export type { Attempt, RetryPolicy } from './retry.ts';

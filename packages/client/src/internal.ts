@@ -1,4 +1,4 @@
 /** What sibling packages need of this one beside its public door.
  * @packageDocumentation
  */
-export {};
+export { abortable, sleep } from './waiting.ts';

@@ -1,0 +1,196 @@
+import { Connection, KafkaError } from '@millrace/network';
+import type { Timer } from '@millrace/ports';
+import { type Address, formatAddress } from './address.ts';
+import { Backoff } from './backoff.ts';
+import { ClientClosedError } from './errors.ts';
+import type { ClientSettings } from './options.ts';
+import { abortable, sleep } from './waiting.ts';
+
+/**
+ * Connections to one broker at once, one per lane. Responses come in the order of requests, so that what may wait long (a
+ * Fetch) goes over a connection of its own.
+ */
+const LANES_PER_BROKER_MAX = 8;
+
+const SWEEP_MS_MAX = 30_000;
+
+/** For so long a broker that let a request time out is asked only when no other can be. */
+const SUSPECT_MS = 30_000;
+
+interface Lane {
+  connection: Connection | undefined;
+  connecting: Promise<Connection> | undefined;
+}
+
+/** One broker's address with its connections and its failures. */
+interface Link {
+  readonly address: Address;
+  readonly lanes: Map<string, Lane>;
+  readonly backoff: Backoff;
+  /** No attempt to connect before this moment, on the clock's monotonic scale. */
+  notBeforeMs: number;
+  /** Until then others are preferred. */
+  suspectUntilMs: number;
+}
+
+/** The connections of a client, by address and lane: made when needed, shared, and closed when idle. */
+export class BrokerLinks {
+  readonly #settings: ClientSettings;
+  readonly #links = new Map<string, Link>();
+  readonly #stop = new AbortController();
+  #sweep: Timer | undefined;
+
+  constructor(settings: ClientSettings) {
+    this.#settings = settings;
+  }
+
+  /** An open connection, if there is one: no waiting. */
+  peek(address: Address, lane: string): Connection | undefined {
+    const connection = this.#links.get(formatAddress(address))?.lanes.get(lane)?.connection;
+    return connection?.open ? connection : undefined;
+  }
+
+  /** Milliseconds until the address may be tried again. */
+  backoffMs(address: Address): number {
+    const link = this.#links.get(formatAddress(address));
+    return link === undefined ? 0 : Math.max(0, link.notBeforeMs - this.#settings.clock.monotonic());
+  }
+
+  /** Notes that a broker did not answer in time. */
+  suspect(address: Address): void {
+    this.#link(address).suspectUntilMs = this.#settings.clock.monotonic() + SUSPECT_MS;
+  }
+
+  isSuspect(address: Address): boolean {
+    const link = this.#links.get(formatAddress(address));
+    return link !== undefined && link.suspectUntilMs > this.#settings.clock.monotonic();
+  }
+
+  /**
+   * A ready connection: the open one, the one that is being made, or a new one once the reconnect backoff has passed.
+   * @throws what `Connection.connect` throws; the signal's reason; ClientClosedError.
+   */
+  get(address: Address, lane: string, signal?: AbortSignal): Promise<Connection> {
+    if (this.#stop.signal.aborted) {
+      return Promise.reject(this.#stop.signal.reason);
+    }
+    const link = this.#link(address);
+    const line = laneOf(link, lane);
+    if (line.connection?.open) {
+      return Promise.resolve(line.connection);
+    }
+    if (line.connecting === undefined) {
+      line.connecting = this.#connect(link, line).finally(() => {
+        line.connecting = undefined;
+      });
+      // Those who wait may all have given up by the time it fails.
+      line.connecting.catch(() => {});
+    }
+    return abortable(line.connecting, signal);
+  }
+
+  /** All open connections. */
+  *open(): Iterable<Connection> {
+    for (const link of this.#links.values()) {
+      for (const lane of link.lanes.values()) {
+        if (lane.connection?.open) {
+          yield lane.connection;
+        }
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new ClientClosedError('The client was closed'));
+    this.#sweep?.cancel();
+    const closing: Promise<unknown>[] = [];
+    for (const link of this.#links.values()) {
+      for (const { connection, connecting } of link.lanes.values()) {
+        closing.push(connection?.close() ?? Promise.resolve());
+        closing.push(connecting?.catch(() => {}) ?? Promise.resolve());
+      }
+    }
+    this.#links.clear();
+    await Promise.all(closing);
+  }
+
+  #link(address: Address): Link {
+    const key = formatAddress(address);
+    let link = this.#links.get(key);
+    if (link === undefined) {
+      const { reconnect, random } = this.#settings;
+      link = { address, lanes: new Map(), backoff: new Backoff(reconnect, random), notBeforeMs: 0, suspectUntilMs: 0 };
+      this.#links.set(key, link);
+    }
+    return link;
+  }
+
+  async #connect(link: Link, lane: Lane): Promise<Connection> {
+    const { clock, connection: options, logger } = this.#settings;
+    const waitMs = link.notBeforeMs - clock.monotonic();
+    if (waitMs > 0) {
+      await sleep(clock, waitMs, this.#stop.signal);
+    }
+    try {
+      const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
+      lane.connection = connection;
+      link.backoff.reset();
+      this.#scheduleSweep();
+      return connection;
+    } catch (error) {
+      this.#stop.signal.throwIfAborted();
+      const pauseMs = link.backoff.next();
+      link.notBeforeMs = clock.monotonic() + pauseMs;
+      const message = error instanceof KafkaError ? error.message : String(error);
+      logger.debug(
+        { peer: formatAddress(link.address), failures: link.backoff.failures, pauseMs, err: error },
+        message,
+      );
+      throw error;
+    }
+  }
+
+  /** One timer for all connections, and none while there is none. */
+  #scheduleSweep(): void {
+    const { clock, connectionIdleMsMax } = this.#settings;
+    this.#sweep ??= clock.schedule(Math.min(connectionIdleMsMax, SWEEP_MS_MAX), () => {
+      this.#sweep = undefined;
+      for (const [key, link] of this.#links) {
+        for (const [name, lane] of link.lanes) {
+          this.#closeIfIdle(link, name, lane);
+        }
+        if (link.lanes.size === 0 && link.notBeforeMs <= clock.monotonic()) {
+          this.#links.delete(key);
+        }
+      }
+      if (this.#links.size > 0) {
+        this.#scheduleSweep();
+      }
+    });
+  }
+
+  #closeIfIdle(link: Link, name: string, lane: Lane): void {
+    if (lane.connecting !== undefined) {
+      return;
+    }
+    const { connection } = lane;
+    if (connection?.open && connection.idleMs < this.#settings.connectionIdleMsMax) {
+      return;
+    }
+    link.lanes.delete(name);
+    void connection?.close();
+  }
+}
+
+function laneOf(link: Link, name: string): Lane {
+  let lane = link.lanes.get(name);
+  if (lane === undefined) {
+    if (link.lanes.size >= LANES_PER_BROKER_MAX) {
+      const lanes = [...link.lanes.keys()].join(', ');
+      throw new RangeError(`Lane "${name}" would be one more than ${LANES_PER_BROKER_MAX} to one broker (${lanes})`);
+    }
+    lane = { connection: undefined, connecting: undefined };
+    link.lanes.set(name, lane);
+  }
+  return lane;
+}

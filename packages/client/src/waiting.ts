@@ -1,0 +1,48 @@
+import { type Clock, systemClock } from '@millrace/ports';
+
+/**
+ * The machine's clock with timers that keep the process alive. A client that waits to try again has no socket open, and
+ * must not let the process end in the middle of an `await`.
+ */
+const holdingClock: Clock = {
+  now: systemClock.now,
+  monotonic: systemClock.monotonic,
+  schedule(delayMs, run) {
+    const handle = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/** Resolves after `ms`, or rejects with the signal's reason when it fires first. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const timer = (clock === systemClock ? holdingClock : clock).schedule(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** The promise's outcome, or a rejection with the signal's reason when it fires first. The promise itself goes on. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) {
+    return promise;
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) {
+      onAbort();
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
