@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect as connectPlain, createServer } from 'node:net';
 import { ManualClock } from '@millrace/ports';
 import { Heartbeat, ListOffsets, Metadata, Produce, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -228,6 +228,18 @@ describe('Connection over TLS', () => {
     expect(principals).toEqual(['User:CN=localhost,OU=dev,O=Example', 'SSL']);
     await connection.close();
     await until(() => broker.listener.stats().connectionsOpen === 0);
+  });
+
+  it('is cut when the listener closes, in a handshake too', async () => {
+    const broker = await startBroker(VERSIONS, { tls });
+    const connection = await connectTo(broker, { host: 'localhost', tls: { ca: tls.cert } });
+    const silent = connectPlain({ port: broker.port, host: '127.0.0.1' });
+    await once(silent, 'connect');
+    await broker.listener.close(0);
+    expect(await connection.closed).toMatchObject({ code: 'NETWORK_CONNECTION_LOST' });
+    if (!silent.closed) {
+      await once(silent, 'close');
+    }
   });
 
   it('refuses a certificate that nobody vouches for', async () => {

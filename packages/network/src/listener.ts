@@ -208,6 +208,10 @@ export class Listener {
     const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await this.#answerAll(graceMs);
     this.#sweep?.cancel();
+    for (const connection of this.#connections) {
+      connection.destroy();
+    }
+    // Those in a TLS handshake are no connections yet.
     for (const socket of this.#sockets) {
       socket.destroy();
     }
