@@ -44,6 +44,8 @@ export class ProduceBatch {
   readonly createdMs: number;
   /** Grows by one from batch to batch of a producer; the second half of a split batch lies between two of them. */
   readonly order: number;
+  /** What the records take of the producer's buffer: given back when the batch is done. */
+  bufferedBytes = 0;
   /** How often the batch has been sent. */
   attempts = 0;
   /** Whether it was sent and no answer told what became of it: it may be in the log. */
@@ -70,7 +72,7 @@ export class ProduceBatch {
     this.#builder = new RecordBatchBuilder({ initialBytes: INITIAL_BYTES, targetBytes: settings.batchBytes });
   }
 
-  /** Bytes before compression, header included: what the batch takes of the producer's buffer. */
+  /** Bytes before compression, header included. */
   get sizeBytes(): number {
     return this.#builder.sizeBytes;
   }
@@ -101,7 +103,9 @@ export class ProduceBatch {
     const before = this.#builder.sizeBytes;
     this.#builder.append(timestamp, key, value, headers);
     this.#recordCount++;
-    return this.#builder.sizeBytes - before;
+    const grownBytes = this.#builder.sizeBytes - before;
+    this.bufferedBytes += grownBytes;
+    return grownBytes;
   }
 
   /** Whom to tell what became of the record that was appended last. */
@@ -197,6 +201,7 @@ export class ProduceBatch {
       halves[inFirst ? 0 : 1].#sends.push(inFirst ? send : { ...send, index: send.index - half });
     }
     const [first, second] = halves;
+    second.bufferedBytes = this.bufferedBytes - first.bufferedBytes;
     if (this.#completion !== undefined) {
       const { resolve } = this.#completion;
       void Promise.all([first.whenComplete(), second.whenComplete()]).then(resolve);

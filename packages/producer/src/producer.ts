@@ -289,7 +289,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     this.#batchesFinished++;
     if (error === undefined) this.#recordsAcknowledged += batch.recordCount;
     else this.#recordsFailed += batch.recordCount;
-    this.#budget.release(batch.sizeBytes);
+    this.#budget.release(batch.bufferedBytes);
     if (this.#readyWaiters.length > 0 && this.#budget.isOpen) {
       for (const waiter of this.#readyWaiters.splice(0)) waiter();
     }

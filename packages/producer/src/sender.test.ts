@@ -144,6 +144,7 @@ class Bench {
   readonly accumulator: Accumulator;
   readonly sender: Sender;
   readonly acknowledged: RecordMetadata[][] = Array.from({ length: PARTITIONS }, () => []);
+  bufferedBytes = 0;
   readonly outcomes: { value: string; partition: number; error?: Error; metadata?: RecordMetadata }[] = [];
 
   constructor(options: Parameters<typeof producerSettings>[0], plan?: () => Fault, seed = 1) {
@@ -158,14 +159,16 @@ class Bench {
       random: seededRandom(seed),
       logger: silentLogger,
       settings: this.settings,
-      batchDone: () => {},
+      batchDone: (batch) => {
+        this.bufferedBytes -= batch.bufferedBytes;
+      },
     });
   }
 
   send(partition: number, value: string): void {
     const queue = this.accumulator.queue('orders', partition);
     const batch = this.accumulator.batchFor(queue, null, value, undefined);
-    batch.append(this.clock.now(), null, value, undefined);
+    this.bufferedBytes += batch.append(this.clock.now(), null, value, undefined);
     batch.notify(
       this.clock.now(),
       (metadata) => this.outcomes.push({ value, partition, metadata }),
@@ -178,6 +181,7 @@ class Bench {
   async settle(expected: number): Promise<void> {
     for (let round = 0; round < 400 && this.outcomes.length < expected; round++) await this.clock.advanceAsync(500);
     expect(this.outcomes).toHaveLength(expected);
+    expect(this.bufferedBytes).toBe(0);
   }
 }
 
