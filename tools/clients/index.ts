@@ -9,8 +9,9 @@ export {
   type TextRecord,
   within,
 } from './client.ts';
-export { javaClients } from './java.ts';
+export { javaClient, javaClients } from './java.ts';
 export { connectKafkaJs, kafkajs } from './kafkajs.ts';
 export { kcat } from './kcat.ts';
 export { platformatic } from './platformatic.ts';
 export { runProgram } from './program.ts';
+export { administerWithPython, kafkaPython } from './python.ts';
