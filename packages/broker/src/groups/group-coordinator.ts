@@ -27,7 +27,7 @@ import {
   OffsetCommits,
   type TopicPartitions,
 } from './offset-commits.ts';
-import { Rebalancing } from './rebalancing.ts';
+import { Rebalancing, type StoreDone } from './rebalancing.ts';
 import {
   groupStoreError,
   type JoinResult,
@@ -297,16 +297,16 @@ export class GroupCoordinator {
     return this.#commits.remove(home, group, group.offsets.allPartitions());
   }
 
-  #store(group: Group, assignments: ReadonlyMap<string, Buffer>, done: (errorCode: number) => void): void {
+  #store(group: Group, assignments: ReadonlyMap<string, Buffer>, done: StoreDone): void {
     const home = this.#find(group.id, false);
     if (typeof home === 'number' || home.groups.get(group.id) !== group) {
-      done(ErrorCode.NOT_COORDINATOR);
+      done(ErrorCode.NOT_COORDINATOR, true);
       return;
     }
     home.writes.push({
       records: [groupRecord(group, assignments)],
-      done: (errorCode) => done(groupStoreError(errorCode)),
-      timedOut: () => done(groupStoreError(ErrorCode.REQUEST_TIMED_OUT)),
+      done: (errorCode) => done(groupStoreError(errorCode), true),
+      timedOut: () => done(groupStoreError(ErrorCode.REQUEST_TIMED_OUT), false),
     });
   }
 

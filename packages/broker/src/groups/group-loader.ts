@@ -4,6 +4,8 @@ import {
   batchIsTransactional,
   batchProducerId,
   batchSizeBytes,
+  ControlRecordType,
+  readEndTxnMarker,
   readRecords,
   splitBatches,
 } from '@millrace/records';
@@ -11,9 +13,6 @@ import type { Logger } from '../logger.ts';
 import { Group } from './group.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';
-
-/** The type of a control record that commits a transaction (ControlRecordType). */
-const CONTROL_COMMIT = 1;
 
 /**
  * Rebuilds the groups of one partition of `__consumer_offsets` from its batches, in order. What it holds is bounded by
@@ -41,8 +40,13 @@ export class GroupLoader {
   addBatches(batches: Buffer): void {
     for (const at of splitBatches(batches)) {
       const batch = batches.subarray(at, at + batchSizeBytes(batches, at));
-      if (batchIsControl(batch, 0)) this.#endTransaction(batch);
-      else this.#addBatch(batch);
+      try {
+        if (batchIsControl(batch, 0)) this.#endTransaction(batch);
+        else this.#addBatch(batch);
+      } catch (error) {
+        const recordOffset = batchBaseOffset(batch, 0);
+        this.#logger.error({ err: error, recordOffset }, 'Skipping a batch of __consumer_offsets that cannot be read');
+      }
     }
   }
 
@@ -102,13 +106,11 @@ export class GroupLoader {
   }
 
   #endTransaction(batch: Buffer): void {
+    const marker = readEndTxnMarker(batch);
+    if (marker === undefined) return;
     const producerId = batchProducerId(batch, 0);
-    for (const { key } of readRecords(batch)) {
-      // A control record's key is its version and its type, two bytes each.
-      if (key === null || key.length < 4) continue;
-      const isCommit = key.readInt16BE(2) === CONTROL_COMMIT;
-      for (const offsets of this.#offsets.values()) offsets.endTransaction(producerId, isCommit);
-    }
+    const isCommit = marker.type === ControlRecordType.COMMIT;
+    for (const offsets of this.#offsets.values()) offsets.endTransaction(producerId, isCommit);
   }
 
   #offsetsOf(groupId: string): GroupOffsets {

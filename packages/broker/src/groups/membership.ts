@@ -259,12 +259,14 @@ export class Membership {
     const { memberId } = member;
     const { generationId } = group;
     const assignments = new Map(Array.from(group.members, (each) => [each.memberId, each.assignment]));
-    this.#store(group, assignments, (errorCode) => {
+    this.#store(group, assignments, (errorCode, isCertain) => {
       // If a rebalance began meanwhile, the member waits for that, and it writes the group itself.
       const stillWaits = group.member(memberId) === member && member.isAwaitingJoin;
       if (!stillWaits || !group.is(GroupState.STABLE) || group.generationId !== generationId) return;
       if (errorCode !== ErrorCode.NONE) {
         group.answerJoin(member, { ...group.joinResult(UNKNOWN_MEMBER_ID), leader: before.leader, errorCode });
+        // A write that may still succeed must not be followed by a group that says otherwise.
+        if (!isCertain) return;
         group.update(member, before.protocols, before.rebalanceTimeoutMs, before.sessionTimeoutMs);
         group.replaceStatic(member, before.memberId);
         this.#rebalancing.heardOf(group, member);

@@ -7,12 +7,18 @@ import { GroupState } from './group-state.ts';
 import type { Member } from './member.ts';
 import { joinError, NO_BYTES, syncError } from './results.ts';
 
+/**
+ * Told how writing a group went, by an error code for its members. Where the log does not answer in time this is not yet
+ * certain: then it is told again when the outcome is known.
+ */
+export type StoreDone = (errorCode: number, isCertain: boolean) => void;
+
 export interface RebalancingOptions {
   readonly config: GroupConfig;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
-  /** Writes a group as it stands to the log; `done` gets an error code for its members, once or after a time-out twice. */
-  readonly store: (group: Group, assignments: ReadonlyMap<string, Buffer>, done: (errorCode: number) => void) => void;
+  /** Writes a group as it stands to the log. */
+  readonly store: (group: Group, assignments: ReadonlyMap<string, Buffer>, done: StoreDone) => void;
 }
 
 /**
