@@ -3,6 +3,15 @@
  * @packageDocumentation
  */
 export {
+  CorruptLogError,
+  DiskFailedError,
+  FolderLockedError,
+  ForeignFolderError,
+  LogError,
+  type LogErrorCode,
+  MalformedFileError,
+} from './errors.ts';
+export {
   type CleanupPolicy,
   defaultLogConfig,
   type LogConfig,
@@ -10,12 +19,22 @@ export {
   type TopicCompressionType,
   UNLIMITED,
 } from './log-config.ts';
+export {
+  type CreateLogOptions,
+  type LogDirectoryDescription,
+  LogManager,
+  type LogManagerOptions,
+  type LogManagerUsage,
+  type OpenProgress,
+} from './log-manager.ts';
+export type { LogScheduleOptions } from './log-schedule.ts';
 export type {
   AbortedTransaction,
   AppendOptions,
   AppendOrigin,
   AppendResult,
   EpochEndOffset,
+  LogRecovery,
   LogState,
   ProducerDescription,
   ReadIsolation,
@@ -25,3 +44,6 @@ export type {
   RecordError,
   TimestampOffset,
 } from './log-types.ts';
+export { PartitionLog, type Unsubscribe } from './partition-log.ts';
+export { recompressInline } from './recompress.ts';
+export type { RetentionResult } from './retention.ts';

@@ -108,3 +108,14 @@ export type Recompressor = (
   batch: Buffer,
   target: { readonly compression: number; readonly level?: number; readonly bytesMax: number },
 ) => Buffer | Promise<Buffer>;
+
+/** What opening a log found and did. */
+export interface LogRecovery {
+  readonly logEndOffset: number;
+  /** Bytes that were scanned with their CRC. */
+  readonly scannedBytes: number;
+  /** Bytes cut off, whole segments included. */
+  readonly truncatedBytes: number;
+  /** The first damage found, where the log was cut; a torn last write is the usual one. */
+  readonly fault: { readonly path: string; readonly position: number; readonly fault: string } | undefined;
+}

@@ -1,0 +1,191 @@
+import { ErrorCode } from '@millrace/protocol';
+import {
+  BATCH_HEADER_BYTES,
+  BatchFault,
+  batchBaseOffset,
+  batchBaseSequence,
+  batchBaseTimestamp,
+  batchCompression,
+  batchIsControl,
+  batchMaxTimestamp,
+  batchProducerId,
+  batchSizeBytes,
+  batchTimestampType,
+  Compression,
+  checkBatch,
+  NO_PRODUCER_ID,
+  NO_TIMESTAMP,
+  RecordCursor,
+  RecordsError,
+  TimestampType,
+} from '@millrace/records';
+import type { LogConfig } from './log-config.ts';
+import type { AppendOrigin, RecordError } from './log-types.ts';
+
+/** Why an append is refused. */
+export interface AppendRefusal {
+  readonly errorCode: number;
+  readonly message: string;
+  readonly recordErrors?: readonly RecordError[];
+}
+
+const errorCodeOfFault: Record<BatchFault, number> = {
+  [BatchFault.TRUNCATED]: ErrorCode.CORRUPT_MESSAGE,
+  [BatchFault.BAD_SIZE]: ErrorCode.CORRUPT_MESSAGE,
+  [BatchFault.OLD_MAGIC]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_MAGIC]: ErrorCode.CORRUPT_MESSAGE,
+  [BatchFault.TOO_LARGE]: ErrorCode.MESSAGE_TOO_LARGE,
+  [BatchFault.BAD_CODEC]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_COUNT]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_OFFSETS]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_NUMBER]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_CRC]: ErrorCode.CORRUPT_MESSAGE,
+};
+
+/** The most that records may become when the log has to look into a compressed batch. */
+export const DECOMPRESSED_BYTES_MAX: number = 128 * 1024 * 1024;
+
+/**
+ * Holds the batches of an append against a topic's rules (Kafka's `UnifiedLog.analyzeAndValidateRecords` and `LogValidator`).
+ * Looks at headers and CRCs; into records only where keys are demanded or where a bound on timestamps needs the oldest.
+ */
+export function checkAppend(
+  b: Buffer,
+  config: LogConfig,
+  origin: AppendOrigin,
+  nowMs: number,
+): AppendRefusal | undefined {
+  if (b.length === 0) return invalid('It holds no record batch');
+  if (b.length > config.segmentBytes) {
+    return {
+      errorCode: ErrorCode.RECORD_LIST_TOO_LARGE,
+      message: `${b.length} bytes of batches do not fit into a segment of ${config.segmentBytes} bytes`,
+    };
+  }
+  const limits = { batchBytesMax: config.maxMessageBytes, contiguousOffsets: true };
+  for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+    const fault = checkBatch(b, at, limits);
+    if (fault !== undefined) return refusalOf(fault, b, at, config);
+    const refusal = origin === 'client' ? checkClientBatch(b, at, config, nowMs) : undefined;
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** Holds what a follower fetched against what it may append: whole batches, in order, from `nextOffset` on. */
+export function checkReplicated(b: Buffer, nextOffset: number): AppendRefusal | undefined {
+  let expected = nextOffset;
+  for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+    const fault = checkBatch(b, at);
+    if (fault !== undefined)
+      return { errorCode: ErrorCode.CORRUPT_MESSAGE, message: `The batch at byte ${at}: ${fault}` };
+    const baseOffset = batchBaseOffset(b, at);
+    if (baseOffset < expected) {
+      return {
+        errorCode: ErrorCode.OFFSET_OUT_OF_RANGE,
+        message: `The batch at offset ${baseOffset} lies before the end of the log at ${expected}`,
+      };
+    }
+    expected = baseOffset + 1;
+  }
+  return b.length === 0 ? invalid('It holds no record batch') : undefined;
+}
+
+function refusalOf(fault: BatchFault, b: Buffer, at: number, config: LogConfig): AppendRefusal {
+  const detail =
+    fault === BatchFault.TOO_LARGE
+      ? `its ${batchSizeBytes(b, at)} bytes are more than max.message.bytes (${config.maxMessageBytes})`
+      : fault;
+  return { errorCode: errorCodeOfFault[fault], message: `The record batch at byte ${at} is refused: ${detail}` };
+}
+
+function checkClientBatch(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
+  const baseOffset = batchBaseOffset(b, at);
+  if (baseOffset !== 0) return invalid(`A producer's batch must have base offset 0, not ${baseOffset}`);
+  if (batchIsControl(b, at)) return invalid('Clients are not allowed to write control records');
+  if (batchProducerId(b, at) !== NO_PRODUCER_ID && batchBaseSequence(b, at) < 0) {
+    return invalid(`The batch of producer ${batchProducerId(b, at)} has no sequence number`);
+  }
+  return (
+    checkTimestamps(b, at, config, nowMs) ?? (config.cleanupPolicy.includes('compact') ? checkKeys(b, at) : undefined)
+  );
+}
+
+function checkTimestamps(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
+  if (config.messageTimestampType === 'LogAppendTime') return undefined;
+  if (batchTimestampType(b, at) === TimestampType.LOG_APPEND_TIME) {
+    return {
+      errorCode: ErrorCode.INVALID_TIMESTAMP,
+      message: 'A producer must not mark its batches as stamped by the broker (LogAppendTime)',
+    };
+  }
+  const latestMs = nowMs + config.messageTimestampAfterMaxMs;
+  const earliestMs = nowMs - config.messageTimestampBeforeMaxMs;
+  if (batchMaxTimestamp(b, at) > latestMs) return checkEachTimestamp(b, at, earliestMs, latestMs);
+  if (batchBaseTimestamp(b, at) >= earliestMs && earliestMs === Number.NEGATIVE_INFINITY) return undefined;
+  return earliestMs === Number.NEGATIVE_INFINITY ? undefined : checkEachTimestamp(b, at, earliestMs, latestMs);
+}
+
+function checkEachTimestamp(b: Buffer, at: number, earliestMs: number, latestMs: number): AppendRefusal | undefined {
+  return refuseRecords(b, at, ErrorCode.INVALID_TIMESTAMP, (cursor) => {
+    const { timestamp } = cursor;
+    if (timestamp === NO_TIMESTAMP || (timestamp >= earliestMs && timestamp <= latestMs)) return undefined;
+    return `Timestamp ${timestamp} is out of range: it must be between ${earliestMs} and ${latestMs}`;
+  });
+}
+
+function checkKeys(b: Buffer, at: number): AppendRefusal | undefined {
+  return refuseRecords(b, at, ErrorCode.INVALID_RECORD, (cursor) =>
+    cursor.keyBytes < 0 ? 'A compacted topic cannot take a record without a key' : undefined,
+  );
+}
+
+/** Asks `judge` about each record; what it says about any refuses the batch, with a list of those. */
+function refuseRecords(
+  b: Buffer,
+  at: number,
+  errorCode: number,
+  judge: (cursor: RecordCursor) => string | undefined,
+): AppendRefusal | undefined {
+  const recordErrors: RecordError[] = [];
+  try {
+    const cursor = new RecordCursor(b.subarray(at, at + batchSizeBytes(b, at)), { bytesMax: DECOMPRESSED_BYTES_MAX });
+    while (cursor.next()) {
+      const message = judge(cursor);
+      if (message !== undefined) recordErrors.push({ batchIndex: cursor.index, message });
+    }
+  } catch (error) {
+    if (!(error instanceof RecordsError)) throw error;
+    return invalid(`The records cannot be read: ${error.message}`);
+  }
+  const first = recordErrors[0];
+  return first === undefined ? undefined : { errorCode, message: first.message, recordErrors };
+}
+
+function invalid(message: string): AppendRefusal {
+  return { errorCode: ErrorCode.INVALID_RECORD, message };
+}
+
+const compressionOf = {
+  uncompressed: Compression.NONE,
+  gzip: Compression.GZIP,
+  snappy: Compression.SNAPPY,
+  lz4: Compression.LZ4,
+  zstd: Compression.ZSTD,
+} as const;
+
+/** The codec that a topic stores its batches in; undefined where the producers choose. */
+export function targetCompression(config: LogConfig): Compression | undefined {
+  return config.compressionType === 'producer' ? undefined : compressionOf[config.compressionType];
+}
+
+/** Whether a batch must be recompressed before it is stored. Bytes that are no batches need nothing: they are refused later. */
+export function needsRecompression(b: Buffer, config: LogConfig): boolean {
+  const target = targetCompression(config);
+  if (target === undefined) return false;
+  for (let at = 0; b.length - at >= BATCH_HEADER_BYTES; at += batchSizeBytes(b, at)) {
+    if (batchSizeBytes(b, at) < BATCH_HEADER_BYTES) return false;
+    if (!batchIsControl(b, at) && batchCompression(b, at) !== target) return true;
+  }
+  return false;
+}

@@ -1,0 +1,99 @@
+/** The stable codes of this package's errors. */
+export type LogErrorCode =
+  | 'LOG_DISK_FAILED'
+  | 'LOG_CORRUPT'
+  | 'LOG_CHECKPOINT_MALFORMED'
+  | 'LOG_FOLDER_LOCKED'
+  | 'LOG_FOLDER_FOREIGN'
+  | 'LOG_CLOSED';
+
+/** What every error of this package is. Refusals of what a client asked for are values, not errors. */
+export class LogError extends Error {
+  override readonly name: string = 'LogError';
+  /** Stable; for programs. */
+  readonly code: LogErrorCode;
+  /** Whether the same call may succeed later without anybody doing something about it. */
+  readonly retriable: boolean;
+
+  constructor(code: LogErrorCode, message: string, options?: { cause?: unknown; retriable?: boolean }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retriable = options?.retriable ?? false;
+  }
+}
+
+/** A call of the disk failed. The partition, or its whole log directory, is offline from then on. */
+export class DiskFailedError extends LogError {
+  override readonly name = 'DiskFailedError';
+
+  constructor(attempt: string, cause: unknown) {
+    super(
+      'LOG_DISK_FAILED',
+      `${attempt} failed: ${messageOf(cause)}. What was not yet synced may be lost: check the disk, then start again`,
+      { cause },
+    );
+  }
+}
+
+/** Stored bytes are not what was written. */
+export class CorruptLogError extends LogError {
+  override readonly name = 'CorruptLogError';
+  readonly path: string;
+  /** Where in the file the first wrong batch starts. */
+  readonly position: number;
+
+  constructor(path: string, position: number, fault: string) {
+    super(
+      'LOG_CORRUPT',
+      `${path} is damaged at byte ${position} (${fault}): restore the file from a replica or a backup, or delete the records before that offset`,
+    );
+    this.path = path;
+    this.position = position;
+  }
+}
+
+/** A checkpoint, snapshot or properties file does not have its format. */
+export class MalformedFileError extends LogError {
+  override readonly name = 'MalformedFileError';
+
+  constructor(path: string, detail: string) {
+    super('LOG_CHECKPOINT_MALFORMED', `${path} cannot be read: ${detail}`);
+  }
+}
+
+/** Another process uses the log directory. */
+export class FolderLockedError extends LogError {
+  override readonly name = 'FolderLockedError';
+
+  constructor(folder: string) {
+    super(
+      'LOG_FOLDER_LOCKED',
+      `The log directory ${folder} is in use by another broker: stop that one, or set log.dirs to another folder`,
+    );
+  }
+}
+
+/** A log directory belongs to another broker or cluster. */
+export class ForeignFolderError extends LogError {
+  override readonly name = 'ForeignFolderError';
+
+  constructor(folder: string, detail: string) {
+    super('LOG_FOLDER_FOREIGN', `The log directory ${folder} is not this broker's: ${detail}`);
+  }
+}
+
+/** The system's code (`ENOSPC`, `EIO` ...) of a failed disk call. */
+export function systemCodeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** Whether a failed write is for want of room, so that what was there before is as good as it was. */
+export function isOutOfSpace(error: unknown): boolean {
+  const code = systemCodeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+}
+
+/** What a caught value says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

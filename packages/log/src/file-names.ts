@@ -1,0 +1,51 @@
+/** Suffixes of the files of a segment and of a partition's folder, as Kafka's `LogFileUtils` has them. */
+export const LOG_SUFFIX = '.log';
+export const OFFSET_INDEX_SUFFIX = '.index';
+export const TIME_INDEX_SUFFIX = '.timeindex';
+export const TRANSACTION_INDEX_SUFFIX = '.txnindex';
+export const PRODUCER_SNAPSHOT_SUFFIX = '.snapshot';
+/** Renamed so before removal; what a crash leaves behind is removed at the next start. */
+export const DELETED_SUFFIX = '.deleted';
+/** Written by a compaction that has not finished; worthless after a crash. */
+export const CLEANED_SUFFIX = '.cleaned';
+/** Written by a compaction that has finished but for the renames; completed at the next start. */
+export const SWAP_SUFFIX = '.swap';
+/** A folder whose partition was deleted. */
+export const DELETED_FOLDER_SUFFIX = '-delete';
+
+export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint';
+export const PARTITION_METADATA = 'partition.metadata';
+export const META_PROPERTIES = 'meta.properties';
+export const CLEAN_SHUTDOWN_MARKER = '.kafka_cleanshutdown';
+export const LOCK_FILE = '.lock';
+export const RECOVERY_POINT_CHECKPOINT = 'recovery-point-offset-checkpoint';
+export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
+export const LOG_START_OFFSET_CHECKPOINT = 'log-start-offset-checkpoint';
+export const CLEANER_OFFSET_CHECKPOINT = 'cleaner-offset-checkpoint';
+
+const OFFSET_DIGITS = 20;
+const OFFSET_FILE = /^(\d{20})(\.[a-z]+)$/;
+const PARTITION_FOLDER = /^(.+)-(\d+)$/;
+
+/** `00000000000000000042.log` for 42 and `.log`. */
+export function offsetFileName(offset: number, suffix: string): string {
+  return String(offset).padStart(OFFSET_DIGITS, '0') + suffix;
+}
+
+/** The offset of a file's name, when the name is an offset and `suffix`. */
+export function offsetOfFileName(name: string, suffix: string): number | undefined {
+  const match = OFFSET_FILE.exec(name);
+  return match?.[2] === suffix ? Number(match[1]) : undefined;
+}
+
+/** The folder of a partition within its log directory. */
+export function partitionFolderName(topic: string, partition: number): string {
+  return `${topic}-${partition}`;
+}
+
+/** The topic and partition of a folder's name; undefined for folders that are no partition's. */
+export function parsePartitionFolderName(name: string): { topic: string; partition: number } | undefined {
+  if (name.endsWith(DELETED_FOLDER_SUFFIX)) return undefined;
+  const match = PARTITION_FOLDER.exec(name);
+  return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]) };
+}

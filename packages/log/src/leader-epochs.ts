@@ -1,0 +1,80 @@
+import type { EpochStart } from './checkpoint-file.ts';
+import type { EpochEndOffset } from './log-types.ts';
+
+const UNKNOWN: EpochEndOffset = { leaderEpoch: -1, endOffset: -1 };
+
+/**
+ * Which leader epoch began at which offset (Kafka's `LeaderEpochFileCache`). Epochs and offsets both rise; an epoch without
+ * records begins where the next one begins and is dropped then.
+ */
+export class LeaderEpochs {
+  #starts: EpochStart[];
+  /** What the checkpoint file holds. */
+  #stored: readonly EpochStart[];
+
+  constructor(starts: readonly EpochStart[] = []) {
+    this.#starts = [...starts];
+    this.#stored = starts;
+  }
+
+  get starts(): readonly EpochStart[] {
+    return this.#starts;
+  }
+
+  /** The newest epoch; -1 before the first. */
+  get latest(): number {
+    return this.#starts.at(-1)?.epoch ?? -1;
+  }
+
+  /** Notes that what comes from `startOffset` on is of `epoch`. Does nothing when that is known. */
+  assign(epoch: number, startOffset: number): void {
+    if (epoch < 0 || epoch <= this.latest) return;
+    while ((this.#starts.at(-1)?.startOffset ?? -1) >= startOffset) this.#starts.pop();
+    this.#starts.push({ epoch, startOffset });
+  }
+
+  /** The largest epoch that is not above `epoch`, and where it ends (`LeaderEpochFileCache.endOffsetFor`). */
+  endOffsetFor(epoch: number, logEndOffset: number): EpochEndOffset {
+    if (epoch < 0 || this.#starts.length === 0) return UNKNOWN;
+    if (epoch === this.latest) return { leaderEpoch: epoch, endOffset: logEndOffset };
+    if (epoch > this.latest) return UNKNOWN;
+    const next = this.#starts.findIndex((start) => start.epoch > epoch);
+    const floor = this.#starts[next - 1];
+    const endOffset = this.#starts[next]!.startOffset;
+    return floor === undefined ? { leaderEpoch: epoch, endOffset } : { leaderEpoch: floor.epoch, endOffset };
+  }
+
+  /** The epoch that an offset belongs to; -1 when it is before all that is known. */
+  epochAt(offset: number): number {
+    return this.#starts.findLast((start) => start.startOffset <= offset)?.epoch ?? -1;
+  }
+
+  /** Forgets what begins at or behind an offset. */
+  truncateFromEnd(endOffset: number): void {
+    this.#starts = this.#starts.filter((start) => start.startOffset < endOffset);
+  }
+
+  /** Forgets what ended before an offset; the epoch that the offset is of begins there then. */
+  truncateFromStart(startOffset: number): void {
+    const first = this.#starts.findLastIndex((start) => start.startOffset <= startOffset);
+    if (first < 0 || this.#starts[first]!.startOffset === startOffset) return;
+    this.#starts = [{ epoch: this.#starts[first]!.epoch, startOffset }, ...this.#starts.slice(first + 1)];
+  }
+
+  /**
+   * What the checkpoint file must hold for a log that ends at `endOffset`; undefined when it does. An epoch without records
+   * is left out: nobody can ask where it ended, and at thousands of partitions an election must not cost a sync for each.
+   */
+  takeUnstored(endOffset: number): readonly EpochStart[] | undefined {
+    const starts = this.#starts.filter((start) => start.startOffset < endOffset);
+    const isStored =
+      starts.length === this.#stored.length &&
+      starts.every(({ epoch, startOffset }, index) => {
+        const stored = this.#stored[index]!;
+        return stored.epoch === epoch && stored.startOffset === startOffset;
+      });
+    if (isStored) return undefined;
+    this.#stored = starts;
+    return starts;
+  }
+}

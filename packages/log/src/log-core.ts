@@ -1,0 +1,346 @@
+import { dirname } from 'node:path/posix';
+import { ErrorCode } from '@millrace/protocol';
+import { encodeEpochCheckpoint } from './checkpoint-file.ts';
+import { type CorruptLogError, messageOf } from './errors.ts';
+import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogContext } from './log-context.ts';
+import { type LoadedLog, loadProducers, newSegment } from './log-loader.ts';
+import type { AppendResult, LogState } from './log-types.ts';
+import { LogWriter, type LogWriterHost } from './log-writer.ts';
+import { encodeProducerSnapshot } from './producer-snapshot.ts';
+import type { ProducerStates } from './producer-states.ts';
+import type { Segment } from './segment.ts';
+import type { SegmentList } from './segment-list.ts';
+import { TailCache } from './tail-cache.ts';
+
+/** Snapshots kept beside those that stand at the beginning of a segment, as a second chance when one cannot be read. */
+const SPARE_SNAPSHOTS = 1;
+
+/** Bytes at a checkpoint that does not count. */
+const NEVER = -1;
+
+/** How long a log refuses appends after the disk was full, before it tries again. */
+export const DISK_FULL_PAUSE_MS = 1000;
+
+/** What a log tells those who look after it. */
+export interface LogListeners {
+  readonly appended: Set<(durableEndOffset: number) => void>;
+  readonly highWatermark: Set<(highWatermark: number) => void>;
+  readonly failed: Set<(error: unknown) => void>;
+  readonly damaged: Set<(error: CorruptLogError) => void>;
+}
+
+/**
+ * The state of a partition's log and the changes of it that files follow: roll, truncation, checkpoint. `Appender` and
+ * `LogReader` work on it; `PartitionLog` is what others see.
+ *
+ * What appends change (offsets, producer state, index entries) changes at once; the writer brings the files after it.
+ */
+export class LogCore implements LogWriterHost {
+  readonly context: LogContext;
+  readonly folder: string;
+  readonly segments: SegmentList;
+  readonly epochs: LeaderEpochs;
+  readonly tail: TailCache;
+  readonly writer: LogWriter;
+  readonly listeners: LogListeners = {
+    appended: new Set(),
+    highWatermark: new Set(),
+    failed: new Set(),
+    damaged: new Set(),
+  };
+  producers: ProducerStates;
+  config: LogConfig;
+  state: LogState = 'online';
+  failure: unknown;
+  /** The offset that the next record gets. */
+  nextOffset: number;
+  logStartOffset: number;
+  highWatermark: number;
+  /** Below it, everything is on the disk for good, indexes included: recovery need not look there. */
+  recoveryPoint: number;
+  /** Whether a transaction index may have something in it. */
+  hasAborted: boolean;
+  readonly #snapshots: number[];
+  #lastFlushMs: number;
+  /** What of the writer's bytes lies below the recovery point. */
+  #bytesCheckpointed = 0;
+  /** Until then, appends are refused without trying: the disk was full a moment ago. */
+  #fullUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: LogContext, folder: string, config: LogConfig, loaded: LoadedLog, highWatermark: number) {
+    this.context = context;
+    this.folder = folder;
+    this.config = config;
+    this.segments = loaded.segments;
+    this.producers = loaded.producers;
+    this.epochs = loaded.epochs;
+    this.nextOffset = loaded.logEndOffset;
+    this.logStartOffset = Math.min(loaded.logStartOffset, loaded.logEndOffset);
+    this.highWatermark = Math.min(Math.max(highWatermark, this.logStartOffset), loaded.logEndOffset);
+    this.recoveryPoint = loaded.logEndOffset;
+    this.hasAborted = loaded.segments.all.some((segment) => !segment.transactionIndex.isEmpty);
+    this.#snapshots = loaded.snapshots;
+    this.#lastFlushMs = context.clock.now();
+    this.tail = new TailCache(context.tailCacheBudget, context.tailCacheBytesMax);
+    this.writer = new LogWriter(this, loaded.logEndOffset);
+    this.producers.highWatermarkAdvanced(this.highWatermark);
+  }
+
+  get flushMessages(): number {
+    return this.config.flushMessages;
+  }
+
+  /** Where read_committed readers stop: the first open transaction, or the high watermark. */
+  get lastStableOffset(): number {
+    const unstable = this.producers.firstUnstableOffset;
+    return unstable === undefined ? this.highWatermark : Math.min(unstable, this.highWatermark);
+  }
+
+  /** Bytes that a scan would have to look at if the process stopped now. */
+  get unrecoveredBytes(): number {
+    return this.writer.bytesWritten - this.#bytesCheckpointed;
+  }
+
+  /** Whether the disk was full a moment ago. Trying again at once would only cost a truncation each time. */
+  get isFull(): boolean {
+    return this.context.clock.monotonic() < this.#fullUntilMs;
+  }
+
+  /** Moves the high watermark on, never beyond what is durable here and never back. Tells whether it moved. */
+  advanceHighWatermark(offset: number): boolean {
+    const target = Math.min(offset, this.writer.durableEndOffset);
+    if (target <= this.highWatermark) return false;
+    this.highWatermark = target;
+    this.producers.highWatermarkAdvanced(target);
+    for (const listener of this.listeners.highWatermark) listener(target);
+    return true;
+  }
+
+  /** Begins a new segment at the end of the log; the writer makes the files when its turn comes. */
+  roll(): Segment {
+    const sealed = this.segments.active;
+    if (sealed.sizeBytes === 0) return sealed;
+    sealed.closeTimeIndex();
+    const opened = newSegment(this.context, this.folder, this.nextOffset, this.config);
+    this.segments.push(opened);
+    const checkpoint = this.#takeCheckpoint();
+    this.writer.step(async () => {
+      await this.prepare(opened);
+      const { bytesWritten } = this.writer;
+      await sealed.syncAll();
+      await this.#writeCheckpoint(checkpoint);
+      this.#bytesCheckpointed = bytesWritten;
+    });
+    return opened;
+  }
+
+  /** Makes everything that has its offset by now durable, and moves the recovery point there. */
+  checkpoint(): Promise<void> {
+    const checkpoint = this.#takeCheckpoint();
+    return this.writer.task(async () => {
+      const { bytesWritten } = this.writer;
+      await this.#syncSegments();
+      await this.#writeCheckpoint(checkpoint);
+      this.#bytesCheckpointed = bytesWritten;
+    });
+  }
+
+  /** Syncs what is written; for `flush.ms` and for whoever must be sure. */
+  flush(): Promise<void> {
+    return this.writer.task(async () => {
+      if (this.writer.syncedEndOffset === this.writer.durableEndOffset) return;
+      await this.segments.active.log.use((file) => file.sync());
+      this.writer.syncedEndOffset = this.writer.durableEndOffset;
+      this.#lastFlushMs = this.context.clock.now();
+    });
+  }
+
+  /** Whether records wait for a sync longer than `flush.ms`. */
+  isFlushDue(nowMs: number): boolean {
+    const hasUnsynced = this.writer.syncedEndOffset < this.writer.durableEndOffset;
+    return hasUnsynced && nowMs - this.#lastFlushMs >= this.config.flushMs;
+  }
+
+  /** Cuts the log so that it ends at `offset`, behind all that is queued. Appends are refused meanwhile. */
+  truncateTo(offset: number): Promise<void> {
+    if (this.state === 'online') this.state = 'truncating';
+    return this.writer.task(() => this.goBackTo(offset));
+  }
+
+  /** Drops everything, so that the log is empty and begins at `offset`. */
+  truncateFullyAndStartAt(offset: number): Promise<void> {
+    if (this.state === 'online') this.state = 'truncating';
+    return this.writer.task(async () => {
+      await this.#removeSegments(this.segments.removeFrom(-1));
+      this.logStartOffset = offset;
+      this.recoveryPoint = offset;
+      this.writer.durableEndOffset = offset;
+      await this.goBackTo(offset);
+      this.highWatermark = offset;
+    });
+  }
+
+  /** Raises the log start offset. Segments below it go when retention looks next. */
+  raiseLogStartOffset(offset: number): void {
+    if (offset <= this.logStartOffset) return;
+    this.logStartOffset = offset;
+    this.highWatermark = Math.max(this.highWatermark, offset);
+    this.epochs.truncateFromStart(offset);
+  }
+
+  // What the writer asks for.
+
+  async prepare(segment: Segment): Promise<void> {
+    if (segment.isPrepared) return;
+    await segment.log.use(async () => {}, { create: true });
+    const { disk } = this.context;
+    await disk.syncFolder(this.folder);
+    // The partition's folder itself may be as new as its first record.
+    if (segment === this.segments.first) await this.#beforeFirstWrite();
+    segment.isPrepared = true;
+  }
+
+  written(endOffset: number): void {
+    for (const listener of this.listeners.appended) listener(endOffset);
+  }
+
+  outOfSpace(offset: number): Promise<void> {
+    this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
+    return this.goBackTo(offset);
+  }
+
+  /** Cuts the log so that it ends at `offset`. Runs in the writer's turn. */
+  async goBackTo(offset: number): Promise<void> {
+    this.state = 'truncating';
+    this.tail.clear();
+    await this.#removeSegments(this.segments.removeFrom(offset));
+    if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
+    const { active } = this.segments;
+    await this.#cutActive(active, offset);
+    this.nextOffset = offset;
+    this.highWatermark = Math.min(this.highWatermark, offset);
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
+    // The indexes were cut, which the next checkpoint has to sync even when nothing is written until then.
+    this.#bytesCheckpointed = NEVER;
+    this.writer.durableEndOffset = offset;
+    this.writer.syncedEndOffset = offset;
+    this.epochs.truncateFromEnd(offset);
+    this.producers = await loadProducers(this.context, this.folder, this.segments, this.#snapshots, offset);
+    this.producers.highWatermarkAdvanced(this.highWatermark);
+    if (this.state === 'truncating') this.state = 'online';
+  }
+
+  failed(error: unknown): void {
+    if (this.state === 'failed') return;
+    this.state = 'failed';
+    this.failure = error;
+    this.tail.clear();
+    for (const listener of this.listeners.failed) listener(error);
+  }
+
+  /** A reader met damaged bytes; the log goes on, but somebody has to know. */
+  damaged(error: CorruptLogError): void {
+    for (const listener of this.listeners.damaged) listener(error);
+  }
+
+  refusal(error: unknown): AppendResult {
+    return this.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The partition's disk refused the write: ${messageOf(error)}`);
+  }
+
+  /** An append's result for "no". */
+  refuse(errorCode: number, errorMessage: string): AppendResult {
+    const { logStartOffset } = this;
+    return { errorCode, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, logStartOffset, errorMessage };
+  }
+
+  /** Closes files and drops memory. */
+  release(): void {
+    this.tail.clear();
+    for (const segment of this.segments.all) segment.release();
+  }
+
+  /** Forgets snapshots that stand before all segments but the last such one. */
+  async dropOldSnapshots(): Promise<void> {
+    const bases = new Set(this.segments.all.map((segment) => segment.baseOffset));
+    const spares = this.#snapshots.filter((offset) => !bases.has(offset));
+    const dropped = spares.slice(0, Math.max(spares.length - 1 - SPARE_SNAPSHOTS, 0));
+    for (const offset of dropped) {
+      this.#snapshots.splice(this.#snapshots.indexOf(offset), 1);
+      await this.context.disk.remove(this.#snapshotPath(offset));
+    }
+  }
+
+  #takeCheckpoint(): Checkpoint {
+    const offset = this.nextOffset;
+    const starts = this.epochs.takeUnstored(offset);
+    // A log that nobody ever wrote to needs no snapshot; any other does, or the next start would read all of it for one.
+    const needsSnapshot = (this.#snapshots.at(-1) ?? this.segments.first.baseOffset) !== offset;
+    return {
+      offset,
+      snapshot: needsSnapshot ? encodeProducerSnapshot(this.producers.entries) : undefined,
+      epochs: starts === undefined ? undefined : encodeEpochCheckpoint(starts),
+    };
+  }
+
+  async #writeCheckpoint({ offset, snapshot, epochs }: Checkpoint): Promise<void> {
+    const { disk } = this.context;
+    if (epochs !== undefined) await disk.replaceFile(`${this.folder}/${LEADER_EPOCH_CHECKPOINT}`, epochs);
+    if (snapshot !== undefined && this.#snapshots.at(-1) !== offset) {
+      await disk.replaceFile(this.#snapshotPath(offset), snapshot);
+      this.#snapshots.push(offset);
+      await this.dropOldSnapshots();
+    }
+    this.recoveryPoint = Math.max(this.recoveryPoint, offset);
+  }
+
+  async #beforeFirstWrite(): Promise<void> {
+    const { disk } = this.context;
+    const metadata = `${this.folder}/${PARTITION_METADATA}`;
+    if ((await disk.stat(metadata)) !== undefined) {
+      const file = await disk.open(metadata);
+      await file.sync().finally(() => file.close());
+    }
+    await disk.syncFolder(dirname(this.folder));
+  }
+
+  /** Syncs the segments that lie behind the recovery point. */
+  async #syncSegments(): Promise<void> {
+    if (this.writer.bytesWritten === this.#bytesCheckpointed) return;
+    for (let index = Math.max(this.segments.indexOf(this.recoveryPoint), 0); index < this.segments.count; index++) {
+      await this.segments.at(index)!.syncAll();
+    }
+    this.writer.syncedEndOffset = this.writer.durableEndOffset;
+    this.#lastFlushMs = this.context.clock.now();
+  }
+
+  async #cutActive(active: Segment, offset: number): Promise<void> {
+    const position = await active.positionOf(offset);
+    await active.truncateFile(position);
+    await active.transactionIndex.truncateFrom(offset);
+    await active.recover(offset, this.config, false, () => true);
+  }
+
+  async #removeSegments(removed: readonly Segment[]): Promise<void> {
+    for (const segment of removed.toReversed()) {
+      segment.release();
+      for (const file of segment.files) await this.context.disk.remove(file.path);
+    }
+    if (removed.length > 0) await this.context.disk.syncFolder(this.folder);
+  }
+
+  #snapshotPath(offset: number): string {
+    return `${this.folder}/${offsetFileName(offset, PRODUCER_SNAPSHOT_SUFFIX)}`;
+  }
+}
+
+/** What is written when the recovery point moves: as it was when the decision was taken, since appends go on meanwhile. */
+interface Checkpoint {
+  readonly offset: number;
+  /** Undefined when there is one of this offset already. */
+  readonly snapshot: Buffer | undefined;
+  /** Undefined when the file is up to date. */
+  readonly epochs: Buffer | undefined;
+}

@@ -1,0 +1,180 @@
+import { dirname } from 'node:path/posix';
+import type { Disk } from '@millrace/ports';
+import {
+  checkpointKey,
+  encodeOffsetCheckpoint,
+  type OffsetCheckpoint,
+  readIfThere,
+  readOffsetCheckpoint,
+} from './checkpoint-file.ts';
+import { FolderLockedError, systemCodeOf } from './errors.ts';
+import {
+  CLEAN_SHUTDOWN_MARKER,
+  DELETED_FOLDER_SUFFIX,
+  HIGH_WATERMARK_CHECKPOINT,
+  LOCK_FILE,
+  LOG_START_OFFSET_CHECKPOINT,
+  META_PROPERTIES,
+  parsePartitionFolderName,
+  RECOVERY_POINT_CHECKPOINT,
+} from './file-names.ts';
+import type { PartitionLog } from './partition-log.ts';
+import {
+  checkMetaProperties,
+  decodeCleanShutdownMarker,
+  encodeCleanShutdownMarker,
+  encodeMetaProperties,
+  type FolderOwner,
+} from './properties-files.ts';
+
+/** A partition's folder that was found. */
+export interface FoundPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly folder: string;
+}
+
+/** What a log directory held when it was opened. */
+export interface DirectoryContent {
+  readonly partitions: readonly FoundPartition[];
+  /** Folders of deleted partitions that are still there. */
+  readonly deletedFolders: readonly string[];
+  readonly recoveryPoints: OffsetCheckpoint;
+  readonly highWatermarks: OffsetCheckpoint;
+  readonly logStartOffsets: OffsetCheckpoint;
+  /** Whether the broker that had the directory last closed it in order. */
+  readonly isClean: boolean;
+  /** The epoch of that broker; -1 when it is not known. */
+  readonly brokerEpoch: number;
+}
+
+/** One of `log.dirs`: its lock, its checkpoints, and the logs in it. */
+export class LogDirectory {
+  readonly folder: string;
+  readonly logs = new Set<PartitionLog>();
+  /** Why the directory is offline; undefined while it is not. */
+  failure: unknown;
+  readonly #disk: Disk;
+  #lock: { release(): Promise<void> } | undefined;
+  /** What the checkpoint files hold, so that nothing is written that has not changed. */
+  readonly #written = new Map<string, Buffer>();
+
+  constructor(disk: Disk, folder: string) {
+    this.#disk = disk;
+    this.folder = folder;
+  }
+
+  get isOnline(): boolean {
+    return this.failure === undefined;
+  }
+
+  /**
+   * Takes the directory for this process and reads what it holds. The marker of a clean stop is gone afterwards.
+   *
+   * @throws FolderLockedError, ForeignFolderError, MalformedFileError, or the disk's error
+   */
+  async open(owner: FolderOwner): Promise<DirectoryContent> {
+    await this.#disk.makeFolder(this.folder);
+    this.#lock = await this.#disk.lock(this.#path(LOCK_FILE));
+    if (this.#lock === undefined) throw new FolderLockedError(this.folder);
+    try {
+      await this.#checkOwner(owner);
+      return await this.#readContent();
+    } catch (error) {
+      await this.release();
+      throw error;
+    }
+  }
+
+  /** Writes the recovery points and log start offsets of all logs. */
+  async checkpointRecoveryPoints(): Promise<void> {
+    await this.#writeCheckpoint(RECOVERY_POINT_CHECKPOINT, (log) => log.recoveryPoint);
+    // As in Kafka, a log that begins with its first segment needs no line.
+    await this.#writeCheckpoint(LOG_START_OFFSET_CHECKPOINT, (log) =>
+      log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : undefined,
+    );
+  }
+
+  /** Writes the high watermarks of all logs. */
+  async checkpointHighWatermarks(): Promise<void> {
+    await this.#writeCheckpoint(HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark);
+  }
+
+  /** Says that the directory was closed in order. Everything else must be written before. */
+  async markClean(brokerEpoch: number): Promise<void> {
+    await this.#disk.replaceFile(this.#path(CLEAN_SHUTDOWN_MARKER), encodeCleanShutdownMarker(brokerEpoch));
+  }
+
+  /** Lets others have the directory. */
+  async release(): Promise<void> {
+    const lock = this.#lock;
+    this.#lock = undefined;
+    await lock?.release();
+  }
+
+  async #checkOwner(owner: FolderOwner): Promise<void> {
+    const path = this.#path(META_PROPERTIES);
+    const bytes = await readIfThere(this.#disk, path);
+    if (bytes !== undefined) {
+      checkMetaProperties(bytes, path, this.folder, owner);
+      return;
+    }
+    await this.#disk.replaceFile(path, encodeMetaProperties(owner));
+    await this.#syncParents();
+  }
+
+  /** The folder, and those above it, may be as new as this first start. */
+  async #syncParents(): Promise<void> {
+    for (let folder = this.folder; folder !== dirname(folder); ) {
+      folder = dirname(folder);
+      try {
+        await this.#disk.syncFolder(folder);
+      } catch (error) {
+        // A folder that this user may not read was not made by this user.
+        const code = systemCodeOf(error);
+        if (code !== 'EACCES' && code !== 'EPERM') throw error;
+      }
+    }
+  }
+
+  async #readContent(): Promise<DirectoryContent> {
+    const marker = await readIfThere(this.#disk, this.#path(CLEAN_SHUTDOWN_MARKER));
+    if (marker !== undefined) {
+      // Gone before anything is written: a crash from here on is an unclean stop.
+      await this.#disk.remove(this.#path(CLEAN_SHUTDOWN_MARKER));
+      await this.#disk.syncFolder(this.folder);
+    }
+    const partitions: FoundPartition[] = [];
+    const deletedFolders: string[] = [];
+    for (const name of await this.#disk.list(this.folder)) {
+      const found = parsePartitionFolderName(name);
+      if (found !== undefined) partitions.push({ ...found, folder: this.#path(name) });
+      else if (name.endsWith(DELETED_FOLDER_SUFFIX)) deletedFolders.push(this.#path(name));
+    }
+    return {
+      partitions,
+      deletedFolders,
+      recoveryPoints: await readOffsetCheckpoint(this.#disk, this.#path(RECOVERY_POINT_CHECKPOINT)),
+      highWatermarks: await readOffsetCheckpoint(this.#disk, this.#path(HIGH_WATERMARK_CHECKPOINT)),
+      logStartOffsets: await readOffsetCheckpoint(this.#disk, this.#path(LOG_START_OFFSET_CHECKPOINT)),
+      isClean: marker !== undefined,
+      brokerEpoch: marker === undefined ? -1 : decodeCleanShutdownMarker(marker),
+    };
+  }
+
+  async #writeCheckpoint(name: string, offsetOf: (log: PartitionLog) => number | undefined): Promise<void> {
+    const offsets: OffsetCheckpoint = new Map();
+    for (const log of this.logs) {
+      const offset = offsetOf(log);
+      if (offset !== undefined) offsets.set(checkpointKey(log.topic, log.partition), offset);
+    }
+    const bytes = encodeOffsetCheckpoint(offsets);
+    if (this.#written.get(name)?.equals(bytes) === true) return;
+    await this.#disk.replaceFile(this.#path(name), bytes);
+    this.#written.set(name, bytes);
+  }
+
+  #path(name: string): string {
+    return `${this.folder}/${name}`;
+  }
+}

@@ -1,0 +1,275 @@
+import {
+  batchBaseOffset,
+  batchIsControl,
+  batchLastOffset,
+  batchLeaderEpoch,
+  batchProducerId,
+  NO_PRODUCER_ID,
+} from '@millrace/records';
+import type { BatchVisitor } from './batch-scan.ts';
+import { decodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
+import { MalformedFileError } from './errors.ts';
+import {
+  CLEANED_SUFFIX,
+  DELETED_SUFFIX,
+  LEADER_EPOCH_CHECKPOINT,
+  LOG_SUFFIX,
+  offsetFileName,
+  offsetOfFileName,
+  PRODUCER_SNAPSHOT_SUFFIX,
+  TRANSACTION_INDEX_SUFFIX,
+} from './file-names.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogContext } from './log-context.ts';
+import type { LogRecovery } from './log-types.ts';
+import { decodeProducerSnapshot } from './producer-snapshot.ts';
+import { ProducerStates } from './producer-states.ts';
+import { Segment } from './segment.ts';
+import { SegmentList } from './segment-list.ts';
+
+/** What is known of a partition's log before it is opened. */
+export interface LoadOptions {
+  readonly folder: string;
+  readonly config: LogConfig;
+  /** From the checkpoint; undefined when there is none. */
+  readonly recoveryPoint: number | undefined;
+  /** From the checkpoint; undefined when there is none. */
+  readonly logStartOffset: number | undefined;
+  /** Whether the log directory was closed in order, so that nothing needs to be scanned. */
+  readonly isClean: boolean;
+}
+
+/** A log as it was found (and put right) on the disk. */
+export interface LoadedLog {
+  readonly segments: SegmentList;
+  readonly producers: ProducerStates;
+  readonly epochs: LeaderEpochs;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  /** Offsets of the producer snapshots, ascending. */
+  readonly snapshots: number[];
+  readonly recovery: LogRecovery;
+}
+
+/**
+ * Opens a partition's folder (Kafka's `LogLoader`): removes what an interrupted deletion or compaction left, scans what lies
+ * behind the recovery point after an unclean stop, cuts the log at the first damaged batch, and brings indexes, leader
+ * epochs and producer state in line with what is left.
+ */
+export async function loadLog(context: LogContext, options: LoadOptions): Promise<LoadedLog> {
+  const names = await context.disk.list(options.folder);
+  await removeLeftovers(context, options.folder, names);
+  const segments = await findSegments(context, options, names);
+  const epochs = await loadEpochs(context, options.folder);
+  const recovery = await recoverSegments(context, options, segments, epochs);
+  const logEndOffset = recovery.logEndOffset;
+  epochs.truncateFromEnd(logEndOffset);
+  const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
+  const snapshots = offsetsOf(names, PRODUCER_SNAPSHOT_SUFFIX);
+  const producers = await loadProducers(context, options.folder, segments, snapshots, logEndOffset);
+  return { segments, producers, epochs, logStartOffset, logEndOffset, snapshots, recovery };
+}
+
+/**
+ * Producer state at an offset: the last usable snapshot at or before it, and what was written between the two. Snapshots
+ * that cannot be read, or lie behind the offset, are removed, from the disk and from `snapshots`.
+ */
+export async function loadProducers(
+  context: LogContext,
+  folder: string,
+  segments: SegmentList,
+  snapshots: number[],
+  endOffset: number,
+): Promise<ProducerStates> {
+  const found = await readLastSnapshot(context, folder, snapshots, endOffset);
+  const producers = found?.producers ?? new ProducerStates();
+  const from = found?.offset ?? segments.first.baseOffset;
+  for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index++) {
+    const segment = segments.at(index)!;
+    if (segment.sizeBytes === 0 || from >= endOffset) continue;
+    await replayProducers(segment, producers, from, endOffset);
+  }
+  producers.removeExpired(context.clock.now(), context.producerIdExpirationMs);
+  return producers;
+}
+
+async function replayProducers(
+  segment: Segment,
+  producers: ProducerStates,
+  from: number,
+  endOffset: number,
+): Promise<void> {
+  await segment.transactionIndex.truncateFrom(from);
+  const start = from <= segment.baseOffset ? 0 : await segment.positionOf(from);
+  await segment.scan(
+    start,
+    (buffer, at) => {
+      if (batchBaseOffset(buffer, at) >= endOffset) return false;
+      if (batchProducerId(buffer, at) === NO_PRODUCER_ID) return true;
+      if (!batchIsControl(buffer, at)) {
+        producers.noteBatch(buffer, at);
+        return true;
+      }
+      const completed = producers.noteMarker(buffer, at);
+      if (completed?.isAborted === true) segment.transactionIndex.append(completed);
+      return true;
+    },
+    { crc: false },
+  );
+}
+
+async function readLastSnapshot(
+  context: LogContext,
+  folder: string,
+  snapshots: number[],
+  endOffset: number,
+): Promise<{ offset: number; producers: ProducerStates } | undefined> {
+  for (let offset = snapshots.at(-1); offset !== undefined; offset = snapshots.at(-1)) {
+    const path = `${folder}/${offsetFileName(offset, PRODUCER_SNAPSHOT_SUFFIX)}`;
+    if (offset <= endOffset) {
+      try {
+        const bytes = await context.disk.readFile(path);
+        return { offset, producers: new ProducerStates(decodeProducerSnapshot(bytes, path)) };
+      } catch (error) {
+        if (!(error instanceof MalformedFileError)) throw error;
+      }
+    }
+    snapshots.pop();
+    await context.disk.remove(path);
+  }
+  return undefined;
+}
+
+async function removeLeftovers(context: LogContext, folder: string, names: string[]): Promise<void> {
+  for (const name of names) {
+    if (name.endsWith(DELETED_SUFFIX) || name.endsWith(CLEANED_SUFFIX) || name.endsWith('.tmp')) {
+      await context.disk.remove(`${folder}/${name}`);
+    }
+  }
+}
+
+async function findSegments(context: LogContext, options: LoadOptions, names: string[]): Promise<SegmentList> {
+  const { folder, config } = options;
+  const withTransactions = new Set(offsetsOf(names, TRANSACTION_INDEX_SUFFIX));
+  const segments: Segment[] = [];
+  for (const baseOffset of offsetsOf(names, LOG_SUFFIX)) {
+    const stat = await context.disk.stat(`${folder}/${offsetFileName(baseOffset, LOG_SUFFIX)}`);
+    const stored = {
+      sizeBytes: stat?.sizeBytes ?? 0,
+      modifiedMs: stat?.modifiedMs ?? 0,
+      hasTransactions: withTransactions.has(baseOffset),
+    };
+    segments.push(newSegment(context, folder, baseOffset, config, stored));
+  }
+  if (segments.length === 0) segments.push(newSegment(context, folder, options.logStartOffset ?? 0, config));
+  return new SegmentList(segments);
+}
+
+/** A segment with a jitter of its own. Without `stored` it is new and has no files yet. */
+export function newSegment(
+  context: LogContext,
+  folder: string,
+  baseOffset: number,
+  config: LogConfig,
+  stored?: ConstructorParameters<typeof Segment>[3]['stored'],
+): Segment {
+  const jitterMs =
+    config.segmentJitterMs > 0 ? context.random.nextInt(Math.min(config.segmentJitterMs, 2 ** 31 - 1)) : 0;
+  const nowMs = context.clock.now();
+  return new Segment(
+    folder,
+    baseOffset,
+    context,
+    stored === undefined ? { nowMs, jitterMs } : { nowMs, jitterMs, stored },
+  );
+}
+
+async function loadEpochs(context: LogContext, folder: string): Promise<LeaderEpochs> {
+  const path = `${folder}/${LEADER_EPOCH_CHECKPOINT}`;
+  const bytes = await readIfThere(context.disk, path);
+  return new LeaderEpochs(bytes === undefined ? [] : decodeEpochCheckpoint(bytes, path));
+}
+
+/** Scans what must be scanned; afterwards the last segment can be appended to. */
+async function recoverSegments(
+  context: LogContext,
+  options: LoadOptions,
+  segments: SegmentList,
+  epochs: LeaderEpochs,
+): Promise<LogRecovery> {
+  const { config, isClean } = options;
+  if (isClean) {
+    const end = await openActive(segments.active, config, epochs);
+    if (end !== undefined) return { logEndOffset: end, scannedBytes: 0, truncatedBytes: 0, fault: undefined };
+  }
+  const trusted = isClean ? segments.active.baseOffset : (options.recoveryPoint ?? 0);
+  return recoverFrom(context, options, segments, epochs, trusted);
+}
+
+/** After a clean stop: the end of the log; undefined when the segment is not as a clean stop leaves it. */
+async function openActive(active: Segment, config: LogConfig, epochs: LeaderEpochs): Promise<number | undefined> {
+  const tracker = new EndTracker(active.baseOffset, epochs);
+  const end = await active.recover(Number.POSITIVE_INFINITY, config, false, tracker.visit);
+  return end.fault === undefined ? tracker.endOffset : undefined;
+}
+
+async function recoverFrom(
+  context: LogContext,
+  options: LoadOptions,
+  segments: SegmentList,
+  epochs: LeaderEpochs,
+  recoveryPoint: number,
+): Promise<LogRecovery> {
+  const { config, folder } = options;
+  let endOffset = segments.first.baseOffset;
+  let scannedBytes = 0;
+  for (let index = Math.max(segments.indexOf(recoveryPoint), 0); index < segments.count; index++) {
+    const segment = segments.at(index)!;
+    const tracker = new EndTracker(segment.baseOffset, epochs);
+    const end = await segment.recover(recoveryPoint, config, true, tracker.visit);
+    endOffset = tracker.endOffset;
+    scannedBytes += end.position;
+    if (end.fault !== undefined) {
+      const damage = { path: segment.log.path, position: end.position, fault: end.fault };
+      const dropped = segments.removeFrom(segment.baseOffset + 1);
+      const truncatedBytes =
+        segment.sizeBytes - end.position + dropped.reduce((sum, other) => sum + other.sizeBytes, 0);
+      // The later segments go first, the last before the others: a crash half way must not leave a hole in the middle.
+      for (const other of dropped.toReversed()) await removeSegmentFiles(context, other);
+      await context.disk.syncFolder(folder);
+      await segment.truncateFile(end.position);
+      await segment.flushIndexes({ sync: true });
+      return { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault: damage };
+    }
+    await segment.syncAll();
+  }
+  return { logEndOffset: endOffset, scannedBytes, truncatedBytes: 0, fault: undefined };
+}
+
+/** Follows a scan: where the log ends, and which leader epochs begin. */
+class EndTracker {
+  endOffset: number;
+  readonly visit: BatchVisitor;
+
+  constructor(baseOffset: number, epochs: LeaderEpochs) {
+    this.endOffset = baseOffset;
+    this.visit = (buffer, at) => {
+      this.endOffset = batchLastOffset(buffer, at) + 1;
+      epochs.assign(batchLeaderEpoch(buffer, at), batchBaseOffset(buffer, at));
+      return true;
+    };
+  }
+}
+
+async function removeSegmentFiles(context: LogContext, segment: Segment): Promise<void> {
+  segment.release();
+  for (const file of segment.files) await context.disk.remove(file.path);
+}
+
+function offsetsOf(names: readonly string[], suffix: string): number[] {
+  return names
+    .map((name) => offsetOfFileName(name, suffix))
+    .filter((offset) => offset !== undefined)
+    .sort((a, b) => a - b);
+}

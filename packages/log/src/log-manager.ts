@@ -1,0 +1,412 @@
+import type { Clock, Disk, Random } from '@millrace/ports';
+import { checkpointKey, readIfThere } from './checkpoint-file.ts';
+import { eachOf } from './concurrency.ts';
+import { type CorruptLogError, DiskFailedError, LogError } from './errors.ts';
+import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName } from './file-names.ts';
+import { FileReaper } from './file-reaper.ts';
+import { IndexCache } from './index-cache.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogContext } from './log-context.ts';
+import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
+import { LogSchedule, type LogScheduleOptions } from './log-schedule.ts';
+import type { Recompressor } from './log-types.ts';
+import { OpenFiles } from './open-files.ts';
+import { PartitionLog } from './partition-log.ts';
+import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
+import { recompressInline } from './recompress.ts';
+import { TailCacheBudget } from './tail-cache.ts';
+
+/** How far the opening of the logs has come. */
+export interface OpenProgress {
+  readonly partitionsOpened: number;
+  readonly partitionsTotal: number;
+  /** The partition that was opened last. */
+  readonly log: PartitionLog;
+}
+
+/** What a {@link LogManager} is made with. Sizes in bytes, times in milliseconds. */
+export interface LogManagerOptions extends Partial<LogScheduleOptions> {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** `log.dirs`: at least one. */
+  readonly logDirs: readonly string[];
+  readonly brokerId: number;
+  readonly clusterId: string;
+  /** The configuration of a topic's logs, asked for when they are opened. */
+  readonly configOf: (topic: string) => LogConfig;
+  /** Files that are open at a time. Default 1,000. */
+  readonly openFilesMax?: number;
+  /** Memory for indexes read from files. Default 32 MiB. */
+  readonly indexCacheBytesMax?: number;
+  /** Memory for the newest batches of all partitions. Default 64 MiB. */
+  readonly tailCacheBytesMax?: number;
+  /** Of that, the most for one partition. Default 16 MiB. */
+  readonly tailCachePartitionBytesMax?: number;
+  /** Partitions opened, recovered or closed at a time. Default 16. */
+  readonly openConcurrency?: number;
+  /** `producer.id.expiration.ms`. Default 1 day. */
+  readonly producerIdExpirationMs?: number;
+  /** Default: in the calling thread. */
+  readonly recompressor?: Recompressor;
+  /** Told after each partition that was opened at the start. */
+  readonly onProgress?: (progress: OpenProgress) => void;
+  /** Told once for a log directory that goes offline, with all its partitions. */
+  readonly onDirectoryFailed?: (folder: string, error: unknown, logs: readonly PartitionLog[]) => void;
+  /** Told when a reader meets a damaged batch. */
+  readonly onDamaged?: (log: PartitionLog, error: CorruptLogError) => void;
+  /** Told of failures of background work that put nothing at risk (a file that cannot be removed, say). */
+  readonly onBackgroundError?: (what: string, error: unknown) => void;
+}
+
+/** One of `log.dirs`, for DescribeLogDirs. */
+export interface LogDirectoryDescription {
+  readonly folder: string;
+  /** Undefined while the directory is online. */
+  readonly failure: unknown;
+  readonly logs: readonly PartitionLog[];
+}
+
+/** What goes with {@link LogManager.getOrCreate}. */
+export interface CreateLogOptions {
+  /** Kept in `partition.metadata`; a 22-character base64 UUID. */
+  readonly topicId?: string;
+  /** Whether the partition was just created, so that it cannot lie in a directory that is offline. Default false. */
+  readonly isNew?: boolean;
+}
+
+/** Memory and files in use, for metrics. */
+export interface LogManagerUsage {
+  readonly openFiles: number;
+  readonly indexCacheBytes: number;
+  readonly tailCacheBytes: number;
+  readonly filesAwaitingRemoval: number;
+}
+
+const MIB = 1024 * 1024;
+const OPEN_FILES_MAX_DEFAULT = 1000;
+const INDEX_CACHE_BYTES_MAX_DEFAULT = 32 * MIB;
+const TAIL_CACHE_BYTES_MAX_DEFAULT = 64 * MIB;
+const TAIL_CACHE_PARTITION_BYTES_MAX_DEFAULT = 16 * MIB;
+const OPEN_CONCURRENCY_DEFAULT = 16;
+const PRODUCER_ID_EXPIRATION_MS_DEFAULT = 86_400_000;
+/** A folder's name has at most 255 bytes; a deleted partition's gets 40 characters more than it had. */
+const FOLDER_NAME_LENGTH_MAX = 255;
+
+/**
+ * All logs of a broker, in one or more log directories (Kafka's `LogManager`): opens them, recovering what an unclean stop
+ * left; creates and deletes partitions; keeps the checkpoints; enforces retention; closes in order.
+ *
+ * A directory whose disk fails goes offline with its partitions; the others go on.
+ */
+export class LogManager {
+  readonly #options: LogManagerOptions;
+  readonly #context: LogContext;
+  readonly #directories: LogDirectory[];
+  readonly #schedule: LogSchedule;
+  readonly #logs = new Map<string, PartitionLog>();
+  /** Creations under way, so that two callers get one log. */
+  readonly #creating = new Map<string, Promise<PartitionLog>>();
+  readonly #directoryOf = new Map<PartitionLog, LogDirectory>();
+  #previousBrokerEpoch = -1;
+
+  constructor(options: LogManagerOptions) {
+    const { disk, clock, random } = options;
+    this.#options = options;
+    this.#context = {
+      disk,
+      clock,
+      random,
+      files: new OpenFiles(disk, options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT),
+      indexCache: new IndexCache(options.indexCacheBytesMax ?? INDEX_CACHE_BYTES_MAX_DEFAULT),
+      tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX_DEFAULT),
+      tailCacheBytesMax: options.tailCachePartitionBytesMax ?? TAIL_CACHE_PARTITION_BYTES_MAX_DEFAULT,
+      reaper: new FileReaper(disk, clock, (path, error) => this.#backgroundError(`Removing ${path}`, error)),
+      recompressor: options.recompressor ?? recompressInline,
+      producerIdExpirationMs: options.producerIdExpirationMs ?? PRODUCER_ID_EXPIRATION_MS_DEFAULT,
+    };
+    this.#directories = options.logDirs.map((folder) => new LogDirectory(disk, folder));
+    this.#schedule = new LogSchedule(clock, options, {
+      directories: () => this.#directories.filter((directory) => directory.isOnline),
+      directoryFailed: (directory, error) => this.#directoryFailed(directory, error),
+      backgroundError: (what, error) => this.#backgroundError(what, error),
+    });
+  }
+
+  /**
+   * Opens the log directories and every partition in them, then begins the background work. A directory that cannot be used
+   * is offline from the start, unless it is the last.
+   *
+   * @throws FolderLockedError, ForeignFolderError, MalformedFileError; DiskFailedError when no directory can be used
+   */
+  async open(): Promise<void> {
+    const opened: { directory: LogDirectory; content: DirectoryContent }[] = [];
+    try {
+      for (const directory of this.#directories) {
+        const content = await this.#openDirectory(directory);
+        if (content !== undefined) opened.push({ directory, content });
+      }
+      this.#assertSomeOnline();
+      await this.#openPartitions(opened);
+      this.#assertSomeOnline();
+    } catch (error) {
+      await this.#releaseAll();
+      throw error;
+    }
+    this.#schedule.start();
+  }
+
+  /** The epoch with which this broker stopped in order the last time; -1 when it did not. */
+  get previousBrokerEpoch(): number {
+    return this.#previousBrokerEpoch;
+  }
+
+  /** All logs, those that are offline included. */
+  get logs(): Iterable<PartitionLog> {
+    return this.#logs.values();
+  }
+
+  get logCount(): number {
+    return this.#logs.size;
+  }
+
+  /** What is in use of the bounds. */
+  get usage(): LogManagerUsage {
+    return {
+      openFiles: this.#context.files.openCount,
+      indexCacheBytes: this.#context.indexCache.usedBytes,
+      tailCacheBytes: this.#context.tailCacheBudget.usedBytes,
+      filesAwaitingRemoval: this.#context.reaper.pendingCount,
+    };
+  }
+
+  /** The log of a partition; undefined when there is none here. */
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.get(checkpointKey(topic, partition));
+  }
+
+  /**
+   * The log of a partition; a new one, in the directory with the fewest partitions, when there is none.
+   *
+   * @throws DiskFailedError when it cannot be created, or may lie in a directory that is offline
+   */
+  getOrCreate(topic: string, partition: number, options: CreateLogOptions = {}): Promise<PartitionLog> {
+    const key = checkpointKey(topic, partition);
+    const existing = this.#logs.get(key);
+    if (existing !== undefined) return Promise.resolve(existing);
+    let creating = this.#creating.get(key);
+    if (creating === undefined) {
+      creating = this.#create(topic, partition, options).finally(() => this.#creating.delete(key));
+      this.#creating.set(key, creating);
+    }
+    return creating;
+  }
+
+  /** Deletes a partition's log: its folder is renamed at once and removed after `file.delete.delay.ms`. */
+  async delete(topic: string, partition: number): Promise<void> {
+    const key = checkpointKey(topic, partition);
+    await this.#creating.get(key)?.catch(() => {});
+    const log = this.#logs.get(key);
+    const directory = log === undefined ? undefined : this.#directoryOf.get(log);
+    if (log === undefined || directory === undefined) return;
+    this.#logs.delete(key);
+    this.#directoryOf.delete(log);
+    directory.logs.delete(log);
+    await log.abandon();
+    if (!directory.isOnline) return;
+    await this.#onDisk(directory, `Deleting ${log.folder}`, async () => {
+      const doomed = `${directory.folder}/${this.#deletedFolderName(topic, partition)}`;
+      await this.#context.disk.rename(log.folder, doomed);
+      await this.#context.disk.syncFolder(directory.folder);
+      this.#context.reaper.removeLater(doomed, log.config.fileDeleteDelayMs, true);
+    });
+  }
+
+  /** The log directories and what is in them. */
+  describe(): LogDirectoryDescription[] {
+    return this.#directories.map(({ folder, failure, logs }) => ({ folder, failure, logs: [...logs] }));
+  }
+
+  /** Enforces the retention of all logs now. */
+  enforceRetention(): Promise<void> {
+    return this.#schedule.enforceRetention();
+  }
+
+  /** Writes all checkpoints now. */
+  checkpoint(): Promise<void> {
+    return this.#schedule.checkpoint();
+  }
+
+  /**
+   * Finishes what is queued, makes everything durable, and says so in each directory that is as it should be: the next
+   * start needs no recovery.
+   *
+   * @param brokerEpoch goes into the marker
+   */
+  async close(brokerEpoch = -1): Promise<void> {
+    await this.#schedule.stop();
+    this.#context.reaper.close();
+    for (const directory of this.#directories) {
+      if (directory.isOnline) await this.#closeDirectory(directory, brokerEpoch);
+    }
+    await this.#releaseAll();
+  }
+
+  async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<void> {
+    try {
+      await eachOf(directory.logs, this.#concurrency, (log) => log.close());
+      await directory.checkpointRecoveryPoints();
+      await directory.checkpointHighWatermarks();
+      if (directory.isOnline) await directory.markClean(brokerEpoch);
+    } catch (error) {
+      this.#backgroundError(`Closing ${directory.folder} in order; the next start will recover it`, error);
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const directory of this.#directories) {
+      for (const log of directory.logs) await log.abandon();
+      await directory.release();
+    }
+  }
+
+  get #concurrency(): number {
+    return this.#options.openConcurrency ?? OPEN_CONCURRENCY_DEFAULT;
+  }
+
+  #assertSomeOnline(): void {
+    if (this.#directories.some((directory) => directory.isOnline)) return;
+    const [first] = this.#directories;
+    throw new DiskFailedError(`Opening the log directory ${first?.folder ?? '(none configured)'}`, first?.failure);
+  }
+
+  async #openDirectory(directory: LogDirectory): Promise<DirectoryContent | undefined> {
+    try {
+      const content = await directory.open(this.#options);
+      this.#previousBrokerEpoch = Math.max(this.#previousBrokerEpoch, content.brokerEpoch);
+      for (const folder of content.deletedFolders) this.#context.reaper.removeLater(folder, 0, true);
+      return content;
+    } catch (error) {
+      // What a person has to put right is told at once; a disk that does not work costs its own partitions only.
+      if (error instanceof LogError) throw error;
+      this.#directoryFailed(directory, error);
+      return undefined;
+    }
+  }
+
+  async #openPartitions(opened: readonly { directory: LogDirectory; content: DirectoryContent }[]): Promise<void> {
+    const all = opened.flatMap(({ directory, content }) =>
+      content.partitions.map((found) => ({ directory, content, found })),
+    );
+    let partitionsOpened = 0;
+    await eachOf(all, this.#concurrency, async ({ directory, content, found }) => {
+      if (!directory.isOnline) return;
+      try {
+        const log = await this.#openPartition(directory, content, found);
+        partitionsOpened++;
+        this.#options.onProgress?.({ partitionsOpened, partitionsTotal: all.length, log });
+      } catch (error) {
+        if (error instanceof LogError) throw error;
+        this.#directoryFailed(directory, error);
+      }
+    });
+  }
+
+  async #openPartition(
+    directory: LogDirectory,
+    content: DirectoryContent,
+    { topic, partition, folder }: FoundPartition,
+  ): Promise<PartitionLog> {
+    const key = checkpointKey(topic, partition);
+    const metadata = await readIfThere(this.#context.disk, `${folder}/${PARTITION_METADATA}`);
+    const log = await PartitionLog.open(this.#context, {
+      topic,
+      partition,
+      folder,
+      config: this.#options.configOf(topic),
+      topicId: metadata === undefined ? undefined : decodePartitionMetadata(metadata),
+      recoveryPoint: content.recoveryPoints.get(key),
+      highWatermark: content.highWatermarks.get(key),
+      logStartOffset: content.logStartOffsets.get(key),
+      isClean: content.isClean,
+    });
+    this.#adopt(directory, log);
+    return log;
+  }
+
+  async #create(topic: string, partition: number, options: CreateLogOptions): Promise<PartitionLog> {
+    const name = partitionFolderName(topic, partition);
+    const offline = this.#directories.find((directory) => !directory.isOnline);
+    if (offline !== undefined && options.isNew !== true) {
+      throw new DiskFailedError(`Opening ${name}, which may lie in ${offline.folder}`, offline.failure);
+    }
+    this.#assertSomeOnline();
+    const directory = this.#directories
+      .filter((candidate) => candidate.isOnline)
+      .reduce((best, candidate) => (candidate.logs.size < best.logs.size ? candidate : best));
+    const folder = `${directory.folder}/${name}`;
+    return this.#onDisk(directory, `Creating ${folder}`, async () => {
+      await this.#context.disk.makeFolder(folder);
+      if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);
+      const log = await PartitionLog.open(this.#context, {
+        topic,
+        partition,
+        folder,
+        config: this.#options.configOf(topic),
+        topicId: options.topicId,
+        recoveryPoint: undefined,
+        highWatermark: undefined,
+        logStartOffset: undefined,
+        isClean: false,
+      });
+      this.#adopt(directory, log);
+      return log;
+    });
+  }
+
+  /** Not synced: the first record's write syncs the folder, and until then a crash may forget the partition's files. */
+  async #writeMetadata(folder: string, topicId: string): Promise<void> {
+    const file = await this.#context.disk.open(`${folder}/${PARTITION_METADATA}`, { create: true });
+    try {
+      await file.write(0, [encodePartitionMetadata(topicId)], { sync: false });
+    } finally {
+      await file.close();
+    }
+  }
+
+  #adopt(directory: LogDirectory, log: PartitionLog): void {
+    this.#logs.set(checkpointKey(log.topic, log.partition), log);
+    this.#directoryOf.set(log, directory);
+    directory.logs.add(log);
+    log.onFailed((error) => this.#directoryFailed(directory, error));
+    log.onDamaged((error) => this.#options.onDamaged?.(log, error));
+  }
+
+  async #onDisk<T>(directory: LogDirectory, attempt: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      if (error instanceof LogError) throw error;
+      throw new DiskFailedError(`${attempt} in ${directory.folder}`, error);
+    }
+  }
+
+  #directoryFailed(directory: LogDirectory, error: unknown): void {
+    if (!directory.isOnline) return;
+    directory.failure = error;
+    const logs = [...directory.logs];
+    for (const log of logs) log.fail(error);
+    this.#options.onDirectoryFailed?.(directory.folder, error, logs);
+  }
+
+  #backgroundError(what: string, error: unknown): void {
+    this.#options.onBackgroundError?.(what, error);
+  }
+
+  /** `topic-partition.uuid-delete`, the topic cut where the name would be too long (Kafka's `LocalLog.logDeleteDirName`). */
+  #deletedFolderName(topic: string, partition: number): string {
+    const id = Buffer.from(this.#context.random.bytes(16)).toString('hex');
+    const suffix = `-${partition}.${id}${DELETED_FOLDER_SUFFIX}`;
+    return topic.slice(0, FOLDER_NAME_LENGTH_MAX - suffix.length) + suffix;
+  }
+}

@@ -1,0 +1,44 @@
+import type { IndexCache } from './index-cache.ts';
+import { IndexFile, type IndexFormat } from './index-file.ts';
+import type { PooledFile } from './open-files.ts';
+
+/** int32 offset less the segment's base offset, int32 position (Kafka's `OffsetIndex`). */
+const FORMAT: IndexFormat = {
+  entryBytes: 8,
+  keyAt: (buffer, at) => buffer.readInt32BE(at),
+  isSane: (buffer, at, previous, logBytes) => {
+    const offset = buffer.readInt32BE(at);
+    const position = buffer.readInt32BE(at + 4);
+    if (offset < 0 || position < 0 || position >= logBytes) return false;
+    return (
+      previous === undefined || (offset > buffer.readInt32BE(previous) && position > buffer.readInt32BE(previous + 4))
+    );
+  },
+};
+
+/** Bytes of one entry of an offset index. */
+export const OFFSET_INDEX_ENTRY_BYTES: number = FORMAT.entryBytes;
+
+/** Finds the place in a segment's file to look for an offset from. An entry holds the last offset of the batch it points to. */
+export class OffsetIndex {
+  readonly entries: IndexFile;
+
+  constructor(file: PooledFile, cache: IndexCache, storedCount?: number) {
+    this.entries = new IndexFile(file, FORMAT, cache, storedCount);
+  }
+
+  append(relativeLastOffset: number, position: number): void {
+    const { buffer, at } = this.entries.push();
+    buffer.writeInt32BE(relativeLastOffset, at);
+    buffer.writeInt32BE(position, at + 4);
+  }
+
+  /** A batch start at or before the batch that holds the offset. */
+  positionBefore(relativeOffset: number, logBytes: number): number | Promise<number> {
+    return this.entries.floor(relativeOffset, logBytes, readPosition, 0);
+  }
+}
+
+function readPosition(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at + 4);
+}

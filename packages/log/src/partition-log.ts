@@ -1,0 +1,314 @@
+import { Appender } from './appender.ts';
+import type { CorruptLogError } from './errors.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogContext } from './log-context.ts';
+import { LogCore } from './log-core.ts';
+import { type LoadOptions, loadLog } from './log-loader.ts';
+import { LogReader } from './log-reader.ts';
+import type {
+  AppendOptions,
+  AppendResult,
+  EpochEndOffset,
+  LogRecovery,
+  LogState,
+  ProducerDescription,
+  ReadOptions,
+  ReadResult,
+  TimestampOffset,
+} from './log-types.ts';
+import { deleteRecordsBefore, enforceRetention, type RetentionResult } from './retention.ts';
+
+/** What a partition's log is opened with. */
+export interface OpenLogOptions extends LoadOptions {
+  readonly topic: string;
+  readonly partition: number;
+  /** From the checkpoint; undefined when there is none. */
+  readonly highWatermark: number | undefined;
+  /** From `partition.metadata`; undefined when there is none. */
+  readonly topicId: string | undefined;
+}
+
+/** Takes a listener back. */
+export type Unsubscribe = () => void;
+
+/**
+ * The log of one partition: what Kafka's `UnifiedLog` is. Made by `LogManager`.
+ *
+ * Offsets are given out in the order of the calls of {@link append}. A record counts as there once it is durable: readers
+ * never see more than that, and an append's promise resolves no earlier.
+ */
+export class PartitionLog {
+  readonly topic: string;
+  readonly partition: number;
+  /** The topic's id as the folder has it; undefined for folders of a Kafka before 2.8. */
+  readonly topicId: string | undefined;
+  /** What opening found and did. */
+  readonly recovery: LogRecovery;
+  readonly #core: LogCore;
+  readonly #appender: Appender;
+  readonly #reader: LogReader;
+
+  private constructor(options: OpenLogOptions, core: LogCore, recovery: LogRecovery) {
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.topicId = options.topicId;
+    this.recovery = recovery;
+    this.#core = core;
+    this.#appender = new Appender(core);
+    this.#reader = new LogReader(core);
+  }
+
+  /** @internal `LogManager` does this. */
+  static async open(context: LogContext, options: OpenLogOptions): Promise<PartitionLog> {
+    const loaded = await loadLog(context, options);
+    const core = new LogCore(context, options.folder, options.config, loaded, options.highWatermark ?? 0);
+    return new PartitionLog(options, core, loaded.recovery);
+  }
+
+  /** The folder with the partition's files. */
+  get folder(): string {
+    return this.#core.folder;
+  }
+
+  get config(): LogConfig {
+    return this.#core.config;
+  }
+
+  get state(): LogState {
+    return this.#core.state;
+  }
+
+  /** Why the log failed, when its state is `failed`. */
+  get failure(): unknown {
+    return this.#core.failure;
+  }
+
+  /** The first offset that may be read. */
+  get logStartOffset(): number {
+    return this.#core.logStartOffset;
+  }
+
+  /** The offset that the next record gets. Runs ahead of {@link durableEndOffset} while writes are under way. */
+  get logEndOffset(): number {
+    return this.#core.nextOffset;
+  }
+
+  /**
+   * Everything below is acknowledged here: written, and with `flush.messages=1` synced. The sole replica's high watermark may
+   * move up to it.
+   */
+  get durableEndOffset(): number {
+    return this.#core.writer.durableEndOffset;
+  }
+
+  /** Everything below is on the disk for good and needs no scan after a crash. */
+  get recoveryPoint(): number {
+    return this.#core.recoveryPoint;
+  }
+
+  get highWatermark(): number {
+    return this.#core.highWatermark;
+  }
+
+  /** The first offset of the first open transaction, or the high watermark when there is none. */
+  get lastStableOffset(): number {
+    return this.#core.lastStableOffset;
+  }
+
+  /** Bytes of all segments' batches. */
+  get sizeBytes(): number {
+    return this.#core.segments.sizeBytes;
+  }
+
+  /** Where the oldest segment begins; the log start offset may lie behind it until retention has looked. */
+  get firstSegmentOffset(): number {
+    return this.#core.segments.first.baseOffset;
+  }
+
+  get segmentCount(): number {
+    return this.#core.segments.count;
+  }
+
+  /** Bytes that a scan would look at if the process were killed now. */
+  get unrecoveredBytes(): number {
+    return this.#core.unrecoveredBytes;
+  }
+
+  /** The newest leader epoch that has an entry; -1 before the first. */
+  get latestEpoch(): number {
+    return this.#core.epochs.latest;
+  }
+
+  /** How many idempotent producers are remembered. */
+  get producerCount(): number {
+    return this.#core.producers.size;
+  }
+
+  /**
+   * Appends record batches. Offsets are assigned before the call returns (unless batches have to be recompressed, which keeps
+   * the order all the same); the promise resolves when the batches are durable, or with the reason why they are refused.
+   *
+   * The buffer is written into (base offset, leader epoch, with LogAppendTime the timestamp) and belongs to the log from
+   * then on: it may be kept as a view by the tail cache.
+   *
+   * @returns `errorCode` 0, or: CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD,
+   * INVALID_TIMESTAMP, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE,
+   * TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR; OFFSET_OUT_OF_RANGE for a follower's batch before the log's end
+   */
+  append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
+    return this.#appender.append(batches, options);
+  }
+
+  /**
+   * Whole batches from the one that holds `fromOffset` on, up to `bytesMax` bytes. At once when the tail cache has them,
+   * else as a promise.
+   *
+   * @returns `errorCode` 0 (nothing to read yet is no error), OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE for a batch that was damaged
+   * on the disk, KAFKA_STORAGE_ERROR when the disk or the log has failed
+   */
+  read(fromOffset: number, bytesMax: number, options: ReadOptions): ReadResult | Promise<ReadResult> {
+    return this.#reader.read(fromOffset, bytesMax, options);
+  }
+
+  /** Calls `listener` with the new {@link durableEndOffset} after each group of appends; before their promises resolve. */
+  onAppended(listener: (durableEndOffset: number) => void): Unsubscribe {
+    return subscribe(this.#core.listeners.appended, listener);
+  }
+
+  /** Calls `listener` whenever the high watermark has moved on. */
+  onHighWatermark(listener: (highWatermark: number) => void): Unsubscribe {
+    return subscribe(this.#core.listeners.highWatermark, listener);
+  }
+
+  /** Calls `listener` once when the log fails for good: its log directory must go offline. */
+  onFailed(listener: (error: unknown) => void): Unsubscribe {
+    return subscribe(this.#core.listeners.failed, listener);
+  }
+
+  /** Calls `listener` whenever a reader meets a batch that was damaged on the disk. */
+  onDamaged(listener: (error: CorruptLogError) => void): Unsubscribe {
+    return subscribe(this.#core.listeners.damaged, listener);
+  }
+
+  /** Moves the high watermark on to `offset`, at most to {@link durableEndOffset}; never back. Tells whether it moved. */
+  advanceHighWatermark(offset: number): boolean {
+    return this.#core.advanceHighWatermark(offset);
+  }
+
+  /** The first record whose timestamp is not below `timestamp`, with its own timestamp; undefined when there is none. */
+  offsetForTimestamp(timestamp: number): Promise<TimestampOffset | undefined> {
+    return this.#reader.offsetForTimestamp(timestamp);
+  }
+
+  /** The record with the largest timestamp (ListOffsets -3); undefined for a log without timestamps. */
+  maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    return this.#reader.maxTimestampOffset();
+  }
+
+  /** Notes that this broker leads with `epoch` from the log's end on, before it has written anything (KIP-101). */
+  assignEpoch(epoch: number): void {
+    this.#core.epochs.assign(epoch, this.#core.nextOffset);
+  }
+
+  /** What OffsetForLeaderEpoch answers for `epoch`. */
+  endOffsetForEpoch(epoch: number): EpochEndOffset {
+    return this.#core.epochs.endOffsetFor(epoch, this.#core.nextOffset);
+  }
+
+  /** The leader epoch of the record at `offset`; -1 when it is not known. */
+  epochAt(offset: number): number {
+    return this.#core.epochs.epochAt(offset);
+  }
+
+  /**
+   * Raises the log start offset (DeleteRecords). -1 stands for the high watermark. Segments that lie wholly below go with
+   * the next {@link enforceRetention}.
+   *
+   * @returns 0, or OFFSET_OUT_OF_RANGE for an offset above the high watermark, with the log start offset as it is then
+   */
+  deleteRecordsBefore(offset: number): { errorCode: number; logStartOffset: number } {
+    return deleteRecordsBefore(this.#core, offset);
+  }
+
+  /** Drops the segments that age, size or the log start offset condemn; never what the high watermark has not passed. */
+  enforceRetention(): Promise<RetentionResult> {
+    return enforceRetention(this.#core);
+  }
+
+  /** Cuts the log so that it ends at `offset`; for a follower whose leader has other records from there on. */
+  truncateTo(offset: number): Promise<void> {
+    return this.#core.truncateTo(offset);
+  }
+
+  /** Drops everything and lets the log begin at `offset`; for a follower that lies wholly behind its leader's log start. */
+  truncateFullyAndStartAt(offset: number): Promise<void> {
+    return this.#core.truncateFullyAndStartAt(offset);
+  }
+
+  /** Takes up a changed configuration; counts from the next append on. */
+  updateConfig(config: LogConfig): void {
+    this.#core.config = config;
+  }
+
+  /** Begins a new segment, unless the present one is empty. */
+  roll(): void {
+    this.#core.roll();
+  }
+
+  /** Syncs what is written. */
+  flush(): Promise<void> {
+    return this.#core.flush();
+  }
+
+  /** Whether records wait for a sync longer than `flush.ms`. */
+  isFlushDue(nowMs: number): boolean {
+    return this.#core.isFlushDue(nowMs);
+  }
+
+  /** Makes data, indexes, epochs and producer state durable, and moves the recovery point up. */
+  checkpoint(): Promise<void> {
+    return this.#core.checkpoint();
+  }
+
+  /** Forgets idempotent producers that have not written for `producer.id.expiration.ms`. */
+  expireProducers(nowMs: number): void {
+    this.#core.producers.removeExpired(nowMs, this.#core.context.producerIdExpirationMs);
+  }
+
+  /** The idempotent producers that are remembered (DescribeProducers). */
+  describeProducers(): ProducerDescription[] {
+    return this.#core.producers.describe();
+  }
+
+  /** Waits for what is queued, makes everything durable, and closes. A log that has failed is closed as it is. */
+  async close(): Promise<void> {
+    const core = this.#core;
+    if (core.state === 'closed') return;
+    if (core.state === 'failed') {
+      core.release();
+      return;
+    }
+    core.segments.active.closeTimeIndex();
+    const done = core.checkpoint();
+    core.state = 'closed';
+    await done;
+    core.release();
+  }
+
+  /** Puts the log offline; for a log directory that has failed. Appends and reads are refused from now on. */
+  fail(error: unknown): void {
+    this.#core.failed(error);
+  }
+
+  /** Stops at once, without writing anything more; for a log that is deleted or whose directory is gone. */
+  async abandon(): Promise<void> {
+    this.#core.state = 'closed';
+    await this.#core.writer.whenIdle();
+    this.#core.release();
+  }
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): Unsubscribe {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}

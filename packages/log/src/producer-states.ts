@@ -1,0 +1,186 @@
+import { ErrorCode } from '@millrace/protocol';
+import {
+  batchBaseOffset,
+  batchBaseSequence,
+  batchIsTransactional,
+  batchLastOffset,
+  batchLastSequence,
+  batchMaxTimestamp,
+  batchProducerEpoch,
+  batchProducerId,
+} from '@millrace/records';
+import { endMarkerOf } from './end-marker.ts';
+import type { ProducerDescription } from './log-types.ts';
+import { type CompletedTransaction, OpenTransactions } from './open-transactions.ts';
+import { type ProducedBatch, ProducerEntry } from './producer-entry.ts';
+
+/** Why a batch of an idempotent producer is refused. */
+export interface SequenceRefusal {
+  readonly errorCode: number;
+  readonly message: string;
+}
+
+/**
+ * What a log knows of the idempotent producers that write to it: epochs, the last sequence numbers, open transactions
+ * (Kafka's `ProducerStateManager` and `ProducerAppendInfo`). Works on batch headers; synchronous throughout.
+ */
+export class ProducerStates {
+  #producers: Map<number, ProducerEntry>;
+  #transactions: OpenTransactions;
+
+  constructor(producers: Map<number, ProducerEntry> = new Map()) {
+    this.#producers = producers;
+    this.#transactions = new OpenTransactions(producers.values());
+  }
+
+  /** How many producers are known. */
+  get size(): number {
+    return this.#producers.size;
+  }
+
+  get entries(): ReadonlyMap<number, ProducerEntry> {
+    return this.#producers;
+  }
+
+  /** Where the first transaction begins that is open, or is not known to be replicated; undefined when there is none. */
+  get firstUnstableOffset(): number | undefined {
+    return this.#transactions.firstUnstableOffset;
+  }
+
+  /** The batch as it was written before, when it is one of the last of its producer. */
+  findDuplicate(b: Buffer, at: number): ProducedBatch | undefined {
+    const entry = this.#producers.get(batchProducerId(b, at));
+    return entry?.findDuplicate(batchProducerEpoch(b, at), batchBaseSequence(b, at), batchLastSequence(b, at));
+  }
+
+  /** Whether the producer's epoch and sequence numbers allow a batch with records; undefined when they do. */
+  checkBatch(b: Buffer, at: number, checkSequence: boolean): SequenceRefusal | undefined {
+    const entry = this.#producers.get(batchProducerId(b, at));
+    if (entry === undefined) return undefined;
+    const epoch = batchProducerEpoch(b, at);
+    const who = `Producer ${entry.producerId}`;
+    if (epoch < entry.epoch) {
+      return {
+        errorCode: ErrorCode.INVALID_PRODUCER_EPOCH,
+        message: `${who} wrote with epoch ${epoch}, but epoch ${entry.epoch} has written since: another instance has taken over`,
+      };
+    }
+    const sequence = batchBaseSequence(b, at);
+    if (checkSequence && !entry.takesSequence(epoch, sequence)) {
+      return {
+        errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        message: `${who} (epoch ${epoch}) wrote sequence number ${sequence}, but ${entry.lastSequence} was its last (epoch ${entry.epoch})`,
+      };
+    }
+    if (entry.transactionFirstOffset >= 0 && !batchIsTransactional(b, at)) {
+      return {
+        errorCode: ErrorCode.INVALID_TXN_STATE,
+        message: `${who} has an open transaction, but wrote outside of it`,
+      };
+    }
+    return undefined;
+  }
+
+  /** Whether a transaction's end marker may be written; undefined when it may. */
+  checkMarker(b: Buffer, at: number): SequenceRefusal | undefined {
+    const entry = this.#producers.get(batchProducerId(b, at));
+    if (entry === undefined) return undefined;
+    const epoch = batchProducerEpoch(b, at);
+    if (epoch < entry.epoch) {
+      return {
+        errorCode: ErrorCode.INVALID_PRODUCER_EPOCH,
+        message: `The marker for producer ${entry.producerId} has epoch ${epoch}, but epoch ${entry.epoch} has written since`,
+      };
+    }
+    const marker = endMarkerOf(b, at);
+    if (marker !== undefined && marker.coordinatorEpoch < entry.coordinatorEpoch) {
+      return {
+        errorCode: ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+        message: `The marker for producer ${entry.producerId} is from coordinator epoch ${marker.coordinatorEpoch}, below ${entry.coordinatorEpoch}`,
+      };
+    }
+    return undefined;
+  }
+
+  /** Notes a batch with records that has its offsets. */
+  noteBatch(b: Buffer, at: number): void {
+    const producerId = batchProducerId(b, at);
+    const firstOffset = batchBaseOffset(b, at);
+    const entry = this.#entryOf(producerId);
+    entry.addBatch(
+      batchProducerEpoch(b, at),
+      batchBaseSequence(b, at),
+      batchLastSequence(b, at),
+      firstOffset,
+      batchLastOffset(b, at),
+      batchMaxTimestamp(b, at),
+    );
+    if (batchIsTransactional(b, at) && entry.transactionFirstOffset < 0) {
+      entry.transactionFirstOffset = firstOffset;
+      this.#transactions.begin(producerId, firstOffset);
+    }
+  }
+
+  /** Notes a transaction's end marker that has its offset; gives the transaction that it ends, if it wrote anything. */
+  noteMarker(b: Buffer, at: number): CompletedTransaction | undefined {
+    const marker = endMarkerOf(b, at);
+    if (marker === undefined) return undefined;
+    const entry = this.#entryOf(batchProducerId(b, at));
+    entry.setEpoch(batchProducerEpoch(b, at));
+    entry.coordinatorEpoch = marker.coordinatorEpoch;
+    entry.lastTimestamp = batchMaxTimestamp(b, at);
+    const firstOffset = entry.transactionFirstOffset;
+    if (firstOffset < 0) return undefined;
+    entry.transactionFirstOffset = -1;
+    return this.#transactions.complete(entry.producerId, firstOffset, batchBaseOffset(b, at), marker.isCommit);
+  }
+
+  /** Transactions that ended below the high watermark are stable: everybody has them. */
+  highWatermarkAdvanced(highWatermark: number): void {
+    this.#transactions.forgetReplicated(highWatermark);
+  }
+
+  /** Forgets producers that have not written for long and have no open transaction. */
+  removeExpired(nowMs: number, expirationMs: number): void {
+    for (const entry of this.#producers.values()) {
+      if (entry.transactionFirstOffset < 0 && nowMs - entry.lastTimestamp >= expirationMs) {
+        this.#producers.delete(entry.producerId);
+      }
+    }
+  }
+
+  /** What DescribeProducers lists: those that have written with their current epoch or have a transaction open. */
+  describe(): ProducerDescription[] {
+    return [...this.#producers.values()].map((entry) => ({
+      producerId: entry.producerId,
+      producerEpoch: entry.epoch,
+      lastSequence: entry.lastSequence,
+      lastTimestamp: entry.lastTimestamp,
+      coordinatorEpoch: entry.coordinatorEpoch,
+      currentTxnStartOffset: entry.transactionFirstOffset,
+    }));
+  }
+
+  /** What is known of a producer now, to {@link restore} when an append of several batches is refused half way. */
+  save(producerId: number): ProducerEntry | undefined {
+    return this.#producers.get(producerId)?.copy();
+  }
+
+  restore(producerId: number, saved: ProducerEntry | undefined): void {
+    const current = this.#producers.get(producerId);
+    if (current !== undefined && current.transactionFirstOffset !== (saved?.transactionFirstOffset ?? -1)) {
+      this.#transactions.revoke(current.transactionFirstOffset);
+    }
+    if (saved === undefined) this.#producers.delete(producerId);
+    else this.#producers.set(producerId, saved);
+  }
+
+  #entryOf(producerId: number): ProducerEntry {
+    let entry = this.#producers.get(producerId);
+    if (entry === undefined) {
+      entry = new ProducerEntry(producerId);
+      this.#producers.set(producerId, entry);
+    }
+    return entry;
+  }
+}

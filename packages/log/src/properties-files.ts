@@ -1,0 +1,72 @@
+import { ForeignFolderError, MalformedFileError } from './errors.ts';
+
+/** Who a log directory belongs to. */
+export interface FolderOwner {
+  readonly brokerId: number;
+  readonly clusterId: string;
+}
+
+/** The content of `meta.properties`, as Kafka in ZooKeeper mode writes it. */
+export function encodeMetaProperties({ brokerId, clusterId }: FolderOwner): Buffer {
+  return Buffer.from(`version=0\nbroker.id=${brokerId}\ncluster.id=${clusterId}\n`);
+}
+
+/**
+ * Checks that a log directory is this broker's. Takes the version 1 of KRaft brokers too (`node.id`).
+ *
+ * @throws ForeignFolderError when it is another's; MalformedFileError
+ */
+export function checkMetaProperties(bytes: Buffer, path: string, folder: string, owner: FolderOwner): void {
+  const properties = parseProperties(bytes.toString('utf8'));
+  const version = properties.get('version');
+  if (version !== '0' && version !== '1') throw new MalformedFileError(path, `version "${version ?? ''}" is not known`);
+  const brokerId = properties.get(version === '0' ? 'broker.id' : 'node.id');
+  if (brokerId !== undefined && Number(brokerId) !== owner.brokerId) {
+    throw new ForeignFolderError(
+      folder,
+      `${path} says broker ${brokerId}, the configuration says ${owner.brokerId}: set broker.id to ${brokerId}, or log.dirs to another folder`,
+    );
+  }
+  const clusterId = properties.get('cluster.id');
+  if (clusterId !== undefined && clusterId !== owner.clusterId) {
+    throw new ForeignFolderError(
+      folder,
+      `${path} says cluster ${clusterId}, but the metadata store is cluster ${owner.clusterId}'s: use the metadata that belongs to the folder, or another folder`,
+    );
+  }
+}
+
+/** The content of `partition.metadata`. */
+export function encodePartitionMetadata(topicId: string): Buffer {
+  return Buffer.from(`version: 0\ntopic_id: ${topicId}`);
+}
+
+/** The topic's id; undefined where the file says none, as after a crash just behind its creation. */
+export function decodePartitionMetadata(bytes: Buffer): string | undefined {
+  return /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))?.[1];
+}
+
+/** The content of `.kafka_cleanshutdown`. */
+export function encodeCleanShutdownMarker(brokerEpoch: number): Buffer {
+  return Buffer.from(JSON.stringify({ version: 0, brokerEpoch }));
+}
+
+/** The broker's epoch when it stopped; -1 when the marker says none (older Kafkas wrote an empty file). */
+export function decodeCleanShutdownMarker(bytes: Buffer): number {
+  try {
+    const { brokerEpoch } = JSON.parse(bytes.toString('utf8')) as { brokerEpoch?: unknown };
+    return typeof brokerEpoch === 'number' ? brokerEpoch : -1;
+  } catch {
+    return -1;
+  }
+}
+
+function parseProperties(text: string): Map<string, string> {
+  const properties = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const separator = line.indexOf('=');
+    if (line.startsWith('#') || separator < 0) continue;
+    properties.set(line.slice(0, separator).trim(), line.slice(separator + 1).trim());
+  }
+  return properties;
+}

@@ -1,0 +1,69 @@
+import type { Segment } from './segment.ts';
+
+/** The segments of a log in the order of their base offsets. There is always one: the last, which is appended to. */
+export class SegmentList {
+  #segments: Segment[];
+
+  constructor(segments: Segment[]) {
+    this.#segments = segments;
+  }
+
+  get all(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get count(): number {
+    return this.#segments.length;
+  }
+
+  get first(): Segment {
+    return this.#segments[0]!;
+  }
+
+  /** The segment that is appended to. */
+  get active(): Segment {
+    return this.#segments.at(-1)!;
+  }
+
+  /** Bytes of all segments, what waits to be written included. */
+  get sizeBytes(): number {
+    let sum = 0;
+    for (const segment of this.#segments) sum += segment.sizeBytes;
+    return sum;
+  }
+
+  /** Where an offset is looked for: the last segment that does not begin behind it. -1 when all do. */
+  indexOf(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1;
+      else high = middle - 1;
+    }
+    return high;
+  }
+
+  at(index: number): Segment | undefined {
+    return this.#segments[index];
+  }
+
+  /** The segment behind another; undefined behind the last, or when the other is gone. */
+  after(segment: Segment): Segment | undefined {
+    return this.#segments[this.indexOf(segment.baseOffset) + 1];
+  }
+
+  push(segment: Segment): void {
+    this.#segments.push(segment);
+  }
+
+  /** Takes the first `count` out. */
+  removeFirst(count: number): Segment[] {
+    return this.#segments.splice(0, count);
+  }
+
+  /** Takes those out that begin at or behind `offset`. */
+  removeFrom(offset: number): Segment[] {
+    return this.#segments.splice(this.indexOf(offset - 1) + 1);
+  }
+}

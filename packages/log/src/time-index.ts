@@ -1,0 +1,92 @@
+import { readInt64, writeInt64 } from '@millrace/records';
+import type { IndexCache } from './index-cache.ts';
+import { IndexFile, type IndexFormat } from './index-file.ts';
+import type { PooledFile } from './open-files.ts';
+
+/** int64 timestamp, int32 offset less the segment's base offset (Kafka's `TimeIndex`). */
+const FORMAT: IndexFormat = {
+  entryBytes: 12,
+  keyAt: (buffer, at) => readInt64(buffer, at),
+  isSane: (buffer, at, previous) => {
+    const offset = buffer.readInt32BE(at + 8);
+    if (offset < 0) return false;
+    return (
+      previous === undefined ||
+      (readInt64(buffer, at) > readInt64(buffer, previous) && offset > buffer.readInt32BE(previous + 8))
+    );
+  },
+};
+
+/** Bytes of one entry of a time index. */
+export const TIME_INDEX_ENTRY_BYTES: number = FORMAT.entryBytes;
+
+const FROM_START = 0;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Finds the place in a segment to look for a timestamp from. An entry says: no record up to this offset has a timestamp
+ * above this one, and one has exactly this one. Both rise strictly from entry to entry.
+ */
+export class TimeIndex {
+  readonly entries: IndexFile;
+  #lastTimestamp: number;
+
+  constructor(file: PooledFile, cache: IndexCache, stored?: { count: number; lastTimestamp: number }) {
+    this.entries = new IndexFile(file, FORMAT, cache, stored?.count);
+    this.#lastTimestamp = stored?.lastTimestamp ?? -1;
+  }
+
+  /** Adds an entry unless it says nothing new. */
+  append(timestamp: number, relativeOffset: number): void {
+    if (timestamp <= this.#lastTimestamp) return;
+    this.#lastTimestamp = timestamp;
+    const { buffer, at } = this.entries.push();
+    writeInt64(buffer, at, timestamp);
+    buffer.writeInt32BE(relativeOffset, at + 8);
+  }
+
+  /** Drops every entry of the file that is not sane or has an offset above `relativeOffset`; tells the last one left. */
+  async keepUpTo(relativeOffset: number): Promise<TimeIndexEntry> {
+    const stored = relativeOffset < 0 ? EMPTY : await this.entries.readStored();
+    let last = NO_ENTRY;
+    let keptBytes = 0;
+    for (let at = 0; at + FORMAT.entryBytes <= stored.length; at += FORMAT.entryBytes) {
+      const entry = readEntry(stored, at);
+      const inOrder = entry.timestamp > last.timestamp && entry.relativeOffset > last.relativeOffset;
+      if (!inOrder || entry.relativeOffset > relativeOffset) break;
+      last = entry;
+      keptBytes = at + FORMAT.entryBytes;
+    }
+    this.#lastTimestamp = last.timestamp;
+    await this.entries.keep(keptBytes);
+    return last;
+  }
+
+  /** Relative offset of a record below which no record has a timestamp of `timestamp` or above. */
+  offsetBefore(timestamp: number, logBytes: number): number | Promise<number> {
+    // An entry with exactly this timestamp may itself be behind the first record that has it, so it does not count.
+    return this.entries.floor(timestamp - 1, logBytes, readOffset, FROM_START);
+  }
+
+  /** The last entry: the segment's largest timestamp, and the offset of the batch that has it. */
+  last(logBytes: number): TimeIndexEntry | Promise<TimeIndexEntry> {
+    return this.entries.floor(Number.MAX_SAFE_INTEGER, logBytes, readEntry, NO_ENTRY);
+  }
+}
+
+/** One entry of a time index. */
+export interface TimeIndexEntry {
+  readonly timestamp: number;
+  readonly relativeOffset: number;
+}
+
+/** Stands for "the index is empty". */
+export const NO_ENTRY: TimeIndexEntry = { timestamp: -1, relativeOffset: -1 };
+
+function readOffset(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at + 8);
+}
+
+function readEntry(buffer: Buffer, at: number): TimeIndexEntry {
+  return { timestamp: readInt64(buffer, at), relativeOffset: buffer.readInt32BE(at + 8) };
+}
