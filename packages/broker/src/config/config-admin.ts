@@ -1,0 +1,135 @@
+import { ErrorCode } from '@millrace/protocol';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { type ApiError, apiError, NO_ERROR } from '../controller/api-error.ts';
+import type { Logger } from '../logger.ts';
+import { brokerDefinitions } from './broker-definitions.ts';
+import type { ConfigEntity, ConfigRepository } from './config-repository.ts';
+import type { ConfigDefinition, ConfigTable } from './definition.ts';
+import { brokerConfigFault } from './dynamic-config.ts';
+import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from './incremental-change.ts';
+import { type ConfigProperties, topicConfigFault } from './topic-config.ts';
+import { topicDefinitions } from './topic-definitions.ts';
+
+/** What has configs, with the ids that requests carry (`ConfigResource.Type`). */
+export const RESOURCE_TYPE = { TOPIC: 2, BROKER: 4, BROKER_LOGGER: 8, CLIENT_METRICS: 16, GROUP: 32 } as const;
+
+/** A resource by type and name, as requests name it. */
+export interface ConfigResource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+}
+
+/** Asked for and answered with an error: why. */
+export class RefusedRequest {
+  readonly error: ApiError;
+
+  constructor(errorCode: number, message: string | null) {
+    this.error = apiError(errorCode, message);
+  }
+}
+
+/** What configs are administered with. */
+export interface ConfigAdminOptions {
+  readonly brokerId: number;
+  readonly cluster: ClusterImage;
+  readonly configs: ConfigRepository;
+  readonly logger: Logger;
+}
+
+/** Checks and carries out changes of configs that clients ask for. */
+export class ConfigAdmin {
+  readonly #options: ConfigAdminOptions;
+
+  constructor(options: ConfigAdminOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces all that is set on a resource (AlterConfigs). */
+  replace(
+    resource: ConfigResource,
+    configs: readonly { readonly name: string; readonly value: string | null }[],
+    validateOnly: boolean,
+  ): Promise<ApiError> {
+    const withoutValue = configs.filter(({ value }) => value === null).map(({ name }) => name);
+    if (withoutValue.length > 0) return Promise.resolve(nullValues(withoutValue));
+    const properties = Object.fromEntries(configs.map(({ name, value }) => [name, value as string]));
+    return this.#alter(resource, validateOnly, () => ({ properties }));
+  }
+
+  /** Changes single configs of a resource (IncrementalAlterConfigs, KIP-339). */
+  change(resource: ConfigResource, operations: readonly ConfigOperation[], validateOnly: boolean): Promise<ApiError> {
+    const names = operations.map(({ name }) => name);
+    const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+    if (twice.size > 0) {
+      const message = `Error due to duplicate config keys : ${[...twice].join(',')}`;
+      return Promise.resolve(apiError(ErrorCode.INVALID_REQUEST, message));
+    }
+    const withoutValue = operations
+      .filter(({ value, configOperation }) => value === null && configOperation !== CONFIG_OPERATION.DELETE)
+      .map(({ name }) => name);
+    if (withoutValue.length > 0) return Promise.resolve(nullValues(withoutValue));
+    const table: ConfigTable = resource.resourceType === RESOURCE_TYPE.TOPIC ? topicDefinitions : brokerDefinitions;
+    const definitionOf = (name: string): ConfigDefinition | undefined =>
+      Object.hasOwn(table, name) ? table[name] : undefined;
+    return this.#alter(resource, validateOnly, (before) => applyOperations(before, operations, definitionOf));
+  }
+
+  /** What a resource's configs belong to, or why there are none. */
+  entityOf(resource: ConfigResource): ConfigEntity | RefusedRequest {
+    const { resourceType, resourceName } = resource;
+    const { cluster, brokerId } = this.#options;
+    if (resourceType === RESOURCE_TYPE.TOPIC) {
+      if (cluster.topic(resourceName) !== undefined) return { type: 'topic', name: resourceName };
+      return new RefusedRequest(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${resourceName}' does not exist.`);
+    }
+    if (resourceType === RESOURCE_TYPE.BROKER) {
+      if (resourceName === '') return { type: 'broker', level: 'default' };
+      if (!/^\d+$/.test(resourceName)) {
+        const message = `Broker id must be an integer, but it is: ${resourceName}`;
+        return new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+      }
+      if (Number(resourceName) === brokerId) return { type: 'broker', level: 'broker' };
+      const message = `Unexpected broker id, expected ${brokerId} or empty string, but received ${resourceName}`;
+      return new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+    }
+    return new RefusedRequest(ErrorCode.INVALID_REQUEST, `Unsupported resource type: ${typeName(resourceType)}`);
+  }
+
+  async #alter(
+    resource: ConfigResource,
+    validateOnly: boolean,
+    compute: (before: ConfigProperties) => ReturnType<typeof applyOperations>,
+  ): Promise<ApiError> {
+    const entity = this.entityOf(resource);
+    if (entity instanceof RefusedRequest) return entity.error;
+    let outcome: ApiError = NO_ERROR;
+    try {
+      await this.#options.configs.change(entity, (before) => {
+        const after = compute(before);
+        const fault = 'fault' in after ? after.fault : this.#faultOf(entity, after.properties);
+        // Kafka calls a bad value of a broker's config a bad request, and of a topic's a bad config (KAFKA-13609).
+        const code = entity.type === 'topic' || 'fault' in after ? ErrorCode.INVALID_CONFIG : ErrorCode.INVALID_REQUEST;
+        outcome = fault === undefined ? NO_ERROR : apiError(code, fault);
+        return fault !== undefined || validateOnly || 'fault' in after ? undefined : after.properties;
+      });
+    } catch (err) {
+      this.#options.logger.error({ err, resource }, 'Configs could not be changed');
+      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, err instanceof Error ? err.message : null);
+    }
+    return outcome;
+  }
+
+  #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {
+    if (entity.type === 'broker') return brokerConfigFault(properties, entity.level);
+    return topicConfigFault(properties, this.#options.configs.current.topicDefaults);
+  }
+}
+
+function nullValues(names: readonly string[]): ApiError {
+  return apiError(ErrorCode.INVALID_REQUEST, `Null value not supported for : ${names.join(',')}`);
+}
+
+function typeName(resourceType: number): string {
+  const names = Object.entries(RESOURCE_TYPE).find(([, id]) => id === resourceType);
+  return names?.[0] ?? String(resourceType);
+}

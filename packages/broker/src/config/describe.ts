@@ -1,0 +1,100 @@
+import { brokerConfigNames } from './broker-config.ts';
+import { type BrokerConfigName, brokerDefinitions } from './broker-definitions.ts';
+import type { ConfigRepository } from './config-repository.ts';
+import { CONFIG_TYPE_ID, type ConfigDefinition, type ConfigValue, camelCase, isSensitive } from './definition.ts';
+import { CONFIG_SOURCE, type ConfigSynonym } from './dynamic-config.ts';
+import { type ConfigProperties, topicConfigNames, withOverrides } from './topic-config.ts';
+import { topicConfigSynonyms, topicDefinitions } from './topic-definitions.ts';
+import { formatConfigValue } from './values.ts';
+
+/** One config as DescribeConfigs tells of it. */
+export interface DescribedConfig {
+  readonly name: string;
+  /** Null where there is none, or it is hidden. */
+  readonly value: string | null;
+  /** One of `CONFIG_SOURCE`. */
+  readonly source: number;
+  readonly readOnly: boolean;
+  readonly isSensitive: boolean;
+  /** Where else the config has a value, the one that counts first. */
+  readonly synonyms: readonly { readonly name: string; readonly value: string | null; readonly source: number }[];
+  /** One of `CONFIG_TYPE_ID`, 0 for names that this broker does not know. */
+  readonly type: number;
+  readonly documentation: string;
+}
+
+/** The configs of a topic with these overrides, in alphabetical order (`ConfigHelper.createTopicConfigEntry`). */
+export function describeTopicConfigs(repository: ConfigRepository, overrides: ConfigProperties): DescribedConfig[] {
+  const values: Readonly<Record<string, unknown>> = withOverrides(repository.current.topicDefaults, overrides);
+  return topicConfigNames.map((name) => {
+    const definition = topicDefinitions[name];
+    const value = formatConfigValue(definition.type, values[camelCase(name)] as ConfigValue);
+    const brokerName = topicConfigSynonyms[name]?.[0]?.name;
+    const synonyms: ConfigSynonym[] = brokerName === undefined ? [] : [...repository.dynamic.synonyms(brokerName)];
+    if (overrides[name] !== undefined) synonyms.unshift({ name, value, source: CONFIG_SOURCE.TOPIC_CONFIG });
+    return described(name, value, definition, synonyms, false);
+  });
+}
+
+/** The configs of this broker, in alphabetical order. */
+export function describeBrokerConfigs(repository: ConfigRepository): DescribedConfig[] {
+  const current: Readonly<Record<string, unknown>> = { ...repository.current };
+  const { dynamic } = repository;
+  const known = brokerConfigNames.map((name) => {
+    const definition: ConfigDefinition = brokerDefinitions[name];
+    const value = shownValue(name, current);
+    const text = value === null || value === undefined ? null : formatConfigValue(definition.type, value);
+    return described(name, text, definition, dynamic.synonyms(name), definition.updateMode === 'read-only');
+  });
+  const isKnown = (name: string): boolean => Object.hasOwn(brokerDefinitions, name);
+  const others = Object.keys({ ...dynamic.properties('default'), ...dynamic.properties('broker') }).filter(
+    (name) => !isKnown(name),
+  );
+  return [...known, ...others.map((name) => described(name, null, undefined, dynamic.synonyms(name), true))];
+}
+
+/** `log.dirs` and the like have a derived form under the same name; what is shown is what was set. */
+function shownValue(
+  name: BrokerConfigName,
+  current: Readonly<Record<string, unknown>>,
+): ConfigValue | null | undefined {
+  if (name === 'log.dirs' && (current['properties'] as ConfigProperties)['log.dirs'] === undefined) return null;
+  return current[camelCase(name)] as ConfigValue | null | undefined;
+}
+
+/** What is set for all brokers. */
+export function describeDefaultBrokerConfigs(repository: ConfigRepository): DescribedConfig[] {
+  const properties = repository.dynamic.properties('default');
+  return Object.keys(properties)
+    .sort()
+    .map((name) => {
+      const definition: ConfigDefinition | undefined = Object.hasOwn(brokerDefinitions, name)
+        ? brokerDefinitions[name as BrokerConfigName]
+        : undefined;
+      const synonyms = repository.dynamic
+        .synonyms(name)
+        .filter((synonym) => synonym.source === CONFIG_SOURCE.DYNAMIC_DEFAULT_BROKER_CONFIG);
+      const isReadOnly = definition === undefined || definition.updateMode === 'read-only';
+      return described(name, properties[name] ?? null, definition, synonyms, isReadOnly);
+    });
+}
+
+function described(
+  name: string,
+  value: string | null,
+  definition: ConfigDefinition | undefined,
+  synonyms: readonly ConfigSynonym[],
+  readOnly: boolean,
+): DescribedConfig {
+  const hidden = isSensitive(definition);
+  return {
+    name,
+    value: hidden ? null : value,
+    source: synonyms[0]?.source ?? CONFIG_SOURCE.DEFAULT_CONFIG,
+    readOnly,
+    isSensitive: hidden,
+    synonyms: hidden ? synonyms.map((synonym) => ({ ...synonym, value: null })) : synonyms,
+    type: definition === undefined ? 0 : CONFIG_TYPE_ID[definition.type],
+    documentation: definition?.documentation ?? '',
+  };
+}

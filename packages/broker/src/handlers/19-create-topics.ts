@@ -1,0 +1,61 @@
+/**
+ * CreateTopics: creates topics and answers when this broker knows them, or the time is up.
+ *
+ * - v1 validateOnly, messages; v2 throttle time; v4 -1 takes the broker's defaults (KIP-464); v5 flexible, tells the partitions,
+ *   replicas and configs that the topic has got (KIP-525); v6 nothing we use; v7 topic ids.
+ * - Each topic succeeds or fails on its own. A topic whose time is up is still created.
+ */
+import { CreateTopics, type CreateTopicsResponseInput, ErrorCode } from '@millrace/protocol';
+import { describeTopicConfigs } from '../config/describe.ts';
+import { type ApiError, apiError } from '../controller/api-error.ts';
+import type { CreatedTopic } from '../controller/topic-admin.ts';
+import { NOT_CONTROLLER } from './admin-errors.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+type TopicResult = NonNullable<CreateTopicsResponseInput['topics']>[number];
+
+export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVersion: 7 }, async (request, context) => {
+  const { broker } = context;
+  if (!broker.controller.isActive) {
+    return { topics: request.topics.map(({ name }) => ({ name, ...NOT_CONTROLLER })) };
+  }
+  context.releaseRequest();
+  const counts = new Map<string, number>();
+  for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
+  const created = await broker.topicAdmin.createTopics(distinct, request);
+  const results = new Map(created.map((topic) => [topic.name, topic]));
+  return {
+    topics: Array.from(counts.keys(), (name): TopicResult => {
+      const topic = results.get(name);
+      if (topic === undefined) return failed(name, apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
+      return topic.errorCode === ErrorCode.NONE ? succeeded(topic, context) : failed(name, topic);
+    }),
+  };
+});
+
+function failed(name: string, { errorCode, errorMessage }: ApiError): TopicResult {
+  return { name, errorCode, errorMessage, configs: null };
+}
+
+function succeeded({ name, plan, topicId }: CreatedTopic, { broker, version }: RequestContext): TopicResult {
+  const result: TopicResult = {
+    name,
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    ...(topicId === undefined ? {} : { topicId }),
+  };
+  if (version < 5 || plan === undefined) return result;
+  return {
+    ...result,
+    numPartitions: plan.replicas.length,
+    replicationFactor: plan.replicas[0]?.length ?? -1,
+    configs: describeTopicConfigs(broker.configs, plan.configs).map((config) => ({
+      name: config.name,
+      value: config.value,
+      readOnly: config.readOnly,
+      configSource: config.source,
+      isSensitive: config.isSensitive,
+    })),
+  };
+}

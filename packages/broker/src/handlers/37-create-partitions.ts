@@ -1,0 +1,26 @@
+/**
+ * CreatePartitions: adds partitions to topics and answers when this broker knows them, or the time is up.
+ *
+ * - v1 nothing we use; v2 flexible; v3 nothing we use. Partitions are never taken away.
+ */
+import { CreatePartitions, ErrorCode } from '@millrace/protocol';
+import { type ApiError, apiError } from '../controller/api-error.ts';
+import { NOT_CONTROLLER } from './admin-errors.ts';
+import { defineHandler } from './handler.ts';
+
+export const createPartitions = defineHandler(
+  CreatePartitions,
+  { minVersion: 0, maxVersion: 3 },
+  async (request, { broker, releaseRequest }) => {
+    const counts = new Map<string, number>();
+    for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (!broker.controller.isActive)
+      return { results: Array.from(counts.keys(), (name) => ({ name, ...NOT_CONTROLLER })) };
+    releaseRequest();
+    const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
+    const outcomes = await broker.topicAdmin.createPartitions(distinct, request);
+    const results = new Map(distinct.map(({ name }, index) => [name, outcomes[index] as ApiError]));
+    const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.');
+    return { results: Array.from(counts.keys(), (name) => ({ name, ...(results.get(name) ?? repeated) })) };
+  },
+);

@@ -1,0 +1,18 @@
+/**
+ * IncrementalAlterConfigs: sets, unsets, and adds to or takes from lists of, single configs of topics or brokers (KIP-339).
+ *
+ * - v1 flexible. Each resource succeeds or fails on its own.
+ */
+import { IncrementalAlterConfigs } from '@millrace/protocol';
+import { alterEach } from './altered-resources.ts';
+import { defineHandler } from './handler.ts';
+
+export const incrementalAlterConfigs = defineHandler(
+  IncrementalAlterConfigs,
+  { minVersion: 0, maxVersion: 1 },
+  async (request, { broker }) => ({
+    responses: await alterEach(request.resources, (resource) =>
+      broker.configAdmin.change(resource, resource.configs, request.validateOnly),
+    ),
+  }),
+);
