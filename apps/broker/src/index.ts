@@ -1,4 +1,7 @@
-/** The Millrace broker process: configuration, listeners, worker pool, metrics, signals.
+/**
+ * The Millrace broker process: configuration, listeners, worker pool, metrics, signals.
  * @packageDocumentation
  */
-export {};
+export { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
+export { runBroker } from './run-broker.ts';
+export { ExitCode, StartError, type StartErrorCode } from './start-error.ts';

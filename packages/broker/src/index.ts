@@ -2,6 +2,16 @@
  * The broker's core: request handlers, replica manager, group coordinator, controller.
  * @packageDocumentation
  */
+export { Broker, type BrokerHealth, type BrokerOptions, type BrokerStartOptions } from './broker.ts';
+export type { BrokerEndpoint } from './cluster/broker-channel.ts';
+export {
+  type BrokerConfig,
+  type ConfigProblem,
+  type ConfigWarning,
+  type ParseBrokerConfigOptions,
+  type ParsedBrokerConfig,
+  parseBrokerConfig,
+} from './config/broker-config.ts';
 export { BrokerError, type BrokerErrorCode } from './errors.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './metrics.ts';

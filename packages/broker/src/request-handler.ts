@@ -9,9 +9,8 @@ import {
   type RequestHeader,
 } from '@millrace/protocol';
 import { BrokerError } from './errors.ts';
-import { advertisedApis } from './handlers/18-api-versions.ts';
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
-import { handlerByKey } from './handlers/registry.ts';
+import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { Histogram } from './metrics.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -88,6 +87,10 @@ export class BrokerRequestHandler implements RequestHandler {
     return answer.then((response) => this.#finish(handler, header, response, startMs));
   }
 
+  connectionClosed(connection: ConnectionContext): void {
+    this.#services.fetchWaits.connectionClosed(connection);
+  }
+
   #finish(handler: ApiHandler, header: RequestHeader, response: unknown, startMs: number): Frame {
     this.#latencies.get(header.apiKey)?.observe(this.#services.clock.monotonic() - startMs);
     if (response === null) return null;
@@ -127,6 +130,6 @@ function answerUnsupported(handler: ApiHandler, header: RequestHeader): Frame {
       `Request ${handler.api.name} v${header.apiVersion}; this broker serves v${handler.minVersion} to v${handler.maxVersion}`,
     );
   }
-  const body: ApiVersionsResponseInput = { errorCode: ErrorCode.UNSUPPORTED_VERSION, apiKeys: advertisedApis() };
+  const body: ApiVersionsResponseInput = { errorCode: ErrorCode.UNSUPPORTED_VERSION, apiKeys: advertisedApis };
   return encodeResponse(ApiVersions, 0, header.correlationId, body);
 }

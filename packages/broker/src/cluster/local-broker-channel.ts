@@ -1,4 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
+import type { ConfigRepository } from '../config/config-repository.ts';
+import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { Logger } from '../logger.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type {
@@ -10,34 +12,46 @@ import type {
 } from './broker-channel.ts';
 import type { ClusterImage } from './cluster-image.ts';
 
+/** The rooms that carry the commands out. */
+export interface LocalBrokerRooms {
+  readonly replicas: ReplicaManager;
+  readonly cluster: ClusterImage;
+  readonly configs: Pick<ConfigRepository, 'forgetTopic'>;
+  readonly groups: Pick<GroupCoordinator, 'forgetTopics'>;
+  readonly logger: Logger;
+}
+
 /** The controller's way to the broker it runs in. */
 export class LocalBrokerChannel implements BrokerChannel {
-  readonly #replicas: ReplicaManager;
-  readonly #cluster: ClusterImage;
-  readonly #logger: Logger;
+  readonly #rooms: LocalBrokerRooms;
   #controllerEpoch = -1;
   /** The command that is being carried out; the next one begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(replicas: ReplicaManager, cluster: ClusterImage, logger: Logger) {
-    this.#replicas = replicas;
-    this.#cluster = cluster;
-    this.#logger = logger;
+  constructor(rooms: LocalBrokerRooms) {
+    this.#rooms = rooms;
   }
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, () => this.#replicas.leaderAndIsr(command));
+    return this.#inTurn(command, () => this.#rooms.replicas.leaderAndIsr(command));
   }
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, async () => {
-      this.#cluster.apply(command);
+      this.#rooms.cluster.apply(command);
+      this.#forget(command.deletedTopics);
       return { errorCode: ErrorCode.NONE, partitions: [] };
     });
   }
 
   stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, () => this.#replicas.stopReplica(command));
+    return this.#inTurn(command, () => this.#rooms.replicas.stopReplica(command));
+  }
+
+  #forget(topics: readonly string[]): void {
+    if (topics.length === 0) return;
+    for (const topic of topics) this.#rooms.configs.forgetTopic(topic);
+    this.#rooms.groups.forgetTopics(new Set(topics));
   }
 
   #inTurn(
@@ -46,7 +60,7 @@ export class LocalBrokerChannel implements BrokerChannel {
   ): Promise<CommandOutcome> {
     const outcome = this.#last.then(() => {
       if (command.controllerEpoch < this.#controllerEpoch) {
-        this.#logger.warn(
+        this.#rooms.logger.warn(
           { controllerId: command.controllerId, epoch: command.controllerEpoch, newestEpoch: this.#controllerEpoch },
           'Refused a command of a controller that has been replaced',
         );

@@ -87,7 +87,9 @@ async function answer(
   const endOffset = readableEnd(found, request);
   const offset = await look(found, asked.timestamp, endOffset);
   if (version === 0) return { ...succeeded(asked), oldStyleOffsets: oldStyle(found, asked, offset) };
-  return { ...succeeded(asked), ...offset };
+  // Not ignorable in older versions, so that a leader epoch is never lost without notice.
+  const { leaderEpoch, ...withoutEpoch } = offset;
+  return { ...succeeded(asked), ...withoutEpoch, ...(version >= 4 ? { leaderEpoch } : {}) };
 }
 
 function readableEnd({ log }: Partition, request: ListOffsetsRequest): number {
@@ -102,7 +104,7 @@ async function look(partition: Partition, timestamp: number, endOffset: number):
       return { offset: endOffset, timestamp: -1, leaderEpoch: partition.leaderEpoch };
     case EARLIEST:
     case EARLIEST_LOCAL:
-      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: log.leaderEpochAt(log.logStartOffset) };
+      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: log.epochAt(log.logStartOffset) };
     case LATEST_TIERED:
       // There is no remote storage, so nothing of the log is in it.
       return NOTHING;

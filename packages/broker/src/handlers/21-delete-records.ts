@@ -7,31 +7,23 @@ import { DeleteRecords, type DeleteRecordsResponseInput, ErrorCode } from '@mill
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-const HIGH_WATERMARK = -1;
-
 type TopicResult = NonNullable<DeleteRecordsResponseInput['topics']>[number];
 type PartitionResult = NonNullable<TopicResult['partitions']>[number];
 
-export const deleteRecords = defineHandler(
-  DeleteRecords,
-  { minVersion: 0, maxVersion: 2 },
-  async (request, context) => {
-    const topics = request.topics.map(async ({ name, partitions }) => ({
-      name,
-      partitions: await Promise.all(
-        partitions.map(({ partitionIndex, offset }) => deleteBefore(name, partitionIndex, offset, context)),
-      ),
-    }));
-    return { throttleTimeMs: 0, topics: await Promise.all(topics) };
-  },
-);
+export const deleteRecords = defineHandler(DeleteRecords, { minVersion: 0, maxVersion: 2 }, (request, context) => ({
+  throttleTimeMs: 0,
+  topics: request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex, offset }) => deleteBefore(name, partitionIndex, offset, context)),
+  })),
+}));
 
-async function deleteBefore(
+function deleteBefore(
   topic: string,
   partitionIndex: number,
   offset: number,
   { broker }: RequestContext,
-): Promise<PartitionResult> {
+): PartitionResult {
   const refuse = (errorCode: number): PartitionResult => ({ partitionIndex, lowWatermark: -1, errorCode });
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const partition = broker.replicas.find(topic, partitionIndex);
@@ -40,13 +32,7 @@ async function deleteBefore(
   if (refusal !== ErrorCode.NONE) return refuse(refusal);
   const { log } = partition;
   if (!log.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
-  const before = offset === HIGH_WATERMARK ? log.highWatermark : offset;
-  if (before < 0 || before > log.highWatermark) return refuse(ErrorCode.OFFSET_OUT_OF_RANGE);
-  try {
-    await log.deleteRecordsBefore(before);
-  } catch (error) {
-    broker.logger.error({ err: error, topic, partition: partitionIndex }, 'Records could not be deleted');
-    return refuse(ErrorCode.KAFKA_STORAGE_ERROR);
-  }
-  return { partitionIndex, lowWatermark: log.logStartOffset, errorCode: ErrorCode.NONE };
+  const { errorCode, logStartOffset } = log.deleteRecordsBefore(offset);
+  if (errorCode !== ErrorCode.NONE) return refuse(errorCode);
+  return { partitionIndex, lowWatermark: logStartOffset, errorCode };
 }

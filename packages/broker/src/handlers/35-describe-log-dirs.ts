@@ -25,7 +25,7 @@ export const describeLogDirs = defineHandler(
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };
       const topics = new Map<string, NonNullable<TopicResult['partitions']>>();
       for (const partition of broker.replicas.partitions) {
-        if (partition.log.folder !== path || !isAsked(partition)) continue;
+        if (!isIn(path, partition) || !isAsked(partition)) continue;
         const listed = topics.get(partition.topic) ?? [];
         topics.set(partition.topic, [...listed, listedPartition(partition)]);
       }
@@ -35,6 +35,10 @@ export const describeLogDirs = defineHandler(
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, results };
   },
 );
+
+function isIn(logDir: string, { log }: Partition): boolean {
+  return log.folder.slice(0, log.folder.lastIndexOf('/')) === logDir;
+}
 
 function listedPartition({ partition, log }: Partition): NonNullable<TopicResult['partitions']>[number] {
   const offsetLag = Math.max(0, log.highWatermark - log.logEndOffset);

@@ -43,6 +43,13 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
   handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
 }
 
+/** An API with the versions that are served, as ApiVersions tells of it. */
+export interface AdvertisedApi {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
 /**
  * Ties an API of the protocol to the function that serves it.
  *

@@ -16,15 +16,21 @@ import { syncGroup } from './14-sync-group.ts';
 import { describeGroups } from './15-describe-groups.ts';
 import { listGroups } from './16-list-groups.ts';
 import { apiVersions } from './18-api-versions.ts';
+import { createTopics } from './19-create-topics.ts';
+import { deleteTopics } from './20-delete-topics.ts';
 import { deleteRecords } from './21-delete-records.ts';
 import { initProducerId } from './22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
+import { describeConfigs } from './32-describe-configs.ts';
+import { alterConfigs } from './33-alter-configs.ts';
 import { describeLogDirs } from './35-describe-log-dirs.ts';
+import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
+import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 import { offsetDelete } from './47-offset-delete.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
-import type { ApiHandler } from './handler.ts';
+import type { AdvertisedApi, ApiHandler } from './handler.ts';
 
 /** Every handler, in the order of API keys. */
 export const handlers: readonly ApiHandler[] = [
@@ -42,11 +48,17 @@ export const handlers: readonly ApiHandler[] = [
   describeGroups,
   listGroups,
   apiVersions,
+  createTopics,
+  deleteTopics,
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  describeConfigs,
+  alterConfigs,
   describeLogDirs,
+  createPartitions,
   deleteGroups,
+  incrementalAlterConfigs,
   offsetDelete,
   describeCluster,
   describeTopicPartitions,
@@ -56,3 +68,10 @@ export const handlers: readonly ApiHandler[] = [
 export const handlerByKey: ReadonlyMap<number, ApiHandler> = new Map(
   handlers.map((handler) => [handler.api.key, handler]),
 );
+
+/** What ApiVersions says. */
+export const advertisedApis: readonly AdvertisedApi[] = handlers.map(({ api, minVersion, maxVersion }) => ({
+  apiKey: api.key,
+  minVersion,
+  maxVersion,
+}));

@@ -6,7 +6,10 @@ import type { TopicTraffic } from './partition-traffic.ts';
 
 /** Something that waits for a partition to move on: a Fetch that has too few bytes, a Produce that wants all replicas. */
 export interface PartitionWaiter {
-  /** The high watermark has moved; `sizeBytes` of records lie between where it was and where it is. */
+  /**
+   * The high watermark has moved on by `sizeBytes` of records. They are counted when they are handed to the log, so a few
+   * of the next group commit may be among them.
+   */
   highWatermarkAdvanced(partition: Partition, sizeBytes: number): void;
   /** The partition is led elsewhere, deleted or failed: whoever waits asks again and learns why. */
   partitionChanged(partition: Partition): void;
@@ -54,6 +57,10 @@ export class Partition {
   readonly #followers = new Map<number, Follower>();
   #state: PartitionState | undefined;
   #isClosed = false;
+  /** Bytes that were handed to the log; those of appends under way and of refused ones are in it too. */
+  #appendedBytes = 0;
+  /** How much of that the waiters have been told of. */
+  #announcedBytes = 0;
 
   constructor(identity: PartitionIdentity, log: PartitionLog, deadlines: Deadlines, traffic: TopicTraffic) {
     this.topic = identity.topic;
@@ -63,7 +70,8 @@ export class Partition {
     this.log = log;
     this.traffic = traffic;
     this.#deadlines = deadlines;
-    log.onDurable(() => this.#advanceHighWatermark());
+    log.onAppended(() => this.#advanceHighWatermark());
+    log.onFailed(() => this.#tellChanged());
   }
 
   get isLeader(): boolean {
@@ -119,7 +127,7 @@ export class Partition {
     this.#state = state;
     const isNewLeadership = before?.leaderEpoch !== state.leaderEpoch;
     if (isNewLeadership || !this.isLeader) this.#followers.clear();
-    if (isNewLeadership && this.isLeader) this.log.beginEpoch(state.leaderEpoch);
+    if (isNewLeadership && this.isLeader) this.log.assignEpoch(state.leaderEpoch);
     if (isNewLeadership || !this.isLeader) this.#tellChanged();
     this.#advanceHighWatermark();
     return true;
@@ -132,6 +140,7 @@ export class Partition {
   append(batches: Buffer, { origin, acks, timeoutMs }: PartitionAppend): Promise<AppendResult> | AppendResult {
     const refusal = this.#appendError(acks);
     if (refusal !== ErrorCode.NONE) return refused(refusal, this.log.logStartOffset);
+    this.#appendedBytes += batches.length;
     const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin });
     return acks === -1 && this.isr.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
   }
@@ -203,8 +212,9 @@ export class Partition {
       if (id === this.#brokerId) continue;
       common = Math.min(common, this.#followers.get(id)?.logEndOffset ?? this.log.highWatermark);
     }
-    if (common <= this.log.highWatermark) return;
-    const sizeBytes = this.log.advanceHighWatermark(common);
+    if (!this.log.advanceHighWatermark(common)) return;
+    const sizeBytes = this.#appendedBytes - this.#announcedBytes;
+    this.#announcedBytes = this.#appendedBytes;
     for (const waiter of this.#waiters) waiter.highWatermarkAdvanced(this, sizeBytes);
   }
 

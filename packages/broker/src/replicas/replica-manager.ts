@@ -1,4 +1,4 @@
-import type { LogConfig, LogManager } from '@millrace/log';
+import type { LogManager } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
 import type {
   CommandOutcome,
@@ -8,6 +8,7 @@ import type {
   StopReplicaCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import type { Deadlines } from '../groups/deadlines.ts';
 import type { Logger } from '../logger.ts';
@@ -25,8 +26,8 @@ export interface ReplicaManagerOptions {
   readonly brokerId: number;
   readonly cluster: ClusterImage;
   readonly logs: LogManager;
-  /** A topic's configs as they are now. */
-  readonly logConfigOf: (topic: string) => LogConfig;
+  /** Topics' configs as they are now. */
+  readonly configs: Pick<ConfigRepository, 'loadTopics' | 'logConfig'>;
   /** For requests that wait for other replicas. */
   readonly deadlines: Deadlines;
   readonly metrics: Metrics;
@@ -53,7 +54,9 @@ export class ReplicaManager {
 
   /** The folders that hold the logs, and whether they still work. */
   get logDirs(): readonly { readonly path: string; readonly isOnline: boolean }[] {
-    return this.#options.logs.folders;
+    return this.#options.logs
+      .describe()
+      .map(({ folder, failure }) => ({ path: folder, isOnline: failure === undefined }));
   }
 
   /** The replica by name, or the error code to answer with. */
@@ -83,13 +86,17 @@ export class ReplicaManager {
     return new PartitionCoordinatorLog(topic, (partition) => this.find(topic, partition));
   }
 
-  /** Takes over a topic's changed configs. */
-  updateLogConfig(topic: string, config: LogConfig): void {
-    for (const partition of this.#byTopic.get(topic) ?? []) partition?.log.updateConfig(config);
+  /** Takes over the changed configs of a topic, or of all. */
+  updateLogConfigs(topic: string | undefined): void {
+    const partitions = topic === undefined ? this.#all() : (this.#byTopic.get(topic) ?? []);
+    for (const partition of partitions) {
+      partition?.log.updateConfig(this.#options.configs.logConfig(partition.topic));
+    }
   }
 
   /** See `BrokerChannel.leaderAndIsr`. */
   async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+    await this.#options.configs.loadTopics(command.partitions.map(({ topic }) => topic));
     const outcomes: PartitionOutcome[] = [];
     const states = command.partitions.values();
     // Each worker takes the next state until there is none, so that no more than the bound are under way.
@@ -138,10 +145,19 @@ export class ReplicaManager {
     }
   }
 
-  async #open(state: PartitionState): Promise<Partition> {
+  async #open(state: PartitionState & { readonly isNew: boolean }): Promise<Partition> {
     const { topic, topicId, partition: index } = state;
-    const config = this.#options.logConfigOf(topic);
-    const log = await this.#options.logs.open(topic, index, { topicId, config });
+    const { logs } = this.#options;
+    let log = await logs.getOrCreate(topic, index, { topicId, isNew: state.isNew });
+    if (log.topicId !== undefined && log.topicId !== topicId) {
+      // Its topic was deleted and made anew while this broker was away: nothing in the log belongs to the new one.
+      this.#options.logger.warn(
+        { topic, partition: index, topicId, formerTopicId: log.topicId },
+        'Dropping the log of a deleted topic',
+      );
+      await logs.delete(topic, index);
+      log = await logs.getOrCreate(topic, index, { topicId, isNew: true });
+    }
     const identity = { topic, topicId, partition: index, brokerId: this.#options.brokerId };
     const partition = new Partition(identity, log, this.#options.deadlines, this.#traffic.of(topic));
     const partitions = this.#byTopic.get(topic);

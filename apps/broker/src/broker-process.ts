@@ -1,0 +1,163 @@
+import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBrokerConfig } from '@millrace/broker';
+import { LmdbMetadataStore } from '@millrace/metadata';
+import type { Listener } from '@millrace/network';
+import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { type Health, HttpServer } from './http/http-server.ts';
+import { advertise, bindListeners, RequestGate } from './listeners.ts';
+import { openLogger } from './logging.ts';
+import { Exposition } from './metrics/exposition.ts';
+import { MetricRegistry } from './metrics/registry.ts';
+import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
+import { collectSettings } from './settings/sources.ts';
+import { StartError, startErrorOf } from './start-error.ts';
+
+/** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
+export const METADATA_FOLDER = '__millrace_metadata';
+
+/** Where a broker's settings come from. */
+export interface BrokerProcessOptions {
+  /** A file in the syntax of Kafka's `server.properties`. */
+  readonly configFile?: string | undefined;
+  /** Settings by Kafka's names; stronger than the file and the environment. */
+  readonly overrides?: Readonly<Record<string, string>> | undefined;
+  /** Where `KAFKA_*` variables are looked for. Default `process.env`. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Where log lines go. Default: standard output, as `millrace.log.level` and `millrace.log.format` say. */
+  readonly logger?: Logger | undefined;
+}
+
+/** A broker that serves, with its listeners, its metadata store and its HTTP port. */
+export interface BrokerProcess {
+  /** Where clients reach the broker; ports that the system chose are the real ones. */
+  readonly endpoints: readonly BrokerEndpoint[];
+  /** The folders that hold the data. */
+  readonly logDirs: readonly string[];
+  /** The port of `/metrics` and `/health`; undefined when there is none. */
+  readonly httpPort: number | undefined;
+  readonly logger: Logger;
+  /** Stops accepting, answers what is under way, flushes, and marks the folders as cleanly closed. */
+  stop(): Promise<void>;
+}
+
+interface Settings {
+  readonly config: BrokerConfig;
+  readonly process: ProcessSettings;
+  readonly warnings: readonly { readonly name: string; readonly message: string }[];
+}
+
+/** What has been opened so far, to be closed in the opposite order. */
+type Closers = (() => Promise<void>)[];
+
+/**
+ * Reads the settings and starts a broker. Resolves when it serves.
+ * @throws StartError with a message that says what to do; nothing is left open then.
+ */
+export async function startBrokerProcess(options: BrokerProcessOptions = {}): Promise<BrokerProcess> {
+  const settings = await readSettings(options);
+  const logger = options.logger ?? (await openLoggerFor(settings.process));
+  for (const { name, message } of settings.warnings) logger.warn({ setting: name }, message);
+  const closers: Closers = [];
+  try {
+    return await startParts(settings, logger, closers);
+  } catch (error) {
+    await closeAll(closers, logger);
+    throw startErrorOf(error, settings.config.logDirs.join(', '));
+  }
+}
+
+async function readSettings(options: BrokerProcessOptions): Promise<Settings> {
+  const collected = await collectSettings({
+    configFile: options.configFile,
+    environment: options.env ?? process.env,
+    overrides: options.overrides ?? {},
+  });
+  const taken = takeProcessSettings(collected);
+  const { config, problems, warnings } = parseBrokerConfig(taken.broker);
+  const faults = [...taken.problems, ...problems.map(({ message }) => message)];
+  if (faults.length > 0) {
+    throw new StartError(
+      'START_CONFIG_INVALID',
+      `The settings cannot be used:\n${faults.map((each) => `  ${each}`).join('\n')}`,
+    );
+  }
+  return { config, process: taken.process, warnings };
+}
+
+function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise<Logger> {
+  return openLogger(logLevel, logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true));
+}
+
+async function startParts(settings: Settings, logger: Logger, closers: Closers): Promise<BrokerProcess> {
+  const { config } = settings;
+  const metrics = new MetricRegistry();
+  const disk = new NodeDisk();
+  const folder = `${config.logDirs[0]}/${METADATA_FOLDER}`;
+  // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
+  const gate = new RequestGate();
+  const listeners = await bindListeners(config, gate, { logger, metrics, closers });
+  const metadataStore = await LmdbMetadataStore.open({ folder, disk, clock: systemClock });
+  closers.push(() => metadataStore.close());
+  const endpoints = advertise(config, listeners);
+  const broker = new Broker({ config, clock: systemClock, random: systemRandom, disk, metadataStore, logger, metrics });
+  closers.push(() => broker.stop());
+  await broker.start({ endpoints });
+  gate.open(broker.requestHandler);
+  const health = { status: 'up' as Health['status'] };
+  const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));
+  if (http !== undefined) closers.push(() => http.close());
+  let stopped: Promise<void> | undefined;
+  return {
+    endpoints,
+    logDirs: config.logDirs,
+    httpPort: http?.port,
+    logger,
+    stop() {
+      health.status = 'stopping';
+      stopped ??= stopParts(broker, listeners, closers, logger);
+      return stopped;
+    },
+  };
+}
+
+async function openHttp(
+  settings: ProcessSettings,
+  metrics: MetricRegistry,
+  health: () => Health,
+): Promise<HttpServer | undefined> {
+  if (settings.httpPort === undefined) return undefined;
+  const { httpHost: host, httpPort: port } = settings;
+  try {
+    return await HttpServer.listen({ host, port, exposition: new Exposition(metrics), health });
+  } catch (cause) {
+    const isTaken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw new StartError(
+      isTaken ? 'START_PORT_IN_USE' : 'START_LISTEN_FAILED',
+      `Cannot open the HTTP port for metrics and health on ${host ?? 'all addresses'}, port ${port}: ` +
+        `${isTaken ? 'another process listens there' : String(cause)}. Set millrace.http.port to another port, or to nothing`,
+      cause,
+    );
+  }
+}
+
+async function stopParts(
+  broker: Broker,
+  listeners: readonly Listener[],
+  closers: Closers,
+  logger: Logger,
+): Promise<void> {
+  // Requests that wait for something would hold the listeners up, so the broker answers them first.
+  broker.finishWaits();
+  await Promise.all(listeners.map((listener) => listener.close()));
+  await closeAll(closers, logger);
+}
+
+/** Closes what was opened last first; what fails does not keep the others from being closed. */
+async function closeAll(closers: Closers, logger: Logger): Promise<void> {
+  for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
+    try {
+      await close();
+    } catch (err) {
+      logger.error({ err }, 'Could not close everything in order');
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import type { BrokerConfig, BrokerEndpoint, Logger } from '@millrace/broker';
+import {
+  type ConnectionContext,
+  Listener,
+  type RequestHandler,
+  RequestMemory,
+  type SecurityProtocol,
+} from '@millrace/network';
+import type { MetricRegistry } from './metrics/registry.ts';
+import { StartError } from './start-error.ts';
+
+/** Lets requests through to the broker, and holds back those that come before it is there. */
+export class RequestGate implements RequestHandler {
+  #handler: RequestHandler | undefined;
+  readonly #opened: Promise<RequestHandler>;
+  #open!: (handler: RequestHandler) => void;
+
+  constructor() {
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  open(handler: RequestHandler): void {
+    this.#handler = handler;
+    this.#open(handler);
+  }
+
+  handle(...request: Parameters<RequestHandler['handle']>): ReturnType<RequestHandler['handle']> {
+    if (this.#handler !== undefined) return this.#handler.handle(...request);
+    return this.#opened.then((handler) => handler.handle(...request));
+  }
+
+  connectionClosed(connection: ConnectionContext): void {
+    this.#handler?.connectionClosed?.(connection);
+  }
+}
+
+/** What listeners report to. */
+export interface ListenerSurroundings {
+  readonly logger: Logger;
+  readonly metrics: MetricRegistry;
+  /** Takes what closes a listener that is open. */
+  readonly closers: (() => Promise<void>)[];
+}
+
+/** Opens the listeners of `listeners`. Requests that come before the broker is there wait for it. */
+export async function bindListeners(
+  config: BrokerConfig,
+  requestHandler: RequestHandler,
+  { logger, metrics, closers }: ListenerSurroundings,
+): Promise<readonly Listener[]> {
+  const memory =
+    config.queuedMaxRequestBytes > 0 ? new RequestMemory(config.queuedMaxRequestBytes) : new RequestMemory();
+  const listeners: Listener[] = [];
+  for (const { name, host, port, securityProtocol } of config.endpoints) {
+    if (securityProtocol !== 'PLAINTEXT') {
+      throw new StartError(
+        'START_CONFIG_INVALID',
+        `Listener ${name} is to use ${securityProtocol}, which this broker does not serve yet: use PLAINTEXT`,
+      );
+    }
+    const listener = new Listener({
+      handler: requestHandler,
+      name,
+      host: host === '' ? undefined : host,
+      port,
+      securityProtocol: securityProtocol as SecurityProtocol,
+      requestBytesMax: config.socketRequestMaxBytes,
+      memory,
+      idleMsMax: config.connectionsMaxIdleMs,
+      connectionsMax: config.maxConnections,
+      connectionsPerAddressMax: config.maxConnectionsPerIp,
+      backlog: config.socketListenBacklogSize,
+      logger,
+    });
+    await listener.listen();
+    closers.push(() => listener.close());
+    listeners.push(listener);
+  }
+  exposeListeners(listeners, metrics);
+  return listeners;
+}
+
+/** What clients are told to connect to, with the real port where the system chose it. */
+export function advertise(config: BrokerConfig, listeners: readonly Listener[]): BrokerEndpoint[] {
+  return config.advertisedEndpoints.map(({ name, securityProtocol, host, port }) => {
+    const bound = listeners.find((listener) => listener.name === name)?.address.port;
+    return { listener: name, securityProtocol, host, port: port === 0 && bound !== undefined ? bound : port };
+  });
+}
+
+function exposeListeners(listeners: readonly Listener[], metrics: MetricRegistry): void {
+  const each = (read: (stats: ReturnType<Listener['stats']>) => number) => () =>
+    listeners.map((listener) => [{ listener: listener.name }, read(listener.stats())] as const);
+  metrics.gauge(
+    'kafka_server_socketservermetrics_connection_count',
+    'Connections that are open',
+    each((stats) => stats.connectionsOpen),
+  );
+  metrics.gauge(
+    'kafka_network_requestchannel_requestqueuesize',
+    'Requests that are being worked on',
+    each((stats) => stats.requestsInFlight),
+  );
+  metrics.gauge('kafka_network_memory_held_bytes', 'Bytes of requests that are being read or worked on', () => {
+    const stats = listeners[0]?.stats().memory;
+    return stats === undefined ? 0 : stats.assemblingBytes + stats.handlingBytes;
+  });
+}

@@ -1,0 +1,60 @@
+import { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
+import { ExitCode, StartError } from './start-error.ts';
+
+const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+
+/**
+ * Runs a broker in this process until a signal stops it: SIGTERM and SIGINT stop it in order, and a second one at once.
+ *
+ * What keeps the broker from starting is written to standard error, in words that say what to do.
+ * @returns The exit code that the process should have: 0 after an orderly stop, 78 for settings that cannot be used, 69 for a
+ *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 otherwise.
+ */
+export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
+  let broker: BrokerProcess;
+  try {
+    broker = await startBrokerProcess(options);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`millrace: ${message}\n`);
+    return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
+  }
+  sayReady(broker);
+  return untilStopped(broker);
+}
+
+function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void {
+  const addresses = endpoints.map(({ listener, host, port }) => `${listener}://${host}:${port}`).join(', ');
+  const tookMs = Math.round(performance.now());
+  const http = httpPort === undefined ? '' : `, metrics on port ${httpPort}`;
+  logger.info(
+    { addresses, logDirs, httpPort, tookMs },
+    `Millrace is ready at ${addresses} after ${tookMs} ms; data in ${logDirs.join(', ')}${http}`,
+  );
+}
+
+function untilStopped(broker: BrokerProcess): Promise<number> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (isStopping) {
+        broker.logger.warn({ signal }, 'Stopping at once: the next start will check the logs');
+        process.exit(ExitCode.FORCED);
+      }
+      isStopping = true;
+      broker.logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
+      broker.stop().then(
+        () => {
+          for (const each of STOP_SIGNALS) process.off(each, onSignal);
+          broker.logger.info({}, 'Stopped');
+          resolve(ExitCode.STOPPED);
+        },
+        (err: unknown) => {
+          broker.logger.error({ err }, 'Could not stop in order');
+          resolve(ExitCode.FAILED);
+        },
+      );
+    };
+    for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  });
+}

@@ -1,0 +1,86 @@
+import type { LogLevel } from '../logging.ts';
+
+/** Settings of the process, which the broker's core does not know. Names begin with `millrace.`. */
+export interface ProcessSettings {
+  /** `millrace.http.host`: address of the HTTP port; undefined for every interface. */
+  readonly httpHost: string | undefined;
+  /** `millrace.http.port`: port of `/metrics` and `/health`; undefined where there is none. */
+  readonly httpPort: number | undefined;
+  /** `millrace.log.level`: the least important lines that are written. */
+  readonly logLevel: LogLevel;
+  /** `millrace.log.format`: `auto` is `pretty` on a terminal and `json` elsewhere. */
+  readonly logFormat: 'auto' | 'pretty' | 'json';
+}
+
+/** Redpanda's admin port, where people look for the metrics of a broker. */
+const HTTP_PORT_DEFAULT = 9644;
+/** Metrics tell about topics and load, so they stay on the machine unless somebody says otherwise. */
+const HTTP_HOST_DEFAULT = '127.0.0.1';
+const PORT_MAX = 65_535;
+const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+const LOG_FORMATS = ['auto', 'pretty', 'json'] as const;
+
+/** What came of taking the process' settings out of all others. */
+export interface TakenSettings {
+  readonly process: ProcessSettings;
+  /** The settings that are left: those of the broker. */
+  readonly broker: Record<string, string>;
+  readonly problems: readonly string[];
+}
+
+/** Divides the settings into those of the process and those of the broker. */
+export function takeProcessSettings(settings: ReadonlyMap<string, string>): TakenSettings {
+  const broker: Record<string, string> = {};
+  const problems: string[] = [];
+  const own = new Map<string, string>();
+  for (const [name, value] of settings) {
+    if (name.startsWith('millrace.')) own.set(name, value);
+    else broker[name] = value;
+  }
+  const take = (name: string): string | undefined => {
+    const value = own.get(name)?.trim();
+    own.delete(name);
+    return value;
+  };
+  const process: ProcessSettings = {
+    httpHost: hostOf(take('millrace.http.host')),
+    httpPort: portOf(take('millrace.http.port'), problems),
+    logLevel: choice('millrace.log.level', take('millrace.log.level'), LOG_LEVELS, 'info', problems),
+    logFormat: choice('millrace.log.format', take('millrace.log.format'), LOG_FORMATS, 'auto', problems),
+  };
+  for (const name of own.keys()) {
+    problems.push(
+      `${name} is no setting. There are millrace.http.host, millrace.http.port, millrace.log.level and millrace.log.format`,
+    );
+  }
+  return { process, broker, problems };
+}
+
+function hostOf(value: string | undefined): string | undefined {
+  if (value === undefined) return HTTP_HOST_DEFAULT;
+  return value === '' || value === '0.0.0.0' || value === '::' ? undefined : value;
+}
+
+function portOf(value: string | undefined, problems: string[]): number | undefined {
+  if (value === undefined) return HTTP_PORT_DEFAULT;
+  if (value === '') return undefined;
+  const port = Number(value);
+  // -1 switches the port off too, because 0 means "any port" everywhere else.
+  if (port === -1) return undefined;
+  if (Number.isInteger(port) && port >= 0 && port <= PORT_MAX) return port;
+  problems.push(`millrace.http.port=${value} is no port: give a number from 0 to ${PORT_MAX}, or nothing to have none`);
+  return undefined;
+}
+
+function choice<T extends string>(
+  name: string,
+  value: string | undefined,
+  choices: readonly T[],
+  otherwise: T,
+  problems: string[],
+): T {
+  if (value === undefined) return otherwise;
+  const found = choices.find((each) => each === value.toLowerCase());
+  if (found === undefined) problems.push(`${name}=${value} is unknown: give one of ${choices.join(', ')}`);
+  return found ?? otherwise;
+}

@@ -1,0 +1,93 @@
+/** What keeps a broker from starting. `code` is stable and meant for programs. */
+export type StartErrorCode =
+  | 'START_CONFIG_UNREADABLE'
+  | 'START_CONFIG_INVALID'
+  | 'START_PORT_IN_USE'
+  | 'START_LISTEN_FAILED'
+  | 'START_FOLDER_LOCKED'
+  | 'START_FOLDER_DENIED'
+  | 'START_FOLDER_FOREIGN'
+  | 'START_DISK_FULL'
+  | 'START_FAILED';
+
+/** Exit codes of the process, as `sysexits.h` has them where it has one that fits. */
+export const ExitCode = {
+  STOPPED: 0,
+  FAILED: 1,
+  /** EX_UNAVAILABLE: a port is taken, a folder is locked. */
+  UNAVAILABLE: 69,
+  /** EX_IOERR: the disk is full or broken. */
+  DISK: 74,
+  /** EX_NOPERM. */
+  DENIED: 77,
+  /** EX_CONFIG. */
+  CONFIG: 78,
+  /** A second signal came before the broker had stopped. */
+  FORCED: 130,
+} as const;
+
+const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
+  START_CONFIG_UNREADABLE: ExitCode.CONFIG,
+  START_CONFIG_INVALID: ExitCode.CONFIG,
+  START_PORT_IN_USE: ExitCode.UNAVAILABLE,
+  START_LISTEN_FAILED: ExitCode.UNAVAILABLE,
+  START_FOLDER_LOCKED: ExitCode.UNAVAILABLE,
+  START_FOLDER_DENIED: ExitCode.DENIED,
+  START_FOLDER_FOREIGN: ExitCode.CONFIG,
+  START_DISK_FULL: ExitCode.DISK,
+  START_FAILED: ExitCode.FAILED,
+};
+
+/** A start that did not come about, with a message that says what to do. */
+export class StartError extends Error {
+  override name = 'StartError';
+  readonly code: StartErrorCode;
+  readonly retriable = false;
+
+  constructor(code: StartErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/** What the codes of the rooms' errors and of the system mean for a start. */
+const CODES: Readonly<Record<string, StartErrorCode>> = {
+  NETWORK_ADDRESS_IN_USE: 'START_PORT_IN_USE',
+  NETWORK_LISTEN_FAILED: 'START_LISTEN_FAILED',
+  LOG_FOLDER_LOCKED: 'START_FOLDER_LOCKED',
+  LOG_FOLDER_FOREIGN: 'START_FOLDER_FOREIGN',
+  STORE_LOCKED: 'START_FOLDER_LOCKED',
+  EACCES: 'START_FOLDER_DENIED',
+  EPERM: 'START_FOLDER_DENIED',
+  EROFS: 'START_FOLDER_DENIED',
+  ENOSPC: 'START_DISK_FULL',
+  EDQUOT: 'START_DISK_FULL',
+};
+
+/** Puts whatever kept the broker from starting into words. `folder` is the data folder. */
+export function startErrorOf(error: unknown, folder: string): StartError {
+  if (error instanceof StartError) return error;
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    const code = CODES[(each as NodeJS.ErrnoException).code ?? ''];
+    if (code !== undefined) return new StartError(code, messageFor(code, each, folder), error);
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StartError('START_FAILED', `The broker could not start: ${reason}`, error);
+}
+
+function messageFor(code: StartErrorCode, error: Error, folder: string): string {
+  switch (code) {
+    case 'START_FOLDER_DENIED':
+      return `The data folder ${folder} cannot be written: ${error.message}. Give this user the right to, or set log.dirs to another folder`;
+    case 'START_DISK_FULL':
+      return `The disk of the data folder ${folder} is full: ${error.message}. Make room, or set log.dirs to another disk`;
+    case 'START_FOLDER_LOCKED':
+      return `The data folder ${folder} is in use by another broker. Stop that one, or set log.dirs to another folder`;
+    default:
+      return error.message;
+  }
+}

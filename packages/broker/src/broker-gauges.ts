@@ -1,0 +1,116 @@
+import type { Controller } from './controller/controller.ts';
+import type { MetricLabels } from './metrics.ts';
+import type { Partition } from './replicas/partition.ts';
+import type { BrokerServices } from './services.ts';
+
+type Labelled = readonly [MetricLabels, number];
+
+/** Registers what a broker can be asked for at any time. Names follow Kafka's exporters. */
+export function exposeBroker(services: BrokerServices, controller: Controller): void {
+  exposeReplicas(services);
+  exposeRequests(services);
+  exposeGroups(services);
+  exposeController(services, controller);
+}
+
+function exposeReplicas({ metrics, replicas }: BrokerServices): void {
+  const count = (counts: (partition: Partition) => boolean) => () => {
+    let sum = 0;
+    for (const partition of replicas.partitions) if (counts(partition)) sum += 1;
+    return sum;
+  };
+  const each = (read: (partition: Partition) => number) => () => labelled(replicas.partitions, read);
+  const gauge = metrics.gauge.bind(metrics);
+  gauge(
+    'kafka_server_replicamanager_partitioncount',
+    'Replicas on this broker',
+    count(() => true),
+  );
+  gauge(
+    'kafka_server_replicamanager_leadercount',
+    'Partitions that this broker leads',
+    count((p) => p.isLeader),
+  );
+  gauge(
+    'kafka_server_replicamanager_underreplicatedpartitions',
+    'Partitions led here with fewer replicas in sync than assigned',
+    count((partition) => partition.isUnderReplicated),
+  );
+  gauge(
+    'kafka_server_replicamanager_underminisrpartitioncount',
+    'Partitions led here with fewer replicas in sync than min.insync.replicas',
+    count((partition) => partition.isUnderMinIsr),
+  );
+  gauge(
+    'kafka_log_logmanager_offlinelogdirectorycount',
+    'Log folders that have failed',
+    () => replicas.logDirs.filter(({ isOnline }) => !isOnline).length,
+  );
+  gauge(
+    'kafka_log_log_size',
+    'Bytes of a partition’s log',
+    each(({ log }) => log.sizeBytes),
+  );
+  gauge(
+    'kafka_log_log_logstartoffset',
+    'First offset of a partition’s log',
+    each(({ log }) => log.logStartOffset),
+  );
+  gauge(
+    'kafka_log_log_logendoffset',
+    'Offset of a partition’s next record',
+    each(({ log }) => log.logEndOffset),
+  );
+  gauge(
+    'kafka_log_log_numlogsegments',
+    'Segments of a partition’s log',
+    each(({ log }) => log.segmentCount),
+  );
+}
+
+function* labelled(partitions: Iterable<Partition>, read: (partition: Partition) => number): Generator<Labelled> {
+  for (const partition of partitions) {
+    yield [{ topic: partition.topic, partition: String(partition.partition) }, read(partition)];
+  }
+}
+
+function exposeRequests({ metrics, fetchSessions, fetchWaits }: BrokerServices): void {
+  metrics.gauge('kafka_server_delayedoperationpurgatory_purgatorysize', 'Requests that wait for data', () => [
+    [{ delayedOperation: 'Fetch' }, fetchWaits.size],
+  ]);
+  metrics.gauge(
+    'kafka_server_fetchsessioncache_numincrementalfetchsessions',
+    'Fetch sessions that are open',
+    () => fetchSessions.size,
+  );
+  metrics.gauge(
+    'kafka_server_fetchsessioncache_numincrementalfetchpartitionscached',
+    'Partitions of all fetch sessions',
+    () => fetchSessions.partitionCount,
+  );
+  metrics.gauge(
+    'kafka_server_fetchsessioncache_evictions',
+    'Fetch sessions that had to go for others',
+    () => fetchSessions.evictionCount,
+  );
+}
+
+function exposeGroups({ metrics, groups }: BrokerServices): void {
+  metrics.gauge('kafka_coordinator_group_groupmetadatamanager_numgroups', 'Groups coordinated here, by state', () =>
+    Array.from(groups.counts().groups, ([state, count]): Labelled => [{ state }, count]),
+  );
+  metrics.gauge(
+    'kafka_coordinator_group_groupmetadatamanager_numoffsets',
+    'Offsets that groups have committed',
+    () => groups.counts().offsets,
+  );
+}
+
+function exposeController({ metrics }: BrokerServices, controller: Controller): void {
+  const gauge = metrics.gauge.bind(metrics);
+  const prefix = 'kafka_controller_kafkacontroller';
+  gauge(`${prefix}_activecontrollercount`, '1 on the controller, else 0', () => (controller.isActive ? 1 : 0));
+  gauge(`${prefix}_globaltopiccount`, 'Topics in the cluster', () => controller.counts.topics);
+  gauge(`${prefix}_globalpartitioncount`, 'Partitions in the cluster', () => controller.counts.partitions);
+  gauge(`${prefix}_offlinepartitionscount`, 'Partitions that nobody leads', () => controller.counts.offlinePartitions);
+}

@@ -1,0 +1,260 @@
+import { LogManager, type Recompressor } from '@millrace/log';
+import type { MetadataStore } from '@millrace/metadata';
+import type { RequestHandler } from '@millrace/network';
+import type { Clock, Disk, Random } from '@millrace/ports';
+import { exposeBroker } from './broker-gauges.ts';
+import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
+import { ClusterImage } from './cluster/cluster-image.ts';
+import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
+import { LocalBrokerChannel } from './cluster/local-broker-channel.ts';
+import type { BrokerConfig } from './config/broker-config.ts';
+import { ConfigAdmin } from './config/config-admin.ts';
+import { ConfigRepository } from './config/config-repository.ts';
+import { Controller } from './controller/controller.ts';
+import { ProducerIdManager } from './controller/producer-ids.ts';
+import { clusterId, makePersistentNodes, registerBroker } from './controller/registration.ts';
+import { TopicAdmin } from './controller/topic-admin.ts';
+import { BrokerError } from './errors.ts';
+import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
+import { groupConfigOf } from './group-config.ts';
+import { Deadlines } from './groups/deadlines.ts';
+import { GroupCoordinator } from './groups/group-coordinator.ts';
+import { advertisedApis } from './handlers/registry.ts';
+import type { Logger } from './logger.ts';
+import { type Metrics, noMetrics } from './metrics.ts';
+import { FetchWaits } from './replicas/fetch-waits.ts';
+import { ReplicaManager } from './replicas/replica-manager.ts';
+import { BrokerRequestHandler } from './request-handler.ts';
+import type { BrokerServices } from './services.ts';
+
+/** How much longer than its session a killed broker's registration is waited for. */
+const REGISTRATION_GRACE_MS = 2000;
+
+/** What a broker works with: its settings and its ways to the world. */
+export interface BrokerOptions {
+  readonly config: BrokerConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  /** A session of its own; closing it is the owner's business, after `stop`. */
+  readonly metadataStore: MetadataStore;
+  readonly logger: Logger;
+  /** Turns batches into another codec where a topic's `compression.type` asks for it. Default: in the calling thread. */
+  readonly recompressor?: Recompressor;
+  /** Default: nothing is counted. */
+  readonly metrics?: Metrics;
+}
+
+/** What `Broker.start` needs to know that settings cannot tell. */
+export interface BrokerStartOptions {
+  /** Where clients reach the broker, with the ports that were really bound. Default: `advertised.listeners`. */
+  readonly endpoints?: readonly BrokerEndpoint[];
+}
+
+/** How a broker is; for health checks. */
+export interface BrokerHealth {
+  readonly brokerId: number;
+  /** Null until the broker has found out. */
+  readonly clusterId: string | null;
+  /** Replicas on this broker. */
+  readonly partitions: number;
+  /** Log folders that have failed since the start. */
+  readonly offlineLogDirs: readonly string[];
+}
+
+/** The rooms of a broker that has started. */
+interface Running {
+  readonly services: BrokerServices;
+  readonly handler: BrokerRequestHandler;
+  readonly logs: LogManager;
+  readonly configs: ConfigRepository;
+  readonly controller: Controller;
+}
+
+/**
+ * A broker without sockets: it takes request frames and gives response frames. A single one is a cluster of one: it
+ * registers in the metadata store, wins the controller election, and leads partitions because the controller says so.
+ */
+export class Broker {
+  readonly #options: BrokerOptions;
+  #running: Running | undefined;
+  #clusterId: string | null = null;
+  #isStopped = false;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Serves requests.
+   * @throws BrokerError BROKER_NOT_RUNNING before `start` has resolved.
+   */
+  get requestHandler(): RequestHandler {
+    return this.#rooms().handler;
+  }
+
+  /** The rooms, for tools and tests that look behind the protocol. */
+  get services(): BrokerServices {
+    return this.#rooms().services;
+  }
+
+  /**
+   * Opens and recovers the logs, registers, takes part in the controller's election, and resolves when the partitions of this
+   * broker are led and requests can be served.
+   * @throws LogError, MetadataError or BrokerError, and then everything is closed again.
+   */
+  async start(options: BrokerStartOptions = {}): Promise<void> {
+    const { config, clock, random, metadataStore: store, logger } = this.#options;
+    await makePersistentNodes(store);
+    this.#clusterId = await clusterId(store, random, config.clusterId);
+    const configs = new ConfigRepository({ store, config, clock, logger });
+    await configs.start();
+    const logs = this.#newLogManager(this.#clusterId, configs);
+    await logs.open();
+    try {
+      this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
+    } catch (error) {
+      configs.stop();
+      await logs.close();
+      throw error;
+    }
+  }
+
+  /** Answers requests that wait for data or members at once, so that nothing holds up what stops the listeners. */
+  finishWaits(): void {
+    const { services } = this.#rooms();
+    services.fetchWaits.finishAll();
+  }
+
+  /** Stops in order: groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || this.#isStopped) return;
+    this.#isStopped = true;
+    const { services, controller, configs, logs } = running;
+    services.fetchWaits.finishAll();
+    services.groups.stop();
+    await controller.stop();
+    configs.stop();
+    services.replicas.close();
+    services.deadlines.close();
+    await logs.close();
+  }
+
+  health(): BrokerHealth {
+    const replicas = this.#running?.services.replicas;
+    let partitions = 0;
+    for (const _ of replicas?.partitions ?? []) partitions += 1;
+    const offline = (replicas?.logDirs ?? []).filter(({ isOnline }) => !isOnline);
+    return {
+      brokerId: this.#options.config.brokerId,
+      clusterId: this.#clusterId,
+      partitions,
+      offlineLogDirs: offline.map(({ path }) => path),
+    };
+  }
+
+  #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
+    const { config, clock, random, disk, logger, recompressor } = this.#options;
+    return new LogManager({
+      disk,
+      clock,
+      random,
+      logDirs: config.logDirs,
+      brokerId: config.brokerId,
+      clusterId,
+      configOf: (topic) => configs.logConfig(topic),
+      producerIdExpirationMs: config.producerIdExpirationMs,
+      retentionCheckIntervalMs: config.logRetentionCheckIntervalMs,
+      recoveryPointCheckpointIntervalMs: config.logFlushOffsetCheckpointIntervalMs,
+      highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
+      flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
+      producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
+      ...(recompressor === undefined ? {} : { recompressor }),
+      onDirectoryFailed: (folder, err) => {
+        logger.error(
+          { err, folder },
+          `The log folder ${folder} has failed: its partitions are offline until a restart`,
+        );
+      },
+      onDamaged: (log, err) => {
+        logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
+      },
+      onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
+    });
+  }
+
+  async #startRooms(
+    clusterId: string,
+    configs: ConfigRepository,
+    logs: LogManager,
+    { endpoints }: BrokerStartOptions,
+  ): Promise<Running> {
+    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
+    const { brokerId } = config;
+    const cluster = new ClusterImage();
+    const deadlines = new Deadlines(clock);
+    const replicas = new ReplicaManager({ brokerId, cluster, logs, configs, deadlines, metrics, logger });
+    const groups = new GroupCoordinator({
+      config: groupConfigOf(config),
+      clock,
+      random,
+      logger,
+      partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
+      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
+    });
+    const topics = new TopicAdmin({ store, cluster, configs, clock, random, logger });
+    const channel = new LocalBrokerChannel({ replicas, cluster, configs, groups, logger });
+    const controller = new Controller({
+      brokerId,
+      store,
+      clock,
+      random,
+      logger,
+      channelTo: (id) => (id === brokerId ? channel : undefined),
+      isDeletionEnabled: () => configs.current.deleteTopicEnable,
+      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+    });
+    const services: BrokerServices = {
+      brokerId,
+      clusterId,
+      clock,
+      random,
+      logger,
+      metrics,
+      get config() {
+        return configs.current;
+      },
+      configs,
+      cluster,
+      replicas,
+      deadlines,
+      fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
+      fetchWaits: new FetchWaits(),
+      groups,
+      topicCreation: topics,
+      producerIds: new ProducerIdManager(store, brokerId),
+      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger }),
+      controller,
+      topicAdmin: topics,
+      advertisedApis,
+    };
+    configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
+    const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
+    await registerBroker({ store, clock, broker: this.#liveBroker(endpoints), waitMsMax });
+    await controller.start();
+    exposeBroker(services, controller);
+    return { services, handler: new BrokerRequestHandler(services), logs, configs, controller };
+  }
+
+  #liveBroker(endpoints: readonly BrokerEndpoint[] | undefined): LiveBroker {
+    const { brokerId, brokerRack, advertisedEndpoints } = this.#options.config;
+    const advertised = advertisedEndpoints.map(({ name, ...endpoint }) => ({ listener: name, ...endpoint }));
+    return { id: brokerId, rack: brokerRack, endpoints: endpoints ?? advertised };
+  }
+
+  #rooms(): Running {
+    if (this.#running !== undefined) return this.#running;
+    throw new BrokerError('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
+  }
+}
