@@ -157,6 +157,8 @@ export class TopicAdmin implements TopicCreation {
     const options = { timeoutMs: AUTO_CREATE_WAIT_MS, validateOnly: false };
     const [created] = await this.createTopics([this.#automaticTopic(name)], options);
     switch (created?.errorCode) {
+      case ErrorCode.NONE:
+        return ErrorCode.NONE;
       case undefined:
       case ErrorCode.REQUEST_TIMED_OUT:
         return ErrorCode.LEADER_NOT_AVAILABLE;
