@@ -13,6 +13,7 @@ import {
   batchSizeBytes,
   Compression,
 } from './batch-header.ts';
+import { decompress } from './codecs/compress.ts';
 import { ControlRecordType, readEndTxnMarker } from './control-batch.ts';
 import { readRecords } from './read-records.ts';
 import { decompressBatch } from './recompress.ts';
@@ -121,5 +122,20 @@ describe("Java's other batches", () => {
     const batch = javaBatch('transactional');
     expect([batchBaseSequence(batch, 0), batchLastSequence(batch, 0)]).toEqual([2 ** 31 - 2, 0]);
     expect(batchIsTransactional(batch, 0)).toBe(true);
+  });
+});
+
+describe('lz4 frames that other libraries wrote', () => {
+  const text = Array.from(
+    { length: 1000 },
+    (_, i) => `line ${i} of a text whose blocks look alike, so that links between blocks are used\n`,
+  ).join('');
+
+  it.each(Object.entries(load('lz4-frames').batches))('%s', (_, base64) => {
+    const frame = Buffer.from(base64, 'base64');
+    expect(decompress(Compression.LZ4, frame, text.length).toString()).toBe(text);
+    expect(() => decompress(Compression.LZ4, frame, text.length - 1)).toThrow(
+      expect.objectContaining({ code: 'RECORDS_TOO_LARGE' }),
+    );
   });
 });

@@ -36,7 +36,7 @@ export class TaskPool {
       if (this.#isClosed) throw closedError(name);
       throw new WorkersError(
         'WORKERS_FAILED',
-        `The task ${name} ended with its thread: ${(cause as Error).message}. Another thread takes its place; try again.`,
+        `The task ${name} failed in its thread: ${(cause as Error).message}. A thread that ended is replaced; try again.`,
         { cause },
       );
     }

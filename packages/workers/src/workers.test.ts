@@ -1,6 +1,7 @@
 import { Compression, checkBatch, decompressBatch, RecordBatchBuilder, RecordsError } from '@millrace/records';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { TaskPool } from './task-pool.ts';
 import { createWorkers } from './workers.ts';
 
 const workers = createWorkers({ threads: 2, idleMs: 1000 });
@@ -71,6 +72,18 @@ describe('recompression', () => {
 });
 
 describe('the life of a pool', () => {
+  it('outlives a task that fails, and says which it was', async () => {
+    const pool = new TaskPool(1, 1000);
+    await expect(pool.run('recompress', 'no task', [])).rejects.toMatchObject({
+      code: 'WORKERS_FAILED',
+      retriable: true,
+    });
+    const empty = { memory: new ArrayBuffer(0), sizes: [], targets: [] };
+    expect(await pool.run('recompress', empty, [empty.memory])).toEqual([]);
+    await pool.close();
+    await expect(pool.run('recompress', empty, [])).rejects.toMatchObject({ code: 'WORKERS_CLOSED' });
+  });
+
   it('closes without having started, and refuses tasks afterwards', async () => {
     const closed = createWorkers({ threads: 1 });
     await closed.close();
