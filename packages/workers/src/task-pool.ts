@@ -5,7 +5,9 @@ import { closedError, WorkersError } from './errors.ts';
 export type TaskName = 'recompress';
 
 /** What runs in the threads: the source in a checkout, where Node strips the types, and the built file elsewhere. */
-const WORKER_FILE = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const WORKER_FILE = import.meta.url.endsWith('.ts')
+  ? new URL('./worker.ts', import.meta.url)
+  : new URL('./worker.js', import.meta.url);
 
 /**
  * Threads that do tasks. Nothing is loaded and no thread started before the first task, since a broker should answer its first
