@@ -44,6 +44,8 @@ async function startMillrace(): Promise<Target> {
     listeners: 'PLAINTEXT://127.0.0.1:0',
     'log.dirs': folder,
     'group.initial.rebalance.delay.ms': '0',
+    // Test files run side by side, so no fixed port may be taken.
+    'millrace.http.port': '-1',
   };
   const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
   const child = spawn(process.execPath, [join(root, 'apps/broker/src/main.ts'), ...overrides], {
