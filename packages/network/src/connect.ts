@@ -50,11 +50,14 @@ async function openAndIntroduce<T>(
     queuedRequestsMax: options.queuedRequestsMax ?? QUEUED_REQUESTS_MAX,
     responseBytesMax: options.responseBytesMax ?? RESPONSE_BYTES_MAX,
     unresponsiveMsMax: options.unresponsiveMsMax ?? UNRESPONSIVE_MS_MAX,
+    earlyLossHint: options.sasl === undefined ? 'Does this port want SASL?' : undefined,
   });
   const onDeadline = (): void => pipe.close(deadlineError(peer, deadline));
   deadline.addEventListener('abort', onDeadline, { once: true });
   try {
-    return await introduce(pipe, peer);
+    const introduced = await introduce(pipe, peer);
+    pipe.ready();
+    return introduced;
   } catch (error) {
     const lostMeanwhile = !pipe.open && !deadline.aborted;
     pipe.closeWith('NETWORK_CONNECTION_CLOSED', 'the connection could not be made ready');

@@ -197,6 +197,15 @@ describe('Connection', () => {
     });
   });
 
+  it('asks about SASL when the broker hangs up on the first request', async () => {
+    const broker = await startBroker();
+    broker.on(Metadata, () => {
+      throw new Error('not authenticated');
+    });
+    const connection = await connectTo(broker);
+    await expect(connection.send(Metadata, 'auto', { topics: null })).rejects.toThrow('Does this port want SASL?');
+  });
+
   it('rests when a response asks for it', async () => {
     const clock = new ManualClock();
     const broker = await startBroker();

@@ -68,8 +68,9 @@ export class RequestAbortedError extends KafkaError {
 /** The peer sent what no Kafka broker sends: a response out of order or to nothing, a frame too large, bytes that do not decode. */
 export class UnexpectedResponseError extends KafkaError {
   override name = 'UnexpectedResponseError';
-  constructor(message: string, cause?: unknown) {
-    super(message, { code: 'NETWORK_UNEXPECTED_RESPONSE', retriable: true, cause });
+  /** @param foreign Whether the peer is no Kafka broker at all, so that trying again does not help. */
+  constructor(message: string, cause?: unknown, foreign: boolean = false) {
+    super(message, { code: 'NETWORK_UNEXPECTED_RESPONSE', retriable: !foreign, cause });
   }
 }
 

@@ -46,16 +46,17 @@ export function describeBadSize(fault: FrameFault, frameBytesMax: number): { gue
 /** A TLS record of type alert (0x15) with major version 3: what a TLS server answers to plaintext. */
 const TLS_ALERT_START = 0x1503;
 
-/** Says in words why a response's size is refused, and who the server seems to be. */
-export function describeForeignServer(fault: FrameFault, frameBytesMax: number): string {
+/** Says in words why a response's size is refused, and whether the server is no Kafka broker on this port at all. */
+export function describeForeignServer(fault: FrameFault, frameBytesMax: number): { foreign: boolean; message: string } {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32BE(fault.sizeBytes);
   if (fault.first && bytes.toString('latin1') === 'HTTP') {
-    return 'it answered with HTTP. This is not the port of a Kafka broker';
+    return { foreign: true, message: 'it answered with HTTP. This is not the port of a Kafka broker' };
   }
   if (fault.first && bytes.readUInt16BE(0) === TLS_ALERT_START) {
-    return 'it answered with a TLS alert. The broker wants TLS on this port: set the option "tls"';
+    const message = 'it answered with a TLS alert. The broker wants TLS on this port: set the option "tls"';
+    return { foreign: true, message };
   }
   const reason = fault.sizeBytes < 0 ? 'a negative size' : `more than responseBytesMax=${frameBytesMax}`;
-  return `the broker announced a response of ${fault.sizeBytes} bytes, ${reason}`;
+  return { foreign: false, message: `the broker announced a response of ${fault.sizeBytes} bytes, ${reason}` };
 }

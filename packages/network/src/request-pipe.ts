@@ -21,6 +21,8 @@ export interface RequestPipeOptions {
   readonly queuedRequestsMax: number;
   readonly responseBytesMax: number;
   readonly unresponsiveMsMax: number;
+  /** A question that helps when the broker hangs up before it has answered anything since {@link RequestPipe.ready}. */
+  readonly earlyLossHint?: string | undefined;
   /** The first correlation id; only tests of the wrap choose it. */
   readonly correlationIdFirst?: number | undefined;
 }
@@ -83,6 +85,7 @@ export class RequestPipe {
   #lastReceivedMs: number;
   #bytesIn = 0;
   #bytesOut = 0;
+  #answeredSinceReady = true;
   #closeReason: KafkaError | undefined;
   #resolveClosed!: (reason: KafkaError) => void;
 
@@ -148,6 +151,11 @@ export class RequestPipe {
     return new Promise((resolve, reject) => {
       this.#enqueue(request, false, () => resolve(), reject);
     });
+  }
+
+  /** Notes that what follows are the caller's own requests. */
+  ready(): void {
+    this.#answeredSinceReady = false;
   }
 
   /** Keeps ordinary requests back until {@link release}; urgent ones still go out. */
@@ -306,8 +314,8 @@ export class RequestPipe {
     }
     const fault = this.#assembler.fault;
     if (fault !== undefined && this.open) {
-      const what = describeForeignServer(fault, this.#options.responseBytesMax);
-      this.close(new UnexpectedResponseError(`Connection to ${this.#options.peer}: ${what}`));
+      const { foreign, message } = describeForeignServer(fault, this.#options.responseBytesMax);
+      this.close(new UnexpectedResponseError(`Connection to ${this.#options.peer}: ${message}`, undefined, foreign));
     }
     this.#sendQueued();
   }
@@ -323,6 +331,7 @@ export class RequestPipe {
       return;
     }
     this.#inFlight.shift();
+    this.#answeredSinceReady = true;
     if (entry.state === 'sent') {
       this.#settle(entry);
       entry.succeed(frame);
@@ -357,7 +366,9 @@ export class RequestPipe {
 
   #lost(why: string, cause?: unknown): void {
     if (this.open) {
-      const what = `Connection to ${this.#options.peer} was lost: ${why}`;
+      const asked = !this.#answeredSinceReady && this.#inFlight.length > 0;
+      const hint = asked && this.#options.earlyLossHint !== undefined ? `. ${this.#options.earlyLossHint}` : '';
+      const what = `Connection to ${this.#options.peer} was lost: ${why}${hint}`;
       this.close(new ConnectionError('NETWORK_CONNECTION_LOST', what, cause));
     }
   }
