@@ -43,19 +43,23 @@ export type CrashKeeps =
  * A file system in memory that knows what is durable and what is not yet, for tests and simulation.
  *
  * Writes become durable by a sync of their file, names (creations, renames, removals) by a sync of their folder; a
- * {@link crash} loses what is not. Faults come from {@link fault}; {@link capacityBytes} makes it full. Calls take effect
- * when they are made and their promises resolve in order.
+ * {@link crash} loses what is not. Faults come from {@link fault}; {@link capacityBytes} makes it full.
  */
 export class MemoryDisk implements Disk {
   /** Asked before every call. Change it at any time. */
   fault: DiskFault | undefined;
   /** Writes that would make the content of all files larger than this fail with ENOSPC. */
   capacityBytes: number = Number.POSITIVE_INFINITY;
-  #folders = new MemoryFolders();
-  #locks = new Set<string>();
+  readonly #folders: MemoryFolders;
+  readonly #locks = new Set<string>();
   /** Open files of an earlier life are dead. */
   #life = 0;
   #openCount = 0;
+
+  /** @param now what `modifiedMs` of files is taken from; 0 for all files when left out */
+  constructor(now: () => number = () => 0) {
+    this.#folders = new MemoryFolders(now);
+  }
 
   /** How many files are open. */
   get openCount(): number {
@@ -80,96 +84,90 @@ export class MemoryDisk implements Disk {
     this.#folders.file(path).flipBit(position, bit);
   }
 
-  async open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
-    await this.#ask('open', path);
-    const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
-    const life = this.#life;
-    this.#openCount++;
-    return new MemoryFile(inode, path, options.readOnly === true, {
-      ask: async (kind, sizeBytes) => {
-        this.#assertAlive(life, path);
-        await this.#ask(kind, path, sizeBytes);
-        this.#assertAlive(life, path);
-      },
-      assertRoomFor: (growthBytes) => this.#assertRoomFor(growthBytes, path),
-      closed: () => {
-        if (life === this.#life) this.#openCount--;
-      },
+  open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
+    return this.#call('open', path, 0, () => {
+      const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
+      const life = this.#life;
+      this.#openCount++;
+      return new MemoryFile(inode, path, options.readOnly === true, {
+        call: (kind, sizeBytes, effect) => {
+          this.#assertAlive(life, path);
+          return this.#call(kind, path, sizeBytes, effect);
+        },
+        assertRoomFor: (growthBytes) => this.#assertRoomFor(growthBytes, path),
+        closed: () => {
+          if (life === this.#life) this.#openCount--;
+        },
+      });
     });
   }
 
-  async readFile(path: string): Promise<Buffer> {
-    await this.#ask('readFile', path);
-    return Buffer.from(this.#folders.file(path).content());
+  readFile(path: string): Promise<Buffer> {
+    return this.#call('readFile', path, 0, () => Buffer.from(this.#folders.file(path).content()));
   }
 
-  async replaceFile(path: string, content: Uint8Array): Promise<void> {
-    await this.#ask('replaceFile', path, content.length);
-    const temporary = `${path}.tmp`;
-    const inode = this.#folders.fileOrNew(temporary);
-    inode.truncate(0);
-    this.#assertRoomFor(content.length, path);
-    inode.write(0, [content]);
-    inode.sync();
-    this.#folders.rename(temporary, path);
-    this.#folders.sync(parentOf(path));
+  replaceFile(path: string, content: Uint8Array): Promise<void> {
+    return this.#call('replaceFile', path, content.length, () => {
+      const temporary = `${path}.tmp`;
+      const inode = this.#folders.fileOrNew(temporary);
+      inode.truncate(0);
+      this.#assertRoomFor(content.length, path);
+      inode.write(0, [content]);
+      inode.sync();
+      this.#folders.rename(temporary, path);
+      this.#folders.sync(parentOf(path));
+    });
   }
 
-  async list(folder: string): Promise<string[]> {
-    await this.#ask('list', folder);
-    return this.#folders.list(folder);
+  list(folder: string): Promise<string[]> {
+    return this.#call('list', folder, 0, () => this.#folders.list(folder));
   }
 
-  async makeFolder(folder: string): Promise<void> {
-    await this.#ask('makeFolder', folder);
-    this.#folders.makeFolder(folder);
+  makeFolder(folder: string): Promise<void> {
+    return this.#call('makeFolder', folder, 0, () => this.#folders.makeFolder(folder));
   }
 
-  async remove(path: string): Promise<void> {
-    await this.#ask('remove', path);
-    this.#folders.remove(path);
+  remove(path: string): Promise<void> {
+    return this.#call('remove', path, 0, () => this.#folders.remove(path));
   }
 
-  async removeFolder(folder: string): Promise<void> {
-    await this.#ask('removeFolder', folder);
-    this.#folders.remove(folder);
+  removeFolder(folder: string): Promise<void> {
+    return this.#call('removeFolder', folder, 0, () => this.#folders.remove(folder));
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    await this.#ask('rename', from);
-    this.#folders.rename(from, to);
+  rename(from: string, to: string): Promise<void> {
+    return this.#call('rename', from, 0, () => this.#folders.rename(from, to));
   }
 
-  async syncFolder(folder: string): Promise<void> {
-    await this.#ask('syncFolder', folder);
-    this.#folders.sync(folder);
+  syncFolder(folder: string): Promise<void> {
+    return this.#call('syncFolder', folder, 0, () => this.#folders.sync(folder));
   }
 
-  async stat(path: string): Promise<{ sizeBytes: number; modifiedMs: number } | undefined> {
-    await this.#ask('stat', path);
-    const sizeBytes = this.#folders.sizeOf(path);
-    return sizeBytes === undefined ? undefined : { sizeBytes, modifiedMs: 0 };
+  stat(path: string): Promise<{ sizeBytes: number; modifiedMs: number } | undefined> {
+    return this.#call('stat', path, 0, () => this.#folders.stat(path));
   }
 
-  async lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
-    await this.#ask('lock', path);
-    if (this.#locks.has(path)) return undefined;
-    this.#folders.fileOrNew(path);
-    this.#locks.add(path);
+  lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
+    return this.#call('lock', path, 0, () => {
+      if (this.#locks.has(path)) return undefined;
+      this.#folders.fileOrNew(path);
+      this.#locks.add(path);
+      const life = this.#life;
+      return {
+        release: async () => {
+          if (life === this.#life) this.#locks.delete(path);
+        },
+      };
+    });
+  }
+
+  /** Asks the fault hook, then does what the call does in one go: a crash comes before it or after it. */
+  async #call<T>(kind: DiskCall['kind'], path: string, sizeBytes: number, effect: () => T): Promise<T> {
     const life = this.#life;
-    return {
-      release: async () => {
-        if (life === this.#life) this.#locks.delete(path);
-      },
-    };
-  }
-
-  async #ask(kind: DiskCall['kind'], path: string, sizeBytes = 0): Promise<void> {
-    const life = this.#life;
-    const answer = this.fault?.({ kind, path, sizeBytes });
-    const error = answer instanceof Promise ? await answer : answer;
+    const error = await this.fault?.({ kind, path, sizeBytes });
     this.#assertAlive(life, path);
     if (error !== undefined) throw error;
+    return effect();
   }
 
   #assertAlive(life: number, path: string): void {
@@ -177,11 +175,8 @@ export class MemoryDisk implements Disk {
   }
 
   #assertRoomFor(growthBytes: number, path: string): void {
-    if (
-      growthBytes > 0 &&
-      this.capacityBytes !== Number.POSITIVE_INFINITY &&
-      this.usedBytes + growthBytes > this.capacityBytes
-    ) {
+    if (growthBytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
+    if (this.usedBytes + growthBytes > this.capacityBytes) {
       throw systemError('ENOSPC', `no space left on device, write '${path}'`);
     }
   }
@@ -192,7 +187,7 @@ function parentOf(path: string): string {
 }
 
 interface FileHost {
-  ask(kind: DiskCall['kind'], sizeBytes: number): Promise<void>;
+  call<T>(kind: DiskCall['kind'], sizeBytes: number, effect: () => T): Promise<T>;
   assertRoomFor(growthBytes: number): void;
   closed(): void;
 }
@@ -212,33 +207,32 @@ class MemoryFile implements DiskFile {
   }
 
   async read(position: number, length: number): Promise<Buffer> {
-    await this.#call('read', length);
-    return Buffer.from(this.#inode.content().subarray(position, position + length));
+    return this.#call('read', length, () => Buffer.from(this.#inode.content().subarray(position, position + length)));
   }
 
   async write(position: number, chunks: readonly Uint8Array[], options: { sync: boolean }): Promise<void> {
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    await this.#call('write', length);
-    this.#assertWritable();
-    this.#host.assertRoomFor(position + length - this.#inode.sizeBytes);
-    this.#inode.write(position, chunks);
+    await this.#call('write', length, () => {
+      this.#assertWritable();
+      this.#host.assertRoomFor(position + length - this.#inode.sizeBytes);
+      this.#inode.write(position, chunks);
+    });
     if (options.sync) await this.sync();
   }
 
   async truncate(sizeBytes: number): Promise<void> {
-    await this.#call('truncate', 0);
-    this.#assertWritable();
-    this.#inode.truncate(sizeBytes);
+    return this.#call('truncate', 0, () => {
+      this.#assertWritable();
+      this.#inode.truncate(sizeBytes);
+    });
   }
 
   async sync(): Promise<void> {
-    await this.#call('sync', 0);
-    this.#inode.sync();
+    return this.#call('sync', 0, () => this.#inode.sync());
   }
 
   async size(): Promise<number> {
-    await this.#call('stat', 0);
-    return this.#inode.sizeBytes;
+    return this.#call('stat', 0, () => this.#inode.sizeBytes);
   }
 
   async close(): Promise<void> {
@@ -247,9 +241,9 @@ class MemoryFile implements DiskFile {
     this.#host.closed();
   }
 
-  async #call(kind: DiskCall['kind'], sizeBytes: number): Promise<void> {
+  #call<T>(kind: DiskCall['kind'], sizeBytes: number, effect: () => T): Promise<T> {
     if (!this.#open) throw systemError('EBADF', `${kind} '${this.#path}'`);
-    await this.#host.ask(kind, sizeBytes);
+    return this.#host.call(kind, sizeBytes, effect);
   }
 
   #assertWritable(): void {

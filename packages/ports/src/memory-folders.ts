@@ -45,6 +45,11 @@ type Node = Folder | MemoryInode;
 /** The tree of names of a `MemoryDisk`. Paths are split at `/`; a leading `/` means nothing. */
 export class MemoryFolders {
   readonly #root = new Folder();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   usedBytes(): number {
     return sumSizes(this.#root);
@@ -59,14 +64,16 @@ export class MemoryFolders {
 
   fileOrNew(path: string): MemoryInode {
     const { folder, name } = this.#parent(path);
-    if (!folder.names.has(name)) folder.change([{ name, before: undefined, after: new MemoryInode() }]);
+    if (!folder.names.has(name)) folder.change([{ name, before: undefined, after: new MemoryInode(this.#now) }]);
     return this.file(path);
   }
 
-  /** Size of what the path names, or undefined. */
-  sizeOf(path: string): number | undefined {
+  stat(path: string): { sizeBytes: number; modifiedMs: number } | undefined {
     const node = this.#find(path);
-    return node instanceof MemoryInode ? node.sizeBytes : node === undefined ? undefined : 0;
+    if (node === undefined) return undefined;
+    return node instanceof Folder
+      ? { sizeBytes: 0, modifiedMs: 0 }
+      : { sizeBytes: node.sizeBytes, modifiedMs: node.modifiedMs };
   }
 
   list(path: string): string[] {

@@ -18,6 +18,14 @@ export class MemoryInode {
   #bytes = EMPTY;
   #sizeBytes = 0;
   #unsynced: Change[] = [];
+  readonly #now: () => number;
+  /** When the content was last changed. */
+  modifiedMs: number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.modifiedMs = now();
+  }
 
   get sizeBytes(): number {
     return this.#sizeBytes;
@@ -38,6 +46,7 @@ export class MemoryInode {
       sizeAfter: Math.max(this.#sizeBytes, position + written.length),
     });
     this.#put(position, written);
+    this.modifiedMs = this.#now();
   }
 
   truncate(sizeBytes: number): void {
