@@ -23,7 +23,8 @@ class Request implements RequestContext {
   readonly clientId: string | null;
   readonly connection: ConnectionContext;
   readonly broker: BrokerServices;
-  readonly #admission: RequestAdmission;
+  /** A property, so that handlers may take it apart from the context. */
+  readonly releaseRequest: () => void;
 
   constructor(
     header: RequestHeader,
@@ -35,12 +36,8 @@ class Request implements RequestContext {
     this.correlationId = header.correlationId;
     this.clientId = header.clientId;
     this.connection = connection;
-    this.#admission = admission;
+    this.releaseRequest = () => admission.release();
     this.broker = broker;
-  }
-
-  releaseRequest(): void {
-    this.#admission.release();
   }
 }
 

@@ -117,12 +117,10 @@ export class ReplicaManager {
     return { errorCode: ErrorCode.NONE, partitions: outcomes };
   }
 
-  /** Takes no more requests for any partition, and wakes who waits. The logs are the log manager's to close. */
+  /** Takes no more requests for any partition, and wakes who waits. Coordinators have stopped before; the logs stay open. */
   close(): void {
-    for (const partition of this.#all()) {
-      this.#coordinators.get(partition.topic)?.onResigned(partition.partition, partition.leaderEpoch);
-      partition.close();
-    }
+    this.#coordinators.clear();
+    for (const partition of this.#all()) partition.close();
     this.#byTopic.clear();
   }
 
