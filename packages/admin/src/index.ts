@@ -1,4 +1,27 @@
-/** The admin SDK for Kafka-compatible brokers.
+/**
+ * The admin SDK for Kafka-compatible clusters: topics, configs, groups, records, log directories.
  * @packageDocumentation
  */
-export {};
+export { Admin, type AdminOptions } from './admin.ts';
+export type { ClusterDescription, DescribeLogDirsOptions, LogDir, ReplicaSize } from './cluster.ts';
+export type {
+  ConfigChanges,
+  ConfigEntry,
+  ConfigResource,
+  ConfigSource,
+  ConfigValueType,
+  DescribeConfigsOptions,
+  DescribedConfigs,
+} from './configs.ts';
+export { AdminItemsError } from './errors.ts';
+export type { GroupOffset, NewGroupOffset } from './group-offsets.ts';
+export type { DescribedGroup, GroupMember, ListedGroup, ListGroupsOptions, MemberToRemove } from './groups.ts';
+export type {
+  DeletedRecords,
+  FoundOffset,
+  ListOffsetsOptions,
+  OffsetQuery,
+  OffsetSpec,
+  RecordsToDelete,
+} from './records.ts';
+export type { CreatedTopic, MorePartitions, NewTopic, ValidatingOptions } from './topics.ts';
