@@ -1,0 +1,300 @@
+import { describe, expect, it } from 'vitest';
+import { newTopic, TestCluster } from './test-cluster.ts';
+import { paths } from './znodes.ts';
+
+const patiently = { timeoutMs: 1000, validateOnly: false };
+
+async function clusterOf(...ids: number[]): Promise<TestCluster> {
+  const cluster = new TestCluster();
+  for (const id of ids) await cluster.start(id);
+  return cluster;
+}
+
+/** Creates a topic whose partition N has these replicas, and waits for its leaders. */
+async function assign(cluster: TestCluster, name: string, replicas: readonly number[][]): Promise<string> {
+  const assignments = replicas.map((brokerIds, partitionIndex) => ({ partitionIndex, brokerIds }));
+  const topic = { name, numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  const [created] = await cluster.controller.topics.createTopics([topic], patiently);
+  expect(created).toMatchObject({ errorCode: 0 });
+  await cluster.settle();
+  return created?.topicId as string;
+}
+
+const stateOf = (cluster: TestCluster, topic: string, partition: number): Promise<unknown> =>
+  cluster.readJson(paths.partitionState(topic, partition));
+
+describe('a cluster of one', () => {
+  it('writes the nodes that Kafka writes', async () => {
+    const cluster = await clusterOf(1);
+    const id = await assign(cluster, 'orders', [[1], [1]]);
+    const timestamp = String(cluster.clock.now());
+    expect(await cluster.readJson('/controller')).toEqual({
+      version: 2,
+      brokerid: 1,
+      timestamp,
+      kraftControllerEpoch: -1,
+    });
+    expect(await cluster.read('/controller_epoch')).toBe('1');
+    expect(await cluster.readJson('/brokers/ids/1')).toEqual({
+      version: 5,
+      host: 'host1',
+      port: 9092,
+      endpoints: ['PLAINTEXT://host1:9092'],
+      jmx_port: -1,
+      timestamp,
+      listener_security_protocol_map: { PLAINTEXT: 'PLAINTEXT' },
+      features: {},
+    });
+    expect(await cluster.readJson('/brokers/topics/orders')).toEqual({
+      version: 3,
+      topic_id: id,
+      partitions: { 0: [1], 1: [1] },
+      adding_replicas: {},
+      removing_replicas: {},
+    });
+    expect(await stateOf(cluster, 'orders', 1)).toEqual({
+      version: 1,
+      leader: 1,
+      leader_epoch: 0,
+      controller_epoch: 1,
+      isr: [1],
+    });
+    expect(await cluster.readJson('/config/topics/orders')).toEqual({ version: 1, config: {} });
+  });
+
+  it('is told to lead before clients are told that it does', async () => {
+    const cluster = await clusterOf(1);
+    const id = await assign(cluster, 'orders', [[1]]);
+    const { channel, image } = cluster.controller;
+    expect(channel.leaderAndIsrCommands.at(-1)?.partitions).toEqual([
+      {
+        topic: 'orders',
+        topicId: id,
+        partition: 0,
+        controllerEpoch: 1,
+        leader: 1,
+        leaderEpoch: 0,
+        isr: [1],
+        partitionEpoch: 0,
+        replicas: [1],
+        offlineReplicas: [],
+        isNew: true,
+      },
+    ]);
+    expect(image.controllerId).toBe(1);
+    expect(image.endpoint(1, 'PLAINTEXT')).toMatchObject({ host: 'host1', port: 9092 });
+  });
+
+  it('leads its partitions with a higher epoch after a restart', async () => {
+    const cluster = await clusterOf(1);
+    await assign(cluster, 'orders', [[1], [1]]);
+    await cluster.kill(1);
+    const broker = await cluster.start(1);
+    expect(broker.controller.epoch).toBe(2);
+    const [command, ...others] = broker.channel.leaderAndIsrCommands;
+    expect(others).toEqual([]);
+    expect(command?.partitions).toEqual([
+      expect.objectContaining({ partition: 0, leader: 1, leaderEpoch: 1, partitionEpoch: 1, isNew: false }),
+      expect.objectContaining({ partition: 1, leader: 1, leaderEpoch: 1, partitionEpoch: 1, isNew: false }),
+    ]);
+    expect(broker.image.topic('orders')?.partitions.length).toBe(2);
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader_epoch: 1, controller_epoch: 2 });
+  });
+
+  it('finishes on start what a crash cut off: topics without states, deletions without an end', async () => {
+    const cluster = await clusterOf(1);
+    await assign(cluster, 'half-made', [[1]]);
+    await assign(cluster, 'half-gone', [[1], [1]]);
+    await cluster.kill(1);
+    const { store } = cluster;
+    await store.delete(paths.partitionState('half-made', 0), 'any');
+    await store.delete(paths.partition('half-made', 0), 'any');
+    await store.delete(paths.partitions('half-made'), 'any');
+    await store.create(paths.deleteTopic('half-gone'), Buffer.alloc(0));
+    await store.delete(paths.partitionState('half-gone', 1), 'any');
+    await store.delete(paths.partition('half-gone', 1), 'any');
+    await store.create(paths.deleteTopic('all-gone'), Buffer.alloc(0));
+    const broker = await cluster.start(1);
+    expect([...broker.image.topics.keys()]).toEqual(['half-made']);
+    expect(await stateOf(cluster, 'half-made', 0)).toMatchObject({ leader: 1, leader_epoch: 0 });
+    expect(await store.children('/brokers/topics')).toEqual(['half-made']);
+    expect(await store.children('/config/topics')).toEqual(['half-made']);
+    expect(await store.children('/admin/delete_topics')).toEqual([]);
+    expect(broker.channel.stopReplicaCommands.flatMap((command) => command.partitions)).toEqual([
+      { topic: 'half-gone', partition: 0, leaderEpoch: -2, deletePartition: true },
+      { topic: 'half-gone', partition: 1, leaderEpoch: -2, deletePartition: true },
+    ]);
+  });
+
+  it('gives topics that were made before Kafka 2.8 an id', async () => {
+    const cluster = new TestCluster();
+    await (await cluster.start(1)).controller.stop();
+    await cluster.kill(1);
+    await cluster.store.create('/brokers/topics/old', Buffer.from('{"version":1,"partitions":{"0":[1]}}'));
+    const { image } = await cluster.start(1);
+    const id = image.topic('old')?.id;
+    expect(id).toMatch(/^[\w-]{22}$/);
+    expect(await cluster.readJson('/brokers/topics/old')).toMatchObject({ version: 3, topic_id: id });
+  });
+
+  it('makes ten thousand partitions, in one topic or in many', async () => {
+    const cluster = await clusterOf(1);
+    const { topics, image, channel } = cluster.controller;
+    const [big] = await topics.createTopics([newTopic('big', 10_000)], patiently);
+    expect(big).toMatchObject({ errorCode: 0 });
+    const many = Array.from({ length: 1000 }, (_, index) => newTopic(`t-${index}`, 10));
+    const created = await topics.createTopics(many, patiently);
+    expect(created.filter((topic) => topic.errorCode !== 0)).toEqual([]);
+    expect(image.partitionCount).toBe(20_000);
+    expect(channel.leaderAndIsrCommands.length).toBeLessThan(10);
+  });
+});
+
+describe('the election of the controller', () => {
+  it('has one winner, and another when that one stops', async () => {
+    const cluster = await clusterOf(1, 2, 3);
+    expect(cluster.controller.id).toBe(1);
+    expect(cluster.brokers.get(3)?.controller.controllerId).toBe(1);
+    await cluster.controller.controller.stop();
+    await cluster.settle();
+    const second = cluster.controller;
+    expect(second.id).not.toBe(1);
+    expect(second.controller.epoch).toBe(2);
+    expect(cluster.brokers.get(1)?.image.controllerId).toBe(second.id);
+  });
+
+  it('is held again when the controller dies, and the next one knows all', async () => {
+    const cluster = await clusterOf(1, 2);
+    await assign(cluster, 'orders', [[1, 2]]);
+    await cluster.kill(1);
+    expect(cluster.controller.id).toBe(2);
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2], leader_epoch: 1 });
+    const partition = cluster.controller.image.partition('orders', 0);
+    expect(partition).toMatchObject({ leader: 2, offlineReplicas: [1] });
+  });
+
+  it('leaves a controller that was replaced without power', async () => {
+    const cluster = await clusterOf(1);
+    const { controller, store } = cluster.controller;
+    // Somebody else is elected, and this broker has not heard of it yet.
+    await cluster.store.set('/controller_epoch', Buffer.from('7'), 'any');
+    await store.create(
+      '/brokers/topics/t',
+      Buffer.from('{"version":3,"topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","partitions":{"0":[1]}}'),
+    );
+    await cluster.settle();
+    expect(controller.isActive).toBe(false);
+    expect(await cluster.read(paths.partitionState('t', 0))).toBeUndefined();
+  });
+
+  it('can be won again after the session expired and was renewed', async () => {
+    const cluster = await clusterOf(1);
+    const { controller, store } = cluster.controller;
+    await store.expireSession();
+    await cluster.settle();
+    expect(controller.isActive).toBe(false);
+    await store.renewSession();
+    await controller.sessionRenewed();
+    expect([controller.isActive, controller.epoch]).toEqual([true, 2]);
+  });
+});
+
+describe('leaders', () => {
+  it('are replaced by a replica in sync when they die, and replicas leave the in-sync set when they do', async () => {
+    const cluster = await clusterOf(1, 2, 3);
+    await assign(cluster, 'orders', [
+      [3, 2, 1],
+      [2, 3, 1],
+    ]);
+    await cluster.kill(3);
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2, 1], leader_epoch: 1 });
+    expect(await stateOf(cluster, 'orders', 1)).toMatchObject({ leader: 2, isr: [2, 1], leader_epoch: 1 });
+    const orders = cluster.brokers.get(2)?.channel.leaderAndIsrCommands.at(-1)?.partitions;
+    expect(orders).toEqual([
+      expect.objectContaining({ partition: 0, leader: 2, partitionEpoch: 1, offlineReplicas: [3] }),
+      expect.objectContaining({ partition: 1, leader: 2, partitionEpoch: 1, offlineReplicas: [3] }),
+    ]);
+  });
+
+  it('do not exist while no replica in sync lives, and are elected when one comes back', async () => {
+    const cluster = await clusterOf(1, 2);
+    await assign(cluster, 'orders', [[2]]);
+    await cluster.kill(2);
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: -1, isr: [2], leader_epoch: 1 });
+    expect(cluster.controller.controller.counts).toEqual({ topics: 1, partitions: 1, offlinePartitions: 1 });
+    const { channel, image } = await cluster.start(2);
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2], leader_epoch: 2 });
+    expect(channel.leaderAndIsrCommands.flatMap((command) => command.partitions)).toEqual([
+      expect.objectContaining({ leader: 2, leaderEpoch: 2, isNew: false }),
+    ]);
+    expect(image.partition('orders', 0)?.leader).toBe(2);
+  });
+
+  it('are elected out of sync only where the topic allows it', async () => {
+    const cluster = await clusterOf(1, 2);
+    await assign(cluster, 'strict', [[2, 1]]);
+    await assign(cluster, 'lax', [[2, 1]]);
+    await cluster.controller.configs.change({ type: 'topic', name: 'lax' }, () => ({
+      'unclean.leader.election.enable': 'true',
+    }));
+    for (const topic of ['strict', 'lax']) {
+      // As the leader writes it when its follower falls behind.
+      const state = '{"version":1,"leader":2,"leader_epoch":0,"controller_epoch":1,"isr":[2]}';
+      await cluster.store.set(paths.partitionState(topic, 0), Buffer.from(state), 'any');
+    }
+    await cluster.controller.controller.stop();
+    await cluster.kill(1);
+    await cluster.start(1);
+    await cluster.kill(2);
+    expect(await stateOf(cluster, 'strict', 0)).toMatchObject({ leader: -1, isr: [2] });
+    expect(await stateOf(cluster, 'lax', 0)).toMatchObject({ leader: 1, isr: [1] });
+  });
+
+  it('of new topics wait for a replica to live', async () => {
+    const cluster = await clusterOf(1);
+    const node = '{"version":3,"topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","partitions":{"0":[5]}}';
+    await cluster.store.create('/brokers/topics/t', Buffer.from(node));
+    await cluster.settle();
+    expect(await cluster.read(paths.partitionState('t', 0))).toBeUndefined();
+    await cluster.start(5);
+    expect(await stateOf(cluster, 't', 0)).toMatchObject({ leader: 5, leader_epoch: 0 });
+  });
+});
+
+describe('the deletion of topics', () => {
+  it('leaves nothing behind, and the name can be taken again at once', async () => {
+    const cluster = await clusterOf(1);
+    const { topics, image, channel } = cluster.controller;
+    const id = await assign(cluster, 'orders', [[1]]);
+    expect(await topics.deleteTopics(['orders'], { timeoutMs: 1000 })).toEqual([{ errorCode: 0, errorMessage: null }]);
+    expect(image.topic('orders')).toBeUndefined();
+    expect(channel.updateMetadataCommands.at(-1)?.deletedTopics).toEqual(['orders']);
+    expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
+    expect(await cluster.read('/config/topics/orders')).toBeUndefined();
+    expect(await assign(cluster, 'orders', [[1]])).not.toBe(id);
+  });
+
+  it('waits for a broker that is down, and goes on when it is back', async () => {
+    const cluster = await clusterOf(1, 2);
+    await assign(cluster, 'orders', [[2]]);
+    await cluster.kill(2);
+    const deleting = cluster.controller.topics.deleteTopics(['orders'], { timeoutMs: 1000 });
+    await cluster.settle();
+    cluster.clock.advance(1000);
+    expect(await deleting).toEqual([{ errorCode: 7, errorMessage: null }]);
+    expect(cluster.controller.image.topic('orders')).toBeUndefined();
+    expect(await cluster.read('/brokers/topics/orders')).toBeDefined();
+    await cluster.start(2);
+    expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
+  });
+
+  it('is not begun where it is switched off', async () => {
+    const cluster = new TestCluster();
+    await cluster.start(1, { 'delete.topic.enable': 'false' });
+    await assign(cluster, 'orders', [[1]]);
+    await cluster.store.create(paths.deleteTopic('orders'), Buffer.alloc(0));
+    await cluster.settle();
+    expect(await cluster.store.children(paths.deleteTopics)).toEqual([]);
+    expect(cluster.controller.image.topic('orders')).toBeDefined();
+  });
+});

@@ -1,0 +1,157 @@
+/** A cluster for tests: real controllers, configs and images over one store in memory, and brokers that only note commands. */
+import { MemoryMetadataStore, type TreeMetadataStore } from '@millrace/metadata';
+import { ManualClock, seededRandom } from '@millrace/ports';
+import type {
+  BrokerChannel,
+  CommandOutcome,
+  LeaderAndIsrCommand,
+  StopReplicaCommand,
+  UpdateMetadataCommand,
+} from '../cluster/broker-channel.ts';
+import { ClusterImage } from '../cluster/cluster-image.ts';
+import { parseBrokerConfig } from '../config/broker-config.ts';
+import { ConfigAdmin } from '../config/config-admin.ts';
+import { ConfigRepository } from '../config/config-repository.ts';
+import { silentLogger } from '../logger.ts';
+import { Controller } from './controller.ts';
+import { makePersistentNodes, registerBroker } from './registration.ts';
+import { TopicAdmin } from './topic-admin.ts';
+
+const DONE: CommandOutcome = { errorCode: 0, partitions: [] };
+
+/** Notes what it is told, and keeps the image as a broker does. */
+class RecordingChannel implements BrokerChannel {
+  readonly leaderAndIsrCommands: LeaderAndIsrCommand[] = [];
+  readonly updateMetadataCommands: UpdateMetadataCommand[] = [];
+  readonly stopReplicaCommands: StopReplicaCommand[] = [];
+  readonly #image: ClusterImage;
+  readonly #configs: ConfigRepository;
+  /** What StopReplica answers; an error keeps topics from being deleted. */
+  stopReplicaErrorCode = 0;
+
+  constructor(image: ClusterImage, configs: ConfigRepository) {
+    this.#image = image;
+    this.#configs = configs;
+  }
+
+  async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+    this.leaderAndIsrCommands.push(command);
+    return DONE;
+  }
+
+  async updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
+    this.updateMetadataCommands.push(command);
+    this.#image.apply(command);
+    for (const topic of command.deletedTopics) this.#configs.forgetTopic(topic);
+    await this.#configs.loadTopics(command.partitions.map(({ topic }) => topic));
+    return DONE;
+  }
+
+  async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
+    this.stopReplicaCommands.push(command);
+    return { ...DONE, errorCode: this.stopReplicaErrorCode };
+  }
+}
+
+/** One broker of the cluster. */
+export interface TestBroker {
+  readonly id: number;
+  readonly store: TreeMetadataStore;
+  readonly image: ClusterImage;
+  readonly channel: RecordingChannel;
+  readonly configs: ConfigRepository;
+  readonly configAdmin: ConfigAdmin;
+  readonly controller: Controller;
+  readonly topics: TopicAdmin;
+}
+
+export class TestCluster {
+  readonly clock = new ManualClock();
+  readonly store: TreeMetadataStore;
+  readonly brokers = new Map<number, TestBroker>();
+
+  constructor(store?: TreeMetadataStore) {
+    this.store = store ?? new MemoryMetadataStore({ clock: this.clock });
+  }
+
+  /** Starts a broker (again). */
+  async start(id: number, properties: Readonly<Record<string, string>> = {}): Promise<TestBroker> {
+    const store = this.store.openSession();
+    const { clock } = this;
+    const random = seededRandom(id);
+    const logger = silentLogger;
+    const { config } = parseBrokerConfig({ 'broker.id': String(id), ...properties });
+    await makePersistentNodes(store);
+    const configs = new ConfigRepository({ store, config, clock, logger });
+    await configs.start();
+    const image = new ClusterImage();
+    const channel = new RecordingChannel(image, configs);
+    const controller = new Controller({
+      brokerId: id,
+      store,
+      clock,
+      random,
+      logger,
+      channelTo: (broker) => this.brokers.get(broker)?.channel,
+      isDeletionEnabled: () => configs.current.deleteTopicEnable,
+      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+    });
+    const broker: TestBroker = {
+      id,
+      store,
+      image,
+      channel,
+      configs,
+      configAdmin: new ConfigAdmin({ brokerId: id, cluster: image, configs, logger }),
+      controller,
+      topics: new TopicAdmin({ store, cluster: image, configs, clock, random, logger }),
+    };
+    this.brokers.set(id, broker);
+    const endpoints = [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: `host${id}`, port: 9092 }];
+    await registerBroker({ store, clock, broker: { id, rack: null, endpoints }, waitMsMax: 0 });
+    await controller.start();
+    await this.settle();
+    return broker;
+  }
+
+  /** Ends a broker as `kill -9` does: its session goes, nothing else is said. */
+  async kill(id: number): Promise<void> {
+    const broker = this.brokers.get(id);
+    this.brokers.delete(id);
+    await broker?.store.expireSession();
+    await this.settle();
+  }
+
+  get controller(): TestBroker {
+    const active = [...this.brokers.values()].find((broker) => broker.controller.isActive);
+    if (active === undefined) throw new Error('no broker is the controller');
+    return active;
+  }
+
+  /** Lets everything that is under way come to its end. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 30; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** A node's content; undefined where there is none. */
+  async read(path: string): Promise<string | undefined> {
+    if ((await this.store.exists(path)) === undefined) return undefined;
+    return (await this.store.get(path)).data.toString();
+  }
+
+  /** A node's JSON. */
+  async readJson(path: string): Promise<unknown> {
+    return JSON.parse((await this.read(path)) ?? 'null');
+  }
+}
+
+/** A topic as a request names it. */
+export function newTopic(
+  name: string,
+  numPartitions: number,
+  replicationFactor = 1,
+  configs: Readonly<Record<string, string>> = {},
+): Parameters<TopicAdmin['createTopics']>[0][number] {
+  const entries = Object.entries(configs).map(([key, value]) => ({ name: key, value }));
+  return { name, numPartitions, replicationFactor, assignments: [], configs: entries };
+}
