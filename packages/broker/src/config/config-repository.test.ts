@@ -1,0 +1,262 @@
+import { describe, expect, it } from 'vitest';
+import { newTopic, TestCluster } from '../controller/test-cluster.ts';
+import { RESOURCE_TYPE } from './config-admin.ts';
+import { describeBrokerConfigs, describeDefaultBrokerConfigs, describeTopicConfigs } from './describe.ts';
+import { CONFIG_OPERATION } from './incremental-change.ts';
+
+const { SET, DELETE, APPEND, SUBTRACT } = CONFIG_OPERATION;
+const topic = { resourceType: RESOURCE_TYPE.TOPIC, resourceName: 't' };
+const broker1 = { resourceType: RESOURCE_TYPE.BROKER, resourceName: '1' };
+const allBrokers = { resourceType: RESOURCE_TYPE.BROKER, resourceName: '' };
+
+async function clusterWithTopic(
+  configs: Record<string, string> = {},
+  properties: Record<string, string> = {},
+): Promise<TestCluster> {
+  const cluster = new TestCluster();
+  await cluster.start(1, properties);
+  await cluster.controller.topics.createTopics([newTopic('t', 1, 1, configs)], {
+    timeoutMs: 1000,
+    validateOnly: false,
+  });
+  await cluster.settle();
+  return cluster;
+}
+
+const set = (name: string, value: string) => ({ name, configOperation: SET, value });
+
+describe('the configs of topics', () => {
+  it('are the topic’s own, then the broker’s', async () => {
+    const cluster = await clusterWithTopic({ 'retention.ms': '5' }, { 'log.segment.bytes': '2000' });
+    const { configs } = cluster.controller;
+    expect(configs.logConfig('t')).toMatchObject({ retentionMs: 5, segmentBytes: 2000, flushMessages: 1 });
+    expect(configs.logConfig('other')).toMatchObject({ retentionMs: 604_800_000, segmentBytes: 2000 });
+  });
+
+  it('change while the broker runs, on every broker, and survive a restart', async () => {
+    const cluster = await clusterWithTopic({ 'retention.ms': '5', 'cleanup.policy': 'delete' });
+    const second = await cluster.start(2);
+    const heard: (string | undefined)[] = [];
+    second.configs.onTopicConfig((name) => heard.push(name));
+    const { configAdmin, configs } = cluster.controller;
+    const operations = [
+      set('retention.bytes', '7'),
+      { name: 'retention.ms', configOperation: DELETE, value: null },
+      { name: 'cleanup.policy', configOperation: APPEND, value: 'compact' },
+    ];
+    expect(await configAdmin.change(topic, operations, false)).toEqual({ errorCode: 0, errorMessage: null });
+    const expected = { retentionMs: 604_800_000, retentionBytes: 7, cleanupPolicy: ['delete', 'compact'] };
+    expect(configs.logConfig('t')).toMatchObject(expected);
+    await cluster.settle();
+    expect(heard).toEqual(['t']);
+    expect(second.configs.logConfig('t')).toMatchObject(expected);
+    expect(await cluster.readJson('/config/changes/config_change_0000000000')).toEqual({
+      version: 2,
+      entity_path: 'topics/t',
+    });
+    const subtract = { name: 'cleanup.policy', configOperation: SUBTRACT, value: 'delete' };
+    await configAdmin.change(topic, [subtract], false);
+    await cluster.kill(1);
+    expect((await cluster.start(1)).configs.logConfig('t')).toMatchObject({
+      retentionBytes: 7,
+      cleanupPolicy: ['compact'],
+    });
+  });
+
+  it('are replaced whole by the older request', async () => {
+    const cluster = await clusterWithTopic({ 'retention.ms': '5' });
+    const { configAdmin } = cluster.controller;
+    expect((await configAdmin.replace(topic, [{ name: 'segment.ms', value: '9' }], false)).errorCode).toBe(0);
+    expect(await cluster.readJson('/config/topics/t')).toEqual({ version: 1, config: { 'segment.ms': '9' } });
+  });
+
+  it('are only checked where that is asked for', async () => {
+    const cluster = await clusterWithTopic();
+    const { configAdmin } = cluster.controller;
+    expect(await configAdmin.change(topic, [set('retention.ms', '9')], true)).toEqual({
+      errorCode: 0,
+      errorMessage: null,
+    });
+    expect((await configAdmin.change(topic, [set('retention.ms', 'x')], true)).errorCode).toBe(40);
+    expect(await cluster.readJson('/config/topics/t')).toEqual({ version: 1, config: {} });
+  });
+
+  it.each([
+    [topic, [set('nope', '1')], 40, 'Unknown topic config name: nope'],
+    [
+      topic,
+      [set('retention.ms', '-2')],
+      40,
+      'Invalid value -2 for configuration retention.ms: Value must be at least -1',
+    ],
+    [
+      topic,
+      [set('retention.ms', '1'), set('retention.ms', '2')],
+      42,
+      'Error due to duplicate config keys : retention.ms',
+    ],
+    [
+      topic,
+      [{ name: 'retention.ms', configOperation: SET, value: null }],
+      42,
+      'Null value not supported for : retention.ms',
+    ],
+    [
+      topic,
+      [{ name: 'retention.ms', configOperation: APPEND, value: '1' }],
+      40,
+      "Can't APPEND to key retention.ms because its type is not LIST.",
+    ],
+    [
+      topic,
+      [{ name: 'retention.ms', configOperation: 9, value: '1' }],
+      40,
+      'Unknown operation 9 for key retention.ms.',
+    ],
+    [{ ...topic, resourceName: 'no' }, [set('retention.ms', '1')], 3, "The topic 'no' does not exist."],
+    [
+      { ...broker1, resourceName: '2' },
+      [set('log.retention.ms', '1')],
+      42,
+      'Unexpected broker id, expected 1 or empty string, but received 2',
+    ],
+    [
+      { ...broker1, resourceName: 'x' },
+      [set('log.retention.ms', '1')],
+      42,
+      'Broker id must be an integer, but it is: x',
+    ],
+    [{ resourceType: 8, resourceName: '1' }, [set('root', 'INFO')], 42, 'Unsupported resource type: BROKER_LOGGER'],
+    [broker1, [set('log.dirs', '/x')], 42, 'Cannot update these configs dynamically: Set(log.dirs)'],
+    [
+      allBrokers,
+      [set('log.retention.ms', 'x')],
+      42,
+      'Invalid value x for configuration log.retention.ms: Not a number of type LONG',
+    ],
+  ])('refuse %o: %o', async (resource, operations, errorCode, errorMessage) => {
+    const cluster = await clusterWithTopic();
+    expect(await cluster.controller.configAdmin.change(resource, operations, false)).toEqual({
+      errorCode,
+      errorMessage,
+    });
+  });
+});
+
+describe('the settings of brokers', () => {
+  it('change while the broker runs, and with them the configs of topics', async () => {
+    const cluster = await clusterWithTopic({ 'segment.bytes': '2000' }, { 'log.retention.ms': '100' });
+    const { configAdmin, configs } = cluster.controller;
+    const heard: (readonly string[])[] = [];
+    configs.onBrokerConfig((_, changed) => heard.push(changed));
+    await configAdmin.change(allBrokers, [set('log.retention.ms', '200'), set('message.max.bytes', '3000')], false);
+    expect(configs.current.logRetentionMs).toBe(200);
+    expect(configs.logConfig('t')).toMatchObject({ retentionMs: 200, maxMessageBytes: 3000, segmentBytes: 2000 });
+    await configAdmin.change(broker1, [set('log.retention.ms', '300')], false);
+    expect(configs.logConfig('t').retentionMs).toBe(300);
+    await configAdmin.change(broker1, [{ name: 'log.retention.ms', configOperation: DELETE, value: null }], false);
+    expect(configs.logConfig('t').retentionMs).toBe(200);
+    expect(heard).toEqual([['log.retention.ms', 'message.max.bytes'], ['log.retention.ms'], ['log.retention.ms']]);
+    const second = await cluster.start(2);
+    expect(second.configs.current.messageMaxBytes).toBe(3000);
+  });
+
+  it('that somebody wrote past the checks do no harm', async () => {
+    const cluster = new TestCluster();
+    await cluster.start(1);
+    await cluster.kill(1);
+    const config = '{"version":1,"config":{"log.dirs":"/x","num.io.threads":"many","log.retention.ms":"7"}}';
+    await cluster.store.create('/config/brokers/1', Buffer.from(config));
+    const { configs } = await cluster.start(1);
+    expect(configs.current).toMatchObject({ logDirs: ['data'], numIoThreads: 8, logRetentionMs: 7 });
+  });
+
+  it('drop notifications of changes once everybody has had time to see them', async () => {
+    const cluster = await clusterWithTopic();
+    const { configAdmin } = cluster.controller;
+    await configAdmin.change(topic, [set('retention.ms', '1')], false);
+    await cluster.settle();
+    cluster.clock.advance(900_001);
+    await configAdmin.change(topic, [set('retention.ms', '2')], false);
+    await cluster.settle();
+    expect(await cluster.store.children('/config/changes')).toEqual(['config_change_0000000001']);
+  });
+});
+
+describe('the description of configs', () => {
+  it('tells where a topic’s values come from, as Kafka does', async () => {
+    const cluster = await clusterWithTopic(
+      { 'retention.ms': '5' },
+      { 'log.segment.bytes': '2000', 'log.retention.hours': '1' },
+    );
+    const { configAdmin, configs } = cluster.controller;
+    await configAdmin.change(allBrokers, [set('log.index.interval.bytes', '10')], false);
+    await configAdmin.change(broker1, [set('log.index.interval.bytes', '11')], false);
+    const described = new Map(
+      describeTopicConfigs(configs, configs.topicOverrides('t')).map((entry) => [entry.name, entry]),
+    );
+    expect(described.get('retention.ms')).toMatchObject({
+      value: '5',
+      source: 1,
+      readOnly: false,
+      isSensitive: false,
+      type: 5,
+      // Kafka leaves out what stands under another name than the first synonym's.
+      synonyms: [{ name: 'retention.ms', value: '5', source: 1 }],
+    });
+    expect(described.get('segment.bytes')).toMatchObject({
+      value: '2000',
+      source: 4,
+      type: 3,
+      synonyms: [
+        { name: 'log.segment.bytes', value: '2000', source: 4 },
+        { name: 'log.segment.bytes', value: '1073741824', source: 5 },
+      ],
+    });
+    expect(described.get('index.interval.bytes')).toMatchObject({
+      value: '11',
+      source: 2,
+      synonyms: [
+        { name: 'log.index.interval.bytes', value: '11', source: 2 },
+        { name: 'log.index.interval.bytes', value: '10', source: 3 },
+        { name: 'log.index.interval.bytes', value: '4096', source: 5 },
+      ],
+    });
+    expect(described.get('flush.messages')).toMatchObject({ value: '1', source: 5 });
+    expect(described.get('max.compaction.lag.ms')?.value).toBe('9223372036854775807');
+    expect(described.get('min.cleanable.dirty.ratio')?.value).toBe('0.5');
+    expect(described.get('cleanup.policy')).toMatchObject({ value: 'delete', type: 7 });
+    expect(described.get('leader.replication.throttled.replicas')).toMatchObject({
+      value: '',
+      source: 5,
+      synonyms: [],
+    });
+  });
+
+  it('tells a broker’s settings, hides secrets, and says what cannot be changed', async () => {
+    const cluster = await clusterWithTopic({}, { 'ssl.keystore.password': 'secret', 'num.partitions': '3' });
+    const { configAdmin, configs } = cluster.controller;
+    await configAdmin.change(allBrokers, [set('log.retention.ms', '9'), set('plugin.setting', 'x')], false);
+    const described = new Map(describeBrokerConfigs(configs).map((entry) => [entry.name, entry]));
+    expect(described.get('ssl.keystore.password')).toMatchObject({
+      value: null,
+      isSensitive: true,
+      source: 4,
+      readOnly: true,
+    });
+    expect(described.get('ssl.keystore.password')?.synonyms).toEqual([
+      { name: 'ssl.keystore.password', value: null, source: 4 },
+    ]);
+    expect(described.get('broker.id')).toMatchObject({ value: '1', readOnly: true });
+    expect(described.get('log.dirs')).toMatchObject({ value: null });
+    expect(described.get('num.partitions')).toMatchObject({ value: '3', source: 4 });
+    expect(described.get('inter.broker.protocol.version')).toMatchObject({ value: '3.9-IV0' });
+    expect(described.get('log.retention.ms')).toMatchObject({ value: '9', source: 3, readOnly: false });
+    expect(described.get('log.retention.hours')).toMatchObject({ value: '168', source: 5 });
+    expect(described.get('plugin.setting')).toMatchObject({ value: null, isSensitive: true, type: 0, source: 3 });
+    expect(describeDefaultBrokerConfigs(configs).map(({ name, value, source }) => [name, value, source])).toEqual([
+      ['log.retention.ms', '9', 3],
+      ['plugin.setting', null, 3],
+    ]);
+  });
+});
