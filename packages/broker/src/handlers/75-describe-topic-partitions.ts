@@ -72,8 +72,9 @@ function listedTopic(
     isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.slice(first, first + count).map((state) => ({
       ...listPartition(broker.cluster, state, options),
-      eligibleLeaderReplicas: null,
-      lastKnownElr: null,
+      // Empty, though null is allowed: Java's admin client stumbles over null.
+      eligibleLeaderReplicas: [],
+      lastKnownElr: [],
     })),
     topicAuthorizedOperations: TOPIC_OPERATIONS,
   };
