@@ -174,7 +174,7 @@ export class KafkaClient implements AsyncDisposable {
     names: readonly string[],
     options: OperationOptions & { allowAutoTopicCreation?: boolean | undefined } = {},
   ): Promise<TopicMetadata[]> {
-    const what = `Metadata of ${names.map((name) => `"${name}"`).join(', ')}`;
+    const what = `Metadata of ${listed(names)}`;
     const mayCreate = options.allowAutoTopicCreation ?? this.settings.allowAutoTopicCreation;
     return this.retrying(what, options, async ({ signal }) => {
       const missing = names.filter((name) => this.#cache.topic(name) === undefined);
@@ -209,7 +209,7 @@ export class KafkaClient implements AsyncDisposable {
   /** Asks the cluster for these topics anew; with an empty list, for its brokers. Calls at the same time share a request. */
   async refreshTopics(topics: readonly string[], options: OperationOptions = {}): Promise<void> {
     this.#stop.signal.throwIfAborted();
-    const what = topics.length === 0 ? 'Metadata of the cluster' : `Metadata of ${topics.length} topics`;
+    const what = `Metadata of ${topics.length === 0 ? 'the cluster' : listed(topics)}`;
     await this.retrying(what, options, ({ signal }) =>
       abortable(this.#refresher.refresh(topics, this.settings.allowAutoTopicCreation), signal),
     );
@@ -434,6 +434,12 @@ export class KafkaClient implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Names for a message, which should not be longer than a line. */
+function listed(names: readonly string[]): string {
+  const some = names.slice(0, 3).map((name) => `"${name}"`);
+  return `${some.join(', ')}${names.length > 3 ? ` and ${names.length - 3} more topics` : ''}`;
 }
 
 function topLevelError(response: unknown): number {

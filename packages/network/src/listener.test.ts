@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { ManualClock } from '@millrace/ports';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionContext, RequestAdmission } from './connection-context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
@@ -286,6 +287,47 @@ describe('Listener', () => {
     gates[0]!.open();
     await until(() => gates.length === 2);
     expect(texts).toEqual(['fetch 1']);
+  });
+
+  it('goes on with a client that stopped reading for a while, though less waits than a socket calls much', async () => {
+    const { port, listener } = await startListener({
+      handler: { handle: () => [framed(Buffer.alloc(50_000))] },
+    });
+    const peer = await startPeer(port);
+    peer.pause();
+    const fetches = 400;
+    peer.write(Buffer.concat(Array.from({ length: fetches }, () => request('more', 1))));
+    const [connection] = [...listener.connections()];
+    let still = 0;
+    let requests = 0;
+    await until(() => {
+      still = listener.stats().requests === requests ? still + 1 : 0;
+      requests = listener.stats().requests;
+      return requests > 0 && still > 20;
+    });
+    expect(requests).toBeLessThan(fetches);
+    expect(connection?.reading).toBe(false);
+    const texts = collect(peer);
+    peer.resume();
+    await until(() => texts.length === fetches);
+  });
+
+  it('serves others whatever bytes a client sends', async () => {
+    const { port } = await startListener({ handler: { handle: echo }, requestBytesMax: 1000 });
+    const good = await startPeer(port);
+    const texts = collect(good);
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 200 }), async (bytes) => {
+        const peer = await startPeer(port);
+        peer.end(bytes);
+        peer.resume();
+        await closed(peer);
+        const before = texts.length;
+        good.write(request('fine'));
+        await until(() => texts.length > before);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   it('holds back all connections at the bound over all, and a handler that waits can give its bytes back', async () => {

@@ -89,6 +89,13 @@ export class ServerConnection implements ListenerConnection {
   #gone = false;
   #activeMs: number;
   readonly #retry = (): void => this.#pump();
+  /** Not the socket's 'drain': it fires only after more than its own high-water mark was waiting. */
+  readonly #written = (): void => {
+    this.#activeMs = this.#host.clock.monotonic();
+    if (!this.#reading) {
+      this.#pump();
+    }
+  };
 
   constructor(id: number, socket: Socket, host: ServerConnectionHost) {
     this.id = id;
@@ -105,10 +112,6 @@ export class ServerConnection implements ListenerConnection {
       memory: host.memory,
     });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('drain', () => {
-      this.#activeMs = host.clock.monotonic();
-      this.#pump();
-    });
     socket.on('end', () => this.#ended());
     socket.on('error', (error) => this.#failed(error));
     socket.on('close', () => this.#closed());
@@ -320,20 +323,26 @@ export class ServerConnection implements ListenerConnection {
       return;
     }
     const socket = this.#socket;
-    let sentBytes = 0;
+    const before = this.#host.counters.bytesOut;
+    let last: Uint8Array | undefined;
     socket.cork();
     for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[0]) {
       this.#slots.shift();
       this.#serialInFlight -= slot.serial ? 1 : 0;
       this.#heldResponseBytes -= slot.responseBytes;
-      sentBytes += slot.responseBytes;
+      this.#host.counters.bytesOut += slot.responseBytes;
       for (const chunk of slot.chunks ?? []) {
-        socket.write(chunk);
+        if (last !== undefined) {
+          socket.write(last);
+        }
+        last = chunk;
       }
     }
+    if (last !== undefined) {
+      socket.write(last, this.#written);
+    }
     socket.uncork();
-    if (sentBytes > 0) {
-      this.#host.counters.bytesOut += sentBytes;
+    if (this.#host.counters.bytesOut > before) {
       this.#activeMs = this.#host.clock.monotonic();
     }
     if (this.#closing) {
