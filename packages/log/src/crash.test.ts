@@ -1,4 +1,5 @@
-import { ManualClock, MemoryDisk, type Random, seededRandom, systemError } from '@millrace/ports';
+import { type DiskFault, ManualClock, MemoryDisk, type Random, seededRandom, systemError } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from './log-config.ts';
@@ -8,7 +9,7 @@ import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testCo
 /** One thing that happens to a log. */
 type Step =
   | { readonly kind: 'append'; readonly batches: readonly number[]; readonly await: boolean }
-  | { readonly kind: 'produce'; readonly records: number; readonly isRepeated: boolean }
+  | { readonly kind: 'produce'; readonly records: number; readonly isRepeated: boolean; readonly await: boolean }
   | { readonly kind: 'checkpoint' | 'roll' | 'retention' | 'close' | 'full' | 'badSync' | 'badWrite' }
   /** `turns`: how long what is under way may go on before. */
   | { readonly kind: 'crash'; readonly keeps: 'all' | 'none' | number; readonly turns: number };
@@ -28,6 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('produce' as const),
       records: fc.integer({ min: 1, max: 3 }),
       isRepeated: fc.boolean(),
+      await: fc.boolean(),
     }),
   },
   {
@@ -45,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('crash' as const),
       keeps: fc.oneof(fc.constant('all' as const), fc.constant('none' as const), fc.integer()),
-      turns: fc.nat(60),
+      turns: fc.nat(100),
     }),
   },
 );
@@ -55,7 +57,7 @@ const PRODUCER_ID = 77;
 
 /** A log on a disk that crashes, with the memory of what was promised. */
 class Ordeal {
-  readonly #disk = new MemoryDisk();
+  #disk = new MemoryDisk();
   readonly #clock = new ManualClock();
   readonly #config: Partial<LogConfig>;
   #log!: PartitionLog;
@@ -74,6 +76,7 @@ class Ordeal {
   }
 
   async open(isClean: boolean): Promise<void> {
+    this.#disk.fault = slowly;
     const context = testContext({ disk: this.#disk, clock: this.#clock, tailCacheBytesMax: 5000, openFilesMax: 3 });
     const options = { isClean, recoveryPoint: this.#recoveryPoint };
     this.#log = followDurable(await openTestLog(context, this.#config, options));
@@ -86,7 +89,7 @@ class Ordeal {
         if (step.await) await this.settle();
         return;
       case 'produce':
-        return this.#produce(step.records, step.isRepeated);
+        return this.#produce(step.records, step.isRepeated, step.await);
       case 'checkpoint':
         await this.#log.checkpoint().catch(() => {});
         this.#recoveryPoint = this.#log.recoveryPoint;
@@ -129,22 +132,29 @@ class Ordeal {
   }
 
   /** As an idempotent producer does: what was not acknowledged is sent again with the same sequence number. */
-  async #produce(count: number, isRepeated: boolean): Promise<void> {
+  async #produce(count: number, isRepeated: boolean, isAwaited: boolean): Promise<void> {
     await this.settle();
     this.#pending ??= { values: Array.from({ length: count }, () => this.#value('p')), sequence: this.#sequence };
-    const { values, sequence } = this.#pending;
-    const send = async (): Promise<number> => {
-      const batch = batchOf(values, { producerId: PRODUCER_ID, producerEpoch: 0, baseSequence: sequence });
-      const result = await this.#log.append(batch, AS_CLIENT);
-      if (result.errorCode !== 0) return -1;
-      values.forEach((value, index) => void this.#promised.set(result.baseOffset + index, value));
-      return result.baseOffset;
-    };
-    const [first, second] = await Promise.all(isRepeated ? [send(), send()] : [send()]);
-    if (second !== undefined) expect(second).toBe(first);
-    if (first === -1) return;
+    const sent = this.#pending;
+    const first = this.#send(sent);
+    this.#underWay.push(first);
+    if (isRepeated) this.#underWay.push(this.#send(sent));
+    if (isAwaited) await this.settle();
+  }
+
+  async #send(sent: { values: string[]; sequence: number }): Promise<void> {
+    const { values, sequence } = sent;
+    const batch = batchOf(values, { producerId: PRODUCER_ID, producerEpoch: 0, baseSequence: sequence });
+    const result = await this.#log.append(batch, AS_CLIENT);
+    expect([ErrorCode.NONE, ErrorCode.KAFKA_STORAGE_ERROR]).toContain(result.errorCode);
+    if (result.errorCode !== ErrorCode.NONE) return;
+    values.forEach((value, index) => {
+      const offset = result.baseOffset + index;
+      expect(this.#promised.get(offset) ?? value).toBe(value);
+      this.#promised.set(offset, value);
+    });
     this.#sequence = sequence + values.length;
-    this.#pending = undefined;
+    if (this.#pending === sent) this.#pending = undefined;
   }
 
   #expect(values: string[], result: ReturnType<PartitionLog['append']>): void {
@@ -178,9 +188,7 @@ class Ordeal {
   }
 
   async #crash(keeps: 'all' | 'none' | Random): Promise<void> {
-    this.#disk.fault = undefined;
-    this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
-    this.#disk.crash(keeps);
+    this.#disk = this.#disk.crash(keeps);
     await this.settle();
     await this.open(false);
     await this.verify();
@@ -196,15 +204,24 @@ class Ordeal {
       this.#disk.fault = (call) =>
         call.kind === failing && call.path.startsWith(FOLDER) ? systemError('EIO', 'input/output error') : undefined;
     }
-    for (let i = 0; i < 4; i++) this.#append(2);
+    for (let i = 0; i < 3; i++) this.#append(2);
+    await this.#produce(2, true, false);
+    for (let i = 0; i < 2; i++) this.#append(2);
     await this.settle();
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
-    this.#disk.fault = undefined;
+    this.#disk.fault = slowly;
     await this.#clock.advanceAsync(2000);
     if (this.#log.state === 'failed') await this.#crash('none');
     else await this.verify();
   }
 }
+
+/** Leaves room between a write and its sync for something to happen. */
+const slowly: DiskFault = async ({ kind }) => {
+  const turns = kind === 'write' ? 3 : kind === 'sync' ? 15 : 0;
+  for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+  return undefined;
+};
 
 async function survive(steps: readonly Step[], config?: Partial<LogConfig>): Promise<void> {
   const ordeal = new Ordeal(config);

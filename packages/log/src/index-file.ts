@@ -2,8 +2,8 @@ import { MalformedFileError, systemCodeOf } from './errors.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { PooledFile } from './open-files.ts';
 
-/** Entries kept in memory before they are written to the file; with the default interval, one per 2 MiB of log. */
-export const INDEX_TAIL_ENTRIES_MAX = 512;
+/** Entries kept in memory before they are written to the file; with the default interval, those of 2 MiB of log. */
+export const INDEX_TAIL_ENTRIES_MAX_DEFAULT = 512;
 const TAIL_ENTRIES_FIRST = 16;
 
 /** How entries of one kind of index are ordered and what makes them sane. */

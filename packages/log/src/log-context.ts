@@ -1,17 +1,14 @@
 import type { Clock, Disk, Random } from '@millrace/ports';
 import type { FileReaper } from './file-reaper.ts';
-import type { IndexCache } from './index-cache.ts';
 import type { Recompressor } from './log-types.ts';
-import type { OpenFiles } from './open-files.ts';
+import type { SegmentFiles } from './segment.ts';
 import type { TailCacheBudget } from './tail-cache.ts';
 
 /** What all partitions of a broker share. */
-export interface LogContext {
+export interface LogContext extends SegmentFiles {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
-  readonly files: OpenFiles;
-  readonly indexCache: IndexCache;
   readonly tailCacheBudget: TailCacheBudget;
   /** The most that one partition's tail cache keeps alive. */
   readonly tailCacheBytesMax: number;

@@ -27,8 +27,8 @@ describe('LogManager', () => {
     const log = followDurable(await manager.getOrCreate('orders', 3, { topicId: TOPIC_ID, isNew: true }));
     await log.append(batchOf(['a', 'b']), AS_CLIENT);
     await manager.close(7);
-    disk.crash('none');
-    const again = managerOn(disk);
+    const next = disk.crash('none');
+    const again = managerOn(next);
     await again.open();
     expect(again.previousBrokerEpoch).toBe(7);
     const found = again.get('orders', 3)!;

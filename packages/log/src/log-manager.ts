@@ -5,6 +5,7 @@ import { type CorruptLogError, DiskFailedError, LogError } from './errors.ts';
 import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName } from './file-names.ts';
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
+import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
@@ -119,6 +120,7 @@ export class LogManager {
       random,
       files: new OpenFiles(disk, options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT),
       indexCache: new IndexCache(options.indexCacheBytesMax ?? INDEX_CACHE_BYTES_MAX_DEFAULT),
+      indexTailEntriesMax: INDEX_TAIL_ENTRIES_MAX_DEFAULT,
       tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX_DEFAULT),
       tailCacheBytesMax: options.tailCachePartitionBytesMax ?? TAIL_CACHE_PARTITION_BYTES_MAX_DEFAULT,
       reaper: new FileReaper(disk, clock, (path, error) => this.#backgroundError(`Removing ${path}`, error)),

@@ -44,8 +44,8 @@ describe('PartitionLog', () => {
     );
     for (let i = 0; i < 50; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
     await log.close();
-    disk.crash('none');
-    const again = followDurable(await openTestLog(testContext({ disk }), {}, { isClean: true }));
+    const next = disk.crash('none');
+    const again = followDurable(await openTestLog(testContext({ disk: next }), {}, { isClean: true }));
     expect(again.recovery).toMatchObject({ scannedBytes: 0, truncatedBytes: 0 });
     expect(again.logEndOffset).toBe(50);
     expect(await readAll(again)).toHaveLength(50);
@@ -55,8 +55,8 @@ describe('PartitionLog', () => {
     const disk = new MemoryDisk();
     const log = await openTestLog(testContext({ disk }), { segmentBytes: 1000, indexIntervalBytes: 100 });
     for (let i = 0; i < 50; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
-    disk.crash('none');
-    const again = followDurable(await openTestLog(testContext({ disk })));
+    const next = disk.crash('none');
+    const again = followDurable(await openTestLog(testContext({ disk: next })));
     expect(await readAll(again)).toHaveLength(50);
   });
 });

@@ -17,7 +17,7 @@ import {
   TRANSACTION_INDEX_SUFFIX,
 } from './file-names.ts';
 import type { IndexCache } from './index-cache.ts';
-import { INDEX_TAIL_ENTRIES_MAX, isUnusableIndex } from './index-file.ts';
+import { isUnusableIndex } from './index-file.ts';
 import type { LogConfig } from './log-config.ts';
 import type { TimestampOffset } from './log-types.ts';
 import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
@@ -36,6 +36,8 @@ const LOCATE_BYTES = 16 * 1024;
 export interface SegmentFiles {
   readonly files: OpenFiles;
   readonly indexCache: IndexCache;
+  /** Index entries kept in memory before they are written. */
+  readonly indexTailEntriesMax: number;
 }
 
 /** What a folder tells of a segment that was there before this process. */
@@ -85,6 +87,7 @@ export class Segment {
   #largestOffset = -1;
   #bytesSinceIndexEntry = 0;
   #rebuilding: Promise<void> | undefined;
+  readonly #indexTailEntriesMax: number;
 
   constructor(
     folder: string,
@@ -95,6 +98,7 @@ export class Segment {
     const { stored } = options;
     const file = (suffix: string): PooledFile => shared.files.file(`${folder}/${offsetFileName(baseOffset, suffix)}`);
     const known = stored === undefined ? { count: 0, lastTimestamp: NO_TIMESTAMP } : undefined;
+    this.#indexTailEntriesMax = shared.indexTailEntriesMax;
     this.folder = folder;
     this.baseOffset = baseOffset;
     this.log = file(LOG_SUFFIX);
@@ -140,8 +144,8 @@ export class Segment {
   /** Whether index entries wait in memory in such number that they ought to be written. */
   get hasIndexBacklog(): boolean {
     return (
-      this.offsetIndex.entries.tailCount >= INDEX_TAIL_ENTRIES_MAX ||
-      this.timeIndex.entries.tailCount >= INDEX_TAIL_ENTRIES_MAX
+      this.offsetIndex.entries.tailCount >= this.#indexTailEntriesMax ||
+      this.timeIndex.entries.tailCount >= this.#indexTailEntriesMax
     );
   }
 

@@ -25,6 +25,7 @@ export interface TestOptions {
   readonly random?: Random;
   readonly tailCacheBytesMax?: number;
   readonly openFilesMax?: number;
+  readonly indexTailEntriesMax?: number;
 }
 
 export function testContext(options: TestOptions = {}): LogContext {
@@ -36,6 +37,7 @@ export function testContext(options: TestOptions = {}): LogContext {
     random: options.random ?? seededRandom(1),
     files: new OpenFiles(disk, options.openFilesMax ?? 100),
     indexCache: new IndexCache(1024 * 1024),
+    indexTailEntriesMax: options.indexTailEntriesMax ?? 2,
     tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? 1024 * 1024),
     tailCacheBytesMax: options.tailCacheBytesMax ?? 1024 * 1024,
     reaper: new FileReaper(disk, clock, () => {}),

@@ -50,14 +50,15 @@ export class MemoryDisk implements Disk {
   fault: DiskFault | undefined;
   /** Writes that would make the content of all files larger than this fail with ENOSPC. */
   capacityBytes: number = Number.POSITIVE_INFINITY;
-  readonly #folders: MemoryFolders;
+  readonly #now: () => number;
+  #folders: MemoryFolders;
   readonly #locks = new Set<string>();
-  /** Open files of an earlier life are dead. */
-  #life = 0;
+  #isDead = false;
   #openCount = 0;
 
   /** @param now what `modifiedMs` of files is taken from; 0 for all files when left out */
   constructor(now: () => number = () => 0) {
+    this.#now = now;
     this.#folders = new MemoryFolders(now);
   }
 
@@ -71,12 +72,18 @@ export class MemoryDisk implements Disk {
     return this.#folders.usedBytes();
   }
 
-  /** The process dies (`all`) or the machine does: every open file and lock is gone, and so is what `keeps` does not keep. */
-  crash(keeps: CrashKeeps): void {
-    this.#life++;
-    this.#openCount = 0;
-    this.#locks.clear();
+  /**
+   * The process dies (`all`) or the machine does: open files and locks are gone, and so is what `keeps` does not keep.
+   *
+   * @returns the disk as the next process finds it. This one is dead: whatever the old process still tries fails with EIO,
+   * so that it cannot reach into the new life.
+   */
+  crash(keeps: CrashKeeps): MemoryDisk {
+    this.#isDead = true;
     if (keeps !== 'all') this.#folders.crash(keeps === 'none' ? undefined : keeps);
+    const next = new MemoryDisk(this.#now);
+    next.#folders = this.#folders;
+    return next;
   }
 
   /** Flips one bit of a file, durably, as a bad sector might. */
@@ -87,16 +94,12 @@ export class MemoryDisk implements Disk {
   open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
     return this.#call('open', path, 0, () => {
       const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
-      const life = this.#life;
       this.#openCount++;
       return new MemoryFile(inode, path, options.readOnly === true, {
-        call: (kind, sizeBytes, effect) => {
-          this.#assertAlive(life, path);
-          return this.#call(kind, path, sizeBytes, effect);
-        },
+        call: (kind, sizeBytes, effect) => this.#call(kind, path, sizeBytes, effect),
         assertRoomFor: (growthBytes) => this.#assertRoomFor(growthBytes, path),
         closed: () => {
-          if (life === this.#life) this.#openCount--;
+          this.#openCount--;
         },
       });
     });
@@ -152,26 +155,16 @@ export class MemoryDisk implements Disk {
       if (this.#locks.has(path)) return undefined;
       this.#folders.fileOrNew(path);
       this.#locks.add(path);
-      const life = this.#life;
-      return {
-        release: async () => {
-          if (life === this.#life) this.#locks.delete(path);
-        },
-      };
+      return { release: async () => void this.#locks.delete(path) };
     });
   }
 
   /** Asks the fault hook, then does what the call does in one go: a crash comes before it or after it. */
   async #call<T>(kind: DiskCall['kind'], path: string, sizeBytes: number, effect: () => T): Promise<T> {
-    const life = this.#life;
     const error = await this.fault?.({ kind, path, sizeBytes });
-    this.#assertAlive(life, path);
+    if (this.#isDead) throw systemError('EIO', `the machine crashed while ${path} was in use`);
     if (error !== undefined) throw error;
     return effect();
-  }
-
-  #assertAlive(life: number, path: string): void {
-    if (life !== this.#life) throw systemError('EIO', `the machine crashed while ${path} was in use`);
   }
 
   #assertRoomFor(growthBytes: number, path: string): void {
