@@ -134,12 +134,15 @@ class Ordeal {
   /** As an idempotent producer does: what was not acknowledged is sent again with the same sequence number. */
   async #produce(count: number, isRepeated: boolean, isAwaited: boolean): Promise<void> {
     await this.settle();
+    this.#startToProduce(count, isRepeated);
+    if (isAwaited) await this.settle();
+  }
+
+  #startToProduce(count: number, isRepeated: boolean): void {
     this.#pending ??= { values: Array.from({ length: count }, () => this.#value('p')), sequence: this.#sequence };
     const sent = this.#pending;
-    const first = this.#send(sent);
-    this.#underWay.push(first);
+    this.#underWay.push(this.#send(sent));
     if (isRepeated) this.#underWay.push(this.#send(sent));
-    if (isAwaited) await this.settle();
   }
 
   async #send(sent: { values: string[]; sequence: number }): Promise<void> {
@@ -205,7 +208,7 @@ class Ordeal {
         call.kind === failing && call.path.startsWith(FOLDER) ? systemError('EIO', 'input/output error') : undefined;
     }
     for (let i = 0; i < 3; i++) this.#append(2);
-    await this.#produce(2, true, false);
+    this.#startToProduce(2, true);
     for (let i = 0; i < 2; i++) this.#append(2);
     await this.settle();
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
