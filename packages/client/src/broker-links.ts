@@ -76,15 +76,18 @@ export class BrokerLinks {
     }
     const link = this.#link(address);
     const line = laneOf(link, lane);
-    if (line.connection?.open) {
-      return Promise.resolve(line.connection);
-    }
     if (line.connecting === undefined) {
-      line.connecting = this.#connect(link, line).finally(() => {
-        line.connecting = undefined;
-      });
-      // Those who wait may all have given up by the time it fails.
-      line.connecting.catch(() => {});
+      if (line.connection?.open) {
+        return Promise.resolve(line.connection);
+      }
+      line.connecting = this.#connect(link, line);
+      // Kept until those who wait have gone on: who comes meanwhile waits behind them, so that requests keep their order.
+      const done = (): void => {
+        setImmediate(() => {
+          line.connecting = undefined;
+        });
+      };
+      line.connecting.then(done, done);
     }
     return abortable(line.connecting, signal);
   }
@@ -170,10 +173,10 @@ export class BrokerLinks {
   }
 
   #closeIfIdle(link: Link, name: string, lane: Lane): void {
-    if (lane.connecting !== undefined) {
+    const { connection } = lane;
+    if (lane.connecting !== undefined && !connection?.open) {
       return;
     }
-    const { connection } = lane;
     if (connection?.open && connection.idleMs < this.#settings.connectionIdleMsMax) {
       return;
     }

@@ -351,6 +351,18 @@ describe('KafkaClient routing', () => {
     expect(await client.connectionTo(1)).not.toBe(main);
   });
 
+  it('keeps the order of those who wait for a connection and those who come when it is there', async () => {
+    const client = newClient();
+    await client.connect();
+    const order: number[] = [];
+    const first = client.connectionTo(2, 'ordered').then(() => order.push(1));
+    await Promise.race([first, client.connectionTo(2, 'ordered').then(() => client.connectionTo(2, 'ordered'))]).then(
+      () => client.connectionTo(2, 'ordered').then(() => order.push(2)),
+    );
+    await first;
+    expect(order).toEqual([1, 2]);
+  });
+
   it('closes idle connections', async () => {
     const clock = new ManualClock();
     const client = newClient({ clock, connectionIdleMsMax: 1000 });
