@@ -2,6 +2,7 @@ import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBroke
 import { LmdbMetadataStore } from '@millrace/metadata';
 import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer } from './http/http-server.ts';
 import { advertise, bindListeners, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
@@ -98,7 +99,18 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const metadataStore = await LmdbMetadataStore.open({ folder, disk, clock: systemClock });
   closers.push(() => metadataStore.close());
   const endpoints = advertise(config, listeners);
-  const broker = new Broker({ config, clock: systemClock, random: systemRandom, disk, metadataStore, logger, metrics });
+  const workers = createWorkers({ threads: config.backgroundThreads });
+  closers.push(() => workers.close());
+  const broker = new Broker({
+    config,
+    clock: systemClock,
+    random: systemRandom,
+    disk,
+    metadataStore,
+    logger,
+    metrics,
+    recompressor: workers.recompress,
+  });
   closers.push(() => broker.stop());
   await broker.start({ endpoints });
   gate.open(broker.requestHandler);

@@ -3,6 +3,8 @@
 import { enableCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 
+// More threads of libuv than its four let more partitions sync at a time; it reads this before its first file call.
+process.env.UV_THREADPOOL_SIZE ??= '8';
 // Loading what was compiled before takes a third of the time.
 enableCompileCache();
 

@@ -1,5 +1,5 @@
-import { compressSync, uncompressSync } from 'lz4-napi';
 import { badCompression, tooLarge } from './codec-errors.ts';
+import { nativeLz4 } from './native.ts';
 import { xxh32 } from './xxh32.ts';
 
 /**
@@ -61,7 +61,7 @@ export function lz4Compress(bytes: Buffer): Buffer {
   const pieces: Uint8Array[] = [HEADER];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
     const block = bytes.subarray(at, at + BLOCK_BYTES);
-    const compressed = compressSync(block);
+    const compressed = nativeLz4().compressSync(block);
     const compressedBytes = compressed.length - BLOCK_PREFIX_BYTES;
     if (compressedBytes < block.length) {
       // The prefix of the block call has the size and the place of the frame's block size, so it is written over.
@@ -160,7 +160,7 @@ function decompressBlock(
   prefixed.writeUInt32LE(roomBytes, 0);
   prefixed.set(block, BLOCK_PREFIX_BYTES);
   try {
-    return uncompressSync(prefixed, history);
+    return nativeLz4().uncompressSync(prefixed, history);
   } catch (cause) {
     if (roomBytes > output.remainingBytes && NO_ROOM.test((cause as Error).message))
       throw tooLarge('lz4', output.bytesMax);

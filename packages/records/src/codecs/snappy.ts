@@ -1,5 +1,5 @@
-import { compressSync, uncompressSync } from 'snappy';
 import { badCompression, tooLarge } from './codec-errors.ts';
+import { nativeSnappy } from './native.ts';
 
 /**
  * Snappy as Kafka clients write it. Java and kafkajs wrap raw blocks in the framing of the xerial library: a magic of 8 bytes,
@@ -23,7 +23,7 @@ export function snappyCompress(bytes: Uint8Array): Buffer {
   header.writeInt32BE(XERIAL_VERSION, 12);
   const pieces: Uint8Array[] = [header];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-    const block = compressSync(bytes.subarray(at, at + BLOCK_BYTES));
+    const block = nativeSnappy().compressSync(bytes.subarray(at, at + BLOCK_BYTES));
     const length = Buffer.alloc(4);
     length.writeInt32BE(block.length);
     pieces.push(length, block);
@@ -67,7 +67,7 @@ function decompressBlock(block: Buffer, bytesMax: number): Buffer {
     throw badCompression('snappy', `a block of ${block.length} bytes says that it becomes ${claimedBytes}`);
   }
   try {
-    return uncompressSync(block, { asBuffer: true }) as Buffer;
+    return nativeSnappy().uncompressSync(block, { asBuffer: true }) as Buffer;
   } catch (cause) {
     throw badCompression('snappy', 'a block is damaged', cause);
   }
