@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { lockFile } from './lock-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-lock-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+it('keeps other processes out until the holder ends, however it ends', async () => {
+  const path = join(folder, '.lock');
+  const source = new URL('./lock-file.ts', import.meta.url).href;
+  const code = `import { lockFile } from ${JSON.stringify(source)};
+    console.log(lockFile(process.argv[1]) === undefined ? 'refused' : 'held');
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', code, path], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const warnings: Buffer[] = [];
+  holder.stderr.on('data', (chunk: Buffer) => warnings.push(chunk));
+  const [said] = (await once(holder.stdout, 'data')) as [Buffer];
+  expect(said.toString().trim()).toBe('held');
+  expect(lockFile(path)).toBeUndefined();
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  expect(Buffer.concat(warnings).toString()).not.toContain('SQLite');
+  const lock = lockFile(path);
+  expect(lock).toBeDefined();
+  expect(readFileSync(path)).toHaveLength(0);
+  await lock?.release();
+});
+
+it('tells the system error of a folder that is not there', () => {
+  expect(() => lockFile(join(folder, 'no', '.lock'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});
