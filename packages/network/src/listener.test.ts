@@ -188,6 +188,24 @@ describe('Listener', () => {
     expect(gone[0]?.open).toBe(false);
   });
 
+  it('shows IPv4 addresses as such when it listens on all addresses', async () => {
+    const hosts: string[] = [];
+    const { port } = await startListener({
+      host: undefined,
+      handler: {
+        handle: (frame, connection) => {
+          hosts.push(connection.clientHost, connection.serverHost);
+          return echo(frame);
+        },
+      },
+    });
+    const peer = await startPeer(port);
+    const texts = collect(peer);
+    peer.write(request('who am I'));
+    await until(() => texts.length === 1);
+    expect(hosts).toEqual(['127.0.0.1', '127.0.0.1']);
+  });
+
   it.each([
     ['-1', -1, 'a negative size'],
     ['2 GiB', 0x7fffffff, 'socket.request.max.bytes'],

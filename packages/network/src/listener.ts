@@ -4,6 +4,7 @@ import { type Clock, systemClock, type Timer } from '@millrace/ports';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
+import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
 import {
   type ConnectionCounters,
@@ -248,7 +249,7 @@ export class Listener {
 
   /** Applies the bounds on connections before anything is read, and before a TLS handshake costs anything. */
   #admit(socket: Socket): void {
-    const address = socket.remoteAddress ?? 'unknown';
+    const address = plainHost(socket.remoteAddress);
     const { connectionsMax = Infinity, connectionsPerAddressMax = Infinity } = this.#options;
     const fromAddress = this.#connectionsByAddress.get(address) ?? 0;
     if (
@@ -304,7 +305,7 @@ export class Listener {
 
   #tlsClientFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
     this.#tlsFailed++;
-    const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    const client = `${plainHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`;
     const plaintext = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || error.code === 'ERR_SSL_HTTP_REQUEST';
     const hint = plaintext ? '. The client speaks plaintext: set security.protocol=SSL (or SASL_SSL) in it' : '';
     this.#logger.warn(

@@ -10,6 +10,7 @@ import {
 import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import type { Logger } from './logger.ts';
+import { plainHost } from './peer-host.ts';
 import type { RequestMemory } from './request-memory.ts';
 
 /** The bounds of one connection; see `ListenerOptions` for their defaults. */
@@ -101,9 +102,9 @@ export class ServerConnection implements ListenerConnection {
     this.id = id;
     this.#socket = socket;
     this.#host = host;
-    this.clientHost = socket.remoteAddress ?? 'unknown';
+    this.clientHost = plainHost(socket.remoteAddress);
     this.clientPort = socket.remotePort ?? 0;
-    this.serverHost = socket.localAddress ?? 'unknown';
+    this.serverHost = plainHost(socket.localAddress);
     this.serverPort = socket.localPort ?? 0;
     this.#activeMs = host.clock.monotonic();
     this.#assembler = new FrameAssembler({
