@@ -89,11 +89,13 @@ export class CoordinatorPartitions implements CoordinatorPartitionListener {
   }
 
   #drop(partition: CoordinatorPartition, errorCode: number): void {
+    const fields = { partition: partition.index, groups: partition.groups.size };
     this.#partitions.delete(partition.index);
     for (const group of partition.groups.values()) this.#options.rebalancing.kill(group, errorCode);
     partition.groups.clear();
     partition.writes.close();
-    this.#options.logger.info({ partition: partition.index }, 'Ceased to coordinate a partition of __consumer_offsets');
+    const level = fields.groups > 0 ? 'info' : 'debug';
+    this.#options.logger[level](fields, 'Ceased to coordinate a partition of __consumer_offsets');
   }
 
   async #load(partition: CoordinatorPartition): Promise<void> {
@@ -112,8 +114,8 @@ export class CoordinatorPartitions implements CoordinatorPartitionListener {
       const tookMs = Math.round(clock.monotonic() - startMs);
       const fields = { partition: index, groups: partition.groups.size, records: loader.recordCount, tookMs };
       // A broker starts with fifty of these, and nearly all are empty.
-      if (loader.recordCount > 0) logger.info(fields, 'Read the groups of a partition of __consumer_offsets');
-      else logger.debug(fields, 'Read the groups of a partition of __consumer_offsets');
+      const level = loader.recordCount > 0 ? 'info' : 'debug';
+      logger[level](fields, 'Read the groups of a partition of __consumer_offsets');
     } catch (error) {
       if (this.#partitions.get(index) === partition) this.#retryLoad(partition, { err: error });
     }
