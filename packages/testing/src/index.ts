@@ -1,4 +1,7 @@
-/** A Kafka-compatible broker in process, for tests.
+/**
+ * A Kafka-compatible broker in process, for tests.
  * @packageDocumentation
  */
-export {};
+export { TestBrokerError, type TestBrokerErrorCode } from './errors.ts';
+export type { ApiName, Fault, FaultOptions } from './faults.ts';
+export { type NewTestTopic, type StartBrokerOptions, startBroker, type TestBroker } from './test-broker.ts';

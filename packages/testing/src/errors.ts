@@ -1,0 +1,20 @@
+/** The stable codes of {@link TestBrokerError}. */
+export type TestBrokerErrorCode =
+  | 'TESTING_UNKNOWN_API'
+  | 'TESTING_UNSUPPORTED_FAULT'
+  | 'TESTING_CONNECTION_DROPPED'
+  | 'TESTING_INVALID_CONFIG'
+  | 'TESTING_TOPIC_REFUSED'
+  | 'TESTING_UNKNOWN_PARTITION';
+
+/** A test asked the broker for what it cannot do, or the broker refused what a test set up. */
+export class TestBrokerError extends Error {
+  override name = 'TestBrokerError';
+  readonly code: TestBrokerErrorCode;
+  readonly retriable = false;
+
+  constructor(code: TestBrokerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
