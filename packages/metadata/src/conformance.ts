@@ -46,6 +46,14 @@ export const conformanceCases: readonly ConformanceCase[] = [
     data.fill(0);
     equal((await a.get('/test/n')).data.toString(), 'one');
   }),
+  behaviour('content is bytes, whichever', async ({ a, b }) => {
+    const data = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+    await a.create('/test/n', data);
+    const read = (await b.get('/test/n')).data;
+    equal(read.equals(data), true);
+    read.fill(0);
+    equal((await b.get('/test/n')).data.equals(data), true);
+  }),
   behaviour('a node is created once', async ({ a, b }) => {
     await a.create('/test/n', bytes('one'));
     await fails('NODE_EXISTS', b.create('/test/n', bytes('two')));

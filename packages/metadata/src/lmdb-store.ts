@@ -12,7 +12,7 @@ const ZXID_KEY = 'zxid';
 const FORMAT = 1;
 
 /** A node as it is kept: data, version, childrenCreated, czxid, mzxid, createdMs, modifiedMs; as an array to save the names. */
-type StoredNode = [Buffer | null, number, number, number, number, number, number];
+type StoredNode = [string, number, number, number, number, number, number];
 
 type Database = RootDatabase<StoredNode | number, string>;
 
@@ -117,7 +117,7 @@ function loadTree(database: Database, folder: string): MetadataTree {
     // "0" follows "/", so the range holds the paths and nothing else. A parent sorts before its children.
     for (const { key, value } of database.getRange({ start: '/', end: '0' })) {
       path = key;
-      if (!Array.isArray(value) || !tree.restore(key, fromStored(value)))
+      if (!isStoredNode(value) || !tree.restore(key, fromStored(value)))
         throw new Error('A node has no parent or no content.');
     }
   } catch (cause) {
@@ -164,17 +164,18 @@ class LmdbPersistence implements TreePersistence {
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+function isStoredNode(value: StoredNode | number): value is StoredNode {
+  return Array.isArray(value) && typeof value[0] === 'string';
+}
 
 function toStored(node: TreeNode): StoredNode {
-  const data = node.data.length === 0 ? null : node.data;
-  return [data, node.version, node.childrenCreated, node.czxid, node.mzxid, node.createdMs, node.modifiedMs];
+  return [node.data, node.version, node.childrenCreated, node.czxid, node.mzxid, node.createdMs, node.modifiedMs];
 }
 
 function fromStored(stored: StoredNode): TreeNode {
   const [data, version, childrenCreated, czxid, mzxid, createdMs, modifiedMs] = stored;
   return {
-    data: data ?? EMPTY,
+    data,
     version,
     childrenCreated,
     czxid,
@@ -182,6 +183,5 @@ function fromStored(stored: StoredNode): TreeNode {
     createdMs,
     modifiedMs,
     ephemeralOwner: undefined,
-    children: undefined,
   };
 }

@@ -24,7 +24,7 @@ export interface NodeStat {
   readonly childCount: number;
 }
 
-/** A node's content and stat as of one instant. The bytes belong to the store and must not be changed. */
+/** A node's content and stat as of one instant. The bytes are the caller's own. */
 export interface NodeContent {
   readonly data: Buffer;
   readonly stat: NodeStat;

@@ -73,7 +73,7 @@ export class TreeMetadataStore implements MetadataStore {
       const stat = this.#engine.tree.statOf(path);
       if (node === undefined || stat === undefined) throw noNode('read', path);
       if (options?.watch !== undefined) session.watches.watchNode(path, options.watch);
-      return { data: node.data, stat };
+      return { data: Buffer.from(node.data, 'latin1'), stat };
     });
   }
 

@@ -75,7 +75,11 @@ function contentOf(tree: MetadataTree): Map<string, ModelNode> {
     const node = tree.node(path);
     if (node === undefined) throw new Error(`${path} is listed but missing`);
     if (path !== '/') {
-      content.set(path, { data: node.data.toString(), version: node.version, owner: node.ephemeralOwner });
+      content.set(path, {
+        data: Buffer.from(node.data, 'latin1').toString(),
+        version: node.version,
+        owner: node.ephemeralOwner,
+      });
     }
     for (const name of tree.childrenOf(path) ?? []) visit(path === '/' ? `/${name}` : `${path}/${name}`);
   };

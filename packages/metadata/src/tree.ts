@@ -1,14 +1,13 @@
+import { ChildIndex } from './child-index.ts';
 import { MetadataError } from './errors.ts';
 import { checkPath, nameOf, parentOf } from './paths.ts';
 import type { NodeStat, Operation, OperationResult, Version, WatchEvent } from './store.ts';
 import { METADATA_BYTES_MAX } from './store.ts';
 
-const EMPTY = Buffer.alloc(0);
-const NO_CHILDREN: ReadonlySet<string> = new Set();
-
-/** What is kept of a node. A node is replaced, never changed, except for its set of children. */
+/** What is kept of a node. A node is replaced, never changed. */
 export interface TreeNode {
-  readonly data: Buffer;
+  /** The bytes, each as one character: a string takes a fraction of the memory of a Buffer, and there are many nodes. */
+  readonly data: string;
   readonly version: number;
   /** How many children were ever created; numbers sequential ones. */
   readonly childrenCreated: number;
@@ -17,8 +16,6 @@ export interface TreeNode {
   readonly createdMs: number;
   readonly modifiedMs: number;
   readonly ephemeralOwner: string | undefined;
-  /** Shared by the successive states of one node; made with the first child. */
-  readonly children: Set<string> | undefined;
 }
 
 /** What a transaction did, for persistence and watches. */
@@ -36,11 +33,12 @@ export interface AppliedTransaction {
  */
 export class MetadataTree {
   readonly #nodes = new Map<string, TreeNode>();
+  readonly #children = new ChildIndex();
   readonly #ephemerals = new Map<string, Set<string>>();
   #zxid = 0;
 
   constructor() {
-    this.#nodes.set('/', newNode(EMPTY, 0, 0, undefined));
+    this.#nodes.set('/', newNode('', 0, 0, undefined));
   }
 
   /** The last transaction. */
@@ -62,20 +60,20 @@ export class MetadataTree {
   }
 
   childrenOf(path: string): string[] | undefined {
-    const node = this.#nodes.get(path);
-    return node === undefined ? undefined : [...(node.children ?? NO_CHILDREN)];
+    return this.#nodes.has(path) ? this.#children.names(path) : undefined;
   }
 
   statOf(path: string): NodeStat | undefined {
     const node = this.#nodes.get(path);
-    return node === undefined ? undefined : statOf(node);
+    return node === undefined ? undefined : statOf(node, this.#children.count(path));
   }
 
   /** Puts back a node read from disk. Parents come before their children. */
   restore(path: string, node: TreeNode): boolean {
     if (path !== '/') {
-      if (!this.#nodes.has(parentOf(path))) return false;
-      this.#link(path);
+      const parentPath = parentOf(path);
+      if (!this.#nodes.has(parentPath)) return false;
+      this.#children.add(parentPath, nameOf(path));
     }
     this.#nodes.set(path, node);
     return true;
@@ -142,7 +140,7 @@ export class MetadataTree {
     }
     const owner = operation.options?.ephemeral === true ? transaction.owner : undefined;
     this.#put(parentPath, { ...parent, childrenCreated: parent.childrenCreated + 1 }, transaction);
-    this.#put(path, newNode(copyOf(operation.data), transaction.zxid, transaction.nowMs, owner), transaction);
+    this.#put(path, newNode(textOf(operation.data), transaction.zxid, transaction.nowMs, owner), transaction);
     transaction.events.push({ type: 'created', path }, { type: 'children', path: parentPath });
     return path;
   }
@@ -151,21 +149,22 @@ export class MetadataTree {
     const node = this.#expectVersion('change', path, expected);
     const next: TreeNode = {
       ...node,
-      data: copyOf(data),
+      data: textOf(data),
       version: node.version + 1,
       mzxid: transaction.zxid,
       modifiedMs: transaction.nowMs,
     };
     this.#put(path, next, transaction);
     transaction.events.push({ type: 'changed', path });
-    return statOf(next);
+    return statOf(next, this.#children.count(path));
   }
 
   #delete(path: string, expected: Version, transaction: TreeTransaction): void {
     if (path === '/') throw new MetadataError('INVALID_PATH', 'The root cannot be deleted.', { path });
-    const node = this.#expectVersion('delete', path, expected);
-    if (node.children !== undefined && node.children.size > 0) {
-      throw new MetadataError('NOT_EMPTY', `Cannot delete ${path}: it has ${node.children.size} children.`, { path });
+    this.#expectVersion('delete', path, expected);
+    const childCount = this.#children.count(path);
+    if (childCount > 0) {
+      throw new MetadataError('NOT_EMPTY', `Cannot delete ${path}: it has ${childCount} children.`, { path });
     }
     const parentPath = parentOf(path);
     this.#remove(path, transaction);
@@ -197,9 +196,7 @@ export class MetadataTree {
   }
 
   #undo(transaction: TreeTransaction): void {
-    // Parents first, because putting back a node enters it in its parent's set of children.
-    const paths = [...transaction.before.keys()].sort();
-    for (const path of paths) this.#assign(path, transaction.before.get(path));
+    for (const [path, node] of transaction.before) this.#assign(path, node);
   }
 
   #assign(path: string, node: TreeNode | undefined): void {
@@ -207,26 +204,16 @@ export class MetadataTree {
     if (previous?.ephemeralOwner !== undefined) this.#ephemerals.get(previous.ephemeralOwner)?.delete(path);
     if (node === undefined) {
       this.#nodes.delete(path);
-      this.#nodes.get(parentOf(path))?.children?.delete(nameOf(path));
+      this.#children.remove(parentOf(path), nameOf(path));
       return;
     }
-    // A parent that got its first child has a set of children which its earlier states did not know of yet.
-    const kept = node.children === undefined && previous?.children !== undefined;
-    this.#nodes.set(path, kept ? { ...node, children: previous.children } : node);
-    if (path !== '/') this.#link(path);
+    this.#nodes.set(path, node);
+    if (previous === undefined) this.#children.add(parentOf(path), nameOf(path));
     if (node.ephemeralOwner !== undefined) {
       const owned = this.#ephemerals.get(node.ephemeralOwner);
       if (owned === undefined) this.#ephemerals.set(node.ephemeralOwner, new Set([path]));
       else owned.add(path);
     }
-  }
-
-  #link(path: string): void {
-    const parentPath = parentOf(path);
-    const parent = this.#nodes.get(parentPath);
-    if (parent === undefined) return;
-    if (parent.children === undefined) this.#nodes.set(parentPath, { ...parent, children: new Set([nameOf(path)]) });
-    else parent.children.add(nameOf(path));
   }
 }
 
@@ -249,7 +236,7 @@ class TreeTransaction {
   }
 }
 
-function newNode(data: Buffer, zxid: number, nowMs: number, ephemeralOwner: string | undefined): TreeNode {
+function newNode(data: string, zxid: number, nowMs: number, ephemeralOwner: string | undefined): TreeNode {
   return {
     data,
     version: 0,
@@ -259,16 +246,14 @@ function newNode(data: Buffer, zxid: number, nowMs: number, ephemeralOwner: stri
     createdMs: nowMs,
     modifiedMs: nowMs,
     ephemeralOwner,
-    children: undefined,
   };
 }
 
-function copyOf(data: Uint8Array): Buffer {
-  return data.length === 0 ? EMPTY : Buffer.from(data);
+function textOf(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
 }
 
-function statOf(node: TreeNode): NodeStat {
-  const childCount = node.children?.size ?? 0;
+function statOf(node: TreeNode, childCount: number): NodeStat {
   return {
     version: node.version,
     // Creations and deletions both count, as in ZooKeeper; deletions are creations less what is left.
