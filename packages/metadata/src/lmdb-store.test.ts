@@ -81,7 +81,7 @@ describe('the LMDB engine', () => {
   });
 
   it('keeps every write that was answered when the process is killed', async () => {
-    const child = fork(join(import.meta.dirname, 'test-writer.ts'), [folder], {
+    const child = fork(new URL('./test-writer.ts', import.meta.url), [folder], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     let acknowledged = -1;
