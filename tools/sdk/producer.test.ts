@@ -1,0 +1,188 @@
+import { Admin } from '@millrace/admin';
+import { type CompressionName, Producer, type ProducerOptions, partitionForKey } from '@millrace/producer';
+import { jsonSerde } from '@millrace/serdes';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readAll } from './read-all.ts';
+import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
+
+let target: Target;
+let admin: Admin;
+beforeAll(async () => {
+  target = await openTarget();
+  admin = new Admin({ bootstrapServers: target.bootstrapServers });
+});
+afterAll(async () => {
+  await admin.close();
+  await target.close();
+});
+
+async function newTopic(partitions = 1, configs: Record<string, string | number> = {}): Promise<string> {
+  const topic = uniqueName('produced');
+  await admin.createTopics([{ topic, partitions, configs }]);
+  return topic;
+}
+
+function newProducer(options: Partial<ProducerOptions> = {}): Producer {
+  return new Producer({ bootstrapServers: target.bootstrapServers, ...options });
+}
+
+const values = (count: number) => Array.from({ length: count }, (_, n) => `value ${n}`);
+
+describe('a producer', () => {
+  it('tells where each record is, and keeps key, headers and timestamp', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    const timestamp = 1_700_000_000_123;
+    const headers = { plain: 'text', bytes: Buffer.from([0, 255]), none: null, many: ['a', 'b'] };
+    const metadata = await producer.send({ topic, key: 'schlüssel', value: 'wert', headers, timestamp });
+    expect(metadata).toEqual({ topic, partition: 0, offset: 0, timestamp });
+    expect(await producer.send({ topic, value: null })).toMatchObject({ offset: 1 });
+    const [first, second] = await readAll(target.bootstrapServers, topic);
+    expect(first).toMatchObject({ offset: 0, timestamp, key: Buffer.from('schlüssel'), value: Buffer.from('wert') });
+    expect(first!.headers.map(({ key, value }) => [key, value?.toString('latin1') ?? null])).toEqual([
+      ['plain', 'text'],
+      ['bytes', '\u0000ÿ'],
+      ['none', null],
+      ['many', 'a'],
+      ['many', 'b'],
+    ]);
+    expect(second).toMatchObject({ key: null, value: null });
+  });
+
+  it.each<CompressionName>(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('writes %s batches', async (compression) => {
+    const topic = await newTopic();
+    await using producer = newProducer({ compression });
+    const sent = values(500);
+    await producer.sendBatch(sent.map((value) => ({ topic, value })));
+    expect((await readAll(target.bootstrapServers, topic)).map(({ value }) => value!.toString())).toEqual(sent);
+  });
+
+  it.each([0, 1, 'all'] as const)('produces with acks %s', async (acks) => {
+    const topic = await newTopic();
+    await using producer = newProducer({ acks });
+    const metadata = await producer.send({ topic, value: 'a' });
+    expect(metadata.offset).toBe(acks === 0 ? -1 : 0);
+    await producer.close();
+    await expect.poll(async () => (await readAll(target.bootstrapServers, topic)).length).toBe(1);
+  });
+
+  it('puts a key where Java would, and an explicit partition where it is told', async () => {
+    const topic = await newTopic(7);
+    await using producer = newProducer();
+    const keys = Array.from({ length: 50 }, (_, n) => `customer-${n}`);
+    const sent = await Promise.all(keys.map((key) => producer.send({ topic, key, value: 'x' })));
+    expect(sent.map(({ partition }) => partition)).toEqual(keys.map((key) => partitionForKey(key, 7)));
+    expect(await producer.send({ topic, partition: 3, key: 'customer-1', value: 'x' })).toMatchObject({ partition: 3 });
+    await expect(producer.send({ topic, partition: 7, value: 'x' })).rejects.toMatchObject({
+      code: 'PRODUCER_INVALID_RECORD',
+    });
+  });
+
+  it('takes values through a serializer', async () => {
+    const topic = await newTopic();
+    await using producer = new Producer({
+      bootstrapServers: target.bootstrapServers,
+      valueSerializer: jsonSerde<{ total: number }>(),
+    });
+    await producer.send({ topic, value: { total: 3 } });
+    const [record] = await readAll(target.bootstrapServers, topic);
+    expect(record!.value!.toString()).toBe('{"total":3}');
+  });
+
+  it('keeps order and loses nothing when its buffer is full all the time', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ bufferBytesMax: 4096, batchBytes: 512 });
+    await producer.send({ topic, value: 'first, so that the topic is known' });
+    const sent = values(2000);
+    let waited = 0;
+    for (const value of sent) {
+      if (!producer.enqueue({ topic, value })) {
+        waited++;
+        await producer.ready();
+      }
+    }
+    await producer.flush();
+    expect(waited).toBeGreaterThan(0);
+    expect(producer.metrics()).toMatchObject({
+      recordsAcknowledged: 2001,
+      recordsFailed: 0,
+      bufferedBytes: 0,
+      waitingSends: 0,
+    });
+    expect((await readAll(target.bootstrapServers, topic)).slice(1).map(({ value }) => value!.toString())).toEqual(
+      sent,
+    );
+  });
+
+  it('refuses what cannot be sent, and goes on', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ onBufferFull: 'fail', requestBytesMax: 5000 });
+    await expect(producer.send({ topic, value: 'x'.repeat(6000) })).rejects.toMatchObject({
+      code: 'PRODUCER_RECORD_TOO_LARGE',
+    });
+    await expect(producer.send({ topic, value: 3 as unknown as string })).rejects.toMatchObject({
+      code: 'PRODUCER_INVALID_RECORD',
+    });
+    await expect(producer.send({ topic, value: 'x', timestamp: 0.5 })).rejects.toMatchObject({
+      code: 'RECORDS_INVALID_ARGUMENT',
+    });
+    expect(await producer.send({ topic, value: 'x' })).toMatchObject({ offset: 0 });
+  });
+
+  it("passes on the broker's refusal as a typed error", async () => {
+    const topic = await newTopic(1, { 'max.message.bytes': 1000 });
+    await using producer = newProducer();
+    await expect(producer.send({ topic, value: 'x'.repeat(5000) })).rejects.toMatchObject({
+      code: 'KAFKA_MESSAGE_TOO_LARGE',
+      errorCode: 10,
+    });
+    // What follows takes a new epoch, for the refused batch has left a hole in the sequence.
+    expect(await producer.send({ topic, value: 'x' })).toMatchObject({ offset: 0 });
+  });
+
+  it('splits a batch that only together is too large', async () => {
+    const topic = await newTopic(1, { 'max.message.bytes': 2000 });
+    await using producer = newProducer();
+    const sent = values(400);
+    const metadata = await producer.sendBatch(sent.map((value) => ({ topic, value })));
+    expect(metadata.map(({ offset }) => offset)).toEqual(sent.map((_, n) => n));
+    expect((await readAll(target.bootstrapServers, topic)).map(({ value }) => value!.toString())).toEqual(sent);
+  });
+
+  it('turns sends away once it is closed', async () => {
+    const producer = newProducer();
+    await producer.close();
+    await expect(producer.send({ topic: 'any', value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' });
+  });
+});
+
+describe.runIf(!isElsewhere)('a producer in trouble', () => {
+  /** Sends while `trouble` happens, then checks that every record is there, once and in order. */
+  async function survives(trouble: (topic: string, n: number) => Promise<void> | void): Promise<void> {
+    const topic = await newTopic();
+    await using producer = newProducer({ batchBytes: 300, retryBackoffMs: 5, requestTimeoutMs: 400 });
+    const sent = values(300);
+    const pending: Promise<{ offset: number }>[] = [];
+    for (const [n, value] of sent.entries()) {
+      pending.push(producer.send({ topic, value }));
+      if (n % 10 === 0) await trouble(topic, n);
+      if (n % 25 === 0) await pending[n];
+    }
+    const metadata = await Promise.all(pending);
+    expect(metadata.map(({ offset }) => offset)).toEqual(sent.map((_, n) => n));
+    expect((await readAll(target.bootstrapServers, topic)).map(({ value }) => value!.toString())).toEqual(sent);
+    target.broker!.clearFaults();
+  }
+
+  it('survives answers that are lost', () =>
+    survives(() => void target.broker!.dropNext('Produce', { when: 'after' })));
+  it('survives requests that are lost', () => survives(() => void target.broker!.dropNext('Produce')));
+  it('survives leaders that move', () => survives((topic) => target.broker!.moveLeader(topic, 0)));
+  it('survives refusals', () =>
+    survives(() => void target.broker!.failNext('Produce', 'NOT_ENOUGH_REPLICAS', { times: 2 })));
+  it('survives connections that are cut', () => survives(() => void target.broker!.dropConnections()));
+  it('survives answers that come after the request has timed out', () =>
+    survives((_topic, n) => {
+      if (n % 100 === 0) target.broker!.delayNext('Produce', 700);
+    }));
+});

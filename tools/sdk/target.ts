@@ -1,0 +1,29 @@
+/**
+ * The cluster that the SDK suite runs against: a Millrace broker in this process, or with `KAFKA_BOOTSTRAP=host:port` any other, such as Apache
+ * Kafka. Tests that need faults run only where the cluster can be made to fail.
+ */
+import { randomUUID } from 'node:crypto';
+import { startBroker, type TestBroker } from '@millrace/testing';
+
+/** Where to connect, and the way to make trouble. */
+export interface Target {
+  readonly bootstrapServers: string;
+  /** Undefined for a cluster elsewhere. */
+  readonly broker: TestBroker | undefined;
+  close(): Promise<void>;
+}
+
+/** Whether the suite runs against a cluster elsewhere. */
+export const isElsewhere: boolean = process.env.KAFKA_BOOTSTRAP !== undefined;
+
+export async function openTarget(): Promise<Target> {
+  const bootstrapServers = process.env.KAFKA_BOOTSTRAP;
+  if (bootstrapServers !== undefined) return { bootstrapServers, broker: undefined, close: async () => {} };
+  const broker = await startBroker();
+  return { bootstrapServers: broker.bootstrapServers, broker, close: () => broker.close() };
+}
+
+/** A name that no other test has, since a cluster elsewhere keeps what tests leave. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`;
+}
