@@ -16,7 +16,6 @@ import { logDefinitions } from './log-definitions.ts';
 const INT_MAX = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const WIDE = { updateMode: 'cluster-wide' } as const;
 
 const identity = {
   'broker.id': int(-1, "The broker's number in the cluster. Without it, node.id counts.", { check: atLeast(-1) }),
@@ -76,15 +75,13 @@ const network = {
   'socket.receive.buffer.bytes': int(102_400, "The size of a socket's receive buffer; -1 leaves it to the system."),
   'socket.listen.backlog.size': int(50, 'How many connections may wait to be accepted.', { check: atLeast(1) }),
   'connections.max.idle.ms': long(600_000, 'A connection on which nothing has moved for this long is closed.'),
-  'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0), ...WIDE }),
+  'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0) }),
   'max.connections.per.ip': int(INT_MAX, 'How many connections the broker accepts from one address.', {
     check: atLeast(0),
-    ...WIDE,
   }),
   'max.connections.per.ip.overrides': string(
     '',
     'Exceptions from max.connections.per.ip: host:count pairs, separated by commas.',
-    WIDE,
   ),
   'queued.max.requests': int(500, 'How many requests may be under way before no more are read.', { check: atLeast(1) }),
   'queued.max.request.bytes': long(
@@ -93,10 +90,9 @@ const network = {
   ),
   'num.network.threads': int(3, 'Kept for compatibility: one thread serves all connections.', {
     check: atLeast(1),
-    ...WIDE,
   }),
-  'num.io.threads': int(8, 'The most threads that read and write segments.', { check: atLeast(1), ...WIDE }),
-  'background.threads': int(10, 'The most threads for background work.', { check: atLeast(1), ...WIDE }),
+  'num.io.threads': int(8, 'The most threads that read and write segments.', { check: atLeast(1) }),
+  'background.threads': int(10, 'The most threads for background work.', { check: atLeast(1) }),
   'request.timeout.ms': int(30_000, 'How long the broker waits for the answer of another broker.', {
     check: atLeast(0),
   }),
@@ -141,7 +137,7 @@ const replication = {
   }),
   'replica.fetch.backoff.ms': int(1000, 'How long a follower waits after a failed fetch.', { check: atLeast(0) }),
   'replica.high.watermark.checkpoint.interval.ms': long(5000, 'How often high watermarks are noted on disk.'),
-  'num.replica.fetchers': int(1, 'How many fetches a follower has under way to one leader.', WIDE),
+  'num.replica.fetchers': int(1, 'How many fetches a follower has under way to one leader.'),
   'controller.socket.timeout.ms': int(30_000, "How long the controller waits for a broker's answer."),
   'auto.leader.rebalance.enable': boolean(true, 'Whether leadership goes back to preferred replicas by itself.'),
   'leader.imbalance.per.broker.percentage': int(
@@ -219,14 +215,16 @@ const transactions = {
   ),
   'producer.id.expiration.ms': int(DAY_MS, 'How long the state of a producer that writes no more is kept.', {
     check: atLeast(1),
-    ...WIDE,
   }),
   'producer.id.expiration.check.interval.ms': int(600_000, 'How often it is looked for producer state to drop.', {
     check: atLeast(1),
   }),
 } as const;
 
-/** The configs of a broker: the names of Kafka 3.9's `server.properties` that mean something here. */
+/**
+ * The configs of a broker: the names of Kafka 3.9's `server.properties` that mean something here. Some that Kafka can change
+ * while it runs are read-only here, because nothing would take the change up; what DescribeConfigs says is what holds.
+ */
 export const brokerDefinitions = {
   ...identity,
   ...network,

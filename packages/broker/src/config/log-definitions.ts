@@ -15,7 +15,6 @@ export const logDefinitions = {
   'delete.topic.enable': boolean(true, 'Whether topics may be deleted.'),
   'num.recovery.threads.per.data.dir': int(2, 'How many logs of a folder are recovered at a time on start.', {
     check: atLeast(1),
-    ...WIDE,
   }),
   'message.max.bytes': int(1_048_588, 'The largest record batch that is taken, as it is stored.', {
     check: atLeast(0),
@@ -146,7 +145,6 @@ export const logDefinitions = {
   'log.cleaner.enable': boolean(true, 'Whether topics with cleanup.policy=compact are compacted.'),
   'log.cleaner.backoff.ms': long(15_000, 'How long the cleaner waits when there is nothing to compact.', {
     check: atLeast(0),
-    ...WIDE,
   }),
   'log.cleaner.delete.retention.ms': long(DAY_MS, topicDefinitions['delete.retention.ms'].documentation, {
     check: atLeast(0),
