@@ -1,0 +1,180 @@
+import {
+  DeleteRecords,
+  DescribeLogDirs,
+  ErrorCode,
+  InitProducerId,
+  ListOffsets,
+  type ListOffsetsResponse,
+  OffsetForLeaderEpoch,
+} from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { batchOf, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+
+const START_MS = 1_700_000_000_000;
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+
+let test: TestBroker;
+let client: TestConnection;
+
+beforeEach(async () => {
+  test = await TestBroker.start();
+  await test.createTopic('t');
+  client = test.connect();
+  await produceTo(test, 't', batchOf(['a', 'b'], {}, START_MS + 10));
+  await produceTo(test, 't', batchOf(['c'], {}, START_MS + 30));
+  await produceTo(test, 't', batchOf(['d'], {}, START_MS + 20));
+});
+
+afterEach(() => test.stop());
+
+type OffsetResponse = ListOffsetsResponse['topics'][number]['partitions'][number];
+
+async function offsetOf(version: number, timestamp: number, overrides: object = {}): Promise<OffsetResponse> {
+  const partition = { partitionIndex: 0, timestamp, ...overrides };
+  const answer = await client.ask(ListOffsets, version, {
+    replicaId: -1,
+    isolationLevel: 0,
+    topics: [{ name: 't', partitions: [partition] }],
+  });
+  return answer.topics[0]!.partitions[0]!;
+}
+
+describe('ListOffsets', () => {
+  it.each([1, 2, 4, 6, 9])('finds the ends and times in version %i', async (version) => {
+    expect(await offsetOf(version, LATEST)).toMatchObject({ errorCode: 0, offset: 4, timestamp: -1 });
+    expect(await offsetOf(version, EARLIEST)).toMatchObject({ errorCode: 0, offset: 0, timestamp: -1 });
+    expect(await offsetOf(version, START_MS + 11)).toMatchObject({ offset: 2, timestamp: START_MS + 30 });
+    expect(await offsetOf(version, START_MS + 99)).toMatchObject({ errorCode: 0, offset: -1, timestamp: -1 });
+    if (version >= 4) expect((await offsetOf(version, LATEST)).leaderEpoch).toBe(0);
+  });
+
+  it('answers v0 with a list', async () => {
+    expect(await offsetOf(0, LATEST, { maxNumOffsets: 2 })).toMatchObject({ errorCode: 0, oldStyleOffsets: [4, 0] });
+    expect(await offsetOf(0, LATEST)).toMatchObject({ oldStyleOffsets: [4] });
+    expect(await offsetOf(0, EARLIEST)).toMatchObject({ oldStyleOffsets: [0] });
+  });
+
+  it('knows the special times that came later only in the versions that have them', async () => {
+    expect(await offsetOf(7, MAX_TIMESTAMP)).toMatchObject({ errorCode: 0, offset: 2, timestamp: START_MS + 30 });
+    expect(await offsetOf(6, MAX_TIMESTAMP)).toMatchObject({ errorCode: ErrorCode.UNSUPPORTED_VERSION });
+    expect(await offsetOf(8, -4)).toMatchObject({ errorCode: 0, offset: 0 });
+    expect(await offsetOf(9, -5)).toMatchObject({ errorCode: 0, offset: -1 });
+    expect(await offsetOf(9, -77)).toMatchObject({ errorCode: ErrorCode.UNSUPPORTED_VERSION });
+  });
+
+  it('refuses what is unknown, out of date, or asked for twice', async () => {
+    expect(await offsetOf(4, LATEST, { partitionIndex: 3 })).toMatchObject({
+      errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    });
+    expect(await offsetOf(4, LATEST, { currentLeaderEpoch: 5 })).toMatchObject({
+      errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH,
+    });
+    const twice = [0, 0].map((partitionIndex) => ({ partitionIndex, timestamp: LATEST }));
+    const answer = await client.ask(ListOffsets, 4, {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{ name: 't', partitions: twice }],
+    });
+    expect(answer.topics[0]?.partitions.map(({ errorCode }) => errorCode)).toEqual([
+      ErrorCode.INVALID_REQUEST,
+      ErrorCode.INVALID_REQUEST,
+    ]);
+  });
+});
+
+describe('DeleteRecords', () => {
+  const ask = async (version: number, offset: number, name = 't') => {
+    const topics = [{ name, partitions: [{ partitionIndex: 0, offset }] }];
+    return (await client.ask(DeleteRecords, version, { topics, timeoutMs: 1000 })).topics[0]!.partitions[0]!;
+  };
+
+  it.each([0, 2])('moves the log start in version %i', async (version) => {
+    expect(await ask(version, 2)).toMatchObject({ errorCode: 0, lowWatermark: 2 });
+    expect((await offsetOf(4, EARLIEST)).offset).toBe(2);
+    expect((await fetchFrom(test, 't', 1)).responses[0]?.partitions[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+  });
+
+  it('takes -1 for the high watermark, and refuses what lies above it', async () => {
+    expect(await ask(1, 5)).toMatchObject({ errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, lowWatermark: -1 });
+    expect(await ask(1, -1)).toMatchObject({ errorCode: 0, lowWatermark: 4 });
+  });
+
+  it('refuses topics that are only compacted, internal ones, and unknown ones', async () => {
+    await test.createTopic('compacted', 1, { 'cleanup.policy': 'compact' });
+    expect((await ask(1, 0, 'compacted')).errorCode).toBe(ErrorCode.POLICY_VIOLATION);
+    expect((await ask(1, 0, '__consumer_offsets')).errorCode).toBe(ErrorCode.INVALID_TOPIC_EXCEPTION);
+    expect((await ask(1, 0, 'missing')).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  });
+});
+
+describe('InitProducerId', () => {
+  it.each([0, 1, 2, 4, 5])('gives each producer an id of its own in version %i', async (version) => {
+    const ask = () => client.ask(InitProducerId, version, { transactionalId: null, transactionTimeoutMs: 0 });
+    const [first, second] = [await ask(), await ask()];
+    expect(first).toMatchObject({ errorCode: 0, producerEpoch: 0 });
+    expect(second.producerId).not.toBe(first.producerId);
+  });
+
+  it('never gives an id twice, not even after a restart', async () => {
+    const ask = () => test.connect().ask(InitProducerId, 4, { transactionalId: null, transactionTimeoutMs: 0 });
+    const { producerId } = await ask();
+    await test.restart();
+    expect((await ask()).producerId).toBeGreaterThan(producerId);
+  });
+
+  it('refuses transactional ids for good', async () => {
+    const ask = async (transactionalId: string) =>
+      (await client.ask(InitProducerId, 4, { transactionalId, transactionTimeoutMs: 0 })).errorCode;
+    expect(await ask('')).toBe(ErrorCode.INVALID_REQUEST);
+    expect(await ask('x')).toBe(ErrorCode.UNSUPPORTED_VERSION);
+  });
+});
+
+describe('OffsetForLeaderEpoch', () => {
+  const ask = async (version: number, leaderEpoch: number, overrides: object = {}) => {
+    const topics = [{ topic: 't', partitions: [{ partition: 0, leaderEpoch, ...overrides }] }];
+    return (await client.ask(OffsetForLeaderEpoch, version, { topics })).topics[0]!.partitions[0]!;
+  };
+
+  it.each([0, 2, 3, 4])('tells where an epoch ended in version %i', async (version) => {
+    expect(await ask(version, 0)).toMatchObject({ errorCode: 0, endOffset: 4 });
+    expect(await ask(version, 7)).toMatchObject({ errorCode: 0, endOffset: -1 });
+  });
+
+  it('tells where the epochs before a restart ended', async () => {
+    await test.restart();
+    client = test.connect();
+    await produceTo(test, 't', batchOf(['e']));
+    expect(await ask(4, 0)).toMatchObject({ errorCode: 0, leaderEpoch: 0, endOffset: 4 });
+  });
+
+  it('refuses who believes in another leader, and what is unknown', async () => {
+    expect(await ask(4, 0, { currentLeaderEpoch: 9 })).toMatchObject({ errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH });
+    expect(await ask(4, 0, { partition: 9 })).toMatchObject({ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION });
+  });
+});
+
+describe('DescribeLogDirs', () => {
+  it.each([0, 1, 2, 4])('tells of folders, partitions and sizes in version %i', async (version) => {
+    const answer = await client.ask(DescribeLogDirs, version, { topics: null });
+    expect(answer).toMatchObject({ errorCode: 0, results: [{ errorCode: 0, logDir: '/data' }] });
+    const partition = answer.results[0]?.topics.find(({ name }) => name === 't')?.partitions[0];
+    expect(partition).toMatchObject({ partitionIndex: 0, offsetLag: 0, isFutureKey: false });
+    expect(partition?.partitionSize).toBe(batchOf(['a', 'b']).length + batchOf(['c']).length + batchOf(['d']).length);
+  });
+
+  it('tells only of the partitions asked for, and of a folder that has failed', async () => {
+    await test.createTopic('other', 2);
+    const topics = [{ topic: 'other', partitions: [1] }];
+    const some = await client.ask(DescribeLogDirs, 1, { topics });
+    expect(some.results[0]?.topics).toMatchObject([{ name: 'other', partitions: [{ partitionIndex: 1 }] }]);
+    test.disk.fault = ({ kind }) =>
+      kind === 'write' ? Object.assign(new Error('broken'), { code: 'EIO' }) : undefined;
+    await expect(produceTo(test, 't', batchOf(['x']))).rejects.toThrow(`error ${ErrorCode.KAFKA_STORAGE_ERROR}`);
+    const failed = await client.ask(DescribeLogDirs, 1, { topics: null });
+    expect(failed.results).toMatchObject([{ errorCode: ErrorCode.KAFKA_STORAGE_ERROR, topics: [] }]);
+    expect(test.broker.health().offlineLogDirs).toEqual(['/data']);
+  });
+});

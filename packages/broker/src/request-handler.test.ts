@@ -1,0 +1,117 @@
+import {
+  ApiVersions,
+  decodeBody,
+  decodeResponseFrame,
+  ErrorCode,
+  encodeRequest,
+  Heartbeat,
+  LeaderAndIsr,
+  Metadata,
+} from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { handlers } from './handlers/registry.ts';
+import { TestBroker, type TestConnection } from './test-broker.ts';
+
+let test: TestBroker;
+let client: TestConnection;
+
+beforeEach(async () => {
+  test = await TestBroker.start();
+  client = test.connect();
+});
+
+afterEach(() => test.stop());
+
+/** A frame with a header of the old kind and nothing behind it. */
+function bareRequest(apiKey: number, apiVersion: number, body: Buffer = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(10);
+  header.writeInt16BE(apiKey, 0);
+  header.writeInt16BE(apiVersion, 2);
+  header.writeInt32BE(7, 4);
+  header.writeInt16BE(-1, 8);
+  return Buffer.concat([header, body]);
+}
+
+/** What ends a header of the new kind. */
+const NO_TAGS = Buffer.alloc(1);
+
+describe('ApiVersions', () => {
+  it.each([0, 1, 2, 3, 4])('tells of every handler and of nothing else, in version %i', async (version) => {
+    const answer = await client.ask(ApiVersions, version, {
+      clientSoftwareName: 'test',
+      clientSoftwareVersion: '1.0',
+    });
+    expect(answer.errorCode).toBe(0);
+    expect(answer.apiKeys.map(({ apiKey, minVersion, maxVersion }) => ({ apiKey, minVersion, maxVersion }))).toEqual(
+      handlers.map(({ api, minVersion, maxVersion }) => ({ apiKey: api.key, minVersion, maxVersion })),
+    );
+  });
+
+  it('lists each API once, in the order of the keys', () => {
+    const keys = handlers.map(({ api }) => api.key);
+    expect(keys).toEqual([...new Set(keys)].sort((a, b) => a - b));
+  });
+
+  it('answers a version that it does not know with error 35 in the layout of v0', async () => {
+    const answer = await client.sendFrame(bareRequest(ApiVersions.key, 99, NO_TAGS));
+    expect(answer?.readInt32BE(0)).toBe(7);
+    const body = decodeBody(ApiVersions.response, 0, answer as Buffer, 4);
+    expect(body.errorCode).toBe(ErrorCode.UNSUPPORTED_VERSION);
+    expect(body.apiKeys.find(({ apiKey }) => apiKey === ApiVersions.key)).toMatchObject({
+      minVersion: 0,
+      maxVersion: 4,
+    });
+  });
+
+  it('refuses clients whose names could not stand in a log', async () => {
+    const ask = (clientSoftwareName: string) =>
+      client.ask(ApiVersions, 3, { clientSoftwareName, clientSoftwareVersion: '1' });
+    expect((await ask('bad name\n')).errorCode).toBe(ErrorCode.INVALID_REQUEST);
+    expect((await ask('')).errorCode).toBe(ErrorCode.INVALID_REQUEST);
+    expect((await ask('apache-kafka-java')).errorCode).toBe(0);
+  });
+});
+
+describe('a connection is given up, with a reason, when a client sends', () => {
+  const codeOf = async (frame: Buffer): Promise<unknown> => {
+    try {
+      await client.sendFrame(frame);
+      return undefined;
+    } catch (error) {
+      return (error as { code?: unknown }).code;
+    }
+  };
+
+  it('an API that nobody knows, or that is not served', async () => {
+    expect(await codeOf(bareRequest(999, 0))).toBe('BROKER_UNKNOWN_API');
+    expect(await codeOf(bareRequest(LeaderAndIsr.key, 0))).toBe('BROKER_UNKNOWN_API');
+  });
+
+  it('a version that is not served', async () => {
+    expect(await codeOf(bareRequest(Heartbeat.key, 99, NO_TAGS))).toBe('BROKER_UNSUPPORTED_VERSION');
+    expect(await codeOf(bareRequest(Heartbeat.key, -1))).toBe('BROKER_UNSUPPORTED_VERSION');
+  });
+
+  it('a body that does not decode, or has more than it should', async () => {
+    expect(await codeOf(bareRequest(Heartbeat.key, 0))).toBe('BROKER_MALFORMED_REQUEST');
+    // An array that claims two billion entries in a request of twenty bytes.
+    expect(await codeOf(bareRequest(Metadata.key, 1, Buffer.from([0x7f, 0xff, 0xff, 0xff])))).toBe(
+      'BROKER_MALFORMED_REQUEST',
+    );
+  });
+
+  it('less than a header', async () => {
+    expect(await codeOf(Buffer.alloc(3))).toBe('BROKER_MALFORMED_REQUEST');
+    expect(await codeOf(Buffer.alloc(0))).toBe('BROKER_MALFORMED_REQUEST');
+  });
+});
+
+describe('a request', () => {
+  it('is answered with its own correlation id and in its own version', async () => {
+    const frame = Buffer.concat(encodeRequest(Metadata, 9, { correlationId: 4711, clientId: null }, { topics: [] }));
+    const answer = await client.sendFrame(frame.subarray(4));
+    const { header, body } = decodeResponseFrame(Metadata, 9, answer as Buffer);
+    expect(header.correlationId).toBe(4711);
+    expect(body.clusterId).toBe(test.broker.services.clusterId);
+  });
+});
