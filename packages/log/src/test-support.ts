@@ -122,3 +122,22 @@ export async function readAll(log: PartitionLog, bytesMax = 1000): Promise<{ off
     offset = records.at(-1)!.offset + 1;
   }
 }
+
+/** An end-of-transaction marker as a transaction coordinator has it written. */
+function marker(type: number, producerId: number, producerEpoch: number, coordinatorEpoch: number): Buffer {
+  const key = Buffer.alloc(4);
+  key.writeInt16BE(type, 2);
+  const value = Buffer.alloc(6);
+  value.writeInt32BE(coordinatorEpoch, 2);
+  const builder = new RecordBatchBuilder();
+  builder.append(1_700_000_000_000, key, value);
+  return builder.build({ producerId, producerEpoch, isTransactional: true, isControl: true });
+}
+
+export function abortMarker(producerId: number, producerEpoch: number, coordinatorEpoch = 0): Buffer {
+  return marker(0, producerId, producerEpoch, coordinatorEpoch);
+}
+
+export function commitMarker(producerId: number, producerEpoch: number, coordinatorEpoch = 0): Buffer {
+  return marker(1, producerId, producerEpoch, coordinatorEpoch);
+}

@@ -1,0 +1,186 @@
+import { ErrorCode } from '@millrace/protocol';
+import { setBatchBaseOffset } from '@millrace/records';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ProducerEntry } from './producer-entry.ts';
+import { decodeProducerSnapshot, encodeProducerSnapshot } from './producer-snapshot.ts';
+import { ProducerStates } from './producer-states.ts';
+import { abortMarker, batchOf, commitMarker } from './test-support.ts';
+
+const SEQUENCE_MAX = 2 ** 31 - 1;
+
+/** Producer state with the ways of a log: check, place, note. */
+class Writer {
+  readonly states: ProducerStates = new ProducerStates();
+  #offset = 0;
+
+  /** Writes `count` records; gives the error code, or the offset of the original for a duplicate. */
+  write(sequence: number, count = 1, epoch = 0, isTransactional = false): number | string {
+    const records = Array.from({ length: count }, () => 'v');
+    const batch = batchOf(records, { producerId: 7, producerEpoch: epoch, baseSequence: sequence, isTransactional });
+    const duplicate = this.states.findDuplicate(batch, 0);
+    if (duplicate !== undefined) return `duplicate of ${duplicate.firstOffset}`;
+    const refusal = this.states.checkBatch(batch, 0, true);
+    if (refusal !== undefined) return refusal.errorCode;
+    this.#place(batch, count);
+    this.states.noteBatch(batch, 0);
+    return ErrorCode.NONE;
+  }
+
+  end(marker: Buffer): ReturnType<ProducerStates['noteMarker']> | number {
+    const refusal = this.states.checkMarker(marker, 0);
+    if (refusal !== undefined) return refusal.errorCode;
+    this.#place(marker, 1);
+    return this.states.noteMarker(marker, 0);
+  }
+
+  #place(batch: Buffer, count: number): void {
+    setBatchBaseOffset(batch, 0, this.#offset);
+    this.#offset += count;
+  }
+}
+
+describe('ProducerStates', () => {
+  it('takes sequence numbers without gaps, and knows its last five batches again', () => {
+    const writer = new Writer();
+    for (let sequence = 0; sequence < 7; sequence++) expect(writer.write(sequence)).toBe(0);
+    expect(writer.write(8)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    expect(writer.write(6)).toBe('duplicate of 6');
+    expect(writer.write(2)).toBe('duplicate of 2');
+    expect(writer.write(1)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    expect(writer.write(6, 2)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    expect(writer.write(7, 3)).toBe(0);
+    expect(writer.write(7, 3)).toBe('duplicate of 7');
+    expect(writer.write(10)).toBe(0);
+  });
+
+  it('takes any sequence number of a producer that it does not know', () => {
+    expect(new Writer().write(1234)).toBe(0);
+  });
+
+  it('lets sequence numbers run over the end of an int32', () => {
+    const writer = new Writer();
+    expect(writer.write(SEQUENCE_MAX - 1, 2)).toBe(0);
+    expect(writer.write(1)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    expect(writer.write(0)).toBe(0);
+    expect(writer.write(1)).toBe(0);
+    const within = new Writer();
+    expect(within.write(SEQUENCE_MAX - 1, 4)).toBe(0);
+    expect(within.write(SEQUENCE_MAX - 1, 4)).toBe('duplicate of 0');
+    expect(within.write(2)).toBe(0);
+  });
+
+  it('begins at 0 with a new epoch and refuses the old one', () => {
+    const writer = new Writer();
+    expect(writer.write(0, 3, 1)).toBe(0);
+    expect(writer.write(3, 1, 2)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    expect(writer.write(0, 1, 2)).toBe(0);
+    expect(writer.write(3, 1, 1)).toBe(ErrorCode.INVALID_PRODUCER_EPOCH);
+  });
+
+  it('holds the last stable offset back while a transaction is open or not replicated', () => {
+    const writer = new Writer();
+    writer.write(0);
+    expect(writer.states.firstUnstableOffset).toBeUndefined();
+    writer.write(1, 2, 0, true);
+    expect(writer.states.firstUnstableOffset).toBe(1);
+    expect(writer.write(3)).toBe(ErrorCode.INVALID_TXN_STATE);
+    writer.write(3, 1, 0, true);
+    expect(writer.end(abortMarker(7, 0, 5))).toEqual({
+      producerId: 7,
+      firstOffset: 1,
+      lastOffset: 4,
+      isAborted: true,
+      lastStableOffset: 5,
+    });
+    expect(writer.states.firstUnstableOffset).toBe(1);
+    writer.states.highWatermarkAdvanced(4);
+    expect(writer.states.firstUnstableOffset).toBe(1);
+    writer.states.highWatermarkAdvanced(5);
+    expect(writer.states.firstUnstableOffset).toBeUndefined();
+  });
+
+  it('refuses markers of an old producer epoch and of an old coordinator', () => {
+    const writer = new Writer();
+    writer.write(0, 1, 3, true);
+    expect(writer.end(commitMarker(7, 2, 5))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH);
+    expect(writer.end(commitMarker(7, 3, 5))).toMatchObject({ isAborted: false });
+    expect(writer.end(commitMarker(7, 3, 4))).toBe(ErrorCode.TRANSACTION_COORDINATOR_FENCED);
+  });
+
+  it('forgets idle producers, but none with an open transaction', () => {
+    const writer = new Writer();
+    writer.write(0);
+    writer.states.removeExpired(1_700_000_000_000 + 999, 1000);
+    expect(writer.states.size).toBe(1);
+    writer.states.removeExpired(1_700_000_000_000 + 1000, 1000);
+    expect(writer.states.size).toBe(0);
+    writer.write(0, 1, 0, true);
+    writer.states.removeExpired(1_900_000_000_000, 1000);
+    expect(writer.states.size).toBe(1);
+  });
+});
+
+describe('producer snapshots', () => {
+  it('have the layout of Kafka', () => {
+    const entry = new ProducerEntry(4000);
+    entry.addBatch(2, 10, 14, 100, 104, 1_700_000_000_000);
+    entry.coordinatorEpoch = 6;
+    const bytes = encodeProducerSnapshot(new Map([[4000, entry]]));
+    expect(bytes.subarray(0, 2).toString('hex')).toBe('0001');
+    expect(bytes.subarray(6).toString('hex')).toBe(
+      [
+        '00000001', // one producer
+        '0000000000000fa0', // id
+        '0002', // epoch
+        '0000000e', // last sequence
+        '0000000000000068', // last offset
+        '00000004', // offset delta
+        '0000018bcfe56800', // timestamp
+        '00000006', // coordinator epoch
+        'ffffffffffffffff', // no transaction
+      ].join(''),
+    );
+    // CRC-32C of those bytes, computed bit by bit outside of this project.
+    expect(bytes.readUInt32BE(2)).toBe(0x3bda897c);
+  });
+
+  it('come back as they went, with the last batch of each producer', () => {
+    const entry = fc.record({
+      id: fc.nat(),
+      epoch: fc.nat(100),
+      sequence: fc.nat(SEQUENCE_MAX),
+      delta: fc.nat(1000),
+      offset: fc.nat(),
+      txn: fc.integer({ min: -1, max: 1000 }),
+    });
+    fc.assert(
+      fc.property(fc.uniqueArray(entry, { selector: ({ id }) => id }), (given) => {
+        const producers = new Map<number, ProducerEntry>();
+        for (const { id, epoch, sequence, delta, offset, txn } of given) {
+          const made = new ProducerEntry(id);
+          const last = (sequence + delta) % (SEQUENCE_MAX + 1);
+          made.addBatch(epoch, sequence, last, offset, offset + delta, 5);
+          made.transactionFirstOffset = txn;
+          producers.set(id, made);
+        }
+        const back = decodeProducerSnapshot(encodeProducerSnapshot(producers), 'x');
+        expect([...back.values()]).toEqual([...producers.values()]);
+      }),
+    );
+  });
+
+  it('are refused when any bit is wrong', () => {
+    const entry = new ProducerEntry(1);
+    entry.addBatch(0, 0, 0, 0, 0, 0);
+    const bytes = encodeProducerSnapshot(new Map([[1, entry]]));
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const damaged = Buffer.from(bytes);
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => decodeProducerSnapshot(damaged, 'x')).toThrow();
+    }
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeProducerSnapshot(bytes.subarray(0, length), 'x')).toThrow();
+    }
+  });
+});
