@@ -1,0 +1,40 @@
+/** Every `ts` block of these READMEs is run as it stands, against a broker in process: an example that is wrong does not stay. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const ROOT = new URL('../../', import.meta.url);
+/** Where examples are resolved from: this package depends on all the others. */
+const TOOLS = new URL('../', import.meta.url);
+const PACKAGES = ['producer', 'admin', 'serdes', 'testing'];
+/** What stands in an example for the reader's own cluster. */
+const PLACEHOLDER = 'localhost:9092';
+
+let broker: TestBroker;
+beforeAll(async () => {
+  broker = await startBroker({ topics: ['orders', 'audit', 'metrics'] });
+});
+afterAll(() => broker.close());
+
+function examplesOf(name: string): string[] {
+  const readme = readFileSync(new URL(`packages/${name}/README.md`, ROOT), 'utf8');
+  return [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!);
+}
+
+describe.each(PACKAGES)('the README of %s', (name) => {
+  const examples = examplesOf(name);
+
+  it('has examples', () => expect(examples.length).toBeGreaterThan(0));
+
+  it.each(examples.map((code, index) => [index + 1, code] as const))('example %i runs', async (_number, code) => {
+    const program = code.replaceAll(PLACEHOLDER, broker.bootstrapServers);
+    const { stderr } = await run(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      cwd: TOOLS,
+      timeout: 20_000,
+    });
+    expect(stderr).toBe('');
+  });
+});
