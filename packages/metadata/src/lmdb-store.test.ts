@@ -26,7 +26,7 @@ describe('the LMDB engine', () => {
     await before.create('/a/s_', Buffer.alloc(0), { sequential: true });
     await before.create('/a/gone', Buffer.alloc(0));
     await before.delete('/a/gone', 'any');
-    await before.set('/a', Buffer.from('two'), 'any');
+    await before.set('/a', Buffer.from([0x7b, 0x00, 0xff, 0x80, 0xc3, 0x28]), 'any');
     const content = await before.get('/a');
     await before.close();
 

@@ -132,10 +132,22 @@ function loadTree(database: Database, folder: string): MetadataTree {
   return tree;
 }
 
-/** Writes what a transaction touched. LMDB commits whole transactions, and those of one turn together with one sync. */
+/** What one LMDB transaction writes: the nodes as the last of its transactions left them, undefined for those that are gone. */
+interface WriteGroup {
+  readonly nodes: Map<string, TreeNode | undefined>;
+  zxid: number;
+  readonly written: Promise<void>;
+}
+
+/**
+ * Writes what transactions touched, with one sync for all that came while the last group was being written. A group is begun
+ * only after the one before it is on the disk: a failed write must never be followed by one that builds on it.
+ */
 class LmdbPersistence implements TreePersistence {
   readonly #database: Database;
   readonly #release: () => Promise<void>;
+  #waiting: WriteGroup | undefined;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(database: Database, release: () => Promise<void>) {
     this.#database = database;
@@ -144,24 +156,51 @@ class LmdbPersistence implements TreePersistence {
 
   commit(tree: MetadataTree, transaction: AppliedTransaction): Promise<void> | undefined {
     if (transaction.touched.size === 0) return undefined;
-    const committed = this.#database.batch(() => {
-      for (const path of transaction.touched) {
-        const node = tree.node(path);
-        if (node === undefined) void this.#database.remove(path);
-        else if (node.ephemeralOwner === undefined) void this.#database.put(path, toStored(node));
-      }
-      void this.#database.put(ZXID_KEY, transaction.zxid);
-      if (transaction.zxid === 1) void this.#database.put(FORMAT_KEY, FORMAT);
-    });
-    return committed.then((applied) => {
-      if (!applied) throw new Error('LMDB did not apply the transaction.');
-    });
+    this.#waiting ??= this.#newGroup();
+    const { nodes, written } = this.#waiting;
+    for (const path of transaction.touched) {
+      const node = tree.node(path);
+      nodes.set(path, node?.ephemeralOwner === undefined ? node : undefined);
+    }
+    this.#waiting.zxid = transaction.zxid;
+    return written;
   }
 
   async close(): Promise<void> {
+    await this.#last.catch(() => undefined);
     await this.#database.close();
     await this.#release();
   }
+
+  #newGroup(): WriteGroup {
+    const written = this.#last.then(() => this.#write());
+    // Whoever waits for a write of the group hears of its failure; this only keeps the next group from starting.
+    written.catch(() => undefined);
+    this.#last = written;
+    return { nodes: new Map(), zxid: 0, written };
+  }
+
+  async #write(): Promise<void> {
+    const group = this.#waiting;
+    this.#waiting = undefined;
+    if (group === undefined) return;
+    const committed = this.#database.batch(() => {
+      for (const [path, node] of group.nodes) {
+        if (node === undefined) void this.#database.remove(path);
+        else void this.#database.put(path, toStored(node));
+      }
+      void this.#database.put(ZXID_KEY, group.zxid);
+      void this.#database.put(FORMAT_KEY, FORMAT);
+    });
+    const isApplied = await committed.catch(raiseReason);
+    if (!isApplied) throw new Error('LMDB did not apply the transaction.');
+  }
+}
+
+/** LMDB's error of a failed commit holds the reason in a promise, and nobody else takes care of its rejection. */
+async function raiseReason(error: unknown): Promise<never> {
+  await (error as { readonly commitError?: Promise<never> }).commitError;
+  throw error;
 }
 
 function isStoredNode(value: StoredNode | number): value is StoredNode {
