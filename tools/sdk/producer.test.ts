@@ -1,5 +1,13 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Admin } from '@millrace/admin';
-import { type CompressionName, Producer, type ProducerOptions, partitionForKey } from '@millrace/producer';
+import {
+  type BatchEvent,
+  type CompressionName,
+  Producer,
+  type ProducerOptions,
+  partitionForKey,
+  type SendEvent,
+} from '@millrace/producer';
 import { jsonSerde } from '@millrace/serdes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAll } from './read-all.ts';
@@ -147,6 +155,26 @@ describe('a producer', () => {
     const metadata = await producer.sendBatch(sent.map((value) => ({ topic, value })));
     expect(metadata.map(({ offset }) => offset)).toEqual(sent.map((_, n) => n));
     expect((await readAll(target.bootstrapServers, topic)).map(({ value }) => value!.toString())).toEqual(sent);
+  });
+
+  it('lets a tracer add its context to the headers, and tells of each batch', async () => {
+    const topic = await newTopic();
+    const batches: BatchEvent[] = [];
+    const onSend = (event: unknown) =>
+      void (event as SendEvent).headers.push({ key: 'traceparent', value: '00-1-2-01' });
+    const onBatch = (event: unknown) => void batches.push(event as BatchEvent);
+    subscribe('millrace:producer:send', onSend);
+    subscribe('millrace:producer:batch', onBatch);
+    try {
+      await using producer = newProducer();
+      await producer.send({ topic, value: 'x', headers: { a: 'b' } });
+    } finally {
+      unsubscribe('millrace:producer:send', onSend);
+      unsubscribe('millrace:producer:batch', onBatch);
+    }
+    const [record] = await readAll(target.bootstrapServers, topic);
+    expect(record!.headers.map(({ key, value }) => `${key}=${value}`)).toEqual(['a=b', 'traceparent=00-1-2-01']);
+    expect(batches).toMatchObject([{ topic, partition: 0, records: 1, attempts: 1, error: undefined }]);
   });
 
   it('turns sends away once it is closed', async () => {

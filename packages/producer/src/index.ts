@@ -2,6 +2,7 @@
  * The producer SDK for Kafka-compatible brokers.
  * @packageDocumentation
  */
+export type { BatchEvent, SendEvent } from './diagnostics.ts';
 export { ProducerError, type ProducerErrorCode } from './errors.ts';
 export type { Acks, CompressionName, ProducerOptions } from './options.ts';
 export {

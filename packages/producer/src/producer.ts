@@ -5,6 +5,7 @@ import type { Serializer } from '@millrace/serdes';
 import { Accumulator } from './accumulator.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { ClusterTransport } from './cluster-transport.ts';
+import { headersToSend, publishBatch } from './diagnostics.ts';
 import { bufferFull, ProducerError, producerClosed, recordTooLarge } from './errors.ts';
 import { ProducerIdentitySource } from './identity.ts';
 import { type ProducerOptions, type ProducerSettings, producerSettings } from './options.ts';
@@ -250,7 +251,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       const value = serialize(this.#valueSerializer, record.value, record.topic, 'value');
       const partition = record.partition ?? this.#partitionFor(record.topic, key, topic);
       this.#checkRecord(record, topic, partition, key, value);
-      const headers = headerList(record.headers);
+      const headers = headersToSend(record.topic, partition, headerList(record.headers));
       const timestamp = record.timestamp ?? this.#clock.now();
       const queue = this.#accumulator.queue(record.topic, partition);
       const batch = this.#accumulator.batchFor(queue, key, value, headers);
@@ -287,6 +288,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
 
   #batchDone(batch: ProduceBatch, error: Error | undefined): void {
     this.#batchesFinished++;
+    publishBatch(batch, error);
     if (error === undefined) this.#recordsAcknowledged += batch.recordCount;
     else this.#recordsFailed += batch.recordCount;
     this.#budget.release(batch.bufferedBytes);
