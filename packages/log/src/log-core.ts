@@ -130,7 +130,8 @@ export class LogCore implements LogWriterHost {
     this.writer.step(async () => {
       await this.prepare(opened);
       const { bytesWritten } = this.writer;
-      await sealed.syncAll();
+      await sealed.syncLog();
+      await sealed.flushIndexes({ sync: true });
       await this.#writeCheckpoint(checkpoint);
       this.#bytesCheckpointed = bytesWritten;
     });
@@ -308,9 +309,11 @@ export class LogCore implements LogWriterHost {
 
   /** Syncs the segments that lie behind the recovery point. */
   async #syncSegments(): Promise<void> {
-    if (this.writer.bytesWritten === this.#bytesCheckpointed) return;
+    const hasNewBytes = this.writer.bytesWritten !== this.#bytesCheckpointed;
     for (let index = Math.max(this.segments.indexOf(this.recoveryPoint), 0); index < this.segments.count; index++) {
-      await this.segments.at(index)!.syncAll();
+      const segment = this.segments.at(index)!;
+      if (hasNewBytes) await segment.syncLog();
+      await segment.flushIndexes({ sync: true });
     }
     this.writer.syncedEndOffset = this.writer.durableEndOffset;
     this.#lastFlushMs = this.context.clock.now();

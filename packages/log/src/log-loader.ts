@@ -68,6 +68,7 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
   const snapshots = offsetsOf(names, PRODUCER_SNAPSHOT_SUFFIX);
   const producers = await loadProducers(context, options.folder, segments, snapshots, logEndOffset);
+  for (const segment of segments.all) await segment.transactionIndex.flush({ sync: true });
   return { segments, producers, epochs, logStartOffset, logEndOffset, snapshots, recovery };
 }
 
@@ -229,7 +230,7 @@ async function recoverFrom(
     const tracker = new EndTracker(segment.baseOffset, epochs);
     const end = await segment.recover(recoveryPoint, config, true, tracker.visit);
     endOffset = tracker.endOffset;
-    scannedBytes += end.position;
+    scannedBytes += end.position - end.start;
     if (end.fault !== undefined) {
       const damage = { path: segment.log.path, position: end.position, fault: end.fault };
       const dropped = segments.removeFrom(segment.baseOffset + 1);
@@ -239,10 +240,13 @@ async function recoverFrom(
       for (const other of dropped.toReversed()) await removeSegmentFiles(context, other);
       await context.disk.syncFolder(folder);
       await segment.truncateFile(end.position);
+      // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
+      if (endOffset < recoveryPoint) await segment.recover(endOffset, config, true, () => true);
       await segment.flushIndexes({ sync: true });
       return { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault: damage };
     }
-    await segment.syncAll();
+    if (segment.writtenBytes > 0) await segment.syncLog();
+    await segment.flushIndexes({ sync: true });
   }
   return { logEndOffset: endOffset, scannedBytes, truncatedBytes: 0, fault: undefined };
 }

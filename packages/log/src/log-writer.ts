@@ -171,28 +171,23 @@ export class LogWriter {
    */
   async #handle(error: unknown, syncFailed: boolean): Promise<void> {
     const isRecoverable = isOutOfSpace(error) && (!syncFailed || this.syncedEndOffset === this.durableEndOffset);
-    if (isRecoverable) {
-      const goneBack = this.#host.outOfSpace(this.durableEndOffset);
-      this.#refuseAll(error);
-      try {
-        await goneBack;
-        return;
-      } catch (second) {
-        this.#host.failed(second);
-      }
-    } else {
-      this.#host.failed(error);
-    }
-    this.#refuseAll(error);
-  }
-
-  #refuseAll(error: unknown): void {
+    // Whatever comes from here on is refused by the log itself, whose state says so.
     const refused = this.#queue;
     this.#queue = [];
+    if (isRecoverable) await this.#goBack();
+    else this.#host.failed(error);
     const refusal = this.#host.refusal(error);
     for (const item of refused) {
       if (item.kind === 'write') item.resolve(refusal);
       else item.cancel(error);
+    }
+  }
+
+  async #goBack(): Promise<void> {
+    try {
+      await this.#host.outOfSpace(this.durableEndOffset);
+    } catch (error) {
+      this.#host.failed(error);
     }
   }
 }

@@ -87,6 +87,7 @@ async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Pro
   core.raiseLogStartOffset(next.baseOffset);
   const removed = core.segments.removeFirst(condemned.length);
   for (const segment of removed) await giveUpFiles(core, segment);
+  await core.context.disk.syncFolder(core.folder);
   await core.dropOldSnapshots();
   return {
     segmentsDeleted: removed.length,

@@ -149,7 +149,7 @@ export class Segment {
     );
   }
 
-  /** Writes index entries that are in memory only. */
+  /** Writes index entries that are in memory only, and syncs the files where `sync` is set. Does nothing when nothing has changed. */
   async flushIndexes(options: { sync: boolean }): Promise<void> {
     await this.offsetIndex.entries.flush(options);
     await this.timeIndex.entries.flush(options);
@@ -230,9 +230,14 @@ export class Segment {
    * Brings a segment that was there before this process into a state to append to. Index entries up to `trustedOffset` are
    * kept where they are sane; what lies behind the last of them is scanned and indexed again, up to the first damaged batch.
    *
-   * @returns where the good batches end and what is wrong there; the caller decides about truncating
+   * @returns from where it was scanned, where the good batches end, and what is wrong there; the caller decides about truncating
    */
-  async recover(trustedOffset: number, config: LogConfig, crc: boolean, visit: BatchVisitor): Promise<ScanEnd> {
+  async recover(
+    trustedOffset: number,
+    config: LogConfig,
+    crc: boolean,
+    visit: BatchVisitor,
+  ): Promise<ScanEnd & { start: number }> {
     const start = await this.#keepTrustedEntries(trustedOffset);
     this.firstTimestamp = undefined;
     this.#bytesSinceIndexEntry = 0;
@@ -254,13 +259,12 @@ export class Segment {
       },
       { crc },
     );
-    return end;
+    return { ...end, start };
   }
 
-  /** Makes everything durable that is in the files. */
-  async syncAll(): Promise<void> {
-    await this.log.use((file) => file.sync(), { create: true });
-    await this.flushIndexes({ sync: true });
+  /** Makes the batches durable that are in the file. */
+  syncLog(): Promise<void> {
+    return this.log.use((file) => file.sync(), { create: true });
   }
 
   /** Cuts the segment's file, durably. Indexes must be put right after that. */
@@ -409,10 +413,14 @@ export class Segment {
       position = entryPosition;
       keptBytes = at + OFFSET_INDEX_ENTRY_BYTES;
     }
-    // After a clean stop the time index has one entry more, for what lies behind the last entry of the offset index.
-    const last = await this.timeIndex.keepUpTo(
-      trustedOffset === Number.POSITIVE_INFINITY ? trustedOffset : lastRelative,
-    );
+    // The last entry may be one that was forced when the segment was closed, for what lies behind the offset index's last.
+    const lastTrusted = Math.min(trustedOffset - this.baseOffset - 1, RELATIVE_OFFSET_MAX);
+    const last = await this.timeIndex.keepUpTo(lastTrusted);
+    if (last.timestamp < 0 && keptBytes > 0) {
+      // The time index is gone, and only a look at every batch brings it back.
+      keptBytes = 0;
+      position = 0;
+    }
     this.#largestKnown = true;
     this.#largestTimestamp = last.timestamp;
     this.#largestOffset = last.timestamp < 0 ? -1 : this.baseOffset + last.relativeOffset;

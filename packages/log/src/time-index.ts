@@ -45,12 +45,18 @@ export class TimeIndex {
     buffer.writeInt32BE(relativeOffset, at + 8);
   }
 
-  /** Drops every entry of the file that is not sane or has an offset above `relativeOffset`; tells the last one left. */
+  /**
+   * Keeps the entries of the file whose offset is at most `relativeOffset`, as long as they are in order, and drops the rest.
+   * A file that does not consist of whole entries is none of ours: nothing of it is kept.
+   *
+   * @returns the last entry left
+   */
   async keepUpTo(relativeOffset: number): Promise<TimeIndexEntry> {
     const stored = relativeOffset < 0 ? EMPTY : await this.entries.readStored();
+    const isWhole = stored.length % FORMAT.entryBytes === 0;
     let last = NO_ENTRY;
     let keptBytes = 0;
-    for (let at = 0; at + FORMAT.entryBytes <= stored.length; at += FORMAT.entryBytes) {
+    for (let at = 0; isWhole && at < stored.length; at += FORMAT.entryBytes) {
       const entry = readEntry(stored, at);
       const inOrder = entry.timestamp > last.timestamp && entry.relativeOffset > last.relativeOffset;
       if (!inOrder || entry.relativeOffset > relativeOffset) break;
