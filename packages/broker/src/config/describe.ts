@@ -53,12 +53,14 @@ export function describeBrokerConfigs(repository: ConfigRepository): DescribedCo
   return [...known, ...others.map((name) => described(name, null, undefined, dynamic.synonyms(name), true))];
 }
 
-/** `log.dirs` and the like have a derived form under the same name; what is shown is what was set. */
+/** Settings whose typed form has a value even where nothing is set; what is shown is what was set. */
+const DERIVED: readonly BrokerConfigName[] = ['log.dirs', 'inter.broker.listener.name'];
+
 function shownValue(
   name: BrokerConfigName,
   current: Readonly<Record<string, unknown>>,
 ): ConfigValue | null | undefined {
-  if (name === 'log.dirs' && (current['properties'] as ConfigProperties)['log.dirs'] === undefined) return null;
+  if (DERIVED.includes(name) && (current['properties'] as ConfigProperties)[name] === undefined) return null;
   return current[camelCase(name)] as ConfigValue | null | undefined;
 }
 
