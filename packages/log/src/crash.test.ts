@@ -4,7 +4,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from './log-config.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testContext } from './test-support.ts';
+import {
+  AS_CLIENT,
+  batchOf,
+  FOLDER,
+  followDurable,
+  openTestLog,
+  readAll,
+  type TestRecord,
+  testContext,
+} from './test-support.ts';
 
 /** One thing that happens to a log. */
 type Step =
@@ -54,6 +63,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const CONFIG = { segmentBytes: 700, indexIntervalBytes: 150, retentionMs: -1 };
 const PRODUCER_ID = 77;
+
+function numberOf(value: string): number {
+  return Number(value.slice(1));
+}
+
+/** Timestamps that rise on the whole and jump back and forth, with some alike. */
+function timestampOf(number: number): number {
+  return 1_700_000_000_000 + number + ((number * 7) % 11);
+}
+
+function stamped(values: readonly string[]): TestRecord[] {
+  return values.map((value) => ({ value, timestamp: timestampOf(numberOf(value)) }));
+}
 
 /** A log on a disk that crashes, with the memory of what was promised. */
 class Ordeal {
@@ -122,13 +144,17 @@ class Ordeal {
     const found = new Map(records.map(({ offset, value }) => [offset, value]));
     for (const [offset, value] of this.#promised) expect(found.get(offset)).toBe(value);
     for (const { value } of records) expect(this.#sent).toContain(value);
+    for (const timestamp of [timestampOf(0) - 1, ...records.map(({ value }) => timestampOf(numberOf(value)))]) {
+      const first = records.find(({ value }) => timestampOf(numberOf(value)) >= timestamp);
+      expect((await this.#log.offsetForTimestamp(timestamp))?.offset).toBe(first?.offset);
+    }
     const idempotent = records.map(({ value }) => value).filter((value) => value.startsWith('p'));
     expect(new Set(idempotent).size).toBe(idempotent.length);
   }
 
   #append(count: number): void {
     const values = Array.from({ length: count }, () => this.#value('v'));
-    this.#expect(values, this.#log.append(batchOf(values), AS_CLIENT));
+    this.#expect(values, this.#log.append(batchOf(stamped(values)), AS_CLIENT));
   }
 
   /** As an idempotent producer does: what was not acknowledged is sent again with the same sequence number. */
@@ -147,7 +173,7 @@ class Ordeal {
 
   async #send(sent: { values: string[]; sequence: number }): Promise<void> {
     const { values, sequence } = sent;
-    const batch = batchOf(values, { producerId: PRODUCER_ID, producerEpoch: 0, baseSequence: sequence });
+    const batch = batchOf(stamped(values), { producerId: PRODUCER_ID, producerEpoch: 0, baseSequence: sequence });
     const result = await this.#log.append(batch, AS_CLIENT);
     expect([ErrorCode.NONE, ErrorCode.KAFKA_STORAGE_ERROR]).toContain(result.errorCode);
     if (result.errorCode !== ErrorCode.NONE) return;

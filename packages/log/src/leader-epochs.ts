@@ -65,7 +65,7 @@ export class LeaderEpochs {
    * What the checkpoint file must hold for a log that ends at `endOffset`; undefined when it does. An epoch without records
    * is left out: nobody can ask where it ended, and at thousands of partitions an election must not cost a sync for each.
    */
-  takeUnstored(endOffset: number): readonly EpochStart[] | undefined {
+  unstored(endOffset: number): readonly EpochStart[] | undefined {
     const starts = this.#starts.filter((start) => start.startOffset < endOffset);
     const isStored =
       starts.length === this.#stored.length &&
@@ -73,8 +73,11 @@ export class LeaderEpochs {
         const stored = this.#stored[index]!;
         return stored.epoch === epoch && stored.startOffset === startOffset;
       });
-    if (isStored) return undefined;
+    return isStored ? undefined : starts;
+  }
+
+  /** Notes what the checkpoint file holds now. */
+  stored(starts: readonly EpochStart[]): void {
     this.#stored = starts;
-    return starts;
   }
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path/posix';
 import { ErrorCode } from '@millrace/protocol';
-import { encodeEpochCheckpoint } from './checkpoint-file.ts';
+import { type EpochStart, encodeEpochCheckpoint } from './checkpoint-file.ts';
 import { type CorruptLogError, messageOf } from './errors.ts';
 import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
@@ -219,11 +219,10 @@ export class LogCore implements LogWriterHost {
     this.tail.clear();
     await this.#removeSegments(this.segments.removeFrom(offset));
     if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
-    const { active } = this.segments;
-    await this.#cutActive(active, offset);
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
+    await this.#cutActive(this.segments.active, offset);
     this.nextOffset = offset;
     this.highWatermark = Math.min(this.highWatermark, offset);
-    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
     // The indexes were cut, which the next checkpoint has to sync even when nothing is written until then.
     this.#bytesCheckpointed = NEVER;
     this.writer.durableEndOffset = offset;
@@ -276,19 +275,22 @@ export class LogCore implements LogWriterHost {
 
   #takeCheckpoint(): Checkpoint {
     const offset = this.nextOffset;
-    const starts = this.epochs.takeUnstored(offset);
+    const starts = this.epochs.unstored(offset);
     // A log that nobody ever wrote to needs no snapshot; any other does, or the next start would read all of it for one.
     const needsSnapshot = (this.#snapshots.at(-1) ?? this.segments.first.baseOffset) !== offset;
     return {
       offset,
       snapshot: needsSnapshot ? encodeProducerSnapshot(this.producers.entries) : undefined,
-      epochs: starts === undefined ? undefined : encodeEpochCheckpoint(starts),
+      epochs: starts,
     };
   }
 
   async #writeCheckpoint({ offset, snapshot, epochs }: Checkpoint): Promise<void> {
     const { disk } = this.context;
-    if (epochs !== undefined) await disk.replaceFile(`${this.folder}/${LEADER_EPOCH_CHECKPOINT}`, epochs);
+    if (epochs !== undefined) {
+      await disk.replaceFile(`${this.folder}/${LEADER_EPOCH_CHECKPOINT}`, encodeEpochCheckpoint(epochs));
+      this.epochs.stored(epochs);
+    }
     if (snapshot !== undefined && this.#snapshots.at(-1) !== offset) {
       await disk.replaceFile(this.#snapshotPath(offset), snapshot);
       this.#snapshots.push(offset);
@@ -323,7 +325,8 @@ export class LogCore implements LogWriterHost {
     const position = await active.positionOf(offset);
     await active.truncateFile(position);
     await active.transactionIndex.truncateFrom(offset);
-    await active.recover(offset, this.config, false, () => true);
+    // Behind the recovery point one index may have been written and the other not.
+    await active.recover(this.recoveryPoint, this.config, false, () => true);
   }
 
   async #removeSegments(removed: readonly Segment[]): Promise<void> {
@@ -345,5 +348,5 @@ interface Checkpoint {
   /** Undefined when there is one of this offset already. */
   readonly snapshot: Buffer | undefined;
   /** Undefined when the file is up to date. */
-  readonly epochs: Buffer | undefined;
+  readonly epochs: readonly EpochStart[] | undefined;
 }

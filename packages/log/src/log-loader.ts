@@ -225,7 +225,8 @@ async function recoverFrom(
   const { config, folder } = options;
   let endOffset = segments.first.baseOffset;
   let scannedBytes = 0;
-  for (let index = Math.max(segments.indexOf(recoveryPoint), 0); index < segments.count; index++) {
+  // The segment before a recovery point that stands between two may have been closed in memory only.
+  for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index++) {
     const segment = segments.at(index)!;
     const tracker = new EndTracker(segment.baseOffset, epochs);
     const end = await segment.recover(recoveryPoint, config, true, tracker.visit);
@@ -245,6 +246,7 @@ async function recoverFrom(
       await segment.flushIndexes({ sync: true });
       return { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault: damage };
     }
+    if (segment !== segments.active) segment.closeTimeIndex();
     if (segment.writtenBytes > 0) await segment.syncLog();
     await segment.flushIndexes({ sync: true });
   }
