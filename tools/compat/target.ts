@@ -21,24 +21,30 @@ export interface Target {
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 20_000;
 
+/** Settings by Kafka's names, for whichever broker is started. */
+export type TargetConfig = Readonly<Record<string, string>>;
+
 /**
  * @param wanted - `millrace`; `apache` or `apache@4.1.0`; or `host:port` of a broker that runs already.
  * @throws Error with what the broker printed when it does not start.
  */
-export async function startTarget(wanted: string = process.env.COMPAT_TARGET ?? 'millrace'): Promise<Target> {
+export async function startTarget(
+  wanted: string = process.env.COMPAT_TARGET ?? 'millrace',
+  config: TargetConfig = {},
+): Promise<Target> {
   if (wanted === 'millrace') {
-    return startMillrace();
+    return startMillrace(config);
   }
   if (wanted === 'apache' || wanted.startsWith('apache@')) {
     const version = wanted.split('@')[1] ?? KAFKA_3;
-    const kafka = await startApacheKafka({ version });
+    const kafka = await startApacheKafka({ version, config });
     return { bootstrap: kafka.bootstrap, name: `Apache Kafka ${version}`, stop: () => kafka.stop() };
   }
   return { bootstrap: wanted, name: wanted, stop: async () => undefined };
 }
 
 /** The process as a user starts it, on a free port and in a temporary folder. */
-async function startMillrace(): Promise<Target> {
+async function startMillrace(config: TargetConfig): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
   const settings = {
     listeners: 'PLAINTEXT://127.0.0.1:0',
@@ -46,6 +52,7 @@ async function startMillrace(): Promise<Target> {
     'group.initial.rebalance.delay.ms': '0',
     // Test files run side by side, so no fixed port may be taken.
     'millrace.http.port': '-1',
+    ...config,
   };
   const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
   const child = spawn(process.execPath, [join(root, 'apps/broker/src/main.ts'), ...overrides], {

