@@ -36,6 +36,8 @@ export interface BrokerProcess {
   /** The port of `/metrics` and `/health`; undefined when there is none. */
   readonly httpPort: number | undefined;
   readonly logger: Logger;
+  /** Resolves, if ever, when the broker can do nothing more because its disks have failed; it should then be stopped. */
+  readonly unusable: Promise<Error>;
   /** Stops accepting, answers what is under way, flushes, and marks the folders as cleanly closed. */
   stop(): Promise<void>;
 }
@@ -101,7 +103,12 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const endpoints = advertise(config, listeners);
   const workers = createWorkers({ threads: config.backgroundThreads });
   closers.push(() => workers.close());
+  let giveUp!: (error: Error) => void;
+  const unusable = new Promise<Error>((resolve) => {
+    giveUp = resolve;
+  });
   const broker = new Broker({
+    onUnusable: giveUp,
     config,
     clock: systemClock,
     random: systemRandom,
@@ -123,6 +130,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logDirs: config.logDirs,
     httpPort: http?.port,
     logger,
+    unusable,
     stop() {
       health.status = 'stopping';
       stopped ??= stopParts(broker, listeners, closers, logger);

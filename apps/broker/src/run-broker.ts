@@ -36,18 +36,13 @@ function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void
 function untilStopped(broker: BrokerProcess): Promise<number> {
   return new Promise((resolve) => {
     let isStopping = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (isStopping) {
-        broker.logger.warn({ signal }, 'Stopping at once: the next start will check the logs');
-        process.exit(ExitCode.FORCED);
-      }
+    const stop = (exitCode: number): void => {
       isStopping = true;
-      broker.logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
       broker.stop().then(
         () => {
           for (const each of STOP_SIGNALS) process.off(each, onSignal);
           broker.logger.info({}, 'Stopped');
-          resolve(ExitCode.STOPPED);
+          resolve(exitCode);
         },
         (err: unknown) => {
           broker.logger.error({ err }, 'Could not stop in order');
@@ -55,6 +50,19 @@ function untilStopped(broker: BrokerProcess): Promise<number> {
         },
       );
     };
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (isStopping) {
+        broker.logger.warn({ signal }, 'Stopping at once: the next start will check the logs');
+        process.exit(ExitCode.FORCED);
+      }
+      broker.logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
+      stop(ExitCode.STOPPED);
+    };
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+    void broker.unusable.then((err) => {
+      if (isStopping) return;
+      broker.logger.error({ err }, 'Stopping, because no log folder works: check the disks, then start again');
+      stop(ExitCode.DISK);
+    });
   });
 }

@@ -64,6 +64,8 @@ const CODES: Readonly<Record<string, StartErrorCode>> = {
   EACCES: 'START_FOLDER_DENIED',
   EPERM: 'START_FOLDER_DENIED',
   EROFS: 'START_FOLDER_DENIED',
+  ENOTDIR: 'START_FOLDER_DENIED',
+  EEXIST: 'START_FOLDER_DENIED',
   ENOSPC: 'START_DISK_FULL',
   EDQUOT: 'START_DISK_FULL',
 };
@@ -82,7 +84,7 @@ export function startErrorOf(error: unknown, folder: string): StartError {
 function messageFor(code: StartErrorCode, error: Error, folder: string): string {
   switch (code) {
     case 'START_FOLDER_DENIED':
-      return `The data folder ${folder} cannot be written: ${error.message}. Give this user the right to, or set log.dirs to another folder`;
+      return `The data folder ${folder} cannot be written: ${error.message}. Let it be a folder that this user may write to, or set log.dirs to another one`;
     case 'START_DISK_FULL':
       return `The disk of the data folder ${folder} is full: ${error.message}. Make room, or set log.dirs to another disk`;
     case 'START_FOLDER_LOCKED':

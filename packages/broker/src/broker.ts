@@ -7,6 +7,7 @@ import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
 import { LocalBrokerChannel } from './cluster/local-broker-channel.ts';
+import { SessionKeeper } from './cluster/session-keeper.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigAdmin } from './config/config-admin.ts';
 import { ConfigRepository } from './config/config-repository.ts';
@@ -41,6 +42,8 @@ export interface BrokerOptions {
   readonly logger: Logger;
   /** Turns batches into another codec where a topic's `compression.type` asks for it. Default: in the calling thread. */
   readonly recompressor?: Recompressor;
+  /** Told once when no log folder is left that works: the broker can do nothing more and should be stopped. */
+  readonly onUnusable?: (error: BrokerError) => void;
   /** Default: nothing is counted. */
   readonly metrics?: Metrics;
 }
@@ -69,6 +72,7 @@ interface Running {
   readonly logs: LogManager;
   readonly configs: ConfigRepository;
   readonly controller: Controller;
+  readonly session: SessionKeeper;
 }
 
 /**
@@ -120,10 +124,11 @@ export class Broker {
     }
   }
 
-  /** Answers requests that wait for data or members at once, so that nothing holds up what stops the listeners. */
+  /** Answers requests that wait for data or for members at once, so that they hold up nobody who stops the listeners. */
   finishWaits(): void {
-    const { services } = this.#rooms();
-    services.fetchWaits.finishAll();
+    const { fetchWaits, groups } = this.#rooms().services;
+    fetchWaits.finishAll();
+    groups.stop();
   }
 
   /** Stops in order: groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
@@ -131,9 +136,9 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs } = running;
-    services.fetchWaits.finishAll();
-    services.groups.stop();
+    const { services, controller, configs, logs, session } = running;
+    this.finishWaits();
+    session.stop();
     await controller.stop();
     configs.stop();
     services.replicas.close();
@@ -171,17 +176,20 @@ export class Broker {
       flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
       producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
       ...(recompressor === undefined ? {} : { recompressor }),
-      onDirectoryFailed: (folder, err) => {
-        logger.error(
-          { err, folder },
-          `The log folder ${folder} has failed: its partitions are offline until a restart`,
-        );
-      },
+      onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
       onDamaged: (log, err) => {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },
       onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
     });
+  }
+
+  #directoryFailed(folder: string, err: unknown): void {
+    const message = `The log folder ${folder} has failed: its partitions are offline until a restart`;
+    this.#options.logger.error({ err, folder }, message);
+    const isAlive = this.#running?.services.replicas.logDirs.some(({ isOnline }) => isOnline) ?? true;
+    if (!isAlive)
+      this.#options.onUnusable?.(new BrokerError('BROKER_DISK_FAILED', 'No log folder is left', { cause: err }));
   }
 
   async #startRooms(
@@ -241,10 +249,18 @@ export class Broker {
     };
     configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
     const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
-    await registerBroker({ store, clock, broker: this.#liveBroker(endpoints), waitMsMax });
+    const broker = this.#liveBroker(endpoints);
+    const session = new SessionKeeper({
+      store,
+      clock,
+      logger,
+      register: async () => void (await registerBroker({ store, clock, broker, waitMsMax })),
+      renewed: () => controller.sessionRenewed(),
+    });
+    await session.start();
     await controller.start();
     exposeBroker(services, controller);
-    return { services, handler: new BrokerRequestHandler(services), logs, configs, controller };
+    return { services, handler: new BrokerRequestHandler(services), logs, configs, controller, session };
   }
 
   #liveBroker(endpoints: readonly BrokerEndpoint[] | undefined): LiveBroker {

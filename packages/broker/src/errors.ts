@@ -4,7 +4,7 @@ export type BrokerErrorCode =
   | 'BROKER_UNSUPPORTED_VERSION'
   | 'BROKER_MALFORMED_REQUEST'
   | 'BROKER_NOT_RUNNING'
-  | 'BROKER_START_FAILED';
+  | 'BROKER_DISK_FAILED';
 
 /** The root of the errors that the broker's core throws on purpose. */
 export class BrokerError extends Error {

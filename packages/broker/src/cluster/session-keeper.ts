@@ -1,0 +1,61 @@
+import type { MetadataStore } from '@millrace/metadata';
+import type { Clock, Timer } from '@millrace/ports';
+import type { Logger } from '../logger.ts';
+
+/** How long to wait before a registration that failed is tried again. */
+const RETRY_MS = 1000;
+
+/** What a session is kept with. */
+export interface SessionKeeperOptions {
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Registers the broker in the present session. */
+  readonly register: () => Promise<void>;
+  /** What must be done again in a new session, once the broker is registered. */
+  readonly renewed: () => Promise<void>;
+}
+
+/**
+ * Keeps a broker registered in the metadata store: when its session has expired (the store was out of reach for too long,
+ * and the others take the broker for gone), it opens a new one and registers anew, until that succeeds.
+ */
+export class SessionKeeper {
+  readonly #options: SessionKeeperOptions;
+  #forget: (() => void) | undefined;
+  #retry: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: SessionKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Registers, and looks after the session from then on. */
+  async start(): Promise<void> {
+    await this.#options.register();
+    this.#forget = this.#options.store.onSession((state) => {
+      if (state === 'expired') void this.#renew();
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#forget?.();
+    this.#retry?.cancel();
+  }
+
+  async #renew(): Promise<void> {
+    const { store, clock, logger, register, renewed } = this.#options;
+    if (this.#isStopped) return;
+    logger.warn({}, 'The session with the metadata store has expired; the broker registers anew');
+    try {
+      await store.renewSession();
+      await register();
+      await renewed();
+    } catch (err) {
+      if (this.#isStopped) return;
+      logger.error({ err }, `The broker could not register; it tries again in ${RETRY_MS} ms`);
+      this.#retry = clock.schedule(RETRY_MS, () => void this.#renew());
+    }
+  }
+}
