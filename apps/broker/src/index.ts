@@ -4,4 +4,5 @@
  */
 export { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
 export { runBroker } from './run-broker.ts';
+export { parseProperties } from './settings/properties.ts';
 export { ExitCode, StartError, type StartErrorCode } from './start-error.ts';

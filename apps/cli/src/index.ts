@@ -1,4 +1,6 @@
-/** Kafka for the Node world: the millrace command line and broker.
+/**
+ * The command line of Millrace, for programs that bring it along.
  * @packageDocumentation
  */
-export {};
+export type { CliIo, OutputStream } from './io.ts';
+export { runCli } from './run-cli.ts';

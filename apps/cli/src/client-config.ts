@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ClientOptions, SaslOptions } from '@millrace/client';
+import { CliError } from './errors.ts';
+
+/** What a file of client properties says about connecting. */
+export interface ClientConfig {
+  readonly bootstrapServers: string | undefined;
+  readonly connection: Pick<ClientOptions, 'clientId' | 'tls' | 'sasl' | 'requestTimeoutMs'>;
+  /** Names that say nothing to this program. */
+  readonly unused: readonly string[];
+}
+
+type Read = (path: string) => Promise<Buffer>;
+
+/**
+ * Reads client properties as Kafka's tools take them with `--command-config`; where librdkafka has another name for the same
+ * (`sasl.username`, `ssl.ca.location`), that is taken too, so that a file for kcat works.
+ *
+ * @throws CliError `CLI_CONFIG_INVALID` for what cannot be meant or is not supported
+ */
+export async function readClientConfig(path: string, read: Read = readFile): Promise<ClientConfig> {
+  const text = await readNamed(path, 'the client properties', read);
+  // Lazily: the broker's room is large, and few commands need this.
+  const { parseProperties } = await import('@millrace/broker-app');
+  return clientConfigOf(parseProperties(text.toString('utf8')), read);
+}
+
+/** The properties as options of the SDKs; `read` gets the files that they name. */
+export async function clientConfigOf(properties: ReadonlyMap<string, string>, read: Read): Promise<ClientConfig> {
+  const taken = new Set<string>();
+  const take: Take = (...names) => {
+    let found: string | undefined;
+    for (const name of names) {
+      taken.add(name);
+      found ??= properties.get(name);
+    }
+    return found;
+  };
+  const protocol = (take('security.protocol') ?? 'PLAINTEXT').toUpperCase();
+  if (!['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'].includes(protocol)) {
+    throw invalid(`security.protocol=${protocol} is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL`);
+  }
+  const sasl = protocol.startsWith('SASL_') ? saslOf(take) : undefined;
+  const tls = protocol.endsWith('SSL') ? await tlsOf(take, read) : undefined;
+  const requestTimeout = take('request.timeout.ms');
+  const config = {
+    bootstrapServers: take('bootstrap.servers', 'metadata.broker.list'),
+    connection: {
+      clientId: take('client.id'),
+      tls,
+      sasl,
+      requestTimeoutMs: requestTimeout === undefined ? undefined : Number(requestTimeout),
+    },
+  };
+  const wasted = (name: string): boolean => !taken.has(name) && !SECURITY_NAMES.test(name);
+  return { ...config, unused: [...properties.keys()].filter(wasted) };
+}
+
+type Take = (...names: string[]) => string | undefined;
+
+/** Settings of a security that the protocol does not use are common in shared files, and no mistake. */
+const SECURITY_NAMES = /^(?:ssl|sasl)\./;
+
+const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+
+function saslOf(take: Take): SaslOptions {
+  const mechanism = take('sasl.mechanism', 'sasl.mechanisms') ?? 'PLAIN';
+  const known = MECHANISMS.find((name) => name === mechanism.toUpperCase());
+  if (known === undefined) {
+    throw invalid(`sasl.mechanism=${mechanism} is not supported here: use ${MECHANISMS.join(', ')}`);
+  }
+  const jaas = jaasCredentials(take('sasl.jaas.config'));
+  const username = take('sasl.username') ?? jaas.username;
+  const password = take('sasl.password') ?? jaas.password;
+  if (username === undefined || password === undefined) {
+    throw invalid('SASL needs a user name and a password: set sasl.jaas.config, or sasl.username and sasl.password');
+  }
+  return known === 'PLAIN' ? { mechanism: known, username, password } : { mechanism: known, username, password };
+}
+
+const JAAS_OPTION = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;"']+))/g;
+
+/** User and password of `org.apache...ScramLoginModule required username="a" password="b";`. */
+function jaasCredentials(jaas: string | undefined): { username?: string; password?: string } {
+  const options: Record<string, string> = {};
+  for (const [, name, quoted, single, bare] of (jaas ?? '').matchAll(JAAS_OPTION)) {
+    options[name!] = quoted?.replace(/\\(.)/g, '$1') ?? single ?? bare ?? '';
+  }
+  return options;
+}
+
+async function tlsOf(take: Take, read: Read): Promise<TlsOptions> {
+  const file = async (name: string, path: string | undefined): Promise<Buffer | undefined> =>
+    path === undefined ? undefined : readNamed(path, name, read);
+  const trustType = take('ssl.truststore.type');
+  const keyType = take('ssl.keystore.type');
+  const trustPath = take('ssl.truststore.location', 'ssl.ca.location');
+  const keyPath = take('ssl.keystore.location');
+  const passphrase = take('ssl.keystore.password', 'ssl.key.password');
+  refuseJavaStore('ssl.truststore', trustPath, trustType, ['PEM']);
+  refuseJavaStore('ssl.keystore', keyPath, keyType, ['PEM', 'PKCS12']);
+  const keyStore = await file('ssl.keystore.location', keyPath);
+  const isPkcs12 = keyStore !== undefined && storeType(keyPath!, keyType) === 'PKCS12';
+  const pem = isPkcs12 ? undefined : keyStore;
+  const checkHost = take('ssl.endpoint.identification.algorithm');
+  return definedOnly({
+    ca: take('ssl.truststore.certificates') ?? (await file('ssl.truststore.location', trustPath)),
+    cert:
+      take('ssl.keystore.certificate.chain') ??
+      (await file('ssl.certificate.location', take('ssl.certificate.location'))) ??
+      pem,
+    key: take('ssl.keystore.key') ?? (await file('ssl.key.location', take('ssl.key.location'))) ?? pem,
+    pfx: isPkcs12 ? keyStore : undefined,
+    passphrase,
+    // Kafka's way to say that the certificate need not name the host.
+    checkServerIdentity: checkHost === '' || checkHost === 'none' ? () => undefined : undefined,
+  });
+}
+
+function definedOnly(options: Record<string, unknown>): TlsOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function storeType(path: string, type: string | undefined): string {
+  if (type !== undefined) return type.toUpperCase();
+  if (/\.(?:p12|pfx)$/i.test(path)) return 'PKCS12';
+  return /\.jks$/i.test(path) ? 'JKS' : 'PEM';
+}
+
+function refuseJavaStore(
+  name: string,
+  path: string | undefined,
+  type: string | undefined,
+  accepted: readonly string[],
+): void {
+  if (path === undefined || accepted.includes(storeType(path, type))) return;
+  throw invalid(
+    `${name}.location=${path} is a ${storeType(path, type)} store, which is not supported here: convert it to PEM`,
+    'keytool -importkeystore -srckeystore STORE -destkeystore store.p12 -deststoretype pkcs12, then openssl pkcs12 -in store.p12 -out store.pem',
+  );
+}
+
+async function readNamed(path: string, what: string, read: Read): Promise<Buffer> {
+  try {
+    return await read(path);
+  } catch (cause) {
+    throw new CliError('CLI_FILE_UNREADABLE', `Cannot read ${path} (${what}): ${fileFault(cause)}`, { cause });
+  }
+}
+
+/** Why a file cannot be read, in words. */
+export function fileFault(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES' || code === 'EPERM') return 'this user may not read it';
+  return code === 'EISDIR' ? 'it is a folder' : message;
+}
+
+function invalid(message: string, hint?: string): CliError {
+  return new CliError('CLI_CONFIG_INVALID', `The client properties cannot be used: ${message}`, { hint });
+}

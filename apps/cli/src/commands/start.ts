@@ -1,0 +1,18 @@
+import { runBroker } from '@millrace/broker-app';
+import type { CommandContext } from '../context.ts';
+import type { StartOptions } from '../program/start.ts';
+
+/** Runs a broker until a signal stops it. */
+export async function start(
+  context: CommandContext,
+  { config, override, data, port, httpPort }: StartOptions,
+): Promise<void> {
+  const overrides: Record<string, string> = {};
+  if (data !== undefined) overrides['log.dirs'] = data;
+  if (port !== undefined) overrides['listeners'] = `PLAINTEXT://:${port}`;
+  // Whoever takes any port for clients wants several brokers side by side.
+  const http = httpPort ?? (port === 0 ? 0 : undefined);
+  if (http !== undefined) overrides['millrace.http.port'] = String(http);
+  for (const [name, value] of override ?? []) overrides[name] = value;
+  context.exitCode = await runBroker({ configFile: config, overrides });
+}

@@ -1,0 +1,79 @@
+import type { Admin } from '@millrace/admin';
+import type { ClientOptions } from '@millrace/client';
+import { readClientConfig } from './client-config.ts';
+import { ExitCode } from './errors.ts';
+import type { CliIo } from './io.ts';
+import { Output } from './output/output.ts';
+
+/** The options that every command takes which speaks to a cluster. */
+export interface GlobalOptions {
+  readonly bootstrapServer?: string | undefined;
+  readonly commandConfig?: string | undefined;
+  /** How long to go on trying, in milliseconds. Undefined: what cannot be reached is an error at once. */
+  readonly timeout?: number | undefined;
+  readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+}
+
+const BOOTSTRAP_DEFAULT = 'localhost:9092';
+/** For one operation with its retries, where nobody says otherwise: people wait for it. */
+const OPERATION_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** What a command works with. */
+export class CommandContext {
+  readonly io: CliIo;
+  readonly out: Output;
+  /** What the program ends with, where the command does not fail. */
+  exitCode: number = ExitCode.DONE;
+  readonly #options: GlobalOptions;
+  #clientOptions: Promise<ClientOptions> | undefined;
+
+  constructor(io: CliIo, options: GlobalOptions) {
+    this.io = io;
+    this.#options = options;
+    this.out = new Output(io, { json: options.json ?? false, quiet: options.quiet ?? false });
+  }
+
+  /** How to reach the cluster: by option, else by the client properties, else by the environment, else on this machine. */
+  clientOptions(): Promise<ClientOptions> {
+    this.#clientOptions ??= this.#readClientOptions();
+    return this.#clientOptions;
+  }
+
+  async #readClientOptions(): Promise<ClientOptions> {
+    const { bootstrapServer, commandConfig, timeout } = this.#options;
+    const { env } = this.io;
+    const file = commandConfig === undefined ? undefined : await readClientConfig(commandConfig);
+    if (file !== undefined && file.unused.length > 0) {
+      this.out.warn(`${commandConfig} sets ${file.unused.join(', ')}, which means nothing to this command`);
+    }
+    return {
+      bootstrapServers:
+        bootstrapServer ??
+        file?.bootstrapServers ??
+        env['MILLRACE_BOOTSTRAP'] ??
+        env['KAFKA_BOOTSTRAP_SERVERS'] ??
+        BOOTSTRAP_DEFAULT,
+      clientId: file?.connection.clientId ?? 'millrace-cli',
+      tls: file?.connection.tls,
+      sasl: file?.connection.sasl,
+      requestTimeoutMs: file?.connection.requestTimeoutMs,
+      connectTimeoutMs: Math.min(timeout ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
+      apiTimeoutMs: timeout ?? OPERATION_TIMEOUT_MS,
+    };
+  }
+
+  /**
+   * Runs `work` with an admin client that is connected. Without `--timeout`, a cluster that cannot be reached at the first attempt
+   * is an error: somebody sits before the screen.
+   */
+  async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const options = await this.clientOptions();
+    const { Admin } = await import('@millrace/admin');
+    await using admin = new Admin(options);
+    await admin.connect(this.#options.timeout === undefined ? { retries: 0 } : {});
+    return await work(admin);
+  }
+}

@@ -1,0 +1,82 @@
+import { ExitCode } from './errors.ts';
+
+/** What the program says when a command fails. */
+export interface Explanation {
+  /** Stable, for scripts. */
+  readonly code: string;
+  /** A sentence each. */
+  readonly messages: readonly string[];
+  /** What to do about it. */
+  readonly hint: string | undefined;
+  readonly exitCode: number;
+}
+
+/** An error of ours or of the SDKs, known by its fields: loading the SDKs only to compare classes would cost time. */
+interface KnownError extends Error {
+  readonly code: string;
+  readonly hint?: string | undefined;
+  readonly failures?: ReadonlyMap<string, KnownError>;
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  CLIENT_NO_BROKER_AVAILABLE:
+    'Is a broker running there? `millrace start` starts one, `--bootstrap-server HOST:PORT` names another, `--timeout 30s` waits for it.',
+  CLIENT_TIMED_OUT: '`--timeout 2m` waits longer.',
+  KAFKA_UNKNOWN_TOPIC_OR_PARTITION: '`millrace topics list` shows the topics there are.',
+  KAFKA_TOPIC_ALREADY_EXISTS:
+    '`--if-not-exists` makes that no error; `millrace topics describe` shows the one there is.',
+  KAFKA_GROUP_ID_NOT_FOUND: '`millrace groups list` shows the groups there are.',
+  KAFKA_NON_EMPTY_GROUP: 'Stop the members first; `millrace groups describe` shows them.',
+  KAFKA_UNKNOWN_MEMBER_ID: 'Stop the members first; `millrace groups describe` shows them.',
+  KAFKA_GROUP_SUBSCRIBED_TO_TOPIC: 'Stop the members first; `millrace groups describe` shows them.',
+  NETWORK_TLS_FAILED:
+    '`--command-config FILE` takes client properties such as security.protocol and ssl.truststore.location.',
+  NETWORK_AUTHENTICATION_FAILED: '`--command-config FILE` takes client properties such as sasl.jaas.config.',
+};
+
+const FAILURES_SHOWN_MAX = 20;
+
+/** Puts an error into words for the one who typed the command. */
+export function explainError(error: unknown): Explanation {
+  if (!isKnown(error)) {
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      code: 'CLI_UNEXPECTED',
+      messages: [`Something went wrong that should not: ${message}`],
+      hint: '`--debug` shows where; please report it.',
+      exitCode: ExitCode.FAILED,
+    };
+  }
+  return {
+    code: error.code,
+    messages: messagesOf(error),
+    hint: error.hint ?? HINTS[error.code],
+    exitCode: error.code === 'CLI_USAGE' || error.code === 'CLIENT_INVALID_OPTION' ? ExitCode.USAGE : ExitCode.FAILED,
+  };
+}
+
+function messagesOf(error: KnownError): string[] {
+  if (error.failures === undefined) return [sentence(messageWithCause(error))];
+  const all = [...error.failures.values()].map(({ message }) => sentence(message));
+  const rest = all.length - FAILURES_SHOWN_MAX;
+  return rest > 0 ? [...all.slice(0, FAILURES_SHOWN_MAX), `And ${rest} more like these.`] : all;
+}
+
+/** A time-out says how long, its cause says why. */
+function messageWithCause(error: KnownError): string {
+  const { cause } = error;
+  if (error.code !== 'CLIENT_TIMED_OUT' || !(cause instanceof Error) || error.message.includes(cause.message)) {
+    return error.message;
+  }
+  return `${error.message}: ${cause.message}`;
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim();
+  const capital = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?:]$/.test(capital) ? capital : `${capital}.`;
+}
+
+function isKnown(error: unknown): error is KnownError {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string' && 'retriable' in error;
+}

@@ -1,0 +1,77 @@
+import type { CliIo, OutputStream } from '../io.ts';
+import { type Paint, paintFor, takesColor } from './paint.ts';
+import { Progress } from './progress.ts';
+
+/** How the program is to speak. */
+export interface OutputSettings {
+  /** Values for scripts instead of text for people. */
+  readonly json: boolean;
+  /** No more than the result itself. */
+  readonly quiet: boolean;
+}
+
+/** Where a command puts its result (standard output) and what it says about it (standard error). */
+export class Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly paint: Paint;
+  readonly #errorPaint: Paint;
+  readonly #io: CliIo;
+
+  constructor(io: CliIo, { json, quiet }: OutputSettings) {
+    this.#io = io;
+    this.json = json;
+    this.quiet = quiet;
+    this.paint = paintFor(takesColor(io.stdout, io.env));
+    this.#errorPaint = paintFor(takesColor(io.stderr, io.env));
+  }
+
+  /** The command's result: `value` for scripts, `text` for people. */
+  async result(value: unknown, text: (paint: Paint) => string): Promise<void> {
+    await this.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : lineOf(text(this.paint)));
+  }
+
+  /** What was done, where the doing itself is the result: on standard output, and left out when quiet. */
+  async done(value: unknown, text: (paint: Paint) => string): Promise<void> {
+    if (this.json || !this.quiet) await this.result(value, text);
+  }
+
+  /** Part of a result; resolves when the reader can take more. */
+  write(chunk: string | Uint8Array): Promise<void> {
+    return written(this.#io.stdout, chunk);
+  }
+
+  /** Something beside the result: a summary, what to do next. Not said to scripts that want no more than the result. */
+  note(text: string): void {
+    if (!this.quiet && !this.json) this.#io.stderr.write(lineOf(this.#errorPaint.dim(text)));
+  }
+
+  /** Something that should be known even so. */
+  warn(text: string): void {
+    if (!this.quiet) this.#io.stderr.write(lineOf(`${this.#errorPaint.yellow('warning:')} ${text}`));
+  }
+
+  /** A line that follows long work, on a terminal only. */
+  progress(text: () => string): Progress {
+    const shown = this.#io.stderr.isTTY === true && !this.quiet && !this.json;
+    return new Progress(shown ? this.#io.stderr : undefined, text);
+  }
+}
+
+/** Writes and waits for the reader where it is slow. */
+export function written(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {
+  if (chunk.length === 0 || stream.write(chunk)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.once('drain', done);
+    stream.once('close', done);
+  });
+}
+
+function lineOf(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}

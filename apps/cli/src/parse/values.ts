@@ -1,0 +1,130 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Arguments of options as values, for commander, which puts the option's name before what is thrown here. */
+
+const PORT_MAX = 65_535;
+
+export function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > PORT_MAX) throw new InvalidArgumentError(`It is a number from 0 to ${PORT_MAX}.`);
+  return value;
+}
+
+export function count(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('It is a whole number of at least 1.');
+  }
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.');
+  return value;
+}
+
+export function natural(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('It is a whole number of at least 0.');
+  }
+  return value;
+}
+
+/** `0`, `0,3` or `0-5`; may be repeated. */
+export function partitions(text: string, previous: readonly number[] | undefined): number[] {
+  const found = new Set(previous);
+  for (const part of text.split(',')) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (match === null || last < first || last - first > PARTITIONS_MAX) {
+      throw new InvalidArgumentError('Partitions are given as 0 or 0,3 or 0-5.');
+    }
+    for (let each = first; each <= last; each++) found.add(each);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** More in one range is a slip of the fingers. */
+const PARTITIONS_MAX = 100_000;
+
+/** `name=value`; may be repeated. */
+export function assignment(text: string, previous: readonly Assignment[] | undefined): Assignment[] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It is given as name=value.');
+  return [...(previous ?? []), [text.slice(0, at).trim(), text.slice(at + 1)]];
+}
+
+/** A name with its value. */
+export type Assignment = readonly [name: string, value: string];
+
+/** Texts that are collected; for options that may be repeated. */
+export function texts(text: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** A single duration as `parseDuration` reads it. */
+export function duration(text: string): number {
+  const value = parseDuration(text);
+  if (value === undefined) throw new InvalidArgumentError('It is given as 500ms, 30s, 5m, 2h, 7d or PT1H30M.');
+  return value;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** `30s`, `1h30m`, `500ms`, ISO 8601's `P1DT2H`, or a bare number of seconds, in milliseconds; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
+  if (/^-?P/i.test(text)) return parseIsoDuration(text);
+  if (!/^(?:\d+(?:\.\d+)?\s*(?:ms|s|min|m|h|d|w)\s*)+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)/g)) {
+    total += Number(amount) * UNIT_MS[unit!]!;
+  }
+  return Math.round(total);
+}
+
+const ISO_DURATION = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
+
+/** Without years and months, whose length depends on the calendar; as `java.time.Duration`, which Kafka's tools use. */
+function parseIsoDuration(text: string): number | undefined {
+  const match = ISO_DURATION.exec(text);
+  if (match === null || /[PT]$/i.test(text)) return undefined;
+  const [weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
+  return Math.round(
+    weeks! * UNIT_MS['w']! +
+      days! * UNIT_MS['d']! +
+      hours! * UNIT_MS['h']! +
+      minutes! * UNIT_MS['m']! +
+      seconds! * UNIT_MS['s']!,
+  );
+}
+
+/** A moment as ISO 8601 or as milliseconds since the Unix epoch; undefined for anything else. */
+export function parseMoment(text: string): number | undefined {
+  if (/^\d{9,}$/.test(text)) return Number(text);
+  if (!/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text))
+    return undefined;
+  // Without a zone Kafka's tools mean UTC; Date.parse does so for a bare date only.
+  const zoned = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) || text.length === 10 ? text : `${text}Z`;
+  const ms = Date.parse(zoned.replace(' ', 'T').replace(',', '.').replace(/\s+/g, ''));
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+export function moment(text: string): number {
+  const value = parseMoment(text);
+  if (value === undefined) {
+    throw new InvalidArgumentError('It is given as 2026-03-01T12:00:00Z or in milliseconds since 1970.');
+  }
+  return value;
+}

@@ -1,0 +1,53 @@
+import { type Command, Option } from 'commander';
+import type { CommandContext } from '../context.ts';
+import type { CliIo } from '../io.ts';
+import { duration } from '../parse/values.ts';
+import { version } from '../version.ts';
+import { addStart } from './start.ts';
+
+/** Has what a command does carried out, with what it works with. */
+export type Run = (work: (context: CommandContext) => Promise<void>) => Promise<void>;
+
+/**
+ * Describes all commands. What a command does is imported when it is used: reading the descriptions is quick, loading the SDKs is not.
+ */
+export function buildProgram(program: Command, io: CliIo, run: Run): Command {
+  program
+    .name('millrace')
+    .description('Kafka for the Node world: a broker, and the tools to use any Kafka-compatible cluster.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(`--help` shows what can be given)')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, helpWidth: helpWidth(io) })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => helpWidth(io),
+      getErrHelpWidth: () => helpWidth(io),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  for (const option of globalOptions()) program.addOption(option);
+  addStart(program, run);
+  return program;
+}
+
+const HELP_WIDTH_MAX = 110;
+
+function helpWidth(io: CliIo): number {
+  return Math.min(io.stdout.columns ?? HELP_WIDTH_MAX, HELP_WIDTH_MAX);
+}
+
+function globalOptions(): Option[] {
+  return [
+    new Option('-b, --bootstrap-server <host:port,...>', 'brokers to begin with (default: localhost:9092)'),
+    new Option('--command-config <file>', 'client properties: security.protocol, sasl.jaas.config, ssl.*, ...'),
+    new Option('--timeout <duration>', 'go on trying for so long, e.g. 30s').argParser(duration),
+    new Option('--json', 'values for scripts instead of text'),
+    new Option('-q, --quiet', 'no more than the result'),
+    new Option('--debug', 'show where an error came from'),
+  ];
+}

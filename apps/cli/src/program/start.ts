@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { type Assignment, port } from '../parse/values.ts';
+import type { Run } from './program.ts';
+
+/** Options of `millrace start`. */
+export interface StartOptions {
+  readonly config?: string;
+  readonly override?: readonly Assignment[];
+  readonly data?: string;
+  readonly port?: number;
+  readonly httpPort?: number;
+}
+
+export function addStart(program: Command, run: Run): void {
+  program
+    .command('start')
+    .summary('start a broker')
+    .description('Starts a broker in the foreground; Ctrl-C stops it. Everything has a default.')
+    .option('-c, --config <file>', "settings, as in Kafka's server.properties")
+    .option('-o, --override <name=value>', 'a setting; may be repeated', setting)
+    .option('-d, --data <folder>', 'where the data is (log.dirs)')
+    .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
+    .option('--http-port <port>', 'the port of /metrics and /health; 0 takes a free one (default: 9644)', port)
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      `
+Settings have Kafka's names and come from the file, from the environment (KAFKA_LOG_DIRS=...) and from the options;
+the latter are stronger.
+
+  millrace start --data ./data
+  millrace start --port 0 --override log.retention.hours=1`,
+    )
+    .action((options: StartOptions) =>
+      run(async (context) => (await import('../commands/start.ts')).start(context, options)),
+    );
+}
+
+function setting(text: string, previous: readonly Assignment[] = []): Assignment[] {
+  const at = text.indexOf('=');
+  return [...previous, at < 0 ? [text, ''] : [text.slice(0, at).trim(), text.slice(at + 1)]];
+}
