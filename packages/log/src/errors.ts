@@ -57,7 +57,10 @@ export class MalformedFileError extends LogError {
   override readonly name = 'MalformedFileError';
 
   constructor(path: string, detail: string) {
-    super('LOG_CHECKPOINT_MALFORMED', `${path} cannot be read: ${detail}`);
+    super(
+      'LOG_CHECKPOINT_MALFORMED',
+      `${path} cannot be read: ${detail}. Restore it, or move it away: the next start makes do without it`,
+    );
   }
 }
 

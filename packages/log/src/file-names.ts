@@ -23,6 +23,9 @@ export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
 export const LOG_START_OFFSET_CHECKPOINT = 'log-start-offset-checkpoint';
 export const CLEANER_OFFSET_CHECKPOINT = 'cleaner-offset-checkpoint';
 
+/** Where Kafka in KRaft mode keeps its own metadata: in the format of a partition, but no topic of anybody's. */
+const KRAFT_TOPIC = '__cluster_metadata';
+
 const OFFSET_DIGITS = 20;
 const OFFSET_FILE = /^(\d{20})(\.[a-z]+)$/;
 const PARTITION_FOLDER = /^(.+)-(\d+)$/;
@@ -43,9 +46,9 @@ export function partitionFolderName(topic: string, partition: number): string {
   return `${topic}-${partition}`;
 }
 
-/** The topic and partition of a folder's name; undefined for folders that are no partition's. */
+/** The topic and partition of a folder's name; undefined for folders that are no partition's of a topic. */
 export function parsePartitionFolderName(name: string): { topic: string; partition: number } | undefined {
-  if (name.endsWith(DELETED_FOLDER_SUFFIX)) return undefined;
   const match = PARTITION_FOLDER.exec(name);
-  return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]) };
+  const topic = match?.[1];
+  return topic === undefined || topic === KRAFT_TOPIC ? undefined : { topic, partition: Number(match?.[2]) };
 }

@@ -52,6 +52,8 @@ export interface DirectoryContent {
 export class LogDirectory {
   readonly folder: string;
   readonly logs = new Set<PartitionLog>();
+  /** Logs that are about to be in it. */
+  creations = 0;
   /** Why the directory is offline; undefined while it is not. */
   failure: unknown;
   readonly #disk: Disk;
@@ -62,6 +64,11 @@ export class LogDirectory {
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
     this.folder = folder;
+  }
+
+  /** Logs in it, those about to be included. */
+  get logCount(): number {
+    return this.logs.size + this.creations;
   }
 
   get isOnline(): boolean {

@@ -1,4 +1,5 @@
-import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
+import { ManualClock, MemoryDisk, seededRandom, systemError } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager, type LogManagerOptions } from './log-manager.ts';
@@ -65,5 +66,106 @@ describe('LogManager', () => {
     expect(await names()).toEqual([expect.stringMatching(/^gone-0\.[0-9a-f]{32}-delete$/)]);
     await clock.advanceAsync(60_000);
     expect(await names()).toEqual([]);
+  });
+
+  it('puts new partitions into the directory with the fewest', async () => {
+    const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
+    await manager.open();
+    for (let partition = 0; partition < 6; partition++) await manager.getOrCreate('t', partition);
+    expect(manager.describe().map(({ logs }) => logs.length)).toEqual([2, 2, 2]);
+    const both = await Promise.all([manager.getOrCreate('t', 6), manager.getOrCreate('t', 6)]);
+    expect(both[0]).toBe(both[1]);
+    expect(manager.logCount).toBe(7);
+  });
+
+  it('goes on with the other directories when one fails', async () => {
+    const disk = new MemoryDisk();
+    const failures: [string, number][] = [];
+    const manager = managerOn(disk, {
+      logDirs: ['/a', '/b'],
+      onDirectoryFailed: (folder, _error, logs) => failures.push([folder, logs.length]),
+    });
+    await manager.open();
+    const logs = await Promise.all([0, 1, 2, 3].map((partition) => manager.getOrCreate('t', partition)));
+    for (const log of logs) await log.append(batchOf(['x']), AS_CLIENT);
+    disk.fault = ({ kind, path }) =>
+      kind === 'sync' && path.startsWith('/a') ? systemError('EIO', 'input/output error') : undefined;
+    const onA = logs.filter((log) => log.folder.startsWith('/a'));
+    expect((await onA[0]!.append(batchOf(['y']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    disk.fault = undefined;
+    expect(failures).toEqual([['/a', 2]]);
+    expect((await onA[1]!.append(batchOf(['y']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    const onB = logs.find((log) => log.folder.startsWith('/b'))!;
+    expect((await onB.append(batchOf(['y']), AS_CLIENT)).errorCode).toBe(0);
+    await expect(manager.getOrCreate('old', 0)).rejects.toMatchObject({ code: 'LOG_DISK_FAILED' });
+    expect((await manager.getOrCreate('new', 0, { isNew: true })).folder).toBe('/b/new-0');
+    await manager.close();
+    const next = disk.crash('none');
+    expect(await next.list('/a')).not.toContain('.kafka_cleanshutdown');
+    expect(await next.list('/b')).toContain('.kafka_cleanshutdown');
+  });
+
+  it('starts without a directory that cannot be used, but not without any', async () => {
+    const disk = new MemoryDisk();
+    disk.fault = ({ path }) => (path.startsWith('/a') ? systemError('EROFS', 'read-only file system') : undefined);
+    const manager = managerOn(disk, { logDirs: ['/a', '/b'] });
+    await manager.open();
+    expect(manager.describe().map(({ failure }) => failure === undefined)).toEqual([false, true]);
+    await expect(managerOn(disk, { logDirs: ['/a'] }).open()).rejects.toMatchObject({ code: 'LOG_DISK_FAILED' });
+  });
+
+  it('writes checkpoints and enforces retention as time goes by', async () => {
+    const clock = new ManualClock();
+    const disk = new MemoryDisk();
+    const manager = managerOn(disk, {
+      clock,
+      configOf: () => ({ ...defaultLogConfig, retentionBytes: 0, segmentBytes: 200 }),
+    });
+    await manager.open();
+    const log = followDurable(await manager.getOrCreate('t', 0));
+    for (let i = 0; i < 5; i++) await log.append(batchOf(['x']), AS_CLIENT);
+    const text = async (name: string): Promise<string> => (await disk.readFile(`/data/${name}`)).toString();
+    await clock.advanceAsync(5_000);
+    expect(await text('replication-offset-checkpoint')).toBe('0\n1\nt 0 5\n');
+    await clock.advanceAsync(60_000);
+    expect(await text('recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 4\n');
+    expect(log.segmentCount).toBe(3);
+    await clock.advanceAsync(240_000);
+    await clock.advanceAsync(0);
+    expect(log.logStartOffset).toBe(5);
+    expect(clock.pendingCount).toBeLessThan(8);
+    log.deleteRecordsBefore(-1);
+    await manager.checkpoint();
+    expect(await text('log-start-offset-checkpoint')).toBe('0\n0\n');
+    await manager.close();
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('recovers after an unclean stop and tells how far it has come', async () => {
+    const disk = new MemoryDisk();
+    const manager = managerOn(disk);
+    await manager.open();
+    for (let partition = 0; partition < 20; partition++) {
+      const log = await manager.getOrCreate('t', partition);
+      await log.append(batchOf(['x', 'y']), AS_CLIENT);
+    }
+    const told: number[] = [];
+    const again = managerOn(disk.crash('none'), {
+      onProgress: ({ partitionsOpened, partitionsTotal }) => told.push(partitionsOpened / partitionsTotal),
+    });
+    await again.open();
+    expect(told).toHaveLength(20);
+    expect(told.at(-1)).toBe(1);
+    expect([...again.logs].every((log) => log.logEndOffset === 2 && log.recovery.scannedBytes > 0)).toBe(true);
+    expect(again.previousBrokerEpoch).toBe(-1);
+  });
+
+  it('refuses checkpoints that are no checkpoints, and says which', async () => {
+    const disk = new MemoryDisk();
+    const manager = managerOn(disk);
+    await manager.open();
+    await manager.close();
+    await disk.replaceFile('/data/replication-offset-checkpoint', Buffer.from('garbage'));
+    await expect(managerOn(disk).open()).rejects.toThrow('/data/replication-offset-checkpoint');
   });
 });

@@ -345,8 +345,9 @@ export class LogManager {
     this.#assertSomeOnline();
     const directory = this.#directories
       .filter((candidate) => candidate.isOnline)
-      .reduce((best, candidate) => (candidate.logs.size < best.logs.size ? candidate : best));
+      .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
     const folder = `${directory.folder}/${name}`;
+    directory.creations++;
     return this.#onDisk(directory, `Creating ${folder}`, async () => {
       await this.#context.disk.makeFolder(folder);
       if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);
@@ -363,6 +364,8 @@ export class LogManager {
       });
       this.#adopt(directory, log);
       return log;
+    }).finally(() => {
+      directory.creations--;
     });
   }
 

@@ -4,7 +4,7 @@ import { batchBaseOffset, batchLastOffset, batchSizeBytes } from '@millrace/reco
 const COPIED_BYTES_MAX = 16 * 1024;
 /** Memory for copies: begins small, so that many quiet partitions cost little, and doubles up to this. */
 const BLOCK_BYTES_MAX = 128 * 1024;
-const BLOCK_BYTES_MIN = 4 * 1024;
+const BLOCK_BYTES_MIN = 1024;
 
 /** A piece of memory with batches, one after the other. */
 interface Block {

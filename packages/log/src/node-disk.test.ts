@@ -1,0 +1,72 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
+import { afterAll, describe, expect, it } from 'vitest';
+import { defaultLogConfig } from './log-config.ts';
+import { LogManager } from './log-manager.ts';
+import { AS_CLIENT, batchOf, followDurable, readAll } from './test-support.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'millrace-log-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function managerOn(folder: string, options: Partial<ConstructorParameters<typeof LogManager>[0]> = {}): LogManager {
+  return new LogManager({
+    disk: new NodeDisk(),
+    clock: systemClock,
+    random: seededRandom(1),
+    logDirs: [folder],
+    brokerId: 1,
+    clusterId: 'cluster-a',
+    configOf: () => ({ ...defaultLogConfig, segmentBytes: 4000, indexIntervalBytes: 500, retentionMs: -1 }),
+    ...options,
+  });
+}
+
+describe('logs on real files', () => {
+  it('are written, read, closed and opened again', async () => {
+    const folder = join(root, 'all');
+    // So few files and so little cache that both are given up and taken again all the time.
+    const bounds = { openFilesMax: 4, tailCacheBytesMax: 3000, indexCacheBytesMax: 100 };
+    const manager = managerOn(folder, bounds);
+    await manager.open();
+    const logs = await Promise.all([0, 1, 2].map((partition) => manager.getOrCreate('t', partition)));
+    for (const log of logs) followDurable(log);
+    const values = Array.from({ length: 300 }, (_, index) => `${index}-${'x'.repeat(index % 50)}`);
+    await Promise.all(values.flatMap((value) => logs.map((log) => log.append(batchOf([value]), AS_CLIENT))));
+    const check = async (log: (typeof logs)[number]): Promise<void> => {
+      expect((await readAll(log, 3000)).map(({ value }) => value)).toEqual(values);
+    };
+    await Promise.all(logs.map(check));
+    expect(manager.usage.openFiles).toBeLessThanOrEqual(4);
+    expect(logs[0]!.segmentCount).toBeGreaterThan(5);
+    logs[1]!.deleteRecordsBefore(100);
+    await manager.enforceRetention();
+    await manager.delete('t', 2);
+    await manager.close(3);
+
+    const again = managerOn(folder, bounds);
+    await again.open();
+    expect(again.previousBrokerEpoch).toBe(3);
+    expect(again.logCount).toBe(2);
+    await check(again.get('t', 0)!);
+    expect(again.get('t', 1)!.logStartOffset).toBe(100);
+    expect(await readAll(again.get('t', 1)!)).toHaveLength(200);
+    await again.close();
+  });
+
+  it('take up where a stop without goodbye left off', async () => {
+    const folder = join(root, 'killed');
+    const manager = managerOn(folder);
+    await manager.open();
+    const log = await manager.getOrCreate('t', 0);
+    for (let i = 0; i < 100; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
+    // A copy of the folder is what a kill would leave now; its lock file is another.
+    cpSync(folder, `${folder}-copy`, { recursive: true });
+    const again = managerOn(`${folder}-copy`);
+    await again.open();
+    expect(await readAll(followDurable(again.get('t', 0)!))).toHaveLength(100);
+    await again.close();
+    await manager.close();
+  });
+});
