@@ -25,6 +25,7 @@ import type { Logger } from './logger.ts';
 import { type Metrics, noMetrics } from './metrics.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
+import { StorageReports } from './replicas/storage-reports.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -236,6 +237,7 @@ export class Broker {
       configs,
       cluster,
       replicas,
+      storageReports: new StorageReports(clock, logger),
       deadlines,
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),

@@ -14,6 +14,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { FetchWaits } from './replicas/fetch-waits.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
+import type { StorageReports } from './replicas/storage-reports.ts';
 
 /**
  * The rooms of one broker, as handlers reach them (`context.broker`). A room adds its own line here when it lands;
@@ -34,6 +35,7 @@ export interface BrokerServices {
   readonly cluster: ClusterImage;
   /** The replicas on this broker. */
   readonly replicas: ReplicaManager;
+  readonly storageReports: StorageReports;
   /** One timer for all requests that wait. */
   readonly deadlines: Deadlines;
   readonly fetchSessions: FetchSessionCache;

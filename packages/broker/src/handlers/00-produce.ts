@@ -88,18 +88,19 @@ async function settle(
 ): Promise<ProduceResponseInput | null> {
   for (const append of appends) {
     if (append.result instanceof Promise) append.result = await append.result;
-    count(append, append.result);
+    count(append, append.result, context);
   }
   // All results are in by now.
   const settled = appends as readonly (Append & { result: AppendResult })[];
   return request.acks === 0 ? closeOnRefusal(settled, context) : respond(settled, context);
 }
 
-function count({ partition, sizeBytes }: Append, result: AppendResult): void {
+function count({ topic, index, partition, sizeBytes }: Append, result: AppendResult, { broker }: RequestContext): void {
   if (partition === undefined) return;
   const { traffic } = partition;
   if (result.errorCode !== ErrorCode.NONE) {
     traffic.refusedProduces.add(1);
+    if (result.errorCode === ErrorCode.KAFKA_STORAGE_ERROR) broker.storageReports.refused(topic, index, result);
     return;
   }
   traffic.messagesIn.add(result.lastOffset - result.baseOffset + 1);
