@@ -69,4 +69,4 @@ export {
   type RecordFaultCode,
   type RecordLimits,
 } from './record-check.ts';
-export { type ReadRecordsOptions, RecordCursor } from './record-cursor.ts';
+export { type ReadRecordsOptions, RecordCursor, readHeaders } from './record-cursor.ts';

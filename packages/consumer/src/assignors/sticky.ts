@@ -148,7 +148,7 @@ function leastLoaded(shares: readonly Share[]): Share {
 }
 
 /** Leaves out what somebody else still owns: its owner learns that it is to give it up, and the next round assigns it. */
-function withoutPartitionsInMotion(assignment: Assignment, members: readonly AssignmentMember[]): Assignment {
+export function withoutPartitionsInMotion(assignment: Assignment, members: readonly AssignmentMember[]): Assignment {
   const ownerOf = new Map<string, string>();
   for (const member of members) {
     for (const [topic, partitions] of member.ownedPartitions) {

@@ -1,0 +1,292 @@
+import { KafkaClient } from '@millrace/client';
+import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
+import { ConsumerEngine, type GroupJoined } from './engine.ts';
+import { noGroup } from './errors.ts';
+import { type ConsumerMetrics, collectMetrics } from './metrics.ts';
+import type { OffsetToCommit } from './offsets/offset-committer.ts';
+import { fetchCommitted } from './offsets/offset-queries.ts';
+import { type ConsumerOptions, consumerSettings, type TopicPartition } from './options.ts';
+import type { PartitionState } from './partition-state.ts';
+import { ConsumerBatch } from './reading/consumer-batch.ts';
+import { BatchIterator, RecordIterator } from './reading/iterators.ts';
+import { type RunOptions, startRun } from './reading/run.ts';
+import { ConsumerRecord } from './record.ts';
+
+/** A partition to be read by hand, and where from. */
+export interface ManualAssignment extends TopicPartition {
+  /** The first offset to be read. By default what the group has committed, else by `autoOffsetReset`. */
+  readonly offset?: number | undefined;
+}
+
+/** What a group has committed for a partition. */
+export interface CommittedOffset extends TopicPartition {
+  /** The offset of the next record to be processed; undefined where nothing is committed. */
+  readonly offset: number | undefined;
+  /** The note that was committed with it. */
+  readonly metadata: string;
+}
+
+/** How far a consumer is behind. */
+export interface PartitionLag extends TopicPartition {
+  /** The offset of the next record to be handed out; undefined while it is looked up. */
+  readonly position: number | undefined;
+  /** Where the log ended for this consumer when it was last heard of; undefined before the first fetch. */
+  readonly endOffset: number | undefined;
+  /** Records between the two; undefined where one of them is not known. */
+  readonly lag: number | undefined;
+}
+
+/** How batches are cut. */
+export interface BatchesOptions {
+  /** The most records of one batch. As many as came with one fetch of a partition by default. */
+  readonly recordsMax?: number | undefined;
+}
+
+/**
+ * Reads records from a Kafka cluster: as a member of a group that shares the partitions, or partitions assigned by hand.
+ *
+ * It connects when something is subscribed or assigned. Records come in order within their partition. With `autoCommit`, what was
+ * processed is committed by and by: a record counts as processed when its handler is done, or when the loop asks for the next one.
+ *
+ * @example
+ * await using consumer = new Consumer({ bootstrapServers: 'localhost:9092', groupId: 'billing', valueDeserializer: stringSerde });
+ * consumer.subscribe('orders');
+ * for await (const record of consumer) console.log(record.offset, record.value);
+ */
+export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerRecord<K, V>>, AsyncDisposable {
+  readonly #client: KafkaClient;
+  readonly #engine: ConsumerEngine;
+  #closing: Promise<void> | undefined;
+
+  /** @throws ConsumerError `CONSUMER_INVALID_OPTION`; InvalidOptionError for options of the connection. */
+  constructor(options: ConsumerOptions<K, V>) {
+    const settings = consumerSettings(options as ConsumerOptions<never, never>);
+    this.#client = new KafkaClient(options);
+    const { clock, random, logger } = this.#client.settings;
+    const { groupId } = settings;
+    this.#engine = new ConsumerEngine(
+      settings,
+      {
+        keyDeserializer: options.keyDeserializer,
+        valueDeserializer: options.valueDeserializer,
+        listeners: {
+          onPartitionsAssigned: options.onPartitionsAssigned,
+          onPartitionsRevoked: options.onPartitionsRevoked,
+          onPartitionsLost: options.onPartitionsLost,
+        },
+      },
+      {
+        cluster: new ClientCluster(this.#client),
+        coordinator: groupId === undefined ? undefined : new ClientCoordinator(this.#client, groupId),
+        clock,
+        random,
+        logger,
+      },
+    );
+  }
+
+  /**
+   * Resolves when the group has given this member its partitions for the first time, which may be none. Rejects when the group
+   * refuses it for good, or the consumer is closed before.
+   */
+  get joined(): Promise<GroupJoined> {
+    return this.#engine.joined;
+  }
+
+  /** The partitions that are read now, by assignment of the group or by hand. */
+  get assignment(): readonly TopicPartition[] {
+    return [...this.#engine.partitions].map(placeOf);
+  }
+
+  /** The topics that are subscribed: names, and what regular expressions match at present. */
+  get subscription(): readonly string[] {
+    return this.#engine.subscribedTopics;
+  }
+
+  /** The member's id in its group; empty before it has joined. */
+  get memberId(): string {
+    return this.#engine.membership?.memberId ?? '';
+  }
+
+  /**
+   * Reads topics as a member of the group, which starts joining it. Regular expressions are matched against all topics, new ones
+   * included. Called again, it replaces what was subscribed.
+   * @throws ConsumerError `CONSUMER_NO_GROUP` without a groupId; `CONSUMER_INVALID_STATE` where partitions were assigned by hand
+   */
+  subscribe(topics: string | RegExp | Iterable<string | RegExp>): void {
+    this.#engine.subscribe(topics);
+  }
+
+  /**
+   * Reads these partitions and no others; nobody else is kept from reading them. Called again, it replaces them: those that stay
+   * without a new offset are read on where they are.
+   * @throws ConsumerError `CONSUMER_INVALID_STATE` where topics are subscribed
+   */
+  assign(partitions: readonly ManualAssignment[]): void {
+    this.#engine.assign(partitions);
+  }
+
+  /** Record by record. Leaving the loop leaves the record in hand unprocessed: `commit` it before, if it is done. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>, undefined> {
+    return new RecordIterator<K, V>(this.#engine.delivery);
+  }
+
+  /** Batch by batch: what came of one partition with one fetch. */
+  batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
+    return new BatchIterator<K, V>(this.#engine.delivery, options.recordsMax ?? Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
+   * closed; use `joined` to learn when it has partitions.
+   * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
+   *   processed stays processed; `run` again reads on from there. With `retry` or `deadLetter` see {@link RunOptions}.
+   */
+  run(options: RunOptions<K, V>): Promise<void> {
+    return startRun(this.#engine, options);
+  }
+
+  /**
+   * Commits: without an argument, what is processed; with a record or batch, that and all before it in its partition, which then
+   * count as processed; with a list, those offsets, each that of the next record to be processed.
+   * @throws ConsumerError `CONSUMER_COMMIT_FAILED` when the partitions are others' already; `CONSUMER_REBALANCE_IN_PROGRESS`, which
+   *   passes; `CONSUMER_NO_GROUP`; BrokerError; ApiTimedOutError
+   */
+  async commit(what?: ConsumerRecord<K, V> | ConsumerBatch<K, V> | readonly OffsetToCommit[]): Promise<void> {
+    if (what === undefined) {
+      await this.#engine.commit(this.#engine.keeper.processed(this.#engine.partitions));
+    } else if (what instanceof ConsumerRecord) {
+      await this.#commitUpTo(what.topic, what.partition, what.offset + 1, what.leaderEpoch);
+    } else if (what instanceof ConsumerBatch) {
+      const last = what.records[what.records.length - 1] as ConsumerRecord<K, V>;
+      await this.#commitUpTo(what.topic, what.partition, what.nextOffset, last.leaderEpoch);
+    } else {
+      await this.#engine.commit(what);
+    }
+  }
+
+  /**
+   * Reads on at an offset; what was handed out before no longer counts as processed or not.
+   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`
+   */
+  seek(to: TopicPartition & { readonly offset: number }): void {
+    this.#engine.seek(to.topic, to.partition, to.offset);
+  }
+
+  /** Reads partitions from their beginning; all of them by default. */
+  seekToBeginning(partitions?: readonly TopicPartition[]): void {
+    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'beginning' });
+  }
+
+  /** Reads partitions from their end: only what is written from now on. All of them by default. */
+  seekToEnd(partitions?: readonly TopicPartition[]): void {
+    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'end' });
+  }
+
+  /** Reads partitions from the first record that is not older; from their end where there is none. All of them by default. */
+  seekToTimestamp(timestamp: number | Date, partitions?: readonly TopicPartition[]): void {
+    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: Number(timestamp) });
+  }
+
+  /** Hands out nothing more of these partitions until they are resumed; all of them by default. They stay this member's. */
+  pause(partitions?: readonly TopicPartition[]): void {
+    this.#engine.pause(this.#states(partitions, 'pause'));
+  }
+
+  /** Ends a pause; of all partitions by default. */
+  resume(partitions?: readonly TopicPartition[]): void {
+    this.#engine.resume(this.#states(partitions, 'resume'));
+  }
+
+  /** The partitions that are paused. */
+  get paused(): readonly TopicPartition[] {
+    return [...this.#engine.partitions].filter(({ paused }) => paused).map(placeOf);
+  }
+
+  /**
+   * The offset of the next record to be handed out; undefined while it is looked up.
+   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`
+   */
+  position({ topic, partition }: TopicPartition): number | undefined {
+    const { position } = this.#engine.state(topic, partition, 'tell the position');
+    return position < 0 ? undefined : position;
+  }
+
+  /**
+   * What the group has committed, asked for now; for the partitions that are read by default.
+   * @throws ConsumerError `CONSUMER_NO_GROUP`; BrokerError; ApiTimedOutError
+   */
+  async committed(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
+    const { coordinator, settings } = this.#engine;
+    const { groupId } = settings;
+    if (coordinator === undefined || groupId === undefined) throw noGroup('tell committed offsets');
+    const answers = await this.#engine.retrying(`Asking for the offsets of group "${groupId}"`, async () => {
+      try {
+        return await fetchCommitted(coordinator, groupId, partitions, false);
+      } catch (error) {
+        coordinator.forget();
+        throw error;
+      }
+    });
+    return answers.map(({ topic, partition, offset, metadata }) => ({
+      topic,
+      partition,
+      offset: offset < 0 ? undefined : offset,
+      metadata,
+    }));
+  }
+
+  /** How far each partition that is read is behind, as far as is known without asking. */
+  lag(): PartitionLag[] {
+    const { readCommitted } = this.#engine.settings;
+    return [...this.#engine.partitions].map((state) => {
+      const position = state.position < 0 ? undefined : state.position;
+      const end = state.endOffset(readCommitted);
+      const endOffset = end < 0 ? undefined : end;
+      const lag = position === undefined || endOffset === undefined ? undefined : Math.max(endOffset - position, 0);
+      return { ...placeOf(state), position, endOffset, lag };
+    });
+  }
+
+  /** Counters and what is held at this moment. */
+  metrics(): ConsumerMetrics {
+    return collectMetrics(this.#engine);
+  }
+
+  /**
+   * Ends reading: handlers of `run` finish what they have in hand, what is processed is committed, the member leaves its group (a
+   * static one stays), connections are closed. Loops end; a record in a loop's hands is not processed. Safe to call twice. A handler
+   * must not wait for it.
+   */
+  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(timeoutMs: number | undefined): Promise<void> {
+    try {
+      await this.#engine.close(timeoutMs);
+    } finally {
+      await this.#client.close();
+    }
+  }
+
+  async #commitUpTo(topic: string, partition: number, offset: number, leaderEpoch: number): Promise<void> {
+    const state = this.#engine.state(topic, partition, 'commit');
+    state.lease?.finishUpTo(offset, leaderEpoch);
+    await this.#engine.commit([{ topic, partition, offset, leaderEpoch }]);
+  }
+
+  #states(partitions: readonly TopicPartition[] | undefined, attempt: string): PartitionState[] {
+    if (partitions === undefined) return [...this.#engine.partitions];
+    return partitions.map(({ topic, partition }) => this.#engine.state(topic, partition, attempt));
+  }
+}
+
+function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition };
+}

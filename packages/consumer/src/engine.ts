@@ -1,0 +1,438 @@
+import { ApiTimedOutError, Backoff, KafkaError, type Logger } from '@millrace/client';
+import type { Clock, Random, Timer } from '@millrace/ports';
+import type { Deserializer } from '@millrace/serdes';
+import type { Cluster, Coordinator } from './cluster-port.ts';
+import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from './errors.ts';
+import { Fetcher } from './fetch/fetcher.ts';
+import { PartitionAnswers } from './fetch/partition-answers.ts';
+import { GroupMembership } from './group/membership.ts';
+import { Subscription } from './group/subscription.ts';
+import { TopicWatch } from './group/topic-watch.ts';
+import { EpochValidator } from './offsets/epoch-validator.ts';
+import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
+import { OffsetFinder } from './offsets/offset-finder.ts';
+import type { ConsumerSettings, TopicPartition } from './options.ts';
+import { PartitionKeeper, type RebalanceListeners } from './partition-keeper.ts';
+import type { OffsetLookup, PartitionState } from './partition-state.ts';
+import { PartitionTable } from './partition-table.ts';
+import { Delivery } from './reading/delivery.ts';
+import { PollWatch } from './reading/poll-watch.ts';
+import { heldAlive, sleep } from './waiting.ts';
+
+/** What the engine needs of the world. */
+export interface EnginePorts {
+  readonly cluster: Cluster;
+  /** Undefined without a group. */
+  readonly coordinator: Coordinator | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What the engine needs of the options beside the settings. */
+export interface EngineOptions {
+  readonly keyDeserializer: Deserializer<unknown> | undefined;
+  readonly valueDeserializer: Deserializer<unknown> | undefined;
+  readonly listeners: RebalanceListeners;
+}
+
+/** What `joined` resolves with. */
+export interface GroupJoined {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly generationId: number;
+  readonly partitions: readonly TopicPartition[];
+}
+
+/** All that is left of `close`'s time, at least this is for leaving the group, in milliseconds. */
+const LEAVE_MS_MIN = 1_000;
+
+/**
+ * What moves below a consumer: the parts that find offsets, fetch, hand out, commit and rebalance, put together. It knows neither
+ * sockets nor what keys and values are.
+ */
+export class ConsumerEngine {
+  readonly settings: ConsumerSettings;
+  readonly partitions = new PartitionTable();
+  readonly delivery: Delivery;
+  readonly keeper: PartitionKeeper;
+  readonly committer: OffsetCommitter | undefined;
+  readonly membership: GroupMembership | undefined;
+  readonly fetcher: Fetcher;
+  readonly cluster: Cluster;
+  readonly coordinator: Coordinator | undefined;
+  readonly clock: Clock;
+  readonly #ports: EnginePorts;
+  readonly #finder: OffsetFinder;
+  readonly #validator: EpochValidator;
+  readonly #watch: PollWatch;
+  readonly #joined = Promise.withResolvers<GroupJoined>();
+  #joinedAwaited: Promise<GroupJoined> | undefined;
+  readonly #ignoreMetadata: () => void;
+  #subscription: Subscription | undefined;
+  #topicWatch: TopicWatch | undefined;
+  #assignedByHand = false;
+  #autoCommitTimer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  rebalances = 0;
+
+  constructor(settings: ConsumerSettings, options: EngineOptions, ports: EnginePorts) {
+    this.settings = settings;
+    this.#ports = ports;
+    this.cluster = ports.cluster;
+    this.coordinator = ports.coordinator;
+    this.clock = ports.clock;
+    // Nobody may ever ask for it.
+    this.#joined.promise.catch(() => {});
+    this.delivery = new Delivery(ports.clock, (state) => this.fetcher.roomMade(state));
+    this.delivery.onPoll = () => this.#polled();
+    const shared = { ...ports, settings, partitions: this.partitions };
+    const markStale = (topic: string): void => this.fetcher.markStale(topic);
+    const wake = (): void => this.#wake();
+    const offer = (state: PartitionState): void => this.delivery.offer(state);
+    this.#validator = new EpochValidator({
+      ...shared,
+      markStale,
+      settled: (state) => {
+        offer(state);
+        wake();
+      },
+    });
+    this.#finder = new OffsetFinder({ ...shared, markStale, found: wake, failed: offer });
+    const answers = new PartitionAnswers({
+      ...ports,
+      settings,
+      keyDeserializer: options.keyDeserializer,
+      valueDeserializer: options.valueDeserializer,
+      offer,
+      outOfRange: (state) => this.#outOfRange(state),
+    });
+    this.fetcher = new Fetcher({ ...shared, answers, adopt: (state) => this.#adopt(state) });
+    this.committer = this.#newCommitter();
+    this.keeper = new PartitionKeeper({
+      ...shared,
+      delivery: this.delivery,
+      committer: this.committer,
+      listeners: options.listeners,
+      wake,
+      member: () => ({ memberId: this.membership?.memberId ?? '', generationId: this.membership?.generationId ?? -1 }),
+    });
+    this.membership = this.#newMembership();
+    this.#watch = new PollWatch(this.delivery, ports.clock, settings.maxPollIntervalMs, (why) => this.#stuck(why));
+    this.#ignoreMetadata = ports.cluster.onMetadataUpdate(() => {
+      this.membership?.metadataChanged();
+      this.#wake();
+    });
+  }
+
+  /** Resolves when the group has given this member its partitions for the first time. */
+  get joined(): Promise<GroupJoined> {
+    this.#joinedAwaited ??= heldAlive(this.#joined.promise);
+    return this.#joinedAwaited;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  get subscribedTopics(): readonly string[] {
+    return this.#subscription?.topics() ?? [];
+  }
+
+  /** Reads topics as a member of the group. Called again, it changes what is read. */
+  subscribe(topics: string | RegExp | Iterable<string | RegExp>): void {
+    this.#mustBeOpen('subscribe');
+    if (this.membership === undefined) throw noGroup('subscribe');
+    if (this.#assignedByHand) throw invalidState('subscribe', 'partitions were assigned by hand; unsubscribe first');
+    const subscription = new Subscription(topics, this.settings.includeInternalTopics);
+    const before = this.#subscription;
+    this.#subscription = subscription;
+    this.#topicWatch?.close();
+    this.#topicWatch = new TopicWatch(
+      {
+        ...this.#ports,
+        settings: this.settings,
+        ready: () => this.#topicsKnown(before),
+        changed: (now) => this.membership?.rejoin(`the subscription now means ${now.length} topics`),
+      },
+      subscription,
+    );
+  }
+
+  /** Reads these partitions, and no others, without the group dividing anything. */
+  assign(partitions: readonly (TopicPartition & { readonly offset?: number | undefined })[]): void {
+    this.#mustBeOpen('assign');
+    if (this.#subscription !== undefined) throw invalidState('assign', 'topics are subscribed; unsubscribe first');
+    this.#assignedByHand = true;
+    const wanted = new Set(partitions.map(keyOf));
+    this.keeper.remove([...this.partitions].filter((state) => !wanted.has(keyOf(state))));
+    const added = partitions.filter(
+      ({ topic, partition, offset }) => offset !== undefined || this.partitions.get(topic, partition) === undefined,
+    );
+    this.keeper.remove(added);
+    this.keeper.add(added);
+    this.#startAutoCommit();
+    const unknown = new Set(added.map(({ topic }) => topic).filter((topic) => this.cluster.topic(topic) === undefined));
+    for (const topic of unknown) this.fetcher.markStale(topic);
+  }
+
+  /** Stops reading, commits what is processed, and leaves the group. Partitions assigned by hand are dropped. */
+  async unsubscribe(): Promise<void> {
+    this.#mustBeOpen('unsubscribe');
+    this.#topicWatch?.close();
+    this.#topicWatch = undefined;
+    if (this.#subscription !== undefined) {
+      throw invalidState(
+        'unsubscribe',
+        'a member leaves its group by close(); subscribe to other topics to change them',
+      );
+    }
+    await this.keeper.handlersDone(this.settings.closeTimeoutMs);
+    await this.keeper.commitProcessed(this.partitions);
+    this.keeper.remove(this.partitions);
+    this.#assignedByHand = false;
+  }
+
+  /** @throws ConsumerError `CONSUMER_NOT_ASSIGNED` */
+  state(topic: string, partition: number, attempt: string): PartitionState {
+    const state = this.partitions.get(topic, partition);
+    if (state === undefined) throw notAssigned(topic, partition, attempt);
+    return state;
+  }
+
+  /** Reads on at an offset. */
+  seek(topic: string, partition: number, offset: number): void {
+    const state = this.state(topic, partition, 'seek');
+    state.moveTo(offset, -1);
+    this.#wake();
+  }
+
+  /** Reads on at an offset that is to be looked up. */
+  seekBy(states: Iterable<PartitionState>, lookup: OffsetLookup): void {
+    for (const state of states) state.find(lookup);
+    this.#wake();
+  }
+
+  pause(states: Iterable<PartitionState>): void {
+    for (const state of states) state.paused = true;
+  }
+
+  resume(states: Iterable<PartitionState>): void {
+    for (const state of states) {
+      state.paused = false;
+      this.delivery.offer(state);
+    }
+    this.#wake();
+  }
+
+  /** @throws as {@link OffsetCommitter.commit}; ConsumerError `CONSUMER_NO_GROUP` */
+  async commit(offsets: readonly OffsetToCommit[], timeoutMs?: number): Promise<void> {
+    this.#mustBeOpen('commit');
+    if (this.committer === undefined) throw noGroup('commit');
+    await this.keeper.commit(offsets, timeoutMs);
+  }
+
+  /** Repeats an attempt that may pass, for at most `apiTimeoutMs`. */
+  async retrying<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const { clock, random } = this.#ports;
+    const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax, apiTimeoutMs } = this.settings;
+    const backoff = new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, random);
+    const deadlineMs = clock.monotonic() + apiTimeoutMs;
+    for (;;) {
+      this.#mustBeOpen(what);
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof KafkaError) || !error.retriable) throw error;
+        const waitMs = backoff.next();
+        if (clock.monotonic() + waitMs >= deadlineMs) {
+          throw new ApiTimedOutError(`${what} did not succeed within ${apiTimeoutMs} ms: ${error.message}`, error);
+        }
+        await sleep(clock, waitMs);
+      }
+    }
+  }
+
+  /** Ends everything, once: readers, handlers, offsets, the group, connections' sessions. */
+  close(timeoutMs: number = this.settings.closeTimeoutMs): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const deadlineMs = this.clock.monotonic() + timeoutMs;
+    const leftMs = (): number => Math.max(deadlineMs - this.clock.monotonic(), LEAVE_MS_MIN);
+    this.#topicWatch?.close();
+    this.#watch.stop();
+    this.#autoCommitTimer?.cancel();
+    this.#ignoreMetadata();
+    this.#joined.reject(consumerClosed('join the group'));
+    const stopped = this.membership?.stop();
+    this.keeper.hurry();
+    this.delivery.end();
+    await this.keeper.handlersDone(timeoutMs);
+    await stopped;
+    await this.#closeMembership(leftMs);
+    this.#finder.close();
+    this.#validator.close();
+    await this.fetcher.close(leftMs());
+    this.keeper.remove(this.partitions);
+  }
+
+  async #closeMembership(leftMs: () => number): Promise<void> {
+    const { logger } = this.#ports;
+    try {
+      await this.keeper.commitProcessed(this.partitions, leftMs());
+    } catch (error) {
+      logger.warn({ err: error }, `Committing on close failed: ${messageOf(error)}`);
+    }
+    if (this.membership === undefined || this.#subscription === undefined) return;
+    const owned = [...this.partitions].map(({ topic, partition }) => ({ topic, partition }));
+    try {
+      if (owned.length > 0) await this.keeper.letGo(owned);
+    } catch (error) {
+      logger.warn({ err: error }, messageOf(error));
+    }
+    await this.membership.leave('the consumer is closed', leftMs());
+  }
+
+  #newCommitter(): OffsetCommitter | undefined {
+    const { coordinator } = this.#ports;
+    const { groupId } = this.settings;
+    if (coordinator === undefined || groupId === undefined) return undefined;
+    return new OffsetCommitter({
+      ...this.#ports,
+      settings: this.settings,
+      coordinator,
+      groupId,
+      identity: () => this.membership?.identity() ?? { memberId: '', generationId: -1 },
+      fenced: (errorCode, identity) => this.membership?.refused(errorCode, identity) ?? true,
+    });
+  }
+
+  #newMembership(): GroupMembership | undefined {
+    const { coordinator } = this.#ports;
+    const { groupId } = this.settings;
+    if (coordinator === undefined || groupId === undefined) return undefined;
+    const { keeper } = this;
+    return new GroupMembership({
+      ...this.#ports,
+      settings: this.settings,
+      coordinator,
+      groupId,
+      hooks: {
+        topics: () => this.subscribedTopics,
+        owned: () => keeper.owned(),
+        revoke: (partitions, signal) => keeper.revoke(partitions, signal),
+        lose: (partitions) => keeper.lose(partitions),
+        assigned: async (partitions) => {
+          await keeper.assigned(partitions);
+          this.#rebalanced(groupId);
+        },
+        partitionCounts: async (topics) => {
+          await this.cluster.refreshTopics(topics);
+          return this.#knownPartitionCounts(topics);
+        },
+        knownPartitionCounts: (topics) => this.#knownPartitionCounts(topics),
+        failed: (error) => this.#fail(error),
+      },
+    });
+  }
+
+  #knownPartitionCounts(topics: Iterable<string>): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const topic of topics) {
+      const known = this.cluster.topic(topic);
+      if (known !== undefined) counts.set(topic, known.partitions.length);
+    }
+    return counts;
+  }
+
+  #topicsKnown(before: Subscription | undefined): void {
+    if (this.closed) return;
+    if (before === undefined) {
+      this.#startAutoCommit();
+      this.#watch.start();
+      this.membership?.start();
+    } else {
+      this.membership?.rejoin('the subscription has changed');
+    }
+  }
+
+  #rebalanced(groupId: string): void {
+    this.rebalances++;
+    const { memberId = '', generationId = -1 } = this.membership ?? {};
+    const partitions = [...this.partitions].map(({ topic, partition }) => ({ topic, partition }));
+    this.#joined.resolve({ groupId, memberId, generationId, partitions });
+  }
+
+  #startAutoCommit(): void {
+    if (!this.settings.autoCommit) return;
+    this.#autoCommitTimer ??= this.clock.schedule(this.settings.autoCommitIntervalMs, () => {
+      this.#autoCommitTimer = undefined;
+      void this.#autoCommit();
+    });
+  }
+
+  async #autoCommit(): Promise<void> {
+    try {
+      await this.keeper.commitProcessed(this.partitions);
+    } catch (error) {
+      this.#ports.logger.warn({ err: error }, `The automatic commit failed: ${messageOf(error)}`);
+    }
+    if (!this.closed) this.#startAutoCommit();
+  }
+
+  #outOfRange(state: PartitionState): void {
+    // What is buffered was read before and is still good: the reset waits until it is handed out.
+    const { fetchOffset } = state;
+    this.#ports.logger.warn(
+      { topic: state.topic, partition: state.partition, offset: fetchOffset },
+      `Offset ${fetchOffset} of partition ${state.partition} of "${state.topic}" is not in its log; going on by autoOffsetReset`,
+    );
+    state.find({ from: 'policy', policy: this.settings.autoOffsetReset, outOfRange: fetchOffset });
+    this.#finder.wake();
+  }
+
+  #adopt(state: PartitionState): boolean {
+    const ready = this.#validator.adopt(state);
+    if (!ready) this.#validator.wake();
+    return ready;
+  }
+
+  #polled(): void {
+    if (this.membership?.isPaused === true) {
+      this.membership.resume();
+      this.#watch.start();
+    }
+  }
+
+  #stuck(why: string): void {
+    this.membership?.pause(why);
+  }
+
+  /** The group is lost for good: readers are told. */
+  #fail(error: Error): void {
+    this.#joined.reject(error);
+    this.#watch.stop();
+    this.delivery.end(error);
+  }
+
+  #wake(): void {
+    this.#finder.wake();
+    this.#validator.wake();
+    this.fetcher.wake();
+  }
+
+  #mustBeOpen(attempt: string): void {
+    if (this.closed) throw consumerClosed(attempt);
+  }
+}
+
+function invalidState(attempt: string, why: string): ConsumerError {
+  return new ConsumerError('CONSUMER_INVALID_STATE', `Cannot ${attempt}: ${why}`);
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

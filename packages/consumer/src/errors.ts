@@ -1,0 +1,148 @@
+import { brokerError, KafkaError } from '@millrace/client';
+import { ErrorCode } from '@millrace/protocol';
+
+/** What a consumer itself finds wrong. */
+export type ConsumerErrorCode =
+  | 'CONSUMER_CLOSED'
+  | 'CONSUMER_INVALID_OPTION'
+  | 'CONSUMER_INVALID_STATE'
+  | 'CONSUMER_NO_GROUP'
+  | 'CONSUMER_NOT_ASSIGNED'
+  | 'CONSUMER_NO_OFFSET'
+  | 'CONSUMER_LOG_TRUNCATED'
+  | 'CONSUMER_CORRUPT_BATCH'
+  | 'CONSUMER_RECORD_TOO_LARGE'
+  | 'CONSUMER_DESERIALIZER_FAILED'
+  | 'CONSUMER_HANDLER_FAILED'
+  | 'CONSUMER_DEAD_LETTER_FAILED'
+  | 'CONSUMER_LISTENER_FAILED'
+  | 'CONSUMER_COMMIT_FAILED'
+  | 'CONSUMER_REBALANCE_IN_PROGRESS'
+  | 'CONSUMER_BAD_ASSIGNMENT';
+
+const RETRIABLE_CODES: ReadonlySet<ConsumerErrorCode> = new Set(['CONSUMER_REBALANCE_IN_PROGRESS']);
+
+/** An error that the consumer found; those that a broker answered are `BrokerError`s with its `errorCode`. */
+export class ConsumerError extends KafkaError {
+  override name = 'ConsumerError';
+  declare readonly code: ConsumerErrorCode;
+  /** The partition it is about, where it is about one. */
+  readonly topic: string | undefined;
+  readonly partition: number | undefined;
+  /** The offset it is about, where it is about one. */
+  readonly offset: number | undefined;
+
+  constructor(code: ConsumerErrorCode, message: string, details: ConsumerErrorDetails = {}) {
+    super(message, {
+      code,
+      retriable: RETRIABLE_CODES.has(code),
+      cause: details.cause,
+      errorCode: details.errorCode,
+    });
+    this.topic = details.topic;
+    this.partition = details.partition;
+    this.offset = details.offset;
+  }
+}
+
+/** What an error is about. */
+export interface ConsumerErrorDetails {
+  readonly cause?: unknown;
+  readonly errorCode?: number | undefined;
+  readonly topic?: string | undefined;
+  readonly partition?: number | undefined;
+  readonly offset?: number | undefined;
+}
+
+export function consumerClosed(attempt: string): ConsumerError {
+  return new ConsumerError('CONSUMER_CLOSED', `Cannot ${attempt}: the consumer is closed; make a new one`);
+}
+
+export function invalidOption(what: string): ConsumerError {
+  return new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot make a consumer: ${what}`);
+}
+
+export function notAssigned(topic: string, partition: number, attempt: string): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_NOT_ASSIGNED',
+    `Cannot ${attempt}: partition ${partition} of "${topic}" is not assigned to this consumer`,
+    { topic, partition },
+  );
+}
+
+export function noGroup(attempt: string): ConsumerError {
+  return new ConsumerError('CONSUMER_NO_GROUP', `Cannot ${attempt}: the consumer was made without a groupId`);
+}
+
+/** A position is needed, there is none, and `autoOffsetReset: 'none'` forbids to choose one. */
+export function noOffset(topic: string, partition: number, offset: number | undefined): ConsumerError {
+  const why =
+    offset === undefined ? 'the group has committed no offset for it' : `offset ${offset} is not in its log (any more)`;
+  return new ConsumerError(
+    'CONSUMER_NO_OFFSET',
+    `Cannot read partition ${partition} of "${topic}": ${why}, and autoOffsetReset is 'none'; seek to where it shall go on`,
+    { topic, partition, offset },
+  );
+}
+
+export function logTruncated(topic: string, partition: number, offset: number, endOffset: number): ConsumerError {
+  const end = endOffset < 0 ? 'nothing of that epoch is left' : `it now ends that epoch at ${endOffset}`;
+  return new ConsumerError(
+    'CONSUMER_LOG_TRUNCATED',
+    `The log of partition ${partition} of "${topic}" was truncated below offset ${offset}, which this consumer had reached: ${end}. ` +
+      'An unclean leader election lost records; seek to where it shall go on',
+    { topic, partition, offset },
+  );
+}
+
+export function corruptBatch(
+  topic: string,
+  partition: number,
+  offset: number,
+  fault: string,
+  cause?: unknown,
+): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_CORRUPT_BATCH',
+    `A record batch of partition ${partition} of "${topic}" at offset ${offset} is damaged (${fault}). ` +
+      `Its producer or the broker's storage damaged it; seek to a later offset to go on without it`,
+    { topic, partition, offset, cause },
+  );
+}
+
+export function deserializerFailed(
+  part: 'key' | 'value',
+  topic: string,
+  partition: number,
+  offset: number,
+  cause: unknown,
+): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_DESERIALIZER_FAILED',
+    `The ${part} of the record at offset ${offset} of partition ${partition} of "${topic}" cannot be decoded: ${messageOf(cause)}`,
+    { topic, partition, offset, cause },
+  );
+}
+
+/** The group has given this member's partitions to others, so its offsets are no longer its own (`CommitFailedException`). */
+export function commitFenced(groupId: string, errorCode: number): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_COMMIT_FAILED',
+    `Cannot commit for group "${groupId}": this consumer is no longer a member of its current generation ` +
+      `(${brokerError(errorCode, 'OffsetCommit').message}). Records since the last commit are read again by the partitions' new owners. ` +
+      'Handle records faster, or raise maxPollIntervalMs',
+    { errorCode },
+  );
+}
+
+export function rebalanceInProgress(groupId: string): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_REBALANCE_IN_PROGRESS',
+    `Cannot commit for group "${groupId}" at this moment: a rebalance is ending; try again`,
+    { errorCode: ErrorCode.REBALANCE_IN_PROGRESS },
+  );
+}
+
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

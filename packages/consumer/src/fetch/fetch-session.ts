@@ -1,0 +1,145 @@
+import { ErrorCode, type FetchRequestInput, ZERO_UUID } from '@millrace/protocol';
+
+/** What a fetch asks of one partition. */
+export interface FetchTarget {
+  readonly topic: string;
+  /** `ZERO_UUID` where it is not known. */
+  readonly topicId: string;
+  readonly partition: number;
+  readonly fetchOffset: number;
+  readonly leaderEpoch: number;
+  readonly bytesMax: number;
+}
+
+type SessionFields = Required<Pick<FetchRequestInput, 'sessionId' | 'sessionEpoch' | 'topics' | 'forgottenTopicsData'>>;
+
+const NO_SESSION = 0;
+/** Epochs of a request that is no part of a session. */
+const EPOCH_FULL = 0;
+const EPOCH_SESSIONLESS = -1;
+const EPOCH_MAX = 2 ** 31 - 1;
+/** From this version on topics go by their ids. */
+const TOPIC_ID_VERSION = 13;
+
+/**
+ * The client's half of an incremental fetch session (KIP-227): the broker remembers what was asked, and a request names only what
+ * is different. One request at a time; `null` targets and errors make the next request a full one.
+ */
+export class FetchSession {
+  #id = NO_SESSION;
+  #epoch = EPOCH_FULL;
+  /** What the broker remembers, by key. */
+  #known = new Map<string, FetchTarget>();
+  /** What it will, once it has answered the request that is under way. */
+  #asked = new Map<string, FetchTarget>();
+
+  get id(): number {
+    return this.#id;
+  }
+
+  /** The session's part of the next request. */
+  next(targets: readonly FetchTarget[], version: number): SessionFields {
+    this.#asked = new Map(targets.map((target) => [keyOf(target), target]));
+    const sessionId = this.#id;
+    const sessionEpoch = this.#epoch;
+    if (this.#epoch === EPOCH_FULL) {
+      return { sessionId, sessionEpoch, topics: byTopic(targets, version), forgottenTopicsData: [] };
+    }
+    const changed = targets.filter((target) => !isSame(this.#known.get(keyOf(target)), target));
+    const forgotten: FetchTarget[] = [];
+    for (const [key, known] of this.#known) {
+      const asked = this.#asked.get(key);
+      // A topic that was made anew has another id: the broker is told to forget the old one, or it answers for both.
+      if (asked === undefined || asked.topicId !== known.topicId) forgotten.push(known);
+    }
+    const forgottenTopicsData = [...grouped(forgotten)].map(([topic, list]) => ({
+      ...topicName(topic, list[0] as FetchTarget, version),
+      partitions: list.map(({ partition }) => partition),
+    }));
+    return { sessionId, sessionEpoch, topics: byTopic(changed, version), forgottenTopicsData };
+  }
+
+  /** Takes in a response without a top-level error. */
+  answered(sessionId: number): void {
+    if (sessionId === NO_SESSION) {
+      this.#reset(NO_SESSION);
+      return;
+    }
+    this.#known = this.#asked;
+    this.#id = sessionId;
+    // The first epoch after the last is 1: 0 would begin a new session.
+    this.#epoch = this.#epoch >= EPOCH_MAX ? 1 : this.#epoch + 1;
+  }
+
+  /** Takes in a top-level error. */
+  refused(errorCode: number): void {
+    this.#reset(errorCode === ErrorCode.FETCH_SESSION_ID_NOT_FOUND ? NO_SESSION : this.#id);
+  }
+
+  /** No answer came: what the broker remembers now is not known. The next request closes the session and begins another. */
+  unanswered(): void {
+    this.#reset(this.#id);
+  }
+
+  #reset(id: number): void {
+    this.#id = id;
+    this.#epoch = EPOCH_FULL;
+    this.#known = new Map();
+  }
+}
+
+/** The fields of a request outside of any session; with an id, one that closes that session. */
+export function sessionless(targets: readonly FetchTarget[], version: number, closing = NO_SESSION): SessionFields {
+  return {
+    sessionId: closing,
+    sessionEpoch: EPOCH_SESSIONLESS,
+    topics: byTopic(targets, version),
+    forgottenTopicsData: [],
+  };
+}
+
+/** The highest version in which all the targets can be named. */
+export function fetchVersionMax(targets: readonly FetchTarget[]): number | undefined {
+  return targets.some(({ topicId }) => topicId === ZERO_UUID) ? TOPIC_ID_VERSION - 1 : undefined;
+}
+
+function isSame(a: FetchTarget | undefined, b: FetchTarget): boolean {
+  return (
+    a !== undefined &&
+    a.fetchOffset === b.fetchOffset &&
+    a.leaderEpoch === b.leaderEpoch &&
+    a.bytesMax === b.bytesMax &&
+    a.topicId === b.topicId
+  );
+}
+
+function byTopic(targets: readonly FetchTarget[], version: number): FetchRequestInput['topics'] {
+  return [...grouped(targets)].map(([topic, list]) => ({
+    ...topicName(topic, list[0] as FetchTarget, version),
+    partitions: list.map(({ partition, fetchOffset, leaderEpoch, bytesMax }) => ({
+      partition,
+      fetchOffset,
+      currentLeaderEpoch: leaderEpoch,
+      partitionMaxBytes: bytesMax,
+    })),
+  }));
+}
+
+function topicName(topic: string, target: FetchTarget, version: number): { topic: string } | { topicId: string } {
+  return version >= TOPIC_ID_VERSION ? { topicId: target.topicId } : { topic };
+}
+
+function grouped(targets: readonly FetchTarget[]): Map<string, FetchTarget[]> {
+  const topics = new Map<string, FetchTarget[]>();
+  for (const target of targets) {
+    const list = topics.get(target.topic);
+    if (list === undefined) topics.set(target.topic, [target]);
+    else list.push(target);
+  }
+  return topics;
+}
+
+function keyOf({ topic, partition }: FetchTarget): string {
+  // A topic's name has no slash.
+  return `${topic}/${partition}`;
+}

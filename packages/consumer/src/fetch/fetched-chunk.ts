@@ -1,0 +1,191 @@
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  BatchFault,
+  batchBaseOffset,
+  batchIsControl,
+  batchIsTransactional,
+  batchLastOffset,
+  batchLeaderEpoch,
+  batchProducerId,
+  batchSizeBytes,
+  ControlRecordType,
+  checkBatch,
+  NO_PRODUCER_ID,
+  RecordCursor,
+  readEndTxnMarker,
+} from '@millrace/records';
+import type { Deserializer } from '@millrace/serdes';
+import { ConsumerRecord, type RecordSource } from '../record.ts';
+
+/** A transaction that was aborted, as Fetch responses list them: records of the producer from that offset on, up to its marker. */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+/** How fetched bytes are taken in. */
+export interface ChunkContext {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records below it were asked for by nobody: a batch comes whole. */
+  readonly fromOffset: number;
+  /** With `read_committed`, what the response listed; undefined with `read_uncommitted`. */
+  readonly abortedTransactions: readonly AbortedTransaction[] | undefined;
+  readonly checkCrcs: boolean;
+  readonly keyDeserializer: Deserializer<unknown> | undefined;
+  readonly valueDeserializer: Deserializer<unknown> | undefined;
+}
+
+/** What is wrong with fetched bytes, and from which offset on. */
+export interface ChunkFault {
+  readonly fault: BatchFault;
+  readonly offset: number;
+}
+
+/** What came of one partition's bytes: what can be read of them, and what is wrong with the rest. */
+export interface TakenIn {
+  readonly chunk: FetchedChunk | undefined;
+  readonly fault: ChunkFault | undefined;
+}
+
+/**
+ * Checks the bytes of one partition, batch by batch up to the first that is damaged. A last batch that is cut off is no fault: a
+ * response ends where its size limit is.
+ */
+export function takeIn(bytes: Buffer, context: ChunkContext): TakenIn {
+  const limits = { crc: context.checkCrcs };
+  let at = 0;
+  let nextOffset = context.fromOffset;
+  let lastEpoch = -1;
+  let fault: ChunkFault | undefined;
+  while (bytes.length - at >= BATCH_PREFIX_BYTES) {
+    const found = checkBatch(bytes, at, limits);
+    if (found !== undefined) {
+      if (found !== BatchFault.TRUNCATED)
+        fault = { fault: found, offset: Math.max(nextOffset, batchBaseOffset(bytes, at)) };
+      break;
+    }
+    nextOffset = Math.max(nextOffset, batchLastOffset(bytes, at) + 1);
+    lastEpoch = batchLeaderEpoch(bytes, at);
+    at += batchSizeBytes(bytes, at);
+  }
+  const chunk = at === 0 ? undefined : new FetchedChunk(bytes.subarray(0, at), context, nextOffset, lastEpoch);
+  return { chunk, fault };
+}
+
+/**
+ * Records of one partition that came with one response, read one by one. Control batches and what belongs to aborted
+ * transactions are passed over; the offsets of what is passed over are covered by `nextOffset` all the same.
+ */
+export class FetchedChunk {
+  readonly sizeBytes: number;
+  /** The offset after the chunk's last batch. */
+  readonly nextOffset: number;
+  /** The epoch of the last batch. */
+  readonly lastEpoch: number;
+  readonly #bytes: Buffer;
+  readonly #context: ChunkContext;
+  readonly #aborted: AbortedTransactions | undefined;
+  #at = 0;
+  #cursor: RecordCursor | undefined;
+  #source: RecordSource | undefined;
+  #fromOffset: number;
+
+  /** Made by {@link takeIn}, for batches that are whole and sound. */
+  constructor(bytes: Buffer, context: ChunkContext, nextOffset: number, lastEpoch: number) {
+    this.sizeBytes = bytes.length;
+    this.nextOffset = nextOffset;
+    this.lastEpoch = lastEpoch;
+    this.#bytes = bytes;
+    this.#context = context;
+    this.#fromOffset = context.fromOffset;
+    if (context.abortedTransactions !== undefined && context.abortedTransactions.length > 0) {
+      this.#aborted = new AbortedTransactions(context.abortedTransactions);
+    }
+  }
+
+  /**
+   * The next record; undefined after the last.
+   * @throws RecordsError when a batch cannot be decompressed or a record leads out of its batch, though the checksum fits.
+   */
+  next(): ConsumerRecord<never, never> | undefined {
+    for (;;) {
+      const cursor = this.#cursor;
+      if (cursor !== undefined) {
+        while (cursor.next()) {
+          if (cursor.offset >= this.#fromOffset) return new ConsumerRecord(this.#source as RecordSource, cursor);
+        }
+        this.#cursor = undefined;
+      }
+      if (!this.#openBatch()) return undefined;
+    }
+  }
+
+  /** Whether all was read. True only after `next` has said so. */
+  get exhausted(): boolean {
+    return this.#cursor === undefined && this.#at >= this.#bytes.length;
+  }
+
+  /** Goes to the next batch whose records are to be seen; false when there is none. */
+  #openBatch(): boolean {
+    const bytes = this.#bytes;
+    while (this.#at < bytes.length) {
+      const at = this.#at;
+      const sizeBytes = batchSizeBytes(bytes, at);
+      this.#at = at + sizeBytes;
+      if (this.#isHidden(at) || sizeBytes <= BATCH_HEADER_BYTES) continue;
+      const { topic, partition, keyDeserializer, valueDeserializer } = this.#context;
+      const leaderEpoch = batchLeaderEpoch(bytes, at);
+      this.#source = { topic, partition, leaderEpoch, keyDeserializer, valueDeserializer };
+      this.#cursor = new RecordCursor(bytes.subarray(at, this.#at));
+      return true;
+    }
+    return false;
+  }
+
+  #isHidden(at: number): boolean {
+    const bytes = this.#bytes;
+    const isControl = batchIsControl(bytes, at);
+    const producerId = batchProducerId(bytes, at);
+    if (this.#aborted === undefined || producerId === NO_PRODUCER_ID) return isControl;
+    this.#aborted.advanceTo(batchLastOffset(bytes, at));
+    if (isControl) {
+      const marker = readEndTxnMarker(bytes.subarray(at, this.#at));
+      if (marker?.type === ControlRecordType.ABORT) this.#aborted.ended(producerId);
+      return true;
+    }
+    return batchIsTransactional(bytes, at) && this.#aborted.has(producerId);
+  }
+}
+
+/**
+ * Which producers are, at the batch that is being read, within a transaction that was aborted. A producer may have aborted
+ * several in one response: each begins at its own offset and ends at its own marker.
+ */
+class AbortedTransactions {
+  readonly #byFirstOffset: readonly AbortedTransaction[];
+  readonly #open = new Set<number>();
+  #next = 0;
+
+  constructor(transactions: readonly AbortedTransaction[]) {
+    this.#byFirstOffset = [...transactions].sort((a, b) => a.firstOffset - b.firstOffset);
+  }
+
+  advanceTo(offset: number): void {
+    for (;;) {
+      const transaction = this.#byFirstOffset[this.#next];
+      if (transaction === undefined || transaction.firstOffset > offset) return;
+      this.#open.add(transaction.producerId);
+      this.#next++;
+    }
+  }
+
+  ended(producerId: number): void {
+    this.#open.delete(producerId);
+  }
+
+  has(producerId: number): boolean {
+    return this.#open.has(producerId);
+  }
+}

@@ -1,0 +1,170 @@
+import { type BrokerNode, brokerError, type Logger } from '@millrace/client';
+import type { Clock } from '@millrace/ports';
+import { ErrorCode, errorInfo } from '@millrace/protocol';
+import type { Deserializer } from '@millrace/serdes';
+import type { Cluster } from '../cluster-port.ts';
+import { ConsumerError, corruptBatch } from '../errors.ts';
+import type { ConsumerSettings } from '../options.ts';
+import type { PartitionState } from '../partition-state.ts';
+import { type AbortedTransaction, type ChunkFault, takeIn } from './fetched-chunk.ts';
+
+/** A damaged batch is fetched once more before anybody is told: the damage may have happened on the way. */
+const CORRUPT_FETCHES_MAX = 2;
+
+/** What a Fetch response holds for one partition; what of it is used here. */
+export interface PartitionData {
+  readonly partitionIndex: number;
+  readonly errorCode: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  readonly currentLeader: { readonly leaderId: number; readonly leaderEpoch: number };
+  readonly abortedTransactions: readonly AbortedTransaction[] | null;
+  readonly preferredReadReplica: number;
+  readonly records: Buffer | null;
+}
+
+/** One partition's part of a response, and whom it came from. */
+export interface PartitionAnswer {
+  readonly state: PartitionState;
+  readonly nodeId: number;
+  readonly data: PartitionData;
+  /** Brokers that the response tells the addresses of (KIP-951). */
+  readonly nodes: readonly BrokerNode[];
+}
+
+/** What is done with answers. */
+export interface AnswerContext {
+  readonly cluster: Cluster;
+  readonly settings: ConsumerSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly keyDeserializer: Deserializer<unknown> | undefined;
+  readonly valueDeserializer: Deserializer<unknown> | undefined;
+  /** There is something to read, or to be told. */
+  offer(state: PartitionState): void;
+  /** The offset is not in the log. */
+  outOfRange(state: PartitionState): void;
+}
+
+/** Takes in what responses hold for partitions: records into their buffers, errors into what is to be done about them. */
+export class PartitionAnswers {
+  readonly #context: AnswerContext;
+
+  constructor(context: AnswerContext) {
+    this.#context = context;
+  }
+
+  /** @returns whether the leaders of the topic must be asked for anew */
+  take(answer: PartitionAnswer): boolean {
+    const { state, data } = answer;
+    if (data.errorCode !== ErrorCode.NONE) return this.#takeError(answer);
+    state.failures = 0;
+    if (data.highWatermark >= 0) state.highWatermark = data.highWatermark;
+    if (data.lastStableOffset >= 0) state.lastStableOffset = data.lastStableOffset;
+    if (data.logStartOffset >= 0) state.logStartOffset = data.logStartOffset;
+    if (data.preferredReadReplica >= 0) this.#prefer(answer);
+    if (data.records !== null && data.records.length > 0) this.#takeRecords(state, data, data.records);
+    return false;
+  }
+
+  #takeRecords(state: PartitionState, data: PartitionData, records: Buffer): void {
+    const { settings, keyDeserializer, valueDeserializer } = this.#context;
+    const { chunk, fault } = takeIn(records, {
+      topic: state.topic,
+      partition: state.partition,
+      fromOffset: state.fetchOffset,
+      abortedTransactions: settings.readCommitted ? (data.abortedTransactions ?? []) : undefined,
+      checkCrcs: settings.checkCrcs,
+      keyDeserializer,
+      valueDeserializer,
+    });
+    if (chunk !== undefined) {
+      state.corruptFetches = 0;
+      state.chunks.push(chunk);
+      state.bufferedBytes += chunk.sizeBytes;
+      state.fetchOffset = chunk.nextOffset;
+      state.fetchEpoch = chunk.lastEpoch;
+    }
+    if (fault !== undefined) {
+      this.#corrupt(state, fault);
+    } else if (chunk === undefined) {
+      // Brokers since 0.10.1 send a first batch whole, however large (KIP-74).
+      const what = `A batch of partition ${state.partition} of "${state.topic}" at offset ${state.fetchOffset} does not fit into partitionBytesMax (${settings.partitionBytesMax}); raise it`;
+      state.fail(new ConsumerError('CONSUMER_RECORD_TOO_LARGE', what, this.#place(state)));
+    }
+    this.#context.offer(state);
+  }
+
+  #corrupt(state: PartitionState, { fault, offset }: ChunkFault): void {
+    const error = corruptBatch(state.topic, state.partition, offset, fault);
+    state.corruptFetches++;
+    this.#context.logger.warn({ ...this.#place(state), offset, fault, fetches: state.corruptFetches }, error.message);
+    if (state.corruptFetches >= CORRUPT_FETCHES_MAX) state.fail(error);
+    else this.#backOff(state);
+  }
+
+  #prefer({ state, data }: PartitionAnswer): void {
+    const { clock, settings } = this.#context;
+    state.preferredReplica = {
+      nodeId: data.preferredReadReplica,
+      untilMs: clock.monotonic() + settings.metadataMaxAgeMs,
+    };
+  }
+
+  #takeError(answer: PartitionAnswer): boolean {
+    const { state, nodeId, data } = answer;
+    const { errorCode } = data;
+    const what = `Fetch of partition ${state.partition} of "${state.topic}" at offset ${state.fetchOffset}`;
+    const error = brokerError(errorCode, what);
+    this.#context.logger.debug({ ...this.#place(state), nodeId, err: error }, error.message);
+    if (state.preferredReplica?.nodeId === nodeId) {
+      // Whatever a follower complains of: the leader knows better (KIP-392).
+      state.preferredReplica = undefined;
+      return errorInfo(errorCode).refreshMetadata;
+    }
+    if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
+      this.#context.outOfRange(state);
+      return false;
+    }
+    if (this.#learnLeader(answer)) return false;
+    this.#backOff(state);
+    if (mayPass(errorCode)) return errorCode !== ErrorCode.UNKNOWN_LEADER_EPOCH;
+    state.fail(error);
+    this.#context.offer(state);
+    return false;
+  }
+
+  /** An answer from a former leader may name the new one (KIP-951). */
+  #learnLeader({ state, data, nodes }: PartitionAnswer): boolean {
+    const { leaderId, leaderEpoch } = data.currentLeader;
+    if (data.errorCode !== ErrorCode.NOT_LEADER_OR_FOLLOWER && data.errorCode !== ErrorCode.FENCED_LEADER_EPOCH) {
+      return false;
+    }
+    const known = this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? -1;
+    if (leaderId < 0 || leaderEpoch <= known) return false;
+    this.#context.cluster.applyLeaderHints([{ ...this.#place(state), leaderId, leaderEpoch }], nodes);
+    return (this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? -1) >= leaderEpoch;
+  }
+
+  #backOff(state: PartitionState): void {
+    const { clock, settings } = this.#context;
+    const waitMs = settings.retryBackoffMs * 2 ** Math.min(state.failures++, 30);
+    state.retryAtMs = clock.monotonic() + Math.min(waitMs, settings.retryBackoffMsMax);
+  }
+
+  #place({ topic, partition }: PartitionState): { topic: string; partition: number } {
+    return { topic, partition };
+  }
+}
+
+/** Errors that others mend: leaders that move, logs that are being loaded, topics that are being made or deleted. */
+function mayPass(errorCode: number): boolean {
+  return (
+    errorInfo(errorCode).retriable ||
+    errorCode === ErrorCode.UNKNOWN_SERVER_ERROR ||
+    errorCode === ErrorCode.UNKNOWN_TOPIC_ID ||
+    errorCode === ErrorCode.INCONSISTENT_TOPIC_ID ||
+    errorCode === ErrorCode.OFFSET_NOT_AVAILABLE
+  );
+}

@@ -1,0 +1,101 @@
+import { Backoff, type Logger } from '@millrace/client';
+import type { Clock, Random } from '@millrace/ports';
+import type { Cluster } from '../cluster-port.ts';
+import type { ConsumerSettings } from '../options.ts';
+import { Wakeup } from '../wakeup.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Topics that do not exist yet are asked about again after this long at most. */
+const MISSING_RETRY_MS_MAX = 5_000;
+
+/** What the watch works with. */
+export interface TopicWatchContext {
+  readonly cluster: Cluster;
+  readonly settings: ConsumerSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The first look is over: it is known what the subscription means. */
+  ready(): void;
+  /** It means other topics than before. */
+  changed(topics: readonly string[]): void;
+}
+
+/**
+ * Finds out which topics a subscription means, and keeps looking: for new ones that a regular expression matches, and for named
+ * ones that do not exist yet.
+ */
+export class TopicWatch {
+  readonly #context: TopicWatchContext;
+  readonly #subscription: Subscription;
+  readonly #wakeup: Wakeup;
+  readonly #backoff: Backoff;
+  #ready = false;
+  #busy = false;
+  #closed = false;
+  #dueMs = 0;
+
+  constructor(context: TopicWatchContext, subscription: Subscription) {
+    this.#context = context;
+    this.#subscription = subscription;
+    this.#wakeup = new Wakeup(context.clock, () => void this.#look());
+    const { retryBackoffMs: backoffMs } = context.settings;
+    this.#backoff = new Backoff({ backoffMs, backoffMsMax: MISSING_RETRY_MS_MAX, jitter: 0.2 }, context.random);
+    this.#wakeup.soon();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wakeup.close();
+  }
+
+  async #look(): Promise<void> {
+    const { clock, logger, settings } = this.#context;
+    if (this.#busy) return;
+    if (this.#dueMs > clock.monotonic()) {
+      this.#wakeup.at(this.#dueMs);
+      return;
+    }
+    this.#busy = true;
+    let waitMs: number;
+    try {
+      await this.#ask();
+      if (this.#closed) return;
+      if (this.#isMissing()) {
+        waitMs = this.#backoff.next();
+      } else {
+        this.#backoff.reset();
+        waitMs = this.#subscription.patterns.length > 0 ? settings.metadataMaxAgeMs : Number.POSITIVE_INFINITY;
+      }
+      this.#beReady();
+    } catch (error) {
+      logger.debug({ err: error }, 'The subscribed topics could not be looked up; trying again');
+      waitMs = this.#backoff.next();
+    } finally {
+      this.#busy = false;
+    }
+    if (waitMs === Number.POSITIVE_INFINITY) return;
+    this.#dueMs = clock.monotonic() + waitMs;
+    this.#wakeup.at(this.#dueMs);
+  }
+
+  async #ask(): Promise<void> {
+    const { cluster } = this.#context;
+    if (this.#subscription.patterns.length > 0) {
+      const changed = this.#subscription.match(await cluster.allTopics());
+      if (changed && this.#ready && !this.#closed) this.#context.changed(this.#subscription.topics());
+    }
+    const unknown = [...this.#subscription.names].filter((topic) => cluster.topic(topic) === undefined);
+    if (unknown.length > 0) await cluster.refreshTopics(unknown);
+  }
+
+  #isMissing(): boolean {
+    return [...this.#subscription.names].some((topic) => this.#context.cluster.topic(topic) === undefined);
+  }
+
+  #beReady(): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    this.#context.ready();
+  }
+}

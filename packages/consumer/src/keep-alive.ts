@@ -1,0 +1,23 @@
+/** The longest delay of a Node timer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Keeps the process alive while somebody waits for records. Timers of the clock do not, and between two attempts to connect there
+ * is no socket that would.
+ */
+export class KeepAlive {
+  #holders = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  hold(): void {
+    this.#holders++;
+    this.#timer ??= setInterval(() => {}, LONGEST_MS);
+  }
+
+  release(): void {
+    this.#holders--;
+    if (this.#holders > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,37 @@
+import type { ConsumerEngine } from './engine.ts';
+
+/** What a consumer has done and holds. */
+export interface ConsumerMetrics {
+  readonly assignedPartitions: number;
+  /** Fetched and not yet handed out, in bytes. */
+  readonly bufferedBytes: number;
+  /** Of all partitions where it is known. */
+  readonly lag: number;
+  /** Fetches that were answered, and what they brought. */
+  readonly fetches: number;
+  readonly fetchedBytes: number;
+  readonly failedFetches: number;
+  readonly commits: number;
+  readonly failedCommits: number;
+  readonly rebalances: number;
+}
+
+/** A snapshot. */
+export function collectMetrics(engine: ConsumerEngine): ConsumerMetrics {
+  let bufferedBytes = 0;
+  let lag = 0;
+  for (const state of engine.partitions) {
+    bufferedBytes += state.bufferedBytes;
+    const end = state.endOffset(engine.settings.readCommitted);
+    if (state.position >= 0 && end > state.position) lag += end - state.position;
+  }
+  return {
+    assignedPartitions: engine.partitions.size,
+    bufferedBytes,
+    lag,
+    ...engine.fetcher.stats,
+    commits: engine.committer?.commits ?? 0,
+    failedCommits: engine.committer?.failedCommits ?? 0,
+    rebalances: engine.rebalances,
+  };
+}

@@ -1,0 +1,46 @@
+import type { PartitionState } from './partition-state.ts';
+
+/** The partitions that this consumer reads, found by topic and number without making a key of them. */
+export class PartitionTable {
+  readonly #topics = new Map<string, Map<number, PartitionState>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(topic: string, partition: number): PartitionState | undefined {
+    return this.#topics.get(topic)?.get(partition);
+  }
+
+  add(state: PartitionState): void {
+    let partitions = this.#topics.get(state.topic);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.#topics.set(state.topic, partitions);
+    }
+    if (!partitions.has(state.partition)) this.#size++;
+    partitions.set(state.partition, state);
+  }
+
+  delete(topic: string, partition: number): void {
+    const partitions = this.#topics.get(topic);
+    if (partitions?.delete(partition)) {
+      this.#size--;
+      if (partitions.size === 0) this.#topics.delete(topic);
+    }
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  /** Partition numbers by topic. */
+  toMap(): Map<string, number[]> {
+    return new Map([...this.#topics].map(([topic, partitions]) => [topic, [...partitions.keys()]]));
+  }
+
+  *[Symbol.iterator](): Iterator<PartitionState> {
+    for (const partitions of this.#topics.values()) yield* partitions.values();
+  }
+}

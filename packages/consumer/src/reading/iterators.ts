@@ -1,0 +1,122 @@
+import type { ConsumerRecord } from '../record.ts';
+import { ConsumerBatch } from './consumer-batch.ts';
+import type { Delivery } from './delivery.ts';
+import type { Lease } from './lease.ts';
+
+/**
+ * What both iterators have in common: one lease at a time, and calls of `next` answered in order. Not async functions, because
+ * the usual case, something is buffered, then costs one resolved promise and nothing else.
+ */
+abstract class LeaseIterator<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #delivery: Delivery;
+  #lease: Lease | undefined;
+  /** The call that waits for records, if one does; later calls queue behind it. */
+  #slow: Promise<IteratorResult<T, undefined>> | undefined;
+  #done = false;
+  readonly #stop = new AbortController();
+
+  constructor(delivery: Delivery) {
+    this.#delivery = delivery;
+  }
+
+  protected abstract read(lease: Lease): T | undefined;
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#slow === undefined && this.#lease !== undefined) {
+      try {
+        const value = this.read(this.#lease);
+        if (value !== undefined) return Promise.resolve({ value, done: false });
+      } catch (error) {
+        return this.#fail(error);
+      }
+    }
+    return this.#nextSlow();
+  }
+
+  /** Called when a loop is left early, by `break` or by an error: the record in hand is not processed. */
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#letGo();
+    this.#stop.abort();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #nextSlow(): Promise<IteratorResult<T, undefined>> {
+    const before = this.#slow;
+    const slow = before === undefined ? this.#refill() : before.then(() => this.#refill());
+    this.#slow = slow;
+    const over = (): void => {
+      if (this.#slow === slow) this.#slow = undefined;
+    };
+    slow.then(over, over);
+    return slow;
+  }
+
+  async #refill(): Promise<IteratorResult<T, undefined>> {
+    try {
+      while (!this.#done) {
+        let value = this.#lease === undefined ? undefined : this.read(this.#lease);
+        if (value !== undefined) return { value, done: false };
+        this.#putBack();
+        this.#lease = await this.#delivery.lease(this.#stop.signal);
+        if (this.#lease === undefined) break;
+        // The loop may have been left while the lease was waited for.
+        if (this.#done) {
+          this.#letGo();
+          break;
+        }
+        value = this.read(this.#lease);
+        if (value !== undefined) return { value, done: false };
+      }
+      return { value: undefined, done: true };
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): Promise<never> {
+    this.#letGo();
+    return Promise.reject(error);
+  }
+
+  #putBack(): void {
+    if (this.#lease !== undefined) this.#delivery.release(this.#lease);
+    this.#lease = undefined;
+  }
+
+  #letGo(): void {
+    this.#done = true;
+    this.#lease?.abandon();
+    this.#putBack();
+  }
+}
+
+/** Record by record, over all partitions in turn. */
+export class RecordIterator<K, V> extends LeaseIterator<ConsumerRecord<K, V>> {
+  protected override read(lease: Lease): ConsumerRecord<K, V> | undefined {
+    // The lease knows nothing of what keys and values are; the consumer that made it does.
+    return lease.next() as ConsumerRecord<K, V> | undefined;
+  }
+}
+
+/** Fetched batch by fetched batch, over all partitions in turn. */
+export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
+  readonly #recordsMax: number;
+
+  constructor(delivery: Delivery, recordsMax: number) {
+    super(delivery);
+    this.#recordsMax = recordsMax;
+  }
+
+  protected override read(lease: Lease): ConsumerBatch<K, V> | undefined {
+    const run = lease.nextRun(this.#recordsMax);
+    return run === undefined ? undefined : new ConsumerBatch(lease, run);
+  }
+}

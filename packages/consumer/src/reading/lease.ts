@@ -1,0 +1,175 @@
+import { corruptBatch, messageOf } from '../errors.ts';
+import type { FetchedChunk } from '../fetch/fetched-chunk.ts';
+import type { PartitionState } from '../partition-state.ts';
+import type { ConsumerRecord } from '../record.ts';
+
+/** Records that a lease handed out together. */
+export interface RecordRun {
+  readonly records: ConsumerRecord<never, never>[];
+  /** What is processed when all of them are. */
+  readonly nextOffset: number;
+}
+
+/**
+ * The right of one reader to read one partition for a while. A partition has one lease at most, which is what keeps its records
+ * in order. Asking for the next record says that the one before is done: that moves what is committed.
+ */
+export class Lease {
+  readonly state: PartitionState;
+  /** Whether a handler of `run` has it, and not a loop. */
+  ofRun = false;
+  readonly #version: number;
+  readonly #onRoom: (state: PartitionState) => void;
+  #cancelled = false;
+  /** What came with one fetch is read: the lease is to be given back, so that other partitions have their turn. */
+  #turnOver = false;
+  #released: (() => void)[] | undefined;
+  /** The offset after the record that is in the reader's hands; -1 when there is none. */
+  #inHand = -1;
+  #inHandEpoch = -1;
+  /** Rises whenever the reader shows that it is alive. */
+  progress = 0;
+  /** What the watch of slow handlers last saw of `progress`, and when it was new. */
+  seenProgress = 0;
+  seenMs: number;
+
+  constructor(state: PartitionState, nowMs: number, onRoom: (state: PartitionState) => void) {
+    this.state = state;
+    this.#version = state.version;
+    this.seenMs = nowMs;
+    this.#onRoom = onRoom;
+  }
+
+  /** Whether nothing more may be handed out: the partition is given up, sought elsewhere, or the consumer ends. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Ends the handing out. What is in hand may still be finished; that counts unless the partition was moved. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  /**
+   * Finishes the record in hand and gives the next; undefined at the end of what came with one fetch, which is when the other
+   * partitions have their turn, and when the lease is cancelled.
+   * @throws ConsumerError `CONSUMER_CORRUPT_BATCH`; the partition then stands still until it is sought.
+   */
+  next(): ConsumerRecord<never, never> | undefined {
+    const { state } = this;
+    this.progress++;
+    if (this.#inHand >= 0) this.#finish(this.#inHand, this.#inHandEpoch);
+    this.#inHand = -1;
+    if (this.#cancelled || this.#turnOver || state.paused) return undefined;
+    const record = this.#read();
+    if (record !== undefined) {
+      this.#inHand = record.offset + 1;
+      this.#inHandEpoch = record.leaderEpoch;
+      state.position = this.#inHand;
+      return record;
+    }
+    const chunk = this.#dropChunk();
+    if (chunk !== undefined) this.#finish(chunk.nextOffset, chunk.lastEpoch);
+    return undefined;
+  }
+
+  /**
+   * Finishes what is in hand and gives up to `recordsMax` records of what came with one fetch; undefined as with `next`.
+   * @throws ConsumerError `CONSUMER_CORRUPT_BATCH`
+   */
+  nextRun(recordsMax: number): RecordRun | undefined {
+    const first = this.next();
+    if (first === undefined) return undefined;
+    const records = [first];
+    const { state } = this;
+    const chunk = state.chunks[0];
+    let last = first;
+    while (records.length < recordsMax) {
+      const record = this.#read();
+      if (record === undefined) break;
+      records.push(record);
+      last = record;
+    }
+    this.#inHand = last.offset + 1;
+    this.#inHandEpoch = last.leaderEpoch;
+    if (chunk?.exhausted) {
+      this.#dropChunk();
+      this.#inHand = chunk.nextOffset;
+      this.#inHandEpoch = chunk.lastEpoch;
+    }
+    state.position = this.#inHand;
+    return { records, nextOffset: this.#inHand };
+  }
+
+  /** Finishes a part of a run: all below `offset` is processed. */
+  finishUpTo(offset: number, epoch: number): void {
+    this.progress++;
+    if (offset > this.state.processedOffset && offset <= this.#inHand) this.#finish(offset, epoch);
+  }
+
+  /** Finishes what is in hand without asking for more. */
+  finish(): void {
+    this.progress++;
+    if (this.#inHand >= 0) this.#finish(this.#inHand, this.#inHandEpoch);
+    this.#inHand = -1;
+  }
+
+  /** Gives back what is in hand, unprocessed: it will be handed out again. */
+  abandon(): void {
+    const { state } = this;
+    if (this.#inHand >= 0 && this.#isCurrent && state.position > state.processedOffset && state.status !== 'failed') {
+      state.moveTo(state.processedOffset, state.processedEpoch);
+    }
+    this.#inHand = -1;
+  }
+
+  /** Calls back once the reader has let go. */
+  onReleased(listener: () => void): void {
+    this.#released ??= [];
+    this.#released.push(listener);
+  }
+
+  /** For {@link Delivery} alone. */
+  released(): void {
+    this.#cancelled = true;
+    const listeners = this.#released;
+    this.#released = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener();
+  }
+
+  get #isCurrent(): boolean {
+    return this.state.version === this.#version;
+  }
+
+  #finish(offset: number, epoch: number): void {
+    const { state } = this;
+    if (state.version !== this.#version) return;
+    state.processedOffset = offset;
+    state.processedEpoch = epoch;
+  }
+
+  #read(): ConsumerRecord<never, never> | undefined {
+    const { state } = this;
+    const chunk = state.chunks[0];
+    try {
+      return chunk?.next();
+    } catch (cause) {
+      const { topic, partition, position } = state;
+      const error = corruptBatch(topic, partition, position, messageOf(cause), cause);
+      state.dropBuffer();
+      state.fail(error);
+      throw error;
+    }
+  }
+
+  #dropChunk(): FetchedChunk | undefined {
+    const { state } = this;
+    this.#turnOver = true;
+    const chunk = state.chunks.shift();
+    if (chunk === undefined) return undefined;
+    state.bufferedBytes -= chunk.sizeBytes;
+    state.position = chunk.nextOffset;
+    this.#onRoom(state);
+    return chunk;
+  }
+}

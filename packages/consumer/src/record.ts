@@ -1,0 +1,116 @@
+import { type RecordCursor, type RecordHeader, readHeaders } from '@millrace/records';
+import type { Deserializer } from '@millrace/serdes';
+import { deserializerFailed } from './errors.ts';
+
+/** What the records of one batch have in common. */
+export interface RecordSource {
+  readonly topic: string;
+  readonly partition: number;
+  /** The epoch of the leader that wrote the batch; -1 where it is not known. */
+  readonly leaderEpoch: number;
+  readonly keyDeserializer: Deserializer<unknown> | undefined;
+  readonly valueDeserializer: Deserializer<unknown> | undefined;
+}
+
+/** Not decoded yet. A key may decode to anything, undefined and null included. */
+const UNDECODED = Symbol('undecoded');
+
+/**
+ * A record that was read. It keeps positions in the fetched batch and decodes key, value and headers when they are first asked
+ * for, so what nobody looks at costs nothing. A record that is kept keeps the batch that it came with in memory.
+ */
+export class ConsumerRecord<K = Buffer, V = Buffer> {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Milliseconds since the Unix epoch; -1 for none. */
+  readonly timestamp: number;
+  readonly #source: RecordSource;
+  readonly #cursorData: Buffer;
+  readonly #keyStart: number;
+  readonly #keyBytes: number;
+  readonly #valueStart: number;
+  readonly #valueBytes: number;
+  readonly #headersStart: number;
+  readonly #end: number;
+  #key: unknown = UNDECODED;
+  #value: unknown = UNDECODED;
+  #headers: readonly RecordHeader[] | undefined = undefined;
+
+  /** Made by the consumer: a copy of where `cursor` stands. */
+  constructor(source: RecordSource, cursor: RecordCursor) {
+    this.topic = source.topic;
+    this.partition = source.partition;
+    this.offset = cursor.offset;
+    this.timestamp = cursor.timestamp;
+    this.#source = source;
+    this.#cursorData = cursor.data;
+    this.#keyStart = cursor.keyStart;
+    this.#keyBytes = cursor.keyBytes;
+    this.#valueStart = cursor.valueStart;
+    this.#valueBytes = cursor.valueBytes;
+    this.#headersStart = cursor.headersStart;
+    this.#end = cursor.end;
+  }
+
+  /** @throws ConsumerError `CONSUMER_DESERIALIZER_FAILED` */
+  get key(): K | null {
+    if (this.#key === UNDECODED) this.#key = this.#decode('key', this.rawKey, this.#source.keyDeserializer);
+    return this.#key as K | null;
+  }
+
+  /**
+   * Null is a tombstone: the key was deleted.
+   * @throws ConsumerError `CONSUMER_DESERIALIZER_FAILED`
+   */
+  get value(): V | null {
+    if (this.#value === UNDECODED) this.#value = this.#decode('value', this.rawValue, this.#source.valueDeserializer);
+    return this.#value as V | null;
+  }
+
+  /** The key's bytes: a view into the batch. */
+  get rawKey(): Buffer | null {
+    return this.#keyBytes < 0 ? null : this.#cursorData.subarray(this.#keyStart, this.#keyStart + this.#keyBytes);
+  }
+
+  /** The value's bytes: a view into the batch. */
+  get rawValue(): Buffer | null {
+    if (this.#valueBytes < 0) return null;
+    return this.#cursorData.subarray(this.#valueStart, this.#valueStart + this.#valueBytes);
+  }
+
+  /** In the order in which they were sent; a name may occur more than once. Values are views into the batch. */
+  get headers(): readonly RecordHeader[] {
+    this.#headers ??= readHeaders(this.#cursorData, this.#headersStart, this.#end);
+    return this.#headers;
+  }
+
+  /** The value of the last header of that name; undefined where there is none. Headers are bytes; most hold UTF-8. */
+  header(name: string): Buffer | null | undefined {
+    return this.headers.findLast((header) => header.key === name)?.value;
+  }
+
+  /** The epoch of the leader that wrote the record; -1 where it is not known. */
+  get leaderEpoch(): number {
+    return this.#source.leaderEpoch;
+  }
+
+  /** Bytes of key and value. */
+  get sizeBytes(): number {
+    return Math.max(this.#keyBytes, 0) + Math.max(this.#valueBytes, 0);
+  }
+
+  toJSON(): object {
+    const { topic, partition, offset, timestamp, key, value, headers } = this;
+    return { topic, partition, offset, timestamp, key, value, headers };
+  }
+
+  #decode(part: 'key' | 'value', bytes: Buffer | null, deserializer: Deserializer<unknown> | undefined): unknown {
+    if (bytes === null || deserializer === undefined) return bytes;
+    try {
+      return deserializer.deserialize(bytes, this.topic, part);
+    } catch (cause) {
+      throw deserializerFailed(part, this.topic, this.partition, this.offset, cause);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '@millrace/ports';
+import { KeepAlive } from './keep-alive.ts';
+
+const keepAlive = new KeepAlive();
+
+/** Keeps the process alive until the promise has settled: somebody waits for it, and no socket may be open meanwhile. */
+export function heldAlive<T>(promise: Promise<T>): Promise<T> {
+  keepAlive.hold();
+  const over = (): void => keepAlive.release();
+  promise.then(over, over);
+  return promise;
+}
+
+/** Resolves after `ms`, or rejects with the signal's reason when it fires first. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  if (signal?.aborted) {
+    reject(signal.reason);
+  } else {
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.schedule(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  }
+  return heldAlive(promise);
+}
+
+/** Resolves when the promise has settled, whichever way, or the signal has fired. The promise goes on; who made it handles its error. */
+export function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      signal.removeEventListener('abort', over);
+      resolve();
+    };
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', over, { once: true });
+    promise.then(over, over);
+  });
+}
