@@ -42,8 +42,8 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'packages',
-    why: 'every package builds, packs, and its tarball is right for those who install it (tools/package)',
-    command: ['node', 'tools/package/main.ts'],
+    why: 'every package builds and packs; its tarball is right, installs and works without the workspace (tools/package)',
+    command: ['node', 'tools/package/main.ts', '--install'],
     after: STATIC,
   },
   {

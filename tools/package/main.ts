@@ -1,6 +1,7 @@
 /**
- * `node tools/package/main.ts [--to FOLDER]`: builds every package, packs it as it would be published, and judges the
- * tarballs: by our own rules, by publint, and by are-the-types-wrong. With `--to`, the tarballs are left in that folder.
+ * `node tools/package/main.ts [--install] [--to FOLDER]`: builds every package, packs it as it would be published, and judges
+ * the tarballs: by our own rules, by publint, and by are-the-types-wrong. With `--install`, they are installed and used as npm
+ * users do. With `--to`, the tarballs are left in that folder.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,6 +13,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { root } from '../source/index.ts';
 import { checkPacked } from './check.ts';
+import { type Packed, tryInstalled } from './install.ts';
 
 const run = promisify(execFile);
 
@@ -21,7 +23,7 @@ const SEEN = join(root, 'node_modules/.cache/millrace/packages');
 /** Part of what is remembered: raise it when the judgement changes. */
 const JUDGEMENT = '1';
 
-const { values } = parseArgs({ options: { to: { type: 'string' } } });
+const { values } = parseArgs({ options: { install: { type: 'boolean', default: false }, to: { type: 'string' } } });
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-packages-'));
 try {
   await main();
@@ -36,10 +38,12 @@ async function main(): Promise<void> {
   mkdirSync(SEEN, { recursive: true });
   const manifests = globSync(['packages/*/package.json', 'apps/*/package.json'], { cwd: root }).sort();
   const queue = [...manifests];
+  const packages: Packed[] = [];
   let wrong = 0;
   const judge = async (): Promise<void> => {
     for (let manifest = queue.shift(); manifest !== undefined; manifest = queue.shift()) {
-      const { name, line, faults } = await packAndCheck(join(root, dirname(manifest)), to);
+      const { name, tarball, line, faults } = await packAndCheck(join(root, dirname(manifest)), to);
+      packages.push({ name, tarball });
       console.log(`${name.padEnd(22)} ${line}`);
       for (const fault of faults) {
         console.log(`    ${fault}`);
@@ -48,6 +52,11 @@ async function main(): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, judge));
+  if (values.install) {
+    const faults = await tryInstalled(packages, scratch);
+    console.log(`installed and used: ${faults.length === 0 ? 'ok' : faults.join('\n')}`);
+    wrong += faults.length;
+  }
   console.log(`${manifests.length} packages, ${wrong} faults`);
   process.exitCode = built && wrong === 0 ? 0 : 1;
 }
@@ -66,6 +75,7 @@ async function turboBuild(): Promise<boolean> {
 
 interface Judged {
   readonly name: string;
+  readonly tarball: string;
   readonly line: string;
   readonly faults: readonly string[];
 }
@@ -78,7 +88,7 @@ async function packAndCheck(folder: string, to: string): Promise<Judged> {
   const line = `${String(files.length).padStart(3)} files ${(bytes.length / 1024).toFixed(1).padStart(7)} KiB packed`;
   const digest = createHash('sha256').update(JUDGEMENT).update(bytes).digest('hex');
   if (existsSync(join(SEEN, digest))) {
-    return { name, line, faults: [] };
+    return { name, tarball, line, faults: [] };
   }
   const unpacked = mkdtempSync(join(scratch, 'unpacked-'));
   await run('tar', ['-xzf', tarball, '-C', unpacked]);
@@ -90,7 +100,7 @@ async function packAndCheck(folder: string, to: string): Promise<Judged> {
   if (faults.length === 0) {
     writeFileSync(join(SEEN, digest), name);
   }
-  return { name, line, faults };
+  return { name, tarball, line, faults };
 }
 
 async function askPublint(bytes: Buffer): Promise<string[]> {

@@ -1,0 +1,125 @@
+/**
+ * Installs the tarballs as npm users do, in an empty folder outside the workspace and without running any install script, and
+ * uses them from ES modules, CommonJS and strict TypeScript, on the oldest and the newest Node that we promise.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { root } from '../source/index.ts';
+
+const run = promisify(execFile);
+
+const NODES = ['22', '24'];
+const INSTALL_MS_MAX = 180_000;
+const USE_MS_MAX = 60_000;
+
+/** A package that was packed. */
+export interface Packed {
+  readonly name: string;
+  readonly tarball: string;
+}
+
+/** Returns what went wrong; empty when nothing did. */
+export async function tryInstalled(packages: readonly Packed[], scratch: string): Promise<string[]> {
+  const folder = join(scratch, 'installed');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'a-user', private: true }));
+  const types = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies['@types/node'];
+  const tarballs = packages.map((each) => each.tarball);
+  const failed = await attempt('npm install', npmInstall(folder, [...tarballs, `@types/node@${types}`]));
+  if (failed.length > 0) {
+    return failed;
+  }
+  const names = packages.map((each) => each.name);
+  writeFileSync(join(folder, 'esm.mjs'), esModule(names));
+  writeFileSync(join(folder, 'common.cjs'), commonModule(names));
+  writeFileSync(join(folder, 'types.mts'), typedModule(names));
+  writeFileSync(join(folder, 'tsconfig.json'), TSCONFIG);
+  const faults = await attempt('strict TypeScript', run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]));
+  for (const version of NODES) {
+    const node = await installNode(scratch, version);
+    const use = (file: string, ...args: string[]) =>
+      attempt(`Node ${version}: ${file}`, run(node, [file, ...args], { cwd: folder, timeout: USE_MS_MAX }));
+    faults.push(...(await use('esm.mjs')), ...(await use('common.cjs')));
+    faults.push(...(await use('node_modules/millrace/dist/main.js', '--version')));
+  }
+  return faults;
+}
+
+/** `--ignore-scripts`, since nothing of ours may need compiling or a download when it is installed. */
+function npmInstall(folder: string, what: readonly string[]): Promise<unknown> {
+  const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'];
+  return run('npm', ['install', '--ignore-scripts', ...quiet, ...what], { cwd: folder, timeout: INSTALL_MS_MAX });
+}
+
+/** The binary of a Node version, from the package that npm's `node` would fetch. */
+async function installNode(scratch: string, version: string): Promise<string> {
+  const folder = join(scratch, `node-${version}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{"private":true}');
+  const name = `node-${process.platform}-${process.arch}`;
+  await npmInstall(folder, [`${name}@${version}`]);
+  return join(folder, 'node_modules', name, 'bin/node');
+}
+
+/** Everything loads, and a record goes through a broker in process and comes back. */
+function esModule(names: readonly string[]): string {
+  return [
+    ...names.map((name) => `await import('${name}');`),
+    "import { startBroker } from '@millrace/testing';",
+    "import { Producer } from '@millrace/producer';",
+    "import { Admin } from '@millrace/admin';",
+    'const broker = await startBroker({ topics: ["t"] });',
+    'const producer = new Producer({ bootstrapServers: broker.bootstrapServers, compression: "lz4" });',
+    'const { offset } = await producer.send({ topic: "t", value: "x" });',
+    'const admin = new Admin({ bootstrapServers: broker.bootstrapServers });',
+    'const topics = await admin.describeTopics(["t"]);',
+    'await producer.close(); await admin.close(); await broker.close();',
+    'if (offset !== 0 || topics.length !== 1) throw new Error(JSON.stringify({ offset, topics }));',
+  ].join('\n');
+}
+
+function commonModule(names: readonly string[]): string {
+  return [
+    ...names.map((name) => `if (typeof require('${name}') !== 'object') throw new Error('${name}');`),
+    "const { Producer } = require('@millrace/producer');",
+    "if (typeof Producer !== 'function') throw new Error('no Producer');",
+  ].join('\n');
+}
+
+/** Declarations are checked too, not skipped: what we ship must be right in a strict project. */
+const TSCONFIG = JSON.stringify({
+  compilerOptions: {
+    strict: true,
+    noEmit: true,
+    target: 'es2023',
+    lib: ['es2024', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+  },
+  files: ['types.mts'],
+});
+
+function typedModule(names: readonly string[]): string {
+  return [
+    ...names.map((name, at) => `import * as package${at} from '${name}';`),
+    `export const all: readonly object[] = [${names.map((_, at) => `package${at}`).join(', ')}];`,
+    "import { Producer, type ProducerOptions } from '@millrace/producer';",
+    "const options: ProducerOptions = { bootstrapServers: 'localhost:9092' };",
+    'export const producer = new Producer(options);',
+  ].join('\n');
+}
+
+async function attempt(what: string, promise: Promise<unknown>): Promise<string[]> {
+  try {
+    await promise;
+    return [];
+  } catch (error) {
+    const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
+    return [`${what}: ${`${stdout}${stderr}`.trim() || message}`.slice(0, 3000)];
+  }
+}
