@@ -4,7 +4,6 @@ import {
   BatchFault,
   batchBaseOffset,
   batchBaseSequence,
-  batchBaseTimestamp,
   batchCompression,
   batchIsControl,
   batchMaxTimestamp,
@@ -13,10 +12,9 @@ import {
   batchTimestampType,
   Compression,
   checkBatch,
+  checkRecords,
   NO_PRODUCER_ID,
   NO_TIMESTAMP,
-  RecordCursor,
-  RecordsError,
   TimestampType,
 } from '@millrace/records';
 import type { LogConfig } from './log-config.ts';
@@ -106,60 +104,38 @@ function checkClientBatch(b: Buffer, at: number, config: LogConfig, nowMs: numbe
   if (batchProducerId(b, at) !== NO_PRODUCER_ID && batchBaseSequence(b, at) < 0) {
     return invalid(`The batch of producer ${batchProducerId(b, at)} has no sequence number`);
   }
-  return (
-    checkTimestamps(b, at, config, nowMs) ?? (config.cleanupPolicy.includes('compact') ? checkKeys(b, at) : undefined)
-  );
+  return checkTimestampType(b, at, config) ?? checkRecordsOf(b, at, config, nowMs);
 }
 
-function checkTimestamps(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
-  if (config.messageTimestampType === 'LogAppendTime') return undefined;
-  if (batchTimestampType(b, at) === TimestampType.LOG_APPEND_TIME) {
-    return {
-      errorCode: ErrorCode.INVALID_TIMESTAMP,
-      message: 'A producer must not mark its batches as stamped by the broker (LogAppendTime)',
-    };
+function checkTimestampType(b: Buffer, at: number, config: LogConfig): AppendRefusal | undefined {
+  if (config.messageTimestampType === 'LogAppendTime' || batchTimestampType(b, at) === TimestampType.CREATE_TIME) {
+    return undefined;
   }
-  const latestMs = nowMs + config.messageTimestampAfterMaxMs;
-  const earliestMs = nowMs - config.messageTimestampBeforeMaxMs;
-  if (batchMaxTimestamp(b, at) > latestMs) return checkEachTimestamp(b, at, earliestMs, latestMs);
-  if (batchBaseTimestamp(b, at) >= earliestMs && earliestMs === Number.NEGATIVE_INFINITY) return undefined;
-  return earliestMs === Number.NEGATIVE_INFINITY ? undefined : checkEachTimestamp(b, at, earliestMs, latestMs);
+  return {
+    errorCode: ErrorCode.INVALID_TIMESTAMP,
+    message: 'A producer must not mark its batches as stamped by the broker (LogAppendTime)',
+  };
 }
 
-function checkEachTimestamp(b: Buffer, at: number, earliestMs: number, latestMs: number): AppendRefusal | undefined {
-  return refuseRecords(b, at, ErrorCode.INVALID_TIMESTAMP, (cursor) => {
-    const { timestamp } = cursor;
-    if (timestamp === NO_TIMESTAMP || (timestamp >= earliestMs && timestamp <= latestMs)) return undefined;
-    return `Timestamp ${timestamp} is out of range: it must be between ${earliestMs} and ${latestMs}`;
-  });
-}
-
-function checkKeys(b: Buffer, at: number): AppendRefusal | undefined {
-  return refuseRecords(b, at, ErrorCode.INVALID_RECORD, (cursor) =>
-    cursor.keyBytes < 0 ? 'A compacted topic cannot take a record without a key' : undefined,
-  );
-}
-
-/** Asks `judge` about each record; what it says about any refuses the batch, with a list of those. */
-function refuseRecords(
-  b: Buffer,
-  at: number,
-  errorCode: number,
-  judge: (cursor: RecordCursor) => string | undefined,
-): AppendRefusal | undefined {
-  const recordErrors: RecordError[] = [];
-  try {
-    const cursor = new RecordCursor(b.subarray(at, at + batchSizeBytes(b, at)), { bytesMax: DECOMPRESSED_BYTES_MAX });
-    while (cursor.next()) {
-      const message = judge(cursor);
-      if (message !== undefined) recordErrors.push({ batchIndex: cursor.index, message });
-    }
-  } catch (error) {
-    if (!(error instanceof RecordsError)) throw error;
-    return invalid(`The records cannot be read: ${error.message}`);
-  }
-  const first = recordErrors[0];
-  return first === undefined ? undefined : { errorCode, message: first.message, recordErrors };
+/** Looks into the records, where the header alone cannot tell that keys and timestamps are as the topic wants them. */
+function checkRecordsOf(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
+  const maxTimestamp = batchMaxTimestamp(b, at);
+  const isStamped = config.messageTimestampType === 'LogAppendTime' || maxTimestamp === NO_TIMESTAMP;
+  const timestampMin = isStamped ? Number.NEGATIVE_INFINITY : nowMs - config.messageTimestampBeforeMaxMs;
+  const timestampMax = isStamped ? Number.POSITIVE_INFINITY : nowMs + config.messageTimestampAfterMaxMs;
+  const keys = config.cleanupPolicy.includes('compact');
+  if (!keys && timestampMin === Number.NEGATIVE_INFINITY && maxTimestamp <= timestampMax) return undefined;
+  const batch = b.subarray(at, at + batchSizeBytes(b, at));
+  const faults = checkRecords(batch, { keys, timestampMin, timestampMax, bytesMax: DECOMPRESSED_BYTES_MAX });
+  const first = faults[0];
+  if (first === undefined) return undefined;
+  const errorCode = first.code === 'BAD_TIMESTAMP' ? ErrorCode.INVALID_TIMESTAMP : ErrorCode.INVALID_RECORD;
+  const recordErrors = faults
+    .filter(({ index }) => index >= 0)
+    .map(({ index, message }) => ({ batchIndex: index, message }));
+  return recordErrors.length === 0
+    ? invalid(`The records cannot be read: ${first.message}`)
+    : { errorCode, message: first.message, recordErrors };
 }
 
 function invalid(message: string): AppendRefusal {
