@@ -1,5 +1,5 @@
 /** A whole broker in the test's own thread: real rooms and real frames over a disk and a metadata store in memory. */
-import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
+import { MemoryMetadataStore } from '@millrace/metadata';
 import type { ConnectionContext } from '@millrace/network';
 import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
 import {
@@ -97,7 +97,7 @@ export class TestBroker {
   broker: Broker;
   readonly #settings: Readonly<Record<string, string>>;
   /** The running broker's session. */
-  #session: MetadataStore;
+  #session: ReturnType<MemoryMetadataStore['openSession']>;
   #connectionId = 0;
 
   private constructor(settings: Readonly<Record<string, string>>) {
@@ -108,10 +108,20 @@ export class TestBroker {
     this.broker = this.#make();
   }
 
+  /** A broker that has not started. */
+  static make(settings: Readonly<Record<string, string>> = {}): TestBroker {
+    return new TestBroker(settings);
+  }
+
   static async start(settings: Readonly<Record<string, string>> = {}): Promise<TestBroker> {
-    const test = new TestBroker(settings);
+    const test = TestBroker.make(settings);
     await test.broker.start();
     return test;
+  }
+
+  /** Lets the broker's session with the metadata store end, as silence would. */
+  expireSession(): Promise<void> {
+    return this.#session.expireSession();
   }
 
   /** Stops the broker and starts it again on the same disk and store. */

@@ -42,8 +42,10 @@ export class TreeMetadataStore implements MetadataStore {
   /** Ends the session as if the ensemble had not heard of it for too long; for tests of what a broker does then. */
   async expireSession(): Promise<void> {
     if (this.#state !== 'connected') return;
+    // Whoever is told may renew the session at once, and that one must live.
+    const session = this.#session;
     this.#enter('expired');
-    await this.#engine.endSession(this.#session);
+    await this.#engine.endSession(session);
   }
 
   async create(path: string, data: Uint8Array, options?: CreateOptions): Promise<string> {
