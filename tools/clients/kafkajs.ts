@@ -2,7 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import kafkajsModule, { type Consumer, type EachMessagePayload, type Kafka as KafkaType } from 'kafkajs';
+import kafkajsModule, {
+  type Consumer,
+  type EachMessagePayload,
+  type KafkaConfig,
+  type Kafka as KafkaType,
+} from 'kafkajs';
 import snappyCodec from 'kafkajs-snappy';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { CLIENT_MS_MAX, CODECS, type Codec, type ForeignClient, type TextRecord, within } from './client.ts';
@@ -29,8 +34,8 @@ const types: Readonly<Record<Codec, number>> = {
 };
 
 /** A kafkajs client that prints nothing. */
-export function connectKafkaJs(bootstrap: string): KafkaType {
-  return new Kafka({ clientId: 'kafkajs', brokers: [bootstrap], logLevel: logLevel.NOTHING });
+export function connectKafkaJs(bootstrap: string, options: Partial<KafkaConfig> = {}): KafkaType {
+  return new Kafka({ clientId: 'kafkajs', brokers: [bootstrap], logLevel: logLevel.NOTHING, ...options });
 }
 
 export const kafkajs: ForeignClient = {

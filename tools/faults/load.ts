@@ -1,0 +1,254 @@
+/** Load on a broker that dies all the time: producers and groups that go on when it is back, and write down what it promised. */
+import { Admin } from '@millrace/admin';
+import { KafkaClient } from '@millrace/client';
+import { type CompressionName, Producer } from '@millrace/producer';
+import { Fetch } from '@millrace/protocol';
+import { readRecords, splitBatches } from '@millrace/records';
+import type { Consumer } from 'kafkajs';
+import { connectKafkaJs } from '../clients/kafkajs.ts';
+import { type Ledger, valueOf } from './ledger.ts';
+
+/** Long enough for every kill and restart of a run: nothing may fail for want of patience. */
+const PATIENCE_MS = 600_000;
+/** The highest version that asks for topics by name. */
+const FETCH_VERSION_BY_NAME = 12;
+const FETCH_BYTES = 1_000_000;
+
+/** What all parts of the load share. */
+export interface LoadTarget {
+  readonly bootstrapServers: string;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly ledger: Ledger;
+}
+
+const client = ({ bootstrapServers }: LoadTarget) => ({
+  bootstrapServers,
+  apiTimeoutMs: PATIENCE_MS,
+  requestTimeoutMs: 10_000,
+  retryBackoffMs: 20,
+  retryBackoffMsMax: 100,
+  reconnectBackoffMs: 10,
+  reconnectBackoffMsMax: 100,
+});
+
+const CODECS: readonly CompressionName[] = ['none', 'lz4', 'zstd', 'gzip'];
+/** Records of one producer that may wait for acknowledgement. */
+const UNACKNOWLEDGED_MAX = 400;
+
+/** An idempotent producer that sends to all partitions as fast as they are acknowledged. */
+export class LoadProducer {
+  readonly #target: LoadTarget;
+  readonly #id: number;
+  readonly #producer: Producer;
+  readonly #next: number[];
+  #unacknowledged = 0;
+  #isStopping = false;
+  #wake: (() => void) | undefined;
+  readonly #run: Promise<void>;
+
+  constructor(target: LoadTarget, id: number) {
+    this.#target = target;
+    this.#id = id;
+    this.#next = Array.from({ length: target.partitions }, () => 0);
+    const compression = CODECS[id % CODECS.length]!;
+    this.#producer = new Producer({ ...client(target), deliveryTimeoutMs: PATIENCE_MS, batchBytes: 4096, compression });
+    this.#run = this.#send();
+  }
+
+  /** Records on their way now. */
+  get unacknowledged(): number {
+    return this.#unacknowledged;
+  }
+
+  /** Sends nothing more, and resolves when all that was sent is acknowledged. */
+  async finish(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake?.();
+    await this.#run;
+    await this.#producer.flush();
+    await this.#producer.close();
+  }
+
+  /** Gives up on what is not acknowledged. */
+  async abort(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake?.();
+    await this.#producer.close({ timeoutMs: 0 }).catch(() => undefined);
+  }
+
+  async #send(): Promise<void> {
+    for (let n = 0; !this.#isStopping; n++) {
+      const partition = n % this.#target.partitions;
+      const sequence = this.#next[partition]!++;
+      const sent = { producer: this.#id, partition, sequence };
+      this.#unacknowledged++;
+      this.#producer.send({ topic: this.#target.topic, partition, value: valueOf(sent) }).then(
+        ({ offset }) => {
+          this.#target.ledger.acknowledged(sent, offset);
+          this.#done();
+        },
+        (error: unknown) => {
+          if (!this.#isStopping) this.#target.ledger.violation(`a send failed: ${String(error)}`);
+          this.#done();
+        },
+      );
+      if (this.#unacknowledged >= UNACKNOWLEDGED_MAX) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+
+  #done(): void {
+    this.#unacknowledged--;
+    if (this.#unacknowledged < UNACKNOWLEDGED_MAX) this.#wake?.();
+  }
+}
+
+/** Reads and commits without being a member, as tools and simple consumers do: each commit is asked for and written down. */
+export class CommittingReader {
+  readonly group: string;
+  readonly #target: LoadTarget;
+  readonly #client: KafkaClient;
+  readonly #admin: Admin;
+  #isStopping = false;
+  readonly #run: Promise<void>;
+
+  constructor(target: LoadTarget, group: string) {
+    this.group = group;
+    this.#target = target;
+    this.#client = new KafkaClient(client(target));
+    this.#admin = new Admin(client(target));
+    this.#run = this.#readAll().catch((error: unknown) => {
+      if (!this.#isStopping) target.ledger.violation(`group ${group} failed: ${String(error)}`);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#run;
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    await this.#client.close();
+    await this.#admin.close();
+  }
+
+  async #readAll(): Promise<void> {
+    const { topic, partitions, ledger } = this.#target;
+    const positions = Array.from({ length: partitions }, () => 0);
+    for (let n = 0; !this.#isStopping; n++) {
+      const partition = n % partitions;
+      for await (const { offset } of fetchOnce(this.#client, topic, partition, positions[partition]!, 20)) {
+        positions[partition] = offset + 1;
+      }
+      const offset = positions[partition]!;
+      if (offset === 0) continue;
+      await this.#admin.alterGroupOffsets(this.group, [{ topic, partition, offset }]);
+      ledger.committed(this.group, partition, offset);
+    }
+  }
+}
+
+/** A member of a group, with kafkajs, that commits each batch. */
+export class GroupMember {
+  readonly group: string;
+  readonly #target: LoadTarget;
+  readonly #consumer: Consumer;
+  #recordsRead = 0;
+
+  constructor(target: LoadTarget, group: string) {
+    this.group = group;
+    this.#target = target;
+    const kafka = connectKafkaJs(target.bootstrapServers, {
+      retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 1000 },
+    });
+    this.#consumer = kafka.consumer({
+      groupId: group,
+      heartbeatInterval: 300,
+      maxWaitTimeInMs: 100,
+      retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 1000, restartOnFailure: async () => true },
+    });
+  }
+
+  get recordsRead(): number {
+    return this.#recordsRead;
+  }
+
+  async start(): Promise<void> {
+    const { topic, ledger } = this.#target;
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await this.#consumer.run({
+      autoCommit: false,
+      partitionsConsumedConcurrently: 2,
+      eachBatch: async ({ batch, isStale, isRunning }) => {
+        if (isStale() || !isRunning()) return;
+        // What came back from before the last acknowledged commit means that the group went back.
+        const { partition } = batch;
+        const first = Number(batch.firstOffset());
+        ledger.checkCommitted(`${this.group} (position)`, partition, this.#committed(partition), first);
+        this.#recordsRead += batch.messages.length;
+        const offset = Number(batch.lastOffset()) + 1;
+        await this.#consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
+        ledger.committed(this.group, partition, offset);
+      },
+    });
+  }
+
+  #committed(partition: number): number | undefined {
+    return this.#target.ledger.committedOffset(this.group, partition);
+  }
+
+  async stop(): Promise<void> {
+    await this.#consumer.disconnect();
+  }
+}
+
+/** A record as the checks need it. */
+export interface FetchedRecord {
+  readonly offset: number;
+  readonly value: string;
+}
+
+/** What one fetch gives from an offset on; nothing at the end of the partition. */
+export async function* fetchOnce(
+  from: KafkaClient,
+  topic: string,
+  partition: number,
+  offset: number,
+  maxWaitMs: number,
+): AsyncGenerator<FetchedRecord> {
+  const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES }];
+  const response = await from.sendToLeader(
+    { topic, partition },
+    Fetch,
+    { maxWaitMs, minBytes: 1, maxBytes: FETCH_BYTES, topics: [{ topic, partitions }], forgottenTopicsData: [] },
+    {
+      versionMax: FETCH_VERSION_BY_NAME,
+      errorOf: (answer) => answer.errorCode || (answer.responses[0]?.partitions[0]?.errorCode ?? 0),
+    },
+  );
+  const bytes = response.responses[0]?.partitions[0]?.records ?? Buffer.alloc(0);
+  for (const at of splitBatches(bytes)) {
+    for (const record of readRecords(bytes.subarray(at))) {
+      if (record.offset >= offset) yield { offset: record.offset, value: record.value?.toString() ?? '' };
+    }
+  }
+}
+
+/** Everything in a partition, in order. */
+export async function* fetchAll(from: KafkaClient, topic: string, partition: number): AsyncGenerator<FetchedRecord> {
+  for (let offset = 0; ; ) {
+    const before = offset;
+    for await (const record of fetchOnce(from, topic, partition, offset, 0)) {
+      offset = record.offset + 1;
+      yield record;
+    }
+    if (offset === before) return;
+  }
+}
