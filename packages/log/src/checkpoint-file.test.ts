@@ -31,7 +31,7 @@ describe('checkpoint files', () => {
 
   it('are refused when they are something else', () => {
     for (const text of [
-      '',
+      '\n',
       '1\n0\n',
       '0\n',
       '0\n1\n',
@@ -42,6 +42,10 @@ describe('checkpoint files', () => {
     ]) {
       expect(() => decodeOffsetCheckpoint(Buffer.from(text), '/d/file'), text).toThrow('/d/file');
     }
+  });
+
+  it('are empty when nobody has written into them yet', () => {
+    expect(decodeOffsetCheckpoint(Buffer.alloc(0), 'x')).toEqual(new Map());
   });
 
   it('are empty when they are not there', async () => {

@@ -69,6 +69,8 @@ export async function readIfThere(disk: Disk, path: string): Promise<Buffer | un
 }
 
 function entryLines(bytes: Buffer, path: string): string[] {
+  // Kafka makes the file when it opens the folder, and fills it at its first checkpoint.
+  if (bytes.length === 0) return [];
   const lines = bytes.toString('utf8').split('\n');
   if (lines.at(-1) === '') lines.pop();
   const [version, count, ...entries] = lines;
