@@ -13,7 +13,11 @@ export interface ClusterDescription {
 }
 
 export async function describeCluster(client: KafkaClient, options: OperationOptions): Promise<ClusterDescription> {
-  const response = await client.sendToAnyBroker(DescribeCluster, { includeClusterAuthorizedOperations: false }, options);
+  const response = await client.sendToAnyBroker(
+    DescribeCluster,
+    { includeClusterAuthorizedOperations: false },
+    options,
+  );
   const brokers = response.brokers.map(({ brokerId, host, port, rack }) => ({ nodeId: brokerId, host, port, rack }));
   return {
     clusterId: response.clusterId,

@@ -84,7 +84,11 @@ export async function deleteTopics(
     DeleteTopics,
     (version) =>
       version >= DELETE_BY_ID_VERSION
-        ? { topics: topics.map((name) => ({ name, topicId: ZERO_UUID })), topicNames: [], timeoutMs: CONTROLLER_TIMEOUT_MS }
+        ? {
+            topics: topics.map((name) => ({ name, topicId: ZERO_UUID })),
+            topicNames: [],
+            timeoutMs: CONTROLLER_TIMEOUT_MS,
+          }
         : { topics: [], topicNames: topics, timeoutMs: CONTROLLER_TIMEOUT_MS },
     { ...options, errorOf: (answer) => notController(answer.responses) },
   );
