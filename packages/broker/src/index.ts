@@ -15,3 +15,4 @@ export {
 export { BrokerError, type BrokerErrorCode } from './errors.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './metrics.ts';
+export type { BrokerServices } from './services.ts';

@@ -1,0 +1,238 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { connect as connectSocket, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@millrace/broker';
+import { Connection } from '@millrace/network';
+import { Metadata, Produce } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type BrokerProcess, METADATA_FOLDER, startBrokerProcess } from './broker-process.ts';
+import { StartError, startErrorOf } from './start-error.ts';
+
+let folder: string;
+let started: BrokerProcess[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-process-'));
+  started = [];
+});
+
+afterEach(async () => {
+  await Promise.all(started.map((broker) => broker.stop()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Starts a broker on ports of the system's choice. */
+async function start(overrides: Readonly<Record<string, string>> = {}, configFile?: string): Promise<BrokerProcess> {
+  const broker = await startBrokerProcess({
+    configFile,
+    env: {},
+    logger: silentLogger,
+    overrides: {
+      'log.dirs': join(folder, 'data'),
+      listeners: 'PLAINTEXT://127.0.0.1:0',
+      'millrace.http.port': '',
+      ...overrides,
+    },
+  });
+  started.push(broker);
+  return broker;
+}
+
+async function codeOf(starting: Promise<unknown>): Promise<[string, number]> {
+  const error = await starting.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof StartError)) throw new Error('The broker started', { cause: error });
+  return [error.code, error.exitCode];
+}
+
+async function connectTo(broker: BrokerProcess): Promise<Connection> {
+  const { host, port } = broker.endpoints[0]!;
+  return Connection.connect({ host, port, clientId: 'test' });
+}
+
+describe('a broker process', () => {
+  it('serves clients on the port that the system chose, and tells them that one', async () => {
+    const broker = await start();
+    const client = await connectTo(broker);
+    const { brokers } = await client.send(Metadata, 9, { topics: [] });
+    expect(brokers).toMatchObject([{ host: '127.0.0.1', port: broker.endpoints[0]!.port }]);
+    await client.close();
+  });
+
+  it('keeps what was written over a restart, and marks its folder as cleanly closed in between', async () => {
+    const first = await start();
+    const client = await connectTo(first);
+    await client.send(Metadata, 9, { topics: [{ name: 't' }], allowAutoTopicCreation: true });
+    const builder = new RecordBatchBuilder();
+    builder.append(Date.now(), null, Buffer.from('value'));
+    const body = (records: Buffer) => ({
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: [{ index: 0, records }] }],
+    });
+    await client.send(Produce, 9, body(builder.build()));
+    await client.close();
+    await first.stop();
+    expect(await readdir(join(folder, 'data'))).toEqual(
+      expect.arrayContaining(['.kafka_cleanshutdown', 'meta.properties', METADATA_FOLDER, 't-0']),
+    );
+    const second = await connectTo(await start());
+    builder.reset();
+    builder.append(Date.now(), null, Buffer.from('value'));
+    const answer = await second.send(Produce, 9, body(builder.build()));
+    expect(answer.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await second.close();
+  });
+
+  it('takes settings from a file, the environment and overrides, the last being the strongest', async () => {
+    const file = join(folder, 'server.properties');
+    await writeFile(file, `# a comment\nnode.id=7\nbroker.rack=file\nlog.dirs=${join(folder, 'never')}\n`);
+    const broker = await startBrokerProcess({
+      configFile: file,
+      env: { KAFKA_BROKER_RACK: 'environment', KAFKA_LISTENERS: 'PLAINTEXT://127.0.0.1:1' },
+      logger: silentLogger,
+      overrides: {
+        listeners: 'PLAINTEXT://127.0.0.1:0',
+        'log.dirs': join(folder, 'data'),
+        'millrace.http.port': '',
+      },
+    });
+    started.push(broker);
+    const client = await connectTo(broker);
+    const { brokers } = await client.send(Metadata, 9, { topics: [] });
+    expect(brokers).toMatchObject([{ nodeId: 7, rack: 'environment' }]);
+    await client.close();
+  });
+
+  it('stops while clients are connected and wait', async () => {
+    const broker = await start();
+    const client = await connectTo(broker);
+    await broker.stop();
+    await expect(client.send(Metadata, 9, { topics: [] })).rejects.toThrow();
+  });
+
+  it('shows its metrics and its health over HTTP', async () => {
+    const broker = await start({ 'millrace.http.port': '0' });
+    const get = (path: string) => fetch(`http://127.0.0.1:${broker.httpPort}${path}`);
+    const client = await connectTo(broker);
+    await client.send(Metadata, 9, { topics: [{ name: 't' }], allowAutoTopicCreation: true });
+    const health = await get('/health');
+    expect([health.status, await health.json()]).toEqual([
+      200,
+      expect.objectContaining({ status: 'up', brokerId: 1, offlineLogDirs: [] }),
+    ]);
+    for (let scrape = 0; scrape < 2; scrape += 1) {
+      const text = await (await get('/metrics')).text();
+      expect(text).toContain('kafka_controller_kafkacontroller_activecontrollercount 1\n');
+      expect(text).toContain('kafka_log_log_size{topic="t",partition="0"} 0\n');
+      expect(text).toMatch(/kafka_network_requestmetrics_totaltimems_count\{request="Metadata"\} 1\n/);
+    }
+    expect((await get('/other')).status).toBe(404);
+    await client.close();
+  });
+});
+
+describe('a broker process that cannot start', () => {
+  let blocker: Server | undefined;
+
+  afterEach(() => {
+    blocker?.close();
+    blocker = undefined;
+  });
+
+  /** Takes a port of the system's choice. */
+  async function takePort(): Promise<number> {
+    blocker = createServer();
+    await new Promise<void>((resolve) => blocker?.listen(0, '127.0.0.1', resolve));
+    return (blocker.address() as { port: number }).port;
+  }
+
+  it('says which settings are wrong', async () => {
+    const overrides = { 'num.partitions': 'many', 'millrace.http.port': '99999', 'millrace.nonsense': '1' };
+    const starting = start(overrides);
+    expect(await codeOf(starting)).toEqual(['START_CONFIG_INVALID', 78]);
+    await expect(starting).rejects.toThrow(/num\.partitions/);
+    await expect(starting).rejects.toThrow(/millrace\.http\.port=99999 is no port/);
+    await expect(starting).rejects.toThrow(/millrace\.nonsense is no setting/);
+  });
+
+  it('says that the file with the settings is missing', async () => {
+    const missing = join(folder, 'missing.properties');
+    expect(await codeOf(start({}, missing))).toEqual(['START_CONFIG_UNREADABLE', 78]);
+    await expect(start({}, missing)).rejects.toThrow(`${missing}: there is no such file`);
+  });
+
+  it('says that a port is taken, and leaves nothing open', async () => {
+    const port = await takePort();
+    expect(await codeOf(start({ listeners: `PLAINTEXT://127.0.0.1:${port}` }))).toEqual(['START_PORT_IN_USE', 69]);
+    expect(await codeOf(start({ 'millrace.http.port': String(port) }))).toEqual(['START_PORT_IN_USE', 69]);
+    await start();
+  });
+
+  it('says that another broker has the folder', async () => {
+    await start();
+    expect(await codeOf(start())).toEqual(['START_FOLDER_LOCKED', 69]);
+  });
+
+  it('says that the data folder is a file, or belongs to another cluster', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    expect(await codeOf(start({ 'log.dirs': file }))).toEqual(['START_FOLDER_DENIED', 77]);
+    await (await start()).stop();
+    await rm(join(folder, 'data', METADATA_FOLDER), { recursive: true });
+    expect(await codeOf(start())).toEqual(['START_FOLDER_FOREIGN', 78]);
+  });
+
+  it('says that the disk is full, whichever room found out', () => {
+    const cause = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    const error = startErrorOf(new Error('Opening failed', { cause }), '/data');
+    expect([error.code, error.exitCode]).toEqual(['START_DISK_FULL', 74]);
+    expect(error.message).toContain('/data is full');
+  });
+
+  it('refuses a protocol that it does not serve', async () => {
+    expect(await codeOf(start({ listeners: 'SSL://127.0.0.1:0' }))).toEqual(['START_CONFIG_INVALID', 78]);
+  });
+});
+
+describe('bad input on the Kafka port', () => {
+  /** Sends bytes and resolves with what comes back until the broker closes. */
+  function provoke(broker: BrokerProcess, bytes: Buffer): Promise<string> {
+    return new Promise((resolve) => {
+      const { host, port } = broker.endpoints[0]!;
+      let answer = '';
+      const socket = connectSocket(port, host, () => socket.write(bytes));
+      socket.on('data', (chunk) => {
+        answer += chunk.toString('latin1');
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(answer));
+    });
+  }
+
+  const size = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32BE(value);
+    return bytes;
+  };
+
+  it.each([
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    ['a frame of 2 GiB', Buffer.concat([size(2 ** 31 - 1), Buffer.alloc(100)])],
+    ['a frame of negative length', size(-1)],
+    ['an unknown API', Buffer.concat([size(10), Buffer.from('03e7000000000007ffff', 'hex')])],
+    ['a version that is not served', Buffer.concat([size(11), Buffer.from('000c006300000007ffff00', 'hex')])],
+    ['a body that does not decode', Buffer.concat([size(14), Buffer.from('0003000100000007ffff7fffffff', 'hex')])],
+    ['noise', Buffer.from('8f'.repeat(200), 'hex')],
+  ])('closes the connection of who sends %s, and serves the others', async (_what, bytes) => {
+    const broker = await start();
+    const other = await connectTo(broker);
+    await provoke(broker, bytes);
+    expect((await other.send(Metadata, 9, { topics: [] })).brokers.length).toBe(1);
+    await other.close();
+  });
+});

@@ -1,4 +1,0 @@
-/** What sibling packages need of this one beside its public door.
- * @packageDocumentation
- */
-export {};
