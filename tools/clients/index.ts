@@ -12,6 +12,7 @@ export {
 export { javaClient, javaClients } from './java.ts';
 export { connectKafkaJs, kafkajs } from './kafkajs.ts';
 export { kcat } from './kcat.ts';
+export { millrace } from './millrace.ts';
 export { platformatic } from './platformatic.ts';
 export { runProgram } from './program.ts';
 export { administerWithPython, kafkaPython } from './python.ts';

@@ -1,10 +1,12 @@
-/** Each client reads what the others wrote, in every codec: the batches that the broker keeps and serves are theirs. */
+/** Each client reads what the others wrote, our own included, in every codec: what the broker keeps and serves is theirs. */
+import { Consumer, kafkajsRoundRobinAssignor } from '@millrace/consumer';
+import { stringSerde } from '@millrace/serdes';
 import { describe, expect, it } from 'vitest';
-import { CODECS, kafkajs, kcat, platformatic, sampleRecords } from '../clients/index.ts';
-import { compatSuite } from './suite.ts';
+import { CODECS, connectKafkaJs, kafkajs, kcat, millrace, platformatic, sampleRecords } from '../clients/index.ts';
+import { compatSuite, until } from './suite.ts';
 
 const suite = compatSuite();
-const clients = [kcat, kafkajs, platformatic];
+const clients = [kcat, kafkajs, platformatic, millrace];
 
 describe.each(CODECS)('records written with %s', (codec) => {
   it('reach every client as each of them wrote them, in order', async () => {
@@ -21,7 +23,7 @@ describe.each(CODECS)('records written with %s', (codec) => {
 });
 
 describe('offsets of a group', () => {
-  it('are kept for whichever client carries on: kcat, then kafkajs, then @platformatic/kafka', async () => {
+  it('are kept for whichever client carries on: kcat, kafkajs, @platformatic/kafka, ours', async () => {
     const topic = await suite.createTopic('relay');
     const records = clients.flatMap((client) => sampleRecords(client.name, 'none'));
     await kafkajs.produce(suite.bootstrap, topic, 'none', records);
@@ -30,5 +32,56 @@ describe('offsets of a group', () => {
       read.push(...(await client.consumeInGroup(suite.bootstrap, topic, `${topic}-group`, 5)));
     }
     expect(read).toEqual(records);
+  });
+});
+
+describe('a group with a member of ours and one of kafkajs', () => {
+  it('shares the partitions, and reads everything once', async () => {
+    const topic = await suite.createTopic('mixed', 4);
+    const groupId = `${topic}-group`;
+    const read: string[] = [];
+    const ours = new Consumer({
+      bootstrapServers: suite.bootstrap,
+      groupId,
+      autoOffsetReset: 'earliest',
+      assignors: [kafkajsRoundRobinAssignor],
+      heartbeatIntervalMs: 200,
+      valueDeserializer: stringSerde,
+    });
+    ours.subscribe(topic);
+    const running = ours.run({
+      eachRecord: ({ value }) => {
+        read.push(value ?? '');
+      },
+    });
+    const theirs = connectKafkaJs(suite.bootstrap).consumer({ groupId, heartbeatInterval: 200, maxWaitTimeInMs: 200 });
+    let theirPartitions: readonly number[] = [];
+    theirs.on(theirs.events.GROUP_JOIN, ({ payload }) => {
+      theirPartitions = payload.memberAssignment[topic] ?? [];
+    });
+    try {
+      await theirs.connect();
+      await theirs.subscribe({ topics: [topic], fromBeginning: true });
+      await theirs.run({
+        eachMessage: async ({ message }) => {
+          read.push(String(message.value));
+        },
+      });
+      await until('each has two partitions', () => theirPartitions.length === 2 && ours.assignment.length === 2);
+      const both = [...theirPartitions, ...ours.assignment.map(({ partition }) => partition)];
+      expect(both.sort()).toEqual([0, 1, 2, 3]);
+      const producer = connectKafkaJs(suite.bootstrap).producer();
+      await producer.connect();
+      const values = Array.from({ length: 40 }, (_, value) => String(value));
+      const messages = values.map((value, at) => ({ value, partition: at % 4 }));
+      await producer.send({ topic, messages });
+      await producer.disconnect();
+      await until('all is read', () => read.length >= values.length);
+      expect(read.map(Number).sort((a, b) => a - b)).toEqual(values.map(Number));
+    } finally {
+      await theirs.disconnect();
+      await ours.close();
+      await running;
+    }
   });
 });

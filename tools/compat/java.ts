@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CODECS, javaClient, sampleRecords } from '../clients/index.ts';
+import { CODECS, javaClient, millrace, sampleRecords } from '../clients/index.ts';
 import { kafkaTool, type ToolResult } from '../kafka/index.ts';
 import { type Case, expectMatch } from './report.ts';
 
@@ -100,6 +100,23 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         const read = await client.consume(bootstrap, own, records.length);
         if (JSON.stringify(read) !== JSON.stringify(records)) {
           throw new Error(`read ${JSON.stringify(read).slice(0, 500)}`);
+        }
+        return undefined;
+      },
+    ]),
+    ...CODECS.map((codec): [string, () => Promise<string | undefined>] => [
+      `our SDKs exchange records with the console tools, ${codec}`,
+      async () => {
+        const own = `${topic}-sdk-${codec}`;
+        await topics('--create', '--topic', own);
+        const written = [...sampleRecords('millrace', codec), ...sampleRecords(client.name, codec)];
+        await millrace.produce(bootstrap, own, codec, sampleRecords('millrace', codec));
+        await client.produce(bootstrap, own, codec, sampleRecords(client.name, codec));
+        for (const reader of [client, millrace]) {
+          const read = await reader.consume(bootstrap, own, written.length);
+          if (JSON.stringify(read) !== JSON.stringify(written)) {
+            throw new Error(`${reader.name} read ${JSON.stringify(read).slice(0, 500)}`);
+          }
         }
         return undefined;
       },

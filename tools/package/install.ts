@@ -69,14 +69,19 @@ function esModule(names: readonly string[]): string {
     ...names.map((name) => `await import('${name}');`),
     "import { startBroker } from '@millrace/testing';",
     "import { Producer } from '@millrace/producer';",
+    "import { Consumer } from '@millrace/consumer';",
     "import { Admin } from '@millrace/admin';",
     'const broker = await startBroker({ topics: ["t"] });',
     'const producer = new Producer({ bootstrapServers: broker.bootstrapServers, compression: "lz4" });',
     'const { offset } = await producer.send({ topic: "t", value: "x" });',
     'const admin = new Admin({ bootstrapServers: broker.bootstrapServers });',
     'const topics = await admin.describeTopics(["t"]);',
-    'await producer.close(); await admin.close(); await broker.close();',
-    'if (offset !== 0 || topics.length !== 1) throw new Error(JSON.stringify({ offset, topics }));',
+    'const consumer = new Consumer({ bootstrapServers: broker.bootstrapServers, groupId: "g", autoOffsetReset: "earliest" });',
+    'consumer.subscribe("t");',
+    'let value;',
+    'for await (const record of consumer) { value = String(record.value); break; }',
+    'await consumer.close(); await producer.close(); await admin.close(); await broker.close();',
+    'if (offset !== 0 || topics.length !== 1 || value !== "x") throw new Error(JSON.stringify({ offset, topics, value }));',
   ].join('\n');
 }
 
