@@ -9,7 +9,8 @@ import { type ConsumerOptions, consumerSettings, type TopicPartition } from './o
 import type { PartitionState } from './partition-state.ts';
 import { ConsumerBatch } from './reading/consumer-batch.ts';
 import { BatchIterator, RecordIterator } from './reading/iterators.ts';
-import { type RunOptions, startRun } from './reading/run.ts';
+import { startRun } from './reading/run.ts';
+import type { RunOptions } from './reading/run-options.ts';
 import { ConsumerRecord } from './record.ts';
 
 /** A partition to be read by hand, and where from. */
@@ -140,10 +141,10 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
    * closed; use `joined` to learn when it has partitions.
    * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
-   *   processed stays processed; `run` again reads on from there. With `retry` or `deadLetter` see {@link RunOptions}.
+   *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that.
    */
   run(options: RunOptions<K, V>): Promise<void> {
-    return startRun(this.#engine, options);
+    return startRun(this.#engine, this.#client.settings.random, options);
   }
 
   /**

@@ -21,7 +21,7 @@ export {
   type ManualAssignment,
   type PartitionLag,
 } from './consumer.ts';
-export type { CommitEvent, FetchEvent, RebalanceEvent } from './diagnostics.ts';
+export type { CommitEvent, FetchEvent, ProcessEvent, RebalanceEvent } from './diagnostics.ts';
 export type { GroupJoined } from './engine.ts';
 export { ConsumerError, type ConsumerErrorCode } from './errors.ts';
 export type { ConsumerMetrics } from './metrics.ts';
@@ -34,5 +34,11 @@ export type {
   TopicPartition,
 } from './options.ts';
 export type { ConsumerBatch } from './reading/consumer-batch.ts';
-export type { RunOptions } from './reading/run.ts';
+export type {
+  DeadLetter,
+  DeadLetterSender,
+  HandlerContext,
+  HandlerRetry,
+  RunOptions,
+} from './reading/run-options.ts';
 export type { ConsumerRecord } from './record.ts';

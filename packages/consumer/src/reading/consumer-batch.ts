@@ -37,7 +37,7 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
     return Math.max(this.highWatermark - this.nextOffset, 0);
   }
 
-  /** Whether the partition is being given up or was sought elsewhere: a long handler does well to stop here. */
+  /** Whether the partition is being given up, or was sought elsewhere: a long handler does well to stop here. */
   get stale(): boolean {
     return this.#lease.cancelled;
   }
@@ -48,6 +48,12 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
    */
   markProcessed(record: ConsumerRecord<K, V>): void {
     this.#lease.finishUpTo(record.offset + 1, record.leaderEpoch);
+  }
+
+  /** The records that were not marked as processed. */
+  unprocessed(): readonly ConsumerRecord<K, V>[] {
+    const from = this.#lease.state.processedOffset;
+    return this.records.filter(({ offset }) => offset >= from);
   }
 
   [Symbol.iterator](): Iterator<ConsumerRecord<K, V>> {

@@ -21,6 +21,8 @@ export class Lease {
   readonly #version: number;
   readonly #onRoom: (state: PartitionState) => void;
   #cancelled = false;
+  /** Made when somebody asks for the signal, which most handlers do not. */
+  #abort: AbortController | undefined;
   /** What came with one fetch is read: the lease is to be given back, so that other partitions have their turn. */
   #turnOver = false;
   #released: (() => void)[] | undefined;
@@ -48,6 +50,16 @@ export class Lease {
   /** Ends the handing out. What is in hand may still be finished; that counts unless the partition was moved. */
   cancel(): void {
     this.#cancelled = true;
+    this.#abort?.abort();
+  }
+
+  /** Fires when the lease is cancelled. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#cancelled) this.#abort.abort();
+    }
+    return this.#abort.signal;
   }
 
   /**

@@ -1,64 +1,55 @@
+import type { Random } from '@millrace/ports';
 import type { ConsumerEngine } from '../engine.ts';
-import { ConsumerError, messageOf } from '../errors.ts';
+import { ConsumerError } from '../errors.ts';
 import type { ConsumerRecord } from '../record.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { batchSubject, Handler, type HandlerSettings, recordSubject } from './handler.ts';
+import type { RunOptions } from './run-options.ts';
 import { Runner } from './runner.ts';
 
 /** How many partitions are handled at once, where nothing is said. */
 const CONCURRENCY_DEFAULT = 16;
 
-/** What `run` is given: a handler for records or one for batches, and what is to happen around it. */
-export interface RunOptions<K, V> {
-  /** Called for each record. The next record of its partition waits until what it returns has resolved. */
-  readonly eachRecord?: (record: ConsumerRecord<K, V>) => unknown;
-  /** Called for each batch, likewise. */
-  readonly eachBatch?: (batch: ConsumerBatch<K, V>) => unknown;
-  /** How many partitions are handled at once. 16 by default; 1 for one handler at a time. */
-  readonly concurrency?: number | undefined;
-  /** The most records of a batch. As many as came with one fetch of a partition by default. */
-  readonly batchRecordsMax?: number | undefined;
-  /** Ends this `run` when it fires; the consumer stays as it is. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Starts handlers; see `Consumer.run`. */
-export async function startRun<K, V>(engine: ConsumerEngine, options: RunOptions<K, V>): Promise<void> {
-  const { eachRecord, eachBatch, concurrency = CONCURRENCY_DEFAULT, signal } = options;
-  if ((eachRecord === undefined) === (eachBatch === undefined)) {
-    throw new ConsumerError('CONSUMER_INVALID_OPTION', 'Cannot run: give either eachRecord or eachBatch');
-  }
-  if (!(concurrency >= 1)) {
-    throw new ConsumerError(
-      'CONSUMER_INVALID_OPTION',
-      `Cannot run: concurrency must be at least 1, not ${concurrency}`,
-    );
-  }
-  const batchRecordsMax = options.batchRecordsMax ?? Number.POSITIVE_INFINITY;
+export async function startRun<K, V>(engine: ConsumerEngine, random: Random, options: RunOptions<K, V>): Promise<void> {
+  refuseContradictions(options);
+  const { eachRecord, eachBatch, concurrency = CONCURRENCY_DEFAULT, deadLetter, deadLetterTopic, signal } = options;
+  const { groupId } = engine.settings;
+  const settings: HandlerSettings = {
+    clock: engine.clock,
+    random,
+    groupId,
+    retry: options.retry,
+    deadLetters:
+      deadLetter === undefined || deadLetterTopic === undefined
+        ? undefined
+        : new DeadLetters(deadLetterTopic, deadLetter, groupId),
+  };
   const runner = new Runner<K, V>(engine.delivery, engine.clock, {
-    ...(eachRecord === undefined ? {} : { record: (record) => guarded(eachRecord, record, record.offset) }),
-    ...(eachBatch === undefined ? {} : { batch: (batch) => guarded(eachBatch, batch, batch.firstOffset) }),
-    batchRecordsMax,
+    record:
+      eachRecord === undefined
+        ? undefined
+        : new Handler<ConsumerRecord<K, V>>(eachRecord, (record) => recordSubject(record), settings),
+    batch:
+      eachBatch === undefined
+        ? undefined
+        : new Handler<ConsumerBatch<K, V>>(eachBatch, (batch) => batchSubject(batch), settings),
+    batchRecordsMax: options.batchRecordsMax ?? Number.POSITIVE_INFINITY,
   });
   await runner.run(concurrency, signal);
 }
 
-function guarded<T extends { topic: string; partition: number }>(
-  handler: (subject: T) => unknown,
-  subject: T,
-  offset: number,
-): unknown {
-  const failed = (cause: unknown): never => {
-    const { topic, partition } = subject;
-    throw new ConsumerError(
-      'CONSUMER_HANDLER_FAILED',
-      `The handler failed at offset ${offset} of partition ${partition} of "${topic}": ${messageOf(cause)}`,
-      { topic, partition, offset, cause },
-    );
+function refuseContradictions<K, V>(options: RunOptions<K, V>): void {
+  const { eachRecord, eachBatch, concurrency = 1, batchRecordsMax = 1, retry, deadLetter, deadLetterTopic } = options;
+  const refuse = (why: string): never => {
+    throw new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot run: ${why}`);
   };
-  try {
-    const done = handler(subject);
-    return done instanceof Promise ? done.catch(failed) : done;
-  } catch (cause) {
-    return failed(cause);
+  if ((eachRecord === undefined) === (eachBatch === undefined)) refuse('give either eachRecord or eachBatch');
+  if (!(concurrency >= 1)) refuse(`concurrency must be at least 1, not ${concurrency}`);
+  if (!(batchRecordsMax >= 1)) refuse(`batchRecordsMax must be at least 1, not ${batchRecordsMax}`);
+  if (retry !== undefined && !(retry.retries >= 0)) refuse(`retry.retries must be at least 0, not ${retry.retries}`);
+  if ((deadLetter === undefined) !== (deadLetterTopic === undefined)) {
+    refuse('deadLetterTopic says where to, and deadLetter sends: give both, or neither');
   }
 }

@@ -2,16 +2,16 @@ import type { Clock } from '@millrace/ports';
 import type { ConsumerRecord } from '../record.ts';
 import { ConsumerBatch } from './consumer-batch.ts';
 import type { Delivery } from './delivery.ts';
+import { type Handler, HandlingCancelled } from './handler.ts';
 import type { Lease } from './lease.ts';
 
 /** A handler that waits gives way to other partitions after this long, where there are more of them than may be handled at once. */
 const TURN_MS_MAX = 100;
 
-/** Does the work for records: what `run` was given, with retries and dead letters around it. */
+/** What is called for what: one of the two. */
 export interface Work<K, V> {
-  /** Undefined when it is done already. */
-  record?: (record: ConsumerRecord<K, V>, lease: Lease) => unknown;
-  batch?: (batch: ConsumerBatch<K, V>, lease: Lease) => unknown;
+  readonly record: Handler<ConsumerRecord<K, V>> | undefined;
+  readonly batch: Handler<ConsumerBatch<K, V>> | undefined;
   readonly batchRecordsMax: number;
 }
 
@@ -25,6 +25,8 @@ export class Runner<K, V> {
   readonly #work: Work<K, V>;
   readonly #stop = new AbortController();
   #failure: { error: unknown } | undefined;
+  /** Workers that have a partition or wait for one; more are made as partitions come, up to the concurrency. */
+  #workers = 0;
 
   constructor(delivery: Delivery, clock: Clock, work: Work<K, V>) {
     this.#delivery = delivery;
@@ -40,27 +42,32 @@ export class Runner<K, V> {
     const onAbort = (): void => this.#stop.abort();
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const workers: Promise<void>[] = [];
-    for (let count = 0; count < concurrency; count++) workers.push(this.#worker());
-    await Promise.all(workers);
+    await new Promise<void>((resolve) => this.#addWorker(concurrency, resolve));
     signal?.removeEventListener('abort', onAbort);
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  async #worker(): Promise<void> {
+  /** One worker always waits for the next partition; when it has got one, another takes its place. */
+  #addWorker(concurrency: number, allDone: () => void): void {
+    this.#workers++;
+    const another = (): void => {
+      if (this.#workers < concurrency && !this.#stop.signal.aborted) this.#addWorker(concurrency, allDone);
+    };
+    void this.#worker(another).then(() => {
+      this.#workers--;
+      if (this.#workers === 0) allDone();
+    });
+  }
+
+  async #worker(busy: () => void): Promise<void> {
+    let isNew = true;
     try {
       for (;;) {
         const lease = await this.#delivery.lease(this.#stop.signal);
         if (lease === undefined) return;
-        lease.ofRun = true;
-        try {
-          await (this.#work.batch === undefined ? this.#records(lease) : this.#batches(lease));
-        } catch (error) {
-          lease.abandon();
-          throw error;
-        } finally {
-          this.#delivery.release(lease);
-        }
+        if (isNew) busy();
+        isNew = false;
+        await this.#handle(lease);
       }
     } catch (error) {
       this.#failure ??= { error };
@@ -68,33 +75,52 @@ export class Runner<K, V> {
     }
   }
 
-  async #records(lease: Lease): Promise<void> {
-    const handle = this.#work.record;
-    if (handle === undefined) return;
+  async #handle(lease: Lease): Promise<void> {
+    lease.ofRun = true;
+    try {
+      const waiting = this.#work.batch === undefined ? this.#records(lease) : this.#batches(lease);
+      if (waiting !== undefined) await waiting;
+    } catch (error) {
+      lease.abandon();
+      if (!(error instanceof HandlingCancelled)) throw error;
+    } finally {
+      this.#delivery.release(lease);
+    }
+  }
+
+  /** Handles records as long as that takes no waiting; the rest is another function's, which may wait. */
+  #records(lease: Lease): Promise<void> | undefined {
+    const handler = this.#work.record as Handler<ConsumerRecord<K, V>>;
+    for (;;) {
+      // The lease knows nothing of what keys and values are; the consumer that made it does.
+      const record = lease.next() as ConsumerRecord<K, V> | undefined;
+      if (record === undefined) return undefined;
+      const waiting = handler.call(record, lease);
+      if (waiting !== undefined) return this.#recordsWaiting(handler, lease, waiting);
+    }
+  }
+
+  async #recordsWaiting(handler: Handler<ConsumerRecord<K, V>>, lease: Lease, first: Promise<void>): Promise<void> {
     const endMs = this.#clock.monotonic() + TURN_MS_MAX;
-    // The lease knows nothing of what keys and values are; the consumer that made it does.
-    let record = lease.next() as ConsumerRecord<K, V> | undefined;
-    while (record !== undefined) {
-      const done = handle(record, lease);
-      if (isThenable(done)) {
-        await done;
+    let waiting: Promise<void> | undefined = first;
+    for (;;) {
+      if (waiting !== undefined) {
+        await waiting;
         if (this.#stop.signal.aborted || (this.#delivery.isContended && this.#clock.monotonic() >= endMs)) {
           lease.finish();
           return;
         }
       }
-      record = lease.next() as ConsumerRecord<K, V> | undefined;
+      const record = lease.next() as ConsumerRecord<K, V> | undefined;
+      if (record === undefined) return;
+      waiting = handler.call(record, lease);
     }
   }
 
   async #batches(lease: Lease): Promise<void> {
     const run = lease.nextRun(this.#work.batchRecordsMax);
     if (run === undefined) return;
-    await this.#work.batch?.(new ConsumerBatch<K, V>(lease, run), lease);
+    await this.#work.batch?.call(new ConsumerBatch<K, V>(lease, run), lease);
     lease.finish();
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
