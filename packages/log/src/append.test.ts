@@ -228,6 +228,22 @@ describe('group commit', () => {
     expect(recordsOf(await log.read(0, 1000, { isolation: 'highWatermark', minOneBatch: true }))).toHaveLength(2);
   });
 
+  it('does not count as synced what a duplicate waited for', async () => {
+    const disk = new MemoryDisk();
+    const log = await openTestLog(testContext({ disk }), { flushMessages: 2 });
+    const produce = (): Promise<AppendResult> =>
+      log.append(batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: 0 }), AS_CLIENT);
+    await Promise.all([log.append(batchOf(['x']), AS_CLIENT), produce(), produce()]);
+    await log.append(batchOf(['y']), AS_CLIENT);
+    const [first, second] = await Promise.all([
+      log.append(batchOf(['z'], { producerId: 6, producerEpoch: 0, baseSequence: 0 }), AS_CLIENT),
+      log.append(batchOf(['z'], { producerId: 6, producerEpoch: 0, baseSequence: 0 }), AS_CLIENT),
+    ]);
+    expect(second.baseOffset).toBe(first.baseOffset);
+    const again = await openTestLog(testContext({ disk: disk.crash('none') }));
+    expect(again.logEndOffset).toBe(4);
+  });
+
   it('syncs after as many records as flush.messages says, and on a flush', async () => {
     const disk = new MemoryDisk();
     const clock = new ManualClock();

@@ -90,10 +90,12 @@ export function systemCodeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Whether a failed write is for want of room, so that what was there before is as good as it was. */
-export function isOutOfSpace(error: unknown): boolean {
-  const code = systemCodeOf(error);
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+/** Want of room on the disk, of quota, or of open files. */
+const SHORTAGES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE']);
+
+/** Whether a call failed for want of something that may be there again later. What was there before is as good as it was. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(systemCodeOf(error) ?? '');
 }
 
 /** What a caught value says. */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path/posix';
 import { ErrorCode } from '@millrace/protocol';
 import { type EpochStart, encodeEpochCheckpoint } from './checkpoint-file.ts';
-import { type CorruptLogError, messageOf } from './errors.ts';
+import { type CorruptLogError, isShortage, messageOf } from './errors.ts';
 import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
@@ -67,7 +67,7 @@ export class LogCore implements LogWriterHost {
   #lastFlushMs: number;
   /** What of the writer's bytes lies below the recovery point. */
   #bytesCheckpointed = 0;
-  /** Until then, appends are refused without trying: the disk was full a moment ago. */
+  /** Until then, appends are refused without trying: the disk was full, or too many files open, a moment ago. */
   #fullUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: LogContext, folder: string, config: LogConfig, loaded: LoadedLog, highWatermark: number) {
@@ -208,9 +208,20 @@ export class LogCore implements LogWriterHost {
     for (const listener of this.listeners.appended) listener(endOffset);
   }
 
-  outOfSpace(offset: number): Promise<void> {
+  async shortage(offset: number): Promise<void> {
     this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
-    return this.goBackTo(offset);
+    try {
+      await this.goBackTo(offset);
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      // Not even that is possible now. The log takes nothing until it is.
+      this.context.clock.schedule(DISK_FULL_PAUSE_MS, () => this.#goBackLater(offset));
+    }
+  }
+
+  #goBackLater(offset: number): void {
+    if (this.state !== 'truncating') return;
+    this.writer.task(() => this.shortage(offset)).catch((error: unknown) => this.failed(error));
   }
 
   /** Cuts the log so that it ends at `offset`. Runs in the writer's turn. */

@@ -60,10 +60,14 @@ describe('LogManager', () => {
     await manager.open();
     const log = await manager.getOrCreate('gone', 0);
     await log.append(batchOf(['a']), AS_CLIENT);
+    const [, again] = await Promise.all([manager.delete('gone', 0), manager.getOrCreate('gone', 0)]);
+    expect(again).not.toBe(log);
+    expect(again.logEndOffset).toBe(0);
     await manager.delete('gone', 0);
     expect(manager.get('gone', 0)).toBeUndefined();
     const names = async (): Promise<string[]> => (await disk.list('/data')).filter((name) => name.startsWith('gone'));
-    expect(await names()).toEqual([expect.stringMatching(/^gone-0\.[0-9a-f]{32}-delete$/)]);
+    const deleted = expect.stringMatching(/^gone-0\.[0-9a-f]{32}-delete$/);
+    expect(await names()).toEqual([deleted, deleted]);
     await clock.advanceAsync(60_000);
     expect(await names()).toEqual([]);
   });

@@ -108,6 +108,8 @@ export class LogManager {
   readonly #logs = new Map<string, PartitionLog>();
   /** Creations under way, so that two callers get one log. */
   readonly #creating = new Map<string, Promise<PartitionLog>>();
+  /** Deletions under way: a new log of the same name must wait until the old folder is out of its way. */
+  readonly #deleting = new Map<string, Promise<void>>();
   readonly #directoryOf = new Map<PartitionLog, LogDirectory>();
   #previousBrokerEpoch = -1;
 
@@ -195,7 +197,7 @@ export class LogManager {
   getOrCreate(topic: string, partition: number, options: CreateLogOptions = {}): Promise<PartitionLog> {
     const key = checkpointKey(topic, partition);
     const existing = this.#logs.get(key);
-    if (existing !== undefined) return Promise.resolve(existing);
+    if (existing !== undefined && !this.#deleting.has(key)) return Promise.resolve(existing);
     let creating = this.#creating.get(key);
     if (creating === undefined) {
       creating = this.#create(topic, partition, options).finally(() => this.#creating.delete(key));
@@ -205,9 +207,17 @@ export class LogManager {
   }
 
   /** Deletes a partition's log: its folder is renamed at once and removed after `file.delete.delay.ms`. */
-  async delete(topic: string, partition: number): Promise<void> {
+  delete(topic: string, partition: number): Promise<void> {
     const key = checkpointKey(topic, partition);
-    await this.#creating.get(key)?.catch(() => {});
+    const deleting = this.#delete(key, [this.#deleting.get(key), this.#creating.get(key)]).finally(() => {
+      if (this.#deleting.get(key) === deleting) this.#deleting.delete(key);
+    });
+    this.#deleting.set(key, deleting);
+    return deleting;
+  }
+
+  async #delete(key: string, underWay: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+    await Promise.allSettled(underWay);
     const log = this.#logs.get(key);
     const directory = log === undefined ? undefined : this.#directoryOf.get(log);
     if (log === undefined || directory === undefined) return;
@@ -217,7 +227,7 @@ export class LogManager {
     await log.abandon();
     if (!directory.isOnline) return;
     await this.#onDisk(directory, `Deleting ${log.folder}`, async () => {
-      const doomed = `${directory.folder}/${this.#deletedFolderName(topic, partition)}`;
+      const doomed = `${directory.folder}/${this.#deletedFolderName(log.topic, log.partition)}`;
       await this.#context.disk.rename(log.folder, doomed);
       await this.#context.disk.syncFolder(directory.folder);
       this.#context.reaper.removeLater(doomed, log.config.fileDeleteDelayMs, true);
@@ -337,6 +347,7 @@ export class LogManager {
   }
 
   async #create(topic: string, partition: number, options: CreateLogOptions): Promise<PartitionLog> {
+    await this.#deleting.get(checkpointKey(topic, partition))?.catch(() => {});
     const name = partitionFolderName(topic, partition);
     const offline = this.#directories.find((directory) => !directory.isOnline);
     if (offline !== undefined && options.isNew !== true) {

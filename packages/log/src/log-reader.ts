@@ -1,6 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { batchLastOffset, batchSizeBytes } from '@millrace/records';
-import { CorruptLogError, systemCodeOf } from './errors.ts';
+import { CorruptLogError, isShortage, systemCodeOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
 import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, TimestampOffset } from './log-types.ts';
 import type { Segment } from './segment.ts';
@@ -97,7 +97,7 @@ export class LogReader {
       return this.#result(ErrorCode.CORRUPT_MESSAGE);
     }
     if (systemCodeOf(error) === undefined) throw error;
-    core.failed(error);
+    if (!isShortage(error)) core.failed(error);
     return this.#result(ErrorCode.KAFKA_STORAGE_ERROR);
   }
 

@@ -45,6 +45,7 @@ export type ReadIsolation =
   /** Up to the last stable offset; for consumers with read_committed. */
   | 'committed';
 
+/** How a read is done. */
 export interface ReadOptions {
   readonly isolation: ReadIsolation;
   /** Gives the first batch even when it alone is larger than `bytesMax`, so that a reader always gets on. */

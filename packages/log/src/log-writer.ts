@@ -1,4 +1,4 @@
-import { isOutOfSpace } from './errors.ts';
+import { isShortage } from './errors.ts';
 import type { AppendResult } from './log-types.ts';
 import type { Segment } from './segment.ts';
 
@@ -28,8 +28,8 @@ export interface LogWriterHost {
   prepare(segment: Segment): Promise<void>;
   /** Everything below `endOffset` is acknowledged from now on. */
   written(endOffset: number): void;
-  /** There was no room for a group: the log must go back to `endOffset`. Rejects when that fails too. */
-  outOfSpace(endOffset: number): Promise<void>;
+  /** There was no room (or no file to be had) for a group: the log must go back to `endOffset`. Rejects when that fails too. */
+  shortage(endOffset: number): Promise<void>;
   /** The log cannot be relied upon any more. */
   failed(error: unknown): void;
   /** What a refused append is answered with. */
@@ -117,15 +117,16 @@ export class LogWriter {
     const group = this.#takeGroup(segment);
     const { endOffset } = group.at(-1)!;
     const sync = endOffset - this.syncedEndOffset >= this.#host.flushMessages;
+    const chunks = chunksOf(group);
     try {
-      await this.#writeBytes(segment, chunksOf(group), sync);
+      if (chunks.length > 0) await this.#writeBytes(segment, chunks, sync);
     } catch (error) {
       this.#queue.unshift(...group);
       await this.#handle(error, sync);
       return;
     }
     this.durableEndOffset = Math.max(this.durableEndOffset, endOffset);
-    if (sync) this.syncedEndOffset = this.durableEndOffset;
+    if (sync && chunks.length > 0) this.syncedEndOffset = this.durableEndOffset;
     this.#host.written(this.durableEndOffset);
     for (const item of group) item.resolve(item.result);
     if (segment.hasIndexBacklog) await this.#flushIndexes(segment);
@@ -136,12 +137,11 @@ export class LogWriter {
     try {
       await segment.flushIndexes({ sync: false });
     } catch (error) {
-      if (!isOutOfSpace(error)) throw error;
+      if (!isShortage(error)) throw error;
     }
   }
 
   async #writeBytes(segment: Segment, chunks: Buffer[], sync: boolean): Promise<void> {
-    if (chunks.length === 0) return;
     if (segment.writtenBytes === 0) await this.#host.prepare(segment);
     await segment.log.use((file) => file.write(segment.writtenBytes, chunks, { sync }), { create: true });
     for (const chunk of chunks) {
@@ -170,7 +170,7 @@ export class LogWriter {
    * that nobody knows what is on the disk.
    */
   async #handle(error: unknown, syncFailed: boolean): Promise<void> {
-    const isRecoverable = isOutOfSpace(error) && (!syncFailed || this.syncedEndOffset === this.durableEndOffset);
+    const isRecoverable = isShortage(error) && (!syncFailed || this.syncedEndOffset === this.durableEndOffset);
     // Whatever comes from here on is refused by the log itself, whose state says so.
     const refused = this.#queue;
     this.#queue = [];
@@ -185,7 +185,7 @@ export class LogWriter {
 
   async #goBack(): Promise<void> {
     try {
-      await this.#host.outOfSpace(this.durableEndOffset);
+      await this.#host.shortage(this.durableEndOffset);
     } catch (error) {
       this.#host.failed(error);
     }

@@ -234,6 +234,19 @@ describe('a disk in trouble', () => {
     expect(log.state).toBe('failed');
   });
 
+  it('that has no file to give for the moment is tried again', async () => {
+    const { disk, clock, log } = await bench();
+    await append(log, 3);
+    disk.fault = ({ kind }) => (kind === 'open' ? systemError('EMFILE', 'too many open files') : undefined);
+    expect((await log.append(batchOf(['v']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(log.state).toBe('truncating');
+    await clock.advanceAsync(5 * DISK_FULL_PAUSE_MS);
+    expect(log.state).toBe('truncating');
+    disk.fault = undefined;
+    await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
+    expect(await log.append(batchOf(['v']), AS_CLIENT)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+  });
+
   it('that fails to read takes the log offline', async () => {
     const { disk, log } = await bench();
     await append(log, 2);

@@ -1,5 +1,5 @@
 import { Appender } from './appender.ts';
-import type { CorruptLogError } from './errors.ts';
+import { type CorruptLogError, LogError } from './errors.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { LogCore } from './log-core.ts';
@@ -280,13 +280,21 @@ export class PartitionLog {
     return this.#core.producers.describe();
   }
 
-  /** Waits for what is queued, makes everything durable, and closes. A log that has failed is closed as it is. */
+  /**
+   * Waits for what is queued, makes everything durable, and closes. A log that has failed is closed as it is.
+   *
+   * @throws LogError when something could not be made durable: the next start has to recover the log
+   */
   async close(): Promise<void> {
     const core = this.#core;
     if (core.state === 'closed') return;
-    if (core.state === 'failed') {
+    if (core.state === 'truncating') await core.writer.whenIdle();
+    if (core.state !== 'online') {
+      const wasTruncating = core.state === 'truncating';
+      core.state = wasTruncating ? 'closed' : core.state;
       core.release();
-      return;
+      if (!wasTruncating) return;
+      throw new LogError('LOG_CLOSED', `${core.folder} was closed before it could be cut to its durable end`);
     }
     core.segments.active.closeTimeIndex();
     const done = core.checkpoint();
