@@ -16,6 +16,12 @@ export interface GlobalOptions {
   readonly debug?: boolean | undefined;
 }
 
+/** How to reach a cluster, for every SDK. */
+export type ConnectionSettings = Pick<
+  ClientOptions,
+  'bootstrapServers' | 'clientId' | 'tls' | 'sasl' | 'requestTimeoutMs' | 'connectTimeoutMs' | 'apiTimeoutMs'
+>;
+
 const BOOTSTRAP_DEFAULT = 'localhost:9092';
 /** For one operation with its retries, where nobody says otherwise: people wait for it. */
 const OPERATION_TIMEOUT_MS = 30_000;
@@ -28,7 +34,7 @@ export class CommandContext {
   /** What the program ends with, where the command does not fail. */
   exitCode: number = ExitCode.DONE;
   readonly #options: GlobalOptions;
-  #clientOptions: Promise<ClientOptions> | undefined;
+  #clientOptions: Promise<ConnectionSettings> | undefined;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.io = io;
@@ -37,12 +43,12 @@ export class CommandContext {
   }
 
   /** How to reach the cluster: by option, else by the client properties, else by the environment, else on this machine. */
-  clientOptions(): Promise<ClientOptions> {
+  clientOptions(): Promise<ConnectionSettings> {
     this.#clientOptions ??= this.#readClientOptions();
     return this.#clientOptions;
   }
 
-  async #readClientOptions(): Promise<ClientOptions> {
+  async #readClientOptions(): Promise<ConnectionSettings> {
     const { bootstrapServer, commandConfig, timeout } = this.#options;
     const { env } = this.io;
     const file = commandConfig === undefined ? undefined : await readClientConfig(commandConfig);

@@ -9,18 +9,27 @@ export const ExitCode = {
 } as const;
 
 /** What the command line itself finds wrong. */
-export type CliErrorCode = 'CLI_USAGE' | 'CLI_FAILED' | 'CLI_FILE_UNREADABLE' | 'CLI_CONFIG_INVALID';
+export type CliErrorCode =
+  | 'CLI_USAGE'
+  | 'CLI_FAILED'
+  | 'CLI_FILE_UNREADABLE'
+  | 'CLI_CONFIG_INVALID'
+  | 'CLI_INPUT_INVALID';
 
 /** A command that cannot do its work, in words for the one who typed it. */
 export class CliError extends Error {
   override name = 'CliError';
   /** Stable, for scripts that read `--json`. */
-  readonly code: CliErrorCode;
+  readonly code: CliErrorCode | `KAFKA_${string}`;
   readonly retriable = false;
   /** What to do about it. */
   readonly hint: string | undefined;
 
-  constructor(code: CliErrorCode, message: string, details: { hint?: string | undefined; cause?: unknown } = {}) {
+  constructor(
+    code: CliErrorCode | `KAFKA_${string}`,
+    message: string,
+    details: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;

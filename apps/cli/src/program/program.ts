@@ -3,7 +3,14 @@ import type { CommandContext } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
+import { addCluster } from './cluster.ts';
+import { addConfigs } from './configs.ts';
+import { addConsume } from './consume.ts';
+import { addGroups } from './groups.ts';
+import { addProduce } from './produce.ts';
+import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
+import { addTopics } from './topics.ts';
 
 /** Has what a command does carried out, with what it works with. */
 export type Run = (work: (context: CommandContext) => Promise<void>) => Promise<void>;
@@ -31,7 +38,8 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
       getErrHasColors: () => false,
     });
   for (const option of globalOptions()) program.addOption(option);
-  addStart(program, run);
+  for (const add of [addStart, addTopics, addProduce, addConsume, addGroups, addConfigs, addRecords, addCluster])
+    add(program, run);
   return program;
 }
 

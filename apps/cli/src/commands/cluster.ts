@@ -1,0 +1,105 @@
+import type { LogDir } from '@millrace/admin';
+import { formatAddress } from '@millrace/client';
+import type { CommandContext } from '../context.ts';
+import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
+import type { Paint } from '../output/paint.ts';
+import { renderPairs, renderTable } from '../output/table.ts';
+import type { LogDirsOptions } from '../program/cluster.ts';
+import { findTopics } from './find-topics.ts';
+
+export async function describeCluster(context: CommandContext): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const cluster = await admin.describeCluster();
+    await context.out.result(cluster, (paint) => {
+      const { clusterId, controllerId, brokers } = cluster;
+      const pairs = renderPairs(
+        [
+          ['Cluster', paint.bold(clusterId)],
+          ['Controller', controllerId < 0 ? paint.red('none at the moment') : `broker ${controllerId}`],
+          ['Brokers', formatCount(brokers.length)],
+        ],
+        paint,
+      );
+      const rows = brokers.map((broker) => [
+        String(broker.nodeId),
+        formatAddress(broker),
+        broker.rack ?? '',
+        broker.nodeId === controllerId ? 'controller' : '',
+      ]);
+      const columns = [
+        { header: 'BROKER', align: 'right' as const },
+        { header: 'ADDRESS' },
+        { header: 'RACK' },
+        { header: 'ROLE' },
+      ];
+      return `${pairs}\n\n${renderTable(columns, rows, paint)}`;
+    });
+  });
+}
+
+export async function describeLogDirs(
+  context: CommandContext,
+  topicNames: readonly string[],
+  options: LogDirsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const topics = topicNames.length === 0 ? undefined : await findTopics(admin, topicNames);
+    const partitions = topics?.flatMap(({ name, partitions: each }) =>
+      each.map(({ partition }) => ({ topic: name, partition })),
+    );
+    const dirs = await admin.describeLogDirs({ brokerIds: options.broker, partitions });
+    dirs.sort((a, b) => a.brokerId - b.brokerId || (a.path < b.path ? -1 : 1));
+    await context.out.result(dirs, (paint) => {
+      const overview = renderDirs(dirs, paint);
+      return topics !== undefined || options.partitions === true
+        ? `${overview}\n\n${renderReplicas(dirs, paint)}`
+        : overview;
+    });
+  });
+}
+
+function renderDirs(dirs: readonly LogDir[], paint: Paint): string {
+  return renderTable(
+    [
+      { header: 'BROKER', align: 'right' },
+      { header: 'FOLDER' },
+      { header: 'PARTITIONS', align: 'right' },
+      { header: 'SIZE', align: 'right' },
+      { header: 'FREE', align: 'right' },
+      { header: 'OF', align: 'right' },
+    ],
+    dirs.map(({ brokerId, path, replicas, totalBytes, usableBytes }) => [
+      String(brokerId),
+      printable(path),
+      formatCount(replicas.length),
+      formatBytes(replicas.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
+      usableBytes === undefined ? '' : formatBytes(usableBytes),
+      totalBytes === undefined ? '' : formatBytes(totalBytes),
+    ]),
+    paint,
+  );
+}
+
+function renderReplicas(dirs: readonly LogDir[], paint: Paint): string {
+  const rows = dirs.flatMap(({ brokerId, replicas }) => replicas.map((replica) => ({ brokerId, ...replica })));
+  rows.sort((a, b) =>
+    a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition || a.brokerId - b.brokerId,
+  );
+  return renderTable(
+    [
+      { header: 'TOPIC' },
+      { header: 'PARTITION', align: 'right' },
+      { header: 'BROKER', align: 'right' },
+      { header: 'SIZE', align: 'right' },
+      { header: 'BEHIND', align: 'right' },
+    ],
+    rows.map(({ topic, partition, brokerId, sizeBytes, offsetLag }) => [
+      topic,
+      String(partition),
+      String(brokerId),
+      formatBytes(sizeBytes),
+      counted(offsetLag, 'record'),
+    ]),
+    paint,
+  );
+}

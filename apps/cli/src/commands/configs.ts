@@ -1,0 +1,176 @@
+import type { Admin, ConfigEntry, ConfigResource } from '@millrace/admin';
+import type { CommandContext } from '../context.ts';
+import { failure, usageError } from '../errors.ts';
+import { counted, printable } from '../output/format.ts';
+import type { Paint } from '../output/paint.ts';
+import { renderTable } from '../output/table.ts';
+import { nearest } from '../parse/nearest.ts';
+import type { Assignment } from '../parse/values.ts';
+import type { ChangeConfigsOptions, DescribeConfigsOptions } from '../program/configs.ts';
+import { findTopics } from './find-topics.ts';
+
+type Type = 'topic' | 'broker';
+
+/** What Kafka's tools call the configs that all brokers share. */
+const ALL_BROKERS = 'default';
+
+export async function describeConfigs(
+  context: CommandContext,
+  type: Type,
+  name: string,
+  options: DescribeConfigsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const resource = await findResource(admin, type, name);
+    const [described] = await admin.describeConfigs([resource], {
+      names: options.name,
+      documentation: options.docs ?? false,
+    });
+    const all = [...(described?.entries ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const isWhole = options.all === true || options.name !== undefined;
+    const shown = isWhole ? all : all.filter(isSet);
+    if (!isWhole && !context.out.json && shown.length < all.length) {
+      const rest = counted(all.length - shown.length, 'config');
+      context.out.note(`${rest} with the default are not shown; \`--all\` shows them.`);
+    }
+    const value = { type, name: resource.name, configs: context.out.json && options.name === undefined ? all : shown };
+    await context.out.result(value, (paint) => {
+      if (shown.length === 0) return `${subject(resource)} has no configs of its own`;
+      return renderConfigs(shown, paint, options.docs === true);
+    });
+  });
+}
+
+function isSet({ source }: ConfigEntry): boolean {
+  return source !== 'default' && source !== 'unknown';
+}
+
+const SOURCES: Readonly<Record<string, string>> = {
+  topic: 'topic',
+  'dynamic-broker': 'this broker, while running',
+  'dynamic-default': 'all brokers, while running',
+  'static-broker': "broker's settings",
+  default: 'default',
+};
+
+function renderConfigs(entries: readonly ConfigEntry[], paint: Paint, docs: boolean): string {
+  return renderTable(
+    [{ header: 'NAME' }, { header: 'VALUE' }, { header: 'SET BY' }, ...(docs ? [{ header: 'MEANING' }] : [])],
+    entries.map((entry) => [
+      entry.name,
+      shownValue(entry, paint),
+      `${SOURCES[entry.source] ?? entry.source}${entry.readOnly ? paint.dim(' (read-only)') : ''}`,
+      ...(docs ? [printable((entry.documentation ?? '').replace(/\s+/g, ' '))] : []),
+    ]),
+    paint,
+  );
+}
+
+function shownValue({ value, sensitive, source }: ConfigEntry, paint: Paint): string {
+  if (value === null) return paint.dim(sensitive ? '(hidden)' : '(not set)');
+  if (value === '') return paint.dim('(empty)');
+  const text = printable(value);
+  return source === 'default' ? text : paint.bold(text);
+}
+
+export async function setConfigs(
+  context: CommandContext,
+  type: Type,
+  name: string,
+  assignments: readonly Assignment[],
+  options: ChangeConfigsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const resource = await findResource(admin, type, name);
+    await changeConfigs(admin, { ...resource, set: Object.fromEntries(assignments) }, options);
+    await context.out.done({ ...resource, set: Object.fromEntries(assignments), dryRun: options.dryRun ?? false }, () =>
+      assignments
+        .map(([config, value]) => `${told(options)}${subject(resource)}: ${config} is ${printable(value)}`)
+        .join('\n'),
+    );
+  });
+}
+
+export async function unsetConfigs(
+  context: CommandContext,
+  type: Type,
+  name: string,
+  names: readonly string[],
+  options: ChangeConfigsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const resource = await findResource(admin, type, name);
+    await changeConfigs(admin, { ...resource, unset: names }, options);
+    const [after] = await admin.describeConfigs([resource], { names });
+    const now = new Map(after?.entries.map((entry) => [entry.name, entry]));
+    await context.out.done({ ...resource, unset: names, dryRun: options.dryRun ?? false }, () =>
+      names
+        .map((each) => {
+          const entry = options.dryRun === true ? undefined : now.get(each);
+          const value =
+            entry?.value == null
+              ? ''
+              : `; it is ${printable(entry.value)} now (${SOURCES[entry.source] ?? entry.source})`;
+          return `${told(options)}${subject(resource)}: ${each} is not set any more${value}`;
+        })
+        .join('\n'),
+    );
+  });
+}
+
+function told({ dryRun }: ChangeConfigsOptions): string {
+  return dryRun === true ? 'would do: ' : '';
+}
+
+async function changeConfigs(
+  admin: Admin,
+  change: Parameters<Admin['alterConfigs']>[0][number],
+  options: ChangeConfigsOptions,
+): Promise<void> {
+  try {
+    await admin.alterConfigs([change], { validateOnly: options.dryRun });
+  } catch (error) {
+    const suggestion = await suggestName(admin, change);
+    if (suggestion === undefined) throw error;
+    throw failure(...suggestion, error);
+  }
+}
+
+/** A name that the resource does not have is the commonest mistake, and brokers only say that it is invalid. */
+async function suggestName(
+  admin: Admin,
+  { type, name, set = {}, unset = [] }: Parameters<Admin['alterConfigs']>[0][number],
+): Promise<[message: string, hint: string | undefined] | undefined> {
+  const [described] = await admin.describeConfigs([{ type, name }]).catch(() => []);
+  const known = (described?.entries ?? []).map((entry) => entry.name);
+  const wrong = [...Object.keys(set), ...unset].find((each) => !known.includes(each));
+  if (known.length === 0 || wrong === undefined) return undefined;
+  const meant = nearest(wrong, known);
+  return [
+    `There is no ${type} config "${wrong}"`,
+    meant === undefined
+      ? `\`millrace configs describe ${type} ${name || ALL_BROKERS} --all\` shows the ones there are.`
+      : `Did you mean "${meant}"?`,
+  ];
+}
+
+async function findResource(admin: Admin, type: Type, name: string): Promise<ConfigResource> {
+  if (type === 'topic') {
+    await findTopics(admin, [name]);
+    return { type, name };
+  }
+  if (name === ALL_BROKERS) return { type, name: '' };
+  const { brokers } = await admin.describeCluster();
+  const ids = brokers.map(({ nodeId }) => String(nodeId));
+  if (!ids.includes(name)) {
+    throw usageError(
+      `There is no broker "${name}": there ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}, and "${ALL_BROKERS}" stands for all`,
+    );
+  }
+  return { type, name };
+}
+
+function subject({ type, name }: ConfigResource): string {
+  if (type === 'broker' && name === '') return 'All brokers';
+  return `${type === 'topic' ? 'Topic' : 'Broker'} ${name}`;
+}

@@ -1,0 +1,195 @@
+import type { Consumer, ConsumerBatch } from '@millrace/consumer';
+import type { CommandContext } from '../context.ts';
+import { ExitCode, usageError } from '../errors.ts';
+import { counted, formatBytes, formatDuration, formatRanges } from '../output/format.ts';
+import { jsonFormatter, type RecordFormatter, templateFormatter, valueFormatter } from '../output/record-format.ts';
+import { unescapeText } from '../parse/escapes.ts';
+import type { ConsumeOptions } from '../program/consume.ts';
+import { ReadingEnd } from './reading-end.ts';
+import { partitionKey, type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';
+
+export async function consume(
+  context: CommandContext,
+  topics: readonly string[],
+  options: ConsumeOptions,
+): Promise<void> {
+  refuseContradictions(options);
+  const formatter = formatterOf(options, context.out.json);
+  const plan = await context.withAdmin((admin) => readingPlan(admin, topics, options));
+  for (const warning of plan.warnings) context.out.warn(warning);
+  const { Consumer } = await import('@millrace/consumer');
+  const consumer = new Consumer({
+    ...(await context.clientOptions()),
+    groupId: options.group,
+    groupInstanceId: options.instanceId,
+    autoOffsetReset: plan.autoOffsetReset,
+    isolationLevel: options.isolationLevel,
+    onPartitionsAssigned: (partitions) => {
+      if (partitions.length > 0)
+        context.out.note(`Reading ${listed(partitions)} as a member of group ${options.group}`);
+    },
+  });
+  await using _closed = consumer;
+  const isGroup = options.group !== undefined;
+  if (isGroup) consumer.subscribe(plan.topics);
+  else consumer.assign(plan.assignment);
+  if (!isGroup && !isBounded(options) && startOf(options).at === 'end') {
+    context.out.note('Waiting for new records; Ctrl-C ends. `--from-beginning` reads those that are there.');
+  }
+  const reading = new Reading(context, consumer, formatter, plan, options);
+  await reading.run();
+}
+
+function refuseContradictions(options: ConsumeOptions): void {
+  if (options.group !== undefined && (options.partition !== undefined || options.offset !== undefined)) {
+    const option = options.partition !== undefined ? '--partition' : '--offset';
+    throw usageError(
+      `${option} cannot be given with --group: the group decides what is read, and from where`,
+      '`millrace groups reset-offsets` sets where a group goes on.',
+    );
+  }
+  if (options.instanceId !== undefined && options.group === undefined) {
+    throw usageError('--instance-id needs --group: it is a name within a group');
+  }
+  if (options.fromBeginning === true && options.offset !== undefined) {
+    throw usageError('Give --from-beginning or --offset, not both');
+  }
+}
+
+/** Whether the command is to end by itself. */
+function isBounded({ maxMessages, exitAtEnd, idleTimeout }: ConsumeOptions): boolean {
+  return maxMessages !== undefined || exitAtEnd === true || idleTimeout !== undefined;
+}
+
+function formatterOf(options: ConsumeOptions, json: boolean): RecordFormatter {
+  const format = options.format ?? (json ? 'json' : 'value');
+  const columns = {
+    timestamp: options.printTimestamp,
+    partition: options.printPartition,
+    offset: options.printOffset,
+    headers: options.printHeaders,
+    key: options.printKey,
+  };
+  if (format === 'value') {
+    return valueFormatter({
+      ...columns,
+      separator: options.separator === undefined ? undefined : unescapeText(options.separator),
+    });
+  }
+  const extra = Object.entries(columns).find(([, wanted]) => wanted === true);
+  if (extra !== undefined) {
+    throw usageError(
+      `--print-${extra[0]} goes with the format value; the format "${format}" says itself what is printed`,
+    );
+  }
+  return format === 'json' ? jsonFormatter() : templateFormatter(format);
+}
+
+function listed(partitions: readonly { readonly topic: string; readonly partition: number }[]): string {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  return [...topics].map(([topic, numbers]) => `${topic} ${formatRanges(numbers)}`).join('; ');
+}
+
+/** One run of the command, from the first record to the last. */
+class Reading {
+  readonly #context: CommandContext;
+  readonly #consumer: Consumer;
+  readonly #format: RecordFormatter;
+  readonly #options: ConsumeOptions;
+  readonly #recordsMax: number;
+  readonly #end: ReadingEnd;
+  #hasJoined = false;
+  #records = 0;
+  #bytes = 0;
+
+  constructor(
+    context: CommandContext,
+    consumer: Consumer,
+    format: RecordFormatter,
+    { ends }: ReadingPlan,
+    options: ConsumeOptions,
+  ) {
+    this.#context = context;
+    this.#consumer = consumer;
+    this.#format = format;
+    this.#options = options;
+    this.#recordsMax = options.maxMessages ?? Number.POSITIVE_INFINITY;
+    this.#end = new ReadingEnd({
+      onInterrupt: context.io.onInterrupt,
+      hasReachedEnd: ends === undefined ? undefined : () => this.#hasReached(ends),
+      idleMs: options.idleTimeout,
+    });
+    // Why a group cannot be joined is told by the loop that waits for records.
+    consumer.joined.then(
+      () => {
+        this.#hasJoined = true;
+      },
+      () => {},
+    );
+  }
+
+  async run(): Promise<void> {
+    const startedAt = performance.now();
+    const progress = this.#context.out.progress(() => `${this.#count()}, ${formatBytes(this.#bytes)} read`);
+    try {
+      await this.#readAll();
+    } finally {
+      // A terminal that shows the records needs no line that counts them.
+      progress.stop();
+      this.#end.release();
+    }
+    this.#context.out.note(`${this.#count()} read in ${formatDuration(performance.now() - startedAt)}`);
+    if (this.#end.reason === 'interrupt' && isBounded(this.#options)) this.#context.exitCode = ExitCode.INTERRUPTED;
+  }
+
+  async #readAll(): Promise<void> {
+    const batches = this.#consumer.batches();
+    while (this.#records < this.#recordsMax) {
+      const next = batches.next();
+      let found = await Promise.race([next, this.#end.signalled]);
+      const ended = found === 'ended';
+      // What has been handed out already is printed all the same.
+      if (found === 'ended') found = await Promise.race([next, nothingMore()]);
+      if (found.done === true) return;
+      await this.#print(found.value, ended);
+      if (ended) return;
+    }
+  }
+
+  /** Prints a batch, or as much of it as is wanted; a last one is committed here, others when the next is asked for. */
+  async #print(batch: ConsumerBatch, isLast: boolean): Promise<void> {
+    const wanted = this.#recordsMax - this.#records;
+    const records = batch.records.length > wanted ? batch.records.slice(0, wanted) : batch.records;
+    const chunks: Uint8Array[] = [];
+    for (const record of records) {
+      this.#format(record, chunks);
+      this.#bytes += record.sizeBytes;
+    }
+    await this.#context.out.write(Buffer.concat(chunks));
+    this.#records += records.length;
+    this.#end.progressed();
+    if (this.#options.group !== undefined && (isLast || this.#records >= this.#recordsMax)) {
+      await this.#consumer.commit(records.length < batch.records.length ? records[records.length - 1] : batch);
+    }
+  }
+
+  #hasReached(ends: ReadonlyMap<string, number>): boolean {
+    if (this.#options.group !== undefined && !this.#hasJoined) return false;
+    return this.#consumer.assignment.every((partition) => {
+      const position = this.#consumer.position(partition);
+      return position !== undefined && position >= (ends.get(partitionKey(partition)) ?? 0);
+    });
+  }
+
+  #count(): string {
+    return counted(this.#records, 'record');
+  }
+}
+
+const NOTHING_MORE = { done: true, value: undefined } as const;
+
+/** Gives way once, so that what has happened already is heard of. */
+function nothingMore(): Promise<typeof NOTHING_MORE> {
+  return new Promise((resolve) => setImmediate(() => resolve(NOTHING_MORE)));
+}

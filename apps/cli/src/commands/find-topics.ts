@@ -1,0 +1,50 @@
+import type { Admin } from '@millrace/admin';
+import type { TopicMetadata, TopicPartition } from '@millrace/client';
+import { CliError, usageError } from '../errors.ts';
+import { formatRanges } from '../output/format.ts';
+import { nearest } from '../parse/nearest.ts';
+
+const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
+
+/**
+ * The topics of these names, in order.
+ * @throws CliError for one that does not exist, with the name that may have been meant
+ */
+export async function findTopics(admin: Admin, names: readonly string[]): Promise<TopicMetadata[]> {
+  try {
+    return await admin.describeTopics(names);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== UNKNOWN_TOPIC) throw error;
+    throw await unknownTopics(admin, names, error);
+  }
+}
+
+export async function findTopic(admin: Admin, name: string): Promise<TopicMetadata> {
+  const [topic] = await findTopics(admin, [name]);
+  return topic!;
+}
+
+async function unknownTopics(admin: Admin, names: readonly string[], cause: unknown): Promise<CliError> {
+  const existing = new Set(await admin.listTopics({ internal: true }));
+  const missing = names.filter((name) => !existing.has(name));
+  const [first] = missing;
+  const meant = first === undefined ? undefined : nearest(first, existing);
+  const listed = missing.map((name) => `"${name}"`).join(', ');
+  return new CliError(UNKNOWN_TOPIC, `There is no topic ${listed === '' ? 'of that name' : listed}`, {
+    hint: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+    cause,
+  });
+}
+
+/**
+ * The partitions that are meant: those named, else all.
+ * @throws CliError `CLI_USAGE` for one that the topic does not have
+ */
+export function choosePartitions(topic: TopicMetadata, wanted: readonly number[] | undefined): TopicPartition[] {
+  const there = topic.partitions.map(({ partition }) => partition);
+  const missing = (wanted ?? []).filter((partition) => !there.includes(partition));
+  if (missing.length > 0) {
+    throw usageError(`Topic "${topic.name}" has no partition ${formatRanges(missing)}: it has ${formatRanges(there)}`);
+  }
+  return (wanted ?? there).map((partition) => ({ topic: topic.name, partition }));
+}

@@ -1,0 +1,253 @@
+import type { Admin, DescribedGroup, GroupMember } from '@millrace/admin';
+import { formatAddress, type TopicPartition } from '@millrace/client';
+import type { CommandContext } from '../context.ts';
+import { CliError, failure, usageError } from '../errors.ts';
+import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
+import type { Paint } from '../output/paint.ts';
+import { renderPairs, renderTable } from '../output/table.ts';
+import { nearest } from '../parse/nearest.ts';
+import type { DeleteGroupOffsetsOptions, ListGroupsOptions, RemoveMembersOptions } from '../program/groups.ts';
+import { expandTopics } from './group-partitions.ts';
+
+export async function listGroups(context: CommandContext, options: ListGroupsOptions): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const groups = await admin.listGroups({ states: options.state });
+    if (context.out.quiet && !context.out.json) {
+      await context.out.write(groups.map(({ groupId }) => `${groupId}\n`).join(''));
+      return;
+    }
+    if (groups.length === 0) context.out.note('There are no such groups.');
+    await context.out.result(groups, (paint) =>
+      groups.length === 0
+        ? ''
+        : renderTable(
+            [{ header: 'GROUP' }, { header: 'STATE' }, { header: 'TYPE' }, { header: 'COORDINATOR', align: 'right' }],
+            groups.map((group) => [
+              printable(group.groupId),
+              paintState(group.state, paint),
+              group.protocolType || 'offsets only',
+              String(group.coordinatorId),
+            ]),
+            paint,
+          ),
+    );
+  });
+}
+
+function paintState(state: string, paint: Paint): string {
+  if (state === 'Stable') return paint.green(state);
+  return state.endsWith('Rebalance') ? paint.yellow(state) : state;
+}
+
+export async function describeGroups(context: CommandContext, ids: readonly string[]): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const wanted = ids.length === 0 ? (await admin.listGroups()).map(({ groupId }) => groupId) : ids;
+    if (wanted.length === 0)
+      context.out.note('There are no groups yet. `millrace consume TOPIC --group NAME` makes one.');
+    const groups = await findGroups(admin, wanted);
+    const described = await Promise.all(
+      groups.map(async (group) => ({ ...group, offsets: await progressOf(admin, group) })),
+    );
+    await context.out.result(described, (paint) => described.map((group) => renderGroup(group, paint)).join('\n\n'));
+  });
+}
+
+/**
+ * The groups, as they are.
+ * @throws CliError for one that does not exist, with the name that may have been meant
+ */
+export async function findGroups(admin: Admin, ids: readonly string[]): Promise<DescribedGroup[]> {
+  const groups = await admin.describeGroups(ids);
+  const dead = groups.filter(({ state }) => state === 'Dead');
+  if (dead.length === 0) return groups;
+  const existing = (await admin.listGroups()).map(({ groupId }) => groupId);
+  const missing = dead.filter(({ groupId }) => !existing.includes(groupId)).map(({ groupId }) => groupId);
+  if (missing.length === 0) return groups;
+  const meant = nearest(missing[0]!, existing);
+  throw new CliError('KAFKA_GROUP_ID_NOT_FOUND', `There is no group ${missing.map((id) => `"${id}"`).join(', ')}`, {
+    hint: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+  });
+}
+
+interface PartitionProgress extends TopicPartition {
+  readonly committedOffset: number | null;
+  readonly endOffset: number | null;
+  readonly lag: number | null;
+  readonly memberId: string | null;
+}
+
+/** Partitions that the group has offsets for or that members read: where it is, and how far from the end. */
+async function progressOf(admin: Admin, group: DescribedGroup): Promise<PartitionProgress[]> {
+  const committed = await admin.listGroupOffsets(group.groupId);
+  const owners = new Map(
+    group.members.flatMap((member) => member.assignment.map((each) => [keyOf(each), member.memberId] as const)),
+  );
+  const all = new Map<string, TopicPartition>();
+  for (const each of [...committed, ...group.members.flatMap(({ assignment }) => assignment)]) {
+    all.set(keyOf(each), { topic: each.topic, partition: each.partition });
+  }
+  const offsets = new Map(committed.map((each) => [keyOf(each), each.offset]));
+  const ends = await endOffsets(admin, [...all.values()]);
+  return [...all.values()].sort(byPartition).map((each) => {
+    const committedOffset = offsets.get(keyOf(each)) ?? null;
+    const endOffset = ends.get(keyOf(each)) ?? null;
+    const lag = committedOffset === null || endOffset === null ? null : Math.max(endOffset - committedOffset, 0);
+    return { ...each, committedOffset, endOffset, lag, memberId: owners.get(keyOf(each)) ?? null };
+  });
+}
+
+/** A topic that was deleted since has no end; the others have. */
+async function endOffsets(admin: Admin, partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+  const existing = new Set(await admin.listTopics({ internal: true }));
+  const there = partitions.filter(({ topic }) => existing.has(topic));
+  if (there.length === 0) return new Map();
+  const found = await admin.listOffsets(there.map((each) => ({ ...each, at: 'latest' })));
+  return new Map(found.map((each) => [keyOf(each), each.offset]));
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`;
+}
+
+function byPartition(a: TopicPartition, b: TopicPartition): number {
+  return a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;
+}
+
+function renderGroup(group: DescribedGroup & { readonly offsets: readonly PartitionProgress[] }, paint: Paint): string {
+  const { members, offsets, coordinator } = group;
+  const lag = offsets.reduce((sum, each) => sum + (each.lag ?? 0), 0);
+  const parts = [
+    renderPairs(
+      [
+        ['Group', paint.bold(printable(group.groupId))],
+        ['State', paintState(group.state, paint)],
+        [
+          'Members',
+          `${formatCount(members.length)}${group.assignor === '' ? '' : `, ${printable(group.assignor)} assignor`}`,
+        ],
+        ['Coordinator', `broker ${coordinator.nodeId} at ${formatAddress(coordinator)}`],
+        ['Lag', counted(lag, 'record')],
+      ],
+      paint,
+    ),
+  ];
+  if (offsets.length > 0) parts.push(renderProgress(offsets, members, paint));
+  if (members.length > 0) parts.push(renderMembers(members, paint));
+  return parts.join('\n\n');
+}
+
+function renderProgress(offsets: readonly PartitionProgress[], members: readonly GroupMember[], paint: Paint): string {
+  const names = new Map(members.map((member) => [member.memberId, memberName(member)]));
+  return renderTable(
+    [
+      { header: 'TOPIC' },
+      { header: 'PARTITION', align: 'right' },
+      { header: 'COMMITTED', align: 'right' },
+      { header: 'END', align: 'right' },
+      { header: 'LAG', align: 'right' },
+      { header: 'MEMBER' },
+    ],
+    offsets.map(({ topic, partition, committedOffset, endOffset, lag, memberId }) => [
+      topic,
+      String(partition),
+      committedOffset === null ? '' : formatCount(committedOffset),
+      endOffset === null ? '' : formatCount(endOffset),
+      lag === null ? '' : lag === 0 ? '0' : paint.yellow(formatCount(lag)),
+      memberId === null ? '' : (names.get(memberId) ?? memberId),
+    ]),
+    paint,
+  );
+}
+
+function renderMembers(members: readonly GroupMember[], paint: Paint): string {
+  return renderTable(
+    [{ header: 'MEMBER' }, { header: 'CLIENT' }, { header: 'HOST' }, { header: 'READS' }],
+    members.map((member) => [
+      memberName(member),
+      printable(member.clientId),
+      printable(member.clientHost.replace(/^\//, '')),
+      readsOf(member),
+    ]),
+    paint,
+  );
+}
+
+/** Static members have a name; the others an id that begins with their client's. */
+function memberName({ memberId, groupInstanceId }: GroupMember): string {
+  return printable(groupInstanceId ?? memberId);
+}
+
+function readsOf({ assignment }: GroupMember): string {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of assignment) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  return [...topics].map(([topic, partitions]) => `${topic} ${formatRanges(partitions)}`).join('; ');
+}
+
+export async function deleteGroups(context: CommandContext, ids: readonly string[]): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    await findGroups(admin, ids);
+    await admin.deleteGroups(ids);
+    await context.out.done({ deleted: ids }, () => ids.map((id) => `Group ${printable(id)} deleted`).join('\n'));
+  });
+}
+
+export async function deleteGroupOffsets(
+  context: CommandContext,
+  groupId: string,
+  options: DeleteGroupOffsetsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    await findGroups(admin, [groupId]);
+    const wanted = await expandTopics(admin, options.topic);
+    const committed = await admin.listGroupOffsets(groupId, wanted);
+    if (committed.length === 0) throw failure(`Group "${groupId}" has no offsets there`);
+    await admin.deleteGroupOffsets(groupId, committed);
+    const deleted = committed.sort(byPartition).map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+    await context.out.done({ groupId, deleted }, () =>
+      deleted
+        .map(({ topic, partition, offset }) => `${topic} ${partition}: offset ${formatCount(offset)} forgotten`)
+        .join('\n'),
+    );
+  });
+}
+
+export async function removeMembers(
+  context: CommandContext,
+  groupId: string,
+  options: RemoveMembersOptions,
+): Promise<void> {
+  const named = options.member ?? [];
+  if ((named.length === 0) === (options.all !== true)) {
+    throw usageError('Say which members: `--member NAME`, or `--all`');
+  }
+  await context.withAdmin(async (admin) => {
+    const [group] = await findGroups(admin, [groupId]);
+    const members = group!.members.filter(
+      ({ memberId, groupInstanceId }) =>
+        options.all === true ||
+        named.includes(memberId) ||
+        (groupInstanceId !== null && named.includes(groupInstanceId)),
+    );
+    const missing = named.filter(
+      (name) => !members.some((member) => member.memberId === name || member.groupInstanceId === name),
+    );
+    if (missing.length > 0) {
+      throw failure(
+        `Group "${groupId}" has no member ${missing.map((name) => `"${name}"`).join(', ')}`,
+        '`millrace groups describe` shows the members.',
+      );
+    }
+    await admin.removeMembers(
+      groupId,
+      members.map(({ memberId, groupInstanceId }) => (groupInstanceId === null ? { memberId } : { groupInstanceId })),
+      options.reason === undefined ? {} : { reason: options.reason },
+    );
+    const removed = members.map(memberName);
+    await context.out.done({ groupId, removed }, () =>
+      removed.length === 0
+        ? `Group ${groupId} has no members`
+        : removed.map((name) => `Member ${name} removed`).join('\n'),
+    );
+    if (removed.length > 0) context.out.note('Members that are alive join again.');
+  });
+}

@@ -1,0 +1,205 @@
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { Admin } from '@millrace/admin';
+import type { HeadersInput, Producer } from '@millrace/producer';
+import { fileFault } from '../client-config.ts';
+import type { CommandContext } from '../context.ts';
+import { CliError, ExitCode, failure, usageError } from '../errors.ts';
+import { counted, formatBytes, formatCount, formatDuration } from '../output/format.ts';
+import { unescapeText } from '../parse/escapes.ts';
+import { readLines } from '../parse/lines.ts';
+import { nearest } from '../parse/nearest.ts';
+import { type InputRecord, type RecordReader, recordReader } from '../parse/record-input.ts';
+import type { Assignment } from '../parse/values.ts';
+import type { ProduceOptions } from '../program/produce.ts';
+import { choosePartitions, findTopic } from './find-topics.ts';
+
+/** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
+const LINGER_MS = 5;
+
+/** What has been done so far. */
+interface Tally {
+  records: number;
+  bytes: number;
+  readonly startedAt: number;
+}
+
+export async function produce(context: CommandContext, topic: string, options: ProduceOptions): Promise<void> {
+  const read = recordReader({
+    format: options.format ?? 'value',
+    keySeparator: options.keySeparator === undefined ? undefined : unescapeText(options.keySeparator),
+    key: options.key,
+    nullMarker: options.nullMarker,
+    headers: headersOf(options.header),
+    partition: options.partition,
+  });
+  if (options.key !== undefined && options.keySeparator !== undefined) {
+    throw usageError(
+      'Give --key or --key-separator: the one is for all records, the other has each line bring its own',
+    );
+  }
+  await context.withAdmin((admin) => lookAtTopic(context, admin, topic, options.partition));
+  const source = openSource(context, options.file);
+  const { Producer } = await import('@millrace/producer');
+  const clientOptions = await context.clientOptions();
+  let lost: Error | undefined;
+  const producer = new Producer({
+    ...clientOptions,
+    acks: options.acks ?? 'all',
+    compression: options.compression ?? 'none',
+    lingerMs: LINGER_MS,
+    ...(options.maxRecordBytes === undefined ? {} : { requestBytesMax: options.maxRecordBytes }),
+    blockMsMax: clientOptions.apiTimeoutMs ?? 0,
+    deliveryTimeoutMs: clientOptions.apiTimeoutMs ?? 0,
+    onDeliveryError: (error) => {
+      lost ??= error;
+      source.destroy();
+    },
+  });
+  await sendAll(context, { producer, source, topic, read, lostError: () => lost });
+}
+
+interface Sending {
+  readonly producer: Producer;
+  readonly source: Readable;
+  readonly topic: string;
+  readonly read: RecordReader;
+  readonly lostError: () => Error | undefined;
+}
+
+async function sendAll(context: CommandContext, sending: Sending): Promise<void> {
+  const { producer, source, topic } = sending;
+  const tally: Tally = { records: 0, bytes: 0, startedAt: performance.now() };
+  let interrupted = false;
+  const offInterrupt = context.io.onInterrupt(() => {
+    interrupted = true;
+    source.destroy();
+  });
+  const progress = context.out.progress(() => `${summary(tally, performance.now())}, ${waiting(producer)}`);
+  let inputFault: unknown;
+  try {
+    await sendLines(sending, tally);
+  } catch (error) {
+    // Whoever stopped the reading knows why; only the other reasons are news.
+    if (!interrupted && sending.lostError() === undefined) inputFault = error;
+  } finally {
+    await producer.flush();
+    progress.stop();
+    offInterrupt();
+  }
+  const durationMs = performance.now() - tally.startedAt;
+  const { recordsAcknowledged, recordsFailed } = producer.metrics();
+  await producer.close();
+  const lost = sending.lostError();
+  if (lost !== undefined) throw lostRecords(lost, topic, recordsAcknowledged, recordsFailed, tally.records);
+  if (context.out.json) {
+    await context.out.result(
+      { topic, records: tally.records, bytes: tally.bytes, durationMs: Math.round(durationMs) },
+      () => '',
+    );
+  } else {
+    context.out.note(`${summary(tally, tally.startedAt + durationMs)} to ${topic}`);
+  }
+  if (inputFault !== undefined) throw inputError(inputFault);
+  if (interrupted) context.exitCode = ExitCode.INTERRUPTED;
+}
+
+async function sendLines({ producer, source, topic, read, lostError }: Sending, tally: Tally): Promise<void> {
+  let lineNumber = 0;
+  for await (const lines of readLines(source)) {
+    for (const line of lines) {
+      lineNumber++;
+      const record = read(line, lineNumber);
+      tally.records++;
+      tally.bytes += sizeOf(record);
+      if (!producer.enqueue({ topic, ...record })) await producer.ready();
+      if (lostError() !== undefined) return;
+    }
+  }
+}
+
+function sizeOf({ key, value }: InputRecord): number {
+  return Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '');
+}
+
+function summary({ records, bytes, startedAt }: Tally, now: number): string {
+  const elapsedMs = Math.max(now - startedAt, 1);
+  const rate = `${formatCount((records / elapsedMs) * 1000)} records/s, ${formatBytes((bytes / elapsedMs) * 1000)}/s`;
+  return `${counted(records, 'record')} (${formatBytes(bytes)}) in ${formatDuration(elapsedMs)}: ${rate}`;
+}
+
+function waiting(producer: Producer): string {
+  const { recordsSent, recordsAcknowledged } = producer.metrics();
+  return `${formatCount(recordsSent - recordsAcknowledged)} not acknowledged yet`;
+}
+
+function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {
+  const why = cause.message.replace(/^the broker/, 'The broker');
+  const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')} did not get into topic "${topic}"`;
+  return failure(`${why}; ${count}, ${formatCount(acknowledged)} did`, hintFor(cause), cause);
+}
+
+function hintFor(cause: Error): string | undefined {
+  const code = (cause as { code?: unknown }).code;
+  if (code === 'PRODUCER_RECORD_TOO_LARGE')
+    return '`--max-record-bytes` allows larger ones, if the topic does (max.message.bytes).';
+  if (code === 'KAFKA_MESSAGE_TOO_LARGE')
+    return '`millrace configs set topic NAME max.message.bytes=...` allows larger ones.';
+  return undefined;
+}
+
+/** Says what would surprise: that the topic is about to be made by itself, or cannot be. */
+async function lookAtTopic(
+  context: CommandContext,
+  admin: Admin,
+  topic: string,
+  partition: number | undefined,
+): Promise<void> {
+  try {
+    const found = await findTopic(admin, topic);
+    if (partition !== undefined) choosePartitions(found, [partition]);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION') throw error;
+    if (!(await createsTopics(admin))) throw error;
+    const meant = nearest(topic, await admin.listTopics());
+    const question = meant === undefined ? '' : ` Did you mean "${meant}"?`;
+    context.out.warn(
+      `there is no topic "${topic}" yet; the first record creates it with the cluster's defaults.${question}`,
+    );
+  }
+}
+
+/** Whether brokers create topics that are written to; clusters that do not tell get the benefit of the doubt. */
+async function createsTopics(admin: Admin): Promise<boolean> {
+  try {
+    const [broker] = (await admin.describeCluster()).brokers;
+    const resource = { type: 'broker', name: String(broker?.nodeId) } as const;
+    const [configs] = await admin.describeConfigs([resource], { names: ['auto.create.topics.enable'] });
+    return configs?.entries[0]?.value !== 'false';
+  } catch {
+    return true;
+  }
+}
+
+function openSource(context: CommandContext, file: string | undefined): Readable {
+  if (file === undefined || file === '-') {
+    const { stdin } = context.io;
+    if (stdin.isTTY === true) context.out.note('Type records, one a line. Ctrl-D ends.');
+    return stdin;
+  }
+  return createReadStream(file, { highWaterMark: READ_BYTES });
+}
+
+const READ_BYTES = 256 * 1024;
+
+function inputError(fault: unknown): unknown {
+  const { path, syscall } = fault as NodeJS.ErrnoException;
+  if (syscall === undefined) return fault;
+  return new CliError('CLI_FILE_UNREADABLE', `Cannot read ${path ?? 'the input'}: ${fileFault(fault)}`, {
+    cause: fault,
+  });
+}
+
+function headersOf(assignments: readonly Assignment[] | undefined): HeadersInput | undefined {
+  return assignments?.map(([key, value]) => ({ key, value }));
+}

@@ -1,0 +1,92 @@
+import type { FoundOffset, OffsetSpec } from '@millrace/admin';
+import type { CommandContext } from '../context.ts';
+import { usageError } from '../errors.ts';
+import { counted, formatCount, formatTimestamp } from '../output/format.ts';
+import { renderTable } from '../output/table.ts';
+import type { DeleteRecordsOptions, OffsetsOptions } from '../program/records.ts';
+import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
+
+export async function listOffsets(
+  context: CommandContext,
+  names: readonly string[],
+  options: OffsetsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const topics = await findTopics(admin, names);
+    const partitions = topics.flatMap((topic) => choosePartitions(topic, options.partition));
+    const find = async (at: OffsetSpec): Promise<Map<string, FoundOffset>> => {
+      const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
+      return new Map(found.map((each) => [`${each.topic}-${each.partition}`, each]));
+    };
+    if (options.at === undefined) {
+      const [start, end] = await Promise.all([find('earliest'), find('latest')]);
+      const rows = partitions.map(({ topic, partition }) => {
+        const key = `${topic}-${partition}`;
+        return { topic, partition, startOffset: start.get(key)!.offset, endOffset: end.get(key)!.offset };
+      });
+      await context.out.result(rows, (paint) =>
+        renderTable(
+          [{ header: 'TOPIC' }, right('PARTITION'), right('START'), right('END'), right('OFFSETS')],
+          rows.map(({ topic, partition, startOffset, endOffset }) => [
+            topic,
+            String(partition),
+            formatCount(startOffset),
+            formatCount(endOffset),
+            formatCount(endOffset - startOffset),
+          ]),
+          paint,
+        ),
+      );
+      return;
+    }
+    const found = await find(options.at);
+    const rows = partitions.map(({ topic, partition }) => {
+      const { offset, timestamp } = found.get(`${topic}-${partition}`)!;
+      return { topic, partition, offset: offset < 0 ? null : offset, timestamp: timestamp < 0 ? null : timestamp };
+    });
+    await context.out.result(rows, (paint) =>
+      renderTable(
+        [{ header: 'TOPIC' }, right('PARTITION'), right('OFFSET'), { header: 'TIMESTAMP' }],
+        rows.map(({ topic, partition, offset, timestamp }) => [
+          topic,
+          String(partition),
+          offset === null ? 'none so late' : formatCount(offset),
+          timestamp === null ? '' : formatTimestamp(timestamp),
+        ]),
+        paint,
+      ),
+    );
+  });
+}
+
+function right(header: string) {
+  return { header, align: 'right' } as const;
+}
+
+export async function deleteRecords(
+  context: CommandContext,
+  name: string,
+  options: DeleteRecordsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const topic = await findTopic(admin, name);
+    if (options.before !== 'end' && options.partition === undefined && topic.partitions.length > 1) {
+      throw usageError(
+        `Topic "${name}" has ${counted(topic.partitions.length, 'partition')}: name the one whose offset you mean with \`--partition\``,
+        '`--before end` deletes the records of all partitions.',
+      );
+    }
+    const partitions = choosePartitions(topic, options.partition);
+    const before = options.before === 'end' ? 'all' : options.before;
+    const deleted = await admin.deleteRecords(partitions.map((each) => ({ ...each, before })));
+    deleted.sort((a, b) => a.partition - b.partition);
+    await context.out.done(deleted, () =>
+      deleted
+        .map(
+          ({ partition, logStartOffset }) =>
+            `Partition ${partition} of ${name} begins at offset ${formatCount(logStartOffset)} now`,
+        )
+        .join('\n'),
+    );
+  });
+}

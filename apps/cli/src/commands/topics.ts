@@ -1,0 +1,261 @@
+import type { Admin } from '@millrace/admin';
+import type { TopicMetadata, TopicPartition } from '@millrace/client';
+import type { CommandContext } from '../context.ts';
+import { failure, usageError } from '../errors.ts';
+import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
+import type { Paint } from '../output/paint.ts';
+import { renderPairs, renderTable } from '../output/table.ts';
+import type {
+  AddPartitionsOptions,
+  CreateTopicOptions,
+  DeleteTopicsOptions,
+  ListTopicsOptions,
+} from '../program/topics.ts';
+import { findTopic, findTopics } from './find-topics.ts';
+
+export async function createTopics(
+  context: CommandContext,
+  names: readonly string[],
+  options: CreateTopicOptions,
+): Promise<void> {
+  const configs = Object.fromEntries(options.config ?? []);
+  const topics = [...new Set(names)].map((topic) => ({
+    topic,
+    configs,
+    ...(options.replicaAssignment === undefined
+      ? { partitions: options.partitions, replicationFactor: options.replicationFactor }
+      : { assignments: options.replicaAssignment }),
+  }));
+  await context.withAdmin(async (admin) => {
+    const missing = options.ifNotExists === true ? await notExisting(admin, topics) : topics;
+    const created = missing.length === 0 ? [] : await admin.createTopics(missing, { validateOnly: options.dryRun });
+    const verb = options.dryRun === true ? 'could be created' : 'created';
+    await context.out.done({ created, dryRun: options.dryRun ?? false }, () =>
+      [
+        ...created.map(({ topic, partitions, replicationFactor }) => {
+          const shape = [
+            ...(partitions === undefined ? [] : [counted(partitions, 'partition')]),
+            ...(replicationFactor === undefined ? [] : [counted(replicationFactor, 'replica')]),
+          ];
+          return `Topic ${topic} ${verb}${shape.length === 0 ? '' : ` with ${shape.join(', ')}`}`;
+        }),
+        ...topics.filter((topic) => !missing.includes(topic)).map(({ topic }) => `Topic ${topic} is there already`),
+      ].join('\n'),
+    );
+  });
+}
+
+async function notExisting<T extends { readonly topic: string }>(admin: Admin, topics: readonly T[]): Promise<T[]> {
+  const existing = new Set(await admin.listTopics({ internal: true }));
+  return topics.filter(({ topic }) => !existing.has(topic));
+}
+
+export async function listTopics(context: CommandContext, options: ListTopicsOptions): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const names = await admin.listTopics({ internal: options.internal ?? false });
+    if (context.out.quiet && !context.out.json) {
+      await context.out.write(names.map((name) => `${name}\n`).join(''));
+      return;
+    }
+    const topics = names.length === 0 ? [] : await admin.describeTopics(names);
+    topics.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const value = topics.map((topic) => ({
+      topic: topic.name,
+      topicId: topic.topicId,
+      internal: topic.internal,
+      partitions: topic.partitions.length,
+      replicationFactor: replicationFactor(topic),
+      unhealthyPartitions: topic.partitions.filter(isUnhealthy).length,
+    }));
+    if (value.length === 0) context.out.note('There are no topics yet. `millrace topics create NAME` makes one.');
+    await context.out.result(value, (paint) =>
+      value.length === 0
+        ? ''
+        : renderTable(
+            [
+              { header: 'TOPIC' },
+              { header: 'PARTITIONS', align: 'right' },
+              { header: 'REPLICAS', align: 'right' },
+              { header: 'HEALTH' },
+            ],
+            value.map((topic) => [
+              topic.topic,
+              formatCount(topic.partitions),
+              String(topic.replicationFactor),
+              health(topic.unhealthyPartitions, paint),
+            ]),
+            paint,
+          ),
+    );
+  });
+}
+
+function health(unhealthy: number, paint: Paint): string {
+  return unhealthy === 0 ? paint.green('ok') : paint.red(`${counted(unhealthy, 'partition')} not fully replicated`);
+}
+
+function replicationFactor(topic: TopicMetadata): number {
+  return Math.max(0, ...topic.partitions.map(({ replicas }) => replicas.length));
+}
+
+function isUnhealthy({ leaderId, replicas, inSyncReplicas }: TopicMetadata['partitions'][number]): boolean {
+  return leaderId < 0 || inSyncReplicas.length < replicas.length;
+}
+
+export async function describeTopics(context: CommandContext, names: readonly string[]): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const wanted = names.length === 0 ? await admin.listTopics() : names;
+    if (wanted.length === 0) context.out.note('There are no topics yet. `millrace topics create NAME` makes one.');
+    const topics = wanted.length === 0 ? [] : await findTopics(admin, wanted);
+    const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);
+    const described = topics.map((topic) => describedTopic(topic, offsets, configs.get(topic.name) ?? {}));
+    await context.out.result(described, (paint) => described.map((topic) => renderTopic(topic, paint)).join('\n\n'));
+  });
+}
+
+type DescribedTopic = ReturnType<typeof describedTopic>;
+
+function describedTopic(topic: TopicMetadata, offsets: Offsets, configs: Readonly<Record<string, string>>) {
+  return {
+    topic: topic.name,
+    topicId: topic.topicId,
+    internal: topic.internal,
+    replicationFactor: replicationFactor(topic),
+    configs,
+    partitions: topic.partitions.map(({ partition, leaderId, leaderEpoch, replicas, inSyncReplicas }) => {
+      const name = partitionKey({ topic: topic.name, partition });
+      const startOffset = offsets.start.get(name);
+      const endOffset = offsets.end.get(name);
+      return { partition, leaderId, leaderEpoch, replicas, inSyncReplicas, startOffset, endOffset };
+    }),
+  };
+}
+
+function renderTopic(topic: DescribedTopic, paint: Paint): string {
+  const configs = Object.entries(topic.configs).map(([name, value]) => `${name}=${printable(value)}`);
+  const pairs = renderPairs(
+    [
+      ['Topic', paint.bold(topic.topic)],
+      ['Id', topic.topicId],
+      ['Partitions', formatCount(topic.partitions.length)],
+      ['Replicas', String(topic.replicationFactor)],
+      ['Configs', configs.length === 0 ? 'all default' : configs.join('\n            ')],
+    ],
+    paint,
+  );
+  const rows = topic.partitions.map(({ partition, leaderId, replicas, inSyncReplicas, startOffset, endOffset }) => [
+    String(partition),
+    leaderId < 0 ? paint.red('none') : String(leaderId),
+    replicas.join(','),
+    inSyncReplicas.length < replicas.length ? paint.red(inSyncReplicas.join(',') || 'none') : inSyncReplicas.join(','),
+    startOffset === undefined ? '' : formatCount(startOffset),
+    endOffset === undefined ? '' : formatCount(endOffset),
+  ]);
+  const table = renderTable(
+    [
+      { header: 'PARTITION', align: 'right' },
+      { header: 'LEADER', align: 'right' },
+      { header: 'REPLICAS' },
+      { header: 'IN SYNC' },
+      { header: 'START', align: 'right' },
+      { header: 'END', align: 'right' },
+    ],
+    rows,
+    paint,
+  );
+  return `${pairs}\n\n${table}`;
+}
+
+interface Offsets {
+  readonly start: ReadonlyMap<string, number>;
+  readonly end: ReadonlyMap<string, number>;
+}
+
+function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`;
+}
+
+/** What cannot be asked, because a leader is away, is left out: the rest of the description is worth seeing. */
+async function offsetsOf(admin: Admin, topics: readonly TopicMetadata[]): Promise<Offsets> {
+  const led = topics.flatMap(({ name, partitions }) =>
+    partitions.filter(({ leaderId }) => leaderId >= 0).map(({ partition }) => ({ topic: name, partition })),
+  );
+  const at = async (spec: 'earliest' | 'latest'): Promise<Map<string, number>> => {
+    if (led.length === 0) return new Map();
+    const found = await admin.listOffsets(led.map((each) => ({ ...each, at: spec }))).catch(() => []);
+    return new Map(found.map((each) => [partitionKey(each), each.offset]));
+  };
+  const [start, end] = await Promise.all([at('earliest'), at('latest')]);
+  return { start, end };
+}
+
+/** The configs that are set on the topics themselves. */
+async function configsOf(
+  admin: Admin,
+  topics: readonly TopicMetadata[],
+): Promise<Map<string, Readonly<Record<string, string>>>> {
+  if (topics.length === 0) return new Map();
+  const described = await admin.describeConfigs(topics.map(({ name }) => ({ type: 'topic', name })));
+  return new Map(
+    described.map(({ name, entries }) => [
+      name,
+      Object.fromEntries(
+        entries.filter(({ source }) => source === 'topic').map((entry) => [entry.name, entry.value ?? '']),
+      ),
+    ]),
+  );
+}
+
+export async function deleteTopics(
+  context: CommandContext,
+  names: readonly string[],
+  options: DeleteTopicsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    let deleted = [...new Set(names)];
+    if (options.ifExists === true) {
+      const existing = new Set(await admin.listTopics({ internal: true }));
+      deleted = deleted.filter((name) => existing.has(name));
+    } else {
+      // Nothing is deleted where one name is wrong: the others may be too.
+      await findTopics(admin, deleted);
+    }
+    if (deleted.length > 0) await admin.deleteTopics(deleted);
+    await context.out.done({ deleted }, () =>
+      deleted.length === 0
+        ? 'No such topic; nothing to delete'
+        : deleted.map((name) => `Topic ${name} deleted`).join('\n'),
+    );
+  });
+}
+
+export async function addPartitions(
+  context: CommandContext,
+  name: string,
+  options: AddPartitionsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const topic = await findTopic(admin, name);
+    const before = topic.partitions.length;
+    if (options.partitions === undefined && options.add === undefined) {
+      throw usageError('Say how many partitions: `--partitions N` in all, or `--add N` more');
+    }
+    const count = options.partitions ?? before + options.add!;
+    if (count <= before) {
+      throw failure(
+        `Topic "${name}" has ${counted(before, 'partition')}, so it cannot get ${formatCount(count)} in all`,
+        'Partitions can be added, never removed.',
+      );
+    }
+    await admin.createPartitions([{ topic: name, count }], { validateOnly: options.dryRun });
+    await context.out.done(
+      { topic: name, partitionsBefore: before, partitions: count, dryRun: options.dryRun ?? false },
+      () =>
+        options.dryRun === true
+          ? `Topic ${name} could get ${counted(count - before, 'partition')} more, ${count} in all`
+          : `Topic ${name} has ${counted(count, 'partition')} now; new are ${formatRanges(Array.from({ length: count - before }, (_, index) => before + index))}`,
+    );
+    if (options.dryRun !== true)
+      context.out.note('Records stay where they are; keys may go to other partitions from now on.');
+  });
+}

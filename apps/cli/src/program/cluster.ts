@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { partitions as numbers } from '../parse/values.ts';
+import type { Run } from './program.ts';
+
+export interface LogDirsOptions {
+  readonly broker?: readonly number[];
+  readonly partitions?: boolean;
+}
+
+const commands = () => import('../commands/cluster.ts');
+
+export function addCluster(program: Command, run: Run): void {
+  program
+    .command('cluster')
+    .summary("show the cluster's brokers and controller")
+    .description("Shows the cluster's id, its controller and its brokers.")
+    .action(() => run(async (context) => (await commands()).describeCluster(context)));
+  program
+    .command('log-dirs')
+    .argument('[topic...]')
+    .summary('show what the data takes on the disks')
+    .description(
+      "Shows the brokers' log folders and what is free there; with topics, what each of their partitions takes.",
+    )
+    .option('--broker <ids>', 'only these brokers, e.g. 1,2', numbers)
+    .option('--partitions', 'every partition, without naming topics')
+    .action((topics: string[], options: LogDirsOptions) =>
+      run(async (context) => (await commands()).describeLogDirs(context, topics, options)),
+    );
+}

@@ -1,0 +1,60 @@
+import { Argument, type Command } from 'commander';
+import { type Assignment, assignment, texts } from '../parse/values.ts';
+import type { Run } from './program.ts';
+
+export interface DescribeConfigsOptions {
+  readonly all?: boolean;
+  readonly docs?: boolean;
+  readonly name?: readonly string[];
+}
+
+export interface ChangeConfigsOptions {
+  readonly dryRun?: boolean;
+}
+
+type Type = 'topic' | 'broker';
+
+const commands = () => import('../commands/configs.ts');
+const type = () => new Argument('<type>', 'whose').choices(['topic', 'broker']);
+const NAME = '<name>';
+const NAME_TEXT = "the topic's name, the broker's id, or default for all brokers";
+
+export function addConfigs(program: Command, run: Run): void {
+  const configs = program.command('configs').description('Show and change configs of topics and brokers.');
+  configs
+    .command('describe')
+    .addArgument(type())
+    .argument(NAME, NAME_TEXT)
+    .summary('show configs')
+    .description('Shows the configs that are set, and where.')
+    .option('-a, --all', 'those with the default too')
+    .option('-n, --name <config>', 'only this one; may be repeated', texts)
+    .option('--docs', 'with what they mean')
+    .addHelpText('after', '\n  millrace configs describe topic orders\n  millrace configs describe broker 1 --all')
+    .action((kind: Type, name: string, options: DescribeConfigsOptions) =>
+      run(async (context) => (await commands()).describeConfigs(context, kind, name, options)),
+    );
+  configs
+    .command('set')
+    .addArgument(type())
+    .argument(NAME, NAME_TEXT)
+    .argument('<config=value...>', 'what to set', assignment)
+    .summary('set configs')
+    .description('Sets configs; those not named stay as they are.')
+    .option('--dry-run', 'check, and change nothing')
+    .addHelpText('after', '\n  millrace configs set topic orders retention.ms=86400000 cleanup.policy=compact')
+    .action((kind: Type, name: string, assignments: Assignment[], options: ChangeConfigsOptions) =>
+      run(async (context) => (await commands()).setConfigs(context, kind, name, assignments, options)),
+    );
+  configs
+    .command('unset')
+    .addArgument(type())
+    .argument(NAME, NAME_TEXT)
+    .argument('<config...>', 'what to unset')
+    .summary('go back to what counts without')
+    .description("Takes configs back to the cluster's value.")
+    .option('--dry-run', 'check, and change nothing')
+    .action((kind: Type, name: string, names: string[], options: ChangeConfigsOptions) =>
+      run(async (context) => (await commands()).unsetConfigs(context, kind, name, names, options)),
+    );
+}

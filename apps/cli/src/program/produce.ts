@@ -1,0 +1,65 @@
+import type { Acks, CompressionName } from '@millrace/producer';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Assignment, assignment, count, natural } from '../parse/values.ts';
+import type { Run } from './program.ts';
+
+export interface ProduceOptions {
+  readonly file?: string;
+  readonly format?: 'value' | 'json';
+  readonly key?: string;
+  readonly keySeparator?: string;
+  readonly header?: readonly Assignment[];
+  readonly partition?: number;
+  readonly nullMarker?: string;
+  readonly acks?: Acks;
+  readonly compression?: CompressionName;
+  readonly maxRecordBytes?: number;
+}
+
+export function addProduce(program: Command, run: Run): void {
+  program
+    .command('produce')
+    .argument('<topic>')
+    .summary('write records: lines of standard input or of a file')
+    .description('Writes a record for each line of standard input or of a file.')
+    .option('-f, --file <file>', 'read this file instead of standard input')
+    .option('-K, --key-separator <text>', 'lines are key, this text, value; \\t is a tab')
+    .option('-k, --key <text>', 'the key of all records')
+    .option('-H, --header <name=value>', 'a header of all records; may be repeated', assignment)
+    .option('-p, --partition <n>', 'write to this partition; by default the key decides', natural)
+    .option('-z, --compression <codec>', 'none, gzip, snappy, lz4 or zstd (default: none)', compression)
+    .option('-a, --acks <acks>', 'who must have it: all in-sync replicas, 1 the leader, 0 nobody (default: all)', acks)
+    .option('--null-marker <text>', 'keys and values that are this text are null')
+    .option('--max-record-bytes <n>', 'the largest record (default: 1048576)', count)
+    .addOption(
+      new Option('--format <format>', 'value: lines as they are; json: objects as `consume --format json` writes them')
+        .choices(['value', 'json'])
+        .default('value'),
+    )
+    .addHelpText(
+      'after',
+      `
+  echo hello | millrace produce greetings
+  millrace produce orders --file orders.tsv --key-separator '\\t' --compression zstd
+  millrace consume orders --format json --from-beginning --exit-at-end | millrace produce copy --format json`,
+    )
+    .action((topic: string, options: ProduceOptions) =>
+      run(async (context) => (await import('../commands/produce.ts')).produce(context, topic, options)),
+    );
+}
+
+const CODECS: readonly CompressionName[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+
+function compression(text: string): CompressionName {
+  const codec = CODECS.find((name) => name === text.toLowerCase());
+  if (codec === undefined) throw new InvalidArgumentError(`There are ${CODECS.join(', ')}.`);
+  return codec;
+}
+
+const ACKS: Readonly<Record<string, Acks>> = { '0': 0, '1': 1, all: 'all', '-1': 'all' };
+
+function acks(text: string): Acks {
+  const found = ACKS[text.toLowerCase()];
+  if (found === undefined) throw new InvalidArgumentError('There are all, 1 and 0.');
+  return found;
+}

@@ -1,0 +1,87 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Assignment, assignment, count } from '../parse/values.ts';
+import type { Run } from './program.ts';
+
+export interface CreateTopicOptions {
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly replicaAssignment?: readonly (readonly number[])[];
+  readonly config?: readonly Assignment[];
+  readonly ifNotExists?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface ListTopicsOptions {
+  readonly internal?: boolean;
+}
+
+export interface DeleteTopicsOptions {
+  readonly ifExists?: boolean;
+}
+
+export interface AddPartitionsOptions {
+  readonly partitions?: number;
+  readonly add?: number;
+  readonly dryRun?: boolean;
+}
+
+const commands = () => import('../commands/topics.ts');
+
+export function addTopics(program: Command, run: Run): void {
+  const topics = program.command('topics').description('Create, list, describe, extend and delete topics.');
+  topics
+    .command('create')
+    .argument('<name...>')
+    .summary('create topics')
+    .description("Creates topics. What is not given is the cluster's default.")
+    .option('-p, --partitions <n>', 'how many partitions', count)
+    .option('-r, --replication-factor <n>', 'how many replicas of each partition', count)
+    .option('--replica-assignment <list>', 'brokers of each partition instead, e.g. 1:2,2:3', replicaAssignment)
+    .option('-c, --config <name=value>', 'a config of the topic; may be repeated', assignment)
+    .option('--if-not-exists', 'leave a topic that is there as it is')
+    .option('--dry-run', 'check, and create nothing')
+    .addHelpText('after', '\n  millrace topics create orders --partitions 6 --config retention.ms=86400000')
+    .action((names: string[], options: CreateTopicOptions) =>
+      run(async (context) => (await commands()).createTopics(context, names, options)),
+    );
+  topics
+    .command('list')
+    .summary('list topics')
+    .description('Lists topics with their partitions. With --quiet the names only.')
+    .option('--internal', "Kafka's own topics too, such as __consumer_offsets")
+    .action((options: ListTopicsOptions) => run(async (context) => (await commands()).listTopics(context, options)));
+  topics
+    .command('describe')
+    .argument('[name...]')
+    .summary('show partitions, replicas, offsets and configs of topics')
+    .description('Shows partitions, leaders, replicas, offsets and configs of topics; of all where none is named.')
+    .action((names: string[]) => run(async (context) => (await commands()).describeTopics(context, names)));
+  topics
+    .command('delete')
+    .argument('<name...>')
+    .summary('delete topics with all their records')
+    .description('Deletes topics with all their records. They cannot be brought back.')
+    .option('--if-exists', 'do not mind topics that are not there')
+    .action((names: string[], options: DeleteTopicsOptions) =>
+      run(async (context) => (await commands()).deleteTopics(context, names, options)),
+    );
+  topics
+    .command('add-partitions')
+    .argument('<name>')
+    .summary('give a topic more partitions')
+    .description('Gives a topic more partitions. Partitions can never be removed.')
+    .option('-p, --partitions <n>', 'how many there are to be in all', count)
+    .option('--add <n>', 'how many more', count)
+    .option('--dry-run', 'check, and add none')
+    .action((name: string, options: AddPartitionsOptions) =>
+      run(async (context) => (await commands()).addPartitions(context, name, options)),
+    );
+}
+
+/** `1:2,2:3`, as kafka-topics takes it: partitions are divided by commas, the brokers of one by colons. */
+function replicaAssignment(text: string): number[][] {
+  if (!/^\d+(?::\d+)*(?:,\d+(?::\d+)*)*$/.test(text)) {
+    throw new InvalidArgumentError('Partitions are divided by commas, the brokers of one by colons: 1:2,2:3.');
+  }
+  return text.split(',').map((partition) => partition.split(':').map(Number));
+}
