@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBrokerConfig } from '@millrace/broker';
 import { LmdbMetadataStore } from '@millrace/metadata';
 import type { Listener } from '@millrace/network';
@@ -83,7 +85,9 @@ async function readSettings(options: BrokerProcessOptions): Promise<Settings> {
       `The settings cannot be used:\n${faults.map((each) => `  ${each}`).join('\n')}`,
     );
   }
-  return { config, process: taken.process, warnings };
+  // What is told of folders, in logs and to clients, shall not depend on where somebody stands.
+  const logDirs = config.logDirs.map((folder) => resolve(folder));
+  return { config: { ...config, logDirs }, process: taken.process, warnings };
 }
 
 function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise<Logger> {
@@ -101,7 +105,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const metadataStore = await LmdbMetadataStore.open({ folder, disk, clock: systemClock });
   closers.push(() => metadataStore.close());
   const endpoints = advertise(config, listeners);
-  const workers = createWorkers({ threads: config.backgroundThreads });
+  const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
   closers.push(() => workers.close());
   let giveUp!: (error: Error) => void;
   const unusable = new Promise<Error>((resolve) => {
@@ -118,12 +122,13 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     metrics,
     recompressor: workers.recompress,
   });
+  const health = { status: 'starting' as Health['status'] };
+  const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));
+  if (http !== undefined) closers.push(() => http.close());
   closers.push(() => broker.stop());
   await broker.start({ endpoints });
   gate.open(broker.requestHandler);
-  const health = { status: 'up' as Health['status'] };
-  const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));
-  if (http !== undefined) closers.push(() => http.close());
+  health.status = 'up';
   let stopped: Promise<void> | undefined;
   return {
     endpoints,

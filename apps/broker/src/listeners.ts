@@ -75,7 +75,8 @@ export async function bindListeners(
       logger,
     });
     await listener.listen();
-    closers.push(() => listener.close());
+    // Without grace: where the start fails, nobody is there to answer the requests that wait.
+    closers.push(() => listener.close(0));
     listeners.push(listener);
   }
   exposeListeners(listeners, metrics);

@@ -23,6 +23,7 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
 import type { Logger } from './logger.ts';
 import { type Metrics, noMetrics } from './metrics.ts';
+import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
@@ -162,6 +163,7 @@ export class Broker {
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
     const { config, clock, random, disk, logger, recompressor } = this.#options;
+    const reports = new OpeningReports(clock, logger);
     return new LogManager({
       disk,
       clock,
@@ -177,6 +179,7 @@ export class Broker {
       flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
       producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
       ...(recompressor === undefined ? {} : { recompressor }),
+      onProgress: (progress) => reports.opened(progress),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
       onDamaged: (log, err) => {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');

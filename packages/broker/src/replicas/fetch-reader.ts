@@ -92,7 +92,10 @@ class Reading implements FetchReading {
     const refusal = partition.leaderError(target.currentLeaderEpoch);
     if (refusal !== ErrorCode.NONE) return this.#fail(target, partition, refusal);
     if (target.lastFetchedEpoch >= 0 && this.#diverges(target, partition)) return undefined;
-    if (this.#limits.replicaId >= 0) partition.followerFetched(this.#limits.replicaId, target.fetchOffset);
+    const { replicaId } = this.#limits;
+    if (replicaId >= 0 && !partition.followerFetched(replicaId, target.fetchOffset)) {
+      return this.#fail(target, partition, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    }
     const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
     return partition.log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
       isolation: this.#limits.isolation,

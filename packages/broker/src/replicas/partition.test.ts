@@ -64,6 +64,7 @@ describe('the leader of a partition with followers', () => {
     expect(log.highWatermark).toBe(1);
     partition.followerFetched(2, 2);
     expect(log.highWatermark).toBe(2);
+    expect([partition.followerFetched(2, 2), partition.followerFetched(3, 2)]).toEqual([true, false]);
   });
 
   it('acknowledges acks=all when the followers have it', async () => {

@@ -145,12 +145,14 @@ export class Partition {
     return acks === -1 && this.isr.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
   }
 
-  /** Notes how far a follower has fetched. */
-  followerFetched(brokerId: number, logEndOffset: number): void {
+  /** Notes how far a follower has fetched; false when the broker is none that the controller assigned. */
+  followerFetched(brokerId: number, logEndOffset: number): boolean {
+    if (!this.replicas.includes(brokerId)) return false;
     const follower = this.#followers.get(brokerId);
     if (follower === undefined) this.#followers.set(brokerId, { logEndOffset });
     else follower.logEndOffset = logEndOffset;
     this.#advanceHighWatermark();
+    return true;
   }
 
   addWaiter(waiter: PartitionWaiter): void {

@@ -1,0 +1,44 @@
+import type { OpenProgress } from '@millrace/log';
+import type { Clock } from '@millrace/ports';
+import type { Logger } from './logger.ts';
+
+/** How often a long start says how far it has come. */
+const REPORT_INTERVAL_MS = 2000;
+
+/** Tells how the opening of the logs goes on, and what an unclean stop has cost. */
+export class OpeningReports {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #startMs: number;
+  #nextMs: number;
+  #scannedBytes = 0;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#startMs = clock.monotonic();
+    this.#nextMs = this.#startMs + REPORT_INTERVAL_MS;
+  }
+
+  /** To be called after each partition. */
+  opened({ partitionsOpened, partitionsTotal, log }: OpenProgress): void {
+    const { topic, partition, recovery } = log;
+    this.#scannedBytes += recovery.scannedBytes;
+    if (recovery.truncatedBytes > 0) {
+      const { truncatedBytes, logEndOffset, fault } = recovery;
+      this.#logger.warn(
+        { topic, partition, truncatedBytes, logEndOffset, fault },
+        `${topic}-${partition} was not closed in order: its last ${truncatedBytes} bytes, never acknowledged or damaged, were cut off`,
+      );
+    }
+    const nowMs = this.#clock.monotonic();
+    const isDone = partitionsOpened === partitionsTotal;
+    if (nowMs < this.#nextMs && !(isDone && this.#scannedBytes > 0)) return;
+    this.#nextMs = nowMs + REPORT_INTERVAL_MS;
+    const tookMs = Math.round(nowMs - this.#startMs);
+    this.#logger.info(
+      { partitionsOpened, partitionsTotal, scannedBytes: this.#scannedBytes, tookMs },
+      `Opened ${partitionsOpened} of ${partitionsTotal} partitions`,
+    );
+  }
+}
