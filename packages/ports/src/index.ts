@@ -5,7 +5,14 @@
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { ManualClock } from './manual-clock.ts';
-export { type CrashKeeps, type DiskCall, type DiskFault, MemoryDisk } from './memory-disk.ts';
+export {
+  type CrashKeeps,
+  type DiskCall,
+  type DiskFault,
+  type DiskOutcome,
+  MemoryDisk,
+  type PartialWrite,
+} from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { systemError } from './system-error.ts';

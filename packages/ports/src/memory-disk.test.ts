@@ -58,6 +58,48 @@ describe('a MemoryDisk that crashes', () => {
     expect(seen.size).toBeGreaterThan(10);
   });
 
+  it('may keep some sectors of a write and not those before them', async () => {
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 200; seed++) {
+      const disk = await diskWith('');
+      await (await disk.open('/d/f')).write(0, [Buffer.alloc(1536, '1')], { sync: false });
+      const left = await contentOf(disk.crash(seededRandom(seed)));
+      seen.add([0, 512, 1024].map((at) => (left.slice(at, at + 512) === '1'.repeat(512) ? 'x' : '-')).join(''));
+    }
+    expect(seen).toContain('--x');
+    expect(seen).toContain('x-x');
+  });
+
+  it('loses what a failed sync was to cover, though a later one succeeds, unless it is written again', async () => {
+    const disk = await diskWith('base');
+    const file = await disk.open('/d/f');
+    await file.write(4, [Buffer.from('lost')], { sync: false });
+    disk.fault = ({ kind }) => (kind === 'sync' ? systemError('EIO', 'input/output error') : undefined);
+    await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' });
+    disk.fault = undefined;
+    await file.write(8, [Buffer.from('kept')], { sync: true });
+    expect(await contentOf(disk)).toBe('baselostkept');
+    const rewritten = disk.crash('all');
+    const again = await rewritten.open('/d/f');
+    await again.write(4, [Buffer.from('lo')], { sync: true });
+    expect(await contentOf(rewritten)).toBe('baselostkept');
+    expect(await contentOf(rewritten.crash('none'))).toBe('baselo\0\0kept');
+  });
+
+  it('leaves the old content or the new of a file that is being replaced, and maybe a temporary one', async () => {
+    const seen = new Set<string>();
+    for (let steps = 0; steps < 8; steps++) {
+      const disk = await diskWith('old');
+      let calls = 0;
+      disk.fault = () => (calls++ < steps ? undefined : new Promise(() => {}));
+      void disk.replaceFile('/d/f', Buffer.from('new'));
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+      const next = disk.crash('all');
+      seen.add(`${await contentOf(next)} ${(await next.list('/d')).join(' ')}`);
+    }
+    expect([...seen]).toEqual(['old f', 'old f f.tmp', 'new f']);
+  });
+
   it('is dead for the process that used it', async () => {
     const disk = await diskWith('one');
     const file = await disk.open('/d/f');
@@ -93,6 +135,19 @@ describe('a MemoryDisk with faults', () => {
     await expect(file.write(8, [Buffer.from('abc')], { sync: false })).rejects.toMatchObject({ code: 'ENOSPC' });
     await file.write(6, [Buffer.from('abcd')], { sync: false });
     expect(disk.usedBytes).toBe(10);
+  });
+
+  it('leaves the beginning of a write that stops short', async () => {
+    const disk = await diskWith('12345678');
+    const file = await disk.open('/d/f');
+    const error = systemError('EIO', 'input/output error');
+    disk.fault = ({ kind }) => (kind === 'write' ? { error, writtenBytes: 2 } : undefined);
+    await expect(file.write(0, [Buffer.from('a'), Buffer.from('bc')], { sync: true })).rejects.toBe(error);
+    disk.fault = undefined;
+    expect(await contentOf(disk)).toBe('ab345678');
+    disk.capacityBytes = 10;
+    await expect(file.write(8, [Buffer.from('xyz')], { sync: false })).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await contentOf(disk)).toBe('ab345678xy');
   });
 
   it('flips bits for good', async () => {

@@ -27,8 +27,17 @@ export interface DiskCall {
   readonly sizeBytes: number;
 }
 
-/** What a fault hook answers: undefined lets the call through, an error fails it, a promise delays it. */
-export type DiskFault = (call: DiskCall) => Error | undefined | Promise<Error | undefined>;
+/** A write that fails after its first bytes have gone to the file. */
+export interface PartialWrite {
+  readonly error: Error;
+  readonly writtenBytes: number;
+}
+
+/** What becomes of a call: undefined lets it through, an error fails it. */
+export type DiskOutcome = Error | PartialWrite | undefined;
+
+/** What a fault hook answers; a promise delays the call. */
+export type DiskFault = (call: DiskCall) => DiskOutcome | Promise<DiskOutcome>;
 
 /** What a crash leaves of that which was not synced. */
 export type CrashKeeps =
@@ -96,8 +105,9 @@ export class MemoryDisk implements Disk {
       const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
       this.#openCount++;
       return new MemoryFile(inode, path, options.readOnly === true, {
-        call: (kind, sizeBytes, effect) => this.#call(kind, path, sizeBytes, effect),
-        assertRoomFor: (growthBytes) => this.#assertRoomFor(growthBytes, path),
+        call: (kind, sizeBytes, effect, failed) => this.#call(kind, path, sizeBytes, effect, failed),
+        room: () =>
+          this.capacityBytes === Number.POSITIVE_INFINITY ? this.capacityBytes : this.capacityBytes - this.usedBytes,
         closed: () => {
           this.#openCount--;
         },
@@ -109,17 +119,19 @@ export class MemoryDisk implements Disk {
     return this.#call('readFile', path, 0, () => Buffer.from(this.#folders.file(path).content()));
   }
 
-  replaceFile(path: string, content: Uint8Array): Promise<void> {
-    return this.#call('replaceFile', path, content.length, () => {
-      const temporary = `${path}.tmp`;
-      const inode = this.#folders.fileOrNew(temporary);
-      inode.truncate(0);
-      this.#assertRoomFor(content.length, path);
-      inode.write(0, [content]);
-      inode.sync();
-      this.#folders.rename(temporary, path);
-      this.#folders.sync(parentOf(path));
-    });
+  /** Step by step, as on a real disk: a crash may come between any two. */
+  async replaceFile(path: string, content: Uint8Array): Promise<void> {
+    await this.#call('replaceFile', path, content.length, () => {});
+    const temporary = `${path}.tmp`;
+    const file = await this.open(temporary, { create: true });
+    try {
+      await file.truncate(0);
+      await file.write(0, [content], { sync: true });
+    } finally {
+      await file.close();
+    }
+    await this.rename(temporary, path);
+    await this.syncFolder(parentOf(path));
   }
 
   list(folder: string): Promise<string[]> {
@@ -160,18 +172,19 @@ export class MemoryDisk implements Disk {
   }
 
   /** Asks the fault hook, then does what the call does in one go: a crash comes before it or after it. */
-  async #call<T>(kind: DiskCall['kind'], path: string, sizeBytes: number, effect: () => T): Promise<T> {
-    const error = await this.fault?.({ kind, path, sizeBytes });
+  async #call<T>(
+    kind: DiskCall['kind'],
+    path: string,
+    sizeBytes: number,
+    effect: () => T,
+    failed?: (writtenBytes: number) => void,
+  ): Promise<T> {
+    const outcome = await this.fault?.({ kind, path, sizeBytes });
     if (this.#isDead) throw systemError('EIO', `the machine crashed while ${path} was in use`);
-    if (error !== undefined) throw error;
-    return effect();
-  }
-
-  #assertRoomFor(growthBytes: number, path: string): void {
-    if (growthBytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
-    if (this.usedBytes + growthBytes > this.capacityBytes) {
-      throw systemError('ENOSPC', `no space left on device, write '${path}'`);
-    }
+    if (outcome === undefined) return effect();
+    const isPartial = 'writtenBytes' in outcome;
+    failed?.(isPartial ? outcome.writtenBytes : 0);
+    throw isPartial ? outcome.error : outcome;
   }
 }
 
@@ -180,8 +193,15 @@ function parentOf(path: string): string {
 }
 
 interface FileHost {
-  call<T>(kind: DiskCall['kind'], sizeBytes: number, effect: () => T): Promise<T>;
-  assertRoomFor(growthBytes: number): void;
+  /** `failed` is called when the hook lets the call fail, before it does. */
+  call<T>(
+    kind: DiskCall['kind'],
+    sizeBytes: number,
+    effect: () => T,
+    failed?: (writtenBytes: number) => void,
+  ): Promise<T>;
+  /** Bytes by which files may still grow. */
+  room(): number;
   closed(): void;
 }
 
@@ -204,12 +224,16 @@ class MemoryFile implements DiskFile {
   }
 
   async write(position: number, chunks: readonly Uint8Array[], options: { sync: boolean }): Promise<void> {
+    this.#assertOpen('write');
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    await this.#call('write', length, () => {
+    const write = (): void => {
       this.#assertWritable();
-      this.#host.assertRoomFor(position + length - this.#inode.sizeBytes);
+      const fits = Math.max(this.#inode.sizeBytes - position + this.#host.room(), 0);
+      if (fits < length) this.#writeFirst(fits, position, chunks);
+      if (fits < length) throw systemError('ENOSPC', `no space left on device, write '${this.#path}'`);
       this.#inode.write(position, chunks);
-    });
+    };
+    await this.#host.call('write', length, write, (written) => this.#writeFirst(written, position, chunks));
     if (options.sync) await this.sync();
   }
 
@@ -221,7 +245,13 @@ class MemoryFile implements DiskFile {
   }
 
   async sync(): Promise<void> {
-    return this.#call('sync', 0, () => this.#inode.sync());
+    this.#assertOpen('sync');
+    return this.#host.call(
+      'sync',
+      0,
+      () => this.#inode.sync(),
+      () => this.#inode.failSync(),
+    );
   }
 
   async size(): Promise<number> {
@@ -235,8 +265,17 @@ class MemoryFile implements DiskFile {
   }
 
   #call<T>(kind: DiskCall['kind'], sizeBytes: number, effect: () => T): Promise<T> {
-    if (!this.#open) throw systemError('EBADF', `${kind} '${this.#path}'`);
+    this.#assertOpen(kind);
     return this.#host.call(kind, sizeBytes, effect);
+  }
+
+  /** A write that stops short has put its first bytes into the file. */
+  #writeFirst(count: number, position: number, chunks: readonly Uint8Array[]): void {
+    if (count > 0) this.#inode.write(position, [Buffer.concat(chunks).subarray(0, count)]);
+  }
+
+  #assertOpen(kind: DiskCall['kind']): void {
+    if (!this.#open) throw systemError('EBADF', `${kind} '${this.#path}'`);
   }
 
   #assertWritable(): void {
