@@ -10,6 +10,7 @@ import { newReportFolder, writeReport } from './report/report.ts';
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   limits: () => import('./limits.ts'),
   micro: () => import('./micro.ts'),
+  e2e: () => import('./e2e.ts'),
 };
 
 const ROUNDS_DEFAULT = 3;

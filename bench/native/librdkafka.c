@@ -1,0 +1,260 @@
+/*
+ * librdkafka under the same jobs as the clients in Node: see src/clients/jobs.ts. Takes the job's fields as name=value and prints
+ * the result as one line of JSON.
+ */
+#include <pthread.h>
+#include <rdkafka.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DIFFERENT_VALUES 5000
+
+static const char *field(int argc, char **argv, const char *name, const char *fallback) {
+  size_t length = strlen(name);
+  for (int i = 1; i < argc; i++)
+    if (strncmp(argv[i], name, length) == 0 && argv[i][length] == '=') return argv[i] + length + 1;
+  if (fallback != NULL) return fallback;
+  fprintf(stderr, "the job has no %s\n", name);
+  exit(1);
+}
+
+static long number(int argc, char **argv, const char *name, const char *fallback) {
+  return atol(field(argc, argv, name, fallback));
+}
+
+static double now_ms(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+static double cpu_ms(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+}
+
+static long rss_bytes(void) {
+  long size = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file != NULL) {
+    if (fscanf(file, "%ld %ld", &size, &resident) != 2) resident = 0;
+    fclose(file);
+  }
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+/* The same values as src/random-values.ts. */
+static char *random_values(long bytes) {
+  size_t all = (size_t)DIFFERENT_VALUES * bytes;
+  char *values = malloc(all);
+  uint32_t state = 42;
+  for (size_t at = 0; at < all; at++) {
+    state = state * 1103515245u + 12345u;
+    values[at] = 97 + ((state >> 16) % 16);
+  }
+  return values;
+}
+
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
+  char error[512];
+  if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) {
+    fprintf(stderr, "%s=%s: %s\n", name, value, error);
+    exit(1);
+  }
+}
+
+static volatile long acknowledged = 0;
+static volatile int failed = 0;
+static double *latencies = NULL;
+static long latency_count = 0;
+static long latency_max = 0;
+
+/* The opaque of a record is its intended time in microseconds, or null where nobody asks. */
+static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque) {
+  (void)rk;
+  (void)opaque;
+  if (message->err) {
+    fprintf(stderr, "%s\n", rd_kafka_err2str(message->err));
+    failed = 1;
+  }
+  acknowledged++;
+  if (message->_private != NULL && latency_count < latency_max)
+    latencies[latency_count++] = now_ms() - (double)(intptr_t)message->_private / 1e3;
+}
+
+static rd_kafka_t *make_producer(int argc, char **argv, const char *linger_ms) {
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  const char *acks = field(argc, argv, "acks", NULL);
+  set(conf, "bootstrap.servers", field(argc, argv, "bootstrap", NULL));
+  set(conf, "acks", acks);
+  /* As our producer does where it may. */
+  set(conf, "enable.idempotence", strcmp(acks, "-1") == 0 ? "true" : "false");
+  set(conf, "compression.codec", field(argc, argv, "compression", "none"));
+  set(conf, "linger.ms", linger_ms);
+  set(conf, "queue.buffering.max.messages", "1000000");
+  set(conf, "queue.buffering.max.kbytes", "262144");
+  rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+  char error[512];
+  rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+  if (rk == NULL) {
+    fprintf(stderr, "%s\n", error);
+    exit(1);
+  }
+  return rk;
+}
+
+static void send_value(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *value, long bytes, void *opaque) {
+  while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, bytes, NULL, 0, opaque) == -1) {
+    if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      fprintf(stderr, "%s\n", rd_kafka_err2str(rd_kafka_last_error()));
+      exit(1);
+    }
+    rd_kafka_poll(rk, 10);
+  }
+}
+
+static long pump(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *values, long bytes, double time_ms) {
+  double deadline = now_ms() + time_ms;
+  long sent = 0;
+  while ((sent & 127) != 0 || now_ms() < deadline) {
+    send_value(rk, topic, values + (sent % DIFFERENT_VALUES) * bytes, bytes, NULL);
+    if ((++sent & 1023) == 0) rd_kafka_poll(rk, 0);
+  }
+  rd_kafka_flush(rk, 30000);
+  return sent;
+}
+
+static void produce(int argc, char **argv) {
+  long bytes = number(argc, argv, "recordBytes", NULL);
+  char *values = random_values(bytes);
+  rd_kafka_t *rk = make_producer(argc, argv, "5");
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
+  pump(rk, topic, values, bytes, number(argc, argv, "warmUpMs", NULL));
+  double started = now_ms(), cpu = cpu_ms();
+  acknowledged = 0;
+  pump(rk, topic, values, bytes, number(argc, argv, "timeMs", NULL));
+  printf("{\"records\":%ld,\"seconds\":%f,\"cpuMs\":%f,\"bytes\":%ld,\"rssBytes\":%ld}\n", acknowledged,
+         (now_ms() - started) / 1e3, cpu_ms() - cpu, acknowledged * bytes, rss_bytes());
+}
+
+static volatile int polling = 1;
+
+static void *poll_reports(void *rk) {
+  while (polling) rd_kafka_poll(rk, 50);
+  return NULL;
+}
+
+static void send_at_rate(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *values, long bytes, long rate, double time_ms,
+                         int measured) {
+  double start = now_ms();
+  long count = (long)(rate * time_ms / 1e3);
+  for (long sent = 0; sent < count; sent++) {
+    double intended = start + (sent + 1) * 1e3 / rate;
+    double wait = intended - now_ms();
+    if (wait > 0) usleep((useconds_t)(wait * 1e3));
+    send_value(rk, topic, values + (sent % DIFFERENT_VALUES) * bytes, bytes,
+               measured ? (void *)(intptr_t)(intended * 1e3) : NULL);
+  }
+  rd_kafka_flush(rk, 30000);
+}
+
+static int ascending(const void *a, const void *b) {
+  double left = *(const double *)a, right = *(const double *)b;
+  return (left > right) - (left < right);
+}
+
+static double percentile(double share) {
+  long at = (long)(latency_count * share);
+  return latencies[at < latency_count ? at : latency_count - 1];
+}
+
+static void measure_latency(int argc, char **argv) {
+  long bytes = number(argc, argv, "recordBytes", NULL);
+  long rate = number(argc, argv, "ratePerSecond", NULL);
+  double time_ms = number(argc, argv, "timeMs", NULL);
+  char *values = random_values(bytes);
+  /* 0 waits for nothing, as our producer does by default. */
+  rd_kafka_t *rk = make_producer(argc, argv, "0");
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
+  latency_max = (long)(rate * time_ms / 1e3);
+  latencies = malloc(latency_max * sizeof *latencies);
+  pthread_t thread;
+  pthread_create(&thread, NULL, poll_reports, rk);
+  send_at_rate(rk, topic, values, bytes, rate, number(argc, argv, "warmUpMs", NULL), 0);
+  double cpu = cpu_ms();
+  send_at_rate(rk, topic, values, bytes, rate, time_ms, 1);
+  cpu = cpu_ms() - cpu;
+  for (int i = 0; i < 1000 && latency_count < latency_max; i++) usleep(10000);
+  polling = 0;
+  pthread_join(thread, NULL);
+  qsort(latencies, latency_count, sizeof *latencies, ascending);
+  printf("{\"p50\":%f,\"p99\":%f,\"p999\":%f,\"max\":%f,\"records\":%ld,\"cpuMs\":%f}\n", percentile(0.5),
+         percentile(0.99), percentile(0.999), percentile(1), latency_count, cpu);
+}
+
+static void consume(int argc, char **argv) {
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  char group[64], error[512];
+  snprintf(group, sizeof group, "bench-%d-%f", getpid(), now_ms());
+  set(conf, "bootstrap.servers", field(argc, argv, "bootstrap", NULL));
+  set(conf, "group.id", group);
+  set(conf, "auto.offset.reset", "earliest");
+  set(conf, "check.crcs", "true");
+  rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+  if (rk == NULL) {
+    fprintf(stderr, "%s\n", error);
+    exit(1);
+  }
+  rd_kafka_poll_set_consumer(rk);
+  rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, field(argc, argv, "topic", NULL), RD_KAFKA_PARTITION_UA);
+  rd_kafka_subscribe(rk, topics);
+
+  long total = number(argc, argv, "records", NULL), warm_up = number(argc, argv, "warmUpRecords", NULL);
+  double warm_up_ms = number(argc, argv, "warmUpMs", NULL), time_ms = number(argc, argv, "timeMs", NULL);
+  rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+  static rd_kafka_message_t *messages[1000];
+  long seen = 0, seen_before = 0, bytes = 0;
+  double first = 0, started = 0, cpu = 0, give_up = now_ms() + 30000;
+  int over = 0;
+  while (!over && now_ms() < give_up) {
+    ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages, 1000);
+    for (ssize_t i = 0; i < count; i++) {
+      if (messages[i]->err == 0) {
+        seen++;
+        bytes += messages[i]->len;
+      }
+      rd_kafka_message_destroy(messages[i]);
+    }
+    double now = now_ms();
+    if (seen > 0 && first == 0) first = now;
+    if (started == 0) {
+      if (seen > 0 && (seen >= warm_up || now - first >= warm_up_ms)) {
+        started = now;
+        cpu = cpu_ms();
+        seen_before = seen;
+        bytes = 0;
+      }
+    } else {
+      over = seen >= total || now - started >= time_ms;
+    }
+  }
+  printf("{\"records\":%ld,\"seconds\":%f,\"cpuMs\":%f,\"bytes\":%ld,\"rssBytes\":%ld}\n", seen - seen_before,
+         (now_ms() - started) / 1e3, cpu_ms() - cpu, bytes, rss_bytes());
+}
+
+int main(int argc, char **argv) {
+  const char *kind = field(argc, argv, "kind", NULL);
+  if (strcmp(kind, "produce") == 0) produce(argc, argv);
+  else if (strcmp(kind, "latency") == 0) measure_latency(argc, argv);
+  else consume(argc, argv);
+  fflush(stdout);
+  /* Leaving the group and freeing queues takes seconds, and the figures are out. */
+  _exit(failed);
+}

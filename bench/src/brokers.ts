@@ -1,0 +1,128 @@
+/** Brokers under test, each a process of its own with its data in a temporary folder. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Admin } from '@millrace/admin';
+import { KAFKA_4, startApacheKafka } from '../../tools/kafka/index.ts';
+
+export interface RunningBroker {
+  /** As the report calls it. */
+  readonly name: string;
+  readonly bootstrap: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface BrokerOptions {
+  /** Lines of server.properties. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Has Node write a CPU profile on stop; Millrace only. */
+  readonly profile?: { readonly folder: string; readonly name: string } | undefined;
+  /** The checkout that Millrace is started from; this one by default. */
+  readonly checkout?: string;
+}
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 30_000;
+
+/** Kafka's default: syncs are left to the operating system. */
+const NEVER = '9223372036854775807';
+
+/** What both brokers get, so that topics of earlier runs do not fill the disk. */
+const COMMON_CONFIG = { 'log.segment.delete.delay.ms': '1000' };
+
+/** The brokers that are held against each other, by their names in reports. */
+export const brokerKinds: Readonly<Record<string, (options?: BrokerOptions) => Promise<RunningBroker>>> = {
+  'Millrace, sync per ack': (options) => startMillrace('Millrace, sync per ack', '1', options),
+  'Millrace, no sync': (options) => startMillrace('Millrace, no sync', NEVER, options),
+  'Kafka, sync per ack': (options) => startKafka('Kafka, sync per ack', '1', options),
+  'Kafka, no sync': (options) => startKafka('Kafka, no sync', NEVER, options),
+};
+
+async function startMillrace(name: string, flushMessages: string, options: BrokerOptions = {}): Promise<RunningBroker> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-millrace-'));
+  const settings = {
+    listeners: 'PLAINTEXT://127.0.0.1:0',
+    'log.dirs': folder,
+    'group.initial.rebalance.delay.ms': '0',
+    'millrace.http.port': '-1',
+    'log.flush.interval.messages': flushMessages,
+    ...COMMON_CONFIG,
+    ...options.config,
+  };
+  const overrides = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`]);
+  const { profile } = options;
+  const profiling =
+    profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile.folder, '--cpu-prof-name', profile.name];
+  const main = join(options.checkout ?? join(import.meta.dirname, '../..'), 'apps/broker/src/main.ts');
+  const child = spawn(process.execPath, [...profiling, main, ...overrides], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    await exited;
+    clearTimeout(late);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const bootstrap = await new Promise<string>((resolve, reject) => {
+    let output = '';
+    const late = setTimeout(() => reject(new Error(`Millrace is not ready:\n${output}`)), START_MS_MAX);
+    const listen = (chunk: Buffer): void => {
+      // What it prints later is of no interest, but has to be taken so that it does not block.
+      if (output.length < 100_000) output += chunk;
+      const address = /is ready at PLAINTEXT:\/\/([\w.]+:\d+)/.exec(output)?.[1];
+      if (address === undefined) return;
+      clearTimeout(late);
+      resolve(address);
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', listen);
+    child.on('close', (code) => {
+      clearTimeout(late);
+      reject(new Error(`Millrace ended with ${code}:\n${output}`));
+    });
+  });
+  return { name, bootstrap, pid: child.pid ?? -1, stop };
+}
+
+async function startKafka(name: string, flushMessages: string, options: BrokerOptions = {}): Promise<RunningBroker> {
+  const kafka = await startApacheKafka({
+    version: KAFKA_4,
+    config: { 'log.flush.interval.messages': flushMessages, ...COMMON_CONFIG, ...options.config },
+  });
+  return { name, bootstrap: kafka.bootstrap, pid: kafka.pid, stop: () => kafka.stop() };
+}
+
+/** Makes a topic, hands it to `use`, and removes it with its data. */
+export async function withTopic<T>(
+  { bootstrap }: RunningBroker,
+  partitions: number,
+  use: (topic: string) => Promise<T>,
+): Promise<T> {
+  await using admin = new Admin({ bootstrapServers: bootstrap });
+  const topic = `bench-${Math.random().toString(36).slice(2, 10)}`;
+  await admin.createTopics([{ topic, partitions, replicationFactor: 1 }]);
+  try {
+    return await use(topic);
+  } finally {
+    await admin.deleteTopics([topic]);
+  }
+}
+
+/** Processor time of a process since it began, in milliseconds, children not counted. */
+export function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The program's name stands in parentheses and may contain blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * (1000 / CLOCK_TICKS_PER_SECOND);
+}
+
+/** Memory of a process that is in RAM, in bytes. */
+export function rssBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/** `getconf CLK_TCK`, which is this on every Linux that Node runs on. */
+const CLOCK_TICKS_PER_SECOND = 100;

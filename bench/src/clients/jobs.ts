@@ -1,0 +1,66 @@
+/** What a client under test is asked to do, and what it tells afterwards. The same for clients in Node, C and Java. */
+
+interface ClientJob {
+  readonly bootstrap: string;
+  readonly topic: string;
+  readonly partitions: number;
+  /** How the client is used; see `modes` of each client. */
+  readonly mode: string;
+}
+
+/** Send as much as can be, and count what is acknowledged. */
+export interface ProduceJob extends ClientJob {
+  readonly kind: 'produce';
+  readonly recordBytes: number;
+  readonly acks: 1 | -1;
+  readonly compression: 'none' | 'lz4';
+  /** Sent before the clock starts: connections are made, code is compiled. */
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
+/** Send records one by one at fixed times, whatever comes back, and see how long each takes until it is acknowledged. */
+export interface LatencyJob extends ClientJob {
+  readonly kind: 'latency';
+  readonly recordBytes: number;
+  readonly acks: 1 | -1;
+  readonly ratePerSecond: number;
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
+/** Read a topic from its beginning. */
+export interface ConsumeJob extends ClientJob {
+  readonly kind: 'consume';
+  /** How many there are. */
+  readonly records: number;
+  /** Read before the clock starts, at the most; less if they take longer than `warmUpMs`. */
+  readonly warmUpRecords: number;
+  readonly warmUpMs: number;
+  /** After this long the reading ends, wherever it is. */
+  readonly timeMs: number;
+}
+
+export type Job = ProduceJob | LatencyJob | ConsumeJob;
+
+/** Of producing and consuming. */
+export interface ThroughputResult {
+  /** Acknowledged, or read, while the clock ran. */
+  readonly records: number;
+  readonly seconds: number;
+  /** Processor time of the client's process, all threads, while the clock ran. */
+  readonly cpuMs: number;
+  /** Bytes of values. */
+  readonly bytes: number;
+  readonly rssBytes: number;
+}
+
+/** Milliseconds from when a record should have been sent until it was acknowledged. */
+export interface LatencyResult {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  readonly records: number;
+  readonly cpuMs: number;
+}

@@ -1,0 +1,31 @@
+/** librdkafka in C, through the program in `bench/native`, built with gcc when it is first needed. */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheFolder } from '../../../tools/kafka/index.ts';
+import { librdkafkaFolder } from '../../../tools/librdkafka/index.ts';
+import { run, runJson } from '../processes.ts';
+import type { Job } from './jobs.ts';
+
+const SOURCE = join(import.meta.dirname, '../../native/librdkafka.c');
+const COMPILE_MS_MAX = 60_000;
+
+let built: Promise<string> | undefined;
+
+export async function runLibrdkafka<Result>(job: Job, timeoutMs: number): Promise<Result> {
+  built ??= build();
+  const fields: Record<string, string | number> = { ...job };
+  const args = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+  return runJson<Result>(await built, args, timeoutMs);
+}
+
+async function build(): Promise<string> {
+  const sources = join(await librdkafkaFolder(), 'src');
+  const folder = join(cacheFolder(), 'bench');
+  const program = join(folder, 'librdkafka-bench');
+  if (existsSync(program) && statSync(program).mtimeMs > statSync(SOURCE).mtimeMs) return program;
+  mkdirSync(folder, { recursive: true });
+  const args = ['-O2', '-Wall', '-o', program, SOURCE, `-I${sources}`, `-L${sources}`, `-Wl,-rpath,${sources}`];
+  const { exitCode, stderr } = await run('gcc', [...args, '-lrdkafka', '-lpthread'], COMPILE_MS_MAX);
+  if (exitCode !== 0) throw new Error(`gcc did not build ${SOURCE}:\n${stderr}`);
+  return program;
+}

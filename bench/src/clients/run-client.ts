@@ -1,0 +1,58 @@
+/** Runs a client's job in a process of its own, and looks at the broker meanwhile. */
+import { join } from 'node:path';
+import type { BenchContext } from '../bench.ts';
+import { cpuMsOf, type RunningBroker, rssBytesOf } from '../brokers.ts';
+import { runNode } from '../processes.ts';
+import { runJava } from './java.ts';
+import type { Job, LatencyResult, ThroughputResult } from './jobs.ts';
+import { runLibrdkafka } from './librdkafka.ts';
+
+/** A client, and how it is used. */
+export interface Client {
+  /** As the report calls it. */
+  readonly label: string;
+  readonly client: 'millrace' | 'kafkajs' | 'platformatic' | 'librdkafka' | 'java';
+  readonly mode: string;
+}
+
+/** What the broker used while the client ran, start and warm-up included. */
+export interface BrokerUse {
+  readonly brokerCpuMs: number;
+  readonly brokerRssBytes: number;
+}
+
+/** Beyond what the job says it takes. */
+const GRACE_MS = 40_000;
+
+export async function runClient<Result extends ThroughputResult | LatencyResult>(
+  { client, mode }: Client,
+  job: DistributiveOmit<Job, 'mode' | 'bootstrap'>,
+  broker: RunningBroker,
+  context: BenchContext,
+  profileName?: string,
+): Promise<Result & BrokerUse> {
+  const whole = { ...job, mode, bootstrap: broker.bootstrap } as Job;
+  const timeoutMs = job.warmUpMs + job.timeMs + GRACE_MS;
+  const before = cpuMsOf(broker.pid);
+  const result = await runWhole<Result>(client, whole, timeoutMs, context, profileName);
+  return { ...result, brokerCpuMs: cpuMsOf(broker.pid) - before, brokerRssBytes: rssBytesOf(broker.pid) };
+}
+
+function runWhole<Result>(
+  client: Client['client'],
+  job: Job,
+  timeoutMs: number,
+  context: BenchContext,
+  profileName: string | undefined,
+): Promise<Result> {
+  if (client === 'librdkafka') return runLibrdkafka<Result>(job, timeoutMs);
+  if (client === 'java') return runJava(job, timeoutMs) as Promise<Result>;
+  const profile =
+    context.profiles && profileName !== undefined
+      ? { folder: context.reportFolder, name: `${profileName}.cpuprofile` }
+      : undefined;
+  return runNode<Result>(join(import.meta.dirname, 'client-child.ts'), { client, job }, { timeoutMs, profile });
+}
+
+/** `Omit` that keeps the members of a union apart. */
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
