@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { killNine } from './kill-nine.ts';
-import { Ledger, PartitionCheck, valueOf } from './ledger.ts';
+import { Ledger, loadValue, PartitionCheck } from './ledger.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -30,7 +30,7 @@ describe('the check of a partition', () => {
     const ledger = new Ledger();
     for (const sequence of [0, 1, 2]) ledger.acknowledged(record(sequence), sequence);
     const check = new PartitionCheck(ledger, 0);
-    for (const [offset, sequence] of found.entries()) check.record(offset, valueOf(record(sequence)));
+    for (const [offset, sequence] of found.entries()) check.record(offset, loadValue(record(sequence)));
     check.end(1);
     return ledger.violations;
   }

@@ -8,7 +8,7 @@ export interface Sent {
 }
 
 /** As a value of about 100 bytes. */
-export function valueOf({ producer, partition, sequence }: Sent): string {
+export function loadValue({ producer, partition, sequence }: Sent): string {
   return `${producer} ${partition} ${sequence} `.padEnd(60 + (sequence % 80), '.');
 }
 
@@ -86,7 +86,7 @@ export class PartitionCheck {
     this.#nextOffset = offset + 1;
     const [producer = -1, partition = -1, sequence = -1] = value.split(' ', 3).map(Number);
     const sent = { producer, partition, sequence };
-    if (value !== valueOf(sent) || partition !== this.#partition) {
+    if (value !== loadValue(sent) || partition !== this.#partition) {
       this.#ledger.violation(`partition ${this.#partition}, offset ${offset}: strange value ${value.slice(0, 40)}`);
       return;
     }

@@ -6,7 +6,7 @@ import { Fetch } from '@millrace/protocol';
 import { readRecords, splitBatches } from '@millrace/records';
 import type { Consumer } from 'kafkajs';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
-import { type Ledger, valueOf } from './ledger.ts';
+import { type Ledger, loadValue } from './ledger.ts';
 
 /** Long enough for every kill and restart of a run: nothing may fail for want of patience. */
 const PATIENCE_MS = 600_000;
@@ -83,7 +83,7 @@ export class LoadProducer {
       const sequence = this.#next[partition]!++;
       const sent = { producer: this.#id, partition, sequence };
       this.#unacknowledged++;
-      this.#producer.send({ topic: this.#target.topic, partition, value: valueOf(sent) }).then(
+      this.#producer.send({ topic: this.#target.topic, partition, value: loadValue(sent) }).then(
         ({ offset }) => {
           this.#target.ledger.acknowledged(sent, offset);
           this.#done();

@@ -40,8 +40,18 @@ const errorCodeOfFault: Record<BatchFault, number> = {
   [BatchFault.BAD_CRC]: ErrorCode.CORRUPT_MESSAGE,
 };
 
-/** The most that records may become when the log has to look into a compressed batch. */
-export const DECOMPRESSED_BYTES_MAX: number = 128 * 1024 * 1024;
+/** The most that records may become when the log has to look into a compressed batch, whatever the topic allows. */
+const DECOMPRESSED_BYTES_MAX = 128 * 1024 * 1024;
+/** The same as a multiple of `max.message.bytes`: text compresses by 3 to 20, a bomb by 250 to 30,000. */
+const EXPANSION_MAX = 32;
+
+/**
+ * What the records of a batch may become when the log has to look into it. Kafka has no such bound, because it never holds all of
+ * them at once; here, a bomb must not cost more than a few honest batches.
+ */
+export function decompressedBytesMax({ maxMessageBytes }: LogConfig): number {
+  return Math.min(maxMessageBytes * EXPANSION_MAX, DECOMPRESSED_BYTES_MAX);
+}
 
 /**
  * Holds the batches of an append against a topic's rules (Kafka's `UnifiedLog.analyzeAndValidateRecords` and `LogValidator`).
@@ -126,7 +136,7 @@ function checkRecordsOf(b: Buffer, at: number, config: LogConfig, nowMs: number)
   const keys = config.cleanupPolicy.includes('compact');
   if (!keys && timestampMin === Number.NEGATIVE_INFINITY && maxTimestamp <= timestampMax) return undefined;
   const batch = b.subarray(at, at + batchSizeBytes(b, at));
-  const faults = checkRecords(batch, { keys, timestampMin, timestampMax, bytesMax: DECOMPRESSED_BYTES_MAX });
+  const faults = checkRecords(batch, { keys, timestampMin, timestampMax, bytesMax: decompressedBytesMax(config) });
   const first = faults[0];
   if (first === undefined) return undefined;
   const errorCode = first.code === 'BAD_TIMESTAMP' ? ErrorCode.INVALID_TIMESTAMP : ErrorCode.INVALID_RECORD;

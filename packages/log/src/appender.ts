@@ -19,7 +19,7 @@ import {
   type AppendRefusal,
   checkAppend,
   checkReplicated,
-  DECOMPRESSED_BYTES_MAX,
+  decompressedBytesMax,
   needsRecompression,
   targetCompression,
 } from './append-checks.ts';
@@ -71,7 +71,7 @@ export class Appender {
     const { config, context } = this.#core;
     const compression = targetCompression(config)!;
     const level = config.compressionLevel;
-    const target = { compression, bytesMax: DECOMPRESSED_BYTES_MAX, ...(level === undefined ? {} : { level }) };
+    const target = { compression, bytesMax: decompressedBytesMax(config), ...(level === undefined ? {} : { level }) };
     const results: Buffer[] = [];
     for (let at = 0; at < batches.length; at += batchSizeBytes(batches, at)) {
       const batch = batches.subarray(at, at + batchSizeBytes(batches, at));

@@ -73,7 +73,8 @@ const network = {
   ),
   'socket.send.buffer.bytes': int(102_400, "The size of a socket's send buffer; -1 leaves it to the system."),
   'socket.receive.buffer.bytes': int(102_400, "The size of a socket's receive buffer; -1 leaves it to the system."),
-  'socket.listen.backlog.size': int(50, 'How many connections may wait to be accepted.', { check: atLeast(1) }),
+  // Kafka's default is 50. Beyond the backlog, a connect waits a second for its second try, and one thread does all here.
+  'socket.listen.backlog.size': int(511, 'How many connections may wait to be accepted.', { check: atLeast(1) }),
   'connections.max.idle.ms': long(600_000, 'A connection on which nothing has moved for this long is closed.'),
   'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0) }),
   'max.connections.per.ip': int(INT_MAX, 'How many connections the broker accepts from one address.', {
