@@ -50,8 +50,8 @@ export async function bindListeners(
   requestHandler: RequestHandler,
   { logger, metrics, closers }: ListenerSurroundings,
 ): Promise<readonly Listener[]> {
-  const memory =
-    config.queuedMaxRequestBytes > 0 ? new RequestMemory(config.queuedMaxRequestBytes) : new RequestMemory();
+  const bytesMax = config.queuedMaxRequestBytes > 0 ? config.queuedMaxRequestBytes : undefined;
+  const memory = new RequestMemory(bytesMax, config.queuedMaxRequests);
   const listeners: Listener[] = [];
   for (const { name, host, port, securityProtocol } of config.endpoints) {
     if (securityProtocol !== 'PLAINTEXT') {

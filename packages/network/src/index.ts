@@ -28,7 +28,12 @@ export {
 } from './errors.ts';
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
 export { type Logger, silentLogger } from './logger.ts';
-export { QUEUED_REQUEST_BYTES_MAX, RequestMemory, type RequestMemoryStats } from './request-memory.ts';
+export {
+  QUEUED_REQUEST_BYTES_MAX,
+  QUEUED_REQUESTS_MAX,
+  RequestMemory,
+  type RequestMemoryStats,
+} from './request-memory.ts';
 export type {
   OauthBearerToken,
   SaslCustomOptions,

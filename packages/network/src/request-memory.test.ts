@@ -13,13 +13,30 @@ describe('RequestMemory', () => {
     memory.wait('handle', () => {
       woken++;
     });
-    memory.releaseHandling(10);
     await tick();
     expect(woken).toBe(0);
-    memory.releaseHandling(50);
+    memory.releaseHandling(60);
     await tick();
     expect(woken).toBe(1);
-    expect(memory.stats()).toEqual({ assemblingBytes: 0, handlingBytes: 60, waitingConnections: 0 });
+    expect(memory.stats()).toEqual({
+      assemblingBytes: 0,
+      handlingBytes: 60,
+      handlingRequests: 1,
+      waitingConnections: 0,
+    });
+  });
+
+  it('lets no more requests into handlers than it may, however small they are', async () => {
+    const memory = new RequestMemory(100, 2);
+    expect([memory.takeHandling(1), memory.takeHandling(1), memory.takeHandling(1)]).toEqual([true, true, false]);
+    let woken = 0;
+    memory.wait('handle', () => {
+      woken += memory.takeHandling(1) ? 1 : 0;
+    });
+    memory.releaseHandling(1);
+    await tick();
+    expect(woken).toBe(1);
+    expect(memory.stats()).toMatchObject({ handlingRequests: 2, waitingConnections: 0 });
   });
 
   it('lets one unfinished frame at a time go over the bound, so that none blocks the others for good', async () => {

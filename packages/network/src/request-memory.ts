@@ -6,15 +6,20 @@ export interface RequestMemoryStats {
   readonly assemblingBytes: number;
   /** Bytes of requests that handlers hold. */
   readonly handlingBytes: number;
+  /** Requests that handlers hold. */
+  readonly handlingRequests: number;
   /** Connections that stand still until memory is given back. */
   readonly waitingConnections: number;
 }
 
 /** The default bound of {@link RequestMemory}: 256 MiB. */
 export const QUEUED_REQUEST_BYTES_MAX: number = 256 * 1024 * 1024;
+/** The default bound of {@link RequestMemory} on the number of requests: 500, as Kafka's `queued.max.requests`. */
+export const QUEUED_REQUESTS_MAX = 500;
 
 /**
- * The bound on request bytes over all connections that share it (Kafka: `queued.max.request.bytes`).
+ * The bounds on requests over all connections that share it: their bytes (Kafka: `queued.max.request.bytes`) and how many are
+ * in handlers at once (`queued.max.requests`). A request that a handler has released, a long poll say, counts no more.
  *
  * Unfinished frames and requests in handlers are counted apart, each against the bound. Handlers always finish, so what
  * waits for them moves on; unfinished frames may stall, and must not keep whole requests from being handled. So that
@@ -23,16 +28,22 @@ export const QUEUED_REQUEST_BYTES_MAX: number = 256 * 1024 * 1024;
  */
 export class RequestMemory implements AssemblyMemory {
   readonly bytesMax: number;
+  readonly requestsMax: number;
   #assemblingBytes = 0;
   #handlingBytes = 0;
+  #handlingCount = 0;
   #overrunHolder: object | undefined;
   readonly #waitingToAssemble = new Set<() => void>();
   readonly #waitingToHandle = new Set<() => void>();
   #wakeScheduled = false;
 
-  /** @param bytesMax Bytes of requests held at once. Default 256 MiB. */
-  constructor(bytesMax: number = QUEUED_REQUEST_BYTES_MAX) {
+  /**
+   * @param bytesMax Bytes of requests held at once. Default 256 MiB.
+   * @param requestsMax Requests in handlers at once. Default 500.
+   */
+  constructor(bytesMax: number = QUEUED_REQUEST_BYTES_MAX, requestsMax: number = QUEUED_REQUESTS_MAX) {
     this.bytesMax = bytesMax;
+    this.requestsMax = requestsMax;
   }
 
   /** Takes bytes of an unfinished frame; false while the bound is reached. */
@@ -57,15 +68,17 @@ export class RequestMemory implements AssemblyMemory {
 
   /** Takes a whole request's bytes; false while the bound is reached. */
   takeHandling(bytes: number): boolean {
-    if (this.#handlingBytes >= this.bytesMax) {
+    if (!this.#hasRoomToHandle) {
       return false;
     }
     this.#handlingBytes += bytes;
+    this.#handlingCount += 1;
     return true;
   }
 
   releaseHandling(bytes: number): void {
     this.#handlingBytes -= bytes;
+    this.#handlingCount -= 1;
     this.#scheduleWake();
   }
 
@@ -83,8 +96,13 @@ export class RequestMemory implements AssemblyMemory {
     return {
       assemblingBytes: this.#assemblingBytes,
       handlingBytes: this.#handlingBytes,
+      handlingRequests: this.#handlingCount,
       waitingConnections: this.#waitingToAssemble.size + this.#waitingToHandle.size,
     };
+  }
+
+  get #hasRoomToHandle(): boolean {
+    return this.#handlingBytes < this.bytesMax && this.#handlingCount < this.requestsMax;
   }
 
   /** Waking on the next tick keeps one connection's release from running another's work inside it. */
@@ -93,7 +111,7 @@ export class RequestMemory implements AssemblyMemory {
       this.#wakeScheduled = true;
       process.nextTick(() => {
         this.#wakeScheduled = false;
-        wakeWhile(this.#waitingToHandle, () => this.#handlingBytes < this.bytesMax);
+        wakeWhile(this.#waitingToHandle, () => this.#hasRoomToHandle);
         wakeWhile(
           this.#waitingToAssemble,
           () => this.#assemblingBytes < this.bytesMax || this.#overrunHolder === undefined,

@@ -52,7 +52,9 @@ export const CLOSING_MS_MAX = 5_000;
 /** A request between its dispatch and the moment its response is written. */
 interface Slot {
   readonly serial: boolean;
-  heldBytes: number;
+  readonly heldBytes: number;
+  /** Whether the frame still counts against the bounds; an empty one does too. */
+  held: boolean;
   done: boolean;
   chunks: readonly Uint8Array[] | null;
   responseBytes: number;
@@ -250,6 +252,7 @@ export class ServerConnection implements ListenerConnection {
     const slot: Slot = {
       serial: this.#isSerial(frame),
       heldBytes: frame.length,
+      held: true,
       done: false,
       chunks: null,
       responseBytes: 0,
@@ -291,10 +294,10 @@ export class ServerConnection implements ListenerConnection {
   }
 
   #releaseFrame(slot: Slot): void {
-    if (slot.heldBytes > 0) {
+    if (slot.held) {
       this.#inFlightBytes -= slot.heldBytes;
       this.#host.memory.releaseHandling(slot.heldBytes);
-      slot.heldBytes = 0;
+      slot.held = false;
     }
   }
 
