@@ -94,7 +94,7 @@ export function javaCases(bootstrap: string, version: string): Case[] {
       `kafka-console-producer and -consumer, ${codec}`,
       async () => {
         const own = `${topic}-${codec}`;
-        await topics('--create', '--topic', own);
+        await topics('--create', '--topic', own, '--partitions', '1');
         const records = sampleRecords(client.name, codec);
         await client.produce(bootstrap, own, codec, records);
         const read = await client.consume(bootstrap, own, records.length);
@@ -108,7 +108,7 @@ export function javaCases(bootstrap: string, version: string): Case[] {
       `our SDKs exchange records with the console tools, ${codec}`,
       async () => {
         const own = `${topic}-sdk-${codec}`;
-        await topics('--create', '--topic', own);
+        await topics('--create', '--topic', own, '--partitions', '1');
         const written = [...sampleRecords('millrace', codec), ...sampleRecords(client.name, codec)];
         await millrace.produce(bootstrap, own, codec, sampleRecords('millrace', codec));
         await client.produce(bootstrap, own, codec, sampleRecords(client.name, codec));
