@@ -1,17 +1,4 @@
-import { type Clock, systemClock } from '@millrace/ports';
-
-/**
- * The machine's clock with timers that keep the process alive. A client that waits to try again has no socket open, and
- * must not let the process end in the middle of an `await`.
- */
-const holdingClock: Clock = {
-  now: systemClock.now,
-  monotonic: systemClock.monotonic,
-  schedule(delayMs, run) {
-    const handle = setTimeout(run, delayMs);
-    return { cancel: () => clearTimeout(handle) };
-  },
-};
+import { type Clock, holdingClock, systemClock } from '@millrace/ports';
 
 /** Resolves after `ms`, or rejects with the signal's reason when it fires first. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
@@ -20,6 +7,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       reject(signal.reason);
       return;
     }
+    // A client that waits to try again has no socket open, and must not let the process end in the middle of an `await`.
     const timer = (clock === systemClock ? holdingClock : clock).schedule(ms, () => {
       signal?.removeEventListener('abort', onAbort);
       resolve();

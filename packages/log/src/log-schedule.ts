@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/ports';
+import { isShortage } from './errors.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { PartitionLog } from './partition-log.ts';
 
@@ -77,7 +78,7 @@ export class LogSchedule {
   /** Makes all logs durable and writes all checkpoints. */
   async checkpoint(): Promise<void> {
     await this.#eachLog('Making a checkpoint of', (log) => log.checkpoint());
-    await this.#eachDirectory((directory) => directory.checkpointRecoveryPoints());
+    await this.#checkpointDirectories((directory) => directory.checkpointRecoveryPoints());
     await this.#checkpointHighWatermarks();
   }
 
@@ -85,11 +86,11 @@ export class LogSchedule {
     await this.#eachLog('Making a checkpoint of', async (log) => {
       if (log.unrecoveredBytes >= this.#options.unrecoveredBytesMax) await log.checkpoint();
     });
-    await this.#eachDirectory((directory) => directory.checkpointRecoveryPoints());
+    await this.#checkpointDirectories((directory) => directory.checkpointRecoveryPoints());
   }
 
   #checkpointHighWatermarks(): Promise<void> {
-    return this.#eachDirectory((directory) => directory.checkpointHighWatermarks());
+    return this.#checkpointDirectories((directory) => directory.checkpointHighWatermarks());
   }
 
   #flushDue(): Promise<void> {
@@ -118,12 +119,14 @@ export class LogSchedule {
     }
   }
 
-  async #eachDirectory(work: (directory: LogDirectory) => Promise<void>): Promise<void> {
+  async #checkpointDirectories(checkpoint: (directory: LogDirectory) => Promise<void>): Promise<void> {
     for (const directory of this.#host.directories()) {
       try {
-        await work(directory);
+        await checkpoint(directory);
       } catch (error) {
-        this.#host.directoryFailed(directory, error);
+        // The checkpoint of before is still there: without a new one, a recovery only has more to do.
+        if (isShortage(error)) this.#host.backgroundError(`Writing a checkpoint of ${directory.folder}`, error);
+        else this.#host.directoryFailed(directory, error);
       }
     }
   }

@@ -16,13 +16,28 @@ export interface Clock {
 /** The longest delay that a Node timer takes; longer ones are cut to it. About 24.8 days. */
 const NODE_TIMER_DELAY_MS_MAX = 2 ** 31 - 1;
 
+function timeout(delayMs: number, run: () => void): NodeJS.Timeout {
+  return setTimeout(run, Math.min(Math.max(delayMs, 0), NODE_TIMER_DELAY_MS_MAX));
+}
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(delayMs, run) {
-    const handle = setTimeout(run, Math.min(Math.max(delayMs, 0), NODE_TIMER_DELAY_MS_MAX));
-    handle.unref();
+    const handle = timeout(delayMs, run).unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/**
+ * The machine's clock with timers that do keep the process alive: for who waits to try again while somebody awaits the outcome.
+ * Without a socket open, nothing else would keep the process from ending in the middle of that `await`.
+ */
+export const holdingClock: Clock = {
+  ...systemClock,
+  schedule(delayMs, run) {
+    const handle = timeout(delayMs, run);
     return { cancel: () => clearTimeout(handle) };
   },
 };

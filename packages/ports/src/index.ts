@@ -2,7 +2,7 @@
  * Clock, randomness and disk as ports, with their real and simulated forms.
  * @packageDocumentation
  */
-export { type Clock, systemClock, type Timer } from './clock.ts';
+export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { ManualClock } from './manual-clock.ts';
 export {

@@ -1,5 +1,5 @@
 import { KafkaError, type Logger } from '@millrace/network';
-import type { Clock, Random, Timer } from '@millrace/ports';
+import { type Clock, holdingClock, type Random, systemClock, type Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
 import { batchError, deliveryTimeout, ProducerError } from './errors.ts';
@@ -381,7 +381,9 @@ export class Sender {
     if (wakeMs >= this.#wakeTimerMs) return;
     this.#wakeTimer?.cancel();
     this.#wakeTimerMs = wakeMs;
-    this.#wakeTimer = this.#clock.schedule(Math.max(wakeMs - nowMs, 1), () => {
+    // It is set only while something is to be sent, so it must keep the process alive: there may be no socket open that does.
+    const clock = this.#clock === systemClock ? holdingClock : this.#clock;
+    this.#wakeTimer = clock.schedule(Math.max(wakeMs - nowMs, 1), () => {
       this.#wakeTimerMs = Number.POSITIVE_INFINITY;
       this.wake();
     });
