@@ -17,6 +17,8 @@ import { StartError, startErrorOf } from './start-error.ts';
 /** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
 export const METADATA_FOLDER = '__millrace_metadata';
 
+const SHORTAGE_MESSAGE = 'The disk is full: changes of topics and configs wait until there is room. Make room on it';
+
 /** Where a broker's settings come from. */
 export interface BrokerProcessOptions {
   /** A file in the syntax of Kafka's `server.properties`. */
@@ -102,15 +104,21 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
   const listeners = await bindListeners(config, gate, { logger, metrics, closers });
-  const metadataStore = await LmdbMetadataStore.open({ folder, disk, clock: systemClock });
-  closers.push(() => metadataStore.close());
-  const endpoints = advertise(config, listeners);
-  const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
-  closers.push(() => workers.close());
   let giveUp!: (error: Error) => void;
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
+  const metadataStore = await LmdbMetadataStore.open({
+    folder,
+    disk,
+    clock: systemClock,
+    onShortage: (err) => logger.error({ err, folder }, SHORTAGE_MESSAGE),
+    onFailed: giveUp,
+  });
+  closers.push(() => metadataStore.close());
+  const endpoints = advertise(config, listeners);
+  const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
+  closers.push(() => workers.close());
   const broker = new Broker({
     onUnusable: giveUp,
     config,
@@ -127,6 +135,8 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   if (http !== undefined) closers.push(() => http.close());
   closers.push(() => broker.stop());
   await broker.start({ endpoints });
+  // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
+  metadataStore.sitsOutShortages = true;
   gate.open(broker.requestHandler);
   health.status = 'up';
   let stopped: Promise<void> | undefined;
@@ -138,6 +148,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     unusable,
     stop() {
       health.status = 'stopping';
+      metadataStore.sitsOutShortages = false;
       stopped ??= stopParts(broker, listeners, closers, logger);
       return stopped;
     },

@@ -61,7 +61,10 @@ function untilStopped(broker: BrokerProcess): Promise<number> {
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
     void broker.unusable.then((err) => {
       if (isStopping) return;
-      broker.logger.error({ err }, 'Stopping, because no log folder works: check the disks, then start again');
+      broker.logger.error(
+        { err },
+        'Stopping, because the disk does not keep what is written: check it, then start again',
+      );
       stop(ExitCode.DISK);
     });
   });

@@ -32,16 +32,23 @@ export class TreeEngine {
   readonly tree: MetadataTree;
   readonly #persistence: TreePersistence;
   readonly #clock: Clock;
+  readonly #onFailed: ((error: MetadataError) => void) | undefined;
   readonly #sessions = new Map<string, EngineSession>();
   readonly #deliveries = new DeliveryQueue();
   #sessionsOpened = 0;
   #failure: MetadataError | undefined;
   #closed = false;
 
-  constructor(clock: Clock, persistence: TreePersistence = memoryPersistence, tree: MetadataTree = new MetadataTree()) {
+  constructor(
+    clock: Clock,
+    persistence: TreePersistence = memoryPersistence,
+    tree: MetadataTree = new MetadataTree(),
+    onFailed?: (error: MetadataError) => void,
+  ) {
     this.#clock = clock;
     this.#persistence = persistence;
     this.tree = tree;
+    this.#onFailed = onFailed;
   }
 
   get sessionCount(): number {
@@ -127,10 +134,12 @@ export class TreeEngine {
 
   /** The tree in memory is ahead of what is kept, so nothing more may be told of it. */
   #fail(cause: unknown): void {
-    this.#failure ??= new MetadataError(
+    if (this.#failure !== undefined) return;
+    this.#failure = new MetadataError(
       'STORE_FAILED',
       'The metadata store could not make a write durable, so it takes no more. Check the disk, then start again.',
       { cause },
     );
+    this.#onFailed?.(this.#failure);
   }
 }

@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util';
 import { type Clock, systemClock } from '@millrace/ports';
 import { type Key, open, type RootDatabase } from 'lmdb';
 import { TreeEngine, type TreePersistence } from './engine.ts';
@@ -28,9 +29,18 @@ export interface LmdbMetadataOptions {
   readonly folder: string;
   /** Makes the folder and takes the lock file in it; a `Disk` does. */
   readonly disk: FolderLocker;
-  /** Stamps the nodes; the machine's own by default. */
+  /** Stamps the nodes, and says when a write that did not fit on the disk is tried again; the machine's own by default. */
   readonly clock?: Clock;
+  /** Told of each write that did not fit on the disk and will be tried again; see {@link LmdbMetadataStore.sitsOutShortages}. */
+  readonly onShortage?: (error: unknown) => void;
+  /** Told once when a write has failed for good, so that the store takes no more. */
+  readonly onFailed?: (error: MetadataError) => void;
 }
+
+/** How long a write waits that did not fit on the disk. */
+const SHORTAGE_PAUSE_MS = 1000;
+/** Want of room on the disk, and of quota. */
+const SHORTAGES = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
  * The embedded metadata store: a tree in memory, every write of which is in LMDB, synced, before it is answered. Values are
@@ -41,10 +51,24 @@ export interface LmdbMetadataOptions {
  */
 export class LmdbMetadataStore extends TreeMetadataStore {
   readonly #engine: TreeEngine;
+  readonly #persistence: LmdbPersistence;
 
-  private constructor(engine: TreeEngine) {
+  private constructor(engine: TreeEngine, persistence: LmdbPersistence) {
     super(engine);
     this.#engine = engine;
+    this.#persistence = persistence;
+  }
+
+  /**
+   * Whether a write that does not fit on the disk is tried again until it does, and whatever comes behind it waits. False, the
+   * default, lets the store fail instead: right while a program starts and while it stops.
+   */
+  get sitsOutShortages(): boolean {
+    return this.#persistence.sitsOutShortages;
+  }
+
+  set sitsOutShortages(sitsOut: boolean) {
+    this.#persistence.sitsOutShortages = sitsOut;
   }
 
   /**
@@ -66,8 +90,9 @@ export class LmdbMetadataStore extends TreeMetadataStore {
     try {
       database = openDatabase(folder);
       const tree = loadTree(database, folder);
-      const persistence = new LmdbPersistence(database, () => lock.release());
-      return new LmdbMetadataStore(new TreeEngine(options.clock ?? systemClock, persistence, tree));
+      const { clock = systemClock, onShortage = () => {}, onFailed } = options;
+      const persistence = new LmdbPersistence(database, { clock, onShortage, release: () => lock.release() });
+      return new LmdbMetadataStore(new TreeEngine(clock, persistence, tree, onFailed), persistence);
     } catch (error) {
       await database?.close();
       await lock.release();
@@ -77,6 +102,7 @@ export class LmdbMetadataStore extends TreeMetadataStore {
 
   /** Ends this session and all others on the store, and closes the files. */
   override async close(): Promise<void> {
+    this.sitsOutShortages = false;
     await super.close();
     await this.#engine.close();
   }
@@ -97,9 +123,7 @@ function openDatabase(folder: string): Database {
     throw new MetadataError(
       'STORE_FAILED',
       `Cannot open the metadata store in ${folder}. Check the folder's rights and space.`,
-      {
-        cause,
-      },
+      { cause: withSystemCode(cause) },
     );
   }
 }
@@ -145,13 +169,32 @@ interface WriteGroup {
  */
 class LmdbPersistence implements TreePersistence {
   readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #onShortage: (error: unknown) => void;
   readonly #release: () => Promise<void>;
   #waiting: WriteGroup | undefined;
   #last: Promise<void> = Promise.resolve();
+  #sitsOutShortages = false;
+  /** Ends the pause of a write that did not fit. */
+  #hurry: (() => void) | undefined;
 
-  constructor(database: Database, release: () => Promise<void>) {
+  constructor(
+    database: Database,
+    surroundings: { clock: Clock; onShortage: (error: unknown) => void; release: () => Promise<void> },
+  ) {
     this.#database = database;
-    this.#release = release;
+    this.#clock = surroundings.clock;
+    this.#onShortage = surroundings.onShortage;
+    this.#release = surroundings.release;
+  }
+
+  get sitsOutShortages(): boolean {
+    return this.#sitsOutShortages;
+  }
+
+  set sitsOutShortages(sitsOut: boolean) {
+    this.#sitsOutShortages = sitsOut;
+    if (!sitsOut) this.#hurry?.();
   }
 
   commit(tree: MetadataTree, transaction: AppliedTransaction): Promise<void> | undefined {
@@ -184,23 +227,72 @@ class LmdbPersistence implements TreePersistence {
     const group = this.#waiting;
     this.#waiting = undefined;
     if (group === undefined) return;
+    for (;;) {
+      try {
+        await this.#writeGroup(group);
+        return;
+      } catch (error) {
+        if (!this.#sitsOutShortages || !isShortage(error)) throw error;
+        this.#onShortage(error);
+        await this.#pause();
+      }
+    }
+  }
+
+  async #writeGroup(group: WriteGroup): Promise<void> {
     const committed = this.#database.batch(() => {
       for (const [path, node] of group.nodes) {
-        if (node === undefined) void this.#database.remove(path);
-        else void this.#database.put(path, toStored(node));
+        if (node === undefined) leaveToBatch(this.#database.remove(path));
+        else leaveToBatch(this.#database.put(path, toStored(node)));
       }
-      void this.#database.put(ZXID_KEY, group.zxid);
-      void this.#database.put(FORMAT_KEY, FORMAT);
+      leaveToBatch(this.#database.put(ZXID_KEY, group.zxid));
+      leaveToBatch(this.#database.put(FORMAT_KEY, FORMAT));
     });
-    const isApplied = await committed.catch(raiseReason);
+    let isApplied: boolean;
+    try {
+      isApplied = await committed;
+    } catch (error) {
+      throw withSystemCode(await reasonOf(error));
+    }
     if (!isApplied) throw new Error('LMDB did not apply the transaction.');
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.schedule(SHORTAGE_PAUSE_MS, resolve);
+      this.#hurry = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 }
 
-/** LMDB's error of a failed commit holds the reason in a promise, and nobody else takes care of its rejection. */
-async function raiseReason(error: unknown): Promise<never> {
-  await (error as { readonly commitError?: Promise<never> }).commitError;
-  throw error;
+/** The batch's promise tells of the failure of all that is in it; that of a single write would tell nobody. */
+function leaveToBatch(write: Promise<boolean>): void {
+  write.catch(() => undefined);
+}
+
+/** LMDB's error of a failed commit holds the reason in a promise. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  try {
+    await (error as { readonly commitError?: Promise<never> }).commitError;
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+/** LMDB gives the system's errors by their number; everybody else knows them by their name. */
+function withSystemCode(error: unknown): unknown {
+  const { code } = error as { readonly code?: unknown };
+  if (!(error instanceof Error) || typeof code !== 'number' || code <= 0) return error;
+  const name = getSystemErrorName(-code);
+  return Object.assign(new Error(error.message, { cause: error }), { code: name });
+}
+
+function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(String((error as NodeJS.ErrnoException).code));
 }
 
 function isStoredNode(value: StoredNode | number): value is StoredNode {
