@@ -1,14 +1,5 @@
 /** Kafka clients that nobody here wrote, behind one interface. */
-export {
-  type Bootstrap,
-  CLIENT_MS_MAX,
-  CODECS,
-  type Codec,
-  type ForeignClient,
-  sampleRecords,
-  type TextRecord,
-  within,
-} from './client.ts';
+export { CODECS, type ForeignClient, sampleRecords, within } from './client.ts';
 export { javaClient, javaClients } from './java.ts';
 export { connectKafkaJs, kafkajs } from './kafkajs.ts';
 export { kcat } from './kcat.ts';
