@@ -5,7 +5,7 @@ import { rebalanceChannel } from './diagnostics.ts';
 import { ConsumerError, messageOf } from './errors.ts';
 import type { OffsetCommitter, OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, RebalanceListener, TopicPartition } from './options.ts';
-import { type OffsetLookup, PartitionState } from './partition-state.ts';
+import { NO_OFFSET, type OffsetLookup, PartitionState } from './partition-state.ts';
 import type { PartitionTable } from './partition-table.ts';
 import type { Delivery } from './reading/delivery.ts';
 import { settledOrAborted } from './waiting.ts';
@@ -154,10 +154,13 @@ export class PartitionKeeper {
 
   /** Commits offsets, and remembers which. */
   async commit(offsets: readonly OffsetToCommit[], timeoutMs?: number): Promise<void> {
+    const noted = offsets.map(({ topic, partition }) => this.#context.partitions.get(topic, partition));
+    // Should it fail, nobody knows whether the coordinator has taken it in: then what it has is not known either.
+    for (const state of noted) if (state !== undefined) state.committedOffset = NO_OFFSET;
     await this.#context.committer?.commit(offsets, timeoutMs);
-    for (const { topic, partition, offset } of offsets) {
-      const state = this.#context.partitions.get(topic, partition);
-      if (state !== undefined) state.committedOffset = offset;
+    for (let i = 0; i < offsets.length; i++) {
+      const state = noted[i];
+      if (state !== undefined) state.committedOffset = (offsets[i] as OffsetToCommit).offset;
     }
   }
 

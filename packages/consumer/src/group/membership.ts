@@ -395,14 +395,15 @@ export class GroupMembership {
         },
         'membership',
         {
-          // The answer comes when the leader has synced.
+          // The answer comes when the leader has synced; unless the member is out by then, as a heartbeat may tell earlier.
           timeoutMs: Math.max(settings.rebalanceTimeoutMs + JOIN_MARGIN_MS, settings.requestTimeoutMs),
-          signal: this.#stop.signal,
+          signal: AbortSignal.any([this.#stop.signal, this.#held.signal]),
         },
       );
     } catch (error) {
-      coordinator.forget();
       this.#state = 'out';
+      if (this.#held.signal.aborted) throw new Superseded();
+      coordinator.forget();
       throw error;
     }
     if (response.errorCode !== ErrorCode.NONE) {

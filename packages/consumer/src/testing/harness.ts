@@ -1,0 +1,77 @@
+/** A consumer's engine on a fake cluster, for tests. Not part of the package. */
+import { silentLogger } from '@millrace/client';
+import { ManualClock, seededRandom } from '@millrace/ports';
+import { ConsumerEngine } from '../engine.ts';
+import { type ConsumerOptions, consumerSettings } from '../options.ts';
+import { RecordIterator } from '../reading/iterators.ts';
+import type { ConsumerRecord } from '../record.ts';
+import { FakeCluster, FakeView } from './fake-cluster.ts';
+
+export interface Harness {
+  readonly clock: ManualClock;
+  readonly cluster: FakeCluster;
+  engine(options?: Partial<ConsumerOptions<Buffer, Buffer>>): ConsumerEngine;
+  /** Moves time on until `holds`, at most for `forMs`. */
+  until(what: string, holds: () => boolean, forMs?: number): Promise<void>;
+}
+
+export function newHarness(seed = 1): Harness {
+  const clock = new ManualClock();
+  const cluster = new FakeCluster(clock);
+  let consumers = 0;
+  return {
+    clock,
+    cluster,
+    engine(options = {}) {
+      const settings = consumerSettings({ ...options, bootstrapServers: 'fake:1' } as ConsumerOptions<never, never>);
+      const view = new FakeView(cluster, consumers++);
+      const engine = new ConsumerEngine(
+        settings,
+        {
+          keyDeserializer: options.keyDeserializer,
+          valueDeserializer: options.valueDeserializer,
+          listeners: {
+            onPartitionsAssigned: options.onPartitionsAssigned,
+            onPartitionsRevoked: options.onPartitionsRevoked,
+            onPartitionsLost: options.onPartitionsLost,
+          },
+        },
+        {
+          cluster: view,
+          coordinator: settings.groupId === undefined ? undefined : view,
+          clock,
+          random: seededRandom(seed + consumers),
+          logger: options.logger ?? silentLogger,
+        },
+      );
+      // The real client asks anew for what is in use when it has grown old.
+      const refresh = async (): Promise<void> => {
+        if (engine.closed) return;
+        await view.refreshTopics(view.topicNames()).catch(() => {});
+        clock.schedule(settings.metadataMaxAgeMs, () => void refresh());
+      };
+      clock.schedule(settings.metadataMaxAgeMs, () => void refresh());
+      return engine;
+    },
+    async until(what, holds, forMs = 60_000) {
+      const endMs = clock.monotonic() + forMs;
+      while (!holds()) {
+        if (clock.monotonic() >= endMs) throw new Error(`${forMs} ms went by in vain until ${what}`);
+        await clock.advanceAsync(Math.min(Math.max(clock.nextDueInMs ?? 1, 0.5), endMs - clock.monotonic()));
+      }
+    },
+  };
+}
+
+/** What a consumer hands out, as it comes, as `topic-partition@offset=value`. */
+export function collect(engine: ConsumerEngine, into: string[] = []): { records: string[]; done: Promise<void> } {
+  const done = (async () => {
+    for await (const record of new RecordIterator<Buffer, Buffer>(engine.delivery)) into.push(textOf(record));
+  })();
+  done.catch(() => {});
+  return { records: into, done };
+}
+
+export function textOf({ topic, partition, offset, rawValue }: ConsumerRecord<unknown, unknown>): string {
+  return `${topic}-${partition}@${offset}=${rawValue?.toString()}`;
+}
