@@ -56,10 +56,19 @@ export function explainError(error: unknown): Explanation {
 }
 
 function messagesOf(error: KnownError): string[] {
+  if (error.code === 'CLIENT_NO_BROKER_AVAILABLE') return [sentence(withoutAdvice(error.message))];
   if (error.failures === undefined) return [sentence(messageWithCause(error))];
   const all = [...error.failures.values()].map(({ message }) => sentence(message));
   const rest = all.length - FAILURES_SHOWN_MAX;
   return rest > 0 ? [...all.slice(0, FAILURES_SHOWN_MAX), `And ${rest} more like these.`] : all;
+}
+
+/** The SDK's advice is for programmers; the hint says it for the one at the keyboard. */
+function withoutAdvice(message: string): string {
+  return message
+    .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
+    .replaceAll(' Is the broker up, and is this the port of a listener?', '')
+    .replace(/ \(E[A-Z_]+\)/g, '');
 }
 
 /** A time-out says how long, its cause says why. */

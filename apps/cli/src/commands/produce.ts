@@ -32,6 +32,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     nullMarker: options.nullMarker,
     headers: headersOf(options.header),
     partition: options.partition,
+    keepPartitions: options.keepPartitions,
   });
   if (options.key !== undefined && options.keySeparator !== undefined) {
     throw usageError(

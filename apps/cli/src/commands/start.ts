@@ -1,5 +1,6 @@
 import { runBroker } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
+import type { CliIo } from '../io.ts';
 import type { StartOptions } from '../program/start.ts';
 
 /** Runs a broker until a signal stops it. */
@@ -14,5 +15,12 @@ export async function start(
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  context.exitCode = await runBroker({ configFile: config, overrides });
+  context.exitCode = await runBroker({ configFile: config, overrides, env: brokerEnvironment(context.io.env) });
+}
+
+/** Variables that begin like a broker's settings and are meant for the other commands. */
+const CLIENT_VARIABLES = ['MILLRACE_BOOTSTRAP', 'KAFKA_BOOTSTRAP_SERVERS'];
+
+function brokerEnvironment(env: CliIo['env']): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !CLIENT_VARIABLES.includes(name)));
 }

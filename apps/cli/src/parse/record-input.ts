@@ -21,6 +21,8 @@ export interface RecordInputOptions {
   readonly nullMarker?: string | undefined;
   readonly headers?: HeadersInput | undefined;
   readonly partition?: number | undefined;
+  /** Whether JSON's "partition" counts. A copy may have other partitions than its original, so it does not by itself. */
+  readonly keepPartitions?: boolean | undefined;
 }
 
 /** Makes a record of a line; `lineNumber` is for messages. */
@@ -48,7 +50,7 @@ function textReader({ keySeparator, key, nullMarker, headers, partition }: Recor
 }
 
 /** One object a line, as `millrace consume --format json` writes them; what it has beside is passed over. */
-function jsonReader({ key, headers, partition }: RecordInputOptions): RecordReader {
+function jsonReader({ key, headers, partition, keepPartitions }: RecordInputOptions): RecordReader {
   return (line, lineNumber) => {
     const fault = (what: string): CliError => invalidLine(lineNumber, what);
     const record = parseObject(line, fault);
@@ -56,7 +58,7 @@ function jsonReader({ key, headers, partition }: RecordInputOptions): RecordRead
       key: record['key'] === undefined ? (key ?? null) : bytesOf(record['key'], 'key', fault),
       value: record['value'] === undefined ? missingValue(fault) : bytesOf(record['value'], 'value', fault),
       headers: record['headers'] === undefined ? headers : headersOf(record['headers'], fault),
-      partition: partition ?? numberOf(record['partition'], 'partition', fault),
+      partition: partition ?? (keepPartitions ? numberOf(record['partition'], 'partition', fault) : undefined),
       timestamp: numberOf(record['timestamp'], 'timestamp', fault),
     };
   };

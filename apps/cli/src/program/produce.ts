@@ -10,6 +10,7 @@ export interface ProduceOptions {
   readonly keySeparator?: string;
   readonly header?: readonly Assignment[];
   readonly partition?: number;
+  readonly keepPartitions?: boolean;
   readonly nullMarker?: string;
   readonly acks?: Acks;
   readonly compression?: CompressionName;
@@ -36,6 +37,7 @@ export function addProduce(program: Command, run: Run): void {
         .choices(['value', 'json'])
         .default('value'),
     )
+    .option('--keep-partitions', 'with the format json: write to the partitions that the lines name')
     .addHelpText(
       'after',
       `

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { usageError } from './errors.ts';
+import { explainError } from './explain-error.ts';
+
+function known(code: string, message: string, more: object = {}): Error {
+  return Object.assign(new Error(message), { code, retriable: false, ...more });
+}
+
+describe('an error in words', () => {
+  it('is a sentence with what to do', () => {
+    expect(explainError(usageError('say which', 'like this'))).toEqual({
+      code: 'CLI_USAGE',
+      messages: ['Say which.'],
+      hint: 'like this',
+      exitCode: 2,
+    });
+  });
+
+  it('says that nobody listens, once', () => {
+    const message =
+      'No broker can be reached. Cannot connect to a:1: nothing listens there. Is the broker up, and is this the port of a listener? (ECONNREFUSED)';
+    const { messages, hint, exitCode } = explainError(known('CLIENT_NO_BROKER_AVAILABLE', message));
+    expect(messages).toEqual(['Cannot connect to a:1: nothing listens there.']);
+    expect(hint).toContain('millrace start');
+    expect(exitCode).toBe(1);
+  });
+
+  it('lists what failed, but not without end', () => {
+    const failures = new Map(Array.from({ length: 25 }, (_, index) => [`t${index}`, known('X', `t${index} failed`)]));
+    const { messages } = explainError(known('X', 'all failed', { failures }));
+    expect(messages.slice(0, 2)).toEqual(['T0 failed.', 'T1 failed.']);
+    expect(messages[messages.length - 1]).toBe('And 5 more like these.');
+  });
+
+  it('adds why it took too long', () => {
+    const timedOut = known('CLIENT_TIMED_OUT', 'Listing took too long', { cause: new Error('no leader') });
+    expect(explainError(timedOut).messages).toEqual(['Listing took too long: no leader.']);
+  });
+
+  it('owns up to what should not have happened', () => {
+    expect(explainError(new TypeError('x is undefined'))).toMatchObject({
+      code: 'CLI_UNEXPECTED',
+      messages: ['Something went wrong that should not: x is undefined'],
+      exitCode: 1,
+    });
+  });
+});
