@@ -89,13 +89,14 @@ describe('kcat', () => {
     const args = ['-b', suite.bootstrap, ...session, '-f', '%p %s\n', '-u', '-G', `${topic}-group`, topic];
     const members = [0, 1].map(() => {
       const child = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-      const member = { child, output: '', assigned: '' };
+      const member = { child, output: '', rebalances: '', assigned: '' };
       child.stdout.on('data', (chunk) => {
         member.output += chunk;
       });
       // kcat tells its rebalances on standard error: "% Group g rebalanced (memberid m): assigned: t [0]".
       child.stderr.on('data', (chunk) => {
-        member.assigned = /.*assigned: (.*)/.exec(String(chunk))?.[1] ?? member.assigned;
+        member.rebalances += chunk;
+        member.assigned = [...member.rebalances.matchAll(/assigned: (.*)\n/g)].at(-1)?.[1] ?? '';
       });
       return member;
     });
