@@ -22,6 +22,8 @@ import { VARINT_BYTES_MAX, VARLONG_BYTES_MAX, varintBytes, writeVarint, writeVar
 export interface RecordBatchBuilderOptions {
   /** Bytes to begin with; the memory doubles when it is full. 16 KiB by default. */
   initialBytes?: number;
+  /** Memory to begin with, in place of new memory of `initialBytes`: what {@link RecordBatchBuilder.release} gave. */
+  memory?: Buffer | undefined;
   /** The size that {@link RecordBatchBuilder.hasRoomFor} answers for (`batch.size`), header included. 16 KiB by default. */
   targetBytes?: number;
 }
@@ -61,6 +63,8 @@ const BATCH_BYTES_MAX = 2 ** 31 - 1;
 const INITIAL_BYTES_DEFAULT = 16 * 1024;
 const TARGET_BYTES_DEFAULT = 16 * 1024;
 
+const NO_MEMORY = Buffer.alloc(0);
+
 type Bytes = string | Uint8Array | null;
 
 /**
@@ -90,7 +94,7 @@ export class RecordBatchBuilder {
     this.#initialBytes = Math.max(options.initialBytes ?? INITIAL_BYTES_DEFAULT, BATCH_HEADER_BYTES);
     this.#targetBytes = options.targetBytes ?? TARGET_BYTES_DEFAULT;
     // Memory of its own: a slice of Node's shared pool would keep the pool alive, and could not be transferred to a thread.
-    this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
+    this.#buffer = options.memory ?? Buffer.allocUnsafeSlow(this.#initialBytes);
     this.#limit = this.#buffer.length;
   }
 
@@ -122,8 +126,7 @@ export class RecordBatchBuilder {
     if (this.#sealed) return false;
     if (this.#recordCount === 0) return true;
     if (this.#at + recordBytesBound(key, value, headers) <= this.#targetBytes) return true;
-    const exactBytes = byteLength(key) + byteLength(value) + headersBytes(headers, byteLength);
-    return this.#at + RECORD_OVERHEAD_BYTES_MAX + exactBytes <= this.#targetBytes;
+    return this.#at + recordBytesExact(key, value, headers) <= this.#targetBytes;
   }
 
   /**
@@ -136,7 +139,7 @@ export class RecordBatchBuilder {
   append(timestampMs: number, key: Bytes, value: Bytes, headers?: readonly RecordHeaderInput[]): void {
     const start = this.#at;
     const boundBytes = recordBytesBound(key, value, headers);
-    if (start + boundBytes > this.#limit) this.#makeRoom(boundBytes);
+    if (start + boundBytes > this.#limit) this.#makeRoom(key, value, headers);
     const timestampDelta = this.#timestampDelta(timestampMs);
     const buffer = this.#buffer;
 
@@ -202,6 +205,18 @@ export class RecordBatchBuilder {
     this.#handedOut = false;
   }
 
+  /**
+   * Seals the builder for good and gives its memory away, for another builder to begin with. Only where nobody looks any more at
+   * a batch that was built in it: new memory has to be taken from the system page by page, which costs as much as filling it.
+   */
+  release(): Buffer {
+    const memory = this.#buffer;
+    this.#buffer = NO_MEMORY;
+    this.#sealed = true;
+    this.#limit = 0;
+    return memory;
+  }
+
   #timestampDelta(timestampMs: number): number {
     if (this.#recordCount === 0) {
       if (!Number.isSafeInteger(timestampMs)) throw timestampError(timestampMs);
@@ -215,9 +230,12 @@ export class RecordBatchBuilder {
     return delta;
   }
 
-  #makeRoom(boundBytes: number): void {
+  /** Looks at the text to see what it really takes; most batches end with a few records whose bound would not fit. */
+  #makeRoom(key: Bytes, value: Bytes, headers: readonly RecordHeaderInput[] | undefined): void {
     if (this.#sealed) throw sealedError('append to');
+    const boundBytes = recordBytesExact(key, value, headers);
     const neededBytes = this.#at + boundBytes;
+    if (neededBytes <= this.#buffer.length) return;
     if (neededBytes > BATCH_BYTES_MAX) {
       throw new RecordsError(
         'RECORDS_INVALID_ARGUMENT',
@@ -254,6 +272,11 @@ export class RecordBatchBuilder {
 /** At least the bytes that the record takes, without looking at its text. */
 function recordBytesBound(key: Bytes, value: Bytes, headers: readonly RecordHeaderInput[] | undefined): number {
   return RECORD_OVERHEAD_BYTES_MAX + boundOf(key) + boundOf(value) + headersBytes(headers, boundOf);
+}
+
+/** As {@link recordBytesBound}, closer, at the price of looking at the text. */
+function recordBytesExact(key: Bytes, value: Bytes, headers: readonly RecordHeaderInput[] | undefined): number {
+  return RECORD_OVERHEAD_BYTES_MAX + byteLength(key) + byteLength(value) + headersBytes(headers, byteLength);
 }
 
 /** About the bytes after the record's length: right to a few bytes where its text is ASCII. */

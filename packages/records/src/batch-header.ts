@@ -54,11 +54,13 @@ export const NO_TIMESTAMP = -1;
 
 const SEQUENCE_MAX = 2 ** 31 - 1;
 
-const COMPRESSION_MASK = 0b0000_0111;
+/** Where the codec's id stands in the attributes. */
+export const COMPRESSION_MASK = 0b0000_0111;
 const LOG_APPEND_TIME_BIT = 0b0000_1000;
 const TRANSACTIONAL_BIT = 0b0001_0000;
 const CONTROL_BIT = 0b0010_0000;
-const DELETE_HORIZON_BIT = 0b0100_0000;
+/** Set in the attributes where the base timestamp is a delete horizon. */
+export const DELETE_HORIZON_BIT = 0b0100_0000;
 
 /** The codec ids of the attributes' low three bits. */
 export const Compression = { NONE: 0, GZIP: 1, SNAPPY: 2, LZ4: 3, ZSTD: 4 } as const;

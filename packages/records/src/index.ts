@@ -5,6 +5,7 @@
 
 export { type BuildBatchOptions, RecordBatchBuilder, type RecordBatchBuilderOptions } from './batch-builder.ts';
 export { BatchFault, type BatchLimits, checkBatch, splitBatches } from './batch-check.ts';
+export { BatchFilter } from './batch-filter.ts';
 export {
   addToSequence,
   attributesOf,
