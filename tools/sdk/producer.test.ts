@@ -177,6 +177,32 @@ describe('a producer', () => {
     expect(batches).toMatchObject([{ topic, partition: 0, records: 1, attempts: 1, error: undefined }]);
   });
 
+  it('delivers on close what it was given before it knew the topic', async () => {
+    const topic = await newTopic();
+    const producer = newProducer();
+    const sent = values(1000);
+    const mayGoOn = sent.map((value) => producer.enqueue({ topic, value }));
+    expect(mayGoOn[0]).toBe(false);
+    await producer.close();
+    expect((await readAll(target.bootstrapServers, topic)).map(({ value }) => value!.toString())).toEqual(sent);
+  });
+
+  it('tells of records that nobody waits for when it is flushed, or to whom it is told to tell', async () => {
+    const topic = await newTopic(1, { 'max.message.bytes': 1000 });
+    const producer = newProducer();
+    producer.enqueue({ topic, value: 'x'.repeat(5000) });
+    await expect(producer.flush()).rejects.toMatchObject({
+      code: 'PRODUCER_RECORDS_LOST',
+      cause: { code: 'KAFKA_MESSAGE_TOO_LARGE' },
+    });
+    await producer.close();
+    const errors: Error[] = [];
+    const listened = newProducer({ onDeliveryError: (error) => errors.push(error) });
+    listened.enqueue({ topic, value: 'x'.repeat(5000) });
+    await listened.close();
+    expect(errors).toMatchObject([{ code: 'KAFKA_MESSAGE_TOO_LARGE' }]);
+  });
+
   it('turns sends away once it is closed', async () => {
     const producer = newProducer();
     await producer.close();

@@ -1,6 +1,7 @@
 import type { ClientOptions } from '@millrace/client';
 import { Compression } from '@millrace/records';
 import type { Serializer } from '@millrace/serdes';
+import { BatchMemory } from './batch-memory.ts';
 import { ProducerError } from './errors.ts';
 import type { Partitioner } from './partitioner.ts';
 import type { BatchSettings } from './produce-batch.ts';
@@ -55,7 +56,7 @@ export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Arra
   keySerializer?: Serializer<K>;
   /** Turns values into bytes. Without it a value is a string or bytes. */
   valueSerializer?: Serializer<V>;
-  /** Told of records that were given to `enqueue` and are lost. Logged as an error by default. */
+  /** Told of each record that was given to `enqueue` and is lost. By default the next `flush` or `close` fails instead. */
   onDeliveryError?: (error: Error) => void;
 }
 
@@ -77,6 +78,9 @@ const COMPRESSION_BY_NAME = {
   zstd: Compression.ZSTD,
 } as const;
 
+/** The most of `bufferBytesMax` that is kept while nothing is to be sent. */
+const IDLE_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
+
 /** Brokers remember this many batches of a producer, so more in flight could not be told from new ones (KIP-98). */
 const IDEMPOTENT_IN_FLIGHT_MAX = 5;
 
@@ -94,6 +98,8 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     throw invalidOption(
       `compression '${options.compression}' is none of ${Object.keys(COMPRESSION_BY_NAME).join(', ')}`,
     );
+  const batchBytes = options.batchBytes ?? 256 * 1024;
+  const bufferBytesMax = options.bufferBytesMax ?? 64 * 1024 * 1024;
   return {
     acks,
     acknowledged: acks !== 0,
@@ -102,9 +108,10 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     compression,
     compressionLevel: options.compressionLevel,
     lingerMs: options.lingerMs ?? 0,
-    batchBytes: options.batchBytes ?? 256 * 1024,
+    batchBytes,
+    memory: new BatchMemory(batchBytes, Math.min(bufferBytesMax, IDLE_MEMORY_BYTES_MAX)),
     requestBytesMax: options.requestBytesMax ?? 1024 * 1024,
-    bufferBytesMax: options.bufferBytesMax ?? 64 * 1024 * 1024,
+    bufferBytesMax,
     onBufferFull: options.onBufferFull ?? 'wait',
     blockMsMax: options.blockMsMax ?? 60_000,
     waitingSendsMax: options.waitingSendsMax ?? 1_000_000,

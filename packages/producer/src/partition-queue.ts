@@ -19,6 +19,8 @@ export class PartitionQueue {
   /** The sequence after the last acknowledged record's: what the broker expects next. */
   acknowledgedSequence = 0;
   identity: ProducerIdentity | undefined;
+  /** The first batch that the broker refused for its sequence, and under which identity. */
+  #gap: { readonly identity: ProducerIdentity; readonly order: number } | undefined;
 
   constructor(topic: string, partition: number) {
     this.topic = topic;
@@ -61,6 +63,25 @@ export class PartitionQueue {
   removeInFlight(batch: ProduceBatch): void {
     const at = this.inFlight.indexOf(batch);
     if (at >= 0) this.inFlight.splice(at, 1);
+  }
+
+  /**
+   * The broker has refused a batch for its sequence, so it is not in the log; and nor is any later one of the same identity,
+   * whatever became of its answer, for it would have left a gap. All of them may take new sequences.
+   */
+  openGap(batch: ProduceBatch): void {
+    const { identity, order } = batch;
+    if (identity !== undefined) {
+      if (this.#gap === undefined || this.#gap.identity !== identity || this.#gap.order > order)
+        this.#gap = { identity, order };
+      for (const later of this.waiting) if (this.isBeyondGap(later)) later.clearSequence();
+    }
+    batch.clearSequence();
+  }
+
+  /** Whether a batch was sent behind one that the broker refused for its sequence. */
+  isBeyondGap(batch: ProduceBatch): boolean {
+    return this.#gap !== undefined && batch.identity === this.#gap.identity && batch.order > this.#gap.order;
   }
 
   /** Stamps the batch with the next sequence, unless it was stamped when it was first sent. */

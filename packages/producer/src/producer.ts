@@ -8,6 +8,7 @@ import { ClusterTransport } from './cluster-transport.ts';
 import { headersToSend, publishBatch } from './diagnostics.ts';
 import { bufferFull, ProducerError, producerClosed, recordTooLarge } from './errors.ts';
 import { ProducerIdentitySource } from './identity.ts';
+import { Losses } from './losses.ts';
 import { type ProducerOptions, type ProducerSettings, producerSettings } from './options.ts';
 import { defaultPartitioner, type Partitioner } from './partitioner.ts';
 import type { ProduceBatch } from './produce-batch.ts';
@@ -60,8 +61,12 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   /** Sends to topics whose partitions are being asked for, in order. */
   readonly #topicLines = new Map<string, { sends: PendingRecord<K, V>[]; passed: Promise<void> }>();
   readonly #onDeliveryError: (error: Error) => void;
+  /** What became of records that nobody waits for, to be told by the next flush. */
+  readonly #losses = new Losses();
   #readyWaiters: (() => void)[] = [];
   #closing: Promise<void> | undefined;
+  /** Whether the sender has stopped: what comes now is lost. */
+  #isClosed = false;
   #recordsSent = 0;
   #recordsAcknowledged = 0;
   #recordsFailed = 0;
@@ -76,9 +81,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     const random = options.random ?? systemRandom;
     const logger = options.logger ?? silentLogger;
     this.#partitioner = options.partitioner ?? defaultPartitioner(random);
-    this.#onDeliveryError =
-      options.onDeliveryError ??
-      ((error) => logger.error({ err: error }, 'a record sent without waiting for its acknowledgement was lost'));
+    this.#onDeliveryError = options.onDeliveryError ?? ((error) => this.#losses.push(error));
     this.#client = new KafkaClient(options);
     this.#transport = new ClusterTransport(this.#client, this.#settings);
     this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#settings.blockMsMax, this.#clock);
@@ -112,7 +115,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
    * the producer found itself
    */
   send(record: ProducerRecord<K, V>): Promise<RecordMetadata> {
-    return new Promise((resolve, reject) => this.#enqueue(record, resolve, reject));
+    return new Promise((resolve, reject) => this.#accept(record, resolve, reject));
   }
 
   /**
@@ -126,7 +129,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       let open = records.length;
       if (open === 0) resolve(results);
       records.forEach((record, index) => {
-        this.#enqueue(
+        this.#accept(
           record,
           (metadata) => {
             results[index] = metadata;
@@ -139,36 +142,41 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   }
 
   /**
-   * Sends a record without a promise for it. A record that is lost is told to `onDeliveryError`.
+   * Sends a record without a promise for it. A record that is lost is told to `onDeliveryError`, or
+   * where there is none, by the next `flush` or `close`, which then fails.
    *
    * @returns whether more may follow at once; after `false`, await {@link Producer.ready} first. The record itself is taken
    * either way, unless `onBufferFull` is `'fail'`.
    */
   enqueue(record: ProducerRecord<K, V>): boolean {
-    this.#enqueue(record, undefined, this.#onDeliveryError);
-    return this.#budget.isOpen;
+    this.#accept(record, undefined, this.#onDeliveryError);
+    return this.#isReady;
   }
 
-  /** Resolves when the buffer has room. */
+  /** Resolves when the buffer has room, and the partitions of the topics that have been sent to are known. */
   ready(): Promise<void> {
-    if (this.#closing !== undefined || this.#budget.isOpen) return Promise.resolve();
+    if (this.#closing !== undefined || this.#isReady) return Promise.resolve();
     return new Promise((resolve) => this.#readyWaiters.push(resolve));
   }
 
-  /** Sends everything that has been given to the producer so far; resolves when all of it has been acknowledged or has failed. */
+  /**
+   * Sends everything that has been given to the producer so far; resolves when all of it has been acknowledged or has failed.
+   * @throws ProducerError `PRODUCER_RECORDS_LOST` when records given to `enqueue` have failed and `onDeliveryError` is not set
+   */
   async flush(): Promise<void> {
     const stopHurrying = this.#sender.hurry();
     try {
-      await Promise.all([...this.#topicLines.values()].map((line) => line.passed));
+      await this.#topicsKnown();
       await this.#lineEnd();
       await Promise.all(this.#accumulator.batches().map((batch) => batch.whenComplete()));
     } finally {
       stopHurrying();
     }
+    this.#losses.throwIfAny();
   }
 
   /**
-   * Flushes, then disconnects. Sends that come later are refused.
+   * Flushes, then disconnects. Sends that come later are refused. Throws what {@link Producer.flush} throws.
    * @param options.timeoutMs what is not acknowledged by then fails with `PRODUCER_CLOSED`; `deliveryTimeoutMs` by default
    */
   async close(options: { timeoutMs?: number } = {}): Promise<void> {
@@ -192,17 +200,33 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     };
   }
 
+  /** What users call comes through here; what has been accepted is carried out even while the producer closes. */
+  #accept(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): void {
+    if (this.#closing === undefined) this.#enqueue(record, resolve, reject);
+    else reject(producerClosed(`send a record to topic '${record.topic}'`));
+  }
+
+  get #isReady(): boolean {
+    return this.#budget.isOpen && this.#topicLines.size === 0;
+  }
+
   #enqueue(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): void {
-    if (this.#closing !== undefined) {
-      reject(producerClosed(`send a record to topic '${record.topic}'`));
+    if (this.#isClosed) {
+      reject(producerClosed(`deliver a record to topic '${record.topic}'`));
       return;
     }
     const line = this.#topicLines.get(record.topic);
     const topic = this.#transport.topic(record.topic);
-    if (line !== undefined) line.sends.push({ record, resolve, reject });
+    if (line !== undefined) this.#joinLine(line.sends, { record, resolve, reject });
     else if (topic === undefined) this.#loadTopic(record.topic, { record, resolve, reject });
     else if (this.#budget.isOpen) this.#append(record, topic, resolve, reject);
     else this.#waitForRoom({ record, resolve, reject });
+  }
+
+  #joinLine(sends: PendingRecord<K, V>[], send: PendingRecord<K, V>): void {
+    const { waitingSendsMax } = this.#settings;
+    if (sends.length < waitingSendsMax) sends.push(send);
+    else send.reject(bufferFull(this.#budget.usedBytes, `${waitingSendsMax} sends wait already (waitingSendsMax)`));
   }
 
   /** Opens a line for a topic whose partitions are not known, and lets it pass when they are. */
@@ -212,10 +236,12 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       () => {
         this.#topicLines.delete(topic);
         for (const send of sends) this.#enqueue(send.record, send.resolve, send.reject);
+        this.#wakeReady();
       },
       (error: unknown) => {
         this.#topicLines.delete(topic);
         for (const send of sends) send.reject(error instanceof Error ? error : new Error(String(error)));
+        this.#wakeReady();
       },
     );
     this.#topicLines.set(topic, { sends, passed });
@@ -292,9 +318,17 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     if (error === undefined) this.#recordsAcknowledged += batch.recordCount;
     else this.#recordsFailed += batch.recordCount;
     this.#budget.release(batch.bufferedBytes);
-    if (this.#readyWaiters.length > 0 && this.#budget.isOpen) {
-      for (const waiter of this.#readyWaiters.splice(0)) waiter();
-    }
+    this.#wakeReady();
+  }
+
+  #wakeReady(): void {
+    if (this.#readyWaiters.length === 0 || !this.#isReady) return;
+    for (const waiter of this.#readyWaiters.splice(0)) waiter();
+  }
+
+  /** Resolves when every topic that is being asked for now is known, or will not be. */
+  async #topicsKnown(): Promise<void> {
+    await Promise.all([...this.#topicLines.values()].map((line) => line.passed));
   }
 
   /** Resolves when everybody who waits for room now has got it or has been turned away. */
@@ -308,12 +342,18 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     const timedOut = new Promise<void>((resolve) => {
       timer = this.#clock.schedule(timeoutMs, resolve);
     });
-    await Promise.race([this.flush(), timedOut]);
-    timer?.cancel();
-    this.#budget.close();
-    this.#sender.close(producerClosed('deliver a record'));
-    for (const waiter of this.#readyWaiters.splice(0)) waiter();
-    await this.#client.close();
+    try {
+      await Promise.race([this.flush(), timedOut]);
+    } finally {
+      timer?.cancel();
+      this.#isClosed = true;
+      this.#budget.close();
+      this.#sender.close(producerClosed('deliver a record'));
+      for (const waiter of this.#readyWaiters.splice(0)) waiter();
+      await this.#client.close();
+    }
+    // What the timeout cut off has failed only now.
+    this.#losses.throwIfAny();
   }
 }
 

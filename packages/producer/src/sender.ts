@@ -222,7 +222,8 @@ export class Sender {
       const queue = request.queues[index]!;
       const batch = request.batches[index]!;
       queue.removeInFlight(batch);
-      batch.outcomeUnknown = true;
+      if (queue.isBeyondGap(batch)) batch.clearSequence();
+      else batch.outcomeUnknown = true;
       this.#staleTopics.add(queue.topic);
       if (retriable && this.#settings.acknowledged) this.#retry(queue, batch);
       else this.#giveUp(queue, batch, error instanceof Error ? error : new Error(String(error)));
@@ -282,7 +283,7 @@ export class Sender {
   }
 
   #retryUnderNewEpoch(queue: PartitionQueue, batch: ProduceBatch): void {
-    batch.clearSequence();
+    queue.openGap(batch);
     this.#retry(queue, batch);
   }
 
