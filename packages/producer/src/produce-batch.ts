@@ -7,15 +7,11 @@ import {
   readRecords,
   setBatchProducer,
 } from '@millrace/records';
+import type { BatchMemory } from './batch-memory.ts';
 import type { RecordMetadata } from './record.ts';
 
-/** Somebody who waits for one record of a batch. */
-interface PendingSend {
-  readonly index: number;
-  readonly timestamp: number;
-  readonly resolve: ((metadata: RecordMetadata) => void) | undefined;
-  readonly reject: (error: Error) => void;
-}
+type Resolve = (metadata: RecordMetadata) => void;
+type Reject = (error: Error) => void;
 
 /** What a batch's records are stamped with, so that the broker can tell a repeated batch from a new one (KIP-98). */
 export interface ProducerIdentity {
@@ -28,6 +24,7 @@ export interface BatchSettings {
   readonly batchBytes: number;
   readonly compression: Compression;
   readonly compressionLevel: number | undefined;
+  readonly memory: BatchMemory;
 }
 
 /** Bytes that an empty batch takes; it doubles as records come. */
@@ -57,7 +54,15 @@ export class ProduceBatch {
   readonly #settings: BatchSettings;
   /** How far the orders of this batch's halves may lie apart. */
   #orderWidth = 1;
-  readonly #sends: PendingSend[] = [];
+  /** Those who wait for a record each, in order: three lists side by side, because an object for each would be most of the cost. */
+  readonly #resolves: Resolve[] = [];
+  readonly #rejects: Reject[] = [];
+  readonly #timestamps: number[] = [];
+  /** Which record each waits for; left out where the first so many records are waited for one by one, which is the rule. */
+  #indexes: number[] | undefined;
+  /** Records that nobody waits for, told of when they are lost. */
+  #unwatchedCount = 0;
+  #rejectUnwatched: Reject | undefined;
   #bytes: Buffer | undefined;
   #recordCount = 0;
   #completion: { promise: Promise<void>; resolve: () => void } | undefined;
@@ -69,7 +74,11 @@ export class ProduceBatch {
     this.createdMs = createdMs;
     this.order = order;
     this.#settings = settings;
-    this.#builder = new RecordBatchBuilder({ initialBytes: INITIAL_BYTES, targetBytes: settings.batchBytes });
+    this.#builder = new RecordBatchBuilder({
+      initialBytes: INITIAL_BYTES,
+      targetBytes: settings.batchBytes,
+      memory: settings.memory.take(),
+    });
   }
 
   /** Bytes before compression, header included. */
@@ -108,13 +117,19 @@ export class ProduceBatch {
     return grownBytes;
   }
 
-  /** Whom to tell what became of the record that was appended last. */
-  notify(
-    timestamp: number,
-    resolve: ((metadata: RecordMetadata) => void) | undefined,
-    reject: (error: Error) => void,
-  ): void {
-    this.#sends.push({ index: this.#recordCount - 1, timestamp, resolve, reject });
+  /** Whom to tell what became of the record that was appended last; without `resolve`, only that it was lost. */
+  notify(timestamp: number, resolve: Resolve | undefined, reject: Reject): void {
+    if (resolve === undefined) {
+      this.#unwatchedCount++;
+      this.#rejectUnwatched = reject;
+      return;
+    }
+    const index = this.#recordCount - 1;
+    if (this.#indexes === undefined && index !== this.#resolves.length) this.#indexes = [...this.#resolves.keys()];
+    this.#indexes?.push(index);
+    this.#resolves.push(resolve);
+    this.#rejects.push(reject);
+    this.#timestamps.push(timestamp);
   }
 
   /** Resolves when every record has been acknowledged or has failed; never rejects. */
@@ -169,19 +184,22 @@ export class ProduceBatch {
    */
   succeed(baseOffset: number, logAppendTimeMs: number): void {
     const { topic, partition } = this;
-    for (const send of this.#sends) {
-      send.resolve?.({
+    for (let at = 0; at < this.#resolves.length; at++) {
+      this.#resolves[at]!({
         topic,
         partition,
-        offset: baseOffset < 0 ? -1 : baseOffset + send.index,
-        timestamp: logAppendTimeMs < 0 ? send.timestamp : logAppendTimeMs,
+        offset: baseOffset < 0 ? -1 : baseOffset + this.#indexAt(at),
+        timestamp: logAppendTimeMs < 0 ? this.#timestamps[at]! : logAppendTimeMs,
       });
     }
     this.#complete();
+    // An answer to the only attempt came, so nothing that is still to be written can be a view of this memory.
+    if (this.attempts === 1) this.#settings.memory.give(this.#builder.release());
   }
 
   fail(error: Error): void {
-    for (const send of this.#sends) send.reject(error);
+    for (const reject of this.#rejects) reject(error);
+    for (let count = 0; count < this.#unwatchedCount; count++) this.#rejectUnwatched?.(error);
     this.#complete();
   }
 
@@ -196,10 +214,10 @@ export class ProduceBatch {
       halves[index < half ? 0 : 1].append(record.timestamp, record.key, record.value, record.headers);
       index++;
     }
-    for (const send of this.#sends) {
-      const inFirst = send.index < half;
-      halves[inFirst ? 0 : 1].#sends.push(inFirst ? send : { ...send, index: send.index - half });
-    }
+    for (let at = 0; at < this.#resolves.length; at++) this.#handOver(at, half, halves);
+    halves[0].#unwatchedCount = half - halves[0].#resolves.length;
+    halves[1].#unwatchedCount = count - half - halves[1].#resolves.length;
+    for (const each of halves) each.#rejectUnwatched = this.#rejectUnwatched;
     const [first, second] = halves;
     second.bufferedBytes = this.bufferedBytes - first.bufferedBytes;
     if (this.#completion !== undefined) {
@@ -207,6 +225,21 @@ export class ProduceBatch {
       void Promise.all([first.whenComplete(), second.whenComplete()]).then(resolve);
     }
     return halves;
+  }
+
+  #handOver(at: number, half: number, halves: readonly [ProduceBatch, ProduceBatch]): void {
+    const index = this.#indexAt(at);
+    const to = halves[index < half ? 0 : 1];
+    to.#indexes ??= [];
+    to.#indexes.push(index < half ? index : index - half);
+    to.#resolves.push(this.#resolves[at]!);
+    to.#rejects.push(this.#rejects[at]!);
+    to.#timestamps.push(this.#timestamps[at]!);
+  }
+
+  /** Which record it is that `at` waits for. */
+  #indexAt(at: number): number {
+    return this.#indexes === undefined ? at : this.#indexes[at]!;
   }
 
   #half(which: 0 | 1): ProduceBatch {
@@ -224,7 +257,8 @@ export class ProduceBatch {
 
   #complete(): void {
     this.#isComplete = true;
-    this.#sends.length = 0;
+    this.#resolves.length = 0;
+    this.#rejects.length = 0;
     this.#completion?.resolve();
   }
 }

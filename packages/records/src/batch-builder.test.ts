@@ -159,4 +159,25 @@ describe('RecordBatchBuilder', () => {
     expect(() => builder.build()).toThrow(expect.objectContaining({ code: 'RECORDS_SEALED' }));
     expect(readRecords(batch)).toHaveLength(1);
   });
+
+  it('fills memory to the brim with text whose bound would not fit', () => {
+    const builder = new RecordBatchBuilder({ initialBytes: 4096, targetBytes: 4096 });
+    while (builder.hasRoomFor(null, 'a'.repeat(100))) builder.append(1, null, 'a'.repeat(100));
+    const batch = builder.build();
+    expect(batch.length).toBeGreaterThan(4096 - 150);
+    expect(batch.buffer.byteLength).toBe(4096);
+    expect(readRecords(batch).every(({ value }) => value?.toString() === 'a'.repeat(100))).toBe(true);
+  });
+
+  it('goes on in the memory that another has released', () => {
+    const first = new RecordBatchBuilder({ initialBytes: 1024 });
+    first.append(1, null, 'first');
+    const memory = first.release();
+    expect(() => first.append(1, null, 'late')).toThrow(RecordsError);
+    const second = new RecordBatchBuilder({ memory });
+    second.append(1, null, 'second');
+    const batch = second.build();
+    expect(batch.buffer).toBe(memory.buffer);
+    expect(readRecords(batch).map(({ value }) => value?.toString())).toEqual(['second']);
+  });
 });
