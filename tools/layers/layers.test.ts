@@ -28,6 +28,12 @@ describe('the layering check', () => {
     expect(findings(path, text)).toEqual([expect.stringMatching(/^1 .*not below it: /)]);
   });
 
+  it('lets tests import what their room allows to tests only', () => {
+    const text = "import { startBroker } from '@millrace/testing';";
+    expect(findings('apps/cli/src/x.test.ts', text)).toEqual([]);
+    expect(findings('apps/cli/src/x.ts', text)).toEqual([expect.stringContaining('not below it')]);
+  });
+
   it('refuses an upward dependency in a manifest, though no source uses it', () => {
     const manifest = {
       path: 'packages/log/package.json',
@@ -104,6 +110,22 @@ describe('the layering check', () => {
     for (const rule of [...Object.values(rooms), ...worldRules]) {
       expect(rule.why.length).toBeGreaterThan(20);
     }
+  });
+
+  it('holds what the map in ARCHITECTURE.md draws', () => {
+    const map = /```\n(packages\/[\s\S]*?)```/.exec(readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8'))?.[1] ?? '';
+    const [packages = '', apps = ''] = map.split(/^(?:packages|apps|tools)\/.*$/m).slice(1);
+    const drawn = new Map<string, string>();
+    for (const [folder, part] of Object.entries({ packages, apps })) {
+      for (const [, name, imports = ''] of part.matchAll(/^ {2}(\w+)\/.* {2}(?:-> (.*)|imports nothing)$/gm)) {
+        drawn.set(`${folder}/${name}`, imports);
+      }
+    }
+    const held = Object.values(rooms).map(({ folder, imports }): [string, string] => [
+      folder,
+      imports.map((name) => rooms[name]?.folder.replace('packages/', '')).join(', '),
+    ]);
+    expect(new Map(held)).toEqual(drawn);
   });
 
   it('knows every package of the workspace by name and folder', () => {

@@ -9,6 +9,8 @@ export interface Room {
   /** The rooms it may import; what those may import, it may import too. */
   readonly imports: readonly string[];
   readonly why: string;
+  /** Rooms that its tests may import beside those. */
+  readonly testsImport?: readonly string[];
 }
 
 export const rooms: Readonly<Record<string, Room>> = {
@@ -24,7 +26,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   '@millrace/records': {
     folder: 'packages/records',
-    imports: ['@millrace/protocol'],
+    imports: [],
     why: 'a record batch is a format; it knows no sockets and no files',
   },
   '@millrace/network': {
@@ -34,8 +36,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   '@millrace/log': {
     folder: 'packages/log',
-    imports: ['@millrace/ports', '@millrace/records'],
-    why: 'the log knows neither sockets nor request types',
+    imports: ['@millrace/ports', '@millrace/records', '@millrace/protocol'],
+    why: 'the log knows no sockets; of the protocol it knows the error codes that it answers with',
   },
   '@millrace/workers': {
     folder: 'packages/workers',
@@ -97,6 +99,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       '@millrace/broker-app',
     ],
     why: 'the command line stands on everything, and nothing stands on it',
+    testsImport: ['@millrace/testing'],
   },
 };
 
