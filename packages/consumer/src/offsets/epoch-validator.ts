@@ -79,7 +79,7 @@ export class EpochValidator {
       }
       const leaderId = this.#context.cluster.partition(state.topic, state.partition)?.leaderId ?? -1;
       if (leaderId < 0 || !this.#context.cluster.hasBroker(leaderId)) {
-        this.#retryLater(state);
+        // Whoever asks for the leader has this woken when there is an answer.
         this.#context.markStale(state.topic);
         continue;
       }

@@ -123,7 +123,7 @@ export class OffsetFinder {
     const known = this.#context.cluster.partition(topic, partition);
     const leaderId = known?.leaderId ?? -1;
     if (leaderId < 0 || !this.#context.cluster.hasBroker(leaderId)) {
-      this.#retryLater(state);
+      // Whoever asks for the leader has this woken when there is an answer.
       this.#context.markStale(topic);
       return;
     }
