@@ -8,14 +8,20 @@ export async function start(
   context: CommandContext,
   { config, override, data, port, httpPort }: StartOptions,
 ): Promise<void> {
+  const environment = brokerEnvironment(context.io.env);
   const overrides: Record<string, string> = {};
+  // Without a file of settings this is somebody's own machine: the first group need not wait for members that do not come.
+  // The file that Kafka is shipped with says the same.
+  if (config === undefined && environment.KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS === undefined) {
+    overrides['group.initial.rebalance.delay.ms'] = '0';
+  }
   if (data !== undefined) overrides['log.dirs'] = data;
   if (port !== undefined) overrides['listeners'] = `PLAINTEXT://:${port}`;
   // Whoever takes any port for clients wants several brokers side by side.
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  context.exitCode = await runBroker({ configFile: config, overrides, env: brokerEnvironment(context.io.env) });
+  context.exitCode = await runBroker({ configFile: config, overrides, env: environment });
 }
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */
