@@ -1,8 +1,10 @@
 import type { Admin } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { readClientConfig } from './client-config.ts';
-import { ExitCode } from './errors.ts';
+import { CliError, ExitCode } from './errors.ts';
+import { withoutAdvice } from './explain-error.ts';
 import type { CliIo } from './io.ts';
+import { formatDuration } from './output/format.ts';
 import { Output } from './output/output.ts';
 
 /** The options that every command takes which speaks to a cluster. */
@@ -79,7 +81,24 @@ export class CommandContext {
     const options = await this.clientOptions();
     const { Admin } = await import('@millrace/admin');
     await using admin = new Admin(options);
-    await admin.connect(this.#options.timeout === undefined ? { retries: 0 } : {});
+    await this.#connect(admin, options);
     return await work(admin);
+  }
+
+  async #connect(admin: Admin, { bootstrapServers, apiTimeoutMs = 0 }: ConnectionSettings): Promise<void> {
+    try {
+      await admin.connect(this.#options.timeout === undefined ? { retries: 0 } : {});
+    } catch (error) {
+      const { code, cause } = error as { code?: unknown; cause?: unknown };
+      if (code !== 'CLIENT_TIMED_OUT') throw error;
+      const why = cause instanceof Error ? `: ${withoutAdvice(cause.message)}` : '';
+      throw new CliError(
+        'CLIENT_TIMED_OUT',
+        `No broker answered at ${bootstrapServers} within ${formatDuration(apiTimeoutMs)}${why}`,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 }

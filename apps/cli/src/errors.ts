@@ -16,17 +16,20 @@ export type CliErrorCode =
   | 'CLI_CONFIG_INVALID'
   | 'CLI_INPUT_INVALID';
 
+/** Codes of the SDKs that the command line gives its own words. */
+export type SdkErrorCode = `KAFKA_${string}` | 'CLIENT_TIMED_OUT';
+
 /** A command that cannot do its work, in words for the one who typed it. */
 export class CliError extends Error {
   override name = 'CliError';
   /** Stable, for scripts that read `--json`. */
-  readonly code: CliErrorCode | `KAFKA_${string}`;
+  readonly code: CliErrorCode | SdkErrorCode;
   readonly retriable = false;
   /** What to do about it. */
   readonly hint: string | undefined;
 
   constructor(
-    code: CliErrorCode | `KAFKA_${string}`,
+    code: CliErrorCode | SdkErrorCode,
     message: string,
     details: { hint?: string | undefined; cause?: unknown } = {},
   ) {

@@ -64,11 +64,11 @@ function messagesOf(error: KnownError): string[] {
 }
 
 /** The SDK's advice is for programmers; the hint says it for the one at the keyboard. */
-function withoutAdvice(message: string): string {
+export function withoutAdvice(message: string): string {
   return message
     .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
     .replaceAll(' Is the broker up, and is this the port of a listener?', '')
-    .replace(/ \(E[A-Z_]+\)/g, '');
+    .replace(/ \((?:E[A-Z_]+|connectTimeoutMs)\)/g, '');
 }
 
 /** A time-out says how long, its cause says why. */

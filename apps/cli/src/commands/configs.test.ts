@@ -1,0 +1,73 @@
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace, type TestRun } from '../test-cli.ts';
+
+let broker: TestBroker;
+const run = (...args: string[]): Promise<TestRun> => millrace(broker.bootstrapServers, args);
+
+beforeAll(async () => {
+  broker = await startBroker({ topics: ['orders'] });
+});
+afterAll(() => broker.close());
+
+describe('millrace configs', () => {
+  it('sets, shows and unsets configs of a topic', async () => {
+    expect((await run('configs', 'describe', 'topic', 'orders')).stdout).not.toContain('retention.ms');
+    expect((await run('configs', 'set', 'topic', 'orders', 'retention.ms=5000', 'cleanup.policy=compact')).stdout).toBe(
+      'Topic orders: retention.ms is 5000\nTopic orders: cleanup.policy is compact\n',
+    );
+    expect((await run('configs', 'describe', 'topic', 'orders')).stdout).toMatch(
+      /^NAME .*\n(?:.*\n)*retention\.ms {4}5000 {5}topic\n/,
+    );
+    expect(
+      JSON.parse((await run('configs', 'describe', 'topic', 'orders', '-n', 'retention.ms', '--json')).stdout),
+    ).toMatchObject({
+      type: 'topic',
+      name: 'orders',
+      configs: [{ name: 'retention.ms', value: '5000', source: 'topic' }],
+    });
+    expect((await run('configs', 'unset', 'topic', 'orders', 'retention.ms')).stdout).toBe(
+      'Topic orders: retention.ms is not set any more; it is 604800000 now (default)\n',
+    );
+  });
+
+  it('changes nothing on a dry run', async () => {
+    await run('configs', 'set', 'topic', 'orders', 'segment.bytes=2000000', '--dry-run');
+    expect((await run('configs', 'describe', 'topic', 'orders')).stdout).not.toContain('segment.bytes');
+    expect((await run('configs', 'set', 'topic', 'orders', 'segment.bytes=x', '--dry-run')).exitCode).toBe(1);
+  });
+
+  it('knows brokers, one or all', async () => {
+    expect((await run('configs', 'set', 'broker', 'default', 'log.retention.ms=7000')).stdout).toBe(
+      'All brokers: log.retention.ms is 7000\n',
+    );
+    const { stdout } = await run('configs', 'describe', 'broker', '1');
+    expect(stdout).toMatch(/log\.retention\.ms +7000 +all brokers, while running\n/);
+    expect((await run('configs', 'describe', 'broker', '1', '--all')).stdout).toMatch(/num\.network\.threads/);
+    expect((await run('configs', 'describe', 'broker', '7')).stderr).toBe(
+      'error: There is no broker "7": there is 1, and "default" stands for all.\n',
+    );
+  });
+
+  it('suggests the config that was meant', async () => {
+    expect(await run('configs', 'set', 'topic', 'orders', 'retenton.ms=1')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
+    });
+    expect((await run('configs', 'set', 'topic', 'orders', 'retention.ms')).exitCode).toBe(2);
+    expect((await run('configs', 'describe', 'user', 'ann')).exitCode).toBe(2);
+  });
+});
+
+describe('millrace cluster and log-dirs', () => {
+  it('show brokers and disks', async () => {
+    expect((await run('cluster')).stdout).toMatch(
+      /^Cluster {5}\S{22}\nController {2}broker 1\nBrokers {5}1\n\nBROKER .*\n {5}1 {2}127.0.0.1:\d+ .* controller\n$/,
+    );
+    const { stdout } = await run('log-dirs', 'orders');
+    expect(stdout).toMatch(/^BROKER {2}FOLDER/);
+    expect(stdout).toMatch(/orders {10}0 {7}1 {3}0 B {2}0 records\n$/);
+    expect((await run('log-dirs', 'orders', '--json')).stdout).toContain('"sizeBytes": 0');
+  });
+});

@@ -1,0 +1,100 @@
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace } from './test-cli.ts';
+
+describe('millrace', () => {
+  it('shows what it can do', async () => {
+    const { exitCode, stdout } = await millrace(undefined, ['--help']);
+    expect(exitCode).toBe(0);
+    for (const command of [
+      'start',
+      'topics',
+      'produce',
+      'consume',
+      'groups',
+      'configs',
+      'offsets',
+      'records',
+      'cluster',
+      'log-dirs',
+    ]) {
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    }
+  });
+
+  it('shows global options with the commands that take them', async () => {
+    expect((await millrace(undefined, ['topics', 'create', '--help'])).stdout).toContain('--bootstrap-server');
+    expect((await millrace(undefined, ['start', '--help'])).stdout).not.toContain('--bootstrap-server');
+  });
+
+  it('tells its version', async () => {
+    expect((await millrace(undefined, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    [['topcs', 'list'], "error: unknown command 'topcs'\n(Did you mean topics?)"],
+    [['topics', 'list', '--intern'], "error: unknown option '--intern'\n(Did you mean --internal?)"],
+    [['topics', 'create'], "error: missing required argument 'name'"],
+    [['topics', 'create', 'a', '-p', '0'], "argument '0' is invalid. It is a whole number of at least 1."],
+    [['records', 'delete', 'a'], "error: required option '--before <offset>' not specified"],
+    [['topics', 'list', '--timeout', 'soon'], "argument 'soon' is invalid. It is given as 500ms, 30s"],
+  ])('takes %j for a mistake in the command', async (args, message) => {
+    const { exitCode, stdout, stderr } = await millrace(undefined, args);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it('takes an address that is none for one as well', async () => {
+    const { exitCode, stderr } = await millrace('http://localhost:9092', ['topics', 'list']);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('is not "host:port"')]);
+  });
+});
+
+describe('millrace without a broker', () => {
+  let server: Server;
+  let closedPort: number;
+
+  beforeAll(async () => {
+    server = createServer((socket) => socket.on('error', () => {}));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    closedPort = portOf(other);
+    await new Promise((resolve) => other.close(resolve));
+  });
+  afterAll(() => server.close());
+
+  it('says so at once', async () => {
+    const { exitCode, stderr } = await millrace(`127.0.0.1:${closedPort}`, ['topics', 'list']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: Cannot connect to 127\.0\.0\.1:\d+: nothing listens there\.\nIs a broker running there\?/,
+    );
+  });
+
+  it('goes on trying for as long as it is told to', async () => {
+    const { exitCode, stderr } = await millrace(`127.0.0.1:${closedPort}`, ['topics', 'list', '--timeout', '250ms']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^error: No broker answered at 127.0.0.1:\d+ within 250 ms: .*nothing listens there/);
+  });
+
+  it('gives up on one that does not answer', async () => {
+    const { exitCode, stderr } = await millrace(`127.0.0.1:${portOf(server)}`, [
+      'topics',
+      'list',
+      '--timeout',
+      '200ms',
+    ]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^error: No broker answered at 127.0.0.1:\d+ within 200 ms/);
+  });
+
+  it('takes the address from the option before the environment', async () => {
+    const { stderr } = await millrace('ignored:1', ['topics', 'list', '-b', `127.0.0.1:${closedPort}`]);
+    expect(stderr).toContain(`127.0.0.1:${closedPort}`);
+  });
+});
+
+function portOf(server: Server): number {
+  return (server.address() as { port: number }).port;
+}
