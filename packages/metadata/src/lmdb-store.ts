@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import { type Clock, systemClock } from '@millrace/ports';
+import { type Clock, type Disk, systemClock } from '@millrace/ports';
 import { type Key, open, type RootDatabase } from 'lmdb';
 import { TreeEngine, type TreePersistence } from './engine.ts';
 import { MetadataError } from './errors.ts';
@@ -17,11 +17,8 @@ type StoredNode = [string, number, number, number, number, number, number];
 
 type Database = RootDatabase<StoredNode | number, string>;
 
-/** What makes sure that one process alone opens a folder: the part of the disk port that the store needs. */
-export interface FolderLocker {
-  makeFolder(folder: string): Promise<void>;
-  lock(path: string): Promise<{ release(): Promise<void> } | undefined>;
-}
+/** What makes sure that one process alone opens a folder, and that there is room: the part of the disk port that the store needs. */
+export type FolderLocker = Pick<Disk, 'makeFolder' | 'lock' | 'open'>;
 
 /** How {@link LmdbMetadataStore.open} opens a store. */
 export interface LmdbMetadataOptions {
@@ -31,14 +28,16 @@ export interface LmdbMetadataOptions {
   readonly disk: FolderLocker;
   /** Stamps the nodes, and says when a write that did not fit on the disk is tried again; the machine's own by default. */
   readonly clock?: Clock;
-  /** Told of each write that did not fit on the disk and will be tried again; see {@link LmdbMetadataStore.sitsOutShortages}. */
+  /** Told of a write that did not fit on the disk and is tried again until it does; see {@link LmdbMetadataStore.sitsOutShortages}. */
   readonly onShortage?: (error: unknown) => void;
   /** Told once when a write has failed for good, so that the store takes no more. */
   readonly onFailed?: (error: MetadataError) => void;
 }
 
+/** Room for LMDB's table of readers, of which there is one. */
+const LOCK_FILE_BYTES = 16 * 1024;
 /** How long a write waits that did not fit on the disk. */
-const SHORTAGE_PAUSE_MS = 1000;
+const SHORTAGE_PAUSE_MS = 2000;
 /** Want of room on the disk, and of quota. */
 const SHORTAGES = new Set(['ENOSPC', 'EDQUOT']);
 
@@ -88,6 +87,7 @@ export class LmdbMetadataStore extends TreeMetadataStore {
     }
     let database: Database | undefined;
     try {
+      await reserveLockFile(disk, folder);
       database = openDatabase(folder);
       const tree = loadTree(database, folder);
       const { clock = systemClock, onShortage = () => {}, onFailed } = options;
@@ -108,6 +108,19 @@ export class LmdbMetadataStore extends TreeMetadataStore {
   }
 }
 
+/**
+ * LMDB maps its lock file into memory with its bytes not yet on the disk. Where the disk is full, touching them kills the
+ * process (SIGBUS); bytes that were written before are there.
+ */
+async function reserveLockFile(disk: FolderLocker, folder: string): Promise<void> {
+  const file = await disk.open(`${folder}/lock.mdb`, { create: true });
+  try {
+    if ((await file.size()) < LOCK_FILE_BYTES) await file.write(0, [Buffer.alloc(LOCK_FILE_BYTES)], { sync: false });
+  } finally {
+    await file.close();
+  }
+}
+
 function openDatabase(folder: string): Database {
   try {
     return open<StoredNode | number, string>({
@@ -118,6 +131,8 @@ function openDatabase(folder: string): Database {
       cache: false,
       // A commit's promise must mean that the data is on the disk, not only visible.
       overlappingSync: false,
+      // Every write is in a batch of ours; one around it would fail with it, with a promise that nobody can get hold of.
+      eventTurnBatching: false,
     });
   } catch (cause) {
     throw new MetadataError(
@@ -227,13 +242,13 @@ class LmdbPersistence implements TreePersistence {
     const group = this.#waiting;
     this.#waiting = undefined;
     if (group === undefined) return;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       try {
         await this.#writeGroup(group);
         return;
       } catch (error) {
         if (!this.#sitsOutShortages || !isShortage(error)) throw error;
-        this.#onShortage(error);
+        if (attempt === 1) this.#onShortage(error);
         await this.#pause();
       }
     }
@@ -288,7 +303,7 @@ function withSystemCode(error: unknown): unknown {
   const { code } = error as { readonly code?: unknown };
   if (!(error instanceof Error) || typeof code !== 'number' || code <= 0) return error;
   const name = getSystemErrorName(-code);
-  return Object.assign(new Error(error.message, { cause: error }), { code: name });
+  return Object.assign(new Error(`${name}: ${error.message}`), { code: name });
 }
 
 function isShortage(error: unknown): boolean {

@@ -10,7 +10,7 @@ import type {
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
-import type { Deadlines } from '../groups/deadlines.ts';
+import { Deadline, type Deadlines } from '../groups/deadlines.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
@@ -20,6 +20,12 @@ import { TrafficCounters } from './partition-traffic.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
 const OPENING_PARTITIONS_MAX = 16;
+
+/** How long until partitions are tried again that could not be opened: the disk was full, or too many files were open. */
+const REOPEN_PAUSE_MS = 1000;
+
+/** What the controller wants of a replica here. */
+type WantedState = PartitionState & { readonly isNew: boolean };
 
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
@@ -41,6 +47,9 @@ export class ReplicaManager {
   /** By topic; partition N stands at place N. */
   readonly #byTopic = new Map<string, (Partition | undefined)[]>();
   readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
+  /** Those that could not be opened, by name. The controller does not ask twice. */
+  readonly #unopened = new Map<string, WantedState>();
+  readonly #reopening = new Deadline(() => void this.#reopen());
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options;
@@ -97,14 +106,7 @@ export class ReplicaManager {
   /** See `BrokerChannel.leaderAndIsr`. */
   async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     await this.#options.configs.loadTopics(command.partitions.map(({ topic }) => topic));
-    const outcomes: PartitionOutcome[] = [];
-    const states = command.partitions.values();
-    // Each worker takes the next state until there is none, so that no more than the bound are under way.
-    const workers = Array.from({ length: OPENING_PARTITIONS_MAX }, async () => {
-      for (const state of states) outcomes.push(await this.#take(state));
-    });
-    await Promise.all(workers);
-    return { errorCode: ErrorCode.NONE, partitions: outcomes };
+    return { errorCode: ErrorCode.NONE, partitions: await this.#takeAll(command.partitions) };
   }
 
   /** See `BrokerChannel.stopReplica`. */
@@ -120,14 +122,39 @@ export class ReplicaManager {
   /** Takes no more requests for any partition, and wakes who waits. Coordinators have stopped before; the logs stay open. */
   close(): void {
     this.#coordinators.clear();
+    this.#unopened.clear();
+    this.#options.deadlines.cancel(this.#reopening);
     for (const partition of this.#all()) partition.close();
     this.#byTopic.clear();
   }
 
-  async #take(state: PartitionState & { readonly isNew: boolean }): Promise<PartitionOutcome> {
+  async #takeAll(wanted: Iterable<WantedState>): Promise<PartitionOutcome[]> {
+    const outcomes: PartitionOutcome[] = [];
+    const states = wanted[Symbol.iterator]();
+    // Each worker takes the next state until there is none, so that no more than the bound are under way.
+    const workers = Array.from({ length: OPENING_PARTITIONS_MAX }, async () => {
+      for (let next = states.next(); next.done !== true; next = states.next()) {
+        outcomes.push(await this.#take(next.value));
+      }
+    });
+    await Promise.all(workers);
+    return outcomes;
+  }
+
+  /** Tries those again that could not be opened. What the controller said of them since then has replaced what it had said. */
+  async #reopen(): Promise<void> {
+    const states = [...this.#unopened.values()];
+    const outcomes = await this.#takeAll(states);
+    const opened = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE).length;
+    if (opened > 0) this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
+  }
+
+  async #take(state: WantedState): Promise<PartitionOutcome> {
     const { topic, partition: index } = state;
+    const name = `${topic}-${index}`;
     try {
       const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
+      this.#unopened.delete(name);
       if (partition.topicId !== state.topicId)
         return { topic, partition: index, errorCode: ErrorCode.INCONSISTENT_TOPIC_ID };
       const wasLeader = partition.isLeader;
@@ -138,12 +165,18 @@ export class ReplicaManager {
         this.#tellCoordinator(partition, wasLeader);
       return { topic, partition: index, errorCode: ErrorCode.NONE };
     } catch (error) {
-      this.#options.logger.error({ err: error, topic, partition: index }, 'A partition could not be opened');
+      if (!this.#unopened.has(name))
+        this.#options.logger.error(
+          { err: error, topic, partition: index },
+          'A partition could not be opened, and will be tried again',
+        );
+      this.#unopened.set(name, state);
+      if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
       return { topic, partition: index, errorCode: ErrorCode.KAFKA_STORAGE_ERROR };
     }
   }
 
-  async #open(state: PartitionState & { readonly isNew: boolean }): Promise<Partition> {
+  async #open(state: WantedState): Promise<Partition> {
     const { topic, topicId, partition: index } = state;
     const { logs } = this.#options;
     let log = await logs.getOrCreate(topic, index, { topicId, isNew: state.isNew });
@@ -172,6 +205,7 @@ export class ReplicaManager {
   }
 
   async #stop(topic: string, index: number, leaderEpoch: number, deletesFiles: boolean): Promise<number> {
+    this.#unopened.delete(`${topic}-${index}`);
     const partitions = this.#byTopic.get(topic);
     const partition = partitions?.[index];
     // An epoch of -2 or -1 stands for a topic that is being deleted, whatever the epoch (StopReplica of Kafka).
