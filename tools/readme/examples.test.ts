@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url);
 /** Where examples are resolved from: this package depends on all the others. */
 const TOOLS = new URL('../', import.meta.url);
-const PACKAGES = ['producer', 'admin', 'serdes', 'testing'];
+const FOLDERS = ['.', 'packages/producer', 'packages/admin', 'packages/serdes', 'packages/testing'];
 /** What stands in an example for the reader's own cluster. */
 const PLACEHOLDER = 'localhost:9092';
 
@@ -20,11 +20,11 @@ beforeAll(async () => {
 afterAll(() => broker.close());
 
 function examplesOf(name: string): string[] {
-  const readme = readFileSync(new URL(`packages/${name}/README.md`, ROOT), 'utf8');
+  const readme = readFileSync(new URL(`${name}/README.md`, ROOT), 'utf8');
   return [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!);
 }
 
-describe.each(PACKAGES)('the README of %s', (name) => {
+describe.each(FOLDERS)('the README of %s', (name) => {
   const examples = examplesOf(name);
 
   it('has examples', () => expect(examples.length).toBeGreaterThan(0));
