@@ -3,6 +3,7 @@ import { nearest } from './nearest.ts';
 
 it.each([
   ['ordres', 'orders'],
+  ['rodesr', 'orders'],
   ['ORDERS', 'orders'],
   ['order', 'orders'],
   ['invoice', 'invoices'],

@@ -12,17 +12,23 @@ export function nearest(meant: string, names: Iterable<string>): string | undefi
   return best;
 }
 
-/** Letters to insert, delete or replace to make one text of the other; anything above `max` once it is sure to be more. */
+/**
+ * Letters to insert, delete, replace or swap with their neighbour to make one text of the other; anything above `max` once it is
+ * sure to be more.
+ */
 function editDistance(a: string, b: string, max: number): number {
   if (Math.abs(a.length - b.length) > max) return max + 1;
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let row = 1; row <= a.length; row++) {
+    const previous = rows[row - 1]!;
     const current = [row];
     for (let column = 1; column <= b.length; column++) {
       const replaced = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1));
+      const swaps = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const swapped = swaps ? rows[row - 2]![column - 2]! + 1 : replaced;
+      current.push(Math.min(replaced, swapped, previous[column]! + 1, current[column - 1]! + 1));
     }
-    previous = current;
+    rows.push(current);
   }
-  return previous[b.length]!;
+  return rows[a.length]![b.length]!;
 }
