@@ -194,10 +194,13 @@ describe.concurrent('the kafkajs admin', () => {
     expect(await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })).toBe(false);
     expect(await admin.listTopics()).toContain(topic);
     await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] });
-    const metadata = await admin.fetchTopicMetadata({ topics: [topic] });
-    expect(metadata.topics[0]?.partitions.map((partition) => partition.partitionId).sort()).toEqual([0, 1, 2, 3]);
+    const partitions = async (): Promise<number[]> => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions.map((partition) => partition.partitionId).sort() ?? [];
+    };
+    await until('there are four partitions', async () => (await partitions()).join() === '0,1,2,3');
     await admin.deleteTopics({ topics: [topic] });
-    expect(await admin.listTopics()).not.toContain(topic);
+    await until('it is gone', async () => !(await admin.listTopics()).includes(topic));
   });
 
   it('refuses what Kafka refuses, with its errors', async () => {
@@ -231,7 +234,7 @@ describe.concurrent('the kafkajs admin', () => {
       validateOnly: false,
       resources: [{ ...resource, configEntries: [{ name: 'retention.ms', value: '123456' }] }],
     });
-    expect(await value('retention.ms')).toBe('123456');
+    await until('the change is seen', async () => (await value('retention.ms')) === '123456');
   });
 
   it('describes the cluster and its broker', async () => {

@@ -96,10 +96,12 @@ describe('@platformatic/kafka', () => {
       expect(created).toMatchObject({ name: topic, partitions: 3, replicas: 1 });
       expect(await client.listTopics()).toContain(topic);
       await client.createPartitions({ topics: [{ name: topic, count: 5 }] });
-      const metadata = await client.metadata({ topics: [topic], forceUpdate: true });
-      expect(metadata.topics.get(topic)?.partitionsCount).toBe(5);
+      await until('there are five partitions', async () => {
+        const metadata = await client.metadata({ topics: [topic], forceUpdate: true });
+        return metadata.topics.get(topic)?.partitionsCount === 5;
+      });
       await client.deleteTopics({ topics: [topic] });
-      expect(await client.listTopics()).not.toContain(topic);
+      await until('it is gone', async () => !(await client.listTopics()).includes(topic));
     } finally {
       await client.close();
     }
@@ -135,8 +137,10 @@ describe('@platformatic/kafka', () => {
       await client.incrementalAlterConfigs({
         resources: [{ ...resource, configs: [{ name: 'retention.ms', value: '4242', configOperation: 0 }] }],
       });
-      const [changed] = await client.describeConfigs({ resources: [{ ...resource }] });
-      expect(changed?.configs.find((config) => config.name === 'retention.ms')?.value).toBe('4242');
+      await until('the change is seen', async () => {
+        const [changed] = await client.describeConfigs({ resources: [{ ...resource }] });
+        return changed?.configs.find((config) => config.name === 'retention.ms')?.value === '4242';
+      });
     } finally {
       await client.close();
     }

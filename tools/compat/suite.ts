@@ -44,10 +44,13 @@ export function compatSuite(): Suite {
   return suite;
 }
 
-/** Waits until `holds` is true, looking again whenever the event loop has had its turn. */
-export async function until(what: string, holds: () => boolean, timeoutMs = 20_000): Promise<void> {
+/**
+ * Waits until `holds` is true. What an admin changes is looked at in this way too: Kafka's brokers learn of it a moment after
+ * they have answered.
+ */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) {
       throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
     }
