@@ -74,6 +74,7 @@ export class LogReader {
     try {
       for (; segment !== undefined; segment = core.segments.after(segment)) {
         const bytes = await segment.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
+        if (bytes === undefined) break;
         if (bytes.length === 0) continue;
         if (options.isolation === 'committed' && core.hasAborted) {
           return await this.#withAborted(fromOffset, [bytes], bytes.length);

@@ -41,6 +41,18 @@ async function fill(log: PartitionLog, random: Random, batchCount: number): Prom
 }
 
 describe('reading', () => {
+  it('gives nothing rather than the next segment when a batch does not fit', async () => {
+    const context = testContext({ tailCacheBytesMax: 0 });
+    const log = followDurable(await openTestLog(context, { segmentBytes: 700 }));
+    await log.append(batchOf(['x'.repeat(500)]), AS_CLIENT);
+    await log.append(batchOf(['y'.repeat(300)]), AS_CLIENT);
+    await log.append(batchOf(['z']), AS_CLIENT);
+    expect(log.segmentCount).toBe(2);
+    const read = await log.read(0, 200, { isolation: 'highWatermark', minOneBatch: false });
+    expect({ errorCode: read.errorCode, records: recordsOf(read) }).toEqual({ errorCode: 0, records: [] });
+    expect(recordsOf(await log.read(0, 200, TO_END))).toHaveLength(1);
+  });
+
   it('finds offsets and timestamps as a search from the start does, from memory and from files', async () => {
     const property = fc.asyncProperty(fc.integer(), fc.constantFrom(0, 3000), async (seed, tailCacheBytesMax) => {
       const random = seededRandom(seed);

@@ -165,11 +165,17 @@ export class Segment {
 
   /**
    * Whole batches from the one that holds `fromOffset` (or the first behind it), below `upperOffset`, within `bytesMax`
-   * unless the first alone is larger and `minOneBatch` is set. Empty when there are none.
+   * unless the first alone is larger and `minOneBatch` is set. Empty when there are none; undefined when the first does not
+   * fit, so that nobody goes on to the next segment.
    *
    * @throws CorruptLogError when the first of them is damaged; the error of the disk
    */
-  async read(fromOffset: number, upperOffset: number, bytesMax: number, minOneBatch: boolean): Promise<Buffer> {
+  async read(
+    fromOffset: number,
+    upperOffset: number,
+    bytesMax: number,
+    minOneBatch: boolean,
+  ): Promise<Buffer | undefined> {
     let position = await this.#positionBefore(fromOffset);
     return this.log.use(async (file) => {
       for (;;) {
@@ -179,7 +185,7 @@ export class Segment {
         const start = this.#skipBelow(chunk, fromOffset, position);
         if (start.found) {
           const first = await this.#wholeBatch(chunk, start.at, position, bytesMax, minOneBatch);
-          return first === undefined ? NOTHING : this.#takeBatches(first, position + start.at, upperOffset, bytesMax);
+          return first && this.#takeBatches(first, position + start.at, upperOffset, bytesMax);
         }
         if (start.at === 0) throw this.#damaged(position, 'the file ends within a batch');
         position += start.at;
