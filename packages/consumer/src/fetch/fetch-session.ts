@@ -11,7 +11,13 @@ export interface FetchTarget {
   readonly bytesMax: number;
 }
 
-type SessionFields = Required<Pick<FetchRequestInput, 'sessionId' | 'sessionEpoch' | 'topics' | 'forgottenTopicsData'>>;
+/** The part of a request that a session is about. */
+interface SessionFields {
+  readonly sessionId: number;
+  readonly sessionEpoch: number;
+  readonly topics: FetchRequestInput['topics'];
+  readonly forgottenTopicsData: NonNullable<FetchRequestInput['forgottenTopicsData']>;
+}
 
 const NO_SESSION = 0;
 /** Epochs of a request that is no part of a session. */
@@ -52,9 +58,9 @@ export class FetchSession {
       // A topic that was made anew has another id: the broker is told to forget the old one, or it answers for both.
       if (asked === undefined || asked.topicId !== known.topicId) forgotten.push(known);
     }
-    const forgottenTopicsData = [...grouped(forgotten)].map(([topic, list]) => ({
-      ...topicName(topic, list[0] as FetchTarget, version),
-      partitions: list.map(({ partition }) => partition),
+    const forgottenTopicsData = grouped(forgotten).map(([first, ...rest]) => ({
+      ...topicName(first, version),
+      partitions: [first, ...rest].map(({ partition }) => partition),
     }));
     return { sessionId, sessionEpoch, topics: byTopic(changed, version), forgottenTopicsData };
   }
@@ -114,9 +120,9 @@ function isSame(a: FetchTarget | undefined, b: FetchTarget): boolean {
 }
 
 function byTopic(targets: readonly FetchTarget[], version: number): FetchRequestInput['topics'] {
-  return [...grouped(targets)].map(([topic, list]) => ({
-    ...topicName(topic, list[0] as FetchTarget, version),
-    partitions: list.map(({ partition, fetchOffset, leaderEpoch, bytesMax }) => ({
+  return grouped(targets).map(([first, ...rest]) => ({
+    ...topicName(first, version),
+    partitions: [first, ...rest].map(({ partition, fetchOffset, leaderEpoch, bytesMax }) => ({
       partition,
       fetchOffset,
       currentLeaderEpoch: leaderEpoch,
@@ -125,21 +131,23 @@ function byTopic(targets: readonly FetchTarget[], version: number): FetchRequest
   }));
 }
 
-function topicName(topic: string, target: FetchTarget, version: number): { topic: string } | { topicId: string } {
-  return version >= TOPIC_ID_VERSION ? { topicId: target.topicId } : { topic };
+function topicName({ topic, topicId }: FetchTarget, version: number): { topic: string } | { topicId: string } {
+  return version >= TOPIC_ID_VERSION ? { topicId } : { topic };
 }
 
-function grouped(targets: readonly FetchTarget[]): Map<string, FetchTarget[]> {
-  const topics = new Map<string, FetchTarget[]>();
+/** By topic; one that was made anew, with another id, is another topic. */
+function grouped(targets: readonly FetchTarget[]): [FetchTarget, ...FetchTarget[]][] {
+  const topics = new Map<string, [FetchTarget, ...FetchTarget[]]>();
   for (const target of targets) {
-    const list = topics.get(target.topic);
-    if (list === undefined) topics.set(target.topic, [target]);
+    // A topic's name has no slash.
+    const key = `${target.topic}/${target.topicId}`;
+    const list = topics.get(key);
+    if (list === undefined) topics.set(key, [target]);
     else list.push(target);
   }
-  return topics;
+  return [...topics.values()];
 }
 
 function keyOf({ topic, partition }: FetchTarget): string {
-  // A topic's name has no slash.
   return `${topic}/${partition}`;
 }

@@ -491,6 +491,8 @@ export class GroupMembership {
 /** Errors of others are thrown by user code or are bugs: trying again would hide them. */
 function isFatal(error: unknown): boolean {
   if (error instanceof BrokerError && FATAL.has(error.errorCode)) return true;
+  // Kafka does not count it as retriable, for commits must not be; joining just begins again.
+  if (error instanceof BrokerError && error.errorCode === ErrorCode.REBALANCE_IN_PROGRESS) return false;
   if (error instanceof ProtocolError) return true;
   return !(error instanceof KafkaError) || (!error.retriable && !(error instanceof AbortedError));
 }

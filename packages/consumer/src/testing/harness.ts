@@ -7,6 +7,8 @@ import { RecordIterator } from '../reading/iterators.ts';
 import type { ConsumerRecord } from '../record.ts';
 import { FakeCluster, FakeView } from './fake-cluster.ts';
 
+const STEP_MS_MAX = 5;
+
 export interface Harness {
   readonly clock: ManualClock;
   readonly cluster: FakeCluster;
@@ -57,7 +59,10 @@ export function newHarness(seed = 1): Harness {
       const endMs = clock.monotonic() + forMs;
       while (!holds()) {
         if (clock.monotonic() >= endMs) throw new Error(`${forMs} ms went by in vain until ${what}`);
-        await clock.advanceAsync(Math.min(Math.max(clock.nextDueInMs ?? 1, 0.5), endMs - clock.monotonic()));
+        // Small steps: what `holds` only after promises have settled must not cost the time of a long poll.
+        await clock.advanceAsync(
+          Math.min(Math.max(clock.nextDueInMs ?? 1, 0.5), STEP_MS_MAX, endMs - clock.monotonic()),
+        );
       }
     },
   };
