@@ -42,9 +42,10 @@ async function openAndIntroduce<T>(
   deadline: AbortSignal,
   introduce: Introduce<T>,
 ): Promise<T> {
-  const socket = await openSocket(options, peer, deadline);
+  const { socket, onLentData } = await openSocket(options, peer, deadline);
   const pipe = new RequestPipe(socket, {
     peer,
+    onLentData,
     clock,
     inFlightRequestsMax: options.inFlightRequestsMax ?? IN_FLIGHT_REQUESTS_MAX,
     queuedRequestsMax: options.queuedRequestsMax ?? QUEUED_REQUESTS_MAX,

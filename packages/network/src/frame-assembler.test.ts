@@ -51,6 +51,28 @@ describe('FrameAssembler', () => {
     );
   });
 
+  it('keeps frames apart from chunks that are only lent', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 12 }),
+        fc.array(fc.nat({ max: 5000 }), { maxLength: 40 }),
+        (bodies, cuts) => {
+          const assembler = new FrameAssembler({ frameBytesMax: 1000, chunksAreLent: true });
+          const frames: Buffer[] = [];
+          for (const chunk of cut(Buffer.concat(bodies.map(framed)), cuts)) {
+            const lent = Buffer.from(chunk);
+            assembler.push(lent);
+            frames.push(...drain(assembler));
+            lent.fill(0xff);
+          }
+          expect(frames.map((frame) => frame.toString('hex'))).toEqual(
+            bodies.map((body) => Buffer.from(body).toString('hex')),
+          );
+        },
+      ),
+    );
+  });
+
   it('hands out the same frames when chunks are pushed before frames are taken', () => {
     fc.assert(
       fc.property(

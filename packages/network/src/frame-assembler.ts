@@ -1,15 +1,18 @@
 /**
  * Cuts a byte stream into frames: an int32 size, then that many bytes.
  *
- * A frame that lies whole in one chunk of the stream is handed out as a view of the chunk. Any other is put together in
- * one buffer. The announced size is believed only up to {@link TRUSTED_FRAME_BYTES}; beyond that the buffer doubles as the
- * bytes come in, so a peer that announces 100 MB and stalls holds no more than twice what it sent.
+ * A frame that lies whole in one chunk of the stream is handed out as a view of the chunk, unless chunks are only lent. Any
+ * other is put together in one buffer. The announced size is believed only up to a bound; beyond that the buffer doubles as
+ * the bytes come in, so a peer that announces 100 MB and stalls holds no more than twice what it sent.
  */
 
 const SIZE_BYTES = 4;
 
 /** Frames up to this size get their whole buffer at once; above it the buffer grows as bytes arrive. */
 export const TRUSTED_FRAME_BYTES = 1024 * 1024;
+
+/** Frames below this size share memory, where they have to be copied: memory of its own costs more than such a frame. */
+const SHARED_FRAME_BYTES_MAX = 2048;
 
 const EMPTY_FRAME: Buffer = Buffer.alloc(0);
 
@@ -31,9 +34,13 @@ export interface FrameFault {
 export interface FrameAssemblerOptions {
   /** The largest frame that is accepted, in bytes, without its size prefix. */
   frameBytesMax: number;
-  /** Gives the buffer for a frame that spans chunks. Default: `Buffer.allocUnsafeSlow`. */
+  /** Gives the buffer for a frame that spans chunks. Default: memory of its own, unless it is tiny. */
   allocateFrame?: ((bytes: number) => Buffer) | undefined;
   memory?: AssemblyMemory | undefined;
+  /** Up to which size an announced frame gets its whole buffer at once. Default: {@link TRUSTED_FRAME_BYTES}. */
+  trustedFrameBytes?: number | undefined;
+  /** Whether a chunk's memory is used again once `next` has given undefined, so that no frame may be a view of it. Default: no. */
+  chunksAreLent?: boolean | undefined;
 }
 
 /** Pull-style frame reader: `push` chunks in, take frames out with `next` until it gives undefined. */
@@ -41,6 +48,8 @@ export class FrameAssembler {
   readonly #frameBytesMax: number;
   readonly #allocateFrame: (bytes: number) => Buffer;
   readonly #memory: AssemblyMemory | undefined;
+  readonly #trustedFrameBytes: number;
+  readonly #chunksAreLent: boolean;
 
   /** Chunks not yet consumed; `#position` is in the first. The caller bounds them by not reading on. */
   readonly #chunks: Buffer[] = [];
@@ -57,8 +66,10 @@ export class FrameAssembler {
 
   constructor(options: FrameAssemblerOptions) {
     this.#frameBytesMax = options.frameBytesMax;
-    this.#allocateFrame = options.allocateFrame ?? Buffer.allocUnsafeSlow;
+    this.#allocateFrame = options.allocateFrame ?? allocateFrame;
     this.#memory = options.memory;
+    this.#trustedFrameBytes = options.trustedFrameBytes ?? TRUSTED_FRAME_BYTES;
+    this.#chunksAreLent = options.chunksAreLent ?? false;
   }
 
   /** Set once the stream is broken; no frame comes after it. */
@@ -160,7 +171,7 @@ export class FrameAssembler {
     const frameBytes = this.#frameBytes;
     const start = this.#position;
     const available = chunk.length - start;
-    if (this.#partial === undefined && available >= frameBytes) {
+    if (this.#partial === undefined && available >= frameBytes && (frameBytes === 0 || !this.#chunksAreLent)) {
       this.#advance(chunk, frameBytes);
       return frameBytes === 0 ? EMPTY_FRAME : chunk.subarray(start, start + frameBytes);
     }
@@ -184,7 +195,7 @@ export class FrameAssembler {
     if (partial !== undefined && partial.length >= neededBytes) {
       return partial;
     }
-    const wantedBytes = partial === undefined ? TRUSTED_FRAME_BYTES : partial.length * 2;
+    const wantedBytes = partial === undefined ? this.#trustedFrameBytes : partial.length * 2;
     const grown = this.#allocateFrame(Math.min(this.#frameBytes, Math.max(wantedBytes, neededBytes)));
     partial?.copy(grown, 0, 0, this.#filledBytes);
     this.#partial = grown;
@@ -210,4 +221,8 @@ export class FrameAssembler {
     this.#chunks.shift();
     this.#position = 0;
   }
+}
+
+function allocateFrame(bytes: number): Buffer {
+  return bytes <= SHARED_FRAME_BYTES_MAX ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
 }

@@ -23,6 +23,11 @@ export interface RequestPipeOptions {
   readonly unresponsiveMsMax: number;
   /** A question that helps when the broker hangs up before it has answered anything since {@link RequestPipe.ready}. */
   readonly earlyLossHint?: string | undefined;
+  /**
+   * Has a listener called with what arrives, in memory that is used again when the listener returns; in place of the socket's
+   * `data` events, which take new memory for every read.
+   */
+  readonly onLentData?: ((listener: (chunk: Buffer) => void) => void) | undefined;
   /** The first correlation id; only tests of the wrap choose it. */
   readonly correlationIdFirst?: number | undefined;
 }
@@ -59,6 +64,9 @@ interface Entry {
   fail(error: KafkaError): void;
 }
 
+/** A broker that was asked for so much may announce so much; a fetch brings up to 50 MiB by default. */
+const TRUSTED_RESPONSE_BYTES = 64 * 1024 * 1024;
+
 const NO_FRAME: Buffer = Buffer.alloc(0);
 const NO_CHUNKS: readonly Uint8Array[] = [];
 
@@ -94,11 +102,16 @@ export class RequestPipe {
     this.#options = options;
     this.#correlationId = options.correlationIdFirst ?? 0;
     this.#lastReceivedMs = options.clock.monotonic();
-    this.#assembler = new FrameAssembler({ frameBytesMax: options.responseBytesMax });
+    this.#assembler = new FrameAssembler({
+      frameBytesMax: options.responseBytesMax,
+      trustedFrameBytes: TRUSTED_RESPONSE_BYTES,
+      chunksAreLent: options.onLentData !== undefined,
+    });
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    if (options.onLentData !== undefined) options.onLentData((chunk) => this.#receive(chunk));
+    else socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => this.#lost(error.code ?? error.message, error));
     socket.on('end', () => this.#lost('the broker closed it'));
     socket.on('close', () => this.#lost('the socket closed'));
