@@ -3,6 +3,7 @@ import type { CommandContext } from '../context.ts';
 import { ExitCode, usageError } from '../errors.ts';
 import { counted, formatBytes, formatDuration, formatRanges } from '../output/format.ts';
 import { jsonFormatter, type RecordFormatter, templateFormatter, valueFormatter } from '../output/record-format.ts';
+import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
 import type { ConsumeOptions } from '../program/consume.ts';
 import { ReadingEnd } from './reading-end.ts';
@@ -91,6 +92,9 @@ function listed(partitions: readonly { readonly topic: string; readonly partitio
   return [...topics].map(([topic, numbers]) => `${topic} ${formatRanges(numbers)}`).join('; ');
 }
 
+/** Records that are printed with one write; more at once would only be more for the garbage collector. */
+const BATCH_RECORDS_MAX = 1000;
+
 /** One run of the command, from the first record to the last. */
 class Reading {
   readonly #context: CommandContext;
@@ -100,8 +104,7 @@ class Reading {
   readonly #recordsMax: number;
   readonly #end: ReadingEnd;
   #hasJoined = false;
-  #records = 0;
-  #bytes = 0;
+  readonly #tally: Tally = { records: 0, bytes: 0, startedAt: performance.now() };
 
   constructor(
     context: CommandContext,
@@ -130,24 +133,25 @@ class Reading {
   }
 
   async run(): Promise<void> {
-    const startedAt = performance.now();
-    const progress = this.#context.out.progress(() => `${this.#count()}, ${formatBytes(this.#bytes)} read`);
+    const progress = this.#context.out.progress(() => throughput(this.#tally, performance.now()), 'stdout');
     try {
       await this.#readAll();
     } finally {
-      // A terminal that shows the records needs no line that counts them.
       progress.stop();
       this.#end.release();
     }
-    this.#context.out.note(`${this.#count()} read in ${formatDuration(performance.now() - startedAt)}`);
+    const elapsedMs = performance.now() - this.#tally.startedAt;
+    this.#context.out.note(
+      `${counted(this.#tally.records, 'record')} (${formatBytes(this.#tally.bytes)}) read in ${formatDuration(elapsedMs)}`,
+    );
     if (this.#end.reason === 'interrupt' && isBounded(this.#options)) this.#context.exitCode = ExitCode.INTERRUPTED;
   }
 
   async #readAll(): Promise<void> {
-    const batches = this.#consumer.batches();
-    while (this.#records < this.#recordsMax) {
+    const batches = this.#consumer.batches({ recordsMax: BATCH_RECORDS_MAX });
+    while (this.#tally.records < this.#recordsMax) {
       const next = batches.next();
-      let found = await Promise.race([next, this.#end.signalled]);
+      let found = await this.#end.orEnded(next);
       const ended = found === 'ended';
       // What has been handed out already is printed all the same.
       if (found === 'ended') found = await Promise.race([next, nothingMore()]);
@@ -159,17 +163,17 @@ class Reading {
 
   /** Prints a batch, or as much of it as is wanted; a last one is committed here, others when the next is asked for. */
   async #print(batch: ConsumerBatch, isLast: boolean): Promise<void> {
-    const wanted = this.#recordsMax - this.#records;
+    const wanted = this.#recordsMax - this.#tally.records;
     const records = batch.records.length > wanted ? batch.records.slice(0, wanted) : batch.records;
     const chunks: Uint8Array[] = [];
     for (const record of records) {
       this.#format(record, chunks);
-      this.#bytes += record.sizeBytes;
+      this.#tally.bytes += record.sizeBytes;
     }
     await this.#context.out.write(Buffer.concat(chunks));
-    this.#records += records.length;
+    this.#tally.records += records.length;
     this.#end.progressed();
-    if (this.#options.group !== undefined && (isLast || this.#records >= this.#recordsMax)) {
+    if (this.#options.group !== undefined && (isLast || this.#tally.records >= this.#recordsMax)) {
       await this.#consumer.commit(records.length < batch.records.length ? records[records.length - 1] : batch);
     }
   }
@@ -180,10 +184,6 @@ class Reading {
       const position = this.#consumer.position(partition);
       return position !== undefined && position >= (ends.get(partitionKey(partition)) ?? 0);
     });
-  }
-
-  #count(): string {
-    return counted(this.#records, 'record');
   }
 }
 

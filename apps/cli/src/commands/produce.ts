@@ -5,7 +5,9 @@ import type { HeadersInput, Producer } from '@millrace/producer';
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
-import { counted, formatBytes, formatCount, formatDuration } from '../output/format.ts';
+import { withoutAdvice } from '../explain-error.ts';
+import { counted, formatCount } from '../output/format.ts';
+import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
 import { readLines } from '../parse/lines.ts';
 import { nearest } from '../parse/nearest.ts';
@@ -16,13 +18,6 @@ import { choosePartitions, findTopic } from './find-topics.ts';
 
 /** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
 const LINGER_MS = 5;
-
-/** What has been done so far. */
-interface Tally {
-  records: number;
-  bytes: number;
-  readonly startedAt: number;
-}
 
 export async function produce(context: CommandContext, topic: string, options: ProduceOptions): Promise<void> {
   const read = recordReader({
@@ -76,7 +71,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
     interrupted = true;
     source.destroy();
   });
-  const progress = context.out.progress(() => `${summary(tally, performance.now())}, ${waiting(producer)}`);
+  const progress = context.out.progress(() => `${throughput(tally, performance.now())}, ${waiting(producer)}`, 'stdin');
   let inputFault: unknown;
   try {
     await sendLines(sending, tally);
@@ -99,7 +94,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
       () => '',
     );
   } else {
-    context.out.note(`${summary(tally, tally.startedAt + durationMs)} to ${topic}`);
+    context.out.note(`${throughput(tally, tally.startedAt + durationMs)} to ${topic}`);
   }
   if (inputFault !== undefined) throw inputError(inputFault);
   if (interrupted) context.exitCode = ExitCode.INTERRUPTED;
@@ -123,19 +118,13 @@ function sizeOf({ key, value }: InputRecord): number {
   return Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '');
 }
 
-function summary({ records, bytes, startedAt }: Tally, now: number): string {
-  const elapsedMs = Math.max(now - startedAt, 1);
-  const rate = `${formatCount((records / elapsedMs) * 1000)} records/s, ${formatBytes((bytes / elapsedMs) * 1000)}/s`;
-  return `${counted(records, 'record')} (${formatBytes(bytes)}) in ${formatDuration(elapsedMs)}: ${rate}`;
-}
-
 function waiting(producer: Producer): string {
   const { recordsSent, recordsAcknowledged } = producer.metrics();
   return `${formatCount(recordsSent - recordsAcknowledged)} not acknowledged yet`;
 }
 
 function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {
-  const why = cause.message.replace(/^the broker/, 'The broker');
+  const why = withoutAdvice(cause.message);
   const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')} did not get into topic "${topic}"`;
   return failure(`${why}; ${count}, ${formatCount(acknowledged)} did`, hintFor(cause), cause);
 }

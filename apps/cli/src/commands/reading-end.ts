@@ -15,8 +15,6 @@ const END_CHECK_MS = 50;
 
 /** Tells when reading is to end: at Ctrl-C, at the end of what there was, or when nothing comes any more. */
 export class ReadingEnd {
-  /** Resolves when reading is to end. */
-  readonly signalled: Promise<'ended'>;
   #reason: EndReason | undefined;
   #signal: (value: 'ended') => void = () => {};
   readonly #hasReachedEnd: (() => boolean) | undefined;
@@ -25,9 +23,6 @@ export class ReadingEnd {
   readonly #offInterrupt: () => void;
 
   constructor({ onInterrupt, hasReachedEnd, idleMs }: ReadingEndOptions) {
-    this.signalled = new Promise((resolve) => {
-      this.#signal = resolve;
-    });
     this.#hasReachedEnd = hasReachedEnd;
     this.#offInterrupt = onInterrupt(() => this.#end('interrupt'));
     if (hasReachedEnd !== undefined) this.#endCheck = setInterval(() => this.#checkEnd(), END_CHECK_MS);
@@ -36,6 +31,16 @@ export class ReadingEnd {
 
   get reason(): EndReason | undefined {
     return this.#reason;
+  }
+
+  /** What comes of a promise, or the news that reading is to end, whichever comes first. */
+  orEnded<T>(promise: Promise<T>): Promise<T | 'ended'> {
+    if (this.#reason !== undefined) return Promise.resolve('ended');
+    // Promise.race with one promise for the end would gather a listener there with every batch.
+    return new Promise((resolve, reject) => {
+      this.#signal = resolve;
+      promise.then(resolve, reject);
+    });
   }
 
   /** Told when records have come. */

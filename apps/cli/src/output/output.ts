@@ -51,9 +51,12 @@ export class Output {
     if (!this.quiet) this.#io.stderr.write(lineOf(`${this.#errorPaint.yellow('warning:')} ${text}`));
   }
 
-  /** A line that follows long work, on a terminal only. */
-  progress(text: () => string): Progress {
-    const shown = this.#io.stderr.isTTY === true && !this.quiet && !this.json;
+  /**
+   * A line that follows long work, on a terminal only; and not on one where somebody types, or records are printed.
+   * @param besides The other stream of the work.
+   */
+  progress(text: () => string, besides: 'stdin' | 'stdout'): Progress {
+    const shown = this.#io.stderr.isTTY === true && this.#io[besides].isTTY !== true && !this.quiet && !this.json;
     return new Progress(shown ? this.#io.stderr : undefined, text);
   }
 }

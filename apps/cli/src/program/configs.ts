@@ -20,7 +20,11 @@ const NAME = '<name>';
 const NAME_TEXT = "the topic's name, the broker's id, or default for all brokers";
 
 export function addConfigs(program: Command, run: Run): void {
-  const configs = program.command('configs').description('Show and change configs of topics and brokers.');
+  const configs = program
+    .command('configs')
+    .summary('show and change configs of topics and brokers')
+    .description('Show and change configs of topics and brokers.')
+    .helpCommand(false);
   configs
     .command('describe')
     .addArgument(type())
@@ -30,7 +34,10 @@ export function addConfigs(program: Command, run: Run): void {
     .option('-a, --all', 'those with the default too')
     .option('-n, --name <config>', 'only this one; may be repeated', texts)
     .option('--docs', 'with what they mean')
-    .addHelpText('after', '\n  millrace configs describe topic orders\n  millrace configs describe broker 1 --all')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace configs describe topic orders\n  millrace configs describe broker 1 --all',
+    )
     .action((kind: Type, name: string, options: DescribeConfigsOptions) =>
       run(async (context) => (await commands()).describeConfigs(context, kind, name, options)),
     );
@@ -42,7 +49,10 @@ export function addConfigs(program: Command, run: Run): void {
     .summary('set configs')
     .description('Sets configs; those not named stay as they are.')
     .option('--dry-run', 'check, and change nothing')
-    .addHelpText('after', '\n  millrace configs set topic orders retention.ms=86400000 cleanup.policy=compact')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace configs set topic orders retention.ms=86400000 cleanup.policy=compact',
+    )
     .action((kind: Type, name: string, assignments: Assignment[], options: ChangeConfigsOptions) =>
       run(async (context) => (await commands()).setConfigs(context, kind, name, assignments, options)),
     );

@@ -60,6 +60,7 @@ export function addConsume(program: Command, run: Run): void {
 In a template: %s value, %S its length, %k key, %K its length, %t topic, %p partition, %o offset, %T timestamp,
 %h headers, %% a percent sign; \\n, \\t, \\xNN.
 
+Examples:
   millrace consume orders --from-beginning --print-key
   millrace consume orders --group billing --from-beginning --max-messages 100
   millrace consume orders --offset -10 --exit-at-end --format '%p:%o %k = %s\\n'`,

@@ -34,7 +34,11 @@ const commands = () => import('../commands/groups.ts');
 const resetting = () => import('../commands/reset-offsets.ts');
 
 export function addGroups(program: Command, run: Run): void {
-  const groups = program.command('groups').description('Look after consumer groups and their offsets.');
+  const groups = program
+    .command('groups')
+    .summary('look after consumer groups and their offsets')
+    .description('Look after consumer groups and their offsets.')
+    .helpCommand(false);
   groups
     .command('list')
     .summary('list groups')
@@ -69,7 +73,7 @@ export function addGroups(program: Command, run: Run): void {
     .option('--to-current', 'to where the group is already; pins its offsets')
     .option('--dry-run', 'only show what would change; the default')
     .option('--execute', 'change it')
-    .addHelpText('after', '\n  millrace groups reset-offsets billing --topic orders --to-earliest --execute')
+    .addHelpText('after', '\nExamples:\n  millrace groups reset-offsets billing --topic orders --to-earliest --execute')
     .action((group: string, options: ResetOffsetsOptions) =>
       run(async (context) => (await resetting()).resetOffsets(context, group, options)),
     );

@@ -41,6 +41,7 @@ export function addProduce(program: Command, run: Run): void {
     .addHelpText(
       'after',
       `
+Examples:
   echo hello | millrace produce greetings
   millrace produce orders --file orders.tsv --key-separator '\\t' --compression zstd
   millrace consume orders --format json --from-beginning --exit-at-end | millrace produce copy --format json`,

@@ -28,7 +28,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError('(`--help` shows what can be given)')
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, helpWidth: helpWidth(io) })
+    .configureHelp({ showGlobalOptions: true, helpWidth: helpWidth(io), visibleGlobalOptions: clientOptionsOf })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
@@ -47,6 +47,18 @@ const HELP_WIDTH_MAX = 110;
 
 function helpWidth(io: CliIo): number {
   return Math.min(io.stdout.columns ?? HELP_WIDTH_MAX, HELP_WIDTH_MAX);
+}
+
+/** The options that commands have in common; the version is the program's alone. */
+function clientOptionsOf(command: Command): Option[] {
+  const names = globalOptions().map(({ flags }) => flags);
+  return (command.parent === null ? [] : rootOf(command).options).filter(({ flags }) =>
+    names.includes(flags),
+  ) as Option[];
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent);
 }
 
 function globalOptions(): Option[] {

@@ -28,7 +28,11 @@ export function addRecords(program: Command, run: Run): void {
     .action((topics: string[], options: OffsetsOptions) =>
       run(async (context) => (await commands()).listOffsets(context, topics, options)),
     );
-  const records = program.command('records').description('Delete records.');
+  const records = program
+    .command('records')
+    .summary('delete records')
+    .description('Delete records.')
+    .helpCommand(false);
   records
     .command('delete')
     .argument('<topic>')

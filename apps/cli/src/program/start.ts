@@ -28,6 +28,7 @@ export function addStart(program: Command, run: Run): void {
 Settings have Kafka's names and come from the file, from the environment (KAFKA_LOG_DIRS=...) and from the options;
 the latter are stronger.
 
+Examples:
   millrace start --data ./data
   millrace start --port 0 --override log.retention.hours=1`,
     )

@@ -28,7 +28,11 @@ export interface AddPartitionsOptions {
 const commands = () => import('../commands/topics.ts');
 
 export function addTopics(program: Command, run: Run): void {
-  const topics = program.command('topics').description('Create, list, describe, extend and delete topics.');
+  const topics = program
+    .command('topics')
+    .summary('create, list, describe, extend and delete topics')
+    .description('Create, list, describe, extend and delete topics.')
+    .helpCommand(false);
   topics
     .command('create')
     .argument('<name...>')
@@ -40,7 +44,7 @@ export function addTopics(program: Command, run: Run): void {
     .option('-c, --config <name=value>', 'a config of the topic; may be repeated', assignment)
     .option('--if-not-exists', 'leave a topic that is there as it is')
     .option('--dry-run', 'check, and create nothing')
-    .addHelpText('after', '\n  millrace topics create orders --partitions 6 --config retention.ms=86400000')
+    .addHelpText('after', '\nExamples:\n  millrace topics create orders --partitions 6 --config retention.ms=86400000')
     .action((names: string[], options: CreateTopicOptions) =>
       run(async (context) => (await commands()).createTopics(context, names, options)),
     );
