@@ -1,4 +1,5 @@
 import { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
+import { countBuffersInHeapLimit } from './heap.ts';
 import { ExitCode, StartError } from './start-error.ts';
 
 const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
@@ -11,6 +12,7 @@ const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
  *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 otherwise.
  */
 export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
+  countBuffersInHeapLimit();
   let broker: BrokerProcess;
   try {
     broker = await startBrokerProcess(options);
