@@ -2,6 +2,9 @@ import type { Logger } from '@millrace/broker';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** Fields that are for machines: the messages beside them say the same in words. */
+const SAID_IN_WORDS = 'addresses,logDirs,httpPort,tookMs,signal';
+
 /**
  * The process' logger: one JSON object a line for machines, and lines that a person reads easily on a terminal. pino's
  * pretty printer is only loaded for the latter.
@@ -14,7 +17,9 @@ export async function openLogger(level: LogLevel, terminal: boolean): Promise<Lo
   let logger: Logger;
   if (terminal) {
     const { default: pretty } = await import('pino-pretty');
-    logger = pino(options, pretty({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', sync: true, singleLine: true }));
+    const colorize = (process.env['NO_COLOR'] ?? '') === '';
+    const format = { colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: SAID_IN_WORDS, singleLine: true };
+    logger = pino(options, pretty({ ...format, sync: true }));
   } else {
     logger = pino(options, pino.destination({ fd: 1, sync: true }));
   }
