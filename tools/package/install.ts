@@ -34,6 +34,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   const names = packages.map((each) => each.name);
   writeFileSync(join(folder, 'esm.mjs'), esModule(names));
   writeFileSync(join(folder, 'common.cjs'), commonModule(names));
+  writeFileSync(join(folder, 'program.mjs'), PROGRAM);
   writeFileSync(join(folder, 'types.mts'), typedModule(names));
   writeFileSync(join(folder, 'tsconfig.json'), TSCONFIG);
   const faults = await attempt('strict TypeScript', run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]));
@@ -42,7 +43,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
     const use = (file: string, ...args: string[]) =>
       attempt(`Node ${version}: ${file}`, run(node, [file, ...args], { cwd: folder, timeout: USE_MS_MAX }));
     faults.push(...(await use('esm.mjs')), ...(await use('common.cjs')));
-    faults.push(...(await use('node_modules/millrace/dist/main.js', '--version')));
+    faults.push(...(await use('program.mjs')));
   }
   return faults;
 }
@@ -84,6 +85,35 @@ function esModule(names: readonly string[]): string {
     'if (offset !== 0 || topics.length !== 1 || value !== "x") throw new Error(JSON.stringify({ offset, topics, value }));',
   ].join('\n');
 }
+
+/** The command line starts a broker, talks to it, and stops it; a compressing topic makes the worker threads' file load. */
+const PROGRAM = `
+import { execFileSync, spawn } from 'node:child_process';
+const main = 'node_modules/millrace/dist/main.js';
+const settings = ['listeners=PLAINTEXT://127.0.0.1:0', 'log.dirs=data-' + process.pid, 'millrace.http.port=-1'];
+const broker = spawn(process.execPath, [main, 'start', ...settings.flatMap((each) => ['--override', each])]);
+let output = '';
+const address = await new Promise((resolve, reject) => {
+  const listen = (text) => {
+    output += text;
+    const at = /is ready at PLAINTEXT:\\/\\/([\\w.]+:\\d+)/.exec(output);
+    if (at !== null) resolve(at[1]);
+  };
+  broker.stdout.on('data', listen);
+  broker.stderr.on('data', listen);
+  broker.on('close', () => reject(new Error(output)));
+});
+const run = (input, ...args) =>
+  execFileSync(process.execPath, [main, ...args, '--bootstrap-server', address], { input, encoding: 'utf8' });
+try {
+  run('', 'topics', 'create', 't', '--config', 'compression.type=gzip');
+  run('hello\\n', 'produce', 't');
+  const read = run('', 'consume', 't', '--from-beginning', '--max-messages', '1');
+  if (!read.includes('hello')) throw new Error('read ' + read);
+} finally {
+  broker.kill();
+}
+`;
 
 function commonModule(names: readonly string[]): string {
   return [
