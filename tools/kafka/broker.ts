@@ -61,7 +61,13 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
     ['format', '--ignore-formatted', '-t', clusterId, '-c', properties],
     { version },
   );
+  const removeTemporary = (): void => {
+    if (options.folder === undefined) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
   if (formatted.exitCode !== 0) {
+    removeTemporary();
     throw new Error(`Kafka ${version} did not format ${logDir}:\n${formatted.stdout}${formatted.stderr}`);
   }
 
@@ -93,9 +99,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
     await exited;
     clearTimeout(late);
-    if (options.folder === undefined) {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    removeTemporary();
   };
   try {
     await accepts(port, () => hasEnded);
