@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { rangeAssignor } from './assignors/range.ts';
+import { Consumer } from './consumer.ts';
+import { type ConsumerOptions, consumerSettings } from './options.ts';
+
+const bootstrapServers = 'localhost:9092';
+
+describe('options', () => {
+  it('have defaults as in Kafka', () => {
+    const settings = consumerSettings({ bootstrapServers, groupId: 'g' });
+    expect(settings).toMatchObject({
+      sessionTimeoutMs: 45_000,
+      heartbeatIntervalMs: 3_000,
+      maxPollIntervalMs: 300_000,
+      rebalanceTimeoutMs: 300_000,
+      autoCommit: true,
+      autoCommitIntervalMs: 5_000,
+      autoOffsetReset: 'latest',
+      fetchWaitMsMax: 500,
+      checkCrcs: true,
+    });
+    expect(settings.assignors.map(({ name }) => name)).toEqual(['cooperative-sticky', 'range']);
+    expect(consumerSettings({ bootstrapServers }).autoCommit).toBe(false);
+  });
+
+  it.each<[string, Partial<ConsumerOptions<never, never>>]>([
+    ['groupId is empty', { groupId: '' }],
+    ['autoCommit needs a groupId', { autoCommit: true }],
+    ['groupInstanceId needs a groupId', { groupInstanceId: 'x' }],
+    ['heartbeatIntervalMs', { groupId: 'g', heartbeatIntervalMs: 5_000, sessionTimeoutMs: 5_000 }],
+    ['assignors is empty', { groupId: 'g', assignors: [] }],
+    ['assignors has a name twice', { groupId: 'g', assignors: [rangeAssignor, rangeAssignor] }],
+    ['autoOffsetReset', { autoOffsetReset: 'first' as never }],
+    ['autoOffsetReset', { autoOffsetReset: { durationMs: -1 } }],
+    ['partitionBytesMax', { partitionBytesMax: 0 }],
+    ['fetchWaitMsMax', { fetchWaitMsMax: Number.NaN }],
+  ])('are refused when they make no sense: %s', (what, options) => {
+    expect(() => new Consumer({ bootstrapServers, ...options })).toThrow(
+      expect.objectContaining({ code: 'CONSUMER_INVALID_OPTION', message: expect.stringContaining(what) }),
+    );
+  });
+});
+
+describe('a consumer', () => {
+  it('connects to nobody before it has something to read, and closes', async () => {
+    const consumer = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
+    expect([consumer.assignment, consumer.subscription, consumer.memberId, consumer.paused]).toEqual([[], [], '', []]);
+    await consumer.close();
+    await consumer.close();
+    expect(() => consumer.subscribe('t')).toThrow(expect.objectContaining({ code: 'CONSUMER_CLOSED' }));
+    expect(await consumer[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
+  });
+
+  it('reads either what it subscribes to or what it is assigned', async () => {
+    await using consumer = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
+    consumer.subscribe(['t']);
+    expect(() => consumer.assign([{ topic: 't', partition: 0 }])).toThrow('topics are subscribed');
+    expect(() => consumer.subscribe([])).toThrow('there is no topic in the list');
+    expect(() => consumer.subscribe([''])).toThrow('empty name');
+    await using other = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
+    other.assign([{ topic: 't', partition: 0 }]);
+    expect(() => other.subscribe('t')).toThrow('assigned by hand');
+    expect(() => other.seek({ topic: 't', partition: 1, offset: 0 })).toThrow(
+      expect.objectContaining({ code: 'CONSUMER_NOT_ASSIGNED', topic: 't', partition: 1 }),
+    );
+    expect(other.position({ topic: 't', partition: 0 })).toBeUndefined();
+  });
+});
