@@ -12,10 +12,10 @@ export interface BrokerProcessOptions {
   readonly port?: number;
   /** Further settings by Kafka's names. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
-  /** The program; default: the broker's source. */
+  /** What node is given: options of its own, the program, and the program's first arguments. Default: the broker's source. */
   readonly program?: readonly string[];
-  /** Arguments of node itself. */
-  readonly nodeArguments?: readonly string[];
+  /** Beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How a process ended and what it had said. */
@@ -26,7 +26,11 @@ export interface Ending {
 }
 
 /** The process that `pnpm start` runs, without the command line in front. */
-export const BROKER_PROGRAM: readonly string[] = [join(root, 'apps/broker/src/main.ts')];
+export const BROKER_PROGRAM: readonly string[] = [
+  '--import',
+  join(root, 'tools/source/compile-cache.mjs'),
+  join(root, 'apps/broker/src/main.ts'),
+];
 
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
@@ -45,7 +49,7 @@ export class BrokerProcess {
   readonly #onOutput = new Set<() => void>();
 
   constructor(options: BrokerProcessOptions) {
-    const { program = BROKER_PROGRAM, nodeArguments = [] } = options;
+    const { program = BROKER_PROGRAM, env } = options;
     const settings = {
       listeners: `PLAINTEXT://127.0.0.1:${options.port ?? 0}`,
       'log.dirs': options.folder,
@@ -55,8 +59,9 @@ export class BrokerProcess {
       ...options.settings,
     };
     const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
-    this.#child = spawn(process.execPath, [...nodeArguments, ...program, ...overrides], {
+    this.#child = spawn(process.execPath, [...program, ...overrides], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => this.#heard(text));
