@@ -94,7 +94,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
       () => '',
     );
   } else {
-    context.out.note(`${throughput(tally, tally.startedAt + durationMs)} to ${topic}`);
+    context.out.note(`${throughput(tally, tally.startedAt + durationMs)}, into ${topic}`);
   }
   if (inputFault !== undefined) throw inputError(inputFault);
   if (interrupted) context.exitCode = ExitCode.INTERRUPTED;

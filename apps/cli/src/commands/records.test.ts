@@ -21,7 +21,7 @@ describe('millrace produce and consume', () => {
   it('carry lines', async () => {
     const sent = await feed('a\n\nb', 'lines');
     expect(sent).toMatchObject({ exitCode: 0, stdout: '' });
-    expect(sent.stderr).toMatch(/^3 records \(2 B\) in .* to lines\n$/);
+    expect(sent.stderr).toMatch(/^3 records \(2 B\) in .*, into lines\n$/);
     expect(await print('lines')).toEqual(['a', '', 'b']);
   });
 
