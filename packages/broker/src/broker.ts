@@ -179,6 +179,7 @@ export class Broker {
       flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
       producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
       ...(recompressor === undefined ? {} : { recompressor }),
+      onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
       onDamaged: (log, err) => {

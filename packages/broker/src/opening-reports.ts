@@ -1,4 +1,4 @@
-import type { OpenProgress } from '@millrace/log';
+import type { LogRecovery, OpenProgress } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import type { Logger } from './logger.ts';
 
@@ -20,17 +20,17 @@ export class OpeningReports {
     this.#nextMs = this.#startMs + REPORT_INTERVAL_MS;
   }
 
+  /** To be called before a log's end is cut off. */
+  cut(topic: string, partition: number, { truncatedBytes, logEndOffset, fault }: LogRecovery): void {
+    this.#logger.warn(
+      { topic, partition, truncatedBytes, logEndOffset, fault },
+      `${topic}-${partition} was not closed in order: its last ${truncatedBytes} bytes, never acknowledged or damaged, are cut off`,
+    );
+  }
+
   /** To be called after each partition. */
   opened({ partitionsOpened, partitionsTotal, log }: OpenProgress): void {
-    const { topic, partition, recovery } = log;
-    this.#scannedBytes += recovery.scannedBytes;
-    if (recovery.truncatedBytes > 0) {
-      const { truncatedBytes, logEndOffset, fault } = recovery;
-      this.#logger.warn(
-        { topic, partition, truncatedBytes, logEndOffset, fault },
-        `${topic}-${partition} was not closed in order: its last ${truncatedBytes} bytes, never acknowledged or damaged, were cut off`,
-      );
-    }
+    this.#scannedBytes += log.recovery.scannedBytes;
     const nowMs = this.#clock.monotonic();
     const isDone = partitionsOpened === partitionsTotal;
     if (nowMs < this.#nextMs && !(isDone && this.#scannedBytes > 0)) return;

@@ -38,6 +38,8 @@ export interface LoadOptions {
   readonly logStartOffset: number | undefined;
   /** Whether the log directory was closed in order, so that nothing needs to be scanned. */
   readonly isClean: boolean;
+  /** Told before a damaged end is cut off: when it is gone, nobody can find out any more. */
+  readonly onCut?: (recovery: LogRecovery) => void;
 }
 
 /** A log as it was found (and put right) on the disk. */
@@ -232,11 +234,15 @@ async function recoverFrom(
     const end = await segment.recover(recoveryPoint, config, true, tracker.visit);
     endOffset = tracker.endOffset;
     scannedBytes += end.position - end.start;
+    // The process before may have died of a sync that failed, and then the system need not write what we have just read.
+    await segment.rewrite(end.start, end.position);
     if (end.fault !== undefined) {
-      const damage = { path: segment.log.path, position: end.position, fault: end.fault };
+      const fault = { path: segment.log.path, position: end.position, fault: end.fault };
       const dropped = segments.removeFrom(segment.baseOffset + 1);
       const truncatedBytes =
         segment.sizeBytes - end.position + dropped.reduce((sum, other) => sum + other.sizeBytes, 0);
+      const recovery = { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault };
+      options.onCut?.(recovery);
       // The later segments go first, the last before the others: a crash half way must not leave a hole in the middle.
       for (const other of dropped.toReversed()) await removeSegmentFiles(context, other);
       await context.disk.syncFolder(folder);
@@ -244,7 +250,7 @@ async function recoverFrom(
       // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
       if (endOffset < recoveryPoint) await segment.recover(endOffset, config, true, () => true);
       await segment.flushIndexes({ sync: true });
-      return { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault: damage };
+      return recovery;
     }
     if (segment !== segments.active) segment.closeTimeIndex();
     if (segment.writtenBytes > 0) await segment.syncLog();

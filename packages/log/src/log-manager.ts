@@ -10,7 +10,7 @@ import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
 import { LogSchedule, type LogScheduleOptions } from './log-schedule.ts';
-import type { Recompressor } from './log-types.ts';
+import type { LogRecovery, Recompressor } from './log-types.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartitionLog } from './partition-log.ts';
 import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
@@ -50,6 +50,8 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions> {
   readonly producerIdExpirationMs?: number;
   /** Default: in the calling thread. */
   readonly recompressor?: Recompressor;
+  /** Told before recovery cuts off the damaged end of a log. */
+  readonly onCut?: (topic: string, partition: number, recovery: LogRecovery) => void;
   /** Told after each partition that was opened at the start. */
   readonly onProgress?: (progress: OpenProgress) => void;
   /** Told once for a log directory that goes offline, with all its partitions. */
@@ -341,6 +343,7 @@ export class LogManager {
       highWatermark: content.highWatermarks.get(key),
       logStartOffset: content.logStartOffsets.get(key),
       isClean: content.isClean,
+      onCut: (recovery) => this.#options.onCut?.(topic, partition, recovery),
     });
     this.#adopt(directory, log);
     return log;

@@ -3,6 +3,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from './log-config.ts';
 import { DISK_FULL_PAUSE_MS } from './log-core.ts';
+import type { LogRecovery } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testContext } from './test-support.ts';
 
@@ -277,13 +278,32 @@ describe('recovery', () => {
     await append(log, 9);
     const next = disk.crash('none');
     next.flipBit(`${FOLDER}/00000000000000000003.log`, BATCH_BYTES + 65, 0);
-    const again = followDurable(await openTestLog(testContext({ disk: next })));
+    const reported: unknown[] = [];
+    // What is told must have been told before anything is gone.
+    const onCut = (recovery: LogRecovery): void => {
+      reported.push(recovery, next.filesBelow(FOLDER).filter(({ path }) => path.endsWith('.log')).length);
+    };
+    const again = followDurable(await openTestLog(testContext({ disk: next }), {}, { onCut }));
     expect(again.logEndOffset).toBe(4);
+    expect(reported).toEqual([again.recovery, 3]);
     expect(again.recovery).toMatchObject({
       truncatedBytes: 5 * BATCH_BYTES,
       fault: { path: `${FOLDER}/00000000000000000003.log`, position: BATCH_BYTES, fault: 'BAD_CRC' },
     });
     await append(again, 1);
     expect(await readAll(again)).toHaveLength(5);
+  });
+
+  it('keeps for good what it shows, though the sync before it has failed and the machine went on', async () => {
+    const { disk, log } = await bench();
+    await append(log, 2);
+    disk.fault = ({ kind }) => (kind === 'sync' ? systemError('EIO', 'input/output error') : undefined);
+    await append(log, 1);
+    expect(log.state).toBe('failed');
+    const restarted = disk.crash('all');
+    const shown = followDurable(await openTestLog(testContext({ disk: restarted })));
+    expect(await readAll(shown)).toHaveLength(3);
+    const again = followDurable(await openTestLog(testContext({ disk: restarted.crash('none') })));
+    expect(await readAll(again)).toHaveLength(3);
   });
 });

@@ -7,7 +7,7 @@ import {
   checkBatch,
   NO_TIMESTAMP,
 } from '@millrace/records';
-import { type BatchVisitor, type ScanEnd, scanBatches } from './batch-scan.ts';
+import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, scanBatches } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import {
   LOG_SUFFIX,
@@ -266,6 +266,17 @@ export class Segment {
       { crc },
     );
     return { ...end, start };
+  }
+
+  /** Writes bytes of the log's file again as they are, so that the next sync covers them whatever became of earlier ones. */
+  async rewrite(start: number, end: number): Promise<void> {
+    if (start >= end) return;
+    await this.log.use(async (file) => {
+      for (let position = start; position < end; position += SCAN_CHUNK_BYTES) {
+        const chunk = await file.read(position, Math.min(SCAN_CHUNK_BYTES, end - position));
+        await file.write(position, [chunk], { sync: false });
+      }
+    });
   }
 
   /** Makes the batches durable that are in the file. */
