@@ -28,7 +28,7 @@ import type { LogCore } from './log-core.ts';
 import type { AppendOptions, AppendResult } from './log-types.ts';
 import type { CompletedTransaction } from './open-transactions.ts';
 import type { ProducedBatch, ProducerEntry } from './producer-entry.ts';
-import type { Segment } from './segment.ts';
+import { indexedTimestamp, type Segment } from './segment.ts';
 
 /**
  * Takes batches in: checks them, gives them their offsets, and hands them to the writer. All of it happens in the call, so
@@ -170,7 +170,7 @@ export class Appender {
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
       lastOffset = batchLastOffset(b, at);
       core.epochs.assign(batchLeaderEpoch(b, at), batchBaseOffset(b, at));
-      segment.addBatch(lastOffset, batchMaxTimestamp(b, at), batchSizeBytes(b, at), indexIntervalBytes);
+      segment.addBatch(lastOffset, indexedTimestamp(b, at), batchSizeBytes(b, at), indexIntervalBytes);
     }
     core.nextOffset = lastOffset + 1;
     const bytes = core.tail.add(b, baseOffset, core.nextOffset);

@@ -5,7 +5,8 @@ export type LogErrorCode =
   | 'LOG_CHECKPOINT_MALFORMED'
   | 'LOG_FOLDER_LOCKED'
   | 'LOG_FOLDER_FOREIGN'
-  | 'LOG_CLOSED';
+  | 'LOG_CLOSED'
+  | 'LOG_UNCLEANABLE';
 
 /** What every error of this package is. Refusals of what a client asked for are values, not errors. */
 export class LogError extends Error {

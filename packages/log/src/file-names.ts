@@ -8,6 +8,8 @@ export const PRODUCER_SNAPSHOT_SUFFIX = '.snapshot';
 export const DELETED_SUFFIX = '.deleted';
 /** Written by a compaction that has not finished; worthless after a crash. */
 export const CLEANED_SUFFIX = '.cleaned';
+/** Written by a compaction that has finished, about to take the place of other segments. */
+export const SWAP_SUFFIX = '.swap';
 /** A folder whose partition was deleted. */
 export const DELETED_FOLDER_SUFFIX = '-delete';
 
@@ -18,6 +20,8 @@ export const CLEAN_SHUTDOWN_MARKER = '.kafka_cleanshutdown';
 export const LOCK_FILE = '.lock';
 export const RECOVERY_POINT_CHECKPOINT = 'recovery-point-offset-checkpoint';
 export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
+/** Up to where logs are compacted. */
+export const CLEANER_OFFSET_CHECKPOINT = 'cleaner-offset-checkpoint';
 export const LOG_START_OFFSET_CHECKPOINT = 'log-start-offset-checkpoint';
 
 /** Where Kafka in KRaft mode keeps its own metadata: in the format of a partition, but no topic of anybody's. */

@@ -2,6 +2,8 @@
  * A partition's log: segments, indexes, recovery, retention, producer state.
  * @packageDocumentation
  */
+export type { CleaningProgress, CleanResult } from './compaction/clean-log.ts';
+export type { CleaningStatus, LogCleanerOptions, LogCleanerStatus } from './compaction/log-cleaner.ts';
 export {
   CorruptLogError,
   DiskFailedError,

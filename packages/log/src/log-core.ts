@@ -61,6 +61,10 @@ export class LogCore implements LogWriterHost {
   highWatermark: number;
   /** Below it, everything is on the disk for good, indexes included: recovery need not look there. */
   recoveryPoint: number;
+  /** Compaction has been over everything below; undefined before the first time. */
+  cleanedOffset: number | undefined;
+  /** How often the log was cut: what was read of it before may not be in it any more. */
+  truncations = 0;
   /** Whether a transaction index may have something in it. */
   hasAborted: boolean;
   readonly #snapshots: number[];
@@ -175,6 +179,7 @@ export class LogCore implements LogWriterHost {
   truncateFullyAndStartAt(offset: number): Promise<void> {
     if (this.state === 'online') this.state = 'truncating';
     return this.writer.task(async () => {
+      this.truncations++;
       await this.#removeSegments(this.segments.removeFrom(-1));
       this.logStartOffset = offset;
       this.recoveryPoint = offset;
@@ -227,6 +232,8 @@ export class LogCore implements LogWriterHost {
   /** Cuts the log so that it ends at `offset`. Runs in the writer's turn. */
   async goBackTo(offset: number): Promise<void> {
     this.state = 'truncating';
+    this.truncations++;
+    if (this.cleanedOffset !== undefined) this.cleanedOffset = Math.min(this.cleanedOffset, offset);
     this.tail.clear();
     await this.#removeSegments(this.segments.removeFrom(offset));
     if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));

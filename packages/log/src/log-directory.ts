@@ -10,6 +10,7 @@ import {
 import { FolderLockedError, systemCodeOf } from './errors.ts';
 import {
   CLEAN_SHUTDOWN_MARKER,
+  CLEANER_OFFSET_CHECKPOINT,
   DELETED_FOLDER_SUFFIX,
   HIGH_WATERMARK_CHECKPOINT,
   LOCK_FILE,
@@ -42,6 +43,8 @@ export interface DirectoryContent {
   readonly recoveryPoints: OffsetCheckpoint;
   readonly highWatermarks: OffsetCheckpoint;
   readonly logStartOffsets: OffsetCheckpoint;
+  /** Up to where logs are compacted. */
+  readonly cleanedOffsets: OffsetCheckpoint;
   /** Whether the broker that had the directory last closed it in order. */
   readonly isClean: boolean;
   /** The epoch of that broker; -1 when it is not known. */
@@ -107,6 +110,11 @@ export class LogDirectory {
     await this.#writeCheckpoint(HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark);
   }
 
+  /** Writes up to where each log is compacted. */
+  async checkpointCleaner(): Promise<void> {
+    await this.#writeCheckpoint(CLEANER_OFFSET_CHECKPOINT, (log) => log.cleanedOffset);
+  }
+
   /** Says that the directory was closed in order. Everything else must be written before. */
   async markClean(brokerEpoch: number): Promise<void> {
     await this.#disk.replaceFile(this.#path(CLEAN_SHUTDOWN_MARKER), encodeCleanShutdownMarker(brokerEpoch));
@@ -164,6 +172,7 @@ export class LogDirectory {
       recoveryPoints: await readOffsetCheckpoint(this.#disk, this.#path(RECOVERY_POINT_CHECKPOINT)),
       highWatermarks: await readOffsetCheckpoint(this.#disk, this.#path(HIGH_WATERMARK_CHECKPOINT)),
       logStartOffsets: await readOffsetCheckpoint(this.#disk, this.#path(LOG_START_OFFSET_CHECKPOINT)),
+      cleanedOffsets: await readOffsetCheckpoint(this.#disk, this.#path(CLEANER_OFFSET_CHECKPOINT)),
       isClean: marker !== undefined,
       brokerEpoch: marker === undefined ? -1 : decodeCleanShutdownMarker(marker),
     };

@@ -8,9 +8,9 @@ import {
 } from '@millrace/records';
 import type { BatchVisitor } from './batch-scan.ts';
 import { decodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
+import { finishSwaps } from './compaction/finish-swaps.ts';
 import { MalformedFileError } from './errors.ts';
 import {
-  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   LEADER_EPOCH_CHECKPOINT,
   LOG_SUFFIX,
@@ -60,8 +60,7 @@ export interface LoadedLog {
  * epochs and producer state in line with what is left.
  */
 export async function loadLog(context: LogContext, options: LoadOptions): Promise<LoadedLog> {
-  const names = await context.disk.list(options.folder);
-  await removeLeftovers(context, options.folder, names);
+  const names = await putNamesRight(context, options.folder);
   const segments = await findSegments(context, options, names);
   const epochs = await loadEpochs(context, options.folder);
   const recovery = await recoverSegments(context, options, segments, epochs);
@@ -144,12 +143,14 @@ async function readLastSnapshot(
   return undefined;
 }
 
-async function removeLeftovers(context: LogContext, folder: string, names: string[]): Promise<void> {
+/** Ends what was interrupted, deletion and compaction, and gives the names that are there then. */
+async function putNamesRight({ disk }: LogContext, folder: string): Promise<string[]> {
+  const names = await disk.list(folder);
+  await finishSwaps(disk, folder, names);
   for (const name of names) {
-    if (name.endsWith(DELETED_SUFFIX) || name.endsWith(CLEANED_SUFFIX) || name.endsWith('.tmp')) {
-      await context.disk.remove(`${folder}/${name}`);
-    }
+    if (name.endsWith(DELETED_SUFFIX) || name.endsWith('.tmp')) await disk.remove(`${folder}/${name}`);
   }
+  return disk.list(folder);
 }
 
 async function findSegments(context: LogContext, options: LoadOptions, names: string[]): Promise<SegmentList> {

@@ -1,5 +1,7 @@
 import type { Clock, Disk, Random } from '@millrace/ports';
 import { checkpointKey, readIfThere } from './checkpoint-file.ts';
+import type { CleanResult } from './compaction/clean-log.ts';
+import { LogCleaner, type LogCleanerOptions, type LogCleanerStatus } from './compaction/log-cleaner.ts';
 import { eachOf } from './concurrency.ts';
 import { type CorruptLogError, DiskFailedError, LogError } from './errors.ts';
 import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName } from './file-names.ts';
@@ -26,7 +28,7 @@ export interface OpenProgress {
 }
 
 /** What a {@link LogManager} is made with. Sizes in bytes, times in milliseconds. */
-export interface LogManagerOptions extends Partial<LogScheduleOptions> {
+export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<LogCleanerOptions> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -58,6 +60,10 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions> {
   readonly onDirectoryFailed?: (folder: string, error: unknown, logs: readonly PartitionLog[]) => void;
   /** Told when a reader meets a damaged batch. */
   readonly onDamaged?: (log: PartitionLog, error: CorruptLogError) => void;
+  /** Told after each log that was compacted. */
+  readonly onCleaned?: (log: PartitionLog, result: CleanResult) => void;
+  /** Told once of a log that cannot be compacted, and is left as it is until the next start. */
+  readonly onUncleanable?: (log: PartitionLog, error: unknown) => void;
   /** Told of failures of background work that put nothing at risk (a file that cannot be removed, say). */
   readonly onBackgroundError?: (what: string, error: unknown) => void;
 }
@@ -107,6 +113,7 @@ export class LogManager {
   readonly #context: LogContext;
   readonly #directories: LogDirectory[];
   readonly #schedule: LogSchedule;
+  readonly #cleaner: LogCleaner;
   readonly #logs = new Map<string, PartitionLog>();
   /** Creations under way, so that two callers get one log. */
   readonly #creating = new Map<string, Promise<PartitionLog>>();
@@ -137,6 +144,21 @@ export class LogManager {
       directoryFailed: (directory, error) => this.#directoryFailed(directory, error),
       backgroundError: (what, error) => this.#backgroundError(what, error),
     });
+    this.#cleaner = this.#newCleaner();
+  }
+
+  #newCleaner(): LogCleaner {
+    return new LogCleaner(this.#context.clock, this.#options, {
+      logs: () => this.#logs.values(),
+      cleaned: async (log, result) => {
+        this.#options.onCleaned?.(log, result);
+        const directory = this.#directoryOf.get(log);
+        if (directory?.isOnline !== true) return;
+        await this.#schedule.checkpointDirectory(directory, (each) => each.checkpointCleaner());
+      },
+      uncleanable: (log, error) => this.#options.onUncleanable?.(log, error),
+      backgroundError: (what, error) => this.#backgroundError(what, error),
+    });
   }
 
   /**
@@ -160,6 +182,7 @@ export class LogManager {
       throw error;
     }
     this.#schedule.start();
+    this.#cleaner.start();
   }
 
   /** The epoch with which this broker stopped in order the last time; -1 when it did not. */
@@ -246,6 +269,16 @@ export class LogManager {
     return this.#schedule.enforceRetention();
   }
 
+  /** What compaction is doing and has done. */
+  get cleaner(): LogCleanerStatus {
+    return this.#cleaner.status;
+  }
+
+  /** Compacts now all logs that are dirty enough. Gives how many times a log was gone over. */
+  compact(): Promise<number> {
+    return this.#cleaner.cleanAll();
+  }
+
   /** Writes all checkpoints now. */
   checkpoint(): Promise<void> {
     return this.#schedule.checkpoint();
@@ -258,6 +291,7 @@ export class LogManager {
    * @param brokerEpoch goes into the marker
    */
   async close(brokerEpoch = -1): Promise<void> {
+    await this.#cleaner.stop();
     await this.#schedule.stop();
     this.#context.reaper.close();
     for (const directory of this.#directories) {
@@ -342,6 +376,7 @@ export class LogManager {
       recoveryPoint: content.recoveryPoints.get(key),
       highWatermark: content.highWatermarks.get(key),
       logStartOffset: content.logStartOffsets.get(key),
+      cleanedOffset: content.cleanedOffsets.get(key),
       isClean: content.isClean,
       onCut: (recovery) => this.#options.onCut?.(topic, partition, recovery),
     });

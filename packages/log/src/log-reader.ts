@@ -6,6 +6,9 @@ import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, Timest
 import type { Segment } from './segment.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
+const NOTHING = Buffer.alloc(0);
+/** There is a batch, and it does not fit: other than with nothing, looking again would not help. */
+const NO_ROOM = Buffer.alloc(0);
 const NONE_ABORTED: readonly AbortedTransaction[] = [];
 
 /** Reads a log: from the tail cache at once, from the files otherwise. Never changes anything. */
@@ -27,7 +30,7 @@ export class LogReader {
     const cached = core.tail.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
     if (cached === undefined) return this.#readFiles(fromOffset, upperOffset, bytesMax, options);
     if (options.isolation === 'committed' && core.hasAborted) {
-      return this.#withAborted(fromOffset, cached.chunks, cached.sizeBytes);
+      return this.#readCommitted(fromOffset, upperOffset, bytesMax, options);
     }
     return this.#result(ErrorCode.NONE, cached.chunks, cached.sizeBytes);
   }
@@ -35,17 +38,23 @@ export class LogReader {
   /** The first record at or after a timestamp, below the end of what is written. */
   async offsetForTimestamp(timestamp: number): Promise<TimestampOffset | undefined> {
     const core = this.#core;
-    for (const segment of core.segments.all) {
-      const largest = await segment.largestTimestamp();
-      if (largest.timestamp < timestamp) continue;
-      const found = await segment.findTimestamp(timestamp, core.logStartOffset, core.writer.durableEndOffset);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return this.#steadily(async () => {
+      for (const segment of core.segments.all) {
+        const largest = await segment.largestTimestamp();
+        if (largest.timestamp < timestamp) continue;
+        const found = await segment.findTimestamp(timestamp, core.logStartOffset, core.writer.durableEndOffset);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    });
   }
 
   /** The record with the largest timestamp; the first of them when there are several. */
   async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    return this.#steadily(() => this.#findMaxTimestamp());
+  }
+
+  async #findMaxTimestamp(): Promise<TimestampOffset | undefined> {
     const core = this.#core;
     let best: { segment: Segment; timestamp: number } | undefined;
     for (const segment of core.segments.all) {
@@ -69,21 +78,76 @@ export class LogReader {
     bytesMax: number,
     options: ReadOptions,
   ): Promise<ReadResult> {
-    const core = this.#core;
-    let segment = core.segments.at(Math.max(core.segments.indexOf(fromOffset), 0));
+    if (options.isolation === 'committed' && this.#core.hasAborted) {
+      return this.#readCommitted(fromOffset, upperOffset, bytesMax, options);
+    }
     try {
-      for (; segment !== undefined; segment = core.segments.after(segment)) {
-        const bytes = await segment.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
-        if (bytes === undefined) break;
-        if (bytes.length === 0) continue;
-        if (options.isolation === 'committed' && core.hasAborted) {
-          return await this.#withAborted(fromOffset, [bytes], bytes.length);
-        }
-        return this.#result(ErrorCode.NONE, [bytes], bytes.length);
-      }
-      return this.#result(ErrorCode.NONE);
+      const bytes = await this.#steadily(() => this.#readSegments(fromOffset, upperOffset, bytesMax, options));
+      return bytes.length === 0 ? this.#result(ErrorCode.NONE) : this.#result(ErrorCode.NONE, [bytes], bytes.length);
     } catch (error) {
       return this.#failure(fromOffset, error);
+    }
+  }
+
+  /**
+   * Batches with the aborted transactions in them. Compaction takes an aborted transaction's records and its index entry away
+   * together, so both must be from before it or both from after it.
+   */
+  async #readCommitted(
+    fromOffset: number,
+    upperOffset: number,
+    bytesMax: number,
+    options: ReadOptions,
+  ): Promise<ReadResult> {
+    const core = this.#core;
+    try {
+      for (;;) {
+        const { replacements } = core.segments;
+        const chunks = core.tail.read(fromOffset, upperOffset, bytesMax, options.minOneBatch)?.chunks ?? [
+          await this.#steadily(() => this.#readSegments(fromOffset, upperOffset, bytesMax, options)),
+        ];
+        const endOffset = endOffsetOf(chunks) ?? fromOffset;
+        const abortedTransactions = await this.#steadily(() => this.#abortedWithin(fromOffset, endOffset));
+        if (core.segments.replacements !== replacements) continue;
+        const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+        return { ...this.#result(ErrorCode.NONE, sizeBytes === 0 ? [] : chunks, sizeBytes), abortedTransactions };
+      }
+    } catch (error) {
+      return this.#failure(fromOffset, error);
+    }
+  }
+
+  async #readSegments(
+    fromOffset: number,
+    upperOffset: number,
+    bytesMax: number,
+    options: ReadOptions,
+  ): Promise<Buffer> {
+    const { segments } = this.#core;
+    let segment = segments.at(Math.max(segments.indexOf(fromOffset), 0));
+    for (; segment !== undefined; segment = segments.after(segment)) {
+      const bytes = await segment.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
+      if (bytes === undefined) return NO_ROOM;
+      if (bytes.length > 0) return bytes;
+    }
+    return NOTHING;
+  }
+
+  /**
+   * Reads again when compaction has put other segments in place meanwhile and the old ones did not yield anything: their files
+   * may be gone, or what is looked for may have come to lie in a segment that was passed over.
+   */
+  async #steadily<T>(read: () => Promise<T>): Promise<T> {
+    const { segments } = this.#core;
+    for (;;) {
+      const { replacements } = segments;
+      try {
+        const result = await read();
+        const isEmpty = result === undefined || result === NOTHING;
+        if (!isEmpty || segments.replacements === replacements) return result;
+      } catch (error) {
+        if (segments.replacements === replacements) throw error;
+      }
     }
   }
 
@@ -100,12 +164,6 @@ export class LogReader {
     if (systemCodeOf(error) === undefined) throw error;
     if (!isShortage(error)) core.failed(error);
     return this.#result(ErrorCode.KAFKA_STORAGE_ERROR);
-  }
-
-  async #withAborted(fromOffset: number, chunks: readonly Buffer[], sizeBytes: number): Promise<ReadResult> {
-    const endOffset = endOffsetOf(chunks) ?? fromOffset;
-    const aborted = await this.#abortedWithin(fromOffset, endOffset);
-    return { ...this.#result(ErrorCode.NONE, chunks, sizeBytes), abortedTransactions: aborted };
   }
 
   /** The aborted transactions with records in a range of offsets (Kafka's `TransactionIndex.collectAbortedTxns`). */

@@ -120,14 +120,20 @@ export class LogSchedule {
   }
 
   async #checkpointDirectories(checkpoint: (directory: LogDirectory) => Promise<void>): Promise<void> {
-    for (const directory of this.#host.directories()) {
-      try {
-        await checkpoint(directory);
-      } catch (error) {
-        // The checkpoint of before is still there: without a new one, a recovery only has more to do.
-        if (isShortage(error)) this.#host.backgroundError(`Writing a checkpoint of ${directory.folder}`, error);
-        else this.#host.directoryFailed(directory, error);
-      }
+    for (const directory of this.#host.directories()) await this.checkpointDirectory(directory, checkpoint);
+  }
+
+  /** Writes one of a directory's checkpoints; a disk that fails takes the directory offline. */
+  async checkpointDirectory(
+    directory: LogDirectory,
+    checkpoint: (directory: LogDirectory) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await checkpoint(directory);
+    } catch (error) {
+      // The checkpoint of before is still there: without a new one, a recovery only has more to do.
+      if (isShortage(error)) this.#host.backgroundError(`Writing a checkpoint of ${directory.folder}`, error);
+      else this.#host.directoryFailed(directory, error);
     }
   }
 

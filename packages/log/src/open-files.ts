@@ -59,6 +59,7 @@ export class PooledFile {
   #path: string;
   #handle: DiskFile | undefined;
   #opening: Promise<DiskFile> | undefined;
+  #renaming: Promise<void> | undefined;
   #users = 0;
   /** Whether the handle goes when the last user has done. */
   #doomed = false;
@@ -84,11 +85,19 @@ export class PooledFile {
     }
   }
 
-  /** Renames the file on the disk; readers in the middle of it are not disturbed. */
-  async rename(path: string): Promise<void> {
-    const from = this.#path;
+  /** Renames the file on the disk; readers in the middle of it are not disturbed, and who opens it waits. */
+  rename(path: string): Promise<void> {
+    const renaming = this.#renameNow(path).finally(() => {
+      this.#renaming = undefined;
+    });
+    this.#renaming = renaming;
+    return renaming;
+  }
+
+  async #renameNow(path: string): Promise<void> {
+    await this.#opening?.catch(() => {});
+    await this.#pool.disk.rename(this.#path, path);
     this.#path = path;
-    await this.#pool.disk.rename(from, path);
   }
 
   /** Notes that the file's folder was renamed. */
@@ -128,6 +137,7 @@ export class PooledFile {
   }
 
   async #openNow(create: boolean): Promise<DiskFile> {
+    await this.#renaming?.catch(() => {});
     const handle = await this.#pool.disk.open(this.#path, { create });
     this.#handle = handle;
     this.#pool.opened();

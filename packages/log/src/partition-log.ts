@@ -1,4 +1,6 @@
 import { Appender } from './appender.ts';
+import { type CleanOptions, type CleanResult, cleanLog } from './compaction/clean-log.ts';
+import { type Cleanable, findCleanable } from './compaction/cleanable.ts';
 import { type CorruptLogError, LogError } from './errors.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
@@ -24,6 +26,8 @@ export interface OpenLogOptions extends LoadOptions {
   readonly partition: number;
   /** From the checkpoint; undefined when there is none. */
   readonly highWatermark: number | undefined;
+  /** From the cleaner's checkpoint; undefined when there is none. */
+  readonly cleanedOffset?: number | undefined;
   /** From `partition.metadata`; undefined when there is none. */
   readonly topicId: string | undefined;
 }
@@ -62,6 +66,7 @@ export class PartitionLog {
   static async open(context: LogContext, options: OpenLogOptions): Promise<PartitionLog> {
     const loaded = await loadLog(context, options);
     const core = new LogCore(context, options.folder, options.config, loaded, options.highWatermark ?? 0);
+    core.cleanedOffset = options.cleanedOffset;
     return new PartitionLog(options, core, loaded.recovery);
   }
 
@@ -233,6 +238,21 @@ export class PartitionLog {
   /** Drops the segments that age, size or the log start offset condemn; never what the high watermark has not passed. */
   enforceRetention(): Promise<RetentionResult> {
     return enforceRetention(this.#core);
+  }
+
+  /** Compaction has been over everything below; undefined before the first time. */
+  get cleanedOffset(): number | undefined {
+    return this.#core.cleanedOffset;
+  }
+
+  /** @internal For `LogCleaner`: what of the log can be compacted. */
+  findCleanable(nowMs: number): Promise<Cleanable> {
+    return findCleanable(this.#core, nowMs);
+  }
+
+  /** @internal For `LogCleaner`: compacts the log once. */
+  clean(cleanable: Cleanable, options: CleanOptions): Promise<CleanResult> {
+    return cleanLog(this.#core, cleanable, options);
   }
 
   /** Cuts the log so that it ends at `offset`; for a follower whose leader has other records from there on. */

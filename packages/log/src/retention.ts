@@ -96,7 +96,7 @@ async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Pro
 }
 
 /** Renames a segment's files to `.deleted` and has them removed later. Readers in the middle of them go on. */
-async function giveUpFiles(core: LogCore, segment: Segment): Promise<void> {
+export async function giveUpFiles(core: LogCore, segment: Segment): Promise<void> {
   const { disk, reaper } = core.context;
   segment.release();
   for (const file of segment.files) {

@@ -3,6 +3,7 @@ import type { Segment } from './segment.ts';
 /** The segments of a log in the order of their base offsets. There is always one: the last, which is appended to. */
 export class SegmentList {
   #segments: Segment[];
+  #replacements = 0;
 
   constructor(segments: Segment[]) {
     this.#segments = segments;
@@ -51,6 +52,23 @@ export class SegmentList {
   /** The segment behind another; undefined behind the last, or when the other is gone. */
   after(segment: Segment): Segment | undefined {
     return this.#segments[this.indexOf(segment.baseOffset) + 1];
+  }
+
+  /** Whether a segment is (still) one of these. */
+  has(segment: Segment): boolean {
+    return this.#segments[this.indexOf(segment.baseOffset)] === segment;
+  }
+
+  /** How often segments were replaced: who sees it change while he reads must look again. */
+  get replacements(): number {
+    return this.#replacements;
+  }
+
+  /** Puts one segment in the place of neighbours. Who goes through {@link all} meanwhile goes on with the old ones. */
+  replace(group: readonly Segment[], replacement: Segment): void {
+    const index = this.#segments.indexOf(group[0]!);
+    this.#segments = this.#segments.toSpliced(index, group.length, replacement);
+    this.#replacements++;
   }
 
   push(segment: Segment): void {

@@ -3,6 +3,7 @@ import {
   BatchFault,
   batchLastOffset,
   batchMaxTimestamp,
+  batchRecordCount,
   batchSizeBytes,
   checkBatch,
   NO_TIMESTAMP,
@@ -27,7 +28,7 @@ import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
 /** The largest distance of an offset from its segment's base: indexes hold it as an int32. */
-const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
+export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 
 /** Read beyond what was asked for, to find the first batch in the same go: an index interval and room for some batches. */
 const LOCATE_BYTES = 16 * 1024;
@@ -93,10 +94,19 @@ export class Segment {
     folder: string,
     baseOffset: number,
     shared: SegmentFiles,
-    options: { nowMs: number; jitterMs: number; stored?: StoredSegment },
+    options: {
+      nowMs: number;
+      jitterMs: number;
+      stored?: StoredSegment;
+      /** What the names of its files end in, behind their own suffix, for a segment that is not yet the log's. */
+      nameSuffix?: string;
+      /** Counts where no record has a timestamp; now for a segment that is new. */
+      modifiedMs?: number;
+    },
   ) {
-    const { stored } = options;
-    const file = (suffix: string): PooledFile => shared.files.file(`${folder}/${offsetFileName(baseOffset, suffix)}`);
+    const { stored, nameSuffix = '' } = options;
+    const file = (suffix: string): PooledFile =>
+      shared.files.file(`${folder}/${offsetFileName(baseOffset, suffix)}${nameSuffix}`);
     const known = stored === undefined ? { count: 0, lastTimestamp: NO_TIMESTAMP } : undefined;
     this.#indexTailEntriesMax = shared.indexTailEntriesMax;
     this.folder = folder;
@@ -107,7 +117,7 @@ export class Segment {
     this.transactionIndex = new TransactionIndex(file(TRANSACTION_INDEX_SUFFIX), stored?.hasTransactions === true);
     this.createdMs = options.nowMs;
     this.jitterMs = options.jitterMs;
-    this.modifiedMs = stored?.modifiedMs ?? options.nowMs;
+    this.modifiedMs = stored?.modifiedMs ?? options.modifiedMs ?? options.nowMs;
     this.sizeBytes = stored?.sizeBytes ?? 0;
     this.writtenBytes = this.sizeBytes;
     this.#largestKnown = this.sizeBytes === 0;
@@ -132,13 +142,19 @@ export class Segment {
       return true;
     const first = this.firstTimestamp ?? NO_TIMESTAMP;
     const waitedMs = first >= 0 ? maxTimestamp - first : nowMs - this.createdMs;
-    return waitedMs > config.segmentMs - this.jitterMs;
+    return waitedMs > segmentMsOf(config) - this.jitterMs;
   }
 
   /** The largest timestamp of the segment; that of an empty segment is -1. */
   largestTimestamp(): LargestTimestamp | Promise<LargestTimestamp> {
     if (this.#largestKnown) return { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
     return this.#loadLargestTimestamp();
+  }
+
+  /** The largest timestamp of the first batch; -1 when it has none, or there is no batch. */
+  async loadFirstTimestamp(): Promise<number> {
+    if (this.firstTimestamp === undefined && this.writtenBytes > 0) await this.#readFirstTimestamp();
+    return this.firstTimestamp ?? NO_TIMESTAMP;
   }
 
   /** Whether index entries wait in memory in such number that they ought to be written. */
@@ -251,7 +267,7 @@ export class Segment {
     const end = await this.scan(
       start,
       (buffer, at, position) => {
-        const maxTimestamp = batchMaxTimestamp(buffer, at);
+        const maxTimestamp = indexedTimestamp(buffer, at);
         this.firstTimestamp ??= maxTimestamp;
         this.#noteBatch(
           batchLastOffset(buffer, at),
@@ -309,6 +325,11 @@ export class Segment {
   get files(): readonly PooledFile[] {
     const files = [this.log, this.offsetIndex.entries.file, this.timeIndex.entries.file];
     return this.transactionIndex.exists ? [...files, this.transactionIndex.file] : files;
+  }
+
+  /** Every file that the segment may have, the log first. */
+  get allFiles(): readonly PooledFile[] {
+    return [this.log, this.offsetIndex.entries.file, this.timeIndex.entries.file, this.transactionIndex.file];
   }
 
   /** Closes files and drops what is in memory. */
@@ -447,7 +468,7 @@ export class Segment {
 
   async #readFirstTimestamp(): Promise<void> {
     const header = await this.log.use((file) => file.read(0, BATCH_HEADER_BYTES));
-    this.firstTimestamp = batchMaxTimestamp(header, 0);
+    this.firstTimestamp = indexedTimestamp(header, 0);
   }
 
   async #rebuildNow(indexIntervalBytes: number): Promise<void> {
@@ -463,7 +484,7 @@ export class Segment {
         const sizeBytes = batchSizeBytes(buffer, at);
         this.#noteBatch(
           batchLastOffset(buffer, at),
-          batchMaxTimestamp(buffer, at),
+          indexedTimestamp(buffer, at),
           position,
           sizeBytes,
           indexIntervalBytes,
@@ -477,6 +498,19 @@ export class Segment {
     this.closeTimeIndex();
     await this.flushIndexes({ sync: true });
   }
+}
+
+/**
+ * The timestamp that a batch counts with in the time index. One that compaction has left no record of counts with none, whatever
+ * its header says: nobody would find a record with it.
+ */
+export function indexedTimestamp(buffer: Buffer, at: number): number {
+  return batchRecordCount(buffer, at) === 0 ? NO_TIMESTAMP : batchMaxTimestamp(buffer, at);
+}
+
+/** `segment.ms`, or less where records must be compacted before that: the active segment never is (Kafka's `LogConfig.maxSegmentMs`). */
+function segmentMsOf({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig): number {
+  return cleanupPolicy.includes('compact') ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs;
 }
 
 /** Bytes of a header that are looked at to pass over a batch: up to the last offset delta. */

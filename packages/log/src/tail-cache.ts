@@ -138,6 +138,11 @@ export class TailCache {
     this.#blockBytes = BLOCK_BYTES_MIN;
   }
 
+  /** Forgets what begins below an offset; after compaction, what is served must be what is on the disk. */
+  dropBelow(offset: number): void {
+    while (this.#blocks.length > 0 && this.#blocks[0]!.baseOffset < offset) this.dropOldest();
+  }
+
   /** @internal For {@link TailCacheBudget}, too. */
   dropOldest(): void {
     const oldest = this.#blocks.shift();

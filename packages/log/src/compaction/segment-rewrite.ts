@@ -1,0 +1,150 @@
+import { batchLastOffset } from '@millrace/records';
+import { LogError } from '../errors.ts';
+import {
+  CLEANED_SUFFIX,
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  offsetFileName,
+  SWAP_SUFFIX,
+  TIME_INDEX_SUFFIX,
+  TRANSACTION_INDEX_SUFFIX,
+} from '../file-names.ts';
+import type { LogCore } from '../log-core.ts';
+import type { PooledFile } from '../open-files.ts';
+import { giveUpFiles } from '../retention.ts';
+import { indexedTimestamp, Segment } from '../segment.ts';
+
+/** Positions in a segment are int32 in its index. */
+const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
+
+/** The files of a segment, the log first. */
+export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX] as const;
+
+/**
+ * A segment that is written in place of others. Until it is finished its files end in `.cleaned`, and a crash leaves the log as
+ * it was; see {@link SegmentRewrite.finish} for the rest.
+ */
+export class SegmentRewrite {
+  readonly segment: Segment;
+  readonly #core: LogCore;
+  readonly #group: readonly Segment[];
+  #chunks: Buffer[] = [];
+
+  private constructor(core: LogCore, group: readonly Segment[], segment: Segment) {
+    this.#core = core;
+    this.#group = group;
+    this.segment = segment;
+  }
+
+  /** Begins with no files, whatever an earlier attempt has left. */
+  static async begin(core: LogCore, group: readonly Segment[]): Promise<SegmentRewrite> {
+    const { context, folder } = core;
+    const first = group[0]!;
+    await removeCleaned(core, first.baseOffset);
+    const segment = new Segment(folder, first.baseOffset, context, {
+      nowMs: context.clock.now(),
+      jitterMs: first.jitterMs,
+      nameSuffix: CLEANED_SUFFIX,
+      modifiedMs: group.at(-1)!.modifiedMs,
+    });
+    return new SegmentRewrite(core, group, segment);
+  }
+
+  /** Takes a batch; it is written with the next {@link write}. */
+  add(batch: Buffer): void {
+    const { segment } = this;
+    if (segment.sizeBytes + batch.length > SEGMENT_BYTES_MAX) {
+      throw new LogError('LOG_UNCLEANABLE', `${segment.log.path} would grow beyond 2 GiB: lower segment.bytes`);
+    }
+    const { indexIntervalBytes } = this.#core.config;
+    segment.addBatch(batchLastOffset(batch, 0), indexedTimestamp(batch, 0), batch.length, indexIntervalBytes);
+    this.#chunks.push(batch);
+  }
+
+  /** Writes what was added; gives its size. */
+  async write(): Promise<number> {
+    const { segment } = this;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    if (chunks.length === 0) return 0;
+    await segment.log.use((file) => file.write(segment.writtenBytes, chunks, { sync: false }), { create: true });
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    segment.writtenBytes += sizeBytes;
+    if (segment.hasIndexBacklog) await segment.flushIndexes({ sync: false });
+    return sizeBytes;
+  }
+
+  /**
+   * Puts the segment in the place of the others. After each step the folder is synced, so that the next start finds the old
+   * segments or the new one, whenever a crash comes:
+   *
+   * 1. The files are renamed from `.cleaned` to `.swap`. As long as one has its first name, the old segments count.
+   * 2. From here on the new segment counts, and readers get it. The old files are renamed to `.deleted`.
+   * 3. The log gets its name, then the indexes get theirs.
+   *
+   * @param check asked again when the partition's writer has come to it; throws when it is not to be done
+   * @returns the size of the segment
+   */
+  async finish(check: () => void): Promise<number> {
+    const { segment } = this;
+    segment.closeTimeIndex();
+    await segment.syncLog();
+    await segment.flushIndexes({ sync: true });
+    segment.isPrepared = true;
+    await this.#core.context.disk.syncFolder(this.#core.folder);
+    await this.#core.writer.task(async () => {
+      check();
+      try {
+        await this.#swap();
+      } catch (error) {
+        // Half way, what is on the disk is for the next start to put right.
+        this.#core.failed(error);
+        throw error;
+      }
+    });
+    return segment.sizeBytes;
+  }
+
+  /** Leaves the old segments as they are. */
+  async abandon(): Promise<void> {
+    this.segment.release();
+    // What cannot be removed now is removed by the next attempt, or the next start.
+    await removeCleaned(this.#core, this.segment.baseOffset).catch(() => {});
+  }
+
+  async #swap(): Promise<void> {
+    const core = this.#core;
+    const { disk } = core.context;
+    const files = await this.#existingFiles();
+    for (const file of files) await file.rename(withSuffix(file.path, CLEANED_SUFFIX, SWAP_SUFFIX));
+    await disk.syncFolder(core.folder);
+    core.segments.replace(this.#group, this.segment);
+    core.tail.dropBelow(core.segments.after(this.segment)!.baseOffset);
+    for (const old of this.#group) await giveUpFiles(core, old);
+    await disk.syncFolder(core.folder);
+    const [log, ...indexes] = files;
+    for (const named of [[log!], indexes]) {
+      if (named.length === 0) continue;
+      for (const file of named) await file.rename(withSuffix(file.path, SWAP_SUFFIX, ''));
+      await disk.syncFolder(core.folder);
+    }
+    await core.dropOldSnapshots();
+  }
+
+  async #existingFiles(): Promise<PooledFile[]> {
+    const { disk } = this.#core.context;
+    const existing: PooledFile[] = [];
+    for (const file of this.segment.allFiles) if ((await disk.stat(file.path)) !== undefined) existing.push(file);
+    return existing;
+  }
+}
+
+async function removeCleaned(core: LogCore, baseOffset: number): Promise<void> {
+  for (const suffix of SEGMENT_SUFFIXES) {
+    await core.context.disk.remove(`${core.folder}/${offsetFileName(baseOffset, suffix)}${CLEANED_SUFFIX}`);
+  }
+}
+
+function withSuffix(path: string, from: string, to: string): string {
+  return path.slice(0, path.length - from.length) + to;
+}
