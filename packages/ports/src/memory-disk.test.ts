@@ -150,6 +150,17 @@ describe('a MemoryDisk with faults', () => {
     expect(await contentOf(disk)).toBe('ab345678xy');
   });
 
+  it('tells the files below a folder', async () => {
+    const disk = await diskWith('one');
+    await disk.makeFolder('/d/below');
+    await disk.replaceFile('/d/below/g', Buffer.from('four'));
+    expect(disk.filesBelow('/d')).toEqual([
+      { path: '/d/below/g', sizeBytes: 4 },
+      { path: '/d/f', sizeBytes: 3 },
+    ]);
+    expect(disk.filesBelow('/missing')).toEqual([]);
+  });
+
   it('flips bits for good', async () => {
     const disk = await diskWith('a');
     disk.flipBit('/d/f', 0, 1);

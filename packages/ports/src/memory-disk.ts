@@ -95,6 +95,11 @@ export class MemoryDisk implements Disk {
     return next;
   }
 
+  /** Every file below a folder, as a reader sees it now, in the order of the names; nothing where there is no such folder. */
+  filesBelow(folder: string): { path: string; sizeBytes: number }[] {
+    return this.#folders.filesBelow(folder);
+  }
+
   /** Flips one bit of a file, durably, as a bad sector might. */
   flipBit(path: string, position: number, bit: number): void {
     this.#folders.file(path).flipBit(position, bit);

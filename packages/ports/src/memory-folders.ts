@@ -76,6 +76,13 @@ export class MemoryFolders {
       : { sizeBytes: node.sizeBytes, modifiedMs: node.modifiedMs };
   }
 
+  filesBelow(path: string): { path: string; sizeBytes: number }[] {
+    const node = this.#find(path);
+    if (node === undefined) return [];
+    if (node instanceof MemoryInode) return [{ path, sizeBytes: node.sizeBytes }];
+    return [...node.names.keys()].sort().flatMap((name) => this.filesBelow(`${path}/${name}`));
+  }
+
   list(path: string): string[] {
     return [...this.#folder(path).names.keys()].sort();
   }
