@@ -3,11 +3,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from '../log-config.ts';
 import type { PartitionLog } from '../partition-log.ts';
-import { AS_CLIENT, batchOf, followDurable, openTestLog, type TestRecord, testContext } from '../test-support.ts';
+import {
+  AS_CLIENT,
+  abortMarker,
+  batchOf,
+  FOLDER,
+  followDurable,
+  openTestLog,
+  type TestRecord,
+  testContext,
+} from '../test-support.ts';
 import { brief, COMPACTED, compact, type SeenRecord, START_MS, seeAll } from './test-support.ts';
 
 const DELETE_RETENTION_MS = 5000;
 
+const ONE_GROUP: Partial<LogConfig> = { ...COMPACTED, segmentBytes: 10_000 };
 const CONFIG: Partial<LogConfig> = { ...COMPACTED, deleteRetentionMs: DELETE_RETENTION_MS };
 
 type Keeps = 'all' | 'none' | number;
@@ -17,12 +27,13 @@ type Step =
   | { readonly kind: 'produce'; readonly keys: readonly number[] }
   | { readonly kind: 'roll' | 'checkpoint' | 'close' }
   | { readonly kind: 'wait'; readonly ms: number }
-  | { readonly kind: 'compact'; readonly keysMax: number }
+  | { readonly kind: 'compact'; readonly loadFactor: number }
   /** A crash in the middle of a cleaning, at its n-th call of the disk. */
-  | { readonly kind: 'crash'; readonly atCall: number; readonly keeps: Keeps; readonly keysMax: number };
+  | { readonly kind: 'crash'; readonly atCall: number; readonly keeps: Keeps; readonly loadFactor: number };
 
 const keys = fc.array(fc.nat(7), { minLength: 1, maxLength: 5 });
-const keysMax = fc.constantFrom(16, 16, 1000);
+/** How full the smallest memory for keys may get: 3 or 16 keys of 8. */
+const loadFactor = fc.constantFrom(0.2, 1);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('append' as const), keys, isTombstone: fc.boolean() }) },
@@ -32,14 +43,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constantFrom('roll' as const, 'checkpoint' as const, 'close' as const) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(2 * DELETE_RETENTION_MS) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('compact' as const), keysMax }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('compact' as const), loadFactor }) },
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('crash' as const),
       atCall: fc.nat(120),
       keeps: fc.oneof(fc.constant('all' as const), fc.constant('none' as const), fc.integer()),
-      keysMax,
+      loadFactor,
     }),
   },
 );
@@ -87,7 +98,7 @@ class Ordeal {
       case 'wait':
         return this.#clock.advanceAsync(step.ms);
       case 'compact':
-        await this.#compact(step.keysMax);
+        await this.#compact(step.loadFactor);
         await this.verify();
         return;
       case 'crash':
@@ -154,20 +165,20 @@ class Ordeal {
     });
   }
 
-  #compact(keysMax: number): Promise<unknown> {
-    const small = { dedupeBufferBytes: keysMax * 24, dedupeBufferLoadFactor: 0.5 };
+  #compact(dedupeBufferLoadFactor: number): Promise<unknown> {
+    const small = { dedupeBufferBytes: 0, dedupeBufferLoadFactor };
     return compact(this.#log, this.#clock, small).then(() => {
       this.#cleanedOffset = this.#log.cleanedOffset;
     });
   }
 
-  async #crashWhileCompacting({ atCall, keeps, keysMax }: Step & { kind: 'crash' }): Promise<void> {
+  async #crashWhileCompacting({ atCall, keeps, loadFactor }: Step & { kind: 'crash' }): Promise<void> {
     const before = await this.verify();
     let calls = 0;
     const reached = new Promise<void>((resolve) => {
       this.#disk.fault = () => (calls++ >= atCall ? hang(resolve) : undefined);
     });
-    const cleaning = this.#compact(keysMax).catch(() => {});
+    const cleaning = this.#compact(loadFactor).catch(() => {});
     await Promise.race([reached, cleaning]);
     const random: Random | 'all' | 'none' = typeof keeps === 'number' ? seededRandom(keeps) : keeps;
     this.#disk = this.#disk.crash(random);
@@ -195,7 +206,7 @@ async function survive(steps: readonly Step[]): Promise<void> {
   const ordeal = new Ordeal();
   await ordeal.open(false);
   for (const step of steps) await ordeal.run(step);
-  await ordeal.run({ kind: 'crash', atCall: 1000, keeps: 'none', keysMax: 1000 });
+  await ordeal.run({ kind: 'crash', atCall: 1000, keeps: 'none', loadFactor: 1 });
 }
 
 describe('a compacted log on a disk that crashes', () => {
@@ -216,23 +227,20 @@ describe('a compacted log on a disk that crashes', () => {
         isOver = wasOver;
       }
       // One group of segments, so two views.
-      expect([...views]).toEqual(['0 a=1, 1 b=1, 2 a=2, 3 c=1, 4 b=2, 5 x=9', '2 a=2, 3 c=1, 4 b=2, 5 x=9']);
+      expect([...views]).toEqual([
+        '0 a=1, 1 b=1, 2 a=2, 3 c=1, 4 b=2, 5 c=2, 6 a=aborted, 8 a=aborted, 10 a=aborted, 12 x=9; aborted 6,8,10; 13',
+        '2 a=2, 4 b=2, 5 c=2, 10 a=aborted, 12 x=9; aborted 6,8,10; 13',
+      ]);
     }
   });
 });
 
-/** Cleans two segments into one and crashes at a call of the disk; gives what the next start finds. */
+/** Cleans three segments into one and crashes at a call of the disk; gives what the next start finds. */
 async function crashAt(atCall: number, keeps: Keeps): Promise<{ view: string; wasOver: boolean }> {
   const disk = new MemoryDisk();
   const clock = new ManualClock(START_MS);
-  const log = followDurable(await openTestLog(testContext({ disk, clock }), CONFIG));
-  const put = (key: string, value: string): Promise<unknown> =>
-    log.append(batchOf([{ key, value, timestamp: START_MS }]), AS_CLIENT);
-  for (const [key, value] of ['a1', 'b1', 'a2']) await put(key!, value!);
-  log.roll();
-  for (const [key, value] of ['c1', 'b2']) await put(key!, value!);
-  log.roll();
-  await put('x', '9');
+  const log = followDurable(await openTestLog(testContext({ disk, clock }), ONE_GROUP));
+  await fillThreeSegments(log);
   let calls = 0;
   let wasOver = true;
   const reached = new Promise<void>((resolve) => {
@@ -244,6 +252,49 @@ async function crashAt(atCall: number, keeps: Keeps): Promise<{ view: string; wa
   });
   await Promise.race([reached, compact(log, clock)]);
   const next = disk.crash(typeof keeps === 'number' ? seededRandom(keeps * 1000 + atCall) : keeps);
-  const again = followDurable(await openTestLog(testContext({ disk: next, clock }), CONFIG, { recoveryPoint: 5 }));
-  return { view: brief(await seeAll(again)).join(', '), wasOver };
+  return { view: await viewOf(next, clock), wasOver };
+}
+
+/** Outdated records in each, an aborted transaction with its marker, and nothing in the last that stays. */
+async function fillThreeSegments(log: PartitionLog): Promise<void> {
+  const put = (key: string, value: string, producer: object = {}): Promise<unknown> =>
+    log.append(batchOf([{ key, value, timestamp: START_MS }], producer), AS_CLIENT);
+  const putAborted = (baseSequence: number): Promise<unknown> =>
+    put('a', 'aborted', { producerId: 5, producerEpoch: 0, isTransactional: true, baseSequence });
+  const abort = (): Promise<unknown> => log.append(abortMarker(5, 0), { leaderEpoch: 0, origin: 'coordinator' });
+  for (const [key, value] of ['a1', 'b1', 'a2']) await put(key!, value!);
+  log.roll();
+  for (const [key, value] of ['c1', 'b2', 'c2']) await put(key!, value!);
+  await putAborted(0);
+  await abort();
+  log.roll();
+  await putAborted(1);
+  log.roll();
+  await abort();
+  await putAborted(2);
+  await abort();
+  await put('x', '9');
+  await log.checkpoint();
+}
+
+/** All that can be seen of a log; the same from wherever one begins to read. */
+async function viewOf(disk: MemoryDisk, clock: ManualClock): Promise<string> {
+  const options = { recoveryPoint: 13 };
+  const log = followDurable(await openTestLog(testContext({ disk, clock }), ONE_GROUP, options));
+  const seen = await seeAll(log);
+  for (let from = 0; from < log.logEndOffset; from++) {
+    expect(await seeAll(log, from)).toEqual(seen.filter(({ offset }) => offset >= from));
+  }
+  expect((await disk.list(FOLDER)).filter((name) => /cleaned|swap|deleted/.test(name))).toEqual([]);
+  return `${brief(seen).join(', ')}; aborted ${await abortedFrom(log)}; ${log.logEndOffset}`;
+}
+
+/** First offsets of the aborted transactions that readers are told of, whichever segment they read. */
+async function abortedFrom(log: PartitionLog): Promise<number[]> {
+  const found = new Set<number>();
+  for (let from = 0; from < log.logEndOffset; from++) {
+    const { abortedTransactions } = await log.read(from, 10_000, { isolation: 'committed', minOneBatch: true });
+    for (const { firstOffset } of abortedTransactions) found.add(firstOffset);
+  }
+  return [...found].sort((a, b) => a - b);
 }

@@ -1,6 +1,6 @@
 /** Help for the tests of compaction. */
 import { ManualClock, MemoryDisk } from '@millrace/ports';
-import { batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
+import { batchIsControl, batchLastOffset, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
 import type { LogConfig } from '../log-config.ts';
 import type { PartitionLog } from '../partition-log.ts';
 import { AS_CLIENT, batchOf, followDurable, openTestLog, type TestRecord, testContext } from '../test-support.ts';
@@ -80,12 +80,12 @@ export async function seeAll(log: PartitionLog, from = log.logStartOffset, bytes
     for (const chunk of result.chunks) {
       for (const at of splitBatches(chunk)) {
         const batch = chunk.subarray(at, at + batchSizeBytes(chunk, at));
-        for (const record of readRecords(batch)) {
+        for (const record of batchIsControl(batch, 0) ? [] : readRecords(batch)) {
           const { timestamp } = record;
           const value = record.value?.toString();
           if (record.offset >= offset) seen.push({ offset: record.offset, key: `${record.key}`, value, timestamp });
         }
-        offset = Math.max(offset, Number(batch.readBigInt64BE(0)) + batch.readInt32BE(23) + 1);
+        offset = batchLastOffset(batch, 0) + 1;
       }
     }
   }
