@@ -3,6 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { type CompressionName, Producer } from '@millrace/producer';
 import { jsonSerde } from '@millrace/serdes';
 import { describe, expect, it } from 'vitest';
+import { connectKafkaJs } from '../clients/index.ts';
 import { Consuming, numbers, take, until } from './consuming.ts';
 import { isElsewhere, uniqueName } from './target.ts';
 
@@ -247,6 +248,44 @@ describe('run', () => {
     await run;
     for (const offsets of seen) expect(offsets).toEqual(Array.from({ length: 50 }, (_, n) => n));
     expect(most).toBe(3);
+  });
+});
+
+// Millrace serves no transactions as yet.
+describe.skipIf(!isElsewhere)('with transactions, a consumer', () => {
+  it('that reads what is committed sees nothing of what was aborted, and waits for what is open', async () => {
+    const topic = await newTopic();
+    const kafkajs = connectKafkaJs(consuming.target.bootstrapServers);
+    const writer = kafkajs.producer({ transactionalId: topic, maxInFlightRequests: 1, idempotent: true });
+    await writer.connect();
+    const committed: string[] = [];
+    for (let n = 0; n < 8; n++) {
+      const transaction = await writer.transaction();
+      const values = numbers(3, n * 10);
+      await transaction.send({ topic, messages: values.map((value) => ({ value })) });
+      if (n % 3 === 0) {
+        committed.push(...values);
+        await transaction.commit();
+      } else {
+        await transaction.abort();
+      }
+    }
+    const open = await writer.transaction();
+    await open.send({ topic, messages: [{ value: 'open' }] });
+    await write(topic, 1, 0, 1_000);
+    const consumer = newConsumer({ isolationLevel: 'read_committed' });
+    consumer.assign([{ topic, partition: 0 }]);
+    const seen: string[] = [];
+    const run = consumer.run({ eachRecord: ({ value }) => void seen.push(value ?? '') });
+    await until('what is committed is read', () => seen.length >= committed.length && consumer.lag()[0]?.lag === 0);
+    await delay(700);
+    expect(seen).toEqual(committed);
+    await open.commit();
+    await until('the rest is read', () => seen.length === committed.length + 2);
+    expect(seen.slice(-2)).toEqual(['open', '1000']);
+    await writer.disconnect();
+    await consumer.close();
+    await run;
   });
 });
 
