@@ -39,6 +39,22 @@ static double cpu_ms(void) {
   return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
 }
 
+/* Processor time of the broker. */
+static double cpu_ms_of(long pid) {
+  char path[64], line[2048];
+  snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return 0;
+  size_t length = fread(line, 1, sizeof line - 1, file);
+  fclose(file);
+  line[length] = 0;
+  /* The program's name stands in parentheses and may contain blanks. */
+  char *rest = strrchr(line, ')');
+  long user = 0, system = 0;
+  if (rest == NULL || sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2) return 0;
+  return (user + system) * 1e3 / sysconf(_SC_CLK_TCK);
+}
+
 static long rss_bytes(void) {
   long size = 0, resident = 0;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -47,6 +63,12 @@ static long rss_bytes(void) {
     fclose(file);
   }
   return resident * sysconf(_SC_PAGESIZE);
+}
+
+static void print_throughput(long records, long bytes, double started, double cpu, long broker, double broker_cpu) {
+  double seconds = (now_ms() - started) / 1e3;
+  printf("{\"records\":%ld,\"seconds\":%f,\"cpuMs\":%f,\"brokerCpuMs\":%f,\"bytes\":%ld,\"rssBytes\":%ld}\n", records, seconds,
+         cpu_ms() - cpu, cpu_ms_of(broker) - broker_cpu, bytes, rss_bytes());
 }
 
 /* The same values as src/random-values.ts. */
@@ -136,11 +158,11 @@ static void produce(int argc, char **argv) {
   rd_kafka_t *rk = make_producer(argc, argv, "5");
   rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
   pump(rk, topic, values, bytes, number(argc, argv, "warmUpMs", NULL));
-  double started = now_ms(), cpu = cpu_ms();
+  long broker = number(argc, argv, "brokerPid", NULL);
+  double started = now_ms(), cpu = cpu_ms(), broker_cpu = cpu_ms_of(broker);
   acknowledged = 0;
   pump(rk, topic, values, bytes, number(argc, argv, "timeMs", NULL));
-  printf("{\"records\":%ld,\"seconds\":%f,\"cpuMs\":%f,\"bytes\":%ld,\"rssBytes\":%ld}\n", acknowledged,
-         (now_ms() - started) / 1e3, cpu_ms() - cpu, acknowledged * bytes, rss_bytes());
+  print_throughput(acknowledged, acknowledged * bytes, started, cpu, broker, broker_cpu);
 }
 
 static volatile int polling = 1;
@@ -187,15 +209,17 @@ static void measure_latency(int argc, char **argv) {
   pthread_t thread;
   pthread_create(&thread, NULL, poll_reports, rk);
   send_at_rate(rk, topic, values, bytes, rate, number(argc, argv, "warmUpMs", NULL), 0);
-  double cpu = cpu_ms();
+  long broker = number(argc, argv, "brokerPid", NULL);
+  double cpu = cpu_ms(), broker_cpu = cpu_ms_of(broker);
   send_at_rate(rk, topic, values, bytes, rate, time_ms, 1);
   cpu = cpu_ms() - cpu;
+  broker_cpu = cpu_ms_of(broker) - broker_cpu;
   for (int i = 0; i < 1000 && latency_count < latency_max; i++) usleep(10000);
   polling = 0;
   pthread_join(thread, NULL);
   qsort(latencies, latency_count, sizeof *latencies, ascending);
-  printf("{\"p50\":%f,\"p99\":%f,\"p999\":%f,\"max\":%f,\"records\":%ld,\"cpuMs\":%f}\n", percentile(0.5),
-         percentile(0.99), percentile(0.999), percentile(1), latency_count, cpu);
+  printf("{\"p50\":%f,\"p99\":%f,\"p999\":%f,\"max\":%f,\"records\":%ld,\"cpuMs\":%f,\"brokerCpuMs\":%f}\n",
+         percentile(0.5), percentile(0.99), percentile(0.999), percentile(1), latency_count, cpu, broker_cpu);
 }
 
 static void consume(int argc, char **argv) {
@@ -221,7 +245,8 @@ static void consume(int argc, char **argv) {
   rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
   static rd_kafka_message_t *messages[1000];
   long seen = 0, seen_before = 0, bytes = 0;
-  double first = 0, started = 0, cpu = 0, give_up = now_ms() + 30000;
+  long broker = number(argc, argv, "brokerPid", NULL);
+  double first = 0, started = 0, cpu = 0, broker_cpu = 0, give_up = now_ms() + 30000;
   int over = 0;
   while (!over && now_ms() < give_up) {
     ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages, 1000);
@@ -238,6 +263,7 @@ static void consume(int argc, char **argv) {
       if (seen > 0 && (seen >= warm_up || now - first >= warm_up_ms)) {
         started = now;
         cpu = cpu_ms();
+        broker_cpu = cpu_ms_of(broker);
         seen_before = seen;
         bytes = 0;
       }
@@ -245,8 +271,7 @@ static void consume(int argc, char **argv) {
       over = seen >= total || now - started >= time_ms;
     }
   }
-  printf("{\"records\":%ld,\"seconds\":%f,\"cpuMs\":%f,\"bytes\":%ld,\"rssBytes\":%ld}\n", seen - seen_before,
-         (now_ms() - started) / 1e3, cpu_ms() - cpu, bytes, rss_bytes());
+  print_throughput(seen - seen_before, bytes, started, cpu, broker, broker_cpu);
 }
 
 int main(int argc, char **argv) {

@@ -11,6 +11,8 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   limits: () => import('./limits.ts'),
   micro: () => import('./micro.ts'),
   e2e: () => import('./e2e.ts'),
+  peers: () => import('./peers.ts'),
+  scaling: () => import('./scaling.ts'),
   start: () => import('./start.ts'),
   partitions: () => import('./partitions.ts'),
 };

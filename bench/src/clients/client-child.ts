@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'hdr-histogram-js';
 import { finishChild, jobOfThisChild } from '../processes.ts';
 import { randomValues } from '../random-values.ts';
+import { cpuMsOf } from './cpu.ts';
 import type { ClientDriver, ProducerDriver } from './driver.ts';
 import type { ConsumeJob, Job, LatencyJob, LatencyResult, ProduceJob, ThroughputResult } from './jobs.ts';
 
@@ -90,10 +91,10 @@ async function measureLatency(latencyJob: LatencyJob): Promise<LatencyResult> {
   const records = await sendAtRate(producer, values, ratePerSecond, timeMs, (ms) =>
     histogram.recordValue(Math.max(ms * 1000, 1)),
   );
-  const { cpuMs } = clock.stop(records, 0);
+  const { cpuMs, brokerCpuMs } = clock.stop(records, 0);
   await Promise.race([producer.close(), sleep(2_000)]);
   const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1000;
-  return { p50: at(50), p99: at(99), p999: at(99.9), max: histogram.maxValue / 1000, records, cpuMs };
+  return { p50: at(50), p99: at(99), p999: at(99.9), max: histogram.maxValue / 1000, records, cpuMs, brokerCpuMs };
 }
 
 async function sendAtRate(
@@ -147,11 +148,14 @@ interface Clock {
 function startClock(): Clock {
   const startedMs = performance.now();
   const cpuBefore = process.cpuUsage();
+  const brokerCpuBeforeMs = cpuMsOf(job.brokerPid);
   return {
     stop(records, bytes) {
       const seconds = (performance.now() - startedMs) / 1000;
       const { user, system } = process.cpuUsage(cpuBefore);
-      return { records, seconds, cpuMs: (user + system) / 1000, bytes, rssBytes: process.memoryUsage.rss() };
+      const brokerCpuMs = cpuMsOf(job.brokerPid) - brokerCpuBeforeMs;
+      const rssBytes = process.memoryUsage.rss();
+      return { records, seconds, cpuMs: (user + system) / 1000, brokerCpuMs, bytes, rssBytes };
     },
   };
 }

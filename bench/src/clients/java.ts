@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { javaArguments, KAFKA_4 } from '../../../tools/kafka/index.ts';
 import { run } from '../processes.ts';
+import { cpuMsOf } from './cpu.ts';
 import type { ConsumeJob, Job, LatencyResult, ProduceJob, ThroughputResult } from './jobs.ts';
 
 const HEAP = '512m';
@@ -11,6 +12,9 @@ const HEAP = '512m';
 const PROBE_RECORDS = 100_000;
 /** A warm JVM sends about so many times as much as the cold one of the short run. */
 const WARM_FACTOR = 3;
+
+/** A JVM's start would be most of it. */
+const UNKNOWN = { cpuMs: Number.NaN, rssBytes: Number.NaN };
 
 export function runJava(job: Job, timeoutMs: number): Promise<ThroughputResult | LatencyResult> {
   if (job.kind === 'consume') return consume(job, timeoutMs);
@@ -29,6 +33,7 @@ async function produce(job: ProduceJob, timeoutMs: number): Promise<ThroughputRe
 }
 
 async function producePerf(job: ProduceJob, records: number, timeoutMs: number): Promise<ThroughputResult> {
+  const brokerCpuBeforeMs = cpuMsOf(job.brokerPid);
   const output = await runTool(
     'kafka-producer-perf-test',
     [
@@ -45,13 +50,15 @@ async function producePerf(job: ProduceJob, records: number, timeoutMs: number):
   if (sent === undefined) throw new Error(`kafka-producer-perf-test printed:\n${output}`);
   const measured = Number(sent);
   const seconds = measured / Number(perSecond);
-  return { records: measured, seconds, cpuMs: Number.NaN, bytes: measured * job.recordBytes, rssBytes: Number.NaN };
+  const brokerCpuMs = cpuMsOf(job.brokerPid) - brokerCpuBeforeMs;
+  return { records: measured, seconds, bytes: measured * job.recordBytes, brokerCpuMs, ...UNKNOWN };
 }
 
 async function consume(job: ConsumeJob, timeoutMs: number): Promise<ThroughputResult> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-java-'));
   try {
     const config = join(folder, 'consumer.properties');
+    const brokerCpuBeforeMs = cpuMsOf(job.brokerPid);
     writeFileSync(config, 'auto.offset.reset=earliest\n');
     const output = await runTool(
       'kafka-consumer-perf-test',
@@ -68,7 +75,8 @@ async function consume(job: ConsumeJob, timeoutMs: number): Promise<ThroughputRe
     const fetchMs = Number(fields[7]);
     if (!(records > 0) || !(fetchMs > 0)) throw new Error(`kafka-consumer-perf-test printed:\n${output}`);
     const bytes = Number(fields[2]) * 1024 * 1024;
-    return { records, seconds: fetchMs / 1000, cpuMs: Number.NaN, bytes, rssBytes: Number.NaN };
+    const brokerCpuMs = cpuMsOf(job.brokerPid) - brokerCpuBeforeMs;
+    return { records, seconds: fetchMs / 1000, bytes, brokerCpuMs, ...UNKNOWN };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -2,6 +2,8 @@
 
 interface ClientJob {
   readonly bootstrap: string;
+  /** Whose processor time is counted as the broker's. */
+  readonly brokerPid: number;
   readonly topic: string;
   readonly partitions: number;
   /** How the client is used; see `modes` of each client. */
@@ -50,6 +52,8 @@ export interface ThroughputResult {
   readonly seconds: number;
   /** Processor time of the client's process, all threads, while the clock ran. */
   readonly cpuMs: number;
+  /** And of the broker's. */
+  readonly brokerCpuMs: number;
   /** Bytes of values. */
   readonly bytes: number;
   readonly rssBytes: number;
@@ -63,4 +67,30 @@ export interface LatencyResult {
   readonly max: number;
   readonly records: number;
   readonly cpuMs: number;
+  readonly brokerCpuMs: number;
+}
+
+/** Send the same batch again and again, as `raw-child.ts` does. */
+export interface RawJob {
+  readonly bootstrap: string;
+  readonly brokerPid: number;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly connections: number;
+  /** Requests under way on each connection. */
+  readonly inFlight: number;
+  readonly batchBytes: number;
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
+/** Latencies are of a closed loop, from the sending of a request to its answer, in milliseconds. */
+export interface RawResult {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly cpuMs: number;
+  readonly brokerCpuMs: number;
+  readonly bytes: number;
+  readonly p50: number;
+  readonly p99: number;
 }

@@ -1,10 +1,11 @@
 /** Runs a client's job in a process of its own, and looks at the broker meanwhile. */
 import { join } from 'node:path';
 import type { BenchContext } from '../bench.ts';
-import { cpuMsOf, type RunningBroker, rssBytesOf } from '../brokers.ts';
+import type { RunningBroker } from '../brokers.ts';
 import { runNode } from '../processes.ts';
+import { rssBytesOf } from './cpu.ts';
 import { runJava } from './java.ts';
-import type { Job, LatencyResult, ThroughputResult } from './jobs.ts';
+import type { Job, LatencyResult, RawJob, RawResult, ThroughputResult } from './jobs.ts';
 import { runLibrdkafka } from './librdkafka.ts';
 
 /** A client, and how it is used. */
@@ -15,9 +16,8 @@ export interface Client {
   readonly mode: string;
 }
 
-/** What the broker used while the client ran, start and warm-up included. */
+/** How large the broker was when the client was done. */
 export interface BrokerUse {
-  readonly brokerCpuMs: number;
   readonly brokerRssBytes: number;
 }
 
@@ -26,16 +26,15 @@ const GRACE_MS = 40_000;
 
 export async function runClient<Result extends ThroughputResult | LatencyResult>(
   { client, mode }: Client,
-  job: DistributiveOmit<Job, 'mode' | 'bootstrap'>,
+  job: DistributiveOmit<Job, 'mode' | 'bootstrap' | 'brokerPid'>,
   broker: RunningBroker,
   context: BenchContext,
   profileName?: string,
 ): Promise<Result & BrokerUse> {
-  const whole = { ...job, mode, bootstrap: broker.bootstrap } as Job;
+  const whole = { ...job, mode, bootstrap: broker.bootstrap, brokerPid: broker.pid } as Job;
   const timeoutMs = job.warmUpMs + job.timeMs + GRACE_MS;
-  const before = cpuMsOf(broker.pid);
   const result = await runWhole<Result>(client, whole, timeoutMs, context, profileName);
-  return { ...result, brokerCpuMs: cpuMsOf(broker.pid) - before, brokerRssBytes: rssBytesOf(broker.pid) };
+  return { ...result, brokerRssBytes: rssBytesOf(broker.pid) };
 }
 
 function runWhole<Result>(
@@ -52,6 +51,18 @@ function runWhole<Result>(
       ? { folder: context.reportFolder, name: `${profileName}.cpuprofile` }
       : undefined;
   return runNode<Result>(join(import.meta.dirname, 'client-child.ts'), { client, job }, { timeoutMs, profile });
+}
+
+/** As {@link runClient}, for batches that were built beforehand. */
+export async function runRaw(
+  job: Omit<RawJob, 'bootstrap' | 'brokerPid'>,
+  broker: RunningBroker,
+): Promise<RawResult & BrokerUse> {
+  const timeoutMs = job.warmUpMs + job.timeMs + GRACE_MS;
+  const script = join(import.meta.dirname, 'raw-child.ts');
+  const whole: RawJob = { ...job, bootstrap: broker.bootstrap, brokerPid: broker.pid };
+  const result = await runNode<RawResult>(script, whole, { timeoutMs });
+  return { ...result, brokerRssBytes: rssBytesOf(broker.pid) };
 }
 
 /** `Omit` that keeps the members of a union apart. */

@@ -1,0 +1,77 @@
+/**
+ * Sends Produce requests with batches that were built beforehand, over any number of connections: the least that a client can do,
+ * so that what is measured is the broker.
+ */
+import { Connection } from '@millrace/network';
+import { Produce } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
+import { build } from 'hdr-histogram-js';
+import { finishChild, jobOfThisChild } from '../processes.ts';
+import { randomValues } from '../random-values.ts';
+import { cpuMsOf } from './cpu.ts';
+import type { RawJob, RawResult } from './jobs.ts';
+
+const RECORD_BYTES = 100;
+const TIMEOUT_MS = 30_000;
+
+const job = jobOfThisChild<RawJob>();
+const batch = buildBatch(job.batchBytes);
+const [host = '', port = ''] = job.bootstrap.split(':');
+const connections: Connection[] = [];
+for (let count = 0; count < job.connections; count++) {
+  connections.push(await Connection.connect({ host, port: Number(port), requestTimeoutMs: TIMEOUT_MS }));
+}
+await sendUntil(performance.now() + job.warmUpMs, () => {});
+
+const histogram = build({
+  lowestDiscernibleValue: 1,
+  highestTrackableValue: TIMEOUT_MS * 1000,
+  numberOfSignificantValueDigits: 3,
+});
+const startedMs = performance.now();
+const cpuBefore = process.cpuUsage();
+const brokerCpuBeforeMs = cpuMsOf(job.brokerPid);
+const requests = await sendUntil(startedMs + job.timeMs, (ms) => histogram.recordValue(Math.max(ms * 1000, 1)));
+const seconds = (performance.now() - startedMs) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+finishChild({
+  requests,
+  seconds,
+  cpuMs: (user + system) / 1000,
+  brokerCpuMs: cpuMsOf(job.brokerPid) - brokerCpuBeforeMs,
+  bytes: requests * batch.length,
+  p50: histogram.getValueAtPercentile(50) / 1000,
+  p99: histogram.getValueAtPercentile(99) / 1000,
+} satisfies RawResult);
+process.exit();
+
+/** Keeps `inFlight` requests under way on every connection until the time is up. */
+async function sendUntil(deadlineMs: number, onLatency: (ms: number) => void): Promise<number> {
+  let sent = 0;
+  let nextPartition = 0;
+  const lane = async (connection: Connection): Promise<void> => {
+    const index = nextPartition++ % job.partitions;
+    const topicData = [{ name: job.topic, partitionData: [{ index, records: batch }] }];
+    for (let nowMs = performance.now(); nowMs < deadlineMs; ) {
+      const { responses } = await connection.send(Produce, 'auto', { acks: -1, timeoutMs: TIMEOUT_MS, topicData });
+      const errorCode = responses[0]?.partitionResponses[0]?.errorCode;
+      if (errorCode !== 0) throw new Error(`the broker answered ${errorCode}`);
+      const beforeMs = nowMs;
+      nowMs = performance.now();
+      onLatency(nowMs - beforeMs);
+      sent++;
+    }
+  };
+  const lanes = connections.flatMap((connection) => Array.from({ length: job.inFlight }, () => lane(connection)));
+  await Promise.all(lanes);
+  return sent;
+}
+
+function buildBatch(bytes: number): Buffer {
+  const builder = new RecordBatchBuilder({ initialBytes: bytes, targetBytes: bytes });
+  for (const value of randomValues(Math.ceil(bytes / RECORD_BYTES), RECORD_BYTES)) {
+    if (!builder.hasRoomFor(null, value)) break;
+    builder.append(Date.now(), null, value);
+  }
+  return builder.build();
+}
