@@ -6,6 +6,7 @@ import { withoutAdvice } from './explain-error.ts';
 import type { CliIo } from './io.ts';
 import { formatDuration } from './output/format.ts';
 import { Output } from './output/output.ts';
+import { sdkLogger } from './output/sdk-logger.ts';
 
 /** The options that every command takes which speaks to a cluster. */
 export interface GlobalOptions {
@@ -21,7 +22,7 @@ export interface GlobalOptions {
 /** How to reach a cluster, for every SDK. */
 export type ConnectionSettings = Pick<
   ClientOptions,
-  'bootstrapServers' | 'clientId' | 'tls' | 'sasl' | 'requestTimeoutMs' | 'connectTimeoutMs' | 'apiTimeoutMs'
+  'bootstrapServers' | 'clientId' | 'tls' | 'sasl' | 'requestTimeoutMs' | 'connectTimeoutMs' | 'apiTimeoutMs' | 'logger'
 >;
 
 const BOOTSTRAP_DEFAULT = 'localhost:9092';
@@ -70,6 +71,7 @@ export class CommandContext {
       requestTimeoutMs: file?.connection.requestTimeoutMs,
       connectTimeoutMs: Math.min(timeout ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
       apiTimeoutMs: timeout ?? OPERATION_TIMEOUT_MS,
+      logger: sdkLogger(this.out, this.#options.debug === true),
     };
   }
 

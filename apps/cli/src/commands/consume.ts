@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerBatch } from '@millrace/consumer';
 import type { CommandContext } from '../context.ts';
 import { ExitCode, usageError } from '../errors.ts';
+import { tellConnectionNews } from '../output/connection-news.ts';
 import { counted, formatBytes, formatDuration, formatRanges } from '../output/format.ts';
 import { jsonFormatter, type RecordFormatter, templateFormatter, valueFormatter } from '../output/record-format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
@@ -19,6 +20,7 @@ export async function consume(
   const plan = await context.withAdmin((admin) => readingPlan(admin, topics, options));
   for (const warning of plan.warnings) context.out.warn(warning);
   const { Consumer } = await import('@millrace/consumer');
+  using _news = tellConnectionNews(context.out);
   const consumer = new Consumer({
     ...(await context.clientOptions()),
     groupId: options.group,

@@ -6,6 +6,7 @@ import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
 import { withoutAdvice } from '../explain-error.ts';
+import { tellConnectionNews } from '../output/connection-news.ts';
 import { counted, formatCount } from '../output/format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
@@ -37,6 +38,7 @@ export async function produce(context: CommandContext, topic: string, options: P
   await context.withAdmin((admin) => lookAtTopic(context, admin, topic, options.partition));
   const source = openSource(context, options.file);
   const { Producer } = await import('@millrace/producer');
+  using _news = tellConnectionNews(context.out);
   const clientOptions = await context.clientOptions();
   let lost: Error | undefined;
   const producer = new Producer({

@@ -50,7 +50,7 @@ export async function listOffsets(
         rows.map(({ topic, partition, offset, timestamp }) => [
           topic,
           String(partition),
-          offset === null ? 'none so late' : formatCount(offset),
+          offset === null ? (typeof options.at === 'number' ? 'none so late' : 'none') : formatCount(offset),
           timestamp === null ? '' : formatTimestamp(timestamp),
         ]),
         paint,
