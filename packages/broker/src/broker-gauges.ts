@@ -1,5 +1,6 @@
+import type { LogCleanerStatus } from '@millrace/log';
 import type { Controller } from './controller/controller.ts';
-import type { MetricLabels } from './metrics.ts';
+import type { MetricLabels, Metrics } from './metrics.ts';
 import type { Partition } from './replicas/partition.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -66,6 +67,27 @@ function exposeReplicas({ metrics, replicas }: BrokerServices): void {
     'Segments of a partition’s log',
     each(({ log }) => log.segmentCount),
   );
+}
+
+/** What compaction is doing and has done. */
+export function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus): void {
+  const prefix = 'kafka_log_logcleaner';
+  const gauge = (name: string, help: string, read: (status: LogCleanerStatus) => number): void =>
+    metrics.gauge(`${prefix}_${name}`, help, () => read(status()));
+  gauge('bytesread', 'Bytes that compaction has read', ({ bytesRead }) => bytesRead);
+  gauge('byteswritten', 'Bytes that compaction has written', ({ bytesWritten }) => bytesWritten);
+  gauge('logscleaned', 'How many times a log was gone over', ({ logsCleaned }) => logsCleaned);
+  gauge('recordsremoved', 'Records that compaction took away', (all) => all.recordsRead - all.recordsKept);
+  gauge('uncleanablepartitions', 'Logs that cannot be compacted', ({ uncleanableLogs }) => uncleanableLogs.length);
+  gauge('maxdirtypercent', 'Largest dirty share of a log, in percent', ({ dirtyRatioMax }) =>
+    Math.round(100 * dirtyRatioMax),
+  );
+  metrics.gauge(`${prefix}_progress`, 'How far the compaction under way has come, from 0 to 1', () => {
+    const { current } = status();
+    if (current === undefined) return [];
+    const { topic, partition, phase, bytesDone, bytesTotal } = current;
+    return [[{ topic, partition: String(partition), phase }, bytesTotal === 0 ? 1 : bytesDone / bytesTotal]];
+  });
 }
 
 function* labelled(partitions: Iterable<Partition>, read: (partition: Partition) => number): Generator<Labelled> {

@@ -2,7 +2,7 @@ import { LogManager, type Recompressor } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
-import { exposeBroker } from './broker-gauges.ts';
+import { exposeBroker, exposeCleaner } from './broker-gauges.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
@@ -178,6 +178,17 @@ export class Broker {
       highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
       flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
       producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
+      cleanerEnabled: config.logCleanerEnable,
+      cleanerBackoffMs: config.logCleanerBackoffMs,
+      cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
+      cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
+      cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
+      onCleaned: ({ topic, partition }, result) => {
+        logger.debug({ topic, partition, ...result }, 'A log was compacted');
+      },
+      onUncleanable: ({ topic, partition }, err) => {
+        logger.error({ err, topic, partition }, 'A log cannot be compacted; it is left as it is until a restart');
+      },
       ...(recompressor === undefined ? {} : { recompressor }),
       onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
@@ -266,6 +277,7 @@ export class Broker {
     await session.start();
     await controller.start();
     exposeBroker(services, controller);
+    exposeCleaner(metrics, () => logs.cleaner);
     return { services, handler: new BrokerRequestHandler(services), logs, configs, controller, session };
   }
 

@@ -146,6 +146,19 @@ export const logDefinitions = {
   'log.cleaner.backoff.ms': long(15_000, 'How long the cleaner waits when there is nothing to compact.', {
     check: atLeast(0),
   }),
+  'log.cleaner.dedupe.buffer.size': long(
+    128 * 1024 * 1024,
+    'The most memory for the keys of a log that is compacted, 24 bytes a key. With more keys it takes several goes.',
+    { check: atLeast(1024) },
+  ),
+  'log.cleaner.io.buffer.load.factor': double(0.9, 'How full the memory for keys may get.', {
+    check: between(0.1, 0.95),
+  }),
+  'log.cleaner.io.max.bytes.per.second': double(
+    Number.MAX_VALUE,
+    'Compaction is held down so that it reads and writes no more than this, in all.',
+    { check: atLeast(1024) },
+  ),
   'log.cleaner.delete.retention.ms': long(DAY_MS, topicDefinitions['delete.retention.ms'].documentation, {
     check: atLeast(0),
     ...WIDE,

@@ -26,8 +26,14 @@ export function formatConfigValue(type: ConfigType, value: ConfigValue): string 
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
   if (typeof value !== 'number') return value.join(',');
-  if (type === 'DOUBLE') return Number.isInteger(value) ? `${value}.0` : String(value);
+  if (type === 'DOUBLE') return doubleText(String(value));
   return value === Number.POSITIVE_INFINITY ? String(LONG_MAX) : String(value);
+}
+
+/** As Java writes doubles: `5.0`, `1.7976931348623157E308`. */
+function doubleText(text: string): string {
+  if (text.includes('e')) return text.replace('e+', 'E').replace('e', 'E');
+  return text.includes('.') ? text : `${text}.0`;
 }
 
 class Fault {
