@@ -134,7 +134,10 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));
   if (http !== undefined) closers.push(() => http.close());
   closers.push(() => broker.stop());
-  await broker.start({ endpoints });
+  disk.readsInline = true;
+  await broker.start({ endpoints }).finally(() => {
+    disk.readsInline = false;
+  });
   // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
   metadataStore.sitsOutShortages = true;
   gate.open(broker.requestHandler);

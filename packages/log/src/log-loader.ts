@@ -11,12 +11,14 @@ import { decodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { finishSwaps } from './compaction/finish-swaps.ts';
 import { MalformedFileError } from './errors.ts';
 import {
+  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   LEADER_EPOCH_CHECKPOINT,
   LOG_SUFFIX,
   offsetFileName,
   offsetOfFileName,
   PRODUCER_SNAPSHOT_SUFFIX,
+  SWAP_SUFFIX,
   TRANSACTION_INDEX_SUFFIX,
 } from './file-names.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
@@ -143,9 +145,13 @@ async function readLastSnapshot(
   return undefined;
 }
 
+/** What ends the name of a file that a process was not done with. */
+const UNFINISHED_SUFFIXES = [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX, '.tmp'];
+
 /** Ends what was interrupted, deletion and compaction, and gives the names that are there then. */
 async function putNamesRight({ disk }: LogContext, folder: string): Promise<string[]> {
   const names = await disk.list(folder);
+  if (!names.some((name) => UNFINISHED_SUFFIXES.some((suffix) => name.endsWith(suffix)))) return names;
   await finishSwaps(disk, folder, names);
   for (const name of names) {
     if (name.endsWith(DELETED_SUFFIX) || name.endsWith('.tmp')) await disk.remove(`${folder}/${name}`);

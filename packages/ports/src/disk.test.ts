@@ -9,8 +9,12 @@ import { NodeDisk } from './node-disk.ts';
 const folder = mkdtempSync(join(tmpdir(), 'millrace-disk-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const inline = new NodeDisk();
+inline.readsInline = true;
+
 const disks: [name: string, disk: Disk, root: string][] = [
-  ['NodeDisk', new NodeDisk(), folder],
+  ['NodeDisk', new NodeDisk(), `${folder}/queued`],
+  ['NodeDisk that reads in the calling thread', inline, `${folder}/inline`],
   ['MemoryDisk', new MemoryDisk(), '/root'],
 ];
 

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
+import { InlineReads } from './inline-reads.ts';
 import { lockFile } from './lock-file.ts';
 import { call, callVoid } from './node-call.ts';
 import { NodeFile } from './node-file.ts';
@@ -14,20 +15,41 @@ function isMissing(error: unknown): boolean {
 
 /** The file system of this machine. */
 export class NodeDisk implements Disk {
+  readonly #inline = new InlineReads();
+
+  /**
+   * Whether small reads are made in the calling thread as long as they need not wait for the disk. For a start, when there is
+   * nothing else to do; false by default.
+   */
+  get readsInline(): boolean {
+    return this.#inline.isOn;
+  }
+
+  set readsInline(readsInline: boolean) {
+    this.#inline.isOn = readsInline;
+  }
+
   async open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
     const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
     const flags = options.readOnly === true ? O_RDONLY : O_RDWR | (options.create === true ? O_CREAT : 0);
-    return new NodeFile(await call<number>((done) => fs.open(path, flags, 0o644, done)));
+    const descriptor = await this.#inline.run(
+      () => fs.openSync(path, flags, 0o644),
+      () => call<number>((done) => fs.open(path, flags, 0o644, done)),
+    );
+    return new NodeFile(descriptor, this.#inline);
   }
 
   readFile(path: string): Promise<Buffer> {
-    return call<Buffer>((done) => fs.readFile(path, done));
+    return this.#inline.run(
+      () => fs.readFileSync(path),
+      () => call<Buffer>((done) => fs.readFile(path, done)),
+    );
   }
 
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
     const temporary = `${path}.tmp`;
     const descriptor = await call<number>((done) => fs.open(temporary, 'w', 0o644, done));
-    const file = new NodeFile(descriptor);
+    const file = new NodeFile(descriptor, this.#inline);
     try {
       // Not as a synced write: those pay for themselves from the second on.
       await file.write(0, [content], { sync: false });
@@ -40,7 +62,11 @@ export class NodeDisk implements Disk {
   }
 
   async list(folder: string): Promise<string[]> {
-    return (await call<string[]>((done) => fs.readdir(folder, done))).sort();
+    const names = await this.#inline.run(
+      () => fs.readdirSync(folder),
+      () => call<string[]>((done) => fs.readdir(folder, done)),
+    );
+    return names.sort();
   }
 
   async makeFolder(folder: string): Promise<void> {
@@ -75,7 +101,10 @@ export class NodeDisk implements Disk {
 
   async stat(path: string): Promise<{ sizeBytes: number; modifiedMs: number } | undefined> {
     try {
-      const stats = await call<fs.Stats>((done) => fs.stat(path, done));
+      const stats = await this.#inline.run(
+        () => fs.statSync(path),
+        () => call<fs.Stats>((done) => fs.stat(path, done)),
+      );
       return { sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
     } catch (error) {
       if (isMissing(error)) return undefined;

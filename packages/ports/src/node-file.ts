@@ -1,9 +1,13 @@
 import fs from 'node:fs';
 import type { DiskFile } from './disk.ts';
+import type { InlineReads } from './inline-reads.ts';
 import { call, callVoid } from './node-call.ts';
 
 /** Chunks given to one gathered write; Linux takes no more (IOV_MAX). */
 const CHUNKS_PER_WRITE_MAX = 1024;
+
+/** What is read in the calling thread at the most. */
+const INLINE_BYTES_MAX = 64 * 1024;
 
 /** Elsewhere O_DSYNC is not there (Windows) or does not reach through the drive's cache, as fdatasync does (macOS). */
 const SYNCS_WHILE_WRITING = process.platform === 'linux';
@@ -22,14 +26,16 @@ const SYNCS_WHILE_WRITING = process.platform === 'linux';
  */
 export class NodeFile implements DiskFile {
   readonly #descriptor: number;
+  readonly #inline: InlineReads;
   /** The descriptor with O_DSYNC, opened by the first write that can use it; undefined where there is none to be had. */
   #syncing: Promise<number | undefined> | undefined;
   /** Counts the changes that no sync covers yet; a sync that began before a change does not cover it. */
   #changes = 0;
   #changesSynced = 0;
 
-  constructor(descriptor: number) {
+  constructor(descriptor: number, inline: InlineReads) {
     this.#descriptor = descriptor;
+    this.#inline = inline;
   }
 
   async read(position: number, length: number): Promise<Buffer> {
@@ -37,13 +43,18 @@ export class NodeFile implements DiskFile {
     const buffer = Buffer.allocUnsafeSlow(length);
     let filled = 0;
     while (filled < length) {
-      const count = await call<number>((done) =>
-        fs.read(this.#descriptor, buffer, filled, length - filled, position + filled, done),
-      );
+      const count = await this.#readInto(buffer, filled, position + filled);
       if (count === 0) break;
       filled += count;
     }
     return filled === length ? buffer : buffer.subarray(0, filled);
+  }
+
+  #readInto(buffer: Buffer, at: number, position: number): Promise<number> {
+    const length = buffer.length - at;
+    const queued = () => call<number>((done) => fs.read(this.#descriptor, buffer, at, length, position, done));
+    if (length > INLINE_BYTES_MAX) return queued();
+    return this.#inline.run(() => fs.readSync(this.#descriptor, buffer, at, length, position), queued);
   }
 
   async write(position: number, chunks: readonly Uint8Array[], options: { sync: boolean }): Promise<void> {
@@ -67,13 +78,20 @@ export class NodeFile implements DiskFile {
   }
 
   async size(): Promise<number> {
-    return (await call<fs.Stats>((done) => fs.fstat(this.#descriptor, done))).size;
+    const stats = await this.#inline.run(
+      () => fs.fstatSync(this.#descriptor),
+      () => call<fs.Stats>((done) => fs.fstat(this.#descriptor, done)),
+    );
+    return stats.size;
   }
 
   async close(): Promise<void> {
     const syncing = await this.#syncing;
     if (syncing !== undefined) await callVoid((done) => fs.close(syncing, done));
-    await callVoid((done) => fs.close(this.#descriptor, done));
+    await this.#inline.run(
+      () => fs.closeSync(this.#descriptor),
+      () => callVoid((done) => fs.close(this.#descriptor, done)),
+    );
   }
 
   /** Counts before and after, so that a sync which overlaps the change is not taken to cover it. */
