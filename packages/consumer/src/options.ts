@@ -54,7 +54,7 @@ export interface ConsumerOptions<K = Buffer, V = Buffer> extends ClientOptions {
   readonly fetchMinBytes?: number | undefined;
   /** The longest that a fetch waits for `fetchMinBytes`, in milliseconds. 500 by default. */
   readonly fetchWaitMsMax?: number | undefined;
-  /** The most that one fetch brings, in bytes; a first batch that is larger comes all the same. 50 MiB by default. */
+  /** The most that one fetch brings, in bytes; a first batch that is larger comes all the same. 16 MiB by default: more brings no speed. */
   readonly fetchBytesMax?: number | undefined;
   /** The most that one fetch brings of one partition, in bytes, likewise. 1 MiB by default. */
   readonly partitionBytesMax?: number | undefined;
@@ -142,7 +142,7 @@ export function consumerSettings(options: ConsumerOptions<never, never>): Consum
     readCommitted: options.isolationLevel === 'read_committed',
     fetchMinBytes: number('fetchMinBytes', 1, 0),
     fetchWaitMsMax: number('fetchWaitMsMax', 500, 0),
-    fetchBytesMax: number('fetchBytesMax', 50 * MIB, 1),
+    fetchBytesMax: number('fetchBytesMax', 16 * MIB, 1),
     partitionBytesMax: number('partitionBytesMax', MIB, 1),
     prefetchBytesMax,
     prefetchPartitionBytesMax: number('prefetchPartitionBytesMax', 4 * MIB, 1),

@@ -106,6 +106,7 @@ export class PartitionState implements TopicPartition {
 
   /** Lets go of what is buffered. */
   dropBuffer(): void {
+    for (const chunk of this.chunks) chunk.release();
     this.chunks.length = 0;
     this.bufferedBytes = 0;
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeLog } from '../testing/fake-log.ts';
 import { type AbortedTransaction, type ChunkContext, type FetchedChunk, takeIn } from './fetched-chunk.ts';
+import { ResponseMemory } from './response-memory.ts';
 
 function context(rest: Partial<ChunkContext> = {}): ChunkContext {
   return {
@@ -94,6 +95,37 @@ describe('what was fetched', () => {
     const chunk = takeIn(batch, context({ fromOffset: 3 })).chunk;
     expect(valuesOf(chunk)).toEqual(['10=a', '11=b']);
     expect(chunk?.nextOffset).toBe(12);
+  });
+});
+
+describe('the memory of a response', () => {
+  const chunkOf = (values: string[]) => {
+    const log = new FakeLog(1);
+    for (const value of values) log.append([value]);
+    return read(log, 0, false) as FetchedChunk;
+  };
+  // Long enough that Node does not take their memory from its pool, which all small buffers share.
+  const long = (letter: string) => letter.repeat(5_000);
+  const memoryOfNext = (chunk: FetchedChunk) => (chunk.next()?.rawValue as Buffer).buffer;
+
+  it('is let go when little of it is still wanted, and what is wanted is kept', () => {
+    const memory = new ResponseMemory();
+    const large = chunkOf(['x'.repeat(100_000)]);
+    const small = chunkOf([long('a'), long('b'), long('c')]);
+    const buffer = memoryOfNext(small);
+    for (const chunk of [large, small]) chunk.shareMemory(memory);
+    large.release();
+    expect(memoryOfNext(small)).not.toBe(buffer);
+    expect(valuesOf(small)).toEqual([`2=${long('c')}`]);
+  });
+
+  it('stays while much of it is wanted', () => {
+    const memory = new ResponseMemory();
+    const [one, other] = [chunkOf([long('a')]), chunkOf([long('b'), long('c')])];
+    const buffer = memoryOfNext(other);
+    for (const chunk of [one, other]) chunk.shareMemory(memory);
+    one.release();
+    expect(memoryOfNext(other)).toBe(buffer);
   });
 });
 

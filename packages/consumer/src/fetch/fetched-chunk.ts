@@ -17,6 +17,7 @@ import {
 } from '@millrace/records';
 import type { Deserializer } from '@millrace/serdes';
 import { ConsumerRecord, type RecordSource } from '../record.ts';
+import type { ResponseMemory } from './response-memory.ts';
 
 /** A transaction that was aborted, as Fetch responses list them: records of the producer from that offset on, up to its marker. */
 export interface AbortedTransaction {
@@ -84,7 +85,8 @@ export class FetchedChunk {
   readonly nextOffset: number;
   /** The epoch of the last batch. */
   readonly lastEpoch: number;
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
+  #memory: ResponseMemory | undefined;
   readonly #context: ChunkContext;
   readonly #aborted: AbortedTransactions | undefined;
   #at = 0;
@@ -120,6 +122,24 @@ export class FetchedChunk {
       }
       if (!this.#openBatch()) return undefined;
     }
+  }
+
+  /** Notes that the chunk shares memory with others. */
+  shareMemory(memory: ResponseMemory): void {
+    this.#memory = memory;
+    memory.add(this);
+  }
+
+  /** Copies the bytes that are still to be read out of what is shared. What was handed out stays where it is. */
+  detach(): void {
+    this.#bytes = Buffer.from(this.#bytes.subarray(this.#at));
+    this.#at = 0;
+    this.#memory = undefined;
+  }
+
+  /** The chunk is read, or not wanted any more. */
+  release(): void {
+    this.#memory?.release(this);
   }
 
   /** Whether all was read. True only after `next` has said so. */

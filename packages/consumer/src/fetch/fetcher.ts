@@ -9,6 +9,7 @@ import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
 import { FetchSession, type FetchTarget, fetchVersionMax, sessionless } from './fetch-session.ts';
 import type { PartitionAnswer, PartitionAnswers } from './partition-answers.ts';
+import { ResponseMemory } from './response-memory.ts';
 
 /** While some partitions of a broker cannot be asked about, fetches for the others come back this soon, then twice as late each time. */
 const PARTIAL_WAIT_MS_MIN = 20;
@@ -286,6 +287,7 @@ export class Fetcher {
     broker.backoff.reset();
     this.stats.fetches++;
     const nodes = response.nodeEndpoints.map(({ nodeId, host, port, rack }) => ({ nodeId, host, port, rack }));
+    const memory = new ResponseMemory();
     const byPartition = indexOf(asked);
     for (const answer of response.responses) {
       const partitions = byPartition(answer.topic, answer.topicId);
@@ -294,7 +296,7 @@ export class Fetcher {
         // What came for a partition that was sought elsewhere meanwhile, or was given up, is of no use.
         if (one === undefined || one.state.version !== one.version || one.state.fetchOffset !== one.fetchOffset)
           continue;
-        this.#take({ state: one.state, nodeId: broker.nodeId, data: partition, nodes });
+        this.#take({ state: one.state, nodeId: broker.nodeId, data: partition, nodes, memory });
       }
     }
   }

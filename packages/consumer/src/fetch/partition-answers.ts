@@ -7,6 +7,7 @@ import { ConsumerError, corruptBatch } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionState } from '../partition-state.ts';
 import { type AbortedTransaction, type ChunkFault, takeIn } from './fetched-chunk.ts';
+import type { ResponseMemory } from './response-memory.ts';
 
 /** A damaged batch is fetched once more before anybody is told: the damage may have happened on the way. */
 const CORRUPT_FETCHES_MAX = 2;
@@ -31,6 +32,8 @@ export interface PartitionAnswer {
   readonly data: PartitionData;
   /** Brokers that the response tells the addresses of (KIP-951). */
   readonly nodes: readonly BrokerNode[];
+  /** The response's memory, which the records of all its partitions share. */
+  readonly memory: ResponseMemory;
 }
 
 /** What is done with answers. */
@@ -64,11 +67,11 @@ export class PartitionAnswers {
     if (data.lastStableOffset >= 0) state.lastStableOffset = data.lastStableOffset;
     if (data.logStartOffset >= 0) state.logStartOffset = data.logStartOffset;
     if (data.preferredReadReplica >= 0) this.#prefer(answer);
-    if (data.records !== null && data.records.length > 0) this.#takeRecords(state, data, data.records);
+    if (data.records !== null && data.records.length > 0) this.#takeRecords(answer, data.records);
     return false;
   }
 
-  #takeRecords(state: PartitionState, data: PartitionData, records: Buffer): void {
+  #takeRecords({ state, data, memory }: PartitionAnswer, records: Buffer): void {
     const { settings, keyDeserializer, valueDeserializer } = this.#context;
     const { chunk, fault } = takeIn(records, {
       topic: state.topic,
@@ -81,6 +84,7 @@ export class PartitionAnswers {
     });
     if (chunk !== undefined) {
       state.corruptFetches = 0;
+      chunk.shareMemory(memory);
       state.chunks.push(chunk);
       state.bufferedBytes += chunk.sizeBytes;
       state.fetchOffset = chunk.nextOffset;

@@ -179,6 +179,7 @@ export class Lease {
     this.#turnOver = true;
     const chunk = state.chunks.shift();
     if (chunk === undefined) return undefined;
+    chunk.release();
     state.bufferedBytes -= chunk.sizeBytes;
     state.position = chunk.nextOffset;
     this.#onRoom(state);
