@@ -15,7 +15,11 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   scaling: () => import('./scaling.ts'),
   start: () => import('./start.ts'),
   partitions: () => import('./partitions.ts'),
+  compare: () => import('./compare.ts'),
 };
+
+/** Runs only when asked for by name: it measures a change, not the program. */
+const unasked = ['compare'];
 
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;
@@ -33,7 +37,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const names = positionals.length > 0 ? positionals : Object.keys(benches);
+const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !unasked.includes(name));
 const unknown = names.filter((name) => benches[name] === undefined);
 if (values.list || unknown.length > 0) {
   for (const [name, load] of Object.entries(benches)) {

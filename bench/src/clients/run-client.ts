@@ -14,6 +14,8 @@ export interface Client {
   readonly label: string;
   readonly client: 'millrace' | 'kafkajs' | 'platformatic' | 'librdkafka' | 'java';
   readonly mode: string;
+  /** The checkout whose SDKs it uses, for a client in Node; this one by default. */
+  readonly checkout?: string;
 }
 
 /** How large the broker was when the client was done. */
@@ -25,7 +27,7 @@ export interface BrokerUse {
 const GRACE_MS = 40_000;
 
 export async function runClient<Result extends ThroughputResult | LatencyResult>(
-  { client, mode }: Client,
+  { client, mode, checkout }: Client,
   job: DistributiveOmit<Job, 'mode' | 'bootstrap' | 'brokerPid'>,
   broker: RunningBroker,
   context: BenchContext,
@@ -33,7 +35,7 @@ export async function runClient<Result extends ThroughputResult | LatencyResult>
 ): Promise<Result & BrokerUse> {
   const whole = { ...job, mode, bootstrap: broker.bootstrap, brokerPid: broker.pid } as Job;
   const timeoutMs = job.warmUpMs + job.timeMs + GRACE_MS;
-  const result = await runWhole<Result>(client, whole, timeoutMs, context, profileName);
+  const result = await runWhole<Result>(client, whole, timeoutMs, context, profileName, checkout);
   return { ...result, brokerRssBytes: rssBytesOf(broker.pid) };
 }
 
@@ -43,6 +45,7 @@ function runWhole<Result>(
   timeoutMs: number,
   context: BenchContext,
   profileName: string | undefined,
+  checkout: string | undefined,
 ): Promise<Result> {
   if (client === 'librdkafka') return runLibrdkafka<Result>(job, timeoutMs);
   if (client === 'java') return runJava(job, timeoutMs) as Promise<Result>;
@@ -50,7 +53,8 @@ function runWhole<Result>(
     context.profiles && profileName !== undefined
       ? { folder: context.reportFolder, name: `${profileName}.cpuprofile` }
       : undefined;
-  return runNode<Result>(join(import.meta.dirname, 'client-child.ts'), { client, job }, { timeoutMs, profile });
+  const folder = checkout === undefined ? import.meta.dirname : join(checkout, 'bench/src/clients');
+  return runNode<Result>(join(folder, 'client-child.ts'), { client, job }, { timeoutMs, profile });
 }
 
 /** As {@link runClient}, for batches that were built beforehand. */

@@ -1,0 +1,166 @@
+/**
+ * `pnpm bench compare`: the same load on two builds, in turns, so that a change can be judged by a ratio: the working tree against
+ * the commit that `BENCH_BASE` names (the commit before the last by default).
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Bench, type BenchContext, isWanted, type Section, type Table } from './bench.ts';
+import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
+import type { LatencyResult, ThroughputResult } from './clients/jobs.ts';
+import { type BrokerUse, type Client, runClient } from './clients/run-client.ts';
+import { fill, inTurns } from './e2e.ts';
+import { digits, median, si, summarize, times } from './report/statistics.ts';
+
+type Throughput = ThroughputResult & BrokerUse;
+type Latency = LatencyResult & BrokerUse;
+
+const root = resolve(import.meta.dirname, '../..');
+const TIMES = { warmUpMs: 1_000, timeMs: 2_000, fillMs: 2_000 };
+const TIMES_QUICK = { warmUpMs: 300, timeMs: 500, fillMs: 300 };
+const LATENCY_RATE = 1_000;
+
+export const bench: Bench = {
+  about: 'this working tree against the commit in $BENCH_BASE, broker and SDKs of each together',
+  parts: ['send', 'enqueue', 'consume', 'latency'],
+  run: compareBuilds,
+};
+
+/** A checkout with its broker running. */
+interface Build {
+  readonly label: string;
+  readonly checkout: string;
+  readonly broker: RunningBroker;
+}
+
+async function compareBuilds(context: BenchContext): Promise<Section> {
+  const base = process.env.BENCH_BASE ?? 'HEAD~1';
+  const commit = execFileSync('git', ['rev-parse', '--short', base], { cwd: root, encoding: 'utf8' }).trim();
+  const folder = checkOut(commit);
+  const tables: Table[] = [];
+  const raw: Record<string, unknown> = {};
+  try {
+    for (const kind of ['Millrace, sync per ack', 'Millrace, no sync']) {
+      const start = brokerKinds[kind]!;
+      const builds: Build[] = [];
+      try {
+        for (const [label, checkout] of Object.entries({ [`base ${commit}`]: folder, 'working tree': root })) {
+          builds.push({ label, checkout, broker: await start({ checkout }) });
+        }
+        await compareOn(kind, builds, context, tables, raw);
+      } finally {
+        await Promise.all(builds.map(({ broker }) => broker.stop()));
+      }
+    }
+  } finally {
+    execFileSync('git', ['worktree', 'remove', '--force', folder], { cwd: root });
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { title: `The working tree against ${commit}`, tables, raw };
+}
+
+/** A commit's files in a folder of their own, with the dependencies that are installed here. */
+function checkOut(commit: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-base-'));
+  execFileSync('git', ['worktree', 'add', '--detach', '--force', folder, commit], { cwd: root, stdio: 'ignore' });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  for (const links of globSync('{packages,apps}/*/node_modules', { cwd: root }).concat('bench/node_modules')) {
+    const into = join(folder, links);
+    // Links to siblings are relative, so that copies of them point to the siblings in the copy.
+    if (existsSync(resolve(into, '..'))) cpSync(join(root, links), into, { recursive: true, verbatimSymlinks: true });
+  }
+  return folder;
+}
+
+async function compareOn(
+  kind: string,
+  builds: readonly Build[],
+  context: BenchContext,
+  tables: Table[],
+  raw: Record<string, unknown>,
+): Promise<void> {
+  const { warmUpMs, timeMs, fillMs } = context.isQuick ? TIMES_QUICK : TIMES;
+  const rows: string[][] = [];
+  for (const mode of ['send', 'enqueue']) {
+    if (!isWanted(context, mode)) continue;
+    context.progress(`compare: ${mode} to ${kind}`);
+    const results = await inTurns(builds, context, ({ broker, checkout }) =>
+      withTopic(broker, 1, (topic) => {
+        const job = { kind: 'produce', topic, ...PRODUCE, warmUpMs, timeMs } as const;
+        return runClient<Throughput>(clientOf(checkout, mode), job, broker, context);
+      }),
+    );
+    raw[`${kind}: ${mode}`] = Object.fromEntries(results);
+    rows.push(...throughputRows(mode, results));
+  }
+  if (isWanted(context, 'consume')) {
+    context.progress(`compare: consume from ${kind}`);
+    const results = await inTurns(builds, context, ({ broker, checkout }) =>
+      withTopic(broker, 1, async (topic) => {
+        const records = await fill(broker, topic, PRODUCE, fillMs, context);
+        const warmUpRecords = Math.floor(records / 3);
+        const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords, warmUpMs, timeMs } as const;
+        return runClient<Throughput>(clientOf(checkout, 'records'), job, broker, context);
+      }),
+    );
+    raw[`${kind}: consume`] = Object.fromEntries(results);
+    rows.push(...throughputRows('consume', results));
+  }
+  tables.push({
+    title: `${kind}: 100 B, 1 partition, acks=all`,
+    columns: ['load', 'build', 'records/s', 'ratio', 'client CPU us/record', 'broker CPU us/record'],
+    rows,
+  });
+  if (isWanted(context, 'latency')) tables.push(await compareLatency(kind, builds, context, raw));
+}
+
+const PRODUCE = { partitions: 1, recordBytes: 100, acks: -1, compression: 'none' } as const;
+
+async function compareLatency(
+  kind: string,
+  builds: readonly Build[],
+  context: BenchContext,
+  raw: Record<string, unknown>,
+): Promise<Table> {
+  const { warmUpMs, timeMs } = context.isQuick ? TIMES_QUICK : TIMES;
+  context.progress(`compare: latency of ${kind}`);
+  const results = await inTurns(builds, context, ({ broker, checkout }) =>
+    withTopic(broker, 1, (topic) => {
+      const { partitions, recordBytes, acks } = PRODUCE;
+      const job = { kind: 'latency', topic, partitions, recordBytes, acks, ratePerSecond: LATENCY_RATE } as const;
+      return runClient<Latency>(clientOf(checkout, 'send'), { ...job, warmUpMs, timeMs }, broker, context);
+    }),
+  );
+  raw[`${kind}: latency`] = Object.fromEntries(results);
+  return {
+    title: `${kind}: latency of single sends, ${LATENCY_RATE} a second`,
+    columns: ['build', 'p50 ms', 'p99 ms', 'p99.9 ms'],
+    rows: [...results].map(([label, rounds]) => [
+      label,
+      ...(['p50', 'p99', 'p999'] as const).map((at) =>
+        summarize(
+          rounds.map((round) => round[at]),
+          digits,
+        ),
+      ),
+    ]),
+  };
+}
+
+function clientOf(checkout: string, mode: string): Client {
+  return { label: mode, client: 'millrace', mode, checkout };
+}
+
+function throughputRows(load: string, results: ReadonlyMap<string, readonly Throughput[]>): string[][] {
+  const rate = ({ records, seconds }: Throughput): number => records / seconds;
+  const base = median([...results.values()][0]!.map(rate));
+  return [...results].map(([label, rounds], index) => [
+    load,
+    label,
+    summarize(rounds.map(rate), si),
+    index === 0 ? '' : times(median(rounds.map(rate)), base),
+    digits(median(rounds.map(({ cpuMs, records }) => (cpuMs * 1000) / records))),
+    digits(median(rounds.map(({ brokerCpuMs, records }) => (brokerCpuMs * 1000) / records))),
+  ]);
+}
