@@ -127,6 +127,14 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     this.#engine.assign(partitions);
   }
 
+  /**
+   * Stops reading: handlers of `run` finish what they have in hand, what is processed is committed, the member leaves its group.
+   * Loops and `run` wait for what is subscribed or assigned next.
+   */
+  unsubscribe(): Promise<void> {
+    return this.#engine.unsubscribe();
+  }
+
   /** Record by record. Leaving the loop leaves the record in hand unprocessed: `commit` it before, if it is done. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>, undefined> {
     return new RecordIterator<K, V>(this.#engine.delivery);

@@ -17,7 +17,7 @@ import type { OffsetLookup, PartitionState } from './partition-state.ts';
 import { PartitionTable } from './partition-table.ts';
 import { Delivery } from './reading/delivery.ts';
 import { PollWatch } from './reading/poll-watch.ts';
-import { heldAlive, sleep } from './waiting.ts';
+import { heldAlive, settledOrAborted, sleep, timeoutSignal } from './waiting.ts';
 
 /** What the engine needs of the world. */
 export interface EnginePorts {
@@ -57,7 +57,7 @@ export class ConsumerEngine {
   readonly delivery: Delivery;
   readonly keeper: PartitionKeeper;
   readonly committer: OffsetCommitter | undefined;
-  readonly membership: GroupMembership | undefined;
+  membership: GroupMembership | undefined;
   readonly fetcher: Fetcher;
   readonly cluster: Cluster;
   readonly coordinator: Coordinator | undefined;
@@ -176,21 +176,18 @@ export class ConsumerEngine {
     for (const topic of unknown) this.fetcher.markStale(topic);
   }
 
-  /** Stops reading, commits what is processed, and leaves the group. Partitions assigned by hand are dropped. */
+  /** Stops reading, commits what is processed, and leaves the group. Something else may be subscribed or assigned then. */
   async unsubscribe(): Promise<void> {
     this.#mustBeOpen('unsubscribe');
+    const { closeTimeoutMs } = this.settings;
+    const deadlineMs = this.clock.monotonic() + closeTimeoutMs;
     this.#topicWatch?.close();
     this.#topicWatch = undefined;
-    if (this.#subscription !== undefined) {
-      throw invalidState(
-        'unsubscribe',
-        'a member leaves its group by close(); subscribe to other topics to change them',
-      );
-    }
-    await this.keeper.handlersDone(this.settings.closeTimeoutMs);
-    await this.keeper.commitProcessed(this.partitions);
+    this.#watch.stop();
+    await this.#leaveGroup(closeTimeoutMs, () => Math.max(deadlineMs - this.clock.monotonic(), LEAVE_MS_MIN));
     this.keeper.remove(this.partitions);
     this.#assignedByHand = false;
+    this.membership = this.#newMembership();
   }
 
   /** @throws ConsumerError `CONSUMER_NOT_ASSIGNED` */
@@ -267,26 +264,30 @@ export class ConsumerEngine {
     this.#autoCommitTimer?.cancel();
     this.#ignoreMetadata();
     this.#joined.reject(consumerClosed('join the group'));
-    const stopped = this.membership?.stop();
-    this.keeper.hurry();
     this.delivery.end();
-    await this.keeper.handlersDone(timeoutMs);
-    await stopped;
-    await this.#closeMembership(leftMs);
+    await this.#leaveGroup(timeoutMs, leftMs);
     this.#finder.close();
     this.#validator.close();
     await this.fetcher.close(leftMs());
     this.keeper.remove(this.partitions);
   }
 
-  async #closeMembership(leftMs: () => number): Promise<void> {
+  /** Has handlers finish, commits what is processed, gives partitions up, and leaves the group if there is one. */
+  async #leaveGroup(timeoutMs: number, leftMs: () => number): Promise<void> {
     const { logger } = this.#ports;
+    for (const state of this.partitions) state.revoking = true;
+    const stopped = this.membership?.stop() ?? Promise.resolve();
+    this.keeper.hurry();
+    await this.keeper.handlersDone(timeoutMs);
+    // A listener may be who closes the consumer, and cannot be waited for by what it waits for.
+    await settledOrAborted(stopped, timeoutSignal(this.clock, leftMs()));
     try {
       await this.keeper.commitProcessed(this.partitions, leftMs());
     } catch (error) {
       logger.warn({ err: error }, `Committing on close failed: ${messageOf(error)}`);
     }
     if (this.membership === undefined || this.#subscription === undefined) return;
+    this.#subscription = undefined;
     const owned = [...this.partitions].map(({ topic, partition }) => ({ topic, partition }));
     try {
       if (owned.length > 0) await this.keeper.letGo(owned);
@@ -384,8 +385,13 @@ export class ConsumerEngine {
   }
 
   #outOfRange(state: PartitionState): void {
-    // What is buffered was read before and is still good: the reset waits until it is handed out.
     const { fetchOffset } = state;
+    if (state.chunks.length > 0 || state.lease !== undefined) {
+      // What was fetched before is still good, and is read first. Then the question is asked again.
+      state.retryAtMs = this.clock.monotonic() + this.settings.retryBackoffMs;
+      this.fetcher.wake();
+      return;
+    }
     this.#ports.logger.warn(
       { topic: state.topic, partition: state.partition, offset: fetchOffset },
       `Offset ${fetchOffset} of partition ${state.partition} of "${state.topic}" is not in its log; going on by autoOffsetReset`,

@@ -37,8 +37,8 @@ export interface PartitionKeeperContext {
  */
 export class PartitionKeeper {
   readonly #context: PartitionKeeperContext;
-  /** Fires when the consumer closes: nobody waits for handlers any longer than that allows. */
-  readonly #hurry = new AbortController();
+  /** Fires when the consumer leaves its group: a rebalance that is under way does not wait for handlers any longer. */
+  #hurry = new AbortController();
 
   constructor(context: PartitionKeeperContext) {
     this.#context = context;
@@ -141,9 +141,10 @@ export class PartitionKeeper {
     await this.#handlersDone(states, timeoutMs, undefined);
   }
 
-  /** From now on a rebalance that is under way does not wait for handlers. */
+  /** Has a rebalance that is under way wait for handlers no longer. */
   hurry(): void {
     this.#hurry.abort();
+    this.#hurry = new AbortController();
   }
 
   /** Commits what is processed and not committed yet, where that is done automatically. */

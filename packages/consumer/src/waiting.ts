@@ -42,3 +42,10 @@ export function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal)
     promise.then(over, over);
   });
 }
+
+/** Fires after `ms` of the clock. */
+export function timeoutSignal(clock: Clock, ms: number): AbortSignal {
+  const controller = new AbortController();
+  clock.schedule(ms, () => controller.abort());
+  return controller.signal;
+}

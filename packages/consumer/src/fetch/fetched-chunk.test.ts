@@ -106,7 +106,7 @@ describe('the memory of a response', () => {
   };
   // Long enough that Node does not take their memory from its pool, which all small buffers share.
   const long = (letter: string) => letter.repeat(5_000);
-  const memoryOfNext = (chunk: FetchedChunk) => (chunk.next()?.rawValue as Buffer).buffer;
+  const memoryOfNext = (chunk: FetchedChunk) => chunk.next()!.rawValue!.buffer;
 
   it('is let go when little of it is still wanted, and what is wanted is kept', () => {
     const memory = new ResponseMemory();

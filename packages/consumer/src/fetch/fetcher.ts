@@ -131,6 +131,7 @@ export class Fetcher {
         leftOut.add(broker);
       }
     }
+    if (this.#staleTopics.size === 0 && !this.#refreshing) this.#refreshBackoff.reset();
     for (const [broker, states] of wanted) this.#fetchFrom(broker, states, leftOut.has(broker), shareBytes, nowMs);
   }
 
@@ -348,20 +349,14 @@ export class Fetcher {
     this.#refreshing = true;
     const over = (): void => {
       this.#refreshing = false;
-      // Leaders are asked for no more often than failures are retried, whether or not the answer helps.
+      // An answer that does not help counts as a failure: the next question waits twice as long.
       this.#refreshRetryAtMs = clock.monotonic() + this.#refreshBackoff.next();
       this.#wakeup.soon();
     };
-    cluster.refreshTopics(topics).then(
-      () => {
-        this.#refreshBackoff.reset();
-        over();
-      },
-      (error: unknown) => {
-        logger.debug({ topics, err: error }, 'Asking for the leaders of partitions failed');
-        over();
-      },
-    );
+    cluster.refreshTopics(topics).then(over, (error: unknown) => {
+      logger.debug({ topics, err: error }, 'Asking for the leaders of partitions failed');
+      over();
+    });
   }
 
   #newBackoff(): Backoff {

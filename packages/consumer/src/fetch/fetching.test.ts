@@ -201,8 +201,8 @@ describe('fetching', () => {
       return 'none';
     };
     await harness.clock.advanceAsync(10_000);
-    expect(asked).toBeGreaterThan(10);
-    expect(asked).toBeLessThan(130);
+    expect(asked).toBeGreaterThan(8);
+    expect(asked).toBeLessThan(25);
     log?.elect(2);
     await harness.clock.advanceAsync(2_000);
     expect(records).toEqual([]);
@@ -219,6 +219,39 @@ describe('fetching', () => {
     const { records } = reading(harness.engine({ autoOffsetReset: 'earliest' }), 1, 0);
     await harness.until('the rest is read', () => records.length === 2);
     expect(records).toEqual(['t-0@2=c', 't-0@3=d']);
+  });
+
+  it('reads what it has fetched before it resets', async () => {
+    const harness = newHarness();
+    const log = harness.cluster.createTopic('t', 1)[0];
+    for (let n = 0; n < 10; n++) log?.append([`${n}`.padEnd(1_000)]);
+    const engine = harness.engine({
+      autoOffsetReset: 'earliest',
+      partitionBytesMax: 3_500,
+      prefetchPartitionBytesMax: 6_000,
+    });
+    engine.assign([{ topic: 't', partition: 0, offset: 0 }]);
+    await harness.clock.advanceAsync(1_000);
+    log?.deleteBefore(8);
+    const { records } = collect(engine);
+    await harness.until('all is read', () => records.length === 8);
+    expect(records.map((text) => text.slice(4, 5))).toEqual(['0', '1', '2', '3', '4', '5', '8', '9']);
+  });
+
+  it('gives up ever slower asking for a topic that was deleted', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1);
+    reading(harness.engine());
+    await harness.clock.advanceAsync(1_000);
+    harness.cluster.topics.delete('t');
+    let asked = 0;
+    harness.cluster.fault = (api) => {
+      if (api === 'Metadata') asked++;
+      return 'none';
+    };
+    await harness.clock.advanceAsync(60_000);
+    expect(asked).toBeGreaterThan(30);
+    expect(asked).toBeLessThan(80);
   });
 
   it('tells readers where the policy forbids to choose, and goes on after a seek', async () => {
@@ -366,6 +399,23 @@ describe('a new leader', () => {
     harness.cluster.changed();
     await harness.until('what is new is read', () => records.length === 6);
     expect(records.slice(3)).toEqual(['t-0@1=x', 't-0@2=y', 't-0@3=z']);
+  });
+
+  it('whose log is shorter costs nothing of what was fetched ahead and both have', async () => {
+    const harness = newHarness();
+    const log = harness.cluster.createTopic('t', 1)[0];
+    for (let n = 0; n < 6; n++) log?.append([`${n}`]);
+    const engine = harness.engine();
+    engine.assign([{ topic: 't', partition: 0, offset: 0 }]);
+    await harness.clock.advanceAsync(1_000);
+    log?.truncate(4);
+    log?.elect(2);
+    log?.append(['x', 'y']);
+    harness.cluster.changed();
+    await harness.clock.advanceAsync(3_000);
+    const { records } = collect(engine);
+    await harness.until('all is read', () => records.length === 6);
+    expect(records.map((text) => text.at(-1))).toEqual(['0', '1', '2', '3', 'x', 'y']);
   });
 
   it('whose log is shorter is an error where the policy is none', async () => {

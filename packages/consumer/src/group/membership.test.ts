@@ -144,6 +144,44 @@ describe('joining', () => {
   });
 });
 
+describe('leaving', () => {
+  it('commits, gives up, leaves, and can be followed by something else', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['a']);
+    harness.cluster.createTopic('u', 1)[0]?.append(['b']);
+    const { engine, events, records } = member(harness);
+    await harness.until('it is read', () => records.length === 1);
+    await harness.clock.advanceAsync(10);
+    const left = engine.unsubscribe();
+    await harness.clock.advanceAsync(1_000);
+    await left;
+    expect([owns(engine), harness.cluster.group.members.size]).toEqual([0, 0]);
+    expect(harness.cluster.group.committed.get('t/0')?.offset).toBe(1);
+    engine.assign([{ topic: 'u', partition: 0 }]);
+    await harness.until('the other is read', () => records.length === 2);
+    const dropped = engine.unsubscribe();
+    await harness.clock.advanceAsync(1_000);
+    await dropped;
+    engine.subscribe(['t', 'u']);
+    await harness.until('it has joined again', () => owns(engine) === 2);
+    expect(events).toEqual(['assigned t-0', 'revoked t-0', 'assigned t-0,u-0']);
+    await close(harness, engine);
+  });
+
+  it('does not wait for ever for a listener that waits for it', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1);
+    const itself: { engine?: ConsumerEngine } = {};
+    const { engine } = member(harness, { onPartitionsAssigned: () => itself.engine?.close(5_000) });
+    itself.engine = engine;
+    await harness.clock.advanceAsync(1_000);
+    const closed = engine.close();
+    await harness.clock.advanceAsync(10_000);
+    await closed;
+    expect(harness.cluster.group.members.size).toBe(0);
+  });
+});
+
 describe('a rebalance', () => {
   it('takes only what moves, with a cooperative assignor', async () => {
     const harness = newHarness();

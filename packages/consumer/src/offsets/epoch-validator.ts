@@ -146,12 +146,14 @@ export class EpochValidator {
   /** The log ends before what was read: go on at the first offset that differs, or by the policy, or not at all. */
   #truncated(state: PartitionState, endOffset: number, epoch: number): void {
     const { settings, logger } = this.#context;
-    const { topic, partition, fetchOffset } = state;
+    const { topic, partition, fetchOffset, processedOffset } = state;
     const error = logTruncated(topic, partition, fetchOffset, endOffset);
     logger.warn({ topic, partition, offset: fetchOffset, endOffset }, error.message);
     if (settings.autoOffsetReset === 'none') state.fail(error);
     else if (endOffset < 0 || epoch < 0)
       state.find({ from: 'policy', policy: settings.autoOffsetReset, outOfRange: fetchOffset });
+    // What was fetched ahead may be of the log that is gone; what is not processed yet is read again.
+    else if (processedOffset < endOffset) state.moveTo(processedOffset, NO_EPOCH);
     else state.moveTo(endOffset, epoch);
     this.#context.settled(state);
   }

@@ -3,11 +3,12 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
 import type { Cluster, Coordinator } from '../cluster-port.ts';
 import { noOffset } from '../errors.ts';
-import type { AutoOffsetReset, ConsumerSettings } from '../options.ts';
+import type { AutoOffsetReset, ConsumerSettings, TopicPartition } from '../options.ts';
 import { NO_EPOCH, NO_OFFSET, type PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
 import {
+  type CommittedAnswer,
   coordinatorMoved,
   EARLIEST_TIMESTAMP,
   fetchCommitted,
@@ -141,33 +142,41 @@ export class OffsetFinder {
     for (const [state, version] of versions) this.#asking.set(state, version);
     let failure: unknown;
     try {
-      if (coordinator !== undefined && groupId !== undefined) {
-        const answers = await fetchCommitted(coordinator, groupId, states, settings.readCommitted);
-        for (const [state, version] of versions) {
-          if (state.version !== version) continue;
-          const answer = answers.find((one) => one.topic === state.topic && one.partition === state.partition);
-          const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-          if (errorCode === ErrorCode.NONE && answer !== undefined)
-            this.#haveCommitted(state, answer.offset, answer.leaderEpoch);
-          else failure = brokerError(errorCode, `OffsetFetch of partition ${state.partition} of "${state.topic}"`);
-        }
-      } else {
+      if (coordinator === undefined || groupId === undefined) {
         for (const state of states) this.#haveCommitted(state, NO_OFFSET, NO_EPOCH);
+      } else {
+        const answers = await fetchCommitted(coordinator, groupId, states, settings.readCommitted);
+        const found = new Map(answers.map((answer) => [keyOf(answer), answer]));
+        for (const [state, version] of versions) {
+          if (state.version === version) failure = this.#committedAnswered(state, found.get(keyOf(state))) ?? failure;
+        }
       }
     } catch (error) {
       failure = error;
       if (!(error instanceof BrokerError) || coordinatorMoved(error.errorCode)) coordinator?.forget();
+      if (error instanceof KafkaError && !error.retriable) for (const state of states) this.#fail(state, error);
     }
     for (const [state, version] of versions) if (this.#asking.get(state) === version) this.#asking.delete(state);
     if (failure === undefined) {
       this.#backoff.reset();
-    } else if (failure instanceof KafkaError && !failure.retriable) {
-      for (const state of states) this.#fail(state, failure);
     } else {
       logger.debug({ groupId, err: failure }, 'The committed offsets could not be learnt; trying again');
       this.#committedRetryAtMs = clock.monotonic() + this.#backoff.next();
     }
     this.#wakeup.soon();
+  }
+
+  /** What went wrong and may pass; undefined when nothing did, or the partition has failed for good. */
+  #committedAnswered(state: PartitionState, answer: CommittedAnswer | undefined): Error | undefined {
+    const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (answer !== undefined && errorCode === ErrorCode.NONE) {
+      this.#haveCommitted(state, answer.offset, answer.leaderEpoch);
+      return undefined;
+    }
+    const error = brokerError(errorCode, `OffsetFetch of partition ${state.partition} of "${state.topic}"`);
+    if (error.retriable) return error;
+    this.#fail(state, error);
+    return undefined;
   }
 
   #haveCommitted(state: PartitionState, offset: number, epoch: number): void {
@@ -188,12 +197,12 @@ export class OffsetFinder {
     } catch (error) {
       logger.debug({ nodeId, err: error }, `ListOffsets to broker ${nodeId} was not answered; trying again`);
     }
+    const found = new Map(answers?.map((answer) => [keyOf(answer), answer]));
     for (const one of wanted) {
       const { state } = one;
       if (this.#asking.get(state) === one.version) this.#asking.delete(state);
       if (state.version !== one.version) continue;
-      const answer = answers?.find(({ topic, partition }) => topic === state.topic && partition === state.partition);
-      this.#answered(one, answer);
+      this.#answered(one, found.get(keyOf(state)));
     }
     this.#wakeup.soon();
   }
@@ -233,4 +242,9 @@ export class OffsetFinder {
     state.retryAtMs = clock.monotonic() + Math.min(waitMs, settings.retryBackoffMsMax);
     this.#wakeup.at(state.retryAtMs);
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  // A topic's name has no slash.
+  return `${topic}/${partition}`;
 }
