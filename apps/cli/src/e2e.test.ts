@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
 const LINES = 5000;
+/** No command here takes a tenth of it; one that hangs is to say so before the test's time is over. */
+const COMMAND_MS_MAX = 15_000;
 
 interface Broker {
   readonly process: ChildProcess;
@@ -55,10 +57,16 @@ function environment(): NodeJS.ProcessEnv {
 
 function millrace(...args: string[]): Promise<Ran> {
   const env = environment();
-  return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM, ...args], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-    });
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [PROGRAM, ...args],
+      { env, maxBuffer: 2 ** 26, timeout: COMMAND_MS_MAX },
+      (error, stdout, stderr) => {
+        if (error?.killed) reject(new Error(`millrace ${args.join(' ')} did not end; it said:\n${stderr}`));
+        else resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+      },
+    );
   });
 }
 

@@ -44,6 +44,9 @@ describe('millrace configs', () => {
     const { stdout } = await run('configs', 'describe', 'broker', '1');
     expect(stdout).toMatch(/log\.retention\.ms +7000 +all brokers, while running\n/);
     expect((await run('configs', 'describe', 'broker', '1', '--all')).stdout).toMatch(/num\.network\.threads/);
+    expect((await run('configs', 'describe', 'broker', 'default', '-n', 'num.partitions')).stdout).toBe(
+      'All brokers: nothing is set there\n',
+    );
     expect((await run('configs', 'describe', 'broker', '7')).stderr).toBe(
       'error: There is no broker "7": there is 1, and "default" stands for all.\n',
     );
@@ -53,6 +56,10 @@ describe('millrace configs', () => {
     expect(await run('configs', 'set', 'topic', 'orders', 'retenton.ms=1')).toEqual({
       exitCode: 1,
       stdout: '',
+      stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
+    });
+    expect(await run('configs', 'describe', 'topic', 'orders', '-n', 'retenton.ms')).toMatchObject({
+      exitCode: 1,
       stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
     });
     expect((await run('configs', 'set', 'topic', 'orders', 'retention.ms')).exitCode).toBe(2);

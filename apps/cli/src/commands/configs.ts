@@ -1,6 +1,6 @@
 import type { Admin, ConfigEntry, ConfigResource } from '@millrace/admin';
 import type { CommandContext } from '../context.ts';
-import { failure, usageError } from '../errors.ts';
+import { type CliError, failure, usageError } from '../errors.ts';
 import { counted, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderTable } from '../output/table.ts';
@@ -27,6 +27,9 @@ export async function describeConfigs(
       documentation: options.docs ?? false,
     });
     const all = [...(described?.entries ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const missing = (options.name ?? []).find((each) => !all.some((entry) => entry.name === each));
+    // Of all brokers together only what is set is listed, so what is missing there may well exist.
+    if (missing !== undefined && resource.name !== '') throw await unknownConfig(admin, resource, missing);
     const isWhole = options.all === true || options.name !== undefined;
     const shown = isWhole ? all : all.filter(isSet);
     if (!isWhole && !context.out.json && shown.length < all.length) {
@@ -35,7 +38,7 @@ export async function describeConfigs(
     }
     const value = { type, name: resource.name, configs: context.out.json && options.name === undefined ? all : shown };
     await context.out.result(value, (paint) => {
-      if (shown.length === 0) return `${subject(resource)} has no configs of its own`;
+      if (shown.length === 0) return `${subject(resource)}: nothing is set there`;
       return renderConfigs(shown, paint, options.docs === true);
     });
   });
@@ -130,28 +133,33 @@ async function changeConfigs(
   try {
     await admin.alterConfigs([change], { validateOnly: options.dryRun });
   } catch (error) {
-    const suggestion = await suggestName(admin, change);
-    if (suggestion === undefined) throw error;
-    throw failure(...suggestion, error);
+    const { type, name, set = {}, unset = [] } = change;
+    const known = await configNames(admin, { type, name });
+    // A name that the resource does not have is the commonest mistake, and brokers only say that it is invalid.
+    const wrong = [...Object.keys(set), ...unset].find((each) => !known.includes(each));
+    if (known.length === 0 || wrong === undefined) throw error;
+    throw await unknownConfig(admin, change, wrong, error);
   }
 }
 
-/** A name that the resource does not have is the commonest mistake, and brokers only say that it is invalid. */
-async function suggestName(
-  admin: Admin,
-  { type, name, set = {}, unset = [] }: Parameters<Admin['alterConfigs']>[0][number],
-): Promise<[message: string, hint: string | undefined] | undefined> {
+async function configNames(admin: Admin, { type, name }: ConfigResource): Promise<string[]> {
   const [described] = await admin.describeConfigs([{ type, name }]).catch(() => []);
-  const known = (described?.entries ?? []).map((entry) => entry.name);
-  const wrong = [...Object.keys(set), ...unset].find((each) => !known.includes(each));
-  if (known.length === 0 || wrong === undefined) return undefined;
-  const meant = nearest(wrong, known);
-  return [
-    `There is no ${type} config "${wrong}"`,
+  return (described?.entries ?? []).map((entry) => entry.name);
+}
+
+async function unknownConfig(
+  admin: Admin,
+  resource: ConfigResource,
+  wrong: string,
+  cause?: unknown,
+): Promise<CliError> {
+  const meant = nearest(wrong, await configNames(admin, resource));
+  const { type, name } = resource;
+  const hint =
     meant === undefined
       ? `\`millrace configs describe ${type} ${name || ALL_BROKERS} --all\` shows the ones there are.`
-      : `Did you mean "${meant}"?`,
-  ];
+      : `Did you mean "${meant}"?`;
+  return failure(`There is no ${type} config "${wrong}"`, hint, cause);
 }
 
 async function findResource(admin: Admin, type: Type, name: string): Promise<ConfigResource> {

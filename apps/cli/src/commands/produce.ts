@@ -54,12 +54,21 @@ export async function produce(context: CommandContext, topic: string, options: P
       source.destroy();
     },
   });
-  await sendAll(context, { producer, source, topic, read, lostError: () => lost });
+  await sendAll(context, {
+    producer,
+    source,
+    name: options.file ?? 'standard input',
+    topic,
+    read,
+    lostError: () => lost,
+  });
 }
 
 interface Sending {
   readonly producer: Producer;
   readonly source: Readable;
+  /** What the source is called in messages. */
+  readonly name: string;
   readonly topic: string;
   readonly read: RecordReader;
   readonly lostError: () => Error | undefined;
@@ -95,10 +104,10 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
       { topic, records: tally.records, bytes: tally.bytes, durationMs: Math.round(durationMs) },
       () => '',
     );
-  } else {
+  } else if (tally.records > 0 || inputFault === undefined) {
     context.out.note(`${throughput(tally, tally.startedAt + durationMs)}, into ${topic}`);
   }
-  if (inputFault !== undefined) throw inputError(inputFault);
+  if (inputFault !== undefined) throw inputError(inputFault, sending.name);
   if (interrupted) context.exitCode = ExitCode.INTERRUPTED;
 }
 
@@ -184,12 +193,9 @@ function openSource(context: CommandContext, file: string | undefined): Readable
 
 const READ_BYTES = 256 * 1024;
 
-function inputError(fault: unknown): unknown {
-  const { path, syscall } = fault as NodeJS.ErrnoException;
-  if (syscall === undefined) return fault;
-  return new CliError('CLI_FILE_UNREADABLE', `Cannot read ${path ?? 'the input'}: ${fileFault(fault)}`, {
-    cause: fault,
-  });
+function inputError(fault: unknown, name: string): unknown {
+  if ((fault as NodeJS.ErrnoException).syscall === undefined) return fault;
+  return new CliError('CLI_FILE_UNREADABLE', `Cannot read ${name}: ${fileFault(fault)}`, { cause: fault });
 }
 
 function headersOf(assignments: readonly Assignment[] | undefined): HeadersInput | undefined {

@@ -75,6 +75,16 @@ describe('millrace produce and consume', () => {
     expect(await print('stops')).toEqual(['1', '2']);
   });
 
+  it('tell that a file cannot be read', async () => {
+    const nowhere = await run('produce', 'lines', '--file', '/nowhere/lines');
+    expect(nowhere).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: Cannot read /nowhere/lines: there is no such file.\n',
+    });
+    expect((await run('produce', 'lines', '--file', '/')).stderr).toBe('error: Cannot read /: it is a folder.\n');
+  });
+
   it('tell that a topic is about to be made by itself', async () => {
     const { stderr, exitCode } = await feed('a\n', 'keyd');
     expect(exitCode).toBe(0);
