@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Consumer } from '@millrace/consumer';
 import { type CompressionName, Producer } from '@millrace/producer';
 import { jsonSerde } from '@millrace/serdes';
+import { startBroker } from '@millrace/testing';
 import { describe, expect, it } from 'vitest';
 import { connectKafkaJs } from '../clients/index.ts';
 import { Consuming, numbers, take, until } from './consuming.ts';
@@ -354,4 +358,35 @@ describe.skipIf(isElsewhere)('in trouble, a consumer', () => {
       if (n % 4 === 0) consuming.target.broker?.delayNext('Fetch', 1_200);
       if (n % 4 === 2) consuming.target.broker?.delayNext('Heartbeat', 900);
     }));
+
+  it('survives a restart of its broker, without a rebalance', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-sdk-'));
+    let broker = await startBroker({ storage: { folder }, topics: ['restarted'] });
+    const { port, bootstrapServers } = broker;
+    const events: number[] = [];
+    const consumer = newConsumer({
+      bootstrapServers,
+      groupId: 'group',
+      autoCommitIntervalMs: 20,
+      onPartitionsAssigned: (partitions) => void events.push(partitions.length),
+      onPartitionsLost: () => void events.push(-1),
+    });
+    consumer.subscribe('restarted');
+    const seen: string[] = [];
+    const run = consumer.run({ eachRecord: ({ value }) => void seen.push(value ?? '') });
+    await using writer = new Producer({ bootstrapServers });
+    for (const first of [0, 100, 200]) {
+      await writer.sendBatch(numbers(100, first).map((value) => ({ topic: 'restarted', value })));
+      await until('all is read', () => seen.length >= first + 100);
+      await broker.close();
+      await delay(100);
+      broker = await startBroker({ storage: { folder }, port });
+    }
+    expect(seen).toEqual(numbers(300));
+    expect(events).toEqual([1]);
+    await consumer.close();
+    await run;
+    await broker.close();
+    rmSync(folder, { recursive: true });
+  });
 });
