@@ -4,6 +4,9 @@ import { BATCH_PREFIX_BYTES, BatchFault, batchSizeBytes, checkBatch } from '@mil
 /** Bytes read at a time by a scan. */
 export const SCAN_CHUNK_BYTES = 1024 * 1024;
 
+/** Read beyond what was asked for, to find the first batch in the same go: an index interval and room for some batches. */
+export const LOCATE_BYTES: number = 16 * 1024;
+
 /** What a scan shows of each batch: the buffer, where the batch starts in it, and where in the file. `false` ends the scan. */
 export type BatchVisitor = (buffer: Buffer, at: number, position: number) => boolean | undefined;
 

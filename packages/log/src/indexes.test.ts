@@ -40,9 +40,9 @@ describe('OffsetIndex', () => {
         for (const target of targets) {
           const place = sorted.findLastIndex((offset) => offset <= target);
           const expected = place < 0 ? 0 : place * 10 + 1;
-          expect(await index.positionBefore(target, LOG_BYTES)).toBe(expected);
+          expect((await index.entryBefore(target, LOG_BYTES)).position).toBe(expected);
           if (flushes.includes(sorted.length - 1)) {
-            expect(await reopened.positionBefore(target, LOG_BYTES)).toBe(expected);
+            expect((await reopened.entryBefore(target, LOG_BYTES)).position).toBe(expected);
           }
         }
       }),
@@ -62,7 +62,7 @@ describe('OffsetIndex', () => {
     for (const [name, bytes] of damages) {
       await disk.replaceFile(`/d/${name}`, bytes);
       const index = new OffsetIndex(pool.file(`/d/${name}`), cache);
-      const search = (async () => index.positionBefore(100, 65536))();
+      const search = (async () => index.entryBefore(100, 65536))();
       await expect(search, name).rejects.toMatchObject({ code: 'LOG_CHECKPOINT_MALFORMED' });
     }
   });
@@ -75,7 +75,7 @@ describe('OffsetIndex', () => {
       await index.entries.flush({ sync: false });
     }
     for (let round = 0; round < 2; round++) {
-      for (const index of indexes) expect(await index.positionBefore(25, LOG_BYTES)).toBe(25);
+      for (const index of indexes) expect((await index.entryBefore(25, LOG_BYTES)).position).toBe(25);
       expect(cache.usedBytes).toBeLessThanOrEqual(1000);
       expect(cache.usedBytes).toBeGreaterThan(0);
     }
@@ -95,9 +95,9 @@ describe('TimeIndex', () => {
     expect(bytes.toString('hex')).toBe('0000018bcfe5680000000009' + '0000018bcfe568010000000f');
     const reopened = new TimeIndex(pool.file('/d/0.timeindex'), cache);
     expect(await reopened.last(LOG_BYTES)).toEqual({ timestamp: 1_700_000_000_001, relativeOffset: 15 });
-    expect(await reopened.offsetBefore(1_700_000_000_001, LOG_BYTES)).toBe(9);
-    expect(await reopened.offsetBefore(1_700_000_000_002, LOG_BYTES)).toBe(15);
-    expect(await reopened.offsetBefore(1_700_000_000_000, LOG_BYTES)).toBe(0);
+    expect((await reopened.entryBefore(1_700_000_000_001, LOG_BYTES)).relativeOffset).toBe(9);
+    expect((await reopened.entryBefore(1_700_000_000_002, LOG_BYTES)).relativeOffset).toBe(15);
+    expect((await reopened.entryBefore(1_700_000_000_000, LOG_BYTES)).relativeOffset).toBe(-1);
   });
 });
 

@@ -238,7 +238,7 @@ async function recoverFrom(
   for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index++) {
     const segment = segments.at(index)!;
     const tracker = new EndTracker(segment.baseOffset, epochs);
-    const end = await segment.recover(recoveryPoint, config, true, tracker.visit);
+    const end = await segment.recover(recoveryPoint, config, true, tracker.visit, segments.at(index + 1)?.baseOffset);
     endOffset = tracker.endOffset;
     scannedBytes += end.position - end.start;
     // The process before may have died of a sync that failed, and then the system need not write what we have just read.

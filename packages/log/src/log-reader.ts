@@ -4,6 +4,8 @@ import { CorruptLogError, isShortage, systemCodeOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
 import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, TimestampOffset } from './log-types.ts';
 import type { Segment } from './segment.ts';
+import { readSegment } from './segment-read.ts';
+import { findTimestamp } from './segment-search.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
 const NOTHING = Buffer.alloc(0);
@@ -42,7 +44,7 @@ export class LogReader {
       for (const segment of core.segments.all) {
         const largest = await segment.largestTimestamp();
         if (largest.timestamp < timestamp) continue;
-        const found = await segment.findTimestamp(timestamp, core.logStartOffset, core.writer.durableEndOffset);
+        const found = await findTimestamp(segment, timestamp, core.logStartOffset, core.writer.durableEndOffset);
         if (found !== undefined) return found;
       }
       return undefined;
@@ -63,7 +65,7 @@ export class LogReader {
     }
     if (best === undefined) return undefined;
     const end = core.writer.durableEndOffset;
-    return best.segment.findTimestamp(best.timestamp, core.logStartOffset, end);
+    return findTimestamp(best.segment, best.timestamp, core.logStartOffset, end);
   }
 
   #upperOffset(isolation: ReadIsolation): number {
@@ -126,11 +128,25 @@ export class LogReader {
     const { segments } = this.#core;
     let segment = segments.at(Math.max(segments.indexOf(fromOffset), 0));
     for (; segment !== undefined; segment = segments.after(segment)) {
-      const bytes = await segment.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
+      const { minOneBatch } = options;
+      const endOffset = this.#endOf(segment);
+      const bytes = await readSegment(segment, { fromOffset, upperOffset, bytesMax, minOneBatch, endOffset });
+      await this.#mendIndexes(segment);
       if (bytes === undefined) return NO_ROOM;
       if (bytes.length > 0) return bytes;
     }
     return NOTHING;
+  }
+
+  #endOf(segment: Segment): () => number {
+    const { segments } = this.#core;
+    return () => segments.after(segment)?.baseOffset ?? this.#core.nextOffset;
+  }
+
+  /** Without an index every read starts at the beginning of the segment. The one that is appended to has its own way of indexing. */
+  async #mendIndexes(segment: Segment): Promise<void> {
+    if (!segment.areIndexesWrong || segment === this.#core.segments.active) return;
+    await segment.rebuildIndexes();
   }
 
   /**

@@ -33,12 +33,21 @@ export class OffsetIndex {
     buffer.writeInt32BE(position, at + 4);
   }
 
-  /** A batch start at or before the batch that holds the offset. */
-  positionBefore(relativeOffset: number, logBytes: number): number | Promise<number> {
-    return this.entries.floor(relativeOffset, logBytes, readPosition, 0);
+  /** The last entry at or before an offset. */
+  entryBefore(relativeOffset: number, logBytes: number): IndexEntry | Promise<IndexEntry> {
+    return this.entries.floor(relativeOffset, logBytes, readEntry, SEGMENT_START);
   }
 }
 
-function readPosition(buffer: Buffer, at: number): number {
-  return buffer.readInt32BE(at + 4);
+/** One entry of an offset index: where a batch starts, and its last offset less the segment's base offset. */
+export interface IndexEntry {
+  readonly position: number;
+  readonly relativeOffset: number;
+}
+
+/** Stands for an entry where there is none: the beginning of the segment. */
+export const SEGMENT_START: IndexEntry = { position: 0, relativeOffset: -1 };
+
+function readEntry(buffer: Buffer, at: number): IndexEntry {
+  return { position: buffer.readInt32BE(at + 4), relativeOffset: buffer.readInt32BE(at) };
 }

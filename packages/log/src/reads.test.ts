@@ -40,6 +40,14 @@ async function fill(log: PartitionLog, random: Random, batchCount: number): Prom
   return written;
 }
 
+/** Another disk with the same files. */
+async function copyOf(disk: MemoryDisk): Promise<MemoryDisk> {
+  const copy = new MemoryDisk();
+  await copy.makeFolder(FOLDER);
+  for (const { path } of disk.filesBelow(FOLDER)) await copy.replaceFile(path, await disk.readFile(path));
+  return copy;
+}
+
 describe('reading', () => {
   it('gives nothing rather than the next segment when a batch does not fit', async () => {
     const context = testContext({ tailCacheBytesMax: 0 });
@@ -197,5 +205,42 @@ describe('reading', () => {
       expect(clean.lastStableOffset).toBe(7);
       await check(clean);
     }
+  });
+
+  it('gives what was written or an error, whatever bit of a file is flipped', async () => {
+    const random = seededRandom(7);
+    const config = { segmentBytes: 700, indexIntervalBytes: 100, retentionMs: -1 };
+    const disk = new MemoryDisk();
+    const log = followDurable(await openTestLog(testContext({ disk }), config));
+    await fill(log, random, 24);
+    const written = await readAll(log);
+    await log.close();
+    const files = disk.filesBelow(FOLDER).filter(({ path }) => /\.(log|index|timeindex)$/.test(path));
+    const clean = disk.crash('all');
+    let found = 0;
+    for (const { path, sizeBytes } of files) {
+      for (let position = 0; position < sizeBytes; position += 1 + random.nextInt(12)) {
+        const bit = random.nextInt(8);
+        clean.flipBit(path, position, bit);
+        const context = testContext({ disk: await copyOf(clean), tailCacheBytesMax: 0 });
+        const again = followDurable(
+          await openTestLog(context, config, { isClean: true, recoveryPoint: written.length }),
+        );
+        for (let offset = 0; offset < again.logEndOffset; offset++) {
+          const read = await again.read(offset, 300, TO_END);
+          if (read.errorCode !== ErrorCode.NONE) found++;
+          else
+            expect(
+              recordsOf(read).find((record) => record.offset >= offset),
+              `${path} ${position} ${bit}`,
+            ).toEqual({
+              offset,
+              value: written[offset]?.value,
+            });
+        }
+        clean.flipBit(path, position, bit);
+      }
+    }
+    expect(found).toBeGreaterThan(100);
   });
 });

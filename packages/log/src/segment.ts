@@ -1,13 +1,5 @@
-import {
-  BATCH_HEADER_BYTES,
-  BatchFault,
-  batchLastOffset,
-  batchMaxTimestamp,
-  batchRecordCount,
-  batchSizeBytes,
-  checkBatch,
-  NO_TIMESTAMP,
-} from '@millrace/records';
+import { BATCH_HEADER_BYTES, type BatchFault, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
+import { BatchOrder, OUT_OF_ORDER } from './batch-order.ts';
 import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, scanBatches } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import {
@@ -20,18 +12,16 @@ import {
 import type { IndexCache } from './index-cache.ts';
 import { isUnusableIndex } from './index-file.ts';
 import type { LogConfig } from './log-config.ts';
-import type { TimestampOffset } from './log-types.ts';
-import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
+import { type IndexEntry, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex, SEGMENT_START } from './offset-index.ts';
 import type { OpenFiles, PooledFile } from './open-files.ts';
-import { firstRecordFrom } from './record-search.ts';
-import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from './time-index.ts';
+import { positionOf, provesTimeEntry } from './segment-search.ts';
+import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
+
+export { indexedTimestamp } from './time-index.ts';
 
 /** The largest distance of an offset from its segment's base: indexes hold it as an int32. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
-
-/** Read beyond what was asked for, to find the first batch in the same go: an index interval and room for some batches. */
-const LOCATE_BYTES = 16 * 1024;
 
 /** What the segments of all partitions share. */
 export interface SegmentFiles {
@@ -49,13 +39,19 @@ export interface StoredSegment {
   readonly hasTransactions: boolean;
 }
 
+/** Where recovery of a segment began and ended. */
+export interface RecoveryEnd {
+  readonly start: number;
+  /** The end of the last good batch. */
+  readonly position: number;
+  readonly fault: BatchFault | typeof OUT_OF_ORDER | undefined;
+}
+
 /** A segment's largest timestamp, and the last offset of the batch that holds it. */
 export interface LargestTimestamp {
   readonly timestamp: number;
   readonly offset: number;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 /**
  * A stretch of a partition's log: the `.log` file with the batches, and the indexes beside it (Kafka's `LogSegment`).
@@ -82,6 +78,9 @@ export class Segment {
   isPrepared = false;
   /** The largest timestamp of the first batch: what `segment.ms` counts from. Undefined while not known. */
   firstTimestamp: number | undefined;
+  /** Where a reader has met damage that is the log's own, so that it is not looked for twice. */
+  damagedAt: number | undefined;
+  #areIndexesWrong = false;
   /** False for a segment found on the disk until its largest timestamp is asked for. */
   #largestKnown: boolean;
   #largestTimestamp = NO_TIMESTAMP;
@@ -179,34 +178,32 @@ export class Segment {
     }
   }
 
-  /**
-   * Whole batches from the one that holds `fromOffset` (or the first behind it), below `upperOffset`, within `bytesMax`
-   * unless the first alone is larger and `minOneBatch` is set. Empty when there are none; undefined when the first does not
-   * fit, so that nobody goes on to the next segment.
-   *
-   * @throws CorruptLogError when the first of them is damaged; the error of the disk
-   */
-  async read(
-    fromOffset: number,
-    upperOffset: number,
-    bytesMax: number,
-    minOneBatch: boolean,
-  ): Promise<Buffer | undefined> {
-    let position = await this.#positionBefore(fromOffset);
-    return this.log.use(async (file) => {
-      for (;;) {
-        const available = this.writtenBytes - position;
-        if (available <= 0) return NOTHING;
-        const chunk = await file.read(position, Math.min(available, bytesMax + LOCATE_BYTES));
-        const start = this.#skipBelow(chunk, fromOffset, position);
-        if (start.found) {
-          const first = await this.#wholeBatch(chunk, start.at, position, bytesMax, minOneBatch);
-          return first && this.#takeBatches(first, position + start.at, upperOffset, bytesMax);
-        }
-        if (start.at === 0) throw this.#damaged(position, 'the file ends within a batch');
-        position += start.at;
-      }
-    });
+  /** The last entry of the offset index at or before an offset; the beginning where there is none, or none to be believed. */
+  entryBefore(offset: number): IndexEntry | Promise<IndexEntry> {
+    if (this.#areIndexesWrong) return SEGMENT_START;
+    const relative = Math.min(offset - this.baseOffset, RELATIVE_OFFSET_MAX);
+    return this.#withIndexes(() => this.offsetIndex.entryBefore(relative, this.sizeBytes));
+  }
+
+  /** The last entry of the time index below a timestamp; none where there is none to be believed. */
+  timeEntryBefore(timestamp: number): TimeIndexEntry | Promise<TimeIndexEntry> {
+    if (this.#areIndexesWrong) return NO_ENTRY;
+    return this.#withIndexes(() => this.timeIndex.entryBefore(timestamp, this.writtenBytes));
+  }
+
+  /** The log does not agree with an index: nobody looks there any more until they are built anew. */
+  distrustIndexes(): void {
+    this.#areIndexesWrong = true;
+  }
+
+  /** Whether the indexes are of no use until {@link rebuildIndexes}. */
+  get areIndexesWrong(): boolean {
+    return this.#areIndexesWrong;
+  }
+
+  /** Where the first batch starts whose last offset is not below `offset`; see {@link positionOf}. */
+  positionOf(offset: number): Promise<number> {
+    return positionOf(this, offset);
   }
 
   /** Shows the batches from `start` up to what is written; see {@link scanBatches}. */
@@ -215,43 +212,11 @@ export class Segment {
     return this.log.use((file) => scanBatches(file, start, this.writtenBytes, visit, options));
   }
 
-  /** Where the first batch starts whose last offset is not below `offset`; the end when there is none. */
-  async positionOf(offset: number): Promise<number> {
-    const start = await this.#positionBefore(offset);
-    const end = await this.scan(start, (buffer, at) => batchLastOffset(buffer, at) < offset, {
-      crc: false,
-      chunkBytes: LOCATE_BYTES,
-    });
-    return end.position;
-  }
-
-  /** The first record with at least this timestamp and this offset, in offset order. */
-  async findTimestamp(
-    timestamp: number,
-    startOffset: number,
-    upperOffset: number,
-  ): Promise<TimestampOffset | undefined> {
-    const relative = await this.#withIndexes(() => this.timeIndex.offsetBefore(timestamp, this.writtenBytes));
-    const start = await this.#positionBefore(Math.max(relative + this.baseOffset, startOffset));
-    let found: TimestampOffset | undefined;
-    await this.scan(
-      start,
-      (buffer, at) => {
-        const lastOffset = batchLastOffset(buffer, at);
-        if (lastOffset >= upperOffset) return false;
-        if (lastOffset < startOffset || batchMaxTimestamp(buffer, at) < timestamp) return true;
-        found = firstRecordFrom(buffer.subarray(at, at + batchSizeBytes(buffer, at)), timestamp, startOffset);
-        return found === undefined;
-      },
-      { crc: true },
-    );
-    return found;
-  }
-
   /**
    * Brings a segment that was there before this process into a state to append to. Index entries up to `trustedOffset` are
    * kept where they are sane; what lies behind the last of them is scanned and indexed again, up to the first damaged batch.
    *
+   * @param endOffset where the log goes on behind the segment; undefined for the last one
    * @returns from where it was scanned, where the good batches end, and what is wrong there; the caller decides about truncating
    */
   async recover(
@@ -259,29 +224,14 @@ export class Segment {
     config: LogConfig,
     crc: boolean,
     visit: BatchVisitor,
-  ): Promise<ScanEnd & { start: number }> {
-    const start = await this.#keepTrustedEntries(trustedOffset);
-    this.firstTimestamp = undefined;
-    this.#bytesSinceIndexEntry = 0;
-    if (start > 0) await this.#readFirstTimestamp();
-    const end = await this.scan(
-      start,
-      (buffer, at, position) => {
-        const maxTimestamp = indexedTimestamp(buffer, at);
-        this.firstTimestamp ??= maxTimestamp;
-        this.#noteBatch(
-          batchLastOffset(buffer, at),
-          maxTimestamp,
-          position,
-          batchSizeBytes(buffer, at),
-          // The batch of the last trusted entry has its entry.
-          position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes,
-        );
-        return visit(buffer, at, position);
-      },
-      { crc },
-    );
-    return { ...end, start };
+    endOffset?: number,
+  ): Promise<RecoveryEnd> {
+    const entry = await this.#keepTrustedEntries(trustedOffset);
+    const end = await this.#recoverFrom(entry, config, crc, visit, endOffset);
+    if (end.fault === undefined || end.position > entry.position || entry.position === 0) return end;
+    // Right behind an index entry it may be the entry that is wrong.
+    await this.#keepTrustedEntries(this.baseOffset);
+    return this.#recoverFrom(SEGMENT_START, config, crc, visit, endOffset);
   }
 
   /** Writes bytes of the log's file again as they are, so that the next sync covers them whatever became of earlier ones. */
@@ -359,11 +309,6 @@ export class Segment {
     this.#bytesSinceIndexEntry += sizeBytes;
   }
 
-  #positionBefore(offset: number): number | Promise<number> {
-    const relative = Math.min(offset - this.baseOffset, RELATIVE_OFFSET_MAX);
-    return this.#withIndexes(() => this.offsetIndex.positionBefore(relative, this.sizeBytes));
-  }
-
   /** Runs a search of an index; one that cannot be used is rebuilt from the log first. */
   #withIndexes<T>(search: () => T | Promise<T>): T | Promise<T> {
     const found = search();
@@ -375,8 +320,12 @@ export class Segment {
     });
   }
 
+  /** What the time index says last is not believed before the log has said the same: retention goes by it. */
   async #loadLargestTimestamp(): Promise<LargestTimestamp> {
     const last = await this.#withIndexes(() => this.timeIndex.last(this.sizeBytes));
+    const isProved = last.timestamp < 0 || this.#largestKnown || (await provesTimeEntry(this, last));
+    if (!isProved) await this.rebuildIndexes();
+    if (!isProved && !this.#largestKnown) throw this.#damaged(this.damagedAt ?? 0, OUT_OF_ORDER);
     if (!this.#largestKnown) {
       this.#largestKnown = true;
       this.#largestTimestamp = last.timestamp;
@@ -385,59 +334,56 @@ export class Segment {
     return { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
   }
 
-  /** Passes over the batches below an offset. `found` is false when the chunk ends before another batch's header is whole. */
-  #skipBelow(chunk: Buffer, fromOffset: number, position: number): { at: number; found: boolean } {
-    let at = 0;
-    while (chunk.length - at >= HEADER_BYTES_LOOKED_AT) {
-      if (batchLastOffset(chunk, at) >= fromOffset) return { at, found: true };
-      const sizeBytes = batchSizeBytes(chunk, at);
-      if (sizeBytes < BATCH_HEADER_BYTES) throw this.#damaged(position + at, BatchFault.BAD_SIZE);
-      at += sizeBytes;
-    }
-    return { at, found: false };
-  }
-
-  /** The part of the chunk that starts at the first batch; read again where the batch is not whole in it. */
-  async #wholeBatch(
-    chunk: Buffer,
-    at: number,
-    position: number,
-    bytesMax: number,
-    minOneBatch: boolean,
-  ): Promise<Buffer | undefined> {
-    const sizeBytes = batchSizeBytes(chunk, at);
-    if (sizeBytes > bytesMax && !minOneBatch) return undefined;
-    if (at + sizeBytes <= chunk.length) return chunk.subarray(at);
-    if (sizeBytes > this.writtenBytes - position - at) throw this.#damaged(position + at, BatchFault.BAD_SIZE);
-    const wanted = Math.min(Math.max(sizeBytes, bytesMax), this.writtenBytes - position - at);
-    return this.log.use((file) => file.read(position + at, wanted));
-  }
-
-  /** The whole batches at the beginning of `bytes`, checked as they come from the disk. */
-  #takeBatches(bytes: Buffer, position: number, upperOffset: number, bytesMax: number): Buffer {
-    let end = 0;
-    while (end < bytes.length) {
-      const fault = checkBatch(bytes, end);
-      if (fault === BatchFault.TRUNCATED && end > 0) break;
-      if (fault !== undefined) {
-        // Good batches before the damaged one are given out; the next read starts at the damage and fails.
-        if (end > 0) break;
-        throw this.#damaged(position, fault);
-      }
-      if (batchLastOffset(bytes, end) >= upperOffset) break;
-      const next = end + batchSizeBytes(bytes, end);
-      if (end > 0 && next > bytesMax) break;
-      end = next;
-    }
-    return bytes.subarray(0, end);
-  }
-
   #damaged(position: number, fault: string): CorruptLogError {
     return new CorruptLogError(this.log.path, position, fault);
   }
 
-  /** Keeps the entries of both index files up to an offset, as far as they are sane, and says from where to scan. */
-  async #keepTrustedEntries(trustedOffset: number): Promise<number> {
+  /** Scans from an entry on, and indexes each batch as soon as it is certain that its offsets are right. */
+  async #recoverFrom(
+    entry: IndexEntry,
+    config: LogConfig,
+    crc: boolean,
+    visit: BatchVisitor,
+    endOffset: number | undefined,
+  ): Promise<RecoveryEnd> {
+    const start = entry.position;
+    const order = BatchOrder.from(this.baseOffset, entry);
+    let wrongAt: number | undefined;
+    let suspect: Parameters<BatchVisitor> | undefined;
+    this.firstTimestamp = undefined;
+    this.#bytesSinceIndexEntry = 0;
+    if (start > 0) await this.#readFirstTimestamp();
+    const take: BatchVisitor = (buffer, at, position) => {
+      const maxTimestamp = indexedTimestamp(buffer, at);
+      this.firstTimestamp ??= maxTimestamp;
+      // The batch of the last trusted entry has its entry.
+      const intervalBytes = position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes;
+      this.#noteBatch(batchLastOffset(buffer, at), maxTimestamp, position, batchSizeBytes(buffer, at), intervalBytes);
+      return visit(buffer, at, position);
+    };
+    const end = await this.scan(
+      start,
+      (...batch) => {
+        wrongAt = order.take(...batch);
+        if (wrongAt !== undefined) return false;
+        const before = suspect;
+        suspect = order.isCertain ? undefined : batch;
+        if (before !== undefined && take(...before) === false) return false;
+        return order.isCertain ? take(...batch) : true;
+      },
+      { crc },
+    );
+    if (suspect !== undefined && wrongAt === undefined) {
+      // Only compaction leaves gaps, and it leaves none before the last batch of a log.
+      const mayHaveGap = endOffset !== undefined || config.cleanupPolicy.includes('compact');
+      wrongAt = mayHaveGap ? order.goOnAt(endOffset ?? Number.POSITIVE_INFINITY) : suspect[2];
+      if (wrongAt === undefined) take(...suspect);
+    }
+    return wrongAt === undefined ? { ...end, start } : { position: wrongAt, fault: OUT_OF_ORDER, start };
+  }
+
+  /** Keeps the entries of both index files up to an offset, as far as they are sane, and gives the last that is left. */
+  async #keepTrustedEntries(trustedOffset: number): Promise<IndexEntry> {
     const offsets = await this.offsetIndex.entries.readStored();
     let keptBytes = 0;
     let lastRelative = -1;
@@ -458,12 +404,14 @@ export class Segment {
       // The time index is gone, and only a look at every batch brings it back.
       keptBytes = 0;
       position = 0;
+      lastRelative = -1;
     }
+    this.#areIndexesWrong = false;
     this.#largestKnown = true;
     this.#largestTimestamp = last.timestamp;
     this.#largestOffset = last.timestamp < 0 ? -1 : this.baseOffset + last.relativeOffset;
     await this.offsetIndex.entries.keep(keptBytes);
-    return position;
+    return { position, relativeOffset: lastRelative };
   }
 
   async #readFirstTimestamp(): Promise<void> {
@@ -478,9 +426,14 @@ export class Segment {
     this.#largestOffset = -1;
     this.#bytesSinceIndexEntry = 0;
     // Searches that come meanwhile find fewer entries than there will be, which only makes them start further back.
+    this.#areIndexesWrong = false;
+    const order = new BatchOrder(this.baseOffset);
+    let wrongAt: number | undefined;
     const end = await this.scan(
       0,
       (buffer, at, position) => {
+        wrongAt = order.take(buffer, at, position);
+        if (wrongAt !== undefined) return false;
         const sizeBytes = batchSizeBytes(buffer, at);
         this.#noteBatch(
           batchLastOffset(buffer, at),
@@ -493,19 +446,12 @@ export class Segment {
       },
       { crc: false },
     );
-    if (end.fault !== undefined) throw this.#damaged(end.position, end.fault);
-    this.#largestKnown = true;
+    // Readers of what is damaged find out by themselves; the others need an index up to there.
+    this.damagedAt = wrongAt ?? (end.fault === undefined ? undefined : end.position);
+    this.#largestKnown = this.damagedAt === undefined;
     this.closeTimeIndex();
     await this.flushIndexes({ sync: true });
   }
-}
-
-/**
- * The timestamp that a batch counts with in the time index. One that compaction has left no record of counts with none, whatever
- * its header says: nobody would find a record with it.
- */
-export function indexedTimestamp(buffer: Buffer, at: number): number {
-  return batchRecordCount(buffer, at) === 0 ? NO_TIMESTAMP : batchMaxTimestamp(buffer, at);
 }
 
 /** `segment.ms`, or less where records must be compacted before that: the active segment never is (Kafka's `LogConfig.maxSegmentMs`). */
@@ -513,7 +459,5 @@ function segmentMsOf({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig
   return cleanupPolicy.includes('compact') ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs;
 }
 
-/** Bytes of a header that are looked at to pass over a batch: up to the last offset delta. */
-const HEADER_BYTES_LOOKED_AT = 27;
 /** The interval of indexes that are rebuilt for reading, whatever the topic's setting is: Kafka's default. */
 const INDEX_INTERVAL_BYTES_REBUILT = 4096;

@@ -1,4 +1,4 @@
-import { readInt64, writeInt64 } from '@millrace/records';
+import { batchMaxTimestamp, batchRecordCount, NO_TIMESTAMP, readInt64, writeInt64 } from '@millrace/records';
 import type { IndexCache } from './index-cache.ts';
 import { IndexFile, type IndexFormat } from './index-file.ts';
 import type { PooledFile } from './open-files.ts';
@@ -20,7 +20,6 @@ const FORMAT: IndexFormat = {
 /** Bytes of one entry of a time index. */
 export const TIME_INDEX_ENTRY_BYTES: number = FORMAT.entryBytes;
 
-const FROM_START = 0;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -68,16 +67,24 @@ export class TimeIndex {
     return last;
   }
 
-  /** Relative offset of a record below which no record has a timestamp of `timestamp` or above. */
-  offsetBefore(timestamp: number, logBytes: number): number | Promise<number> {
+  /** The entry up to whose offset no record has a timestamp of `timestamp` or above. */
+  entryBefore(timestamp: number, logBytes: number): TimeIndexEntry | Promise<TimeIndexEntry> {
     // An entry with exactly this timestamp may itself be behind the first record that has it, so it does not count.
-    return this.entries.floor(timestamp - 1, logBytes, readOffset, FROM_START);
+    return this.entries.floor(timestamp - 1, logBytes, readEntry, NO_ENTRY);
   }
 
   /** The last entry: the segment's largest timestamp, and the offset of the batch that has it. */
   last(logBytes: number): TimeIndexEntry | Promise<TimeIndexEntry> {
     return this.entries.floor(Number.MAX_SAFE_INTEGER, logBytes, readEntry, NO_ENTRY);
   }
+}
+
+/**
+ * The timestamp that a batch counts with in the time index. One that compaction has left no record of counts with none, whatever
+ * its header says: nobody would find a record with it.
+ */
+export function indexedTimestamp(buffer: Buffer, at: number): number {
+  return batchRecordCount(buffer, at) === 0 ? NO_TIMESTAMP : batchMaxTimestamp(buffer, at);
 }
 
 /** One entry of a time index. */
@@ -88,10 +95,6 @@ export interface TimeIndexEntry {
 
 /** Stands for "the index is empty". */
 export const NO_ENTRY: TimeIndexEntry = { timestamp: -1, relativeOffset: -1 };
-
-function readOffset(buffer: Buffer, at: number): number {
-  return buffer.readInt32BE(at + 8);
-}
 
 function readEntry(buffer: Buffer, at: number): TimeIndexEntry {
   return { timestamp: readInt64(buffer, at), relativeOffset: buffer.readInt32BE(at + 8) };

@@ -12,7 +12,8 @@ import {
 import type { LogCore } from '../log-core.ts';
 import type { PooledFile } from '../open-files.ts';
 import { giveUpFiles } from '../retention.ts';
-import { indexedTimestamp, Segment } from '../segment.ts';
+import { Segment } from '../segment.ts';
+import { indexedTimestamp } from '../time-index.ts';
 
 /** Positions in a segment are int32 in its index. */
 const SEGMENT_BYTES_MAX = 2 ** 31 - 1;

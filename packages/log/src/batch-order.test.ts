@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { BatchOrder } from './batch-order.ts';
+import { batchOf } from './test-support.ts';
+
+/** A batch of three records at an offset. */
+function batchAt(baseOffset: number): Buffer {
+  return batchOf(['a', 'b', 'c'], { baseOffset });
+}
+
+/** Takes batches that begin at these offsets and at the positions 0, 100, 200 ...; gives where one is found to be wrong. */
+function take(order: BatchOrder, ...baseOffsets: number[]): (number | undefined)[] {
+  return baseOffsets.map((baseOffset, index) => order.take(batchAt(baseOffset), 0, index * 100));
+}
+
+describe('BatchOrder', () => {
+  it('lets batches follow one another, and gaps as compaction leaves them', () => {
+    const order = new BatchOrder(10);
+    expect(take(order, 10, 13, 20, 23)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(order.isCertain).toBe(true);
+  });
+
+  it('finds a batch that begins before the one before it ends', () => {
+    expect(take(new BatchOrder(10), 10, 12)).toEqual([undefined, 100]);
+    expect(take(new BatchOrder(10), 9)).toEqual([0]);
+  });
+
+  it('finds a batch that begins too late by the one behind it, or by where the log goes on', () => {
+    const order = new BatchOrder(10);
+    expect(take(order, 10, 1037)).toEqual([undefined, undefined]);
+    expect(order.isCertain).toBe(false);
+    expect(order.take(batchAt(16), 0, 200)).toBe(100);
+    const atEnd = new BatchOrder(10);
+    take(atEnd, 10, 1037);
+    expect(atEnd.goOnAt(16)).toBe(100);
+    expect(atEnd.goOnAt(1040)).toBeUndefined();
+  });
+
+  it('holds the first batch against what an index says of it', () => {
+    expect(take(new BatchOrder(0, 12), 10)).toEqual([undefined]);
+    expect(take(new BatchOrder(0, 11), 10)).toEqual([0]);
+    const several = new BatchOrder(0, 15);
+    expect(take(several, 10)).toEqual([undefined]);
+    expect(several.isCertain).toBe(false);
+    expect(several.take(batchAt(13), 0, 100)).toBeUndefined();
+    expect(several.isCertain).toBe(true);
+    expect(take(new BatchOrder(0, 15), 10, 14)).toEqual([undefined, 0]);
+  });
+});

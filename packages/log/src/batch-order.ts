@@ -1,0 +1,62 @@
+import { batchBaseOffset, batchLastOffset } from '@millrace/records';
+import type { IndexEntry } from './offset-index.ts';
+
+/** What is said of a batch whose offsets do not fit those around it, beside the faults of `checkBatch`. */
+export const OUT_OF_ORDER = 'OUT_OF_ORDER';
+
+/**
+ * Follows the offsets of batches one after the other. A batch's base offset lies outside its CRC, because the broker writes it,
+ * so only the batches around it can tell that it was damaged. A gap is no proof, since compaction leaves such, but it makes the
+ * batch behind it a suspect: if the next one begins before the suspect ends, the suspect is wrong.
+ */
+export class BatchOrder {
+  #nextOffset: number;
+  /** Undefined as soon as a batch has it. */
+  #anchor: number | undefined;
+  #suspectAt: number | undefined;
+  #lastAt = 0;
+
+  /**
+   * @param nextOffset what the first batch must not begin before
+   * @param anchor a last offset that one of the first batches must have, where an index tells so
+   */
+  constructor(nextOffset: number, anchor?: number) {
+    this.#nextOffset = nextOffset;
+    this.#anchor = anchor;
+  }
+
+  /** For the batches of a segment from an entry of its offset index on. */
+  static from(baseOffset: number, { relativeOffset }: IndexEntry): BatchOrder {
+    return new BatchOrder(baseOffset, relativeOffset < 0 ? undefined : baseOffset + relativeOffset);
+  }
+
+  /** Whether nothing more has to be seen to know that the batch taken last is right. */
+  get isCertain(): boolean {
+    return this.#suspectAt === undefined;
+  }
+
+  /** Takes the batch at `at`, which starts at `position` of the file. Returns where the batch starts that is wrong, if one is. */
+  take(buffer: Buffer, at: number, position: number): number | undefined {
+    const baseOffset = batchBaseOffset(buffer, at);
+    const lastOffset = batchLastOffset(buffer, at);
+    if (this.#anchor !== undefined) this.#suspectAt ??= position;
+    if (baseOffset < this.#nextOffset) return this.#suspectAt ?? position;
+    if (this.#anchor !== undefined) {
+      // Kafka's index entries for appends of several batches name the last offset of all of them.
+      if (lastOffset > this.#anchor) return this.#suspectAt;
+      if (lastOffset === this.#anchor) this.#anchor = undefined;
+      if (this.#anchor === undefined) this.#suspectAt = undefined;
+    } else {
+      this.#suspectAt = baseOffset === this.#nextOffset ? undefined : position;
+    }
+    this.#nextOffset = lastOffset + 1;
+    this.#lastAt = position;
+    return undefined;
+  }
+
+  /** The log goes on at `offset` behind the batch taken last. Returns where the batch starts that is wrong, if one is. */
+  goOnAt(offset: number): number | undefined {
+    if (offset >= this.#nextOffset) return undefined;
+    return this.#suspectAt ?? this.#lastAt;
+  }
+}
