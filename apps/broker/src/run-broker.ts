@@ -1,5 +1,5 @@
 import { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
-import { countBuffersInHeapLimit } from './heap.ts';
+import { collectForBuffersSeldom } from './heap.ts';
 import { ExitCode, StartError } from './start-error.ts';
 
 const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
@@ -12,7 +12,7 @@ const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
  *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 otherwise.
  */
 export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
-  countBuffersInHeapLimit();
+  collectForBuffersSeldom();
   let broker: BrokerProcess;
   try {
     broker = await startBrokerProcess(options);
