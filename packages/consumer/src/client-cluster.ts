@@ -33,6 +33,10 @@ export class ClientCluster implements Cluster {
     return this.#client.refreshTopics(topics, { retries: 0 });
   }
 
+  async loadTopics(topics: readonly string[]): Promise<void> {
+    await this.#client.topics(topics, { retries: 0 });
+  }
+
   allTopics(): Promise<readonly TopicMetadata[]> {
     return this.#client.allTopics({ retries: 0 });
   }

@@ -21,6 +21,11 @@ export interface Cluster {
   hasBroker(nodeId: number): boolean;
   /** Asks anew; resolves when the answer is in. One attempt. */
   refreshTopics(topics: readonly string[]): Promise<void>;
+  /**
+   * Asks for topics that are not known. One attempt.
+   * @throws BrokerError where the cluster does not tell of one: it does not exist (yet), or may not be read.
+   */
+  loadTopics(topics: readonly string[]): Promise<void>;
   /** Every topic that there is. One attempt. */
   allTopics(): Promise<readonly TopicMetadata[]>;
   applyLeaderHints(hints: readonly LeaderHint[], nodes: readonly BrokerNode[]): void;

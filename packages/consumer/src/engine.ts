@@ -6,7 +6,7 @@ import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from '
 import { Fetcher } from './fetch/fetcher.ts';
 import { PartitionAnswers } from './fetch/partition-answers.ts';
 import { GroupMembership } from './group/membership.ts';
-import { Subscription } from './group/subscription.ts';
+import { checkTopicName, Subscription } from './group/subscription.ts';
 import { TopicWatch } from './group/topic-watch.ts';
 import { EpochValidator } from './offsets/epoch-validator.ts';
 import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
@@ -107,7 +107,15 @@ export class ConsumerEngine {
       offer,
       outOfRange: (state) => this.#outOfRange(state),
     });
-    this.fetcher = new Fetcher({ ...shared, answers, adopt: (state) => this.#adopt(state) });
+    this.fetcher = new Fetcher({
+      ...shared,
+      answers,
+      adopt: (state) => this.#adopt(state),
+      failed: (state, error) => {
+        state.fail(error);
+        offer(state);
+      },
+    });
     this.committer = this.#newCommitter();
     this.keeper = new PartitionKeeper({
       ...shared,
@@ -153,6 +161,7 @@ export class ConsumerEngine {
         ...this.#ports,
         settings: this.settings,
         ready: () => this.#topicsKnown(before),
+        failed: (error) => this.#fail(error),
         changed: (now) => this.membership?.rejoin(`the subscription now means ${now.length} topics`),
       },
       subscription,
@@ -162,6 +171,7 @@ export class ConsumerEngine {
   /** Reads these partitions, and no others, without the group dividing anything. */
   assign(partitions: readonly (TopicPartition & { readonly offset?: number | undefined })[]): void {
     this.#mustBeOpen('assign');
+    for (const { topic } of partitions) checkTopicName(topic, 'assign');
     if (this.#subscription !== undefined) throw invalidState('assign', 'topics are subscribed; unsubscribe first');
     this.#assignedByHand = true;
     const wanted = new Set(partitions.map(keyOf));

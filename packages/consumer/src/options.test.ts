@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { jsonSerde, stringSerde } from '@millrace/serdes';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { rangeAssignor } from './assignors/range.ts';
 import { Consumer } from './consumer.ts';
 import { type ConsumerOptions, consumerSettings } from './options.ts';
+import type { ConsumerRecord } from './record.ts';
 
 const bootstrapServers = 'localhost:9092';
 
@@ -41,6 +43,22 @@ describe('options', () => {
   });
 });
 
+describe('types', () => {
+  it('flow from deserializers to records', () => {
+    const typed = new Consumer({
+      bootstrapServers,
+      keyDeserializer: stringSerde,
+      valueDeserializer: jsonSerde<{ id: number }>(),
+    });
+    const plain = new Consumer({ bootstrapServers });
+    expectTypeOf<Next<typeof typed>>().toEqualTypeOf<ConsumerRecord<string, { id: number }>>();
+    expectTypeOf<Next<typeof typed>['value']>().toEqualTypeOf<{ id: number } | null>();
+    expectTypeOf<Next<typeof plain>['key']>().toEqualTypeOf<Buffer | null>();
+  });
+});
+
+type Next<T extends AsyncIterable<unknown>> = T extends AsyncIterable<infer Item> ? Item : never;
+
 describe('a consumer', () => {
   it('connects to nobody before it has something to read, and closes', async () => {
     const consumer = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
@@ -56,7 +74,8 @@ describe('a consumer', () => {
     consumer.subscribe(['t']);
     expect(() => consumer.assign([{ topic: 't', partition: 0 }])).toThrow('topics are subscribed');
     expect(() => consumer.subscribe([])).toThrow('there is no topic in the list');
-    expect(() => consumer.subscribe([''])).toThrow('empty name');
+    expect(() => consumer.subscribe([''])).toThrow('no topic can be called ""');
+    expect(() => consumer.subscribe('a b')).toThrow('no topic can be called "a b"');
     await using other = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
     other.assign([{ topic: 't', partition: 0 }]);
     expect(() => other.subscribe('t')).toThrow('assigned by hand');

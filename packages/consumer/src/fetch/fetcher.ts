@@ -1,4 +1,4 @@
-import { Backoff, brokerError, type Logger } from '@millrace/client';
+import { Backoff, BrokerError, brokerError, type Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
 import type { Cluster, Lane } from '../cluster-port.ts';
@@ -53,6 +53,8 @@ export interface FetcherContext {
   readonly logger: Logger;
   readonly partitions: PartitionTable;
   readonly answers: PartitionAnswers;
+  /** The partition cannot be read. */
+  failed(state: PartitionState, error: Error): void;
   /** Takes note of the partition's leader; false where it has to be asked something first. */
   adopt(state: PartitionState): boolean;
 }
@@ -343,7 +345,7 @@ export class Fetcher {
       this.#wakeup.at(this.#refreshRetryAtMs);
       return;
     }
-    const { cluster, clock, logger } = this.#context;
+    const { clock, logger } = this.#context;
     const topics = [...this.#staleTopics];
     this.#staleTopics.clear();
     this.#refreshing = true;
@@ -353,10 +355,28 @@ export class Fetcher {
       this.#refreshRetryAtMs = clock.monotonic() + this.#refreshBackoff.next();
       this.#wakeup.soon();
     };
-    cluster.refreshTopics(topics).then(over, (error: unknown) => {
+    this.#refresh(topics).then(over, (error: unknown) => {
       logger.debug({ topics, err: error }, 'Asking for the leaders of partitions failed');
       over();
     });
+  }
+
+  /** Topics that are not known yet are asked for one by one: the cluster may say of one that it never will be. */
+  async #refresh(topics: readonly string[]): Promise<void> {
+    const { cluster, partitions } = this.#context;
+    const known = topics.filter((topic) => cluster.topic(topic) !== undefined);
+    if (known.length > 0) await cluster.refreshTopics(known);
+    let passing: unknown;
+    for (const topic of topics) {
+      if (cluster.topic(topic) !== undefined) continue;
+      try {
+        await cluster.loadTopics([topic]);
+      } catch (error) {
+        if (!(error instanceof BrokerError) || error.retriable) passing = error;
+        else for (const state of partitions) if (state.topic === topic) this.#context.failed(state, error);
+      }
+    }
+    if (passing !== undefined) throw passing;
   }
 
   #newBackoff(): Backoff {

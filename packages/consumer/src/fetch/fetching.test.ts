@@ -238,7 +238,25 @@ describe('fetching', () => {
     expect(records.map((text) => text.slice(4, 5))).toEqual(['0', '1', '2', '3', '4', '5', '8', '9']);
   });
 
-  it('gives up ever slower asking for a topic that was deleted', async () => {
+  it('tells readers that a topic may not be read, instead of waiting for it', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['a']);
+    harness.cluster.createTopic('u', 1)[0]?.append(['b']);
+    harness.cluster.topicErrors.set('t', ErrorCode.TOPIC_AUTHORIZATION_FAILED);
+    const engine = harness.engine();
+    engine.assign(['t', 'u'].map((topic) => ({ topic, partition: 0, offset: 0 })));
+    const seen: string[] = [];
+    const told = expect(collect(engine, seen).done).rejects.toMatchObject({ code: 'KAFKA_TOPIC_AUTHORIZATION_FAILED' });
+    await harness.clock.advanceAsync(2_000);
+    await told;
+    const member = harness.engine({ groupId: 'g' });
+    member.subscribe(['u', 't']);
+    const alsoTold = expect(member.joined).rejects.toMatchObject({ code: 'KAFKA_TOPIC_AUTHORIZATION_FAILED' });
+    await harness.clock.advanceAsync(2_000);
+    await alsoTold;
+  });
+
+  it('asks less and less for a topic that was deleted', async () => {
     const harness = newHarness();
     harness.cluster.createTopic('t', 1);
     reading(harness.engine());

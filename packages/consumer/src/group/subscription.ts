@@ -8,19 +8,19 @@ export class Subscription {
   readonly #includeInternal: boolean;
   #matched: readonly string[] = [];
 
-  /** @throws ConsumerError `CONSUMER_INVALID_OPTION` for an empty list or name */
+  /** @throws ConsumerError `CONSUMER_INVALID_OPTION` for an empty list or a name that no topic can have */
   constructor(topics: string | RegExp | Iterable<string | RegExp>, includeInternal: boolean) {
     const wanted = typeof topics === 'string' || topics instanceof RegExp ? [topics] : [...topics];
     this.names = new Set(wanted.filter((topic) => typeof topic === 'string'));
     this.patterns = wanted.filter((topic) => topic instanceof RegExp).map(stateless);
     this.#includeInternal = includeInternal;
-    if (wanted.length === 0 || this.names.has('')) {
-      const what = wanted.length === 0 ? 'there is no topic in the list' : 'a topic has an empty name';
+    if (wanted.length === 0) {
       throw new ConsumerError(
         'CONSUMER_INVALID_OPTION',
-        `Cannot subscribe: ${what}; to stop reading use unsubscribe()`,
+        'Cannot subscribe: there is no topic in the list; to stop reading use unsubscribe()',
       );
     }
+    for (const name of this.names) checkTopicName(name, 'subscribe');
   }
 
   /** The topics as last known, sorted. */
@@ -47,4 +47,11 @@ export class Subscription {
 /** Expressions with `g` or `y` remember where they were, which is of no use here. */
 function stateless(pattern: RegExp): RegExp {
   return new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
+}
+
+/** @throws ConsumerError `CONSUMER_INVALID_OPTION` for what no topic can be called, which would be waited for in vain. */
+export function checkTopicName(name: string, attempt: string): void {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..') return;
+  const rule = 'names have 1 to 249 characters of a-z A-Z 0-9 . _ -';
+  throw new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot ${attempt}: no topic can be called "${name}"; ${rule}`);
 }

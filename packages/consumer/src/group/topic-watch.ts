@@ -1,5 +1,6 @@
-import { Backoff, type Logger } from '@millrace/client';
+import { Backoff, BrokerError, type Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import type { Cluster } from '../cluster-port.ts';
 import type { ConsumerSettings } from '../options.ts';
 import { Wakeup } from '../wakeup.ts';
@@ -17,6 +18,8 @@ export interface TopicWatchContext {
   readonly logger: Logger;
   /** The first look is over: it is known what the subscription means. */
   ready(): void;
+  /** A topic cannot be subscribed to, now or later. */
+  failed(error: Error): void;
   /** It means other topics than before. */
   changed(topics: readonly string[]): void;
 }
@@ -69,6 +72,10 @@ export class TopicWatch {
       }
       this.#beReady();
     } catch (error) {
+      if (error instanceof BrokerError && !error.retriable) {
+        if (!this.#closed) this.#context.failed(error);
+        return;
+      }
       logger.debug({ err: error }, 'The subscribed topics could not be looked up; trying again');
       waitMs = this.#backoff.next();
     } finally {
@@ -86,7 +93,13 @@ export class TopicWatch {
       if (changed && this.#ready && !this.#closed) this.#context.changed(this.#subscription.topics());
     }
     const unknown = [...this.#subscription.names].filter((topic) => cluster.topic(topic) === undefined);
-    if (unknown.length > 0) await cluster.refreshTopics(unknown);
+    if (unknown.length === 0) return;
+    try {
+      await cluster.loadTopics(unknown);
+    } catch (error) {
+      // It may be about to be made; the group is joined all the same.
+      if (!(error instanceof BrokerError) || error.errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw error;
+    }
   }
 
   #isMissing(): boolean {

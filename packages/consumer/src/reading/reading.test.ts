@@ -1,4 +1,5 @@
 /** The ways to read: loops, batches, handlers. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { seededRandom } from '@millrace/ports';
 import { jsonSerde, stringSerde } from '@millrace/serdes';
@@ -492,6 +493,27 @@ describe('run', () => {
     await harness.until('all is handled', () => events.includes('end 2'));
     channel.unsubscribe(subscribers);
     expect(events).toEqual(['start 0', 'end 0', 'start 1', 'error 1', 'end 1', 'start 1', 'end 1', 'start 2', 'end 2']);
+    await engine.close();
+    await done;
+  });
+
+  it('runs a handler in the context that a tracer binds to its record', async () => {
+    const harness = newHarness();
+    filled(harness, 1, 2);
+    const engine = assigned(harness, 1);
+    const storage = new AsyncLocalStorage<string>();
+    const channel = tracingChannel<string, ProcessEvent>('millrace:consumer:process');
+    channel.start.bindStore(storage, (event) => `the context of ${(event as ProcessEvent).record?.offset}`);
+    const seen: (string | undefined)[] = [];
+    const done = run(engine, {
+      eachRecord: async () => {
+        await sleep(harness, 5);
+        seen.push(storage.getStore());
+      },
+    });
+    await harness.until('all is handled', () => seen.length === 2);
+    channel.start.unbindStore(storage);
+    expect(seen).toEqual(['the context of 0', 'the context of 1']);
     await engine.close();
     await done;
   });

@@ -1,6 +1,7 @@
 /** A cluster for tests: logs, leaders, fetch sessions, one group, and faults, on a clock that the test moves. Not part of the package. */
 import {
   type BrokerNode,
+  brokerError,
   ConnectionError,
   type LeaderHint,
   type PartitionMetadata,
@@ -76,6 +77,8 @@ export class FakeCluster {
   fault: (api: string, consumer: number, body: unknown) => Fault = () => 'none';
   /** How long an answer takes, in milliseconds. */
   latencyMs: () => number = () => 1;
+  /** What is answered to questions about a topic instead of what it is. */
+  readonly topicErrors = new Map<string, number>();
   keepsSessions = true;
   readonly #sessions = new Map<number, Session>();
   readonly #waiting = new Set<() => void>();
@@ -447,6 +450,14 @@ export class FakeView implements Cluster, Coordinator {
     for (const listener of [...this.#listeners]) listener();
   }
 
+  async loadTopics(topics: readonly string[]): Promise<void> {
+    await this.refreshTopics(topics);
+    for (const topic of topics) {
+      const errorCode = this.#cluster.topicErrors.get(topic) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      if (!this.#topics.has(topic)) throw brokerError(errorCode, `Metadata of "${topic}"`);
+    }
+  }
+
   async allTopics(): Promise<readonly TopicMetadata[]> {
     await this.#trip('Metadata');
     return [...this.#cluster.topics.keys()].flatMap((name) => this.#describe(name) ?? []);
@@ -504,7 +515,7 @@ export class FakeView implements Cluster, Coordinator {
 
   #describe(name: string): TopicMetadata | undefined {
     const topic = this.#cluster.topics.get(name);
-    if (topic === undefined) return undefined;
+    if (topic === undefined || this.#cluster.topicErrors.has(name)) return undefined;
     return {
       name,
       topicId: topic.topicId,
