@@ -14,6 +14,27 @@ export {
   MalformedFileError,
 } from './errors.ts';
 export {
+  type BatchEntry,
+  type LogFileEntry,
+  type LogFileKind,
+  logFileKind,
+  type ReadLogFileOptions,
+  readLogFile,
+} from './inspect/file-entries.ts';
+export {
+  type LogProblem,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyResult,
+  verifyLogDirectory,
+} from './inspect/verify-directory.ts';
+export {
+  type SegmentProblem,
+  type SegmentSummary,
+  type VerifySegmentOptions,
+  verifySegmentFiles,
+} from './inspect/verify-segment.ts';
+export {
   type CleanupPolicy,
   defaultLogConfig,
   type LogConfig,

@@ -1,4 +1,5 @@
 import { readInt64, writeInt64 } from '@millrace/records';
+import { MalformedFileError } from './errors.ts';
 import { isUnusableIndex } from './index-file.ts';
 import type { PooledFile } from './open-files.ts';
 import type { CompletedTransaction } from './open-transactions.ts';
@@ -83,18 +84,7 @@ export class TransactionIndex {
   }
 
   async #load(): Promise<AbortedEntry[]> {
-    const bytes = await this.#read();
-    const entries: AbortedEntry[] = [];
-    // A torn last entry is dropped: recovery finds its marker again.
-    for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
-      entries.push({
-        producerId: readInt64(bytes, at + 2),
-        firstOffset: readInt64(bytes, at + 10),
-        lastOffset: readInt64(bytes, at + 18),
-        lastStableOffset: readInt64(bytes, at + 26),
-      });
-    }
-    this.#stored ??= entries;
+    this.#stored ??= decode(await this.#read());
     return this.#stored;
   }
 
@@ -106,6 +96,36 @@ export class TransactionIndex {
       throw error;
     }
   }
+}
+
+/**
+ * The entries of a transaction index's file.
+ *
+ * @throws MalformedFileError when it does not consist of whole entries of a version that is known
+ */
+export function decodeTransactionIndex(bytes: Buffer, path: string): AbortedEntry[] {
+  if (bytes.length % ENTRY_BYTES !== 0) {
+    throw new MalformedFileError(path, `${bytes.length} bytes are no whole number of entries of ${ENTRY_BYTES}`);
+  }
+  for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+    const version = bytes.readInt16BE(at);
+    if (version !== VERSION) throw new MalformedFileError(path, `version ${version} at byte ${at} is not known`);
+  }
+  return decode(bytes);
+}
+
+/** A torn last entry is dropped: recovery finds its marker again. */
+function decode(bytes: Buffer): AbortedEntry[] {
+  const entries: AbortedEntry[] = [];
+  for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
+    entries.push({
+      producerId: readInt64(bytes, at + 2),
+      firstOffset: readInt64(bytes, at + 10),
+      lastOffset: readInt64(bytes, at + 18),
+      lastStableOffset: readInt64(bytes, at + 26),
+    });
+  }
+  return entries;
 }
 
 function encode(entries: readonly AbortedEntry[]): Buffer {

@@ -53,10 +53,11 @@ export class Output {
 
   /**
    * A line that follows long work, on a terminal only; and not on one where somebody types, or records are printed.
-   * @param besides The other stream of the work.
+   * @param besides The other stream of the work, where it has one.
    */
-  progress(text: () => string, besides: 'stdin' | 'stdout'): Progress {
-    const shown = this.#io.stderr.isTTY === true && this.#io[besides].isTTY !== true && !this.quiet && !this.json;
+  progress(text: () => string, besides?: 'stdin' | 'stdout'): Progress {
+    const isFree = besides === undefined || this.#io[besides].isTTY !== true;
+    const shown = this.#io.stderr.isTTY === true && isFree && !this.quiet && !this.json;
     return new Progress(shown ? this.#io.stderr : undefined, text);
   }
 }

@@ -65,7 +65,7 @@ function addHeader(named: Record<string, unknown>, name: string, value: unknown)
 }
 
 /** Text where the bytes are text. */
-function jsonBytes(bytes: Buffer | null): string | null | { readonly base64: string } {
+export function jsonBytes(bytes: Buffer | null): string | null | { readonly base64: string } {
   if (bytes === null) return null;
   return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };
 }

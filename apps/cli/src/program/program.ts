@@ -7,6 +7,7 @@ import { addCluster } from './cluster.ts';
 import { addConfigs } from './configs.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
+import { addLog } from './log.ts';
 import { addProduce } from './produce.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
@@ -38,7 +39,17 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
       getErrHasColors: () => false,
     });
   for (const option of globalOptions()) program.addOption(option);
-  for (const add of [addStart, addTopics, addProduce, addConsume, addGroups, addConfigs, addRecords, addCluster])
+  for (const add of [
+    addStart,
+    addTopics,
+    addProduce,
+    addConsume,
+    addGroups,
+    addConfigs,
+    addRecords,
+    addCluster,
+    addLog,
+  ])
     add(program, run);
   return program;
 }

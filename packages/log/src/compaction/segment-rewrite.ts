@@ -89,6 +89,8 @@ export class SegmentRewrite {
   async finish(check: () => void): Promise<number> {
     const { segment } = this;
     segment.closeTimeIndex();
+    // Kafka's tools want an offset index beside every time index, be there an entry for it or not.
+    await segment.offsetIndex.entries.file.use(async () => {}, { create: true });
     await segment.syncLog();
     await segment.flushIndexes({ sync: true });
     segment.isPrepared = true;

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { Run } from './program.ts';
+
+export interface DumpLogOptions {
+  readonly records?: boolean;
+  readonly verify?: boolean;
+}
+
+export interface VerifyLogOptions {
+  readonly deep?: boolean;
+}
+
+export function addLog(program: Command, run: Run): void {
+  const log = program
+    .command('log')
+    .description("Look into the files of a broker's log directory, Millrace's or Apache Kafka's.");
+  log
+    .command('dump')
+    .argument('<file...>')
+    .summary('print what is in files of a log directory')
+    .description(
+      'Prints what is in segments (.log), indexes (.index, .timeindex, .txnindex), producer snapshots (.snapshot) and checkpoints. With --json an object a line.',
+    )
+    .option('-r, --records', 'the records of batches, too')
+    .option('--verify', 'hold each segment and its indexes against each other; exit code 1 where they do not agree')
+    .addHelpText('after', '\n  millrace log dump data/orders-0/00000000000000000000.log --records')
+    .action((files: string[], options: DumpLogOptions) =>
+      run(async (context) => (await import('../commands/log-dump.ts')).dumpLog(context, files, options)),
+    );
+  log
+    .command('verify')
+    .argument('<folder...>')
+    .summary('check all data of a stopped broker for damage')
+    .description(
+      "Reads every segment in log directories, or in a partition's folder: CRCs, offsets in order, indexes that lead where they say. Changes nothing. Exit code 1 where something is damaged.",
+    )
+    .option('--deep', 'decompress and decode all records, too')
+    .addHelpText('after', '\n  millrace log verify data')
+    .action((folders: string[], options: VerifyLogOptions) =>
+      run(async (context) => (await import('../commands/log-verify.ts')).verifyLogs(context, folders, options)),
+    );
+}

@@ -1,0 +1,193 @@
+import type { Disk } from '@millrace/ports';
+import { DiskFailedError, FolderLockedError, MalformedFileError, messageOf, systemCodeOf } from '../errors.ts';
+import {
+  LOCK_FILE,
+  LOG_SUFFIX,
+  offsetFileName,
+  offsetOfFileName,
+  PARTITION_METADATA,
+  parsePartitionFolderName,
+} from '../file-names.ts';
+import { logFileKind, readLogFile } from './file-entries.ts';
+import { type SegmentProblem, verifySegment } from './verify-segment.ts';
+
+/** Something that is not as it should be, and where. */
+export interface LogProblem extends SegmentProblem {
+  /** Undefined for the files of the log directory itself. */
+  readonly topic: string | undefined;
+  readonly partition: number | undefined;
+}
+
+/** How far a verification has come. */
+export interface VerifyProgress {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** How {@link verifyLogDirectory} works. */
+export interface VerifyOptions {
+  /** Whether records are decompressed and decoded, too. Default false: their CRC tells of damage. */
+  readonly deep?: boolean;
+  /** Told of each problem as it is found. */
+  readonly onProblem?: (problem: LogProblem) => void;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  /** Asked between segments; true ends it. */
+  readonly isStopped?: () => boolean;
+}
+
+/** What was found in a log directory. */
+export interface VerifyResult {
+  readonly partitions: number;
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly sizeBytes: number;
+  /** Problems that were found, torn ends aside. */
+  readonly damages: number;
+  /** Last segments whose end a crash has torn; the next start cuts it off. */
+  readonly tornEnds: number;
+}
+
+interface FoundPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly folder: string;
+  readonly names: readonly string[];
+  /** Base offsets of the segments, ascending. */
+  readonly segments: readonly number[];
+  readonly sizeBytes: number;
+}
+
+/**
+ * Reads all of a stopped broker's log directory, or of one partition's folder, and holds it against itself: CRCs, offsets in
+ * order, indexes that lead where they say, small files that can be read. Changes nothing.
+ *
+ * @throws FolderLockedError while a broker uses the directory; DiskFailedError when it cannot be read
+ */
+export async function verifyLogDirectory(
+  disk: Disk,
+  folder: string,
+  options: VerifyOptions = {},
+): Promise<VerifyResult> {
+  const path = folder.length > 1 && folder.endsWith('/') ? folder.slice(0, -1) : folder;
+  try {
+    const release = await lockIfThere(disk, path);
+    try {
+      return await new DirectoryVerification(disk, path, options).run();
+    } finally {
+      await release();
+    }
+  } catch (error) {
+    if (systemCodeOf(error) === undefined || error instanceof FolderLockedError) throw error;
+    throw new DiskFailedError(`Reading ${path}`, error);
+  }
+}
+
+/** Where no broker ever was there is no lock to take. */
+async function lockIfThere(disk: Disk, folder: string): Promise<() => Promise<void>> {
+  const path = `${folder}/${LOCK_FILE}`;
+  if ((await disk.stat(path)) === undefined) return async () => {};
+  const lock = await disk.lock(path);
+  if (lock === undefined) throw new FolderLockedError(folder);
+  return () => lock.release();
+}
+
+class DirectoryVerification {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #options: VerifyOptions;
+  readonly #result = { partitions: 0, segments: 0, batches: 0, records: 0, sizeBytes: 0, damages: 0, tornEnds: 0 };
+  #bytesDone = 0;
+  #bytesTotal = 0;
+
+  constructor(disk: Disk, folder: string, options: VerifyOptions) {
+    this.#disk = disk;
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  async run(): Promise<VerifyResult> {
+    const partitions = await this.#findPartitions();
+    this.#bytesTotal = partitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    for (const partition of partitions) {
+      if (this.#options.isStopped?.() === true) break;
+      await this.#verifyPartition(partition);
+    }
+    return this.#result;
+  }
+
+  async #findPartitions(): Promise<FoundPartition[]> {
+    const names = await this.#disk.list(this.#folder);
+    const own = parsePartitionFolderName(this.#folder.slice(this.#folder.lastIndexOf('/') + 1));
+    if (own !== undefined && names.some((name) => offsetOfFileName(name, LOG_SUFFIX) !== undefined)) {
+      return [await this.#lookAt(own.topic, own.partition, this.#folder)];
+    }
+    const partitions: FoundPartition[] = [];
+    for (const name of names) {
+      const found = parsePartitionFolderName(name);
+      if (found === undefined) await this.#readSmallFile(undefined, this.#folder, name);
+      else partitions.push(await this.#lookAt(found.topic, found.partition, `${this.#folder}/${name}`));
+    }
+    return partitions;
+  }
+
+  async #lookAt(topic: string, partition: number, folder: string): Promise<FoundPartition> {
+    const names = await this.#disk.list(folder);
+    const segments = names
+      .map((name) => offsetOfFileName(name, LOG_SUFFIX))
+      .filter((offset) => offset !== undefined)
+      .sort((a, b) => a - b);
+    let sizeBytes = 0;
+    for (const baseOffset of segments) {
+      sizeBytes += (await this.#disk.stat(`${folder}/${offsetFileName(baseOffset, LOG_SUFFIX)}`))?.sizeBytes ?? 0;
+    }
+    return { topic, partition, folder, names, segments, sizeBytes };
+  }
+
+  async #verifyPartition(found: FoundPartition): Promise<void> {
+    const { topic, partition, folder, segments } = found;
+    this.#result.partitions++;
+    for (const name of found.names) await this.#readSmallFile(found, folder, name);
+    let startOffset = 0;
+    for (const baseOffset of segments) {
+      if (this.#options.isStopped?.() === true) return;
+      const summary = await verifySegment(this.#disk, folder, baseOffset, {
+        startOffset,
+        isLast: baseOffset === segments.at(-1),
+        deep: this.#options.deep === true,
+        problem: (problem) => this.#report(found, problem),
+        progress: (sizeBytes) => {
+          this.#bytesDone += sizeBytes;
+          const progress = { bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal };
+          this.#options.onProgress?.({ ...progress, topic, partition });
+        },
+      });
+      this.#result.segments++;
+      this.#result.batches += summary.batches;
+      this.#result.records += summary.records;
+      this.#result.sizeBytes += summary.sizeBytes;
+      startOffset = summary.endOffset;
+    }
+  }
+
+  /** Snapshots, checkpoints and the like; segments and their indexes are looked at together. */
+  async #readSmallFile(found: FoundPartition | undefined, folder: string, name: string): Promise<void> {
+    const kind = logFileKind(name)?.kind;
+    const isSmall = kind === 'producerSnapshot' || kind === 'leaderEpochs' || kind === 'offsetCheckpoint';
+    if (!isSmall && name !== PARTITION_METADATA) return;
+    try {
+      await readLogFile(this.#disk, `${folder}/${name}`, () => true);
+    } catch (error) {
+      if (!(error instanceof MalformedFileError)) throw error;
+      this.#report(found, { file: name, position: undefined, problem: messageOf(error), isTornEnd: false });
+    }
+  }
+
+  #report(found: FoundPartition | undefined, problem: SegmentProblem): void {
+    if (problem.isTornEnd) this.#result.tornEnds++;
+    else this.#result.damages++;
+    this.#options.onProblem?.({ topic: found?.topic, partition: found?.partition, ...problem });
+  }
+}
