@@ -10,6 +10,7 @@ import {
 } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from './log-config.ts';
+import { DISK_FULL_PAUSE_MS } from './log-core.ts';
 import type { AppendResult, Recompressor } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { recompressInline } from './recompress.ts';
@@ -226,6 +227,33 @@ describe('group commit', () => {
     }
     await append;
     expect(recordsOf(await log.read(0, 1000, { isolation: 'highWatermark', minOneBatch: true }))).toHaveLength(2);
+  });
+
+  it('knows the last five batches of a producer again after a restart, clean or not, and after going back', async () => {
+    const config = { segmentBytes: 250 };
+    for (const restart of ['clean', 'unclean', 'full disk'] as const) {
+      const disk = new MemoryDisk();
+      const context = testContext({ disk });
+      let log = await openTestLog(context, config);
+      const produce = (to: PartitionLog, sequence: number): Promise<AppendResult> =>
+        to.append(batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: sequence }), AS_CLIENT);
+      for (let sequence = 0; sequence < 8; sequence++) await produce(log, sequence);
+      expect(log.segmentCount).toBeGreaterThan(2);
+      if (restart === 'full disk') {
+        disk.capacityBytes = disk.usedBytes;
+        expect((await produce(log, 8)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+        disk.capacityBytes = Number.POSITIVE_INFINITY;
+        await (context.clock as ManualClock).advanceAsync(2 * DISK_FULL_PAUSE_MS);
+      } else {
+        if (restart === 'clean') await log.close();
+        log = await openTestLog(testContext({ disk: disk.crash('none') }), config, { isClean: restart === 'clean' });
+      }
+      for (let sequence = 3; sequence < 8; sequence++) {
+        expect(await produce(log, sequence)).toMatchObject({ errorCode: 0, baseOffset: sequence });
+      }
+      expect((await produce(log, 2)).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+      expect(await produce(log, 8)).toMatchObject({ errorCode: 0, baseOffset: 8 });
+    }
   });
 
   it('does not count as synced what a duplicate waited for', async () => {

@@ -1,5 +1,6 @@
+import { batchBaseOffset } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
-import { BatchOrder } from './batch-order.ts';
+import { BatchOrder, CertainBatches } from './batch-order.ts';
 import { batchOf } from './test-support.ts';
 
 /** A batch of three records at an offset. */
@@ -44,5 +45,30 @@ describe('BatchOrder', () => {
     expect(several.take(batchAt(13), 0, 100)).toBeUndefined();
     expect(several.isCertain).toBe(true);
     expect(take(new BatchOrder(0, 15), 10, 14)).toEqual([undefined, 0]);
+  });
+});
+
+describe('CertainBatches', () => {
+  function show(baseOffsets: number[], endOffset: number): { shown: number[]; wrongAt: number | undefined } {
+    const shown: number[] = [];
+    const certain = new CertainBatches(new BatchOrder(10), (buffer, at) => {
+      shown.push(batchBaseOffset(buffer, at));
+      return true;
+    });
+    const isGood = baseOffsets.every(
+      (baseOffset, index) => certain.take(batchAt(baseOffset), 0, index * 100) !== false,
+    );
+    if (isGood) certain.finish(endOffset);
+    return { shown, wrongAt: certain.wrongAt };
+  }
+
+  it('shows a batch behind a gap when the next one, or the end, lets it be right', () => {
+    expect(show([10, 20, 23], 26)).toEqual({ shown: [10, 20, 23], wrongAt: undefined });
+    expect(show([10, 13, 20], 30)).toEqual({ shown: [10, 13, 20], wrongAt: undefined });
+  });
+
+  it('shows nothing of a batch that turns out to be wrong', () => {
+    expect(show([10, 20, 16], 19)).toEqual({ shown: [10], wrongAt: 100 });
+    expect(show([10, 20], 16)).toEqual({ shown: [10], wrongAt: 100 });
   });
 });

@@ -1,4 +1,5 @@
 import { batchBaseOffset, batchLastOffset } from '@millrace/records';
+import type { BatchVisitor } from './batch-scan.ts';
 import type { IndexEntry } from './offset-index.ts';
 
 /** What is said of a batch whose offsets do not fit those around it, beside the faults of `checkBatch`. */
@@ -35,6 +36,11 @@ export class BatchOrder {
     return this.#suspectAt === undefined;
   }
 
+  /** Where the first batch starts of those that are not certain yet. */
+  get suspectAt(): number | undefined {
+    return this.#suspectAt;
+  }
+
   /** Takes the batch at `at`, which starts at `position` of the file. Returns where the batch starts that is wrong, if one is. */
   take(buffer: Buffer, at: number, position: number): number | undefined {
     const baseOffset = batchBaseOffset(buffer, at);
@@ -58,5 +64,47 @@ export class BatchOrder {
   goOnAt(offset: number): number | undefined {
     if (offset >= this.#nextOffset) return undefined;
     return this.#suspectAt ?? this.#lastAt;
+  }
+}
+
+/** Shows the batches of a scan as soon as it is certain that their offsets are right, which may be one batch later. */
+export class CertainBatches {
+  /** For the scan. */
+  readonly take: BatchVisitor;
+  /** Where the batch starts that is wrong: the scan has ended there, or behind it. */
+  wrongAt: number | undefined;
+  readonly #order: BatchOrder;
+  readonly #visit: BatchVisitor;
+  readonly #held: Parameters<BatchVisitor>[] = [];
+  #isEnded = false;
+
+  constructor(order: BatchOrder, visit: BatchVisitor) {
+    this.#order = order;
+    this.#visit = visit;
+    this.take = (...batch) => {
+      this.wrongAt = order.take(...batch);
+      if (this.wrongAt !== undefined) return false;
+      this.#held.push(batch);
+      this.#show(order.suspectAt ?? Number.POSITIVE_INFINITY);
+      return !this.#isEnded;
+    };
+  }
+
+  /** Where the last batch starts when nothing that was seen says that it is right; undefined when it is known. */
+  get lastSuspectAt(): number | undefined {
+    return this.#isEnded || this.wrongAt !== undefined ? undefined : this.#order.suspectAt;
+  }
+
+  /** The scan has come to its end, behind which the log goes on at `endOffset`. */
+  finish(endOffset: number): void {
+    if (this.#isEnded || this.wrongAt !== undefined) return;
+    this.wrongAt = this.#order.goOnAt(endOffset);
+    if (this.wrongAt === undefined) this.#show(Number.POSITIVE_INFINITY);
+  }
+
+  #show(before: number): void {
+    while (!this.#isEnded && this.#held[0] !== undefined && this.#held[0][2] < before) {
+      this.#isEnded = this.#visit(...this.#held.shift()!) === false;
+    }
   }
 }

@@ -30,6 +30,9 @@ import { ProducerStates } from './producer-states.ts';
 import { Segment } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
 
+/** How much of a log before a snapshot is looked through for batches that the snapshot does not tell of. */
+const EARLIER_BATCHES_BYTES = 256 * 1024;
+
 /** What is known of a partition's log before it is opened. */
 export interface LoadOptions {
   readonly folder: string;
@@ -88,6 +91,7 @@ export async function loadProducers(
 ): Promise<ProducerStates> {
   const found = await readLastSnapshot(context, folder, snapshots, endOffset);
   const producers = found?.producers ?? new ProducerStates();
+  if (found !== undefined && producers.size > 0) await noteEarlierBatches(segments, producers, found.offset);
   const from = found?.offset ?? segments.first.baseOffset;
   for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index++) {
     const segment = segments.at(index)!;
@@ -96,6 +100,34 @@ export async function loadProducers(
   }
   producers.removeExpired(context.clock.now(), context.producerIdExpirationMs);
   return producers;
+}
+
+/**
+ * A snapshot tells only the newest batch of each producer, in Kafka's format as in ours. But a producer that has lost its
+ * connection to a broker that stopped sends all again that it had under way, and must be told that it is there.
+ */
+async function noteEarlierBatches(segments: SegmentList, producers: ProducerStates, offset: number): Promise<void> {
+  const stretches: { segment: Segment; start: number; end: number }[] = [];
+  let bytesLeft = EARLIER_BATCHES_BYTES;
+  for (let index = segments.indexOf(offset - 1); index >= 0 && bytesLeft > 0; index--) {
+    const segment = segments.at(index)!;
+    const end = await segment.positionOf(offset);
+    const start = await segment.batchStartBefore(end - bytesLeft);
+    stretches.push({ segment, start, end });
+    bytesLeft -= end - start;
+  }
+  for (const { segment, start, end } of stretches.toReversed()) {
+    await segment.scan(
+      start,
+      (buffer, at, position) => {
+        if (position >= end) return false;
+        const isOfProducer = batchProducerId(buffer, at) !== NO_PRODUCER_ID && !batchIsControl(buffer, at);
+        if (isOfProducer) producers.noteEarlierBatch(buffer, at);
+        return true;
+      },
+      { crc: true, chunkBytes: EARLIER_BATCHES_BYTES },
+    );
+  }
 }
 
 async function replayProducers(

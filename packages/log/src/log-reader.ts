@@ -5,7 +5,7 @@ import type { LogCore } from './log-core.ts';
 import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, TimestampOffset } from './log-types.ts';
 import type { Segment } from './segment.ts';
 import { readSegment } from './segment-read.ts';
-import { findTimestamp } from './segment-search.ts';
+import { findTimestamp, type TimestampRange } from './segment-search.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
 const NOTHING = Buffer.alloc(0);
@@ -37,23 +37,33 @@ export class LogReader {
     return this.#result(ErrorCode.NONE, cached.chunks, cached.sizeBytes);
   }
 
-  /** The first record at or after a timestamp, below the end of what is written. */
+  /** The first record at or after a timestamp, below the end of what is written. @throws CorruptLogError */
   async offsetForTimestamp(timestamp: number): Promise<TimestampOffset | undefined> {
     const core = this.#core;
-    return this.#steadily(async () => {
+    return this.#lookUp(async () => {
       for (const segment of core.segments.all) {
         const largest = await segment.largestTimestamp();
         if (largest.timestamp < timestamp) continue;
-        const found = await findTimestamp(segment, timestamp, core.logStartOffset, core.writer.durableEndOffset);
+        const found = await findTimestamp(segment, timestamp, this.#rangeOf(segment));
         if (found !== undefined) return found;
       }
       return undefined;
     });
   }
 
-  /** The record with the largest timestamp; the first of them when there are several. */
+  /** The record with the largest timestamp; the first of them when there are several. @throws CorruptLogError */
   async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
-    return this.#steadily(() => this.#findMaxTimestamp());
+    return this.#lookUp(() => this.#findMaxTimestamp());
+  }
+
+  /** Looks for something, and tells of damage that was met. */
+  async #lookUp<T>(look: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#steadily(look);
+    } catch (error) {
+      if (error instanceof CorruptLogError) this.#core.damaged(error);
+      throw error;
+    }
   }
 
   async #findMaxTimestamp(): Promise<TimestampOffset | undefined> {
@@ -64,8 +74,7 @@ export class LogReader {
       if (timestamp >= 0 && timestamp > (best?.timestamp ?? -1)) best = { segment, timestamp };
     }
     if (best === undefined) return undefined;
-    const end = core.writer.durableEndOffset;
-    return findTimestamp(best.segment, best.timestamp, core.logStartOffset, end);
+    return findTimestamp(best.segment, best.timestamp, this.#rangeOf(best.segment));
   }
 
   #upperOffset(isolation: ReadIsolation): number {
@@ -136,6 +145,11 @@ export class LogReader {
       if (bytes.length > 0) return bytes;
     }
     return NOTHING;
+  }
+
+  #rangeOf(segment: Segment): TimestampRange {
+    const { logStartOffset, writer } = this.#core;
+    return { startOffset: logStartOffset, upperOffset: writer.durableEndOffset, endOffset: this.#endOf(segment) };
   }
 
   #endOf(segment: Segment): () => number {

@@ -48,6 +48,18 @@ export interface IndexEntry {
 /** Stands for an entry where there is none: the beginning of the segment. */
 export const SEGMENT_START: IndexEntry = { position: 0, relativeOffset: -1 };
 
+/** The last position of the entries that does not lie behind `position`; 0 where all do. */
+export function lastPositionBefore(entries: Buffer, position: number): number {
+  let low = 0;
+  let high = entries.length / FORMAT.entryBytes - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    if (readEntry(entries, middle * FORMAT.entryBytes).position <= position) low = middle + 1;
+    else high = middle - 1;
+  }
+  return high < 0 ? 0 : readEntry(entries, high * FORMAT.entryBytes).position;
+}
+
 function readEntry(buffer: Buffer, at: number): IndexEntry {
   return { position: buffer.readInt32BE(at + 4), relativeOffset: buffer.readInt32BE(at) };
 }

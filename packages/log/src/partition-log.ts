@@ -200,12 +200,20 @@ export class PartitionLog {
     return this.#core.advanceHighWatermark(offset);
   }
 
-  /** The first record whose timestamp is not below `timestamp`, with its own timestamp; undefined when there is none. */
+  /**
+   * The first record whose timestamp is not below `timestamp`, with its own timestamp; undefined when there is none.
+   *
+   * @throws CorruptLogError when a damaged batch is in the way
+   */
   offsetForTimestamp(timestamp: number): Promise<TimestampOffset | undefined> {
     return this.#reader.offsetForTimestamp(timestamp);
   }
 
-  /** The record with the largest timestamp (ListOffsets -3); undefined for a log without timestamps. */
+  /**
+   * The record with the largest timestamp (ListOffsets -3); undefined for a log without timestamps.
+   *
+   * @throws CorruptLogError when a damaged batch is in the way
+   */
   maxTimestampOffset(): Promise<TimestampOffset | undefined> {
     return this.#reader.maxTimestampOffset();
   }

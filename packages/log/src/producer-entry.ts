@@ -88,6 +88,14 @@ export class ProducerEntry {
     this.batches.push(batch);
   }
 
+  /** Notes a batch that stands before the newest one; to be called for the oldest first. */
+  addEarlier(batch: ProducedBatch): void {
+    const newest = this.batches.at(-1);
+    if (newest === undefined || batch.lastOffset >= newest.firstOffset) return;
+    this.batches.splice(-1, 0, batch);
+    if (this.batches.length > BATCHES_REMEMBERED) this.batches.shift();
+  }
+
   copy(): ProducerEntry {
     const copy = new ProducerEntry(this.producerId);
     copy.epoch = this.epoch;

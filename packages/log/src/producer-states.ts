@@ -121,6 +121,19 @@ export class ProducerStates {
     }
   }
 
+  /** Notes a batch that stands before the newest one of its producer, which a snapshot tells alone. Oldest first. */
+  noteEarlierBatch(b: Buffer, at: number): void {
+    const entry = this.#producers.get(batchProducerId(b, at));
+    if (entry?.epoch !== batchProducerEpoch(b, at)) return;
+    entry.addEarlier({
+      firstSequence: batchBaseSequence(b, at),
+      lastSequence: batchLastSequence(b, at),
+      firstOffset: batchBaseOffset(b, at),
+      lastOffset: batchLastOffset(b, at),
+      timestamp: batchMaxTimestamp(b, at),
+    });
+  }
+
   /** Notes a transaction's end marker that has its offset; gives the transaction that it ends, if it wrote anything. */
   noteMarker(b: Buffer, at: number): CompletedTransaction | undefined {
     const marker = endMarkerOf(b, at);

@@ -1,5 +1,5 @@
 import { batchBaseOffset, batchLastOffset, batchMaxTimestamp, batchSizeBytes } from '@millrace/records';
-import { BatchOrder, OUT_OF_ORDER } from './batch-order.ts';
+import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
 import { LOCATE_BYTES } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import type { TimestampOffset } from './log-types.ts';
@@ -25,17 +25,24 @@ async function searchOffset(
   offset: number,
   entry: IndexEntry,
 ): Promise<{ position: number; isWrong: boolean }> {
-  const order = BatchOrder.from(segment.baseOffset, entry);
-  let wrongAt: number | undefined;
-  const end = await segment.scan(
-    entry.position,
-    (buffer, at, position) => {
-      wrongAt = order.take(buffer, at, position);
-      return wrongAt === undefined && batchLastOffset(buffer, at) < offset;
-    },
-    { crc: false, chunkBytes: LOCATE_BYTES },
-  );
-  return { position: wrongAt ?? end.position, isWrong: wrongAt !== undefined || end.fault !== undefined };
+  let found: number | undefined;
+  const certain = new CertainBatches(BatchOrder.from(segment.baseOffset, entry), (buffer, at, position) => {
+    if (batchLastOffset(buffer, at) < offset) return true;
+    found = position;
+    return false;
+  });
+  const end = await segment.scan(entry.position, certain.take, { crc: false, chunkBytes: LOCATE_BYTES });
+  certain.finish(Number.POSITIVE_INFINITY);
+  const { wrongAt } = certain;
+  return { position: found ?? wrongAt ?? end.position, isWrong: wrongAt !== undefined || end.fault !== undefined };
+}
+
+/** Where a timestamp is looked for. */
+export interface TimestampRange {
+  readonly startOffset: number;
+  readonly upperOffset: number;
+  /** Where the log goes on behind the segment. */
+  readonly endOffset: () => number;
 }
 
 /**
@@ -46,14 +53,13 @@ async function searchOffset(
 export async function findTimestamp(
   segment: Segment,
   timestamp: number,
-  startOffset: number,
-  upperOffset: number,
+  range: TimestampRange,
 ): Promise<TimestampOffset | undefined> {
   const entry = await segment.timeEntryBefore(timestamp);
-  const found = await searchTimestamp(segment, timestamp, startOffset, upperOffset, entry);
+  const found = await searchTimestamp(segment, timestamp, range, entry);
   if (found !== DISAGREES) return found;
   segment.distrustIndexes();
-  const again = await searchTimestamp(segment, timestamp, startOffset, upperOffset, NO_ENTRY);
+  const again = await searchTimestamp(segment, timestamp, range, NO_ENTRY);
   if (again === DISAGREES) throw new CorruptLogError(segment.log.path, 0, OUT_OF_ORDER);
   return again;
 }
@@ -61,35 +67,29 @@ export async function findTimestamp(
 async function searchTimestamp(
   segment: Segment,
   timestamp: number,
-  startOffset: number,
-  upperOffset: number,
+  { startOffset, upperOffset, endOffset }: TimestampRange,
   timeEntry: TimeIndexEntry,
 ): Promise<TimestampOffset | undefined | typeof DISAGREES> {
   const entryOffset = segment.baseOffset + timeEntry.relativeOffset;
   const entry = await segment.entryBefore(Math.max(entryOffset, startOffset));
-  const order = BatchOrder.from(segment.baseOffset, entry);
   let isUnproved = timeEntry.relativeOffset >= 0 && entryOffset >= startOffset;
   let agrees = true;
-  let wrongAt: number | undefined;
   let found: TimestampOffset | undefined;
-  const end = await segment.scan(
-    entry.position,
-    (buffer, at, position) => {
-      wrongAt = order.take(buffer, at, position);
-      if (wrongAt !== undefined) return false;
-      const lastOffset = batchLastOffset(buffer, at);
-      if (isUnproved && lastOffset >= entryOffset) {
-        isUnproved = false;
-        agrees = proves(buffer, at, entryOffset, timeEntry.timestamp);
-        if (!agrees) return false;
-      }
-      if (lastOffset >= upperOffset) return false;
-      if (lastOffset < startOffset || batchMaxTimestamp(buffer, at) < timestamp) return true;
-      found = firstRecordFrom(buffer.subarray(at, at + batchSizeBytes(buffer, at)), timestamp, startOffset);
-      return found === undefined;
-    },
-    { crc: true },
-  );
+  const certain = new CertainBatches(BatchOrder.from(segment.baseOffset, entry), (buffer, at) => {
+    const lastOffset = batchLastOffset(buffer, at);
+    if (isUnproved && lastOffset >= entryOffset) {
+      isUnproved = false;
+      agrees = proves(buffer, at, entryOffset, timeEntry.timestamp);
+      if (!agrees) return false;
+    }
+    if (lastOffset >= upperOffset) return false;
+    if (lastOffset < startOffset || batchMaxTimestamp(buffer, at) < timestamp) return true;
+    found = firstRecordFrom(buffer.subarray(at, at + batchSizeBytes(buffer, at)), timestamp, startOffset);
+    return found === undefined;
+  });
+  const end = await segment.scan(entry.position, certain.take, { crc: true });
+  certain.finish(endOffset());
+  const { wrongAt } = certain;
   const isWrong = wrongAt !== undefined || end.fault !== undefined;
   if (!agrees || isUnproved || (isWrong && entry.position > 0)) return DISAGREES;
   if (isWrong) throw new CorruptLogError(segment.log.path, wrongAt ?? end.position, end.fault ?? OUT_OF_ORDER);

@@ -1,5 +1,5 @@
 import { BATCH_HEADER_BYTES, type BatchFault, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
-import { BatchOrder, OUT_OF_ORDER } from './batch-order.ts';
+import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
 import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, scanBatches } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import {
@@ -12,7 +12,13 @@ import {
 import type { IndexCache } from './index-cache.ts';
 import { isUnusableIndex } from './index-file.ts';
 import type { LogConfig } from './log-config.ts';
-import { type IndexEntry, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex, SEGMENT_START } from './offset-index.ts';
+import {
+  type IndexEntry,
+  lastPositionBefore,
+  OFFSET_INDEX_ENTRY_BYTES,
+  OffsetIndex,
+  SEGMENT_START,
+} from './offset-index.ts';
 import type { OpenFiles, PooledFile } from './open-files.ts';
 import { positionOf, provesTimeEntry } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
@@ -201,6 +207,13 @@ export class Segment {
     return this.#areIndexesWrong;
   }
 
+  /** Where a batch starts at or before a place, as far as the index knows such; else the beginning. */
+  async batchStartBefore(position: number): Promise<number> {
+    if (position <= 0 || this.#areIndexesWrong) return 0;
+    const entries = await this.#withIndexes(() => this.offsetIndex.entries.all(this.sizeBytes));
+    return lastPositionBefore(entries, position);
+  }
+
   /** Where the first batch starts whose last offset is not below `offset`; see {@link positionOf}. */
   positionOf(offset: number): Promise<number> {
     return positionOf(this, offset);
@@ -347,38 +360,23 @@ export class Segment {
     endOffset: number | undefined,
   ): Promise<RecoveryEnd> {
     const start = entry.position;
-    const order = BatchOrder.from(this.baseOffset, entry);
-    let wrongAt: number | undefined;
-    let suspect: Parameters<BatchVisitor> | undefined;
     this.firstTimestamp = undefined;
     this.#bytesSinceIndexEntry = 0;
     if (start > 0) await this.#readFirstTimestamp();
-    const take: BatchVisitor = (buffer, at, position) => {
+    const certain = new CertainBatches(BatchOrder.from(this.baseOffset, entry), (buffer, at, position) => {
       const maxTimestamp = indexedTimestamp(buffer, at);
       this.firstTimestamp ??= maxTimestamp;
       // The batch of the last trusted entry has its entry.
       const intervalBytes = position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes;
       this.#noteBatch(batchLastOffset(buffer, at), maxTimestamp, position, batchSizeBytes(buffer, at), intervalBytes);
       return visit(buffer, at, position);
-    };
-    const end = await this.scan(
-      start,
-      (...batch) => {
-        wrongAt = order.take(...batch);
-        if (wrongAt !== undefined) return false;
-        const before = suspect;
-        suspect = order.isCertain ? undefined : batch;
-        if (before !== undefined && take(...before) === false) return false;
-        return order.isCertain ? take(...batch) : true;
-      },
-      { crc },
-    );
-    if (suspect !== undefined && wrongAt === undefined) {
-      // Only compaction leaves gaps, and it leaves none before the last batch of a log.
-      const mayHaveGap = endOffset !== undefined || config.cleanupPolicy.includes('compact');
-      wrongAt = mayHaveGap ? order.goOnAt(endOffset ?? Number.POSITIVE_INFINITY) : suspect[2];
-      if (wrongAt === undefined) take(...suspect);
-    }
+    });
+    const end = await this.scan(start, certain.take, { crc });
+    // Only compaction leaves gaps, and it leaves none before the last batch of a log.
+    const mayHaveGap = endOffset !== undefined || config.cleanupPolicy.includes('compact');
+    if (!mayHaveGap) certain.wrongAt ??= certain.lastSuspectAt;
+    certain.finish(endOffset ?? Number.POSITIVE_INFINITY);
+    const { wrongAt } = certain;
     return wrongAt === undefined ? { ...end, start } : { position: wrongAt, fault: OUT_OF_ORDER, start };
   }
 

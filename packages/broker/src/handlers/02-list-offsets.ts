@@ -6,6 +6,7 @@
  *   v9 -5, the end of what is in remote storage.
  * - Consumers see up to the high watermark, with read_committed up to the last stable offset.
  */
+import { CorruptLogError } from '@millrace/log';
 import { ErrorCode, ListOffsets, type ListOffsetsRequest, type ListOffsetsResponseInput } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -85,7 +86,8 @@ async function answer(
   const refusal = found.leaderError(asked.currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
   const endOffset = readableEnd(found, request);
-  const offset = await look(found, asked.timestamp, endOffset);
+  const offset = await look(found, asked.timestamp, endOffset).catch(corruptMessage);
+  if (typeof offset === 'number') return refuse(asked, offset);
   if (version === 0) return { ...succeeded(asked), oldStyleOffsets: oldStyle(found, asked, offset) };
   // Not ignorable in older versions, so that a leader epoch is never lost without notice.
   const { leaderEpoch, ...withoutEpoch } = offset;
@@ -113,6 +115,12 @@ async function look(partition: Partition, timestamp: number, endOffset: number):
     default:
       return before(endOffset, await log.offsetForTimestamp(timestamp));
   }
+}
+
+/** Damage that is in the way is told as such; the log has reported it. */
+function corruptMessage(error: unknown): number {
+  if (error instanceof CorruptLogError) return ErrorCode.CORRUPT_MESSAGE;
+  throw error;
 }
 
 /** What lies beyond what the client may read is not found. */

@@ -64,6 +64,13 @@ describe('ListOffsets', () => {
     expect(await offsetOf(9, -77)).toMatchObject({ errorCode: ErrorCode.UNSUPPORTED_VERSION });
   });
 
+  it('tells of damage in the way of a search', async () => {
+    const { path } = test.disk.filesBelow('/data/t-0').find((file) => file.path.endsWith('.log'))!;
+    test.disk.flipBit(path, 80, 1);
+    expect(await offsetOf(4, START_MS + 11)).toMatchObject({ errorCode: ErrorCode.CORRUPT_MESSAGE, offset: -1 });
+    expect(await offsetOf(4, LATEST)).toMatchObject({ errorCode: 0, offset: 4 });
+  });
+
   it('refuses what is unknown, out of date, or asked for twice', async () => {
     expect(await offsetOf(4, LATEST, { partitionIndex: 3 })).toMatchObject({
       errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
