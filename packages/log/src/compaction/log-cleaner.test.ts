@@ -1,0 +1,140 @@
+import { ManualClock, MemoryDisk, seededRandom, systemError } from '@millrace/ports';
+import { describe, expect, it } from 'vitest';
+import { defaultLogConfig, type LogConfig } from '../log-config.ts';
+import { LogManager, type LogManagerOptions } from '../log-manager.ts';
+import type { PartitionLog } from '../partition-log.ts';
+import { append, brief, COMPACTED, START_MS, seal, seeAll } from './test-support.ts';
+
+interface Bench {
+  readonly disk: MemoryDisk;
+  readonly clock: ManualClock;
+  readonly logs: LogManager;
+  readonly told: string[];
+}
+
+async function bench(
+  options: Partial<LogManagerOptions> = {},
+  config: Partial<LogConfig> = {},
+  disk = new MemoryDisk(),
+): Promise<Bench> {
+  const clock = new ManualClock(START_MS);
+  const told: string[] = [];
+  const logs = new LogManager({
+    disk,
+    clock,
+    random: seededRandom(1),
+    logDirs: ['/data'],
+    brokerId: 1,
+    clusterId: 'cluster',
+    configOf: (topic) => ({
+      ...defaultLogConfig,
+      ...COMPACTED,
+      cleanupPolicy: topic === 'plain' ? ['delete'] : ['compact'],
+      ...config,
+    }),
+    onCleaned: ({ topic }, { recordsKept }) => told.push(`cleaned ${topic} ${recordsKept}`),
+    onUncleanable: ({ topic }) => told.push(`uncleanable ${topic}`),
+    onBackgroundError: (what) => told.push(what),
+    ...options,
+  });
+  await logs.open();
+  return { disk, clock, logs, told };
+}
+
+async function filled(logs: LogManager, topic: string, keys: number): Promise<PartitionLog> {
+  const log = await logs.getOrCreate(topic, 0, { isNew: true });
+  log.onAppended((end) => log.advanceHighWatermark(end));
+  for (let i = 0; i < 20; i++) await append(log, { key: `k${i % keys}`, value: `${i}` });
+  await seal(log);
+  return log;
+}
+
+/** A cleaning gives way to other work after each slice, so one turn of time does not carry it to its end. */
+async function idle(clock: ManualClock, logs: LogManager, ms: number): Promise<void> {
+  await clock.advanceAsync(ms);
+  for (let turn = 0; turn < 200; turn++) await clock.advanceAsync(0);
+  expect(logs.cleaner.current).toBeUndefined();
+}
+
+describe('the cleaner', () => {
+  it('compacts what is dirty enough, the dirtiest first, every log.cleaner.backoff.ms, and nothing else', async () => {
+    const { clock, logs, told } = await bench({ cleanerBackoffMs: 1000 });
+    const few = await filled(logs, 'few', 2);
+    await filled(logs, 'many', 10);
+    await filled(logs, 'plain', 2);
+    await clock.advanceAsync(999);
+    expect(told).toEqual([]);
+    await idle(clock, logs, 1);
+    expect(told.sort()).toEqual(['cleaned few 2', 'cleaned many 10']);
+    expect(brief(await seeAll(few))).toEqual(['18 k0=18', '19 k1=19', '20 active=a']);
+    expect(logs.cleaner).toMatchObject({ logsCleaned: 2, recordsRead: 40, recordsKept: 12, dirtyRatioMax: 0 });
+    // A little that is new is not dirt enough.
+    await append(few, { key: 'k0', value: 'x' });
+    few.roll();
+    await append(few, { key: 'k0', value: 'y' });
+    await idle(clock, logs, 1000);
+    expect(told).toHaveLength(2);
+    expect(logs.cleaner.dirtyRatioMax).toBeLessThan(0.5);
+    await logs.close();
+  });
+
+  it('remembers over a restart how far it was', async () => {
+    const { disk, clock, logs } = await bench();
+    await filled(logs, 'orders', 2);
+    await logs.compact();
+    expect((await disk.readFile('/data/cleaner-offset-checkpoint')).toString()).toBe('0\n1\norders 0 20\n');
+    await logs.close();
+    const next = await bench({}, {}, disk.crash('none'));
+    expect(next.logs.get('orders', 0)?.cleanedOffset).toBe(20);
+    expect(await next.logs.compact()).toBe(0);
+    await next.logs.close();
+    expect(clock.now()).toBe(START_MS);
+  });
+
+  it('leaves a damaged log alone, says so once, and goes on with the others', async () => {
+    const { disk, logs, told } = await bench();
+    await filled(logs, 'bad', 2);
+    await filled(logs, 'good', 2);
+    disk.flipBit('/data/bad-0/00000000000000000000.log', 70, 0);
+    await logs.compact();
+    await logs.compact();
+    expect(told.sort()).toEqual(['cleaned good 2', 'uncleanable bad']);
+    expect(logs.cleaner.uncleanableLogs.map(({ topic }) => topic)).toEqual(['bad']);
+    await logs.close();
+  });
+
+  it('tries again later when the disk is full, and gives up the directory when it fails', async () => {
+    const { disk, logs, told } = await bench();
+    const log = await filled(logs, 'orders', 20);
+    await append(log, { key: 'k0', value: 'new' });
+    await seal(log);
+    disk.capacityBytes = disk.usedBytes + 50;
+    expect(await logs.compact()).toBe(0);
+    expect(told).toEqual(['Compacting orders-0']);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    disk.fault = ({ kind, path }) =>
+      kind === 'write' && path.endsWith('.cleaned') ? systemError('EIO', 'input/output error') : undefined;
+    await logs.compact();
+    expect(log.state).toBe('failed');
+    expect(logs.describe()[0]?.failure).toBeDefined();
+    await logs.close();
+  });
+
+  it('stops at once when the logs are closed, also when it waits for its throttle', async () => {
+    const { disk, clock, logs } = await bench({ cleanerBackoffMs: 1000, cleanerIoBytesPerSecondMax: 10 });
+    await filled(logs, 'orders', 2);
+    await clock.advanceAsync(1000);
+    for (let turn = 0; turn < 50; turn++) await clock.advanceAsync(0);
+    expect(logs.cleaner.current).toMatchObject({ topic: 'orders', partition: 0, phase: 'indexing', dirtyRatio: 1 });
+    await logs.close();
+    expect((await disk.list('/data/orders-0')).filter((name) => /cleaned|swap/.test(name))).toEqual([]);
+  });
+
+  it('does nothing where it is switched off', async () => {
+    const { clock, logs, told } = await bench({ cleanerEnabled: false });
+    await filled(logs, 'orders', 2);
+    await clock.advanceAsync(60_000);
+    expect(told).toEqual([]);
+    await logs.close();
+  });
+});
