@@ -1,0 +1,27 @@
+import type { RequestHandler } from '@millrace/network';
+import type { Disk } from '@millrace/ports';
+import type { Dice } from './world/dice.ts';
+import type { SimulatedClock } from './world/simulated-clock.ts';
+
+/** What a broken build may use beside the part that it wraps. */
+export interface BuildTools {
+  readonly clock: SimulatedClock;
+  readonly dice: Dice;
+}
+
+/**
+ * The broker as it is run: as it is, or with something broken that the checker must find. What is broken wraps the broker's
+ * ports and requests; the product has no switch for it.
+ */
+export interface Build {
+  readonly name: string;
+  /** What is wrong with it, in a sentence. */
+  readonly what: string;
+  /** Wraps the disk of each process. */
+  disk?(disk: Disk, tools: BuildTools): Disk;
+  /** Wraps the requests of each process. */
+  handler?(handler: RequestHandler, tools: BuildTools): RequestHandler;
+}
+
+/** The broker as it is. */
+export const SOUND: Build = { name: 'sound', what: 'nothing is broken' };

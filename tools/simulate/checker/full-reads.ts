@@ -1,0 +1,61 @@
+import type { AuditEvent } from '../history.ts';
+import type { KnownRecords } from './known-records.ts';
+import type { KnownRecord, PartitionFacts } from './partition-facts.ts';
+import type { Violation } from './violation.ts';
+
+/** How many missing records are told of one by one. */
+const TOLD_MAX = 5;
+
+/** Each full read must have every record that was acknowledged or read before it began. */
+export function checkFullReads(facts: PartitionFacts, known: KnownRecords): Violation[] {
+  return facts.audits.flatMap((audit) => [...missing(facts, known, audit), ...overDeleted(facts, audit)]);
+}
+
+function missing(facts: PartitionFacts, known: KnownRecords, audit: AuditEvent): Violation[] {
+  const found = new Set(audit.records.map(([offset]) => offset));
+  // Before a reported loss, more was there than is known at the end.
+  const lostFrom = Math.min(...facts.losses.filter(({ at }) => at > audit.start).map(({ offset }) => offset));
+  const last = Math.max(-1, ...found);
+  const violations: Violation[] = [];
+  for (const record of known.byOffset.values()) {
+    const { offset, value, since, source } = record;
+    if (since >= audit.start || found.has(offset) || offset >= lostFrom || mayBeMissing(record, facts, known, audit))
+      continue;
+    const anomaly = offset < last ? 'lost-write' : 'unseen';
+    const message = `${value} at offset ${offset}, ${source}, is not in a full read of ${audit.logStart} to ${audit.highWatermark}`;
+    violations.push({ anomaly, partition: facts.name, message, at: audit.end });
+  }
+  return violations.slice(0, TOLD_MAX);
+}
+
+function mayBeMissing(record: KnownRecord, facts: PartitionFacts, known: KnownRecords, audit: AuditEvent): boolean {
+  const { offset } = record;
+  if (offset < audit.logStart) return facts.rules.retentionBytes !== undefined || offset < facts.deletedBefore;
+  if (facts.isDamaged && audit.damaged.some(([from, to]) => offset >= from && offset < to)) return true;
+  return isSuperseded(record, facts, known);
+}
+
+/** Whether compaction may have taken a record: a later one has its key. */
+export function isSuperseded(record: KnownRecord, facts: PartitionFacts, known: KnownRecords): boolean {
+  return facts.rules.isCompacted && record.key !== null && (known.lastOfKey.get(record.key) ?? -1) > record.offset;
+}
+
+function overDeleted(facts: PartitionFacts, audit: AuditEvent): Violation[] {
+  const { retentionBytes } = facts.rules;
+  const violations: Violation[] = [];
+  const isWholeWithoutRetention = retentionBytes === undefined && audit.logStart > facts.deletedBefore;
+  const isShort =
+    retentionBytes !== undefined &&
+    audit.logStart > facts.deletedBefore &&
+    audit.sizeBytes < retentionBytes &&
+    audit.damaged.length === 0;
+  if ((isWholeWithoutRetention || isShort) && facts.losses.length === 0) {
+    const message = `the log begins at ${audit.logStart} and holds ${audit.sizeBytes} bytes; records up to ${facts.deletedBefore} may be gone, and ${retentionBytes ?? 'all'} bytes must be kept`;
+    violations.push({ anomaly: 'over-deleted', partition: facts.name, message, at: audit.end });
+  }
+  for (const [from] of facts.isDamaged ? [] : audit.damaged) {
+    const message = `offset ${from} is answered with CORRUPT_MESSAGE, and no bit of the log was flipped`;
+    violations.push({ anomaly: 'false-damage', partition: facts.name, message, at: audit.end });
+  }
+  return violations;
+}

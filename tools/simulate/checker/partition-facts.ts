@@ -1,0 +1,88 @@
+import type {
+  AuditEvent,
+  DamageEvent,
+  DeleteEvent,
+  History,
+  HistoryEvent,
+  LossEvent,
+  OffsetsEvent,
+  PartitionName,
+  PollEvent,
+  SendEvent,
+  Tick,
+  TopicRules,
+} from '../history.ts';
+
+/** A record that is known to stand at an offset, and since when. */
+export interface KnownRecord {
+  readonly offset: number;
+  readonly value: string;
+  readonly key: string | null;
+  /** When it was first acknowledged or read. */
+  readonly since: Tick;
+  /** Who said so first. */
+  readonly source: string;
+}
+
+/** All that a history says of one partition. */
+export class PartitionFacts {
+  readonly name: PartitionName;
+  readonly rules: TopicRules;
+  readonly sends: SendEvent[] = [];
+  readonly polls: PollEvent[] = [];
+  readonly audits: AuditEvent[] = [];
+  readonly offsets: OffsetsEvent[] = [];
+  readonly deletions: DeleteEvent[] = [];
+  readonly losses: LossEvent[] = [];
+  readonly damages: DamageEvent[] = [];
+
+  constructor(name: PartitionName, rules: TopicRules) {
+    this.name = name;
+    this.rules = rules;
+  }
+
+  add(event: HistoryEvent): void {
+    if (event.kind === 'send') this.sends.push(event);
+    else if (event.kind === 'poll') this.polls.push(event);
+    else if (event.kind === 'audit') this.audits.push(event);
+    else if (event.kind === 'offsets') this.offsets.push(event);
+    else if (event.kind === 'delete') this.deletions.push(event);
+    else if (event.kind === 'loss') this.losses.push(event);
+    else if (event.kind === 'damage') this.damages.push(event);
+  }
+
+  /** Whether records may be missing at the beginning. */
+  get mayStartLater(): boolean {
+    return this.rules.retentionBytes !== undefined || this.deletions.some(({ outcome }) => outcome !== 'failed');
+  }
+
+  /** The highest offset before which records were deleted on demand. */
+  get deletedBefore(): number {
+    return Math.max(0, ...this.deletions.filter(({ outcome }) => outcome !== 'failed').map(({ offset }) => offset));
+  }
+
+  /** Whether bits of the log itself were flipped. */
+  get isDamaged(): boolean {
+    return this.damages.some(({ file }) => file.endsWith('.log'));
+  }
+
+  /** Whether somebody was told, while an operation was under way, that the end of the log is lost: it says nothing then. */
+  spansLoss({ start, end }: { readonly start: Tick; readonly end: Tick }): boolean {
+    return this.losses.some(({ at }) => at > start && at < end);
+  }
+}
+
+/** The facts of every partition of the history's topics. */
+export function partitionFacts(history: History): Map<PartitionName, PartitionFacts> {
+  const facts = new Map<PartitionName, PartitionFacts>();
+  for (const rules of history.topics) {
+    for (let index = 0; index < rules.partitions; index++) {
+      const name = `${rules.topic}-${index}`;
+      facts.set(name, new PartitionFacts(name, rules));
+    }
+  }
+  for (const event of history.events) {
+    if ('partition' in event && event.partition !== null) facts.get(event.partition)?.add(event);
+  }
+  return facts;
+}

@@ -1,0 +1,52 @@
+import type { PartitionName, Tick } from '../history.ts';
+
+/** What can be wrong with a history; names after Jepsen's Kafka workload where it has one. */
+export type Anomaly =
+  /** One offset, two values. */
+  | 'inconsistent-offsets'
+  /** One value, two offsets, though its producer sends it once or is idempotent. */
+  | 'duplicate'
+  /** Acknowledged or read before, missing in a full read that reaches beyond it. */
+  | 'lost-write'
+  /** Acknowledged or read before, and the log ends before it. */
+  | 'unseen'
+  /** A value was read whose send had failed for certain. */
+  | 'aborted-read'
+  /** Something was read that nobody wrote there. */
+  | 'unwritten-read'
+  /** A reader got an offset beyond its next one, though there was something to read before. */
+  | 'poll-skip'
+  /** A reader got offsets that do not rise, or lie before its position. */
+  | 'nonmonotonic-poll'
+  /** What a producer sent in one order stands in the log in another. */
+  | 'nonmonotonic-send'
+  /** The committed offset of a group is none that may be there. */
+  | 'lost-commit'
+  /** A group has committed beyond what its members have read. */
+  | 'committed-unread'
+  /** Two members of one generation have the same partition. */
+  | 'double-assignment'
+  /** The end or the beginning of a partition is told wrong. */
+  | 'wrong-offsets'
+  /** A position that a reader had by right is refused as out of range. */
+  | 'out-of-range'
+  /** Damage is reported where none was done. */
+  | 'false-damage'
+  /** Retention has deleted more than it may. */
+  | 'over-deleted'
+  /** A damaged batch was served as if it were good. */
+  | 'served-damaged'
+  /** The broker does not know a sequence that it has acknowledged. */
+  | 'sequence-lost'
+  /** The broker takes a batch though the one before it is missing. */
+  | 'out-of-sequence'
+  /** With all faults over, something still does not work. */
+  | 'unavailable';
+
+/** One thing that is wrong, with what it takes to find it in the trace. */
+export interface Violation {
+  readonly anomaly: Anomaly;
+  readonly partition: PartitionName | null;
+  readonly message: string;
+  readonly at: Tick;
+}

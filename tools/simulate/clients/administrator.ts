@@ -1,0 +1,86 @@
+import { CreateTopics, DeleteRecords, ErrorCode, Produce } from '@millrace/protocol';
+import type { TopicPlan } from '../plan.ts';
+import type { ClientTools } from './client.ts';
+import { NoAnswer, Requester } from './requester.ts';
+import type { PartitionRef, Topic } from './topics.ts';
+import { encodeBatch } from './values.ts';
+
+const NAME = 'admin';
+const TIMEOUT_MS = 2000;
+const CREATE_VERSION = 7;
+const DELETE_VERSION = 2;
+const PRODUCE_VERSION = 9;
+
+/** Makes topics, deletes records, and tries in the end whether everything still works. */
+export class Administrator {
+  readonly #tools: ClientTools;
+  readonly #requester: Requester;
+
+  constructor(tools: ClientTools) {
+    this.#tools = tools;
+    this.#requester = new Requester(NAME, tools.network, tools.clock);
+  }
+
+  async createTopics(plans: readonly TopicPlan[]): Promise<Topic[]> {
+    const body = {
+      topics: plans.map(({ name, partitions, configs }) => ({
+        name,
+        numPartitions: partitions,
+        replicationFactor: 1,
+        assignments: [],
+        configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+      })),
+      timeoutMs: TIMEOUT_MS,
+      validateOnly: false,
+    };
+    const answer = await this.#requester.ask(CreateTopics, CREATE_VERSION, body, TIMEOUT_MS);
+    return plans.map(({ name, partitions }) => {
+      const made = answer.topics.find((topic) => topic.name === name);
+      if (made?.errorCode !== ErrorCode.NONE) throw new Error(`${name}: ${made?.errorMessage ?? made?.errorCode}`);
+      return { name, partitions, id: made.topicId };
+    });
+  }
+
+  /** Deletes what lies before an offset, at most before the high watermark. */
+  async deleteRecords(partition: PartitionRef, offset: number): Promise<void> {
+    const { history } = this.#tools;
+    const pending = history.delete({ partition: partition.name, offset });
+    const partitions = [{ partitionIndex: partition.index, offset }];
+    const body = { topics: [{ name: partition.topic.name, partitions }], timeoutMs: TIMEOUT_MS };
+    try {
+      const answer = await this.#requester.ask(DeleteRecords, DELETE_VERSION, body, TIMEOUT_MS);
+      if (answer.topics[0]?.partitions[0]?.errorCode === ErrorCode.NONE) pending.ok();
+      else pending.failed();
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+    }
+  }
+
+  /** Writes a record to a partition, and says why that cannot be done. */
+  async probe(partition: PartitionRef): Promise<string | undefined> {
+    const { clock, history } = this.#tools;
+    const value = `probe.${partition.name}.${Math.round(clock.monotonic())}`;
+    const record = { value, key: 'probe', sizeBytes: 40 };
+    const pending = history.send({
+      client: NAME,
+      partition: partition.name,
+      values: [value],
+      keys: ['probe'],
+      isOnce: true,
+      order: 0,
+    });
+    const partitionData = [{ index: partition.index, records: encodeBatch([record], clock.now()) }];
+    const body = { acks: -1, timeoutMs: TIMEOUT_MS, topicData: [{ name: partition.topic.name, partitionData }] };
+    try {
+      const answer = await this.#requester.ask(Produce, PRODUCE_VERSION, body, TIMEOUT_MS);
+      const outcome = answer.responses[0]?.partitionResponses[0];
+      if (outcome?.errorCode !== ErrorCode.NONE)
+        return `Produce to ${partition.name} gives error ${outcome?.errorCode}`;
+      pending.ok(outcome.baseOffset);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      return `Produce to ${partition.name}: ${error.message}`;
+    }
+  }
+}

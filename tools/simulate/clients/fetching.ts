@@ -1,0 +1,72 @@
+import { Fetch, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
+import type { Requester } from './requester.ts';
+import { byTopic, type PartitionRef } from './topics.ts';
+
+/** Where a reader stands in a partition. */
+export interface Position {
+  readonly partition: PartitionRef;
+  readonly offset: number;
+}
+
+/** How a reader fetches. */
+export interface FetchPlan {
+  readonly version: number;
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly partitionMaxBytes: number;
+  readonly timeoutMs: number;
+  readonly readCommitted: boolean;
+}
+
+/** What came of one partition. */
+export interface FetchedPartition {
+  readonly position: Position;
+  readonly errorCode: number;
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+  readonly records: Buffer | null;
+}
+
+const FIRST_VERSION_WITH_IDS = 13;
+const FIRST_VERSION_WITH_SESSIONS = 7;
+
+/** Fetches from several partitions, without a session. @throws NoAnswer */
+export async function fetchFrom(
+  requester: Requester,
+  positions: readonly Position[],
+  plan: FetchPlan,
+): Promise<FetchedPartition[]> {
+  const usesIds = plan.version >= FIRST_VERSION_WITH_IDS;
+  const topics = byTopic(positions).map(({ topic, items }) => ({
+    ...(usesIds ? { topicId: topic.id } : { topic: topic.name }),
+    partitions: items.map(({ partition, offset }) => ({
+      partition: partition.index,
+      fetchOffset: offset,
+      partitionMaxBytes: plan.partitionMaxBytes,
+    })),
+  }));
+  const body = {
+    maxWaitMs: plan.maxWaitMs,
+    minBytes: plan.minBytes,
+    topics,
+    ...(plan.version >= 3 ? { maxBytes: plan.maxBytes } : {}),
+    ...(plan.version >= 4 && plan.readCommitted ? { isolationLevel: 1 } : {}),
+    ...(plan.version >= FIRST_VERSION_WITH_SESSIONS ? { sessionId: 0, sessionEpoch: -1 } : {}),
+  };
+  const answer = await requester.ask(Fetch, plan.version, body, plan.timeoutMs);
+  return positions.flatMap((position) => answerOf(answer, position, usesIds) ?? []);
+}
+
+function answerOf(answer: FetchResponse, position: Position, usesIds: boolean): FetchedPartition | undefined {
+  const { topic, index } = position.partition;
+  const found = answer.responses
+    .find((response) => (usesIds ? response.topicId === topic.id : response.topic === topic.name))
+    ?.partitions.find(({ partitionIndex }) => partitionIndex === index);
+  if (found === undefined) return undefined;
+  const { errorCode, highWatermark, logStartOffset, records } = found;
+  return { position, errorCode, highWatermark, logStartOffset, records };
+}
+
+/** A topic's id is known to whoever made it; a placeholder stands for it before. */
+const NO_TOPIC_ID: string = ZERO_UUID;

@@ -1,0 +1,161 @@
+import {
+  ErrorCode,
+  FindCoordinator,
+  Heartbeat,
+  JoinGroup,
+  type JoinGroupResponse,
+  LeaveGroup,
+  OffsetCommit,
+  OffsetFetch,
+  SyncGroup,
+} from '@millrace/protocol';
+import type { Requester } from './requester.ts';
+import { byTopic, type PartitionRef } from './topics.ts';
+
+/** The versions in which a member speaks to its coordinator. */
+export interface GroupVersions {
+  readonly find: number;
+  readonly join: number;
+  readonly sync: number;
+  readonly heartbeat: number;
+  readonly leave: number;
+  readonly commit: number;
+  readonly fetch: number;
+}
+
+/** A member as its coordinator knows it. */
+export interface Membership {
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+export const PROTOCOL = 'deal';
+const PROTOCOL_TYPE = 'consumer';
+const REBALANCE_TIMEOUT_MS = 3000;
+
+/** The requests of a group's members, each in the form that its version has. All throw NoAnswer. */
+export class GroupProtocol {
+  readonly group: string;
+  readonly #requester: Requester;
+  readonly #versions: GroupVersions;
+  readonly #timeoutMs: number;
+
+  constructor(group: string, requester: Requester, versions: GroupVersions, timeoutMs: number) {
+    this.group = group;
+    this.#requester = requester;
+    this.#versions = versions;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Whether the broker says that it coordinates the group; the topic of offsets is made by this. */
+  async find(): Promise<boolean> {
+    const { find } = this.#versions;
+    const body = find >= 4 ? { coordinatorKeys: [this.group] } : { key: this.group };
+    const answer = await this.#requester.ask(FindCoordinator, find, body, this.#timeoutMs);
+    return (answer.coordinators[0]?.errorCode ?? answer.errorCode) === ErrorCode.NONE;
+  }
+
+  join(memberId: string, sessionTimeoutMs: number): Promise<JoinGroupResponse> {
+    const body = {
+      groupId: this.group,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+      memberId,
+      protocolType: PROTOCOL_TYPE,
+      protocols: [{ name: PROTOCOL, metadata: Buffer.from('any') }],
+    };
+    // The answer waits for the others.
+    const timeoutMs = Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS + sessionTimeoutMs);
+    return this.#requester.ask(JoinGroup, this.#versions.join, body, timeoutMs);
+  }
+
+  /** The names of the partitions that are this member's, or an error code. */
+  async sync(
+    { memberId, generation }: Membership,
+    assignments: ReadonlyMap<string, readonly string[]>,
+  ): Promise<string[] | number> {
+    const { sync } = this.#versions;
+    const body = {
+      groupId: this.group,
+      generationId: generation,
+      memberId,
+      ...(sync >= 5 ? { protocolType: PROTOCOL_TYPE, protocolName: PROTOCOL } : {}),
+      assignments: Array.from(assignments, ([id, names]) => ({
+        memberId: id,
+        assignment: Buffer.from(names.join(',')),
+      })),
+    };
+    const answer = await this.#requester.ask(SyncGroup, sync, body, Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS));
+    if (answer.errorCode !== ErrorCode.NONE) return answer.errorCode;
+    return answer.assignment
+      .toString()
+      .split(',')
+      .filter((name) => name !== '');
+  }
+
+  async heartbeat({ memberId, generation }: Membership): Promise<number> {
+    const body = { groupId: this.group, generationId: generation, memberId };
+    return (await this.#requester.ask(Heartbeat, this.#versions.heartbeat, body, this.#timeoutMs)).errorCode;
+  }
+
+  async leave(memberId: string): Promise<void> {
+    const { leave } = this.#versions;
+    const body = leave >= 3 ? { groupId: this.group, members: [{ memberId }] } : { groupId: this.group, memberId };
+    await this.#requester.ask(LeaveGroup, leave, body, this.#timeoutMs);
+  }
+
+  /** The error code of each partition. */
+  async commit(
+    member: Membership | undefined,
+    offsets: ReadonlyMap<PartitionRef, number>,
+  ): Promise<Map<PartitionRef, number>> {
+    const items = Array.from(offsets, ([partition, offset]) => ({ partition, offset }));
+    const body = {
+      groupId: this.group,
+      generationIdOrMemberEpoch: member?.generation ?? -1,
+      memberId: member?.memberId ?? '',
+      topics: byTopic(items).map(({ topic, items }) => ({
+        name: topic.name,
+        partitions: items.map(({ partition, offset }) => ({
+          partitionIndex: partition.index,
+          committedOffset: offset,
+          committedMetadata: '',
+        })),
+      })),
+    };
+    const answer = await this.#requester.ask(OffsetCommit, this.#versions.commit, body, this.#timeoutMs);
+    const codes = new Map<PartitionRef, number>();
+    for (const { partition } of items) {
+      const found = answer.topics
+        .find(({ name }) => name === partition.topic.name)
+        ?.partitions.find(({ partitionIndex }) => partitionIndex === partition.index);
+      if (found !== undefined) codes.set(partition, found.errorCode);
+    }
+    return codes;
+  }
+
+  /** The committed offset of each partition, -1 for none; undefined when the coordinator cannot say. */
+  async committed(partitions: readonly PartitionRef[]): Promise<Map<PartitionRef, number> | undefined> {
+    const { fetch } = this.#versions;
+    const topics = byTopic(partitions.map((partition) => ({ partition }))).map(({ topic, items }) => ({
+      name: topic.name,
+      partitionIndexes: items.map(({ partition }) => partition.index),
+    }));
+    const body =
+      fetch >= 8
+        ? { groups: [{ groupId: this.group, topics }], requireStable: true }
+        : { groupId: this.group, topics, ...(fetch >= 7 ? { requireStable: true } : {}) };
+    const answer = await this.#requester.ask(OffsetFetch, fetch, body, this.#timeoutMs);
+    const [group] = answer.groups;
+    if ((group?.errorCode ?? answer.errorCode) !== ErrorCode.NONE) return undefined;
+    const found = new Map<PartitionRef, number>();
+    for (const partition of partitions) {
+      const offset = (group?.topics ?? answer.topics)
+        .find(({ name }) => name === partition.topic.name)
+        ?.partitions.find(({ partitionIndex }) => partitionIndex === partition.index);
+      if (offset === undefined || offset.errorCode !== ErrorCode.NONE) return undefined;
+      found.set(partition, offset.committedOffset);
+    }
+    return found;
+  }
+}

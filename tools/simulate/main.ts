@@ -1,0 +1,42 @@
+/** `pnpm simulate [seeds | mutants | corrupt]`: see README.md beside this file. */
+import { runCampaign } from './campaign.ts';
+import { parseOptions, type SimulateOptions, USAGE, UsageError } from './options.ts';
+import { ProgressBar } from './progress.ts';
+import { printCampaign, printFailure, printMutants } from './report.ts';
+
+async function seeds(options: SimulateOptions): Promise<number> {
+  const { from, seeds, seconds, length, faults, build, jobs, keepsGoing, isJson, isTraced } = options;
+  if (isTraced) return printFailure(from, options);
+  const bar = new ProgressBar(seeds, seconds, !isJson);
+  const result = await runCampaign({
+    from,
+    seeds,
+    seconds,
+    length,
+    faults,
+    buildName: build.name,
+    jobs,
+    keepsGoing,
+    onSeed: (campaign) => bar.show(campaign),
+  });
+  bar.end();
+  printCampaign(result, options);
+  const [first] = result.failures;
+  if (first !== undefined && !isJson) await printFailure(first.seed, options);
+  return result.failures.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.command === 'mutants') return printMutants(options);
+  return seeds(options);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}
+// Worlds end while clients of theirs still wait for something that never comes; nothing of that holds the process.

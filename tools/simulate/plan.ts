@@ -1,0 +1,194 @@
+import { Compression } from '@millrace/records';
+import type { FetchPlan } from './clients/fetching.ts';
+import type { GroupVersions } from './clients/group-protocol.ts';
+import { Dice } from './world/dice.ts';
+import { type FaultKind, type PlannedEvent, planFaults } from './world/fault-plan.ts';
+
+/** A topic that a world is set up with. */
+export interface TopicPlan {
+  readonly name: string;
+  readonly partitions: number;
+  readonly configs: Readonly<Record<string, string>>;
+  readonly retentionBytes: number | undefined;
+  readonly isCompacted: boolean;
+}
+
+/** What a producer is like; its partitions are those of all topics. */
+export interface ProducerTraits {
+  readonly name: string;
+  readonly kind: 'once' | 'retrying' | 'idempotent' | 'sdk';
+  readonly acks: 0 | 1 | -1;
+  readonly produceVersion: number;
+  readonly recordsMax: number;
+  readonly valueBytesMax: number;
+  readonly compression: Compression;
+  readonly keys: number;
+  readonly pauseMsMax: number;
+  readonly requestTimeoutMs: number;
+  readonly inFlightMax: number;
+}
+
+/** What a reader is like; with a group, it is a member of that. */
+export interface ReaderTraits {
+  readonly name: string;
+  readonly group: string | undefined;
+  readonly versions: GroupVersions;
+  readonly listOffsetsVersion: number;
+  readonly fetch: FetchPlan;
+  readonly sessionTimeoutMs: number;
+  readonly pauseMsMax: number;
+  readonly commitPercent: number;
+  readonly leavePerMille: number;
+}
+
+/** Everything that a seed decides before its world begins. */
+export interface SeedPlan {
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly topics: readonly TopicPlan[];
+  readonly producers: readonly ProducerTraits[];
+  readonly readers: readonly ReaderTraits[];
+  readonly faults: readonly PlannedEvent[];
+  /** Whether an acknowledged record is on the disk for good. Without, only processes may die, and no power fails. */
+  readonly isDurable: boolean;
+}
+
+/** What limits what seeds may decide. */
+export interface PlanOptions {
+  /** Undefined: all. */
+  readonly faults?: readonly FaultKind[] | undefined;
+  /** How many times as long as usual a world lasts. */
+  readonly length?: number;
+}
+
+const PRODUCE_VERSIONS = [3, 4, 5, 7, 8, 9, 10, 11] as const;
+const FETCH_VERSIONS = [4, 6, 7, 10, 11, 12, 13, 15, 16, 17] as const;
+
+/** Of all seeds, how many have Kafka's own way of leaving the sync to the system. */
+const UNSYNCED_PERCENT = 12;
+
+/** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
+export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
+  const dice = new Dice(seed).for('plan');
+  const isDurable = !dice.chance(UNSYNCED_PERCENT);
+  const durationMs = dice.time(400, 2400) * (options.length ?? 1);
+  const producers = planProducers(dice.for('producers'));
+  const topics = planTopics(dice.for('topics'), producers);
+  return {
+    seed,
+    durationMs,
+    settings: planSettings(dice.for('settings'), isDurable),
+    topics,
+    producers,
+    readers: planReaders(dice.for('readers')),
+    faults: planFaults(dice.for('faults'), { durationMs, isDurable, kinds: options.faults }),
+    isDurable,
+  };
+}
+
+function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {
+  return {
+    'log.dirs': dice.chance(20) ? '/data-a,/data-b' : '/data',
+    listeners: 'PLAINTEXT://broker.test:9092',
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.num.partitions': String(dice.between(1, 3)),
+    'offsets.topic.segment.bytes': String(dice.between(600, 6000)),
+    'group.initial.rebalance.delay.ms': dice.chance(70) ? '0' : '50',
+    'group.min.session.timeout.ms': '1',
+    'zookeeper.session.timeout.ms': '1500',
+    'log.retention.check.interval.ms': String(dice.between(50, 600)),
+    'log.segment.delete.delay.ms': String(dice.pick([0, 20, 400])),
+    'log.flush.offset.checkpoint.interval.ms': String(dice.between(50, 1000)),
+    'replica.high.watermark.checkpoint.interval.ms': String(dice.between(50, 1000)),
+    'log.cleaner.backoff.ms': String(dice.between(20, 300)),
+    ...(isDurable ? {} : { 'log.flush.interval.messages': '9223372036854775807' }),
+  };
+}
+
+/** Bytes of a batch and of a record in it, beside keys and values, at the most. */
+const BATCH_OVERHEAD_BYTES = 61;
+const RECORD_OVERHEAD_BYTES = 20;
+
+function batchBytesMax({ recordsMax, valueBytesMax }: ProducerTraits): number {
+  return BATCH_OVERHEAD_BYTES + recordsMax * (valueBytesMax + RECORD_OVERHEAD_BYTES);
+}
+
+/** Topics that take all that the producers send: segments hold their batches, and without keys nothing is compacted. */
+function planTopics(dice: Dice, producers: readonly ProducerTraits[]): TopicPlan[] {
+  const batchBytes = Math.max(...producers.map(batchBytesMax));
+  const hasKeys = producers.every(({ keys }) => keys > 0);
+  return Array.from({ length: dice.pick([1, 1, 1, 2]) }, (_, index) => {
+    const policy = dice.nextInt(10);
+    const isCompacted = hasKeys && policy < 4;
+    const retentionBytes = policy === 4 || policy === 5 ? dice.between(1500, 8000) : undefined;
+    const configs: Record<string, string> = {
+      'segment.bytes': String(Math.max(dice.between(300, 6000), batchBytes)),
+      'index.interval.bytes': String(dice.pick([0, 100, 400, 4096])),
+      'file.delete.delay.ms': String(dice.pick([0, 20, 400])),
+    };
+    if (dice.chance(20)) configs['segment.ms'] = String(dice.between(100, 1000));
+    if (dice.chance(20)) configs['message.timestamp.type'] = 'LogAppendTime';
+    if (dice.chance(8)) configs['compression.type'] = dice.pick(['gzip', 'uncompressed', 'zstd']);
+    if (retentionBytes !== undefined) configs['retention.bytes'] = String(retentionBytes);
+    if (isCompacted) {
+      configs['cleanup.policy'] = 'compact';
+      configs['min.cleanable.dirty.ratio'] = '0.1';
+      configs['delete.retention.ms'] = String(dice.pick([0, 100, 86_400_000]));
+    }
+    return { name: `t${index}`, partitions: dice.between(1, 3), configs, retentionBytes, isCompacted };
+  });
+}
+
+function planProducers(dice: Dice): ProducerTraits[] {
+  return Array.from({ length: dice.between(1, 3) }, (_, index) => ({
+    name: `p${index}`,
+    kind: dice.pick(['once', 'retrying', 'idempotent', 'idempotent', 'sdk']),
+    acks: dice.pick([0, 1, -1, -1, -1]),
+    produceVersion: dice.pick(PRODUCE_VERSIONS),
+    recordsMax: dice.pick([1, 2, 4, 8]),
+    valueBytesMax: dice.pick([20, 60, 200, 700]),
+    compression: dice.chance(90) ? Compression.NONE : Compression.GZIP,
+    keys: dice.chance(60) ? dice.between(1, 12) : 0,
+    pauseMsMax: dice.pick([20, 50, 100]),
+    requestTimeoutMs: dice.pick([150, 400, 1000]),
+    inFlightMax: dice.between(1, 5),
+  }));
+}
+
+function planReaders(dice: Dice): ReaderTraits[] {
+  const groups = dice.between(0, 2);
+  const members = Array.from({ length: groups }, (_, group) => Array(dice.between(1, 3)).fill(`g${group}`)).flat();
+  const readers: (string | undefined)[] = [...members, ...Array(dice.nextInt(2)).fill(undefined)];
+  return readers.map((group, index) => planReader(dice, `r${index}`, group));
+}
+
+function planReader(dice: Dice, name: string, group: string | undefined): ReaderTraits {
+  return {
+    name,
+    group,
+    versions: {
+      find: dice.between(0, 6),
+      join: dice.between(0, 9),
+      sync: dice.between(0, 5),
+      heartbeat: dice.between(0, 4),
+      leave: dice.between(0, 5),
+      commit: dice.between(1, 9),
+      fetch: dice.between(1, 9),
+    },
+    listOffsetsVersion: dice.between(1, 9),
+    fetch: {
+      version: dice.pick(FETCH_VERSIONS),
+      maxWaitMs: dice.pick([0, 20, 100]),
+      minBytes: dice.pick([1, 1, 2000]),
+      maxBytes: dice.pick([300, 4000, 1_000_000]),
+      partitionMaxBytes: dice.pick([200, 2000, 1_000_000]),
+      timeoutMs: dice.pick([200, 500, 1000]),
+      readCommitted: dice.chance(50),
+    },
+    sessionTimeoutMs: dice.pick([300, 800, 2000]),
+    pauseMsMax: dice.pick([30, 80, 150]),
+    commitPercent: dice.pick([10, 40, 90]),
+    leavePerMille: dice.pick([0, 10, 40]),
+  };
+}

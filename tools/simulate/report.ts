@@ -1,0 +1,74 @@
+import { type CampaignResult, runCampaign } from './campaign.ts';
+import { mutants } from './mutants/index.ts';
+import type { SimulateOptions } from './options.ts';
+import { runSeed } from './run-seed.ts';
+import { excerpt, formatLine } from './trace.ts';
+
+/** Violations of one seed that are printed. */
+const VIOLATIONS_MAX = 10;
+/** Seeds in which a mutant must be caught. */
+const MUTANT_SEEDS_MAX = 1000;
+
+/** Says what came of a campaign. */
+export function printCampaign({ sum, failures, tookMs }: CampaignResult, { isJson }: SimulateOptions): void {
+  const perSecond = sum.seeds / (tookMs / 1000);
+  if (isJson) {
+    const figures = { ...sum.sums, faults: sum.faults };
+    const seconds = Number((tookMs / 1000).toFixed(1));
+    console.log(JSON.stringify({ seeds: sum.seeds, seconds, perSecond: Math.round(perSecond), failures, figures }));
+    return;
+  }
+  console.log(`${sum.seeds} seeds in ${(tookMs / 1000).toFixed(1)} s, ${perSecond.toFixed(0)} a second`);
+  for (const line of sum.lines()) console.log(`  ${line}`);
+  if (failures.length === 0) console.log('no violation');
+  else console.log(`${failures.length} seeds failed: ${failures.map(({ seed }) => seed).join(' ')}`);
+}
+
+/** Runs a seed once more with its trace, and prints what went wrong. */
+export async function printFailure(seed: number, options: SimulateOptions): Promise<number> {
+  const { length, faults, build, isTraced } = options;
+  const lines: string[] = [];
+  const trace = (elapsedMs: number, who: string, message: string): void => {
+    const line = formatLine(elapsedMs, who, message);
+    if (isTraced) console.log(line);
+    else lines.push(line);
+  };
+  const { violations } = await runSeed(seed, { length, faults, build, trace });
+  const [first] = violations;
+  if (first === undefined) {
+    console.log(`seed ${seed}: no violation`);
+    return 0;
+  }
+  console.log(`\nseed ${seed}: ${violations.length} violations`);
+  for (const { anomaly, partition, message } of violations.slice(0, VIOLATIONS_MAX)) {
+    console.log(`  ${anomaly} ${partition ?? ''}: ${message}`);
+  }
+  if (!isTraced) console.log(`\nwhat happened to ${first.partition ?? 'the world'}, as far as it may matter:`);
+  for (const line of excerpt(lines, first)) console.log(line);
+  console.log(`\nagain: pnpm simulate --seed ${seed}${argumentsOf(options)}; all of it: with --trace`);
+  return 1;
+}
+
+function argumentsOf({ length, faults, build }: SimulateOptions): string {
+  const parts = [
+    length === 1 ? '' : ` --length ${length}`,
+    faults === undefined ? '' : ` --faults ${faults.join(',')}`,
+    build.name === 'sound' ? '' : ` --mutant ${build.name}`,
+  ];
+  return parts.join('');
+}
+
+/** Runs each mutant until it is caught. */
+export async function printMutants({ from, length, faults, jobs }: SimulateOptions): Promise<number> {
+  let escaped = 0;
+  for (const { name, what } of mutants) {
+    const seeds = MUTANT_SEEDS_MAX;
+    const settings = { from, seeds, seconds: undefined, length, faults, buildName: name, jobs, keepsGoing: false };
+    const { sum, failures, tookMs } = await runCampaign(settings);
+    const [first] = failures;
+    if (first === undefined) escaped++;
+    const verdict = first === undefined ? 'NOT CAUGHT' : `caught by ${first.violations[0]?.anomaly}`;
+    console.log(`${name.padEnd(28)} ${verdict}, ${sum.seeds} seeds, ${(tookMs / 1000).toFixed(1)} s  (${what})`);
+  }
+  return escaped === 0 ? 0 : 1;
+}

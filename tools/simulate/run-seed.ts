@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { type Build, SOUND } from './build.ts';
+import { check } from './checker/check.ts';
+import type { Violation } from './checker/violation.ts';
+import type { SimulatedClient } from './clients/client.ts';
+import { GroupMember } from './clients/group-member.ts';
+import { IdempotentProducer } from './clients/idempotent-producer.ts';
+import { PlainProducer } from './clients/plain-producer.ts';
+import { PlainReader } from './clients/plain-reader.ts';
+import type { History } from './history.ts';
+import { type PlanOptions, type ProducerTraits, planSeed, type ReaderTraits, type SeedPlan } from './plan.ts';
+import type { TraceLine } from './trace.ts';
+import { planCrash } from './world/fault-plan.ts';
+import { Nemesis } from './world/nemesis.ts';
+import { World, WorldStuck } from './world/world.ts';
+
+/** What a seed is run with. */
+export interface RunOptions extends PlanOptions {
+  readonly build?: Build;
+  /** Takes the trace down, which costs time. */
+  readonly trace?: TraceLine | undefined;
+}
+
+/** What happened in a world, in numbers. */
+export interface SeedFigures {
+  /** Deaths of the broker's process or machine, the last one before the final audit included. */
+  readonly crashes: number;
+  readonly powerLosses: number;
+  readonly restarts: number;
+  readonly failedStarts: number;
+  /** Faults that struck, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** Operations that the checker has looked at. */
+  readonly operations: number;
+  readonly recordsAcknowledged: number;
+  readonly recordsRead: number;
+  readonly commits: number;
+  readonly audits: number;
+  readonly diskCalls: number;
+  /** Time that has passed in the world. */
+  readonly simulatedMs: number;
+}
+
+/** The verdict on a seed. */
+export interface SeedResult {
+  readonly seed: number;
+  readonly plan: SeedPlan;
+  readonly violations: readonly Violation[];
+  readonly history: History;
+  /** Of all that happened: two runs of one seed have the same. */
+  readonly hash: string;
+  readonly figures: SeedFigures;
+}
+
+const PATIENCE_MS = 30_000;
+/** Batches are tried for so long; clients have somewhat longer to finish. */
+const DELIVERY_TIMEOUT_MS = 4000;
+const FINISH_MS = 12_000;
+const PROBES_MAX = 60;
+const PROBE_PAUSE_MS = 200;
+
+/** Lets one world run from its beginning to its end, and judges it. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
+  const plan = planSeed(seed, options);
+  const world = new World(plan, options.build ?? SOUND, options.trace);
+  const nemesis = new Nemesis(world);
+  await world.begin();
+  world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];
+  const clients = [
+    ...plan.producers.map((traits) => makeProducer(traits, world)),
+    ...plan.readers.map((traits) => makeReader(traits, world)),
+  ];
+  nemesis.start(plan.faults);
+  await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
+  await finish(world);
+  const { history } = world;
+  const violations = check(history);
+  return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis) };
+}
+
+function makeProducer(traits: ProducerTraits, world: World): SimulatedClient {
+  const tools = world.toolsFor(traits.name);
+  const plan = { ...traits, partitions: world.partitions };
+  if (traits.kind === 'idempotent') {
+    return new IdempotentProducer({ ...plan, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS }, tools);
+  }
+  return new PlainProducer({ ...plan, attemptsMax: traits.kind === 'once' ? 1 : 5 }, tools);
+}
+
+function makeReader(traits: ReaderTraits, world: World): SimulatedClient {
+  const tools = world.toolsFor(traits.name);
+  const { partitions } = world;
+  const { group } = traits;
+  return group === undefined
+    ? new PlainReader({ ...traits, partitions }, tools)
+    : new GroupMember({ ...traits, group, partitions }, tools);
+}
+
+/** With nothing going wrong any more, everything works; and after a last crash, everything is still there. */
+async function finish(world: World): Promise<void> {
+  const { machine, plan, dice } = world;
+  if (!(await serves(world))) return;
+  for (const partition of world.partitions) await probe(world, partition);
+  await finalAudit(world);
+  const ending = dice.for('ending');
+  if (ending.chance(25)) await world.until(machine.restart(10), PATIENCE_MS).catch(onlyStuck);
+  else machine.crash({ ...planCrash(ending, plan.isDurable ? ending.pick(['none', 'some']) : 'all'), downMs: 10 });
+  if (await serves(world)) await finalAudit(world);
+}
+
+async function serves(world: World): Promise<boolean> {
+  const { clock, machine } = world;
+  // A broker that is stopped in order serves until it has begun to.
+  await world.pass(1);
+  await clock.run(() => machine.serving !== undefined, clock.monotonic() + PATIENCE_MS);
+  machine.replaceFailedFolders();
+  const isServing = await clock.run(() => machine.serving !== undefined, clock.monotonic() + PATIENCE_MS);
+  if (!isServing) protest(world, null, `the broker does not serve within ${PATIENCE_MS} ms`);
+  return isServing;
+}
+
+async function probe(world: World, partition: World['partitions'][number]): Promise<void> {
+  let refusal: string | undefined;
+  for (let attempt = 0; attempt < PROBES_MAX; attempt++) {
+    refusal = await world.until(world.admin.probe(partition), PATIENCE_MS).catch(onlyStuck);
+    if (refusal === undefined) return;
+    await world.pass(PROBE_PAUSE_MS);
+  }
+  protest(world, partition.name, refusal ?? 'Produce is never answered');
+}
+
+async function finalAudit(world: World): Promise<void> {
+  const refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+  if (refusal !== undefined) protest(world, null, `not everything can be read: ${refusal}`);
+}
+
+function onlyStuck(error: unknown): string {
+  if (error instanceof WorldStuck) return error.message;
+  throw error;
+}
+
+function protest({ history }: World, partition: string | null, message: string): void {
+  history.add({ kind: 'protest', at: history.tick(), client: 'world', partition, anomaly: 'unavailable', message });
+}
+
+function hashOf({ history, notes, clock }: World): string {
+  const hash = createHash('sha1');
+  hash.update(JSON.stringify([history.events, notes, clock.monotonic(), clock.fired]));
+  return hash.digest('hex');
+}
+
+function figuresOf(world: World, nemesis: Nemesis): SeedFigures {
+  const { history, machine, clock } = world;
+  const sends = history.events.filter((event) => event.kind === 'send');
+  const reads = history.events.filter((event) => event.kind === 'poll' || event.kind === 'audit');
+  return {
+    crashes: machine.crashes,
+    powerLosses: machine.powerLosses,
+    restarts: machine.restarts,
+    failedStarts: machine.failedStarts,
+    faults: Object.fromEntries(nemesis.struck),
+    operations: history.events.length,
+    recordsAcknowledged: sends.reduce((sum, { outcome, values }) => sum + (outcome === 'ok' ? values.length : 0), 0),
+    recordsRead: reads.reduce((sum, { records }) => sum + records.length, 0),
+    commits: history.events.filter((event) => event.kind === 'commit').length,
+    audits: world.audits,
+    diskCalls: machine.faults.calls,
+    simulatedMs: clock.monotonic(),
+  };
+}

@@ -1,0 +1,13 @@
+/** The program of a thread that runs seeds: a seed comes in, a verdict goes out. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { judgeSeed, type SeedSettings } from './seed-runner.ts';
+
+parentPort?.on('message', (seed: number) => {
+  judgeSeed(seed, workerData as SeedSettings).then(
+    (verdict) => parentPort?.postMessage(verdict),
+    (error: unknown) => {
+      // Nothing awaits this; it ends the thread, and the runner hears of that.
+      throw error;
+    },
+  );
+});

@@ -1,0 +1,118 @@
+import type { DeadDirection, Latency } from './connection.ts';
+import type { Dice } from './dice.ts';
+import type { PlannedFault } from './disk-faults.ts';
+import type { Crash } from './machine.ts';
+
+/** Something that goes wrong in a world, as the plan has it. */
+export type WorldFault =
+  | { readonly kind: 'kill' | 'power'; readonly crash: Crash }
+  | { readonly kind: 'restart'; readonly downMs: number }
+  | { readonly kind: 'session' }
+  | { readonly kind: 'disk-error'; readonly fault: PlannedFault }
+  | { readonly kind: 'slow-disk'; readonly factor: number; readonly durationMs: number }
+  | { readonly kind: 'full-disk'; readonly roomBytes: number; readonly durationMs: number }
+  | { readonly kind: 'bit-flip' }
+  | { readonly kind: 'cut'; readonly all: boolean }
+  | { readonly kind: 'half-open'; readonly all: boolean; readonly direction: DeadDirection }
+  | { readonly kind: 'network-down'; readonly durationMs: number }
+  | { readonly kind: 'slow-network'; readonly latency: Latency; readonly durationMs: number }
+  | { readonly kind: 'delete-records' };
+
+export type FaultKind = WorldFault['kind'];
+
+/** A fault and its hour. */
+export interface PlannedEvent {
+  readonly atMs: number;
+  readonly fault: WorldFault;
+}
+
+/** How often a kind strikes among those that a seed has. */
+const WEIGHTS: Readonly<Record<FaultKind, number>> = {
+  kill: 4,
+  power: 5,
+  restart: 2,
+  session: 1,
+  'disk-error': 3,
+  'slow-disk': 2,
+  'full-disk': 2,
+  'bit-flip': 2,
+  cut: 3,
+  'half-open': 3,
+  'network-down': 1,
+  'slow-network': 2,
+  'delete-records': 2,
+};
+
+export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
+
+/** Kinds that take away what only a sync keeps. */
+const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
+
+/** Of a hundred seeds, how many have a given kind of fault. */
+const KIND_PERCENT = 45;
+
+export interface FaultPlanOptions {
+  readonly durationMs: number;
+  readonly isDurable: boolean;
+  /** Undefined: all. */
+  readonly kinds: readonly FaultKind[] | undefined;
+}
+
+/** Draws what goes wrong and when. */
+export function planFaults(dice: Dice, { durationMs, isDurable, kinds }: FaultPlanOptions): PlannedEvent[] {
+  const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && (isDurable || !NEEDS_SYNC.has(kind)));
+  const present = allowed.filter(() => dice.chance(KIND_PERCENT));
+  const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
+  if (bag.length === 0) return [];
+  const pauseMs = dice.pick([80, 200, 500]);
+  const events: PlannedEvent[] = [];
+  for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
+    events.push({ atMs, fault: planFault(dice, dice.pick(bag)) });
+  }
+  return events;
+}
+
+function planFault(dice: Dice, kind: FaultKind): WorldFault {
+  switch (kind) {
+    case 'kill':
+      return { kind, crash: planCrash(dice, 'all') };
+    case 'power':
+      return { kind, crash: planCrash(dice, dice.chance(40) ? 'none' : 'some') };
+    case 'restart':
+      return { kind, downMs: dice.time(0, 100) };
+    case 'disk-error':
+      return { kind, fault: planDiskError(dice) };
+    case 'slow-disk':
+      return { kind, factor: dice.pick([5, 30, 200]), durationMs: dice.time(20, 400) };
+    case 'full-disk':
+      return { kind, roomBytes: dice.pick([0, 100, 1000]), durationMs: dice.time(20, 500) };
+    case 'cut':
+      return { kind, all: dice.chance(40) };
+    case 'half-open':
+      return { kind, all: dice.chance(20), direction: dice.pick(['requests', 'responses', 'both']) };
+    case 'network-down':
+      return { kind, durationMs: dice.time(10, 500) };
+    case 'slow-network':
+      return { kind, latency: { leastMs: 0.1, mostMs: dice.pick([20, 200, 600]) }, durationMs: dice.time(50, 500) };
+    default:
+      return { kind };
+  }
+}
+
+/** What a process' death and a machine's have in common. */
+export function planCrash(dice: Dice, keeps: Crash['keeps']): Crash {
+  return {
+    keeps,
+    downMs: dice.chance(30) ? dice.time(0, 5) : dice.time(5, 150),
+    tellsClients: keeps === 'all' ? dice.chance(90) : dice.chance(30),
+    sessionMs: dice.chance(70) ? 0 : dice.time(1, 1500),
+  };
+}
+
+function planDiskError(dice: Dice): PlannedFault {
+  return {
+    kind: dice.pick(['read', 'write', 'write', 'sync', 'sync']),
+    path: dice.pick(['.log', '.log', 'index', '.snapshot', '']),
+    code: dice.chance(80) ? 'EIO' : 'ENOSPC',
+  };
+}

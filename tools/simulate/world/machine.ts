@@ -1,0 +1,221 @@
+import { type BrokerConfig, type Logger, parseBrokerConfig } from '@millrace/broker';
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { type CrashKeeps, MemoryDisk } from '@millrace/ports';
+import type { Build } from '../build.ts';
+import { BrokerProcess } from './broker-process.ts';
+import type { Dice } from './dice.ts';
+import { DiskFaults, type PlannedFault } from './disk-faults.ts';
+import type { Network } from './network.ts';
+import type { SimulatedClock } from './simulated-clock.ts';
+
+/** What a machine is set up with. */
+export interface MachineOptions {
+  readonly build: Build;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly clock: SimulatedClock;
+  readonly dice: Dice;
+  /** Every way to the broker. */
+  readonly networks: readonly Network[];
+  /** Whether a machine whose disk has failed may be reset. */
+  readonly mayLosePower: boolean;
+  readonly logger: Logger;
+  note(message: string): void;
+  /** A process serves requests, and nobody has asked it anything yet. */
+  started(): void;
+}
+
+/** How the broker, or its machine, goes down. */
+export interface Crash {
+  /** What becomes of the bytes that are not synced: all are kept when only the process dies. */
+  readonly keeps: 'all' | 'none' | 'some';
+  /** Until the broker is started again. */
+  readonly downMs: number;
+  /** Whether clients' connections are reset, or just fall silent. */
+  readonly tellsClients: boolean;
+  /** How long the metadata store takes the session for alive: 0 with the embedded one. */
+  readonly sessionMs: number;
+}
+
+/** How long the supervisor waits before it starts a broker again that has failed by itself. */
+const RESTART_MS = 200;
+
+/** How long a broker may take to stop in order before the supervisor kills it. */
+const STOP_MS_MAX = 20_000;
+
+/** The machine that the broker runs on, with its disk and what starts the broker again: the part of the world that crashes. */
+export class Machine {
+  readonly faults: DiskFaults;
+  readonly #options: MachineOptions;
+  readonly #config: BrokerConfig;
+  readonly #store: MemoryMetadataStore;
+  #disk: MemoryDisk;
+  #process: BrokerProcess | undefined;
+  #isServing = false;
+  #isHealing = false;
+  #lives = 0;
+  crashes = 0;
+  powerLosses = 0;
+  restarts = 0;
+  failedStarts = 0;
+
+  constructor(options: MachineOptions) {
+    this.#options = options;
+    const { clock, dice } = options;
+    const { config, problems } = parseBrokerConfig(options.settings);
+    if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
+    this.#config = config;
+    this.#store = new MemoryMetadataStore({ clock });
+    this.#disk = new MemoryDisk(() => clock.now());
+    this.faults = new DiskFaults(clock, dice.for('disk'), (fault, call) => this.#struck(fault, call.path));
+  }
+
+  /** The process that serves requests; undefined while there is none. */
+  get serving(): BrokerProcess | undefined {
+    return this.#isServing ? this.#process : undefined;
+  }
+
+  /** The log folders. */
+  get folders(): readonly string[] {
+    return this.#config.logDirs;
+  }
+
+  get disk(): MemoryDisk {
+    return this.#disk;
+  }
+
+  /** Starts the broker unless it runs, and goes on trying until it serves. */
+  powerOn(): void {
+    if (this.#process === undefined) void this.#start();
+  }
+
+  /** The process dies, or the machine with it. */
+  crash(crash: Crash): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.crashes += 1;
+    if (crash.keeps !== 'all') this.powerLosses += 1;
+    this.#end(process, crash);
+    this.#options.clock.schedule(crash.downMs, () => this.powerOn());
+  }
+
+  /** The broker is stopped in order and started again. */
+  async restart(downMs: number): Promise<void> {
+    const process = this.#process;
+    if (process === undefined || !this.#isServing) return;
+    const { clock, networks, note } = this.#options;
+    this.#isServing = false;
+    this.restarts += 1;
+    note('the broker is stopped in order');
+    process.broker.finishWaits();
+    for (const network of networks) network.serve(undefined);
+    for (const network of networks) network.cut(true);
+    const tooLong = clock.schedule(STOP_MS_MAX, () => {
+      note('the broker does not stop, and is killed');
+      this.crash({ keeps: 'all', downMs, tellsClients: true, sessionMs: 0 });
+    });
+    await process.broker.stop();
+    tooLong.cancel();
+    if (this.#process !== process) return;
+    this.#process = undefined;
+    await process.session.close();
+    process.kill();
+    this.#disk = this.#disk.crash('all');
+    note('the broker has stopped');
+    clock.schedule(downMs, () => this.powerOn());
+  }
+
+  /** The metadata store has not heard of the broker for too long. */
+  expireSession(): void {
+    void this.#process?.session.expireSession();
+  }
+
+  /** From now on nothing goes wrong by itself, and the broker comes back if it is down. */
+  heal(): void {
+    this.#isHealing = true;
+    this.faults.heal();
+    this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
+    this.powerOn();
+  }
+
+  /** What has failed stays offline until the broker starts anew. */
+  replaceFailedFolders(): void {
+    const folders = this.serving?.broker.services.replicas.logDirs ?? [];
+    if (folders.every(({ isOnline }) => isOnline)) return;
+    this.crash({ keeps: 'all', downMs: RESTART_MS, tellsClients: true, sessionMs: 0 });
+  }
+
+  /** Leaves so much room on the disk, or any amount. */
+  leaveRoom(bytes: number): void {
+    this.#disk.capacityBytes = this.#disk.usedBytes + bytes;
+  }
+
+  async #start(): Promise<void> {
+    const { build, clock, dice, networks, logger, note, started } = this.#options;
+    const life = ++this.#lives;
+    const process: BrokerProcess = new BrokerProcess({
+      build,
+      config: this.#config,
+      clock,
+      dice: dice.for(`life ${life}`),
+      disk: this.#disk,
+      faults: this.faults,
+      session: this.#store.openSession(),
+      logger,
+      onUnusable: () => this.#giveUp(process, 'no log folder is left that works'),
+    });
+    this.#process = process;
+    note(`the broker starts (life ${life})`);
+    try {
+      await process.start();
+    } catch (error) {
+      if (process.isDead) return;
+      this.failedStarts += 1;
+      this.#giveUp(process, `it cannot start: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    if (process.isDead) return;
+    this.#isServing = true;
+    note('the broker serves');
+    const handler = process.requestHandler();
+    for (const network of networks) network.serve(handler);
+    started();
+  }
+
+  /** The process ends by itself; the machine goes on, or is reset by somebody who does not trust it any more. */
+  #giveUp(process: BrokerProcess, why: string): void {
+    const { clock, dice, mayLosePower, note } = this.#options;
+    note(`the broker gives up: ${why}`);
+    // Not within a call of the broker, which is about to return.
+    clock.schedule(0, () => {
+      if (process.isDead) return;
+      const isReset = mayLosePower && !this.#isHealing && dice.chance(30);
+      const crash: Crash = {
+        keeps: isReset ? dice.pick(['none', 'some']) : 'all',
+        downMs: RESTART_MS,
+        tellsClients: true,
+        sessionMs: 0,
+      };
+      this.#end(process, crash);
+      clock.schedule(crash.downMs, () => this.powerOn());
+    });
+  }
+
+  #end(process: BrokerProcess, { keeps, tellsClients, sessionMs }: Crash): void {
+    const { clock, dice, networks, note } = this.#options;
+    note(keeps === 'all' ? 'the broker is killed' : `the power fails; of what was not synced, ${keeps} is kept`);
+    process.kill();
+    this.#process = undefined;
+    this.#isServing = false;
+    for (const network of networks) network.brokerDied(tellsClients);
+    const kept: CrashKeeps = keeps === 'some' ? dice : keeps;
+    const { capacityBytes } = this.#disk;
+    this.#disk = this.#disk.crash(kept);
+    this.#disk.capacityBytes = capacityBytes;
+    if (sessionMs === 0) void process.session.close();
+    else clock.schedule(sessionMs, () => void process.session.close());
+  }
+
+  #struck(fault: PlannedFault, path: string): void {
+    this.#options.note(`the disk fails: ${fault.code} on ${fault.kind} of ${path}`);
+  }
+}

@@ -1,0 +1,100 @@
+import { partitionsOf } from '../clients/topics.ts';
+import type { PlannedEvent, WorldFault } from './fault-plan.ts';
+import type { World } from './world.ts';
+
+/** Brings the plan's faults over a world, each at its hour. */
+export class Nemesis {
+  readonly #world: World;
+  #isOver = false;
+  /** How many of each kind have struck. */
+  readonly struck = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  start(events: readonly PlannedEvent[]): void {
+    for (const { atMs, fault } of events) {
+      this.#world.clock.schedule(atMs, () => {
+        if (!this.#isOver) this.strike(fault);
+      });
+    }
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  strike(fault: WorldFault): void {
+    this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
+    const { machine, network, note } = this.#parts();
+    switch (fault.kind) {
+      case 'kill':
+      case 'power':
+        machine.crash(fault.crash);
+        break;
+      case 'restart':
+        void machine.restart(fault.downMs);
+        break;
+      case 'session':
+        note('the broker loses its session');
+        machine.expireSession();
+        break;
+      case 'disk-error':
+        machine.faults.plan(fault.fault);
+        break;
+      case 'slow-disk':
+        note(`the disk is ${fault.factor} times as slow for ${fault.durationMs.toFixed(0)} ms`);
+        machine.faults.slowDown(fault.factor, fault.durationMs);
+        break;
+      case 'full-disk':
+        this.#fill(fault.roomBytes, fault.durationMs);
+        break;
+      case 'bit-flip':
+        this.#world.flipBit();
+        break;
+      case 'cut':
+        note(fault.all ? 'all connections are cut' : 'a connection is cut');
+        network.cut(fault.all);
+        break;
+      case 'half-open':
+        note(`${fault.all ? 'all connections lose' : 'a connection loses'} ${fault.direction}, unnoticed`);
+        network.breakSilently(fault.direction, fault.all);
+        break;
+      case 'network-down':
+        note(`the network is down for ${fault.durationMs.toFixed(0)} ms`);
+        network.takeDown(fault.durationMs);
+        break;
+      case 'slow-network':
+        note(`the network takes up to ${fault.latency.mostMs} ms for ${fault.durationMs.toFixed(0)} ms`);
+        network.slowDown(fault.latency, fault.durationMs);
+        break;
+      case 'delete-records':
+        this.#deleteRecords();
+        break;
+    }
+  }
+
+  #fill(roomBytes: number, durationMs: number): void {
+    const { machine, note, clock } = this.#parts();
+    note(`the disk has room for ${roomBytes} bytes for ${durationMs.toFixed(0)} ms`);
+    machine.leaveRoom(roomBytes);
+    clock.schedule(durationMs, () => machine.leaveRoom(Number.POSITIVE_INFINITY));
+  }
+
+  #deleteRecords(): void {
+    const { dice, admin, history, topics } = this.#world;
+    const partition = dice.pick(partitionsOf(topics));
+    const acknowledged = history.events
+      .filter((event) => event.kind === 'send')
+      .filter(({ partition: name, outcome }) => name === partition.name && outcome === 'ok')
+      .map(({ baseOffset }) => baseOffset);
+    const end = Math.max(0, ...acknowledged);
+    if (end > 0) void admin.deleteRecords(partition, dice.between(1, end));
+  }
+
+  #parts(): Pick<World, 'machine' | 'network' | 'clock'> & { note: (message: string) => void } {
+    const { machine, network, clock } = this.#world;
+    return { machine, network, clock, note: (message) => this.#world.note(message) };
+  }
+}

@@ -1,0 +1,192 @@
+import type { Logger } from '@millrace/broker';
+import type { Build } from '../build.ts';
+import { Administrator } from '../clients/administrator.ts';
+import { Auditor } from '../clients/auditor.ts';
+import type { ClientTools, SimulatedClient } from '../clients/client.ts';
+import { type PartitionRef, partitionsOf, type Topic } from '../clients/topics.ts';
+import { type HistoryEvent, Recorder } from '../history.ts';
+import type { SeedPlan } from '../plan.ts';
+import { describeEvent, type TraceLine } from '../trace.ts';
+import { Dice } from './dice.ts';
+import { Machine } from './machine.ts';
+import { Network } from './network.ts';
+import { SimulatedClock } from './simulated-clock.ts';
+
+/** A broker's machine, a network, clients, and the record of what they did and saw: all from one seed. */
+export class World {
+  readonly plan: SeedPlan;
+  readonly clock: SimulatedClock;
+  readonly dice: Dice;
+  readonly history: Recorder;
+  readonly network: Network;
+  readonly machine: Machine;
+  readonly admin: Administrator;
+  readonly notes: string[] = [];
+  readonly #trace: TraceLine | undefined;
+  /** For those whom nothing shall disturb. */
+  readonly #backstage: Network;
+  /** Partitions of which bits of the log were flipped. */
+  readonly #damaged = new Set<string>();
+  topics: readonly Topic[] = [];
+  partitions: readonly PartitionRef[] = [];
+  groups: readonly string[] = [];
+  audits = 0;
+  #auditing: Promise<string | undefined> = Promise.resolve(undefined);
+
+  constructor(plan: SeedPlan, build: Build, trace: TraceLine | undefined) {
+    this.plan = plan;
+    this.#trace = trace;
+    this.dice = new Dice(plan.seed).for('world');
+    this.clock = new SimulatedClock();
+    const told = (event: HistoryEvent): void => trace?.(this.clock.monotonic(), ...describeEvent(event));
+    this.history = new Recorder(trace === undefined ? undefined : told);
+    const note = (message: string): void => this.note(message);
+    this.network = new Network(this.clock, this.dice.for('network'), note);
+    this.#backstage = new Network(this.clock, this.dice.for('backstage'), () => {});
+    this.machine = new Machine({
+      build,
+      settings: plan.settings,
+      clock: this.clock,
+      dice: this.dice.for('machine'),
+      networks: [this.network, this.#backstage],
+      mayLosePower: plan.isDurable,
+      logger: this.#logger(),
+      note,
+      started: () => this.#started(),
+    });
+    this.admin = new Administrator(this.#tools('admin', this.#backstage));
+  }
+
+  note(message: string): void {
+    this.notes.push(`${this.clock.monotonic().toFixed(3)} ${message}`);
+    this.#trace?.(this.clock.monotonic(), 'world', message);
+  }
+
+  /** Lets time pass until a promise settles. @throws what it rejects with; an Error when it never settles */
+  async until<T>(promise: Promise<T>, withinMs: number): Promise<T> {
+    let outcome: PromiseSettledResult<T> | undefined;
+    void Promise.allSettled([promise]).then(([result]) => {
+      outcome = result;
+    });
+    const limitMs = this.clock.monotonic() + withinMs;
+    await this.clock.run(() => outcome !== undefined, limitMs);
+    if (outcome === undefined) throw new WorldStuck(`nothing came of it within ${withinMs} ms`);
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.run(() => false, this.clock.monotonic() + ms);
+  }
+
+  /** The broker is up, with its topics. */
+  async begin(): Promise<void> {
+    this.machine.powerOn();
+    await this.clock.run(() => this.machine.serving !== undefined, 10_000);
+    this.topics = await this.until(this.admin.createTopics(this.plan.topics), 10_000);
+    this.partitions = partitionsOf(this.topics);
+    for (const { name, partitions, retentionBytes, isCompacted } of this.plan.topics) {
+      this.history.topics.push({ topic: name, partitions, retentionBytes, isCompacted });
+    }
+  }
+
+  /** What a client works with. */
+  toolsFor(client: string): ClientTools {
+    return this.#tools(client, this.network);
+  }
+
+  /** Reads all that there is; says why not when that cannot be done. */
+  audit(): Promise<string | undefined> {
+    this.audits += 1;
+    const auditor = new Auditor(this.#tools('auditor', this.#backstage));
+    this.#auditing = auditor.audit(this.partitions, this.groups);
+    return this.#auditing;
+  }
+
+  /** Flips one bit in a file of a partition: in its log, its indexes or its producers' state. */
+  flipBit(): void {
+    const { dice, machine } = this;
+    const partition = dice.pick(this.partitions);
+    const folders = machine.folders.map((folder) => `${folder}/${partition.name}`);
+    const files = folders.flatMap((folder) => machine.disk.filesBelow(folder));
+    const candidates = files.filter(({ path, sizeBytes }) => sizeBytes > 0 && FLIPPED.test(path));
+    if (candidates.length === 0) return;
+    const { path, sizeBytes } = dice.pick(candidates);
+    const position = dice.nextInt(sizeBytes);
+    const bit = dice.nextInt(8);
+    machine.disk.flipBit(path, position, bit);
+    this.note(`bit ${bit} of byte ${position} flips in ${path}`);
+    if (path.endsWith('.log')) this.#damaged.add(partition.name);
+    this.history.add({ kind: 'damage', at: this.history.tick(), partition: partition.name, file: path });
+  }
+
+  /** Runs clients until the plan's time is over, then lets them finish; those that do not are left as they are. */
+  async run(
+    clients: readonly SimulatedClient[],
+    withinMs: number,
+    finishMs: number,
+    timeIsUp: () => void,
+  ): Promise<void> {
+    const running = clients.map((client) => client.run());
+    await this.pass(withinMs);
+    timeIsUp();
+    this.note('the world heals');
+    this.network.heal();
+    this.machine.heal();
+    this.machine.replaceFailedFolders();
+    for (const client of clients) client.stop();
+    await this.until(Promise.all(running), finishMs).catch((error: unknown) => {
+      if (!(error instanceof WorldStuck)) throw error;
+      this.note('some clients did not finish');
+    });
+  }
+
+  #tools(client: string, network: Network): ClientTools {
+    const trace = this.#trace;
+    return {
+      clock: this.clock,
+      network,
+      history: this.history,
+      dice: this.dice.for(`client ${client}`),
+      topics: this.topics,
+      trace: trace === undefined ? undefined : (who, message) => trace(this.clock.monotonic(), who, message),
+    };
+  }
+
+  /** Whenever the broker is back: whether all is there. */
+  #started(): void {
+    if (this.partitions.length > 0) void this.audit();
+  }
+
+  /** That recovery cuts a log of which bits were flipped is a loss, and here is the operator who is told. */
+  #noteLoss(fields: object): void {
+    const { topic, partition, truncatedBytes, logEndOffset } = fields as Partial<Record<string, unknown>>;
+    if (typeof truncatedBytes !== 'number' || typeof logEndOffset !== 'number') return;
+    const name = `${topic}-${partition}`;
+    this.note(`recovery cuts ${truncatedBytes} bytes of ${name}, which ends at ${logEndOffset} then`);
+    if (!this.#damaged.has(name)) return;
+    this.history.add({ kind: 'loss', at: this.history.tick(), partition: name, offset: logEndOffset });
+  }
+
+  #logger(): Logger {
+    const trace = this.#trace;
+    const log =
+      (level: string) =>
+      (fields: object, message: string): void => {
+        this.#noteLoss(fields);
+        const { err } = fields as { err?: unknown };
+        const reason = err === undefined ? '' : ` (${err instanceof Error ? err.message : String(err)})`;
+        trace?.(this.clock.monotonic(), 'broker', `${level}: ${message}${reason}`);
+      };
+    return { debug: () => {}, info: log('info'), warn: log('warn'), error: log('error') };
+  }
+}
+
+/** Files that are worth a flipped bit. Those without a checksum that a person has to mend are for `simulate corrupt`. */
+const FLIPPED = /\.(log|index|timeindex|txnindex|snapshot)$/;
+
+/** Time has passed, and what was waited for has not happened. */
+export class WorldStuck extends Error {
+  override readonly name = 'WorldStuck';
+}
