@@ -1,4 +1,4 @@
-import { Fetch, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
+import { Fetch, type FetchResponse } from '@millrace/protocol';
 import type { Requester } from './requester.ts';
 import { byTopic, type PartitionRef } from './topics.ts';
 
@@ -67,6 +67,3 @@ function answerOf(answer: FetchResponse, position: Position, usesIds: boolean): 
   const { errorCode, highWatermark, logStartOffset, records } = found;
   return { position, errorCode, highWatermark, logStartOffset, records };
 }
-
-/** A topic's id is known to whoever made it; a placeholder stands for it before. */
-const NO_TOPIC_ID: string = ZERO_UUID;
