@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { Metadata } from '@millrace/protocol';
@@ -25,6 +26,7 @@ const PARTITIONS_PER_TOPIC = 10;
 /** Topics that one request asks for. */
 const TOPICS_PER_REQUEST = 100;
 const TIMEOUT_MS = 600_000;
+const IDLE_MS = 15_000;
 const MIB = 1024 * 1024;
 const HTTP_PORT = /metrics on port (\d+)/;
 
@@ -87,6 +89,7 @@ class PartitionRun {
     await this.#step('produce to each again', () => this.#produce());
     await this.#stop('stop in order');
     await this.#start('start after that');
+    await this.#step('do nothing', () => this.#idle());
     await this.#step('produce to each partition', () => this.#produce());
     await this.#broker!.kill();
     await this.#start('start after kill -9');
@@ -95,6 +98,13 @@ class PartitionRun {
     await this.#step('delete half of the topics', () => this.#deleteHalf());
     await this.#stop('stop in order');
     await this.#start('start after that');
+  }
+
+  async #idle(): Promise<string> {
+    const { pid } = this.#broker!;
+    const before = usageOf(pid).cpuSeconds;
+    await sleep(IDLE_MS);
+    return `${digits(((usageOf(pid).cpuSeconds - before) * 100_000) / IDLE_MS)}% of a processor`;
   }
 
   async close(): Promise<void> {

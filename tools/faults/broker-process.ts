@@ -14,6 +14,8 @@ export interface BrokerProcessOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** What node is given: options of its own, the program, and the program's first arguments. Default: the broker's source. */
   readonly program?: readonly string[];
+  /** `ulimit -n`: descriptors that the process may have. Default: as this one. */
+  readonly descriptorsMax?: number;
   /** Beside those of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -59,7 +61,10 @@ export class BrokerProcess {
       ...options.settings,
     };
     const overrides = Object.entries(settings).flatMap(([name, value]) => ['--override', `${name}=${value}`]);
-    this.#child = spawn(process.execPath, [...program, ...overrides], {
+    const command = [process.execPath, ...program, ...overrides];
+    const [file = '', ...args] =
+      options.descriptorsMax === undefined ? command : limited(options.descriptorsMax, command);
+    this.#child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
@@ -157,6 +162,10 @@ export class BrokerProcess {
     }
     for (const look of this.#onOutput) look();
   }
+}
+
+function limited(descriptorsMax: number, command: readonly string[]): string[] {
+  return ['sh', '-c', `ulimit -n ${descriptorsMax} && exec "$0" "$@"`, ...command];
 }
 
 /** What a process uses. Only Linux tells. */

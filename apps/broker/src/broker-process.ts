@@ -10,6 +10,7 @@ import { advertise, bindListeners, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
+import { logFilesMax } from './open-files-limit.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
 import { StartError, startErrorOf } from './start-error.ts';
@@ -129,6 +130,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logger,
     metrics,
     recompressor: workers.recompress,
+    openFilesMax: logFilesMax(),
   });
   const health = { status: 'starting' as Health['status'] };
   const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));

@@ -46,6 +46,8 @@ export interface BrokerOptions {
   readonly recompressor?: Recompressor;
   /** Told once when no log folder is left that works: the broker can do nothing more and should be stopped. */
   readonly onUnusable?: (error: BrokerError) => void;
+  /** Files of logs that may be open at a time. Default 1,000. */
+  readonly openFilesMax?: number;
   /** Default: nothing is counted. */
   readonly metrics?: Metrics;
 }
@@ -162,7 +164,7 @@ export class Broker {
   }
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
-    const { config, clock, random, disk, logger, recompressor } = this.#options;
+    const { config, clock, random, disk, logger, recompressor, openFilesMax } = this.#options;
     const reports = new OpeningReports(clock, logger);
     return new LogManager({
       disk,
@@ -190,6 +192,7 @@ export class Broker {
         logger.error({ err, topic, partition }, 'A log cannot be compacted; it is left as it is until a restart');
       },
       ...(recompressor === undefined ? {} : { recompressor }),
+      ...(openFilesMax === undefined ? {} : { openFilesMax }),
       onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),

@@ -1,14 +1,17 @@
 import type { Disk, DiskFile } from '@millrace/ports';
 
 /**
- * The open files of all partitions, bounded: the least recently used one that nobody is using closes when another one opens.
- * Files in use are never closed, so the number can pass the bound for as long as more calls than that overlap.
+ * The open files of all partitions, bounded: the least recently used one that nobody is using closes when another one is to open,
+ * and when all are in use, it waits. Nobody may use a file while using another, or the two could wait for each other.
  */
 export class OpenFiles {
   readonly disk: Disk;
   readonly #openMax: number;
   /** Open and not in use, the least recently used first. */
   readonly #idle = new Set<PooledFile>();
+  /** Those who wait to open a file, the longest first. */
+  readonly #waiting: (() => void)[] = [];
+  /** Open, about to open, or not yet closed. */
   #openCount = 0;
 
   constructor(disk: Disk, openMax: number) {
@@ -26,30 +29,52 @@ export class OpenFiles {
     return new PooledFile(this, path);
   }
 
-  /** @internal For {@link PooledFile}. */
-  opened(): void {
-    this.#openCount++;
-    while (this.#openCount > this.#openMax) {
-      const oldest = this.#idle.values().next().value;
-      if (oldest === undefined) return;
-      oldest.closeIdle();
+  /** @internal For {@link PooledFile}: opens a file as soon as there is a place for it. */
+  async open(path: string, create: boolean): Promise<DiskFile> {
+    await this.#place();
+    try {
+      return await this.disk.open(path, { create });
+    } catch (error) {
+      this.#leave();
+      throw error;
     }
   }
 
   /** @internal */
-  closed(): void {
-    this.#openCount--;
+  close(handle: DiskFile): void {
+    const leave = (): void => this.#leave();
+    // Nothing hangs on the result: what was written was synced by whoever needed it to be, before.
+    handle.close().then(leave, leave);
   }
 
   /** @internal */
   becameIdle(file: PooledFile): void {
     this.#idle.add(file);
-    if (this.#openCount > this.#openMax) file.closeIdle();
+    if (this.#waiting.length > 0) file.closeIdle();
   }
 
   /** @internal */
   leftIdle(file: PooledFile): void {
     this.#idle.delete(file);
+  }
+
+  /** Resolves when there is a place for one more file, and takes it. */
+  #place(): Promise<void> | undefined {
+    if (this.#openCount < this.#openMax) {
+      this.#openCount++;
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#idle.values().next().value?.closeIdle();
+    });
+  }
+
+  /** Gives a place to the next who waits. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#openCount--;
+    else next();
   }
 }
 
@@ -119,9 +144,7 @@ export class PooledFile {
     this.#handle = undefined;
     this.#doomed = false;
     this.#pool.leftIdle(this);
-    this.#pool.closed();
-    // Nothing hangs on the result: what was written was synced by whoever needed it to be, before.
-    handle.close().catch(() => {});
+    this.#pool.close(handle);
   }
 
   #becomeIdle(): void {
@@ -138,9 +161,7 @@ export class PooledFile {
 
   async #openNow(create: boolean): Promise<DiskFile> {
     await this.#renaming?.catch(() => {});
-    const handle = await this.#pool.disk.open(this.#path, { create });
-    this.#handle = handle;
-    this.#pool.opened();
-    return handle;
+    this.#handle = await this.#pool.open(this.#path, create);
+    return this.#handle;
   }
 }

@@ -425,25 +425,21 @@ export class Segment {
     this.#bytesSinceIndexEntry = 0;
     // Searches that come meanwhile find fewer entries than there will be, which only makes them start further back.
     this.#areIndexesWrong = false;
-    const order = new BatchOrder(this.baseOffset);
-    let wrongAt: number | undefined;
-    const end = await this.scan(
-      0,
-      (buffer, at, position) => {
-        wrongAt = order.take(buffer, at, position);
-        if (wrongAt !== undefined) return false;
-        const sizeBytes = batchSizeBytes(buffer, at);
-        this.#noteBatch(
-          batchLastOffset(buffer, at),
-          indexedTimestamp(buffer, at),
-          position,
-          sizeBytes,
-          indexIntervalBytes,
-        );
-        return true;
-      },
-      { crc: false },
-    );
+    const certain = new CertainBatches(new BatchOrder(this.baseOffset), (buffer, at, position) => {
+      const sizeBytes = batchSizeBytes(buffer, at);
+      this.#noteBatch(
+        batchLastOffset(buffer, at),
+        indexedTimestamp(buffer, at),
+        position,
+        sizeBytes,
+        indexIntervalBytes,
+      );
+      return true;
+    });
+    const end = await this.scan(0, certain.take, { crc: false });
+    // An offset that an index could not hold is certainly wrong; a last one that is only suspect is not the index's to judge.
+    certain.finish(this.baseOffset + RELATIVE_OFFSET_MAX + 1);
+    const { wrongAt } = certain;
     // Readers of what is damaged find out by themselves; the others need an index up to there.
     this.damagedAt = wrongAt ?? (end.fault === undefined ? undefined : end.position);
     this.#largestKnown = this.damagedAt === undefined;

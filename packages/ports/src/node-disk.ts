@@ -5,9 +5,16 @@ import { InlineReads } from './inline-reads.ts';
 import { lockFile } from './lock-file.ts';
 import { call, callVoid } from './node-call.ts';
 import { NodeFile } from './node-file.ts';
+import { Turnstile } from './turnstile.ts';
 
 /** Windows knows no fsync of a folder; its file system journals what this is for. */
 const FOLDERS_SYNC = process.platform !== 'win32';
+
+/**
+ * Calls at a time that open a file for themselves. More would not be faster, for libuv's threads are fewer, but each of thousands
+ * would hold a descriptor while it waits for them.
+ */
+const SHORT_OPENS_MAX = 32;
 
 function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -16,6 +23,7 @@ function isMissing(error: unknown): boolean {
 /** The file system of this machine. */
 export class NodeDisk implements Disk {
   readonly #inline = new InlineReads();
+  readonly #shortOpens = new Turnstile(SHORT_OPENS_MAX);
 
   /**
    * Whether small reads are made in the calling thread as long as they need not wait for the disk. For a start, when there is
@@ -42,11 +50,17 @@ export class NodeDisk implements Disk {
   readFile(path: string): Promise<Buffer> {
     return this.#inline.run(
       () => fs.readFileSync(path),
-      () => call<Buffer>((done) => fs.readFile(path, done)),
+      () => this.#shortOpens.pass(() => call<Buffer>((done) => fs.readFile(path, done))),
     );
   }
 
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
+    await this.#shortOpens.pass(() => this.#writeAside(path, content));
+    await this.rename(`${path}.tmp`, path);
+    await this.syncFolder(dirname(path));
+  }
+
+  async #writeAside(path: string, content: Uint8Array): Promise<void> {
     const temporary = `${path}.tmp`;
     const descriptor = await call<number>((done) => fs.open(temporary, 'w', 0o644, done));
     const file = new NodeFile(descriptor, this.#inline);
@@ -57,8 +71,6 @@ export class NodeDisk implements Disk {
     } finally {
       await file.close();
     }
-    await this.rename(temporary, path);
-    await this.syncFolder(dirname(path));
   }
 
   async list(folder: string): Promise<string[]> {
@@ -90,7 +102,10 @@ export class NodeDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    if (!FOLDERS_SYNC) return;
+    if (FOLDERS_SYNC) await this.#shortOpens.pass(() => this.#syncFolder(folder));
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
     const descriptor = await call<number>((done) => fs.open(folder, fs.constants.O_RDONLY, done));
     try {
       await callVoid((done) => fs.fsync(descriptor, done));

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Admin } from '@millrace/admin';
+import { Producer } from '@millrace/producer';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BrokerProcess, canMeasureProcesses, usageOf } from './broker-process.ts';
+
+const DESCRIPTORS_MAX = 200;
+const TOPICS = 30;
+const PARTITIONS = 10;
+
+let folder: string;
+let broker: BrokerProcess | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-few-files-'));
+});
+afterEach(async () => {
+  await broker?.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(!canMeasureProcesses)('a broker that may open few files', () => {
+  it('serves many more partitions than that, all at once, and none has to be refused', async () => {
+    broker = await BrokerProcess.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
+    const topics = Array.from({ length: TOPICS }, (_, n) => `topic-${n}`);
+    await using admin = new Admin({ bootstrapServers: broker.bootstrap });
+    await admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS })));
+    await using producer = new Producer({ bootstrapServers: broker.bootstrap });
+    for (let round = 0; round < 3; round++) {
+      const sends = topics.flatMap((topic) =>
+        Array.from({ length: PARTITIONS }, (_, partition) => producer.send({ topic, partition, value: 'x' })),
+      );
+      for (const { offset } of await Promise.all(sends)) expect(offset).toBe(round);
+      expect(usageOf(broker.pid).openFiles).toBeLessThan(DESCRIPTORS_MAX);
+    }
+    expect(broker.output).not.toMatch(/EMFILE|refused/);
+    expect((await broker.stop()).code).toBe(0);
+    broker = await BrokerProcess.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
+    const ends = topics.flatMap((topic) => ({ topic, partition: PARTITIONS - 1, at: 'latest' as const }));
+    await using again = new Admin({ bootstrapServers: broker.bootstrap });
+    for (const { offset } of await again.listOffsets(ends)) expect(offset).toBe(3);
+  });
+});
