@@ -84,6 +84,35 @@ describe('reading', () => {
     await fc.assert(property, { numRuns: 25 });
   });
 
+  it('goes on where it stopped, through other readers, appends and truncations in between', async () => {
+    const property = fc.asyncProperty(fc.integer(), async (seed) => {
+      const random = seededRandom(seed);
+      const log = followDurable(
+        await openTestLog(testContext({ tailCacheBytesMax: 0 }), { segmentBytes: 900, indexIntervalBytes: 200 }),
+      );
+      let written = await fill(log, random, 40);
+      const positions = [0, 0, 0];
+      for (let step = 0; step < 60; step++) {
+        if (random.nextInt(8) === 0) {
+          const [first] = recordsOf(await log.read(random.nextInt(written.length), 1, TO_END));
+          await log.truncateTo(first!.offset);
+          written = written.filter(({ offset }) => offset < log.logEndOffset);
+          written.push(...(await fill(log, random, 1 + random.nextInt(10))));
+          expect(log.logEndOffset).toBe(written.length);
+        }
+        const reader = random.nextInt(positions.length);
+        const from = Math.min(positions[reader]!, log.logEndOffset);
+        const records = recordsOf(await log.read(from, 100 + random.nextInt(400), TO_END)).filter(
+          ({ offset }) => offset >= from,
+        );
+        expect(records.map(({ offset }) => offset)).toEqual(records.map((_, index) => from + index));
+        expect(records.length > 0).toBe(from < log.logEndOffset);
+        positions[reader] = from + records.length;
+      }
+    });
+    await fc.assert(property, { numRuns: 30 });
+  });
+
   it('finds timestamps after a restart, clean or not, and with indexes that are gone or damaged', async () => {
     for (const damage of ['none', 'gone', 'zeros', 'noise', 'unclean'] as const) {
       const disk = new MemoryDisk();

@@ -32,6 +32,8 @@ const NOTHING = Buffer.alloc(0);
  * @throws CorruptLogError when the first of them, or what must be passed over to find it, is damaged; the error of the disk
  */
 export async function readSegment(segment: Segment, request: SegmentReadRequest): Promise<Buffer | undefined> {
+  const bytes = await readOn(segment, request);
+  if (bytes !== undefined) return bytes;
   const entry = await segment.entryBefore(request.fromOffset);
   try {
     return await readFrom(segment, entry, request);
@@ -47,6 +49,21 @@ export async function readSegment(segment: Segment, request: SegmentReadRequest)
     // The log itself is damaged there. Next time nobody needs to look at all that is before it.
     if (error instanceof CorruptLogError) segment.damagedAt = error.position;
     throw error;
+  }
+}
+
+/** Reads from where another read has ended. Undefined where none did, or what is there is not what the reader would go on with. */
+async function readOn(segment: Segment, request: SegmentReadRequest): Promise<Buffer | undefined> {
+  const { fromOffset } = request;
+  const position = segment.readPlaces.positionOf(fromOffset);
+  if (position === undefined || position >= segment.writtenBytes) return undefined;
+  try {
+    const bytes = await readInOrder(segment, position, new BatchOrder(fromOffset), request);
+    const isNext = bytes !== undefined && bytes.length > 0 && batchBaseOffset(bytes, 0) === fromOffset;
+    return isNext ? bytes : undefined;
+  } catch (error) {
+    if (!(error instanceof CorruptLogError)) throw error;
+    return undefined;
   }
 }
 
@@ -125,6 +142,7 @@ async function takeBatches(
   { upperOffset, bytesMax, endOffset }: SegmentReadRequest,
 ): Promise<Buffer> {
   let end = 0;
+  let nextOffset = 0;
   for (;;) {
     const next = end + batchSizeBytes(bytes, end);
     if (end > 0 && next > bytesMax) break;
@@ -135,10 +153,12 @@ async function takeBatches(
       if (wrongAt !== undefined) throw new CorruptLogError(segment.log.path, wrongAt, OUT_OF_ORDER);
     }
     if (batchLastOffset(bytes, end) >= upperOffset) break;
+    nextOffset = batchLastOffset(bytes, end) + 1;
     end = next;
     if (end >= bytes.length || checkBatch(bytes, end) !== undefined) break;
     if (order.take(bytes, end, position + end) !== undefined) break;
   }
+  if (end > 0) segment.readPlaces.note(nextOffset, position + end);
   return bytes.subarray(0, end);
 }
 

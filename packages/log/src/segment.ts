@@ -20,6 +20,7 @@ import {
   SEGMENT_START,
 } from './offset-index.ts';
 import type { OpenFiles, PooledFile } from './open-files.ts';
+import { ReadPlaces } from './read-places.ts';
 import { positionOf, provesTimeEntry } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
@@ -72,6 +73,7 @@ export class Segment {
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
   readonly transactionIndex: TransactionIndex;
+  readonly readPlaces: ReadPlaces = new ReadPlaces();
   readonly createdMs: number;
   readonly jitterMs: number;
   /** Last change of a file that was there before this process; counts where no record has a timestamp. */
@@ -274,6 +276,7 @@ export class Segment {
     );
     this.sizeBytes = sizeBytes;
     this.writtenBytes = sizeBytes;
+    this.readPlaces.clear();
   }
 
   /** Writes both indexes anew from the batches; for a segment that is not appended to. */
