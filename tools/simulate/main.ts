@@ -2,7 +2,7 @@
 import { runCampaign } from './campaign.ts';
 import { parseOptions, type SimulateOptions, USAGE, UsageError } from './options.ts';
 import { ProgressBar } from './progress.ts';
-import { printCampaign, printFailure, printMutants } from './report.ts';
+import { printCampaign, printCorruption, printFailure, printMutants } from './report.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
   const { from, seeds, seconds, length, faults, build, jobs, keepsGoing, isJson, isTraced } = options;
@@ -29,8 +29,12 @@ async function seeds(options: SimulateOptions): Promise<number> {
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
   if (options.command === 'mutants') return printMutants(options);
+  if (options.command === 'corrupt') return printCorruption(options);
   return seeds(options);
 }
+
+// Half of what a world does is to fail, and nobody reads where.
+Error.stackTraceLimit = 0;
 
 try {
   process.exitCode = await main();
@@ -39,4 +43,3 @@ try {
   console.error(`${error.message}\n\n${USAGE}`);
   process.exitCode = 2;
 }
-// Worlds end while clients of theirs still wait for something that never comes; nothing of that holds the process.

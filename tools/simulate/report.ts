@@ -1,4 +1,5 @@
 import { type CampaignResult, runCampaign } from './campaign.ts';
+import { flipEveryBit } from './corrupt/flip-every-bit.ts';
 import { mutants } from './mutants/index.ts';
 import type { SimulateOptions } from './options.ts';
 import { runSeed } from './run-seed.ts';
@@ -71,4 +72,13 @@ export async function printMutants({ from, length, faults, jobs }: SimulateOptio
     console.log(`${name.padEnd(28)} ${verdict}, ${sum.seeds} seeds, ${(tookMs / 1000).toFixed(1)} s  (${what})`);
   }
   return escaped === 0 ? 0 : 1;
+}
+
+/** Flips every bit of a small log, and says what became of it. */
+export async function printCorruption({ from, isJson }: SimulateOptions): Promise<number> {
+  const { flips, found, harmless, silent } = await flipEveryBit({ everyNthBit: 1, seed: from });
+  if (isJson) console.log(JSON.stringify({ flips, found, harmless, silent }));
+  else console.log(`${flips} bits flipped: ${found} found, ${harmless} harmless, ${silent.length} silent`);
+  if (!isJson) for (const line of silent.slice(0, VIOLATIONS_MAX)) console.log(`  ${line}`);
+  return silent.length === 0 ? 0 : 1;
 }

@@ -2,6 +2,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { judgeSeed, type SeedSettings } from './seed-runner.ts';
 
+// Half of what a world does is to fail, and nobody reads where.
+Error.stackTraceLimit = 0;
+
 parentPort?.on('message', (seed: number) => {
   judgeSeed(seed, workerData as SeedSettings).then(
     (verdict) => parentPort?.postMessage(verdict),

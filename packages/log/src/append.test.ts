@@ -256,6 +256,28 @@ describe('group commit', () => {
     }
   });
 
+  it('keeps what stands behind a damaged batch, and remembers who wrote it, when it has to go back', async () => {
+    const MAGIC_AT = 16;
+    const disk = new MemoryDisk();
+    const context = testContext({ disk, tailCacheBytesMax: 0 });
+    const log = followDurable(await openTestLog(context));
+    const produce = (sequence: number): Promise<AppendResult> =>
+      log.append(batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: sequence }), AS_CLIENT);
+    await produce(0);
+    await log.append(batchOf(['of somebody else']), AS_CLIENT);
+    await produce(1);
+    await produce(2);
+    disk.flipBit(`${FOLDER}/00000000000000000000.log`, batchOf(['v']).length + MAGIC_AT, 5);
+    disk.capacityBytes = disk.usedBytes;
+    expect((await produce(3)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await (context.clock as ManualClock).advanceAsync(2 * DISK_FULL_PAUSE_MS);
+    expect(await produce(2)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+    expect(await produce(3)).toMatchObject({ errorCode: 0, baseOffset: 4 });
+    const behind = await log.read(2, 1000, { isolation: 'highWatermark', minOneBatch: true });
+    expect(recordsOf(behind).map(({ offset }) => offset)).toEqual([2, 3, 4]);
+  });
+
   it('does not count as synced what a duplicate waited for', async () => {
     const disk = new MemoryDisk();
     const log = await openTestLog(testContext({ disk }), { flushMessages: 2 });

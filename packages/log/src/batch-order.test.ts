@@ -45,6 +45,10 @@ describe('BatchOrder', () => {
     expect(several.take(batchAt(13), 0, 100)).toBeUndefined();
     expect(several.isCertain).toBe(true);
     expect(take(new BatchOrder(0, 15), 10, 14)).toEqual([undefined, 0]);
+    const missing = new BatchOrder(0, 12);
+    expect(take(missing, 2)).toEqual([undefined]);
+    expect(missing.goOnAt(12)).toBeUndefined();
+    expect(missing.goOnAt(13)).toBe(0);
   });
 });
 

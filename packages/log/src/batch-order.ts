@@ -62,7 +62,9 @@ export class BatchOrder {
 
   /** The log goes on at `offset` behind the batch taken last. Returns where the batch starts that is wrong, if one is. */
   goOnAt(offset: number): number | undefined {
-    if (offset >= this.#nextOffset) return undefined;
+    // Nothing that was seen had the offset that the index tells of, and nothing that comes can have it.
+    const isAnchorMissing = this.#anchor !== undefined && this.#suspectAt !== undefined && offset > this.#anchor;
+    if (offset >= this.#nextOffset && !isAnchorMissing) return undefined;
     return this.#suspectAt ?? this.#lastAt;
   }
 }

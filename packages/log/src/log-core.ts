@@ -340,8 +340,9 @@ export class LogCore implements LogWriterHost {
   }
 
   async #cutActive(active: Segment, offset: number): Promise<void> {
-    const position = await active.positionOf(offset);
-    await active.truncateFile(position);
+    // Behind what is durable the writer knows the place, whatever is to be found in the file before it.
+    const isWritersEnd = offset === this.writer.durableEndOffset;
+    await active.truncateFile(isWritersEnd ? active.writtenBytes : await active.positionOf(offset));
     await active.transactionIndex.truncateFrom(offset);
     // Behind the recovery point one index may have been written and the other not.
     await active.recover(this.recoveryPoint, this.config, false, () => true);

@@ -29,6 +29,7 @@ import { decodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
 import { Segment } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
+import { scanPastDamage } from './segment-search.ts';
 
 /** How much of a log before a snapshot is looked through for batches that the snapshot does not tell of. */
 const EARLIER_BATCHES_BYTES = 256 * 1024;
@@ -117,7 +118,8 @@ async function noteEarlierBatches(segments: SegmentList, producers: ProducerStat
     bytesLeft -= end - start;
   }
   for (const { segment, start, end } of stretches.toReversed()) {
-    await segment.scan(
+    await scanPastDamage(
+      segment,
       start,
       (buffer, at, position) => {
         if (position >= end) return false;
@@ -138,7 +140,8 @@ async function replayProducers(
 ): Promise<void> {
   await segment.transactionIndex.truncateFrom(from);
   const start = from <= segment.baseOffset ? 0 : await segment.positionOf(from);
-  await segment.scan(
+  await scanPastDamage(
+    segment,
     start,
     (buffer, at) => {
       if (batchBaseOffset(buffer, at) >= endOffset) return false;

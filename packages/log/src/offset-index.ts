@@ -50,6 +50,18 @@ export const SEGMENT_START: IndexEntry = { position: 0, relativeOffset: -1 };
 
 /** The last position of the entries that does not lie behind `position`; 0 where all do. */
 export function lastPositionBefore(entries: Buffer, position: number): number {
+  const count = countUpTo(entries, position);
+  return count === 0 ? 0 : readEntry(entries, (count - 1) * FORMAT.entryBytes).position;
+}
+
+/** The first position of the entries that lies behind `position`; undefined where none does. */
+export function firstPositionBehind(entries: Buffer, position: number): number | undefined {
+  const at = countUpTo(entries, position) * FORMAT.entryBytes;
+  return at < entries.length ? readEntry(entries, at).position : undefined;
+}
+
+/** How many entries do not lie behind `position`. */
+function countUpTo(entries: Buffer, position: number): number {
   let low = 0;
   let high = entries.length / FORMAT.entryBytes - 1;
   while (low <= high) {
@@ -57,7 +69,7 @@ export function lastPositionBefore(entries: Buffer, position: number): number {
     if (readEntry(entries, middle * FORMAT.entryBytes).position <= position) low = middle + 1;
     else high = middle - 1;
   }
-  return high < 0 ? 0 : readEntry(entries, high * FORMAT.entryBytes).position;
+  return low;
 }
 
 function readEntry(buffer: Buffer, at: number): IndexEntry {

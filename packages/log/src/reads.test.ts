@@ -114,7 +114,7 @@ describe('reading', () => {
   });
 
   it('finds timestamps after a restart, clean or not, and with indexes that are gone or damaged', async () => {
-    for (const damage of ['none', 'gone', 'zeros', 'noise', 'unclean'] as const) {
+    for (const damage of ['none', 'gone', 'zeros', 'noise', 'empty', 'short', 'flipped', 'unclean'] as const) {
       const disk = new MemoryDisk();
       const config = { segmentBytes: 900, indexIntervalBytes: 200 };
       const log = followDurable(await openTestLog(testContext({ disk }), config));
@@ -123,8 +123,13 @@ describe('reading', () => {
       const next = disk.crash('none');
       for (const name of await next.list(FOLDER)) {
         if (!name.endsWith('index')) continue;
-        if (damage === 'gone') await next.remove(`${FOLDER}/${name}`);
         if (damage === 'zeros') await next.replaceFile(`${FOLDER}/${name}`, Buffer.alloc(24));
+        const stored = await next.readFile(`${FOLDER}/${name}`);
+        const entryBytes = name.endsWith('.timeindex') ? 12 : 8;
+        if (damage === 'empty') await next.replaceFile(`${FOLDER}/${name}`, Buffer.alloc(0));
+        if (damage === 'short') await next.replaceFile(`${FOLDER}/${name}`, stored.subarray(0, entryBytes));
+        if (damage === 'flipped' && stored.length > 0) next.flipBit(`${FOLDER}/${name}`, stored.length - entryBytes, 4);
+        if (damage === 'gone') await next.remove(`${FOLDER}/${name}`);
         if (damage === 'noise') await next.replaceFile(`${FOLDER}/${name}`, Buffer.from('not an index at all'));
       }
       const options = { isClean: damage !== 'unclean', highWatermark: written.length };

@@ -1,4 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
+import { NO_TIMESTAMP } from '@millrace/records';
+import { CorruptLogError } from './errors.ts';
 import { DELETED_SUFFIX } from './file-names.ts';
 import type { LogCore } from './log-core.ts';
 import type { Segment } from './segment.ts';
@@ -51,13 +53,24 @@ function exceedsSize(core: LogCore): Verdict {
   };
 }
 
-/** A segment goes when its youngest record is old; without timestamps, its file's last change counts. */
+/** A segment goes when its youngest record is old; without timestamps that can be read, its file's last change counts. */
 function isExpired(core: LogCore): Verdict {
   const oldestMs = core.context.clock.now() - core.config.retentionMs;
   return async (segment) => {
-    const { timestamp } = await segment.largestTimestamp();
+    const timestamp = await largestTimestamp(core, segment);
     return (timestamp >= 0 ? timestamp : segment.modifiedMs) < oldestMs;
   };
+}
+
+/** A damaged segment is told of, and must not stay for ever for that: it and all that comes after it. */
+async function largestTimestamp(core: LogCore, segment: Segment): Promise<number> {
+  try {
+    return (await segment.largestTimestamp()).timestamp;
+  } catch (error) {
+    if (!(error instanceof CorruptLogError)) throw error;
+    core.damaged(error);
+    return NO_TIMESTAMP;
+  }
 }
 
 /** Takes the oldest segments out for as long as the verdict is "goes" and the high watermark has passed them. */

@@ -1,9 +1,10 @@
-import { BATCH_HEADER_BYTES, batchBaseOffset, batchLastOffset, batchSizeBytes, checkBatch } from '@millrace/records';
+import { batchBaseOffset, batchLastOffset, batchSizeBytes, checkBatch } from '@millrace/records';
 import { BatchOrder, OUT_OF_ORDER } from './batch-order.ts';
 import { LOCATE_BYTES } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import { type IndexEntry, SEGMENT_START } from './offset-index.ts';
 import type { Segment } from './segment.ts';
+import { nextBatchBehind } from './segment-search.ts';
 
 /** Bytes of a header that tell its base offset. */
 const BASE_OFFSET_BYTES = 8;
@@ -75,35 +76,12 @@ async function readFrom(segment: Segment, entry: IndexEntry, request: SegmentRea
     try {
       return await readInOrder(segment, start, order, request);
     } catch (error) {
-      const next = error instanceof CorruptLogError ? await nextBehind(segment, error.position) : undefined;
+      const next = error instanceof CorruptLogError ? await nextBatchBehind(segment, error.position) : undefined;
       if (next === undefined || next.position <= start || next.baseOffset > request.fromOffset) throw error;
       start = next.position;
       order = new BatchOrder(next.baseOffset);
     }
   }
-}
-
-/** The first batch behind a damaged one, where the size in its header leads to a good one. */
-async function nextBehind(
-  segment: Segment,
-  damagedAt: number,
-): Promise<{ position: number; baseOffset: number } | undefined> {
-  return segment.log.use(async (file) => {
-    const header = await file.read(damagedAt, BATCH_HEADER_BYTES);
-    if (header.length < BATCH_HEADER_BYTES) return undefined;
-    const position = damagedAt + batchSizeBytes(header, 0);
-    if (position <= damagedAt || position >= segment.writtenBytes) return undefined;
-    let baseOffset: number | undefined;
-    await segment.scan(
-      position,
-      (buffer, at) => {
-        baseOffset = batchBaseOffset(buffer, at);
-        return false;
-      },
-      { crc: true, chunkBytes: LOCATE_BYTES },
-    );
-    return baseOffset === undefined ? undefined : { position, baseOffset };
-  });
 }
 
 async function readInOrder(
@@ -127,6 +105,7 @@ async function readInOrder(
     { crc: true, chunkBytes: bytesMax + LOCATE_BYTES },
   );
   if (end.fault !== undefined) throw new CorruptLogError(segment.log.path, end.position, end.fault);
+  if (found === undefined) wrongAt ??= order.goOnAt(request.endOffset());
   if (wrongAt !== undefined) throw new CorruptLogError(segment.log.path, wrongAt, OUT_OF_ORDER);
   if (found === undefined) return NOTHING;
   if (batchSizeBytes(found, 0) > bytesMax && !minOneBatch) return undefined;

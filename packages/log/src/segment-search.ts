@@ -1,6 +1,12 @@
-import { batchBaseOffset, batchLastOffset, batchMaxTimestamp, batchSizeBytes } from '@millrace/records';
+import {
+  BATCH_PREFIX_BYTES,
+  batchBaseOffset,
+  batchLastOffset,
+  batchMaxTimestamp,
+  batchSizeBytes,
+} from '@millrace/records';
 import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
-import { LOCATE_BYTES } from './batch-scan.ts';
+import { type BatchVisitor, LOCATE_BYTES } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import type { TimestampOffset } from './log-types.ts';
 import { type IndexEntry, SEGMENT_START } from './offset-index.ts';
@@ -11,13 +17,23 @@ import { indexedTimestamp, NO_ENTRY, type TimeIndexEntry } from './time-index.ts
 /** The log does not say what an index says of it. */
 const DISAGREES = Symbol('the index is wrong');
 
-/** Where the first batch starts whose last offset is not below `offset`; the end, or the first damaged batch, when there is none. */
+/**
+ * Where the first batch starts whose last offset is not below `offset`, damaged ones passed over; where there is none, the end,
+ * or the damaged batch behind which nothing is to be found.
+ */
 export async function positionOf(segment: Segment, offset: number): Promise<number> {
   const entry = await segment.entryBefore(offset);
-  const found = await searchOffset(segment, offset, entry);
-  if (!found.isWrong || entry.position === 0) return found.position;
-  segment.distrustIndexes();
-  return (await searchOffset(segment, offset, SEGMENT_START)).position;
+  let search = await searchOffset(segment, offset, entry);
+  if (search.isWrong && entry.position > 0) {
+    segment.distrustIndexes();
+    search = await searchOffset(segment, offset, SEGMENT_START);
+  }
+  while (search.isWrong) {
+    const next = await nextBatchBehind(segment, search.position);
+    if (next === undefined) break;
+    search = await searchOffset(segment, offset, { position: next.position, relativeOffset: -1 });
+  }
+  return search.position;
 }
 
 async function searchOffset(
@@ -34,7 +50,8 @@ async function searchOffset(
   const end = await segment.scan(entry.position, certain.take, { crc: false, chunkBytes: LOCATE_BYTES });
   certain.finish(Number.POSITIVE_INFINITY);
   const { wrongAt } = certain;
-  return { position: found ?? wrongAt ?? end.position, isWrong: wrongAt !== undefined || end.fault !== undefined };
+  const isWrong = wrongAt !== undefined || end.fault !== undefined;
+  return { position: found ?? wrongAt ?? end.position, isWrong: isWrong && found === undefined };
 }
 
 /** Where a timestamp is looked for. */
@@ -96,22 +113,73 @@ async function searchTimestamp(
   return found;
 }
 
-/** Whether the log agrees with an entry of the time index: the batch with its offset has its timestamp as the largest. */
-export async function provesTimeEntry(
-  segment: Segment,
-  { timestamp, relativeOffset }: TimeIndexEntry,
-): Promise<boolean> {
-  const offset = segment.baseOffset + relativeOffset;
-  let isProved = false;
-  await segment.scan(
-    await positionOf(segment, offset),
+/**
+ * Whether the log agrees that an entry of the time index is the last that it should have: the batch with its offset has its
+ * timestamp as the largest, and none behind it has a larger one. An index that has lost its end has another last entry.
+ *
+ * @throws CorruptLogError when a batch is damaged that had to be looked at
+ */
+export async function provesLastTimeEntry(segment: Segment, entry: TimeIndexEntry): Promise<boolean> {
+  const offset = segment.baseOffset + entry.relativeOffset;
+  const isEmpty = entry.relativeOffset < 0;
+  let agrees = isEmpty;
+  let isFirst = !isEmpty;
+  const end = await segment.scan(
+    isEmpty ? 0 : await positionOf(segment, offset),
     (buffer, at) => {
-      isProved = proves(buffer, at, offset, timestamp);
+      agrees = isFirst ? proves(buffer, at, offset, entry.timestamp) : indexedTimestamp(buffer, at) <= entry.timestamp;
+      isFirst = false;
+      return agrees;
+    },
+    { crc: true },
+  );
+  if (end.fault !== undefined) throw new CorruptLogError(segment.log.path, end.position, end.fault);
+  return agrees;
+}
+
+/** Shows the batches from `start` on, and passes over damaged ones: for what must not be forgotten because of them. */
+export async function scanPastDamage(
+  segment: Segment,
+  start: number,
+  visit: BatchVisitor,
+  options: { crc: boolean; chunkBytes?: number },
+): Promise<void> {
+  for (let position: number | undefined = start; position !== undefined; ) {
+    const end = await segment.scan(position, visit, options);
+    position = end.fault === undefined ? undefined : (await nextBatchBehind(segment, end.position))?.position;
+  }
+}
+
+/**
+ * The first good batch behind a damaged one: where the size in its header leads to, or where the index knows of one.
+ * Undefined when neither helps.
+ */
+export async function nextBatchBehind(
+  segment: Segment,
+  damagedAt: number,
+): Promise<{ position: number; baseOffset: number } | undefined> {
+  const header = await segment.log.use((file) => file.read(damagedAt, BATCH_PREFIX_BYTES));
+  const bySize = header.length < BATCH_PREFIX_BYTES ? damagedAt : damagedAt + batchSizeBytes(header, 0);
+  const found = bySize > damagedAt ? await goodBatchAt(segment, bySize) : undefined;
+  if (found !== undefined) return found;
+  const indexed = await segment.batchStartBehind(damagedAt);
+  return indexed === undefined ? undefined : goodBatchAt(segment, indexed);
+}
+
+async function goodBatchAt(
+  segment: Segment,
+  position: number,
+): Promise<{ position: number; baseOffset: number } | undefined> {
+  let baseOffset: number | undefined;
+  await segment.scan(
+    position,
+    (buffer, at) => {
+      baseOffset = batchBaseOffset(buffer, at);
       return false;
     },
     { crc: true, chunkBytes: LOCATE_BYTES },
   );
-  return isProved;
+  return baseOffset === undefined ? undefined : { position, baseOffset };
 }
 
 function proves(buffer: Buffer, at: number, offset: number, timestamp: number): boolean {

@@ -13,6 +13,7 @@ import type { IndexCache } from './index-cache.ts';
 import { isUnusableIndex } from './index-file.ts';
 import type { LogConfig } from './log-config.ts';
 import {
+  firstPositionBehind,
   type IndexEntry,
   lastPositionBefore,
   OFFSET_INDEX_ENTRY_BYTES,
@@ -21,7 +22,7 @@ import {
 } from './offset-index.ts';
 import type { OpenFiles, PooledFile } from './open-files.ts';
 import { ReadPlaces } from './read-places.ts';
-import { positionOf, provesTimeEntry } from './segment-search.ts';
+import { positionOf, provesLastTimeEntry } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
@@ -216,6 +217,12 @@ export class Segment {
     return lastPositionBefore(entries, position);
   }
 
+  /** Where the next batch behind a place starts that the index knows of; undefined where there is none. */
+  async batchStartBehind(position: number): Promise<number | undefined> {
+    if (this.#areIndexesWrong) return undefined;
+    return firstPositionBehind(await this.#withIndexes(() => this.offsetIndex.entries.all(this.sizeBytes)), position);
+  }
+
   /** Where the first batch starts whose last offset is not below `offset`; see {@link positionOf}. */
   positionOf(offset: number): Promise<number> {
     return positionOf(this, offset);
@@ -339,7 +346,7 @@ export class Segment {
   /** What the time index says last is not believed before the log has said the same: retention goes by it. */
   async #loadLargestTimestamp(): Promise<LargestTimestamp> {
     const last = await this.#withIndexes(() => this.timeIndex.last(this.sizeBytes));
-    const isProved = last.timestamp < 0 || this.#largestKnown || (await provesTimeEntry(this, last));
+    const isProved = this.#largestKnown || (await provesLastTimeEntry(this, last));
     if (!isProved) await this.rebuildIndexes();
     if (!isProved && !this.#largestKnown) throw this.#damaged(this.damagedAt ?? 0, OUT_OF_ORDER);
     if (!this.#largestKnown) {

@@ -9,7 +9,7 @@ const FORMAT: IndexFormat = {
   keyAt: (buffer, at) => readInt64(buffer, at),
   isSane: (buffer, at, previous) => {
     const offset = buffer.readInt32BE(at + 8);
-    if (offset < 0) return false;
+    if (offset < 0 || !isTimestamp(readInt64(buffer, at))) return false;
     return (
       previous === undefined ||
       (readInt64(buffer, at) > readInt64(buffer, previous) && offset > buffer.readInt32BE(previous + 8))
@@ -21,6 +21,11 @@ const FORMAT: IndexFormat = {
 export const TIME_INDEX_ENTRY_BYTES: number = FORMAT.entryBytes;
 
 const EMPTY = Buffer.alloc(0);
+
+/** Batches without a timestamp have no entry, and none has one that a number does not hold. */
+function isTimestamp(value: number): boolean {
+  return value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+}
 
 /**
  * Finds the place in a segment to look for a timestamp from. An entry says: no record up to this offset has a timestamp
@@ -58,7 +63,7 @@ export class TimeIndex {
     for (let at = 0; isWhole && at < stored.length; at += FORMAT.entryBytes) {
       const entry = readEntry(stored, at);
       const inOrder = entry.timestamp > last.timestamp && entry.relativeOffset > last.relativeOffset;
-      if (!inOrder || entry.relativeOffset > relativeOffset) break;
+      if (!inOrder || !isTimestamp(entry.timestamp) || entry.relativeOffset > relativeOffset) break;
       last = entry;
       keptBytes = at + FORMAT.entryBytes;
     }

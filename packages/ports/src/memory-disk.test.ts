@@ -159,6 +159,7 @@ describe('a MemoryDisk with faults', () => {
       { path: '/d/f', sizeBytes: 3 },
     ]);
     expect(disk.filesBelow('/missing')).toEqual([]);
+    expect(disk.peek('/d/below/g').toString()).toBe('four');
   });
 
   it('flips bits for good', async () => {

@@ -100,6 +100,11 @@ export class MemoryDisk implements Disk {
     return this.#folders.filesBelow(folder);
   }
 
+  /** The content of a file as a reader sees it now, without a call that a fault could strike. */
+  peek(path: string): Buffer {
+    return Buffer.from(this.#folders.file(path).content());
+  }
+
   /** Flips one bit of a file, durably, as a bad sector might. */
   flipBit(path: string, position: number, bit: number): void {
     this.#folders.file(path).flipBit(position, bit);

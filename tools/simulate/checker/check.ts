@@ -37,9 +37,15 @@ function protests(history: History, partitions: ReadonlyMap<string, PartitionFac
     }));
 }
 
-/** With the end of a log, the sequences that stood there are lost as well. */
+/**
+ * With the end of a log, the sequences that stood there are lost as well. And a broker that starts anew finds the batches that a
+ * producer may send again in the log: those that retention, compaction or damage has taken meanwhile it does not know, as in Kafka.
+ */
 function isExcused({ anomaly, partition }: ProtestEvent, partitions: ReadonlyMap<string, PartitionFacts>): boolean {
-  const isAboutSequences = anomaly === 'sequence-lost' || anomaly === 'out-of-sequence';
-  const losses = partition === null ? undefined : partitions.get(partition)?.losses;
-  return isAboutSequences && losses !== undefined && losses.length > 0;
+  const facts = partition === null ? undefined : partitions.get(partition);
+  if (facts === undefined) return false;
+  if (anomaly === 'sequence-lost') {
+    return facts.losses.length > 0 || facts.isDamaged || facts.mayStartLater || facts.rules.isCompacted;
+  }
+  return anomaly === 'out-of-sequence' && facts.losses.length > 0;
 }

@@ -10,6 +10,7 @@ import { decodeRecords } from './values.ts';
 
 const NAME = 'auditor';
 const TIMEOUT_MS = 10_000;
+const ATTEMPTS_MAX = 5;
 const LIST_OFFSETS_VERSION = 7;
 const FETCH: FetchPlan = {
   version: 12,
@@ -51,7 +52,14 @@ export class Auditor {
     }
   }
 
+  /** Retention may take away what is about to be read: then the read begins anew where the log does. */
   async #readAll(partition: PartitionRef): Promise<void> {
+    for (let attempt = 1; !(await this.#readOnce(partition)); attempt++) {
+      if (attempt === ATTEMPTS_MAX) throw new AuditRefused(`${partition.name} begins later each time it is read`);
+    }
+  }
+
+  async #readOnce(partition: PartitionRef): Promise<boolean> {
     const { history } = this.#tools;
     const start = history.tick();
     const logStart = await this.#logStart(partition);
@@ -67,6 +75,8 @@ export class Auditor {
         if (highWatermark < 0) highWatermark = await this.#highWatermark(partition);
         continue;
       }
+      const isGone = fetched.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE && (await this.#logStart(partition)) > offset;
+      if (isGone) return false;
       if (fetched.errorCode !== ErrorCode.NONE) {
         throw new AuditRefused(`${partition.name} at ${offset}: ${errorInfo(fetched.errorCode).name}`);
       }
@@ -91,6 +101,7 @@ export class Auditor {
       sizeBytes,
       damaged,
     });
+    return true;
   }
 
   async #askCommitted(group: string, partitions: readonly PartitionRef[]): Promise<void> {

@@ -1,5 +1,7 @@
 import {
+  ConsumerProtocolSubscription,
   ErrorCode,
+  encodeVersioned,
   FindCoordinator,
   Heartbeat,
   JoinGroup,
@@ -29,8 +31,10 @@ export interface Membership {
   readonly generation: number;
 }
 
-export const PROTOCOL = 'deal';
+const PROTOCOL = 'deal';
 const PROTOCOL_TYPE = 'consumer';
+/** Which topics a member wants; the dealer does not look, since all want the same. */
+const SUBSCRIPTION = encodeVersioned(ConsumerProtocolSubscription, 0, { topics: ['t0'] });
 const REBALANCE_TIMEOUT_MS = 3000;
 
 /** The requests of a group's members, each in the form that its version has. All throw NoAnswer. */
@@ -62,7 +66,7 @@ export class GroupProtocol {
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
       memberId,
       protocolType: PROTOCOL_TYPE,
-      protocols: [{ name: PROTOCOL, metadata: Buffer.from('any') }],
+      protocols: [{ name: PROTOCOL, metadata: SUBSCRIPTION }],
     };
     // The answer waits for the others.
     const timeoutMs = Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS + sessionTimeoutMs);

@@ -23,7 +23,8 @@ interface Batch {
   readonly pending: Pending;
   readonly bytes: Buffer;
   readonly createdMs: number;
-  wasSent: boolean;
+  /** Whether an attempt is under way, or has ended so that it may have been carried out. */
+  mayBeWritten: boolean;
 }
 
 const RETRY_MS = 60;
@@ -91,7 +92,7 @@ class Lane {
     const { compression } = this.#plan;
     const bytes = encodeBatch(records, clock.now(), { ...this.#identity, baseSequence: this.#sequence, compression });
     this.#sequence += records.length;
-    this.#queue.push({ records, pending, bytes, createdMs: clock.monotonic(), wasSent: false });
+    this.#queue.push({ records, pending, bytes, createdMs: clock.monotonic(), mayBeWritten: false });
     this.#pump();
   }
 
@@ -118,6 +119,7 @@ class Lane {
   /** An error code, or what became of it. */
   async #produce(batch: Batch): Promise<number | { isOver: boolean; baseOffset: number }> {
     const { produceVersion, requestTimeoutMs } = this.#plan;
+    const wasInDoubt = batch.mayBeWritten;
     const partitionData = [{ index: this.#partition.index, records: batch.bytes }];
     const body = {
       acks: -1,
@@ -125,22 +127,27 @@ class Lane {
       topicData: [{ name: this.#partition.topic.name, partitionData }],
     };
     try {
-      batch.wasSent = true;
+      batch.mayBeWritten = true;
       const answer = await this.#producer.requester.ask(Produce, produceVersion, body, requestTimeoutMs);
       const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
-      return produceOutcome(errorCode, produceVersion) === 'written' ? { isOver: true, baseOffset } : errorCode;
+      const outcome = produceOutcome(errorCode, produceVersion);
+      if (outcome === 'not written') batch.mayBeWritten = wasInDoubt;
+      return outcome === 'written' ? { isOver: true, baseOffset } : errorCode;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      if (!error.wasSent) batch.mayBeWritten = wasInDoubt;
       this.#trace(error.message);
       return { isOver: false, baseOffset: -1 };
     }
   }
 
   #acknowledged(batch: Batch, baseOffset: number): void {
-    // Requests of one connection are carried out in order, so an answer is the first batch's, or one before it has failed.
     if (this.#queue[0] !== batch) {
+      // One before it has failed, of whose earlier attempts one was carried out: all are sent again to learn where they stand.
       this.#hasFailed = true;
-      this.#protest('out-of-sequence', 'a batch was taken though the one before it was not');
+      const before = this.#queue.slice(0, this.#queue.indexOf(batch));
+      if (before.every(({ mayBeWritten }) => mayBeWritten)) return;
+      this.#protest('out-of-sequence', 'a batch was taken though one before it is not in the log');
       return;
     }
     this.#queue.shift();
@@ -184,7 +191,7 @@ class Lane {
   #abandon(): void {
     this.#trace(`gives up ${this.#queue.length} batches`);
     this.#attempt++;
-    for (const { wasSent, pending } of this.#queue) if (!wasSent) pending.failed();
+    for (const { mayBeWritten, pending } of this.#queue) if (!mayBeWritten) pending.failed();
     this.#queue = [];
     this.#inFlight = 0;
     this.#hasFailed = false;

@@ -30,6 +30,8 @@ export class Requester {
   #connection: SimulatedConnection | undefined;
   #connecting: Promise<SimulatedConnection | undefined> | undefined;
   #correlationId = 0;
+  /** Those who wait for a connection, one behind the other: nobody who comes later overtakes them. */
+  #line: Promise<unknown> = Promise.resolve();
 
   constructor(client: string, network: Network, clock: SimulatedClock) {
     this.client = client;
@@ -52,7 +54,7 @@ export class Requester {
     body: ReqInput,
     timeoutMs: number,
   ): Promise<Res> {
-    const connection = await this.#connected();
+    const connection = await this.#turn();
     const frame = await this.#exchange(connection, this.#frame(api, version, body), timeoutMs);
     return decodeResponseFrame(api, version, frame).body;
   }
@@ -63,7 +65,7 @@ export class Requester {
     version: number,
     body: ReqInput,
   ): Promise<void> {
-    const connection = await this.#connected();
+    const connection = await this.#turn();
     connection.send(this.#frame(api, version, body));
   }
 
@@ -109,6 +111,12 @@ export class Requester {
       });
       connection.send(frame);
     });
+  }
+
+  #turn(): Promise<SimulatedConnection> {
+    const turn = this.#line.then(() => this.#connected());
+    this.#line = turn.catch(() => {});
+    return turn;
   }
 
   async #connected(): Promise<SimulatedConnection> {

@@ -1,4 +1,5 @@
 import type { Logger } from '@millrace/broker';
+import { splitBatches } from '@millrace/records';
 import type { Build } from '../build.ts';
 import { Administrator } from '../clients/administrator.ts';
 import { Auditor } from '../clients/auditor.ts';
@@ -115,6 +116,10 @@ export class World {
     const { path, sizeBytes } = dice.pick(candidates);
     const position = dice.nextInt(sizeBytes);
     const bit = dice.nextInt(8);
+    const isCompacted = this.history.topics.some(
+      ({ topic, isCompacted }) => isCompacted && topic === partition.topic.name,
+    );
+    if (isCompacted && path.endsWith('.log') && isBaseOffset(machine.disk.peek(path), position)) return;
     machine.disk.flipBit(path, position, bit);
     this.note(`bit ${bit} of byte ${position} flips in ${path}`);
     if (path.endsWith('.log')) this.#damaged.add(partition.name);
@@ -182,6 +187,18 @@ export class World {
     return { debug: () => {}, info: log('info'), warn: log('warn'), error: log('error') };
   }
 }
+
+/**
+ * Whether a byte of a log file belongs to a batch's base offset. No checksum of Kafka's format covers it, and in a log with the
+ * gaps that compaction leaves, nothing else tells that it is wrong.
+ */
+function isBaseOffset(log: Buffer, position: number): boolean {
+  let start = 0;
+  for (const at of splitBatches(log)) if (at <= position) start = at;
+  return position - start < BASE_OFFSET_BYTES;
+}
+
+const BASE_OFFSET_BYTES = 8;
 
 /** Files that are worth a flipped bit. Those without a checksum that a person has to mend are for `simulate corrupt`. */
 const FLIPPED = /\.(log|index|timeindex|txnindex|snapshot)$/;
