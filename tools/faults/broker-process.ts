@@ -138,6 +138,11 @@ export class BrokerProcess {
     return within(timeoutMs, `waiting until the broker says ${pattern}`, heard);
   }
 
+  /** Stops it where it is, until it is killed. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
   /** Ends it as a power cut would, the disk's cache apart. */
   kill(): Promise<Ending> {
     this.#child.kill('SIGKILL');

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { killNine } from './kill-nine.ts';
+import { killNine } from './crash-run.ts';
 import { Ledger, loadValue, PartitionCheck } from './ledger.ts';
 
 let folder: string;
@@ -18,7 +18,8 @@ describe('a broker that is killed under load', () => {
     expect(report.recordsRead).toBe(report.recordsAcknowledged);
     expect(report.recordsAcknowledged).toBeGreaterThan(100);
     expect(report.commitsAcknowledged).toBeGreaterThan(0);
-    expect(report.killsWhileStarting).toBe(1);
+    expect(report.crashesWhileStarting).toBe(1);
+    expect(report.cleaned.map(({ topic }) => topic)).toEqual(['deleted', 'compacted', 'compacted-deleted']);
     expect(report.lastEnding).toMatchObject({ code: 0, signal: null });
   });
 });

@@ -12,6 +12,15 @@ export function loadValue({ producer, partition, sequence }: Sent): string {
   return `${producer} ${partition} ${sequence} `.padEnd(60 + (sequence % 80), '.');
 }
 
+/** Every so many records of a producer, one is a tombstone. */
+const TOMBSTONE_EVERY = 23;
+
+/** The key of a record on a topic that is compacted, and whether it has no value. Producers share the keys. */
+export function loadKey({ producer, sequence }: Sent, keys: number): { key: string; isTombstone: boolean } {
+  const isTombstone = (sequence + producer) % TOMBSTONE_EVERY === TOMBSTONE_EVERY - 1;
+  return { key: `key-${(sequence * (producer + 1)) % keys}`, isTombstone };
+}
+
 /** Violations that are kept word by word; a broken broker would make millions. */
 const VIOLATIONS_MAX = 50;
 
@@ -42,6 +51,21 @@ export class Ledger {
   /** The offset that an acknowledged record got. */
   offsetOf({ producer, partition, sequence }: Sent): number | undefined {
     return this.#acknowledged.get(`${producer} ${partition}`)?.[sequence];
+  }
+
+  /** The acknowledged records of a partition by their offsets. Two at one offset are a violation. */
+  sentAt(partition: number): Map<number, Sent> {
+    const found = new Map<number, Sent>();
+    for (const [key, offsets] of this.#acknowledged) {
+      const [producer = -1, of = -1] = key.split(' ').map(Number);
+      if (of !== partition) continue;
+      for (const [sequence, offset] of offsets.entries()) {
+        if (offset === undefined) continue;
+        if (found.has(offset)) this.violation(`partition ${partition}: two records were acknowledged at ${offset}`);
+        found.set(offset, { producer, partition, sequence });
+      }
+    }
+    return found;
   }
 
   acknowledgedCount(producer: number, partition: number): number {

@@ -3,10 +3,10 @@ import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { type CompressionName, Producer } from '@millrace/producer';
 import { Fetch } from '@millrace/protocol';
-import { readRecords, splitBatches } from '@millrace/records';
+import { batchLastOffset, readRecords, splitBatches } from '@millrace/records';
 import type { Consumer } from 'kafkajs';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
-import { type Ledger, loadValue } from './ledger.ts';
+import { type Ledger, loadKey, loadValue, type Sent } from './ledger.ts';
 
 /** Long enough for every kill and restart of a run: nothing may fail for want of patience. */
 const PATIENCE_MS = 600_000;
@@ -20,6 +20,8 @@ export interface LoadTarget {
   readonly topic: string;
   readonly partitions: number;
   readonly ledger: Ledger;
+  /** Records get one of so many keys, and some are tombstones; undefined for records without a key. */
+  readonly keys?: number;
 }
 
 const client = ({ bootstrapServers }: LoadTarget) => ({
@@ -83,7 +85,7 @@ export class LoadProducer {
       const sequence = this.#next[partition]!++;
       const sent = { producer: this.#id, partition, sequence };
       this.#unacknowledged++;
-      this.#producer.send({ topic: this.#target.topic, partition, value: loadValue(sent) }).then(
+      this.#producer.send(this.#message(sent)).then(
         ({ offset }) => {
           this.#target.ledger.acknowledged(sent, offset);
           this.#done();
@@ -99,6 +101,14 @@ export class LoadProducer {
         });
       }
     }
+  }
+
+  #message(sent: Sent): { topic: string; partition: number; key?: string; value: string | null } {
+    const { topic, keys } = this.#target;
+    const { partition } = sent;
+    if (keys === undefined) return { topic, partition, value: loadValue(sent) };
+    const { key, isTombstone } = loadKey(sent, keys);
+    return { topic, partition, key, value: isTombstone ? null : loadValue(sent) };
   }
 
   #done(): void {
@@ -143,9 +153,8 @@ export class CommittingReader {
     const positions = Array.from({ length: partitions }, () => 0);
     for (let n = 0; !this.#isStopping; n++) {
       const partition = n % partitions;
-      for await (const { offset } of fetchOnce(this.#client, topic, partition, positions[partition]!, 20)) {
-        positions[partition] = offset + 1;
-      }
+      const { nextOffset } = await fetchOnce(this.#client, topic, partition, positions[partition]!, 20);
+      positions[partition] = nextOffset;
       const offset = positions[partition]!;
       if (offset === 0) continue;
       await this.#admin.alterGroupOffsets(this.group, [{ topic, partition, offset }]);
@@ -212,17 +221,20 @@ export class GroupMember {
 /** A record as the checks need it. */
 export interface FetchedRecord {
   readonly offset: number;
+  readonly key: string | undefined;
+  /** Empty for a tombstone. */
   readonly value: string;
+  readonly isTombstone: boolean;
 }
 
-/** What one fetch gives from an offset on; nothing at the end of the partition. */
-export async function* fetchOnce(
+/** What one fetch gives from an offset on, and where the next one goes on: at the same place at the end of the partition. */
+export async function fetchOnce(
   from: KafkaClient,
   topic: string,
   partition: number,
   offset: number,
   maxWaitMs: number,
-): AsyncGenerator<FetchedRecord> {
+): Promise<{ records: FetchedRecord[]; nextOffset: number }> {
   const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES }];
   const response = await from.sendToLeader(
     { topic, partition },
@@ -234,21 +246,35 @@ export async function* fetchOnce(
     },
   );
   const bytes = response.responses[0]?.partitions[0]?.records ?? Buffer.alloc(0);
+  const records: FetchedRecord[] = [];
+  let nextOffset = offset;
   for (const at of splitBatches(bytes)) {
+    // Compaction leaves batches in which no record is left, and some that go on behind their last one.
+    nextOffset = batchLastOffset(bytes, at) + 1;
     for (const record of readRecords(bytes.subarray(at))) {
-      if (record.offset >= offset) yield { offset: record.offset, value: record.value?.toString() ?? '' };
+      if (record.offset < offset) continue;
+      records.push({
+        offset: record.offset,
+        key: record.key?.toString(),
+        value: record.value?.toString() ?? '',
+        isTombstone: record.value === null,
+      });
     }
   }
+  return { records, nextOffset };
 }
 
-/** Everything in a partition, in order. */
-export async function* fetchAll(from: KafkaClient, topic: string, partition: number): AsyncGenerator<FetchedRecord> {
-  for (let offset = 0; ; ) {
-    const before = offset;
-    for await (const record of fetchOnce(from, topic, partition, offset, 0)) {
-      offset = record.offset + 1;
-      yield record;
-    }
-    if (offset === before) return;
+/** Everything in a partition, in order; from its log start offset on, where that is not 0. */
+export async function* fetchAll(
+  from: KafkaClient,
+  topic: string,
+  partition: number,
+  startOffset = 0,
+): AsyncGenerator<FetchedRecord> {
+  for (let offset = startOffset; ; ) {
+    const { records, nextOffset } = await fetchOnce(from, topic, partition, offset, 0);
+    yield* records;
+    if (nextOffset === offset) return;
+    offset = nextOffset;
   }
 }

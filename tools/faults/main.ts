@@ -1,9 +1,14 @@
-/** `pnpm faults kill-nine|disk-full [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|power-loss [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type KillNineReport, killNine } from './kill-nine.ts';
+import { type CrashReport, killNine } from './crash-run.ts';
+import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
+import { powerLoss, unsyncedLosses } from './power-loss.ts';
+
+const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
+       pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]`;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
@@ -13,47 +18,73 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string' },
     folder: { type: 'string' },
     program: { type: 'string' },
+    fs: { type: 'string', multiple: true, default: [...FILE_SYSTEMS] },
+    unsynced: { type: 'boolean', default: false },
   },
 });
 
+const rounds = Number(values.rounds);
+// Another run, other moments: what this one met can be asked for again.
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const parent = values.folder ?? tmpdir();
+const onRound = (line: string): void => console.log(line);
+const shared = { rounds, seed, onRound, ...(values.program === undefined ? {} : { program: [values.program] }) };
+
 if (positionals[0] === 'kill-nine') {
   await runKillNine();
+} else if (positionals[0] === 'power-loss') {
+  for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
 } else {
-  console.error('usage: pnpm faults kill-nine [--rounds 20] [--seed N] [--folder DIR] [--program FILE]');
+  console.error(USAGE);
   process.exitCode = 2;
 }
 
 async function runKillNine(): Promise<void> {
-  const folder = mkdtempSync(join(values.folder ?? tmpdir(), 'millrace-kill-nine-'));
-  // Another run, other moments: what this one met can be asked for again.
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  console.log(`kill -9, ${values.rounds} rounds, seed ${seed}, data in ${folder}`);
-  const report = await killNine({
-    folder,
-    rounds: Number(values.rounds),
-    seed,
-    ...(values.program === undefined ? {} : { program: [values.program] }),
-    onRound: (line) => console.log(line),
-  });
-  print(report);
-  if (report.violationCount === 0 && report.lastEnding.code === 0) {
-    rmSync(folder, { recursive: true, force: true });
-    return;
-  }
-  console.log(`The data stays in ${folder}`);
-  process.exitCode = 1;
+  const folder = mkdtempSync(join(parent, 'millrace-kill-nine-'));
+  console.log(`kill -9, ${rounds} rounds, seed ${seed}, data in ${folder}`);
+  const isRight = print(await killNine({ ...shared, folder }));
+  if (isRight) rmSync(folder, { recursive: true, force: true });
+  else console.log(`The data stays in ${folder}`);
 }
 
-function print(report: KillNineReport): void {
-  const { kills, killsWhileStarting, recordsAcknowledged, recordsRead, commitsAcknowledged } = report;
-  console.log(`kills                 ${kills}, ${killsWhileStarting} of them while the broker was starting`);
+async function runPowerLoss(fileSystem: FileSystem): Promise<void> {
+  const whyNot = await whyNoLoopDisk(fileSystem);
+  if (whyNot !== undefined) {
+    console.log(`power loss on ${fileSystem}: skipped, ${whyNot}`);
+    return;
+  }
+  if (values.unsynced) {
+    console.log(`power loss on ${fileSystem} without syncs, ${rounds} rounds, seed ${seed}`);
+    const losses = await unsyncedLosses(fileSystem, { rounds, seed, parent, onRound });
+    const sum = (read: (loss: (typeof losses)[number]) => number): number =>
+      losses.reduce((total, loss) => total + read(loss), 0);
+    console.log(`records acknowledged  ${sum((loss) => loss.recordsAcknowledged)}`);
+    console.log(`of them lost          ${sum((loss) => loss.recordsLost)}`);
+    return;
+  }
+  console.log(`power loss on ${fileSystem}, ${rounds} rounds, seed ${seed}`);
+  print(await powerLoss(fileSystem, { ...shared, parent }));
+}
+
+/** Whether nothing was wrong. */
+function print(report: CrashReport): boolean {
+  const { crashes, crashesWhileStarting, recordsAcknowledged, recordsRead, commitsAcknowledged } = report;
+  console.log(`crashes               ${crashes}, ${crashesWhileStarting} of them while the broker was starting`);
+  console.log(`                      ${report.crashesWhileCompacting} with a compaction under way`);
+  console.log(`                      ${report.crashesWhileDeleting} with deleted segments that were still there`);
   console.log(`records acknowledged  ${recordsAcknowledged}; ${recordsRead} read in the end`);
+  for (const { topic, acknowledged, kept, logStartOffsets } of report.cleaned) {
+    console.log(`  ${topic.padEnd(20)}${acknowledged}; ${kept} kept, ${logStartOffsets} below the log start offsets`);
+  }
   console.log(`commits acknowledged  ${commitsAcknowledged}`);
-  console.log(`ready after a kill    ${spread(report.recoveryMs)}`);
+  console.log(`ready after a crash   ${spread(report.recoveryMs)}`);
   console.log(`first record after    ${spread(report.serviceMs)}`);
   console.log(`violations            ${report.violationCount}`);
   for (const violation of report.violations) console.log(`  ${violation}`);
   if (report.lastEnding.code !== 0) console.log(`The last broker ended with ${report.lastEnding.code}`);
+  const isRight = report.violationCount === 0 && report.lastEnding.code === 0;
+  if (!isRight) process.exitCode = 1;
+  return isRight;
 }
 
 function spread(ms: readonly number[]): string {
