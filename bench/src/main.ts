@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   scaling: () => import('./scaling.ts'),
   start: () => import('./start.ts'),
   partitions: () => import('./partitions.ts'),
+  restart: () => import('./restart.ts'),
   compare: () => import('./compare.ts'),
 };
 

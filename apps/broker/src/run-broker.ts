@@ -21,8 +21,10 @@ export async function runBroker(options: BrokerProcessOptions = {}): Promise<num
     process.stderr.write(`millrace: ${message}\n`);
     return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
   }
+  // Whoever hears that it is ready may ask it to stop in the same moment.
+  const stopped = untilStopped(broker);
   sayReady(broker);
-  return untilStopped(broker);
+  return stopped;
 }
 
 function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void {
