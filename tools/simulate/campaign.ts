@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { FigureSum } from './figures.ts';
 import { localRunner, type SeedSettings, type SeedVerdict, threadRunner } from './seed-runner.ts';
 
@@ -9,7 +10,7 @@ export interface CampaignOptions extends SeedSettings {
   readonly jobs: number;
   readonly keepsGoing: boolean;
   /** Told after each seed. */
-  readonly onSeed?: (campaign: CampaignResult) => void;
+  readonly onSeed?: (campaign: Omit<CampaignResult, 'hash'>) => void;
 }
 
 /** What came of it. */
@@ -17,6 +18,8 @@ export interface CampaignResult {
   readonly sum: FigureSum;
   readonly failures: readonly SeedVerdict[];
   readonly tookMs: number;
+  /** Of the traces of all seeds: the same seeds give the same, in however many threads. */
+  readonly hash: string;
 }
 
 /** Runs seed after seed, in one thread or several, until there are enough, the time is over, or one has failed. */
@@ -25,6 +28,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const startMs = performance.now();
   const sum = new FigureSum();
   const failures: SeedVerdict[] = [];
+  const hashes = new Map<number, string>();
   let next = from;
   const tookMs = (): number => performance.now() - startMs;
   const isOver = (): boolean =>
@@ -35,6 +39,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       while (!isOver()) {
         const verdict = await runner.run(next++);
         sum.add(verdict.figures);
+        hashes.set(verdict.seed, verdict.hash);
         if (verdict.violations.length > 0) failures.push(verdict);
         options.onSeed?.({ sum, failures, tookMs: tookMs() });
       }
@@ -43,5 +48,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
-  return { sum, failures: failures.sort((a, b) => a.seed - b.seed), tookMs: tookMs() };
+  return { sum, failures: failures.sort((a, b) => a.seed - b.seed), tookMs: tookMs(), hash: hashOf(hashes) };
+}
+
+function hashOf(hashes: ReadonlyMap<number, string>): string {
+  const hash = createHash('sha1');
+  for (const [seed, ofSeed] of [...hashes].sort(([a], [b]) => a - b)) hash.update(`${seed} ${ofSeed}\n`);
+  return hash.digest('hex');
 }

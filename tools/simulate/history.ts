@@ -23,6 +23,8 @@ export interface SendEvent extends Spanned {
   readonly partition: PartitionName;
   readonly values: readonly string[];
   readonly keys: readonly (string | null)[];
+  /** The timestamp of its records. */
+  readonly timestampMs: number;
   /** Each value is in the log at most once, whatever happens: the producer is idempotent, or sends it only once. */
   readonly isOnce: boolean;
   /** What one client sends to one partition stands in the log in this order. */
@@ -106,6 +108,8 @@ export interface AuditEvent extends Spanned {
   readonly logStart: number;
   readonly highWatermark: number;
   readonly records: readonly SeenRecord[];
+  /** The time when it was over. */
+  readonly atMs: number;
   /** Bytes of all batches that were read. */
   readonly sizeBytes: number;
   /** Stretches that were answered with CORRUPT_MESSAGE, from and to. */
@@ -157,6 +161,8 @@ export interface TopicRules {
   readonly partitions: number;
   /** Old records go by themselves: by size, with at least so many bytes left. */
   readonly retentionBytes: number | undefined;
+  /** Old records go by themselves: by age, none that is younger. */
+  readonly retentionMs: number | undefined;
   /** All but the newest record of a key may go. */
   readonly isCompacted: boolean;
 }

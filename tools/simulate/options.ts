@@ -27,7 +27,7 @@ pnpm simulate mutants       brokers that are broken on purpose, until each is ca
 pnpm simulate corrupt       a small log with every bit of every file flipped in turn
 
   --seed N        one seed, with the trace of what went wrong
-  --seeds N       so many seeds (200)
+  --seeds N       so many seeds (200), or with A..B those from A to B
   --from N        the first of them (1)
   --seconds N     as many as fit into the time
   --length X      worlds that last X times as long as usual (1)
@@ -55,10 +55,11 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
   if (others.length > 0) throw new UsageError(`${others.join(' ')} is one word too many`);
   const seed = numberOf('seed', values.seed);
   const seconds = numberOf('seconds', values.seconds);
+  const range = seed === undefined ? seedRange(values.seeds) : { from: seed, seeds: 1 };
   return {
     command,
-    from: seed ?? numberOf('from', values.from) ?? 1,
-    seeds: seed !== undefined ? 1 : (numberOf('seeds', values.seeds) ?? (seconds === undefined ? SEEDS : undefined)),
+    from: range.from ?? numberOf('from', values.from) ?? 1,
+    seeds: range.seeds ?? (seconds === undefined ? SEEDS : undefined),
     seconds,
     length: numberOf('length', values.length) ?? 1,
     faults: values.faults?.split(',').map(faultKind),
@@ -93,6 +94,18 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** A number of seeds, or the first and the last as `A..B`. */
+function seedRange(text: string | undefined): { from?: number; seeds?: number } {
+  const ends = text?.split('..') ?? [];
+  if (ends.length !== 2) {
+    const seeds = numberOf('seeds', text);
+    return seeds === undefined ? {} : { seeds };
+  }
+  const [from = 0, to = 0] = ends.map((end) => numberOf('seeds', end));
+  if (to < from) throw new UsageError(`--seeds ${text} ends before it begins`);
+  return { from, seeds: to - from + 1 };
 }
 
 function numberOf(name: string, text: string | undefined): number | undefined {

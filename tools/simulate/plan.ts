@@ -10,13 +10,14 @@ export interface TopicPlan {
   readonly partitions: number;
   readonly configs: Readonly<Record<string, string>>;
   readonly retentionBytes: number | undefined;
+  readonly retentionMs: number | undefined;
   readonly isCompacted: boolean;
 }
 
 /** What a producer is like; its partitions are those of all topics. */
 export interface ProducerTraits {
   readonly name: string;
-  readonly kind: 'once' | 'retrying' | 'idempotent' | 'sdk';
+  readonly kind: 'once' | 'retrying' | 'idempotent';
   readonly acks: 0 | 1 | -1;
   readonly produceVersion: number;
   readonly recordsMax: number;
@@ -122,6 +123,7 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[]): TopicPlan
     const policy = dice.nextInt(10);
     const isCompacted = hasKeys && policy < 4;
     const retentionBytes = policy === 4 || policy === 5 ? dice.between(1500, 8000) : undefined;
+    const retentionMs = policy === 5 || policy === 6 || policy === 7 ? dice.between(200, 1500) : undefined;
     const configs: Record<string, string> = {
       'segment.bytes': String(Math.max(dice.between(300, 6000), batchBytes)),
       'index.interval.bytes': String(dice.pick([0, 100, 400, 4096])),
@@ -131,19 +133,20 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[]): TopicPlan
     if (dice.chance(20)) configs['message.timestamp.type'] = 'LogAppendTime';
     if (dice.chance(8)) configs['compression.type'] = dice.pick(['gzip', 'uncompressed', 'zstd']);
     if (retentionBytes !== undefined) configs['retention.bytes'] = String(retentionBytes);
+    if (retentionMs !== undefined) configs['retention.ms'] = String(retentionMs);
     if (isCompacted) {
       configs['cleanup.policy'] = 'compact';
       configs['min.cleanable.dirty.ratio'] = '0.1';
       configs['delete.retention.ms'] = String(dice.pick([0, 100, 86_400_000]));
     }
-    return { name: `t${index}`, partitions: dice.between(1, 3), configs, retentionBytes, isCompacted };
+    return { name: `t${index}`, partitions: dice.between(1, 3), configs, retentionBytes, retentionMs, isCompacted };
   });
 }
 
 function planProducers(dice: Dice): ProducerTraits[] {
   return Array.from({ length: dice.between(1, 3) }, (_, index) => ({
     name: `p${index}`,
-    kind: dice.pick(['once', 'retrying', 'idempotent', 'idempotent', 'sdk']),
+    kind: dice.pick(['once', 'retrying', 'idempotent', 'idempotent']),
     acks: dice.pick([0, 1, -1, -1, -1]),
     produceVersion: dice.pick(PRODUCE_VERSIONS),
     recordsMax: dice.pick([1, 2, 4, 8]),

@@ -16,7 +16,7 @@ export class ProgressBar {
     this.#isShown = isWanted && process.stderr.isTTY === true;
   }
 
-  show({ sum, failures, tookMs }: CampaignResult): void {
+  show({ sum, failures, tookMs }: Omit<CampaignResult, 'hash'>): void {
     if (!this.#isShown || tookMs - this.#shownMs < INTERVAL_MS) return;
     this.#shownMs = tookMs;
     const bySeeds = this.#seeds === undefined ? 0 : sum.seeds / this.#seeds;

@@ -11,16 +11,19 @@ const VIOLATIONS_MAX = 10;
 const MUTANT_SEEDS_MAX = 1000;
 
 /** Says what came of a campaign. */
-export function printCampaign({ sum, failures, tookMs }: CampaignResult, { isJson }: SimulateOptions): void {
+export function printCampaign({ sum, failures, tookMs, hash }: CampaignResult, { isJson }: SimulateOptions): void {
   const perSecond = sum.seeds / (tookMs / 1000);
   if (isJson) {
     const figures = { ...sum.sums, faults: sum.faults };
     const seconds = Number((tookMs / 1000).toFixed(1));
-    console.log(JSON.stringify({ seeds: sum.seeds, seconds, perSecond: Math.round(perSecond), failures, figures }));
+    console.log(
+      JSON.stringify({ seeds: sum.seeds, seconds, perSecond: Math.round(perSecond), hash, failures, figures }),
+    );
     return;
   }
   console.log(`${sum.seeds} seeds in ${(tookMs / 1000).toFixed(1)} s, ${perSecond.toFixed(0)} a second`);
   for (const line of sum.lines()) console.log(`  ${line}`);
+  console.log(`  trace              ${hash}`);
   if (failures.length === 0) console.log('no violation');
   else console.log(`${failures.length} seeds failed: ${failures.map(({ seed }) => seed).join(' ')}`);
 }
@@ -34,13 +37,13 @@ export async function printFailure(seed: number, options: SimulateOptions): Prom
     if (isTraced) console.log(line);
     else lines.push(line);
   };
-  const { violations } = await runSeed(seed, { length, faults, build, trace });
+  const { violations, hash } = await runSeed(seed, { length, faults, build, trace });
   const [first] = violations;
   if (first === undefined) {
-    console.log(`seed ${seed}: no violation`);
+    console.log(`seed ${seed}: no violation, trace ${hash}`);
     return 0;
   }
-  console.log(`\nseed ${seed}: ${violations.length} violations`);
+  console.log(`\nseed ${seed}: ${violations.length} violations, trace ${hash}`);
   for (const { anomaly, partition, message } of violations.slice(0, VIOLATIONS_MAX)) {
     console.log(`  ${anomaly} ${partition ?? ''}: ${message}`);
   }

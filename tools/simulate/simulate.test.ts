@@ -7,7 +7,7 @@ import { runSeed } from './run-seed.ts';
 const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
 const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
 /** A mutant must be caught within this many seeds. */
-const MUTANT_SEEDS = 100;
+const MUTANT_SEEDS = 400;
 
 const EVERYTHING = { length: 1, faults: undefined, jobs: 1, keepsGoing: false, seconds: undefined } as const;
 

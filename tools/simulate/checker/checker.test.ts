@@ -3,7 +3,14 @@ import { type HistoryEvent, Recorder, type SeenRecord, type TopicRules } from '.
 import { check } from './check.ts';
 
 const PARTITION = 't-0';
-const PLAIN: TopicRules = { topic: 't', partitions: 1, retentionBytes: undefined, isCompacted: false };
+const SENT_MS = 1_700_000_000_000;
+const PLAIN: TopicRules = {
+  topic: 't',
+  partitions: 1,
+  retentionBytes: undefined,
+  retentionMs: undefined,
+  isCompacted: false,
+};
 
 /** A history in which everything is as it should be, to be spoilt one thing at a time. */
 class Story {
@@ -17,6 +24,7 @@ class Story {
   sent(value: string, options: { offset?: number; outcome?: 'failed'; isOnce?: boolean; key?: string } = {}): this {
     const { offset, outcome, isOnce = true, key = null } = options;
     const pending = this.recorder.send({
+      timestampMs: SENT_MS,
       client: 'p0',
       partition: PARTITION,
       values: [value],
@@ -49,10 +57,11 @@ class Story {
 
   audited(
     records: readonly SeenRecord[],
-    options: { logStart?: number; highWatermark?: number; sizeBytes?: number } = {},
+    options: { logStart?: number; highWatermark?: number; sizeBytes?: number; atMs?: number } = {},
   ): this {
-    const { logStart = 0, highWatermark = (records.at(-1)?.[0] ?? -1) + 1, sizeBytes = 1000 } = options;
-    return this.add({ kind: 'audit', ...this.span(), logStart, highWatermark, records, sizeBytes, damaged: [] });
+    const { logStart = 0, highWatermark = (records.at(-1)?.[0] ?? -1) + 1, sizeBytes = 1000, atMs = SENT_MS } = options;
+    const what = { logStart, highWatermark, records, sizeBytes, atMs, damaged: [] };
+    return this.add({ kind: 'audit', ...this.span(), ...what });
   }
 
   committed(offset: number, outcome: 'ok' | 'failed' | 'unknown' = 'ok'): this {
@@ -162,7 +171,8 @@ describe('the checker', () => {
     const start = story.recorder.tick();
     story.sent('a', { offset: 0 });
     const end = story.recorder.tick();
-    story.add({ kind: 'audit', start, end, logStart: 0, highWatermark: 0, records: [], sizeBytes: 0, damaged: [] });
+    const what = { logStart: 0, highWatermark: 0, records: [], sizeBytes: 0, atMs: SENT_MS, damaged: [] };
+    story.add({ kind: 'audit', start, end, ...what });
     expect(story.anomalies()).toEqual([]);
   });
 
@@ -230,6 +240,13 @@ describe('the checker', () => {
         .audited([B], { logStart: 1, sizeBytes: 500 });
     expect(kept(400).anomalies()).toEqual([]);
     expect(kept(600).anomalies()).toEqual(['over-deleted']);
+    const aged = (atMs: number): Story =>
+      new Story({ retentionMs: 100 })
+        .sent('a', { offset: 0 })
+        .sent('b', { offset: 1 })
+        .audited([B], { logStart: 1, atMs: SENT_MS + atMs });
+    expect(aged(101).anomalies()).toEqual([]);
+    expect(aged(100).anomalies()).toEqual(['lost-write']);
     const compacted = (): Story =>
       new Story({ isCompacted: true }).sent('a', { offset: 0, key: 'k' }).sent('b', { offset: 1, key: 'k' });
     expect(

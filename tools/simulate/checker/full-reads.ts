@@ -30,7 +30,11 @@ function missing(facts: PartitionFacts, known: KnownRecords, audit: AuditEvent):
 
 function mayBeMissing(record: KnownRecord, facts: PartitionFacts, known: KnownRecords, audit: AuditEvent): boolean {
   const { offset } = record;
-  if (offset < audit.logStart) return facts.rules.retentionBytes !== undefined || offset < facts.deletedBefore;
+  if (offset < audit.logStart) {
+    const { retentionBytes, retentionMs = Number.POSITIVE_INFINITY } = facts.rules;
+    const isOld = record.timestampMs < audit.atMs - retentionMs;
+    return retentionBytes !== undefined || isOld || offset < facts.deletedBefore;
+  }
   if (facts.isDamaged && audit.damaged.some(([from, to]) => offset >= from && offset < to)) return true;
   return isSuperseded(record, facts, known);
 }
@@ -41,7 +45,7 @@ export function isSuperseded(record: KnownRecord, facts: PartitionFacts, known: 
 }
 
 function overDeleted(facts: PartitionFacts, audit: AuditEvent): Violation[] {
-  const { retentionBytes } = facts.rules;
+  const { retentionBytes, retentionMs } = facts.rules;
   const violations: Violation[] = [];
   const isWholeWithoutRetention = retentionBytes === undefined && audit.logStart > facts.deletedBefore;
   const isShort =
@@ -49,7 +53,9 @@ function overDeleted(facts: PartitionFacts, audit: AuditEvent): Violation[] {
     audit.logStart > facts.deletedBefore &&
     audit.sizeBytes < retentionBytes &&
     audit.damaged.length === 0;
-  if ((isWholeWithoutRetention || isShort) && facts.losses.length === 0) {
+  // What goes by age is held against the records themselves.
+  const isByAge = retentionMs !== undefined;
+  if ((isWholeWithoutRetention || isShort) && !isByAge && facts.losses.length === 0) {
     const message = `the log begins at ${audit.logStart} and holds ${audit.sizeBytes} bytes; records up to ${facts.deletedBefore} may be gone, and ${retentionBytes ?? 'all'} bytes must be kept`;
     violations.push({ anomaly: 'over-deleted', partition: facts.name, message, at: audit.end });
   }

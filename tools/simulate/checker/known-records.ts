@@ -88,7 +88,8 @@ class Book implements KnownRecords {
       this.#violate('duplicate', `${value} stands at offset ${before} and, ${source}, at ${offset}`, at);
     }
     this.#offsetOf.set(value, offset);
-    this.byOffset.set(offset, { offset, value, key, since: at, source });
+    const timestampMs = this.#sends.get(value)?.send.timestampMs ?? Number.POSITIVE_INFINITY;
+    this.byOffset.set(offset, { offset, value, key, timestampMs, since: at, source });
     if (key !== null) this.lastOfKey.set(key, Math.max(offset, this.lastOfKey.get(key) ?? -1));
   }
 

@@ -18,6 +18,8 @@ export interface KnownRecord {
   readonly offset: number;
   readonly value: string;
   readonly key: string | null;
+  /** The timestamp that its producer gave it. */
+  readonly timestampMs: number;
   /** When it was first acknowledged or read. */
   readonly since: Tick;
   /** Who said so first. */
@@ -53,7 +55,9 @@ export class PartitionFacts {
 
   /** Whether records may be missing at the beginning. */
   get mayStartLater(): boolean {
-    return this.rules.retentionBytes !== undefined || this.deletions.some(({ outcome }) => outcome !== 'failed');
+    const { retentionBytes, retentionMs } = this.rules;
+    const goByThemselves = retentionBytes !== undefined || retentionMs !== undefined;
+    return goByThemselves || this.deletions.some(({ outcome }) => outcome !== 'failed');
   }
 
   /** The highest offset before which records were deleted on demand. */

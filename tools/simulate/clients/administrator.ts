@@ -61,7 +61,9 @@ export class Administrator {
     const { clock, history } = this.#tools;
     const value = `probe.${partition.name}.${Math.round(clock.monotonic())}`;
     const record = { value, key: 'probe', sizeBytes: 40 };
+    const timestampMs = clock.now();
     const pending = history.send({
+      timestampMs,
       client: NAME,
       partition: partition.name,
       values: [value],
@@ -69,7 +71,7 @@ export class Administrator {
       isOnce: true,
       order: 0,
     });
-    const partitionData = [{ index: partition.index, records: encodeBatch([record], clock.now()) }];
+    const partitionData = [{ index: partition.index, records: encodeBatch([record], timestampMs) }];
     const body = { acks: -1, timeoutMs: TIMEOUT_MS, topicData: [{ name: partition.topic.name, partitionData }] };
     try {
       const answer = await this.#requester.ask(Produce, PRODUCE_VERSION, body, TIMEOUT_MS);

@@ -60,7 +60,7 @@ export class Auditor {
   }
 
   async #readOnce(partition: PartitionRef): Promise<boolean> {
-    const { history } = this.#tools;
+    const { history, clock } = this.#tools;
     const start = history.tick();
     const logStart = await this.#logStart(partition);
     const records: SeenRecord[] = [];
@@ -98,6 +98,7 @@ export class Auditor {
       logStart,
       highWatermark,
       records,
+      atMs: clock.now(),
       sizeBytes,
       damaged,
     });

@@ -81,7 +81,9 @@ class Lane {
     this.#identity ??= await this.#producer.newIdentity();
     if (this.#identity === undefined) return;
     const { clock, history } = this.#tools;
+    const timestampMs = clock.now();
     const pending = history.send({
+      timestampMs,
       client: this.#producer.name,
       partition: this.#partition.name,
       values: records.map(({ value }) => value),
@@ -90,7 +92,7 @@ class Lane {
       order,
     });
     const { compression } = this.#plan;
-    const bytes = encodeBatch(records, clock.now(), { ...this.#identity, baseSequence: this.#sequence, compression });
+    const bytes = encodeBatch(records, timestampMs, { ...this.#identity, baseSequence: this.#sequence, compression });
     this.#sequence += records.length;
     this.#queue.push({ records, pending, bytes, createdMs: clock.monotonic(), mayBeWritten: false });
     this.#pump();

@@ -130,7 +130,9 @@ export class PlainProducer implements SimulatedClient {
     return Array.from({ length: count }, (_, index) => {
       const partition = partitions[(first + index) % partitions.length]!;
       const records = this.#values.records();
+      const timestampMs = clock.now();
       const pending = history.send({
+        timestampMs,
         client: this.name,
         partition: partition.name,
         values: records.map(({ value }) => value),
@@ -138,7 +140,7 @@ export class PlainProducer implements SimulatedClient {
         isOnce: attemptsMax === 1,
         order: this.#order++,
       });
-      const batch = encodeBatch(records, clock.now(), { compression });
+      const batch = encodeBatch(records, timestampMs, { compression });
       return { partition, batch, pending, isInDoubt: false, isOver: false };
     });
   }

@@ -65,3 +65,14 @@ export const takesEveryStopForClean: Build = {
   what: 'the broker believes after every crash that it was stopped in order, and recovers nothing',
   disk: (disk: Disk) => new AlwaysCleanDisk(disk, {}),
 };
+
+/** Never makes names durable. */
+class ForgetfulFolders extends WrappedDisk {
+  override async syncFolder(): Promise<void> {}
+}
+
+export const forgetsFolders: Build = {
+  name: 'forgets-folders',
+  what: 'folders are never synced, so that a new file may be gone with all that was synced in it',
+  disk: (disk: Disk) => new ForgetfulFolders(disk, {}),
+};

@@ -1,6 +1,20 @@
 import type { Build } from '../build.ts';
-import { acknowledgesBeforeSync, ignoresFailedSync, skipsCrc, takesEveryStopForClean } from './disk-mutants.ts';
-import { commitsTooSoon, dropsRecords, forgetsSequences, leavesGaps, overtakes } from './request-mutants.ts';
+import {
+  acknowledgesBeforeSync,
+  forgetsFolders,
+  ignoresFailedSync,
+  skipsCrc,
+  takesEveryStopForClean,
+} from './disk-mutants.ts';
+import {
+  commitsTooSoon,
+  deletesTooSoon,
+  dropsRecords,
+  forgetsSequences,
+  leavesGaps,
+  overtakes,
+  sharesPartitions,
+} from './request-mutants.ts';
 
 /** Brokers that are broken on purpose: if one of them is not caught, the simulator is blind. */
 export const mutants: readonly Build[] = [
@@ -8,9 +22,12 @@ export const mutants: readonly Build[] = [
   ignoresFailedSync,
   skipsCrc,
   takesEveryStopForClean,
+  forgetsFolders,
   dropsRecords,
   forgetsSequences,
   overtakes,
   leavesGaps,
   commitsTooSoon,
+  deletesTooSoon,
+  sharesPartitions,
 ];

@@ -1,6 +1,7 @@
 import type { RequestHandler } from '@millrace/network';
 import {
   type Api,
+  CreateTopics,
   decodeRequestHeader,
   decodeResponseFrame,
   encodeRequest,
@@ -12,6 +13,7 @@ import {
   type ProduceRequest,
   type ProduceResponse,
   Reader,
+  SyncGroup,
 } from '@millrace/protocol';
 import { batchRecordCount, batchSizeBytes, setBatchProducer, splitBatches } from '@millrace/records';
 import type { Build, BuildTools } from '../build.ts';
@@ -146,4 +148,30 @@ export const commitsTooSoon: Build = {
       })),
     };
   }),
+};
+
+export const deletesTooSoon: Build = {
+  name: 'deletes-too-soon',
+  what: 'topics are made with a retention of 60 ms, whatever was asked for',
+  handler: meddlingWith(CreateTopics, ({ request, ask }) => {
+    for (const { configs } of request.topics) configs.push({ name: 'retention.ms', value: '60' });
+    return ask(request);
+  }),
+};
+
+export const sharesPartitions: Build = {
+  name: 'shares-partitions',
+  what: 'all members of a group are given what the leader has given the first of them',
+  handler(inner, tools) {
+    /** By group and generation, what the first member has. */
+    const first = new Map<string, Buffer>();
+    return meddlingWith(SyncGroup, async ({ request, ask }) => {
+      const key = `${request.groupId} ${request.generationId}`;
+      const given = request.assignments.find(({ assignment }) => assignment.length > 0);
+      if (given !== undefined) first.set(key, Buffer.from(given.assignment));
+      const answer = await ask();
+      const assignment = first.get(key);
+      return answer === null || answer.errorCode !== 0 || assignment === undefined ? answer : { ...answer, assignment };
+    })(inner, tools);
+  },
 };

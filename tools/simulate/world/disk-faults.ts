@@ -5,7 +5,7 @@ import type { SimulatedClock } from './simulated-clock.ts';
 
 /** A fault that strikes the next call it fits, once. */
 export interface PlannedFault {
-  readonly kind: 'read' | 'write' | 'sync';
+  readonly kind: 'read' | 'write' | 'sync' | 'open' | 'truncate' | 'rename' | 'syncFolder';
   /** Only calls on files whose path has this in it. */
   readonly path: string;
   readonly code: 'EIO' | 'ENOSPC';

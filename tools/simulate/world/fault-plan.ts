@@ -111,8 +111,20 @@ export function planCrash(dice: Dice, keeps: Crash['keeps']): Crash {
 
 function planDiskError(dice: Dice): PlannedFault {
   return {
-    kind: dice.pick(['read', 'write', 'write', 'sync', 'sync']),
-    path: dice.pick(['.log', '.log', 'index', '.snapshot', '']),
+    kind: dice.pick([
+      'read',
+      'write',
+      'write',
+      'write',
+      'sync',
+      'sync',
+      'sync',
+      'open',
+      'truncate',
+      'rename',
+      'syncFolder',
+    ]),
+    path: dice.pick(['.log', '.log', 'index', '.snapshot', '', '']),
     code: dice.chance(80) ? 'EIO' : 'ENOSPC',
   };
 }

@@ -87,8 +87,8 @@ export class World {
     await this.clock.run(() => this.machine.serving !== undefined, 10_000);
     this.topics = await this.until(this.admin.createTopics(this.plan.topics), 10_000);
     this.partitions = partitionsOf(this.topics);
-    for (const { name, partitions, retentionBytes, isCompacted } of this.plan.topics) {
-      this.history.topics.push({ topic: name, partitions, retentionBytes, isCompacted });
+    for (const { name, partitions, retentionBytes, retentionMs, isCompacted } of this.plan.topics) {
+      this.history.topics.push({ topic: name, partitions, retentionBytes, retentionMs, isCompacted });
     }
   }
 
