@@ -365,16 +365,19 @@ class CrashRun {
         Array.from({ length: this.#target.partitions }, (_, partition) => ({ topic: TOPIC, partition, at: 'latest' })),
       ),
     );
-    const deadline = performance.now() + CATCH_UP_MS_MAX;
+    let deadline = performance.now() + CATCH_UP_MS_MAX;
+    let commits = this.#ledger.commitsAcknowledged;
     const isBehind = () =>
       [...this.#readers, ...this.#members].find(({ group }) =>
         ends.some(({ partition, offset }) => (this.#ledger.committedOffset(group, partition) ?? 0) < offset),
       );
     for (let behind = isBehind(); behind !== undefined; behind = isBehind()) {
       if (performance.now() > deadline) {
-        this.#ledger.violation(`group ${behind.group} did not get to the end within ${CATCH_UP_MS_MAX} ms`);
+        this.#ledger.violation(`group ${behind.group} is not at the end and has not got on for ${CATCH_UP_MS_MAX} ms`);
         return;
       }
+      if (this.#ledger.commitsAcknowledged > commits) deadline = performance.now() + CATCH_UP_MS_MAX;
+      commits = this.#ledger.commitsAcknowledged;
       await sleep(20);
     }
   }

@@ -116,7 +116,7 @@ describe('a broker process', () => {
   });
 
   it('shows its metrics and its health over HTTP', async () => {
-    const broker = await start({ 'millrace.http.port': '0' });
+    const broker = await start({ 'millrace.http.port': '0', 'millrace.log.producer.ids.max': '77' });
     const get = (path: string) => fetch(`http://127.0.0.1:${broker.httpPort}${path}`);
     const client = await connectTo(broker);
     await client.send(Metadata, 9, { topics: [{ name: 't' }], allowAutoTopicCreation: true });
@@ -129,6 +129,8 @@ describe('a broker process', () => {
       const text = await (await get('/metrics')).text();
       expect(text).toContain('kafka_controller_kafkacontroller_activecontrollercount 1\n');
       expect(text).toContain('kafka_log_log_size{topic="t",partition="0"} 0\n');
+      expect(text).toContain('millrace_log_producer_ids_max 77\n');
+      expect(text).toMatch(/millrace_log_open_files \d+\n/);
       expect(text).toMatch(/kafka_network_requestmetrics_totaltimems_count\{request="Metadata"\} 1\n/);
     }
     expect((await get('/other')).status).toBe(404);

@@ -130,7 +130,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logger,
     metrics,
     recompressor: workers.recompress,
-    openFilesMax: logFilesMax(),
+    logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
   });
   const health = { status: 'starting' as Health['status'] };
   const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));

@@ -1,4 +1,4 @@
-import type { LogCleanerStatus } from '@millrace/log';
+import type { LogCleanerStatus, LogManagerUsage } from '@millrace/log';
 import type { Controller } from './controller/controller.ts';
 import type { MetricLabels, Metrics } from './metrics.ts';
 import type { Partition } from './replicas/partition.ts';
@@ -88,6 +88,25 @@ export function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus):
     const { topic, partition, phase, bytesDone, bytesTotal } = current;
     return [[{ topic, partition: String(partition), phase }, bytesTotal === 0 ? 1 : bytesDone / bytesTotal]];
   });
+}
+
+/** What the logs take of files and memory, each beside what they may. */
+export function exposeLogBounds(metrics: Metrics, usage: () => LogManagerUsage): void {
+  const gauge = (name: string, help: string, read: (usage: LogManagerUsage) => number): void =>
+    metrics.gauge(`millrace_log_${name}`, help, () => read(usage()));
+  gauge('open_files', 'Files of logs that are open', ({ openFiles }) => openFiles);
+  gauge('open_files_max', 'Files of logs that may be open', ({ bounds }) => bounds.openFilesMax);
+  gauge('index_cache_bytes', 'Memory of indexes read from files', ({ indexCacheBytes }) => indexCacheBytes);
+  gauge('index_cache_bytes_max', 'Most memory for indexes', ({ bounds }) => bounds.indexCacheBytesMax);
+  gauge('tail_cache_bytes', 'Memory of the newest batches', ({ tailCacheBytes }) => tailCacheBytes);
+  gauge('tail_cache_bytes_max', 'Most memory for the newest batches', ({ bounds }) => bounds.tailCacheBytesMax);
+  gauge('producer_ids', 'Idempotent producers remembered, over all partitions', ({ producerIds }) => producerIds);
+  gauge('producer_ids_largest', 'The same of the partition with the most', (all) => all.producerIdsLargest);
+  gauge(
+    'producer_ids_max',
+    'Idempotent producers remembered of one partition at most',
+    (all) => all.bounds.producerIdsMax,
+  );
 }
 
 function* labelled(partitions: Iterable<Partition>, read: (partition: Partition) => number): Generator<Labelled> {

@@ -1,8 +1,8 @@
-import { LogManager, type Recompressor } from '@millrace/log';
+import { type LogBounds, LogManager, type Recompressor } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
-import { exposeBroker, exposeCleaner } from './broker-gauges.ts';
+import { exposeBroker, exposeCleaner, exposeLogBounds } from './broker-gauges.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
@@ -46,8 +46,8 @@ export interface BrokerOptions {
   readonly recompressor?: Recompressor;
   /** Told once when no log folder is left that works: the broker can do nothing more and should be stopped. */
   readonly onUnusable?: (error: BrokerError) => void;
-  /** Files of logs that may be open at a time. Default 1,000. */
-  readonly openFilesMax?: number;
+  /** What the logs may take of files and memory. */
+  readonly logBounds?: Partial<LogBounds>;
   /** Default: nothing is counted. */
   readonly metrics?: Metrics;
 }
@@ -164,7 +164,7 @@ export class Broker {
   }
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
-    const { config, clock, random, disk, logger, recompressor, openFilesMax } = this.#options;
+    const { config, clock, random, disk, logger, recompressor, logBounds } = this.#options;
     const reports = new OpeningReports(clock, logger);
     return new LogManager({
       disk,
@@ -192,7 +192,7 @@ export class Broker {
         logger.error({ err, topic, partition }, 'A log cannot be compacted; it is left as it is until a restart');
       },
       ...(recompressor === undefined ? {} : { recompressor }),
-      ...(openFilesMax === undefined ? {} : { openFilesMax }),
+      ...logBounds,
       onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
@@ -281,6 +281,7 @@ export class Broker {
     await controller.start();
     exposeBroker(services, controller);
     exposeCleaner(metrics, () => logs.cleaner);
+    exposeLogBounds(metrics, () => logs.usage);
     return { services, handler: new BrokerRequestHandler(services), logs, configs, controller, session };
   }
 

@@ -44,6 +44,7 @@ export {
 } from './log-config.ts';
 export {
   type CreateLogOptions,
+  type LogBounds,
   type LogDirectoryDescription,
   LogManager,
   type LogManagerOptions,

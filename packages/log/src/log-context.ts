@@ -16,4 +16,6 @@ export interface LogContext extends SegmentFiles {
   readonly recompressor: Recompressor;
   /** How long an idle producer is remembered (`producer.id.expiration.ms`). */
   readonly producerIdExpirationMs: number;
+  /** Idempotent producers remembered for one log. */
+  readonly producerIdsMax: number;
 }

@@ -91,7 +91,7 @@ export async function loadProducers(
   endOffset: number,
 ): Promise<ProducerStates> {
   const found = await readLastSnapshot(context, folder, snapshots, endOffset);
-  const producers = found?.producers ?? new ProducerStates();
+  const producers = found?.producers ?? new ProducerStates(undefined, context.producerIdsMax);
   if (found !== undefined && producers.size > 0) await noteEarlierBatches(segments, producers, found.offset);
   const from = found?.offset ?? segments.first.baseOffset;
   for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index++) {
@@ -169,7 +169,7 @@ async function readLastSnapshot(
     if (offset <= endOffset) {
       try {
         const bytes = await context.disk.readFile(path);
-        return { offset, producers: new ProducerStates(decodeProducerSnapshot(bytes, path)) };
+        return { offset, producers: new ProducerStates(decodeProducerSnapshot(bytes, path), context.producerIdsMax) };
       } catch (error) {
         if (!(error instanceof MalformedFileError)) throw error;
       }

@@ -27,8 +27,25 @@ export interface OpenProgress {
   readonly log: PartitionLog;
 }
 
+/** What all logs together may take, but where it says otherwise. */
+export interface LogBounds {
+  /** Files that are open at a time. Default 1,000. */
+  readonly openFilesMax: number;
+  /** Memory for indexes read from files, in bytes. Default 32 MiB. */
+  readonly indexCacheBytesMax: number;
+  /** Memory for the newest batches of all partitions, in bytes. Default 64 MiB. */
+  readonly tailCacheBytesMax: number;
+  /** Of that, the most for one partition. Default 16 MiB. */
+  readonly tailCachePartitionBytesMax: number;
+  /**
+   * Idempotent producers remembered for one partition; beyond it those are forgotten that have not written for longest, as if their
+   * `producer.id.expiration.ms` had passed. Default 100,000.
+   */
+  readonly producerIdsMax: number;
+}
+
 /** What a {@link LogManager} is made with. Sizes in bytes, times in milliseconds. */
-export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<LogCleanerOptions> {
+export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<LogCleanerOptions>, Partial<LogBounds> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -38,14 +55,6 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   readonly clusterId: string;
   /** The configuration of a topic's logs, asked for when they are opened. */
   readonly configOf: (topic: string) => LogConfig;
-  /** Files that are open at a time. Default 1,000. */
-  readonly openFilesMax?: number;
-  /** Memory for indexes read from files. Default 32 MiB. */
-  readonly indexCacheBytesMax?: number;
-  /** Memory for the newest batches of all partitions. Default 64 MiB. */
-  readonly tailCacheBytesMax?: number;
-  /** Of that, the most for one partition. Default 16 MiB. */
-  readonly tailCachePartitionBytesMax?: number;
   /** Partitions opened, recovered or closed at a time. Default 16. */
   readonly openConcurrency?: number;
   /** `producer.id.expiration.ms`. Default 1 day. */
@@ -89,14 +98,22 @@ export interface LogManagerUsage {
   readonly openFiles: number;
   readonly indexCacheBytes: number;
   readonly tailCacheBytes: number;
+  /** Idempotent producers remembered, of all partitions and of the one with the most. */
+  readonly producerIds: number;
+  readonly producerIdsLargest: number;
+  /** What of these is allowed. */
+  readonly bounds: LogBounds;
   readonly filesAwaitingRemoval: number;
 }
 
 const MIB = 1024 * 1024;
-const OPEN_FILES_MAX_DEFAULT = 1000;
-const INDEX_CACHE_BYTES_MAX_DEFAULT = 32 * MIB;
-const TAIL_CACHE_BYTES_MAX_DEFAULT = 64 * MIB;
-const TAIL_CACHE_PARTITION_BYTES_MAX_DEFAULT = 16 * MIB;
+const BOUNDS: LogBounds = {
+  openFilesMax: 1000,
+  indexCacheBytesMax: 32 * MIB,
+  tailCacheBytesMax: 64 * MIB,
+  tailCachePartitionBytesMax: 16 * MIB,
+  producerIdsMax: 100_000,
+};
 const OPEN_CONCURRENCY_DEFAULT = 16;
 const PRODUCER_ID_EXPIRATION_MS_DEFAULT = 86_400_000;
 /** A folder's name has at most 255 bytes; a deleted partition's gets 40 characters more than it had. */
@@ -110,6 +127,7 @@ const FOLDER_NAME_LENGTH_MAX = 255;
  */
 export class LogManager {
   readonly #options: LogManagerOptions;
+  readonly #bounds: LogBounds;
   readonly #context: LogContext;
   readonly #directories: LogDirectory[];
   readonly #schedule: LogSchedule;
@@ -125,18 +143,20 @@ export class LogManager {
   constructor(options: LogManagerOptions) {
     const { disk, clock, random } = options;
     this.#options = options;
+    this.#bounds = boundsOf(options);
     this.#context = {
       disk,
       clock,
       random,
-      files: new OpenFiles(disk, options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT),
-      indexCache: new IndexCache(options.indexCacheBytesMax ?? INDEX_CACHE_BYTES_MAX_DEFAULT),
+      files: new OpenFiles(disk, this.#bounds.openFilesMax),
+      indexCache: new IndexCache(this.#bounds.indexCacheBytesMax),
       indexTailEntriesMax: INDEX_TAIL_ENTRIES_MAX_DEFAULT,
-      tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX_DEFAULT),
-      tailCacheBytesMax: options.tailCachePartitionBytesMax ?? TAIL_CACHE_PARTITION_BYTES_MAX_DEFAULT,
+      tailCacheBudget: new TailCacheBudget(this.#bounds.tailCacheBytesMax),
+      tailCacheBytesMax: this.#bounds.tailCachePartitionBytesMax,
       reaper: new FileReaper(disk, clock, (path, error) => this.#backgroundError(`Removing ${path}`, error)),
       recompressor: options.recompressor ?? recompressInline,
       producerIdExpirationMs: options.producerIdExpirationMs ?? PRODUCER_ID_EXPIRATION_MS_DEFAULT,
+      producerIdsMax: this.#bounds.producerIdsMax,
     };
     this.#directories = options.logDirs.map((folder) => new LogDirectory(disk, folder));
     this.#schedule = new LogSchedule(clock, options, {
@@ -201,7 +221,16 @@ export class LogManager {
 
   /** What is in use of the bounds. */
   get usage(): LogManagerUsage {
+    let producerIds = 0;
+    let producerIdsLargest = 0;
+    for (const { producerCount } of this.#logs.values()) {
+      producerIds += producerCount;
+      producerIdsLargest = Math.max(producerIdsLargest, producerCount);
+    }
     return {
+      producerIds,
+      producerIdsLargest,
+      bounds: this.#bounds,
       openFiles: this.#context.files.openCount,
       indexCacheBytes: this.#context.indexCache.usedBytes,
       tailCacheBytes: this.#context.tailCacheBudget.usedBytes,
@@ -463,4 +492,9 @@ export class LogManager {
     const suffix = `-${partition}.${id}${DELETED_FOLDER_SUFFIX}`;
     return topic.slice(0, FOLDER_NAME_LENGTH_MAX - suffix.length) + suffix;
   }
+}
+
+function boundsOf(options: Partial<LogBounds>): LogBounds {
+  const given = Object.entries(options).filter(([name, value]) => name in BOUNDS && value !== undefined);
+  return { ...BOUNDS, ...Object.fromEntries(given) };
 }

@@ -41,6 +41,19 @@ class Writer {
 }
 
 describe('ProducerStates', () => {
+  it('forgets those that have not written for longest when there are too many, but none in a transaction', () => {
+    const states = new ProducerStates(undefined, 10);
+    const write = (producerId: number, isTransactional = false): void => {
+      const timestamp = 1000 + producerId;
+      const record = { value: 'v', timestamp };
+      states.noteBatch(batchOf([record], { producerId, producerEpoch: 0, baseSequence: 0, isTransactional }), 0);
+    };
+    write(0, true);
+    for (let producerId = 1; producerId < 100; producerId++) write(producerId);
+    expect(states.size).toBe(10);
+    expect([...states.entries.keys()]).toEqual([0, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+  });
+
   it('takes sequence numbers without gaps, and knows its last five batches again', () => {
     const writer = new Writer();
     for (let sequence = 0; sequence < 7; sequence++) expect(writer.write(sequence)).toBe(0);

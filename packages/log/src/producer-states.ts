@@ -14,6 +14,9 @@ import type { ProducerDescription } from './log-types.ts';
 import { type CompletedTransaction, OpenTransactions } from './open-transactions.ts';
 import { type ProducedBatch, ProducerEntry } from './producer-entry.ts';
 
+/** Of the producers that may be known: how many are forgotten when there is no room for one more. */
+const FORGOTTEN_SHARE = 0.1;
+
 /** Why a batch of an idempotent producer is refused. */
 export interface SequenceRefusal {
   readonly errorCode: number;
@@ -27,9 +30,12 @@ export interface SequenceRefusal {
 export class ProducerStates {
   #producers: Map<number, ProducerEntry>;
   #transactions: OpenTransactions;
+  readonly #producersMax: number;
 
-  constructor(producers: Map<number, ProducerEntry> = new Map()) {
+  /** @param producersMax beyond it, those are forgotten that have not written for longest; never one with an open transaction */
+  constructor(producers: Map<number, ProducerEntry> = new Map(), producersMax: number = Number.POSITIVE_INFINITY) {
     this.#producers = producers;
+    this.#producersMax = producersMax;
     this.#transactions = new OpenTransactions(producers.values());
   }
 
@@ -188,9 +194,18 @@ export class ProducerStates {
     else this.#producers.set(producerId, saved);
   }
 
+  /** A share of them at a time, so that the search for the oldest is paid for by many new ones. */
+  #forgetOldest(): void {
+    const idle = [...this.#producers.values()].filter(({ transactionFirstOffset }) => transactionFirstOffset < 0);
+    idle.sort((a, b) => a.lastTimestamp - b.lastTimestamp);
+    const count = Math.max(1, Math.floor(this.#producersMax * FORGOTTEN_SHARE));
+    for (const { producerId } of idle.slice(0, count)) this.#producers.delete(producerId);
+  }
+
   #entryOf(producerId: number): ProducerEntry {
     let entry = this.#producers.get(producerId);
     if (entry === undefined) {
+      if (this.#producers.size >= this.#producersMax) this.#forgetOldest();
       entry = new ProducerEntry(producerId);
       this.#producers.set(producerId, entry);
     }

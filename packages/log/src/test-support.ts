@@ -35,6 +35,7 @@ export function testContext(options: TestOptions = {}): LogContext {
     disk,
     clock,
     random: options.random ?? seededRandom(1),
+    producerIdsMax: 1000,
     files: new OpenFiles(disk, options.openFilesMax ?? 100),
     indexCache: new IndexCache(1024 * 1024),
     indexTailEntriesMax: options.indexTailEntriesMax ?? 2,

@@ -1,4 +1,8 @@
+import type { BrokerOptions } from '@millrace/broker';
 import type { LogLevel } from '../logging.ts';
+
+/** What of the logs' bounds is set. */
+type LogBounds = NonNullable<BrokerOptions['logBounds']>;
 
 /** Settings of the process, which the broker's core does not know. Names begin with `millrace.`. */
 export interface ProcessSettings {
@@ -10,6 +14,8 @@ export interface ProcessSettings {
   readonly logLevel: LogLevel;
   /** `millrace.log.format`: `auto` is `pretty` on a terminal and `json` elsewhere. */
   readonly logFormat: 'auto' | 'pretty' | 'json';
+  /** `millrace.log.open.files.max` and the others of {@link BOUNDS}: what the logs may take of files and memory. */
+  readonly logBounds: LogBounds;
 }
 
 /** Redpanda's admin port, where people look for the metrics of a broker. */
@@ -19,6 +25,22 @@ const HTTP_HOST_DEFAULT = '127.0.0.1';
 const PORT_MAX = 65_535;
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 const LOG_FORMATS = ['auto', 'pretty', 'json'] as const;
+
+/** The settings of the logs' bounds, and the least that makes sense. */
+const BOUNDS: readonly { readonly setting: string; readonly bound: keyof LogBounds; readonly min: number }[] = [
+  { setting: 'millrace.log.open.files.max', bound: 'openFilesMax', min: 16 },
+  { setting: 'millrace.log.index.cache.bytes.max', bound: 'indexCacheBytesMax', min: 0 },
+  { setting: 'millrace.log.tail.cache.bytes.max', bound: 'tailCacheBytesMax', min: 0 },
+  { setting: 'millrace.log.tail.cache.partition.bytes.max', bound: 'tailCachePartitionBytesMax', min: 0 },
+  { setting: 'millrace.log.producer.ids.max', bound: 'producerIdsMax', min: 1 },
+];
+const NAMES = [
+  'millrace.http.host',
+  'millrace.http.port',
+  'millrace.log.level',
+  'millrace.log.format',
+  ...BOUNDS.map(({ setting }) => setting),
+];
 
 /** What came of taking the process' settings out of all others. */
 export interface TakenSettings {
@@ -47,11 +69,10 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
     httpPort: portOf(take('millrace.http.port'), problems),
     logLevel: choice('millrace.log.level', take('millrace.log.level'), LOG_LEVELS, 'info', problems),
     logFormat: choice('millrace.log.format', take('millrace.log.format'), LOG_FORMATS, 'auto', problems),
+    logBounds: boundsOf(take, problems),
   };
   for (const name of own.keys()) {
-    problems.push(
-      `${name} is no setting. There are millrace.http.host, millrace.http.port, millrace.log.level and millrace.log.format`,
-    );
+    problems.push(`${name} is no setting. There are ${NAMES.slice(0, -1).join(', ')} and ${NAMES.at(-1)}`);
   }
   return { process, broker, problems };
 }
@@ -70,6 +91,18 @@ function portOf(value: string | undefined, problems: string[]): number | undefin
   if (Number.isInteger(port) && port >= 0 && port <= PORT_MAX) return port;
   problems.push(`millrace.http.port=${value} is no port: give a number from 0 to ${PORT_MAX}, or nothing to have none`);
   return undefined;
+}
+
+function boundsOf(take: (name: string) => string | undefined, problems: string[]): LogBounds {
+  const found: [keyof LogBounds, number][] = [];
+  for (const { setting, bound, min } of BOUNDS) {
+    const value = take(setting);
+    if (value === undefined || value === '') continue;
+    const count = Number(value);
+    if (Number.isSafeInteger(count) && count >= min) found.push([bound, count]);
+    else problems.push(`${setting}=${value} cannot be: give a whole number from ${min} on`);
+  }
+  return Object.fromEntries(found);
 }
 
 function choice<T extends string>(
