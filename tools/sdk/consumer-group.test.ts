@@ -171,6 +171,7 @@ describe('a member of a group', () => {
     await write(topic, 1, 0);
     await write(topic, 1, 1);
     const lost: number[] = [];
+    const commits: unknown[] = [];
     const { promise: stuck, resolve: free } = Promise.withResolvers<void>();
     const slow = newConsumer({
       groupId,
@@ -178,13 +179,21 @@ describe('a member of a group', () => {
       onPartitionsLost: (partitions) => void lost.push(...partitionsOf(partitions)),
     });
     slow.subscribe(topic);
-    const run = slow.run({ eachRecord: () => stuck });
+    const run = slow.run({
+      eachRecord: async (record) => {
+        await stuck;
+        // Its partition is another's by now: the group goes by what that one commits.
+        await slow.commit(record).catch(({ code }: { code: string }) => commits.push(code));
+      },
+    });
     await slow.joined;
     const quick = newConsumer({ groupId, maxPollIntervalMs: 10_000 });
     quick.subscribe(topic);
     expect(await take(quick, 2)).toEqual(['0', '0']);
     expect(lost.length).toBeGreaterThan(0);
     free();
+    await until('its commit is refused', () => commits.length > 0);
+    expect(commits[0]).toBe('CONSUMER_COMMIT_FAILED');
     await until('the slow one is back', () => slow.assignment.length === 1 && quick.assignment.length === 1);
     await slow.close();
     await run;

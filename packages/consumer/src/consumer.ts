@@ -1,7 +1,7 @@
 import { KafkaClient } from '@millrace/client';
 import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
 import { ConsumerEngine, type GroupJoined } from './engine.ts';
-import { noGroup } from './errors.ts';
+import { commitOfLost, noGroup } from './errors.ts';
 import { type ConsumerMetrics, collectMetrics } from './metrics.ts';
 import type { OffsetToCommit } from './offsets/offset-committer.ts';
 import { fetchCommitted } from './offsets/offset-queries.ts';
@@ -285,6 +285,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   }
 
   async #commitUpTo(topic: string, partition: number, offset: number, leaderEpoch: number): Promise<void> {
+    const { partitions, settings, isSubscribed } = this.#engine;
+    if (isSubscribed && partitions.get(topic, partition) === undefined)
+      throw commitOfLost(settings.groupId ?? '', topic, partition);
     const state = this.#engine.state(topic, partition, 'commit');
     state.lease?.finishUpTo(offset, leaderEpoch);
     await this.#engine.commit([{ topic, partition, offset, leaderEpoch }]);

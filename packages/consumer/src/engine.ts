@@ -147,6 +147,11 @@ export class ConsumerEngine {
     return this.#subscription?.topics() ?? [];
   }
 
+  /** Whether the group gives the partitions, rather than a list made by hand. */
+  get isSubscribed(): boolean {
+    return this.#subscription !== undefined;
+  }
+
   /** Reads topics as a member of the group. Called again, it changes what is read. */
   subscribe(topics: string | RegExp | Iterable<string | RegExp>): void {
     this.#mustBeOpen('subscribe');

@@ -135,6 +135,16 @@ export function commitFenced(groupId: string, errorCode: number): ConsumerError 
   );
 }
 
+/** The same, where it shows before the coordinator is asked: the partition was taken away while its records were handled. */
+export function commitOfLost(groupId: string, topic: string, partition: number): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_COMMIT_FAILED',
+    `Cannot commit for group "${groupId}": partition ${partition} of "${topic}" is no longer this consumer's. ` +
+      'Records since the last commit are read again by its new owner',
+    { topic, partition },
+  );
+}
+
 export function rebalanceInProgress(groupId: string): ConsumerError {
   return new ConsumerError(
     'CONSUMER_REBALANCE_IN_PROGRESS',

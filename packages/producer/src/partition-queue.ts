@@ -1,5 +1,8 @@
 import type { ProduceBatch, ProducerIdentity } from './produce-batch.ts';
 
+/** Sequences wrap from 2^31 - 1 to 0, so that which of two comes first is seen in their difference. */
+const SEQUENCE_MASK = 0x7fffffff;
+
 /** The batches of one partition on their way to its leader, in order. */
 export class PartitionQueue {
   readonly topic: string;
@@ -19,6 +22,8 @@ export class PartitionQueue {
   /** The sequence after the last acknowledged record's: what the broker expects next. */
   acknowledgedSequence = 0;
   identity: ProducerIdentity | undefined;
+  /** Under which identity the leader has acknowledged a batch: from then on it refuses what is out of sequence. */
+  #knownIdentity: ProducerIdentity | undefined;
   /** The first batch that the broker refused for its sequence, and under which identity. */
   #gap: { readonly identity: ProducerIdentity; readonly order: number } | undefined;
 
@@ -82,6 +87,27 @@ export class PartitionQueue {
   /** Whether a batch was sent behind one that the broker refused for its sequence. */
   isBeyondGap(batch: ProduceBatch): boolean {
     return this.#gap !== undefined && batch.identity === this.#gap.identity && batch.order > this.#gap.order;
+  }
+
+  /**
+   * Whether the leader knows this producer. One that does not takes whatever sequence comes first for the beginning
+   * (`ProducerAppendInfo.checkSequence`): a batch behind one that failed would get into the log before it.
+   */
+  get isKnownToLeader(): boolean {
+    return this.identity !== undefined && this.#knownIdentity === this.identity;
+  }
+
+  /** Takes note that a batch was acknowledged: what sequence the leader expects next. */
+  acknowledged(batch: ProduceBatch): void {
+    if (batch.baseSequence < 0 || batch.identity !== this.identity) return;
+    this.acknowledgedSequence = batch.nextSequence;
+    this.#knownIdentity = batch.identity;
+  }
+
+  /** Whether a batch lies behind what the leader expects next: one that was sent later is in the log already. */
+  isOvertaken(batch: ProduceBatch): boolean {
+    const ahead = (batch.baseSequence - this.acknowledgedSequence) & SEQUENCE_MASK;
+    return batch.identity === this.identity && ahead > SEQUENCE_MASK / 2;
   }
 
   /** Stamps the batch with the next sequence, unless it was stamped when it was first sent. */

@@ -38,6 +38,8 @@ class FakeCluster implements ProduceTransport {
   readonly #random: Random;
   readonly #plan: () => Fault;
   #nextProducerId = 1000;
+  /** As brokers before 2.5 do, which are those that may forget a producer while it sends. */
+  #refusesUnknown = false;
   requests = 0;
   inFlight = 0;
   inFlightMost = 0;
@@ -94,7 +96,10 @@ class FakeCluster implements ProduceTransport {
     const baseOffset = log.length;
     if (producerId >= 0) {
       const memory = this.#memory[partition]!;
-      if (fault === 'forgotten') memory.delete(producerId);
+      if (fault === 'forgotten') {
+        memory.delete(producerId);
+        this.#refusesUnknown = true;
+      }
       const refusal = this.#checkSequence(memory, producerId, bytes, baseOffset);
       if (refusal !== undefined) return refusal;
     }
@@ -111,10 +116,11 @@ class FakeCluster implements ProduceTransport {
     const epoch = batchProducerEpoch(bytes, 0);
     const sequence = batchBaseSequence(bytes, 0);
     let producer = memory.get(producerId);
-    if (producer === undefined && sequence !== 0) return answer(ErrorCode.UNKNOWN_PRODUCER_ID);
+    if (producer === undefined && sequence !== 0 && this.#refusesUnknown) return answer(ErrorCode.UNKNOWN_PRODUCER_ID);
     if (producer === undefined || producer.epoch < epoch) {
-      if (sequence !== 0) return answer(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
-      producer = { epoch, nextSequence: 0, recent: [] };
+      if (producer !== undefined && sequence !== 0) return answer(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+      // Of a producer that it does not know, a broker from 2.5 on takes any sequence for the first.
+      producer = { epoch, nextSequence: sequence, recent: [] };
       memory.set(producerId, producer);
     }
     if (epoch < producer.epoch) return answer(ErrorCode.INVALID_PRODUCER_EPOCH);

@@ -151,6 +151,8 @@ export class Sender {
     if (queue.inFlight.length >= this.#inFlightPerPartitionMax) return Number.POSITIVE_INFINITY;
     // A batch that is sent again goes alone: whether those after it are wanted shows in its answer.
     if (queue.inFlight.length > 0 && (retried || queue.inFlight[0]!.attempts > 1)) return Number.POSITIVE_INFINITY;
+    if (queue.inFlight.length > 0 && this.#settings.idempotent && !queue.isKnownToLeader)
+      return Number.POSITIVE_INFINITY;
     if (queue.retryAtMs > nowMs) return queue.retryAtMs;
     if (this.#settings.idempotent && batch.baseSequence < 0 && this.#identity.current === undefined)
       return Number.POSITIVE_INFINITY;
@@ -249,11 +251,15 @@ export class Sender {
     } else if (
       errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER &&
       batch.baseSequence !== queue.acknowledgedSequence &&
+      !queue.isOvertaken(batch) &&
       queue.identity === batch.identity &&
       !this.#identity.bumpWanted
     ) {
       // A batch before this one has failed and goes again first.
       this.#retry(queue, batch);
+    } else if (errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && queue.isOvertaken(batch)) {
+      // The leader had forgotten the producer and took a later batch for its first: this one's place in the order is gone.
+      this.#giveUp(queue, batch, batchError(batch, outcome));
     } else if (this.#settings.idempotent && needsEpochBump(errorCode)) {
       this.#identity.requestBump();
       // The answer says that the batch is not in the log as far as the broker knows. Where an earlier attempt is in
@@ -271,7 +277,7 @@ export class Sender {
   #acknowledge(queue: PartitionQueue, batch: ProduceBatch, baseOffset: number, logAppendTimeMs: number): void {
     queue.failures = 0;
     queue.retryAtMs = 0;
-    if (batch.baseSequence >= 0 && batch.identity === queue.identity) queue.acknowledgedSequence = batch.nextSequence;
+    queue.acknowledged(batch);
     batch.succeed(baseOffset, logAppendTimeMs);
     this.#batchDone(batch);
   }

@@ -16,7 +16,10 @@ export interface StartBrokerOptions {
   readonly storage?: 'memory' | 'temp' | { readonly folder: string };
   /** The port on 127.0.0.1; 0, the default, takes a free one. */
   readonly port?: number;
-  /** Settings by Kafka's names, such as `auto.create.topics.enable`. */
+  /**
+   * Settings by Kafka's names, such as `auto.create.topics.enable`; `advertised.listeners` is for clients that are to come through
+   * a proxy: `PLAINTEXT://127.0.0.1:` and the proxy's port.
+   */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
   /** Topics that are there from the start: a name, or a name with its partitions and configs. */
   readonly topics?: readonly (string | NewTestTopic)[];
@@ -82,7 +85,10 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
   });
   try {
     const { port } = await listener.listen();
-    await broker.start({ endpoints: [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: HOST, port }] });
+    const told = config.advertisedListeners === null ? { host: HOST, port } : config.advertisedEndpoints[0]!;
+    await broker.start({
+      endpoints: [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: told.host, port: told.port }],
+    });
     injector = new FaultInjector(broker.requestHandler, clock);
     const testBroker = new TestBroker({ broker, clock, listener, injector, storage, port });
     for (const topic of options.topics ?? []) await testBroker.createTopic(topic);
