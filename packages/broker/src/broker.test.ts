@@ -32,6 +32,18 @@ describe('a broker', () => {
     expect(await produceTo(test, 't', batchOf(['c']))).toBe(2);
   });
 
+  it('deletes nothing because partition.metadata names another topic', async () => {
+    await test.createTopic('t');
+    await produceTo(test, 't', batchOf(['a']));
+    const path = '/data/t-0/partition.metadata';
+    test.disk.flipBit(path, test.disk.peek(path).length - 1, 0);
+    await test.restart();
+    expect(await produceTo(test, 't', batchOf(['b']))).toBe(0);
+    await test.clock.advanceAsync(600_000);
+    const stray = test.disk.filesBelow('/data').filter(({ path }) => /t-0\.\w+-stray\/\d+\.log$/.test(path));
+    expect(stray).toHaveLength(1);
+  });
+
   it('starts without recovery after an orderly stop', async () => {
     await test.createTopic('t');
     await produceTo(test, 't', batchOf(['a']));

@@ -12,6 +12,8 @@ export const CLEANED_SUFFIX = '.cleaned';
 export const SWAP_SUFFIX = '.swap';
 /** A folder whose partition was deleted. */
 export const DELETED_FOLDER_SUFFIX = '-delete';
+/** A folder that is kept though its topic is another now (Kafka's `UnifiedLog.StrayDirSuffix`). */
+export const STRAY_FOLDER_SUFFIX = '-stray';
 
 export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint';
 export const PARTITION_METADATA = 'partition.metadata';

@@ -72,6 +72,24 @@ describe('LogManager', () => {
     expect(await names()).toEqual([]);
   });
 
+  it('sets a partition aside with all its files, and leaves it alone from then on', async () => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock();
+    const manager = managerOn(disk, { clock });
+    await manager.open();
+    await (await manager.getOrCreate('t', 0)).append(batchOf(['a']), AS_CLIENT);
+    await manager.setAside('t', 0);
+    expect((await manager.getOrCreate('t', 0)).logEndOffset).toBe(0);
+    await clock.advanceAsync(600_000);
+    await manager.close();
+    const next = disk.crash('all');
+    const again = managerOn(next);
+    await again.open();
+    expect(again.logCount).toBe(1);
+    const stray = (await next.list('/data')).find((name) => /^t-0\.[0-9a-f]{32}-stray$/.test(name));
+    expect(await next.list(`/data/${stray}`)).toContain('00000000000000000000.log');
+  });
+
   it('puts new partitions into the directory with the fewest', async () => {
     const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
     await manager.open();

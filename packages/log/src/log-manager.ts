@@ -4,7 +4,7 @@ import type { CleanResult } from './compaction/clean-log.ts';
 import { LogCleaner, type LogCleanerOptions, type LogCleanerStatus } from './compaction/log-cleaner.ts';
 import { eachOf } from './concurrency.ts';
 import { type CorruptLogError, DiskFailedError, LogError } from './errors.ts';
-import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName } from './file-names.ts';
+import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName, STRAY_FOLDER_SUFFIX } from './file-names.ts';
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
 import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
@@ -262,15 +262,32 @@ export class LogManager {
 
   /** Deletes a partition's log: its folder is renamed at once and removed after `file.delete.delay.ms`. */
   delete(topic: string, partition: number): Promise<void> {
+    return this.#takeOut(topic, partition, DELETED_FOLDER_SUFFIX);
+  }
+
+  /**
+   * Takes a partition's log out of use, and keeps its folder under a name that ends in `-stray`: for one whose topic seems to be
+   * another, which a damaged file may say as well.
+   */
+  setAside(topic: string, partition: number): Promise<void> {
+    return this.#takeOut(topic, partition, STRAY_FOLDER_SUFFIX);
+  }
+
+  #takeOut(topic: string, partition: number, suffix: string): Promise<void> {
     const key = checkpointKey(topic, partition);
-    const deleting = this.#delete(key, [this.#deleting.get(key), this.#creating.get(key)]).finally(() => {
+    const underWay = [this.#deleting.get(key), this.#creating.get(key)];
+    const deleting = this.#takeOutBehind(underWay, key, suffix).finally(() => {
       if (this.#deleting.get(key) === deleting) this.#deleting.delete(key);
     });
     this.#deleting.set(key, deleting);
     return deleting;
   }
 
-  async #delete(key: string, underWay: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  async #takeOutBehind(
+    underWay: readonly (Promise<unknown> | undefined)[],
+    key: string,
+    suffix: string,
+  ): Promise<void> {
     await Promise.allSettled(underWay);
     const log = this.#logs.get(key);
     const directory = log === undefined ? undefined : this.#directoryOf.get(log);
@@ -280,11 +297,12 @@ export class LogManager {
     directory.logs.delete(log);
     await log.abandon();
     if (!directory.isOnline) return;
-    await this.#onDisk(directory, `Deleting ${log.folder}`, async () => {
-      const doomed = `${directory.folder}/${this.#deletedFolderName(log.topic, log.partition)}`;
-      await this.#context.disk.rename(log.folder, doomed);
+    await this.#onDisk(directory, `Renaming ${log.folder}`, async () => {
+      const renamed = `${directory.folder}/${this.#nameOutOfUse(log.topic, log.partition, suffix)}`;
+      await this.#context.disk.rename(log.folder, renamed);
       await this.#context.disk.syncFolder(directory.folder);
-      this.#context.reaper.removeLater(doomed, log.config.fileDeleteDelayMs, true);
+      if (suffix === STRAY_FOLDER_SUFFIX) return;
+      this.#context.reaper.removeLater(renamed, log.config.fileDeleteDelayMs, true);
     });
   }
 
@@ -487,10 +505,10 @@ export class LogManager {
   }
 
   /** `topic-partition.uuid-delete`, the topic cut where the name would be too long (Kafka's `LocalLog.logDeleteDirName`). */
-  #deletedFolderName(topic: string, partition: number): string {
+  #nameOutOfUse(topic: string, partition: number, suffix: string): string {
     const id = Buffer.from(this.#context.random.bytes(16)).toString('hex');
-    const suffix = `-${partition}.${id}${DELETED_FOLDER_SUFFIX}`;
-    return topic.slice(0, FOLDER_NAME_LENGTH_MAX - suffix.length) + suffix;
+    const ending = `-${partition}.${id}${suffix}`;
+    return topic.slice(0, FOLDER_NAME_LENGTH_MAX - ending.length) + ending;
   }
 }
 

@@ -181,12 +181,13 @@ export class ReplicaManager {
     const { logs } = this.#options;
     let log = await logs.getOrCreate(topic, index, { topicId, isNew: state.isNew });
     if (log.topicId !== undefined && log.topicId !== topicId) {
-      // Its topic was deleted and made anew while this broker was away: nothing in the log belongs to the new one.
-      this.#options.logger.warn(
-        { topic, partition: index, topicId, formerTopicId: log.topicId },
-        'Dropping the log of a deleted topic',
+      // Its topic was deleted and made anew while this broker was away, and nothing in the log belongs to the new one. Or its
+      // partition.metadata is damaged, and all of it does: as in Kafka, nothing is deleted for what one small file says.
+      this.#options.logger.error(
+        { topic, partition: index, topicId, formerTopicId: log.topicId, folder: log.folder },
+        'The log belongs to another topic of this name, as its partition.metadata says; its folder is set aside as stray',
       );
-      await logs.delete(topic, index);
+      await logs.setAside(topic, index);
       log = await logs.getOrCreate(topic, index, { topicId, isNew: true });
     }
     const identity = { topic, topicId, partition: index, brokerId: this.#options.brokerId };
