@@ -94,7 +94,10 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
 static volatile long acknowledged = 0;
 static volatile int failed = 0;
 static double *latencies = NULL;
-static long latency_count = 0;
+/* How long after it was due a record was handed to the client. */
+static double *lags = NULL;
+static long lag_count = 0;
+static volatile long latency_count = 0;
 static long latency_max = 0;
 
 /* The opaque of a record is its intended time in microseconds, or null where nobody asks. */
@@ -105,9 +108,11 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
     fprintf(stderr, "%s\n", rd_kafka_err2str(message->err));
     failed = 1;
   }
-  acknowledged++;
-  if (message->_private != NULL && latency_count < latency_max)
-    latencies[latency_count++] = now_ms() - (double)(intptr_t)message->_private / 1e3;
+  /* Two threads may be here at once: the one that polls, and the one that sends and finds the queue full. */
+  __sync_fetch_and_add(&acknowledged, 1);
+  if (message->_private == NULL || message->err) return;
+  long at = __sync_fetch_and_add(&latency_count, 1);
+  if (at < latency_max) latencies[at] = now_ms() - (double)(intptr_t)message->_private / 1e3;
 }
 
 static rd_kafka_t *make_producer(int argc, char **argv, const char *linger_ms) {
@@ -180,6 +185,7 @@ static void send_at_rate(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *values, 
     double intended = start + (sent + 1) * 1e3 / rate;
     double wait = intended - now_ms();
     if (wait > 0) usleep((useconds_t)(wait * 1e3));
+    if (measured && lag_count < latency_max) lags[lag_count++] = now_ms() - intended;
     send_value(rk, topic, values + (sent % DIFFERENT_VALUES) * bytes, bytes,
                measured ? (void *)(intptr_t)(intended * 1e3) : NULL);
   }
@@ -191,9 +197,19 @@ static int ascending(const void *a, const void *b) {
   return (left > right) - (left < right);
 }
 
-static double percentile(double share) {
-  long at = (long)(latency_count * share);
-  return latencies[at < latency_count ? at : latency_count - 1];
+/* Of sorted values. */
+static double percentile(const double *values, long count, double share) {
+  long at = (long)(count * share);
+  return count == 0 ? 0 : values[at < count ? at : count - 1];
+}
+
+static void print_latencies(double cpu, double broker_cpu) {
+  qsort(latencies, latency_count, sizeof *latencies, ascending);
+  qsort(lags, lag_count, sizeof *lags, ascending);
+  printf("{\"p50\":%f,\"p99\":%f,\"p999\":%f,\"max\":%f,\"lagP99\":%f,\"records\":%ld,\"cpuMs\":%f,\"brokerCpuMs\":%f}\n",
+         percentile(latencies, latency_count, 0.5), percentile(latencies, latency_count, 0.99),
+         percentile(latencies, latency_count, 0.999), percentile(latencies, latency_count, 1),
+         percentile(lags, lag_count, 0.99), latency_count, cpu, broker_cpu);
 }
 
 static void measure_latency(int argc, char **argv) {
@@ -206,6 +222,7 @@ static void measure_latency(int argc, char **argv) {
   rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
   latency_max = (long)(rate * time_ms / 1e3);
   latencies = malloc(latency_max * sizeof *latencies);
+  lags = malloc(latency_max * sizeof *lags);
   pthread_t thread;
   pthread_create(&thread, NULL, poll_reports, rk);
   send_at_rate(rk, topic, values, bytes, rate, number(argc, argv, "warmUpMs", NULL), 0);
@@ -217,9 +234,43 @@ static void measure_latency(int argc, char **argv) {
   for (int i = 0; i < 1000 && latency_count < latency_max; i++) usleep(10000);
   polling = 0;
   pthread_join(thread, NULL);
-  qsort(latencies, latency_count, sizeof *latencies, ascending);
-  printf("{\"p50\":%f,\"p99\":%f,\"p999\":%f,\"max\":%f,\"records\":%ld,\"cpuMs\":%f,\"brokerCpuMs\":%f}\n",
-         percentile(0.5), percentile(0.99), percentile(0.999), percentile(1), latency_count, cpu, broker_cpu);
+  if (latency_count < latency_max) {
+    fprintf(stderr, "%ld of %ld records were not acknowledged\n", latency_max - latency_count, latency_max);
+    failed = 1;
+  }
+  print_latencies(cpu, broker_cpu);
+}
+
+/* One at a time, the next when the one before is acknowledged. Returns how many. */
+static long send_singly(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *values, long bytes, double time_ms, int measured) {
+  double start = now_ms(), now = start;
+  long sent = 0;
+  while (now < start + time_ms) {
+    double before = now;
+    long target = acknowledged + 1;
+    send_value(rk, topic, values + (sent++ % DIFFERENT_VALUES) * bytes, bytes, NULL);
+    while (acknowledged < target && !failed) rd_kafka_poll(rk, 100);
+    if (failed) break;
+    now = now_ms();
+    if (measured && latency_count < latency_max) latencies[latency_count++] = now - before;
+  }
+  return sent;
+}
+
+static void measure_single(int argc, char **argv) {
+  long bytes = number(argc, argv, "recordBytes", NULL);
+  double time_ms = number(argc, argv, "timeMs", NULL);
+  char *values = random_values(bytes);
+  rd_kafka_t *rk = make_producer(argc, argv, "0");
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
+  /* More than 100,000 a second are not to be had one by one. */
+  latency_max = (long)(100 * time_ms);
+  latencies = malloc(latency_max * sizeof *latencies);
+  send_singly(rk, topic, values, bytes, number(argc, argv, "warmUpMs", NULL), 0);
+  long broker = number(argc, argv, "brokerPid", NULL);
+  double cpu = cpu_ms(), broker_cpu = cpu_ms_of(broker);
+  send_singly(rk, topic, values, bytes, time_ms, 1);
+  print_latencies(cpu_ms() - cpu, cpu_ms_of(broker) - broker_cpu);
 }
 
 static void consume(int argc, char **argv) {
@@ -278,6 +329,7 @@ int main(int argc, char **argv) {
   const char *kind = field(argc, argv, "kind", NULL);
   if (strcmp(kind, "produce") == 0) produce(argc, argv);
   else if (strcmp(kind, "latency") == 0) measure_latency(argc, argv);
+  else if (strcmp(kind, "single") == 0) measure_single(argc, argv);
   else consume(argc, argv);
   fflush(stdout);
   /* Leaving the group and freeing queues takes seconds, and the figures are out. */

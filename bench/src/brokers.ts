@@ -94,18 +94,35 @@ async function startKafka(name: string, flushMessages: string, options: BrokerOp
   return { name, bootstrap: kafka.bootstrap, pid: kafka.pid, stop: () => kafka.stop() };
 }
 
-/** Makes a topic, hands it to `use`, and removes it with its data. */
-export async function withTopic<T>(
-  { bootstrap }: RunningBroker,
+/** Makes a topic, hands it to `use` with a way to ask how many records it holds, and removes it with its data. */
+export function withTopic<T>(
+  broker: RunningBroker,
   partitions: number,
-  use: (topic: string) => Promise<T>,
+  use: (topic: string, countRecords: () => Promise<number>) => Promise<T>,
+): Promise<T> {
+  return withTopics(broker, 1, partitions, ([topic = ''], countRecords) => use(topic, countRecords));
+}
+
+/** As {@link withTopic}, for several alike. */
+export async function withTopics<T>(
+  { bootstrap }: RunningBroker,
+  count: number,
+  partitions: number,
+  use: (topics: readonly string[], countRecords: () => Promise<number>) => Promise<T>,
 ): Promise<T> {
   await using admin = new Admin({ bootstrapServers: bootstrap });
-  const topic = `bench-${Math.random().toString(36).slice(2, 10)}`;
-  await admin.createTopics([{ topic, partitions, replicationFactor: 1 }]);
+  const prefix = `bench-${Math.random().toString(36).slice(2, 10)}`;
+  const topics = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+  await admin.createTopics(topics.map((topic) => ({ topic, partitions, replicationFactor: 1 })));
+  const countRecords = async (): Promise<number> => {
+    const queries = topics.flatMap((topic) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic, partition, at: 'latest' as const })),
+    );
+    return (await admin.listOffsets(queries)).reduce((sum, { offset }) => sum + offset, 0);
+  };
   try {
-    return await use(topic);
+    return await use(topics, countRecords);
   } finally {
-    await admin.deleteTopics([topic]);
+    await admin.deleteTopics(topics);
   }
 }

@@ -6,12 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Bench, type BenchContext, isWanted, type Section, type Table } from './bench.ts';
+import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
 import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
 import type { LatencyResult, ThroughputResult } from './clients/jobs.ts';
 import { type BrokerUse, type Client, runClient } from './clients/run-client.ts';
-import { fill, inTurns } from './e2e.ts';
-import { digits, median, si, summarize, times } from './report/statistics.ts';
+import { fill } from './e2e.ts';
+import { digits, median, si, summarize } from './report/statistics.ts';
+import { inTurns } from './rounds.ts';
 
 type Throughput = ThroughputResult & BrokerUse;
 type Latency = LatencyResult & BrokerUse;
@@ -22,8 +23,10 @@ const TIMES_QUICK = { warmUpMs: 300, timeMs: 500, fillMs: 300 };
 const LATENCY_RATE = 1_000;
 
 export const bench: Bench = {
+  title: 'Two builds',
   about: 'this working tree against the commit in $BENCH_BASE, broker and SDKs of each together',
   parts: ['send', 'enqueue', 'consume', 'latency'],
+  seconds: { full: 180, quick: 45 },
   run: compareBuilds,
 };
 
@@ -34,12 +37,10 @@ interface Build {
   readonly broker: RunningBroker;
 }
 
-async function compareBuilds(context: BenchContext): Promise<Section> {
+async function compareBuilds(context: BenchContext, findings: Findings): Promise<void> {
   const base = process.env.BENCH_BASE ?? 'HEAD~1';
   const commit = execFileSync('git', ['rev-parse', '--short', base], { cwd: root, encoding: 'utf8' }).trim();
   const folder = checkOut(commit);
-  const tables: Table[] = [];
-  const raw: Record<string, unknown> = {};
   try {
     for (const kind of ['Millrace, sync per ack', 'Millrace, no sync']) {
       const start = brokerKinds[kind]!;
@@ -48,7 +49,7 @@ async function compareBuilds(context: BenchContext): Promise<Section> {
         for (const [label, checkout] of Object.entries({ [`base ${commit}`]: folder, 'working tree': root })) {
           builds.push({ label, checkout, broker: await start({ checkout }) });
         }
-        await compareOn(kind, builds, context, tables, raw);
+        await compareOn(kind, builds, context, findings);
       } finally {
         await Promise.all(builds.map(({ broker }) => broker.stop()));
       }
@@ -57,7 +58,6 @@ async function compareBuilds(context: BenchContext): Promise<Section> {
     execFileSync('git', ['worktree', 'remove', '--force', folder], { cwd: root });
     rmSync(folder, { recursive: true, force: true });
   }
-  return { title: `The working tree against ${commit}`, tables, raw };
 }
 
 /** A commit's files in a folder of their own, with the dependencies that are installed here. */
@@ -77,75 +77,92 @@ async function compareOn(
   kind: string,
   builds: readonly Build[],
   context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
+  findings: Findings,
 ): Promise<void> {
   const { warmUpMs, timeMs, fillMs } = context.isQuick ? TIMES_QUICK : TIMES;
   const rows: string[][] = [];
   for (const mode of ['send', 'enqueue']) {
     if (!isWanted(context, mode)) continue;
-    context.progress(`compare: ${mode} to ${kind}`);
-    const results = await inTurns(builds, context, ({ broker, checkout }) =>
-      withTopic(broker, 1, (topic) => {
-        const job = { kind: 'produce', topic, ...PRODUCE, warmUpMs, timeMs } as const;
-        return runClient<Throughput>(clientOf(checkout, mode), job, broker, context);
-      }),
-    );
-    raw[`${kind}: ${mode}`] = Object.fromEntries(results);
-    rows.push(...throughputRows(mode, results));
+    await findings.attempt(`${mode} to ${kind}`, async () => {
+      const results = await inTurns(builds, context, ({ broker, checkout }) =>
+        withTopic(broker, 1, (topic) => {
+          const job = { kind: 'produce', topic, ...PRODUCE, warmUpMs, timeMs } as const;
+          return runClient<Throughput>(clientOf(checkout, mode), job, broker, context);
+        }),
+      );
+      findings.raw(`${kind}: ${mode}`, Object.fromEntries(results));
+      rows.push(...throughputRows(mode, results));
+    });
   }
   if (isWanted(context, 'consume')) {
-    context.progress(`compare: consume from ${kind}`);
-    const results = await inTurns(builds, context, ({ broker, checkout }) =>
-      withTopic(broker, 1, async (topic) => {
-        const records = await fill(broker, topic, PRODUCE, fillMs, context);
-        const warmUpRecords = Math.floor(records / 3);
-        const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords, warmUpMs, timeMs } as const;
-        return runClient<Throughput>(clientOf(checkout, 'records'), job, broker, context);
-      }),
-    );
-    raw[`${kind}: consume`] = Object.fromEntries(results);
-    rows.push(...throughputRows('consume', results));
+    await findings.attempt(`consume from ${kind}`, async () => {
+      const results = await inTurns(builds, context, ({ broker, checkout }) =>
+        withTopic(broker, 1, async (topic) => {
+          const records = await fill(broker, topic, PRODUCE, fillMs, context);
+          const warmUpRecords = Math.floor(records / 3);
+          const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords, warmUpMs, timeMs } as const;
+          return runClient<Throughput>(clientOf(checkout, 'records'), job, broker, context);
+        }),
+      );
+      findings.raw(`${kind}: consume`, Object.fromEntries(results));
+      rows.push(...throughputRows('consume', results));
+    });
   }
-  tables.push({
+  findings.table({
     title: `${kind}: 100 B, 1 partition, acks=all`,
     columns: ['load', 'build', 'records/s', 'ratio', 'client CPU us/record', 'broker CPU us/record'],
     rows,
+    notes: [RATIO_NOTE],
   });
-  if (isWanted(context, 'latency')) tables.push(await compareLatency(kind, builds, context, raw));
+  if (isWanted(context, 'latency')) await compareLatency(kind, builds, context, findings);
 }
 
 const PRODUCE = { partitions: 1, recordBytes: 100, acks: -1, compression: 'none' } as const;
+const RATIO_NOTE = 'Ratio: to the base of the same round; the median, ± half the distance of the extremes.';
 
 async function compareLatency(
   kind: string,
   builds: readonly Build[],
   context: BenchContext,
-  raw: Record<string, unknown>,
-): Promise<Table> {
+  findings: Findings,
+): Promise<void> {
   const { warmUpMs, timeMs } = context.isQuick ? TIMES_QUICK : TIMES;
-  context.progress(`compare: latency of ${kind}`);
-  const results = await inTurns(builds, context, ({ broker, checkout }) =>
-    withTopic(broker, 1, (topic) => {
-      const { partitions, recordBytes, acks } = PRODUCE;
-      const job = { kind: 'latency', topic, partitions, recordBytes, acks, ratePerSecond: LATENCY_RATE } as const;
-      return runClient<Latency>(clientOf(checkout, 'send'), { ...job, warmUpMs, timeMs }, broker, context);
-    }),
-  );
-  raw[`${kind}: latency`] = Object.fromEntries(results);
-  return {
-    title: `${kind}: latency of single sends, ${LATENCY_RATE} a second`,
-    columns: ['build', 'p50 ms', 'p99 ms', 'p99.9 ms'],
-    rows: [...results].map(([label, rounds]) => [
-      label,
-      ...(['p50', 'p99', 'p999'] as const).map((at) =>
-        summarize(
-          rounds.map((round) => round[at]),
-          digits,
-        ),
-      ),
-    ]),
-  };
+  await findings.attempt(`latency of ${kind}`, async () => {
+    const results = await inTurns(builds, context, ({ broker, checkout }) =>
+      withTopic(broker, 1, (topic) => {
+        const { partitions, recordBytes, acks } = PRODUCE;
+        const job = { kind: 'latency', topic, partitions, recordBytes, acks, ratePerSecond: LATENCY_RATE } as const;
+        return runClient<Latency>(clientOf(checkout, 'send'), { ...job, warmUpMs, timeMs }, broker, context);
+      }),
+    );
+    findings.raw(`${kind}: latency`, Object.fromEntries(results));
+    const base = [...results.values()][0] ?? [];
+    findings.table({
+      title: `${kind}: latency of single sends, ${LATENCY_RATE} a second`,
+      columns: ['build', 'p50 ms', 'ratio', 'p99 ms', 'ratio', 'p99.9 ms'],
+      rows: [...results].map(([label, rounds], index) => {
+        const cells = (at: 'p50' | 'p99' | 'p999', withRatio: boolean): string[] => {
+          const values = rounds.map((round) => round[at]);
+          const ratio =
+            index === 0
+              ? ''
+              : ratioTo(
+                  values,
+                  base.map((round) => round[at]),
+                );
+          return [summarize(values, digits), ...(withRatio ? [ratio] : [])];
+        };
+        return [label, ...cells('p50', true), ...cells('p99', true), ...cells('p999', false)];
+      }),
+      notes: [RATIO_NOTE],
+    });
+  });
+}
+
+/** Round by round, since the measurements of a round lie close together in time. */
+function ratioTo(values: readonly number[], base: readonly number[]): string {
+  const ratios = values.map((value, round) => value / (base[round] ?? Number.NaN));
+  return `×${summarize(ratios, digits)}`;
 }
 
 function clientOf(checkout: string, mode: string): Client {
@@ -154,12 +171,12 @@ function clientOf(checkout: string, mode: string): Client {
 
 function throughputRows(load: string, results: ReadonlyMap<string, readonly Throughput[]>): string[][] {
   const rate = ({ records, seconds }: Throughput): number => records / seconds;
-  const base = median([...results.values()][0]!.map(rate));
+  const base = [...results.values()][0] ?? [];
   return [...results].map(([label, rounds], index) => [
     load,
     label,
     summarize(rounds.map(rate), si),
-    index === 0 ? '' : times(median(rounds.map(rate)), base),
+    index === 0 ? '' : ratioTo(rounds.map(rate), base.map(rate)),
     digits(median(rounds.map(({ cpuMs, records }) => (cpuMs * 1000) / records))),
     digits(median(rounds.map(({ brokerCpuMs, records }) => (brokerCpuMs * 1000) / records))),
   ]);

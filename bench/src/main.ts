@@ -1,10 +1,22 @@
 /**
- * `pnpm bench [NAME...] [--quick] [--rounds N] [--only PART]... [--profiles]`: runs benches one after the other and writes a
- * report into `bench/reports`.
+ * `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART]... [--into REPORT] [--profiles]`: runs benches one after the
+ * other and writes a report into `bench/reports`. `pnpm bench report [REPORT] [--readme]` writes a report anew from its JSON.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Bench, BenchContext, Section } from './bench.ts';
-import { newReportFolder, writeReport } from './report/report.ts';
+import type { Bench, BenchContext } from './bench.ts';
+import { Collected } from './report/findings.ts';
+import { describeLoad, describeMachine } from './report/machine.ts';
+import { Durations, type Planned, Progress } from './report/progress.ts';
+import { writeReadme } from './report/readme.ts';
+import {
+  newReportFolder,
+  readSections,
+  reportFolderOf,
+  reports,
+  sectionMarkdown,
+  writeReport,
+} from './report/report.ts';
 
 /** In the order in which they run. Loaded when they are wanted, so that a bench carries no other's modules. */
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
@@ -12,12 +24,14 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   micro: () => import('./micro.ts'),
   e2e: () => import('./e2e.ts'),
   peers: () => import('./peers.ts'),
+  others: () => import('./others.ts'),
   scaling: () => import('./scaling.ts'),
   start: () => import('./start.ts'),
   partitions: () => import('./partitions.ts'),
   restart: () => import('./restart.ts'),
   compare: () => import('./compare.ts'),
 };
+const order = Object.keys(benches);
 
 /** Runs only when asked for by name: it measures a change, not the program. */
 const unasked = ['compare'];
@@ -31,45 +45,90 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
+    into: { type: 'string' },
     profiles: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    readme: { type: 'boolean', default: false },
   },
 });
 
-const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !unasked.includes(name));
-const unknown = names.filter((name) => benches[name] === undefined);
-if (values.list || unknown.length > 0) {
+if (positionals[0] === 'report') {
+  writeAgain(positionals[1] ?? values.into ?? 'latest');
+} else {
+  const names = positionals.length > 0 ? positionals : order.filter((name) => !unasked.includes(name));
+  const unknown = names.filter((name) => benches[name] === undefined);
+  if (values.list || unknown.length > 0) await list();
+  if (unknown.length > 0) throw new Error(`There is no bench ${unknown.join(', ')}`);
+  if (!values.list) await runBenches(names);
+}
+
+async function list(): Promise<void> {
   for (const [name, load] of Object.entries(benches)) {
     const { bench } = await load();
     console.log(`${name.padEnd(12)} ${bench.about}\n${' '.repeat(13)}--only ${bench.parts.join(', ')}`);
   }
-  if (unknown.length > 0) throw new Error(`There is no bench ${unknown.join(', ')}`);
-} else {
-  await runBenches();
+  console.log('report       writes a report anew from its JSON; with --readme, its figures into bench/README.md');
 }
 
-async function runBenches(): Promise<void> {
-  const startedMs = performance.now();
-  const progress = (text: string): void => {
-    process.stderr.write(`${((performance.now() - startedMs) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
-  };
-  const reportFolder = newReportFolder();
-  const context: BenchContext = {
-    isQuick: values.quick,
-    rounds: Number(values.rounds ?? (values.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT)),
-    only: values.only,
-    reportFolder,
-    profiles: values.profiles,
-    progress,
-  };
-  const sections: Record<string, Section> = {};
+function writeAgain(name: string): void {
+  const folder = reportFolderOf(name);
+  const sections = readSections(folder);
+  writeReport(folder, sections, order);
+  if (values.readme) writeReadme(sections);
+  console.log(join(folder, 'report.md'));
+}
+
+async function runBenches(names: readonly string[]): Promise<void> {
+  const reportFolder = values.into === undefined ? newReportFolder() : reportFolderOf(values.into);
+  const rounds = Number(values.rounds ?? (values.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT));
+  const durations = new Durations(join(reports, 'durations.json'));
+  const settings = `${values.quick ? 'quick' : values.full ? 'full' : 'default'}, ${rounds} rounds, ${values.only.join('+') || 'all'}`;
+  const planned: Planned[] = [];
   for (const name of names) {
-    progress(name);
-    const { bench } = await benches[name]!();
-    sections[name] = await bench.run(context);
-    // Written after each bench, so that a run that is cut off leaves what it has.
-    await writeReport(reportFolder, sections, context, startedMs);
+    const { seconds } = (await benches[name]!()).bench;
+    const usual = values.quick ? seconds.quick * rounds : (seconds.full * rounds) / ROUNDS_DEFAULT;
+    planned.push({ name, seconds: durations.of(`${name}: ${settings}`) ?? usual });
   }
+  const progress = new Progress(planned);
+  progress.announce();
+  const sections = readSections(reportFolder);
+  for (const name of names) {
+    const startedMs = performance.now();
+    const { bench } = await benches[name]!();
+    progress.begin(name);
+    const collected = new Collected(bench.title, {
+      taken: () => ({
+        at: new Date().toISOString(),
+        seconds: (performance.now() - startedMs) / 1000,
+        rounds,
+        isQuick: values.quick,
+        only: values.only,
+        load: describeLoad(),
+        machine: describeMachine(),
+      }),
+      // Written after each part, so that a run that is cut off leaves what it has.
+      onPart: (section) => {
+        sections[name] = section;
+        writeReport(reportFolder, sections, order);
+      },
+      progress: (text) => progress.say(text),
+    });
+    const context: BenchContext = {
+      isQuick: values.quick,
+      isFull: values.full,
+      rounds,
+      only: values.only,
+      reportFolder,
+      profiles: values.profiles,
+      progress: (text) => progress.say(text),
+      failed: (what, error) => collected.failed(what, error),
+    };
+    await collected.attempt('begins', () => bench.run(context, collected));
+    if (!collected.hasFailed) durations.note(`${name}: ${settings}`, (performance.now() - startedMs) / 1000);
+    console.log(sectionMarkdown(collected.section(), ''));
+  }
+  console.log(`\n${join(reportFolder, 'report.md')}`);
 }

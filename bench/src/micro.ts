@@ -1,45 +1,70 @@
 /** `pnpm bench micro`: the parts one by one, against kafkajs's and @platformatic/kafka's own where they can be called. */
 import { join } from 'node:path';
-import { type Bench, type BenchContext, isWanted, type Section, type Table } from './bench.ts';
+import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
+import { type Limits, limitsOf } from './limits.ts';
 import { cases as logCases } from './micro/log-cases.ts';
 import { cases as protocolCases } from './micro/protocol-cases.ts';
 import { cases as recordsCases } from './micro/records-cases.ts';
 import { bytesPerSecond, type CaseRounds, runCases, unitsPerSecond } from './micro/run-cases.ts';
-import { median, si, summarize, times } from './report/statistics.ts';
+import { cases as structureCases } from './micro/structure-cases.ts';
+import { median, percent, si, summarize, times } from './report/statistics.ts';
 
 const groups = {
   records: { file: 'records-cases.ts', cases: recordsCases, unit: 'records', title: 'Record batches' },
   protocol: { file: 'protocol-cases.ts', cases: protocolCases, unit: 'messages', title: 'Messages of the protocol' },
   log: { file: 'log-cases.ts', cases: logCases, unit: 'batches', title: "A partition's log" },
+  structures: { file: 'structure-cases.ts', cases: structureCases, unit: 'entries', title: 'Timers and queues' },
 };
 
 export const bench: Bench = {
-  about: 'record batches, protocol codec, CRC, compression, the log; one by one',
+  title: 'Micro',
+  about: 'record batches, protocol codec, CRC, compression, the log, timers and queues; one by one',
   parts: Object.keys(groups),
+  seconds: { full: 240, quick: 45 },
   run: measureMicro,
 };
 
-async function measureMicro(context: BenchContext): Promise<Section> {
-  const tables: Table[] = [];
-  const raw: Record<string, unknown> = {};
+async function measureMicro(context: BenchContext, findings: Findings): Promise<void> {
+  const limits = await limitsOf(context);
   for (const [group, { file, cases, unit, title }] of Object.entries(groups)) {
     if (!isWanted(context, group)) continue;
-    context.progress(`micro: ${title}`);
-    const results = await runCases(join(import.meta.dirname, 'micro', file), Object.keys(cases), context);
-    raw[group] = Object.fromEntries(results);
-    tables.push({
-      title,
-      columns: ['what', `${unit}/s`, 'bytes/s', 'a call', 'ours against it'],
-      rows: [...results].map(([name, rounds]) => [
-        name,
-        summarize(unitsPerSecond(rounds), si),
-        rounds.bytes === 0 ? '' : `${si(median(bytesPerSecond(rounds)))}B/s`,
-        `${si(median(rounds.callNs) / 1000)} us`,
-        ratio(name, results),
-      ]),
+    await findings.attempt(title, async () => {
+      const results = await runCases(join(import.meta.dirname, 'micro', file), Object.keys(cases), context);
+      findings.raw(group, Object.fromEntries(results));
+      findings.table({
+        title,
+        columns: ['what', `${unit}/s`, 'bytes/s', 'a call', 'share of limit', 'ours against it'],
+        rows: [...results].map(([name, rounds]) => [
+          name,
+          summarize(unitsPerSecond(rounds), si),
+          rounds.bytes === 0 ? '' : `${si(median(bytesPerSecond(rounds)))}B/s`,
+          `${si(median(rounds.callNs) / 1000)} us`,
+          share(name, rounds, limits),
+          ratio(name, results),
+        ]),
+        notes: LIMIT_NOTES[group] ?? [],
+      });
     });
   }
-  return { title: 'Micro', tables, raw };
+}
+
+const LIMIT_NOTES: Readonly<Record<string, readonly string[]>> = {
+  records: ['Limit: of CRC and check, crc32c of 1 MiB; of building and reading, a copy of memory.'],
+  log: ['Limit: writes of 1 MiB one after the other on this disk, with O_DSYNC or not; of reading, a copy of memory.'],
+};
+
+function share(name: string, rounds: CaseRounds, limits: Limits): string {
+  const limit = limitFor(name, limits);
+  return limit === undefined || rounds.bytes === 0 ? '' : percent(median(bytesPerSecond(rounds)) / limit);
+}
+
+/** What a case cannot go beyond. Compression has no limit but itself. */
+function limitFor(name: string, limits: Limits): number | undefined {
+  if (name.startsWith('crc32c') || name.startsWith('check')) return limits.crc;
+  if (name.startsWith('append synced')) return limits.syncedWrite;
+  if (name.startsWith('append unsynced')) return limits.write;
+  if (name.includes('compress')) return undefined;
+  return name.startsWith('read') || name.startsWith('build') ? limits.copy : undefined;
 }
 
 /** How many times as fast ours does the same thing, for the case of a peer. */

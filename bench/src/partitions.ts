@@ -8,7 +8,7 @@ import { Producer } from '@millrace/producer';
 import { Metadata } from '@millrace/protocol';
 import { BrokerProcess, type BrokerProcessOptions, usageOf } from '../../tools/faults/broker-process.ts';
 import { RawClient } from '../../tools/faults/raw-client.ts';
-import type { Bench, BenchContext, Section } from './bench.ts';
+import type { Bench, BenchContext, Findings } from './bench.ts';
 import { digits } from './report/statistics.ts';
 
 /** What one step took, and how the broker was after it. */
@@ -31,12 +31,14 @@ const MIB = 1024 * 1024;
 const HTTP_PORT = /metrics on port (\d+)/;
 
 export const bench: Bench = {
+  title: 'Ten thousand partitions on one broker',
   about: '10,000 partitions on one broker: create, list, produce to all, start again in order and after kill -9',
   parts: ['partitions'],
+  seconds: { full: 130, quick: 35 },
   run: measurePartitions,
 };
 
-async function measurePartitions(context: BenchContext): Promise<Section> {
+async function measurePartitions(context: BenchContext, findings: Findings): Promise<void> {
   const topics = context.isQuick ? TOPICS_QUICK : TOPICS;
   const folder = mkdtempSync(join(tmpdir(), 'bench-partitions-'));
   const run = new PartitionRun(context, topics, { folder, settings: { 'millrace.http.port': 0 } });
@@ -45,25 +47,20 @@ async function measurePartitions(context: BenchContext): Promise<Section> {
   } finally {
     await run.close();
     rmSync(folder, { recursive: true, force: true });
+    findings.raw('steps', run.steps);
+    findings.table({
+      title: `${topics} topics of ${PARTITIONS_PER_TOPIC} partitions, one step after the other`,
+      columns: ['step', 'took', '', 'RSS', 'open files'],
+      rows: run.steps.map(({ name, tookMs, note, rssBytes, openFiles }) => [
+        name,
+        `${digits(tookMs)} ms`,
+        note,
+        `${digits(rssBytes / MIB)} MiB`,
+        String(openFiles),
+      ]),
+      notes: ['One round. Starts are from the start of the process to its word that it is ready.'],
+    });
   }
-  return {
-    title: `${topics * PARTITIONS_PER_TOPIC} partitions on one broker`,
-    tables: [
-      {
-        title: `${topics} topics of ${PARTITIONS_PER_TOPIC} partitions, one step after the other`,
-        columns: ['step', 'took', '', 'RSS', 'open files'],
-        rows: run.steps.map(({ name, tookMs, note, rssBytes, openFiles }) => [
-          name,
-          `${digits(tookMs)} ms`,
-          note,
-          `${digits(rssBytes / MIB)} MiB`,
-          String(openFiles),
-        ]),
-        notes: ['Starts are from the start of the process to its word that it is ready.'],
-      },
-    ],
-    raw: run.steps,
-  };
 }
 
 class PartitionRun {

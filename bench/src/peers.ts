@@ -1,11 +1,14 @@
 /** `pnpm bench peers`: Millrace and Apache Kafka under the same clients, each with and without a sync before acknowledgements. */
-import { type Bench, type BenchContext, isWanted, type Section, type Table } from './bench.ts';
+import { type Bench, type BenchContext, type Fact, type Findings, isWanted } from './bench.ts';
 import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
 import { rssBytesOf } from './clients/cpu.ts';
 import type { LatencyResult, RawResult, ThroughputResult } from './clients/jobs.ts';
 import { type BrokerUse, type Client, runClient, runRaw } from './clients/run-client.ts';
-import { fill, inTurns } from './e2e.ts';
-import { digits, median, si, summarize, times } from './report/statistics.ts';
+import { fill, latencyCells, OPEN_LOOP } from './e2e.ts';
+import { limitsOf, produceLimit } from './limits.ts';
+import { dropPageCache } from './page-cache.ts';
+import { digits, median, percent, si, summarize, times } from './report/statistics.ts';
+import { inTurns } from './rounds.ts';
 
 type Throughput = ThroughputResult & BrokerUse;
 type Latency = LatencyResult & BrokerUse;
@@ -17,236 +20,308 @@ interface Peer {
   readonly broker: RunningBroker;
 }
 
+const librdkafka: Client = { label: 'librdkafka', client: 'librdkafka', mode: '' };
+const java: Client = { label: 'Java', client: 'java', mode: '' };
 const producers: readonly Client[] = [
-  { label: 'librdkafka', client: 'librdkafka', mode: '' },
-  { label: 'Java', client: 'java', mode: '' },
+  librdkafka,
+  java,
   { label: 'millrace enqueue', client: 'millrace', mode: 'enqueue' },
 ];
 const consumers: readonly Client[] = [
-  { label: 'librdkafka', client: 'librdkafka', mode: '' },
-  { label: 'Java', client: 'java', mode: '' },
+  librdkafka,
+  java,
   { label: 'millrace batches', client: 'millrace', mode: 'batches' },
 ];
+const tailReader: Client = { label: 'millrace', client: 'millrace', mode: 'batches' };
 
 const SIZES = [100, 1024];
-const TIMES = { warmUpMs: 1_000, timeMs: 2_000, fillMs: 3_000 };
-const TIMES_QUICK = { warmUpMs: 300, timeMs: 500, fillMs: 500 };
+const TIMES = { warmUpMs: 700, timeMs: 1_500, fillMs: 3_000 };
+const TIMES_QUICK = { warmUpMs: 300, timeMs: 400, fillMs: 500 };
 const FAN_OUT = 10;
 /** What one connection has under way in the test with many connections. */
 const SMALL_BATCH_BYTES = 200;
-const CONNECTIONS = [1, 10, 100, 500];
+const CONNECTIONS = [1, 500];
+const MANY_PARTITIONS = 1_000;
+const TAIL_RATE = 5_000;
+const LOW_RATE = 1_000;
+
+/** Where produce was not measured. */
+const FALLBACK_MAX = 80_000;
+
+const parts = ['produce', 'tail', 'catch-up', 'disk', 'latency', 'fan-out', 'partitions', 'connections'] as const;
 
 export const bench: Bench = {
-  about: 'Millrace and Apache Kafka under librdkafka, Java and our SDK; synced and not; latency, fan-out, connections',
-  parts: ['produce', 'consume', 'latency', 'fan-out', 'connections'],
+  title: 'Brokers under the same clients',
+  about: 'Millrace and Apache Kafka under librdkafka, Java and our SDK, synced and not: throughput, latency, memory',
+  parts,
+  seconds: { full: 420, quick: 75 },
   run: measurePeers,
 };
 
-async function measurePeers(context: BenchContext): Promise<Section> {
+async function measurePeers(context: BenchContext, findings: Findings): Promise<void> {
   const peers: Peer[] = [];
-  const tables: Table[] = [];
-  const raw: Record<string, unknown> = {};
   try {
     for (const [label, start] of Object.entries(brokerKinds)) {
-      context.progress(`peers: starting ${label}`);
+      context.progress(`starting ${label}`);
       peers.push({ label, broker: await start() });
     }
-    const idle = peers.map(({ label, broker }) => [label, `${digits(rssBytesOf(broker.pid) / 1e6)} MB`]);
-    let kafkaMax: number | undefined;
-    if (isWanted(context, 'produce')) kafkaMax = await measureProduce(peers, context, tables, raw);
-    if (isWanted(context, 'consume')) await measureConsume(peers, context, tables, raw);
-    if (isWanted(context, 'latency')) await measureLatency(peers, kafkaMax, context, tables, raw);
-    if (isWanted(context, 'fan-out')) await measureFanOut(peers, context, tables, raw);
-    if (isWanted(context, 'connections')) await measureConnections(peers, context, tables, raw);
-    tables.push({
-      title: 'Memory',
-      columns: ['broker', 'RSS after start', 'RSS after all of the above'],
-      rows: idle.map(([label = '', rss = ''], index) => [
-        label,
-        rss,
-        `${digits(rssBytesOf(peers[index]!.broker.pid) / 1e6)} MB`,
-      ]),
-    });
+    const idle = peers.map(({ broker }) => rssBytesOf(broker.pid));
+    const run: PeerRun = { peers, unsynced: peers.filter(({ label }) => label.endsWith('no sync')), context, findings };
+    const kafkaMax = isWanted(context, 'produce') ? await measureProduce(run) : undefined;
+    if (isWanted(context, 'produce')) reportMemory(run, idle);
+    if (isWanted(context, 'latency')) await measureLatencies(run, kafkaMax ?? FALLBACK_MAX);
+    if (isWanted(context, 'tail')) await measureTail(run);
+    if (isWanted(context, 'catch-up')) await measureCatchUp(run);
+    if (isWanted(context, 'disk')) await measureFromDisk(run);
+    if (isWanted(context, 'fan-out')) await measureFanOut(run);
+    if (isWanted(context, 'partitions')) await measureManyPartitions(run);
+    if (isWanted(context, 'connections')) await measureConnections(run);
   } finally {
     await Promise.all(peers.map(({ broker }) => broker.stop()));
   }
-  return { title: 'Brokers under the same clients', tables, raw };
+}
+
+interface PeerRun {
+  readonly peers: readonly Peer[];
+  /** Whether acknowledgements are synced makes no difference to who reads. */
+  readonly unsynced: readonly Peer[];
+  readonly context: BenchContext;
+  readonly findings: Findings;
+}
+
+/** After producing with every client, what the brokers keep of it. */
+function reportMemory({ peers, findings }: PeerRun, idle: readonly number[]): void {
+  const title = 'Memory of the brokers';
+  const loaded = peers.map(({ broker }) => rssBytesOf(broker.pid));
+  findings.table({
+    title,
+    columns: ['broker', 'RSS after start', 'RSS after producing'],
+    rows: peers.map(({ label }, index) => [
+      label,
+      `${digits(idle[index]! / 1e6)} MB`,
+      `${digits(loaded[index]! / 1e6)} MB`,
+    ]),
+    notes: ['After all of the producing above, with each client. Kafka has a heap of 1 GiB, as its scripts give it.'],
+  });
+  peers.forEach(({ label }, index) => {
+    const place = { broker: label, client: '', load: 'after producing', table: title };
+    findings.fact({ what: 'loaded RSS', ...place, values: [loaded[index]!] });
+  });
 }
 
 /** Returns the records a second that Kafka without syncs took at the most of 1 KiB. */
-async function measureProduce(
-  peers: readonly Peer[],
-  context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
-): Promise<number | undefined> {
+async function measureProduce(run: PeerRun): Promise<number> {
+  const { peers, context, findings } = run;
   const { warmUpMs, timeMs } = timesOf(context);
-  let kafkaMax: number | undefined;
+  let kafkaMax = 0;
   for (const recordBytes of SIZES) {
     for (const client of context.isQuick ? producers.slice(0, 1) : producers) {
-      const title = `Produce with ${client.label}: ${recordBytes} B, 1 partition, acks=all`;
-      context.progress(title);
-      const results = await inTurns(peers, context, ({ broker }) =>
-        withTopic(broker, 1, (topic) =>
-          runClient<Throughput>(
-            client,
-            { kind: 'produce', topic, partitions: 1, recordBytes, acks: -1, compression: 'none', warmUpMs, timeMs },
-            broker,
-            context,
-          ),
-        ),
-      );
-      raw[title] = Object.fromEntries(results);
-      tables.push(throughputTable(title, results));
-      const kafka = results.get('Kafka, no sync') ?? [];
-      if (recordBytes === SIZES.at(-1)) {
-        kafkaMax = Math.max(kafkaMax ?? 0, median(kafka.map(({ records, seconds }) => records / seconds)));
-      }
+      const load = `${sizeOf(recordBytes)}, 1 partition, acks=all`;
+      const title = `Produce with ${client.label}: ${load}`;
+      await findings.attempt(title, async () => {
+        const results = await inTurns(peers, context, ({ broker }) =>
+          withTopic(broker, 1, async (topic, countRecords) => {
+            const cell = { partitions: 1, recordBytes, acks: -1, compression: 'none' } as const;
+            const job = { kind: 'produce', topic, ...cell, warmUpMs, timeMs } as const;
+            const result = await runClient<Throughput>(client, job, broker, context);
+            const held = await countRecords();
+            if (held < result.records) throw new Error(`${result.records} acknowledged, and the topic holds ${held}`);
+            return result;
+          }),
+        );
+        await reportThroughput(run, title, 'produced records/s', client.label, load, results);
+        const kafka = results.get('Kafka, no sync') ?? [];
+        if (recordBytes === SIZES.at(-1)) {
+          kafkaMax = Math.max(kafkaMax, median(kafka.map(({ records, seconds }) => records / seconds)) || 0);
+        }
+      });
     }
   }
-  return kafkaMax;
+  return kafkaMax || FALLBACK_MAX;
 }
 
-async function measureConsume(
-  peers: readonly Peer[],
-  context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
-): Promise<void> {
+async function measureCatchUp(run: PeerRun): Promise<void> {
+  const { unsynced, context, findings } = run;
   const { warmUpMs, timeMs, fillMs } = timesOf(context);
-  const unsynced = peers.filter(({ label }) => label.endsWith('no sync'));
   for (const recordBytes of SIZES) {
     const cell = { recordBytes, partitions: 1, compression: 'none' } as const;
     await withFilledTopics(unsynced, cell, fillMs, context, async (topics) => {
       for (const client of context.isQuick ? consumers.slice(0, 1) : consumers) {
-        const title = `Catch up with ${client.label}: ${recordBytes} B, 1 partition`;
-        context.progress(title);
-        const results = await inTurns(unsynced, context, ({ label, broker }) => {
-          const { topic, records } = topics.get(label)!;
-          const warmUpRecords = Math.floor(records / 4);
-          const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords, warmUpMs, timeMs } as const;
-          return runClient<Throughput>(client, job, broker, context);
+        const load = `${sizeOf(recordBytes)}, 1 partition, from memory`;
+        const title = `Catch up with ${client.label}: ${load}`;
+        await findings.attempt(title, async () => {
+          const results = await inTurns(unsynced, context, ({ label, broker }) => {
+            const { topic, records } = topics.get(label)!;
+            const warmUpRecords = Math.floor(records / 4);
+            const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords, warmUpMs, timeMs } as const;
+            return runClient<Throughput>(client, job, broker, context);
+          });
+          await reportThroughput(run, title, 'consumed records/s', client.label, load, results);
         });
-        raw[title] = Object.fromEntries(results);
-        tables.push(throughputTable(title, results));
       }
     });
   }
 }
 
-async function measureFanOut(
-  peers: readonly Peer[],
-  context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
-): Promise<void> {
-  const { warmUpMs, timeMs, fillMs } = timesOf(context);
-  const unsynced = peers.filter(({ label }) => label.endsWith('no sync'));
-  const title = `${FAN_OUT} consumers (librdkafka) of one topic at once: 1 KiB, 1 partition`;
-  context.progress(title);
+/** The whole topic, the page cache emptied before each reading, so that every byte comes from the disk. */
+async function measureFromDisk(run: PeerRun): Promise<void> {
+  const { unsynced, context, findings } = run;
+  const { fillMs } = timesOf(context);
   const cell = { recordBytes: 1024, partitions: 1, compression: 'none' } as const;
   await withFilledTopics(unsynced, cell, fillMs, context, async (topics) => {
-    const results = await inTurns(unsynced, context, async ({ label, broker }) => {
-      const { topic, records } = topics.get(label)!;
-      const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords: 1, warmUpMs, timeMs } as const;
-      const all = await Promise.all(
-        Array.from({ length: FAN_OUT }, () => runClient<Throughput>(consumers[0]!, job, broker, context)),
-      );
-      // Each counts its own time; they run side by side, so their rates add up. The broker's time was counted by each.
-      const sum = (of: (each: Throughput) => number): number => all.reduce((total, each) => total + of(each), 0);
-      const seconds = sum((each) => each.seconds) / FAN_OUT;
-      return {
-        ...all[0]!,
-        seconds,
-        records: sum(({ records: own }) => own),
-        bytes: sum(({ bytes }) => bytes),
-        cpuMs: sum(({ cpuMs }) => cpuMs),
-        brokerCpuMs: sum(({ brokerCpuMs }) => brokerCpuMs) / FAN_OUT,
-      };
+    const load = '1 KiB, 1 partition, from disk';
+    const title = `Catch up with librdkafka: ${load}`;
+    await findings.attempt(title, async () => {
+      const isDropped = dropPageCache();
+      const results = await inTurns(unsynced, context, ({ label, broker }) => {
+        dropPageCache();
+        const { topic, records } = topics.get(label)!;
+        const job = {
+          kind: 'consume',
+          topic,
+          partitions: 1,
+          records,
+          warmUpRecords: 1,
+          warmUpMs: 0,
+          timeMs: 20_000,
+        } as const;
+        return runClient<Throughput>(librdkafka, job, broker, context);
+      });
+      const sizes = [...topics].map(([label, { records }]) => `${label} ${digits((records * 1024) / 1e6)} MB`);
+      const how = isDropped
+        ? 'The page cache was emptied before each reading'
+        : 'NOT from disk: the page cache could not be emptied (not root), so this is from memory';
+      const note = `${how}; read from beginning to end: ${sizes.join(', ')}. What a broker keeps in its own memory is part of the topic's end.`;
+      await reportThroughput(run, title, 'consumed records/s', 'librdkafka', load, results, note);
     });
-    raw[title] = Object.fromEntries(results);
-    tables.push(throughputTable(title, results));
   });
 }
 
-async function measureLatency(
-  peers: readonly Peer[],
-  kafkaMax: number | undefined,
-  context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
-): Promise<void> {
-  const { warmUpMs, timeMs } = timesOf(context);
-  const half = Math.round((kafkaMax ?? FALLBACK_RATE * 2) / 2);
-  for (const ratePerSecond of [1_000, half]) {
-    const what = ratePerSecond === half ? "half of Kafka's maximum, " : '';
-    const title = `Latency of produce with librdkafka: 1 KiB, ${what}${si(ratePerSecond)} records a second, linger 0`;
-    context.progress(title);
-    const results = await inTurns(peers, context, ({ broker }) =>
-      withTopic(broker, 1, (topic) =>
-        runClient<Latency>(
-          producers[0]!,
-          {
-            kind: 'latency',
-            topic,
-            partitions: 1,
-            recordBytes: 1024,
-            acks: -1,
-            ratePerSecond,
-            warmUpMs: 2 * warmUpMs,
-            timeMs: 2 * timeMs,
-          },
-          broker,
-          context,
-        ),
-      ),
-    );
-    raw[title] = Object.fromEntries(results);
-    tables.push({
-      title,
-      columns: ['broker', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'broker CPU us/record'],
-      rows: [...results].map(([label, rounds]) => [
-        label,
-        ...(['p50', 'p99', 'p999', 'max'] as const).map((at) =>
-          summarize(
-            rounds.map((round) => round[at]),
-            digits,
-          ),
-        ),
-        digits(median(rounds.map(({ brokerCpuMs, records }) => (brokerCpuMs * 1000) / records))),
-      ]),
-      notes: ['Open loop: a latency counts from the time the record was due.'],
+async function measureFanOut(run: PeerRun): Promise<void> {
+  const { unsynced, context, findings } = run;
+  const { warmUpMs, timeMs, fillMs } = timesOf(context);
+  const cell = { recordBytes: 1024, partitions: 1, compression: 'none' } as const;
+  await withFilledTopics(unsynced, cell, fillMs, context, async (topics) => {
+    const load = `1 KiB, 1 partition, ${FAN_OUT} consumers at once`;
+    const title = `Fan-out with librdkafka: ${load}`;
+    await findings.attempt(title, async () => {
+      const results = await inTurns(unsynced, context, async ({ label, broker }) => {
+        const { topic, records } = topics.get(label)!;
+        const job = { kind: 'consume', topic, partitions: 1, records, warmUpRecords: 1, warmUpMs, timeMs } as const;
+        const all = await Promise.all(
+          Array.from({ length: FAN_OUT }, () => runClient<Throughput>(librdkafka, job, broker, context)),
+        );
+        return added(all);
+      });
+      const note = 'The sum of what all of them read; each from the beginning, at the same time.';
+      await reportThroughput(run, title, 'consumed records/s', `librdkafka, ${FAN_OUT} of them`, load, results, note);
     });
-  }
+  });
 }
 
-/** Where produce was not measured. */
-const FALLBACK_RATE = 40_000;
+/** Each counts its own time; they run side by side, so their rates add up. The broker's time was counted by each. */
+function added(all: readonly Throughput[]): Throughput {
+  const sum = (of: (each: Throughput) => number): number => all.reduce((total, each) => total + of(each), 0);
+  const seconds = sum((each) => each.seconds) / all.length;
+  return {
+    seconds,
+    records: sum((each) => each.records),
+    bytes: sum(({ bytes }) => bytes),
+    cpuMs: sum(({ cpuMs }) => cpuMs),
+    brokerCpuMs: sum(({ brokerCpuMs }) => brokerCpuMs) / all.length,
+    rssBytes: sum(({ rssBytes }) => rssBytes),
+    brokerRssBytes: Math.max(...all.map(({ brokerRssBytes }) => brokerRssBytes)),
+  };
+}
 
-async function measureConnections(
-  peers: readonly Peer[],
-  context: BenchContext,
-  tables: Table[],
-  raw: Record<string, unknown>,
-): Promise<void> {
+async function measureManyPartitions(run: PeerRun): Promise<void> {
+  const { peers, context, findings } = run;
+  const { warmUpMs, timeMs } = timesOf(context);
+  const load = `1 KiB, ${si(MANY_PARTITIONS)} partitions, acks=all`;
+  const title = `Produce with librdkafka: ${load}`;
+  await findings.attempt(title, async () => {
+    const results = await inTurns(peers, context, ({ broker }) =>
+      withTopic(broker, MANY_PARTITIONS, (topic) => {
+        const cell = { partitions: MANY_PARTITIONS, recordBytes: 1024, acks: -1, compression: 'none' } as const;
+        return runClient<Throughput>(
+          librdkafka,
+          { kind: 'produce', topic, ...cell, warmUpMs, timeMs },
+          broker,
+          context,
+        );
+      }),
+    );
+    await reportThroughput(run, title, 'produced records/s', 'librdkafka', load, results);
+  });
+}
+
+async function measureLatencies(run: PeerRun, kafkaMax: number): Promise<void> {
+  const half = Math.round(kafkaMax / 2);
+  await measureLatency(run, LOW_RATE, `1 KiB, ${si(LOW_RATE)} records a second`, '');
+  const note = `Half of the ${si(kafkaMax)} records/s that Kafka without syncs took at the most in this run.`;
+  await measureLatency(run, half, `1 KiB, half of Kafka's maximum, ${si(half)} records a second`, note);
+  // Kafka's maximum is far beyond what any broker holds that syncs, so that both only queue. This is what both can do.
+  const tenth = Math.round(kafkaMax / 10);
+  await measureLatency(run, tenth, `1 KiB, a tenth of Kafka's maximum, ${si(tenth)} records a second`, '');
+}
+
+async function measureLatency(run: PeerRun, ratePerSecond: number, load: string, note: string): Promise<void> {
+  const { peers, context, findings } = run;
+  const { warmUpMs, timeMs } = timesOf(context);
+  const title = `Latency of produce with librdkafka: ${load}, linger 0`;
+  await findings.attempt(title, async () => {
+    const results = await inTurns(peers, context, ({ broker }) =>
+      withTopic(broker, 1, (topic) => {
+        const cell = { partitions: 1, recordBytes: 1024, acks: -1, ratePerSecond } as const;
+        const times = { warmUpMs: 2 * warmUpMs, timeMs: 2 * timeMs };
+        return runClient<Latency>(librdkafka, { kind: 'latency', topic, ...cell, ...times }, broker, context);
+      }),
+    );
+    reportLatency(run, title, 'librdkafka', load, results, [OPEN_LOOP, ...(note === '' ? [] : [note])]);
+  });
+}
+
+/** A consumer that is always at the end: how long after a record was due it has it. */
+async function measureTail(run: PeerRun): Promise<void> {
+  const { peers, context, findings } = run;
+  const { warmUpMs, timeMs } = timesOf(context);
+  const load = `1 KiB, ${si(TAIL_RATE)} records a second`;
+  const title = `Consume the tail with our SDK, from due to read: ${load}`;
+  await findings.attempt(title, async () => {
+    const results = await inTurns(peers, context, ({ broker }) =>
+      withTopic(broker, 1, (topic) => {
+        const cell = { partitions: 1, recordBytes: 1024, acks: -1, ratePerSecond: TAIL_RATE } as const;
+        return runClient<Latency>(
+          tailReader,
+          { kind: 'tail', topic, ...cell, warmUpMs, timeMs: 2 * timeMs },
+          broker,
+          context,
+        );
+      }),
+    );
+    const note = 'One process sends and reads, so that one clock tells both times.';
+    reportLatency(run, title, 'millrace', load, results, [OPEN_LOOP, note]);
+  });
+}
+
+async function measureConnections({ peers, context, findings }: PeerRun): Promise<void> {
   const { warmUpMs, timeMs } = timesOf(context);
   const rows: string[][] = [];
-  for (const connections of context.isQuick ? [CONNECTIONS[1]!] : CONNECTIONS) {
-    const title = `${connections} connections`;
-    context.progress(`Small requests over ${title}`);
-    const results = await inTurns(peers, context, ({ broker }) =>
-      withTopic(broker, 1, (topic) =>
-        runRaw(
-          { topic, partitions: 1, connections, inFlight: 1, batchBytes: SMALL_BATCH_BYTES, warmUpMs, timeMs },
-          broker,
-        ),
-      ),
-    );
-    raw[`small requests, ${title}`] = Object.fromEntries(results);
-    for (const [label, rounds] of results) rows.push([title, label, ...rawCells(rounds)]);
+  const title = 'Small requests: one record of 100 B each, one under way per connection, acks=all, 1 partition';
+  for (const connections of CONNECTIONS) {
+    await findings.attempt(`Small requests over ${connections} connections`, async () => {
+      const results = await inTurns(peers, context, ({ broker }) =>
+        withTopic(broker, 1, (topic) => {
+          const load = { partitions: 1, connections, inFlight: 1, batchBytes: SMALL_BATCH_BYTES } as const;
+          return runRaw({ topics: [topic], ...load, warmUpMs, timeMs }, broker);
+        }),
+      );
+      findings.raw(`small requests, ${connections} connections`, Object.fromEntries(results));
+      for (const [label, rounds] of results) rows.push([String(connections), label, ...rawCells(rounds)]);
+    });
   }
-  tables.push({
-    title: 'Small requests: one record of 100 B each, one under way per connection, acks=all, 1 partition',
+  findings.table({
+    title,
     columns: ['connections', 'broker', 'requests/s', 'p50 ms', 'p99 ms', 'broker CPU us/request', 'broker RSS MB'],
     rows,
     notes: ['Closed loop: a request is sent when the answer to the one before has come.'],
@@ -266,13 +341,53 @@ function rawCells(rounds: readonly Raw[]): string[] {
   ];
 }
 
-function throughputTable(title: string, results: ReadonlyMap<string, readonly Throughput[]>): Table {
+function reportLatency(
+  { findings }: PeerRun,
+  title: string,
+  client: string,
+  load: string,
+  results: ReadonlyMap<string, readonly Latency[]>,
+  notes: readonly string[],
+): void {
+  findings.raw(title, Object.fromEntries(results));
+  findings.table({
+    title,
+    columns: ['broker', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'lag p99 ms', 'broker CPU us/record'],
+    rows: [...results].map(([label, rounds]) => [
+      label,
+      ...latencyCells(rounds),
+      digits(median(rounds.map(({ brokerCpuMs, records }) => (brokerCpuMs * 1000) / records))),
+    ]),
+    notes,
+  });
+  for (const [broker, rounds] of results) {
+    const place = { broker, client, load, table: title };
+    findings.fact({ what: 'p50 ms', ...place, values: rounds.map(({ p50 }) => p50) });
+    findings.fact({ what: 'p99 ms', ...place, values: rounds.map(({ p99 }) => p99) });
+  }
+}
+
+async function reportThroughput(
+  { context, findings }: PeerRun,
+  title: string,
+  what: 'produced records/s' | 'consumed records/s',
+  client: string,
+  load: string,
+  results: ReadonlyMap<string, readonly Throughput[]>,
+  note?: string,
+): Promise<void> {
+  const limits = await limitsOf(context);
+  const isProduce = what === 'produced records/s';
+  const limitOf = (label: string): number =>
+    isProduce ? produceLimit(limits, label.includes('sync per ack')) : limits.loopback;
   const rate = ({ records, seconds }: Throughput): number => records / seconds;
-  return {
+  findings.raw(title, Object.fromEntries(results));
+  findings.table({
     title,
     columns: [
       'broker',
       'MB/s',
+      'share of limit',
       'records/s',
       'broker CPU s/GB',
       'client CPU us/record',
@@ -282,12 +397,14 @@ function throughputTable(title: string, results: ReadonlyMap<string, readonly Th
     rows: [...results].map(([label, rounds]) => {
       const peer = results.get(label.replace('Millrace', 'Kafka'));
       const isOurs = label.startsWith('Millrace') && peer !== undefined;
+      const rates = rounds.map(({ bytes, seconds }) => bytes / seconds);
       return [
         label,
         summarize(
-          rounds.map(({ bytes, seconds }) => bytes / seconds / 1e6),
+          rates.map((each) => each / 1e6),
           digits,
         ),
+        percent(median(rates) / limitOf(label)),
         si(median(rounds.map(rate))),
         digits(median(rounds.map(({ brokerCpuMs, bytes }) => (brokerCpuMs / 1000 / bytes) * 1e9))),
         digits(median(rounds.map(({ cpuMs, records }) => (cpuMs * 1000) / records))),
@@ -295,7 +412,22 @@ function throughputTable(title: string, results: ReadonlyMap<string, readonly Th
         isOurs ? times(median(rounds.map(rate)), median(peer.map(rate))) : '',
       ];
     }),
-  };
+    notes: [
+      isProduce
+        ? `Limit: the slower of the loopback (${si(limits.loopback)}B/s) and the disk (${si(limits.write)}B/s, synced ${si(limits.syncedWrite)}B/s).`
+        : `Limit: the loopback into Node, ${si(limits.loopback)}B/s.`,
+      ...(note === undefined ? [] : [note]),
+    ],
+  });
+  const fact = (broker: string, values: readonly number[]): Fact => ({
+    what,
+    broker,
+    client,
+    load,
+    values,
+    table: title,
+  });
+  for (const [label, rounds] of results) findings.fact(fact(label, rounds.map(rate)));
 }
 
 /** Fills a topic of each broker before `use`, and removes them after. */
@@ -317,6 +449,10 @@ async function withFilledTopics(
     });
   };
   await next(peers);
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`;
 }
 
 function timesOf({ isQuick }: BenchContext): typeof TIMES {

@@ -14,8 +14,9 @@ export async function runJson<Result>(program: string, args: readonly string[], 
   const { stdout, stderr, exitCode } = await run(program, args, timeoutMs);
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';
   if (exitCode !== 0 || !line.startsWith('{')) {
+    const reason = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
     const command = [program, ...args].join(' ').slice(0, 400);
-    throw new Error(`${command} ended with ${exitCode}:\n${stderr.slice(-2000)}\n${stdout.slice(-1000)}`);
+    throw new Error(`${reason}\n${command} ended with ${exitCode}:\n${stderr.slice(-2000)}\n${stdout.slice(-1000)}`);
   }
   return JSON.parse(line) as Result;
 }

@@ -1,31 +1,33 @@
-/** `pnpm bench scaling`: what throughput and latency cost as records, batches, partitions and connections grow; a chart each. */
-import { join } from 'node:path';
-import { type Bench, type BenchContext, type Chart, isWanted, type Section, type Table } from './bench.ts';
-import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
-import type { RawJob, ThroughputResult } from './clients/jobs.ts';
-import { type BrokerUse, runClient, runRaw } from './clients/run-client.ts';
-import { measureTcp } from './limits.ts';
-import { bytesPerSecond, runCases } from './micro/run-cases.ts';
+/** `pnpm bench scaling`: what throughput and latency cost as records, batches, partitions, connections and topics grow; charts. */
+import { type Bench, type BenchContext, type Chart, type Findings, isWanted, type Table } from './bench.ts';
+import { brokerKinds, type RunningBroker, withTopic, withTopics } from './brokers.ts';
+import type { LatencyResult, RawJob, ThroughputResult } from './clients/jobs.ts';
+import { type BrokerUse, type Client, runClient, runRaw } from './clients/run-client.ts';
+import { limitsOf } from './limits.ts';
 import { digits, median, percent, si, summarize } from './report/statistics.ts';
 
 const KIB = 1024;
 const RECORD_SIZES = [10, 100, KIB, 10 * KIB, 100 * KIB];
-const BATCH_SIZES = [KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1000 * KIB];
+const BATCH_SIZES = [KIB, 8 * KIB, 64 * KIB, 256 * KIB, 1000 * KIB];
 const PARTITIONS = [1, 10, 100, 1000];
-const CONNECTIONS = [1, 4, 16, 64, 256];
+const CONNECTIONS = [1, 8, 64, 500];
+const TOPICS = [1, 10, 100, 1000];
 
-const TIMES = { warmUpMs: 800, timeMs: 1_200 };
+const TIMES = { warmUpMs: 400, timeMs: 700 };
 const TIMES_QUICK = { warmUpMs: 150, timeMs: 250 };
 
 /** Requests under way on a connection, as many as a producer has by default. */
 const IN_FLIGHT = 5;
 const SMALL_BATCH_BYTES = 4 * KIB;
+const FEW_CONNECTIONS = 8;
 
-const kinds = ['Millrace, sync per ack', 'Millrace, no sync'];
+const kinds = ['Millrace, sync per ack', 'Millrace, no sync', 'Kafka, no sync'];
 
 export const bench: Bench = {
-  about: 'cost as it grows: record size, batch size, partitions, connections; the share of the machine that is used',
-  parts: ['records', 'batches', 'partitions', 'connections'],
+  title: 'Cost as it grows',
+  about: 'throughput and latency by record size, batch size, partitions, connections, topics; the share of the machine',
+  parts: ['records', 'batches', 'partitions', 'connections', 'topics'],
+  seconds: { full: 400, quick: 60 },
   run: measureScaling,
 };
 
@@ -34,175 +36,250 @@ interface Point {
   readonly bytesPerSecond: number;
   readonly unitsPerSecond: number;
   readonly brokerCpuUsPerUnit: number;
+  readonly p50: number;
   readonly p99: number;
 }
 
 /** By the broker's name, then by x: a value per round. */
 type Curve = Map<string, Map<number, Point[]>>;
 
-async function measureScaling(context: BenchContext): Promise<Section> {
-  const tables: Table[] = [];
-  const charts: Chart[] = [];
-  const raw: Record<string, unknown> = {};
+/** One of the things that grow. */
+interface Growth {
+  readonly part: string;
+  readonly title: string;
+  readonly x: string;
+  readonly unit: string;
+  readonly xs: readonly number[];
+  readonly note: string;
+  point(broker: RunningBroker, x: number): Promise<Point>;
+}
+
+const CLOSED_LOOP = 'Closed loop: latency is from the sending of a request to its answer.';
+
+function growthsOf(context: BenchContext): Growth[] {
+  const raw = (broker: RunningBroker, load: Omit<Load, 'inFlight'> & Partial<Load>): Promise<Point> =>
+    rawPoint(broker, { inFlight: IN_FLIGHT, ...load }, context);
+  const small = { topics: 1, connections: FEW_CONNECTIONS, batchBytes: SMALL_BATCH_BYTES };
+  return [
+    {
+      part: 'records',
+      title: 'By record size, our producer',
+      x: 'bytes of a record',
+      unit: 'records',
+      xs: RECORD_SIZES,
+      note: 'Throughput with `enqueue`, 1 partition, acks=all; latency of single sends, one outstanding.',
+      point: (broker, recordBytes) => sdkPoint(broker, recordBytes, context),
+    },
+    {
+      part: 'batches',
+      title: 'By batch size, one connection',
+      x: 'bytes of a batch',
+      unit: 'batches',
+      xs: BATCH_SIZES,
+      note: `Batches that were built beforehand, ${IN_FLIGHT} requests under way, 1 partition. ${CLOSED_LOOP}`,
+      point: (broker, batchBytes) => raw(broker, { ...small, partitions: 1, connections: 1, batchBytes }),
+    },
+    {
+      part: 'partitions',
+      title: 'By partitions, 4 KiB batches over 8 connections',
+      x: 'partitions of one topic',
+      unit: 'batches',
+      xs: PARTITIONS,
+      note: `Each batch goes to the next partition, ${IN_FLIGHT} requests under way per connection. ${CLOSED_LOOP}`,
+      point: (broker, partitions) => raw(broker, { ...small, partitions }),
+    },
+    {
+      part: 'connections',
+      title: 'By connections, 4 KiB batches',
+      x: 'connections',
+      unit: 'batches',
+      xs: CONNECTIONS,
+      note: `One request under way per connection, 1 partition. ${CLOSED_LOOP}`,
+      point: (broker, connections) => raw(broker, { ...small, partitions: 1, connections, inFlight: 1 }),
+    },
+    {
+      part: 'topics',
+      title: 'By topics, 4 KiB batches over 8 connections',
+      x: 'topics of one partition',
+      unit: 'batches',
+      xs: TOPICS,
+      note: `Each batch goes to the next topic, ${IN_FLIGHT} requests under way per connection. ${CLOSED_LOOP}`,
+      point: (broker, topics) => raw(broker, { ...small, partitions: 1, topics }),
+    },
+  ];
+}
+
+async function measureScaling(context: BenchContext, findings: Findings): Promise<void> {
   const brokers: RunningBroker[] = [];
   try {
     for (const kind of kinds) brokers.push(await brokerKinds[kind]!());
-    const report = (title: string, x: string, unit: string, curve: Curve): void => {
-      raw[title] = Object.fromEntries([...curve].map(([name, points]) => [name, Object.fromEntries(points)]));
-      tables.push(table(title, x, unit, curve));
-      charts.push(chart(`${title}, MB per second`, x, 'MB/s', curve, (point) => point.bytesPerSecond / 1e6));
-      charts.push(chart(`${title}, ${unit} per second`, x, `${unit}/s`, curve, (point) => point.unitsPerSecond));
-    };
-    if (isWanted(context, 'records')) {
-      const curve = await measure(brokers, thin(RECORD_SIZES, context), context, sdkPoint(context));
-      report('Our producer by record size', 'bytes of a record', 'records', curve);
-    }
-    if (isWanted(context, 'batches')) {
-      const curve = await measure(brokers, thin(BATCH_SIZES, context), context, (broker, batchBytes) =>
-        rawPoint(broker, { partitions: 1, connections: 1, inFlight: IN_FLIGHT, batchBytes }, context),
-      );
-      report('Broker by batch size, one connection', 'bytes of a batch', 'batches', curve);
-      tables.push(await shareOfLimit(curve, context));
-    }
-    if (isWanted(context, 'partitions')) {
-      const curve = await measure(brokers, thin(PARTITIONS, context), context, (broker, partitions) =>
-        rawPoint(broker, { partitions, connections: 8, inFlight: IN_FLIGHT, batchBytes: SMALL_BATCH_BYTES }, context),
-      );
-      report('Broker by partitions, 4 KiB batches over 8 connections', 'partitions', 'batches', curve);
-    }
-    if (isWanted(context, 'connections')) {
-      const curve = await measure(brokers, thin(CONNECTIONS, context), context, (broker, connections) =>
-        rawPoint(broker, { partitions: 1, connections, inFlight: 1, batchBytes: SMALL_BATCH_BYTES }, context),
-      );
-      report('Broker by connections, 4 KiB batches', 'connections', 'batches', curve);
+    for (const growth of growthsOf(context)) {
+      if (!isWanted(context, growth.part)) continue;
+      await findings.attempt(growth.title, async () => {
+        const curve = await measure(brokers, growth, context);
+        report(growth, curve, findings);
+        if (growth.part === 'batches') await reportShareOfLimit(curve, context, findings);
+      });
     }
   } finally {
     await Promise.all(brokers.map((broker) => broker.stop()));
   }
-  return { title: 'Cost as it grows', tables, charts, raw };
 }
 
-async function measure(
-  brokers: readonly RunningBroker[],
-  xs: readonly number[],
-  context: BenchContext,
-  point: (broker: RunningBroker, x: number) => Promise<Point>,
-): Promise<Curve> {
+async function measure(brokers: readonly RunningBroker[], growth: Growth, context: BenchContext): Promise<Curve> {
+  // In quick runs, the ends only.
+  const xs = context.isQuick ? [growth.xs[0]!, growth.xs.at(-1)!] : growth.xs;
   const curve: Curve = new Map(brokers.map(({ name }) => [name, new Map(xs.map((x) => [x, []]))]));
   for (let round = 0; round < context.rounds; round++) {
     for (const x of xs) {
-      context.progress(`scaling: ${x}, round ${round + 1}`);
-      for (const broker of brokers)
-        curve
-          .get(broker.name)!
-          .get(x)!
-          .push(await point(broker, x));
+      context.progress(`${growth.title}: ${x}, round ${round + 1}`);
+      for (const broker of brokers) {
+        try {
+          const point = await growth.point(broker, x);
+          curve.get(broker.name)!.get(x)!.push(point);
+        } catch (error) {
+          context.failed(`${broker.name} at ${x}`, error);
+        }
+      }
     }
   }
   return curve;
 }
 
-function sdkPoint(context: BenchContext): (broker: RunningBroker, recordBytes: number) => Promise<Point> {
-  return (broker, recordBytes) =>
-    withTopic(broker, 1, async (topic) => {
-      const result = await runClient<ThroughputResult & BrokerUse>(
-        { label: '', client: 'millrace', mode: 'enqueue' },
-        {
-          kind: 'produce',
-          topic,
-          partitions: 1,
-          recordBytes,
-          acks: -1,
-          compression: 'none',
-          ...(context.isQuick ? TIMES_QUICK : TIMES),
-        },
-        broker,
-        context,
-      );
-      return {
-        bytesPerSecond: result.bytes / result.seconds,
-        unitsPerSecond: result.records / result.seconds,
-        brokerCpuUsPerUnit: (result.brokerCpuMs * 1000) / result.records,
-        p99: Number.NaN,
-      };
-    });
+const enqueuing: Client = { label: '', client: 'millrace', mode: 'enqueue' };
+
+async function sdkPoint(broker: RunningBroker, recordBytes: number, context: BenchContext): Promise<Point> {
+  const times = context.isQuick ? TIMES_QUICK : TIMES;
+  const cell = { partitions: 1, recordBytes, acks: -1 } as const;
+  const result = await withTopic(broker, 1, (topic) => {
+    const job = { kind: 'produce', topic, ...cell, compression: 'none', ...times } as const;
+    return runClient<ThroughputResult & BrokerUse>(enqueuing, job, broker, context);
+  });
+  const { p50, p99 } = await withTopic(broker, 1, (topic) =>
+    runClient<LatencyResult & BrokerUse>(enqueuing, { kind: 'single', topic, ...cell, ...times }, broker, context),
+  );
+  return {
+    bytesPerSecond: result.bytes / result.seconds,
+    unitsPerSecond: result.records / result.seconds,
+    brokerCpuUsPerUnit: (result.brokerCpuMs * 1000) / result.records,
+    p50,
+    p99,
+  };
 }
 
-function rawPoint(
-  broker: RunningBroker,
-  job: Pick<RawJob, 'partitions' | 'connections' | 'inFlight' | 'batchBytes'>,
-  context: BenchContext,
-): Promise<Point> {
-  return withTopic(broker, job.partitions, async (topic) => {
-    const result = await runRaw({ topic, ...job, ...(context.isQuick ? TIMES_QUICK : TIMES) }, broker);
+type Load = Pick<RawJob, 'partitions' | 'connections' | 'inFlight' | 'batchBytes'> & { readonly topics: number };
+
+function rawPoint(broker: RunningBroker, { topics: count, ...load }: Load, context: BenchContext): Promise<Point> {
+  return withTopics(broker, count, load.partitions, async (topics) => {
+    const result = await runRaw({ topics, ...load, ...(context.isQuick ? TIMES_QUICK : TIMES) }, broker);
     return {
       bytesPerSecond: result.bytes / result.seconds,
       unitsPerSecond: result.requests / result.seconds,
       brokerCpuUsPerUnit: (result.brokerCpuMs * 1000) / result.requests,
+      p50: result.p50,
       p99: result.p99,
     };
   });
 }
 
 /** Every byte of a batch passes the loopback and the disk; the slower of the two is what the broker cannot go beyond. */
-async function shareOfLimit(curve: Curve, context: BenchContext): Promise<Table> {
-  const names = { synced: 'O_DSYNC write 1 MiB', unsynced: 'write 1 MiB, no sync' };
-  const file = join(import.meta.dirname, 'micro/limits-cases.ts');
-  const disk = await runCases(file, Object.values(names), context);
-  const loopback = median(Object.values(await measureTcp(context)).at(-1) ?? []);
-  const rows = kinds.map((kind) => {
-    const limits = disk.get(kind.includes('no sync') ? names.unsynced : names.synced)!;
-    const limit = Math.min(loopback, median(bytesPerSecond(limits)));
-    const points = [...curve.get(kind)!.values()].at(-1)!;
-    const rate = median(points.map((point) => point.bytesPerSecond));
+async function reportShareOfLimit(curve: Curve, context: BenchContext, findings: Findings): Promise<void> {
+  const limits = await limitsOf(context);
+  const title = 'Batches of 1 MiB against what the machine can do';
+  const rows = [...curve].map(([kind, points]) => {
+    const isSynced = kind.includes('sync per ack');
+    const disk = isSynced ? limits.syncedWrite : limits.write;
+    const both = isSynced ? limits.loopbackToSyncedDisk : limits.loopbackToDisk;
+    const rates = [...points.values()].at(-1)!.map(({ bytesPerSecond }) => bytesPerSecond);
+    const limit = Math.min(limits.loopback, disk);
+    const shares = rates.map((rate) => rate / limit);
+    if (kind.startsWith('Millrace')) {
+      const place = { broker: kind, client: `of ${si(limit)}B/s`, load: '1 MiB batches, one connection', table: title };
+      findings.fact({ what: 'share of limit', ...place, values: shares });
+    }
     return [
       kind,
-      `${si(rate)}B/s`,
-      `${si(loopback)}B/s`,
-      `${si(median(bytesPerSecond(limits)))}B/s`,
-      percent(rate / limit),
+      `${summarize(rates, si)}B/s`,
+      `${si(limits.loopback)}B/s`,
+      `${si(disk)}B/s`,
+      `${si(both)}B/s`,
+      percent(median(shares)),
+      percent(median(rates) / both),
     ];
   });
-  return {
-    title: 'The largest batches against what the machine can do',
-    columns: ['broker', 'broker', 'loopback TCP', 'disk', 'share of the slower'],
+  findings.table({
+    title,
+    columns: ['broker', 'rate', 'loopback', 'disk', 'one process doing both', 'share of the slower', 'share of both'],
     rows,
-  };
+    notes: [
+      '"One process doing both": Node takes bytes from the loopback and writes them, as they come, and does nothing else.',
+    ],
+  });
 }
 
-function table(title: string, x: string, unit: string, curve: Curve): Table {
+function report(growth: Growth, curve: Curve, findings: Findings): void {
+  const { title, x, unit } = growth;
+  findings.raw(title, Object.fromEntries([...curve].map(([name, points]) => [name, Object.fromEntries(points)])));
+  findings.table(table(growth, curve));
+  const chart = (what: string, y: string, of: (point: Point) => number, logY = true): Chart => ({
+    title: `${title}: ${what}`,
+    x,
+    y,
+    logX: true,
+    logY,
+    series: [...curve].map(([name, points]) => ({
+      name,
+      points: [...points]
+        .filter(([, rounds]) => rounds.length > 0)
+        .map(([at, rounds]) => [at, median(rounds.map(of))] as const),
+    })),
+  });
+  findings.chart(
+    chart(
+      'throughput',
+      'MB/s',
+      (point) => point.bytesPerSecond / 1e6,
+      growth.part === 'records' || growth.part === 'batches',
+    ),
+  );
+  if (growth.part === 'records')
+    findings.chart(chart(`${unit} a second`, `${unit}/s`, (point) => point.unitsPerSecond));
+  findings.chart(chart('p99 latency', 'ms', (point) => point.p99));
+}
+
+function table({ title, x, unit, note }: Growth, curve: Curve): Table {
   const rows: string[][] = [];
   for (const [name, points] of curve) {
     for (const [at, rounds] of points) {
       rows.push([
         name,
         si(at),
-        `${summarize(
+        summarize(
           rounds.map((point) => point.bytesPerSecond / 1e6),
           digits,
-        )}`,
+        ),
         si(median(rounds.map(({ unitsPerSecond }) => unitsPerSecond))),
         digits(median(rounds.map(({ brokerCpuUsPerUnit }) => brokerCpuUsPerUnit))),
-        digits(median(rounds.map(({ p99 }) => p99))),
+        digits(median(rounds.map(({ p50 }) => p50))),
+        summarize(
+          rounds.map(({ p99 }) => p99),
+          digits,
+        ),
       ]);
     }
   }
   return {
     title,
-    columns: ['broker', x, 'MB/s', `${unit}/s`, `broker CPU us per ${unit.slice(0, -1)}`, 'p99 ms'],
+    columns: [
+      'broker',
+      x,
+      'MB/s',
+      `${unit}/s`,
+      `broker CPU us per ${unit === 'batches' ? 'batch' : 'record'}`,
+      'p50 ms',
+      'p99 ms',
+    ],
     rows,
+    notes: [note],
   };
-}
-
-function chart(title: string, x: string, y: string, curve: Curve, of: (point: Point) => number): Chart {
-  const series = [...curve].map(([name, points]) => ({
-    name,
-    points: [...points].map(([at, rounds]) => [at, median(rounds.map(of))] as const),
-  }));
-  return { title, x, y, logX: true, series };
-}
-
-/** In quick runs, the ends only. */
-function thin(xs: readonly number[], { isQuick }: BenchContext): readonly number[] {
-  return isQuick ? [xs[0]!, xs.at(-1)!] : xs;
 }

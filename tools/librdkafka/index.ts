@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { runProgram } from '../clients/index.ts';
 import { cacheFolder } from '../kafka/index.ts';
 
-const PACKAGE = '@confluentinc/kafka-javascript@1.10.1';
+/** The npm package that the sources come in. */
+export const LIBRDKAFKA_PACKAGE = '@confluentinc/kafka-javascript@1.10.1';
 const BUILD_MS_MAX = 1_200_000;
 
 /**
@@ -16,10 +17,10 @@ export async function librdkafkaFolder(): Promise<string> {
   const folder = join(cacheFolder(), 'librdkafka');
   const sources = join(folder, 'package/deps/librdkafka');
   if (!existsSync(join(sources, 'src/librdkafka.so'))) {
-    console.error(`building ${PACKAGE}'s librdkafka in ${folder}; this takes minutes`);
+    console.error(`building ${LIBRDKAFKA_PACKAGE}'s librdkafka in ${folder}; this takes minutes`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    await shellIn(folder, `npm pack --silent '${PACKAGE}' && tar -xzf *.tgz`);
+    await shellIn(folder, `npm pack --silent '${LIBRDKAFKA_PACKAGE}' && tar -xzf *.tgz`);
     await shellIn(sources, './configure --disable-gssapi --disable-curl && make -j2 libs');
   }
   return sources;

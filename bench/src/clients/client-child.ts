@@ -1,15 +1,26 @@
 /** Runs one job with one of the clients in Node, and prints what came of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'hdr-histogram-js';
 import { finishChild, jobOfThisChild } from '../processes.ts';
 import { randomValues } from '../random-values.ts';
 import { cpuMsOf } from './cpu.ts';
 import type { ClientDriver, ProducerDriver } from './driver.ts';
-import type { ConsumeJob, Job, LatencyJob, LatencyResult, ProduceJob, ThroughputResult } from './jobs.ts';
+import type {
+  ConsumeJob,
+  Job,
+  LatencyJob,
+  LatencyResult,
+  ProduceJob,
+  SingleJob,
+  TailJob,
+  ThroughputResult,
+} from './jobs.ts';
+import { Latencies } from './latencies.ts';
 
 const DIFFERENT_VALUES = 5_000;
 /** Records that are not acknowledged by then are lost. */
 const LATE_MS_MAX = 10_000;
+/** Some clients take their time to leave a group. */
+const CLOSE_MS_MAX = 2_000;
 
 const { client, job } = jobOfThisChild<{ client: string; job: Job }>();
 const { driver } = (await import(`./${client}.ts`)) as { driver: ClientDriver };
@@ -18,8 +29,18 @@ finishChild(await runJob());
 process.exit();
 
 function runJob(): Promise<ThroughputResult | LatencyResult> {
-  if (job.kind === 'produce') return produce(job);
-  return job.kind === 'latency' ? measureLatency(job) : consume(job);
+  switch (job.kind) {
+    case 'produce':
+      return produce(job);
+    case 'latency':
+      return measureLatency(job);
+    case 'single':
+      return measureSingle(job);
+    case 'tail':
+      return measureTail(job);
+    case 'consume':
+      return consume(job);
+  }
 }
 
 async function produce({ warmUpMs, timeMs, recordBytes, ...rest }: ProduceJob): Promise<ThroughputResult> {
@@ -66,7 +87,7 @@ async function consume(consumeJob: ConsumeJob): Promise<ThroughputResult> {
     result ??= clock.stop(seen - seenBefore, bytes);
     return false;
   });
-  await Promise.race([consumer.close(), sleep(2_000)]);
+  await Promise.race([consumer.close(), sleep(CLOSE_MS_MAX)]);
   if (result === undefined) throw new Error('nothing was left to read when the clock had started');
   return result;
 }
@@ -80,21 +101,106 @@ async function measureLatency(latencyJob: LatencyJob): Promise<LatencyResult> {
   const values = randomValues(DIFFERENT_VALUES, recordBytes);
   const producer = await driver.producer(latencyJob);
   await producer.send(values[0]!);
-  await sendAtRate(producer, values, ratePerSecond, warmUpMs, () => {});
-  const histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
+  await sendAtRate(producer, values, ratePerSecond, warmUpMs, { onSent() {}, onAcknowledged() {} });
+  const latency = new Latencies();
+  const lag = new Latencies();
   globalThis.gc?.();
   const clock = startClock();
-  const records = await sendAtRate(producer, values, ratePerSecond, timeMs, (ms) =>
-    histogram.recordValue(Math.max(ms * 1000, 1)),
-  );
+  const records = await sendAtRate(producer, values, ratePerSecond, timeMs, {
+    onSent: (ms) => lag.add(ms),
+    onAcknowledged: (ms) => latency.add(ms),
+  });
   const { cpuMs, brokerCpuMs } = clock.stop(records, 0);
-  await Promise.race([producer.close(), sleep(2_000)]);
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1000;
-  return { p50: at(50), p99: at(99), p999: at(99.9), max: histogram.maxValue / 1000, records, cpuMs, brokerCpuMs };
+  await Promise.race([producer.close(), sleep(CLOSE_MS_MAX)]);
+  return latency.result(lag.at(99), records, cpuMs, brokerCpuMs);
+}
+
+async function measureSingle(singleJob: SingleJob): Promise<LatencyResult> {
+  const { warmUpMs, timeMs, recordBytes } = singleJob;
+  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const producer = await driver.producer(singleJob);
+  const latency = new Latencies();
+  const sendUntil = async (deadlineMs: number, onLatency: (ms: number) => void): Promise<number> => {
+    let sent = 0;
+    for (let nowMs = performance.now(); nowMs < deadlineMs; sent++) {
+      await producer.send(values[sent % values.length]!);
+      const beforeMs = nowMs;
+      nowMs = performance.now();
+      onLatency(nowMs - beforeMs);
+    }
+    return sent;
+  };
+  await sendUntil(performance.now() + warmUpMs, () => {});
+  globalThis.gc?.();
+  const clock = startClock();
+  const records = await sendUntil(performance.now() + timeMs, (ms) => latency.add(ms));
+  const { cpuMs, brokerCpuMs } = clock.stop(records, 0);
+  await Promise.race([producer.close(), sleep(CLOSE_MS_MAX)]);
+  return latency.result(0, records, cpuMs, brokerCpuMs);
+}
+
+/**
+ * There is one partition, so that the n-th record read is the n-th sent, and when it was due is known without looking into it. The
+ * first one is only there to see that the consumer reads.
+ */
+async function measureTail(tailJob: TailJob): Promise<LatencyResult> {
+  const { ratePerSecond, warmUpMs, timeMs, recordBytes } = tailJob;
+  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const producer = await driver.producer(tailJob);
+  await producer.send(values[0]!);
+  const consumer = await driver.consumer({
+    ...tailJob,
+    kind: 'consume',
+    records: Number.POSITIVE_INFINITY,
+    warmUpRecords: 0,
+  });
+  const latency = new Latencies();
+  const lag = new Latencies();
+  const warmUpRecords = Math.floor((ratePerSecond * warmUpMs) / 1000);
+  const total = 1 + warmUpRecords + Math.floor((ratePerSecond * timeMs) / 1000);
+  let seen = 0;
+  let startMs = 0;
+  const reading = Promise.withResolvers<void>();
+  const done = consumer.consume((count) => {
+    const nowMs = performance.now();
+    for (let each = 0; each < count; each++, seen++) {
+      if (seen > warmUpRecords) latency.add(nowMs - (startMs + Math.ceil((seen * 1000) / ratePerSecond)));
+    }
+    reading.resolve();
+    return seen < total;
+  });
+  await Promise.race([reading.promise, late('no record was read')]);
+  startMs = performance.now();
+  let clock: Clock | undefined;
+  await sendAtRate(
+    producer,
+    values,
+    ratePerSecond,
+    warmUpMs + timeMs,
+    {
+      onSent(ms) {
+        clock ??= performance.now() >= startMs + warmUpMs ? startClock() : undefined;
+        if (clock !== undefined) lag.add(ms);
+      },
+      onAcknowledged() {},
+    },
+    startMs,
+  );
+  await Promise.race([done, late(`${seen} of ${total} records were read`)]);
+  const { cpuMs, brokerCpuMs } = clock!.stop(0, 0);
+  await Promise.race([Promise.all([producer.close(), consumer.close()]), sleep(CLOSE_MS_MAX)]);
+  return latency.result(lag.at(99), total - 1 - warmUpRecords, cpuMs, brokerCpuMs);
+}
+
+async function late(what: string): Promise<never> {
+  await sleep(LATE_MS_MAX);
+  throw new Error(`after ${LATE_MS_MAX} ms, ${what}`);
+}
+
+/** What becomes of each record: how many milliseconds after it was due. */
+interface RecordEvents {
+  onSent(ms: number): void;
+  onAcknowledged(ms: number): void;
 }
 
 async function sendAtRate(
@@ -102,9 +208,9 @@ async function sendAtRate(
   values: readonly Buffer[],
   ratePerSecond: number,
   timeMs: number,
-  onLatency: (ms: number) => void,
+  events: RecordEvents,
+  startMs = performance.now(),
 ): Promise<number> {
-  const startMs = performance.now();
   let sent = 0;
   let acknowledged = 0;
   let failure: unknown;
@@ -113,10 +219,11 @@ async function sendAtRate(
     const due = Math.floor((tick * ratePerSecond) / 1000);
     while (sent < due) {
       const intendedMs = startMs + Math.ceil(((sent + 1) * 1000) / ratePerSecond);
+      events.onSent(performance.now() - intendedMs);
       producer.send(values[sent++ % values.length]!).then(
         () => {
           acknowledged++;
-          onLatency(performance.now() - intendedMs);
+          events.onAcknowledged(performance.now() - intendedMs);
         },
         (error: unknown) => {
           failure ??= error;
@@ -124,7 +231,7 @@ async function sendAtRate(
       );
     }
   };
-  while (performance.now() < startMs + timeMs) {
+  while (performance.now() < startMs + timeMs && failure === undefined) {
     sendDue(performance.now());
     await sleep(1);
   }

@@ -1,5 +1,5 @@
 /** What the clients in Node have to provide; `client-child.ts` does the measuring for all of them. */
-import type { ConsumeJob, LatencyJob, ProduceJob } from './jobs.ts';
+import type { ConsumeJob, LatencyJob, ProduceJob, SingleJob, TailJob } from './jobs.ts';
 
 export interface ProducerDriver {
   /** Sends values until `isOver`, as fast as the client takes them; resolves with their number when all are acknowledged. */
@@ -18,9 +18,12 @@ export interface ConsumerDriver {
   close(): Promise<void>;
 }
 
+/** What a producer is made for. */
+export type SendingJob = ProduceJob | LatencyJob | SingleJob | TailJob;
+
 /** A client library. */
 export interface ClientDriver {
-  producer(job: ProduceJob | LatencyJob): Promise<ProducerDriver>;
+  producer(job: SendingJob): Promise<ProducerDriver>;
   consumer(job: ConsumeJob): Promise<ConsumerDriver>;
 }
 

@@ -31,6 +31,25 @@ export interface LatencyJob extends ClientJob {
   readonly timeMs: number;
 }
 
+/** Send one record at a time, the next when the one before is acknowledged: what a program sees that awaits each send. */
+export interface SingleJob extends ClientJob {
+  readonly kind: 'single';
+  readonly recordBytes: number;
+  readonly acks: 1 | -1;
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
+/** Send records at fixed times, and see how long each takes until a consumer in the same process has read it. */
+export interface TailJob extends ClientJob {
+  readonly kind: 'tail';
+  readonly recordBytes: number;
+  readonly acks: 1 | -1;
+  readonly ratePerSecond: number;
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
 /** Read a topic from its beginning. */
 export interface ConsumeJob extends ClientJob {
   readonly kind: 'consume';
@@ -43,7 +62,7 @@ export interface ConsumeJob extends ClientJob {
   readonly timeMs: number;
 }
 
-export type Job = ProduceJob | LatencyJob | ConsumeJob;
+export type Job = ProduceJob | LatencyJob | SingleJob | TailJob | ConsumeJob;
 
 /** Of producing and consuming. */
 export interface ThroughputResult {
@@ -59,12 +78,14 @@ export interface ThroughputResult {
   readonly rssBytes: number;
 }
 
-/** Milliseconds from when a record should have been sent until it was acknowledged. */
+/** Milliseconds from when a record should have been sent until it was acknowledged, or read. */
 export interface LatencyResult {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
+  /** How late the client itself was in sending: 99 of 100 records were sent at most so long after they were due. Part of the above. */
+  readonly lagP99: number;
   readonly records: number;
   readonly cpuMs: number;
   readonly brokerCpuMs: number;
@@ -74,7 +95,8 @@ export interface LatencyResult {
 export interface RawJob {
   readonly bootstrap: string;
   readonly brokerPid: number;
-  readonly topic: string;
+  /** Requests go to one after the other, and within a topic to one partition after the other. */
+  readonly topics: readonly string[];
   readonly partitions: number;
   readonly connections: number;
   /** Requests under way on each connection. */

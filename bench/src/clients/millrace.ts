@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
-import { type ClientDriver, type ConsumerDriver, type ProducerDriver, pumpLots } from './driver.ts';
-import type { ConsumeJob, LatencyJob, ProduceJob } from './jobs.ts';
+import { type ClientDriver, type ConsumerDriver, type ProducerDriver, pumpLots, type SendingJob } from './driver.ts';
+import type { ConsumeJob } from './jobs.ts';
 
 /** Promises that a user of `send` lets stand open. */
 const SENDS_IN_FLIGHT_MAX = 50_000;
@@ -37,7 +37,7 @@ export const driver: ClientDriver = {
   },
 };
 
-function pumpFor(producer: Producer, { topic, mode }: ProduceJob | LatencyJob): ProducerDriver['pump'] {
+function pumpFor(producer: Producer, { topic, mode }: SendingJob): ProducerDriver['pump'] {
   if (mode === 'enqueue') {
     return async (values, isOver) => {
       let sent = 0;

@@ -48,11 +48,13 @@ process.exit();
 /** Keeps `inFlight` requests under way on every connection until the time is up. */
 async function sendUntil(deadlineMs: number, onLatency: (ms: number) => void): Promise<number> {
   let sent = 0;
-  let nextPartition = 0;
+  let next = 0;
+  const { topics, partitions } = job;
   const lane = async (connection: Connection): Promise<void> => {
-    const index = nextPartition++ % job.partitions;
-    const topicData = [{ name: job.topic, partitionData: [{ index, records: batch }] }];
     for (let nowMs = performance.now(); nowMs < deadlineMs; ) {
+      const name = topics[next % topics.length]!;
+      const index = Math.floor(next++ / topics.length) % partitions;
+      const topicData = [{ name, partitionData: [{ index, records: batch }] }];
       const { responses } = await connection.send(Produce, 'auto', { acks: -1, timeoutMs: TIMEOUT_MS, topicData });
       const errorCode = responses[0]?.partitionResponses[0]?.errorCode;
       if (errorCode !== 0) throw new Error(`the broker answered ${errorCode}`);

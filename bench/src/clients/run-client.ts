@@ -12,7 +12,7 @@ import { runLibrdkafka } from './librdkafka.ts';
 export interface Client {
   /** As the report calls it. */
   readonly label: string;
-  readonly client: 'millrace' | 'kafkajs' | 'platformatic' | 'librdkafka' | 'java';
+  readonly client: 'millrace' | 'kafkajs' | 'platformatic' | 'librdkafka' | 'java' | 'redis' | 'nats' | 'rabbitmq';
   readonly mode: string;
   /** The checkout whose SDKs it uses, for a client in Node; this one by default. */
   readonly checkout?: string;

@@ -1,5 +1,15 @@
 /** What the machine can do at the most, measured with as little of anybody's code as there can be. */
-import { closeSync, constants, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32c } from '@millrace/records';
@@ -34,7 +44,30 @@ export const cases: Readonly<Record<string, MakeCase>> = {
   'O_DSYNC write 64 KiB': () => diskCase(64 * KIB, 'dsync'),
   'O_DSYNC write 1 MiB': () => diskCase(MIB, 'dsync'),
   'write 1 MiB, no sync': () => diskCase(MIB, 'none'),
+  'read 1 MiB, page cache': () => readCase(MIB),
 };
+
+/** A file that has just been written, so that the system has it in memory. */
+function readCase(bytes: number): MicroCase {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-limit-'));
+  const path = join(folder, 'file');
+  writeFileSync(path, Buffer.alloc(64 * MIB, 'limit'));
+  const descriptor = openSync(path, 'r');
+  const buffer = Buffer.alloc(bytes);
+  let position = 0;
+  return {
+    run: () => {
+      readSync(descriptor, buffer, 0, bytes, position);
+      position = (position + bytes) % (64 * MIB);
+    },
+    units: 1,
+    bytes,
+    async end() {
+      closeSync(descriptor);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
 
 function crcCase(bytes: number): MicroCase {
   const buffer = Buffer.alloc(bytes, 'limit');

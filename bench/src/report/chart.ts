@@ -1,70 +1,134 @@
-/** Draws lines as SVG, without anything but text: a report is to be read in a browser and on a code host alike. */
+/** Draws lines as SVG, without anything but text: a report is to be read in a browser and on a code host, in light and in dark. */
 import type { Chart } from '../bench.ts';
 import { si } from './statistics.ts';
 
-const WIDTH = 720;
-const HEIGHT = 360;
-const LEFT = 70;
-const RIGHT = 190;
-const TOP = 40;
-const BOTTOM = 50;
+const WIDTH = 760;
+const HEIGHT = 380;
+const LEFT = 80;
+const RIGHT = 30;
+const TOP = 70;
+const BOTTOM = 55;
 const TICKS = 5;
-const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#9a6700', '#8250df', '#57606a'];
+
+/** Told apart by those who do not see colours alike (Okabe and Ito), and by their marks. */
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+const MARKS = ['circle', 'square', 'diamond'] as const;
+const MARK_SIZE = 4.5;
+const LEGEND_CHAR_WIDTH = 7;
+
+const STYLE = `.paper{fill:#ffffff}.ink{fill:#1f2328}.grid{stroke:#d0d7de}
+@media (prefers-color-scheme: dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.grid{stroke:#3d444d}}`;
+
+/** One axis: where a value lies, and where lines and numbers go. */
+interface Axis {
+  readonly ticks: readonly number[];
+  at(value: number): number;
+}
 
 export function drawChart(chart: Chart): string {
-  const points = chart.series.flatMap((series) => series.points);
-  const xs = points.map(([x]) => (chart.logX === true ? Math.log10(x) : x));
-  const xMin = Math.min(...xs);
-  const xMax = Math.max(...xs, xMin + Number.EPSILON);
-  const yMax = niceCeiling(Math.max(...points.map(([, y]) => y)));
-  const atX = (x: number): number => {
-    const value = chart.logX === true ? Math.log10(x) : x;
-    return LEFT + ((value - xMin) / (xMax - xMin || 1)) * (WIDTH - LEFT - RIGHT);
-  };
-  const atY = (y: number): number => HEIGHT - BOTTOM - (y / yMax) * (HEIGHT - TOP - BOTTOM);
-
+  const points = chart.series
+    .flatMap((series) => series.points)
+    .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+  if (points.length === 0) return emptyChart(chart.title);
+  const xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
+  const x = scale(xs, chart.logX ?? true, [xs[0]!, xs.at(-1)!], [LEFT + 20, WIDTH - RIGHT - 20]);
+  const ys = points.map(([, y]) => y);
+  const y = chart.logY === true ? logAxis(ys) : linearAxis(ys);
   const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
-    text(WIDTH / 2, 20, chart.title, 'middle', 'font-weight="bold"'),
-    text((WIDTH + LEFT - RIGHT) / 2, HEIGHT - 12, chart.x, 'middle'),
-    `<text transform="translate(14 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">${escapeXml(chart.y)}</text>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">`,
+    `<style>${STYLE}</style>`,
+    `<rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>`,
+    text(WIDTH / 2, 24, chart.title, 'middle', 'font-weight="bold" font-size="15"'),
+    text(
+      (WIDTH + LEFT - RIGHT) / 2,
+      HEIGHT - 10,
+      `${chart.x}${(chart.logX ?? true) ? ' (logarithmic)' : ''}`,
+      'middle',
+    ),
+    `<text class="ink" transform="translate(18 ${(HEIGHT + TOP - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${escapeXml(`${chart.y}${chart.logY === true ? ' (logarithmic)' : ''}`)}</text>`,
   ];
-  for (let tick = 0; tick <= TICKS; tick++) {
-    const value = (yMax / TICKS) * tick;
-    const y = atY(value).toFixed(1);
-    lines.push(`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="#d0d7de"/>`);
-    lines.push(text(LEFT - 6, Number(y) + 4, si(value), 'end'));
+  for (const tick of y.ticks) {
+    const at = y.at(tick).toFixed(1);
+    lines.push(`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>`);
+    lines.push(text(LEFT - 8, Number(at) + 4, si(tick), 'end'));
   }
-  for (const x of new Set(points.map(([value]) => value))) {
-    lines.push(text(atX(x), HEIGHT - BOTTOM + 18, si(x), 'middle'));
+  for (const tick of x.ticks) {
+    const at = x.at(tick).toFixed(1);
+    lines.push(`<line class="grid" x1="${at}" x2="${at}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM + 5}"/>`);
+    lines.push(text(Number(at), HEIGHT - BOTTOM + 19, si(tick), 'middle'));
   }
+  let legendX = LEFT;
   chart.series.forEach(({ name, points: own }, index) => {
     const colour = COLOURS[index % COLOURS.length]!;
-    const path = own.map(([x, y]) => `${atX(x).toFixed(1)},${atY(y).toFixed(1)}`);
-    lines.push(`<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`);
-    for (const point of path) {
-      const [x, y] = point.split(',');
-      lines.push(`<circle cx="${x}" cy="${y}" r="3" fill="${colour}"/>`);
-    }
-    const y = TOP + 10 + index * 20;
-    lines.push(`<rect x="${WIDTH - RIGHT + 12}" y="${y - 9}" width="10" height="10" fill="${colour}"/>`);
-    lines.push(text(WIDTH - RIGHT + 28, y, name, 'start'));
+    const places = own
+      .filter(([, value]) => Number.isFinite(value))
+      .map(([at, value]) => [x.at(at), y.at(value)] as const);
+    const path = places.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(' ');
+    lines.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2.5"/>`);
+    for (const [px, py] of places) lines.push(mark(px, py, index, colour));
+    lines.push(mark(legendX + 6, 46, index, colour));
+    lines.push(text(legendX + 18, 50, name, 'start'));
+    legendX += 40 + name.length * LEGEND_CHAR_WIDTH;
   });
   lines.push('</svg>');
   return `${lines.join('\n')}\n`;
 }
 
-/** The next of 1, 2, 5 times a power of ten. */
+function emptyChart(title: string): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} 60"><style>${STYLE}</style><rect class="paper" width="${WIDTH}" height="60"/>${text(WIDTH / 2, 34, `${title}: nothing was measured`, 'middle')}</svg>\n`;
+}
+
+function scale(
+  ticks: readonly number[],
+  isLog: boolean,
+  [from, to]: readonly [number, number],
+  [start, end]: readonly [number, number],
+): Axis {
+  const on = (value: number): number => (isLog ? Math.log10(value) : value);
+  const length = on(to) - on(from) || 1;
+  return { ticks, at: (value) => start + ((on(value) - on(from)) / length) * (end - start) };
+}
+
+function linearAxis(values: readonly number[]): Axis {
+  const max = niceCeiling(Math.max(...values));
+  const ticks = Array.from({ length: TICKS + 1 }, (_, tick) => (max / TICKS) * tick);
+  return scale(ticks, false, [0, max], [HEIGHT - BOTTOM, TOP]);
+}
+
+/** From a power of ten to a power of ten, with 2 and 5 in between where there are few. */
+function logAxis(values: readonly number[]): Axis {
+  const positive = values.filter((value) => value > 0);
+  const from = Math.floor(Math.log10(Math.min(...positive)));
+  const to = Math.max(Math.ceil(Math.log10(Math.max(...positive))), from + 1);
+  const steps = to - from <= 2 ? [1, 2, 5] : [1];
+  const ticks = Array.from({ length: to - from }, (_, power) =>
+    steps.map((step) => step * 10 ** (from + power)),
+  ).flat();
+  return scale([...ticks, 10 ** to], true, [10 ** from, 10 ** to], [HEIGHT - BOTTOM, TOP]);
+}
+
+/** The next of 1, 2, 3, 4, 5, 8 times a power of ten. */
 function niceCeiling(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 5, 10].find((each) => each * power >= value) ?? 10;
-  return factor * power;
+  return ([1, 2, 3, 4, 5, 8].find((each) => each * power >= value) ?? 10) * power;
+}
+
+function mark(x: number, y: number, index: number, colour: string): string {
+  const size = MARK_SIZE;
+  const at = `fill="${colour}"`;
+  switch (MARKS[index % MARKS.length]) {
+    case 'square':
+      return `<rect x="${(x - size).toFixed(1)}" y="${(y - size).toFixed(1)}" width="${2 * size}" height="${2 * size}" ${at}/>`;
+    case 'diamond':
+      return `<path d="M${x.toFixed(1)} ${(y - size * 1.3).toFixed(1)} l${size * 1.3} ${size * 1.3} l-${size * 1.3} ${size * 1.3} l-${size * 1.3} -${size * 1.3} z" ${at}/>`;
+    default:
+      return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${size}" ${at}/>`;
+  }
 }
 
 function text(x: number, y: number, content: string, anchor: string, more = ''): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" ${more}>${escapeXml(content)}</text>`;
+  return `<text class="ink" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" ${more}>${escapeXml(content)}</text>`;
 }
 
 function escapeXml(content: string): string {

@@ -1,11 +1,14 @@
-/** Writes what the benches found: Markdown for people, with charts, and JSON for programs. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { BenchContext, Section, Table } from '../bench.ts';
+/** A report: JSON for programs, from which Markdown for people and charts are written. It may be put together by several runs. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { aimsTable } from '../aims.ts';
+import type { Chart, Section, Table } from '../bench.ts';
 import { drawChart } from './chart.ts';
-import { describeLoad, describeMachine } from './machine.ts';
 
-const reports = join(import.meta.dirname, '../../reports');
+export const reports = join(import.meta.dirname, '../../reports');
+
+/** Sections by the names of their benches. */
+export type Sections = Record<string, Section>;
 
 /** A folder of its own for this run: `bench/reports/2026-01-31T12-00-00`. */
 export function newReportFolder(): string {
@@ -15,48 +18,85 @@ export function newReportFolder(): string {
   return folder;
 }
 
-/** Writes `report.md`, `report.json` and a file per chart, and prints the Markdown of the newest section. */
-export async function writeReport(
-  folder: string,
-  sections: Readonly<Record<string, Section>>,
-  context: BenchContext,
-  startedMs: number,
-): Promise<void> {
-  const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
-  const head = [
-    `# Benches of ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
-    '',
-    ...describeMachine().map((line) => `- ${line}`),
-    `- ${context.rounds} ${context.rounds === 1 ? 'round' : 'rounds, interleaved; medians, and half the distance of the extremes'}${context.isQuick ? '; --quick: the figures are rough' : ''}`,
-    `- took ${minutes} minutes; at the end ${describeLoad()}`,
-    '',
-  ];
-  const bodies = Object.values(sections).map((section) => sectionMarkdown(section, folder));
-  writeFileSync(join(folder, 'report.md'), `${[...head, ...bodies].join('\n')}`);
-  const raw = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section]));
-  const json = { at: new Date().toISOString(), machine: describeMachine(), load: describeLoad(), sections: raw };
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(json, undefined, 1)}\n`);
-  console.log(bodies.at(-1));
+/** The folder of an earlier run: by its path, by its name in `bench/reports`, or `latest`. */
+export function reportFolderOf(name: string): string {
+  const inReports = existsSync(reports) ? readdirSync(reports).filter((each) => /^\d{4}-/.test(each)) : [];
+  const latest = inReports.filter((each) => existsSync(join(reports, each, 'report.json'))).sort();
+  const folder =
+    name === 'latest' ? join(reports, latest.at(-1) ?? 'none') : [join(reports, name), resolve(name)].find(existsSync);
+  if (folder === undefined) throw new Error(`There is no report ${name}; in ${reports} are: ${inReports.join(', ')}`);
+  return folder;
 }
 
-function sectionMarkdown({ title, tables, charts }: Section, folder: string): string {
-  const parts = [`## ${title}`, ''];
-  for (const table of tables) parts.push(tableMarkdown(table), '');
-  for (const chart of charts ?? []) {
-    const file = `${chart.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.svg`;
-    writeFileSync(join(folder, file), drawChart(chart));
-    parts.push(`![${chart.title}](${file})`, '');
+/** What a report holds so far; nothing where there is none. */
+export function readSections(folder: string): Sections {
+  const file = join(folder, 'report.json');
+  if (!existsSync(file)) return {};
+  return (JSON.parse(readFileSync(file, 'utf8')) as { sections: Sections }).sections;
+}
+
+/** Writes `report.json`, `report.md` and a file per chart. */
+export function writeReport(folder: string, sections: Sections, order: readonly string[]): void {
+  const sorted = Object.fromEntries(order.filter((name) => sections[name]).map((name) => [name, sections[name]!]));
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ sections: sorted }, undefined, 1)}\n`);
+  for (const chart of Object.values(sorted).flatMap(({ charts }) => charts)) {
+    writeFileSync(join(folder, chartFile(chart)), drawChart(chart));
   }
+  const all = Object.values(sorted);
+  const bodies = all.map((section) => `${sectionMarkdown(section, '')}`);
+  writeFileSync(
+    join(folder, 'report.md'),
+    `${['# Benches', '', headOf(all), '', aimsMarkdown(all), ...bodies].join('\n')}\n`,
+  );
+}
+
+/** Machine, versions and settings; told once where all sections agree. */
+export function headOf(sections: readonly Section[]): string {
+  const machines = new Set(sections.flatMap(({ taken }) => taken.machine));
+  const lines = [...machines].map((line) => `- ${line}`);
+  const settings = new Set(sections.map(({ taken }) => describeRounds(taken)));
+  lines.push(...[...settings].map((line) => `- ${line}`));
+  const dates = sections.map(({ taken }) => taken.at).sort();
+  const seconds = sections.reduce((sum, { taken }) => sum + taken.seconds, 0);
+  lines.push(
+    `- taken from ${dates[0]?.slice(0, 16)} to ${dates.at(-1)?.slice(0, 16)} UTC, in ${(seconds / 60).toFixed(1)} minutes`,
+  );
+  return lines.join('\n');
+}
+
+function describeRounds({ rounds, isQuick }: Section['taken']): string {
+  const what = rounds === 1 ? '1 round' : `${rounds} rounds, interleaved; medians, ± half the distance of the extremes`;
+  return `${what}${isQuick ? '; --quick: the figures are rough' : ''}`;
+}
+
+export function aimsMarkdown(sections: readonly Section[]): string {
+  const table = aimsTable(sections.flatMap(({ facts }) => facts));
+  return table.rows.length === 0 ? '' : `## Aims\n\n${tableMarkdown(table)}\n`;
+}
+
+/** @param charts the folder of the charts, as it stands before their names in links */
+export function sectionMarkdown({ title, tables, charts, failures, taken }: Section, chartFolder: string): string {
+  const only = taken.only.length === 0 ? '' : `, only ${taken.only.join(', ')}`;
+  const settings = `${describeRounds(taken)}${only}; ${(taken.seconds / 60).toFixed(1)} minutes until ${taken.at.slice(0, 16)}; ${taken.load}`;
+  const parts = [`## ${title}`, '', `*${settings}*`, ''];
+  if (failures.length > 0) parts.push('Not measured:', '', ...failures.map((failure) => `- ${failure}`), '');
+  for (const table of tables) parts.push(tableMarkdown(table), '');
+  for (const chart of charts) parts.push(`![${chart.title}](${chartFolder}${chartFile(chart)})`, '');
   return parts.join('\n');
 }
 
-function tableMarkdown({ title, columns, rows, notes }: Table): string {
+/** The name of a chart's file. */
+export function chartFile({ title }: Chart): string {
+  return `${title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.svg`;
+}
+
+export function tableMarkdown({ title, columns, rows, notes }: Table): string {
   const widths = columns.map((column, index) =>
     Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)),
   );
   const line = (cells: readonly string[]): string =>
     `| ${widths.map((width, index) => (index === 0 ? (cells[index] ?? '').padEnd(width) : (cells[index] ?? '').padStart(width))).join(' | ')} |`;
   const rule = `|${widths.map((width, index) => (index === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  const notesText = (notes ?? []).map((note) => `\n${note}`).join('');
+  const notesText = (notes ?? []).map((note) => `\n${note}\n`).join('');
   return `### ${title}\n\n${line(columns)}\n${rule}\n${rows.map(line).join('\n')}\n${notesText}`;
 }
