@@ -6,7 +6,7 @@ import { ErrorCode, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { BrokerProcess, usageOf } from '../../tools/faults/broker-process.ts';
 import { RawClient } from '../../tools/faults/raw-client.ts';
-import { type Bench, type BenchContext, isWanted, type Section, type Table } from './bench.ts';
+import { type Bench, type BenchContext, type Findings, isWanted, type Table } from './bench.ts';
 import { digits } from './report/statistics.ts';
 
 const MIB = 1024 * 1024;
@@ -32,24 +32,25 @@ const SETTINGS = { 'log.flush.offset.checkpoint.interval.ms': 3_600_000, 'millra
 const UNSYNCED = { ...SETTINGS, 'log.flush.interval.messages': '9223372036854775807' };
 
 export const bench: Bench = {
-  about: 'restarts with a 20 GB partition and with 1,000 partitions: in order, and after kill -9',
+  title: 'Restarts',
+  about: 'restarts with a 20 GB partition and with 1,000 partitions: in order, and after kill -9; needs 25 GB of disk',
   parts: ['large', 'many'],
+  seconds: { full: 300, quick: 60 },
   run: measureRestarts,
 };
 
-async function measureRestarts(context: BenchContext): Promise<Section> {
-  const tables: Table[] = [];
-  const raw: unknown[] = [];
+async function measureRestarts(context: BenchContext, findings: Findings): Promise<void> {
   for (const [part, run] of [
     ['large', () => largePartition(context)],
     ['many', () => manyPartitions(context)],
   ] as const) {
     if (!isWanted(context, part)) continue;
-    const { table, starts } = await run();
-    tables.push(table);
-    raw.push({ part, starts });
+    await findings.attempt(part, async () => {
+      const { table, starts } = await run();
+      findings.table(table);
+      findings.raw(part, starts);
+    });
   }
-  return { title: 'Restarts', tables, raw };
 }
 
 async function largePartition(context: BenchContext): Promise<Restarts> {
