@@ -39,9 +39,12 @@ describe('topics', () => {
     const [created] = await admin.createTopics([{ topic, partitions: 2, configs: { 'retention.ms': 5000 } }]);
     expect(created).toMatchObject({ topic, partitions: 2, replicationFactor: 1 });
     await admin.createPartitions([{ topic, count: 5 }]);
-    const [described] = await admin.describeTopics([topic]);
-    expect(described).toMatchObject({ name: topic, internal: false, topicId: created!.topicId });
-    expect(described!.partitions.map(({ partition }) => partition)).toEqual([0, 1, 2, 3, 4]);
+    // The controller has answered; brokers of a KRaft cluster come to know of it a moment later.
+    const describe = async () => (await admin.describeTopics([topic]))[0];
+    await expect
+      .poll(async () => (await describe())?.partitions.map(({ partition }) => partition))
+      .toEqual([0, 1, 2, 3, 4]);
+    expect(await describe()).toMatchObject({ name: topic, internal: false, topicId: created!.topicId });
     expect(await admin.listTopics()).toContain(topic);
     await admin.deleteTopics([topic]);
     await expect.poll(() => admin.listTopics()).not.toContain(topic);
@@ -61,7 +64,7 @@ describe('topics', () => {
         ['not a name', 'KAFKA_INVALID_TOPIC_EXCEPTION'],
       ].sort(),
     );
-    expect(await admin.listTopics()).toContain(free);
+    await expect.poll(() => admin.listTopics()).toContain(free);
   });
 
   it('are only checked when that is what was asked for', async () => {
