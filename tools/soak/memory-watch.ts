@@ -32,14 +32,22 @@ export function sampleMemory(): MemorySample {
   };
 }
 
+/** Of so many samples in a row the lowest counts: what is on its way comes and goes, what is kept for good stays in the troughs. */
+const TROUGH_SAMPLES = 6;
+
 /**
- * How fast a figure grows, per minute: the median of the slopes between all pairs of samples (Theil and Sen), which a few samples
- * that were taken at a bad moment do not move.
+ * How fast a figure's troughs rise, per minute: the median of the slopes between all pairs of them (Theil and Sen), which one that
+ * was taken at a bad moment does not move.
  */
 export function growthPerMinute(samples: readonly MemorySample[], of: (sample: MemorySample) => number): number {
+  const troughs: MemorySample[] = [];
+  for (let at = 0; at + TROUGH_SAMPLES <= samples.length; at += TROUGH_SAMPLES) {
+    const lot = samples.slice(at, at + TROUGH_SAMPLES);
+    troughs.push(lot.reduce((lowest, sample) => (of(sample) < of(lowest) ? sample : lowest)));
+  }
   const slopes: number[] = [];
-  for (const [at, earlier] of samples.entries()) {
-    for (const later of samples.slice(at + 1)) {
+  for (const [at, earlier] of troughs.entries()) {
+    for (const later of troughs.slice(at + 1)) {
       slopes.push((of(later) - of(earlier)) / ((later.atMs - earlier.atMs) / 60_000));
     }
   }

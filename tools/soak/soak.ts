@@ -39,12 +39,12 @@ const GROUP = 'soakers';
 
 /** What the heap may grow by in a minute, once warm: far below what keeping one object per record would make of it. */
 export const HEAP_GROWTH_BYTES_PER_MINUTE_MAX: number = 512 * 1024;
-/** The same for the memory of buffers, which goes up and down with what is on its way. */
+/** The same for the memory of buffers. */
 export const BUFFER_GROWTH_BYTES_PER_MINUTE_MAX: number = 1024 * 1024;
 /** Growth is judged over samples from here on, as a part of the whole time: code is compiled and pools fill before. */
 const WARM_UP_PART = 0.3;
 /** Fewer say nothing about growth. */
-const JUDGED_SAMPLES_MIN = 12;
+const JUDGED_SAMPLES_MIN = 36;
 const SAMPLES = 60;
 /** Each client's connections: for requests, for fetches, for the group; and one that is being closed of each. */
 const SOCKETS_PER_CLIENT_MAX = 6;
