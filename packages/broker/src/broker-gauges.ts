@@ -100,6 +100,8 @@ export function exposeLogBounds(metrics: Metrics, usage: () => LogManagerUsage):
   gauge('index_cache_bytes_max', 'Most memory for indexes', ({ bounds }) => bounds.indexCacheBytesMax);
   gauge('tail_cache_bytes', 'Memory of the newest batches', ({ tailCacheBytes }) => tailCacheBytes);
   gauge('tail_cache_bytes_max', 'Most memory for the newest batches', ({ bounds }) => bounds.tailCacheBytesMax);
+  gauge('read_memory_bytes', 'Memory kept for reads from files', ({ readMemoryBytes }) => readMemoryBytes);
+  gauge('read_memory_bytes_max', 'Most memory kept for such reads', ({ bounds }) => bounds.readMemoryBytesMax);
   gauge('producer_ids', 'Idempotent producers remembered, over all partitions', ({ producerIds }) => producerIds);
   gauge('producer_ids_largest', 'The same of the partition with the most', (all) => all.producerIdsLargest);
   gauge(

@@ -25,6 +25,7 @@ class Request implements RequestContext {
   readonly broker: BrokerServices;
   /** A property, so that handlers may take it apart from the context. */
   readonly releaseRequest: () => void;
+  readonly whenSent: (done: () => void) => void;
 
   constructor(
     header: RequestHeader,
@@ -37,6 +38,7 @@ class Request implements RequestContext {
     this.clientId = header.clientId;
     this.connection = connection;
     this.releaseRequest = () => admission.release();
+    this.whenSent = (done) => admission.whenSent(done);
     this.broker = broker;
   }
 }

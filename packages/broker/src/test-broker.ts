@@ -75,7 +75,10 @@ export class TestConnection {
 
   /** Sends a frame without its size, and gives the answer without its size. */
   async sendFrame(frame: Buffer): Promise<Buffer | null> {
-    const chunks = await this.#broker.requestHandler.handle(frame, this.context, { release: () => {} });
+    const chunks = await this.#broker.requestHandler.handle(frame, this.context, {
+      release: () => {},
+      whenSent: () => {},
+    });
     if (chunks === null) return null;
     const answer = Buffer.concat(chunks);
     if (answer.readInt32BE(0) !== answer.length - 4) throw new Error('The size of the answer is wrong');

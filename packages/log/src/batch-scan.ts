@@ -10,6 +10,14 @@ export const LOCATE_BYTES: number = 16 * 1024;
 /** What a scan shows of each batch: the buffer, where the batch starts in it, and where in the file. `false` ends the scan. */
 export type BatchVisitor = (buffer: Buffer, at: number, position: number) => boolean | undefined;
 
+/** How a scan is done. */
+export interface ScanOptions {
+  readonly crc: boolean;
+  /** Bytes read at a time. */
+  readonly chunkBytes?: number;
+  readonly memory?: Buffer | undefined;
+}
+
 /** Where a scan ended. */
 export interface ScanEnd {
   /** The end of the last good batch. */
@@ -22,20 +30,21 @@ export interface ScanEnd {
  * Shows the batches from `start` to `end`, in order, up to the first that is damaged. Memory is one chunk, or one batch
  * where that is larger.
  *
- * @param crc false to trust the bytes of the records and look at the headers only
+ * @param options `crc`: false to trust the bytes of the records and look at the headers only. `memory`: what to read into where it
+ *   is large enough; who sees batches must then have done with them before the scan goes on
  */
 export async function scanBatches(
   file: DiskFile,
   start: number,
   end: number,
   visit: BatchVisitor,
-  options: { crc: boolean; chunkBytes?: number },
+  options: ScanOptions,
 ): Promise<ScanEnd> {
   const limits = { crc: options.crc };
   let position = start;
   let wantedBytes = options.chunkBytes ?? SCAN_CHUNK_BYTES;
   while (position < end) {
-    const chunk = await file.read(position, Math.min(wantedBytes, end - position));
+    const chunk = await file.read(position, Math.min(wantedBytes, end - position), options.memory);
     const isLast = position + chunk.length >= end || chunk.length === 0;
     wantedBytes = options.chunkBytes ?? SCAN_CHUNK_BYTES;
     let at = 0;

@@ -16,6 +16,7 @@ import type { LogRecovery, Recompressor } from './log-types.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartitionLog } from './partition-log.ts';
 import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
+import { ReadMemory } from './read-memory.ts';
 import { recompressInline } from './recompress.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
@@ -37,6 +38,8 @@ export interface LogBounds {
   readonly tailCacheBytesMax: number;
   /** Of that, the most for one partition. Default 16 MiB. */
   readonly tailCachePartitionBytesMax: number;
+  /** Memory kept for reads from files, with what was read ahead of readers in it. Default 16 MiB. */
+  readonly readMemoryBytesMax: number;
   /**
    * Idempotent producers remembered for one partition; beyond it those are forgotten that have not written for longest, as if their
    * `producer.id.expiration.ms` had passed. Default 100,000.
@@ -97,6 +100,7 @@ export interface CreateLogOptions {
 export interface LogManagerUsage {
   readonly openFiles: number;
   readonly indexCacheBytes: number;
+  readonly readMemoryBytes: number;
   readonly tailCacheBytes: number;
   /** Idempotent producers remembered, of all partitions and of the one with the most. */
   readonly producerIds: number;
@@ -112,6 +116,7 @@ const BOUNDS: LogBounds = {
   indexCacheBytesMax: 32 * MIB,
   tailCacheBytesMax: 64 * MIB,
   tailCachePartitionBytesMax: 16 * MIB,
+  readMemoryBytesMax: 16 * MIB,
   producerIdsMax: 100_000,
 };
 const OPEN_CONCURRENCY_DEFAULT = 16;
@@ -150,6 +155,7 @@ export class LogManager {
       random,
       files: new OpenFiles(disk, this.#bounds.openFilesMax),
       indexCache: new IndexCache(this.#bounds.indexCacheBytesMax),
+      readMemory: new ReadMemory(this.#bounds.readMemoryBytesMax),
       indexTailEntriesMax: INDEX_TAIL_ENTRIES_MAX_DEFAULT,
       tailCacheBudget: new TailCacheBudget(this.#bounds.tailCacheBytesMax),
       tailCacheBytesMax: this.#bounds.tailCachePartitionBytesMax,
@@ -162,6 +168,7 @@ export class LogManager {
     this.#schedule = new LogSchedule(clock, options, {
       directories: () => this.#directories.filter((directory) => directory.isOnline),
       directoryFailed: (directory, error) => this.#directoryFailed(directory, error),
+      trimMemory: () => this.#context.readMemory.trim(),
       backgroundError: (what, error) => this.#backgroundError(what, error),
     });
     this.#cleaner = this.#newCleaner();
@@ -233,6 +240,7 @@ export class LogManager {
       bounds: this.#bounds,
       openFiles: this.#context.files.openCount,
       indexCacheBytes: this.#context.indexCache.usedBytes,
+      readMemoryBytes: this.#context.readMemory.usedBytes,
       tailCacheBytes: this.#context.tailCacheBudget.usedBytes,
       filesAwaitingRemoval: this.#context.reaper.pendingCount,
     };

@@ -3,14 +3,14 @@ import { batchLastOffset, batchSizeBytes } from '@millrace/records';
 import { CorruptLogError, isShortage, systemCodeOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
 import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, TimestampOffset } from './log-types.ts';
+import { ReadChunk } from './read-memory.ts';
 import type { Segment } from './segment.ts';
-import { readSegment } from './segment-read.ts';
+import { chunkAtHand, NO_BATCHES, readAhead, readSegment, type SegmentReadRequest } from './segment-read.ts';
 import { findTimestamp, type TimestampRange } from './segment-search.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
-const NOTHING = Buffer.alloc(0);
 /** There is a batch, and it does not fit: other than with nothing, looking again would not help. */
-const NO_ROOM = Buffer.alloc(0);
+const NO_ROOM = 'no room';
 const NONE_ABORTED: readonly AbortedTransaction[] = [];
 
 /** Reads a log: from the tail cache at once, from the files otherwise. Never changes anything. */
@@ -29,12 +29,10 @@ export class LogReader {
     }
     const upperOffset = this.#upperOffset(options.isolation);
     if (fromOffset >= upperOffset) return this.#result(ErrorCode.NONE);
-    const cached = core.tail.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
-    if (cached === undefined) return this.#readFiles(fromOffset, upperOffset, bytesMax, options);
     if (options.isolation === 'committed' && core.hasAborted) {
       return this.#readCommitted(fromOffset, upperOffset, bytesMax, options);
     }
-    return this.#result(ErrorCode.NONE, cached.chunks, cached.sizeBytes);
+    return this.#readBatches(fromOffset, upperOffset, bytesMax, options);
   }
 
   /** The first record at or after a timestamp, below the end of what is written. @throws CorruptLogError */
@@ -83,18 +81,33 @@ export class LogReader {
     return isolation === 'highWatermark' ? core.highWatermark : core.lastStableOffset;
   }
 
+  /** At once from memory, or with a promise from the files. */
+  #readBatches(
+    fromOffset: number,
+    upperOffset: number,
+    bytesMax: number,
+    options: ReadOptions,
+  ): ReadResult | Promise<ReadResult> {
+    const cached = this.#core.tail.read(fromOffset, upperOffset, bytesMax, options.minOneBatch);
+    if (cached !== undefined) return this.#result(ErrorCode.NONE, cached.chunks, cached.sizeBytes);
+    const segment = this.#segmentOf(fromOffset);
+    const chunk = segment && chunkAtHand(segment, this.#requestTo(segment, fromOffset, upperOffset, bytesMax, options));
+    if (segment === undefined || chunk === undefined) {
+      return this.#readFiles(fromOffset, upperOffset, bytesMax, options);
+    }
+    this.#readAhead(segment, chunk, upperOffset, options);
+    return this.#chunkResult(chunk);
+  }
+
   async #readFiles(
     fromOffset: number,
     upperOffset: number,
     bytesMax: number,
     options: ReadOptions,
   ): Promise<ReadResult> {
-    if (options.isolation === 'committed' && this.#core.hasAborted) {
-      return this.#readCommitted(fromOffset, upperOffset, bytesMax, options);
-    }
     try {
-      const bytes = await this.#steadily(() => this.#readSegments(fromOffset, upperOffset, bytesMax, options));
-      return bytes.length === 0 ? this.#result(ErrorCode.NONE) : this.#result(ErrorCode.NONE, [bytes], bytes.length);
+      const read = await this.#steadily(() => this.#readSegments(fromOffset, upperOffset, bytesMax, options));
+      return read instanceof ReadChunk ? this.#chunkResult(read) : this.#result(ErrorCode.NONE);
     } catch (error) {
       return this.#failure(fromOffset, error);
     }
@@ -114,14 +127,12 @@ export class LogReader {
     try {
       for (;;) {
         const { replacements } = core.segments;
-        const chunks = core.tail.read(fromOffset, upperOffset, bytesMax, options.minOneBatch)?.chunks ?? [
-          await this.#steadily(() => this.#readSegments(fromOffset, upperOffset, bytesMax, options)),
-        ];
-        const endOffset = endOffsetOf(chunks) ?? fromOffset;
+        const result = await this.#readBatches(fromOffset, upperOffset, bytesMax, options);
+        if (result.errorCode !== ErrorCode.NONE) return result;
+        const endOffset = endOffsetOf(result.chunks) ?? fromOffset;
         const abortedTransactions = await this.#steadily(() => this.#abortedWithin(fromOffset, endOffset));
-        if (core.segments.replacements !== replacements) continue;
-        const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-        return { ...this.#result(ErrorCode.NONE, sizeBytes === 0 ? [] : chunks, sizeBytes), abortedTransactions };
+        if (core.segments.replacements === replacements) return { ...result, abortedTransactions };
+        result.release?.();
       }
     } catch (error) {
       return this.#failure(fromOffset, error);
@@ -133,18 +144,38 @@ export class LogReader {
     upperOffset: number,
     bytesMax: number,
     options: ReadOptions,
-  ): Promise<Buffer> {
+  ): Promise<ReadChunk | typeof NO_BATCHES | typeof NO_ROOM> {
     const { segments } = this.#core;
-    let segment = segments.at(Math.max(segments.indexOf(fromOffset), 0));
-    for (; segment !== undefined; segment = segments.after(segment)) {
-      const { minOneBatch } = options;
-      const endOffset = this.#endOf(segment);
-      const bytes = await readSegment(segment, { fromOffset, upperOffset, bytesMax, minOneBatch, endOffset });
+    for (let segment = this.#segmentOf(fromOffset); segment !== undefined; segment = segments.after(segment)) {
+      const read = await readSegment(segment, this.#requestTo(segment, fromOffset, upperOffset, bytesMax, options));
       await this.#mendIndexes(segment);
-      if (bytes === undefined) return NO_ROOM;
-      if (bytes.length > 0) return bytes;
+      if (read === undefined) return NO_ROOM;
+      if (read === NO_BATCHES) continue;
+      this.#readAhead(segment, read, upperOffset, options);
+      return read;
     }
-    return NOTHING;
+    return NO_BATCHES;
+  }
+
+  /** Has what comes behind a chunk read before it is asked for, unless the tail cache has it. */
+  #readAhead(segment: Segment, { nextOffset, bytesMax }: ReadChunk, upperOffset: number, options: ReadOptions): void {
+    if (nextOffset >= upperOffset || this.#core.tail.has(nextOffset)) return;
+    readAhead(segment, this.#requestTo(segment, nextOffset, upperOffset, bytesMax, options));
+  }
+
+  #segmentOf(offset: number): Segment | undefined {
+    const { segments } = this.#core;
+    return segments.at(Math.max(segments.indexOf(offset), 0));
+  }
+
+  #requestTo(
+    segment: Segment,
+    fromOffset: number,
+    upperOffset: number,
+    bytesMax: number,
+    { minOneBatch }: ReadOptions,
+  ): SegmentReadRequest {
+    return { fromOffset, upperOffset, bytesMax, minOneBatch, endOffset: this.#endOf(segment) };
   }
 
   #rangeOf(segment: Segment): TimestampRange {
@@ -173,7 +204,7 @@ export class LogReader {
       const { replacements } = segments;
       try {
         const result = await read();
-        const isEmpty = result === undefined || result === NOTHING;
+        const isEmpty = result === undefined || result === NO_BATCHES;
         if (!isEmpty || segments.replacements === replacements) return result;
       } catch (error) {
         if (segments.replacements === replacements) throw error;
@@ -214,6 +245,11 @@ export class LogReader {
     return found.sort(byFirstOffset);
   }
 
+  #chunkResult(chunk: ReadChunk): ReadResult {
+    const { bytes } = chunk;
+    return { ...this.#result(ErrorCode.NONE, [bytes], bytes.length), release: () => chunk.release() };
+  }
+
   #result(errorCode: number, chunks: readonly Buffer[] = NO_CHUNKS, sizeBytes = 0): ReadResult {
     const { highWatermark, lastStableOffset, logStartOffset } = this.#core;
     return {
@@ -224,6 +260,7 @@ export class LogReader {
       lastStableOffset,
       logStartOffset,
       abortedTransactions: NONE_ABORTED,
+      release: undefined,
     };
   }
 }

@@ -15,6 +15,8 @@ export interface LogScheduleOptions {
   readonly flushSchedulerIntervalMs: number;
   /** `producer.id.expiration.check.interval.ms`. Default 600,000. */
   readonly producerExpirationCheckIntervalMs: number;
+  /** How often memory that nobody reads with any more is given back. Default 30,000. */
+  readonly memoryTrimIntervalMs: number;
   /** A log whose scan after a crash would be shorter is left alone by the checkpoints. Default 4 MiB. */
   readonly unrecoveredBytesMax: number;
 }
@@ -25,6 +27,7 @@ const DEFAULTS: LogScheduleOptions = {
   highWatermarkCheckpointIntervalMs: 5_000,
   flushSchedulerIntervalMs: Number.POSITIVE_INFINITY,
   producerExpirationCheckIntervalMs: 600_000,
+  memoryTrimIntervalMs: 30_000,
   unrecoveredBytesMax: 4 * 1024 * 1024,
 };
 
@@ -33,6 +36,7 @@ export interface LogScheduleHost {
   /** Those that are online. */
   directories(): Iterable<LogDirectory>;
   directoryFailed(directory: LogDirectory, error: unknown): void;
+  trimMemory(): void;
   backgroundError(what: string, error: unknown): void;
 }
 
@@ -58,6 +62,7 @@ export class LogSchedule {
     this.#every(this.#options.highWatermarkCheckpointIntervalMs, () => this.#checkpointHighWatermarks());
     this.#every(this.#options.flushSchedulerIntervalMs, () => this.#flushDue());
     this.#every(this.#options.producerExpirationCheckIntervalMs, () => this.#expireProducers());
+    this.#every(this.#options.memoryTrimIntervalMs, async () => this.#host.trimMemory());
   }
 
   /** No more work begins; resolves when what is under way has ended. */

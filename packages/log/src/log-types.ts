@@ -70,6 +70,11 @@ export interface ReadResult {
   readonly logStartOffset: number;
   /** For `committed` reads: ordered by first offset. Empty otherwise. */
   readonly abortedTransactions: readonly AbortedTransaction[];
+  /**
+   * Says, once, that nobody looks at the chunks any more, so that their memory may be used again. Who does not say so leaves them
+   * to the garbage collector. Undefined where there is nothing to give back.
+   */
+  readonly release: (() => void) | undefined;
 }
 
 /** Where a timestamp lookup ended. */

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
+import { ReadMemory } from './read-memory.ts';
 import { ReadPlaces } from './read-places.ts';
 
 it('remembers where the last so many reads ended, and forgets the oldest first', () => {
-  const places = new ReadPlaces();
+  const places = new ReadPlaces(new ReadMemory(0));
   for (let offset = 0; offset < 64; offset++) places.note(offset, offset * 100);
   places.note(0, 1);
   places.note(64, 6400);

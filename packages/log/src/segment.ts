@@ -1,6 +1,6 @@
 import { BATCH_HEADER_BYTES, type BatchFault, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
 import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
-import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, scanBatches } from './batch-scan.ts';
+import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, type ScanOptions, scanBatches } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import {
   LOG_SUFFIX,
@@ -21,6 +21,7 @@ import {
   SEGMENT_START,
 } from './offset-index.ts';
 import type { OpenFiles, PooledFile } from './open-files.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { ReadPlaces } from './read-places.ts';
 import { positionOf, provesLastTimeEntry } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
@@ -35,6 +36,7 @@ export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 export interface SegmentFiles {
   readonly files: OpenFiles;
   readonly indexCache: IndexCache;
+  readonly readMemory: ReadMemory;
   /** Index entries kept in memory before they are written. */
   readonly indexTailEntriesMax: number;
 }
@@ -74,7 +76,7 @@ export class Segment {
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
   readonly transactionIndex: TransactionIndex;
-  readonly readPlaces: ReadPlaces = new ReadPlaces();
+  readonly readPlaces: ReadPlaces;
   readonly createdMs: number;
   readonly jitterMs: number;
   /** Last change of a file that was there before this process; counts where no record has a timestamp. */
@@ -119,6 +121,7 @@ export class Segment {
     this.#indexTailEntriesMax = shared.indexTailEntriesMax;
     this.folder = folder;
     this.baseOffset = baseOffset;
+    this.readPlaces = new ReadPlaces(shared.readMemory);
     this.log = file(LOG_SUFFIX);
     this.offsetIndex = new OffsetIndex(file(OFFSET_INDEX_SUFFIX), shared.indexCache, known?.count);
     this.timeIndex = new TimeIndex(file(TIME_INDEX_SUFFIX), shared.indexCache, known);
@@ -229,7 +232,7 @@ export class Segment {
   }
 
   /** Shows the batches from `start` up to what is written; see {@link scanBatches}. */
-  scan(start: number, visit: BatchVisitor, options: { crc: boolean; chunkBytes?: number }): Promise<ScanEnd> {
+  scan(start: number, visit: BatchVisitor, options: ScanOptions): Promise<ScanEnd> {
     if (start >= this.writtenBytes) return Promise.resolve({ position: start, fault: undefined });
     return this.log.use((file) => scanBatches(file, start, this.writtenBytes, visit, options));
   }
@@ -307,6 +310,7 @@ export class Segment {
 
   /** Closes files and drops what is in memory. */
   release(): void {
+    this.readPlaces.clear();
     this.log.close();
     this.offsetIndex.entries.release();
     this.timeIndex.entries.release();

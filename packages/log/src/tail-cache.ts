@@ -132,6 +132,11 @@ export class TailCache {
     return { chunks, sizeBytes };
   }
 
+  /** Whether a read from an offset would find it here. */
+  has(offset: number): boolean {
+    return this.#indexOf(offset) >= 0;
+  }
+
   /** Forgets everything; after a truncation, when the log is gone, or when it has a hole. */
   clear(): void {
     while (this.#blocks.length > 0) this.dropOldest();

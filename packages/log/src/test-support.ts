@@ -14,6 +14,7 @@ import type { LogContext } from './log-context.ts';
 import type { AppendOptions, ReadResult } from './log-types.ts';
 import { OpenFiles } from './open-files.ts';
 import { type OpenLogOptions, PartitionLog } from './partition-log.ts';
+import { ReadMemory } from './read-memory.ts';
 import { recompressInline } from './recompress.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
@@ -24,6 +25,7 @@ export interface TestOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly tailCacheBytesMax?: number;
+  readonly readMemoryBytesMax?: number;
   readonly openFilesMax?: number;
   readonly indexTailEntriesMax?: number;
 }
@@ -38,6 +40,7 @@ export function testContext(options: TestOptions = {}): LogContext {
     producerIdsMax: 1000,
     files: new OpenFiles(disk, options.openFilesMax ?? 100),
     indexCache: new IndexCache(1024 * 1024),
+    readMemory: new ReadMemory(options.readMemoryBytesMax ?? 4 * 1024 * 1024),
     indexTailEntriesMax: options.indexTailEntriesMax ?? 2,
     tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? 1024 * 1024),
     tailCacheBytesMax: options.tailCacheBytesMax ?? 1024 * 1024,

@@ -33,13 +33,18 @@ export interface ListenerConnection extends ConnectionContext {
   readonly reading: boolean;
 }
 
-/** Bytes that one request holds. */
+/** Bytes that one request holds, and its response. */
 export interface RequestAdmission {
   /**
    * Says that the frame is no longer needed though the response is not ready: its bytes stop counting against the bounds.
    * A handler that waits for something (a long poll, a rebalance) calls this once it has decoded the request.
    */
   release(): void;
+  /**
+   * Has `done` called when the system has taken over the response's bytes, so that the memory of its chunks may be used for
+   * something else; the last one given counts. It is not called when the connection breaks before.
+   */
+  whenSent(done: () => void): void;
 }
 
 /** What a listener serves. */

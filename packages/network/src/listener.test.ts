@@ -377,6 +377,33 @@ describe('Listener', () => {
     await until(() => memory.stats().handlingBytes === 0);
   });
 
+  it('tells when a response has left, and never when its client has gone before', async () => {
+    const sent: string[] = [];
+    const { port, listener } = await startListener({
+      handler: {
+        handle: (frame, _, admission) => {
+          const text = frame.subarray(2).toString();
+          admission.whenSent(() => sent.push(text));
+          return [framed(text === 'large' ? Buffer.alloc(50_000_000) : text)];
+        },
+      },
+    });
+    const [peer, gone] = [await startPeer(port), await startPeer(port)];
+    const texts = collect(peer);
+    peer.write(Buffer.concat([request('a'), request('b')]));
+    await until(() => sent.length === 2);
+    await until(() => texts.length === 2);
+    gone.pause();
+    gone.write(request('large'));
+    await until(() => [...listener.connections()].some(({ heldBytes }) => heldBytes > 1_000_000));
+    expect(sent).toEqual(['a', 'b']);
+    gone.resetAndDestroy();
+    await until(() => listener.stats().connectionsOpen === 1);
+    peer.write(request('c'));
+    await until(() => texts.length === 3);
+    expect(sent).toEqual(['a', 'b', 'c']);
+  });
+
   it('stops reading from a client that never reads, with a bounded amount held', async () => {
     let handled = 0;
     const responseBytes = 100_000;

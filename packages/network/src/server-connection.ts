@@ -58,6 +58,8 @@ interface Slot {
   done: boolean;
   chunks: readonly Uint8Array[] | null;
   responseBytes: number;
+  /** Who wants to know that the response has been sent. */
+  whenSent: (() => void) | undefined;
 }
 
 /**
@@ -256,13 +258,19 @@ export class ServerConnection implements ListenerConnection {
       done: false,
       chunks: null,
       responseBytes: 0,
+      whenSent: undefined,
     };
     this.#slots.push(slot);
     this.#inFlightBytes += slot.heldBytes;
     this.#serialInFlight += slot.serial ? 1 : 0;
     counters.requests++;
     counters.requestsInFlight++;
-    const admission: RequestAdmission = { release: () => this.#releaseFrame(slot) };
+    const admission: RequestAdmission = {
+      release: () => this.#releaseFrame(slot),
+      whenSent: (done) => {
+        slot.whenSent = done;
+      },
+    };
     try {
       const answer = handler.handle(frame, this, admission);
       if (answer instanceof Promise) {
@@ -329,12 +337,17 @@ export class ServerConnection implements ListenerConnection {
     const socket = this.#socket;
     const before = this.#host.counters.bytesOut;
     let last: Uint8Array | undefined;
+    let whenSent: (() => void)[] | undefined;
     socket.cork();
     for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[0]) {
       this.#slots.shift();
       this.#serialInFlight -= slot.serial ? 1 : 0;
       this.#heldResponseBytes -= slot.responseBytes;
       this.#host.counters.bytesOut += slot.responseBytes;
+      if (slot.whenSent !== undefined) {
+        whenSent ??= [];
+        whenSent.push(slot.whenSent);
+      }
       for (const chunk of slot.chunks ?? []) {
         if (last !== undefined) {
           socket.write(last);
@@ -343,7 +356,7 @@ export class ServerConnection implements ListenerConnection {
       }
     }
     if (last !== undefined) {
-      socket.write(last, this.#written);
+      socket.write(last, whenSent === undefined ? this.#written : this.#writtenThen(whenSent));
     }
     socket.uncork();
     if (this.#host.counters.bytesOut > before) {
@@ -354,6 +367,18 @@ export class ServerConnection implements ListenerConnection {
     } else {
       this.#pump();
     }
+  }
+
+  /** What has not been sent when the connection breaks may still be in use by the system. */
+  #writtenThen(whenSent: readonly (() => void)[]): (error?: Error | null) => void {
+    return (error) => {
+      if (error === undefined || error === null) {
+        for (const done of whenSent) {
+          done();
+        }
+      }
+      this.#written();
+    };
   }
 
   /** After the last response the socket ends; what the client still sends is read and thrown away until it is gone. */

@@ -36,8 +36,11 @@ export interface Disk {
 
 /** One open file. Calls on one file may overlap; two writes to the same bytes may not. */
 export interface DiskFile {
-  /** Reads up to `length` bytes at `position`; fewer only at the end of the file. The buffer is the caller's. */
-  read(position: number, length: number): Promise<Buffer>;
+  /**
+   * Reads up to `length` bytes at `position`; fewer only at the end of the file. The buffer is the caller's: memory of its own, or
+   * the beginning of `memory`, where that is given and large enough.
+   */
+  read(position: number, length: number, memory?: Buffer): Promise<Buffer>;
   /**
    * Writes all `chunks` one after the other from `position` as one gathered write and, where `sync` is set, one
    * fdatasync: what was written is durable when the promise resolves. The chunks must not change before that.

@@ -38,9 +38,10 @@ export class NodeFile implements DiskFile {
     this.#inline = inline;
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
+  async read(position: number, length: number, memory?: Buffer): Promise<Buffer> {
     // The slab of Buffer.allocUnsafe would keep 8 KiB alive for every small view that a cache holds on to.
-    const buffer = Buffer.allocUnsafeSlow(length);
+    const isGiven = memory !== undefined && memory.length >= length;
+    const buffer = isGiven ? memory.subarray(0, length) : Buffer.allocUnsafeSlow(length);
     let filled = 0;
     while (filled < length) {
       const count = await this.#readInto(buffer, filled, position + filled);

@@ -27,7 +27,7 @@ export class WrappedDisk implements Disk {
     const file = await this.#disk.open(path, options);
     const { read, write, sync } = this.#hooks;
     return {
-      read: (position, length) => read?.(file, position, length, path) ?? file.read(position, length),
+      read: (position, length, memory) => read?.(file, position, length, path) ?? file.read(position, length, memory),
       write: (position, chunks, how) => write?.(file, position, chunks, how, path) ?? file.write(position, chunks, how),
       truncate: (sizeBytes) => file.truncate(sizeBytes),
       sync: () => sync?.(file, path) ?? file.sync(),

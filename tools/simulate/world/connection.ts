@@ -25,6 +25,7 @@ export type DeadDirection = 'requests' | 'responses' | 'both';
 interface Slot {
   done: boolean;
   chunks: readonly Uint8Array[] | null;
+  whenSent: (() => void) | undefined;
 }
 
 /**
@@ -116,7 +117,7 @@ export class SimulatedConnection {
 
   #arrived(frame: Buffer): void {
     if (!this.#brokerOpen) return;
-    const slot: Slot = { done: false, chunks: null };
+    const slot: Slot = { done: false, chunks: null, whenSent: undefined };
     this.#slots.push(slot);
     const answered = (chunks: readonly Uint8Array[] | null): void => {
       slot.done = true;
@@ -129,7 +130,12 @@ export class SimulatedConnection {
       this.#closeBrokerSide(true);
     };
     try {
-      const answer = this.#host.handler.handle(frame, this.context, { release: () => {} });
+      const answer = this.#host.handler.handle(frame, this.context, {
+        release: () => {},
+        whenSent: (done) => {
+          slot.whenSent = done;
+        },
+      });
       if (answer instanceof Promise) answer.then(answered, failed);
       else answered(answer);
     } catch (error) {
@@ -139,10 +145,11 @@ export class SimulatedConnection {
 
   #flush(): void {
     while (this.#brokerOpen && this.#slots[0]?.done === true) {
-      const { chunks } = this.#slots.shift()!;
+      const { chunks, whenSent } = this.#slots.shift()!;
       if (chunks === null || this.#dead === 'responses' || this.#dead === 'both') continue;
       // The chunks may be views of the log's buffers, which do not change: as a socket does, copy them when they leave.
       const frame = Buffer.concat(chunks).subarray(4);
+      whenSent?.();
       this.#responsesDueMs = this.#later(this.#responsesDueMs, () => {
         if (this.#clientOpen) this.onFrame(frame);
       });

@@ -32,6 +32,7 @@ const BOUNDS: readonly { readonly setting: string; readonly bound: keyof LogBoun
   { setting: 'millrace.log.index.cache.bytes.max', bound: 'indexCacheBytesMax', min: 0 },
   { setting: 'millrace.log.tail.cache.bytes.max', bound: 'tailCacheBytesMax', min: 0 },
   { setting: 'millrace.log.tail.cache.partition.bytes.max', bound: 'tailCachePartitionBytesMax', min: 0 },
+  { setting: 'millrace.log.read.memory.bytes.max', bound: 'readMemoryBytesMax', min: 0 },
   { setting: 'millrace.log.producer.ids.max', bound: 'producerIdsMax', min: 1 },
 ];
 const NAMES = [

@@ -44,6 +44,7 @@ function answer(
   const isEnough = bytesMissing <= 0 || reading.isUrgent || request.maxWaitMs <= 0 || reading.fetches.length === 0;
   if (isEnough || !context.connection.open) return respond(context, session, reading);
   context.releaseRequest();
+  reading.release();
   return waitAndRespond(request, context, session, limits, bytesMissing, reading);
 }
 
@@ -141,6 +142,7 @@ function respond(context: RequestContext, session: FetchContext, reading: FetchR
   for (const topic of responses) if (topic.topicId === '') topic.topicId = ZERO_UUID;
   const { errorCode, sessionId } = session.finish(broker.clock.now());
   if (errorCode !== ErrorCode.NONE) return { errorCode, sessionId, responses: [] };
+  if (reading.mustRelease) context.whenSent(() => reading.release());
   return { errorCode, sessionId, responses, nodeEndpoints: leaders.endpoints };
 }
 

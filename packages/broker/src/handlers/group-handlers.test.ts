@@ -87,6 +87,7 @@ async function ask<Req, Res, ReqInput, ResInput>(
     connection: { clientHost: '127.0.0.1', listenerName: 'PLAINTEXT' } as RequestContext['connection'],
     broker,
     releaseRequest: () => {},
+    whenSent: () => {},
   };
   const response = (await handle(request as never, context)) as ResInput;
   return decodeBody(api.response, version, encodeBody(api.response, version, response));

@@ -17,6 +17,8 @@ export interface RequestContext {
    * work (a long poll, a rebalance) calls it before it waits, so that the connection and others can go on reading.
    */
   releaseRequest(): void;
+  /** Has `done` called when the response has left, and nobody needs the memory of its chunks any more; see `RequestAdmission`. */
+  whenSent(done: () => void): void;
 }
 
 /**

@@ -37,6 +37,10 @@ export interface FetchReading {
   readonly sizeBytes: number;
   /** Whether there is something to tell at once, whatever the bytes: an error or a divergence. */
   readonly isUrgent: boolean;
+  /** Whether memory waits for {@link release}. */
+  readonly mustRelease: boolean;
+  /** Says, once, that nobody looks at what was read any more. */
+  release(): void;
 }
 
 /**
@@ -57,6 +61,7 @@ class Reading implements FetchReading {
   readonly fetches: PartitionFetch[] = [];
   sizeBytes = 0;
   isUrgent = false;
+  readonly #releases: (() => void)[] = [];
   readonly #replicas: ReplicaManager;
   readonly #targets: Iterator<FetchTarget>;
   readonly #limits: FetchLimits;
@@ -85,6 +90,15 @@ class Reading implements FetchReading {
       if (read !== undefined) this.#take(target, found, read);
     }
     return this;
+  }
+
+  get mustRelease(): boolean {
+    return this.#releases.length > 0;
+  }
+
+  release(): void {
+    for (const release of this.#releases) release();
+    this.#releases.length = 0;
   }
 
   /** Undefined when the partition was refused and that is noted. */
@@ -133,6 +147,7 @@ class Reading implements FetchReading {
       this.#fail(target, partition, read.errorCode);
       return;
     }
+    if (read.release !== undefined) this.#releases.push(read.release);
     this.sizeBytes += read.sizeBytes;
     this.fetches.push({
       target,

@@ -38,6 +38,7 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
       // What compaction or deletion took away at the end leaves nothing to read before the end.
       if (read.chunks.length === 0) break;
+      // Not released: what is decoded may hold on to views of it.
       for (const chunk of read.chunks) {
         onBatches(chunk);
         offset = Math.max(offset, endOfBatches(chunk));
