@@ -17,18 +17,20 @@ export class ProgressBar {
   }
 
   show({ sum, failures, tookMs }: Omit<CampaignResult, 'hash'>): void {
-    if (!this.#isShown || tookMs - this.#shownMs < INTERVAL_MS) return;
-    this.#shownMs = tookMs;
     const bySeeds = this.#seeds === undefined ? 0 : sum.seeds / this.#seeds;
     const byTime = this.#seconds === undefined ? 0 : tookMs / (this.#seconds * 1000);
-    const done = Math.min(Math.max(bySeeds, byTime), 1);
-    const full = Math.round(done * BAR_CHARACTERS);
-    const bar = '█'.repeat(full).padEnd(BAR_CHARACTERS, '·');
     const rate = Math.round(sum.seeds / (tookMs / 1000));
     const failed = failures.length === 0 ? '' : `, ${failures.length} failed`;
-    process.stderr.write(
-      `\r${bar} ${(done * 100).toFixed(0).padStart(3)} %  ${sum.seeds} seeds, ${rate} a second${failed} `,
-    );
+    this.showShare(Math.min(Math.max(bySeeds, byTime), 1), `${sum.seeds} seeds, ${rate} a second${failed}`);
+  }
+
+  /** @param share what is done of all, from 0 to 1 */
+  showShare(share: number, text: string): void {
+    const nowMs = performance.now();
+    if (!this.#isShown || nowMs - this.#shownMs < INTERVAL_MS) return;
+    this.#shownMs = nowMs;
+    const bar = '█'.repeat(Math.round(share * BAR_CHARACTERS)).padEnd(BAR_CHARACTERS, '·');
+    process.stderr.write(`\r${bar} ${(share * 100).toFixed(0).padStart(3)} %  ${text} `);
   }
 
   end(): void {

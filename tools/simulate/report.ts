@@ -2,6 +2,7 @@ import { type CampaignResult, runCampaign } from './campaign.ts';
 import { flipEveryBit } from './corrupt/flip-every-bit.ts';
 import { mutants } from './mutants/index.ts';
 import type { SimulateOptions } from './options.ts';
+import { ProgressBar } from './progress.ts';
 import { runSeed } from './run-seed.ts';
 import { excerpt, formatLine } from './trace.ts';
 
@@ -79,9 +80,22 @@ export async function printMutants({ from, length, faults, jobs }: SimulateOptio
 
 /** Flips every bit of a small log, and says what became of it. */
 export async function printCorruption({ from, isJson }: SimulateOptions): Promise<number> {
-  const { flips, found, harmless, silent } = await flipEveryBit({ everyNthBit: 1, seed: from });
-  if (isJson) console.log(JSON.stringify({ flips, found, harmless, silent }));
-  else console.log(`${flips} bits flipped: ${found} found, ${harmless} harmless, ${silent.length} silent`);
-  if (!isJson) for (const line of silent.slice(0, VIOLATIONS_MAX)) console.log(`  ${line}`);
+  const bar = new ProgressBar(undefined, undefined, !isJson);
+  const startMs = performance.now();
+  const onChange = (done: number, total: number): void => bar.showShare(done / total, `${done} of ${total} changes`);
+  const { kinds, silent } = await flipEveryBit({ everyNth: 1, seed: from, onChange });
+  bar.end();
+  if (isJson) {
+    console.log(JSON.stringify({ kinds: Object.fromEntries(kinds), silent }));
+    return silent.length === 0 ? 0 : 1;
+  }
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  const row = (cells: readonly (string | number)[]): string =>
+    cells.map((cell, index) => (index === 0 ? String(cell).padEnd(34) : String(cell).padStart(9))).join('');
+  console.log(row(['file', 'changes', 'found', 'harmless', 'untold']));
+  for (const [kind, { changes, found, harmless, untold }] of kinds)
+    console.log(row([kind, changes, found, harmless, untold]));
+  console.log(`${silent.length} silent, in ${seconds} s`);
+  for (const line of silent.slice(0, VIOLATIONS_MAX)) console.log(`  ${line}`);
   return silent.length === 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-import { ManualClock, MemoryDisk } from '@millrace/ports';
+import { ManualClock, MemoryDisk, systemError } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import {
   batchCompression,
@@ -254,6 +254,25 @@ describe('group commit', () => {
       expect((await produce(log, 2)).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
       expect(await produce(log, 8)).toMatchObject({ errorCode: 0, baseOffset: 8 });
     }
+  });
+
+  it('remembers a producer whose batches retention has taken when it has to go back', async () => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock(1_700_000_000_000);
+    const log = followDurable(await openTestLog(testContext({ disk, clock }), { retentionMs: 100 }));
+    const produce = (sequence: number): Promise<AppendResult> =>
+      log.append(batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: sequence }), AS_CLIENT);
+    await produce(0);
+    await produce(1);
+    await clock.advanceAsync(1000);
+    disk.fault = ({ path }) => (path.includes('.snapshot') ? systemError('ENOSPC', 'no room') : undefined);
+    await log.enforceRetention();
+    await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
+    disk.fault = undefined;
+    expect([log.logStartOffset, log.logEndOffset, log.state]).toEqual([2, 2, 'online']);
+    expect(await produce(1)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    const again = await openTestLog(testContext({ disk: disk.crash('none') }));
+    expect(again.logEndOffset).toBe(2);
   });
 
   it('keeps what stands behind a damaged batch, and remembers who wrote it, when it has to go back', async () => {

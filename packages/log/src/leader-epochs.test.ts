@@ -52,6 +52,23 @@ describe('LeaderEpochs', () => {
     expect(known.epochAt(12)).toBe(3);
   });
 
+  it('does not believe one batch of a scan against the batches around it, and no leader above itself', () => {
+    const known = new LeaderEpochs();
+    for (const [offset, epoch] of [1, 1, 9, 1, 0, 2, 2].entries()) known.scanned(epoch, offset);
+    known.scanned(3, 7);
+    expect(known.latest).toBe(2);
+    known.scanEnded();
+    expect(known.starts.map(({ epoch, startOffset }) => [epoch, startOffset])).toEqual([
+      [1, 0],
+      [2, 5],
+      [3, 7],
+    ]);
+    known.lead(2, 8);
+    expect(known.latest).toBe(2);
+    known.lead(4, 8);
+    expect(known.starts.at(-1)).toEqual({ epoch: 4, startOffset: 8 });
+  });
+
   it('has something to store only when it changed, and no epochs without records', () => {
     const known = epochs();
     const starts = known.unstored(20)!;

@@ -11,6 +11,8 @@ export class LeaderEpochs {
   #starts: EpochStart[];
   /** What the checkpoint file holds. */
   #stored: readonly EpochStart[];
+  /** What the last batch of a scan says, and the one behind it has not confirmed yet. */
+  #unconfirmed: EpochStart | undefined;
 
   constructor(starts: readonly EpochStart[] = []) {
     this.#starts = [...starts];
@@ -31,6 +33,28 @@ export class LeaderEpochs {
     if (epoch < 0 || epoch <= this.latest) return;
     while ((this.#starts.at(-1)?.startOffset ?? -1) >= startOffset) this.#starts.pop();
     this.#starts.push({ epoch, startOffset });
+  }
+
+  /**
+   * Notes a batch that a scan meets. A batch's epoch lies outside its CRC, because the broker writes it, so one that rises is
+   * believed only when the next batch does not fall back behind it.
+   */
+  scanned(epoch: number, startOffset: number): void {
+    const before = this.#unconfirmed;
+    if (before !== undefined && epoch >= before.epoch) this.assign(before.epoch, before.startOffset);
+    this.#unconfirmed = epoch > this.latest ? { epoch, startOffset } : undefined;
+  }
+
+  /** The scan is over: nothing comes that could say that its last batch is wrong. */
+  scanEnded(): void {
+    if (this.#unconfirmed !== undefined) this.assign(this.#unconfirmed.epoch, this.#unconfirmed.startOffset);
+    this.#unconfirmed = undefined;
+  }
+
+  /** A leader takes over from the end of the log on: no batch can have a higher epoch, whatever a damaged one says. */
+  lead(epoch: number, startOffset: number): void {
+    this.#starts = this.#starts.filter((start) => start.epoch <= epoch);
+    this.assign(epoch, startOffset);
   }
 
   /** The largest epoch that is not above `epoch`, and where it ends (`LeaderEpochFileCache.endOffsetFor`). */

@@ -235,8 +235,11 @@ export class LogCore implements LogWriterHost {
     this.truncations++;
     if (this.cleanedOffset !== undefined) this.cleanedOffset = Math.min(this.cleanedOffset, offset);
     this.tail.clear();
-    await this.#removeSegments(this.segments.removeFrom(offset));
+    // A log whose only segment begins there keeps it: without a file nobody knows after a crash where the log has ended.
+    const isFirst = this.segments.count > 0 && this.segments.first.baseOffset === offset;
+    await this.#removeSegments(this.segments.removeFrom(isFirst ? offset + 1 : offset));
     if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
+    if (this.segments.count === 1) await this.prepare(this.segments.first);
     this.recoveryPoint = Math.min(this.recoveryPoint, offset);
     await this.#cutActive(this.segments.active, offset);
     this.nextOffset = offset;
@@ -246,7 +249,9 @@ export class LogCore implements LogWriterHost {
     this.writer.durableEndOffset = offset;
     this.writer.syncedEndOffset = offset;
     this.epochs.truncateFromEnd(offset);
+    const known = this.producers;
     this.producers = await loadProducers(this.context, this.folder, this.segments, this.#snapshots, offset);
+    this.producers.takeOver(known, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
     if (this.state === 'truncating') this.state = 'online';
   }

@@ -4,6 +4,7 @@ import {
   batchLastOffset,
   batchLeaderEpoch,
   batchProducerId,
+  checkBatch,
   NO_PRODUCER_ID,
 } from '@millrace/records';
 import type { BatchVisitor } from './batch-scan.ts';
@@ -70,6 +71,7 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   const segments = await findSegments(context, options, names);
   const epochs = await loadEpochs(context, options.folder);
   const recovery = await recoverSegments(context, options, segments, epochs);
+  epochs.scanEnded();
   const logEndOffset = recovery.logEndOffset;
   epochs.truncateFromEnd(logEndOffset);
   const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
@@ -256,7 +258,8 @@ async function recoverSegments(
 async function openActive(active: Segment, config: LogConfig, epochs: LeaderEpochs): Promise<number | undefined> {
   const tracker = new EndTracker(active.baseOffset, epochs);
   const end = await active.recover(Number.POSITIVE_INFINITY, config, false, tracker.visit);
-  return end.fault === undefined ? tracker.endOffset : undefined;
+  // Where the log goes on depends on its last batch: that one must be as it was written.
+  return end.fault === undefined && tracker.isLastGood ? tracker.endOffset : undefined;
 }
 
 async function recoverFrom(
@@ -305,14 +308,21 @@ async function recoverFrom(
 class EndTracker {
   endOffset: number;
   readonly visit: BatchVisitor;
+  #last: { readonly buffer: Buffer; readonly at: number } | undefined;
 
   constructor(baseOffset: number, epochs: LeaderEpochs) {
     this.endOffset = baseOffset;
     this.visit = (buffer, at) => {
+      this.#last = { buffer, at };
       this.endOffset = batchLastOffset(buffer, at) + 1;
-      epochs.assign(batchLeaderEpoch(buffer, at), batchBaseOffset(buffer, at));
+      epochs.scanned(batchLeaderEpoch(buffer, at), batchBaseOffset(buffer, at));
       return true;
     };
+  }
+
+  /** Whether the last batch of the scan has its CRC. */
+  get isLastGood(): boolean {
+    return this.#last === undefined || checkBatch(this.#last.buffer, this.#last.at) === undefined;
   }
 }
 

@@ -119,6 +119,20 @@ describe('retention', () => {
     expect((await compacted.log.enforceRetention()).segmentsDeleted).toBe(0);
   });
 
+  it('leaves no hole when a file cannot be renamed, and deletes it the next time', async () => {
+    const { disk, log } = await bench({ retentionBytes: 4 * BATCH_BYTES });
+    await append(log, 12);
+    disk.fault = ({ kind, path }) =>
+      kind === 'rename' && path.includes('0003.log') ? systemError('ENOSPC', 'no room') : undefined;
+    await expect(log.enforceRetention()).rejects.toMatchObject({ code: 'ENOSPC' });
+    const names = ['00.log.deleted', '03.log', '06.log', '09.log'];
+    expect(await logFiles(disk)).toEqual(names);
+    disk.fault = undefined;
+    await log.enforceRetention();
+    expect(await logFiles(disk)).toEqual(['00.log.deleted', '03.log.deleted', '06.log', '09.log']);
+    expect(log.logStartOffset).toBe(6);
+  });
+
   it('deletes records before an offset, and the segments below it', async () => {
     const { log } = await bench();
     await append(log, 8);

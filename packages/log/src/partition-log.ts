@@ -220,7 +220,7 @@ export class PartitionLog {
 
   /** Notes that this broker leads with `epoch` from the log's end on, before it has written anything (KIP-101). */
   assignEpoch(epoch: number): void {
-    this.#core.epochs.assign(epoch, this.#core.nextOffset);
+    this.#core.epochs.lead(epoch, this.#core.nextOffset);
   }
 
   /** What OffsetForLeaderEpoch answers for `epoch`. */

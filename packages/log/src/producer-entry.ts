@@ -96,6 +96,16 @@ export class ProducerEntry {
     if (this.batches.length > BATCHES_REMEMBERED) this.batches.shift();
   }
 
+  /** What was known before the batches at and behind an offset came; undefined when that is not known any more. */
+  before(endOffset: number): ProducerEntry | undefined {
+    const entry = this.copy();
+    while ((entry.batches.at(-1)?.lastOffset ?? -1) >= endOffset) entry.batches.pop();
+    const last = entry.batches.at(-1);
+    if (last === undefined) return undefined;
+    if (last.lastOffset !== this.lastOffset) entry.lastTimestamp = last.timestamp;
+    return entry;
+  }
+
   copy(): ProducerEntry {
     const copy = new ProducerEntry(this.producerId);
     copy.epoch = this.epoch;

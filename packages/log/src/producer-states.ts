@@ -154,6 +154,22 @@ export class ProducerStates {
     return this.#transactions.complete(entry.producerId, firstOffset, batchBaseOffset(b, at), marker.isCommit);
   }
 
+  /**
+   * Takes over what was known of producers before the log went back to `endOffset`. The log itself may tell less: retention,
+   * compaction or damage has taken batches that their producers may yet send again. Of transactions the log tells all.
+   */
+  takeOver(known: ProducerStates, endOffset: number): void {
+    for (const entry of known.entries.values()) {
+      if (entry.transactionFirstOffset >= 0 || entry.coordinatorEpoch >= 0) continue;
+      const before = entry.before(endOffset);
+      if (before === undefined) continue;
+      const found = this.#producers.get(entry.producerId);
+      // What was remembered of the batches that are gone may have taken the place of older ones, which the log still has.
+      const isFoundWhole = found?.lastOffset === before.lastOffset && found.batches.length >= before.batches.length;
+      if (!isFoundWhole) this.#producers.set(before.producerId, before);
+    }
+  }
+
   /** Transactions that ended below the high watermark are stable: everybody has them. */
   highWatermarkAdvanced(highWatermark: number): void {
     this.#transactions.forgetReplicated(highWatermark);

@@ -98,13 +98,16 @@ async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Pro
   const next = core.segments.after(last);
   if (next === undefined || core.segments.first !== condemned[0]) return { segmentsDeleted: 0, bytesDeleted: 0 };
   core.raiseLogStartOffset(next.baseOffset);
-  const removed = core.segments.removeFirst(condemned.length);
-  for (const segment of removed) await giveUpFiles(core, segment);
+  // The oldest first, and none out of the list before its file is: a rename that fails leaves no hole behind the next start.
+  for (const segment of condemned) {
+    await giveUpFiles(core, segment);
+    core.segments.removeFirst(1);
+  }
   await core.context.disk.syncFolder(core.folder);
   await core.dropOldSnapshots();
   return {
-    segmentsDeleted: removed.length,
-    bytesDeleted: removed.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+    segmentsDeleted: condemned.length,
+    bytesDeleted: condemned.reduce((sum, segment) => sum + segment.sizeBytes, 0),
   };
 }
 
@@ -113,9 +116,9 @@ export async function giveUpFiles(core: LogCore, segment: Segment): Promise<void
   const { disk, reaper } = core.context;
   segment.release();
   for (const file of segment.files) {
-    const path = file.path + DELETED_SUFFIX;
+    const path = file.path.endsWith(DELETED_SUFFIX) ? file.path : file.path + DELETED_SUFFIX;
     if ((await disk.stat(file.path)) === undefined) continue;
-    await file.rename(path);
+    if (path !== file.path) await file.rename(path);
     reaper.removeLater(path, core.config.fileDeleteDelayMs);
   }
 }

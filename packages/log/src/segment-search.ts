@@ -113,6 +113,37 @@ async function searchTimestamp(
   return found;
 }
 
+/** Holds an entry of the time index against batches that are scanned anyway. */
+export class TimeEntryProof {
+  readonly entry: { readonly timestamp: number; readonly offset: number };
+  /** Whether the log agrees; undefined until the entry's batch was seen. Without an entry there is nothing to disagree with. */
+  verdict: boolean | undefined;
+
+  constructor(entry: { readonly timestamp: number; readonly offset: number }) {
+    this.entry = entry;
+    this.verdict = entry.offset < 0 ? true : undefined;
+  }
+
+  take(buffer: Buffer, at: number): void {
+    const { offset, timestamp } = this.entry;
+    if (this.verdict !== undefined || batchLastOffset(buffer, at) < offset || batchBaseOffset(buffer, at) > offset)
+      return;
+    this.verdict = proves(buffer, at, offset, timestamp);
+  }
+}
+
+/** Whether the log agrees with an entry of the time index: the batch with its offset has its timestamp as the largest. */
+export async function provesTimeEntry(segment: Segment, entry: TimeIndexEntry): Promise<boolean> {
+  const proof = new TimeEntryProof({ timestamp: entry.timestamp, offset: segment.baseOffset + entry.relativeOffset });
+  const visit: BatchVisitor = (buffer, at) => {
+    proof.take(buffer, at);
+    return false;
+  };
+  const start = await positionOf(segment, proof.entry.offset);
+  await segment.scan(start, visit, { crc: true, chunkBytes: LOCATE_BYTES });
+  return proof.verdict === true;
+}
+
 /**
  * Whether the log agrees that an entry of the time index is the last that it should have: the batch with its offset has its
  * timestamp as the largest, and none behind it has a larger one. An index that has lost its end has another last entry.

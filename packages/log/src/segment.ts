@@ -23,7 +23,7 @@ import {
 import type { OpenFiles, PooledFile } from './open-files.ts';
 import type { ReadMemory } from './read-memory.ts';
 import { ReadPlaces } from './read-places.ts';
-import { positionOf, provesLastTimeEntry } from './segment-search.ts';
+import { positionOf, provesLastTimeEntry, provesTimeEntry, TimeEntryProof } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
@@ -252,11 +252,20 @@ export class Segment {
     endOffset?: number,
   ): Promise<RecoveryEnd> {
     const entry = await this.#keepTrustedEntries(trustedOffset);
-    const end = await this.#recoverFrom(entry, config, crc, visit, endOffset);
-    if (end.fault === undefined || end.position > entry.position || entry.position === 0) return end;
+    const largest: LargestTimestamp = { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
+    const proof = new TimeEntryProof(largest);
+    const end = await this.#recoverFrom(entry, config, crc, visit, endOffset, proof);
     // Right behind an index entry it may be the entry that is wrong.
+    const isEntryWrong = end.fault !== undefined && end.position === entry.position && entry.position > 0;
+    if (!isEntryWrong && (end.fault !== undefined || (await this.#isProved(proof)))) return end;
     await this.#keepTrustedEntries(this.baseOffset);
-    return this.#recoverFrom(SEGMENT_START, config, crc, visit, endOffset);
+    return this.#recoverFrom(SEGMENT_START, config, crc, visit, endOffset, proof);
+  }
+
+  /** Whether the log says the same as the last entry of the time index that was kept, in the batches scanned or before them. */
+  async #isProved({ entry, verdict }: TimeEntryProof): Promise<boolean> {
+    if (verdict !== undefined) return verdict;
+    return provesTimeEntry(this, { timestamp: entry.timestamp, relativeOffset: entry.offset - this.baseOffset });
   }
 
   /** Writes bytes of the log's file again as they are, so that the next sync covers them whatever became of earlier ones. */
@@ -372,6 +381,7 @@ export class Segment {
     crc: boolean,
     visit: BatchVisitor,
     endOffset: number | undefined,
+    proof: TimeEntryProof,
   ): Promise<RecoveryEnd> {
     const start = entry.position;
     this.firstTimestamp = undefined;
@@ -380,6 +390,7 @@ export class Segment {
     const certain = new CertainBatches(BatchOrder.from(this.baseOffset, entry), (buffer, at, position) => {
       const maxTimestamp = indexedTimestamp(buffer, at);
       this.firstTimestamp ??= maxTimestamp;
+      proof.take(buffer, at);
       // The batch of the last trusted entry has its entry.
       const intervalBytes = position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes;
       this.#noteBatch(batchLastOffset(buffer, at), maxTimestamp, position, batchSizeBytes(buffer, at), intervalBytes);
