@@ -6,4 +6,4 @@ it('finds a flipped bit or a cut file, or does not care, in a sample of the file
   expect(silent).toEqual([]);
   expect(kinds.get('log')?.found).toBeGreaterThan(100);
   expect(kinds.get('timeindex')?.changes).toBeGreaterThan(50);
-}, 60_000);
+}, 240_000);
