@@ -130,6 +130,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logger,
     metrics,
     recompressor: workers.recompress,
+    cleanSlice: workers.cleanSlice,
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
   });
   const health = { status: 'starting' as Health['status'] };

@@ -4,6 +4,7 @@
  */
 export type { CleaningProgress, CleanResult } from './compaction/clean-log.ts';
 export type { CleaningStatus, LogCleanerOptions, LogCleanerStatus } from './compaction/log-cleaner.ts';
+export { type CleaningSlice, cleanSlice, type SliceCleaner, type SliceOutcome } from './compaction/slice.ts';
 export {
   CorruptLogError,
   DiskFailedError,

@@ -231,6 +231,11 @@ export class Segment {
     return positionOf(this, offset);
   }
 
+  /** Bytes of the log from `position` on, no more than are written; the memory is the caller's. */
+  read(position: number, length: number): Promise<Buffer> {
+    return this.log.use((file) => file.read(position, Math.min(length, this.writtenBytes - position)));
+  }
+
   /** Shows the batches from `start` up to what is written; see {@link scanBatches}. */
   scan(start: number, visit: BatchVisitor, options: ScanOptions): Promise<ScanEnd> {
     if (start >= this.writtenBytes) return Promise.resolve({ position: start, fault: undefined });

@@ -1,3 +1,4 @@
+import { type CleaningSlice, cleanSlice as cleanSliceHere } from '@millrace/log';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { type RecompressTask, runRecompressTask } from './recompress-task.ts';
 
@@ -8,4 +9,10 @@ export function recompress(task: RecompressTask): unknown {
   const outcomes = runRecompressTask(task);
   const memory = outcomes.flatMap((outcome) => ('batch' in outcome ? [outcome.batch] : []));
   return move({ [transferableSymbol]: memory, [valueSymbol]: outcomes });
+}
+
+/** Does a slice of a compaction and hands the memory of what stays over. */
+export function cleanSlice(slice: CleaningSlice): unknown {
+  const outcome = cleanSliceHere(slice);
+  return move({ [transferableSymbol]: [outcome.output.buffer], [valueSymbol]: outcome });
 }

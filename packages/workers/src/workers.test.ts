@@ -1,6 +1,11 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cleanSlice, defaultLogConfig, LogManager, type SliceCleaner } from '@millrace/log';
+import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { Compression, checkBatch, decompressBatch, RecordBatchBuilder, RecordsError } from '@millrace/records';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TaskPool } from './task-pool.ts';
 import { createWorkers } from './workers.ts';
 
@@ -68,6 +73,61 @@ describe('recompression', () => {
     expect(settled[1]).toMatchObject({ status: 'rejected', reason: { code: 'RECORDS_BAD_COMPRESSION' } });
     expect(settled[2]).toMatchObject({ status: 'rejected', reason: { code: 'RECORDS_TOO_LARGE' } });
     expect((settled[1] as PromiseRejectedResult).reason).toBeInstanceOf(RecordsError);
+  });
+});
+
+describe('compaction', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-workers-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Compacts a log of 20,000 records with 100 keys; gives what is left of it, byte for byte, and the slices it took. */
+  async function compacted(name: string, cleanSlice: SliceCleaner): Promise<{ bytes: Buffer[]; slices: number }> {
+    let slices = 0;
+    const logs = new LogManager({
+      disk: new NodeDisk(),
+      clock: systemClock,
+      random: systemRandom,
+      logDirs: [join(folder, name)],
+      brokerId: 1,
+      clusterId: 'workers-test-cluster-1',
+      configOf: () => ({ ...defaultLogConfig, cleanupPolicy: ['compact'], segmentBytes: 500_000, flushMessages: 1e9 }),
+      cleanerIoBufferBytes: 64 * 1024,
+      cleanSlice: (slice) => {
+        slices++;
+        return cleanSlice(slice);
+      },
+    });
+    await logs.open();
+    const log = await logs.getOrCreate('t', 0, { isNew: true });
+    log.onAppended((end) => log.advanceHighWatermark(end));
+    for (let n = 0; n < 200; n++) {
+      const builder = new RecordBatchBuilder();
+      for (let i = 0; i < 100; i++)
+        builder.append(1000 + n, `key ${(n * 37 + i) % 100}`, `value ${n} ${i} `.repeat(10));
+      await log.append(builder.build({ compression: (n % 5) as Compression }), { leaderEpoch: 0, origin: 'client' });
+    }
+    log.roll();
+    await log.append(batchOf(1, 8), { leaderEpoch: 0, origin: 'client' });
+    await logs.checkpoint();
+    expect(await logs.compact()).toBeGreaterThan(0);
+    expect(logs.cleaner.recordsKept).toBeLessThan(1000);
+    await logs.close();
+    const files = readdirSync(join(folder, name, 't-0')).filter((file) => /(log|index)$/.test(file));
+    return { bytes: files.sort().map((file) => readFileSync(join(folder, name, 't-0', file))), slices };
+  }
+
+  it('leaves in threads, byte for byte, what it leaves in the calling thread', async () => {
+    const here = await compacted('here', cleanSlice);
+    const inThreads = await compacted('threads', async (slice) => {
+      const outcome = await workers.cleanSlice(slice);
+      expect(slice.chunk.byteLength).toBe(0);
+      return outcome;
+    });
+    expect(inThreads).toEqual(here);
+    expect(here.slices).toBeGreaterThan(10);
   });
 });
 

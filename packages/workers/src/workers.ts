@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Recompressor } from '@millrace/log';
+import type { Recompressor, SliceCleaner, SliceOutcome } from '@millrace/log';
 import { Compression } from '@millrace/records';
 import { closedError } from './errors.ts';
 import { RecompressQueue } from './recompress-queue.ts';
@@ -23,6 +23,8 @@ export interface Workers extends AsyncDisposable {
    * others as a promise.
    */
   readonly recompress: Recompressor;
+  /** Does a slice of a compaction; what `LogManager` takes as its `cleanSlice`. Nothing of it is copied on the way. */
+  readonly cleanSlice: SliceCleaner;
   /** The batch uncompressed, the same way. */
   decompress(batch: Buffer, bytesMax: number): Buffer | Promise<Buffer>;
   /** Waits for what is under way, and ends the threads. Later calls reject with `WORKERS_CLOSED`. */
@@ -49,6 +51,7 @@ export function createWorkers(options: WorkersOptions = {}): Workers {
   let isClosed = false;
   const recompress: Recompressor = (batch, target) =>
     isClosed ? Promise.reject(closedError('recompress')) : queue.recompress(batch, target);
+  const cleanSlice: SliceCleaner = (slice) => pool.run<SliceOutcome>('cleanSlice', slice, [slice.chunk.buffer]);
   const close = async (): Promise<void> => {
     isClosed = true;
     await queue.whenIdle();
@@ -57,6 +60,7 @@ export function createWorkers(options: WorkersOptions = {}): Workers {
   return {
     threads,
     recompress,
+    cleanSlice,
     decompress: (batch, bytesMax) => recompress(batch, { compression: Compression.NONE, bytesMax }),
     close,
     [Symbol.asyncDispose]: close,

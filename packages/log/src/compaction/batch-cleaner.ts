@@ -11,9 +11,9 @@ import {
   batchSizeBytes,
   NO_PRODUCER_ID,
 } from '@millrace/records';
-import type { ProducerEntry } from '../producer-entry.ts';
 import type { CleanedTransactions } from './cleaned-transactions.ts';
 import type { OffsetMap } from './offset-map.ts';
+import type { ProducerEnds } from './shared-lists.ts';
 
 /** What decides about records and batches while a log is cleaned. */
 export interface CleaningRules {
@@ -21,7 +21,7 @@ export interface CleaningRules {
   /** The offset up to which `newest` knows all records; what lies behind stays as it is. */
   readonly knownUpTo: number;
   readonly transactions: CleanedTransactions;
-  readonly producers: ReadonlyMap<number, ProducerEntry>;
+  readonly producers: ProducerEnds;
   readonly nowMs: number;
   /** `delete.retention.ms` */
   readonly deleteRetentionMs: number;
@@ -129,13 +129,14 @@ export class BatchCleaner {
   #isLastOfProducer(batch: Buffer): boolean {
     const producerId = batchProducerId(batch, 0);
     if (producerId === NO_PRODUCER_ID) return false;
-    const entry = this.#rules.producers.get(producerId);
-    return entry !== undefined && entry.lastOffset === batchLastOffset(batch, 0);
+    return this.#rules.producers.lastOffsetOf(producerId) === batchLastOffset(batch, 0);
   }
 
   #isLastMarkerOfProducer(batch: Buffer): boolean {
-    const entry = this.#rules.producers.get(batchProducerId(batch, 0));
-    return entry !== undefined && entry.lastOffset < 0 && entry.epoch === batchProducerEpoch(batch, 0);
+    const { producers } = this.#rules;
+    const producerId = batchProducerId(batch, 0);
+    const lastOffset = producers.lastOffsetOf(producerId);
+    return lastOffset !== undefined && lastOffset < 0 && producers.epochOf(producerId) === batchProducerEpoch(batch, 0);
   }
 }
 

@@ -1,14 +1,16 @@
-import { batchBaseOffset, batchIsControl, batchLastOffset, batchSizeBytes, RecordCursor } from '@millrace/records';
-import { CorruptLogError } from '../errors.ts';
+import { RecordsError } from '@millrace/records';
+import { CorruptLogError, messageOf } from '../errors.ts';
 import type { LogCore } from '../log-core.ts';
 import type { Segment } from '../segment.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
-import { BatchCleaner, type CleaningRules } from './batch-cleaner.ts';
+import type { CleaningCounts } from './batch-cleaner.ts';
 import type { Cleanable } from './cleanable.ts';
-import { CleanedTransactions } from './cleaned-transactions.ts';
+import { NO_TRANSACTIONS_YET, type TransactionsState } from './cleaned-transactions.ts';
 import { OffsetMap } from './offset-map.ts';
 import { groupSegments } from './segment-groups.ts';
 import { SegmentRewrite } from './segment-rewrite.ts';
+import { ProducerEnds, SharedAborted } from './shared-lists.ts';
+import type { CleaningShared, CleaningSlice, SliceCleaner, SliceOutcome } from './slice.ts';
 import type { Throttle } from './throttle.ts';
 
 /** What a cleaning is doing, for who wants to watch it. */
@@ -28,6 +30,8 @@ export interface CleanOptions {
   /** Bytes that are read, looked at and written before others get their turn (`log.cleaner.io.buffer.size`). */
   readonly ioBufferBytes: number;
   readonly throttle: Throttle;
+  /** Does what costs the processor's time. */
+  readonly cleanSlice: SliceCleaner;
   /** Asked after every slice: whether to leave off. */
   readonly isStopped: () => boolean;
   readonly progress: CleaningProgress;
@@ -48,6 +52,9 @@ export interface CleanResult {
   readonly segmentsAfter: number;
 }
 
+/** Thrown where a slice could not be done for a reason that has nothing to do with the log: a thread that ended, say. */
+export class SliceFailed extends Error {}
+
 /** Thrown where a cleaning has to leave off: it is to stop, or the log has changed under it. */
 export class CleaningStopped extends Error {}
 
@@ -55,16 +62,21 @@ export class CleaningStopped extends Error {}
  * Cleans a log once (Kafka's `Cleaner.doClean`): notes the newest offset of each key in the dirty part, as far as the memory
  * for keys goes, then writes all segments below anew without what is outdated, in groups that make one segment each.
  *
- * @throws CleaningStopped; CorruptLogError or RecordsError when the log is damaged; the disk's error
+ * @throws CleaningStopped; SliceFailed; CorruptLogError or RecordsError when the log is damaged; the disk's error
  */
 export async function cleanLog(core: LogCore, cleanable: Cleanable, options: CleanOptions): Promise<CleanResult> {
   return new Cleaning(core, options).run(cleanable);
 }
 
+/** A slice's share of what is to be done, beside the bytes. */
+type SliceWork = Omit<CleaningSlice, 'chunk' | 'isLast' | 'transactions' | 'shared'>['work'];
+
 class Cleaning {
   readonly #core: LogCore;
   readonly #options: CleanOptions;
   readonly #truncations: number;
+  #transactions: TransactionsState = NO_TRANSACTIONS_YET;
+  readonly #counts: CleaningCounts = { recordsRead: 0, recordsKept: 0, batchesChanged: 0 };
   #bytesRead = 0;
   #bytesWritten = 0;
 
@@ -76,37 +88,41 @@ class Cleaning {
 
   async run({ firstDirtyOffset, firstUncleanableOffset }: Cleanable): Promise<CleanResult> {
     const core = this.#core;
-    const aborted = await this.#abortedBelow(firstUncleanableOffset);
-    const { newest, knownUpTo } = await this.#indexKeys(firstDirtyOffset, firstUncleanableOffset, aborted);
+    const shared = await this.#share(firstDirtyOffset, firstUncleanableOffset);
+    const knownUpTo = await this.#indexKeys(firstDirtyOffset, firstUncleanableOffset, shared);
     const segments = core.segments.all.filter(({ baseOffset }) => baseOffset <= knownUpTo);
-    const transactions = new CleanedTransactions(aborted);
-    const cleaner = new BatchCleaner({ ...this.#rules(), newest, knownUpTo, transactions });
     const bytesBefore = sizeOf(segments);
     this.#begin('rewriting', bytesBefore);
     let bytesAfter = 0;
     let segmentsAfter = 0;
     for (const group of groupSegments(segments, core.config, firstUncleanableOffset)) {
-      bytesAfter += await this.#rewrite(group, cleaner, transactions);
+      bytesAfter += await this.#rewrite(group, knownUpTo, shared);
       segmentsAfter++;
     }
     core.cleanedOffset = knownUpTo + 1;
-    const { recordsRead, recordsKept } = cleaner.counts;
     return {
       cleanedOffset: knownUpTo + 1,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
       bytesBefore,
       bytesAfter,
-      recordsRead,
-      recordsKept,
+      recordsRead: this.#counts.recordsRead,
+      recordsKept: this.#counts.recordsKept,
       segmentsBefore: segments.length,
       segmentsAfter,
     };
   }
 
-  #rules(): Pick<CleaningRules, 'producers' | 'nowMs' | 'deleteRetentionMs'> {
+  async #share(from: number, to: number): Promise<CleaningShared> {
     const { producers, context, config } = this.#core;
-    return { producers: producers.entries, nowMs: context.clock.now(), deleteRetentionMs: config.deleteRetentionMs };
+    const { dedupeBufferBytes, dedupeBufferLoadFactor } = this.#options;
+    return {
+      keys: OffsetMap.memory(to - from, dedupeBufferBytes, dedupeBufferLoadFactor),
+      aborted: SharedAborted.memory(await this.#abortedBelow(to)),
+      producers: ProducerEnds.memory(producers.entries.values()),
+      nowMs: context.clock.now(),
+      deleteRetentionMs: config.deleteRetentionMs,
+    };
   }
 
   /** Aborted transactions that began below an offset; their markers may lie behind it. */
@@ -119,49 +135,41 @@ class Cleaning {
     return found.sort((a, b) => a.firstOffset - b.firstOffset);
   }
 
-  /** The newest offset of each key in the dirty part, up to where the memory for keys is full. */
-  async #indexKeys(
-    from: number,
-    to: number,
-    aborted: readonly AbortedEntry[],
-  ): Promise<{ newest: OffsetMap; knownUpTo: number }> {
-    const { dedupeBufferBytes, dedupeBufferLoadFactor } = this.#options;
-    const newest = new OffsetMap(to - from, dedupeBufferBytes, dedupeBufferLoadFactor);
-    const keys = new KeyIndexer(newest, from, new CleanedTransactions(aborted));
+  /** Notes the newest offset of each key in the dirty part, up to where the memory for keys is full. Gives up to where. */
+  async #indexKeys(from: number, to: number, shared: CleaningShared): Promise<number> {
     const { segments } = this.#core;
     const dirty = segments.all.slice(Math.max(segments.indexOf(from), 0)).filter(({ baseOffset }) => baseOffset < to);
     this.#begin('indexing', sizeOf(dirty));
+    let knownUpTo = from - 1;
     for (const segment of dirty) {
       const start = from <= segment.baseOffset ? 0 : await segment.positionOf(from);
-      await this.#eachSlice(segment, start, (buffer, at) => keys.visit(buffer, at), undefined);
-      if (keys.isFull) break;
+      let isFull = false;
+      const work = (): SliceWork => ({ phase: 'indexing', from, knownUpTo });
+      await this.#eachSlice(segment, start, shared, work, async (outcome) => {
+        ({ knownUpTo, isFull } = outcome);
+        return 0;
+      });
+      if (isFull) return knownUpTo;
     }
     // What was seen whole ends where the last segment does, even when its last records are gone.
-    return { newest, knownUpTo: keys.isFull ? keys.knownUpTo : to - 1 };
+    return to - 1;
   }
 
   /** Writes a group of segments as one and puts that in their place. Gives its size. */
-  async #rewrite(group: readonly Segment[], cleaner: BatchCleaner, transactions: CleanedTransactions): Promise<number> {
+  async #rewrite(group: readonly Segment[], knownUpTo: number, shared: CleaningShared): Promise<number> {
     const rewrite = await SegmentRewrite.begin(this.#core, group);
-    const changedBefore = cleaner.counts.batchesChanged;
+    const changedBefore = this.#counts.batchesChanged;
     try {
-      transactions.onKept = (entry) => rewrite.segment.transactionIndex.append(entry);
       for (const segment of group) {
         const endsGroup = segment === group.at(-1);
-        await this.#eachSlice(
-          segment,
-          0,
-          (buffer, at, position) => {
-            const isLast = endsGroup && position + batchSizeBytes(buffer, at) === segment.writtenBytes;
-            const cleaned = cleaner.clean(buffer, at, isLast);
-            if (cleaned !== undefined) rewrite.add(cleaned);
-            return true;
-          },
-          () => rewrite.write(),
-        );
+        const work = (): SliceWork => ({ phase: 'rewriting', knownUpTo, endsGroup });
+        await this.#eachSlice(segment, 0, shared, work, ({ output, aborted, counts }) => {
+          this.#count(counts);
+          return rewrite.write(output, aborted);
+        });
       }
       // What would be put in place of itself may as well stay.
-      if (group.length > 1 || cleaner.counts.batchesChanged > changedBefore) {
+      if (group.length > 1 || this.#counts.batchesChanged > changedBefore) {
         return await rewrite.finish(() => this.#mayGoOn(group));
       }
     } catch (error) {
@@ -172,36 +180,56 @@ class Cleaning {
     return sizeOf(group);
   }
 
-  /** Shows a segment's batches slice by slice, and lets others have their turn in between. `visit` ends it with `false`. */
+  #count({ recordsRead, recordsKept, batchesChanged }: CleaningCounts): void {
+    this.#counts.recordsRead += recordsRead;
+    this.#counts.recordsKept += recordsKept;
+    this.#counts.batchesChanged += batchesChanged;
+  }
+
+  /** Has a segment done slice by slice, and lets others have their turn in between. `done` gives the bytes that it wrote. */
   async #eachSlice(
     segment: Segment,
     start: number,
-    visit: (buffer: Buffer, at: number, position: number) => boolean,
-    afterSlice: (() => Promise<number>) | undefined,
+    shared: CleaningShared,
+    work: () => SliceWork,
+    done: (outcome: SliceOutcome) => Promise<number>,
   ): Promise<void> {
     const { ioBufferBytes, throttle, progress } = this.#options;
     let position = start;
-    let isEnded = false;
-    while (position < segment.writtenBytes && !isEnded) {
-      const from = position;
-      const end = await segment.scan(
-        from,
-        (buffer, at, batchPosition) => {
-          if (batchPosition - from >= ioBufferBytes) return false;
-          isEnded = !visit(buffer, at, batchPosition);
-          return !isEnded;
-        },
-        { crc: true, chunkBytes: ioBufferBytes },
-      );
-      if (end.fault !== undefined) throw new CorruptLogError(segment.log.path, end.position, end.fault);
-      position = end.position;
-      this.#bytesRead += position - from;
-      progress.bytesDone += position - from;
-      const writtenBytes = (await afterSlice?.()) ?? 0;
+    let wantedBytes = ioBufferBytes;
+    while (position < segment.writtenBytes) {
+      const chunk = await segment.read(position, wantedBytes);
+      const isLast = chunk.length === 0 || position + chunk.length >= segment.writtenBytes;
+      const outcome = await this.#slice({
+        chunk: chunk as Uint8Array<ArrayBuffer>,
+        isLast,
+        transactions: this.#transactions,
+        shared,
+        work: work(),
+      });
+      const { bytesDone, fault, failure } = outcome;
+      if (fault !== undefined) throw new CorruptLogError(segment.log.path, position + bytesDone, fault);
+      if (failure !== undefined) throw new RecordsError(failure.code, failure.message);
+      if (bytesDone === 0 && isLast) throw new CorruptLogError(segment.log.path, position, 'TRUNCATED');
+      this.#transactions = outcome.transactions;
+      wantedBytes = Math.max(ioBufferBytes, outcome.bytesWanted);
+      position += bytesDone;
+      this.#bytesRead += bytesDone;
+      progress.bytesDone += bytesDone;
+      const writtenBytes = await done(outcome);
       this.#bytesWritten += writtenBytes;
-      await throttle.spend(position - from + writtenBytes);
+      await throttle.spend(bytesDone + writtenBytes);
       await new Promise((resolve) => setImmediate(resolve));
       this.#mayGoOn([segment]);
+      if (outcome.isFull) return;
+    }
+  }
+
+  async #slice(slice: CleaningSlice): Promise<SliceOutcome> {
+    try {
+      return await this.#options.cleanSlice(slice);
+    } catch (cause) {
+      throw new SliceFailed(`Compacting a slice of ${this.#core.folder}: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -214,46 +242,9 @@ class Cleaning {
   }
 
   #begin(phase: CleaningProgress['phase'], bytesTotal: number): void {
+    // Each phase goes over the log from where it begins.
+    this.#transactions = NO_TRANSACTIONS_YET;
     Object.assign(this.#options.progress, { phase, bytesDone: 0, bytesTotal });
-  }
-}
-
-/** Notes the newest offset of each key, batch after batch. */
-class KeyIndexer {
-  readonly #newest: OffsetMap;
-  readonly #from: number;
-  readonly #transactions: CleanedTransactions;
-  /** Up to this offset, every record is noted. */
-  knownUpTo: number;
-  isFull = false;
-
-  constructor(newest: OffsetMap, from: number, transactions: CleanedTransactions) {
-    this.#newest = newest;
-    this.#from = from;
-    this.#transactions = transactions;
-    this.knownUpTo = from - 1;
-  }
-
-  /** False when there was no room for a key. */
-  visit(buffer: Buffer, at: number): boolean {
-    if (batchIsControl(buffer, at)) this.#transactions.isObsoleteMarker(buffer, at);
-    // What an aborted transaction wrote replaces nothing.
-    else if (!this.#transactions.isAborted(buffer, at)) this.#noteRecords(buffer, at);
-    if (!this.isFull) this.knownUpTo = batchLastOffset(buffer, at);
-    return !this.isFull;
-  }
-
-  #noteRecords(buffer: Buffer, at: number): void {
-    const cursor = new RecordCursor(buffer.subarray(at, at + batchSizeBytes(buffer, at)));
-    this.knownUpTo = Math.max(this.#from, batchBaseOffset(buffer, at)) - 1;
-    while (cursor.next()) {
-      const key = cursor.key();
-      if (cursor.offset >= this.#from && key !== null && !this.#newest.put(key, cursor.offset)) {
-        this.isFull = true;
-        return;
-      }
-      this.knownUpTo = Math.max(cursor.offset, this.#from - 1);
-    }
   }
 }
 

@@ -8,26 +8,51 @@ import {
 import { endMarkerOf } from '../end-marker.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
 
+/** The aborted transactions that reach into what is cleaned, in the order of their first offsets. */
+export type AbortedList = Pick<readonly AbortedEntry[], 'length' | 'at'>;
+
 interface OngoingAborted {
+  readonly index: number;
   readonly entry: AbortedEntry;
   hasBatches: boolean;
 }
+
+/** Where a {@link CleanedTransactions} stands, for another one to go on there. */
+export interface TransactionsState {
+  /** The first of the aborted transactions that has not begun. */
+  readonly next: number;
+  readonly ongoingAborted: readonly { readonly index: number; readonly hasBatches: boolean }[];
+  readonly ongoingCommitted: readonly number[];
+}
+
+/** Before the first batch. */
+export const NO_TRANSACTIONS_YET: TransactionsState = { next: 0, ongoingAborted: [], ongoingCommitted: [] };
 
 /**
  * Follows the transactions while a log is cleaned from its beginning to its end (Kafka's `CleanedTransactionMetadata`): which
  * batches belong to aborted ones, and which markers end nothing any more.
  */
 export class CleanedTransactions {
-  readonly #aborted: readonly AbortedEntry[];
-  #next = 0;
+  readonly #aborted: AbortedList;
+  #next: number;
   readonly #ongoingAborted = new Map<number, OngoingAborted>();
-  readonly #ongoingCommitted = new Set<number>();
+  readonly #ongoingCommitted: Set<number>;
   /** Told of aborted transactions whose marker stays though it still ends something. */
   onKept: ((entry: AbortedEntry) => void) | undefined;
 
-  /** @param aborted those that reach into what is cleaned, in the order of their first offsets */
-  constructor(aborted: readonly AbortedEntry[]) {
+  constructor(aborted: AbortedList, state: TransactionsState) {
     this.#aborted = aborted;
+    this.#next = state.next;
+    this.#ongoingCommitted = new Set(state.ongoingCommitted);
+    for (const { index, hasBatches } of state.ongoingAborted) this.#begin(index, hasBatches);
+  }
+
+  get state(): TransactionsState {
+    return {
+      next: this.#next,
+      ongoingAborted: Array.from(this.#ongoingAborted.values(), ({ index, hasBatches }) => ({ index, hasBatches })),
+      ongoingCommitted: [...this.#ongoingCommitted],
+    };
   }
 
   /** Whether a batch of records is part of an aborted transaction. To be called for every batch, in order. */
@@ -62,9 +87,13 @@ export class CleanedTransactions {
 
   #beginUpTo(offset: number): void {
     for (; this.#next < this.#aborted.length; this.#next++) {
-      const entry = this.#aborted[this.#next]!;
-      if (entry.firstOffset > offset) return;
-      this.#ongoingAborted.set(entry.producerId, { entry, hasBatches: false });
+      if (this.#aborted.at(this.#next)!.firstOffset > offset) return;
+      this.#begin(this.#next, false);
     }
+  }
+
+  #begin(index: number, hasBatches: boolean): void {
+    const entry = this.#aborted.at(index)!;
+    this.#ongoingAborted.set(entry.producerId, { index, entry, hasBatches });
   }
 }

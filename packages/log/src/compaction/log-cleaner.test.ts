@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultLogConfig, type LogConfig } from '../log-config.ts';
 import { LogManager, type LogManagerOptions } from '../log-manager.ts';
 import type { PartitionLog } from '../partition-log.ts';
+import { cleanSlice } from './slice.ts';
 import { append, brief, COMPACTED, START_MS, seal, seeAll } from './test-support.ts';
 
 interface Bench {
@@ -117,6 +118,20 @@ describe('the cleaner', () => {
     await logs.compact();
     expect(log.state).toBe('failed');
     expect(logs.describe()[0]?.failure).toBeDefined();
+    await logs.close();
+  });
+
+  it('tries again later when the thread that was to do a slice has ended, and leaves the log online', async () => {
+    let isBroken = true;
+    const { logs, told } = await bench({
+      cleanSlice: (slice) => (isBroken ? Promise.reject(new Error('the thread ended')) : cleanSlice(slice)),
+    });
+    const log = await filled(logs, 'orders', 2);
+    await logs.compact();
+    expect([log.state, ...told]).toEqual(['online', 'Compacting orders-0']);
+    isBroken = false;
+    await logs.compact();
+    expect(told.at(-1)).toBe('cleaned orders 2');
     await logs.close();
   });
 

@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '@millrace/ports';
 import { CorruptLogError, isShortage, LogError } from '../errors.ts';
 import type { PartitionLog } from '../partition-log.ts';
-import { type CleaningProgress, CleaningStopped, type CleanResult } from './clean-log.ts';
+import { type CleaningProgress, CleaningStopped, type CleanResult, SliceFailed } from './clean-log.ts';
 import type { Cleanable } from './cleanable.ts';
+import { cleanSlice, type SliceCleaner } from './slice.ts';
 import { Throttle } from './throttle.ts';
 
 /** How logs are compacted. Sizes in bytes, times in milliseconds. */
@@ -19,6 +20,8 @@ export interface LogCleanerOptions {
   readonly cleanerIoBufferBytes: number;
   /** `log.cleaner.io.max.bytes.per.second`, read and written together. Default `Infinity`. */
   readonly cleanerIoBytesPerSecondMax: number;
+  /** Does what of compaction costs the processor's time. Default: in the calling thread. */
+  readonly cleanSlice: SliceCleaner;
 }
 
 const DEFAULTS: LogCleanerOptions = {
@@ -28,6 +31,7 @@ const DEFAULTS: LogCleanerOptions = {
   cleanerDedupeBufferLoadFactor: 0.9,
   cleanerIoBufferBytes: 128 * 1024,
   cleanerIoBytesPerSecondMax: Number.POSITIVE_INFINITY,
+  cleanSlice,
 };
 
 /** A log that is being compacted. */
@@ -189,6 +193,7 @@ export class LogCleaner {
         dedupeBufferLoadFactor: this.#options.cleanerDedupeBufferLoadFactor,
         ioBufferBytes: this.#options.cleanerIoBufferBytes,
         throttle: this.#throttle,
+        cleanSlice: this.#options.cleanSlice,
         isStopped: () => this.#isStopped,
         progress,
       });
@@ -215,7 +220,7 @@ export class LogCleaner {
   #failed(log: PartitionLog, error: unknown): void {
     if (error instanceof CleaningStopped || log.state === 'closed' || log.state === 'failed') return;
     const what = `Compacting ${log.topic}-${log.partition}`;
-    if (isShortage(error)) {
+    if (isShortage(error) || error instanceof SliceFailed) {
       this.#host.backgroundError(what, error);
     } else if (isOfTheLog(error)) {
       this.#uncleanable.add(log);

@@ -1,4 +1,4 @@
-import { batchLastOffset } from '@millrace/records';
+import { batchLastOffset, batchSizeBytes, splitBatches } from '@millrace/records';
 import { LogError } from '../errors.ts';
 import {
   CLEANED_SUFFIX,
@@ -14,6 +14,7 @@ import type { PooledFile } from '../open-files.ts';
 import { giveUpFiles } from '../retention.ts';
 import { Segment } from '../segment.ts';
 import { indexedTimestamp } from '../time-index.ts';
+import type { AbortedEntry } from '../transaction-index.ts';
 
 /** Positions in a segment are int32 in its index. */
 const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
@@ -29,7 +30,6 @@ export class SegmentRewrite {
   readonly segment: Segment;
   readonly #core: LogCore;
   readonly #group: readonly Segment[];
-  #chunks: Buffer[] = [];
 
   private constructor(core: LogCore, group: readonly Segment[], segment: Segment) {
     this.#core = core;
@@ -51,28 +51,24 @@ export class SegmentRewrite {
     return new SegmentRewrite(core, group, segment);
   }
 
-  /** Takes a batch; it is written with the next {@link write}. */
-  add(batch: Buffer): void {
+  /** Writes batches at the end, and notes the aborted transactions whose markers are among them. Gives their size. */
+  async write(bytes: Uint8Array<ArrayBuffer>, aborted: readonly AbortedEntry[]): Promise<number> {
     const { segment } = this;
-    if (segment.sizeBytes + batch.length > SEGMENT_BYTES_MAX) {
+    for (const entry of aborted) segment.transactionIndex.append(entry);
+    if (bytes.length === 0) return 0;
+    if (segment.sizeBytes + bytes.length > SEGMENT_BYTES_MAX) {
       throw new LogError('LOG_UNCLEANABLE', `${segment.log.path} would grow beyond 2 GiB: lower segment.bytes`);
     }
+    const batches = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { indexIntervalBytes } = this.#core.config;
-    segment.addBatch(batchLastOffset(batch, 0), indexedTimestamp(batch, 0), batch.length, indexIntervalBytes);
-    this.#chunks.push(batch);
-  }
-
-  /** Writes what was added; gives its size. */
-  async write(): Promise<number> {
-    const { segment } = this;
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    if (chunks.length === 0) return 0;
-    await segment.log.use((file) => file.write(segment.writtenBytes, chunks, { sync: false }), { create: true });
-    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    segment.writtenBytes += sizeBytes;
+    for (const at of splitBatches(batches)) {
+      const sizeBytes = batchSizeBytes(batches, at);
+      segment.addBatch(batchLastOffset(batches, at), indexedTimestamp(batches, at), sizeBytes, indexIntervalBytes);
+    }
+    await segment.log.use((file) => file.write(segment.writtenBytes, [batches], { sync: false }), { create: true });
+    segment.writtenBytes += bytes.length;
     if (segment.hasIndexBacklog) await segment.flushIndexes({ sync: false });
-    return sizeBytes;
+    return bytes.length;
   }
 
   /**

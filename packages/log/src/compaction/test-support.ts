@@ -5,6 +5,7 @@ import type { LogConfig } from '../log-config.ts';
 import type { PartitionLog } from '../partition-log.ts';
 import { AS_CLIENT, batchOf, followDurable, openTestLog, type TestRecord, testContext } from '../test-support.ts';
 import type { CleanOptions, CleanResult } from './clean-log.ts';
+import { cleanSlice } from './slice.ts';
 import { Throttle } from './throttle.ts';
 
 export const START_MS = 1_700_000_000_000;
@@ -44,6 +45,7 @@ export async function compact(
     dedupeBufferBytes: 1024 * 1024,
     dedupeBufferLoadFactor: 0.9,
     ioBufferBytes: 200,
+    cleanSlice,
     throttle: new Throttle(clock, Number.POSITIVE_INFINITY),
     isStopped: () => false,
     progress: { phase: 'indexing', bytesDone: 0, bytesTotal: 0 },
