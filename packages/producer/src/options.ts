@@ -1,4 +1,5 @@
 import type { ClientOptions } from '@millrace/client';
+import { systemClock } from '@millrace/ports';
 import { Compression } from '@millrace/records';
 import type { Serializer } from '@millrace/serdes';
 import { BatchMemory } from './batch-memory.ts';
@@ -109,7 +110,11 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     compressionLevel: options.compressionLevel,
     lingerMs: options.lingerMs ?? 0,
     batchBytes,
-    memory: new BatchMemory(batchBytes, Math.min(bufferBytesMax, IDLE_MEMORY_BYTES_MAX)),
+    memory: new BatchMemory(
+      batchBytes,
+      { busyBytesMax: bufferBytesMax, idleBytesMax: Math.min(bufferBytesMax, IDLE_MEMORY_BYTES_MAX) },
+      options.clock ?? systemClock,
+    ),
     requestBytesMax: options.requestBytesMax ?? 1024 * 1024,
     bufferBytesMax,
     onBufferFull: options.onBufferFull ?? 'wait',

@@ -1,14 +1,19 @@
+import { ManualClock } from '@millrace/ports';
 import { Compression, readRecords } from '@millrace/records';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BatchMemory } from './batch-memory.ts';
+import { BatchMemory, REST_MS } from './batch-memory.ts';
 import { type BatchSettings, ProduceBatch } from './produce-batch.ts';
 import type { RecordMetadata } from './record.ts';
 
 const BATCH_BYTES = 16 * 1024;
 
 function settings(): BatchSettings {
-  const memory = new BatchMemory(BATCH_BYTES, 2 * BATCH_BYTES);
+  const memory = new BatchMemory(
+    BATCH_BYTES,
+    { busyBytesMax: 2 * BATCH_BYTES, idleBytesMax: 2 * BATCH_BYTES },
+    new ManualClock(),
+  );
   return { batchBytes: BATCH_BYTES, compression: Compression.NONE, compressionLevel: undefined, memory };
 }
 
@@ -46,9 +51,26 @@ describe('the memory of batches', () => {
   });
 
   it('is kept up to a bound, and only of full batches', () => {
-    const memory = new BatchMemory(100, 250);
+    const memory = new BatchMemory(100, { busyBytesMax: 250, idleBytesMax: 250 }, new ManualClock());
     for (const bytes of [99, 201, 100, 200, 150]) memory.give(Buffer.alloc(bytes));
     expect([memory.take()?.length, memory.take()?.length, memory.take()]).toEqual([200, 100, undefined]);
+  });
+
+  it('is let go by and by when nothing more is sent, but for a rest of it', () => {
+    const clock = new ManualClock();
+    const memory = new BatchMemory(100, { busyBytesMax: 400, idleBytesMax: 100 }, clock);
+    const kept = (): number => {
+      const taken: Buffer[] = [];
+      for (let each = memory.take(); each !== undefined; each = memory.take()) taken.push(each);
+      return taken.length;
+    };
+    for (let count = 0; count < 5; count++) memory.give(Buffer.alloc(100));
+    clock.advance(REST_MS);
+    expect(kept()).toBe(4);
+    for (let count = 0; count < 5; count++) memory.give(Buffer.alloc(100));
+    clock.advance(3 * REST_MS);
+    expect(kept()).toBe(1);
+    expect(clock.pendingCount).toBe(0);
   });
 });
 

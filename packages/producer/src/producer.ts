@@ -349,6 +349,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       this.#isClosed = true;
       this.#budget.close();
       this.#sender.close(producerClosed('deliver a record'));
+      this.#settings.memory.close();
       for (const waiter of this.#readyWaiters.splice(0)) waiter();
       await this.#client.close();
     }
