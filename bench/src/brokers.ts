@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@millrace/admin';
 import { KAFKA_4, startApacheKafka } from '../../tools/kafka/index.ts';
 
@@ -25,6 +26,10 @@ export interface BrokerOptions {
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 30_000;
+
+/** From so many partitions on, their removal is waited for. */
+const MANY_PARTITIONS = 100;
+const REMOVAL_MS = 1_500;
 
 /** Kafka's default: syncs are left to the operating system. */
 const NEVER = '9223372036854775807';
@@ -120,9 +125,13 @@ export async function withTopics<T>(
     );
     return (await admin.listOffsets(queries)).reduce((sum, { offset }) => sum + offset, 0);
   };
+  // Kafka answers before every partition has its leader. This is asked of the leaders, and again until they know.
+  await countRecords();
   try {
     return await use(topics, countRecords);
   } finally {
     await admin.deleteTopics(topics);
+    // So that who comes next does not pay for the removal of many folders.
+    if (count * partitions >= MANY_PARTITIONS) await sleep(REMOVAL_MS);
   }
 }

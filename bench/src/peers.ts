@@ -273,8 +273,8 @@ async function measureLatency(run: PeerRun, ratePerSecond: number, load: string,
     const results = await inTurns(peers, context, ({ broker }) =>
       withTopic(broker, 1, (topic) => {
         const cell = { partitions: 1, recordBytes: 1024, acks: -1, ratePerSecond } as const;
-        const times = { warmUpMs: 2 * warmUpMs, timeMs: 2 * timeMs };
-        return runClient<Latency>(librdkafka, { kind: 'latency', topic, ...cell, ...times }, broker, context);
+        const job = { kind: 'latency', topic, ...cell, warmUpMs, timeMs } as const;
+        return runClient<Latency>(librdkafka, job, broker, context);
       }),
     );
     reportLatency(run, title, 'librdkafka', load, results, [OPEN_LOOP, ...(note === '' ? [] : [note])]);

@@ -14,7 +14,8 @@ export async function runJson<Result>(program: string, args: readonly string[], 
   const { stdout, stderr, exitCode } = await run(program, args, timeoutMs);
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';
   if (exitCode !== 0 || !line.startsWith('{')) {
-    const reason = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
+    const said = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
+    const reason = exitCode === null ? `it did not end within ${timeoutMs / 1000} s` : said;
     const command = [program, ...args].join(' ').slice(0, 400);
     throw new Error(`${reason}\n${command} ended with ${exitCode}:\n${stderr.slice(-2000)}\n${stdout.slice(-1000)}`);
   }

@@ -55,7 +55,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   const properties = join(folder, 'server.properties');
   writeFileSync(properties, serverProperties(options, port, await freePort(), logDir));
 
-  const clusterId = randomBytes(16).toString('base64url');
+  const clusterId = newClusterId();
   const formatted = await kafkaTool(
     'kafka-storage',
     ['format', '--ignore-formatted', '-t', clusterId, '-c', properties],
@@ -109,6 +109,13 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
     throw new Error(`Kafka ${version} did not start on port ${port}. The end of its log:\n${tail}`);
   }
   return { version, host: HOST, port, bootstrap: `${HOST}:${port}`, logDir, pid: child.pid ?? -1, stop };
+}
+
+/** 16 random bytes as Kafka writes them; the first bit is 0, since an id that begins with a dash looks like an option. */
+function newClusterId(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString('base64url');
 }
 
 function serverProperties(options: ApacheKafkaOptions, port: number, controllerPort: number, logDir: string): string {

@@ -17,6 +17,8 @@ import type {
 import { Latencies } from './latencies.ts';
 
 const DIFFERENT_VALUES = 5_000;
+/** Of all of them; of large values there are fewer. */
+const VALUES_BYTES_MAX = 32 * 1024 * 1024;
 /** Records that are not acknowledged by then are lost. */
 const LATE_MS_MAX = 10_000;
 /** Some clients take their time to leave a group. */
@@ -27,6 +29,10 @@ const { driver } = (await import(`./${client}.ts`)) as { driver: ClientDriver };
 finishChild(await runJob());
 // Some clients keep timers and sockets for a while after they were closed.
 process.exit();
+
+function differentValues(recordBytes: number): Buffer[] {
+  return randomValues(Math.min(DIFFERENT_VALUES, Math.ceil(VALUES_BYTES_MAX / recordBytes)), recordBytes);
+}
 
 function runJob(): Promise<ThroughputResult | LatencyResult> {
   switch (job.kind) {
@@ -44,7 +50,7 @@ function runJob(): Promise<ThroughputResult | LatencyResult> {
 }
 
 async function produce({ warmUpMs, timeMs, recordBytes, ...rest }: ProduceJob): Promise<ThroughputResult> {
-  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const values = differentValues(recordBytes);
   const producer = await driver.producer({ warmUpMs, timeMs, recordBytes, ...rest });
   await producer.pump(values, overAfter(warmUpMs));
   globalThis.gc?.();
@@ -98,7 +104,7 @@ async function consume(consumeJob: ConsumeJob): Promise<ThroughputResult> {
  */
 async function measureLatency(latencyJob: LatencyJob): Promise<LatencyResult> {
   const { ratePerSecond, warmUpMs, timeMs, recordBytes } = latencyJob;
-  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const values = differentValues(recordBytes);
   const producer = await driver.producer(latencyJob);
   await producer.send(values[0]!);
   await sendAtRate(producer, values, ratePerSecond, warmUpMs, { onSent() {}, onAcknowledged() {} });
@@ -117,7 +123,7 @@ async function measureLatency(latencyJob: LatencyJob): Promise<LatencyResult> {
 
 async function measureSingle(singleJob: SingleJob): Promise<LatencyResult> {
   const { warmUpMs, timeMs, recordBytes } = singleJob;
-  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const values = differentValues(recordBytes);
   const producer = await driver.producer(singleJob);
   const latency = new Latencies();
   const sendUntil = async (deadlineMs: number, onLatency: (ms: number) => void): Promise<number> => {
@@ -145,7 +151,7 @@ async function measureSingle(singleJob: SingleJob): Promise<LatencyResult> {
  */
 async function measureTail(tailJob: TailJob): Promise<LatencyResult> {
   const { ratePerSecond, warmUpMs, timeMs, recordBytes } = tailJob;
-  const values = randomValues(DIFFERENT_VALUES, recordBytes);
+  const values = differentValues(recordBytes);
   const producer = await driver.producer(tailJob);
   await producer.send(values[0]!);
   const consumer = await driver.consumer({
@@ -214,8 +220,8 @@ async function sendAtRate(
   let sent = 0;
   let acknowledged = 0;
   let failure: unknown;
-  const sendDue = (nowMs: number): void => {
-    const tick = Math.min(Math.floor(nowMs - startMs), timeMs);
+  const sendDue = (elapsedMs: number): void => {
+    const tick = Math.min(Math.floor(elapsedMs), timeMs);
     const due = Math.floor((tick * ratePerSecond) / 1000);
     while (sent < due) {
       const intendedMs = startMs + Math.ceil(((sent + 1) * 1000) / ratePerSecond);
@@ -232,10 +238,10 @@ async function sendAtRate(
     }
   };
   while (performance.now() < startMs + timeMs && failure === undefined) {
-    sendDue(performance.now());
+    sendDue(performance.now() - startMs);
     await sleep(1);
   }
-  sendDue(startMs + timeMs);
+  sendDue(timeMs);
   const lateMs = performance.now() + LATE_MS_MAX;
   while (acknowledged < sent && failure === undefined && performance.now() < lateMs) await sleep(2);
   if (failure !== undefined) throw failure;
