@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
+import type { TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls';
 import { type Clock, systemClock, type Timer } from '@millrace/ports';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
+import { nodeTls } from './node-tls.ts';
 import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
 import {
@@ -134,7 +135,7 @@ export class Listener {
     if (options.tls === undefined) {
       this.#server = createServer(socketOptions, (socket) => this.#accept(socket));
     } else {
-      const server = createTlsServer({ ...options.tls, ...socketOptions });
+      const server = nodeTls().createServer({ ...options.tls, ...socketOptions });
       server.on('secureConnection', (socket) => this.#acceptSecure(socket));
       server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
       this.#server = server;

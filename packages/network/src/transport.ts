@@ -1,7 +1,8 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { ConnectionOptions } from './connection-options.ts';
 import { ConnectionError, type KafkaError, RequestAbortedError } from './errors.ts';
+import { nodeTls } from './node-tls.ts';
 
 /** A socket that is connected. */
 export interface OpenSocket {
@@ -24,7 +25,7 @@ export function openSocket(options: ConnectionOptions, peer: string, deadline: A
     if (tls) {
       readyEvent = 'secureConnect';
       const servername = isIP(options.host) === 0 ? { servername: options.host } : {};
-      socket = connectTls({ ...servername, ...tls, ...tcp });
+      socket = nodeTls().connect({ ...servername, ...tls, ...tcp });
       // TLS sockets take `noDelay` only from a socket that they are given.
       socket.setNoDelay(true);
     } else {
