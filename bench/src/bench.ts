@@ -41,7 +41,8 @@ export type FactKind =
   | 'start ms'
   | 'idle RSS'
   | 'loaded RSS'
-  | 'share of limit';
+  | 'bytes/s'
+  | 'limit';
 
 /** What one bench found. Kept as JSON in the report, from which the rest is written. */
 export interface Section {

@@ -33,8 +33,8 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
 };
 const order = Object.keys(benches);
 
-/** Run only when asked for by name: the one fills a disk for minutes, the other measures a change and not the program. */
-const unasked = ['restart', 'compare'];
+/** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
+const unasked = ['partitions', 'restart', 'compare'];
 
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;

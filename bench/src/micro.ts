@@ -8,6 +8,7 @@ import { cases as recordsCases } from './micro/records-cases.ts';
 import { bytesPerSecond, type CaseRounds, runCases, unitsPerSecond } from './micro/run-cases.ts';
 import { cases as structureCases } from './micro/structure-cases.ts';
 import { median, percent, si, summarize, times } from './report/statistics.ts';
+import { secondary } from './rounds.ts';
 
 const groups = {
   records: { file: 'records-cases.ts', cases: recordsCases, unit: 'records', title: 'Record batches' },
@@ -20,11 +21,12 @@ export const bench: Bench = {
   title: 'Micro',
   about: 'record batches, protocol codec, CRC, compression, the log, timers and queues; one by one',
   parts: Object.keys(groups),
-  seconds: { full: 240, quick: 45 },
+  seconds: { full: 140, quick: 55 },
   run: measureMicro,
 };
 
-async function measureMicro(context: BenchContext, findings: Findings): Promise<void> {
+async function measureMicro(whole: BenchContext, findings: Findings): Promise<void> {
+  const context = secondary(whole);
   const limits = await limitsOf(context);
   for (const [group, { file, cases, unit, title }] of Object.entries(groups)) {
     if (!isWanted(context, group)) continue;

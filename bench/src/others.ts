@@ -8,7 +8,7 @@ import { latencyCells, OPEN_LOOP } from './e2e.ts';
 import { otherBrokers } from './other-brokers.ts';
 import { versionOf } from './report/machine.ts';
 import { digits, median, si, summarize } from './report/statistics.ts';
-import { inTurns } from './rounds.ts';
+import { inTurns, secondary } from './rounds.ts';
 
 type Throughput = ThroughputResult & BrokerUse;
 type Latency = LatencyResult & BrokerUse;
@@ -33,7 +33,8 @@ export const bench: Bench = {
   run: measureOthers,
 };
 
-async function measureOthers(context: BenchContext, findings: Findings): Promise<void> {
+async function measureOthers(whole: BenchContext, findings: Findings): Promise<void> {
+  const context = secondary(whole);
   const pairs: Pair[] = [];
   try {
     await findings.attempt('start', () => startAll(pairs, findings));

@@ -29,7 +29,7 @@ export const bench: Bench = {
   title: 'Start and idle',
   about: 'process start to first acknowledged record, and memory and processor time when idle, beside Apache Kafka',
   parts: candidateParts,
-  seconds: { full: 260, quick: 60 },
+  seconds: { full: 150, quick: 60 },
   run: measureStarts,
 };
 

@@ -11,7 +11,7 @@ const BOTTOM = 55;
 const TICKS = 5;
 
 /** Told apart by those who do not see colours alike (Okabe and Ito), and by their marks. */
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+const COLOURS = ['#2f81f7', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 const MARKS = ['circle', 'square', 'diamond'] as const;
 const MARK_SIZE = 4.5;
 const LEGEND_CHAR_WIDTH = 7;
@@ -50,12 +50,13 @@ export function drawChart(chart: Chart): string {
   for (const tick of y.ticks) {
     const at = y.at(tick).toFixed(1);
     lines.push(`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>`);
-    lines.push(text(LEFT - 8, Number(at) + 4, si(tick), 'end'));
+    lines.push(text(LEFT - 8, Number(at) + 4, label(tick), 'end'));
   }
   for (const tick of x.ticks) {
     const at = x.at(tick).toFixed(1);
     lines.push(`<line class="grid" x1="${at}" x2="${at}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM + 5}"/>`);
-    lines.push(text(Number(at), HEIGHT - BOTTOM + 19, si(tick), 'middle'));
+    const unit = chart.x.startsWith('bytes') ? bytesLabel(tick) : label(tick);
+    lines.push(text(Number(at), HEIGHT - BOTTOM + 19, unit, 'middle'));
   }
   let legendX = LEFT;
   chart.series.forEach(({ name, points: own }, index) => {
@@ -112,6 +113,16 @@ function niceCeiling(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 3, 4, 5, 8].find((each) => each * power >= value) ?? 10) * power;
+}
+
+/** A round number without the zeros that say how exact a figure is. */
+function label(value: number): string {
+  const [number = '', ...unit] = si(value).split(' ');
+  return [number.includes('.') ? number.replace(/\.?0+$/, '') : number, ...unit].join(' ');
+}
+
+function bytesLabel(bytes: number): string {
+  return bytes < 1024 ? `${label(bytes)} B` : `${label(bytes / 1024)} KiB`;
 }
 
 function mark(x: number, y: number, index: number, colour: string): string {

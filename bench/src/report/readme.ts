@@ -24,15 +24,6 @@ export function writeReadme(sections: Sections): void {
     const markdown = sectionMarkdown(section, `${CHARTS}/`).replace(/^## .*\n/, '');
     return `<details>\n<summary>${section.title}</summary>\n${markdown}\n</details>\n`;
   });
-  const figures = [
-    BEGIN,
-    '',
-    headOf(all),
-    '',
-    aimsMarkdown(all)
-      .replace(/^## /, '### ')
-      .replace(/^### What was/m, '#### What was'),
-    ...bodies,
-  ].join('\n');
+  const figures = [BEGIN, '', headOf(all), '', aimsMarkdown(all).replaceAll(/^(#+) /gm, '$1# '), ...bodies].join('\n');
   writeFileSync(README, `${text.slice(0, begin)}${figures}\n${text.slice(end)}`);
 }

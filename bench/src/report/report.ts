@@ -1,7 +1,7 @@
 /** A report: JSON for programs, from which Markdown for people and charts are written. It may be put together by several runs. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { aimsTable } from '../aims.ts';
+import { aimsTables } from '../aims.ts';
 import type { Chart, Section, Table } from '../bench.ts';
 import { drawChart } from './chart.ts';
 
@@ -65,13 +65,16 @@ export function headOf(sections: readonly Section[]): string {
 }
 
 function describeRounds({ rounds, isQuick }: Section['taken']): string {
-  const what = rounds === 1 ? '1 round' : `${rounds} rounds, interleaved; medians, ± half the distance of the extremes`;
+  const what =
+    rounds === 1
+      ? '1 round'
+      : `${rounds} rounds, ${Math.max(1, rounds - 1)} where no aim hangs on it; interleaved; medians, ± half the distance of the extremes`;
   return `${what}${isQuick ? '; --quick: the figures are rough' : ''}`;
 }
 
 export function aimsMarkdown(sections: readonly Section[]): string {
-  const table = aimsTable(sections.flatMap(({ facts }) => facts));
-  return table.rows.length === 0 ? '' : `## Aims\n\n${tableMarkdown(table)}\n`;
+  const tables = aimsTables(sections.flatMap(({ facts }) => facts));
+  return tables.length === 0 ? '' : `## Aims\n\n${tables.map(tableMarkdown).join('\n')}\n`;
 }
 
 /** @param charts the folder of the charts, as it stands before their names in links */
