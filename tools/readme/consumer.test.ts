@@ -22,6 +22,7 @@ const printed = [
   ['k 5', '3 orders, 18 in all, 0 to come', expect.stringMatching(/^millrace-\S+ reads 1 partitions$/)],
   [],
   ['1 back by one', expect.stringMatching(/^undefined \[/)],
+  ['0'],
   [],
 ];
 
