@@ -103,13 +103,14 @@ describe('configs', () => {
     await admin.alterConfigs([
       { type: 'topic', name: topic, set: { 'retention.ms': 60_000 }, append: { 'cleanup.policy': 'compact' } },
     ]);
-    expect(await entry('retention.ms')).toMatchObject({ value: '60000', source: 'topic' });
+    // What the controller has changed comes to a KRaft broker a moment later.
+    await expect.poll(() => entry('retention.ms')).toMatchObject({ value: '60000', source: 'topic' });
     expect((await entry('retention.ms')).documentation).toMatch(/\w+/);
     expect((await entry('cleanup.policy')).value!.split(',').sort()).toEqual(['compact', 'delete']);
     await admin.alterConfigs([
       { type: 'topic', name: topic, unset: ['retention.ms'], subtract: { 'cleanup.policy': 'compact' } },
     ]);
-    expect(await entry('retention.ms')).toMatchObject({ value: '604800000', source: 'default' });
+    await expect.poll(() => entry('retention.ms')).toMatchObject({ value: '604800000', source: 'default' });
     expect(await entry('cleanup.policy')).toMatchObject({ value: 'delete' });
   });
 

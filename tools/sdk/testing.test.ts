@@ -1,0 +1,78 @@
+/** What `@millrace/testing` does to clients, where the suites of producer and consumer do not show it already. */
+import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { uniqueName } from './target.ts';
+
+let broker: TestBroker;
+beforeAll(async () => {
+  broker = await startBroker({ topics: ['t'] });
+});
+afterAll(() => broker.close());
+
+describe('a broker for tests', () => {
+  it('holds requests of an API until the fault is removed, and lets others pass', async () => {
+    await using producer = new Producer({ bootstrapServers: broker.bootstrapServers });
+    await producer.send({ topic: 't', value: 'first' });
+    const fault = broker.holdNext('Produce');
+    let isSettled = false;
+    const held = producer.send({ topic: 't', value: 'held' }).finally(() => {
+      isSettled = true;
+    });
+    await fault.done;
+    await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
+    expect(await admin.listTopics()).toContain('t');
+    expect([fault.hits, isSettled]).toEqual([1, false]);
+    fault.remove();
+    await held;
+  });
+
+  it('hurts only the client that is named', async () => {
+    const clientId = uniqueName('hurt');
+    const options = { bootstrapServers: broker.bootstrapServers, retryBackoffMs: 1 };
+    await using spared = new Producer({ ...options, clientId: uniqueName('spared') });
+    await using hurt = new Producer({ ...options, clientId });
+    const fault = broker.failNext('Produce', 'NOT_ENOUGH_REPLICAS', { clientId });
+    await spared.send({ topic: 't', value: 'a' });
+    expect(fault.hits).toBe(0);
+    await hurt.send({ topic: 't', value: 'b' });
+    expect(fault.hits).toBe(1);
+  });
+
+  it('sets its clock forward, so that sessions end', async () => {
+    const groupId = uniqueName('group');
+    await using consumer = new Consumer({
+      bootstrapServers: broker.bootstrapServers,
+      groupId,
+      heartbeatIntervalMs: 50,
+      sessionTimeoutMs: 600_000,
+    });
+    consumer.subscribe('t');
+    const { memberId } = await consumer.joined;
+    expect(broker.memberIds(groupId)).toEqual([memberId]);
+    const heartbeats = broker.holdNext('Heartbeat', { times: 1_000 });
+    broker.advanceTime(700_000);
+    await expect.poll(() => broker.memberIds(groupId)).not.toContain(memberId);
+    heartbeats.remove();
+    await expect.poll(() => broker.memberIds(groupId)).toHaveLength(1);
+  });
+
+  it('tells clients to come through a proxy', async () => {
+    await using proxied = await startBroker({ config: { 'advertised.listeners': 'PLAINTEXT://127.0.0.1:4711' } });
+    await using admin = new Admin({ bootstrapServers: proxied.bootstrapServers });
+    const { brokers } = await admin.describeCluster();
+    expect(brokers).toMatchObject([{ host: '127.0.0.1', port: 4711 }]);
+  });
+
+  it('says what is wrong with how it is used', async () => {
+    await expect(startBroker({ config: { 'num.partition': 3 } })).rejects.toMatchObject({
+      code: 'TESTING_INVALID_CONFIG',
+      message: expect.stringContaining('num.partitions'),
+    });
+    await expect(broker.createTopic('t')).rejects.toMatchObject({ code: 'TESTING_TOPIC_REFUSED' });
+    await expect(broker.moveLeader('t', 7)).rejects.toMatchObject({ code: 'TESTING_UNKNOWN_PARTITION' });
+    expect(() => broker.dropNext('Product')).toThrow(expect.objectContaining({ code: 'TESTING_UNKNOWN_API' }));
+  });
+});
