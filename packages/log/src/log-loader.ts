@@ -1,7 +1,6 @@
 import {
   batchBaseOffset,
   batchIsControl,
-  batchLastOffset,
   batchLeaderEpoch,
   batchProducerId,
   checkBatch,
@@ -256,10 +255,10 @@ async function recoverSegments(
 
 /** After a clean stop: the end of the log; undefined when the segment is not as a clean stop leaves it. */
 async function openActive(active: Segment, config: LogConfig, epochs: LeaderEpochs): Promise<number | undefined> {
-  const tracker = new EndTracker(active.baseOffset, epochs);
+  const tracker = new ScanTracker(epochs);
   const end = await active.recover(Number.POSITIVE_INFINITY, config, false, tracker.visit);
   // Where the log goes on depends on its last batch: that one must be as it was written.
-  return end.fault === undefined && tracker.isLastGood ? tracker.endOffset : undefined;
+  return end.fault === undefined && tracker.isLastGood ? end.endOffset : undefined;
 }
 
 async function recoverFrom(
@@ -275,9 +274,9 @@ async function recoverFrom(
   // The segment before a recovery point that stands between two may have been closed in memory only.
   for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index++) {
     const segment = segments.at(index)!;
-    const tracker = new EndTracker(segment.baseOffset, epochs);
+    const tracker = new ScanTracker(epochs);
     const end = await segment.recover(recoveryPoint, config, true, tracker.visit, segments.at(index + 1)?.baseOffset);
-    endOffset = tracker.endOffset;
+    endOffset = end.endOffset;
     scannedBytes += end.position - end.start;
     // The process before may have died of a sync that failed, and then the system need not write what we have just read.
     await segment.rewrite(end.start, end.position);
@@ -304,17 +303,14 @@ async function recoverFrom(
   return { logEndOffset: endOffset, scannedBytes, truncatedBytes: 0, fault: undefined };
 }
 
-/** Follows a scan: where the log ends, and which leader epochs begin. */
-class EndTracker {
-  endOffset: number;
+/** Follows a scan: which leader epochs begin, and what its last batch is. A scan may begin anew from further back. */
+class ScanTracker {
   readonly visit: BatchVisitor;
   #last: { readonly buffer: Buffer; readonly at: number } | undefined;
 
-  constructor(baseOffset: number, epochs: LeaderEpochs) {
-    this.endOffset = baseOffset;
+  constructor(epochs: LeaderEpochs) {
     this.visit = (buffer, at) => {
       this.#last = { buffer, at };
-      this.endOffset = batchLastOffset(buffer, at) + 1;
       epochs.scanned(batchLeaderEpoch(buffer, at), batchBaseOffset(buffer, at));
       return true;
     };

@@ -308,6 +308,24 @@ describe('recovery', () => {
     expect(await readAll(again)).toHaveLength(5);
   });
 
+  it('knows where the log ends when it has to scan anew from before an index that is wrong as well', async () => {
+    const { disk, log } = await bench({ segmentBytes: 100 * BATCH_BYTES, indexIntervalBytes: 0 });
+    for (let index = 0; index < 6; index++) await append(log, 1, START_MS + index);
+    await log.checkpoint();
+    const BASE_OFFSET_HIGH_BYTE = 6;
+    const next = disk.crash('none');
+    next.flipBit(`${FOLDER}/00000000000000000000.log`, BASE_OFFSET_HIGH_BYTE, 2);
+    const timeIndex = `${FOLDER}/00000000000000000000.timeindex`;
+    next.flipBit(timeIndex, next.peek(timeIndex).length - 5, 3);
+    const cuts: LogRecovery[] = [];
+    const options = { recoveryPoint: 6, onCut: (recovery: LogRecovery) => void cuts.push(recovery) };
+    const again = followDurable(await openTestLog(testContext({ disk: next }), { indexIntervalBytes: 0 }, options));
+    expect(cuts).toMatchObject([{ logEndOffset: 0, truncatedBytes: 6 * BATCH_BYTES }]);
+    expect(again.logEndOffset).toBe(0);
+    await append(again, 1);
+    expect(await readAll(again)).toEqual([{ offset: 0, value: 'v' }]);
+  });
+
   it('keeps for good what it shows, though the sync before it has failed and the machine went on', async () => {
     const { disk, log } = await bench();
     await append(log, 2);

@@ -54,6 +54,8 @@ export interface RecoveryEnd {
   readonly start: number;
   /** The end of the last good batch. */
   readonly position: number;
+  /** The offset behind that batch. */
+  readonly endOffset: number;
   readonly fault: BatchFault | typeof OUT_OF_ORDER | undefined;
 }
 
@@ -392,9 +394,11 @@ export class Segment {
     this.firstTimestamp = undefined;
     this.#bytesSinceIndexEntry = 0;
     if (start > 0) await this.#readFirstTimestamp();
+    let goodEndOffset = this.baseOffset;
     const certain = new CertainBatches(BatchOrder.from(this.baseOffset, entry), (buffer, at, position) => {
       const maxTimestamp = indexedTimestamp(buffer, at);
       this.firstTimestamp ??= maxTimestamp;
+      goodEndOffset = batchLastOffset(buffer, at) + 1;
       proof.take(buffer, at);
       // The batch of the last trusted entry has its entry.
       const intervalBytes = position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes;
@@ -407,7 +411,8 @@ export class Segment {
     if (!mayHaveGap) certain.wrongAt ??= certain.lastSuspectAt;
     certain.finish(endOffset ?? Number.POSITIVE_INFINITY);
     const { wrongAt } = certain;
-    return wrongAt === undefined ? { ...end, start } : { position: wrongAt, fault: OUT_OF_ORDER, start };
+    const recovered = { start, endOffset: goodEndOffset };
+    return wrongAt === undefined ? { ...end, ...recovered } : { ...recovered, position: wrongAt, fault: OUT_OF_ORDER };
   }
 
   /** Keeps the entries of both index files up to an offset, as far as they are sane, and gives the last that is left. */
