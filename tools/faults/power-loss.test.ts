@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FILE_SYSTEMS, whyNoLoopDisk } from './loop-disk.ts';
 import { powerLoss, unsyncedLosses } from './power-loss.ts';
+
+// Each round makes, mounts and repairs a file system, and starts a broker.
+vi.setConfig({ testTimeout: 120_000 });
 
 for (const fileSystem of FILE_SYSTEMS) {
   const whyNot = await whyNoLoopDisk(fileSystem);
