@@ -10,6 +10,7 @@ import { describeLoad, describeMachine } from './report/machine.ts';
 import { Durations, type Planned, Progress } from './report/progress.ts';
 import { writeReadme } from './report/readme.ts';
 import {
+  merged,
   newReportFolder,
   readSections,
   reportFolderOf,
@@ -98,6 +99,7 @@ async function runBenches(names: readonly string[]): Promise<void> {
   for (const name of names) {
     const startedMs = performance.now();
     const { bench } = await benches[name]!();
+    const before = sections[name];
     progress.begin(name);
     const collected = new Collected(bench.title, {
       taken: () => ({
@@ -111,7 +113,7 @@ async function runBenches(names: readonly string[]): Promise<void> {
       }),
       // Written after each part, so that a run that is cut off leaves what it has.
       onPart: (section) => {
-        sections[name] = section;
+        sections[name] = values.only.length > 0 ? merged(before, section) : section;
         writeReport(reportFolder, sections, order);
       },
       progress: (text) => progress.say(text),

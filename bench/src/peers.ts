@@ -69,7 +69,7 @@ async function measurePeers(context: BenchContext, findings: Findings): Promise<
     const run: PeerRun = { peers, unsynced: peers.filter(({ label }) => label.endsWith('no sync')), context, findings };
     const kafkaMax = isWanted(context, 'produce') ? await measureProduce(run) : undefined;
     if (isWanted(context, 'produce')) reportMemory(run, idle);
-    if (isWanted(context, 'latency')) await measureLatencies(run, kafkaMax ?? FALLBACK_MAX);
+    if (isWanted(context, 'latency')) await measureLatencies(run, kafkaMax);
     const second = { ...run, context: secondary(context) };
     if (isWanted(context, 'tail')) await measureTail(second);
     if (isWanted(context, 'catch-up')) await measureCatchUp(run);
@@ -111,7 +111,7 @@ function reportMemory({ peers, findings }: PeerRun, idle: readonly number[]): vo
 }
 
 /** Returns the records a second that Kafka without syncs took at the most of 1 KiB. */
-async function measureProduce(run: PeerRun): Promise<number> {
+async function measureProduce(run: PeerRun): Promise<number | undefined> {
   const { peers, context, findings } = run;
   const { warmUpMs, timeMs } = timesOf(context);
   let kafkaMax = 0;
@@ -139,7 +139,7 @@ async function measureProduce(run: PeerRun): Promise<number> {
       });
     }
   }
-  return kafkaMax || FALLBACK_MAX;
+  return kafkaMax || undefined;
 }
 
 async function measureCatchUp(run: PeerRun): Promise<void> {
@@ -258,15 +258,20 @@ async function measureManyPartitions(run: PeerRun): Promise<void> {
   });
 }
 
-async function measureLatencies(run: PeerRun, kafkaMax: number): Promise<void> {
-  const half = Math.round(kafkaMax / 2);
+async function measureLatencies(run: PeerRun, measuredMax: number | undefined): Promise<void> {
+  const kafkaMax = measuredMax ?? FALLBACK_MAX;
+  const whose =
+    measuredMax === undefined
+      ? `${si(FALLBACK_MAX)} records/s, which are assumed: Kafka's maximum was not measured in this run`
+      : `the ${si(kafkaMax)} records/s that Kafka without syncs took at the most in this run`;
   const second = { ...run, context: secondary(run.context) };
   await measureLatency(second, LOW_RATE, `1 KiB, ${si(LOW_RATE)} records a second`, '');
-  const note = `Half of the ${si(kafkaMax)} records/s that Kafka without syncs took at the most in this run.`;
-  await measureLatency(run, half, `1 KiB, half of Kafka's maximum, ${si(half)} records a second`, note);
-  // Kafka's maximum is far beyond what any broker holds that syncs, so that both only queue. This is what both can do.
+  const half = Math.round(kafkaMax / 2);
+  await measureLatency(run, half, "1 KiB, half of Kafka's maximum", `${si(half)} records a second, half of ${whose}.`);
+  // At half of Kafka's maximum without syncs, who syncs may only queue. A tenth is what all should hold.
   const tenth = Math.round(kafkaMax / 10);
-  await measureLatency(second, tenth, `1 KiB, a tenth of Kafka's maximum, ${si(tenth)} records a second`, '');
+  const note = `${si(tenth)} records a second, a tenth of ${whose}.`;
+  await measureLatency(second, tenth, "1 KiB, a tenth of Kafka's maximum", note);
 }
 
 async function measureLatency(run: PeerRun, ratePerSecond: number, load: string, note: string): Promise<void> {

@@ -9,9 +9,9 @@ import type { ConsumeJob, Job, LatencyResult, ProduceJob, ThroughputResult } fro
 
 const HEAP = '512m';
 /** How much is sent is told in records, not in time; so a short run tells first how many that is. */
-const PROBE_RECORDS = 100_000;
+const PROBE_RECORDS = 40_000;
 /** A warm JVM sends about so many times as much as the cold one of the short run. */
-const WARM_FACTOR = 3;
+const WARM_FACTOR = 2;
 
 /** A JVM's start would be most of it. */
 const UNKNOWN = { cpuMs: Number.NaN, rssBytes: Number.NaN };

@@ -50,6 +50,32 @@ export function writeReport(folder: string, sections: Sections, order: readonly 
   );
 }
 
+/** A part that was measured anew takes the place of what was found before; the rest stays. */
+export function merged(before: Section | undefined, now: Section): Section {
+  if (before === undefined) return now;
+  const anew = new Map(now.tables.map((table) => [table.title, table]));
+  const charts = new Set(now.charts.map(({ title }) => title));
+  return {
+    ...now,
+    tables: [
+      ...before.tables.map((table) => withRows(table, anew.get(table.title))),
+      ...now.tables.filter(({ title }) => before.tables.every((table) => table.title !== title)),
+    ],
+    charts: [...before.charts.filter(({ title }) => !charts.has(title)), ...now.charts],
+    facts: [...before.facts.filter(({ table }) => !anew.has(table)), ...now.facts],
+    failures: [...before.failures, ...now.failures],
+    raw: { ...before.raw, ...now.raw },
+    taken: { ...now.taken, only: before.taken.only, seconds: before.taken.seconds + now.taken.seconds },
+  };
+}
+
+/** Some tables are filled by several parts, so rows of parts that were not measured stay. */
+function withRows(before: Table, now: Table | undefined): Table {
+  if (now === undefined) return before;
+  const anew = new Set(now.rows.map(([what]) => what));
+  return { ...now, rows: [...before.rows.filter(([what]) => !anew.has(what ?? '')), ...now.rows] };
+}
+
 /** Machine, versions and settings; told once where all sections agree. */
 export function headOf(sections: readonly Section[]): string {
   const machines = new Set(sections.flatMap(({ taken }) => taken.machine));
