@@ -1,13 +1,17 @@
 /**
  * `node tools/security/main.ts [3|4]`: starts Apache Kafka with one listener per way to authenticate, and holds the connection
- * of `@millrace/network` against each: PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER, TLS, sessions that end. Needs `java`.
+ * of `@millrace/network` against each: PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER, TLS, sessions that end; then the SDKs. Needs `java`.
  */
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin } from '@millrace/admin';
+import type { ClientOptions } from '@millrace/client';
+import { Consumer } from '@millrace/consumer';
 import { Connection, type ConnectionOptions, type SaslOptions } from '@millrace/network';
+import { Producer } from '@millrace/producer';
 import { AlterUserScramCredentials, Metadata } from '@millrace/protocol';
 import { freePort, KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
 
@@ -91,10 +95,41 @@ async function main(): Promise<void> {
     await check('SASL where there is none', { port, sasl: plain('secret') }, refused);
     await check('no SASL where it is wanted', {}, 'NETWORK_CONNECTION_LOST');
     await check('plaintext where TLS is wanted', { port: tlsPort }, 'NETWORK_UNEXPECTED_RESPONSE');
+    for (const [name, sasl] of [
+      ['PLAIN', plain('secret')],
+      ['SCRAM-SHA-512', scram('SCRAM-SHA-512', 'pä,ss')],
+      ['OAUTHBEARER', oauth(unsecuredToken('carol'))],
+    ] as const) {
+      const outcome = await roundTrip({ bootstrapServers: `${HOST}:${tlsPort}`, ...tls, sasl }, name);
+      failed += outcome === 'read' ? 0 : 1;
+      console.log(`${outcome === 'read' ? 'ok  ' : 'FAIL'} admin, producer and a group, ${name} over TLS: ${outcome}`);
+    }
     process.exitCode = failed === 0 ? 0 : 1;
   } finally {
     await kafka.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A topic is made, a record written, and read by a group, all with these credentials, over longer than a session lasts. */
+async function roundTrip(client: ClientOptions, name: string): Promise<string> {
+  const topic = `secured-${name}`;
+  try {
+    await using admin = new Admin(client);
+    await admin.createTopics([{ topic, partitions: 1, replicationFactor: 1 }]);
+    await using producer = new Producer(client);
+    await producer.send({ topic, value: 'before' });
+    await sleep(SESSION_MS * 1.5);
+    await producer.send({ topic, value: 'after' });
+    await using consumer = new Consumer({ ...client, groupId: topic, autoOffsetReset: 'earliest' });
+    consumer.subscribe(topic);
+    const values: string[] = [];
+    for await (const { value } of consumer) {
+      if (values.push(String(value)) === 2) break;
+    }
+    return values.join() === 'before,after' ? 'read' : `read ${values.join()}`;
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
   }
 }
 

@@ -19,46 +19,46 @@ export type Acks = 0 | 1 | 'all';
 /** Settings of a {@link Producer}; those of the connection are in `ClientOptions`. */
 export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Array> extends ClientOptions {
   /** `'all'` by default. */
-  acks?: Acks;
+  acks?: Acks | undefined;
   /**
    * Whether the broker drops what it has already when a batch is sent again, so that a retry neither repeats nor reorders
    * records (KIP-98). True by default, false with `acks` 0 or 1, which do not allow it.
    */
-  idempotent?: boolean;
+  idempotent?: boolean | undefined;
   /** How long a batch waits for more records, in milliseconds. 0 by default: it goes as soon as a request may be sent, and fills meanwhile. */
-  lingerMs?: number;
+  lingerMs?: number | undefined;
   /** The size before compression at which a batch is full, in bytes. 256 KiB by default. A larger record makes a batch of its own. */
-  batchBytes?: number;
+  batchBytes?: number | undefined;
   /** The largest produce request and the largest record, in bytes. 1 MiB by default, which is what brokers take by default. */
-  requestBytesMax?: number;
+  requestBytesMax?: number | undefined;
   /** The most that unacknowledged records may take, in bytes. 64 MiB by default. */
-  bufferBytesMax?: number;
+  bufferBytesMax?: number | undefined;
   /** Whether a send that finds the buffer full waits for room, or fails at once with `PRODUCER_BUFFER_FULL`. `'wait'` by default. */
-  onBufferFull?: 'wait' | 'fail';
+  onBufferFull?: 'wait' | 'fail' | undefined;
   /** How long a send waits for room and for the topic's partitions, in milliseconds (`max.block.ms`). 60,000 by default. */
-  blockMsMax?: number;
+  blockMsMax?: number | undefined;
   /** How many sends may wait for room; one more fails with `PRODUCER_BUFFER_FULL`. 1,000,000 by default. */
-  waitingSendsMax?: number;
+  waitingSendsMax?: number | undefined;
   /** Produce requests in flight to one broker. 5 by default, which is also the most that idempotence allows. */
-  inFlightRequestsMax?: number;
+  inFlightRequestsMax?: number | undefined;
   /** How long after `send` a record must have been acknowledged or fails, in milliseconds. 120,000 by default. */
-  deliveryTimeoutMs?: number;
+  deliveryTimeoutMs?: number | undefined;
   /** The pause before a failed batch is sent again, in milliseconds; doubles up to `retryBackoffMsMax`. 100 by default. */
-  retryBackoffMs?: number;
+  retryBackoffMs?: number | undefined;
   /** 1,000 by default. */
-  retryBackoffMsMax?: number;
+  retryBackoffMsMax?: number | undefined;
   /** `'none'` by default. */
-  compression?: CompressionName;
+  compression?: CompressionName | undefined;
   /** gzip 1 to 9, zstd -131072 to 22; the codec's own default when left out. */
-  compressionLevel?: number;
+  compressionLevel?: number | undefined;
   /** Java's default partitioner by default: murmur2 of the key; keyless records stick to a partition for a batch. */
-  partitioner?: Partitioner;
+  partitioner?: Partitioner | undefined;
   /** Turns keys into bytes. Without it a key is a string or bytes. */
-  keySerializer?: Serializer<K>;
+  keySerializer?: Serializer<K> | undefined;
   /** Turns values into bytes. Without it a value is a string or bytes. */
-  valueSerializer?: Serializer<V>;
+  valueSerializer?: Serializer<V> | undefined;
   /** Told of each record that was given to `enqueue` and is lost. By default the next `flush` or `close` fails instead. */
-  onDeliveryError?: (error: Error) => void;
+  onDeliveryError?: ((error: Error) => void) | undefined;
 }
 
 /** The options with everything filled in, as the parts of the producer take them. */
