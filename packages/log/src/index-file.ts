@@ -33,6 +33,8 @@ export class IndexFile {
   #tail: Buffer = EMPTY;
   #tailCount = 0;
   #unsynced = false;
+  /** Whether an empty file is known to be there. */
+  #isThere = false;
 
   constructor(file: PooledFile, format: IndexFormat, cache: IndexCache, storedCount?: number) {
     this.file = file;
@@ -98,10 +100,19 @@ export class IndexFile {
     }
   }
 
+  /** Makes an empty file where there is nothing to write: Kafka's tools want both indexes beside a log. */
+  async createEmpty(): Promise<void> {
+    if (this.#isThere || this.#storedCount !== 0 || this.#tailCount > 0) return;
+    await this.file.use(async () => {}, { create: true });
+    this.#isThere = true;
+  }
+
   /** What the file holds, sane or not; nothing when it is not there. */
   async readStored(): Promise<Buffer> {
     try {
-      return await this.file.use(async (file) => file.read(0, await file.size()));
+      const stored = await this.file.use(async (file) => file.read(0, await file.size()));
+      this.#isThere = true;
+      return stored;
     } catch (error) {
       if (isUnusableIndex(error)) return EMPTY;
       throw error;

@@ -136,6 +136,7 @@ export class LogCore implements LogWriterHost {
       const { bytesWritten } = this.writer;
       await sealed.syncLog();
       await sealed.flushIndexes({ sync: true });
+      await sealed.createEmptyIndexes();
       await this.#writeCheckpoint(checkpoint);
       this.#bytesCheckpointed = bytesWritten;
     });
@@ -151,6 +152,13 @@ export class LogCore implements LogWriterHost {
       await this.#writeCheckpoint(checkpoint);
       this.#bytesCheckpointed = bytesWritten;
     });
+  }
+
+  /** A checkpoint behind which nothing more is written: every file is there that others than this log expect. */
+  async lastCheckpoint(): Promise<void> {
+    const { active } = this.segments;
+    active.closeTimeIndex();
+    await Promise.all([this.checkpoint(), this.writer.task(() => active.createEmptyIndexes())]);
   }
 
   /** Syncs what is written; for `flush.ms` and for whoever must be sure. */

@@ -319,6 +319,11 @@ export class LogManager {
     return this.#directories.map(({ folder, failure, logs }) => ({ folder, failure, logs: [...logs] }));
   }
 
+  /** Size and free room of the volume that a log directory lies on, in bytes; undefined where the disk does not tell. */
+  volumeOf(folder: string): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
+    return this.#context.disk.volume(folder);
+  }
+
   /** Enforces the retention of all logs now. */
   enforceRetention(): Promise<void> {
     return this.#schedule.enforceRetention();

@@ -324,8 +324,7 @@ export class PartitionLog {
       if (!wasTruncating) return;
       throw new LogError('LOG_CLOSED', `${core.folder} was closed before it could be cut to its durable end`);
     }
-    core.segments.active.closeTimeIndex();
-    const done = core.checkpoint();
+    const done = core.lastCheckpoint();
     core.state = 'closed';
     await done;
     core.release();

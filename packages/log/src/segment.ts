@@ -1,7 +1,7 @@
 import { BATCH_HEADER_BYTES, type BatchFault, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
 import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
 import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, type ScanOptions, scanBatches } from './batch-scan.ts';
-import { CorruptLogError } from './errors.ts';
+import { CorruptLogError, isShortage } from './errors.ts';
 import {
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -183,6 +183,17 @@ export class Segment {
     await this.offsetIndex.entries.flush(options);
     await this.timeIndex.entries.flush(options);
     await this.transactionIndex.flush(options);
+  }
+
+  /** Makes the files of indexes that have no entry. What cannot be made now is not missed: an index is built again when it is not there. */
+  async createEmptyIndexes(): Promise<void> {
+    if (this.writtenBytes === 0) return;
+    try {
+      await this.offsetIndex.entries.createEmpty();
+      await this.timeIndex.entries.createEmpty();
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+    }
   }
 
   /** Adds the last entry of the time index, which says what the largest timestamp of the whole segment is. */

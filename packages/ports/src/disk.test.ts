@@ -104,3 +104,12 @@ describe.each(disks)('%s', (_name, disk, root) => {
     await again?.release();
   });
 });
+
+describe('NodeDisk', () => {
+  it('tells how large a volume is and what room is left; nothing of a path that is not there', async () => {
+    const volume = await new NodeDisk().volume(folder);
+    expect(volume?.totalBytes).toBeGreaterThan(0);
+    expect(volume?.usableBytes).toBeLessThanOrEqual(volume?.totalBytes ?? 0);
+    expect(await new NodeDisk().volume(`${folder}/nowhere`)).toBeUndefined();
+  });
+});

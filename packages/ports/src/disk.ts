@@ -25,6 +25,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Makes creations, renames and removals in a folder durable. */
   syncFolder(folder: string): Promise<void>;
+  /** Size and free room, in bytes, of the volume that a path lies on; undefined where nobody can tell. */
+  volume(path: string): Promise<{ totalBytes: number; usableBytes: number } | undefined>;
   /** Size in bytes and last change, or undefined where there is no such file. */
   stat(path: string): Promise<{ sizeBytes: number; modifiedMs: number } | undefined>;
   /**

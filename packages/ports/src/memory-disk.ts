@@ -172,6 +172,13 @@ export class MemoryDisk implements Disk {
     return this.#call('stat', path, 0, () => this.#folders.stat(path));
   }
 
+  /** Its capacity and what is left of it; undefined while it has none. */
+  async volume(): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
+    const { capacityBytes, usedBytes } = this;
+    if (capacityBytes === Number.POSITIVE_INFINITY) return undefined;
+    return { totalBytes: capacityBytes, usableBytes: Math.max(capacityBytes - usedBytes, 0) };
+  }
+
   lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
     return this.#call('lock', path, 0, () => {
       if (this.#locks.has(path)) return undefined;

@@ -127,6 +127,15 @@ export class NodeDisk implements Disk {
     }
   }
 
+  async volume(path: string): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
+    try {
+      const { bsize, blocks, bavail } = await call<fs.StatsFs>((done) => fs.statfs(path, done));
+      return { totalBytes: bsize * blocks, usableBytes: bsize * bavail };
+    } catch {
+      return undefined;
+    }
+  }
+
   async lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
     return lockFile(path);
   }

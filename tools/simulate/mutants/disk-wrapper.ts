@@ -72,6 +72,10 @@ export class WrappedDisk implements Disk {
     return this.#disk.stat(path);
   }
 
+  volume(path: string): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
+    return this.#disk.volume(path);
+  }
+
   lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
     return this.#disk.lock(path);
   }

@@ -1,8 +1,7 @@
 /**
  * DescribeLogDirs: which folders hold which partitions, and how large they are (KIP-113).
  *
- * - v1 nothing we use; v2 flexible; v3 an error for the whole; v4 the volume's size, which is -1 here: the disk port does not
- *   tell it. Topics null means all.
+ * - v1 nothing we use; v2 flexible; v3 an error for the whole; v4 the volume's size and free room (KIP-827). Topics null means all.
  */
 import {
   DescribeLogDirs,
@@ -14,14 +13,15 @@ import type { Partition } from '../replicas/partition.ts';
 import { defineHandler } from './handler.ts';
 
 type DirResult = NonNullable<DescribeLogDirsResponseInput['results']>[number];
+type LogDir = { readonly path: string; readonly isOnline: boolean };
 type TopicResult = NonNullable<DirResult['topics']>[number];
 
 export const describeLogDirs = defineHandler(
   DescribeLogDirs,
   { minVersion: 0, maxVersion: 4 },
-  (request, { broker }) => {
+  async (request, { broker }) => {
     const isAsked = filterOf(request);
-    const results = broker.replicas.logDirs.map(({ path, isOnline }): DirResult => {
+    const describe = async ({ path, isOnline }: LogDir): Promise<DirResult> => {
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };
       const topics = new Map<string, NonNullable<TopicResult['partitions']>>();
       for (const partition of broker.replicas.partitions) {
@@ -30,8 +30,10 @@ export const describeLogDirs = defineHandler(
         topics.set(partition.topic, [...listed, listedPartition(partition)]);
       }
       const listed = Array.from(topics, ([name, partitions]) => ({ name, partitions }));
-      return { errorCode: ErrorCode.NONE, logDir: path, topics: listed };
-    });
+      const volume = await broker.replicas.volumeOf(path);
+      return { errorCode: ErrorCode.NONE, logDir: path, topics: listed, ...volume };
+    };
+    const results = await Promise.all(broker.replicas.logDirs.map(describe));
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, results };
   },
 );

@@ -172,6 +172,14 @@ describe('DescribeLogDirs', () => {
     expect(partition?.partitionSize).toBe(batchOf(['a', 'b']).length + batchOf(['c']).length + batchOf(['d']).length);
   });
 
+  it('tells how large the volume is and what room is left, where the disk tells it', async () => {
+    const [unknown] = (await client.ask(DescribeLogDirs, 4, { topics: [] })).results;
+    expect(unknown).toMatchObject({ totalBytes: -1, usableBytes: -1 });
+    test.disk.capacityBytes = test.disk.usedBytes + 5000;
+    const [known] = (await client.ask(DescribeLogDirs, 4, { topics: [] })).results;
+    expect(known).toMatchObject({ totalBytes: test.disk.capacityBytes, usableBytes: 5000 });
+  });
+
   it('tells only of the partitions asked for, and of a folder that has failed', async () => {
     await test.createTopic('other', 2);
     const topics = [{ topic: 'other', partitions: [1] }];

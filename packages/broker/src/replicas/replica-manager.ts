@@ -68,6 +68,11 @@ export class ReplicaManager {
       .map(({ folder, failure }) => ({ path: folder, isOnline: failure === undefined }));
   }
 
+  /** Size and free room, in bytes, of the volume that a folder of `logDirs` lies on; undefined where nobody can tell. */
+  volumeOf(path: string): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
+    return this.#options.logs.volumeOf(path);
+  }
+
   /** The replica by name, or the error code to answer with. */
   find(topic: string, partition: number): Partition | number {
     const found = this.#byTopic.get(topic)?.[partition];
