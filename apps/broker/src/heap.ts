@@ -9,13 +9,14 @@ const V8_MAJOR_MIN = 13;
  *
  * Nearly all that a broker holds are buffers outside of the heap, which itself is some 15 MB. By default V8 collects all of it
  * whenever buffers have grown by about as much as the heap is large: every 8 MB that were produced, which took two thirds of the
- * main thread's time. With its limit set by all memory, and at three times what was alive, it is every several hundred MB; short
- * collections of the young generation free the buffers before that, so that the process grows no larger. `bench/README.md` has
- * the figures.
+ * main thread's time. With its limit set by all memory, and at five times what was alive, it is hardly ever: short collections of
+ * the young generation free the buffers before that, so that the process grows no larger. It matters most for latency, since a
+ * full collection holds all requests up for 10 ms and more. At three times what was alive it still came every 50 to 150 MB that
+ * were produced. `bench/README.md` has the figures.
  */
 export function collectForBuffersSeldom(): void {
   if (Number.parseInt(process.versions.v8, 10) >= V8_MAJOR_MIN) {
     v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
   }
-  v8.setFlagsFromString('--heap-growing-percent=200');
+  v8.setFlagsFromString('--heap-growing-percent=400');
 }
