@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -148,7 +148,10 @@ describe.skipIf(whyNot !== undefined)(`one of several log.dirs${whyNot === undef
     const broker = await start(second);
     const lost = await spread(broker, second);
     execFileSync('mount', ['-o', 'remount,errors=remount-ro', disk.folder]);
-    const device = execFileSync('findmnt', ['-n', '-o', 'SOURCE', disk.folder]).toString().trim();
+    const [device = ''] = readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .find((line) => line.includes(disk.folder))!
+      .split(' ');
     // What the kernel does by itself when it meets an error in the file system.
     writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'a test');
     const { errorCode } = await untilRefused(broker, lost[0]!);
