@@ -19,15 +19,18 @@ import {
   writeReport,
 } from './report/report.ts';
 
-/** In the order in which they run. Loaded when they are wanted, so that a bench carries no other's modules. */
+/**
+ * In the order in which they run: those first that aims hang on, so that a run that is cut off has them. Loaded when they are wanted,
+ * so that a bench carries no other's modules.
+ */
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   limits: () => import('./limits.ts'),
-  micro: () => import('./micro.ts'),
+  start: () => import('./start.ts'),
   e2e: () => import('./e2e.ts'),
   peers: () => import('./peers.ts'),
-  others: () => import('./others.ts'),
   scaling: () => import('./scaling.ts'),
-  start: () => import('./start.ts'),
+  micro: () => import('./micro.ts'),
+  others: () => import('./others.ts'),
   partitions: () => import('./partitions.ts'),
   restart: () => import('./restart.ts'),
   compare: () => import('./compare.ts'),

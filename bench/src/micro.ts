@@ -21,7 +21,7 @@ export const bench: Bench = {
   title: 'Micro',
   about: 'record batches, protocol codec, CRC, compression, the log, timers and queues; one by one',
   parts: Object.keys(groups),
-  seconds: { full: 140, quick: 55 },
+  seconds: { full: 130, quick: 50 },
   run: measureMicro,
 };
 

@@ -11,7 +11,7 @@ export interface CaseRounds {
   readonly bytes: number;
 }
 
-const TIME_MS = 300;
+const TIME_MS = 250;
 const TIME_MS_QUICK = 120;
 const TIMEOUT_MS = 60_000;
 
