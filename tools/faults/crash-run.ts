@@ -30,7 +30,7 @@ export interface CrashRunOptions {
   readonly partitions?: number;
   /** For each topic. Default 2. */
   readonly producers?: number;
-  /** Longest time under load before a crash. Default 1,500 ms. */
+  /** Longest time under load before a crash. Default 3,000 ms. */
   readonly loadMsMax?: number;
   /** Another program than the broker's source. */
   readonly program?: readonly string[];
@@ -129,7 +129,7 @@ const SETTINGS = {
   'log.retention.check.interval.ms': 100,
   'log.cleaner.backoff.ms': 20,
   // Slow enough for crashes to come in the middle of it.
-  'log.cleaner.io.max.bytes.per.second': 15_000_000,
+  'log.cleaner.io.max.bytes.per.second': 5_000_000,
   'offsets.topic.num.partitions': 4,
   'offsets.topic.segment.bytes': 100_000,
 };
@@ -226,7 +226,7 @@ class CrashRun {
     if (round % EARLY_CRASH_EVERY === 0) {
       await this.#crashStarting();
     } else {
-      await sleep(this.#random.nextInt(this.#options.loadMsMax ?? 1500));
+      await sleep(this.#random.nextInt(this.#options.loadMsMax ?? 3000));
       await this.#crash();
     }
     const underWay = this.#producers.reduce((sum, producer) => sum + producer.unacknowledged, 0);
