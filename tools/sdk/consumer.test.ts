@@ -87,9 +87,9 @@ describe('a consumer with partitions of its own choice', () => {
   it('goes on by its reset policy where the offset is not in the log any more', async () => {
     const topic = await newTopic();
     await write(topic, 10);
+    await consuming.admin.deleteRecords([{ topic, partition: 0, before: 6 }]);
     const consumer = newConsumer({ autoOffsetReset: 'earliest' });
     consumer.assign([{ topic, partition: 0, offset: 2 }]);
-    await consuming.admin.deleteRecords([{ topic, partition: 0, before: 6 }]);
     expect(await take(consumer, 4)).toEqual(numbers(4, 6));
   });
 
