@@ -79,10 +79,29 @@ export function lz4Compress(bytes: Buffer): Buffer {
 
 /** Decompresses one frame or several to `bytesMax` bytes at most. */
 export function lz4Decompress(bytes: Buffer, bytesMax: number): Buffer {
-  const output = new BoundedOutput(bytesMax, Math.max(bytes.length * TYPICAL_RATIO, BLOCK_BYTES));
+  const output = new BoundedOutput(bytesMax, expectedBytes(bytes));
   let at = 0;
   while (at < bytes.length) at = readFrame(bytes, at, output);
   return output.take();
+}
+
+/**
+ * What memory for the result begins with: no more than its blocks can become, for memory that is never used is collected as often as
+ * memory that is; and no more than what compresses typically becomes, for what blocks can become is only what they claim.
+ */
+function expectedBytes(bytes: Buffer): number {
+  const typicalBytes = Math.max(bytes.length * TYPICAL_RATIO, BLOCK_BYTES);
+  if (bytes.length < HEADER.length || bytes.readUInt32LE(0) !== FRAME_MAGIC) return typicalBytes;
+  const { flags, blockBytesMax, end } = readHeader(bytes, 0);
+  const checksumBytes = (flags & BLOCK_CHECKSUM_BIT) === 0 ? 0 : 4;
+  let claimedBytes = 0;
+  for (let at = end; claimedBytes < typicalBytes && at + 4 < bytes.length; ) {
+    const size = bytes.readUInt32LE(at);
+    const blockBytes = size & ~STORED_BIT;
+    claimedBytes += size >= STORED_BIT ? blockBytes : Math.min(blockBytes * EXPANSION_MAX, blockBytesMax);
+    at += 4 + blockBytes + checksumBytes;
+  }
+  return Math.min(Math.max(claimedBytes, 1), typicalBytes);
 }
 
 interface FrameHeader {
