@@ -79,6 +79,7 @@ describe('the layering check', () => {
     "import fs from 'fs';",
     "import { createServer } from 'node:net';",
     "import { Worker } from 'node:worker_threads';",
+    "const { createServer } = process.getBuiltinModule('node:net');",
     'const t = Date.now();',
     'const t = new Date();',
     'const r = Math.random();',

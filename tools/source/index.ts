@@ -45,6 +45,9 @@ export interface ModuleReference {
   readonly line: number;
 }
 
+/** Functions that are given a module's name. */
+const LOADERS = ['require', 'import.meta.resolve', 'require.resolve', 'process.getBuiltinModule'];
+
 /** The module specifiers of imports, re-exports, dynamic imports, import types and `import.meta.resolve`. */
 export function moduleReferences(tree: ts.SourceFile): ModuleReference[] {
   const found: ModuleReference[] = [];
@@ -58,9 +61,7 @@ export function moduleReferences(tree: ts.SourceFile): ModuleReference[] {
       add(node.moduleSpecifier);
     } else if (ts.isCallExpression(node)) {
       const callee = node.expression;
-      const loads =
-        callee.kind === ts.SyntaxKind.ImportKeyword ||
-        ['require', 'import.meta.resolve', 'require.resolve'].includes(callee.getText(tree));
+      const loads = callee.kind === ts.SyntaxKind.ImportKeyword || LOADERS.includes(callee.getText(tree));
       if (loads) {
         add(node.arguments[0]);
       }
