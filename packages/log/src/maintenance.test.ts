@@ -309,6 +309,20 @@ describe('recovery', () => {
     expect(await readAll(again)).toHaveLength(5);
   });
 
+  it('does not believe the last batch after a clean stop when its CRC is wrong, for the log would go on behind it', async () => {
+    const { disk, log } = await bench({ segmentBytes: 100 * BATCH_BYTES });
+    await append(log, 3);
+    await log.close();
+    const LAST_OFFSET_DELTA_AT = 23;
+    const next = disk.crash('all');
+    next.flipBit(`${FOLDER}/00000000000000000000.log`, 2 * BATCH_BYTES + LAST_OFFSET_DELTA_AT + 1, 0);
+    const cuts: LogRecovery[] = [];
+    const options = { isClean: true, recoveryPoint: 3, onCut: (recovery: LogRecovery) => void cuts.push(recovery) };
+    const again = await openTestLog(testContext({ disk: next }), {}, options);
+    expect(again.logEndOffset).toBe(2);
+    expect(cuts).toMatchObject([{ logEndOffset: 2, truncatedBytes: BATCH_BYTES, fault: { fault: 'BAD_CRC' } }]);
+  });
+
   it('knows where the log ends when it has to scan anew from before an index that is wrong as well', async () => {
     const { disk, log } = await bench({ segmentBytes: 100 * BATCH_BYTES, indexIntervalBytes: 0 });
     for (let index = 0; index < 6; index++) await append(log, 1, START_MS + index);
