@@ -29,6 +29,14 @@ export class ImageWaits {
     });
   }
 
+  /** What a promise resolves with within the time; undefined when it has not by then, and goes on unheard. */
+  atMost<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.schedule(Math.max(timeoutMs, 0), () => resolve(undefined));
+      promise.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+
   /** Resolves with whether a node went within the time. */
   untilGone(store: MetadataStore, path: string, timeoutMs: number): Promise<boolean> {
     if (timeoutMs <= 0) return Promise.resolve(false);

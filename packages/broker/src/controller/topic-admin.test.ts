@@ -126,6 +126,24 @@ describe('the creation of a topic', () => {
     expect(cluster.controller.image.topic('t')).toBeDefined();
   });
 
+  it('is answered when its time is up though the store waits for room on its disk, and comes about when there is some', async () => {
+    const cluster = await single();
+    const { store } = cluster.controller;
+    const multi = store.multi.bind(store);
+    let room!: () => void;
+    const hasRoom = new Promise<void>((resolve) => {
+      room = resolve;
+    });
+    store.multi = (operations) => hasRoom.then(() => multi(operations));
+    const creating = cluster.controller.topics.createTopics([newTopic('t', 1)], patiently);
+    await cluster.clock.advanceAsync(patiently.timeoutMs);
+    expect((await creating)[0]?.errorCode).toBe(ErrorCode.REQUEST_TIMED_OUT);
+    expect(cluster.controller.image.topic('t')).toBeUndefined();
+    room();
+    await cluster.settle();
+    expect(cluster.controller.image.topic('t')).toBeDefined();
+  });
+
   it('happens by itself, once however many ask, with the settings of internal topics', async () => {
     const cluster = await single({ 'offsets.topic.num.partitions': '3' });
     const { topics, image, configs } = cluster.controller;

@@ -27,6 +27,9 @@ const WRITE_ATTEMPTS_MAX = 5;
 /** How long a client that asked for a missing topic waits for its creation. */
 const AUTO_CREATE_WAIT_MS = 10_000;
 
+/** The change may still come about. */
+const TIMED_OUT: ApiError = apiError(ErrorCode.REQUEST_TIMED_OUT);
+
 /** What topics are administered with. */
 export interface TopicAdminOptions {
   readonly store: MetadataStore;
@@ -86,7 +89,9 @@ export class TopicAdmin implements TopicCreation {
         const plan = planTopic(topic, context);
         if (isApiError(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
         if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
-        const written = await this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
+        const writing = this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
+        // A full disk can take its time, and whoever waits has a connection on which nothing else is answered meanwhile.
+        const written = (await this.#waits.atMost(writing, options.timeoutMs)) ?? TIMED_OUT;
         if (typeof written !== 'string') return { name: topic.name, plan: undefined, topicId: undefined, ...written };
         const isOnline = await this.#waits.until(
           () => this.#hasLeaders(topic.name, plan.replicas.length),
@@ -109,9 +114,8 @@ export class TopicAdmin implements TopicCreation {
   ): Promise<readonly ApiError[]> {
     return Promise.all(
       requests.map(async (request) => {
-        const added = await this.#guarded(`add partitions to ${request.name}`, () =>
-          this.#addPartitions(request, options),
-        );
+        const adding = this.#guarded(`add partitions to ${request.name}`, () => this.#addPartitions(request, options));
+        const added = (await this.#waits.atMost(adding, options.timeoutMs)) ?? TIMED_OUT;
         if (added.errorCode !== ErrorCode.NONE || options.validateOnly) return added;
         const isOnline = await this.#waits.until(
           () => this.#hasLeaders(request.name, request.count),
@@ -133,7 +137,12 @@ export class TopicAdmin implements TopicCreation {
             return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
           }
           // A second request for a deletion that is under way waits for the same end.
-          await store.create(path, Buffer.alloc(0)).catch(ignoreNodeExists);
+          const written = store.create(path, Buffer.alloc(0)).catch(ignoreNodeExists);
+          const isWritten = await this.#waits.atMost(
+            written.then(() => true),
+            options.timeoutMs,
+          );
+          if (isWritten !== true) return TIMED_OUT;
           const isGone = await this.#waits.untilGone(store, path, options.timeoutMs);
           return isGone ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT);
         }),
