@@ -130,7 +130,12 @@ export class LogReader {
         const result = await this.#readBatches(fromOffset, upperOffset, bytesMax, options);
         if (result.errorCode !== ErrorCode.NONE) return result;
         const endOffset = endOffsetOf(result.chunks) ?? fromOffset;
-        const abortedTransactions = await this.#steadily(() => this.#abortedWithin(fromOffset, endOffset));
+        const abortedTransactions = await this.#steadily(() => this.#abortedWithin(fromOffset, endOffset)).catch(
+          (error: unknown) => {
+            result.release?.();
+            throw error;
+          },
+        );
         if (core.segments.replacements === replacements) return { ...result, abortedTransactions };
         result.release?.();
       }

@@ -71,8 +71,8 @@ export interface ReadResult {
   /** For `committed` reads: ordered by first offset. Empty otherwise. */
   readonly abortedTransactions: readonly AbortedTransaction[];
   /**
-   * Says, once, that nobody looks at the chunks any more, so that their memory may be used again. Who does not say so leaves them
-   * to the garbage collector. Undefined where there is nothing to give back.
+   * Says, once, that nobody looks at the chunks any more, so that their memory may be used again. It must be said sooner or later:
+   * until then they are kept for others who read the same. Undefined where there is nothing to give back.
    */
   readonly release: (() => void) | undefined;
 }

@@ -52,7 +52,7 @@ export class ReadChunk {
     return this;
   }
 
-  /** One less. Readers that never say so leave the memory to the garbage collector. */
+  /** One less. */
   release(): void {
     this.#users--;
     if (this.#users > 0) return;

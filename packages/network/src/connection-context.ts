@@ -41,8 +41,8 @@ export interface RequestAdmission {
    */
   release(): void;
   /**
-   * Has `done` called when the system has taken over the response's bytes, so that the memory of its chunks may be used for
-   * something else; the last one given counts. It is not called when the connection breaks before.
+   * Has `done` called once nobody needs the response's bytes any more, so that the memory of its chunks may be used for something
+   * else: when the system has taken them over, or the connection is gone. The last one given counts.
    */
   whenSent(done: () => void): void;
 }

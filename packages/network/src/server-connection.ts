@@ -83,6 +83,8 @@ export class ServerConnection implements ListenerConnection {
   readonly #slots: Slot[] = [];
   /** A frame that was taken from the assembler and may not start yet. */
   #waitingFrame: Buffer | undefined;
+  /** Who waits for responses to leave that the socket has taken and not yet sent. */
+  readonly #sending: (() => void)[] = [];
   #inFlightBytes = 0;
   #serialInFlight = 0;
   /** Bytes of responses that are ready but stand behind one that is not. */
@@ -291,6 +293,7 @@ export class ServerConnection implements ListenerConnection {
     this.#host.counters.requestsInFlight--;
     slot.done = true;
     if (this.#gone) {
+      slot.whenSent?.();
       return;
     }
     slot.chunks = chunks;
@@ -313,7 +316,9 @@ export class ServerConnection implements ListenerConnection {
     this.#releaseFrame(slot);
     this.#host.counters.requestsInFlight--;
     slot.done = true;
-    if (!this.#gone) {
+    if (this.#gone) {
+      slot.whenSent?.();
+    } else {
       this.#host.logger.warn(this.#fields({ err: error }), `Closing connection of ${this.#peer}: its request failed`);
       this.destroy();
     }
@@ -337,7 +342,7 @@ export class ServerConnection implements ListenerConnection {
     const socket = this.#socket;
     const before = this.#host.counters.bytesOut;
     let last: Uint8Array | undefined;
-    let whenSent: (() => void)[] | undefined;
+    const sendingBefore = this.#sending.length;
     socket.cork();
     for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[0]) {
       this.#slots.shift();
@@ -345,8 +350,7 @@ export class ServerConnection implements ListenerConnection {
       this.#heldResponseBytes -= slot.responseBytes;
       this.#host.counters.bytesOut += slot.responseBytes;
       if (slot.whenSent !== undefined) {
-        whenSent ??= [];
-        whenSent.push(slot.whenSent);
+        this.#sending.push(slot.whenSent);
       }
       for (const chunk of slot.chunks ?? []) {
         if (last !== undefined) {
@@ -355,8 +359,13 @@ export class ServerConnection implements ListenerConnection {
         last = chunk;
       }
     }
+    const sendingCount = this.#sending.length - sendingBefore;
     if (last !== undefined) {
-      socket.write(last, whenSent === undefined ? this.#written : this.#writtenThen(whenSent));
+      socket.write(last, sendingCount === 0 ? this.#written : this.#writtenThen(sendingCount));
+    } else if (sendingCount > 0) {
+      for (const done of this.#sending.splice(sendingBefore)) {
+        done();
+      }
     }
     socket.uncork();
     if (this.#host.counters.bytesOut > before) {
@@ -369,11 +378,11 @@ export class ServerConnection implements ListenerConnection {
     }
   }
 
-  /** What has not been sent when the connection breaks may still be in use by the system. */
-  #writtenThen(whenSent: readonly (() => void)[]): (error?: Error | null) => void {
+  /** After a failed write the system may still be at it, until the socket has closed. */
+  #writtenThen(sendingCount: number): (error?: Error | null) => void {
     return (error) => {
       if (error === undefined || error === null) {
-        for (const done of whenSent) {
+        for (const done of this.#sending.splice(0, sendingCount)) {
           done();
         }
       }
@@ -427,7 +436,15 @@ export class ServerConnection implements ListenerConnection {
     this.#waitingFrame = undefined;
     this.#assembler.dispose();
     this.#host.memory.stopWaiting(this.#retry);
-    this.#slots.length = 0;
+    for (const done of this.#sending.splice(0)) {
+      done();
+    }
+    for (const slot of this.#slots.splice(0)) {
+      // Of what is still being handled it is told when that has ended.
+      if (slot.done) {
+        slot.whenSent?.();
+      }
+    }
     this.#heldResponseBytes = 0;
     this.#host.connectionGone(this);
   }

@@ -109,7 +109,7 @@ export class SimulatedConnection {
   /** The broker's process is dead. The client may learn of it soon, or only when it asks in vain. */
   brokerDied(tellsClient: boolean): void {
     this.#brokerOpen = false;
-    this.#slots.length = 0;
+    for (const slot of this.#slots.splice(0)) if (slot.done) slot.whenSent?.();
     this.#host.gone(this);
     if (tellsClient) this.#later(this.#responsesDueMs, () => this.#closeClientSide());
     else this.#dead = 'both';
@@ -122,6 +122,7 @@ export class SimulatedConnection {
     const answered = (chunks: readonly Uint8Array[] | null): void => {
       slot.done = true;
       slot.chunks = chunks;
+      if (!this.#brokerOpen) slot.whenSent?.();
       this.#flush();
     };
     const failed = (error: unknown): void => {
@@ -146,7 +147,10 @@ export class SimulatedConnection {
   #flush(): void {
     while (this.#brokerOpen && this.#slots[0]?.done === true) {
       const { chunks, whenSent } = this.#slots.shift()!;
-      if (chunks === null || this.#dead === 'responses' || this.#dead === 'both') continue;
+      if (chunks === null || this.#dead === 'responses' || this.#dead === 'both') {
+        whenSent?.();
+        continue;
+      }
       // The chunks may be views of the log's buffers, which do not change: as a socket does, copy them when they leave.
       const frame = Buffer.concat(chunks).subarray(4);
       whenSent?.();
@@ -160,7 +164,7 @@ export class SimulatedConnection {
     if (tellsClient) this.#later(this.#responsesDueMs, () => this.#closeClientSide());
     if (!this.#brokerOpen) return;
     this.#brokerOpen = false;
-    this.#slots.length = 0;
+    for (const slot of this.#slots.splice(0)) if (slot.done) slot.whenSent?.();
     this.#host.gone(this);
     this.#host.handler.connectionClosed?.(this.context);
   }

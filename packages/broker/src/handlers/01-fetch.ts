@@ -141,8 +141,8 @@ function respond(context: RequestContext, session: FetchContext, reading: FetchR
   }
   for (const topic of responses) if (topic.topicId === '') topic.topicId = ZERO_UUID;
   const { errorCode, sessionId } = session.finish(broker.clock.now());
-  if (errorCode !== ErrorCode.NONE) return { errorCode, sessionId, responses: [] };
   if (reading.mustRelease) context.whenSent(() => reading.release());
+  if (errorCode !== ErrorCode.NONE) return { errorCode, sessionId, responses: [] };
   return { errorCode, sessionId, responses, nodeEndpoints: leaders.endpoints };
 }
 

@@ -82,10 +82,16 @@ class Reading implements FetchReading {
       }
       const read = this.#read(target, found);
       if (read instanceof Promise) {
-        return read.then((result) => {
-          this.#take(target, found, result);
-          return this.run();
-        });
+        return read.then(
+          (result) => {
+            this.#take(target, found, result);
+            return this.run();
+          },
+          (error: unknown) => {
+            this.release();
+            throw error;
+          },
+        );
       }
       if (read !== undefined) this.#take(target, found, read);
     }

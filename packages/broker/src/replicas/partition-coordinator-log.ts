@@ -38,11 +38,13 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
       // What compaction or deletion took away at the end leaves nothing to read before the end.
       if (read.chunks.length === 0) break;
-      // Not released: what is decoded may hold on to views of it.
-      for (const chunk of read.chunks) {
+      for (const shared of read.chunks) {
+        // What is decoded may hold on to views of it, so it has to be a copy.
+        const chunk = read.release === undefined ? shared : Buffer.from(shared);
         onBatches(chunk);
         offset = Math.max(offset, endOfBatches(chunk));
       }
+      read.release?.();
     }
     return { errorCode: ErrorCode.NONE, endOffset };
   }
