@@ -329,12 +329,14 @@ describe('KafkaClient routing', () => {
   });
 
   it('sends to one broker by its id, and says when there is no such', async () => {
-    const client = newClient({ apiTimeoutMs: 30 });
+    const client = newClient();
     cluster.on(Heartbeat, () => ({ errorCode: 0 }));
     const beat = { groupId: 'g', generationId: 1, memberId: 'm' };
     await client.sendToBroker(2, Heartbeat, beat);
     expect(cluster.seen().at(-1)).toBe('Heartbeat@2');
-    await expect(client.sendToBroker(99, Heartbeat, beat)).rejects.toThrow('Broker 99 is not in the cluster');
+    await expect(client.sendToBroker(99, Heartbeat, beat, { timeoutMs: 30 })).rejects.toThrow(
+      'Broker 99 is not in the cluster',
+    );
     await expect(client.connectionTo(99)).rejects.toMatchObject({ code: 'CLIENT_NO_BROKER_AVAILABLE' });
   });
 
