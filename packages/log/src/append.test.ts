@@ -256,6 +256,32 @@ describe('group commit', () => {
     }
   });
 
+  it('finds producers in the log when the snapshot is damaged, behind a batch whose base offset is damaged too', async () => {
+    const disk = new MemoryDisk();
+    const log = await openTestLog(testContext({ disk }), { indexIntervalBytes: 0 });
+    const produce = (to: PartitionLog, sequence: number): Promise<AppendResult> =>
+      to.append(
+        batchOf([{ timestamp: 1_700_000_000_000 + sequence }], {
+          producerId: 5,
+          producerEpoch: 0,
+          baseSequence: sequence,
+        }),
+        AS_CLIENT,
+      );
+    for (let sequence = 0; sequence < 3; sequence++) await produce(log, sequence);
+    await log.close();
+    const next = disk.crash('all');
+    next.flipBit(`${FOLDER}/00000000000000000000.log`, 5, 0);
+    next.flipBit(`${FOLDER}/00000000000000000003.snapshot`, 20, 0);
+    const again = await openTestLog(
+      testContext({ disk: next }),
+      { indexIntervalBytes: 0 },
+      { isClean: true, recoveryPoint: 3 },
+    );
+    expect(await produce(again, 2)).toMatchObject({ errorCode: 0, baseOffset: 2 });
+    expect(await produce(again, 3)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+  });
+
   it('remembers a producer whose batches retention has taken when it has to go back', async () => {
     const disk = new MemoryDisk();
     const clock = new ManualClock(1_700_000_000_000);

@@ -145,7 +145,8 @@ async function replayProducers(
     segment,
     start,
     (buffer, at) => {
-      if (batchBaseOffset(buffer, at) >= endOffset) return false;
+      // Nothing of the log lies there: the offset, which no CRC covers, is damaged, and those behind it are not.
+      if (batchBaseOffset(buffer, at) >= endOffset) return true;
       if (batchProducerId(buffer, at) === NO_PRODUCER_ID) return true;
       if (!batchIsControl(buffer, at)) {
         producers.noteBatch(buffer, at);
