@@ -1,8 +1,9 @@
+import fs from 'node:fs';
 import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DiskFile } from './disk.ts';
 import { NodeDisk } from './node-disk.ts';
 
@@ -59,6 +60,21 @@ describe('a file of this machine', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('syncs with a write what an earlier opening had written and not synced', async () => {
+    await withFile(async (earlier, path) => {
+      await earlier.write(0, [Buffer.from('unsynced')], { sync: false });
+      const file = await disk.open(path);
+      const sync = vi.spyOn(fs, 'fdatasync');
+      try {
+        await file.write(8, [Buffer.from('synced')], { sync: true });
+        expect(sync).toHaveBeenCalledTimes(1);
+      } finally {
+        sync.mockRestore();
+        await file.close();
+      }
+    });
   });
 
   it('writes more chunks than the system takes at once', async () => {

@@ -22,7 +22,8 @@ const SYNCS_WHILE_WRITING = process.platform === 'linux';
  * instead of 0.15 and 0.19, and no buffer has to be shared or copied for it.
  *
  * O_DSYNC covers the bytes of its own write only. So whatever was written without a sync, or cut off, makes the next synced write
- * take the long way round, which covers the file.
+ * take the long way round, which covers the file. So does the first one of every opening: an earlier one may have been closed with
+ * writes that no sync covers.
  */
 export class NodeFile implements DiskFile {
   readonly #descriptor: number;
@@ -30,7 +31,7 @@ export class NodeFile implements DiskFile {
   /** The descriptor with O_DSYNC, opened by the first write that can use it; undefined where there is none to be had. */
   #syncing: Promise<number | undefined> | undefined;
   /** Counts the changes that no sync covers yet; a sync that began before a change does not cover it. */
-  #changes = 0;
+  #changes = 1;
   #changesSynced = 0;
 
   constructor(descriptor: number, inline: InlineReads) {
