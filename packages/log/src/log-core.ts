@@ -1,6 +1,6 @@
 import { dirname } from 'node:path/posix';
 import { ErrorCode } from '@millrace/protocol';
-import { type EpochStart, encodeEpochCheckpoint } from './checkpoint-file.ts';
+import { type EpochStart, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { type CorruptLogError, isShortage, messageOf } from './errors.ts';
 import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
@@ -333,9 +333,12 @@ export class LogCore implements LogWriterHost {
   async #beforeFirstWrite(): Promise<void> {
     const { disk } = this.context;
     const metadata = `${this.folder}/${PARTITION_METADATA}`;
-    if ((await disk.stat(metadata)) !== undefined) {
+    const bytes = await readIfThere(disk, metadata);
+    if (bytes !== undefined) {
+      // Written again, because the process before may have died of a sync of it that failed: what is read here may then be
+      // in memory only, and a sync alone would not bring it to the disk.
       const file = await disk.open(metadata);
-      await file.sync().finally(() => file.close());
+      await file.write(0, [bytes], { sync: true }).finally(() => file.close());
     }
     await disk.syncFolder(dirname(this.folder));
   }

@@ -38,6 +38,23 @@ describe('LogManager', () => {
     expect(await readAll(found)).toHaveLength(2);
   });
 
+  it('knows the topic id for good once records are kept, though a sync of it had failed and the machine went on', async () => {
+    const disk = new MemoryDisk();
+    const manager = managerOn(disk);
+    await manager.open();
+    const log = followDurable(await manager.getOrCreate('orders', 3, { topicId: TOPIC_ID, isNew: true }));
+    disk.fault = ({ kind, path }) =>
+      kind === 'sync' && path.endsWith('partition.metadata') ? systemError('EIO', 'input/output error') : undefined;
+    expect((await log.append(batchOf(['a']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    const restarted = disk.crash('all');
+    const second = managerOn(restarted);
+    await second.open();
+    expect((await second.get('orders', 3)!.append(batchOf(['a']), AS_CLIENT)).errorCode).toBe(0);
+    const third = managerOn(restarted.crash('none'));
+    await third.open();
+    expect(third.get('orders', 3)).toMatchObject({ topicId: TOPIC_ID, logEndOffset: 1 });
+  });
+
   it('keeps a second process out of its directories', async () => {
     const disk = new MemoryDisk();
     await managerOn(disk).open();
