@@ -36,6 +36,12 @@ describe('BatchOrder', () => {
     expect(atEnd.goOnAt(1040)).toBeUndefined();
   });
 
+  it('finds a batch behind a gap that reaches to where the log goes on, whatever the next one says', () => {
+    const order = new BatchOrder(10, undefined, () => 30);
+    expect(take(order, 10, 20, 28)).toEqual([undefined, undefined, 200]);
+    expect(take(new BatchOrder(10, undefined, () => 30), 10, 27)).toEqual([undefined, undefined]);
+  });
+
   it('holds the first batch against what an index says of it', () => {
     expect(take(new BatchOrder(0, 12), 10)).toEqual([undefined]);
     expect(take(new BatchOrder(0, 11), 10)).toEqual([0]);
@@ -53,9 +59,13 @@ describe('BatchOrder', () => {
 });
 
 describe('CertainBatches', () => {
-  function show(baseOffsets: number[], endOffset: number): { shown: number[]; wrongAt: number | undefined } {
+  function show(
+    baseOffsets: number[],
+    endOffset: number,
+    knownEnd = Number.POSITIVE_INFINITY,
+  ): { shown: number[]; wrongAt: number | undefined } {
     const shown: number[] = [];
-    const certain = new CertainBatches(new BatchOrder(10), (buffer, at) => {
+    const certain = new CertainBatches(new BatchOrder(10, undefined, () => knownEnd), (buffer, at) => {
       shown.push(batchBaseOffset(buffer, at));
       return true;
     });
@@ -69,6 +79,10 @@ describe('CertainBatches', () => {
   it('shows a batch behind a gap when the next one, or the end, lets it be right', () => {
     expect(show([10, 20, 23], 26)).toEqual({ shown: [10, 20, 23], wrongAt: undefined });
     expect(show([10, 13, 20], 30)).toEqual({ shown: [10, 13, 20], wrongAt: undefined });
+  });
+
+  it('shows what stands before a batch that cannot be there', () => {
+    expect(show([10, 20, 28], 30, 30)).toEqual({ shown: [10, 20], wrongAt: 200 });
   });
 
   it('shows nothing of a batch that turns out to be wrong', () => {

@@ -8,7 +8,8 @@ export const OUT_OF_ORDER = 'OUT_OF_ORDER';
 /**
  * Follows the offsets of batches one after the other. A batch's base offset lies outside its CRC, because the broker writes it,
  * so only the batches around it can tell that it was damaged. A gap is no proof, since compaction leaves such, but it makes the
- * batch behind it a suspect: if the next one begins before the suspect ends, the suspect is wrong.
+ * batch behind it a suspect: if the next one begins before the suspect ends, the suspect is wrong. So is one that reaches to
+ * where the log goes on behind the segment; the next one might say nothing, having been damaged too.
  */
 export class BatchOrder {
   #nextOffset: number;
@@ -16,19 +17,22 @@ export class BatchOrder {
   #anchor: number | undefined;
   #suspectAt: number | undefined;
   #lastAt = 0;
+  readonly #endOffset: () => number;
 
   /**
    * @param nextOffset what the first batch must not begin before
    * @param anchor a last offset that one of the first batches must have, where an index tells so
+   * @param endOffset where the log goes on behind the segment, asked when it matters: appends go on meanwhile
    */
-  constructor(nextOffset: number, anchor?: number) {
+  constructor(nextOffset: number, anchor?: number, endOffset: () => number = () => Number.POSITIVE_INFINITY) {
     this.#nextOffset = nextOffset;
     this.#anchor = anchor;
+    this.#endOffset = endOffset;
   }
 
   /** For the batches of a segment from an entry of its offset index on. */
-  static from(baseOffset: number, { relativeOffset }: IndexEntry): BatchOrder {
-    return new BatchOrder(baseOffset, relativeOffset < 0 ? undefined : baseOffset + relativeOffset);
+  static from(baseOffset: number, { relativeOffset }: IndexEntry, endOffset?: () => number): BatchOrder {
+    return new BatchOrder(baseOffset, relativeOffset < 0 ? undefined : baseOffset + relativeOffset, endOffset);
   }
 
   /** Whether nothing more has to be seen to know that the batch taken last is right. */
@@ -52,8 +56,11 @@ export class BatchOrder {
       if (lastOffset > this.#anchor) return this.#suspectAt;
       if (lastOffset === this.#anchor) this.#anchor = undefined;
       if (this.#anchor === undefined) this.#suspectAt = undefined;
+    } else if (baseOffset === this.#nextOffset) {
+      this.#suspectAt = undefined;
     } else {
-      this.#suspectAt = baseOffset === this.#nextOffset ? undefined : position;
+      if (lastOffset >= this.#endOffset()) return position;
+      this.#suspectAt = position;
     }
     this.#nextOffset = lastOffset + 1;
     this.#lastAt = position;
@@ -85,7 +92,10 @@ export class CertainBatches {
     this.#visit = visit;
     this.take = (...batch) => {
       this.wrongAt = order.take(...batch);
-      if (this.wrongAt !== undefined) return false;
+      if (this.wrongAt !== undefined) {
+        this.#show(this.wrongAt);
+        return false;
+      }
       this.#held.push(batch);
       this.#show(order.suspectAt ?? Number.POSITIVE_INFINITY);
       return !this.#isEnded;

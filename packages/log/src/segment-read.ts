@@ -74,7 +74,12 @@ async function readOn(segment: Segment, request: SegmentReadRequest): Promise<Re
   const position = segment.readPlaces.positionOf(fromOffset);
   if (position === undefined || position >= segment.writtenBytes) return undefined;
   try {
-    const read = await readInOrder(segment, position, new BatchOrder(fromOffset), request);
+    const read = await readInOrder(
+      segment,
+      position,
+      new BatchOrder(fromOffset, undefined, request.endOffset),
+      request,
+    );
     if (read === undefined || read === NO_BATCHES) return undefined;
     if (batchBaseOffset(read.bytes, 0) === fromOffset) return read;
     read.release();
@@ -107,7 +112,7 @@ export function readAhead(segment: Segment, request: SegmentReadRequest): void {
 /** Reads from an index entry on. What is damaged before the batch that is looked for is passed over. */
 async function readFrom(segment: Segment, entry: IndexEntry, request: SegmentReadRequest): Promise<SegmentRead> {
   let start = entry.position;
-  let order = BatchOrder.from(segment.baseOffset, entry);
+  let order = BatchOrder.from(segment.baseOffset, entry, request.endOffset);
   for (;;) {
     try {
       return await readInOrder(segment, start, order, request);
@@ -115,7 +120,7 @@ async function readFrom(segment: Segment, entry: IndexEntry, request: SegmentRea
       const next = error instanceof CorruptLogError ? await nextBatchBehind(segment, error.position) : undefined;
       if (next === undefined || next.position <= start || next.baseOffset > request.fromOffset) throw error;
       start = next.position;
-      order = new BatchOrder(next.baseOffset);
+      order = new BatchOrder(next.baseOffset, undefined, request.endOffset);
     }
   }
 }

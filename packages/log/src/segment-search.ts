@@ -92,7 +92,7 @@ async function searchTimestamp(
   let isUnproved = timeEntry.relativeOffset >= 0 && entryOffset >= startOffset;
   let agrees = true;
   let found: TimestampOffset | undefined;
-  const certain = new CertainBatches(BatchOrder.from(segment.baseOffset, entry), (buffer, at) => {
+  const certain = new CertainBatches(BatchOrder.from(segment.baseOffset, entry, endOffset), (buffer, at) => {
     const lastOffset = batchLastOffset(buffer, at);
     if (isUnproved && lastOffset >= entryOffset) {
       isUnproved = false;

@@ -406,7 +406,8 @@ export class Segment {
     this.#bytesSinceIndexEntry = 0;
     if (start > 0) await this.#readFirstTimestamp();
     let goodEndOffset = this.baseOffset;
-    const certain = new CertainBatches(BatchOrder.from(this.baseOffset, entry), (buffer, at, position) => {
+    const order = BatchOrder.from(this.baseOffset, entry, () => endOffset ?? Number.POSITIVE_INFINITY);
+    const certain = new CertainBatches(order, (buffer, at, position) => {
       const maxTimestamp = indexedTimestamp(buffer, at);
       this.firstTimestamp ??= maxTimestamp;
       goodEndOffset = batchLastOffset(buffer, at) + 1;
