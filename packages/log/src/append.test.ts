@@ -291,14 +291,91 @@ describe('group commit', () => {
     await produce(0);
     await produce(1);
     await clock.advanceAsync(1000);
-    disk.fault = ({ path }) => (path.includes('.snapshot') ? systemError('ENOSPC', 'no room') : undefined);
     await log.enforceRetention();
+    disk.capacityBytes = disk.usedBytes;
+    expect((await produce(2)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
     await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
-    disk.fault = undefined;
     expect([log.logStartOffset, log.logEndOffset, log.state]).toEqual([2, 2, 'online']);
+    // The snapshot tells of the second batch alone.
+    expect(await produce(0)).toMatchObject({ errorCode: 0, baseOffset: 0 });
     expect(await produce(1)).toMatchObject({ errorCode: 0, baseOffset: 1 });
     const again = await openTestLog(testContext({ disk: disk.crash('none') }));
     expect(again.logEndOffset).toBe(2);
+  });
+
+  describe('a producer whose batches retention takes', () => {
+    const START_MS = 1_700_000_000_000;
+
+    async function produce(log: PartitionLog, sequence: number): Promise<AppendResult> {
+      const result = await log.append(
+        batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: sequence }),
+        AS_CLIENT,
+      );
+      log.advanceHighWatermark(log.durableEndOffset);
+      return result;
+    }
+
+    async function removeSnapshots(disk: MemoryDisk): Promise<void> {
+      for (const name of await disk.list(FOLDER)) {
+        if (name.endsWith('.snapshot')) await disk.remove(`${FOLDER}/${name}`);
+      }
+      await disk.syncFolder(FOLDER);
+    }
+
+    it('is known to the next start: what it wrote stays for as long as there is no room to say so', async () => {
+      const disk = new MemoryDisk();
+      const clock = new ManualClock(START_MS);
+      const log = await openTestLog(testContext({ disk, clock }), { retentionMs: 100 });
+      await produce(log, 0);
+      await produce(log, 1);
+      await clock.advanceAsync(1000);
+      disk.fault = ({ path }) => (path.includes('.snapshot') ? systemError('ENOSPC', 'no room') : undefined);
+      await expect(log.enforceRetention()).rejects.toMatchObject({ code: 'ENOSPC' });
+      disk.fault = undefined;
+      await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
+      expect([log.logStartOffset, log.logEndOffset, log.state]).toEqual([0, 2, 'online']);
+      expect((await log.enforceRetention()).segmentsDeleted).toBe(1);
+      const next = disk.crash('none');
+      const again = await openTestLog(testContext({ disk: next, clock }));
+      expect([again.logStartOffset, again.logEndOffset]).toEqual([2, 2]);
+      expect(await produce(again, 1)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    });
+
+    it('gets a snapshot before its segments go where none holds it', async () => {
+      const config = { segmentBytes: 200, retentionBytes: 1 };
+      const disk = new MemoryDisk();
+      const clock = new ManualClock(START_MS);
+      const log = await openTestLog(testContext({ disk, clock }), { ...config, retentionBytes: -1 });
+      for (let sequence = 0; sequence < 5; sequence++) await produce(log, sequence);
+      await log.append(batchOf(['of somebody else', 'so that none of it is in the last segment']), AS_CLIENT);
+      expect(log.segmentCount).toBeGreaterThan(2);
+      await log.checkpoint();
+      await removeSnapshots(disk);
+      const next = disk.crash('none');
+      const found = followDurable(await openTestLog(testContext({ disk: next, clock }), config));
+      expect((await found.enforceRetention()).segmentsDeleted).toBeGreaterThan(1);
+      expect([found.logStartOffset, found.segmentCount]).toEqual([5, 1]);
+      const again = await openTestLog(testContext({ disk: next.crash('none'), clock }), config);
+      expect(await produce(again, 4)).toMatchObject({ errorCode: 0, baseOffset: 4 });
+    });
+
+    it('is known after a stop in order too, though the log is empty and its snapshot was damaged', async () => {
+      const disk = new MemoryDisk();
+      const clock = new ManualClock(START_MS);
+      const log = await openTestLog(testContext({ disk, clock }), { retentionMs: 100 });
+      await produce(log, 0);
+      await clock.advanceAsync(1000);
+      await log.enforceRetention();
+      disk.flipBit(`${FOLDER}/00000000000000000001.snapshot`, 20, 0);
+      disk.capacityBytes = disk.usedBytes;
+      expect((await produce(log, 1)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      disk.capacityBytes = Number.POSITIVE_INFINITY;
+      await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
+      await log.close();
+      const again = await openTestLog(testContext({ disk: disk.crash('none'), clock }), {}, { isClean: true });
+      expect(await produce(again, 0)).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    });
   });
 
   it('keeps what stands behind a damaged batch, and remembers who wrote it, when it has to go back', async () => {

@@ -293,6 +293,11 @@ export class LogCore implements LogWriterHost {
     for (const segment of this.segments.all) segment.release();
   }
 
+  /** Whether the next start knows the producers without a look at anything that stands below an offset. */
+  knowsProducersFrom(offset: number): boolean {
+    return this.producers.size === 0 || (this.#snapshots.at(-1) ?? -1) >= offset;
+  }
+
   /** Forgets snapshots that stand before all segments but the last such one. */
   async dropOldSnapshots(): Promise<void> {
     const bases = new Set(this.segments.all.map((segment) => segment.baseOffset));
@@ -307,8 +312,10 @@ export class LogCore implements LogWriterHost {
   #takeCheckpoint(): Checkpoint {
     const offset = this.nextOffset;
     const starts = this.epochs.unstored(offset);
-    // A log that nobody ever wrote to needs no snapshot; any other does, or the next start would read all of it for one.
-    const needsSnapshot = (this.#snapshots.at(-1) ?? this.segments.first.baseOffset) !== offset;
+    // A log that nobody ever wrote to needs no snapshot; any other does, or the next start would read all of it for one. An
+    // empty log may know producers all the same: retention has taken all that they wrote.
+    const isUntouched = offset === this.segments.first.baseOffset && this.producers.size === 0;
+    const needsSnapshot = this.#snapshots.at(-1) !== offset && !isUntouched;
     return {
       offset,
       snapshot: needsSnapshot ? encodeProducerSnapshot(this.producers.entries) : undefined,

@@ -107,6 +107,26 @@ describe('retention', () => {
     expect(next.logEndOffset).toBe(7);
   });
 
+  it('keeps what comes while it waits for its turn, all before being old', async () => {
+    const { disk, clock, log } = await bench({ retentionMs: 10_000 });
+    await append(log, 2, START_MS);
+    clock.advance(10_001);
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    disk.fault = async ({ kind }) => {
+      if (kind === 'sync') await held;
+      return undefined;
+    };
+    const busy = log.checkpoint();
+    const retention = log.enforceRetention();
+    for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+    const appended = append(log, 1, START_MS + 10_000);
+    release();
+    await Promise.all([busy, retention, appended]);
+    expect(stateOf(log)).toMatchObject({ logStartOffset: 2, logEndOffset: 3 });
+    expect((await readAll(log)).map(({ offset }) => offset)).toEqual([2]);
+  });
+
   it('keeps what the high watermark has not passed, and everything of a compacted topic', async () => {
     const disk = new MemoryDisk();
     const config = { segmentBytes: 3 * BATCH_BYTES, retentionBytes: 0 };
@@ -307,6 +327,25 @@ describe('recovery', () => {
     });
     await append(again, 1);
     expect(await readAll(again)).toHaveLength(5);
+  });
+
+  it('does not believe a base offset beyond the segment because the next one, damaged too, is higher still', async () => {
+    const { disk, log } = await bench();
+    await append(log, 9);
+    await log.checkpoint();
+    const SECOND = BATCH_BYTES;
+    const THIRD = 2 * BATCH_BYTES;
+    const next = disk.crash('none');
+    next.flipBit(`${FOLDER}/00000000000000000003.log`, SECOND + 6, 3);
+    next.flipBit(`${FOLDER}/00000000000000000003.log`, THIRD + 3, 5);
+    const again = followDurable(await openTestLog(testContext({ disk: next })));
+    expect(again.logEndOffset).toBe(4);
+    expect(again.recovery.fault).toEqual({
+      path: `${FOLDER}/00000000000000000003.log`,
+      position: SECOND,
+      fault: 'OUT_OF_ORDER',
+    });
+    expect((await readAll(again)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);
   });
 
   it('does not believe the last batch after a clean stop when its CRC is wrong, for the log would go on behind it', async () => {

@@ -73,30 +73,50 @@ async function largestTimestamp(core: LogCore, segment: Segment): Promise<number
   }
 }
 
+const NOTHING: RetentionResult = { segmentsDeleted: 0, bytesDeleted: 0 };
+
 /** Takes the oldest segments out for as long as the verdict is "goes" and the high watermark has passed them. */
 async function deleteWhile(core: LogCore, goes: Verdict): Promise<RetentionResult> {
-  const condemned: Segment[] = [];
+  const sealed: Segment[] = [];
+  let judgedTo: number | undefined;
   for (const segment of core.segments.all) {
     const next = core.segments.after(segment);
     const endOffset = next?.baseOffset ?? core.nextOffset;
     if (endOffset > core.highWatermark || (next === undefined && segment.sizeBytes === 0)) break;
     if (!(await goes(segment, next))) break;
-    condemned.push(segment);
+    if (next === undefined) judgedTo = endOffset;
+    else sealed.push(segment);
   }
-  if (condemned.length === 0) return { segmentsDeleted: 0, bytesDeleted: 0 };
-  return core.writer.task(() => deleteSegments(core, condemned));
+  const result = sealed.length === 0 ? NOTHING : await deleteSealed(core, sealed);
+  const { active } = core.segments;
+  const goesToo = judgedTo === core.nextOffset && core.segments.first === active && core.state === 'online';
+  if (!goesToo) return result;
+  // A log whose segments all go gets a new one first, so that its end is not forgotten. That takes room, and the others going
+  // may have made some. What comes from here on goes to the new one.
+  core.roll();
+  const last = await deleteSealed(core, [active]);
+  return {
+    segmentsDeleted: result.segmentsDeleted + last.segmentsDeleted,
+    bytesDeleted: result.bytesDeleted + last.bytesDeleted,
+  };
 }
 
-/** Runs in the writer's queue. A log whose segments all go gets a new one first, so that its end is not forgotten. */
-async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Promise<RetentionResult> {
-  const last = condemned.at(-1)!;
-  if (last === core.segments.active) {
-    const opened = core.roll();
-    // The roll's own step comes behind this task; the name must be there before the old ones go.
-    await core.prepare(opened);
-  }
-  const next = core.segments.after(last);
-  if (next === undefined || core.segments.first !== condemned[0]) return { segmentsDeleted: 0, bytesDeleted: 0 };
+/**
+ * Deletes the oldest segments once a snapshot holds the producers that wrote to them: a producer that the next start does not
+ * know may write twice what it sends again. Without room for a snapshot they stay.
+ */
+async function deleteSealed(core: LogCore, condemned: readonly Segment[]): Promise<RetentionResult> {
+  const result = await core.writer.task(() => deleteSegments(core, condemned));
+  if (result !== undefined) return result;
+  await core.checkpoint();
+  return (await core.writer.task(() => deleteSegments(core, condemned))) ?? NOTHING;
+}
+
+/** Runs in the writer's queue. Undefined, and nothing done, when there is no snapshot of the segments' producers. */
+async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Promise<RetentionResult | undefined> {
+  const next = core.segments.after(condemned.at(-1)!);
+  if (next === undefined || core.segments.first !== condemned[0]) return NOTHING;
+  if (!core.knowsProducersFrom(next.baseOffset)) return undefined;
   core.raiseLogStartOffset(next.baseOffset);
   // The oldest first, and none out of the list before its file is: a rename that fails leaves no hole behind the next start.
   for (const segment of condemned) {
