@@ -140,6 +140,15 @@ export interface ProtestEvent {
   readonly partition: PartitionName | null;
   readonly anomaly: string;
   readonly message: string;
+  /** For a batch whose sequence the broker does not know. */
+  readonly sequence?: RefusedSequence;
+}
+
+/** A batch of an idempotent producer that was refused though all before it are acknowledged. */
+export interface RefusedSequence {
+  readonly values: readonly string[];
+  /** The highest offset that was told in an acknowledgement of a batch before it; -1 when none was. */
+  readonly acknowledgedTo: number;
 }
 
 export type HistoryEvent =

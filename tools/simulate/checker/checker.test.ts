@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HistoryEvent, Recorder, type SeenRecord, type TopicRules } from '../history.ts';
+import { type HistoryEvent, Recorder, type RefusedSequence, type SeenRecord, type TopicRules } from '../history.ts';
 import { check } from './check.ts';
 
 const PARTITION = 't-0';
@@ -94,8 +94,9 @@ class Story {
     return this.add({ kind: 'offsets', ...this.span(), client: 'r0', earliest, latest });
   }
 
-  protested(anomaly: string): this {
-    return this.add({ kind: 'protest', at: this.recorder.tick(), client: 'p0', anomaly, message: 'something' });
+  protested(anomaly: string, sequence?: RefusedSequence): this {
+    const what = { client: 'p0', anomaly, message: 'something', ...(sequence === undefined ? {} : { sequence }) };
+    return this.add({ kind: 'protest', at: this.recorder.tick(), ...what });
   }
 
   anomalies(): string[] {
@@ -286,6 +287,27 @@ describe('the checker', () => {
       expect(three().protested(anomaly).anomalies()).toEqual([anomaly]);
     }
     expect(three().damaged().lost(2).protested('sequence-lost').anomalies()).toEqual([]);
-    expect(three().deletedBefore(1).protested('sequence-lost').anomalies()).toEqual([]);
+    expect(three().protested('sequence-lost').damaged().lost(2).anomalies()).toEqual(['sequence-lost']);
+    expect(three().damaged().lost(2).protested('out-of-sequence').anomalies()).toEqual([]);
+    expect(three().protested('out-of-sequence').damaged().lost(2).anomalies()).toEqual(['out-of-sequence']);
+  });
+
+  it('excuses a sequence that the broker does not know when the batch itself may be gone, and only then', () => {
+    const refused = { values: ['d'], acknowledgedTo: 1 };
+    const lost = (story: Story): Story => story.protested('sequence-lost', refused);
+    const D: SeenRecord = [3, 'd', null];
+    expect(lost(three().sent('d')).anomalies()).toEqual(['sequence-lost']);
+    const deleted = (): Story => lost(three().sent('d').deletedBefore(2));
+    expect(deleted().anomalies()).toEqual([]);
+    expect(deleted().audited([], { logStart: 2, highWatermark: 4 }).anomalies()).not.toContain('sequence-lost');
+    expect(deleted().audited([B, C], { logStart: 1 }).anomalies()).toContain('sequence-lost');
+    expect(deleted().audited([D], { logStart: 3 }).anomalies()).toContain('sequence-lost');
+    const compacted = (): Story => lost(new Story({ isCompacted: true }).sent('d', { key: 'k' }));
+    expect(compacted().anomalies()).toEqual([]);
+    expect(
+      compacted()
+        .audited([[3, 'd', 'k']])
+        .anomalies(),
+    ).toContain('sequence-lost');
   });
 });

@@ -1,5 +1,5 @@
 import { ErrorCode, errorInfo, InitProducerId, Produce } from '@millrace/protocol';
-import type { Pending } from '../history.ts';
+import type { Pending, RefusedSequence } from '../history.ts';
 import type { ClientTools, SimulatedClient } from './client.ts';
 import { type ProducerPlan, ValueMaker } from './plain-producer.ts';
 import { produceOutcome } from './produce-outcome.ts';
@@ -63,6 +63,8 @@ class Lane {
   #isWaiting = false;
   /** Whether a batch of this sequence was acknowledged: a broker that knows none of it takes any as the first. */
   #hasBegun = false;
+  /** The highest offset that an acknowledgement of this sequence has told. */
+  #acknowledgedTo = -1;
   /** Raised whenever answers to what is under way no longer count. */
   #attempt = 0;
 
@@ -154,6 +156,7 @@ class Lane {
     }
     this.#queue.shift();
     this.#hasBegun = true;
+    if (baseOffset >= 0) this.#acknowledgedTo = baseOffset + batch.records.length - 1;
     batch.pending.ok(baseOffset);
   }
 
@@ -166,6 +169,7 @@ class Lane {
       this.#protest(
         'sequence-lost',
         `${errorInfo(errorCode).name} for a batch whose predecessors are all acknowledged`,
+        { values: batch.records.map(({ value }) => value), acknowledgedTo: this.#acknowledgedTo },
       );
       this.#abandon();
     } else if (REFUSED.has(errorCode)) {
@@ -200,9 +204,10 @@ class Lane {
     this.#identity = undefined;
     this.#sequence = 0;
     this.#hasBegun = false;
+    this.#acknowledgedTo = -1;
   }
 
-  #protest(anomaly: string, message: string): void {
+  #protest(anomaly: string, message: string, sequence?: RefusedSequence): void {
     const { history } = this.#tools;
     const { name } = this.#producer;
     history.add({
@@ -212,6 +217,7 @@ class Lane {
       partition: this.#partition.name,
       anomaly,
       message,
+      ...(sequence === undefined ? {} : { sequence }),
     });
   }
 
