@@ -1,4 +1,5 @@
 import { dirname } from 'node:path/posix';
+import type { DiskFile } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { type EpochStart, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { type CorruptLogError, isShortage, messageOf } from './errors.ts';
@@ -134,7 +135,7 @@ export class LogCore implements LogWriterHost {
     this.writer.step(async () => {
       await this.prepare(opened);
       const { bytesWritten } = this.writer;
-      await sealed.syncLog();
+      await this.#syncLog(sealed);
       await sealed.flushIndexes({ sync: true });
       await sealed.createEmptyIndexes();
       await this.#writeCheckpoint(checkpoint);
@@ -165,7 +166,7 @@ export class LogCore implements LogWriterHost {
   flush(): Promise<void> {
     return this.writer.task(async () => {
       if (this.writer.syncedEndOffset === this.writer.durableEndOffset) return;
-      await this.segments.active.log.use((file) => file.sync());
+      await this.#syncLog(this.segments.active);
       this.writer.syncedEndOffset = this.writer.durableEndOffset;
       this.#lastFlushMs = this.context.clock.now();
     });
@@ -222,6 +223,7 @@ export class LogCore implements LogWriterHost {
   }
 
   async shortage(offset: number): Promise<void> {
+    if (this.state === 'failed') return;
     this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
     try {
       await this.goBackTo(offset);
@@ -355,11 +357,25 @@ export class LogCore implements LogWriterHost {
     const hasNewBytes = this.writer.bytesWritten !== this.#bytesCheckpointed;
     for (let index = Math.max(this.segments.indexOf(this.recoveryPoint), 0); index < this.segments.count; index++) {
       const segment = this.segments.at(index)!;
-      if (hasNewBytes) await segment.syncLog();
+      if (hasNewBytes) await this.#syncLog(segment);
       await segment.flushIndexes({ sync: true });
     }
     this.writer.syncedEndOffset = this.writer.durableEndOffset;
     this.#lastFlushMs = this.context.clock.now();
+  }
+
+  /** A sync that fails may have lost what it was to write, and the next one would not say so: that is the end of such a log. */
+  #syncLog(segment: Segment): Promise<void> {
+    const sync = async (file: DiskFile): Promise<void> => {
+      try {
+        await file.sync();
+      } catch (error) {
+        const hasUnsynced = this.writer.syncedEndOffset < this.writer.durableEndOffset;
+        if (hasUnsynced) this.failed(error);
+        throw error;
+      }
+    };
+    return segment.log.use(sync, { create: true });
   }
 
   async #cutActive(active: Segment, offset: number): Promise<void> {

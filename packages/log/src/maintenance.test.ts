@@ -380,6 +380,35 @@ describe('recovery', () => {
     expect(await readAll(again)).toEqual([{ offset: 0, value: 'v' }]);
   });
 
+  it('has failed when a sync that others than the writer asked for has failed, and covers acknowledged records', async () => {
+    const asked: ((log: PartitionLog) => unknown)[] = [
+      (log) => log.flush(),
+      (log) => log.checkpoint(),
+      (log) => log.roll(),
+    ];
+    for (const code of ['EIO', 'ENOSPC']) {
+      for (const ask of asked) {
+        const { disk, log } = await bench({ flushMessages: Number.MAX_SAFE_INTEGER });
+        await append(log, 1);
+        disk.fault = ({ kind, path }) => {
+          if (kind !== 'sync' || !path.endsWith('.log')) return undefined;
+          // Once: the next one would only say that there is nothing left to write.
+          disk.fault = undefined;
+          return systemError(code, 'a sync failed');
+        };
+        await Promise.resolve(ask(log)).catch(() => {});
+        await log.flush().catch(() => {});
+        expect(log.state).toBe('failed');
+        expect((await log.append(batchOf(['v']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      }
+    }
+    const { disk, log } = await bench();
+    await append(log, 1);
+    disk.fault = ({ kind }) => (kind === 'sync' ? systemError('ENOSPC', 'a sync failed') : undefined);
+    await expect(log.checkpoint()).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(log.state).toBe('online');
+  });
+
   it('keeps for good what it shows, though the sync before it has failed and the machine went on', async () => {
     const { disk, log } = await bench();
     await append(log, 2);
