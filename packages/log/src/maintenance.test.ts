@@ -348,6 +348,17 @@ describe('recovery', () => {
     expect((await readAll(again)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);
   });
 
+  it('does not believe a gap before a damaged batch: the base offset behind the gap may be what is wrong', async () => {
+    const { disk, log } = await bench();
+    await append(log, 9);
+    await log.checkpoint();
+    const next = disk.crash('none');
+    next.flipBit(`${FOLDER}/00000000000000000003.log`, BATCH_BYTES + 7, 0);
+    next.flipBit(`${FOLDER}/00000000000000000003.log`, 2 * BATCH_BYTES + 65, 0);
+    const again = await openTestLog(testContext({ disk: next }));
+    expect([again.logEndOffset, again.recovery.fault?.position]).toEqual([4, BATCH_BYTES]);
+  });
+
   it('does not believe the last batch after a clean stop when its CRC is wrong, for the log would go on behind it', async () => {
     const { disk, log } = await bench({ segmentBytes: 100 * BATCH_BYTES });
     await append(log, 3);

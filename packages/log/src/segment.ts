@@ -418,9 +418,9 @@ export class Segment {
       return visit(buffer, at, position);
     });
     const end = await this.scan(start, certain.take, { crc });
-    // Only compaction leaves gaps, and it leaves none before the last batch of a log.
-    const mayHaveGap = endOffset !== undefined || config.cleanupPolicy.includes('compact');
-    if (!mayHaveGap) certain.wrongAt ??= certain.lastSuspectAt;
+    // Only compaction leaves gaps, and it leaves none before the last batch of a log, nor need one be believed before damage.
+    const isLast = endOffset === undefined || end.fault !== undefined;
+    if (isLast && !config.cleanupPolicy.includes('compact')) certain.wrongAt ??= certain.lastSuspectAt;
     certain.finish(endOffset ?? Number.POSITIVE_INFINITY);
     const { wrongAt } = certain;
     const recovered = { start, endOffset: goodEndOffset };
