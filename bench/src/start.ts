@@ -71,25 +71,17 @@ function reportFacts(broker: string, part: CandidatePart, all: readonly Start[],
 }
 
 function rowOf(name: string, all: readonly Start[]): string[] {
-  const of = (read: (start: Start) => number): number[] => all.map(read).filter((value) => Number.isFinite(value));
+  const cell = (read: (start: Start) => number, unit: string): string =>
+    summarize(
+      all.map(read).filter((value) => Number.isFinite(value)),
+      (value) => `${digits(value)}${unit}`,
+    );
   return [
     name,
-    `${summarize(
-      of((start) => start.readyMs),
-      digits,
-    )} ms`,
-    `${summarize(
-      of((start) => start.acknowledgedMs),
-      digits,
-    )} ms`,
-    `${summarize(
-      of((start) => start.idleRssBytes / MIB),
-      digits,
-    )} MiB`,
-    `${summarize(
-      of((start) => start.idleCpuPercent),
-      digits,
-    )}%`,
+    cell((start) => start.readyMs, ' ms'),
+    cell((start) => start.acknowledgedMs, ' ms'),
+    cell((start) => start.idleRssBytes / MIB, ' MiB'),
+    cell((start) => start.idleCpuPercent, '%'),
   ];
 }
 

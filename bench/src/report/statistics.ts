@@ -13,11 +13,15 @@ export function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values);
 }
 
-/** The median with its spread: `1.23 M ±8%`; half the distance of the extremes counts to either side. */
+/**
+ * The median with its spread: `1.23 M ±8%`; half the distance of the extremes counts to either side. Where the median is zero there
+ * is nothing to take a share of: `0.000 to 1.20`.
+ */
 export function summarize(values: readonly number[], format: (value: number) => string): string {
   if (values.length === 0) return '-';
   const middle = format(median(values));
-  if (values.length === 1) return middle;
+  if (Math.min(...values) === Math.max(...values)) return middle;
+  if (median(values) === 0) return `${middle} to ${format(Math.max(...values))}`;
   return `${middle} ±${Math.round(50 * spread(values))}%`;
 }
 
