@@ -1,6 +1,6 @@
 /** The aims of the project, judged by what a run has measured. Nothing fails by them: they are figures like the others. */
 import type { Fact, FactKind, Table } from './bench.ts';
-import { digits, median, percent, si, summarize } from './report/statistics.ts';
+import { bytesRate, digits, median, percent, si, summarize } from './report/statistics.ts';
 
 const OURS = 'millrace';
 const UNSYNCED = 'Millrace, no sync';
@@ -78,7 +78,7 @@ function rowOf(judged: Judged): string[] {
     aim,
     load,
     share ? ours.broker : `${nameOf(ours, theirs)} ${show(ours)}`,
-    share ? `limit ${si(theirs.values[0]!)}B/s` : `${nameOf(theirs, ours)} ${show(theirs)}`,
+    share ? `limit ${bytesRate(theirs.values[0]!)}` : `${nameOf(theirs, ours)} ${show(theirs)}`,
     share ? percent(atLeast) : `×${atLeast}`,
     share ? summarize(ratios, percent) : `×${summarize(ratios, digits)}`,
     median(ratios) >= atLeast ? 'reached' : '**missed**',

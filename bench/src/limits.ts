@@ -4,7 +4,7 @@ import { type Bench, type BenchContext, type Findings, isWanted } from './bench.
 import { cases } from './micro/limits-cases.ts';
 import { bytesPerSecond, type CaseRounds, runCases } from './micro/run-cases.ts';
 import { runNode } from './processes.ts';
-import { median, si, summarize } from './report/statistics.ts';
+import { bytesRate, median, summarize } from './report/statistics.ts';
 
 const TCP_MS = 1_500;
 const TCP_MS_QUICK = 400;
@@ -34,12 +34,12 @@ async function measureLimits(context: BenchContext, findings: Findings): Promise
     const results = await runCases(casesFile, wanted, context);
     findings.raw('cases', Object.fromEntries(results));
     for (const [name, rounds] of results)
-      rows.push([name, `${summarize(bytesPerSecond(rounds), si)}B/s`, calls(rounds)]);
+      rows.push([name, summarize(bytesPerSecond(rounds), bytesRate), calls(rounds)]);
   });
   await findings.attempt('loopback', async () => {
     const tcp = isWanted(context, 'loopback TCP') ? await measureTcp(context, Object.keys(RECEIVERS)) : {};
     findings.raw('tcp', tcp);
-    for (const [name, rates] of Object.entries(tcp)) rows.push([name, `${summarize(rates, si)}B/s`, '']);
+    for (const [name, rates] of Object.entries(tcp)) rows.push([name, summarize(rates, bytesRate), '']);
     findings.table({ title: 'Limits', columns: ['what', 'rate', 'a call'], rows });
   });
 }

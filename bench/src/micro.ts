@@ -7,7 +7,7 @@ import { cases as protocolCases } from './micro/protocol-cases.ts';
 import { cases as recordsCases } from './micro/records-cases.ts';
 import { bytesPerSecond, type CaseRounds, runCases, unitsPerSecond } from './micro/run-cases.ts';
 import { cases as structureCases } from './micro/structure-cases.ts';
-import { median, percent, si, summarize, times } from './report/statistics.ts';
+import { bytesRate, median, percent, si, summarize, times } from './report/statistics.ts';
 import { secondary } from './rounds.ts';
 
 const groups = {
@@ -39,7 +39,7 @@ async function measureMicro(whole: BenchContext, findings: Findings): Promise<vo
         rows: [...results].map(([name, rounds]) => [
           name,
           summarize(unitsPerSecond(rounds), si),
-          rounds.bytes === 0 ? '' : `${si(median(bytesPerSecond(rounds)))}B/s`,
+          rounds.bytes === 0 ? '' : bytesRate(median(bytesPerSecond(rounds))),
           `${si(median(rounds.callNs) / 1000)} us`,
           share(name, rounds, limits),
           ratio(name, results),

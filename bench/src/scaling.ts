@@ -4,7 +4,7 @@ import { brokerKinds, type RunningBroker, withTopic, withTopics } from './broker
 import type { LatencyResult, RawJob, ThroughputResult } from './clients/jobs.ts';
 import { type BrokerUse, type Client, runClient, runRaw } from './clients/run-client.ts';
 import { limitsOf } from './limits.ts';
-import { digits, median, percent, si, summarize } from './report/statistics.ts';
+import { bytesRate, digits, median, percent, si, summarize } from './report/statistics.ts';
 import { secondary } from './rounds.ts';
 
 const KIB = 1024;
@@ -202,10 +202,10 @@ async function reportShareOfLimit(curve: Curve, context: BenchContext, findings:
     }
     return [
       kind,
-      `${summarize(rates, si)}B/s`,
-      `${si(limits.loopback)}B/s`,
-      `${si(disk)}B/s`,
-      `${si(both)}B/s`,
+      summarize(rates, bytesRate),
+      bytesRate(limits.loopback),
+      bytesRate(disk),
+      bytesRate(both),
       percent(median(shares)),
       percent(median(rates) / both),
     ];

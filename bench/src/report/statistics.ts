@@ -35,6 +35,12 @@ export function si(value: number): string {
   return digits(value);
 }
 
+/** `1.23 GB/s`, `456 MB/s`. */
+export function bytesRate(bytesPerSecond: number): string {
+  const text = si(bytesPerSecond);
+  return `${text}${text.includes(' ') ? '' : ' '}B/s`;
+}
+
 /** Three digits that count. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return '-';
