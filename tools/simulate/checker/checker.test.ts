@@ -274,6 +274,17 @@ describe('the checker', () => {
     expect(three().damaged().audited([A, B]).anomalies()).toEqual(['unseen']);
   });
 
+  it('lets compaction take a record for a later one that nobody saw before a reported loss took it', () => {
+    const story = (): Story => new Story({ isCompacted: true }).sent('a', { offset: 0, key: 'k' });
+    const OTHER: SeenRecord = [1, 'x', 'other'];
+    const end = (it: Story): Story => it.sent('x', { offset: 1, key: 'other' }).damaged().lost(2).audited([OTHER]);
+    expect(end(story().sent('b', { key: 'k' })).anomalies()).toEqual([]);
+    expect(end(story().sent('b', { key: 'l' })).anomalies()).toEqual(['lost-write']);
+    expect(end(story().sent('b', { key: 'k', outcome: 'failed' })).anomalies()).toEqual(['lost-write']);
+    const unlost = story().sent('b', { key: 'k' }).sent('x', { offset: 1, key: 'other' }).audited([OTHER]);
+    expect(unlost.anomalies()).toEqual(['lost-write']);
+  });
+
   it('finds refusals without a reason', () => {
     expect(three().skipped(0, 'damaged', 1).anomalies()).toEqual(['false-damage']);
     expect(three().damaged().skipped(0, 'damaged', 1).anomalies()).toEqual([]);

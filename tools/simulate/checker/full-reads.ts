@@ -41,7 +41,27 @@ function mayBeMissing(record: KnownRecord, facts: PartitionFacts, known: KnownRe
 
 /** Whether compaction may have taken a record: a later one has its key. */
 export function isSuperseded(record: KnownRecord, facts: PartitionFacts, known: KnownRecords): boolean {
-  return facts.rules.isCompacted && record.key !== null && (known.lastOfKey.get(record.key) ?? -1) > record.offset;
+  const { key, offset } = record;
+  if (!facts.rules.isCompacted || key === null) return false;
+  return (known.lastOfKey.get(key) ?? -1) > offset || mayHaveLostLater(key, offset, facts, known);
+}
+
+/** Whether a reported loss may have taken a later record of a key before anybody saw it, and after compaction did. */
+function mayHaveLostLater(
+  key: string,
+  offset: number,
+  { losses, sends }: PartitionFacts,
+  known: KnownRecords,
+): boolean {
+  const lostAt = Math.max(-1, ...losses.filter((loss) => loss.offset > offset).map(({ at }) => at));
+  const seen = new Set([...known.byOffset.values()].map(({ value }) => value));
+  return sends.some(
+    ({ start, outcome, baseOffset, keys, values }) =>
+      start < lostAt &&
+      outcome !== 'failed' &&
+      baseOffset < 0 &&
+      keys.some((each, index) => each === key && !seen.has(values[index]!)),
+  );
 }
 
 function overDeleted(facts: PartitionFacts, audit: AuditEvent): Violation[] {
