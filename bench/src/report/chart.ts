@@ -36,6 +36,7 @@ export function drawChart(chart: Chart): string {
   const y = chart.logY === true ? logAxis(ys) : linearAxis(ys);
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">`,
+    `<title>${escapeXml(chart.title)}</title>`,
     `<style>${STYLE}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>`,
     text(WIDTH / 2, 24, chart.title, 'middle', 'font-weight="bold" font-size="15"'),
@@ -76,7 +77,7 @@ export function drawChart(chart: Chart): string {
 }
 
 function emptyChart(title: string): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} 60"><style>${STYLE}</style><rect class="paper" width="${WIDTH}" height="60"/>${text(WIDTH / 2, 34, `${title}: nothing was measured`, 'middle')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} 60"><title>${escapeXml(title)}</title><style>${STYLE}</style><rect class="paper" width="${WIDTH}" height="60"/>${text(WIDTH / 2, 34, `${title}: nothing was measured`, 'middle')}</svg>\n`;
 }
 
 function scale(
@@ -132,7 +133,7 @@ function mark(x: number, y: number, index: number, colour: string): string {
     case 'square':
       return `<rect x="${(x - size).toFixed(1)}" y="${(y - size).toFixed(1)}" width="${2 * size}" height="${2 * size}" ${at}/>`;
     case 'diamond':
-      return `<path d="M${x.toFixed(1)} ${(y - size * 1.3).toFixed(1)} l${size * 1.3} ${size * 1.3} l-${size * 1.3} ${size * 1.3} l-${size * 1.3} -${size * 1.3} z" ${at}/>`;
+      return diamond(x, y, size * 1.3, at);
     default:
       return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${size}" ${at}/>`;
   }
@@ -140,6 +141,11 @@ function mark(x: number, y: number, index: number, colour: string): string {
 
 function text(x: number, y: number, content: string, anchor: string, more = ''): string {
   return `<text class="ink" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" ${more}>${escapeXml(content)}</text>`;
+}
+
+function diamond(x: number, y: number, radius: number, attributes: string): string {
+  const r = radius.toFixed(1);
+  return `<path d="M${x.toFixed(1)} ${(y - radius).toFixed(1)} l${r} ${r} l-${r} ${r} l-${r} -${r} z" ${attributes}/>`;
 }
 
 function escapeXml(content: string): string {
