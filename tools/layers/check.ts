@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import ts from '@typescript/typescript6';
 import { type Finding, lineOf, moduleReferences, parse, type SourceFile } from '../source/index.ts';
-import { type Room, roofExceptions, roofs, rooms, type WorldRule, worldRules } from './rules.ts';
+import { type Floor, floors, type Room, roofExceptions, roofs, rooms, type WorldRule, worldRules } from './rules.ts';
 
 /** A `package.json` of the workspace, as far as the check reads it. */
 export interface Manifest {
@@ -77,7 +77,7 @@ function judgeRelative(path: string, specifier: string, room: Room | undefined):
   const target = posix.join(posix.dirname(path), specifier);
   const home = room?.folder ?? topFolder(path);
   if (target === home || target.startsWith(`${home}/`)) {
-    return undefined;
+    return isTest(path) ? undefined : judgeFloor(path, target, specifier);
   }
   if (roofExceptions.some((exception) => matches(path, exception.from) && target.startsWith(exception.to))) {
     return undefined;
@@ -88,6 +88,35 @@ function judgeRelative(path: string, specifier: string, room: Room | undefined):
     }
   }
   return `${specifier} leaves ${home}: a package is entered by its name, through its two doors`;
+}
+
+/** Within a package that has floors, an import goes down. */
+function judgeFloor(path: string, target: string, specifier: string): string | undefined {
+  for (const [source, plan] of Object.entries(floors)) {
+    const from = floorOf(path, source);
+    if (from === undefined) continue;
+    const floor = plan[from];
+    if (from !== '' && floor === undefined) return `${source}/${from} is no floor in tools/layers/rules.ts: add it`;
+    const to = floorOf(target, source) ?? '';
+    if (floor === undefined || to === from || floorsBelow(plan, from).has(to)) continue;
+    return `${specifier} is not below ${source}/${from}: ${floor.why}`;
+  }
+  return undefined;
+}
+
+/** The floor that a file of a package's sources lies on: '' beside the floors, undefined outside the sources. */
+function floorOf(path: string, source: string): string | undefined {
+  if (!path.startsWith(`${source}/`)) return undefined;
+  const within = path.slice(source.length + 1);
+  return within.includes('/') ? topFolder(within) : '';
+}
+
+function floorsBelow(plan: Readonly<Record<string, Floor>>, name: string, seen: Set<string> = new Set()): Set<string> {
+  for (const next of plan[name]?.imports ?? []) {
+    seen.add(next);
+    floorsBelow(plan, next, seen);
+  }
+  return seen;
 }
 
 function judgePackage(path: string, specifier: string, home: [string, Room] | undefined): string | undefined {

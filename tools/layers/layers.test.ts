@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../source/index.ts';
 import { checkLayers } from './check.ts';
-import { rooms, worldRules } from './rules.ts';
+import { floors, rooms, worldRules } from './rules.ts';
 
 function findings(path: string, text: string): string[] {
   return checkLayers([{ path, text }], []).map((finding) => `${finding.line} ${finding.message}`);
@@ -26,6 +26,28 @@ describe('the layering check', () => {
     ['an upward import in a test', 'packages/log/src/x.test.ts', "import { B } from '@millrace/broker';"],
   ])('refuses %s', (_, path, text) => {
     expect(findings(path, text)).toEqual([expect.stringMatching(/^1 .*not below it: /)]);
+  });
+
+  it.each([
+    ['from replicas up to groups', 'replicas/x.ts', '../groups/group.ts'],
+    ['from the store up to the controller', 'store/x.ts', '../controller/controller.ts'],
+    ['from groups across to the admin', 'groups/x.ts', '../admin/topic-admin.ts'],
+    ['from shared up to the roof', 'shared/x.ts', '../broker.ts'],
+  ])('refuses an import %s within the broker', (_, path, specifier) => {
+    const text = `import type { X } from '${specifier}';`;
+    expect(findings(`packages/broker/src/${path}`, text)).toEqual([expect.stringContaining('is not below')]);
+    expect(findings(`packages/broker/src/${path.replace('.ts', '.test.ts')}`, text)).toEqual([]);
+  });
+
+  it('lets floors of the broker import what is below them, and the roof everything', () => {
+    expect(findings('packages/broker/src/groups/x.ts', "import { a } from '../shared/deadlines.ts';")).toEqual([]);
+    expect(findings('packages/broker/src/x.ts', "import { a } from './handlers/registry.ts';")).toEqual([]);
+  });
+
+  it('asks for a rule when a package with floors gets another', () => {
+    expect(findings('packages/broker/src/attic/x.ts', "import { a } from '../shared/uuid.ts';")).toEqual([
+      expect.stringContaining('is no floor'),
+    ]);
   });
 
   it('lets tests import what their room allows to tests only', () => {
@@ -108,7 +130,11 @@ describe('the layering check', () => {
   });
 
   it('gives a reason with every rule', () => {
-    for (const rule of [...Object.values(rooms), ...worldRules]) {
+    for (const rule of [
+      ...Object.values(rooms),
+      ...Object.values(floors).flatMap((plan) => Object.values(plan)),
+      ...worldRules,
+    ]) {
       expect(rule.why.length).toBeGreaterThan(20);
     }
   });

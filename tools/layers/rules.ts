@@ -103,6 +103,43 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
 };
 
+/** A floor: a folder of a package. What lies beside the floors stands on all of them. */
+export interface Floor {
+  /** The floors it may import; what those may import, it may import too. */
+  readonly imports: readonly string[];
+  readonly why: string;
+}
+
+/** The floors within packages that are too large to do without, by the package's source folder. */
+export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> = {
+  'packages/broker/src': {
+    shared: { imports: [], why: 'timers, refusals, ids and log lines know nobody' },
+    cluster: { imports: ['shared'], why: 'the image of the cluster is what everybody reads, whoever writes it' },
+    store: { imports: ['cluster'], why: "the store's paths and formats are Kafka's, whatever is done with them" },
+    config: { imports: ['store'], why: 'settings are read by everybody and decide nothing' },
+    'fetch-sessions': { imports: ['shared'], why: 'a session knows what a client asked for, not where it lies' },
+    replicas: {
+      imports: ['config', 'fetch-sessions'],
+      why: 'replicas do what the controller tells them; they must not know who tells them',
+    },
+    coordinators: { imports: ['replicas'], why: 'what groups and transactions have in common knows neither' },
+    groups: { imports: ['coordinators'], why: 'groups stand on a log; of handlers and controllers they know nothing' },
+    admin: { imports: ['config'], why: "an admin's writes go into the store, where the controller finds them" },
+    controller: {
+      imports: ['store'],
+      why: 'the controller works on the store and tells brokers through a port, its own broker too',
+    },
+    commands: {
+      imports: ['replicas'],
+      why: 'what the controller tells a broker is carried out below, and coordinators hear of it through a port',
+    },
+    handlers: {
+      imports: ['groups', 'admin', 'controller', 'commands'],
+      why: 'handlers translate requests; nothing below may depend on how they are spelled',
+    },
+  },
+};
+
 /** Folders that nothing outside them may import, each with the reason. */
 export const roofs: Readonly<Record<string, string>> = {
   'apps/': 'an application is where the imports end; share code by moving it to a package',

@@ -64,7 +64,7 @@ export const cases: Record<string, MakeCase> = {
 
 /** Members that heartbeat move their session's deadline later; members that leave cancel it. */
 async function deadlineCase(isCancelled: boolean): Promise<MicroCase> {
-  const { Deadline, Deadlines } = await load<DeadlinesModule>('broker/src/groups/deadlines.ts');
+  const { Deadline, Deadlines } = await load<DeadlinesModule>('broker/src/shared/deadlines.ts');
   const deadlines = new Deadlines(systemClock);
   const all = Array.from({ length: 10_000 }, () => new Deadline(() => {}));
   for (const [index, deadline] of all.entries()) deadlines.set(deadline, HOUR_MS + index);

@@ -1,8 +1,8 @@
 import type { LogCleanerStatus, LogManagerUsage } from '@millrace/log';
 import type { Controller } from './controller/controller.ts';
-import type { MetricLabels, Metrics } from './metrics.ts';
+import type { BrokerServices } from './handlers/services.ts';
 import type { Partition } from './replicas/partition.ts';
-import type { BrokerServices } from './services.ts';
+import type { MetricLabels, Metrics } from './shared/metrics.ts';
 
 type Labelled = readonly [MetricLabels, number];
 

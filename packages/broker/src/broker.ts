@@ -2,33 +2,33 @@ import { type LogBounds, LogManager, type Recompressor, type SliceCleaner } from
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
+import { ConfigAdmin } from './admin/config-admin.ts';
+import { ProducerIdManager } from './admin/producer-ids.ts';
+import { TopicAdmin } from './admin/topic-admin.ts';
 import { exposeBroker, exposeCleaner, exposeLogBounds } from './broker-gauges.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
-import { LocalBrokerChannel } from './cluster/local-broker-channel.ts';
-import { SessionKeeper } from './cluster/session-keeper.ts';
+import { LocalBrokerChannel } from './commands/local-broker-channel.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
-import { ConfigAdmin } from './config/config-admin.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import { Controller } from './controller/controller.ts';
-import { ProducerIdManager } from './controller/producer-ids.ts';
-import { clusterId, makePersistentNodes, registerBroker } from './controller/registration.ts';
-import { TopicAdmin } from './controller/topic-admin.ts';
-import { BrokerError } from './errors.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
-import { groupConfigOf } from './group-config.ts';
-import { Deadlines } from './groups/deadlines.ts';
+import { groupConfigOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
-import type { Logger } from './logger.ts';
-import { type Metrics, noMetrics } from './metrics.ts';
+import type { BrokerServices } from './handlers/services.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
-import type { BrokerServices } from './services.ts';
+import { Deadlines } from './shared/deadlines.ts';
+import { BrokerError } from './shared/errors.ts';
+import type { Logger } from './shared/logger.ts';
+import { type Metrics, noMetrics } from './shared/metrics.ts';
+import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
+import { SessionKeeper } from './store/session-keeper.ts';
 
 /** What a thread is given of a log at a time to compact: the way there costs as much as compacting 10 KiB. */
 const CLEANER_SLICE_BYTES = 512 * 1024;
@@ -237,7 +237,8 @@ export class Broker {
       openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
     });
     const topics = new TopicAdmin({ store, cluster, configs, clock, random, logger });
-    const channel = new LocalBrokerChannel({ replicas, cluster, configs, groups, logger });
+    const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
+    const channel = new LocalBrokerChannel({ replicas, cluster, configs, forgetTopics, logger });
     const controller = new Controller({
       brokerId,
       store,

@@ -12,7 +12,7 @@ export {
   type ParsedBrokerConfig,
   parseBrokerConfig,
 } from './config/broker-config.ts';
-export { BrokerError, type BrokerErrorCode } from './errors.ts';
-export { type Logger, silentLogger } from './logger.ts';
-export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './metrics.ts';
-export type { BrokerServices } from './services.ts';
+export type { BrokerServices } from './handlers/services.ts';
+export { BrokerError, type BrokerErrorCode } from './shared/errors.ts';
+export { type Logger, silentLogger } from './shared/logger.ts';
+export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './shared/metrics.ts';

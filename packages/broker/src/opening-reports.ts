@@ -1,6 +1,6 @@
 import type { LogRecovery, OpenProgress } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
-import type { Logger } from './logger.ts';
+import type { Logger } from './shared/logger.ts';
 
 /** How often a long start says how far it has come. */
 const REPORT_INTERVAL_MS = 2000;

@@ -8,11 +8,11 @@ import {
   Reader,
   type RequestHeader,
 } from '@millrace/protocol';
-import { BrokerError } from './errors.ts';
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
-import type { Histogram } from './metrics.ts';
-import type { BrokerServices } from './services.ts';
+import type { BrokerServices } from './handlers/services.ts';
+import { BrokerError } from './shared/errors.ts';
+import type { Histogram } from './shared/metrics.ts';
 
 type Frame = readonly Uint8Array[] | null;
 

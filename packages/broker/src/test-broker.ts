@@ -16,7 +16,7 @@ import {
 import { type BuildBatchOptions, RecordBatchBuilder } from '@millrace/records';
 import { Broker } from './broker.ts';
 import { parseBrokerConfig } from './config/broker-config.ts';
-import { silentLogger } from './logger.ts';
+import { silentLogger } from './shared/logger.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',

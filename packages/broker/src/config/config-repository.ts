@@ -1,6 +1,7 @@
 import type { LogConfig } from '@millrace/log';
 import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
+import type { Logger } from '../shared/logger.ts';
 import {
   DEFAULT_ENTITY,
   decodeConfig,
@@ -8,8 +9,7 @@ import {
   encodeConfig,
   encodeConfigChange,
   paths,
-} from '../controller/znodes.ts';
-import type { Logger } from '../logger.ts';
+} from '../store/znodes.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerConfigLevel, DynamicConfig } from './dynamic-config.ts';
 import { type ConfigProperties, toLogConfig, withOverrides } from './topic-config.ts';

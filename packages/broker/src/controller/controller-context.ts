@@ -1,5 +1,5 @@
 import type { LiveBroker } from '../cluster/broker-channel.ts';
-import type { LeaderAndIsr } from './znodes.ts';
+import type { LeaderAndIsr } from '../store/znodes.ts';
 
 /** A partition's state with what the store says about the node that holds it. */
 export interface StoredState extends LeaderAndIsr {

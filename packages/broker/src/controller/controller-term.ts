@@ -1,7 +1,17 @@
 import { isMetadataError, type MetadataStore, type Operation, type Watcher } from '@millrace/metadata';
 import type { Random } from '@millrace/ports';
 import type { BrokerChannel } from '../cluster/broker-channel.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
+import { randomUuid } from '../shared/uuid.ts';
+import {
+  decodeBroker,
+  decodePartitionState,
+  decodeTopic,
+  encodePartitionState,
+  encodeTopic,
+  type LeaderAndIsr,
+  paths,
+} from '../store/znodes.ts';
 import { BrokerCommands, type Commander } from './broker-commands.ts';
 import {
   ControllerContext,
@@ -15,16 +25,6 @@ import {
 import { type ControllerGuard, writeGuarded } from './guarded-writes.ts';
 import { type ElectedState, electForNew, electForOffline } from './leader-election.ts';
 import { deletionOperations } from './topic-removal.ts';
-import { randomUuid } from './uuid.ts';
-import {
-  decodeBroker,
-  decodePartitionState,
-  decodeTopic,
-  encodePartitionState,
-  encodeTopic,
-  type LeaderAndIsr,
-  paths,
-} from './znodes.ts';
 
 /** What a term works with. */
 export interface ControllerTermOptions {

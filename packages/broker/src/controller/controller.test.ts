@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { paths } from '../store/znodes.ts';
 import { newTopic, TestCluster } from './test-cluster.ts';
-import { paths } from './znodes.ts';
 
 const patiently = { timeoutMs: 1000, validateOnly: false };
 

@@ -1,9 +1,9 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
+import { decodeController, decodeControllerEpoch, encodeController, paths } from '../store/znodes.ts';
 import { ControllerTerm, type ControllerTermOptions } from './controller-term.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ControllerGuard, ControllerMovedError } from './guarded-writes.ts';
-import { decodeController, decodeControllerEpoch, encodeController, paths } from './znodes.ts';
 
 /** How often an election is tried again when somebody else stood at the same moment. */
 const ELECTION_ATTEMPTS_MAX = 100;

@@ -1,4 +1,4 @@
-import type { LeaderAndIsr } from './znodes.ts';
+import type { LeaderAndIsr } from '../store/znodes.ts';
 
 /** The part of a partition's state that an election decides. */
 export type ElectedState = Pick<LeaderAndIsr, 'leader' | 'isr'>;

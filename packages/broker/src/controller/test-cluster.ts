@@ -1,6 +1,8 @@
 /** A cluster for tests: real controllers, configs and images over one store in memory, and brokers that only note commands. */
 import { MemoryMetadataStore, type TreeMetadataStore } from '@millrace/metadata';
 import { ManualClock, seededRandom } from '@millrace/ports';
+import { ConfigAdmin } from '../admin/config-admin.ts';
+import { TopicAdmin } from '../admin/topic-admin.ts';
 import type {
   BrokerChannel,
   CommandOutcome,
@@ -10,12 +12,10 @@ import type {
 } from '../cluster/broker-channel.ts';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
-import { ConfigAdmin } from '../config/config-admin.ts';
 import { ConfigRepository } from '../config/config-repository.ts';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
+import { makePersistentNodes, registerBroker } from '../store/registration.ts';
 import { Controller } from './controller.ts';
-import { makePersistentNodes, registerBroker } from './registration.ts';
-import { TopicAdmin } from './topic-admin.ts';
 
 const DONE: CommandOutcome = { errorCode: 0, partitions: [] };
 

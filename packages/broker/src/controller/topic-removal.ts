@@ -1,5 +1,5 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
-import { paths } from './znodes.ts';
+import { paths } from '../store/znodes.ts';
 
 /**
  * What removes all nodes of a topic: the leaves first, and the request for the deletion last, so that a controller that takes

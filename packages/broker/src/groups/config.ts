@@ -1,3 +1,7 @@
+import type { BrokerConfig } from '../config/broker-config.ts';
+
+const MINUTE_MS = 60_000;
+
 /** What the coordinator is configured with; each field is Kafka's setting of the name beside it. */
 export interface GroupConfig {
   /** `group.min.session.timeout.ms` */
@@ -16,6 +20,20 @@ export interface GroupConfig {
   readonly offsetsRetentionCheckIntervalMs: number;
   /** `offsets.commit.timeout.ms` */
   readonly offsetsCommitTimeoutMs: number;
+}
+
+/** The settings of the group coordinator, out of the broker's. */
+export function groupConfigOf(config: BrokerConfig): GroupConfig {
+  return {
+    minSessionTimeoutMs: config.groupMinSessionTimeoutMs,
+    maxSessionTimeoutMs: config.groupMaxSessionTimeoutMs,
+    initialRebalanceDelayMs: config.groupInitialRebalanceDelayMs,
+    maxSize: config.groupMaxSize,
+    offsetMetadataMaxBytes: config.offsetMetadataMaxBytes,
+    offsetsRetentionMs: config.offsetsRetentionMinutes * MINUTE_MS,
+    offsetsRetentionCheckIntervalMs: config.offsetsRetentionCheckIntervalMs,
+    offsetsCommitTimeoutMs: config.offsetsCommitTimeoutMs,
+  };
 }
 
 /** Kafka's defaults. */
@@ -39,9 +57,3 @@ export const NEW_MEMBER_JOIN_TIMEOUT_MS: number = 5 * 60 * 1000;
 
 /** How many members of one group may hold a member id that they have not joined with yet (KIP-394). */
 export const PENDING_MEMBERS_MAX = 10_000;
-
-/** How many bytes of records may wait to be appended to one partition of `__consumer_offsets`. */
-export const QUEUED_WRITE_BYTES_MAX: number = 64 * 1024 * 1024;
-
-/** How many bytes of records are put into one batch; what is larger on its own travels alone. */
-export const WRITE_BATCH_BYTES_MAX: number = 512 * 1024;

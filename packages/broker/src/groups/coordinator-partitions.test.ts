@@ -1,8 +1,8 @@
 import { ErrorCode } from '@millrace/protocol';
 import { buildEndTxnMarker, ControlRecordType, RecordBatchBuilder } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
+import { partitionOf } from '../coordinators/java-hash.ts';
 import { GroupState } from './group-state.ts';
-import { partitionForGroup } from './java-hash.ts';
 import { offsetRecord } from './state-records.ts';
 import { commitOf, joinRequest, SESSION_MS, TestCoordinator } from './test-support.ts';
 
@@ -120,7 +120,7 @@ describe('a partition that is being read', () => {
 describe('a partition that is led elsewhere', () => {
   it('is not answered for', async () => {
     const test = await TestCoordinator.start({ partitionCount: 4 });
-    const elsewhere = partitionForGroup('group', 4);
+    const elsewhere = partitionOf('group', 4);
     test.listener.onResigned(elsewhere, 2);
     expect((await test.join().promise).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
     expect(await test.commit(1)).toBe(ErrorCode.NOT_COORDINATOR);

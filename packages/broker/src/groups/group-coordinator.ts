@@ -1,15 +1,15 @@
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import type { Logger } from '../logger.ts';
+import { CoordinatorPartitions } from '../coordinators/coordinator-partitions.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
+import { Deadline, Deadlines } from '../shared/deadlines.ts';
+import type { Logger } from '../shared/logger.ts';
 import type { GroupConfig } from './config.ts';
-import type { CoordinatorPartition } from './coordinator-partition.ts';
-import { CoordinatorPartitions } from './coordinator-partitions.ts';
-import { Deadline, Deadlines } from './deadlines.ts';
 import { type DescribedGroup, describeGroup, type ListedGroup, unknownGroup } from './description.ts';
 import { expiredOffsets } from './expiry.ts';
 import { Group } from './group.ts';
 import type { TopicPartition } from './group-offsets.ts';
+import { type GroupPartition, type Groups, groupsOwner } from './group-partition.ts';
 import { GroupState } from './group-state.ts';
 import type { MemberProtocol } from './member.ts';
 import {
@@ -70,7 +70,7 @@ export class GroupCoordinator {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #deadlines: Deadlines;
-  readonly #partitions: CoordinatorPartitions;
+  readonly #partitions: CoordinatorPartitions<Groups>;
   readonly #rebalancing: Rebalancing;
   readonly #membership: Membership;
   readonly #commits: OffsetCommits;
@@ -90,7 +90,7 @@ export class GroupCoordinator {
     this.#partitions = new CoordinatorPartitions({
       clock,
       logger,
-      rebalancing,
+      owner: groupsOwner(rebalancing, clock, logger),
       deadlines: this.#deadlines,
       writeTimeoutMs: config.offsetsCommitTimeoutMs,
       partitionCount: options.partitionCount,
@@ -118,7 +118,7 @@ export class GroupCoordinator {
     if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
       return Promise.resolve(joinError(memberId, ErrorCode.INVALID_SESSION_TIMEOUT));
     }
-    let group = home.groups.get(groupId);
+    let group = home.state.get(groupId);
     if (group === undefined) {
       if (memberId !== UNKNOWN_MEMBER_ID) return Promise.resolve(joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID));
       group = this.#create(home, groupId);
@@ -135,7 +135,7 @@ export class GroupCoordinator {
       const isLoading = home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
       return Promise.resolve(syncError(isLoading ? ErrorCode.REBALANCE_IN_PROGRESS : home));
     }
-    const group = home.groups.get(request.groupId);
+    const group = home.state.get(request.groupId);
     if (group === undefined) return Promise.resolve(syncError(ErrorCode.UNKNOWN_MEMBER_ID));
     return new Promise((resolve) => this.#membership.sync(group, request, resolve));
   }
@@ -146,7 +146,7 @@ export class GroupCoordinator {
       // Whoever heartbeats while the group is being read is a member for all we know.
       return home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : home;
     }
-    const group = home.groups.get(request.groupId);
+    const group = home.state.get(request.groupId);
     return group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.heartbeat(group, request);
   }
 
@@ -154,7 +154,7 @@ export class GroupCoordinator {
   leave(groupId: string, leaving: readonly LeavingMember[]): { errorCode: number; members: readonly number[] } {
     const home = this.#find(groupId, false);
     if (typeof home === 'number') return { errorCode: home, members: [] };
-    const group = home.groups.get(groupId);
+    const group = home.state.get(groupId);
     const members = leaving.map((member) =>
       group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.leave(group, member),
     );
@@ -166,7 +166,7 @@ export class GroupCoordinator {
     const { groupId, generationId, offsets } = request;
     const home = this.#find(groupId, true);
     if (typeof home === 'number') return offsets.map(() => home);
-    let group = home.groups.get(groupId);
+    let group = home.state.get(groupId);
     if (group === undefined) {
       if (generationId >= 0) return offsets.map(() => ErrorCode.ILLEGAL_GENERATION);
       group = this.#create(home, groupId);
@@ -184,7 +184,7 @@ export class GroupCoordinator {
     if (typeof home === 'number') return { errorCode: home, topics: [] };
     return {
       errorCode: ErrorCode.NONE,
-      topics: this.#commits.fetch(home.groups.get(groupId), topics, requireStable),
+      topics: this.#commits.fetch(home.state.get(groupId), topics, requireStable),
     };
   }
 
@@ -200,7 +200,7 @@ export class GroupCoordinator {
   ): Promise<{ errorCode: number; partitions: readonly number[] }> {
     const home = this.#find(groupId, false);
     if (typeof home === 'number') return { errorCode: home, partitions: [] };
-    const group = home.groups.get(groupId);
+    const group = home.state.get(groupId);
     if (group === undefined) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, partitions: [] };
     if (!mayDeleteOffsets(group)) return { errorCode: ErrorCode.NON_EMPTY_GROUP, partitions: [] };
     const checks = partitions.map(({ topic }) => checkOffsetDelete(group, topic));
@@ -215,7 +215,7 @@ export class GroupCoordinator {
   describe(groupId: string): DescribedGroup {
     const home = this.#find(groupId, true);
     if (typeof home === 'number') return unknownGroup(groupId, '', home);
-    const group = home.groups.get(groupId);
+    const group = home.state.get(groupId);
     // Kafka shows groups that it does not know as dead ones.
     return group === undefined ? unknownGroup(groupId, GroupState.DEAD, ErrorCode.NONE) : describeGroup(group);
   }
@@ -238,7 +238,7 @@ export class GroupCoordinator {
   /** Forgets the offsets of topics that were deleted: a topic of the same name begins anew. */
   forgetTopics(topics: ReadonlySet<string>): void {
     for (const home of this.#partitions.loaded()) {
-      for (const group of [...home.groups.values()]) {
+      for (const group of [...home.state.values()]) {
         const gone = group.offsets.allPartitions().filter(({ topic }) => topics.has(topic));
         if (gone.length > 0) void this.#commits.remove(home, group, gone);
       }
@@ -251,7 +251,7 @@ export class GroupCoordinator {
    */
   expireMember(groupId: string, memberId: string): boolean {
     const home = this.#find(groupId, false);
-    const group = typeof home === 'number' ? undefined : home.groups.get(groupId);
+    const group = typeof home === 'number' ? undefined : home.state.get(groupId);
     const member = group?.member(memberId);
     if (group === undefined || member === undefined) return false;
     this.#rebalancing.remove(group, member, `session of ${memberId} was ended by hand`);
@@ -272,25 +272,25 @@ export class GroupCoordinator {
    * Where a group lives, or the error code. Requests that only keep offsets here may name the empty group, as consumers
    * without `group.id` once did; members may not.
    */
-  #find(groupId: string, allowsEmptyId: boolean): CoordinatorPartition | number {
+  #find(groupId: string, allowsEmptyId: boolean): GroupPartition | number {
     if (groupId === '' && !allowsEmptyId) return ErrorCode.INVALID_GROUP_ID;
     return this.#partitions.find(groupId);
   }
 
   *#all(): Generator<Group> {
-    for (const home of this.#partitions.loaded()) yield* home.groups.values();
+    for (const home of this.#partitions.loaded()) yield* home.state.values();
   }
 
-  #create(home: CoordinatorPartition, groupId: string): Group {
+  #create(home: GroupPartition, groupId: string): Group {
     const group = new Group(groupId, () => this.#clock.now());
-    home.groups.set(groupId, group);
+    home.state.set(groupId, group);
     return group;
   }
 
   async #deleteGroup(groupId: string): Promise<number> {
     const home = this.#find(groupId, true);
     if (typeof home === 'number') return home;
-    const group = home.groups.get(groupId);
+    const group = home.state.get(groupId);
     if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND;
     if (!group.is(GroupState.EMPTY)) return ErrorCode.NON_EMPTY_GROUP;
     this.#rebalancing.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE);
@@ -299,7 +299,7 @@ export class GroupCoordinator {
 
   #store(group: Group, assignments: ReadonlyMap<string, Buffer>, done: StoreDone): void {
     const home = this.#find(group.id, false);
-    if (typeof home === 'number' || home.groups.get(group.id) !== group) {
+    if (typeof home === 'number' || home.state.get(group.id) !== group) {
       done(ErrorCode.NOT_COORDINATOR, true);
       return;
     }
@@ -315,7 +315,7 @@ export class GroupCoordinator {
     const nowMs = this.#clock.now();
     let removed = 0;
     for (const home of this.#partitions.loaded()) {
-      for (const group of [...home.groups.values()]) {
+      for (const group of [...home.state.values()]) {
         const expired = expiredOffsets(group, nowMs, this.#config.offsetsRetentionMs);
         const isForgotten = group.is(GroupState.EMPTY) && group.offsets.isEmpty;
         if (expired.length === 0 && !isForgotten) continue;

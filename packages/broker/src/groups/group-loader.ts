@@ -9,7 +9,7 @@ import {
   readRecords,
   splitBatches,
 } from '@millrace/records';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 import { Group } from './group.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';

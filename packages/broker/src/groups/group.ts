@@ -1,5 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
-import type { Deadline } from './deadlines.ts';
+import type { Deadline } from '../shared/deadlines.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { GroupState, mayFollow } from './group-state.ts';
 import type { Member, MemberProtocol } from './member.ts';

@@ -1,4 +1,4 @@
-import type { Deadline } from './deadlines.ts';
+import type { Deadline } from '../shared/deadlines.ts';
 import { type JoinResult, NO_BYTES, type SyncResult } from './results.ts';
 
 /** One way of dividing the work that a member knows (a partition assignor), with what it wants to tell its leader. */

@@ -1,13 +1,13 @@
 import type { Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
+import { uuidV4 } from '../shared/uuid.ts';
 import { type GroupConfig, PENDING_MEMBERS_MAX } from './config.ts';
 import type { Group } from './group.ts';
 import { GroupState } from './group-state.ts';
 import { Member, type MemberProtocol } from './member.ts';
 import type { Rebalancing, RebalancingOptions } from './rebalancing.ts';
 import { type JoinResult, joinError, type SyncResult, syncError, UNKNOWN_MEMBER_ID } from './results.ts';
-import { uuidV4 } from './uuid.ts';
 
 /** A JoinGroup, with what its version means already filled in. */
 export interface JoinRequest {

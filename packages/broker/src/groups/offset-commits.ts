@@ -1,8 +1,8 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { GroupConfig } from './config.ts';
-import type { CoordinatorPartition } from './coordinator-partition.ts';
 import type { Group } from './group.ts';
 import type { CommittedOffset, OffsetCommit, TopicPartition } from './group-offsets.ts';
+import type { GroupPartition } from './group-partition.ts';
 import { GroupState } from './group-state.ts';
 import { checkMember } from './membership.ts';
 import type { Rebalancing } from './rebalancing.ts';
@@ -49,7 +49,7 @@ export class OffsetCommits {
   }
 
   /** Resolves with one error code per offset, when they are kept. */
-  commit(home: CoordinatorPartition, group: Group, request: CommitRequest): Promise<number[]> | number[] {
+  commit(home: GroupPartition, group: Group, request: CommitRequest): Promise<number[]> | number[] {
     const errorCode = checkCommit(group, request);
     if (errorCode !== ErrorCode.NONE) return request.offsets.map(() => errorCode);
     if (group.is(GroupState.COMPLETING_REBALANCE)) {
@@ -90,7 +90,7 @@ export class OffsetCommits {
   /**
    * Forgets offsets; a group that is left with nothing goes too. Resolves with the error code of the write.
    */
-  async remove(home: CoordinatorPartition, group: Group, partitions: readonly TopicPartition[]): Promise<number> {
+  async remove(home: GroupPartition, group: Group, partitions: readonly TopicPartition[]): Promise<number> {
     const { offsets } = group;
     const removed = partitions.filter(({ topic, partition }) => {
       const isOnItsWay = offsets.isUnstable(topic, partition);
@@ -100,8 +100,8 @@ export class OffsetCommits {
     if (group.is(GroupState.EMPTY) && group.offsets.isEmpty && group.pendingMembers.size === 0) {
       this.#rebalancing.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE);
     }
-    if (group.is(GroupState.DEAD) && home.groups.get(group.id) === group) {
-      home.groups.delete(group.id);
+    if (group.is(GroupState.DEAD) && home.state.get(group.id) === group) {
+      home.state.delete(group.id);
       // A group of generation 0 never had a record of its own: it only kept offsets.
       if (group.generationId > 0) records.push(groupTombstone(group.id));
     }
@@ -123,7 +123,7 @@ export class OffsetCommits {
     return commit.metadata.length <= this.#config.offsetMetadataMaxBytes;
   }
 
-  #append(home: CoordinatorPartition, group: Group, commits: readonly OffsetCommit[]): Promise<number> {
+  #append(home: GroupPartition, group: Group, commits: readonly OffsetCommit[]): Promise<number> {
     const { offsets } = group;
     for (const { topic, partition } of commits) offsets.beginPending(topic, partition);
     return new Promise((resolve) =>

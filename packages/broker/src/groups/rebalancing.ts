@@ -1,7 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
-import type { Logger } from '../logger.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Logger } from '../shared/logger.ts';
 import { type GroupConfig, NEW_MEMBER_JOIN_TIMEOUT_MS } from './config.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
 import type { Group } from './group.ts';
 import { GroupState } from './group-state.ts';
 import type { Member } from './member.ts';

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { batchIsControl, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
 import type { Group } from './group.ts';
 import { GroupLoader } from './group-loader.ts';
 import { GroupState } from './group-state.ts';

@@ -10,11 +10,11 @@ import {
   OffsetCommitKey,
   OffsetCommitValue,
 } from '@millrace/protocol';
+import type { StateRecord } from '../coordinators/write-queue.ts';
 import { Group } from './group.ts';
 import type { CommittedOffset, OffsetCommit, TopicPartition } from './group-offsets.ts';
 import { Member } from './member.ts';
 import { NO_BYTES } from './results.ts';
-import type { StateRecord } from './write-queue.ts';
 
 const OFFSET_KEY_VERSION = 1;
 const OFFSET_VALUE_VERSION = 3;

@@ -3,13 +3,13 @@ import { ManualClock, seededRandom } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { batchRecordCount, readRecords, setBatchBaseOffset } from '@millrace/records';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
-import { silentLogger } from '../logger.ts';
 import type {
   CoordinatorAppendResult,
   CoordinatorLog,
   CoordinatorPartitionListener,
   CoordinatorReadResult,
 } from '../replicas/coordinator-log.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { DEFAULT_GROUP_CONFIG, type GroupConfig } from './config.ts';
 import { GroupCoordinator } from './group-coordinator.ts';
 import type { JoinRequest, SyncRequest } from './membership.ts';

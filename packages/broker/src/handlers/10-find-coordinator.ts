@@ -10,7 +10,7 @@
  */
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
-import { partitionForGroup } from '../groups/java-hash.ts';
+import { partitionOf } from '../coordinators/java-hash.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const KeyType = { GROUP: 0, TRANSACTION: 1 } as const;
@@ -55,7 +55,7 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
     }
   }
   const partitions = cluster.topic(OFFSETS_TOPIC)?.partitions ?? [];
-  const leader = partitions.length === 0 ? -1 : (partitions[partitionForGroup(key, partitions.length)]?.leader ?? -1);
+  const leader = partitions.length === 0 ? -1 : (partitions[partitionOf(key, partitions.length)]?.leader ?? -1);
   const endpoint = cluster.endpoint(leader, context.connection.listenerName);
   if (endpoint === undefined) {
     return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');

@@ -6,9 +6,9 @@
  * - Each topic succeeds or fails on its own. A topic whose time is up is still created.
  */
 import { CreateTopics, type CreateTopicsResponseInput, ErrorCode } from '@millrace/protocol';
+import type { CreatedTopic } from '../admin/topic-admin.ts';
 import { describeTopicConfigs } from '../config/describe.ts';
-import { type ApiError, apiError } from '../controller/api-error.ts';
-import type { CreatedTopic } from '../controller/topic-admin.ts';
+import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 

@@ -11,7 +11,7 @@ import {
   ErrorCode,
   ZERO_UUID,
 } from '@millrace/protocol';
-import { type ApiError, apiError } from '../controller/api-error.ts';
+import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 

@@ -10,8 +10,8 @@ import {
   type DescribeConfigsResponseInput,
   ErrorCode,
 } from '@millrace/protocol';
+import { RESOURCE_TYPE, RefusedRequest } from '../admin/config-admin.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
-import { RESOURCE_TYPE, RefusedRequest } from '../config/config-admin.ts';
 import {
   type DescribedConfig,
   describeBrokerConfigs,

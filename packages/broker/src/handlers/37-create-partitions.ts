@@ -4,7 +4,7 @@
  * - v1 nothing we use; v2 flexible; v3 nothing we use. Partitions are never taken away.
  */
 import { CreatePartitions, ErrorCode } from '@millrace/protocol';
-import { type ApiError, apiError } from '../controller/api-error.ts';
+import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler } from './handler.ts';
 

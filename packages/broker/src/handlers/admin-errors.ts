@@ -1,5 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
-import { apiError } from '../controller/api-error.ts';
+import { apiError } from '../shared/api-error.ts';
 
 /** What requests for the controller are answered with elsewhere; clients ask Metadata for the controller and try there. */
 export const NOT_CONTROLLER = apiError(

@@ -13,7 +13,6 @@ import {
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { newTopic, type TestBroker, TestCluster } from '../controller/test-cluster.ts';
-import type { BrokerServices } from '../services.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { describeConfigs } from './32-describe-configs.ts';
@@ -21,6 +20,7 @@ import { alterConfigs } from './33-alter-configs.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 import type { ApiHandler } from './handler.ts';
+import type { BrokerServices } from './services.ts';
 
 /** The rooms that these handlers use. */
 function servicesOf(broker: TestBroker): BrokerServices {

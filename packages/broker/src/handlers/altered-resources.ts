@@ -1,6 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
-import type { ConfigResource } from '../config/config-admin.ts';
-import { type ApiError, apiError } from '../controller/api-error.ts';
+import type { ConfigResource } from '../admin/config-admin.ts';
+import { type ApiError, apiError } from '../shared/api-error.ts';
 
 /** Alters every resource that a request names once; one that it names more than once is refused. */
 export function alterEach<Resource extends ConfigResource>(

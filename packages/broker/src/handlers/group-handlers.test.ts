@@ -20,9 +20,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
 import { TestCoordinator } from '../groups/test-support.ts';
-import type { BrokerServices } from '../services.ts';
 import type { RequestContext } from './handler.ts';
 import { handlerByKey } from './registry.ts';
+import type { BrokerServices } from './services.ts';
 
 let test: TestCoordinator;
 let cluster: ClusterImage;

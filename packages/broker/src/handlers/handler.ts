@@ -1,6 +1,6 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
-import type { BrokerServices } from '../services.ts';
+import type { BrokerServices } from './services.ts';
 
 /** What a handler knows of the request besides its body. */
 export interface RequestContext {
@@ -43,13 +43,6 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly maxVersion: number;
   /** See {@link Handle}. A method, so that handlers of different APIs fit into one list. */
   handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
-}
-
-/** An API with the versions that are served, as ApiVersions tells of it. */
-export interface AdvertisedApi {
-  readonly apiKey: number;
-  readonly minVersion: number;
-  readonly maxVersion: number;
 }
 
 /**

@@ -30,7 +30,8 @@ import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 import { offsetDelete } from './47-offset-delete.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
-import type { AdvertisedApi, ApiHandler } from './handler.ts';
+import type { ApiHandler } from './handler.ts';
+import type { AdvertisedApi } from './services.ts';
 
 /** Every handler, in the order of API keys. */
 export const handlers: readonly ApiHandler[] = [

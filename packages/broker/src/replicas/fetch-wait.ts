@@ -1,4 +1,4 @@
-import { Deadline, type Deadlines } from '../groups/deadlines.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Partition, PartitionWaiter } from './partition.ts';
 
 /**

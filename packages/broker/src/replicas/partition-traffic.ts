@@ -1,4 +1,4 @@
-import type { Counter, Metrics } from '../metrics.ts';
+import type { Counter, Metrics } from '../shared/metrics.ts';
 
 /** A topic's counters, looked up once and shared by its partitions. */
 export interface TopicTraffic {

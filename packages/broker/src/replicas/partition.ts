@@ -1,7 +1,7 @@
 import type { AppendOrigin, AppendResult, PartitionLog } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
 import type { PartitionState } from '../cluster/broker-channel.ts';
-import { Deadline, type Deadlines } from '../groups/deadlines.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { TopicTraffic } from './partition-traffic.ts';
 
 /** Something that waits for a partition to move on: a Fetch that has too few bytes, a Produce that wants all replicas. */

@@ -10,9 +10,9 @@ import type {
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
-import { Deadline, type Deadlines } from '../groups/deadlines.ts';
-import type { Logger } from '../logger.ts';
-import type { Metrics } from '../metrics.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { Metrics } from '../shared/metrics.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
 import { Partition } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';

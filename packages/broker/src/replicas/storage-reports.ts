@@ -1,6 +1,6 @@
 import type { AppendResult } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 
 /** How often the log says that records are refused because a disk does not take them. */
 const REPORT_INTERVAL_MS = 10_000;

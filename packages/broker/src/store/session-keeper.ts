@@ -1,6 +1,6 @@
 import type { MetadataStore } from '@millrace/metadata';
 import type { Clock, Timer } from '@millrace/ports';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 
 /** How long to wait before a registration that failed is tried again. */
 const RETRY_MS = 1000;

@@ -2,10 +2,15 @@ import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '@millrace/records';
 import type { CoordinatorLog } from '../replicas/coordinator-log.ts';
-import { QUEUED_WRITE_BYTES_MAX, WRITE_BATCH_BYTES_MAX } from './config.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 
-/** A record of `__consumer_offsets`; no value is a tombstone. */
+/** How many bytes of records may wait to be appended to one partition. */
+const QUEUED_WRITE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** How many bytes of records are put into one batch; what is larger on its own travels alone. */
+const WRITE_BATCH_BYTES_MAX = 512 * 1024;
+
+/** A record of a coordinator's topic; no value is a tombstone. */
 export interface StateRecord {
   readonly key: Buffer;
   readonly value: Buffer | null;
@@ -37,7 +42,7 @@ export interface WriteQueueOptions {
 }
 
 /**
- * The way into one partition of `__consumer_offsets`. One append is in flight at a time; what is written meanwhile joins
+ * The way into one partition of a coordinator's topic. One append is in flight at a time; what is written meanwhile joins
  * the next batch, so that a thousand commits cost a handful of appends. Outcomes come in the order of the writes.
  */
 export class WriteQueue {

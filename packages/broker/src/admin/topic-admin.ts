@@ -3,12 +3,14 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
-import type { TopicCreation } from '../cluster/topic-creation.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
-import type { Logger } from '../logger.ts';
-import { type ApiError, apiError, NO_ERROR } from './api-error.ts';
+import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
+import type { Logger } from '../shared/logger.ts';
+import { randomUuid } from '../shared/uuid.ts';
+import { decodeTopic, encodeConfig, encodeTopic, paths } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
 import { assignReplicas } from './replica-assignment.ts';
+import type { TopicCreation } from './topic-creation.ts';
 import {
   assignmentFault,
   isApiError,
@@ -18,8 +20,6 @@ import {
   type TopicPlan,
   tooManyPartitions,
 } from './topic-plan.ts';
-import { randomUuid } from './uuid.ts';
-import { decodeTopic, encodeConfig, encodeTopic, paths } from './znodes.ts';
 
 /** How often a write is tried again because somebody else changed the same node in between. */
 const WRITE_ATTEMPTS_MAX = 5;

@@ -1,9 +1,9 @@
 import { seededRandom } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { electForNew, electForOffline } from './leader-election.ts';
+import { electForNew, electForOffline } from '../controller/leader-election.ts';
+import { randomUuid } from '../shared/uuid.ts';
 import { type AssignableBroker, assignReplicas } from './replica-assignment.ts';
-import { randomUuid } from './uuid.ts';
 
 const anyBrokers = fc.uniqueArray(fc.nat(1000), { minLength: 1, maxLength: 12 }).chain((ids) =>
   fc.oneof(

@@ -1,6 +1,6 @@
 import { isMetadataError, type MetadataStore } from '@millrace/metadata';
-import type { ProducerIds } from '../cluster/topic-creation.ts';
-import { decodeProducerIdBlock, encodeProducerIdBlock, type ProducerIdBlock, paths } from './znodes.ts';
+import { decodeProducerIdBlock, encodeProducerIdBlock, type ProducerIdBlock, paths } from '../store/znodes.ts';
+import type { ProducerIds } from './topic-creation.ts';
 
 /** How many producer ids a broker takes at a time (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`). */
 export const PRODUCER_IDS_PER_BLOCK = 1000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { javaStringHash, partitionForGroup } from './java-hash.ts';
+import { javaStringHash, partitionOf } from './java-hash.ts';
 
 describe('javaStringHash', () => {
   // Values of java.lang.String.hashCode, from the Java documentation's formula worked out by hand and known constants.
@@ -16,11 +16,11 @@ describe('javaStringHash', () => {
   });
 
   it('puts a group whose hash has no absolute value into partition 0', () => {
-    expect(partitionForGroup('polygenelubricants', 50)).toBe(0);
+    expect(partitionOf('polygenelubricants', 50)).toBe(0);
   });
 
   it('drops the sign before the remainder is taken', () => {
     expect(javaStringHash('my-group')).toBe(-1906497762);
-    expect(partitionForGroup('my-group', 50)).toBe(12);
+    expect(partitionOf('my-group', 50)).toBe(12);
   });
 });

@@ -1,25 +1,28 @@
 import type { Clock, Random } from '@millrace/ports';
-import type { ClusterImage } from './cluster/cluster-image.ts';
-import type { ProducerIds, TopicCreation } from './cluster/topic-creation.ts';
-import type { BrokerConfig } from './config/broker-config.ts';
-import type { ConfigAdmin } from './config/config-admin.ts';
-import type { ConfigRepository } from './config/config-repository.ts';
-import type { Controller } from './controller/controller.ts';
-import type { TopicAdmin } from './controller/topic-admin.ts';
-import type { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
-import type { Deadlines } from './groups/deadlines.ts';
-import type { GroupCoordinator } from './groups/group-coordinator.ts';
-import type { AdvertisedApi } from './handlers/handler.ts';
-import type { Logger } from './logger.ts';
-import type { Metrics } from './metrics.ts';
-import type { FetchWaits } from './replicas/fetch-waits.ts';
-import type { ReplicaManager } from './replicas/replica-manager.ts';
-import type { StorageReports } from './replicas/storage-reports.ts';
+import type { ConfigAdmin } from '../admin/config-admin.ts';
+import type { TopicAdmin } from '../admin/topic-admin.ts';
+import type { ProducerIds, TopicCreation } from '../admin/topic-creation.ts';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import type { ConfigRepository } from '../config/config-repository.ts';
+import type { Controller } from '../controller/controller.ts';
+import type { FetchSessionCache } from '../fetch-sessions/fetch-session-cache.ts';
+import type { GroupCoordinator } from '../groups/group-coordinator.ts';
+import type { FetchWaits } from '../replicas/fetch-waits.ts';
+import type { ReplicaManager } from '../replicas/replica-manager.ts';
+import type { StorageReports } from '../replicas/storage-reports.ts';
+import type { Deadlines } from '../shared/deadlines.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { Metrics } from '../shared/metrics.ts';
 
-/**
- * The rooms of one broker, as handlers reach them (`context.broker`). A room adds its own line here when it lands;
- * `broker.ts` fills it in.
- */
+/** An API with the versions that are served, as ApiVersions tells of it. */
+export interface AdvertisedApi {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+/** The rooms of one broker, as handlers reach them (`context.broker`); `broker.ts` fills it in. */
 export interface BrokerServices {
   readonly brokerId: number;
   readonly clusterId: string;

@@ -1,14 +1,14 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import { type ApiError, apiError, NO_ERROR } from '../controller/api-error.ts';
-import type { Logger } from '../logger.ts';
-import { brokerDefinitions } from './broker-definitions.ts';
-import type { ConfigEntity, ConfigRepository } from './config-repository.ts';
-import type { ConfigDefinition, ConfigTable } from './definition.ts';
-import { brokerConfigFault } from './dynamic-config.ts';
-import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from './incremental-change.ts';
-import { type ConfigProperties, topicConfigFault } from './topic-config.ts';
-import { topicDefinitions } from './topic-definitions.ts';
+import { brokerDefinitions } from '../config/broker-definitions.ts';
+import type { ConfigEntity, ConfigRepository } from '../config/config-repository.ts';
+import type { ConfigDefinition, ConfigTable } from '../config/definition.ts';
+import { brokerConfigFault } from '../config/dynamic-config.ts';
+import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from '../config/incremental-change.ts';
+import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
+import { topicDefinitions } from '../config/topic-definitions.ts';
+import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
+import type { Logger } from '../shared/logger.ts';
 
 /** What has configs, with the ids that requests carry (`ConfigResource.Type`). */
 export const RESOURCE_TYPE = { TOPIC: 2, BROKER: 4, BROKER_LOGGER: 8, CLIENT_METRICS: 16, GROUP: 32 } as const;

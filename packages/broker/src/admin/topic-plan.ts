@@ -4,7 +4,7 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
-import { type ApiError, apiError } from './api-error.ts';
+import { type ApiError, apiError } from '../shared/api-error.ts';
 import { assignReplicas } from './replica-assignment.ts';
 
 /** How many partitions one topic may ask for at a time (KRaft's `MAX_PARTITIONS_PER_BATCH`). */

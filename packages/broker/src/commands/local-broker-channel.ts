@@ -1,23 +1,23 @@
 import { ErrorCode } from '@millrace/protocol';
-import type { ConfigRepository } from '../config/config-repository.ts';
-import type { GroupCoordinator } from '../groups/group-coordinator.ts';
-import type { Logger } from '../logger.ts';
-import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type {
   BrokerChannel,
   CommandOutcome,
   LeaderAndIsrCommand,
   StopReplicaCommand,
   UpdateMetadataCommand,
-} from './broker-channel.ts';
-import type { ClusterImage } from './cluster-image.ts';
+} from '../cluster/broker-channel.ts';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { ConfigRepository } from '../config/config-repository.ts';
+import type { ReplicaManager } from '../replicas/replica-manager.ts';
+import type { Logger } from '../shared/logger.ts';
 
 /** The rooms that carry the commands out. */
 export interface LocalBrokerRooms {
   readonly replicas: ReplicaManager;
   readonly cluster: ClusterImage;
   readonly configs: Pick<ConfigRepository, 'forgetTopic'>;
-  readonly groups: Pick<GroupCoordinator, 'forgetTopics'>;
+  /** What coordinators keep about topics goes with them. */
+  readonly forgetTopics: (topics: ReadonlySet<string>) => void;
   readonly logger: Logger;
 }
 
@@ -51,7 +51,7 @@ export class LocalBrokerChannel implements BrokerChannel {
   #forget(topics: readonly string[]): void {
     if (topics.length === 0) return;
     for (const topic of topics) this.#rooms.configs.forgetTopic(topic);
-    this.#rooms.groups.forgetTopics(new Set(topics));
+    this.#rooms.forgetTopics(new Set(topics));
   }
 
   #inTurn(

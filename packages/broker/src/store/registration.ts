@@ -1,7 +1,7 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Clock, Random } from '@millrace/ports';
 import type { LiveBroker } from '../cluster/broker-channel.ts';
-import { randomUuid } from './uuid.ts';
+import { randomUuid } from '../shared/uuid.ts';
 import { decodeClusterId, encodeBroker, encodeClusterId, paths, persistentPaths } from './znodes.ts';
 
 /** Another broker of the cluster has this one's number. */

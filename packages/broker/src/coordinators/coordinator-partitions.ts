@@ -1,37 +1,35 @@
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import type { Logger } from '../logger.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
-import type { CoordinatorPartition } from './coordinator-partition.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
-import type { Group } from './group.ts';
-import { GroupLoader } from './group-loader.ts';
-import { partitionForGroup } from './java-hash.ts';
-import type { Rebalancing } from './rebalancing.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { CoordinatorPartition, StateOwner } from './coordinator-partition.ts';
+import { partitionOf } from './java-hash.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** How long after a failed attempt a partition is read again. */
 const LOAD_RETRY_MS = 1_000;
 
-export interface CoordinatorPartitionsOptions {
+/** What the partitions of a coordinator's topic work with. */
+export interface CoordinatorPartitionsOptions<State> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly deadlines: Deadlines;
-  readonly rebalancing: Rebalancing;
+  readonly owner: StateOwner<State>;
   readonly writeTimeoutMs: number;
-  /** How many partitions `__consumer_offsets` has; undefined while there is no such topic. */
+  /** How many partitions the topic has; undefined while there is no such topic. */
   readonly partitionCount: () => number | undefined;
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
 }
 
-/** Which partitions of `__consumer_offsets` this broker answers for, and the reading and dropping of their groups. */
-export class CoordinatorPartitions implements CoordinatorPartitionListener {
-  readonly #options: CoordinatorPartitionsOptions;
-  readonly #partitions = new Map<number, CoordinatorPartition>();
+/** Which partitions of a coordinator's topic this broker answers for, and the reading and dropping of their state. */
+export class CoordinatorPartitions<State> implements CoordinatorPartitionListener {
+  readonly #options: CoordinatorPartitionsOptions<State>;
+  readonly #partitions = new Map<number, CoordinatorPartition<State>>();
   readonly #log: CoordinatorLog;
   #closed = false;
 
-  constructor(options: CoordinatorPartitionsOptions) {
+  constructor(options: CoordinatorPartitionsOptions<State>) {
     this.#options = options;
     this.#log = options.openLog(this);
   }
@@ -42,16 +40,16 @@ export class CoordinatorPartitions implements CoordinatorPartitionListener {
     return false;
   }
 
-  /** The partitions whose groups are known. */
-  *loaded(): Generator<CoordinatorPartition> {
+  /** The partitions whose state is known. */
+  *loaded(): Generator<CoordinatorPartition<State>> {
     for (const partition of this.#partitions.values()) if (!partition.loading) yield partition;
   }
 
-  /** Where a group lives, or the error code for why that cannot be said here. */
-  find(groupId: string): CoordinatorPartition | number {
+  /** The partition that holds a group or a transactional id, or the error code for why that cannot be said here. */
+  find(id: string): CoordinatorPartition<State> | number {
     if (this.#closed) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     const count = this.#options.partitionCount();
-    const partition = count === undefined ? undefined : this.#partitions.get(partitionForGroup(groupId, count));
+    const partition = count === undefined ? undefined : this.#partitions.get(partitionOf(id, count));
     if (partition === undefined) return ErrorCode.NOT_COORDINATOR;
     return partition.loading ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : partition;
   }
@@ -64,12 +62,12 @@ export class CoordinatorPartitions implements CoordinatorPartitionListener {
       known.leaderEpoch = Math.max(known.leaderEpoch, leaderEpoch);
       return;
     }
-    const { clock, deadlines, writeTimeoutMs } = this.#options;
-    const partition: CoordinatorPartition = {
+    const { clock, deadlines, owner, writeTimeoutMs } = this.#options;
+    const partition: CoordinatorPartition<State> = {
       index,
       leaderEpoch,
       loading: true,
-      groups: new Map(),
+      state: owner.empty(),
       writes: new WriteQueue({ partition: index, log: this.#log, clock, deadlines, timeoutMs: writeTimeoutMs }),
     };
     this.#partitions.set(index, partition);
@@ -88,55 +86,53 @@ export class CoordinatorPartitions implements CoordinatorPartitionListener {
     for (const partition of [...this.#partitions.values()]) this.#drop(partition, ErrorCode.COORDINATOR_NOT_AVAILABLE);
   }
 
-  #drop(partition: CoordinatorPartition, errorCode: number): void {
-    const fields = { partition: partition.index, groups: partition.groups.size };
+  #drop(partition: CoordinatorPartition<State>, errorCode: number): void {
+    const { owner, logger } = this.#options;
+    const fields = { topic: this.#log.topic, partition: partition.index, count: owner.countOf(partition.state) };
     this.#partitions.delete(partition.index);
-    for (const group of partition.groups.values()) this.#options.rebalancing.kill(group, errorCode);
-    partition.groups.clear();
+    owner.drop(partition.state, errorCode);
     partition.writes.close();
-    const level = fields.groups > 0 ? 'info' : 'debug';
-    this.#options.logger[level](fields, 'Ceased to coordinate a partition of __consumer_offsets');
+    logger[fields.count > 0 ? 'info' : 'debug'](fields, 'Ceased to coordinate a partition');
   }
 
-  async #load(partition: CoordinatorPartition): Promise<void> {
-    const { clock, logger } = this.#options;
+  async #load(partition: CoordinatorPartition<State>): Promise<void> {
+    const { clock, logger, owner } = this.#options;
     const { index } = partition;
     const startMs = clock.monotonic();
     try {
-      const loader = new GroupLoader(() => clock.now(), logger);
+      const loader = owner.newLoader();
       const { errorCode } = await this.#log.readAll(index, (batches) => loader.addBatches(batches));
       if (this.#partitions.get(index) !== partition) return;
       if (errorCode !== ErrorCode.NONE) {
         this.#retryLoad(partition, { errorCode });
         return;
       }
-      this.#takeOver(partition, loader.finish());
+      partition.state = loader.finish();
+      partition.loading = false;
+      owner.resume(partition.state);
       const tookMs = Math.round(clock.monotonic() - startMs);
-      const fields = { partition: index, groups: partition.groups.size, records: loader.recordCount, tookMs };
+      const count = owner.countOf(partition.state);
+      const fields = { topic: this.#log.topic, partition: index, count, records: loader.recordCount, tookMs };
       // A broker starts with fifty of these, and nearly all are empty.
-      const level = loader.recordCount > 0 ? 'info' : 'debug';
-      logger[level](fields, 'Read the groups of a partition of __consumer_offsets');
+      logger[loader.recordCount > 0 ? 'info' : 'debug'](
+        fields,
+        'Read the state of a partition that is coordinated here',
+      );
     } catch (error) {
       if (this.#partitions.get(index) === partition) this.#retryLoad(partition, { err: error });
     }
   }
 
   /** Half a state would hand out old offsets, so the partition stays "loading" until it has been read whole. */
-  #retryLoad(partition: CoordinatorPartition, fields: object): void {
+  #retryLoad(partition: CoordinatorPartition<State>, fields: object): void {
     const { deadlines, logger } = this.#options;
     logger.error(
-      { ...fields, partition: partition.index, retryInMs: LOAD_RETRY_MS },
-      'Could not read the groups of a partition of __consumer_offsets',
+      { ...fields, topic: this.#log.topic, partition: partition.index, retryInMs: LOAD_RETRY_MS },
+      'Could not read the state of a partition that is coordinated here',
     );
     const retry = new Deadline(() => {
       if (this.#partitions.get(partition.index) === partition) void this.#load(partition);
     });
     deadlines.set(retry, LOAD_RETRY_MS);
-  }
-
-  #takeOver(partition: CoordinatorPartition, groups: Map<string, Group>): void {
-    partition.groups = groups;
-    partition.loading = false;
-    for (const group of groups.values()) this.#options.rebalancing.resume(group);
   }
 }

@@ -1,8 +1,8 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { newTopic, TestCluster } from '../controller/test-cluster.ts';
+import { BrokerIdInUseError } from '../store/registration.ts';
 import { ProducerIdManager } from './producer-ids.ts';
-import { BrokerIdInUseError } from './registration.ts';
-import { newTopic, TestCluster } from './test-cluster.ts';
 import type { NewTopic } from './topic-plan.ts';
 
 const patiently = { timeoutMs: 1000, validateOnly: false };

@@ -1,0 +1,28 @@
+import type { Clock } from '@millrace/ports';
+import type { CoordinatorPartition, StateOwner } from '../coordinators/coordinator-partition.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { Group } from './group.ts';
+import { GroupLoader } from './group-loader.ts';
+import type { Rebalancing } from './rebalancing.ts';
+
+/** The groups of a partition by their ids. */
+export type Groups = Map<string, Group>;
+
+/** One partition of `__consumer_offsets` that this broker leads, with its groups. */
+export type GroupPartition = CoordinatorPartition<Groups>;
+
+/** Groups as the state that the partitions of `__consumer_offsets` hold. */
+export function groupsOwner(rebalancing: Rebalancing, clock: Clock, logger: Logger): StateOwner<Groups> {
+  return {
+    empty: () => new Map(),
+    newLoader: () => new GroupLoader(() => clock.now(), logger),
+    countOf: (groups) => groups.size,
+    resume: (groups) => {
+      for (const group of groups.values()) rebalancing.resume(group);
+    },
+    drop: (groups, errorCode) => {
+      for (const group of groups.values()) rebalancing.kill(group, errorCode);
+      groups.clear();
+    },
+  };
+}
