@@ -5,5 +5,6 @@ export default defineConfig({
     include: ['{packages,apps}/*/{src,definitions}/**/*.test.ts', '{tools,bench}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 30_000,
+    setupFiles: ['tools/check/check-invariants.ts'],
   },
 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { checkInvariants } from '@millrace/ports';
 import { type Build, SOUND } from './build.ts';
 import { check } from './checker/check.ts';
 import type { Violation } from './checker/violation.ts';
@@ -13,6 +14,9 @@ import type { TraceLine } from './trace.ts';
 import { planCrash } from './world/fault-plan.ts';
 import { Nemesis } from './world/nemesis.ts';
 import { World, WorldStuck } from './world/world.ts';
+
+// A world is run to find mistakes, so what must always hold is looked at.
+checkInvariants();
 
 /** What a seed is run with. */
 export interface RunOptions extends PlanOptions {

@@ -6,20 +6,19 @@ export {
   AuthenticationError,
   ConnectionError,
   KafkaError,
-  type Logger,
   type OauthBearerToken,
   RequestAbortedError,
   RequestTimedOutError,
   type SaslExchange,
   type SaslOptions,
   type Secret,
-  silentLogger,
   TooManyRequestsError,
   UnexpectedResponseError,
   UnsupportedVersionError,
 } from '@millrace/network';
+export { type Logger, silentLogger } from '@millrace/ports';
 export { type Address, formatAddress } from './address.ts';
-export { Backoff, type BackoffSettings } from './backoff.ts';
+export { Backoff, type BackoffSettings, backoffMs } from './backoff.ts';
 export type { CoordinatorType } from './coordinators.ts';
 export {
   AbortedError,
@@ -35,8 +34,8 @@ export {
   type OperationOptions,
   type PartitionsByLeader,
   type RoutedSendOptions,
-  type TopicPartition,
 } from './kafka-client.ts';
 export type { BrokerNode, LeaderHint, PartitionMetadata, TopicMetadata } from './metadata-cache.ts';
 export type { ClientOptions, ClientSettings } from './options.ts';
+export type { TopicPartition } from './partitions.ts';
 export type { Attempt, RetryPolicy } from './retry.ts';

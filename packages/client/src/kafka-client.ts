@@ -14,6 +14,7 @@ import {
 } from './metadata-cache.ts';
 import { MetadataRefresher } from './metadata-refresher.ts';
 import { type ClientOptions, type ClientSettings, clientSettings } from './options.ts';
+import type { TopicPartition } from './partitions.ts';
 import { type Attempt, withRetries } from './retry.ts';
 import {
   type Route,
@@ -52,12 +53,6 @@ export interface RoutedSendOptions<Res> extends OperationOptions, Pick<SendOptio
    * Default the response's top-level `errorCode`. Give `() => 0` to get every response as it is.
    */
   readonly errorOf?: ((response: Res) => number) | undefined;
-}
-
-/** A partition of a topic. */
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
 }
 
 /** Partitions by the broker that leads them, as last heard. */

@@ -1,7 +1,22 @@
-import { type ConnectionOptions, type Logger, type SaslOptions, silentLogger } from '@millrace/network';
-import { type Clock, type Random, systemClock, systemRandom } from '@millrace/ports';
+import type { ConnectionOptions, SaslOptions } from '@millrace/network';
+import { type Clock, type Logger, type Random, silentLogger, systemClock, systemRandom } from '@millrace/ports';
 import { type Address, parseBootstrapServers } from './address.ts';
 import type { BackoffSettings } from './backoff.ts';
+import {
+  aBoolean,
+  aFunction,
+  anything,
+  type FieldRules,
+  faultOf,
+  milliseconds,
+  millisecondsOrInfinity,
+  objectWith,
+  required,
+  someText,
+  type ValueRule,
+  valueFault,
+  wholeNumber,
+} from './checks.ts';
 import { InvalidOptionError } from './errors.ts';
 import type { RetryPolicy } from './retry.ts';
 
@@ -59,32 +74,83 @@ export interface ClientSettings {
   readonly logger: Logger;
 }
 
-const JITTER = 0.2;
+const serverList: ValueRule = {
+  expects: '"host:port", or an array of such',
+  accepts: (value) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((each) => typeof each === 'string')),
+};
+
+const tlsOptions: ValueRule = {
+  expects: 'true, false or the options of node:tls',
+  accepts: (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+};
+
+/** What each option must be like. The SDKs' own tables begin with these. */
+export const clientOptionFields: FieldRules<ClientOptions> = {
+  bootstrapServers: required(serverList),
+  clientId: someText,
+  tls: tlsOptions,
+  // Looked at by itself: what belongs in it depends on the mechanism.
+  sasl: anything,
+  connectTimeoutMs: milliseconds(),
+  requestTimeoutMs: milliseconds(),
+  apiTimeoutMs: millisecondsOrInfinity(),
+  retries: wholeNumber(0),
+  retryBackoffMs: milliseconds(),
+  retryBackoffMsMax: milliseconds(),
+  reconnectBackoffMs: milliseconds(),
+  reconnectBackoffMsMax: milliseconds(),
+  connectionIdleMsMax: millisecondsOrInfinity(),
+  metadataMaxAgeMs: millisecondsOrInfinity(),
+  allowAutoTopicCreation: aBoolean,
+  clock: objectWith('now', 'monotonic', 'schedule'),
+  random: objectWith('nextInt', 'bytes'),
+  logger: objectWith('debug', 'info', 'warn', 'error'),
+};
+
+/** Names of kafkajs, of Java's clients and of librdkafka that are far from ours. */
+export const foreignClientOptions: Readonly<Record<string, string>> = {
+  brokers: 'it is called bootstrapServers',
+  ssl: 'it is called tls',
+  connectionTimeout: 'it is called connectTimeoutMs',
+  authenticationTimeout: 'connectTimeoutMs covers authentication too',
+  retry: 'apiTimeoutMs says how long to go on, retryBackoffMs and retryBackoffMsMax how fast',
+  logLevel: 'give a logger (pino, console, ...) that has the level you want',
+  logCreator: 'give a logger: pino, console, or any object with debug, info, warn and error',
+  socketFactory: 'it is not there; tls takes what node:tls takes',
+  enforceRequestTimeout: 'requestTimeoutMs is always kept',
+  'metadata.broker.list': 'it is called bootstrapServers',
+  'security.protocol': 'tls and sasl say it',
+};
+
+/** The part of an SDK's options that is the client's. */
+export function clientOptionsOf(options: ClientOptions): ClientOptions {
+  const own = Object.keys(clientOptionFields).map((name) => [name, options[name as keyof ClientOptions]]);
+  // The entries are those of the table, whose names the compiler holds to the type.
+  return Object.fromEntries(own.filter(([, value]) => value !== undefined)) as unknown as ClientOptions;
+}
+
 const RETRIES = 2 ** 31 - 1;
 
 /**
  * Fills in the defaults.
- * @throws InvalidOptionError for values that make no sense.
+ * @throws InvalidOptionError for names that there are not and values that make no sense.
  */
 export function clientSettings(options: ClientOptions): ClientSettings {
-  const duration = (name: keyof ClientOptions, fallback: number): number => {
-    const value = options[name] ?? fallback;
-    if (typeof value !== 'number' || !(value >= 0)) {
-      throw new InvalidOptionError(`${name} must be a number of at least 0, not ${String(value)}`);
-    }
-    return value;
-  };
+  const shape = { noun: 'option of a client', fields: clientOptionFields, foreign: foreignClientOptions };
+  const fault = faultOf(options, shape) ?? saslFault(options.sasl);
+  if (fault !== undefined) throw new InvalidOptionError(`cannot make a client: ${fault}`);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const logger = options.logger ?? silentLogger;
-  const requestTimeoutMs = duration('requestTimeoutMs', 30_000);
+  const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
   return {
     bootstrap: parseBootstrapServers(options.bootstrapServers),
     connection: {
       clientId: options.clientId,
       tls: options.tls,
       sasl: options.sasl,
-      connectTimeoutMs: duration('connectTimeoutMs', 10_000),
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       requestTimeoutMs,
       clock,
       random,
@@ -92,22 +158,59 @@ export function clientSettings(options: ClientOptions): ClientSettings {
     },
     requestTimeoutMs,
     retry: {
-      retries: duration('retries', RETRIES),
-      backoffMs: duration('retryBackoffMs', 100),
-      backoffMsMax: duration('retryBackoffMsMax', 1000),
-      jitter: JITTER,
-      timeoutMs: duration('apiTimeoutMs', 60_000),
+      retries: options.retries ?? RETRIES,
+      backoffMs: options.retryBackoffMs ?? 100,
+      backoffMsMax: options.retryBackoffMsMax ?? 1000,
+      timeoutMs: options.apiTimeoutMs ?? 60_000,
     },
     reconnect: {
-      backoffMs: duration('reconnectBackoffMs', 50),
-      backoffMsMax: duration('reconnectBackoffMsMax', 1000),
-      jitter: JITTER,
+      backoffMs: options.reconnectBackoffMs ?? 50,
+      backoffMsMax: options.reconnectBackoffMsMax ?? 1000,
     },
-    connectionIdleMsMax: duration('connectionIdleMsMax', 540_000),
-    metadataMaxAgeMs: duration('metadataMaxAgeMs', 300_000),
+    connectionIdleMsMax: options.connectionIdleMsMax ?? 540_000,
+    metadataMaxAgeMs: options.metadataMaxAgeMs ?? 300_000,
     allowAutoTopicCreation: options.allowAutoTopicCreation ?? true,
     clock,
     random,
     logger,
   };
+}
+
+const secret: ValueRule = {
+  expects: 'text or a function that gives it',
+  accepts: (value) => typeof value === 'string' || typeof value === 'function',
+};
+
+const passwordFields = { mechanism: required(someText), username: required(someText), password: required(secret) };
+
+/** What belongs into `sasl`, by the mechanism. */
+const saslFields: Readonly<Record<string, Readonly<Record<string, ValueRule>>>> = {
+  PLAIN: passwordFields,
+  'SCRAM-SHA-256': passwordFields,
+  'SCRAM-SHA-512': passwordFields,
+  OAUTHBEARER: { mechanism: required(someText), token: required(aFunction) },
+};
+
+const customFields = { mechanism: required(someText), exchange: required(aFunction) };
+
+const foreignSaslOptions = {
+  oauthBearerProvider: 'it is called token',
+  authenticationProvider: 'it is called exchange',
+};
+
+/** What is wrong with `sasl`; undefined where nothing is. */
+function saslFault(sasl: unknown): string | undefined {
+  if (sasl === undefined) return undefined;
+  const { mechanism, exchange } = (sasl ?? {}) as { mechanism?: unknown; exchange?: unknown };
+  const isCustom = exchange !== undefined;
+  const fields = isCustom ? customFields : saslFields[String(mechanism)];
+  if (fields !== undefined || typeof mechanism !== 'string') {
+    const shape = { noun: 'field of sasl', fields: fields ?? customFields, foreign: foreignSaslOptions };
+    return faultOf(sasl, shape, 'sasl');
+  }
+  const known = Object.keys(saslFields);
+  const expects = `${known.join(', ')}, or one of your own with exchange`;
+  const fault = valueFault(mechanism, { expects, accepts: () => false, required: true }, 'sasl.mechanism');
+  const meant = known.find((name) => name === mechanism.toUpperCase());
+  return meant === undefined ? fault : `${fault}; did you mean '${meant}'?`;
 }

@@ -1,4 +1,5 @@
 import { KafkaClient } from '@millrace/client';
+import { clientOptionsOf } from '@millrace/client/internal';
 import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
 import { ConsumerEngine, type GroupJoined } from './engine.ts';
 import { commitOfLost, noGroup } from './errors.ts';
@@ -62,7 +63,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   /** @throws ConsumerError `CONSUMER_INVALID_OPTION`; InvalidOptionError for options of the connection. */
   constructor(options: ConsumerOptions<K, V>) {
     const settings = consumerSettings(options as ConsumerOptions<never, never>);
-    this.#client = new KafkaClient(options);
+    this.#client = new KafkaClient(clientOptionsOf(options));
     const { clock, random, logger } = this.#client.settings;
     const { groupId } = settings;
     this.#engine = new ConsumerEngine(

@@ -1,6 +1,5 @@
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
-import type { Clock, Random } from '@millrace/ports';
-import type { Logger } from './logger.ts';
+import type { Clock, Logger, Random } from '@millrace/ports';
 import type { SaslOptions } from './sasl/mechanism.ts';
 
 /** How a {@link Connection} is made. All but `host` and `port` have defaults. */

@@ -1,11 +1,18 @@
-import { type Clock, type Random, systemClock, systemRandom, type Timer } from '@millrace/ports';
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Timer,
+} from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest, Produce } from '@millrace/protocol';
 import { authenticate } from './authenticate.ts';
 import { withinDeadline } from './connect.ts';
 import type { ConnectionOptions, SendOptions, VersionRange } from './connection-options.ts';
 import { closeChannel, connectChannel, requestChannel } from './diagnostics.ts';
 import { ConnectionError, KafkaError } from './errors.ts';
-import { type Logger, silentLogger } from './logger.ts';
 import type { RequestPipe } from './request-pipe.ts';
 import type { SaslOptions } from './sasl/mechanism.ts';
 import { type BrokerVersions, chooseVersion, negotiateVersions } from './versions.ts';

@@ -27,7 +27,6 @@ export {
   UnsupportedVersionError,
 } from './errors.ts';
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
-export { type Logger, silentLogger } from './logger.ts';
 export {
   QUEUED_REQUEST_BYTES_MAX,
   QUEUED_REQUESTS_MAX,

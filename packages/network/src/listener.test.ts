@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type { Logger } from '@millrace/ports';
 import { ManualClock } from '@millrace/ports';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionContext, RequestAdmission } from './connection-context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
-import type { Logger } from './logger.ts';
 import { RequestMemory } from './request-memory.ts';
 
 function framed(body: string | Uint8Array): Buffer {

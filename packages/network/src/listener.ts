@@ -1,9 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls';
-import { type Clock, systemClock, type Timer } from '@millrace/ports';
+import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '@millrace/ports';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
-import { type Logger, silentLogger } from './logger.ts';
 import { nodeTls } from './node-tls.ts';
 import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';

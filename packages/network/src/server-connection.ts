@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '@millrace/ports';
+import type { Clock, Logger } from '@millrace/ports';
 import {
   ANONYMOUS_PRINCIPAL,
   type ListenerConnection,
@@ -9,7 +9,6 @@ import {
 } from './connection-context.ts';
 import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts';
 import { FrameAssembler } from './frame-assembler.ts';
-import type { Logger } from './logger.ts';
 import { plainHost } from './peer-host.ts';
 import type { RequestMemory } from './request-memory.ts';
 

@@ -1,9 +1,11 @@
 /**
- * Clock, randomness and disk as ports, with their real and simulated forms.
+ * Clock, randomness, disk and logger as ports, with their real and simulated forms; and what every package needs.
  * @packageDocumentation
  */
 export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
+export { checkInvariants, InvariantError, invariant } from './invariant.ts';
+export { type Logger, silentLogger } from './logger.ts';
 export { ManualClock } from './manual-clock.ts';
 export {
   type CrashKeeps,
@@ -13,6 +15,7 @@ export {
   MemoryDisk,
   type PartialWrite,
 } from './memory-disk.ts';
+export { nearestName } from './nearest.ts';
 export { NodeDisk } from './node-disk.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { systemError } from './system-error.ts';

@@ -1,4 +1,4 @@
-import { KafkaError } from '@millrace/network';
+import { KafkaError } from '@millrace/client';
 import { errorInfo } from '@millrace/protocol';
 import type { ProduceBatch } from './produce-batch.ts';
 import type { BatchOutcome } from './produce-transport.ts';

@@ -1,5 +1,5 @@
-import { KafkaClient } from '@millrace/client';
-import { silentLogger } from '@millrace/network';
+import { KafkaClient, silentLogger } from '@millrace/client';
+import { clientOptionsOf } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import type { Serializer } from '@millrace/serdes';
 import { Accumulator } from './accumulator.ts';
@@ -82,7 +82,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     const logger = options.logger ?? silentLogger;
     this.#partitioner = options.partitioner ?? defaultPartitioner(random);
     this.#onDeliveryError = options.onDeliveryError ?? ((error) => this.#losses.push(error));
-    this.#client = new KafkaClient(options);
+    this.#client = new KafkaClient(clientOptionsOf(options));
     this.#transport = new ClusterTransport(this.#client, this.#settings);
     this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#settings.blockMsMax, this.#clock);
     this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>

@@ -1,4 +1,4 @@
-import { KafkaError, silentLogger } from '@millrace/network';
+import { KafkaError, silentLogger } from '@millrace/client';
 import { ManualClock, type Random, seededRandom } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import {

@@ -1,4 +1,4 @@
-import { KafkaError, type Logger } from '@millrace/network';
+import { KafkaError, type Logger } from '@millrace/client';
 import { type Clock, holdingClock, type Random, systemClock, type Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';

@@ -5,5 +5,13 @@
 export { bigint64Serde, bytesSerde, float64Serde, int32Serde, int64Serde } from './binary.ts';
 export { SerdeError, type SerdeErrorCode } from './errors.ts';
 export { messagePackSerde } from './msgpack.ts';
-export type { Deserializer, RecordPart, Serde, Serializer } from './serde.ts';
+export type {
+  AsyncDeserializer,
+  AsyncSerde,
+  AsyncSerializer,
+  Deserializer,
+  RecordPart,
+  Serde,
+  Serializer,
+} from './serde.ts';
 export { jsonSerde, stringSerde } from './text.ts';

@@ -24,5 +24,33 @@ export interface Deserializer<T> {
   deserialize(bytes: Buffer, topic: string, part: RecordPart): T;
 }
 
+/**
+ * A serializer that may have to wait, such as one that asks a schema registry: what producers take. Every {@link Serializer} is one.
+ * Records of one partition keep their order of `send`, whichever of them is ready first.
+ */
+export interface AsyncSerializer<T> {
+  /**
+   * @returns the bytes, text that is written as UTF-8, or null for a null key or a tombstone; or a promise of one of them.
+   * @throws SerdeError (or any error), as does a promise that is rejected with it; the send is then rejected.
+   */
+  serialize(
+    value: T,
+    topic: string,
+    part: RecordPart,
+  ): Uint8Array | string | null | PromiseLike<Uint8Array | string | null>;
+}
+
+/** A deserializer that may have to wait, such as one that asks a schema registry: what consumers take. Every {@link Deserializer} is one. */
+export interface AsyncDeserializer<T> {
+  /**
+   * @param bytes a view into the fetched batch: copy what has to outlive the batch, and what is looked at after an `await`.
+   * @throws SerdeError (or any error) for bytes that are not of this encoding, as does a promise that is rejected with it.
+   */
+  deserialize(bytes: Buffer, topic: string, part: RecordPart): T | PromiseLike<T>;
+}
+
+/** Both directions of one encoding, where one may have to wait. What is written may be another type than what is read. */
+export interface AsyncSerde<Read, Written = Read> extends AsyncSerializer<Written>, AsyncDeserializer<Read> {}
+
 /** Both directions of one encoding. */
 export interface Serde<T> extends Serializer<T>, Deserializer<T> {}

@@ -1,5 +1,6 @@
 import { Broker, type BrokerConfig, parseBrokerConfig, silentLogger } from '@millrace/broker';
-import { Connection, Listener, type Logger } from '@millrace/network';
+import { Connection, Listener } from '@millrace/network';
+import type { Logger } from '@millrace/ports';
 import { systemRandom } from '@millrace/ports';
 import { CreateTopics, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';

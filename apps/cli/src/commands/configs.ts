@@ -1,10 +1,10 @@
 import type { Admin, ConfigEntry, ConfigResource } from '@millrace/admin';
+import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { type CliError, failure, usageError } from '../errors.ts';
 import { counted, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderTable } from '../output/table.ts';
-import { nearest } from '../parse/nearest.ts';
 import type { Assignment } from '../parse/values.ts';
 import type { ChangeConfigsOptions, DescribeConfigsOptions } from '../program/configs.ts';
 import { findTopics } from './find-topics.ts';
@@ -153,7 +153,7 @@ async function unknownConfig(
   wrong: string,
   cause?: unknown,
 ): Promise<CliError> {
-  const meant = nearest(wrong, await configNames(admin, resource));
+  const meant = nearestName(wrong, await configNames(admin, resource));
   const { type, name } = resource;
   const hint =
     meant === undefined

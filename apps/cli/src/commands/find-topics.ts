@@ -1,8 +1,8 @@
 import type { Admin } from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
+import { nearestName } from '@millrace/ports';
 import { CliError, usageError } from '../errors.ts';
 import { formatRanges } from '../output/format.ts';
-import { nearest } from '../parse/nearest.ts';
 
 const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
 
@@ -28,7 +28,7 @@ async function unknownTopics(admin: Admin, names: readonly string[], cause: unkn
   const existing = new Set(await admin.listTopics({ internal: true }));
   const missing = names.filter((name) => !existing.has(name));
   const [first] = missing;
-  const meant = first === undefined ? undefined : nearest(first, existing);
+  const meant = first === undefined ? undefined : nearestName(first, existing);
   const listed = missing.map((name) => `"${name}"`).join(', ');
   return new CliError(UNKNOWN_TOPIC, `There is no topic ${listed === '' ? 'of that name' : listed}`, {
     hint: meant === undefined ? undefined : `Did you mean "${meant}"?`,

@@ -1,11 +1,11 @@
 import type { Admin, DescribedGroup, GroupMember } from '@millrace/admin';
 import { formatAddress, type TopicPartition } from '@millrace/client';
+import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { CliError, failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
-import { nearest } from '../parse/nearest.ts';
 import type { DeleteGroupOffsetsOptions, ListGroupsOptions, RemoveMembersOptions } from '../program/groups.ts';
 import { expandTopics } from './group-partitions.ts';
 
@@ -63,7 +63,7 @@ export async function findGroups(admin: Admin, ids: readonly string[]): Promise<
   const existing = (await admin.listGroups()).map(({ groupId }) => groupId);
   const missing = dead.filter(({ groupId }) => !existing.includes(groupId)).map(({ groupId }) => groupId);
   if (missing.length === 0) return groups;
-  const meant = nearest(missing[0]!, existing);
+  const meant = nearestName(missing[0]!, existing);
   throw new CliError('KAFKA_GROUP_ID_NOT_FOUND', `There is no group ${missing.map((id) => `"${id}"`).join(', ')}`, {
     hint: meant === undefined ? undefined : `Did you mean "${meant}"?`,
   });

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Admin } from '@millrace/admin';
+import { nearestName } from '@millrace/ports';
 import type { HeadersInput, Producer } from '@millrace/producer';
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
@@ -11,7 +12,6 @@ import { counted, formatCount } from '../output/format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
 import { readLines } from '../parse/lines.ts';
-import { nearest } from '../parse/nearest.ts';
 import { type InputRecord, type RecordReader, recordReader } from '../parse/record-input.ts';
 import type { Assignment } from '../parse/values.ts';
 import type { ProduceOptions } from '../program/produce.ts';
@@ -162,7 +162,7 @@ async function lookAtTopic(
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION') throw error;
     if (!(await createsTopics(admin))) throw error;
-    const meant = nearest(topic, await admin.listTopics());
+    const meant = nearestName(topic, await admin.listTopics());
     const question = meant === undefined ? '' : ` Did you mean "${meant}"?`;
     context.out.warn(
       `there is no topic "${topic}" yet; the first record creates it with the cluster's defaults.${question}`,

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { brokerConfigNames, parseBrokerConfig } from './broker-config.ts';
 import { brokerDefinitions } from './broker-definitions.ts';
 import type { ConfigTable } from './definition.ts';
-import { editDistance, nearestName } from './nearest.ts';
 import { toLogConfig, topicConfigFault, topicConfigNames, topicDefaults, withOverrides } from './topic-config.ts';
 import { topicConfigSynonyms, topicDefinitions } from './topic-definitions.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
@@ -186,14 +185,5 @@ describe('the configs of topics', () => {
     [{ 'segment.bytes': '14' }, undefined],
   ])('are checked as Kafka does: %o', (overrides, fault) => {
     expect(topicConfigFault(overrides as Record<string, string>, defaults)).toBe(fault);
-  });
-});
-
-describe('the nearest name', () => {
-  it('counts edits', () => {
-    expect(editDistance('kitten', 'sitting')).toBe(3);
-    expect(editDistance('', 'abc')).toBe(3);
-    expect(nearestName('num.partition', brokerConfigNames)).toBe('num.partitions');
-    expect(nearestName('zzzzzz', brokerConfigNames)).toBeUndefined();
   });
 });

@@ -1,8 +1,8 @@
+import { nearestName } from '@millrace/ports';
 import { type BrokerConfigName, type BrokerConfigValues, brokerDefinitions } from './broker-definitions.ts';
 import { type ConfigTable, type ConfigValue, camelCase } from './definition.ts';
 import { isUnusedKafkaName } from './known-names.ts';
 import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
-import { nearestName } from './nearest.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
 import type { TopicConfigValues } from './topic-definitions.ts';
 import { parseConfigValue } from './values.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nearest } from './nearest.ts';
+import { nearestName } from './nearest.ts';
 
 it.each([
   ['ordres', 'orders'],
@@ -10,5 +10,5 @@ it.each([
   ['payments', undefined],
   ['', undefined],
 ])('takes %j for %j', (meant, name) => {
-  expect(nearest(meant, ['orders', 'invoices', 'orders-2'])).toBe(name);
+  expect(nearestName(meant, ['orders', 'invoices', 'orders-2'])).toBe(name);
 });

@@ -1,0 +1,125 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  aBoolean,
+  faultOf,
+  milliseconds,
+  millisecondsOrInfinity,
+  objectWith,
+  oneOf,
+  orNull,
+  required,
+  type Shape,
+  shown,
+  someText,
+  valueFault,
+  wholeNumber,
+} from './checks.ts';
+
+const shape: Shape = {
+  noun: 'option of a kettle',
+  fields: {
+    name: required(someText),
+    lingerMs: milliseconds(),
+    isOn: aBoolean,
+    lid: orNull(objectWith('open', 'close')),
+    size: oneOf('small', 'large'),
+  },
+  foreign: { watts: 'the kettle finds out by itself' },
+};
+
+describe('what a program hands over', () => {
+  it.each([
+    [{ name: 'k' }, undefined],
+    [{ name: 'k', lingerMs: undefined, unknown: undefined }, undefined],
+    [{ name: 'k', lingerMS: 5 }, 'lingerMS is no option of a kettle; did you mean lingerMs?'],
+    [{ name: 'k', watts: 5 }, 'watts is no option of a kettle: the kettle finds out by itself'],
+    [{ name: 'k', zzzzzz: 5 }, 'zzzzzz is no option of a kettle (there are name, lingerMs, isOn, lid, size)'],
+    [{ name: 'k', toString: 5 }, 'toString is no option of a kettle (there are name, lingerMs, isOn, lid, size)'],
+    [{}, 'name must be text that is not empty, not undefined'],
+    [{ name: null }, 'name must be text that is not empty, not null'],
+    [
+      { name: 'k', lingerMs: '5' },
+      "lingerMs must be a whole number from 0 to 2147483647 (milliseconds), not '5' (a string): give the number 5",
+    ],
+    [
+      { name: 'k', lingerMs: 5n },
+      'lingerMs must be a whole number from 0 to 2147483647 (milliseconds), not 5n (a bigint): give the number 5',
+    ],
+    [
+      { name: 'k', lingerMs: 'soon' },
+      "lingerMs must be a whole number from 0 to 2147483647 (milliseconds), not 'soon' (a string)",
+    ],
+    [
+      { name: 'k', lingerMs: Number.NaN },
+      'lingerMs must be a whole number from 0 to 2147483647 (milliseconds), not NaN',
+    ],
+    [{ name: 'k', isOn: 'yes' }, "isOn must be true or false, not 'yes' (a string)"],
+    [{ name: 'k', lid: null }, undefined],
+    [
+      { name: 'k', lid: { open() {} } },
+      'lid must be an object with open(), close() or null, not an object of class Object',
+    ],
+    [{ name: 'k', size: 'medium' }, "size must be 'small', 'large', not 'medium' (a string)"],
+    [[], 'what holds each option of a kettle must be an object, not an array of 0'],
+    [null, 'what holds each option of a kettle must be an object, not null'],
+  ])('%o: %s', (given, fault) => {
+    expect(faultOf(given, shape)).toBe(fault);
+  });
+
+  it('is named with its place', () => {
+    expect(faultOf({ name: 5 }, shape, 'kettles[1]')).toBe('kettles[1].name must be text that is not empty, not 5');
+    expect(faultOf('k', shape, 'kettles[1]')).toBe("kettles[1] must be an object, not 'k' (a string)");
+  });
+
+  it.each([-1, 1.5, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, null, {}, [], true])(
+    'is no number of milliseconds: %s',
+    (value) => {
+      expect(valueFault(value, milliseconds(), 'ms')).toMatch(/^ms must be a whole number from 0 to 2147483647/);
+    },
+  );
+
+  it('may wait for ever where that makes sense', () => {
+    expect(valueFault(Number.POSITIVE_INFINITY, millisecondsOrInfinity(), 'ms')).toBeUndefined();
+    expect(valueFault(Number.NEGATIVE_INFINITY, millisecondsOrInfinity(), 'ms')).toBeDefined();
+  });
+
+  it('is no whole number beyond what a number holds exactly', () => {
+    const rule = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+    expect(valueFault(2 ** 53, rule, 'offset')).toBe(
+      'offset must be a whole number of at least 0, not 9007199254740992',
+    );
+  });
+});
+
+describe('a value in a message', () => {
+  it.each([
+    [new Date(0), 'a Date (its time is 0)'],
+    [Promise.resolve(), 'a promise (await it first)'],
+    [new Map(), 'an object of class Map'],
+    [Object.create(null), 'an object of class Object'],
+    ['x'.repeat(100), `'${'x'.repeat(60)}...' (a string)`],
+    [() => {}, 'a function'],
+    [Symbol('s'), 'a symbol'],
+    [Buffer.from('abc'), '3 bytes'],
+  ])('is told as what it is: %#', (value, text) => {
+    expect(shown(value)).toBe(text);
+  });
+
+  it('never throws, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }), (value) => {
+        expect(shown(value).length).toBeLessThan(150);
+      }),
+    );
+    const trap = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('trap');
+        },
+      },
+    );
+    expect(shown(trap)).toBe('an object that cannot be looked at');
+  });
+});

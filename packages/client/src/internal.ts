@@ -1,0 +1,30 @@
+/**
+ * What producer, consumer and admin share beside the client itself; not for users.
+ * @packageDocumentation
+ */
+export {
+  aBoolean,
+  aFunction,
+  aList,
+  anyText,
+  anything,
+  type FieldRules,
+  faultOf,
+  INT32_MAX,
+  isPromise,
+  milliseconds,
+  millisecondsOrInfinity,
+  objectWith,
+  oneOf,
+  orNull,
+  required,
+  type Shape,
+  shown,
+  someText,
+  type ValueRule,
+  valueFault,
+  wholeNumber,
+} from './checks.ts';
+export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
+export { byTopic, partitionName } from './partitions.ts';
+export { abortable, sleep } from './waiting.ts';
