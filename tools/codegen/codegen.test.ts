@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { api, field, struct } from '../../packages/protocol/definitions/dsl.ts';
 import * as definitions from '../../packages/protocol/definitions/index.ts';
 import { generate } from './generate.ts';
+import { elementName } from './model.ts';
 
 const folder = new URL('../../packages/protocol/src/generated/', import.meta.url);
 
@@ -25,21 +26,41 @@ describe('the generated codec', () => {
 describe('the generator', () => {
   const parts = { about: 'For a test.', versions: '0-2', flexible: '2+' };
 
-  it('prefixes a struct with its message where another message has one of the same name', () => {
-    const part = field('parts', '[]Part', '0+', [field('id', 'int32', '0+')]);
-    const only = field('only', 'Only', '0+', [field('id', 'int32', '0+')]);
-    const probe = api(0, 'Probe', { ...parts, request: [part, only], response: [part] });
+  it('names a struct by where it stands: the message, the fields on the way, each in the singular', () => {
+    const inner = field('replies', '[]Whatever', '0+', [field('id', 'int32', '0+')]);
+    const part = field('parts', '[]Part', '0+', [field('id', 'int32', '0+'), inner]);
+    const probe = api(0, 'Probe', { ...parts, request: [part], response: [part] });
     const text = generate({ apis: [probe], dataMessages: {} }).get('00-probe.ts')!;
     expect(text).toContain('export interface ProbeRequestPart {');
-    expect(text).toContain('export interface ProbeResponsePart {');
-    expect(text).toContain('export interface Only {');
+    expect(text).toContain('export interface ProbeResponsePartReply {');
+    expect(text).toContain('export interface ProbeResponsePartReplyInput {');
+  });
+
+  it.each([
+    ['topics', 'Topic'],
+    ['replies', 'Reply'],
+    ['statuses', 'Status'],
+    ['addresses', 'Address'],
+    ['topicData', 'TopicData'],
+    ['status', 'Status'],
+  ])('calls an element of %s %s', (field, element) => {
+    expect(elementName(field)).toBe(element);
+  });
+
+  it('refuses two structs of one name', () => {
+    const twice = [
+      field('part', 'Part', '0+', [field('id', 'int32', '0+')]),
+      field('parts', '[]Part', '0+', [field('id', 'int32', '0+')]),
+    ];
+    const probe = api(0, 'Probe', { ...parts, request: twice, response: [] });
+    expect(() => generate({ apis: [probe], dataMessages: {} })).toThrow('ProbeRequestPart');
   });
 
   it('asks for no version where the version of the struct already decides', () => {
     const late = field('late', '[]Late', '2+', [field('id', 'int32', '2+'), field('name', 'string', '2+')]);
     const probe = api(0, 'Probe', { ...parts, request: [late], response: [] });
     const text = generate({ apis: [probe], dataMessages: {} }).get('00-probe.ts')!;
-    const decoder = /function decodeLate\([\s\S]*?\n}\n/.exec(text)![0];
+    const decoder = /function decodeProbeRequestLate\([\s\S]*?\n}\n/.exec(text)![0];
     expect(decoder).not.toContain('v >=');
     expect(decoder).toContain('r.string(true)');
   });
@@ -60,6 +81,8 @@ describe('the generator', () => {
     const body = { structs: [outer, inner], fields: [field('outer', '[]Outer', '0+')] };
     const probe = api(0, 'Probe', { ...parts, request: body, response: [] });
     const text = generate({ apis: [probe], dataMessages: {} }).get('00-probe.ts')!;
-    expect(text.indexOf('function encodeInner')).toBeLessThan(text.indexOf('function encodeOuter'));
+    expect(text.indexOf('function encodeProbeRequestInner')).toBeLessThan(
+      text.indexOf('function encodeProbeRequestOuter'),
+    );
   });
 });

@@ -84,7 +84,8 @@ function withHeader(source: string, body: string): string {
   };
   add(['NOTHING', 'required'], 'defaults');
   add(['fieldNotInVersion', 'unsupportedVersion'], 'errors');
-  add(['Api', 'Message', 'RecordsInput', 'UnknownTag'], 'message', 'import type');
+  add(['RecordsInput', 'UnknownTag'], 'field-types', 'import type');
+  add(['Api', 'Message'], 'message', 'import type');
   add(['Reader'], 'reader', 'import type');
   add(['ZERO_UUID'], 'uuid');
   add(['Writer'], 'writer', 'import type');

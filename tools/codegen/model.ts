@@ -70,51 +70,29 @@ export interface Model {
 }
 
 export function buildModel(input: ModelInput): Model {
-  const names = structNames(input);
   return {
     apis: input.apis.map((definition) => ({
       definition,
-      request: buildMessage(definition.request, names),
-      response: buildMessage(definition.response, names),
+      request: buildMessage(definition.request),
+      response: buildMessage(definition.response),
     })),
     dataMessages: Object.fromEntries(
-      Object.entries(input.dataMessages).map(([file, messages]) => [
-        file,
-        messages.map((definition) => buildMessage(definition, names)),
-      ]),
+      Object.entries(input.dataMessages).map(([file, messages]) => [file, messages.map(buildMessage)]),
     ),
   };
 }
 
-type Namer = (message: string, struct: string) => string;
-
-/** A struct keeps the name it has in Kafka if no other message has one of that name; otherwise the message's name goes in front. */
-function structNames(input: ModelInput): Namer {
-  const messages = [
-    ...input.apis.flatMap(({ request, response }) => [request, response]),
-    ...Object.values(input.dataMessages).flat(),
-  ];
-  const messagesByStruct = new Map<string, Set<string>>();
-  for (const definition of messages) {
-    for (const name of structsOf(definition)) {
-      messagesByStruct.set(name, (messagesByStruct.get(name) ?? new Set()).add(definition.name));
-    }
-  }
-  return (message, struct) => (messagesByStruct.get(struct)!.size === 1 ? struct : `${message}${struct}`);
+/**
+ * The name of the element of a field, which names its struct: `topics` holds a `Topic`. One rule for all, so that a type's name
+ * follows from where it stands: `FetchResponse.responses.partitions` is of `FetchResponseResponsePartition`.
+ */
+export function elementName(field: string): string {
+  const one = field.replace(/ies$/, 'y').replace(/(sses|xes|uses|ches)$/, (ending) => ending.slice(0, -2));
+  const singular = one === field ? field.replace(/(?<!s|u)s$/, '') : one;
+  return singular.charAt(0).toUpperCase() + singular.slice(1);
 }
 
-function structsOf(definition: MessageDefinition): string[] {
-  const inFields = (fields: readonly FieldDefinition[]): string[] =>
-    fields.flatMap((field) =>
-      field.fields === undefined ? [] : [field.type.replace('[]', ''), ...inFields(field.fields)],
-    );
-  return [
-    ...inFields(definition.fields),
-    ...definition.structs.flatMap((shared) => [shared.name, ...inFields(shared.fields)]),
-  ];
-}
-
-function buildMessage(definition: MessageDefinition, names: Namer): MessageModel {
+function buildMessage(definition: MessageDefinition): MessageModel {
   const versions = parseRange(definition.versions);
   const message: MessageModel = {
     name: definition.name,
@@ -125,45 +103,46 @@ function buildMessage(definition: MessageDefinition, names: Namer): MessageModel
     root: undefined as never,
     structs: [],
   };
-  message.root = new StructBuilder(definition, message, names).build();
+  message.root = new StructBuilder(definition, message).build();
   return message;
 }
 
 class StructBuilder {
   private readonly definition: MessageDefinition;
   private readonly message: MessageModel;
-  private readonly names: Namer;
   private readonly shared = new Map<string, StructModel>();
 
-  constructor(definition: MessageDefinition, message: MessageModel, names: Namer) {
+  constructor(definition: MessageDefinition, message: MessageModel) {
     this.definition = definition;
     this.message = message;
-    this.names = names;
   }
 
   build(): StructModel {
     const usage = this.sharedUsage();
     for (const { name, fields } of this.orderedShared()) {
-      this.shared.set(name, this.struct(this.names(this.message.name, name), fields, usage.get(name)!, name));
+      this.shared.set(name, this.struct(`${this.message.name}${name}`, fields, usage.get(name)!, name));
     }
     return this.struct(this.message.name, this.definition.fields, this.message.versions, this.message.name);
   }
 
   private struct(name: string, fields: readonly FieldDefinition[], versions: Range, path: string): StructModel {
     const struct: StructModel = { name, message: this.message, versions, fields: [], hasDefault: false };
-    struct.fields = fields.map((field) => this.field(field, versions, path));
+    struct.fields = fields.map((field) => this.field(field, struct, path));
+    if (this.message.structs.some((other) => other.name === name))
+      throw new Error(`${path}: two structs would be called ${name}.`);
     this.message.structs.push(struct);
     return struct;
   }
 
-  private field(definition: FieldDefinition, within: Range, parent: string): FieldModel {
-    const path = `${parent}.${definition.name}`;
+  private field(definition: FieldDefinition, parent: StructModel, parentPath: string): FieldModel {
+    const within = parent.versions;
+    const path = `${parentPath}.${definition.name}`;
     const versions = intersect(parseRange(definition.versions), within);
     if (isEmpty(versions)) throw new Error(`${path} exists in no version of its message.`);
     const nullable =
       definition.nullable === undefined ? noVersions : intersect(parseRange(definition.nullable), versions);
     const isArray = definition.type.startsWith('[]');
-    const type = this.type(definition, versions, path);
+    const type = this.type(definition, `${parent.name}${elementName(definition.name)}`, versions, path);
     const mayBeNull = !isEmpty(nullable);
     const hasExplicitDefault = definition.default !== undefined;
     const field: FieldModel = {
@@ -190,12 +169,17 @@ class StructBuilder {
     return field;
   }
 
-  private type(definition: FieldDefinition, versions: Range, path: string): PrimitiveType | StructModel {
+  private type(
+    definition: FieldDefinition,
+    structName: string,
+    versions: Range,
+    path: string,
+  ): PrimitiveType | StructModel {
     const name = definition.type.replace('[]', '');
     const primitive = primitiveTypes.find((type) => type === name);
     if (primitive !== undefined) return primitive;
     if (definition.fields !== undefined) {
-      return this.struct(this.names(this.message.name, name), definition.fields, versions, path);
+      return this.struct(structName, definition.fields, versions, path);
     }
     const shared = this.shared.get(name);
     if (shared === undefined) throw new Error(`${path} has type ${name}, which is neither primitive nor defined.`);

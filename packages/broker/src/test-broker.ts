@@ -9,6 +9,7 @@ import {
   encodeRequest,
   Fetch,
   type FetchRequestInput,
+  type FetchRequestTopicPartitionInput,
   type FetchResponse,
   Produce,
   type ProduceRequestInput,
@@ -215,7 +216,7 @@ export function fetchBody(
   topic: { readonly topic: string } | { readonly topicId: string },
   fetchOffset: number,
   overrides: Partial<FetchRequestInput> = {},
-  partitionOverrides: Partial<NonNullable<FetchRequestInput['topics']>[number]['partitions'][number]> = {},
+  partitionOverrides: Partial<FetchRequestTopicPartitionInput> = {},
 ): FetchRequestInput {
   const partition = { partition: 0, fetchOffset, partitionMaxBytes: 1_000_000, ...partitionOverrides };
   return {

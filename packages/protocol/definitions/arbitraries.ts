@@ -1,6 +1,6 @@
 /** Arbitrary values of every message, worked out from the definitions: what property tests feed the codec with. */
 import fc from 'fast-check';
-import type { UnknownTag } from '../src/message.ts';
+import type { UnknownTag } from '../src/field-types.ts';
 import { ZERO_UUID } from '../src/uuid.ts';
 import type { FieldDefinition, MessageDefinition, StructDefinition } from './dsl.ts';
 

@@ -9,6 +9,7 @@
 export { decodeBody, encodeBody } from './body.ts';
 export { ErrorCode, type ErrorInfo, type ErrorName, errorInfo } from './error-codes.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+export type { RecordsInput, UnknownTag } from './field-types.ts';
 export {
   decodeRequestFrame,
   decodeRequestHeader,
@@ -27,7 +28,7 @@ export {
 } from './frames.ts';
 export { apiByKey, dataMessages } from './generated/apis.ts';
 export * from './generated/index.ts';
-export type { AnyApi, AnyMessage, Api, Message, RecordsInput, UnknownTag } from './message.ts';
+export type { AnyApi, AnyMessage, Api, Message } from './message.ts';
 export { Reader } from './reader.ts';
 export { uuidFromBytes, uuidToBytes, ZERO_UUID } from './uuid.ts';
 export { decodeVersioned, encodeVersioned, versionOf } from './versioned.ts';

@@ -1,5 +1,5 @@
 import { ProtocolError } from './errors.ts';
-import type { UnknownTag } from './message.ts';
+import type { UnknownTag } from './field-types.ts';
 import { ZERO_UUID } from './uuid.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;

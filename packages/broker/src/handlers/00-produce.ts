@@ -10,7 +10,13 @@
  *   are applied in their order. The bytes go to the log as they lie in the frame.
  */
 import type { AppendResult } from '@millrace/log';
-import { ErrorCode, Produce, type ProduceRequest, type ProduceResponseInput } from '@millrace/protocol';
+import {
+  ErrorCode,
+  type ProduceResponseResponsePartitionResponseInput as PartitionResponse,
+  Produce,
+  type ProduceRequest,
+  type ProduceResponseInput,
+} from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import type { Partition, RequiredAcks } from '../replicas/partition.ts';
 import { refused } from '../replicas/partition.ts';
@@ -20,9 +26,6 @@ import { producedRecordsFault } from './produced-records.ts';
 
 /** The client id of Java's admin client, which alone may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`). */
 const ADMIN_CLIENT_ID = '__admin_client';
-
-type TopicResponse = NonNullable<ProduceResponseInput['responses']>[number];
-type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number];
 
 /** One partition's part of a request. */
 interface Append {

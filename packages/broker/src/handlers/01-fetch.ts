@@ -6,7 +6,14 @@
  *   v12 flexible, diverging epochs; v13 topic ids; v15 the follower's epoch; v16 endpoints of new leaders; v17 directory ids.
  * - The chunks of the log go out as they are: nothing here looks into a batch.
  */
-import { ErrorCode, Fetch, type FetchRequest, type FetchResponseInput, ZERO_UUID } from '@millrace/protocol';
+import {
+  ErrorCode,
+  Fetch,
+  type FetchRequest,
+  type FetchResponseInput,
+  type FetchResponseResponsePartitionInput as PartitionResponse,
+  ZERO_UUID,
+} from '@millrace/protocol';
 import { type FetchContext, openFetchContext } from '../fetch-sessions/fetch-context.ts';
 import type { PartitionRef } from '../fetch-sessions/fetch-session.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
@@ -18,9 +25,6 @@ import { LeaderHints } from './leader-hints.ts';
 
 const READ_COMMITTED = 1;
 const FIRST_VERSION_WITH_IDS = 13;
-
-type TopicResponse = NonNullable<FetchResponseInput['responses']>[number];
-type PartitionResponse = NonNullable<TopicResponse['partitions']>[number];
 
 export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (request, context) => {
   const { broker } = context;

@@ -7,7 +7,14 @@
  * - Consumers see up to the high watermark, with read_committed up to the last stable offset.
  */
 import { CorruptLogError } from '@millrace/log';
-import { ErrorCode, ListOffsets, type ListOffsetsRequest, type ListOffsetsResponseInput } from '@millrace/protocol';
+import {
+  ErrorCode,
+  ListOffsets,
+  type ListOffsetsRequest,
+  type ListOffsetsRequestTopicPartition as PartitionRequest,
+  type ListOffsetsResponseTopicPartitionInput as PartitionResponse,
+  type ListOffsetsResponseTopicInput as TopicResponse,
+} from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -28,10 +35,6 @@ const SINCE_VERSION: ReadonlyMap<number, number> = new Map([
 
 const CONSUMER = -1;
 const READ_COMMITTED = 1;
-
-type TopicResponse = NonNullable<ListOffsetsResponseInput['topics']>[number];
-type PartitionResponse = NonNullable<TopicResponse['partitions']>[number];
-type PartitionRequest = ListOffsetsRequest['topics'][number]['partitions'][number];
 
 /** An offset with what is told beside it; -1 for none. */
 interface Found {

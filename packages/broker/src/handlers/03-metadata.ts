@@ -7,7 +7,14 @@
  *   v12 topics may be asked for by id.
  * - A topic that is created because it was asked for is answered for when it exists, so that the client need not ask twice.
  */
-import { ErrorCode, Metadata, type MetadataRequest, type MetadataResponseInput, ZERO_UUID } from '@millrace/protocol';
+import {
+  ErrorCode,
+  Metadata,
+  type MetadataRequest,
+  type MetadataResponseInput,
+  type MetadataResponseTopicInput as TopicResponse,
+  ZERO_UUID,
+} from '@millrace/protocol';
 import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { listBrokers, listPartition } from '../cluster/partition-listing.ts';
@@ -15,7 +22,6 @@ import { topicNameFault } from '../cluster/topic-name.ts';
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-type TopicResponse = NonNullable<MetadataResponseInput['topics']>[number];
 type Listed = (topic: TopicImage) => TopicResponse;
 
 export const metadata = defineHandler(Metadata, { minVersion: 0, maxVersion: 12 }, (request, context) => {

@@ -5,14 +5,12 @@
  *   replicas and configs that the topic has got (KIP-525); v6 nothing we use; v7 topic ids.
  * - Each topic succeeds or fails on its own. A topic whose time is up is still created.
  */
-import { CreateTopics, type CreateTopicsResponseInput, ErrorCode } from '@millrace/protocol';
+import { CreateTopics, ErrorCode, type CreateTopicsResponseTopicInput as TopicResult } from '@millrace/protocol';
 import type { CreatedTopic } from '../admin/topic-admin.ts';
 import { describeTopicConfigs } from '../config/describe.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
-
-type TopicResult = NonNullable<CreateTopicsResponseInput['topics']>[number];
 
 export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVersion: 7 }, async (request, context) => {
   const { broker } = context;

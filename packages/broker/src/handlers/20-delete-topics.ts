@@ -7,15 +7,13 @@
 import {
   DeleteTopics,
   type DeleteTopicsRequest,
-  type DeleteTopicsResponseInput,
   ErrorCode,
+  type DeleteTopicsResponseResponseInput as TopicResult,
   ZERO_UUID,
 } from '@millrace/protocol';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
-
-type TopicResult = NonNullable<DeleteTopicsResponseInput['responses']>[number];
 
 /** A topic as the request names it, with the name that it stands for or the reason why there is none. */
 interface Asked {

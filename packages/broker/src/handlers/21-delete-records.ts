@@ -3,12 +3,13 @@
  *
  * - v1 nothing we use; v2 flexible. Offset -1 means the high watermark. Only topics with cleanup.policy=delete lose records.
  */
-import { DeleteRecords, type DeleteRecordsResponseInput, ErrorCode } from '@millrace/protocol';
+import {
+  DeleteRecords,
+  ErrorCode,
+  type DeleteRecordsResponseTopicPartitionInput as PartitionResult,
+} from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
-
-type TopicResult = NonNullable<DeleteRecordsResponseInput['topics']>[number];
-type PartitionResult = NonNullable<TopicResult['partitions']>[number];
 
 export const deleteRecords = defineHandler(DeleteRecords, { minVersion: 0, maxVersion: 2 }, (request, context) => ({
   throttleTimeMs: 0,

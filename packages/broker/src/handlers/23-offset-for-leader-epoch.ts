@@ -4,11 +4,12 @@
  *
  * - v1 the epoch that was found; v2 throttle time, the epoch that the client believes in; v3 the follower's id; v4 flexible.
  */
-import { ErrorCode, OffsetForLeaderEpoch, type OffsetForLeaderEpochResponseInput } from '@millrace/protocol';
+import {
+  ErrorCode,
+  OffsetForLeaderEpoch,
+  type OffsetForLeaderEpochResponseTopicPartitionInput as PartitionResult,
+} from '@millrace/protocol';
 import { defineHandler, type RequestContext } from './handler.ts';
-
-type TopicResult = NonNullable<OffsetForLeaderEpochResponseInput['topics']>[number];
-type PartitionResult = NonNullable<TopicResult['partitions']>[number];
 
 export const offsetForLeaderEpoch = defineHandler(
   OffsetForLeaderEpoch,

@@ -6,9 +6,10 @@
  */
 import {
   DescribeConfigs,
-  type DescribeConfigsResource,
-  type DescribeConfigsResponseInput,
+  type DescribeConfigsRequestResource,
+  type DescribeConfigsResponseResultConfigInput as Entry,
   ErrorCode,
+  type DescribeConfigsResponseResultInput as Result,
 } from '@millrace/protocol';
 import { RESOURCE_TYPE, RefusedRequest } from '../admin/config-admin.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
@@ -20,9 +21,6 @@ import {
 } from '../config/describe.ts';
 import { CONFIG_SOURCE } from '../config/dynamic-config.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
-
-type Result = NonNullable<DescribeConfigsResponseInput['results']>[number];
-type Entry = NonNullable<Result['configs']>[number];
 
 export const describeConfigs = defineHandler(DescribeConfigs, { minVersion: 0, maxVersion: 4 }, (request, context) => ({
   results: request.resources.map((resource): Result => {
@@ -41,7 +39,10 @@ export const describeConfigs = defineHandler(DescribeConfigs, { minVersion: 0, m
   }),
 }));
 
-function configsOf(resource: DescribeConfigsResource, { broker }: RequestContext): DescribedConfig[] | RefusedRequest {
+function configsOf(
+  resource: DescribeConfigsRequestResource,
+  { broker }: RequestContext,
+): DescribedConfig[] | RefusedRequest {
   const { resourceType, resourceName } = resource;
   const nameFault = resourceType === RESOURCE_TYPE.TOPIC ? topicNameFault(resourceName) : undefined;
   if (nameFault !== undefined) {

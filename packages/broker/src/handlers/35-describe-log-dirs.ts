@@ -6,15 +6,15 @@
 import {
   DescribeLogDirs,
   type DescribeLogDirsRequest,
-  type DescribeLogDirsResponseInput,
+  type DescribeLogDirsResponseResultTopicPartitionInput,
+  type DescribeLogDirsResponseResultInput as DirResult,
   ErrorCode,
+  type DescribeLogDirsResponseResultTopicInput as TopicResult,
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { defineHandler } from './handler.ts';
 
-type DirResult = NonNullable<DescribeLogDirsResponseInput['results']>[number];
 type LogDir = { readonly path: string; readonly isOnline: boolean };
-type TopicResult = NonNullable<DirResult['topics']>[number];
 
 export const describeLogDirs = defineHandler(
   DescribeLogDirs,
@@ -42,7 +42,7 @@ function isIn(logDir: string, { log }: Partition): boolean {
   return log.folder.slice(0, log.folder.lastIndexOf('/')) === logDir;
 }
 
-function listedPartition({ partition, log }: Partition): NonNullable<TopicResult['partitions']>[number] {
+function listedPartition({ partition, log }: Partition): DescribeLogDirsResponseResultTopicPartitionInput {
   const offsetLag = Math.max(0, log.highWatermark - log.logEndOffset);
   return { partitionIndex: partition, partitionSize: log.sizeBytes, offsetLag, isFutureKey: false };
 }

@@ -7,8 +7,8 @@
 import {
   DescribeTopicPartitions,
   type DescribeTopicPartitionsRequest,
-  type DescribeTopicPartitionsResponseInput,
   ErrorCode,
+  type DescribeTopicPartitionsResponseTopicInput as TopicResponse,
 } from '@millrace/protocol';
 import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
@@ -19,8 +19,6 @@ import { defineHandler, type RequestContext } from './handler.ts';
 
 /** `max.request.partition.size.limit` of Kafka. */
 export const RESPONSE_PARTITIONS_MAX = 2000;
-
-type TopicResponse = NonNullable<DescribeTopicPartitionsResponseInput['topics']>[number];
 
 export const describeTopicPartitions = defineHandler(
   DescribeTopicPartitions,

@@ -1,4 +1,11 @@
-import { ErrorCode, Fetch, type FetchRequestInput, type FetchResponse, Metadata } from '@millrace/protocol';
+import {
+  ErrorCode,
+  Fetch,
+  type FetchRequestInput,
+  type FetchResponse,
+  type FetchResponseResponsePartition,
+  Metadata,
+} from '@millrace/protocol';
 import { readRecords } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
@@ -19,7 +26,7 @@ async function topicIdOf(topic: string): Promise<string> {
   return topics[0]!.topicId;
 }
 
-function onlyPartition(response: FetchResponse): FetchResponse['responses'][number]['partitions'][number] {
+function onlyPartition(response: FetchResponse): FetchResponseResponsePartition {
   expect(response.errorCode).toBe(0);
   return response.responses[0]!.partitions[0]!;
 }

@@ -4,8 +4,8 @@ import {
   ErrorCode,
   InitProducerId,
   ListOffsets,
-  type ListOffsetsResponse,
   OffsetForLeaderEpoch,
+  type ListOffsetsResponseTopicPartition as OffsetResponse,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
@@ -28,8 +28,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => test.stop());
-
-type OffsetResponse = ListOffsetsResponse['topics'][number]['partitions'][number];
 
 async function offsetOf(version: number, timestamp: number, overrides: object = {}): Promise<OffsetResponse> {
   const partition = { partitionIndex: 0, timestamp, ...overrides };

@@ -1,9 +1,12 @@
-import { CreateTopics, ErrorCode, Produce, type ProduceResponse } from '@millrace/protocol';
+import {
+  CreateTopics,
+  ErrorCode,
+  type ProduceResponseResponsePartitionResponse as PartitionResponse,
+  Produce,
+} from '@millrace/protocol';
 import { Compression, readRecords } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../test-broker.ts';
-
-type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
 
 let test: TestBroker;
 let client: TestConnection;

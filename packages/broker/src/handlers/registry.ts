@@ -1,6 +1,6 @@
 /**
  * The APIs this broker serves. ApiVersions is derived from this list and from nothing else, so what has no handler is
- * never advertised. Add a handler's import and its place in the list when its file exists.
+ * never advertised.
  */
 import { produce } from './00-produce.ts';
 import { fetch } from './01-fetch.ts';

@@ -10,7 +10,7 @@ import {
   Metadata,
   type MetadataRequest,
   type MetadataResponseInput,
-  type MetadataResponsePartitionInput,
+  type MetadataResponseTopicPartitionInput,
 } from '@millrace/protocol';
 
 /** A request that a broker received. */
@@ -31,7 +31,7 @@ type Answer<Req, ResInput> = (
 
 interface FakeTopic {
   topicId: string;
-  partitions: MetadataResponsePartitionInput[];
+  partitions: MetadataResponseTopicPartitionInput[];
 }
 
 /** The cluster's truth, as each of its brokers tells it; a test may have one broker lag behind with `on(Metadata, ...)`. */

@@ -19,30 +19,30 @@ export interface OffsetDeleteRequestInput {
 /** Part of {@link OffsetDeleteRequest}. */
 export interface OffsetDeleteRequestTopic {
   name: string;
-  partitions: OffsetDeleteRequestPartition[];
+  partitions: OffsetDeleteRequestTopicPartition[];
 }
 
 /** What encoding takes for {@link OffsetDeleteRequestTopic}: what has a default may be left out. */
 export interface OffsetDeleteRequestTopicInput {
   readonly name: string;
-  readonly partitions: readonly OffsetDeleteRequestPartitionInput[];
+  readonly partitions: readonly OffsetDeleteRequestTopicPartitionInput[];
 }
 
 /** Part of {@link OffsetDeleteRequest}. */
-export interface OffsetDeleteRequestPartition {
+export interface OffsetDeleteRequestTopicPartition {
   partitionIndex: number;
 }
 
-/** What encoding takes for {@link OffsetDeleteRequestPartition}: what has a default may be left out. */
-export interface OffsetDeleteRequestPartitionInput {
+/** What encoding takes for {@link OffsetDeleteRequestTopicPartition}: what has a default may be left out. */
+export interface OffsetDeleteRequestTopicPartitionInput {
   readonly partitionIndex: number;
 }
 
-function encodeOffsetDeleteRequestPartition(w: Writer, it: OffsetDeleteRequestPartitionInput, v: number): void {
+function encodeOffsetDeleteRequestTopicPartition(w: Writer, it: OffsetDeleteRequestTopicPartitionInput, v: number): void {
   w.int32(it.partitionIndex);
 }
 
-function decodeOffsetDeleteRequestPartition(r: Reader, v: number): OffsetDeleteRequestPartition {
+function decodeOffsetDeleteRequestTopicPartition(r: Reader, v: number): OffsetDeleteRequestTopicPartition {
   const partitionIndex = r.int32();
   return { partitionIndex };
 }
@@ -51,13 +51,13 @@ function encodeOffsetDeleteRequestTopic(w: Writer, it: OffsetDeleteRequestTopicI
   w.string(it.name, false);
   const partitions = it.partitions;
   w.arrayLength(partitions.length, false);
-  for (let i = 0; i < partitions.length; i++) encodeOffsetDeleteRequestPartition(w, partitions[i]!, v);
+  for (let i = 0; i < partitions.length; i++) encodeOffsetDeleteRequestTopicPartition(w, partitions[i]!, v);
 }
 
 function decodeOffsetDeleteRequestTopic(r: Reader, v: number): OffsetDeleteRequestTopic {
   const name = r.string(false);
-  const partitions: OffsetDeleteRequestPartition[] = [];
-  for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(decodeOffsetDeleteRequestPartition(r, v));
+  const partitions: OffsetDeleteRequestTopicPartition[] = [];
+  for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(decodeOffsetDeleteRequestTopicPartition(r, v));
   return { name, partitions };
 }
 
@@ -95,33 +95,33 @@ export interface OffsetDeleteResponseInput {
 /** Part of {@link OffsetDeleteResponse}. */
 export interface OffsetDeleteResponseTopic {
   name: string;
-  partitions: OffsetDeleteResponsePartition[];
+  partitions: OffsetDeleteResponseTopicPartition[];
 }
 
 /** What encoding takes for {@link OffsetDeleteResponseTopic}: what has a default may be left out. */
 export interface OffsetDeleteResponseTopicInput {
   readonly name: string;
-  readonly partitions: readonly OffsetDeleteResponsePartitionInput[];
+  readonly partitions: readonly OffsetDeleteResponseTopicPartitionInput[];
 }
 
 /** Part of {@link OffsetDeleteResponse}. */
-export interface OffsetDeleteResponsePartition {
+export interface OffsetDeleteResponseTopicPartition {
   partitionIndex: number;
   errorCode: number;
 }
 
-/** What encoding takes for {@link OffsetDeleteResponsePartition}: what has a default may be left out. */
-export interface OffsetDeleteResponsePartitionInput {
+/** What encoding takes for {@link OffsetDeleteResponseTopicPartition}: what has a default may be left out. */
+export interface OffsetDeleteResponseTopicPartitionInput {
   readonly partitionIndex: number;
   readonly errorCode: number;
 }
 
-function encodeOffsetDeleteResponsePartition(w: Writer, it: OffsetDeleteResponsePartitionInput, v: number): void {
+function encodeOffsetDeleteResponseTopicPartition(w: Writer, it: OffsetDeleteResponseTopicPartitionInput, v: number): void {
   w.int32(it.partitionIndex);
   w.int16(it.errorCode);
 }
 
-function decodeOffsetDeleteResponsePartition(r: Reader, v: number): OffsetDeleteResponsePartition {
+function decodeOffsetDeleteResponseTopicPartition(r: Reader, v: number): OffsetDeleteResponseTopicPartition {
   const partitionIndex = r.int32();
   const errorCode = r.int16();
   return { partitionIndex, errorCode };
@@ -131,13 +131,13 @@ function encodeOffsetDeleteResponseTopic(w: Writer, it: OffsetDeleteResponseTopi
   w.string(it.name, false);
   const partitions = it.partitions;
   w.arrayLength(partitions.length, false);
-  for (let i = 0; i < partitions.length; i++) encodeOffsetDeleteResponsePartition(w, partitions[i]!, v);
+  for (let i = 0; i < partitions.length; i++) encodeOffsetDeleteResponseTopicPartition(w, partitions[i]!, v);
 }
 
 function decodeOffsetDeleteResponseTopic(r: Reader, v: number): OffsetDeleteResponseTopic {
   const name = r.string(false);
-  const partitions: OffsetDeleteResponsePartition[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) partitions.push(decodeOffsetDeleteResponsePartition(r, v));
+  const partitions: OffsetDeleteResponseTopicPartition[] = [];
+  for (let n = r.arrayLength(false, 6); n > 0; n--) partitions.push(decodeOffsetDeleteResponseTopicPartition(r, v));
   return { name, partitions };
 }
 

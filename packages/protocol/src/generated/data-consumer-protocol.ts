@@ -10,7 +10,7 @@ export interface ConsumerProtocolSubscription {
   topics: string[];
   userData: Buffer | null;
   /** Versions 1+. */
-  ownedPartitions: ConsumerProtocolSubscriptionTopicPartition[];
+  ownedPartitions: ConsumerProtocolSubscriptionOwnedPartition[];
   /** Versions 2+. Default -1. */
   generationId: number;
   /** Versions 3+. */
@@ -21,31 +21,31 @@ export interface ConsumerProtocolSubscription {
 export interface ConsumerProtocolSubscriptionInput {
   readonly topics: readonly string[];
   readonly userData?: Uint8Array | null | undefined;
-  readonly ownedPartitions?: readonly ConsumerProtocolSubscriptionTopicPartitionInput[] | undefined;
+  readonly ownedPartitions?: readonly ConsumerProtocolSubscriptionOwnedPartitionInput[] | undefined;
   readonly generationId?: number | undefined;
   readonly rackId?: string | null | undefined;
 }
 
 /** Part of {@link ConsumerProtocolSubscription}. */
-export interface ConsumerProtocolSubscriptionTopicPartition {
+export interface ConsumerProtocolSubscriptionOwnedPartition {
   topic: string;
   partitions: number[];
 }
 
-/** What encoding takes for {@link ConsumerProtocolSubscriptionTopicPartition}: what has a default may be left out. */
-export interface ConsumerProtocolSubscriptionTopicPartitionInput {
+/** What encoding takes for {@link ConsumerProtocolSubscriptionOwnedPartition}: what has a default may be left out. */
+export interface ConsumerProtocolSubscriptionOwnedPartitionInput {
   readonly topic: string;
   readonly partitions: readonly number[];
 }
 
-function encodeConsumerProtocolSubscriptionTopicPartition(w: Writer, it: ConsumerProtocolSubscriptionTopicPartitionInput, v: number): void {
+function encodeConsumerProtocolSubscriptionOwnedPartition(w: Writer, it: ConsumerProtocolSubscriptionOwnedPartitionInput, v: number): void {
   w.string(it.topic, false);
   const partitions = it.partitions;
   w.arrayLength(partitions.length, false);
   for (let i = 0; i < partitions.length; i++) w.int32(partitions[i]!);
 }
 
-function decodeConsumerProtocolSubscriptionTopicPartition(r: Reader, v: number): ConsumerProtocolSubscriptionTopicPartition {
+function decodeConsumerProtocolSubscriptionOwnedPartition(r: Reader, v: number): ConsumerProtocolSubscriptionOwnedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
   for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(r.int32());
@@ -61,7 +61,7 @@ function encodeConsumerProtocolSubscription(w: Writer, it: ConsumerProtocolSubsc
   if (v >= 1) {
     const ownedPartitions = it.ownedPartitions ?? NOTHING;
     w.arrayLength(ownedPartitions.length, false);
-    for (let i = 0; i < ownedPartitions.length; i++) encodeConsumerProtocolSubscriptionTopicPartition(w, ownedPartitions[i]!, v);
+    for (let i = 0; i < ownedPartitions.length; i++) encodeConsumerProtocolSubscriptionOwnedPartition(w, ownedPartitions[i]!, v);
   }
   if (v >= 2) {
     w.int32(it.generationId ?? -1);
@@ -76,8 +76,8 @@ function decodeConsumerProtocolSubscription(r: Reader, v: number): ConsumerProto
   const topics: string[] = [];
   for (let n = r.arrayLength(false, 2); n > 0; n--) topics.push(r.string(false));
   const userData: Buffer | null = r.nullableBytes(false);
-  const ownedPartitions: ConsumerProtocolSubscriptionTopicPartition[] = [];
-  if (v >= 1) for (let n = r.arrayLength(false, 6); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionTopicPartition(r, v));
+  const ownedPartitions: ConsumerProtocolSubscriptionOwnedPartition[] = [];
+  if (v >= 1) for (let n = r.arrayLength(false, 6); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionOwnedPartition(r, v));
   const generationId = v >= 2 ? r.int32() : -1;
   const rackId: string | null = v >= 3 ? r.nullableString(false) : null;
   return { topics, userData, ownedPartitions, generationId, rackId };
@@ -96,36 +96,36 @@ export const ConsumerProtocolSubscription: Message<ConsumerProtocolSubscription,
 
 /** What a member of a consumer group gets. */
 export interface ConsumerProtocolAssignment {
-  assignedPartitions: ConsumerProtocolAssignmentTopicPartition[];
+  assignedPartitions: ConsumerProtocolAssignmentAssignedPartition[];
   userData: Buffer | null;
 }
 
 /** What encoding takes for {@link ConsumerProtocolAssignment}: what has a default may be left out. */
 export interface ConsumerProtocolAssignmentInput {
-  readonly assignedPartitions: readonly ConsumerProtocolAssignmentTopicPartitionInput[];
+  readonly assignedPartitions: readonly ConsumerProtocolAssignmentAssignedPartitionInput[];
   readonly userData?: Uint8Array | null | undefined;
 }
 
 /** Part of {@link ConsumerProtocolAssignment}. */
-export interface ConsumerProtocolAssignmentTopicPartition {
+export interface ConsumerProtocolAssignmentAssignedPartition {
   topic: string;
   partitions: number[];
 }
 
-/** What encoding takes for {@link ConsumerProtocolAssignmentTopicPartition}: what has a default may be left out. */
-export interface ConsumerProtocolAssignmentTopicPartitionInput {
+/** What encoding takes for {@link ConsumerProtocolAssignmentAssignedPartition}: what has a default may be left out. */
+export interface ConsumerProtocolAssignmentAssignedPartitionInput {
   readonly topic: string;
   readonly partitions: readonly number[];
 }
 
-function encodeConsumerProtocolAssignmentTopicPartition(w: Writer, it: ConsumerProtocolAssignmentTopicPartitionInput, v: number): void {
+function encodeConsumerProtocolAssignmentAssignedPartition(w: Writer, it: ConsumerProtocolAssignmentAssignedPartitionInput, v: number): void {
   w.string(it.topic, false);
   const partitions = it.partitions;
   w.arrayLength(partitions.length, false);
   for (let i = 0; i < partitions.length; i++) w.int32(partitions[i]!);
 }
 
-function decodeConsumerProtocolAssignmentTopicPartition(r: Reader, v: number): ConsumerProtocolAssignmentTopicPartition {
+function decodeConsumerProtocolAssignmentAssignedPartition(r: Reader, v: number): ConsumerProtocolAssignmentAssignedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
   for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(r.int32());
@@ -136,14 +136,14 @@ function encodeConsumerProtocolAssignment(w: Writer, it: ConsumerProtocolAssignm
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolAssignment', v, 0, 3);
   const assignedPartitions = it.assignedPartitions;
   w.arrayLength(assignedPartitions.length, false);
-  for (let i = 0; i < assignedPartitions.length; i++) encodeConsumerProtocolAssignmentTopicPartition(w, assignedPartitions[i]!, v);
+  for (let i = 0; i < assignedPartitions.length; i++) encodeConsumerProtocolAssignmentAssignedPartition(w, assignedPartitions[i]!, v);
   w.nullableBytes(it.userData, false);
 }
 
 function decodeConsumerProtocolAssignment(r: Reader, v: number): ConsumerProtocolAssignment {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolAssignment', v, 0, 3);
-  const assignedPartitions: ConsumerProtocolAssignmentTopicPartition[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) assignedPartitions.push(decodeConsumerProtocolAssignmentTopicPartition(r, v));
+  const assignedPartitions: ConsumerProtocolAssignmentAssignedPartition[] = [];
+  for (let n = r.arrayLength(false, 6); n > 0; n--) assignedPartitions.push(decodeConsumerProtocolAssignmentAssignedPartition(r, v));
   const userData: Buffer | null = r.nullableBytes(false);
   return { assignedPartitions, userData };
 }
