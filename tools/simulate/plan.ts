@@ -45,6 +45,8 @@ export interface ReaderTraits {
 /** Everything that a seed decides before its world begins. */
 export interface SeedPlan {
   readonly seed: number;
+  /** How many brokers there are, each on a machine of its own. */
+  readonly brokers: number;
   readonly durationMs: number;
   readonly settings: Readonly<Record<string, string>>;
   readonly topics: readonly TopicPlan[];
@@ -59,6 +61,8 @@ export interface SeedPlan {
 export interface PlanOptions {
   /** Undefined: all. */
   readonly faults?: readonly FaultKind[] | undefined;
+  /** How many brokers a world has. Default 1. */
+  readonly brokers?: number;
   /** How many times as long as usual a world lasts. */
   readonly length?: number;
 }
@@ -73,17 +77,19 @@ const UNSYNCED_PERCENT = 12;
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const dice = new Dice(seed).for('plan');
   const isDurable = !dice.chance(UNSYNCED_PERCENT);
+  const brokers = options.brokers ?? 1;
   const durationMs = dice.time(400, 2400) * (options.length ?? 1);
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers);
   return {
     seed,
+    brokers,
     durationMs,
     settings: planSettings(dice.for('settings'), isDurable),
     topics,
     producers,
     readers: planReaders(dice.for('readers')),
-    faults: planFaults(dice.for('faults'), { durationMs, isDurable, kinds: options.faults }),
+    faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, kinds: options.faults }),
     isDurable,
   };
 }
@@ -91,7 +97,6 @@ export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
 function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {
   return {
     'log.dirs': dice.chance(20) ? '/data-a,/data-b' : '/data',
-    listeners: 'PLAINTEXT://broker.test:9092',
     'auto.create.topics.enable': 'false',
     'offsets.topic.num.partitions': String(dice.between(1, 3)),
     'offsets.topic.segment.bytes': String(dice.between(600, 6000)),

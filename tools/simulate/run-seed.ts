@@ -12,6 +12,7 @@ import type { History } from './history.ts';
 import { type PlanOptions, type ProducerTraits, planSeed, type ReaderTraits, type SeedPlan } from './plan.ts';
 import type { TraceLine } from './trace.ts';
 import { planCrash } from './world/fault-plan.ts';
+import type { Machine } from './world/machine.ts';
 import { Nemesis } from './world/nemesis.ts';
 import { World, WorldStuck } from './world/world.ts';
 
@@ -102,24 +103,26 @@ function makeReader(traits: ReaderTraits, world: World): SimulatedClient {
 
 /** With nothing going wrong any more, everything works; and after a last crash, everything is still there. */
 async function finish(world: World): Promise<void> {
-  const { machine, plan, dice } = world;
+  const { plan, dice } = world;
   if (!(await serves(world))) return;
   for (const partition of world.partitions) await probe(world, partition);
   await finalAudit(world);
   const ending = dice.for('ending');
-  if (ending.chance(25)) await world.until(machine.restart(10), PATIENCE_MS).catch(onlyStuck);
-  else machine.crash({ ...planCrash(ending, plan.isDurable ? ending.pick(['none', 'some']) : 'all'), downMs: 10 });
+  for (const machine of world.machines) {
+    if (ending.chance(25)) await world.until(machine.restart(10), PATIENCE_MS).catch(onlyStuck);
+    else machine.crash({ ...planCrash(ending, plan.isDurable ? ending.pick(['none', 'some']) : 'all'), downMs: 10 });
+  }
   if (await serves(world)) await finalAudit(world);
 }
 
 async function serves(world: World): Promise<boolean> {
-  const { clock, machine } = world;
-  // A broker that is stopped in order serves until it has begun to.
+  const { clock, machines } = world;
+  // A broker that is stopped in order serves until it has begun to stop.
   await world.pass(1);
-  await clock.run(() => machine.serving !== undefined, clock.monotonic() + PATIENCE_MS);
-  machine.replaceFailedFolders();
-  const isServing = await clock.run(() => machine.serving !== undefined, clock.monotonic() + PATIENCE_MS);
-  if (!isServing) protest(world, null, `the broker does not serve within ${PATIENCE_MS} ms`);
+  await clock.run(() => world.isServing, clock.monotonic() + PATIENCE_MS);
+  for (const machine of machines) machine.replaceFailedFolders();
+  const isServing = await clock.run(() => world.isServing, clock.monotonic() + PATIENCE_MS);
+  if (!isServing) protest(world, null, `the brokers do not all serve within ${PATIENCE_MS} ms`);
   return isServing;
 }
 
@@ -154,21 +157,22 @@ function hashOf({ history, notes, clock }: World): string {
 }
 
 function figuresOf(world: World, nemesis: Nemesis): SeedFigures {
-  const { history, machine, clock } = world;
+  const { history, machines, clock } = world;
+  const sum = (of: (machine: Machine) => number): number => machines.reduce((all, machine) => all + of(machine), 0);
   const sends = history.events.filter((event) => event.kind === 'send');
   const reads = history.events.filter((event) => event.kind === 'poll' || event.kind === 'audit');
   return {
-    crashes: machine.crashes,
-    powerLosses: machine.powerLosses,
-    restarts: machine.restarts,
-    failedStarts: machine.failedStarts,
+    crashes: sum(({ crashes }) => crashes),
+    powerLosses: sum(({ powerLosses }) => powerLosses),
+    restarts: sum(({ restarts }) => restarts),
+    failedStarts: sum(({ failedStarts }) => failedStarts),
     faults: Object.fromEntries(nemesis.struck),
     operations: history.events.length,
     recordsAcknowledged: sends.reduce((sum, { outcome, values }) => sum + (outcome === 'ok' ? values.length : 0), 0),
     recordsRead: reads.reduce((sum, { records }) => sum + records.length, 0),
     commits: history.events.filter((event) => event.kind === 'commit').length,
     audits: world.audits,
-    diskCalls: machine.faults.calls,
+    diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),
   };
 }

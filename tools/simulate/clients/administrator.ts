@@ -1,7 +1,8 @@
 import { CreateTopics, DeleteRecords, ErrorCode, Produce } from '@millrace/protocol';
 import type { TopicPlan } from '../plan.ts';
 import type { ClientTools } from './client.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef, Topic } from './topics.ts';
 import { encodeBatch } from './values.ts';
 
@@ -14,11 +15,11 @@ const PRODUCE_VERSION = 9;
 /** Makes topics, deletes records, and tries in the end whether everything still works. */
 export class Administrator {
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
 
   constructor(tools: ClientTools) {
     this.#tools = tools;
-    this.#requester = new Requester(NAME, tools.network, tools.clock);
+    this.#router = new Router(NAME, tools);
   }
 
   async createTopics(plans: readonly TopicPlan[]): Promise<Topic[]> {
@@ -33,7 +34,7 @@ export class Administrator {
       timeoutMs: TIMEOUT_MS,
       validateOnly: false,
     };
-    const answer = await this.#requester.ask(CreateTopics, CREATE_VERSION, body, TIMEOUT_MS);
+    const answer = await (await this.#router.controller()).ask(CreateTopics, CREATE_VERSION, body, TIMEOUT_MS);
     return plans.map(({ name, partitions }) => {
       const made = answer.topics.find((topic) => topic.name === name);
       if (made?.errorCode !== ErrorCode.NONE) throw new Error(`${name}: ${made?.errorMessage ?? made?.errorCode}`);
@@ -48,11 +49,17 @@ export class Administrator {
     const partitions = [{ partitionIndex: partition.index, offset }];
     const body = { topics: [{ name: partition.topic.name, partitions }], timeoutMs: TIMEOUT_MS };
     try {
-      const answer = await this.#requester.ask(DeleteRecords, DELETE_VERSION, body, TIMEOUT_MS);
+      const answer = await (await this.#router.leaderOf(partition)).ask(
+        DeleteRecords,
+        DELETE_VERSION,
+        body,
+        TIMEOUT_MS,
+      );
       if (answer.topics[0]?.partitions[0]?.errorCode === ErrorCode.NONE) pending.ok();
       else pending.failed();
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      this.#router.forget();
     }
   }
 
@@ -74,14 +81,16 @@ export class Administrator {
     const partitionData = [{ index: partition.index, records: encodeBatch([record], timestampMs) }];
     const body = { acks: -1, timeoutMs: TIMEOUT_MS, topicData: [{ name: partition.topic.name, partitionData }] };
     try {
-      const answer = await this.#requester.ask(Produce, PRODUCE_VERSION, body, TIMEOUT_MS);
+      const answer = await (await this.#router.leaderOf(partition)).ask(Produce, PRODUCE_VERSION, body, TIMEOUT_MS);
       const outcome = answer.responses[0]?.partitionResponses[0];
+      this.#router.noteError(outcome?.errorCode ?? ErrorCode.NONE);
       if (outcome?.errorCode !== ErrorCode.NONE)
         return `Produce to ${partition.name} gives error ${outcome?.errorCode}`;
       pending.ok(outcome.baseOffset);
       return undefined;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      this.#router.forget();
       return `Produce to ${partition.name}: ${error.message}`;
     }
   }

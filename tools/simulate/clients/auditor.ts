@@ -4,7 +4,8 @@ import type { ClientTools } from './client.ts';
 import { type FetchedPartition, type FetchPlan, fetchFrom } from './fetching.ts';
 import { GroupProtocol } from './group-protocol.ts';
 import { EARLIEST, listOffsets } from './offsets.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 import { decodeRecords } from './values.ts';
 
@@ -31,11 +32,11 @@ class AuditRefused extends Error {
 /** Reads everything that the broker has, over connections that nothing disturbs. */
 export class Auditor {
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
 
   constructor(tools: ClientTools) {
     this.#tools = tools;
-    this.#requester = new Requester(NAME, tools.network, tools.clock);
+    this.#router = new Router(NAME, tools);
   }
 
   /** One full read. Says why when it cannot be done; what could be read is in the history all the same. */
@@ -48,7 +49,7 @@ export class Auditor {
       if (error instanceof AuditRefused || error instanceof NoAnswer) return error.message;
       throw error;
     } finally {
-      this.#requester.disconnect('the audit is over');
+      this.#router.disconnect('the audit is over');
     }
   }
 
@@ -107,7 +108,7 @@ export class Auditor {
 
   async #askCommitted(group: string, partitions: readonly PartitionRef[]): Promise<void> {
     const { history, clock } = this.#tools;
-    const protocol = new GroupProtocol(group, this.#requester, VERSIONS, TIMEOUT_MS);
+    const protocol = new GroupProtocol(group, this.#router, VERSIONS, TIMEOUT_MS);
     for (let attempt = 0; attempt < 20; attempt++) {
       const start = history.tick();
       const offsets = await protocol.committed(partitions);
@@ -124,20 +125,20 @@ export class Auditor {
   }
 
   async #fetch(partition: PartitionRef, offset: number): Promise<FetchedPartition> {
-    const [fetched] = await fetchFrom(this.#requester, [{ partition, offset }], FETCH);
+    const [fetched] = await fetchFrom(this.#router, [{ partition, offset }], FETCH);
     if (fetched === undefined) throw new AuditRefused(`${partition.name} is not in the answer`);
     return fetched;
   }
 
   async #logStart(partition: PartitionRef): Promise<number> {
-    const found = await listOffsets(this.#requester, LIST_OFFSETS_VERSION, [partition], EARLIEST, TIMEOUT_MS);
+    const found = await listOffsets(this.#router, LIST_OFFSETS_VERSION, [partition], EARLIEST, TIMEOUT_MS);
     const offset = found.get(partition);
     if (offset === undefined) throw new AuditRefused(`${partition.name} tells no beginning`);
     return offset;
   }
 
   async #highWatermark(partition: PartitionRef): Promise<number> {
-    const found = await listOffsets(this.#requester, LIST_OFFSETS_VERSION, [partition], -1, TIMEOUT_MS);
+    const found = await listOffsets(this.#router, LIST_OFFSETS_VERSION, [partition], -1, TIMEOUT_MS);
     const offset = found.get(partition);
     if (offset === undefined) throw new AuditRefused(`${partition.name} tells no end`);
     return offset;

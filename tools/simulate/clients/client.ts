@@ -8,6 +8,8 @@ import type { Topic } from './topics.ts';
 export interface ClientTools {
   readonly clock: SimulatedClock;
   readonly network: Network;
+  /** The brokers' hosts. */
+  readonly hosts: readonly string[];
   readonly history: Recorder;
   readonly dice: Dice;
   readonly topics: readonly Topic[];

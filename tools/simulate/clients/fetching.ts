@@ -1,5 +1,6 @@
 import { Fetch, type FetchResponse } from '@millrace/protocol';
 import type { Requester } from './requester.ts';
+import type { Router } from './router.ts';
 import { byTopic, type PartitionRef } from './topics.ts';
 
 /** Where a reader stands in a partition. */
@@ -31,8 +32,20 @@ export interface FetchedPartition {
 const FIRST_VERSION_WITH_IDS = 13;
 const FIRST_VERSION_WITH_SESSIONS = 7;
 
-/** Fetches from several partitions, without a session. @throws NoAnswer */
+/** Fetches from several partitions of any leaders, without a session. @throws NoAnswer */
 export async function fetchFrom(
+  router: Router,
+  positions: readonly Position[],
+  plan: FetchPlan,
+): Promise<FetchedPartition[]> {
+  const byLeader = [...(await router.byLeader(positions))];
+  const fetched = await Promise.all(byLeader.map(([leader, positions]) => fetchFromOne(leader, positions, plan)));
+  const all = fetched.flat();
+  for (const { errorCode } of all) router.noteError(errorCode);
+  return all;
+}
+
+async function fetchFromOne(
   requester: Requester,
   positions: readonly Position[],
   plan: FetchPlan,

@@ -5,7 +5,8 @@ import type { FetchPlan } from './fetching.ts';
 import { GroupProtocol, type GroupVersions, type Membership } from './group-protocol.ts';
 import { EARLIEST, listOffsets } from './offsets.ts';
 import { PartitionReader } from './partition-reader.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 
 /** The plan of a group's member. */
@@ -41,7 +42,7 @@ export class GroupMember implements SimulatedClient {
   readonly name: string;
   readonly #plan: GroupMemberPlan;
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
   readonly #protocol: GroupProtocol;
   readonly #reader: PartitionReader;
   #memberId = '';
@@ -52,9 +53,9 @@ export class GroupMember implements SimulatedClient {
     this.name = plan.name;
     this.#plan = plan;
     this.#tools = tools;
-    this.#requester = new Requester(plan.name, tools.network, tools.clock);
-    this.#protocol = new GroupProtocol(plan.group, this.#requester, plan.versions, plan.fetch.timeoutMs);
-    this.#reader = new PartitionReader(tools, this.#requester, plan.fetch, plan.group);
+    this.#router = new Router(plan.name, tools);
+    this.#protocol = new GroupProtocol(plan.group, this.#router, plan.versions, plan.fetch.timeoutMs);
+    this.#reader = new PartitionReader(tools, this.#router, plan.fetch, plan.group);
   }
 
   async run(): Promise<void> {
@@ -167,7 +168,7 @@ export class GroupMember implements SimulatedClient {
     this.#memberId = '';
     this.#reader.assign(new Map(), -1);
     if (saysSo) await this.#protocol.leave(memberId);
-    else this.#requester.disconnect('the client was killed');
+    else this.#router.disconnect('the client was killed');
     await clock.sleep(dice.time(0, 1000));
   }
 
@@ -186,7 +187,7 @@ export class GroupMember implements SimulatedClient {
 
   async #reset(partition: PartitionRef, { generation }: Membership): Promise<void> {
     const { listOffsetsVersion, fetch } = this.#plan;
-    const found = await listOffsets(this.#requester, listOffsetsVersion, [partition], EARLIEST, fetch.timeoutMs);
+    const found = await listOffsets(this.#router, listOffsetsVersion, [partition], EARLIEST, fetch.timeoutMs);
     const earliest = found.get(partition);
     if (earliest !== undefined) this.#reader.seek(partition, earliest, generation);
   }

@@ -1,4 +1,5 @@
 import {
+  type Api,
   ConsumerProtocolSubscription,
   ErrorCode,
   encodeVersioned,
@@ -11,7 +12,8 @@ import {
   OffsetFetch,
   SyncGroup,
 } from '@millrace/protocol';
-import type { Requester } from './requester.ts';
+import { NoAnswer, type Requester } from './requester.ts';
+import type { Router } from './router.ts';
 import { byTopic, type PartitionRef } from './topics.ts';
 
 /** The versions in which a member speaks to its coordinator. */
@@ -37,16 +39,20 @@ const PROTOCOL_TYPE = 'consumer';
 const SUBSCRIPTION = encodeVersioned(ConsumerProtocolSubscription, 0, { topics: ['t0'] });
 const REBALANCE_TIMEOUT_MS = 3000;
 
+/** Answers of a broker that does not coordinate the group, or no longer. */
+const MOVED: ReadonlySet<number> = new Set([ErrorCode.NOT_COORDINATOR, ErrorCode.COORDINATOR_NOT_AVAILABLE]);
+
 /** The requests of a group's members, each in the form that its version has. All throw NoAnswer. */
 export class GroupProtocol {
   readonly group: string;
-  readonly #requester: Requester;
+  readonly #router: Router;
+  #coordinator: Requester | undefined;
   readonly #versions: GroupVersions;
   readonly #timeoutMs: number;
 
-  constructor(group: string, requester: Requester, versions: GroupVersions, timeoutMs: number) {
+  constructor(group: string, router: Router, versions: GroupVersions, timeoutMs: number) {
     this.group = group;
-    this.#requester = requester;
+    this.#router = router;
     this.#versions = versions;
     this.#timeoutMs = timeoutMs;
   }
@@ -55,11 +61,34 @@ export class GroupProtocol {
   async find(): Promise<boolean> {
     const { find } = this.#versions;
     const body = find >= 4 ? { coordinatorKeys: [this.group] } : { key: this.group };
-    const answer = await this.#requester.ask(FindCoordinator, find, body, this.#timeoutMs);
-    return (answer.coordinators[0]?.errorCode ?? answer.errorCode) === ErrorCode.NONE;
+    const answer = await this.#router.any().ask(FindCoordinator, find, body, this.#timeoutMs);
+    const { errorCode, host } = answer.coordinators[0] ?? answer;
+    this.#coordinator = errorCode === ErrorCode.NONE ? this.#router.to(host) : undefined;
+    return errorCode === ErrorCode.NONE;
   }
 
-  join(memberId: string, sessionTimeoutMs: number): Promise<JoinGroupResponse> {
+  /** Asks the coordinator; one that does not answer, or is none, is looked for anew. */
+  async #ask<Req, Res, ReqInput, ResInput>(
+    api: Api<Req, Res, ReqInput, ResInput>,
+    version: number,
+    body: ReqInput,
+    timeoutMs: number,
+  ): Promise<Res> {
+    if (this.#coordinator === undefined && !(await this.find())) throw new NoAnswer('nobody coordinates', false);
+    try {
+      return await this.#coordinator!.ask(api, version, body, timeoutMs);
+    } catch (error) {
+      this.#coordinator = undefined;
+      throw error;
+    }
+  }
+
+  #note(errorCode: number): number {
+    if (MOVED.has(errorCode)) this.#coordinator = undefined;
+    return errorCode;
+  }
+
+  async join(memberId: string, sessionTimeoutMs: number): Promise<JoinGroupResponse> {
     const body = {
       groupId: this.group,
       sessionTimeoutMs,
@@ -70,7 +99,9 @@ export class GroupProtocol {
     };
     // The answer waits for the others.
     const timeoutMs = Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS + sessionTimeoutMs);
-    return this.#requester.ask(JoinGroup, this.#versions.join, body, timeoutMs);
+    const answer = await this.#ask(JoinGroup, this.#versions.join, body, timeoutMs);
+    this.#note(answer.errorCode);
+    return answer;
   }
 
   /** The names of the partitions that are this member's, or an error code. */
@@ -89,8 +120,8 @@ export class GroupProtocol {
         assignment: Buffer.from(names.join(',')),
       })),
     };
-    const answer = await this.#requester.ask(SyncGroup, sync, body, Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS));
-    if (answer.errorCode !== ErrorCode.NONE) return answer.errorCode;
+    const answer = await this.#ask(SyncGroup, sync, body, Math.max(this.#timeoutMs, REBALANCE_TIMEOUT_MS));
+    if (answer.errorCode !== ErrorCode.NONE) return this.#note(answer.errorCode);
     return answer.assignment
       .toString()
       .split(',')
@@ -99,13 +130,14 @@ export class GroupProtocol {
 
   async heartbeat({ memberId, generation }: Membership): Promise<number> {
     const body = { groupId: this.group, generationId: generation, memberId };
-    return (await this.#requester.ask(Heartbeat, this.#versions.heartbeat, body, this.#timeoutMs)).errorCode;
+    const { errorCode } = await this.#ask(Heartbeat, this.#versions.heartbeat, body, this.#timeoutMs);
+    return this.#note(errorCode);
   }
 
   async leave(memberId: string): Promise<void> {
     const { leave } = this.#versions;
     const body = leave >= 3 ? { groupId: this.group, members: [{ memberId }] } : { groupId: this.group, memberId };
-    await this.#requester.ask(LeaveGroup, leave, body, this.#timeoutMs);
+    await this.#ask(LeaveGroup, leave, body, this.#timeoutMs);
   }
 
   /** The error code of each partition. */
@@ -127,13 +159,13 @@ export class GroupProtocol {
         })),
       })),
     };
-    const answer = await this.#requester.ask(OffsetCommit, this.#versions.commit, body, this.#timeoutMs);
+    const answer = await this.#ask(OffsetCommit, this.#versions.commit, body, this.#timeoutMs);
     const codes = new Map<PartitionRef, number>();
     for (const { partition } of items) {
       const found = answer.topics
         .find(({ name }) => name === partition.topic.name)
         ?.partitions.find(({ partitionIndex }) => partitionIndex === partition.index);
-      if (found !== undefined) codes.set(partition, found.errorCode);
+      if (found !== undefined) codes.set(partition, this.#note(found.errorCode));
     }
     return codes;
   }
@@ -149,15 +181,15 @@ export class GroupProtocol {
       fetch >= 8
         ? { groups: [{ groupId: this.group, topics }], requireStable: true }
         : { groupId: this.group, topics, ...(fetch >= 7 ? { requireStable: true } : {}) };
-    const answer = await this.#requester.ask(OffsetFetch, fetch, body, this.#timeoutMs);
+    const answer = await this.#ask(OffsetFetch, fetch, body, this.#timeoutMs);
     const [group] = answer.groups;
-    if ((group?.errorCode ?? answer.errorCode) !== ErrorCode.NONE) return undefined;
+    if (this.#note(group?.errorCode ?? answer.errorCode) !== ErrorCode.NONE) return undefined;
     const found = new Map<PartitionRef, number>();
     for (const partition of partitions) {
       const offset = (group?.topics ?? answer.topics)
         .find(({ name }) => name === partition.topic.name)
         ?.partitions.find(({ partitionIndex }) => partitionIndex === partition.index);
-      if (offset === undefined || offset.errorCode !== ErrorCode.NONE) return undefined;
+      if (offset === undefined || this.#note(offset.errorCode) !== ErrorCode.NONE) return undefined;
       found.set(partition, offset.committedOffset);
     }
     return found;

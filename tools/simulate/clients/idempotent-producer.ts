@@ -3,7 +3,8 @@ import type { Pending, RefusedSequence } from '../history.ts';
 import type { ClientTools, SimulatedClient } from './client.ts';
 import { type ProducerPlan, ValueMaker } from './plain-producer.ts';
 import { produceOutcome } from './produce-outcome.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 import { encodeBatch, type OutgoingRecord } from './values.ts';
 
@@ -131,14 +132,17 @@ class Lane {
       topicData: [{ name: this.#partition.topic.name, partitionData }],
     };
     try {
+      const leader = await this.#producer.router.leaderOf(this.#partition);
       batch.mayBeWritten = true;
-      const answer = await this.#producer.requester.ask(Produce, produceVersion, body, requestTimeoutMs);
+      const answer = await leader.ask(Produce, produceVersion, body, requestTimeoutMs);
       const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+      this.#producer.router.noteError(errorCode);
       const outcome = produceOutcome(errorCode, produceVersion);
       if (outcome === 'not written') batch.mayBeWritten = wasInDoubt;
       return outcome === 'written' ? { isOver: true, baseOffset } : errorCode;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      this.#producer.router.forget();
       if (!error.wasSent) batch.mayBeWritten = wasInDoubt;
       this.#trace(error.message);
       return { isOver: false, baseOffset: -1 };
@@ -229,7 +233,7 @@ class Lane {
 /** A producer with sequence numbers: what it sends is in the log once and in order, whatever it has to send again. */
 export class IdempotentProducer implements SimulatedClient {
   readonly name: string;
-  readonly requester: Requester;
+  readonly router: Router;
   readonly #plan: IdempotentProducerPlan;
   readonly #tools: ClientTools;
   readonly #lanes: Lane[];
@@ -241,7 +245,7 @@ export class IdempotentProducer implements SimulatedClient {
     this.name = plan.name;
     this.#plan = plan;
     this.#tools = tools;
-    this.requester = new Requester(plan.name, tools.network, tools.clock);
+    this.router = new Router(plan.name, tools);
     this.#values = new ValueMaker(plan, tools);
     this.#lanes = plan.partitions.map((partition) => new Lane(this, plan, tools, partition));
   }
@@ -267,12 +271,14 @@ export class IdempotentProducer implements SimulatedClient {
   /** Undefined when the broker cannot be asked now. */
   async newIdentity(): Promise<Identity | undefined> {
     try {
-      const answer = await this.requester.ask(
-        InitProducerId,
-        this.#tools.dice.between(0, 4),
-        { transactionalId: null, transactionTimeoutMs: 60_000 },
-        this.#plan.requestTimeoutMs,
-      );
+      const answer = await this.router
+        .any()
+        .ask(
+          InitProducerId,
+          this.#tools.dice.between(0, 4),
+          { transactionalId: null, transactionTimeoutMs: 60_000 },
+          this.#plan.requestTimeoutMs,
+        );
       return answer.errorCode === ErrorCode.NONE ? answer : undefined;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;

@@ -1,14 +1,15 @@
 import { ErrorCode, errorInfo } from '@millrace/protocol';
 import type { ClientTools } from './client.ts';
 import { type FetchedPartition, type FetchPlan, fetchFrom } from './fetching.ts';
-import { NoAnswer, type Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import type { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 import { decodeRecords } from './values.ts';
 
 /** Where one reader stands in all its partitions, and what it has read goes into the history. */
 export class PartitionReader {
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
   readonly #plan: FetchPlan;
   readonly #group: string | null;
   readonly #positions = new Map<PartitionRef, number>();
@@ -16,9 +17,9 @@ export class PartitionReader {
   /** Partitions whose position the broker says does not exist: they wait for a seek. */
   readonly lost = new Set<PartitionRef>();
 
-  constructor(tools: ClientTools, requester: Requester, plan: FetchPlan, group: string | null) {
+  constructor(tools: ClientTools, router: Router, plan: FetchPlan, group: string | null) {
     this.#tools = tools;
-    this.#requester = requester;
+    this.#router = router;
     this.#plan = plan;
     this.#group = group;
   }
@@ -38,7 +39,7 @@ export class PartitionReader {
     const { history } = this.#tools;
     this.#positions.set(partition, position);
     this.lost.delete(partition);
-    const client = this.#requester.client;
+    const client = this.#router.client;
     history.add({
       kind: 'assign',
       at: history.tick(),
@@ -56,11 +57,12 @@ export class PartitionReader {
     const positions = Array.from(this.#positions, ([partition, offset]) => ({ partition, offset }));
     this.#pollStart = this.#tools.history.tick();
     try {
-      for (const fetched of await fetchFrom(this.#requester, positions, this.#plan)) this.#take(fetched);
+      for (const fetched of await fetchFrom(this.#router, positions, this.#plan)) this.#take(fetched);
       return true;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
-      this.#tools.trace?.(this.#requester.client, `fetch: ${error.message}`);
+      this.#router.forget();
+      this.#tools.trace?.(this.#router.client, `fetch: ${error.message}`);
       return false;
     }
   }
@@ -73,7 +75,7 @@ export class PartitionReader {
     if (errorCode === ErrorCode.NONE) this.#takeRecords(fetched);
     else if (errorCode === ErrorCode.CORRUPT_MESSAGE) this.#note(partition, offset, [], offset + 1, 'damaged');
     else if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(partition, offset);
-    else this.#tools.trace?.(this.#requester.client, `fetch of ${partition.name}: ${errorInfo(errorCode).name}`);
+    else this.#tools.trace?.(this.#router.client, `fetch of ${partition.name}: ${errorInfo(errorCode).name}`);
   }
 
   /** Not fetched again before somebody seeks. */
@@ -90,7 +92,7 @@ export class PartitionReader {
       history.add({
         kind: 'protest',
         at: history.tick(),
-        client: this.#requester.client,
+        client: this.#router.client,
         partition: partition.name,
         anomaly: 'served-damaged',
         message: `a fetch at ${offset} gave a batch that is damaged: ${fetched.fault}`,
@@ -112,7 +114,7 @@ export class PartitionReader {
       kind: 'poll',
       start: this.#pollStart,
       end: history.tick(),
-      client: this.#requester.client,
+      client: this.#router.client,
       group: this.#group,
       partition: partition.name,
       position,

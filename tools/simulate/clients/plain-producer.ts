@@ -3,7 +3,8 @@ import type { Compression } from '@millrace/records';
 import type { Pending } from '../history.ts';
 import type { ClientTools, SimulatedClient } from './client.ts';
 import { produceOutcome } from './produce-outcome.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer, type Requester } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 import { encodeBatch, type OutgoingRecord } from './values.ts';
 
@@ -69,7 +70,7 @@ export class PlainProducer implements SimulatedClient {
   readonly name: string;
   readonly #plan: PlainProducerPlan;
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
   readonly #values: ValueMaker;
   readonly #underWay = new Set<Promise<void>>();
   #order = 0;
@@ -79,7 +80,7 @@ export class PlainProducer implements SimulatedClient {
     this.name = plan.name;
     this.#plan = plan;
     this.#tools = tools;
-    this.#requester = new Requester(plan.name, tools.network, tools.clock);
+    this.#router = new Router(plan.name, tools);
     this.#values = new ValueMaker(plan, tools);
   }
 
@@ -107,13 +108,7 @@ export class PlainProducer implements SimulatedClient {
       if (attempt > 1) await clock.sleep(dice.time(RETRY_MS / 2, RETRY_MS));
       const open = parts.filter(({ isOver }) => !isOver);
       if (open.length === 0) return;
-      try {
-        await this.#attempt(open);
-      } catch (error) {
-        if (!(error instanceof NoAnswer)) throw error;
-        this.#tools.trace?.(this.name, `produce: ${error.message}`);
-        for (const part of open) part.isInDoubt ||= error.wasSent;
-      }
+      await this.#attempt(open);
     }
     for (const { isOver, isInDoubt, pending } of parts) {
       if (isOver) continue;
@@ -145,15 +140,37 @@ export class PlainProducer implements SimulatedClient {
     });
   }
 
+  /** Sends each part to its leader. */
   async #attempt(parts: readonly Part[]): Promise<void> {
+    try {
+      const byLeader = await this.#router.byLeader(parts);
+      await Promise.all(Array.from(byLeader, ([leader, led]) => this.#attemptAt(leader, led)));
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      this.#tools.trace?.(this.name, `metadata: ${error.message}`);
+    }
+  }
+
+  async #attemptAt(leader: Requester, parts: readonly Part[]): Promise<void> {
+    try {
+      await this.#produce(leader, parts);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      this.#tools.trace?.(this.name, `produce: ${error.message}`);
+      this.#router.forget();
+      for (const part of parts) part.isInDoubt ||= error.wasSent;
+    }
+  }
+
+  async #produce(leader: Requester, parts: readonly Part[]): Promise<void> {
     const { acks, produceVersion, requestTimeoutMs } = this.#plan;
     const body = { acks, timeoutMs: requestTimeoutMs, topicData: topicData(parts) };
     if (acks === 0) {
-      await this.#requester.tell(Produce, produceVersion, body);
+      await leader.tell(Produce, produceVersion, body);
       for (const part of parts) part.isInDoubt = true;
       return;
     }
-    const answer = await this.#requester.ask(Produce, produceVersion, body, requestTimeoutMs);
+    const answer = await leader.ask(Produce, produceVersion, body, requestTimeoutMs);
     for (const part of parts) {
       const outcome = answer.responses
         .find(({ name }) => name === part.partition.topic.name)
@@ -164,6 +181,7 @@ export class PlainProducer implements SimulatedClient {
 
   #judge(part: Part, errorCode: number, baseOffset: number): void {
     if (errorCode !== ErrorCode.NONE) {
+      this.#router.noteError(errorCode);
       this.#tools.trace?.(this.name, `${part.partition.name}: ${errorInfo(errorCode).name}`);
     }
     const outcome = produceOutcome(errorCode, this.#plan.produceVersion);

@@ -2,7 +2,8 @@ import type { ClientTools, SimulatedClient } from './client.ts';
 import type { FetchPlan } from './fetching.ts';
 import { EARLIEST, LATEST, listOffsets } from './offsets.ts';
 import { PartitionReader } from './partition-reader.ts';
-import { NoAnswer, Requester } from './requester.ts';
+import { NoAnswer } from './requester.ts';
+import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
 
 /** The plan of a reader that assigns itself its partitions. */
@@ -19,7 +20,7 @@ export class PlainReader implements SimulatedClient {
   readonly name: string;
   readonly #plan: PlainReaderPlan;
   readonly #tools: ClientTools;
-  readonly #requester: Requester;
+  readonly #router: Router;
   readonly #reader: PartitionReader;
   #isStopped = false;
 
@@ -27,8 +28,8 @@ export class PlainReader implements SimulatedClient {
     this.name = plan.name;
     this.#plan = plan;
     this.#tools = tools;
-    this.#requester = new Requester(plan.name, tools.network, tools.clock);
-    this.#reader = new PartitionReader(tools, this.#requester, plan.fetch, null);
+    this.#router = new Router(plan.name, tools);
+    this.#reader = new PartitionReader(tools, this.#router, plan.fetch, null);
     this.#reader.assign(new Map(plan.partitions.map((partition) => [partition, 0])), 0);
   }
 
@@ -75,9 +76,10 @@ export class PlainReader implements SimulatedClient {
   async #list(partitions: readonly PartitionRef[], timestamp: number): Promise<Map<PartitionRef, number>> {
     const { listOffsetsVersion, fetch } = this.#plan;
     try {
-      return await listOffsets(this.#requester, listOffsetsVersion, partitions, timestamp, fetch.timeoutMs);
+      return await listOffsets(this.#router, listOffsetsVersion, partitions, timestamp, fetch.timeoutMs);
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      this.#router.forget();
       return new Map();
     }
   }

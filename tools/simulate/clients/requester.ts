@@ -21,9 +21,10 @@ interface Waiting {
   failed(error: NoAnswer): void;
 }
 
-/** A client's way to the broker: one connection at a time, made when needed; requests are pipelined and time out. */
+/** A client's way to one broker: one connection at a time, made when needed; requests are pipelined and time out. */
 export class Requester {
   readonly client: string;
+  readonly #host: string;
   readonly #network: Network;
   readonly #clock: SimulatedClock;
   readonly #waiting = new Map<number, Waiting>();
@@ -33,8 +34,9 @@ export class Requester {
   /** Those who wait for a connection, one behind the other: nobody who comes later overtakes them. */
   #line: Promise<unknown> = Promise.resolve();
 
-  constructor(client: string, network: Network, clock: SimulatedClock) {
+  constructor(client: string, host: string, network: Network, clock: SimulatedClock) {
     this.client = client;
+    this.#host = host;
     this.#network = network;
     this.#clock = clock;
   }
@@ -129,7 +131,7 @@ export class Requester {
   }
 
   async #connect(): Promise<SimulatedConnection | undefined> {
-    const connection = await this.#network.connect(this.client);
+    const connection = await this.#network.connect(this.client, this.client, this.#host);
     this.#connecting = undefined;
     if (connection === undefined) return undefined;
     this.#connection = connection;

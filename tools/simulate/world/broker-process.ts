@@ -1,15 +1,14 @@
 import { Broker, type BrokerConfig, type Logger } from '@millrace/broker';
-import type { MemoryMetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
 import type { Dice } from './dice.ts';
 import type { DiskFaults } from './disk-faults.ts';
+import type { EnsembleSession } from './ensemble.ts';
+import { Gate } from './gate.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
-
-type Session = ReturnType<MemoryMetadataStore['openSession']>;
 
 /** What a process is started with. */
 export interface BrokerProcessOptions {
@@ -19,7 +18,7 @@ export interface BrokerProcessOptions {
   readonly dice: Dice;
   readonly disk: MemoryDisk;
   readonly faults: DiskFaults;
-  readonly session: Session;
+  readonly session: EnsembleSession;
   readonly logger: Logger;
   /** No log folder is left that works: the process gives up, as the real one does. */
   readonly onUnusable: () => void;
@@ -28,34 +27,32 @@ export interface BrokerProcessOptions {
 /** One life of the broker: the real core on a simulated machine. It can be killed at any moment that time passes. */
 export class BrokerProcess {
   readonly broker: Broker;
-  readonly session: Session;
+  readonly session: EnsembleSession;
   readonly #options: BrokerProcessOptions;
+  readonly #gate = new Gate();
   readonly #clock: ProcessClock;
-  readonly #store: ProcessStore;
-  #isDead = false;
 
   constructor(options: BrokerProcessOptions) {
     const { build, clock, dice, disk, faults, session, config, logger } = options;
     this.#options = options;
     this.session = session;
-    this.#clock = new ProcessClock(clock);
-    this.#store = new ProcessStore(session);
-    disk.fault = faults.hookFor(this.#clock);
+    this.#clock = new ProcessClock(clock, this.#gate);
+    disk.fault = faults.hookFor(this.#gate);
     this.broker = new Broker({
       config,
       clock: this.#clock,
       random: dice,
       disk: build.disk?.(disk, { clock, dice }) ?? disk,
-      metadataStore: this.#store,
+      metadataStore: new ProcessStore(session, this.#gate),
       logger: this.#whileAlive(logger),
       onUnusable: () => {
-        if (!this.#isDead) options.onUnusable();
+        if (!this.isDead) options.onUnusable();
       },
     });
   }
 
   get isDead(): boolean {
-    return this.#isDead;
+    return this.#gate.isClosed;
   }
 
   start(): Promise<void> {
@@ -66,21 +63,30 @@ export class BrokerProcess {
   requestHandler(): RequestHandler {
     const { build, clock, dice } = this.#options;
     const { requestHandler } = this.broker;
-    return build.handler?.(requestHandler, { clock, dice }) ?? requestHandler;
+    const handler = build.handler?.(requestHandler, { clock, dice }) ?? requestHandler;
+    return gated(handler, this.#gate);
+  }
+
+  /** SIGSTOP: nothing reaches it, and it does nothing, until it is resumed. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  /** SIGCONT: what has come meanwhile comes now. */
+  resume(): void {
+    this.#gate.resume();
   }
 
   /** `kill -9`: from now on nothing of it does anything. The session with the store is the caller's business. */
   kill(): void {
-    this.#isDead = true;
-    this.#clock.kill();
-    this.#store.kill();
+    this.#gate.close();
   }
 
   #whileAlive(logger: Logger): Logger {
     const guard =
       (log: (fields: object, message: string) => void) =>
       (fields: object, message: string): void => {
-        if (!this.#isDead) log(fields, message);
+        if (!this.isDead) log(fields, message);
       };
     return {
       debug: guard(logger.debug.bind(logger)),
@@ -89,4 +95,23 @@ export class BrokerProcess {
       error: guard(logger.error.bind(logger)),
     };
   }
+}
+
+/** Requests that reach a paused process are handled when it goes on, in their order. */
+function gated(handler: RequestHandler, gate: Gate): RequestHandler {
+  return {
+    handle(frame, connection, admission) {
+      if (!gate.isPaused) return handler.handle(frame, connection, admission);
+      return new Promise((resolve, reject) => {
+        gate.pass(() => {
+          try {
+            resolve(handler.handle(frame, connection, admission));
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+    },
+    connectionClosed: (connection) => gate.pass(() => handler.connectionClosed?.(connection)),
+  };
 }

@@ -14,6 +14,8 @@ export interface ConnectionHost {
   readonly dice: Dice;
   readonly handler: RequestHandler;
   latency(): Latency;
+  /** For how long nothing gets through in a direction. */
+  blockedMs(direction: 'requests' | 'responses'): number;
   note(message: string): void;
   gone(connection: SimulatedConnection): void;
 }
@@ -81,7 +83,7 @@ export class SimulatedConnection {
   /** The client sends a frame (without its size). */
   send(frame: Buffer): void {
     if (!this.#clientOpen || this.#dead === 'requests' || this.#dead === 'both') return;
-    this.#requestsDueMs = this.#later(this.#requestsDueMs, () => this.#arrived(frame));
+    this.#requestsDueMs = this.#later('requests', () => this.#arrived(frame));
   }
 
   /** The client closes its end. What it has sent may arrive all the same. */
@@ -89,16 +91,16 @@ export class SimulatedConnection {
     if (!this.#clientOpen) return;
     this.#clientOpen = false;
     if (this.#host.dice.chance(50)) this.#closeBrokerSide(false);
-    else this.#later(this.#requestsDueMs, () => this.#closeBrokerSide(false));
+    else this.#later('requests', () => this.#closeBrokerSide(false));
   }
 
   /** The connection breaks. Both ends learn of it, each in its time; what is under way arrives or not. */
   cut(): void {
     const { dice } = this.#host;
     if (dice.chance(50)) this.#closeBrokerSide(false);
-    else this.#later(this.#requestsDueMs, () => this.#closeBrokerSide(false));
+    else this.#later('requests', () => this.#closeBrokerSide(false));
     if (dice.chance(50)) this.#closeClientSide();
-    else this.#later(this.#responsesDueMs, () => this.#closeClientSide());
+    else this.#later('responses', () => this.#closeClientSide());
   }
 
   /** From now on nothing arrives in one direction or both, and nobody is told. */
@@ -111,7 +113,15 @@ export class SimulatedConnection {
     this.#brokerOpen = false;
     for (const slot of this.#slots.splice(0)) if (slot.done) slot.whenSent?.();
     this.#host.gone(this);
-    if (tellsClient) this.#later(this.#responsesDueMs, () => this.#closeClientSide());
+    if (tellsClient) this.#later('responses', () => this.#closeClientSide());
+    else this.#dead = 'both';
+  }
+
+  /** The client's process is dead. The broker learns of it as of a close, or not at all when the machine died with it. */
+  clientDied(tellsBroker: boolean): void {
+    if (!this.#clientOpen) return;
+    this.#clientOpen = false;
+    if (tellsBroker) this.#later('requests', () => this.#closeBrokerSide(false));
     else this.#dead = 'both';
   }
 
@@ -154,14 +164,14 @@ export class SimulatedConnection {
       // The chunks may be views of the log's buffers, which do not change: as a socket does, copy them when they leave.
       const frame = Buffer.concat(chunks).subarray(4);
       whenSent?.();
-      this.#responsesDueMs = this.#later(this.#responsesDueMs, () => {
+      this.#responsesDueMs = this.#later('responses', () => {
         if (this.#clientOpen) this.onFrame(frame);
       });
     }
   }
 
   #closeBrokerSide(tellsClient: boolean): void {
-    if (tellsClient) this.#later(this.#responsesDueMs, () => this.#closeClientSide());
+    if (tellsClient) this.#later('responses', () => this.#closeClientSide());
     if (!this.#brokerOpen) return;
     this.#brokerOpen = false;
     for (const slot of this.#slots.splice(0)) if (slot.done) slot.whenSent?.();
@@ -176,10 +186,12 @@ export class SimulatedConnection {
   }
 
   /** Runs `arrive` after a network's delay, and not before what went before. Returns when that is. */
-  #later(behindMs: number, arrive: () => void): number {
+  #later(direction: 'requests' | 'responses', arrive: () => void): number {
     const { clock, dice } = this.#host;
     const { leastMs, mostMs } = this.#host.latency();
-    const dueMs = Math.max(behindMs, clock.monotonic() + dice.time(leastMs, mostMs));
+    const behindMs = direction === 'requests' ? this.#requestsDueMs : this.#responsesDueMs;
+    const delayMs = this.#host.blockedMs(direction) + dice.time(leastMs, mostMs);
+    const dueMs = Math.max(behindMs, clock.monotonic() + delayMs);
     clock.schedule(dueMs - clock.monotonic(), arrive);
     return dueMs;
   }

@@ -1,6 +1,6 @@
 import { type DiskCall, type DiskFault, type DiskOutcome, systemError } from '@millrace/ports';
 import type { Dice } from './dice.ts';
-import type { ProcessClock } from './process-clock.ts';
+import type { Gate } from './gate.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** A fault that strikes the next call it fits, once. */
@@ -53,15 +53,15 @@ export class DiskFaults {
     this.#slowUntilMs = 0;
   }
 
-  /** The hook for the disk that a process uses. A dead process' calls stay where they are. */
-  hookFor(process: ProcessClock): DiskFault {
+  /** The hook for the disk that a process uses. A dead process' calls stay where they are; a paused one learns later. */
+  hookFor(process: Gate): DiskFault {
     return (call) => {
-      if (process.isDead) return new Promise<DiskOutcome>(() => {});
+      if (process.isClosed) return new Promise<DiskOutcome>(() => {});
       this.calls++;
       const outcome = this.#outcome(call);
       const delayMs = this.#delayMs(call);
       if (delayMs === 0) return outcome;
-      return new Promise((resolve) => void process.schedule(delayMs, () => resolve(outcome)));
+      return new Promise((resolve) => void this.#clock.schedule(delayMs, () => process.pass(() => resolve(outcome))));
     };
   }
 

@@ -11,6 +11,8 @@ export type WorldFault =
   | { readonly kind: 'disk-error'; readonly fault: PlannedFault }
   | { readonly kind: 'slow-disk'; readonly factor: number; readonly durationMs: number }
   | { readonly kind: 'full-disk'; readonly roomBytes: number; readonly durationMs: number }
+  | { readonly kind: 'pause'; readonly durationMs: number }
+  | { readonly kind: 'link'; readonly direction: 'one way' | 'both ways'; readonly durationMs: number }
   | { readonly kind: 'bit-flip' }
   | { readonly kind: 'cut'; readonly all: boolean }
   | { readonly kind: 'half-open'; readonly all: boolean; readonly direction: DeadDirection }
@@ -32,6 +34,8 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   power: 5,
   restart: 2,
   session: 1,
+  pause: 2,
+  link: 4,
   'disk-error': 3,
   'slow-disk': 2,
   'full-disk': 2,
@@ -45,6 +49,9 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
 
 export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
 
+/** Kinds that need several brokers. */
+const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link']);
+
 /** Kinds that take away what only a sync keeps. */
 const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
 
@@ -54,13 +61,16 @@ const KIND_PERCENT = 45;
 export interface FaultPlanOptions {
   readonly durationMs: number;
   readonly isDurable: boolean;
+  readonly brokers: number;
   /** Undefined: all. */
   readonly kinds: readonly FaultKind[] | undefined;
 }
 
 /** Draws what goes wrong and when. */
-export function planFaults(dice: Dice, { durationMs, isDurable, kinds }: FaultPlanOptions): PlannedEvent[] {
-  const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && (isDurable || !NEEDS_SYNC.has(kind)));
+export function planFaults(dice: Dice, { durationMs, isDurable, brokers, kinds }: FaultPlanOptions): PlannedEvent[] {
+  const isPossible = (kind: FaultKind): boolean =>
+    (isDurable || !NEEDS_SYNC.has(kind)) && (brokers > 1 || !NEEDS_CLUSTER.has(kind));
+  const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && isPossible(kind));
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));
   const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   if (bag.length === 0) return [];
@@ -86,6 +96,10 @@ function planFault(dice: Dice, kind: FaultKind): WorldFault {
       return { kind, factor: dice.pick([5, 30, 200]), durationMs: dice.time(20, 400) };
     case 'full-disk':
       return { kind, roomBytes: dice.pick([0, 100, 1000]), durationMs: dice.time(20, 500) };
+    case 'pause':
+      return { kind, durationMs: dice.chance(30) ? dice.time(1500, 2500) : dice.time(10, 800) };
+    case 'link':
+      return { kind, direction: dice.pick(['one way', 'both ways']), durationMs: dice.time(20, 1500) };
     case 'cut':
       return { kind, all: dice.chance(40) };
     case 'half-open':

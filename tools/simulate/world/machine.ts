@@ -1,16 +1,21 @@
 import { type BrokerConfig, type Logger, parseBrokerConfig } from '@millrace/broker';
-import { MemoryMetadataStore } from '@millrace/metadata';
 import { type CrashKeeps, MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
 import { BrokerProcess } from './broker-process.ts';
 import type { Dice } from './dice.ts';
 import { DiskFaults, type PlannedFault } from './disk-faults.ts';
+import type { Ensemble } from './ensemble.ts';
 import type { Network } from './network.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** What a machine is set up with. */
 export interface MachineOptions {
   readonly build: Build;
+  /** The broker's id. */
+  readonly id: number;
+  /** The name that the others know it by. */
+  readonly host: string;
+  readonly ensemble: Ensemble;
   readonly settings: Readonly<Record<string, string>>;
   readonly clock: SimulatedClock;
   readonly dice: Dice;
@@ -47,7 +52,6 @@ export class Machine {
   readonly faults: DiskFaults;
   readonly #options: MachineOptions;
   readonly #config: BrokerConfig;
-  readonly #store: MemoryMetadataStore;
   #disk: MemoryDisk;
   #process: BrokerProcess | undefined;
   #isServing = false;
@@ -60,13 +64,21 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.#options = options;
-    const { clock, dice } = options;
-    const { config, problems } = parseBrokerConfig(options.settings);
+    const { clock, dice, id, host } = options;
+    const settings = { ...options.settings, 'broker.id': String(id), listeners: `PLAINTEXT://${host}:9092` };
+    const { config, problems } = parseBrokerConfig(settings);
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     this.#config = config;
-    this.#store = new MemoryMetadataStore({ clock });
     this.#disk = new MemoryDisk(() => clock.now());
     this.faults = new DiskFaults(clock, dice.for('disk'), (fault, call) => this.#struck(fault, call.path));
+  }
+
+  get id(): number {
+    return this.#options.id;
+  }
+
+  get host(): string {
+    return this.#options.host;
   }
 
   /** The process that serves requests; undefined while there is none. */
@@ -102,13 +114,13 @@ export class Machine {
   async restart(downMs: number): Promise<void> {
     const process = this.#process;
     if (process === undefined || !this.#isServing) return;
-    const { clock, networks, note } = this.#options;
+    const { clock, networks, host, note } = this.#options;
     this.#isServing = false;
     this.restarts += 1;
     note('the broker is stopped in order');
     process.broker.finishWaits();
-    for (const network of networks) network.serve(undefined);
-    for (const network of networks) network.cut(true);
+    for (const network of networks) network.serve(host, undefined);
+    for (const network of networks) network.cutFrom(host);
     const tooLong = clock.schedule(STOP_MS_MAX, () => {
       note('the broker does not stop, and is killed');
       this.crash({ keeps: 'all', downMs, tellsClients: true, sessionMs: 0 });
@@ -122,6 +134,29 @@ export class Machine {
     this.#disk = this.#disk.crash('all');
     note('the broker has stopped');
     clock.schedule(downMs, () => this.powerOn());
+  }
+
+  /**
+   * SIGSTOP, and SIGCONT after a time. The metadata store takes the session for dead when it has not heard of it for as long as
+   * the session may be silent.
+   */
+  pause(durationMs: number): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    const { clock, note } = this.#options;
+    note(`the broker is paused for ${durationMs.toFixed(0)} ms`);
+    process.pause();
+    const silenceMs = this.#config.zookeeperSessionTimeoutMs;
+    if (durationMs > silenceMs) {
+      clock.schedule(silenceMs, () => {
+        if (!process.isDead) void process.session.expireSession();
+      });
+    }
+    clock.schedule(durationMs, () => {
+      if (process.isDead) return;
+      note('the broker goes on');
+      process.resume();
+    });
   }
 
   /** The metadata store has not heard of the broker for too long. */
@@ -150,7 +185,7 @@ export class Machine {
   }
 
   async #start(): Promise<void> {
-    const { build, clock, dice, networks, logger, note, started } = this.#options;
+    const { build, clock, dice, ensemble, host, networks, logger, note, started } = this.#options;
     const life = ++this.#lives;
     const process: BrokerProcess = new BrokerProcess({
       build,
@@ -159,7 +194,7 @@ export class Machine {
       dice: dice.for(`life ${life}`),
       disk: this.#disk,
       faults: this.faults,
-      session: this.#store.openSession(),
+      session: ensemble.openSession(),
       logger,
       onUnusable: () => this.#giveUp(process, 'no log folder is left that works'),
     });
@@ -177,7 +212,7 @@ export class Machine {
     this.#isServing = true;
     note('the broker serves');
     const handler = process.requestHandler();
-    for (const network of networks) network.serve(handler);
+    for (const network of networks) network.serve(host, handler);
     started();
   }
 
@@ -201,12 +236,12 @@ export class Machine {
   }
 
   #end(process: BrokerProcess, { keeps, tellsClients, sessionMs }: Crash): void {
-    const { clock, dice, networks, note } = this.#options;
+    const { clock, dice, host, networks, note } = this.#options;
     note(keeps === 'all' ? 'the broker is killed' : `the power fails; of what was not synced, ${keeps} is kept`);
     process.kill();
     this.#process = undefined;
     this.#isServing = false;
-    for (const network of networks) network.brokerDied(tellsClients);
+    for (const network of networks) network.brokerDied(host, tellsClients);
     const kept: CrashKeeps = keeps === 'some' ? dice : keeps;
     const { capacityBytes } = this.#disk;
     this.#disk = this.#disk.crash(kept);

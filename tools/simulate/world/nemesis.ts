@@ -1,5 +1,6 @@
 import { partitionsOf } from '../clients/topics.ts';
 import type { PlannedEvent, WorldFault } from './fault-plan.ts';
+import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
 /** Brings the plan's faults over a world, each at its hour. */
@@ -27,7 +28,8 @@ export class Nemesis {
 
   strike(fault: WorldFault): void {
     this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
-    const { machine, network, note } = this.#parts();
+    const { network, note } = this.#parts();
+    const machine = this.#world.anyMachine();
     switch (fault.kind) {
       case 'kill':
       case 'power':
@@ -48,7 +50,13 @@ export class Nemesis {
         machine.faults.slowDown(fault.factor, fault.durationMs);
         break;
       case 'full-disk':
-        this.#fill(fault.roomBytes, fault.durationMs);
+        this.#fill(machine, fault.roomBytes, fault.durationMs);
+        break;
+      case 'pause':
+        machine.pause(fault.durationMs);
+        break;
+      case 'link':
+        this.#blockLink(fault.direction, fault.durationMs);
         break;
       case 'bit-flip':
         this.#world.flipBit();
@@ -75,8 +83,19 @@ export class Nemesis {
     }
   }
 
-  #fill(roomBytes: number, durationMs: number): void {
-    const { machine, note, clock } = this.#parts();
+  /** Two brokers lose sight of each other, or a client of one of them, in one direction or both. */
+  #blockLink(direction: 'one way' | 'both ways', durationMs: number): void {
+    const { network, note, dice, machines } = this.#parts();
+    const others = machines.map(({ host }) => host);
+    const from = dice.pick(others);
+    const to = dice.pick(others.filter((host) => host !== from));
+    note(`nothing gets from ${from} to ${to} for ${durationMs.toFixed(0)} ms, ${direction}`);
+    network.blockLink(from, to, durationMs);
+    if (direction === 'both ways') network.blockLink(to, from, durationMs);
+  }
+
+  #fill(machine: Machine, roomBytes: number, durationMs: number): void {
+    const { note, clock } = this.#parts();
     note(`the disk has room for ${roomBytes} bytes for ${durationMs.toFixed(0)} ms`);
     machine.leaveRoom(roomBytes);
     clock.schedule(durationMs, () => machine.leaveRoom(Number.POSITIVE_INFINITY));
@@ -93,8 +112,8 @@ export class Nemesis {
     if (end > 0) void admin.deleteRecords(partition, dice.between(1, end));
   }
 
-  #parts(): Pick<World, 'machine' | 'network' | 'clock'> & { note: (message: string) => void } {
-    const { machine, network, clock } = this.#world;
-    return { machine, network, clock, note: (message) => this.#world.note(message) };
+  #parts(): Pick<World, 'machines' | 'network' | 'clock' | 'dice'> & { note: (message: string) => void } {
+    const { machines, network, clock, dice } = this.#world;
+    return { machines, network, clock, dice, note: (message) => this.#world.note(message) };
   }
 }

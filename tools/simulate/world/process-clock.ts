@@ -1,16 +1,14 @@
 import type { Clock, Timer } from '@millrace/ports';
+import type { Gate } from './gate.ts';
 
-/** The clock as one process sees it: when the process dies, its timers never fire. */
+/** The clock as one process sees it: when the process is paused, its timers wait, and when it dies, they never fire. */
 export class ProcessClock implements Clock {
   readonly #clock: Clock;
-  #isDead = false;
+  readonly #gate: Gate;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, gate: Gate) {
     this.#clock = clock;
-  }
-
-  get isDead(): boolean {
-    return this.#isDead;
+    this.#gate = gate;
   }
 
   now(): number {
@@ -22,12 +20,17 @@ export class ProcessClock implements Clock {
   }
 
   schedule(delayMs: number, run: () => void): Timer {
-    return this.#clock.schedule(delayMs, () => {
-      if (!this.#isDead) run();
+    let isCancelled = false;
+    const timer = this.#clock.schedule(delayMs, () => {
+      this.#gate.pass(() => {
+        if (!isCancelled) run();
+      });
     });
-  }
-
-  kill(): void {
-    this.#isDead = true;
+    return {
+      cancel: () => {
+        isCancelled = true;
+        timer.cancel();
+      },
+    };
   }
 }

@@ -9,14 +9,16 @@ import type {
   SessionState,
   Version,
 } from '@millrace/metadata';
+import type { Gate } from './gate.ts';
 
-/** The store as one process sees it: once the process is dead, nothing of it reaches the store or comes back from there. */
+/** The store as one process sees it: a paused one hears nothing of it, and once it is dead, nothing reaches the store or comes back. */
 export class ProcessStore implements MetadataStore {
   readonly #store: MetadataStore;
-  #isDead = false;
+  readonly #gate: Gate;
 
-  constructor(store: MetadataStore) {
+  constructor(store: MetadataStore, gate: Gate) {
     this.#store = store;
+    this.#gate = gate;
   }
 
   get sessionId(): string {
@@ -25,10 +27,6 @@ export class ProcessStore implements MetadataStore {
 
   get sessionState(): SessionState {
     return this.#store.sessionState;
-  }
-
-  kill(): void {
-    this.#isDead = true;
   }
 
   create(path: string, data: Uint8Array, options?: CreateOptions): Promise<string> {
@@ -60,9 +58,7 @@ export class ProcessStore implements MetadataStore {
   }
 
   onSession(listener: (state: SessionState) => void): () => void {
-    return this.#store.onSession((state) => {
-      if (!this.#isDead) listener(state);
-    });
+    return this.#store.onSession((state) => this.#gate.pass(() => listener(state)));
   }
 
   renewSession(): Promise<void> {
@@ -75,11 +71,11 @@ export class ProcessStore implements MetadataStore {
 
   /** A dead process waits for ever. */
   #whileAlive<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#isDead) return new Promise(() => {});
+    if (this.#gate.isClosed) return new Promise(() => {});
     return new Promise((resolve, reject) => {
       call().then(
-        (value) => this.#isDead || resolve(value),
-        (error: unknown) => this.#isDead || reject(error),
+        (value) => this.#gate.pass(() => resolve(value)),
+        (error: unknown) => this.#gate.pass(() => reject(error)),
       );
     });
   }
@@ -89,9 +85,7 @@ export class ProcessStore implements MetadataStore {
     if (watch === undefined) return options;
     return {
       ...options,
-      watch: (event) => {
-        if (!this.#isDead) watch(event);
-      },
+      watch: (event) => this.#gate.pass(() => watch(event)),
     };
   }
 }

@@ -9,18 +9,20 @@ import { type HistoryEvent, Recorder } from '../history.ts';
 import type { SeedPlan } from '../plan.ts';
 import { describeEvent, type TraceLine } from '../trace.ts';
 import { Dice } from './dice.ts';
+import { Ensemble } from './ensemble.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 
-/** A broker's machine, a network, clients, and the record of what they did and saw: all from one seed. */
+/** The brokers' machines, a network, clients, and the record of what they did and saw: all from one seed. */
 export class World {
   readonly plan: SeedPlan;
   readonly clock: SimulatedClock;
   readonly dice: Dice;
   readonly history: Recorder;
   readonly network: Network;
-  readonly machine: Machine;
+  readonly ensemble: Ensemble;
+  readonly machines: readonly Machine[];
   readonly admin: Administrator;
   readonly notes: string[] = [];
   readonly #trace: TraceLine | undefined;
@@ -44,17 +46,8 @@ export class World {
     const note = (message: string): void => this.note(message);
     this.network = new Network(this.clock, this.dice.for('network'), note);
     this.#backstage = new Network(this.clock, this.dice.for('backstage'), () => {});
-    this.machine = new Machine({
-      build,
-      settings: plan.settings,
-      clock: this.clock,
-      dice: this.dice.for('machine'),
-      networks: [this.network, this.#backstage],
-      mayLosePower: plan.isDurable,
-      logger: this.#logger(),
-      note,
-      started: () => this.#started(),
-    });
+    this.ensemble = new Ensemble(this.clock);
+    this.machines = Array.from({ length: plan.brokers }, (_, index) => this.#machine(index + 1, build));
     this.admin = new Administrator(this.#tools('admin', this.#backstage));
   }
 
@@ -81,10 +74,20 @@ export class World {
     await this.clock.run(() => false, this.clock.monotonic() + ms);
   }
 
-  /** The broker is up, with its topics. */
+  /** Whether every broker serves. */
+  get isServing(): boolean {
+    return this.machines.every(({ serving }) => serving !== undefined);
+  }
+
+  /** Some machine. */
+  anyMachine(): Machine {
+    return this.machines.length === 1 ? this.machines[0]! : this.dice.pick(this.machines);
+  }
+
+  /** The brokers are up, with their topics. */
   async begin(): Promise<void> {
-    this.machine.powerOn();
-    await this.clock.run(() => this.machine.serving !== undefined, 10_000);
+    for (const machine of this.machines) machine.powerOn();
+    await this.clock.run(() => this.isServing, BEGIN_MS_MAX);
     this.topics = await this.until(this.admin.createTopics(this.plan.topics), 10_000);
     this.partitions = partitionsOf(this.topics);
     for (const { name, partitions, retentionBytes, retentionMs, isCompacted } of this.plan.topics) {
@@ -107,7 +110,8 @@ export class World {
 
   /** Flips one bit in a file of a partition: in its log, its indexes or its producers' state. */
   flipBit(): void {
-    const { dice, machine } = this;
+    const { dice } = this;
+    const machine = this.anyMachine();
     const partition = dice.pick(this.partitions);
     const folders = machine.folders.map((folder) => `${folder}/${partition.name}`);
     const files = folders.flatMap((folder) => machine.disk.filesBelow(folder));
@@ -138,12 +142,33 @@ export class World {
     timeIsUp();
     this.note('the world heals');
     this.network.heal();
-    this.machine.heal();
-    this.machine.replaceFailedFolders();
+    for (const machine of this.machines) {
+      machine.heal();
+      machine.replaceFailedFolders();
+    }
     for (const client of clients) client.stop();
     await this.until(Promise.all(running), finishMs).catch((error: unknown) => {
       if (!(error instanceof WorldStuck)) throw error;
       this.note('some clients did not finish');
+    });
+  }
+
+  #machine(id: number, build: Build): Machine {
+    const { plan } = this;
+    const name = plan.brokers === 1 ? 'broker' : `broker ${id}`;
+    return new Machine({
+      build,
+      id,
+      host: `broker-${id}.test`,
+      ensemble: this.ensemble,
+      settings: plan.settings,
+      clock: this.clock,
+      dice: this.dice.for(id === 1 ? 'machine' : `machine ${id}`),
+      networks: [this.network, this.#backstage],
+      mayLosePower: plan.isDurable,
+      logger: this.#logger(name),
+      note: (message) => this.note(plan.brokers === 1 ? message : `${name}: ${message}`),
+      started: () => this.#started(),
     });
   }
 
@@ -152,6 +177,7 @@ export class World {
     return {
       clock: this.clock,
       network,
+      hosts: this.machines.map(({ host }) => host),
       history: this.history,
       dice: this.dice.for(`client ${client}`),
       topics: this.topics,
@@ -174,7 +200,7 @@ export class World {
     this.history.add({ kind: 'loss', at: this.history.tick(), partition: name, offset: logEndOffset });
   }
 
-  #logger(): Logger {
+  #logger(name: string): Logger {
     const trace = this.#trace;
     const log =
       (level: string) =>
@@ -182,7 +208,7 @@ export class World {
         this.#noteLoss(fields);
         const { err } = fields as { err?: unknown };
         const reason = err === undefined ? '' : ` (${err instanceof Error ? err.message : String(err)})`;
-        trace?.(this.clock.monotonic(), 'broker', `${level}: ${message}${reason}`);
+        trace?.(this.clock.monotonic(), name, `${level}: ${message}${reason}`);
       };
     return { debug: () => {}, info: log('info'), warn: log('warn'), error: log('error') };
   }
@@ -199,6 +225,9 @@ function isBaseOffset(log: Buffer, position: number): boolean {
 }
 
 const BASE_OFFSET_BYTES = 8;
+
+/** How long the brokers may take to serve in the beginning. */
+const BEGIN_MS_MAX = 10_000;
 
 /** Files that are worth a flipped bit. Those without a checksum that a person has to mend are for `simulate corrupt`. */
 const FLIPPED = /\.(log|index|timeindex|txnindex|snapshot)$/;
