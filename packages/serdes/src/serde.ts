@@ -25,10 +25,11 @@ export interface Deserializer<T> {
 }
 
 /**
- * A serializer that may have to wait, such as one that asks a schema registry: what producers take. Every {@link Serializer} is one.
- * Records of one partition keep their order of `send`, whichever of them is ready first.
+ * A serializer that has to wait, such as one that asks a schema registry. It says so with `async: true`: a promise from any other is
+ * taken for a forgotten `await`. Records of one topic keep their order of `send`, whichever of them is ready first.
  */
 export interface AsyncSerializer<T> {
+  readonly async: true;
   /**
    * @returns the bytes, text that is written as UTF-8, or null for a null key or a tombstone; or a promise of one of them.
    * @throws SerdeError (or any error), as does a promise that is rejected with it; the send is then rejected.
@@ -40,8 +41,9 @@ export interface AsyncSerializer<T> {
   ): Uint8Array | string | null | PromiseLike<Uint8Array | string | null>;
 }
 
-/** A deserializer that may have to wait, such as one that asks a schema registry: what consumers take. Every {@link Deserializer} is one. */
+/** A deserializer that has to wait, such as one that asks a schema registry. It says so with `async: true`. */
 export interface AsyncDeserializer<T> {
+  readonly async: true;
   /**
    * @param bytes a view into the fetched batch: copy what has to outlive the batch, and what is looked at after an `await`.
    * @throws SerdeError (or any error) for bytes that are not of this encoding, as does a promise that is rejected with it.
@@ -49,7 +51,7 @@ export interface AsyncDeserializer<T> {
   deserialize(bytes: Buffer, topic: string, part: RecordPart): T | PromiseLike<T>;
 }
 
-/** Both directions of one encoding, where one may have to wait. What is written may be another type than what is read. */
+/** Both directions of one encoding, where one has to wait. What is written may be another type than what is read. */
 export interface AsyncSerde<Read, Written = Read> extends AsyncSerializer<Written>, AsyncDeserializer<Read> {}
 
 /** Both directions of one encoding. */
