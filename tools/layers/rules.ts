@@ -214,12 +214,4 @@ export const worldRules: readonly WorldRule[] = [
     why: 'TLS, SASL, bounds and late answers are handled once, in packages/network',
     exceptions: [],
   },
-  {
-    name: 'one room per engine',
-    folders: ['packages/', 'apps/'],
-    modules: ['lmdb'],
-    globals: [],
-    why: 'the embedded metadata engine is behind its port',
-    exceptions: [{ path: 'packages/metadata/src/lmdb-store.ts', uses: 'lmdb', why: 'this is the room' }],
-  },
 ];

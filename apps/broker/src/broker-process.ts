@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBrokerConfig } from '@millrace/broker';
-import { LmdbMetadataStore } from '@millrace/metadata';
+import { JournalMetadataStore } from '@millrace/metadata';
 import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
@@ -109,11 +109,12 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
-  const metadataStore = await LmdbMetadataStore.open({
+  const metadataStore = await JournalMetadataStore.open({
     folder,
     disk,
     clock: systemClock,
     onShortage: (err) => logger.error({ err, folder }, SHORTAGE_MESSAGE),
+    onWarning: (message) => logger.warn({ folder }, message),
     onFailed: giveUp,
   });
   closers.push(() => metadataStore.close());

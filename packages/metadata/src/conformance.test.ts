@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MemoryDisk, NodeDisk } from '@millrace/ports';
 import { describe, it } from 'vitest';
 import { type ConformanceSubject, conformanceCases } from './conformance.ts';
-import { LmdbMetadataStore } from './lmdb-store.ts';
+import { JournalMetadataStore } from './journal-store.ts';
 import { MemoryMetadataStore } from './memory-store.ts';
-import { testLocker } from './test-locker.ts';
 import type { TreeMetadataStore } from './tree-store.ts';
 
 function subjectOf(root: TreeMetadataStore, remove: () => Promise<void>): ConformanceSubject {
@@ -21,10 +21,14 @@ function subjectOf(root: TreeMetadataStore, remove: () => Promise<void>): Confor
 
 const engines: Record<string, () => Promise<ConformanceSubject>> = {
   memory: async () => subjectOf(new MemoryMetadataStore(), () => Promise.resolve()),
-  LMDB: async () => {
+  journal: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-metadata-'));
-    const store = await LmdbMetadataStore.open({ folder, disk: testLocker() });
+    const store = await JournalMetadataStore.open({ folder, disk: new NodeDisk() });
     return subjectOf(store, () => rm(folder, { recursive: true }));
+  },
+  'journal, rolling all the time,': async () => {
+    const store = await JournalMetadataStore.open({ folder: '/metadata', disk: new MemoryDisk(), journalBytesMax: 1 });
+    return subjectOf(store, () => Promise.resolve());
   },
 };
 

@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 export { isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
-export { type FolderLocker, type LmdbMetadataOptions, LmdbMetadataStore } from './lmdb-store.ts';
+export { type JournalMetadataOptions, JournalMetadataStore } from './journal-store.ts';
 export { MemoryMetadataStore } from './memory-store.ts';
 export {
   type CreateOptions,

@@ -79,7 +79,7 @@ export type SessionState = 'connected' | 'disconnected' | 'expired' | 'closed';
 /** The most bytes that one node, or all operations of one multi together, may carry: ZooKeeper's `jute.maxbuffer`. */
 export const METADATA_BYTES_MAX = 1024 * 1024 - 1;
 
-/** The longest path in bytes. ZooKeeper has no limit of its own; LMDB's keys have. */
+/** The longest path in bytes. ZooKeeper has no limit of its own. */
 export const METADATA_PATH_BYTES_MAX = 1024;
 
 /**

@@ -83,6 +83,28 @@ export class MetadataTree {
     this.#zxid = zxid;
   }
 
+  /**
+   * Repeats what transactions did to nodes that are kept, up to a transaction; undefined for a node that is gone. Returns a path
+   * that has no parent afterwards, where there is one: what is repeated does not belong to this tree.
+   */
+  replay(changes: readonly (readonly [path: string, node: TreeNode | undefined])[], zxid: number): string | undefined {
+    for (const [path, node] of changes) {
+      if (path !== '/' || node !== undefined) this.#assign(path, node);
+    }
+    this.#zxid = zxid;
+    return changes.find(([path, node]) => node !== undefined && !this.#nodes.has(parentOf(path)))?.[0];
+  }
+
+  /** The nodes that outlive their sessions, parents before their children, as they are at this moment. */
+  persistentNodes(): (readonly [path: string, node: TreeNode])[] {
+    const nodes: (readonly [string, TreeNode])[] = [];
+    // The order is that of creation: a node that is created again comes behind, and cannot go while it has children.
+    for (const entry of this.#nodes) {
+      if (entry[1].ephemeralOwner === undefined) nodes.push(entry);
+    }
+    return nodes;
+  }
+
   /** Applies all operations or raises the first one's error and leaves the tree as it was. */
   apply(operations: readonly Operation[], owner: string, nowMs: number): AppliedTransaction {
     checkSizes(operations);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LmdbMetadataStore, MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
+import { JournalMetadataStore, MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
 import { type Clock, type Disk, MemoryDisk, NodeDisk } from '@millrace/ports';
 
 /** Where a broker keeps its data, and what becomes of it at the end. */
@@ -31,7 +31,7 @@ export async function openStorage(
   }
   const root = where === 'temp' ? await mkdtemp(join(tmpdir(), 'millrace-')) : where.folder;
   const disk = new NodeDisk();
-  const metadataStore = await LmdbMetadataStore.open({ folder: join(root, METADATA_FOLDER), disk, clock });
+  const metadataStore = await JournalMetadataStore.open({ folder: join(root, METADATA_FOLDER), disk, clock });
   return {
     disk,
     metadataStore,
