@@ -9,7 +9,7 @@ import { exposeBroker, exposeCleaner, exposeLogBounds } from './broker-gauges.ts
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
-import { LocalBrokerChannel } from './commands/local-broker-channel.ts';
+import { CommandInbox } from './commands/command-inbox.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import { Controller } from './controller/controller.ts';
@@ -238,7 +238,9 @@ export class Broker {
     });
     const topics = new TopicAdmin({ store, cluster, configs, clock, random, logger });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
-    const channel = new LocalBrokerChannel({ replicas, cluster, configs, forgetTopics, logger });
+    const brokerEpoch = (): number => session.brokerEpoch;
+    const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
+    const channel = commands.channel();
     const controller = new Controller({
       brokerId,
       store,
@@ -261,6 +263,7 @@ export class Broker {
       },
       configs,
       cluster,
+      commands,
       replicas,
       storageReports: new StorageReports(clock, logger),
       deadlines,
@@ -281,7 +284,7 @@ export class Broker {
       store,
       clock,
       logger,
-      register: async () => void (await registerBroker({ store, clock, broker, waitMsMax })),
+      register: () => registerBroker({ store, clock, broker, waitMsMax }),
       renewed: () => controller.sessionRenewed(),
     });
     await session.start();

@@ -1,11 +1,11 @@
 import {
   ApiVersions,
+  CreateDelegationToken,
   decodeBody,
   decodeResponseFrame,
   ErrorCode,
   encodeRequest,
   Heartbeat,
-  LeaderAndIsr,
   Metadata,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -84,7 +84,7 @@ describe('a connection is given up, with a reason, when a client sends', () => {
 
   it('an API that nobody knows, or that is not served', async () => {
     expect(await codeOf(bareRequest(999, 0))).toBe('BROKER_UNKNOWN_API');
-    expect(await codeOf(bareRequest(LeaderAndIsr.key, 0))).toBe('BROKER_UNKNOWN_API');
+    expect(await codeOf(bareRequest(CreateDelegationToken.key, 0))).toBe('BROKER_UNKNOWN_API');
   });
 
   it('a version that is not served', async () => {

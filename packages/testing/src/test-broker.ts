@@ -222,9 +222,10 @@ export class TestBroker implements AsyncDisposable {
     if (state === undefined)
       throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `there is no partition ${partition} of topic '${topic}'`);
     const moved = { ...state, leaderEpoch: state.leaderEpoch + 1 };
-    const command = { controllerId: brokerId, controllerEpoch: state.controllerEpoch };
-    await replicas.leaderAndIsr({ ...command, partitions: [{ ...moved, isNew: false }] });
-    cluster.apply({ ...command, liveBrokers: [...cluster.brokers.values()], partitions: [moved], deletedTopics: [] });
+    const command = { controllerId: brokerId, controllerEpoch: state.controllerEpoch, brokerEpoch: -1 };
+    const orders = { ...moved, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: false };
+    await replicas.leaderAndIsr({ ...command, partitions: [orders], liveLeaders: [] });
+    cluster.apply({ ...command, liveBrokers: [...cluster.brokers.values()], partitions: [moved] });
   }
 
   /** Lets a member of a group expire, as if its session had timed out. Returns whether there was one. */

@@ -224,8 +224,9 @@ export class TopicAdmin implements TopicCreation {
 
   #hasLeaders(name: string, partitionCount: number): boolean {
     const topic = this.#options.cluster.topic(name);
-    if (topic === undefined || topic.partitions.length < partitionCount) return false;
-    return topic.partitions.every((partition) => partition.leader >= 0);
+    if (topic === undefined) return false;
+    // `filter` passes over partitions that are not known yet.
+    return topic.partitions.filter(({ leader }) => leader >= 0).length >= partitionCount;
   }
 
   /** Writes a topic's nodes in one transaction and resolves with its id. */

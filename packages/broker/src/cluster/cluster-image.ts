@@ -1,11 +1,25 @@
-import type { BrokerEndpoint, LiveBroker, PartitionState, UpdateMetadataCommand } from './broker-channel.ts';
+import {
+  type BrokerEndpoint,
+  LEADER_OF_DELETED,
+  type LiveBroker,
+  type PartitionState,
+  type UpdateMetadataCommand,
+} from './broker-channel.ts';
 
 /** A topic as the controller last described it. */
 export interface TopicImage {
   readonly name: string;
   readonly id: string;
-  /** Partition N stands at place N. */
+  /** Partition N stands at place N. Partitions that never had a leader may be missing, as brokers are not told of them. */
   readonly partitions: readonly PartitionState[];
+}
+
+/** What a command has changed. */
+export interface ImageChange {
+  /** Topics of which something is new, by name. */
+  readonly topics: ReadonlySet<string>;
+  /** Topics that are gone, by name. */
+  readonly deletedTopics: readonly string[];
 }
 
 /**
@@ -19,7 +33,7 @@ export class ClusterImage {
   #controllerId = -1;
   #controllerEpoch = -1;
   #partitionCount = 0;
-  readonly #listeners = new Set<(command: UpdateMetadataCommand) => void>();
+  readonly #listeners = new Set<(change: ImageChange) => void>();
 
   /** The active controller's broker id, -1 while there is none. */
   get controllerId(): number {
@@ -64,49 +78,53 @@ export class ClusterImage {
   }
 
   /** Takes over what the controller says. The caller has checked the controller's epoch. */
-  apply(command: UpdateMetadataCommand): void {
+  apply(command: UpdateMetadataCommand): ImageChange {
     this.#controllerId = command.controllerId;
     this.#controllerEpoch = command.controllerEpoch;
     this.#brokers = new Map(command.liveBrokers.map((broker) => [broker.id, broker]));
-    for (const topic of command.deletedTopics) this.#remove(topic);
-    for (const [name, states] of byTopic(command.partitions)) this.#merge(name, states);
-    for (const listener of [...this.#listeners]) listener(command);
+    const topics = Map.groupBy(command.partitions, ({ topic }) => topic);
+    const deletedTopics: string[] = [];
+    for (const [name, states] of topics) if (!this.#merge(name, states)) deletedTopics.push(name);
+    const change = { topics: new Set(topics.keys()), deletedTopics };
+    for (const listener of [...this.#listeners]) listener(change);
+    return change;
   }
 
-  /** Calls `listener` after every change with the command that made it; the returned function ends that. */
-  onChange(listener: (command: UpdateMetadataCommand) => void): () => void {
+  /** Calls `listener` after every change; the returned function ends that. */
+  onChange(listener: (change: ImageChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  #merge(name: string, states: readonly PartitionState[]): void {
+  /** False when nothing of the topic is left. */
+  #merge(name: string, states: readonly PartitionState[]): boolean {
     const id = (states[0] as PartitionState).topicId;
     const before = this.#topicsByName.get(name);
     // A topic that was deleted and made anew has another id: nothing of the old one may shine through.
     const partitions = before !== undefined && before.id === id ? before.partitions.slice() : [];
-    if (before !== undefined) this.#remove(name);
-    for (const state of states) partitions[state.partition] = state;
+    if (before !== undefined) this.#remove(before);
+    for (const state of states) {
+      if (state.leader === LEADER_OF_DELETED) delete partitions[state.partition];
+      else partitions[state.partition] = state;
+    }
+    // A hole at the end is no partition.
+    while (partitions.length > 0 && partitions.at(-1) === undefined) partitions.length -= 1;
+    if (partitions.length === 0) return false;
     const image: TopicImage = { name, id, partitions };
     this.#topicsByName.set(name, image);
     this.#topicsById.set(id, image);
-    this.#partitionCount += partitions.length;
+    this.#partitionCount += countOf(image);
+    return true;
   }
 
-  #remove(name: string): void {
-    const topic = this.#topicsByName.get(name);
-    if (topic === undefined) return;
-    this.#topicsByName.delete(name);
+  #remove(topic: TopicImage): void {
+    this.#topicsByName.delete(topic.name);
     this.#topicsById.delete(topic.id);
-    this.#partitionCount -= topic.partitions.length;
+    this.#partitionCount -= countOf(topic);
   }
 }
 
-function byTopic(states: readonly PartitionState[]): Map<string, PartitionState[]> {
-  const topics = new Map<string, PartitionState[]>();
-  for (const state of states) {
-    const known = topics.get(state.topic);
-    if (known === undefined) topics.set(state.topic, [state]);
-    else known.push(state);
-  }
-  return topics;
+function countOf({ partitions }: TopicImage): number {
+  // `reduce` passes over holes.
+  return partitions.reduce((count) => count + 1, 0);
 }

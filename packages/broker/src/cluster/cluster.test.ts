@@ -32,8 +32,8 @@ function update(overrides: Partial<UpdateMetadataCommand>): UpdateMetadataComman
     controllerId: 1,
     controllerEpoch: 1,
     liveBrokers: [broker(1)],
+    brokerEpoch: -1,
     partitions: [],
-    deletedTopics: [],
     ...overrides,
   };
 }
@@ -60,7 +60,9 @@ describe('the cluster image', () => {
   it('forgets deleted topics, and lets nothing of a former topic of that name shine through', () => {
     const image = new ClusterImage();
     image.apply(update({ partitions: [state('a', 0), state('a', 1), state('b', 0)] }));
-    image.apply(update({ deletedTopics: ['b'], partitions: [state('a', 0, { topicId: 'another' })] }));
+    const gone = state('b', 0, { leader: -2, leaderEpoch: 0 });
+    const change = image.apply(update({ partitions: [gone, state('a', 0, { topicId: 'another' })] }));
+    expect([change.deletedTopics, [...change.topics]]).toEqual([['b'], ['b', 'a']]);
     expect(image.topic('b')).toBeUndefined();
     expect(image.topicById('id-of-a')).toBeUndefined();
     expect(image.topicById('another')?.partitions.length).toBe(1);

@@ -1,17 +1,25 @@
-import type { BrokerChannel, LeaderAndIsrCommand, PartitionState } from '../cluster/broker-channel.ts';
-import type { ControllerContext, PartitionContext, PartitionRef } from './controller-context.ts';
-
-type NewPartitionState = LeaderAndIsrCommand['partitions'][number];
+import {
+  type BrokerChannel,
+  type CommandHeader,
+  LEADER_OF_DELETED,
+  LEADER_RECOVERED,
+  type PartitionState,
+  type ReplicaState,
+} from '../cluster/broker-channel.ts';
+import {
+  type ControllerContext,
+  type PartitionContext,
+  type PartitionRef,
+  partitionsOf,
+  type TopicContext,
+} from './controller-context.ts';
 
 /** Who commands, as every command says. */
-export interface Commander {
-  readonly controllerId: number;
-  readonly controllerEpoch: number;
-}
+export type Commander = Omit<CommandHeader, 'brokerEpoch'>;
 
 /** The commands for one broker. */
 interface BrokerBatch {
-  readonly leaderAndIsr: Map<PartitionContext, NewPartitionState>;
+  readonly leaderAndIsr: Map<PartitionContext, ReplicaState>;
   /** What only this broker must be told. */
   readonly metadata: Map<PartitionContext, PartitionState>;
 }
@@ -32,7 +40,6 @@ export class BrokerCommands {
   readonly #commander: Commander;
   readonly #batches = new Map<number, BrokerBatch>();
   readonly #changed = new Map<PartitionContext, PartitionState>();
-  readonly #deletedTopics: string[] = [];
   #tellsAll = false;
 
   constructor(context: ControllerContext, commander: Commander) {
@@ -49,7 +56,7 @@ export class BrokerCommands {
     for (const replica of state.replicas) {
       const orders = this.#batch(replica)?.leaderAndIsr;
       const isNew = options.isNew || orders?.get(ref.context)?.isNew === true;
-      orders?.set(ref.context, { ...state, isNew });
+      orders?.set(ref.context, ordersOf(state, isNew));
     }
   }
 
@@ -62,14 +69,21 @@ export class BrokerCommands {
       const state = this.#stateOf(ref);
       if (state === undefined || this.#changed.has(ref.context)) continue;
       batch.metadata.set(ref.context, state);
-      if (state.replicas.includes(brokerId)) batch.leaderAndIsr.set(ref.context, { ...state, isNew: false });
+      if (state.replicas.includes(brokerId)) batch.leaderAndIsr.set(ref.context, ordersOf(state, false));
     }
   }
 
   /** All brokers must know that these topics are gone. */
-  deletedTopics(topics: Iterable<string>): void {
-    this.#deletedTopics.push(...topics);
+  deletedTopics(topics: Iterable<TopicContext>): void {
     this.#tellsAll = true;
+    for (const topic of topics) {
+      for (const ref of partitionsOf(topic)) {
+        const state = this.#stateOf(ref);
+        if (state === undefined) continue;
+        // Epochs are 0 here, as Kafka sends them.
+        this.#changed.set(ref.context, { ...state, leader: LEADER_OF_DELETED, leaderEpoch: 0, partitionEpoch: 0 });
+      }
+    }
   }
 
   /** All brokers must know which brokers are live, even if nothing else has changed. */
@@ -82,22 +96,22 @@ export class BrokerCommands {
     const sent: SentCommand[] = [];
     const { liveBrokers } = this.#context;
     const changed = [...this.#changed.values()];
-    for (const { id } of liveBrokers) {
+    for (const { broker, epoch } of this.#context.brokers.values()) {
+      const { id } = broker;
+      const header = { ...this.#commander, brokerEpoch: epoch };
       const channel = channelTo(id);
       const batch = this.#batches.get(id);
       if (channel === undefined) continue;
       if (batch !== undefined && batch.leaderAndIsr.size > 0) {
-        const outcome = channel.leaderAndIsr({ ...this.#commander, partitions: [...batch.leaderAndIsr.values()] });
+        const partitions = [...batch.leaderAndIsr.values()];
+        const leaders = new Set(partitions.map(({ leader }) => leader));
+        const liveLeaders = liveBrokers.filter((live) => leaders.has(live.id));
+        const outcome = channel.leaderAndIsr({ ...header, partitions, liveLeaders });
         sent.push({ brokerId: id, command: 'LeaderAndIsr', outcome });
       }
       if (!this.#tellsAll) continue;
       const partitions = batch === undefined ? changed : [...batch.metadata.values(), ...changed];
-      const outcome = channel.updateMetadata({
-        ...this.#commander,
-        liveBrokers,
-        partitions,
-        deletedTopics: this.#deletedTopics,
-      });
+      const outcome = channel.updateMetadata({ ...header, liveBrokers, partitions });
       sent.push({ brokerId: id, command: 'UpdateMetadata', outcome });
     }
     return sent;
@@ -129,4 +143,8 @@ export class BrokerCommands {
       offlineReplicas: replicas.filter((replica) => !this.#context.isLive(replica)),
     };
   }
+}
+
+function ordersOf({ offlineReplicas: _, ...state }: PartitionState, isNew: boolean): ReplicaState {
+  return { ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: LEADER_RECOVERED, isNew };
 }

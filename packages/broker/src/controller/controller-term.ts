@@ -339,7 +339,9 @@ export class ControllerTerm {
     const own: Promise<unknown>[] = [];
     for (const { brokerId, command, outcome } of commands.send(this.#options.channelTo)) {
       const noted = outcome.then(
-        ({ errorCode, partitions }) => {
+        (answered) => {
+          if (answered === undefined) return;
+          const { errorCode, partitions } = answered;
           const failed = partitions.filter((partition) => partition.errorCode !== 0);
           if (errorCode === 0 && failed.length === 0) return;
           this.#options.logger.error(
@@ -360,7 +362,7 @@ export class ControllerTerm {
     const topics = [...names].flatMap((name) => this.#context.topics.get(name) ?? []);
     if (topics.length === 0 && gone.length === 0) return;
     const commands = this.#commands();
-    commands.deletedTopics(topics.map((topic) => topic.name));
+    commands.deletedTopics(topics);
     void this.#send(commands);
     const isReachable = (topic: TopicContext): boolean =>
       topic.partitions.every((partition) => partition.replicas.every(this.#context.isLive));
@@ -393,7 +395,9 @@ export class ControllerTerm {
     };
     const stops = Array.from(ofBroker, async ([brokerId, partitions]) => {
       try {
-        const outcome = await this.#options.channelTo(brokerId)?.stopReplica({ ...this.#commander, partitions });
+        const brokerEpoch = this.#context.brokers.get(brokerId)?.epoch ?? -1;
+        const command = { ...this.#commander, brokerEpoch, partitions };
+        const outcome = await this.#options.channelTo(brokerId)?.stopReplica(command);
         if (outcome === undefined || outcome.errorCode !== 0) failAll(partitions);
         else failAll(outcome.partitions.filter((partition) => partition.errorCode !== 0));
       } catch (err) {

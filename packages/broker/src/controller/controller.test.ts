@@ -77,7 +77,9 @@ describe('a cluster of one', () => {
         isr: [1],
         partitionEpoch: 0,
         replicas: [1],
-        offlineReplicas: [],
+        addingReplicas: [],
+        removingReplicas: [],
+        leaderRecoveryState: 0,
         isNew: true,
       },
     ]);
@@ -211,8 +213,8 @@ describe('leaders', () => {
     expect(await stateOf(cluster, 'orders', 1)).toMatchObject({ leader: 2, isr: [2, 1], leader_epoch: 1 });
     const orders = cluster.brokers.get(2)?.channel.leaderAndIsrCommands.at(-1)?.partitions;
     expect(orders).toEqual([
-      expect.objectContaining({ partition: 0, leader: 2, partitionEpoch: 1, offlineReplicas: [3] }),
-      expect.objectContaining({ partition: 1, leader: 2, partitionEpoch: 1, offlineReplicas: [3] }),
+      expect.objectContaining({ partition: 0, leader: 2, partitionEpoch: 1, isr: [2, 1] }),
+      expect.objectContaining({ partition: 1, leader: 2, partitionEpoch: 1, isr: [2, 1] }),
     ]);
   });
 
@@ -268,7 +270,9 @@ describe('the deletion of topics', () => {
     const id = await assign(cluster, 'orders', [[1]]);
     expect(await topics.deleteTopics(['orders'], { timeoutMs: 1000 })).toEqual([{ errorCode: 0, errorMessage: null }]);
     expect(image.topic('orders')).toBeUndefined();
-    expect(channel.updateMetadataCommands.at(-1)?.deletedTopics).toEqual(['orders']);
+    expect(channel.updateMetadataCommands.at(-1)?.partitions).toMatchObject([
+      { topic: 'orders', partition: 0, leader: -2, leaderEpoch: 0 },
+    ]);
     expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
     expect(await cluster.read('/config/topics/orders')).toBeUndefined();
     expect(await assign(cluster, 'orders', [[1]])).not.toBe(id);

@@ -41,11 +41,13 @@ class RecordingChannel implements BrokerChannel {
 
   async updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
     this.updateMetadataCommands.push(command);
-    this.#image.apply(command);
-    for (const topic of command.deletedTopics) this.#configs.forgetTopic(topic);
+    const { deletedTopics } = this.#image.apply(command);
+    for (const topic of deletedTopics) this.#configs.forgetTopic(topic);
     await this.#configs.loadTopics(command.partitions.map(({ topic }) => topic));
     return DONE;
   }
+
+  close(): void {}
 
   async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     this.stopReplicaCommands.push(command);

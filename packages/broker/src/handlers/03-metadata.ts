@@ -77,7 +77,8 @@ function lister(request: MetadataRequest, { broker, version, connection }: Reque
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: topic.partitions.map((state) => listPartition(broker.cluster, state, options)),
+    // `flatMap` passes over partitions that are not known yet.
+    partitions: topic.partitions.flatMap((state) => listPartition(broker.cluster, state, options)),
     topicAuthorizedOperations,
   });
 }

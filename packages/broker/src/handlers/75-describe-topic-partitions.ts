@@ -68,7 +68,7 @@ function listedTopic(
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: topic.partitions.slice(first, first + count).map((state) => ({
+    partitions: topic.partitions.slice(first, first + count).flatMap((state) => ({
       ...listPartition(broker.cluster, state, options),
       // Empty, though null is allowed: Java's admin client stumbles over null.
       eligibleLeaderReplicas: [],

@@ -56,7 +56,7 @@ function addTopic(topic: string, leader = 1): void {
         offlineReplicas: [],
       },
     ],
-    deletedTopics: [],
+    brokerEpoch: -1,
   });
 }
 

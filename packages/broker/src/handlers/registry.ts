@@ -6,6 +6,9 @@ import { produce } from './00-produce.ts';
 import { fetch } from './01-fetch.ts';
 import { listOffsets } from './02-list-offsets.ts';
 import { metadata } from './03-metadata.ts';
+import { leaderAndIsr } from './04-leader-and-isr.ts';
+import { stopReplica } from './05-stop-replica.ts';
+import { updateMetadata } from './06-update-metadata.ts';
 import { offsetCommit } from './08-offset-commit.ts';
 import { offsetFetch } from './09-offset-fetch.ts';
 import { findCoordinator } from './10-find-coordinator.ts';
@@ -39,6 +42,9 @@ export const handlers: readonly ApiHandler[] = [
   fetch,
   listOffsets,
   metadata,
+  leaderAndIsr,
+  stopReplica,
+  updateMetadata,
   offsetCommit,
   offsetFetch,
   findCoordinator,

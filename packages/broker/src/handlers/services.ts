@@ -3,6 +3,7 @@ import type { ConfigAdmin } from '../admin/config-admin.ts';
 import type { TopicAdmin } from '../admin/topic-admin.ts';
 import type { ProducerIds, TopicCreation } from '../admin/topic-creation.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { CommandInbox } from '../commands/command-inbox.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { Controller } from '../controller/controller.ts';
@@ -36,6 +37,8 @@ export interface BrokerServices {
   readonly configs: ConfigRepository;
   /** The cluster as this broker knows it. */
   readonly cluster: ClusterImage;
+  /** Where controllers' commands arrive. */
+  readonly commands: CommandInbox;
   /** The replicas on this broker. */
   readonly replicas: ReplicaManager;
   readonly storageReports: StorageReports;

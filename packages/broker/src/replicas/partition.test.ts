@@ -2,7 +2,7 @@ import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
 import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PartitionState } from '../cluster/broker-channel.ts';
+import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { noMetrics } from '../shared/metrics.ts';
 import { batchOf } from '../test-broker.ts';
@@ -19,7 +19,7 @@ let logs: LogManager;
 let log: PartitionLog;
 let partition: Partition;
 
-function state(overrides: Partial<PartitionState> = {}): PartitionState {
+function state(overrides: Partial<ReplicaState> = {}): ReplicaState {
   return {
     topic: 't',
     topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
@@ -30,7 +30,10 @@ function state(overrides: Partial<PartitionState> = {}): PartitionState {
     isr: [BROKER_ID, 2],
     partitionEpoch: 0,
     replicas: [BROKER_ID, 2],
-    offlineReplicas: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    leaderRecoveryState: 0,
+    isNew: false,
     ...overrides,
   };
 }

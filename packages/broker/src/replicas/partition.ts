@@ -1,6 +1,6 @@
 import type { AppendOrigin, AppendResult, PartitionLog } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
-import type { PartitionState } from '../cluster/broker-channel.ts';
+import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { TopicTraffic } from './partition-traffic.ts';
 
@@ -55,7 +55,7 @@ export class Partition {
   readonly #deadlines: Deadlines;
   readonly #waiters = new Set<PartitionWaiter>();
   readonly #followers = new Map<number, Follower>();
-  #state: PartitionState | undefined;
+  #state: ReplicaState | undefined;
   #isClosed = false;
   /** Bytes that were handed to the log; those of appends under way and of refused ones are in it too. */
   #appendedBytes = 0;
@@ -121,7 +121,7 @@ export class Partition {
   }
 
   /** Takes over what the controller decided. A state that is older than the one known is left alone; false then. */
-  applyState(state: PartitionState): boolean {
+  applyState(state: ReplicaState): boolean {
     const before = this.#state;
     if (before !== undefined && state.leaderEpoch < before.leaderEpoch) return false;
     this.#state = state;

@@ -1,10 +1,10 @@
 import type { LogManager } from '@millrace/log';
-import { ErrorCode } from '@millrace/protocol';
+import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
 import type {
   CommandOutcome,
   LeaderAndIsrCommand,
   PartitionOutcome,
-  PartitionState,
+  ReplicaState,
   StopReplicaCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
@@ -23,9 +23,6 @@ const OPENING_PARTITIONS_MAX = 16;
 
 /** How long until partitions are tried again that could not be opened: the disk was full, or too many files were open. */
 const REOPEN_PAUSE_MS = 1000;
-
-/** What the controller wants of a replica here. */
-type WantedState = PartitionState & { readonly isNew: boolean };
 
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
@@ -48,7 +45,7 @@ export class ReplicaManager {
   readonly #byTopic = new Map<string, (Partition | undefined)[]>();
   readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
   /** Those that could not be opened, by name. The controller does not ask twice. */
-  readonly #unopened = new Map<string, WantedState>();
+  readonly #unopened = new Map<string, ReplicaState>();
   readonly #reopening = new Deadline(() => void this.#reopen());
 
   constructor(options: ReplicaManagerOptions) {
@@ -119,7 +116,7 @@ export class ReplicaManager {
     const outcomes: PartitionOutcome[] = [];
     for (const { topic, partition, leaderEpoch, deletePartition } of command.partitions) {
       const errorCode = await this.#stop(topic, partition, leaderEpoch, deletePartition);
-      outcomes.push({ topic, partition, errorCode });
+      outcomes.push({ topic, topicId: ZERO_UUID, partition, errorCode });
     }
     return { errorCode: ErrorCode.NONE, partitions: outcomes };
   }
@@ -133,7 +130,7 @@ export class ReplicaManager {
     this.#byTopic.clear();
   }
 
-  async #takeAll(wanted: Iterable<WantedState>): Promise<PartitionOutcome[]> {
+  async #takeAll(wanted: Iterable<ReplicaState>): Promise<PartitionOutcome[]> {
     const outcomes: PartitionOutcome[] = [];
     const states = wanted[Symbol.iterator]();
     // Each worker takes the next state until there is none, so that no more than the bound are under way.
@@ -154,21 +151,21 @@ export class ReplicaManager {
     if (opened > 0) this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
   }
 
-  async #take(state: WantedState): Promise<PartitionOutcome> {
-    const { topic, partition: index } = state;
+  async #take(state: ReplicaState): Promise<PartitionOutcome> {
+    const { topic, topicId, partition: index } = state;
+    const answer = (errorCode: number): PartitionOutcome => ({ topic, topicId, partition: index, errorCode });
     const name = `${topic}-${index}`;
     try {
       const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
       this.#unopened.delete(name);
-      if (partition.topicId !== state.topicId)
-        return { topic, partition: index, errorCode: ErrorCode.INCONSISTENT_TOPIC_ID };
+      if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
       const wasLeader = partition.isLeader;
       const epochBefore = partition.leaderEpoch;
       const isTaken = partition.applyState(state);
-      if (!isTaken) return { topic, partition: index, errorCode: ErrorCode.STALE_BROKER_EPOCH };
+      if (!isTaken) return answer(ErrorCode.STALE_CONTROLLER_EPOCH);
       if (partition.leaderEpoch !== epochBefore || partition.isLeader !== wasLeader)
         this.#tellCoordinator(partition, wasLeader);
-      return { topic, partition: index, errorCode: ErrorCode.NONE };
+      return answer(ErrorCode.NONE);
     } catch (error) {
       if (!this.#unopened.has(name))
         this.#options.logger.error(
@@ -177,11 +174,11 @@ export class ReplicaManager {
         );
       this.#unopened.set(name, state);
       if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
-      return { topic, partition: index, errorCode: ErrorCode.KAFKA_STORAGE_ERROR };
+      return answer(ErrorCode.KAFKA_STORAGE_ERROR);
     }
   }
 
-  async #open(state: WantedState): Promise<Partition> {
+  async #open(state: ReplicaState): Promise<Partition> {
     const { topic, topicId, partition: index } = state;
     const { logs } = this.#options;
     let log = await logs.getOrCreate(topic, index, { topicId, isNew: state.isNew });

@@ -10,8 +10,8 @@ export interface SessionKeeperOptions {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Registers the broker in the present session. */
-  readonly register: () => Promise<void>;
+  /** Registers the broker in the present session, and gives its epoch. */
+  readonly register: () => Promise<number>;
   /** What must be done again in a new session, once the broker is registered. */
   readonly renewed: () => Promise<void>;
 }
@@ -25,14 +25,20 @@ export class SessionKeeper {
   #forget: (() => void) | undefined;
   #retry: Timer | undefined;
   #isStopped = false;
+  #brokerEpoch = -1;
 
   constructor(options: SessionKeeperOptions) {
     this.#options = options;
   }
 
+  /** The transaction that registered this broker last (KIP-380); -1 before the first. */
+  get brokerEpoch(): number {
+    return this.#brokerEpoch;
+  }
+
   /** Registers, and looks after the session from then on. */
   async start(): Promise<void> {
-    await this.#options.register();
+    this.#brokerEpoch = await this.#options.register();
     this.#forget = this.#options.store.onSession((state) => {
       if (state === 'expired') void this.#renew();
     });
@@ -50,7 +56,7 @@ export class SessionKeeper {
     logger.warn({}, 'The session with the metadata store has expired; the broker registers anew');
     try {
       await store.renewSession();
-      await register();
+      this.#brokerEpoch = await register();
       await renewed();
     } catch (err) {
       if (this.#isStopped) return;

@@ -1,0 +1,97 @@
+import { ErrorCode } from '@millrace/protocol';
+import type {
+  BrokerChannel,
+  CommandHeader,
+  CommandOutcome,
+  LeaderAndIsrCommand,
+  StopReplicaCommand,
+  UpdateMetadataCommand,
+} from '../cluster/broker-channel.ts';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { ConfigRepository } from '../config/config-repository.ts';
+import type { ReplicaManager } from '../replicas/replica-manager.ts';
+import type { Logger } from '../shared/logger.ts';
+
+/** The rooms that carry commands out. */
+export interface CommandRooms {
+  readonly replicas: ReplicaManager;
+  readonly cluster: ClusterImage;
+  readonly configs: Pick<ConfigRepository, 'forgetTopic'>;
+  /** What coordinators keep about topics goes with them. */
+  readonly forgetTopics: (topics: ReadonlySet<string>) => void;
+  /** This broker's registration; -1 before the first. */
+  readonly brokerEpoch: () => number;
+  readonly logger: Logger;
+}
+
+/**
+ * Where commands of controllers arrive: those of this broker's own controller, and those of others that came as requests. They are
+ * carried out one after the other, and one controller epoch fences all of them.
+ */
+export class CommandInbox {
+  readonly #rooms: CommandRooms;
+  #controllerEpoch = -1;
+  /** The command that is being carried out; the next one begins when it is done. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(rooms: CommandRooms) {
+    this.#rooms = rooms;
+  }
+
+  leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+    return this.#inTurn(command, () => this.#rooms.replicas.leaderAndIsr(command));
+  }
+
+  updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
+    return this.#inTurn(command, async () => {
+      this.#forget(this.#rooms.cluster.apply(command).deletedTopics);
+      return { errorCode: ErrorCode.NONE, partitions: [] };
+    });
+  }
+
+  stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
+    return this.#inTurn(command, () => this.#rooms.replicas.stopReplica(command));
+  }
+
+  /** The way here for this broker's own controller. */
+  channel(): BrokerChannel {
+    return {
+      leaderAndIsr: (command) => this.leaderAndIsr(command),
+      updateMetadata: (command) => this.updateMetadata(command),
+      stopReplica: (command) => this.stopReplica(command),
+      close: () => {},
+    };
+  }
+
+  #forget(topics: readonly string[]): void {
+    if (topics.length === 0) return;
+    for (const topic of topics) this.#rooms.configs.forgetTopic(topic);
+    this.#rooms.forgetTopics(new Set(topics));
+  }
+
+  #inTurn(command: CommandHeader, run: () => Promise<CommandOutcome>): Promise<CommandOutcome> {
+    const outcome = this.#last.then(() => {
+      const errorCode = this.#refusal(command);
+      return errorCode === ErrorCode.NONE ? run() : { errorCode, partitions: [] };
+    });
+    this.#last = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  #refusal({ controllerId, controllerEpoch, brokerEpoch }: CommandHeader): number {
+    const own = this.#rooms.brokerEpoch();
+    // A higher one is of a registration that went through, though this broker has not heard of it yet (KAFKA-7235).
+    if (brokerEpoch >= 0 && brokerEpoch < own) {
+      const fields = { controllerId, brokerEpoch, ownEpoch: own };
+      this.#rooms.logger.warn(fields, 'Refused a command that was meant for this broker before it registered anew');
+      return ErrorCode.STALE_BROKER_EPOCH;
+    }
+    if (controllerEpoch < this.#controllerEpoch) {
+      const fields = { controllerId, epoch: controllerEpoch, newestEpoch: this.#controllerEpoch };
+      this.#rooms.logger.warn(fields, 'Refused a command of a controller that has been replaced');
+      return ErrorCode.STALE_CONTROLLER_EPOCH;
+    }
+    this.#controllerEpoch = controllerEpoch;
+    return ErrorCode.NONE;
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * LeaderAndIsr: the controller says which partitions this broker leads or follows.
+ *
+ * - v2 broker epochs, partitions grouped by topic; v3 reassignments; v5 topic ids; v6 leader recovery state; v7 KRaft controllers.
+ * - Answered with STALE_BROKER_EPOCH or STALE_CONTROLLER_EPOCH as a whole, and per partition as `ReplicaManager.becomeLeaderOrFollower`.
+ */
+import { LeaderAndIsr } from '@millrace/protocol';
+import { leaderAndIsrCommand, leaderAndIsrResponse } from '../commands/wire.ts';
+import { defineHandler } from './handler.ts';
+
+export const leaderAndIsr = defineHandler(
+  LeaderAndIsr,
+  { minVersion: 2, maxVersion: 7 },
+  async (request, { broker, version }) =>
+    leaderAndIsrResponse(await broker.commands.leaderAndIsr(leaderAndIsrCommand(request)), version),
+);

@@ -1,0 +1,15 @@
+/**
+ * StopReplica: the controller has this broker give up replicas, and delete their files where it says so.
+ *
+ * - v1 broker epochs, partitions grouped by topic; v3 leader epochs, deletion per partition; v4 KRaft controllers.
+ */
+import { StopReplica } from '@millrace/protocol';
+import { stopReplicaCommand, stopReplicaResponse } from '../commands/wire.ts';
+import { defineHandler } from './handler.ts';
+
+export const stopReplica = defineHandler(
+  StopReplica,
+  { minVersion: 1, maxVersion: 4 },
+  async (request, { broker, version }) =>
+    stopReplicaResponse(await broker.commands.stopReplica(stopReplicaCommand(request, version))),
+);

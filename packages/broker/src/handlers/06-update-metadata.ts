@@ -1,0 +1,17 @@
+/**
+ * UpdateMetadata: the controller tells what this broker answers Metadata requests with.
+ *
+ * - v5 broker epochs, partitions grouped by topic; v7 topic ids; v8 KRaft controllers.
+ */
+import { UpdateMetadata } from '@millrace/protocol';
+import { updateMetadataCommand } from '../commands/wire.ts';
+import { defineHandler } from './handler.ts';
+
+export const updateMetadata = defineHandler(
+  UpdateMetadata,
+  { minVersion: 5, maxVersion: 8 },
+  async (request, { broker }) => {
+    const { errorCode } = await broker.commands.updateMetadata(updateMetadataCommand(request));
+    return { errorCode };
+  },
+);
