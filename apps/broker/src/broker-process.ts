@@ -11,6 +11,7 @@ import { openLogger } from './logging.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
+import { connectionPeers } from './peers.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
 import { StartError, startErrorOf } from './start-error.ts';
@@ -130,6 +131,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     metadataStore,
     logger,
     metrics,
+    peers: connectionPeers(config, logger),
     recompressor: workers.recompress,
     cleanSlice: workers.cleanSlice,
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },

@@ -8,7 +8,10 @@ import { TopicAdmin } from './admin/topic-admin.ts';
 import { exposeBroker, exposeCleaner, exposeLogBounds } from './broker-gauges.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
+import { type InterBrokerVersions, interBrokerVersions } from './cluster/inter-broker-versions.ts';
 import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
+import { noPeers, type Peers } from './cluster/peers.ts';
+import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
@@ -45,6 +48,8 @@ export interface BrokerOptions {
   /** A session of its own; closing it is the owner's business, after `stop`. */
   readonly metadataStore: MetadataStore;
   readonly logger: Logger;
+  /** The way to other brokers. Default: there are none. */
+  readonly peers?: Peers;
   /** Turns batches into another codec where a topic's `compression.type` asks for it. Default: in the calling thread. */
   readonly recompressor?: Recompressor;
   /** Does what of compaction costs the processor's time. Default: in the calling thread. */
@@ -223,7 +228,7 @@ export class Broker {
     logs: LogManager,
     { endpoints }: BrokerStartOptions,
   ): Promise<Running> {
-    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
+    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
     const { brokerId } = config;
     const cluster = new ClusterImage();
     const deadlines = new Deadlines(clock);
@@ -240,14 +245,23 @@ export class Broker {
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const brokerEpoch = (): number => session.brokerEpoch;
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
-    const channel = commands.channel();
+    const channels = new Channels({
+      brokerId,
+      inbox: commands,
+      peers,
+      clock,
+      logger,
+      versions: interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions,
+      listener: config.interBrokerListenerName,
+      timeoutMs: config.controllerSocketTimeoutMs,
+    });
     const controller = new Controller({
       brokerId,
       store,
       clock,
       random,
       logger,
-      channelTo: (id) => (id === brokerId ? channel : undefined),
+      openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
     });

@@ -27,6 +27,7 @@ export {
   UnsupportedVersionError,
 } from './errors.ts';
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
+export { ReconnectingConnection } from './reconnecting-connection.ts';
 export {
   QUEUED_REQUEST_BYTES_MAX,
   QUEUED_REQUESTS_MAX,

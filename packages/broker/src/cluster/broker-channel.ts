@@ -42,12 +42,9 @@ export interface PartitionState {
   readonly offlineReplicas: readonly number[];
 }
 
-/** What a leader writes while it takes over a partition's records after an unclean election (KIP-704), as wire and store have it. */
+/** A leader has all records of the partition. 1 stands for one that was elected out of sync and is still recovering (KIP-704). */
 export const LEADER_RECOVERED = 0;
-export const LEADER_RECOVERING = 1;
 
-/** No broker leads the partition. */
-export const NO_LEADER = -1;
 /** In place of a leader: the partition's topic is being deleted. */
 export const LEADER_OF_DELETED = -2;
 
@@ -57,7 +54,7 @@ export interface ReplicaState extends Omit<PartitionState, 'offlineReplicas'> {
   readonly addingReplicas: readonly number[];
   /** Replicas that will leave when a running reassignment is done. */
   readonly removingReplicas: readonly number[];
-  /** {@link LEADER_RECOVERED} or {@link LEADER_RECOVERING}. */
+  /** {@link LEADER_RECOVERED}, or 1. */
   readonly leaderRecoveryState: number;
   /** Whether the partition has just been created, so that its folder is expected to be missing. */
   readonly isNew: boolean;

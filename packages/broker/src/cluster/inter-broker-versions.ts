@@ -12,9 +12,6 @@ export interface InterBrokerVersions {
   readonly hasRecoveryState: boolean;
 }
 
-/** The oldest release whose brokers may be members of a cluster with this one. */
-export const INTER_BROKER_PROTOCOL_MIN = '2.8';
-
 /** From which release, and which of its steps, a request is sent in a version; the newest first. */
 const STEPS: readonly {
   readonly since: Release;
@@ -47,7 +44,7 @@ type Release = readonly [number, number, number];
 
 /**
  * The versions of a setting such as `3.9`, `3.9.1` or `3.5-IV1`; a release without a step means its last one. Undefined for what is no
- * version, or older than {@link INTER_BROKER_PROTOCOL_MIN}.
+ * version, or older than 2.8, the oldest release whose brokers may be members of a cluster with this one.
  */
 export function interBrokerVersions(setting: string): InterBrokerVersions | undefined {
   const match = /^(\d+)\.(\d+)(?:\.\d+)?(?:-IV(\d+))?$/.exec(setting.trim());

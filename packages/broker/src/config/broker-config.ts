@@ -1,4 +1,5 @@
 import { nearestName } from '@millrace/ports';
+import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { type BrokerConfigName, type BrokerConfigValues, brokerDefinitions } from './broker-definitions.ts';
 import { type ConfigTable, type ConfigValue, camelCase } from './definition.ts';
 import { isUnusedKafkaName } from './known-names.ts';
@@ -204,6 +205,12 @@ function checkTogether(config: BrokerConfig, report: Report): void {
     report(
       'group.min.session.timeout.ms',
       'group.min.session.timeout.ms must not be larger than group.max.session.timeout.ms',
+    );
+  }
+  if (interBrokerVersions(config.interBrokerProtocolVersion) === undefined) {
+    report(
+      'inter.broker.protocol.version',
+      `inter.broker.protocol.version ${config.interBrokerProtocolVersion} is not spoken: it must be 2.8 or later, such as 3.9`,
     );
   }
   const { minCompactionLagMs, maxCompactionLagMs } = config.topicDefaults;

@@ -1,6 +1,6 @@
 import { isMetadataError, type MetadataStore, type Operation, type Watcher } from '@millrace/metadata';
 import type { Random } from '@millrace/ports';
-import type { BrokerChannel } from '../cluster/broker-channel.ts';
+import type { BrokerChannel, LiveBroker } from '../cluster/broker-channel.ts';
 import type { Logger } from '../shared/logger.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import {
@@ -32,8 +32,8 @@ export interface ControllerTermOptions {
   readonly store: MetadataStore;
   readonly random: Random;
   readonly logger: Logger;
-  /** The way to a broker; undefined where there is none (yet). */
-  readonly channelTo: (brokerId: number) => BrokerChannel | undefined;
+  /** Opens the way to a broker for as long as it is registered as it is now. */
+  readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
   /** `delete.topic.enable`. */
   readonly isDeletionEnabled: () => boolean;
   /** `unclean.leader.election.enable` of a topic. */
@@ -46,6 +46,8 @@ export interface TermEvents {
   topicsChanged(): void;
   partitionsChanged(topic: string): void;
   deletionsChanged(): void;
+  /** A broker did not take its commands, and those that waited were dropped. */
+  brokerOverflowed(brokerId: number): void;
   /** All live replicas of these topics are gone. */
   replicasDeleted(topics: readonly string[]): void;
 }
@@ -63,6 +65,8 @@ export class ControllerTerm {
   readonly #events: TermEvents;
   readonly #commander: Commander;
   readonly #context = new ControllerContext();
+  /** By broker, each for the registration with that epoch. */
+  readonly #channels = new Map<number, { epoch: number; channel: BrokerChannel }>();
   readonly #watchBrokers: Watcher;
   readonly #watchTopics: Watcher;
   readonly #watchTopic: Watcher;
@@ -126,6 +130,7 @@ export class ControllerTerm {
     for (const [id, broker] of now) brokers.set(id, broker);
     if (gone.length === 0 && come.length === 0) return;
     this.#options.logger.info({ gone, come, live: [...now.keys()] }, 'Brokers have come or gone');
+    for (const id of gone) this.#channelTo(id);
 
     const commands = this.#commands();
     commands.liveBrokersChanged();
@@ -174,6 +179,31 @@ export class ControllerTerm {
       this.#context.deletions.delete(topic);
     }
     this.#options.logger.info({ topics }, 'Deleted topics');
+  }
+
+  /** Sends nothing more. */
+  end(): void {
+    for (const { channel } of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
+
+  #channelTo(id: number): BrokerChannel | undefined {
+    const registered = this.#context.brokers.get(id);
+    const known = this.#channels.get(id);
+    if (known !== undefined && known.epoch === registered?.epoch) return known.channel;
+    known?.channel.close();
+    this.#channels.delete(id);
+    if (registered === undefined) return undefined;
+    const channel = this.#options.openChannel(registered.broker, () => this.#events.brokerOverflowed(id));
+    this.#channels.set(id, { epoch: registered.epoch, channel });
+    return channel;
+  }
+
+  /** A broker has missed commands: it is told all that it must know. */
+  async reintroduce(brokerId: number): Promise<void> {
+    const commands = this.#commands();
+    commands.introduce(brokerId, this.#context.partitions());
+    void this.#send(commands);
   }
 
   #commands(): BrokerCommands {
@@ -337,7 +367,7 @@ export class ControllerTerm {
   /** Puts commands on their way; resolves when the broker of this controller has carried out its own. */
   async #send(commands: BrokerCommands): Promise<void> {
     const own: Promise<unknown>[] = [];
-    for (const { brokerId, command, outcome } of commands.send(this.#options.channelTo)) {
+    for (const { brokerId, command, outcome } of commands.send((id) => this.#channelTo(id))) {
       const noted = outcome.then(
         (answered) => {
           if (answered === undefined) return;
@@ -397,7 +427,7 @@ export class ControllerTerm {
       try {
         const brokerEpoch = this.#context.brokers.get(brokerId)?.epoch ?? -1;
         const command = { ...this.#commander, brokerEpoch, partitions };
-        const outcome = await this.#options.channelTo(brokerId)?.stopReplica(command);
+        const outcome = await this.#channelTo(brokerId)?.stopReplica(command);
         if (outcome === undefined || outcome.errorCode !== 0) failAll(partitions);
         else failAll(outcome.partitions.filter((partition) => partition.errorCode !== 0));
       } catch (err) {

@@ -80,6 +80,7 @@ export class Controller {
     this.#forgetSession?.();
     await this.#queue.drained();
     const wasActive = this.isActive;
+    this.#term?.end();
     this.#term = undefined;
     if (!wasActive || this.#store.sessionState !== 'connected') return;
     await this.#store.delete(paths.controller, 'any').catch((error: unknown) => {
@@ -169,6 +170,7 @@ export class Controller {
       topicsChanged: () => this.#during(term, 'topics', () => term.topicsChanged()),
       partitionsChanged: (topic) => this.#during(term, `partitions of ${topic}`, () => term.partitionsChanged(topic)),
       deletionsChanged: () => this.#during(term, 'deletions', () => term.deletionsChanged()),
+      brokerOverflowed: (id) => this.#during(term, `overflow of ${id}`, () => term.reintroduce(id)),
       replicasDeleted: (topics) => this.#during(term, undefined, () => term.replicasDeleted(topics)),
     });
     this.#term = term;
@@ -210,6 +212,7 @@ export class Controller {
   #endTerm(reason: string): void {
     if (this.#term === undefined) return;
     this.#options.logger.warn({ epoch: this.#term.epoch, reason }, 'This broker is no longer the controller');
+    this.#term.end();
     this.#term = undefined;
     this.#controllerId = -1;
   }

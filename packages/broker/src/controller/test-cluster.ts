@@ -94,7 +94,7 @@ export class TestCluster {
       clock,
       random,
       logger,
-      channelTo: (broker) => this.brokers.get(broker)?.channel,
+      openChannel: ({ id: to }) => this.brokers.get(to)?.channel ?? broker.channel,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
     });
