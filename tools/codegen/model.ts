@@ -250,3 +250,44 @@ function bytesMinAt(type: PrimitiveType | StructModel, version: number, isFlexib
   }
   return sum;
 }
+
+/** What an object of the engine takes by itself, and a field of it; a view of a buffer; a string without its characters. */
+const OBJECT_BYTES = 24;
+const SLOT_BYTES = 8;
+const VIEW_BYTES = 160;
+const STRING_BYTES = 24;
+const UUID_BYTES = 40;
+const BOXED_NUMBER_BYTES = 16;
+const EMPTY_ARRAY_BYTES = 32;
+
+/**
+ * About how much memory a decoded value of this type takes, its slot included, without the characters of strings and the elements
+ * of arrays within it. A decoder makes every field, whatever the version.
+ */
+export function decodedBytes(type: PrimitiveType | StructModel): number {
+  if (typeof type === 'string') return SLOT_BYTES + primitiveBytes(type);
+  let sum = SLOT_BYTES + OBJECT_BYTES + SLOT_BYTES;
+  for (const field of type.fields) {
+    if (field.isArray) sum += SLOT_BYTES + EMPTY_ARRAY_BYTES;
+    else if (field.tag !== undefined && typeof field.type !== 'string') sum += SLOT_BYTES;
+    else sum += decodedBytes(field.type);
+  }
+  return sum;
+}
+
+function primitiveBytes(type: PrimitiveType): number {
+  switch (type) {
+    case 'string':
+      return STRING_BYTES;
+    case 'uuid':
+      return UUID_BYTES;
+    case 'bytes':
+    case 'records':
+      return VIEW_BYTES;
+    case 'int64':
+    case 'float64':
+      return BOXED_NUMBER_BYTES;
+    default:
+      return 0;
+  }
+}

@@ -10,6 +10,10 @@ export type ProtocolErrorCode =
   | 'PROTOCOL_ARRAY_TOO_LONG'
   /** A string is longer than the protocol allows (32,767 bytes). */
   | 'PROTOCOL_STRING_TOO_LONG'
+  /** A string of a request is not UTF-8. */
+  | 'PROTOCOL_INVALID_TEXT'
+  /** A request's arrays would take more memory than is allowed beside its bytes. */
+  | 'PROTOCOL_DECODED_TOO_LARGE'
   /** A variable-length integer does not end where it must. */
   | 'PROTOCOL_INVALID_VARINT'
   /** A 64-bit integer cannot be held by a number exactly. */

@@ -14,6 +14,8 @@ import { Writer } from './writer.ts';
 const API_VERSIONS_KEY = 18;
 const CONTROLLED_SHUTDOWN_KEY = 7;
 const UNSUPPORTED_VERSION = 35;
+/** Bounds the tagged fields of a request's header, of which Kafka has none: 1,024 of them. */
+const HEADER_DECODED_BYTES_MAX = 64 * 1024;
 
 /** What the sender of a request says about it beside its API and version. */
 export interface RequestHeaderInput {
@@ -104,13 +106,13 @@ export function encodeResponse<Req, Res, ReqInput, ResInput>(
  * @throws ProtocolError if the bytes are no request header.
  */
 export function decodeRequestHeader(frame: Buffer): RequestHeader {
-  const reader = new Reader(frame);
+  const reader = new Reader(frame, 0, frame.length, HEADER_DECODED_BYTES_MAX);
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();
   const api = apiByKey.get(apiKey);
   const headerVersion = api === undefined ? 1 : requestHeaderVersion(api, apiVersion);
-  const clientId = headerVersion >= 1 ? reader.nullableString(false) : null;
+  const clientId = headerVersion >= 1 ? reader.nullableReplacedString() : null;
   if (headerVersion >= 2) reader.unknownTags();
   return { apiKey, apiVersion, correlationId, clientId, bodyOffset: reader.offset };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from './errors.ts';
-import { Reader } from './reader.ts';
+import { REQUEST_DECODED_BYTES_MAX, Reader } from './reader.ts';
 import { ZERO_UUID } from './uuid.ts';
 
 function reader(hex: string): Reader {
@@ -107,19 +107,19 @@ describe('bytes', () => {
 
 describe('array lengths', () => {
   it('are believed only if the bytes that follow can hold so many elements', () => {
-    expect(reader('00 00 00 02 00 00 00 00 00 00 00 00').arrayLength(false, 4)).toBe(2);
-    expect(codeOf(() => reader('00 00 00 03 00 00 00 00 00 00 00 00').arrayLength(false, 4))).toBe(
+    expect(reader('00 00 00 02 00 00 00 00 00 00 00 00').arrayLength(false, 4, 8)).toBe(2);
+    expect(codeOf(() => reader('00 00 00 03 00 00 00 00 00 00 00 00').arrayLength(false, 4, 8))).toBe(
       'PROTOCOL_ARRAY_TOO_LONG',
     );
-    expect(codeOf(() => reader('7f ff ff ff').arrayLength(false, 1))).toBe('PROTOCOL_ARRAY_TOO_LONG');
-    expect(codeOf(() => reader('ff ff ff ff 0f').arrayLength(true, 1))).toBe('PROTOCOL_ARRAY_TOO_LONG');
+    expect(codeOf(() => reader('7f ff ff ff').arrayLength(false, 1, 8))).toBe('PROTOCOL_ARRAY_TOO_LONG');
+    expect(codeOf(() => reader('ff ff ff ff 0f').arrayLength(true, 1, 8))).toBe('PROTOCOL_ARRAY_TOO_LONG');
   });
 
   it('are -1 for null where that is allowed', () => {
-    expect(reader('ff ff ff ff').nullableArrayLength(false, 4)).toBe(-1);
-    expect(reader('00').nullableArrayLength(true, 4)).toBe(-1);
-    expect(codeOf(() => reader('ff ff ff ff').arrayLength(false, 4))).toBe('PROTOCOL_NULL_NOT_ALLOWED');
-    expect(codeOf(() => reader('ff ff ff fe').nullableArrayLength(false, 4))).toBe('PROTOCOL_INVALID_LENGTH');
+    expect(reader('ff ff ff ff').nullableArrayLength(false, 4, 8)).toBe(-1);
+    expect(reader('00').nullableArrayLength(true, 4, 8)).toBe(-1);
+    expect(codeOf(() => reader('ff ff ff ff').arrayLength(false, 4, 8))).toBe('PROTOCOL_NULL_NOT_ALLOWED');
+    expect(codeOf(() => reader('ff ff ff fe').nullableArrayLength(false, 4, 8))).toBe('PROTOCOL_INVALID_LENGTH');
   });
 });
 
@@ -158,5 +158,77 @@ describe('tagged fields', () => {
 
   it('in absurd numbers end with the bytes', () => {
     expect(codeOf(() => reader('ff ff ff ff 0f 01 00').unknownTags())).toBe('PROTOCOL_TRUNCATED');
+  });
+});
+
+describe('the request of a stranger', () => {
+  const ofRequest = (hex: string): Reader => Reader.ofRequest(Buffer.from(hex.replaceAll(' ', ''), 'hex'), 0);
+
+  it('is refused where its text is not UTF-8, short or long, and read where it holds a replacement character as such', () => {
+    expect(codeOf(() => ofRequest('00 03 61 ff 62').string(false))).toBe('PROTOCOL_INVALID_TEXT');
+    expect(codeOf(() => ofRequest('00 03 ed a0 80').string(false))).toBe('PROTOCOL_INVALID_TEXT');
+    expect(codeOf(() => ofRequest(`00 20 ${'ff'.repeat(32)}`).string(false))).toBe('PROTOCOL_INVALID_TEXT');
+    expect(ofRequest('00 03 ef bf bd').string(false)).toBe('\ufffd');
+    expect(ofRequest('00 04 c3 a9 61 62').string(false)).toBe('éab');
+  });
+
+  it('gives text that encodes again to the bytes it came from, or none', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const size = Buffer.alloc(2);
+        size.writeInt16BE(bytes.length);
+        let text: string;
+        try {
+          text = Reader.ofRequest(Buffer.concat([size, bytes]), 0).string(false);
+        } catch (error) {
+          expect(error).toHaveProperty('code', 'PROTOCOL_INVALID_TEXT');
+          return;
+        }
+        expect(Buffer.from(text)).toEqual(Buffer.from(bytes));
+      }),
+    );
+  });
+
+  it('has its 64-bit integers beyond 2^53 rounded instead of refused', () => {
+    expect(ofRequest('7f ff ff ff ff ff ff ff').int64()).toBe(2 ** 63);
+    expect(ofRequest('80 00 00 00 00 00 00 00').int64()).toBe(-(2 ** 63));
+    expect(ofRequest('00 1f ff ff ff ff ff ff').int64()).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it('has tagged fields that nobody knows passed over', () => {
+    const tagged = ofRequest('02 05 01 aa 07 02 bb cc 2a');
+    expect(tagged.unknownTags()).toBeUndefined();
+    expect(tagged.int8()).toBe(42);
+  });
+
+  it('may take 1 MiB of memory whatever its length, in arrays of arrays too', () => {
+    const frame = Buffer.alloc(4 + 1024);
+    frame.writeInt32BE(1024);
+    expect(Reader.ofRequest(frame, 0).arrayLength(false, 1, 1024)).toBe(1024);
+    expect(codeOf(() => Reader.ofRequest(frame, 0).arrayLength(false, 1, 1025))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    const twice = Buffer.concat([frame.subarray(0, 4), frame]);
+    const reader = Reader.ofRequest(twice, 0);
+    reader.arrayLength(false, 1, 1000);
+    expect(codeOf(() => reader.arrayLength(false, 1, 1000))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+  });
+
+  it('may take more memory the more bytes it has, up to a bound', () => {
+    const lengthOf = (bytes: number): Reader => {
+      const frame = Buffer.alloc(bytes);
+      frame.writeInt32BE(1000);
+      return Reader.ofRequest(frame, 0);
+    };
+    const eightMegabytes = 8 * 1024;
+    expect(codeOf(() => lengthOf(400_000).arrayLength(false, 1, eightMegabytes))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    expect(lengthOf(600_000).arrayLength(false, 1, eightMegabytes)).toBe(1000);
+    const beyond = REQUEST_DECODED_BYTES_MAX / 1000 + 1;
+    expect(codeOf(() => lengthOf(10_000_000).arrayLength(false, 1, beyond))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+  });
+
+  it('may have no more tagged fields than its memory holds', () => {
+    const frame = Buffer.alloc(100_003);
+    frame.set([0xd0, 0x86, 0x03]);
+    expect(codeOf(() => Reader.ofRequest(frame, 0).unknownTags())).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    expect(new Reader(frame).unknownTags()).toHaveLength(50_000);
   });
 });

@@ -7,6 +7,17 @@ const TWO_TO_32 = 0x1_0000_0000;
 const STRING_BYTES_MAX = 0x7fff;
 /** Up to this length a loop over ASCII characters beats the call into the engine's decoder. */
 const SHORT_STRING_BYTES = 12;
+/** What the engine's decoder puts in the place of bytes that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
+/** What skipping one tagged field that nobody knows counts as decoded bytes; it bounds how many are looked at. */
+const SKIPPED_TAG_BYTES = 64;
+
+/** The most memory that one request's decoded form may take beside its bytes: 32 MiB, some 300,000 partitions. */
+export const REQUEST_DECODED_BYTES_MAX: number = 32 * 1024 * 1024;
+/** As much every request may take, however short it is: 1 MiB. */
+const REQUEST_DECODED_BYTES_MIN = 1024 * 1024;
+/** A request's decoded form may take so many times its bytes; names of 8 characters take 8 times theirs. */
+const REQUEST_DECODED_FACTOR = 16;
 
 /**
  * Reads the protocol's primitive types from a buffer, front to back.
@@ -19,11 +30,33 @@ export class Reader {
   /** The position of the next byte to be read. */
   offset: number;
   private end: number;
+  private readonly decodedBytesMax: number;
+  private readonly fromStranger: boolean;
+  /** About how much memory the elements of the arrays take that were decoded, without the characters of strings. */
+  decodedBytes = 0;
 
-  constructor(buffer: Buffer, offset = 0, end: number = buffer.length) {
+  /** @param decodedBytesMax What {@link decodedBytes} may become. Given: the bytes are from a stranger, see {@link ofRequest}. */
+  constructor(buffer: Buffer, offset = 0, end: number = buffer.length, decodedBytesMax?: number) {
     this.buffer = buffer;
     this.offset = offset;
     this.end = end;
+    this.decodedBytesMax = decodedBytesMax ?? Number.MAX_SAFE_INTEGER;
+    this.fromStranger = decodedBytesMax !== undefined;
+  }
+
+  /**
+   * Reads the body of a request that a client sent, whoever it is:
+   *
+   * - Its decoded form may take 16 times the frame's bytes, at least 1 MiB and at most {@link REQUEST_DECODED_BYTES_MAX}.
+   * - Text that is not UTF-8 is refused. What the engine makes of it takes up to three times the bytes, and could be stored but
+   *   never written again.
+   * - Tagged fields without a name are passed over instead of kept.
+   * - A 64-bit integer beyond 2^53 becomes the nearest number instead of an error, so that an offset which no log has costs its
+   *   partition an error and not the connection. Whoever stores such a value must check it.
+   */
+  static ofRequest(frame: Buffer, bodyOffset: number): Reader {
+    const proportional = Math.max(frame.length * REQUEST_DECODED_FACTOR, REQUEST_DECODED_BYTES_MIN);
+    return new Reader(frame, bodyOffset, frame.length, Math.min(proportional, REQUEST_DECODED_BYTES_MAX));
   }
 
   /** How many bytes are left. */
@@ -81,7 +114,7 @@ export class Reader {
   int64(): number {
     const high = this.int32();
     const value = high * TWO_TO_32 + (this.int32() >>> 0);
-    if (!Number.isSafeInteger(value)) {
+    if (!Number.isSafeInteger(value) && !this.fromStranger) {
       throw new ProtocolError(
         'PROTOCOL_UNSAFE_INTEGER',
         `The 64-bit integer at byte ${this.offset - 8} (about ${value}) is beyond what a number holds exactly (2^53).`,
@@ -136,6 +169,18 @@ export class Reader {
     return this.text(length);
   }
 
+  /**
+   * A nullable string in its old encoding, in which bytes that are not UTF-8 are replaced whoever sent them: a client's own name,
+   * which old clients write in other encodings. Where it is stored its length must be looked at again.
+   */
+  nullableReplacedString(): string | null {
+    const length = this.int16();
+    if (length === -1) return null;
+    if (length < 0) throw this.invalidLength('string', length);
+    const at = this.take(length);
+    return this.buffer.toString('utf8', at, at + length);
+  }
+
   private text(length: number): string {
     if (length > STRING_BYTES_MAX) {
       throw new ProtocolError(
@@ -144,16 +189,29 @@ export class Reader {
       );
     }
     const at = this.take(length);
-    if (length > SHORT_STRING_BYTES) return this.buffer.toString('utf8', at, at + length);
+    if (length > SHORT_STRING_BYTES) return this.decodedText(at, length);
     const b = this.buffer;
     let text = '';
     for (let i = at; i < at + length; i++) {
       const byte = b[i]!;
-      // Beyond ASCII the engine's decoder takes over; it replaces what is not UTF-8, as Java's does.
-      if (byte >= 0x80) return b.toString('utf8', at, at + length);
+      if (byte >= 0x80) return this.decodedText(at, length);
       text += String.fromCharCode(byte);
     }
     return text;
+  }
+
+  /** Beyond ASCII the engine's decoder takes over. It replaces what is not UTF-8, as Java's does, which is refused to a stranger. */
+  private decodedText(at: number, length: number): string {
+    const text = this.buffer.toString('utf8', at, at + length);
+    if (this.fromStranger && text.includes(REPLACEMENT) && !this.isWritten(text, at, length)) {
+      throw new ProtocolError('PROTOCOL_INVALID_TEXT', `The string of ${length} bytes at byte ${at} is not UTF-8.`);
+    }
+    return text;
+  }
+
+  /** Whether the text is what is written there: a replacement character may have been sent as such. */
+  private isWritten(text: string, at: number, length: number): boolean {
+    return Buffer.from(text).equals(this.buffer.subarray(at, at + length));
   }
 
   bytes(flexible: boolean): Buffer {
@@ -172,17 +230,18 @@ export class Reader {
   }
 
   /**
-   * The length of an array whose elements take at least `elementBytesMin` bytes each. It is refused if the bytes that are left
-   * cannot hold so many, so a decoder may trust it.
+   * The length of an array whose elements take at least `elementBytesMin` bytes each, and `decodedBytes` of memory once they are
+   * decoded. It is refused if the bytes that are left cannot hold so many, or if they would take more memory than is allowed, so a
+   * decoder may trust it.
    */
-  arrayLength(flexible: boolean, elementBytesMin: number): number {
-    const length = this.nullableArrayLength(flexible, elementBytesMin);
+  arrayLength(flexible: boolean, elementBytesMin: number, decodedBytes: number): number {
+    const length = this.nullableArrayLength(flexible, elementBytesMin, decodedBytes);
     if (length < 0) throw this.invalidLength('array', length);
     return length;
   }
 
   /** As {@link arrayLength}, with -1 for a null array. */
-  nullableArrayLength(flexible: boolean, elementBytesMin: number): number {
+  nullableArrayLength(flexible: boolean, elementBytesMin: number, decodedBytes: number): number {
     const length = flexible ? this.uvarint() - 1 : this.int32();
     if (length < -1) throw this.invalidLength('array', length);
     if (length * elementBytesMin > this.end - this.offset) {
@@ -191,7 +250,19 @@ export class Reader {
         `The array at byte ${this.offset} claims ${length} elements of at least ${elementBytesMin} bytes, but only ${this.remaining} bytes are left.`,
       );
     }
+    if (length > 0) this.charge(length * decodedBytes);
     return length;
+  }
+
+  private charge(decodedBytes: number): void {
+    this.decodedBytes += decodedBytes;
+    if (this.decodedBytes > this.decodedBytesMax) {
+      throw new ProtocolError(
+        'PROTOCOL_DECODED_TOO_LARGE',
+        `Before byte ${this.offset} the message has arrays that would take about ${this.decodedBytes} bytes of memory; ` +
+          `${this.decodedBytesMax} are allowed. Ask in several smaller requests.`,
+      );
+    }
   }
 
   /** The marker in front of a struct that may be null: true if the struct follows. */
@@ -205,10 +276,19 @@ export class Reader {
       : new ProtocolError('PROTOCOL_INVALID_LENGTH', `The ${what} before byte ${this.offset} has length ${length}.`);
   }
 
+  /** The number of tagged fields that follow. */
+  tagCount(): number {
+    const count = this.uvarint();
+    // Each takes two bytes at least.
+    if (count * 2 > this.end - this.offset) throw this.truncated(count * 2);
+    if (count > 0) this.charge(count * SKIPPED_TAG_BYTES);
+    return count;
+  }
+
   /** The tagged fields of a struct that has no known ones. */
   unknownTags(): UnknownTag[] | undefined {
     let tags: UnknownTag[] | undefined;
-    for (let n = this.uvarint(); n > 0; n--) {
+    for (let n = this.tagCount(); n > 0; n--) {
       const tag = this.uvarint();
       const limit = this.enterTag();
       tags = this.unknownTag(tags, tag);
@@ -232,8 +312,12 @@ export class Reader {
     this.end = limit;
   }
 
-  /** Keeps the tagged field that was entered as an unknown one. */
-  unknownTag(tags: UnknownTag[] | undefined, tag: number): UnknownTag[] {
+  /** Keeps the tagged field that was entered as an unknown one; that of a stranger is passed over. */
+  unknownTag(tags: UnknownTag[] | undefined, tag: number): UnknownTag[] | undefined {
+    if (this.fromStranger) {
+      this.offset = this.end;
+      return undefined;
+    }
     const unknown = { tag, data: this.buffer.subarray(this.offset, this.end) };
     this.offset = this.end;
     if (tags === undefined) return [unknown];

@@ -97,7 +97,7 @@ function decodeProduceRequestTopicData(r: Reader, v: number): ProduceRequestTopi
   const flexible = v >= 9;
   const name = r.string(flexible);
   const partitionData: ProduceRequestTopicDataPartitionData[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) partitionData.push(decodeProduceRequestTopicDataPartitionData(r, v));
+  for (let n = r.arrayLength(flexible, 6, 216); n > 0; n--) partitionData.push(decodeProduceRequestTopicDataPartitionData(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ProduceRequestTopicData = { name, partitionData };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -131,7 +131,7 @@ function decodeProduceRequest(r: Reader, v: number): ProduceRequest {
   const acks = r.int16();
   const timeoutMs = r.int32();
   const topicData: ProduceRequestTopicData[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topicData.push(decodeProduceRequestTopicData(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topicData.push(decodeProduceRequestTopicData(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ProduceRequest = { transactionalId, acks, timeoutMs, topicData };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -352,12 +352,12 @@ function decodeProduceResponseResponsePartitionResponse(r: Reader, v: number): P
   const logAppendTimeMs = v >= 2 ? r.int64() : -1;
   const logStartOffset = v >= 5 ? r.int64() : -1;
   const recordErrors: ProduceResponseResponsePartitionResponseRecordError[] = [];
-  if (v >= 8) for (let n = r.arrayLength(flexible, 6); n > 0; n--) recordErrors.push(decodeProduceResponseResponsePartitionResponseRecordError(r, v));
+  if (v >= 8) for (let n = r.arrayLength(flexible, 6, 80); n > 0; n--) recordErrors.push(decodeProduceResponseResponsePartitionResponseRecordError(r, v));
   const errorMessage: string | null = v >= 8 ? r.nullableString(flexible) : null;
   let currentLeader: ProduceResponseResponsePartitionResponseCurrentLeader = defaultProduceResponseResponsePartitionResponseCurrentLeader;
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0 && v >= 10) {
@@ -399,7 +399,7 @@ function decodeProduceResponseResponse(r: Reader, v: number): ProduceResponseRes
   const flexible = v >= 9;
   const name = r.string(flexible);
   const partitionResponses: ProduceResponseResponsePartitionResponse[] = [];
-  for (let n = r.arrayLength(flexible, 14); n > 0; n--) partitionResponses.push(decodeProduceResponseResponsePartitionResponse(r, v));
+  for (let n = r.arrayLength(flexible, 14, 208); n > 0; n--) partitionResponses.push(decodeProduceResponseResponsePartitionResponse(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ProduceResponseResponse = { name, partitionResponses };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -463,17 +463,17 @@ function decodeProduceResponse(r: Reader, v: number): ProduceResponse {
   if (!(v >= 0 && v <= 11)) throw unsupportedVersion('ProduceResponse', v, 0, 11);
   const flexible = v >= 9;
   const responses: ProduceResponseResponse[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) responses.push(decodeProduceResponseResponse(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) responses.push(decodeProduceResponseResponse(r, v));
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   let nodeEndpoints: ProduceResponseNodeEndpoint[] = [];
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0 && v >= 10) {
         nodeEndpoints = [];
-        for (let n = r.arrayLength(true, 11); n > 0; n--) nodeEndpoints.push(decodeProduceResponseNodeEndpoint(r, v));
+        for (let n = r.arrayLength(true, 11, 120); n > 0; n--) nodeEndpoints.push(decodeProduceResponseNodeEndpoint(r, v));
       } else {
         unknownTags = r.unknownTag(unknownTags, tag);
       }

@@ -207,7 +207,7 @@ function decodeFetchRequestTopicPartition(r: Reader, v: number): FetchRequestTop
   let replicaDirectoryId: string = ZERO_UUID;
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0 && v >= 17) {
@@ -254,7 +254,7 @@ function decodeFetchRequestTopic(r: Reader, v: number): FetchRequestTopic {
   const topic = v <= 12 ? r.string(flexible) : '';
   const topicId = v >= 13 ? r.uuid() : ZERO_UUID;
   const partitions: FetchRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 16); n > 0; n--) partitions.push(decodeFetchRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 16, 168); n > 0; n--) partitions.push(decodeFetchRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FetchRequestTopic = { topic, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -284,7 +284,7 @@ function decodeFetchRequestForgottenTopicsData(r: Reader, v: number): FetchReque
   const topic = v <= 12 ? r.string(flexible) : '';
   const topicId = v >= 13 ? r.uuid() : ZERO_UUID;
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FetchRequestForgottenTopicsData = { topic, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -370,13 +370,13 @@ function decodeFetchRequest(r: Reader, v: number): FetchRequest {
   const sessionId = v >= 7 ? r.int32() : 0;
   const sessionEpoch = v >= 7 ? r.int32() : -1;
   const topics: FetchRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeFetchRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 160); n > 0; n--) topics.push(decodeFetchRequestTopic(r, v));
   const forgottenTopicsData: FetchRequestForgottenTopicsData[] = [];
-  if (v >= 7) for (let n = r.arrayLength(flexible, 3); n > 0; n--) forgottenTopicsData.push(decodeFetchRequestForgottenTopicsData(r, v));
+  if (v >= 7) for (let n = r.arrayLength(flexible, 3, 160); n > 0; n--) forgottenTopicsData.push(decodeFetchRequestForgottenTopicsData(r, v));
   const rackId = v >= 11 ? r.string(flexible) : '';
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0) {
@@ -748,7 +748,7 @@ function decodeFetchResponseResponsePartition(r: Reader, v: number): FetchRespon
   let snapshotId: FetchResponseResponsePartitionSnapshotId = defaultFetchResponseResponsePartitionSnapshotId;
   let abortedTransactions: FetchResponseResponsePartitionAbortedTransaction[] | null = null;
   if (v >= 4) {
-    let n = r.nullableArrayLength(flexible, 16);
+    let n = r.nullableArrayLength(flexible, 16, 88);
     if (n >= 0) {
       abortedTransactions = [];
       for (; n > 0; n--) abortedTransactions.push(decodeFetchResponseResponsePartitionAbortedTransaction(r, v));
@@ -758,7 +758,7 @@ function decodeFetchResponseResponsePartition(r: Reader, v: number): FetchRespon
   const records: Buffer | null = r.nullableBytes(flexible);
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0) {
@@ -813,7 +813,7 @@ function decodeFetchResponseResponse(r: Reader, v: number): FetchResponseRespons
   const topic = v <= 12 ? r.string(flexible) : '';
   const topicId = v >= 13 ? r.uuid() : ZERO_UUID;
   const partitions: FetchResponseResponsePartition[] = [];
-  for (let n = r.arrayLength(flexible, 18); n > 0; n--) partitions.push(decodeFetchResponseResponsePartition(r, v));
+  for (let n = r.arrayLength(flexible, 18, 368); n > 0; n--) partitions.push(decodeFetchResponseResponsePartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FetchResponseResponse = { topic, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -888,16 +888,16 @@ function decodeFetchResponse(r: Reader, v: number): FetchResponse {
   const errorCode = v >= 7 ? r.int16() : 0;
   const sessionId = v >= 7 ? r.int32() : 0;
   const responses: FetchResponseResponse[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) responses.push(decodeFetchResponseResponse(r, v));
+  for (let n = r.arrayLength(flexible, 3, 160); n > 0; n--) responses.push(decodeFetchResponseResponse(r, v));
   let nodeEndpoints: FetchResponseNodeEndpoint[] = [];
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0 && v >= 16) {
         nodeEndpoints = [];
-        for (let n = r.arrayLength(true, 11); n > 0; n--) nodeEndpoints.push(decodeFetchResponseNodeEndpoint(r, v));
+        for (let n = r.arrayLength(true, 11, 120); n > 0; n--) nodeEndpoints.push(decodeFetchResponseNodeEndpoint(r, v));
       } else {
         unknownTags = r.unknownTag(unknownTags, tag);
       }

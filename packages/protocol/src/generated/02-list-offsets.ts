@@ -112,7 +112,7 @@ function decodeListOffsetsRequestTopic(r: Reader, v: number): ListOffsetsRequest
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitions: ListOffsetsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 12); n > 0; n--) partitions.push(decodeListOffsetsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 12, 88); n > 0; n--) partitions.push(decodeListOffsetsRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListOffsetsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -147,7 +147,7 @@ function decodeListOffsetsRequest(r: Reader, v: number): ListOffsetsRequest {
   const replicaId = r.int32();
   const isolationLevel = v >= 2 ? r.int8() : 0;
   const topics: ListOffsetsRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeListOffsetsRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeListOffsetsRequestTopic(r, v));
   const timeoutMs = v >= 10 ? r.int32() : 0;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListOffsetsRequest = { replicaId, isolationLevel, topics, timeoutMs };
@@ -251,7 +251,7 @@ function decodeListOffsetsResponseTopicPartition(r: Reader, v: number): ListOffs
   const partitionIndex = r.int32();
   const errorCode = r.int16();
   const oldStyleOffsets: number[] = [];
-  if (v <= 0) for (let n = r.arrayLength(flexible, 8); n > 0; n--) oldStyleOffsets.push(r.int64());
+  if (v <= 0) for (let n = r.arrayLength(flexible, 8, 24); n > 0; n--) oldStyleOffsets.push(r.int64());
   const timestamp = v >= 1 ? r.int64() : -1;
   const offset = v >= 1 ? r.int64() : -1;
   const leaderEpoch = v >= 4 ? r.int32() : -1;
@@ -278,7 +278,7 @@ function decodeListOffsetsResponseTopic(r: Reader, v: number): ListOffsetsRespon
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitions: ListOffsetsResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 10); n > 0; n--) partitions.push(decodeListOffsetsResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 10, 152); n > 0; n--) partitions.push(decodeListOffsetsResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListOffsetsResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -306,7 +306,7 @@ function decodeListOffsetsResponse(r: Reader, v: number): ListOffsetsResponse {
   const flexible = v >= 6;
   const throttleTimeMs = v >= 2 ? r.int32() : 0;
   const topics: ListOffsetsResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeListOffsetsResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeListOffsetsResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListOffsetsResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

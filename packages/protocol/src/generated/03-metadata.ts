@@ -107,7 +107,7 @@ function decodeMetadataRequest(r: Reader, v: number): MetadataRequest {
   const flexible = v >= 9;
   let topics: MetadataRequestTopic[] | null = null;
   {
-    let n = v >= 1 ? r.nullableArrayLength(flexible, 2) : r.arrayLength(flexible, 2);
+    let n = v >= 1 ? r.nullableArrayLength(flexible, 2, 120) : r.arrayLength(flexible, 2, 120);
     if (n >= 0) {
       topics = [];
       for (; n > 0; n--) topics.push(decodeMetadataRequestTopic(r, v));
@@ -288,11 +288,11 @@ function decodeMetadataResponseTopicPartition(r: Reader, v: number): MetadataRes
   const leaderId = r.int32();
   const leaderEpoch = v >= 7 ? r.int32() : -1;
   const replicaNodes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) replicaNodes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) replicaNodes.push(r.int32());
   const isrNodes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) isrNodes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) isrNodes.push(r.int32());
   const offlineReplicas: number[] = [];
-  if (v >= 5) for (let n = r.arrayLength(flexible, 4); n > 0; n--) offlineReplicas.push(r.int32());
+  if (v >= 5) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) offlineReplicas.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: MetadataResponseTopicPartition = { errorCode, partitionIndex, leaderId, leaderEpoch, replicaNodes, isrNodes, offlineReplicas };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -331,7 +331,7 @@ function decodeMetadataResponseTopic(r: Reader, v: number): MetadataResponseTopi
   const topicId = v >= 10 ? r.uuid() : ZERO_UUID;
   const isInternal = v >= 1 ? r.bool() : false;
   const partitions: MetadataResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 18); n > 0; n--) partitions.push(decodeMetadataResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 18, 192); n > 0; n--) partitions.push(decodeMetadataResponseTopicPartition(r, v));
   const topicAuthorizedOperations = v >= 8 ? r.int32() : -2147483648;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: MetadataResponseTopic = { errorCode, name, topicId, isInternal, partitions, topicAuthorizedOperations };
@@ -374,11 +374,11 @@ function decodeMetadataResponse(r: Reader, v: number): MetadataResponse {
   const flexible = v >= 9;
   const throttleTimeMs = v >= 3 ? r.int32() : 0;
   const brokers: MetadataResponseBroker[] = [];
-  for (let n = r.arrayLength(flexible, 10); n > 0; n--) brokers.push(decodeMetadataResponseBroker(r, v));
+  for (let n = r.arrayLength(flexible, 10, 120); n > 0; n--) brokers.push(decodeMetadataResponseBroker(r, v));
   const clusterId: string | null = v >= 2 ? r.nullableString(flexible) : null;
   const controllerId = v >= 1 ? r.int32() : -1;
   const topics: MetadataResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 8); n > 0; n--) topics.push(decodeMetadataResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 8, 184); n > 0; n--) topics.push(decodeMetadataResponseTopic(r, v));
   const clusterAuthorizedOperations = v >= 8 && v <= 10 ? r.int32() : -2147483648;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: MetadataResponse = { throttleTimeMs, brokers, clusterId, controllerId, topics, clusterAuthorizedOperations };

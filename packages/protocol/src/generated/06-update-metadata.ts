@@ -169,12 +169,12 @@ function decodeUpdateMetadataRequestUpdateMetadataPartitionState(r: Reader, v: n
   const leader = r.int32();
   const leaderEpoch = r.int32();
   const isr: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) isr.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) isr.push(r.int32());
   const zkVersion = r.int32();
   const replicas: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) replicas.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) replicas.push(r.int32());
   const offlineReplicas: number[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 4); n > 0; n--) offlineReplicas.push(r.int32());
+  if (v >= 4) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) offlineReplicas.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: UpdateMetadataRequestUpdateMetadataPartitionState = {
     topicName,
@@ -212,7 +212,7 @@ function decodeUpdateMetadataRequestTopicState(r: Reader, v: number): UpdateMeta
   const topicName = r.string(flexible);
   const topicId = v >= 7 ? r.uuid() : ZERO_UUID;
   const partitionStates: UpdateMetadataRequestUpdateMetadataPartitionState[] = [];
-  for (let n = r.arrayLength(flexible, 24); n > 0; n--) partitionStates.push(decodeUpdateMetadataRequestUpdateMetadataPartitionState(r, v));
+  for (let n = r.arrayLength(flexible, 24, 232); n > 0; n--) partitionStates.push(decodeUpdateMetadataRequestUpdateMetadataPartitionState(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: UpdateMetadataRequestTopicState = { topicName, topicId, partitionStates };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -276,7 +276,7 @@ function decodeUpdateMetadataRequestLiveBroker(r: Reader, v: number): UpdateMeta
   const v0Host = v <= 0 ? r.string(flexible) : '';
   const v0Port = v <= 0 ? r.int32() : 0;
   const endpoints: UpdateMetadataRequestLiveBrokerEndpoint[] = [];
-  if (v >= 1) for (let n = r.arrayLength(flexible, 8); n > 0; n--) endpoints.push(decodeUpdateMetadataRequestLiveBrokerEndpoint(r, v));
+  if (v >= 1) for (let n = r.arrayLength(flexible, 8, 120); n > 0; n--) endpoints.push(decodeUpdateMetadataRequestLiveBrokerEndpoint(r, v));
   const rack: string | null = v >= 2 ? r.nullableString(flexible) : null;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: UpdateMetadataRequestLiveBroker = { id, v0Host, v0Port, endpoints, rack };
@@ -346,14 +346,14 @@ function decodeUpdateMetadataRequest(r: Reader, v: number): UpdateMetadataReques
   const controllerEpoch = r.int32();
   const brokerEpoch = v >= 5 ? r.int64() : -1;
   const ungroupedPartitionStates: UpdateMetadataRequestUpdateMetadataPartitionState[] = [];
-  if (v <= 4) for (let n = r.arrayLength(flexible, 30); n > 0; n--) ungroupedPartitionStates.push(decodeUpdateMetadataRequestUpdateMetadataPartitionState(r, v));
+  if (v <= 4) for (let n = r.arrayLength(flexible, 30, 232); n > 0; n--) ungroupedPartitionStates.push(decodeUpdateMetadataRequestUpdateMetadataPartitionState(r, v));
   const topicStates: UpdateMetadataRequestTopicState[] = [];
-  if (v >= 5) for (let n = r.arrayLength(flexible, 3); n > 0; n--) topicStates.push(decodeUpdateMetadataRequestTopicState(r, v));
+  if (v >= 5) for (let n = r.arrayLength(flexible, 3, 160); n > 0; n--) topicStates.push(decodeUpdateMetadataRequestTopicState(r, v));
   const liveBrokers: UpdateMetadataRequestLiveBroker[] = [];
-  for (let n = r.arrayLength(flexible, 7); n > 0; n--) liveBrokers.push(decodeUpdateMetadataRequestLiveBroker(r, v));
+  for (let n = r.arrayLength(flexible, 7, 160); n > 0; n--) liveBrokers.push(decodeUpdateMetadataRequestLiveBroker(r, v));
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0 && v >= 8) {

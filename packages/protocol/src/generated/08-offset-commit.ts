@@ -120,7 +120,7 @@ function decodeOffsetCommitRequestTopic(r: Reader, v: number): OffsetCommitReque
   const flexible = v >= 8;
   const name = r.string(flexible);
   const partitions: OffsetCommitRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14); n > 0; n--) partitions.push(decodeOffsetCommitRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 136); n > 0; n--) partitions.push(decodeOffsetCommitRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetCommitRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -164,7 +164,7 @@ function decodeOffsetCommitRequest(r: Reader, v: number): OffsetCommitRequest {
   const groupInstanceId: string | null = v >= 7 ? r.nullableString(flexible) : null;
   const retentionTimeMs = v >= 2 && v <= 4 ? r.int64() : -1;
   const topics: OffsetCommitRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeOffsetCommitRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeOffsetCommitRequestTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetCommitRequest = { groupId, generationIdOrMemberEpoch, memberId, groupInstanceId, retentionTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -255,7 +255,7 @@ function decodeOffsetCommitResponseTopic(r: Reader, v: number): OffsetCommitResp
   const flexible = v >= 8;
   const name = r.string(flexible);
   const partitions: OffsetCommitResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) partitions.push(decodeOffsetCommitResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeOffsetCommitResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetCommitResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -283,7 +283,7 @@ function decodeOffsetCommitResponse(r: Reader, v: number): OffsetCommitResponse 
   const flexible = v >= 8;
   const throttleTimeMs = v >= 3 ? r.int32() : 0;
   const topics: OffsetCommitResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeOffsetCommitResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeOffsetCommitResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetCommitResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

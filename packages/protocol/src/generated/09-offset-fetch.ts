@@ -98,7 +98,7 @@ function decodeOffsetFetchRequestTopic(r: Reader, v: number): OffsetFetchRequest
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetFetchRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -116,7 +116,7 @@ function encodeOffsetFetchRequestGroupTopic(w: Writer, it: OffsetFetchRequestGro
 function decodeOffsetFetchRequestGroupTopic(r: Reader, v: number): OffsetFetchRequestGroupTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: OffsetFetchRequestGroupTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -147,7 +147,7 @@ function decodeOffsetFetchRequestGroup(r: Reader, v: number): OffsetFetchRequest
   const memberEpoch = v >= 9 ? r.int32() : -1;
   let topics: OffsetFetchRequestGroupTopic[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 3);
+    let n = r.nullableArrayLength(true, 3, 112);
     if (n >= 0) {
       topics = [];
       for (; n > 0; n--) topics.push(decodeOffsetFetchRequestGroupTopic(r, v));
@@ -203,14 +203,14 @@ function decodeOffsetFetchRequest(r: Reader, v: number): OffsetFetchRequest {
   const groupId = v <= 7 ? r.string(flexible) : '';
   let topics: OffsetFetchRequestTopic[] | null = null;
   if (v <= 7) {
-    let n = v >= 2 && v <= 7 ? r.nullableArrayLength(flexible, 3) : r.arrayLength(flexible, 3);
+    let n = v >= 2 && v <= 7 ? r.nullableArrayLength(flexible, 3, 112) : r.arrayLength(flexible, 3, 112);
     if (n >= 0) {
       topics = [];
       for (; n > 0; n--) topics.push(decodeOffsetFetchRequestTopic(r, v));
     }
   }
   const groups: OffsetFetchRequestGroup[] = [];
-  if (v >= 8) for (let n = r.arrayLength(flexible, 3); n > 0; n--) groups.push(decodeOffsetFetchRequestGroup(r, v));
+  if (v >= 8) for (let n = r.arrayLength(flexible, 3, 152); n > 0; n--) groups.push(decodeOffsetFetchRequestGroup(r, v));
   const requireStable = v >= 7 ? r.bool() : false;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetFetchRequest = { groupId, topics, groups, requireStable };
@@ -378,7 +378,7 @@ function decodeOffsetFetchResponseTopic(r: Reader, v: number): OffsetFetchRespon
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitions: OffsetFetchResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 16); n > 0; n--) partitions.push(decodeOffsetFetchResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 16, 120); n > 0; n--) partitions.push(decodeOffsetFetchResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetFetchResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -417,7 +417,7 @@ function encodeOffsetFetchResponseGroupTopic(w: Writer, it: OffsetFetchResponseG
 function decodeOffsetFetchResponseGroupTopic(r: Reader, v: number): OffsetFetchResponseGroupTopic {
   const name = r.string(true);
   const partitions: OffsetFetchResponseGroupTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 20); n > 0; n--) partitions.push(decodeOffsetFetchResponseGroupTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 20, 120); n > 0; n--) partitions.push(decodeOffsetFetchResponseGroupTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: OffsetFetchResponseGroupTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -436,7 +436,7 @@ function encodeOffsetFetchResponseGroup(w: Writer, it: OffsetFetchResponseGroupI
 function decodeOffsetFetchResponseGroup(r: Reader, v: number): OffsetFetchResponseGroup {
   const groupId = r.string(true);
   const topics: OffsetFetchResponseGroupTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeOffsetFetchResponseGroupTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeOffsetFetchResponseGroupTopic(r, v));
   const errorCode = r.int16();
   const unknownTags = r.unknownTags();
   const it: OffsetFetchResponseGroup = { groupId, topics, errorCode };
@@ -479,10 +479,10 @@ function decodeOffsetFetchResponse(r: Reader, v: number): OffsetFetchResponse {
   const flexible = v >= 6;
   const throttleTimeMs = v >= 3 ? r.int32() : 0;
   const topics: OffsetFetchResponseTopic[] = [];
-  if (v <= 7) for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeOffsetFetchResponseTopic(r, v));
+  if (v <= 7) for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeOffsetFetchResponseTopic(r, v));
   const errorCode = v >= 2 && v <= 7 ? r.int16() : 0;
   const groups: OffsetFetchResponseGroup[] = [];
-  if (v >= 8) for (let n = r.arrayLength(flexible, 5); n > 0; n--) groups.push(decodeOffsetFetchResponseGroup(r, v));
+  if (v >= 8) for (let n = r.arrayLength(flexible, 5, 120); n > 0; n--) groups.push(decodeOffsetFetchResponseGroup(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetFetchResponse = { throttleTimeMs, topics, errorCode, groups };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

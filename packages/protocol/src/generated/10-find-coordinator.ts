@@ -59,7 +59,7 @@ function decodeFindCoordinatorRequest(r: Reader, v: number): FindCoordinatorRequ
   const key = v <= 3 ? r.string(flexible) : '';
   const keyType = v >= 1 ? r.int8() : 0;
   const coordinatorKeys: string[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 1); n > 0; n--) coordinatorKeys.push(r.string(flexible));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) coordinatorKeys.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FindCoordinatorRequest = { key, keyType, coordinatorKeys };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -197,7 +197,7 @@ function decodeFindCoordinatorResponse(r: Reader, v: number): FindCoordinatorRes
   const host = v <= 3 ? r.string(flexible) : '';
   const port = v <= 3 ? r.int32() : 0;
   const coordinators: FindCoordinatorResponseCoordinator[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 14); n > 0; n--) coordinators.push(decodeFindCoordinatorResponseCoordinator(r, v));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 14, 160); n > 0; n--) coordinators.push(decodeFindCoordinatorResponseCoordinator(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FindCoordinatorResponse = { throttleTimeMs, errorCode, errorMessage, nodeId, host, port, coordinators };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

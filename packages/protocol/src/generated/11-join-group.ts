@@ -111,7 +111,7 @@ function decodeJoinGroupRequest(r: Reader, v: number): JoinGroupRequest {
   const groupInstanceId: string | null = v >= 5 ? r.nullableString(flexible) : null;
   const protocolType = r.string(flexible);
   const protocols: JoinGroupRequestProtocol[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) protocols.push(decodeJoinGroupRequestProtocol(r, v));
+  for (let n = r.arrayLength(flexible, 3, 240); n > 0; n--) protocols.push(decodeJoinGroupRequestProtocol(r, v));
   const reason: string | null = v >= 8 ? r.nullableString(flexible) : null;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: JoinGroupRequest = {
@@ -247,7 +247,7 @@ function decodeJoinGroupResponse(r: Reader, v: number): JoinGroupResponse {
   const skipAssignment = v >= 9 ? r.bool() : false;
   const memberId = r.string(flexible);
   const members: JoinGroupResponseMember[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) members.push(decodeJoinGroupResponseMember(r, v));
+  for (let n = r.arrayLength(flexible, 4, 272); n > 0; n--) members.push(decodeJoinGroupResponseMember(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: JoinGroupResponse = {
     throttleTimeMs,

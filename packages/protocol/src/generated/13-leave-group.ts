@@ -97,7 +97,7 @@ function decodeLeaveGroupRequest(r: Reader, v: number): LeaveGroupRequest {
   const groupId = r.string(flexible);
   const memberId = v <= 2 ? r.string(flexible) : '';
   const members: LeaveGroupRequestMember[] = [];
-  if (v >= 3) for (let n = r.arrayLength(flexible, 3); n > 0; n--) members.push(decodeLeaveGroupRequestMember(r, v));
+  if (v >= 3) for (let n = r.arrayLength(flexible, 3, 136); n > 0; n--) members.push(decodeLeaveGroupRequestMember(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: LeaveGroupRequest = { groupId, memberId, members };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -190,7 +190,7 @@ function decodeLeaveGroupResponse(r: Reader, v: number): LeaveGroupResponse {
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   const errorCode = r.int16();
   const members: LeaveGroupResponseMember[] = [];
-  if (v >= 3) for (let n = r.arrayLength(flexible, 5); n > 0; n--) members.push(decodeLeaveGroupResponseMember(r, v));
+  if (v >= 3) for (let n = r.arrayLength(flexible, 5, 112); n > 0; n--) members.push(decodeLeaveGroupResponseMember(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: LeaveGroupResponse = { throttleTimeMs, errorCode, members };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -106,7 +106,7 @@ function decodeSyncGroupRequest(r: Reader, v: number): SyncGroupRequest {
   const protocolType: string | null = v >= 5 ? r.nullableString(flexible) : null;
   const protocolName: string | null = v >= 5 ? r.nullableString(flexible) : null;
   const assignments: SyncGroupRequestAssignment[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) assignments.push(decodeSyncGroupRequestAssignment(r, v));
+  for (let n = r.arrayLength(flexible, 3, 240); n > 0; n--) assignments.push(decodeSyncGroupRequestAssignment(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: SyncGroupRequest = { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName, assignments };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

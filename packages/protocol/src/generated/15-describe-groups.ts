@@ -43,7 +43,7 @@ function decodeDescribeGroupsRequest(r: Reader, v: number): DescribeGroupsReques
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('DescribeGroupsRequest', v, 0, 5);
   const flexible = v >= 5;
   const groups: string[] = [];
-  for (let n = r.arrayLength(flexible, 1); n > 0; n--) groups.push(r.string(flexible));
+  for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) groups.push(r.string(flexible));
   const includeAuthorizedOperations = v >= 3 ? r.bool() : false;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeGroupsRequest = { groups, includeAuthorizedOperations };
@@ -178,7 +178,7 @@ function decodeDescribeGroupsResponseGroup(r: Reader, v: number): DescribeGroups
   const protocolType = r.string(flexible);
   const protocolData = r.string(flexible);
   const members: DescribeGroupsResponseGroupMember[] = [];
-  for (let n = r.arrayLength(flexible, 7); n > 0; n--) members.push(decodeDescribeGroupsResponseGroupMember(r, v));
+  for (let n = r.arrayLength(flexible, 7, 504); n > 0; n--) members.push(decodeDescribeGroupsResponseGroupMember(r, v));
   const authorizedOperations = v >= 3 ? r.int32() : -2147483648;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeGroupsResponseGroup = { errorCode, groupId, groupState, protocolType, protocolData, members, authorizedOperations };
@@ -207,7 +207,7 @@ function decodeDescribeGroupsResponse(r: Reader, v: number): DescribeGroupsRespo
   const flexible = v >= 5;
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   const groups: DescribeGroupsResponseGroup[] = [];
-  for (let n = r.arrayLength(flexible, 12); n > 0; n--) groups.push(decodeDescribeGroupsResponseGroup(r, v));
+  for (let n = r.arrayLength(flexible, 12, 224); n > 0; n--) groups.push(decodeDescribeGroupsResponseGroup(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeGroupsResponse = { throttleTimeMs, groups };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -51,9 +51,9 @@ function decodeListGroupsRequest(r: Reader, v: number): ListGroupsRequest {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('ListGroupsRequest', v, 0, 5);
   const flexible = v >= 3;
   const statesFilter: string[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 1); n > 0; n--) statesFilter.push(r.string(flexible));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) statesFilter.push(r.string(flexible));
   const typesFilter: string[] = [];
-  if (v >= 5) for (let n = r.arrayLength(flexible, 1); n > 0; n--) typesFilter.push(r.string(flexible));
+  if (v >= 5) for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) typesFilter.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListGroupsRequest = { statesFilter, typesFilter };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -151,7 +151,7 @@ function decodeListGroupsResponse(r: Reader, v: number): ListGroupsResponse {
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   const errorCode = r.int16();
   const groups: ListGroupsResponseGroup[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) groups.push(decodeListGroupsResponseGroup(r, v));
+  for (let n = r.arrayLength(flexible, 3, 168); n > 0; n--) groups.push(decodeListGroupsResponseGroup(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListGroupsResponse = { throttleTimeMs, errorCode, groups };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

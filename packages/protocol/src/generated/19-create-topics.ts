@@ -95,7 +95,7 @@ function decodeCreateTopicsRequestTopicAssignment(r: Reader, v: number): CreateT
   const flexible = v >= 5;
   const partitionIndex = r.int32();
   const brokerIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) brokerIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) brokerIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateTopicsRequestTopicAssignment = { partitionIndex, brokerIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -147,9 +147,9 @@ function decodeCreateTopicsRequestTopic(r: Reader, v: number): CreateTopicsReque
   const numPartitions = r.int32();
   const replicationFactor = r.int16();
   const assignments: CreateTopicsRequestTopicAssignment[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) assignments.push(decodeCreateTopicsRequestTopicAssignment(r, v));
+  for (let n = r.arrayLength(flexible, 6, 88); n > 0; n--) assignments.push(decodeCreateTopicsRequestTopicAssignment(r, v));
   const configs: CreateTopicsRequestTopicConfig[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) configs.push(decodeCreateTopicsRequestTopicConfig(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) configs.push(decodeCreateTopicsRequestTopicConfig(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateTopicsRequestTopic = { name, numPartitions, replicationFactor, assignments, configs };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -179,7 +179,7 @@ function decodeCreateTopicsRequest(r: Reader, v: number): CreateTopicsRequest {
   if (!(v >= 0 && v <= 7)) throw unsupportedVersion('CreateTopicsRequest', v, 0, 7);
   const flexible = v >= 5;
   const topics: CreateTopicsRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 10); n > 0; n--) topics.push(decodeCreateTopicsRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 10, 168); n > 0; n--) topics.push(decodeCreateTopicsRequestTopic(r, v));
   const timeoutMs = r.int32();
   const validateOnly = v >= 1 ? r.bool() : false;
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -334,7 +334,7 @@ function decodeCreateTopicsResponseTopic(r: Reader, v: number): CreateTopicsResp
   const replicationFactor = v >= 5 ? r.int16() : -1;
   let configs: CreateTopicsResponseTopicConfig[] | null = null;
   if (v >= 5) {
-    let n = r.nullableArrayLength(flexible, 6);
+    let n = r.nullableArrayLength(flexible, 6, 128);
     if (n >= 0) {
       configs = [];
       for (; n > 0; n--) configs.push(decodeCreateTopicsResponseTopicConfig(r, v));
@@ -342,7 +342,7 @@ function decodeCreateTopicsResponseTopic(r: Reader, v: number): CreateTopicsResp
   }
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0) {
@@ -388,7 +388,7 @@ function decodeCreateTopicsResponse(r: Reader, v: number): CreateTopicsResponse 
   const flexible = v >= 5;
   const throttleTimeMs = v >= 2 ? r.int32() : 0;
   const topics: CreateTopicsResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) topics.push(decodeCreateTopicsResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 4, 224); n > 0; n--) topics.push(decodeCreateTopicsResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateTopicsResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

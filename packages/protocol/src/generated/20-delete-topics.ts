@@ -83,9 +83,9 @@ function decodeDeleteTopicsRequest(r: Reader, v: number): DeleteTopicsRequest {
   if (!(v >= 0 && v <= 6)) throw unsupportedVersion('DeleteTopicsRequest', v, 0, 6);
   const flexible = v >= 4;
   const topics: DeleteTopicsRequestTopic[] = [];
-  if (v >= 6) for (let n = r.arrayLength(flexible, 18); n > 0; n--) topics.push(decodeDeleteTopicsRequestTopic(r, v));
+  if (v >= 6) for (let n = r.arrayLength(flexible, 18, 120); n > 0; n--) topics.push(decodeDeleteTopicsRequestTopic(r, v));
   const topicNames: string[] = [];
-  if (v <= 5) for (let n = r.arrayLength(flexible, 1); n > 0; n--) topicNames.push(r.string(flexible));
+  if (v <= 5) for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) topicNames.push(r.string(flexible));
   const timeoutMs = r.int32();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteTopicsRequest = { topics, topicNames, timeoutMs };
@@ -181,7 +181,7 @@ function decodeDeleteTopicsResponse(r: Reader, v: number): DeleteTopicsResponse 
   const flexible = v >= 4;
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   const responses: DeleteTopicsResponseResponse[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) responses.push(decodeDeleteTopicsResponseResponse(r, v));
+  for (let n = r.arrayLength(flexible, 4, 160); n > 0; n--) responses.push(decodeDeleteTopicsResponseResponse(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteTopicsResponse = { throttleTimeMs, responses };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -89,7 +89,7 @@ function decodeDeleteRecordsRequestTopic(r: Reader, v: number): DeleteRecordsReq
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: DeleteRecordsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 12); n > 0; n--) partitions.push(decodeDeleteRecordsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 12, 72); n > 0; n--) partitions.push(decodeDeleteRecordsRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -114,7 +114,7 @@ function decodeDeleteRecordsRequest(r: Reader, v: number): DeleteRecordsRequest 
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteRecordsRequest', v, 0, 2);
   const flexible = v >= 2;
   const topics: DeleteRecordsRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeDeleteRecordsRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeDeleteRecordsRequestTopic(r, v));
   const timeoutMs = r.int32();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsRequest = { topics, timeoutMs };
@@ -210,7 +210,7 @@ function decodeDeleteRecordsResponseTopic(r: Reader, v: number): DeleteRecordsRe
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: DeleteRecordsResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14); n > 0; n--) partitions.push(decodeDeleteRecordsResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 80); n > 0; n--) partitions.push(decodeDeleteRecordsResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -236,7 +236,7 @@ function decodeDeleteRecordsResponse(r: Reader, v: number): DeleteRecordsRespons
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const topics: DeleteRecordsResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeDeleteRecordsResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeDeleteRecordsResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -96,7 +96,7 @@ function decodeOffsetForLeaderEpochRequestTopic(r: Reader, v: number): OffsetFor
   const flexible = v >= 4;
   const topic = r.string(flexible);
   const partitions: OffsetForLeaderEpochRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 8); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 8, 64); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochRequestTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -124,7 +124,7 @@ function decodeOffsetForLeaderEpochRequest(r: Reader, v: number): OffsetForLeade
   const flexible = v >= 4;
   const replicaId = v >= 3 ? r.int32() : -2;
   const topics: OffsetForLeaderEpochRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeOffsetForLeaderEpochRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeOffsetForLeaderEpochRequestTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochRequest = { replicaId, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -227,7 +227,7 @@ function decodeOffsetForLeaderEpochResponseTopic(r: Reader, v: number): OffsetFo
   const flexible = v >= 4;
   const topic = r.string(flexible);
   const partitions: OffsetForLeaderEpochResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 88); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochResponseTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -255,7 +255,7 @@ function decodeOffsetForLeaderEpochResponse(r: Reader, v: number): OffsetForLead
   const flexible = v >= 4;
   const throttleTimeMs = v >= 2 ? r.int32() : 0;
   const topics: OffsetForLeaderEpochResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeOffsetForLeaderEpochResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeOffsetForLeaderEpochResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

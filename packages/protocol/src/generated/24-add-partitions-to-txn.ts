@@ -85,7 +85,7 @@ function decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r: Reader, v: nu
   const flexible = v >= 3;
   const name = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnRequestAddPartitionsToTxnTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -109,7 +109,7 @@ function decodeAddPartitionsToTxnRequestTransaction(r: Reader, v: number): AddPa
   const producerEpoch = r.int16();
   const verifyOnly = r.bool();
   const topics: AddPartitionsToTxnRequestAddPartitionsToTxnTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: AddPartitionsToTxnRequestTransaction = { transactionalId, producerId, producerEpoch, verifyOnly, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -159,12 +159,12 @@ function decodeAddPartitionsToTxnRequest(r: Reader, v: number): AddPartitionsToT
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('AddPartitionsToTxnRequest', v, 0, 5);
   const flexible = v >= 3;
   const transactions: AddPartitionsToTxnRequestTransaction[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 14); n > 0; n--) transactions.push(decodeAddPartitionsToTxnRequestTransaction(r, v));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 14, 152); n > 0; n--) transactions.push(decodeAddPartitionsToTxnRequestTransaction(r, v));
   const v3AndBelowTransactionalId = v <= 3 ? r.string(flexible) : '';
   const v3AndBelowProducerId = v <= 3 ? r.int64() : 0;
   const v3AndBelowProducerEpoch = v <= 3 ? r.int16() : 0;
   const v3AndBelowTopics: AddPartitionsToTxnRequestAddPartitionsToTxnTopic[] = [];
-  if (v <= 3) for (let n = r.arrayLength(flexible, 3); n > 0; n--) v3AndBelowTopics.push(decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r, v));
+  if (v <= 3) for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) v3AndBelowTopics.push(decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnRequest = {
     transactions,
@@ -283,7 +283,7 @@ function decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r: Reader
   const flexible = v >= 3;
   const name = r.string(flexible);
   const resultsByPartition: AddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) resultsByPartition.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult(r, v));
+  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) resultsByPartition.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult = { name, resultsByPartition };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -301,7 +301,7 @@ function encodeAddPartitionsToTxnResponseResultsByTransaction(w: Writer, it: Add
 function decodeAddPartitionsToTxnResponseResultsByTransaction(r: Reader, v: number): AddPartitionsToTxnResponseResultsByTransaction {
   const transactionalId = r.string(true);
   const topicResults: AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topicResults.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topicResults.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r, v));
   const unknownTags = r.unknownTags();
   const it: AddPartitionsToTxnResponseResultsByTransaction = { transactionalId, topicResults };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -342,9 +342,9 @@ function decodeAddPartitionsToTxnResponse(r: Reader, v: number): AddPartitionsTo
   const throttleTimeMs = r.int32();
   const errorCode = v >= 4 ? r.int16() : 0;
   const resultsByTransaction: AddPartitionsToTxnResponseResultsByTransaction[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 3); n > 0; n--) resultsByTransaction.push(decodeAddPartitionsToTxnResponseResultsByTransaction(r, v));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) resultsByTransaction.push(decodeAddPartitionsToTxnResponseResultsByTransaction(r, v));
   const resultsByTopicV3AndBelow: AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult[] = [];
-  if (v <= 3) for (let n = r.arrayLength(flexible, 3); n > 0; n--) resultsByTopicV3AndBelow.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r, v));
+  if (v <= 3) for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) resultsByTopicV3AndBelow.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnResponse = { throttleTimeMs, errorCode, resultsByTransaction, resultsByTopicV3AndBelow };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

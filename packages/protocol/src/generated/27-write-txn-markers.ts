@@ -71,7 +71,7 @@ function decodeWriteTxnMarkersRequestMarkerTopic(r: Reader, v: number): WriteTxn
   const flexible = v >= 1;
   const name = r.string(flexible);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersRequestMarkerTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -100,7 +100,7 @@ function decodeWriteTxnMarkersRequestMarker(r: Reader, v: number): WriteTxnMarke
   const producerEpoch = r.int16();
   const transactionResult = r.bool();
   const topics: WriteTxnMarkersRequestMarkerTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeWriteTxnMarkersRequestMarkerTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeWriteTxnMarkersRequestMarkerTopic(r, v));
   const coordinatorEpoch = r.int32();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersRequestMarker = { producerId, producerEpoch, transactionResult, topics, coordinatorEpoch };
@@ -125,7 +125,7 @@ function decodeWriteTxnMarkersRequest(r: Reader, v: number): WriteTxnMarkersRequ
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersRequest', v, 0, 1);
   const flexible = v >= 1;
   const markers: WriteTxnMarkersRequestMarker[] = [];
-  for (let n = r.arrayLength(flexible, 17); n > 0; n--) markers.push(decodeWriteTxnMarkersRequestMarker(r, v));
+  for (let n = r.arrayLength(flexible, 17, 128); n > 0; n--) markers.push(decodeWriteTxnMarkersRequestMarker(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersRequest = { markers };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -228,7 +228,7 @@ function decodeWriteTxnMarkersResponseMarkerTopic(r: Reader, v: number): WriteTx
   const flexible = v >= 1;
   const name = r.string(flexible);
   const partitions: WriteTxnMarkersResponseMarkerTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) partitions.push(decodeWriteTxnMarkersResponseMarkerTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeWriteTxnMarkersResponseMarkerTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersResponseMarkerTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -252,7 +252,7 @@ function decodeWriteTxnMarkersResponseMarker(r: Reader, v: number): WriteTxnMark
   const flexible = v >= 1;
   const producerId = r.int64();
   const topics: WriteTxnMarkersResponseMarkerTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeWriteTxnMarkersResponseMarkerTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeWriteTxnMarkersResponseMarkerTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersResponseMarker = { producerId, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -276,7 +276,7 @@ function decodeWriteTxnMarkersResponse(r: Reader, v: number): WriteTxnMarkersRes
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 1);
   const flexible = v >= 1;
   const markers: WriteTxnMarkersResponseMarker[] = [];
-  for (let n = r.arrayLength(flexible, 10); n > 0; n--) markers.push(decodeWriteTxnMarkersResponseMarker(r, v));
+  for (let n = r.arrayLength(flexible, 10, 104); n > 0; n--) markers.push(decodeWriteTxnMarkersResponseMarker(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersResponse = { markers };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

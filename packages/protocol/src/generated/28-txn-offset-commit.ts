@@ -114,7 +114,7 @@ function decodeTxnOffsetCommitRequestTopic(r: Reader, v: number): TxnOffsetCommi
   const flexible = v >= 3;
   const name = r.string(flexible);
   const partitions: TxnOffsetCommitRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14); n > 0; n--) partitions.push(decodeTxnOffsetCommitRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 112); n > 0; n--) partitions.push(decodeTxnOffsetCommitRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TxnOffsetCommitRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -164,7 +164,7 @@ function decodeTxnOffsetCommitRequest(r: Reader, v: number): TxnOffsetCommitRequ
   const memberId = v >= 3 ? r.string(flexible) : '';
   const groupInstanceId: string | null = v >= 3 ? r.nullableString(flexible) : null;
   const topics: TxnOffsetCommitRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeTxnOffsetCommitRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeTxnOffsetCommitRequestTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TxnOffsetCommitRequest = {
     transactionalId,
@@ -264,7 +264,7 @@ function decodeTxnOffsetCommitResponseTopic(r: Reader, v: number): TxnOffsetComm
   const flexible = v >= 3;
   const name = r.string(flexible);
   const partitions: TxnOffsetCommitResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) partitions.push(decodeTxnOffsetCommitResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeTxnOffsetCommitResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TxnOffsetCommitResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -290,7 +290,7 @@ function decodeTxnOffsetCommitResponse(r: Reader, v: number): TxnOffsetCommitRes
   const flexible = v >= 3;
   const throttleTimeMs = r.int32();
   const topics: TxnOffsetCommitResponseTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeTxnOffsetCommitResponseTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeTxnOffsetCommitResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TxnOffsetCommitResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -185,7 +185,7 @@ function decodeDescribeAclsResponseResource(r: Reader, v: number): DescribeAclsR
   const resourceName = r.string(flexible);
   const patternType = v >= 1 ? r.int8() : 3;
   const acls: DescribeAclsResponseResourceAcl[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) acls.push(decodeDescribeAclsResponseResourceAcl(r, v));
+  for (let n = r.arrayLength(flexible, 5, 120); n > 0; n--) acls.push(decodeDescribeAclsResponseResourceAcl(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeAclsResponseResource = { resourceType, resourceName, patternType, acls };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -215,7 +215,7 @@ function decodeDescribeAclsResponse(r: Reader, v: number): DescribeAclsResponse 
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(flexible);
   const resources: DescribeAclsResponseResource[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) resources.push(decodeDescribeAclsResponseResource(r, v));
+  for (let n = r.arrayLength(flexible, 5, 128); n > 0; n--) resources.push(decodeDescribeAclsResponseResource(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeAclsResponse = { throttleTimeMs, errorCode, errorMessage, resources };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -96,7 +96,7 @@ function decodeCreateAclsRequest(r: Reader, v: number): CreateAclsRequest {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreateAclsRequest', v, 0, 3);
   const flexible = v >= 2;
   const creations: CreateAclsRequestCreation[] = [];
-  for (let n = r.arrayLength(flexible, 8); n > 0; n--) creations.push(decodeCreateAclsRequestCreation(r, v));
+  for (let n = r.arrayLength(flexible, 8, 168); n > 0; n--) creations.push(decodeCreateAclsRequestCreation(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateAclsRequest = { creations };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -174,7 +174,7 @@ function decodeCreateAclsResponse(r: Reader, v: number): CreateAclsResponse {
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const results: CreateAclsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) results.push(decodeCreateAclsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 4, 80); n > 0; n--) results.push(decodeCreateAclsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateAclsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -104,7 +104,7 @@ function decodeDeleteAclsRequest(r: Reader, v: number): DeleteAclsRequest {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DeleteAclsRequest', v, 0, 3);
   const flexible = v >= 2;
   const filters: DeleteAclsRequestFilter[] = [];
-  for (let n = r.arrayLength(flexible, 8); n > 0; n--) filters.push(decodeDeleteAclsRequestFilter(r, v));
+  for (let n = r.arrayLength(flexible, 8, 168); n > 0; n--) filters.push(decodeDeleteAclsRequestFilter(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteAclsRequest = { filters };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -242,7 +242,7 @@ function decodeDeleteAclsResponseFilterResult(r: Reader, v: number): DeleteAclsR
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(flexible);
   const matchingAcls: DeleteAclsResponseFilterResultMatchingAcl[] = [];
-  for (let n = r.arrayLength(flexible, 11); n > 0; n--) matchingAcls.push(decodeDeleteAclsResponseFilterResultMatchingAcl(r, v));
+  for (let n = r.arrayLength(flexible, 11, 208); n > 0; n--) matchingAcls.push(decodeDeleteAclsResponseFilterResultMatchingAcl(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteAclsResponseFilterResult = { errorCode, errorMessage, matchingAcls };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -268,7 +268,7 @@ function decodeDeleteAclsResponse(r: Reader, v: number): DeleteAclsResponse {
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const filterResults: DeleteAclsResponseFilterResult[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) filterResults.push(decodeDeleteAclsResponseFilterResult(r, v));
+  for (let n = r.arrayLength(flexible, 5, 120); n > 0; n--) filterResults.push(decodeDeleteAclsResponseFilterResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteAclsResponse = { throttleTimeMs, filterResults };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

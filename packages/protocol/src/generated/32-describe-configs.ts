@@ -68,7 +68,7 @@ function decodeDescribeConfigsRequestResource(r: Reader, v: number): DescribeCon
   const resourceName = r.string(flexible);
   let configurationKeys: string[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 1);
+    let n = r.nullableArrayLength(flexible, 1, 32);
     if (n >= 0) {
       configurationKeys = [];
       for (; n > 0; n--) configurationKeys.push(r.string(flexible));
@@ -107,7 +107,7 @@ function decodeDescribeConfigsRequest(r: Reader, v: number): DescribeConfigsRequ
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('DescribeConfigsRequest', v, 0, 4);
   const flexible = v >= 4;
   const resources: DescribeConfigsRequestResource[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) resources.push(decodeDescribeConfigsRequestResource(r, v));
+  for (let n = r.arrayLength(flexible, 4, 120); n > 0; n--) resources.push(decodeDescribeConfigsRequestResource(r, v));
   const includeSynonyms = v >= 1 ? r.bool() : false;
   const includeDocumentation = v >= 3 ? r.bool() : false;
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -268,7 +268,7 @@ function decodeDescribeConfigsResponseResultConfig(r: Reader, v: number): Descri
   const configSource = v >= 1 ? r.int8() : -1;
   const isSensitive = r.bool();
   const synonyms: DescribeConfigsResponseResultConfigSynonym[] = [];
-  if (v >= 1) for (let n = r.arrayLength(flexible, 4); n > 0; n--) synonyms.push(decodeDescribeConfigsResponseResultConfigSynonym(r, v));
+  if (v >= 1) for (let n = r.arrayLength(flexible, 4, 112); n > 0; n--) synonyms.push(decodeDescribeConfigsResponseResultConfigSynonym(r, v));
   const configType = v >= 3 ? r.int8() : 0;
   const documentation: string | null = v >= 3 ? r.nullableString(flexible) : null;
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -300,7 +300,7 @@ function decodeDescribeConfigsResponseResult(r: Reader, v: number): DescribeConf
   const resourceType = r.int8();
   const resourceName = r.string(flexible);
   const configs: DescribeConfigsResponseResultConfig[] = [];
-  for (let n = r.arrayLength(flexible, 7); n > 0; n--) configs.push(decodeDescribeConfigsResponseResultConfig(r, v));
+  for (let n = r.arrayLength(flexible, 7, 216); n > 0; n--) configs.push(decodeDescribeConfigsResponseResultConfig(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeConfigsResponseResult = { errorCode, errorMessage, resourceType, resourceName, configs };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -326,7 +326,7 @@ function decodeDescribeConfigsResponse(r: Reader, v: number): DescribeConfigsRes
   const flexible = v >= 4;
   const throttleTimeMs = r.int32();
   const results: DescribeConfigsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 7); n > 0; n--) results.push(decodeDescribeConfigsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 7, 160); n > 0; n--) results.push(decodeDescribeConfigsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeConfigsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

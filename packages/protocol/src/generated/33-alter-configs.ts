@@ -92,7 +92,7 @@ function decodeAlterConfigsRequestResource(r: Reader, v: number): AlterConfigsRe
   const resourceType = r.int8();
   const resourceName = r.string(flexible);
   const configs: AlterConfigsRequestResourceConfig[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) configs.push(decodeAlterConfigsRequestResourceConfig(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) configs.push(decodeAlterConfigsRequestResourceConfig(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterConfigsRequestResource = { resourceType, resourceName, configs };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -117,7 +117,7 @@ function decodeAlterConfigsRequest(r: Reader, v: number): AlterConfigsRequest {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterConfigsRequest', v, 0, 2);
   const flexible = v >= 2;
   const resources: AlterConfigsRequestResource[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) resources.push(decodeAlterConfigsRequestResource(r, v));
+  for (let n = r.arrayLength(flexible, 4, 120); n > 0; n--) resources.push(decodeAlterConfigsRequestResource(r, v));
   const validateOnly = r.bool();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterConfigsRequest = { resources, validateOnly };
@@ -204,7 +204,7 @@ function decodeAlterConfigsResponse(r: Reader, v: number): AlterConfigsResponse 
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const responses: AlterConfigsResponseResponse[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) responses.push(decodeAlterConfigsResponseResponse(r, v));
+  for (let n = r.arrayLength(flexible, 6, 120); n > 0; n--) responses.push(decodeAlterConfigsResponseResponse(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterConfigsResponse = { throttleTimeMs, responses };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -65,7 +65,7 @@ function decodeAlterReplicaLogDirsRequestDirTopic(r: Reader, v: number): AlterRe
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsRequestDirTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -89,7 +89,7 @@ function decodeAlterReplicaLogDirsRequestDir(r: Reader, v: number): AlterReplica
   const flexible = v >= 2;
   const path = r.string(flexible);
   const topics: AlterReplicaLogDirsRequestDirTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeAlterReplicaLogDirsRequestDirTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeAlterReplicaLogDirsRequestDirTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsRequestDir = { path, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -113,7 +113,7 @@ function decodeAlterReplicaLogDirsRequest(r: Reader, v: number): AlterReplicaLog
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterReplicaLogDirsRequest', v, 0, 2);
   const flexible = v >= 2;
   const dirs: AlterReplicaLogDirsRequestDir[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) dirs.push(decodeAlterReplicaLogDirsRequestDir(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) dirs.push(decodeAlterReplicaLogDirsRequestDir(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsRequest = { dirs };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -204,7 +204,7 @@ function decodeAlterReplicaLogDirsResponseResult(r: Reader, v: number): AlterRep
   const flexible = v >= 2;
   const topicName = r.string(flexible);
   const partitions: AlterReplicaLogDirsResponseResultPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) partitions.push(decodeAlterReplicaLogDirsResponseResultPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeAlterReplicaLogDirsResponseResultPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsResponseResult = { topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -230,7 +230,7 @@ function decodeAlterReplicaLogDirsResponse(r: Reader, v: number): AlterReplicaLo
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const results: AlterReplicaLogDirsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) results.push(decodeAlterReplicaLogDirsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) results.push(decodeAlterReplicaLogDirsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -51,7 +51,7 @@ function decodeDescribeLogDirsRequestTopic(r: Reader, v: number): DescribeLogDir
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeLogDirsRequestTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -80,7 +80,7 @@ function decodeDescribeLogDirsRequest(r: Reader, v: number): DescribeLogDirsRequ
   const flexible = v >= 2;
   let topics: DescribeLogDirsRequestTopic[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 3);
+    let n = r.nullableArrayLength(flexible, 3, 112);
     if (n >= 0) {
       topics = [];
       for (; n > 0; n--) topics.push(decodeDescribeLogDirsRequestTopic(r, v));
@@ -210,7 +210,7 @@ function decodeDescribeLogDirsResponseResultTopic(r: Reader, v: number): Describ
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: DescribeLogDirsResponseResultTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 21); n > 0; n--) partitions.push(decodeDescribeLogDirsResponseResultTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 21, 104); n > 0; n--) partitions.push(decodeDescribeLogDirsResponseResultTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeLogDirsResponseResultTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -242,7 +242,7 @@ function decodeDescribeLogDirsResponseResult(r: Reader, v: number): DescribeLogD
   const errorCode = r.int16();
   const logDir = r.string(flexible);
   const topics: DescribeLogDirsResponseResultTopic[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) topics.push(decodeDescribeLogDirsResponseResultTopic(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeDescribeLogDirsResponseResultTopic(r, v));
   const totalBytes = v >= 4 ? r.int64() : -1;
   const usableBytes = v >= 4 ? r.int64() : -1;
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -274,7 +274,7 @@ function decodeDescribeLogDirsResponse(r: Reader, v: number): DescribeLogDirsRes
   const throttleTimeMs = r.int32();
   const errorCode = v >= 3 ? r.int16() : 0;
   const results: DescribeLogDirsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) results.push(decodeDescribeLogDirsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 5, 168); n > 0; n--) results.push(decodeDescribeLogDirsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeLogDirsResponse = { throttleTimeMs, errorCode, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -69,7 +69,7 @@ function encodeCreatePartitionsRequestTopicAssignment(w: Writer, it: CreateParti
 function decodeCreatePartitionsRequestTopicAssignment(r: Reader, v: number): CreatePartitionsRequestTopicAssignment {
   const flexible = v >= 2;
   const brokerIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) brokerIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) brokerIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreatePartitionsRequestTopicAssignment = { brokerIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -100,7 +100,7 @@ function decodeCreatePartitionsRequestTopic(r: Reader, v: number): CreatePartiti
   const count = r.int32();
   let assignments: CreatePartitionsRequestTopicAssignment[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 2);
+    let n = r.nullableArrayLength(flexible, 2, 80);
     if (n >= 0) {
       assignments = [];
       for (; n > 0; n--) assignments.push(decodeCreatePartitionsRequestTopicAssignment(r, v));
@@ -131,7 +131,7 @@ function decodeCreatePartitionsRequest(r: Reader, v: number): CreatePartitionsRe
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreatePartitionsRequest', v, 0, 3);
   const flexible = v >= 2;
   const topics: CreatePartitionsRequestTopic[] = [];
-  for (let n = r.arrayLength(flexible, 7); n > 0; n--) topics.push(decodeCreatePartitionsRequestTopic(r, v));
+  for (let n = r.arrayLength(flexible, 7, 120); n > 0; n--) topics.push(decodeCreatePartitionsRequestTopic(r, v));
   const timeoutMs = r.int32();
   const validateOnly = r.bool();
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -215,7 +215,7 @@ function decodeCreatePartitionsResponse(r: Reader, v: number): CreatePartitionsR
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const results: CreatePartitionsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) results.push(decodeCreatePartitionsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 5, 112); n > 0; n--) results.push(decodeCreatePartitionsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreatePartitionsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

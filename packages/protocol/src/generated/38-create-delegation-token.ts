@@ -92,7 +92,7 @@ function decodeCreateDelegationTokenRequest(r: Reader, v: number): CreateDelegat
   const ownerPrincipalType: string | null = v >= 3 ? r.nullableString(flexible) : null;
   const ownerPrincipalName: string | null = v >= 3 ? r.nullableString(flexible) : null;
   const renewers: CreateDelegationTokenRequestRenewer[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) renewers.push(decodeCreateDelegationTokenRequestRenewer(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) renewers.push(decodeCreateDelegationTokenRequestRenewer(r, v));
   const maxLifetimeMs = r.int64();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateDelegationTokenRequest = { ownerPrincipalType, ownerPrincipalName, renewers, maxLifetimeMs };

@@ -76,7 +76,7 @@ function decodeDescribeDelegationTokenRequest(r: Reader, v: number): DescribeDel
   const flexible = v >= 2;
   let owners: DescribeDelegationTokenRequestOwner[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 3);
+    let n = r.nullableArrayLength(flexible, 3, 104);
     if (n >= 0) {
       owners = [];
       for (; n > 0; n--) owners.push(decodeDescribeDelegationTokenRequestOwner(r, v));
@@ -216,7 +216,7 @@ function decodeDescribeDelegationTokenResponseToken(r: Reader, v: number): Descr
   const tokenId = r.string(flexible);
   const hmac = r.bytes(flexible);
   const renewers: DescribeDelegationTokenResponseTokenRenewer[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) renewers.push(decodeDescribeDelegationTokenResponseTokenRenewer(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) renewers.push(decodeDescribeDelegationTokenResponseTokenRenewer(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeDelegationTokenResponseToken = {
     principalType,
@@ -254,7 +254,7 @@ function decodeDescribeDelegationTokenResponse(r: Reader, v: number): DescribeDe
   const flexible = v >= 2;
   const errorCode = r.int16();
   const tokens: DescribeDelegationTokenResponseToken[] = [];
-  for (let n = r.arrayLength(flexible, 30); n > 0; n--) tokens.push(decodeDescribeDelegationTokenResponseToken(r, v));
+  for (let n = r.arrayLength(flexible, 30, 480); n > 0; n--) tokens.push(decodeDescribeDelegationTokenResponseToken(r, v));
   const throttleTimeMs = r.int32();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeDelegationTokenResponse = { errorCode, tokens, throttleTimeMs };

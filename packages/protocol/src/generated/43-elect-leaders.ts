@@ -57,7 +57,7 @@ function decodeElectLeadersRequestTopicPartition(r: Reader, v: number): ElectLea
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ElectLeadersRequestTopicPartition = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -93,7 +93,7 @@ function decodeElectLeadersRequest(r: Reader, v: number): ElectLeadersRequest {
   const electionType = v >= 1 ? r.int8() : 0;
   let topicPartitions: ElectLeadersRequestTopicPartition[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 3);
+    let n = r.nullableArrayLength(flexible, 3, 112);
     if (n >= 0) {
       topicPartitions = [];
       for (; n > 0; n--) topicPartitions.push(decodeElectLeadersRequestTopicPartition(r, v));
@@ -197,7 +197,7 @@ function decodeElectLeadersResponseReplicaElectionResult(r: Reader, v: number): 
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitionResult: ElectLeadersResponseReplicaElectionResultPartitionResult[] = [];
-  for (let n = r.arrayLength(flexible, 8); n > 0; n--) partitionResult.push(decodeElectLeadersResponseReplicaElectionResultPartitionResult(r, v));
+  for (let n = r.arrayLength(flexible, 8, 88); n > 0; n--) partitionResult.push(decodeElectLeadersResponseReplicaElectionResultPartitionResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ElectLeadersResponseReplicaElectionResult = { topic, partitionResult };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -229,7 +229,7 @@ function decodeElectLeadersResponse(r: Reader, v: number): ElectLeadersResponse 
   const throttleTimeMs = r.int32();
   const errorCode = v >= 1 ? r.int16() : 0;
   const replicaElectionResults: ElectLeadersResponseReplicaElectionResult[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) replicaElectionResults.push(decodeElectLeadersResponseReplicaElectionResult(r, v));
+  for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) replicaElectionResults.push(decodeElectLeadersResponseReplicaElectionResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ElectLeadersResponse = { throttleTimeMs, errorCode, replicaElectionResults };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -97,7 +97,7 @@ function decodeIncrementalAlterConfigsRequestResource(r: Reader, v: number): Inc
   const resourceType = r.int8();
   const resourceName = r.string(flexible);
   const configs: IncrementalAlterConfigsRequestResourceConfig[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) configs.push(decodeIncrementalAlterConfigsRequestResourceConfig(r, v));
+  for (let n = r.arrayLength(flexible, 4, 112); n > 0; n--) configs.push(decodeIncrementalAlterConfigsRequestResourceConfig(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: IncrementalAlterConfigsRequestResource = { resourceType, resourceName, configs };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -122,7 +122,7 @@ function decodeIncrementalAlterConfigsRequest(r: Reader, v: number): Incremental
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('IncrementalAlterConfigsRequest', v, 0, 1);
   const flexible = v >= 1;
   const resources: IncrementalAlterConfigsRequestResource[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) resources.push(decodeIncrementalAlterConfigsRequestResource(r, v));
+  for (let n = r.arrayLength(flexible, 4, 120); n > 0; n--) resources.push(decodeIncrementalAlterConfigsRequestResource(r, v));
   const validateOnly = r.bool();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: IncrementalAlterConfigsRequest = { resources, validateOnly };
@@ -209,7 +209,7 @@ function decodeIncrementalAlterConfigsResponse(r: Reader, v: number): Incrementa
   const flexible = v >= 1;
   const throttleTimeMs = r.int32();
   const responses: IncrementalAlterConfigsResponseResponse[] = [];
-  for (let n = r.arrayLength(flexible, 6); n > 0; n--) responses.push(decodeIncrementalAlterConfigsResponseResponse(r, v));
+  for (let n = r.arrayLength(flexible, 6, 120); n > 0; n--) responses.push(decodeIncrementalAlterConfigsResponseResponse(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: IncrementalAlterConfigsResponse = { throttleTimeMs, responses };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

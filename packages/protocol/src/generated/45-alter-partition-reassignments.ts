@@ -68,7 +68,7 @@ function decodeAlterPartitionReassignmentsRequestTopicPartition(r: Reader, v: nu
   const partitionIndex = r.int32();
   let replicas: number[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 4);
+    let n = r.nullableArrayLength(true, 4, 8);
     if (n >= 0) {
       replicas = [];
       for (; n > 0; n--) replicas.push(r.int32());
@@ -91,7 +91,7 @@ function encodeAlterPartitionReassignmentsRequestTopic(w: Writer, it: AlterParti
 function decodeAlterPartitionReassignmentsRequestTopic(r: Reader, v: number): AlterPartitionReassignmentsRequestTopic {
   const name = r.string(true);
   const partitions: AlterPartitionReassignmentsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 6); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -111,7 +111,7 @@ function decodeAlterPartitionReassignmentsRequest(r: Reader, v: number): AlterPa
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterPartitionReassignmentsRequest', v, 0, 0);
   const timeoutMs = r.int32();
   const topics: AlterPartitionReassignmentsRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeAlterPartitionReassignmentsRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeAlterPartitionReassignmentsRequestTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsRequest = { timeoutMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -198,7 +198,7 @@ function encodeAlterPartitionReassignmentsResponseResponse(w: Writer, it: AlterP
 function decodeAlterPartitionReassignmentsResponseResponse(r: Reader, v: number): AlterPartitionReassignmentsResponseResponse {
   const name = r.string(true);
   const partitions: AlterPartitionReassignmentsResponseResponsePartition[] = [];
-  for (let n = r.arrayLength(true, 8); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsResponseResponsePartition(r, v));
+  for (let n = r.arrayLength(true, 8, 88); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsResponseResponsePartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsResponseResponse = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -222,7 +222,7 @@ function decodeAlterPartitionReassignmentsResponse(r: Reader, v: number): AlterP
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const responses: AlterPartitionReassignmentsResponseResponse[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) responses.push(decodeAlterPartitionReassignmentsResponseResponse(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) responses.push(decodeAlterPartitionReassignmentsResponseResponse(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsResponse = { throttleTimeMs, errorCode, errorMessage, responses };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

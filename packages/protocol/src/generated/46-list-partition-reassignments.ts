@@ -47,7 +47,7 @@ function encodeListPartitionReassignmentsRequestTopic(w: Writer, it: ListPartiti
 function decodeListPartitionReassignmentsRequestTopic(r: Reader, v: number): ListPartitionReassignmentsRequestTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -72,7 +72,7 @@ function decodeListPartitionReassignmentsRequest(r: Reader, v: number): ListPart
   const timeoutMs = r.int32();
   let topics: ListPartitionReassignmentsRequestTopic[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 3);
+    let n = r.nullableArrayLength(true, 3, 112);
     if (n >= 0) {
       topics = [];
       for (; n > 0; n--) topics.push(decodeListPartitionReassignmentsRequestTopic(r, v));
@@ -155,11 +155,11 @@ function encodeListPartitionReassignmentsResponseTopicPartition(w: Writer, it: L
 function decodeListPartitionReassignmentsResponseTopicPartition(r: Reader, v: number): ListPartitionReassignmentsResponseTopicPartition {
   const partitionIndex = r.int32();
   const replicas: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) replicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) replicas.push(r.int32());
   const addingReplicas: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) addingReplicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) addingReplicas.push(r.int32());
   const removingReplicas: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) removingReplicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) removingReplicas.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsResponseTopicPartition = { partitionIndex, replicas, addingReplicas, removingReplicas };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -177,7 +177,7 @@ function encodeListPartitionReassignmentsResponseTopic(w: Writer, it: ListPartit
 function decodeListPartitionReassignmentsResponseTopic(r: Reader, v: number): ListPartitionReassignmentsResponseTopic {
   const name = r.string(true);
   const partitions: ListPartitionReassignmentsResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 8); n > 0; n--) partitions.push(decodeListPartitionReassignmentsResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 8, 168); n > 0; n--) partitions.push(decodeListPartitionReassignmentsResponseTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -201,7 +201,7 @@ function decodeListPartitionReassignmentsResponse(r: Reader, v: number): ListPar
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const topics: ListPartitionReassignmentsResponseTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeListPartitionReassignmentsResponseTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeListPartitionReassignmentsResponseTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsResponse = { throttleTimeMs, errorCode, errorMessage, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

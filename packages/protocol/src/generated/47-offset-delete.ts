@@ -57,7 +57,7 @@ function encodeOffsetDeleteRequestTopic(w: Writer, it: OffsetDeleteRequestTopicI
 function decodeOffsetDeleteRequestTopic(r: Reader, v: number): OffsetDeleteRequestTopic {
   const name = r.string(false);
   const partitions: OffsetDeleteRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(decodeOffsetDeleteRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(false, 4, 48); n > 0; n--) partitions.push(decodeOffsetDeleteRequestTopicPartition(r, v));
   return { name, partitions };
 }
 
@@ -73,7 +73,7 @@ function decodeOffsetDeleteRequest(r: Reader, v: number): OffsetDeleteRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('OffsetDeleteRequest', v, 0, 0);
   const groupId = r.string(false);
   const topics: OffsetDeleteRequestTopic[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) topics.push(decodeOffsetDeleteRequestTopic(r, v));
+  for (let n = r.arrayLength(false, 6, 112); n > 0; n--) topics.push(decodeOffsetDeleteRequestTopic(r, v));
   return { groupId, topics };
 }
 
@@ -137,7 +137,7 @@ function encodeOffsetDeleteResponseTopic(w: Writer, it: OffsetDeleteResponseTopi
 function decodeOffsetDeleteResponseTopic(r: Reader, v: number): OffsetDeleteResponseTopic {
   const name = r.string(false);
   const partitions: OffsetDeleteResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) partitions.push(decodeOffsetDeleteResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(false, 6, 56); n > 0; n--) partitions.push(decodeOffsetDeleteResponseTopicPartition(r, v));
   return { name, partitions };
 }
 
@@ -155,7 +155,7 @@ function decodeOffsetDeleteResponse(r: Reader, v: number): OffsetDeleteResponse 
   const errorCode = r.int16();
   const throttleTimeMs = r.int32();
   const topics: OffsetDeleteResponseTopic[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) topics.push(decodeOffsetDeleteResponseTopic(r, v));
+  for (let n = r.arrayLength(false, 6, 112); n > 0; n--) topics.push(decodeOffsetDeleteResponseTopic(r, v));
   return { errorCode, throttleTimeMs, topics };
 }
 

@@ -78,7 +78,7 @@ function decodeDescribeClientQuotasRequest(r: Reader, v: number): DescribeClient
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClientQuotasRequest', v, 0, 1);
   const flexible = v >= 1;
   const components: DescribeClientQuotasRequestComponent[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) components.push(decodeDescribeClientQuotasRequestComponent(r, v));
+  for (let n = r.arrayLength(flexible, 4, 112); n > 0; n--) components.push(decodeDescribeClientQuotasRequestComponent(r, v));
   const strict = r.bool();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeClientQuotasRequest = { components, strict };
@@ -211,9 +211,9 @@ function encodeDescribeClientQuotasResponseEntry(w: Writer, it: DescribeClientQu
 function decodeDescribeClientQuotasResponseEntry(r: Reader, v: number): DescribeClientQuotasResponseEntry {
   const flexible = v >= 1;
   const entity: DescribeClientQuotasResponseEntryEntity[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) entity.push(decodeDescribeClientQuotasResponseEntryEntity(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) entity.push(decodeDescribeClientQuotasResponseEntryEntity(r, v));
   const values: DescribeClientQuotasResponseEntryValue[] = [];
-  for (let n = r.arrayLength(flexible, 10); n > 0; n--) values.push(decodeDescribeClientQuotasResponseEntryValue(r, v));
+  for (let n = r.arrayLength(flexible, 10, 96); n > 0; n--) values.push(decodeDescribeClientQuotasResponseEntryValue(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeClientQuotasResponseEntry = { entity, values };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -248,7 +248,7 @@ function decodeDescribeClientQuotasResponse(r: Reader, v: number): DescribeClien
   const errorMessage: string | null = r.nullableString(flexible);
   let entries: DescribeClientQuotasResponseEntry[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 3);
+    let n = r.nullableArrayLength(flexible, 3, 120);
     if (n >= 0) {
       entries = [];
       for (; n > 0; n--) entries.push(decodeDescribeClientQuotasResponseEntry(r, v));

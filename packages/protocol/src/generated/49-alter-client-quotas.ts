@@ -129,9 +129,9 @@ function encodeAlterClientQuotasRequestEntry(w: Writer, it: AlterClientQuotasReq
 function decodeAlterClientQuotasRequestEntry(r: Reader, v: number): AlterClientQuotasRequestEntry {
   const flexible = v >= 1;
   const entity: AlterClientQuotasRequestEntryEntity[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) entity.push(decodeAlterClientQuotasRequestEntryEntity(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) entity.push(decodeAlterClientQuotasRequestEntryEntity(r, v));
   const ops: AlterClientQuotasRequestEntryOp[] = [];
-  for (let n = r.arrayLength(flexible, 11); n > 0; n--) ops.push(decodeAlterClientQuotasRequestEntryOp(r, v));
+  for (let n = r.arrayLength(flexible, 11, 104); n > 0; n--) ops.push(decodeAlterClientQuotasRequestEntryOp(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterClientQuotasRequestEntry = { entity, ops };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -156,7 +156,7 @@ function decodeAlterClientQuotasRequest(r: Reader, v: number): AlterClientQuotas
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('AlterClientQuotasRequest', v, 0, 1);
   const flexible = v >= 1;
   const entries: AlterClientQuotasRequestEntry[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) entries.push(decodeAlterClientQuotasRequestEntry(r, v));
+  for (let n = r.arrayLength(flexible, 3, 120); n > 0; n--) entries.push(decodeAlterClientQuotasRequestEntry(r, v));
   const validateOnly = r.bool();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterClientQuotasRequest = { entries, validateOnly };
@@ -252,7 +252,7 @@ function decodeAlterClientQuotasResponseEntry(r: Reader, v: number): AlterClient
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(flexible);
   const entity: AlterClientQuotasResponseEntryEntity[] = [];
-  for (let n = r.arrayLength(flexible, 3); n > 0; n--) entity.push(decodeAlterClientQuotasResponseEntryEntity(r, v));
+  for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) entity.push(decodeAlterClientQuotasResponseEntryEntity(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterClientQuotasResponseEntry = { errorCode, errorMessage, entity };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -278,7 +278,7 @@ function decodeAlterClientQuotasResponse(r: Reader, v: number): AlterClientQuota
   const flexible = v >= 1;
   const throttleTimeMs = r.int32();
   const entries: AlterClientQuotasResponseEntry[] = [];
-  for (let n = r.arrayLength(flexible, 5); n > 0; n--) entries.push(decodeAlterClientQuotasResponseEntry(r, v));
+  for (let n = r.arrayLength(flexible, 5, 120); n > 0; n--) entries.push(decodeAlterClientQuotasResponseEntry(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterClientQuotasResponse = { throttleTimeMs, entries };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -106,9 +106,9 @@ function encodeAlterUserScramCredentialsRequest(w: Writer, it: AlterUserScramCre
 function decodeAlterUserScramCredentialsRequest(r: Reader, v: number): AlterUserScramCredentialsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsRequest', v, 0, 0);
   const deletions: AlterUserScramCredentialsRequestDeletion[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) deletions.push(decodeAlterUserScramCredentialsRequestDeletion(r, v));
+  for (let n = r.arrayLength(true, 3, 80); n > 0; n--) deletions.push(decodeAlterUserScramCredentialsRequestDeletion(r, v));
   const upsertions: AlterUserScramCredentialsRequestUpsertion[] = [];
-  for (let n = r.arrayLength(true, 9); n > 0; n--) upsertions.push(decodeAlterUserScramCredentialsRequestUpsertion(r, v));
+  for (let n = r.arrayLength(true, 9, 424); n > 0; n--) upsertions.push(decodeAlterUserScramCredentialsRequestUpsertion(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterUserScramCredentialsRequest = { deletions, upsertions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -178,7 +178,7 @@ function decodeAlterUserScramCredentialsResponse(r: Reader, v: number): AlterUse
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
   const results: AlterUserScramCredentialsResponseResult[] = [];
-  for (let n = r.arrayLength(true, 5); n > 0; n--) results.push(decodeAlterUserScramCredentialsResponseResult(r, v));
+  for (let n = r.arrayLength(true, 5, 112); n > 0; n--) results.push(decodeAlterUserScramCredentialsResponseResult(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterUserScramCredentialsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -72,7 +72,7 @@ function encodeDescribeQuorumRequestTopic(w: Writer, it: DescribeQuorumRequestTo
 function decodeDescribeQuorumRequestTopic(r: Reader, v: number): DescribeQuorumRequestTopic {
   const topicName = r.string(true);
   const partitions: DescribeQuorumRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 5); n > 0; n--) partitions.push(decodeDescribeQuorumRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 5, 48); n > 0; n--) partitions.push(decodeDescribeQuorumRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumRequestTopic = { topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -90,7 +90,7 @@ function encodeDescribeQuorumRequest(w: Writer, it: DescribeQuorumRequestInput, 
 function decodeDescribeQuorumRequest(r: Reader, v: number): DescribeQuorumRequest {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DescribeQuorumRequest', v, 0, 2);
   const topics: DescribeQuorumRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeDescribeQuorumRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeQuorumRequestTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumRequest = { topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -272,9 +272,9 @@ function decodeDescribeQuorumResponseTopicPartition(r: Reader, v: number): Descr
   const leaderEpoch = r.int32();
   const highWatermark = r.int64();
   const currentVoters: DescribeQuorumResponseReplicaState[] = [];
-  for (let n = r.arrayLength(true, 13); n > 0; n--) currentVoters.push(decodeDescribeQuorumResponseReplicaState(r, v));
+  for (let n = r.arrayLength(true, 13, 168); n > 0; n--) currentVoters.push(decodeDescribeQuorumResponseReplicaState(r, v));
   const observers: DescribeQuorumResponseReplicaState[] = [];
-  for (let n = r.arrayLength(true, 13); n > 0; n--) observers.push(decodeDescribeQuorumResponseReplicaState(r, v));
+  for (let n = r.arrayLength(true, 13, 168); n > 0; n--) observers.push(decodeDescribeQuorumResponseReplicaState(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumResponseTopicPartition = {
     partitionIndex,
@@ -301,7 +301,7 @@ function encodeDescribeQuorumResponseTopic(w: Writer, it: DescribeQuorumResponse
 function decodeDescribeQuorumResponseTopic(r: Reader, v: number): DescribeQuorumResponseTopic {
   const topicName = r.string(true);
   const partitions: DescribeQuorumResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 25); n > 0; n--) partitions.push(decodeDescribeQuorumResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 25, 208); n > 0; n--) partitions.push(decodeDescribeQuorumResponseTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumResponseTopic = { topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -336,7 +336,7 @@ function encodeDescribeQuorumResponseNode(w: Writer, it: DescribeQuorumResponseN
 function decodeDescribeQuorumResponseNode(r: Reader, v: number): DescribeQuorumResponseNode {
   const nodeId = r.int32();
   const listeners: DescribeQuorumResponseNodeListener[] = [];
-  for (let n = r.arrayLength(true, 5); n > 0; n--) listeners.push(decodeDescribeQuorumResponseNodeListener(r, v));
+  for (let n = r.arrayLength(true, 5, 112); n > 0; n--) listeners.push(decodeDescribeQuorumResponseNodeListener(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumResponseNode = { nodeId, listeners };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -367,9 +367,9 @@ function decodeDescribeQuorumResponse(r: Reader, v: number): DescribeQuorumRespo
   const errorCode = r.int16();
   const errorMessage: string | null = v >= 2 ? r.nullableString(true) : null;
   const topics: DescribeQuorumResponseTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeDescribeQuorumResponseTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeQuorumResponseTopic(r, v));
   const nodes: DescribeQuorumResponseNode[] = [];
-  if (v >= 2) for (let n = r.arrayLength(true, 6); n > 0; n--) nodes.push(decodeDescribeQuorumResponseNode(r, v));
+  if (v >= 2) for (let n = r.arrayLength(true, 6, 88); n > 0; n--) nodes.push(decodeDescribeQuorumResponseNode(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumResponse = { errorCode, errorMessage, topics, nodes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -131,9 +131,9 @@ function decodeAlterPartitionRequestTopicPartition(r: Reader, v: number): AlterP
   const partitionIndex = r.int32();
   const leaderEpoch = r.int32();
   const newIsr: number[] = [];
-  if (v <= 2) for (let n = r.arrayLength(true, 4); n > 0; n--) newIsr.push(r.int32());
+  if (v <= 2) for (let n = r.arrayLength(true, 4, 8); n > 0; n--) newIsr.push(r.int32());
   const newIsrWithEpochs: AlterPartitionRequestTopicPartitionNewIsrWithEpoch[] = [];
-  if (v >= 3) for (let n = r.arrayLength(true, 13); n > 0; n--) newIsrWithEpochs.push(decodeAlterPartitionRequestTopicPartitionNewIsrWithEpoch(r, v));
+  if (v >= 3) for (let n = r.arrayLength(true, 13, 72); n > 0; n--) newIsrWithEpochs.push(decodeAlterPartitionRequestTopicPartitionNewIsrWithEpoch(r, v));
   const leaderRecoveryState = v >= 1 ? r.int8() : 0;
   const partitionEpoch = r.int32();
   const unknownTags = r.unknownTags();
@@ -159,7 +159,7 @@ function decodeAlterPartitionRequestTopic(r: Reader, v: number): AlterPartitionR
   const topicName = v <= 1 ? r.string(true) : '';
   const topicId = v >= 2 ? r.uuid() : ZERO_UUID;
   const partitions: AlterPartitionRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 14); n > 0; n--) partitions.push(decodeAlterPartitionRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 14, 152); n > 0; n--) partitions.push(decodeAlterPartitionRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionRequestTopic = { topicName, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -181,7 +181,7 @@ function decodeAlterPartitionRequest(r: Reader, v: number): AlterPartitionReques
   const brokerId = r.int32();
   const brokerEpoch = r.int64();
   const topics: AlterPartitionRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeAlterPartitionRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 160); n > 0; n--) topics.push(decodeAlterPartitionRequestTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionRequest = { brokerId, brokerEpoch, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -272,7 +272,7 @@ function decodeAlterPartitionResponseTopicPartition(r: Reader, v: number): Alter
   const leaderId = r.int32();
   const leaderEpoch = r.int32();
   const isr: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) isr.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) isr.push(r.int32());
   const leaderRecoveryState = v >= 1 ? r.int8() : 0;
   const partitionEpoch = r.int32();
   const unknownTags = r.unknownTags();
@@ -298,7 +298,7 @@ function decodeAlterPartitionResponseTopic(r: Reader, v: number): AlterPartition
   const topicName = v <= 1 ? r.string(true) : '';
   const topicId = v >= 2 ? r.uuid() : ZERO_UUID;
   const partitions: AlterPartitionResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 20); n > 0; n--) partitions.push(decodeAlterPartitionResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 20, 128); n > 0; n--) partitions.push(decodeAlterPartitionResponseTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionResponseTopic = { topicName, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -320,7 +320,7 @@ function decodeAlterPartitionResponse(r: Reader, v: number): AlterPartitionRespo
   const throttleTimeMs = r.int32();
   const errorCode = r.int16();
   const topics: AlterPartitionResponseTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeAlterPartitionResponseTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 160); n > 0; n--) topics.push(decodeAlterPartitionResponseTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionResponse = { throttleTimeMs, errorCode, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

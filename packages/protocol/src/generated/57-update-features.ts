@@ -91,7 +91,7 @@ function decodeUpdateFeaturesRequest(r: Reader, v: number): UpdateFeaturesReques
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('UpdateFeaturesRequest', v, 0, 2);
   const timeoutMs = r.int32();
   const featureUpdates: UpdateFeaturesRequestFeatureUpdate[] = [];
-  for (let n = r.arrayLength(true, 5); n > 0; n--) featureUpdates.push(decodeUpdateFeaturesRequestFeatureUpdate(r, v));
+  for (let n = r.arrayLength(true, 5, 96); n > 0; n--) featureUpdates.push(decodeUpdateFeaturesRequestFeatureUpdate(r, v));
   const validateOnly = v >= 1 ? r.bool() : false;
   const unknownTags = r.unknownTags();
   const it: UpdateFeaturesRequest = { timeoutMs, featureUpdates, validateOnly };
@@ -173,7 +173,7 @@ function decodeUpdateFeaturesResponse(r: Reader, v: number): UpdateFeaturesRespo
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const results: UpdateFeaturesResponseResult[] = [];
-  if (v <= 1) for (let n = r.arrayLength(true, 5); n > 0; n--) results.push(decodeUpdateFeaturesResponseResult(r, v));
+  if (v <= 1) for (let n = r.arrayLength(true, 5, 112); n > 0; n--) results.push(decodeUpdateFeaturesResponseResult(r, v));
   const unknownTags = r.unknownTags();
   const it: UpdateFeaturesResponse = { throttleTimeMs, errorCode, errorMessage, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -139,7 +139,7 @@ function decodeDescribeClusterResponse(r: Reader, v: number): DescribeClusterRes
   const clusterId = r.string(true);
   const controllerId = r.int32();
   const brokers: DescribeClusterResponseBroker[] = [];
-  for (let n = r.arrayLength(true, 11); n > 0; n--) brokers.push(decodeDescribeClusterResponseBroker(r, v));
+  for (let n = r.arrayLength(true, 11, 120); n > 0; n--) brokers.push(decodeDescribeClusterResponseBroker(r, v));
   const clusterAuthorizedOperations = r.int32();
   const unknownTags = r.unknownTags();
   const it: DescribeClusterResponse = {

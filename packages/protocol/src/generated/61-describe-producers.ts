@@ -44,7 +44,7 @@ function encodeDescribeProducersRequestTopic(w: Writer, it: DescribeProducersReq
 function decodeDescribeProducersRequestTopic(r: Reader, v: number): DescribeProducersRequestTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: DescribeProducersRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -62,7 +62,7 @@ function encodeDescribeProducersRequest(w: Writer, it: DescribeProducersRequestI
 function decodeDescribeProducersRequest(r: Reader, v: number): DescribeProducersRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeProducersRequest', v, 0, 0);
   const topics: DescribeProducersRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeDescribeProducersRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeProducersRequestTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeProducersRequest = { topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -183,7 +183,7 @@ function decodeDescribeProducersResponseTopicPartition(r: Reader, v: number): De
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const activeProducers: DescribeProducersResponseTopicPartitionActiveProducer[] = [];
-  for (let n = r.arrayLength(true, 37); n > 0; n--) activeProducers.push(decodeDescribeProducersResponseTopicPartitionActiveProducer(r, v));
+  for (let n = r.arrayLength(true, 37, 136); n > 0; n--) activeProducers.push(decodeDescribeProducersResponseTopicPartitionActiveProducer(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeProducersResponseTopicPartition = { partitionIndex, errorCode, errorMessage, activeProducers };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -201,7 +201,7 @@ function encodeDescribeProducersResponseTopic(w: Writer, it: DescribeProducersRe
 function decodeDescribeProducersResponseTopic(r: Reader, v: number): DescribeProducersResponseTopic {
   const name = r.string(true);
   const partitions: DescribeProducersResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 9); n > 0; n--) partitions.push(decodeDescribeProducersResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 9, 128); n > 0; n--) partitions.push(decodeDescribeProducersResponseTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeProducersResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -221,7 +221,7 @@ function decodeDescribeProducersResponse(r: Reader, v: number): DescribeProducer
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeProducersResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
   const topics: DescribeProducersResponseTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeDescribeProducersResponseTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeProducersResponseTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeProducersResponse = { throttleTimeMs, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -29,7 +29,7 @@ function encodeDescribeTransactionsRequest(w: Writer, it: DescribeTransactionsRe
 function decodeDescribeTransactionsRequest(r: Reader, v: number): DescribeTransactionsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsRequest', v, 0, 0);
   const transactionalIds: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) transactionalIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) transactionalIds.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsRequest = { transactionalIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -105,7 +105,7 @@ function encodeDescribeTransactionsResponseTransactionStateTopic(w: Writer, it: 
 function decodeDescribeTransactionsResponseTransactionStateTopic(r: Reader, v: number): DescribeTransactionsResponseTransactionStateTopic {
   const topic = r.string(true);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsResponseTransactionStateTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -135,7 +135,7 @@ function decodeDescribeTransactionsResponseTransactionState(r: Reader, v: number
   const producerId = r.int64();
   const producerEpoch = r.int16();
   const topics: DescribeTransactionsResponseTransactionStateTopic[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) topics.push(decodeDescribeTransactionsResponseTransactionStateTopic(r, v));
+  for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeTransactionsResponseTransactionStateTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsResponseTransactionState = {
     errorCode,
@@ -164,7 +164,7 @@ function decodeDescribeTransactionsResponse(r: Reader, v: number): DescribeTrans
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
   const transactionStates: DescribeTransactionsResponseTransactionState[] = [];
-  for (let n = r.arrayLength(true, 28); n > 0; n--) transactionStates.push(decodeDescribeTransactionsResponseTransactionState(r, v));
+  for (let n = r.arrayLength(true, 28, 216); n > 0; n--) transactionStates.push(decodeDescribeTransactionsResponseTransactionState(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsResponse = { throttleTimeMs, transactionStates };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

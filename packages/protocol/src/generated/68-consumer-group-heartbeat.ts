@@ -65,7 +65,7 @@ function encodeConsumerGroupHeartbeatRequestTopicPartition(w: Writer, it: Consum
 function decodeConsumerGroupHeartbeatRequestTopicPartition(r: Reader, v: number): ConsumerGroupHeartbeatRequestTopicPartition {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupHeartbeatRequestTopicPartition = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -113,7 +113,7 @@ function decodeConsumerGroupHeartbeatRequest(r: Reader, v: number): ConsumerGrou
   const rebalanceTimeoutMs = r.int32();
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1);
+    let n = r.nullableArrayLength(true, 1, 32);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));
@@ -123,7 +123,7 @@ function decodeConsumerGroupHeartbeatRequest(r: Reader, v: number): ConsumerGrou
   const serverAssignor: string | null = r.nullableString(true);
   let topicPartitions: ConsumerGroupHeartbeatRequestTopicPartition[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 18);
+    let n = r.nullableArrayLength(true, 18, 128);
     if (n >= 0) {
       topicPartitions = [];
       for (; n > 0; n--) topicPartitions.push(decodeConsumerGroupHeartbeatRequestTopicPartition(r, v));
@@ -211,7 +211,7 @@ function encodeConsumerGroupHeartbeatResponseTopicPartitions(w: Writer, it: Cons
 function decodeConsumerGroupHeartbeatResponseTopicPartitions(r: Reader, v: number): ConsumerGroupHeartbeatResponseTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupHeartbeatResponseTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -227,7 +227,7 @@ function encodeConsumerGroupHeartbeatResponseAssignment(w: Writer, it: ConsumerG
 
 function decodeConsumerGroupHeartbeatResponseAssignment(r: Reader, v: number): ConsumerGroupHeartbeatResponseAssignment {
   const topicPartitions: ConsumerGroupHeartbeatResponseTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) topicPartitions.push(decodeConsumerGroupHeartbeatResponseTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topicPartitions.push(decodeConsumerGroupHeartbeatResponseTopicPartitions(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupHeartbeatResponseAssignment = { topicPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -32,7 +32,7 @@ function encodeConsumerGroupDescribeRequest(w: Writer, it: ConsumerGroupDescribe
 function decodeConsumerGroupDescribeRequest(r: Reader, v: number): ConsumerGroupDescribeRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeRequest', v, 0, 0);
   const groupIds: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) groupIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) groupIds.push(r.string(true));
   const includeAuthorizedOperations = r.bool();
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeRequest = { groupIds, includeAuthorizedOperations };
@@ -160,7 +160,7 @@ function decodeConsumerGroupDescribeResponseTopicPartitions(r: Reader, v: number
   const topicId = r.uuid();
   const topicName = r.string(true);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeResponseTopicPartitions = { topicId, topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -176,7 +176,7 @@ function encodeConsumerGroupDescribeResponseAssignment(w: Writer, it: ConsumerGr
 
 function decodeConsumerGroupDescribeResponseAssignment(r: Reader, v: number): ConsumerGroupDescribeResponseAssignment {
   const topicPartitions: ConsumerGroupDescribeResponseTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 19); n > 0; n--) topicPartitions.push(decodeConsumerGroupDescribeResponseTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 19, 160); n > 0; n--) topicPartitions.push(decodeConsumerGroupDescribeResponseTopicPartitions(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeResponseAssignment = { topicPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -207,7 +207,7 @@ function decodeConsumerGroupDescribeResponseGroupMember(r: Reader, v: number): C
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const assignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);
   const targetAssignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);
@@ -252,7 +252,7 @@ function decodeConsumerGroupDescribeResponseGroup(r: Reader, v: number): Consume
   const assignmentEpoch = r.int32();
   const assignorName = r.string(true);
   const members: ConsumerGroupDescribeResponseGroupMember[] = [];
-  for (let n = r.arrayLength(true, 16); n > 0; n--) members.push(decodeConsumerGroupDescribeResponseGroupMember(r, v));
+  for (let n = r.arrayLength(true, 16, 440); n > 0; n--) members.push(decodeConsumerGroupDescribeResponseGroupMember(r, v));
   const authorizedOperations = r.int32();
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeResponseGroup = {
@@ -283,7 +283,7 @@ function decodeConsumerGroupDescribeResponse(r: Reader, v: number): ConsumerGrou
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
   const groups: ConsumerGroupDescribeResponseGroup[] = [];
-  for (let n = r.arrayLength(true, 20); n > 0; n--) groups.push(decodeConsumerGroupDescribeResponseGroup(r, v));
+  for (let n = r.arrayLength(true, 20, 240); n > 0; n--) groups.push(decodeConsumerGroupDescribeResponseGroup(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeResponse = { throttleTimeMs, groups };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -50,7 +50,7 @@ function decodeShareGroupHeartbeatRequest(r: Reader, v: number): ShareGroupHeart
   const rackId: string | null = r.nullableString(true);
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1);
+    let n = r.nullableArrayLength(true, 1, 32);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));
@@ -127,7 +127,7 @@ function encodeShareGroupHeartbeatResponseTopicPartitions(w: Writer, it: ShareGr
 function decodeShareGroupHeartbeatResponseTopicPartitions(r: Reader, v: number): ShareGroupHeartbeatResponseTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ShareGroupHeartbeatResponseTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -143,7 +143,7 @@ function encodeShareGroupHeartbeatResponseAssignment(w: Writer, it: ShareGroupHe
 
 function decodeShareGroupHeartbeatResponseAssignment(r: Reader, v: number): ShareGroupHeartbeatResponseAssignment {
   const topicPartitions: ShareGroupHeartbeatResponseTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) topicPartitions.push(decodeShareGroupHeartbeatResponseTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topicPartitions.push(decodeShareGroupHeartbeatResponseTopicPartitions(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareGroupHeartbeatResponseAssignment = { topicPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -32,7 +32,7 @@ function encodeShareGroupDescribeRequest(w: Writer, it: ShareGroupDescribeReques
 function decodeShareGroupDescribeRequest(r: Reader, v: number): ShareGroupDescribeRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeRequest', v, 0, 0);
   const groupIds: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) groupIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) groupIds.push(r.string(true));
   const includeAuthorizedOperations = r.bool();
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeRequest = { groupIds, includeAuthorizedOperations };
@@ -154,7 +154,7 @@ function decodeShareGroupDescribeResponseTopicPartitions(r: Reader, v: number): 
   const topicId = r.uuid();
   const topicName = r.string(true);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponseTopicPartitions = { topicId, topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -170,7 +170,7 @@ function encodeShareGroupDescribeResponseAssignment(w: Writer, it: ShareGroupDes
 
 function decodeShareGroupDescribeResponseAssignment(r: Reader, v: number): ShareGroupDescribeResponseAssignment {
   const topicPartitions: ShareGroupDescribeResponseTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 19); n > 0; n--) topicPartitions.push(decodeShareGroupDescribeResponseTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 19, 160); n > 0; n--) topicPartitions.push(decodeShareGroupDescribeResponseTopicPartitions(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponseAssignment = { topicPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -197,7 +197,7 @@ function decodeShareGroupDescribeResponseGroupMember(r: Reader, v: number): Shar
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const assignment: ShareGroupDescribeResponseAssignment = decodeShareGroupDescribeResponseAssignment(r, v);
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponseGroupMember = { memberId, rackId, memberEpoch, clientId, clientHost, subscribedTopicNames, assignment };
@@ -229,7 +229,7 @@ function decodeShareGroupDescribeResponseGroup(r: Reader, v: number): ShareGroup
   const assignmentEpoch = r.int32();
   const assignorName = r.string(true);
   const members: ShareGroupDescribeResponseGroupMember[] = [];
-  for (let n = r.arrayLength(true, 12); n > 0; n--) members.push(decodeShareGroupDescribeResponseGroupMember(r, v));
+  for (let n = r.arrayLength(true, 12, 296); n > 0; n--) members.push(decodeShareGroupDescribeResponseGroupMember(r, v));
   const authorizedOperations = r.int32();
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponseGroup = {
@@ -260,7 +260,7 @@ function decodeShareGroupDescribeResponse(r: Reader, v: number): ShareGroupDescr
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
   const groups: ShareGroupDescribeResponseGroup[] = [];
-  for (let n = r.arrayLength(true, 20); n > 0; n--) groups.push(decodeShareGroupDescribeResponseGroup(r, v));
+  for (let n = r.arrayLength(true, 20, 240); n > 0; n--) groups.push(decodeShareGroupDescribeResponseGroup(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponse = { throttleTimeMs, groups };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

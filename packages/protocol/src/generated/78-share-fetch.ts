@@ -110,7 +110,7 @@ function decodeShareFetchRequestTopicPartitionAcknowledgementBatch(r: Reader, v:
   const firstOffset = r.int64();
   const lastOffset = r.int64();
   const acknowledgeTypes: number[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) acknowledgeTypes.push(r.int8());
+  for (let n = r.arrayLength(true, 1, 8); n > 0; n--) acknowledgeTypes.push(r.int8());
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestTopicPartitionAcknowledgementBatch = { firstOffset, lastOffset, acknowledgeTypes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -130,7 +130,7 @@ function decodeShareFetchRequestTopicPartition(r: Reader, v: number): ShareFetch
   const partitionIndex = r.int32();
   const partitionMaxBytes = r.int32();
   const acknowledgementBatches: ShareFetchRequestTopicPartitionAcknowledgementBatch[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) acknowledgementBatches.push(decodeShareFetchRequestTopicPartitionAcknowledgementBatch(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) acknowledgementBatches.push(decodeShareFetchRequestTopicPartitionAcknowledgementBatch(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestTopicPartition = { partitionIndex, partitionMaxBytes, acknowledgementBatches };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -148,7 +148,7 @@ function encodeShareFetchRequestTopic(w: Writer, it: ShareFetchRequestTopicInput
 function decodeShareFetchRequestTopic(r: Reader, v: number): ShareFetchRequestTopic {
   const topicId = r.uuid();
   const partitions: ShareFetchRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 10); n > 0; n--) partitions.push(decodeShareFetchRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 10, 96); n > 0; n--) partitions.push(decodeShareFetchRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestTopic = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -166,7 +166,7 @@ function encodeShareFetchRequestForgottenTopicsData(w: Writer, it: ShareFetchReq
 function decodeShareFetchRequestForgottenTopicsData(r: Reader, v: number): ShareFetchRequestForgottenTopicsData {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestForgottenTopicsData = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -199,9 +199,9 @@ function decodeShareFetchRequest(r: Reader, v: number): ShareFetchRequest {
   const minBytes = r.int32();
   const maxBytes = r.int32();
   const topics: ShareFetchRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) topics.push(decodeShareFetchRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topics.push(decodeShareFetchRequestTopic(r, v));
   const forgottenTopicsData: ShareFetchRequestForgottenTopicsData[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) forgottenTopicsData.push(decodeShareFetchRequestForgottenTopicsData(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) forgottenTopicsData.push(decodeShareFetchRequestForgottenTopicsData(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequest = { groupId, memberId, shareSessionEpoch, maxWaitMs, minBytes, maxBytes, topics, forgottenTopicsData };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -378,7 +378,7 @@ function decodeShareFetchResponseResponsePartition(r: Reader, v: number): ShareF
   const currentLeader: ShareFetchResponseResponsePartitionCurrentLeader = decodeShareFetchResponseResponsePartitionCurrentLeader(r, v);
   const records: Buffer | null = r.nullableBytes(true);
   const acquiredRecords: ShareFetchResponseResponsePartitionAcquiredRecord[] = [];
-  for (let n = r.arrayLength(true, 19); n > 0; n--) acquiredRecords.push(decodeShareFetchResponseResponsePartitionAcquiredRecord(r, v));
+  for (let n = r.arrayLength(true, 19, 96); n > 0; n--) acquiredRecords.push(decodeShareFetchResponseResponsePartitionAcquiredRecord(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchResponseResponsePartition = {
     partitionIndex,
@@ -405,7 +405,7 @@ function encodeShareFetchResponseResponse(w: Writer, it: ShareFetchResponseRespo
 function decodeShareFetchResponseResponse(r: Reader, v: number): ShareFetchResponseResponse {
   const topicId = r.uuid();
   const partitions: ShareFetchResponseResponsePartition[] = [];
-  for (let n = r.arrayLength(true, 22); n > 0; n--) partitions.push(decodeShareFetchResponseResponsePartition(r, v));
+  for (let n = r.arrayLength(true, 22, 392); n > 0; n--) partitions.push(decodeShareFetchResponseResponsePartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchResponseResponse = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -451,9 +451,9 @@ function decodeShareFetchResponse(r: Reader, v: number): ShareFetchResponse {
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const responses: ShareFetchResponseResponse[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) responses.push(decodeShareFetchResponseResponse(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) responses.push(decodeShareFetchResponseResponse(r, v));
   const nodeEndpoints: ShareFetchResponseNodeEndpoint[] = [];
-  for (let n = r.arrayLength(true, 11); n > 0; n--) nodeEndpoints.push(decodeShareFetchResponseNodeEndpoint(r, v));
+  for (let n = r.arrayLength(true, 11, 120); n > 0; n--) nodeEndpoints.push(decodeShareFetchResponseNodeEndpoint(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareFetchResponse = { throttleTimeMs, errorCode, errorMessage, responses, nodeEndpoints };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

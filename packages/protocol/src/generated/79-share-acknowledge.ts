@@ -85,7 +85,7 @@ function decodeShareAcknowledgeRequestTopicPartitionAcknowledgementBatch(r: Read
   const firstOffset = r.int64();
   const lastOffset = r.int64();
   const acknowledgeTypes: number[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) acknowledgeTypes.push(r.int8());
+  for (let n = r.arrayLength(true, 1, 8); n > 0; n--) acknowledgeTypes.push(r.int8());
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequestTopicPartitionAcknowledgementBatch = { firstOffset, lastOffset, acknowledgeTypes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -103,7 +103,7 @@ function encodeShareAcknowledgeRequestTopicPartition(w: Writer, it: ShareAcknowl
 function decodeShareAcknowledgeRequestTopicPartition(r: Reader, v: number): ShareAcknowledgeRequestTopicPartition {
   const partitionIndex = r.int32();
   const acknowledgementBatches: ShareAcknowledgeRequestTopicPartitionAcknowledgementBatch[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) acknowledgementBatches.push(decodeShareAcknowledgeRequestTopicPartitionAcknowledgementBatch(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) acknowledgementBatches.push(decodeShareAcknowledgeRequestTopicPartitionAcknowledgementBatch(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequestTopicPartition = { partitionIndex, acknowledgementBatches };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -121,7 +121,7 @@ function encodeShareAcknowledgeRequestTopic(w: Writer, it: ShareAcknowledgeReque
 function decodeShareAcknowledgeRequestTopic(r: Reader, v: number): ShareAcknowledgeRequestTopic {
   const topicId = r.uuid();
   const partitions: ShareAcknowledgeRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 6); n > 0; n--) partitions.push(decodeShareAcknowledgeRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitions.push(decodeShareAcknowledgeRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequestTopic = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -145,7 +145,7 @@ function decodeShareAcknowledgeRequest(r: Reader, v: number): ShareAcknowledgeRe
   const memberId: string | null = r.nullableString(true);
   const shareSessionEpoch = r.int32();
   const topics: ShareAcknowledgeRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) topics.push(decodeShareAcknowledgeRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topics.push(decodeShareAcknowledgeRequestTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequest = { groupId, memberId, shareSessionEpoch, topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -287,7 +287,7 @@ function encodeShareAcknowledgeResponseResponse(w: Writer, it: ShareAcknowledgeR
 function decodeShareAcknowledgeResponseResponse(r: Reader, v: number): ShareAcknowledgeResponseResponse {
   const topicId = r.uuid();
   const partitions: ShareAcknowledgeResponseResponsePartition[] = [];
-  for (let n = r.arrayLength(true, 17); n > 0; n--) partitions.push(decodeShareAcknowledgeResponseResponsePartition(r, v));
+  for (let n = r.arrayLength(true, 17, 144); n > 0; n--) partitions.push(decodeShareAcknowledgeResponseResponsePartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeResponseResponse = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -333,9 +333,9 @@ function decodeShareAcknowledgeResponse(r: Reader, v: number): ShareAcknowledgeR
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const responses: ShareAcknowledgeResponseResponse[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) responses.push(decodeShareAcknowledgeResponseResponse(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) responses.push(decodeShareAcknowledgeResponseResponse(r, v));
   const nodeEndpoints: ShareAcknowledgeResponseNodeEndpoint[] = [];
-  for (let n = r.arrayLength(true, 11); n > 0; n--) nodeEndpoints.push(decodeShareAcknowledgeResponseNodeEndpoint(r, v));
+  for (let n = r.arrayLength(true, 11, 120); n > 0; n--) nodeEndpoints.push(decodeShareAcknowledgeResponseNodeEndpoint(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeResponse = { throttleTimeMs, errorCode, errorMessage, responses, nodeEndpoints };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

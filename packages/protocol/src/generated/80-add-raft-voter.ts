@@ -79,7 +79,7 @@ function decodeAddRaftVoterRequest(r: Reader, v: number): AddRaftVoterRequest {
   const voterId = r.int32();
   const voterDirectoryId = r.uuid();
   const listeners: AddRaftVoterRequestListener[] = [];
-  for (let n = r.arrayLength(true, 5); n > 0; n--) listeners.push(decodeAddRaftVoterRequestListener(r, v));
+  for (let n = r.arrayLength(true, 5, 112); n > 0; n--) listeners.push(decodeAddRaftVoterRequestListener(r, v));
   const unknownTags = r.unknownTags();
   const it: AddRaftVoterRequest = { clusterId, timeoutMs, voterId, voterDirectoryId, listeners };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -166,7 +166,7 @@ function encodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(w: Writ
 function decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r: Reader, v: number): ConsumerGroupPartitionMetadataValueTopicPartitionMetadata {
   const partition = r.int32();
   const racks: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) racks.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) racks.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValueTopicPartitionMetadata = { partition, racks };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -188,7 +188,7 @@ function decodeConsumerGroupPartitionMetadataValueTopic(r: Reader, v: number): C
   const topicName = r.string(true);
   const numPartitions = r.int32();
   const partitionMetadata: ConsumerGroupPartitionMetadataValueTopicPartitionMetadata[] = [];
-  for (let n = r.arrayLength(true, 6); n > 0; n--) partitionMetadata.push(decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r, v));
+  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitionMetadata.push(decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValueTopic = { topicId, topicName, numPartitions, partitionMetadata };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -206,7 +206,7 @@ function encodeConsumerGroupPartitionMetadataValue(w: Writer, it: ConsumerGroupP
 function decodeConsumerGroupPartitionMetadataValue(r: Reader, v: number): ConsumerGroupPartitionMetadataValue {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupPartitionMetadataValue', v, 0, 0);
   const topics: ConsumerGroupPartitionMetadataValueTopic[] = [];
-  for (let n = r.arrayLength(true, 23); n > 0; n--) topics.push(decodeConsumerGroupPartitionMetadataValueTopic(r, v));
+  for (let n = r.arrayLength(true, 23, 168); n > 0; n--) topics.push(decodeConsumerGroupPartitionMetadataValueTopic(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValue = { topics };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -346,7 +346,7 @@ function encodeConsumerGroupMemberMetadataValueClassicMemberMetadata(w: Writer, 
 function decodeConsumerGroupMemberMetadataValueClassicMemberMetadata(r: Reader, v: number): ConsumerGroupMemberMetadataValueClassicMemberMetadata {
   const sessionTimeoutMs = r.int32();
   const supportedProtocols: ConsumerGroupMemberMetadataValueClassicMemberMetadataSupportedProtocol[] = [];
-  for (let n = r.arrayLength(true, 3); n > 0; n--) supportedProtocols.push(decodeConsumerGroupMemberMetadataValueClassicMemberMetadataSupportedProtocol(r, v));
+  for (let n = r.arrayLength(true, 3, 240); n > 0; n--) supportedProtocols.push(decodeConsumerGroupMemberMetadataValueClassicMemberMetadataSupportedProtocol(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupMemberMetadataValueClassicMemberMetadata = { sessionTimeoutMs, supportedProtocols };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -387,13 +387,13 @@ function decodeConsumerGroupMemberMetadataValue(r: Reader, v: number): ConsumerG
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const rebalanceTimeoutMs = r.int32();
   const serverAssignor: string | null = r.nullableString(true);
   let classicMemberMetadata: ConsumerGroupMemberMetadataValueClassicMemberMetadata | null = null;
   let unknownTags: UnknownTag[] | undefined;
-  for (let tags = r.uvarint(); tags > 0; tags--) {
+  for (let tags = r.tagCount(); tags > 0; tags--) {
     const tag = r.uvarint();
     const limit = r.enterTag();
     if (tag === 0) {
@@ -575,7 +575,7 @@ function encodeConsumerGroupTargetAssignmentMemberValueTopicPartition(w: Writer,
 function decodeConsumerGroupTargetAssignmentMemberValueTopicPartition(r: Reader, v: number): ConsumerGroupTargetAssignmentMemberValueTopicPartition {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupTargetAssignmentMemberValueTopicPartition = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -593,7 +593,7 @@ function encodeConsumerGroupTargetAssignmentMemberValue(w: Writer, it: ConsumerG
 function decodeConsumerGroupTargetAssignmentMemberValue(r: Reader, v: number): ConsumerGroupTargetAssignmentMemberValue {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupTargetAssignmentMemberValue', v, 0, 0);
   const topicPartitions: ConsumerGroupTargetAssignmentMemberValueTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) topicPartitions.push(decodeConsumerGroupTargetAssignmentMemberValueTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topicPartitions.push(decodeConsumerGroupTargetAssignmentMemberValueTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupTargetAssignmentMemberValue = { topicPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -694,7 +694,7 @@ function encodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(w: Write
 function decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r: Reader, v: number): ConsumerGroupCurrentMemberAssignmentValueTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupCurrentMemberAssignmentValueTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -721,9 +721,9 @@ function decodeConsumerGroupCurrentMemberAssignmentValue(r: Reader, v: number): 
   const previousMemberEpoch = r.int32();
   const state = r.int8();
   const assignedPartitions: ConsumerGroupCurrentMemberAssignmentValueTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) assignedPartitions.push(decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) assignedPartitions.push(decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r, v));
   const partitionsPendingRevocation: ConsumerGroupCurrentMemberAssignmentValueTopicPartitions[] = [];
-  for (let n = r.arrayLength(true, 18); n > 0; n--) partitionsPendingRevocation.push(decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r, v));
+  for (let n = r.arrayLength(true, 18, 128); n > 0; n--) partitionsPendingRevocation.push(decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupCurrentMemberAssignmentValue = { memberEpoch, previousMemberEpoch, state, assignedPartitions, partitionsPendingRevocation };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -48,7 +48,7 @@ function encodeConsumerProtocolSubscriptionOwnedPartition(w: Writer, it: Consume
 function decodeConsumerProtocolSubscriptionOwnedPartition(r: Reader, v: number): ConsumerProtocolSubscriptionOwnedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(false, 4, 8); n > 0; n--) partitions.push(r.int32());
   return { topic, partitions };
 }
 
@@ -74,10 +74,10 @@ function encodeConsumerProtocolSubscription(w: Writer, it: ConsumerProtocolSubsc
 function decodeConsumerProtocolSubscription(r: Reader, v: number): ConsumerProtocolSubscription {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolSubscription', v, 0, 3);
   const topics: string[] = [];
-  for (let n = r.arrayLength(false, 2); n > 0; n--) topics.push(r.string(false));
+  for (let n = r.arrayLength(false, 2, 32); n > 0; n--) topics.push(r.string(false));
   const userData: Buffer | null = r.nullableBytes(false);
   const ownedPartitions: ConsumerProtocolSubscriptionOwnedPartition[] = [];
-  if (v >= 1) for (let n = r.arrayLength(false, 6); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionOwnedPartition(r, v));
+  if (v >= 1) for (let n = r.arrayLength(false, 6, 112); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionOwnedPartition(r, v));
   const generationId = v >= 2 ? r.int32() : -1;
   const rackId: string | null = v >= 3 ? r.nullableString(false) : null;
   return { topics, userData, ownedPartitions, generationId, rackId };
@@ -128,7 +128,7 @@ function encodeConsumerProtocolAssignmentAssignedPartition(w: Writer, it: Consum
 function decodeConsumerProtocolAssignmentAssignedPartition(r: Reader, v: number): ConsumerProtocolAssignmentAssignedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(false, 4); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(false, 4, 8); n > 0; n--) partitions.push(r.int32());
   return { topic, partitions };
 }
 
@@ -143,7 +143,7 @@ function encodeConsumerProtocolAssignment(w: Writer, it: ConsumerProtocolAssignm
 function decodeConsumerProtocolAssignment(r: Reader, v: number): ConsumerProtocolAssignment {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolAssignment', v, 0, 3);
   const assignedPartitions: ConsumerProtocolAssignmentAssignedPartition[] = [];
-  for (let n = r.arrayLength(false, 6); n > 0; n--) assignedPartitions.push(decodeConsumerProtocolAssignmentAssignedPartition(r, v));
+  for (let n = r.arrayLength(false, 6, 112); n > 0; n--) assignedPartitions.push(decodeConsumerProtocolAssignmentAssignedPartition(r, v));
   const userData: Buffer | null = r.nullableBytes(false);
   return { assignedPartitions, userData };
 }

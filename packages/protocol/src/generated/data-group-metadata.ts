@@ -165,7 +165,7 @@ function decodeGroupMetadataValue(r: Reader, v: number): GroupMetadataValue {
   const leader: string | null = r.nullableString(flexible);
   const currentStateTimestamp = v >= 2 ? r.int64() : -1;
   const members: GroupMetadataValueMemberMetadata[] = [];
-  for (let n = r.arrayLength(flexible, 15); n > 0; n--) members.push(decodeGroupMetadataValueMemberMetadata(r, v));
+  for (let n = r.arrayLength(flexible, 15, 520); n > 0; n--) members.push(decodeGroupMetadataValueMemberMetadata(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: GroupMetadataValue = { protocolType, generation, protocol, leader, currentStateTimestamp, members };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -104,7 +104,7 @@ function decodeTransactionLogValueTransactionPartition(r: Reader, v: number): Tr
   const flexible = v >= 1;
   const topic = r.string(flexible);
   const partitionIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4); n > 0; n--) partitionIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TransactionLogValueTransactionPartition = { topic, partitionIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -178,7 +178,7 @@ function decodeTransactionLogValue(r: Reader, v: number): TransactionLogValue {
   const transactionStatus = r.int8();
   let transactionPartitions: TransactionLogValueTransactionPartition[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 3);
+    let n = r.nullableArrayLength(flexible, 3, 112);
     if (n >= 0) {
       transactionPartitions = [];
       for (; n > 0; n--) transactionPartitions.push(decodeTransactionLogValueTransactionPartition(r, v));
@@ -189,7 +189,7 @@ function decodeTransactionLogValue(r: Reader, v: number): TransactionLogValue {
   let clientTransactionVersion: number = 0;
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
-    for (let tags = r.uvarint(); tags > 0; tags--) {
+    for (let tags = r.tagCount(); tags > 0; tags--) {
       const tag = r.uvarint();
       const limit = r.enterTag();
       if (tag === 0) {
