@@ -4,6 +4,7 @@ import {
   Listener,
   type RequestHandler,
   RequestMemory,
+  ResponseMemory,
   type SecurityProtocol,
 } from '@millrace/network';
 import type { MetricRegistry } from './metrics/registry.ts';
@@ -52,6 +53,7 @@ export async function bindListeners(
 ): Promise<readonly Listener[]> {
   const bytesMax = config.queuedMaxRequestBytes > 0 ? config.queuedMaxRequestBytes : undefined;
   const memory = new RequestMemory(bytesMax, config.queuedMaxRequests);
+  const responses = new ResponseMemory();
   const listeners: Listener[] = [];
   for (const { name, host, port, securityProtocol } of config.endpoints) {
     if (securityProtocol !== 'PLAINTEXT') {
@@ -68,6 +70,7 @@ export async function bindListeners(
       securityProtocol: securityProtocol as SecurityProtocol,
       requestBytesMax: config.socketRequestMaxBytes,
       memory,
+      responses,
       idleMsMax: config.connectionsMaxIdleMs,
       connectionsMax: config.maxConnections,
       connectionsPerAddressMax: config.maxConnectionsPerIp,
@@ -106,6 +109,19 @@ function exposeListeners(listeners: readonly Listener[], metrics: MetricRegistry
   );
   metrics.gauge('kafka_network_memory_held_bytes', 'Bytes of requests that are being read or worked on', () => {
     const stats = listeners[0]?.stats().memory;
-    return stats === undefined ? 0 : stats.assemblingBytes + stats.handlingBytes;
+    return stats === undefined ? 0 : stats.assemblingBytes + stats.handlingBytes + stats.parkedBytes;
   });
+  metrics.gauge(
+    'millrace_network_unsent_response_bytes',
+    'Bytes of responses that are being read or that clients have not taken',
+    () => listeners[0]?.stats().responses.unsentBytes ?? 0,
+  );
+  metrics.gauge(
+    'millrace_network_connections_evicted',
+    'Connections closed because memory was short and they stood still',
+    () => {
+      const stats = listeners[0]?.stats();
+      return stats === undefined ? 0 : stats.memory.evictedConnections + stats.responses.evictedConnections;
+    },
+  );
 }

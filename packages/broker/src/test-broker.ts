@@ -49,11 +49,12 @@ export class TestConnection {
       listenerName: 'PLAINTEXT',
       securityProtocol: 'PLAINTEXT',
       principal: 'User:ANONYMOUS',
-      data: new Map(),
+      authentication: { stage: 'none' },
       get open() {
         return isOpen();
       },
       disconnect: close,
+      restFor: () => {},
     };
   }
 
@@ -78,6 +79,9 @@ export class TestConnection {
   async sendFrame(frame: Buffer): Promise<Buffer | null> {
     const chunks = await this.#broker.requestHandler.handle(frame, this.context, {
       release: () => {},
+      holdDecoded: () => {},
+      park: () => true,
+      reserveResponse: (bytes) => bytes,
       whenSent: () => {},
     });
     if (chunks === null) return null;

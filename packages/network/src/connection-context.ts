@@ -4,6 +4,15 @@ export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SS
 /** Who a connection belongs to until it has authenticated; Kafka's `KafkaPrincipal.ANONYMOUS`. */
 export const ANONYMOUS_PRINCIPAL = 'User:ANONYMOUS';
 
+/** How far a connection's login is. */
+export type AuthenticationState =
+  /** No login is asked for: the listener has none, or TLS has done it. */
+  | { readonly stage: 'none' }
+  /** A mechanism was chosen, and its exchange is under way. */
+  | { readonly stage: 'exchange'; readonly mechanism: string; readonly exchange: object }
+  /** The client has logged in; its session ends at a time of the wall clock, or never. */
+  | { readonly stage: 'done'; readonly mechanism: string; readonly expiresAtMs: number | undefined };
+
 /** One client's connection, as request handlers see it. */
 export interface ConnectionContext {
   /** Unique within the process. */
@@ -17,12 +26,17 @@ export interface ConnectionContext {
   readonly securityProtocol: SecurityProtocol;
   /** `User:ANONYMOUS`, the distinguished name of a TLS client certificate, or what the SASL handler puts here. */
   principal: string;
-  /** For whatever handlers keep per connection. */
-  readonly data: Map<string | symbol, unknown>;
+  /** How far the login of this connection is. */
+  authentication: AuthenticationState;
   /** False once the connection is closing or closed. */
   readonly open: boolean;
   /** Answers what is in flight, then closes; nothing more is read. For failed authentication, among others. */
   disconnect(reason: string): void;
+  /**
+   * Holds the connection back: for so long none of its requests is started and nothing more of it is read. What is in flight is
+   * answered. For quotas and failed logins; a longer rest is not made shorter.
+   */
+  restFor(ms: number): void;
 }
 
 /** A connection as its listener shows it. */
@@ -33,13 +47,25 @@ export interface ListenerConnection extends ConnectionContext {
   readonly reading: boolean;
 }
 
-/** Bytes that one request holds, and its response. */
+/** What one request holds, and its response. */
 export interface RequestAdmission {
   /**
    * Says that the frame is no longer needed though the response is not ready: its bytes stop counting against the bounds.
    * A handler that waits for something (a long poll, a rebalance) calls this once it has decoded the request.
    */
   release(): void;
+  /** Counts the memory that the request's decoded form takes, from now until it has been answered. */
+  holdDecoded(bytes: number): void;
+  /**
+   * Asks whether the request may wait for something else than the broker's own work. False: so much waits already that it should
+   * be answered as it stands.
+   */
+  park(): boolean;
+  /**
+   * Says how large the response would like to be, and how large it may be now; one record batch more is no harm. It counts from now
+   * on until the response has left. The last call counts; 0 gives back what was taken.
+   */
+  reserveResponse(wantedBytes: number): number;
   /**
    * Has `done` called once nobody needs the response's bytes any more, so that the memory of its chunks may be used for something
    * else: when the system has taken them over, or the connection is gone. The last one given counts.

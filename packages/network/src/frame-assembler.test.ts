@@ -159,11 +159,11 @@ describe('FrameAssembler', () => {
     let granted = false;
     let heldBytes = 0;
     const memory = {
-      takeAssembling: (bytes: number) => {
+      take: (bytes: number) => {
         heldBytes += granted ? bytes : 0;
         return granted;
       },
-      releaseAssembling: (bytes: number) => {
+      release: (bytes: number) => {
         heldBytes -= bytes;
       },
     };
@@ -184,11 +184,11 @@ describe('FrameAssembler', () => {
   it('gives back what it held when it is dropped', () => {
     let heldBytes = 0;
     const memory = {
-      takeAssembling: (bytes: number) => {
+      take: (bytes: number) => {
         heldBytes += bytes;
         return true;
       },
-      releaseAssembling: (bytes: number) => {
+      release: (bytes: number) => {
         heldBytes -= bytes;
       },
     };

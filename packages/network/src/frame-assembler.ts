@@ -19,8 +19,8 @@ const EMPTY_FRAME: Buffer = Buffer.alloc(0);
 /** Decides whether bytes of unfinished frames may be held; counts them until the frame is whole or dropped. */
 export interface AssemblyMemory {
   /** False: not now; the caller stops and asks again later. */
-  takeAssembling(bytes: number, holder: object): boolean;
-  releaseAssembling(bytes: number, holder: object): void;
+  take(bytes: number): boolean;
+  release(bytes: number): void;
 }
 
 /** Why a stream of frames cannot go on: the size that was announced is negative or above the bound. */
@@ -130,7 +130,7 @@ export class FrameAssembler {
   /** Drops what is held. */
   dispose(): void {
     if (this.#filledBytes > 0) {
-      this.#memory?.releaseAssembling(this.#filledBytes, this);
+      this.#memory?.release(this.#filledBytes);
     }
     this.#filledBytes = 0;
     this.#partial = undefined;
@@ -177,7 +177,7 @@ export class FrameAssembler {
     }
     const bytes = Math.min(available, frameBytes - this.#filledBytes);
     if (bytes > 0) {
-      if (this.#memory?.takeAssembling(bytes, this) === false) {
+      if (this.#memory?.take(bytes) === false) {
         this.#blocked = true;
         return undefined;
       }
@@ -206,7 +206,7 @@ export class FrameAssembler {
     const frame = this.#partial?.subarray(0, frameBytes);
     this.#partial = undefined;
     this.#filledBytes = 0;
-    this.#memory?.releaseAssembling(frameBytes, this);
+    this.#memory?.release(frameBytes);
     return frame;
   }
 

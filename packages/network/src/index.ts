@@ -6,6 +6,7 @@
 export { Connection, type ConnectionStats } from './connection.ts';
 export {
   ANONYMOUS_PRINCIPAL,
+  type AuthenticationState,
   type ConnectionContext,
   type ListenerConnection,
   type RequestAdmission,
@@ -29,11 +30,18 @@ export {
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
 export { ReconnectingConnection } from './reconnecting-connection.ts';
 export {
+  type FrameHolder,
   QUEUED_REQUEST_BYTES_MAX,
   QUEUED_REQUESTS_MAX,
   RequestMemory,
   type RequestMemoryStats,
 } from './request-memory.ts';
+export {
+  QUEUED_RESPONSE_BYTES_MAX,
+  type ResponseHolder,
+  ResponseMemory,
+  type ResponseMemoryStats,
+} from './response-memory.ts';
 export type {
   OauthBearerToken,
   SaslCustomOptions,

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionContext, RequestAdmission } from './connection-context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import { RequestMemory } from './request-memory.ts';
+import { ResponseMemory } from './response-memory.ts';
 
 function framed(body: string | Uint8Array): Buffer {
   const bytes = Buffer.from(body as string);
@@ -160,7 +161,7 @@ describe('Listener', () => {
       name: 'INTERNAL',
       handler: {
         handle: (frame, connection) => {
-          connection.data.set('count', Number(connection.data.get('count') ?? 0) + 1);
+          connection.authentication = { stage: 'done', mechanism: 'PLAIN', expiresAtMs: undefined };
           seen.push(connection);
           return echo(frame);
         },
@@ -181,7 +182,7 @@ describe('Listener', () => {
       serverPort: port,
       open: true,
     });
-    expect(seen[0]?.data.get('count')).toBe(2);
+    expect(seen[1]?.authentication.stage).toBe('done');
     peer.destroy();
     await until(() => gone.length === 1);
     expect(gone[0]).toBe(seen[0]);
@@ -529,6 +530,161 @@ describe('Listener', () => {
     peer.write(Buffer.concat([request('denied'), request('ignored')]));
     await closed(peer);
     expect(texts).toEqual(['denied']);
+  });
+
+  it('lets a frame that stands still lose its place to others, and its connection with it', async () => {
+    const clock = new ManualClock();
+    const memory = new RequestMemory(1000);
+    const { lines, logger } = recordingLogger();
+    const { port, listener } = await startListener({ handler: { handle: echo }, memory, clock, logger });
+    const stalled: Socket[] = [];
+    // The bound, everybody's share beyond it, and the one that may overrun.
+    for (let i = 0; i < 4; i++) {
+      const peer = await startPeer(port);
+      stalled.push(peer);
+      peer.write(Buffer.concat([Buffer.of(0, 0, 39, 16), Buffer.alloc(900)]));
+    }
+    const honest = await startPeer(port);
+    const texts = collect(honest);
+    const text = 'x'.repeat(700);
+    honest.write(request(text).subarray(0, 300));
+    await until(() => memory.stats().waitingConnections > 0);
+    clock.advance(3000);
+    honest.write(request(text).subarray(300));
+    await until(() => memory.stats().evictedConnections > 0);
+    await until(() => texts.length === 1);
+    await until(() => stalled.some((peer) => peer.closed));
+    expect(texts).toEqual([text]);
+    expect(listener.stats().connectionsOpen).toBeGreaterThan(0);
+    expect(lines.some(({ message }) => message.includes('stand still'))).toBe(true);
+  });
+
+  it('grants large responses what memory there is, and takes it from clients that do not read', async () => {
+    const clock = new ManualClock();
+    const responses = new ResponseMemory(8_000_000);
+    const granted: number[] = [];
+    const { port, listener } = await startListener({
+      clock,
+      responses,
+      handler: {
+        handle: (_, __, admission) => {
+          const bytes = admission.reserveResponse(10_000_000);
+          granted.push(bytes);
+          return [framed(Buffer.alloc(8_000_000))];
+        },
+      },
+    });
+    const greedy: Socket[] = [];
+    for (let i = 0; i < 4; i++) {
+      const peer = await startPeer(port);
+      peer.pause();
+      peer.write(request('much', 1));
+      greedy.push(peer);
+      await until(() => granted.length === i + 1 || responses.stats().waitingConnections > 0);
+    }
+    expect(granted[0]).toBe(8_000_000);
+    expect(granted.slice(1).every((bytes) => bytes < 8_000_000)).toBe(true);
+    const honest = await startPeer(port);
+    let taken = 0;
+    honest.on('data', (chunk: Buffer) => {
+      taken += chunk.length;
+    });
+    honest.write(request('much', 1));
+    await until(() => {
+      clock.advance(500);
+      return taken === 8_000_004;
+    });
+    for (const peer of greedy) peer.destroy();
+    await until(() => listener.stats().connectionsOpen === 1);
+    await until(() => responses.stats().unsentBytes === 0);
+  });
+
+  it('sends a response of many pieces whole and in order to a client that reads slowly', async () => {
+    const bytes = 20_000_000;
+    const body = Buffer.alloc(bytes);
+    for (let i = 0; i < bytes; i += 4) body.writeUInt32BE(i, i);
+    const frame = framed(body);
+    const responses = new ResponseMemory();
+    const { port } = await startListener({
+      responses,
+      handler: {
+        handle: (request) =>
+          request.subarray(2).toString() === 'small'
+            ? [framed('small')]
+            : [frame.subarray(0, 5), frame.subarray(5, 9_000_001), frame.subarray(9_000_001)],
+      },
+    });
+    const peer = await startPeer(port);
+    const chunks: Buffer[] = [];
+    let taken = 0;
+    peer.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      taken += chunk.length;
+      if (chunks.length % 50 === 0) {
+        peer.pause();
+        setImmediate(() => peer.resume());
+      }
+    });
+    peer.write(Buffer.concat([request('large'), request('small')]));
+    await until(() => taken === frame.length + 9);
+    expect(Buffer.concat(chunks).subarray(0, frame.length).equals(frame)).toBe(true);
+    expect(Buffer.concat(chunks).subarray(frame.length)).toEqual(framed('small'));
+    await until(() => responses.stats().unsentBytes === 0);
+  });
+
+  it('does not start or read anything of a connection that rests, and answers what is in flight', async () => {
+    const clock = new ManualClock();
+    const { port, listener } = await startListener({
+      clock,
+      handler: {
+        handle: (frame, connection) => {
+          if (frame.subarray(2).toString() === 'too much') {
+            connection.restFor(5_000);
+            connection.restFor(1_000);
+          }
+          return echo(frame);
+        },
+      },
+    });
+    const [peer, other] = [await startPeer(port), await startPeer(port)];
+    const [texts, others] = [collect(peer), collect(other)];
+    peer.write(Buffer.concat([request('too much'), request('later')]));
+    await until(() => texts.length === 1);
+    other.write(request('other'));
+    await until(() => others.length === 1);
+    clock.advance(4_999);
+    expect(listener.stats().requests).toBe(2);
+    clock.advance(1);
+    await until(() => texts.length === 2);
+    expect(texts).toEqual(['too much', 'later']);
+  });
+
+  it('counts what requests take in memory once they are decoded, and lets so much of it wait', async () => {
+    const memory = new RequestMemory(1_000_000);
+    const parked: boolean[] = [];
+    const { gates, handle } = gatedHandler();
+    const { port } = await startListener({
+      memory,
+      handler: {
+        handle: (frame, _, admission) => {
+          const text = frame.subarray(2).toString();
+          admission.holdDecoded(text === 'small' ? 1_000 : 200_000);
+          admission.release();
+          if (text !== 'busy') parked.push(admission.park());
+          return handle(frame);
+        },
+      },
+    });
+    const peer = await startPeer(port);
+    const texts = collect(peer);
+    const all = ['poll', 'poll', 'small', 'busy'];
+    peer.write(Buffer.concat(all.map((text) => request(text))));
+    await until(() => gates.length === 4);
+    expect(parked).toEqual([true, false, true]);
+    expect(memory.stats()).toMatchObject({ parkedBytes: 200_000, handlingBytes: 400_000 });
+    for (const gate of gates) gate.open();
+    await until(() => texts.length === 4);
+    expect(memory.stats()).toMatchObject({ parkedBytes: 0, handlingBytes: 0 });
   });
 
   it('says what to do when the port is in use', async () => {

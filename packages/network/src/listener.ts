@@ -6,6 +6,7 @@ import { ListenError } from './errors.ts';
 import { nodeTls } from './node-tls.ts';
 import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
+import { ResponseMemory, type ResponseMemoryStats } from './response-memory.ts';
 import {
   type ConnectionCounters,
   ServerConnection,
@@ -36,6 +37,8 @@ export interface ListenerOptions {
   inFlightRequestBytesMax?: number | undefined;
   /** The bound over all connections; share one between listeners. Default: its own of 256 MiB. */
   memory?: RequestMemory | undefined;
+  /** The bound on responses over all connections; share one between listeners. Default: its own of 256 MiB. */
+  responses?: ResponseMemory | undefined;
   /** Bytes of responses that a client has not taken; above it no more of its requests are started or read. Default 1 MiB. */
   unsentResponseBytesMax?: number | undefined;
   /**
@@ -71,6 +74,7 @@ export interface ListenerStats {
   readonly requests: number;
   readonly requestsInFlight: number;
   readonly memory: RequestMemoryStats;
+  readonly responses: ResponseMemoryStats;
 }
 
 const REQUEST_BYTES_MAX = 104_857_600;
@@ -82,9 +86,9 @@ const BACKLOG = 511;
 const FETCH_API_KEY = 1;
 const CLOSE_GRACE_MS = 5_000;
 
-/** The sweep for idle connections runs at most this often and at least this often. */
+/** The sweep for connections that are idle or stand in the way runs at most this often and at least this often. */
 const SWEEP_MS_MIN = 100;
-const SWEEP_MS_MAX = 5_000;
+const SWEEP_MS_MAX = 1_000;
 
 let connectionIdLast = 0;
 
@@ -123,6 +127,7 @@ export class Listener {
       limits: limitsOf(options),
       handler: options.handler,
       memory: options.memory ?? new RequestMemory(),
+      responses: options.responses ?? new ResponseMemory(),
       counters: this.#counters,
       clock: this.#clock,
       logger: this.#logger,
@@ -186,6 +191,7 @@ export class Listener {
       tlsHandshakesFailed: this.#tlsFailed,
       ...this.#counters,
       memory: this.#host.memory.stats(),
+      responses: this.#host.responses.stats(),
     };
   }
 
@@ -330,6 +336,8 @@ export class Listener {
       for (const connection of this.#connections) {
         this.#closedIdle += connection.closeIfIdle(nowMs, this.#idleMsMax) ? 1 : 0;
       }
+      this.#host.memory.sweep();
+      this.#host.responses.sweep();
       this.#scheduleSweep();
     });
   }

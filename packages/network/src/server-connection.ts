@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import type { Clock, Logger } from '@millrace/ports';
+import type { Clock, Logger, Timer } from '@millrace/ports';
 import {
   ANONYMOUS_PRINCIPAL,
+  type AuthenticationState,
   type ListenerConnection,
   type RequestAdmission,
   type RequestHandler,
@@ -10,7 +11,9 @@ import {
 import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import { plainHost } from './peer-host.ts';
-import type { RequestMemory } from './request-memory.ts';
+import type { FrameHolder, RequestMemory } from './request-memory.ts';
+import { ResponseLine, type Slot } from './response-line.ts';
+import type { ResponseHolder, ResponseMemory } from './response-memory.ts';
 
 /** The bounds of one connection; see `ListenerOptions` for their defaults. */
 export interface ServerConnectionLimits {
@@ -36,6 +39,7 @@ export interface ServerConnectionHost {
   readonly limits: ServerConnectionLimits;
   readonly handler: RequestHandler;
   readonly memory: RequestMemory;
+  readonly responses: ResponseMemory;
   readonly counters: ConnectionCounters;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,60 +52,42 @@ export interface ServerConnectionHost {
 /** How long a connection that is being closed may take to hand over its last bytes. */
 export const CLOSING_MS_MAX = 5_000;
 
-/** A request between its dispatch and the moment its response is written. */
-interface Slot {
-  readonly serial: boolean;
-  readonly heldBytes: number;
-  /** Whether the frame still counts against the bounds; an empty one does too. */
-  held: boolean;
-  done: boolean;
-  chunks: readonly Uint8Array[] | null;
-  responseBytes: number;
-  /** Who wants to know that the response has been sent. */
-  whenSent: (() => void) | undefined;
-}
+/** Decoded forms up to this size are not counted: most requests have less, and the number of requests is bounded. */
+const UNCOUNTED_DECODED_BYTES = 64 * 1024;
 
 /**
  * One accepted connection: frames in, responses out, in order.
  *
  * Reading stops (the socket is paused, so that TCP holds the client back) whenever one of the bounds is reached: requests in
- * flight, bytes in flight, responses that the client does not take. It goes on when the cause is gone.
+ * flight, bytes in flight, responses that the client does not take, a rest. It goes on when the cause is gone.
  */
-export class ServerConnection implements ListenerConnection {
+export class ServerConnection implements ListenerConnection, FrameHolder, ResponseHolder {
   readonly id: number;
   readonly clientHost: string;
   readonly clientPort: number;
   readonly serverHost: string;
   readonly serverPort: number;
   principal: string = ANONYMOUS_PRINCIPAL;
-  readonly data = new Map<string | symbol, unknown>();
+  authentication: AuthenticationState = { stage: 'none' };
 
   readonly #socket: Socket;
   readonly #host: ServerConnectionHost;
   readonly #assembler: FrameAssembler;
-  readonly #slots: Slot[] = [];
+  readonly #line: ResponseLine;
   /** A frame that was taken from the assembler and may not start yet. */
   #waitingFrame: Buffer | undefined;
-  /** Who waits for responses to leave that the socket has taken and not yet sent. */
-  readonly #sending: (() => void)[] = [];
   #inFlightBytes = 0;
-  #serialInFlight = 0;
-  /** Bytes of responses that are ready but stand behind one that is not. */
-  #heldResponseBytes = 0;
-  #flushScheduled = false;
+  #rest: Timer | undefined;
+  #restUntilMs = 0;
   #pumping = false;
   #reading = true;
   #closing = false;
   #gone = false;
   #activeMs: number;
+  /** When the client last sent anything, and when it last took anything. */
+  #receivedMs: number;
+  #takenMs: number;
   readonly #retry = (): void => this.#pump();
-  /** Not the socket's 'drain': it fires only after more than its own high-water mark was waiting. */
-  readonly #written = (): void => {
-    this.#activeMs = this.#host.clock.monotonic();
-    if (!this.#reading) {
-      this.#pump();
-    }
-  };
 
   constructor(id: number, socket: Socket, host: ServerConnectionHost) {
     this.id = id;
@@ -112,10 +98,21 @@ export class ServerConnection implements ListenerConnection {
     this.serverHost = plainHost(socket.localAddress);
     this.serverPort = socket.localPort ?? 0;
     this.#activeMs = host.clock.monotonic();
+    this.#receivedMs = this.#activeMs;
+    this.#takenMs = this.#activeMs;
     this.#assembler = new FrameAssembler({
       frameBytesMax: host.limits.requestBytesMax,
       allocateFrame: host.allocateFrame,
-      memory: host.memory,
+      memory: {
+        take: (bytes) => host.memory.takeAssembling(bytes, this),
+        release: (bytes) => host.memory.releaseAssembling(bytes, this),
+      },
+    });
+    this.#line = new ResponseLine(socket, {
+      counters: host.counters,
+      sent: (bytes) => this.#sent(bytes),
+      flushed: (anything) => this.#flushed(anything),
+      written: () => this.#written(),
     });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#ended());
@@ -137,7 +134,7 @@ export class ServerConnection implements ListenerConnection {
 
   get heldBytes(): number {
     const requests = this.#inFlightBytes + this.#assembler.partialBytes + this.#assembler.unreadBytes;
-    return requests + (this.#waitingFrame?.length ?? 0) + this.#unsentBytes;
+    return requests + (this.#waitingFrame?.length ?? 0) + this.#line.unsentBytes;
   }
 
   get reading(): boolean {
@@ -160,8 +157,41 @@ export class ServerConnection implements ListenerConnection {
     this.#activeMs = this.#host.clock.monotonic();
     this.#waitingFrame = undefined;
     this.#assembler.dispose();
-    this.#host.memory.stopWaiting(this.#retry);
-    this.#scheduleFlush();
+    this.#stopWaiting();
+    this.#line.scheduleFlush();
+  }
+
+  restFor(ms: number): void {
+    const untilMs = this.#host.clock.monotonic() + ms;
+    if (!this.open || untilMs <= this.#restUntilMs) return;
+    this.#restUntilMs = untilMs;
+    this.#rest?.cancel();
+    this.#rest = this.#host.clock.schedule(ms, () => {
+      this.#rest = undefined;
+      this.#pump();
+    });
+    this.#setReading(false);
+  }
+
+  stalledMs(): number {
+    const waitsForUs =
+      this.#assembler.blocked ||
+      this.#rest !== undefined ||
+      this.#line.length >= this.#host.limits.inFlightRequestsMax ||
+      this.#waitingFrame !== undefined;
+    return waitsForUs ? 0 : this.#host.clock.monotonic() - this.#receivedMs;
+  }
+
+  unreadMs(): number {
+    return this.#line.unsentBytes === 0 ? 0 : this.#host.clock.monotonic() - this.#takenMs;
+  }
+
+  evict(reason: string): void {
+    this.#host.logger.warn(this.#fields({ reason }), `Closing connection of ${this.#peer}: ${reason}`);
+    this.#assembler.dispose();
+    this.#waitingFrame = undefined;
+    this.destroy();
+    this.#closed();
   }
 
   destroy(): void {
@@ -174,7 +204,7 @@ export class ServerConnection implements ListenerConnection {
       return false;
     }
     // A handler that is still working is not the client's idleness, unless the client does not take what is ready.
-    const waitsForHandler = this.#slots.length > 0 && this.#socket.writableLength === 0;
+    const waitsForHandler = (this.#line.length > 0 && this.#socket.writableLength === 0) || this.#rest !== undefined;
     const idleMs = nowMs - this.#activeMs;
     if (this.#closing && !waitsForHandler && idleMs >= CLOSING_MS_MAX) {
       this.destroy();
@@ -197,6 +227,7 @@ export class ServerConnection implements ListenerConnection {
       return;
     }
     this.#activeMs = this.#host.clock.monotonic();
+    this.#receivedMs = this.#activeMs;
     this.#assembler.push(chunk);
     this.#pump();
   }
@@ -219,61 +250,55 @@ export class ServerConnection implements ListenerConnection {
 
   /** The next frame that may start now. Otherwise undefined, with reading switched on or off as it must be. */
   #nextFrame(): Buffer | undefined {
-    const { limits, memory } = this.#host;
-    if (this.#slots.length >= limits.inFlightRequestsMax || this.#unsentBytes > limits.unsentResponseBytesMax) {
+    const { limits } = this.#host;
+    const isFull = this.#line.length >= limits.inFlightRequestsMax;
+    if (isFull || this.#line.unsentBytes > limits.unsentResponseBytesMax || this.#rest !== undefined) {
       return this.#setReading(false);
     }
     const frame = this.#waitingFrame ?? this.#assembler.next();
-    if (frame === undefined) {
-      if (this.#assembler.fault !== undefined) {
-        this.#refuseStream();
-      } else if (this.#assembler.blocked) {
-        memory.wait('assemble', this.#retry);
-        this.#setReading(false);
-      } else {
-        this.#setReading(true);
-      }
-      return undefined;
-    }
+    if (frame === undefined) return this.#waitForBytes();
     this.#waitingFrame = frame;
-    const mayStart =
-      (this.#inFlightBytes === 0 || this.#inFlightBytes + frame.length <= limits.inFlightRequestBytesMax) &&
-      !(this.#isSerial(frame) && (this.#serialInFlight > 0 || this.#unsentBytes > 0));
-    if (!mayStart) {
-      return this.#setReading(false);
-    }
-    if (!memory.takeHandling(frame.length)) {
-      memory.wait('handle', this.#retry);
-      return this.#setReading(false);
-    }
+    if (!this.#mayStart(frame)) return this.#setReading(false);
     this.#waitingFrame = undefined;
     return frame;
   }
 
+  #waitForBytes(): undefined {
+    if (this.#assembler.fault !== undefined) {
+      this.#refuseStream();
+    } else if (this.#assembler.blocked) {
+      this.#host.memory.wait('assemble', this.#retry);
+      this.#setReading(false);
+    } else {
+      this.#setReading(true);
+    }
+    return undefined;
+  }
+
+  /** Whether the connection's own bounds and those over all connections let this request start; waits for the latter. */
+  #mayStart(frame: Buffer): boolean {
+    const { limits, memory, responses } = this.#host;
+    const isSerial = this.#isSerial(frame);
+    if (this.#inFlightBytes > 0 && this.#inFlightBytes + frame.length > limits.inFlightRequestBytesMax) return false;
+    if (isSerial && (this.#line.serialInFlight || this.#line.unsentBytes > 0)) return false;
+    if (!responses.mayStart(isSerial)) {
+      responses.wait(this.#retry);
+      return false;
+    }
+    if (memory.takeHandling(frame.length)) return true;
+    memory.wait('handle', this.#retry);
+    return false;
+  }
+
   #dispatch(frame: Buffer): void {
     const { counters, handler } = this.#host;
-    const slot: Slot = {
-      serial: this.#isSerial(frame),
-      heldBytes: frame.length,
-      held: true,
-      done: false,
-      chunks: null,
-      responseBytes: 0,
-      whenSent: undefined,
-    };
-    this.#slots.push(slot);
+    const slot = newSlot(this.#isSerial(frame), frame.length);
+    this.#line.begin(slot);
     this.#inFlightBytes += slot.heldBytes;
-    this.#serialInFlight += slot.serial ? 1 : 0;
     counters.requests++;
     counters.requestsInFlight++;
-    const admission: RequestAdmission = {
-      release: () => this.#releaseFrame(slot),
-      whenSent: (done) => {
-        slot.whenSent = done;
-      },
-    };
     try {
-      const answer = handler.handle(frame, this, admission);
+      const answer = handler.handle(frame, this, this.#admissionOf(slot));
       if (answer instanceof Promise) {
         answer.then(
           (chunks) => this.#complete(slot, chunks),
@@ -287,20 +312,49 @@ export class ServerConnection implements ListenerConnection {
     }
   }
 
+  #admissionOf(slot: Slot): RequestAdmission {
+    const { memory } = this.#host;
+    return {
+      release: () => this.#releaseFrame(slot),
+      holdDecoded: (bytes) => {
+        if (bytes <= UNCOUNTED_DECODED_BYTES || slot.decodedBytes > 0) return;
+        slot.decodedBytes = bytes;
+        memory.holdDecoded(bytes);
+      },
+      park: () => {
+        if (!slot.parked) slot.parked = memory.park(slot.decodedBytes);
+        return slot.parked;
+      },
+      reserveResponse: (wantedBytes) => this.#reserve(slot, wantedBytes),
+      whenSent: (done) => {
+        slot.whenSent = done;
+      },
+    };
+  }
+
+  #reserve(slot: Slot, wantedBytes: number): number {
+    const { responses } = this.#host;
+    responses.release(slot.reservedBytes, this);
+    slot.reservedBytes = this.#gone ? 0 : responses.grant(wantedBytes, this);
+    responses.take(slot.reservedBytes, this);
+    return slot.reservedBytes;
+  }
+
   #complete(slot: Slot, chunks: readonly Uint8Array[] | null): void {
+    this.#settle(slot);
+    this.#line.complete(slot, chunks);
+    if (!this.#gone) this.#host.responses.take(slot.responseBytes, this);
+  }
+
+  /** Gives back what the request held. */
+  #settle(slot: Slot): void {
+    const { counters, memory, responses } = this.#host;
     this.#releaseFrame(slot);
-    this.#host.counters.requestsInFlight--;
-    slot.done = true;
-    if (this.#gone) {
-      slot.whenSent?.();
-      return;
-    }
-    slot.chunks = chunks;
-    for (const chunk of chunks ?? []) {
-      slot.responseBytes += chunk.length;
-    }
-    this.#heldResponseBytes += slot.responseBytes;
-    this.#scheduleFlush();
+    if (slot.parked) memory.releaseParked(slot.decodedBytes);
+    else memory.releaseDecoded(slot.decodedBytes);
+    responses.release(slot.reservedBytes, this);
+    slot.reservedBytes = 0;
+    counters.requestsInFlight--;
   }
 
   #releaseFrame(slot: Slot): void {
@@ -312,63 +366,22 @@ export class ServerConnection implements ListenerConnection {
   }
 
   #handlerFailed(slot: Slot, error: unknown): void {
-    this.#releaseFrame(slot);
-    this.#host.counters.requestsInFlight--;
-    slot.done = true;
-    if (this.#gone) {
-      slot.whenSent?.();
-    } else {
+    this.#settle(slot);
+    this.#line.fail(slot);
+    if (!this.#gone) {
       this.#host.logger.warn(this.#fields({ err: error }), `Closing connection of ${this.#peer}: its request failed`);
       this.destroy();
     }
   }
 
-  /** Responses that become ready in one turn go out together. */
-  #scheduleFlush(): void {
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      process.nextTick(() => {
-        this.#flushScheduled = false;
-        this.#flush();
-      });
-    }
+  #sent(bytes: number): void {
+    this.#host.responses.release(bytes, this);
   }
 
-  #flush(): void {
-    if (this.#gone) {
-      return;
-    }
-    const socket = this.#socket;
-    const before = this.#host.counters.bytesOut;
-    let last: Uint8Array | undefined;
-    const sendingBefore = this.#sending.length;
-    socket.cork();
-    for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[0]) {
-      this.#slots.shift();
-      this.#serialInFlight -= slot.serial ? 1 : 0;
-      this.#heldResponseBytes -= slot.responseBytes;
-      this.#host.counters.bytesOut += slot.responseBytes;
-      if (slot.whenSent !== undefined) {
-        this.#sending.push(slot.whenSent);
-      }
-      for (const chunk of slot.chunks ?? []) {
-        if (last !== undefined) {
-          socket.write(last);
-        }
-        last = chunk;
-      }
-    }
-    const sendingCount = this.#sending.length - sendingBefore;
-    if (last !== undefined) {
-      socket.write(last, sendingCount === 0 ? this.#written : this.#writtenThen(sendingCount));
-    } else if (sendingCount > 0) {
-      for (const done of this.#sending.splice(sendingBefore)) {
-        done();
-      }
-    }
-    socket.uncork();
-    if (this.#host.counters.bytesOut > before) {
+  #flushed(anything: boolean): void {
+    if (anything) {
       this.#activeMs = this.#host.clock.monotonic();
+      this.#takenMs = this.#activeMs;
     }
     if (this.#closing) {
       this.#endWhenAnswered();
@@ -377,21 +390,17 @@ export class ServerConnection implements ListenerConnection {
     }
   }
 
-  /** After a failed write the system may still be at it, until the socket has closed. */
-  #writtenThen(sendingCount: number): (error?: Error | null) => void {
-    return (error) => {
-      if (error === undefined || error === null) {
-        for (const done of this.#sending.splice(0, sendingCount)) {
-          done();
-        }
-      }
-      this.#written();
-    };
+  #written(): void {
+    this.#activeMs = this.#host.clock.monotonic();
+    this.#takenMs = this.#activeMs;
+    if (!this.#reading) {
+      this.#pump();
+    }
   }
 
   /** After the last response the socket ends; what the client still sends is read and thrown away until it is gone. */
   #endWhenAnswered(): void {
-    if (this.#slots.length === 0 && !this.#socket.writableEnded) {
+    if (this.#line.length === 0 && !this.#socket.writableEnded) {
       this.#socket.end(() => this.#host.connectionFlushed(this));
       this.#setReading(true);
     }
@@ -432,20 +441,17 @@ export class ServerConnection implements ListenerConnection {
       return;
     }
     this.#gone = true;
+    this.#rest?.cancel();
     this.#waitingFrame = undefined;
     this.#assembler.dispose();
-    this.#host.memory.stopWaiting(this.#retry);
-    for (const done of this.#sending.splice(0)) {
-      done();
-    }
-    for (const slot of this.#slots.splice(0)) {
-      // Of what is still being handled it is told when that has ended.
-      if (slot.done) {
-        slot.whenSent?.();
-      }
-    }
-    this.#heldResponseBytes = 0;
+    this.#stopWaiting();
+    this.#line.close();
     this.#host.connectionGone(this);
+  }
+
+  #stopWaiting(): void {
+    this.#host.memory.stopWaiting(this.#retry);
+    this.#host.responses.stopWaiting(this.#retry);
   }
 
   #setReading(reading: boolean): undefined {
@@ -464,10 +470,6 @@ export class ServerConnection implements ListenerConnection {
     return frame.length >= 2 && this.#host.limits.serialApiKeys.has(frame.readInt16BE(0));
   }
 
-  get #unsentBytes(): number {
-    return this.#socket.writableLength + this.#heldResponseBytes;
-  }
-
   get #peer(): string {
     return `${this.clientHost}:${this.clientPort}`;
   }
@@ -481,4 +483,21 @@ export class ServerConnection implements ListenerConnection {
       ...more,
     };
   }
+}
+
+function newSlot(serial: boolean, heldBytes: number): Slot {
+  return {
+    serial,
+    heldBytes,
+    held: true,
+    decodedBytes: 0,
+    parked: false,
+    reservedBytes: 0,
+    done: false,
+    chunks: null,
+    chunksGiven: 0,
+    bytesGiven: 0,
+    responseBytes: 0,
+    whenSent: undefined,
+  };
 }

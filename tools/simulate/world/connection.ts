@@ -65,7 +65,7 @@ export class SimulatedConnection {
       listenerName: 'PLAINTEXT',
       securityProtocol: 'PLAINTEXT',
       principal: 'User:ANONYMOUS',
-      data: new Map(),
+      authentication: { stage: 'none' },
       get open() {
         return isOpen();
       },
@@ -73,6 +73,8 @@ export class SimulatedConnection {
         this.#host.note(`the broker closes the connection of ${client}: ${reason}`);
         this.#closeBrokerSide(true);
       },
+      // Nobody in the simulated world is held back yet.
+      restFor: () => {},
     };
   }
 
@@ -143,6 +145,9 @@ export class SimulatedConnection {
     try {
       const answer = this.#host.handler.handle(frame, this.context, {
         release: () => {},
+        holdDecoded: () => {},
+        park: () => true,
+        reserveResponse: (bytes) => bytes,
         whenSent: (done) => {
           slot.whenSent = done;
         },
