@@ -13,6 +13,7 @@ import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { BrokerError } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
+import { Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
 
@@ -26,6 +27,8 @@ class Request implements RequestContext {
   /** A property, so that handlers may take it apart from the context. */
   readonly releaseRequest: () => void;
   readonly whenSent: (done: () => void) => void;
+  readonly #admission: RequestAdmission;
+  #turns: Turns | undefined;
 
   constructor(
     header: RequestHeader,
@@ -40,6 +43,20 @@ class Request implements RequestContext {
     this.releaseRequest = () => admission.release();
     this.whenSent = (done) => admission.whenSent(done);
     this.broker = broker;
+    this.#admission = admission;
+  }
+
+  mayWait(): boolean {
+    return this.#admission.park();
+  }
+
+  reserveResponse(wantedBytes: number): number {
+    return this.#admission.reserveResponse(wantedBytes);
+  }
+
+  pause(): Promise<void> | undefined {
+    this.#turns ??= new Turns(this.broker.clock);
+    return this.#turns.pause();
   }
 }
 
@@ -79,7 +96,9 @@ export class BrokerRequestHandler implements RequestHandler {
       return answerUnsupported(handler, header);
     }
     const startMs = this.#services.clock.monotonic();
-    const body = bodyOf(handler, frame, header);
+    const reader = Reader.ofRequest(frame, header.bodyOffset);
+    const body = bodyOf(handler, reader, header);
+    admission.holdDecoded(reader.decodedBytes);
     const context = new Request(header, connection, admission, this.#services);
     const answer = handler.handle(body, context);
     if (!(answer instanceof Promise)) return this.#finish(handler, header, answer, startMs);
@@ -109,9 +128,9 @@ function headerOf(frame: Buffer): RequestHeader {
  * Bytes behind the body are not looked at, as in Kafka: librdkafka 2.x asks for all topics in Metadata v12 with a null array
  * that it writes three bytes too long.
  */
-function bodyOf(handler: ApiHandler, frame: Buffer, header: RequestHeader): unknown {
+function bodyOf(handler: ApiHandler, reader: Reader, header: RequestHeader): unknown {
   try {
-    return handler.api.request.decode(new Reader(frame, header.bodyOffset), header.apiVersion);
+    return handler.api.request.decode(reader, header.apiVersion);
   } catch (cause) {
     throw malformed(`${handler.api.name} v${header.apiVersion}, and its body does not decode`, cause);
   }

@@ -30,7 +30,7 @@ export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (re
   const { broker } = context;
   const session = openSession(request, context);
   if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, responses: [] };
-  const limits = limitsOf(request, context);
+  const limits = limitsOf(request, session.targets, context);
   const first = readTargets(broker.replicas, session.targets, limits);
   if (first instanceof Promise) return first.then((reading) => answer(request, context, session, limits, reading));
   return answer(request, context, session, limits, first);
@@ -46,17 +46,17 @@ function answer(
 ): FetchResponseInput | Promise<FetchResponseInput> {
   const bytesMissing = Math.min(request.minBytes, limits.bytesMax) - reading.sizeBytes;
   const isEnough = bytesMissing <= 0 || reading.isUrgent || request.maxWaitMs <= 0 || reading.fetches.length === 0;
-  if (isEnough || !context.connection.open) return respond(context, session, reading);
+  if (isEnough || !context.connection.open || !context.mayWait()) return respond(context, session, reading);
   context.releaseRequest();
+  context.reserveResponse(0);
   reading.release();
-  return waitAndRespond(request, context, session, limits, bytesMissing, reading);
+  return waitAndRespond(request, context, session, bytesMissing, reading);
 }
 
 async function waitAndRespond(
   request: FetchRequest,
   context: RequestContext,
   session: FetchContext,
-  limits: FetchLimits,
   bytesMissing: number,
   reading: FetchReading,
 ): Promise<FetchResponseInput> {
@@ -67,22 +67,37 @@ async function waitAndRespond(
   // What became readable while a cold read was under way told nobody.
   if (reading.fetches.some(hasMoved)) wait.finish();
   await broker.fetchWaits.follow(wait, context.connection);
-  return respond(context, session, await readTargets(broker.replicas, session.targets, limits));
+  const now = limitsOf(request, session.targets, context);
+  return respond(context, session, await readTargets(broker.replicas, session.targets, now));
 }
 
 function hasMoved({ partition, highWatermark }: PartitionFetch): boolean {
   return partition !== undefined && partition.log.highWatermark > highWatermark;
 }
 
-function limitsOf(request: FetchRequest, { broker, version }: RequestContext): FetchLimits {
+function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context: RequestContext): FetchLimits {
+  const { broker, version } = context;
+  const bytesMax = Math.min(request.maxBytes, broker.config.fetchMaxBytes);
+  const wantedBytes = wantedOf(targets, bytesMax);
+  const grantedBytes = context.reserveResponse(wantedBytes);
   const replicaId = replicaIdOf(request, version);
   const forConsumers = request.isolationLevel === READ_COMMITTED ? 'committed' : 'highWatermark';
   return {
-    bytesMax: Math.min(request.maxBytes, broker.config.fetchMaxBytes),
+    bytesMax: grantedBytes < wantedBytes ? grantedBytes : bytesMax,
     hardBytesMax: version <= 2,
     isolation: replicaId >= 0 ? 'logEnd' : forConsumers,
     replicaId,
   };
+}
+
+/** What all partitions together may answer with, up to the bound. */
+function wantedOf(targets: Iterable<FetchTarget>, bytesMax: number): number {
+  let wantedBytes = 0;
+  for (const { maxBytes } of targets) {
+    wantedBytes += Math.max(maxBytes, 0);
+    if (wantedBytes >= bytesMax) return bytesMax;
+  }
+  return wantedBytes;
 }
 
 function replicaIdOf(request: FetchRequest, version: number): number {

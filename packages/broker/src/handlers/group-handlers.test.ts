@@ -87,6 +87,9 @@ async function ask<Req, Res, ReqInput, ResInput>(
     connection: { clientHost: '127.0.0.1', listenerName: 'PLAINTEXT' } as RequestContext['connection'],
     broker,
     releaseRequest: () => {},
+    mayWait: () => true,
+    reserveResponse: (bytes) => bytes,
+    pause: () => undefined,
     whenSent: () => {},
   };
   const response = (await handle(request as never, context)) as ResInput;

@@ -17,6 +17,21 @@ export interface RequestContext {
    * work (a long poll, a rebalance) calls it before it waits, so that the connection and others can go on reading.
    */
   releaseRequest(): void;
+  /**
+   * Whether the request may wait for something else than the broker's own work. False: so many requests wait with so much to
+   * remember that it should be answered as it stands.
+   */
+  mayWait(): boolean;
+  /**
+   * Says how large the response would like to be, and how large it may be now, one record batch more being no harm. The last call
+   * counts; 0 gives back what was taken. For APIs that answer with records.
+   */
+  reserveResponse(wantedBytes: number): number;
+  /**
+   * To be awaited where it gives a promise, once for each element of a long request: others have their turn then. A handler whose
+   * order matters to the connection's next requests must not use it before that order is settled.
+   */
+  pause(): Promise<void> | undefined;
   /** Has `done` called when the response has left, and nobody needs the memory of its chunks any more; see `RequestAdmission`. */
   whenSent(done: () => void): void;
 }
