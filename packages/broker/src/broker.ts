@@ -264,6 +264,11 @@ export class Broker {
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+      rebalance: () => ({
+        isEnabled: configs.current.autoLeaderRebalanceEnable,
+        intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,
+        imbalancePercentMax: configs.current.leaderImbalancePerBrokerPercentage,
+      }),
     });
     const services: BrokerServices = {
       brokerId,

@@ -1,7 +1,6 @@
 import { seededRandom } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { electForNew, electForOffline } from '../controller/leader-election.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import { type AssignableBroker, assignReplicas } from './replica-assignment.ts';
 
@@ -66,28 +65,6 @@ describe('the assignment of replicas', () => {
     const start = { firstBroker: 1, partition: 3 };
     const added = assignReplicas(brokers, 4, 1, seededRandom(1), start);
     expect(added).toEqual([[1], [2], [0], [1]]);
-  });
-});
-
-describe('an election', () => {
-  const live =
-    (...ids: number[]) =>
-    (id: number) =>
-      ids.includes(id);
-
-  it('makes the first live replica the leader of a new partition', () => {
-    expect(electForNew([3, 1, 2], live(1, 2))).toEqual({ leader: 1, isr: [1, 2] });
-    expect(electForNew([3], live())).toBeUndefined();
-  });
-
-  it('prefers the first assigned replica that lives and is in sync', () => {
-    expect(electForOffline([1, 2, 3], [3, 2, 1], live(2, 3), false)).toEqual({
-      leader: 2,
-      isr: [3, 2],
-      unclean: false,
-    });
-    expect(electForOffline([1, 2], [1], live(2), true)).toEqual({ leader: 2, isr: [2], unclean: true });
-    expect(electForOffline([1, 2], [1], live(2), false)).toEqual({ leader: -1, isr: [1], unclean: false });
   });
 });
 

@@ -7,7 +7,7 @@ import type { ConfigRepository } from '../config/config-repository.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
 import { randomUuid } from '../shared/uuid.ts';
-import { decodeTopic, encodeConfig, encodeTopic, paths } from '../store/znodes.ts';
+import { decodeTopic, encodeConfig, encodeTopic, paths, settledAssignment } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
 import { assignReplicas } from './replica-assignment.ts';
 import type { TopicCreation } from './topic-creation.ts';
@@ -234,7 +234,11 @@ export class TopicAdmin implements TopicCreation {
     const { store, random } = this.#options;
     const configPath = paths.topicConfig(plan.name);
     const id = randomUuid(random);
-    const create: Operation = { type: 'create', path: paths.topic(plan.name), data: encodeTopic(id, plan.replicas) };
+    const create: Operation = {
+      type: 'create',
+      path: paths.topic(plan.name),
+      data: encodeTopic(id, plan.replicas.map(settledAssignment)),
+    };
     for (let attempt = 1; ; attempt += 1) {
       // Configs may have been set before the topic was made; the request's take their place, as in Kafka.
       const isConfigured = (await store.exists(configPath)) !== undefined;
@@ -265,11 +269,18 @@ export class TopicAdmin implements TopicCreation {
       if ((await store.exists(paths.deleteTopic(request.name))) !== undefined) {
         return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, 'The topic is queued for deletion.');
       }
-      const { topicId, replicas } = decodeTopic(request.name, node.data);
-      const added = this.#planPartitions(request, replicas);
+      const { topicId, partitions } = decodeTopic(request.name, node.data);
+      if (partitions.some(({ adding, removing }) => adding.length + removing.length > 0)) {
+        return apiError(ErrorCode.REASSIGNMENT_IN_PROGRESS, 'A partition of the topic is being reassigned.');
+      }
+      const present = partitions.map(({ replicas }) => replicas);
+      const added = this.#planPartitions(request, present);
       if (isApiError(added)) return added;
       if (options.validateOnly) return NO_ERROR;
-      const data = encodeTopic(topicId ?? randomUuid(this.#options.random), [...replicas, ...added]);
+      const data = encodeTopic(topicId ?? randomUuid(this.#options.random), [
+        ...partitions,
+        ...added.map(settledAssignment),
+      ]);
       try {
         await store.set(path, data, { exactly: node.stat.version });
         return NO_ERROR;

@@ -44,6 +44,10 @@ export interface PartitionState {
 
 /** A leader has all records of the partition. 1 stands for one that was elected out of sync and is still recovering (KIP-704). */
 export const LEADER_RECOVERED = 0;
+export const LEADER_RECOVERING = 1;
+
+/** In place of a leader: nobody leads the partition. */
+export const NO_LEADER = -1;
 
 /** In place of a leader: the partition's topic is being deleted. */
 export const LEADER_OF_DELETED = -2;

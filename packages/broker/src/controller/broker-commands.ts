@@ -1,150 +1,155 @@
 import {
   type BrokerChannel,
   type CommandHeader,
+  type CommandOutcome,
   LEADER_OF_DELETED,
-  LEADER_RECOVERED,
   type PartitionState,
   type ReplicaState,
+  type StoppedReplica,
 } from '../cluster/broker-channel.ts';
-import {
-  type ControllerContext,
-  type PartitionContext,
-  type PartitionRef,
-  partitionsOf,
-  type TopicContext,
-} from './controller-context.ts';
+import type { ControllerContext, PartitionContext, RegisteredBroker, ReplicaRef } from './controller-context.ts';
 
 /** Who commands, as every command says. */
 export type Commander = Omit<CommandHeader, 'brokerEpoch'>;
 
+/** A topic that is being deleted, in place of a leader epoch: whatever epoch the replica has, it counts. */
+const EPOCH_OF_DELETED = -2;
+
+/** What came of a command; the promise settles when the broker has answered, with undefined when it never will. */
+export interface SentCommand {
+  readonly brokerId: number;
+  readonly command: 'LeaderAndIsr' | 'UpdateMetadata' | 'StopReplica';
+  /** Replicas whose files go. */
+  readonly deletes: ReadonlySet<PartitionContext>;
+  readonly outcome: Promise<CommandOutcome | undefined>;
+}
+
 /** The commands for one broker. */
 interface BrokerBatch {
   readonly leaderAndIsr: Map<PartitionContext, ReplicaState>;
-  /** What only this broker must be told. */
-  readonly metadata: Map<PartitionContext, PartitionState>;
-}
-
-/** What came of the commands of a batch; each promise settles when the broker has answered. */
-export interface SentCommand {
-  readonly brokerId: number;
-  readonly command: 'LeaderAndIsr' | 'UpdateMetadata';
-  readonly outcome: ReturnType<BrokerChannel['updateMetadata']>;
+  readonly stops: Map<PartitionContext, StoppedReplica>;
 }
 
 /**
- * Collects what brokers must be told after an event, so that each gets at most one LeaderAndIsr and one UpdateMetadata
- * however many partitions it is about (`ControllerBrokerRequestBatch`).
+ * Collects what brokers must be told after one change of states, so that each gets at most one LeaderAndIsr, one UpdateMetadata and
+ * one StopReplica, in this order, however many partitions it is about (`ControllerBrokerRequestBatch`).
  */
 export class BrokerCommands {
   readonly #context: ControllerContext;
   readonly #commander: Commander;
   readonly #batches = new Map<number, BrokerBatch>();
-  readonly #changed = new Map<PartitionContext, PartitionState>();
-  #tellsAll = false;
+  /** What everybody is told who is told anything. */
+  readonly #metadata = new Map<PartitionContext, PartitionState>();
+  readonly #told = new Set<number>();
 
   constructor(context: ControllerContext, commander: Commander) {
     this.#context = context;
     this.#commander = commander;
   }
 
-  /** A partition's state has changed: its live replicas must act on it, and all brokers must know. */
-  changed(ref: PartitionRef, options: { isNew: boolean }): void {
-    const state = this.#stateOf(ref);
+  /** Replicas must act on the partition's state; all brokers must know it. */
+  leaderAndIsr(replicas: Iterable<number>, partition: PartitionContext, isNew: boolean): void {
+    const state = this.#stateOf(partition);
     if (state === undefined) return;
-    this.#changed.set(ref.context, state);
-    this.#tellsAll = true;
-    for (const replica of state.replicas) {
+    const { offlineReplicas: _, ...told } = state;
+    const { adding, removing } = partition.assignment;
+    for (const replica of replicas) {
       const orders = this.#batch(replica)?.leaderAndIsr;
-      const isNew = options.isNew || orders?.get(ref.context)?.isNew === true;
-      orders?.set(ref.context, ordersOf(state, isNew));
+      orders?.set(partition, {
+        ...told,
+        addingReplicas: adding,
+        removingReplicas: removing,
+        leaderRecoveryState: partition.state?.leaderRecoveryState ?? 0,
+        isNew: isNew || orders.get(partition)?.isNew === true,
+      });
+    }
+    this.updateMetadata(this.#context.brokers.keys(), [partition]);
+  }
+
+  /** Brokers must know which brokers are live, and these partitions. All that are told in one batch are told the same. */
+  updateMetadata(brokers: Iterable<number>, partitions: Iterable<PartitionContext>): void {
+    for (const broker of brokers) this.#told.add(broker);
+    for (const partition of partitions) {
+      const state = this.#stateOf(partition);
+      if (state === undefined) continue;
+      // Of a topic that goes, Kafka tells no epochs.
+      const gone = { leader: LEADER_OF_DELETED, leaderEpoch: 0, partitionEpoch: 0 };
+      this.#metadata.set(partition, this.#context.isDeleting(partition) ? { ...state, ...gone } : state);
     }
   }
 
-  /** A broker has come (back): it must act on its replicas and know all partitions. To be called after the changes. */
-  introduce(brokerId: number, refs: Iterable<PartitionRef>): void {
-    const batch = this.#batch(brokerId);
-    if (batch === undefined) return;
-    this.#tellsAll = true;
-    for (const ref of refs) {
-      const state = this.#stateOf(ref);
-      if (state === undefined || this.#changed.has(ref.context)) continue;
-      batch.metadata.set(ref.context, state);
-      if (state.replicas.includes(brokerId)) batch.leaderAndIsr.set(ref.context, ordersOf(state, false));
-    }
+  /** Replicas must no longer lead nor follow. */
+  stopReplica({ broker, partition }: ReplicaRef, deletesFiles: boolean): void {
+    const stops = this.#batch(broker)?.stops;
+    const { topic, index } = partition;
+    stops?.set(partition, {
+      topic: topic.name,
+      partition: index,
+      leaderEpoch: this.#context.isDeleting(partition) ? EPOCH_OF_DELETED : partition.leaderEpoch,
+      deletePartition: deletesFiles || stops.get(partition)?.deletePartition === true,
+    });
   }
 
-  /** All brokers must know that these topics are gone. */
-  deletedTopics(topics: Iterable<TopicContext>): void {
-    this.#tellsAll = true;
-    for (const topic of topics) {
-      for (const ref of partitionsOf(topic)) {
-        const state = this.#stateOf(ref);
-        if (state === undefined) continue;
-        // Epochs are 0 here, as Kafka sends them.
-        this.#changed.set(ref.context, { ...state, leader: LEADER_OF_DELETED, leaderEpoch: 0, partitionEpoch: 0 });
-      }
-    }
-  }
-
-  /** All brokers must know which brokers are live, even if nothing else has changed. */
-  liveBrokersChanged(): void {
-    this.#tellsAll = true;
-  }
-
-  /** Puts the commands on their way: LeaderAndIsr before UpdateMetadata, so that clients find leaders that know their role. */
+  /** Puts the commands on their way. */
   send(channelTo: (brokerId: number) => BrokerChannel | undefined): SentCommand[] {
     const sent: SentCommand[] = [];
-    const { liveBrokers } = this.#context;
-    const changed = [...this.#changed.values()];
-    for (const { broker, epoch } of this.#context.brokers.values()) {
-      const { id } = broker;
-      const header = { ...this.#commander, brokerEpoch: epoch };
-      const channel = channelTo(id);
-      const batch = this.#batches.get(id);
-      if (channel === undefined) continue;
-      if (batch !== undefined && batch.leaderAndIsr.size > 0) {
-        const partitions = [...batch.leaderAndIsr.values()];
-        const leaders = new Set(partitions.map(({ leader }) => leader));
-        const liveLeaders = liveBrokers.filter((live) => leaders.has(live.id));
-        const outcome = channel.leaderAndIsr({ ...header, partitions, liveLeaders });
-        sent.push({ brokerId: id, command: 'LeaderAndIsr', outcome });
-      }
-      if (!this.#tellsAll) continue;
-      const partitions = batch === undefined ? changed : [...batch.metadata.values(), ...changed];
-      const outcome = channel.updateMetadata({ ...header, liveBrokers, partitions });
-      sent.push({ brokerId: id, command: 'UpdateMetadata', outcome });
+    const { brokers } = this.#context;
+    for (const [brokerId, registered] of brokers) {
+      const channel = channelTo(brokerId);
+      if (channel !== undefined) sent.push(...this.#sendTo(brokerId, registered, channel));
     }
     return sent;
   }
 
+  *#sendTo(brokerId: number, { epoch }: RegisteredBroker, channel: BrokerChannel): Generator<SentCommand> {
+    const header = { ...this.#commander, brokerEpoch: epoch };
+    const { liveBrokers } = this.#context;
+    const batch = this.#batches.get(brokerId);
+    const none = new Set<PartitionContext>();
+    if (batch !== undefined && batch.leaderAndIsr.size > 0) {
+      const partitions = [...batch.leaderAndIsr.values()];
+      const leaders = new Set(partitions.map(({ leader }) => leader));
+      const liveLeaders = liveBrokers.filter(({ id }) => leaders.has(id));
+      const outcome = channel.leaderAndIsr({ ...header, partitions, liveLeaders });
+      yield { brokerId, command: 'LeaderAndIsr', deletes: none, outcome };
+    }
+    if (this.#told.has(brokerId)) {
+      const partitions = [...this.#metadata.values()];
+      const outcome = channel.updateMetadata({ ...header, liveBrokers, partitions });
+      yield { brokerId, command: 'UpdateMetadata', deletes: none, outcome };
+    }
+    if (batch !== undefined && batch.stops.size > 0) {
+      const deletes = new Set([...batch.stops].filter(([, stop]) => stop.deletePartition).map(([key]) => key));
+      const outcome = channel.stopReplica({ ...header, partitions: [...batch.stops.values()] });
+      yield { brokerId, command: 'StopReplica', deletes, outcome };
+    }
+  }
+
+  /** Undefined for a broker that is not there: it will be told all when it comes. */
   #batch(brokerId: number): BrokerBatch | undefined {
-    if (!this.#context.isLive(brokerId)) return undefined;
+    if (!this.#context.brokers.has(brokerId)) return undefined;
     let batch = this.#batches.get(brokerId);
     if (batch === undefined) {
-      batch = { leaderAndIsr: new Map(), metadata: new Map() };
+      batch = { leaderAndIsr: new Map(), stops: new Map() };
       this.#batches.set(brokerId, batch);
     }
     return batch;
   }
 
-  #stateOf({ topic, partition, context }: PartitionRef): PartitionState | undefined {
-    const { state, replicas } = context;
+  #stateOf(partition: PartitionContext): PartitionState | undefined {
+    const { topic, index, state, replicas } = partition;
     if (state === undefined) return undefined;
     return {
       topic: topic.name,
       topicId: topic.id,
-      partition,
+      partition: index,
       controllerEpoch: state.controllerEpoch,
       leader: state.leader,
       leaderEpoch: state.leaderEpoch,
       isr: state.isr,
       partitionEpoch: state.version,
       replicas,
-      offlineReplicas: replicas.filter((replica) => !this.#context.isLive(replica)),
+      offlineReplicas: this.#context.offlineReplicas(partition),
     };
   }
-}
-
-function ordersOf({ offlineReplicas: _, ...state }: PartitionState, isNew: boolean): ReplicaState {
-  return { ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: LEADER_RECOVERED, isNew };
 }

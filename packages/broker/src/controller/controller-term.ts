@@ -1,55 +1,53 @@
-import { isMetadataError, type MetadataStore, type Operation, type Watcher } from '@millrace/metadata';
-import type { Random } from '@millrace/ports';
-import type { BrokerChannel, LiveBroker } from '../cluster/broker-channel.ts';
-import type { Logger } from '../shared/logger.ts';
+import { isMetadataError, type Operation, type Watcher } from '@millrace/metadata';
+import { ErrorCode } from '@millrace/protocol';
+import type { BrokerChannel, CommandOutcome } from '../cluster/broker-channel.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import {
-  decodeBroker,
-  decodePartitionState,
+  decodeIsrChange,
+  decodeLogDirEvent,
   decodeTopic,
-  encodePartitionState,
+  encodeFeature,
   encodeTopic,
-  type LeaderAndIsr,
+  MalformedNodeError,
   paths,
+  type ReplicaAssignment,
 } from '../store/znodes.ts';
-import { BrokerCommands, type Commander } from './broker-commands.ts';
+import { BrokerCommands, type Commander, type SentCommand } from './broker-commands.ts';
 import {
   ControllerContext,
-  type PartitionContext,
-  type PartitionRef,
-  partitionsOf,
+  PartitionContext,
   type RegisteredBroker,
-  type StoredState,
+  type ReplicaRef,
   type TopicContext,
 } from './controller-context.ts';
-import { type ControllerGuard, writeGuarded } from './guarded-writes.ts';
-import { type ElectedState, electForNew, electForOffline } from './leader-election.ts';
-import { deletionOperations } from './topic-removal.ts';
+import type { ControllerGuard } from './guarded-writes.ts';
+import { BrokerChanges, readBroker } from './term/broker-changes.ts';
+import { TopicDeletion } from './term/deletion.ts';
+import { IsrChanges } from './term/isr-changes.ts';
+import { Leaders } from './term/leaders.ts';
+import { Partitions } from './term/partitions.ts';
+import { Reassignments } from './term/reassignments.ts';
+import { Replicas } from './term/replicas.ts';
+import { ignoreNoNode, StateWriter } from './term/state-writer.ts';
+import type { ControllerTermOptions, TermTools } from './term/tools.ts';
 
-/** What a term works with. */
-export interface ControllerTermOptions {
-  readonly brokerId: number;
-  readonly store: MetadataStore;
-  readonly random: Random;
-  readonly logger: Logger;
-  /** Opens the way to a broker for as long as it is registered as it is now. */
-  readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
-  /** `delete.topic.enable`. */
-  readonly isDeletionEnabled: () => boolean;
-  /** `unclean.leader.election.enable` of a topic. */
-  readonly allowsUncleanElection: (topic: string) => boolean;
-}
-
-/** What the watches of a term set off. The controller puts these into its queue. */
+/** What the watches and answers of a term set off. The controller puts these into its queue. */
 export interface TermEvents {
   brokersChanged(): void;
+  brokerModified(broker: number): void;
+  /** Commands for a broker were dropped, because too many waited for it. */
+  brokerOverflowed(broker: number): void;
   topicsChanged(): void;
   partitionsChanged(topic: string): void;
   deletionsChanged(): void;
-  /** A broker did not take its commands, and those that waited were dropped. */
-  brokerOverflowed(brokerId: number): void;
-  /** All live replicas of these topics are gone. */
-  replicasDeleted(topics: readonly string[]): void;
+  isrChangesNoted(): void;
+  logDirEventsNoted(): void;
+  reassignmentsRequested(): void;
+  preferredElectionRequested(): void;
+  /** A broker has answered LeaderAndIsr: by partition, whether its log folder works. */
+  leaderAndIsrAnswered(broker: number, outcome: CommandOutcome): void;
+  /** A broker has answered a StopReplica that deletes files of `partitions`. */
+  replicasDeleted(broker: number, partitions: ReadonlySet<PartitionContext>, outcome: CommandOutcome): void;
 }
 
 /**
@@ -59,29 +57,42 @@ export interface TermEvents {
  */
 export class ControllerTerm {
   readonly epoch: number;
+  readonly context = new ControllerContext();
+  readonly partitions: Partitions;
+  readonly replicas: Replicas;
+  readonly deletion: TopicDeletion;
+  readonly reassignments: Reassignments;
+  readonly leaders: Leaders;
+  readonly isr: IsrChanges;
+  readonly brokers: BrokerChanges;
   readonly #options: ControllerTermOptions;
-  readonly #store: MetadataStore;
-  readonly #guard: ControllerGuard;
+  readonly #states: StateWriter;
+  readonly #tools: TermTools;
   readonly #events: TermEvents;
-  readonly #commander: Commander;
-  readonly #context = new ControllerContext();
-  /** By broker, each for the registration with that epoch. */
-  readonly #channels = new Map<number, { epoch: number; channel: BrokerChannel }>();
-  readonly #watchBrokers: Watcher;
-  readonly #watchTopics: Watcher;
+  readonly #channels = new Map<number, BrokerChannel>();
+  /** What the controller's own broker was told, while the term begins. */
+  #ownOutcomes: Promise<unknown>[] | undefined = [];
   readonly #watchTopic: Watcher;
-  readonly #watchDeletions: Watcher;
 
   constructor(epoch: number, guard: ControllerGuard, options: ControllerTermOptions, events: TermEvents) {
     this.epoch = epoch;
-    this.#guard = guard;
     this.#options = options;
-    this.#store = options.store;
     this.#events = events;
-    this.#commander = { controllerId: options.brokerId, controllerEpoch: epoch };
-    this.#watchBrokers = () => events.brokersChanged();
-    this.#watchTopics = () => events.topicsChanged();
-    this.#watchDeletions = () => events.deletionsChanged();
+    const { store, logger, brokerId } = options;
+    const { context } = this;
+    this.#states = new StateWriter({ store, guard, controllerEpoch: epoch, logger });
+    const commander: Commander = { controllerId: brokerId, controllerEpoch: epoch };
+    const states = this.#states;
+    const commands = (): BrokerCommands => new BrokerCommands(context, commander);
+    const send = (collected: BrokerCommands): void => this.#send(collected);
+    this.#tools = { options, epoch, context, states, logger, commands, send };
+    this.partitions = new Partitions(this.#tools);
+    this.replicas = new Replicas(this.#tools);
+    this.deletion = new TopicDeletion(this.#tools, this.partitions, this.replicas);
+    this.reassignments = new Reassignments(this.#tools, this.partitions, this.replicas, this.deletion);
+    this.leaders = new Leaders(this.#tools, this.partitions);
+    this.isr = new IsrChanges(this.#tools);
+    this.brokers = new BrokerChanges(this.#tools, this);
     this.#watchTopic = ({ type, path }) => {
       if (type === 'changed') events.partitionsChanged(path.slice(paths.topics.length + 1));
     };
@@ -91,371 +102,361 @@ export class ControllerTerm {
   get counts(): { topics: number; partitions: number; offlinePartitions: number } {
     let partitions = 0;
     let offlinePartitions = 0;
-    for (const { context } of this.#context.partitions()) {
+    for (const { phase, state } of this.context.partitions()) {
       partitions += 1;
-      if (context.state === undefined || context.state.leader < 0) offlinePartitions += 1;
+      if (phase !== 'online' || state === undefined || state.leader < 0) offlinePartitions += 1;
     }
-    return { topics: this.#context.topics.size, partitions, offlinePartitions };
+    return { topics: this.context.topics.size, partitions, offlinePartitions };
   }
 
   /**
-   * Reads the cluster's state, having set the watches first, elects leaders where there are none, and tells all brokers.
-   * Resolves when the broker of this controller has carried out what it was told.
+   * Takes office: reads the cluster's state, with watches for what changes, tells all brokers who is there, brings replicas and
+   * partitions online, and goes on with what the controller before has begun (`KafkaController.onControllerFailover`). Resolves when
+   * the broker of this controller has carried out what it was told.
    */
   async begin(): Promise<void> {
-    const brokers = await this.#readBrokers();
-    for (const [id, broker] of brokers) this.#context.brokers.set(id, broker);
-    const topicNames = await this.#store.children(paths.topics, { watch: this.#watchTopics });
-    const deletions = await this.#store.children(paths.deleteTopics, { watch: this.#watchDeletions });
-    await this.#loadTopics(topicNames);
-    await this.#loadStates([...this.#context.topics.values()]);
-    for (const topic of deletions) this.#context.deletions.add(topic);
-
-    const commands = this.#commands();
-    await this.#electLeaders(commands, (state) => state === undefined || this.#hasRestarted(state));
-    for (const id of this.#context.brokers.keys()) commands.introduce(id, this.#context.partitions());
-    commands.liveBrokersChanged();
-    const isDone = this.#send(commands);
-    this.#deleteTopics(deletions);
-    await isDone;
+    await this.#makeFeatureNode();
+    await this.#dropNotifications();
+    const deletions = await this.#load();
+    const { context } = this;
+    // A follower follows only whom it knows to be live, so this comes first.
+    const live = this.#tools.commands();
+    live.updateMetadata(context.brokers.keys(), []);
+    this.#send(live);
+    await this.#bringUp();
+    await this.reassignments.requestedByNode();
+    await this.reassignments.resumeAll();
+    await this.deletion.requested(deletions);
+    await this.leaders.requestedByNode();
+    await Promise.all(this.#ownOutcomes ?? []);
+    this.#ownOutcomes = undefined;
   }
 
-  /** Brokers have come or gone. */
-  async brokersChanged(): Promise<void> {
-    const now = await this.#readBrokers();
-    const { brokers } = this.#context;
-    const gone = [...brokers].filter(([id, { epoch }]) => now.get(id)?.epoch !== epoch).map(([id]) => id);
-    const come = [...now].filter(([id, { epoch }]) => brokers.get(id)?.epoch !== epoch).map(([id]) => id);
-    brokers.clear();
-    for (const [id, broker] of now) brokers.set(id, broker);
-    if (gone.length === 0 && come.length === 0) return;
-    this.#options.logger.info({ gone, come, live: [...now.keys()] }, 'Brokers have come or gone');
-    for (const id of gone) this.#channelTo(id);
+  /** Nothing is sent any more. */
+  end(): void {
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
 
-    const commands = this.#commands();
-    commands.liveBrokersChanged();
-    await this.#electLeaders(commands, (state) => state === undefined || this.#hasRestarted(state));
-    await this.#shrinkIsr(commands);
-    for (const id of come) commands.introduce(id, this.#context.partitions());
+  /** Brokers have come or gone, or come back in a new registration. */
+  async brokersChanged(): Promise<void> {
+    const { brokers } = this.context;
+    const now = await this.#readBrokers();
+    const come = [...now.keys()].filter((id) => !brokers.has(id));
+    const gone = [...brokers.keys()].filter((id) => !now.has(id));
+    const back = [...now.keys()].filter((id) => brokers.has(id) && brokers.get(id)?.epoch !== now.get(id)?.epoch);
+    if (come.length + gone.length + back.length === 0) return;
+    this.#options.logger.info({ come, gone, back, live: [...now.keys()] }, 'Brokers have come or gone');
+    const register = (ids: readonly number[]): void => {
+      for (const id of ids) this.#register(id, now.get(id) as RegisteredBroker);
+    };
+    register(come);
+    await this.brokers.come(come);
+    // Who comes back has been away: its leaderships move, and its replicas must come into sync anew.
+    for (const id of back) this.#unregister(id);
+    await this.brokers.go(back);
+    register(back);
+    await this.brokers.come(back);
+    for (const id of gone) this.#unregister(id);
+    await this.brokers.go(gone);
+  }
+
+  /** A broker that takes no commands is treated as one that has been away. */
+  async brokerOverflowed(id: number): Promise<void> {
+    const registered = this.context.brokers.get(id);
+    if (registered === undefined) return;
+    this.#unregister(id);
+    await this.brokers.go([id]);
+    this.#register(id, registered);
+    await this.brokers.come([id]);
+  }
+
+  /** A broker has changed its registration, such as its addresses. */
+  async brokerModified(id: number): Promise<void> {
+    const known = this.context.brokers.get(id);
+    const now = await this.#readBroker(id);
+    if (known === undefined || now === undefined || now.epoch !== known.epoch) return;
+    if (JSON.stringify(now.broker) === JSON.stringify(known.broker)) return;
+    this.#unregister(id);
+    this.#register(id, now);
+    this.#options.logger.info({ broker: id, endpoints: now.broker.endpoints }, 'A broker has changed its addresses');
+    const commands = this.#tools.commands();
+    commands.updateMetadata(this.context.brokers.keys(), []);
     this.#send(commands);
-    // Topics whose deletion waited for a broker.
-    if (come.length > 0) this.#deleteTopics(this.#context.deletions);
   }
 
   /** Topics have come or gone. */
   async topicsChanged(): Promise<void> {
-    const names = new Set(await this.#store.children(paths.topics, { watch: this.#watchTopics }));
-    for (const name of this.#context.topics.keys()) if (!names.has(name)) this.#context.topics.delete(name);
-    const created = [...names].filter((name) => !this.#context.topics.has(name));
-    if (created.length === 0) return;
-    await this.#loadTopics(created);
-    await this.#bringOnline(created);
-  }
-
-  /** A topic's list of partitions has changed. */
-  async partitionsChanged(topic: string): Promise<void> {
-    await this.#loadTopics([topic]);
-    await this.#bringOnline([topic]);
-  }
-
-  /** The deletion of topics has been asked for. */
-  async deletionsChanged(): Promise<void> {
-    const names = await this.#store.children(paths.deleteTopics, { watch: this.#watchDeletions });
-    const refused = names.filter((name) => !this.#context.topics.has(name) || !this.#options.isDeletionEnabled());
-    if (refused.length > 0) await this.#write(refused.map(deleteRequestRemoval));
-    const asked = names.filter((name) => !refused.includes(name) && !this.#context.deletions.has(name));
-    for (const name of asked) this.#context.deletions.add(name);
-    this.#deleteTopics(asked);
-  }
-
-  /** All replicas of topics are gone, so their nodes go too. */
-  async replicasDeleted(names: readonly string[]): Promise<void> {
-    // A broker may have been told twice, and a topic whose nodes are gone may have been made anew since.
-    const topics = names.filter((name) => this.#context.deletions.has(name));
-    if (topics.length === 0) return;
-    for (const topic of topics) await this.#write(await deletionOperations(this.#store, topic));
-    for (const topic of topics) {
-      this.#context.topics.delete(topic);
-      this.#context.deletions.delete(topic);
+    const watch = (): void => this.#events.topicsChanged();
+    const names = new Set(await this.#options.store.children(paths.topics, { watch }));
+    const { topics, deletions } = this.context;
+    for (const name of topics.keys()) {
+      // The nodes of a topic that is being deleted may be gone before its deletion is over.
+      if (!names.has(name) && !deletions.has(name)) topics.delete(name);
     }
-    this.#options.logger.info({ topics }, 'Deleted topics');
+    const created = [...names].filter((name) => !topics.has(name));
+    const loaded = await this.#loadTopics(created);
+    await this.#bringNewOnline(loaded.flatMap(({ partitions }) => partitions));
   }
 
-  /** Sends nothing more. */
-  end(): void {
-    for (const { channel } of this.#channels.values()) channel.close();
-    this.#channels.clear();
+  /** A topic's node has changed: partitions may have been added. What else changes is the controller's own doing. */
+  async partitionsChanged(name: string): Promise<void> {
+    const known = this.context.topics.get(name);
+    const node = await this.#options.store.get(paths.topic(name), { watch: this.#watchTopic }).catch(ignoreNoNode);
+    if (known === undefined || node === undefined || this.context.deletions.has(name)) return;
+    const { partitions } = decodeTopic(name, node.data);
+    const added = partitions
+      .slice(known.partitions.length)
+      .map((assignment, at) => new PartitionContext(known, known.partitions.length + at, assignment));
+    known.partitions.push(...added);
+    await this.#bringNewOnline(added);
   }
 
-  #channelTo(id: number): BrokerChannel | undefined {
-    const registered = this.#context.brokers.get(id);
-    const known = this.#channels.get(id);
-    if (known !== undefined && known.epoch === registered?.epoch) return known.channel;
-    known?.channel.close();
-    this.#channels.delete(id);
-    if (registered === undefined) return undefined;
-    const channel = this.#options.openChannel(registered.broker, () => this.#events.brokerOverflowed(id));
-    this.#channels.set(id, { epoch: registered.epoch, channel });
-    return channel;
+  /** Somebody has asked for the deletion of topics. */
+  async deletionsChanged(): Promise<void> {
+    const watch = (): void => this.#events.deletionsChanged();
+    const names = await this.#options.store.children(paths.deleteTopics, { watch });
+    await this.deletion.requested(names.filter((name) => !this.context.deletions.has(name)));
   }
 
-  /** A broker has missed commands: it is told all that it must know. */
-  async reintroduce(brokerId: number): Promise<void> {
-    const commands = this.#commands();
-    commands.introduce(brokerId, this.#context.partitions());
-    void this.#send(commands);
+  /** Leaders of brokers older than 2.7, or in a cluster that speaks their protocol, have changed states by themselves. */
+  async isrChangesNoted(): Promise<void> {
+    const watch = (): void => this.#events.isrChangesNoted();
+    const names = await this.#options.store.children(paths.isrChanges, { watch });
+    const notes = await this.#readNotes(names.map(paths.isrChange), decodeIsrChange);
+    const changed = new Set(
+      notes.flat().flatMap(({ topic, partition }) => this.context.partition(topic, partition) ?? []),
+    );
+    await this.#states.read(changed);
+    const commands = this.#tools.commands();
+    commands.updateMetadata(this.context.brokers.keys(), changed);
+    this.#send(commands);
+    await this.reassignments.maybeComplete(changed);
+    await this.#remove(names.map(paths.isrChange));
   }
 
-  #commands(): BrokerCommands {
-    return new BrokerCommands(this.#context, this.#commander);
+  /** Log folders of brokers have failed. */
+  async logDirEventsNoted(): Promise<void> {
+    const watch = (): void => this.#events.logDirEventsNoted();
+    const names = await this.#options.store.children(paths.logDirEvents, { watch });
+    const brokers = await this.#readNotes(names.map(paths.logDirEvent), decodeLogDirEvent);
+    for (const broker of new Set(brokers)) this.brokers.askForFolders(broker);
+    await this.#remove(names.map(paths.logDirEvent));
   }
 
-  #write(groups: Iterable<readonly Operation[]>): ReturnType<typeof writeGuarded> {
-    return writeGuarded(this.#store, this.#guard, groups);
+  async reassignmentsRequested(): Promise<void> {
+    await this.#options.store.exists(paths.reassignPartitions, { watch: () => this.#events.reassignmentsRequested() });
+    await this.reassignments.requestedByNode();
+  }
+
+  async preferredElectionRequested(): Promise<void> {
+    const watch = (): void => this.#events.preferredElectionRequested();
+    await this.#options.store.exists(paths.preferredElection, { watch });
+    await this.leaders.requestedByNode();
+  }
+
+  async leaderAndIsrAnswered(broker: number, { partitions }: CommandOutcome): Promise<void> {
+    const of = (errorCode: number): PartitionContext[] =>
+      partitions
+        .filter((each) => each.errorCode === errorCode)
+        .flatMap(({ topic, partition }) => this.context.partition(topic, partition) ?? []);
+    await this.brokers.answered(broker, of(ErrorCode.KAFKA_STORAGE_ERROR), of(ErrorCode.NONE));
+  }
+
+  /** Resolves with the topics whose deletion is asked for. */
+  async #load(): Promise<readonly string[]> {
+    const { store } = this.#options;
+    const { context } = this;
+    for (const [id, broker] of await this.#readBrokers()) this.#register(id, broker);
+    const topics = await store.children(paths.topics, { watch: () => this.#events.topicsChanged() });
+    const deletions = await store.children(paths.deleteTopics, { watch: () => this.#events.deletionsChanged() });
+    await store.exists(paths.reassignPartitions, { watch: () => this.#events.reassignmentsRequested() });
+    await store.exists(paths.preferredElection, { watch: () => this.#events.preferredElectionRequested() });
+    await this.#loadTopics(topics);
+    await this.#states.read([...context.topics.values()].flatMap(({ partitions }) => partitions));
+    if (this.#options.isDeletionEnabled()) {
+      for (const name of deletions) if (context.topics.has(name)) context.deletions.add(name);
+    }
+    return deletions;
+  }
+
+  /** Replicas on live brokers act on the states as they are; then what is gone leaves, and what has no leader gets one. */
+  async #bringUp(): Promise<void> {
+    const { context, partitions, replicas } = this;
+    const all = [...context.topics.values()].flatMap((topic) => topic.partitions);
+    const staying = all
+      .filter((partition) => !context.isDeleting(partition))
+      .flatMap((partition) => partition.replicas.map((broker): ReplicaRef => ({ partition, broker })));
+    partitions.initialize(all);
+    const bounced = staying.filter((replica) => this.#hasBouncedUnseen(replica));
+    const isWeak = ({ partition }: ReplicaRef): boolean =>
+      (partition.state?.isr ?? []).some(
+        (broker) => context.isLive(broker) && !this.#hasBouncedUnseen({ partition, broker }),
+      );
+    const weak = bounced.filter(isWeak);
+    for (const replica of weak) context.replicaFailed(replica);
+    const leaderless = bounced.filter(({ partition, broker }) => partition.leader === broker);
+    partitions.takeOffline(leaderless.map(({ partition }) => partition));
+    const isOnline = ({ partition, broker }: ReplicaRef): boolean => context.isReplicaOnline(broker, partition);
+    replicas.bringOnline(staying.filter((each) => isOnline(each) && each.partition.phase !== 'offline'));
+    await replicas.takeOffline(staying.filter((each) => !isOnline(each)));
+    await partitions.bringAllOnline();
+    for (const replica of weak) context.replicaWorks(replica);
+    replicas.bringOnline(weak);
+    for (const replica of staying) if (isOnline(replica)) replica.partition.replicaPhases.set(replica.broker, 'online');
+  }
+
+  /**
+   * Whether a replica's broker has registered since the state was written that takes it for in sync: it was away while there was no
+   * controller to see it, and may have come back with less than it had, even with an empty disk. So it must come into sync anew where
+   * somebody else has everything, and lead in an epoch of its own where it is the last that has. Kafka takes it for in sync as it is.
+   */
+  #hasBouncedUnseen({ partition: { state }, broker }: ReplicaRef): boolean {
+    const registered = this.context.brokers.get(broker);
+    if (state === undefined || registered === undefined) return false;
+    return (state.leader === broker || state.isr.includes(broker)) && registered.epoch > state.zxid;
+  }
+
+  async #bringNewOnline(partitions: readonly PartitionContext[]): Promise<void> {
+    if (partitions.length === 0) return;
+    // A controller before may have given some of them states already.
+    await this.#states.read(partitions);
+    this.partitions.initialize(partitions);
+    const found = partitions.filter(({ state }) => state !== undefined);
+    this.replicas.bringOnline(
+      found.flatMap((partition) => partition.replicas.map((broker) => ({ partition, broker }))),
+    );
+    await this.partitions.bringOnline(partitions.filter(({ phase }) => phase !== 'online'));
+    for (const partition of partitions) {
+      for (const broker of partition.replicas) {
+        partition.replicaPhases.set(broker, this.context.isReplicaOnline(broker, partition) ? 'online' : 'offline');
+      }
+    }
   }
 
   async #readBrokers(): Promise<Map<number, RegisteredBroker>> {
-    const ids = await this.#store.children(paths.brokerIds, { watch: this.#watchBrokers });
+    const watch = (): void => this.#events.brokersChanged();
+    const ids = await this.#options.store.children(paths.brokerIds, { watch });
     const read = ids.map(async (name): Promise<[number, RegisteredBroker] | undefined> => {
-      const id = Number(name);
-      const node = await this.#store.get(paths.brokerId(id)).catch(ignoreNoNode);
-      return node && [id, { broker: decodeBroker(id, node.data), epoch: node.stat.czxid }];
+      const registered = await this.#readBroker(Number(name));
+      return registered && [Number(name), registered];
     });
     return new Map((await Promise.all(read)).filter((entry) => entry !== undefined));
   }
 
-  /** Reads the assignments of topics. Partitions that are known keep their state. */
-  async #loadTopics(names: readonly string[]): Promise<void> {
-    const read = names.map(async (name) => {
-      const node = await this.#store.get(paths.topic(name), { watch: this.#watchTopic }).catch(ignoreNoNode);
-      if (node === undefined) return;
-      const { topicId, replicas } = decodeTopic(name, node.data);
-      const id = topicId ?? (await this.#giveId(name, replicas, node.stat.version));
-      const known = this.#context.topics.get(name);
-      const before = known?.id === id ? known.partitions : [];
-      const partitions = replicas.map(
-        (each, index): PartitionContext => ({ replicas: each, state: before[index]?.state }),
-      );
-      this.#context.topics.set(name, { name, id, partitions });
+  #readBroker(id: number): Promise<RegisteredBroker | undefined> {
+    return readBroker(this.#tools, id, () => this.#events.brokerModified(id));
+  }
+
+  #register(id: number, registered: RegisteredBroker): void {
+    this.context.brokers.set(id, registered);
+    const channel = this.#options.openChannel(registered.broker, () => this.#events.brokerOverflowed(id));
+    this.#channels.set(id, channel);
+  }
+
+  #unregister(id: number): void {
+    this.context.brokers.delete(id);
+    this.#channels.get(id)?.close();
+    this.#channels.delete(id);
+  }
+
+  /** Reads topics that are not known yet. One whose node nobody can read is left out. */
+  async #loadTopics(names: readonly string[]): Promise<TopicContext[]> {
+    const read = names.map(async (name): Promise<TopicContext | undefined> => {
+      const node = await this.#options.store.get(paths.topic(name), { watch: this.#watchTopic }).catch(ignoreNoNode);
+      if (node === undefined) return undefined;
+      try {
+        const { topicId, partitions: assignments } = decodeTopic(name, node.data);
+        const id = topicId ?? (await this.#giveId(name, assignments, node.stat.version));
+        const partitions: PartitionContext[] = [];
+        const topic = { name, id, partitions };
+        for (const [index, assignment] of assignments.entries()) {
+          partitions.push(new PartitionContext(topic, index, assignment));
+        }
+        return topic;
+      } catch (err) {
+        if (!(err instanceof MalformedNodeError)) throw err;
+        this.#options.logger.error({ err, topic: name }, 'A topic cannot be read; nobody will lead its partitions');
+        return undefined;
+      }
     });
-    await Promise.all(read);
+    const topics = (await Promise.all(read)).filter((topic) => topic !== undefined);
+    for (const topic of topics) this.context.topics.set(topic.name, topic);
+    return topics;
   }
 
   /** Topics that Kafka made before 2.8 have no id. */
-  async #giveId(topic: string, replicas: readonly (readonly number[])[], version: number): Promise<string> {
+  async #giveId(topic: string, partitions: readonly ReplicaAssignment[], version: number): Promise<string> {
     const id = randomUuid(this.#options.random);
-    const data = encodeTopic(id, replicas);
-    await this.#write([[{ type: 'set', path: paths.topic(topic), data, expected: { exactly: version } }]]);
+    const data = encodeTopic(id, partitions);
+    await this.#states.writeAll([[{ type: 'set', path: paths.topic(topic), data, expected: { exactly: version } }]]);
     return id;
   }
 
-  async #loadStates(topics: readonly TopicContext[]): Promise<void> {
-    const reads: Promise<void>[] = [];
-    for (const topic of topics) for (const ref of partitionsOf(topic)) reads.push(this.#loadState(ref));
-    await Promise.all(reads);
+  async #makeFeatureNode(): Promise<void> {
+    const { store } = this.#options;
+    if ((await store.exists(paths.feature)) !== undefined) return;
+    await store.create(paths.feature, encodeFeature()).catch(ignoreNodeExists);
   }
 
-  async #loadState({ topic, partition, context }: PartitionRef): Promise<void> {
-    const path = paths.partitionState(topic.name, partition);
-    const node = await this.#store.get(path).catch(ignoreNoNode);
-    if (node === undefined) return;
-    const { version, mzxid } = node.stat;
-    context.state = { ...decodePartitionState(path, node.data), version, zxid: mzxid };
+  /** What was noted for the controller before is read from the states below anyway. */
+  async #dropNotifications(): Promise<void> {
+    const { store } = this.#options;
+    const logDirs = await store.children(paths.logDirEvents, { watch: () => this.#events.logDirEventsNoted() });
+    const isrs = await store.children(paths.isrChanges, { watch: () => this.#events.isrChangesNoted() });
+    await this.#remove([...logDirs.map(paths.logDirEvent), ...isrs.map(paths.isrChange)]);
   }
 
-  /** Whether the broker has registered since a state was written that names it leader. */
-  #hasRestarted({ leader, zxid }: StoredState): boolean {
-    const broker = this.#context.brokers.get(leader);
-    return broker === undefined || broker.epoch > zxid;
-  }
-
-  /** Elects the first leaders of partitions that have none, writes their states and tells everybody. */
-  async #bringOnline(topicNames: readonly string[]): Promise<void> {
-    const commands = this.#commands();
-    const topics = topicNames.flatMap((name) => this.#context.topics.get(name) ?? []);
-    await this.#createStates(topics, commands);
-    this.#send(commands);
-  }
-
-  async #createStates(topics: readonly TopicContext[], commands: BrokerCommands): Promise<void> {
-    const created: PartitionRef[] = [];
-    const groups: Operation[][] = [];
-    const states: LeaderAndIsr[] = [];
-    const firstOf = new Set<TopicContext>();
-    for (const topic of topics) {
-      // The node above the partitions' own exists as soon as one of these has a state.
-      if (topic.partitions.every((partition) => partition.state === undefined)) firstOf.add(topic);
-      for (const ref of partitionsOf(topic)) {
-        if (ref.context.state !== undefined) continue;
-        const elected = electForNew(ref.context.replicas, this.#context.isLive);
-        if (elected === undefined) continue;
-        const state: LeaderAndIsr = { ...elected, leaderEpoch: 0, controllerEpoch: this.epoch };
-        groups.push(stateCreation(ref, state, firstOf.delete(topic)));
-        created.push(ref);
-        states.push(state);
-      }
-    }
-    if (created.length === 0) return;
-    await this.#write(groups);
-    const zxid = this.#context.newestEpoch;
-    for (const [index, ref] of created.entries()) {
-      ref.context.state = { ...(states[index] as LeaderAndIsr), version: 0, zxid };
-      commands.changed(ref, { isNew: true });
-    }
-  }
-
-  /** Elects first leaders, and new leaders where `isNeeded` says so of the present state. */
-  async #electLeaders(commands: BrokerCommands, isNeeded: (state: StoredState | undefined) => boolean): Promise<void> {
-    const topics = [...this.#context.topics.values()].filter((topic) => !this.#context.deletions.has(topic.name));
-    await this.#createStates(topics, commands);
-    const elections: [PartitionRef, ElectedState][] = [];
-    for (const ref of this.#context.partitions()) {
-      const { state, replicas } = ref.context;
-      if (state === undefined || !isNeeded(state)) continue;
-      const allowsUnclean = this.#options.allowsUncleanElection(ref.topic.name);
-      const elected = electForOffline(replicas, state.isr, this.#context.isLive, allowsUnclean);
-      if (elected.leader === state.leader && elected.leader < 0) continue;
-      if (elected.unclean) {
-        const fields = { topic: ref.topic.name, partition: ref.partition, leader: elected.leader };
-        this.#options.logger.warn(fields, 'Elected a leader that was not in sync; records may be lost');
-      }
-      elections.push([ref, elected]);
-    }
-    await this.#changeStates(elections, commands);
-  }
-
-  /** Takes brokers that are gone out of the in-sync replicas of partitions that others lead. */
-  async #shrinkIsr(commands: BrokerCommands): Promise<void> {
-    const changes: [PartitionRef, ElectedState][] = [];
-    for (const ref of this.#context.partitions()) {
-      const { state } = ref.context;
-      if (state === undefined || state.leader < 0) continue;
-      const isr = state.isr.filter((broker) => broker === state.leader || this.#context.isLive(broker));
-      if (isr.length < state.isr.length) changes.push([ref, { leader: state.leader, isr }]);
-    }
-    await this.#changeStates(changes, commands);
-  }
-
-  async #changeStates(changes: readonly [PartitionRef, ElectedState][], commands: BrokerCommands): Promise<void> {
-    if (changes.length === 0) return;
-    const next = changes.map(
-      ([{ context }, elected]): LeaderAndIsr => ({
-        leader: elected.leader,
-        isr: elected.isr,
-        leaderEpoch: (context.state?.leaderEpoch ?? -1) + 1,
-        controllerEpoch: this.epoch,
-      }),
-    );
-    const groups = changes.map(([ref], index): Operation[] => [
-      {
-        type: 'set',
-        path: paths.partitionState(ref.topic.name, ref.partition),
-        data: encodePartitionState(next[index] as LeaderAndIsr),
-        expected: { exactly: ref.context.state?.version ?? 0 },
-      },
-    ]);
-    const results = await this.#write(groups);
-    for (const [index, [ref]] of changes.entries()) {
-      const result = results[index];
-      if (result?.type !== 'set') continue;
-      const { version, mzxid } = result.stat;
-      ref.context.state = { ...(next[index] as LeaderAndIsr), version, zxid: mzxid };
-      commands.changed(ref, { isNew: false });
-    }
-  }
-
-  /** Puts commands on their way; resolves when the broker of this controller has carried out its own. */
-  async #send(commands: BrokerCommands): Promise<void> {
-    const own: Promise<unknown>[] = [];
-    for (const { brokerId, command, outcome } of commands.send((id) => this.#channelTo(id))) {
-      const noted = outcome.then(
-        (answered) => {
-          if (answered === undefined) return;
-          const { errorCode, partitions } = answered;
-          const failed = partitions.filter((partition) => partition.errorCode !== 0);
-          if (errorCode === 0 && failed.length === 0) return;
-          this.#options.logger.error(
-            { brokerId, command, errorCode, failed: failed.slice(0, 10) },
-            'A broker could not carry out a command',
-          );
-        },
-        (err: unknown) => this.#options.logger.error({ err, brokerId, command }, 'A broker did not answer a command'),
-      );
-      if (brokerId === this.#options.brokerId) own.push(noted);
-    }
-    await Promise.all(own);
-  }
-
-  /** Has the replicas of topics deleted. Topics with replicas on brokers that are down wait for these. */
-  #deleteTopics(names: Iterable<string>): void {
-    const gone = [...names].filter((name) => !this.#context.topics.has(name));
-    const topics = [...names].flatMap((name) => this.#context.topics.get(name) ?? []);
-    if (topics.length === 0 && gone.length === 0) return;
-    const commands = this.#commands();
-    commands.deletedTopics(topics);
-    void this.#send(commands);
-    const isReachable = (topic: TopicContext): boolean =>
-      topic.partitions.every((partition) => partition.replicas.every(this.#context.isLive));
-    const deletable = topics.filter(isReachable);
-    void this.#stopReplicas(deletable).then((failed) => {
-      const deleted = deletable.map((topic) => topic.name).filter((name) => !failed.has(name));
-      if (deleted.length + gone.length > 0) this.#events.replicasDeleted([...gone, ...deleted]);
-    });
-  }
-
-  /** Resolves with the names of topics that a broker could not delete; they stay marked for deletion. */
-  async #stopReplicas(topics: readonly TopicContext[]): Promise<Set<string>> {
-    const failed = new Set<string>();
-    const ofBroker = new Map<
-      number,
-      { topic: string; partition: number; leaderEpoch: number; deletePartition: boolean }[]
-    >();
-    for (const topic of topics) {
-      for (const { partition, context } of partitionsOf(topic)) {
-        for (const replica of context.replicas) {
-          const entry = { topic: topic.name, partition, leaderEpoch: -2, deletePartition: true };
-          const entries = ofBroker.get(replica);
-          if (entries === undefined) ofBroker.set(replica, [entry]);
-          else entries.push(entry);
-        }
-      }
-    }
-    const failAll = (partitions: readonly { topic: string }[]): void => {
-      for (const { topic } of partitions) failed.add(topic);
-    };
-    const stops = Array.from(ofBroker, async ([brokerId, partitions]) => {
+  async #readNotes<T>(nodes: readonly string[], decodeNote: (path: string, data: Buffer) => T): Promise<T[]> {
+    const read = nodes.map(async (path): Promise<T | undefined> => {
+      const node = await this.#options.store.get(path).catch(ignoreNoNode);
       try {
-        const brokerEpoch = this.#context.brokers.get(brokerId)?.epoch ?? -1;
-        const command = { ...this.#commander, brokerEpoch, partitions };
-        const outcome = await this.#channelTo(brokerId)?.stopReplica(command);
-        if (outcome === undefined || outcome.errorCode !== 0) failAll(partitions);
-        else failAll(outcome.partitions.filter((partition) => partition.errorCode !== 0));
+        return node && decodeNote(path, node.data);
       } catch (err) {
-        this.#options.logger.error({ err, brokerId }, 'A broker did not answer StopReplica');
-        failAll(partitions);
+        if (!(err instanceof MalformedNodeError)) throw err;
+        this.#options.logger.warn({ err, path }, 'A notification cannot be read and is passed over');
+        return undefined;
       }
     });
-    await Promise.all(stops);
-    if (failed.size > 0) this.#options.logger.warn({ topics: [...failed] }, 'Topics could not be deleted yet');
-    return failed;
+    return (await Promise.all(read)).filter((note) => note !== undefined);
+  }
+
+  async #remove(nodes: readonly string[]): Promise<void> {
+    if (nodes.length === 0) return;
+    const removal = (path: string): Operation[] => [{ type: 'delete', path, expected: 'any' }];
+    await this.#states.writeAll(nodes.map(removal));
+  }
+
+  #send(commands: BrokerCommands): void {
+    for (const sent of commands.send((id) => this.#channels.get(id))) {
+      const noted = sent.outcome.then(
+        (outcome) => {
+          if (outcome !== undefined) this.#answered(sent, outcome);
+        },
+        (err: unknown) => {
+          const { brokerId, command } = sent;
+          this.#options.logger.error({ err, broker: brokerId, command }, 'A broker could not carry out a command');
+        },
+      );
+      if (sent.brokerId === this.#options.brokerId) this.#ownOutcomes?.push(noted);
+    }
+  }
+
+  #answered({ brokerId, command, deletes }: SentCommand, outcome: CommandOutcome): void {
+    if (outcome.errorCode !== ErrorCode.NONE) {
+      const fields = { broker: brokerId, command, errorCode: outcome.errorCode };
+      this.#options.logger.warn(fields, 'A broker has refused a command');
+    }
+    if (command === 'LeaderAndIsr' && outcome.errorCode === ErrorCode.NONE) {
+      const isFailed = outcome.partitions.some(({ errorCode }) => errorCode === ErrorCode.KAFKA_STORAGE_ERROR);
+      if (isFailed || this.context.hasFailedReplicas(brokerId)) this.#events.leaderAndIsrAnswered(brokerId, outcome);
+    }
+    if (command === 'StopReplica' && deletes.size > 0) this.#events.replicasDeleted(brokerId, deletes, outcome);
   }
 }
 
-function stateCreation({ topic, partition }: PartitionRef, state: LeaderAndIsr, isFirst: boolean): Operation[] {
-  const empty = Buffer.alloc(0);
-  const operations: Operation[] = [
-    { type: 'create', path: paths.partition(topic.name, partition), data: empty },
-    { type: 'create', path: paths.partitionState(topic.name, partition), data: encodePartitionState(state) },
-  ];
-  if (isFirst) operations.unshift({ type: 'create', path: paths.partitions(topic.name), data: empty });
-  return operations;
+function ignoreNodeExists(error: unknown): void {
+  if (!isMetadataError(error, 'NODE_EXISTS')) throw error;
 }
 
-function deleteRequestRemoval(topic: string): Operation[] {
-  return [{ type: 'delete', path: paths.deleteTopic(topic), expected: 'any' }];
-}
-
-function ignoreNoNode(error: unknown): undefined {
-  if (isMetadataError(error, 'NO_NODE')) return undefined;
-  throw error;
-}
+export type { ControllerTermOptions };

@@ -122,7 +122,8 @@ describe('a cluster of one', () => {
     expect(await store.children('/brokers/topics')).toEqual(['half-made']);
     expect(await store.children('/config/topics')).toEqual(['half-made']);
     expect(await store.children('/admin/delete_topics')).toEqual([]);
-    expect(broker.channel.stopReplicaCommands.flatMap((command) => command.partitions)).toEqual([
+    const stops = broker.channel.stopReplicaCommands.flatMap((command) => command.partitions);
+    expect(stops.filter(({ deletePartition }) => deletePartition)).toEqual([
       { topic: 'half-gone', partition: 0, leaderEpoch: -2, deletePartition: true },
       { topic: 'half-gone', partition: 1, leaderEpoch: -2, deletePartition: true },
     ]);
@@ -170,7 +171,8 @@ describe('the election of the controller', () => {
     await assign(cluster, 'orders', [[1, 2]]);
     await cluster.kill(1);
     expect(cluster.controller.id).toBe(2);
-    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2], leader_epoch: 1 });
+    // One epoch in which nobody leads, then one for the next leader, as with Kafka's controllers.
+    expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2], leader_epoch: 2 });
     const partition = cluster.controller.image.partition('orders', 0);
     expect(partition).toMatchObject({ leader: 2, offlineReplicas: [1] });
   });
@@ -179,7 +181,12 @@ describe('the election of the controller', () => {
     const cluster = await clusterOf(1);
     const { controller, store } = cluster.controller;
     // Somebody else is elected, and this broker has not heard of it yet.
-    await cluster.store.set('/controller_epoch', Buffer.from('7'), 'any');
+    await cluster.store.multi([
+      { type: 'set', path: '/controller_epoch', data: Buffer.from('7'), expected: 'any' },
+      { type: 'set', path: '/controller', data: Buffer.from('{"version":2,"brokerid":9}'), expected: 'any' },
+      { type: 'delete', path: '/controller', expected: 'any' },
+      { type: 'create', path: '/controller', data: Buffer.from('{"version":2,"brokerid":9}') },
+    ]);
     await store.create(
       '/brokers/topics/t',
       Buffer.from('{"version":3,"topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","partitions":{"0":[1]}}'),
@@ -211,9 +218,11 @@ describe('leaders', () => {
     await cluster.kill(3);
     expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2, 1], leader_epoch: 1 });
     expect(await stateOf(cluster, 'orders', 1)).toMatchObject({ leader: 2, isr: [2, 1], leader_epoch: 1 });
-    const orders = cluster.brokers.get(2)?.channel.leaderAndIsrCommands.at(-1)?.partitions;
-    expect(orders).toEqual([
+    const [elections, removals] = cluster.brokers.get(2)?.channel.leaderAndIsrCommands.slice(-2) ?? [];
+    expect(elections?.partitions).toEqual([
       expect.objectContaining({ partition: 0, leader: 2, partitionEpoch: 1, isr: [2, 1] }),
+    ]);
+    expect(removals?.partitions).toEqual([
       expect.objectContaining({ partition: 1, leader: 2, partitionEpoch: 1, isr: [2, 1] }),
     ]);
   });
@@ -226,7 +235,9 @@ describe('leaders', () => {
     expect(cluster.controller.controller.counts).toEqual({ topics: 1, partitions: 1, offlinePartitions: 1 });
     const { channel, image } = await cluster.start(2);
     expect(await stateOf(cluster, 'orders', 0)).toMatchObject({ leader: 2, isr: [2], leader_epoch: 2 });
+    // What is, as it is, comes first; the election after it.
     expect(channel.leaderAndIsrCommands.flatMap((command) => command.partitions)).toEqual([
+      expect.objectContaining({ leader: -1, leaderEpoch: 1, isNew: false }),
       expect.objectContaining({ leader: 2, leaderEpoch: 2, isNew: false }),
     ]);
     expect(image.partition('orders', 0)?.leader).toBe(2);

@@ -1,5 +1,5 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
-import type { Clock } from '@millrace/ports';
+import type { Timer } from '@millrace/ports';
 import { decodeController, decodeControllerEpoch, encodeController, paths } from '../store/znodes.ts';
 import { ControllerTerm, type ControllerTermOptions } from './controller-term.ts';
 import { EventQueue } from './event-queue.ts';
@@ -8,9 +8,19 @@ import { type ControllerGuard, ControllerMovedError } from './guarded-writes.ts'
 /** How often an election is tried again when somebody else stood at the same moment. */
 const ELECTION_ATTEMPTS_MAX = 100;
 
+/** How long after an event that failed, or an election that could not be held, the broker stands again. */
+const RETRY_MS = 1000;
+
+/** How long after taking office leaderships are looked at for the first time (`KafkaController`). */
+const FIRST_REBALANCE_MS = 5000;
+
 /** What a broker's controller works with. */
-export interface ControllerOptions extends ControllerTermOptions {
-  readonly clock: Clock;
+export type ControllerOptions = ControllerTermOptions;
+
+/** An office that this broker has won. */
+interface Office {
+  readonly epoch: number;
+  readonly guard: ControllerGuard;
 }
 
 /**
@@ -23,9 +33,12 @@ export class Controller {
   readonly #store: MetadataStore;
   readonly #queue = new EventQueue();
   #term: ControllerTerm | undefined;
+  #guard: ControllerGuard | undefined;
   #controllerId = -1;
   #stopped = false;
   #forgetSession: (() => void) | undefined;
+  #rebalance: Timer | undefined;
+  #retry: Timer | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -78,14 +91,30 @@ export class Controller {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#forgetSession?.();
+    this.#retry?.cancel();
     await this.#queue.drained();
-    const wasActive = this.isActive;
-    this.#term?.end();
-    this.#term = undefined;
-    if (!wasActive || this.#store.sessionState !== 'connected') return;
-    await this.#store.delete(paths.controller, 'any').catch((error: unknown) => {
-      if (!isMetadataError(error)) throw error;
-    });
+    await this.#resign('the broker stops');
+  }
+
+  /**
+   * Carries out what another broker or a client asks of the controller, in its turn among the events.
+   * @returns undefined when this broker is not the controller, or is no longer by the time when it is done
+   */
+  async inTerm<T>(request: (term: ControllerTerm) => Promise<T>): Promise<T | undefined> {
+    const asked = this.#term;
+    if (asked === undefined || this.#stopped) return undefined;
+    try {
+      return await this.#queue.put(async () => (this.#term === asked ? request(asked) : undefined));
+    } catch (error) {
+      if (!this.#endsTerm(error)) await this.#failed(error);
+      return undefined;
+    }
+  }
+
+  /** Topics may elect a leader out of sync from now on: those that have none get one, where a replica lives. */
+  uncleanElectionAllowed(): void {
+    const term = this.#term;
+    if (term !== undefined) this.#during(term, 'unclean', async () => void (await term.partitions.bringAllOnline()));
   }
 
   async #elect(): Promise<void> {
@@ -96,12 +125,12 @@ export class Controller {
         this.#controllerId = incumbent;
         return;
       }
-      const elected = await this.#stand();
-      if (elected === undefined) continue;
-      await this.#begin(elected.epoch, elected.guard);
+      const office = await this.#stand();
+      if (office === undefined) continue;
+      await this.#begin(office);
       return;
     }
-    throw new Error(`No controller could be elected in ${ELECTION_ATTEMPTS_MAX} attempts.`);
+    this.#electAgainLater(new Error(`No controller could be elected in ${ELECTION_ATTEMPTS_MAX} attempts.`));
   }
 
   /** The controller that holds office; its end calls the next election. */
@@ -110,9 +139,16 @@ export class Controller {
     // `exists` sets the watch in both cases; it would miss an election that `get` alone could not watch for.
     if ((await this.#store.exists(paths.controller, { watch })) === undefined) return undefined;
     try {
-      return decodeController((await this.#store.get(paths.controller)).data);
+      const { data, stat } = await this.#store.get(paths.controller);
+      const isMine = stat.ephemeralOwner === this.#store.sessionId;
+      // An office of this session that was never taken up, or not given back: it would stay vacant for ever.
+      if (isMine && !this.isActive) {
+        await this.#store.delete(paths.controller, { exactly: stat.version });
+        return undefined;
+      }
+      return decodeController(data);
     } catch (error) {
-      if (isMetadataError(error, 'NO_NODE')) return undefined;
+      if (isMetadataError(error, 'NO_NODE', 'BAD_VERSION', 'CONNECTION_LOSS')) return undefined;
       throw error;
     }
   }
@@ -126,7 +162,7 @@ export class Controller {
   }
 
   /** Takes office in one transaction with the next epoch; undefined when somebody else was faster. */
-  async #stand(): Promise<{ epoch: number; guard: ControllerGuard } | undefined> {
+  async #stand(): Promise<Office | undefined> {
     const { brokerId, clock } = this.#options;
     try {
       const { data, stat } = await this.#epochNode();
@@ -148,7 +184,8 @@ export class Controller {
       await this.#store.multi(operations);
       return { epoch, guard: { path: paths.controllerEpoch, version: stat.version + 1 } };
     } catch (error) {
-      if (isMetadataError(error, 'NODE_EXISTS', 'BAD_VERSION')) return undefined;
+      // A transaction whose answer was lost may have been applied: then the office is found to be this session's, and is given back.
+      if (isMetadataError(error, 'NODE_EXISTS', 'BAD_VERSION', 'CONNECTION_LOSS')) return undefined;
       throw error;
     }
   }
@@ -163,23 +200,33 @@ export class Controller {
     }
   }
 
-  async #begin(epoch: number, guard: ControllerGuard): Promise<void> {
+  async #begin({ epoch, guard }: Office): Promise<void> {
     const { brokerId, logger } = this.#options;
     const term: ControllerTerm = new ControllerTerm(epoch, guard, this.#options, {
       brokersChanged: () => this.#during(term, 'brokers', () => term.brokersChanged()),
+      brokerModified: (id) => this.#during(term, `broker ${id}`, () => term.brokerModified(id)),
+      brokerOverflowed: (id) => this.#during(term, `overflow of ${id}`, () => term.brokerOverflowed(id)),
       topicsChanged: () => this.#during(term, 'topics', () => term.topicsChanged()),
       partitionsChanged: (topic) => this.#during(term, `partitions of ${topic}`, () => term.partitionsChanged(topic)),
       deletionsChanged: () => this.#during(term, 'deletions', () => term.deletionsChanged()),
-      brokerOverflowed: (id) => this.#during(term, `overflow of ${id}`, () => term.reintroduce(id)),
-      replicasDeleted: (topics) => this.#during(term, undefined, () => term.replicasDeleted(topics)),
+      isrChangesNoted: () => this.#during(term, 'isr changes', () => term.isrChangesNoted()),
+      logDirEventsNoted: () => this.#during(term, 'log dirs', () => term.logDirEventsNoted()),
+      reassignmentsRequested: () => this.#during(term, 'reassignments', () => term.reassignmentsRequested()),
+      preferredElectionRequested: () => this.#during(term, 'preferred', () => term.preferredElectionRequested()),
+      leaderAndIsrAnswered: (id, outcome) =>
+        this.#during(term, undefined, () => term.leaderAndIsrAnswered(id, outcome)),
+      replicasDeleted: (id, partitions, outcome) =>
+        this.#during(term, undefined, () => term.deletion.stopped(id, partitions, outcome)),
     });
     this.#term = term;
+    this.#guard = guard;
     this.#controllerId = brokerId;
     logger.info({ brokerId, epoch }, 'This broker is the controller');
     try {
       await term.begin();
+      this.#scheduleRebalance(term, FIRST_REBALANCE_MS);
     } catch (error) {
-      if (!this.#endsTerm(error)) throw error;
+      if (!this.#endsTerm(error)) await this.#failed(error);
     }
   }
 
@@ -197,23 +244,74 @@ export class Controller {
   }
 
   #watchOver(done: Promise<void>): void {
-    done.catch((err: unknown) => {
-      if (this.#stopped || this.#endsTerm(err)) return;
-      this.#options.logger.error({ err }, 'The controller could not carry out an event');
+    done.catch(async (error: unknown) => {
+      if (this.#stopped || this.#endsTerm(error)) return;
+      await this.#failed(error);
+    });
+  }
+
+  /**
+   * An event has failed, and with it the watch that set it off is spent: who goes on would be blind from here on. So the controller
+   * gives up its office, and whoever is elected next reads everything anew.
+   */
+  async #failed(error: unknown): Promise<void> {
+    if (this.#stopped) return;
+    this.#options.logger.error({ err: error }, 'The controller could not carry out an event; it gives up its office');
+    await this.#resign('an event failed');
+    this.#electAgainLater(undefined);
+  }
+
+  #electAgainLater(err: unknown): void {
+    if (this.#stopped) return;
+    if (err !== undefined) this.#options.logger.error({ err }, `No election was held; the next is in ${RETRY_MS} ms`);
+    this.#retry?.cancel();
+    this.#retry = this.#options.clock.schedule(RETRY_MS, () => this.#react('retry', () => this.#elect()));
+  }
+
+  /** Ends the term, and frees the office unless somebody else has been elected meanwhile. */
+  async #resign(reason: string): Promise<void> {
+    const guard = this.#guard;
+    if (this.#term === undefined || guard === undefined) return;
+    this.#endTerm(reason);
+    if (this.#store.sessionState !== 'connected') return;
+    const operations: Operation[] = [
+      { type: 'check', path: guard.path, expected: { exactly: guard.version } },
+      { type: 'delete', path: paths.controller, expected: 'any' },
+    ];
+    await this.#store.multi(operations).catch((error: unknown) => {
+      if (!isMetadataError(error)) throw error;
     });
   }
 
   /** Whether an error means that this broker is no longer the controller; then it is not, from here on. */
   #endsTerm(error: unknown): boolean {
-    if (error instanceof ControllerMovedError) this.#endTerm(error.message);
-    return error instanceof ControllerMovedError || isMetadataError(error, 'SESSION_EXPIRED');
+    if (error instanceof ControllerMovedError) {
+      this.#endTerm(error.message);
+      // What it was replaced by it learns by the watch, or by looking once more.
+      this.#react('election', () => this.#officeChanged());
+    }
+    return error instanceof ControllerMovedError || isMetadataError(error, 'SESSION_EXPIRED', 'STORE_CLOSED');
   }
 
   #endTerm(reason: string): void {
     if (this.#term === undefined) return;
     this.#options.logger.warn({ epoch: this.#term.epoch, reason }, 'This broker is no longer the controller');
+    this.#rebalance?.cancel();
     this.#term.end();
     this.#term = undefined;
+    this.#guard = undefined;
     this.#controllerId = -1;
+  }
+
+  #scheduleRebalance(term: ControllerTerm, delayMs: number): void {
+    const { clock, rebalance } = this.#options;
+    if (this.#term !== term || this.#stopped) return;
+    this.#rebalance = clock.schedule(delayMs, () => {
+      const { isEnabled, intervalMs, imbalancePercentMax } = rebalance();
+      this.#during(term, 'rebalance', async () => {
+        if (isEnabled) await term.leaders.rebalance(imbalancePercentMax);
+        this.#scheduleRebalance(term, intervalMs);
+      });
+    });
   }
 }

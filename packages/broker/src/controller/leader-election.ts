@@ -1,34 +1,90 @@
+import { LEADER_RECOVERED, LEADER_RECOVERING } from '../cluster/broker-channel.ts';
 import type { LeaderAndIsr } from '../store/znodes.ts';
+import type { ControllerContext, PartitionContext } from './controller-context.ts';
 
 /** The part of a partition's state that an election decides. */
-export type ElectedState = Pick<LeaderAndIsr, 'leader' | 'isr'>;
+export type ElectedState = Pick<LeaderAndIsr, 'leader' | 'isr' | 'leaderRecoveryState'>;
 
-/** No broker leads the partition. */
-export const NO_LEADER = -1;
+/** A way to choose a leader (`PartitionLeaderElectionAlgorithms`): undefined when nobody can be elected. */
+export interface ElectionStrategy {
+  readonly name: 'offline' | 'preferred' | 'reassignment' | 'controlled shutdown';
+  elect(partition: PartitionContext, context: ControllerContext): ElectedState | undefined;
+  /** Who must act on the outcome. */
+  recipients(partition: PartitionContext, context: ControllerContext): readonly number[];
+}
 
 /** The first leader of a new partition, and all its live replicas in sync; undefined while none of them is live. */
-export function electForNew(
-  replicas: readonly number[],
-  isLive: (broker: number) => boolean,
-): ElectedState | undefined {
-  const live = replicas.filter(isLive);
-  return live[0] === undefined ? undefined : { leader: live[0], isr: live };
+export function electForNew(partition: PartitionContext, context: ControllerContext): ElectedState | undefined {
+  const live = partition.replicas.filter((replica) => context.isReplicaOnline(replica, partition));
+  return live[0] === undefined ? undefined : { leader: live[0], isr: live, leaderRecoveryState: LEADER_RECOVERED };
 }
 
 /**
- * A leader for a partition whose leader is gone or has restarted: the first live replica that is in sync. Without one, any
- * live replica where the topic allows an unclean election, and then it alone is in sync; else none, and the in-sync replicas
- * stay as they are, since only they have all records (`PartitionLeaderElectionAlgorithms.offlinePartitionLeaderElection`).
+ * A leader for a partition whose leader is gone: the first live replica that is in sync. Without one, any live replica where an
+ * unclean election is allowed, and then it alone is in sync; else none, and the in-sync replicas stay as they are, since only they
+ * have all records.
  */
-export function electForOffline(
-  replicas: readonly number[],
-  isr: readonly number[],
-  isLive: (broker: number) => boolean,
-  allowsUnclean: boolean,
-): ElectedState & { readonly unclean: boolean } {
-  const inSync = replicas.find((replica) => isLive(replica) && isr.includes(replica));
-  if (inSync !== undefined) return { leader: inSync, isr: isr.filter(isLive), unclean: false };
-  const anyLive = allowsUnclean ? replicas.find(isLive) : undefined;
-  if (anyLive !== undefined) return { leader: anyLive, isr: [anyLive], unclean: true };
-  return { leader: NO_LEADER, isr, unclean: false };
+export function offlineElection(allowsUnclean: (partition: PartitionContext) => boolean): ElectionStrategy {
+  return {
+    name: 'offline',
+    elect: (partition, context) => {
+      const { state, replicas } = partition;
+      const isOnline = (replica: number): boolean => context.isReplicaOnline(replica, partition);
+      const isr = state?.isr ?? [];
+      const leader = replicas.find((replica) => isOnline(replica) && isr.includes(replica));
+      const leaderRecoveryState = state?.leaderRecoveryState ?? LEADER_RECOVERED;
+      if (leader !== undefined) return { leader, isr: isr.filter(isOnline), leaderRecoveryState };
+      const anyLive = allowsUnclean(partition) ? replicas.find(isOnline) : undefined;
+      if (anyLive === undefined) return undefined;
+      return { leader: anyLive, isr: [anyLive], leaderRecoveryState: LEADER_RECOVERING };
+    },
+    recipients: (partition, context) =>
+      partition.replicas.filter((replica) => context.isReplicaOnline(replica, partition)),
+  };
 }
+
+/** The first of the assigned replicas, if it is live and in sync. */
+export const preferredElection: ElectionStrategy = {
+  name: 'preferred',
+  elect: (partition, context) => {
+    const [leader] = partition.replicas;
+    const { state } = partition;
+    if (leader === undefined || state === undefined) return undefined;
+    if (!context.isReplicaOnline(leader, partition) || !state.isr.includes(leader)) return undefined;
+    return { leader, isr: state.isr, leaderRecoveryState: state.leaderRecoveryState };
+  },
+  recipients: ({ replicas }) => replicas,
+};
+
+/** The first of the replicas that a reassignment leads to, if it is live and in sync. */
+export const reassignmentElection: ElectionStrategy = {
+  name: 'reassignment',
+  elect: (partition, context) => {
+    const { state, targetReplicas } = partition;
+    if (state === undefined) return undefined;
+    const isEligible = (replica: number): boolean =>
+      context.isReplicaOnline(replica, partition) && state.isr.includes(replica);
+    const leader = targetReplicas.find(isEligible);
+    return leader === undefined
+      ? undefined
+      : { leader, isr: state.isr, leaderRecoveryState: state.leaderRecoveryState };
+  },
+  recipients: ({ targetReplicas }) => targetReplicas,
+};
+
+/** Another replica in sync, for a broker that is about to stop; who is shutting down leaves the in-sync replicas. */
+export const shutdownElection: ElectionStrategy = {
+  name: 'controlled shutdown',
+  elect: (partition, context) => {
+    const { state, replicas } = partition;
+    if (state === undefined) return undefined;
+    const isStaying = (replica: number): boolean => !context.shuttingDown.has(replica);
+    const leader = replicas.find(
+      (replica) => context.isReplicaReachable(replica, partition) && isStaying(replica) && state.isr.includes(replica),
+    );
+    if (leader === undefined) return undefined;
+    return { leader, isr: state.isr.filter(isStaying), leaderRecoveryState: state.leaderRecoveryState };
+  },
+  recipients: (partition, context) =>
+    partition.replicas.filter((replica) => context.isReplicaReachable(replica, partition)),
+};

@@ -97,6 +97,11 @@ export class TestCluster {
       openChannel: ({ id: to }) => this.brokers.get(to)?.channel ?? broker.channel,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+      rebalance: () => ({
+        isEnabled: configs.current.autoLeaderRebalanceEnable,
+        intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,
+        imbalancePercentMax: configs.current.leaderImbalancePerBrokerPercentage,
+      }),
     });
     const broker: TestBroker = {
       id,

@@ -24,30 +24,38 @@ export const paths = {
   configChanges: '/config/changes',
   configChangePrefix: '/config/changes/config_change_',
   producerIdBlock: '/latest_producer_id_block',
+  feature: '/feature',
+  isrChanges: '/isr_change_notification',
+  isrChange: (name: string): string => `/isr_change_notification/${name}`,
+  logDirEvents: '/log_dir_event_notification',
+  logDirEvent: (name: string): string => `/log_dir_event_notification/${name}`,
+  preferredElection: '/admin/preferred_replica_election',
+  reassignPartitions: '/admin/reassign_partitions',
 } as const;
 
 /** The name under which the configs of all brokers stand. */
 export const DEFAULT_ENTITY = '<default>';
 
-/** Nodes that a cluster has from its first start on, parents before their children. */
+/** Nodes that a cluster has from its first start on, parents before their children, in the order in which Kafka makes them. */
 export const persistentPaths: readonly string[] = [
-  '/admin',
-  paths.deleteTopics,
+  '/consumers',
   '/brokers',
   paths.brokerIds,
-  '/brokers/seqid',
   paths.topics,
-  '/cluster',
   '/config',
-  '/config/brokers',
   paths.configChanges,
-  '/config/clients',
-  '/config/ips',
-  paths.topicConfigs,
-  '/config/users',
-  '/isr_change_notification',
+  '/admin',
+  paths.deleteTopics,
+  '/brokers/seqid',
+  paths.isrChanges,
   paths.producerIdBlock,
-  '/log_dir_event_notification',
+  paths.logDirEvents,
+  paths.topicConfigs,
+  '/config/clients',
+  '/config/users',
+  '/config/brokers',
+  '/config/ips',
+  '/cluster',
 ];
 
 /** What a node holds is not what it should: somebody else wrote it, or the store is damaged. */
@@ -157,30 +165,58 @@ export function decodeClusterId(data: Buffer): string {
   });
 }
 
-/** What `/brokers/topics/T` says: the replicas of each partition, the first the preferred leader. */
+/** Who holds a partition, the preferred leader first. */
+export interface ReplicaAssignment {
+  /** All of them: while a reassignment runs, those that it leads to, then those that leave with it. */
+  readonly replicas: readonly number[];
+  /** Those that a running reassignment adds. */
+  readonly adding: readonly number[];
+  /** Those that leave when it is done. */
+  readonly removing: readonly number[];
+}
+
+/** The assignment of a partition that is not being reassigned. */
+export function settledAssignment(replicas: readonly number[]): ReplicaAssignment {
+  return { replicas, adding: [], removing: [] };
+}
+
+/** What `/brokers/topics/T` says. */
 export interface TopicAssignment {
   /** Undefined in nodes that were written before Kafka 2.8. */
   readonly topicId: string | undefined;
   /** Partition N stands at place N. */
-  readonly replicas: readonly (readonly number[])[];
+  readonly partitions: readonly ReplicaAssignment[];
 }
 
 /** `/brokers/topics/T`. */
-export function encodeTopic(topicId: string, replicas: readonly (readonly number[])[]): Buffer {
+export function encodeTopic(topicId: string, partitions: readonly ReplicaAssignment[]): Buffer {
+  const some = (of: (assignment: ReplicaAssignment) => readonly number[]): Record<string, readonly number[]> =>
+    Object.fromEntries(
+      [...partitions.entries()].flatMap(([index, each]) => (of(each).length > 0 ? [[index, of(each)]] : [])),
+    );
   return encode({
     version: 3,
     topic_id: topicId,
-    partitions: Object.fromEntries(replicas.entries()),
-    adding_replicas: {},
-    removing_replicas: {},
+    partitions: Object.fromEntries(partitions.map(({ replicas }, index) => [index, replicas])),
+    adding_replicas: some(({ adding }) => adding),
+    removing_replicas: some(({ removing }) => removing),
   });
 }
 
 export function decodeTopic(topic: string, data: Buffer): TopicAssignment {
   return decode(paths.topic(topic), data, (json) => {
-    const partitions = json['partitions'] as Record<string, unknown>;
-    const replicas = Array.from({ length: Object.keys(partitions).length }, (_, id) => integers(partitions[id]));
-    return { topicId: typeof json['topic_id'] === 'string' ? json['topic_id'] : undefined, replicas };
+    const replicas = json['partitions'] as Record<string, unknown>;
+    const adding = (json['adding_replicas'] ?? {}) as Record<string, unknown>;
+    const removing = (json['removing_replicas'] ?? {}) as Record<string, unknown>;
+    const partitions = Array.from(
+      { length: Object.keys(replicas).length },
+      (_, id): ReplicaAssignment => ({
+        replicas: integers(replicas[id]),
+        adding: integers(adding[id] ?? []),
+        removing: integers(removing[id] ?? []),
+      }),
+    );
+    return { topicId: typeof json['topic_id'] === 'string' ? json['topic_id'] : undefined, partitions };
   });
 }
 
@@ -192,13 +228,16 @@ export interface LeaderAndIsr {
   readonly isr: readonly number[];
   /** The epoch of the controller that wrote it. */
   readonly controllerEpoch: number;
+  /** 1 while a leader that was elected uncleanly takes over (KIP-704), else 0. */
+  readonly leaderRecoveryState: number;
 }
 
 /** `/brokers/topics/T/partitions/P/state`. Built by hand, because a start writes one for every partition. */
 export function encodePartitionState(state: LeaderAndIsr): Buffer {
+  const recovery = state.leaderRecoveryState === 0 ? '' : `,"leader_recovery_state":${state.leaderRecoveryState}`;
   return Buffer.from(
-    `{"version":1,"leader":${state.leader},"leader_epoch":${state.leaderEpoch},` +
-      `"controller_epoch":${state.controllerEpoch},"isr":[${state.isr.join(',')}]}`,
+    `{"controller_epoch":${state.controllerEpoch},"leader":${state.leader},"version":1,` +
+      `"leader_epoch":${state.leaderEpoch},"isr":[${state.isr.join(',')}]${recovery}}`,
   );
 }
 
@@ -208,7 +247,61 @@ export function decodePartitionState(path: string, data: Buffer): LeaderAndIsr {
     leaderEpoch: integer(json['leader_epoch']),
     isr: integers(json['isr']),
     controllerEpoch: integer(json['controller_epoch']),
+    leaderRecoveryState: integer(json['leader_recovery_state'] ?? 0),
   }));
+}
+
+/** `/feature` of a cluster whose brokers agree on no features, as ZooKeeper mode has it. */
+export function encodeFeature(): Buffer {
+  return encode({ features: {}, version: 2, status: 1 });
+}
+
+/** A partition by its names. */
+export interface PartitionName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** `/isr_change_notification/isr_change_N`: partitions whose leader has changed their state by itself, as before 2.7. */
+export function decodeIsrChange(path: string, data: Buffer): PartitionName[] {
+  return decode(path, data, (json) => partitionNames(json['partitions']));
+}
+
+/** `/admin/preferred_replica_election`, the request of older tools. */
+export function decodePreferredElection(data: Buffer): PartitionName[] {
+  return decode(paths.preferredElection, data, (json) => partitionNames(json['partitions']));
+}
+
+function partitionNames(json: unknown): PartitionName[] {
+  return (json as Record<string, unknown>[]).map(({ topic, partition }) => ({
+    topic: String(topic),
+    partition: integer(partition),
+  }));
+}
+
+/** A partition and the replicas that it shall have. */
+export interface PartitionTarget extends PartitionName {
+  readonly replicas: readonly number[];
+}
+
+/** `/admin/reassign_partitions`, the request of older tools. */
+export function encodeReassignments(targets: readonly PartitionTarget[]): Buffer {
+  return encode({ version: 1, partitions: targets });
+}
+
+export function decodeReassignments(data: Buffer): PartitionTarget[] {
+  return decode(paths.reassignPartitions, data, (json) =>
+    (json['partitions'] as Record<string, unknown>[]).map(({ topic, partition, replicas }) => ({
+      topic: String(topic),
+      partition: integer(partition),
+      replicas: integers(replicas),
+    })),
+  );
+}
+
+/** `/log_dir_event_notification/log_dir_event_N`: log folders of a broker have failed. */
+export function decodeLogDirEvent(path: string, data: Buffer): number {
+  return decode(path, data, (json) => integer(json['broker']));
 }
 
 /** `/config/topics/T`, `/config/brokers/N`. */

@@ -1,0 +1,154 @@
+import { isMetadataError } from '@millrace/metadata';
+import { ErrorCode } from '@millrace/protocol';
+import { decodeBroker, paths } from '../../store/znodes.ts';
+import type { PartitionContext, RegisteredBroker, ReplicaRef } from '../controller-context.ts';
+import { shutdownElection } from '../leader-election.ts';
+import type { TopicDeletion } from './deletion.ts';
+import type { Partitions } from './partitions.ts';
+import type { Reassignments } from './reassignments.ts';
+import type { Replicas } from './replicas.ts';
+import { ignoreNoNode } from './state-writer.ts';
+import type { TermTools } from './tools.ts';
+
+/** What a broker that wants to stop is told. */
+export interface ShutdownOutcome {
+  readonly errorCode: number;
+  /** Partitions that it leads still. */
+  readonly remaining: readonly PartitionContext[];
+}
+
+/** The parts of a term that a broker's coming and going sets in motion. */
+export interface BrokerChangeParts {
+  readonly partitions: Partitions;
+  readonly replicas: Replicas;
+  readonly deletion: TopicDeletion;
+  readonly reassignments: Reassignments;
+}
+
+/** Brokers that come, go, come back, lose log folders, or want to stop. */
+export class BrokerChanges {
+  readonly #tools: TermTools;
+  readonly #parts: BrokerChangeParts;
+
+  constructor(tools: TermTools, parts: BrokerChangeParts) {
+    this.#tools = tools;
+    this.#parts = parts;
+  }
+
+  /** Brokers that have come, with their registrations. */
+  async come(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { context, commands: newCommands, send } = this.#tools;
+    for (const id of ids) context.forgetFailedReplicas(id);
+    const others = [...context.brokers.keys()].filter((id) => !ids.includes(id));
+    const live = newCommands();
+    live.updateMetadata(others, []);
+    send(live);
+    const everything = newCommands();
+    everything.updateMetadata(ids, context.partitions());
+    send(everything);
+    const { partitions, replicas, deletion, reassignments } = this.#parts;
+    const theirs = [...context.replicasOn(ids)];
+    replicas.bringOnline(theirs.filter(({ partition }) => !context.isDeleting(partition)));
+    await partitions.bringAllOnline();
+    await reassignments.resumeFor(ids);
+    const waiting = theirs.filter(({ partition }) => context.isDeleting(partition));
+    await deletion.resumeFor(new Set(waiting.map(({ partition }) => partition.topic.name)));
+  }
+
+  /** Brokers that have gone; they are not among the context's any more. */
+  async go(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    for (const id of ids) this.#tools.context.shuttingDown.delete(id);
+    await this.replicasGone([...this.#tools.context.replicasOn(ids)]);
+  }
+
+  /** Replicas that do not work any more: their brokers have gone, or their log folders have failed. */
+  async replicasGone(gone: readonly ReplicaRef[]): Promise<void> {
+    const { context, commands: newCommands, send } = this.#tools;
+    const { partitions, replicas, deletion } = this.#parts;
+    const staying = gone.filter(({ partition }) => !context.isDeleting(partition));
+    const leaderless = staying.filter(({ partition, broker }) => partition.leader === broker);
+    partitions.takeOffline(leaderless.map(({ partition }) => partition));
+    await partitions.bringAllOnline();
+    await replicas.takeOffline(staying);
+    deletion.replicasLost(gone.filter(({ partition }) => context.isDeleting(partition)));
+    if (leaderless.length > 0) return;
+    // That a broker is gone all must know, even if nothing was led there (KAFKA-13225).
+    const commands = newCommands();
+    commands.updateMetadata(context.brokers.keys(), []);
+    send(commands);
+  }
+
+  /** A broker has answered LeaderAndIsr: replicas whose log folder has failed, and those that work. */
+  async answered(
+    broker: number,
+    failed: readonly PartitionContext[],
+    working: readonly PartitionContext[],
+  ): Promise<void> {
+    const { context, logger } = this.#tools;
+    for (const partition of working) context.replicaWorks({ broker, partition });
+    if (failed.length === 0) return;
+    logger.warn(
+      { broker, partitions: failed.map(({ name }) => name) },
+      'Replicas are offline, for their log folder has failed',
+    );
+    const gone = failed.map((partition): ReplicaRef => ({ partition, broker }));
+    for (const replica of gone) context.replicaFailed(replica);
+    await this.replicasGone(gone);
+  }
+
+  /** Log folders of a broker have failed: it is asked which of its replicas work. */
+  askForFolders(broker: number): void {
+    const { context, commands: newCommands, send } = this.#tools;
+    const commands = newCommands();
+    for (const { partition } of context.replicasOn([broker])) {
+      if (!context.isDeleting(partition)) commands.leaderAndIsr([broker], partition, false);
+    }
+    send(commands);
+  }
+
+  /** Relieves a broker that wants to stop of all that others can lead (`KafkaController.doControlledShutdown`). */
+  async controlledShutdown(id: number, brokerEpoch: number): Promise<ShutdownOutcome> {
+    const { context, commands: newCommands, send, logger } = this.#tools;
+    const registered = context.brokers.get(id);
+    if (registered === undefined) {
+      const errorCode = brokerEpoch === -1 ? ErrorCode.BROKER_NOT_AVAILABLE : ErrorCode.UNKNOWN_SERVER_ERROR;
+      return { errorCode, remaining: [] };
+    }
+    if (brokerEpoch !== -1 && brokerEpoch < registered.epoch) {
+      return { errorCode: ErrorCode.STALE_BROKER_EPOCH, remaining: [] };
+    }
+    context.shuttingDown.add(id);
+    const movable = [...context.replicasOn([id])].filter(
+      ({ partition }) =>
+        partition.replicas.length > 1 && partition.state !== undefined && !context.isDeleting(partition),
+    );
+    const led = movable.filter(({ partition }) => partition.leader === id).map(({ partition }) => partition);
+    const followed = movable.filter(({ partition }) => partition.leader !== id);
+    logger.info({ broker: id, led: led.length, followed: followed.length }, 'A broker wants to stop');
+    await this.#parts.partitions.bringOnline(led, shutdownElection);
+    const commands = newCommands();
+    for (const replica of followed) commands.stopReplica(replica, false);
+    send(commands);
+    await this.#parts.replicas.takeOffline(followed);
+    return { errorCode: ErrorCode.NONE, remaining: led.filter(({ leader }) => leader === id) };
+  }
+}
+
+/** Reads a broker's registration; undefined when it has gone meanwhile. */
+export async function readBroker(
+  { options, logger }: TermTools,
+  id: number,
+  watch: () => void,
+): Promise<RegisteredBroker | undefined> {
+  const node = await options.store.get(paths.brokerId(id), { watch }).catch(ignoreNoNode);
+  if (node === undefined) return undefined;
+  try {
+    return { broker: decodeBroker(id, node.data), epoch: node.stat.czxid };
+  } catch (err) {
+    if (isMetadataError(err)) throw err;
+    logger.error({ err, broker: id }, 'The registration of a broker cannot be read; it is taken for gone');
+    return undefined;
+  }
+}

@@ -1,0 +1,168 @@
+import type { CommandOutcome } from '../../cluster/broker-channel.ts';
+import { paths } from '../../store/znodes.ts';
+import type { PartitionContext, ReplicaRef, TopicContext } from '../controller-context.ts';
+import { deletionOperations } from '../topic-removal.ts';
+import type { Partitions } from './partitions.ts';
+import type { Replicas } from './replicas.ts';
+import type { TermTools } from './tools.ts';
+
+/**
+ * Deletes topics (`TopicDeletionManager`): partitions go offline, brokers are told that the topic is going, replicas stop and lose their
+ * files, and when all have, the nodes go. A topic with a replica on a broker that is down waits for it.
+ */
+export class TopicDeletion {
+  readonly #tools: TermTools;
+  readonly #partitions: Partitions;
+  readonly #replicas: Replicas;
+
+  constructor(tools: TermTools, partitions: Partitions, replicas: Replicas) {
+    this.#tools = tools;
+    this.#partitions = partitions;
+    this.#replicas = replicas;
+  }
+
+  /** Takes up requests for deletion that stand in the store. */
+  async requested(names: readonly string[]): Promise<void> {
+    const { context, options, states } = this.#tools;
+    const unknown = names.filter((name) => !context.topics.has(name));
+    const refused = options.isDeletionEnabled() ? unknown : names;
+    if (refused.length > 0) await states.writeAll(refused.map((name) => [requestRemoval(name)]));
+    for (const name of names) {
+      if (refused.includes(name)) continue;
+      context.deletions.add(name);
+      const isReassigning = context.topics.get(name)?.partitions.some((each) => each.isReassigning);
+      if (isReassigning === true) context.ineligibleDeletions.add(name);
+    }
+    await this.resume();
+  }
+
+  /** Topics whose deletion waited for something that has happened. */
+  async resumeFor(names: Iterable<string>): Promise<void> {
+    const { deletions, ineligibleDeletions } = this.#tools.context;
+    let isAny = false;
+    for (const name of names) {
+      if (!deletions.has(name)) continue;
+      ineligibleDeletions.delete(name);
+      isAny = true;
+    }
+    if (isAny) await this.resume();
+  }
+
+  /** A topic that something else is done with first. */
+  postpone(name: string): void {
+    if (this.#tools.context.deletions.has(name)) this.#tools.context.ineligibleDeletions.add(name);
+  }
+
+  /** Goes on with every deletion as far as it can. */
+  async resume(): Promise<void> {
+    const { context } = this.#tools;
+    const topics = [...context.deletions].flatMap((name) => context.topics.get(name) ?? []);
+    const done = topics.filter((topic) => this.#all(topic, 'deletion successful'));
+    if (done.length > 0) await this.#complete(done);
+    const open = topics.filter((topic) => !done.includes(topic) && !this.#some(topic, 'deletion started'));
+    for (const topic of open) {
+      if (context.ineligibleDeletions.has(topic.name)) continue;
+      const failed = replicasOf(topic).filter((each) => phaseOf(each) === 'deletion ineligible');
+      for (const { partition, broker } of failed) partition.replicaPhases.set(broker, 'offline');
+    }
+    const eligible = open.filter(({ name }) => !context.ineligibleDeletions.has(name));
+    if (eligible.length > 0) await this.#begin(eligible);
+  }
+
+  /** Replicas of brokers that have gone cannot be deleted now. */
+  replicasLost(replicas: readonly ReplicaRef[]): void {
+    this.#replicas.mark(replicas, 'deletion ineligible');
+    for (const { partition } of replicas) this.#tools.context.ineligibleDeletions.add(partition.topic.name);
+  }
+
+  /** A broker has answered a StopReplica that deletes files. */
+  async stopped(
+    broker: number,
+    partitions: ReadonlySet<PartitionContext>,
+    { errorCode, partitions: outcomes }: CommandOutcome,
+  ): Promise<void> {
+    const { context, logger } = this.#tools;
+    const failed = new Set(
+      outcomes.filter((each) => each.errorCode !== 0).map((each) => `${each.topic}-${each.partition}`),
+    );
+    const waiting = [...partitions]
+      .filter((partition) => context.isDeleting(partition))
+      .map((partition): ReplicaRef => ({ partition, broker }))
+      .filter((replica) => phaseOf(replica) === 'deletion started');
+    const isFailed = ({ partition }: ReplicaRef): boolean => errorCode !== 0 || failed.has(partition.name);
+    const lost = waiting.filter(isFailed);
+    if (lost.length > 0) {
+      logger.warn(
+        { broker, partitions: lost.map(({ partition }) => partition.name) },
+        'Replicas could not be deleted yet',
+      );
+      this.replicasLost(lost);
+    }
+    this.#replicas.mark(
+      waiting.filter((replica) => !isFailed(replica)),
+      'deletion successful',
+    );
+    await this.resume();
+  }
+
+  async #begin(topics: readonly TopicContext[]): Promise<void> {
+    const { context, commands: newCommands, send } = this.#tools;
+    for (const { name, partitions } of topics) {
+      if (context.startedDeletions.has(name)) continue;
+      context.startedDeletions.add(name);
+      this.#partitions.takeOffline(partitions);
+      this.#partitions.forget(partitions);
+    }
+    const commands = newCommands();
+    commands.updateMetadata(
+      context.brokers.keys(),
+      topics.flatMap(({ partitions }) => partitions),
+    );
+    send(commands);
+    await this.#stopReplicas(topics.flatMap((topic) => replicasOf(topic)));
+  }
+
+  async #stopReplicas(replicas: readonly ReplicaRef[]): Promise<void> {
+    const { context } = this.#tools;
+    const isOnline = ({ broker, partition }: ReplicaRef): boolean => context.isReplicaOnline(broker, partition);
+    const live = replicas.filter((each) => isOnline(each) && phaseOf(each) !== 'deletion successful');
+    const dead = replicas.filter((each) => !isOnline(each));
+    this.#replicas.mark(dead, 'deletion ineligible');
+    await this.#replicas.takeOffline(live);
+    this.#replicas.startDeletion(live);
+    for (const { partition } of dead) context.ineligibleDeletions.add(partition.topic.name);
+  }
+
+  async #complete(topics: readonly TopicContext[]): Promise<void> {
+    const { context, options, states, logger } = this.#tools;
+    for (const topic of topics) {
+      await states.writeAll(await deletionOperations(options.store, topic.name));
+      this.#replicas.forget(replicasOf(topic));
+      context.topics.delete(topic.name);
+      for (const set of [context.deletions, context.ineligibleDeletions, context.startedDeletions]) {
+        set.delete(topic.name);
+      }
+    }
+    logger.info({ topics: topics.map(({ name }) => name) }, 'Deleted topics');
+  }
+
+  #all(topic: TopicContext, phase: string): boolean {
+    return replicasOf(topic).every((replica) => phaseOf(replica) === phase);
+  }
+
+  #some(topic: TopicContext, phase: string): boolean {
+    return replicasOf(topic).some((replica) => phaseOf(replica) === phase);
+  }
+}
+
+function replicasOf({ partitions }: TopicContext): ReplicaRef[] {
+  return partitions.flatMap((partition) => partition.replicas.map((broker) => ({ partition, broker })));
+}
+
+function phaseOf({ partition, broker }: ReplicaRef): string | undefined {
+  return partition.replicaPhases.get(broker);
+}
+
+function requestRemoval(topic: string): { type: 'delete'; path: string; expected: 'any' } {
+  return { type: 'delete', path: paths.deleteTopic(topic), expected: 'any' };
+}

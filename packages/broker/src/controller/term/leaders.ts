@@ -1,0 +1,104 @@
+import { ErrorCode } from '@millrace/protocol';
+import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
+import { decodePreferredElection, type PartitionName, paths } from '../../store/znodes.ts';
+import type { PartitionContext } from '../controller-context.ts';
+import { type ElectionStrategy, offlineElection, preferredElection } from '../leader-election.ts';
+import type { Partitions } from './partitions.ts';
+import { ignoreNoNode } from './state-writer.ts';
+import type { TermTools } from './tools.ts';
+
+/** Which election a client asks for (ElectLeaders). */
+export type ElectionType = 'preferred' | 'unclean';
+
+/** What became of the election of one partition. */
+export interface ElectionOutcome extends ApiError, PartitionName {
+  /** The leader that clients must see before the election is over for them; undefined where nothing has changed. */
+  readonly leader: number | undefined;
+}
+
+/** Moves leaderships on demand and, now and then, by itself (`KafkaController.onReplicaElection`, KIP-460). */
+export class Leaders {
+  readonly #tools: TermTools;
+  readonly #partitions: Partitions;
+
+  constructor(tools: TermTools, partitions: Partitions) {
+    this.#tools = tools;
+    this.#partitions = partitions;
+  }
+
+  /** Elects leaders of partitions, of all with undefined; then those that need no election are left out. */
+  async elect(type: ElectionType, asked: readonly PartitionName[] | undefined): Promise<ElectionOutcome[]> {
+    const { context } = this.#tools;
+    const names =
+      asked ?? Array.from(context.partitions(), ({ topic, index }) => ({ topic: topic.name, partition: index }));
+    const outcomes = new Map<PartitionName, ElectionOutcome>();
+    const electable: [PartitionName, PartitionContext][] = [];
+    for (const name of names) {
+      const partition = context.partition(name.topic, name.partition);
+      const refusal = this.#refusal(type, partition);
+      if (refusal !== undefined) outcomes.set(name, { ...name, ...refusal, leader: undefined });
+      else electable.push([name, partition as PartitionContext]);
+    }
+    const strategy: ElectionStrategy = type === 'preferred' ? preferredElection : offlineElection(() => true);
+    const elected = await this.#partitions.bringOnline(
+      electable.map(([, partition]) => partition),
+      strategy,
+    );
+    for (const [name, partition] of electable) {
+      const isElected = elected.includes(partition);
+      const outcome = isElected ? NO_ERROR : nobodyElectable(type, partition);
+      outcomes.set(name, { ...name, ...outcome, leader: isElected ? partition.leader : undefined });
+    }
+    const all = names.map((name) => outcomes.get(name) as ElectionOutcome);
+    return asked === undefined ? all.filter(({ errorCode }) => errorCode !== ErrorCode.ELECTION_NOT_NEEDED) : all;
+  }
+
+  /** What older tools ask for through `/admin/preferred_replica_election`. */
+  async requestedByNode(): Promise<void> {
+    const { options, states } = this.#tools;
+    const node = await options.store.get(paths.preferredElection).catch(ignoreNoNode);
+    if (node === undefined) return;
+    await this.elect('preferred', decodePreferredElection(node.data));
+    await states.writeAll([[{ type: 'delete', path: paths.preferredElection, expected: 'any' }]]);
+  }
+
+  /** Gives brokers back what they should lead, where too much of it is led by others. */
+  async rebalance(imbalancePercentMax: number): Promise<void> {
+    const { context } = this.#tools;
+    const byPreferred = Map.groupBy(context.partitions(), ({ replicas }) => replicas[0] ?? -1);
+    for (const [broker, partitions] of byPreferred) {
+      if (!context.isLive(broker)) continue;
+      const led = partitions.filter(({ leader }) => leader !== broker && leader >= 0);
+      if ((100 * led.length) / partitions.length <= imbalancePercentMax) continue;
+      const movable = led.filter(
+        (partition) =>
+          !partition.isReassigning &&
+          partition.state?.isr.includes(broker) === true &&
+          context.isReplicaOnline(broker, partition),
+      );
+      await this.#partitions.bringOnline(movable, preferredElection);
+    }
+  }
+
+  #refusal(type: ElectionType, partition: PartitionContext | undefined): ApiError | undefined {
+    const { context } = this.#tools;
+    if (partition === undefined) return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'The partition does not exist.');
+    if (context.isDeleting(partition)) {
+      return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, 'The topic is being deleted.');
+    }
+    const { leader } = partition;
+    const isNotNeeded =
+      type === 'preferred' ? leader === partition.replicas[0] : context.isReplicaOnline(leader, partition);
+    return isNotNeeded
+      ? apiError(ErrorCode.ELECTION_NOT_NEEDED, 'Leader election not needed for topic partition.')
+      : undefined;
+  }
+}
+
+function nobodyElectable(type: ElectionType, { name, state, replicas }: PartitionContext): ApiError {
+  if (type === 'preferred') {
+    const message = `The preferred leader ${replicas[0]} of ${name} is not live or not in sync (in sync: ${state?.isr.join(', ')}).`;
+    return apiError(ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE, message);
+  }
+  return apiError(ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE, `No replica of ${name} is live (${replicas.join(', ')}).`);
+}

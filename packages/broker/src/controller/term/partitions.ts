@@ -1,0 +1,124 @@
+import type { ControllerContext, PartitionContext } from '../controller-context.ts';
+import { type ElectedState, type ElectionStrategy, electForNew, offlineElection } from '../leader-election.ts';
+import type { TermTools } from './tools.ts';
+
+/** Brings partitions online and takes them offline (`PartitionStateMachine`). */
+export class Partitions {
+  readonly #tools: TermTools;
+  readonly #offline: ElectionStrategy;
+
+  constructor(tools: TermTools) {
+    this.#tools = tools;
+    const { allowsUncleanElection } = tools.options;
+    this.#offline = offlineElection(({ topic }) => allowsUncleanElection(topic.name));
+  }
+
+  /** What the stored states make of them: online where the leader is live. */
+  initialize(partitions: Iterable<PartitionContext>): void {
+    for (const partition of partitions) {
+      if (partition.state === undefined) partition.phase = 'new';
+      else partition.phase = this.#hasLeader(partition) ? 'online' : 'offline';
+    }
+  }
+
+  /** Elects leaders for all that have none, but for those whose topic is going. */
+  bringAllOnline(): Promise<PartitionContext[]> {
+    const { context } = this.#tools;
+    const waiting = [...context.partitions()].filter(({ phase }) => phase === 'new' || phase === 'offline');
+    return this.bringOnline(waiting, this.#offline);
+  }
+
+  /** Elects leaders, and resolves with the partitions that have got one by it. */
+  async bringOnline(
+    partitions: readonly PartitionContext[],
+    strategy: ElectionStrategy = this.#offline,
+  ): Promise<PartitionContext[]> {
+    if (partitions.length === 0) return [];
+    const { commands: newCommands, send } = this.#tools;
+    const commands = newCommands();
+    const fresh = partitions.filter(({ phase }) => phase === 'new');
+    const online = await this.#createStates(fresh);
+    for (const partition of online) commands.leaderAndIsr(partition.replicas, partition, true);
+    const elected = await this.#elect(
+      partitions.filter(({ phase }) => phase === 'offline' || phase === 'online'),
+      strategy,
+    );
+    for (const partition of elected) {
+      if (online.includes(partition)) continue;
+      commands.leaderAndIsr(strategy.recipients(partition, this.#tools.context), partition, false);
+      online.push(partition);
+    }
+    for (const partition of online) partition.phase = 'online';
+    send(commands);
+    return online;
+  }
+
+  takeOffline(partitions: Iterable<PartitionContext>): void {
+    for (const partition of partitions) partition.phase = 'offline';
+  }
+
+  forget(partitions: Iterable<PartitionContext>): void {
+    for (const partition of partitions) partition.phase = 'nonexistent';
+  }
+
+  /** Writes the same leader and replicas with the next epoch, so that replicas take over a changed assignment. */
+  async raiseEpoch(partition: PartitionContext): Promise<boolean> {
+    const changed = await this.#tools.states.change([partition], (_, { leader, isr, leaderRecoveryState }) => ({
+      leader,
+      isr,
+      leaderRecoveryState,
+    }));
+    return changed.length > 0;
+  }
+
+  #hasLeader(partition: PartitionContext): boolean {
+    return this.#tools.context.isReplicaOnline(partition.leader, partition);
+  }
+
+  async #createStates(partitions: readonly PartitionContext[]): Promise<PartitionContext[]> {
+    const { context, states, logger } = this.#tools;
+    const electable = partitions.flatMap((partition): [PartitionContext, ElectedState][] => {
+      const elected = electForNew(partition, context);
+      if (elected === undefined) {
+        logger.warn(
+          { partition: partition.name, replicas: partition.replicas },
+          'A new partition has no live replica that could lead it; it waits for one',
+        );
+      }
+      return elected === undefined ? [] : [[partition, elected]];
+    });
+    return electable.length === 0 ? [] : states.create(electable, newestEpoch(context));
+  }
+
+  async #elect(partitions: readonly PartitionContext[], strategy: ElectionStrategy): Promise<PartitionContext[]> {
+    const { context, states, logger } = this.#tools;
+    const changed = await states.change(partitions, (partition) => strategy.elect(partition, context));
+    for (const partition of partitions) {
+      const { state, name } = partition;
+      if (!changed.includes(partition)) {
+        logger.warn(
+          { partition: name, strategy: strategy.name, isr: state?.isr, replicas: partition.replicas },
+          'Nobody could be elected leader',
+        );
+      } else if (state?.leaderRecoveryState === 1 && state.isr.length === 1 && strategy.name === 'offline') {
+        logger.warn(
+          { partition: name, leader: state.leader },
+          'Elected a leader that was not in sync; records may be lost',
+        );
+      } else {
+        logger.info(
+          { partition: name, strategy: strategy.name, leader: state?.leader, leaderEpoch: state?.leaderEpoch },
+          'Elected a leader',
+        );
+      }
+    }
+    return changed;
+  }
+}
+
+/** The epoch of the broker that registered last: what is written now is younger. */
+function newestEpoch({ brokers }: ControllerContext): number {
+  let newest = 0;
+  for (const { epoch } of brokers.values()) newest = Math.max(newest, epoch);
+  return newest;
+}

@@ -1,0 +1,269 @@
+import type { Operation } from '@millrace/metadata';
+import { ErrorCode } from '@millrace/protocol';
+import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
+import {
+  decodeReassignments,
+  decodeTopic,
+  encodeReassignments,
+  encodeTopic,
+  type PartitionName,
+  type PartitionTarget,
+  paths,
+  type ReplicaAssignment,
+  settledAssignment,
+} from '../../store/znodes.ts';
+import type { PartitionContext, ReplicaRef } from '../controller-context.ts';
+import { reassignmentElection } from '../leader-election.ts';
+import type { TopicDeletion } from './deletion.ts';
+import type { Partitions } from './partitions.ts';
+import type { Replicas } from './replicas.ts';
+import { ignoreNoNode } from './state-writer.ts';
+import type { TermTools } from './tools.ts';
+
+/** A reassignment that runs. */
+export interface OngoingReassignment extends ReplicaAssignment, PartitionName {}
+
+/** A new target for a partition; null cancels what runs. */
+export interface ReassignmentRequest extends PartitionName {
+  readonly replicas: readonly number[] | null;
+}
+
+/**
+ * Moves partitions to other brokers (KIP-455, `KafkaController.onPartitionReassignment`): those that come follow until they are in sync,
+ * then the leader moves if it must, and those that leave are deleted. Every step is in the store before it is acted on, so that the next
+ * controller goes on where this one has stopped.
+ */
+export class Reassignments {
+  readonly #tools: TermTools;
+  readonly #partitions: Partitions;
+  readonly #replicas: Replicas;
+  readonly #deletion: TopicDeletion;
+
+  constructor(tools: TermTools, partitions: Partitions, replicas: Replicas, deletion: TopicDeletion) {
+    this.#tools = tools;
+    this.#partitions = partitions;
+    this.#replicas = replicas;
+    this.#deletion = deletion;
+  }
+
+  /** All that run, or those among `asked`. */
+  list(asked: readonly PartitionName[] | undefined): OngoingReassignment[] {
+    const { context } = this.#tools;
+    const all =
+      asked === undefined
+        ? [...context.partitions()]
+        : asked.flatMap(({ topic, partition }) => context.partition(topic, partition) ?? []);
+    return all
+      .filter(({ isReassigning }) => isReassigning)
+      .map(({ topic, index, assignment }) => ({ topic: topic.name, partition: index, ...assignment }));
+  }
+
+  /** Begins, changes or cancels reassignments; the outcomes stand in the order of the requests. */
+  async alter(requests: readonly ReassignmentRequest[]): Promise<ApiError[]> {
+    const outcomes: ApiError[] = [];
+    for (const request of requests) outcomes.push(await this.#alterOne(request));
+    return outcomes;
+  }
+
+  /** Goes on with all that run, after a controller has taken office. */
+  async resumeAll(): Promise<void> {
+    const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
+    for (const partition of running) await this.#advance(partition, partition.assignment);
+  }
+
+  /** Goes on with those that wait for a broker that has come. */
+  async resumeFor(brokers: readonly number[]): Promise<void> {
+    const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
+    for (const partition of running) {
+      if (partition.assignment.adding.some((replica) => brokers.includes(replica))) {
+        await this.#advance(partition, partition.assignment);
+      }
+    }
+  }
+
+  /** Completes those of which all replicas have come into sync. */
+  async maybeComplete(partitions: Iterable<PartitionContext>): Promise<void> {
+    for (const partition of partitions) {
+      if (partition.isReassigning && isInSync(partition, partition.targetReplicas)) {
+        await this.#advance(partition, partition.assignment);
+      }
+    }
+  }
+
+  /** What older tools ask for through `/admin/reassign_partitions`. It overrides what runs. */
+  async requestedByNode(): Promise<void> {
+    const { options, context, logger } = this.#tools;
+    const node = await options.store.get(paths.reassignPartitions).catch(ignoreNoNode);
+    if (node === undefined) return;
+    for (const { topic, partition, replicas } of decodeReassignments(node.data)) {
+      const found = context.partition(topic, partition);
+      const isThere = found !== undefined && same(found.replicas, replicas) && !found.isReassigning;
+      const outcome = isThere ? NO_ERROR : await this.#alterOne({ topic, partition, replicas });
+      if (outcome.errorCode !== ErrorCode.NONE) {
+        logger.warn({ topic, partition, replicas, error: outcome.errorMessage }, 'A reassignment cannot be done');
+      }
+      if (outcome.errorCode !== ErrorCode.NONE || isThere) await this.#dropFromNode({ topic, partition });
+    }
+  }
+
+  async #alterOne(request: ReassignmentRequest): Promise<ApiError> {
+    const { context } = this.#tools;
+    const partition = context.partition(request.topic, request.partition);
+    if (partition === undefined || context.isDeleting(partition)) {
+      return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'The partition does not exist.');
+    }
+    if (request.replicas === null) {
+      if (!partition.isReassigning) return apiError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS);
+      const unreachable = partition.originReplicas.filter((replica) => !context.isLive(replica));
+      if (unreachable.length === partition.originReplicas.length) {
+        return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, 'None of the replicas to go back to is live.');
+      }
+      await this.#advance(partition, this.#target(partition, partition.originReplicas));
+      return NO_ERROR;
+    }
+    const fault = this.#targetFault(partition, request.replicas);
+    if (fault !== undefined) return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, fault);
+    await this.#advance(partition, this.#target(partition, request.replicas));
+    return NO_ERROR;
+  }
+
+  #targetFault(partition: PartitionContext, replicas: readonly number[]): string | undefined {
+    if (replicas.length === 0) return 'Empty replica list specified in partition reassignment.';
+    if (new Set(replicas).size !== replicas.length) {
+      return `Duplicate replica ids in partition reassignment replica list: ${replicas.join(', ')}.`;
+    }
+    if (replicas.some((replica) => replica < 0)) return `Invalid broker id in replica list: ${replicas.join(', ')}.`;
+    // Who is there already may be down; who comes must be live to become in sync.
+    const origin = partition.originReplicas;
+    const dead = replicas.filter((replica) => !origin.includes(replica) && !this.#tools.context.isLive(replica));
+    return dead.length === 0
+      ? undefined
+      : `Replica assignment has brokers that are not alive. Replica list: ${replicas.join(', ')}, dead: ${dead.join(', ')}.`;
+  }
+
+  #target(partition: PartitionContext, target: readonly number[]): ReplicaAssignment {
+    const origin = partition.originReplicas;
+    const removing = origin.filter((replica) => !target.includes(replica));
+    return {
+      replicas: [...target, ...removing],
+      adding: target.filter((replica) => !origin.includes(replica)),
+      removing,
+    };
+  }
+
+  /** Takes the next steps towards an assignment, as far as they can be taken now. */
+  async #advance(partition: PartitionContext, assignment: ReplicaAssignment): Promise<void> {
+    const { topic } = partition;
+    this.#deletion.postpone(topic.name);
+    await this.#noteTarget(partition, assignment);
+    if (!isInSync(partition, partition.targetReplicas)) {
+      await this.#tellWidened(partition);
+      this.#replicas.addNew(partition.assignment.adding.map((broker) => ({ partition, broker })));
+      return;
+    }
+    await this.#complete(partition);
+    await this.#deletion.resumeFor([topic.name]);
+  }
+
+  /** Puts a new or changed target into the store, and stops who was to come by a former one and is not needed now. */
+  async #noteTarget(partition: PartitionContext, next: ReplicaAssignment): Promise<void> {
+    const { assignment: before, name } = partition;
+    if (
+      same(before.replicas, next.replicas) &&
+      same(before.adding, next.adding) &&
+      same(before.removing, next.removing)
+    ) {
+      return;
+    }
+    const { adding, removing } = next;
+    this.#tools.logger.info(
+      { partition: name, from: before.replicas, to: partition.targetReplicas, adding, removing },
+      'A partition is being reassigned',
+    );
+    await this.#writeAssignment(partition, next);
+    partition.assignment = next;
+    const unneeded = before.replicas.filter((replica) => !next.replicas.includes(replica));
+    await this.#removeReplicas(partition, unneeded);
+  }
+
+  /** Those who come begin to follow; the leader knows them from here on. */
+  async #tellWidened(partition: PartitionContext): Promise<void> {
+    if (!(await this.#partitions.raiseEpoch(partition))) return;
+    const commands = this.#tools.commands();
+    commands.leaderAndIsr(partition.originReplicas, partition, false);
+    commands.leaderAndIsr(partition.assignment.adding, partition, true);
+    this.#tools.send(commands);
+  }
+
+  async #complete(partition: PartitionContext): Promise<void> {
+    const { adding, removing } = partition.assignment;
+    this.#replicas.bringOnline(adding.map((broker) => ({ partition, broker })));
+    const settled = settledAssignment(partition.targetReplicas);
+    // The leader forgets the leavers before these stop; the store keeps them until they have.
+    partition.assignment = settled;
+    await this.#moveLeader(partition);
+    await this.#removeReplicas(partition, removing);
+    await this.#writeAssignment(partition, settled);
+    await this.#dropFromNode({ topic: partition.topic.name, partition: partition.index });
+    const { context, commands: newCommands, send, logger } = this.#tools;
+    const commands = newCommands();
+    commands.updateMetadata(context.brokers.keys(), [partition]);
+    send(commands);
+    logger.info({ partition: partition.name, replicas: settled.replicas }, 'A partition has been reassigned');
+  }
+
+  async #moveLeader(partition: PartitionContext): Promise<void> {
+    const { context, commands: newCommands, send } = this.#tools;
+    const { leader } = partition;
+    if (!partition.replicas.includes(leader) || !context.isReplicaOnline(leader, partition)) {
+      await this.#partitions.bringOnline([partition], reassignmentElection);
+      return;
+    }
+    if (!(await this.#partitions.raiseEpoch(partition))) return;
+    const commands = newCommands();
+    commands.leaderAndIsr(partition.replicas, partition, false);
+    send(commands);
+  }
+
+  async #removeReplicas(partition: PartitionContext, brokers: readonly number[]): Promise<void> {
+    if (brokers.length === 0) return;
+    const leaving = brokers.map((broker): ReplicaRef => ({ partition, broker }));
+    await this.#replicas.takeOffline(leaving);
+    this.#replicas.startDeletion(leaving);
+    this.#replicas.forget(leaving);
+  }
+
+  /** @throws MetadataError when the topic's node is gone, or changed by somebody else again and again */
+  async #writeAssignment({ topic, index }: PartitionContext, assignment: ReplicaAssignment): Promise<void> {
+    const { options, states } = this.#tools;
+    const path = paths.topic(topic.name);
+    const { data, stat } = await options.store.get(path);
+    const present = decodeTopic(topic.name, data);
+    const partitions = present.partitions.map((each, at) => (at === index ? assignment : each));
+    const written = encodeTopic(present.topicId ?? topic.id, partitions);
+    await states.writeAll([[{ type: 'set', path, data: written, expected: { exactly: stat.version } }]]);
+  }
+
+  async #dropFromNode({ topic, partition }: PartitionName): Promise<void> {
+    const { options, states } = this.#tools;
+    const node = await options.store.get(paths.reassignPartitions).catch(ignoreNoNode);
+    if (node === undefined) return;
+    const isOther = (each: PartitionTarget): boolean => each.topic !== topic || each.partition !== partition;
+    const remaining = decodeReassignments(node.data).filter(isOther);
+    const expected = { exactly: node.stat.version };
+    const path = paths.reassignPartitions;
+    const operation: Operation =
+      remaining.length === 0
+        ? { type: 'delete', path, expected }
+        : { type: 'set', path, data: encodeReassignments(remaining), expected };
+    await states.writeAll([[operation]]);
+  }
+}
+
+function isInSync({ state }: PartitionContext, replicas: readonly number[]): boolean {
+  return replicas.every((replica) => state?.isr.includes(replica) === true);
+}
+
+function same(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((each, index) => each === other[index]);
+}

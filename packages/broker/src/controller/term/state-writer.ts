@@ -1,0 +1,201 @@
+import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import type { Logger } from '../../shared/logger.ts';
+import {
+  decodePartitionState,
+  encodePartitionState,
+  type LeaderAndIsr,
+  MalformedNodeError,
+  paths,
+} from '../../store/znodes.ts';
+import type { PartitionContext, StoredState, TopicContext } from '../controller-context.ts';
+import {
+  type ControllerGuard,
+  ControllerMovedError,
+  isRefusedGroup,
+  type OperationGroup,
+  writeAll,
+  writeGroups,
+} from '../guarded-writes.ts';
+import type { ElectedState } from '../leader-election.ts';
+
+/** How often a change is decided anew because somebody else has changed the same state in between. */
+const ATTEMPTS_MAX = 10;
+
+/** What states shall be; undefined for a partition whose state stays as it is. */
+export type Decision = (partition: PartitionContext, state: StoredState) => ElectedState | undefined;
+
+/** What a writer of states works with. */
+export interface StateWriterOptions {
+  readonly store: MetadataStore;
+  readonly guard: ControllerGuard;
+  readonly controllerEpoch: number;
+  readonly logger: Logger;
+}
+
+/** Reads and writes partitions' states for one controller, and keeps what it knows of them true. */
+export class StateWriter {
+  readonly #options: StateWriterOptions;
+
+  constructor(options: StateWriterOptions) {
+    this.#options = options;
+  }
+
+  /** @throws as {@link writeAll} */
+  async writeAll(groups: readonly OperationGroup[]): Promise<void> {
+    await writeAll(this.#options.store, this.#options.guard, groups);
+  }
+
+  /** Writes the first states of partitions; resolves with those that have one now. */
+  async create(
+    states: readonly (readonly [PartitionContext, ElectedState])[],
+    newestZxid: number,
+  ): Promise<PartitionContext[]> {
+    const { store, guard, controllerEpoch } = this.#options;
+    const firstOf = new Set<TopicContext>();
+    for (const [{ topic }] of states) {
+      // The node above the partitions' own exists as soon as one of them has a state.
+      if (topic.partitions.every(({ state }) => state === undefined)) firstOf.add(topic);
+    }
+    const created = states.map(([, elected]): LeaderAndIsr => ({ ...elected, leaderEpoch: 0, controllerEpoch }));
+    const groups = states.map(([partition], index) =>
+      stateCreation(partition, created[index]!, firstOf.delete(partition.topic)),
+    );
+    const outcomes = await writeGroups(store, guard, groups);
+    const online: PartitionContext[] = [];
+    for (const [index, [partition]] of states.entries()) {
+      const outcome = outcomes[index]!;
+      if (!isRefusedGroup(outcome)) {
+        partition.state = { ...created[index]!, version: 0, zxid: newestZxid };
+        online.push(partition);
+      } else if (await this.#isThereAlready(partition)) {
+        online.push(partition);
+      } else {
+        this.#options.logger.error(
+          { err: outcome, partition: partition.name },
+          'The first state of a partition could not be written',
+        );
+      }
+    }
+    return online;
+  }
+
+  /**
+   * Changes states: what `decide` makes of the present one is written with the next leader epoch, and decided again where somebody else
+   * was faster. Resolves with the partitions that were changed.
+   */
+  async change(partitions: Iterable<PartitionContext>, decide: Decision): Promise<PartitionContext[]> {
+    const changed: PartitionContext[] = [];
+    let open = [...partitions];
+    for (let attempt = 1; open.length > 0; attempt += 1) {
+      const decisions = open.flatMap((partition): [PartitionContext, LeaderAndIsr, StoredState][] => {
+        const { state } = partition;
+        const elected = state === undefined ? undefined : decide(partition, state);
+        return state === undefined || elected === undefined ? [] : [[partition, this.#next(state, elected), state]];
+      });
+      const { written, stale } = await this.write(decisions);
+      changed.push(...written);
+      if (stale.length > 0 && attempt >= ATTEMPTS_MAX) {
+        const names = stale.map(({ name }) => name);
+        this.#options.logger.error(
+          { partitions: names },
+          'States of partitions are changed by somebody else all the time',
+        );
+        break;
+      }
+      await this.read(stale);
+      open = stale;
+    }
+    return changed;
+  }
+
+  /** Writes states where they are what they are believed to be; those that are not are stale. */
+  async write(
+    states: readonly (readonly [PartitionContext, LeaderAndIsr, StoredState])[],
+  ): Promise<{ written: PartitionContext[]; stale: PartitionContext[] }> {
+    const { store, guard, logger } = this.#options;
+    const groups = states.map(([{ topic, index }, next, before]): Operation[] => [
+      {
+        type: 'set',
+        path: paths.partitionState(topic.name, index),
+        data: encodePartitionState(next),
+        expected: { exactly: before.version },
+      },
+    ]);
+    const outcomes = await writeGroups(store, guard, groups);
+    const written: PartitionContext[] = [];
+    const stale: PartitionContext[] = [];
+    for (const [index, [partition, next]] of states.entries()) {
+      const outcome = outcomes[index]!;
+      if (isRefusedGroup(outcome)) {
+        if (!isMetadataError(outcome, 'BAD_VERSION')) {
+          logger.error({ err: outcome, partition: partition.name }, 'The state of a partition could not be written');
+        }
+        stale.push(partition);
+        continue;
+      }
+      const [result] = outcome;
+      if (result?.type !== 'set') continue;
+      const { version, mzxid } = result.stat;
+      partition.state = { ...next, version, zxid: mzxid };
+      written.push(partition);
+    }
+    return { written, stale };
+  }
+
+  /**
+   * Reads states anew.
+   * @throws ControllerMovedError when one was written by a later controller
+   */
+  async read(partitions: Iterable<PartitionContext>): Promise<void> {
+    await Promise.all(Array.from(partitions, (partition) => this.#read(partition)));
+  }
+
+  async #read(partition: PartitionContext): Promise<void> {
+    const { store, controllerEpoch, logger } = this.#options;
+    const path = paths.partitionState(partition.topic.name, partition.index);
+    const node = await store.get(path).catch(ignoreNoNode);
+    if (node === undefined) {
+      partition.state = undefined;
+      return;
+    }
+    try {
+      const { version, mzxid } = node.stat;
+      partition.state = { ...decodePartitionState(path, node.data), version, zxid: mzxid };
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      // One node that nobody can read costs its partition, not the controller.
+      logger.error({ err, partition: partition.name }, 'The state of a partition cannot be read; nobody will lead it');
+      partition.state = undefined;
+      return;
+    }
+    if (partition.state.controllerEpoch > controllerEpoch) {
+      throw new ControllerMovedError(
+        `The state of ${partition.name} was written in controller epoch ${partition.state.controllerEpoch}, which is later than ${controllerEpoch}.`,
+      );
+    }
+  }
+
+  async #isThereAlready(partition: PartitionContext): Promise<boolean> {
+    await this.#read(partition);
+    return partition.state !== undefined;
+  }
+
+  #next({ leaderEpoch }: StoredState, elected: ElectedState): LeaderAndIsr {
+    return { ...elected, leaderEpoch: leaderEpoch + 1, controllerEpoch: this.#options.controllerEpoch };
+  }
+}
+
+function stateCreation({ topic, index }: PartitionContext, state: LeaderAndIsr, isFirst: boolean): Operation[] {
+  const empty = Buffer.alloc(0);
+  const operations: Operation[] = [
+    { type: 'create', path: paths.partition(topic.name, index), data: empty },
+    { type: 'create', path: paths.partitionState(topic.name, index), data: encodePartitionState(state) },
+  ];
+  if (isFirst) operations.unshift({ type: 'create', path: paths.partitions(topic.name), data: empty });
+  return operations;
+}
+
+export function ignoreNoNode(error: unknown): undefined {
+  if (isMetadataError(error, 'NO_NODE')) return undefined;
+  throw error;
+}

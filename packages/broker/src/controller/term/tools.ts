@@ -1,0 +1,42 @@
+import type { MetadataStore } from '@millrace/metadata';
+import type { Clock, Random } from '@millrace/ports';
+import type { BrokerChannel, LiveBroker } from '../../cluster/broker-channel.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { BrokerCommands } from '../broker-commands.ts';
+import type { ControllerContext } from '../controller-context.ts';
+import type { StateWriter } from './state-writer.ts';
+
+/** What a term works with. */
+export interface ControllerTermOptions {
+  readonly brokerId: number;
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Opens the way to a broker for as long as it is registered as it is now; the term closes it. */
+  readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
+  /** `delete.topic.enable`. */
+  readonly isDeletionEnabled: () => boolean;
+  /** `unclean.leader.election.enable` of a topic. */
+  readonly allowsUncleanElection: (topic: string) => boolean;
+  /** `auto.leader.rebalance.enable` and what belongs to it. */
+  readonly rebalance: () => {
+    readonly isEnabled: boolean;
+    readonly intervalMs: number;
+    /** `leader.imbalance.per.broker.percentage` */
+    readonly imbalancePercentMax: number;
+  };
+}
+
+/** What the parts of a term share. */
+export interface TermTools {
+  readonly options: ControllerTermOptions;
+  readonly epoch: number;
+  readonly context: ControllerContext;
+  readonly states: StateWriter;
+  readonly logger: Logger;
+  /** Collects commands; what belongs to one change of states goes out together. */
+  commands(): BrokerCommands;
+  /** Puts commands on their way. */
+  send(commands: BrokerCommands): void;
+}
