@@ -6,6 +6,8 @@ import {
   batchBaseSequence,
   batchCompression,
   batchIsControl,
+  batchLastOffset,
+  batchLeaderEpoch,
   batchMaxTimestamp,
   batchProducerId,
   batchSizeBytes,
@@ -19,6 +21,7 @@ import {
 } from '@millrace/records';
 import type { LogConfig } from './log-config.ts';
 import type { AppendOrigin, RecordError } from './log-types.ts';
+import { RELATIVE_OFFSET_MAX } from './segment.ts';
 
 /** Why an append is refused. */
 export interface AppendRefusal {
@@ -80,13 +83,20 @@ export function checkAppend(
   return undefined;
 }
 
+/** What of a follower's batches goes into its log. */
+export interface ReplicatedPart {
+  /** How many of the bytes: up to the first batch of a later epoch, or one too far from the first for one segment. */
+  readonly sizeBytes: number;
+}
+
 /** Holds what a follower fetched against what it may append: whole batches, in order, from `nextOffset` on. */
-export function checkReplicated(b: Buffer, nextOffset: number): AppendRefusal | undefined {
+export function checkReplicated(b: Buffer, nextOffset: number, leaderEpoch: number): AppendRefusal | ReplicatedPart {
   let expected = nextOffset;
   for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
     const fault = checkBatch(b, at);
     if (fault !== undefined)
       return { errorCode: ErrorCode.CORRUPT_MESSAGE, message: `The batch at byte ${at}: ${fault}` };
+    if (batchLeaderEpoch(b, at) > leaderEpoch) return { sizeBytes: at };
     const baseOffset = batchBaseOffset(b, at);
     if (baseOffset < expected) {
       return {
@@ -94,9 +104,10 @@ export function checkReplicated(b: Buffer, nextOffset: number): AppendRefusal | 
         message: `The batch at offset ${baseOffset} lies before the end of the log at ${expected}`,
       };
     }
-    expected = baseOffset + 1;
+    if (batchLastOffset(b, at) - batchBaseOffset(b, 0) > RELATIVE_OFFSET_MAX) return { sizeBytes: at };
+    expected = batchLastOffset(b, at) + 1;
   }
-  return b.length === 0 ? invalid('It holds no record batch') : undefined;
+  return b.length === 0 ? invalid('It holds no record batch') : { sizeBytes: b.length };
 }
 
 function refusalOf(fault: BatchFault, b: Buffer, at: number, config: LogConfig): AppendRefusal {

@@ -149,7 +149,7 @@ describe('an append', () => {
       batch.writeInt32BE(4, 12);
       return batch;
     };
-    const asReplica = { leaderEpoch: -1, origin: 'replica' } as const;
+    const asReplica = { leaderEpoch: 9, origin: 'replica' } as const;
     expect(await log.append(Buffer.concat([from(0), from(2)]), asReplica)).toMatchObject({ lastOffset: 3 });
     expect((await log.append(from(3), asReplica)).errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
     expect(await log.append(from(10), asReplica)).toMatchObject({ errorCode: 0, baseOffset: 10, lastOffset: 11 });

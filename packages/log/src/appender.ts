@@ -8,6 +8,7 @@ import {
   batchMaxTimestamp,
   batchProducerId,
   batchSizeBytes,
+  checkBatch,
   NO_PRODUCER_ID,
   NO_TIMESTAMP,
   RecordsError,
@@ -28,7 +29,7 @@ import type { LogCore } from './log-core.ts';
 import type { AppendOptions, AppendResult } from './log-types.ts';
 import type { CompletedTransaction } from './open-transactions.ts';
 import type { ProducedBatch, ProducerEntry } from './producer-entry.ts';
-import { indexedTimestamp, type Segment } from './segment.ts';
+import { indexedTimestamp, RELATIVE_OFFSET_MAX, type Segment } from './segment.ts';
 
 /**
  * Takes batches in: checks them, gives them their offsets, and hands them to the writer. All of it happens in the call, so
@@ -90,7 +91,7 @@ export class Appender {
     if (core.isFull) {
       return Promise.resolve(core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The disk of ${core.folder} is full`));
     }
-    return options.origin === 'replica' ? this.#appendReplicated(b) : this.#appendAsLeader(b, options);
+    return options.origin === 'replica' ? this.#appendReplicated(b, options) : this.#appendAsLeader(b, options);
   }
 
   #appendAsLeader(b: Buffer, options: AppendOptions): Promise<AppendResult> {
@@ -109,14 +110,40 @@ export class Appender {
     return this.#commit(b, segment, baseOffset, logAppendTimeMs);
   }
 
-  #appendReplicated(b: Buffer): Promise<AppendResult> {
+  #appendReplicated(all: Buffer, options: AppendOptions): Promise<AppendResult> {
     const core = this.#core;
-    const refusal = checkReplicated(b, core.nextOffset);
-    if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
+    if (this.#spansStart(all)) return this.#appendAcrossStart(all, options);
+    const part = checkReplicated(all, core.nextOffset, options.leaderEpoch);
+    if ('errorCode' in part) return Promise.resolve(this.#refuse(part));
+    if (part.sizeBytes === 0) return Promise.resolve(this.#nothingAppended());
+    const b = part.sizeBytes === all.length ? all : all.subarray(0, part.sizeBytes);
     const baseOffset = batchBaseOffset(b, 0);
     const segment = this.#segmentFor(b, undefined, NO_TIMESTAMP, core.context.clock.now());
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) this.#noteProducer(b, at, segment);
     return this.#commit(b, segment, baseOffset, NO_TIMESTAMP);
+  }
+
+  /** Whether an empty log is given a batch in the middle of which it begins: the leader's log start lies there (DeleteRecords). */
+  #spansStart(b: Buffer): boolean {
+    const { logStartOffset, nextOffset } = this.#core;
+    if (logStartOffset !== nextOffset || checkBatch(b, 0) !== undefined) return false;
+    return batchBaseOffset(b, 0) < nextOffset && batchLastOffset(b, 0) >= nextOffset;
+  }
+
+  /** The log begins with the whole batch then, and its log start offset stays (KAFKA-6975). */
+  async #appendAcrossStart(b: Buffer, options: AppendOptions): Promise<AppendResult> {
+    const core = this.#core;
+    const { logStartOffset } = core;
+    await core.truncateFullyAndStartAt(batchBaseOffset(b, 0));
+    const result = await this.#appendNow(b, options);
+    if (result.errorCode === ErrorCode.NONE) core.raiseLogStartOffset(Math.min(logStartOffset, core.nextOffset));
+    return { ...result, logStartOffset: core.logStartOffset };
+  }
+
+  #nothingAppended(): AppendResult {
+    const { nextOffset, logStartOffset } = this.#core;
+    const ends = { baseOffset: nextOffset, lastOffset: nextOffset - 1 };
+    return { errorCode: ErrorCode.NONE, ...ends, logAppendTimeMs: NO_TIMESTAMP, logStartOffset };
   }
 
   /** The segment for an append; a new one when the present one is full, old, or too far from the offsets. */
@@ -129,7 +156,9 @@ export class Appender {
       if (logAppendTimeMs < 0) maxTimestamp = Math.max(maxTimestamp, batchMaxTimestamp(b, at));
     }
     const { active } = core.segments;
-    return active.mustRollFor(b.length, lastOffset, maxTimestamp, nowMs, core.config) ? core.roll() : active;
+    if (!active.mustRollFor(b.length, lastOffset, maxTimestamp, nowMs, core.config)) return active;
+    const isFar = lastOffset - core.nextOffset > RELATIVE_OFFSET_MAX;
+    return core.roll(isFar ? batchBaseOffset(b, 0) : core.nextOffset);
   }
 
   /** Gives the batches their offsets, epoch and time, and notes their producers. Undoes that when one is refused. */

@@ -59,6 +59,7 @@ export type {
   AppendOrigin,
   AppendResult,
   EpochEndOffset,
+  LeaderOffsets,
   LogRecovery,
   LogState,
   ProducerDescription,

@@ -28,11 +28,14 @@ export class LeaderEpochs {
     return this.#starts.at(-1)?.epoch ?? -1;
   }
 
-  /** Notes that what comes from `startOffset` on is of `epoch`. Does nothing when that is known. */
+  /**
+   * Notes that what comes from `startOffset` on is of `epoch`. Does nothing when that is known. A later epoch that was to begin
+   * there has no records and gives way; one that has records stays: then it is the batch's epoch that cannot be right.
+   */
   assign(epoch: number, startOffset: number): void {
-    if (epoch < 0 || epoch <= this.latest) return;
+    if (epoch < 0 || epoch === this.latest) return;
     while ((this.#starts.at(-1)?.startOffset ?? -1) >= startOffset) this.#starts.pop();
-    this.#starts.push({ epoch, startOffset });
+    if (epoch > this.latest) this.#starts.push({ epoch, startOffset });
   }
 
   /**
@@ -57,10 +60,15 @@ export class LeaderEpochs {
     this.assign(epoch, startOffset);
   }
 
-  /** The largest epoch that is not above `epoch`, and where it ends (`LeaderEpochFileCache.endOffsetFor`). */
+  /**
+   * The largest epoch that is not above `epoch`, and where it ends (`LeaderEpochFileCache.endOffsetFor`). An epoch that begins
+   * where the log ends has an answer too, before its first record.
+   */
   endOffsetFor(epoch: number, logEndOffset: number): EpochEndOffset {
     if (epoch < 0 || this.#starts.length === 0) return UNKNOWN;
-    if (epoch === this.latest) return { leaderEpoch: epoch, endOffset: logEndOffset };
+    if (epoch === this.latest) {
+      return { leaderEpoch: epoch, endOffset: Math.max(logEndOffset, this.#starts.at(-1)!.startOffset) };
+    }
     if (epoch > this.latest) return UNKNOWN;
     const next = this.#starts.findIndex((start) => start.epoch > epoch);
     const floor = this.#starts[next - 1];
@@ -73,9 +81,11 @@ export class LeaderEpochs {
     return this.#starts.findLast((start) => start.startOffset <= offset)?.epoch ?? -1;
   }
 
-  /** Forgets what begins at or behind an offset. */
-  truncateFromEnd(endOffset: number): void {
+  /** Forgets what begins at or behind an offset. Gives what the checkpoint file must hold now where it holds some of that. */
+  truncateFromEnd(endOffset: number): readonly EpochStart[] | undefined {
     this.#starts = this.#starts.filter((start) => start.startOffset < endOffset);
+    const isCut = this.#stored.some((start) => start.startOffset >= endOffset);
+    return isCut ? this.#starts : undefined;
   }
 
   /** Forgets what ended before an offset; the epoch that the offset is of begins there then. */

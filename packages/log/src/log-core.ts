@@ -1,5 +1,5 @@
 import { dirname } from 'node:path/posix';
-import type { DiskFile } from '@millrace/ports';
+import { type DiskFile, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { type EpochStart, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { type CorruptLogError, isShortage, messageOf } from './errors.ts';
@@ -11,7 +11,7 @@ import { type LoadedLog, loadProducers, newSegment } from './log-loader.ts';
 import type { AppendResult, LogState } from './log-types.ts';
 import { LogWriter, type LogWriterHost } from './log-writer.ts';
 import { encodeProducerSnapshot } from './producer-snapshot.ts';
-import type { ProducerStates } from './producer-states.ts';
+import { ProducerStates } from './producer-states.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentList } from './segment-list.ts';
 import { TailCache } from './tail-cache.ts';
@@ -28,7 +28,8 @@ export const DISK_FULL_PAUSE_MS = 1000;
 /** What a log tells those who look after it. */
 export interface LogListeners {
   readonly appended: Set<(durableEndOffset: number) => void>;
-  readonly highWatermark: Set<(highWatermark: number) => void>;
+  /** Awaited before a log is cut: what the checkpoint files say of it must not be more than what is left. */
+  readonly checkpointLowered: Set<() => Promise<void>>;
   readonly failed: Set<(error: unknown) => void>;
   readonly damaged: Set<(error: CorruptLogError) => void>;
 }
@@ -48,7 +49,7 @@ export class LogCore implements LogWriterHost {
   readonly writer: LogWriter;
   readonly listeners: LogListeners = {
     appended: new Set(),
-    highWatermark: new Set(),
+    checkpointLowered: new Set(),
     failed: new Set(),
     damaged: new Set(),
   };
@@ -120,16 +121,20 @@ export class LogCore implements LogWriterHost {
     if (target <= this.highWatermark) return false;
     this.highWatermark = target;
     this.producers.highWatermarkAdvanced(target);
-    for (const listener of this.listeners.highWatermark) listener(target);
     return true;
   }
 
-  /** Begins a new segment at the end of the log; the writer makes the files when its turn comes. */
-  roll(): Segment {
+  /**
+   * Begins a new segment at the end of the log; the writer makes the files when its turn comes.
+   *
+   * @param baseOffset where the next batch begins, when that is so far behind the end that a segment from there could not hold it
+   */
+  roll(baseOffset = this.nextOffset): Segment {
     const sealed = this.segments.active;
-    if (sealed.sizeBytes === 0) return sealed;
+    if (sealed.sizeBytes === 0 && baseOffset === sealed.baseOffset) return sealed;
+    if (sealed.sizeBytes === 0) return this.#replaceEmpty(sealed, baseOffset);
     sealed.closeTimeIndex();
-    const opened = newSegment(this.context, this.folder, this.nextOffset, this.config);
+    const opened = newSegment(this.context, this.folder, baseOffset, this.config);
     this.segments.push(opened);
     const checkpoint = this.#takeCheckpoint();
     this.writer.step(async () => {
@@ -140,6 +145,17 @@ export class LogCore implements LogWriterHost {
       await sealed.createEmptyIndexes();
       await this.#writeCheckpoint(checkpoint);
       this.#bytesCheckpointed = bytesWritten;
+    });
+    return opened;
+  }
+
+  #replaceEmpty(empty: Segment, baseOffset: number): Segment {
+    this.segments.removeFrom(empty.baseOffset);
+    const opened = newSegment(this.context, this.folder, baseOffset, this.config);
+    this.segments.push(opened);
+    this.writer.step(async () => {
+      await this.prepare(opened);
+      await this.#removeSegments([empty]);
     });
     return opened;
   }
@@ -178,17 +194,39 @@ export class LogCore implements LogWriterHost {
     return hasUnsynced && nowMs - this.#lastFlushMs >= this.config.flushMs;
   }
 
-  /** Cuts the log so that it ends at `offset`, behind all that is queued. Appends are refused meanwhile. */
-  truncateTo(offset: number): Promise<void> {
-    if (this.state === 'online') this.state = 'truncating';
-    return this.writer.task(() => this.goBackTo(offset));
+  /**
+   * Takes over what a leader has answered: its high watermark, as far as this log goes, and its log start offset. Unlike a
+   * leader's, a follower's high watermark may go down: the one it had may be of a leader that knew more. Tells whether it moved.
+   */
+  followLeader(highWatermark: number, logStartOffset: number): boolean {
+    const target = Math.max(Math.min(highWatermark, this.writer.durableEndOffset), this.logStartOffset);
+    const hasMoved = target !== this.highWatermark;
+    this.highWatermark = target;
+    if (hasMoved) this.producers.highWatermarkAdvanced(target);
+    this.raiseLogStartOffset(Math.min(logStartOffset, target));
+    this.#check();
+    return hasMoved;
   }
 
-  /** Drops everything, so that the log is empty and begins at `offset`. */
+  /** Cuts the log so that it ends at `offset`, behind all that is queued. Appends are refused meanwhile. */
+  truncateTo(offset: number): Promise<void> {
+    return this.#truncate(async () => {
+      await this.#lowerCheckpoints(offset);
+      const starts = this.epochs.truncateFromEnd(offset);
+      if (starts !== undefined) await this.#storeEpochs(starts);
+      // An epoch without records may have ended where the log does.
+      if (offset < this.nextOffset) await this.goBackTo(offset);
+    });
+  }
+
+  /** Drops everything, what is known of producers and epochs too, so that the log is empty and begins at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
-    if (this.state === 'online') this.state = 'truncating';
-    return this.writer.task(async () => {
+    return this.#truncate(async () => {
       this.truncations++;
+      await this.#lowerCheckpoints(offset);
+      const starts = this.epochs.truncateFromEnd(0);
+      if (starts !== undefined) await this.#storeEpochs(starts);
+      await this.#forgetProducers();
       await this.#removeSegments(this.segments.removeFrom(-1));
       this.logStartOffset = offset;
       this.recoveryPoint = offset;
@@ -196,6 +234,42 @@ export class LogCore implements LogWriterHost {
       await this.goBackTo(offset);
       this.highWatermark = offset;
     });
+  }
+
+  #truncate(run: () => Promise<void>): Promise<void> {
+    if (this.state === 'online') this.state = 'truncating';
+    return this.writer.task(async () => {
+      try {
+        await run();
+      } catch (error) {
+        // For want of room it may be tried again; the log takes nothing until then.
+        if (!isShortage(error)) this.failed(error);
+        throw error;
+      }
+      if (this.state === 'truncating') this.state = 'online';
+      this.#check();
+    });
+  }
+
+  /**
+   * Says in the checkpoints, before anything is cut, that the log may be trusted up to `offset` alone: what is written there
+   * later is other records, which a start after a crash must scan.
+   */
+  async #lowerCheckpoints(offset: number): Promise<void> {
+    if (offset >= this.recoveryPoint && offset >= this.logStartOffset) return;
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
+    this.logStartOffset = Math.min(this.logStartOffset, offset);
+    for (const listener of this.listeners.checkpointLowered) await listener();
+  }
+
+  async #storeEpochs(starts: readonly EpochStart[]): Promise<void> {
+    await this.context.disk.replaceFile(`${this.folder}/${LEADER_EPOCH_CHECKPOINT}`, encodeEpochCheckpoint(starts));
+    this.epochs.stored(starts);
+  }
+
+  async #forgetProducers(): Promise<void> {
+    for (const offset of this.#snapshots.splice(0)) await this.context.disk.remove(this.#snapshotPath(offset));
+    this.producers = new ProducerStates(undefined, this.context.producerIdsMax);
   }
 
   /** Raises the log start offset. Segments below it go when retention looks next. */
@@ -251,9 +325,10 @@ export class LogCore implements LogWriterHost {
     if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
     if (this.segments.count === 1) await this.prepare(this.segments.first);
     this.recoveryPoint = Math.min(this.recoveryPoint, offset);
+    this.logStartOffset = Math.min(this.logStartOffset, offset);
     await this.#cutActive(this.segments.active, offset);
     this.nextOffset = offset;
-    this.highWatermark = Math.min(this.highWatermark, offset);
+    this.highWatermark = Math.max(Math.min(this.highWatermark, offset), this.logStartOffset);
     // The indexes were cut, which the next checkpoint has to sync even when nothing is written until then.
     this.#bytesCheckpointed = NEVER;
     this.writer.durableEndOffset = offset;
@@ -264,6 +339,7 @@ export class LogCore implements LogWriterHost {
     this.producers.takeOver(known, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
     if (this.state === 'truncating') this.state = 'online';
+    this.#check();
   }
 
   failed(error: unknown): void {
@@ -287,6 +363,18 @@ export class LogCore implements LogWriterHost {
   refuse(errorCode: number, errorMessage: string): AppendResult {
     const { logStartOffset } = this;
     return { errorCode, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, logStartOffset, errorMessage };
+  }
+
+  /** Takes nothing more from now on, and has everything made durable: what the promise waits for. */
+  closing(): Promise<void> {
+    const done = this.lastCheckpoint();
+    this.state = 'closed';
+    return done;
+  }
+
+  /** Takes nothing more from now on; what is in the files stays as it is. */
+  abandoned(): void {
+    this.state = 'closed';
   }
 
   /** Closes files and drops memory. */
@@ -393,6 +481,17 @@ export class LogCore implements LogWriterHost {
       for (const file of segment.files) await this.context.disk.remove(file.path);
     }
     if (removed.length > 0) await this.context.disk.syncFolder(this.folder);
+  }
+
+  #check(): void {
+    invariant(
+      () =>
+        this.logStartOffset <= this.highWatermark &&
+        this.highWatermark <= this.writer.durableEndOffset &&
+        this.recoveryPoint <= this.writer.durableEndOffset &&
+        this.writer.durableEndOffset <= this.nextOffset,
+      `log start <= high watermark <= durable end <= end, recovery point <= durable end (${this.folder}: ${this.logStartOffset}, ${this.highWatermark}, ${this.writer.durableEndOffset}, ${this.nextOffset}; ${this.recoveryPoint})`,
+    );
   }
 
   #snapshotPath(offset: number): string {

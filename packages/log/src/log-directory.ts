@@ -63,6 +63,10 @@ export class LogDirectory {
   #lock: { release(): Promise<void> } | undefined;
   /** What the checkpoint files hold, so that nothing is written that has not changed. */
   readonly #written = new Map<string, Buffer>();
+  /** The recovery points that are being written; one writing at a time. */
+  #lastCheckpoint: Promise<void> = Promise.resolve();
+  /** Those that wait for their turn. */
+  #nextCheckpoint: Promise<void> | undefined;
 
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
@@ -96,8 +100,19 @@ export class LogDirectory {
     }
   }
 
-  /** Writes the recovery points and log start offsets of all logs. */
-  async checkpointRecoveryPoints(): Promise<void> {
+  /** Writes the recovery points and log start offsets of all logs, as they are when its turn comes. */
+  checkpointRecoveryPoints(): Promise<void> {
+    // Whoever comes before the turn has come shares it: after an election, thousands of logs may be cut at once.
+    this.#nextCheckpoint ??= this.#lastCheckpoint.then(() => {
+      this.#nextCheckpoint = undefined;
+      const written = this.#writeRecoveryPoints();
+      this.#lastCheckpoint = written.catch(() => {});
+      return written;
+    });
+    return this.#nextCheckpoint;
+  }
+
+  async #writeRecoveryPoints(): Promise<void> {
     await this.#writeCheckpoint(RECOVERY_POINT_CHECKPOINT, (log) => log.recoveryPoint);
     // As in Kafka, a log that begins with its first segment needs no line.
     await this.#writeCheckpoint(LOG_START_OFFSET_CHECKPOINT, (log) =>

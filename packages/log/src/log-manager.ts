@@ -493,6 +493,7 @@ export class LogManager {
     this.#directoryOf.set(log, directory);
     directory.logs.add(log);
     log.onFailed((error) => this.#directoryFailed(directory, error));
+    log.onCheckpointLowered(() => directory.checkpointRecoveryPoints());
     log.onDamaged((error) => this.#options.onDamaged?.(log, error));
   }
 

@@ -9,7 +9,10 @@ export type AppendOrigin =
 
 /** What goes with an append. */
 export interface AppendOptions {
-  /** The epoch of this broker's leadership; written into each batch. Ignored for `replica`. */
+  /**
+   * The epoch of this broker's leadership; written into each batch. For `replica` that of the leader that is followed: batches of
+   * later epochs are another leader's, and stay out (KAFKA-18723).
+   */
   readonly leaderEpoch: number;
   readonly origin: AppendOrigin;
 }
@@ -82,6 +85,13 @@ export interface TimestampOffset {
   readonly offset: number;
   readonly timestamp: number;
   readonly leaderEpoch: number;
+}
+
+/** What a leader tells a follower with what it gives. */
+export interface LeaderOffsets {
+  readonly highWatermark: number;
+  /** -1 where the leader did not tell (Fetch before version 5). */
+  readonly logStartOffset: number;
 }
 
 /** The answer to OffsetForLeaderEpoch: the largest epoch that is not above the one asked for, and where it ended. */

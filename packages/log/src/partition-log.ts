@@ -11,6 +11,7 @@ import type {
   AppendOptions,
   AppendResult,
   EpochEndOffset,
+  LeaderOffsets,
   LogRecovery,
   LogState,
   ProducerDescription,
@@ -101,6 +102,9 @@ export class PartitionLog {
   /**
    * Everything below is acknowledged here: written, and with `flush.messages=1` synced. The sole replica's high watermark may
    * move up to it.
+   *
+   * It is also the log's one end for other replicas: followers are given records up to it, epochs end at it
+   * ({@link endOffsetForEpoch}), and a follower says with it how far it has come. {@link logEndOffset} may yet go back.
    */
   get durableEndOffset(): number {
     return this.#core.writer.durableEndOffset;
@@ -158,7 +162,9 @@ export class PartitionLog {
    *
    * @returns `errorCode` 0, or: CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD,
    * INVALID_TIMESTAMP, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE,
-   * TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR; OFFSET_OUT_OF_RANGE for a follower's batch before the log's end
+   * TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR; OFFSET_OUT_OF_RANGE for a follower's batch before the log's end. A
+   * follower's append ends before the first batch of a later epoch than `leaderEpoch`; where that is the first, `lastOffset` lies below
+   * `baseOffset`
    */
   append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
     return this.#appender.append(batches, options);
@@ -180,9 +186,9 @@ export class PartitionLog {
     return subscribe(this.#core.listeners.appended, listener);
   }
 
-  /** Calls `listener` whenever the high watermark has moved on. */
-  onHighWatermark(listener: (highWatermark: number) => void): Unsubscribe {
-    return subscribe(this.#core.listeners.highWatermark, listener);
+  /** @internal For `LogManager`: `listener` writes the checkpoints of the recovery point and log start before the log is cut. */
+  onCheckpointLowered(listener: () => Promise<void>): Unsubscribe {
+    return subscribe(this.#core.listeners.checkpointLowered, listener);
   }
 
   /** Calls `listener` once when the log fails for good: its log directory must go offline. */
@@ -198,6 +204,16 @@ export class PartitionLog {
   /** Moves the high watermark on to `offset`, at most to {@link durableEndOffset}; never back. Tells whether it moved. */
   advanceHighWatermark(offset: number): boolean {
     return this.#core.advanceHighWatermark(offset);
+  }
+
+  /**
+   * As a follower, behind the append of what the leader gave: takes over the leader's high watermark, as far as this log goes
+   * (it may go down), and raises the log start offset to the leader's, -1 where it gave none. Not for answers that tell of a divergence.
+   *
+   * @returns whether the high watermark has moved
+   */
+  followLeader({ highWatermark, logStartOffset }: LeaderOffsets): boolean {
+    return this.#core.followLeader(highWatermark, logStartOffset);
   }
 
   /**
@@ -223,9 +239,23 @@ export class PartitionLog {
     this.#core.epochs.lead(epoch, this.#core.nextOffset);
   }
 
-  /** What OffsetForLeaderEpoch answers for `epoch`. */
+  /** What OffsetForLeaderEpoch answers for `epoch`: nothing beyond {@link durableEndOffset}. */
   endOffsetForEpoch(epoch: number): EpochEndOffset {
-    return this.#core.epochs.endOffsetFor(epoch, this.#core.nextOffset);
+    return this.#core.epochs.endOffsetFor(epoch, this.durableEndOffset);
+  }
+
+  /**
+   * Where a follower has to cut its log after its leader has said where an epoch ends, in OffsetForLeaderEpoch or as a diverging
+   * epoch of a fetch (Kafka's `AbstractFetcherThread.getOffsetTruncationState`). Where it is not `isFinal`, the follower has not
+   * that epoch, and asks again for the one that it then ends with.
+   */
+  truncationFor(leader: EpochEndOffset): { readonly offset: number; readonly isFinal: boolean } {
+    const end = this.#core.nextOffset;
+    if (leader.endOffset < 0) return { offset: Math.min(this.highWatermark, end), isFinal: true };
+    const own = leader.leaderEpoch < 0 ? undefined : this.#core.epochs.endOffsetFor(leader.leaderEpoch, end);
+    if (own === undefined || own.endOffset < 0) return { offset: Math.min(leader.endOffset, end), isFinal: true };
+    if (own.leaderEpoch !== leader.leaderEpoch) return { offset: Math.min(own.endOffset, end), isFinal: false };
+    return { offset: Math.min(own.endOffset, leader.endOffset, end), isFinal: true };
   }
 
   /** The leader epoch of the record at `offset`; -1 when it is not known. */
@@ -263,12 +293,15 @@ export class PartitionLog {
     return cleanLog(this.#core, cleanable, options);
   }
 
-  /** Cuts the log so that it ends at `offset`; for a follower whose leader has other records from there on. */
+  /**
+   * Cuts the log so that it ends at `offset`; for a follower whose leader has other records from there on. A log that ends before
+   * that stays; epochs that begin at or behind `offset` go all the same. High watermark and log start offset go down with the end.
+   */
   truncateTo(offset: number): Promise<void> {
     return this.#core.truncateTo(offset);
   }
 
-  /** Drops everything and lets the log begin at `offset`; for a follower that lies wholly behind its leader's log start. */
+  /** Drops everything, producers and epochs too, and lets the log begin at `offset`; for a follower that lies wholly behind its leader's log start. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
     return this.#core.truncateFullyAndStartAt(offset);
   }
@@ -319,14 +352,12 @@ export class PartitionLog {
     if (core.state === 'truncating') await core.writer.whenIdle();
     if (core.state !== 'online') {
       const wasTruncating = core.state === 'truncating';
-      core.state = wasTruncating ? 'closed' : core.state;
+      if (wasTruncating) core.abandoned();
       core.release();
       if (!wasTruncating) return;
       throw new LogError('LOG_CLOSED', `${core.folder} was closed before it could be cut to its durable end`);
     }
-    const done = core.lastCheckpoint();
-    core.state = 'closed';
-    await done;
+    await core.closing();
     core.release();
   }
 
@@ -337,7 +368,7 @@ export class PartitionLog {
 
   /** Stops at once, without writing anything more; for a log that is deleted or whose directory is gone. */
   async abandon(): Promise<void> {
-    this.#core.state = 'closed';
+    this.#core.abandoned();
     await this.#core.writer.whenIdle();
     this.#core.release();
   }

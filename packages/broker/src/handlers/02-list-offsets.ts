@@ -98,7 +98,7 @@ async function answer(
 }
 
 function readableEnd({ log }: Partition, request: ListOffsetsRequest): number {
-  if (request.replicaId !== CONSUMER) return log.logEndOffset;
+  if (request.replicaId !== CONSUMER) return log.durableEndOffset;
   return request.isolationLevel === READ_COMMITTED ? log.lastStableOffset : log.highWatermark;
 }
 
