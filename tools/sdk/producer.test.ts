@@ -5,6 +5,7 @@ import {
   type CompressionName,
   Producer,
   type ProducerOptions,
+  type ProducerRecord,
   partitionForKey,
   type SendEvent,
 } from '@millrace/producer';
@@ -132,9 +133,105 @@ describe('a producer', () => {
       code: 'PRODUCER_INVALID_RECORD',
     });
     await expect(producer.send({ topic, value: 'x', timestamp: 0.5 })).rejects.toMatchObject({
-      code: 'RECORDS_INVALID_ARGUMENT',
+      code: 'PRODUCER_INVALID_RECORD',
     });
     expect(await producer.send({ topic, value: 'x' })).toMatchObject({ offset: 0 });
+  });
+
+  it('fails what cannot be sent alone, whatever it is, and keeps what was sent beside it', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ requestBytesMax: 5000 });
+    const bad: object[] = [
+      { headers: { attempt: 1 } },
+      { headers: [['a', 'b']] },
+      { headers: { large: 'x'.repeat(6000) } },
+      { timestamp: new Date() },
+      { value: undefined },
+      { partition: '0' },
+      { partition: 9 },
+      { topic: undefined },
+      { messages: [] },
+      { value: new ArrayBuffer(3) },
+      { key: Symbol('k') },
+    ];
+    for (const more of bad) {
+      const outcomes = await Promise.allSettled([
+        producer.send({ topic, value: 'before' }),
+        producer.send({ topic, value: 'x', ...more } as ProducerRecord),
+        producer.send({ topic, value: 'after' }),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect((outcomes[1] as PromiseRejectedResult).reason.code).toMatch(
+        /^PRODUCER_(INVALID_RECORD|RECORD_TOO_LARGE)$/,
+      );
+      await producer.flush();
+    }
+    expect(await readAll(target.bootstrapServers, topic)).toHaveLength(2 * bad.length);
+    await expect(producer.sendBatch({ topic, messages: [] } as never)).rejects.toMatchObject({
+      code: 'PRODUCER_INVALID_RECORD',
+    });
+  });
+
+  it('fails a record to which a subscriber adds what is no header', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    const onSend = (event: unknown) => void (event as SendEvent).headers.push({ key: 'n', value: 5 as never });
+    subscribe('millrace:producer:send', onSend);
+    try {
+      await expect(producer.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_INVALID_RECORD' });
+    } finally {
+      unsubscribe('millrace:producer:send', onSend);
+    }
+    await producer.flush();
+    expect(await producer.send({ topic, value: 'x' })).toMatchObject({ offset: 0 });
+  });
+
+  it('survives a partitioner, a serializer and a listener that throw', async () => {
+    const topic = await newTopic();
+    const fail = (): never => {
+      throw new Error('no');
+    };
+    await using broken = newProducer({ partitioner: { partition: fail } });
+    await expect(broken.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_PARTITIONER_FAILED' });
+    await using mute = newProducer({ valueSerializer: { serialize: fail }, onDeliveryError: fail });
+    await expect(mute.send({ topic, value: 'x' })).rejects.toMatchObject({
+      code: 'PRODUCER_SERIALIZER_FAILED',
+      cause: { message: 'no' },
+    });
+    mute.enqueue({ topic, value: 'x' });
+    await mute.flush();
+    await using closing = newProducer({ partitioner: { partition: () => 0, batchClosed: fail } });
+    expect(await closing.send({ topic, value: 'x' })).toMatchObject({ offset: 0 });
+  });
+
+  it('waits for serializers that say so, and keeps the order of the calls', async () => {
+    const topic = await newTopic();
+    const delays = [30, 0, 10, 0, 20];
+    await using producer = new Producer<string, number>({
+      bootstrapServers: target.bootstrapServers,
+      valueSerializer: {
+        async: true,
+        serialize: async (value) => {
+          await new Promise((resolve) => setTimeout(resolve, delays[value % delays.length]));
+          if (value === 3) throw new Error('not three');
+          return value === 4 ? null : `${value}`;
+        },
+      },
+    });
+    const sent = Promise.allSettled([0, 1, 2, 3, 4, 5, 6, 7].map((value) => producer.send({ topic, value })));
+    await producer.flush();
+    expect((await sent).map(({ status }) => status === 'fulfilled')).toEqual(
+      [0, 1, 2, 3, 4, 5, 6, 7].map((n) => n !== 3),
+    );
+    const read = await readAll(target.bootstrapServers, topic);
+    expect(read.map(({ value }) => value?.toString() ?? null)).toEqual(['0', '1', '2', null, '5', '6', '7']);
+  });
+
+  it('takes a promise from a serializer that does not say so for a mistake', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ valueSerializer: { serialize: (async () => 'x') as never } });
+    await expect(producer.send({ topic, value: 'x' })).rejects.toThrow('with async: true beside serialize');
+    await producer.flush();
   });
 
   it("passes on the broker's refusal as a typed error", async () => {
@@ -207,6 +304,66 @@ describe('a producer', () => {
     const producer = newProducer();
     await producer.close();
     await expect(producer.send({ topic: 'any', value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' });
+  });
+});
+
+describe.runIf(!isElsewhere)('a producer whose time is over', () => {
+  const elapsed = async (act: () => Promise<unknown>): Promise<number> => {
+    const startedMs = performance.now();
+    await act();
+    return performance.now() - startedMs;
+  };
+
+  it.each(['Metadata', 'InitProducerId', 'Produce'] as const)(
+    'fails a record within deliveryTimeoutMs of send while %s is not answered',
+    async (api) => {
+      const topic = await newTopic();
+      const producer = newProducer({ deliveryTimeoutMs: 600 });
+      const held = target.broker!.holdNext(api, { times: 100 });
+      const outcome = producer.send({ topic, value: 'x' });
+      outcome.catch(() => {});
+      const tookMs = await elapsed(() => expect(outcome).rejects.toMatchObject({ retriable: true }));
+      expect(tookMs).toBeLessThan(2_000);
+      expect(await elapsed(() => producer.close({ timeoutMs: 300 }))).toBeLessThan(1_500);
+      held.remove();
+      target.broker!.clearFaults();
+    },
+  );
+
+  it('fails a record within deliveryTimeoutMs while its serializer does not answer', async () => {
+    const topic = await newTopic();
+    const producer = newProducer({
+      deliveryTimeoutMs: 300,
+      valueSerializer: { async: true, serialize: () => new Promise<string>(() => {}) },
+    });
+    await expect(producer.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_DELIVERY_TIMED_OUT' });
+    await producer.close();
+  });
+
+  it('closes in time whatever it waits for, and tells those who wait', async () => {
+    const topic = await newTopic();
+    const producer = newProducer();
+    await producer.send({ topic, value: 'so that the topic is known' });
+    const held = target.broker!.holdNext('Produce', { times: 100 });
+    const outcomes = Promise.allSettled([
+      producer.send({ topic, value: 'in flight' }),
+      producer.send({ topic: uniqueName('unknown'), value: 'x' }),
+    ]);
+    expect(await elapsed(() => producer.close({ timeoutMs: 200 }))).toBeLessThan(1_500);
+    const codes = (await outcomes).map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'kept'));
+    expect(codes[0]).toBe('PRODUCER_CLOSED');
+    held.remove();
+    target.broker!.clearFaults();
+  });
+
+  it('tells of records that nobody waits for when a close cuts them off', async () => {
+    const topic = await newTopic();
+    const producer = newProducer();
+    const held = target.broker!.holdNext('Produce', { times: 100 });
+    producer.enqueue({ topic, value: 'x' });
+    await expect(producer.close({ timeoutMs: 200 })).rejects.toMatchObject({ code: 'PRODUCER_RECORDS_LOST' });
+    held.remove();
+    target.broker!.clearFaults();
   });
 });
 

@@ -59,8 +59,9 @@ function hintFor(name: string, shape: Shape): string {
   return nearest === undefined ? ` (there are ${Object.keys(shape.fields).join(', ')})` : `; did you mean ${nearest}?`;
 }
 
-/** Other clients have text or bigint where a number is wanted here: `'5'` and `5n` are told what they would be. */
+/** Other clients have text, bigints or dates where a number is wanted here: they are told what they would be. */
 function numberHint(value: unknown, rule: ValueRule): string {
+  if (value instanceof Date) return rule.accepts(value.getTime()) ? ': give date.getTime()' : '';
   const isText = typeof value === 'string' && value.trim() !== '';
   if (!isText && typeof value !== 'bigint') return '';
   return rule.accepts(Number(value)) ? `: give the number ${Number(value)}` : '';
@@ -112,6 +113,16 @@ export const aFunction: ValueRule = { expects: 'a function', accepts: (value) =>
 export const someText: ValueRule = {
   expects: 'text that is not empty',
   accepts: (value) => typeof value === 'string' && value !== '',
+};
+
+/** The longest name of a topic that Kafka takes. */
+const TOPIC_NAME_LENGTH_MAX = 249;
+
+/** A name that a broker can be asked about; which characters it may have is for the broker to say. */
+export const topicNameRule: ValueRule = {
+  expects: `the name of a topic, text of 1 to ${TOPIC_NAME_LENGTH_MAX} characters`,
+  accepts: (value) =>
+    typeof value === 'string' && value !== '' && value.length <= TOPIC_NAME_LENGTH_MAX && value.isWellFormed(),
 };
 
 /** Text, which may be empty. */

@@ -21,6 +21,7 @@ export {
   type Shape,
   shown,
   someText,
+  topicNameRule,
   type ValueRule,
   valueFault,
   wholeNumber,

@@ -1,4 +1,5 @@
 import { type KafkaClient, type TopicMetadata, UnexpectedResponseError } from '@millrace/client';
+import { byTopic } from '@millrace/client/internal';
 import { InitProducerId, Produce, type ProduceRequestInput, type ProduceResponse } from '@millrace/protocol';
 import type { Acks } from './options.ts';
 import type { BatchOutcome, OutgoingBatch, ProduceTransport, TopicPartitions } from './produce-transport.ts';
@@ -9,12 +10,19 @@ const PRODUCE_VERSION_MIN = 3;
 const INIT_PRODUCER_ID_VERSION_WITH_EPOCH = 3;
 const ACKS_ON_WIRE = { 0: 0, 1: 1, all: -1 } as const;
 
+interface KnownTopic {
+  readonly metadata: TopicMetadata;
+  readonly partitions: TopicPartitions;
+}
+
 /** The sender's view of a real cluster. */
 export class ClusterTransport implements ProduceTransport {
   readonly #client: KafkaClient;
   readonly #acks: Acks;
   readonly #requestTimeoutMs: number;
-  readonly #topics = new Map<string, { metadata: TopicMetadata; partitions: TopicPartitions }>();
+  readonly #topics = new Map<string, KnownTopic>();
+  /** The topic that was asked about last, which is nearly always the one that is asked about next. */
+  #last: KnownTopic | undefined;
 
   constructor(client: KafkaClient, settings: { acks: Acks; requestTimeoutMs: number }) {
     this.#client = client;
@@ -25,17 +33,15 @@ export class ClusterTransport implements ProduceTransport {
   topic(topic: string): TopicPartitions | undefined {
     const metadata = this.#client.topic(topic);
     if (metadata === undefined) return undefined;
-    const known = this.#topics.get(topic);
     // Metadata is replaced as a whole when it changes, so its identity tells whether what was made of it still holds.
-    if (known !== undefined && known.metadata === metadata) return known.partitions;
-    const partitions = {
-      partitionCount: metadata.partitions.length,
-      availablePartitions: metadata.partitions
-        .filter(({ leaderId }) => leaderId >= 0)
-        .map(({ partition }) => partition),
-    };
-    this.#topics.set(topic, { metadata, partitions });
-    return partitions;
+    if (this.#last?.metadata === metadata) return this.#last.partitions;
+    let known = this.#topics.get(topic);
+    if (known?.metadata !== metadata) {
+      known = { metadata, partitions: partitionsOf(metadata) };
+      this.#topics.set(topic, known);
+    }
+    this.#last = known;
+    return known.partitions;
   }
 
   async loadTopic(topic: string, timeoutMs: number): Promise<TopicPartitions> {
@@ -57,7 +63,10 @@ export class ClusterTransport implements ProduceTransport {
     const request: ProduceRequestInput = {
       acks: ACKS_ON_WIRE[this.#acks],
       timeoutMs: this.#requestTimeoutMs,
-      topicData: byTopic(batches),
+      topicData: [...byTopic(batches)].map(([name, ofTopic]) => ({
+        name,
+        partitionData: ofTopic.map(({ partition, records }) => ({ index: partition, records })),
+      })),
     };
     const options = { timeoutMs: this.#requestTimeoutMs, versionMin: PRODUCE_VERSION_MIN };
     if (this.#acks === 0) {
@@ -93,16 +102,9 @@ export class ClusterTransport implements ProduceTransport {
   }
 }
 
-function byTopic(
-  batches: readonly OutgoingBatch[],
-): { name: string; partitionData: { index: number; records: Uint8Array }[] }[] {
-  const topics = new Map<string, { index: number; records: Uint8Array }[]>();
-  for (const { topic, partition, records } of batches) {
-    const partitionData = topics.get(topic);
-    if (partitionData === undefined) topics.set(topic, [{ index: partition, records }]);
-    else partitionData.push({ index: partition, records });
-  }
-  return [...topics].map(([name, partitionData]) => ({ name, partitionData }));
+function partitionsOf({ partitions }: TopicMetadata): TopicPartitions {
+  const available = partitions.filter(({ leaderId }) => leaderId >= 0);
+  return { partitionCount: partitions.length, availablePartitions: available.map(({ partition }) => partition) };
 }
 
 /** A broker may answer in any order; a request holds one batch of a partition, so topic and partition find its answer. */

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { RecordHeaderInput } from '@millrace/records';
 import type { ProduceBatch } from './produce-batch.ts';
+import { checkHeaders } from './record.ts';
 
 /**
  * What `millrace:producer:send` tells of every record, before it is written into its batch. Subscribers may add to
@@ -37,7 +38,10 @@ export interface BatchEvent {
 const sendChannel = channel('millrace:producer:send');
 const batchChannel = channel('millrace:producer:batch');
 
-/** Tells subscribers of a record, and returns its headers with what they have added. Costs nothing without subscribers. */
+/**
+ * Tells subscribers of a record, and returns its headers with what they have added. Costs nothing without subscribers.
+ * @throws ProducerError `PRODUCER_INVALID_RECORD` where a subscriber has added what is no header
+ */
 export function headersToSend(
   topic: string,
   partition: number,
@@ -46,6 +50,7 @@ export function headersToSend(
   if (!sendChannel.hasSubscribers) return headers;
   const event: SendEvent = { topic, partition, headers: headers === undefined ? [] : [...headers] };
   sendChannel.publish(event);
+  checkHeaders(topic, event.headers);
   return event.headers;
 }
 

@@ -1,5 +1,6 @@
-import { KafkaError } from '@millrace/client';
-import { errorInfo } from '@millrace/protocol';
+import { type BrokerError, brokerError, KafkaError } from '@millrace/client';
+import { shown } from '@millrace/client/internal';
+import type { RecordPart } from '@millrace/serdes';
 import type { ProduceBatch } from './produce-batch.ts';
 import type { BatchOutcome } from './produce-transport.ts';
 
@@ -13,6 +14,8 @@ export type ProducerErrorCode =
   | 'PRODUCER_DELIVERY_TIMED_OUT'
   | 'PRODUCER_RECORDS_LOST'
   | 'PRODUCER_NO_IDENTITY'
+  | 'PRODUCER_BATCH_FAILED'
+  | 'PRODUCER_PARTITIONER_FAILED'
   | 'PRODUCER_SERIALIZER_FAILED';
 
 const RETRIABLE_CODES: ReadonlySet<ProducerErrorCode> = new Set([
@@ -48,20 +51,61 @@ export function recordTooLarge(topic: string, bytes: number, bytesMax: number): 
   );
 }
 
-export function deliveryTimeout(batch: ProduceBatch, timeoutMs: number): ProducerError {
+/** @param topic undefined where the record has none that can be named */
+export function invalidRecord(topic: string | undefined, why: string): ProducerError {
+  const where = topic === undefined ? '' : ` to topic '${topic}'`;
+  return new ProducerError('PRODUCER_INVALID_RECORD', `cannot send a record${where}: ${why}`);
+}
+
+export function serializerFailed(topic: string, part: RecordPart, cause: unknown): ProducerError {
+  const message = `cannot send a record to topic '${topic}': ${part}Serializer failed: ${messageOf(cause)}`;
+  return new ProducerError('PRODUCER_SERIALIZER_FAILED', message, { cause });
+}
+
+export function partitionerFailed(topic: string, cause: unknown): ProducerError {
+  const message = `cannot send a record to topic '${topic}': the partitioner failed: ${messageOf(cause)}`;
+  return new ProducerError('PRODUCER_PARTITIONER_FAILED', message, { cause });
+}
+
+/** A batch that cannot be built or compressed, which concerns its own records alone. */
+export function batchFailed(batch: ProduceBatch, cause: unknown): ProducerError {
+  return new ProducerError(
+    'PRODUCER_BATCH_FAILED',
+    `cannot build the batch of ${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
+    { cause },
+  );
+}
+
+/** @param lastError why it was not acknowledged before, where that is known */
+export function deliveryTimeout(batch: ProduceBatch, timeoutMs: number, lastError: Error | undefined): ProducerError {
   const tried = batch.attempts === 0 ? 'it was never sent' : `it was sent ${batch.attempts} times`;
+  const why = lastError === undefined ? '' : `; the last error: ${lastError.message}`;
   return new ProducerError(
     'PRODUCER_DELIVERY_TIMED_OUT',
-    `${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}' were not acknowledged within ${timeoutMs} ms; ${tried}`,
+    `${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}' were not acknowledged within ${timeoutMs} ms (deliveryTimeoutMs); ${tried}${why}`,
+    { cause: lastError },
+  );
+}
+
+/** A record that never got as far as a batch. */
+export function waitedTooLong(topic: string, waitedFor: string, timeoutMs: number): ProducerError {
+  return new ProducerError(
+    'PRODUCER_DELIVERY_TIMED_OUT',
+    `a record for topic '${topic}' was not sent within ${timeoutMs} ms (deliveryTimeoutMs): it waited for ${waitedFor}`,
   );
 }
 
 /** What a broker answered for a batch, as an error for everybody who waits for one of its records. */
-export function batchError(batch: ProduceBatch, outcome: BatchOutcome): KafkaError {
-  const { name, retriable } = errorInfo(outcome.errorCode);
-  const detail = outcome.errorMessage === null ? '' : `: ${outcome.errorMessage}`;
-  return new KafkaError(
-    `the broker refused ${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}' with ${name}${detail}`,
-    { code: `KAFKA_${name}`, retriable, errorCode: outcome.errorCode },
-  );
+export function batchError(batch: ProduceBatch, outcome: BatchOutcome): BrokerError {
+  const attempted = `sending ${batch.recordCount} records to partition ${batch.partition} of topic '${batch.topic}'`;
+  return brokerError(outcome.errorCode, attempted, outcome.errorMessage);
+}
+
+/** Whatever was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(shown(thrown));
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : shown(thrown);
 }

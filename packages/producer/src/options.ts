@@ -1,7 +1,22 @@
 import type { ClientOptions } from '@millrace/client';
+import {
+  aBoolean,
+  aFunction,
+  clientOptionFields,
+  type FieldRules,
+  faultOf,
+  foreignClientOptions,
+  INT32_MAX,
+  milliseconds,
+  objectWith,
+  oneOf,
+  type Shape,
+  valueFault,
+  wholeNumber,
+} from '@millrace/client/internal';
 import { systemClock } from '@millrace/ports';
 import { Compression } from '@millrace/records';
-import type { Serializer } from '@millrace/serdes';
+import type { AsyncSerializer, Serializer } from '@millrace/serdes';
 import { BatchMemory } from './batch-memory.ts';
 import { ProducerError } from './errors.ts';
 import type { Partitioner } from './partitioner.ts';
@@ -41,7 +56,7 @@ export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Arra
   waitingSendsMax?: number | undefined;
   /** Produce requests in flight to one broker. 5 by default, which is also the most that idempotence allows. */
   inFlightRequestsMax?: number | undefined;
-  /** How long after `send` a record must have been acknowledged or fails, in milliseconds. 120,000 by default. */
+  /** How long after `send` a record must have been acknowledged or fails, in milliseconds, whatever it waits for. 120,000 by default. */
   deliveryTimeoutMs?: number | undefined;
   /** The pause before a failed batch is sent again, in milliseconds; doubles up to `retryBackoffMsMax`. 100 by default. */
   retryBackoffMs?: number | undefined;
@@ -49,14 +64,14 @@ export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Arra
   retryBackoffMsMax?: number | undefined;
   /** `'none'` by default. */
   compression?: CompressionName | undefined;
-  /** gzip 1 to 9, zstd -131072 to 22; the codec's own default when left out. */
+  /** gzip 1 to 9, zstd -131072 to 22, the others have none; the codec's own default when left out. */
   compressionLevel?: number | undefined;
   /** Java's default partitioner by default: murmur2 of the key; keyless records stick to a partition for a batch. */
   partitioner?: Partitioner | undefined;
-  /** Turns keys into bytes. Without it a key is a string or bytes. */
-  keySerializer?: Serializer<K> | undefined;
-  /** Turns values into bytes. Without it a value is a string or bytes. */
-  valueSerializer?: Serializer<V> | undefined;
+  /** Turns keys into bytes, at once or (with `async: true`) later. Without it a key is a string or bytes. */
+  keySerializer?: Serializer<K> | AsyncSerializer<K> | undefined;
+  /** Turns values into bytes, at once or (with `async: true`) later. Without it a value is a string or bytes. */
+  valueSerializer?: Serializer<V> | AsyncSerializer<V> | undefined;
   /** Told of each record that was given to `enqueue` and is lost. By default the next `flush` or `close` fails instead. */
   onDeliveryError?: ((error: Error) => void) | undefined;
 }
@@ -70,6 +85,48 @@ export interface ProducerSettings extends SenderSettings, BatchSettings {
   readonly waitingSendsMax: number;
   readonly requestTimeoutMs: number;
 }
+
+type OwnOptions = Omit<ProducerOptions<never, never>, keyof ClientOptions> &
+  Pick<ClientOptions, 'retryBackoffMs' | 'retryBackoffMsMax'>;
+
+const ownFields: FieldRules<OwnOptions> = {
+  acks: oneOf(0, 1, 'all'),
+  idempotent: aBoolean,
+  lingerMs: milliseconds(),
+  batchBytes: wholeNumber(1),
+  requestBytesMax: wholeNumber(1),
+  bufferBytesMax: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  onBufferFull: oneOf('wait', 'fail'),
+  blockMsMax: milliseconds(),
+  waitingSendsMax: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  inFlightRequestsMax: wholeNumber(1),
+  deliveryTimeoutMs: milliseconds(1),
+  retryBackoffMs: milliseconds(),
+  retryBackoffMsMax: milliseconds(),
+  compression: oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  // Its range depends on the codec.
+  compressionLevel: wholeNumber(-INT32_MAX),
+  partitioner: objectWith('partition'),
+  keySerializer: objectWith('serialize'),
+  valueSerializer: objectWith('serialize'),
+  onDeliveryError: aFunction,
+};
+
+const optionShape: Shape = {
+  noun: 'option of a producer',
+  fields: { ...clientOptionFields, ...ownFields },
+  foreign: {
+    ...foreignClientOptions,
+    createPartitioner: 'it is called partitioner; the default puts keys where kafkajs does',
+    maxInFlightRequests: 'it is called inFlightRequestsMax',
+    transactionalId: 'there are no transactions yet',
+    transactionTimeout: 'there are no transactions yet',
+    metadataMaxAge: 'it is called metadataMaxAgeMs',
+  },
+};
+
+/** The levels that a codec has. */
+const LEVELS = { gzip: [1, 9], zstd: [-131_072, 22] } as const;
 
 const COMPRESSION_BY_NAME = {
   none: Compression.NONE,
@@ -85,8 +142,13 @@ const IDLE_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
 /** Brokers remember this many batches of a producer, so more in flight could not be told from new ones (KIP-98). */
 const IDEMPOTENT_IN_FLIGHT_MAX = 5;
 
-/** Fills in the defaults and refuses what contradicts itself. */
+/**
+ * Fills in the defaults.
+ * @throws ProducerError `PRODUCER_INVALID_OPTION` for a name that there is not, a value of the wrong kind, or a contradiction
+ */
 export function producerSettings(options: ProducerOptions<never, never>): ProducerSettings {
+  const fault = faultOf(options, optionShape) ?? levelFault(options);
+  if (fault !== undefined) throw invalidOption(fault);
   const acks = options.acks ?? 'all';
   const idempotent = options.idempotent ?? acks === 'all';
   const inFlightRequestsMax = options.inFlightRequestsMax ?? IDEMPOTENT_IN_FLIGHT_MAX;
@@ -95,11 +157,9 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     throw invalidOption(`idempotent allows ${IDEMPOTENT_IN_FLIGHT_MAX} requests in flight, not ${inFlightRequestsMax}`);
   }
   const compression = COMPRESSION_BY_NAME[options.compression ?? 'none'];
-  if (compression === undefined)
-    throw invalidOption(
-      `compression '${options.compression}' is none of ${Object.keys(COMPRESSION_BY_NAME).join(', ')}`,
-    );
-  const batchBytes = options.batchBytes ?? 256 * 1024;
+  const requestBytesMax = options.requestBytesMax ?? 1024 * 1024;
+  // A batch that is larger than a request could only be refused.
+  const batchBytes = Math.min(options.batchBytes ?? 256 * 1024, requestBytesMax);
   const bufferBytesMax = options.bufferBytesMax ?? 64 * 1024 * 1024;
   return {
     acks,
@@ -115,7 +175,7 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
       { busyBytesMax: bufferBytesMax, idleBytesMax: Math.min(bufferBytesMax, IDLE_MEMORY_BYTES_MAX) },
       options.clock ?? systemClock,
     ),
-    requestBytesMax: options.requestBytesMax ?? 1024 * 1024,
+    requestBytesMax,
     bufferBytesMax,
     onBufferFull: options.onBufferFull ?? 'wait',
     blockMsMax: options.blockMsMax ?? 60_000,
@@ -125,6 +185,15 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     retryBackoffMs: options.retryBackoffMs ?? 100,
     retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
   };
+}
+
+function levelFault({ compression = 'none', compressionLevel }: ProducerOptions<never, never>): string | undefined {
+  if (compressionLevel === undefined) return undefined;
+  if (compression !== 'gzip' && compression !== 'zstd') {
+    return `compressionLevel needs a compression that has levels (gzip, zstd), not '${compression}'`;
+  }
+  const [min, max] = LEVELS[compression];
+  return valueFault(compressionLevel, wholeNumber(min, max), `compressionLevel of ${compression}`);
 }
 
 function invalidOption(what: string): ProducerError {

@@ -1,3 +1,4 @@
+import { invariant } from '@millrace/ports';
 import type { ProduceBatch, ProducerIdentity } from './produce-batch.ts';
 
 /** Sequences wrap from 2^31 - 1 to 0, so that which of two comes first is seen in their difference. */
@@ -17,6 +18,8 @@ export class PartitionQueue {
   retryAtMs = 0;
   /** Errors in a row, which the backoff grows with. */
   failures = 0;
+  /** Why nothing was acknowledged of late, for those whose time ends meanwhile. */
+  lastError: Error | undefined;
   /** The sequence of the next record under `identity`. */
   nextSequence = 0;
   /** The sequence after the last acknowledged record's: what the broker expects next. */
@@ -45,9 +48,16 @@ export class PartitionQueue {
 
   /** Moves the open batch to those that wait to be sent. */
   seal(): void {
-    if (this.open === undefined) return;
-    this.waiting.push(this.open);
+    const { open } = this;
+    if (open === undefined) return;
+    invariant(() => open.recordCount > 0, 'no batch waits to be sent without a record');
+    this.waiting.push(open);
     this.open = undefined;
+  }
+
+  /** Forgets a batch whose first record was refused: nothing would ever be sent of it, nor anybody be told. */
+  dropEmptyOpen(): void {
+    if (this.open?.recordCount === 0) this.open = undefined;
   }
 
   /** The oldest batch that is not in flight. */
@@ -60,8 +70,14 @@ export class PartitionQueue {
    * flight may fail in any order, and the first sent has to go first again.
    */
   putBack(batch: ProduceBatch): void {
+    invariant(() => !batch.isDone, 'a batch whose records know what became of them is not sent again');
+    invariant(
+      () => !this.inFlight.includes(batch) && !this.waiting.includes(batch),
+      'a batch is in one place at a time',
+    );
     let at = 0;
-    while (at < this.waiting.length && this.waiting[at]!.attempts > 0 && wasSentBefore(this.waiting[at]!, batch)) at++;
+    while (at < this.waiting.length && this.waiting[at]!.attempts > 0 && wasSentBefore(this.waiting[at]!, batch))
+      at += 1;
     this.waiting.splice(at, 0, batch);
   }
 

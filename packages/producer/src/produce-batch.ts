@@ -1,3 +1,4 @@
+import { invariant } from '@millrace/ports';
 import {
   addToSequence,
   batchRecordCount,
@@ -37,8 +38,8 @@ const INITIAL_BYTES = 4 * 1024;
 export class ProduceBatch {
   readonly topic: string;
   readonly partition: number;
-  /** `Clock.monotonic` when the batch was opened; linger and delivery timeout count from it. */
-  readonly createdMs: number;
+  /** `Clock.monotonic` when the first of its records was sent; linger and delivery timeout count from it. */
+  createdMs: number;
   /** Grows by one from batch to batch of a producer; the second half of a split batch lies between two of them. */
   readonly order: number;
   /** What the records take of the producer's buffer: given back when the batch is done. */
@@ -90,8 +91,9 @@ export class ProduceBatch {
     return this.#recordCount;
   }
 
-  get isBuilt(): boolean {
-    return this.#bytes !== undefined;
+  /** Whether its records were told of what became of them. A batch in flight may be, when its time is over. */
+  get isDone(): boolean {
+    return this.#isComplete;
   }
 
   hasRoomFor(
@@ -183,6 +185,7 @@ export class ProduceBatch {
    * @param logAppendTimeMs -1 where the records keep their own timestamps
    */
   succeed(baseOffset: number, logAppendTimeMs: number): void {
+    invariant(() => !this.#isComplete, 'the records of a batch are told once what became of them');
     const { topic, partition } = this;
     for (let at = 0; at < this.#resolves.length; at++) {
       this.#resolves[at]!({
@@ -198,6 +201,7 @@ export class ProduceBatch {
   }
 
   fail(error: Error): void {
+    invariant(() => !this.#isComplete, 'the records of a batch are told once what became of them');
     for (const reject of this.#rejects) reject(error);
     for (let count = 0; count < this.#unwatchedCount; count++) this.#rejectUnwatched?.(error);
     this.#complete();

@@ -1,22 +1,25 @@
-import { KafkaClient, silentLogger } from '@millrace/client';
-import { clientOptionsOf } from '@millrace/client/internal';
+import { KafkaClient, type Logger, silentLogger } from '@millrace/client';
+import { clientOptionsOf, faultOf, milliseconds, type Shape, shown } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
-import type { Serializer } from '@millrace/serdes';
 import { Accumulator } from './accumulator.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { ClusterTransport } from './cluster-transport.ts';
 import { headersToSend, publishBatch } from './diagnostics.ts';
-import { bufferFull, ProducerError, producerClosed, recordTooLarge } from './errors.ts';
+import { asError, bufferFull, invalidRecord, ProducerError, partitionerFailed, producerClosed } from './errors.ts';
 import { ProducerIdentitySource } from './identity.ts';
 import { Losses } from './losses.ts';
 import { type ProducerOptions, type ProducerSettings, producerSettings } from './options.ts';
+import type { PartitionQueue } from './partition-queue.ts';
 import { defaultPartitioner, type Partitioner } from './partitioner.ts';
+import type { Content, PendingSend, TopicLine } from './pending-send.ts';
 import type { ProduceBatch } from './produce-batch.ts';
 import type { ProduceTransport, TopicPartitions } from './produce-transport.ts';
-import { headerList, type ProducerRecord, type RecordMetadata } from './record.ts';
+import { checkRecord, checkTopic, headerList, type ProducerRecord, type RecordMetadata } from './record.ts';
 import { Sender } from './sender.ts';
+import { type AnySerializer, isAsync, serialize, serializeLater } from './serializing.ts';
+import { SerializingLine } from './serializing-line.ts';
+import { UnknownTopicLine } from './unknown-topic-line.ts';
 
-type Bytes = Uint8Array | string;
 type Resolve = (metadata: RecordMetadata) => void;
 type Reject = (error: Error) => void;
 
@@ -28,14 +31,13 @@ export interface ProducerMetrics {
   readonly recordsFailed: number;
   /** Batches that have been acknowledged or have failed. */
   readonly batchesFinished: number;
+  /** Batches that were put back to be sent again, counted each time. */
+  readonly batchesRetried: number;
   /** Bytes before compression that wait for acknowledgement; bounded by `bufferBytesMax`. */
   readonly bufferedBytes: number;
-  /** Sends that wait for room in the buffer. */
+  /** Sends that wait for room in the buffer, for their topic or for an asynchronous serializer. */
   readonly waitingSends: number;
 }
-
-/** Bytes that a batch's header and a record's lengths add to key and value, at the most. */
-const RECORD_OVERHEAD_BYTES = 128;
 
 /**
  * Sends records to a Kafka-compatible cluster: in batches per partition, in order, and with the defaults each exactly once
@@ -49,17 +51,20 @@ const RECORD_OVERHEAD_BYTES = 128;
  */
 export class Producer<K = string | Uint8Array, V = string | Uint8Array> implements AsyncDisposable {
   readonly #settings: ProducerSettings;
-  readonly #keySerializer: Serializer<K> | undefined;
-  readonly #valueSerializer: Serializer<V> | undefined;
+  readonly #keySerializer: AnySerializer<K> | undefined;
+  readonly #valueSerializer: AnySerializer<V> | undefined;
+  /** Whether one of them is asynchronous: then every record goes through a line. */
+  readonly #serializesLater: boolean;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #partitioner: Partitioner;
   readonly #client: KafkaClient;
   readonly #transport: ProduceTransport;
   readonly #budget: BufferBudget;
   readonly #accumulator: Accumulator;
   readonly #sender: Sender;
-  /** Sends to topics whose partitions are being asked for, in order. */
-  readonly #topicLines = new Map<string, { sends: PendingRecord<K, V>[]; passed: Promise<void> }>();
+  /** Sends that wait for their topic's partitions or for serializers, by topic, in order. */
+  readonly #topicLines = new Map<string, TopicLine<K, V>>();
   readonly #onDeliveryError: (error: Error) => void;
   /** What became of records that nobody waits for, to be told by the next flush. */
   readonly #losses = new Losses();
@@ -71,22 +76,24 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   #recordsAcknowledged = 0;
   #recordsFailed = 0;
   #batchesFinished = 0;
+  #batchesRetried = 0;
 
-  /** @throws ProducerError `PRODUCER_INVALID_OPTION` for settings that contradict each other */
+  /** @throws ProducerError `PRODUCER_INVALID_OPTION` for a name that there is not, a value of the wrong kind, or a contradiction */
   constructor(options: ProducerOptions<K, V>) {
     this.#settings = producerSettings(options);
     this.#keySerializer = options.keySerializer;
     this.#valueSerializer = options.valueSerializer;
+    this.#serializesLater = isAsync(options.keySerializer) || isAsync(options.valueSerializer);
     this.#clock = options.clock ?? systemClock;
     const random = options.random ?? systemRandom;
-    const logger = options.logger ?? silentLogger;
+    this.#logger = options.logger ?? silentLogger;
     this.#partitioner = options.partitioner ?? defaultPartitioner(random);
-    this.#onDeliveryError = options.onDeliveryError ?? ((error) => this.#losses.push(error));
+    this.#onDeliveryError = this.#toldBy(options.onDeliveryError);
     this.#client = new KafkaClient(clientOptionsOf(options));
     this.#transport = new ClusterTransport(this.#client, this.#settings);
-    this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#settings.blockMsMax, this.#clock);
+    this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#waitMsMax, this.#clock);
     this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>
-      this.#partitioner.batchClosed?.(topic, partition),
+      this.#batchClosed(topic, partition),
     );
     this.#sender = new Sender({
       accumulator: this.#accumulator,
@@ -94,9 +101,12 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       identity: new ProducerIdentitySource(this.#transport),
       clock: this.#clock,
       random,
-      logger,
+      logger: this.#logger,
       settings: this.#settings,
       batchDone: (batch, error) => this.#batchDone(batch, error),
+      retried: () => {
+        this.#batchesRetried += 1;
+      },
     });
   }
 
@@ -121,10 +131,11 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   /**
    * Sends several records, to any topics, and resolves when all are acknowledged.
    * @returns where each record is, in the order given
-   * @throws the first error; what has become of the other records is not told. Use {@link Producer.send} to know of each.
+   * @throws ProducerError `PRODUCER_INVALID_RECORD` where it is given something else than a list of records; the first error otherwise: what has become of the other records is not told. Use {@link Producer.send} to know of each.
    */
   sendBatch(records: readonly ProducerRecord<K, V>[]): Promise<RecordMetadata[]> {
     return new Promise((resolve, reject) => {
+      if (!Array.isArray(records)) throw notRecords(records);
       const results = new Array<RecordMetadata>(records.length);
       let open = records.length;
       if (open === 0) resolve(results);
@@ -133,7 +144,8 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
           record,
           (metadata) => {
             results[index] = metadata;
-            if (--open === 0) resolve(results);
+            open -= 1;
+            if (open === 0) resolve(results);
           },
           reject,
         );
@@ -164,22 +176,18 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
    * @throws ProducerError `PRODUCER_RECORDS_LOST` when records given to `enqueue` have failed and `onDeliveryError` is not set
    */
   async flush(): Promise<void> {
-    const stopHurrying = this.#sender.hurry();
-    try {
-      await this.#topicsKnown();
-      await this.#lineEnd();
-      await Promise.all(this.#accumulator.batches().map((batch) => batch.whenComplete()));
-    } finally {
-      stopHurrying();
-    }
+    await this.#drained();
     this.#losses.throwIfAny();
   }
 
   /**
    * Flushes, then disconnects. Sends that come later are refused. Throws what {@link Producer.flush} throws.
-   * @param options.timeoutMs what is not acknowledged by then fails with `PRODUCER_CLOSED`; `deliveryTimeoutMs` by default
+   * @param options.timeoutMs it is done by then, whatever happens: what is not acknowledged fails with `PRODUCER_CLOSED`.
+   * `deliveryTimeoutMs` by default
    */
-  async close(options: { timeoutMs?: number } = {}): Promise<void> {
+  async close(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+    const fault = faultOf(options, closeShape);
+    if (fault !== undefined) throw new ProducerError('PRODUCER_INVALID_OPTION', `cannot close a producer: ${fault}`);
     this.#closing ??= this.#close(options.timeoutMs ?? this.#settings.deliveryTimeoutMs);
     await this.#closing;
   }
@@ -195,125 +203,215 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       recordsAcknowledged: this.#recordsAcknowledged,
       recordsFailed: this.#recordsFailed,
       batchesFinished: this.#batchesFinished,
+      batchesRetried: this.#batchesRetried,
       bufferedBytes: this.#budget.usedBytes,
-      waitingSends: this.#budget.waitingCount,
+      waitingSends: this.#waitingCount,
     };
   }
 
   /** What users call comes through here; what has been accepted is carried out even while the producer closes. */
   #accept(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): void {
-    if (this.#closing === undefined) this.#enqueue(record, resolve, reject);
-    else reject(producerClosed(`send a record to topic '${record.topic}'`));
+    try {
+      checkRecord(record);
+      if (this.#closing !== undefined) throw producerClosed(`send a record to topic '${record.topic}'`);
+    } catch (error) {
+      reject(asError(error));
+      return;
+    }
+    this.#place(record, resolve, reject, undefined);
   }
 
   get #isReady(): boolean {
     return this.#budget.isOpen && this.#topicLines.size === 0;
   }
 
-  #enqueue(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): void {
-    if (this.#isClosed) {
-      reject(producerClosed(`deliver a record to topic '${record.topic}'`));
-      return;
-    }
-    const line = this.#topicLines.get(record.topic);
-    const topic = this.#transport.topic(record.topic);
-    if (line !== undefined) this.#joinLine(line.sends, { record, resolve, reject });
-    else if (topic === undefined) this.#loadTopic(record.topic, { record, resolve, reject });
-    else if (this.#budget.isOpen) this.#append(record, topic, resolve, reject);
-    else this.#waitForRoom({ record, resolve, reject });
+  /** How long a send may wait before it is in a batch. */
+  get #waitMsMax(): number {
+    return Math.min(this.#settings.blockMsMax, this.#settings.deliveryTimeoutMs);
   }
 
-  #joinLine(sends: PendingRecord<K, V>[], send: PendingRecord<K, V>): void {
+  get #waitingCount(): number {
+    let count = this.#budget.waitingCount;
+    for (const line of this.#topicLines.values()) count += line.length;
+    return count;
+  }
+
+  /** Finds the record's place: a batch, or a line where something has to be waited for first. `waited` is a send that was in one before. */
+  #place(
+    record: ProducerRecord<K, V>,
+    resolve: Resolve | undefined,
+    reject: Reject,
+    waited: PendingSend<K, V> | undefined,
+  ): void {
+    const topic = this.#transport.topic(record.topic);
+    const isReady = topic !== undefined && this.#isReady && !this.#isClosed;
+    if (isReady && (!this.#serializesLater || waited?.serialized !== undefined)) {
+      this.#append(record, topic, resolve, reject, waited);
+    } else {
+      this.#placeInLine(waited ?? this.#pending(record, resolve, reject), topic);
+    }
+  }
+
+  #placeInLine(send: PendingSend<K, V>, topic: TopicPartitions | undefined): void {
+    const { record, resolve, reject } = send;
+    const line = this.#topicLines.get(record.topic);
+    if (this.#isClosed) reject(producerClosed(`deliver a record to topic '${record.topic}'`));
+    else if (line !== undefined) this.#joinLine(line, send);
+    else if (topic === undefined) this.#loadTopic(send);
+    else if (this.#serializesLater && send.serialized === undefined) this.#serializeLater(send);
+    else if (this.#budget.isOpen) this.#append(record, topic, resolve, reject, send);
+    else this.#waitForRoom(send);
+  }
+
+  #pending(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): PendingSend<K, V> {
+    return { record, resolve, reject, sinceMs: this.#clock.monotonic(), serialized: undefined };
+  }
+
+  #joinLine(line: TopicLine<K, V>, send: PendingSend<K, V>): void {
     const { waitingSendsMax } = this.#settings;
-    if (sends.length < waitingSendsMax) sends.push(send);
+    if (line.length < waitingSendsMax) line.join(send);
     else send.reject(bufferFull(this.#budget.usedBytes, `${waitingSendsMax} sends wait already (waitingSendsMax)`));
   }
 
   /** Opens a line for a topic whose partitions are not known, and lets it pass when they are. */
-  #loadTopic(topic: string, first: PendingRecord<K, V>): void {
-    const sends = [first];
-    const passed = this.#transport.loadTopic(topic, this.#settings.blockMsMax).then(
-      () => {
+  #loadTopic(first: PendingSend<K, V>): void {
+    const { topic } = first.record;
+    try {
+      checkTopic(topic);
+    } catch (error) {
+      first.reject(asError(error));
+      return;
+    }
+    const line = new UnknownTopicLine(first, {
+      clock: this.#clock,
+      waitMsMax: this.#waitMsMax,
+      load: (timeoutMs) => this.#transport.loadTopic(topic, timeoutMs),
+      passed: (sends) => {
         this.#topicLines.delete(topic);
-        for (const send of sends) this.#enqueue(send.record, send.resolve, send.reject);
+        for (const send of sends) this.#place(send.record, send.resolve, send.reject, send);
         this.#wakeReady();
       },
-      (error: unknown) => {
-        this.#topicLines.delete(topic);
-        for (const send of sends) send.reject(error instanceof Error ? error : new Error(String(error)));
-        this.#wakeReady();
-      },
-    );
-    this.#topicLines.set(topic, { sends, passed });
+    });
+    this.#topicLines.set(topic, line);
   }
 
-  #waitForRoom(send: PendingRecord<K, V>): void {
-    const { onBufferFull, waitingSendsMax, blockMsMax } = this.#settings;
+  /** Opens a line for a topic whose records asynchronous serializers work at. */
+  #serializeLater(first: PendingSend<K, V>): void {
+    const { topic } = first.record;
+    const line = new SerializingLine<K, V>({
+      clock: this.#clock,
+      waitMsMax: this.#settings.deliveryTimeoutMs,
+      serialize: ({ record }) => serializeLater(record, { key: this.#keySerializer, value: this.#valueSerializer }),
+      goOn: (send) => this.#goOn(send),
+      emptied: () => {
+        this.#topicLines.delete(topic);
+        this.#wakeReady();
+      },
+    });
+    this.#topicLines.set(topic, line);
+    line.join(first);
+  }
+
+  /** Takes on a send whose key and value are there; where its topic has been forgotten meanwhile, that has to be asked for first. */
+  #goOn(send: PendingSend<K, V>): Promise<unknown> | undefined {
+    const { record, resolve, reject } = send;
+    const topic = this.#transport.topic(record.topic);
+    if (topic === undefined) return this.#transport.loadTopic(record.topic, this.#waitMsMax);
+    if (this.#budget.isOpen) this.#append(record, topic, resolve, reject, send);
+    else this.#waitForRoom(send);
+    return undefined;
+  }
+
+  #waitForRoom(send: PendingSend<K, V>): void {
+    const { onBufferFull, waitingSendsMax } = this.#settings;
+    const { record, resolve, reject } = send;
     if (onBufferFull === 'fail') {
-      send.reject(bufferFull(this.#budget.usedBytes, "onBufferFull is 'fail'"));
+      reject(bufferFull(this.#budget.usedBytes, "onBufferFull is 'fail'"));
     } else if (this.#budget.waitingCount >= waitingSendsMax) {
-      send.reject(bufferFull(this.#budget.usedBytes, `${waitingSendsMax} sends wait already (waitingSendsMax)`));
+      reject(bufferFull(this.#budget.usedBytes, `${waitingSendsMax} sends wait already (waitingSendsMax)`));
     } else {
       this.#budget.wait(
         () => {
-          const topic = this.#transport.topic(send.record.topic);
-          if (topic !== undefined) this.#append(send.record, topic, send.resolve, send.reject);
-          else this.#enqueue(send.record, send.resolve, send.reject);
+          const topic = this.#transport.topic(record.topic);
+          if (topic !== undefined) this.#append(record, topic, resolve, reject, send);
+          else this.#place(record, resolve, reject, send);
         },
         () => {
-          send.reject(
+          reject(
             this.#closing === undefined
-              ? bufferFull(this.#budget.usedBytes, `none came free within ${blockMsMax} ms`)
-              : producerClosed(`send a record to topic '${send.record.topic}'`),
+              ? bufferFull(this.#budget.usedBytes, `none came free within ${this.#waitMsMax} ms`)
+              : producerClosed(`send a record to topic '${record.topic}'`),
           );
         },
+        send.sinceMs,
       );
     }
   }
 
-  #append(record: ProducerRecord<K, V>, topic: TopicPartitions, resolve: Resolve | undefined, reject: Reject): void {
-    try {
-      const key = serialize(this.#keySerializer, record.key ?? null, record.topic, 'key');
-      const value = serialize(this.#valueSerializer, record.value, record.topic, 'value');
-      const partition = record.partition ?? this.#partitionFor(record.topic, key, topic);
-      this.#checkRecord(record, topic, partition, key, value);
-      const headers = headersToSend(record.topic, partition, headerList(record.headers));
-      const timestamp = record.timestamp ?? this.#clock.now();
-      const queue = this.#accumulator.queue(record.topic, partition);
-      const batch = this.#accumulator.batchFor(queue, key, value, headers);
-      this.#budget.take(batch.append(timestamp, key, value, headers));
-      batch.notify(timestamp, resolve, reject);
-      this.#recordsSent++;
-      this.#sender.wake();
-    } catch (error) {
-      reject(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  #partitionFor(topic: string, key: Bytes | null, { partitionCount, availablePartitions }: TopicPartitions): number {
-    return this.#partitioner.partition({ topic, key, partitionCount, availablePartitions });
-  }
-
-  #checkRecord(
+  #append(
     record: ProducerRecord<K, V>,
     topic: TopicPartitions,
-    partition: number,
-    key: Bytes | null,
-    value: Bytes | null,
+    resolve: Resolve | undefined,
+    reject: Reject,
+    waited: PendingSend<K, V> | undefined,
   ): void {
-    if (!Number.isInteger(partition) || partition < 0 || partition >= topic.partitionCount) {
-      throw new ProducerError(
-        'PRODUCER_INVALID_RECORD',
-        `cannot send to partition ${partition} of topic '${record.topic}': it has partitions 0 to ${topic.partitionCount - 1}`,
-      );
+    let queue: PartitionQueue | undefined;
+    try {
+      const name = record.topic;
+      const done = waited?.serialized;
+      const key = done === undefined ? serialize(this.#keySerializer, record.key, name, 'key') : done.key;
+      const value = done === undefined ? serialize(this.#valueSerializer, record.value, name, 'value') : done.value;
+      const partition = record.partition ?? this.#partitionFor(name, key, topic);
+      if (!Number.isInteger(partition) || partition < 0 || partition >= topic.partitionCount) {
+        throw noSuchPartition(name, partition, topic.partitionCount);
+      }
+      const headers = headersToSend(name, partition, headerList(name, record.headers));
+      const timestamp = record.timestamp ?? this.#clock.now();
+      queue = this.#accumulator.queue(name, partition);
+      const batch = this.#accumulator.batchFor(queue, key, value, headers);
+      this.#budget.take(batch.append(timestamp, key, value, headers));
+      if (waited !== undefined) batch.createdMs = Math.min(batch.createdMs, waited.sinceMs);
+      batch.notify(timestamp, resolve, reject);
+      this.#recordsSent += 1;
+      this.#sender.wake();
+    } catch (error) {
+      queue?.dropEmptyOpen();
+      // A batch that was full may have been sealed for it.
+      this.#sender.wake();
+      reject(asError(error));
     }
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
-    if (bytes > this.#settings.requestBytesMax)
-      throw recordTooLarge(record.topic, bytes, this.#settings.requestBytesMax);
+  }
+
+  #partitionFor(topic: string, key: Content, { partitionCount, availablePartitions }: TopicPartitions): number {
+    try {
+      return this.#partitioner.partition({ topic, key, partitionCount, availablePartitions });
+    } catch (cause) {
+      throw partitionerFailed(topic, cause);
+    }
+  }
+
+  #batchClosed(topic: string, partition: number): void {
+    try {
+      this.#partitioner.batchClosed?.(topic, partition);
+    } catch (error) {
+      this.#logger.error({ topic, partition, err: error }, 'batchClosed of the partitioner failed');
+    }
+  }
+
+  /** Whoever is told of lost records must not be able to stop those that come after. */
+  #toldBy(listener: ((error: Error) => void) | undefined): (error: Error) => void {
+    if (listener === undefined) return (error) => this.#losses.push(error);
+    return (error) => {
+      try {
+        listener(error);
+      } catch (fault) {
+        this.#logger.error({ err: fault }, 'onDeliveryError failed');
+      }
+    };
   }
 
   #batchDone(batch: ProduceBatch, error: Error | undefined): void {
-    this.#batchesFinished++;
+    this.#batchesFinished += 1;
     publishBatch(batch, error);
     if (error === undefined) this.#recordsAcknowledged += batch.recordCount;
     else this.#recordsFailed += batch.recordCount;
@@ -326,56 +424,73 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     for (const waiter of this.#readyWaiters.splice(0)) waiter();
   }
 
-  /** Resolves when every topic that is being asked for now is known, or will not be. */
-  async #topicsKnown(): Promise<void> {
-    await Promise.all([...this.#topicLines.values()].map((line) => line.passed));
+  /** Resolves when everything that has been given to the producer so far was acknowledged or has failed; never rejects. */
+  async #drained(): Promise<void> {
+    const stopHurrying = this.#sender.hurry();
+    try {
+      await Promise.all([...this.#topicLines.keys()].map((topic) => this.#lineSettled(topic)));
+      await this.#roomLineEnd();
+      await Promise.all(this.#accumulator.batches().map((batch) => batch.whenComplete()));
+    } finally {
+      stopHurrying();
+    }
+  }
+
+  /** Who has waited for a topic may wait for a serializer next. */
+  async #lineSettled(topic: string): Promise<void> {
+    await this.#topicLines.get(topic)?.settled();
+    await this.#topicLines.get(topic)?.settled();
   }
 
   /** Resolves when everybody who waits for room now has got it or has been turned away. */
-  #lineEnd(): Promise<void> {
+  #roomLineEnd(): Promise<void> {
     if (this.#budget.waitingCount === 0) return Promise.resolve();
     return new Promise((resolve) => this.#budget.wait(resolve, resolve));
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    const deadlineMs = this.#clock.monotonic() + timeoutMs;
+    await this.#atMost(timeoutMs, this.#drained());
+    this.#isClosed = true;
+    this.#budget.close();
+    for (const line of this.#topicLines.values()) line.close(producerClosed('deliver a record'));
+    this.#sender.close(producerClosed('deliver a record'));
+    this.#settings.memory.close();
+    for (const waiter of this.#readyWaiters.splice(0)) waiter();
+    await this.#atMost(Math.max(deadlineMs - this.#clock.monotonic(), CLOSE_MS_MIN), this.#client.close());
+    // What the timeout cut off has failed only now.
+    this.#losses.throwIfAny();
+  }
+
+  /** Waits for the promise, but no longer than so. */
+  async #atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {
     let timer: { cancel(): void } | undefined;
     const timedOut = new Promise<void>((resolve) => {
       timer = this.#clock.schedule(timeoutMs, resolve);
     });
     try {
-      await Promise.race([this.flush(), timedOut]);
+      await Promise.race([promise, timedOut]);
     } finally {
       timer?.cancel();
-      this.#isClosed = true;
-      this.#budget.close();
-      this.#sender.close(producerClosed('deliver a record'));
-      this.#settings.memory.close();
-      for (const waiter of this.#readyWaiters.splice(0)) waiter();
-      await this.#client.close();
     }
-    // What the timeout cut off has failed only now.
-    this.#losses.throwIfAny();
   }
 }
 
-/** A send that waits for its topic or for room. */
-interface PendingRecord<K, V> {
-  readonly record: ProducerRecord<K, V>;
-  readonly resolve: Resolve | undefined;
-  readonly reject: Reject;
+/** Sockets that hang up are given this long even by a close that may take no time at all. */
+const CLOSE_MS_MIN = 10;
+
+const closeShape: Shape = { noun: 'option of close', fields: { timeoutMs: milliseconds() } };
+
+function noSuchPartition(topic: string, partition: unknown, partitionCount: number): ProducerError {
+  return invalidRecord(
+    topic,
+    `there is no partition ${shown(partition)}: it has partitions 0 to ${partitionCount - 1}`,
+  );
 }
 
-function serialize<T>(
-  serializer: Serializer<T> | undefined,
-  content: T | null | undefined,
-  topic: string,
-  part: 'key' | 'value',
-): Bytes | null {
-  if (content === null || content === undefined) return null;
-  if (serializer !== undefined) return serializer.serialize(content, topic, part);
-  if (typeof content === 'string' || content instanceof Uint8Array) return content;
-  throw new ProducerError(
-    'PRODUCER_INVALID_RECORD',
-    `cannot send a ${part} of type ${typeof content} to topic '${topic}': give a string, bytes or null, or set ${part}Serializer`,
+function notRecords(given: unknown): ProducerError {
+  return invalidRecord(
+    undefined,
+    `sendBatch takes a list of records, each with its topic, not ${shown(given)}; kafkajs's { topic, messages } is messages.map((message) => ({ topic, ...message }))`,
   );
 }

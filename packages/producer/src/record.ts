@@ -1,29 +1,49 @@
+import {
+  anything,
+  faultOf,
+  orNull,
+  required,
+  type Shape,
+  shown,
+  topicNameRule,
+  valueFault,
+  wholeNumber,
+} from '@millrace/client/internal';
 import type { RecordHeaderInput } from '@millrace/records';
-
-/** The value of one header; strings are written as UTF-8. */
-export type HeaderValue = string | Uint8Array | null;
+import type { RecordPart } from '@millrace/serdes';
+import { invalidRecord } from './errors.ts';
 
 /**
- * The headers of a record. As an object where names are unique (an array repeats a name), or as a list where order between names matters.
+ * The value of one header: bytes, or text that is written as UTF-8. A header comes back as bytes, so that numbers, booleans and dates
+ * are refused rather than turned into text unasked: give `String(attempt)` or `date.toISOString()`.
+ */
+export type HeaderValue = string | Uint8Array | null;
+
+/** Headers by name; an array repeats a name. */
+export type HeadersByName =
+  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
+  | ReadonlyMap<string, HeaderValue | readonly HeaderValue[]>;
+
+/**
+ * The headers of a record: an object or a `Map` where names are unique (an array repeats a name), or a list where order between names
+ * matters.
  *
  * @example `{ traceparent: '00-...', tag: ['a', 'b'] }`
  */
-export type HeadersInput =
-  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
-  | readonly RecordHeaderInput[];
+export type HeadersInput = HeadersByName | readonly RecordHeaderInput[];
 
 /** A record to be sent. */
 export interface ProducerRecord<K = string | Uint8Array, V = string | Uint8Array> {
   readonly topic: string;
   /** Decides the partition where none is named; records of one key keep their order. None by default. */
   readonly key?: K | null | undefined;
-  /** `null` is a tombstone: it deletes the key from a compacted topic. */
+  /** `null` is a tombstone: it deletes the key from a compacted topic. `undefined` is an error, for it is a mistake more often than not. */
   readonly value: V | null;
   /** Overrules the partitioner. */
-  readonly partition?: number | undefined;
+  readonly partition?: number | null | undefined;
   /** Milliseconds since the Unix epoch; now by default. A topic with LogAppendTime replaces it. */
-  readonly timestamp?: number | undefined;
-  readonly headers?: HeadersInput | undefined;
+  readonly timestamp?: number | null | undefined;
+  readonly headers?: HeadersInput | null | undefined;
 }
 
 /** Where an acknowledged record is. */
@@ -38,16 +58,146 @@ export interface RecordMetadata {
   readonly timestamp: number;
 }
 
-/** Headers as the batch builder takes them; undefined where there are none. */
-export function headerList(headers: HeadersInput | undefined): readonly RecordHeaderInput[] | undefined {
-  if (headers === undefined || Array.isArray(headers)) return headers as readonly RecordHeaderInput[] | undefined;
-  const list: RecordHeaderInput[] = [];
-  for (const [key, value] of Object.entries(headers as Record<string, HeaderValue | readonly HeaderValue[]>)) {
-    if (Array.isArray(value)) {
-      for (const each of value) list.push({ key, value: each });
-    } else {
-      list.push({ key, value: value as HeaderValue });
+const aTime = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+
+const recordShape: Shape = {
+  noun: 'field of a record',
+  fields: {
+    topic: required(topicNameRule),
+    key: anything,
+    value: required({
+      expects: 'there (null writes a tombstone, which deletes the key)',
+      accepts: (value) => value !== undefined,
+    }),
+    partition: orNull(wholeNumber(0)),
+    timestamp: orNull({ ...aTime, expects: 'milliseconds since the Unix epoch, a whole number' }),
+    headers: anything,
+  },
+  foreign: {
+    messages: 'it is what kafkajs takes; here sendBatch takes a list of records, each with its topic',
+    topicMessages: 'it is what kafkajs takes; here sendBatch takes a list of records, each with its topic',
+    acks: 'it is an option of the producer',
+    compression: 'it is an option of the producer',
+    timeout: 'requestTimeoutMs is an option of the producer',
+    offset: 'the broker gives a record its offset',
+  },
+};
+
+/**
+ * @throws ProducerError `PRODUCER_INVALID_RECORD` for a record that has a field that there is not, or a value of the wrong kind.
+ * What a serializer, a partitioner or headers give is looked at where it comes.
+ */
+export function checkRecord(record: ProducerRecord<unknown, unknown>): void {
+  if (isPlainlyRight(record)) return;
+  const fault = faultOf(record, recordShape);
+  if (fault === undefined) return;
+  const topic: unknown = (record as ProducerRecord | null)?.topic;
+  throw invalidRecord(typeof topic === 'string' ? topic : undefined, fault);
+}
+
+/** The same in the few steps that nearly every record takes; `false` says that the table has to be asked. */
+function isPlainlyRight(record: ProducerRecord<unknown, unknown>): boolean {
+  if (typeof record !== 'object' || record === null) return false;
+  for (const name in record) {
+    switch (name) {
+      case 'topic':
+      case 'key':
+      case 'value':
+      case 'partition':
+      case 'timestamp':
+      case 'headers':
+        continue;
+      default:
+        return false;
     }
   }
+  const { topic, value, partition, timestamp } = record;
+  // What else a topic's name must be is looked at when the topic is asked for; a known one has been.
+  if (typeof topic !== 'string' || topic === '' || value === undefined) return false;
+  return (
+    (partition === undefined || partition === null || (Number.isInteger(partition) && partition >= 0)) &&
+    (timestamp === undefined || timestamp === null || (Number.isSafeInteger(timestamp) && timestamp >= 0))
+  );
+}
+
+/** @throws ProducerError `PRODUCER_INVALID_RECORD` for a name that no broker can be asked about. */
+export function checkTopic(topic: string): void {
+  const fault = valueFault(topic, required(topicNameRule), 'topic');
+  if (fault !== undefined) throw invalidRecord(undefined, fault);
+}
+
+/**
+ * Headers as the batch builder takes them; undefined where there are none.
+ * @throws ProducerError `PRODUCER_INVALID_RECORD` for a header that is neither text nor bytes nor null
+ */
+export function headerList(
+  topic: string,
+  headers: HeadersInput | null | undefined,
+): readonly RecordHeaderInput[] | undefined {
+  if (headers === undefined || headers === null) return undefined;
+  if (Array.isArray(headers)) {
+    checkHeaders(topic, headers as readonly unknown[]);
+    return headers as readonly RecordHeaderInput[];
+  }
+  if (typeof headers !== 'object') {
+    throw invalidRecord(topic, `headers must be an object, a Map or a list of { key, value }, not ${shown(headers)}`);
+  }
+  const list: RecordHeaderInput[] = [];
+  if (headers instanceof Map) {
+    for (const [key, value] of headers) addHeader(list, topic, key, value);
+  } else {
+    const byName = headers as Readonly<Record<string, unknown>>;
+    for (const key of Object.keys(byName)) addHeader(list, topic, key, byName[key]);
+  }
   return list;
+}
+
+function addHeader(list: RecordHeaderInput[], topic: string, key: unknown, value: unknown): void {
+  if (typeof key !== 'string') throw invalidRecord(topic, `a header's name must be text, not ${shown(key)}`);
+  if (typeof value === 'string') list.push({ key, value });
+  else if (Array.isArray(value)) for (const each of value) list.push({ key, value: headerValue(topic, key, each) });
+  else list.push({ key, value: headerValue(topic, key, value) });
+}
+
+/** @throws ProducerError `PRODUCER_INVALID_RECORD` where one of a list is no header */
+export function checkHeaders(topic: string, headers: readonly unknown[]): void {
+  for (const header of headers) {
+    const { key, value } = isHeader(header) ? header : notAHeader(topic, header);
+    if (typeof key !== 'string' && !(key instanceof Uint8Array)) {
+      throw invalidRecord(topic, `a header's key must be text or bytes, not ${shown(key)}`);
+    }
+    if (value !== undefined) headerValue(topic, String(key), value);
+  }
+}
+
+function isHeader(header: unknown): header is { key: unknown; value: unknown } {
+  return typeof header === 'object' && header !== null && 'key' in header;
+}
+
+function notAHeader(topic: string, header: unknown): never {
+  throw invalidRecord(topic, `a list of headers must hold { key, value }, not ${shown(header)}`);
+}
+
+function headerValue(topic: string, name: string, value: unknown): HeaderValue {
+  if (typeof value === 'string' || value === null || value instanceof Uint8Array) return value;
+  const mend = value instanceof Date ? 'date.toISOString()' : 'String(...)';
+  const hint = value === undefined ? 'leave it out, or give null' : `give ${mend} if text is what you want to read`;
+  throw invalidRecord(topic, `header '${name}' must be text, bytes or null, not ${shown(value)}: ${hint}`);
+}
+
+/**
+ * What a serializer gave, or a key or value where there is none, as the batch builder takes it.
+ * @throws ProducerError `PRODUCER_INVALID_RECORD`
+ */
+export function recordBytes(
+  content: unknown,
+  topic: string,
+  part: RecordPart,
+  serialized: boolean,
+): Uint8Array | string | null {
+  if (typeof content === 'string' || content instanceof Uint8Array || content === null) return content;
+  const [what, mend] = serialized
+    ? [`what ${part}Serializer returns`, 'a serializer gives text, bytes, null, or a promise of one']
+    : [`the ${part}`, `set ${part}Serializer for values of your own`];
+  throw invalidRecord(topic, `${what} must be text, bytes or null, not ${shown(content)}: ${mend}`);
 }

@@ -1,13 +1,13 @@
-import { KafkaError, type Logger } from '@millrace/client';
+import { backoffMs, KafkaError, type Logger } from '@millrace/client';
 import { type Clock, holdingClock, type Random, systemClock, type Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
-import { batchError, deliveryTimeout, ProducerError } from './errors.ts';
+import { asError, batchError, batchFailed, deliveryTimeout, ProducerError } from './errors.ts';
 import type { ProducerIdentitySource } from './identity.ts';
 import { isRetriable, needsEpochBump, needsMetadata } from './outcome.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { ProduceBatch } from './produce-batch.ts';
-import type { BatchOutcome, ProduceTransport } from './produce-transport.ts';
+import type { BatchOutcome, OutgoingBatch, ProduceTransport } from './produce-transport.ts';
 
 /** The sender's part of the producer's options, all filled in. */
 export interface SenderSettings {
@@ -44,6 +44,7 @@ export class Sender {
   readonly #logger: Logger;
   readonly #settings: SenderSettings;
   readonly #batchDone: (batch: ProduceBatch, error?: Error) => void;
+  readonly #retried: () => void;
   readonly #inFlightByBroker = new Map<number, number>();
   readonly #staleTopics = new Set<string>();
   #refreshing = false;
@@ -65,6 +66,8 @@ export class Sender {
     settings: SenderSettings;
     /** Called once for every batch that has been acknowledged, or has failed with an error. The halves of a split batch count for themselves. */
     batchDone: (batch: ProduceBatch, error?: Error) => void;
+    /** Called for every batch that is put back to be sent again. */
+    retried?: () => void;
   }) {
     this.#accumulator = parts.accumulator;
     this.#transport = parts.transport;
@@ -74,6 +77,7 @@ export class Sender {
     this.#logger = parts.logger;
     this.#settings = parts.settings;
     this.#batchDone = parts.batchDone;
+    this.#retried = parts.retried ?? (() => {});
   }
 
   /** Looks for something to send once the caller's turn is over, so that sends of one turn share a batch. */
@@ -85,10 +89,10 @@ export class Sender {
 
   /** Sends what comes without waiting for linger, until the returned function is called. */
   hurry(): () => void {
-    this.#hurried++;
+    this.#hurried += 1;
     this.wake();
     return () => {
-      this.#hurried--;
+      this.#hurried -= 1;
     };
   }
 
@@ -107,8 +111,19 @@ export class Sender {
 
   readonly #runDrain = (): void => {
     this.#drainScheduled = false;
-    if (!this.#closed) this.#drain();
+    if (!this.#closed) this.#guarded(() => this.#drain());
   };
+
+  /** Nobody awaits what is done here: what throws must neither end the process nor stop what comes later. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the producer hit an error of its own; it goes on with the next attempt');
+      const nowMs = this.#clock.monotonic();
+      this.#wakeAt(nowMs + this.#settings.retryBackoffMsMax, nowMs);
+    }
+  }
 
   #drain(): void {
     const nowMs = this.#clock.monotonic();
@@ -129,9 +144,9 @@ export class Sender {
         this.#accumulator.active.delete(queue);
         continue;
       }
+      nextWakeMs = Math.min(nextWakeMs, this.#inFlightDeadlineMs(queue));
       const batch = queue.head;
-      // The first record of a new batch may have been refused by its encoding, which leaves the batch empty until the next.
-      if (batch === undefined || batch.recordCount === 0) continue;
+      if (batch === undefined) continue;
       nextWakeMs = Math.min(nextWakeMs, batch.createdMs + this.#settings.deliveryTimeoutMs);
       const readyMs = this.#readyAt(queue, batch, nowMs);
       if (readyMs > nowMs) {
@@ -169,7 +184,9 @@ export class Sender {
     const leader = this.#transport.leaderOf(queue.topic, queue.partition);
     if (leader === undefined) {
       this.#staleTopics.add(queue.topic);
-      queue.retryAtMs = nowMs + this.#backoffMs(queue.failures++);
+      const why = `partition ${queue.partition} of topic '${queue.topic}' has no leader that can be reached`;
+      this.#holdBack(queue, nowMs, new Error(why));
+      if (queue.failures === 1) this.#logger.warn({ topic: queue.topic, partition: queue.partition }, why);
       this.#wakeAt(queue.retryAtMs, nowMs);
       return;
     }
@@ -190,22 +207,42 @@ export class Sender {
     queue.inFlight.push(batch);
   }
 
-  #send(brokerId: number, request: OutgoingRequest): void {
-    const outgoing = request.batches.map((batch) => {
-      batch.attempts++;
-      return { topic: batch.topic, partition: batch.partition, records: batch.bytes() };
-    });
+  #send(brokerId: number, collected: OutgoingRequest): void {
+    const request: OutgoingRequest = { queues: [], batches: [], bytes: 0 };
+    const outgoing: OutgoingBatch[] = [];
+    for (let index = 0; index < collected.batches.length; index += 1) {
+      const queue = collected.queues[index]!;
+      const batch = collected.batches[index]!;
+      const records = this.#build(queue, batch);
+      if (records === undefined) continue;
+      batch.attempts += 1;
+      request.queues.push(queue);
+      request.batches.push(batch);
+      outgoing.push({ topic: batch.topic, partition: batch.partition, records });
+    }
+    if (outgoing.length === 0) return;
     this.#inFlightByBroker.set(brokerId, (this.#inFlightByBroker.get(brokerId) ?? 0) + 1);
     this.#transport.produce(brokerId, outgoing).then(
-      (outcomes) => this.#answered(brokerId, request, outcomes),
-      (error: unknown) => this.#unanswered(brokerId, request, error),
+      (outcomes) => this.#guarded(() => this.#answered(brokerId, request, outcomes)),
+      (error: unknown) => this.#guarded(() => this.#unanswered(brokerId, request, error)),
     );
+  }
+
+  /** The bytes of a batch; undefined for one that cannot be built or compressed, whose records have been told. */
+  #build(queue: PartitionQueue, batch: ProduceBatch): Buffer | undefined {
+    try {
+      return batch.bytes();
+    } catch (error) {
+      queue.removeInFlight(batch);
+      this.#giveUp(queue, batch, batchFailed(batch, error));
+      return undefined;
+    }
   }
 
   #answered(brokerId: number, request: OutgoingRequest, outcomes: readonly BatchOutcome[] | undefined): void {
     this.#requestOver(brokerId);
     if (this.#closed) return;
-    for (let index = 0; index < request.batches.length; index++) {
+    for (let index = 0; index < request.batches.length; index += 1) {
       const queue = request.queues[index]!;
       const batch = request.batches[index]!;
       queue.removeInFlight(batch);
@@ -219,18 +256,19 @@ export class Sender {
   #unanswered(brokerId: number, request: OutgoingRequest, error: unknown): void {
     this.#requestOver(brokerId);
     if (this.#closed) return;
+    const reason = asError(error);
     const retriable = error instanceof KafkaError ? error.retriable : false;
-    for (let index = 0; index < request.batches.length; index++) {
+    for (let index = 0; index < request.batches.length; index += 1) {
       const queue = request.queues[index]!;
       const batch = request.batches[index]!;
       queue.removeInFlight(batch);
       if (queue.isBeyondGap(batch)) batch.clearSequence();
       else batch.outcomeUnknown = true;
       this.#staleTopics.add(queue.topic);
-      if (retriable && this.#settings.acknowledged) this.#retry(queue, batch);
-      else this.#giveUp(queue, batch, error instanceof Error ? error : new Error(String(error)));
+      if (retriable && this.#settings.acknowledged && !batch.isDone) this.#retry(queue, batch, reason);
+      else this.#giveUp(queue, batch, reason);
     }
-    this.#logger.debug({ brokerId, error }, 'produce request was not answered');
+    this.#logger.debug({ brokerId, err: reason }, 'a produce request was not answered');
     this.wake();
   }
 
@@ -245,8 +283,12 @@ export class Sender {
       return;
     }
     const wasUnknown = batch.outcomeUnknown;
+    const error = batchError(batch, outcome);
     if (needsMetadata(errorCode)) this.#staleTopics.add(queue.topic);
-    if (errorCode === ErrorCode.MESSAGE_TOO_LARGE && batch.recordCount > 1) {
+    if (batch.isDone) {
+      // Its records were told that their time is over, so nothing is sent for them any more.
+      this.#giveUp(queue, batch, error);
+    } else if (errorCode === ErrorCode.MESSAGE_TOO_LARGE && batch.recordCount > 1) {
       this.#split(queue, batch);
     } else if (
       errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER &&
@@ -256,41 +298,59 @@ export class Sender {
       !this.#identity.bumpWanted
     ) {
       // A batch before this one has failed and goes again first.
-      this.#retry(queue, batch);
+      this.#retry(queue, batch, error);
     } else if (errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && queue.isOvertaken(batch)) {
       // The leader had forgotten the producer and took a later batch for its first: this one's place in the order is gone.
-      this.#giveUp(queue, batch, batchError(batch, outcome));
+      this.#giveUp(queue, batch, error);
     } else if (this.#settings.idempotent && needsEpochBump(errorCode)) {
       this.#identity.requestBump();
       // The answer says that the batch is not in the log as far as the broker knows. Where an earlier attempt is in
       // doubt, sending it under a new epoch could write it twice.
-      if (wasUnknown && errorCode !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-        this.#giveUp(queue, batch, batchError(batch, outcome));
-      else this.#retryUnderNewEpoch(queue, batch);
+      if (wasUnknown && errorCode !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) this.#giveUp(queue, batch, error);
+      else this.#retryUnderNewEpoch(queue, batch, error);
     } else if (isRetriable(errorCode)) {
-      this.#retry(queue, batch);
+      this.#retry(queue, batch, error);
     } else {
-      this.#giveUp(queue, batch, batchError(batch, outcome));
+      this.#giveUp(queue, batch, error);
     }
   }
 
   #acknowledge(queue: PartitionQueue, batch: ProduceBatch, baseOffset: number, logAppendTimeMs: number): void {
     queue.failures = 0;
     queue.retryAtMs = 0;
+    queue.lastError = undefined;
     queue.acknowledged(batch);
+    // Its time may have ended while it was in flight: its records are there, but were told otherwise.
+    if (batch.isDone) return;
     batch.succeed(baseOffset, logAppendTimeMs);
     this.#batchDone(batch);
   }
 
-  #retry(queue: PartitionQueue, batch: ProduceBatch): void {
-    const nowMs = this.#clock.monotonic();
+  #retry(queue: PartitionQueue, batch: ProduceBatch, reason: Error): void {
+    const { topic, partition, attempts } = batch;
     queue.putBack(batch);
-    queue.retryAtMs = nowMs + this.#backoffMs(queue.failures++);
+    const pauseMs = this.#holdBack(queue, this.#clock.monotonic(), reason);
+    this.#retried();
+    // The first failure in a row is news; those after it say the same.
+    const level = queue.failures === 1 ? 'warn' : 'debug';
+    this.#logger[level](
+      { topic, partition, attempts, pauseMs, err: reason },
+      `records for partition ${partition} of topic '${topic}' are sent again: ${reason.message}`,
+    );
   }
 
-  #retryUnderNewEpoch(queue: PartitionQueue, batch: ProduceBatch): void {
+  #retryUnderNewEpoch(queue: PartitionQueue, batch: ProduceBatch, reason: Error): void {
     queue.openGap(batch);
-    this.#retry(queue, batch);
+    this.#retry(queue, batch, reason);
+  }
+
+  /** Nothing is sent to a partition for a while, longer with each failure in a row; returns for how many milliseconds. */
+  #holdBack(queue: PartitionQueue, nowMs: number, reason: Error): number {
+    const pauseMs = this.#backoffMs(queue.failures);
+    queue.failures += 1;
+    queue.lastError = reason;
+    queue.retryAtMs = nowMs + pauseMs;
+    return pauseMs;
   }
 
   /** The halves take sequences of their own, which leaves the ones after them wrong: a new epoch puts that right. */
@@ -319,18 +379,43 @@ export class Sender {
   }
 
   #fail(batch: ProduceBatch, error: Error): void {
+    if (batch.isDone) return;
+    const { topic, partition, recordCount: records, attempts } = batch;
+    if (!this.#closed) {
+      this.#logger.error(
+        { topic, partition, records, attempts, err: error },
+        `${records} records for partition ${partition} of topic '${topic}' failed: ${error.message}`,
+      );
+    }
     batch.fail(error);
     this.#batchDone(batch, error);
   }
 
-  /** Fails what has waited longer than a record may; what is in flight is left to its answer or its request's timeout. */
+  /**
+   * Fails what has waited longer than a record may. A batch in flight stays in its place until its answer tells how the sequence
+   * goes on, but its records are told now.
+   */
   #expire(queue: PartitionQueue, nowMs: number): void {
+    const { deliveryTimeoutMs } = this.#settings;
+    for (const batch of queue.inFlight) {
+      if (nowMs - batch.createdMs < deliveryTimeoutMs) continue;
+      this.#fail(batch, deliveryTimeout(batch, deliveryTimeoutMs, queue.lastError));
+    }
     for (let batch = queue.head; batch !== undefined; batch = queue.head) {
-      if (batch.recordCount === 0 || nowMs - batch.createdMs < this.#settings.deliveryTimeoutMs) return;
+      if (nowMs - batch.createdMs < deliveryTimeoutMs) return;
       if (batch === queue.open) this.#accumulator.seal(queue);
       queue.waiting.shift();
-      this.#giveUp(queue, batch, deliveryTimeout(batch, this.#settings.deliveryTimeoutMs));
+      this.#giveUp(queue, batch, deliveryTimeout(batch, deliveryTimeoutMs, queue.lastError));
     }
+  }
+
+  /** When the first of the batches in flight has waited as long as a record may. */
+  #inFlightDeadlineMs(queue: PartitionQueue): number {
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (const batch of queue.inFlight) {
+      if (!batch.isDone) deadlineMs = Math.min(deadlineMs, batch.createdMs + this.#settings.deliveryTimeoutMs);
+    }
+    return deadlineMs;
   }
 
   /** Loads the first identity, and the next one as soon as nothing under the old epoch is in doubt any more. */
@@ -353,7 +438,7 @@ export class Sender {
   }
 
   #identityFailed(error: unknown): void {
-    const cause = error instanceof Error ? error : new Error(String(error));
+    const cause = asError(error);
     if (!(cause instanceof KafkaError) || !cause.retriable) {
       // Nothing can be sent without an identity, so what waits fails with the reason instead of with a timeout.
       const failure = new ProducerError('PRODUCER_NO_IDENTITY', `cannot get a producer id: ${cause.message}`, {
@@ -364,7 +449,11 @@ export class Sender {
         for (const batch of queue.waiting.splice(0)) this.#fail(batch, failure);
       }
     }
-    this.#identityRetryAtMs = this.#clock.monotonic() + this.#backoffMs(this.#identityFailures++);
+    if (this.#identityFailures === 0) {
+      this.#logger.warn({ err: cause }, `no producer id could be got, it is asked for again: ${cause.message}`);
+    }
+    this.#identityRetryAtMs = this.#clock.monotonic() + this.#backoffMs(this.#identityFailures);
+    this.#identityFailures += 1;
     this.wake();
   }
 
@@ -378,7 +467,7 @@ export class Sender {
       this.wake();
     };
     this.#transport.refreshTopics(topics).then(over, (error: unknown) => {
-      this.#logger.debug({ topics, error }, 'metadata refresh failed');
+      this.#logger.debug({ topics, err: error }, 'a refresh of metadata failed');
       over();
     });
   }
@@ -396,10 +485,8 @@ export class Sender {
     });
   }
 
-  /** Exponential with a fifth of jitter, so that many producers do not come back at once (KIP-580). */
   #backoffMs(failures: number): number {
     const { retryBackoffMs, retryBackoffMsMax } = this.#settings;
-    const baseMs = Math.min(retryBackoffMs * 2 ** Math.min(failures, 30), retryBackoffMsMax);
-    return baseMs * (0.8 + this.#random.nextInt(400) / 1000);
+    return backoffMs({ backoffMs: retryBackoffMs, backoffMsMax: retryBackoffMsMax }, failures, this.#random);
   }
 }
