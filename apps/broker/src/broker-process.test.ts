@@ -185,7 +185,8 @@ describe('a broker process that cannot start', () => {
     await writeFile(file, '');
     expect(await codeOf(start({ 'log.dirs': file }))).toEqual(['START_FOLDER_DENIED', 77]);
     await (await start()).stop();
-    await rm(join(folder, 'data', METADATA_FOLDER), { recursive: true });
+    const owner = 'version=0\nbroker.id=1\ncluster.id=another-cluster\n';
+    await writeFile(join(folder, 'data', 'meta.properties'), owner);
     expect(await codeOf(start())).toEqual(['START_FOLDER_FOREIGN', 78]);
   });
 

@@ -74,7 +74,8 @@ export async function startBrokerProcess(options: BrokerProcessOptions = {}): Pr
   }
 }
 
-async function readSettings(options: BrokerProcessOptions): Promise<Settings> {
+/** Reads the settings as a start does. */
+export async function readSettings(options: BrokerProcessOptions): Promise<Settings> {
   const collected = await collectSettings({
     configFile: options.configFile,
     environment: options.env ?? process.env,
@@ -129,6 +130,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     random: systemRandom,
     disk,
     metadataStore,
+    ownsMetadata: true,
     logger,
     metrics,
     peers: connectionPeers(config, logger),

@@ -8,6 +8,7 @@ export type StartErrorCode =
   | 'START_FOLDER_DENIED'
   | 'START_FOLDER_FOREIGN'
   | 'START_DISK_FULL'
+  | 'START_METADATA_DAMAGED'
   | 'START_FAILED';
 
 /** Exit codes of the process, as `sysexits.h` has them where it has one that fits. */
@@ -35,6 +36,7 @@ const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
   START_FOLDER_DENIED: ExitCode.DENIED,
   START_FOLDER_FOREIGN: ExitCode.CONFIG,
   START_DISK_FULL: ExitCode.DISK,
+  START_METADATA_DAMAGED: ExitCode.DISK,
   START_FAILED: ExitCode.FAILED,
 };
 
@@ -61,6 +63,8 @@ const CODES: Readonly<Record<string, StartErrorCode>> = {
   LOG_FOLDER_LOCKED: 'START_FOLDER_LOCKED',
   LOG_FOLDER_FOREIGN: 'START_FOLDER_FOREIGN',
   STORE_LOCKED: 'START_FOLDER_LOCKED',
+  STORE_CORRUPT: 'START_METADATA_DAMAGED',
+  BROKER_METADATA_BEHIND: 'START_METADATA_DAMAGED',
   EACCES: 'START_FOLDER_DENIED',
   EPERM: 'START_FOLDER_DENIED',
   EROFS: 'START_FOLDER_DENIED',

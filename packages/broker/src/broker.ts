@@ -1,4 +1,4 @@
-import { type LogBounds, LogManager, type Recompressor, type SliceCleaner } from '@millrace/log';
+import { type LogBounds, LogManager, logFolderOwner, type Recompressor, type SliceCleaner } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
@@ -30,6 +30,8 @@ import { Deadlines } from './shared/deadlines.ts';
 import { BrokerError } from './shared/errors.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
+import type { FoundLog } from './store/adopt-logs.ts';
+import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
 
@@ -47,6 +49,10 @@ export interface BrokerOptions {
   readonly disk: Disk;
   /** A session of its own; closing it is the owner's business, after `stop`. */
   readonly metadataStore: MetadataStore;
+  /**
+   * Whether the store is this broker's alone, so that a log which it does not know means that it has lost something. Default false.
+   */
+  readonly ownsMetadata?: boolean;
   readonly logger: Logger;
   /** The way to other brokers. Default: there are none. */
   readonly peers?: Peers;
@@ -124,12 +130,13 @@ export class Broker {
   async start(options: BrokerStartOptions = {}): Promise<void> {
     const { config, clock, random, metadataStore: store, logger } = this.#options;
     await makePersistentNodes(store);
-    this.#clusterId = await clusterId(store, random, config.clusterId);
+    this.#clusterId = await clusterId(store, random, config.clusterId ?? (await this.#folderClusterId()));
     const configs = new ConfigRepository({ store, config, clock, logger });
     await configs.start();
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();
     try {
+      if (this.#options.ownsMetadata === true) await assertLogsKnown(store, foundLogs(logs), logger);
       this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
     } catch (error) {
       configs.stop();
@@ -212,6 +219,17 @@ export class Broker {
       },
       onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
     });
+  }
+
+  /** A store of its own that is new takes the id that the log folders have: it may be to be restored from them. */
+  async #folderClusterId(): Promise<string | null> {
+    const { ownsMetadata, disk, config } = this.#options;
+    if (ownsMetadata !== true) return null;
+    for (const folder of config.logDirs) {
+      const owner = await logFolderOwner(disk, folder).catch(() => undefined);
+      if (owner?.clusterId !== undefined) return owner.clusterId;
+    }
+    return null;
   }
 
   #directoryFailed(folder: string, err: unknown): void {
@@ -323,5 +341,11 @@ export class Broker {
   #rooms(): Running {
     if (this.#running !== undefined) return this.#running;
     throw new BrokerError('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
+  }
+}
+
+function* foundLogs(logs: LogManager): Generator<FoundLog> {
+  for (const { topic, partition, topicId, latestEpoch } of logs.logs) {
+    yield { topic, partition, topicId, leaderEpoch: latestEpoch };
   }
 }

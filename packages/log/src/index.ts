@@ -23,6 +23,12 @@ export {
   readLogFile,
 } from './inspect/file-entries.ts';
 export {
+  identifyLogFolder,
+  type LogFolderIdentity,
+  logFolderOwner,
+  type PartitionIdentity,
+} from './inspect/identify-folder.ts';
+export {
   type LogProblem,
   type VerifyOptions,
   type VerifyProgress,

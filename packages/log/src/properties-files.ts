@@ -36,6 +36,17 @@ export function checkMetaProperties(bytes: Buffer, path: string, folder: string,
   }
 }
 
+/** Who a log directory says that it belongs to, as far as it does; version 1 of KRaft brokers has `node.id`. */
+export function readFolderOwner(bytes: Buffer): Partial<FolderOwner> {
+  const properties = parseProperties(bytes.toString('utf8'));
+  const brokerId = Number(properties.get('broker.id') ?? properties.get('node.id') ?? Number.NaN);
+  const clusterId = properties.get('cluster.id');
+  return {
+    ...(Number.isSafeInteger(brokerId) && brokerId >= 0 ? { brokerId } : {}),
+    ...(clusterId === undefined || clusterId === '' ? {} : { clusterId }),
+  };
+}
+
 /** The content of `partition.metadata`. */
 export function encodePartitionMetadata(topicId: string): Buffer {
   return Buffer.from(`version: 0\ntopic_id: ${topicId}`);

@@ -20,4 +20,13 @@ export {
   type WatchEvent,
   type Watcher,
 } from './store.ts';
+export {
+  type ExportedNode,
+  type RewriteOptions,
+  type RewriteResult,
+  readStore,
+  rewriteStore,
+  type StoredNode,
+  type StoredTree,
+} from './store-files.ts';
 export { TreeMetadataStore } from './tree-store.ts';

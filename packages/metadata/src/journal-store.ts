@@ -115,12 +115,10 @@ async function openFiles(
   const recovery = await recoverOrMigrate(disk, folder, onWarning);
   if (recovery.fault !== undefined) throw corrupt(folder, recovery.fault);
   for (const warning of recovery.warnings) onWarning(`${warning} It lies in ${folder}.`);
-  if (recovery.journal === undefined) return { recovery, journal: await beginStore(disk, folder) };
-  const journal = await goOn(disk, folder, recovery.journal, recovery);
   // A start mends what it can: damage that cost nothing today must not meet with another tomorrow.
-  if (recovery.warnings.length === 0) return { recovery, journal };
-  await journal.file.close();
-  return { recovery, journal: await rewriteStore(disk, folder, recovery) };
+  if (recovery.warnings.length > 0) return { recovery, journal: await rewrite(disk, folder, recovery) };
+  if (recovery.journal === undefined) return { recovery, journal: await beginStore(disk, folder) };
+  return { recovery, journal: await goOn(disk, folder, recovery.journal, recovery) };
 }
 
 /** Takes over what an earlier build kept in LMDB, once; its file stays under another name. */
@@ -133,7 +131,7 @@ async function recoverOrMigrate(disk: Disk, folder: string, onWarning: (message:
   if (!isDone && tree.zxid > 0) {
     await openNewJournal(disk, folder, tree.zxid).then(({ file }) => file.close());
     await writeSnapshot(disk, folder, tree.zxid, tree.persistentNodes());
-    await writeHead(disk, folder, tree.zxid);
+    await writeHead(disk, folder, { zxid: tree.zxid, isClosed: true });
     onWarning(`The metadata store was taken over from LMDB: ${tree.size} nodes. The old file stays as ${path}.old.`);
   }
   // The last step: while the file has its name, what was written above is not the store.
@@ -172,12 +170,7 @@ function parentFolder(folder: string): string | undefined {
 }
 
 /** Opens the journal behind its last whole frame, and makes sure that what was read is durable before anybody builds on it. */
-async function goOn(
-  disk: Disk,
-  folder: string,
-  place: JournalPlace,
-  { tree, headZxid }: Recovery,
-): Promise<OpenJournal> {
+async function goOn(disk: Disk, folder: string, place: JournalPlace, { tree, head }: Recovery): Promise<OpenJournal> {
   const { name, endBytes, sizeBytes, lastFrame } = place;
   const file = await disk.open(`${folder}/${name}`);
   try {
@@ -185,9 +178,9 @@ async function goOn(
       await file.truncate(endBytes);
       await file.sync();
     }
-    const isKnownDurable = headZxid === tree.zxid;
+    const isKnownDurable = head.zxid === tree.zxid && head.isClosed;
     if (lastFrame !== undefined && !isKnownDurable) await file.write(lastFrame.at, [lastFrame.bytes], { sync: true });
-    return { name, file, sizeBytes: endBytes };
+    return { name, file, sizeBytes: endBytes, isUsed: lastFrame !== undefined && lastFrame.at > 0 };
   } catch (error) {
     await file.close();
     throw error;
@@ -195,12 +188,12 @@ async function goOn(
 }
 
 /** Writes the tree as a snapshot of its own and begins a journal behind it. */
-async function rewriteStore(disk: Disk, folder: string, { tree }: Recovery): Promise<OpenJournal> {
+async function rewrite(disk: Disk, folder: string, { tree }: Recovery): Promise<OpenJournal> {
   // One transaction of nothing, so that no file of the names is there yet.
   tree.restoreZxid(tree.zxid + 1);
   const journal = await openNewJournal(disk, folder, tree.zxid);
   await writeSnapshot(disk, folder, tree.zxid, tree.persistentNodes());
-  await writeHead(disk, folder, tree.zxid);
+  await writeHead(disk, folder, { zxid: tree.zxid, isClosed: true });
   return journal;
 }
 

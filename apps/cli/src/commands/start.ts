@@ -27,6 +27,7 @@ export async function start(
 /** Variables that begin like a broker's settings and are meant for the other commands. */
 const CLIENT_VARIABLES = ['MILLRACE_BOOTSTRAP', 'KAFKA_BOOTSTRAP_SERVERS'];
 
-function brokerEnvironment(env: CliIo['env']): NodeJS.ProcessEnv {
+/** The environment without what is meant for the other commands. */
+export function brokerEnvironment(env: CliIo['env']): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !CLIENT_VARIABLES.includes(name)));
 }

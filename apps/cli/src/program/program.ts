@@ -8,6 +8,7 @@ import { addConfigs } from './configs.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
 import { addLog } from './log.ts';
+import { addMetadata } from './metadata.ts';
 import { addProduce } from './produce.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
@@ -49,6 +50,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addRecords,
     addCluster,
     addLog,
+    addMetadata,
   ])
     add(program, run);
   return program;

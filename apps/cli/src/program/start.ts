@@ -37,7 +37,8 @@ Examples:
     );
 }
 
-function setting(text: string, previous: readonly Assignment[] = []): Assignment[] {
+/** Reads `name=value`; may be given several times. */
+export function setting(text: string, previous: readonly Assignment[] = []): Assignment[] {
   const at = text.indexOf('=');
   return [...previous, at < 0 ? [text, ''] : [text.slice(0, at).trim(), text.slice(at + 1)]];
 }

@@ -4,6 +4,7 @@ export type BrokerErrorCode =
   | 'BROKER_UNSUPPORTED_VERSION'
   | 'BROKER_MALFORMED_REQUEST'
   | 'BROKER_NOT_RUNNING'
+  | 'BROKER_METADATA_BEHIND'
   | 'BROKER_DISK_FAILED';
 
 /** The root of the errors that the broker's core throws on purpose. */

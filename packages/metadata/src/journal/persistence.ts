@@ -31,6 +31,8 @@ export interface OpenJournal {
   readonly name: string;
   readonly file: DiskFile;
   sizeBytes: number;
+  /** Whether it holds transactions behind its first frame. */
+  isUsed: boolean;
 }
 
 /** What one frame will hold: the nodes as the last of its transactions left them, undefined for those that are gone. */
@@ -57,11 +59,14 @@ export class JournalPersistence implements TreePersistence {
   #snapshotBytes = 0;
   #waiting: WriteGroup | undefined;
   #last: Promise<void> = Promise.resolve();
+  /** Taken with the write that makes the journal too long, for the snapshot that is made after it. */
   #capture: Capture | undefined;
   #snapshotting: Promise<void> | undefined;
   /** The size at which the journal is next rolled; put off where a roll did not succeed. */
   #rollAtBytes: number;
   #hasFailed = false;
+  /** Whether the head says that the store is open; it does before the first write. */
+  #isMarkedOpen = false;
   #sitsOutShortages = false;
   /** Ends the pause of a write that did not fit. */
   #hurry: (() => void) | undefined;
@@ -70,7 +75,8 @@ export class JournalPersistence implements TreePersistence {
     this.#surroundings = surroundings;
     this.#tree = tree;
     this.#journal = journal;
-    this.#rollAtBytes = surroundings.journalBytesMax;
+    // What a process that did not close the store has left is in one file only: the first write makes a snapshot of it.
+    this.#rollAtBytes = journal.isUsed ? 0 : surroundings.journalBytesMax;
   }
 
   get sitsOutShortages(): boolean {
@@ -95,12 +101,27 @@ export class JournalPersistence implements TreePersistence {
     await this.#last.catch(() => undefined);
     await this.#snapshotting;
     try {
-      if (!this.#hasFailed) await writeHead(this.#surroundings.disk, this.#surroundings.folder, this.#tree.zxid);
-    } catch {
-      // It says only how far the store had come at the least, and the one before it still does.
+      if (!this.#hasFailed) await this.#closeInOrder();
+    } catch (error) {
+      // The journal holds all of it.
+      this.#surroundings.onSnapshotFailed(error);
     }
     await this.#journal.file.close();
     await this.#surroundings.release();
+  }
+
+  /** Leaves the store in two places: a snapshot, and the one before it with its journals. */
+  async #closeInOrder(): Promise<void> {
+    const { disk, folder } = this.#surroundings;
+    const { zxid } = this.#tree;
+    if (this.#journal.isUsed) {
+      const old = this.#journal;
+      this.#journal = await openNewJournal(disk, folder, zxid);
+      await old.file.close();
+      await writeSnapshot(disk, folder, zxid, this.#tree.persistentNodes());
+    }
+    await writeHead(disk, folder, { zxid, isClosed: true });
+    await removeOldFiles(disk, folder);
   }
 
   #newGroup(): WriteGroup {
@@ -125,8 +146,10 @@ export class JournalPersistence implements TreePersistence {
     this.#capture = isRollDue ? { zxid: group.zxid, nodes: this.#tree.persistentNodes() } : undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
+        await this.#markOpen(group.zxid - 1);
         await journal.file.write(journal.sizeBytes, [frame], { sync: true });
         journal.sizeBytes += frame.length;
+        journal.isUsed = true;
         return;
       } catch (error) {
         if (!this.#sitsOutShortages || !isShortage(error)) throw error;
@@ -134,6 +157,13 @@ export class JournalPersistence implements TreePersistence {
         await this.#pause();
       }
     }
+  }
+
+  /** Before the first write the head must not say any more that the store is closed. */
+  async #markOpen(zxid: number): Promise<void> {
+    if (this.#isMarkedOpen) return;
+    await writeHead(this.#surroundings.disk, this.#surroundings.folder, { zxid, isClosed: false });
+    this.#isMarkedOpen = true;
   }
 
   /** Goes on in a new journal, and writes what the old one led to as a snapshot beside the writes that follow. */
@@ -159,7 +189,7 @@ export class JournalPersistence implements TreePersistence {
     try {
       this.#snapshotBytes = await writeSnapshot(disk, folder, zxid, nodes as readonly (readonly [string, TreeNode])[]);
       this.#rollAtBytes = Math.max(journalBytesMax, 2 * this.#snapshotBytes);
-      await writeHead(disk, folder, zxid);
+      await writeHead(disk, folder, { zxid, isClosed: false });
       await removeOldFiles(disk, folder);
     } catch (error) {
       this.#putOff(error);
@@ -188,7 +218,7 @@ export async function openNewJournal(disk: Disk, folder: string, zxid: number): 
   const header = headerFrame(zxid);
   try {
     await disk.replaceFile(`${folder}/${name}`, header);
-    return { name, file: await disk.open(`${folder}/${name}`), sizeBytes: header.length };
+    return { name, file: await disk.open(`${folder}/${name}`), sizeBytes: header.length, isUsed: false };
   } catch (error) {
     // Left behind it would be passed over, for it holds nothing.
     await disk.remove(`${folder}/${name}`).catch(() => undefined);

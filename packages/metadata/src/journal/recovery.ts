@@ -2,7 +2,7 @@ import type { Disk } from '@millrace/ports';
 import { MetadataTree } from '../tree.ts';
 import { HEAD_FILE, journalName, type StoreFiles, snapshotName, storeFiles } from './file-names.ts';
 import { frameAt, judgeEnd } from './frame.ts';
-import { readHead } from './head.ts';
+import { type Head, readHead } from './head.ts';
 import { decodeChanges } from './node-codec.ts';
 import { decodeSnapshot, headerFault } from './snapshot.ts';
 
@@ -31,8 +31,8 @@ export interface Recovery {
   readonly warnings: readonly string[];
   /** Undefined where there is no store yet, or a fault. */
   readonly journal: JournalPlace | undefined;
-  /** How far the store had come at the least, whatever the other files say. */
-  readonly headZxid: number;
+  /** How far the store had come at the least, and whether it was closed there, whatever the other files say. */
+  readonly head: Head;
 }
 
 /** Reads a folder's store as far as it is whole, and says what is wrong with it. Changes nothing. */
@@ -45,6 +45,8 @@ class Recoverer {
   readonly #folder: string;
   readonly #warnings: string[] = [];
   #tree = new MetadataTree();
+  /** What is whole of a snapshot that is not, for a restoration when nothing better is left. */
+  #remains = new MetadataTree();
   #fault: string | undefined;
   #journal: JournalPlace | undefined;
 
@@ -55,44 +57,52 @@ class Recoverer {
 
   async run(): Promise<Recovery> {
     const files = storeFiles(await this.#disk.list(this.#folder));
-    const headZxid = await this.#headZxid();
+    const head = await this.#head();
     if (files.snapshots.length > 0 || files.journals.length > 0) {
       const base = await this.#loadSnapshot(files);
       if (base !== undefined) await this.#replayJournals(files, base);
+      if (this.#fault !== undefined && head.isClosed && head.zxid === base) this.#forgiveJournal();
     }
-    if (this.#fault === undefined && headZxid > this.#tree.zxid) {
-      this.#fault = `The store had come to transaction ${headZxid}, as its file "${HEAD_FILE}" says, and its files end at ${this.#tree.zxid}: one of them was cut short or is gone.`;
+    if (this.#fault === undefined && head.zxid > this.#tree.zxid) {
+      this.#fault = `The store had come to transaction ${head.zxid}, as its file "${HEAD_FILE}" says, and its files end at ${this.#tree.zxid}: one of them was cut short or is gone.`;
     }
     const journal = this.#fault === undefined ? this.#journal : undefined;
-    return { tree: this.#tree, files, fault: this.#fault, warnings: this.#warnings, journal, headZxid };
+    if (this.#fault !== undefined && this.#remains.size > this.#tree.size) this.#tree = this.#remains;
+    return { tree: this.#tree, files, fault: this.#fault, warnings: this.#warnings, journal, head };
   }
 
-  async #headZxid(): Promise<number> {
-    const zxid = await readHead(this.#disk as Disk, this.#folder);
-    if (zxid === undefined) this.#warnings.push(`The file "${HEAD_FILE}" is damaged; it is written anew.`);
-    return zxid ?? 0;
+  async #head(): Promise<Head> {
+    const head = await readHead(this.#disk, this.#folder);
+    if (head === undefined) this.#warnings.push(`The file "${HEAD_FILE}" is damaged; it is written anew.`);
+    return head ?? { zxid: 0, isClosed: false };
+  }
+
+  /** The store was closed at its last snapshot, so its last journal held nothing. */
+  #forgiveJournal(): void {
+    this.#warnings.push(`${this.#fault} The store was closed in order before, and its last snapshot is all of it.`);
+    this.#fault = undefined;
   }
 
   /** Takes the newest snapshot that is whole; returns the transaction from which journals go on, or undefined after a fault. */
   async #loadSnapshot({ snapshots, journals }: StoreFiles): Promise<number | undefined> {
     const faults: string[] = [];
-    let best = this.#tree;
     for (const zxid of snapshots.toReversed()) {
       const { tree, fault } = decodeSnapshot(await this.#read(snapshotName(zxid)), zxid);
       if (fault === undefined) {
-        this.#warnings.push(...faults.map((each) => `${each} The one before it and the journals hold the same.`));
+        this.#warnings.push(
+          ...faults.map((each) => `${each} The one before it and the journals should hold the same.`),
+        );
         this.#tree = tree;
         return zxid;
       }
       faults.push(`The snapshot ${snapshotName(zxid)} is damaged: ${fault}.`);
-      if (tree.size > best.size) best = tree;
+      if (tree.size > this.#remains.size) this.#remains = tree;
     }
     // The first journal of a store begins with nothing.
     if (journals[0] === 0) {
-      this.#warnings.push(...faults.map((each) => `${each} The journals hold the same.`));
+      this.#warnings.push(...faults.map((each) => `${each} The journals should hold the same.`));
       return 0;
     }
-    this.#tree = best;
     this.#fault = faults.length > 0 ? faults.join(' ') : 'The snapshot that the journals go on from is gone.';
     return undefined;
   }

@@ -1,0 +1,108 @@
+import { type Adoption, adoptLogs, type FoundLog } from '@millrace/broker';
+import { identifyLogFolder } from '@millrace/log';
+import { type ExportedNode, type RewriteResult, readStore, rewriteStore, type StoredTree } from '@millrace/metadata';
+import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { type BrokerProcessOptions, METADATA_FOLDER, readSettings } from './broker-process.ts';
+import { StartError } from './start-error.ts';
+
+/** What {@link MetadataFiles.restore} has done, or would do. */
+export interface Restoration extends RewriteResult, Adoption {
+  /** Partitions whose logs were found. */
+  readonly logs: number;
+}
+
+/** The files of a broker's own metadata store, looked into and mended while the broker does not run. */
+export class MetadataFiles {
+  /** The folder of the store. */
+  readonly folder: string;
+  readonly #logDirs: readonly string[];
+  readonly #brokerId: number;
+  readonly #disk = new NodeDisk();
+
+  private constructor(logDirs: readonly string[], brokerId: number) {
+    this.#logDirs = logDirs;
+    this.#brokerId = brokerId;
+    this.folder = `${logDirs[0]}/${METADATA_FOLDER}`;
+  }
+
+  /**
+   * Finds the files by the settings that the broker is started with.
+   * @throws StartError when the settings cannot be used.
+   */
+  static async find(options: BrokerProcessOptions): Promise<MetadataFiles> {
+    const { config } = await readSettings(options);
+    return new MetadataFiles(config.logDirs, config.brokerId);
+  }
+
+  /** Whether a broker has the store open. */
+  async isInUse(): Promise<boolean> {
+    await this.#assertThere();
+    const lock = await this.#disk.lock(`${this.folder}/.lock`);
+    await lock?.release();
+    return lock === undefined;
+  }
+
+  /** Reads the store as far as it is whole; changes nothing. */
+  async read(): Promise<StoredTree> {
+    await this.#assertThere();
+    return readStore(this.#disk, this.folder);
+  }
+
+  /**
+   * Writes the store anew: from what is whole of it or from an export, with the topics that only the logs know, and above all
+   * epochs and transactions that can have been. The former files stay beside the new ones.
+   * @throws MetadataError `STORE_LOCKED` while a broker runs.
+   */
+  async restore(options: { readonly from?: readonly ExportedNode[]; readonly dryRun: boolean }): Promise<Restoration> {
+    await this.#assertLogDirs();
+    const { from, dryRun } = options;
+    const { logs, brokerId = this.#brokerId, clusterId } = await this.#identify();
+    let adoption: Adoption = { topics: [], raised: 0 };
+    const written = await rewriteStore({
+      folder: this.folder,
+      disk: this.#disk,
+      clock: systemClock,
+      ...(from === undefined ? {} : { from }),
+      dryRun,
+      edit: async (store) => {
+        adoption = await adoptLogs(store, {
+          logs,
+          brokerId,
+          clusterId,
+          random: systemRandom,
+          nowMs: systemClock.now(),
+        });
+      },
+    });
+    return { ...written, ...adoption, logs: logs.length };
+  }
+
+  async #identify(): Promise<{ logs: FoundLog[]; brokerId?: number; clusterId?: string }> {
+    const logs: FoundLog[] = [];
+    let owner: { brokerId?: number; clusterId?: string } = {};
+    for (const folder of this.#logDirs) {
+      const identity = await identifyLogFolder(this.#disk, folder);
+      logs.push(...identity.partitions);
+      owner = { ...identity.owner, ...owner };
+    }
+    return { logs, ...owner };
+  }
+
+  async #assertThere(): Promise<void> {
+    if ((await this.#disk.stat(this.folder)) !== undefined) return;
+    throw notThere(`There is no metadata store in ${this.folder}`);
+  }
+
+  async #assertLogDirs(): Promise<void> {
+    for (const folder of this.#logDirs) {
+      if ((await this.#disk.stat(folder)) === undefined) throw notThere(`There is no log folder ${folder}`);
+    }
+  }
+}
+
+function notThere(message: string): StartError {
+  return new StartError(
+    'START_CONFIG_INVALID',
+    `${message}. Say where the data is, as for a start: --data, --config or --override log.dirs=...`,
+  );
+}

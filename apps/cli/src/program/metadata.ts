@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import type { Assignment } from '../parse/values.ts';
+import type { Run } from './program.ts';
+import { setting } from './start.ts';
+
+/** Where the store is: the settings that the broker is started with. */
+export interface MetadataOptions {
+  readonly config?: string;
+  readonly override?: readonly Assignment[];
+  readonly data?: string;
+}
+
+/** Options of `millrace metadata restore`. */
+export interface RestoreOptions extends MetadataOptions {
+  readonly from?: string;
+  readonly execute?: boolean;
+}
+
+export function addMetadata(program: Command, run: Run): void {
+  const metadata = program
+    .command('metadata')
+    .description("Look into a broker's own metadata store, check it, and mend it. Reads the files; needs no broker.");
+  located(metadata.command('ls'))
+    .argument('[path]', 'a node', '/')
+    .summary('list what is below a node')
+    .description('Lists the names below a node, as `ls` of zookeeper-shell does.')
+    .action((path: string, options: MetadataOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).listNodes(context, path, options)),
+    );
+  located(metadata.command('get'))
+    .argument('<path>', 'a node')
+    .summary('print what a node holds')
+    .description('Prints what a node holds; its versions and transactions go beside it.')
+    .action((path: string, options: MetadataOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).getNode(context, path, options)),
+    );
+  located(metadata.command('dump'))
+    .argument('[path]', 'a node', '/')
+    .summary('print a node and all below it')
+    .description('Prints a node and all below it, with what each holds.')
+    .action((path: string, options: MetadataOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).dumpNodes(context, path, options)),
+    );
+  located(metadata.command('check'))
+    .summary('say whether the store is whole')
+    .description(
+      'Reads every file of the store and says what is damaged, if anything is. Exit code 1 where something is.',
+    )
+    .action((options: MetadataOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).checkStore(context, options)),
+    );
+  located(metadata.command('export'))
+    .argument('[file]', 'where to; standard output when left out')
+    .summary('write all nodes as JSON lines')
+    .description(
+      'Writes what is whole of the store as JSON lines, which `restore --from` takes. Works beside a running broker.',
+    )
+    .action((file: string | undefined, options: MetadataOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).exportStore(context, file, options)),
+    );
+  addRestore(metadata, run);
+}
+
+function addRestore(metadata: Command, run: Run): void {
+  located(metadata.command('restore'))
+    .summary('bring a damaged store back')
+    .description(
+      "Writes the store anew from what is whole of it, or from an export, and takes topics that are missing from the logs' own " +
+        'files. Epochs and transaction numbers go on above all that can have been; configs that are lost are the defaults again. ' +
+        'The broker must be stopped. Without --execute it shows what it would do.',
+    )
+    .option('--from <file>', 'begin with an export instead')
+    .option('--execute', 'do it')
+    .addHelpText('after', '\n  millrace metadata restore --data ./data --execute')
+    .action((options: RestoreOptions) =>
+      run(async (context) => (await import('../commands/metadata.ts')).restoreStore(context, options)),
+    );
+}
+
+function located(command: Command): Command {
+  return command
+    .option('-d, --data <folder>', "where the broker's data is (log.dirs)")
+    .option('-c, --config <file>', "the broker's settings, as in Kafka's server.properties")
+    .option('-o, --override <name=value>', 'a setting; may be repeated', setting);
+}

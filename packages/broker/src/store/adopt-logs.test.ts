@@ -1,0 +1,100 @@
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { seededRandom } from '@millrace/ports';
+import { describe, expect, it } from 'vitest';
+import type { Logger } from '../shared/logger.ts';
+import { adoptLogs, compareWithStore, type FoundLog } from './adopt-logs.ts';
+import { assertLogsKnown } from './logs-known.ts';
+import {
+  decodeConfig,
+  decodeControllerEpoch,
+  decodePartitionState,
+  decodeProducerIdBlock,
+  decodeTopic,
+  encodeProducerIdBlock,
+  encodeTopic,
+  paths,
+  settledAssignment,
+} from './znodes.ts';
+
+const NOW_MS = 1_790_000_000_000;
+const ID = 'hjJbGqW-RXmPYLiRzAvnkA';
+const log = (topic: string, partition: number, leaderEpoch = -1, topicId: string | undefined = ID): FoundLog => ({
+  topic,
+  partition,
+  leaderEpoch,
+  topicId,
+});
+
+const adopt = (store: MemoryMetadataStore, logs: FoundLog[], clusterId?: string) =>
+  adoptLogs(store, { logs, brokerId: 7, clusterId, random: seededRandom(1), nowMs: NOW_MS });
+
+async function stateOf(store: MemoryMetadataStore, topic: string, partition: number) {
+  const path = paths.partitionState(topic, partition);
+  return decodePartitionState(path, (await store.get(path)).data);
+}
+
+describe('a store that is made from logs', () => {
+  it('has their topics with their ids, partitions and epochs, and the cluster id of their folders', async () => {
+    const store = new MemoryMetadataStore();
+    const adoption = await adopt(store, [log('a', 0, 4), log('a', 2, 9), log('__consumer_offsets', 0)], 'the-cluster');
+    expect(adoption.topics).toEqual([
+      { name: 'a', partitions: 3, missing: [1] },
+      { name: '__consumer_offsets', partitions: 1, missing: [] },
+    ]);
+    const topic = decodeTopic('a', (await store.get(paths.topic('a'))).data);
+    expect(topic).toEqual({ topicId: ID, partitions: Array(3).fill(settledAssignment([7])) });
+    expect(await stateOf(store, 'a', 2)).toMatchObject({ leader: 7, leaderEpoch: 9, isr: [7] });
+    expect(await stateOf(store, 'a', 1)).toMatchObject({ leader: 7, leaderEpoch: 0 });
+    expect(String((await store.get(paths.clusterId)).data)).toContain('the-cluster');
+    const config = paths.topicConfig('__consumer_offsets');
+    expect(decodeConfig(config, (await store.get(config)).data)).toEqual({ 'cleanup.policy': 'compact' });
+    expect(await compareWithStore(store, [log('a', 0, 4)])).toEqual({ unknown: [], ahead: [] });
+  });
+
+  it('takes the id that most of a topic’s logs name', async () => {
+    const store = new MemoryMetadataStore();
+    await adopt(store, [log('a', 0, 0, 'damaged'), log('a', 1), log('a', 2), log('a', 3, 0, undefined)]);
+    expect(decodeTopic('a', (await store.get(paths.topic('a'))).data).topicId).toBe(ID);
+  });
+});
+
+describe('a store that is behind its logs', () => {
+  async function oldStore(): Promise<MemoryMetadataStore> {
+    const store = new MemoryMetadataStore();
+    await adopt(store, [log('a', 0, 3)]);
+    await store.set(paths.controllerEpoch, Buffer.from('5'), 'any');
+    return store;
+  }
+
+  it('gets the partitions it lacks, keeps what it has, and goes on above every epoch and producer id', async () => {
+    const store = await oldStore();
+    const block = { brokerId: 7, first: 0, last: NOW_MS + 5000 };
+    await store.set(paths.producerIdBlock, encodeProducerIdBlock(block), 'any');
+    const adoption = await adopt(store, [log('a', 0, 12), log('a', 1, 2)]);
+    expect(adoption).toEqual({ topics: [{ name: 'a', partitions: 2, missing: [] }], raised: 1 });
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 12 });
+    expect(decodeControllerEpoch((await store.get(paths.controllerEpoch)).data)).toBeGreaterThan(1000);
+    expect(decodeProducerIdBlock((await store.get(paths.producerIdBlock)).data)?.last).toBe(NOW_MS + 5000);
+  });
+
+  it('is refused at a start where topics are missing, with their names and what to do', async () => {
+    const store = await oldStore();
+    await store.set(paths.topic('a'), encodeTopic(ID, [settledAssignment([7])]), 'any');
+    const logs = Array.from({ length: 9 }, (_, index) => log('gone', index));
+    await expect(assertLogsKnown(store, [log('a', 0), ...logs], quiet)).rejects.toMatchObject({
+      code: 'BROKER_METADATA_BEHIND',
+      message: expect.stringMatching(/gone-0, gone-1, gone-2, gone-3, gone-4 and 4 more.*metadata restore/),
+    });
+  });
+
+  it('has its leader epochs raised at a start, and says so', async () => {
+    const store = await oldStore();
+    const warnings: string[] = [];
+    await assertLogsKnown(store, [log('a', 0, 9)], { ...quiet, warn: (_, message) => warnings.push(message) });
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 9, leader: 7 });
+    expect(warnings).toEqual([expect.stringContaining('behind the leader epochs')]);
+    await assertLogsKnown(store, [log('a', 0, 9)], quiet);
+  });
+});
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };

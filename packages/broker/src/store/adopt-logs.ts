@@ -1,0 +1,216 @@
+import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import type { Random } from '@millrace/ports';
+import { isInternalTopic } from '../cluster/internal-topics.ts';
+import { randomUuid } from '../shared/uuid.ts';
+import { makePersistentNodes } from './registration.ts';
+import {
+  decodeControllerEpoch,
+  decodePartitionState,
+  decodeProducerIdBlock,
+  decodeTopic,
+  encodeClusterId,
+  encodeConfig,
+  encodePartitionState,
+  encodeProducerIdBlock,
+  encodeTopic,
+  paths,
+  settledAssignment,
+  type TopicAssignment,
+} from './znodes.ts';
+
+/** A partition's log as it describes itself. */
+export interface FoundLog {
+  readonly topic: string;
+  readonly partition: number;
+  /** Undefined where `partition.metadata` says none. */
+  readonly topicId: string | undefined;
+  /** The last leader epoch that the log knows; -1 for none. */
+  readonly leaderEpoch: number;
+}
+
+/** What logs know and the metadata store does not. */
+export interface UnknownToStore {
+  /** Logs of topics or partitions that the store does not have. */
+  readonly unknown: readonly FoundLog[];
+  /** Logs that were led in a later epoch than the store has come to. */
+  readonly ahead: readonly FoundLog[];
+}
+
+/** What {@link adoptLogs} has done. */
+export interface Adoption {
+  /** Topics that were taken from their logs, with the partitions they have now. */
+  readonly topics: readonly {
+    readonly name: string;
+    readonly partitions: number;
+    readonly missing: readonly number[];
+  }[];
+  /** How many partitions' leader epochs were raised. */
+  readonly raised: number;
+}
+
+/** By how much a controller's epoch is raised where it is not known how far the last one had come. */
+const CONTROLLER_EPOCH_LEAP = 1000;
+
+/** Holds logs against the store that should know all of them. */
+export async function compareWithStore(store: MetadataStore, logs: Iterable<FoundLog>): Promise<UnknownToStore> {
+  const unknown: FoundLog[] = [];
+  const ahead: FoundLog[] = [];
+  const topics = new Map<string, TopicAssignment | undefined>();
+  for (const log of logs) {
+    const { topic, partition, leaderEpoch } = log;
+    if (!topics.has(topic)) topics.set(topic, await readTopic(store, topic));
+    const known = topics.get(topic);
+    if (known === undefined || partition >= known.partitions.length) {
+      unknown.push(log);
+      continue;
+    }
+    const epoch = (await readState(store, topic, partition))?.state.leaderEpoch ?? -1;
+    if (leaderEpoch > epoch) ahead.push(log);
+  }
+  return { unknown, ahead };
+}
+
+/** Raises the leader epochs of partitions to what their logs know, so that the next leader's is above it. */
+export async function raiseLeaderEpochs(store: MetadataStore, logs: readonly FoundLog[]): Promise<number> {
+  let raised = 0;
+  for (const { topic, partition, leaderEpoch } of logs) {
+    const present = await readState(store, topic, partition);
+    if (present === undefined || present.state.leaderEpoch >= leaderEpoch) continue;
+    const data = encodePartitionState({ ...present.state, leaderEpoch });
+    await store.set(paths.partitionState(topic, partition), data, { exactly: present.version });
+    raised += 1;
+  }
+  return raised;
+}
+
+/** How {@link adoptLogs} fills in what logs do not say. */
+export interface AdoptOptions {
+  readonly logs: readonly FoundLog[];
+  /** Who holds and leads the partitions. */
+  readonly brokerId: number;
+  /** What the log folders say; the store's own gives way to it. */
+  readonly clusterId?: string | undefined;
+  readonly random: Random;
+  /** Producer ids go on from here: no counting has come so far, so none comes twice. */
+  readonly nowMs: number;
+}
+
+/**
+ * Puts into a store what logs know and it does not: topics and partitions that are missing, with their ids, and leader epochs.
+ * Configs are not in the logs; those of the broker's own topics are put back. Epochs of the controller and producer ids begin
+ * anew above all that can have been.
+ */
+export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Promise<Adoption> {
+  const { logs, clusterId } = options;
+  await makePersistentNodes(store);
+  if (clusterId !== undefined) await writeClusterId(store, clusterId);
+  const controllerEpoch = await leapControllerEpoch(store);
+  await leapProducerIds(store, options);
+  const { unknown } = await compareWithStore(store, logs);
+  const topics: { name: string; partitions: number; missing: number[] }[] = [];
+  for (const [name, found] of Map.groupBy(unknown, ({ topic }) => topic)) {
+    topics.push(await adoptTopic(store, name, found, { ...options, controllerEpoch }));
+  }
+  const { ahead } = await compareWithStore(store, logs);
+  return { topics, raised: await raiseLeaderEpochs(store, ahead) };
+}
+
+async function adoptTopic(
+  store: MetadataStore,
+  name: string,
+  found: readonly FoundLog[],
+  { brokerId, controllerEpoch, random }: AdoptOptions & { readonly controllerEpoch: number },
+): Promise<{ name: string; partitions: number; missing: number[] }> {
+  const known = await readTopic(store, name);
+  const first = known?.partitions.length ?? 0;
+  const count = Math.max(...found.map(({ partition }) => partition)) + 1;
+  const epochs = new Map(found.map(({ partition, leaderEpoch }) => [partition, leaderEpoch]));
+  const added = Array.from({ length: count - first }, () => settledAssignment([brokerId]));
+  const partitions = [...(known?.partitions ?? []), ...added];
+  const data = encodeTopic(known?.topicId ?? idOf(found) ?? randomUuid(random), partitions);
+  const operations: Operation[] = [];
+  if (known === undefined) {
+    operations.push(
+      { type: 'create', path: paths.topic(name), data },
+      { type: 'create', path: paths.partitions(name), data: Buffer.alloc(0) },
+    );
+  } else {
+    operations.push({ type: 'set', path: paths.topic(name), data, expected: 'any' });
+  }
+  for (let partition = first; partition < count; partition += 1) {
+    const leaderEpoch = Math.max(epochs.get(partition) ?? -1, 0);
+    const isr = [brokerId];
+    const state = encodePartitionState({ leader: brokerId, leaderEpoch, isr, controllerEpoch, leaderRecoveryState: 0 });
+    operations.push(
+      { type: 'create', path: paths.partition(name, partition), data: Buffer.alloc(0) },
+      { type: 'create', path: paths.partitionState(name, partition), data: state },
+    );
+  }
+  // One by one: all of a large topic is more than a transaction takes, and nobody else is at this store.
+  for (const operation of operations) await store.multi([operation]);
+  if (isInternalTopic(name)) await adoptConfig(store, name);
+  const missing = Array.from({ length: count - first }, (_, index) => first + index);
+  return { name, partitions: count, missing: missing.filter((partition) => !epochs.has(partition)) };
+}
+
+/** The id that most of a topic's logs name: one of them may be damaged. */
+function idOf(found: readonly FoundLog[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { topicId } of found) if (topicId !== undefined) counts.set(topicId, (counts.get(topicId) ?? 0) + 1);
+  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+/** The broker's own topics are compacted; with the broker's defaults their content would be deleted after a week. */
+async function adoptConfig(store: MetadataStore, name: string): Promise<void> {
+  if ((await store.exists(paths.topicConfig(name))) !== undefined) return;
+  await store.create(paths.topicConfig(name), encodeConfig({ 'cleanup.policy': 'compact' }));
+}
+
+async function writeClusterId(store: MetadataStore, id: string): Promise<void> {
+  if ((await store.exists(paths.clusterId)) === undefined) await store.create(paths.clusterId, encodeClusterId(id));
+  else await store.set(paths.clusterId, encodeClusterId(id), 'any');
+}
+
+async function leapControllerEpoch(store: MetadataStore): Promise<number> {
+  const present = await contentOf(store, paths.controllerEpoch);
+  const epoch = (present === undefined ? 0 : decodeControllerEpoch(present)) + CONTROLLER_EPOCH_LEAP;
+  const data = Buffer.from(String(epoch));
+  if (present === undefined) await store.create(paths.controllerEpoch, data);
+  else await store.set(paths.controllerEpoch, data, 'any');
+  return epoch;
+}
+
+async function leapProducerIds(store: MetadataStore, { brokerId, nowMs }: AdoptOptions): Promise<void> {
+  const present = decodeProducerIdBlock((await contentOf(store, paths.producerIdBlock)) ?? Buffer.alloc(0));
+  const last = Math.max(present?.last ?? -1, Math.trunc(nowMs));
+  await store.set(paths.producerIdBlock, encodeProducerIdBlock({ brokerId, first: last, last }), 'any');
+}
+
+async function readTopic(store: MetadataStore, topic: string): Promise<TopicAssignment | undefined> {
+  const data = await contentOf(store, paths.topic(topic));
+  return data === undefined ? undefined : decodeTopic(topic, data);
+}
+
+async function readState(
+  store: MetadataStore,
+  topic: string,
+  partition: number,
+): Promise<{ state: ReturnType<typeof decodePartitionState>; version: number } | undefined> {
+  const path = paths.partitionState(topic, partition);
+  try {
+    const { data, stat } = await store.get(path);
+    return { state: decodePartitionState(path, data), version: stat.version };
+  } catch (error) {
+    if (isMetadataError(error, 'NO_NODE')) return undefined;
+    throw error;
+  }
+}
+
+async function contentOf(store: MetadataStore, path: string): Promise<Buffer | undefined> {
+  try {
+    return (await store.get(path)).data;
+  } catch (error) {
+    if (isMetadataError(error, 'NO_NODE')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,99 @@
+import { ManualClock, MemoryDisk } from '@millrace/ports';
+import { describe, expect, it } from 'vitest';
+import { JournalMetadataStore } from './journal-store.ts';
+import { readStore, rewriteStore } from './store-files.ts';
+
+const FOLDER = '/data/metadata';
+const bytes = (text: string): Buffer => Buffer.from(text);
+const clock = (): ManualClock => new ManualClock();
+
+async function storeOn(disk: MemoryDisk): Promise<JournalMetadataStore> {
+  return JournalMetadataStore.open({ folder: FOLDER, disk, clock: clock() });
+}
+
+async function filled(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const store = await storeOn(disk);
+  await store.create('/a', bytes('1'));
+  await store.create('/a/b', bytes('2'));
+  await store.set('/a', bytes('3'), 'any');
+  await store.create('/c', Buffer.alloc(100));
+  return disk.crash('none');
+}
+
+/** Damages the journal behind its first transactions. */
+function damage(disk: MemoryDisk): void {
+  const journal = disk.filesBelow(FOLDER).find(({ path }) => path.endsWith('.journal'));
+  disk.flipBit(String(journal?.path), Number(journal?.sizeBytes) - 20, 1);
+}
+
+describe('the files of a store', () => {
+  it('are read beside the process that has it open', async () => {
+    const disk = new MemoryDisk();
+    const store = await storeOn(disk);
+    await store.create('/a', bytes('1'));
+    const tree = await readStore(disk, FOLDER);
+    expect(tree.children('/')).toEqual(['a']);
+    expect(tree.node('/a')?.data.toString()).toBe('1');
+    expect(tree.node('/none')).toBeUndefined();
+    expect([...tree.walk('/')].map(({ path }) => path)).toEqual(['/', '/a']);
+    await store.close();
+  });
+
+  it('are read as far as they are whole, and what is wrong is said', async () => {
+    const disk = await filled();
+    damage(disk);
+    const tree = await readStore(disk, FOLDER);
+    expect(tree.fault).toMatch(/is damaged at byte \d+ of \d+: it is whole up to transaction 3/);
+    expect(tree.children('/')).toEqual(['a']);
+  });
+
+  it('are written anew from what is whole, with changes, above every transaction that was, and the former stay', async () => {
+    const disk = await filled();
+    damage(disk);
+    await expect(storeOn(disk)).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
+    const options = {
+      folder: FOLDER,
+      disk,
+      clock: clock(),
+      edit: async (store: { create(path: string, data: Buffer): Promise<string> }) =>
+        void (await store.create('/mended', bytes(''))),
+    };
+    expect((await rewriteStore({ ...options, dryRun: true })).formerFiles).toBeUndefined();
+    await expect(storeOn(disk)).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
+    const result = await rewriteStore(options);
+    expect(result.zxid).toBeGreaterThan(clock().now());
+    const after = await storeOn(disk.crash('none'));
+    expect((await after.children('/')).toSorted()).toEqual(['a', 'mended']);
+    expect((await after.get('/a')).stat.version).toBe(1);
+    await after.create('/later', bytes(''));
+    expect((await after.get('/later')).stat.czxid).toBeGreaterThan(result.zxid);
+    expect(disk.filesBelow(String(result.formerFiles)).length).toBeGreaterThan(0);
+    await after.close();
+  });
+
+  it('are written anew from an export, and a failing change leaves them as they were', async () => {
+    const disk = await filled();
+    const edit = () => Promise.reject(new Error('no'));
+    await expect(rewriteStore({ folder: FOLDER, disk, clock: clock(), edit })).rejects.toThrow('no');
+    const from = [
+      { path: '/x/y', data: bytes('y'), version: 3 },
+      { path: '/', data: bytes(''), version: 0 },
+      { path: '/x', data: bytes('x'), version: 0 },
+    ];
+    await rewriteStore({ folder: FOLDER, disk, clock: clock(), from, edit: async () => {} });
+    const after = await storeOn(disk);
+    expect(await after.children('/')).toEqual(['x']);
+    expect((await after.get('/x/y')).stat.version).toBe(3);
+    await after.close();
+  });
+
+  it('are not written while a process has the store open', async () => {
+    const disk = await filled();
+    const store = await storeOn(disk);
+    await expect(rewriteStore({ folder: FOLDER, disk, edit: async () => {} })).rejects.toMatchObject({
+      code: 'STORE_LOCKED',
+    });
+    await store.close();
+  });
+});
