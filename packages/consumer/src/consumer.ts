@@ -69,8 +69,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     this.#engine = new ConsumerEngine(
       settings,
       {
-        keyDeserializer: options.keyDeserializer,
-        valueDeserializer: options.valueDeserializer,
+        decoders: { key: options.keyDeserializer, value: options.valueDeserializer },
         listeners: {
           onPartitionsAssigned: options.onPartitionsAssigned,
           onPartitionsRevoked: options.onPartitionsRevoked,
@@ -290,7 +289,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     if (isSubscribed && partitions.get(topic, partition) === undefined)
       throw commitOfLost(settings.groupId ?? '', topic, partition);
     const state = this.#engine.state(topic, partition, 'commit');
-    state.lease?.finishUpTo(offset, leaderEpoch);
+    this.#engine.delivery.leaseOf(state)?.finishUpTo(offset, leaderEpoch);
     await this.#engine.commit([{ topic, partition, offset, leaderEpoch }]);
   }
 

@@ -1,23 +1,21 @@
 import { ApiTimedOutError, Backoff, KafkaError, type Logger } from '@millrace/client';
+import { partitionName, sleep } from '@millrace/client/internal';
 import type { Clock, Random, Timer } from '@millrace/ports';
-import type { Deserializer } from '@millrace/serdes';
 import type { Cluster, Coordinator } from './cluster-port.ts';
 import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from './errors.ts';
-import { Fetcher } from './fetch/fetcher.ts';
-import { PartitionAnswers } from './fetch/partition-answers.ts';
 import { GroupMembership } from './group/membership.ts';
 import { checkTopicName, Subscription } from './group/subscription.ts';
 import { TopicWatch } from './group/topic-watch.ts';
-import { EpochValidator } from './offsets/epoch-validator.ts';
 import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
-import { OffsetFinder } from './offsets/offset-finder.ts';
 import type { ConsumerSettings, TopicPartition } from './options.ts';
+import { PartitionFlow } from './partition-flow.ts';
 import { PartitionKeeper, type RebalanceListeners } from './partition-keeper.ts';
 import type { OffsetLookup, PartitionState } from './partition-state.ts';
 import { PartitionTable } from './partition-table.ts';
 import { Delivery } from './reading/delivery.ts';
 import { PollWatch } from './reading/poll-watch.ts';
-import { heldAlive, settledOrAborted, sleep, timeoutSignal } from './waiting.ts';
+import type { RecordDecoders } from './record.ts';
+import { heldAlive, settledOrAborted, timeoutSignal } from './waiting.ts';
 
 /** What the engine needs of the world. */
 export interface EnginePorts {
@@ -31,8 +29,7 @@ export interface EnginePorts {
 
 /** What the engine needs of the options beside the settings. */
 export interface EngineOptions {
-  readonly keyDeserializer: Deserializer<unknown> | undefined;
-  readonly valueDeserializer: Deserializer<unknown> | undefined;
+  readonly decoders: RecordDecoders;
   readonly listeners: RebalanceListeners;
 }
 
@@ -58,13 +55,11 @@ export class ConsumerEngine {
   readonly keeper: PartitionKeeper;
   readonly committer: OffsetCommitter | undefined;
   membership: GroupMembership | undefined;
-  readonly fetcher: Fetcher;
+  readonly flow: PartitionFlow;
   readonly cluster: Cluster;
   readonly coordinator: Coordinator | undefined;
   readonly clock: Clock;
   readonly #ports: EnginePorts;
-  readonly #finder: OffsetFinder;
-  readonly #validator: EpochValidator;
   readonly #watch: PollWatch;
   readonly #joined = Promise.withResolvers<GroupJoined>();
   #joinedAwaited: Promise<GroupJoined> | undefined;
@@ -84,52 +79,27 @@ export class ConsumerEngine {
     this.clock = ports.clock;
     // Nobody may ever ask for it.
     this.#joined.promise.catch(() => {});
-    this.delivery = new Delivery(ports.clock, (state) => this.fetcher.roomMade(state));
+    this.delivery = new Delivery(ports.clock, (state) => this.flow.fetcher.roomMade(state));
     this.delivery.onPoll = () => this.#polled();
-    const shared = { ...ports, settings, partitions: this.partitions };
-    const markStale = (topic: string): void => this.fetcher.markStale(topic);
-    const wake = (): void => this.#wake();
-    const offer = (state: PartitionState): void => this.delivery.offer(state);
-    this.#validator = new EpochValidator({
-      ...shared,
-      markStale,
-      settled: (state) => {
-        offer(state);
-        wake();
-      },
-    });
-    this.#finder = new OffsetFinder({ ...shared, markStale, found: wake, failed: offer });
-    const answers = new PartitionAnswers({
-      ...ports,
-      settings,
-      keyDeserializer: options.keyDeserializer,
-      valueDeserializer: options.valueDeserializer,
-      offer,
-      outOfRange: (state) => this.#outOfRange(state),
-    });
-    this.fetcher = new Fetcher({
-      ...shared,
-      answers,
-      adopt: (state) => this.#adopt(state),
-      failed: (state, error) => {
-        state.fail(error);
-        offer(state);
-      },
-    });
+    const { partitions, delivery } = this;
+    const { decoders } = options;
+    this.flow = new PartitionFlow({ ...ports, settings, partitions, delivery, decoders });
     this.committer = this.#newCommitter();
     this.keeper = new PartitionKeeper({
-      ...shared,
-      delivery: this.delivery,
+      ...ports,
+      settings,
+      partitions,
+      delivery,
       committer: this.committer,
       listeners: options.listeners,
-      wake,
+      wake: () => this.flow.wake(),
       member: () => ({ memberId: this.membership?.memberId ?? '', generationId: this.membership?.generationId ?? -1 }),
     });
     this.membership = this.#newMembership();
     this.#watch = new PollWatch(this.delivery, ports.clock, settings.maxPollIntervalMs, (why) => this.#stuck(why));
     this.#ignoreMetadata = ports.cluster.onMetadataUpdate(() => {
       this.membership?.metadataChanged();
-      this.#wake();
+      this.flow.metadataChanged();
     });
   }
 
@@ -179,8 +149,8 @@ export class ConsumerEngine {
     for (const { topic } of partitions) checkTopicName(topic, 'assign');
     if (this.#subscription !== undefined) throw invalidState('assign', 'topics are subscribed; unsubscribe first');
     this.#assignedByHand = true;
-    const wanted = new Set(partitions.map(keyOf));
-    this.keeper.remove([...this.partitions].filter((state) => !wanted.has(keyOf(state))));
+    const wanted = new Set(partitions.map(partitionName));
+    this.keeper.remove([...this.partitions].filter((state) => !wanted.has(partitionName(state))));
     const added = partitions.filter(
       ({ topic, partition, offset }) => offset !== undefined || this.partitions.get(topic, partition) === undefined,
     );
@@ -188,7 +158,7 @@ export class ConsumerEngine {
     this.keeper.add(added);
     this.#startAutoCommit();
     const unknown = new Set(added.map(({ topic }) => topic).filter((topic) => this.cluster.topic(topic) === undefined));
-    for (const topic of unknown) this.fetcher.markStale(topic);
+    for (const topic of unknown) this.flow.leadersStale(topic);
   }
 
   /** Stops reading, commits what is processed, and leaves the group. Something else may be subscribed or assigned then. */
@@ -216,25 +186,25 @@ export class ConsumerEngine {
   seek(topic: string, partition: number, offset: number): void {
     const state = this.state(topic, partition, 'seek');
     state.moveTo(offset, -1);
-    this.#wake();
+    this.flow.wake();
   }
 
   /** Reads on at an offset that is to be looked up. */
   seekBy(states: Iterable<PartitionState>, lookup: OffsetLookup): void {
     for (const state of states) state.find(lookup);
-    this.#wake();
+    this.flow.wake();
   }
 
   pause(states: Iterable<PartitionState>): void {
-    for (const state of states) state.paused = true;
+    for (const state of states) state.pause();
   }
 
   resume(states: Iterable<PartitionState>): void {
     for (const state of states) {
-      state.paused = false;
+      state.resume();
       this.delivery.offer(state);
     }
-    this.#wake();
+    this.flow.wake();
   }
 
   /** @throws as {@link OffsetCommitter.commit}; ConsumerError `CONSUMER_NO_GROUP` */
@@ -248,7 +218,7 @@ export class ConsumerEngine {
   async retrying<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const { clock, random } = this.#ports;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax, apiTimeoutMs } = this.settings;
-    const backoff = new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, random);
+    const backoff = new Backoff({ backoffMs, backoffMsMax }, random);
     const deadlineMs = clock.monotonic() + apiTimeoutMs;
     for (;;) {
       this.#mustBeOpen(what);
@@ -281,16 +251,14 @@ export class ConsumerEngine {
     this.#joined.reject(consumerClosed('join the group'));
     this.delivery.end();
     await this.#leaveGroup(timeoutMs, leftMs);
-    this.#finder.close();
-    this.#validator.close();
-    await this.fetcher.close(leftMs());
+    await this.flow.close(leftMs());
     this.keeper.remove(this.partitions);
   }
 
   /** Has handlers finish, commits what is processed, gives partitions up, and leaves the group if there is one. */
   async #leaveGroup(timeoutMs: number, leftMs: () => number): Promise<void> {
     const { logger } = this.#ports;
-    for (const state of this.partitions) state.revoking = true;
+    for (const state of this.partitions) state.revoke();
     const stopped = this.membership?.stop() ?? Promise.resolve();
     this.keeper.hurry();
     await this.keeper.handlersDone(timeoutMs);
@@ -376,7 +344,7 @@ export class ConsumerEngine {
   }
 
   #rebalanced(groupId: string): void {
-    this.rebalances++;
+    this.rebalances += 1;
     const { memberId = '', generationId = -1 } = this.membership ?? {};
     const partitions = [...this.partitions].map(({ topic, partition }) => ({ topic, partition }));
     this.#joined.resolve({ groupId, memberId, generationId, partitions });
@@ -399,28 +367,6 @@ export class ConsumerEngine {
     if (!this.closed) this.#startAutoCommit();
   }
 
-  #outOfRange(state: PartitionState): void {
-    const { fetchOffset } = state;
-    if (state.chunks.length > 0 || state.lease !== undefined) {
-      // What was fetched before is still good, and is read first. Then the question is asked again.
-      state.retryAtMs = this.clock.monotonic() + this.settings.retryBackoffMs;
-      this.fetcher.wake();
-      return;
-    }
-    this.#ports.logger.warn(
-      { topic: state.topic, partition: state.partition, offset: fetchOffset },
-      `Offset ${fetchOffset} of partition ${state.partition} of "${state.topic}" is not in its log; going on by autoOffsetReset`,
-    );
-    state.find({ from: 'policy', policy: this.settings.autoOffsetReset, outOfRange: fetchOffset });
-    this.#finder.wake();
-  }
-
-  #adopt(state: PartitionState): boolean {
-    const ready = this.#validator.adopt(state);
-    if (!ready) this.#validator.wake();
-    return ready;
-  }
-
   #polled(): void {
     if (this.membership?.isPaused === true) {
       this.membership.resume();
@@ -439,12 +385,6 @@ export class ConsumerEngine {
     this.delivery.end(error);
   }
 
-  #wake(): void {
-    this.#finder.wake();
-    this.#validator.wake();
-    this.fetcher.wake();
-  }
-
   #mustBeOpen(attempt: string): void {
     if (this.closed) throw consumerClosed(attempt);
   }
@@ -452,8 +392,4 @@ export class ConsumerEngine {
 
 function invalidState(attempt: string, why: string): ConsumerError {
   return new ConsumerError('CONSUMER_INVALID_STATE', `Cannot ${attempt}: ${why}`);
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }

@@ -10,12 +10,12 @@ export class KeepAlive {
   #timer: NodeJS.Timeout | undefined;
 
   hold(): void {
-    this.#holders++;
+    this.#holders += 1;
     this.#timer ??= setInterval(() => {}, LONGEST_MS);
   }
 
   release(): void {
-    this.#holders--;
+    this.#holders -= 1;
     if (this.#holders > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -29,7 +29,7 @@ export function collectMetrics(engine: ConsumerEngine): ConsumerMetrics {
     assignedPartitions: engine.partitions.size,
     bufferedBytes,
     lag,
-    ...engine.fetcher.stats,
+    ...engine.flow.fetcher.stats,
     commits: engine.committer?.commits ?? 0,
     failedCommits: engine.committer?.failedCommits ?? 0,
     rebalances: engine.rebalances,

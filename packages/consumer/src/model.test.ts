@@ -46,7 +46,7 @@ class Model {
     this.#random = seededRandom(seed);
     const { cluster, clock } = this.harness;
     cluster.createTopic(TOPIC, partitions);
-    for (let p = 0; p < partitions; p++) this.#addPartition();
+    for (let p = 0; p < partitions; p += 1) this.#addPartition();
     cluster.latencyMs = () => 1 + this.#random.nextInt(5);
     cluster.fault = (_api, consumer) => {
       if (this.members[consumer]?.crashed) return 'lost-request';
@@ -54,7 +54,7 @@ class Model {
       return this.#random.nextInt(2) === 0 ? 'lost-request' : 'lost-response';
     };
     cluster.group.onCommit = (_topic, partition, offset) => {
-      for (let below = 0; below < offset; below++) {
+      for (let below = 0; below < offset; below += 1) {
         if (!this.processed[partition]?.has(below)) {
           this.problems.push(`offset ${offset} of partition ${partition} was committed, but ${below} is not processed`);
           return;
@@ -155,7 +155,7 @@ class Model {
   write(partition: number, count: number): void {
     const at = partition % this.written.length;
     const log = this.harness.cluster.log(TOPIC, at);
-    for (let i = 0; i < count; i++) log.append([`${this.written[at]}`]);
+    for (let i = 0; i < count; i += 1) log.append([`${this.written[at]}`]);
     this.written[at] = log.endOffset;
     this.harness.cluster.changed();
   }
@@ -268,7 +268,7 @@ async function play(
   plan: readonly (readonly [number, number, number])[],
 ): Promise<string[]> {
   const model = new Model(seed, partitions);
-  for (let p = 0; p < partitions; p++) model.write(p, 5);
+  for (let p = 0; p < partitions; p += 1) model.write(p, 5);
   model.addMember(1);
   for (const step of plan) await model.step(step);
   await model.settle();

@@ -5,9 +5,10 @@ import { rebalanceChannel } from './diagnostics.ts';
 import { ConsumerError, messageOf } from './errors.ts';
 import type { OffsetCommitter, OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, RebalanceListener, TopicPartition } from './options.ts';
-import { NO_OFFSET, type OffsetLookup, PartitionState } from './partition-state.ts';
+import { type OffsetLookup, PartitionState } from './partition-state.ts';
 import type { PartitionTable } from './partition-table.ts';
 import type { Delivery } from './reading/delivery.ts';
+import type { Lease } from './reading/lease.ts';
 import { settledOrAborted } from './waiting.ts';
 
 /** The listeners for rebalances. */
@@ -60,7 +61,7 @@ export class PartitionKeeper {
     const { partitions: table, listeners, delivery } = this.#context;
     const states = partitions.map(({ topic, partition }) => {
       const state = new PartitionState(topic, partition);
-      state.held = true;
+      state.hold();
       state.find(this.#firstLookup());
       table.add(state);
       return state;
@@ -71,7 +72,7 @@ export class PartitionKeeper {
       await this.#tell('onPartitionsAssigned', listeners.onPartitionsAssigned, partitions);
     } finally {
       for (const state of states) {
-        state.held = false;
+        state.letGo();
         delivery.offer(state);
       }
       this.#context.wake();
@@ -81,8 +82,10 @@ export class PartitionKeeper {
   /** Gives partitions up while they are still this consumer's. With the signal, they are lost instead. */
   async revoke(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
     const states = this.#statesOf(partitions);
-    for (const state of states) state.revoking = true;
-    await this.#handlersDone(states, this.#context.settings.rebalanceTimeoutMs, signal);
+    for (const state of states) state.revoke();
+    const { delivery, settings } = this.#context;
+    const leases = states.flatMap((state) => delivery.leaseOf(state) ?? []);
+    await this.#released(leases, settings.rebalanceTimeoutMs, signal);
     // What is lost is told as lost, by who noticed.
     if (signal.aborted) return;
     const commit = this.commitProcessed(states, this.#context.settings.rebalanceTimeoutMs).catch((error: unknown) => {
@@ -121,9 +124,7 @@ export class PartitionKeeper {
       const state = table.get(topic, partition);
       if (state === undefined) continue;
       table.delete(topic, partition);
-      state.revoking = true;
-      // Moves it to nowhere: answers and completions that are still to come find another version.
-      state.find({ from: 'end' });
+      state.drop();
     }
   }
 
@@ -136,9 +137,8 @@ export class PartitionKeeper {
    * loop's own body may be who is waiting.
    */
   async handlersDone(timeoutMs: number): Promise<void> {
-    const states = [...this.#context.partitions].filter((state) => state.lease?.ofRun === true);
-    for (const state of states) state.lease?.cancel();
-    await this.#handlersDone(states, timeoutMs, undefined);
+    const leases = [...this.#context.delivery.leases].filter(({ ofRun }) => ofRun);
+    await this.#released(leases, timeoutMs, undefined);
   }
 
   /** Has a rebalance that is under way wait for handlers no longer. */
@@ -157,11 +157,10 @@ export class PartitionKeeper {
   async commit(offsets: readonly OffsetToCommit[], timeoutMs?: number): Promise<void> {
     const noted = offsets.map(({ topic, partition }) => this.#context.partitions.get(topic, partition));
     // Should it fail, nobody knows whether the coordinator has taken it in: then what it has is not known either.
-    for (const state of noted) if (state !== undefined) state.committedOffset = NO_OFFSET;
+    for (const state of noted) state?.commitBegins();
     await this.#context.committer?.commit(offsets, timeoutMs);
-    for (let i = 0; i < offsets.length; i++) {
-      const state = noted[i];
-      if (state !== undefined) state.committedOffset = (offsets[i] as OffsetToCommit).offset;
+    for (let i = 0; i < offsets.length; i += 1) {
+      noted[i]?.committed((offsets[i] as OffsetToCommit).offset);
     }
   }
 
@@ -184,12 +183,7 @@ export class PartitionKeeper {
   }
 
   /** Waits for handlers, but not for ever: who is stuck is counted out by the group anyway. */
-  async #handlersDone(
-    states: readonly PartitionState[],
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const leases = states.flatMap(({ lease }) => lease ?? []);
+  async #released(leases: readonly Lease[], timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     for (const lease of leases) lease.cancel();
     if (leases.length === 0 || signal?.aborted) return;
     const { clock, logger } = this.#context;
@@ -213,7 +207,7 @@ export class PartitionKeeper {
       if (signal !== undefined) hurry.addEventListener('abort', over, { once: true });
       for (const lease of leases) {
         lease.onReleased(() => {
-          left--;
+          left -= 1;
           if (left === 0) over();
         });
       }

@@ -19,14 +19,14 @@ export class PartitionTable {
       partitions = new Map();
       this.#topics.set(state.topic, partitions);
     }
-    if (!partitions.has(state.partition)) this.#size++;
+    if (!partitions.has(state.partition)) this.#size += 1;
     partitions.set(state.partition, state);
   }
 
   delete(topic: string, partition: number): void {
     const partitions = this.#topics.get(topic);
     if (partitions?.delete(partition)) {
-      this.#size--;
+      this.#size -= 1;
       if (partitions.size === 0) this.#topics.delete(topic);
     }
   }

@@ -2,14 +2,19 @@ import { type RecordCursor, type RecordHeader, readHeaders } from '@millrace/rec
 import type { Deserializer } from '@millrace/serdes';
 import { deserializerFailed } from './errors.ts';
 
+/** What makes keys and values of bytes; undefined leaves them buffers. */
+export interface RecordDecoders {
+  readonly key: Deserializer<unknown> | undefined;
+  readonly value: Deserializer<unknown> | undefined;
+}
+
 /** What the records of one batch have in common. */
 export interface RecordSource {
   readonly topic: string;
   readonly partition: number;
   /** The epoch of the leader that wrote the batch; -1 where it is not known. */
   readonly leaderEpoch: number;
-  readonly keyDeserializer: Deserializer<unknown> | undefined;
-  readonly valueDeserializer: Deserializer<unknown> | undefined;
+  readonly decoders: RecordDecoders;
 }
 
 /** Not decoded yet. A key may decode to anything, undefined and null included. */
@@ -55,7 +60,7 @@ export class ConsumerRecord<K = Buffer, V = Buffer> {
 
   /** @throws ConsumerError `CONSUMER_DESERIALIZER_FAILED` */
   get key(): K | null {
-    if (this.#key === UNDECODED) this.#key = this.#decode('key', this.rawKey, this.#source.keyDeserializer);
+    if (this.#key === UNDECODED) this.#key = this.#decode('key', this.rawKey);
     return this.#key as K | null;
   }
 
@@ -64,7 +69,7 @@ export class ConsumerRecord<K = Buffer, V = Buffer> {
    * @throws ConsumerError `CONSUMER_DESERIALIZER_FAILED`
    */
   get value(): V | null {
-    if (this.#value === UNDECODED) this.#value = this.#decode('value', this.rawValue, this.#source.valueDeserializer);
+    if (this.#value === UNDECODED) this.#value = this.#decode('value', this.rawValue);
     return this.#value as V | null;
   }
 
@@ -105,7 +110,8 @@ export class ConsumerRecord<K = Buffer, V = Buffer> {
     return { topic, partition, offset, timestamp, key, value, headers };
   }
 
-  #decode(part: 'key' | 'value', bytes: Buffer | null, deserializer: Deserializer<unknown> | undefined): unknown {
+  #decode(part: 'key' | 'value', bytes: Buffer | null): unknown {
+    const deserializer = this.#source.decoders[part];
     if (bytes === null || deserializer === undefined) return bytes;
     try {
       return deserializer.deserialize(bytes, this.topic, part);

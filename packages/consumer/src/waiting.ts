@@ -11,25 +11,6 @@ export function heldAlive<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Resolves after `ms`, or rejects with the signal's reason when it fires first. */
-export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  if (signal?.aborted) {
-    reject(signal.reason);
-  } else {
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
-    const timer = clock.schedule(ms, () => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    });
-    signal?.addEventListener('abort', onAbort, { once: true });
-  }
-  return heldAlive(promise);
-}
-
 /** Resolves when the promise has settled, whichever way, or the signal has fired. The promise goes on; who made it handles its error. */
 export function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

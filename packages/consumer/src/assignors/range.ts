@@ -15,7 +15,7 @@ export const rangeAssignor: Assignor = {
       const share = Math.floor(partitionCount / subscribers.length);
       const withOneMore = partitionCount % subscribers.length;
       let partition = 0;
-      for (let index = 0; index < subscribers.length; index++) {
+      for (let index = 0; index < subscribers.length; index += 1) {
         const end = partition + share + (index < withOneMore ? 1 : 0);
         for (; partition < end; partition++) give(assignment, subscribers[index]!.memberId, topic, partition);
       }

@@ -14,10 +14,10 @@ export const roundRobinAssignor: Assignor = {
     let turn = 0;
     for (const topic of [...partitionCounts.keys()].sort(compare)) {
       if (!subscriptions.some((topics) => topics.has(topic))) continue;
-      for (let partition = 0; partition < partitionCounts.get(topic)!; partition++) {
-        while (!subscriptions[turn % ordered.length]!.has(topic)) turn++;
+      for (let partition = 0; partition < partitionCounts.get(topic)!; partition += 1) {
+        while (!subscriptions[turn % ordered.length]!.has(topic)) turn += 1;
         give(assignment, ordered[turn % ordered.length]!.memberId, topic, partition);
-        turn++;
+        turn += 1;
       }
     }
     return assignment;

@@ -1,3 +1,4 @@
+import { partitionName } from '@millrace/client/internal';
 import { ErrorCode, type FetchRequestInput, ZERO_UUID } from '@millrace/protocol';
 
 /** What a fetch asks of one partition. */
@@ -45,13 +46,13 @@ export class FetchSession {
 
   /** The session's part of the next request. */
   next(targets: readonly FetchTarget[], version: number): SessionFields {
-    this.#asked = new Map(targets.map((target) => [keyOf(target), target]));
+    this.#asked = new Map(targets.map((target) => [partitionName(target), target]));
     const sessionId = this.#id;
     const sessionEpoch = this.#epoch;
     if (this.#epoch === EPOCH_FULL) {
       return { sessionId, sessionEpoch, topics: byTopic(targets, version), forgottenTopicsData: [] };
     }
-    const changed = targets.filter((target) => !isSame(this.#known.get(keyOf(target)), target));
+    const changed = targets.filter((target) => !isSame(this.#known.get(partitionName(target)), target));
     const forgotten: FetchTarget[] = [];
     for (const [key, known] of this.#known) {
       const asked = this.#asked.get(key);
@@ -146,8 +147,4 @@ function grouped(targets: readonly FetchTarget[]): [FetchTarget, ...FetchTarget[
     else list.push(target);
   }
   return [...topics.values()];
-}
-
-function keyOf({ topic, partition }: FetchTarget): string {
-  return `${topic}/${partition}`;
 }

@@ -12,8 +12,7 @@ function context(rest: Partial<ChunkContext> = {}): ChunkContext {
     fromOffset: 0,
     abortedTransactions: undefined,
     checkCrcs: true,
-    keyDeserializer: undefined,
-    valueDeserializer: undefined,
+    decoders: { key: undefined, value: undefined },
     ...rest,
   };
 }
@@ -69,7 +68,7 @@ describe('what was fetched', () => {
     log.append(['c']);
     const { records } = log.read(0, 1e9, false);
     // Base offset, length and leader epoch lie outside of what the checksum covers.
-    for (let at = second + 16; at < records.length; at++) {
+    for (let at = second + 16; at < records.length; at += 1) {
       const damaged = Buffer.from(records);
       damaged[at] = (damaged[at] as number) ^ 0x10;
       const { chunk, fault } = takeIn(damaged, context());

@@ -15,9 +15,8 @@ import {
   RecordCursor,
   readEndTxnMarker,
 } from '@millrace/records';
-import type { Deserializer } from '@millrace/serdes';
-import { ConsumerRecord, type RecordSource } from '../record.ts';
-import type { ResponseMemory } from './response-memory.ts';
+import { ConsumerRecord, type RecordDecoders, type RecordSource } from '../record.ts';
+import type { Detachable, ResponseMemory } from './response-memory.ts';
 
 /** A transaction that was aborted, as Fetch responses list them: records of the producer from that offset on, up to its marker. */
 export interface AbortedTransaction {
@@ -34,8 +33,7 @@ export interface ChunkContext {
   /** With `read_committed`, what the response listed; undefined with `read_uncommitted`. */
   readonly abortedTransactions: readonly AbortedTransaction[] | undefined;
   readonly checkCrcs: boolean;
-  readonly keyDeserializer: Deserializer<unknown> | undefined;
-  readonly valueDeserializer: Deserializer<unknown> | undefined;
+  readonly decoders: RecordDecoders;
 }
 
 /** What is wrong with fetched bytes, and from which offset on. */
@@ -79,7 +77,7 @@ export function takeIn(bytes: Buffer, context: ChunkContext): TakenIn {
  * Records of one partition that came with one response, read one by one. Control batches and what belongs to aborted
  * transactions are passed over; the offsets of what is passed over are covered by `nextOffset` all the same.
  */
-export class FetchedChunk {
+export class FetchedChunk implements Detachable {
   readonly sizeBytes: number;
   /** The offset after the chunk's last batch. */
   readonly nextOffset: number;
@@ -109,14 +107,17 @@ export class FetchedChunk {
 
   /**
    * The next record; undefined after the last.
-   * @throws RecordsError when a batch cannot be decompressed or a record leads out of its batch, though the checksum fits.
+   * @throws RecordsError when a batch cannot be decompressed or a record leads out of its batch, though the checksum fits;
+   *   RangeError for an offset beyond the batch's last.
    */
   next(): ConsumerRecord<never, never> | undefined {
     for (;;) {
       const cursor = this.#cursor;
       if (cursor !== undefined) {
         while (cursor.next()) {
-          if (cursor.offset >= this.#fromOffset) return new ConsumerRecord(this.#source as RecordSource, cursor);
+          if (cursor.offset < this.#fromOffset) continue;
+          if (cursor.offset >= this.nextOffset) throw new RangeError(`record ${cursor.offset} lies beyond its batch`);
+          return new ConsumerRecord(this.#source as RecordSource, cursor);
         }
         this.#cursor = undefined;
       }
@@ -155,9 +156,9 @@ export class FetchedChunk {
       const sizeBytes = batchSizeBytes(bytes, at);
       this.#at = at + sizeBytes;
       if (this.#isHidden(at) || sizeBytes <= BATCH_HEADER_BYTES) continue;
-      const { topic, partition, keyDeserializer, valueDeserializer } = this.#context;
+      const { topic, partition, decoders } = this.#context;
       const leaderEpoch = batchLeaderEpoch(bytes, at);
-      this.#source = { topic, partition, leaderEpoch, keyDeserializer, valueDeserializer };
+      this.#source = { topic, partition, leaderEpoch, decoders };
       this.#cursor = new RecordCursor(bytes.subarray(at, this.#at));
       return true;
     }
@@ -197,7 +198,7 @@ class AbortedTransactions {
       const transaction = this.#byFirstOffset[this.#next];
       if (transaction === undefined || transaction.firstOffset > offset) return;
       this.#open.add(transaction.producerId);
-      this.#next++;
+      this.#next += 1;
     }
   }
 

@@ -3,7 +3,9 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
 import type { Cluster, Lane } from '../cluster-port.ts';
 import { fetchChannel } from '../diagnostics.ts';
+import type { EpochValidator } from '../offsets/epoch-validator.ts';
 import type { ConsumerSettings } from '../options.ts';
+import type { PartitionEvents } from '../partition-events.ts';
 import type { PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
@@ -25,7 +27,7 @@ interface Asked extends FetchTarget {
 
 /** One connection to a broker with at most one fetch under way. */
 interface FetchLane {
-  readonly lane: Lane;
+  readonly name: Lane;
   busy: boolean;
 }
 
@@ -53,10 +55,9 @@ export interface FetcherContext {
   readonly logger: Logger;
   readonly partitions: PartitionTable;
   readonly answers: PartitionAnswers;
-  /** The partition cannot be read. */
-  failed(state: PartitionState, error: Error): void;
-  /** Takes note of the partition's leader; false where it has to be asked something first. */
-  adopt(state: PartitionState): boolean;
+  /** Says of a partition's leader whether it has to be asked something first. */
+  readonly validator: Pick<EpochValidator, 'allows'>;
+  readonly events: PartitionEvents;
 }
 
 /**
@@ -90,7 +91,7 @@ export class Fetcher {
 
   /** A partition has used up something of its buffer: matters only if it was left out because it was full. */
   roomMade(state: PartitionState): void {
-    if (state.fetchingVersion !== state.version) this.#wakeup.soon();
+    if (!state.isBeingFetched) this.#wakeup.soon();
   }
 
   /** Has the topic's leaders asked for anew. */
@@ -146,22 +147,22 @@ export class Fetcher {
   }
 
   #mayFetch(state: PartitionState, shareBytes: number, nowMs: number): boolean {
-    if (state.status !== 'fetching' || state.fetchingVersion === state.version) return false;
+    if (state.status !== 'fetching' || state.isBeingFetched) return false;
     if (state.bufferedBytes >= shareBytes) return false;
     if (state.retryAtMs > nowMs) {
       this.#wakeup.at(state.retryAtMs);
       return false;
     }
-    return this.#context.adopt(state);
+    return this.#context.validator.allows(state);
   }
 
   /** The broker to read from: a near replica where the leader named one, else the leader. */
   #brokerFor(state: PartitionState, nowMs: number): BrokerFetches | undefined {
     const { cluster } = this.#context;
-    const preferred = state.preferredReplica;
+    const preferred = state.preferredReplica(nowMs);
     if (preferred !== undefined) {
-      if (preferred.untilMs > nowMs && cluster.hasBroker(preferred.nodeId)) return this.#broker(preferred.nodeId);
-      state.preferredReplica = undefined;
+      if (cluster.hasBroker(preferred)) return this.#broker(preferred);
+      state.preferLeader();
     }
     const leaderId = cluster.partition(state.topic, state.partition)?.leaderId ?? -1;
     if (leaderId < 0 || !cluster.hasBroker(leaderId)) {
@@ -176,8 +177,8 @@ export class Fetcher {
     if (broker === undefined) {
       broker = {
         nodeId,
-        waiting: { lane: 'fetch', busy: false },
-        backlog: { lane: 'backlog', busy: false },
+        waiting: { name: 'fetch', busy: false },
+        backlog: { name: 'backlog', busy: false },
         session: new FetchSession(),
         backoff: this.#newBackoff(),
         retryAtMs: 0,
@@ -227,23 +228,23 @@ export class Fetcher {
   }
 
   #ask(state: PartitionState, shareBytes: number): Asked {
-    state.fetchingVersion = state.version;
-    const { topic, partition, fetchOffset, leaderEpoch, version } = state;
+    const version = state.fetchBegins();
+    const { topic, partition, fetchOffset, leaderEpoch } = state;
     const topicId = this.#context.cluster.topic(topic)?.topicId ?? ZERO_UUID;
     const bytesMax = Math.ceil(Math.min(this.#context.settings.partitionBytesMax, shareBytes));
     return { state, topic, topicId, partition, fetchOffset, leaderEpoch, bytesMax, version };
   }
 
-  async #fetch(broker: BrokerFetches, line: FetchLane, asked: readonly Asked[], waitMs: number): Promise<void> {
+  async #fetch(broker: BrokerFetches, lane: FetchLane, asked: readonly Asked[], waitMs: number): Promise<void> {
     const { cluster, settings, clock } = this.#context;
-    line.busy = true;
+    lane.busy = true;
     const startedMs = clock.monotonic();
-    const inSession = line === broker.waiting;
+    const inSession = lane === broker.waiting;
     let response: FetchResponse | undefined;
     try {
       const build = (version: number) =>
         this.#request(asked, waitMs, inSession ? broker.session.next(asked, version) : sessionless(asked, version));
-      response = await cluster.fetch(broker.nodeId, line.lane, build, {
+      response = await cluster.fetch(broker.nodeId, lane.name, build, {
         timeoutMs: settings.requestTimeoutMs + waitMs,
         signal: this.#stop.signal,
         versionMax: fetchVersionMax(asked),
@@ -253,10 +254,8 @@ export class Fetcher {
       if (inSession) broker.session.unanswered();
       if (!this.#stop.signal.aborted) this.#unanswered(broker, asked, error);
     }
-    line.busy = false;
-    for (const { state, version } of asked) {
-      if (state.fetchingVersion === version) state.fetchingVersion = -1;
-    }
+    lane.busy = false;
+    for (const { state, version } of asked) state.fetchEnded(version);
     if (fetchChannel.hasSubscribers) {
       fetchChannel.publish({
         nodeId: broker.nodeId,
@@ -288,7 +287,7 @@ export class Fetcher {
     }
     if (inSession) broker.session.answered(response.sessionId);
     broker.backoff.reset();
-    this.stats.fetches++;
+    this.stats.fetches += 1;
     const nodes = response.nodeEndpoints.map(({ nodeId, host, port, rack }) => ({ nodeId, host, port, rack }));
     const memory = new ResponseMemory();
     const byPartition = indexOf(asked);
@@ -313,7 +312,7 @@ export class Fetcher {
   /** The whole request was refused. Errors of the session are mended by the next request, which begins a new one. */
   #refused(broker: BrokerFetches, asked: readonly Asked[], errorCode: number): void {
     const { logger, clock } = this.#context;
-    this.stats.failedFetches++;
+    this.stats.failedFetches += 1;
     const error = brokerError(errorCode, `Fetch from broker ${broker.nodeId}`);
     logger.debug({ nodeId: broker.nodeId, err: error }, error.message);
     const isOfSession =
@@ -329,13 +328,13 @@ export class Fetcher {
 
   #unanswered(broker: BrokerFetches, asked: readonly Asked[], error: unknown): void {
     const { logger, clock } = this.#context;
-    this.stats.failedFetches++;
+    this.stats.failedFetches += 1;
     logger.debug({ nodeId: broker.nodeId, err: error }, `Fetch from broker ${broker.nodeId} was not answered`);
     broker.retryAtMs = clock.monotonic() + broker.backoff.next();
     for (const { topic, state } of asked) {
       this.#staleTopics.add(topic);
       // A replica that does not answer is no help, however near.
-      if (state.preferredReplica?.nodeId === broker.nodeId) state.preferredReplica = undefined;
+      if (state.preferredReplica(clock.monotonic()) === broker.nodeId) state.preferLeader();
     }
   }
 
@@ -373,7 +372,7 @@ export class Fetcher {
         await cluster.loadTopics([topic]);
       } catch (error) {
         if (!(error instanceof BrokerError) || error.retriable) passing = error;
-        else for (const state of partitions) if (state.topic === topic) this.#context.failed(state, error);
+        else for (const state of partitions) if (state.topic === topic) this.#context.events.failed(state, error);
       }
     }
     if (passing !== undefined) throw passing;
@@ -382,7 +381,7 @@ export class Fetcher {
   #newBackoff(): Backoff {
     const { settings, random } = this.#context;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = settings;
-    return new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, random);
+    return new Backoff({ backoffMs, backoffMsMax }, random);
   }
 }
 

@@ -4,8 +4,10 @@ import { seededRandom } from '@millrace/ports';
 import { ErrorCode, Fetch, type FetchRequest } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ConsumerEngine } from '../engine.ts';
+import type { ConsumerOptions } from '../options.ts';
 import { BatchIterator } from '../reading/iterators.ts';
 import { startRun } from '../reading/run.ts';
+import type { FakeLog } from '../testing/fake-log.ts';
 import { collect, type Harness, newHarness } from '../testing/harness.ts';
 
 function reading(engine: ConsumerEngine, partitions = 1, from: number | 'policy' = 0) {
@@ -106,7 +108,7 @@ describe('fetching', () => {
   it('stops at its bounds while nobody reads, and goes on when somebody does', async () => {
     const harness = newHarness();
     const logs = harness.cluster.createTopic('t', 4);
-    for (const log of logs) for (let n = 0; n < 200; n++) log.append(['x'.repeat(1_000)]);
+    for (const log of logs) for (let n = 0; n < 200; n += 1) log.append(['x'.repeat(1_000)]);
     const engine = harness.engine({ prefetchBytesMax: 400_000, partitionBytesMax: 20_000 });
     engine.assign(logs.map((_, partition) => ({ topic: 't', partition, offset: 0 })));
     await harness.clock.advanceAsync(5_000);
@@ -124,7 +126,7 @@ describe('fetching', () => {
   it('has the other partitions fetched while one is full', async () => {
     const harness = newHarness();
     const logs = harness.cluster.createTopic('t', 2);
-    for (const log of logs) for (let n = 0; n < 300; n++) log.append([`${n}`.padEnd(1_000)]);
+    for (const log of logs) for (let n = 0; n < 300; n += 1) log.append([`${n}`.padEnd(1_000)]);
     const engine = harness.engine({ prefetchPartitionBytesMax: 20_000, partitionBytesMax: 10_000 });
     engine.assign(logs.map((_, partition) => ({ topic: 't', partition, offset: 0 })));
     const { promise: stuck, resolve: free } = Promise.withResolvers<void>();
@@ -147,7 +149,7 @@ describe('fetching', () => {
   it('brings what a partition has at once when it has room again, though another fetch waits at the broker', async () => {
     const harness = newHarness();
     const logs = harness.cluster.createTopic('t', 2);
-    for (let n = 0; n < 100; n++) logs[0]?.append(['x'.repeat(1_000)]);
+    for (let n = 0; n < 100; n += 1) logs[0]?.append(['x'.repeat(1_000)]);
     const engine = harness.engine({
       prefetchPartitionBytesMax: 10_000,
       partitionBytesMax: 10_000,
@@ -166,7 +168,7 @@ describe('fetching', () => {
   it('fetches ahead while a batch is handled', async () => {
     const harness = newHarness();
     const [log] = harness.cluster.createTopic('t', 1);
-    for (let n = 0; n < 50; n++) log?.append(['x'.repeat(1_000)]);
+    for (let n = 0; n < 50; n += 1) log?.append(['x'.repeat(1_000)]);
     const engine = harness.engine({ partitionBytesMax: 5_000 });
     engine.assign([{ topic: 't', partition: 0, offset: 0 }]);
     const iterator = new BatchIterator<Buffer, Buffer>(engine.delivery, Number.POSITIVE_INFINITY);
@@ -224,7 +226,7 @@ describe('fetching', () => {
   it('reads what it has fetched before it resets', async () => {
     const harness = newHarness();
     const log = harness.cluster.createTopic('t', 1)[0];
-    for (let n = 0; n < 10; n++) log?.append([`${n}`.padEnd(1_000)]);
+    for (let n = 0; n < 10; n += 1) log?.append([`${n}`.padEnd(1_000)]);
     const engine = harness.engine({
       autoOffsetReset: 'earliest',
       partitionBytesMax: 3_500,
@@ -342,6 +344,46 @@ describe('fetching', () => {
     expect(harness.cluster.seen('Fetch').at(-1)?.nodeId).toBe(1);
   });
 
+  it.each(['OFFSET_OUT_OF_RANGE', 'OFFSET_NOT_AVAILABLE', 'NOT_LEADER_OR_FOLLOWER'] as const)(
+    'is not sent to and fro between a leader and a replica that answers %s, and loses nothing by it',
+    async (error) => {
+      const harness = newHarness();
+      const log = harness.cluster.createTopic('t', 1)[0] as FakeLog;
+      log.preferredReplica = 2;
+      log.replicaErrorCode = ErrorCode[error];
+      for (const value of ['a', 'b']) log.append([value]);
+      const { records } = reading(harness.engine({ rackId: 'here', autoOffsetReset: 'latest' }), 1, 1);
+      await harness.clock.advanceAsync(10_000);
+      expect([records, fetches(harness).length < 60]).toEqual([[], true]);
+      log.replicaErrorCode = 0;
+      await harness.until('the replica has caught up', () => records.length === 1, 3_000);
+      expect([records, harness.cluster.seen('Fetch').at(-1)?.nodeId]).toEqual([['t-0@1=b'], 2]);
+    },
+  );
+
+  it('asks the leader again for the nearest replica when what it said is as old as metadata may be', async () => {
+    const harness = newHarness();
+    const log = harness.cluster.createTopic('t', 1)[0] as FakeLog;
+    log.preferredReplica = 2;
+    reading(harness.engine({ rackId: 'here', metadataMaxAgeMs: 5_000 }));
+    await harness.clock.advanceAsync(12_000);
+    const leaders = harness.cluster.seen('Fetch').filter(({ nodeId }) => nodeId === 1);
+    expect(leaders.length).toBe(3);
+  });
+
+  it('goes to the leader when the replica does not answer', async () => {
+    const harness = newHarness();
+    const log = harness.cluster.createTopic('t', 1)[0] as FakeLog;
+    log.preferredReplica = 2;
+    const { records } = reading(harness.engine({ rackId: 'here', requestTimeoutMs: 1_000 }));
+    await harness.clock.advanceAsync(2_000);
+    log.preferredReplica = -1;
+    harness.cluster.faultOf = (nodeId) => (nodeId === 2 ? 'lost-request' : 'none');
+    log.append(['a']);
+    harness.cluster.changed();
+    await harness.until('it is read', () => records.length === 1, 5_000);
+  });
+
   it('waits for what it may not read without asking again and again', async () => {
     const harness = newHarness();
     const log = harness.cluster.createTopic('t', 1)[0];
@@ -391,6 +433,46 @@ describe('fetching', () => {
   });
 });
 
+describe('a topic that was deleted and made again', () => {
+  const madeAnew = async (options: Partial<ConsumerOptions<Buffer, Buffer>>, values: readonly string[]) => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['old 0', 'old 1', 'old 2']);
+    const engine = harness.engine({ metadataMaxAgeMs: 5_000, ...options });
+    const { records, done } = reading(engine);
+    await harness.until('the old one is read', () => records.length === 3);
+    harness.cluster.topics.delete('t');
+    harness.cluster.changed();
+    await harness.clock.advanceAsync(3_000);
+    harness.cluster.createTopic('t', 1)[0]?.append(values);
+    return { harness, engine, records, done };
+  };
+
+  it('is read from where the policy says, not from where the old one was read', async () => {
+    const { harness, records } = await madeAnew({ autoOffsetReset: 'earliest' }, ['new 0', 'new 1', 'new 2', 'new 3']);
+    await harness.until('the new one is read', () => records.length === 7, 20_000);
+    expect(records.slice(3)).toEqual(['t-0@0=new 0', 't-0@1=new 1', 't-0@2=new 2', 't-0@3=new 3']);
+  });
+
+  it('is an error where the policy is none', async () => {
+    const { harness, done } = await madeAnew({ autoOffsetReset: 'none' }, ['new 0']);
+    const told = expect(done).rejects.toMatchObject({ code: 'CONSUMER_NO_OFFSET' });
+    await harness.clock.advanceAsync(20_000);
+    await told;
+  });
+
+  it('has nothing committed to it that was read of the old one', async () => {
+    const { harness, engine, records } = await madeAnew({ autoOffsetReset: 'latest', groupId: 'g' }, ['new 0']);
+    await harness.clock.advanceAsync(20_000);
+    const closed = engine.close();
+    await harness.clock.advanceAsync(5_000);
+    await closed;
+    expect([records.length, [...harness.cluster.group.committed.values()].map(({ offset }) => offset)]).toEqual([
+      3,
+      [1],
+    ]);
+  });
+});
+
 describe('a new leader', () => {
   it('is asked where it ends what was read, and read on from when that is enough', async () => {
     const harness = newHarness();
@@ -422,7 +504,7 @@ describe('a new leader', () => {
   it('whose log is shorter costs nothing of what was fetched ahead and both have', async () => {
     const harness = newHarness();
     const log = harness.cluster.createTopic('t', 1)[0];
-    for (let n = 0; n < 6; n++) log?.append([`${n}`]);
+    for (let n = 0; n < 6; n += 1) log?.append([`${n}`]);
     const engine = harness.engine();
     engine.assign([{ topic: 't', partition: 0, offset: 0 }]);
     await harness.clock.advanceAsync(1_000);

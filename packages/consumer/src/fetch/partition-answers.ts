@@ -1,11 +1,12 @@
 import { type BrokerNode, brokerError, type Logger } from '@millrace/client';
-import type { Clock } from '@millrace/ports';
+import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
-import type { Deserializer } from '@millrace/serdes';
 import type { Cluster } from '../cluster-port.ts';
 import { ConsumerError, corruptBatch } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
+import type { PartitionEvents } from '../partition-events.ts';
 import type { PartitionState } from '../partition-state.ts';
+import type { RecordDecoders } from '../record.ts';
 import { type AbortedTransaction, type ChunkFault, takeIn } from './fetched-chunk.ts';
 import type { ResponseMemory } from './response-memory.ts';
 
@@ -41,13 +42,10 @@ export interface AnswerContext {
   readonly cluster: Cluster;
   readonly settings: ConsumerSettings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
-  readonly keyDeserializer: Deserializer<unknown> | undefined;
-  readonly valueDeserializer: Deserializer<unknown> | undefined;
-  /** There is something to read, or to be told. */
-  offer(state: PartitionState): void;
-  /** The offset is not in the log. */
-  outOfRange(state: PartitionState): void;
+  readonly decoders: RecordDecoders;
+  readonly events: PartitionEvents;
 }
 
 /** Takes in what responses hold for partitions: records into their buffers, errors into what is to be done about them. */
@@ -62,33 +60,27 @@ export class PartitionAnswers {
   take(answer: PartitionAnswer): boolean {
     const { state, data } = answer;
     if (data.errorCode !== ErrorCode.NONE) return this.#takeError(answer);
-    state.failures = 0;
-    if (data.highWatermark >= 0) state.highWatermark = data.highWatermark;
-    if (data.lastStableOffset >= 0) state.lastStableOffset = data.lastStableOffset;
-    if (data.logStartOffset >= 0) state.logStartOffset = data.logStartOffset;
+    state.heardOf(data);
     if (data.preferredReadReplica >= 0) this.#prefer(answer);
+    // The leader's word for a replica says nothing of whether that one can be read.
+    else state.succeeded();
     if (data.records !== null && data.records.length > 0) this.#takeRecords(answer, data.records);
     return false;
   }
 
   #takeRecords({ state, data, memory }: PartitionAnswer, records: Buffer): void {
-    const { settings, keyDeserializer, valueDeserializer } = this.#context;
+    const { settings, decoders } = this.#context;
     const { chunk, fault } = takeIn(records, {
       topic: state.topic,
       partition: state.partition,
       fromOffset: state.fetchOffset,
       abortedTransactions: settings.readCommitted ? (data.abortedTransactions ?? []) : undefined,
       checkCrcs: settings.checkCrcs,
-      keyDeserializer,
-      valueDeserializer,
+      decoders,
     });
     if (chunk !== undefined) {
-      state.corruptFetches = 0;
       chunk.shareMemory(memory);
-      state.chunks.push(chunk);
-      state.bufferedBytes += chunk.sizeBytes;
-      state.fetchOffset = chunk.nextOffset;
-      state.fetchEpoch = chunk.lastEpoch;
+      state.fetched(chunk);
     }
     if (fault !== undefined) {
       this.#corrupt(state, fault);
@@ -97,23 +89,20 @@ export class PartitionAnswers {
       const what = `A batch of partition ${state.partition} of "${state.topic}" at offset ${state.fetchOffset} does not fit into partitionBytesMax (${settings.partitionBytesMax}); raise it`;
       state.fail(new ConsumerError('CONSUMER_RECORD_TOO_LARGE', what, this.#place(state)));
     }
-    this.#context.offer(state);
+    this.#context.events.readable(state);
   }
 
   #corrupt(state: PartitionState, { fault, offset }: ChunkFault): void {
     const error = corruptBatch(state.topic, state.partition, offset, fault);
-    state.corruptFetches++;
-    this.#context.logger.warn({ ...this.#place(state), offset, fault, fetches: state.corruptFetches }, error.message);
-    if (state.corruptFetches >= CORRUPT_FETCHES_MAX) state.fail(error);
-    else this.#backOff(state);
+    const fetches = state.fetchedDamaged();
+    this.#context.logger.warn({ ...this.#place(state), offset, fault, fetches }, error.message);
+    if (fetches >= CORRUPT_FETCHES_MAX) state.fail(error);
+    else state.retryLater(this.#context);
   }
 
   #prefer({ state, data }: PartitionAnswer): void {
     const { clock, settings } = this.#context;
-    state.preferredReplica = {
-      nodeId: data.preferredReadReplica,
-      untilMs: clock.monotonic() + settings.metadataMaxAgeMs,
-    };
+    state.preferReplica(data.preferredReadReplica, clock.monotonic() + settings.metadataMaxAgeMs);
   }
 
   #takeError(answer: PartitionAnswer): boolean {
@@ -122,20 +111,20 @@ export class PartitionAnswers {
     const what = `Fetch of partition ${state.partition} of "${state.topic}" at offset ${state.fetchOffset}`;
     const error = brokerError(errorCode, what);
     this.#context.logger.debug({ ...this.#place(state), nodeId, err: error }, error.message);
-    if (state.preferredReplica?.nodeId === nodeId) {
-      // Whatever a follower complains of: the leader knows better (KIP-392).
-      state.preferredReplica = undefined;
+    if (state.preferredReplica(this.#context.clock.monotonic()) === nodeId) {
+      // Whatever a follower complains of: the leader knows better (KIP-392). That may name the same follower again at once.
+      state.preferLeader();
+      state.retryLater(this.#context);
       return errorInfo(errorCode).refreshMetadata;
     }
     if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
-      this.#context.outOfRange(state);
+      this.#context.events.outOfRange(state);
       return false;
     }
     if (this.#learnLeader(answer)) return false;
-    this.#backOff(state);
+    state.retryLater(this.#context);
     if (mayPass(errorCode)) return errorCode !== ErrorCode.UNKNOWN_LEADER_EPOCH;
-    state.fail(error);
-    this.#context.offer(state);
+    this.#context.events.failed(state, error);
     return false;
   }
 
@@ -149,12 +138,6 @@ export class PartitionAnswers {
     if (leaderId < 0 || leaderEpoch <= known) return false;
     this.#context.cluster.applyLeaderHints([{ ...this.#place(state), leaderId, leaderEpoch }], nodes);
     return (this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? -1) >= leaderEpoch;
-  }
-
-  #backOff(state: PartitionState): void {
-    const { clock, settings } = this.#context;
-    const waitMs = settings.retryBackoffMs * 2 ** Math.min(state.failures++, 30);
-    state.retryAtMs = clock.monotonic() + Math.min(waitMs, settings.retryBackoffMsMax);
   }
 
   #place({ topic, partition }: PartitionState): { topic: string; partition: number } {

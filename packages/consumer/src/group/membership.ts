@@ -1,4 +1,5 @@
 import { AbortedError, Backoff, BrokerError, brokerError, KafkaError, type Logger } from '@millrace/client';
+import { sleep } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import {
   ErrorCode,
@@ -16,7 +17,6 @@ import { ConsumerError, messageOf } from '../errors.ts';
 import type { MemberIdentity } from '../offsets/offset-committer.ts';
 import { coordinatorMoved } from '../offsets/offset-queries.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
-import { sleep } from '../waiting.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { difference, flatten } from './partition-sets.ts';
 import {
@@ -114,7 +114,7 @@ export class GroupMembership {
     this.#context = context;
     this.#heartbeats = new Heartbeats({ ...context, refused: (code, identity) => void this.refused(code, identity) });
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = context.settings;
-    this.#backoff = new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, context.random);
+    this.#backoff = new Backoff({ backoffMs, backoffMsMax }, context.random);
   }
 
   get state(): MembershipState {

@@ -43,7 +43,7 @@ export class TopicWatch {
     this.#subscription = subscription;
     this.#wakeup = new Wakeup(context.clock, () => void this.#look());
     const { retryBackoffMs: backoffMs } = context.settings;
-    this.#backoff = new Backoff({ backoffMs, backoffMsMax: MISSING_RETRY_MS_MAX, jitter: 0.2 }, context.random);
+    this.#backoff = new Backoff({ backoffMs, backoffMsMax: MISSING_RETRY_MS_MAX }, context.random);
     this.#wakeup.soon();
   }
 

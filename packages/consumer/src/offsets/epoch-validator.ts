@@ -1,13 +1,14 @@
 import type { Logger } from '@millrace/client';
-import type { Clock } from '@millrace/ports';
+import { byTopic } from '@millrace/client/internal';
+import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo, OffsetForLeaderEpoch } from '@millrace/protocol';
 import type { Cluster } from '../cluster-port.ts';
 import { logTruncated } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
+import type { PartitionEvents } from '../partition-events.ts';
 import { NO_EPOCH, type PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
-import { groupByTopic } from './offset-queries.ts';
 
 /** From this version on a consumer may ask without rights on the cluster (KIP-320). */
 const VERSION_MIN = 3;
@@ -17,11 +18,10 @@ export interface EpochValidatorContext {
   readonly cluster: Cluster;
   readonly settings: ConsumerSettings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly partitions: PartitionTable;
-  /** The partition may be fetched from, or has failed. */
-  settled(state: PartitionState): void;
-  markStale(topic: string): void;
+  readonly events: PartitionEvents;
 }
 
 interface Question {
@@ -56,15 +56,14 @@ export class EpochValidator {
   /** Takes note of the partition's leader; false when it must be validated before anything is fetched. */
   adopt(state: PartitionState): boolean {
     const leaderEpoch = this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? NO_EPOCH;
-    if (leaderEpoch <= state.leaderEpoch) return state.status === 'fetching';
-    state.leaderEpoch = leaderEpoch;
-    // What was read of this leader's own epoch it has, or it would not be of that epoch any more.
-    if (state.fetchEpoch === NO_EPOCH || state.fetchEpoch >= leaderEpoch) {
-      state.status = 'fetching';
-      return true;
-    }
-    state.status = 'validating';
-    return false;
+    return state.adoptLeader(leaderEpoch);
+  }
+
+  /** Whether the partition may be fetched from; where not, its leader is asked. */
+  allows(state: PartitionState): boolean {
+    const allowed = this.adopt(state);
+    if (!allowed) this.wake();
+    return allowed;
   }
 
   #drain(): void {
@@ -80,7 +79,7 @@ export class EpochValidator {
       const leaderId = this.#context.cluster.partition(state.topic, state.partition)?.leaderId ?? -1;
       if (leaderId < 0 || !this.#context.cluster.hasBroker(leaderId)) {
         // Whoever asks for the leader has this woken when there is an answer.
-        this.#context.markStale(state.topic);
+        this.#context.events.leadersStale(state.topic);
         continue;
       }
       const question = { state, version: state.version, leaderEpoch: state.leaderEpoch };
@@ -94,7 +93,7 @@ export class EpochValidator {
 
   async #ask(nodeId: number, questions: readonly Question[]): Promise<void> {
     const { cluster, logger } = this.#context;
-    const topics = [...groupByTopic(questions.map(({ state }) => state))].map(([topic, states]) => ({
+    const topics = [...byTopic(questions.map(({ state }) => state))].map(([topic, states]) => ({
       topic,
       partitions: states.map(({ partition, leaderEpoch, fetchEpoch }) => ({
         partition,
@@ -131,7 +130,7 @@ export class EpochValidator {
   ): void {
     const errorCode = answer?.errorCode ?? ErrorCode.NETWORK_EXCEPTION;
     if (answer === undefined || errorCode !== ErrorCode.NONE) {
-      if (errorInfo(errorCode).refreshMetadata || answer === undefined) this.#context.markStale(state.topic);
+      if (errorInfo(errorCode).refreshMetadata || answer === undefined) this.#context.events.leadersStale(state.topic);
       if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) this.#accept(state);
       else this.#retryLater(state);
       return;
@@ -155,20 +154,16 @@ export class EpochValidator {
     // What was fetched ahead may be of the log that is gone; what is not processed yet is read again.
     else if (processedOffset < endOffset) state.moveTo(processedOffset, NO_EPOCH);
     else state.moveTo(endOffset, epoch);
-    this.#context.settled(state);
+    this.#context.events.validated(state);
   }
 
   #accept(state: PartitionState): void {
-    state.status = 'fetching';
-    state.failures = 0;
-    this.#context.settled(state);
+    state.validated();
+    this.#context.events.validated(state);
   }
 
   #retryLater(state: PartitionState): void {
-    const { clock, settings } = this.#context;
-    const waitMs = settings.retryBackoffMs * 2 ** Math.min(state.failures++, 30);
-    state.retryAtMs = clock.monotonic() + Math.min(waitMs, settings.retryBackoffMsMax);
-    this.#wakeup.at(state.retryAtMs);
+    this.#wakeup.at(state.retryLater(this.#context));
   }
 }
 

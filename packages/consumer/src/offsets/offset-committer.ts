@@ -1,12 +1,12 @@
 import { ApiTimedOutError, Backoff, BrokerError, brokerError, KafkaError, type Logger } from '@millrace/client';
+import { byTopic, sleep } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo, OffsetCommit } from '@millrace/protocol';
 import type { Coordinator } from '../cluster-port.ts';
 import { commitChannel } from '../diagnostics.ts';
 import { commitFenced, rebalanceInProgress } from '../errors.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
-import { sleep } from '../waiting.ts';
-import { coordinatorMoved, groupByTopic } from './offset-queries.ts';
+import { coordinatorMoved } from './offset-queries.ts';
 
 /** An offset to be committed: that of the next record to be processed. */
 export interface OffsetToCommit extends TopicPartition {
@@ -75,7 +75,7 @@ export class OffsetCommitter {
   async #commit(offsets: readonly OffsetToCommit[], identity: MemberIdentity, timeoutMs: number): Promise<void> {
     const { settings, clock, random, groupId, coordinator, logger } = this.#context;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = settings;
-    const backoff = new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, random);
+    const backoff = new Backoff({ backoffMs, backoffMsMax }, random);
     const startedMs = clock.monotonic();
     for (;;) {
       const failure = await this.#attempt(offsets, identity, timeoutMs - (clock.monotonic() - startedMs));
@@ -104,7 +104,7 @@ export class OffsetCommitter {
   ): Promise<Error | undefined> {
     const { coordinator, groupId, settings } = this.#context;
     const { groupInstanceId } = settings;
-    const topics = [...groupByTopic(offsets)].map(([name, list]) => ({
+    const topics = [...byTopic(offsets)].map(([name, list]) => ({
       name,
       partitions: list.map(({ partition, offset, leaderEpoch = -1, metadata = '' }) => ({
         partitionIndex: partition,
@@ -150,8 +150,8 @@ export class OffsetCommitter {
   }
 
   #publish(offsets: readonly OffsetToCommit[], startedMs: number, error: unknown): void {
-    if (error === undefined) this.commits++;
-    else this.failedCommits++;
+    if (error === undefined) this.commits += 1;
+    else this.failedCommits += 1;
     if (!commitChannel.hasSubscribers) return;
     const durationMs = this.#context.clock.monotonic() - startedMs;
     const event = { groupId: this.#context.groupId, partitions: offsets.length, durationMs };

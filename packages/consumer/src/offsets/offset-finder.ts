@@ -1,9 +1,11 @@
 import { Backoff, BrokerError, brokerError, KafkaError, type Logger } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
 import type { Cluster, Coordinator } from '../cluster-port.ts';
 import { noOffset } from '../errors.ts';
-import type { AutoOffsetReset, ConsumerSettings, TopicPartition } from '../options.ts';
+import type { AutoOffsetReset, ConsumerSettings } from '../options.ts';
+import type { PartitionEvents } from '../partition-events.ts';
 import { NO_EPOCH, NO_OFFSET, type PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
@@ -28,12 +30,7 @@ export interface OffsetFinderContext {
   readonly random: Random;
   readonly logger: Logger;
   readonly partitions: PartitionTable;
-  /** The partition has its offset. */
-  found(state: PartitionState): void;
-  /** The partition has failed: somebody is to be told. */
-  failed(state: PartitionState): void;
-  /** The leaders of the topic are to be asked for anew. */
-  markStale(topic: string): void;
+  readonly events: PartitionEvents;
 }
 
 interface Wanted extends OffsetQuestion {
@@ -57,7 +54,7 @@ export class OffsetFinder {
     this.#context = context;
     this.#wakeup = new Wakeup(context.clock, () => this.#drain());
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = context.settings;
-    this.#backoff = new Backoff({ backoffMs, backoffMsMax, jitter: 0.2 }, context.random);
+    this.#backoff = new Backoff({ backoffMs, backoffMsMax }, context.random);
   }
 
   /** Some partition has something to be looked up, or leaders are known anew. */
@@ -103,8 +100,7 @@ export class OffsetFinder {
         return lookup.timestamp;
       case 'policy':
         if (lookup.policy === 'none') {
-          state.fail(noOffset(state.topic, state.partition, lookup.outOfRange));
-          this.#context.failed(state);
+          this.#context.events.failed(state, noOffset(state.topic, state.partition, lookup.outOfRange));
           return undefined;
         }
         return this.#policyTimestamp(lookup.policy);
@@ -125,7 +121,7 @@ export class OffsetFinder {
     const leaderId = known?.leaderId ?? -1;
     if (leaderId < 0 || !this.#context.cluster.hasBroker(leaderId)) {
       // Whoever asks for the leader has this woken when there is an answer.
-      this.#context.markStale(topic);
+      this.#context.events.leadersStale(topic);
       return;
     }
     const wanted = { state, version, topic, partition, timestamp, leaderEpoch: known?.leaderEpoch ?? NO_EPOCH };
@@ -146,9 +142,10 @@ export class OffsetFinder {
         for (const state of states) this.#haveCommitted(state, NO_OFFSET, NO_EPOCH);
       } else {
         const answers = await fetchCommitted(coordinator, groupId, states, settings.readCommitted);
-        const found = new Map(answers.map((answer) => [keyOf(answer), answer]));
+        const found = new Map(answers.map((answer) => [partitionName(answer), answer]));
         for (const [state, version] of versions) {
-          if (state.version === version) failure = this.#committedAnswered(state, found.get(keyOf(state))) ?? failure;
+          if (state.version === version)
+            failure = this.#committedAnswered(state, found.get(partitionName(state))) ?? failure;
         }
       }
     } catch (error) {
@@ -181,9 +178,8 @@ export class OffsetFinder {
 
   #haveCommitted(state: PartitionState, offset: number, epoch: number): void {
     if (offset >= 0) {
-      state.moveTo(offset, epoch);
-      state.committedOffset = offset;
-      this.#context.found(state);
+      state.foundCommitted(offset, epoch);
+      this.#context.events.found(state);
     } else {
       state.find({ from: 'policy', policy: this.#context.settings.autoOffsetReset, outOfRange: undefined });
     }
@@ -197,12 +193,12 @@ export class OffsetFinder {
     } catch (error) {
       logger.debug({ nodeId, err: error }, `ListOffsets to broker ${nodeId} was not answered; trying again`);
     }
-    const found = new Map(answers?.map((answer) => [keyOf(answer), answer]));
+    const found = new Map(answers?.map((answer) => [partitionName(answer), answer]));
     for (const one of wanted) {
       const { state } = one;
       if (this.#asking.get(state) === one.version) this.#asking.delete(state);
       if (state.version !== one.version) continue;
-      this.#answered(one, found.get(keyOf(state)));
+      this.#answered(one, found.get(partitionName(state)));
     }
     this.#wakeup.soon();
   }
@@ -213,16 +209,16 @@ export class OffsetFinder {
       if (answer.offset >= 0) {
         // No epoch: nothing of this log was read yet, so there is nothing that a new leader could lack.
         state.moveTo(answer.offset, NO_EPOCH);
-        this.#context.found(state);
+        this.#context.events.found(state);
       } else if (timestamp >= 0) {
         // No record is that young: reading begins with the next one.
-        state.lookup = { from: 'end' };
+        state.findEndInstead();
       } else {
         this.#retryLater(state);
       }
       return;
     }
-    if (errorInfo(errorCode).refreshMetadata || answer === undefined) this.#context.markStale(state.topic);
+    if (errorInfo(errorCode).refreshMetadata || answer === undefined) this.#context.events.leadersStale(state.topic);
     if (errorInfo(errorCode).retriable) {
       this.#retryLater(state);
     } else {
@@ -231,20 +227,10 @@ export class OffsetFinder {
   }
 
   #fail(state: PartitionState, error: Error): void {
-    if (state.status !== 'finding') return;
-    state.fail(error);
-    this.#context.failed(state);
+    if (state.status === 'finding') this.#context.events.failed(state, error);
   }
 
   #retryLater(state: PartitionState): void {
-    const { clock, settings } = this.#context;
-    const waitMs = settings.retryBackoffMs * 2 ** Math.min(state.failures++, 30);
-    state.retryAtMs = clock.monotonic() + Math.min(waitMs, settings.retryBackoffMsMax);
-    this.#wakeup.at(state.retryAtMs);
+    this.#wakeup.at(state.retryLater(this.#context));
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  // A topic's name has no slash.
-  return `${topic}/${partition}`;
 }

@@ -1,4 +1,5 @@
 import { brokerError } from '@millrace/client';
+import { byTopic } from '@millrace/client/internal';
 import { ErrorCode, ListOffsets, OffsetFetch } from '@millrace/protocol';
 import type { AttemptOptions, Cluster, Coordinator } from '../cluster-port.ts';
 import type { TopicPartition } from '../options.ts';
@@ -35,17 +36,6 @@ export interface CommittedAnswer extends TopicPartition {
   readonly metadata: string;
 }
 
-/** Groups partitions as requests want them. */
-export function groupByTopic<T extends TopicPartition>(partitions: Iterable<T>): Map<string, T[]> {
-  const topics = new Map<string, T[]>();
-  for (const one of partitions) {
-    const list = topics.get(one.topic);
-    if (list === undefined) topics.set(one.topic, [one]);
-    else list.push(one);
-  }
-  return topics;
-}
-
 /** Asks one broker for offsets by timestamp. One attempt. */
 export async function listOffsets(
   cluster: Cluster,
@@ -54,7 +44,7 @@ export async function listOffsets(
   readCommitted: boolean,
   options: AttemptOptions = {},
 ): Promise<OffsetAnswer[]> {
-  const topics = [...groupByTopic(questions)].map(([name, list]) => ({
+  const topics = [...byTopic(questions)].map(([name, list]) => ({
     name,
     partitions: list.map(({ partition, timestamp, leaderEpoch }) => ({
       partitionIndex: partition,
@@ -91,7 +81,7 @@ export async function fetchCommitted(
   requireStable: boolean,
   options: AttemptOptions = {},
 ): Promise<CommittedAnswer[]> {
-  const topics = [...groupByTopic(partitions)].map(([name, list]) => ({
+  const topics = [...byTopic(partitions)].map(([name, list]) => ({
     name,
     partitionIndexes: list.map(({ partition }) => partition),
   }));

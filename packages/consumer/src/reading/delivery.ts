@@ -46,6 +46,12 @@ export class Delivery {
     return this.#leases;
   }
 
+  /** The lease of a partition, where somebody reads it. */
+  leaseOf(state: PartitionState): Lease | undefined {
+    for (const lease of this.#leases) if (lease.state === state) return lease;
+    return undefined;
+  }
+
   /** Whether a partition is in line: somebody who could read more should let it have its turn. */
   get isContended(): boolean {
     return this.#line.length > 0;
@@ -53,8 +59,7 @@ export class Delivery {
 
   /** Puts the partition in line if it has something to hand out and is not there yet. */
   offer(state: PartitionState): void {
-    if (state.queued || !state.canHandOut || this.#ended) return;
-    state.queued = true;
+    if (this.#ended || !state.enqueue()) return;
     this.#line.push(state);
     this.#waiting.shift()?.();
   }
@@ -80,7 +85,7 @@ export class Delivery {
   release(lease: Lease): void {
     if (!this.#leases.delete(lease)) return;
     const { state } = lease;
-    if (state.lease === lease) state.lease = undefined;
+    state.leaseEnded(lease);
     lease.released();
     this.offer(state);
     this.#onRoom(state);
@@ -98,15 +103,15 @@ export class Delivery {
 
   #take(): Lease | undefined {
     for (let state = this.#line.shift(); state !== undefined; state = this.#line.shift()) {
-      state.queued = false;
+      state.dequeued();
       if (!state.canHandOut) continue;
-      if (state.chunks.length === 0 && state.error !== undefined) {
+      if (!state.hasRecords && state.error !== undefined) {
         // It stays in line, so that every reader learns of it until somebody seeks.
         this.offer(state);
         throw state.error;
       }
       const lease = new Lease(state, this.#clock.monotonic(), this.#onRoom);
-      state.lease = lease;
+      state.leaseTo(lease);
       this.#leases.add(lease);
       return lease;
     }

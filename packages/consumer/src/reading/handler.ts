@@ -1,9 +1,9 @@
 import { Backoff, type BackoffSettings } from '@millrace/client';
+import { sleep } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { type ProcessEvent, processChannel } from '../diagnostics.ts';
 import { ConsumerError, messageOf } from '../errors.ts';
 import type { ConsumerRecord } from '../record.ts';
-import { sleep } from '../waiting.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Lease } from './lease.ts';
@@ -91,8 +91,8 @@ export class Handler<T> {
       if (lease.cancelled) throw new HandlingCancelled();
       await sleep(clock, backoff.next(), lease.signal).catch(() => {});
       if (lease.cancelled) throw new HandlingCancelled();
-      lease.progress++;
-      attempts++;
+      lease.progress += 1;
+      attempts += 1;
       try {
         await (processChannel.hasSubscribers ? this.#traced(subject, lease) : this.#handle(subject, lease));
         return;
@@ -105,7 +105,7 @@ export class Handler<T> {
     if (deadLetters === undefined) throw handlerFailed(described, error, attempts);
     for (const record of described.records()) {
       await deadLetters.send(record, error, attempts);
-      lease.progress++;
+      lease.progress += 1;
     }
   }
 }

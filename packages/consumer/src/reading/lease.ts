@@ -1,6 +1,6 @@
 import { corruptBatch, messageOf } from '../errors.ts';
 import type { FetchedChunk } from '../fetch/fetched-chunk.ts';
-import type { PartitionState } from '../partition-state.ts';
+import type { PartitionReader, PartitionState } from '../partition-state.ts';
 import type { ConsumerRecord } from '../record.ts';
 
 /** Records that a lease handed out together. */
@@ -14,7 +14,7 @@ export interface RecordRun {
  * The right of one reader to read one partition for a while. A partition has one lease at most, which is what keeps its records
  * in order. Asking for the next record says that the one before is done: that moves what is committed.
  */
-export class Lease {
+export class Lease implements PartitionReader {
   readonly state: PartitionState;
   /** Whether a handler of `run` has it, and not a loop. */
   ofRun = false;
@@ -69,7 +69,7 @@ export class Lease {
    */
   next(): ConsumerRecord<never, never> | undefined {
     const { state } = this;
-    this.progress++;
+    this.progress += 1;
     if (this.#inHand >= 0) this.#finish(this.#inHand, this.#inHandEpoch);
     this.#inHand = -1;
     if (this.#cancelled || this.#turnOver || state.paused) return undefined;
@@ -77,7 +77,7 @@ export class Lease {
     if (record !== undefined) {
       this.#inHand = record.offset + 1;
       this.#inHandEpoch = record.leaderEpoch;
-      state.position = this.#inHand;
+      state.handedOut(this.#inHand);
       return record;
     }
     const chunk = this.#dropChunk();
@@ -94,7 +94,7 @@ export class Lease {
     if (first === undefined) return undefined;
     const records = [first];
     const { state } = this;
-    const chunk = state.chunks[0];
+    const chunk = state.firstChunk;
     let last = first;
     while (records.length < recordsMax) {
       const record = this.#read();
@@ -109,29 +109,26 @@ export class Lease {
       this.#inHand = chunk.nextOffset;
       this.#inHandEpoch = chunk.lastEpoch;
     }
-    state.position = this.#inHand;
+    state.handedOut(this.#inHand);
     return { records, nextOffset: this.#inHand };
   }
 
   /** Finishes a part of a run: all below `offset` is processed. */
   finishUpTo(offset: number, epoch: number): void {
-    this.progress++;
+    this.progress += 1;
     if (offset > this.state.processedOffset && offset <= this.#inHand) this.#finish(offset, epoch);
   }
 
   /** Finishes what is in hand without asking for more. */
   finish(): void {
-    this.progress++;
+    this.progress += 1;
     if (this.#inHand >= 0) this.#finish(this.#inHand, this.#inHandEpoch);
     this.#inHand = -1;
   }
 
   /** Gives back what is in hand, unprocessed: it will be handed out again. */
   abandon(): void {
-    const { state } = this;
-    if (this.#inHand >= 0 && this.#isCurrent && state.position > state.processedOffset && state.status !== 'failed') {
-      state.moveTo(state.processedOffset, state.processedEpoch);
-    }
+    if (this.#inHand >= 0 && this.#isCurrent) this.state.handOutAgain();
     this.#inHand = -1;
   }
 
@@ -154,22 +151,17 @@ export class Lease {
   }
 
   #finish(offset: number, epoch: number): void {
-    const { state } = this;
-    if (state.version !== this.#version) return;
-    state.processedOffset = offset;
-    state.processedEpoch = epoch;
+    if (this.#isCurrent) this.state.processedUpTo(offset, epoch);
   }
 
   #read(): ConsumerRecord<never, never> | undefined {
     const { state } = this;
-    const chunk = state.chunks[0];
     try {
-      return chunk?.next();
+      return state.firstChunk?.next();
     } catch (cause) {
       const { topic, partition, position } = state;
       const error = corruptBatch(topic, partition, position, messageOf(cause), cause);
-      state.dropBuffer();
-      state.fail(error);
+      state.failUnreadable(error);
       throw error;
     }
   }
@@ -177,12 +169,8 @@ export class Lease {
   #dropChunk(): FetchedChunk | undefined {
     const { state } = this;
     this.#turnOver = true;
-    const chunk = state.chunks.shift();
-    if (chunk === undefined) return undefined;
-    chunk.release();
-    state.bufferedBytes -= chunk.sizeBytes;
-    state.position = chunk.nextOffset;
-    this.#onRoom(state);
+    const chunk = state.dropChunk();
+    if (chunk !== undefined) this.#onRoom(state);
     return chunk;
   }
 }

@@ -15,7 +15,7 @@ import type { DeadLetter, RunOptions } from './run-options.ts';
 
 function filled(harness: Harness, partitions: number, batches: number, recordsPerBatch = 1): void {
   for (const log of harness.cluster.createTopic('t', partitions)) {
-    for (let n = 0; n < batches; n++) log.append(Array.from({ length: recordsPerBatch }, (_, i) => `${n}.${i}`));
+    for (let n = 0; n < batches; n += 1) log.append(Array.from({ length: recordsPerBatch }, (_, i) => `${n}.${i}`));
   }
 }
 
@@ -89,7 +89,7 @@ describe('a loop over records', () => {
     const engine = assigned(harness, 1);
     const seen: number[] = [];
     const twice = (async () => {
-      for (let times = 0; times < 2; times++) {
+      for (let times = 0; times < 2; times += 1) {
         for await (const { offset } of new RecordIterator<Buffer, Buffer>(engine.delivery)) {
           seen.push(offset);
           if (offset === 2 + times * 2) break;

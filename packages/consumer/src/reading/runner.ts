@@ -49,12 +49,12 @@ export class Runner<K, V> {
 
   /** One worker always waits for the next partition; when it has got one, another takes its place. */
   #addWorker(concurrency: number, allDone: () => void): void {
-    this.#workers++;
+    this.#workers += 1;
     const another = (): void => {
       if (this.#workers < concurrency && !this.#stop.signal.aborted) this.#addWorker(concurrency, allDone);
     };
     void this.#worker(another).then(() => {
-      this.#workers--;
+      this.#workers -= 1;
       if (this.#workers === 0) allDone();
     });
   }

@@ -75,6 +75,8 @@ export class FakeCluster {
   coordinatorId = 1;
   /** Decides about every request. */
   fault: (api: string, consumer: number, body: unknown) => Fault = () => 'none';
+  /** The same by the broker that is asked. */
+  faultOf: (nodeId: number) => Fault = () => 'none';
   /** How long an answer takes, in milliseconds. */
   latencyMs: () => number = () => 1;
   /** What is answered to questions about a topic instead of what it is. */
@@ -98,7 +100,7 @@ export class FakeCluster {
   }
 
   addPartitions(name: string, count: number): void {
-    for (let i = 0; i < count; i++) this.topics.get(name)?.logs.push(new FakeLog(1));
+    for (let i = 0; i < count; i += 1) this.topics.get(name)?.logs.push(new FakeLog(1));
   }
 
   log(topic: string, partition = 0): FakeLog {
@@ -147,7 +149,8 @@ export class FakeCluster {
     const input = typeof body === 'function' ? (body as (version: number) => ReqInput)(version) : body;
     const request = decodeBody(api.request, version, encodeBody(api.request, version, input));
     this.requests.push({ api: api.name, version, nodeId, lane, body: request, atMs: this.clock.monotonic() });
-    const fault = this.fault(api.name, consumer, request);
+    const ofNode = this.faultOf(nodeId);
+    const fault = ofNode === 'none' ? this.fault(api.name, consumer, request) : ofNode;
     await this.#pause(this.latencyMs() / 2, options.signal);
     if (fault === 'lost-request') throw lost(api.name);
     const answer =
@@ -272,12 +275,12 @@ export class FakeCluster {
     const { partitions, sessionId, incremental } = session;
     const read = (): FetchResponseInput | undefined => {
       const responses = partitions.map((one) => ({ one, data: this.#read(nodeId, one, request) }));
-      const some = responses.some(({ data }) => data.errorCode !== 0 || data.records.length > 0);
+      const some = responses.some(({ data }) => saysSomething(data));
       if (!some) return undefined;
       return {
         sessionId,
         responses: toTopics(
-          responses.filter(({ data }) => !incremental || data.errorCode !== 0 || data.records.length > 0),
+          responses.filter(({ data }) => !incremental || saysSomething(data)),
           version,
         ),
       };
@@ -325,7 +328,7 @@ export class FakeCluster {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return ErrorCode.FETCH_SESSION_ID_NOT_FOUND;
     if (session.epoch !== sessionEpoch) return ErrorCode.INVALID_FETCH_SESSION_EPOCH;
-    session.epoch++;
+    session.epoch += 1;
     for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
       const name = this.#nameOf(topic, topicId) ?? '';
       for (const partition of partitions) session.partitions.delete(keyOf({ topic: name, partition }));
@@ -339,6 +342,7 @@ export class FakeCluster {
     const refuse = (errorCode: number) => ({ errorCode, log, records: Buffer.alloc(0), aborted: [] });
     if (log === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     if (log.errorCode !== 0) return refuse(log.errorCode);
+    if (nodeId === log.preferredReplica && log.replicaErrorCode !== 0) return refuse(log.replicaErrorCode);
     if (nodeId !== log.preferredReplica) {
       const errorCode = epochError(log, nodeId, asked.epoch);
       if (errorCode !== 0) return refuse(errorCode);
@@ -359,6 +363,10 @@ interface ReadPartition {
   readonly records: Buffer;
   readonly aborted: readonly { producerId: number; firstOffset: number }[];
   readonly preferred?: number;
+}
+
+function saysSomething({ errorCode, records, preferred }: ReadPartition): boolean {
+  return errorCode !== 0 || records.length > 0 || preferred !== undefined;
 }
 
 function toTopics(

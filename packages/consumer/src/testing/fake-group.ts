@@ -219,7 +219,7 @@ export class FakeGroup {
     if (members.length === 0 || members.some(({ joining }) => joining === undefined)) return;
     this.#deadline?.cancel();
     this.#deadline = undefined;
-    this.generationId++;
+    this.generationId += 1;
     this.state = 'completing';
     if (!this.members.has(this.leader)) this.leader = (members[0] as Member).id;
     this.protocol = this.#vote(members);

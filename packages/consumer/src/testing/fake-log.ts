@@ -37,6 +37,8 @@ export class FakeLog {
   /** What fetches from the leader answer instead of records; 0 for records. */
   errorCode = 0;
   preferredReplica = -1;
+  /** What the preferred replica answers instead of records; 0 for records. */
+  replicaErrorCode = 0;
 
   constructor(leaderId: number) {
     this.leaderId = leaderId;
@@ -75,7 +77,7 @@ export class FakeLog {
   /** A new leader: every batch from now on is of its epoch. */
   elect(leaderId: number): void {
     this.leaderId = leaderId;
-    this.leaderEpoch++;
+    this.leaderEpoch += 1;
     this.epochs.push({ epoch: this.leaderEpoch, startOffset: this.endOffset });
   }
 

@@ -30,8 +30,7 @@ export function newHarness(seed = 1): Harness {
       const engine = new ConsumerEngine(
         settings,
         {
-          keyDeserializer: options.keyDeserializer,
-          valueDeserializer: options.valueDeserializer,
+          decoders: { key: options.keyDeserializer, value: options.valueDeserializer },
           listeners: {
             onPartitionsAssigned: options.onPartitionsAssigned,
             onPartitionsRevoked: options.onPartitionsRevoked,

@@ -1,0 +1,20 @@
+import type { PartitionState } from './partition-state.ts';
+
+/**
+ * What the parts that find offsets, validate them and fetch tell of a partition. None of them knows who is concerned:
+ * `PartitionFlow` does.
+ */
+export interface PartitionEvents {
+  /** Its offset is known: it can be fetched. */
+  found(state: PartitionState): void;
+  /** Its new leader was asked: it can be fetched, is to be looked up anew, or has failed. */
+  validated(state: PartitionState): void;
+  /** There are records for a reader, or an error that it has to be told. */
+  readable(state: PartitionState): void;
+  /** The offset that was asked for is not in its log. */
+  outOfRange(state: PartitionState): void;
+  /** It cannot be read; readers are to be told why. */
+  failed(state: PartitionState, error: Error): void;
+  /** The leaders of the topic's partitions are not known, or not any more. */
+  leadersStale(topic: string): void;
+}
