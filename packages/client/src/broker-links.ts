@@ -1,4 +1,4 @@
-import { Connection, KafkaError } from '@millrace/network';
+import { Connection, ConnectionError, type ConnectionErrorCode, KafkaError } from '@millrace/network';
 import type { Timer } from '@millrace/ports';
 import { type Address, formatAddress } from './address.ts';
 import { Backoff } from './backoff.ts';
@@ -13,6 +13,12 @@ import { abortable, sleep } from './waiting.ts';
 const LANES_PER_BROKER_MAX = 8;
 
 const SWEEP_MS_MAX = 30_000;
+
+/** An attempt to connect that takes longer is told at warn while it goes on. */
+const SLOW_CONNECT_MS = 3_000;
+
+/** While a broker cannot be reached, that is told at warn once in so long; what is in between at debug. */
+const UNREACHABLE_TOLD_EVERY_MS = 60_000;
 
 /** For so long a broker that let a request time out is asked only when no other can be. */
 const SUSPECT_MS = 30_000;
@@ -31,6 +37,8 @@ interface Link {
   notBeforeMs: number;
   /** Until then others are preferred. */
   suspectUntilMs: number;
+  /** When it was last told at warn that it cannot be reached. */
+  toldMs: number;
 }
 
 /** The connections of a client, by address and lane: made when needed, shared, and closed when idle. */
@@ -122,7 +130,14 @@ export class BrokerLinks {
     let link = this.#links.get(key);
     if (link === undefined) {
       const { reconnect, random } = this.#settings;
-      link = { address, lanes: new Map(), backoff: new Backoff(reconnect, random), notBeforeMs: 0, suspectUntilMs: 0 };
+      link = {
+        address,
+        lanes: new Map(),
+        backoff: new Backoff(reconnect, random),
+        notBeforeMs: 0,
+        suspectUntilMs: 0,
+        toldMs: Number.NEGATIVE_INFINITY,
+      };
       this.#links.set(key, link);
     }
     return link;
@@ -134,23 +149,47 @@ export class BrokerLinks {
     if (waitMs > 0) {
       await sleep(clock, waitMs, this.#stop.signal);
     }
+    const peer = formatAddress(link.address);
+    const slow = clock.schedule(SLOW_CONNECT_MS, () => {
+      logger.warn({ peer }, `${peer} has not answered for ${SLOW_CONNECT_MS} ms; still trying to connect`);
+    });
     try {
       const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
       lane.connection = connection;
+      if (link.backoff.failures > 0) logger.info({ peer, failures: link.backoff.failures }, `${peer} is reached again`);
       link.backoff.reset();
+      link.toldMs = Number.NEGATIVE_INFINITY;
       this.#scheduleSweep();
       return connection;
     } catch (error) {
       this.#stop.signal.throwIfAborted();
-      const pauseMs = link.backoff.next();
-      link.notBeforeMs = clock.monotonic() + pauseMs;
-      const message = error instanceof KafkaError ? error.message : String(error);
-      logger.debug(
-        { peer: formatAddress(link.address), failures: link.backoff.failures, pauseMs, err: error },
-        message,
-      );
-      throw error;
+      const told = this.#explained(link.address, error);
+      this.#failed(link, told);
+      throw told;
+    } finally {
+      slow.cancel();
     }
+  }
+
+  #failed(link: Link, error: unknown): void {
+    const { clock, logger } = this.#settings;
+    const nowMs = clock.monotonic();
+    const pauseMs = link.backoff.next();
+    link.notBeforeMs = nowMs + pauseMs;
+    const isNews = nowMs - link.toldMs >= UNREACHABLE_TOLD_EVERY_MS;
+    if (isNews) link.toldMs = nowMs;
+    const fields = { peer: formatAddress(link.address), failures: link.backoff.failures, pauseMs, err: error };
+    logger[isNews ? 'warn' : 'debug'](fields, error instanceof KafkaError ? error.message : String(error));
+  }
+
+  /** An address that only the cluster itself has named is the broker's setting rather than the user's. */
+  #explained(address: Address, error: unknown): unknown {
+    const peer = formatAddress(address);
+    const isBootstrap = this.#settings.bootstrap.some((each) => formatAddress(each) === peer);
+    if (isBootstrap || !(error instanceof ConnectionError)) return error;
+    const hint = `the cluster names ${peer} as the address of a broker (advertised.listeners), which cannot be reached from here`;
+    // The code is that of the error it stands for.
+    return new ConnectionError(error.code as ConnectionErrorCode, `${error.message}; ${hint}`, error);
   }
 
   /** One timer for all connections, and none while there is none. */

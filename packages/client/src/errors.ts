@@ -74,6 +74,14 @@ export class ClientClosedError extends KafkaError {
   }
 }
 
+/** An argument that makes no sense: it could not be sent to any broker. */
+export class InvalidArgumentError extends KafkaError {
+  override name = 'InvalidArgumentError';
+  constructor(message: string) {
+    super(message, { code: 'CLIENT_INVALID_ARGUMENT', retriable: false });
+  }
+}
+
 /** An option that makes no sense. */
 export class InvalidOptionError extends KafkaError {
   override name = 'InvalidOptionError';

@@ -26,6 +26,7 @@ export {
   BrokerError,
   brokerError,
   ClientClosedError,
+  InvalidArgumentError,
   InvalidOptionError,
   NoBrokerError,
 } from './errors.ts';

@@ -28,4 +28,4 @@ export {
 } from './checks.ts';
 export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
 export { byTopic, partitionName } from './partitions.ts';
-export { abortable, sleep } from './waiting.ts';
+export { abortable, atMost, sleep } from './waiting.ts';

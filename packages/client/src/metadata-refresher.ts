@@ -1,4 +1,6 @@
 import { type MetadataRequestInput, type MetadataResponse, ZERO_UUID } from '@millrace/protocol';
+import { required, topicNameRule, valueFault } from './checks.ts';
+import { InvalidArgumentError } from './errors.ts';
 import type { MetadataCache } from './metadata-cache.ts';
 
 /** What one refresh asks for; several callers' wishes are put together. */
@@ -34,8 +36,12 @@ export class MetadataRefresher {
   /**
    * Asks for these topics, or for all; the answer is in the cache when the promise resolves. An empty list asks for the
    * brokers only.
+   * @throws InvalidArgumentError for a name that cannot be asked for
    */
-  refresh(topics: Iterable<string> | 'all', mayCreate: boolean): Promise<MetadataResponse> {
+  refresh(topics: readonly string[] | 'all', mayCreate: boolean): Promise<MetadataResponse> {
+    const fault = topics === 'all' ? undefined : topicsFault(topics);
+    // It would fail the request of everybody who asks at the same time.
+    if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`cannot ask for metadata: ${fault}`));
     this.#next ??= newWish();
     const wish = this.#next;
     wish.mayCreate ||= mayCreate;
@@ -69,6 +75,14 @@ export class MetadataRefresher {
     }
     this.#running = false;
   }
+}
+
+function topicsFault(topics: readonly string[]): string | undefined {
+  for (const topic of topics) {
+    const fault = valueFault(topic, required(topicNameRule), 'topic');
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 function newWish(): Wish {

@@ -20,6 +20,17 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Resolves when the promise has, but after `ms` at the latest; rejects when it does so before. */
+export async function atMost(clock: Clock, ms: number, promise: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.schedule(ms, late.resolve);
+  try {
+    await Promise.race([promise, late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}
+
 /** The promise's outcome, or a rejection with the signal's reason when it fires first. The promise itself goes on. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) {

@@ -229,7 +229,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     const { coordinator, settings } = this.#engine;
     const { groupId } = settings;
     if (coordinator === undefined || groupId === undefined) throw noGroup('tell committed offsets');
-    const answers = await this.#engine.retrying(`Asking for the offsets of group "${groupId}"`, async () => {
+    const answers = await this.#engine.retrying(`ask for the offsets of group "${groupId}"`, async () => {
       try {
         return await fetchCommitted(coordinator, groupId, partitions, false);
       } catch (error) {

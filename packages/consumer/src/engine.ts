@@ -228,7 +228,10 @@ export class ConsumerEngine {
         if (!(error instanceof KafkaError) || !error.retriable) throw error;
         const waitMs = backoff.next();
         if (clock.monotonic() + waitMs >= deadlineMs) {
-          throw new ApiTimedOutError(`${what} did not succeed within ${apiTimeoutMs} ms: ${error.message}`, error);
+          throw new ApiTimedOutError(
+            `cannot ${what}: it did not succeed within ${apiTimeoutMs} ms: ${error.message}`,
+            error,
+          );
         }
         await sleep(clock, waitMs);
       }

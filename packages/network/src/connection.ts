@@ -53,6 +53,7 @@ export class Connection {
   readonly #requestTimeoutMs: number;
   readonly #clock: Clock;
   readonly #random: Random;
+  #isClosedHere = false;
   readonly #logger: Logger;
   readonly #sasl: SaslOptions | undefined;
   readonly #peer: string;
@@ -227,6 +228,7 @@ export class Connection {
 
   /** Closes the connection; requests under way are rejected with `ConnectionError`. */
   async close(): Promise<void> {
+    this.#isClosedHere = true;
     this.#pipe.closeWith('NETWORK_CONNECTION_CLOSED', 'it was closed by this client');
     await this.closed;
   }
@@ -290,7 +292,8 @@ export class Connection {
 
   #afterClose(reason: KafkaError): void {
     this.#reauthentication?.cancel();
-    this.#logger.debug({ peer: this.#peer, err: reason }, reason.message);
+    // Who closes it knows why; a logger that shows everything stays quiet about it.
+    if (!this.#isClosedHere) this.#logger.debug({ peer: this.#peer, err: reason }, reason.message);
     if (closeChannel.hasSubscribers) {
       closeChannel.publish({ host: this.host, port: this.port, reason });
     }

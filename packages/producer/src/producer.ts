@@ -1,5 +1,5 @@
 import { KafkaClient, type Logger, silentLogger } from '@millrace/client';
-import { clientOptionsOf, faultOf, milliseconds, type Shape, shown } from '@millrace/client/internal';
+import { atMost, clientOptionsOf, faultOf, milliseconds, type Shape, shown } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import { Accumulator } from './accumulator.ts';
 import { BufferBudget } from './buffer-budget.ts';
@@ -450,29 +450,17 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
 
   async #close(timeoutMs: number): Promise<void> {
     const deadlineMs = this.#clock.monotonic() + timeoutMs;
-    await this.#atMost(timeoutMs, this.#drained());
+    await atMost(this.#clock, timeoutMs, this.#drained());
     this.#isClosed = true;
     this.#budget.close();
     for (const line of this.#topicLines.values()) line.close(producerClosed('deliver a record'));
     this.#sender.close(producerClosed('deliver a record'));
     this.#settings.memory.close();
     for (const waiter of this.#readyWaiters.splice(0)) waiter();
-    await this.#atMost(Math.max(deadlineMs - this.#clock.monotonic(), CLOSE_MS_MIN), this.#client.close());
+    const leftMs = Math.max(deadlineMs - this.#clock.monotonic(), CLOSE_MS_MIN);
+    await atMost(this.#clock, leftMs, this.#client.close());
     // What the timeout cut off has failed only now.
     this.#losses.throwIfAny();
-  }
-
-  /** Waits for the promise, but no longer than so. */
-  async #atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {
-    let timer: { cancel(): void } | undefined;
-    const timedOut = new Promise<void>((resolve) => {
-      timer = this.#clock.schedule(timeoutMs, resolve);
-    });
-    try {
-      await Promise.race([promise, timedOut]);
-    } finally {
-      timer?.cancel();
-    }
   }
 }
 

@@ -1,0 +1,102 @@
+import { createServer, type Server } from 'node:net';
+import type { Logger } from '@millrace/ports';
+import { Heartbeat, Metadata } from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KafkaClient } from './kafka-client.ts';
+import type { ClientOptions } from './options.ts';
+import { FakeCluster } from './testing/fake-cluster.ts';
+
+let cluster: FakeCluster;
+let lines: { level: string; message: string; fields: Record<string, unknown> }[];
+const open: KafkaClient[] = [];
+
+beforeEach(async () => {
+  lines = [];
+  cluster = await FakeCluster.start(1);
+});
+
+afterEach(async () => {
+  for (const client of open.splice(0)) await client.close();
+  await cluster.stop();
+});
+
+function newClient(options: Partial<ClientOptions> = {}): KafkaClient {
+  const at = (level: string) => (fields: object, message: string) =>
+    void lines.push({ level, message, fields: fields as Record<string, unknown> });
+  const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const client = new KafkaClient({
+    bootstrapServers: cluster.bootstrapServers,
+    retryBackoffMs: 1,
+    reconnectBackoffMs: 1,
+    reconnectBackoffMsMax: 5,
+    logger,
+    ...options,
+  });
+  open.push(client);
+  return client;
+}
+
+/** A port on which nobody listens any more. */
+async function deadPort(): Promise<number> {
+  const server: Server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('a broker that cannot be reached', () => {
+  it('is told once at warn however often it is tried, and again when it is back', async () => {
+    await cluster.broker(1).stop();
+    const client = newClient();
+    await expect(client.connect({ timeoutMs: 200 })).rejects.toMatchObject({ code: 'CLIENT_TIMED_OUT' });
+    const told = lines.filter(({ level }) => level === 'warn');
+    expect(told).toHaveLength(1);
+    expect(told[0]!.message).toContain(`Cannot connect to ${cluster.bootstrapServers[0]}`);
+    expect(told[0]!.fields).toMatchObject({ err: { code: 'NETWORK_CONNECT_FAILED' }, failures: 1 });
+    expect(lines.filter(({ level }) => level === 'debug').length).toBeGreaterThan(1);
+    await cluster.broker(1).start();
+    await client.connect();
+    expect(lines.filter(({ level }) => level === 'info').map(({ message }) => message)).toEqual([
+      `${cluster.bootstrapServers[0]} is reached again`,
+    ]);
+  });
+
+  it('is told to be one that the cluster names, where it is', async () => {
+    const port = await deadPort();
+    cluster.on(Metadata, () => ({
+      clusterId: 'fake',
+      controllerId: 7,
+      brokers: [{ nodeId: 7, host: '127.0.0.1', port }],
+      topics: [],
+    }));
+    const client = newClient();
+    const outcome = client.sendToBroker(7, Heartbeat, { groupId: 'g', generationId: 1, memberId: 'm' }, { retries: 1 });
+    await expect(outcome).rejects.toMatchObject({
+      code: 'NETWORK_CONNECT_FAILED',
+      message: expect.stringContaining(
+        `the cluster names 127.0.0.1:${port} as the address of a broker (advertised.listeners), which cannot be reached from here`,
+      ),
+    });
+    expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
+});
+
+it('says nothing when it works and is closed', async () => {
+  cluster.setTopic('t', [1]);
+  const client = newClient();
+  await client.topics(['t']);
+  await client.close();
+  expect(lines).toEqual([]);
+});
+
+it.each([undefined, '', 5, 'x'.repeat(250), '\ud800'])(
+  'refuses to ask for a topic named %s, and asks for those of others',
+  async (name) => {
+    cluster.setTopic('t', [1]);
+    const client = newClient();
+    const [bad, good] = await Promise.allSettled([client.topics([name as string]), client.topics(['t'])]);
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'CLIENT_INVALID_ARGUMENT', retriable: false } });
+    expect(good.status).toBe('fulfilled');
+  },
+);
