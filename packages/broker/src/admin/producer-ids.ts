@@ -27,9 +27,14 @@ export class ProducerIdManager implements ProducerIds {
   /** @throws MetadataError when a block cannot be taken. */
   async next(): Promise<number> {
     while (this.#next > this.#last) {
-      this.#taking ??= this.#takeBlock().finally(() => {
-        this.#taking = undefined;
-      });
+      this.#taking ??= this.takeBlock(this.#brokerId)
+        .then(({ first, last }) => {
+          this.#next = first;
+          this.#last = last;
+        })
+        .finally(() => {
+          this.#taking = undefined;
+        });
       await this.#taking;
     }
     const id = this.#next;
@@ -37,16 +42,15 @@ export class ProducerIdManager implements ProducerIds {
     return id;
   }
 
-  async #takeBlock(): Promise<void> {
+  /** @throws MetadataError when a block cannot be taken. */
+  async takeBlock(brokerId: number): Promise<ProducerIdBlock> {
     for (let attempt = 1; ; attempt += 1) {
       const { data, stat } = await this.#store.get(paths.producerIdBlock);
       const first = (decodeProducerIdBlock(data)?.last ?? -1) + 1;
-      const block: ProducerIdBlock = { brokerId: this.#brokerId, first, last: first + PRODUCER_IDS_PER_BLOCK - 1 };
+      const block: ProducerIdBlock = { brokerId, first, last: first + PRODUCER_IDS_PER_BLOCK - 1 };
       try {
         await this.#store.set(paths.producerIdBlock, encodeProducerIdBlock(block), { exactly: stat.version });
-        this.#next = block.first;
-        this.#last = block.last;
-        return;
+        return block;
       } catch (error) {
         if (!isMetadataError(error, 'BAD_VERSION') || attempt === BLOCK_ATTEMPTS_MAX) throw error;
       }

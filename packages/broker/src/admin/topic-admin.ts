@@ -222,6 +222,19 @@ export class TopicAdmin implements TopicCreation {
     return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
   }
 
+  /** Resolves with whether this broker came to know these leaders within the time. */
+  whenLedBy(
+    leaders: readonly { readonly topic: string; readonly partition: number; readonly leader: number }[],
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const { cluster } = this.#options;
+    if (leaders.length === 0) return Promise.resolve(true);
+    return this.#waits.until(
+      () => leaders.every(({ topic, partition, leader }) => cluster.partition(topic, partition)?.leader === leader),
+      timeoutMs,
+    );
+  }
+
   #hasLeaders(name: string, partitionCount: number): boolean {
     const topic = this.#options.cluster.topic(name);
     if (topic === undefined) return false;

@@ -14,5 +14,8 @@ export interface TopicCreation {
 
 /** Hands out producer ids, each once in the cluster's life; the controller room implements it from znode blocks. */
 export interface ProducerIds {
+  /** The next id of this broker's block. */
   next(): Promise<number>;
+  /** Takes a whole block for a broker, as the controller does for brokers that ask it. */
+  takeBlock(brokerId: number): Promise<{ readonly first: number; readonly last: number }>;
 }

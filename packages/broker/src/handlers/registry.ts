@@ -9,6 +9,7 @@ import { metadata } from './03-metadata.ts';
 import { leaderAndIsr } from './04-leader-and-isr.ts';
 import { stopReplica } from './05-stop-replica.ts';
 import { updateMetadata } from './06-update-metadata.ts';
+import { controlledShutdown } from './07-controlled-shutdown.ts';
 import { offsetCommit } from './08-offset-commit.ts';
 import { offsetFetch } from './09-offset-fetch.ts';
 import { findCoordinator } from './10-find-coordinator.ts';
@@ -29,9 +30,14 @@ import { alterConfigs } from './33-alter-configs.ts';
 import { describeLogDirs } from './35-describe-log-dirs.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
+import { electLeaders } from './43-elect-leaders.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+import { alterPartitionReassignments } from './45-alter-partition-reassignments.ts';
+import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
 import { offsetDelete } from './47-offset-delete.ts';
+import { alterPartition } from './56-alter-partition.ts';
 import { describeCluster } from './60-describe-cluster.ts';
+import { allocateProducerIds } from './67-allocate-producer-ids.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { ApiHandler } from './handler.ts';
 import type { AdvertisedApi } from './services.ts';
@@ -45,6 +51,7 @@ export const handlers: readonly ApiHandler[] = [
   leaderAndIsr,
   stopReplica,
   updateMetadata,
+  controlledShutdown,
   offsetCommit,
   offsetFetch,
   findCoordinator,
@@ -65,9 +72,14 @@ export const handlers: readonly ApiHandler[] = [
   describeLogDirs,
   createPartitions,
   deleteGroups,
+  electLeaders,
   incrementalAlterConfigs,
+  alterPartitionReassignments,
+  listPartitionReassignments,
   offsetDelete,
+  alterPartition,
   describeCluster,
+  allocateProducerIds,
   describeTopicPartitions,
 ];
 
