@@ -1,10 +1,15 @@
 /** What `@millrace/testing` does to clients, where the suites of producer and consumer do not show it already. */
+import { connect } from 'node:net';
+import { mock } from 'node:test';
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isElsewhere, uniqueName } from './target.ts';
+
+/** ApiVersions, version 0, of a client "x". */
+const API_VERSIONS = Buffer.from('0000000b0012000000000001000178', 'hex');
 
 let broker: TestBroker;
 beforeAll(async () => {
@@ -74,5 +79,68 @@ describe.runIf(!isElsewhere)('a broker for tests', () => {
     await expect(broker.createTopic('t')).rejects.toMatchObject({ code: 'TESTING_TOPIC_REFUSED' });
     await expect(broker.moveLeader('t', 7)).rejects.toMatchObject({ code: 'TESTING_UNKNOWN_PARTITION' });
     expect(() => broker.dropNext('Product')).toThrow(expect.objectContaining({ code: 'TESTING_UNKNOWN_API' }));
+  });
+
+  it('answers, or ends, every connection that is made while it starts on a port that is known from before', async () => {
+    const first = await startBroker();
+    const { port } = first;
+    await first.close();
+    const outcomes: Promise<string>[] = [];
+    let isStarted = false;
+    const knock = (): void => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {
+        if (!isStarted) setImmediate(knock);
+      });
+      socket.on('connect', () => {
+        socket.write(API_VERSIONS);
+        outcomes.push(
+          new Promise((resolve) => {
+            socket.once('data', () => resolve('answered'));
+            socket.once('close', () => resolve('ended'));
+          }),
+        );
+      });
+    };
+    for (let n = 0; n < 8; n += 1) knock();
+    const topics = Array.from({ length: 10 }, (_, n) => `t${n}`);
+    const second = await startBroker({ port, storage: 'temp', topics });
+    isStarted = true;
+    expect(await Promise.all(outcomes)).toEqual(outcomes.map(() => 'answered'));
+    await second.close();
+  });
+});
+
+describe.runIf(!isElsewhere)('fake timers', () => {
+  const sendAndRead = async (bootstrapServers: string): Promise<string | undefined> => {
+    await using producer = new Producer({ bootstrapServers, lingerMs: 5 });
+    await producer.send({ topic: 't', key: 'fake', value: 'x' });
+    await using consumer = new Consumer({ bootstrapServers, groupId: uniqueName('g'), autoOffsetReset: 'earliest' });
+    consumer.subscribe('t');
+    for await (const record of consumer) return record.value?.toString();
+    return undefined;
+  };
+
+  it('of vitest stop neither clients nor a broker, whether it was started before or is started after', async () => {
+    vi.useFakeTimers({
+      toFake: ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance', 'Date'],
+    });
+    try {
+      expect(await sendAndRead(broker.bootstrapServers)).toBeDefined();
+      await using later = await startBroker({ topics: ['t'] });
+      expect(await sendAndRead(later.bootstrapServers)).toBe('x');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('of node:test stop neither', async () => {
+    mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate', 'Date'], now: Date.now() });
+    try {
+      await using later = await startBroker({ topics: ['t'] });
+      expect(await sendAndRead(later.bootstrapServers)).toBe('x');
+    } finally {
+      mock.timers.reset();
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { Connection, ConnectionError, type ConnectionErrorCode, KafkaError } from '@millrace/network';
-import type { Timer } from '@millrace/ports';
+import { runNextTurn, type Timer } from '@millrace/ports';
 import { type Address, formatAddress } from './address.ts';
 import { Backoff } from './backoff.ts';
 import { ClientClosedError } from './errors.ts';
@@ -91,7 +91,7 @@ export class BrokerLinks {
       line.connecting = this.#connect(link, line);
       // Kept until those who wait have gone on: who comes meanwhile waits behind them, so that requests keep their order.
       const done = (): void => {
-        setImmediate(() => {
+        runNextTurn(() => {
           line.connecting = undefined;
         });
       };

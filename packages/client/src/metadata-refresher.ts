@@ -1,3 +1,4 @@
+import { runInMicrotask } from '@millrace/ports';
 import { type MetadataRequestInput, type MetadataResponse, ZERO_UUID } from '@millrace/protocol';
 import { required, topicNameRule, valueFault } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
@@ -55,7 +56,7 @@ export class MetadataRefresher {
     if (!this.#running) {
       this.#running = true;
       // On the next turn, so that those who ask in this one are served together.
-      queueMicrotask(() => void this.#run());
+      runInMicrotask(() => void this.#run());
     }
     return wish.answer;
   }

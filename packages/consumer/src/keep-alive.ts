@@ -1,3 +1,5 @@
+import { realTimers } from '@millrace/ports';
+
 /** The longest delay of a Node timer. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -11,13 +13,13 @@ export class KeepAlive {
 
   hold(): void {
     this.#holders += 1;
-    this.#timer ??= setInterval(() => {}, LONGEST_MS);
+    this.#timer ??= realTimers.setInterval(() => {}, LONGEST_MS);
   }
 
   release(): void {
     this.#holders -= 1;
     if (this.#holders > 0) return;
-    clearInterval(this.#timer);
+    realTimers.clearInterval(this.#timer);
     this.#timer = undefined;
   }
 }

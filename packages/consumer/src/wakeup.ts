@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/ports';
+import { type Clock, runInMicrotask, type Timer } from '@millrace/ports';
 
 /**
  * Calls `run` soon, or at a moment: however often it is asked for, once, and with one timer at most. What runs says itself when it
@@ -21,7 +21,7 @@ export class Wakeup {
   soon(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    runInMicrotask(() => {
       this.#scheduled = false;
       if (!this.#closed) this.#run();
     });

@@ -1,3 +1,5 @@
+import { runNextTurn } from '@millrace/ports';
+
 /** What waits for its turn: the outcome of a read or a write, or the watches that a write sets off. */
 interface Delivery {
   ready: boolean;
@@ -57,7 +59,7 @@ export class DeliveryQueue {
    */
   #pauseUntilNextTurn(): void {
     this.#paused = true;
-    setImmediate(() => {
+    runNextTurn(() => {
       this.#paused = false;
       this.#resultsThisTurn = false;
       this.#drain();
@@ -67,7 +69,7 @@ export class DeliveryQueue {
   #markResult(): void {
     if (this.#resultsThisTurn) return;
     this.#resultsThisTurn = true;
-    setImmediate(() => {
+    runNextTurn(() => {
       this.#resultsThisTurn = false;
     });
   }

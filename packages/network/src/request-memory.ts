@@ -1,3 +1,5 @@
+import { runNextTick } from '@millrace/ports';
+
 /** What {@link RequestMemory.stats} tells. */
 export interface RequestMemoryStats {
   /** Bytes of frames that have begun to arrive and are not whole yet. */
@@ -181,7 +183,7 @@ export class RequestMemory {
   #scheduleWake(): void {
     if (!this.#wakeScheduled && this.#waitingToAssemble.size + this.#waitingToHandle.size > 0) {
       this.#wakeScheduled = true;
-      process.nextTick(() => {
+      runNextTick(() => {
         this.#wakeScheduled = false;
         wakeWhile(this.#waitingToHandle, () => this.#hasRoomToHandle);
         wakeWhile(

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock, Timer } from '@millrace/ports';
+import { type Clock, runNextTick, type Timer } from '@millrace/ports';
 import {
   ConnectionError,
   type ConnectionErrorCode,
@@ -302,7 +302,7 @@ export class RequestPipe {
         socket.write(chunk);
       }
     }
-    process.nextTick(() => socket.uncork());
+    runNextTick(() => socket.uncork());
   }
 
   #written(entry: Entry, error: Error | null | undefined): void {

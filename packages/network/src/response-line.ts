@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { runNextTick } from '@millrace/ports';
 import type { ConnectionCounters } from './server-connection.ts';
 
 /** Bytes that are given to the socket before it has sent them. More in one piece would show no progress for long. */
@@ -104,7 +105,7 @@ export class ResponseLine {
   scheduleFlush(): void {
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(() => {
+      runNextTick(() => {
         this.#flushScheduled = false;
         if (!this.#gone) this.#flush();
       });

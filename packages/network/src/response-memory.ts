@@ -1,3 +1,4 @@
+import { runNextTick } from '@millrace/ports';
 import { wakeWhile } from './request-memory.ts';
 
 /** What {@link ResponseMemory.stats} tells. */
@@ -122,7 +123,7 @@ export class ResponseMemory {
   #scheduleWake(): void {
     if (this.#wakeScheduled || this.#waiting.size === 0) return;
     this.#wakeScheduled = true;
-    process.nextTick(() => {
+    runNextTick(() => {
       this.#wakeScheduled = false;
       wakeWhile(this.#waiting, () => this.mayStart(true));
     });

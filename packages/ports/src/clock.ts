@@ -1,3 +1,5 @@
+import { monotonicMs, realTimers } from './real-timers.ts';
+
 /** A pending timer; `cancel` is idempotent and does nothing once the timer has fired. */
 export interface Timer {
   cancel(): void;
@@ -17,16 +19,16 @@ export interface Clock {
 const NODE_TIMER_DELAY_MS_MAX = 2 ** 31 - 1;
 
 function timeout(delayMs: number, run: () => void): NodeJS.Timeout {
-  return setTimeout(run, Math.min(Math.max(delayMs, 0), NODE_TIMER_DELAY_MS_MAX));
+  return realTimers.setTimeout(run, Math.min(Math.max(delayMs, 0), NODE_TIMER_DELAY_MS_MAX));
 }
 
-/** The machine's own clock. */
+/** The machine's own clock. Its timers are real ones even where a test has replaced the global ones. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: monotonicMs,
   schedule(delayMs, run) {
     const handle = timeout(delayMs, run).unref();
-    return { cancel: () => clearTimeout(handle) };
+    return { cancel: () => realTimers.clearTimeout(handle) };
   },
 };
 
@@ -38,6 +40,6 @@ export const holdingClock: Clock = {
   ...systemClock,
   schedule(delayMs, run) {
     const handle = timeout(delayMs, run);
-    return { cancel: () => clearTimeout(handle) };
+    return { cancel: () => realTimers.clearTimeout(handle) };
   },
 };

@@ -18,4 +18,5 @@ export {
 export { nearestName } from './nearest.ts';
 export { NodeDisk } from './node-disk.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
+export { monotonicMs, nextTurn, realTimers, runInMicrotask, runNextTick, runNextTurn } from './real-timers.ts';
 export { systemError } from './system-error.ts';

@@ -1,3 +1,5 @@
+import { monotonicMs, realTimers, runNextTurn } from './real-timers.ts';
+
 /** Calls that take longer than this on the average wait for the disk, and do not only copy from the system's memory. */
 const FROM_MEMORY_MS_MAX = 0.1;
 /** What one call counts for at the most: a process that loses the processor in the middle of one has not waited for the disk. */
@@ -34,19 +36,19 @@ export class InlineReads {
   /** What `inline` gives now, or what `queued` will. */
   run<T>(inline: () => T, queued: () => Promise<T>): Promise<T> {
     if (!this.#mayRun) return queued();
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     try {
       return Promise.resolve(inline());
     } catch (error) {
       return Promise.reject(error);
     } finally {
-      this.#end(startMs, performance.now());
+      this.#end(startMs, monotonicMs());
     }
   }
 
   #beginTurn(): void {
     this.#mayRun = this.#isOn;
-    this.#turnEndsMs = performance.now() + TURN_MS;
+    this.#turnEndsMs = monotonicMs() + TURN_MS;
   }
 
   #end(startMs: number, endMs: number): void {
@@ -56,9 +58,9 @@ export class InlineReads {
     this.#mayRun = false;
     if (isCold) {
       this.#averageMs = 0;
-      setTimeout(() => this.#beginTurn(), COLD_PAUSE_MS).unref();
+      realTimers.setTimeout(() => this.#beginTurn(), COLD_PAUSE_MS).unref();
     } else {
-      setImmediate(() => this.#beginTurn());
+      runNextTurn(() => this.#beginTurn());
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts';
+import { nextTurn } from './real-timers.ts';
 
 interface PendingTimer {
   dueMs: number;
@@ -56,15 +57,18 @@ export class ManualClock implements Clock {
     this.#moveTo(targetMs);
   }
 
-  /** Like {@link advance}, and lets promises settle after every timer, so that async code keeps step with time. */
+  /**
+   * Like {@link advance}, and lets promises settle after every timer, so that async code keeps step with time: one turn of the event
+   * loop runs every microtask that is queued, and those that they queue.
+   */
   async advanceAsync(ms: number): Promise<void> {
     const targetMs = this.#elapsedMs + ms;
-    await settlePromises();
+    await nextTurn();
     for (let next = this.#next(); next !== undefined && next.dueMs <= targetMs; next = this.#next()) {
       this.#moveTo(next.dueMs);
       this.#pending.delete(next);
       next.run();
-      await settlePromises();
+      await nextTurn();
     }
     this.#moveTo(targetMs);
   }
@@ -86,9 +90,4 @@ export class ManualClock implements Clock {
     }
     return first;
   }
-}
-
-/** One turn of the event loop runs every microtask that is queued, and those that they queue. */
-function settlePromises(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,5 @@
 import { backoffMs, KafkaError, type Logger } from '@millrace/client';
-import { type Clock, holdingClock, type Random, systemClock, type Timer } from '@millrace/ports';
+import { type Clock, holdingClock, type Random, runInMicrotask, systemClock, type Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
 import { asError, batchError, batchFailed, deliveryTimeout, ProducerError } from './errors.ts';
@@ -84,7 +84,7 @@ export class Sender {
   wake(): void {
     if (this.#drainScheduled || this.#closed) return;
     this.#drainScheduled = true;
-    queueMicrotask(this.#runDrain);
+    runInMicrotask(this.#runDrain);
   }
 
   /** Sends what comes without waiting for linger, until the returned function is called. */

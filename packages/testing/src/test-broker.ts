@@ -1,11 +1,11 @@
 import { Broker, type BrokerConfig, parseBrokerConfig, silentLogger } from '@millrace/broker';
 import { Connection, Listener } from '@millrace/network';
-import type { Logger } from '@millrace/ports';
-import { systemRandom } from '@millrace/ports';
+import { type Logger, systemRandom } from '@millrace/ports';
 import { CreateTopics, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
 import { TestBrokerError } from './errors.ts';
 import { type ApiName, errorCodeOf, type Fault, FaultInjector, type FaultOptions } from './faults.ts';
+import { StartingHandler } from './starting-handler.ts';
 import { openStorage, type Storage } from './storage.ts';
 
 /** How a broker for tests is set up. */
@@ -71,13 +71,9 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
     metadataStore: storage.metadataStore,
     logger,
   });
-  // Clients cannot know the port before it is told, so nobody asks before the broker is there.
-  let injector: FaultInjector | undefined;
+  const starting = new StartingHandler();
   const listener = new Listener({
-    handler: {
-      handle: (frame, connection, admission) => injector?.handle(frame, connection, admission) ?? null,
-      connectionClosed: (connection) => injector?.connectionClosed(connection),
-    },
+    handler: starting,
     name: 'PLAINTEXT',
     host: HOST,
     port: options.port ?? 0,
@@ -90,7 +86,8 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
     await broker.start({
       endpoints: [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: told.host, port: told.port }],
     });
-    injector = new FaultInjector(broker.requestHandler, clock);
+    const injector = new FaultInjector(broker.requestHandler, clock);
+    starting.started(injector);
     const testBroker = new TestBroker({ broker, clock, listener, injector, storage, port });
     for (const topic of options.topics ?? []) await testBroker.createTopic(topic);
     return testBroker;

@@ -1,3 +1,4 @@
+import { runNextTurn } from '@millrace/ports';
 import { batchCompression, Compression, RecordsError, recompressBatch } from '@millrace/records';
 import {
   packTask,
@@ -88,7 +89,7 @@ export class RecompressQueue {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     // What else comes in this turn goes with the same tasks.
-    setImmediate(() => {
+    runNextTurn(() => {
       this.#isScheduled = false;
       this.#dispatch();
     });

@@ -1,4 +1,4 @@
-import type { Clock } from '@millrace/ports';
+import { type Clock, nextTurn } from '@millrace/ports';
 import { KeepAlive } from '../keep-alive.ts';
 import type { PartitionState } from '../partition-state.ts';
 import { Lease } from './lease.ts';
@@ -119,7 +119,7 @@ export class Delivery {
   }
 
   async #pause(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#lastPauseMs = this.#clock.monotonic();
   }
 

@@ -1,3 +1,4 @@
+import { nextTurn } from '@millrace/ports';
 import { RecordsError } from '@millrace/records';
 import { CorruptLogError, messageOf } from '../errors.ts';
 import type { LogCore } from '../log-core.ts';
@@ -219,7 +220,7 @@ class Cleaning {
       const writtenBytes = await done(outcome);
       this.#bytesWritten += writtenBytes;
       await throttle.spend(bytesDone + writtenBytes);
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       this.#mayGoOn([segment]);
       if (outcome.isFull) return;
     }

@@ -1,4 +1,4 @@
-import type { Disk } from '@millrace/ports';
+import { type Disk, nextTurn } from '@millrace/ports';
 import { MetadataTree, type TreeNode } from '../tree.ts';
 import { snapshotName } from './file-names.ts';
 import { frameAt, frameOf } from './frame.ts';
@@ -27,7 +27,7 @@ export function headerFault(payload: Buffer): string | undefined {
 export async function encodeSnapshot(zxid: number, nodes: readonly (readonly [string, TreeNode])[]): Promise<Buffer> {
   const frames = [headerFrame(zxid)];
   for (let at = 0; at < nodes.length; at += NODES_PER_FRAME) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (at > 0) await nextTurn();
     frames.push(frameOf('nodes', zxid, encodeChanges(nodes.slice(at, at + NODES_PER_FRAME))));
   }
   frames.push(frameOf('end', zxid, Buffer.from(JSON.stringify({ nodes: nodes.length }))));
