@@ -2,6 +2,7 @@ import { type LogBounds, LogManager, logFolderOwner, type Recompressor, type Sli
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
+import { AlterPartition, ZERO_UUID } from '@millrace/protocol';
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
@@ -13,9 +14,11 @@ import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
 import { noPeers, type Peers } from './cluster/peers.ts';
 import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
+import { ControllerLink } from './commands/controller-link.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import { Controller } from './controller/controller.ts';
+import { alterPartition } from './controller/requests.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
 import { groupConfigOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
@@ -23,6 +26,9 @@ import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
+import type { FetcherSettings } from './replicas/follower-fetcher.ts';
+import { FollowerFetchers } from './replicas/follower-fetchers.ts';
+import { IsrChangeSender } from './replicas/isr-changes.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
@@ -93,6 +99,9 @@ interface Running {
   readonly configs: ConfigRepository;
   readonly controller: Controller;
   readonly session: SessionKeeper;
+  readonly followers: FollowerFetchers;
+  readonly isrChanges: IsrChangeSender;
+  readonly link: ControllerLink;
 }
 
 /**
@@ -157,11 +166,14 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs, session } = running;
+    const { services, controller, configs, logs, session, followers, isrChanges, link } = running;
     this.finishWaits();
     session.stop();
     await controller.stop();
     configs.stop();
+    isrChanges.close();
+    link.close();
+    await followers.close();
     services.replicas.close();
     services.deadlines.close();
     await logs.close();
@@ -250,7 +262,33 @@ export class Broker {
     const { brokerId } = config;
     const cluster = new ClusterImage();
     const deadlines = new Deadlines(clock);
-    const replicas = new ReplicaManager({ brokerId, cluster, logs, configs, deadlines, metrics, logger });
+    const versions = interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions;
+    const brokerEpoch = (): number => session.brokerEpoch;
+    const ways = { brokerId, brokerEpoch, cluster, peers, versions, listener: config.interBrokerListenerName };
+    const link = new ControllerLink({ ...ways, timeoutMs: config.controllerSocketTimeoutMs });
+    const isrChanges = new IsrChangeSender({
+      brokerId,
+      brokerEpoch,
+      clock,
+      logger,
+      topicId: (topic) => cluster.topic(topic)?.id ?? ZERO_UUID,
+      ask: (body) => link.ask(AlterPartition, body, (request, version) => alterPartition(controller, request, version)),
+    });
+    const bytesIn = metrics.counter(
+      'kafka_server_brokertopicmetrics_replicationbytesin_total',
+      'Bytes that were fetched from leaders',
+    );
+    const followers = new FollowerFetchers({
+      ...ways,
+      fetchersPerLeader: config.numReplicaFetchers,
+      settings: fetcherSettings(config),
+      clock,
+      logger,
+      onBytes: (sizeBytes) => bytesIn.add(sizeBytes),
+    });
+    const lagMsMax = config.replicaLagTimeMaxMs;
+    const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers };
+    const replicas = new ReplicaManager({ ...parts, metrics, logger });
     const groups = new GroupCoordinator({
       config: groupConfigOf(config),
       clock,
@@ -261,7 +299,6 @@ export class Broker {
     });
     const topics = new TopicAdmin({ store, cluster, configs, clock, random, logger });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
-    const brokerEpoch = (): number => session.brokerEpoch;
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = new Channels({
       brokerId,
@@ -269,7 +306,7 @@ export class Broker {
       peers,
       clock,
       logger,
-      versions: interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions,
+      versions,
       listener: config.interBrokerListenerName,
       timeoutMs: config.controllerSocketTimeoutMs,
     });
@@ -329,7 +366,17 @@ export class Broker {
     exposeBroker(services, controller);
     exposeCleaner(metrics, () => logs.cleaner);
     exposeLogBounds(metrics, () => logs.usage);
-    return { services, handler: new BrokerRequestHandler(services), logs, configs, controller, session };
+    return {
+      services,
+      handler: new BrokerRequestHandler(services),
+      logs,
+      configs,
+      controller,
+      session,
+      followers,
+      isrChanges,
+      link,
+    };
   }
 
   #liveBroker(endpoints: readonly BrokerEndpoint[] | undefined): LiveBroker {
@@ -348,4 +395,15 @@ function* foundLogs(logs: LogManager): Generator<FoundLog> {
   for (const { topic, partition, topicId, latestEpoch } of logs.logs) {
     yield { topic, partition, topicId, leaderEpoch: latestEpoch };
   }
+}
+
+function fetcherSettings(config: BrokerConfig): FetcherSettings {
+  return {
+    waitMsMax: config.replicaFetchWaitMaxMs,
+    minBytes: config.replicaFetchMinBytes,
+    partitionBytesMax: config.replicaFetchMaxBytes,
+    responseBytesMax: config.replicaFetchResponseMaxBytes,
+    backoffMs: config.replicaFetchBackoffMs,
+    timeoutMs: config.replicaSocketTimeoutMs,
+  };
 }

@@ -131,6 +131,9 @@ const replication = {
     'A follower that has not caught up for this long leaves the in-sync replicas.',
   ),
   'replica.fetch.max.bytes': int(1_048_576, 'The bytes that a follower asks for per partition.', { check: atLeast(0) }),
+  'replica.socket.timeout.ms': int(30_000, 'How long a follower waits for the answer to a fetch.', {
+    check: atLeast(1),
+  }),
   'replica.fetch.wait.max.ms': int(500, "How long a follower's fetch may wait for data."),
   'replica.fetch.min.bytes': int(1, "The bytes that a follower's fetch waits for."),
   'replica.fetch.response.max.bytes': int(10_485_760, 'The bytes that a follower asks for in all.', {

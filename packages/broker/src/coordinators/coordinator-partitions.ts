@@ -2,9 +2,9 @@ import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import { partitionOf } from '../shared/java-hash.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { CoordinatorPartition, StateOwner } from './coordinator-partition.ts';
-import { partitionOf } from './java-hash.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** How long after a failed attempt a partition is read again. */

@@ -1,7 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
 import { buildEndTxnMarker, ControlRecordType, RecordBatchBuilder } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
-import { partitionOf } from '../coordinators/java-hash.ts';
+import { partitionOf } from '../shared/java-hash.ts';
 import { GroupState } from './group-state.ts';
 import { offsetRecord } from './state-records.ts';
 import { commitOf, joinRequest, SESSION_MS, TestCoordinator } from './test-support.ts';

@@ -63,16 +63,22 @@ async function waitAndRespond(
   const partitions: Partition[] = [];
   for (const { partition } of reading.fetches) if (partition !== undefined) partitions.push(partition);
   const { broker } = context;
-  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines);
+  const isFollower = replicaIdOf(request, context.version) >= 0;
+  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines, isFollower);
   // What became readable while a cold read was under way told nobody.
-  if (reading.fetches.some(hasMoved)) wait.finish();
+  if (reading.fetches.some((fetched) => hasMoved(fetched, isFollower))) wait.finish();
+  const isEarly = reading.fetches.some((fetched) => fetched.isEarly);
+  const forget = isEarly ? broker.replicas.onCommand(() => wait.finish()) : undefined;
   await broker.fetchWaits.follow(wait, context.connection);
-  const now = limitsOf(request, session.targets, context);
+  forget?.();
+  const now = { ...limitsOf(request, session.targets, context), isAgain: true };
   return respond(context, session, await readTargets(broker.replicas, session.targets, now));
 }
 
-function hasMoved({ partition, highWatermark }: PartitionFetch): boolean {
-  return partition !== undefined && partition.log.highWatermark > highWatermark;
+function hasMoved({ partition, readableEndOffset }: PartitionFetch, isFollower: boolean): boolean {
+  if (partition === undefined) return false;
+  const { durableEndOffset, highWatermark } = partition.log;
+  return (isFollower ? durableEndOffset : highWatermark) > readableEndOffset;
 }
 
 function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context: RequestContext): FetchLimits {
@@ -87,6 +93,7 @@ function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context
     hardBytesMax: version <= 2,
     isolation: replicaId >= 0 ? 'logEnd' : forConsumers,
     replicaId,
+    isAgain: false,
   };
 }
 

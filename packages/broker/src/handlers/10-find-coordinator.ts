@@ -10,7 +10,7 @@
  */
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
-import { partitionOf } from '../coordinators/java-hash.ts';
+import { partitionOf } from '../shared/java-hash.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const KeyType = { GROUP: 0, TRANSACTION: 1 } as const;

@@ -13,6 +13,8 @@ export interface FetchLimits {
   readonly isolation: ReadIsolation;
   /** The follower's broker id; -1 for consumers. */
   readonly replicaId: number;
+  /** Whether this reads again what was read before a wait: how far a follower is has been noted then (KAFKA-8400). */
+  readonly isAgain: boolean;
 }
 
 /** What was read of one partition. Offsets are -1 where there is an error, as in Kafka. */
@@ -24,6 +26,13 @@ export interface PartitionFetch {
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
+  /** How far the reader could have read. */
+  readonly readableEndOffset: number;
+  /**
+   * A follower asks for a partition, or for an epoch of it, of which this broker has not been told yet: the controller tells one after
+   * the other. It may wait for that.
+   */
+  readonly isEarly: boolean;
   readonly chunks: readonly Buffer[];
   readonly sizeBytes: number;
   readonly abortedTransactions: readonly AbortedTransaction[] | null;
@@ -56,6 +65,13 @@ export function readTargets(
 }
 
 const NO_CHUNKS: readonly Buffer[] = [];
+
+/** What a follower is told that has heard of a partition before this broker did. */
+const EARLY: ReadonlySet<number> = new Set([
+  ErrorCode.UNKNOWN_LEADER_EPOCH,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+]);
 
 class Reading implements FetchReading {
   readonly fetches: PartitionFetch[] = [];
@@ -109,17 +125,44 @@ class Reading implements FetchReading {
 
   /** Undefined when the partition was refused and that is noted. */
   #read(target: FetchTarget, partition: Partition): ReadResult | Promise<ReadResult> | undefined {
-    const refusal = partition.leaderError(target.currentLeaderEpoch);
-    if (refusal !== ErrorCode.NONE) return this.#fail(target, partition, refusal);
-    if (target.lastFetchedEpoch >= 0 && this.#diverges(target, partition)) return undefined;
     const { replicaId } = this.#limits;
-    if (replicaId >= 0 && !partition.followerFetched(replicaId, target.fetchOffset)) {
-      return this.#fail(target, partition, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    const refusal = this.#refusal(target, partition);
+    if (refusal !== ErrorCode.NONE) return this.#fail(target, partition, refusal);
+    const { log } = partition;
+    if (target.lastFetchedEpoch >= 0) {
+      // An offset that retention has taken away is told of first: there is nothing to cut back to (KAFKA-12996).
+      if (target.fetchOffset < log.logStartOffset) return this.#fail(target, partition, ErrorCode.OFFSET_OUT_OF_RANGE);
+      if (this.#diverges(target, partition)) return undefined;
     }
+    const leaderEndOffset = log.durableEndOffset;
     const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
-    return partition.log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
+    const read = log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
       isolation: this.#limits.isolation,
       minOneBatch: this.sizeBytes === 0 && !this.#limits.hardBytesMax,
+    });
+    if (replicaId < 0 || this.#limits.isAgain) return read;
+    const note = (result: ReadResult): ReadResult => {
+      this.#noteFollower(target, partition, result, leaderEndOffset);
+      return result;
+    };
+    return read instanceof Promise ? read.then(note) : note(read);
+  }
+
+  #refusal(target: FetchTarget, partition: Partition): number {
+    const { replicaId } = this.#limits;
+    const refusal = partition.leaderError(target.currentLeaderEpoch);
+    if (refusal !== ErrorCode.NONE || replicaId < 0 || partition.isFollower(replicaId)) return refusal;
+    // A broker that knows this epoch knows its replicas too, so it has heard of a newer assignment than this one has.
+    return target.currentLeaderEpoch >= 0 ? ErrorCode.UNKNOWN_LEADER_EPOCH : ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  }
+
+  /** What could not be read says nothing about where the follower is, nor does what belongs to another epoch by now. */
+  #noteFollower(target: FetchTarget, partition: Partition, read: ReadResult, leaderEndOffset: number): void {
+    if (read.errorCode !== ErrorCode.NONE || this.#refusal(target, partition) !== ErrorCode.NONE) return;
+    partition.followerFetched(this.#limits.replicaId, {
+      fetchOffset: target.fetchOffset,
+      logStartOffset: target.followerLogStartOffset,
+      leaderEndOffset,
     });
   }
 
@@ -140,6 +183,8 @@ class Reading implements FetchReading {
       highWatermark: log.highWatermark,
       lastStableOffset: log.lastStableOffset,
       logStartOffset: log.logStartOffset,
+      readableEndOffset: log.durableEndOffset,
+      isEarly: false,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       abortedTransactions: null,
@@ -162,6 +207,8 @@ class Reading implements FetchReading {
       highWatermark: read.highWatermark,
       lastStableOffset: read.lastStableOffset,
       logStartOffset: read.logStartOffset,
+      readableEndOffset: this.#limits.isolation === 'logEnd' ? partition.log.durableEndOffset : read.highWatermark,
+      isEarly: false,
       chunks: read.chunks,
       sizeBytes: read.sizeBytes,
       abortedTransactions: this.#limits.isolation === 'committed' ? read.abortedTransactions : null,
@@ -170,7 +217,8 @@ class Reading implements FetchReading {
   }
 
   #fail(target: FetchTarget, partition: Partition | undefined, errorCode: number): undefined {
-    this.isUrgent = true;
+    const isEarly = this.#limits.replicaId >= 0 && EARLY.has(errorCode);
+    if (!isEarly) this.isUrgent = true;
     this.fetches.push({
       target,
       partition,
@@ -178,6 +226,8 @@ class Reading implements FetchReading {
       highWatermark: -1,
       lastStableOffset: -1,
       logStartOffset: -1,
+      readableEndOffset: -1,
+      isEarly,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       abortedTransactions: null,

@@ -9,15 +9,24 @@ export class FetchWait implements PartitionWaiter {
   readonly done: Promise<void>;
   readonly #partitions: readonly Partition[];
   readonly #deadlines: Deadlines;
+  readonly #isFollower: boolean;
   readonly #deadline: Deadline;
   #bytesMissing: number;
   #isOver = false;
   #resolve!: () => void;
 
-  constructor(partitions: readonly Partition[], bytesMissing: number, waitMs: number, deadlines: Deadlines) {
+  /** @param isFollower Followers wait for what is durable here: the high watermark waits for them. */
+  constructor(
+    partitions: readonly Partition[],
+    bytesMissing: number,
+    waitMs: number,
+    deadlines: Deadlines,
+    isFollower: boolean,
+  ) {
     this.#partitions = partitions;
     this.#bytesMissing = bytesMissing;
     this.#deadlines = deadlines;
+    this.#isFollower = isFollower;
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -26,13 +35,21 @@ export class FetchWait implements PartitionWaiter {
     for (const partition of partitions) partition.addWaiter(this);
   }
 
+  appended(_partition: Partition, sizeBytes: number): void {
+    if (this.#isFollower) this.#count(sizeBytes);
+  }
+
   highWatermarkAdvanced(_partition: Partition, sizeBytes: number): void {
-    this.#bytesMissing -= sizeBytes;
-    if (this.#bytesMissing <= 0) this.finish();
+    if (!this.#isFollower) this.#count(sizeBytes);
   }
 
   partitionChanged(): void {
     this.finish();
+  }
+
+  #count(sizeBytes: number): void {
+    this.#bytesMissing -= sizeBytes;
+    if (this.#bytesMissing <= 0) this.finish();
   }
 
   /** Ends the wait; whoever waits reads again. */

@@ -1,15 +1,18 @@
 import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
 import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
+import { setBatchBaseOffset, setBatchLeaderEpoch } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { noMetrics } from '../shared/metrics.ts';
 import { batchOf } from '../test-broker.ts';
-import { Partition, type PartitionAppend, type PartitionWaiter } from './partition.ts';
+import type { IsrChange, IsrOutcome } from './isr-changes.ts';
+import { Partition, type PartitionAppend, type PartitionSurroundings, type PartitionWaiter } from './partition.ts';
 import { TrafficCounters } from './partition-traffic.ts';
 
 const BROKER_ID = 1;
+const LAG_MS_MAX = 10_000;
 const ALL: PartitionAppend = { origin: 'client', acks: -1, timeoutMs: 1000 };
 const LEADER_ONLY: PartitionAppend = { ...ALL, acks: 1 };
 
@@ -18,6 +21,14 @@ let deadlines: Deadlines;
 let logs: LogManager;
 let log: PartitionLog;
 let partition: Partition;
+let surroundings: { -readonly [Name in keyof PartitionSurroundings]: PartitionSurroundings[Name] };
+let proposals: { change: IsrChange; answer: (outcome: IsrOutcome | undefined) => void }[];
+let committed: [readonly number[], readonly number[]][];
+
+/** A follower fetches from an offset on, having everything below. */
+function fetched(brokerId: number, fetchOffset: number): void {
+  partition.followerFetched(brokerId, { fetchOffset, logStartOffset: 0, leaderEndOffset: log.durableEndOffset });
+}
 
 function state(overrides: Partial<ReplicaState> = {}): ReplicaState {
   return {
@@ -53,7 +64,22 @@ beforeEach(async () => {
   await logs.open();
   log = await logs.getOrCreate('t', 0);
   const identity = { topic: 't', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partition: 0, brokerId: BROKER_ID };
-  partition = new Partition(identity, log, deadlines, new TrafficCounters(noMetrics).of('t'));
+  proposals = [];
+  committed = [];
+  surroundings = {
+    clock,
+    deadlines,
+    lagMsMax: LAG_MS_MAX,
+    isAlive: () => true,
+    isrChanges: {
+      propose: (change) =>
+        new Promise((resolve) => {
+          proposals.push({ change, answer: resolve });
+        }),
+    },
+    onIsrCommitted: (_partition, before, now) => committed.push([before, now]),
+  };
+  partition = new Partition(identity, log, surroundings, new TrafficCounters(noMetrics).of('t'));
 });
 
 afterEach(() => logs.close());
@@ -63,11 +89,11 @@ describe('the leader of a partition with followers', () => {
     partition.applyState(state());
     await partition.append(batchOf(['a', 'b']), LEADER_ONLY);
     expect(log.highWatermark).toBe(0);
-    partition.followerFetched(2, 1);
+    fetched(2, 1);
     expect(log.highWatermark).toBe(1);
-    partition.followerFetched(2, 2);
+    fetched(2, 2);
     expect(log.highWatermark).toBe(2);
-    expect([partition.followerFetched(2, 2), partition.followerFetched(3, 2)]).toEqual([true, false]);
+    expect([partition.isFollower(2), partition.isFollower(3)]).toEqual([true, false]);
   });
 
   it('acknowledges acks=all when the followers have it', async () => {
@@ -79,7 +105,7 @@ describe('the leader of a partition with followers', () => {
     });
     await clock.advanceAsync(10);
     expect(isAcknowledged).toBe(false);
-    partition.followerFetched(2, 1);
+    fetched(2, 1);
     expect(await appended).toMatchObject({ errorCode: 0, baseOffset: 0 });
     expect(deadlines.size).toBe(0);
   });
@@ -99,14 +125,247 @@ describe('the leader of a partition with followers', () => {
     expect(await appended).toMatchObject({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER });
   });
 
-  it('refuses acks=all with too few replicas in sync, before and after the append', async () => {
+  it('refuses acks=all with too few replicas in sync', async () => {
+    partition.applyState(state({ isr: [BROKER_ID] }));
+    expect(await partition.append(batchOf(['a']), ALL)).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS });
+    expect([partition.isUnderReplicated, partition.isUnderMinIsr]).toEqual([true, true]);
+    expect(await partition.append(batchOf(['a']), LEADER_ONLY)).toMatchObject({ errorCode: 0 });
+  });
+
+  it('says so when too few are left in sync after the append', async () => {
+    partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2] }));
+    const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
+    await clock.advanceAsync(1);
+    log.updateConfig({ ...log.config, minInSyncReplicas: 3 });
+    fetched(2, 1);
+    // Nothing is committed while there are too few: what they have may be lost with one more.
+    expect(log.highWatermark).toBe(0);
+    await clock.advanceAsync(1000);
+    expect(await appended).toMatchObject({ errorCode: ErrorCode.REQUEST_TIMED_OUT });
+  });
+
+  it('asks for no more replicas than there are, whatever min.insync.replicas says', async () => {
+    partition.applyState(state({ isr: [BROKER_ID], replicas: [BROKER_ID] }));
+    expect(await partition.append(batchOf(['a']), ALL)).toMatchObject({ errorCode: 0 });
+    expect(log.highWatermark).toBe(1);
+  });
+
+  it('keeps who waits when it is elected again, for nothing of its log has gone', async () => {
     partition.applyState(state());
     const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
     await clock.advanceAsync(1);
-    partition.applyState(state({ isr: [BROKER_ID], partitionEpoch: 1 }));
-    expect(await appended).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND });
-    expect(await partition.append(batchOf(['a']), ALL)).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS });
-    expect([partition.isUnderReplicated, partition.isUnderMinIsr]).toEqual([true, true]);
+    partition.applyState(state({ leaderEpoch: 1, partitionEpoch: 1 }));
+    fetched(2, 1);
+    expect(await appended).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  });
+
+  it('answers who waits with the failure of its log, and not with a timeout', async () => {
+    partition.applyState(state());
+    const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
+    await clock.advanceAsync(1);
+    log.fail(new Error('the disk is gone'));
+    expect(await appended).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+  });
+
+  it('wakes followers by what is durable, before the high watermark moves', async () => {
+    partition.applyState(state());
+    const heard: string[] = [];
+    partition.addWaiter({
+      appended: (_partition, sizeBytes) => heard.push(`appended ${sizeBytes} at ${log.highWatermark}`),
+      highWatermarkAdvanced: () => heard.push(`high watermark ${log.highWatermark}`),
+      partitionChanged: () => {},
+    });
+    const batch = batchOf(['a']);
+    await partition.append(batch, LEADER_ONLY);
+    expect(heard).toEqual([`appended ${batch.length} at 0`]);
+    fetched(2, 1);
+    expect(heard.at(-1)).toBe('high watermark 1');
+  });
+});
+
+describe('the in-sync replicas of a leader', () => {
+  const three = { replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2] };
+  const agreed = (isr: readonly number[], partitionEpoch: number): IsrOutcome => ({
+    errorCode: 0,
+    isr,
+    leaderEpoch: 0,
+    partitionEpoch,
+    leaderRecoveryState: 0,
+  });
+
+  async function answer(outcome: IsrOutcome | undefined): Promise<void> {
+    proposals.shift()?.answer(outcome);
+    await clock.advanceAsync(0);
+  }
+
+  it('grow by one that has reached the high watermark and the start of the epoch', async () => {
+    partition.applyState(state(three));
+    await partition.append(batchOf(['a', 'b']), LEADER_ONLY);
+    partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 1 }));
+    expect(log.highWatermark).toBe(0);
+    fetched(3, 1);
+    expect(proposals).toEqual([]);
+    fetched(3, 2);
+    expect(proposals.map(({ change }) => change)).toEqual([
+      { topic: 't', partition: 0, leaderEpoch: 1, partitionEpoch: 1, isr: [1, 2, 3], leaderRecoveryState: 0 },
+    ]);
+  });
+
+  it('hold the high watermark up from when they are proposed, and count for nobody before they are agreed to', async () => {
+    partition.applyState(state(three));
+    fetched(3, 0);
+    expect([partition.isr, partition.leading?.maximalIsr]).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ]);
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    fetched(2, 1);
+    expect(log.highWatermark).toBe(0);
+    fetched(3, 1);
+    expect(log.highWatermark).toBe(1);
+    await answer(agreed([1, 2, 3], 1));
+    expect([partition.isr, partition.partitionEpoch, committed]).toEqual([
+      [1, 2, 3],
+      1,
+      [
+        [
+          [1, 2],
+          [1, 2, 3],
+        ],
+      ],
+    ]);
+  });
+
+  it('lose those that lag for too long, and then the high watermark moves though nothing is appended (KAFKA-13091)', async () => {
+    partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2, 3] }));
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    fetched(2, 1);
+    clock.advance(LAG_MS_MAX);
+    partition.checkFollowers();
+    expect(proposals).toEqual([]);
+    clock.advance(1);
+    partition.checkFollowers();
+    expect(proposals[0]?.change.isr).toEqual([1, 2]);
+    // Until the controller agrees, a new leader may be chosen from the larger set.
+    expect([partition.leading?.maximalIsr, log.highWatermark]).toEqual([[1, 2, 3], 0]);
+    await answer(agreed([1, 2], 1));
+    expect([partition.isr, log.highWatermark]).toEqual([[1, 2], 1]);
+  });
+
+  it('keep one that has everything, however long ago it fetched', async () => {
+    partition.applyState(state());
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    fetched(2, 1);
+    clock.advance(10 * LAG_MS_MAX);
+    partition.checkFollowers();
+    expect(proposals).toEqual([]);
+  });
+
+  it('keep one that always has what there was at its fetch before, though it never has all', async () => {
+    partition.applyState(state());
+    for (let round = 0; round < 5; round += 1) {
+      await partition.append(batchOf(['a']), LEADER_ONLY);
+      const leaderEndOffset = log.durableEndOffset;
+      partition.followerFetched(2, { fetchOffset: leaderEndOffset - 1, logStartOffset: 0, leaderEndOffset });
+      clock.advance(LAG_MS_MAX * 0.4);
+      partition.checkFollowers();
+    }
+    expect(proposals).toEqual([]);
+  });
+
+  it.each([ErrorCode.OPERATION_NOT_ATTEMPTED, ErrorCode.INELIGIBLE_REPLICA])(
+    'are as they were after error %i, and are proposed again',
+    async (errorCode) => {
+      partition.applyState(state(three));
+      fetched(3, 0);
+      await answer({ ...agreed([], -1), errorCode });
+      expect([partition.leading?.maximalIsr, partition.leading?.isChangingIsr]).toEqual([[1, 2], false]);
+      fetched(3, 0);
+      expect(proposals.length).toBe(1);
+    },
+  );
+
+  it.each([ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.INVALID_UPDATE_VERSION, ErrorCode.UNKNOWN_TOPIC_ID])(
+    'stay in doubt after error %i until the controller says what counts',
+    async (errorCode) => {
+      partition.applyState(state(three));
+      fetched(3, 0);
+      await answer({ ...agreed([], -1), errorCode });
+      fetched(3, 0);
+      expect([proposals.length, partition.leading?.maximalIsr]).toEqual([0, [1, 2, 3]]);
+      partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 4 }));
+      expect([partition.leading?.maximalIsr, partition.partitionEpoch]).toEqual([[1, 2], 4]);
+    },
+  );
+
+  it('are not changed by an answer that belongs to an epoch before (KAFKA-12686)', async () => {
+    partition.applyState(state(three));
+    fetched(3, 0);
+    partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 1 }));
+    await answer(agreed([1, 2, 3], 9));
+    expect([partition.isr, partition.partitionEpoch]).toEqual([[1, 2], 1]);
+  });
+
+  it('do not take one whose broker is gone', () => {
+    surroundings.isAlive = () => false;
+    partition.applyState(state(three));
+    fetched(3, 0);
+    expect(proposals).toEqual([]);
+  });
+});
+
+describe('a follower', () => {
+  it('appends what it fetched, up to the epoch that it follows, and takes over high watermark and log start', async () => {
+    partition.applyState(state({ leader: 2, leaderEpoch: 3 }));
+    const role = partition.following!;
+    const batches = [batchOf(['a']), batchOf(['b']), batchOf(['c'])];
+    for (const [offset, batch] of batches.entries()) {
+      setBatchBaseOffset(batch, 0, offset);
+      setBatchLeaderEpoch(batch, 0, [1, 3, 4][offset]!);
+    }
+    const records = Buffer.concat([...batches, batchOf(['cut']).subarray(0, 40)]);
+    expect(await partition.follow(role, { records, highWatermark: 7, logStartOffset: 1 })).toBe(0);
+    expect([log.logEndOffset, log.highWatermark, log.logStartOffset, log.latestEpoch]).toEqual([2, 2, 1, 3]);
+    await partition.follow(role, { records: Buffer.alloc(0), highWatermark: 1, logStartOffset: 0 });
+    expect([log.highWatermark, log.logStartOffset]).toEqual([1, 1]);
+  });
+
+  it('wakes consumers that wait here when its high watermark moves', async () => {
+    partition.applyState(state({ leader: 2, leaderEpoch: 3 }));
+    const heard: number[] = [];
+    partition.addWaiter({ highWatermarkAdvanced: (_, size) => heard.push(size), partitionChanged: () => {} });
+    const records = batchOf(['a']);
+    setBatchLeaderEpoch(records, 0, 3);
+    await partition.follow(partition.following!, { records, highWatermark: 0, logStartOffset: 0 });
+    expect(heard).toEqual([]);
+    await partition.follow(partition.following!, { records: Buffer.alloc(0), highWatermark: 1, logStartOffset: 0 });
+    expect(heard).toEqual([records.length]);
+  });
+
+  it('cuts to where its own epoch ends, when that is before where the leader’s does', async () => {
+    for (const leaderEpoch of [0, 1, 2]) {
+      partition.applyState(state({ leaderEpoch, isr: [BROKER_ID], replicas: [BROKER_ID, 2] }));
+      await partition.append(batchOf(['a', 'b']), LEADER_ONLY);
+    }
+    partition.applyState(state({ leader: 2, leaderEpoch: 5 }));
+    const role = partition.following!;
+    await role.truncateTo(1, 3);
+    expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([3, 1]);
+    await role.truncateTo(0, 10);
+    expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([2, 0]);
+    await role.truncateTo(9, 1);
+    expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 0]);
+  });
+
+  it('loses nothing but the epoch when it led for a while and wrote nothing', async () => {
+    partition.applyState(state({ isr: [BROKER_ID] }));
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    partition.applyState(state({ isr: [BROKER_ID], leaderEpoch: 1 }));
+    partition.applyState(state({ leader: 2, leaderEpoch: 2 }));
+    const role = partition.following!;
+    expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 1]);
+    await role.truncateTo(0, 1);
+    expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 0]);
   });
 });
 
@@ -126,7 +385,9 @@ describe('a partition', () => {
   it('leaves alone what is older than what it knows', () => {
     partition.applyState(state({ leaderEpoch: 5 }));
     expect(partition.applyState(state({ leaderEpoch: 4, leader: 2 }))).toBe(false);
-    expect([partition.leaderEpoch, partition.leaderId]).toEqual([5, BROKER_ID]);
+    // A LeaderAndIsr that crossed what the controller answered to a change of the in-sync replicas would undo that.
+    expect(partition.applyState(state({ leaderEpoch: 5, partitionEpoch: 9, isr: [BROKER_ID] }))).toBe(false);
+    expect([partition.leaderEpoch, partition.leaderId, partition.isr]).toEqual([5, BROKER_ID, [BROKER_ID, 2]]);
   });
 
   it('tells waiters how much can be read, and that something else has changed', async () => {

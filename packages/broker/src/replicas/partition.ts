@@ -1,15 +1,21 @@
 import type { AppendOrigin, AppendResult, PartitionLog } from '@millrace/log';
+import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import { type FetchedFromLeader, FollowerRole } from './follower-role.ts';
+import type { IsrChanges } from './isr-changes.ts';
+import { type FollowerFetch, LeaderRole } from './leader-role.ts';
 import type { TopicTraffic } from './partition-traffic.ts';
 
 /** Something that waits for a partition to move on: a Fetch that has too few bytes, a Produce that wants all replicas. */
 export interface PartitionWaiter {
   /**
-   * The high watermark has moved on by `sizeBytes` of records. They are counted when they are handed to the log, so a few
-   * of the next group commit may be among them.
+   * `sizeBytes` of records have become durable here; what followers wait for. They are counted when they are handed to the log, so a
+   * few of the next group commit may be among them.
    */
+  appended?(partition: Partition, sizeBytes: number): void;
+  /** The high watermark has moved on by `sizeBytes` of records, counted in the same way; what consumers wait for. */
   highWatermarkAdvanced(partition: Partition, sizeBytes: number): void;
   /** The partition is led elsewhere, deleted or failed: whoever waits asks again and learns why. */
   partitionChanged(partition: Partition): void;
@@ -23,9 +29,17 @@ export interface PartitionIdentity {
   readonly brokerId: number;
 }
 
-/** What a follower's fetches have told the leader. */
-interface Follower {
-  logEndOffset: number;
+/** What partitions share. */
+export interface PartitionSurroundings {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** `replica.lag.time.max.ms` */
+  readonly lagMsMax: number;
+  /** Whether a broker is registered, as far as this one knows. */
+  readonly isAlive: (brokerId: number) => boolean;
+  readonly isrChanges: IsrChanges;
+  /** In-sync replicas have come or gone; for metrics and the log. */
+  readonly onIsrCommitted: (partition: Partition, before: readonly number[], now: readonly number[]) => void;
 }
 
 /** How many replicas must have a record before it is acknowledged: none is waited for, the leader, all in sync. */
@@ -40,7 +54,7 @@ export interface PartitionAppend {
 }
 
 /**
- * One replica on this broker: its log, and whether it leads.
+ * One replica on this broker: its log, and what it does with it, which is to lead, to follow, or to wait for somebody who says so.
  *
  * The high watermark is the lowest offset that all in-sync replicas have made durable. With a single replica that is the
  * log's own durable end; followers' ends come in with their fetches.
@@ -52,30 +66,49 @@ export class Partition {
   readonly log: PartitionLog;
   readonly traffic: TopicTraffic;
   readonly #brokerId: number;
-  readonly #deadlines: Deadlines;
+  readonly #surroundings: PartitionSurroundings;
   readonly #waiters = new Set<PartitionWaiter>();
-  readonly #followers = new Map<number, Follower>();
   #state: ReplicaState | undefined;
-  #isClosed = false;
+  #leading: LeaderRole | undefined;
+  #following: FollowerRole | undefined;
+  /** Counts the times that this replica began to lead: as long as it does, whatever the epoch, nothing of its log goes. */
+  #leadership = 0;
   /** Bytes that were handed to the log; those of appends under way and of refused ones are in it too. */
   #appendedBytes = 0;
-  /** How much of that the waiters have been told of. */
+  /** How much of that the waiters have been told is durable. */
+  #durableBytes = 0;
+  /** How much of that the waiters have been told is below the high watermark. */
   #announcedBytes = 0;
 
-  constructor(identity: PartitionIdentity, log: PartitionLog, deadlines: Deadlines, traffic: TopicTraffic) {
+  constructor(
+    identity: PartitionIdentity,
+    log: PartitionLog,
+    surroundings: PartitionSurroundings,
+    traffic: TopicTraffic,
+  ) {
     this.topic = identity.topic;
     this.topicId = identity.topicId;
     this.partition = identity.partition;
     this.#brokerId = identity.brokerId;
     this.log = log;
     this.traffic = traffic;
-    this.#deadlines = deadlines;
-    log.onAppended(() => this.#advanceHighWatermark());
+    this.#surroundings = surroundings;
+    log.onAppended(() => this.#becameDurable());
     log.onFailed(() => this.#tellChanged());
   }
 
+  /** What this replica does while it leads; undefined while it does not. */
+  get leading(): LeaderRole | undefined {
+    return this.#leading;
+  }
+
+  /** What this replica does while another leads; undefined while none does. */
+  get following(): FollowerRole | undefined {
+    return this.#following;
+  }
+
   get isLeader(): boolean {
-    return this.#state?.leader === this.#brokerId && !this.#isClosed;
+    return this.#leading !== undefined;
   }
 
   /** The broker that leads; -1 when none does or it is not known. */
@@ -89,11 +122,12 @@ export class Partition {
 
   /** Version of the state znode that this replica knows. */
   get partitionEpoch(): number {
-    return this.#state?.partitionEpoch ?? -1;
+    return this.#leading?.partitionEpoch ?? this.#state?.partitionEpoch ?? -1;
   }
 
+  /** The in-sync replicas as the leader knows them; a follower does not. */
   get isr(): readonly number[] {
-    return this.#state?.isr ?? [];
+    return this.#leading?.isr ?? [];
   }
 
   get replicas(): readonly number[] {
@@ -101,11 +135,20 @@ export class Partition {
   }
 
   get isUnderReplicated(): boolean {
-    return this.isLeader && this.isr.length < this.replicas.length;
+    return this.#leading?.isUnderReplicated ?? false;
   }
 
   get isUnderMinIsr(): boolean {
-    return this.isLeader && this.isr.length < this.log.config.minInSyncReplicas;
+    return this.#leading?.isUnderMinIsr ?? false;
+  }
+
+  /**
+   * Why a request that believes in `currentLeaderEpoch` (-1: in none) is refused here, by the leader or by any replica; 0 when it is
+   * not.
+   */
+  epochError(currentLeaderEpoch: number): number {
+    if (currentLeaderEpoch < 0 || currentLeaderEpoch === this.leaderEpoch) return ErrorCode.NONE;
+    return currentLeaderEpoch < this.leaderEpoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH;
   }
 
   /**
@@ -113,22 +156,32 @@ export class Partition {
    * is not.
    */
   leaderError(currentLeaderEpoch: number): number {
-    if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== this.leaderEpoch) {
-      return currentLeaderEpoch < this.leaderEpoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH;
-    }
+    const epochError = this.epochError(currentLeaderEpoch);
+    if (epochError !== ErrorCode.NONE) return epochError;
     if (!this.isLeader) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     return this.log.state === 'failed' ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
   }
 
-  /** Takes over what the controller decided. A state that is older than the one known is left alone; false then. */
+  /**
+   * Takes over what the controller decided. A state of the epoch that is known, or of an older one, is left alone; false then: whatever
+   * else is in it may be older than what the controller has told a leader since (KIP-497).
+   *
+   * Nothing may be under way that a follower does to the log.
+   */
   applyState(state: ReplicaState): boolean {
-    const before = this.#state;
-    if (before !== undefined && state.leaderEpoch < before.leaderEpoch) return false;
+    if (this.#state !== undefined && state.leaderEpoch <= this.#state.leaderEpoch) return false;
     this.#state = state;
-    const isNewLeadership = before?.leaderEpoch !== state.leaderEpoch;
-    if (isNewLeadership || !this.isLeader) this.#followers.clear();
-    if (isNewLeadership && this.isLeader) this.log.assignEpoch(state.leaderEpoch);
-    if (isNewLeadership || !this.isLeader) this.#tellChanged();
+    const before = this.#leading;
+    before?.end();
+    if (state.leader === this.#brokerId) {
+      if (before === undefined) this.#leadership += 1;
+      this.#leading = new LeaderRole(state, this.#leaderOptions(), before);
+      this.#following = undefined;
+    } else {
+      this.#leading = undefined;
+      this.#following = new FollowerRole(state.leader, state.leaderEpoch, this.log);
+    }
+    this.#tellChanged();
     this.#advanceHighWatermark();
     return true;
   }
@@ -142,17 +195,35 @@ export class Partition {
     if (refusal !== ErrorCode.NONE) return refused(refusal, this.log.logStartOffset);
     this.#appendedBytes += batches.length;
     const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin });
-    return acks === -1 && this.isr.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
+    // The durable end of a single replica is the high watermark, so there is nothing to wait for beside the append.
+    return acks === -1 && this.replicas.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
   }
 
-  /** Notes how far a follower has fetched; false when the broker is none that the controller assigned. */
-  followerFetched(brokerId: number, logEndOffset: number): boolean {
-    if (!this.replicas.includes(brokerId)) return false;
-    const follower = this.#followers.get(brokerId);
-    if (follower === undefined) this.#followers.set(brokerId, { logEndOffset });
-    else follower.logEndOffset = logEndOffset;
+  /** Appends what was fetched of the leader; see {@link FollowerRole.take}. */
+  async follow(role: FollowerRole, fetched: FetchedFromLeader): Promise<number> {
+    this.#appendedBytes += fetched.records.length;
+    const before = this.log.highWatermark;
+    const errorCode = await role.take(fetched);
+    if (this.log.highWatermark > before) this.#tellHighWatermark();
+    return errorCode;
+  }
+
+  /** Whether a broker may fetch as a follower: the controller has assigned it. */
+  isFollower(brokerId: number): boolean {
+    return this.#leading?.isReplica(brokerId) === true;
+  }
+
+  /** Notes how far a follower has fetched, once the fetch has been read without an error. */
+  followerFetched(brokerId: number, fetch: FollowerFetch): void {
+    this.#leading?.followerFetched(brokerId, fetch);
     this.#advanceHighWatermark();
-    return true;
+  }
+
+  /** Gives up on followers that have lagged for too long. To be called every now and then. */
+  checkFollowers(): void {
+    this.#leading?.maybeShrink();
+    // A follower that lags and was never in sync holds the high watermark up no longer.
+    this.#advanceHighWatermark();
   }
 
   addWaiter(waiter: PartitionWaiter): void {
@@ -165,8 +236,26 @@ export class Partition {
 
   /** Takes no more requests; the log stays as it is. */
   close(): void {
-    this.#isClosed = true;
+    this.#leading?.end();
+    this.#leading = undefined;
+    this.#following = undefined;
     this.#tellChanged();
+  }
+
+  #leaderOptions(): ConstructorParameters<typeof LeaderRole>[1] {
+    const { clock, lagMsMax, isAlive, isrChanges, onIsrCommitted } = this.#surroundings;
+    return {
+      brokerId: this.#brokerId,
+      log: this.log,
+      clock,
+      lagMsMax,
+      isAlive,
+      isrChanges,
+      onIsrCommitted: (before, now) => {
+        onIsrCommitted(this, before, now);
+        this.#advanceHighWatermark();
+      },
+    };
   }
 
   #appendError(acks: RequiredAcks): number {
@@ -177,44 +266,58 @@ export class Partition {
 
   /** Resolves once the high watermark has passed the append, or this broker can no longer say so. */
   async #whenReplicated(appended: Promise<AppendResult>, timeoutMs: number): Promise<AppendResult> {
+    const leadership = this.#leadership;
     const result = await appended;
-    if (result.errorCode !== ErrorCode.NONE || this.log.highWatermark > result.lastOffset) return result;
-    const errorCode = await this.#whenPassed(result.lastOffset, timeoutMs);
-    return errorCode === ErrorCode.NONE ? result : refused(errorCode, result.logStartOffset);
+    if (result.errorCode !== ErrorCode.NONE) return result;
+    const { lastOffset } = result;
+    const outcome = this.#passed(leadership, lastOffset) ?? (await this.#whenPassed(leadership, lastOffset, timeoutMs));
+    return outcome === ErrorCode.NONE ? result : refused(outcome, result.logStartOffset);
   }
 
-  #whenPassed(offset: number, timeoutMs: number): Promise<number> {
-    const leaderEpoch = this.leaderEpoch;
+  /** What an append is answered with; undefined while that is open. */
+  #passed(leadership: number, offset: number): number | undefined {
+    const role = this.#leading;
+    // If somebody else led in between, the offset may be another record's, wherever the high watermark is.
+    if (role === undefined || leadership !== this.#leadership) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    if (this.log.state === 'failed') return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (this.log.highWatermark <= offset) return undefined;
+    return role.maximalIsr.length < role.minIsr ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND : ErrorCode.NONE;
+  }
+
+  #whenPassed(leadership: number, offset: number, timeoutMs: number): Promise<number> {
+    const { deadlines } = this.#surroundings;
     return new Promise((resolve) => {
       const finish = (errorCode: number): void => {
         this.removeWaiter(waiter);
-        this.#deadlines.cancel(deadline);
+        deadlines.cancel(deadline);
         resolve(errorCode);
       };
-      const deadline = new Deadline(() => finish(ErrorCode.REQUEST_TIMED_OUT));
-      const waiter: PartitionWaiter = {
-        highWatermarkAdvanced: () => {
-          if (this.log.highWatermark <= offset) return;
-          finish(this.isUnderMinIsr ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND : ErrorCode.NONE);
-        },
-        partitionChanged: () => {
-          if (!this.isLeader || this.leaderEpoch !== leaderEpoch) finish(ErrorCode.NOT_LEADER_OR_FOLLOWER);
-        },
+      const look = (): void => {
+        const errorCode = this.#passed(leadership, offset);
+        if (errorCode !== undefined) finish(errorCode);
       };
+      const deadline = new Deadline(() => finish(ErrorCode.REQUEST_TIMED_OUT));
+      const waiter: PartitionWaiter = { highWatermarkAdvanced: look, partitionChanged: look };
       this.addWaiter(waiter);
-      this.#deadlines.set(deadline, timeoutMs);
+      deadlines.set(deadline, timeoutMs);
     });
+  }
+
+  #becameDurable(): void {
+    const sizeBytes = this.#appendedBytes - this.#durableBytes;
+    this.#durableBytes = this.#appendedBytes;
+    // Followers first: what they fetch now is what the high watermark waits for.
+    for (const waiter of this.#waiters) waiter.appended?.(this, sizeBytes);
+    this.#advanceHighWatermark();
   }
 
   /** Moves the high watermark to what all in-sync replicas have, and wakes who waits for that. */
   #advanceHighWatermark(): void {
-    if (!this.isLeader) return;
-    let common = this.log.durableEndOffset;
-    for (const id of this.isr) {
-      if (id === this.#brokerId) continue;
-      common = Math.min(common, this.#followers.get(id)?.logEndOffset ?? this.log.highWatermark);
-    }
-    if (!this.log.advanceHighWatermark(common)) return;
+    const leading = this.#leading;
+    if (leading !== undefined && this.log.advanceHighWatermark(leading.commonEndOffset())) this.#tellHighWatermark();
+  }
+
+  #tellHighWatermark(): void {
     const sizeBytes = this.#appendedBytes - this.#announcedBytes;
     this.#announcedBytes = this.#appendedBytes;
     for (const waiter of this.#waiters) waiter.highWatermarkAdvanced(this, sizeBytes);

@@ -1,4 +1,5 @@
 import type { LogManager } from '@millrace/log';
+import type { Clock } from '@millrace/ports';
 import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
 import type {
   CommandOutcome,
@@ -12,9 +13,11 @@ import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { Metrics } from '../shared/metrics.ts';
+import type { Counter, Metrics } from '../shared/metrics.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
-import { Partition } from './partition.ts';
+import type { FollowerFetchers } from './follower-fetchers.ts';
+import type { IsrChanges } from './isr-changes.ts';
+import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
 
@@ -31,8 +34,15 @@ export interface ReplicaManagerOptions {
   readonly logs: LogManager;
   /** Topics' configs as they are now. */
   readonly configs: Pick<ConfigRepository, 'loadTopics' | 'logConfig'>;
+  readonly clock: Clock;
   /** For requests that wait for other replicas. */
   readonly deadlines: Deadlines;
+  /** `replica.lag.time.max.ms` */
+  readonly lagMsMax: number;
+  /** The way of leaders to the controller. */
+  readonly isrChanges: IsrChanges;
+  /** What fetches from leaders. */
+  readonly followers: FollowerFetchers;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -43,14 +53,38 @@ export class ReplicaManager {
   readonly #traffic: TrafficCounters;
   /** By topic; partition N stands at place N. */
   readonly #byTopic = new Map<string, (Partition | undefined)[]>();
+  /** Of topics with replicas here. */
+  readonly #namesById = new Map<string, string>();
   readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
   /** Those that could not be opened, by name. The controller does not ask twice. */
   readonly #unopened = new Map<string, ReplicaState>();
   readonly #reopening = new Deadline(() => void this.#reopen());
+  readonly #lagCheck = new Deadline(() => this.#checkFollowers());
+  readonly #isrShrinks: Counter;
+  readonly #isrExpands: Counter;
+  readonly #commandListeners = new Set<() => void>();
+  readonly #surroundings: PartitionSurroundings;
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options;
     this.#traffic = new TrafficCounters(options.metrics);
+    const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
+    this.#isrShrinks = metrics.counter(
+      'kafka_server_replicamanager_isrshrinks_total',
+      'Times that in-sync replicas of a partition led here left',
+    );
+    this.#isrExpands = metrics.counter(
+      'kafka_server_replicamanager_isrexpands_total',
+      'Times that in-sync replicas of a partition led here joined',
+    );
+    this.#surroundings = {
+      clock,
+      deadlines,
+      lagMsMax,
+      isrChanges,
+      isAlive: (id) => cluster.brokers.has(id),
+      onIsrCommitted: (partition, before, now) => this.#isrCommitted(partition, before, now),
+    };
   }
 
   /** All replicas here. */
@@ -81,9 +115,10 @@ export class ReplicaManager {
   /** The replica that a fetch asks for by name or by id, or the error code to answer with. */
   lookUp(target: FetchTarget): Partition | number {
     if (target.topicId === '') return this.find(target.topic, target.partition);
-    const topic = this.#options.cluster.topicById(target.topicId);
-    if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID;
-    const found = this.find(topic.name, target.partition);
+    // A replica is told of before the rest of the cluster is, so its own id counts before the image does.
+    const name = this.#namesById.get(target.topicId) ?? this.#options.cluster.topicById(target.topicId)?.name;
+    if (name === undefined) return ErrorCode.UNKNOWN_TOPIC_ID;
+    const found = this.find(name, target.partition);
     // A topic that was made anew under its name is known under its new id before its old replicas are gone, or after.
     return typeof found !== 'number' && found.topicId !== target.topicId ? ErrorCode.INCONSISTENT_TOPIC_ID : found;
   }
@@ -108,7 +143,15 @@ export class ReplicaManager {
   /** See `BrokerChannel.leaderAndIsr`. */
   async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     await this.#options.configs.loadTopics(command.partitions.map(({ topic }) => topic));
-    return { errorCode: ErrorCode.NONE, partitions: await this.#takeAll(command.partitions) };
+    const partitions = await this.#takeAll(command.partitions);
+    for (const listener of [...this.#commandListeners]) listener();
+    return { errorCode: ErrorCode.NONE, partitions };
+  }
+
+  /** Calls `listener` after every command that may have brought partitions or epochs; the returned function ends that. */
+  onCommand(listener: () => void): () => void {
+    this.#commandListeners.add(listener);
+    return () => void this.#commandListeners.delete(listener);
   }
 
   /** See `BrokerChannel.stopReplica`. */
@@ -126,6 +169,7 @@ export class ReplicaManager {
     this.#coordinators.clear();
     this.#unopened.clear();
     this.#options.deadlines.cancel(this.#reopening);
+    this.#options.deadlines.cancel(this.#lagCheck);
     for (const partition of this.#all()) partition.close();
     this.#byTopic.clear();
   }
@@ -159,13 +203,7 @@ export class ReplicaManager {
       const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
       this.#unopened.delete(name);
       if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
-      const wasLeader = partition.isLeader;
-      const epochBefore = partition.leaderEpoch;
-      const isTaken = partition.applyState(state);
-      if (!isTaken) return answer(ErrorCode.STALE_CONTROLLER_EPOCH);
-      if (partition.leaderEpoch !== epochBefore || partition.isLeader !== wasLeader)
-        this.#tellCoordinator(partition, wasLeader);
-      return answer(ErrorCode.NONE);
+      return answer(await this.#apply(partition, state));
     } catch (error) {
       if (!this.#unopened.has(name))
         this.#options.logger.error(
@@ -176,6 +214,37 @@ export class ReplicaManager {
       if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
       return answer(ErrorCode.KAFKA_STORAGE_ERROR);
     }
+  }
+
+  async #apply(partition: Partition, state: ReplicaState): Promise<number> {
+    if (state.leaderEpoch <= partition.leaderEpoch) return ErrorCode.STALE_CONTROLLER_EPOCH;
+    const { brokerId, followers, deadlines, lagMsMax } = this.#options;
+    if (!state.replicas.includes(brokerId)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (state.replicas.length > 1 && !this.#lagCheck.pending) deadlines.set(this.#lagCheck, lagMsMax / 2);
+    const wasLeader = partition.isLeader;
+    // What a follower does to its log ends before anybody counts on where that ends.
+    await followers.remove(partition);
+    partition.applyState(state);
+    this.#tellCoordinator(partition, wasLeader);
+    if (partition.following !== undefined) followers.add(partition);
+    return ErrorCode.NONE;
+  }
+
+  #checkFollowers(): void {
+    let hasFollowers = false;
+    for (const partition of this.#all()) {
+      if (!partition.isLeader || partition.replicas.length === 1) continue;
+      partition.checkFollowers();
+      hasFollowers = true;
+    }
+    if (hasFollowers) this.#options.deadlines.set(this.#lagCheck, this.#options.lagMsMax / 2);
+  }
+
+  #isrCommitted({ topic, partition: index }: Partition, before: readonly number[], isr: readonly number[]): void {
+    const fields = { topic, partition: index, before, isr };
+    const hasShrunk = isr.length < before.length;
+    this.#options.logger.info(fields, hasShrunk ? 'In-sync replicas have left' : 'In-sync replicas have joined');
+    (hasShrunk ? this.#isrShrinks : this.#isrExpands).add(1);
   }
 
   async #open(state: ReplicaState): Promise<Partition> {
@@ -193,8 +262,9 @@ export class ReplicaManager {
       log = await logs.getOrCreate(topic, index, { topicId, isNew: true });
     }
     const identity = { topic, topicId, partition: index, brokerId: this.#options.brokerId };
-    const partition = new Partition(identity, log, this.#options.deadlines, this.#traffic.of(topic));
+    const partition = new Partition(identity, log, this.#surroundings, this.#traffic.of(topic));
     const partitions = this.#byTopic.get(topic);
+    this.#namesById.set(topicId, topic);
     if (partitions === undefined) this.#byTopic.set(topic, sparse(index, partition));
     else partitions[index] = partition;
     return partition;
@@ -203,8 +273,9 @@ export class ReplicaManager {
   #tellCoordinator(partition: Partition, wasLeader: boolean): void {
     const listener = this.#coordinators.get(partition.topic);
     if (listener === undefined) return;
+    // Where it led before, what the coordinator has in memory is what the log holds, and only the epoch is new to it.
     if (partition.isLeader) listener.onElected(partition.partition, partition.leaderEpoch);
-    else if (wasLeader) listener.onResigned(partition.partition, partition.leaderEpoch);
+    else if (wasLeader && !partition.isLeader) listener.onResigned(partition.partition, partition.leaderEpoch);
   }
 
   async #stop(topic: string, index: number, leaderEpoch: number, deletesFiles: boolean): Promise<number> {
@@ -216,10 +287,14 @@ export class ReplicaManager {
       return ErrorCode.FENCED_LEADER_EPOCH;
     }
     if (partition !== undefined) {
+      await this.#options.followers.remove(partition);
       this.#coordinators.get(topic)?.onResigned(index, partition.leaderEpoch);
       partition.close();
       delete partitions?.[index];
-      if (partitions?.every((each) => each === undefined)) this.#byTopic.delete(topic);
+      if (partitions?.every((each) => each === undefined)) {
+        this.#byTopic.delete(topic);
+        this.#namesById.delete(partition.topicId);
+      }
     }
     if (!deletesFiles) return ErrorCode.NONE;
     try {

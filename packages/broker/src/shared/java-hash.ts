@@ -11,7 +11,7 @@ export function javaStringHash(text: string): number {
 }
 
 /** Kafka's `Utils.abs`: the sign bit dropped by negation, and the one number that has no negative becomes 0. */
-function javaAbs(value: number): number {
+export function javaAbs(value: number): number {
   return value === -0x80000000 ? 0 : Math.abs(value);
 }
 

@@ -1,0 +1,139 @@
+import type { Clock } from '@millrace/ports';
+import type { BrokerEndpoint } from '../cluster/broker-channel.ts';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
+import type { Peers } from '../cluster/peers.ts';
+import { javaAbs, javaStringHash } from '../shared/java-hash.ts';
+import type { Logger } from '../shared/logger.ts';
+import { type FetcherSettings, FollowerFetcher } from './follower-fetcher.ts';
+import type { Partition } from './partition.ts';
+
+/** What the fetchers of a broker work with. */
+export interface FollowerFetchersOptions {
+  readonly brokerId: number;
+  readonly brokerEpoch: () => number;
+  readonly cluster: ClusterImage;
+  readonly peers: Peers;
+  readonly versions: InterBrokerVersions;
+  /** The listener that brokers use among themselves. */
+  readonly listener: string;
+  /** `num.replica.fetchers`: how many fetches are under way to one leader. */
+  readonly fetchersPerLeader: number;
+  readonly settings: FetcherSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onBytes: (sizeBytes: number) => void;
+}
+
+interface Entry {
+  readonly fetcher: FollowerFetcher;
+  readonly endpoint: BrokerEndpoint;
+}
+
+/**
+ * All that this broker follows, each partition with a fetcher of its leader. A partition whose leader is not known to live waits until
+ * it is; Kafka would leave it alone until the controller speaks of it again.
+ */
+export class FollowerFetchers {
+  readonly #options: FollowerFetchersOptions;
+  /** By leader and fetcher number. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #byPartition = new Map<Partition, FollowerFetcher>();
+  readonly #homeless = new Set<Partition>();
+  readonly #forget: () => void;
+
+  constructor(options: FollowerFetchersOptions) {
+    this.#options = options;
+    this.#forget = options.cluster.onChange(() => this.#lookAround());
+  }
+
+  /** How many partitions are fetched. */
+  get size(): number {
+    return this.#byPartition.size;
+  }
+
+  /** Fetches a partition from now on from the leader that it follows. */
+  add(partition: Partition): void {
+    const leaderId = partition.following?.leaderId ?? -1;
+    // Nobody leads it: the controller will say who does.
+    if (leaderId < 0) return;
+    const endpoint = this.#endpointOf(leaderId);
+    if (endpoint === undefined) {
+      this.#homeless.add(partition);
+      return;
+    }
+    const fetcher = this.#fetcherOf(leaderId, partition, endpoint);
+    this.#byPartition.set(partition, fetcher);
+    fetcher.add(partition);
+  }
+
+  /** Fetches a partition no more; resolves when nothing is done to its log any more. */
+  async remove(partition: Partition): Promise<void> {
+    this.#homeless.delete(partition);
+    const fetcher = this.#byPartition.get(partition);
+    if (fetcher === undefined) return;
+    this.#byPartition.delete(partition);
+    await fetcher.remove(partition);
+    if (fetcher.size === 0) await this.#drop(fetcher);
+  }
+
+  async close(): Promise<void> {
+    this.#forget();
+    this.#homeless.clear();
+    this.#byPartition.clear();
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map(({ fetcher }) => fetcher.close()));
+  }
+
+  /** Leaders have come, or come back under another address. */
+  #lookAround(): void {
+    for (const partition of [...this.#homeless]) {
+      if (this.#endpointOf(partition.following?.leaderId ?? -1) === undefined) continue;
+      this.#homeless.delete(partition);
+      this.add(partition);
+    }
+    for (const [key, { fetcher, endpoint }] of this.#entries) {
+      const now = this.#endpointOf(Number(key.split(':')[0]));
+      if (now === undefined || (now.host === endpoint.host && now.port === endpoint.port)) continue;
+      this.#entries.delete(key);
+      const moved = [...fetcher.partitions()];
+      for (const partition of moved) this.#byPartition.delete(partition);
+      void fetcher.close().then(() => {
+        for (const partition of moved) if (!this.#byPartition.has(partition)) this.add(partition);
+      });
+    }
+  }
+
+  #endpointOf(brokerId: number): BrokerEndpoint | undefined {
+    const { cluster, listener } = this.#options;
+    return cluster.endpoint(brokerId, listener) ?? cluster.brokers.get(brokerId)?.endpoints[0];
+  }
+
+  #fetcherOf(leaderId: number, { topic, partition }: Partition, endpoint: BrokerEndpoint): FollowerFetcher {
+    const number = fetcherNumber(topic, partition, this.#options.fetchersPerLeader);
+    const key = `${leaderId}:${number}`;
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known.fetcher;
+    const { brokerId, brokerEpoch, peers, versions, settings, clock, logger, onBytes } = this.#options;
+    const { host, port, securityProtocol } = endpoint;
+    const line = peers.line(
+      { brokerId: leaderId, host, port, securityProtocol },
+      `broker-${brokerId}-fetcher-${number}`,
+    );
+    const options = { brokerId, brokerEpoch, leaderId, line, versions, settings, clock, logger, onBytes };
+    const fetcher = new FollowerFetcher(options);
+    this.#entries.set(key, { fetcher, endpoint });
+    return fetcher;
+  }
+
+  async #drop(fetcher: FollowerFetcher): Promise<void> {
+    for (const [key, entry] of this.#entries) if (entry.fetcher === fetcher) this.#entries.delete(key);
+    await fetcher.close();
+  }
+}
+
+/** Which of a leader's fetchers a partition belongs to (`AbstractFetcherManager.getFetcherId`). */
+function fetcherNumber(topic: string, partition: number, count: number): number {
+  return javaAbs((Math.imul(31, javaStringHash(topic)) + partition) | 0) % count;
+}

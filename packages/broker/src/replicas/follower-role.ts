@@ -1,0 +1,90 @@
+import type { PartitionLog } from '@millrace/log';
+import { ErrorCode } from '@millrace/protocol';
+import { BATCH_HEADER_BYTES, batchLeaderEpoch, batchSizeBytes } from '@millrace/records';
+
+/** What a leader answered about a partition. */
+export interface FetchedFromLeader {
+  readonly records: Buffer;
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+}
+
+/**
+ * What a partition does while another broker leads it: its log becomes the leader's, byte for byte. One call at a time; whoever ends
+ * the role waits for the call that is under way.
+ */
+export class FollowerRole {
+  /** -1 while nobody leads. */
+  readonly leaderId: number;
+  readonly epoch: number;
+  readonly #log: PartitionLog;
+
+  constructor(leaderId: number, epoch: number, log: PartitionLog) {
+    this.leaderId = leaderId;
+    this.epoch = epoch;
+    this.#log = log;
+  }
+
+  /** The offset to fetch next. What lies below is as durable as the topic asks, because {@link take} waits for that. */
+  get fetchOffset(): number {
+    return this.#log.logEndOffset;
+  }
+
+  /** The newest epoch that this log knows of, even where it has no records of it; -1 before the first. */
+  get lastFetchedEpoch(): number {
+    return this.#log.latestEpoch;
+  }
+
+  get logStartOffset(): number {
+    return this.#log.logStartOffset;
+  }
+
+  /**
+   * Appends what was fetched, then takes over the leader's high watermark and log start offset.
+   * @returns 0, or why nothing was taken.
+   */
+  async take(fetched: FetchedFromLeader): Promise<number> {
+    const records = batchesOfEpoch(fetched.records, this.epoch);
+    if (records.length > 0) {
+      const { errorCode } = await this.#log.append(records, { leaderEpoch: this.epoch, origin: 'replica' });
+      if (errorCode !== ErrorCode.NONE) return errorCode;
+    }
+    this.#log.followLeader(fetched);
+    return ErrorCode.NONE;
+  }
+
+  /**
+   * The leader has other records than this log behind where `epoch` ends there: cuts to the last offset that both can have. It may
+   * take several rounds, each with an older epoch (KIP-101, KIP-279, KIP-595).
+   */
+  async truncateTo(epoch: number, endOffset: number): Promise<void> {
+    const { offset } = this.#log.truncationFor({ leaderEpoch: epoch, endOffset });
+    await this.cutTo(offset);
+  }
+
+  /** Cuts the log. Even where nothing goes, epochs that begin at the offset do. */
+  async cutTo(offset: number): Promise<void> {
+    await this.#log.truncateTo(offset);
+  }
+
+  /** Everything here lies before what the leader still has: the log begins anew there. */
+  async startOverAt(offset: number): Promise<void> {
+    await this.#log.truncateFullyAndStartAt(offset);
+  }
+}
+
+/**
+ * The whole batches at the front that are of `epoch` or older. A batch of a newer epoch comes from a leader that this role does not
+ * follow, in an answer that was long under way (KAFKA-18723); a last batch that is cut off comes again.
+ */
+function batchesOfEpoch(records: Buffer, epoch: number): Buffer {
+  let at = 0;
+  while (at + BATCH_HEADER_BYTES <= records.length) {
+    const sizeBytes = batchSizeBytes(records, at);
+    // What makes no sense is for the log to refuse, which says what is wrong with it.
+    if (sizeBytes < BATCH_HEADER_BYTES) return records;
+    if (at + sizeBytes > records.length || batchLeaderEpoch(records, at) > epoch) break;
+    at += sizeBytes;
+  }
+  return records.subarray(0, at);
+}

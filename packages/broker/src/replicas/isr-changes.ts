@@ -1,0 +1,184 @@
+import type { Clock, Timer } from '@millrace/ports';
+import { type AlterPartitionRequestInput, type AlterPartitionResponse, ErrorCode } from '@millrace/protocol';
+import type { Logger } from '../shared/logger.ts';
+
+/** How long until the controller is asked again that could not be reached or was none (`AlterPartitionManager`). */
+const RETRY_PAUSE_MS = 50;
+
+/** From this version on topics are named by id. */
+const FIRST_VERSION_WITH_IDS = 2;
+/** From this version on in-sync replicas come with their epochs. */
+const FIRST_VERSION_WITH_EPOCHS = 3;
+
+/** What a leader wants the in-sync replicas of its partition to be. */
+export interface IsrChange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  /** The version of the state that the change is made from. */
+  readonly partitionEpoch: number;
+  readonly isr: readonly number[];
+  readonly leaderRecoveryState: number;
+}
+
+/** What the controller has decided on a change; the state is the one that counts now, where `errorCode` is 0. */
+export interface IsrOutcome {
+  readonly errorCode: number;
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+  readonly isr: readonly number[];
+  readonly leaderRecoveryState: number;
+}
+
+/** The way of leaders to the controller. */
+export interface IsrChanges {
+  /**
+   * Proposes a change; resolves when the controller has decided, however long that takes, and with undefined when this broker stops.
+   * A later proposal for the same partition replaces one that has not been sent, which then resolves with undefined.
+   */
+  propose(change: IsrChange): Promise<IsrOutcome | undefined>;
+}
+
+/** What sends proposals. */
+export interface IsrChangeSenderOptions {
+  readonly brokerId: number;
+  readonly brokerEpoch: () => number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly topicId: (topic: string) => string;
+  /** Asks the active controller, in whatever version it speaks; fails when there is none or it does not answer. */
+  readonly ask: (body: (version: number) => AlterPartitionRequestInput) => Promise<{
+    readonly version: number;
+    readonly response: AlterPartitionResponse;
+  }>;
+}
+
+interface Proposal {
+  readonly change: IsrChange;
+  readonly resolve: (outcome: IsrOutcome | undefined) => void;
+}
+
+/**
+ * Sends what leaders propose: one request in flight, with everything that has come since the one before. One proposal a partition, so
+ * there are never more than partitions that are led here.
+ */
+export class IsrChangeSender implements IsrChanges {
+  readonly #options: IsrChangeSenderOptions;
+  readonly #proposals = new Map<string, Proposal>();
+  #isSending = false;
+  #isClosed = false;
+  #pause: Timer | undefined;
+
+  constructor(options: IsrChangeSenderOptions) {
+    this.#options = options;
+  }
+
+  propose(change: IsrChange): Promise<IsrOutcome | undefined> {
+    if (this.#isClosed) return Promise.resolve(undefined);
+    const key = keyOf(change.topic, change.partition);
+    this.#proposals.get(key)?.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#proposals.set(key, { change, resolve });
+      if (!this.#isSending) void this.#send();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#pause?.cancel();
+    for (const { resolve } of this.#proposals.values()) resolve(undefined);
+    this.#proposals.clear();
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    // What is proposed in the same breath goes along.
+    await Promise.resolve();
+    while (this.#proposals.size > 0 && !this.#isClosed) {
+      const proposals = [...this.#proposals.values()];
+      if (!(await this.#ask(proposals))) await this.#rest();
+    }
+    this.#isSending = false;
+  }
+
+  /** Whether the controller has decided on all of them. */
+  async #ask(proposals: readonly Proposal[]): Promise<boolean> {
+    const { ask, logger } = this.#options;
+    try {
+      const { version, response } = await ask((v) => this.#request(proposals, v));
+      if (response.errorCode !== ErrorCode.NONE) {
+        logger.warn({ errorCode: response.errorCode }, 'The controller takes no changes of in-sync replicas now');
+        return false;
+      }
+      const decided = proposals.map((proposal) =>
+        this.#decide(proposal, this.#outcomeOf(proposal.change, response, version)),
+      );
+      return !decided.includes(false);
+    } catch (err) {
+      if (!this.#isClosed) logger.debug({ err }, 'No controller could be asked for a change of in-sync replicas');
+      return false;
+    }
+  }
+
+  /** False for what was left out of the answer, or met an error that passes: it is sent again. */
+  #decide(proposal: Proposal, outcome: IsrOutcome | undefined): boolean {
+    if (outcome === undefined || MUST_RETRY.has(outcome.errorCode)) return false;
+    const key = keyOf(proposal.change.topic, proposal.change.partition);
+    // What was replaced meanwhile has been told so.
+    if (this.#proposals.get(key) !== proposal) return true;
+    this.#proposals.delete(key);
+    const { topic, partition, isr } = proposal.change;
+    if (outcome.errorCode !== ErrorCode.NONE) {
+      const fields = { topic, partition, isr, errorCode: outcome.errorCode };
+      this.#options.logger.info(fields, 'The controller refused a change of in-sync replicas');
+    }
+    proposal.resolve(outcome);
+    return true;
+  }
+
+  #request(proposals: readonly Proposal[], version: number): AlterPartitionRequestInput {
+    const { brokerId, brokerEpoch, topicId } = this.#options;
+    const topics = Map.groupBy(proposals, ({ change }) => change.topic);
+    return {
+      brokerId,
+      brokerEpoch: brokerEpoch(),
+      topics: Array.from(topics, ([topicName, all]) => ({
+        ...(version >= FIRST_VERSION_WITH_IDS ? { topicId: topicId(topicName) } : { topicName }),
+        partitions: all.map(({ change }) => ({
+          partitionIndex: change.partition,
+          leaderEpoch: change.leaderEpoch,
+          partitionEpoch: change.partitionEpoch,
+          ...(version >= 1 ? { leaderRecoveryState: change.leaderRecoveryState } : {}),
+          ...(version >= FIRST_VERSION_WITH_EPOCHS
+            ? { newIsrWithEpochs: change.isr.map((id) => ({ brokerId: id, brokerEpoch: -1 })) }
+            : { newIsr: change.isr }),
+        })),
+      })),
+    };
+  }
+
+  #outcomeOf(change: IsrChange, response: AlterPartitionResponse, version: number): IsrOutcome | undefined {
+    const id = this.#options.topicId(change.topic);
+    const topic = response.topics.find((each) =>
+      version >= FIRST_VERSION_WITH_IDS ? each.topicId === id : each.topicName === change.topic,
+    );
+    return topic?.partitions.find(({ partitionIndex }) => partitionIndex === change.partition);
+  }
+
+  #rest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pause = this.#options.clock.schedule(RETRY_PAUSE_MS, resolve);
+    });
+  }
+}
+
+/** Per partition, what speaks of the controller and not of the partition. */
+const MUST_RETRY: ReadonlySet<number> = new Set([
+  ErrorCode.NOT_CONTROLLER,
+  ErrorCode.UNKNOWN_SERVER_ERROR,
+  ErrorCode.REQUEST_TIMED_OUT,
+]);
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}-${partition}`;
+}

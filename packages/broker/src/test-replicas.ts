@@ -1,0 +1,369 @@
+/**
+ * A cluster of whole brokers in the test's own thread: one metadata store with a session for each, a disk for each, frames that go from
+ * one to the other without sockets, and one clock that is set forward by hand.
+ */
+import { MemoryMetadataStore } from '@millrace/metadata';
+import type { ConnectionContext, RequestAdmission } from '@millrace/network';
+import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
+import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
+import { Broker } from './broker.ts';
+import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
+import { parseBrokerConfig } from './config/broker-config.ts';
+import type { Partition } from './replicas/partition.ts';
+import { silentLogger } from './shared/logger.ts';
+
+const DEFAULTS: Readonly<Record<string, string>> = {
+  'log.dirs': '/data',
+  'offsets.topic.num.partitions': '2',
+  'group.initial.rebalance.delay.ms': '0',
+  'auto.create.topics.enable': 'false',
+};
+
+/** One request that went from broker to broker, for tests that look at what was said. */
+export interface Said {
+  readonly from: number;
+  readonly to: number;
+  readonly api: string;
+  readonly version: number;
+  readonly body: unknown;
+}
+
+/** One broker of the cluster, or its machine while it is down. */
+interface Node {
+  readonly id: number;
+  readonly disk: MemoryDisk;
+  session: ReturnType<MemoryMetadataStore['openSession']>;
+  broker: Broker;
+  /** Requests that come before wait for it, as they do in a process. */
+  started: Promise<void>;
+  isUp: boolean;
+  /** Lines that lead here, and what is under way on them. */
+  readonly lines: Set<MemoryLine>;
+}
+
+export class TestReplicas {
+  readonly clock = new ManualClock();
+  readonly store: MemoryMetadataStore;
+  readonly nodes = new Map<number, Node>();
+  readonly said: Said[] = [];
+  readonly #settings: Readonly<Record<string, string>>;
+  /** Pairs of brokers, as `from-to`, whose requests do not arrive. */
+  readonly #cuts = new Set<string>();
+  #connectionId = 0;
+
+  private constructor(settings: Readonly<Record<string, string>>) {
+    this.#settings = settings;
+    this.store = new MemoryMetadataStore({ clock: this.clock });
+  }
+
+  /** Brokers 1 to `count`, started one after the other. */
+  static async start(count: number, settings: Readonly<Record<string, string>> = {}): Promise<TestReplicas> {
+    const test = new TestReplicas(settings);
+    for (let id = 1; id <= count; id += 1) await test.start(id);
+    return test;
+  }
+
+  /** Starts a broker for the first time, or again on its disk. */
+  async start(id: number, settings: Readonly<Record<string, string>> = {}): Promise<Broker> {
+    const known = this.nodes.get(id);
+    const disk = known?.disk ?? new MemoryDisk(() => this.clock.now());
+    const session = this.store.openSession();
+    const broker = this.#make(id, disk, session, settings);
+    const started = broker.start();
+    this.nodes.set(id, { id, disk, session, broker, started, isUp: true, lines: known?.lines ?? new Set() });
+    await this.settle();
+    await started;
+    await this.settle();
+    return broker;
+  }
+
+  /** Ends a broker as `kill -9` does: connections break, and its session goes at once, as in a local cluster. */
+  async kill(id: number): Promise<void> {
+    const node = this.#node(id);
+    node.isUp = false;
+    for (const line of [...node.lines]) line.peerLost();
+    await node.session.expireSession();
+    await this.settle();
+  }
+
+  /** Stops a broker in order. */
+  async stop(id: number): Promise<void> {
+    const node = this.#node(id);
+    const stopped = node.broker.stop();
+    for (let turn = 0; turn < 10; turn += 1) await this.pass(1);
+    await stopped;
+    node.isUp = false;
+    for (const line of [...node.lines]) line.peerLost();
+    await node.session.close();
+    await this.settle();
+  }
+
+  async stopAll(): Promise<void> {
+    for (const { id, isUp } of this.nodes.values()) if (isUp) await this.stop(id);
+  }
+
+  /** No request of one broker reaches the other from now on, in one direction; what is under way is not answered. */
+  cut(from: number, to: number): void {
+    this.#cuts.add(`${from}-${to}`);
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+  }
+
+  isCut(from: number, to: number): boolean {
+    return this.#cuts.has(`${from}-${to}`);
+  }
+
+  broker(id: number): Broker {
+    return this.#node(id).broker;
+  }
+
+  /** A replica on a broker. */
+  partition(id: number, topic: string, partition = 0): Partition {
+    const found = this.broker(id).services.replicas.find(topic, partition);
+    if (typeof found === 'number') throw new Error(`Broker ${id} has no ${topic}-${partition}: error ${found}`);
+    return found;
+  }
+
+  /** The broker that leads a partition, as the brokers themselves have it. */
+  leaderOf(topic: string, partition = 0): number {
+    for (const { id, isUp, broker } of this.nodes.values()) {
+      if (!isUp) continue;
+      const found = broker.services.replicas.find(topic, partition);
+      if (typeof found !== 'number' && found.isLeader) return id;
+    }
+    return -1;
+  }
+
+  /** Creates a topic whose partition N has the replicas at place N. */
+  async createTopic(
+    name: string,
+    assignment: readonly (readonly number[])[],
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const node = [...this.nodes.values()].find(({ isUp, broker }) => isUp && broker.services.controller.isActive);
+    const topic = {
+      name,
+      numPartitions: -1,
+      replicationFactor: -1,
+      assignments: assignment.map((brokerIds, partitionIndex) => ({ partitionIndex, brokerIds })),
+      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+    };
+    const creating = node?.broker.services.topicAdmin.createTopics([topic], { timeoutMs: 10_000, validateOnly: false });
+    await this.settle();
+    const [created] = (await creating) ?? [];
+    if (created?.errorCode !== 0) throw new Error(`Creating ${name} gave error ${created?.errorCode}`);
+    await this.settle();
+  }
+
+  /** Asks a broker as a client. */
+  async ask<Req, Res, ReqInput, ResInput>(
+    id: number,
+    api: Api<Req, Res, ReqInput, ResInput>,
+    version: number,
+    body: ReqInput,
+  ): Promise<Res> {
+    const line = new MemoryLine(this, -1, id, 'test');
+    const answer = line.send(api, version, body, { timeoutMs: 60_000 });
+    try {
+      return await answer;
+    } finally {
+      line.close();
+    }
+  }
+
+  /** Lets everything that is under way come to where it waits for time to pass. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 60; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Lets time pass, in steps short enough for every pause to be seen. */
+  async pass(ms: number, stepMs = 10): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.clock.advance(Math.min(stepMs, ms - passed));
+      await this.settle();
+    }
+  }
+
+  /** Lets time pass until something holds; fails when it does not within `msMax`. */
+  async until(what: string, holds: () => boolean, msMax = 5000): Promise<void> {
+    for (let passed = 0; passed < msMax; passed += 10) {
+      if (holds()) return;
+      await this.pass(10);
+    }
+    throw new Error(`Not within ${msMax} ms: ${what}`);
+  }
+
+  /** @internal Hands a frame to a broker. */
+  async deliver(to: number, frame: Buffer, context: ConnectionContext): Promise<readonly Uint8Array[] | null> {
+    const node = this.nodes.get(to);
+    if (node?.isUp !== true) throw new Error(`Broker ${to} refuses the connection`);
+    await node.started;
+    return node.broker.requestHandler.handle(frame, context, ADMISSION);
+  }
+
+  /** @internal */
+  connectionClosed(to: number, context: ConnectionContext): void {
+    const node = this.nodes.get(to);
+    if (node?.isUp !== true) return;
+    void node.started.then(() => node.broker.requestHandler.connectionClosed?.(context));
+  }
+
+  /** @internal */
+  linesTo(to: number): Set<MemoryLine> | undefined {
+    return this.nodes.get(to)?.lines;
+  }
+
+  /** @internal */
+  nextConnectionId(): number {
+    this.#connectionId += 1;
+    return this.#connectionId;
+  }
+
+  #peersOf(id: number): Peers {
+    return { line: (address: PeerAddress, clientId) => new MemoryLine(this, id, address.brokerId, clientId) };
+  }
+
+  #node(id: number): Node {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`There is no broker ${id}`);
+    return node;
+  }
+
+  #make(
+    id: number,
+    disk: MemoryDisk,
+    session: ReturnType<MemoryMetadataStore['openSession']>,
+    settings: Readonly<Record<string, string>>,
+  ): Broker {
+    const own = { 'broker.id': String(id), listeners: `PLAINTEXT://broker-${id}.test:9092` };
+    const { config, problems } = parseBrokerConfig({ ...DEFAULTS, ...own, ...this.#settings, ...settings });
+    if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
+    return new Broker({
+      config,
+      clock: this.clock,
+      random: seededRandom(id),
+      disk,
+      metadataStore: session,
+      logger: silentLogger,
+      peers: this.#peersOf(id),
+    });
+  }
+}
+
+/** Everything is admitted, and memory is never given back. */
+const ADMISSION: RequestAdmission = {
+  release: () => {},
+  holdDecoded: () => {},
+  park: () => true,
+  reserveResponse: (bytes) => bytes,
+  whenSent: () => {},
+};
+
+interface UnderWay {
+  readonly reject: (error: Error) => void;
+}
+
+/** A connection of one broker to another, by which frames go as they would over a socket. */
+class MemoryLine implements PeerLine {
+  readonly #test: TestReplicas;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #clientId: string;
+  readonly #underWay = new Set<UnderWay>();
+  #context: ConnectionContext | undefined;
+  #isClosed = false;
+  #correlationId = 0;
+
+  constructor(test: TestReplicas, from: number, to: number, clientId: string) {
+    this.#test = test;
+    this.#from = from;
+    this.#to = to;
+    this.#clientId = clientId;
+    test.linesTo(to)?.add(this);
+  }
+
+  async send<Req, Res, ReqInput, ResInput>(
+    api: Api<Req, Res, ReqInput, ResInput>,
+    version: number | 'auto',
+    body: ReqInput | ((version: number) => ReqInput),
+    { timeoutMs }: PeerSendOptions,
+  ): Promise<Res> {
+    if (this.#isClosed) throw new Error('the line is closed');
+    const chosen = version === 'auto' ? api.maxVersion : version;
+    const content = typeof body === 'function' ? (body as (version: number) => ReqInput)(chosen) : body;
+    this.#correlationId += 1;
+    const header = { correlationId: this.#correlationId, clientId: this.#clientId };
+    const frame = Buffer.concat(encodeRequest(api, chosen, header, content)).subarray(4);
+    this.#test.said.push({ from: this.#from, to: this.#to, api: api.name, version: chosen, body: content });
+    const chunks = await this.#carry(frame, timeoutMs);
+    if (chunks === null) throw new Error(`${api.name} is not answered`);
+    return decodeResponseFrame(api, chosen, Buffer.concat(chunks).subarray(4)).body;
+  }
+
+  reset(): void {
+    const context = this.#context;
+    this.#context = undefined;
+    if (context !== undefined) this.#test.connectionClosed(this.#to, context);
+    for (const { reject } of [...this.#underWay]) reject(new Error('the connection was closed'));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.reset();
+    this.#test.linesTo(this.#to)?.delete(this);
+  }
+
+  /** The broker at the other end is gone. */
+  peerLost(): void {
+    this.#context = undefined;
+    for (const { reject } of [...this.#underWay]) reject(new Error('the connection was lost'));
+  }
+
+  #carry(frame: Buffer, timeoutMs: number): Promise<readonly Uint8Array[] | null> {
+    return new Promise((resolve, reject) => {
+      const end = (run: () => void): void => {
+        timer.cancel();
+        this.#underWay.delete(underWay);
+        run();
+      };
+      const underWay: UnderWay = { reject: (error) => end(() => reject(error)) };
+      const timer = this.#test.clock.schedule(timeoutMs, () => underWay.reject(new Error('no answer came in time')));
+      this.#underWay.add(underWay);
+      this.#context ??= this.#connect();
+      if (this.#test.isCut(this.#from, this.#to)) return;
+      this.#test.deliver(this.#to, frame, this.#context).then(
+        (chunks) => {
+          // The way back is a way too.
+          if (!this.#test.isCut(this.#to, this.#from)) end(() => resolve(chunks));
+        },
+        (error: Error) => underWay.reject(error),
+      );
+    });
+  }
+
+  #connect(): ConnectionContext {
+    const id = this.#test.nextConnectionId();
+    let open = true;
+    return {
+      id,
+      clientHost: '127.0.0.1',
+      clientPort: 40_000 + id,
+      serverHost: '127.0.0.1',
+      serverPort: 9092,
+      listenerName: 'PLAINTEXT',
+      securityProtocol: 'PLAINTEXT',
+      principal: 'User:ANONYMOUS',
+      authentication: { stage: 'none' },
+      get open() {
+        return open;
+      },
+      disconnect: () => {
+        open = false;
+        this.reset();
+      },
+      restFor: () => {},
+    };
+  }
+}
