@@ -1,8 +1,7 @@
-import type { Timer } from '@millrace/ports';
+import type { Clock, Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
 import type { SimulatedConnection } from '../world/connection.ts';
 import type { Network } from '../world/network.ts';
-import type { SimulatedClock } from '../world/simulated-clock.ts';
 
 /** Why a request has no answer. */
 export class NoAnswer extends Error {
@@ -16,6 +15,18 @@ export class NoAnswer extends Error {
   }
 }
 
+/** Who asks whom, and how it hears of the answers. */
+export interface RequesterOptions {
+  readonly client: string;
+  /** The host it asks from. */
+  readonly from: string;
+  readonly to: string;
+  readonly network: Network;
+  readonly clock: Clock;
+  /** What comes from the network reaches the asker by this: a process that is paused hears of it later, a dead one never. */
+  readonly hear: (run: () => void) => void;
+}
+
 interface Waiting {
   answered(frame: Buffer): void;
   failed(error: NoAnswer): void;
@@ -24,9 +35,7 @@ interface Waiting {
 /** A client's way to one broker: one connection at a time, made when needed; requests are pipelined and time out. */
 export class Requester {
   readonly client: string;
-  readonly #host: string;
-  readonly #network: Network;
-  readonly #clock: SimulatedClock;
+  readonly #options: RequesterOptions;
   readonly #waiting = new Map<number, Waiting>();
   #connection: SimulatedConnection | undefined;
   #connecting: Promise<SimulatedConnection | undefined> | undefined;
@@ -34,11 +43,9 @@ export class Requester {
   /** Those who wait for a connection, one behind the other: nobody who comes later overtakes them. */
   #line: Promise<unknown> = Promise.resolve();
 
-  constructor(client: string, host: string, network: Network, clock: SimulatedClock) {
-    this.client = client;
-    this.#host = host;
-    this.#network = network;
-    this.#clock = clock;
+  constructor(options: RequesterOptions) {
+    this.client = options.client;
+    this.#options = options;
   }
 
   /** How many requests wait for their answers. */
@@ -108,7 +115,7 @@ export class Requester {
           reject(error);
         },
       });
-      timer = this.#clock.schedule(timeoutMs, () => {
+      timer = this.#options.clock.schedule(timeoutMs, () => {
         if (this.#connection === connection) this.disconnect(`no answer within ${timeoutMs} ms`);
       });
       connection.send(frame);
@@ -131,16 +138,18 @@ export class Requester {
   }
 
   async #connect(): Promise<SimulatedConnection | undefined> {
-    const connection = await this.#network.connect(this.client, this.client, this.#host);
+    const { network, from, to, hear } = this.#options;
+    const connection = await network.connect(this.client, from, to);
     this.#connecting = undefined;
     if (connection === undefined) return undefined;
     this.#connection = connection;
-    connection.onFrame = (frame) => this.#waiting.get(frame.readInt32BE(0))?.answered(frame);
-    connection.onClosed = () => {
-      if (this.#connection !== connection) return;
-      this.#connection = undefined;
-      this.#failAll('the connection was closed');
-    };
+    connection.onFrame = (frame) => hear(() => this.#waiting.get(frame.readInt32BE(0))?.answered(frame));
+    connection.onClosed = () =>
+      hear(() => {
+        if (this.#connection !== connection) return;
+        this.#connection = undefined;
+        this.#failAll('the connection was closed');
+      });
     return connection;
   }
 

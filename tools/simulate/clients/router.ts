@@ -40,7 +40,8 @@ export class Router {
     const { network, clock } = this.#tools;
     let requester = this.#requesters.get(host);
     if (requester === undefined) {
-      requester = new Requester(this.client, host, network, clock);
+      const { client } = this;
+      requester = new Requester({ client, from: client, to: host, network, clock, hear: (run) => run() });
       this.#requesters.set(host, requester);
     }
     return requester;

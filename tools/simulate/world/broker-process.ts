@@ -6,9 +6,11 @@ import type { Dice } from './dice.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type { EnsembleSession } from './ensemble.ts';
 import { Gate } from './gate.ts';
+import type { Network } from './network.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
+import { simulatedPeers } from './simulated-peers.ts';
 
 /** What a process is started with. */
 export interface BrokerProcessOptions {
@@ -20,6 +22,9 @@ export interface BrokerProcessOptions {
   readonly faults: DiskFaults;
   readonly session: EnsembleSession;
   readonly logger: Logger;
+  readonly host: string;
+  /** The network that leads to its peers. */
+  readonly network: Network;
   /** No log folder is left that works: the process gives up, as the real one does. */
   readonly onUnusable: () => void;
 }
@@ -45,6 +50,7 @@ export class BrokerProcess {
       disk: build.disk?.(disk, { clock, dice }) ?? disk,
       metadataStore: new ProcessStore(session, this.#gate),
       logger: this.#whileAlive(logger),
+      peers: simulatedPeers({ host: options.host, network: options.network, clock: this.#clock, gate: this.#gate }),
       onUnusable: () => {
         if (!this.isDead) options.onUnusable();
       },

@@ -19,8 +19,8 @@ export interface MachineOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly clock: SimulatedClock;
   readonly dice: Dice;
-  /** Every way to the broker. */
-  readonly networks: readonly Network[];
+  /** Every way to the broker; by the first of them brokers reach one another. */
+  readonly networks: readonly [Network, ...Network[]];
   /** Whether a machine whose disk has failed may be reset. */
   readonly mayLosePower: boolean;
   readonly logger: Logger;
@@ -195,6 +195,8 @@ export class Machine {
       disk: this.#disk,
       faults: this.faults,
       session: ensemble.openSession(),
+      host,
+      network: networks[0],
       logger,
       onUnusable: () => this.#giveUp(process, 'no log folder is left that works'),
     });
