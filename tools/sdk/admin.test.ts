@@ -239,3 +239,71 @@ describe('the cluster', () => {
     await newTopic();
   });
 });
+
+describe('moves of partitions', () => {
+  const brokerId = async () => (await admin.describeCluster()).brokers[0]!.nodeId;
+
+  it('to where they are already are taken on and done', async () => {
+    const topic = await newTopic();
+    const place = { topic, partition: 0 };
+    await admin.alterPartitionReassignments([{ ...place, replicas: [await brokerId()] }]);
+    await expect.poll(() => admin.listPartitionReassignments([place])).toEqual([]);
+    expect(await admin.listPartitionReassignments()).toEqual([]);
+  });
+
+  it('tell of each failure by itself', async () => {
+    const topic = await newTopic();
+    const failure: unknown = await admin
+      .alterPartitionReassignments([
+        { topic, partition: 0, replicas: null },
+        { topic, partition: 1, replicas: [4711] },
+      ])
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AdminItemsError);
+    expect([...(failure as AdminItemsError).failures].map(([name, { code }]) => [name, code])).toEqual([
+      [`${topic}-0`, 'KAFKA_NO_REASSIGNMENT_IN_PROGRESS'],
+      [`${topic}-1`, 'KAFKA_INVALID_REPLICA_ASSIGNMENT'],
+    ]);
+  });
+});
+
+describe('elections of leaders', () => {
+  it('are not needed where the preferred one leads', async () => {
+    const topic = await newTopic();
+    expect(await admin.electLeaders([{ topic, partition: 1 }])).toEqual([{ topic, partition: 1, elected: false }]);
+    expect((await admin.electLeaders('all')).filter((election) => election.elected)).toEqual([]);
+  });
+
+  it('tell of partitions that there are not', async () => {
+    const topic = uniqueName('never-made');
+    await expect(admin.electLeaders([{ topic, partition: 0 }], { type: 'unclean' })).rejects.toMatchObject({
+      code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION',
+    });
+  });
+});
+
+describe.runIf(isElsewhere)('what Apache Kafka tells', () => {
+  it('of the producers of a partition', async () => {
+    const topic = await newTopic();
+    await fill(topic, [3]);
+    const [described] = await admin.describeProducers([{ topic, partition: 0 }]);
+    expect(described).toMatchObject({
+      topic,
+      partition: 0,
+      producers: [{ producerEpoch: 0, lastSequence: 2, transactionStartOffset: undefined }],
+    });
+    await expect(admin.describeProducers([{ topic, partition: 9 }])).rejects.toMatchObject({
+      code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION',
+    });
+  });
+
+  it('of quotas', async () => {
+    expect(await admin.describeClientQuotas()).toEqual([]);
+    expect(await admin.describeClientQuotas([{ type: 'user' }, { type: 'client-id', name: 'c' }])).toEqual([]);
+    expect(await admin.describeClientQuotas([{ type: 'user', name: null }], { strict: true })).toEqual([]);
+  });
+
+  it('of access rules, where there is no authorizer', async () => {
+    await expect(admin.describeAcls()).rejects.toMatchObject({ code: 'KAFKA_SECURITY_DISABLED' });
+  });
+});

@@ -5,6 +5,9 @@ import {
   type TopicMetadata,
   type TopicPartition,
 } from '@millrace/client';
+import { atMost, faultOf, milliseconds } from '@millrace/client/internal';
+import { type Acl, type AclFilter, describeAcls } from './acls.ts';
+import * as args from './arguments.ts';
 import {
   type ClusterDescription,
   type DescribeLogDirsOptions,
@@ -37,6 +40,17 @@ import {
   type MemberToRemove,
   removeMembers,
 } from './groups.ts';
+import { describeProducers, type PartitionProducers } from './producers.ts';
+import { type ClientQuotas, type DescribeQuotasOptions, describeClientQuotas, type QuotaFilter } from './quotas.ts';
+import {
+  alterPartitionReassignments,
+  type ElectLeadersOptions,
+  electLeaders,
+  type LeaderElection,
+  listPartitionReassignments,
+  type NewReassignment,
+  type PartitionReassignment,
+} from './reassignments.ts';
 import {
   type DeletedRecords,
   deleteRecords,
@@ -62,6 +76,7 @@ export type AdminOptions = ClientOptions;
 /**
  * Looks after a Kafka-compatible cluster: topics, configs, groups, records. It connects when it is first used.
  *
+ * Arguments are looked at before anything is sent: `InvalidArgumentError` tells what is wrong with them, and where.
  * Calls on several items carry out what they can; if some fail, they throw `AdminItemsError`, whose `failures` has a typed error
  * for each. Every call throws `KafkaError` with a stable `code` and `retriable`; what is worth trying again has been, until
  * `timeoutMs` (`apiTimeoutMs` by default) was over.
@@ -74,8 +89,9 @@ export type AdminOptions = ClientOptions;
 export class Admin implements AsyncDisposable {
   readonly #client: KafkaClient;
 
-  /** @throws InvalidOptionError */
+  /** @throws InvalidOptionError for a name that there is not, or a value of the wrong kind */
   constructor(options: AdminOptions) {
+    args.checkAdminOptions(options);
     // An admin asks about topics; a question must not make one.
     this.#client = new KafkaClient({ allowAutoTopicCreation: false, ...options });
   }
@@ -85,9 +101,13 @@ export class Admin implements AsyncDisposable {
     return this.#client.connect(options);
   }
 
-  /** Closes the connections; calls under way are rejected. */
-  close(): Promise<void> {
-    return this.#client.close();
+  /**
+   * Closes the connections; calls under way are rejected.
+   * @param options.timeoutMs it is done by then, whatever happens; 30,000 by default
+   */
+  async close(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+    args.check('close an admin', faultOf(options, closeShape));
+    await atMost(this.#client.settings.clock, options.timeoutMs ?? CLOSE_TIMEOUT_MS, this.#client.close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,15 +115,15 @@ export class Admin implements AsyncDisposable {
   }
 
   /** The cluster's id, controller and brokers. Needs brokers from 2.8 on. */
-  describeCluster(options: OperationOptions = {}): Promise<ClusterDescription> {
+  async describeCluster(options: OperationOptions = {}): Promise<ClusterDescription> {
+    args.checkOptions('describe the cluster', options);
     return describeCluster(this.#client, options);
   }
 
   /** The names of all topics, in order; Kafka's own such as `__consumer_offsets` only where asked for. */
-  async listTopics({
-    internal = false,
-    ...options
-  }: OperationOptions & { internal?: boolean } = {}): Promise<string[]> {
+  async listTopics(options: OperationOptions & { internal?: boolean | undefined } = {}): Promise<string[]> {
+    args.checkOptions('list topics', options, args.listTopicsOptions);
+    const { internal = false } = options;
     const topics = await this.#client.allTopics(options);
     return topics
       .filter((topic) => internal || !topic.internal)
@@ -116,101 +136,202 @@ export class Admin implements AsyncDisposable {
    * @throws BrokerError KAFKA_UNKNOWN_TOPIC_OR_PARTITION where one does not exist
    */
   async describeTopics(topics: readonly string[], options: OperationOptions = {}): Promise<TopicMetadata[]> {
+    args.checkItems('describe topics', 'topics', topics, args.topicName);
+    args.checkOptions('describe topics', options);
     await this.#client.refreshTopics(topics, options);
     return this.#client.topics(topics, { retries: 0, ...options, allowAutoTopicCreation: false });
   }
 
   /** Makes topics; resolves when the controller has. */
-  createTopics(topics: readonly NewTopic[], options: ValidatingOptions = {}): Promise<CreatedTopic[]> {
+  async createTopics(topics: readonly NewTopic[], options: ValidatingOptions = {}): Promise<CreatedTopic[]> {
+    args.checkItems('create topics', 'topics', topics, args.newTopic);
+    args.checkOptions('create topics', options, args.validateOnly);
     return createTopics(this.#client, topics, options);
   }
 
   /** Deletes topics with all their records. */
-  deleteTopics(topics: readonly string[], options: OperationOptions = {}): Promise<void> {
+  async deleteTopics(topics: readonly string[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('delete topics', 'topics', topics, args.topicName);
+    args.checkOptions('delete topics', options);
     return deleteTopics(this.#client, topics, options);
   }
 
   /** Gives topics more partitions. Keys are found in other partitions afterwards; records stay where they are. */
-  createPartitions(topics: readonly MorePartitions[], options: ValidatingOptions = {}): Promise<void> {
+  async createPartitions(topics: readonly MorePartitions[], options: ValidatingOptions = {}): Promise<void> {
+    args.checkItems('add partitions', 'topics', topics, args.morePartitions);
+    args.checkOptions('add partitions', options, args.validateOnly);
     return createPartitions(this.#client, topics, options);
   }
 
   /** The configs of topics and brokers: what counts, where it was set, and what else would. */
-  describeConfigs(
+  async describeConfigs(
     resources: readonly ConfigResource[],
     options: DescribeConfigsOptions = {},
   ): Promise<DescribedConfigs[]> {
+    args.checkItems('describe configs', 'resources', resources, args.configResource);
+    args.checkOptions('describe configs', options, args.describeConfigsOptions);
     return describeConfigs(this.#client, resources, options);
   }
 
   /** Changes some configs of topics and brokers, and leaves the others. Needs brokers from 2.3 on. */
-  alterConfigs(changes: readonly ConfigChanges[], options: ValidatingOptions = {}): Promise<void> {
+  async alterConfigs(changes: readonly ConfigChanges[], options: ValidatingOptions = {}): Promise<void> {
+    args.checkItems('alter configs', 'changes', changes, args.configChanges);
+    args.checkOptions('alter configs', options, args.validateOnly);
     return alterConfigs(this.#client, changes, options);
   }
 
   /** All groups of the cluster, by id. */
-  listGroups(options: ListGroupsOptions = {}): Promise<ListedGroup[]> {
+  async listGroups(options: ListGroupsOptions = {}): Promise<ListedGroup[]> {
+    args.checkOptions('list groups', options, args.listGroupsOptions);
     return listGroups(this.#client, options);
   }
 
   /** Groups with their members and assignments. A group that does not exist is in the state `Dead`. */
-  describeGroups(groupIds: readonly string[], options: OperationOptions = {}): Promise<DescribedGroup[]> {
+  async describeGroups(groupIds: readonly string[], options: OperationOptions = {}): Promise<DescribedGroup[]> {
+    args.checkItems('describe groups', 'groupIds', groupIds, args.groupId);
+    args.checkOptions('describe groups', options);
     return describeGroups(this.#client, groupIds, options);
   }
 
   /** Deletes groups without members, and their offsets. */
-  deleteGroups(groupIds: readonly string[], options: OperationOptions = {}): Promise<void> {
+  async deleteGroups(groupIds: readonly string[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('delete groups', 'groupIds', groupIds, args.groupId);
+    args.checkOptions('delete groups', options);
     return deleteGroups(this.#client, groupIds, options);
   }
 
   /** Removes members, which makes the group rebalance; members that are alive join again. Needs brokers from 2.4 on. */
-  removeMembers(
+  async removeMembers(
     groupId: string,
     members: readonly MemberToRemove[] | 'all',
     options: OperationOptions & { reason?: string } = {},
   ): Promise<void> {
+    args.check('remove members', args.groupId(groupId, 'groupId'));
+    args.checkItemsOrAll('remove members', 'members', members, args.member);
+    args.checkOptions('remove members', options, args.removeMembersOptions);
     return removeMembers(this.#client, groupId, members, options);
   }
 
   /** Where a group goes on reading: in these partitions, or in all that it has committed offsets for. Partitions without one are left out. */
-  listGroupOffsets(
+  async listGroupOffsets(
     groupId: string,
     partitions: readonly TopicPartition[] | 'all' = 'all',
     options: OperationOptions = {},
   ): Promise<GroupOffset[]> {
+    args.check('list offsets of a group', args.groupId(groupId, 'groupId'));
+    args.checkItemsOrAll('list offsets of a group', 'partitions', partitions, args.topicPartition);
+    args.checkOptions('list offsets of a group', options);
     return listGroupOffsets(this.#client, groupId, partitions, options);
   }
 
   /** Sets where a group goes on reading. It must have no members: KAFKA_UNKNOWN_MEMBER_ID otherwise. */
-  alterGroupOffsets(
+  async alterGroupOffsets(
     groupId: string,
     offsets: readonly NewGroupOffset[],
     options: OperationOptions = {},
   ): Promise<void> {
+    args.check('set offsets of a group', args.groupId(groupId, 'groupId'));
+    args.checkItems('set offsets of a group', 'offsets', offsets, args.newGroupOffset);
+    args.checkOptions('set offsets of a group', options);
     return alterGroupOffsets(this.#client, groupId, offsets, options);
   }
 
   /** Forgets a group's offsets. KAFKA_GROUP_SUBSCRIBED_TO_TOPIC for a topic that its members read. */
-  deleteGroupOffsets(
+  async deleteGroupOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
     options: OperationOptions = {},
   ): Promise<void> {
+    args.check('delete offsets of a group', args.groupId(groupId, 'groupId'));
+    args.checkItems('delete offsets of a group', 'partitions', partitions, args.topicPartition);
+    args.checkOptions('delete offsets of a group', options);
     return deleteGroupOffsets(this.#client, groupId, partitions, options);
   }
 
   /** Offsets of partitions: the first, the next, or by time. */
-  listOffsets(queries: readonly OffsetQuery[], options: ListOffsetsOptions = {}): Promise<FoundOffset[]> {
+  async listOffsets(queries: readonly OffsetQuery[], options: ListOffsetsOptions = {}): Promise<FoundOffset[]> {
+    args.checkItems('list offsets', 'queries', queries, args.offsetQuery);
+    args.checkOptions('list offsets', options, args.listOffsetsOptions);
     return listOffsets(this.#client, queries, options);
   }
 
   /** Deletes the records before an offset of each partition. They cannot be brought back. */
-  deleteRecords(items: readonly RecordsToDelete[], options: OperationOptions = {}): Promise<DeletedRecords[]> {
+  async deleteRecords(items: readonly RecordsToDelete[], options: OperationOptions = {}): Promise<DeletedRecords[]> {
+    args.checkItems('delete records', 'items', items, args.recordsToDelete);
+    args.checkOptions('delete records', options);
     return deleteRecords(this.#client, items, options);
   }
 
   /** The log directories of brokers and what the partitions take there. */
-  describeLogDirs(options: DescribeLogDirsOptions = {}): Promise<LogDir[]> {
+  async describeLogDirs(options: DescribeLogDirsOptions = {}): Promise<LogDir[]> {
+    args.checkOptions('describe log directories', options, args.describeLogDirsOptions);
+    const { partitions } = options;
+    if (partitions !== undefined) {
+      args.checkItems('describe log directories', 'partitions', partitions, args.topicPartition);
+    }
     return describeLogDirs(this.#client, options);
   }
+
+  /** The idempotent and transactional producers that write to partitions (KIP-664). Needs brokers from 2.8 on. */
+  async describeProducers(
+    partitions: readonly TopicPartition[],
+    options: OperationOptions = {},
+  ): Promise<PartitionProducers[]> {
+    args.checkItems('describe producers', 'partitions', partitions, args.topicPartition);
+    args.checkOptions('describe producers', options);
+    return describeProducers(this.#client, partitions, options);
+  }
+
+  /** The partitions that are on their way to other brokers, of these or of all (KIP-455). Needs brokers from 2.4 on. */
+  async listPartitionReassignments(
+    partitions: readonly TopicPartition[] | 'all' = 'all',
+    options: OperationOptions = {},
+  ): Promise<PartitionReassignment[]> {
+    args.checkItemsOrAll('list reassignments', 'partitions', partitions, args.topicPartition);
+    args.checkOptions('list reassignments', options);
+    return listPartitionReassignments(this.#client, partitions, options);
+  }
+
+  /**
+   * Has partitions move to other brokers, or with `replicas: null` ends a move that is under way (KIP-455). It resolves when the
+   * controller has taken it on; {@link Admin.listPartitionReassignments} tells what is still moving. Needs brokers from 2.4 on.
+   */
+  async alterPartitionReassignments(
+    reassignments: readonly NewReassignment[],
+    options: OperationOptions = {},
+  ): Promise<void> {
+    args.checkItems('reassign partitions', 'reassignments', reassignments, args.reassignment);
+    args.checkOptions('reassign partitions', options);
+    return alterPartitionReassignments(this.#client, reassignments, options);
+  }
+
+  /** Has the controller elect leaders, of these partitions or of all that have not the right one (KIP-460). Needs brokers from 2.2 on. */
+  async electLeaders(
+    partitions: readonly TopicPartition[] | 'all',
+    options: ElectLeadersOptions = {},
+  ): Promise<LeaderElection[]> {
+    args.checkItemsOrAll('elect leaders', 'partitions', partitions, args.topicPartition);
+    args.checkOptions('elect leaders', options, args.electLeadersOptions);
+    return electLeaders(this.#client, partitions, options);
+  }
+
+  /** The quotas of users, client ids and addresses that the filter fits; all with an empty one (KIP-546). Needs brokers from 2.6 on. */
+  async describeClientQuotas(
+    filter: readonly QuotaFilter[] = [],
+    options: DescribeQuotasOptions = {},
+  ): Promise<ClientQuotas[]> {
+    args.checkItems('describe quotas', 'filter', filter, args.quotaEntity);
+    args.checkOptions('describe quotas', options, args.describeQuotasOptions);
+    return describeClientQuotas(this.#client, filter, options);
+  }
+
+  /** The access rules that the filter fits; all with an empty one. KAFKA_SECURITY_DISABLED from a cluster without an authorizer. */
+  async describeAcls(filter: AclFilter = {}, options: OperationOptions = {}): Promise<Acl[]> {
+    args.checkOptions('describe access rules', options);
+    return describeAcls(this.#client, filter, options);
+  }
 }
+
+const CLOSE_TIMEOUT_MS = 30_000;
+
+const closeShape = { noun: 'option of close', fields: { timeoutMs: milliseconds() } };

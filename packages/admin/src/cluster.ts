@@ -1,7 +1,8 @@
 import type { BrokerNode, KafkaClient, OperationOptions } from '@millrace/client';
+import { byTopic } from '@millrace/client/internal';
 import { DescribeCluster, DescribeLogDirs, ErrorCode } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
-import { byTopic, failureOf } from './requests.ts';
+import { failureOf } from './requests.ts';
 
 /** A cluster and its brokers. */
 export interface ClusterDescription {

@@ -1,8 +1,9 @@
 import type { KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
+import { byTopic, partitionName } from '@millrace/client/internal';
 import { OffsetCommit, OffsetDelete, OffsetFetch } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
 import { coordinatorError } from './groups.ts';
-import { byTopic, failureOf, partitionName } from './requests.ts';
+import { failureOf } from './requests.ts';
 
 /** Where a group goes on reading a partition. */
 export interface GroupOffset extends TopicPartition {

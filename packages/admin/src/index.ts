@@ -2,6 +2,7 @@
  * The admin SDK for Kafka-compatible clusters: topics, configs, groups, records, log directories.
  * @packageDocumentation
  */
+export type { Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType } from './acls.ts';
 export { Admin, type AdminOptions } from './admin.ts';
 export type { ClusterDescription, DescribeLogDirsOptions, LogDir, ReplicaSize } from './cluster.ts';
 export type {
@@ -16,6 +17,14 @@ export type {
 export { AdminItemsError } from './errors.ts';
 export type { GroupOffset, NewGroupOffset } from './group-offsets.ts';
 export type { DescribedGroup, GroupMember, ListedGroup, ListGroupsOptions, MemberToRemove } from './groups.ts';
+export type { PartitionProducers, ProducerState } from './producers.ts';
+export type { ClientQuotas, DescribeQuotasOptions, QuotaEntity, QuotaEntityType, QuotaFilter } from './quotas.ts';
+export type {
+  ElectLeadersOptions,
+  LeaderElection,
+  NewReassignment,
+  PartitionReassignment,
+} from './reassignments.ts';
 export type {
   DeletedRecords,
   FoundOffset,

@@ -1,7 +1,7 @@
 import type { BrokerError, KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
+import { byTopic, partitionName } from '@millrace/client/internal';
 import { DeleteRecords, ErrorCode, ListOffsets } from '@millrace/protocol';
-import { ItemFailures } from './errors.ts';
-import { byTopic, failureOf, partitionName, sendToLeaders } from './requests.ts';
+import { failureOf, sendToLeaders, throwFailures } from './requests.ts';
 
 /**
  * Which offset to look for: the first that is there, the one the next record will get, that of the largest timestamp, or that
@@ -126,14 +126,4 @@ export async function deleteRecords(
   });
   throwFailures('Deleting records', items, failed);
   return deleted;
-}
-
-function throwFailures<T extends TopicPartition>(
-  attempt: string,
-  items: readonly T[],
-  failed: ReadonlyMap<T, BrokerError | Error>,
-): void {
-  const failures = new ItemFailures(attempt);
-  for (const item of items) failures.add(partitionName(item), failed.get(item) as BrokerError | undefined);
-  failures.throwIfAny();
 }

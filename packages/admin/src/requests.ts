@@ -6,27 +6,13 @@ import {
   type OperationOptions,
   type TopicPartition,
 } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import { ErrorCode } from '@millrace/protocol';
-
-/** A partition as one word, for messages and as the key of failures. */
-export function partitionName({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`;
-}
+import { ItemFailures } from './errors.ts';
 
 /** The typed form of an item's error code; undefined where it is none. */
 export function failureOf(errorCode: number, attempted: string, said?: string | null): BrokerError | undefined {
   return errorCode === ErrorCode.NONE ? undefined : brokerError(errorCode, attempted, said);
-}
-
-/** Groups partitions as requests want them. */
-export function byTopic<T extends TopicPartition>(items: Iterable<T>): Map<string, T[]> {
-  const topics = new Map<string, T[]>();
-  for (const item of items) {
-    const group = topics.get(item.topic);
-    if (group === undefined) topics.set(item.topic, [item]);
-    else group.push(item);
-  }
-  return topics;
 }
 
 /**
@@ -74,4 +60,15 @@ export async function sendToLeaders<T extends TopicPartition>(
     for (const item of left) failed.set(item, error);
   }
   return failed;
+}
+
+/** @throws AdminItemsError where one of the items failed */
+export function throwFailures<T extends TopicPartition>(
+  attempt: string,
+  items: readonly T[],
+  failed: ReadonlyMap<T, KafkaError>,
+): void {
+  const failures = new ItemFailures(attempt);
+  for (const item of items) failures.add(partitionName(item), failed.get(item));
+  failures.throwIfAny();
 }
