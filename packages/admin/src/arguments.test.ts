@@ -9,37 +9,89 @@ const place = { topic: 't', partition: 0 };
 
 describe('an admin call', () => {
   it.each<[string, () => Promise<unknown>, string]>([
-    ['numPartitions', () => admin.createTopics(given([{ topic: 't', numPartitions: 3 }])), 'topics[0].numPartitions is no field of a new topic: it is called partitions'],
-    ['a typing error', () => admin.createTopics(given([{ topic: 'a' }, { topic: 't', partitons: 3 }])), 'topics[1].partitons is no field of a new topic; did you mean partitions?'],
-    ["kafkajs's topics", () => admin.createTopics(given({ topics: [{ topic: 't' }] })), 'topics must be a list, not an object of class Object: give the list itself, not an object around it'],
+    [
+      'numPartitions',
+      () => admin.createTopics(given([{ topic: 't', numPartitions: 3 }])),
+      'topics[0].numPartitions is no field of a new topic: it is called partitions',
+    ],
+    [
+      'a typing error',
+      () => admin.createTopics(given([{ topic: 'a' }, { topic: 't', partitons: 3 }])),
+      'topics[1].partitons is no field of a new topic; did you mean partitions?',
+    ],
+    [
+      "kafkajs's topics",
+      () => admin.createTopics(given({ topics: [{ topic: 't' }] })),
+      'topics must be a list, not an object of class Object: give the list itself, not an object around it',
+    ],
     ['no topic', () => admin.createTopics(given([{ partitions: 3 }])), 'topics[0].topic must be the name of a topic'],
     ['partitions as text', () => admin.createTopics(given([{ topic: 't', partitions: '3' }])), 'give the number 3'],
-    ['configs of null', () => admin.createTopics(given([{ topic: 't', configs: { 'retention.ms': null } }])), 'topics[0].configs must be'],
+    [
+      'configs of null',
+      () => admin.createTopics(given([{ topic: 't', configs: { 'retention.ms': null } }])),
+      'topics[0].configs must be',
+    ],
     ['configEntries', () => admin.createTopics(given([{ topic: 't', configEntries: [] }])), 'it is called configs'],
-    ['an option', () => admin.createTopics([{ topic: 't' }], given({ waitForLeaders: true })), 'waitForLeaders is no option of this call'],
+    [
+      'an option',
+      () => admin.createTopics([{ topic: 't' }], given({ waitForLeaders: true })),
+      'waitForLeaders is no option of this call',
+    ],
     ['a time as text', () => admin.createTopics([{ topic: 't' }], given({ timeoutMs: '5' })), 'give the number 5'],
     ['a name for a list', () => admin.deleteTopics(given('t')), "topics must be a list, not 't' (a string)"],
     ['a number for a name', () => admin.deleteTopics(given([5])), 'topics[0] must be the name of a topic'],
     ['a name that is too long', () => admin.describeTopics(['x'.repeat(250)]), 'text of 1 to 249 characters'],
     ['count', () => admin.createPartitions(given([{ topic: 't', partitions: 3 }])), 'it is called count'],
-    ['a resource', () => admin.describeConfigs(given([{ type: 2, name: 't' }])), "resources[0].type must be 'topic', 'broker', 'broker-logger', not 2"],
+    [
+      'a resource',
+      () => admin.describeConfigs(given([{ type: 2, name: 't' }])),
+      "resources[0].type must be 'topic', 'broker', 'broker-logger', not 2",
+    ],
     ['changes', () => admin.alterConfigs(given([{ type: 'topic', name: 't', configEntries: [] }])), 'set takes them'],
-    ['set of a list', () => admin.alterConfigs(given([{ type: 'topic', name: 't', set: [1] }])), 'changes[0].set must be'],
+    [
+      'set of a list',
+      () => admin.alterConfigs(given([{ type: 'topic', name: 't', set: [1] }])),
+      'changes[0].set must be',
+    ],
     ['groups', () => admin.describeGroups(given('g')), 'groupIds must be a list'],
-    ['a group', () => admin.listGroupOffsets(given({ groupId: 'g' })), 'groupId must be text, not an object of class Object'],
-    ['partitions of a group', () => admin.listGroupOffsets('g', given([{ topic: 't', partitions: [0] }])), 'give one { topic, partition } for each'],
+    [
+      'a group',
+      () => admin.listGroupOffsets(given({ groupId: 'g' })),
+      'groupId must be text, not an object of class Object',
+    ],
+    [
+      'partitions of a group',
+      () => admin.listGroupOffsets('g', given([{ topic: 't', partitions: [0] }])),
+      'give one { topic, partition } for each',
+    ],
     ['a member', () => admin.removeMembers('g', given([{}])), 'members[0] must have groupInstanceId or memberId'],
     ['an offset as text', () => admin.alterGroupOffsets('g', given([{ ...place, offset: '5' }])), 'give the number 5'],
-    ['a negative offset', () => admin.alterGroupOffsets('g', [{ ...place, offset: -1 }]), 'offsets[0].offset must be a whole number of at least 0, not -1'],
+    [
+      'a negative offset',
+      () => admin.alterGroupOffsets('g', [{ ...place, offset: -1 }]),
+      'offsets[0].offset must be a whole number of at least 0, not -1',
+    ],
     ['a time to look for', () => admin.listOffsets(given([{ ...place, at: new Date(5) }])), 'give date.getTime()'],
     ['where to look', () => admin.listOffsets(given([{ ...place, timestamp: 5 }])), 'it is called at'],
-    ['how to look', () => admin.listOffsets([{ ...place, at: 'latest' }], given({ isolationLevel: 1 })), 'isolationLevel must be'],
+    [
+      'how to look',
+      () => admin.listOffsets([{ ...place, at: 'latest' }], given({ isolationLevel: 1 })),
+      'isolationLevel must be',
+    ],
     ['what to delete', () => admin.deleteRecords(given([{ ...place, offset: 5 }])), 'it is called before'],
     ['a fraction', () => admin.deleteRecords([{ ...place, before: 0.5 }]), 'items[0].before must be the offset'],
     ['brokers', () => admin.describeLogDirs(given({ brokerIds: ['1'] })), 'brokerIds must be a list of broker ids'],
-    ['replicas', () => admin.alterPartitionReassignments(given([{ ...place }])), 'reassignments[0].replicas must be a list of broker ids or null'],
+    [
+      'replicas',
+      () => admin.alterPartitionReassignments(given([{ ...place }])),
+      'reassignments[0].replicas must be a list of broker ids or null',
+    ],
     ['an election', () => admin.electLeaders('all', given({ type: 'dirty' })), "type must be 'preferred', 'unclean'"],
-    ['an entity', () => admin.describeClientQuotas(given([{ type: 'group' }])), "filter[0].type must be 'user', 'client-id', 'ip'"],
+    [
+      'an entity',
+      () => admin.describeClientQuotas(given([{ type: 'group' }])),
+      "filter[0].type must be 'user', 'client-id', 'ip'",
+    ],
     ['a rule', () => admin.describeAcls(given({ permissionType: 'allow' })), 'it is called permission'],
   ])('refuses %s before anything is sent', async (_name, call, message) => {
     const error = await call().catch((thrown: unknown) => thrown);
@@ -66,7 +118,9 @@ describe('an admin call', () => {
 });
 
 it('an admin refuses options that there are not', () => {
-  expect(() => new Admin(given({ brokers: ['a:1'] }))).toThrow('brokers is no option of an admin: it is called bootstrapServers');
+  expect(() => new Admin(given({ brokers: ['a:1'] }))).toThrow(
+    'brokers is no option of an admin: it is called bootstrapServers',
+  );
 });
 
 it('an admin closes in time', async () => {
