@@ -1,14 +1,17 @@
-/** `pnpm faults kill-nine|power-loss [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type CrashReport, killNine } from './crash-run.ts';
+import { SIZES } from './hostile/oversized-requests.ts';
+import { runHostile } from './hostile/run.ts';
 import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
 import { powerLoss, unsyncedLosses } from './power-loss.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
-       pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]`;
+       pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
+       pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
@@ -20,6 +23,9 @@ const { values, positionals } = parseArgs({
     program: { type: 'string' },
     fs: { type: 'string', multiple: true, default: [...FILE_SYSTEMS] },
     unsynced: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    size: { type: 'string', multiple: true },
+    all: { type: 'boolean', default: false },
   },
 });
 
@@ -34,6 +40,10 @@ if (positionals[0] === 'kill-nine') {
   await runKillNine();
 } else if (positionals[0] === 'power-loss') {
   for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
+} else if (positionals[0] === 'hostile') {
+  const sizes = values.size === undefined ? SIZES : SIZES.filter((size) => values.size?.includes(size));
+  const isWithin = await runHostile({ only: values.only, sizes, all: values.all, print: (text) => console.log(text) });
+  process.exitCode = isWithin ? 0 : 1;
 } else {
   console.error(USAGE);
   process.exitCode = 2;

@@ -17,6 +17,9 @@ import { Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
 
+/** Requests with so many elements never give up their turn. */
+const SHORT_REQUEST_ELEMENTS = 100;
+
 /** One request on its way through a handler. */
 class Request implements RequestContext {
   readonly version: number;
@@ -29,6 +32,7 @@ class Request implements RequestContext {
   readonly whenSent: (done: () => void) => void;
   readonly #admission: RequestAdmission;
   #turns: Turns | undefined;
+  #elements = 0;
 
   constructor(
     header: RequestHeader,
@@ -55,6 +59,9 @@ class Request implements RequestContext {
   }
 
   pause(): Promise<void> | undefined {
+    // Most requests have few elements, and need no watch.
+    this.#elements += 1;
+    if (this.#elements <= SHORT_REQUEST_ELEMENTS) return undefined;
     this.#turns ??= new Turns(this.broker.clock);
     return this.#turns.pause();
   }

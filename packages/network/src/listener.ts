@@ -14,6 +14,7 @@ import {
   type ServerConnectionLimits,
 } from './server-connection.ts';
 import { distinguishedName } from './tls-principal.ts';
+import { TurnShare } from './turn-share.ts';
 
 /** How a {@link Listener} is set up. Everything but `handler` has a default. */
 export interface ListenerOptions {
@@ -92,6 +93,9 @@ const SWEEP_MS_MAX = 1_000;
 
 let connectionIdLast = 0;
 
+/** There is one event loop, so all listeners of the process share its turns. It is measured in real time whatever clock is given. */
+const turns = new TurnShare(() => systemClock.monotonic());
+
 /** A listening socket that speaks Kafka's framing: accepts connections, hands requests to the handler, sends answers in order. */
 export class Listener {
   readonly name: string;
@@ -128,6 +132,7 @@ export class Listener {
       handler: options.handler,
       memory: options.memory ?? new RequestMemory(),
       responses: options.responses ?? new ResponseMemory(),
+      turns,
       counters: this.#counters,
       clock: this.#clock,
       logger: this.#logger,

@@ -14,6 +14,7 @@ import { plainHost } from './peer-host.ts';
 import type { FrameHolder, RequestMemory } from './request-memory.ts';
 import { ResponseLine, type Slot } from './response-line.ts';
 import type { ResponseHolder, ResponseMemory } from './response-memory.ts';
+import type { TurnShare } from './turn-share.ts';
 
 /** The bounds of one connection; see `ListenerOptions` for their defaults. */
 export interface ServerConnectionLimits {
@@ -40,6 +41,7 @@ export interface ServerConnectionHost {
   readonly handler: RequestHandler;
   readonly memory: RequestMemory;
   readonly responses: ResponseMemory;
+  readonly turns: TurnShare;
   readonly counters: ConnectionCounters;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -52,6 +54,8 @@ export interface ServerConnectionHost {
 /** How long a connection that is being closed may take to hand over its last bytes. */
 export const CLOSING_MS_MAX = 5_000;
 
+/** Frames up to this size go before larger ones when time is short. */
+const LIGHT_FRAME_BYTES = 16 * 1024;
 /** Decoded forms up to this size are not counted: most requests have less, and the number of requests is bounded. */
 const UNCOUNTED_DECODED_BYTES = 64 * 1024;
 
@@ -277,12 +281,16 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Whether the connection's own bounds and those over all connections let this request start; waits for the latter. */
   #mayStart(frame: Buffer): boolean {
-    const { limits, memory, responses } = this.#host;
+    const { limits, memory, responses, turns } = this.#host;
     const isSerial = this.#isSerial(frame);
     if (this.#inFlightBytes > 0 && this.#inFlightBytes + frame.length > limits.inFlightRequestBytesMax) return false;
     if (isSerial && (this.#line.serialInFlight || this.#line.unsentBytes > 0)) return false;
     if (!responses.mayStart(isSerial)) {
       responses.wait(this.#retry);
+      return false;
+    }
+    if (turns.isOver) {
+      turns.wait(this.#retry, frame.length > LIGHT_FRAME_BYTES);
       return false;
     }
     if (memory.takeHandling(frame.length)) return true;
@@ -291,12 +299,13 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   #dispatch(frame: Buffer): void {
-    const { counters, handler } = this.#host;
+    const { counters, handler, turns } = this.#host;
     const slot = newSlot(this.#isSerial(frame), frame.length);
     this.#line.begin(slot);
     this.#inFlightBytes += slot.heldBytes;
     counters.requests++;
     counters.requestsInFlight++;
+    const beganMs = turns.begin();
     try {
       const answer = handler.handle(frame, this, this.#admissionOf(slot));
       if (answer instanceof Promise) {
@@ -310,6 +319,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     } catch (error) {
       this.#handlerFailed(slot, error);
     }
+    turns.end(beganMs);
   }
 
   #admissionOf(slot: Slot): RequestAdmission {
@@ -452,6 +462,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #stopWaiting(): void {
     this.#host.memory.stopWaiting(this.#retry);
     this.#host.responses.stopWaiting(this.#retry);
+    this.#host.turns.stopWaiting(this.#retry);
   }
 
   #setReading(reading: boolean): undefined {

@@ -49,8 +49,7 @@ export function openFetchContext(cache: FetchSessionCache, request: FetchSession
   if (session === undefined) return refused(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
   if (session.usesTopicIds !== request.usesTopicIds) return refused(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR);
   if (session.epoch !== request.sessionEpoch) return refused(ErrorCode.INVALID_FETCH_SESSION_EPOCH);
-  for (const target of request.targets) session.put(target);
-  for (const ref of request.forgotten) session.forget(ref);
+  if (!cache.update(session, request.targets, request.forgotten)) return refused(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
   if (session.size === 0) {
     cache.remove(session.id);
     return sessionless(request);

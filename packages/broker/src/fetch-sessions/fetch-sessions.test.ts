@@ -210,4 +210,27 @@ describe('the cache of fetch sessions', () => {
     expect(cache.get(old.id)).toBeUndefined();
     expect(cache.evictionCount).toBe(1);
   });
+
+  it('opens no session that would bring more partitions than all may have together, unless others go', () => {
+    const cache = new FetchSessionCache({ slots: 10, evictionMs: EVICTION_MS, partitionsMax: 10 }, seededRandom(7));
+    expect(cache.create(targets(11), options)).toBeUndefined();
+    const old = cache.create(targets(6), options)!;
+    expect(cache.create(targets(5), options)).toBeUndefined();
+    expect(cache.create(targets(4), options)).toBeDefined();
+    expect(cache.create(targets(5), { ...options, nowMs: NOW_MS + EVICTION_MS + 1 })).toBeDefined();
+    expect(cache.get(old.id)).toBeUndefined();
+    expect(cache.partitionCount).toBe(9);
+  });
+
+  it('closes a session that grows beyond what is left, and has its client start over', () => {
+    const cache = new FetchSessionCache({ slots: 10, evictionMs: EVICTION_MS, partitionsMax: 3 }, seededRandom(7));
+    const sessionId = openSession(cache, [target('a', 0), target('a', 1)]);
+    const grows = (partition: number, sessionEpoch: number) =>
+      openFetchContext(cache, request({ sessionId, sessionEpoch, targets: [target('b', partition)] }), NOW_MS)
+        .errorCode;
+    expect(grows(0, 1)).toBe(0);
+    expect(cache.partitionCount).toBe(3);
+    expect(grows(1, 2)).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+    expect([cache.size, cache.partitionCount]).toEqual([0, 0]);
+  });
 });

@@ -31,7 +31,7 @@ export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (re
   const session = openSession(request, context);
   if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, responses: [] };
   const limits = limitsOf(request, session.targets, context);
-  const first = readTargets(broker.replicas, session.targets, limits);
+  const first = readTargets(broker.replicas, session.targets, limits, () => context.pause());
   if (first instanceof Promise) return first.then((reading) => answer(request, context, session, limits, reading));
   return answer(request, context, session, limits, first);
 });
@@ -72,7 +72,7 @@ async function waitAndRespond(
   await broker.fetchWaits.follow(wait, context.connection);
   forget?.();
   const now = { ...limitsOf(request, session.targets, context), isAgain: true };
-  return respond(context, session, await readTargets(broker.replicas, session.targets, now));
+  return respond(context, session, await readTargets(broker.replicas, session.targets, now, () => context.pause()));
 }
 
 function hasMoved({ partition, readableEndOffset }: PartitionFetch, isFollower: boolean): boolean {

@@ -54,14 +54,15 @@ export interface FetchReading {
 
 /**
  * Reads partitions one after the other until `bytesMax` is used up. At once where the tail caches have what is asked for;
- * with a promise from the first partition on that has to go to the disk.
+ * with a promise from the first partition on that has to go to the disk, or once `pause` says that others shall have their turn.
  */
 export function readTargets(
   replicas: ReplicaManager,
   targets: Iterable<FetchTarget>,
   limits: FetchLimits,
+  pause: () => Promise<void> | undefined = neverPause,
 ): FetchReading | Promise<FetchReading> {
-  return new Reading(replicas, targets[Symbol.iterator](), limits).run();
+  return new Reading(replicas, targets[Symbol.iterator](), limits, pause).run();
 }
 
 const NO_CHUNKS: readonly Buffer[] = [];
@@ -73,6 +74,10 @@ const EARLY: ReadonlySet<number> = new Set([
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
 ]);
 
+function neverPause(): undefined {
+  return undefined;
+}
+
 class Reading implements FetchReading {
   readonly fetches: PartitionFetch[] = [];
   sizeBytes = 0;
@@ -81,37 +86,55 @@ class Reading implements FetchReading {
   readonly #replicas: ReplicaManager;
   readonly #targets: Iterator<FetchTarget>;
   readonly #limits: FetchLimits;
+  readonly #pause: () => Promise<void> | undefined;
 
-  constructor(replicas: ReplicaManager, targets: Iterator<FetchTarget>, limits: FetchLimits) {
+  constructor(
+    replicas: ReplicaManager,
+    targets: Iterator<FetchTarget>,
+    limits: FetchLimits,
+    pause: () => Promise<void> | undefined,
+  ) {
     this.#replicas = replicas;
     this.#targets = targets;
     this.#limits = limits;
+    this.#pause = pause;
   }
 
   run(): FetchReading | Promise<FetchReading> {
     for (let next = this.#targets.next(); next.done !== true; next = this.#targets.next()) {
       const target = next.value;
-      const found = this.#replicas.lookUp(target);
-      if (typeof found === 'number') {
-        this.#fail(target, undefined, found);
-        continue;
-      }
-      const read = this.#read(target, found);
-      if (read instanceof Promise) {
-        return read.then(
-          (result) => {
-            this.#take(target, found, result);
-            return this.run();
-          },
-          (error: unknown) => {
-            this.release();
-            throw error;
-          },
-        );
-      }
-      if (read !== undefined) this.#take(target, found, read);
+      const pause = this.#pause();
+      if (pause !== undefined) return pause.then(() => this.#runOn(target));
+      const reading = this.#one(target);
+      if (reading !== undefined) return reading;
     }
     return this;
+  }
+
+  /** Goes on with a target, and with those behind it. */
+  #runOn(target: FetchTarget): FetchReading | Promise<FetchReading> {
+    return this.#one(target) ?? this.run();
+  }
+
+  /** Reads one target at once; or gives a promise of the whole where it must be waited for. */
+  #one(target: FetchTarget): Promise<FetchReading> | undefined {
+    const found = this.#replicas.lookUp(target);
+    if (typeof found === 'number') return this.#fail(target, undefined, found);
+    const read = this.#read(target, found);
+    if (read instanceof Promise) {
+      return read.then(
+        (result) => {
+          this.#take(target, found, result);
+          return this.run();
+        },
+        (error: unknown) => {
+          this.release();
+          throw error;
+        },
+      );
+    }
+    if (read !== undefined) this.#take(target, found, read);
+    return undefined;
   }
 
   get mustRelease(): boolean {

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { TurnShare } from './turn-share.ts';
+
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function shareWithClock() {
+  let nowMs = 1000;
+  const share = new TurnShare(() => nowMs);
+  const work = (ms: number): void => {
+    const began = share.begin();
+    nowMs += ms;
+    share.end(began);
+  };
+  return { share, work, pass: (ms: number) => (nowMs += ms) };
+}
+
+describe('TurnShare', () => {
+  it('lets a turn last some milliseconds and no longer', async () => {
+    const { share, work } = shareWithClock();
+    for (let i = 0; i < 9; i++) work(1);
+    expect(share.isOver).toBe(false);
+    work(1);
+    expect(share.isOver).toBe(true);
+    await tick();
+    expect(share.isOver).toBe(false);
+  });
+
+  it('takes a pause for the begin of a new turn', () => {
+    const { share, work, pass } = shareWithClock();
+    for (let i = 0; i < 100; i++) {
+      work(5);
+      pass(2);
+    }
+    expect(share.isOver).toBe(false);
+  });
+
+  it('lets small requests go first, and heavy ones in turn, one turn after the other', async () => {
+    const { share, work } = shareWithClock();
+    const ran: string[] = [];
+    work(20);
+    for (const name of ['heavy 1', 'heavy 2']) {
+      share.wait(() => {
+        ran.push(name);
+        work(20);
+      }, true);
+    }
+    share.wait(() => ran.push('light'), false);
+    await tick();
+    expect(ran).toEqual(['light', 'heavy 1']);
+    share.wait(() => ran.push('light again'), false);
+    await tick();
+    expect(ran).toEqual(['light', 'heavy 1', 'light again', 'heavy 2']);
+  });
+
+  it('forgets those that no longer wait', async () => {
+    const { share } = shareWithClock();
+    let ran = 0;
+    const run = (): void => {
+      ran += 1;
+    };
+    share.wait(run, false);
+    share.stopWaiting(run);
+    await tick();
+    expect(ran).toBe(0);
+  });
+});
