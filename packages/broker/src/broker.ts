@@ -34,6 +34,7 @@ import { StorageReports } from './replicas/storage-reports.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerError } from './shared/errors.ts';
+import { Guard } from './shared/guard.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
 import type { FoundLog } from './store/adopt-logs.ts';
@@ -261,7 +262,7 @@ export class Broker {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
     const { brokerId } = config;
     const cluster = new ClusterImage();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, new Guard(logger));
     const versions = interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions;
     const brokerEpoch = (): number => session.brokerEpoch;
     const ways = { brokerId, brokerEpoch, cluster, peers, versions, listener: config.interBrokerListenerName };

@@ -2,6 +2,7 @@ import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { CoordinatorPartition, StateOwner } from './coordinator-partition.ts';
@@ -15,6 +16,7 @@ export interface CoordinatorPartitionsOptions<State> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly deadlines: Deadlines;
+  readonly guard: Guard;
   readonly owner: StateOwner<State>;
   readonly writeTimeoutMs: number;
   /** How many partitions the topic has; undefined while there is no such topic. */
@@ -62,16 +64,23 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
       known.leaderEpoch = Math.max(known.leaderEpoch, leaderEpoch);
       return;
     }
-    const { clock, deadlines, owner, writeTimeoutMs } = this.#options;
+    const { clock, deadlines, guard, owner, writeTimeoutMs } = this.#options;
     const partition: CoordinatorPartition<State> = {
       index,
       leaderEpoch,
       loading: true,
       state: owner.empty(),
-      writes: new WriteQueue({ partition: index, log: this.#log, clock, deadlines, timeoutMs: writeTimeoutMs }),
+      writes: new WriteQueue({
+        partition: index,
+        log: this.#log,
+        clock,
+        deadlines,
+        guard,
+        timeoutMs: writeTimeoutMs,
+      }),
     };
     this.#partitions.set(index, partition);
-    void this.#load(partition);
+    guard.settle(`Reading partition ${index} of ${this.#log.topic}`, this.#load(partition));
   }
 
   onResigned(index: number, leaderEpoch: number): void {
@@ -87,12 +96,12 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
   }
 
   #drop(partition: CoordinatorPartition<State>, errorCode: number): void {
-    const { owner, logger } = this.#options;
+    const { guard, owner, logger } = this.#options;
     const fields = { topic: this.#log.topic, partition: partition.index, count: owner.countOf(partition.state) };
     this.#partitions.delete(partition.index);
-    owner.drop(partition.state, errorCode);
+    guard.run(`Dropping the state of partition ${partition.index}`, () => owner.drop(partition.state, errorCode));
     partition.writes.close();
-    logger[fields.count > 0 ? 'info' : 'debug'](fields, 'Ceased to coordinate a partition');
+    guard.run('Logging', () => logger[fields.count > 0 ? 'info' : 'debug'](fields, 'Ceased to coordinate a partition'));
   }
 
   async #load(partition: CoordinatorPartition<State>): Promise<void> {
@@ -125,14 +134,15 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
 
   /** Half a state would hand out old offsets, so the partition stays "loading" until it has been read whole. */
   #retryLoad(partition: CoordinatorPartition<State>, fields: object): void {
-    const { deadlines, logger } = this.#options;
+    const { deadlines, guard, logger } = this.#options;
+    const retry = new Deadline(() => {
+      if (this.#partitions.get(partition.index) !== partition) return;
+      guard.settle(`Reading partition ${partition.index} of ${this.#log.topic}`, this.#load(partition));
+    });
+    deadlines.set(retry, LOAD_RETRY_MS);
     logger.error(
       { ...fields, topic: this.#log.topic, partition: partition.index, retryInMs: LOAD_RETRY_MS },
       'Could not read the state of a partition that is coordinated here',
     );
-    const retry = new Deadline(() => {
-      if (this.#partitions.get(partition.index) === partition) void this.#load(partition);
-    });
-    deadlines.set(retry, LOAD_RETRY_MS);
   }
 }

@@ -3,6 +3,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '@millrace/records';
 import type { CoordinatorLog } from '../replicas/coordinator-log.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Guard } from '../shared/guard.ts';
 
 /** How many bytes of records may wait to be appended to one partition. */
 const QUEUED_WRITE_BYTES_MAX = 64 * 1024 * 1024;
@@ -38,6 +39,7 @@ export interface WriteQueueOptions {
   readonly log: CoordinatorLog;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly guard: Guard;
   readonly timeoutMs: number;
 }
 
@@ -80,19 +82,27 @@ export class WriteQueue {
     this.#closed = true;
     const refused = this.#queued.splice(0);
     this.#queuedBytes = 0;
-    for (const { write } of refused) write.done(ErrorCode.NOT_LEADER_OR_FOLLOWER, -1);
+    for (const queued of refused) this.#tell(queued, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1);
   }
 
   #flush(): void {
     if (this.#inFlight !== undefined || this.#queued.length === 0) return;
     const taken = this.#take();
     this.#inFlight = taken;
-    const { partition, log, deadlines, timeoutMs } = this.#options;
+    const { partition, log, deadlines, guard, timeoutMs } = this.#options;
     deadlines.set(this.#deadline, timeoutMs);
-    log.append(partition, this.#batch(taken)).then(
+    this.#append(taken).then(
       (result) => this.#finish(taken, result.errorCode, result.baseOffset),
-      () => this.#finish(taken, ErrorCode.UNKNOWN_SERVER_ERROR, -1),
+      (error: unknown) => {
+        guard.report(`Appending to partition ${partition} of ${log.topic}`, error);
+        this.#finish(taken, ErrorCode.UNKNOWN_SERVER_ERROR, -1);
+      },
     );
+  }
+
+  /** A promise that is rejected where the batch cannot be built, too. */
+  async #append(writes: readonly QueuedWrite[]): ReturnType<CoordinatorLog['append']> {
+    return this.#options.log.append(this.#options.partition, this.#batch(writes));
   }
 
   /** As many writes as fit into a batch, at least one. */
@@ -124,12 +134,18 @@ export class WriteQueue {
     // The next batch leaves before the outcomes are told, so that what they lead to joins the one after it.
     this.#inFlight = undefined;
     this.#flush();
-    for (const { write } of writes) write.done(errorCode, baseOffset);
+    for (const queued of writes) this.#tell(queued, errorCode, baseOffset);
+  }
+
+  /** What one write's owner does with its outcome must not keep the others from theirs. */
+  #tell({ write }: QueuedWrite, errorCode: number, baseOffset: number): void {
+    this.#options.guard.run('Taking the outcome of a write', () => write.done(errorCode, baseOffset));
   }
 
   #tellTimeout(): void {
-    for (const { write } of this.#inFlight ?? []) write.timedOut?.();
-    for (const { write } of this.#queued) write.timedOut?.();
+    for (const { write } of [...(this.#inFlight ?? []), ...this.#queued]) {
+      this.#options.guard.run('Taking the timeout of a write', () => write.timedOut?.());
+    }
   }
 }
 

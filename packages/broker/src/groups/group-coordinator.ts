@@ -1,17 +1,20 @@
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { CoordinatorPartitions } from '../coordinators/coordinator-partitions.ts';
+import type { StateRecord } from '../coordinators/write-queue.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
 import { Deadline, Deadlines } from '../shared/deadlines.ts';
+import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { GroupConfig } from './config.ts';
 import { type DescribedGroup, describeGroup, type ListedGroup, unknownGroup } from './description.ts';
 import { expiredOffsets } from './expiry.ts';
 import { Group } from './group.ts';
+import { GroupMemory, MEMBER_METADATA_BYTES_MAX } from './group-memory.ts';
 import type { TopicPartition } from './group-offsets.ts';
 import { type GroupPartition, type Groups, groupsOwner } from './group-partition.ts';
 import { GroupState } from './group-state.ts';
-import type { MemberProtocol } from './member.ts';
+import { type MemberProtocol, metadataBytes } from './member.ts';
 import {
   type HeartbeatRequest,
   type JoinRequest,
@@ -41,6 +44,10 @@ import { groupRecord } from './state-records.ts';
 /** The one type of group there is so far, as ListGroups calls it (KIP-848). */
 export const CLASSIC_GROUP_TYPE = 'classic';
 
+/** The longest string of a record, and what the coordinator appends to a name to make a member id of it. */
+const STRING_BYTES_MAX = 0x7fff;
+const MEMBER_ID_SUFFIX_BYTES = '-'.length + 36;
+
 export interface GroupCoordinatorOptions {
   readonly config: GroupConfig;
   readonly clock: Clock;
@@ -69,6 +76,8 @@ export class GroupCoordinator {
   readonly #config: GroupConfig;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #guard: Guard;
+  readonly #memory = new GroupMemory();
   readonly #deadlines: Deadlines;
   readonly #partitions: CoordinatorPartitions<Groups>;
   readonly #rebalancing: Rebalancing;
@@ -81,7 +90,8 @@ export class GroupCoordinator {
     this.#config = config;
     this.#clock = clock;
     this.#logger = logger;
-    this.#deadlines = new Deadlines(clock);
+    this.#guard = new Guard(logger);
+    this.#deadlines = new Deadlines(clock, this.#guard);
     const store = this.#store.bind(this);
     const rebalancing = new Rebalancing({ config, deadlines: this.#deadlines, logger, store });
     this.#rebalancing = rebalancing;
@@ -90,7 +100,8 @@ export class GroupCoordinator {
     this.#partitions = new CoordinatorPartitions({
       clock,
       logger,
-      owner: groupsOwner(rebalancing, clock, logger),
+      guard: this.#guard,
+      owner: groupsOwner(rebalancing, this.#memory, clock, logger),
       deadlines: this.#deadlines,
       writeTimeoutMs: config.offsetsCommitTimeoutMs,
       partitionCount: options.partitionCount,
@@ -118,6 +129,8 @@ export class GroupCoordinator {
     if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
       return Promise.resolve(joinError(memberId, ErrorCode.INVALID_SESSION_TIMEOUT));
     }
+    const refusal = this.#refusalOf(request);
+    if (refusal !== ErrorCode.NONE) return Promise.resolve(joinError(memberId, refusal));
     let group = home.state.get(groupId);
     if (group === undefined) {
       if (memberId !== UNKNOWN_MEMBER_ID) return Promise.resolve(joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID));
@@ -126,6 +139,17 @@ export class GroupCoordinator {
     const known = group;
     const kept = { ...request, protocols: keepProtocols(request.protocols) };
     return new Promise((resolve) => this.#membership.join(known, kept, resolve));
+  }
+
+  /** What cannot be written down, or is more than can be kept, is refused before anything is noted. */
+  #refusalOf({ clientId, groupInstanceId, protocols, groupId }: JoinRequest): number {
+    const longest = Math.max(Buffer.byteLength(clientId), Buffer.byteLength(groupInstanceId ?? ''));
+    if (longest + MEMBER_ID_SUFFIX_BYTES > STRING_BYTES_MAX) return ErrorCode.INVALID_REQUEST;
+    const bytes = metadataBytes(protocols);
+    if (bytes > MEMBER_METADATA_BYTES_MAX) return ErrorCode.INVALID_REQUEST;
+    if (this.#memory.hasRoomFor(bytes)) return ErrorCode.NONE;
+    this.#logger.warn({ group: groupId, bytes: this.#memory.bytes }, 'No room for what another member says of itself');
+    return ErrorCode.GROUP_MAX_SIZE_REACHED;
   }
 
   sync(request: SyncRequest): Promise<SyncResult> {
@@ -240,7 +264,7 @@ export class GroupCoordinator {
     for (const home of this.#partitions.loaded()) {
       for (const group of [...home.state.values()]) {
         const gone = group.offsets.allPartitions().filter(({ topic }) => topics.has(topic));
-        if (gone.length > 0) void this.#commits.remove(home, group, gone);
+        if (gone.length > 0) this.#forget(home, group, gone);
       }
     }
   }
@@ -282,7 +306,7 @@ export class GroupCoordinator {
   }
 
   #create(home: GroupPartition, groupId: string): Group {
-    const group = new Group(groupId, () => this.#clock.now());
+    const group = new Group(groupId, () => this.#clock.now(), this.#memory);
     home.state.set(groupId, group);
     return group;
   }
@@ -303,11 +327,24 @@ export class GroupCoordinator {
       done(ErrorCode.NOT_COORDINATOR, true);
       return;
     }
+    let record: StateRecord;
+    try {
+      record = groupRecord(group, assignments);
+    } catch (error) {
+      this.#guard.report(`Writing down group ${group.id}`, error);
+      done(ErrorCode.UNKNOWN_SERVER_ERROR, true);
+      return;
+    }
     home.writes.push({
-      records: [groupRecord(group, assignments)],
+      records: [record],
       done: (errorCode) => done(groupStoreError(errorCode), true),
       timedOut: () => done(groupStoreError(ErrorCode.REQUEST_TIMED_OUT), false),
     });
+  }
+
+  /** Forgets offsets that nobody waits to hear of. */
+  #forget(home: GroupPartition, group: Group, partitions: readonly TopicPartition[]): void {
+    this.#guard.settle(`Forgetting offsets of group ${group.id}`, this.#commits.remove(home, group, partitions));
   }
 
   #checkRetention(): void {
@@ -320,7 +357,7 @@ export class GroupCoordinator {
         const isForgotten = group.is(GroupState.EMPTY) && group.offsets.isEmpty;
         if (expired.length === 0 && !isForgotten) continue;
         removed += expired.length;
-        void this.#commits.remove(home, group, expired);
+        this.#forget(home, group, expired);
       }
     }
     if (removed > 0) this.#logger.info({ offsets: removed }, 'Removed offsets whose retention time is over');

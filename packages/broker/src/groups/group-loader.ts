@@ -11,6 +11,7 @@ import {
 } from '@millrace/records';
 import type { Logger } from '../shared/logger.ts';
 import { Group } from './group.ts';
+import { GroupMemory } from './group-memory.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';
 
@@ -21,13 +22,15 @@ import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';
 export class GroupLoader {
   readonly #now: () => number;
   readonly #logger: Logger;
+  readonly #memory: GroupMemory;
   /** The last group record of each group; decoded at the end, since all but the last are in vain. */
   readonly #groupValues = new Map<string, Buffer>();
   readonly #offsets = new Map<string, GroupOffsets>();
   #records = 0;
 
-  constructor(now: () => number, logger: Logger) {
+  constructor(now: () => number, logger: Logger, memory: GroupMemory = new GroupMemory()) {
     this.#now = now;
+    this.#memory = memory;
     this.#logger = logger;
   }
 
@@ -61,7 +64,7 @@ export class GroupLoader {
       if (offsets.isEmpty) continue;
       let group = groups.get(groupId);
       if (group === undefined) {
-        group = new Group(groupId, this.#now);
+        group = new Group(groupId, this.#now, this.#memory);
         groups.set(groupId, group);
       }
       group.offsets = offsets;
@@ -124,7 +127,7 @@ export class GroupLoader {
 
   #restore(groupId: string, value: Buffer): Group | undefined {
     try {
-      return decodeGroup(groupId, value, this.#now);
+      return decodeGroup(groupId, value, this.#now, this.#memory);
     } catch (error) {
       this.#logger.error({ err: error, group: groupId }, 'Skipping a group in __consumer_offsets that cannot be read');
       return undefined;

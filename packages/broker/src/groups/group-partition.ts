@@ -3,6 +3,7 @@ import type { CoordinatorPartition, StateOwner } from '../coordinators/coordinat
 import type { Logger } from '../shared/logger.ts';
 import type { Group } from './group.ts';
 import { GroupLoader } from './group-loader.ts';
+import type { GroupMemory } from './group-memory.ts';
 import type { Rebalancing } from './rebalancing.ts';
 
 /** The groups of a partition by their ids. */
@@ -12,10 +13,15 @@ export type Groups = Map<string, Group>;
 export type GroupPartition = CoordinatorPartition<Groups>;
 
 /** Groups as the state that the partitions of `__consumer_offsets` hold. */
-export function groupsOwner(rebalancing: Rebalancing, clock: Clock, logger: Logger): StateOwner<Groups> {
+export function groupsOwner(
+  rebalancing: Rebalancing,
+  memory: GroupMemory,
+  clock: Clock,
+  logger: Logger,
+): StateOwner<Groups> {
   return {
     empty: () => new Map(),
-    newLoader: () => new GroupLoader(() => clock.now(), logger),
+    newLoader: () => new GroupLoader(() => clock.now(), logger, memory),
     countOf: (groups) => groups.size,
     resume: (groups) => {
       for (const group of groups.values()) rebalancing.resume(group);

@@ -1,8 +1,9 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { Deadline } from '../shared/deadlines.ts';
+import { GroupMemory } from './group-memory.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { GroupState, mayFollow } from './group-state.ts';
-import type { Member, MemberProtocol } from './member.ts';
+import { type Member, type MemberProtocol, metadataBytes } from './member.ts';
 import { type JoinResult, type JoinResultMember, joinError, type SyncResult, syncError } from './results.ts';
 import { CONSUMER_PROTOCOL_TYPE, subscribedTopicsOf } from './subscription.ts';
 
@@ -48,16 +49,20 @@ export class Group {
   #leaderId: string | null = null;
   #subscribedTopics: ReadonlySet<string> | undefined;
   #awaitingJoin = 0;
+  readonly #memory: GroupMemory;
+  /** What of the memory this group's members take. */
+  #metadataBytes = 0;
 
-  constructor(id: string, now: () => number) {
+  constructor(id: string, now: () => number, memory: GroupMemory = new GroupMemory()) {
     this.id = id;
     this.#now = now;
+    this.#memory = memory;
     this.#stateTimestampMs = now();
   }
 
   /** Makes a group as the log tells it: stable with its members, or empty. */
-  static restore(id: string, now: () => number, snapshot: GroupSnapshot): Group {
-    const group = new Group(id, now);
+  static restore(id: string, now: () => number, snapshot: GroupSnapshot, memory?: GroupMemory): Group {
+    const group = new Group(id, now, memory);
     group.#generationId = snapshot.generationId;
     group.#protocolType = snapshot.protocolType === '' ? null : snapshot.protocolType;
     group.#protocolName = snapshot.protocolName;
@@ -169,6 +174,7 @@ export class Group {
     }
     this.#state = state;
     this.#stateTimestampMs = this.#now();
+    if (state === GroupState.DEAD) this.#countBytes(-this.#metadataBytes);
   }
 
   /** Adds a member that waits in JoinGroup. */
@@ -334,11 +340,17 @@ export class Group {
   }
 
   #countProtocols(protocols: readonly MemberProtocol[], by: 1 | -1): void {
+    if (this.#state !== GroupState.DEAD) this.#countBytes(by * metadataBytes(protocols));
     for (const { name } of protocols) {
       const count = (this.#protocolCounts.get(name) ?? 0) + by;
       if (count === 0) this.#protocolCounts.delete(name);
       else this.#protocolCounts.set(name, count);
     }
+  }
+
+  #countBytes(bytes: number): void {
+    this.#metadataBytes += bytes;
+    this.#memory.bytes += bytes;
   }
 
   #updateSubscribedTopics(): void {

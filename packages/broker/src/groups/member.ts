@@ -7,6 +7,13 @@ export interface MemberProtocol {
   readonly metadata: Buffer;
 }
 
+/** About what protocols take in memory. */
+export function metadataBytes(protocols: readonly MemberProtocol[]): number {
+  let bytes = 0;
+  for (const { name, metadata } of protocols) bytes += name.length + metadata.length;
+  return bytes;
+}
+
 export interface MemberFields {
   readonly memberId: string;
   readonly groupInstanceId: string | null;

@@ -57,10 +57,11 @@ export class OffsetCommits {
     }
     const member = group.member(request.memberId);
     if (member !== undefined) this.#rebalancing.heardOf(group, member);
-    const accepted = request.offsets.filter((commit) => this.#fits(commit));
-    if (accepted.length === 0) return request.offsets.map(() => ErrorCode.OFFSET_METADATA_TOO_LARGE);
+    const checks = request.offsets.map((commit) => this.#check(commit));
+    const accepted = request.offsets.filter((_commit, index) => checks[index] === ErrorCode.NONE);
+    if (accepted.length === 0) return checks;
     return this.#append(home, group, accepted).then((outcome) =>
-      request.offsets.map((commit) => (this.#fits(commit) ? outcome : ErrorCode.OFFSET_METADATA_TOO_LARGE)),
+      checks.map((check) => (check === ErrorCode.NONE ? outcome : check)),
     );
   }
 
@@ -119,16 +120,21 @@ export class OffsetCommits {
     );
   }
 
-  #fits(commit: OffsetCommit): boolean {
-    return commit.metadata.length <= this.#config.offsetMetadataMaxBytes;
+  /** What a record of the log cannot hold is refused here: numbers beyond 2^53 have been rounded already. */
+  #check({ metadata, offset, commitTimestampMs, expireTimestampMs }: OffsetCommit): number {
+    if (metadata.length > this.#config.offsetMetadataMaxBytes) return ErrorCode.OFFSET_METADATA_TOO_LARGE;
+    const isStorable = [offset, commitTimestampMs, expireTimestampMs].every(Number.isSafeInteger);
+    return isStorable ? ErrorCode.NONE : ErrorCode.INVALID_COMMIT_OFFSET_SIZE;
   }
 
   #append(home: GroupPartition, group: Group, commits: readonly OffsetCommit[]): Promise<number> {
     const { offsets } = group;
+    // First what may throw: a mark for a commit that was never sent would stay for ever.
+    const records = commits.map((commit) => offsetRecord(group.id, commit));
     for (const { topic, partition } of commits) offsets.beginPending(topic, partition);
     return new Promise((resolve) =>
       home.writes.push({
-        records: commits.map((commit) => offsetRecord(group.id, commit)),
+        records,
         done: (errorCode, baseOffset) => {
           for (const commit of commits) {
             offsets.endPending(commit.topic, commit.partition);

@@ -21,6 +21,31 @@ describe('OffsetCommit', () => {
     expect(test.groups.describe('group')).toMatchObject({ groupState: GroupState.EMPTY, protocolType: '' });
   });
 
+  it('refuses numbers that no record can hold, each for itself, and leaves no mark of them', async () => {
+    const test = await TestCoordinator.start();
+    const now = test.clock.now();
+    const beyond = 2 ** 53;
+    const commits = [
+      commitOf('topic', 0, 7, now),
+      commitOf('topic', 1, beyond, now),
+      commitOf('topic', 2, -(2 ** 63), now),
+      commitOf('topic', 3, 7, beyond),
+      { ...commitOf('topic', 4, 7, now), expireTimestampMs: now + Number.MAX_SAFE_INTEGER },
+    ];
+    const request = { groupId: 'group', generationId: -1, memberId: '', groupInstanceId: null, offsets: commits };
+    const refused = ErrorCode.INVALID_COMMIT_OFFSET_SIZE;
+    expect(await test.groups.commitOffsets(request)).toEqual([ErrorCode.NONE, refused, refused, refused, refused]);
+    const topics = [{ topic: 'topic', partitions: [0, 1, 2, 3, 4] }];
+    const fetched = test.groups.fetchOffsets('group', topics, true).topics[0]!.partitions;
+    expect(fetched.map(({ offset, errorCode }) => [offset, errorCode])).toEqual([
+      [7, 0],
+      [-1, 0],
+      [-1, 0],
+      [-1, 0],
+      [-1, 0],
+    ]);
+  });
+
   it('is answered when it is durable, and not seen before', async () => {
     const test = await TestCoordinator.start();
     await test.commit(1);

@@ -12,6 +12,7 @@ import {
 } from '@millrace/protocol';
 import type { StateRecord } from '../coordinators/write-queue.ts';
 import { Group } from './group.ts';
+import type { GroupMemory } from './group-memory.ts';
 import type { CommittedOffset, OffsetCommit, TopicPartition } from './group-offsets.ts';
 import { Member } from './member.ts';
 import { NO_BYTES } from './results.ts';
@@ -91,7 +92,7 @@ export function decodeOffset(value: Buffer): CommittedOffset {
 }
 
 /** Restores a group; what it keeps of `value` is copied. */
-export function decodeGroup(groupId: string, value: Buffer, now: () => number): Group {
+export function decodeGroup(groupId: string, value: Buffer, now: () => number, memory?: GroupMemory): Group {
   const version = value.readInt16BE(0);
   const stored = decodeVersioned(GroupMetadataValue, value);
   const protocolName = stored.protocol ?? '';
@@ -109,14 +110,15 @@ export function decodeGroup(groupId: string, value: Buffer, now: () => number): 
         assignment: Buffer.from(member.assignment),
       }),
   );
-  return Group.restore(groupId, now, {
+  const snapshot = {
     generationId: stored.generation,
     protocolType: stored.protocolType,
     protocolName: stored.protocol,
     leaderId: stored.leader,
     stateTimestampMs: stored.currentStateTimestamp < 0 ? undefined : stored.currentStateTimestamp,
     members,
-  });
+  };
+  return Group.restore(groupId, now, snapshot, memory);
 }
 
 function offsetKey(groupId: string, { topic, partition }: TopicPartition): Buffer {

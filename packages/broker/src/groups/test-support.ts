@@ -9,7 +9,7 @@ import type {
   CoordinatorPartitionListener,
   CoordinatorReadResult,
 } from '../replicas/coordinator-log.ts';
-import { silentLogger } from '../shared/logger.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
 import { DEFAULT_GROUP_CONFIG, type GroupConfig } from './config.ts';
 import { GroupCoordinator } from './group-coordinator.ts';
 import type { JoinRequest, SyncRequest } from './membership.ts';
@@ -105,9 +105,13 @@ export class TestCoordinator {
   readonly partitionCount: number;
   listener!: CoordinatorPartitionListener;
   groups!: GroupCoordinator;
+  readonly #logger: Logger;
   #seed: number;
 
-  constructor(options: { config?: Partial<GroupConfig>; partitionCount?: number; seed?: number } = {}) {
+  constructor(
+    options: { config?: Partial<GroupConfig>; partitionCount?: number; seed?: number; logger?: Logger } = {},
+  ) {
+    this.#logger = options.logger ?? silentLogger;
     this.clock = new ManualClock();
     this.log = new MemoryCoordinatorLog();
     this.partitionCount = options.partitionCount ?? 1;
@@ -129,7 +133,7 @@ export class TestCoordinator {
       config: this.config,
       clock: this.clock,
       random: seededRandom(this.#seed++),
-      logger: silentLogger,
+      logger: this.#logger,
       partitionCount: () => this.partitionCount,
       openLog: (listener) => {
         this.listener = listener;

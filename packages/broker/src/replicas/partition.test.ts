@@ -1,10 +1,11 @@
 import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
-import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
+import { ManualClock, MemoryDisk, seededRandom, silentLogger } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { setBatchBaseOffset, setBatchLeaderEpoch } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadlines } from '../shared/deadlines.ts';
+import { Guard } from '../shared/guard.ts';
 import { noMetrics } from '../shared/metrics.ts';
 import { batchOf } from '../test-broker.ts';
 import type { IsrChange, IsrOutcome } from './isr-changes.ts';
@@ -51,7 +52,7 @@ function state(overrides: Partial<ReplicaState> = {}): ReplicaState {
 
 beforeEach(async () => {
   clock = new ManualClock();
-  deadlines = new Deadlines(clock);
+  deadlines = new Deadlines(clock, new Guard(silentLogger));
   logs = new LogManager({
     disk: new MemoryDisk(),
     clock,

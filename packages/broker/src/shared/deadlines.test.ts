@@ -1,12 +1,30 @@
-import { ManualClock } from '@millrace/ports';
+import { ManualClock, silentLogger } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Deadline, Deadlines } from './deadlines.ts';
+import { Guard } from './guard.ts';
+
+const guard = new Guard(silentLogger);
 
 describe('Deadlines', () => {
+  it('goes on with the others when one throws', () => {
+    const clock = new ManualClock();
+    const deadlines = new Deadlines(clock, guard);
+    const fired: string[] = [];
+    const failing = new Deadline(() => {
+      fired.push('failing');
+      throw new Error('on purpose');
+    });
+    deadlines.set(failing, 10);
+    deadlines.set(new Deadline(() => fired.push('next')), 10);
+    deadlines.set(new Deadline(() => fired.push('later')), 20);
+    clock.advance(20);
+    expect(fired).toEqual(['failing', 'next', 'later']);
+  });
+
   it('runs each deadline at its instant, in order', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, guard);
     const fired: string[] = [];
     for (const [name, delayMs] of [
       ['b', 20],
@@ -22,7 +40,7 @@ describe('Deadlines', () => {
 
   it('moves later without another timer, and fires at the later instant', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, guard);
     let firedAt: number | undefined;
     const deadline = new Deadline(() => {
       firedAt = clock.monotonic();
@@ -41,7 +59,7 @@ describe('Deadlines', () => {
 
   it('moves earlier', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, guard);
     let fired = false;
     const deadline = new Deadline(() => {
       fired = true;
@@ -54,7 +72,7 @@ describe('Deadlines', () => {
 
   it('lets a deadline set itself anew, even to now, without spinning', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, guard);
     let count = 0;
     const deadline: Deadline = new Deadline(() => {
       count += 1;
@@ -67,7 +85,7 @@ describe('Deadlines', () => {
 
   it('forgets what is cancelled and takes nothing after it was closed', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, guard);
     const never = new Deadline(() => expect.unreachable());
     deadlines.set(never, 10);
     deadlines.cancel(never);
@@ -88,7 +106,7 @@ describe('Deadlines', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const clock = new ManualClock();
-        const deadlines = new Deadlines(clock);
+        const deadlines = new Deadlines(clock, guard);
         const fired: string[] = [];
         const expected: string[] = [];
         const due = new Map<number, number>();

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/ports';
+import type { Guard } from './guard.ts';
 
 const NOT_QUEUED = -1;
 
@@ -30,13 +31,15 @@ export class Deadline {
  */
 export class Deadlines {
   readonly #clock: Clock;
+  readonly #guard: Guard;
   readonly #heap: Deadline[] = [];
   #timer: Timer | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, guard: Guard) {
     this.#clock = clock;
+    this.#guard = guard;
   }
 
   /** How many deadlines wait. */
@@ -99,7 +102,7 @@ export class Deadlines {
         this.#siftDown(0);
       } else {
         this.#removeAt(0);
-        first.run();
+        this.#guard.run('A timeout', first.run);
       }
     }
     this.#arm();
