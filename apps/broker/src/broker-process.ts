@@ -106,7 +106,8 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const folder = `${config.logDirs[0]}/${METADATA_FOLDER}`;
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
-  const listeners = await bindListeners(config, gate, { logger, metrics, closers });
+  let current = (): BrokerConfig => config;
+  const listeners = await bindListeners(config, gate, { logger, metrics, closers, current: () => current() });
   let giveUp!: (error: Error) => void;
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
@@ -148,6 +149,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   });
   // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
   metadataStore.sitsOutShortages = true;
+  current = () => broker.services.configs.current;
   gate.open(broker.requestHandler);
   health.status = 'up';
   let stopped: Promise<void> | undefined;

@@ -41,6 +41,8 @@ export class RequestGate implements RequestHandler {
 export interface ListenerSurroundings {
   readonly logger: Logger;
   readonly metrics: MetricRegistry;
+  /** The settings that hold now: limits may change while clients are connected. */
+  readonly current: () => BrokerConfig;
   /** Takes what closes a listener that is open. */
   readonly closers: (() => Promise<void>)[];
 }
@@ -49,7 +51,7 @@ export interface ListenerSurroundings {
 export async function bindListeners(
   config: BrokerConfig,
   requestHandler: RequestHandler,
-  { logger, metrics, closers }: ListenerSurroundings,
+  { logger, metrics, current, closers }: ListenerSurroundings,
 ): Promise<readonly Listener[]> {
   const bytesMax = config.queuedMaxRequestBytes > 0 ? config.queuedMaxRequestBytes : undefined;
   const memory = new RequestMemory(bytesMax, config.queuedMaxRequests);
@@ -72,8 +74,12 @@ export async function bindListeners(
       memory,
       responses,
       idleMsMax: config.connectionsMaxIdleMs,
-      connectionsMax: config.maxConnections,
-      connectionsPerAddressMax: config.maxConnectionsPerIp,
+      get connectionsMax() {
+        return current().maxConnections;
+      },
+      get connectionsPerAddressMax() {
+        return current().maxConnectionsPerIp;
+      },
       backlog: config.socketListenBacklogSize,
       logger,
     });

@@ -1,4 +1,11 @@
-import { type LogBounds, LogManager, logFolderOwner, type Recompressor, type SliceCleaner } from '@millrace/log';
+import {
+  type LiveLogOptions,
+  type LogBounds,
+  LogManager,
+  logFolderOwner,
+  type Recompressor,
+  type SliceCleaner,
+} from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
@@ -194,7 +201,9 @@ export class Broker {
   }
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
-    const { config, clock, random, disk, logger, recompressor, cleanSlice, logBounds } = this.#options;
+    const { clock, random, disk, logger, recompressor, cleanSlice, logBounds } = this.#options;
+    // What was set while the broker ran, and takes hold at a start, is in it.
+    const config = configs.current;
     const reports = new OpeningReports(clock, logger);
     return new LogManager({
       disk,
@@ -204,17 +213,13 @@ export class Broker {
       brokerId: config.brokerId,
       clusterId,
       configOf: (topic) => configs.logConfig(topic),
-      producerIdExpirationMs: config.producerIdExpirationMs,
       retentionCheckIntervalMs: config.logRetentionCheckIntervalMs,
       recoveryPointCheckpointIntervalMs: config.logFlushOffsetCheckpointIntervalMs,
       highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
       flushSchedulerIntervalMs: config.logFlushSchedulerIntervalMs,
       producerExpirationCheckIntervalMs: config.producerIdExpirationCheckIntervalMs,
       cleanerEnabled: config.logCleanerEnable,
-      cleanerBackoffMs: config.logCleanerBackoffMs,
-      cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
-      cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
-      cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
+      ...liveLogOptions(config),
       onCleaned: ({ topic, partition }, result) => {
         logger.debug({ topic, partition, ...result }, 'A log was compacted');
       },
@@ -352,6 +357,7 @@ export class Broker {
       topicAdmin: topics,
       advertisedApis,
     };
+    configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
     configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
     const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
     const broker = this.#liveBroker(endpoints);
@@ -406,5 +412,16 @@ function fetcherSettings(config: BrokerConfig): FetcherSettings {
     responseBytesMax: config.replicaFetchResponseMaxBytes,
     backoffMs: config.replicaFetchBackoffMs,
     timeoutMs: config.replicaSocketTimeoutMs,
+  };
+}
+
+/** What of the logs follows settings that are changed while the broker runs. */
+function liveLogOptions(config: BrokerConfig): LiveLogOptions {
+  return {
+    producerIdExpirationMs: config.producerIdExpirationMs,
+    cleanerBackoffMs: config.logCleanerBackoffMs,
+    cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
+    cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
+    cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
   };
 }

@@ -51,6 +51,7 @@ export {
 } from './log-config.ts';
 export {
   type CreateLogOptions,
+  type LiveLogOptions,
   type LogBounds,
   type LogDirectoryDescription,
   LogManager,

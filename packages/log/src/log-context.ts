@@ -15,7 +15,7 @@ export interface LogContext extends SegmentFiles {
   readonly reaper: FileReaper;
   readonly recompressor: Recompressor;
   /** How long an idle producer is remembered (`producer.id.expiration.ms`). */
-  readonly producerIdExpirationMs: number;
+  producerIdExpirationMs: number;
   /** Idempotent producers remembered for one log. */
   readonly producerIdsMax: number;
 }

@@ -80,6 +80,18 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   readonly onBackgroundError?: (what: string, error: unknown) => void;
 }
 
+/** What of the options may change while the logs are open. */
+export type LiveLogOptions = Partial<
+  Pick<
+    LogManagerOptions,
+    | 'producerIdExpirationMs'
+    | 'cleanerBackoffMs'
+    | 'cleanerDedupeBufferBytes'
+    | 'cleanerDedupeBufferLoadFactor'
+    | 'cleanerIoBytesPerSecondMax'
+  >
+>;
+
 /** One of `log.dirs`, for DescribeLogDirs. */
 export interface LogDirectoryDescription {
   readonly folder: string;
@@ -210,6 +222,13 @@ export class LogManager {
     }
     this.#schedule.start();
     this.#cleaner.start();
+  }
+
+  /** Takes over settings that may change while the logs are open; what is not given stays. */
+  reconfigure(changed: LiveLogOptions): void {
+    if (changed.producerIdExpirationMs !== undefined)
+      this.#context.producerIdExpirationMs = changed.producerIdExpirationMs;
+    this.#cleaner.reconfigure(changed);
   }
 
   /** The epoch with which this broker stopped in order the last time; -1 when it did not. */

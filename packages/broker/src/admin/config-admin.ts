@@ -1,6 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import { brokerDefinitions } from '../config/broker-definitions.ts';
+import { brokerConfigTable } from '../config/broker-definitions.ts';
 import type { ConfigEntity, ConfigRepository } from '../config/config-repository.ts';
 import type { ConfigDefinition, ConfigTable } from '../config/definition.ts';
 import { brokerConfigFault } from '../config/dynamic-config.ts';
@@ -68,7 +68,7 @@ export class ConfigAdmin {
       .filter(({ value, configOperation }) => value === null && configOperation !== CONFIG_OPERATION.DELETE)
       .map(({ name }) => name);
     if (withoutValue.length > 0) return Promise.resolve(nullValues(withoutValue));
-    const table: ConfigTable = resource.resourceType === RESOURCE_TYPE.TOPIC ? topicDefinitions : brokerDefinitions;
+    const table: ConfigTable = resource.resourceType === RESOURCE_TYPE.TOPIC ? topicDefinitions : brokerConfigTable;
     const definitionOf = (name: string): ConfigDefinition | undefined =>
       Object.hasOwn(table, name) ? table[name] : undefined;
     return this.#alter(resource, validateOnly, (before) => applyOperations(before, operations, definitionOf));

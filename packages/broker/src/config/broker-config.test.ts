@@ -29,6 +29,18 @@ describe('the settings of a broker', () => {
     expect(toLogConfig(config.topicDefaults)).toEqual(defaultLogConfig);
   });
 
+  it('take the older bound of timestamps for both directions where those have none of their own', () => {
+    const bounds = (properties: Record<string, string>) => {
+      const { messageTimestampBeforeMaxMs, messageTimestampAfterMaxMs } = toLogConfig(
+        read(properties).config.topicDefaults,
+      );
+      return [messageTimestampBeforeMaxMs, messageTimestampAfterMaxMs];
+    };
+    expect(bounds({ 'log.message.timestamp.difference.max.ms': '5' })).toEqual([5, 5]);
+    const both = { 'log.message.timestamp.difference.max.ms': '5', 'log.message.timestamp.after.max.ms': '7' };
+    expect(bounds(both)).toEqual([5, 7]);
+  });
+
   it('are read by type', () => {
     const { config } = read({
       'broker.id': ' 7 ',
@@ -67,16 +79,25 @@ describe('the settings of a broker', () => {
     ]);
   });
 
-  it('name the nearest known setting for one that is misspelt, and tell of Kafka settings without effect', () => {
+  it('name the nearest known setting for one that is misspelt, and know what belongs to others', () => {
     expect(
-      read({ 'log.retention.hour': '1', 'quota.window.num': '11', 'something.else.entirely': '' }).warnings,
+      read({ 'log.retention.hour': '1', 'confluent.support.id': 'x', 'something.else.entirely': '' }).warnings,
     ).toEqual([
       expect.objectContaining({
         code: 'UNKNOWN_CONFIG',
         message: expect.stringContaining('Did you mean log.retention.hours?'),
       }),
-      expect.objectContaining({ code: 'UNUSED_CONFIG', name: 'quota.window.num' }),
+      expect.objectContaining({ code: 'UNUSED_CONFIG', name: 'confluent.support.id' }),
       expect.objectContaining({ code: 'UNKNOWN_CONFIG', message: expect.not.stringContaining('Did you mean') }),
+    ]);
+  });
+
+  it('keep what Kafka knows and this broker does not use, and check it', () => {
+    const { config, problems, warnings } = read({ 'remote.log.reader.threads': '5', 'telemetry.max.bytes': '10' });
+    expect([problems, warnings]).toEqual([[], []]);
+    expect(config.properties).toMatchObject({ 'remote.log.reader.threads': '5' });
+    expect(messages({ 'remote.log.reader.threads': '0' })).toEqual([
+      'Invalid value 0 for configuration remote.log.reader.threads: Value must be at least 1',
     ]);
   });
 

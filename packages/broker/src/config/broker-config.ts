@@ -1,9 +1,11 @@
 import { nearestName } from '@millrace/ports';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
-import { type BrokerConfigName, type BrokerConfigValues, brokerDefinitions } from './broker-definitions.ts';
-import { type ConfigTable, type ConfigValue, camelCase } from './definition.ts';
+import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions.ts';
+import { type ConfigValue, camelCase } from './definition.ts';
 import { isUnusedKafkaName } from './known-names.ts';
+import { readKraft } from './kraft.ts';
 import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
+import { refusalOf } from './refused-settings.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
 import type { TopicConfigValues } from './topic-definitions.ts';
 import { parseConfigValue } from './values.ts';
@@ -59,12 +61,8 @@ export interface ParseBrokerConfigOptions {
   readonly hostName?: string;
 }
 
-const definitions: ConfigTable = brokerDefinitions;
-
 /** Names of all broker configs, in alphabetical order. */
-export const brokerConfigNames: readonly BrokerConfigName[] = (
-  Object.keys(brokerDefinitions) as BrokerConfigName[]
-).sort();
+export const brokerConfigNames: readonly string[] = Object.keys(brokerConfigTable).sort();
 
 /**
  * Reads a broker's settings by Kafka's names. Never throws: what is wrong is in `problems` (the broker should not start), what
@@ -84,11 +82,15 @@ export function parseBrokerConfig(
   const report = (name: string, message: string): void => void problems.push({ code: 'INVALID_CONFIG', name, message });
   const values: Record<string, ConfigValue | null> = {};
   const known: Record<string, string> = {};
-  for (const name of brokerConfigNames) values[name] = brokerDefinitions[name].defaultValue;
-  for (const [name, text] of Object.entries(properties)) {
-    const definition = Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+  for (const name of brokerConfigNames) values[name] = brokerConfigTable[name]?.defaultValue ?? null;
+  const kraft = readKraft(properties);
+  for (const { name, message } of kraft.faults) report(name, message);
+  for (const [name, text] of Object.entries(kraft.properties)) {
+    const refusal = refusalOf(name, text);
+    if (refusal !== undefined) report(name, refusal);
+    const definition = Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
     if (definition === undefined) {
-      warnings.push(passedOver(name));
+      if (refusal === undefined) warnings.push(passedOver(name));
       continue;
     }
     const parsed = parseConfigValue(name, definition, text);

@@ -2,6 +2,7 @@ import {
   atLeast,
   between,
   boolean,
+  type ConfigTable,
   type ConfigValues,
   int,
   list,
@@ -11,11 +12,15 @@ import {
   short,
   string,
 } from './definition.ts';
+import { keptDefinitions } from './kept-definitions.ts';
 import { logDefinitions } from './log-definitions.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const WIDE = { updateMode: 'cluster-wide' } as const;
+/** A list here, one text to Kafka. */
+const AS_TEXT = { describedType: 'STRING' } as const;
 
 const identity = {
   'broker.id': int(-1, "The broker's number in the cluster. Without it, node.id counts.", { check: atLeast(-1) }),
@@ -49,11 +54,17 @@ const network = {
   listeners: list(
     ['PLAINTEXT://:9092'],
     'Where the broker listens: NAME://host:port, separated by commas. An empty host or 0.0.0.0 means every interface.',
+    AS_TEXT,
   ),
-  'advertised.listeners': list(null, 'What clients are told to connect to, where that differs from listeners.'),
+  'advertised.listeners': list(
+    null,
+    'What clients are told to connect to, where that differs from listeners.',
+    AS_TEXT,
+  ),
   'listener.security.protocol.map': list(
-    ['PLAINTEXT:PLAINTEXT', 'SSL:SSL', 'SASL_PLAINTEXT:SASL_PLAINTEXT', 'SASL_SSL:SASL_SSL'],
+    ['SASL_SSL:SASL_SSL', 'PLAINTEXT:PLAINTEXT', 'SSL:SSL', 'SASL_PLAINTEXT:SASL_PLAINTEXT'],
     'Which security protocol each listener name stands for.',
+    AS_TEXT,
   ),
   'inter.broker.listener.name': string(
     null,
@@ -76,13 +87,15 @@ const network = {
   // Kafka's default is 50. Beyond the backlog, a connect waits a second for its second try, and one thread does all here.
   'socket.listen.backlog.size': int(511, 'How many connections may wait to be accepted.', { check: atLeast(1) }),
   'connections.max.idle.ms': long(600_000, 'A connection on which nothing has moved for this long is closed.'),
-  'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0) }),
+  'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0), ...WIDE }),
   'max.connections.per.ip': int(INT_MAX, 'How many connections the broker accepts from one address.', {
     check: atLeast(0),
+    ...WIDE,
   }),
   'max.connections.per.ip.overrides': string(
     '',
     'Exceptions from max.connections.per.ip: host:count pairs, separated by commas.',
+    WIDE,
   ),
   'queued.max.requests': int(500, 'How many requests may be under way before no more are read.', { check: atLeast(1) }),
   'queued.max.request.bytes': long(
@@ -91,19 +104,20 @@ const network = {
   ),
   'num.network.threads': int(3, 'Kept for compatibility: one thread serves all connections.', {
     check: atLeast(1),
+    ...WIDE,
   }),
-  'num.io.threads': int(8, 'The most threads that read and write segments.', { check: atLeast(1) }),
-  'background.threads': int(10, 'The most threads for background work.', { check: atLeast(1) }),
+  'num.io.threads': int(8, 'The most threads that read and write segments.', { check: atLeast(1), ...WIDE }),
+  'background.threads': int(10, 'The most threads for background work.', { check: atLeast(1), ...WIDE }),
   'request.timeout.ms': int(30_000, 'How long the broker waits for the answer of another broker.', {
     check: atLeast(0),
   }),
-  'ssl.keystore.type': string('PEM', 'The format of the key and certificate.'),
+  'ssl.keystore.type': string('JKS', 'The format of the key and certificate.'),
   'ssl.keystore.location': string(null, "The file that holds the broker's private key and certificate chain."),
   'ssl.keystore.password': password(null, 'The password of the keystore.'),
   'ssl.keystore.key': password(null, "The broker's private key, in PEM."),
   'ssl.keystore.certificate.chain': password(null, "The broker's certificate chain, in PEM."),
   'ssl.key.password': password(null, 'The password of the private key.'),
-  'ssl.truststore.type': string('PEM', 'The format of the trusted certificates.'),
+  'ssl.truststore.type': string('JKS', 'The format of the trusted certificates.'),
   'ssl.truststore.location': string(null, 'The file that holds the trusted certificates.'),
   'ssl.truststore.password': password(null, 'The password of the truststore.'),
   'ssl.truststore.certificates': password(null, 'The trusted certificates, in PEM.'),
@@ -141,7 +155,7 @@ const replication = {
   }),
   'replica.fetch.backoff.ms': int(1000, 'How long a follower waits after a failed fetch.', { check: atLeast(0) }),
   'replica.high.watermark.checkpoint.interval.ms': long(5000, 'How often high watermarks are noted on disk.'),
-  'num.replica.fetchers': int(1, 'How many fetches a follower has under way to one leader.'),
+  'num.replica.fetchers': int(1, 'How many fetches a follower has under way to one leader.', WIDE),
   'controller.socket.timeout.ms': int(30_000, "How long the controller waits for a broker's answer."),
   'auto.leader.rebalance.enable': boolean(true, 'Whether leadership goes back to preferred replicas by itself.'),
   'leader.imbalance.per.broker.percentage': int(
@@ -181,7 +195,7 @@ const groups = {
   'offsets.retention.minutes': int(10_080, 'How long offsets are kept after a group is empty or has unsubscribed.', {
     check: atLeast(1),
   }),
-  'offsets.retention.check.interval.ms': long(600_000, 'How often it is looked for offsets to drop.', {
+  'offsets.retention.check.interval.ms': long(600_000, 'How often the broker looks for offsets to drop.', {
     check: atLeast(1),
   }),
   'offsets.commit.timeout.ms': int(5000, 'How long a commit waits for its replicas.', { check: atLeast(1) }),
@@ -209,19 +223,21 @@ const transactions = {
   }),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': int(
     10_000,
-    'How often it is looked for transactions that took too long.',
+    'How often the broker looks for transactions that took too long.',
     { check: atLeast(1) },
   ),
   'transaction.remove.expired.transaction.cleanup.interval.ms': int(
     HOUR_MS,
-    'How often it is looked for transactional ids to forget.',
+    'How often the broker looks for transactional ids to forget.',
     { check: atLeast(1) },
   ),
   'producer.id.expiration.ms': int(DAY_MS, 'How long the state of a producer that writes no more is kept.', {
     check: atLeast(1),
+    ...WIDE,
   }),
-  'producer.id.expiration.check.interval.ms': int(600_000, 'How often it is looked for producer state to drop.', {
+  'producer.id.expiration.check.interval.ms': int(600_000, 'How often the broker looks for producer state to drop.', {
     check: atLeast(1),
+    isInternal: true,
   }),
 } as const;
 
@@ -239,7 +255,8 @@ export const brokerDefinitions = {
   ...transactions,
 } as const;
 
-export type BrokerConfigName = keyof typeof brokerDefinitions;
+/** All configs of a broker: those that mean something here, and those that are kept. */
+export const brokerConfigTable: ConfigTable = { ...keptDefinitions, ...brokerDefinitions };
 
-/** Typed values of all broker configs. */
+/** Typed values of the broker configs that mean something here. */
 export type BrokerConfigValues = ConfigValues<typeof brokerDefinitions>;

@@ -248,6 +248,15 @@ describe('the description of configs', () => {
       { name: 'ssl.keystore.password', value: null, source: 4 },
     ]);
     expect(described.get('broker.id')).toMatchObject({ value: '1', readOnly: true });
+    expect(described.get('listeners')).toMatchObject({ type: 2 });
+    expect(described.get('remote.log.reader.threads')).toMatchObject({
+      value: '10',
+      type: 3,
+      source: 5,
+      readOnly: true,
+    });
+    expect(described.get('log.cleaner.threads')).toMatchObject({ value: '1', readOnly: false });
+    expect(described.has('group.coordinator.new.enable')).toBe(false);
     expect(described.get('log.dirs')).toMatchObject({ value: null });
     expect(described.get('num.partitions')).toMatchObject({ value: '3', source: 4 });
     expect(described.get('inter.broker.protocol.version')).toMatchObject({ value: '3.9-IV0' });

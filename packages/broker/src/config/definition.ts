@@ -27,6 +27,10 @@ export interface ConfigDefinition<Value extends ConfigValue | null = ConfigValue
   readonly check: (value: ConfigValue) => string | undefined;
   readonly updateMode: UpdateMode;
   readonly documentation: string;
+  /** The type that Kafka gives it, where it is read as another here. */
+  readonly describedType?: ConfigType;
+  /** Known to Kafka, and not described to clients. */
+  readonly isInternal?: boolean;
 }
 
 /** A table of configs by Kafka's names. */
@@ -52,6 +56,8 @@ export function camelCase(name: string): string {
 interface Extras {
   readonly check?: (value: ConfigValue) => string | undefined;
   readonly updateMode?: UpdateMode;
+  readonly describedType?: ConfigType;
+  readonly isInternal?: boolean;
 }
 
 const anything = (): undefined => undefined;
@@ -62,13 +68,7 @@ function define<Value extends ConfigValue | null>(
   documentation: string,
   extras: Extras = {},
 ): ConfigDefinition<Value> {
-  return {
-    type,
-    defaultValue,
-    documentation,
-    check: extras.check ?? anything,
-    updateMode: extras.updateMode ?? 'read-only',
-  };
+  return { type, defaultValue, documentation, check: anything, updateMode: 'read-only', ...extras };
 }
 
 type Builder<Value extends ConfigValue> = {
@@ -89,6 +89,7 @@ export const short: Builder<number> = builder<number>('SHORT');
 export const long: Builder<number> = builder<number>('LONG');
 export const double: Builder<number> = builder<number>('DOUBLE');
 export const list: Builder<readonly string[]> = builder<readonly string[]>('LIST');
+export const className: Builder<string> = builder<string>('CLASS');
 export const password: Builder<string> = builder<string>('PASSWORD');
 
 /** `ConfigDef.Range.atLeast`. */

@@ -1,5 +1,5 @@
 import { brokerConfigNames } from './broker-config.ts';
-import { type BrokerConfigName, brokerDefinitions } from './broker-definitions.ts';
+import { brokerConfigTable } from './broker-definitions.ts';
 import type { ConfigRepository } from './config-repository.ts';
 import { CONFIG_TYPE_ID, type ConfigDefinition, type ConfigValue, camelCase, isSensitive } from './definition.ts';
 import { CONFIG_SOURCE, type ConfigSynonym } from './dynamic-config.ts';
@@ -40,13 +40,14 @@ export function describeTopicConfigs(repository: ConfigRepository, overrides: Co
 export function describeBrokerConfigs(repository: ConfigRepository): DescribedConfig[] {
   const current: Readonly<Record<string, unknown>> = { ...repository.current };
   const { dynamic } = repository;
-  const known = brokerConfigNames.map((name) => {
-    const definition: ConfigDefinition = brokerDefinitions[name];
+  const known = brokerConfigNames.flatMap((name) => {
+    const definition = definitionOf(name);
+    if (definition === undefined || definition.isInternal === true) return [];
     const value = shownValue(name, current);
     const text = value === null || value === undefined ? null : formatConfigValue(definition.type, value);
-    return described(name, text, definition, dynamic.synonyms(name), definition.updateMode === 'read-only');
+    return [described(name, text, definition, dynamic.synonyms(name), definition.updateMode === 'read-only')];
   });
-  const isKnown = (name: string): boolean => Object.hasOwn(brokerDefinitions, name);
+  const isKnown = (name: string): boolean => definitionOf(name) !== undefined;
   const others = Object.keys({ ...dynamic.properties('default'), ...dynamic.properties('broker') }).filter(
     (name) => !isKnown(name),
   );
@@ -54,12 +55,9 @@ export function describeBrokerConfigs(repository: ConfigRepository): DescribedCo
 }
 
 /** Settings whose typed form has a value even where nothing is set; what is shown is what was set. */
-const DERIVED: readonly BrokerConfigName[] = ['log.dirs', 'inter.broker.listener.name'];
+const DERIVED: readonly string[] = ['log.dirs', 'inter.broker.listener.name'];
 
-function shownValue(
-  name: BrokerConfigName,
-  current: Readonly<Record<string, unknown>>,
-): ConfigValue | null | undefined {
+function shownValue(name: string, current: Readonly<Record<string, unknown>>): ConfigValue | null | undefined {
   if (DERIVED.includes(name) && (current['properties'] as ConfigProperties)[name] === undefined) return null;
   return current[camelCase(name)] as ConfigValue | null | undefined;
 }
@@ -70,15 +68,17 @@ export function describeDefaultBrokerConfigs(repository: ConfigRepository): Desc
   return Object.keys(properties)
     .sort()
     .map((name) => {
-      const definition: ConfigDefinition | undefined = Object.hasOwn(brokerDefinitions, name)
-        ? brokerDefinitions[name as BrokerConfigName]
-        : undefined;
+      const definition = definitionOf(name);
       const synonyms = repository.dynamic
         .synonyms(name)
         .filter((synonym) => synonym.source === CONFIG_SOURCE.DYNAMIC_DEFAULT_BROKER_CONFIG);
       const isReadOnly = definition === undefined || definition.updateMode === 'read-only';
       return described(name, properties[name] ?? null, definition, synonyms, isReadOnly);
     });
+}
+
+function definitionOf(name: string): ConfigDefinition | undefined {
+  return Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
 }
 
 function described(
@@ -96,7 +96,7 @@ function described(
     readOnly,
     isSensitive: hidden,
     synonyms: hidden ? synonyms.map((synonym) => ({ ...synonym, value: null })) : synonyms,
-    type: definition === undefined ? 0 : CONFIG_TYPE_ID[definition.type],
+    type: definition === undefined ? 0 : CONFIG_TYPE_ID[definition.describedType ?? definition.type],
     documentation: definition?.documentation ?? '',
   };
 }

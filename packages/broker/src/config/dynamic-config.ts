@@ -1,6 +1,7 @@
 import { type BrokerConfig, brokerConfigNames, parseBrokerConfig } from './broker-config.ts';
-import { type BrokerConfigName, brokerDefinitions } from './broker-definitions.ts';
-import type { ConfigTable } from './definition.ts';
+import { brokerConfigTable } from './broker-definitions.ts';
+import type { ConfigDefinition } from './definition.ts';
+import { refusalOf } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
 
@@ -23,10 +24,8 @@ export interface ConfigSynonym {
 /** Whether configs are set for one broker or for all. */
 export type BrokerConfigLevel = 'broker' | 'default';
 
-const definitions: ConfigTable = brokerDefinitions;
-
 /** Broker configs that mean the same in different units, the strongest first (`DynamicBrokerConfig.brokerConfigSynonyms`). */
-const SYNONYM_GROUPS: readonly (readonly BrokerConfigName[])[] = [
+const SYNONYM_GROUPS: readonly (readonly string[])[] = [
   ['log.roll.ms', 'log.roll.hours'],
   ['log.roll.jitter.ms', 'log.roll.jitter.hours'],
   ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
@@ -35,8 +34,10 @@ const SYNONYM_GROUPS: readonly (readonly BrokerConfigName[])[] = [
 /** The defaults as text; configs without a default are not in it. */
 const defaultProperties: ConfigProperties = Object.fromEntries(
   brokerConfigNames.flatMap((name) => {
-    const { type, defaultValue } = brokerDefinitions[name];
-    return defaultValue === null ? [] : [[name, formatConfigValue(type, defaultValue)]];
+    const definition = definitionOf(name);
+    return definition === undefined || definition.defaultValue === null
+      ? []
+      : [[name, formatConfigValue(definition.type, definition.defaultValue)]];
   }),
 );
 
@@ -82,7 +83,7 @@ export class DynamicConfig {
 
   /** Every place where a config has a value, the strongest first. */
   synonyms(name: string): readonly ConfigSynonym[] {
-    const group = SYNONYM_GROUPS.find((names) => (names as readonly string[]).includes(name));
+    const group = SYNONYM_GROUPS.find((names) => names.includes(name));
     const names: readonly string[] =
       group ?? (name === 'log.flush.interval.ms' ? [name, 'log.flush.scheduler.interval.ms'] : [name]);
     const places: readonly [ConfigProperties, number][] = [
@@ -104,11 +105,15 @@ export class DynamicConfig {
   }
 }
 
+function definitionOf(name: string): ConfigDefinition | undefined {
+  return Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
+}
+
 /** Leaves out what cannot be set while a broker runs or cannot be read: somebody may have written it past this broker. */
 function usable(properties: ConfigProperties): ConfigProperties {
   return Object.fromEntries(
     Object.entries(properties).filter(([name, text]) => {
-      const definition = Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+      const definition = definitionOf(name);
       if (definition === undefined || definition.updateMode === 'read-only') return false;
       return 'value' in parseConfigValue(name, definition, text);
     }),
@@ -121,10 +126,11 @@ function usable(properties: ConfigProperties): ConfigProperties {
  */
 export function brokerConfigFault(properties: ConfigProperties, level: BrokerConfigLevel): string | undefined {
   const names = Object.keys(properties);
-  const definitionOf = (name: string) => (Object.hasOwn(definitions, name) ? definitions[name] : undefined);
   const fixed = names.filter((name) => definitionOf(name)?.updateMode === 'read-only');
   if (fixed.length > 0) return `Cannot update these configs dynamically: Set(${fixed.join(', ')})`;
   for (const name of names) {
+    const refusal = refusalOf(name, properties[name] ?? '');
+    if (refusal !== undefined) return refusal;
     const definition = definitionOf(name);
     const parsed =
       definition === undefined ? undefined : parseConfigValue(name, definition, properties[name] as string);

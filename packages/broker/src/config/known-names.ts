@@ -1,70 +1,7 @@
-/**
- * Settings of Apache Kafka that this broker has no use for, by prefix: a `server.properties` that has them is no mistake, and
- * the owner should hear that they do nothing rather than that they are misspelt.
- */
-const UNUSED_PREFIXES = [
-  'alter.config.policy.',
-  'alter.log.dirs.',
-  'authorizer.',
-  'broker.heartbeat.',
-  'broker.session.',
-  'client.quota.',
-  'confluent.',
-  'connection.failed.',
-  'control.plane.',
-  'controller.',
-  'create.topic.policy.',
-  'delegation.token.',
-  'group.consumer.',
-  'group.coordinator.',
-  'group.share.',
-  'initial.broker.registration.',
-  'kafka.metrics.',
-  'log.cleaner.',
-  'log.dir.failure.',
-  'log.initial.task.',
-  'log.message.format.',
-  'max.connection.creation.',
-  'max.request.partition.',
-  'metadata.',
-  'metric.',
-  'metrics.',
-  'num.alter.log.dirs.',
-  'num.quota.',
-  'num.replica.alter.',
-  'password.encoder.',
-  'principal.builder.',
-  'process.roles',
-  'quota.',
-  'queued.max.bytes',
-  'remote.',
-  'replica.selector.',
-  'replica.socket.',
-  'replication.quota.',
-  'sasl.',
-  'security.providers',
-  'server.max.startup.',
-  'share.coordinator.',
-  'socket.connection.setup.',
-  'ssl.',
-  'super.users',
-  'allow.everyone.',
-  'telemetry.',
-  'transaction.partition.verification.',
-  'unstable.',
-  'zookeeper.',
-  'auto.include.jmx.reporter',
-  'broker.id.generation.enable',
-  'delete.records.purgatory.',
-  'early.start.listeners',
-  'eligible.leader.replicas.',
-  'fetch.purgatory.',
-  'offsets.commit.required.acks',
-  'reserved.broker.max.id',
-  'unclean.leader.election.interval.ms',
-];
+/** Settings of Kafka's plugins and of Confluent's images, by prefix: they are no mistake, and mean nothing here. */
+const UNUSED_PREFIXES = ['confluent.', 'rsm.config.', 'rlmm.config.', 'kafka.metrics.'];
 
-/** Whether Kafka knows a name that means nothing here. */
+/** Whether a name belongs to something beside Kafka's broker that is configured in the same file. */
 export function isUnusedKafkaName(name: string): boolean {
   return UNUSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }

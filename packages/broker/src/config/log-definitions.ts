@@ -8,13 +8,16 @@ const WIDE = { updateMode: 'cluster-wide' } as const;
 /** The broker configs that give topics their defaults, and those of the log as a whole (Kafka's `ServerLogConfigs`, `CleanerConfig`). */
 export const logDefinitions = {
   'log.dir': string('data', 'The folder that holds the partitions where log.dirs is not set.'),
-  'log.dirs': list(null, 'The folders that hold the partitions, separated by commas. Without it, log.dir counts.'),
+  'log.dirs': list(null, 'The folders that hold the partitions, separated by commas. Without it, log.dir counts.', {
+    describedType: 'STRING',
+  }),
   'num.partitions': int(1, 'How many partitions a topic gets when nobody says.', { check: atLeast(1) }),
   'default.replication.factor': int(1, 'How many replicas a topic gets when nobody says.', { check: atLeast(1) }),
   'auto.create.topics.enable': boolean(true, 'Whether a topic is created when a client first asks for it.'),
   'delete.topic.enable': boolean(true, 'Whether topics may be deleted.'),
-  'num.recovery.threads.per.data.dir': int(2, 'How many logs of a folder are recovered at a time on start.', {
+  'num.recovery.threads.per.data.dir': int(1, 'How many logs of a folder are recovered at a time on start.', {
     check: atLeast(1),
+    ...WIDE,
   }),
   'message.max.bytes': int(1_048_588, 'The largest record batch that is taken, as it is stored.', {
     check: atLeast(0),
@@ -72,7 +75,7 @@ export const logDefinitions = {
     'Old segments are dropped while a partition holds more than this; -1 sets no limit.',
     WIDE,
   ),
-  'log.retention.check.interval.ms': long(300_000, 'How often it is looked for segments to drop.', {
+  'log.retention.check.interval.ms': long(300_000, 'How often the broker looks for segments to drop.', {
     check: atLeast(1),
   }),
   'log.cleanup.policy': list(['delete'], topicDefinitions['cleanup.policy'].documentation, {
@@ -99,7 +102,7 @@ export const logDefinitions = {
   ),
   'log.flush.scheduler.interval.ms': long(
     UNLIMITED,
-    'How often it is looked for records that have waited too long for a sync.',
+    'How often the broker looks for records that have waited too long for a sync.',
     { check: atLeast(1) },
   ),
   'log.flush.offset.checkpoint.interval.ms': int(
@@ -129,6 +132,14 @@ export const logDefinitions = {
     topicDefinitions['message.timestamp.after.max.ms'].documentation,
     { check: atLeast(0), ...WIDE },
   ),
+  'log.message.timestamp.difference.max.ms': long(
+    UNLIMITED,
+    topicDefinitions['message.timestamp.difference.max.ms'].documentation,
+    { check: atLeast(0), ...WIDE },
+  ),
+  'log.message.format.version': string('3.0-IV1', topicDefinitions['message.format.version'].documentation, {
+    check: topicDefinitions['message.format.version'].check,
+  }),
   'log.message.downconversion.enable': boolean(
     true,
     topicDefinitions['message.downconversion.enable'].documentation,
@@ -145,19 +156,21 @@ export const logDefinitions = {
   'log.cleaner.enable': boolean(true, 'Whether topics with cleanup.policy=compact are compacted.'),
   'log.cleaner.backoff.ms': long(15_000, 'How long the cleaner waits when there is nothing to compact.', {
     check: atLeast(0),
+    ...WIDE,
   }),
   'log.cleaner.dedupe.buffer.size': long(
     128 * 1024 * 1024,
     'The most memory for the keys of a log that is compacted, 24 bytes a key. With more keys it takes several goes.',
-    { check: atLeast(1024) },
+    { check: atLeast(1024), ...WIDE },
   ),
   'log.cleaner.io.buffer.load.factor': double(0.9, 'How full the memory for keys may get.', {
     check: between(0.1, 0.95),
+    ...WIDE,
   }),
   'log.cleaner.io.max.bytes.per.second': double(
     Number.MAX_VALUE,
     'Compaction is held down so that it reads and writes no more than this, in all.',
-    { check: atLeast(1024) },
+    { check: atLeast(1024), ...WIDE },
   ),
   'log.cleaner.delete.retention.ms': long(DAY_MS, topicDefinitions['delete.retention.ms'].documentation, {
     check: atLeast(0),

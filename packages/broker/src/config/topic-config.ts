@@ -81,8 +81,8 @@ export function toLogConfig(values: TopicConfigValues): LogConfig {
     messageTimestampType: values.messageTimestampType as MessageTimestampType,
     compressionType: values.compressionType as TopicCompressionType,
     maxMessageBytes: values.maxMessageBytes,
-    messageTimestampBeforeMaxMs: values.messageTimestampBeforeMaxMs,
-    messageTimestampAfterMaxMs: values.messageTimestampAfterMaxMs,
+    messageTimestampBeforeMaxMs: orDifference(values.messageTimestampBeforeMaxMs, values),
+    messageTimestampAfterMaxMs: orDifference(values.messageTimestampAfterMaxMs, values),
     ...(level === undefined ? {} : { compressionLevel: level }),
     flushMessages: values.flushMessages,
     flushMs: values.flushMs,
@@ -94,6 +94,11 @@ export function toLogConfig(values: TopicConfigValues): LogConfig {
     maxCompactionLagMs: values.maxCompactionLagMs,
     minCleanableDirtyRatio: values.minCleanableDirtyRatio,
   };
+}
+
+/** The older setting for both directions counts where a direction has none of its own (`LogConfig`, KIP-937). */
+function orDifference(ms: number, { messageTimestampDifferenceMaxMs }: TopicConfigValues): number {
+  return ms === Number.POSITIVE_INFINITY ? messageTimestampDifferenceMaxMs : ms;
 }
 
 function compressionLevel(values: TopicConfigValues): number | undefined {

@@ -86,6 +86,16 @@ export const topicDefinitions = {
     true,
     'Whether records may be rewritten for consumers that only know formats 0 and 1. Without effect: those formats are not served.',
   ),
+  'message.format.version': string(
+    '3.0-IV1',
+    'The format of records in the log, by the version of Kafka that brought it. Without effect since Kafka 3.0: it is always the newest.',
+    {
+      check: (value) =>
+        /^(0\.(8\.[0-2]|9\.0|10\.[0-2]|11\.0)|[1-4]\.\d)(\.\d+)?(-IV\d)?$/.test(String(value))
+          ? undefined
+          : `Version ${String(value)} is not a valid version`,
+    },
+  ),
   'message.timestamp.after.max.ms': long(
     UNLIMITED,
     "How far ahead of the broker's clock a record's timestamp may be, for CreateTime.",
@@ -94,6 +104,11 @@ export const topicDefinitions = {
   'message.timestamp.before.max.ms': long(
     UNLIMITED,
     "How far behind the broker's clock a record's timestamp may be, for CreateTime.",
+    { check: atLeast(0) },
+  ),
+  'message.timestamp.difference.max.ms': long(
+    UNLIMITED,
+    "How far a record's timestamp may be from the broker's clock, for CreateTime, where message.timestamp.before.max.ms and message.timestamp.after.max.ms are not set.",
     { check: atLeast(0) },
   ),
   'message.timestamp.type': string(
@@ -113,6 +128,14 @@ export const topicDefinitions = {
   preallocate: boolean(
     false,
     'Whether segment files are allocated in full when they are made. Without effect on most file systems.',
+  ),
+  'remote.log.copy.disable': boolean(
+    false,
+    'Whether segments go to tiered storage no more. Without effect: this broker has none.',
+  ),
+  'remote.log.delete.on.disable': boolean(
+    false,
+    'Whether what is in tiered storage goes with it when a topic turns it off. Without effect: this broker has none.',
   ),
   'remote.storage.enable': boolean(
     false,
@@ -181,6 +204,8 @@ export const topicConfigSynonyms: Readonly<Partial<Record<TopicConfigName, reado
   'message.downconversion.enable': same('log.message.downconversion.enable'),
   'message.timestamp.after.max.ms': same('log.message.timestamp.after.max.ms'),
   'message.timestamp.before.max.ms': same('log.message.timestamp.before.max.ms'),
+  'message.timestamp.difference.max.ms': same('log.message.timestamp.difference.max.ms'),
+  'message.format.version': same('log.message.format.version'),
   'message.timestamp.type': same('log.message.timestamp.type'),
   'min.cleanable.dirty.ratio': same('log.cleaner.min.cleanable.ratio'),
   'min.compaction.lag.ms': same('log.cleaner.min.compaction.lag.ms'),

@@ -305,7 +305,7 @@ describe('a compacted log', () => {
 describe('the throttle', () => {
   it('waits as long as what was done has to be paid for', async () => {
     const clock = new ManualClock();
-    const throttle = new Throttle(clock, 1000);
+    const throttle = new Throttle(clock, () => 1000);
     let isDone = false;
     const spent = throttle.spend(2500).then(() => (isDone = true));
     await clock.advanceAsync(2499);

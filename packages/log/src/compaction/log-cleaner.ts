@@ -79,7 +79,7 @@ interface Candidate {
  */
 export class LogCleaner {
   readonly #clock: Clock;
-  readonly #options: LogCleanerOptions;
+  #options: LogCleanerOptions;
   readonly #host: LogCleanerHost;
   readonly #throttle: Throttle;
   readonly #uncleanable = new Set<PartitionLog>();
@@ -92,10 +92,16 @@ export class LogCleaner {
 
   constructor(clock: Clock, options: Partial<LogCleanerOptions>, host: LogCleanerHost) {
     this.#clock = clock;
-    const given = Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined);
-    this.#options = { ...DEFAULTS, ...Object.fromEntries(given) };
+    this.#options = DEFAULTS;
+    this.reconfigure(options);
     this.#host = host;
-    this.#throttle = new Throttle(clock, this.#options.cleanerIoBytesPerSecondMax);
+    this.#throttle = new Throttle(clock, () => this.#options.cleanerIoBytesPerSecondMax);
+  }
+
+  /** Takes over what is given; it holds from the next look at the logs on, the rate at once. */
+  reconfigure(options: Partial<LogCleanerOptions>): void {
+    const given = Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined);
+    this.#options = { ...this.#options, ...Object.fromEntries(given) };
   }
 
   get status(): LogCleanerStatus {

@@ -46,7 +46,7 @@ export async function compact(
     dedupeBufferLoadFactor: 0.9,
     ioBufferBytes: 200,
     cleanSlice,
-    throttle: new Throttle(clock, Number.POSITIVE_INFINITY),
+    throttle: new Throttle(clock, () => Number.POSITIVE_INFINITY),
     isStopped: () => false,
     progress: { phase: 'indexing', bytesDone: 0, bytesTotal: 0 },
     ...options,

@@ -6,23 +6,23 @@ const WAIT_MS_MAX = 1000;
 /** Holds reading and writing down to a rate (`log.cleaner.io.max.bytes.per.second`). */
 export class Throttle {
   readonly #clock: Clock;
-  readonly #bytesPerSecond: number;
+  readonly #bytesPerSecond: () => number;
   /** When what was done so far is paid for. */
   #paidUntilMs = Number.NEGATIVE_INFINITY;
   #waiting: { timer: Timer; wake: () => void } | undefined;
   #isStopped = false;
 
-  /** @param bytesPerSecond `Infinity` for no bound */
-  constructor(clock: Clock, bytesPerSecond: number) {
+  /** @param bytesPerSecond asked before each spending, for it may change; `Infinity` for no bound */
+  constructor(clock: Clock, bytesPerSecond: () => number) {
     this.#clock = clock;
     this.#bytesPerSecond = bytesPerSecond;
   }
 
   /** Notes bytes that were read or written, and waits until they are paid for. */
   async spend(sizeBytes: number): Promise<void> {
-    if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return;
-    this.#paidUntilMs =
-      Math.max(this.#paidUntilMs, this.#clock.monotonic()) + (sizeBytes * 1000) / this.#bytesPerSecond;
+    const bytesPerSecond = this.#bytesPerSecond();
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, this.#clock.monotonic()) + (sizeBytes * 1000) / bytesPerSecond;
     for (;;) {
       const debtMs = this.#paidUntilMs - this.#clock.monotonic();
       if (debtMs <= 0 || this.#isStopped) return;

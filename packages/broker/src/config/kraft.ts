@@ -1,0 +1,75 @@
+import type { ConfigProperties } from './topic-config.ts';
+
+/** Settings as a broker without a quorum takes them, or why it must not. */
+export interface KraftReading {
+  /** Without the controller's listeners. */
+  readonly properties: ConfigProperties;
+  readonly faults: readonly { readonly name: string; readonly message: string }[];
+}
+
+const VOTERS = ['controller.quorum.voters', 'controller.quorum.bootstrap.servers'];
+const LISTENERS = ['listeners', 'advertised.listeners'];
+
+/**
+ * Reads the settings by which Kafka in KRaft mode makes a process broker, controller or both. The single node of Kafka's own
+ * `server.properties`, both at once with one voter, is a broker here that keeps its own metadata; the controller's listener is not
+ * opened. Whatever means several controllers, or one elsewhere, is refused: the broker would stand alone where it should not.
+ */
+export function readKraft(properties: ConfigProperties): KraftReading {
+  const roles = listOf(properties['process.roles']);
+  const fault = (name: string, message: string): KraftReading => ({ properties, faults: [{ name, message }] });
+  if (roles.length === 0) {
+    const stray = [...VOTERS, 'controller.listener.names'].find((name) => listOf(properties[name]).length > 0);
+    if (stray === undefined) return { properties, faults: [] };
+    return fault(
+      stray,
+      `${stray} belongs to KRaft, and process.roles is not set. Remove it; a single broker needs no controller.`,
+    );
+  }
+  if (!roles.includes('broker') || !roles.includes('controller')) {
+    return fault(
+      'process.roles',
+      `process.roles=${roles.join(',')} means a controller in a process of its own, and this broker has no KRaft quorum. ` +
+        'Remove process.roles and the controller.* settings to start a single broker.',
+    );
+  }
+  const voters = listOf(properties['controller.quorum.voters']);
+  const several = VOTERS.find((name) => listOf(properties[name]).length > 1);
+  if (several !== undefined) {
+    return fault(
+      several,
+      `${several} names several controllers, and this broker has no KRaft quorum: it would stand alone. ` +
+        'Name this node alone, or remove it, to start a single broker.',
+    );
+  }
+  const voterId = voters[0]?.split('@')[0];
+  const nodeId = properties['node.id'] ?? properties['broker.id'];
+  if (voterId !== undefined && nodeId !== undefined && voterId !== nodeId.trim()) {
+    return fault(
+      'controller.quorum.voters',
+      `controller.quorum.voters names node ${voterId}, and this is node ${nodeId.trim()}. Name this node, or remove it.`,
+    );
+  }
+  return { properties: withoutListeners(properties), faults: [] };
+}
+
+function withoutListeners(properties: ConfigProperties): ConfigProperties {
+  const names = listOf(properties['controller.listener.names']).map((name) => name.toUpperCase());
+  const cleaned: Record<string, string> = { ...properties };
+  for (const setting of LISTENERS) {
+    const text = properties[setting];
+    if (text === undefined) continue;
+    const left = listOf(text).filter((entry) => !names.includes((entry.split('://')[0] ?? '').toUpperCase()));
+    cleaned[setting] = left.join(',');
+  }
+  // Advertised was the controller alone.
+  if (cleaned['advertised.listeners'] === '') delete cleaned['advertised.listeners'];
+  return cleaned;
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}

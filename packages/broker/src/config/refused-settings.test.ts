@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseBrokerConfig } from './broker-config.ts';
+
+const problems = (properties: Record<string, string>): string[] =>
+  parseBrokerConfig(properties).problems.map(({ message }) => message);
+
+/** Names of Kafka's broker configs with their defaults. */
+const kafkaNames = readFileSync(new URL('fixtures/kafka-3.9.1-configs.tsv', import.meta.url), 'utf8')
+  .split('\n')
+  .map((line) => line.split('\t'))
+  .filter(([kind]) => kind === 'broker')
+  .map(([, name = '', type = '', text = '']) => ({ name, type, text }));
+
+const SECURITY = /^(ssl|sasl|authorizer|delegation\.token|quota|super\.users|security\.providers|principal)\b/;
+
+/** A value that asks for something, of the config's type. */
+function valueFor(type: string, text: string): string {
+  if (type === 'BOOLEAN') return text === 'true' ? 'false' : 'true';
+  return /^-?[\d.]+$/.test(text) ? String(Number(text) + 1) : 'something';
+}
+
+describe('a setting that safety hangs on and that is not honoured', () => {
+  it('keeps the broker from starting, whichever of Kafka’s it is', () => {
+    const named = kafkaNames.filter(({ name }) => SECURITY.test(name));
+    expect(named.length).toBeGreaterThan(60);
+    for (const { name, type, text } of named) {
+      expect(problems({ [name]: valueFor(type, text) }).join(), name).toContain(`${name} is not honoured`);
+    }
+  });
+
+  it.each([
+    ['super.users', 'User:admin'],
+    ['allow.everyone.if.no.acl.found', 'true'],
+    ['listener.name.external.ssl.keystore.location', '/key.p12'],
+    ['listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config', 'x'],
+    ['zookeeper.connect', 'zk:2181'],
+    ['zookeeper.set.acl', 'true'],
+    ['zookeeper.ssl.client.enable', 'true'],
+    ['security.inter.broker.protocol', 'SSL'],
+    ['max.connections.per.ip.overrides', '10.0.0.1:5'],
+    ['create.topic.policy.class.name', 'a.Policy'],
+  ])('says why, and what to do: %s', (name, value) => {
+    expect(problems({ [name]: value })).toEqual([expect.stringMatching(/is not honoured: .+\. (Remove it|Set max)/)]);
+  });
+
+  it('is passed over where it asks for nothing: empty, or Kafka’s default', () => {
+    expect(
+      problems({
+        'authorizer.class.name': '',
+        'super.users': ' ',
+        'ssl.client.auth': 'none',
+        'sasl.enabled.mechanisms': 'GSSAPI',
+        'ssl.enabled.protocols': 'TLSv1.2, TLSv1.3',
+        'quota.window.num': '11',
+        'zookeeper.connect': '',
+        'zookeeper.session.timeout.ms': '6000',
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe('settings of KRaft', () => {
+  /** What `config/kraft/server.properties` of Kafka 3.9 sets. */
+  const combined = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': '1@localhost:9093',
+    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'advertised.listeners': 'PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map':
+      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+  };
+
+  it('start a single broker where one node is broker and controller, without the controller’s listener', () => {
+    const { config, problems: found, warnings } = parseBrokerConfig(combined);
+    expect([found, warnings]).toEqual([[], []]);
+    expect(config.brokerId).toBe(1);
+    expect(config.endpoints.map(({ name, port }) => [name, port])).toEqual([['PLAINTEXT', 9092]]);
+    expect(config.advertisedEndpoints.map(({ name }) => name)).toEqual(['PLAINTEXT']);
+    // They are read again when a setting is changed while the broker runs.
+    expect(parseBrokerConfig(config.properties).config.endpoints).toEqual(config.endpoints);
+  });
+
+  it('take the settings of Kafka 4, which name bootstrap servers instead of voters', () => {
+    const { 'controller.quorum.voters': _, ...rest } = combined;
+    expect(problems({ ...rest, 'controller.quorum.bootstrap.servers': 'localhost:9093' })).toEqual([]);
+  });
+
+  it.each([
+    [{ 'process.roles': 'broker' }, /process\.roles=broker means a controller in a process of its own/],
+    [{ 'process.roles': 'controller' }, /process\.roles=controller means/],
+    [{ 'controller.quorum.voters': '1@a:1,2@b:1,3@c:1' }, /names several controllers.*would stand alone/],
+    [{ 'controller.quorum.voters': '7@localhost:9093' }, /names node 7, and this is node 1/],
+    [{ 'process.roles': '' }, /controller\.quorum\.voters belongs to KRaft.*Remove it/],
+  ])('are refused with what to do where they mean more: %o', (changes, message) => {
+    expect(problems({ ...combined, ...changes }).join()).toMatch(message);
+  });
+});

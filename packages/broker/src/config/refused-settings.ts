@@ -1,0 +1,76 @@
+import { brokerConfigTable } from './broker-definitions.ts';
+import { formatConfigValue, parseConfigValue } from './values.ts';
+
+/** Settings that somebody's safety hangs on and that are not honoured yet. */
+interface Refusal {
+  /** Whole names, or beginnings that end in a dot. */
+  readonly names: readonly string[];
+  readonly why: string;
+  readonly instead: string;
+}
+
+const OPEN =
+  'Remove it, and let the broker listen where only those come who may do everything: 127.0.0.1, a private network, or behind a proxy that checks them';
+
+/**
+ * A broker that passed these over would be open where its owner has closed it, or alone where it should be one of many. So it does
+ * not start with them; a value that is Kafka's default, or empty, asks for nothing. Whoever honours a setting takes it out of here.
+ */
+const REFUSALS: readonly Refusal[] = [
+  {
+    names: ['ssl.', 'security.inter.broker.protocol', 'security.providers'],
+    why: 'this broker serves no TLS yet',
+    instead: OPEN,
+  },
+  {
+    names: ['sasl.', 'connections.max.reauth.ms', 'principal.builder.class', 'delegation.token.'],
+    why: 'this broker knows no logins yet',
+    instead: OPEN,
+  },
+  { names: ['listener.name.'], why: 'this broker secures no listener yet', instead: OPEN },
+  {
+    names: ['authorizer.', 'super.users', 'allow.everyone.if.no.acl.found'],
+    why: 'this broker checks no rights yet',
+    instead: OPEN,
+  },
+  {
+    names: ['alter.config.policy.class.name', 'create.topic.policy.class.name'],
+    why: 'classes of Java cannot be loaded here, so nobody would be held to the policy',
+    instead: 'Remove it, and let a program that you trust create topics and change configs',
+  },
+  {
+    names: ['quota.', 'client.quota.', 'max.connection.creation.rate'],
+    why: 'this broker holds nobody to quotas yet',
+    instead: 'Remove it; max.connections and max.connections.per.ip are honoured',
+  },
+  {
+    names: ['max.connections.per.ip.overrides'],
+    why: 'exceptions for single addresses are not made',
+    instead: 'Set max.connections.per.ip alone, to what the most trusted address needs',
+  },
+  {
+    names: ['zookeeper.connect', 'zookeeper.ssl.', 'zookeeper.set.acl', 'zookeeper.clientCnxnSocket'],
+    why: 'this broker keeps its own metadata, so it would stand alone instead of in the cluster',
+    instead: 'Remove it to start a broker of its own',
+  },
+];
+
+/** Why a broker must not start with a setting; undefined where nothing is wrong with that. */
+export function refusalOf(name: string, text: string): string | undefined {
+  const refusal = REFUSALS.find(({ names }) => names.some((each) => isNamed(each, name)));
+  if (refusal === undefined || asksForNothing(name, text)) return undefined;
+  return `${name} is not honoured: ${refusal.why}. ${refusal.instead}.`;
+}
+
+function isNamed(pattern: string, name: string): boolean {
+  return pattern.endsWith('.') ? name.startsWith(pattern) : name === pattern;
+}
+
+function asksForNothing(name: string, text: string): boolean {
+  const definition = Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
+  if (text.trim() === '') return true;
+  if (definition === undefined || definition.defaultValue === null) return false;
+  const parsed = parseConfigValue(name, definition, text);
+  const meant = 'value' in parsed ? formatConfigValue(definition.type, parsed.value) : text;
+  return meant === formatConfigValue(definition.type, definition.defaultValue);
+}

@@ -1,0 +1,27 @@
+/** Writes the lists of APIs into README: `node tools/readme/main.ts`. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { apiLists } from './api-lists.ts';
+
+const README = new URL('../../README.md', import.meta.url);
+const COLUMNS = 120;
+
+/** A sentence as a quotation of lines of some length. */
+function quoted(sentence: string): string {
+  const lines: string[] = [];
+  for (const word of sentence.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length + 1 > COLUMNS) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map((line) => `> ${line}`).join('\n');
+}
+
+const { served, missing } = await apiLists();
+let readme = readFileSync(README, 'utf8');
+for (const [begin, sentence] of [
+  ['The broker serves: ', served],
+  ['Not served: ', missing],
+]) {
+  readme = readme.replace(new RegExp(`> ${begin}[^.]*\\.(\\n|$)`), `${quoted(sentence!)}\n`);
+}
+writeFileSync(README, readme);
