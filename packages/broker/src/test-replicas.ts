@@ -2,9 +2,9 @@
  * A cluster of whole brokers in the test's own thread: one metadata store with a session for each, a disk for each, frames that go from
  * one to the other without sockets, and one clock that is set forward by hand.
  */
-import { MemoryMetadataStore } from '@millrace/metadata';
+import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
-import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
+import { type Clock, ManualClock, MemoryDisk, seededRandom, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
 import { Broker } from './broker.ts';
 import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
@@ -31,7 +31,8 @@ export interface Said {
 /** One broker of the cluster, or its machine while it is down. */
 interface Node {
   readonly id: number;
-  readonly disk: MemoryDisk;
+  disk: MemoryDisk;
+  readonly process: Process;
   session: ReturnType<MemoryMetadataStore['openSession']>;
   broker: Broker;
   /** Requests that come before wait for it, as they do in a process. */
@@ -68,19 +69,24 @@ export class TestReplicas {
     const known = this.nodes.get(id);
     const disk = known?.disk ?? new MemoryDisk(() => this.clock.now());
     const session = this.store.openSession();
-    const broker = this.#make(id, disk, session, settings);
+    const process = new Process(this.clock);
+    const broker = this.#make(id, disk, session, process, settings);
     const started = broker.start();
-    this.nodes.set(id, { id, disk, session, broker, started, isUp: true, lines: known?.lines ?? new Set() });
-    await this.settle();
-    await started;
+    this.nodes.set(id, { id, disk, process, session, broker, started, isUp: true, lines: known?.lines ?? new Set() });
+    await this.#whilePassing(`broker ${id} has started`, started);
     await this.settle();
     return broker;
   }
 
-  /** Ends a broker as `kill -9` does: connections break, and its session goes at once, as in a local cluster. */
+  /**
+   * Ends a broker as loss of power does: connections break, what was not synced is gone, and its session goes at once, as in a local
+   * cluster.
+   */
   async kill(id: number): Promise<void> {
     const node = this.#node(id);
     node.isUp = false;
+    node.process.isAlive = false;
+    node.disk = node.disk.crash('none');
     for (const line of [...node.lines]) line.peerLost();
     await node.session.expireSession();
     await this.settle();
@@ -90,9 +96,9 @@ export class TestReplicas {
   async stop(id: number): Promise<void> {
     const node = this.#node(id);
     const stopped = node.broker.stop();
-    for (let turn = 0; turn < 10; turn += 1) await this.pass(1);
-    await stopped;
+    await this.#whilePassing(`broker ${id} has stopped`, stopped);
     node.isUp = false;
+    node.process.isAlive = false;
     for (const line of [...node.lines]) line.peerLost();
     await node.session.close();
     await this.settle();
@@ -164,7 +170,7 @@ export class TestReplicas {
     version: number,
     body: ReqInput,
   ): Promise<Res> {
-    const line = new MemoryLine(this, -1, id, 'test');
+    const line = new MemoryLine(this, -1, id, 'test', undefined);
     const answer = line.send(api, version, body, { timeoutMs: 60_000 });
     try {
       return await answer;
@@ -221,8 +227,21 @@ export class TestReplicas {
     return this.#connectionId;
   }
 
-  #peersOf(id: number): Peers {
-    return { line: (address: PeerAddress, clientId) => new MemoryLine(this, id, address.brokerId, clientId) };
+  /** Lets time pass until something is done. */
+  async #whilePassing(what: string, done: Promise<void>): Promise<void> {
+    let isDone = false;
+    done
+      .finally(() => {
+        isDone = true;
+      })
+      .catch(() => undefined);
+    await this.settle();
+    await this.until(what, () => isDone, 60_000);
+    await done;
+  }
+
+  #peersOf(id: number, process: Process): Peers {
+    return { line: (address: PeerAddress, clientId) => new MemoryLine(this, id, address.brokerId, clientId, process) };
   }
 
   #node(id: number): Node {
@@ -235,6 +254,7 @@ export class TestReplicas {
     id: number,
     disk: MemoryDisk,
     session: ReturnType<MemoryMetadataStore['openSession']>,
+    process: Process,
     settings: Readonly<Record<string, string>>,
   ): Broker {
     const own = { 'broker.id': String(id), listeners: `PLAINTEXT://broker-${id}.test:9092` };
@@ -242,14 +262,54 @@ export class TestReplicas {
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     return new Broker({
       config,
-      clock: this.clock,
+      clock: process,
       random: seededRandom(id),
       disk,
-      metadataStore: session,
+      metadataStore: storeOf(session, process),
       logger: silentLogger,
-      peers: this.#peersOf(id),
+      peers: this.#peersOf(id, process),
     });
   }
+}
+
+/** The clock of one process: no timer of one that was killed goes off. */
+class Process implements Clock {
+  isAlive = true;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  schedule(delayMs: number, run: () => void): Timer {
+    return this.#clock.schedule(delayMs, () => {
+      if (this.isAlive) run();
+    });
+  }
+}
+
+/** The store as one process has it: one that was killed hears nothing from it, the end of its session least of all. */
+function storeOf(session: MetadataStore, process: Process): MetadataStore {
+  return new Proxy(session, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown => {
+        if (!process.isAlive) return new Promise(() => {});
+        const listener = given[0];
+        if (name !== 'onSession' || typeof listener !== 'function') return member.apply(target, given);
+        return member.call(target, (state: unknown) => process.isAlive && listener(state));
+      };
+    },
+  });
 }
 
 /** Everything is admitted, and memory is never given back. */
@@ -271,12 +331,14 @@ class MemoryLine implements PeerLine {
   readonly #from: number;
   readonly #to: number;
   readonly #clientId: string;
+  readonly #process: Process | undefined;
   readonly #underWay = new Set<UnderWay>();
   #context: ConnectionContext | undefined;
   #isClosed = false;
   #correlationId = 0;
 
-  constructor(test: TestReplicas, from: number, to: number, clientId: string) {
+  constructor(test: TestReplicas, from: number, to: number, clientId: string, process: Process | undefined) {
+    this.#process = process;
     this.#test = test;
     this.#from = from;
     this.#to = to;
@@ -291,6 +353,8 @@ class MemoryLine implements PeerLine {
     { timeoutMs }: PeerSendOptions,
   ): Promise<Res> {
     if (this.#isClosed) throw new Error('the line is closed');
+    // Who is dead hears nothing, not even that.
+    if (this.#process?.isAlive === false) return new Promise(() => {});
     const chosen = version === 'auto' ? api.maxVersion : version;
     const content = typeof body === 'function' ? (body as (version: number) => ReqInput)(chosen) : body;
     this.#correlationId += 1;

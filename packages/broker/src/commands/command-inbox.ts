@@ -16,7 +16,7 @@ import type { Logger } from '../shared/logger.ts';
 export interface CommandRooms {
   readonly replicas: ReplicaManager;
   readonly cluster: ClusterImage;
-  readonly configs: Pick<ConfigRepository, 'forgetTopic'>;
+  readonly configs: Pick<ConfigRepository, 'forgetTopic' | 'loadTopics'>;
   /** What coordinators keep about topics goes with them. */
   readonly forgetTopics: (topics: ReadonlySet<string>) => void;
   /** This broker's registration; -1 before the first. */
@@ -44,7 +44,11 @@ export class CommandInbox {
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, async () => {
-      this.#forget(this.#rooms.cluster.apply(command).deletedTopics);
+      const { topics, deletedTopics } = this.#rooms.cluster.apply(command);
+      this.#forget(deletedTopics);
+      // Whoever is the controller one day must know what a topic allows, replicas here or not.
+      const gone = new Set(deletedTopics);
+      await this.#rooms.configs.loadTopics([...topics].filter((topic) => !gone.has(topic)));
       return { errorCode: ErrorCode.NONE, partitions: [] };
     });
   }

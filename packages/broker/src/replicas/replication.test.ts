@@ -1,4 +1,4 @@
-import { Produce } from '@millrace/protocol';
+import { ErrorCode, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchOf } from '../test-broker.ts';
 import { TestReplicas } from '../test-replicas.ts';
@@ -42,5 +42,214 @@ describe('three brokers', () => {
       [10, 10],
       [10, 10],
     ]);
+  });
+});
+
+/** What a replica's log holds, as bytes. */
+async function bytesOf(id: number, topic: string): Promise<string> {
+  const { log } = cluster.partition(id, topic);
+  const read = await log.read(log.logStartOffset, 10_000_000, { isolation: 'logEnd', minOneBatch: true });
+  return Buffer.concat(read.chunks).toString('hex');
+}
+
+async function expectEqualLogs(topic: string, ids = [1, 2, 3]): Promise<void> {
+  const logs = await Promise.all(ids.map((id) => bytesOf(id, topic)));
+  for (const log of logs) expect(log).toBe(logs[0]);
+}
+
+const isrOf = (topic: string): readonly number[] => {
+  const leader = cluster.leaderOf(topic);
+  return leader < 0 ? [] : cluster.partition(leader, topic).isr.toSorted();
+};
+
+/** Produces, letting time pass until it is answered. */
+async function produced(leader: number, topic: string, values: readonly string[], acks = -1, timeoutMs = 5000) {
+  const answer = produce(leader, topic, values, acks, timeoutMs);
+  let isAnswered = false;
+  void answer.then(() => {
+    isAnswered = true;
+  });
+  await cluster.until('an answer to Produce', () => isAnswered, timeoutMs + 1000);
+  return answer;
+}
+
+describe('a follower that is killed', () => {
+  it('leaves the in-sync replicas with its registration, and joins them again when it has caught up', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    expect(await produced(1, 't', ['a'])).toMatchObject({ errorCode: 0 });
+    await cluster.kill(3);
+    await cluster.until('a smaller in-sync set', () => isrOf('t').join() === '1,2');
+    expect(await produced(1, 't', ['b', 'c'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await cluster.start(3);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    expect(await produced(1, 't', ['d'])).toMatchObject({ errorCode: 0, baseOffset: 3 });
+    await cluster.pass(600);
+    expect(endsOf('t')).toEqual([
+      [4, 4],
+      [4, 4],
+      [4, 4],
+    ]);
+    await expectEqualLogs('t');
+  });
+
+  it('with another leaves too few for acks=all, and not for acks=1, which nobody reads before they are back', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    await cluster.kill(2);
+    await cluster.kill(3);
+    await cluster.until('one in sync', () => isrOf('t').join() === '1');
+    expect(await produced(1, 't', ['a'])).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS });
+    expect(await produced(1, 't', ['b'], 1)).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    expect(cluster.partition(1, 't').log.highWatermark).toBe(0);
+    await cluster.start(2);
+    await cluster.until('two in sync', () => isrOf('t').join() === '1,2');
+    await cluster.until('the high watermark', () => cluster.partition(1, 't').log.highWatermark === 1);
+  });
+});
+
+describe('a follower that is cut off', () => {
+  it('leaves the in-sync replicas after the lag time, and what waits for it is acknowledged then', async () => {
+    cluster = await TestReplicas.start(3, { 'replica.lag.time.max.ms': '2000' });
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    await produced(1, 't', ['a']);
+    cluster.cut(3, 1);
+    cluster.cut(1, 3);
+    const startMs = cluster.clock.monotonic();
+    expect(await produced(1, 't', ['b'], -1, 10_000)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    const tookMs = cluster.clock.monotonic() - startMs;
+    expect(tookMs).toBeGreaterThan(1900);
+    expect(tookMs).toBeLessThan(3500);
+    expect(isrOf('t')).toEqual([1, 2]);
+    cluster.heal();
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3', 60_000);
+  });
+});
+
+describe('a leader that is killed', () => {
+  it('is replaced, loses nothing that was acknowledged, and follows when it comes back', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[2, 3, 1]], { 'min.insync.replicas': '2' });
+    for (let round = 0; round < 3; round += 1) await produced(2, 't', [`a${round}`]);
+    await cluster.kill(2);
+    await cluster.until('another leader', () => cluster.leaderOf('t') === 3);
+    expect(await produced(3, 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 3 });
+    await cluster.start(2);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(endsOf('t')).toEqual([
+      [4, 4],
+      [4, 4],
+      [4, 4],
+    ]);
+  });
+
+  it('has the tail cut off that nobody has fetched, wherever the epochs part', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[2, 3, 1]]);
+    await produced(2, 't', ['a', 'b']);
+    for (const to of [1, 3]) {
+      cluster.cut(to, 2);
+      cluster.cut(2, to);
+    }
+    // Nobody fetches these: acknowledged by the leader alone.
+    expect(await produced(2, 't', ['lost-1', 'lost-2', 'lost-3'], 1)).toMatchObject({ errorCode: 0, baseOffset: 2 });
+    await cluster.kill(2);
+    cluster.heal();
+    await cluster.until('another leader', () => cluster.leaderOf('t') === 3);
+    await produced(3, 't', ['c']);
+    await cluster.start(2);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(cluster.partition(2, 't').log.logEndOffset).toBe(3);
+  });
+
+  it('and was the controller too, is replaced in both', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    await produced(1, 't', ['a']);
+    await cluster.kill(1);
+    await cluster.until('another leader', () => cluster.leaderOf('t') === 2);
+    expect(await produced(2, 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await cluster.start(1);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+  });
+
+  it('over and over, with a few records each time, leaves the same log everywhere', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    let offset = 0;
+    for (let round = 0; round < 6; round += 1) {
+      const leader = cluster.leaderOf('t');
+      expect(await produced(leader, 't', [`r${round}`])).toMatchObject({ errorCode: 0, baseOffset: offset });
+      offset += 1;
+      await cluster.kill(leader);
+      await cluster.until('another leader', () => ![leader, -1].includes(cluster.leaderOf('t')));
+      expect(await produced(cluster.leaderOf('t'), 't', [`s${round}`])).toMatchObject({ errorCode: 0 });
+      offset += 1;
+      await cluster.start(leader);
+      await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    }
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(endsOf('t')).toEqual([1, 2, 3].map(() => [offset, offset]));
+  });
+});
+
+describe('all brokers killed at once', () => {
+  it('have everything back, whichever starts first', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    for (let round = 0; round < 3; round += 1) await produced(1, 't', [`a${round}`]);
+    for (const id of [1, 2, 3]) await cluster.kill(id);
+    for (const id of [3, 1, 2]) await cluster.start(id);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    expect(await produced(cluster.leaderOf('t'), 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 3 });
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+  });
+});
+
+describe('an election out of sync', () => {
+  it('takes what the new leader has, and cuts the log of the old one', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[2, 3]], { 'unclean.leader.election.enable': 'true' });
+    await produced(2, 't', ['a']);
+    await cluster.kill(3);
+    await cluster.until('one in sync', () => isrOf('t').join() === '2');
+    await produced(2, 't', ['b', 'c', 'd'], 1);
+    await cluster.kill(2);
+    await cluster.start(3);
+    await cluster.until('a leader out of sync', () => cluster.leaderOf('t') === 3);
+    expect(await produced(3, 't', ['x'], 1)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await cluster.start(2);
+    await cluster.until('both in sync', () => isrOf('t').join() === '2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t', [2, 3]);
+    expect(cluster.partition(2, 't').log.logEndOffset).toBe(2);
+  });
+});
+
+describe('a follower whose leader has deleted what it has yet to fetch', () => {
+  it('begins anew where the leader’s log begins, and joins the in-sync replicas', async () => {
+    cluster = await TestReplicas.start(2);
+    await cluster.createTopic('t', [[1, 2]]);
+    await produced(1, 't', ['a']);
+    await cluster.kill(2);
+    await cluster.until('one in sync', () => isrOf('t').join() === '1');
+    for (let round = 0; round < 4; round += 1) await produced(1, 't', [`b${round}`]);
+    const { log } = cluster.partition(1, 't');
+    log.roll();
+    expect(log.deleteRecordsBefore(4)).toMatchObject({ errorCode: 0 });
+    await log.enforceRetention();
+    await cluster.start(2);
+    await cluster.until('both in sync', () => isrOf('t').join() === '1,2');
+    expect(cluster.partition(2, 't').log.logStartOffset).toBe(4);
+    await produced(1, 't', ['c']);
+    await expectEqualLogs('t', [1, 2]);
   });
 });
