@@ -8,9 +8,12 @@ const FETCH_VERSION_MIN = 4;
 /** The consumer's view of a real cluster. */
 export class ClientCluster implements Cluster {
   readonly #client: KafkaClient;
+  readonly #allowAutoTopicCreation: boolean;
 
-  constructor(client: KafkaClient) {
+  /** @param client made not to create topics by itself: whatever it looks up anew would come back after a deletion */
+  constructor(client: KafkaClient, allowAutoTopicCreation: boolean) {
     this.#client = client;
+    this.#allowAutoTopicCreation = allowAutoTopicCreation;
   }
 
   topic(topic: string): TopicMetadata | undefined {
@@ -33,8 +36,9 @@ export class ClientCluster implements Cluster {
     return this.#client.refreshTopics(topics, { retries: 0 });
   }
 
-  async loadTopics(topics: readonly string[]): Promise<void> {
-    await this.#client.topics(topics, { retries: 0 });
+  async loadTopics(topics: readonly string[], mayCreate: boolean): Promise<void> {
+    const allowAutoTopicCreation = mayCreate && this.#allowAutoTopicCreation;
+    await this.#client.topics(topics, { retries: 0, allowAutoTopicCreation });
   }
 
   allTopics(): Promise<readonly TopicMetadata[]> {

@@ -19,13 +19,14 @@ export interface Cluster {
   partition(topic: string, partition: number): PartitionMetadata | undefined;
   topicName(topicId: string): string | undefined;
   hasBroker(nodeId: number): boolean;
-  /** Asks anew; resolves when the answer is in. One attempt. */
+  /** Asks anew; resolves when the answer is in. One attempt, which creates nothing. */
   refreshTopics(topics: readonly string[]): Promise<void>;
   /**
    * Asks for topics that are not known. One attempt.
+   * @param mayCreate whether brokers may create those that do not exist, where consumer and brokers are configured so
    * @throws BrokerError where the cluster does not tell of one: it does not exist (yet), or may not be read.
    */
-  loadTopics(topics: readonly string[]): Promise<void>;
+  loadTopics(topics: readonly string[], mayCreate: boolean): Promise<void>;
   /** Every topic that there is. One attempt. */
   allTopics(): Promise<readonly TopicMetadata[]>;
   applyLeaderHints(hints: readonly LeaderHint[], nodes: readonly BrokerNode[]): void;

@@ -1,5 +1,15 @@
 import { KafkaClient } from '@millrace/client';
-import { clientOptionsOf } from '@millrace/client/internal';
+import { atMost, clientOptionsOf } from '@millrace/client/internal';
+import {
+  checkAssignment,
+  checkBatchesOptions,
+  checkCloseOptions,
+  checkOffsets,
+  checkPlace,
+  checkPlaces,
+  checkSeekTarget,
+  checkTimestamp,
+} from './arguments.ts';
 import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
 import { ConsumerEngine, type GroupJoined } from './engine.ts';
 import { commitOfLost, noGroup } from './errors.ts';
@@ -13,6 +23,9 @@ import { BatchIterator, RecordIterator } from './reading/iterators.ts';
 import { startRun } from './reading/run.ts';
 import type { RunOptions } from './reading/run-options.ts';
 import { ConsumerRecord } from './record.ts';
+
+/** Sockets that are closed need no longer than this, though the time of `close` be over, in milliseconds. */
+const CONNECTIONS_CLOSE_MS = 100;
 
 /** A partition to be read by hand, and where from. */
 export interface ManualAssignment extends TopicPartition {
@@ -63,7 +76,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   /** @throws ConsumerError `CONSUMER_INVALID_OPTION`; InvalidOptionError for options of the connection. */
   constructor(options: ConsumerOptions<K, V>) {
     const settings = consumerSettings(options as ConsumerOptions<never, never>);
-    this.#client = new KafkaClient(clientOptionsOf(options));
+    // Which topics may be created is decided by who asks for them.
+    this.#client = new KafkaClient({ ...clientOptionsOf(options), allowAutoTopicCreation: false });
     const { clock, random, logger } = this.#client.settings;
     const { groupId } = settings;
     this.#engine = new ConsumerEngine(
@@ -77,7 +91,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
         },
       },
       {
-        cluster: new ClientCluster(this.#client),
+        cluster: new ClientCluster(this.#client, options.allowAutoTopicCreation ?? true),
         coordinator: groupId === undefined ? undefined : new ClientCoordinator(this.#client, groupId),
         clock,
         random,
@@ -124,6 +138,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * @throws ConsumerError `CONSUMER_INVALID_STATE` where topics are subscribed
    */
   assign(partitions: readonly ManualAssignment[]): void {
+    checkAssignment(partitions);
     this.#engine.assign(partitions);
   }
 
@@ -142,6 +157,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /** Batch by batch: what came of one partition with one fetch. */
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
+    checkBatchesOptions(options);
     return new BatchIterator<K, V>(this.#engine.delivery, options.recordsMax ?? Number.POSITIVE_INFINITY);
   }
 
@@ -170,6 +186,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
       const last = what.records[what.records.length - 1] as ConsumerRecord<K, V>;
       await this.#commitUpTo(what.topic, what.partition, what.nextOffset, last.leaderEpoch);
     } else {
+      checkOffsets(what);
       await this.#engine.commit(what);
     }
   }
@@ -179,6 +196,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`
    */
   seek(to: TopicPartition & { readonly offset: number }): void {
+    checkSeekTarget(to);
     this.#engine.seek(to.topic, to.partition, to.offset);
   }
 
@@ -194,7 +212,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /** Reads partitions from the first record that is not older; from their end where there is none. All of them by default. */
   seekToTimestamp(timestamp: number | Date, partitions?: readonly TopicPartition[]): void {
-    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: Number(timestamp) });
+    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: checkTimestamp(timestamp) });
   }
 
   /** Hands out nothing more of these partitions until they are resumed; all of them by default. They stay this member's. */
@@ -216,7 +234,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * The offset of the next record to be handed out; undefined while it is looked up.
    * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`
    */
-  position({ topic, partition }: TopicPartition): number | undefined {
+  position(place: TopicPartition): number | undefined {
+    checkPlace(place, 'tell the position');
+    const { topic, partition } = place;
     const { position } = this.#engine.state(topic, partition, 'tell the position');
     return position < 0 ? undefined : position;
   }
@@ -226,6 +246,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * @throws ConsumerError `CONSUMER_NO_GROUP`; BrokerError; ApiTimedOutError
    */
   async committed(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
+    checkPlaces(partitions, 'tell committed offsets');
     const { coordinator, settings } = this.#engine;
     const { groupId } = settings;
     if (coordinator === undefined || groupId === undefined) throw noGroup('tell committed offsets');
@@ -266,21 +287,26 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * Ends reading: handlers of `run` finish what they have in hand, what is processed is committed, the member leaves its group (a
    * static one stays), connections are closed. Loops end; a record in a loop's hands is not processed. Safe to call twice. A handler
    * must not wait for it.
+   * @param options.timeoutMs it is done by then, whatever happens: what is not committed is read again. `closeTimeoutMs` by default
    */
-  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeoutMs);
-    return this.#closing;
+  async close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    checkCloseOptions(options);
+    this.#closing ??= this.#close(options.timeoutMs ?? this.#engine.settings.closeTimeoutMs);
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(timeoutMs: number | undefined): Promise<void> {
+  async #close(timeoutMs: number): Promise<void> {
+    const { clock } = this.#client.settings;
+    const endMs = clock.monotonic() + timeoutMs;
     try {
-      await this.#engine.close(timeoutMs);
+      await atMost(clock, timeoutMs, this.#engine.close(timeoutMs));
     } finally {
-      await this.#client.close();
+      // Ends whatever is still under way.
+      await atMost(clock, Math.max(endMs - clock.monotonic(), CONNECTIONS_CLOSE_MS), this.#client.close());
     }
   }
 
@@ -295,6 +321,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   #states(partitions: readonly TopicPartition[] | undefined, attempt: string): PartitionState[] {
     if (partitions === undefined) return [...this.#engine.partitions];
+    checkPlaces(partitions, attempt);
     return partitions.map(({ topic, partition }) => this.#engine.state(topic, partition, attempt));
   }
 }

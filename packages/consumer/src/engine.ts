@@ -1,5 +1,5 @@
 import { ApiTimedOutError, Backoff, KafkaError, type Logger } from '@millrace/client';
-import { partitionName, sleep } from '@millrace/client/internal';
+import { atMost, partitionName, sleep } from '@millrace/client/internal';
 import type { Clock, Random, Timer } from '@millrace/ports';
 import type { Cluster, Coordinator } from './cluster-port.ts';
 import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from './errors.ts';
@@ -41,8 +41,10 @@ export interface GroupJoined {
   readonly partitions: readonly TopicPartition[];
 }
 
-/** All that is left of `close`'s time, at least this is for leaving the group, in milliseconds. */
-const LEAVE_MS_MIN = 1_000;
+/** Of the time that `close` may take, this part is kept for the commit, and as much for leaving the group ... */
+const LEAVE_PARTS = 4;
+/** ... but no more than this, in milliseconds. */
+const LEAVE_MS_MAX = 2_000;
 
 /**
  * What moves below a consumer: the parts that find offsets, fetch, hand out, commit and rebalance, put together. It knows neither
@@ -98,6 +100,7 @@ export class ConsumerEngine {
     this.membership = this.#newMembership();
     this.#watch = new PollWatch(this.delivery, ports.clock, settings.maxPollIntervalMs, (why) => this.#stuck(why));
     this.#ignoreMetadata = ports.cluster.onMetadataUpdate(() => {
+      this.#topicWatch?.metadataChanged();
       this.membership?.metadataChanged();
       this.flow.metadataChanged();
     });
@@ -157,22 +160,20 @@ export class ConsumerEngine {
     this.keeper.remove(added);
     this.keeper.add(added);
     this.#startAutoCommit();
-    const unknown = new Set(added.map(({ topic }) => topic).filter((topic) => this.cluster.topic(topic) === undefined));
-    for (const topic of unknown) this.flow.leadersStale(topic);
+    this.flow.fetcher.wanted(new Set(added.map(({ topic }) => topic)));
   }
 
   /** Stops reading, commits what is processed, and leaves the group. Something else may be subscribed or assigned then. */
   async unsubscribe(): Promise<void> {
     this.#mustBeOpen('unsubscribe');
-    const { closeTimeoutMs } = this.settings;
-    const deadlineMs = this.clock.monotonic() + closeTimeoutMs;
     this.#topicWatch?.close();
     this.#topicWatch = undefined;
     this.#watch.stop();
-    await this.#leaveGroup(closeTimeoutMs, () => Math.max(deadlineMs - this.clock.monotonic(), LEAVE_MS_MIN));
+    await this.#leaveGroup(this.clock.monotonic() + this.settings.closeTimeoutMs);
     this.keeper.remove(this.partitions);
     this.#assignedByHand = false;
     this.membership = this.#newMembership();
+    this.committer?.goOn();
   }
 
   /** @throws ConsumerError `CONSUMER_NOT_ASSIGNED` */
@@ -214,7 +215,10 @@ export class ConsumerEngine {
     await this.keeper.commit(offsets, timeoutMs);
   }
 
-  /** Repeats an attempt that may pass, for at most `apiTimeoutMs`. */
+  /**
+   * Repeats an attempt that may pass, for at most `apiTimeoutMs`.
+   * @param what what is done, as it goes on after "cannot"
+   */
   async retrying<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const { clock, random } = this.#ports;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax, apiTimeoutMs } = this.settings;
@@ -245,30 +249,34 @@ export class ConsumerEngine {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const deadlineMs = this.clock.monotonic() + timeoutMs;
-    const leftMs = (): number => Math.max(deadlineMs - this.clock.monotonic(), LEAVE_MS_MIN);
+    const endMs = this.clock.monotonic() + timeoutMs;
     this.#topicWatch?.close();
     this.#watch.stop();
     this.#autoCommitTimer?.cancel();
     this.#ignoreMetadata();
     this.#joined.reject(consumerClosed('join the group'));
     this.delivery.end();
-    await this.#leaveGroup(timeoutMs, leftMs);
-    await this.flow.close(leftMs());
+    // Whatever of it takes longer ends with the connections.
+    await atMost(this.clock, timeoutMs, this.#leaveGroup(endMs));
+    await atMost(this.clock, this.#leftMs(endMs), this.flow.close(this.#leftMs(endMs)));
     this.keeper.remove(this.partitions);
   }
 
   /** Has handlers finish, commits what is processed, gives partitions up, and leaves the group if there is one. */
-  async #leaveGroup(timeoutMs: number, leftMs: () => number): Promise<void> {
+  async #leaveGroup(endMs: number): Promise<void> {
     const { logger } = this.#ports;
+    const leftMs = this.#leftMs(endMs);
+    // So much is kept for the steps that follow: a handler that hangs must not cost the commit, nor a commit the leaving.
+    const spareMs = Math.min(leftMs / LEAVE_PARTS, LEAVE_MS_MAX);
     for (const state of this.partitions) state.revoke();
     const stopped = this.membership?.stop() ?? Promise.resolve();
     this.keeper.hurry();
-    await this.keeper.handlersDone(timeoutMs);
+    await this.keeper.handlersDone(Math.max(leftMs - 2 * spareMs, 0));
+    this.committer?.endBy(endMs - spareMs);
     // A listener may be who closes the consumer, and cannot be waited for by what it waits for.
-    await settledOrAborted(stopped, timeoutSignal(this.clock, leftMs()));
+    await settledOrAborted(stopped, timeoutSignal(this.clock, this.#leftMs(endMs) / 2));
     try {
-      await this.keeper.commitProcessed(this.partitions, leftMs());
+      await this.keeper.commitProcessed(this.partitions, this.#leftMs(endMs));
     } catch (error) {
       logger.warn({ err: error }, `Committing on close failed: ${messageOf(error)}`);
     }
@@ -280,7 +288,11 @@ export class ConsumerEngine {
     } catch (error) {
       logger.warn({ err: error }, messageOf(error));
     }
-    await this.membership.leave('the consumer is closed', leftMs());
+    await this.membership.leave('the consumer is closed', this.#leftMs(endMs));
+  }
+
+  #leftMs(endMs: number): number {
+    return Math.max(endMs - this.clock.monotonic(), 1);
   }
 
   #newCommitter(): OffsetCommitter | undefined {

@@ -1,10 +1,11 @@
-import { brokerError, KafkaError } from '@millrace/client';
-import { ErrorCode } from '@millrace/protocol';
+import { AbortedError, brokerError, ClientClosedError, KafkaError, RequestAbortedError } from '@millrace/client';
+import { ErrorCode, ProtocolError } from '@millrace/protocol';
 
 /** What a consumer itself finds wrong. */
 export type ConsumerErrorCode =
   | 'CONSUMER_CLOSED'
   | 'CONSUMER_INVALID_OPTION'
+  | 'CONSUMER_INVALID_ARGUMENT'
   | 'CONSUMER_INVALID_STATE'
   | 'CONSUMER_NO_GROUP'
   | 'CONSUMER_NOT_ASSIGNED'
@@ -153,6 +154,29 @@ export function rebalanceInProgress(groupId: string): ConsumerError {
   );
 }
 
+/**
+ * Whether no further attempt helps: the request cannot be encoded, or is refused for good. That this client itself gave a request up
+ * says nothing of that.
+ */
+export function isFinal(error: unknown): error is Error {
+  if (error instanceof ProtocolError) return true;
+  if (!(error instanceof KafkaError) || error.retriable) return false;
+  return !(error instanceof AbortedError || error instanceof RequestAbortedError || error instanceof ClientClosedError);
+}
+
 export function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Error) return textOf(cause.message);
+  // Whatever is thrown may have a message: libraries throw plain objects.
+  const message = (cause as { message?: unknown } | null | undefined)?.message;
+  return textOf(message ?? cause);
+}
+
+/** Any value as text; never throws, whatever its `toString` does. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return (typeof value === 'object' && value !== null ? JSON.stringify(value) : undefined) ?? String(value);
+  } catch {
+    return 'something that cannot be shown';
+  }
 }

@@ -26,7 +26,15 @@ describe('options', () => {
   });
 
   it.each<[string, Partial<ConsumerOptions<never, never>>]>([
-    ['groupId is empty', { groupId: '' }],
+    ['groupId must be text', { groupId: '' }],
+    ['fromBeginning is no option', { fromBeginning: true } as never],
+    ['did you mean heartbeatIntervalMs?', { heartbeatIntervalMS: 5 } as never],
+    ['give the number 1000', { fetchBytesMax: '1000' as never }],
+    ['fetchBytesMax', { fetchBytesMax: 1000.5 }],
+    ['fetchWaitMsMax', { fetchWaitMsMax: 1e10 }],
+    ['clientId', { clientId: 5 as never }],
+    ['isolationLevel', { isolationLevel: 'committed' as never }],
+    ['valueDeserializer must be an object with deserialize()', { valueDeserializer: (() => 1) as never }],
     ['autoCommit needs a groupId', { autoCommit: true }],
     ['groupInstanceId needs a groupId', { groupInstanceId: 'x' }],
     ['heartbeatIntervalMs', { groupId: 'g', heartbeatIntervalMs: 5_000, sessionTimeoutMs: 5_000 }],

@@ -1,4 +1,19 @@
 import type { ClientOptions } from '@millrace/client';
+import {
+  aBoolean,
+  aFunction,
+  anyText,
+  clientOptionFields,
+  type FieldRules,
+  faultOf,
+  foreignClientOptions,
+  milliseconds,
+  objectWith,
+  oneOf,
+  type Shape,
+  type ValueRule,
+  wholeNumber,
+} from '@millrace/client/internal';
 import type { Deserializer } from '@millrace/serdes';
 import type { Assignor } from './assignors/assignor.ts';
 import { rangeAssignor } from './assignors/range.ts';
@@ -114,54 +129,128 @@ export interface ConsumerSettings {
 
 const MIB = 1024 * 1024;
 
+/** A name that fits the protocol's fields and is the same after it was sent. */
+const aName: ValueRule = {
+  expects: 'text of 1 to 32767 bytes',
+  accepts: (value) =>
+    typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= 32_767,
+};
+
+const assignorList: ValueRule = {
+  expects: 'an array of assignors, each an object with name and assign()',
+  accepts: (value) =>
+    Array.isArray(value) &&
+    value.every((one) => typeof one?.name === 'string' && one.name !== '' && typeof one.assign === 'function'),
+};
+
+const resetPolicy: ValueRule = {
+  expects: "'latest', 'earliest', 'none' or { durationMs }",
+  accepts: (value) =>
+    typeof value === 'object' && value !== null
+      ? wholeNumber(0, Number.MAX_SAFE_INTEGER).accepts((value as { durationMs?: unknown }).durationMs)
+      : ['latest', 'earliest', 'none'].includes(value as string),
+};
+
+const bytes = wholeNumber(1);
+const memoryBytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+
+type OwnOptions = Omit<ConsumerOptions<never, never>, keyof ClientOptions>;
+
+const ownFields: FieldRules<OwnOptions> = {
+  groupId: aName,
+  groupInstanceId: aName,
+  assignors: assignorList,
+  sessionTimeoutMs: milliseconds(1),
+  heartbeatIntervalMs: milliseconds(1),
+  rebalanceTimeoutMs: milliseconds(1),
+  maxPollIntervalMs: milliseconds(1),
+  autoCommit: aBoolean,
+  autoCommitIntervalMs: milliseconds(1),
+  autoOffsetReset: resetPolicy,
+  isolationLevel: oneOf('read_uncommitted', 'read_committed'),
+  fetchMinBytes: wholeNumber(0),
+  fetchWaitMsMax: milliseconds(),
+  fetchBytesMax: bytes,
+  partitionBytesMax: bytes,
+  prefetchBytesMax: memoryBytes,
+  prefetchPartitionBytesMax: memoryBytes,
+  rackId: anyText,
+  checkCrcs: aBoolean,
+  includeInternalTopics: aBoolean,
+  closeTimeoutMs: milliseconds(),
+  keyDeserializer: objectWith('deserialize'),
+  valueDeserializer: objectWith('deserialize'),
+  onPartitionsAssigned: aFunction,
+  onPartitionsRevoked: aFunction,
+  onPartitionsLost: aFunction,
+};
+
+const optionShape: Shape = {
+  noun: 'option of a consumer',
+  fields: { ...clientOptionFields, ...ownFields },
+  foreign: {
+    ...foreignClientOptions,
+    fromBeginning: "use autoOffsetReset: 'earliest'",
+    sessionTimeout: 'it is called sessionTimeoutMs',
+    heartbeatInterval: 'it is called heartbeatIntervalMs',
+    rebalanceTimeout: 'it is called rebalanceTimeoutMs',
+    partitionAssigners: 'it is called assignors',
+    metadataMaxAge: 'it is called metadataMaxAgeMs',
+    minBytes: 'it is called fetchMinBytes',
+    maxBytes: 'it is called fetchBytesMax',
+    maxBytesPerPartition: 'it is called partitionBytesMax',
+    maxWaitTimeInMs: 'it is called fetchWaitMsMax',
+    readUncommitted: "use isolationLevel: 'read_uncommitted', which is the default",
+    clientRack: 'it is called rackId',
+    'group.id': 'it is called groupId',
+    'client.rack': 'it is called rackId',
+    'auto.offset.reset': 'it is called autoOffsetReset',
+    'enable.auto.commit': 'it is called autoCommit',
+    'max.poll.records': 'batchRecordsMax of run() and recordsMax of batches() say it',
+  },
+};
+
 /**
- * Fills in the defaults and refuses what contradicts itself.
+ * Fills in the defaults and refuses unknown names, values of the wrong kind, and what contradicts itself.
  * @throws ConsumerError `CONSUMER_INVALID_OPTION`
  */
 export function consumerSettings(options: ConsumerOptions<never, never>): ConsumerSettings {
-  const number = (name: keyof ConsumerOptions, fallback: number, min: number): number => {
-    const value = options[name] ?? fallback;
-    if (typeof value !== 'number' || !(value >= min)) {
-      throw invalidOption(`${name} must be a number of at least ${min}, not ${String(value)}`);
-    }
-    return value;
-  };
-  const maxPollIntervalMs = number('maxPollIntervalMs', 300_000, 1);
-  const prefetchBytesMax = number('prefetchBytesMax', 64 * MIB, 1);
+  const fault = faultOf(options, optionShape);
+  if (fault !== undefined) throw invalidOption(fault);
+  const maxPollIntervalMs = options.maxPollIntervalMs ?? 300_000;
   const settings: ConsumerSettings = {
     groupId: options.groupId,
     groupInstanceId: options.groupInstanceId ?? null,
     assignors: options.assignors ?? [cooperativeStickyAssignor, rangeAssignor],
-    sessionTimeoutMs: number('sessionTimeoutMs', 45_000, 1),
-    heartbeatIntervalMs: number('heartbeatIntervalMs', 3_000, 1),
-    rebalanceTimeoutMs: number('rebalanceTimeoutMs', maxPollIntervalMs, 1),
+    sessionTimeoutMs: options.sessionTimeoutMs ?? 45_000,
+    heartbeatIntervalMs: options.heartbeatIntervalMs ?? 3_000,
+    rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? maxPollIntervalMs,
     maxPollIntervalMs,
     autoCommit: options.autoCommit ?? options.groupId !== undefined,
-    autoCommitIntervalMs: number('autoCommitIntervalMs', 5_000, 1),
+    autoCommitIntervalMs: options.autoCommitIntervalMs ?? 5_000,
     autoOffsetReset: options.autoOffsetReset ?? 'latest',
     readCommitted: options.isolationLevel === 'read_committed',
-    fetchMinBytes: number('fetchMinBytes', 1, 0),
-    fetchWaitMsMax: number('fetchWaitMsMax', 500, 0),
-    fetchBytesMax: number('fetchBytesMax', 16 * MIB, 1),
-    partitionBytesMax: number('partitionBytesMax', MIB, 1),
-    prefetchBytesMax,
-    prefetchPartitionBytesMax: number('prefetchPartitionBytesMax', 4 * MIB, 1),
+    fetchMinBytes: options.fetchMinBytes ?? 1,
+    fetchWaitMsMax: options.fetchWaitMsMax ?? 500,
+    fetchBytesMax: options.fetchBytesMax ?? 16 * MIB,
+    partitionBytesMax: options.partitionBytesMax ?? MIB,
+    prefetchBytesMax: options.prefetchBytesMax ?? 64 * MIB,
+    prefetchPartitionBytesMax: options.prefetchPartitionBytesMax ?? 4 * MIB,
     rackId: options.rackId ?? '',
     checkCrcs: options.checkCrcs ?? true,
     includeInternalTopics: options.includeInternalTopics ?? false,
-    closeTimeoutMs: number('closeTimeoutMs', 30_000, 0),
-    requestTimeoutMs: number('requestTimeoutMs', 30_000, 1),
-    apiTimeoutMs: number('apiTimeoutMs', 60_000, 1),
-    retryBackoffMs: number('retryBackoffMs', 100, 0),
-    retryBackoffMsMax: number('retryBackoffMsMax', 1_000, 0),
-    metadataMaxAgeMs: number('metadataMaxAgeMs', 300_000, 1),
+    closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    apiTimeoutMs: options.apiTimeoutMs ?? 60_000,
+    retryBackoffMs: options.retryBackoffMs ?? 100,
+    retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
+    metadataMaxAgeMs: options.metadataMaxAgeMs ?? 300_000,
   };
   refuseContradictions(settings, options);
   return settings;
 }
 
 function refuseContradictions(settings: ConsumerSettings, options: ConsumerOptions<never, never>): void {
-  if (settings.groupId === '') throw invalidOption('groupId is empty');
   if (settings.groupId === undefined && options.autoCommit === true) throw invalidOption('autoCommit needs a groupId');
   if (settings.groupId === undefined && settings.groupInstanceId !== null) {
     throw invalidOption('groupInstanceId needs a groupId');
@@ -174,8 +263,4 @@ function refuseContradictions(settings: ConsumerSettings, options: ConsumerOptio
   if (settings.assignors.length === 0) throw invalidOption('assignors is empty');
   const names = settings.assignors.map(({ name }) => name);
   if (new Set(names).size < names.length) throw invalidOption(`assignors has a name twice (${names.join(', ')})`);
-  const reset = settings.autoOffsetReset;
-  if (typeof reset === 'object' ? !(reset.durationMs >= 0) : !['latest', 'earliest', 'none'].includes(reset)) {
-    throw invalidOption(`autoOffsetReset must be 'latest', 'earliest', 'none' or { durationMs }`);
-  }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '@millrace/ports';
 import type { TopicPartitionMap } from './assignors/assignor.ts';
 import { rebalanceChannel } from './diagnostics.ts';
 import { ConsumerError, messageOf } from './errors.ts';
-import type { OffsetCommitter, OffsetToCommit } from './offsets/offset-committer.ts';
+import { isOfGoneTopic, type OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, RebalanceListener, TopicPartition } from './options.ts';
 import { type OffsetLookup, PartitionState } from './partition-state.ts';
 import type { PartitionTable } from './partition-table.ts';
@@ -158,9 +158,16 @@ export class PartitionKeeper {
     const noted = offsets.map(({ topic, partition }) => this.#context.partitions.get(topic, partition));
     // Should it fail, nobody knows whether the coordinator has taken it in: then what it has is not known either.
     for (const state of noted) state?.commitBegins();
-    await this.#context.committer?.commit(offsets, timeoutMs);
-    for (let i = 0; i < offsets.length; i += 1) {
-      noted[i]?.committed((offsets[i] as OffsetToCommit).offset);
+    const done = (): void => {
+      for (const [index, { offset }] of offsets.entries()) noted[index]?.committed(offset);
+    };
+    try {
+      await this.#context.committer?.commit(offsets, timeoutMs);
+      done();
+    } catch (error) {
+      // Nothing is gained by committing it again and again.
+      if (isOfGoneTopic(error)) done();
+      throw error;
     }
   }
 

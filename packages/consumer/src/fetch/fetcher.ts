@@ -3,6 +3,7 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
 import type { Cluster, Lane } from '../cluster-port.ts';
 import { fetchChannel } from '../diagnostics.ts';
+import { isFinal } from '../errors.ts';
 import type { EpochValidator } from '../offsets/epoch-validator.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
@@ -73,6 +74,8 @@ export class Fetcher {
   readonly #wakeup: Wakeup;
   readonly #stop = new AbortController();
   readonly #staleTopics = new Set<string>();
+  /** Topics that were assigned by hand and not seen yet: asking for them may create them. */
+  readonly #unseenTopics = new Set<string>();
   readonly stats = { fetches: 0, fetchedBytes: 0, failedFetches: 0 };
   #refreshing = false;
   #refreshRetryAtMs = 0;
@@ -92,6 +95,15 @@ export class Fetcher {
   /** A partition has used up something of its buffer: matters only if it was left out because it was full. */
   roomMade(state: PartitionState): void {
     if (!state.isBeingFetched) this.#wakeup.soon();
+  }
+
+  /** Somebody wants to read these topics by name; where nothing is known of one, it is asked for, which may create it. */
+  wanted(topics: Iterable<string>): void {
+    for (const topic of topics) {
+      if (this.#context.cluster.topic(topic) !== undefined) continue;
+      this.#unseenTopics.add(topic);
+      this.markStale(topic);
+    }
   }
 
   /** Has the topic's leaders asked for anew. */
@@ -329,6 +341,16 @@ export class Fetcher {
   #unanswered(broker: BrokerFetches, asked: readonly Asked[], error: unknown): void {
     const { logger, clock } = this.#context;
     this.stats.failedFetches += 1;
+    if (isFinal(error)) {
+      logger.error(
+        { nodeId: broker.nodeId, err: error },
+        `Cannot fetch from broker ${broker.nodeId}: ${error.message}`,
+      );
+      for (const { state, version } of asked) {
+        if (state.version === version) this.#context.events.failed(state, error);
+      }
+      return;
+    }
     logger.debug({ nodeId: broker.nodeId, err: error }, `Fetch from broker ${broker.nodeId} was not answered`);
     broker.retryAtMs = clock.monotonic() + broker.backoff.next();
     for (const { topic, state } of asked) {
@@ -369,7 +391,8 @@ export class Fetcher {
     for (const topic of topics) {
       if (cluster.topic(topic) !== undefined) continue;
       try {
-        await cluster.loadTopics([topic]);
+        await cluster.loadTopics([topic], this.#unseenTopics.has(topic));
+        this.#unseenTopics.delete(topic);
       } catch (error) {
         if (!(error instanceof BrokerError) || error.retriable) passing = error;
         else for (const state of partitions) if (state.topic === topic) this.#context.events.failed(state, error);

@@ -310,6 +310,21 @@ describe('fetching', () => {
     await harness.until('what follows is read', () => records.length === 2);
   });
 
+  it('tells readers at once what cannot be sent, instead of trying it for ever', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['a']);
+    // Nothing that is checked at the call comes to this; the state of a partition is set to what cannot be encoded.
+    const { engine, done } = (() => {
+      const made = harness.engine();
+      return { engine: made, ...reading(made) };
+    })();
+    engine.state('t', 0, 'seek').moveTo(2 ** 60, -1);
+    const told = expect(done).rejects.toMatchObject({ name: 'ProtocolError' });
+    await harness.clock.advanceAsync(10_000);
+    await told;
+    expect(harness.cluster.seen('Fetch')).toEqual([]);
+  });
+
   it('says nothing of damage that happened on the way and not again', async () => {
     const harness = newHarness();
     const log = harness.cluster.createTopic('t', 1)[0];

@@ -276,6 +276,29 @@ describe('a rebalance', () => {
     await harness.until('it reads it', () => owns(engine) === 3, 10_000);
   });
 
+  it('creates a topic that it names, once: whoever deletes it after is not overruled', async () => {
+    const harness = newHarness();
+    harness.cluster.autoCreates = true;
+    const { engine } = member(harness, { metadataMaxAgeMs: 5_000, autoOffsetReset: 'earliest' });
+    await harness.until('it has joined', () => owns(engine) === 1);
+    harness.cluster.topics.delete('t');
+    await harness.clock.advanceAsync(60_000);
+    expect([[...harness.cluster.topics.keys()], owns(engine)]).toEqual([[], 0]);
+    harness.cluster.createTopic('t', 2);
+    await harness.until('it reads the new one', () => owns(engine) === 2, 10_000);
+  });
+
+  it('creates nothing by a regular expression', async () => {
+    const harness = newHarness();
+    harness.cluster.autoCreates = true;
+    harness.cluster.createTopic('t1', 1);
+    const { engine } = member(harness, { metadataMaxAgeMs: 5_000 }, /^t/);
+    await harness.until('it has joined', () => owns(engine) === 1);
+    harness.cluster.topics.delete('t1');
+    await harness.clock.advanceAsync(60_000);
+    expect([[...harness.cluster.topics.keys()], owns(engine)]).toEqual([[], 0]);
+  });
+
   it('ends the membership when a listener throws', async () => {
     const harness = newHarness();
     harness.cluster.createTopic('t', 1);

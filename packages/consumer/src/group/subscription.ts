@@ -1,4 +1,5 @@
 import type { TopicMetadata } from '@millrace/client';
+import { shown } from '@millrace/client/internal';
 import { ConsumerError } from '../errors.ts';
 
 /** What a consumer wants to read: topics by their names, and by regular expressions that are matched against all there are. */
@@ -10,7 +11,7 @@ export class Subscription {
 
   /** @throws ConsumerError `CONSUMER_INVALID_OPTION` for an empty list or a name that no topic can have */
   constructor(topics: string | RegExp | Iterable<string | RegExp>, includeInternal: boolean) {
-    const wanted = typeof topics === 'string' || topics instanceof RegExp ? [topics] : [...topics];
+    const wanted = listOf(topics);
     this.names = new Set(wanted.filter((topic) => typeof topic === 'string'));
     this.patterns = wanted.filter((topic) => topic instanceof RegExp).map(stateless);
     this.#includeInternal = includeInternal;
@@ -42,6 +43,28 @@ export class Subscription {
   #matches(name: string): boolean {
     return this.patterns.some((pattern) => pattern.test(name));
   }
+}
+
+/** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` for what is neither names nor regular expressions */
+function listOf(topics: string | RegExp | Iterable<string | RegExp>): (string | RegExp)[] {
+  if (typeof topics === 'string' || topics instanceof RegExp) return [topics];
+  if (typeof topics !== 'object' || topics === null || !(Symbol.iterator in topics)) {
+    const isKafkajs = typeof topics === 'object' && topics !== null && ('topics' in topics || 'topic' in topics);
+    const mend = isKafkajs ? ": give the topics themselves, and autoOffsetReset: 'earliest' to the consumer" : '';
+    throw invalidTopics(
+      `the topics must be a name, a regular expression, or a list of them, not ${shown(topics)}${mend}`,
+    );
+  }
+  const wanted = [...topics];
+  for (const [index, topic] of wanted.entries()) {
+    if (typeof topic === 'string' || topic instanceof RegExp) continue;
+    throw invalidTopics(`topics[${index}] must be a name or a regular expression, not ${shown(topic)}`);
+  }
+  return wanted;
+}
+
+function invalidTopics(why: string): ConsumerError {
+  return new ConsumerError('CONSUMER_INVALID_ARGUMENT', `Cannot subscribe: ${why}`);
 }
 
 /** Expressions with `g` or `y` remember where they were, which is of no use here. */

@@ -2,6 +2,7 @@ import { Backoff, BrokerError, type Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Cluster } from '../cluster-port.ts';
+import { isFinal } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { Subscription } from './subscription.ts';
@@ -34,6 +35,8 @@ export class TopicWatch {
   readonly #wakeup: Wakeup;
   readonly #backoff: Backoff;
   #ready = false;
+  /** Named topics that there were, so that whoever deleted them since is not overruled. */
+  readonly #seen = new Set<string>();
   #busy = false;
   #closed = false;
   #dueMs = 0;
@@ -45,6 +48,14 @@ export class TopicWatch {
     const { retryBackoffMs: backoffMs } = context.settings;
     this.#backoff = new Backoff({ backoffMs, backoffMsMax: MISSING_RETRY_MS_MAX }, context.random);
     this.#wakeup.soon();
+  }
+
+  /** Looks again where a topic is gone that there was: it may be made anew, and nobody else asks for it meanwhile. */
+  metadataChanged(): void {
+    if (this.#ready && !this.#busy && this.#dueMs === Number.POSITIVE_INFINITY && this.#isMissing()) {
+      this.#dueMs = 0;
+      this.#wakeup.soon();
+    }
   }
 
   close(): void {
@@ -72,7 +83,7 @@ export class TopicWatch {
       }
       this.#beReady();
     } catch (error) {
-      if (error instanceof BrokerError && !error.retriable) {
+      if (isFinal(error)) {
         if (!this.#closed) this.#context.failed(error);
         return;
       }
@@ -81,9 +92,8 @@ export class TopicWatch {
     } finally {
       this.#busy = false;
     }
-    if (waitMs === Number.POSITIVE_INFINITY) return;
     this.#dueMs = clock.monotonic() + waitMs;
-    this.#wakeup.at(this.#dueMs);
+    if (waitMs !== Number.POSITIVE_INFINITY) this.#wakeup.at(this.#dueMs);
   }
 
   async #ask(): Promise<void> {
@@ -92,14 +102,30 @@ export class TopicWatch {
       const changed = this.#subscription.match(await cluster.allTopics());
       if (changed && this.#ready && !this.#closed) this.#context.changed(this.#subscription.topics());
     }
-    const unknown = [...this.#subscription.names].filter((topic) => cluster.topic(topic) === undefined);
-    if (unknown.length === 0) return;
+    const unknown: string[] = [];
+    for (const topic of this.#subscription.names) {
+      if (cluster.topic(topic) === undefined) unknown.push(topic);
+      else this.#seen.add(topic);
+    }
+    await this.#load(
+      unknown.filter((topic) => !this.#seen.has(topic)),
+      true,
+    );
+    await this.#load(
+      unknown.filter((topic) => this.#seen.has(topic)),
+      false,
+    );
+  }
+
+  async #load(topics: readonly string[], mayCreate: boolean): Promise<void> {
+    if (topics.length === 0) return;
     try {
-      await cluster.loadTopics(unknown);
+      await this.#context.cluster.loadTopics(topics, mayCreate);
     } catch (error) {
       // It may be about to be made; the group is joined all the same.
       if (!(error instanceof BrokerError) || error.errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw error;
     }
+    for (const topic of topics) if (this.#context.cluster.topic(topic) !== undefined) this.#seen.add(topic);
   }
 
   #isMissing(): boolean {

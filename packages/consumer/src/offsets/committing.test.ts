@@ -116,6 +116,74 @@ describe('a commit', () => {
     await refused;
   });
 
+  it.each(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'] as const)(
+    'is final where a topic is gone (%s), and counts for the topics that are there',
+    async (error) => {
+      const harness = newHarness();
+      const [log] = harness.cluster.createTopic('t', 2);
+      log?.append(['a', 'b']);
+      const engine = await joined(harness, { autoCommit: true });
+      const { records } = collect(engine);
+      await harness.until('it is read', () => records.length === 2);
+      harness.cluster.fault = (api, _consumer, body) => {
+        if (api !== 'OffsetCommit') return 'none';
+        const topics = (body as OffsetCommitRequest).topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex }) => ({
+            partitionIndex,
+            errorCode: partitionIndex === 0 ? ErrorCode[error] : 0,
+          })),
+        }));
+        return { answer: { topics } };
+      };
+      await harness.clock.advanceAsync(60_000);
+      // Once by itself, and not every five seconds again.
+      expect(commits(harness).length).toBe(1);
+      const refused = expect(engine.commit([{ ...place, offset: 1 }])).rejects.toMatchObject({
+        code: `KAFKA_${error}`,
+      });
+      await harness.clock.advanceAsync(100);
+      await refused;
+    },
+  );
+
+  it('that reaches no broker holds up nobody who closes, though one was under way before', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['a', 'b']);
+    const engine = await joined(harness, { autoCommit: true });
+    const { records } = collect(engine);
+    await harness.until('it is read', () => records.length === 2);
+    harness.cluster.fault = () => 'lost-request';
+    const before = expect(engine.commit([{ ...place, offset: 1 }])).rejects.toMatchObject({ code: 'CLIENT_TIMED_OUT' });
+    await harness.clock.advanceAsync(10_000);
+    const startMs = harness.clock.monotonic();
+    let closedMs: number | undefined;
+    const closed = engine.close(2_000).then(() => {
+      closedMs = harness.clock.monotonic() - startMs;
+    });
+    await harness.clock.advanceAsync(5_000);
+    await Promise.all([closed, before]);
+    expect(closedMs).toBeLessThanOrEqual(2_001);
+  });
+
+  it('takes its own time again after topics were unsubscribed while no broker could be reached', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1);
+    const engine = await joined(harness, { closeTimeoutMs: 1_000 });
+    harness.cluster.fault = () => 'lost-request';
+    const left = engine.unsubscribe();
+    await harness.clock.advanceAsync(5_000);
+    await left;
+    // The group has not heard that it left, and counts it out.
+    await harness.clock.advanceAsync(60_000);
+    engine.assign([{ ...place, offset: 0 }]);
+    const done = engine.commit([{ ...place, offset: 1 }]);
+    await harness.clock.advanceAsync(5_000);
+    harness.cluster.fault = () => 'none';
+    await harness.clock.advanceAsync(5_000);
+    await done;
+  });
+
   it('needs a group', async () => {
     const engine = newHarness().engine();
     await expect(engine.commit([{ ...place, offset: 5 }])).rejects.toMatchObject({ code: 'CONSUMER_NO_GROUP' });

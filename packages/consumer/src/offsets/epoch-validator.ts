@@ -3,7 +3,7 @@ import { byTopic } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo, OffsetForLeaderEpoch } from '@millrace/protocol';
 import type { Cluster } from '../cluster-port.ts';
-import { logTruncated } from '../errors.ts';
+import { isFinal, logTruncated } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
 import { NO_EPOCH, type PartitionState } from '../partition-state.ts';
@@ -105,7 +105,8 @@ export class EpochValidator {
       .send(nodeId, OffsetForLeaderEpoch, { replicaId: -1, topics }, { versionMin: VERSION_MIN })
       .catch((error: unknown) => {
         logger.debug({ nodeId, err: error }, `OffsetForLeaderEpoch to broker ${nodeId} was not answered`);
-        return isUnsupported(error) ? ('unsupported' as const) : undefined;
+        if (isUnsupported(error)) return 'unsupported' as const;
+        return isFinal(error) ? error : undefined;
       });
     for (const question of questions) {
       const { state } = question;
@@ -114,6 +115,10 @@ export class EpochValidator {
       if (state.version !== question.version || state.leaderEpoch !== question.leaderEpoch) continue;
       if (answers === 'unsupported') {
         this.#accept(state);
+        continue;
+      }
+      if (answers instanceof Error) {
+        this.#context.events.failed(state, answers);
         continue;
       }
       const answer = answers?.topics

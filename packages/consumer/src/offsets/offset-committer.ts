@@ -1,7 +1,15 @@
-import { ApiTimedOutError, Backoff, BrokerError, brokerError, KafkaError, type Logger } from '@millrace/client';
+import {
+  AbortedError,
+  ApiTimedOutError,
+  Backoff,
+  BrokerError,
+  brokerError,
+  KafkaError,
+  type Logger,
+} from '@millrace/client';
 import { byTopic, sleep } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
-import { ErrorCode, errorInfo, OffsetCommit } from '@millrace/protocol';
+import { ErrorCode, errorInfo, OffsetCommit, type OffsetCommitResponse } from '@millrace/protocol';
 import type { Coordinator } from '../cluster-port.ts';
 import { commitChannel } from '../diagnostics.ts';
 import { commitFenced, rebalanceInProgress } from '../errors.ts';
@@ -43,6 +51,9 @@ const FENCING: ReadonlySet<number> = new Set([
   ErrorCode.FENCED_INSTANCE_ID,
 ]);
 
+/** A topic that is not there will not take offsets later either (Java's client takes it as final too). */
+const GONE: ReadonlySet<number> = new Set([ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID]);
+
 /** Member and generation came with version 1, static members with 7. */
 const VERSION_MIN = 1;
 
@@ -53,6 +64,7 @@ const VERSION_MIN = 1;
 export class OffsetCommitter {
   readonly #context: OffsetCommitterContext;
   #last: Promise<unknown> = Promise.resolve();
+  #limit = new CommitLimit();
   commits = 0;
   failedCommits = 0;
 
@@ -61,24 +73,41 @@ export class OffsetCommitter {
   }
 
   /**
-   * Commits after all commits that were asked for before. Tries again until `timeoutMs` is over.
+   * Commits after all commits that were asked for before. Tries again until `timeoutMs` after the call is over.
    * @throws ConsumerError `CONSUMER_COMMIT_FAILED`, `CONSUMER_REBALANCE_IN_PROGRESS`; BrokerError; ApiTimedOutError
    */
   commit(offsets: readonly OffsetToCommit[], timeoutMs: number = this.#context.settings.apiTimeoutMs): Promise<void> {
     if (offsets.length === 0) return Promise.resolve();
     const identity = this.#context.identity();
-    const commit = this.#last.then(() => this.#commit(offsets, identity, timeoutMs));
+    const deadlineMs = this.#context.clock.monotonic() + timeoutMs;
+    const commit = this.#last.then(() => this.#commit(offsets, identity, deadlineMs, timeoutMs));
     this.#last = commit.catch(() => {});
     return commit;
   }
 
-  async #commit(offsets: readonly OffsetToCommit[], identity: MemberIdentity, timeoutMs: number): Promise<void> {
+  /** Has all commits that are under way, or are asked for from now on, end by then: who leaves the group waits no longer for them. */
+  endBy(endMs: number): void {
+    this.#limit.set(endMs, this.#context.clock);
+  }
+
+  /** Commits take their own time again. */
+  goOn(): void {
+    this.#limit = new CommitLimit();
+  }
+
+  async #commit(
+    offsets: readonly OffsetToCommit[],
+    identity: MemberIdentity,
+    askedDeadlineMs: number,
+    timeoutMs: number,
+  ): Promise<void> {
     const { settings, clock, random, groupId, coordinator, logger } = this.#context;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = settings;
     const backoff = new Backoff({ backoffMs, backoffMsMax }, random);
     const startedMs = clock.monotonic();
     for (;;) {
-      const failure = await this.#attempt(offsets, identity, timeoutMs - (clock.monotonic() - startedMs));
+      const remainingMs = Math.min(askedDeadlineMs, this.#limit.endMs) - clock.monotonic();
+      const failure = await this.#attempt(offsets, identity, remainingMs);
       if (failure === undefined || !(failure instanceof KafkaError) || !isWorthRetrying(failure)) {
         this.#publish(offsets, startedMs, failure);
         if (failure !== undefined) throw failure;
@@ -86,13 +115,14 @@ export class OffsetCommitter {
       }
       if (!(failure instanceof BrokerError) || coordinatorMoved(failure.errorCode)) coordinator.forget();
       const waitMs = backoff.next();
-      if (clock.monotonic() - startedMs + waitMs >= timeoutMs) {
+      if (clock.monotonic() + waitMs >= Math.min(askedDeadlineMs, this.#limit.endMs)) {
         this.#publish(offsets, startedMs, failure);
         const what = `OffsetCommit of group "${groupId}" did not succeed within ${timeoutMs} ms: ${failure.message}`;
         throw new ApiTimedOutError(what, failure);
       }
       logger.debug({ groupId, err: failure, waitMs }, 'A commit failed; trying again');
-      await sleep(clock, waitMs);
+      // Who leaves waits for no pause that began before.
+      await sleep(clock, waitMs, this.#limit.hurry).catch(() => {});
     }
   }
 
@@ -122,19 +152,24 @@ export class OffsetCommitter {
     };
     try {
       const timeoutMs = Math.max(Math.min(settings.requestTimeoutMs, remainingMs), 1);
-      const response = await coordinator.send(OffsetCommit, request, 'coordinator', {
-        timeoutMs,
-        versionMin: VERSION_MIN,
-      });
-      for (const topic of response.topics) {
-        for (const { partitionIndex, errorCode } of topic.partitions) {
-          if (errorCode !== ErrorCode.NONE) return this.#errorOf(topic.name, partitionIndex, errorCode, identity);
-        }
-      }
-      return undefined;
+      const signal = this.#limit.end;
+      const options = { timeoutMs, versionMin: VERSION_MIN, signal };
+      const response = await coordinator.send(OffsetCommit, request, 'coordinator', options);
+      return this.#failureIn(response, identity);
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
+  }
+
+  /** The first error; one of a topic that is gone only where there is no other, so that it says that all others were taken. */
+  #failureIn({ topics }: OffsetCommitResponse, identity: MemberIdentity): Error | undefined {
+    const refused = topics.flatMap(({ name, partitions }) =>
+      partitions
+        .filter(({ errorCode }) => errorCode !== ErrorCode.NONE)
+        .map(({ partitionIndex, errorCode }) => ({ name, partitionIndex, errorCode })),
+    );
+    const told = refused.find(({ errorCode }) => !GONE.has(errorCode)) ?? refused[0];
+    return told === undefined ? undefined : this.#errorOf(told.name, told.partitionIndex, told.errorCode, identity);
   }
 
   #errorOf(topic: string, partition: number, errorCode: number, identity: MemberIdentity): Error {
@@ -159,8 +194,40 @@ export class OffsetCommitter {
   }
 }
 
+/** Until when commits may take, which a consumer that leaves its group sets. */
+class CommitLimit {
+  /** On the monotonic scale. */
+  endMs = Number.POSITIVE_INFINITY;
+  readonly #hurry = new AbortController();
+  readonly #end = new AbortController();
+
+  /** Interrupts pauses that began before there was a limit; undefined once there is. */
+  get hurry(): AbortSignal | undefined {
+    return this.#hurry.signal.aborted ? undefined : this.#hurry.signal;
+  }
+
+  /** Ends what is under way. */
+  get end(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  set(endMs: number, clock: Clock): void {
+    this.endMs = Math.min(this.endMs, endMs);
+    this.#hurry.abort();
+    clock.schedule(Math.max(endMs - clock.monotonic(), 0), () =>
+      this.#end.abort(new AbortedError('The commit took longer than the consumer may take to leave', undefined)),
+    );
+  }
+}
+
+/** Whether a commit failed because a topic is gone: all other offsets of the same commit were taken. */
+export function isOfGoneTopic(error: unknown): boolean {
+  return error instanceof BrokerError && GONE.has(error.errorCode);
+}
+
 /** A commit during a rebalance has to be thought over by who asked for it: his partitions may be going. */
 function isWorthRetrying(failure: KafkaError): boolean {
   if (failure.errorCode === ErrorCode.REBALANCE_IN_PROGRESS) return false;
+  if (failure.errorCode !== undefined && GONE.has(failure.errorCode)) return false;
   return failure.retriable || (failure.errorCode !== undefined && errorInfo(failure.errorCode).retriable);
 }

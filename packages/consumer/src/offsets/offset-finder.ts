@@ -1,9 +1,9 @@
-import { Backoff, BrokerError, brokerError, KafkaError, type Logger } from '@millrace/client';
+import { Backoff, BrokerError, brokerError, type Logger } from '@millrace/client';
 import { partitionName } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
 import type { Cluster, Coordinator } from '../cluster-port.ts';
-import { noOffset } from '../errors.ts';
+import { isFinal, noOffset } from '../errors.ts';
 import type { AutoOffsetReset, ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
 import { NO_EPOCH, NO_OFFSET, type PartitionState } from '../partition-state.ts';
@@ -151,7 +151,7 @@ export class OffsetFinder {
     } catch (error) {
       failure = error;
       if (!(error instanceof BrokerError) || coordinatorMoved(error.errorCode)) coordinator?.forget();
-      if (error instanceof KafkaError && !error.retriable) for (const state of states) this.#fail(state, error);
+      if (isFinal(error)) for (const state of states) this.#fail(state, error);
     }
     for (const [state, version] of versions) if (this.#asking.get(state) === version) this.#asking.delete(state);
     if (failure === undefined) {
@@ -192,12 +192,14 @@ export class OffsetFinder {
       answers = await listOffsets(cluster, nodeId, wanted, settings.readCommitted);
     } catch (error) {
       logger.debug({ nodeId, err: error }, `ListOffsets to broker ${nodeId} was not answered; trying again`);
+      if (isFinal(error))
+        for (const { state, version } of wanted) if (state.version === version) this.#fail(state, error);
     }
     const found = new Map(answers?.map((answer) => [partitionName(answer), answer]));
     for (const one of wanted) {
       const { state } = one;
       if (this.#asking.get(state) === one.version) this.#asking.delete(state);
-      if (state.version !== one.version) continue;
+      if (state.version !== one.version || state.status !== 'finding') continue;
       this.#answered(one, found.get(partitionName(state)));
     }
     this.#wakeup.soon();

@@ -38,14 +38,20 @@ export class DeadLetters {
       'dead-letter-timestamp': `${record.timestamp}`,
       'dead-letter-group': this.#groupId,
       'dead-letter-attempts': `${attempts}`,
-      'dead-letter-error-name': error instanceof Error ? error.name : typeof error,
+      'dead-letter-error-name': error instanceof Error ? String(error.name) : typeof error,
       'dead-letter-error-code': typeof code === 'string' || typeof code === 'number' ? `${code}` : undefined,
       'dead-letter-error-message': messageOf(error).slice(0, ERROR_TEXT_CHARS_MAX),
-      'dead-letter-error-stack': error instanceof Error ? error.stack?.slice(0, ERROR_TEXT_CHARS_MAX) : undefined,
+      'dead-letter-error-stack': stackOf(error)?.slice(0, ERROR_TEXT_CHARS_MAX),
     };
     const headers: RecordHeaderInput[] = [...record.headers];
     for (const [key, value] of Object.entries(about)) if (value !== undefined) headers.push({ key, value });
     const { rawKey: key, rawValue: value, timestamp } = record;
     return { topic: this.#topic, key, value, timestamp, headers };
   }
+}
+
+/** Anybody may have written something else into it. */
+function stackOf(error: unknown): string | undefined {
+  const stack: unknown = error instanceof Error ? error.stack : undefined;
+  return typeof stack === 'string' ? stack : undefined;
 }

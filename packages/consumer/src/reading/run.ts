@@ -1,4 +1,5 @@
 import type { Random } from '@millrace/ports';
+import { runOptionsFault } from '../arguments.ts';
 import type { ConsumerEngine } from '../engine.ts';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumerRecord } from '../record.ts';
@@ -41,14 +42,13 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
 }
 
 function refuseContradictions<K, V>(options: RunOptions<K, V>): void {
-  const { eachRecord, eachBatch, concurrency = 1, batchRecordsMax = 1, retry, deadLetter, deadLetterTopic } = options;
+  const { eachRecord, eachBatch, deadLetter, deadLetterTopic } = options;
   const refuse = (why: string): never => {
     throw new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot run: ${why}`);
   };
+  const fault = runOptionsFault(options);
+  if (fault !== undefined) refuse(fault);
   if ((eachRecord === undefined) === (eachBatch === undefined)) refuse('give either eachRecord or eachBatch');
-  if (!(concurrency >= 1)) refuse(`concurrency must be at least 1, not ${concurrency}`);
-  if (!(batchRecordsMax >= 1)) refuse(`batchRecordsMax must be at least 1, not ${batchRecordsMax}`);
-  if (retry !== undefined && !(retry.retries >= 0)) refuse(`retry.retries must be at least 0, not ${retry.retries}`);
   if ((deadLetter === undefined) !== (deadLetterTopic === undefined)) {
     refuse('deadLetterTopic says where to, and deadLetter sends: give both, or neither');
   }

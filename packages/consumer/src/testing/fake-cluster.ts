@@ -82,6 +82,8 @@ export class FakeCluster {
   /** What is answered to questions about a topic instead of what it is. */
   readonly topicErrors = new Map<string, number>();
   keepsSessions = true;
+  /** Whether topics are created that are asked for by somebody who allows it. */
+  autoCreates = false;
   readonly #sessions = new Map<number, Session>();
   readonly #waiting = new Set<() => void>();
   #lastSession = 0;
@@ -450,6 +452,10 @@ export class FakeView implements Cluster, Coordinator {
 
   async refreshTopics(topics: readonly string[]): Promise<void> {
     await this.#trip('Metadata');
+    this.#learn(topics);
+  }
+
+  #learn(topics: readonly string[]): void {
     for (const name of topics) {
       const metadata = this.#describe(name);
       if (metadata === undefined) this.#topics.delete(name);
@@ -458,8 +464,13 @@ export class FakeView implements Cluster, Coordinator {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  async loadTopics(topics: readonly string[]): Promise<void> {
-    await this.refreshTopics(topics);
+  async loadTopics(topics: readonly string[], mayCreate: boolean): Promise<void> {
+    await this.#trip('Metadata');
+    const { autoCreates } = this.#cluster;
+    for (const topic of topics) {
+      if (mayCreate && autoCreates && !this.#cluster.topics.has(topic)) this.#cluster.createTopic(topic, 1);
+    }
+    this.#learn(topics);
     for (const topic of topics) {
       const errorCode = this.#cluster.topicErrors.get(topic) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
       if (!this.#topics.has(topic)) throw brokerError(errorCode, `Metadata of "${topic}"`);
