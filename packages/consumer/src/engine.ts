@@ -94,6 +94,7 @@ export class ConsumerEngine {
       delivery,
       committer: this.committer,
       listeners: options.listeners,
+      added: (states) => this.flow.added(states),
       wake: () => this.flow.wake(),
       member: () => ({ memberId: this.membership?.memberId ?? '', generationId: this.membership?.generationId ?? -1 }),
     });

@@ -49,6 +49,12 @@ export class PartitionFlow implements PartitionEvents {
     this.fetcher.wake();
   }
 
+  /** Partitions are read from now on. */
+  added(states: readonly PartitionState[]): void {
+    for (const state of states) this.#noteTopic(state);
+    this.wake();
+  }
+
   /** Something new is known of the cluster. */
   metadataChanged(): void {
     for (const state of this.#context.partitions) this.#noteTopic(state);
@@ -102,8 +108,10 @@ export class PartitionFlow implements PartitionEvents {
   /** A topic that was deleted and made again is another topic: nothing of the old one's offsets means anything in it. */
   #noteTopic(state: PartitionState): void {
     const { topic, partition } = state;
-    const topicId = this.#context.cluster.topic(topic)?.topicId ?? ZERO_UUID;
-    if (topicId === ZERO_UUID || !state.adoptTopic(topicId)) return;
+    const topicId = this.#context.cluster.topic(topic)?.topicId;
+    if (topicId === undefined) state.topicVanished();
+    // Brokers before 2.8 have no ids.
+    if (topicId === undefined || topicId === ZERO_UUID || !state.adoptTopic(topicId)) return;
     this.#context.logger.warn(
       { topic, partition, topicId },
       `"${topic}" was deleted and made again; partition ${partition} of the new one is read by autoOffsetReset`,

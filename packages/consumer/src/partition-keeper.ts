@@ -27,7 +27,9 @@ export interface PartitionKeeperContext {
   readonly delivery: Delivery;
   readonly committer: OffsetCommitter | undefined;
   readonly listeners: RebalanceListeners;
-  /** There are partitions whose offsets are to be found, or that can be fetched. */
+  /** These partitions are new: their offsets are to be found. */
+  added(states: readonly PartitionState[]): void;
+  /** There are partitions that can be handed out or fetched. */
   wake(): void;
   member(): { memberId: string; generationId: number };
 }
@@ -47,13 +49,14 @@ export class PartitionKeeper {
 
   /** Adds partitions by hand: no listener is told. */
   add(partitions: readonly (TopicPartition & { readonly offset?: number | undefined })[]): void {
-    for (const { topic, partition, offset } of partitions) {
+    const states = partitions.map(({ topic, partition, offset }) => {
       const state = new PartitionState(topic, partition);
       if (offset === undefined) state.find(this.#firstLookup());
       else state.moveTo(offset, -1);
       this.#context.partitions.add(state);
-    }
-    this.#context.wake();
+      return state;
+    });
+    this.#context.added(states);
   }
 
   /** Adds what a rebalance has brought, and tells the listener, who may seek, before any of it is handed out. */
@@ -66,7 +69,7 @@ export class PartitionKeeper {
       table.add(state);
       return state;
     });
-    this.#context.wake();
+    this.#context.added(states);
     this.#publish('assigned', partitions);
     try {
       await this.#tell('onPartitionsAssigned', listeners.onPartitionsAssigned, partitions);
@@ -174,8 +177,9 @@ export class PartitionKeeper {
   /** What is processed and not committed yet. */
   processed(states: Iterable<PartitionState>): OffsetToCommit[] {
     const offsets: OffsetToCommit[] = [];
-    for (const { topic, partition, processedOffset, processedEpoch, committedOffset } of states) {
-      if (processedOffset < 0 || processedOffset === committedOffset) continue;
+    for (const state of states) {
+      if (!state.hasUncommitted) continue;
+      const { topic, partition, processedOffset, processedEpoch } = state;
       offsets.push({ topic, partition, offset: processedOffset, leaderEpoch: processedEpoch });
     }
     return offsets;

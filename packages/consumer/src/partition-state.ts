@@ -56,6 +56,7 @@ export class PartitionState implements TopicPartition {
   #error: Error | undefined;
   #version = 0;
   #topicId: string | undefined;
+  #topicGone = false;
   #fetchOffset = NO_OFFSET;
   #fetchEpoch = NO_EPOCH;
   #leaderEpoch = NO_EPOCH;
@@ -134,6 +135,11 @@ export class PartitionState implements TopicPartition {
   /** What this consumer last committed or found committed. */
   get committedOffset(): number {
     return this.#committedOffset;
+  }
+
+  /** Whether there is something to be committed, and a topic that it belongs to. */
+  get hasUncommitted(): boolean {
+    return this.#processedOffset >= 0 && this.#processedOffset !== this.#committedOffset && !this.#topicGone;
   }
 
   get bufferedBytes(): number {
@@ -250,11 +256,17 @@ export class PartitionState implements TopicPartition {
   adoptTopic(topicId: string): boolean {
     const before = this.#topicId;
     this.#topicId = topicId;
+    this.#topicGone = false;
     if (before === undefined || before === topicId) return false;
     this.#committedOffset = NO_OFFSET;
     this.#ends = { highWatermark: NO_OFFSET, lastStableOffset: NO_OFFSET, logStartOffset: NO_OFFSET };
     this.preferLeader();
     return true;
+  }
+
+  /** The cluster does not know the topic any more. Should one of its name come, this one's offsets must not get into it. */
+  topicVanished(): void {
+    if (this.#topicId !== undefined) this.#topicGone = true;
   }
 
   // Its leader.
