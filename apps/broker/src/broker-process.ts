@@ -194,6 +194,8 @@ async function stopParts(
   closers: Closers,
   logger: Logger,
 ): Promise<void> {
+  // Others take over what is led here, while it is still led here.
+  await broker.handOver();
   // Requests that wait for something would hold the listeners up, so the broker answers them first.
   broker.finishWaits();
   await Promise.all(listeners.map((listener) => listener.close()));

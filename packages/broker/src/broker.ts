@@ -9,7 +9,6 @@ import {
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Clock, Disk, Random } from '@millrace/ports';
-import { AlterPartition, ZERO_UUID } from '@millrace/protocol';
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
@@ -21,11 +20,9 @@ import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
 import { noPeers, type Peers } from './cluster/peers.ts';
 import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
-import { ControllerLink } from './commands/controller-link.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import { Controller } from './controller/controller.ts';
-import { alterPartition } from './controller/requests.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
 import { groupConfigOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
@@ -33,11 +30,8 @@ import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
-import type { FetcherSettings } from './replicas/follower-fetcher.ts';
-import { FollowerFetchers } from './replicas/follower-fetchers.ts';
-import { IsrChangeSender } from './replicas/isr-changes.ts';
-import { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
+import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerError } from './shared/errors.ts';
@@ -107,9 +101,7 @@ interface Running {
   readonly configs: ConfigRepository;
   readonly controller: Controller;
   readonly session: SessionKeeper;
-  readonly followers: FollowerFetchers;
-  readonly isrChanges: IsrChangeSender;
-  readonly link: ControllerLink;
+  readonly replication: Replication;
 }
 
 /**
@@ -121,6 +113,7 @@ export class Broker {
   #running: Running | undefined;
   #clusterId: string | null = null;
   #isStopped = false;
+  #handedOver: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
@@ -162,6 +155,15 @@ export class Broker {
     }
   }
 
+  /**
+   * Has others take over what this broker leads, while it goes on serving; to be called before its listeners close. Does nothing
+   * without other brokers, or where `controlled.shutdown.enable` is off.
+   */
+  handOver(): Promise<void> {
+    this.#handedOver ??= this.#running?.replication.handOver() ?? Promise.resolve();
+    return this.#handedOver;
+  }
+
   /** Answers requests that wait for data or for members at once, so that they hold up nobody who stops the listeners. */
   finishWaits(): void {
     const { fetchWaits, groups } = this.#rooms().services;
@@ -169,20 +171,18 @@ export class Broker {
     groups.stop();
   }
 
-  /** Stops in order: groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
+  /** Stops in order: what it leads is handed over, then groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs, session, followers, isrChanges, link } = running;
+    await this.handOver();
+    const { services, controller, configs, logs, session, replication } = running;
     this.finishWaits();
     session.stop();
     await controller.stop();
     configs.stop();
-    isrChanges.close();
-    link.close();
-    await followers.close();
-    services.replicas.close();
+    await replication.close();
     services.deadlines.close();
     await logs.close();
   }
@@ -270,31 +270,21 @@ export class Broker {
     const deadlines = new Deadlines(clock, new Guard(logger));
     const versions = interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions;
     const brokerEpoch = (): number => session.brokerEpoch;
-    const ways = { brokerId, brokerEpoch, cluster, peers, versions, listener: config.interBrokerListenerName };
-    const link = new ControllerLink({ ...ways, timeoutMs: config.controllerSocketTimeoutMs });
-    const isrChanges = new IsrChangeSender({
+    const replication = new Replication({
       brokerId,
       brokerEpoch,
+      cluster,
+      peers,
+      versions,
+      logs,
+      configs,
+      deadlines,
       clock,
+      metrics,
       logger,
-      topicId: (topic) => cluster.topic(topic)?.id ?? ZERO_UUID,
-      ask: (body) => link.ask(AlterPartition, body, (request, version) => alterPartition(controller, request, version)),
+      controller: () => controller,
     });
-    const bytesIn = metrics.counter(
-      'kafka_server_brokertopicmetrics_replicationbytesin_total',
-      'Bytes that were fetched from leaders',
-    );
-    const followers = new FollowerFetchers({
-      ...ways,
-      fetchersPerLeader: config.numReplicaFetchers,
-      settings: fetcherSettings(config),
-      clock,
-      logger,
-      onBytes: (sizeBytes) => bytesIn.add(sizeBytes),
-    });
-    const lagMsMax = config.replicaLagTimeMaxMs;
-    const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers };
-    const replicas = new ReplicaManager({ ...parts, metrics, logger });
+    const { replicas } = replication;
     const groups = new GroupCoordinator({
       config: groupConfigOf(config),
       clock,
@@ -380,9 +370,7 @@ export class Broker {
       configs,
       controller,
       session,
-      followers,
-      isrChanges,
-      link,
+      replication,
     };
   }
 
@@ -402,17 +390,6 @@ function* foundLogs(logs: LogManager): Generator<FoundLog> {
   for (const { topic, partition, topicId, latestEpoch } of logs.logs) {
     yield { topic, partition, topicId, leaderEpoch: latestEpoch };
   }
-}
-
-function fetcherSettings(config: BrokerConfig): FetcherSettings {
-  return {
-    waitMsMax: config.replicaFetchWaitMaxMs,
-    minBytes: config.replicaFetchMinBytes,
-    partitionBytesMax: config.replicaFetchMaxBytes,
-    responseBytesMax: config.replicaFetchResponseMaxBytes,
-    backoffMs: config.replicaFetchBackoffMs,
-    timeoutMs: config.replicaSocketTimeoutMs,
-  };
 }
 
 /** What of the logs follows settings that are changed while the broker runs. */

@@ -253,3 +253,30 @@ describe('a follower whose leader has deleted what it has yet to fetch', () => {
     await expectEqualLogs('t', [1, 2]);
   });
 });
+
+describe('a broker that stops in order', () => {
+  it.each([2, 1])(
+    'hands over what it leads before it goes, broker %i of which the first is the controller',
+    async (id) => {
+      cluster = await TestReplicas.start(3);
+      await cluster.createTopic('t', [[id, 3, id === 1 ? 2 : 1]], { 'min.insync.replicas': '2' });
+      await produced(id, 't', ['a']);
+      const leaving = cluster.broker(id);
+      const epochs: number[] = [];
+      const stopped = cluster.stop(id);
+      await cluster.until('another leader', () => {
+        epochs.push(cluster.leaderOf('t'));
+        return cluster.leaderOf('t') === 3;
+      });
+      await stopped;
+      // Nobody was without a leader for longer than it takes to say so.
+      expect(epochs.filter((leader) => leader === -1)).toEqual([]);
+      expect(leaving.services.replicas.partitions).toBeDefined();
+      expect(await produced(3, 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+      await cluster.start(id);
+      await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+      await cluster.pass(600);
+      await expectEqualLogs('t');
+    },
+  );
+});

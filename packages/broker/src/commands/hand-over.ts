@@ -1,0 +1,56 @@
+import type { Clock } from '@millrace/ports';
+import {
+  ControlledShutdown,
+  type ControlledShutdownRequest,
+  type ControlledShutdownResponseInput,
+  ErrorCode,
+} from '@millrace/protocol';
+import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { ControllerLink } from './controller-link.ts';
+
+/** How a broker hands its partitions over. */
+export interface HandOverOptions {
+  readonly brokerId: number;
+  readonly brokerEpoch: () => number;
+  readonly cluster: ClusterImage;
+  readonly link: ControllerLink;
+  /** This broker's own controller. */
+  readonly own: (request: ControlledShutdownRequest) => Promise<ControlledShutdownResponseInput>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `controlled.shutdown.max.retries` */
+  readonly retriesMax: number;
+  /** `controlled.shutdown.retry.backoff.ms` */
+  readonly backoffMs: number;
+}
+
+/**
+ * Has the controller move what this broker leads to others, while everything is still served, so that nobody notices when it stops
+ * (`KafkaServer.controlledShutdown`). Resolves when nothing is left, or after so many attempts; whether it worked.
+ */
+export async function handOver(options: HandOverOptions): Promise<boolean> {
+  const { brokerId, cluster, clock, logger, retriesMax, backoffMs } = options;
+  for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
+    if (![...cluster.brokers.keys()].some((id) => id !== brokerId)) return true;
+    if (attempt > 0) await pause(clock, backoffMs);
+    try {
+      const { errorCode, remainingPartitions } = await ask(options);
+      if (errorCode === ErrorCode.NONE && remainingPartitions.length === 0) return true;
+      logger.warn({ errorCode, remaining: remainingPartitions.length, attempt }, 'Not everything was handed over');
+    } catch (err) {
+      logger.warn({ err, attempt }, 'The controller could not be asked to take over what this broker leads');
+    }
+  }
+  logger.error({}, 'This broker stops though it still leads partitions: they are without a leader for a moment');
+  return false;
+}
+
+async function ask({ brokerId, brokerEpoch, link, own }: HandOverOptions) {
+  const body = (): { brokerId: number; brokerEpoch: number } => ({ brokerId, brokerEpoch: brokerEpoch() });
+  return (await link.ask(ControlledShutdown, body, own)).response;
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(ms, resolve));
+}

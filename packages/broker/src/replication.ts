@@ -1,0 +1,129 @@
+import type { LogManager } from '@millrace/log';
+import type { Clock } from '@millrace/ports';
+import { AlterPartition, ZERO_UUID } from '@millrace/protocol';
+import type { ClusterImage } from './cluster/cluster-image.ts';
+import type { InterBrokerVersions } from './cluster/inter-broker-versions.ts';
+import type { Peers } from './cluster/peers.ts';
+import { ControllerLink } from './commands/controller-link.ts';
+import { handOver } from './commands/hand-over.ts';
+import type { ConfigRepository } from './config/config-repository.ts';
+import type { Controller } from './controller/controller.ts';
+import { alterPartition, controlledShutdown } from './controller/requests.ts';
+import { FollowerFetchers } from './replicas/follower-fetchers.ts';
+import { IsrChangeSender } from './replicas/isr-changes.ts';
+import { ReplicaManager } from './replicas/replica-manager.ts';
+import type { Deadlines } from './shared/deadlines.ts';
+import type { Logger } from './shared/logger.ts';
+import type { Metrics } from './shared/metrics.ts';
+
+/** What the replicas of a broker stand on. */
+export interface ReplicationOptions {
+  readonly brokerId: number;
+  readonly brokerEpoch: () => number;
+  readonly cluster: ClusterImage;
+  readonly peers: Peers;
+  readonly versions: InterBrokerVersions;
+  readonly logs: LogManager;
+  readonly configs: ConfigRepository;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** This broker's own controller, which is asked without the network. */
+  readonly controller: () => Controller;
+}
+
+/** The replicas of a broker with their ways to leaders and to the controller. */
+export class Replication {
+  readonly replicas: ReplicaManager;
+  readonly #options: ReplicationOptions;
+  readonly #link: ControllerLink;
+  readonly #isrChanges: IsrChangeSender;
+  readonly #followers: FollowerFetchers;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    const { brokerId, brokerEpoch, cluster, peers, logs, configs, deadlines, clock, metrics, logger, controller } =
+      options;
+    const config = configs.current;
+    const listener = config.interBrokerListenerName;
+    const link = new ControllerLink({
+      brokerId,
+      cluster,
+      peers,
+      listener,
+      timeoutMs: config.controllerSocketTimeoutMs,
+    });
+    this.#link = link;
+    this.#isrChanges = new IsrChangeSender({
+      brokerId,
+      brokerEpoch,
+      clock,
+      logger,
+      topicId: (topic) => cluster.topic(topic)?.id ?? ZERO_UUID,
+      ask: (body) =>
+        link.ask(AlterPartition, body, (request, version) => alterPartition(controller(), request, version)),
+    });
+    this.#followers = this.#fetchers(listener);
+    const { replicaLagTimeMaxMs: lagMsMax } = config;
+    const [isrChanges, followers] = [this.#isrChanges, this.#followers];
+    const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers };
+    this.replicas = new ReplicaManager({ ...parts, metrics, logger });
+  }
+
+  /** Has others take over what is led here, as far as settings want that. */
+  async handOver(): Promise<void> {
+    const { brokerId, brokerEpoch, cluster, configs, clock, logger, controller } = this.#options;
+    const { controlledShutdownEnable, controlledShutdownMaxRetries, controlledShutdownRetryBackoffMs } =
+      configs.current;
+    if (!controlledShutdownEnable) return;
+    await handOver({
+      brokerId,
+      brokerEpoch,
+      cluster,
+      clock,
+      logger,
+      link: this.#link,
+      own: (request) => controlledShutdown(controller(), request),
+      retriesMax: controlledShutdownMaxRetries,
+      backoffMs: controlledShutdownRetryBackoffMs,
+    });
+  }
+
+  /** Fetches and asks nothing more, and takes no more requests for any partition; the logs stay open. */
+  async close(): Promise<void> {
+    this.#isrChanges.close();
+    this.#link.close();
+    await this.#followers.close();
+    this.replicas.close();
+  }
+
+  #fetchers(listener: string): FollowerFetchers {
+    const { brokerId, brokerEpoch, cluster, peers, versions, configs, clock, metrics, logger } = this.#options;
+    const config = configs.current;
+    const bytesIn = metrics.counter(
+      'kafka_server_brokertopicmetrics_replicationbytesin_total',
+      'Bytes that were fetched from leaders',
+    );
+    return new FollowerFetchers({
+      brokerId,
+      brokerEpoch,
+      cluster,
+      peers,
+      versions,
+      listener,
+      clock,
+      logger,
+      fetchersPerLeader: config.numReplicaFetchers,
+      settings: {
+        waitMsMax: config.replicaFetchWaitMaxMs,
+        minBytes: config.replicaFetchMinBytes,
+        partitionBytesMax: config.replicaFetchMaxBytes,
+        responseBytesMax: config.replicaFetchResponseMaxBytes,
+        backoffMs: config.replicaFetchBackoffMs,
+        timeoutMs: config.replicaSocketTimeoutMs,
+      },
+      onBytes: (sizeBytes) => bytesIn.add(sizeBytes),
+    });
+  }
+}
