@@ -1,0 +1,121 @@
+import {
+  ApiVersions,
+  CreateAcls,
+  DeleteAcls,
+  DescribeAcls,
+  DescribeClientQuotas,
+  DescribeProducers,
+  ErrorCode,
+} from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { batchOf, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+
+let test: TestBroker;
+let client: TestConnection;
+
+beforeEach(async () => {
+  test = await TestBroker.start();
+  client = test.connect();
+});
+afterEach(() => test.stop());
+
+describe('access rules without an authorizer', () => {
+  const rule = { resourceType: 2, resourceName: 't', principal: 'User:a', host: '*', operation: 3, permissionType: 3 };
+  const filter = {
+    resourceTypeFilter: 1,
+    resourceNameFilter: null,
+    principalFilter: null,
+    hostFilter: null,
+    operation: 1,
+    permissionType: 1,
+  };
+
+  it.each([0, 1, 2, 3])('are said to be off, never to be there, in version %i', async (version) => {
+    expect(await client.ask(DescribeAcls, version, filter)).toMatchObject({
+      errorCode: ErrorCode.SECURITY_DISABLED,
+      errorMessage: 'No Authorizer is configured on the broker',
+      resources: [],
+    });
+    const created = await client.ask(CreateAcls, version, { creations: [rule, rule] });
+    expect(created.results.map(({ errorCode }) => errorCode)).toEqual([54, 54]);
+    const deleted = await client.ask(DeleteAcls, version, { filters: [filter] });
+    expect(deleted.filterResults).toMatchObject([{ errorCode: 54, matchingAcls: [] }]);
+  });
+});
+
+describe('DescribeClientQuotas', () => {
+  const ask = async (...components: { entityType: string; matchType: number }[]) =>
+    client.ask(DescribeClientQuotas, 1, {
+      components: components.map((each) => ({ ...each, match: null })),
+      strict: false,
+    });
+
+  it('finds no quotas', async () => {
+    expect(await ask()).toMatchObject({ errorCode: 0, entries: [] });
+    expect(await ask({ entityType: 'user', matchType: 2 }, { entityType: 'client-id', matchType: 1 })).toMatchObject({
+      errorCode: 0,
+      entries: [],
+    });
+    expect(await client.ask(DescribeClientQuotas, 0, { components: [], strict: true })).toMatchObject({ entries: [] });
+  });
+
+  it.each([
+    [[{ entityType: 'user', matchType: 7 }], ErrorCode.INVALID_REQUEST, 'Unexpected match type: 7'],
+    [[{ entityType: '', matchType: 2 }], ErrorCode.INVALID_REQUEST, 'empty filter component'],
+    [[{ entityType: 'rack', matchType: 2 }], ErrorCode.UNSUPPORTED_VERSION, 'Custom entity type rack'],
+    [
+      [
+        { entityType: 'user', matchType: 2 },
+        { entityType: 'user', matchType: 2 },
+      ],
+      ErrorCode.INVALID_REQUEST,
+      'Duplicate user filter',
+    ],
+    [
+      [
+        { entityType: 'ip', matchType: 2 },
+        { entityType: 'user', matchType: 2 },
+      ],
+      ErrorCode.INVALID_REQUEST,
+      'IP filter component',
+    ],
+  ])('refuses filters as Kafka does: %j', async (components, errorCode, message) => {
+    expect(await ask(...components)).toMatchObject({
+      errorCode,
+      errorMessage: expect.stringContaining(message),
+      entries: null,
+    });
+  });
+});
+
+describe('DescribeProducers', () => {
+  const ask = async (name: string, ...partitionIndexes: number[]) =>
+    (await client.ask(DescribeProducers, 0, { topics: [{ name, partitionIndexes }] })).topics[0]?.partitions;
+
+  it('tells the producers that a partition remembers, and none of those without idempotence', async () => {
+    await test.createTopic('t');
+    await produceTo(test, 't', batchOf(['a']));
+    expect(await ask('t', 0)).toEqual([{ partitionIndex: 0, errorCode: 0, errorMessage: null, activeProducers: [] }]);
+    await produceTo(test, 't', batchOf(['b', 'c'], { producerId: 7, producerEpoch: 2, baseSequence: 0 }));
+    expect((await ask('t', 0))?.[0]?.activeProducers).toMatchObject([
+      { producerId: 7, producerEpoch: 2, lastSequence: 1, currentTxnStartOffset: -1 },
+    ]);
+  });
+
+  it('refuses partitions that are not here, and names that no topic has', async () => {
+    await test.createTopic('t');
+    const codes = async (name: string, partition: number) => (await ask(name, partition))?.[0]?.errorCode;
+    expect(await codes('t', 9)).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    expect(await codes('missing', 0)).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    expect(await codes('a/b', 0)).toBe(ErrorCode.INVALID_TOPIC_EXCEPTION);
+  });
+});
+
+describe('ApiVersions', () => {
+  it('tells consoles the version by a feature', async () => {
+    const answer = await client.ask(ApiVersions, 3, { clientSoftwareName: 'test', clientSoftwareVersion: '1' });
+    expect(answer.finalizedFeatures).toEqual([{ name: 'metadata.version', minVersionLevel: 21, maxVersionLevel: 21 }]);
+    expect(answer.supportedFeatures).toEqual([{ name: 'metadata.version', minVersion: 1, maxVersion: 21 }]);
+    expect(answer.finalizedFeaturesEpoch).toBe(0);
+  });
+});
