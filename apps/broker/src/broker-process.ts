@@ -135,7 +135,8 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logger,
     metrics,
     peers: connectionPeers(config, logger),
-    recompressor: workers.recompress,
+    batchWork: workers,
+    checksRecords: settings.process.checkedRecords === 'all',
     cleanSlice: workers.cleanSlice,
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
   });

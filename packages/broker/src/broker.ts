@@ -1,9 +1,9 @@
 import {
+  type BatchWork,
   type LiveLogOptions,
   type LogBounds,
   LogManager,
   logFolderOwner,
-  type Recompressor,
   type SliceCleaner,
 } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
@@ -64,8 +64,10 @@ export interface BrokerOptions {
   readonly logger: Logger;
   /** The way to other brokers. Default: there are none. */
   readonly peers?: Peers;
-  /** Turns batches into another codec where a topic's `compression.type` asks for it. Default: in the calling thread. */
-  readonly recompressor?: Recompressor;
+  /** Does what costs the processor's time with the records inside a batch. Default: in the calling thread. */
+  readonly batchWork?: BatchWork;
+  /** Whether every record of a produced batch is looked at, and not its header alone. Default false. */
+  readonly checksRecords?: boolean;
   /** Does what of compaction costs the processor's time. Default: in the calling thread. */
   readonly cleanSlice?: SliceCleaner;
   /** Told once when no log folder is left that works: the broker can do nothing more and should be stopped. */
@@ -201,7 +203,7 @@ export class Broker {
   }
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
-    const { clock, random, disk, logger, recompressor, cleanSlice, logBounds } = this.#options;
+    const { clock, random, disk, logger, batchWork, cleanSlice, logBounds } = this.#options;
     // What was set while the broker ran, and takes hold at a start, is in it.
     const config = configs.current;
     const reports = new OpeningReports(clock, logger);
@@ -222,16 +224,23 @@ export class Broker {
       ...liveLogOptions(config),
       onCleaned: ({ topic, partition }, result) => {
         logger.debug({ topic, partition, ...result }, 'A log was compacted');
+        const { batchesUnread } = result;
+        if (batchesUnread > 0)
+          logger.warn({ topic, partition, batchesUnread }, 'Compaction has left batches whose records nobody can read');
       },
       onUncleanable: ({ topic, partition }, err) => {
         logger.error({ err, topic, partition }, 'A log cannot be compacted; it is left as it is until a restart');
       },
-      ...(recompressor === undefined ? {} : { recompressor }),
+      ...(batchWork === undefined ? {} : { batchWork }),
+      checksRecords: this.#options.checksRecords ?? false,
       ...(cleanSlice === undefined ? {} : { cleanSlice, cleanerIoBufferBytes: CLEANER_SLICE_BYTES }),
       ...logBounds,
       onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
+      onUnloadable: (topic, partition, err) => {
+        logger.error({ err, topic, partition }, 'A partition is offline: its log could not be opened');
+      },
       onDamaged: (log, err) => {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },

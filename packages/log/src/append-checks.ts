@@ -7,6 +7,7 @@ import {
   batchCompression,
   batchIsControl,
   batchLastOffset,
+  batchLastOffsetDelta,
   batchLeaderEpoch,
   batchMaxTimestamp,
   batchProducerId,
@@ -14,9 +15,11 @@ import {
   batchTimestampType,
   Compression,
   checkBatch,
-  checkRecords,
+  isCountDoubtful,
   NO_PRODUCER_ID,
   NO_TIMESTAMP,
+  type RecordFault,
+  type RecordLimits,
   TimestampType,
 } from '@millrace/records';
 import type { LogConfig } from './log-config.ts';
@@ -38,6 +41,7 @@ const errorCodeOfFault: Record<BatchFault, number> = {
   [BatchFault.TOO_LARGE]: ErrorCode.MESSAGE_TOO_LARGE,
   [BatchFault.BAD_CODEC]: ErrorCode.INVALID_RECORD,
   [BatchFault.BAD_COUNT]: ErrorCode.INVALID_RECORD,
+  [BatchFault.BAD_COMPRESSION]: ErrorCode.INVALID_RECORD,
   [BatchFault.BAD_OFFSETS]: ErrorCode.INVALID_RECORD,
   [BatchFault.BAD_NUMBER]: ErrorCode.INVALID_RECORD,
   [BatchFault.BAD_CRC]: ErrorCode.CORRUPT_MESSAGE,
@@ -57,15 +61,10 @@ export function decompressedBytesMax({ maxMessageBytes }: LogConfig): number {
 }
 
 /**
- * Holds the batches of an append against a topic's rules (Kafka's `UnifiedLog.analyzeAndValidateRecords` and `LogValidator`).
- * Looks at headers and CRCs; into records only where keys are demanded or where a bound on timestamps needs the oldest.
+ * Holds the headers of an append's batches against a topic's rules, and their CRCs against their bytes (Kafka's
+ * `UnifiedLog.analyzeAndValidateRecords`). What a look into the records must tell, {@link recordLimitsOf} says.
  */
-export function checkAppend(
-  b: Buffer,
-  config: LogConfig,
-  origin: AppendOrigin,
-  nowMs: number,
-): AppendRefusal | undefined {
+export function checkAppend(b: Buffer, config: LogConfig, origin: AppendOrigin): AppendRefusal | undefined {
   if (b.length === 0) return invalid('It holds no record batch');
   if (b.length > config.segmentBytes) {
     return {
@@ -74,13 +73,16 @@ export function checkAppend(
     };
   }
   const limits = { batchBytesMax: config.maxMessageBytes, contiguousOffsets: true };
+  let offsets = 0;
   for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
     const fault = checkBatch(b, at, limits);
     if (fault !== undefined) return refusalOf(fault, b, at, config);
-    const refusal = origin === 'client' ? checkClientBatch(b, at, config, nowMs) : undefined;
+    const refusal = origin === 'client' ? checkClientBatch(b, at, config) : undefined;
     if (refusal !== undefined) return refusal;
+    offsets += batchLastOffsetDelta(b, at) + 1;
   }
-  return undefined;
+  // So many would not fit into a segment of their own, whose indexes count offsets from its first in 31 bits.
+  return offsets > RELATIVE_OFFSET_MAX ? invalid(`${offsets} records do not fit into one segment`) : undefined;
 }
 
 /** What of a follower's batches goes into its log. */
@@ -118,14 +120,14 @@ function refusalOf(fault: BatchFault, b: Buffer, at: number, config: LogConfig):
   return { errorCode: errorCodeOfFault[fault], message: `The record batch at byte ${at} is refused: ${detail}` };
 }
 
-function checkClientBatch(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
+function checkClientBatch(b: Buffer, at: number, config: LogConfig): AppendRefusal | undefined {
   const baseOffset = batchBaseOffset(b, at);
   if (baseOffset !== 0) return invalid(`A producer's batch must have base offset 0, not ${baseOffset}`);
   if (batchIsControl(b, at)) return invalid('Clients are not allowed to write control records');
   if (batchProducerId(b, at) !== NO_PRODUCER_ID && batchBaseSequence(b, at) < 0) {
     return invalid(`The batch of producer ${batchProducerId(b, at)} has no sequence number`);
   }
-  return checkTimestampType(b, at, config) ?? checkRecordsOf(b, at, config, nowMs);
+  return checkTimestampType(b, at, config);
 }
 
 function checkTimestampType(b: Buffer, at: number, config: LogConfig): AppendRefusal | undefined {
@@ -138,16 +140,28 @@ function checkTimestampType(b: Buffer, at: number, config: LogConfig): AppendRef
   };
 }
 
-/** Looks into the records, where the header alone cannot tell that keys and timestamps are as the topic wants them. */
-function checkRecordsOf(b: Buffer, at: number, config: LogConfig, nowMs: number): AppendRefusal | undefined {
+/**
+ * What the records of a client's batch that has passed {@link checkAppend} must be held against (Kafka's `LogValidator`); undefined where its
+ * header tells enough: without keys to demand, without a bound on timestamps that needs the oldest, with a count to be believed.
+ */
+export function recordLimitsOf(
+  b: Buffer,
+  at: number,
+  config: LogConfig,
+  { nowMs, always }: { readonly nowMs: number; readonly always: boolean },
+): RecordLimits | undefined {
   const maxTimestamp = batchMaxTimestamp(b, at);
   const isStamped = config.messageTimestampType === 'LogAppendTime' || maxTimestamp === NO_TIMESTAMP;
   const timestampMin = isStamped ? Number.NEGATIVE_INFINITY : nowMs - config.messageTimestampBeforeMaxMs;
   const timestampMax = isStamped ? Number.POSITIVE_INFINITY : nowMs + config.messageTimestampAfterMaxMs;
   const keys = config.cleanupPolicy.includes('compact');
-  if (!keys && timestampMin === Number.NEGATIVE_INFINITY && maxTimestamp <= timestampMax) return undefined;
-  const batch = b.subarray(at, at + batchSizeBytes(b, at));
-  const faults = checkRecords(batch, { keys, timestampMin, timestampMax, bytesMax: decompressedBytesMax(config) });
+  const isEnough = !keys && timestampMin === Number.NEGATIVE_INFINITY && maxTimestamp <= timestampMax;
+  if (isEnough && !always && !isCountDoubtful(b, at)) return undefined;
+  return { keys, timestampMin, timestampMax, contiguousOffsets: true, bytesMax: decompressedBytesMax(config) };
+}
+
+/** Why an append is refused whose records are as they are told of; undefined when it is not. */
+export function refusalOfRecords(faults: readonly RecordFault[]): AppendRefusal | undefined {
   const first = faults[0];
   if (first === undefined) return undefined;
   const errorCode = first.code === 'BAD_TIMESTAMP' ? ErrorCode.INVALID_TIMESTAMP : ErrorCode.INVALID_RECORD;

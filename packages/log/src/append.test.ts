@@ -9,11 +9,11 @@ import {
   setBatchBaseOffset,
 } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
+import { type BatchWork, batchWorkInline } from './batch-work.ts';
 import type { LogConfig } from './log-config.ts';
 import { DISK_FULL_PAUSE_MS } from './log-core.ts';
-import type { AppendResult, Recompressor } from './log-types.ts';
+import type { AppendResult } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { recompressInline } from './recompress.ts';
 import {
   AS_CLIENT,
   batchOf,
@@ -174,11 +174,11 @@ describe('an append', () => {
 
   it('keeps the order when recompression takes its time', async () => {
     let finish: (() => void)[] = [];
-    const recompressor: Recompressor = async (batch, target) => {
+    const recompress: BatchWork['recompress'] = async (batch, target) => {
       await new Promise<void>((resolve) => finish.push(resolve));
-      return recompressInline(batch, target);
+      return batchWorkInline.recompress(batch, target);
     };
-    const context = { ...testContext(), recompressor };
+    const context = { ...testContext(), batchWork: { ...batchWorkInline, recompress } };
     const log = followDurable(await openTestLog(context, { compressionType: 'gzip' }));
     const results = [
       log.append(batchOf(['a']), AS_CLIENT),

@@ -11,6 +11,7 @@ import {
   checkBatch,
   NO_PRODUCER_ID,
   NO_TIMESTAMP,
+  type RecordFault,
   RecordsError,
   setBatchBaseOffset,
   setBatchLeaderEpoch,
@@ -22,50 +23,144 @@ import {
   checkReplicated,
   decompressedBytesMax,
   needsRecompression,
+  recordLimitsOf,
+  refusalOfRecords,
   targetCompression,
 } from './append-checks.ts';
 import { messageOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
 import type { AppendOptions, AppendResult } from './log-types.ts';
 import type { CompletedTransaction } from './open-transactions.ts';
-import type { ProducedBatch, ProducerEntry } from './producer-entry.ts';
+import type { ProducedBatch } from './producer-entry.ts';
+import type { ProducersAhead } from './producer-states.ts';
 import { indexedTimestamp, RELATIVE_OFFSET_MAX, type Segment } from './segment.ts';
+
+/** Batches of one log that are looked into at a time; what comes then waits, so that other logs get their turn. */
+const LOOKS_MAX = 4;
 
 /**
  * Takes batches in: checks them, gives them their offsets, and hands them to the writer. All of it happens in the call, so
- * offsets are in call order, unless batches have to be recompressed elsewhere: then later appends wait for earlier ones.
+ * offsets are in call order, unless somebody has to look into batches elsewhere, or to recompress them: then later appends wait
+ * for earlier ones.
  */
 export class Appender {
   readonly #core: LogCore;
-  /** The last append that waits for recompression. */
-  #recompressing: Promise<unknown> | undefined;
+  /** The last append that waits for its batches. */
+  #line: Promise<unknown> | undefined;
+  #looking = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(core: LogCore) {
     this.#core = core;
   }
 
-  append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
-    const recompress = options.origin !== 'replica' && needsRecompression(batches, this.#core.config);
-    if (!recompress && this.#recompressing === undefined) return this.#appendNow(batches, options);
-    return this.#appendRecompressed(batches, options, recompress);
+  append(b: Buffer, options: AppendOptions): Promise<AppendResult> {
+    const core = this.#core;
+    const offline = this.#offline();
+    if (offline !== undefined) return Promise.resolve(offline);
+    if (options.origin === 'replica') return this.#inLine(undefined, () => this.#appendReplicated(b, options));
+    const refusal = checkAppend(b, core.config, options.origin);
+    if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
+    const nowMs = core.context.clock.now();
+    const refused = options.origin === 'client' ? this.#look(b, nowMs) : undefined;
+    const recompress = needsRecompression(b, core.config);
+    if (refused !== undefined && !(refused instanceof Promise)) return Promise.resolve(this.#refuse(refused));
+    if (refused === undefined && !recompress) return this.#inLine(undefined, () => this.#appendAsLeader(b, options));
+    return this.#appendPrepared(b, options, refused, recompress);
   }
 
-  async #appendRecompressed(batches: Buffer, options: AppendOptions, recompress: boolean): Promise<AppendResult> {
-    const { config } = this.#core;
-    // What is refused anyway must not cost a decompression first.
-    const refusal = recompress
-      ? checkAppend(batches, config, options.origin, this.#core.context.clock.now())
-      : undefined;
-    if (refusal !== undefined) return this.#refuse(refusal);
-    const before = this.#recompressing;
-    const work = recompress ? this.#recompress(batches) : Promise.resolve(batches);
+  /** At once, or behind those that wait for their batches, and behind `work` of its own. */
+  #inLine(work: Promise<unknown> | undefined, append: () => Promise<AppendResult>): Promise<AppendResult> {
+    const before = this.#line;
+    if (work === undefined && before === undefined) return append();
     const turn = Promise.allSettled([work, before]);
-    this.#recompressing = turn;
-    const [done] = await turn;
-    if (this.#recompressing === turn) this.#recompressing = undefined;
-    if (done.status === 'fulfilled') return this.#appendNow(done.value, options);
-    if (!(done.reason instanceof RecordsError)) throw done.reason;
-    return this.#core.refuse(ErrorCode.INVALID_RECORD, `The batch cannot be recompressed: ${messageOf(done.reason)}`);
+    this.#line = turn;
+    return turn.then(() => {
+      if (this.#line === turn) this.#line = undefined;
+      const offline = this.#offline();
+      return offline === undefined ? append() : offline;
+    });
+  }
+
+  #appendPrepared(
+    b: Buffer,
+    options: AppendOptions,
+    refused: Promise<AppendRefusal | undefined> | undefined,
+    recompress: boolean,
+  ): Promise<AppendResult> {
+    const prepared = this.#prepare(b, refused, recompress);
+    return this.#inLine(prepared, async () => {
+      const ready = await prepared;
+      if (!Buffer.isBuffer(ready)) return this.#refuse(ready);
+      // What has become another batch is held against the topic's rules again: it may be larger.
+      const refusal = ready === b ? undefined : checkAppend(ready, this.#core.config, options.origin);
+      return refusal === undefined ? this.#appendAsLeader(ready, options) : this.#refuse(refusal);
+    });
+  }
+
+  async #prepare(
+    b: Buffer,
+    refused: Promise<AppendRefusal | undefined> | undefined,
+    recompress: boolean,
+  ): Promise<Buffer | AppendRefusal> {
+    const refusal = await refused;
+    if (refusal !== undefined) return refusal;
+    if (!recompress) return b;
+    try {
+      return await this.#recompress(b);
+    } catch (error) {
+      if (!(error instanceof RecordsError)) throw error;
+      const message = `The batch cannot be recompressed: ${messageOf(error)}`;
+      return { errorCode: ErrorCode.INVALID_RECORD, message };
+    }
+  }
+
+  /** Looks into the batches whose headers do not tell enough; at once where that is little. */
+  #look(b: Buffer, nowMs: number): AppendRefusal | Promise<AppendRefusal | undefined> | undefined {
+    const { config, context } = this.#core;
+    for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+      const limits = recordLimitsOf(b, at, config, { nowMs, always: context.checksRecords });
+      if (limits === undefined) continue;
+      if (this.#looking >= LOOKS_MAX) return this.#lookElsewhere(b, at, nowMs);
+      const faults = context.batchWork.check(b.subarray(at, at + batchSizeBytes(b, at)), limits);
+      if (faults instanceof Promise) return this.#lookElsewhere(b, at, nowMs, faults);
+      const refusal = refusalOfRecords(faults);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  /** Goes on looking from a batch on, whose faults are perhaps being looked for. */
+  async #lookElsewhere(
+    b: Buffer,
+    from: number,
+    nowMs: number,
+    first?: Promise<readonly RecordFault[]>,
+  ): Promise<AppendRefusal | undefined> {
+    const { config, context } = this.#core;
+    for (let at = from; at < b.length; at += batchSizeBytes(b, at)) {
+      const limits = recordLimitsOf(b, at, config, { nowMs, always: context.checksRecords });
+      if (limits === undefined) continue;
+      const batch = b.subarray(at, at + batchSizeBytes(b, at));
+      const isFirst = at === from && first !== undefined;
+      const faults = await this.#inTurn(() => (isFirst ? first : context.batchWork.check(batch, limits)), isFirst);
+      const refusal = refusalOfRecords(faults);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  /** Does work when few others of this log's are under way; `atOnce` for what is under way already. */
+  async #inTurn<T>(work: () => T | Promise<T>, atOnce = false): Promise<T> {
+    if (!atOnce && this.#looking >= LOOKS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#looking += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#looking -= 1;
+      else next();
+    }
   }
 
   async #recompress(batches: Buffer): Promise<Buffer> {
@@ -76,38 +171,46 @@ export class Appender {
     const results: Buffer[] = [];
     for (let at = 0; at < batches.length; at += batchSizeBytes(batches, at)) {
       const batch = batches.subarray(at, at + batchSizeBytes(batches, at));
-      results.push(needsRecompression(batch, config) ? await context.recompressor(batch, target) : batch);
+      const isOther = needsRecompression(batch, config);
+      results.push(isOther ? await this.#inTurn(() => context.batchWork.recompress(batch, target)) : batch);
     }
     return results.length === 1 ? results[0]! : Buffer.concat(results);
   }
 
-  #appendNow(b: Buffer, options: AppendOptions): Promise<AppendResult> {
+  #offline(): AppendResult | undefined {
     const core = this.#core;
-    if (core.state !== 'online') {
-      return Promise.resolve(
-        core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The log takes no records now: it is ${core.state}`),
-      );
-    }
-    if (core.isFull) {
-      return Promise.resolve(core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The disk of ${core.folder} is full`));
-    }
-    return options.origin === 'replica' ? this.#appendReplicated(b, options) : this.#appendAsLeader(b, options);
+    if (core.state !== 'online')
+      return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The log takes no records now: it is ${core.state}`);
+    if (core.isFull) return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The disk of ${core.folder} is full`);
+    return undefined;
   }
 
   #appendAsLeader(b: Buffer, options: AppendOptions): Promise<AppendResult> {
     const core = this.#core;
-    const { config } = core;
-    const nowMs = core.context.clock.now();
-    const refusal = checkAppend(b, config, options.origin, nowMs) ?? this.#checkFirstProducer(b, options);
-    if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
     const duplicate = options.origin === 'client' ? this.#findDuplicate(b) : undefined;
     if (duplicate !== undefined) return this.#answerDuplicate(duplicate);
-    const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? nowMs : NO_TIMESTAMP;
-    const segment = this.#segmentFor(b, core.nextOffset, logAppendTimeMs, nowMs);
-    const baseOffset = core.nextOffset;
-    const late = this.#assign(b, options, logAppendTimeMs);
-    if (late !== undefined) return Promise.resolve(this.#refuse(late));
-    return this.#commit(b, segment, baseOffset, logAppendTimeMs);
+    const refusal = this.#checkProducers(b, options);
+    if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
+    const nowMs = core.context.clock.now();
+    const logAppendTimeMs = core.config.messageTimestampType === 'LogAppendTime' ? nowMs : NO_TIMESTAMP;
+    return this.#certainly(() => {
+      const segment = this.#segmentFor(b, core.nextOffset, logAppendTimeMs, nowMs);
+      this.#assign(b, options.leaderEpoch, logAppendTimeMs);
+      return this.#commit(b, segment, logAppendTimeMs);
+    });
+  }
+
+  /** Nothing of an append that throws half way stays: the log goes back to where it ended, and says so. */
+  #certainly(append: () => Promise<AppendResult>): Promise<AppendResult> {
+    const core = this.#core;
+    const { nextOffset } = core;
+    try {
+      return append();
+    } catch (error) {
+      core.goBackBehindQueue(nextOffset);
+      const message = `The append failed in the broker, and nothing of it was kept: ${messageOf(error)}`;
+      return Promise.resolve(core.refuse(ErrorCode.UNKNOWN_SERVER_ERROR, message));
+    }
   }
 
   #appendReplicated(all: Buffer, options: AppendOptions): Promise<AppendResult> {
@@ -117,10 +220,10 @@ export class Appender {
     if ('errorCode' in part) return Promise.resolve(this.#refuse(part));
     if (part.sizeBytes === 0) return Promise.resolve(this.#nothingAppended());
     const b = part.sizeBytes === all.length ? all : all.subarray(0, part.sizeBytes);
-    const baseOffset = batchBaseOffset(b, 0);
-    const segment = this.#segmentFor(b, undefined, NO_TIMESTAMP, core.context.clock.now());
-    for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) this.#noteProducer(b, at, segment);
-    return this.#commit(b, segment, baseOffset, NO_TIMESTAMP);
+    return this.#certainly(() => {
+      const segment = this.#segmentFor(b, undefined, NO_TIMESTAMP, core.context.clock.now());
+      return this.#commit(b, segment, NO_TIMESTAMP);
+    });
   }
 
   /** Whether an empty log is given a batch in the middle of which it begins: the leader's log start lies there (DeleteRecords). */
@@ -135,7 +238,7 @@ export class Appender {
     const core = this.#core;
     const { logStartOffset } = core;
     await core.truncateFullyAndStartAt(batchBaseOffset(b, 0));
-    const result = await this.#appendNow(b, options);
+    const result = this.#offline() ?? (await this.#appendReplicated(b, options));
     if (result.errorCode === ErrorCode.NONE) core.raiseLogStartOffset(Math.min(logStartOffset, core.nextOffset));
     return { ...result, logStartOffset: core.logStartOffset };
   }
@@ -161,63 +264,55 @@ export class Appender {
     return core.roll(isFar ? batchBaseOffset(b, 0) : core.nextOffset);
   }
 
-  /** Gives the batches their offsets, epoch and time, and notes their producers. Undoes that when one is refused. */
-  #assign(b: Buffer, options: AppendOptions, logAppendTimeMs: number): AppendRefusal | undefined {
-    const core = this.#core;
-    let offset = core.nextOffset;
-    let saved: Map<number, ProducerEntry | undefined> | undefined;
-    const completed: CompletedTransaction[] = [];
+  /** Gives the batches their offsets, epoch and time. */
+  #assign(b: Buffer, leaderEpoch: number, logAppendTimeMs: number): void {
+    let offset = this.#core.nextOffset;
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
-      // The first was checked already, before the segment could roll for nothing.
-      const refusal = at === 0 ? undefined : this.#checkProducer(b, at, options);
-      if (refusal !== undefined) {
-        for (const [producerId, entry] of saved ?? []) core.producers.restore(producerId, entry);
-        return refusal;
-      }
       setBatchBaseOffset(b, at, offset);
-      setBatchLeaderEpoch(b, at, options.leaderEpoch);
+      setBatchLeaderEpoch(b, at, leaderEpoch);
       if (logAppendTimeMs >= 0) setBatchLogAppendTime(b, at, logAppendTimeMs);
       offset += batchLastOffsetDelta(b, at) + 1;
-      const producerId = batchProducerId(b, at);
-      if (producerId === NO_PRODUCER_ID) continue;
-      if (at + batchSizeBytes(b, at) < b.length || saved !== undefined) {
-        saved ??= new Map();
-        if (!saved.has(producerId)) saved.set(producerId, core.producers.save(producerId));
-      }
-      const ended = this.#noteInProducers(b, at);
-      if (ended?.isAborted === true) completed.push(ended);
     }
-    for (const transaction of completed) this.#noteAborted(transaction, core.segments.active);
-    return undefined;
   }
 
-  /** Puts batches that have their offsets at the end of the log. */
-  #commit(b: Buffer, segment: Segment, baseOffset: number, logAppendTimeMs: number): Promise<AppendResult> {
+  /** Puts batches that have their offsets at the end of the log. Producers are noted last, when nothing can be refused any more. */
+  #commit(b: Buffer, segment: Segment, logAppendTimeMs: number): Promise<AppendResult> {
     const core = this.#core;
     const { indexIntervalBytes } = core.config;
+    const baseOffset = batchBaseOffset(b, 0);
     let lastOffset = -1;
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
       lastOffset = batchLastOffset(b, at);
-      core.epochs.assign(batchLeaderEpoch(b, at), batchBaseOffset(b, at));
       segment.addBatch(lastOffset, indexedTimestamp(b, at), batchSizeBytes(b, at), indexIntervalBytes);
     }
+    const bytes = core.tail.add(b, baseOffset, lastOffset + 1);
+    for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+      core.epochs.assign(batchLeaderEpoch(b, at), batchBaseOffset(b, at));
+      this.#noteProducer(b, at, segment);
+    }
     core.nextOffset = lastOffset + 1;
-    const bytes = core.tail.add(b, baseOffset, core.nextOffset);
     const { logStartOffset } = core;
     const result = { errorCode: ErrorCode.NONE, baseOffset, lastOffset, logAppendTimeMs, logStartOffset };
     return core.writer.write(segment, bytes, core.nextOffset, result);
   }
 
-  #checkFirstProducer(b: Buffer, options: AppendOptions): AppendRefusal | undefined {
-    if (options.origin === 'client' && this.#findDuplicate(b) !== undefined) return undefined;
-    return this.#checkProducer(b, 0, options);
-  }
-
-  #checkProducer(b: Buffer, at: number, options: AppendOptions): AppendRefusal | undefined {
-    if (batchProducerId(b, at) === NO_PRODUCER_ID) return undefined;
+  /** Each batch against what its producer wrote before, in this append too. Nothing is noted yet. */
+  #checkProducers(b: Buffer, { origin }: AppendOptions): AppendRefusal | undefined {
     const { producers } = this.#core;
-    if (batchIsControl(b, at)) return producers.checkMarker(b, at);
-    return producers.checkBatch(b, at, options.origin === 'client');
+    let ahead: ProducersAhead | undefined;
+    for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+      if (batchProducerId(b, at) === NO_PRODUCER_ID) continue;
+      const isControl = batchIsControl(b, at);
+      const refusal = isControl
+        ? producers.checkMarker(b, at, ahead)
+        : producers.checkBatch(b, at, origin === 'client', ahead);
+      if (refusal !== undefined) return refusal;
+      if (at + batchSizeBytes(b, at) === b.length) continue;
+      ahead ??= producers.lookAhead();
+      if (isControl) ahead.noteMarker(b, at);
+      else ahead.noteBatch(b, at);
+    }
+    return undefined;
   }
 
   /** The first batch of the append that was written before. */
@@ -247,15 +342,13 @@ export class Appender {
 
   #noteProducer(b: Buffer, at: number, segment: Segment): void {
     if (batchProducerId(b, at) === NO_PRODUCER_ID) return;
-    const completed = this.#noteInProducers(b, at);
-    if (completed?.isAborted === true) this.#noteAborted(completed, segment);
-  }
-
-  #noteInProducers(b: Buffer, at: number): CompletedTransaction | undefined {
     const { producers } = this.#core;
-    if (batchIsControl(b, at)) return producers.noteMarker(b, at);
-    producers.noteBatch(b, at);
-    return undefined;
+    if (!batchIsControl(b, at)) {
+      producers.noteBatch(b, at);
+      return;
+    }
+    const completed = producers.noteMarker(b, at);
+    if (completed?.isAborted === true) this.#noteAborted(completed, segment);
   }
 
   #noteAborted(completed: CompletedTransaction, segment: Segment): void {

@@ -6,7 +6,8 @@ export type LogErrorCode =
   | 'LOG_FOLDER_LOCKED'
   | 'LOG_FOLDER_FOREIGN'
   | 'LOG_CLOSED'
-  | 'LOG_UNCLEANABLE';
+  | 'LOG_UNCLEANABLE'
+  | 'LOG_UNLOADABLE';
 
 /** What every error of this package is. Refusals of what a client asked for are values, not errors. */
 export class LogError extends Error {
@@ -65,6 +66,19 @@ export class MalformedFileError extends LogError {
   }
 }
 
+/** A partition's folder could not be opened at the start. The others are served. */
+export class UnloadableLogError extends LogError {
+  override readonly name = 'UnloadableLogError';
+
+  constructor(folder: string, cause: unknown) {
+    super(
+      'LOG_UNLOADABLE',
+      `The log in ${folder} could not be opened: ${messageOf(cause)}. It is left as it is, and its partition is offline: mend the folder, or restore it from a replica or a backup, then start again`,
+      { cause },
+    );
+  }
+}
+
 /** Another process uses the log directory. */
 export class FolderLockedError extends LogError {
   override readonly name = 'FolderLockedError';
@@ -86,9 +100,10 @@ export class ForeignFolderError extends LogError {
   }
 }
 
-/** The system's code (`ENOSPC`, `EIO` ...) of a failed disk call. */
+/** The system's code (`ENOSPC`, `EIO` ...) of a failed disk call; undefined for errors of Node (`ERR_OUT_OF_RANGE`), our own, and others. */
 export function systemCodeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
+  const code: unknown = (error as NodeJS.ErrnoException | undefined)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
 /** Want of room on the disk, of quota, or of open files. */

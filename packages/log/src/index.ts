@@ -2,6 +2,7 @@
  * A partition's log: segments, indexes, recovery, retention, producer state.
  * @packageDocumentation
  */
+export { type BatchWork, batchWorkInline, type RecompressTarget } from './batch-work.ts';
 export type { CleaningProgress, CleanResult } from './compaction/clean-log.ts';
 export type { CleaningStatus, LogCleanerOptions, LogCleanerStatus } from './compaction/log-cleaner.ts';
 export { type CleaningSlice, cleanSlice, type SliceCleaner, type SliceOutcome } from './compaction/slice.ts';
@@ -13,6 +14,7 @@ export {
   LogError,
   type LogErrorCode,
   MalformedFileError,
+  UnloadableLogError,
 } from './errors.ts';
 export {
   type BatchEntry,
@@ -73,10 +75,8 @@ export type {
   ReadIsolation,
   ReadOptions,
   ReadResult,
-  Recompressor,
   RecordError,
   TimestampOffset,
 } from './log-types.ts';
 export { PartitionLog, type Unsubscribe } from './partition-log.ts';
-export { recompressInline } from './recompress.ts';
 export type { RetentionResult } from './retention.ts';

@@ -1,6 +1,6 @@
 import type { Clock, Disk, Random } from '@millrace/ports';
+import type { BatchWork } from './batch-work.ts';
 import type { FileReaper } from './file-reaper.ts';
-import type { Recompressor } from './log-types.ts';
 import type { SegmentFiles } from './segment.ts';
 import type { TailCacheBudget } from './tail-cache.ts';
 
@@ -13,7 +13,9 @@ export interface LogContext extends SegmentFiles {
   /** The most that one partition's tail cache keeps alive. */
   readonly tailCacheBytesMax: number;
   readonly reaper: FileReaper;
-  readonly recompressor: Recompressor;
+  readonly batchWork: BatchWork;
+  /** Whether every record of a client's batch is looked at before it is taken, as Kafka does, and not its header alone. */
+  readonly checksRecords: boolean;
   /** How long an idle producer is remembered (`producer.id.expiration.ms`). */
   producerIdExpirationMs: number;
   /** Idempotent producers remembered for one log. */

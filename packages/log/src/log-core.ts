@@ -342,6 +342,12 @@ export class LogCore implements LogWriterHost {
     this.#check();
   }
 
+  /** Cuts what an append has left that threw half way, once all that came before it is written. */
+  goBackBehindQueue(offset: number): void {
+    if (this.state === 'online') this.state = 'truncating';
+    this.writer.task(() => this.goBackTo(offset)).catch((error: unknown) => this.failed(error));
+  }
+
   failed(error: unknown): void {
     if (this.state === 'failed') return;
     this.state = 'failed';

@@ -61,6 +61,8 @@ export class LogDirectory {
   failure: unknown;
   readonly #disk: Disk;
   #lock: { release(): Promise<void> } | undefined;
+  /** What the checkpoint files say of partitions that could not be opened: it must be there when they can be. */
+  readonly #unopened = new Map<string, Map<string, number>>();
   /** What the checkpoint files hold, so that nothing is written that has not changed. */
   readonly #written = new Map<string, Buffer>();
   /** The recovery points that are being written; one writing at a time. */
@@ -130,6 +132,23 @@ export class LogDirectory {
     await this.#writeCheckpoint(CLEANER_OFFSET_CHECKPOINT, (log) => log.cleanedOffset);
   }
 
+  /** Keeps what the checkpoints say of a partition that could not be opened; undefined once its folder is gone. */
+  keepCheckpoints(key: string, content: DirectoryContent | undefined): void {
+    const checkpoints: [string, OffsetCheckpoint | undefined][] = [
+      [RECOVERY_POINT_CHECKPOINT, content?.recoveryPoints],
+      [LOG_START_OFFSET_CHECKPOINT, content?.logStartOffsets],
+      [HIGH_WATERMARK_CHECKPOINT, content?.highWatermarks],
+      [CLEANER_OFFSET_CHECKPOINT, content?.cleanedOffsets],
+    ];
+    for (const [name, offsets] of checkpoints) {
+      const kept = this.#unopened.get(name) ?? new Map<string, number>();
+      this.#unopened.set(name, kept);
+      const offset = offsets?.get(key);
+      if (offset === undefined) kept.delete(key);
+      else kept.set(key, offset);
+    }
+  }
+
   /** Says that the directory was closed in order. Everything else must be written before. */
   async markClean(brokerEpoch: number): Promise<void> {
     await this.#disk.replaceFile(this.#path(CLEAN_SHUTDOWN_MARKER), encodeCleanShutdownMarker(brokerEpoch));
@@ -194,7 +213,7 @@ export class LogDirectory {
   }
 
   async #writeCheckpoint(name: string, offsetOf: (log: PartitionLog) => number | undefined): Promise<void> {
-    const offsets: OffsetCheckpoint = new Map();
+    const offsets: OffsetCheckpoint = new Map(this.#unopened.get(name));
     for (const log of this.logs) {
       const offset = offsetOf(log);
       if (offset !== undefined) offsets.set(checkpointKey(log.topic, log.partition), offset);

@@ -1,9 +1,10 @@
 import type { Clock, Disk, Random } from '@millrace/ports';
+import { type BatchWork, batchWorkInline } from './batch-work.ts';
 import { checkpointKey, readIfThere } from './checkpoint-file.ts';
 import type { CleanResult } from './compaction/clean-log.ts';
 import { LogCleaner, type LogCleanerOptions, type LogCleanerStatus } from './compaction/log-cleaner.ts';
 import { eachOf } from './concurrency.ts';
-import { type CorruptLogError, DiskFailedError, LogError } from './errors.ts';
+import { type CorruptLogError, DiskFailedError, LogError, systemCodeOf, UnloadableLogError } from './errors.ts';
 import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName, STRAY_FOLDER_SUFFIX } from './file-names.ts';
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
@@ -12,12 +13,11 @@ import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
 import { LogSchedule, type LogScheduleOptions } from './log-schedule.ts';
-import type { LogRecovery, Recompressor } from './log-types.ts';
+import type { LogRecovery } from './log-types.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartitionLog } from './partition-log.ts';
 import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
 import { ReadMemory } from './read-memory.ts';
-import { recompressInline } from './recompress.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
 /** How far the opening of the logs has come. */
@@ -63,13 +63,20 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   /** `producer.id.expiration.ms`. Default 1 day. */
   readonly producerIdExpirationMs?: number;
   /** Default: in the calling thread. */
-  readonly recompressor?: Recompressor;
+  readonly batchWork?: BatchWork;
+  /**
+   * Whether every record of a client's batch is looked at before it is taken, as Kafka does. Default false: its header and CRC, and
+   * its records where the topic or a doubtful count asks for it.
+   */
+  readonly checksRecords?: boolean;
   /** Told before recovery cuts off the damaged end of a log. */
   readonly onCut?: (topic: string, partition: number, recovery: LogRecovery) => void;
   /** Told after each partition that was opened at the start. */
   readonly onProgress?: (progress: OpenProgress) => void;
   /** Told once for a log directory that goes offline, with all its partitions. */
   readonly onDirectoryFailed?: (folder: string, error: unknown, logs: readonly PartitionLog[]) => void;
+  /** Told at the start of a partition that could not be opened: it alone is offline, and its folder is left as it is. */
+  readonly onUnloadable?: (topic: string, partition: number, error: UnloadableLogError) => void;
   /** Told when a reader meets a damaged batch. */
   readonly onDamaged?: (log: PartitionLog, error: CorruptLogError) => void;
   /** Told after each log that was compacted. */
@@ -155,6 +162,11 @@ export class LogManager {
   /** Deletions under way: a new log of the same name must wait until the old folder is out of its way. */
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #directoryOf = new Map<PartitionLog, LogDirectory>();
+  /** Partitions whose folders could not be opened. */
+  readonly #unloadable = new Map<
+    string,
+    FoundPartition & { readonly directory: LogDirectory; readonly error: UnloadableLogError }
+  >();
   #previousBrokerEpoch = -1;
 
   constructor(options: LogManagerOptions) {
@@ -172,7 +184,8 @@ export class LogManager {
       tailCacheBudget: new TailCacheBudget(this.#bounds.tailCacheBytesMax),
       tailCacheBytesMax: this.#bounds.tailCachePartitionBytesMax,
       reaper: new FileReaper(disk, clock, (path, error) => this.#backgroundError(`Removing ${path}`, error)),
-      recompressor: options.recompressor ?? recompressInline,
+      batchWork: options.batchWork ?? batchWorkInline,
+      checksRecords: options.checksRecords ?? false,
       producerIdExpirationMs: options.producerIdExpirationMs ?? PRODUCER_ID_EXPIRATION_MS_DEFAULT,
       producerIdsMax: this.#bounds.producerIdsMax,
     };
@@ -273,12 +286,15 @@ export class LogManager {
   /**
    * The log of a partition; a new one, in the directory with the fewest partitions, when there is none.
    *
-   * @throws DiskFailedError when it cannot be created, or may lie in a directory that is offline
+   * @throws DiskFailedError when it cannot be created, or may lie in a directory that is offline; UnloadableLogError when there is one
+   * that could not be opened at the start
    */
   getOrCreate(topic: string, partition: number, options: CreateLogOptions = {}): Promise<PartitionLog> {
     const key = checkpointKey(topic, partition);
     const existing = this.#logs.get(key);
     if (existing !== undefined && !this.#deleting.has(key)) return Promise.resolve(existing);
+    const unloadable = this.#unloadable.get(key);
+    if (unloadable !== undefined && !this.#deleting.has(key)) return Promise.reject(unloadable.error);
     let creating = this.#creating.get(key);
     if (creating === undefined) {
       creating = this.#create(topic, partition, options).finally(() => this.#creating.delete(key));
@@ -318,18 +334,36 @@ export class LogManager {
     await Promise.allSettled(underWay);
     const log = this.#logs.get(key);
     const directory = log === undefined ? undefined : this.#directoryOf.get(log);
-    if (log === undefined || directory === undefined) return;
+    if (log === undefined || directory === undefined) return this.#renameUnloadable(key, suffix);
     this.#logs.delete(key);
     this.#directoryOf.delete(log);
     directory.logs.delete(log);
     await log.abandon();
+    await this.#renameOutOfUse(directory, log, log.config.fileDeleteDelayMs, suffix);
+  }
+
+  async #renameUnloadable(key: string, suffix: string): Promise<void> {
+    const unloadable = this.#unloadable.get(key);
+    if (unloadable === undefined) return;
+    const { directory, topic } = unloadable;
+    await this.#renameOutOfUse(directory, unloadable, this.#options.configOf(topic).fileDeleteDelayMs, suffix);
+    this.#unloadable.delete(key);
+    directory.keepCheckpoints(key, undefined);
+  }
+
+  async #renameOutOfUse(
+    directory: LogDirectory,
+    { topic, partition, folder }: FoundPartition,
+    deleteDelayMs: number,
+    suffix: string,
+  ): Promise<void> {
     if (!directory.isOnline) return;
-    await this.#onDisk(directory, `Renaming ${log.folder}`, async () => {
-      const renamed = `${directory.folder}/${this.#nameOutOfUse(log.topic, log.partition, suffix)}`;
-      await this.#context.disk.rename(log.folder, renamed);
+    await this.#onDisk(directory, `Renaming ${folder}`, async () => {
+      const renamed = `${directory.folder}/${this.#nameOutOfUse(topic, partition, suffix)}`;
+      await this.#context.disk.rename(folder, renamed);
       await this.#context.disk.syncFolder(directory.folder);
       if (suffix === STRAY_FOLDER_SUFFIX) return;
-      this.#context.reaper.removeLater(renamed, log.config.fileDeleteDelayMs, true);
+      this.#context.reaper.removeLater(renamed, deleteDelayMs, true);
     });
   }
 
@@ -384,7 +418,9 @@ export class LogManager {
       await eachOf(directory.logs, this.#concurrency, (log) => log.close());
       await directory.checkpointRecoveryPoints();
       await directory.checkpointHighWatermarks();
-      if (directory.isOnline) await directory.markClean(brokerEpoch);
+      // What could not be opened may need a recovery yet.
+      const isWhole = [...this.#unloadable.values()].every((unloadable) => unloadable.directory !== directory);
+      if (directory.isOnline && isWhole) await directory.markClean(brokerEpoch);
     } catch (error) {
       this.#backgroundError(`Closing ${directory.folder} in order; the next start will recover it`, error);
     }
@@ -433,10 +469,19 @@ export class LogManager {
         partitionsOpened++;
         this.#options.onProgress?.({ partitionsOpened, partitionsTotal: all.length, log });
       } catch (error) {
-        if (error instanceof LogError) throw error;
-        this.#directoryFailed(directory, error);
+        // What the disk refuses is the directory's; what is wrong with what it gives is the partition's alone.
+        if (systemCodeOf(error) === undefined) this.#couldNotOpen(directory, content, found, error);
+        else this.#directoryFailed(directory, error);
       }
     });
+  }
+
+  #couldNotOpen(directory: LogDirectory, content: DirectoryContent, found: FoundPartition, cause: unknown): void {
+    const error = new UnloadableLogError(found.folder, cause);
+    const key = checkpointKey(found.topic, found.partition);
+    this.#unloadable.set(key, { ...found, directory, error });
+    directory.keepCheckpoints(key, content);
+    this.#options.onUnloadable?.(found.topic, found.partition, error);
   }
 
   async #openPartition(

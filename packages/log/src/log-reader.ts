@@ -1,12 +1,13 @@
 import { ErrorCode } from '@millrace/protocol';
 import { batchLastOffset, batchSizeBytes } from '@millrace/records';
+import { decompressedBytesMax } from './append-checks.ts';
 import { CorruptLogError, isShortage, systemCodeOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
 import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, TimestampOffset } from './log-types.ts';
 import { ReadChunk } from './read-memory.ts';
 import type { Segment } from './segment.ts';
 import { chunkAtHand, NO_BATCHES, readAhead, readSegment, type SegmentReadRequest } from './segment-read.ts';
-import { findTimestamp, type TimestampRange } from './segment-search.ts';
+import { findLargestFrom, findTimestamp, type TimestampRange } from './timestamp-search.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
 /** There is a batch, and it does not fit: other than with nothing, looking again would not help. */
@@ -65,14 +66,24 @@ export class LogReader {
   }
 
   async #findMaxTimestamp(): Promise<TimestampOffset | undefined> {
-    const core = this.#core;
+    const { segments, logStartOffset } = this.#core;
+    const first = this.#segmentOf(logStartOffset);
     let best: { segment: Segment; timestamp: number } | undefined;
-    for (const segment of core.segments.all) {
+    for (const segment of segments.all.slice(Math.max(segments.indexOf(logStartOffset), 0))) {
       const { timestamp } = await segment.largestTimestamp();
       if (timestamp >= 0 && timestamp > (best?.timestamp ?? -1)) best = { segment, timestamp };
     }
     if (best === undefined) return undefined;
-    return findTimestamp(best.segment, best.timestamp, this.#rangeOf(best.segment));
+    const found = await findTimestamp(best.segment, best.timestamp, this.#rangeOf(best.segment));
+    if (found !== undefined || first === undefined || best.segment !== first) return found;
+    // The record with that timestamp lies before the log's start.
+    let largest = await findLargestFrom(first, this.#rangeOf(first));
+    for (let segment = segments.after(first); segment !== undefined; segment = segments.after(segment)) {
+      const { timestamp } = await segment.largestTimestamp();
+      if (timestamp <= (largest?.timestamp ?? -1)) continue;
+      largest = (await findTimestamp(segment, timestamp, this.#rangeOf(segment))) ?? largest;
+    }
+    return largest;
   }
 
   #upperOffset(isolation: ReadIsolation): number {
@@ -184,8 +195,14 @@ export class LogReader {
   }
 
   #rangeOf(segment: Segment): TimestampRange {
-    const { logStartOffset, writer } = this.#core;
-    return { startOffset: logStartOffset, upperOffset: writer.durableEndOffset, endOffset: this.#endOf(segment) };
+    const { logStartOffset, writer, context, config } = this.#core;
+    return {
+      startOffset: logStartOffset,
+      upperOffset: writer.durableEndOffset,
+      endOffset: this.#endOf(segment),
+      work: context.batchWork,
+      bytesMax: decompressedBytesMax(config),
+    };
   }
 
   #endOf(segment: Segment): () => number {

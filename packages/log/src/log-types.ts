@@ -116,15 +116,6 @@ export interface ProducerDescription {
 /** Where a log stands. `failed` is final until the broker starts anew. */
 export type LogState = 'online' | 'truncating' | 'failed' | 'closed';
 
-/**
- * Turns a batch into one of another codec. The same offsets, timestamps and records come out. A promise may be given, so
- * that a pool can do it; appends keep their order meanwhile.
- */
-export type Recompressor = (
-  batch: Buffer,
-  target: { readonly compression: number; readonly level?: number; readonly bytesMax: number },
-) => Buffer | Promise<Buffer>;
-
 /** What opening a log found and did. */
 export interface LogRecovery {
   readonly logEndOffset: number;

@@ -60,8 +60,8 @@ export class ProducerStates {
   }
 
   /** Whether the producer's epoch and sequence numbers allow a batch with records; undefined when they do. */
-  checkBatch(b: Buffer, at: number, checkSequence: boolean): SequenceRefusal | undefined {
-    const entry = this.#producers.get(batchProducerId(b, at));
+  checkBatch(b: Buffer, at: number, checkSequence: boolean, ahead?: ProducersAhead): SequenceRefusal | undefined {
+    const entry = this.#entryAhead(batchProducerId(b, at), ahead);
     if (entry === undefined) return undefined;
     const epoch = batchProducerEpoch(b, at);
     const who = `Producer ${entry.producerId}`;
@@ -88,8 +88,8 @@ export class ProducerStates {
   }
 
   /** Whether a transaction's end marker may be written; undefined when it may. */
-  checkMarker(b: Buffer, at: number): SequenceRefusal | undefined {
-    const entry = this.#producers.get(batchProducerId(b, at));
+  checkMarker(b: Buffer, at: number, ahead?: ProducersAhead): SequenceRefusal | undefined {
+    const entry = this.#entryAhead(batchProducerId(b, at), ahead);
     if (entry === undefined) return undefined;
     const epoch = batchProducerEpoch(b, at);
     if (epoch < entry.epoch) {
@@ -196,18 +196,13 @@ export class ProducerStates {
     }));
   }
 
-  /** What is known of a producer now, to {@link restore} when an append of several batches is refused half way. */
-  save(producerId: number): ProducerEntry | undefined {
-    return this.#producers.get(producerId)?.copy();
+  /** What will be known once the first batches of an append are noted, for the checks of those behind them. */
+  lookAhead(): ProducersAhead {
+    return new ProducersAhead(this.#producers);
   }
 
-  restore(producerId: number, saved: ProducerEntry | undefined): void {
-    const current = this.#producers.get(producerId);
-    if (current !== undefined && current.transactionFirstOffset !== (saved?.transactionFirstOffset ?? -1)) {
-      this.#transactions.revoke(current.transactionFirstOffset);
-    }
-    if (saved === undefined) this.#producers.delete(producerId);
-    else this.#producers.set(producerId, saved);
+  #entryAhead(producerId: number, ahead: ProducersAhead | undefined): ProducerEntry | undefined {
+    return ahead?.get(producerId) ?? this.#producers.get(producerId);
   }
 
   /** A share of them at a time, so that the search for the oldest is paid for by many new ones. */
@@ -224,6 +219,46 @@ export class ProducerStates {
       if (this.#producers.size >= this.#producersMax) this.#forgetOldest();
       entry = new ProducerEntry(producerId);
       this.#producers.set(producerId, entry);
+    }
+    return entry;
+  }
+}
+
+/** Producers as they will be, beside those as they are: nothing is noted before all of an append is certain. */
+export class ProducersAhead {
+  readonly #now: ReadonlyMap<number, ProducerEntry>;
+  readonly #ahead = new Map<number, ProducerEntry>();
+
+  constructor(now: ReadonlyMap<number, ProducerEntry>) {
+    this.#now = now;
+  }
+
+  get(producerId: number): ProducerEntry | undefined {
+    return this.#ahead.get(producerId);
+  }
+
+  noteBatch(b: Buffer, at: number): void {
+    const entry = this.#entryOf(batchProducerId(b, at));
+    const lastSequence = batchLastSequence(b, at);
+    // Where it will be does not matter for what comes behind it.
+    entry.addBatch(batchProducerEpoch(b, at), batchBaseSequence(b, at), lastSequence, 0, 0, batchMaxTimestamp(b, at));
+    if (batchIsTransactional(b, at) && entry.transactionFirstOffset < 0) entry.transactionFirstOffset = 0;
+  }
+
+  noteMarker(b: Buffer, at: number): void {
+    const marker = endMarkerOf(b, at);
+    if (marker === undefined) return;
+    const entry = this.#entryOf(batchProducerId(b, at));
+    entry.setEpoch(batchProducerEpoch(b, at));
+    entry.coordinatorEpoch = marker.coordinatorEpoch;
+    entry.transactionFirstOffset = -1;
+  }
+
+  #entryOf(producerId: number): ProducerEntry {
+    let entry = this.#ahead.get(producerId);
+    if (entry === undefined) {
+      entry = this.#now.get(producerId)?.copy() ?? new ProducerEntry(producerId);
+      this.#ahead.set(producerId, entry);
     }
     return entry;
   }

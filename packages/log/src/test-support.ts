@@ -7,6 +7,7 @@ import {
   readRecords,
   splitBatches,
 } from '@millrace/records';
+import { batchWorkInline } from './batch-work.ts';
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
 import { defaultLogConfig, type LogConfig } from './log-config.ts';
@@ -15,7 +16,6 @@ import type { AppendOptions, ReadResult } from './log-types.ts';
 import { OpenFiles } from './open-files.ts';
 import { type OpenLogOptions, PartitionLog } from './partition-log.ts';
 import { ReadMemory } from './read-memory.ts';
-import { recompressInline } from './recompress.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
 export const FOLDER = '/data/topic-0';
@@ -28,6 +28,7 @@ export interface TestOptions {
   readonly readMemoryBytesMax?: number;
   readonly openFilesMax?: number;
   readonly indexTailEntriesMax?: number;
+  readonly checksRecords?: boolean;
 }
 
 export function testContext(options: TestOptions = {}): LogContext {
@@ -45,7 +46,8 @@ export function testContext(options: TestOptions = {}): LogContext {
     tailCacheBudget: new TailCacheBudget(options.tailCacheBytesMax ?? 1024 * 1024),
     tailCacheBytesMax: options.tailCacheBytesMax ?? 1024 * 1024,
     reaper: new FileReaper(disk, clock, () => {}),
-    recompressor: recompressInline,
+    batchWork: batchWorkInline,
+    checksRecords: options.checksRecords ?? false,
     producerIdExpirationMs: 86_400_000,
   };
 }

@@ -12,6 +12,7 @@ import {
   Compression,
   computeBatchCrc,
 } from './batch-header.ts';
+import { beginsAs } from './codecs/begins-as.ts';
 import { isSafeInt64At } from './int64.ts';
 
 /**
@@ -23,7 +24,8 @@ import { isSafeInt64At } from './int64.ts';
  * - `BAD_MAGIC`: a magic that no Kafka knows.
  * - `TOO_LARGE`: above {@link BatchLimits.batchBytesMax}.
  * - `BAD_CODEC`: the codec's id names none.
- * - `BAD_COUNT`: no record, or more than the bytes could hold.
+ * - `BAD_COUNT`: no record, or more than the bytes could hold, however well they are compressed.
+ * - `BAD_COMPRESSION`: compressed records do not begin as those of their codec do.
  * - `BAD_OFFSETS`: the count and the last offset delta do not agree (asked for by {@link BatchLimits.contiguousOffsets}).
  * - `BAD_NUMBER`: an offset, timestamp or producer id beyond ±2^53.
  * - `BAD_CRC`: the CRC32C does not fit the bytes.
@@ -36,6 +38,7 @@ export const BatchFault = {
   TOO_LARGE: 'TOO_LARGE',
   BAD_CODEC: 'BAD_CODEC',
   BAD_COUNT: 'BAD_COUNT',
+  BAD_COMPRESSION: 'BAD_COMPRESSION',
   BAD_OFFSETS: 'BAD_OFFSETS',
   BAD_NUMBER: 'BAD_NUMBER',
   BAD_CRC: 'BAD_CRC',
@@ -48,8 +51,9 @@ export interface BatchLimits {
   /** The largest batch taken (`max.message.bytes`), in bytes with the header; no limit when left out. */
   batchBytesMax?: number;
   /**
-   * Whether every offset from the base to the last must have its record, as in all that a producer sends. Left out or
-   * false for batches out of a log, where compaction may have taken records away, or all of them.
+   * Whether every offset from the base to the last must have its record, as in all that a producer sends, and compressed records must
+   * look as if they could be so many. Left out or false for batches out of a log, where compaction may have taken records away, or
+   * all of them, and where what was once taken must stay.
    */
   contiguousOffsets?: boolean;
   /** False spares the CRC, for bytes that were checked before. True by default. */
@@ -60,6 +64,28 @@ const NO_LIMITS: BatchLimits = {};
 
 /** A record takes at least this: length, attributes, two deltas, null key, null value and no header, one byte each. */
 const RECORD_BYTES_MIN = 7;
+
+/** What a byte expands to at most: of deflate 1,032, a snappy copy, an LZ4 length byte, a zstd block of one repeated byte. */
+const EXPANSION_MAX: Readonly<Record<Compression, number>> = {
+  [Compression.NONE]: 1,
+  [Compression.GZIP]: 1032,
+  [Compression.SNAPPY]: 22,
+  [Compression.LZ4]: 255,
+  [Compression.ZSTD]: 32 * 1024,
+};
+
+/** What records expand to that nobody wonders about: text compresses by 3 to 20. */
+const EXPANSION_USUAL = 32;
+
+/**
+ * Whether the count of records must be taken on trust or looked at: a compressed batch that has passed {@link checkBatch} and says
+ * that it holds more records than its bytes would with usual data. Below that, a wrong count costs nobody but its readers.
+ */
+export function isCountDoubtful(buffer: Buffer, at: number): boolean {
+  if (batchCompression(buffer, at) === Compression.NONE) return false;
+  const storedBytes = batchSizeBytes(buffer, at) - BATCH_HEADER_BYTES;
+  return batchRecordCount(buffer, at) * RECORD_BYTES_MIN > storedBytes * EXPANSION_USUAL;
+}
 
 /**
  * Holds the batch at `at` against `limits`: size, magic, codec, count, CRC. Decodes no record, allocates nothing of note and
@@ -87,12 +113,18 @@ function checkFields(buffer: Buffer, at: number, sizeBytes: number, contiguous: 
   const count = batchRecordCount(buffer, at);
   const lastOffsetDelta = batchLastOffsetDelta(buffer, at);
   if (count < 0) return BatchFault.BAD_COUNT;
-  if (compression === Compression.NONE && count * RECORD_BYTES_MIN > sizeBytes - BATCH_HEADER_BYTES) {
-    return BatchFault.BAD_COUNT;
-  }
+  const storedBytes = sizeBytes - BATCH_HEADER_BYTES;
+  if (compression === Compression.NONE && count * RECORD_BYTES_MIN > storedBytes) return BatchFault.BAD_COUNT;
   if (lastOffsetDelta < 0) return BatchFault.BAD_OFFSETS;
   if (contiguous && count === 0) return BatchFault.BAD_COUNT;
   if (contiguous ? count !== lastOffsetDelta + 1 : count > lastOffsetDelta + 1) return BatchFault.BAD_OFFSETS;
+  if (contiguous && compression !== Compression.NONE) {
+    // checked above to be one of the codecs
+    const codec = compression as Compression;
+    if (count * RECORD_BYTES_MIN > storedBytes * EXPANSION_MAX[codec]) return BatchFault.BAD_COUNT;
+    const recordsAt = at + BATCH_HEADER_BYTES;
+    if (!beginsAs(codec, buffer, recordsAt, recordsAt + storedBytes)) return BatchFault.BAD_COMPRESSION;
+  }
   const exact =
     isSafeInt64At(buffer, at + BatchOffsets.BASE_OFFSET) &&
     isSafeInt64At(buffer, at + BatchOffsets.BASE_TIMESTAMP) &&

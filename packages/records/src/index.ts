@@ -4,7 +4,7 @@
  */
 
 export { type BuildBatchOptions, RecordBatchBuilder, type RecordBatchBuilderOptions } from './batch-builder.ts';
-export { BatchFault, type BatchLimits, checkBatch, splitBatches } from './batch-check.ts';
+export { BatchFault, type BatchLimits, checkBatch, isCountDoubtful, splitBatches } from './batch-check.ts';
 export { BatchFilter } from './batch-filter.ts';
 export {
   addToSequence,
@@ -71,3 +71,4 @@ export {
   type RecordLimits,
 } from './record-check.ts';
 export { type ReadRecordsOptions, RecordCursor, readHeaders } from './record-cursor.ts';
+export { type FoundRecord, findRecord, type RecordSearch } from './record-search.ts';

@@ -112,6 +112,12 @@ export class RecordCursor {
     return true;
   }
 
+  /** Goes back before the first record. */
+  rewind(): void {
+    this.#index = -1;
+    this.end = 0;
+  }
+
   /** A view of the key. */
   key(): Buffer | null {
     return this.keyBytes < 0 ? null : this.data.subarray(this.keyStart, this.keyStart + this.keyBytes);

@@ -2,7 +2,7 @@ import type { Piscina } from 'piscina';
 import { closedError, WorkersError } from './errors.ts';
 
 /** The kinds of task, named as the functions that `worker.ts` exports. */
-export type TaskName = 'recompress' | 'cleanSlice';
+export type TaskName = 'batches' | 'cleanSlice';
 
 /** What runs in the threads: the source in a checkout, where Node strips the types, and the built file elsewhere. */
 const WORKER_FILE = import.meta.url.endsWith('.ts')

@@ -60,6 +60,34 @@ describe('recompression', () => {
     expect((await plain).length).toBeGreaterThan(8_000_000);
   });
 
+  it('does no more than a share of many small batches in one turn, and the rest in threads', async () => {
+    const small = batchOf(1, 6000, Compression.ZSTD);
+    const limits = { keys: true, contiguousOffsets: true, bytesMax: BYTES_MAX };
+    const results = Array.from({ length: 1000 }, () => workers.check(small, limits));
+    expect(results.filter((result) => !(result instanceof Promise)).length).toBeLessThan(300);
+    expect(results.filter((result) => !(result instanceof Promise)).length).toBeGreaterThan(0);
+    for (const faults of await Promise.all(results)) expect(faults).toEqual([]);
+    expect(workers.check(small, limits)).not.toBeInstanceOf(Promise);
+    expect(await workers.check(batchOf(1, 200_000, Compression.ZSTD), limits)).toEqual([]);
+  });
+
+  it('looks into large batches in a thread: what is wrong with records, and which has a time', async () => {
+    const builder = new RecordBatchBuilder();
+    for (let i = 0; i < 3000; i++) builder.append(1000 + i, i === 7 ? null : 'key', 'value '.repeat(30));
+    const batch = builder.build({ compression: Compression.GZIP });
+    const faults = workers.check(batch, { keys: true, bytesMax: BYTES_MAX });
+    expect(faults).toBeInstanceOf(Promise);
+    expect(await faults).toMatchObject([{ code: 'NO_KEY', index: 7 }]);
+    expect(await workers.check(batch, { bytesMax: 1000 })).toMatchObject([{ code: 'TOO_LARGE', index: -1 }]);
+    const search = { timestamp: 2500, offset: 0, bytesMax: BYTES_MAX };
+    expect(await workers.find(batch, search)).toEqual({ offset: 1500, timestamp: 2500 });
+    expect(await workers.find(batch, { ...search, timestamp: 9999 })).toBeUndefined();
+    batch.fill(0xff, 200);
+    await expect((async () => workers.find(batch, search))()).rejects.toMatchObject({
+      code: 'RECORDS_BAD_COMPRESSION',
+    });
+  });
+
   it('rejects with the same error as in the calling thread, and serves the others of the group', async () => {
     const good = batchOf(3000, 100);
     const bad = batchOf(3000, 100, Compression.GZIP);
@@ -134,14 +162,14 @@ describe('compaction', () => {
 describe('the life of a pool', () => {
   it('outlives a task that fails, and says which it was', async () => {
     const pool = new TaskPool(1, 1000);
-    await expect(pool.run('recompress', 'no task', [])).rejects.toMatchObject({
+    await expect(pool.run('batches', 'no task', [])).rejects.toMatchObject({
       code: 'WORKERS_FAILED',
       retriable: true,
     });
-    const empty = { memory: new ArrayBuffer(0), sizes: [], targets: [] };
-    expect(await pool.run('recompress', empty, [empty.memory])).toEqual([]);
+    const empty = { memory: new ArrayBuffer(0), sizes: [], jobs: [] };
+    expect(await pool.run('batches', empty, [empty.memory])).toEqual([]);
     await pool.close();
-    await expect(pool.run('recompress', empty, [])).rejects.toMatchObject({ code: 'WORKERS_CLOSED' });
+    await expect(pool.run('batches', empty, [])).rejects.toMatchObject({ code: 'WORKERS_CLOSED' });
   });
 
   it('closes without having started, and refuses tasks afterwards', async () => {

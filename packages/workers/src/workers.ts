@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
-import type { Recompressor, SliceCleaner, SliceOutcome } from '@millrace/log';
+import type { BatchWork, SliceCleaner, SliceOutcome } from '@millrace/log';
 import { Compression } from '@millrace/records';
+import { BatchQueue } from './batch-queue.ts';
+import type { BatchJob, BatchOutcome } from './batch-task.ts';
 import { closedError } from './errors.ts';
-import { RecompressQueue } from './recompress-queue.ts';
-import type { RecompressOutcome } from './recompress-task.ts';
 import { TaskPool } from './task-pool.ts';
 
 /** What {@link createWorkers} is called with. */
@@ -14,15 +14,13 @@ export interface WorkersOptions {
   readonly idleMs?: number;
 }
 
-/** The pool: work that would hold up the main thread. */
-export interface Workers extends AsyncDisposable {
+/**
+ * The pool: work that would hold up the main thread. What `LogManager` takes as its `batchWork`: small batches are done at once,
+ * others in a thread.
+ */
+export interface Workers extends BatchWork, AsyncDisposable {
   /** The most threads that run at a time. */
   readonly threads: number;
-  /**
-   * Turns a batch into one of another codec; what `LogManager` takes as its recompressor. Small batches come back at once,
-   * others as a promise.
-   */
-  readonly recompress: Recompressor;
   /** Does a slice of a compaction; what `LogManager` takes as its `cleanSlice`. Nothing of it is copied on the way. */
   readonly cleanSlice: SliceCleaner;
   /** The batch uncompressed, the same way. */
@@ -45,12 +43,11 @@ const IDLE_MS_DEFAULT = 30_000;
 export function createWorkers(options: WorkersOptions = {}): Workers {
   const threads = Math.max(1, options.threads ?? availableParallelism() - 1);
   const pool = new TaskPool(threads, options.idleMs ?? IDLE_MS_DEFAULT);
-  const queue = new RecompressQueue(threads, (task, transfer) =>
-    pool.run<RecompressOutcome[]>('recompress', task, transfer),
-  );
+  const queue = new BatchQueue(threads, (task, transfer) => pool.run<BatchOutcome[]>('batches', task, transfer));
   let isClosed = false;
-  const recompress: Recompressor = (batch, target) =>
-    isClosed ? Promise.reject(closedError('recompress')) : queue.recompress(batch, target);
+  const work = <T>(batch: Buffer, job: BatchJob): T | Promise<T> =>
+    isClosed ? Promise.reject(closedError(job.kind)) : queue.run<T>(batch, job);
+  const recompress: BatchWork['recompress'] = (batch, target) => work(batch, { kind: 'recompress', target });
   const cleanSlice: SliceCleaner = (slice) => pool.run<SliceOutcome>('cleanSlice', slice, [slice.chunk.buffer]);
   const close = async (): Promise<void> => {
     isClosed = true;
@@ -60,6 +57,8 @@ export function createWorkers(options: WorkersOptions = {}): Workers {
   return {
     threads,
     recompress,
+    check: (batch, limits) => work(batch, { kind: 'check', limits }),
+    find: (batch, search) => work(batch, { kind: 'find', search }),
     cleanSlice,
     decompress: (batch, bytesMax) => recompress(batch, { compression: Compression.NONE, bytesMax }),
     close,

@@ -14,6 +14,8 @@ export interface ProcessSettings {
   readonly logLevel: LogLevel;
   /** `millrace.log.format`: `auto` is `pretty` on a terminal and `json` elsewhere. */
   readonly logFormat: 'auto' | 'pretty' | 'json';
+  /** `millrace.log.check.records`: what of a produced batch is checked, its header and CRC or every record too. */
+  readonly checkedRecords: 'header' | 'all';
   /** `millrace.log.open.files.max` and the others of {@link BOUNDS}: what the logs may take of files and memory. */
   readonly logBounds: LogBounds;
 }
@@ -24,6 +26,7 @@ const HTTP_PORT_DEFAULT = 9644;
 const HTTP_HOST_DEFAULT = '127.0.0.1';
 const PORT_MAX = 65_535;
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+const CHECKED_RECORDS = ['header', 'all'] as const;
 const LOG_FORMATS = ['auto', 'pretty', 'json'] as const;
 
 /** The settings of the logs' bounds, and the least that makes sense. */
@@ -40,6 +43,7 @@ const NAMES = [
   'millrace.http.port',
   'millrace.log.level',
   'millrace.log.format',
+  'millrace.log.check.records',
   ...BOUNDS.map(({ setting }) => setting),
 ];
 
@@ -70,6 +74,13 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
     httpPort: portOf(take('millrace.http.port'), problems),
     logLevel: choice('millrace.log.level', take('millrace.log.level'), LOG_LEVELS, 'info', problems),
     logFormat: choice('millrace.log.format', take('millrace.log.format'), LOG_FORMATS, 'auto', problems),
+    checkedRecords: choice(
+      'millrace.log.check.records',
+      take('millrace.log.check.records'),
+      CHECKED_RECORDS,
+      'header',
+      problems,
+    ),
     logBounds: boundsOf(take, problems),
   };
   for (const name of own.keys()) {

@@ -1,5 +1,6 @@
 import {
   BatchFilter,
+  batchBaseOffset,
   batchBaseTimestamp,
   batchHasDeleteHorizon,
   batchIsControl,
@@ -10,6 +11,8 @@ import {
   batchRecordCount,
   batchSizeBytes,
   NO_PRODUCER_ID,
+  type RecordCursor,
+  RecordsError,
 } from '@millrace/records';
 import type { CleanedTransactions } from './cleaned-transactions.ts';
 import type { OffsetMap } from './offset-map.ts';
@@ -33,7 +36,16 @@ export interface CleaningCounts {
   recordsKept: number;
   /** Batches that were left out or written otherwise than they were. */
   batchesChanged: number;
+  /** Batches whose records nobody can read: they stay as they are. */
+  batchesUnread: number;
 }
+
+export const NOTHING_COUNTED: Readonly<CleaningCounts> = {
+  recordsRead: 0,
+  recordsKept: 0,
+  batchesChanged: 0,
+  batchesUnread: 0,
+};
 
 /**
  * Decides what of a batch stays (Kafka's `Cleaner.cleanInto`): of each key the newest record; a tombstone until its delete horizon
@@ -43,24 +55,28 @@ export interface CleaningCounts {
  */
 export class BatchCleaner {
   readonly #rules: CleaningRules;
-  readonly counts: CleaningCounts = { recordsRead: 0, recordsKept: 0, batchesChanged: 0 };
+  readonly counts: CleaningCounts = { ...NOTHING_COUNTED };
 
   constructor(rules: CleaningRules) {
     this.#rules = rules;
   }
 
   /**
-   * What is written for a batch: the bytes as they are, other ones, or nothing.
+   * What is written for a batch: the bytes as they are, other ones, or nothing. A batch whose records cannot be read, with a right
+   * CRC, is what its producer made of it; it stays, and keeps nobody else's records from being cleaned.
    *
    * @param endsGroup whether it is the last batch of the segments that are replaced
-   * @throws RecordsError when the records cannot be read
    */
   clean(buffer: Buffer, at: number, endsGroup: boolean): Buffer | undefined {
     const batch = buffer.subarray(at, at + batchSizeBytes(buffer, at));
-    const cleaned = batchIsControl(batch, 0)
-      ? this.#cleanMarker(batch, endsGroup)
-      : this.#cleanRecords(batch, endsGroup);
     const { counts } = this;
+    let cleaned: Buffer | undefined = batch;
+    try {
+      cleaned = batchIsControl(batch, 0) ? this.#cleanMarker(batch, endsGroup) : this.#cleanRecords(batch, endsGroup);
+    } catch (error) {
+      if (!(error instanceof RecordsError)) throw error;
+      counts.batchesUnread++;
+    }
     counts.recordsRead += batchRecordCount(batch, 0);
     if (cleaned !== undefined) counts.recordsKept += batchRecordCount(cleaned, 0);
     if (cleaned !== batch) counts.batchesChanged++;
@@ -100,6 +116,8 @@ export class BatchCleaner {
     const filter = new BatchFilter(batch);
     const { record } = filter;
     const isPastHorizon = batchHasDeleteHorizon(batch, 0) && this.#rules.nowMs >= batchBaseTimestamp(batch, 0);
+    checkOrder(record, batch);
+    record.rewind();
     let tombstones = 0;
     while (filter.next()) {
       if (record.offset <= knownUpTo) {
@@ -137,6 +155,26 @@ export class BatchCleaner {
     const producerId = batchProducerId(batch, 0);
     const lastOffset = producers.lastOffsetOf(producerId);
     return lastOffset !== undefined && lastOffset < 0 && producers.epochOf(producerId) === batchProducerEpoch(batch, 0);
+  }
+}
+
+/**
+ * Goes over all records of a batch: they can be read, and their offsets rise within the batch's. One that claims to be of later would
+ * take away what others wrote there.
+ *
+ * @throws RecordsError where it is not so
+ */
+export function checkOrder(cursor: RecordCursor, batch: Buffer): void {
+  const lastOffset = batchLastOffset(batch, 0);
+  let offset = batchBaseOffset(batch, 0) - 1;
+  while (cursor.next()) {
+    if (cursor.offset <= offset || cursor.offset > lastOffset) {
+      throw new RecordsError(
+        'RECORDS_CORRUPT',
+        `A record claims offset ${cursor.offset} in a batch up to ${lastOffset}`,
+      );
+    }
+    offset = cursor.offset;
   }
 }
 

@@ -4,7 +4,7 @@ import { CorruptLogError, messageOf } from '../errors.ts';
 import type { LogCore } from '../log-core.ts';
 import type { Segment } from '../segment.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
-import type { CleaningCounts } from './batch-cleaner.ts';
+import { type CleaningCounts, NOTHING_COUNTED } from './batch-cleaner.ts';
 import type { Cleanable } from './cleanable.ts';
 import { NO_TRANSACTIONS_YET, type TransactionsState } from './cleaned-transactions.ts';
 import { OffsetMap } from './offset-map.ts';
@@ -43,6 +43,8 @@ export interface CleanResult {
   /** Everything below is clean now. */
   readonly cleanedOffset: number;
   readonly bytesRead: number;
+  /** Batches whose records nobody can read, which stay as they are. */
+  readonly batchesUnread: number;
   readonly bytesWritten: number;
   /** Bytes of the segments that were gone over, before and after. */
   readonly bytesBefore: number;
@@ -77,7 +79,7 @@ class Cleaning {
   readonly #options: CleanOptions;
   readonly #truncations: number;
   #transactions: TransactionsState = NO_TRANSACTIONS_YET;
-  readonly #counts: CleaningCounts = { recordsRead: 0, recordsKept: 0, batchesChanged: 0 };
+  readonly #counts: CleaningCounts = { ...NOTHING_COUNTED };
   #bytesRead = 0;
   #bytesWritten = 0;
 
@@ -109,6 +111,7 @@ class Cleaning {
       bytesAfter,
       recordsRead: this.#counts.recordsRead,
       recordsKept: this.#counts.recordsKept,
+      batchesUnread: this.#counts.batchesUnread,
       segmentsBefore: segments.length,
       segmentsAfter,
     };
@@ -181,7 +184,8 @@ class Cleaning {
     return sizeOf(group);
   }
 
-  #count({ recordsRead, recordsKept, batchesChanged }: CleaningCounts): void {
+  #count({ recordsRead, recordsKept, batchesChanged, batchesUnread }: CleaningCounts): void {
+    this.#counts.batchesUnread += batchesUnread;
     this.#counts.recordsRead += recordsRead;
     this.#counts.recordsKept += recordsKept;
     this.#counts.batchesChanged += batchesChanged;

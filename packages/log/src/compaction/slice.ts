@@ -11,7 +11,7 @@ import {
   type RecordsErrorCode,
 } from '@millrace/records';
 import type { AbortedEntry } from '../transaction-index.ts';
-import { BatchCleaner, type CleaningCounts } from './batch-cleaner.ts';
+import { BatchCleaner, type CleaningCounts, checkOrder, NOTHING_COUNTED } from './batch-cleaner.ts';
 import { CleanedTransactions, type TransactionsState } from './cleaned-transactions.ts';
 import { OffsetMap, type OffsetMapMemory } from './offset-map.ts';
 import { ProducerEnds, SharedAborted } from './shared-lists.ts';
@@ -163,7 +163,9 @@ class SliceRun {
   }
 
   #noteRecords(at: number, from: number): void {
-    const cursor = new RecordCursor(this.#chunk.subarray(at, at + batchSizeBytes(this.#chunk, at)));
+    const cursor = readableRecords(this.#chunk.subarray(at, at + batchSizeBytes(this.#chunk, at)));
+    // What nobody can read replaces nothing that somebody can.
+    if (cursor === undefined) return;
     this.#knownUpTo = Math.max(from, batchBaseOffset(this.#chunk, at)) - 1;
     while (cursor.next()) {
       const key = cursor.key();
@@ -188,8 +190,21 @@ class SliceRun {
       isFull: this.#isFull,
       output: joined(this.#kept),
       aborted: this.#aborted,
-      counts: this.#cleaner?.counts ?? { recordsRead: 0, recordsKept: 0, batchesChanged: 0 },
+      counts: this.#cleaner?.counts ?? NOTHING_COUNTED,
     };
+  }
+}
+
+/** The records of a batch, before the first; undefined where not all of them can be read. */
+function readableRecords(batch: Buffer): RecordCursor | undefined {
+  try {
+    const cursor = new RecordCursor(batch);
+    checkOrder(cursor, batch);
+    cursor.rewind();
+    return cursor;
+  } catch (error) {
+    if (error instanceof RecordsError) return undefined;
+    throw error;
   }
 }
 
