@@ -49,6 +49,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: ['@millrace/ports'],
     why: 'the metadata store is a tree with watches, whatever is kept in it',
   },
+  '@millrace/zookeeper': {
+    folder: 'packages/zookeeper',
+    imports: ['@millrace/metadata', '@millrace/ports'],
+    why: 'an engine of the metadata store, and the protocol that it speaks; it knows nothing of Kafka',
+  },
   '@millrace/broker': {
     folder: 'packages/broker',
     imports: ['@millrace/network', '@millrace/records', '@millrace/log', '@millrace/metadata', '@millrace/ports'],
@@ -86,7 +91,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   '@millrace/broker-app': {
     folder: 'apps/broker',
-    imports: ['@millrace/broker', '@millrace/workers', '@millrace/metadata'],
+    imports: ['@millrace/broker', '@millrace/workers', '@millrace/metadata', '@millrace/zookeeper'],
     why: 'the process puts the core together with the world; it speaks to no broker as a client',
   },
   millrace: {

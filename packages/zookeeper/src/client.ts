@@ -1,0 +1,527 @@
+import { MetadataError, type SessionState, type WatchEvent, type Watcher } from '@millrace/metadata';
+import { type Clock, type Random, runNextTurn, type Timer } from '@millrace/ports';
+import type { ServerAddress } from './connect-string.ts';
+import { ZooKeeperError } from './errors.ts';
+import { FrameCutter, JuteReader, type LongId, NO_ID } from './jute.ts';
+import {
+  decodeConnectResponse,
+  ErrorNumber,
+  encodeConnectRequest,
+  encodeRequest,
+  type RequestBody,
+  takeEvent,
+  takeReplyHeader,
+  Xid,
+} from './protocol.ts';
+import type { Connect, Transport } from './transport.ts';
+import { ClientWatches, type WatchKind } from './watches.ts';
+
+/** The largest frame that is taken: what Kafka's brokers allow (`jute.maxbuffer`). */
+export const FRAME_BYTES_MAX = 4 * 1024 * 1024;
+
+/** How long watches may be that are set again in one request (`ClientCnxn.SET_WATCHES_MAX_LENGTH`). */
+const SET_WATCHES_BYTES_MAX = 128 * 1024;
+
+/** Between two rounds over all servers: the least and the most. */
+const ROUND_PAUSE_MS = [20, 1000] as const;
+
+/** Requests that may wait for a connection, and for answers. */
+const REQUESTS_MAX = 100_000;
+
+const NO_PASSWORD = Buffer.alloc(16);
+
+/** Credentials that are shown to each server. */
+export interface Credentials {
+  /** `digest` with `user:password`. */
+  readonly scheme: string;
+  readonly auth: Buffer;
+}
+
+/** What a session needs. */
+export interface ZooKeeperClientOptions {
+  readonly servers: readonly ServerAddress[];
+  /** How long the ensemble may hear nothing of the session before it ends it. Servers have bounds of their own for it. */
+  readonly sessionTimeoutMs: number;
+  readonly credentials: readonly Credentials[];
+  /** How many requests may be under way at a time (`zookeeper.max.in.flight.requests`). */
+  readonly inFlightMax: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connect: Connect;
+  /** Told of what is worth knowing but no error of a request: servers that cannot be reached, sessions that end. */
+  readonly onNotice: (message: string, error?: unknown) => void;
+}
+
+/** A watch that a read sets when it succeeds; `exist` where there is no node. */
+export interface WatchRequest {
+  readonly kind: WatchKind;
+  readonly path: string;
+  readonly watcher: Watcher;
+}
+
+interface Pending {
+  readonly body: RequestBody;
+  readonly isWrite: boolean;
+  readonly watch: WatchRequest | undefined;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The answer of a server that is not an error of the request's kind. */
+export interface Answer {
+  readonly error: number;
+  readonly reader: JuteReader;
+}
+
+/** A session that stands, or one that is to be gone on with. */
+export interface Session {
+  readonly id: LongId;
+  readonly password: Buffer;
+  readonly timeoutMs: number;
+}
+
+/**
+ * A session with a ZooKeeper ensemble (`ClientCnxn`): requests are pipelined and answered in their order; a server that is lost, or
+ * silent for two thirds of the session's time, is replaced by the next, with the same session and its watches.
+ *
+ * Reads are sent again on another server. A write whose answer was lost fails with CONNECTION_LOSS, once: it may have been applied.
+ */
+export class ZooKeeperClient {
+  readonly #options: ZooKeeperClientOptions;
+  readonly #servers: readonly ServerAddress[];
+  readonly #watches = new ClientWatches();
+  readonly #listeners = new Set<(state: SessionState) => void>();
+  #state: SessionState = 'disconnected';
+  #session: Session | undefined;
+  #lastZxid = 0;
+  #queue: Pending[] = [];
+  readonly #underWay: { readonly xid: number; readonly request: Pending }[] = [];
+  #xid = 0;
+  #transport: Transport | undefined;
+  #cutter = new FrameCutter(FRAME_BYTES_MAX);
+  #isGreeted = false;
+  #next = 0;
+  #failures = 0;
+  #lastError: Error | undefined;
+  #timer: Timer | undefined;
+  #heardAtMs = 0;
+  #sentAtMs = 0;
+  #heldFrames: Buffer[] | undefined;
+  #deliveredThisTurn = false;
+
+  constructor(options: ZooKeeperClientOptions) {
+    this.#options = options;
+    this.#servers = shuffled(options.servers, options.random);
+    this.#connectNext();
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** 16 hexadecimal digits; zeros before the first connection. */
+  get sessionId(): LongId {
+    return this.#session?.id ?? NO_ID;
+  }
+
+  /** What the ensemble has granted; what was asked for before the first connection. */
+  get sessionTimeoutMs(): number {
+    return this.#session?.timeoutMs ?? this.#options.sessionTimeoutMs;
+  }
+
+  /** Why no server could be reached lately. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Sends a request in its turn.
+   * @throws MetadataError CONNECTION_LOSS for a write whose answer was lost, SESSION_EXPIRED, STORE_CLOSED
+   */
+  request(body: RequestBody, watch?: WatchRequest): Promise<Answer> {
+    const fault = this.#fault();
+    if (fault !== undefined) return Promise.reject(fault);
+    return new Promise((resolve, reject) => {
+      if (this.#queue.length >= REQUESTS_MAX) {
+        return reject(
+          new MetadataError('STORE_FAILED', `${REQUESTS_MAX} requests wait for ZooKeeper; no more are taken.`),
+        );
+      }
+      this.#queue.push({ body, isWrite: isWrite(body), watch, resolve, reject });
+      this.#sendQueued();
+    });
+  }
+
+  /** Begins a new session in place of one that has expired. */
+  renew(): void {
+    if (this.#state !== 'expired') return;
+    this.#session = undefined;
+    this.#lastZxid = 0;
+    this.#enter('disconnected');
+    this.#connectNext();
+  }
+
+  /** Ends the session; its ephemeral nodes go. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    const wasConnected = this.#state === 'connected';
+    const ended = wasConnected ? this.#sayGoodbye() : Promise.resolve();
+    this.#state = 'closed';
+    await ended;
+    this.#tearDown();
+    this.#failAll(closedError());
+    this.#enter('closed');
+  }
+
+  /** Cuts the connection, as a network would; for tests. */
+  breakConnection(): void {
+    this.#lost(new Error('the connection was cut'));
+  }
+
+  /** What it takes to go on with the session elsewhere; undefined before the first connection. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  #sayGoodbye(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.schedule(GOODBYE_MS_MAX, () => resolve());
+      const done = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#queue.push({ body: { type: 'close' }, isWrite: true, watch: undefined, resolve: done, reject: done });
+      this.#sendQueued();
+    });
+  }
+
+  #fault(): MetadataError | undefined {
+    if (this.#state === 'closed') return closedError();
+    return this.#state === 'expired' ? this.#expiredError() : undefined;
+  }
+
+  #expiredError(): MetadataError {
+    const message = `The session ${this.sessionId} with ZooKeeper has expired. Renew it, then read anew.`;
+    return new MetadataError('SESSION_EXPIRED', message);
+  }
+
+  // Connections
+
+  #connectNext(): void {
+    if (this.#state === 'closed' || this.#state === 'expired') return;
+    const server = this.#servers[this.#next % this.#servers.length]!;
+    this.#next += 1;
+    this.#isGreeted = false;
+    this.#cutter = new FrameCutter(FRAME_BYTES_MAX);
+    // A server that takes long leaves time for the others before the session is over.
+    this.#schedule(this.sessionTimeoutMs / this.#servers.length, () =>
+      this.#lost(new Error(`${nameOf(server)} does not answer`)),
+    );
+    const transport = this.#options.connect(server, {
+      opened: () => this.#greet(transport),
+      received: (chunk) => this.#received(transport, chunk),
+      closed: (error) => {
+        if (this.#transport === transport) this.#lost(error ?? new Error(`${nameOf(server)} closed the connection`));
+      },
+    });
+    this.#transport = transport;
+  }
+
+  #greet(transport: Transport): void {
+    if (this.#transport !== transport) return;
+    const { id = NO_ID, password = NO_PASSWORD } = this.#session ?? {};
+    const { sessionTimeoutMs } = this.#options;
+    transport.write(
+      encodeConnectRequest({
+        lastZxidSeen: this.#lastZxid,
+        timeoutMs: sessionTimeoutMs,
+        sessionId: id,
+        password,
+      }),
+    );
+    for (const { scheme, auth } of this.#options.credentials) {
+      transport.write(encodeRequest(Xid.AUTH, { type: 'auth', scheme, auth }));
+    }
+  }
+
+  #received(transport: Transport, chunk: Buffer): void {
+    if (this.#transport !== transport) return;
+    this.#heardAtMs = this.#options.clock.monotonic();
+    this.#cutter.push(chunk);
+    this.#drain();
+  }
+
+  #drain(): void {
+    const transport = this.#transport;
+    try {
+      while (this.#heldFrames === undefined && this.#transport === transport) {
+        const frame = this.#cutter.next();
+        if (frame === undefined) return;
+        this.#take(frame);
+      }
+    } catch (error) {
+      this.#lost(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #take(frame: Buffer): void {
+    if (!this.#isGreeted) this.#welcomed(frame);
+    else this.#answered(frame);
+  }
+
+  #welcomed(frame: Buffer): void {
+    const { timeoutMs, sessionId, password } = decodeConnectResponse(frame);
+    if (timeoutMs <= 0) {
+      this.#expire();
+      return;
+    }
+    this.#isGreeted = true;
+    this.#failures = 0;
+    this.#session = { id: sessionId, password, timeoutMs };
+    this.#sentAtMs = this.#options.clock.monotonic();
+    this.#setWatchesAgain();
+    this.#keepAlive();
+    this.#enter('connected');
+    this.#sendQueued();
+  }
+
+  /** What changed while nobody was connected is told by this. */
+  #setWatchesAgain(): void {
+    for (const watches of this.#watches.portions(SET_WATCHES_BYTES_MAX)) {
+      const body = { type: 'setWatches', relativeZxid: this.#lastZxid, watches } as const;
+      this.#transport?.write(encodeRequest(Xid.SET_WATCHES, body));
+    }
+  }
+
+  /** Says that it lives after a third of the session's time in silence, and gives a silent server up after two. */
+  #keepAlive(): void {
+    const { clock } = this.#options;
+    const readTimeoutMs = (this.sessionTimeoutMs * 2) / 3;
+    const pingMs = readTimeoutMs / 2;
+    const nowMs = clock.monotonic();
+    if (nowMs - this.#heardAtMs >= readTimeoutMs) {
+      this.#lost(new Error('the server has fallen silent'));
+      return;
+    }
+    if (nowMs - this.#sentAtMs >= pingMs) {
+      this.#sentAtMs = nowMs;
+      this.#transport?.write(encodeRequest(Xid.PING, { type: 'ping' }));
+    }
+    const nextMs = Math.min(this.#sentAtMs + pingMs, this.#heardAtMs + readTimeoutMs) - nowMs;
+    this.#schedule(Math.max(nextMs, 1), () => this.#keepAlive());
+  }
+
+  #lost(error: Error): void {
+    if (this.#state === 'closed' || this.#state === 'expired') return;
+    const wasConnected = this.#state === 'connected';
+    this.#lastError = error;
+    this.#tearDown();
+    this.#failures += 1;
+    if (wasConnected || this.#failures === this.#servers.length) {
+      this.#options.onNotice(`The connection to ZooKeeper is lost: ${error.message}`, error);
+    }
+    this.#giveUpUnderWay();
+    if (wasConnected) this.#enter('disconnected');
+    this.#schedule(this.#pauseMs(), () => this.#connectNext());
+  }
+
+  /** The next server is tried at once; when all have been tried, there is a pause, which grows. */
+  #pauseMs(): number {
+    const rounds = Math.floor(this.#failures / this.#servers.length);
+    if (rounds === 0) return 0;
+    const [leastMs, mostMs] = ROUND_PAUSE_MS;
+    return (Math.min(leastMs * 2 ** rounds, mostMs) * (50 + this.#options.random.nextInt(51))) / 100;
+  }
+
+  /** Writes may have been applied; reads are asked again, before all that came after them. */
+  #giveUpUnderWay(): void {
+    const open = this.#underWay.splice(0).map(({ request }) => request);
+    this.#queue = [...open.filter(({ isWrite }) => !isWrite), ...this.#queue];
+    for (const { reject } of open.filter((request) => request.isWrite)) reject(lossError());
+  }
+
+  #expire(): void {
+    const error = this.#expiredError();
+    this.#options.onNotice(`The session ${this.sessionId} with ZooKeeper has expired`);
+    this.#tearDown();
+    this.#watches.clear();
+    this.#enter('expired');
+    this.#failAll(error);
+  }
+
+  #failAll(error: Error): void {
+    const open = [...this.#underWay.splice(0).map(({ request }) => request), ...this.#queue.splice(0)];
+    for (const { reject } of open) reject(error);
+  }
+
+  #tearDown(): void {
+    this.#timer?.cancel();
+    this.#transport?.destroy();
+    this.#transport = undefined;
+    this.#heldFrames = undefined;
+    this.#isGreeted = false;
+  }
+
+  #schedule(delayMs: number, run: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.schedule(delayMs, run);
+  }
+
+  #enter(state: SessionState): void {
+    this.#state = state;
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+
+  // Requests and answers
+
+  #sendQueued(): void {
+    const transport = this.#transport;
+    if (!this.#isGreeted || transport === undefined) return;
+    let sent = 0;
+    while (this.#underWay.length < this.#options.inFlightMax) {
+      const request = this.#queue[sent];
+      if (request === undefined) break;
+      sent += 1;
+      this.#xid = this.#xid === XID_MAX ? 1 : this.#xid + 1;
+      this.#underWay.push({ xid: this.#xid, request });
+      transport.write(encodeRequest(this.#xid, request.body));
+    }
+    if (sent === 0) return;
+    this.#queue.splice(0, sent);
+    this.#sentAtMs = this.#options.clock.monotonic();
+  }
+
+  #answered(frame: Buffer): void {
+    const reader = new JuteReader(frame);
+    const { xid, zxid, error } = takeReplyHeader(reader);
+    if (zxid > 0) this.#lastZxid = Math.max(this.#lastZxid, zxid);
+    switch (xid) {
+      case Xid.PING:
+      case Xid.SET_WATCHES:
+        return;
+      case Xid.AUTH:
+        if (error !== ErrorNumber.OK) this.#refused();
+        return;
+      case Xid.NOTIFICATION:
+        this.#notified(frame);
+        return;
+      default:
+        this.#settle(xid, error, reader);
+    }
+  }
+
+  #refused(): void {
+    const message = 'ZooKeeper refuses the credentials of this session. Check the user and password of the digest.';
+    const error = new ZooKeeperError('ZOOKEEPER_AUTH_FAILED', message);
+    this.#options.onNotice(message, error);
+    this.#lost(error);
+  }
+
+  #settle(xid: number, error: number, reader: JuteReader): void {
+    const first = this.#underWay.shift();
+    if (first === undefined || first.xid !== xid) {
+      throw new ZooKeeperError(
+        'ZOOKEEPER_MALFORMED_FRAME',
+        `An answer to request ${xid} came where ${first?.xid} was asked.`,
+      );
+    }
+    const { watch, resolve } = first.request;
+    if (error === ErrorNumber.SESSION_EXPIRED) {
+      first.request.reject(this.#expiredError());
+      this.#expire();
+      return;
+    }
+    if (watch !== undefined) this.#setWatch(watch, error);
+    resolve({ error, reader });
+    this.#markDelivered();
+    this.#sendQueued();
+  }
+
+  #setWatch({ kind, path, watcher }: WatchRequest, error: number): void {
+    if (error === ErrorNumber.OK) this.#watches.add(kind === 'exist' ? 'data' : kind, path, watcher);
+    else if (kind === 'exist' && error === ErrorNumber.NO_NODE) this.#watches.add('exist', path, watcher);
+  }
+
+  /**
+   * A promise that was resolved tells its waiters some microtasks later, an event at once. So an event that follows an answer waits for
+   * the next turn of the event loop, and what came behind it waits too.
+   */
+  #notified(frame: Buffer): void {
+    if (!this.#deliveredThisTurn) {
+      this.#tellWatchers(frame);
+      return;
+    }
+    this.#heldFrames = [frame];
+    const transport = this.#transport;
+    runNextTurn(() => {
+      if (this.#transport !== transport || this.#heldFrames === undefined) return;
+      const held = this.#heldFrames;
+      this.#heldFrames = undefined;
+      for (const each of held) this.#tellWatchers(each);
+      this.#drain();
+    });
+  }
+
+  #tellWatchers(frame: Buffer): void {
+    const reader = new JuteReader(frame);
+    takeReplyHeader(reader);
+    const found = this.#watches.take(takeEvent(reader));
+    if (found === undefined) return;
+    for (const watcher of found.watchers) this.#tell(watcher, found.event);
+  }
+
+  #tell(watcher: Watcher, event: WatchEvent): void {
+    try {
+      watcher(event);
+    } catch (error) {
+      this.#options.onNotice(`A watcher of ${event.path} failed`, error);
+    }
+  }
+
+  #markDelivered(): void {
+    if (this.#deliveredThisTurn) return;
+    this.#deliveredThisTurn = true;
+    runNextTurn(() => {
+      this.#deliveredThisTurn = false;
+    });
+  }
+}
+
+/** Xids of requests are positive. */
+const XID_MAX = 0x7fff_ffff;
+
+/** How long a session's orderly end may take. */
+const GOODBYE_MS_MAX = 2000;
+
+function isWrite({ type }: RequestBody): boolean {
+  return !['get', 'exists', 'children', 'sync', 'getAcl', 'ping'].includes(type);
+}
+
+function lossError(): MetadataError {
+  return new MetadataError(
+    'CONNECTION_LOSS',
+    'The connection to ZooKeeper was lost before the answer came: the write may or may not have been applied.',
+  );
+}
+
+function closedError(): MetadataError {
+  return new MetadataError('STORE_CLOSED', 'The metadata store was closed.');
+}
+
+function nameOf({ host, port }: ServerAddress): string {
+  return `${host}:${port}`;
+}
+
+function shuffled<T>(values: readonly T[], random: Random): T[] {
+  const all = [...values];
+  for (let index = all.length - 1; index > 0; index -= 1) {
+    const other = random.nextInt(index + 1);
+    [all[index], all[other]] = [all[other]!, all[index]!];
+  }
+  return all;
+}

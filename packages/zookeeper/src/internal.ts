@@ -1,0 +1,8 @@
+/**
+ * What siblings and tests look into: the protocol, the client, and how connections are made.
+ * @packageDocumentation
+ */
+export { FrameCutter } from './jute.ts';
+export { encodeConnectRequest, encodeRequest } from './protocol.ts';
+export { connectSocket } from './socket-transport.ts';
+export type { Connect, Transport, TransportEvents } from './transport.ts';

@@ -1,0 +1,54 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ServerAddress } from './connect-string.ts';
+import type { Connect, Transport, TransportEvents } from './transport.ts';
+
+/** How sockets are opened. */
+export interface SocketOptions {
+  /** TLS towards the servers: certificates as Node takes them. Undefined: none. */
+  readonly tls?: TlsOptions | undefined;
+  /** Unix socket to connect to in place of the server's address. */
+  readonly socketPath?: string | undefined;
+}
+
+/** Connections over sockets. */
+export function connectSocket(options: SocketOptions = {}): Connect {
+  return (server, events) => new SocketTransport(server, options, events);
+}
+
+class SocketTransport implements Transport {
+  readonly #socket: Socket;
+  #isOver = false;
+
+  constructor({ host, port }: ServerAddress, { tls, socketPath }: SocketOptions, events: TransportEvents) {
+    const target = socketPath === undefined ? { host, port } : { path: socketPath };
+    const socket = tls === undefined ? connectTcp(target) : connectTls({ servername: host, ...tls, ...target });
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    let failure: Error | undefined;
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#unlessOver(() => events.opened()));
+    socket.on('data', (chunk: Buffer) => this.#unlessOver(() => events.received(chunk)));
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.once('close', () =>
+      this.#unlessOver(() => {
+        this.#isOver = true;
+        events.closed(failure);
+      }),
+    );
+  }
+
+  write(frame: Buffer): void {
+    this.#socket.write(frame);
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  #unlessOver(tell: () => void): void {
+    if (!this.#isOver) tell();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What some tests need of the machine beside Node. Where it is missing they are skipped and say so at the end of the run; in CI, which
+ * installs everything, that is a failure, so that no test is passed over unseen.
+ */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { root } from '../source/index.ts';
+
+/** Where skipped tests are noted for the end of a run, relative to the root. */
+export const SKIPS_FILE = 'node_modules/.cache/millrace/skipped.txt';
+
+/** The jar of Debian's package `zookeeper`; its manifest names the others. */
+export const ZOOKEEPER_JAR = '/usr/share/java/zookeeper.jar';
+
+const programs = {
+  kcat: { isThere: () => runs('kcat', '-V'), install: 'apt-get install kcat' },
+  java: { isThere: () => runs('java', '-version'), install: 'apt-get install default-jre-headless' },
+  zookeeper: {
+    isThere: () => existsSync(ZOOKEEPER_JAR) && runs('java', '-version'),
+    install: 'apt-get install zookeeper',
+  },
+  chromium: { isThere: () => runs('chromium', '--version'), install: 'apt-get install chromium' },
+} as const;
+
+/** A program that tests may need. */
+export type NeededProgram = keyof typeof programs;
+
+/**
+ * Whether a program is here, for `describe.skipIf(!has('zookeeper', import.meta.url))`.
+ * @param test Who asks, for the note about what was skipped.
+ * @throws Error in CI, when it is not
+ */
+export function has(program: NeededProgram, test: string): boolean {
+  const { isThere, install } = programs[program];
+  if (isThere()) return true;
+  const message = `${test.replace(/^.*\/(?=tools|packages|apps)/, '')} needs ${program} (Debian: ${install})`;
+  if (process.env['CI'] !== undefined) throw new Error(`${message}; in CI nothing is skipped.`);
+  const file = join(root, SKIPS_FILE);
+  mkdirSync(dirname(file), { recursive: true });
+  appendFileSync(file, `${message}\n`);
+  return false;
+}
+
+function runs(command: string, argument: string): boolean {
+  return spawnSync(command, [argument], { stdio: 'ignore' }).status === 0;
+}
