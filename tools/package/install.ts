@@ -1,16 +1,24 @@
 /**
  * Installs the tarballs as npm users do, in an empty folder outside the workspace and without running any install script, and
- * uses them from ES modules, CommonJS and strict TypeScript, on the oldest and the newest Node that we promise.
+ * uses them from ES modules, CommonJS and strict TypeScript, on the oldest and the newest Node and TypeScript that we promise.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { root } from '../source/index.ts';
 
 const run = promisify(execFile);
 
 const NODES = ['22', '24'];
+
+/** The oldest TypeScript that README names, the last of each line since, and the newest there is. */
+const TYPESCRIPTS = ['5.7', '5', '6', 'latest'];
+
+/** The types of Node that a program may be compiled with: those of the oldest Node that we promise, and the newest there are. */
+const NODE_TYPES = ['22', 'latest'];
+
+/** How a program may have its modules found. */
+const RESOLUTIONS = ['node16', 'nodenext', 'bundler'] as const;
 const INSTALL_MS_MAX = 180_000;
 const USE_MS_MAX = 60_000;
 
@@ -25,9 +33,8 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   const folder = join(scratch, 'installed');
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'a-user', private: true }));
-  const types = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies['@types/node'];
   const tarballs = packages.map((each) => each.tarball);
-  const failed = await attempt('npm install', npmInstall(folder, [...tarballs, `@types/node@${types}`]));
+  const failed = await attempt('npm install', npmInstall(folder, tarballs));
   if (failed.length > 0) {
     return failed;
   }
@@ -36,8 +43,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   writeFileSync(join(folder, 'common.cjs'), commonModule(names));
   writeFileSync(join(folder, 'program.mjs'), PROGRAM);
   writeFileSync(join(folder, 'types.mts'), typedModule(names));
-  writeFileSync(join(folder, 'tsconfig.json'), TSCONFIG);
-  const faults = await attempt('strict TypeScript', run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]));
+  const faults = await compileEverywhere(folder, scratch);
   for (const version of NODES) {
     const node = await installNode(scratch, version);
     const use = (file: string, ...args: string[]) =>
@@ -46,6 +52,34 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
     faults.push(...(await use('program.mjs')));
   }
   return faults;
+}
+
+/** Compiles the typed program with every TypeScript, all types of Node, and every way to find modules. */
+async function compileEverywhere(folder: string, scratch: string): Promise<string[]> {
+  const faults: string[] = [];
+  for (const types of NODE_TYPES) {
+    faults.push(...(await attempt('npm install', npmInstall(folder, [`@types/node@${types}`]))));
+    for (const version of TYPESCRIPTS) {
+      const tsc = await installTypeScript(scratch, version);
+      for (const resolution of RESOLUTIONS) {
+        const config = join(folder, `tsconfig.${resolution}.json`);
+        writeFileSync(config, tsconfig(resolution));
+        const what = `TypeScript ${version}, @types/node ${types}, ${resolution}`;
+        faults.push(...(await attempt(what, run(process.execPath, [tsc, '-p', config], { timeout: USE_MS_MAX }))));
+      }
+    }
+  }
+  return faults;
+}
+
+async function installTypeScript(scratch: string, version: string): Promise<string> {
+  const folder = join(scratch, `typescript-${version}`);
+  const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+  if (existsSync(tsc)) return tsc;
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{"private":true}');
+  await npmInstall(folder, [`typescript@${version}`]);
+  return tsc;
 }
 
 /** `--ignore-scripts`, since nothing of ours may need compiling or a download when it is installed. */
@@ -124,28 +158,41 @@ function commonModule(names: readonly string[]): string {
 }
 
 /** Declarations are checked too, not skipped: what we ship must be right in a strict project. */
-const TSCONFIG = JSON.stringify({
-  compilerOptions: {
+function tsconfig(resolution: (typeof RESOLUTIONS)[number]): string {
+  const compilerOptions = {
     strict: true,
     noEmit: true,
-    target: 'es2023',
-    lib: ['es2024', 'esnext.disposable'],
-    module: 'nodenext',
+    target: 'es2022',
+    module: resolution === 'bundler' ? 'esnext' : resolution,
+    moduleResolution: resolution,
     types: ['node'],
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
+    verbatimModuleSyntax: true,
     skipLibCheck: false,
-  },
-  files: ['types.mts'],
-});
+  };
+  return JSON.stringify({ compilerOptions, files: ['types.mts'] });
+}
 
 function typedModule(names: readonly string[]): string {
   return [
     ...names.map((name, at) => `import * as package${at} from '${name}';`),
     `export const all: readonly object[] = [${names.map((_, at) => `package${at}`).join(', ')}];`,
+    "import { Consumer } from '@millrace/consumer';",
     "import { Producer, type ProducerOptions } from '@millrace/producer';",
-    "const options: ProducerOptions = { bootstrapServers: 'localhost:9092' };",
-    'export const producer = new Producer(options);',
+    "import { jsonSerde, stringSerde } from '@millrace/serdes';",
+    'interface Order { total: number }',
+    "const options: ProducerOptions<string, Order> = { bootstrapServers: 'localhost:9092', keySerializer: stringSerde, valueSerializer: jsonSerde<Order>() };",
+    'export async function main(): Promise<number> {',
+    '  const producer = new Producer(options);',
+    "  const { offset } = await producer.send({ topic: 't', key: 'k', value: { total: 1 } });",
+    '  // @ts-expect-error: a value of another type',
+    "  await producer.send({ topic: 't', value: { totel: 1 } });",
+    "  const consumer = new Consumer({ bootstrapServers: 'localhost:9092', groupId: 'g', valueDeserializer: jsonSerde<Order>() });",
+    '  let sum = offset;',
+    '  for await (const record of consumer) sum += record.value?.total ?? 0;',
+    '  return sum;',
+    '}',
   ].join('\n');
 }
 

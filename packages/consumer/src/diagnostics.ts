@@ -53,4 +53,4 @@ export interface ProcessEvent {
   readonly batch?: ConsumerBatch<unknown, unknown>;
 }
 
-export const processChannel: TracingChannel<unknown, ProcessEvent> = tracingChannel('millrace:consumer:process');
+export const processChannel: TracingChannel<object, ProcessEvent> = tracingChannel('millrace:consumer:process');
