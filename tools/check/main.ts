@@ -2,12 +2,14 @@
  * `pnpm test [--only NAME[,NAME]] [--list]`: everything a submission is checked for, the same on a laptop and in CI.
  * Prints each step with its time, the whole output of what failed, and closes with the tests' counts.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SKIPS_FILE } from '../needs/index.ts';
 import { root } from '../source/index.ts';
 import { runSteps, type StepResult } from './run.ts';
+import { skippedSuites, type TestReport } from './skipped.ts';
 import { type Step, steps, TEST_REPORT } from './steps.ts';
 
 const { values } = parseArgs({
@@ -42,6 +44,7 @@ async function check(chosen: readonly Step[]): Promise<void> {
   const report = join(root, TEST_REPORT);
   mkdirSync(dirname(report), { recursive: true });
   rmSync(report, { force: true });
+  rmSync(join(root, SKIPS_FILE), { force: true });
 
   const startedAt = performance.now();
   const results = await runSteps(chosen, Math.max(1, availableParallelism()), (result) => {
@@ -55,6 +58,7 @@ async function check(chosen: readonly Step[]): Promise<void> {
   const verdict = failed.length === 0 ? 'all passed' : `failed: ${failed.map((result) => result.step.name).join(', ')}`;
   console.log(`\n${results.length} steps in ${seconds(total).trim()}, ${verdict}`);
   if (chosen.some((step) => step.name === 'tests')) {
+    printSkipped(report);
     console.log(testCounts(report));
   }
   if (failed.length > 0) {
@@ -66,6 +70,18 @@ function printFailure(result: StepResult): void {
   console.log(`\n--- ${result.step.name}: ${result.step.why}`);
   console.log(`    ${result.step.command.join(' ')}\n`);
   console.log(result.output.trim());
+}
+
+/** What did not run, and what it needs: a test that is passed over unseen protects nothing. */
+function printSkipped(report: string): void {
+  const needs = readIfThere(join(root, SKIPS_FILE)).split('\n');
+  const suites = skippedSuites(JSON.parse(readIfThere(report) || '{}') as TestReport, root);
+  const lines = [...new Set([...needs, ...suites])].filter((line) => line !== '');
+  if (lines.length > 0) console.log(`\nSkipped on this machine:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 /** The closing line that CI reads. Without a report nothing ran, which counts as a failure. */

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../clients/index.ts';
+import { has } from '../needs/index.ts';
 import { compatSuite, until } from './suite.ts';
 
 const suite = compatSuite();
@@ -17,7 +18,7 @@ function lines(output: string): string[] {
 const numbers = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, at) => String(from + at));
 
-describe('kcat', () => {
+describe.skipIf(!has('kcat', import.meta.url))('kcat', () => {
   it('lists brokers, topics and partitions', async () => {
     const topic = await suite.createTopic('listed', 3);
     const listing = JSON.parse(await kcat(['-L', '-J']));
