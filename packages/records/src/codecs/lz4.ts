@@ -1,5 +1,6 @@
 import { badCompression, tooLarge } from './codec-errors.ts';
-import { nativeLz4 } from './native.ts';
+import { lz4BlockBytesMax, lz4CompressBlock, lz4DecompressBlock } from './lz4-block.ts';
+import { lazily, loadNative, type NativeLz4 } from './native.ts';
 import { xxh32 } from './xxh32.ts';
 
 /**
@@ -56,12 +57,20 @@ function frameHeader(): Buffer {
   return header;
 }
 
+const native = lazily(() => loadNative<NativeLz4>('lz4-napi'));
+
+/** A block with room for its size before it, as the library gives it. */
+function compressBlock(block: Uint8Array): Buffer {
+  const out = Buffer.allocUnsafe(BLOCK_PREFIX_BYTES + lz4BlockBytesMax(block.length));
+  return out.subarray(0, lz4CompressBlock(block, out, BLOCK_PREFIX_BYTES));
+}
+
 /** Compresses into a frame of independent 64 KiB blocks. */
 export function lz4Compress(bytes: Buffer): Buffer {
   const pieces: Uint8Array[] = [HEADER];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
     const block = bytes.subarray(at, at + BLOCK_BYTES);
-    const compressed = nativeLz4().compressSync(block);
+    const compressed = native()?.compressSync(block) ?? compressBlock(block);
     const compressedBytes = compressed.length - BLOCK_PREFIX_BYTES;
     if (compressedBytes < block.length) {
       // The prefix of the block call has the size and the place of the frame's block size, so it is written over.
@@ -173,18 +182,36 @@ function decompressBlock(
   history: Buffer | undefined,
   output: BoundedOutput,
 ): Buffer {
+  const library = native();
+  if (library === undefined) return decompressPortably(block, blockBytesMax, history, output);
   // The library allocates what the prefix says. One byte more than is allowed tells "too large" from "just fits".
   const roomBytes = Math.min(blockBytesMax, block.length * EXPANSION_MAX, output.remainingBytes + 1);
   const prefixed = Buffer.allocUnsafe(BLOCK_PREFIX_BYTES + block.length);
   prefixed.writeUInt32LE(roomBytes, 0);
   prefixed.set(block, BLOCK_PREFIX_BYTES);
   try {
-    return nativeLz4().uncompressSync(prefixed, history);
+    return library.uncompressSync(prefixed, history);
   } catch (cause) {
     if (roomBytes > output.remainingBytes && NO_ROOM.test((cause as Error).message))
       throw tooLarge('lz4', output.bytesMax);
     throw badCompression('lz4', 'a block is damaged', cause);
   }
+}
+
+function decompressPortably(
+  block: Buffer,
+  blockBytesMax: number,
+  history: Buffer | undefined,
+  output: BoundedOutput,
+): Buffer {
+  const historyBytes = history?.length ?? 0;
+  const roomBytes = Math.min(blockBytesMax, block.length * EXPANSION_MAX, output.remainingBytes);
+  const out = Buffer.allocUnsafe(historyBytes + roomBytes);
+  if (history !== undefined) out.set(history);
+  const end = lz4DecompressBlock(block, out, historyBytes, out.length, 0);
+  if (typeof end === 'number') return out.subarray(historyBytes, end);
+  if (end === 'no room' && roomBytes === output.remainingBytes) throw tooLarge('lz4', output.bytesMax);
+  throw badCompression('lz4', 'a block is damaged');
 }
 
 /** What the frames have become so far, in one piece of memory that grows up to its bound. */

@@ -1,21 +1,38 @@
 import { createRequire } from 'node:module';
 
-type Lz4 = typeof import('lz4-napi');
-type Snappy = typeof import('snappy');
+/**
+ * Native code that is used where it is there. Where it is not (a single bundled file, a platform without a build of it, a runtime
+ * that takes none), JavaScript does the same, slower: see the package's README for figures.
+ */
 
-const load = createRequire(import.meta.url);
+export interface NativeCrc32 {
+  crc32c(bytes: Uint8Array, previous: number): number;
+}
+export type NativeLz4 = Pick<typeof import('lz4-napi'), 'compressSync' | 'uncompressSync'>;
+export type NativeSnappy = Pick<typeof import('snappy'), 'compressSync' | 'uncompressSync'>;
 
-let lz4: Lz4 | undefined;
-let snappy: Snappy | undefined;
+/** Set to anything but the empty text, it has everything done without native code. */
+const SWITCH = 'MILLRACE_NO_NATIVE';
 
-/** LZ4's native code, loaded by the first batch that needs it: a process that meets none saves the time and the memory. */
-export function nativeLz4(): Lz4 {
-  lz4 ??= load('lz4-napi') as Lz4;
-  return lz4;
+/**
+ * A package with native code, loaded now; undefined where it cannot be. A package that is there in part only, or built for another
+ * system, throws whatever it likes when it is loaded, and is as good as none.
+ */
+export function loadNative<T>(name: string): T | undefined {
+  if ((process.env[SWITCH] ?? '') !== '') return undefined;
+  try {
+    // Bundled as CommonJS, a file has no address of its own, and nothing beside it to load.
+    return createRequire(import.meta.url)(name) as T;
+  } catch {
+    return undefined;
+  }
 }
 
-/** Snappy's native code, the same way. */
-export function nativeSnappy(): Snappy {
-  snappy ??= load('snappy') as Snappy;
-  return snappy;
+/** Something that is loaded by whoever needs it first: a process that never does saves the time and the memory. */
+export function lazily<T>(load: () => T): () => T {
+  let loaded: { readonly value: T } | undefined;
+  return () => {
+    loaded ??= { value: load() };
+    return loaded.value;
+  };
 }

@@ -1,5 +1,6 @@
 import { badCompression, tooLarge } from './codec-errors.ts';
-import { nativeSnappy } from './native.ts';
+import { lazily, loadNative, type NativeSnappy } from './native.ts';
+import { snappyCompressBlock, snappyDecompressBlock } from './snappy-block.ts';
 
 /**
  * Snappy as Kafka clients write it. Java and kafkajs wrap raw blocks in the framing of the xerial library: a magic of 8 bytes,
@@ -15,6 +16,8 @@ const BLOCK_BYTES = 32 * 1024;
 /** A copy of three bytes yields 64 at most, so a raw block never becomes more than this many times its size. */
 const EXPANSION_MAX = 22;
 
+const native = lazily(() => loadNative<NativeSnappy>('snappy'));
+
 /** Compresses into the xerial framing. */
 export function snappyCompress(bytes: Uint8Array): Buffer {
   const header = Buffer.alloc(XERIAL_HEADER_BYTES);
@@ -23,7 +26,8 @@ export function snappyCompress(bytes: Uint8Array): Buffer {
   header.writeInt32BE(XERIAL_VERSION, 12);
   const pieces: Uint8Array[] = [header];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-    const block = nativeSnappy().compressSync(bytes.subarray(at, at + BLOCK_BYTES));
+    const plain = bytes.subarray(at, at + BLOCK_BYTES);
+    const block = native()?.compressSync(plain) ?? snappyCompressBlock(plain);
     const length = Buffer.alloc(4);
     length.writeInt32BE(block.length);
     pieces.push(length, block);
@@ -66,8 +70,15 @@ function decompressBlock(block: Buffer, bytesMax: number): Buffer {
   if (claimedBytes > block.length * EXPANSION_MAX) {
     throw badCompression('snappy', `a block of ${block.length} bytes says that it becomes ${claimedBytes}`);
   }
+  const library = native();
+  if (library === undefined) {
+    const plain = snappyDecompressBlock(block, claimedBytes);
+    if (plain === undefined) throw badCompression('snappy', 'a block is damaged');
+    return plain;
+  }
   try {
-    return nativeSnappy().uncompressSync(block, { asBuffer: true }) as Buffer;
+    // a Buffer is what was asked for
+    return library.uncompressSync(block, { asBuffer: true }) as Buffer;
   } catch (cause) {
     throw badCompression('snappy', 'a block is damaged', cause);
   }
