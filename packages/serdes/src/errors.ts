@@ -1,5 +1,5 @@
 /** What can go wrong in a conversion: the stable part of a {@link SerdeError}. */
-export type SerdeErrorCode = 'SERDE_VALUE_UNSUPPORTED' | 'SERDE_BYTES_MALFORMED';
+export type SerdeErrorCode = 'SERDE_VALUE_UNSUPPORTED' | 'SERDE_BYTES_MALFORMED' | 'SERDE_SCHEMA_ASYNC';
 
 /** A value that cannot be written in an encoding, or bytes that are not of it. Never retriable. */
 export class SerdeError extends Error {
@@ -11,6 +11,11 @@ export class SerdeError extends Error {
     this.name = 'SerdeError';
     this.code = code;
   }
+}
+
+/** Whether something has to be awaited. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 export function unsupportedValue(

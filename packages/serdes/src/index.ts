@@ -5,6 +5,16 @@
 export { bigint64Serde, bytesSerde, float64Serde, int32Serde, int64Serde } from './binary.ts';
 export { SerdeError, type SerdeErrorCode } from './errors.ts';
 export { messagePackSerde } from './msgpack.ts';
+export {
+  asyncSchemaSerde,
+  type SchemaInput,
+  type SchemaIssue,
+  type SchemaOutput,
+  type SchemaResult,
+  type SchemaSerde,
+  type StandardSchema,
+  schemaSerde,
+} from './schema.ts';
 export type {
   AsyncDeserializer,
   AsyncSerde,

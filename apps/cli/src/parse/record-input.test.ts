@@ -45,6 +45,15 @@ describe('lines as JSON', () => {
     expect(read(line, { ...json, keepPartitions: true, partition: 0 }).partition).toBe(0);
   });
 
+  it.each(['!!!!', 'aGk', 'aGk=', 'a', 'aGk=aGk=', 'a-_+'])(
+    'have bytes in base64 only where %s is base64',
+    (base64) => {
+      const line = JSON.stringify({ value: { base64 } });
+      if (['aGk', 'aGk=', 'a-_+'].includes(base64)) expect(() => read(line, json)).not.toThrow();
+      else expect(() => read(line, json)).toThrow('"value" is not base64');
+    },
+  );
+
   it('fill in from the command what they do not say', () => {
     const headers = [{ key: 'h', value: 'x' }];
     expect(read('{"value":null}', { ...json, key: 'k', headers })).toMatchObject({ key: 'k', value: null, headers });

@@ -83,11 +83,18 @@ function missingValue(fault: Fault): never {
   throw fault('"value" is missing; null makes a tombstone. For documents as values leave out `--format json`');
 }
 
+/** Both alphabets, padded or not. */
+const BASE64 = /^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/;
+
 /** Text, null, or `{"base64": "..."}` for what is no text. */
 function bytesOf(value: unknown, name: string, fault: Fault): string | Buffer | null {
   if (value === null || typeof value === 'string') return value;
   const base64 = typeof value === 'object' ? (value as { base64?: unknown }).base64 : undefined;
-  if (typeof base64 === 'string') return Buffer.from(base64, 'base64');
+  if (typeof base64 === 'string') {
+    // Buffer.from stops in silence at the first letter that is none, and so makes an empty record of a mistake.
+    if (!BASE64.test(base64)) throw fault(`"${name}" is not base64`);
+    return Buffer.from(base64, 'base64');
+  }
   throw fault(`"${name}" must be text, null or {"base64": "..."}; put JSON into a string`);
 }
 
