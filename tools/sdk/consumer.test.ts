@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Consumer } from '@millrace/consumer';
+import type { Logger } from '@millrace/ports';
 import { type CompressionName, Producer } from '@millrace/producer';
 import { jsonSerde } from '@millrace/serdes';
 import { startBroker } from '@millrace/testing';
@@ -132,6 +133,23 @@ describe('a consumer with partitions of its own choice', () => {
     consumer.resume();
     const rest = new Set(await take(consumer, 21));
     for (const n of numbers(20)) expect(rest).toContain(n);
+  });
+
+  it('says nothing to its logger when it closes in order, but that partitions were given up', async () => {
+    const topic = await newTopic(3);
+    await write(topic, 10, 0);
+    const lines: string[] = [];
+    const line = (level: string) => (_fields: object, message: string) => void lines.push(`${level} ${message}`);
+    const logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+    const consumer = newConsumer({ groupId: uniqueName('group'), logger: logger as Logger });
+    consumer.subscribe(topic);
+    const seen: number[] = [];
+    const done = consumer.run({ eachRecord: ({ offset }) => void seen.push(offset) });
+    await until('all is read', () => seen.length === 10);
+    lines.length = 0;
+    await consumer.close();
+    await done;
+    expect(lines).toEqual(['info Partitions were revoked']);
   });
 
   it('waits for a topic that does not exist yet', async () => {

@@ -18,11 +18,11 @@ import type { OffsetToCommit } from './offsets/offset-committer.ts';
 import { fetchCommitted } from './offsets/offset-queries.ts';
 import { type ConsumerOptions, consumerSettings, type TopicPartition } from './options.ts';
 import type { PartitionState } from './partition-state.ts';
-import { ConsumerBatch } from './reading/consumer-batch.ts';
-import { BatchIterator, RecordIterator } from './reading/iterators.ts';
+import { ConsumerBatch, decodeBatch } from './reading/consumer-batch.ts';
+import { AwaitingIterator, BatchIterator, RecordIterator } from './reading/iterators.ts';
 import { startRun } from './reading/run.ts';
 import type { RunOptions } from './reading/run-options.ts';
-import { ConsumerRecord } from './record.ts';
+import { ConsumerRecord, decodeRecord } from './record.ts';
 
 /** Sockets that are closed need no longer than this, though the time of `close` be over, in milliseconds. */
 const CONNECTIONS_CLOSE_MS = 100;
@@ -152,13 +152,15 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /** Record by record. Leaving the loop leaves the record in hand unprocessed: `commit` it before, if it is done. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>, undefined> {
-    return new RecordIterator<K, V>(this.#engine.delivery);
+    const records = new RecordIterator<K, V>(this.#engine.delivery);
+    return this.#engine.decodesFirst ? new AwaitingIterator(records, decodeRecord) : records;
   }
 
   /** Batch by batch: what came of one partition with one fetch. */
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
     checkBatchesOptions(options);
-    return new BatchIterator<K, V>(this.#engine.delivery, options.recordsMax ?? Number.POSITIVE_INFINITY);
+    const batches = new BatchIterator<K, V>(this.#engine.delivery, options.recordsMax ?? Number.POSITIVE_INFINITY);
+    return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch) : batches;
   }
 
   /**

@@ -13,8 +13,9 @@ import { PartitionKeeper, type RebalanceListeners } from './partition-keeper.ts'
 import type { OffsetLookup, PartitionState } from './partition-state.ts';
 import { PartitionTable } from './partition-table.ts';
 import { Delivery } from './reading/delivery.ts';
+import type { HandlingCounts } from './reading/handler.ts';
 import { PollWatch } from './reading/poll-watch.ts';
-import type { RecordDecoders } from './record.ts';
+import { haveToWait, type RecordDecoders } from './record.ts';
 import { heldAlive, settledOrAborted, timeoutSignal } from './waiting.ts';
 
 /** What the engine needs of the world. */
@@ -72,6 +73,10 @@ export class ConsumerEngine {
   #autoCommitTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
   rebalances = 0;
+  /** What became of calls of handlers, over all of `run`. */
+  readonly handling: HandlingCounts = { handlerFailures: 0, handlerRetries: 0, deadLetters: 0 };
+  /** Whether records are decoded before they are handed out, by deserializers that have to be waited for. */
+  readonly decodesFirst: boolean;
 
   constructor(settings: ConsumerSettings, options: EngineOptions, ports: EnginePorts) {
     this.settings = settings;
@@ -85,6 +90,7 @@ export class ConsumerEngine {
     this.delivery.onPoll = () => this.#polled();
     const { partitions, delivery } = this;
     const { decoders } = options;
+    this.decodesFirst = haveToWait(decoders);
     this.flow = new PartitionFlow({ ...ports, settings, partitions, delivery, decoders });
     this.committer = this.#newCommitter();
     this.keeper = new PartitionKeeper({
@@ -241,6 +247,10 @@ export class ConsumerEngine {
         await sleep(clock, waitMs);
       }
     }
+  }
+
+  get logger(): Logger {
+    return this.#ports.logger;
   }
 
   /** Ends everything, once: readers, handlers, offsets, the group, connections' sessions. */

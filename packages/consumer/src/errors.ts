@@ -1,5 +1,6 @@
 import { AbortedError, brokerError, ClientClosedError, KafkaError, RequestAbortedError } from '@millrace/client';
 import { ErrorCode, ProtocolError } from '@millrace/protocol';
+import { SerdeError } from '@millrace/serdes';
 
 /** What a consumer itself finds wrong. */
 export type ConsumerErrorCode =
@@ -36,7 +37,7 @@ export class ConsumerError extends KafkaError {
   constructor(code: ConsumerErrorCode, message: string, details: ConsumerErrorDetails = {}) {
     super(message, {
       code,
-      retriable: RETRIABLE_CODES.has(code),
+      retriable: details.retriable ?? RETRIABLE_CODES.has(code),
       cause: details.cause,
       errorCode: details.errorCode,
     });
@@ -50,6 +51,8 @@ export class ConsumerError extends KafkaError {
 export interface ConsumerErrorDetails {
   readonly cause?: unknown;
   readonly errorCode?: number | undefined;
+  /** By the code where it is not given. */
+  readonly retriable?: boolean | undefined;
   readonly topic?: string | undefined;
   readonly partition?: number | undefined;
   readonly offset?: number | undefined;
@@ -111,17 +114,18 @@ export function corruptBatch(
   );
 }
 
+/** @param mayPass whether another attempt may do better: where a schema registry is asked, which may be away. */
 export function deserializerFailed(
   part: 'key' | 'value',
-  topic: string,
-  partition: number,
-  offset: number,
+  { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number },
   cause: unknown,
+  mayPass: boolean,
 ): ConsumerError {
   return new ConsumerError(
     'CONSUMER_DESERIALIZER_FAILED',
     `The ${part} of the record at offset ${offset} of partition ${partition} of "${topic}" cannot be decoded: ${messageOf(cause)}`,
-    { topic, partition, offset, cause },
+    // Bytes that are not of the encoding are no better the next time.
+    { topic, partition, offset, cause, retriable: mayPass && !(cause instanceof SerdeError) },
   );
 }
 

@@ -14,6 +14,12 @@ export interface ConsumerMetrics {
   readonly commits: number;
   readonly failedCommits: number;
   readonly rebalances: number;
+  /** Calls of handlers of `run` that threw or were rejected. */
+  readonly handlerFailures: number;
+  /** Calls of handlers for what they had failed at before. */
+  readonly handlerRetries: number;
+  /** Records that were sent to the dead letters. */
+  readonly deadLetters: number;
 }
 
 /** A snapshot. */
@@ -33,5 +39,6 @@ export function collectMetrics(engine: ConsumerEngine): ConsumerMetrics {
     commits: engine.committer?.commits ?? 0,
     failedCommits: engine.committer?.failedCommits ?? 0,
     rebalances: engine.rebalances,
+    ...engine.handling,
   };
 }

@@ -59,6 +59,11 @@ describe('types', () => {
       valueDeserializer: jsonSerde<{ id: number }>(),
     });
     const plain = new Consumer({ bootstrapServers });
+    const waiting = new Consumer({
+      bootstrapServers,
+      valueDeserializer: { async: true, deserialize: async (bytes) => bytes.length },
+    });
+    expectTypeOf<Next<typeof waiting>>().toEqualTypeOf<ConsumerRecord<Buffer, number>>();
     expectTypeOf<Next<typeof typed>>().toEqualTypeOf<ConsumerRecord<string, { id: number }>>();
     expectTypeOf<Next<typeof typed>['value']>().toEqualTypeOf<{ id: number } | null>();
     expectTypeOf<Next<typeof plain>['key']>().toEqualTypeOf<Buffer | null>();

@@ -14,7 +14,7 @@ import {
   type ValueRule,
   wholeNumber,
 } from '@millrace/client/internal';
-import type { Deserializer } from '@millrace/serdes';
+import type { AsyncDeserializer, Deserializer } from '@millrace/serdes';
 import type { Assignor } from './assignors/assignor.ts';
 import { rangeAssignor } from './assignors/range.ts';
 import { cooperativeStickyAssignor } from './assignors/sticky.ts';
@@ -86,9 +86,12 @@ export interface ConsumerOptions<K = Buffer, V = Buffer> extends ClientOptions {
   /** How long `close` waits for handlers and for the group, in milliseconds. 30,000 by default. */
   readonly closeTimeoutMs?: number | undefined;
   /** Makes keys of bytes, when they are asked for. Without it they are buffers. */
-  readonly keyDeserializer?: Deserializer<K> | undefined;
-  /** Makes values of bytes, when they are asked for. Without it they are buffers. */
-  readonly valueDeserializer?: Deserializer<V> | undefined;
+  readonly keyDeserializer?: Deserializer<K> | AsyncDeserializer<K> | undefined;
+  /**
+   * Makes values of bytes, when they are asked for. Without it they are buffers. One that has to wait (`async: true`) has decoded before
+   * the record is handed out.
+   */
+  readonly valueDeserializer?: Deserializer<V> | AsyncDeserializer<V> | undefined;
   /** After partitions were added, before the first record of them is handed out. */
   readonly onPartitionsAssigned?: RebalanceListener | undefined;
   /** When partitions are about to go: their records are processed and committed, and nobody else has them yet. */

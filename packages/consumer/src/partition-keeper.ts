@@ -241,7 +241,10 @@ export class PartitionKeeper {
     const { settings, logger } = this.#context;
     const { memberId, generationId } = this.#context.member();
     const groupId = settings.groupId ?? '';
-    logger.info({ groupId, memberId, generationId, partitions: partitions.length }, `Partitions were ${kind}`);
+    const fields = { groupId, memberId, generationId, partitions: partitions.length };
+    // What is lost may be handled twice.
+    if (kind === 'lost') logger.warn(fields, 'Partitions were lost: the group has given them to others');
+    else logger.info(fields, `Partitions were ${kind}`);
     if (rebalanceChannel.hasSubscribers) {
       rebalanceChannel.publish({ groupId, memberId, generationId, kind, partitions });
     }

@@ -1,12 +1,33 @@
 import { type RecordCursor, type RecordHeader, readHeaders } from '@millrace/records';
-import type { Deserializer } from '@millrace/serdes';
-import { deserializerFailed } from './errors.ts';
+import type { AsyncDeserializer, Deserializer } from '@millrace/serdes';
+import { type ConsumerError, deserializerFailed } from './errors.ts';
+import { plainHeaders, plainValue } from './showing.ts';
 
 /** What makes keys and values of bytes; undefined leaves them buffers. */
 export interface RecordDecoders {
-  readonly key: Deserializer<unknown> | undefined;
-  readonly value: Deserializer<unknown> | undefined;
+  readonly key: Deserializer<unknown> | AsyncDeserializer<unknown> | undefined;
+  readonly value: Deserializer<unknown> | AsyncDeserializer<unknown> | undefined;
 }
+
+/** Whether keys or values have to be waited for before a record is handed out. */
+export function haveToWait({ key, value }: RecordDecoders): boolean {
+  return isAsync(key) || isAsync(value);
+}
+
+function isAsync(
+  deserializer: Deserializer<unknown> | AsyncDeserializer<unknown> | undefined,
+): deserializer is AsyncDeserializer<unknown> {
+  return deserializer !== undefined && 'async' in deserializer && deserializer.async === true;
+}
+
+/** What asynchronous deserializers failed with: told to whoever asks for the key or value, as with the others. */
+const failures = new WeakMap<object, Partial<Record<'key' | 'value', ConsumerError>>>();
+
+/**
+ * Has the asynchronous deserializers of a record decode it; what they fail with is thrown where key or value are asked for. Called
+ * again, it decodes what has failed before.
+ */
+export let decodeRecord: (record: ConsumerRecord<unknown, unknown>) => Promise<void>;
 
 /** What the records of one batch have in common. */
 export interface RecordSource {
@@ -16,6 +37,11 @@ export interface RecordSource {
   readonly leaderEpoch: number;
   readonly decoders: RecordDecoders;
 }
+
+const NOT_AWAITED = new TypeError('the deserializer is asynchronous, and the record was not waited for');
+const FORGOTTEN_AWAIT = new TypeError(
+  'the deserializer returned a promise; one that has to wait says so with `async: true` (AsyncDeserializer)',
+);
 
 /** Not decoded yet. A key may decode to anything, undefined and null included. */
 const UNDECODED = Symbol('undecoded');
@@ -105,18 +131,72 @@ export class ConsumerRecord<K = Buffer, V = Buffer> {
     return Math.max(this.#keyBytes, 0) + Math.max(this.#valueBytes, 0);
   }
 
+  /** For people and their logs: bytes as text where they are UTF-8. Never throws: what cannot be decoded is shown as it came. */
   toJSON(): object {
-    const { topic, partition, offset, timestamp, key, value, headers } = this;
-    return { topic, partition, offset, timestamp, key, value, headers };
+    const { topic, partition, offset, timestamp } = this;
+    const key = this.#shown('key', this.rawKey);
+    const value = this.#shown('value', this.rawValue);
+    return { topic, partition, offset, timestamp, key, value, headers: plainHeaders(this.headers) };
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (...given: unknown[]) => string,
+  ) {
+    return `ConsumerRecord ${inspect(this.toJSON(), options)}`;
+  }
+
+  static {
+    decodeRecord = (record) => record.#decodeAll();
+  }
+
+  async #decodeAll(): Promise<void> {
+    failures.delete(this);
+    const { key, value } = this.#source.decoders;
+    const { rawKey, rawValue } = this;
+    if (this.#key === UNDECODED && isAsync(key)) this.#key = await this.#decodeAsync('key', rawKey, key);
+    if (this.#value === UNDECODED && isAsync(value)) this.#value = await this.#decodeAsync('value', rawValue, value);
+  }
+
+  async #decodeAsync(
+    part: 'key' | 'value',
+    bytes: Buffer | null,
+    deserializer: AsyncDeserializer<unknown>,
+  ): Promise<unknown> {
+    if (bytes === null) return null;
+    try {
+      return await deserializer.deserialize(bytes, this.topic, part);
+    } catch (cause) {
+      const error = deserializerFailed(part, this, cause, true);
+      failures.set(this, { ...failures.get(this), [part]: error });
+      return UNDECODED;
+    }
+  }
+
+  #shown(part: 'key' | 'value', bytes: Buffer | null): unknown {
+    try {
+      return plainValue(part === 'key' ? this.key : this.value);
+    } catch {
+      return plainValue(bytes);
+    }
   }
 
   #decode(part: 'key' | 'value', bytes: Buffer | null): unknown {
     const deserializer = this.#source.decoders[part];
     if (bytes === null || deserializer === undefined) return bytes;
+    if (isAsync(deserializer)) throw failures.get(this)?.[part] ?? deserializerFailed(part, this, NOT_AWAITED, false);
+    let decoded: unknown;
     try {
-      return deserializer.deserialize(bytes, this.topic, part);
+      decoded = deserializer.deserialize(bytes, this.topic, part);
     } catch (cause) {
-      throw deserializerFailed(part, this.topic, this.partition, this.offset, cause);
+      throw deserializerFailed(part, this, cause, false);
     }
+    if (decoded instanceof Promise) {
+      decoded.catch(() => {});
+      throw deserializerFailed(part, this, FORGOTTEN_AWAIT, false);
+    }
+    return decoded;
   }
 }

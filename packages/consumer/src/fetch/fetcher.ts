@@ -20,6 +20,9 @@ const PARTIAL_WAIT_MS_MIN = 20;
 /** A partition's share of the prefetch memory never falls below this, in bytes: smaller fetches cost more than they spare. */
 const SHARE_BYTES_MIN = 16 * 1024;
 
+/** Fetches in a row that are not answered before somebody is told. */
+const OUTAGE_FAILURES = 5;
+
 /** What is asked of a partition in a request that is under way. */
 interface Asked extends FetchTarget {
   readonly state: PartitionState;
@@ -298,6 +301,9 @@ export class Fetcher {
       return;
     }
     if (inSession) broker.session.answered(response.sessionId);
+    if (broker.backoff.failures >= OUTAGE_FAILURES) {
+      this.#context.logger.info({ nodeId: broker.nodeId }, `Broker ${broker.nodeId} answers again`);
+    }
     broker.backoff.reset();
     this.stats.fetches += 1;
     const nodes = response.nodeEndpoints.map(({ nodeId, host, port, rack }) => ({ nodeId, host, port, rack }));
@@ -351,7 +357,13 @@ export class Fetcher {
       }
       return;
     }
-    logger.debug({ nodeId: broker.nodeId, err: error }, `Fetch from broker ${broker.nodeId} was not answered`);
+    const message = `Fetch from broker ${broker.nodeId} was not answered`;
+    // One that is lost is nothing to speak of; that it goes on is told once, and so is its end.
+    if (broker.backoff.failures === OUTAGE_FAILURES - 1) {
+      logger.warn({ nodeId: broker.nodeId, err: error }, `${message}, ${OUTAGE_FAILURES} times by now; trying on`);
+    } else {
+      logger.debug({ nodeId: broker.nodeId, err: error }, message);
+    }
     broker.retryAtMs = clock.monotonic() + broker.backoff.next();
     for (const { topic, state } of asked) {
       this.#staleTopics.add(topic);

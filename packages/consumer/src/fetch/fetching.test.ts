@@ -1,6 +1,6 @@
 /** Fetching, as a whole engine does it on a simulated cluster. */
 
-import { seededRandom } from '@millrace/ports';
+import { type Logger, seededRandom } from '@millrace/ports';
 import { ErrorCode, Fetch, type FetchRequest } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ConsumerEngine } from '../engine.ts';
@@ -413,7 +413,10 @@ describe('fetching', () => {
   it('slows down while a broker does not answer, and is as quick as before once it does', async () => {
     const harness = newHarness();
     const log = harness.cluster.createTopic('t', 1)[0];
-    const { records } = reading(harness.engine());
+    const lines: string[] = [];
+    const note = (_fields: object, message: string): void => void lines.push(message);
+    const logger = { debug() {}, info: note, warn: note, error: note } as Logger;
+    const { records } = reading(harness.engine({ logger }));
     await harness.clock.advanceAsync(1_000);
     harness.cluster.fault = (api) => (api === 'Fetch' ? 'lost-request' : 'none');
     const before = fetches(harness).length;
@@ -422,6 +425,11 @@ describe('fetching', () => {
     harness.cluster.fault = () => 'none';
     log?.append(['a']);
     await harness.until('it is read', () => records.length === 1, 2_000);
+    // Told once that it goes on, and once that it is over.
+    expect(lines).toEqual([
+      'Fetch from broker 1 was not answered, 5 times by now; trying on',
+      'Broker 1 answers again',
+    ]);
     let failures = 0;
     harness.cluster.fault = (api) => (api === 'Fetch' && failures++ === 0 ? 'lost-request' : 'none');
     log?.append(['b']);

@@ -66,6 +66,9 @@ export interface MembershipContext {
 /** The coordinator answers a JoinGroup when all members have joined, or the rebalance timeout is over; and then some (Java). */
 const JOIN_MARGIN_MS = 5_000;
 
+/** Every so many failures in a row to join, somebody is told. */
+const TOLD_FAILURES = 10;
+
 /** Errors that no further attempt mends. */
 const FATAL: ReadonlySet<number> = new Set([
   ErrorCode.FENCED_INSTANCE_ID,
@@ -228,10 +231,11 @@ export class GroupMembership {
           return;
         }
         const waitMs = this.#backoff.next();
-        this.#context.logger.debug(
-          { groupId: this.#context.groupId, err: error, waitMs },
-          `Joining the group failed: ${messageOf(error)}; trying again`,
-        );
+        const { groupId, logger } = this.#context;
+        const message = `Joining group "${groupId}" failed: ${messageOf(error)}; trying again`;
+        // Coordinators move, and passing failures are nothing to speak of.
+        if (this.#backoff.failures % TOLD_FAILURES === 0) logger.warn({ groupId, err: error, waitMs }, message);
+        else logger.debug({ groupId, err: error, waitMs }, message);
         await sleep(this.#context.clock, waitMs, this.#stop.signal).catch(() => {});
       }
     }

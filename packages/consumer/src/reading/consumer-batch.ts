@@ -1,4 +1,4 @@
-import type { ConsumerRecord } from '../record.ts';
+import { type ConsumerRecord, decodeRecord } from '../record.ts';
 import type { Lease, RecordRun } from './lease.ts';
 
 /** Records of one partition that came with one fetch, in order. */
@@ -56,7 +56,28 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
     return this.records.filter(({ offset }) => offset >= from);
   }
 
+  /** For people and their logs. */
+  toJSON(): object {
+    const { topic, partition, firstOffset, lastOffset, records } = this;
+    return { topic, partition, firstOffset, lastOffset, records: records.map((record) => record.toJSON()) };
+  }
+
+  /** What `console.log` shows: what the batch is, and not its records. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (...given: unknown[]) => string,
+  ) {
+    const { topic, partition, firstOffset, lastOffset, records } = this;
+    return `ConsumerBatch ${inspect({ topic, partition, firstOffset, lastOffset, records: records.length }, options)}`;
+  }
+
   [Symbol.iterator](): Iterator<ConsumerRecord<K, V>> {
     return this.records[Symbol.iterator]();
   }
+}
+
+/** Has asynchronous deserializers decode a whole batch; see `decodeRecord`. */
+export async function decodeBatch(batch: ConsumerBatch<unknown, unknown>): Promise<void> {
+  await Promise.all(batch.records.map((record) => decodeRecord(record)));
 }

@@ -8,12 +8,12 @@ const ERROR_TEXT_CHARS_MAX = 2_000;
 
 /** Sends what could not be handled to another topic, with its origin and the error in headers (all text). */
 export class DeadLetters {
-  readonly #topic: string;
+  readonly topic: string;
   readonly #sender: DeadLetterSender;
   readonly #groupId: string | undefined;
 
   constructor(topic: string, sender: DeadLetterSender, groupId: string | undefined) {
-    this.#topic = topic;
+    this.topic = topic;
     this.#sender = sender;
     this.#groupId = groupId;
   }
@@ -24,7 +24,7 @@ export class DeadLetters {
     try {
       await this.#sender.send(this.#letter(record, error, attempts));
     } catch (cause) {
-      const what = `The record at offset ${offset} of partition ${partition} of "${topic}" could neither be handled (${messageOf(error)}) nor sent to "${this.#topic}" (${messageOf(cause)})`;
+      const what = `The record at offset ${offset} of partition ${partition} of "${topic}" could neither be handled (${messageOf(error)}) nor sent to "${this.topic}" (${messageOf(cause)})`;
       throw new ConsumerError('CONSUMER_DEAD_LETTER_FAILED', what, { topic, partition, offset, cause });
     }
   }
@@ -46,7 +46,7 @@ export class DeadLetters {
     const headers: RecordHeaderInput[] = [...record.headers];
     for (const [key, value] of Object.entries(about)) if (value !== undefined) headers.push({ key, value });
     const { rawKey: key, rawValue: value, timestamp } = record;
-    return { topic: this.#topic, key, value, timestamp, headers };
+    return { topic: this.topic, key, value, timestamp, headers };
   }
 }
 

@@ -120,3 +120,38 @@ export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
     return run === undefined ? undefined : new ConsumerBatch(lease, run);
   }
 }
+
+/** Another iterator's values, each after something was awaited for it; calls of `next` are answered in order. */
+export class AwaitingIterator<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #inner: AsyncIterableIterator<T, undefined>;
+  readonly #ready: (value: T) => Promise<void>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(inner: AsyncIterableIterator<T, undefined>, ready: (value: T) => Promise<void>) {
+    this.#inner = inner;
+    this.#ready = ready;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    const next = this.#last.then(async () => {
+      const result = await this.#inner.next();
+      if (result.done !== true) await this.#ready(result.value);
+      return result;
+    });
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    await this.#inner.return?.();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}

@@ -5,7 +5,7 @@ import type { ConsumerRecord } from '../record.ts';
 
 /** Records that a lease handed out together. */
 export interface RecordRun {
-  readonly records: ConsumerRecord<never, never>[];
+  readonly records: readonly ConsumerRecord<unknown, unknown>[];
   /** What is processed when all of them are. */
   readonly nextOffset: number;
 }

@@ -1,41 +1,13 @@
 /** The ways to read: loops, batches, handlers. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
-import { seededRandom } from '@millrace/ports';
-import { jsonSerde, stringSerde } from '@millrace/serdes';
 import { describe, expect, it } from 'vitest';
 import type { ProcessEvent } from '../diagnostics.ts';
-import type { ConsumerEngine } from '../engine.ts';
-import type { ConsumerRecord } from '../record.ts';
-import { type Harness, newHarness, textOf } from '../testing/harness.ts';
+import { newHarness, textOf } from '../testing/harness.ts';
+import { assigned, filled, processed, run, sleep } from '../testing/reading.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
 import { BatchIterator, RecordIterator } from './iterators.ts';
-import { startRun } from './run.ts';
-import type { DeadLetter, RunOptions } from './run-options.ts';
-
-function filled(harness: Harness, partitions: number, batches: number, recordsPerBatch = 1): void {
-  for (const log of harness.cluster.createTopic('t', partitions)) {
-    for (let n = 0; n < batches; n += 1) log.append(Array.from({ length: recordsPerBatch }, (_, i) => `${n}.${i}`));
-  }
-}
-
-function assigned(
-  harness: Harness,
-  partitions: number,
-  options: Parameters<Harness['engine']>[0] = {},
-): ConsumerEngine {
-  const engine = harness.engine(options);
-  engine.assign(Array.from({ length: partitions }, (_, partition) => ({ topic: 't', partition, offset: 0 })));
-  return engine;
-}
-
-function run(engine: ConsumerEngine, options: RunOptions<Buffer, Buffer>): Promise<void> {
-  return startRun(engine, seededRandom(1), options);
-}
-
-const sleep = (harness: Harness, ms: number) =>
-  new Promise<void>((resolve) => void harness.clock.schedule(ms, resolve));
-const processed = (engine: ConsumerEngine): number[] => [...engine.partitions].map((state) => state.processedOffset);
+import type { RunOptions } from './run-options.ts';
 
 describe('a loop over records', () => {
   it('counts a record as processed when it asks for the next one', async () => {
@@ -158,36 +130,6 @@ describe('a loop over batches', () => {
     expect([...(batches[0] as ConsumerBatch<Buffer, Buffer>)].map(textOf)[0]).toBe('t-0@0=0.0');
   });
 });
-
-describe('a record', () => {
-  it('decodes when it is asked, once, and says which record it was that cannot be decoded', async () => {
-    const harness = newHarness();
-    const [log] = harness.cluster.createTopic('t', 1);
-    log?.append(['{"a":1}', '{']);
-    let decoded = 0;
-    const { deserialize } = jsonSerde();
-    const engine = assigned(harness, 1, {
-      keyDeserializer: stringSerde as never,
-      valueDeserializer: {
-        deserialize: (...args: Parameters<typeof deserialize>) => {
-          decoded++;
-          return deserialize(...args);
-        },
-      } as never,
-    });
-    const records = new RecordIterator<string, unknown>(engine.delivery);
-    const first = records.next();
-    await harness.clock.advanceAsync(1_000);
-    const record = (await first).value as ConsumerRecord<string, unknown>;
-    expect(decoded).toBe(0);
-    expect([record.value, record.value, record.key, decoded]).toEqual([{ a: 1 }, { a: 1 }, null, 1]);
-    expect(JSON.parse(JSON.stringify(record))).toMatchObject({ topic: 't', offset: 0, value: { a: 1 }, headers: [] });
-    expect([record.rawValue?.toString(), record.leaderEpoch, record.sizeBytes]).toEqual(['{"a":1}', 0, 7]);
-    const second = (await records.next()).value as ConsumerRecord<string, unknown>;
-    expect(() => second.value).toThrow('The value of the record at offset 1 of partition 0 of "t" cannot be decoded');
-  });
-});
-
 describe('run', () => {
   it('calls a handler that returns no promise again at once', async () => {
     const harness = newHarness();
@@ -328,94 +270,6 @@ describe('run', () => {
     await engine.close();
     await done;
   });
-
-  it('sends what it cannot handle on, with its origin and the error, and goes on', async () => {
-    const harness = newHarness();
-    filled(harness, 1, 5);
-    const engine = assigned(harness, 1, { groupId: 'g' });
-    const letters: DeadLetter[] = [];
-    const handled: number[] = [];
-    const done = run(engine, {
-      retry: { retries: 1, backoffMs: 1, isRetriable: (error) => !(error as Error).message.startsWith('bad') },
-      deadLetterTopic: 'dead',
-      deadLetter: { send: async (letter) => void letters.push(letter) },
-      eachRecord: async ({ offset }) => {
-        if (offset === 1) throw new Error('bad ä');
-        if (offset === 3) throw Object.assign(new TypeError('worse'), { code: 'E_WORSE' });
-        handled.push(offset);
-      },
-    });
-    await harness.until('all is handled', () => handled.length === 3);
-    const about = letters.map(({ topic, value, headers }) => ({
-      topic,
-      value: value?.toString(),
-      ...Object.fromEntries(headers.map((header) => [header.key, header.value?.toString()])),
-    }));
-    expect(about).toMatchObject([
-      {
-        topic: 'dead',
-        value: '1.0',
-        'dead-letter-topic': 't',
-        'dead-letter-partition': '0',
-        'dead-letter-offset': '1',
-        'dead-letter-group': 'g',
-        'dead-letter-attempts': '1',
-        'dead-letter-error-name': 'Error',
-        'dead-letter-error-message': 'bad ä',
-      },
-      {
-        value: '3.0',
-        'dead-letter-attempts': '2',
-        'dead-letter-error-name': 'TypeError',
-        'dead-letter-error-code': 'E_WORSE',
-      },
-    ]);
-    expect(processed(engine)).toEqual([5]);
-    const closed = engine.close();
-    await harness.clock.advanceAsync(1_000);
-    await closed;
-    await done;
-  });
-
-  it('ends when a dead letter cannot be sent, for the record would be lost', async () => {
-    const harness = newHarness();
-    filled(harness, 1, 5);
-    const engine = assigned(harness, 1);
-    const done = run(engine, {
-      deadLetterTopic: 'dead',
-      deadLetter: { send: () => Promise.reject(new Error('full')) },
-      eachBatch: (batch) => {
-        batch.markProcessed(batch.records[1] as ConsumerRecord);
-        throw new Error('no');
-      },
-    });
-    const told = expect(done).rejects.toMatchObject({ code: 'CONSUMER_DEAD_LETTER_FAILED', offset: 2 });
-    await harness.clock.advanceAsync(1_000);
-    await told;
-    expect(processed(engine)).toEqual([2]);
-  });
-
-  it('sends of a batch what was not marked as processed', async () => {
-    const harness = newHarness();
-    filled(harness, 1, 5);
-    const engine = assigned(harness, 1);
-    const letters: string[] = [];
-    const done = run(engine, {
-      deadLetterTopic: 'dead',
-      deadLetter: { send: async ({ value }) => void letters.push(`${value}`) },
-      eachBatch: (batch) => {
-        batch.markProcessed(batch.records[2] as ConsumerRecord);
-        throw new Error('no');
-      },
-    });
-    await harness.until('the letters are sent', () => letters.length === 2);
-    expect(letters).toEqual(['3.0', '4.0']);
-    await harness.clock.advanceAsync(10);
-    expect(processed(engine)).toEqual([5]);
-    await engine.close();
-    await done;
-  });
-
   it('tells a handler that its partition goes, and counts nothing of what it then gives up', async () => {
     const harness = newHarness();
     filled(harness, 1, 5);

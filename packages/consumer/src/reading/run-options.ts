@@ -48,8 +48,8 @@ export interface RunOptions<K = Buffer, V = Buffer> {
   /** Off by default: the first error ends `run`. */
   readonly retry?: HandlerRetry | undefined;
   /**
-   * Where records go that cannot be handled, retries included; reading goes on after them. Off by default. Of a batch, all records
-   * go there that were not marked as processed.
+   * Where records go that cannot be handled, retries included; reading goes on after them. Off by default. A batch is divided until
+   * those records are found that fail by themselves: `eachBatch` is called again for each half of what is not marked as processed.
    */
   readonly deadLetterTopic?: string | undefined;
   /** Who sends them; needed with `deadLetterTopic`. */

@@ -1,13 +1,13 @@
 import type { Random } from '@millrace/ports';
 import { runOptionsFault } from '../arguments.ts';
 import type { ConsumerEngine } from '../engine.ts';
-import { ConsumerError } from '../errors.ts';
-import type { ConsumerRecord } from '../record.ts';
-import type { ConsumerBatch } from './consumer-batch.ts';
+import { ConsumerError, messageOf } from '../errors.ts';
+import { type ConsumerRecord, decodeRecord } from '../record.ts';
+import { type ConsumerBatch, decodeBatch } from './consumer-batch.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { batchSubject, Handler, type HandlerSettings, recordSubject } from './handler.ts';
-import type { RunOptions } from './run-options.ts';
-import { Runner } from './runner.ts';
+import type { HandlerContext, RunOptions } from './run-options.ts';
+import { Runner, type Work } from './runner.ts';
 
 /** How many partitions are handled at once, where nothing is said. */
 const CONCURRENCY_DEFAULT = 16;
@@ -15,11 +15,15 @@ const CONCURRENCY_DEFAULT = 16;
 /** Starts handlers; see `Consumer.run`. */
 export async function startRun<K, V>(engine: ConsumerEngine, random: Random, options: RunOptions<K, V>): Promise<void> {
   refuseContradictions(options);
-  const { eachRecord, eachBatch, concurrency = CONCURRENCY_DEFAULT, deadLetter, deadLetterTopic, signal } = options;
+  const { concurrency = CONCURRENCY_DEFAULT, deadLetter, deadLetterTopic, signal } = options;
+  const { logger, clock } = engine;
   const { groupId } = engine.settings;
+  if (deadLetterTopic !== undefined) void warnWhereMissing(engine, deadLetterTopic);
   const settings: HandlerSettings = {
-    clock: engine.clock,
+    clock,
     random,
+    logger,
+    counts: engine.handling,
     groupId,
     retry: options.retry,
     deadLetters:
@@ -27,18 +31,50 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
         ? undefined
         : new DeadLetters(deadLetterTopic, deadLetter, groupId),
   };
-  const runner = new Runner<K, V>(engine.delivery, engine.clock, {
-    record:
-      eachRecord === undefined
-        ? undefined
-        : new Handler<ConsumerRecord<K, V>>(eachRecord, (record) => recordSubject(record), settings),
-    batch:
-      eachBatch === undefined
-        ? undefined
-        : new Handler<ConsumerBatch<K, V>>(eachBatch, (batch) => batchSubject(batch), settings),
-    batchRecordsMax: options.batchRecordsMax ?? Number.POSITIVE_INFINITY,
-  });
-  await runner.run(concurrency, signal);
+  const runner = new Runner<K, V>(engine.delivery, clock, workOf(options, settings, engine.decodesFirst));
+  try {
+    await runner.run(concurrency, signal);
+  } catch (error) {
+    logger.error({ groupId, err: error }, `run() ends: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+function workOf<K, V>(options: RunOptions<K, V>, settings: HandlerSettings, decodesFirst: boolean): Work<K, V> {
+  const { eachRecord, eachBatch, batchRecordsMax = Number.POSITIVE_INFINITY } = options;
+  const record = decodesFirst ? after(decodeRecord, eachRecord) : eachRecord;
+  const batch = decodesFirst ? after(decodeBatch, eachBatch) : eachBatch;
+  return {
+    record: record === undefined ? undefined : new Handler<ConsumerRecord<K, V>>(record, recordSubject, settings),
+    batch: batch === undefined ? undefined : new Handler<ConsumerBatch<K, V>>(batch, batchSubject, settings),
+    batchRecordsMax,
+  };
+}
+
+/** A handler that is called when what it is called for has been decoded. */
+function after<T>(
+  decode: (subject: T) => Promise<void>,
+  handle: ((subject: T, context: HandlerContext) => unknown) | undefined,
+): ((subject: T, context: HandlerContext) => unknown) | undefined {
+  if (handle === undefined) return undefined;
+  return async (subject, context) => {
+    await decode(subject);
+    return handle(subject, context);
+  };
+}
+
+/** Says at the start what would otherwise show when the first record cannot be handled, which may be weeks later. */
+async function warnWhereMissing({ cluster, logger }: ConsumerEngine, topic: string): Promise<void> {
+  try {
+    await cluster.refreshTopics([topic]);
+    if (cluster.topic(topic) !== undefined) return;
+    logger.warn(
+      { deadLetterTopic: topic },
+      `There is no topic "${topic}" for dead letters (deadLetterTopic): create it, or the first of them may end run(), unless brokers create topics by themselves`,
+    );
+  } catch (error) {
+    logger.debug({ deadLetterTopic: topic, err: error }, 'Whether there is the topic for dead letters is not known');
+  }
 }
 
 function refuseContradictions<K, V>(options: RunOptions<K, V>): void {
