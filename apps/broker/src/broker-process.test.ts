@@ -7,7 +7,8 @@ import { Connection } from '@millrace/network';
 import { Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type BrokerProcess, METADATA_FOLDER, startBrokerProcess } from './broker-process.ts';
+import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
+import { METADATA_FOLDER } from './metadata-engine.ts';
 import { StartError, startErrorOf } from './start-error.ts';
 
 let folder: string;

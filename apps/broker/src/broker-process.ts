@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBrokerConfig } from '@millrace/broker';
-import { JournalMetadataStore } from '@millrace/metadata';
 import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer } from './http/http-server.ts';
 import { advertise, bindListeners, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
+import { type MetadataEngine, openMetadataEngine } from './metadata-engine.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
@@ -15,11 +15,6 @@ import { connectionPeers } from './peers.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
 import { StartError, startErrorOf } from './start-error.ts';
-
-/** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
-export const METADATA_FOLDER = '__millrace_metadata';
-
-const SHORTAGE_MESSAGE = 'The disk is full: changes of topics and configs wait until there is room. Make room on it';
 
 /** Where a broker's settings come from. */
 export interface BrokerProcessOptions {
@@ -44,14 +39,19 @@ export interface BrokerProcess {
   readonly logger: Logger;
   /** Resolves, if ever, when the broker can do nothing more because its disks have failed; it should then be stopped. */
   readonly unusable: Promise<Error>;
-  /** Stops accepting, answers what is under way, flushes, and marks the folders as cleanly closed. */
-  stop(): Promise<void>;
+  /**
+   * Stops accepting, answers what is under way, flushes, and marks the folders as cleanly closed.
+   * @param options - Whether others take over what is led here before; default true.
+   */
+  stop(options?: { readonly handsOver: boolean }): Promise<void>;
 }
 
 interface Settings {
   readonly config: BrokerConfig;
   readonly process: ProcessSettings;
   readonly warnings: readonly { readonly name: string; readonly message: string }[];
+  /** Names that somebody has set. */
+  readonly given: ReadonlySet<string>;
 }
 
 /** What has been opened so far, to be closed in the opposite order. */
@@ -92,10 +92,11 @@ export async function readSettings(options: BrokerProcessOptions): Promise<Setti
   }
   // What is told of folders, in logs and to clients, shall not depend on where somebody stands.
   const logDirs = config.logDirs.map((folder) => resolve(folder));
-  return { config: { ...config, logDirs }, process: taken.process, warnings };
+  return { config: { ...config, logDirs }, process: taken.process, warnings, given: new Set(collected.keys()) };
 }
 
-function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise<Logger> {
+/** The logger that the process' settings ask for. */
+export function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise<Logger> {
   return openLogger(logLevel, logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true));
 }
 
@@ -103,7 +104,6 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const { config } = settings;
   const metrics = new MetricRegistry();
   const disk = new NodeDisk();
-  const folder = `${config.logDirs[0]}/${METADATA_FOLDER}`;
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
   let current = (): BrokerConfig => config;
@@ -112,15 +112,9 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
-  const metadataStore = await JournalMetadataStore.open({
-    folder,
-    disk,
-    clock: systemClock,
-    onShortage: (err) => logger.error({ err, folder }, SHORTAGE_MESSAGE),
-    onWarning: (message) => logger.warn({ folder }, message),
-    onFailed: giveUp,
-  });
-  closers.push(() => metadataStore.close());
+  const { metadataSocket: clusterSocket } = settings.process;
+  const metadata: MetadataEngine = await openMetadataEngine({ config, clusterSocket, disk, logger, onFailed: giveUp });
+  closers.push(() => metadata.store.close());
   const endpoints = advertise(config, listeners);
   const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
   closers.push(() => workers.close());
@@ -130,8 +124,8 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     clock: systemClock,
     random: systemRandom,
     disk,
-    metadataStore,
-    ownsMetadata: true,
+    metadataStore: metadata.store,
+    ownsMetadata: metadata.isOwn,
     logger,
     metrics,
     peers: connectionPeers(config, logger),
@@ -149,7 +143,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     disk.readsInline = false;
   });
   // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
-  metadataStore.sitsOutShortages = true;
+  metadata.sitOutShortages(true);
   current = () => broker.services.configs.current;
   gate.open(broker.requestHandler);
   health.status = 'up';
@@ -160,10 +154,10 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     httpPort: http?.port,
     logger,
     unusable,
-    stop() {
+    stop({ handsOver } = { handsOver: true }) {
       health.status = 'stopping';
-      metadataStore.sitsOutShortages = false;
-      stopped ??= stopParts(broker, listeners, closers, logger);
+      metadata.sitOutShortages(false);
+      stopped ??= stopParts(broker, listeners, closers, { logger, handsOver });
       return stopped;
     },
   };
@@ -193,10 +187,10 @@ async function stopParts(
   broker: Broker,
   listeners: readonly Listener[],
   closers: Closers,
-  logger: Logger,
+  { logger, handsOver }: { readonly logger: Logger; readonly handsOver: boolean },
 ): Promise<void> {
   // Others take over what is led here, while it is still led here.
-  await broker.handOver();
+  if (handsOver) await broker.handOver();
   // Requests that wait for something would hold the listeners up, so the broker answers them first.
   broker.finishWaits();
   await Promise.all(listeners.map((listener) => listener.close()));

@@ -2,7 +2,8 @@ import { type Adoption, adoptLogs, type FoundLog } from '@millrace/broker';
 import { identifyLogFolder } from '@millrace/log';
 import { type ExportedNode, type RewriteResult, readStore, rewriteStore, type StoredTree } from '@millrace/metadata';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
-import { type BrokerProcessOptions, METADATA_FOLDER, readSettings } from './broker-process.ts';
+import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
+import { METADATA_FOLDER } from './metadata-engine.ts';
 import { StartError } from './start-error.ts';
 
 /** What {@link MetadataFiles.restore} has done, or would do. */

@@ -9,6 +9,7 @@ export type StartErrorCode =
   | 'START_FOLDER_FOREIGN'
   | 'START_DISK_FULL'
   | 'START_METADATA_DAMAGED'
+  | 'START_METADATA_UNREACHABLE'
   | 'START_FAILED';
 
 /** Exit codes of the process, as `sysexits.h` has them where it has one that fits. */
@@ -37,6 +38,7 @@ const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
   START_FOLDER_FOREIGN: ExitCode.CONFIG,
   START_DISK_FULL: ExitCode.DISK,
   START_METADATA_DAMAGED: ExitCode.DISK,
+  START_METADATA_UNREACHABLE: ExitCode.UNAVAILABLE,
   START_FAILED: ExitCode.FAILED,
 };
 

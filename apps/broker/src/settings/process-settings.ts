@@ -16,6 +16,8 @@ export interface ProcessSettings {
   readonly logFormat: 'auto' | 'pretty' | 'json';
   /** `millrace.log.check.records`: what of a produced batch is checked, its header and CRC or every record too. */
   readonly checkedRecords: 'header' | 'all';
+  /** `millrace.metadata.socket`: where the parent of a local cluster serves the metadata; it sets this for its brokers. */
+  readonly metadataSocket: string | undefined;
   /** `millrace.log.open.files.max` and the others of {@link BOUNDS}: what the logs may take of files and memory. */
   readonly logBounds: LogBounds;
 }
@@ -44,6 +46,7 @@ const NAMES = [
   'millrace.log.level',
   'millrace.log.format',
   'millrace.log.check.records',
+  'millrace.metadata.socket',
   ...BOUNDS.map(({ setting }) => setting),
 ];
 
@@ -81,6 +84,7 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
       'header',
       problems,
     ),
+    metadataSocket: take('millrace.metadata.socket'),
     logBounds: boundsOf(take, problems),
   };
   for (const name of own.keys()) {

@@ -1,4 +1,4 @@
-import { runBroker } from '@millrace/broker-app';
+import { runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import type { StartOptions } from '../program/start.ts';
@@ -6,7 +6,7 @@ import type { StartOptions } from '../program/start.ts';
 /** Runs a broker until a signal stops it. */
 export async function start(
   context: CommandContext,
-  { config, override, data, port, httpPort }: StartOptions,
+  { config, override, data, port, httpPort, brokers = 1 }: StartOptions,
 ): Promise<void> {
   const environment = brokerEnvironment(context.io.env);
   const overrides: Record<string, string> = {};
@@ -21,7 +21,8 @@ export async function start(
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  context.exitCode = await runBroker({ configFile: config, overrides, env: environment });
+  const options = { configFile: config, overrides, env: environment };
+  context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
 }
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Assignment, port } from '../parse/values.ts';
+import { type Assignment, count, port } from '../parse/values.ts';
 import type { Run } from './program.ts';
 
 /** Options of `millrace start`. */
@@ -9,6 +9,7 @@ export interface StartOptions {
   readonly data?: string;
   readonly port?: number;
   readonly httpPort?: number;
+  readonly brokers?: number;
 }
 
 export function addStart(program: Command, run: Run): void {
@@ -20,6 +21,7 @@ export function addStart(program: Command, run: Run): void {
     .option('-o, --override <name=value>', 'a setting; may be repeated', setting)
     .option('-d, --data <folder>', 'where the data is (log.dirs)')
     .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
+    .option('-b, --brokers <number>', 'so many brokers on this machine, as one cluster (default: 1)', count)
     .option('--http-port <port>', 'the port of /metrics and /health; 0 takes a free one (default: 9644)', port)
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(

@@ -34,7 +34,7 @@ describe('a setting that safety hangs on and that is not honoured', () => {
     ['allow.everyone.if.no.acl.found', 'true'],
     ['listener.name.external.ssl.keystore.location', '/key.p12'],
     ['listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config', 'x'],
-    ['zookeeper.connect', 'zk:2181'],
+    ['zookeeper.set.acl', 'true'],
     ['zookeeper.set.acl', 'true'],
     ['zookeeper.ssl.client.enable', 'true'],
     ['security.inter.broker.protocol', 'SSL'],

@@ -49,9 +49,9 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Set max.connections.per.ip alone, to what the most trusted address needs',
   },
   {
-    names: ['zookeeper.connect', 'zookeeper.ssl.', 'zookeeper.set.acl', 'zookeeper.clientCnxnSocket'],
-    why: 'this broker keeps its own metadata, so it would stand alone instead of in the cluster',
-    instead: 'Remove it to start a broker of its own',
+    names: ['zookeeper.ssl.', 'zookeeper.set.acl', 'zookeeper.clientCnxnSocket'],
+    why: 'this broker does not secure its connection to ZooKeeper yet',
+    instead: 'Remove it, and let the ensemble be reached on a private network alone',
   },
 ];
 

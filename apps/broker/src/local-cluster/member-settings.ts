@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import type { BrokerConfig } from '@millrace/broker';
+
+/** Log folders of the brokers beside the first lie within the first's, under a name that no partition can have. */
+const MEMBER_FOLDER_PREFIX = '__millrace_broker_';
+
+/** The port of `/metrics` and `/health` of the first broker; the others take those that follow. */
+const HTTP_PORT_SETTING = 'millrace.http.port';
+
+/** How long a member may be silent: its socket tells at once when it has died, so this is for one that hangs. */
+const SESSION_TIMEOUT_MS = 6000;
+
+/** A member of a local cluster. */
+export interface MemberSettings {
+  readonly brokerId: number;
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
+/** What the members' settings are made of. */
+export interface MemberPlan {
+  /** The first broker's, as the user's settings make it. */
+  readonly config: BrokerConfig;
+  /** Names that the user has set. */
+  readonly given: ReadonlySet<string>;
+  /** Undefined: no HTTP port. */
+  readonly httpPort: number | undefined;
+  readonly brokers: number;
+  readonly metadataSocket: string;
+}
+
+/**
+ * The settings in which members differ from what the user has set: ids from 1 on, ports that follow the first's by as many as there are
+ * listeners, log folders below the first's, so that a cluster can grow out of a single broker and a single broker out of a cluster.
+ */
+export function memberSettings(plan: MemberPlan): MemberSettings[] {
+  return Array.from({ length: plan.brokers }, (_, index) => ({
+    brokerId: index + 1,
+    overrides: { ...clusterDefaults(plan), ...ownSettings(plan, index) },
+  }));
+}
+
+function ownSettings({ config, httpPort, metadataSocket }: MemberPlan, index: number): Record<string, string> {
+  const stride = config.endpoints.length;
+  const shifted = (endpoints: BrokerConfig['endpoints']): string =>
+    endpoints
+      .map(({ name, host, port }) => `${name}://${bracketed(host)}:${port === 0 ? 0 : port + index * stride}`)
+      .join(',');
+  const id = index + 1;
+  return {
+    'broker.id': String(id),
+    'millrace.metadata.socket': metadataSocket,
+    listeners: shifted(config.endpoints),
+    ...(config.advertisedListeners === null ? {} : { 'advertised.listeners': shifted(config.advertisedEndpoints) }),
+    'log.dirs': config.logDirs.map((folder) => memberFolder(folder, id)).join(','),
+    [HTTP_PORT_SETTING]: httpPort === undefined ? '' : String(httpPort === 0 ? 0 : httpPort + index),
+  };
+}
+
+function memberFolder(folder: string, id: number): string {
+  return id === 1 ? folder : join(folder, `${MEMBER_FOLDER_PREFIX}${id}`);
+}
+
+/** A cluster keeps what it takes on several brokers unless somebody says otherwise. */
+function clusterDefaults({ brokers, given }: MemberPlan): Record<string, string> {
+  const factor = Math.min(3, brokers);
+  const inSync = Math.max(1, factor - 1);
+  const defaults: Record<string, string> = {
+    'default.replication.factor': String(factor),
+    'min.insync.replicas': String(inSync),
+    'offsets.topic.replication.factor': String(factor),
+    'transaction.state.log.replication.factor': String(factor),
+    'transaction.state.log.min.isr': String(inSync),
+    'zookeeper.session.timeout.ms': String(SESSION_TIMEOUT_MS),
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => !given.has(name)));
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,17 @@
+/** What the parent of a local cluster and its brokers tell one another. */
+
+/** How a member is started. */
+export interface MemberStart {
+  readonly type: 'start';
+  readonly configFile: string | undefined;
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
+/** From the parent. `stop` ends the whole cluster, so that nothing need be handed over to others. */
+export type ToMember = MemberStart | { readonly type: 'stop' };
+
+/** From a member. */
+export type FromMember =
+  | { readonly type: 'loaded' }
+  | { readonly type: 'ready'; readonly addresses: readonly string[]; readonly httpPort: number | undefined }
+  | { readonly type: 'failed'; readonly message: string; readonly exitCode: number };

@@ -1,0 +1,135 @@
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
+import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
+import { METADATA_FOLDER, openOwnMetadata } from '../metadata-engine.ts';
+import { ExitCode, StartError, startErrorOf } from '../start-error.ts';
+import { memberSettings } from './member-settings.ts';
+import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
+
+const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
+/** How a local cluster is started. */
+export interface LocalClusterOptions extends BrokerProcessOptions {
+  /** How many brokers. */
+  readonly brokers: number;
+}
+
+/** A local cluster that serves. */
+export interface LocalCluster {
+  readonly members: readonly ReadyMember[];
+  /** The processes' ids, by broker; of those that run. */
+  readonly processIds: ReadonlyMap<number, number>;
+  /** Stops all brokers in order, and then what keeps their metadata. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts several brokers on this machine, each a process on cores of its own, and keeps their metadata in this one: a cluster with
+ * failover without a JVM. What keeps it in their place is ZooKeeper's own protocol over a socket that only this user can open.
+ * @throws StartError with a message that says what to do; nothing is left open then.
+ */
+export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
+  const { config, process: processSettings, given } = await readSettings(options);
+  const logger = options.logger ?? (await openLoggerFor(processSettings));
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close().catch(() => {});
+  };
+  try {
+    if (config.zookeeperConnect) {
+      const message =
+        '--brokers keeps the metadata itself, and zookeeper.connect names an ensemble. Leave out one of the two';
+      throw new StartError('START_CONFIG_INVALID', message);
+    }
+    const folder = config.logDirs[0] as string;
+    await mkdir(folder, { recursive: true });
+    const store = await openOwnMetadata(`${folder}/${METADATA_FOLDER}`, {
+      disk: new NodeDisk(),
+      logger,
+      onFailed: (err) =>
+        logger.error({ err }, 'The metadata cannot be kept any more: check the disk, then start again'),
+    });
+    closers.push(() => store.close());
+    const server = new ZooKeeperServer({
+      store,
+      clock: systemClock,
+      random: systemRandom,
+      sessionEndsWithSocket: true,
+    });
+    closers.push(() => server.close());
+    const socket = await privateSocket();
+    closers.push(socket.remove);
+    const listener = await ZooKeeperListener.listen(server, { path: socket.path });
+    await chmod(socket.path, 0o600);
+    closers.push(() => listener.close());
+    const plan = {
+      config,
+      given,
+      httpPort: processSettings.httpPort,
+      brokers: options.brokers,
+      metadataSocket: socket.path,
+    };
+    const members = memberSettings(plan);
+    const env = options.env ?? process.env;
+    const supervisor = new Supervisor({ members, configFile: options.configFile, env, clock: systemClock, logger });
+    closers.push(() => supervisor.stop());
+    store.sitsOutShortages = true;
+    const ready = await supervisor.start();
+    return {
+      members: ready,
+      get processIds() {
+        return supervisor.processIds;
+      },
+      stop: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    if (error instanceof MemberStartError) throw new StartError('START_FAILED', error.message, error);
+    throw startErrorOf(error, config.logDirs.join(', '));
+  }
+}
+
+/** Runs a local cluster in this process until a signal stops it; what keeps it from starting is told on standard error. */
+export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
+  let cluster: LocalCluster;
+  try {
+    cluster = await startLocalCluster(options);
+  } catch (error) {
+    process.stderr.write(`millrace: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
+  }
+  const logger = options.logger ?? (await openLoggerFor((await readSettings(options)).process));
+  const addresses = cluster.members.map((member) => member.addresses[0] ?? '').join(', ');
+  const tookMs = Math.round(performance.now());
+  logger.info(
+    { addresses, tookMs },
+    `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms`,
+  );
+  await untilSignal((signal) => logger.info({ signal }, `Stopping on ${signal}`));
+  await cluster.stop();
+  logger.info({}, 'Stopped');
+  return ExitCode.STOPPED;
+}
+
+function untilSignal(heard: (signal: NodeJS.Signals) => void): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of STOP_SIGNALS) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(ExitCode.FORCED);
+        isStopping = true;
+        heard(signal);
+        resolve();
+      });
+    }
+  });
+}
+
+/** A socket in a folder that only this user may enter; paths of sockets must be short, so it does not lie with the data. */
+async function privateSocket(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+  return { path: join(folder, 'metadata.sock'), remove: () => rm(folder, { recursive: true, force: true }) };
+}

@@ -1,0 +1,198 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Logger } from '@millrace/broker';
+import type { Clock, Timer } from '@millrace/ports';
+import { ExitCode } from '../start-error.ts';
+import type { MemberSettings } from './member-settings.ts';
+import type { FromMember, ToMember } from './messages.ts';
+
+/** How long a broker that ended by itself waits until it is started again: the first time, and at the most. */
+const RESTART_MS = [100, 10_000] as const;
+
+/** After so long a broker has proved that it can run, and waits as at the first time again. */
+const PROVEN_MS = 30_000;
+
+/** How long brokers may take to stop before they are killed. */
+const STOP_MS_MAX = 30_000;
+
+/** The members' program: beside this file in a checkout's folder above, beside the chunk that this is part of when built. */
+const MEMBER_PROGRAM = import.meta.url.endsWith('.ts')
+  ? new URL('../cluster-member.ts', import.meta.url)
+  : new URL('./cluster-member.js', import.meta.url);
+
+/** What a supervisor works with. */
+export interface SupervisorOptions {
+  readonly members: readonly MemberSettings[];
+  readonly configFile: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A broker that serves. */
+export interface ReadyMember {
+  readonly brokerId: number;
+  readonly addresses: readonly string[];
+  readonly httpPort: number | undefined;
+}
+
+/** Why a broker could not be started at all. */
+export interface MemberFailure {
+  readonly brokerId: number;
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+/** Starts the brokers of a local cluster as processes of their own, and starts those again that end by themselves. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #members: Member[];
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#members = options.members.map((settings) => new Member(settings, options));
+  }
+
+  /** Resolves when all brokers serve. @throws MemberStartError when one of them cannot */
+  async start(): Promise<readonly ReadyMember[]> {
+    for (const member of this.#members) member.start();
+    return Promise.all(this.#members.map((member) => member.firstReady));
+  }
+
+  /** The processes' ids, by broker; of those that run. */
+  get processIds(): ReadonlyMap<number, number> {
+    return new Map(
+      this.#members.flatMap(({ brokerId, processId }) => (processId === undefined ? [] : [[brokerId, processId]])),
+    );
+  }
+
+  /** Stops all brokers in order; those that do not end in time are killed. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.stop()));
+  }
+
+  get brokers(): number {
+    return this.#options.members.length;
+  }
+}
+
+/** A broker of a local cluster cannot be started. */
+export class MemberStartError extends Error {
+  override readonly name = 'MemberStartError';
+  readonly code = 'START_FAILED';
+  readonly retriable = false;
+  readonly failure: MemberFailure;
+
+  constructor(failure: MemberFailure) {
+    super(`Broker ${failure.brokerId} cannot be started: ${failure.message}`);
+    this.failure = failure;
+  }
+}
+
+/** One broker's process, and the next when that one ends. */
+class Member {
+  readonly brokerId: number;
+  readonly firstReady: Promise<ReadyMember>;
+  readonly #settings: MemberSettings;
+  readonly #options: SupervisorOptions;
+  #isReady!: (member: ReadyMember) => void;
+  #cannot!: (error: MemberStartError) => void;
+  #process: ChildProcess | undefined;
+  #failure: MemberFailure | undefined;
+  #failures = 0;
+  #startedAtMs = 0;
+  #hasServed = false;
+  #isStopping = false;
+  #restart: Timer | undefined;
+
+  constructor(settings: MemberSettings, options: SupervisorOptions) {
+    this.brokerId = settings.brokerId;
+    this.#settings = settings;
+    this.#options = options;
+    this.firstReady = new Promise((resolve, reject) => {
+      this.#isReady = resolve;
+      this.#cannot = reject;
+    });
+  }
+
+  get processId(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  start(): void {
+    const { env, configFile, clock } = this.#options;
+    this.#startedAtMs = clock.monotonic();
+    this.#failure = undefined;
+    // In a group of its own, so that a terminal's Ctrl-C reaches the parent alone, which stops all in order.
+    const child = fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+    this.#process = child;
+    child.on('message', (message: FromMember) => {
+      if (message.type === 'loaded') send(child, { type: 'start', configFile, overrides: this.#settings.overrides });
+      else this.#told(message);
+    });
+    child.once('exit', (exitCode, signal) => this.#ended(exitCode, signal));
+    child.once('error', (err) =>
+      this.#options.logger.error({ err, brokerId: this.brokerId }, 'A broker could not be started'),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#restart?.cancel();
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+      const kill = this.#options.clock.schedule(STOP_MS_MAX, () => {
+        this.#options.logger.warn({ brokerId: this.brokerId }, 'A broker does not stop, and is killed');
+        child.kill('SIGKILL');
+      });
+      child.once('exit', () => {
+        kill.cancel();
+        resolve();
+      });
+      send(child, { type: 'stop' });
+    });
+  }
+
+  #told(message: Exclude<FromMember, { type: 'loaded' }>): void {
+    const { brokerId } = this;
+    if (message.type === 'failed') {
+      this.#failure = { brokerId, message: message.message, exitCode: message.exitCode };
+      return;
+    }
+    if (this.#hasServed) this.#options.logger.info({ brokerId }, `Broker ${brokerId} serves again`);
+    this.#hasServed = true;
+    this.#isReady({ brokerId, addresses: message.addresses, httpPort: message.httpPort });
+  }
+
+  #ended(exitCode: number | null, signal: NodeJS.Signals | null): void {
+    const { brokerId } = this;
+    this.#process = undefined;
+    if (this.#isStopping) return;
+    const failure = this.#failure;
+    // Ports and folders that are taken may be those of a cluster whose parent was killed a moment ago.
+    const isHopeless = !this.#hasServed && failure !== undefined && failure.exitCode !== ExitCode.UNAVAILABLE;
+    if (isHopeless || (!this.#hasServed && this.#failures >= FIRST_ATTEMPTS_MAX)) {
+      this.#cannot(
+        new MemberStartError(failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, exitCode: 1 }),
+      );
+      return;
+    }
+    const { clock, logger } = this.#options;
+    if (clock.monotonic() - this.#startedAtMs > PROVEN_MS) this.#failures = 0;
+    const pauseMs = Math.min(RESTART_MS[0] * 2 ** this.#failures, RESTART_MS[1]);
+    this.#failures += 1;
+    const why = failure?.message ?? (signal === null ? `it ended with ${exitCode}` : `it was ended by ${signal}`);
+    logger.warn(
+      { brokerId, exitCode, signal, pauseMs },
+      `Broker ${brokerId} has gone: ${why}. It is started again in ${pauseMs} ms`,
+    );
+    this.#restart = clock.schedule(pauseMs, () => this.start());
+  }
+}
+
+/** How often a broker is tried whose port or folder is taken; with the pauses between, about ten seconds. */
+const FIRST_ATTEMPTS_MAX = 7;
+
+function send(child: ChildProcess, message: ToMember): void {
+  if (child.connected) child.send(message);
+}
