@@ -7,7 +7,7 @@ import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer } from './http/http-server.ts';
 import { advertise, bindListeners, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
-import { type MetadataEngine, openMetadataEngine } from './metadata-engine.ts';
+import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
@@ -101,20 +101,28 @@ export function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise
 }
 
 async function startParts(settings: Settings, logger: Logger, closers: Closers): Promise<BrokerProcess> {
-  const { config } = settings;
+  const { config: given } = settings;
   const metrics = new MetricRegistry();
   const disk = new NodeDisk();
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
-  let current = (): BrokerConfig => config;
-  const listeners = await bindListeners(config, gate, { logger, metrics, closers, current: () => current() });
+  let current = (): BrokerConfig => given;
+  const listeners = await bindListeners(given, gate, { logger, metrics, closers, current: () => current() });
   let giveUp!: (error: Error) => void;
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
-  const { metadataSocket: clusterSocket } = settings.process;
-  const metadata: MetadataEngine = await openMetadataEngine({ config, clusterSocket, disk, logger, onFailed: giveUp });
+  const { metadataSocket: clusterSocket, zooKeeperDigest: digest } = settings.process;
+  const metadata: MetadataEngine = await openMetadataEngine({
+    config: given,
+    clusterSocket,
+    login: { digest },
+    disk,
+    logger,
+    onFailed: giveUp,
+  });
   closers.push(() => metadata.store.close());
+  const config = metadata.isOwn ? given : await withBrokerId(given, metadata.store, disk);
   const endpoints = advertise(config, listeners);
   const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
   closers.push(() => workers.close());

@@ -1,9 +1,11 @@
-import type { BrokerConfig, Logger } from '@millrace/broker';
+import { readFile } from 'node:fs/promises';
+import { type BrokerConfig, type Logger, takeBrokerId } from '@millrace/broker';
+import { logFolderOwner } from '@millrace/log';
 import { JournalMetadataStore, type MetadataStore } from '@millrace/metadata';
-import { type NodeDisk, systemClock, systemRandom } from '@millrace/ports';
-import { ZooKeeperError, ZooKeeperMetadataStore } from '@millrace/zookeeper';
+import { type Disk, type NodeDisk, systemClock } from '@millrace/ports';
+import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
-import { StartError } from './start-error.ts';
+import { type ZooKeeperLogin, zooKeeperOptions } from './settings/zookeeper-settings.ts';
 
 /** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
 export const METADATA_FOLDER = '__millrace_metadata';
@@ -24,6 +26,8 @@ export interface MetadataEngineOptions {
   readonly config: BrokerConfig;
   /** The socket of a local cluster's metadata; undefined outside of one. */
   readonly clusterSocket: string | undefined;
+  /** Who this broker is to an ensemble. */
+  readonly login: ZooKeeperLogin;
   readonly disk: NodeDisk;
   readonly logger: Logger;
   /** The store takes no more writes: the broker can do nothing any more. */
@@ -37,9 +41,8 @@ export interface MetadataEngineOptions {
  */
 export async function openMetadataEngine(options: MetadataEngineOptions): Promise<MetadataEngine> {
   const { config, clusterSocket } = options;
-  if (config.zookeeperConnect !== null && config.zookeeperConnect !== '') {
-    return openEnsemble(options, config.zookeeperConnect, undefined);
-  }
+  const connect = config.zookeeperConnect?.trim() ?? '';
+  if (connect !== '') return openEnsemble(options, connect, undefined);
   return clusterSocket === undefined ? openOwn(options) : openEnsemble(options, 'localhost', clusterSocket);
 }
 
@@ -70,28 +73,35 @@ async function openOwn(options: MetadataEngineOptions): Promise<MetadataEngine> 
 }
 
 async function openEnsemble(
-  { config, logger }: MetadataEngineOptions,
+  { config, login, logger }: MetadataEngineOptions,
   connect: string,
   socketPath: string | undefined,
 ): Promise<MetadataEngine> {
-  const sessionTimeoutMs = config.zookeeperSessionTimeoutMs;
-  const connectionTimeoutMs = config.zookeeperConnectionTimeoutMs ?? sessionTimeoutMs;
-  const onNotice = (message: string, err?: unknown): void => logger.warn({ err }, message);
-  try {
-    if (socketPath === undefined) logger.info({ connect }, `Connecting to ZooKeeper at ${connect}`);
-    const store = await ZooKeeperMetadataStore.open({
-      connect,
-      sessionTimeoutMs,
-      connectionTimeoutMs,
-      clock: systemClock,
-      random: systemRandom,
-      onNotice,
-      ...(socketPath === undefined ? {} : { connectTransport: connectSocket({ socketPath }) }),
-    });
-    return { store, isOwn: false, sitOutShortages: () => {} };
-  } catch (error) {
-    if (!(error instanceof ZooKeeperError)) throw error;
-    const code = error.code === 'ZOOKEEPER_CONNECT_STRING' ? 'START_CONFIG_INVALID' : 'START_METADATA_UNREACHABLE';
-    throw new StartError(code, error.message, error);
+  if (socketPath === undefined) logger.info({ connect }, `Connecting to ZooKeeper at ${connect}`);
+  const store = await ZooKeeperMetadataStore.open({
+    ...(await zooKeeperOptions(config, login, (path) => readFile(path))),
+    connect,
+    onNotice: (message, err) => logger.warn({ err }, message),
+    ...(socketPath === undefined ? {} : { connectTransport: connectSocket({ socketPath }) }),
+  });
+  return { store, isOwn: false, sitOutShortages: () => {} };
+}
+
+/**
+ * The settings with the number that the broker has: the one that is set, else the one that its folders are marked with, else the next
+ * that is free in the cluster (`broker.id.generation.enable`).
+ */
+export async function withBrokerId(config: BrokerConfig, store: MetadataStore, disk: Disk): Promise<BrokerConfig> {
+  const { properties } = config;
+  if (!config.brokerIdGenerationEnable || isSet(properties, 'broker.id') || isSet(properties, 'node.id')) return config;
+  for (const folder of config.logDirs) {
+    const owner = await logFolderOwner(disk, folder).catch(() => undefined);
+    if (owner?.brokerId !== undefined) return { ...config, brokerId: owner.brokerId };
   }
+  return { ...config, brokerId: await takeBrokerId(store, config.reservedBrokerMaxId) };
+}
+
+function isSet(properties: BrokerConfig['properties'], name: string): boolean {
+  const text = properties[name]?.trim() ?? '';
+  return text !== '' && text !== '-1';
 }

@@ -18,3 +18,4 @@ export { BrokerError, type BrokerErrorCode } from './shared/errors.ts';
 export { type Logger, silentLogger } from './shared/logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './shared/metrics.ts';
 export { type Adoption, type AdoptOptions, adoptLogs, type FoundLog } from './store/adopt-logs.ts';
+export { takeBrokerId } from './store/broker-id.ts';

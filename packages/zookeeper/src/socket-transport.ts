@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ServerAddress } from './connect-string.ts';
 import type { Connect, Transport, TransportEvents } from './transport.ts';
@@ -22,7 +22,7 @@ class SocketTransport implements Transport {
 
   constructor({ host, port }: ServerAddress, { tls, socketPath }: SocketOptions, events: TransportEvents) {
     const target = socketPath === undefined ? { host, port } : { path: socketPath };
-    const socket = tls === undefined ? connectTcp(target) : connectTls({ servername: host, ...tls, ...target });
+    const socket = tls === undefined ? connectTcp(target) : connectTls({ ...serverName(host), ...tls, ...target });
     this.#socket = socket;
     socket.setNoDelay(true);
     let failure: Error | undefined;
@@ -51,4 +51,9 @@ class SocketTransport implements Transport {
   #unlessOver(tell: () => void): void {
     if (!this.#isOver) tell();
   }
+}
+
+/** The name that a server is asked for by (SNI); an address is none. */
+function serverName(host: string): { servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {};
 }

@@ -20,6 +20,8 @@ export interface ProcessSettings {
   readonly metadataSocket: string | undefined;
   /** `millrace.log.open.files.max` and the others of {@link BOUNDS}: what the logs may take of files and memory. */
   readonly logBounds: LogBounds;
+  /** `millrace.zookeeper.digest`: `user:password` that is shown to ZooKeeper; undefined for nobody. */
+  readonly zooKeeperDigest: string | undefined;
 }
 
 /** Redpanda's admin port, where people look for the metrics of a broker. */
@@ -47,6 +49,7 @@ const NAMES = [
   'millrace.log.format',
   'millrace.log.check.records',
   'millrace.metadata.socket',
+  'millrace.zookeeper.digest',
   ...BOUNDS.map(({ setting }) => setting),
 ];
 
@@ -86,6 +89,7 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
     ),
     metadataSocket: take('millrace.metadata.socket'),
     logBounds: boundsOf(take, problems),
+    zooKeeperDigest: digestOf(take('millrace.zookeeper.digest'), problems),
   };
   for (const name of own.keys()) {
     problems.push(`${name} is no setting. There are ${NAMES.slice(0, -1).join(', ')} and ${NAMES.at(-1)}`);
@@ -107,6 +111,12 @@ function portOf(value: string | undefined, problems: string[]): number | undefin
   if (Number.isInteger(port) && port >= 0 && port <= PORT_MAX) return port;
   problems.push(`millrace.http.port=${value} is no port: give a number from 0 to ${PORT_MAX}, or nothing to have none`);
   return undefined;
+}
+
+function digestOf(value: string | undefined, problems: string[]): string | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (value.indexOf(':') < 1) problems.push('millrace.zookeeper.digest is not user:password');
+  return value;
 }
 
 function boundsOf(take: (name: string) => string | undefined, problems: string[]): LogBounds {

@@ -25,11 +25,23 @@ const AS_TEXT = { describedType: 'STRING' } as const;
 const identity = {
   'broker.id': int(-1, "The broker's number in the cluster. Without it, node.id counts.", { check: atLeast(-1) }),
   'node.id': int(1, 'As broker.id, under the name that newer container images use.', { check: atLeast(0) }),
+  'broker.id.generation.enable': boolean(
+    true,
+    'Whether a broker without a number that joins a cluster on ZooKeeper gets the next that is free.',
+  ),
+  'reserved.broker.max.id': int(1000, 'Numbers that are given out are above this one.', { check: atLeast(0) }),
   'broker.rack': string(null, 'Where the broker stands; replicas are spread over racks.'),
   'cluster.id': string(
     null,
     'The id that a new cluster takes; 22 characters of base64. A random one is made without it.',
   ),
+  'inter.broker.protocol.version': string(
+    '3.9-IV0',
+    'The version of Kafka whose protocol this broker speaks; consoles read it.',
+  ),
+} as const;
+
+const zooKeeper = {
   'zookeeper.connect': string(
     null,
     "The ZooKeeper ensemble that holds the cluster's metadata: host:port pairs and an optional path. Without it, the broker keeps its own store.",
@@ -44,10 +56,30 @@ const identity = {
     'How long the broker waits for the ensemble on start. Without it, zookeeper.session.timeout.ms counts.',
     { check: atLeast(1) },
   ),
-  'inter.broker.protocol.version': string(
-    '3.9-IV0',
-    'The version of Kafka whose protocol this broker speaks; consoles read it.',
+  'zookeeper.max.in.flight.requests': int(10, 'How many requests to ZooKeeper may be under way at a time.', {
+    check: atLeast(1),
+  }),
+  'zookeeper.set.acl': boolean(
+    false,
+    'Whether only brokers may change what brokers write to ZooKeeper. They need a login there, or a certificate.',
   ),
+  'zookeeper.ssl.client.enable': boolean(false, 'Whether connections to ZooKeeper use TLS.'),
+  'zookeeper.ssl.enabled.protocols': list(null, 'The versions of TLS towards ZooKeeper. Default: TLSv1.2 and TLSv1.3.'),
+  'zookeeper.ssl.endpoint.identification.algorithm': string(
+    'HTTPS',
+    "Whether a ZooKeeper server's certificate must name its host; empty: it need not.",
+  ),
+  'zookeeper.ssl.keystore.location': string(
+    null,
+    'The file with key and certificate that are shown to ZooKeeper: PEM or PKCS12.',
+  ),
+  'zookeeper.ssl.keystore.password': password(null, 'The password of that file.'),
+  'zookeeper.ssl.keystore.type': string(null, 'PEM or PKCS12. Default: by the ending of the name, .pem, .p12 or .pfx.'),
+  'zookeeper.ssl.truststore.location': string(
+    null,
+    "The file with the certificates that ZooKeeper's are signed by: PEM. Default: the system's.",
+  ),
+  'zookeeper.ssl.truststore.type': string(null, 'PEM. Default: by the ending of the name, .pem.'),
 } as const;
 
 const network = {
@@ -247,6 +279,7 @@ const transactions = {
  */
 export const brokerDefinitions = {
   ...identity,
+  ...zooKeeper,
   ...network,
   ...logDefinitions,
   ...fetching,

@@ -49,9 +49,19 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Set max.connections.per.ip alone, to what the most trusted address needs',
   },
   {
-    names: ['zookeeper.ssl.', 'zookeeper.set.acl', 'zookeeper.clientCnxnSocket'],
-    why: 'this broker does not secure its connection to ZooKeeper yet',
-    instead: 'Remove it, and let the ensemble be reached on a private network alone',
+    names: ['zookeeper.ssl.cipher.suites', 'zookeeper.ssl.crl.enable', 'zookeeper.ssl.ocsp.enable'],
+    why: 'connections to ZooKeeper use the ciphers of TLS 1.2 and 1.3 that Node takes for safe, and ask nobody for revoked certificates',
+    instead: 'Remove it',
+  },
+  {
+    names: ['zookeeper.ssl.truststore.password'],
+    why: 'what is trusted is read as PEM, which has no password',
+    instead: 'Remove it, and have zookeeper.ssl.truststore.location name a PEM file',
+  },
+  {
+    names: ['zookeeper.metadata.migration.enable'],
+    why: 'this broker does not move to KRaft',
+    instead: 'Remove it',
   },
 ];
 

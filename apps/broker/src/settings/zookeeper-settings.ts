@@ -1,0 +1,116 @@
+import type { BrokerConfig } from '@millrace/broker';
+import type { ZooKeeperMetadataOptions } from '@millrace/zookeeper';
+import { StartError } from '../start-error.ts';
+
+/** Who this broker is to ZooKeeper, where TLS does not say it. */
+export interface ZooKeeperLogin {
+  /** `millrace.zookeeper.digest`: `user:password` of ZooKeeper's digest scheme. */
+  readonly digest: string | undefined;
+}
+
+type Read = (path: string) => Promise<Buffer>;
+
+/**
+ * What the settings of `zookeeper.*` mean for a session.
+ * @throws StartError START_CONFIG_INVALID, with what to do
+ */
+export async function zooKeeperOptions(
+  config: BrokerConfig,
+  login: ZooKeeperLogin,
+  read: Read,
+): Promise<Omit<ZooKeeperMetadataOptions, 'connect'>> {
+  const tls = config.zookeeperSslClientEnable ? await tlsOptions(config, read) : undefined;
+  const hasCertificate = tls?.cert !== undefined || tls?.pfx !== undefined;
+  if (config.zookeeperSetAcl && login.digest === undefined && !hasCertificate) {
+    throw invalid(
+      'zookeeper.set.acl=true needs somebody whom the nodes shall belong to: set millrace.zookeeper.digest to user:password, ' +
+        'or zookeeper.ssl.keystore.location to a certificate that ZooKeeper knows',
+    );
+  }
+  return {
+    sessionTimeoutMs: config.zookeeperSessionTimeoutMs,
+    connectionTimeoutMs: config.zookeeperConnectionTimeoutMs ?? config.zookeeperSessionTimeoutMs,
+    inFlightMax: config.zookeeperMaxInFlightRequests,
+    setsAcl: config.zookeeperSetAcl,
+    ...(login.digest === undefined ? {} : { digest: login.digest }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+type TlsOptions = NonNullable<ZooKeeperMetadataOptions['tls']>;
+
+const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+
+async function tlsOptions(config: BrokerConfig, read: Read): Promise<TlsOptions> {
+  return {
+    ...versionsOf(config.zookeeperSslEnabledProtocols ?? TLS_VERSIONS),
+    ...(await ownCertificate(config, read)),
+    ...(await trusted(config, read)),
+    ...(config.zookeeperSslEndpointIdentificationAlgorithm === '' ? { checkServerIdentity: () => undefined } : {}),
+  };
+}
+
+function versionsOf(wanted: readonly string[]): Pick<TlsOptions, 'minVersion' | 'maxVersion'> {
+  const versions = TLS_VERSIONS.filter((each) => wanted.includes(each));
+  const unknown = wanted.filter((each) => !TLS_VERSIONS.some((version) => version === each));
+  const [minVersion] = versions;
+  const maxVersion = versions.at(-1);
+  if (unknown.length > 0 || minVersion === undefined || maxVersion === undefined) {
+    throw invalid(
+      `zookeeper.ssl.enabled.protocols=${wanted.join(',')} cannot be: give TLSv1.2, TLSv1.3 or both. Older versions are not safe`,
+    );
+  }
+  return { minVersion, maxVersion };
+}
+
+async function ownCertificate(
+  config: BrokerConfig,
+  read: Read,
+): Promise<Pick<TlsOptions, 'cert' | 'key' | 'pfx' | 'passphrase'>> {
+  const { zookeeperSslKeystoreLocation: path, zookeeperSslKeystorePassword: passphrase } = config;
+  if (path === null) return {};
+  const type = typeOf('zookeeper.ssl.keystore', path, config.zookeeperSslKeystoreType, ['PEM', 'PKCS12']);
+  const bytes = await contentOf('zookeeper.ssl.keystore.location', path, read);
+  const secret = passphrase === null ? {} : { passphrase };
+  return type === 'PEM' ? { cert: bytes, key: bytes, ...secret } : { pfx: bytes, ...secret };
+}
+
+async function trusted(config: BrokerConfig, read: Read): Promise<Pick<TlsOptions, 'ca'>> {
+  const { zookeeperSslTruststoreLocation: path } = config;
+  if (path === null) return {};
+  typeOf('zookeeper.ssl.truststore', path, config.zookeeperSslTruststoreType, ['PEM']);
+  return { ca: await contentOf('zookeeper.ssl.truststore.location', path, read) };
+}
+
+const TYPES_BY_ENDING: Readonly<Record<string, string>> = {
+  pem: 'PEM',
+  crt: 'PEM',
+  cer: 'PEM',
+  p12: 'PKCS12',
+  pfx: 'PKCS12',
+  jks: 'JKS',
+};
+
+function typeOf(setting: string, path: string, given: string | null, allowed: readonly string[]): string {
+  const type = (given ?? TYPES_BY_ENDING[path.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'PEM').toUpperCase();
+  if (allowed.includes(type)) return type;
+  const mend = allowed.includes('PKCS12')
+    ? 'Turn a JKS file into PKCS12: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12'
+    : 'Turn it into PEM: keytool -exportcert -rfc -keystore FILE -alias NAME -file FILE.pem';
+  throw invalid(`${setting}.location=${path} is of type ${type}, and ${allowed.join(' or ')} is read here. ${mend}`);
+}
+
+async function contentOf(setting: string, path: string, read: Read): Promise<Buffer> {
+  try {
+    return await read(path);
+  } catch (cause) {
+    throw invalid(
+      `${setting}=${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    );
+  }
+}
+
+function invalid(message: string, cause?: unknown): StartError {
+  return new StartError('START_CONFIG_INVALID', message, cause);
+}
