@@ -19,6 +19,8 @@ export interface Build {
   readonly what: string;
   /** Wraps the disk of each process. */
   disk?(disk: Disk, tools: BuildTools): Disk;
+  /** Wraps the disk of the broker's own metadata store. */
+  metadataDisk?(disk: Disk): Disk;
   /** Wraps the requests of each process. */
   handler?(handler: RequestHandler, tools: BuildTools): RequestHandler;
 }

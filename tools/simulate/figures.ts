@@ -19,7 +19,7 @@ export class FigureSum {
     const of = (name: string): string => Math.round(this.sums[name] ?? 0).toLocaleString('en');
     const faults = Object.entries(this.faults).map(([kind, count]) => `${count.toLocaleString('en')} ${kind}`);
     return [
-      `crashes survived   ${of('crashes')}, of them ${of('powerLosses')} power failures; ${of('restarts')} restarts in order, ${of('failedStarts')} starts that failed`,
+      `crashes survived   ${of('crashes')}, of them ${of('powerLosses')} power failures; ${of('restarts')} restarts in order, ${of('failedStarts')} starts that failed, ${of('metadataRestorations')} restorations of metadata`,
       `operations checked ${of('operations')}: ${of('recordsAcknowledged')} records acknowledged, ${of('recordsRead')} read, ${of('commits')} commits, ${of('audits')} full reads`,
       `disk calls         ${of('diskCalls')}`,
       `simulated time     ${((this.sums['simulatedMs'] ?? 0) / 60_000).toFixed(1)} minutes`,

@@ -47,6 +47,8 @@ export interface SeedPlan {
   readonly seed: number;
   /** How many brokers there are, each on a machine of its own. */
   readonly brokers: number;
+  /** Whether a broker that is alone keeps its metadata itself, on the same disk as its logs. */
+  readonly ownsMetadata: boolean;
   readonly durationMs: number;
   readonly settings: Readonly<Record<string, string>>;
   readonly topics: readonly TopicPlan[];
@@ -73,23 +75,28 @@ const FETCH_VERSIONS = [4, 6, 7, 10, 11, 12, 13, 15, 16, 17] as const;
 /** Of all seeds, how many have Kafka's own way of leaving the sync to the system. */
 const UNSYNCED_PERCENT = 12;
 
+/** Of all seeds with one broker, how many have it keep its own metadata, as `millrace start` does. */
+const OWN_METADATA_PERCENT = 60;
+
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const dice = new Dice(seed).for('plan');
   const isDurable = !dice.chance(UNSYNCED_PERCENT);
   const brokers = options.brokers ?? 1;
+  const ownsMetadata = brokers === 1 && dice.for('metadata').chance(OWN_METADATA_PERCENT);
   const durationMs = dice.time(400, 2400) * (options.length ?? 1);
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers);
   return {
     seed,
     brokers,
+    ownsMetadata,
     durationMs,
     settings: planSettings(dice.for('settings'), isDurable),
     topics,
     producers,
     readers: planReaders(dice.for('readers')),
-    faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, kinds: options.faults }),
+    faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults }),
     isDurable,
   };
 }

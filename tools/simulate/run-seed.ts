@@ -33,6 +33,8 @@ export interface SeedFigures {
   readonly powerLosses: number;
   readonly restarts: number;
   readonly failedStarts: number;
+  /** How often a broker's own metadata had to be brought back by hand. */
+  readonly metadataRestorations: number;
   /** Faults that struck, by kind. */
   readonly faults: Readonly<Record<string, number>>;
   /** Operations that the checker has looked at. */
@@ -146,8 +148,8 @@ function onlyStuck(error: unknown): string {
   throw error;
 }
 
-function protest({ history }: World, partition: string | null, message: string): void {
-  history.add({ kind: 'protest', at: history.tick(), client: 'world', partition, anomaly: 'unavailable', message });
+function protest(world: World, partition: string | null, message: string): void {
+  world.protest('unavailable', partition, message);
 }
 
 function hashOf({ history, notes, clock }: World): string {
@@ -166,6 +168,7 @@ function figuresOf(world: World, nemesis: Nemesis): SeedFigures {
     powerLosses: sum(({ powerLosses }) => powerLosses),
     restarts: sum(({ restarts }) => restarts),
     failedStarts: sum(({ failedStarts }) => failedStarts),
+    metadataRestorations: sum(({ metadataRestorations }) => metadataRestorations),
     faults: Object.fromEntries(nemesis.struck),
     operations: history.events.length,
     recordsAcknowledged: sends.reduce((sum, { outcome, values }) => sum + (outcome === 'ok' ? values.length : 0), 0),

@@ -213,9 +213,21 @@ describe('a disk that does not take a write', () => {
     await expect(store.create('/b', bytes(''))).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(failures).toMatchObject([{ code: 'STORE_FAILED' }]);
     await store.close();
+    expect(disk.openCount).toBe(0);
     const after = await open(disk.crash('none'));
     expect(await after.children('/')).toEqual([]);
     await after.close();
+  });
+
+  it('does not keep the store from closing its files, and from letting go of its lock', async () => {
+    const disk = new MemoryDisk();
+    const store = await open(disk);
+    await store.create('/session', bytes(''), { ephemeral: true });
+    disk.fault = ({ kind }) => (kind === 'write' ? systemError('EIO', 'broken') : undefined);
+    await expect(store.close()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(disk.openCount).toBe(0);
+    disk.fault = undefined;
+    await (await open(disk)).close();
   });
 
   it('is waited for where it is full, when the program says so', async () => {

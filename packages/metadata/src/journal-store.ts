@@ -87,8 +87,12 @@ export class JournalMetadataStore extends TreeMetadataStore {
   /** Ends this session and all others on the store, and closes the files. */
   override async close(): Promise<void> {
     this.sitsOutShortages = false;
-    await super.close();
-    await this.#engine.close();
+    try {
+      await super.close();
+    } finally {
+      // A store that has failed cannot write the end of its session; its files are closed and its lock is released all the same.
+      await this.#engine.close();
+    }
   }
 }
 

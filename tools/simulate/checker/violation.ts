@@ -40,6 +40,8 @@ export type Anomaly =
   | 'sequence-lost'
   /** The broker takes a batch though the one before it is missing. */
   | 'out-of-sequence'
+  /** The broker's own metadata are damaged, or have lost what they held, though no bit of them was flipped. */
+  | 'metadata-lost'
   /** With all faults over, something still does not work. */
   | 'unavailable';
 

@@ -18,6 +18,16 @@ export const acknowledgesBeforeSync: Build = {
     }),
 };
 
+export const leavesMetadataUnsynced: Build = {
+  name: 'leaves-metadata-unsynced',
+  what: 'what is written to the journal of the metadata counts as synced at once',
+  metadataDisk: (disk) =>
+    new WrappedDisk(disk, {
+      write: (file, position, chunks) => file.write(position, chunks, { sync: false }),
+      sync: async () => {},
+    }),
+};
+
 export const ignoresFailedSync: Build = {
   name: 'ignores-failed-sync',
   what: 'a sync that fails is tried again, and counts when it does not fail twice',

@@ -3,6 +3,7 @@ import {
   acknowledgesBeforeSync,
   forgetsFolders,
   ignoresFailedSync,
+  leavesMetadataUnsynced,
   skipsCrc,
   takesEveryStopForClean,
 } from './disk-mutants.ts';
@@ -20,6 +21,7 @@ import {
 export const mutants: readonly Build[] = [
   acknowledgesBeforeSync,
   ignoresFailedSync,
+  leavesMetadataUnsynced,
   skipsCrc,
   takesEveryStopForClean,
   forgetsFolders,

@@ -1,12 +1,14 @@
 import { Broker, type BrokerConfig, type Logger } from '@millrace/broker';
+import type { TreeMetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
 import type { Dice } from './dice.ts';
 import type { DiskFaults } from './disk-faults.ts';
-import type { EnsembleSession } from './ensemble.ts';
+import type { Ensemble } from './ensemble.ts';
 import { Gate } from './gate.ts';
 import type { Network } from './network.ts';
+import { openOwnMetadata } from './own-metadata.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
@@ -20,7 +22,8 @@ export interface BrokerProcessOptions {
   readonly dice: Dice;
   readonly disk: MemoryDisk;
   readonly faults: DiskFaults;
-  readonly session: EnsembleSession;
+  /** The ensemble that keeps the metadata; undefined for a broker that keeps its own, on its disk. */
+  readonly ensemble: Ensemble | undefined;
   readonly logger: Logger;
   readonly host: string;
   /** The network that leads to its peers. */
@@ -31,38 +34,80 @@ export interface BrokerProcessOptions {
 
 /** One life of the broker: the real core on a simulated machine. It can be killed at any moment that time passes. */
 export class BrokerProcess {
-  readonly broker: Broker;
-  readonly session: EnsembleSession;
   readonly #options: BrokerProcessOptions;
   readonly #gate = new Gate();
   readonly #clock: ProcessClock;
+  #broker: Broker | undefined;
+  #session: TreeMetadataStore | undefined;
 
   constructor(options: BrokerProcessOptions) {
-    const { build, clock, dice, disk, faults, session, config, logger } = options;
+    const { clock, disk, faults } = options;
     this.#options = options;
-    this.session = session;
     this.#clock = new ProcessClock(clock, this.#gate);
     disk.fault = faults.hookFor(this.#gate);
-    this.broker = new Broker({
-      config,
-      clock: this.#clock,
-      random: dice,
-      disk: build.disk?.(disk, { clock, dice }) ?? disk,
-      metadataStore: new ProcessStore(session, this.#gate),
-      logger: this.#whileAlive(logger),
-      peers: simulatedPeers({ host: options.host, network: options.network, clock: this.#clock, gate: this.#gate }),
-      onUnusable: () => {
-        if (!this.isDead) options.onUnusable();
-      },
-    });
+  }
+
+  /** There once it has begun to start. */
+  get broker(): Broker {
+    if (this.#broker === undefined) throw new Error('The broker has not begun to start.');
+    return this.#broker;
   }
 
   get isDead(): boolean {
     return this.#gate.isClosed;
   }
 
-  start(): Promise<void> {
-    return this.broker.start();
+  async start(): Promise<void> {
+    const { build, clock, dice, disk, config, logger, ensemble } = this.#options;
+    const onUnusable = (): void => {
+      if (!this.isDead) this.#options.onUnusable();
+    };
+    const own =
+      ensemble === undefined
+        ? await openOwnMetadata(config, {
+            disk: build.metadataDisk?.(disk) ?? disk,
+            clock: this.#clock,
+            onFailed: onUnusable,
+          })
+        : undefined;
+    const session = own ?? ensemble?.openSession();
+    if (session === undefined) return;
+    this.#session = session;
+    this.#broker = new Broker({
+      config,
+      clock: this.#clock,
+      random: dice,
+      disk: build.disk?.(disk, { clock, dice }) ?? disk,
+      metadataStore: new ProcessStore(session, this.#gate),
+      ownsMetadata: own !== undefined,
+      logger: this.#whileAlive(logger),
+      peers: simulatedPeers({
+        host: this.#options.host,
+        network: this.#options.network,
+        clock: this.#clock,
+        gate: this.#gate,
+      }),
+      onUnusable,
+    });
+    await this.#broker.start();
+    // As the real process does: once it serves, a full disk is waited for.
+    if (own !== undefined) own.sitsOutShortages = true;
+  }
+
+  /** Ends the session in order, and the store with it where it is the broker's own. */
+  async closeSession(): Promise<void> {
+    await this.#session?.close();
+  }
+
+  /** The store has not heard of the process for too long. */
+  expireSession(): void {
+    // Where the disk does not take the end of the session, the store has failed, and says so by itself.
+    this.#session?.expireSession().catch(() => undefined);
+  }
+
+  /** What becomes of the session of a process that is dead: an ensemble notices after a time, and its own store died with it. */
+  sessionDied(): void {
+    if (this.#options.ensemble !== undefined) void this.#session?.close();
   }
 
   /** What the listeners would call. */

@@ -14,6 +14,7 @@ export type WorldFault =
   | { readonly kind: 'pause'; readonly durationMs: number }
   | { readonly kind: 'link'; readonly direction: 'one way' | 'both ways'; readonly durationMs: number }
   | { readonly kind: 'bit-flip' }
+  | { readonly kind: 'metadata-flip' }
   | { readonly kind: 'cut'; readonly all: boolean }
   | { readonly kind: 'half-open'; readonly all: boolean; readonly direction: DeadDirection }
   | { readonly kind: 'network-down'; readonly durationMs: number }
@@ -45,6 +46,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'network-down': 1,
   'slow-network': 2,
   'delete-records': 2,
+  'metadata-flip': 2,
 };
 
 export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
@@ -62,14 +64,21 @@ export interface FaultPlanOptions {
   readonly durationMs: number;
   readonly isDurable: boolean;
   readonly brokers: number;
+  /** Whether the broker keeps its metadata itself, on its disk. */
+  readonly ownsMetadata: boolean;
   /** Undefined: all. */
   readonly kinds: readonly FaultKind[] | undefined;
 }
 
 /** Draws what goes wrong and when. */
-export function planFaults(dice: Dice, { durationMs, isDurable, brokers, kinds }: FaultPlanOptions): PlannedEvent[] {
+export function planFaults(
+  dice: Dice,
+  { durationMs, isDurable, brokers, ownsMetadata, kinds }: FaultPlanOptions,
+): PlannedEvent[] {
   const isPossible = (kind: FaultKind): boolean =>
-    (isDurable || !NEEDS_SYNC.has(kind)) && (brokers > 1 || !NEEDS_CLUSTER.has(kind));
+    (isDurable || !NEEDS_SYNC.has(kind)) &&
+    (brokers > 1 || !NEEDS_CLUSTER.has(kind)) &&
+    (ownsMetadata || kind !== 'metadata-flip');
   const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && isPossible(kind));
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));
   const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));

@@ -6,6 +6,7 @@ import type { Dice } from './dice.ts';
 import { DiskFaults, type PlannedFault } from './disk-faults.ts';
 import type { Ensemble } from './ensemble.ts';
 import type { Network } from './network.ts';
+import { isMetadataDamaged, ownMetadataFolder, restoreOwnMetadata } from './own-metadata.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** What a machine is set up with. */
@@ -15,7 +16,8 @@ export interface MachineOptions {
   readonly id: number;
   /** The name that the others know it by. */
   readonly host: string;
-  readonly ensemble: Ensemble;
+  /** Undefined for a broker that keeps its metadata itself. */
+  readonly ensemble: Ensemble | undefined;
   readonly settings: Readonly<Record<string, string>>;
   readonly clock: SimulatedClock;
   readonly dice: Dice;
@@ -25,6 +27,8 @@ export interface MachineOptions {
   readonly mayLosePower: boolean;
   readonly logger: Logger;
   note(message: string): void;
+  /** The broker's own metadata are not what they were, and nobody has touched them. */
+  metadataLost(message: string): void;
   /** A process serves requests, and nobody has asked it anything yet. */
   started(): void;
 }
@@ -61,6 +65,8 @@ export class Machine {
   powerLosses = 0;
   restarts = 0;
   failedStarts = 0;
+  metadataRestorations = 0;
+  #metadataFlips = 0;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -129,7 +135,7 @@ export class Machine {
     tooLong.cancel();
     if (this.#process !== process) return;
     this.#process = undefined;
-    await process.session.close();
+    await process.closeSession().catch((error: unknown) => note(`the metadata store could not be closed: ${error}`));
     process.kill();
     this.#disk = this.#disk.crash('all');
     note('the broker has stopped');
@@ -149,7 +155,7 @@ export class Machine {
     const silenceMs = this.#config.zookeeperSessionTimeoutMs;
     if (durationMs > silenceMs) {
       clock.schedule(silenceMs, () => {
-        if (!process.isDead) void process.session.expireSession();
+        if (!process.isDead) process.expireSession();
       });
     }
     clock.schedule(durationMs, () => {
@@ -161,7 +167,7 @@ export class Machine {
 
   /** The metadata store has not heard of the broker for too long. */
   expireSession(): void {
-    void this.#process?.session.expireSession();
+    this.#process?.expireSession();
   }
 
   /** From now on nothing goes wrong by itself, and the broker comes back if it is down. */
@@ -179,6 +185,17 @@ export class Machine {
     this.crash({ keeps: 'all', downMs: RESTART_MS, tellsClients: true, sessionMs: 0 });
   }
 
+  /** Flips one bit in a file of the broker's own metadata store; returns the file, undefined where there is none. */
+  flipMetadataBit(): string | undefined {
+    const { dice } = this.#options;
+    const files = this.#disk.filesBelow(ownMetadataFolder(this.#config)).filter(({ sizeBytes }) => sizeBytes > 0);
+    if (files.length === 0) return undefined;
+    const { path, sizeBytes } = dice.pick(files);
+    this.#disk.flipBit(path, dice.nextInt(sizeBytes), dice.nextInt(8));
+    this.#metadataFlips += 1;
+    return path;
+  }
+
   /** Leaves so much room on the disk, or any amount. */
   leaveRoom(bytes: number): void {
     this.#disk.capacityBytes = this.#disk.usedBytes + bytes;
@@ -194,7 +211,7 @@ export class Machine {
       dice: dice.for(`life ${life}`),
       disk: this.#disk,
       faults: this.faults,
-      session: ensemble.openSession(),
+      ensemble,
       host,
       network: networks[0],
       logger,
@@ -207,6 +224,7 @@ export class Machine {
     } catch (error) {
       if (process.isDead) return;
       this.failedStarts += 1;
+      if (ensemble === undefined && isMetadataDamaged(error)) return this.#restoreMetadata(process, error);
       this.#giveUp(process, `it cannot start: ${error instanceof Error ? error.message : String(error)}`);
       return;
     }
@@ -216,6 +234,19 @@ export class Machine {
     const handler = process.requestHandler();
     for (const network of networks) network.serve(host, handler);
     started();
+  }
+
+  /** The operator reads what the start has said, and does it. */
+  async #restoreMetadata(process: BrokerProcess, error: unknown): Promise<void> {
+    const { clock, dice, note } = this.#options;
+    const message = error instanceof Error ? error.message : String(error);
+    note(`the metadata are restored: ${message}`);
+    if (this.#metadataFlips === 0) this.#options.metadataLost(message);
+    this.metadataRestorations += 1;
+    this.#end(process, { keeps: 'all', downMs: RESTART_MS, tellsClients: true, sessionMs: 0 });
+    this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await restoreOwnMetadata(this.#config, { disk: this.#disk, clock, random: dice });
+    clock.schedule(RESTART_MS, () => this.powerOn());
   }
 
   /** The process ends by itself; the machine goes on, or is reset by somebody who does not trust it any more. */
@@ -248,8 +279,8 @@ export class Machine {
     const { capacityBytes } = this.#disk;
     this.#disk = this.#disk.crash(kept);
     this.#disk.capacityBytes = capacityBytes;
-    if (sessionMs === 0) void process.session.close();
-    else clock.schedule(sessionMs, () => void process.session.close());
+    if (sessionMs === 0) process.sessionDied();
+    else clock.schedule(sessionMs, () => process.sessionDied());
   }
 
   #struck(fault: PlannedFault, path: string): void {

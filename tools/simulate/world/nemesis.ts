@@ -61,6 +61,11 @@ export class Nemesis {
       case 'bit-flip':
         this.#world.flipBit();
         break;
+      case 'metadata-flip': {
+        const path = machine.flipMetadataBit();
+        if (path !== undefined) note(`a bit flips in ${path}`);
+        break;
+      }
       case 'cut':
         note(fault.all ? 'all connections are cut' : 'a connection is cut');
         network.cut(fault.all);

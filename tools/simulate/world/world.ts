@@ -1,11 +1,12 @@
 import type { Logger } from '@millrace/broker';
 import { splitBatches } from '@millrace/records';
 import type { Build } from '../build.ts';
+import type { Anomaly } from '../checker/violation.ts';
 import { Administrator } from '../clients/administrator.ts';
 import { Auditor } from '../clients/auditor.ts';
 import type { ClientTools, SimulatedClient } from '../clients/client.ts';
 import { type PartitionRef, partitionsOf, type Topic } from '../clients/topics.ts';
-import { type HistoryEvent, Recorder } from '../history.ts';
+import { type HistoryEvent, type PartitionName, Recorder } from '../history.ts';
 import type { SeedPlan } from '../plan.ts';
 import { describeEvent, type TraceLine } from '../trace.ts';
 import { Dice } from './dice.ts';
@@ -54,6 +55,12 @@ export class World {
   note(message: string): void {
     this.notes.push(`${this.clock.monotonic().toFixed(3)} ${message}`);
     this.#trace?.(this.clock.monotonic(), 'world', message);
+  }
+
+  /** Something is wrong that no client sees. */
+  protest(anomaly: Anomaly, partition: PartitionName | null, message: string): void {
+    const { history } = this;
+    history.add({ kind: 'protest', at: history.tick(), client: 'world', partition, anomaly, message });
   }
 
   /** Lets time pass until a promise settles. @throws what it rejects with; an Error when it never settles */
@@ -160,7 +167,7 @@ export class World {
       build,
       id,
       host: `broker-${id}.test`,
-      ensemble: this.ensemble,
+      ensemble: plan.ownsMetadata ? undefined : this.ensemble,
       settings: plan.settings,
       clock: this.clock,
       dice: this.dice.for(id === 1 ? 'machine' : `machine ${id}`),
@@ -168,6 +175,7 @@ export class World {
       mayLosePower: plan.isDurable,
       logger: this.#logger(name),
       note: (message) => this.note(plan.brokers === 1 ? message : `${name}: ${message}`),
+      metadataLost: (message) => this.protest('metadata-lost', null, message),
       started: () => this.#started(),
     });
   }

@@ -156,6 +156,23 @@ describe('a store whose process was killed', () => {
     await after.close();
   });
 
+  it('goes on without the last write wherever a crash has cut that, in the middle of a sector too', async () => {
+    const disk = new MemoryDisk();
+    const store = await open(disk);
+    await store.create('/a', Buffer.from('1'));
+    const before = await contentOf(store);
+    const journal = lastFile(disk, '.journal');
+    const begin = disk.peek(journal).length;
+    await store.create('/b', Buffer.alloc(700, 'b'));
+    const killed = disk.crash('none');
+    const bytes = killed.peek(journal);
+    for (let at = begin; at < bytes.length; at += 1) {
+      const torn = await copyOf(killed);
+      await torn.replaceFile(journal, Buffer.concat([bytes.subarray(0, at), Buffer.alloc(bytes.length - at)]));
+      expect(await outcomeOf(torn), `torn at ${at}`).toBe(before);
+    }
+  });
+
   it('does not pass for closed because it was once', async () => {
     const { disk } = await storeThat('was closed');
     const store = await open(disk);

@@ -16,8 +16,14 @@ const KIND_AT = 10;
 const PAYLOAD_CRC_AT = 12;
 const HEADER_CRC_AT = 16;
 
+/** Behind the payload, so that a whole frame never ends in a zero: zeros at the end of a file are bytes that never came. */
+const MARK = 0xa5;
+const MARK_BYTES = 1;
+
 /** The unit in which a write that a crash interrupted is on a disk or not. */
 const SECTOR_BYTES = 512;
+/** More zeros than a frame has in one place: where a sector ends in so many, what belongs there never came. */
+const ZEROS_MIN = 24;
 
 /** A frame that was read and is whole. */
 export interface Frame {
@@ -29,9 +35,9 @@ export interface Frame {
   readonly end: number;
 }
 
-/** Puts a payload into a frame: its chunks, in order, for one gathered write. */
+/** Puts a payload into a frame. */
 export function frameOf(kind: FrameKind, zxid: number, payload: Buffer): Buffer {
-  const frame = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + payload.length);
+  const frame = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + payload.length + MARK_BYTES);
   frame.writeUInt32BE(payload.length, 0);
   frame.writeUIntBE(zxid, ZXID_AT, 6);
   frame.writeUInt8(KIND_NUMBERS[kind], KIND_AT);
@@ -39,15 +45,16 @@ export function frameOf(kind: FrameKind, zxid: number, payload: Buffer): Buffer 
   frame.writeUInt32BE(crc32(payload), PAYLOAD_CRC_AT);
   frame.writeUInt32BE(crc32(frame.subarray(0, HEADER_CRC_AT)), HEADER_CRC_AT);
   payload.copy(frame, FRAME_HEADER_BYTES);
+  frame.writeUInt8(MARK, frame.length - MARK_BYTES);
   return frame;
 }
 
 /** The frame at a position, or undefined where there is none that is whole. */
 export function frameAt(bytes: Buffer, at: number): Frame | undefined {
   if (!hasHeaderAt(bytes, at)) return undefined;
-  const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at);
-  if (end > bytes.length) return undefined;
-  const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
+  const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at) + MARK_BYTES;
+  if (end > bytes.length || bytes[end - MARK_BYTES] !== MARK) return undefined;
+  const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end - MARK_BYTES);
   if (crc32(payload) !== bytes.readUInt32BE(at + PAYLOAD_CRC_AT)) return undefined;
   const kind = KINDS.get(bytes.readUInt8(at + KIND_AT));
   return kind === undefined ? undefined : { kind, zxid: bytes.readUIntBE(at + ZXID_AT, 6), payload, end };
@@ -71,15 +78,16 @@ export type JournalEnd =
 /**
  * Says whether what begins at `at`, where no whole frame is, can be what a crash left of the last write. A write begins only when
  * the one before it is durable, so a whole frame further on, or an end beyond this frame's, means damage. And an interrupted
- * write lacks bytes: those behind the end of the file, or sectors, which read as zeros. Where nothing is missing, bits have changed.
+ * write lacks bytes: those behind the end of the file, or the rest of sectors, which read as zeros. Where nothing is missing, bits
+ * have changed.
  */
 export function judgeEnd(bytes: Buffer, at: number, zxid: number): JournalEnd {
   if (at >= bytes.length) return 'clean';
   if (findFrame(bytes, at + 1, zxid) !== undefined) return 'damaged';
   const left = bytes.length - at;
   if (left < FRAME_HEADER_BYTES) return 'torn';
-  if (hasHeaderAt(bytes, at) && FRAME_HEADER_BYTES + bytes.readUInt32BE(at) > left) return 'torn';
-  return hasMissingSector(bytes, at) ? 'torn' : 'damaged';
+  if (hasHeaderAt(bytes, at) && FRAME_HEADER_BYTES + bytes.readUInt32BE(at) + MARK_BYTES > left) return 'torn';
+  return bytes.at(-1) === 0 || hasMissingBytes(bytes, at) ? 'torn' : 'damaged';
 }
 
 /** The first whole frame of later transactions at or behind `from`. */
@@ -91,10 +99,11 @@ export function findFrame(bytes: Buffer, from: number, zxid: number): number | u
   return undefined;
 }
 
-function hasMissingSector(bytes: Buffer, from: number): boolean {
+/** Whether some sector, or its part from `from` on, ends in bytes that never came. */
+function hasMissingBytes(bytes: Buffer, from: number): boolean {
   for (let at = from; at < bytes.length; ) {
     const end = Math.min(bytes.length, at + SECTOR_BYTES - (at % SECTOR_BYTES));
-    if (bytes.subarray(at, end).every((byte) => byte === 0)) return true;
+    if (bytes.subarray(Math.max(at, end - ZEROS_MIN), end).every((byte) => byte === 0)) return true;
     at = end;
   }
   return false;
