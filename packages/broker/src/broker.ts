@@ -38,6 +38,7 @@ import { BrokerError } from './shared/errors.ts';
 import { Guard } from './shared/guard.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
+import { TurnLine } from './shared/turns.ts';
 import type { FoundLog } from './store/adopt-logs.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
@@ -346,6 +347,7 @@ export class Broker {
       replicas,
       storageReports: new StorageReports(clock, logger),
       deadlines,
+      turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
       groups,

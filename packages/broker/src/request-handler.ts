@@ -13,7 +13,7 @@ import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { BrokerError } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
-import { Turns } from './shared/turns.ts';
+import type { Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
 
@@ -62,8 +62,13 @@ class Request implements RequestContext {
     // Most requests have few elements, and need no watch.
     this.#elements += 1;
     if (this.#elements <= SHORT_REQUEST_ELEMENTS) return undefined;
-    this.#turns ??= new Turns(this.broker.clock);
-    return this.#turns.pause();
+    this.#turns ??= this.broker.turns.begin();
+    return this.#turns.pause()?.then(() => this.#checkThatSomebodyWaits());
+  }
+
+  #checkThatSomebodyWaits(): void {
+    if (this.connection.open) return;
+    throw new BrokerError('BROKER_CLIENT_GONE', 'The client has gone before its request was done');
   }
 }
 

@@ -29,7 +29,8 @@ export interface RequestContext {
   reserveResponse(wantedBytes: number): number;
   /**
    * To be awaited where it gives a promise, once for each element of a long request: others have their turn then. A handler whose
-   * order matters to the connection's next requests must not use it before that order is settled.
+   * order matters to the connection's next requests must not use it before that order is settled. Rejects where the client has
+   * gone meanwhile, so it belongs before what changes anything.
    */
   pause(): Promise<void> | undefined;
   /** Has `done` called when the response has left, and nobody needs the memory of its chunks any more; see `RequestAdmission`. */

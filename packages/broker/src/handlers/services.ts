@@ -15,6 +15,7 @@ import type { StorageReports } from '../replicas/storage-reports.ts';
 import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Metrics } from '../shared/metrics.ts';
+import type { TurnLine } from '../shared/turns.ts';
 
 /** An API with the versions that are served, as ApiVersions tells of it. */
 export interface AdvertisedApi {
@@ -44,6 +45,8 @@ export interface BrokerServices {
   readonly storageReports: StorageReports;
   /** One timer for all requests that wait. */
   readonly deadlines: Deadlines;
+  /** The line for long requests, which give up their turn. */
+  readonly turns: TurnLine;
   readonly fetchSessions: FetchSessionCache;
   readonly fetchWaits: FetchWaits;
   /** The groups that this broker coordinates. */

@@ -104,7 +104,7 @@ class Reading implements FetchReading {
     for (let next = this.#targets.next(); next.done !== true; next = this.#targets.next()) {
       const target = next.value;
       const pause = this.#pause();
-      if (pause !== undefined) return pause.then(() => this.#runOn(target));
+      if (pause !== undefined) return pause.then(() => this.#runOn(target), this.#giveUp);
       const reading = this.#one(target);
       if (reading !== undefined) return reading;
     }
@@ -122,20 +122,19 @@ class Reading implements FetchReading {
     if (typeof found === 'number') return this.#fail(target, undefined, found);
     const read = this.#read(target, found);
     if (read instanceof Promise) {
-      return read.then(
-        (result) => {
-          this.#take(target, found, result);
-          return this.run();
-        },
-        (error: unknown) => {
-          this.release();
-          throw error;
-        },
-      );
+      return read.then((result) => {
+        this.#take(target, found, result);
+        return this.run();
+      }, this.#giveUp);
     }
     if (read !== undefined) this.#take(target, found, read);
     return undefined;
   }
+
+  readonly #giveUp = (error: unknown): never => {
+    this.release();
+    throw error;
+  };
 
   get mustRelease(): boolean {
     return this.#releases.length > 0;

@@ -1,33 +1,65 @@
-import { ManualClock } from '@millrace/ports';
+import { type Clock, ManualClock } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
-import { Turns } from './turns.ts';
+import { TurnLine, type Turns } from './turns.ts';
 
-describe('Turns', () => {
-  it('let work go on while its turn is short, however many elements it has', () => {
-    const turns = new Turns(new ManualClock());
+/** Time passes while somebody works, and timers fire between turns. */
+class WorkClock implements Clock {
+  readonly timers: ManualClock = new ManualClock();
+  workedMs = 0;
+  now(): number {
+    return this.timers.now() + this.workedMs;
+  }
+  monotonic(): number {
+    return this.timers.monotonic() + this.workedMs;
+  }
+  schedule(...timer: Parameters<Clock['schedule']>): ReturnType<Clock['schedule']> {
+    return this.timers.schedule(...timer);
+  }
+}
+
+/** Works until the turn is over, a tenth of a millisecond an element; gives what is to be awaited. */
+function workTurn(turns: Turns, clock: WorkClock): Promise<void> {
+  for (let elements = 0; elements < 1000; elements += 1) {
+    clock.workedMs += 0.1;
+    const pause = turns.pause();
+    if (pause !== undefined) return pause;
+  }
+  throw new Error('the turn never ends');
+}
+
+describe('long work', () => {
+  it('goes on while its turn is short, however many elements it has', () => {
+    const turns = new TurnLine(new WorkClock()).begin();
     expect(Array.from({ length: 10_000 }, () => turns.pause()).every((pause) => pause === undefined)).toBe(true);
   });
 
-  it('end after some milliseconds, and begin anew after the pause', async () => {
-    const clock = new ManualClock();
-    const turns = new Turns(clock);
-    let worked = 0;
-    let pause: Promise<void> | undefined;
-    while (pause === undefined) {
-      clock.advance(0.1);
-      worked += 1;
-      pause = turns.pause();
-    }
-    expect(worked).toBeGreaterThan(30);
-    expect(worked).toBeLessThan(200);
-    let resumed = false;
-    void pause.then(() => {
-      resumed = true;
-    });
-    await Promise.resolve();
-    expect(resumed).toBe(false);
-    clock.advance(0);
+  it('pauses after some milliseconds, and begins anew after the pause', async () => {
+    const clock = new WorkClock();
+    const turns = new TurnLine(clock).begin();
+    const startMs = clock.monotonic();
+    const pause = workTurn(turns, clock);
+    expect(clock.monotonic() - startMs).toBeGreaterThanOrEqual(5);
+    expect(clock.monotonic() - startMs).toBeLessThan(20);
+    await clock.timers.advanceAsync(0);
     await pause;
     expect(Array.from({ length: 100 }, () => turns.pause()).every((next) => next === undefined)).toBe(true);
+  });
+
+  it('has one turn after the other, whoever it is for', async () => {
+    const clock = new WorkClock();
+    const line = new TurnLine(clock);
+    const order: string[] = [];
+    const work = async (name: string): Promise<void> => {
+      const turns = line.begin();
+      for (let turn = 1; turn <= 2; turn += 1) {
+        order.push(`${name}${turn}`);
+        await workTurn(turns, clock);
+      }
+    };
+    const all = Promise.all(['a', 'b', 'c'].map(work));
+    expect(line.size).toBe(3);
+    while (line.size > 0) await clock.timers.advanceAsync(0);
+    await all;
+    expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'c2']);
   });
 });

@@ -1,17 +1,61 @@
 import type { Clock } from '@millrace/ports';
 
-/** Work for one client goes on for so long before others have their turn. */
+/** Work for one request goes on for so long before others have their turn. */
 const TURN_MS_MAX = 5;
 /** The clock is looked at once in so many elements: looking costs about as much as the cheapest of them. */
 const ELEMENTS_PER_LOOK = 32;
 
-/** Divides long work into turns of the event loop, so that nobody waits for the whole of it. */
+/**
+ * Long work that gives up its turn, all of a broker's in one line: each goes on for a few milliseconds and goes to the end of the line.
+ * However many long requests there are, everything else waits for one such piece at a time.
+ */
+export class TurnLine {
+  readonly #clock: Clock;
+  readonly #waiting: (() => void)[] = [];
+  #isScheduled = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How much work waits for its turn. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Begins a piece of long work. */
+  begin(): Turns {
+    return new Turns(this, this.#clock);
+  }
+
+  /** Resolves when the turn has come. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
+    this.#clock.schedule(0, () => {
+      this.#isScheduled = false;
+      this.#waiting.shift()?.();
+      this.#schedule();
+    });
+  }
+}
+
+/** One piece of long work, divided into turns of the event loop. */
 export class Turns {
+  readonly #line: TurnLine;
   readonly #clock: Clock;
   #startMs: number;
   #elements = 0;
 
-  constructor(clock: Clock) {
+  constructor(line: TurnLine, clock: Clock) {
+    this.#line = line;
     this.#clock = clock;
     this.#startMs = clock.monotonic();
   }
@@ -21,11 +65,8 @@ export class Turns {
     this.#elements += 1;
     if (this.#elements % ELEMENTS_PER_LOOK !== 0) return undefined;
     if (this.#clock.monotonic() - this.#startMs < TURN_MS_MAX) return undefined;
-    return new Promise((resolve) => {
-      this.#clock.schedule(0, () => {
-        this.#startMs = this.#clock.monotonic();
-        resolve();
-      });
+    return this.#line.wait().then(() => {
+      this.#startMs = this.#clock.monotonic();
     });
   }
 }
