@@ -1,7 +1,7 @@
 /** The decoder of a struct. */
 import { flexibleArgument, versionCheck } from './emit-encode.ts';
 import { decodedType, defaultValue, mayBeNull } from './emit-types.ts';
-import { bytesMin, decodedBytes, type FieldModel, type StructModel } from './model.ts';
+import { bytesMin, elementDecodedBytes, type FieldModel, type StructModel } from './model.ts';
 import { condition, intersect, isEmpty } from './versions.ts';
 
 export function emitDecoder(struct: StructModel): string {
@@ -69,7 +69,7 @@ function readElement(field: FieldModel, flexible: string): string {
 function decodeArray(field: FieldModel, struct: StructModel, present: string, flexible: string): string {
   const { message } = struct;
   const elementBytes = bytesMin(field.type, field.versions, message.flexible);
-  const lengthArguments = `(${flexible}, ${elementBytes}, ${decodedBytes(field.type)})`;
+  const lengthArguments = `(${flexible}, ${elementBytes}, ${elementDecodedBytes(field.type)})`;
   const push = `${field.name}.push(${readElement(field, flexible)});\n`;
   const guard = present === 'true' ? '' : `if (${present}) `;
   const nullable = condition(field.nullable, field.versions);
@@ -115,6 +115,6 @@ function readTagged(field: FieldModel, struct: StructModel): string {
   const elementBytes = bytesMin(field.type, field.versions, struct.message.flexible);
   return (
     `        ${field.name} = [];\n` +
-    `        for (let n = r.arrayLength(true, ${elementBytes}, ${decodedBytes(field.type)}); n > 0; n--) ${field.name}.push(${readElement(field, 'true')});\n`
+    `        for (let n = r.arrayLength(true, ${elementBytes}, ${elementDecodedBytes(field.type)}); n > 0; n--) ${field.name}.push(${readElement(field, 'true')});\n`
   );
 }

@@ -259,12 +259,20 @@ const STRING_BYTES = 24;
 const UUID_BYTES = 40;
 const BOXED_NUMBER_BYTES = 16;
 const EMPTY_ARRAY_BYTES = 32;
+/** An element counts so much at least: whoever handles it makes something of it, and answers it. */
+const NUMBER_ELEMENT_BYTES_MIN = 40;
+const STRUCT_ELEMENT_BYTES_MIN = 96;
+
+/** About how much memory an element of an array takes once it is decoded; see {@link decodedBytes}. */
+export function elementDecodedBytes(type: PrimitiveType | StructModel): number {
+  return Math.max(decodedBytes(type), typeof type === 'string' ? NUMBER_ELEMENT_BYTES_MIN : STRUCT_ELEMENT_BYTES_MIN);
+}
 
 /**
  * About how much memory a decoded value of this type takes, its slot included, without the characters of strings and the elements
  * of arrays within it. A decoder makes every field, whatever the version.
  */
-export function decodedBytes(type: PrimitiveType | StructModel): number {
+function decodedBytes(type: PrimitiveType | StructModel): number {
   if (typeof type === 'string') return SLOT_BYTES + primitiveBytes(type);
   let sum = SLOT_BYTES + OBJECT_BYTES + SLOT_BYTES;
   for (const field of type.fields) {

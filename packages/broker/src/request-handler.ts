@@ -17,6 +17,8 @@ import type { Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
 
+/** What a handler makes of a decoded request, and its answer, take about three times as much again. */
+const WORKING_FACTOR = 4;
 /** Requests with so many elements never give up their turn. */
 const SHORT_REQUEST_ELEMENTS = 100;
 
@@ -108,9 +110,9 @@ export class BrokerRequestHandler implements RequestHandler {
       return answerUnsupported(handler, header);
     }
     const startMs = this.#services.clock.monotonic();
-    const reader = Reader.ofRequest(frame, header.bodyOffset);
+    const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax);
     const body = bodyOf(handler, reader, header);
-    admission.holdDecoded(reader.decodedBytes);
+    admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
     const context = new Request(header, connection, admission, this.#services);
     const answer = handler.handle(body, context);
     if (!(answer instanceof Promise)) return this.#finish(handler, header, answer, startMs);

@@ -14,10 +14,10 @@ const SKIPPED_TAG_BYTES = 64;
 
 /** The most memory that one request's decoded form may take beside its bytes: 32 MiB, some 300,000 partitions. */
 export const REQUEST_DECODED_BYTES_MAX: number = 32 * 1024 * 1024;
-/** As much every request may take, however short it is: 1 MiB. */
-const REQUEST_DECODED_BYTES_MIN = 1024 * 1024;
-/** A request's decoded form may take so many times its bytes; names of 8 characters take 8 times theirs. */
-const REQUEST_DECODED_FACTOR = 16;
+/** As much every request may take, however short it is: 4 MiB. */
+const REQUEST_DECODED_BYTES_MIN = 4 * 1024 * 1024;
+/** A longer request's decoded form may take so many times its bytes. */
+const REQUEST_DECODED_FACTOR = 8;
 
 /**
  * Reads the protocol's primitive types from a buffer, front to back.
@@ -47,16 +47,16 @@ export class Reader {
   /**
    * Reads the body of a request that a client sent, whoever it is:
    *
-   * - Its decoded form may take 16 times the frame's bytes, at least 1 MiB and at most {@link REQUEST_DECODED_BYTES_MAX}.
+   * - Its decoded form may take 8 times the frame's bytes, at least 4 MiB and at most `decodedBytesMax`.
    * - Text that is not UTF-8 is refused. What the engine makes of it takes up to three times the bytes, and could be stored but
    *   never written again.
    * - Tagged fields without a name are passed over instead of kept.
    * - A 64-bit integer beyond 2^53 becomes the nearest number instead of an error, so that an offset which no log has costs its
    *   partition an error and not the connection. Whoever stores such a value must check it.
    */
-  static ofRequest(frame: Buffer, bodyOffset: number): Reader {
+  static ofRequest(frame: Buffer, bodyOffset: number, decodedBytesMax: number = REQUEST_DECODED_BYTES_MAX): Reader {
     const proportional = Math.max(frame.length * REQUEST_DECODED_FACTOR, REQUEST_DECODED_BYTES_MIN);
-    return new Reader(frame, bodyOffset, frame.length, Math.min(proportional, REQUEST_DECODED_BYTES_MAX));
+    return new Reader(frame, bodyOffset, frame.length, Math.min(proportional, decodedBytesMax));
   }
 
   /** How many bytes are left. */

@@ -91,9 +91,9 @@ function oversized(name: string, size: Size, template: Template): OversizedReque
 
 function elementsFor(size: Size, { element, decodedBytesEach }: Template): number {
   if (size !== 'most taken') return Math.floor(((size === '1 MiB' ? 1 : 95) * MIB) / element.length);
-  // As in Reader.ofRequest: 16 times the bytes, at least 1 MiB, at most the bound; with some room for what is around it.
-  const isDense = decodedBytesEach > 16 * element.length;
-  return Math.floor(((isDense ? MIB : REQUEST_DECODED_BYTES_MAX) - 4096) / decodedBytesEach);
+  // As in Reader.ofRequest: 8 times the bytes, at least 4 MiB, at most the bound; with some room for what is around it.
+  const isDense = decodedBytesEach > 8 * element.length;
+  return Math.floor(((isDense ? 4 * MIB : REQUEST_DECODED_BYTES_MAX) - 4096) / decodedBytesEach);
 }
 
 function frameOf({ flexible, head, element, tail, distinct }: Template, elements: number): Buffer {

@@ -15,6 +15,7 @@ const MIB = 1024 * 1024;
 /** What a quiet client may have to wait beside abuse of up to 1 MiB, and beside more. */
 const WAIT_MS_MAX = { small: 100, large: 1_000 };
 const RSS_BYTES_MAX = 2_048 * MIB;
+const LARGE_RSS_BYTES = 512 * MIB;
 
 export interface HostileOptions {
   /** Only abuse whose name has this in it. */
@@ -49,7 +50,7 @@ export async function runHostile(options: HostileOptions): Promise<boolean> {
       const row = await measure(broker, abuse);
       rows.push(row);
       if (options.all === true || row.fault !== undefined) options.print(line(row));
-      if (!broker.isRunning) broker = await startBroker(folder);
+      broker = await freshBroker(broker, folder);
     }
     for (const row of worstOfEach(rows)) options.print(line(row));
   } finally {
@@ -60,6 +61,15 @@ export async function runHostile(options: HostileOptions): Promise<boolean> {
   const faults = rows.filter(({ fault }) => fault !== undefined);
   options.print(`${rows.length} kinds of abuse, ${faults.length} beyond the measure`);
   return faults.length === 0;
+}
+
+/** The same broker, or a new one where the last abuse has left it large: the next row is to show what the next abuse costs. */
+async function freshBroker(broker: BrokerProcess, folder: string): Promise<BrokerProcess> {
+  if (broker.isRunning) {
+    if (!canMeasureProcesses || usageOf(broker.pid).rssBytes < LARGE_RSS_BYTES) return broker;
+    await broker.stop();
+  }
+  return startBroker(folder);
 }
 
 async function nothing(): Promise<string> {

@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import { brokerConfigTable } from '../config/broker-definitions.ts';
 import type { ConfigEntity, ConfigRepository } from '../config/config-repository.ts';
 import type { ConfigDefinition, ConfigTable } from '../config/definition.ts';
@@ -18,6 +19,11 @@ export interface ConfigResource {
   readonly resourceType: number;
   readonly resourceName: string;
 }
+
+/** What a client is told of a failure of the metadata store, whose own words name paths in it. */
+const STORE_FAILED = "The metadata store could not do it; the broker's log says why.";
+/** How many names a message lists. */
+const NAMES_SHOWN_MAX = 20;
 
 /** Asked for and answered with an error: why. */
 export class RefusedRequest {
@@ -58,10 +64,11 @@ export class ConfigAdmin {
 
   /** Changes single configs of a resource (IncrementalAlterConfigs, KIP-339). */
   change(resource: ConfigResource, operations: readonly ConfigOperation[], validateOnly: boolean): Promise<ApiError> {
-    const names = operations.map(({ name }) => name);
-    const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+    const once = new Set<string>();
+    const twice = new Set<string>();
+    for (const { name } of operations) (once.has(name) ? twice : once).add(name);
     if (twice.size > 0) {
-      const message = `Error due to duplicate config keys : ${[...twice].join(',')}`;
+      const message = `Error due to duplicate config keys : ${listed([...twice])}`;
       return Promise.resolve(apiError(ErrorCode.INVALID_REQUEST, message));
     }
     const withoutValue = operations
@@ -79,6 +86,8 @@ export class ConfigAdmin {
     const { resourceType, resourceName } = resource;
     const { cluster, brokerId } = this.#options;
     if (resourceType === RESOURCE_TYPE.TOPIC) {
+      const invalid = invalidTopicName(resourceName);
+      if (invalid !== undefined) return new RefusedRequest(invalid.errorCode, invalid.errorMessage);
       if (cluster.topic(resourceName) !== undefined) return { type: 'topic', name: resourceName };
       return new RefusedRequest(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${resourceName}' does not exist.`);
     }
@@ -114,7 +123,7 @@ export class ConfigAdmin {
       });
     } catch (err) {
       this.#options.logger.error({ err, resource }, 'Configs could not be changed');
-      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, err instanceof Error ? err.message : null);
+      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, STORE_FAILED);
     }
     return outcome;
   }
@@ -126,7 +135,13 @@ export class ConfigAdmin {
 }
 
 function nullValues(names: readonly string[]): ApiError {
-  return apiError(ErrorCode.INVALID_REQUEST, `Null value not supported for : ${names.join(',')}`);
+  return apiError(ErrorCode.INVALID_REQUEST, `Null value not supported for : ${listed(names)}`);
+}
+
+/** Names for a message, which is not to be as long as the request. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN_MAX).join(',');
+  return names.length > NAMES_SHOWN_MAX ? `${shown},... (${names.length})` : shown;
 }
 
 function typeName(resourceType: number): string {

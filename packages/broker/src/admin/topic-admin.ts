@@ -3,9 +3,11 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type Pause, startInTurns } from '../shared/turns.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import { decodeTopic, encodeConfig, encodeTopic, paths, settledAssignment } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
@@ -20,6 +22,13 @@ import {
   type TopicPlan,
   tooManyPartitions,
 } from './topic-plan.ts';
+
+/** How many topics may be created at once because somebody asked for them. */
+const AUTO_CREATED_AT_ONCE_MAX = 100;
+
+function neverPause(): undefined {
+  return undefined;
+}
 
 /** How often a write is tried again because somebody else changed the same node in between. */
 const WRITE_ATTEMPTS_MAX = 5;
@@ -64,6 +73,8 @@ export interface AdminRequestOptions {
   readonly timeoutMs: number;
   /** Check everything and change nothing. */
   readonly validateOnly: boolean;
+  /** Gives a promise where others shall have their turn. */
+  readonly pause?: Pause | undefined;
 }
 
 /**
@@ -84,8 +95,9 @@ export class TopicAdmin implements TopicCreation {
   async createTopics(topics: readonly NewTopic[], options: AdminRequestOptions): Promise<readonly CreatedTopic[]> {
     const { cluster, configs, random } = this.#options;
     const context = { cluster, config: configs.current, random };
-    return Promise.all(
-      topics.map(async (topic): Promise<CreatedTopic> => {
+    return startInTurns(
+      topics,
+      async (topic): Promise<CreatedTopic> => {
         const plan = planTopic(topic, context);
         if (isApiError(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
         if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
@@ -103,7 +115,8 @@ export class TopicAdmin implements TopicCreation {
           topicId: written,
           ...(isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT)),
         };
-      }),
+      },
+      options.pause ?? neverPause,
     );
   }
 
@@ -112,8 +125,11 @@ export class TopicAdmin implements TopicCreation {
     requests: readonly NewPartitions[],
     options: AdminRequestOptions,
   ): Promise<readonly ApiError[]> {
-    return Promise.all(
-      requests.map(async (request) => {
+    return startInTurns(
+      requests,
+      async (request) => {
+        const invalid = invalidTopicName(request.name);
+        if (invalid !== undefined) return invalid;
         const adding = this.#guarded(`add partitions to ${request.name}`, () => this.#addPartitions(request, options));
         const added = (await this.#waits.atMost(adding, options.timeoutMs)) ?? TIMED_OUT;
         if (added.errorCode !== ErrorCode.NONE || options.validateOnly) return added;
@@ -122,16 +138,23 @@ export class TopicAdmin implements TopicCreation {
           options.timeoutMs,
         );
         return isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT);
-      }),
+      },
+      options.pause ?? neverPause,
     );
   }
 
   /** Deletes topics and waits until nothing of them is left; the results stand in the order of the names. */
-  async deleteTopics(names: readonly string[], options: { timeoutMs: number }): Promise<readonly ApiError[]> {
+  async deleteTopics(
+    names: readonly string[],
+    options: Omit<AdminRequestOptions, 'validateOnly'>,
+  ): Promise<readonly ApiError[]> {
     const { store, cluster } = this.#options;
-    return Promise.all(
-      names.map((name) =>
+    return startInTurns(
+      names,
+      (name) =>
         this.#guarded(`delete topic ${name}`, async () => {
+          const invalid = invalidTopicName(name);
+          if (invalid !== undefined) return invalid;
           const path = paths.deleteTopic(name);
           if (cluster.topic(name) === undefined && (await store.exists(path)) === undefined) {
             return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
@@ -146,7 +169,7 @@ export class TopicAdmin implements TopicCreation {
           const isGone = await this.#waits.untilGone(store, path, options.timeoutMs);
           return isGone ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT);
         }),
-      ),
+      options.pause ?? neverPause,
     );
   }
 
@@ -154,6 +177,8 @@ export class TopicAdmin implements TopicCreation {
     const outcomes = topics.map(async (name): Promise<[string, number]> => {
       let creating = this.#creating.get(name);
       if (creating === undefined) {
+        // Clients ask again until they have a leader, and so come to all their topics.
+        if (this.#creating.size >= AUTO_CREATED_AT_ONCE_MAX) return [name, ErrorCode.LEADER_NOT_AVAILABLE];
         creating = this.#autoCreateOne(name).finally(() => this.#creating.delete(name));
         this.#creating.set(name, creating);
       }
@@ -339,7 +364,8 @@ export class TopicAdmin implements TopicCreation {
         return apiError(ErrorCode.INVALID_PARTITIONS, 'There are more partitions or configs than one topic can have.');
       }
       this.#options.logger.error({ err }, `Cannot ${what}`);
-      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, err instanceof Error ? err.message : null);
+      // Its own words name paths in the store, which are nobody's business.
+      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, "The metadata store could not do it; the broker's log says why.");
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
@@ -45,6 +45,8 @@ export function isApiError(value: object): value is ApiError {
 /** Checks a topic that somebody wants and decides where its replicas go, or says why it cannot be (`ZkAdminManager.createTopics`). */
 export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan | ApiError {
   const { cluster, config } = context;
+  const invalid = invalidTopicName(topic.name);
+  if (invalid !== undefined) return invalid;
   if (cluster.topic(topic.name) !== undefined) {
     return apiError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`);
   }
@@ -55,9 +57,6 @@ export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan 
       `Null value not supported for topic configs : ${withoutValue.join(',')}`,
     );
   }
-  const nameFault = topicNameFault(topic.name);
-  if (nameFault !== undefined)
-    return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${nameFault}`);
   const collision = collidingTopic(topic.name, cluster);
   if (collision !== undefined) {
     const message = `Topic '${topic.name}' collides with existing topics: ${collision}`;

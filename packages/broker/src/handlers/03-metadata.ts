@@ -39,7 +39,8 @@ function namesToCreate(request: MetadataRequest, { broker }: RequestContext): st
   if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
   const missing = new Set<string>();
   for (const { name } of request.topics ?? []) {
-    if (name !== null && broker.cluster.topic(name) === undefined) missing.add(name);
+    if (name === null || broker.cluster.topic(name) !== undefined || topicNameFault(name) !== undefined) continue;
+    missing.add(name);
   }
   return [...missing];
 }

@@ -6,11 +6,11 @@
  */
 import { LeaderAndIsr } from '@millrace/protocol';
 import { leaderAndIsrCommand, leaderAndIsrResponse } from '../commands/wire.ts';
-import { defineHandler } from './handler.ts';
+import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const leaderAndIsr = defineHandler(
   LeaderAndIsr,
-  { minVersion: 2, maxVersion: 7 },
+  { minVersion: 2, maxVersion: 7, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
   async (request, { broker, version }) =>
     leaderAndIsrResponse(await broker.commands.leaderAndIsr(leaderAndIsrCommand(request)), version),
 );

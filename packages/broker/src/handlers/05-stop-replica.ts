@@ -5,11 +5,11 @@
  */
 import { StopReplica } from '@millrace/protocol';
 import { stopReplicaCommand, stopReplicaResponse } from '../commands/wire.ts';
-import { defineHandler } from './handler.ts';
+import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const stopReplica = defineHandler(
   StopReplica,
-  { minVersion: 1, maxVersion: 4 },
+  { minVersion: 1, maxVersion: 4, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
   async (request, { broker, version }) =>
     stopReplicaResponse(await broker.commands.stopReplica(stopReplicaCommand(request, version))),
 );

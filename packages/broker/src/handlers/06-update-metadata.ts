@@ -5,11 +5,11 @@
  */
 import { UpdateMetadata } from '@millrace/protocol';
 import { updateMetadataCommand } from '../commands/wire.ts';
-import { defineHandler } from './handler.ts';
+import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const updateMetadata = defineHandler(
   UpdateMetadata,
-  { minVersion: 5, maxVersion: 8 },
+  { minVersion: 5, maxVersion: 8, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
   async (request, { broker }) => {
     const { errorCode } = await broker.commands.updateMetadata(updateMetadataCommand(request));
     return { errorCode };

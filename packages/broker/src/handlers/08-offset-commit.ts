@@ -19,6 +19,8 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
   const offsets: Commit[] = [];
   for (const { name, partitions } of request.topics) {
     for (const partition of partitions) {
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
       if (cluster.partition(name, partition.partitionIndex) === undefined) continue;
       offsets.push({
         topic: name,

@@ -32,6 +32,7 @@ export const findCoordinator = defineHandler(
     const coordinators = [];
     for (const key of request.coordinatorKeys) {
       coordinators.push({ key, ...(await find(key, request.keyType, context)) });
+      await context.pause();
     }
     return { coordinators };
   },

@@ -3,16 +3,33 @@
  *
  * 1: throttle time. 3: what the client may do with the group. 4: group instance id. 5: flexible.
  */
-import { DescribeGroups } from '@millrace/protocol';
+import {
+  DescribeGroups,
+  type DescribeGroupsResponseGroupInput,
+  type DescribeGroupsResponseInput,
+} from '@millrace/protocol';
+import { inTurns } from '../shared/turns.ts';
 import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
-import { defineHandler } from './handler.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
 
 /** Read, delete and describe, as bits of Kafka's AclOperation codes: without ACLs everybody may do all there is. */
 const ALL_GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8);
 
 export const describeGroups = defineHandler(DescribeGroups, { minVersion: 0, maxVersion: 5 }, (request, context) => {
   const authorizedOperations = request.includeAuthorizedOperations ? ALL_GROUP_OPERATIONS : OPERATIONS_NOT_ASKED;
-  return {
-    groups: request.groups.map((groupId) => ({ ...context.broker.groups.describe(groupId), authorizedOperations })),
-  };
+  return inTurns(describeEach(request.groups, authorizedOperations, context), () => context.pause());
 });
+
+/** Each group once, however often it is named: a description may be long, and a name is short. */
+function* describeEach(
+  groupIds: readonly string[],
+  authorizedOperations: number,
+  { broker }: RequestContext,
+): Generator<void, DescribeGroupsResponseInput> {
+  const groups: DescribeGroupsResponseGroupInput[] = [];
+  for (const groupId of new Set(groupIds)) {
+    groups.push({ ...broker.groups.describe(groupId), authorizedOperations });
+    yield;
+  }
+  return { groups };
+}

@@ -21,7 +21,9 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
   const counts = new Map<string, number>();
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
   const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
-  const created = await broker.topicAdmin.createTopics(distinct, request);
+  const { timeoutMs, validateOnly } = request;
+  const options = { timeoutMs, validateOnly, pause: () => context.pause() };
+  const created = await broker.topicAdmin.createTopics(distinct, options);
   const results = new Map(created.map((topic) => [topic.name, topic]));
   return {
     topics: Array.from(counts.keys(), (name): TopicResult => {

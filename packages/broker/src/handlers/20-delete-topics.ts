@@ -29,7 +29,8 @@ export const deleteTopics = defineHandler(DeleteTopics, { minVersion: 0, maxVers
   const refusal = refusalOfAll(context);
   if (refusal !== undefined) return { responses: asked.map((topic) => result(topic, refusal, version)) };
   const targets = asked.flatMap(({ target }) => (typeof target === 'string' ? [target] : []));
-  const outcomes = await broker.topicAdmin.deleteTopics(targets, request);
+  const options = { timeoutMs: request.timeoutMs, pause: () => context.pause() };
+  const outcomes = await broker.topicAdmin.deleteTopics(targets, options);
   const outcomeOf = new Map(targets.map((target, index) => [target, outcomes[index] as ApiError]));
   return {
     responses: asked.map((topic) => {

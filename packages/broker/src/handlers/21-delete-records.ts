@@ -5,19 +5,36 @@
  */
 import {
   DeleteRecords,
+  type DeleteRecordsRequest,
+  type DeleteRecordsResponseInput,
+  type DeleteRecordsResponseTopicInput,
   ErrorCode,
   type DeleteRecordsResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
+import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-export const deleteRecords = defineHandler(DeleteRecords, { minVersion: 0, maxVersion: 2 }, (request, context) => ({
-  throttleTimeMs: 0,
-  topics: request.topics.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map(({ partitionIndex, offset }) => deleteBefore(name, partitionIndex, offset, context)),
-  })),
-}));
+export const deleteRecords = defineHandler(DeleteRecords, { minVersion: 0, maxVersion: 2 }, (request, context) =>
+  inTurns(deleteEach(request, context), () => context.pause()),
+);
+
+function* deleteEach(
+  request: DeleteRecordsRequest,
+  context: RequestContext,
+): Generator<void, DeleteRecordsResponseInput> {
+  const topics: DeleteRecordsResponseTopicInput[] = [];
+  for (const { name, partitions } of request.topics) {
+    const results: PartitionResult[] = [];
+    for (const { partitionIndex, offset } of partitions) {
+      results.push(deleteBefore(name, partitionIndex, offset, context));
+      yield;
+    }
+    topics.push({ name, partitions: results });
+    yield;
+  }
+  return { throttleTimeMs: 0, topics };
+}
 
 function deleteBefore(
   topic: string,

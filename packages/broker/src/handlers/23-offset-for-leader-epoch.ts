@@ -7,22 +7,36 @@
 import {
   ErrorCode,
   OffsetForLeaderEpoch,
+  type OffsetForLeaderEpochRequest,
+  type OffsetForLeaderEpochResponseInput,
+  type OffsetForLeaderEpochResponseTopicInput,
   type OffsetForLeaderEpochResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
+import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 export const offsetForLeaderEpoch = defineHandler(
   OffsetForLeaderEpoch,
   { minVersion: 0, maxVersion: 4 },
-  (request, context) => ({
-    topics: request.topics.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
-        endOf(topic, partition, currentLeaderEpoch, leaderEpoch, context),
-      ),
-    })),
-  }),
+  (request, context) => inTurns(endOfEach(request, context), () => context.pause()),
 );
+
+function* endOfEach(
+  request: OffsetForLeaderEpochRequest,
+  context: RequestContext,
+): Generator<void, OffsetForLeaderEpochResponseInput> {
+  const topics: OffsetForLeaderEpochResponseTopicInput[] = [];
+  for (const { topic, partitions } of request.topics) {
+    const results: PartitionResult[] = [];
+    for (const { partition, currentLeaderEpoch, leaderEpoch } of partitions) {
+      results.push(endOf(topic, partition, currentLeaderEpoch, leaderEpoch, context));
+      yield;
+    }
+    topics.push({ topic, partitions: results });
+    yield;
+  }
+  return { topics };
+}
 
 function endOf(
   topic: string,

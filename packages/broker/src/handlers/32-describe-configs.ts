@@ -6,13 +6,14 @@
  */
 import {
   DescribeConfigs,
+  type DescribeConfigsRequest,
   type DescribeConfigsRequestResource,
+  type DescribeConfigsResponseInput,
   type DescribeConfigsResponseResultConfigInput as Entry,
   ErrorCode,
   type DescribeConfigsResponseResultInput as Result,
 } from '@millrace/protocol';
-import { RESOURCE_TYPE, RefusedRequest } from '../admin/config-admin.ts';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { RefusedRequest } from '../admin/config-admin.ts';
 import {
   type DescribedConfig,
   describeBrokerConfigs,
@@ -20,34 +21,57 @@ import {
   describeTopicConfigs,
 } from '../config/describe.ts';
 import { CONFIG_SOURCE } from '../config/dynamic-config.ts';
+import { apiError } from '../shared/api-error.ts';
+import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-export const describeConfigs = defineHandler(DescribeConfigs, { minVersion: 0, maxVersion: 4 }, (request, context) => ({
-  results: request.resources.map((resource): Result => {
-    const { resourceType, resourceName, configurationKeys } = resource;
-    const described = configsOf(resource, context);
-    if (described instanceof RefusedRequest) return { ...described.error, resourceType, resourceName, configs: [] };
-    const isWanted = (name: string): boolean =>
-      configurationKeys === null || configurationKeys.length === 0 || configurationKeys.includes(name);
-    return {
-      errorCode: ErrorCode.NONE,
-      errorMessage: null,
-      resourceType,
-      resourceName,
-      configs: described.filter(({ name }) => isWanted(name)).map((config) => entry(config, request, context)),
-    };
-  }),
-}));
+export const describeConfigs = defineHandler(DescribeConfigs, { minVersion: 0, maxVersion: 4 }, (request, context) =>
+  inTurns(describeEach(request, context), () => context.pause()),
+);
+
+/** Each resource once: its description is a thousand times as long as its name. */
+function* describeEach(
+  request: DescribeConfigsRequest,
+  context: RequestContext,
+): Generator<void, DescribeConfigsResponseInput> {
+  const results: Result[] = [];
+  const seen = new Set<string>();
+  for (const resource of request.resources) {
+    const { resourceType, resourceName } = resource;
+    const key = `${resourceType} ${resourceName}`;
+    const error = apiError(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.');
+    results.push(
+      seen.has(key) ? { ...error, resourceType, resourceName, configs: [] } : describeOne(resource, request, context),
+    );
+    seen.add(key);
+    for (let configs = 0; configs <= (results.at(-1)?.configs.length ?? 0); configs += 1) yield;
+  }
+  return { results };
+}
+
+function describeOne(
+  resource: DescribeConfigsRequestResource,
+  request: DescribeConfigsRequest,
+  context: RequestContext,
+): Result {
+  const { resourceType, resourceName, configurationKeys } = resource;
+  const described = configsOf(resource, context);
+  if (described instanceof RefusedRequest) return { ...described.error, resourceType, resourceName, configs: [] };
+  const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys);
+  const configs = described.filter(({ name }) => wanted === undefined || wanted.has(name));
+  return {
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    resourceType,
+    resourceName,
+    configs: configs.map((config) => entry(config, request, context)),
+  };
+}
 
 function configsOf(
   resource: DescribeConfigsRequestResource,
   { broker }: RequestContext,
 ): DescribedConfig[] | RefusedRequest {
-  const { resourceType, resourceName } = resource;
-  const nameFault = resourceType === RESOURCE_TYPE.TOPIC ? topicNameFault(resourceName) : undefined;
-  if (nameFault !== undefined) {
-    return new RefusedRequest(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${nameFault}`);
-  }
   const entity = broker.configAdmin.entityOf(resource);
   if (entity instanceof RefusedRequest) return entity;
   if (entity.type === 'topic') return describeTopicConfigs(broker.configs, broker.configs.topicOverrides(entity.name));

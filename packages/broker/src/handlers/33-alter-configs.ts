@@ -8,12 +8,10 @@ import { AlterConfigs } from '@millrace/protocol';
 import { alterEach } from './altered-resources.ts';
 import { defineHandler } from './handler.ts';
 
-export const alterConfigs = defineHandler(
-  AlterConfigs,
-  { minVersion: 0, maxVersion: 2 },
-  async (request, { broker }) => ({
-    responses: await alterEach(request.resources, (resource) =>
-      broker.configAdmin.replace(resource, resource.configs, request.validateOnly),
-    ),
-  }),
-);
+export const alterConfigs = defineHandler(AlterConfigs, { minVersion: 0, maxVersion: 2 }, async (request, context) => ({
+  responses: await alterEach(
+    request.resources,
+    (resource) => context.broker.configAdmin.replace(resource, resource.configs, request.validateOnly),
+    () => context.pause(),
+  ),
+}));

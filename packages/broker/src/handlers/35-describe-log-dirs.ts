@@ -9,7 +9,6 @@ import {
   type DescribeLogDirsResponseResultTopicPartitionInput,
   type DescribeLogDirsResponseResultInput as DirResult,
   ErrorCode,
-  type DescribeLogDirsResponseResultTopicInput as TopicResult,
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { defineHandler } from './handler.ts';
@@ -23,11 +22,12 @@ export const describeLogDirs = defineHandler(
     const isAsked = filterOf(request);
     const describe = async ({ path, isOnline }: LogDir): Promise<DirResult> => {
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };
-      const topics = new Map<string, NonNullable<TopicResult['partitions']>>();
+      const topics = new Map<string, DescribeLogDirsResponseResultTopicPartitionInput[]>();
       for (const partition of broker.replicas.partitions) {
         if (!isIn(path, partition) || !isAsked(partition)) continue;
-        const listed = topics.get(partition.topic) ?? [];
-        topics.set(partition.topic, [...listed, listedPartition(partition)]);
+        const listed = topics.get(partition.topic);
+        if (listed === undefined) topics.set(partition.topic, [listedPartition(partition)]);
+        else listed.push(listedPartition(partition));
       }
       const listed = Array.from(topics, ([name, partitions]) => ({ name, partitions }));
       const volume = await broker.replicas.volumeOf(path);

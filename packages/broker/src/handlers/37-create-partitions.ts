@@ -11,14 +11,17 @@ import { defineHandler } from './handler.ts';
 export const createPartitions = defineHandler(
   CreatePartitions,
   { minVersion: 0, maxVersion: 3 },
-  async (request, { broker, releaseRequest }) => {
+  async (request, context) => {
+    const { broker } = context;
     const counts = new Map<string, number>();
     for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
     if (!broker.controller.isActive)
       return { results: Array.from(counts.keys(), (name) => ({ name, ...NOT_CONTROLLER })) };
-    releaseRequest();
+    context.releaseRequest();
     const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
-    const outcomes = await broker.topicAdmin.createPartitions(distinct, request);
+    const { timeoutMs, validateOnly } = request;
+    const options = { timeoutMs, validateOnly, pause: () => context.pause() };
+    const outcomes = await broker.topicAdmin.createPartitions(distinct, options);
     const results = new Map(distinct.map(({ name }, index) => [name, outcomes[index] as ApiError]));
     const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.');
     return { results: Array.from(counts.keys(), (name) => ({ name, ...(results.get(name) ?? repeated) })) };

@@ -10,9 +10,11 @@ import { defineHandler } from './handler.ts';
 export const incrementalAlterConfigs = defineHandler(
   IncrementalAlterConfigs,
   { minVersion: 0, maxVersion: 1 },
-  async (request, { broker }) => ({
-    responses: await alterEach(request.resources, (resource) =>
-      broker.configAdmin.change(resource, resource.configs, request.validateOnly),
+  async (request, context) => ({
+    responses: await alterEach(
+      request.resources,
+      (resource) => context.broker.configAdmin.change(resource, resource.configs, request.validateOnly),
+      () => context.pause(),
     ),
   }),
 );

@@ -45,7 +45,7 @@ async function call<Req, ReqInput, Res, ResInput>(
   body: ReqInput,
 ): Promise<Res> {
   const request = decodeBody(api.request, version, encodeBody(api.request, version, body));
-  const context = { version, broker: servicesOf(broker), releaseRequest: () => {} };
+  const context = { version, broker: servicesOf(broker), releaseRequest: () => {}, pause: () => undefined };
   const response = await handler.handle(request, context as unknown as Parameters<typeof handler.handle>[1]);
   if (response === null) throw new Error('there was no response');
   return decodeBody(api.response, version, encodeBody(api.response, version, response));
@@ -282,4 +282,78 @@ describe('AlterConfigs and IncrementalAlterConfigs', () => {
       expect(broker.configs.topicOverrides('t')).toEqual({ 'segment.ms': '9' });
     },
   );
+});
+
+describe('names that no topic may have', () => {
+  const names = ['', '.', '..', '../brokers', 'a/b', 'good/partitions', 'a\u0000b', 'é', 'x'.repeat(250)];
+  const options = { timeoutMs: 1000, validateOnly: false };
+
+  it.each(names)('are refused before anything is looked up, and tell nothing of the store: %j', async (name) => {
+    const broker = await startOne();
+    await broker.topics.createTopics([newTopic('good', 1)], options);
+    const before = await broker.store.children('/brokers/topics');
+    const creation = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };
+    const resource = { resourceType: 2, resourceName: name };
+    const answers = [
+      (await call(broker, createTopics, CreateTopics, 7, { topics: [creation], timeoutMs: 1000 })).topics[0],
+      (await call(broker, deleteTopics, DeleteTopics, 5, { topicNames: [name], timeoutMs: 1000 })).responses[0],
+      (
+        await call(broker, createPartitions, CreatePartitions, 3, {
+          topics: [{ name, count: 5, assignments: null }],
+          ...options,
+        })
+      ).results[0],
+      (
+        await call(broker, describeConfigs, DescribeConfigs, 4, {
+          resources: [{ ...resource, configurationKeys: null }],
+        })
+      ).results[0],
+      (
+        await call(broker, alterConfigs, AlterConfigs, 2, {
+          resources: [{ ...resource, configs: [] }],
+          validateOnly: false,
+        })
+      ).responses[0],
+      (
+        await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, {
+          resources: [{ ...resource, configs: [] }],
+          validateOnly: false,
+        })
+      ).responses[0],
+    ];
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION });
+      expect(answer?.errorMessage).not.toContain('/brokers');
+    }
+    expect(await broker.store.children('/brokers/topics')).toEqual(before);
+  });
+});
+
+describe('a request that names one thing very often', () => {
+  it('is told of its configs once', async () => {
+    const broker = await startOne();
+    await broker.topics.createTopics([newTopic('t', 1)], { timeoutMs: 1000, validateOnly: false });
+    const resources = Array.from({ length: 1000 }, () => ({
+      resourceType: 2,
+      resourceName: 't',
+      configurationKeys: null,
+    }));
+    const { results } = await call(broker, describeConfigs, DescribeConfigs, 4, { resources });
+    expect(results.map(({ errorCode }) => errorCode)).toEqual([
+      ErrorCode.NONE,
+      ...Array.from({ length: 999 }, () => ErrorCode.INVALID_REQUEST),
+    ]);
+  });
+
+  it('has its duplicate configs refused in a message that is not as long as the request', async () => {
+    const broker = await startOne();
+    await broker.topics.createTopics([newTopic('t', 1)], { timeoutMs: 1000, validateOnly: false });
+    const once = Array.from({ length: 20_000 }, (_, n) => ({ name: `key.${n}`, configOperation: 0, value: '1' }));
+    const resources = [{ resourceType: 2, resourceName: 't', configs: [...once, ...once] }];
+    const body = { resources, validateOnly: false };
+    const { responses } = await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, body);
+    expect(responses[0]).toMatchObject({ errorCode: ErrorCode.INVALID_REQUEST });
+    expect(responses[0]?.errorMessage).toContain('key.0');
+    expect(responses[0]?.errorMessage?.length).toBeLessThan(1000);
+  });
 });

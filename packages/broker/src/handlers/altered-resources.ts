@@ -1,11 +1,13 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { ConfigResource } from '../admin/config-admin.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
+import { type Pause, startInTurns } from '../shared/turns.ts';
 
 /** Alters every resource that a request names once; one that it names more than once is refused. */
 export function alterEach<Resource extends ConfigResource>(
   resources: readonly Resource[],
   alter: (resource: Resource) => Promise<ApiError>,
+  pause: Pause,
 ): Promise<(ApiError & ConfigResource)[]> {
   const keyOf = ({ resourceType, resourceName }: ConfigResource): string => `${resourceType} ${resourceName}`;
   const byKey = new Map<string, Resource[]>();
@@ -14,12 +16,14 @@ export function alterEach<Resource extends ConfigResource>(
     if (same === undefined) byKey.set(keyOf(resource), [resource]);
     else same.push(resource);
   }
-  return Promise.all(
-    Array.from(byKey.values(), async ([resource, ...others]) => {
+  const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.');
+  return startInTurns(
+    [...byKey.values()],
+    async ([resource, ...others]) => {
       const { resourceType, resourceName } = resource as Resource;
-      const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.');
       const outcome = others.length > 0 ? repeated : await alter(resource as Resource);
       return { ...outcome, resourceType, resourceName };
-    }),
+    },
+    pause,
   );
 }

@@ -50,6 +50,9 @@ export type Handle<Req, ResInput> = (
   context: RequestContext,
 ) => Promise<ResInput | null> | ResInput | null;
 
+/** What a controller tells in one request may take so much memory once it is decoded: some 250,000 partitions. */
+export const COMMAND_DECODED_BYTES_MAX: number = 128 * 1024 * 1024;
+
 /** One API as this broker serves it. Without its types it is what the registry holds. */
 export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly api: Api<Req, unknown, never, ResInput>;
@@ -57,6 +60,8 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly minVersion: number;
   /** The highest version that is advertised and served. */
   readonly maxVersion: number;
+  /** How much memory a request's decoded form may take; undefined for what the codec allows strangers. */
+  readonly decodedBytesMax: number | undefined;
   /** See {@link Handle}. A method, so that handlers of different APIs fit into one list. */
   handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
 }
@@ -73,7 +78,7 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
  */
 export function defineHandler<Req, ResInput>(
   api: Api<Req, unknown, never, ResInput>,
-  versions: { minVersion: number; maxVersion: number },
+  versions: { minVersion: number; maxVersion: number; decodedBytesMax?: number },
   handle: Handle<Req, NoInfer<ResInput>>,
 ): ApiHandler<Req, ResInput> {
   if (versions.minVersion < api.minVersion || versions.maxVersion > api.maxVersion) {
@@ -82,5 +87,6 @@ export function defineHandler<Req, ResInput>(
         `a handler for ${versions.minVersion} to ${versions.maxVersion} cannot be registered`,
     );
   }
-  return { api, minVersion: versions.minVersion, maxVersion: versions.maxVersion, handle };
+  const { minVersion, maxVersion, decodedBytesMax } = versions;
+  return { api, minVersion, maxVersion, decodedBytesMax, handle };
 }

@@ -70,3 +70,33 @@ export class Turns {
     });
   }
 }
+
+/** Gives a promise where others shall have their turn. */
+export type Pause = () => Promise<void> | undefined;
+
+/**
+ * Runs work that yields after each of its elements. At once where it is short; otherwise with pauses, so that a handler is written
+ * once for both.
+ */
+export function inTurns<Result>(work: Generator<void, Result>, pause: Pause): Result | Promise<Result> {
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done === true) return step.value;
+    const rest = pause();
+    if (rest !== undefined) return rest.then(() => inTurns(work, pause));
+  }
+}
+
+/** Begins something for each element, with pauses in between, and waits for all. */
+export async function startInTurns<Element, Result>(
+  elements: readonly Element[],
+  start: (element: Element, index: number) => Result | Promise<Result>,
+  pause: Pause,
+): Promise<Result[]> {
+  const results: (Result | Promise<Result>)[] = [];
+  for (const [index, element] of elements.entries()) {
+    results.push(start(element, index));
+    const rest = pause();
+    if (rest !== undefined) await rest;
+  }
+  return Promise.all(results);
+}

@@ -2,6 +2,18 @@
  * The nodes of the metadata store: their paths and their JSON, as Kafka 2.8 to 3.9 wrote them to ZooKeeper (`ZkData`).
  */
 import type { BrokerEndpoint, LiveBroker } from '../cluster/broker-channel.ts';
+import { topicNameFault } from '../cluster/topic-name.ts';
+import { BrokerError } from '../shared/errors.ts';
+
+/** The last line of defence: what is no topic's name must not become part of a path, or it names another node. */
+function legal(topic: string): string {
+  const fault = topicNameFault(topic);
+  if (fault === undefined) return topic;
+  throw new BrokerError(
+    'BROKER_INVALID_TOPIC_NAME',
+    `There is no place in the metadata store for such a topic: ${fault}`,
+  );
+}
 
 /** Paths of the nodes, by what they hold. */
 export const paths = {
@@ -12,15 +24,15 @@ export const paths = {
   brokerId: (id: number): string => `/brokers/ids/${id}`,
   brokerSequence: '/brokers/seqid',
   topics: '/brokers/topics',
-  topic: (topic: string): string => `/brokers/topics/${topic}`,
+  topic: (topic: string): string => `/brokers/topics/${legal(topic)}`,
   partitions: (topic: string): string => `/brokers/topics/${topic}/partitions`,
   partition: (topic: string, partition: number): string => `/brokers/topics/${topic}/partitions/${partition}`,
   partitionState: (topic: string, partition: number): string =>
     `/brokers/topics/${topic}/partitions/${partition}/state`,
   deleteTopics: '/admin/delete_topics',
-  deleteTopic: (topic: string): string => `/admin/delete_topics/${topic}`,
+  deleteTopic: (topic: string): string => `/admin/delete_topics/${legal(topic)}`,
   topicConfigs: '/config/topics',
-  topicConfig: (topic: string): string => `/config/topics/${topic}`,
+  topicConfig: (topic: string): string => `/config/topics/${legal(topic)}`,
   brokerConfig: (entity: string): string => `/config/brokers/${entity}`,
   configChanges: '/config/changes',
   configChangePrefix: '/config/changes/config_change_',

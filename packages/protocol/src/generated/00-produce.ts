@@ -352,7 +352,7 @@ function decodeProduceResponseResponsePartitionResponse(r: Reader, v: number): P
   const logAppendTimeMs = v >= 2 ? r.int64() : -1;
   const logStartOffset = v >= 5 ? r.int64() : -1;
   const recordErrors: ProduceResponseResponsePartitionResponseRecordError[] = [];
-  if (v >= 8) for (let n = r.arrayLength(flexible, 6, 80); n > 0; n--) recordErrors.push(decodeProduceResponseResponsePartitionResponseRecordError(r, v));
+  if (v >= 8) for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) recordErrors.push(decodeProduceResponseResponsePartitionResponseRecordError(r, v));
   const errorMessage: string | null = v >= 8 ? r.nullableString(flexible) : null;
   let currentLeader: ProduceResponseResponsePartitionResponseCurrentLeader = defaultProduceResponseResponsePartitionResponseCurrentLeader;
   let unknownTags: UnknownTag[] | undefined;

@@ -284,7 +284,7 @@ function decodeFetchRequestForgottenTopicsData(r: Reader, v: number): FetchReque
   const topic = v <= 12 ? r.string(flexible) : '';
   const topicId = v >= 13 ? r.uuid() : ZERO_UUID;
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FetchRequestForgottenTopicsData = { topic, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -748,7 +748,7 @@ function decodeFetchResponseResponsePartition(r: Reader, v: number): FetchRespon
   let snapshotId: FetchResponseResponsePartitionSnapshotId = defaultFetchResponseResponsePartitionSnapshotId;
   let abortedTransactions: FetchResponseResponsePartitionAbortedTransaction[] | null = null;
   if (v >= 4) {
-    let n = r.nullableArrayLength(flexible, 16, 88);
+    let n = r.nullableArrayLength(flexible, 16, 96);
     if (n >= 0) {
       abortedTransactions = [];
       for (; n > 0; n--) abortedTransactions.push(decodeFetchResponseResponsePartitionAbortedTransaction(r, v));

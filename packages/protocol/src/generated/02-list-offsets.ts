@@ -112,7 +112,7 @@ function decodeListOffsetsRequestTopic(r: Reader, v: number): ListOffsetsRequest
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitions: ListOffsetsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 12, 88); n > 0; n--) partitions.push(decodeListOffsetsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 12, 96); n > 0; n--) partitions.push(decodeListOffsetsRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListOffsetsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -251,7 +251,7 @@ function decodeListOffsetsResponseTopicPartition(r: Reader, v: number): ListOffs
   const partitionIndex = r.int32();
   const errorCode = r.int16();
   const oldStyleOffsets: number[] = [];
-  if (v <= 0) for (let n = r.arrayLength(flexible, 8, 24); n > 0; n--) oldStyleOffsets.push(r.int64());
+  if (v <= 0) for (let n = r.arrayLength(flexible, 8, 40); n > 0; n--) oldStyleOffsets.push(r.int64());
   const timestamp = v >= 1 ? r.int64() : -1;
   const offset = v >= 1 ? r.int64() : -1;
   const leaderEpoch = v >= 4 ? r.int32() : -1;

@@ -288,11 +288,11 @@ function decodeMetadataResponseTopicPartition(r: Reader, v: number): MetadataRes
   const leaderId = r.int32();
   const leaderEpoch = v >= 7 ? r.int32() : -1;
   const replicaNodes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) replicaNodes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) replicaNodes.push(r.int32());
   const isrNodes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) isrNodes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) isrNodes.push(r.int32());
   const offlineReplicas: number[] = [];
-  if (v >= 5) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) offlineReplicas.push(r.int32());
+  if (v >= 5) for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) offlineReplicas.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: MetadataResponseTopicPartition = { errorCode, partitionIndex, leaderId, leaderEpoch, replicaNodes, isrNodes, offlineReplicas };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

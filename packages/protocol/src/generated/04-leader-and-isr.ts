@@ -163,14 +163,14 @@ function decodeLeaderAndIsrRequestLeaderAndIsrPartitionState(r: Reader, v: numbe
   const leader = r.int32();
   const leaderEpoch = r.int32();
   const isr: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) isr.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) isr.push(r.int32());
   const partitionEpoch = r.int32();
   const replicas: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) replicas.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) replicas.push(r.int32());
   const addingReplicas: number[] = [];
-  if (v >= 3) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) addingReplicas.push(r.int32());
+  if (v >= 3) for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) addingReplicas.push(r.int32());
   const removingReplicas: number[] = [];
-  if (v >= 3) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) removingReplicas.push(r.int32());
+  if (v >= 3) for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) removingReplicas.push(r.int32());
   const isNew = v >= 1 ? r.bool() : false;
   const leaderRecoveryState = v >= 6 ? r.int8() : 0;
   const unknownTags = flexible ? r.unknownTags() : undefined;
@@ -298,7 +298,7 @@ function decodeLeaderAndIsrRequest(r: Reader, v: number): LeaderAndIsrRequest {
   const topicStates: LeaderAndIsrRequestTopicState[] = [];
   if (v >= 2) for (let n = r.arrayLength(flexible, 3, 160); n > 0; n--) topicStates.push(decodeLeaderAndIsrRequestTopicState(r, v));
   const liveLeaders: LeaderAndIsrRequestLiveLeader[] = [];
-  for (let n = r.arrayLength(flexible, 10, 88); n > 0; n--) liveLeaders.push(decodeLeaderAndIsrRequestLiveLeader(r, v));
+  for (let n = r.arrayLength(flexible, 10, 96); n > 0; n--) liveLeaders.push(decodeLeaderAndIsrRequestLiveLeader(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: LeaderAndIsrRequest = {
     controllerId,
@@ -402,7 +402,7 @@ function encodeLeaderAndIsrResponseTopic(w: Writer, it: LeaderAndIsrResponseTopi
 function decodeLeaderAndIsrResponseTopic(r: Reader, v: number): LeaderAndIsrResponseTopic {
   const topicId = r.uuid();
   const partitionErrors: LeaderAndIsrResponseLeaderAndIsrPartitionError[] = [];
-  for (let n = r.arrayLength(true, 7, 88); n > 0; n--) partitionErrors.push(decodeLeaderAndIsrResponseLeaderAndIsrPartitionError(r, v));
+  for (let n = r.arrayLength(true, 7, 96); n > 0; n--) partitionErrors.push(decodeLeaderAndIsrResponseLeaderAndIsrPartitionError(r, v));
   const unknownTags = r.unknownTags();
   const it: LeaderAndIsrResponseTopic = { topicId, partitionErrors };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -439,7 +439,7 @@ function decodeLeaderAndIsrResponse(r: Reader, v: number): LeaderAndIsrResponse 
   const flexible = v >= 4;
   const errorCode = r.int16();
   const partitionErrors: LeaderAndIsrResponseLeaderAndIsrPartitionError[] = [];
-  if (v <= 4) for (let n = r.arrayLength(flexible, 8, 88); n > 0; n--) partitionErrors.push(decodeLeaderAndIsrResponseLeaderAndIsrPartitionError(r, v));
+  if (v <= 4) for (let n = r.arrayLength(flexible, 8, 96); n > 0; n--) partitionErrors.push(decodeLeaderAndIsrResponseLeaderAndIsrPartitionError(r, v));
   const topics: LeaderAndIsrResponseTopic[] = [];
   if (v >= 5) for (let n = r.arrayLength(flexible, 18, 128); n > 0; n--) topics.push(decodeLeaderAndIsrResponseTopic(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;

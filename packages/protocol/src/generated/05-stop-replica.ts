@@ -130,7 +130,7 @@ function decodeStopReplicaRequestTopic(r: Reader, v: number): StopReplicaRequest
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: StopReplicaRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -165,7 +165,7 @@ function encodeStopReplicaRequestTopicState(w: Writer, it: StopReplicaRequestTop
 function decodeStopReplicaRequestTopicState(r: Reader, v: number): StopReplicaRequestTopicState {
   const topicName = r.string(true);
   const partitionStates: StopReplicaRequestTopicStatePartitionState[] = [];
-  for (let n = r.arrayLength(true, 10, 64); n > 0; n--) partitionStates.push(decodeStopReplicaRequestTopicStatePartitionState(r, v));
+  for (let n = r.arrayLength(true, 10, 96); n > 0; n--) partitionStates.push(decodeStopReplicaRequestTopicStatePartitionState(r, v));
   const unknownTags = r.unknownTags();
   const it: StopReplicaRequestTopicState = { topicName, partitionStates };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -227,7 +227,7 @@ function decodeStopReplicaRequest(r: Reader, v: number): StopReplicaRequest {
   const brokerEpoch = v >= 1 ? r.int64() : -1;
   const deletePartitions = v <= 2 ? r.bool() : false;
   const ungroupedPartitions: StopReplicaRequestUngroupedPartition[] = [];
-  if (v <= 0) for (let n = r.arrayLength(flexible, 6, 80); n > 0; n--) ungroupedPartitions.push(decodeStopReplicaRequestUngroupedPartition(r, v));
+  if (v <= 0) for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) ungroupedPartitions.push(decodeStopReplicaRequestUngroupedPartition(r, v));
   const topics: StopReplicaRequestTopic[] = [];
   if (v >= 1 && v <= 2) for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeStopReplicaRequestTopic(r, v));
   const topicStates: StopReplicaRequestTopicState[] = [];
@@ -321,7 +321,7 @@ function decodeStopReplicaResponse(r: Reader, v: number): StopReplicaResponse {
   const flexible = v >= 2;
   const errorCode = r.int16();
   const partitionErrors: StopReplicaResponsePartitionError[] = [];
-  for (let n = r.arrayLength(flexible, 8, 88); n > 0; n--) partitionErrors.push(decodeStopReplicaResponsePartitionError(r, v));
+  for (let n = r.arrayLength(flexible, 8, 96); n > 0; n--) partitionErrors.push(decodeStopReplicaResponsePartitionError(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: StopReplicaResponse = { errorCode, partitionErrors };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

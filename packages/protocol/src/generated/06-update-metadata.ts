@@ -169,12 +169,12 @@ function decodeUpdateMetadataRequestUpdateMetadataPartitionState(r: Reader, v: n
   const leader = r.int32();
   const leaderEpoch = r.int32();
   const isr: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) isr.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) isr.push(r.int32());
   const zkVersion = r.int32();
   const replicas: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) replicas.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) replicas.push(r.int32());
   const offlineReplicas: number[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) offlineReplicas.push(r.int32());
+  if (v >= 4) for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) offlineReplicas.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: UpdateMetadataRequestUpdateMetadataPartitionState = {
     topicName,

@@ -116,7 +116,7 @@ function decodeControlledShutdownResponse(r: Reader, v: number): ControlledShutd
   const flexible = v >= 3;
   const errorCode = r.int16();
   const remainingPartitions: ControlledShutdownResponseRemainingPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6, 80); n > 0; n--) remainingPartitions.push(decodeControlledShutdownResponseRemainingPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) remainingPartitions.push(decodeControlledShutdownResponseRemainingPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ControlledShutdownResponse = { errorCode, remainingPartitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -255,7 +255,7 @@ function decodeOffsetCommitResponseTopic(r: Reader, v: number): OffsetCommitResp
   const flexible = v >= 8;
   const name = r.string(flexible);
   const partitions: OffsetCommitResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeOffsetCommitResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) partitions.push(decodeOffsetCommitResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetCommitResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -98,7 +98,7 @@ function decodeOffsetFetchRequestTopic(r: Reader, v: number): OffsetFetchRequest
   const flexible = v >= 6;
   const name = r.string(flexible);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetFetchRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -116,7 +116,7 @@ function encodeOffsetFetchRequestGroupTopic(w: Writer, it: OffsetFetchRequestGro
 function decodeOffsetFetchRequestGroupTopic(r: Reader, v: number): OffsetFetchRequestGroupTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: OffsetFetchRequestGroupTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

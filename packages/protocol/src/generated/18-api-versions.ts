@@ -248,7 +248,7 @@ function decodeApiVersionsResponse(r: Reader, v: number): ApiVersionsResponse {
   const flexible = v >= 3;
   const errorCode = r.int16();
   const apiKeys: ApiVersionsResponseApiKey[] = [];
-  for (let n = r.arrayLength(flexible, 6, 64); n > 0; n--) apiKeys.push(decodeApiVersionsResponseApiKey(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) apiKeys.push(decodeApiVersionsResponseApiKey(r, v));
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   let supportedFeatures: ApiVersionsResponseSupportedFeature[] = [];
   let finalizedFeaturesEpoch: number = -1;
@@ -261,12 +261,12 @@ function decodeApiVersionsResponse(r: Reader, v: number): ApiVersionsResponse {
       const limit = r.enterTag();
       if (tag === 0) {
         supportedFeatures = [];
-        for (let n = r.arrayLength(true, 6, 88); n > 0; n--) supportedFeatures.push(decodeApiVersionsResponseSupportedFeature(r, v));
+        for (let n = r.arrayLength(true, 6, 96); n > 0; n--) supportedFeatures.push(decodeApiVersionsResponseSupportedFeature(r, v));
       } else if (tag === 1) {
         finalizedFeaturesEpoch = r.int64();
       } else if (tag === 2) {
         finalizedFeatures = [];
-        for (let n = r.arrayLength(true, 6, 88); n > 0; n--) finalizedFeatures.push(decodeApiVersionsResponseFinalizedFeature(r, v));
+        for (let n = r.arrayLength(true, 6, 96); n > 0; n--) finalizedFeatures.push(decodeApiVersionsResponseFinalizedFeature(r, v));
       } else if (tag === 3) {
         zkMigrationReady = r.bool();
       } else {

@@ -95,7 +95,7 @@ function decodeCreateTopicsRequestTopicAssignment(r: Reader, v: number): CreateT
   const flexible = v >= 5;
   const partitionIndex = r.int32();
   const brokerIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) brokerIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) brokerIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateTopicsRequestTopicAssignment = { partitionIndex, brokerIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -147,7 +147,7 @@ function decodeCreateTopicsRequestTopic(r: Reader, v: number): CreateTopicsReque
   const numPartitions = r.int32();
   const replicationFactor = r.int16();
   const assignments: CreateTopicsRequestTopicAssignment[] = [];
-  for (let n = r.arrayLength(flexible, 6, 88); n > 0; n--) assignments.push(decodeCreateTopicsRequestTopicAssignment(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) assignments.push(decodeCreateTopicsRequestTopicAssignment(r, v));
   const configs: CreateTopicsRequestTopicConfig[] = [];
   for (let n = r.arrayLength(flexible, 3, 104); n > 0; n--) configs.push(decodeCreateTopicsRequestTopicConfig(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;

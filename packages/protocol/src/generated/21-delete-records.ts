@@ -89,7 +89,7 @@ function decodeDeleteRecordsRequestTopic(r: Reader, v: number): DeleteRecordsReq
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: DeleteRecordsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 12, 72); n > 0; n--) partitions.push(decodeDeleteRecordsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 12, 96); n > 0; n--) partitions.push(decodeDeleteRecordsRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -210,7 +210,7 @@ function decodeDeleteRecordsResponseTopic(r: Reader, v: number): DeleteRecordsRe
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: DeleteRecordsResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14, 80); n > 0; n--) partitions.push(decodeDeleteRecordsResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 96); n > 0; n--) partitions.push(decodeDeleteRecordsResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteRecordsResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -96,7 +96,7 @@ function decodeOffsetForLeaderEpochRequestTopic(r: Reader, v: number): OffsetFor
   const flexible = v >= 4;
   const topic = r.string(flexible);
   const partitions: OffsetForLeaderEpochRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 8, 64); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 8, 96); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochRequestTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -227,7 +227,7 @@ function decodeOffsetForLeaderEpochResponseTopic(r: Reader, v: number): OffsetFo
   const flexible = v >= 4;
   const topic = r.string(flexible);
   const partitions: OffsetForLeaderEpochResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 14, 88); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 14, 96); n > 0; n--) partitions.push(decodeOffsetForLeaderEpochResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: OffsetForLeaderEpochResponseTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -85,7 +85,7 @@ function decodeAddPartitionsToTxnRequestAddPartitionsToTxnTopic(r: Reader, v: nu
   const flexible = v >= 3;
   const name = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnRequestAddPartitionsToTxnTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -283,7 +283,7 @@ function decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r: Reader
   const flexible = v >= 3;
   const name = r.string(flexible);
   const resultsByPartition: AddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult[] = [];
-  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) resultsByPartition.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) resultsByPartition.push(decodeAddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult = { name, resultsByPartition };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -71,7 +71,7 @@ function decodeWriteTxnMarkersRequestMarkerTopic(r: Reader, v: number): WriteTxn
   const flexible = v >= 1;
   const name = r.string(flexible);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersRequestMarkerTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -228,7 +228,7 @@ function decodeWriteTxnMarkersResponseMarkerTopic(r: Reader, v: number): WriteTx
   const flexible = v >= 1;
   const name = r.string(flexible);
   const partitions: WriteTxnMarkersResponseMarkerTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeWriteTxnMarkersResponseMarkerTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) partitions.push(decodeWriteTxnMarkersResponseMarkerTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersResponseMarkerTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

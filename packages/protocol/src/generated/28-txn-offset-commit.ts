@@ -264,7 +264,7 @@ function decodeTxnOffsetCommitResponseTopic(r: Reader, v: number): TxnOffsetComm
   const flexible = v >= 3;
   const name = r.string(flexible);
   const partitions: TxnOffsetCommitResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeTxnOffsetCommitResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) partitions.push(decodeTxnOffsetCommitResponseTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TxnOffsetCommitResponseTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

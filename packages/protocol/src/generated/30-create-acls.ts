@@ -174,7 +174,7 @@ function decodeCreateAclsResponse(r: Reader, v: number): CreateAclsResponse {
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const results: CreateAclsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 4, 80); n > 0; n--) results.push(decodeCreateAclsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 4, 96); n > 0; n--) results.push(decodeCreateAclsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreateAclsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

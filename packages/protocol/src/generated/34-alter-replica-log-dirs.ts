@@ -65,7 +65,7 @@ function decodeAlterReplicaLogDirsRequestDirTopic(r: Reader, v: number): AlterRe
   const flexible = v >= 2;
   const name = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsRequestDirTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -204,7 +204,7 @@ function decodeAlterReplicaLogDirsResponseResult(r: Reader, v: number): AlterRep
   const flexible = v >= 2;
   const topicName = r.string(flexible);
   const partitions: AlterReplicaLogDirsResponseResultPartition[] = [];
-  for (let n = r.arrayLength(flexible, 6, 56); n > 0; n--) partitions.push(decodeAlterReplicaLogDirsResponseResultPartition(r, v));
+  for (let n = r.arrayLength(flexible, 6, 96); n > 0; n--) partitions.push(decodeAlterReplicaLogDirsResponseResultPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: AlterReplicaLogDirsResponseResult = { topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -51,7 +51,7 @@ function decodeDescribeLogDirsRequestTopic(r: Reader, v: number): DescribeLogDir
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeLogDirsRequestTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -69,7 +69,7 @@ function encodeCreatePartitionsRequestTopicAssignment(w: Writer, it: CreateParti
 function decodeCreatePartitionsRequestTopicAssignment(r: Reader, v: number): CreatePartitionsRequestTopicAssignment {
   const flexible = v >= 2;
   const brokerIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) brokerIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) brokerIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: CreatePartitionsRequestTopicAssignment = { brokerIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -100,7 +100,7 @@ function decodeCreatePartitionsRequestTopic(r: Reader, v: number): CreatePartiti
   const count = r.int32();
   let assignments: CreatePartitionsRequestTopicAssignment[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 2, 80);
+    let n = r.nullableArrayLength(flexible, 2, 96);
     if (n >= 0) {
       assignments = [];
       for (; n > 0; n--) assignments.push(decodeCreatePartitionsRequestTopicAssignment(r, v));

@@ -35,7 +35,7 @@ function decodeDeleteGroupsRequest(r: Reader, v: number): DeleteGroupsRequest {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteGroupsRequest', v, 0, 2);
   const flexible = v >= 2;
   const groupsNames: string[] = [];
-  for (let n = r.arrayLength(flexible, 1, 32); n > 0; n--) groupsNames.push(r.string(flexible));
+  for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) groupsNames.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteGroupsRequest = { groupsNames };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -113,7 +113,7 @@ function decodeDeleteGroupsResponse(r: Reader, v: number): DeleteGroupsResponse 
   const flexible = v >= 2;
   const throttleTimeMs = r.int32();
   const results: DeleteGroupsResponseResult[] = [];
-  for (let n = r.arrayLength(flexible, 4, 80); n > 0; n--) results.push(decodeDeleteGroupsResponseResult(r, v));
+  for (let n = r.arrayLength(flexible, 4, 96); n > 0; n--) results.push(decodeDeleteGroupsResponseResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteGroupsResponse = { throttleTimeMs, results };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

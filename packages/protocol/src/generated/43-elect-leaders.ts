@@ -57,7 +57,7 @@ function decodeElectLeadersRequestTopicPartition(r: Reader, v: number): ElectLea
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ElectLeadersRequestTopicPartition = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -197,7 +197,7 @@ function decodeElectLeadersResponseReplicaElectionResult(r: Reader, v: number): 
   const flexible = v >= 2;
   const topic = r.string(flexible);
   const partitionResult: ElectLeadersResponseReplicaElectionResultPartitionResult[] = [];
-  for (let n = r.arrayLength(flexible, 8, 88); n > 0; n--) partitionResult.push(decodeElectLeadersResponseReplicaElectionResultPartitionResult(r, v));
+  for (let n = r.arrayLength(flexible, 8, 96); n > 0; n--) partitionResult.push(decodeElectLeadersResponseReplicaElectionResultPartitionResult(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ElectLeadersResponseReplicaElectionResult = { topic, partitionResult };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

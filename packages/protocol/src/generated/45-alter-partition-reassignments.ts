@@ -68,7 +68,7 @@ function decodeAlterPartitionReassignmentsRequestTopicPartition(r: Reader, v: nu
   const partitionIndex = r.int32();
   let replicas: number[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 4, 8);
+    let n = r.nullableArrayLength(true, 4, 40);
     if (n >= 0) {
       replicas = [];
       for (; n > 0; n--) replicas.push(r.int32());
@@ -91,7 +91,7 @@ function encodeAlterPartitionReassignmentsRequestTopic(w: Writer, it: AlterParti
 function decodeAlterPartitionReassignmentsRequestTopic(r: Reader, v: number): AlterPartitionReassignmentsRequestTopic {
   const name = r.string(true);
   const partitions: AlterPartitionReassignmentsRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 6, 96); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsRequestTopic = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -198,7 +198,7 @@ function encodeAlterPartitionReassignmentsResponseResponse(w: Writer, it: AlterP
 function decodeAlterPartitionReassignmentsResponseResponse(r: Reader, v: number): AlterPartitionReassignmentsResponseResponse {
   const name = r.string(true);
   const partitions: AlterPartitionReassignmentsResponseResponsePartition[] = [];
-  for (let n = r.arrayLength(true, 8, 88); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsResponseResponsePartition(r, v));
+  for (let n = r.arrayLength(true, 8, 96); n > 0; n--) partitions.push(decodeAlterPartitionReassignmentsResponseResponsePartition(r, v));
   const unknownTags = r.unknownTags();
   const it: AlterPartitionReassignmentsResponseResponse = { name, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

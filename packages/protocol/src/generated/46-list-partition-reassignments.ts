@@ -47,7 +47,7 @@ function encodeListPartitionReassignmentsRequestTopic(w: Writer, it: ListPartiti
 function decodeListPartitionReassignmentsRequestTopic(r: Reader, v: number): ListPartitionReassignmentsRequestTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -155,11 +155,11 @@ function encodeListPartitionReassignmentsResponseTopicPartition(w: Writer, it: L
 function decodeListPartitionReassignmentsResponseTopicPartition(r: Reader, v: number): ListPartitionReassignmentsResponseTopicPartition {
   const partitionIndex = r.int32();
   const replicas: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) replicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) replicas.push(r.int32());
   const addingReplicas: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) addingReplicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) addingReplicas.push(r.int32());
   const removingReplicas: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) removingReplicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) removingReplicas.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ListPartitionReassignmentsResponseTopicPartition = { partitionIndex, replicas, addingReplicas, removingReplicas };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -57,7 +57,7 @@ function encodeOffsetDeleteRequestTopic(w: Writer, it: OffsetDeleteRequestTopicI
 function decodeOffsetDeleteRequestTopic(r: Reader, v: number): OffsetDeleteRequestTopic {
   const name = r.string(false);
   const partitions: OffsetDeleteRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(false, 4, 48); n > 0; n--) partitions.push(decodeOffsetDeleteRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(false, 4, 96); n > 0; n--) partitions.push(decodeOffsetDeleteRequestTopicPartition(r, v));
   return { name, partitions };
 }
 
@@ -137,7 +137,7 @@ function encodeOffsetDeleteResponseTopic(w: Writer, it: OffsetDeleteResponseTopi
 function decodeOffsetDeleteResponseTopic(r: Reader, v: number): OffsetDeleteResponseTopic {
   const name = r.string(false);
   const partitions: OffsetDeleteResponseTopicPartition[] = [];
-  for (let n = r.arrayLength(false, 6, 56); n > 0; n--) partitions.push(decodeOffsetDeleteResponseTopicPartition(r, v));
+  for (let n = r.arrayLength(false, 6, 96); n > 0; n--) partitions.push(decodeOffsetDeleteResponseTopicPartition(r, v));
   return { name, partitions };
 }
 

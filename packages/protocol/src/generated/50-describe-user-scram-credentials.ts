@@ -60,7 +60,7 @@ function decodeDescribeUserScramCredentialsRequest(r: Reader, v: number): Descri
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeUserScramCredentialsRequest', v, 0, 0);
   let users: DescribeUserScramCredentialsRequestUser[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 2, 72);
+    let n = r.nullableArrayLength(true, 2, 96);
     if (n >= 0) {
       users = [];
       for (; n > 0; n--) users.push(decodeDescribeUserScramCredentialsRequestUser(r, v));
@@ -156,7 +156,7 @@ function decodeDescribeUserScramCredentialsResponseResult(r: Reader, v: number):
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
   const credentialInfos: DescribeUserScramCredentialsResponseResultCredentialInfo[] = [];
-  for (let n = r.arrayLength(true, 6, 56); n > 0; n--) credentialInfos.push(decodeDescribeUserScramCredentialsResponseResultCredentialInfo(r, v));
+  for (let n = r.arrayLength(true, 6, 96); n > 0; n--) credentialInfos.push(decodeDescribeUserScramCredentialsResponseResultCredentialInfo(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeUserScramCredentialsResponseResult = { user, errorCode, errorMessage, credentialInfos };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -106,7 +106,7 @@ function encodeAlterUserScramCredentialsRequest(w: Writer, it: AlterUserScramCre
 function decodeAlterUserScramCredentialsRequest(r: Reader, v: number): AlterUserScramCredentialsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsRequest', v, 0, 0);
   const deletions: AlterUserScramCredentialsRequestDeletion[] = [];
-  for (let n = r.arrayLength(true, 3, 80); n > 0; n--) deletions.push(decodeAlterUserScramCredentialsRequestDeletion(r, v));
+  for (let n = r.arrayLength(true, 3, 96); n > 0; n--) deletions.push(decodeAlterUserScramCredentialsRequestDeletion(r, v));
   const upsertions: AlterUserScramCredentialsRequestUpsertion[] = [];
   for (let n = r.arrayLength(true, 9, 424); n > 0; n--) upsertions.push(decodeAlterUserScramCredentialsRequestUpsertion(r, v));
   const unknownTags = r.unknownTags();

@@ -72,7 +72,7 @@ function encodeDescribeQuorumRequestTopic(w: Writer, it: DescribeQuorumRequestTo
 function decodeDescribeQuorumRequestTopic(r: Reader, v: number): DescribeQuorumRequestTopic {
   const topicName = r.string(true);
   const partitions: DescribeQuorumRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 5, 48); n > 0; n--) partitions.push(decodeDescribeQuorumRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 5, 96); n > 0; n--) partitions.push(decodeDescribeQuorumRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumRequestTopic = { topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -369,7 +369,7 @@ function decodeDescribeQuorumResponse(r: Reader, v: number): DescribeQuorumRespo
   const topics: DescribeQuorumResponseTopic[] = [];
   for (let n = r.arrayLength(true, 3, 112); n > 0; n--) topics.push(decodeDescribeQuorumResponseTopic(r, v));
   const nodes: DescribeQuorumResponseNode[] = [];
-  if (v >= 2) for (let n = r.arrayLength(true, 6, 88); n > 0; n--) nodes.push(decodeDescribeQuorumResponseNode(r, v));
+  if (v >= 2) for (let n = r.arrayLength(true, 6, 96); n > 0; n--) nodes.push(decodeDescribeQuorumResponseNode(r, v));
   const unknownTags = r.unknownTags();
   const it: DescribeQuorumResponse = { errorCode, errorMessage, topics, nodes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

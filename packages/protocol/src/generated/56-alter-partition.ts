@@ -131,9 +131,9 @@ function decodeAlterPartitionRequestTopicPartition(r: Reader, v: number): AlterP
   const partitionIndex = r.int32();
   const leaderEpoch = r.int32();
   const newIsr: number[] = [];
-  if (v <= 2) for (let n = r.arrayLength(true, 4, 8); n > 0; n--) newIsr.push(r.int32());
+  if (v <= 2) for (let n = r.arrayLength(true, 4, 40); n > 0; n--) newIsr.push(r.int32());
   const newIsrWithEpochs: AlterPartitionRequestTopicPartitionNewIsrWithEpoch[] = [];
-  if (v >= 3) for (let n = r.arrayLength(true, 13, 72); n > 0; n--) newIsrWithEpochs.push(decodeAlterPartitionRequestTopicPartitionNewIsrWithEpoch(r, v));
+  if (v >= 3) for (let n = r.arrayLength(true, 13, 96); n > 0; n--) newIsrWithEpochs.push(decodeAlterPartitionRequestTopicPartitionNewIsrWithEpoch(r, v));
   const leaderRecoveryState = v >= 1 ? r.int8() : 0;
   const partitionEpoch = r.int32();
   const unknownTags = r.unknownTags();
@@ -272,7 +272,7 @@ function decodeAlterPartitionResponseTopicPartition(r: Reader, v: number): Alter
   const leaderId = r.int32();
   const leaderEpoch = r.int32();
   const isr: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) isr.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) isr.push(r.int32());
   const leaderRecoveryState = v >= 1 ? r.int8() : 0;
   const partitionEpoch = r.int32();
   const unknownTags = r.unknownTags();

@@ -44,7 +44,7 @@ function encodeDescribeProducersRequestTopic(w: Writer, it: DescribeProducersReq
 function decodeDescribeProducersRequestTopic(r: Reader, v: number): DescribeProducersRequestTopic {
   const name = r.string(true);
   const partitionIndexes: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitionIndexes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitionIndexes.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: DescribeProducersRequestTopic = { name, partitionIndexes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -29,7 +29,7 @@ function encodeDescribeTransactionsRequest(w: Writer, it: DescribeTransactionsRe
 function decodeDescribeTransactionsRequest(r: Reader, v: number): DescribeTransactionsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsRequest', v, 0, 0);
   const transactionalIds: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) transactionalIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) transactionalIds.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsRequest = { transactionalIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -105,7 +105,7 @@ function encodeDescribeTransactionsResponseTransactionStateTopic(w: Writer, it: 
 function decodeDescribeTransactionsResponseTransactionStateTopic(r: Reader, v: number): DescribeTransactionsResponseTransactionStateTopic {
   const topic = r.string(true);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsResponseTransactionStateTopic = { topic, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

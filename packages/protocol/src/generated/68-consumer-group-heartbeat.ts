@@ -65,7 +65,7 @@ function encodeConsumerGroupHeartbeatRequestTopicPartition(w: Writer, it: Consum
 function decodeConsumerGroupHeartbeatRequestTopicPartition(r: Reader, v: number): ConsumerGroupHeartbeatRequestTopicPartition {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupHeartbeatRequestTopicPartition = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -113,7 +113,7 @@ function decodeConsumerGroupHeartbeatRequest(r: Reader, v: number): ConsumerGrou
   const rebalanceTimeoutMs = r.int32();
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1, 32);
+    let n = r.nullableArrayLength(true, 1, 40);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));
@@ -211,7 +211,7 @@ function encodeConsumerGroupHeartbeatResponseTopicPartitions(w: Writer, it: Cons
 function decodeConsumerGroupHeartbeatResponseTopicPartitions(r: Reader, v: number): ConsumerGroupHeartbeatResponseTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupHeartbeatResponseTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -32,7 +32,7 @@ function encodeConsumerGroupDescribeRequest(w: Writer, it: ConsumerGroupDescribe
 function decodeConsumerGroupDescribeRequest(r: Reader, v: number): ConsumerGroupDescribeRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeRequest', v, 0, 0);
   const groupIds: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) groupIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) groupIds.push(r.string(true));
   const includeAuthorizedOperations = r.bool();
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeRequest = { groupIds, includeAuthorizedOperations };
@@ -160,7 +160,7 @@ function decodeConsumerGroupDescribeResponseTopicPartitions(r: Reader, v: number
   const topicId = r.uuid();
   const topicName = r.string(true);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeResponseTopicPartitions = { topicId, topicName, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -207,7 +207,7 @@ function decodeConsumerGroupDescribeResponseGroupMember(r: Reader, v: number): C
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const assignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);
   const targetAssignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);

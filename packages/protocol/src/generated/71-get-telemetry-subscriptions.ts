@@ -88,12 +88,12 @@ function decodeGetTelemetrySubscriptionsResponse(r: Reader, v: number): GetTelem
   const clientInstanceId = r.uuid();
   const subscriptionId = r.int32();
   const acceptedCompressionTypes: number[] = [];
-  for (let n = r.arrayLength(true, 1, 8); n > 0; n--) acceptedCompressionTypes.push(r.int8());
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) acceptedCompressionTypes.push(r.int8());
   const pushIntervalMs = r.int32();
   const telemetryMaxBytes = r.int32();
   const deltaTemporality = r.bool();
   const requestedMetrics: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) requestedMetrics.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) requestedMetrics.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: GetTelemetrySubscriptionsResponse = {
     throttleTimeMs,

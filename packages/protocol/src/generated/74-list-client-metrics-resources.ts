@@ -88,7 +88,7 @@ function decodeListClientMetricsResourcesResponse(r: Reader, v: number): ListCli
   const throttleTimeMs = r.int32();
   const errorCode = r.int16();
   const clientMetricsResources: ListClientMetricsResourcesResponseClientMetricsResource[] = [];
-  for (let n = r.arrayLength(true, 2, 72); n > 0; n--) clientMetricsResources.push(decodeListClientMetricsResourcesResponseClientMetricsResource(r, v));
+  for (let n = r.arrayLength(true, 2, 96); n > 0; n--) clientMetricsResources.push(decodeListClientMetricsResourcesResponseClientMetricsResource(r, v));
   const unknownTags = r.unknownTags();
   const it: ListClientMetricsResourcesResponse = { throttleTimeMs, errorCode, clientMetricsResources };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -99,7 +99,7 @@ function encodeDescribeTopicPartitionsRequest(w: Writer, it: DescribeTopicPartit
 function decodeDescribeTopicPartitionsRequest(r: Reader, v: number): DescribeTopicPartitionsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTopicPartitionsRequest', v, 0, 0);
   const topics: DescribeTopicPartitionsRequestTopic[] = [];
-  for (let n = r.arrayLength(true, 2, 72); n > 0; n--) topics.push(decodeDescribeTopicPartitionsRequestTopic(r, v));
+  for (let n = r.arrayLength(true, 2, 96); n > 0; n--) topics.push(decodeDescribeTopicPartitionsRequestTopic(r, v));
   const responsePartitionLimit = r.int32();
   const cursor: DescribeTopicPartitionsRequestCursor | null = (r.present() ? decodeDescribeTopicPartitionsRequestCursor(r, v) : null);
   const unknownTags = r.unknownTags();
@@ -233,12 +233,12 @@ function decodeDescribeTopicPartitionsResponseTopicPartition(r: Reader, v: numbe
   const leaderId = r.int32();
   const leaderEpoch = r.int32();
   const replicaNodes: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) replicaNodes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) replicaNodes.push(r.int32());
   const isrNodes: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) isrNodes.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) isrNodes.push(r.int32());
   let eligibleLeaderReplicas: number[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 4, 8);
+    let n = r.nullableArrayLength(true, 4, 40);
     if (n >= 0) {
       eligibleLeaderReplicas = [];
       for (; n > 0; n--) eligibleLeaderReplicas.push(r.int32());
@@ -246,14 +246,14 @@ function decodeDescribeTopicPartitionsResponseTopicPartition(r: Reader, v: numbe
   }
   let lastKnownElr: number[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 4, 8);
+    let n = r.nullableArrayLength(true, 4, 40);
     if (n >= 0) {
       lastKnownElr = [];
       for (; n > 0; n--) lastKnownElr.push(r.int32());
     }
   }
   const offlineReplicas: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) offlineReplicas.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) offlineReplicas.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: DescribeTopicPartitionsResponseTopicPartition = {
     errorCode,

@@ -50,7 +50,7 @@ function decodeShareGroupHeartbeatRequest(r: Reader, v: number): ShareGroupHeart
   const rackId: string | null = r.nullableString(true);
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1, 32);
+    let n = r.nullableArrayLength(true, 1, 40);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));
@@ -127,7 +127,7 @@ function encodeShareGroupHeartbeatResponseTopicPartitions(w: Writer, it: ShareGr
 function decodeShareGroupHeartbeatResponseTopicPartitions(r: Reader, v: number): ShareGroupHeartbeatResponseTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ShareGroupHeartbeatResponseTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -110,7 +110,7 @@ function decodeShareFetchRequestTopicPartitionAcknowledgementBatch(r: Reader, v:
   const firstOffset = r.int64();
   const lastOffset = r.int64();
   const acknowledgeTypes: number[] = [];
-  for (let n = r.arrayLength(true, 1, 8); n > 0; n--) acknowledgeTypes.push(r.int8());
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) acknowledgeTypes.push(r.int8());
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestTopicPartitionAcknowledgementBatch = { firstOffset, lastOffset, acknowledgeTypes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -166,7 +166,7 @@ function encodeShareFetchRequestForgottenTopicsData(w: Writer, it: ShareFetchReq
 function decodeShareFetchRequestForgottenTopicsData(r: Reader, v: number): ShareFetchRequestForgottenTopicsData {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ShareFetchRequestForgottenTopicsData = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -85,7 +85,7 @@ function decodeShareAcknowledgeRequestTopicPartitionAcknowledgementBatch(r: Read
   const firstOffset = r.int64();
   const lastOffset = r.int64();
   const acknowledgeTypes: number[] = [];
-  for (let n = r.arrayLength(true, 1, 8); n > 0; n--) acknowledgeTypes.push(r.int8());
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) acknowledgeTypes.push(r.int8());
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequestTopicPartitionAcknowledgementBatch = { firstOffset, lastOffset, acknowledgeTypes };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -121,7 +121,7 @@ function encodeShareAcknowledgeRequestTopic(w: Writer, it: ShareAcknowledgeReque
 function decodeShareAcknowledgeRequestTopic(r: Reader, v: number): ShareAcknowledgeRequestTopic {
   const topicId = r.uuid();
   const partitions: ShareAcknowledgeRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitions.push(decodeShareAcknowledgeRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(true, 6, 96); n > 0; n--) partitions.push(decodeShareAcknowledgeRequestTopicPartition(r, v));
   const unknownTags = r.unknownTags();
   const it: ShareAcknowledgeRequestTopic = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -166,7 +166,7 @@ function encodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(w: Writ
 function decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r: Reader, v: number): ConsumerGroupPartitionMetadataValueTopicPartitionMetadata {
   const partition = r.int32();
   const racks: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) racks.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) racks.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValueTopicPartitionMetadata = { partition, racks };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -188,7 +188,7 @@ function decodeConsumerGroupPartitionMetadataValueTopic(r: Reader, v: number): C
   const topicName = r.string(true);
   const numPartitions = r.int32();
   const partitionMetadata: ConsumerGroupPartitionMetadataValueTopicPartitionMetadata[] = [];
-  for (let n = r.arrayLength(true, 6, 88); n > 0; n--) partitionMetadata.push(decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r, v));
+  for (let n = r.arrayLength(true, 6, 96); n > 0; n--) partitionMetadata.push(decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r, v));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValueTopic = { topicId, topicName, numPartitions, partitionMetadata };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -387,7 +387,7 @@ function decodeConsumerGroupMemberMetadataValue(r: Reader, v: number): ConsumerG
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1, 32); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const rebalanceTimeoutMs = r.int32();
   const serverAssignor: string | null = r.nullableString(true);
@@ -575,7 +575,7 @@ function encodeConsumerGroupTargetAssignmentMemberValueTopicPartition(w: Writer,
 function decodeConsumerGroupTargetAssignmentMemberValueTopicPartition(r: Reader, v: number): ConsumerGroupTargetAssignmentMemberValueTopicPartition {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupTargetAssignmentMemberValueTopicPartition = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -694,7 +694,7 @@ function encodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(w: Write
 function decodeConsumerGroupCurrentMemberAssignmentValueTopicPartitions(r: Reader, v: number): ConsumerGroupCurrentMemberAssignmentValueTopicPartitions {
   const topicId = r.uuid();
   const partitions: number[] = [];
-  for (let n = r.arrayLength(true, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(true, 4, 40); n > 0; n--) partitions.push(r.int32());
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupCurrentMemberAssignmentValueTopicPartitions = { topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

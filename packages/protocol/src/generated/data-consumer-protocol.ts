@@ -48,7 +48,7 @@ function encodeConsumerProtocolSubscriptionOwnedPartition(w: Writer, it: Consume
 function decodeConsumerProtocolSubscriptionOwnedPartition(r: Reader, v: number): ConsumerProtocolSubscriptionOwnedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(false, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(false, 4, 40); n > 0; n--) partitions.push(r.int32());
   return { topic, partitions };
 }
 
@@ -74,7 +74,7 @@ function encodeConsumerProtocolSubscription(w: Writer, it: ConsumerProtocolSubsc
 function decodeConsumerProtocolSubscription(r: Reader, v: number): ConsumerProtocolSubscription {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolSubscription', v, 0, 3);
   const topics: string[] = [];
-  for (let n = r.arrayLength(false, 2, 32); n > 0; n--) topics.push(r.string(false));
+  for (let n = r.arrayLength(false, 2, 40); n > 0; n--) topics.push(r.string(false));
   const userData: Buffer | null = r.nullableBytes(false);
   const ownedPartitions: ConsumerProtocolSubscriptionOwnedPartition[] = [];
   if (v >= 1) for (let n = r.arrayLength(false, 6, 112); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionOwnedPartition(r, v));
@@ -128,7 +128,7 @@ function encodeConsumerProtocolAssignmentAssignedPartition(w: Writer, it: Consum
 function decodeConsumerProtocolAssignmentAssignedPartition(r: Reader, v: number): ConsumerProtocolAssignmentAssignedPartition {
   const topic = r.string(false);
   const partitions: number[] = [];
-  for (let n = r.arrayLength(false, 4, 8); n > 0; n--) partitions.push(r.int32());
+  for (let n = r.arrayLength(false, 4, 40); n > 0; n--) partitions.push(r.int32());
   return { topic, partitions };
 }
 

@@ -104,7 +104,7 @@ function decodeTransactionLogValueTransactionPartition(r: Reader, v: number): Tr
   const flexible = v >= 1;
   const topic = r.string(flexible);
   const partitionIds: number[] = [];
-  for (let n = r.arrayLength(flexible, 4, 8); n > 0; n--) partitionIds.push(r.int32());
+  for (let n = r.arrayLength(flexible, 4, 40); n > 0; n--) partitionIds.push(r.int32());
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: TransactionLogValueTransactionPartition = { topic, partitionIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
