@@ -42,6 +42,7 @@ export interface BrokerProcess {
   /**
    * Stops accepting, answers what is under way, flushes, and marks the folders as cleanly closed.
    * @param options - Whether others take over what is led here before; default true.
+   * @throws Error when something could not be closed so; the rest is
    */
   stop(options?: { readonly handsOver: boolean }): Promise<void>;
 }
@@ -197,21 +198,27 @@ async function stopParts(
   closers: Closers,
   { logger, handsOver }: { readonly logger: Logger; readonly handsOver: boolean },
 ): Promise<void> {
+  closers.push(
+    () => Promise.all(listeners.map((listener) => listener.close())).then(),
+    // Requests that wait for something would hold the listeners up, so the broker answers them first.
+    async () => broker.finishWaits(),
+  );
   // Others take over what is led here, while it is still led here.
-  if (handsOver) await broker.handOver();
-  // Requests that wait for something would hold the listeners up, so the broker answers them first.
-  broker.finishWaits();
-  await Promise.all(listeners.map((listener) => listener.close()));
-  await closeAll(closers, logger);
+  if (handsOver) closers.push(() => broker.handOver());
+  const [failure] = await closeAll(closers, logger);
+  if (failure !== undefined) throw failure;
 }
 
-/** Closes what was opened last first; what fails does not keep the others from being closed. */
-async function closeAll(closers: Closers, logger: Logger): Promise<void> {
+/** Closes what was opened last first, and gives what failed, which does not keep the others from being closed. */
+async function closeAll(closers: Closers, logger: Logger): Promise<unknown[]> {
+  const failures: unknown[] = [];
   for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
     try {
       await close();
     } catch (err) {
+      failures.push(err);
       logger.error({ err }, 'Could not close everything in order');
     }
   }
+  return failures;
 }

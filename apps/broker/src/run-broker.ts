@@ -2,17 +2,21 @@ import { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } fro
 import { collectForBuffersSeldom } from './heap.ts';
 import { ExitCode, StartError } from './start-error.ts';
 
-const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /**
- * Runs a broker in this process until a signal stops it: SIGTERM and SIGINT stop it in order, and a second one at once.
+ * Runs a broker in this process until a signal stops it: SIGTERM and SIGINT stop it in order, and a second one at once. SIGHUP stops a
+ * broker whose terminal is closed; one that has none goes on, as with `nohup`, which Node would not heed by itself.
  *
  * What keeps the broker from starting is written to standard error, in words that say what to do.
- * @returns The exit code that the process should have: 0 after an orderly stop, 78 for settings that cannot be used, 69 for a
- *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 otherwise.
+ * @returns The exit code that the process should have: 0 after an orderly stop, 1 after one in which something failed, 78 for settings that cannot be used, 69 for a
+ *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 for any other start that fails.
  */
 export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
   collectForBuffersSeldom();
+  // Asked now: a terminal that is closed is none any more.
+  const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY === true);
+  if (hasTerminal) outliveTerminal();
   let broker: BrokerProcess;
   try {
     broker = await startBrokerProcess(options);
@@ -22,7 +26,7 @@ export async function runBroker(options: BrokerProcessOptions = {}): Promise<num
     return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
   }
   // Whoever hears that it is ready may ask it to stop in the same moment.
-  const stopped = untilStopped(broker);
+  const stopped = untilStopped(broker, hasTerminal);
   sayReady(broker);
   return stopped;
 }
@@ -37,7 +41,12 @@ function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void
   );
 }
 
-function untilStopped(broker: BrokerProcess): Promise<number> {
+/** Lines that nobody can read any more must not end a broker before it has stopped in order. */
+function outliveTerminal(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+function untilStopped(broker: BrokerProcess, hasTerminal: boolean): Promise<number> {
   return new Promise((resolve) => {
     let isStopping = false;
     const stop = (exitCode: number): void => {
@@ -49,12 +58,14 @@ function untilStopped(broker: BrokerProcess): Promise<number> {
           resolve(exitCode);
         },
         (err: unknown) => {
-          broker.logger.error({ err }, 'Could not stop in order');
+          broker.logger.error({ err }, 'Could not stop in order: the next start will check the logs');
           resolve(ExitCode.FAILED);
         },
       );
     };
     const onSignal = (signal: NodeJS.Signals): void => {
+      // A terminal that is closed says so twice: the kernel does, and the shell.
+      if (signal === 'SIGHUP' && (isStopping || !hasTerminal)) return;
       if (isStopping) {
         broker.logger.warn({ signal }, 'Stopping at once: the next start will check the logs');
         process.exit(ExitCode.FORCED);

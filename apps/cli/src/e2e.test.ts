@@ -70,6 +70,11 @@ function millrace(...args: string[]): Promise<Ran> {
   });
 }
 
+/** What a group has committed, over all partitions. */
+function committedIn(described: { offsets: { committedOffset: number | null }[] }[]): number {
+  return described[0]!.offsets.reduce((sum, { committedOffset }) => sum + (committedOffset ?? 0), 0);
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-cli-'));
   broker = await start();
@@ -117,16 +122,63 @@ describe('the program', () => {
     expect(stderr).toBe('');
   });
 
-  it('leaves in order at Ctrl-C', async () => {
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGTERM', 'SIGHUP'])('leaves in order at %s', async (signal) => {
+    const group = `leavers-${signal}`;
     const env = environment();
-    const child = spawn(process.execPath, [PROGRAM, 'consume', 'lines', '-g', 'leavers', '-B'], {
+    const child = spawn(process.execPath, [PROGRAM, 'consume', 'lines', '-g', group, '-B'], {
       env,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    child.stdout.once('data', () => child.kill('SIGINT'));
-    child.stdout.resume();
+    let printed = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      // A terminal that is closed says so twice.
+      if (printed === 0) for (const _ of signal === 'SIGHUP' ? [1, 2] : [1]) child.kill(signal);
+      printed += chunk.filter((byte) => byte === 0x0a).length;
+    });
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+    const described = JSON.parse((await millrace('groups', 'describe', group, '--json')).stdout);
+    expect(described[0].state).toBe('Empty');
+    expect(committedIn(described)).toBe(printed);
+  });
+
+  it('leaves its group when its reader has seen enough, and commits what it has printed', async () => {
+    const env = environment();
+    await millrace('topics', 'create', 'long');
+    const file = join(folder, 'long.txt');
+    await writeFile(file, `${'x'.repeat(1000)}\n`.repeat(LINES));
+    await millrace('produce', 'long', '--file', file);
+    const child = spawn(process.execPath, [PROGRAM, 'consume', 'long', '-g', 'heads', '-B'], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stderr.resume();
+    child.stdout.once('data', () => child.stdout.destroy());
     expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
-    expect((await millrace('groups', 'describe', 'leavers')).stdout).toMatch(/^State {8}Empty$/m);
+    const described = JSON.parse((await millrace('groups', 'describe', 'heads', '--json')).stdout);
+    expect(described[0].state).toBe('Empty');
+    // Some of it lay in the pipe; the batch whose write failed is for the next reader.
+    expect(committedIn(described)).toBeLessThan(LINES);
+    const rest = await millrace('consume', 'long', '-g', 'heads', '-e', '-B', '-q');
+    expect(rest.stdout.split('\n').length - 1 + committedIn(described)).toBe(LINES);
+  });
+
+  it('brings back no topic that is deleted while it is read', async () => {
+    await millrace('topics', 'create', 'gone');
+    const env = environment();
+    const child = spawn(process.execPath, [PROGRAM, 'consume', 'gone', '-B'], {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await millrace('produce', 'gone', '--file', join(folder, 'lines.txt'));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.stdout.resume();
+    await millrace('topics', 'delete', 'gone');
+    // Long enough for a reader that asks for its topic's metadata again and again.
+    await millrace('consume', 'lines', '--idle-timeout', '1500ms', '-q');
+    expect((await millrace('topics', 'list', '-q')).stdout.split('\n')).not.toContain('gone');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
   });
 
   it('says what is wrong in a line or two, without a trace', async () => {
@@ -139,6 +191,28 @@ describe('the program', () => {
     const taken = await millrace('start', '--port', broker.bootstrap.split(':')[1]!, '--data', join(folder, 'other'));
     expect([taken.exitCode, taken.stdout]).toEqual([69, '']);
     expect(taken.stderr).toContain('another process listens there');
+  });
+
+  it('says by its exit code when a broker could not stop in order', async () => {
+    const data = join(folder, 'vanishing');
+    const child = spawn(process.execPath, [PROGRAM, 'start', '--port', '0', '--data', data], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    let said = '';
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        said += chunk;
+        if (said.includes('Millrace is ready')) resolve();
+      });
+    });
+    // Without a terminal, what tells of a closed one is passed over.
+    child.kill('SIGHUP');
+    await rm(data, { recursive: true });
+    child.kill('SIGTERM');
+    expect(await exited).toBe(1);
+    expect(said).toContain('Could not stop in order');
+    expect(said).toContain('Stopping on SIGTERM');
   });
 
   it('stops a broker in order', async () => {

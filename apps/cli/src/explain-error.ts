@@ -1,4 +1,4 @@
-import { ExitCode } from './errors.ts';
+import { CliError, ExitCode } from './errors.ts';
 
 /** What the program says when a command fails. */
 export interface Explanation {
@@ -66,6 +66,7 @@ function messagesOf(error: KnownError): string[] {
 /** The SDK's advice is for programmers; the hint says it for the one at the keyboard. */
 export function withoutAdvice(message: string): string {
   return message
+    .replace(/^.*; the last of \d+ failures: /s, '')
     .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
     .replaceAll(' Is the broker up, and is this the port of a listener?', '')
     .replace(/ \((?:E[A-Z_]+|connectTimeoutMs)\)/g, '');
@@ -74,7 +75,13 @@ export function withoutAdvice(message: string): string {
 /** A time-out says how long, its cause says why. */
 function messageWithCause(error: KnownError): string {
   const { cause } = error;
-  if (error.code !== 'CLIENT_TIMED_OUT' || !(cause instanceof Error) || error.message.includes(cause.message)) {
+  // What the command line throws itself says why already.
+  if (
+    error.code !== 'CLIENT_TIMED_OUT' ||
+    error instanceof CliError ||
+    !(cause instanceof Error) ||
+    error.message.includes(cause.message)
+  ) {
     return error.message;
   }
   return `${error.message}: ${cause.message}`;

@@ -10,36 +10,46 @@ export interface CliIo {
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
-   * Has Ctrl-C and SIGTERM call the listener instead of ending the process, until what is returned is called. A second signal
-   * ends the process at once.
+   * Has Ctrl-C, SIGTERM and a terminal that is closed call the listener instead of ending the process, until what is returned is
+   * called. A second Ctrl-C ends the process at once. From then on a reader that goes away is no end either: writing tells it.
    */
   onInterrupt(listener: () => void): () => void;
 }
 
 /** What a shell makes of a process that SIGINT has ended. */
 const INTERRUPTED_EXIT_CODE = 130;
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** What a write says whose reader has gone: a pipe, or a terminal that was closed. */
+const READER_GONE = ['EPIPE', 'EIO'];
 
 /** The streams and signals of this process. A reader that goes away (`| head`) ends the program quietly. */
 export function processIo(): CliIo & { flush(): Promise<void> } {
   const { stdin, stdout, stderr, env } = process;
-  // head has seen enough; 0 because nothing went wrong.
-  const onError = (error: NodeJS.ErrnoException): void => process.exit(error.code === 'EPIPE' ? 0 : 1);
-  stdout.on('error', onError);
-  stderr.on('error', onError);
+  let endsByItself = false;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // head has seen enough; 0 because nothing went wrong.
+    if (!endsByItself) process.exit(READER_GONE.includes(error.code ?? '') ? 0 : 1);
+  });
+  // Nobody hears what is said about the result, which is no reason to give up the result.
+  stderr.on('error', () => undefined);
   return {
     stdin,
     stdout,
     stderr,
     env,
-    onInterrupt,
+    onInterrupt(listener) {
+      endsByItself = true;
+      return onInterrupt(listener);
+    },
     flush: () => Promise.all([written(stdout), written(stderr)]).then(),
   };
 }
 
 function onInterrupt(listener: () => void): () => void {
   let isInterrupted = false;
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    // A terminal that is closed says so twice: the kernel does, and the shell.
+    if (isInterrupted && signal === 'SIGHUP') return;
     if (isInterrupted) process.exit(INTERRUPTED_EXIT_CODE);
     isInterrupted = true;
     listener();

@@ -153,7 +153,8 @@ export class Broker {
       this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
     } catch (error) {
       configs.stop();
-      await logs.close();
+      // It is logged already, and not why the start fails.
+      await logs.close().catch(() => undefined);
       throw error;
     }
   }

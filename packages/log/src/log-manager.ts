@@ -402,18 +402,23 @@ export class LogManager {
    * start needs no recovery.
    *
    * @param brokerEpoch goes into the marker
+   * @throws DiskFailedError when a directory could not be closed so; the others are, and everything is let go of
    */
   async close(brokerEpoch = -1): Promise<void> {
     await this.#cleaner.stop();
     await this.#schedule.stop();
     this.#context.reaper.close();
+    let failure: DiskFailedError | undefined;
     for (const directory of this.#directories) {
-      if (directory.isOnline) await this.#closeDirectory(directory, brokerEpoch);
+      if (!directory.isOnline) continue;
+      const failed = await this.#closeDirectory(directory, brokerEpoch);
+      failure ??= failed;
     }
     await this.#releaseAll();
+    if (failure !== undefined) throw failure;
   }
 
-  async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<void> {
+  async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<DiskFailedError | undefined> {
     try {
       await eachOf(directory.logs, this.#concurrency, (log) => log.close());
       await directory.checkpointRecoveryPoints();
@@ -421,8 +426,10 @@ export class LogManager {
       // What could not be opened may need a recovery yet.
       const isWhole = [...this.#unloadable.values()].every((unloadable) => unloadable.directory !== directory);
       if (directory.isOnline && isWhole) await directory.markClean(brokerEpoch);
+      return undefined;
     } catch (error) {
       this.#backgroundError(`Closing ${directory.folder} in order; the next start will recover it`, error);
+      return new DiskFailedError(`Closing ${directory.folder} in order`, error);
     }
   }
 

@@ -131,7 +131,7 @@ export class Machine {
       note('the broker does not stop, and is killed');
       this.crash({ keeps: 'all', downMs, tellsClients: true, sessionMs: 0 });
     });
-    await process.broker.stop();
+    await process.broker.stop().catch((error: unknown) => note(`the broker has not stopped in order: ${error}`));
     tooLong.cancel();
     if (this.#process !== process) return;
     this.#process = undefined;

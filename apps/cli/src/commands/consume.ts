@@ -2,11 +2,12 @@ import type { Consumer, ConsumerBatch } from '@millrace/consumer';
 import type { CommandContext } from '../context.ts';
 import { ExitCode, usageError } from '../errors.ts';
 import { tellConnectionNews } from '../output/connection-news.ts';
-import { counted, formatBytes, formatDuration, formatRanges } from '../output/format.ts';
+import { counted, formatBytes, formatDuration } from '../output/format.ts';
 import { jsonFormatter, type RecordFormatter, templateFormatter, valueFormatter } from '../output/record-format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
 import type { ConsumeOptions } from '../program/consume.ts';
+import { GroupNews } from './group-news.ts';
 import { ReadingEnd } from './reading-end.ts';
 import { partitionKey, type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';
 
@@ -21,25 +22,43 @@ export async function consume(
   for (const warning of plan.warnings) context.out.warn(warning);
   const { Consumer } = await import('@millrace/consumer');
   using _news = tellConnectionNews(context.out);
-  const consumer = new Consumer({
+  const consumer: Consumer = new Consumer({
     ...(await context.clientOptions()),
     groupId: options.group,
     groupInstanceId: options.instanceId,
     autoOffsetReset: plan.autoOffsetReset,
     isolationLevel: options.isolationLevel,
-    onPartitionsAssigned: (partitions) => {
-      if (partitions.length > 0)
-        context.out.note(`Reading ${listed(partitions)} as a member of group ${options.group}`);
-    },
+    // The topics were there a moment ago; one that is deleted meanwhile stays deleted.
+    allowAutoTopicCreation: false,
+    onPartitionsAssigned: (partitions) => news?.assigned(partitions),
+    onPartitionsRevoked: (partitions) => news?.revoked(partitions),
+    onPartitionsLost: (partitions) => news?.lost(partitions),
   });
-  await using _closed = consumer;
+  const news: GroupNews | undefined =
+    options.group === undefined ? undefined : new GroupNews(context.out, consumer, options.group);
+  const reading = new Reading(context, consumer, formatter, plan, options);
+  try {
+    await using _closed = consumer;
+    await read(context, consumer, reading, plan, options).finally(() => news?.leaving());
+  } finally {
+    // Not before the group is left and what was printed is committed: until then a closed terminal must not end the process.
+    reading.release();
+  }
+}
+
+async function read(
+  context: CommandContext,
+  consumer: Consumer,
+  reading: Reading,
+  plan: ReadingPlan,
+  options: ConsumeOptions,
+): Promise<void> {
   const isGroup = options.group !== undefined;
   if (isGroup) consumer.subscribe(plan.topics);
   else consumer.assign(plan.assignment);
   if (!isGroup && !isBounded(options) && startOf(options).at === 'end') {
     context.out.note('Waiting for new records; Ctrl-C ends. `--from-beginning` reads those that are there.');
   }
-  const reading = new Reading(context, consumer, formatter, plan, options);
   await reading.run();
 }
 
@@ -88,12 +107,6 @@ function formatterOf(options: ConsumeOptions, json: boolean): RecordFormatter {
   return format === 'json' ? jsonFormatter() : templateFormatter(format);
 }
 
-function listed(partitions: readonly { readonly topic: string; readonly partition: number }[]): string {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
-  return [...topics].map(([topic, numbers]) => `${topic} ${formatRanges(numbers)}`).join('; ');
-}
-
 /** Records that are printed with one write; more at once would only be more for the garbage collector. */
 const BATCH_RECORDS_MAX = 1000;
 
@@ -140,13 +153,17 @@ class Reading {
       await this.#readAll();
     } finally {
       progress.stop();
-      this.#end.release();
     }
     const elapsedMs = performance.now() - this.#tally.startedAt;
     this.#context.out.note(
       `${counted(this.#tally.records, 'record')} (${formatBytes(this.#tally.bytes)}) read in ${formatDuration(elapsedMs)}`,
     );
     if (this.#end.reason === 'interrupt' && isBounded(this.#options)) this.#context.exitCode = ExitCode.INTERRUPTED;
+  }
+
+  /** Lets go of timers and signals. */
+  release(): void {
+    this.#end.release();
   }
 
   async #readAll(): Promise<void> {
@@ -159,7 +176,7 @@ class Reading {
       if (found === 'ended') found = await Promise.race([next, nothingMore()]);
       if (found.done === true) return;
       await this.#print(found.value, ended);
-      if (ended) return;
+      if (ended || this.#end.reason === 'reader-gone') return;
     }
   }
 
@@ -172,7 +189,8 @@ class Reading {
       this.#format(record, chunks);
       this.#tally.bytes += record.sizeBytes;
     }
-    await this.#context.out.write(Buffer.concat(chunks));
+    // What nobody could read is not committed: the group's next member prints it again.
+    if (!(await this.#context.out.write(Buffer.concat(chunks)))) return this.#end.readerGone();
     this.#tally.records += records.length;
     this.#end.progressed();
     if (this.#options.group !== undefined && (isLast || this.#tally.records >= this.#recordsMax)) {

@@ -114,6 +114,20 @@ describe('millrace groups', () => {
     );
   });
 
+  it('counts a partition without an offset as unread', async () => {
+    await run('groups', 'reset-offsets', 'half', '-t', 'orders:0', '--to-latest', '--execute');
+    expect((await run('groups', 'describe', 'half')).stdout).toContain(
+      [
+        'Lag          5 records',
+        '',
+        'TOPIC   PARTITION  COMMITTED  END  LAG  MEMBER',
+        'orders          0          5    5    0  -',
+        'orders          1          -    5    5  -',
+        '',
+      ].join('\n'),
+    );
+  });
+
   it('forgets offsets and groups', async () => {
     await run('consume', 'orders', '-g', 'old', '-B', '-e');
     expect((await run('groups', 'delete-offsets', 'old', '-t', 'orders:1')).stdout).toBe(

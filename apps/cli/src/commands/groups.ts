@@ -3,7 +3,7 @@ import { formatAddress, type TopicPartition } from '@millrace/client';
 import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { CliError, failure, usageError } from '../errors.ts';
-import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
+import { counted, formatCount, listPartitions, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import type { DeleteGroupOffsetsOptions, ListGroupsOptions, RemoveMembersOptions } from '../program/groups.ts';
@@ -76,32 +76,53 @@ interface PartitionProgress extends TopicPartition {
   readonly memberId: string | null;
 }
 
-/** Partitions that the group has offsets for or that members read: where it is, and how far from the end. */
+/**
+ * All partitions of the topics that the group has offsets in or that members read: where it is, and how far from the end. A
+ * partition without an offset has been read by nobody: all that is in it counts.
+ */
 async function progressOf(admin: Admin, group: DescribedGroup): Promise<PartitionProgress[]> {
   const committed = await admin.listGroupOffsets(group.groupId);
   const owners = new Map(
     group.members.flatMap((member) => member.assignment.map((each) => [keyOf(each), member.memberId] as const)),
   );
+  const known = [...committed, ...group.members.flatMap(({ assignment }) => assignment)];
+  const there = await partitionsOf(admin, new Set(known.map(({ topic }) => topic)));
   const all = new Map<string, TopicPartition>();
-  for (const each of [...committed, ...group.members.flatMap(({ assignment }) => assignment)]) {
-    all.set(keyOf(each), { topic: each.topic, partition: each.partition });
-  }
+  for (const { topic, partition } of [...known, ...there]) all.set(keyOf({ topic, partition }), { topic, partition });
   const offsets = new Map(committed.map((each) => [keyOf(each), each.offset]));
-  const ends = await endOffsets(admin, [...all.values()]);
+  const [ends, starts] = await Promise.all([
+    offsetsAt(admin, there, 'latest'),
+    offsetsAt(
+      admin,
+      there.filter((each) => !offsets.has(keyOf(each))),
+      'earliest',
+    ),
+  ]);
   return [...all.values()].sort(byPartition).map((each) => {
-    const committedOffset = offsets.get(keyOf(each)) ?? null;
-    const endOffset = ends.get(keyOf(each)) ?? null;
-    const lag = committedOffset === null || endOffset === null ? null : Math.max(endOffset - committedOffset, 0);
-    return { ...each, committedOffset, endOffset, lag, memberId: owners.get(keyOf(each)) ?? null };
+    const key = keyOf(each);
+    const committedOffset = offsets.get(key) ?? null;
+    const endOffset = ends.get(key) ?? null;
+    const readTo = committedOffset ?? starts.get(key) ?? null;
+    const lag = readTo === null || endOffset === null ? null : Math.max(endOffset - readTo, 0);
+    return { ...each, committedOffset, endOffset, lag, memberId: owners.get(key) ?? null };
   });
 }
 
-/** A topic that was deleted since has no end; the others have. */
-async function endOffsets(admin: Admin, partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
-  const existing = new Set(await admin.listTopics({ internal: true }));
-  const there = partitions.filter(({ topic }) => existing.has(topic));
-  if (there.length === 0) return new Map();
-  const found = await admin.listOffsets(there.map((each) => ({ ...each, at: 'latest' })));
+/** The partitions of those topics that are there: one that was deleted since has none. */
+async function partitionsOf(admin: Admin, topics: ReadonlySet<string>): Promise<TopicPartition[]> {
+  const existing = (await admin.listTopics({ internal: true })).filter((topic) => topics.has(topic));
+  if (existing.length === 0) return [];
+  const described = await admin.describeTopics(existing);
+  return described.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition })));
+}
+
+async function offsetsAt(
+  admin: Admin,
+  partitions: readonly TopicPartition[],
+  at: 'earliest' | 'latest',
+): Promise<Map<string, number>> {
+  if (partitions.length === 0) return new Map();
+  const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
   return new Map(found.map((each) => [keyOf(each), each.offset]));
 }
 
@@ -166,7 +187,7 @@ function renderMembers(members: readonly GroupMember[], paint: Paint): string {
       memberName(member),
       printable(member.clientId),
       printable(member.clientHost.replace(/^\//, '')),
-      readsOf(member),
+      listPartitions(member.assignment),
     ]),
     paint,
   );
@@ -175,12 +196,6 @@ function renderMembers(members: readonly GroupMember[], paint: Paint): string {
 /** Static members have a name; the others an id that begins with their client's. */
 function memberName({ memberId, groupInstanceId }: GroupMember): string {
   return printable(groupInstanceId ?? memberId);
-}
-
-function readsOf({ assignment }: GroupMember): string {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of assignment) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
-  return [...topics].map(([topic, partitions]) => `${topic} ${formatRanges(partitions)}`).join('; ');
 }
 
 export async function deleteGroups(context: CommandContext, ids: readonly string[]): Promise<void> {
@@ -201,7 +216,10 @@ export async function deleteGroupOffsets(
     const wanted = await expandTopics(admin, options.topic);
     const committed = await admin.listGroupOffsets(groupId, wanted);
     if (committed.length === 0) throw failure(`Group "${groupId}" has no offsets there`);
-    await admin.deleteGroupOffsets(groupId, committed);
+    await admin.deleteGroupOffsets(
+      groupId,
+      committed.map(({ topic, partition }) => ({ topic, partition })),
+    );
     const deleted = committed.sort(byPartition).map(({ topic, partition, offset }) => ({ topic, partition, offset }));
     await context.out.done({ groupId, deleted }, () =>
       deleted

@@ -1,5 +1,5 @@
 /** Why reading ended before the topic or the number of records did. */
-export type EndReason = 'interrupt' | 'end' | 'idle';
+export type EndReason = 'interrupt' | 'end' | 'idle' | 'reader-gone';
 
 /** What may end reading. */
 export interface ReadingEndOptions {
@@ -13,7 +13,7 @@ export interface ReadingEndOptions {
 /** How often it is looked whether the end has been reached without a record to tell it. */
 const END_CHECK_MS = 50;
 
-/** Tells when reading is to end: at Ctrl-C, at the end of what there was, or when nothing comes any more. */
+/** Tells when reading is to end: at Ctrl-C, at the end of what there was, when nothing comes any more, or when nobody reads on. */
 export class ReadingEnd {
   #reason: EndReason | undefined;
   #signal: (value: 'ended') => void = () => {};
@@ -47,6 +47,11 @@ export class ReadingEnd {
   progressed(): void {
     this.#idle?.refresh();
     this.#checkEnd();
+  }
+
+  /** Told when nobody reads any more what is printed. */
+  readerGone(): void {
+    this.#end('reader-gone');
   }
 
   /** Lets go of timers and signals. */

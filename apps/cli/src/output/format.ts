@@ -86,3 +86,10 @@ export function formatRanges(numbers: readonly number[]): string {
   }
   return parts.join(', ');
 }
+
+/** `orders 0-2; payments 0`, in the order that they come in. */
+export function listPartitions(partitions: readonly { readonly topic: string; readonly partition: number }[]): string {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  return [...topics].map(([topic, numbers]) => `${topic} ${formatRanges(numbers)}`).join('; ');
+}

@@ -36,8 +36,8 @@ export class Output {
     if (this.json || !this.quiet) await this.result(value, text);
   }
 
-  /** Part of a result; resolves when the reader can take more. */
-  write(chunk: string | Uint8Array): Promise<void> {
+  /** Part of a result; resolves when it is written: with false when nobody is there any more to read it. */
+  write(chunk: string | Uint8Array): Promise<boolean> {
     return written(this.#io.stdout, chunk);
   }
 
@@ -62,17 +62,11 @@ export class Output {
   }
 }
 
-/** Writes and waits for the reader where it is slow. */
-export function written(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {
-  if (chunk.length === 0 || stream.write(chunk)) return Promise.resolve();
+/** Writes, waits for the reader where it is slow, and tells whether there is one. */
+export function written(stream: OutputStream, chunk: string | Uint8Array): Promise<boolean> {
+  if (chunk.length === 0) return Promise.resolve(!stream.destroyed);
   return new Promise((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.once('drain', done);
-    stream.once('close', done);
+    stream.write(chunk, (error) => resolve(error === null || error === undefined));
   });
 }
 
