@@ -400,22 +400,19 @@ export class LogManager {
   /**
    * Finishes what is queued, makes everything durable, and says so in each directory that is as it should be: the next
    * start needs no recovery.
-   *
    * @param brokerEpoch goes into the marker
-   * @throws DiskFailedError when a directory could not be closed so; the others are, and everything is let go of
+   * @throws DiskFailedError when one could not be; the others are closed, and everything is let go of
    */
   async close(brokerEpoch = -1): Promise<void> {
     await this.#cleaner.stop();
     await this.#schedule.stop();
     this.#context.reaper.close();
-    let failure: DiskFailedError | undefined;
+    const failures: (DiskFailedError | undefined)[] = [];
     for (const directory of this.#directories) {
-      if (!directory.isOnline) continue;
-      const failed = await this.#closeDirectory(directory, brokerEpoch);
-      failure ??= failed;
+      if (directory.isOnline) failures.push(await this.#closeDirectory(directory, brokerEpoch));
     }
     await this.#releaseAll();
-    if (failure !== undefined) throw failure;
+    for (const failure of failures) if (failure !== undefined) throw failure;
   }
 
   async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<DiskFailedError | undefined> {

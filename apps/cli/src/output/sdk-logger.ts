@@ -11,7 +11,10 @@ export function sdkLogger(out: Output, debug: boolean): Logger {
   const warn = (fields: object, message: string): void => {
     const { failures, peer } = fields as { readonly failures?: unknown; readonly peer?: unknown };
     const isUnreachable = failures !== undefined && peer !== undefined && !message.includes('the cluster names');
-    if (isUnreachable) return detail(fields, message);
+    if (isUnreachable) {
+      detail(fields, message);
+      return;
+    }
     // What goes on trying says the same each time.
     if (message !== last) out.warn(withoutAdvice(message));
     last = message;
