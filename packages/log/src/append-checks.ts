@@ -66,12 +66,7 @@ export function decompressedBytesMax({ maxMessageBytes }: LogConfig): number {
  */
 export function checkAppend(b: Buffer, config: LogConfig, origin: AppendOrigin): AppendRefusal | undefined {
   if (b.length === 0) return invalid('It holds no record batch');
-  if (b.length > config.segmentBytes) {
-    return {
-      errorCode: ErrorCode.RECORD_LIST_TOO_LARGE,
-      message: `${b.length} bytes of batches do not fit into a segment of ${config.segmentBytes} bytes`,
-    };
-  }
+  if (b.length > config.segmentBytes) return tooLargeForSegment(b, config);
   const limits = { batchBytesMax: config.maxMessageBytes, contiguousOffsets: true };
   let offsets = 0;
   for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
@@ -83,6 +78,14 @@ export function checkAppend(b: Buffer, config: LogConfig, origin: AppendOrigin):
   }
   // So many would not fit into a segment of their own, whose indexes count offsets from its first in 31 bits.
   return offsets > RELATIVE_OFFSET_MAX ? invalid(`${offsets} records do not fit into one segment`) : undefined;
+}
+
+/** The refusal of what is larger than a whole segment. */
+export function tooLargeForSegment(b: Buffer, { segmentBytes }: LogConfig): AppendRefusal {
+  return {
+    errorCode: ErrorCode.RECORD_LIST_TOO_LARGE,
+    message: `${b.length} bytes of batches do not fit into a segment of ${segmentBytes} bytes`,
+  };
 }
 
 /** What of a follower's batches goes into its log. */

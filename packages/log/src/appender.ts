@@ -9,6 +9,7 @@ import {
   batchProducerId,
   batchSizeBytes,
   checkBatch,
+  isOldFormat,
   NO_PRODUCER_ID,
   NO_TIMESTAMP,
   type RecordFault,
@@ -26,6 +27,7 @@ import {
   recordLimitsOf,
   refusalOfRecords,
   targetCompression,
+  tooLargeForSegment,
 } from './append-checks.ts';
 import { messageOf } from './errors.ts';
 import type { LogCore } from './log-core.ts';
@@ -59,14 +61,14 @@ export class Appender {
     const offline = this.#offline();
     if (offline !== undefined) return Promise.resolve(offline);
     if (options.origin === 'replica') return this.#inLine(undefined, () => this.#appendReplicated(b, options));
+    if (isOldFormat(b)) return this.#appendPrepared(this.#convert(b, options), options);
     const refusal = checkAppend(b, core.config, options.origin);
     if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
-    const nowMs = core.context.clock.now();
-    const refused = options.origin === 'client' ? this.#look(b, nowMs) : undefined;
-    const recompress = needsRecompression(b, core.config);
+    const refused = options.origin === 'client' ? this.#look(b) : undefined;
     if (refused !== undefined && !(refused instanceof Promise)) return Promise.resolve(this.#refuse(refused));
-    if (refused === undefined && !recompress) return this.#inLine(undefined, () => this.#appendAsLeader(b, options));
-    return this.#appendPrepared(b, options, refused, recompress);
+    if (refused === undefined && !needsRecompression(b, core.config))
+      return this.#inLine(undefined, () => this.#appendAsLeader(b, options));
+    return this.#appendPrepared(this.#prepare(b, refused), options);
   }
 
   /** At once, or behind those that wait for their batches, and behind `work` of its own. */
@@ -82,32 +84,41 @@ export class Appender {
     });
   }
 
-  #appendPrepared(
-    b: Buffer,
-    options: AppendOptions,
-    refused: Promise<AppendRefusal | undefined> | undefined,
-    recompress: boolean,
-  ): Promise<AppendResult> {
-    const prepared = this.#prepare(b, refused, recompress);
+  #appendPrepared(prepared: Promise<Buffer | AppendRefusal>, options: AppendOptions): Promise<AppendResult> {
     return this.#inLine(prepared, async () => {
       const ready = await prepared;
-      if (!Buffer.isBuffer(ready)) return this.#refuse(ready);
-      // What has become another batch is held against the topic's rules again: it may be larger.
-      const refusal = ready === b ? undefined : checkAppend(ready, this.#core.config, options.origin);
-      return refusal === undefined ? this.#appendAsLeader(ready, options) : this.#refuse(refusal);
+      return Buffer.isBuffer(ready) ? this.#appendAsLeader(ready, options) : this.#refuse(ready);
     });
   }
 
+  /** Messages of a format before magic 2 as a batch that may be appended. */
+  async #convert(messages: Buffer, { origin }: AppendOptions): Promise<Buffer | AppendRefusal> {
+    const { config, context } = this.#core;
+    if (messages.length > config.segmentBytes) return tooLargeForSegment(messages, config);
+    let batch: Buffer;
+    try {
+      batch = await this.#inTurn(() => context.batchWork.convertUp(messages, decompressedBytesMax(config)));
+    } catch (error) {
+      if (!(error instanceof RecordsError)) throw error;
+      const errorCode = error.code === 'RECORDS_CORRUPT' ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.INVALID_RECORD;
+      return { errorCode, message: messageOf(error) };
+    }
+    return checkAppend(batch, config, origin) ?? this.#prepare(batch, this.#look(batch));
+  }
+
+  /** Waits for what was looked for in batches, and has them recompressed where the topic asks for it. */
   async #prepare(
     b: Buffer,
-    refused: Promise<AppendRefusal | undefined> | undefined,
-    recompress: boolean,
+    refused: AppendRefusal | Promise<AppendRefusal | undefined> | undefined,
   ): Promise<Buffer | AppendRefusal> {
+    const { config } = this.#core;
     const refusal = await refused;
     if (refusal !== undefined) return refusal;
-    if (!recompress) return b;
+    if (!needsRecompression(b, config)) return b;
     try {
-      return await this.#recompress(b);
+      const recompressed = await this.#recompress(b);
+      // What has become another batch is held against the topic's rules again: it may be larger.
+      return checkAppend(recompressed, config, 'coordinator') ?? recompressed;
     } catch (error) {
       if (!(error instanceof RecordsError)) throw error;
       const message = `The batch cannot be recompressed: ${messageOf(error)}`;
@@ -116,8 +127,9 @@ export class Appender {
   }
 
   /** Looks into the batches whose headers do not tell enough; at once where that is little. */
-  #look(b: Buffer, nowMs: number): AppendRefusal | Promise<AppendRefusal | undefined> | undefined {
+  #look(b: Buffer): AppendRefusal | Promise<AppendRefusal | undefined> | undefined {
     const { config, context } = this.#core;
+    const nowMs = context.clock.now();
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
       const limits = recordLimitsOf(b, at, config, { nowMs, always: context.checksRecords });
       if (limits === undefined) continue;

@@ -1,6 +1,9 @@
 import {
   type Compression,
   checkRecords,
+  convertDown,
+  convertUp,
+  type DownConversion,
   type FoundRecord,
   findRecord,
   type RecordFault,
@@ -27,6 +30,10 @@ export interface BatchWork {
   recompress(batch: Buffer, target: RecompressTarget): Buffer | Promise<Buffer>;
   /** What is wrong with the records; empty when all is well. */
   check(batch: Buffer, limits: RecordLimits): readonly RecordFault[] | Promise<readonly RecordFault[]>;
+  /** A set of messages of magic 0 and 1 as one batch. */
+  convertUp(messages: Buffer, bytesMax: number): Buffer | Promise<Buffer>;
+  /** Batches, one behind the other, as a set of messages of magic 0 or 1. */
+  convertDown(batches: Buffer, conversion: DownConversion): Buffer | Promise<Buffer>;
   /** The first record at or behind a time and an offset. */
   find(batch: Buffer, search: RecordSearch): FoundRecord | undefined | Promise<FoundRecord | undefined>;
 }
@@ -35,5 +42,7 @@ export interface BatchWork {
 export const batchWorkInline: BatchWork = {
   recompress: (batch, { compression, ...options }) => recompressBatch(batch, compression as Compression, options),
   check: checkRecords,
+  convertUp,
+  convertDown,
   find: findRecord,
 };

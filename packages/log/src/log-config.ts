@@ -54,6 +54,8 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number;
   /** Kept here for the replica manager, which refuses acks=all below it. Default 1. */
   readonly minInSyncReplicas: number;
+  /** Kept here for Fetch: whether clients before 0.11 have batches converted for them. Default true. */
+  readonly messageDownconversionEnable: boolean;
   /** Kept here for the controller. Default false. */
   readonly uncleanLeaderElectionEnable: boolean;
   /** How long compaction keeps a tombstone. Default 1 day. */
@@ -85,6 +87,7 @@ export const defaultLogConfig: LogConfig = {
   flushMs: Number.POSITIVE_INFINITY,
   fileDeleteDelayMs: 60_000,
   minInSyncReplicas: 1,
+  messageDownconversionEnable: true,
   uncleanLeaderElectionEnable: false,
   deleteRetentionMs: 86_400_000,
   minCompactionLagMs: 0,

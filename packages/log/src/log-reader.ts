@@ -86,6 +86,22 @@ export class LogReader {
     return largest;
   }
 
+  async segmentOffsetsBefore(timestamp: number | undefined): Promise<number[]> {
+    const { segments, logStartOffset, context, nextOffset } = this.#core;
+    const nowMs = context.clock.now();
+    const offsets: number[] = [];
+    if (segments.active.sizeBytes > 0 && (timestamp === undefined || nowMs <= timestamp)) offsets.push(nextOffset);
+    let isReached = timestamp === undefined;
+    for (const segment of segments.all.toReversed()) {
+      if (!isReached) {
+        const stat = await context.disk.stat(segment.log.path);
+        isReached = (stat?.modifiedMs ?? nowMs) <= timestamp!;
+      }
+      if (isReached) offsets.push(Math.max(segment.baseOffset, logStartOffset));
+    }
+    return offsets;
+  }
+
   #upperOffset(isolation: ReadIsolation): number {
     const core = this.#core;
     if (isolation === 'logEnd') return core.writer.durableEndOffset;

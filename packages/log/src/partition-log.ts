@@ -1,3 +1,5 @@
+import type { DownConversion } from '@millrace/records';
+import { decompressedBytesMax } from './append-checks.ts';
 import { Appender } from './appender.ts';
 import { type CleanOptions, type CleanResult, cleanLog } from './compaction/clean-log.ts';
 import { type Cleanable, findCleanable } from './compaction/cleanable.ts';
@@ -179,6 +181,26 @@ export class PartitionLog {
    */
   read(fromOffset: number, bytesMax: number, options: ReadOptions): ReadResult | Promise<ReadResult> {
     return this.#reader.read(fromOffset, bytesMax, options);
+  }
+
+  /**
+   * What a {@link read} gave as messages of magic 0 or 1, for clients before Kafka 0.11.
+   *
+   * @throws RecordsError where the first batch with records cannot be converted
+   */
+  convertDown(batches: Buffer, conversion: DownConversion): Buffer | Promise<Buffer> {
+    const { batchWork } = this.#core.context;
+    return batchWork.convertDown(batches, { bytesMax: decompressedBytesMax(this.config), ...conversion });
+  }
+
+  /**
+   * Offsets at which segments begin, newest first, that were written to before a time; behind them the log's end (ListOffsets v0, Kafka's
+   * `legacyFetchOffsetsBefore`).
+   *
+   * @param timestamp undefined for all of them, with the end
+   */
+  segmentOffsetsBefore(timestamp: number | undefined): Promise<number[]> {
+    return this.#reader.segmentOffsetsBefore(timestamp);
   }
 
   /** Calls `listener` with the new {@link durableEndOffset} after each group of appends; before their promises resolve. */

@@ -60,6 +60,7 @@ export {
 export { crc32c } from './crc32c.ts';
 export { RecordsError, type RecordsErrorCode } from './errors.ts';
 export { isSafeInt64At, readInt64, writeInt64 } from './int64.ts';
+export { convertDown, convertUp, type DownConversion, isOldFormat, type OldMagic } from './old-messages.ts';
 export { readRecords } from './read-records.ts';
 export { decompressBatch, type RecompressOptions, recompressBatch } from './recompress.ts';
 export type { KafkaRecord, RecordHeader, RecordHeaderInput } from './record.ts';

@@ -45,6 +45,8 @@ const INLINE_BYTES_MAX: Readonly<Record<number, number>> = {
 /** The same for what looks into a batch, whose records are walked over once they are uncompressed. */
 const INLINE_LOOK_BYTES_MAX = 64 * 1024;
 const INLINE_COMPRESSED_LOOK_BYTES_MAX = 16 * 1024;
+/** The same for what is converted from or to an older format, record by record, and perhaps compressed again. */
+const INLINE_CONVERTED_BYTES_MAX = 4 * 1024;
 
 interface Waiting {
   readonly batch: Buffer;
@@ -103,7 +105,7 @@ export class BatchQueue {
   /** What a batch may become here and now; 0 when it is not small, or this turn has no time left for it. */
   #roomFor(batch: Buffer, job: BatchJob): number {
     if (batch.length > inlineBytesMax(batch, job)) return 0;
-    const isPlain = batchCompression(batch, 0) === Compression.NONE;
+    const isPlain = job.kind !== 'convertUp' && batchCompression(batch, 0) === Compression.NONE;
     const expandedBytes = Math.max(batch.length * INLINE_EXPANSION, INLINE_PLAIN_BYTES_MIN);
     const costBytes = isPlain ? batch.length : Math.min(expandedBytes, INLINE_PLAIN_BYTES_MAX);
     if (this.#turnBytes + costBytes > INLINE_TURN_BYTES_MAX) return 0;
@@ -172,6 +174,7 @@ function settle(waiting: Waiting, outcome: BatchOutcome): void {
 
 function inlineBytesMax(batch: Buffer, job: BatchJob): number {
   if (job.kind === 'recompress') return INLINE_BYTES_MAX[job.target.compression] ?? 0;
+  if (job.kind === 'convertUp' || job.kind === 'convertDown') return INLINE_CONVERTED_BYTES_MAX;
   return batchCompression(batch, 0) === Compression.NONE ? INLINE_LOOK_BYTES_MAX : INLINE_COMPRESSED_LOOK_BYTES_MAX;
 }
 

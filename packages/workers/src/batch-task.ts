@@ -2,6 +2,9 @@ import type { RecompressTarget } from '@millrace/log';
 import {
   type Compression,
   checkRecords,
+  convertDown,
+  convertUp,
+  type DownConversion,
   findRecord,
   type RecordLimits,
   type RecordSearch,
@@ -19,7 +22,9 @@ import {
 export type BatchJob =
   | { readonly kind: 'recompress'; readonly target: RecompressTarget }
   | { readonly kind: 'check'; readonly limits: RecordLimits }
-  | { readonly kind: 'find'; readonly search: RecordSearch };
+  | { readonly kind: 'find'; readonly search: RecordSearch }
+  | { readonly kind: 'convertUp'; readonly bytesMax: number }
+  | { readonly kind: 'convertDown'; readonly conversion: DownConversion };
 
 /** A group of batches, each with its job. */
 export interface BatchTask {
@@ -77,13 +82,27 @@ export function doJob(batch: Buffer, job: BatchJob, bytesMax = Number.POSITIVE_I
       return checkRecords(batch, bounded(job.limits, bytesMax));
     case 'find':
       return findRecord(batch, bounded(job.search, bytesMax));
+    case 'convertUp':
+      return convertUp(batch, Math.min(job.bytesMax, bytesMax));
+    case 'convertDown':
+      return convertDown(batch, bounded(job.conversion, bytesMax));
   }
 }
 
 /** The most that a job lets the records of its batch become. */
 export function bytesMaxOf(job: BatchJob): number {
-  if (job.kind === 'recompress') return job.target.bytesMax;
-  return (job.kind === 'check' ? job.limits.bytesMax : job.search.bytesMax) ?? Number.POSITIVE_INFINITY;
+  switch (job.kind) {
+    case 'recompress':
+      return job.target.bytesMax;
+    case 'check':
+      return job.limits.bytesMax ?? Number.POSITIVE_INFINITY;
+    case 'find':
+      return job.search.bytesMax ?? Number.POSITIVE_INFINITY;
+    case 'convertUp':
+      return job.bytesMax;
+    case 'convertDown':
+      return job.conversion.bytesMax ?? Number.POSITIVE_INFINITY;
+  }
 }
 
 /** What an outcome says, or the error that it would have been in this thread. */
@@ -100,8 +119,9 @@ function outcomeOf(batch: Buffer, job: BatchJob): BatchOutcome {
   try {
     const result = doJob(batch, job);
     if (!Buffer.isBuffer(result)) return { value: result };
-    // A batch that is in its codec already comes back as itself, a view of the task's memory.
-    const own = result === batch ? Buffer.from(new Uint8Array(batch).buffer) : result;
+    // A view of the task's memory (a batch that is in its codec already), or of larger memory, cannot be handed over.
+    const isWhole = result.byteOffset === 0 && result.length === result.buffer.byteLength;
+    const own = result === batch || !isWhole ? Buffer.from(new Uint8Array(result).buffer) : result;
     return { batch: own.buffer as ArrayBuffer };
   } catch (error) {
     if (error instanceof RecordsError) return { code: error.code, message: error.message };

@@ -59,6 +59,8 @@ export function createWorkers(options: WorkersOptions = {}): Workers {
     recompress,
     check: (batch, limits) => work(batch, { kind: 'check', limits }),
     find: (batch, search) => work(batch, { kind: 'find', search }),
+    convertUp: (messages, bytesMax) => work(messages, { kind: 'convertUp', bytesMax }),
+    convertDown: (batches, conversion) => work(batches, { kind: 'convertDown', conversion }),
     cleanSlice,
     decompress: (batch, bytesMax) => recompress(batch, { compression: Compression.NONE, bytesMax }),
     close,

@@ -88,6 +88,7 @@ export function toLogConfig(values: TopicConfigValues): LogConfig {
     flushMs: values.flushMs,
     fileDeleteDelayMs: values.fileDeleteDelayMs,
     minInSyncReplicas: values.minInsyncReplicas,
+    messageDownconversionEnable: values.messageDownconversionEnable,
     uncleanLeaderElectionEnable: values.uncleanLeaderElectionEnable,
     deleteRetentionMs: values.deleteRetentionMs,
     minCompactionLagMs: values.minCompactionLagMs,

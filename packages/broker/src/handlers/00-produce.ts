@@ -3,8 +3,7 @@
  *
  * - v1 throttle time; v2 log append time; v3 magic 2 only, transactional id; v4 KAFKA_STORAGE_ERROR; v5 log start offset;
  *   v7 zstd; v8 which records were refused and why; v9 flexible; v10 the new leader beside NOT_LEADER_OR_FOLLOWER.
- * - v0 to v2 are advertised because old librdkafka derives from them that the broker can compress (KAFKA-18659). Message sets
- *   of magic 0 and 1 are refused.
+ * - Message sets of magic 0 and 1, which clients send with v0 to v2, become batches of magic 2 before they are stored.
  * - acks=0 gets no response; when something is refused, the connection is closed, which is the only way to tell.
  * - The records of all partitions are handed to their logs before anything is awaited, so that requests of one connection
  *   are applied in their order. The bytes go to the log as they lie in the frame.

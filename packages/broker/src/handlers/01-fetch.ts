@@ -4,7 +4,8 @@
  * - v1 throttle time; v3 a limit for the whole response, and a batch larger than the limit comes all the same; v4 isolation
  *   level; v5 log start offsets; v6 KAFKA_STORAGE_ERROR; v7 sessions (KIP-227); v9 leader epochs; v10 zstd; v11 rack;
  *   v12 flexible, diverging epochs; v13 topic ids; v15 the follower's epoch; v16 endpoints of new leaders; v17 directory ids.
- * - The chunks of the log go out as they are: nothing here looks into a batch.
+ * - The chunks of the log go out as they are: nothing here looks into a batch. Clients up to v3 do not know batches of magic 2, and
+ *   have them converted to messages of magic 0 (v0, v1) or 1 (v2, v3).
  */
 import {
   ErrorCode,
@@ -22,6 +23,7 @@ import { FetchWait } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
+import { asOldRecords, oldMagicOf } from './old-records.ts';
 
 const READ_COMMITTED = 1;
 const FIRST_VERSION_WITH_IDS = 13;
@@ -46,7 +48,7 @@ function answer(
 ): FetchResponseInput | Promise<FetchResponseInput> {
   const bytesMissing = Math.min(request.minBytes, limits.bytesMax) - reading.sizeBytes;
   const isEnough = bytesMissing <= 0 || reading.isUrgent || request.maxWaitMs <= 0 || reading.fetches.length === 0;
-  if (isEnough || !context.connection.open || !context.mayWait()) return respond(context, session, reading);
+  if (isEnough || !context.connection.open || !context.mayWait()) return respondWith(context, session, limits, reading);
   context.releaseRequest();
   context.reserveResponse(0);
   reading.release();
@@ -72,7 +74,8 @@ async function waitAndRespond(
   await broker.fetchWaits.follow(wait, context.connection);
   forget?.();
   const now = { ...limitsOf(request, session.targets, context), isAgain: true };
-  return respond(context, session, await readTargets(broker.replicas, session.targets, now, () => context.pause()));
+  const again = await readTargets(broker.replicas, session.targets, now, () => context.pause());
+  return respondWith(context, session, now, again);
 }
 
 function hasMoved({ partition, readableEndOffset }: PartitionFetch, isFollower: boolean): boolean {
@@ -148,6 +151,18 @@ function forgottenOf(request: FetchRequest): PartitionRef[] {
   return request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
     partitions.map((partition) => ({ topic, topicId, partition })),
   );
+}
+
+/** Answers in the format that the client knows. */
+function respondWith(
+  context: RequestContext,
+  session: FetchContext,
+  limits: FetchLimits,
+  reading: FetchReading,
+): FetchResponseInput | Promise<FetchResponseInput> {
+  const magic = oldMagicOf(context.version);
+  if (magic === undefined || reading.sizeBytes === 0) return respond(context, session, reading);
+  return asOldRecords(reading, magic, limits).then((converted) => respond(context, session, converted));
 }
 
 function respond(context: RequestContext, session: FetchContext, reading: FetchReading): FetchResponseInput {

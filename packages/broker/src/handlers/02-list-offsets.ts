@@ -89,9 +89,9 @@ async function answer(
   const refusal = found.leaderError(asked.currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
   const endOffset = readableEnd(found, request);
+  if (version === 0) return { ...succeeded(asked), oldStyleOffsets: await oldStyle(found, asked, endOffset) };
   const offset = await look(found, asked.timestamp, endOffset).catch(corruptMessage);
   if (typeof offset === 'number') return refuse(asked, offset);
-  if (version === 0) return { ...succeeded(asked), oldStyleOffsets: oldStyle(found, asked, offset) };
   // Not ignorable in older versions, so that a leader epoch is never lost without notice.
   const { leaderEpoch, ...withoutEpoch } = offset;
   return { ...succeeded(asked), ...withoutEpoch, ...(version >= 4 ? { leaderEpoch } : {}) };
@@ -131,12 +131,15 @@ function before(endOffset: number, found: Found | undefined): Found {
   return found !== undefined && found.offset < endOffset ? found : NOTHING;
 }
 
-/** v0 asked for several offsets, to find segments by; the newest and the oldest serve everybody that still asks. */
-function oldStyle({ log }: Partition, { timestamp, maxNumOffsets }: PartitionRequest, found: Found): number[] {
-  if (found.offset < 0) return [];
-  const offsets = [found.offset];
-  if (timestamp === LATEST && log.logStartOffset < found.offset) offsets.push(log.logStartOffset);
-  return offsets.slice(0, Math.max(0, maxNumOffsets));
+/** v0 asks for the offsets at which segments begin, newest first, and for the end of what it may read (`Partition.legacyFetchOffsetsForTimestamp`). */
+async function oldStyle({ log }: Partition, asked: PartitionRequest, endOffset: number): Promise<number[]> {
+  const { timestamp, maxNumOffsets } = asked;
+  if (timestamp === EARLIEST)
+    return (await log.segmentOffsetsBefore(undefined)).slice(-1).slice(0, Math.max(0, maxNumOffsets));
+  const offsets = await log.segmentOffsetsBefore(timestamp === LATEST ? undefined : timestamp);
+  const readable = offsets.filter((offset) => offset <= endOffset);
+  if (readable.length < offsets.length) readable.unshift(endOffset);
+  return readable.slice(0, Math.max(0, maxNumOffsets));
 }
 
 function succeeded({ partitionIndex }: PartitionRequest): PartitionResponse {

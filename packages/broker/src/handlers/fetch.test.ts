@@ -6,7 +6,7 @@ import {
   type FetchResponseResponsePartition,
   Metadata,
 } from '@millrace/protocol';
-import { readRecords } from '@millrace/records';
+import { Compression, convertUp, readRecords, refreshBatchCrc } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
 
@@ -50,7 +50,43 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('Fetch', () => {
-  it.each([0, 1, 3, 4, 5, 7, 9, 11, 12])('gives records by the topic’s name in version %i', async (version) => {
+  it.each([0, 1, 2, 3])(
+    'gives messages that clients of version %i know, in a codec that the batch had',
+    async (version) => {
+      await produceTo(test, 't', batchOf(['a', 'b']));
+      await produceTo(test, 't', batchOf(['c', 'd'], { compression: Compression.GZIP }));
+      const read = async (offset: number): Promise<(string | undefined)[]> => {
+        const partition = onlyPartition(await client.ask(Fetch, version, fetchBody({ topic: 't' }, offset)));
+        expect(partition).toMatchObject({ errorCode: 0, highWatermark: 4 });
+        expect(partition.records![16]).toBe(version <= 1 ? 0 : 1);
+        return readRecords(convertUp(partition.records!)).map(({ value }) => value?.toString());
+      };
+      expect(await read(0)).toEqual(['a', 'b', 'c', 'd']);
+      expect(await read(1)).toEqual(['b', 'c', 'd']);
+      // A compressed message comes whole, with what lies before.
+      expect(await read(3)).toEqual(['c', 'd']);
+    },
+  );
+
+  it('tells old clients what they cannot have: no conversion, zstd, garbage', async () => {
+    await test.createTopic('plain', 1, { 'message.downconversion.enable': 'false' });
+    await produceTo(test, 'plain', batchOf(['a']));
+    await produceTo(test, 't', batchOf(['z'], { compression: Compression.ZSTD }));
+    await test.createTopic('bad');
+    const garbage = batchOf(['g'], { compression: Compression.GZIP });
+    garbage.fill(0xff, 71);
+    refreshBatchCrc(garbage, 0);
+    await produceTo(test, 'bad', garbage);
+    const errorOf = async (topic: string, version: number): Promise<number> =>
+      onlyPartition(await client.ask(Fetch, version, fetchBody({ topic }, 0))).errorCode;
+    expect(await errorOf('plain', 3)).toBe(ErrorCode.UNSUPPORTED_VERSION);
+    expect(await errorOf('plain', 4)).toBe(0);
+    expect(await errorOf('t', 2)).toBe(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE);
+    expect(await errorOf('bad', 3)).toBe(ErrorCode.CORRUPT_MESSAGE);
+    expect(await errorOf('bad', 12)).toBe(0);
+  });
+
+  it.each([4, 5, 7, 9, 11, 12])('gives records by the topic’s name in version %i', async (version) => {
     await produceTo(test, 't', batchOf(['a', 'b']));
     const partition = onlyPartition(await client.ask(Fetch, version, fetchBody({ topic: 't' }, 0)));
     expect(partition).toMatchObject({ errorCode: 0, highWatermark: 2 });

@@ -4,7 +4,7 @@ import {
   type ProduceResponseResponsePartitionResponse as PartitionResponse,
   Produce,
 } from '@millrace/protocol';
-import { Compression, readRecords } from '@millrace/records';
+import { Compression, convertDown, readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../test-broker.ts';
 
@@ -32,6 +32,29 @@ describe('Produce', () => {
 
   it.each([0, 2])('takes batches of magic 2 in version %i, as Kafka does', async (version) => {
     expect(await produced(version, 't', batchOf(['a']))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  });
+
+  it('makes batches of message sets, behind what came before and before what comes later', async () => {
+    const set = (values: string[], compression: Compression = Compression.NONE): Buffer =>
+      convertDown(batchOf(values, { compression }), { magic: 1, fetchOffset: 0, outputBytesMax: 1e6 });
+    const answers = await Promise.all([
+      produced(7, 't', batchOf(['a'])),
+      produced(2, 't', set(['b', 'c'])),
+      produced(1, 't', set(['d', 'e'], Compression.LZ4)),
+      produced(7, 't', batchOf(['f'])),
+    ]);
+    expect(answers.map(({ errorCode, baseOffset }) => [errorCode, baseOffset])).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 3],
+      [0, 5],
+    ]);
+    const { responses } = await fetchFrom(test, 't', 0);
+    const records = responses[0]!.partitions[0]!.records!;
+    const values = [...splitBatches(records)].flatMap((at) =>
+      readRecords(records.subarray(at)).map(({ value }) => value?.toString()),
+    );
+    expect(values).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   });
 
   it('serves what was produced with nothing but offsets and epoch changed', async () => {
@@ -130,11 +153,11 @@ describe('Produce', () => {
 });
 
 describe('Produce refuses', () => {
-  it('message sets of magic 0 and 1, with the error that the version knows', async () => {
+  it('message sets of magic 0 and 1 from version 3 on, and damaged ones before', async () => {
     const old = Buffer.alloc(40);
     old.writeInt32BE(28, 8);
     old[16] = 1;
-    expect(await produced(2, 't', old)).toMatchObject({ errorCode: ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT });
+    expect(await produced(2, 't', old)).toMatchObject({ errorCode: ErrorCode.CORRUPT_MESSAGE });
     expect(await produced(8, 't', old)).toMatchObject({ errorCode: ErrorCode.INVALID_RECORD });
   });
 

@@ -1,12 +1,11 @@
 import { ErrorCode } from '@millrace/protocol';
 import {
   BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
   batchCompression,
   batchIsTransactional,
-  batchMagic,
   batchSizeBytes,
   Compression,
+  isOldFormat,
 } from '@millrace/records';
 
 /** Where the magic byte stands, in message sets of every version. */
@@ -27,7 +26,8 @@ export function producedRecordsFault(records: Buffer | null, version: number): P
     return invalid(`Produce requests of version ${version} must have at least one record batch per partition`);
   }
   if (records.length < MAGIC_END) return corrupt('The records end before the header of their batch does');
-  if (batchMagic(records, 0) < BATCH_MAGIC) return oldFormat(version);
+  // The log makes a batch of what old clients send; from version 3 on, a client knows better than to send it.
+  if (isOldFormat(records)) return version < 3 ? undefined : oldFormat(version);
   if (records.length < BATCH_HEADER_BYTES) return corrupt('The records end before the header of their batch does');
   if (version >= 3 && batchSizeBytes(records, 0) < records.length) {
     return invalid(`Produce requests of version ${version} must have exactly one record batch per partition`);
@@ -48,12 +48,7 @@ export function producedRecordsFault(records: Buffer | null, version: number): P
 }
 
 function oldFormat(version: number): ProducedRecordsFault {
-  // From version 3 on, a client knows better than to send the old format.
-  if (version >= 3) return invalid(`Produce requests of version ${version} must only have batches of magic 2`);
-  return {
-    errorCode: ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-    message: 'Messages of magic 0 and 1 (Kafka before 0.11) are not taken; let the client use Produce 3 or above',
-  };
+  return invalid(`Produce requests of version ${version} must only have batches of magic 2`);
 }
 
 function invalid(message: string): ProducedRecordsFault {
