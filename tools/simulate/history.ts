@@ -174,6 +174,8 @@ export interface TopicRules {
   readonly retentionMs: number | undefined;
   /** All but the newest record of a key may go. */
   readonly isCompacted: boolean;
+  /** Whether followers keep the records too. */
+  readonly isReplicated: boolean;
 }
 
 /** Everything that happened, in the order in which it began, and what holds for the topics. */

@@ -5,7 +5,7 @@ import { ProgressBar } from './progress.ts';
 import { printCampaign, printCorruption, printFailure, printMutants } from './report.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
-  const { from, seeds, seconds, length, faults, build, jobs, keepsGoing, isJson, isTraced } = options;
+  const { from, seeds, seconds, length, brokers, faults, build, jobs, keepsGoing, isJson, isTraced } = options;
   if (isTraced) return printFailure(from, options);
   const bar = new ProgressBar(seeds, seconds, !isJson);
   const result = await runCampaign({
@@ -13,6 +13,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
     seeds,
     seconds,
     length,
+    brokers,
     faults,
     buildName: build.name,
     jobs,

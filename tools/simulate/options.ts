@@ -13,6 +13,7 @@ export interface SimulateOptions {
   /** Undefined: until the seeds are through. */
   readonly seconds: number | undefined;
   readonly length: number;
+  readonly brokers: number;
   readonly faults: readonly FaultKind[] | undefined;
   readonly build: Build;
   readonly jobs: number;
@@ -31,6 +32,7 @@ pnpm simulate corrupt       a small log with every bit of every file flipped in 
   --from N        the first of them (1)
   --seconds N     as many as fit into the time
   --length X      worlds that last X times as long as usual (1)
+  --brokers N     clusters of so many brokers (1)
   --faults a,b    only these kinds: ${faultKinds.join(', ')}
   --mutant NAME   with a broker that is broken: ${mutants.map(({ name }) => name).join(', ')}
   --jobs N        in so many threads (1)
@@ -62,6 +64,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     seeds: range.seeds ?? (seconds === undefined ? SEEDS : undefined),
     seconds,
     length: numberOf('length', values.length) ?? 1,
+    brokers: numberOf('brokers', values.brokers) ?? 1,
     faults: values.faults?.split(',').map(faultKind),
     build: values.mutant === undefined ? SOUND : mutant(values.mutant),
     jobs: numberOf('jobs', values.jobs) ?? 1,
@@ -83,6 +86,7 @@ function parse(args: readonly string[]) {
         from: { type: 'string' },
         seconds: { type: 'string' },
         length: { type: 'string' },
+        brokers: { type: 'string' },
         faults: { type: 'string' },
         mutant: { type: 'string' },
         jobs: { type: 'string' },

@@ -8,6 +8,7 @@ import { type FaultKind, type PlannedEvent, planFaults } from './world/fault-pla
 export interface TopicPlan {
   readonly name: string;
   readonly partitions: number;
+  readonly replicationFactor: number;
   readonly configs: Readonly<Record<string, string>>;
   readonly retentionBytes: number | undefined;
   readonly retentionMs: number | undefined;
@@ -85,14 +86,17 @@ export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const brokers = options.brokers ?? 1;
   const ownsMetadata = brokers === 1 && dice.for('metadata').chance(OWN_METADATA_PERCENT);
   const durationMs = dice.time(400, 2400) * (options.length ?? 1);
-  const producers = planProducers(dice.for('producers'));
-  const topics = planTopics(dice.for('topics'), producers);
+  const producers = planProducers(dice.for('producers'), brokers);
+  const topics = planTopics(dice.for('topics'), producers, brokers);
   return {
     seed,
     brokers,
     ownsMetadata,
     durationMs,
-    settings: planSettings(dice.for('settings'), isDurable),
+    settings: {
+      ...planSettings(dice.for('settings'), isDurable),
+      ...planReplication(dice.for('replication'), brokers),
+    },
     topics,
     producers,
     readers: planReaders(dice.for('readers')),
@@ -119,6 +123,28 @@ function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {
   };
 }
 
+/** How many replicas keep what is acknowledged. */
+const REPLICAS_MAX = 3;
+
+/** What a cluster has beside: nothing in the case of one broker, whose worlds stay what they are. */
+function planReplication(dice: Dice, brokers: number): Record<string, string> {
+  if (brokers === 1) return {};
+  const replicas = Math.min(brokers, REPLICAS_MAX);
+  return {
+    'offsets.topic.replication.factor': String(replicas),
+    'min.insync.replicas': '2',
+    'replica.lag.time.max.ms': String(dice.pick([300, 1000, 3000])),
+    'replica.fetch.wait.max.ms': String(dice.pick([20, 100, 500])),
+    'replica.fetch.backoff.ms': String(dice.pick([20, 100, 1000])),
+    'replica.fetch.max.bytes': String(dice.pick([500, 10_000, 1_048_576])),
+    'num.replica.fetchers': String(dice.pick([1, 1, 2])),
+    'replica.socket.timeout.ms': String(dice.pick([800, 2000])),
+    'controller.socket.timeout.ms': String(dice.pick([300, 2000])),
+    'controlled.shutdown.retry.backoff.ms': '100',
+    'inter.broker.protocol.version': dice.pick(['3.9', '3.9', '2.8', '3.4', '3.6']),
+  };
+}
+
 /** Bytes of a batch and of a record in it, beside keys and values, at the most. */
 const BATCH_OVERHEAD_BYTES = 61;
 const RECORD_OVERHEAD_BYTES = 20;
@@ -128,7 +154,7 @@ function batchBytesMax({ recordsMax, valueBytesMax }: ProducerTraits): number {
 }
 
 /** Topics that take all that the producers send: segments hold their batches, and without keys nothing is compacted. */
-function planTopics(dice: Dice, producers: readonly ProducerTraits[]): TopicPlan[] {
+function planTopics(dice: Dice, producers: readonly ProducerTraits[], brokers: number): TopicPlan[] {
   const batchBytes = Math.max(...producers.map(batchBytesMax));
   const hasKeys = producers.every(({ keys }) => keys > 0);
   return Array.from({ length: dice.pick([1, 1, 1, 2]) }, (_, index) => {
@@ -151,15 +177,26 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[]): TopicPlan
       configs['min.cleanable.dirty.ratio'] = '0.1';
       configs['delete.retention.ms'] = String(dice.pick([0, 100, 86_400_000]));
     }
-    return { name: `t${index}`, partitions: dice.between(1, 3), configs, retentionBytes, retentionMs, isCompacted };
+    const partitions = dice.between(1, 3);
+    const replicationFactor = Math.min(brokers, REPLICAS_MAX);
+    return {
+      name: `t${index}`,
+      partitions,
+      replicationFactor,
+      configs,
+      retentionBytes,
+      retentionMs,
+      isCompacted,
+    };
   });
 }
 
-function planProducers(dice: Dice): ProducerTraits[] {
+function planProducers(dice: Dice, brokers: number): ProducerTraits[] {
   return Array.from({ length: dice.between(1, 3) }, (_, index) => ({
     name: `p${index}`,
     kind: dice.pick(['once', 'retrying', 'idempotent', 'idempotent']),
-    acks: dice.pick([0, 1, -1, -1, -1]),
+    // What a leader alone has acknowledged goes with the leader, and nobody has promised more.
+    acks: brokers > 1 ? -1 : dice.pick([0, 1, -1, -1, -1]),
     produceVersion: dice.pick(PRODUCE_VERSIONS),
     recordsMax: dice.pick([1, 2, 4, 8]),
     valueBytesMax: dice.pick([20, 60, 200, 700]),

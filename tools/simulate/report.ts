@@ -31,14 +31,14 @@ export function printCampaign({ sum, failures, tookMs, hash }: CampaignResult, {
 
 /** Runs a seed once more with its trace, and prints what went wrong. */
 export async function printFailure(seed: number, options: SimulateOptions): Promise<number> {
-  const { length, faults, build, isTraced } = options;
+  const { length, brokers, faults, build, isTraced } = options;
   const lines: string[] = [];
   const trace = (elapsedMs: number, who: string, message: string): void => {
     const line = formatLine(elapsedMs, who, message);
     if (isTraced) console.log(line);
     else lines.push(line);
   };
-  const { violations, hash } = await runSeed(seed, { length, faults, build, trace });
+  const { violations, hash } = await runSeed(seed, { length, brokers, faults, build, trace });
   const [first] = violations;
   if (first === undefined) {
     console.log(`seed ${seed}: no violation, trace ${hash}`);
@@ -54,9 +54,10 @@ export async function printFailure(seed: number, options: SimulateOptions): Prom
   return 1;
 }
 
-function argumentsOf({ length, faults, build }: SimulateOptions): string {
+function argumentsOf({ length, brokers, faults, build }: SimulateOptions): string {
   const parts = [
     length === 1 ? '' : ` --length ${length}`,
+    brokers === 1 ? '' : ` --brokers ${brokers}`,
     faults === undefined ? '' : ` --faults ${faults.join(',')}`,
     build.name === 'sound' ? '' : ` --mutant ${build.name}`,
   ];
@@ -64,11 +65,21 @@ function argumentsOf({ length, faults, build }: SimulateOptions): string {
 }
 
 /** Runs each mutant until it is caught. */
-export async function printMutants({ from, length, faults, jobs }: SimulateOptions): Promise<number> {
+export async function printMutants({ from, length, brokers, faults, jobs }: SimulateOptions): Promise<number> {
   let escaped = 0;
   for (const { name, what } of mutants) {
     const seeds = MUTANT_SEEDS_MAX;
-    const settings = { from, seeds, seconds: undefined, length, faults, buildName: name, jobs, keepsGoing: false };
+    const settings = {
+      from,
+      seeds,
+      seconds: undefined,
+      length,
+      brokers,
+      faults,
+      buildName: name,
+      jobs,
+      keepsGoing: false,
+    };
     const { sum, failures, tookMs } = await runCampaign(settings);
     const [first] = failures;
     if (first === undefined) escaped++;

@@ -139,7 +139,12 @@ async function probe(world: World, partition: World['partitions'][number]): Prom
 }
 
 async function finalAudit(world: World): Promise<void> {
-  const refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+  let refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+  // Brokers that serve know their leaderships a moment later.
+  for (let attempt = 1; refusal !== undefined && world.plan.brokers > 1 && attempt < PROBES_MAX; attempt += 1) {
+    await world.pass(PROBE_PAUSE_MS);
+    refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+  }
   if (refusal !== undefined) protest(world, null, `not everything can be read: ${refusal}`);
 }
 

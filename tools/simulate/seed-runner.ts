@@ -8,6 +8,7 @@ import type { FaultKind } from './world/fault-plan.ts';
 /** What a thread needs to run seeds as the others do. */
 export interface SeedSettings {
   readonly length: number;
+  readonly brokers: number;
   readonly faults: readonly FaultKind[] | undefined;
   readonly buildName: string;
 }
@@ -21,9 +22,12 @@ export interface SeedVerdict {
 }
 
 /** Runs a seed in this thread. */
-export async function judgeSeed(seed: number, { length, faults, buildName }: SeedSettings): Promise<SeedVerdict> {
+export async function judgeSeed(
+  seed: number,
+  { length, brokers, faults, buildName }: SeedSettings,
+): Promise<SeedVerdict> {
   const build = mutants.find(({ name }) => name === buildName) ?? SOUND;
-  const { violations, figures, hash } = await runSeed(seed, { length, faults, build });
+  const { violations, figures, hash } = await runSeed(seed, { length, brokers, faults, build });
   return { seed, violations, figures, hash };
 }
 
@@ -39,8 +43,8 @@ export function localRunner(settings: SeedSettings): SeedRunner {
 }
 
 /** In a thread of its own. A world of its own it is anyway: threads share nothing but the machine. */
-export function threadRunner({ length, faults, buildName }: SeedSettings): SeedRunner {
-  const workerData: SeedSettings = { length, faults, buildName };
+export function threadRunner({ length, brokers, faults, buildName }: SeedSettings): SeedRunner {
+  const workerData: SeedSettings = { length, brokers, faults, buildName };
   const worker = new Worker(new URL('./seed-thread.ts', import.meta.url), { workerData });
   return {
     run: (seed) =>

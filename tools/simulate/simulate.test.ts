@@ -6,12 +6,21 @@ import { runSeed } from './run-seed.ts';
 /** How many seeds a test run looks at, and how long it may take for that. */
 const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
 const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
+/** A world of three brokers costs as much as several of one. */
+const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
 /** A mutant must be caught within this many seeds. */
 const MUTANT_SEEDS = 400;
 /** Each takes seconds, if the machine has them to give. */
 const MUTANT_MS_MAX = 240_000;
 
-const EVERYTHING = { length: 1, faults: undefined, jobs: 1, keepsGoing: false, seconds: undefined } as const;
+const EVERYTHING = {
+  length: 1,
+  brokers: 1,
+  faults: undefined,
+  jobs: 1,
+  keepsGoing: false,
+  seconds: undefined,
+} as const;
 
 describe('worlds with all faults on', () => {
   it(
@@ -37,6 +46,23 @@ describe('worlds with all faults on', () => {
     expect([again.hash, traced.hash]).toEqual([first.hash, first.hash]);
     expect(other.hash).not.toBe(first.hash);
   });
+});
+
+describe('worlds of three brokers', () => {
+  it(
+    'end without a violation, whatever happens to the brokers and between them',
+    async () => {
+      const seeds = { from: 1, seeds: CLUSTER_SEEDS, seconds: SECONDS, buildName: 'sound' };
+      const { failures, sum } = await runCampaign({ ...EVERYTHING, ...seeds, brokers: 3 });
+      const told = failures.map(
+        ({ seed, violations: [first] }) =>
+          `pnpm simulate --brokers 3 --seed ${seed}: ${first?.anomaly}: ${first?.message}`,
+      );
+      expect(told).toEqual([]);
+      expect(sum.sums['crashes']).toBeGreaterThan(10);
+    },
+    (SECONDS + 60) * 1000,
+  );
 });
 
 describe('a broker that is broken on purpose', () => {

@@ -43,9 +43,16 @@ export async function enforceRetention(core: LogCore): Promise<RetentionResult> 
   };
 }
 
-/** A segment goes when the others still hold `retention.bytes`. */
+/**
+ * A segment goes when the others still hold `retention.bytes`. What the high watermark has not passed does not count: a leader that is
+ * replaced loses it again.
+ */
 function exceedsSize(core: LogCore): Verdict {
-  let excessBytes = core.segments.sizeBytes - core.config.retentionBytes;
+  let excessBytes = -core.config.retentionBytes;
+  for (const segment of core.segments.all) {
+    const endOffset = core.segments.after(segment)?.baseOffset ?? core.nextOffset;
+    if (endOffset <= core.highWatermark) excessBytes += segment.sizeBytes;
+  }
   return (segment) => {
     if (excessBytes < segment.sizeBytes) return false;
     excessBytes -= segment.sizeBytes;

@@ -10,6 +10,7 @@ const PLAIN: TopicRules = {
   retentionBytes: undefined,
   retentionMs: undefined,
   isCompacted: false,
+  isReplicated: false,
 };
 
 /** A history in which everything is as it should be, to be spoilt one thing at a time. */
@@ -156,6 +157,18 @@ describe('the checker', () => {
     const twice: SeenRecord[] = [A, [1, 'a', null]];
     expect(new Story().sent('a', { offset: 0 }).audited(twice).anomalies()).toEqual(['duplicate']);
     expect(new Story().sent('a', { offset: 0, isOnce: false }).audited(twice).anomalies()).toEqual([]);
+  });
+
+  it('lets a value be written again that is known to no replica any more, and only then', () => {
+    const again = (isReplicated: boolean, logStart: number): string[] =>
+      new Story({ isReplicated, retentionMs: 1 })
+        .sent('a', { offset: 0 })
+        .audited([], { logStart, highWatermark: 1, atMs: SENT_MS + 10 })
+        .audited([[1, 'a', null]], { logStart: 1, atMs: SENT_MS + 10 })
+        .anomalies();
+    expect(again(true, 1)).toEqual([]);
+    expect(again(false, 1)).toEqual(['duplicate']);
+    expect(again(true, 0)).not.toEqual([]);
   });
 
   it('finds an acknowledged record that is missing, in the middle or at the end', () => {

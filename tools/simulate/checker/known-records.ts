@@ -60,11 +60,13 @@ class Book implements KnownRecords {
   readonly violations: Violation[] = [];
   readonly #offsetOf = new Map<string, number>();
   readonly #partition: string;
+  readonly #facts: PartitionFacts;
   /** By value. */
   readonly #sends = new Map<string, { send: SendEvent; index: number }>();
 
   constructor(facts: PartitionFacts) {
     this.#partition = facts.name;
+    this.#facts = facts;
     for (const send of facts.sends) {
       for (const [index, value] of send.values.entries()) this.#sends.set(value, { send, index });
     }
@@ -84,13 +86,22 @@ class Book implements KnownRecords {
     if (isRead) this.#judge(offset, value, key, source, at);
     const before = this.#offsetOf.get(value);
     const isOnce = this.#sends.get(value)?.send.isOnce ?? false;
-    if (before !== undefined && isOnce) {
+    if (before !== undefined && isOnce && !this.#isForgotten(before, at)) {
       this.#violate('duplicate', `${value} stands at offset ${before} and, ${source}, at ${offset}`, at);
     }
     this.#offsetOf.set(value, offset);
     const timestampMs = this.#sends.get(value)?.send.timestampMs ?? Number.POSITIVE_INFINITY;
     this.byOffset.set(offset, { offset, value, key, timestampMs, since: at, source });
     if (key !== null) this.lastOfKey.set(key, Math.max(offset, this.lastOfKey.get(key) ?? -1));
+  }
+
+  /**
+   * Whether a replica may know nothing of who wrote the record at an offset: one that had to begin behind it, because the leader had
+   * deleted it, has never seen it, and Kafka's protocol has no other way to learn of its producer.
+   */
+  #isForgotten(offset: number, at: Tick): boolean {
+    const { rules, audits } = this.#facts;
+    return rules.isReplicated && audits.some(({ logStart, start }) => logStart > offset && start < at);
   }
 
   /** What lies from an offset on is gone, and somebody was told. */

@@ -24,16 +24,17 @@ export class Administrator {
 
   async createTopics(plans: readonly TopicPlan[]): Promise<Topic[]> {
     const body = {
-      topics: plans.map(({ name, partitions, configs }) => ({
+      topics: plans.map(({ name, partitions, replicationFactor, configs }) => ({
         name,
         numPartitions: partitions,
-        replicationFactor: 1,
+        replicationFactor,
         assignments: [],
         configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
       })),
       timeoutMs: TIMEOUT_MS,
       validateOnly: false,
     };
+    this.#router.forget();
     const answer = await (await this.#router.controller()).ask(CreateTopics, CREATE_VERSION, body, TIMEOUT_MS);
     return plans.map(({ name, partitions }) => {
       const made = answer.topics.find((topic) => topic.name === name);

@@ -3,7 +3,7 @@ import type { SeenRecord } from '../history.ts';
 import type { ClientTools } from './client.ts';
 import { type FetchedPartition, type FetchPlan, fetchFrom } from './fetching.ts';
 import { GroupProtocol } from './group-protocol.ts';
-import { EARLIEST, listOffsets } from './offsets.ts';
+import { EARLIEST, LATEST, listOffsets } from './offsets.ts';
 import { NoAnswer } from './requester.ts';
 import { Router } from './router.ts';
 import type { PartitionRef } from './topics.ts';
@@ -67,7 +67,9 @@ export class Auditor {
     const records: SeenRecord[] = [];
     const damaged: [number, number][] = [];
     let sizeBytes = 0;
-    let highWatermark = -1;
+    // A leader that was just elected may not know yet how far its predecessor was, and then does not say where the end is.
+    const isCluster = this.#tools.hosts.length > 1;
+    let highWatermark = isCluster ? await this.#end(partition) : -1;
     for (let offset = logStart; highWatermark < 0 || offset < highWatermark; ) {
       const fetched = await this.#fetch(partition, offset);
       if (fetched.errorCode === ErrorCode.CORRUPT_MESSAGE) {
@@ -86,6 +88,9 @@ export class Auditor {
       if (content.fault !== undefined) this.#protest(partition, offset, content.fault);
       sizeBytes += fetched.records?.length ?? 0;
       for (const record of content.records) records.push(record);
+      if (content.next === offset && fetched.highWatermark < highWatermark) {
+        throw new AuditRefused(`the high watermark of ${partition.name} has gone back while it was read`);
+      }
       // What compaction or deletion took away at the end leaves nothing to read before it.
       if (content.next === offset) break;
       offset = content.next;
@@ -104,6 +109,13 @@ export class Auditor {
       damaged,
     });
     return true;
+  }
+
+  async #end(partition: PartitionRef): Promise<number> {
+    const offsets = await listOffsets(this.#router, LIST_OFFSETS_VERSION, [partition], LATEST, TIMEOUT_MS);
+    const end = offsets.get(partition);
+    if (end === undefined) throw new AuditRefused(`${partition.name} tells no end`);
+    return end;
   }
 
   async #askCommitted(group: string, partitions: readonly PartitionRef[]): Promise<void> {

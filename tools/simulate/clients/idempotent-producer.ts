@@ -137,7 +137,7 @@ class Lane {
       const answer = await leader.ask(Produce, produceVersion, body, requestTimeoutMs);
       const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
       this.#producer.router.noteError(errorCode);
-      const outcome = produceOutcome(errorCode, produceVersion);
+      const outcome = produceOutcome(errorCode, produceVersion, this.#tools.hosts.length > 1);
       if (outcome === 'not written') batch.mayBeWritten = wasInDoubt;
       return outcome === 'written' ? { isOver: true, baseOffset } : errorCode;
     } catch (error) {

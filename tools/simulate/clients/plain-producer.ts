@@ -184,7 +184,7 @@ export class PlainProducer implements SimulatedClient {
       this.#router.noteError(errorCode);
       this.#tools.trace?.(this.name, `${part.partition.name}: ${errorInfo(errorCode).name}`);
     }
-    const outcome = produceOutcome(errorCode, this.#plan.produceVersion);
+    const outcome = produceOutcome(errorCode, this.#plan.produceVersion, this.#tools.hosts.length > 1);
     if (outcome === 'unknown') part.isInDoubt = true;
     if (outcome !== 'written') return;
     part.isOver = true;

@@ -23,9 +23,17 @@ const NOT_WRITTEN: ReadonlySet<number> = new Set([
 /** Produce before v4 knows no KAFKA_STORAGE_ERROR: it may hide behind NOT_LEADER_OR_FOLLOWER. */
 const FIRST_VERSION_WITH_STORAGE_ERROR = 4;
 
-/** What an answer to Produce says of the batch. A disk that failed may still have taken the bytes. */
-export function produceOutcome(errorCode: number, version: number): 'written' | 'not written' | 'unknown' {
+/**
+ * What an answer to Produce says of the batch. A disk that failed may still have taken the bytes; and in a cluster a leader that is
+ * replaced while it waits for its followers answers NOT_LEADER_OR_FOLLOWER, though they may have the batch.
+ */
+export function produceOutcome(
+  errorCode: number,
+  version: number,
+  isCluster: boolean,
+): 'written' | 'not written' | 'unknown' {
   if (errorCode === NONE || errorCode === DUPLICATE_SEQUENCE_NUMBER) return 'written';
-  const isAmbiguous = version < FIRST_VERSION_WITH_STORAGE_ERROR && errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  const isAmbiguous =
+    (isCluster || version < FIRST_VERSION_WITH_STORAGE_ERROR) && errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER;
   return NOT_WRITTEN.has(errorCode) && !isAmbiguous ? 'not written' : 'unknown';
 }

@@ -121,16 +121,18 @@ export class Machine {
     const process = this.#process;
     if (process === undefined || !this.#isServing) return;
     const { clock, networks, host, note } = this.#options;
-    this.#isServing = false;
     this.restarts += 1;
     note('the broker is stopped in order');
-    process.broker.finishWaits();
-    for (const network of networks) network.serve(host, undefined);
-    for (const network of networks) network.cutFrom(host);
     const tooLong = clock.schedule(STOP_MS_MAX, () => {
       note('the broker does not stop, and is killed');
       this.crash({ keeps: 'all', downMs, tellsClients: true, sessionMs: 0 });
     });
+    await process.broker.handOver();
+    if (this.#process !== process) return;
+    this.#isServing = false;
+    process.broker.finishWaits();
+    for (const network of networks) network.serve(host, undefined);
+    for (const network of networks) network.cutFrom(host);
     await process.broker.stop().catch((error: unknown) => note(`the broker has not stopped in order: ${error}`));
     tooLong.cancel();
     if (this.#process !== process) return;

@@ -95,10 +95,22 @@ export class World {
   async begin(): Promise<void> {
     for (const machine of this.machines) machine.powerOn();
     await this.clock.run(() => this.isServing, BEGIN_MS_MAX);
-    this.topics = await this.until(this.admin.createTopics(this.plan.topics), 10_000);
+    this.topics = await this.#createTopics();
     this.partitions = partitionsOf(this.topics);
-    for (const { name, partitions, retentionBytes, retentionMs, isCompacted } of this.plan.topics) {
-      this.history.topics.push({ topic: name, partitions, retentionBytes, retentionMs, isCompacted });
+    for (const { name, replicationFactor, configs: _, ...rules } of this.plan.topics) {
+      this.history.topics.push({ topic: name, isReplicated: replicationFactor > 1, ...rules });
+    }
+  }
+
+  /** Brokers that serve know one another, and who the controller is, a moment later. */
+  async #createTopics(): Promise<readonly Topic[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.until(this.admin.createTopics(this.plan.topics), 10_000);
+      } catch (error) {
+        if (this.plan.brokers === 1 || attempt === CREATE_ATTEMPTS_MAX) throw error;
+        await this.pass(100);
+      }
     }
   }
 
@@ -233,6 +245,9 @@ function isBaseOffset(log: Buffer, position: number): boolean {
 }
 
 const BASE_OFFSET_BYTES = 8;
+
+/** How often topics are asked for in the beginning. */
+const CREATE_ATTEMPTS_MAX = 50;
 
 /** How long the brokers may take to serve in the beginning. */
 const BEGIN_MS_MAX = 10_000;

@@ -4,7 +4,8 @@
  * - v0 a list of offsets, newest first; v1 one offset with its timestamp; v2 isolation level, throttle time; v4 leader epochs;
  *   v5 OFFSET_NOT_AVAILABLE; v6 flexible; v7 -3, the record with the largest timestamp; v8 -4, the earliest on local disks;
  *   v9 -5, the end of what is in remote storage.
- * - Consumers see up to the high watermark, with read_committed up to the last stable offset.
+ * - Consumers see up to the high watermark, with read_committed up to the last stable offset. While a new leader's high watermark has
+ *   not come as far as its predecessor's may have been, it does not say where the end is (KIP-207).
  */
 import { CorruptLogError } from '@millrace/log';
 import {
@@ -89,9 +90,13 @@ async function answer(
   const refusal = found.leaderError(asked.currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
   const endOffset = readableEnd(found, request);
+  const isBehind = request.replicaId === CONSUMER && endOffset < (found.leading?.epochStartOffset ?? 0);
+  const notAvailable = version >= 5 ? ErrorCode.OFFSET_NOT_AVAILABLE : ErrorCode.LEADER_NOT_AVAILABLE;
+  if (isBehind && asked.timestamp === LATEST) return refuse(asked, notAvailable);
   if (version === 0) return { ...succeeded(asked), oldStyleOffsets: await oldStyle(found, asked, endOffset) };
   const offset = await look(found, asked.timestamp, endOffset).catch(corruptMessage);
   if (typeof offset === 'number') return refuse(asked, offset);
+  if (isBehind && offset === NOTHING && asked.timestamp !== LATEST_TIERED) return refuse(asked, notAvailable);
   // Not ignorable in older versions, so that a leader epoch is never lost without notice.
   const { leaderEpoch, ...withoutEpoch } = offset;
   return { ...succeeded(asked), ...withoutEpoch, ...(version >= 4 ? { leaderEpoch } : {}) };
