@@ -6,7 +6,7 @@ import type { ConfigEntity, ConfigRepository } from '../config/config-repository
 import type { ConfigDefinition, ConfigTable } from '../config/definition.ts';
 import { brokerConfigFault } from '../config/dynamic-config.ts';
 import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from '../config/incremental-change.ts';
-import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
+import { type ConfigProperties, NO_TIERED_STORAGE, topicConfigFault } from '../config/topic-config.ts';
 import { topicDefinitions } from '../config/topic-definitions.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -104,12 +104,34 @@ export class ConfigAdmin {
     return new RefusedRequest(ErrorCode.INVALID_REQUEST, `Unsupported resource type: ${typeName(resourceType)}`);
   }
 
+  /** As {@link entityOf}, with what Kafka says of resources that cannot be altered. */
+  #alterableEntityOf(resource: ConfigResource): ConfigEntity | RefusedRequest {
+    const { resourceType, resourceName } = resource;
+    const refuse = (message: string): RefusedRequest => new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+    if (resourceType === RESOURCE_TYPE.CLIENT_METRICS) {
+      return refuse('AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS');
+    }
+    if (!Object.values<number>(RESOURCE_TYPE).includes(resourceType) || resourceType === RESOURCE_TYPE.GROUP) {
+      return refuse(`Unknown resource type ${resourceType}`);
+    }
+    if (
+      resourceType === RESOURCE_TYPE.BROKER &&
+      resourceName !== '' &&
+      resourceName !== String(this.#options.brokerId)
+    ) {
+      return /^\d+$/.test(resourceName)
+        ? refuse(`Unexpected broker id, expected ${this.#options.brokerId}, but received ${resourceName}`)
+        : refuse(`Node id must be an integer, but it is: ${resourceName}`);
+    }
+    return this.entityOf(resource);
+  }
+
   async #alter(
     resource: ConfigResource,
     validateOnly: boolean,
     compute: (before: ConfigProperties) => ReturnType<typeof applyOperations>,
   ): Promise<ApiError> {
-    const entity = this.entityOf(resource);
+    const entity = this.#alterableEntityOf(resource);
     if (entity instanceof RefusedRequest) return entity.error;
     let outcome: ApiError = NO_ERROR;
     try {
@@ -130,7 +152,12 @@ export class ConfigAdmin {
 
   #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {
     if (entity.type === 'broker') return brokerConfigFault(properties, entity.level);
-    return topicConfigFault(properties, this.#options.configs.current.topicDefaults);
+    const fault = topicConfigFault(properties, this.#options.configs.current.topicDefaults);
+    // What is wrong with a value comes with the topic; what is wrong with a name does not (`ZkAdminManager`).
+    const isOfValue = fault === NO_TIERED_STORAGE || fault?.startsWith('Invalid value') === true;
+    return isOfValue
+      ? `Invalid config value for resource ConfigResource(type=TOPIC, name='${entity.name}'): ${fault}`
+      : fault;
   }
 }
 

@@ -57,8 +57,8 @@ describe('the creation of a topic', () => {
     [
       'a config without value',
       { ...newTopic('t', 1), configs: [{ name: 'retention.ms', value: null }] },
-      ErrorCode.INVALID_REQUEST,
-      'Null value',
+      ErrorCode.INVALID_CONFIG,
+      'Null value not supported for topic configs: retention.ms',
     ],
     [
       'partitions and assignments',

@@ -52,10 +52,7 @@ export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan 
   }
   const withoutValue = topic.configs.filter(({ value }) => value === null).map(({ name }) => name);
   if (withoutValue.length > 0) {
-    return apiError(
-      ErrorCode.INVALID_REQUEST,
-      `Null value not supported for topic configs : ${withoutValue.join(',')}`,
-    );
+    return apiError(ErrorCode.INVALID_CONFIG, `Null value not supported for topic configs: ${withoutValue.join(',')}`);
   }
   const collision = collidingTopic(topic.name, cluster);
   if (collision !== undefined) {

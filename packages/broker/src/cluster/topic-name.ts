@@ -6,11 +6,12 @@ const LEGAL = /^[a-zA-Z0-9._-]+$/;
 
 /** Why a topic may not have this name; undefined when it may (Kafka's `Topic.validate`). */
 export function topicNameFault(name: string): string | undefined {
-  if (name === '') return 'a topic name cannot be empty';
-  if (name === '.' || name === '..') return `a topic name cannot be "${name}"`;
+  if (name === '') return 'the empty string is not allowed';
+  if (name === '.' || name === '..') return `'${name}' is not allowed`;
   if (name.length > TOPIC_NAME_LENGTH_MAX)
-    return `a topic name cannot have more than ${TOPIC_NAME_LENGTH_MAX} characters`;
-  if (!LEGAL.test(name)) return 'a topic name consists of ASCII letters, digits, ".", "_" and "-"';
+    return `the length of '${name.slice(0, TOPIC_NAME_LENGTH_MAX)}...' is longer than the max allowed length ${TOPIC_NAME_LENGTH_MAX}`;
+  if (!LEGAL.test(name))
+    return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
   return undefined;
 }
 

@@ -38,8 +38,8 @@ export function applyOperations(
         const isAppend = configOperation === CONFIG_OPERATION.APPEND;
         const definition = definitionOf(name);
         if (definition?.type !== 'LIST') {
-          const verb = isAppend ? 'APPEND' : 'SUBTRACT';
-          return { fault: `Can't ${verb} to key ${name} because its type is not LIST.` };
+          const verb = isAppend ? 'append' : 'subtract';
+          return { fault: `Config value ${verb} is not allowed for config key: ${name}` };
         }
         const present = partsOf(after[name] ?? formatConfigValue('LIST', definition.defaultValue ?? []));
         after[name] = (

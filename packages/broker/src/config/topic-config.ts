@@ -16,6 +16,10 @@ const definitions: ConfigTable = topicDefinitions;
 /** Names of all topic configs, in alphabetical order. */
 export const topicConfigNames: readonly TopicConfigName[] = (Object.keys(topicDefinitions) as TopicConfigName[]).sort();
 
+/** What Kafka says where tiered storage is off, as it is here. */
+export const NO_TIERED_STORAGE =
+  'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.';
+
 /**
  * What is wrong with the configs that somebody wants to set on a topic, in Kafka's words (`LogConfig.validate`); undefined
  * when nothing is. `defaults` are the values of what is not set.
@@ -27,7 +31,11 @@ export function topicConfigFault(overrides: ConfigProperties, defaults: TopicCon
     const parsed = parseConfigValue(name, definition, text);
     if ('fault' in parsed) return parsed.fault;
   }
-  const { minCompactionLagMs, maxCompactionLagMs } = withOverrides(defaults, overrides);
+  const { minCompactionLagMs, maxCompactionLagMs, ...values } = withOverrides(defaults, overrides);
+  if (values.remoteStorageEnable) return NO_TIERED_STORAGE;
+  if (values.remoteLogCopyDisable || values.remoteLogDeleteOnDisable) {
+    return 'It is invalid to set `remote.log.delete.on.disable` or `remote.log.copy.disable` without tiered storage.';
+  }
   if (minCompactionLagMs > maxCompactionLagMs) {
     return `conflict topic config setting min.compaction.lag.ms (${minCompactionLagMs}) > max.compaction.lag.ms (${maxCompactionLagMs})`;
   }

@@ -140,12 +140,6 @@ export const topicDefinitions = {
   'remote.storage.enable': boolean(
     false,
     'Whether old segments go to tiered storage, which this broker does not have.',
-    {
-      check: (value) =>
-        value === true
-          ? 'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.'
-          : undefined,
-    },
   ),
   'retention.bytes': long(-1, 'Old segments are dropped while a partition holds more than this; -1 sets no limit.'),
   'retention.ms': long(7 * DAY_MS, 'Segments whose newest record is older than this are dropped; -1 sets no limit.', {

@@ -8,20 +8,23 @@ import {
   ErrorCode,
   type DescribeProducersResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
+
+const NOT_HOSTED = 'This server does not host this topic-partition.';
 
 export const describeProducers = defineHandler(
   DescribeProducers,
   { minVersion: 0, maxVersion: 0 },
   (request, context) => ({
     topics: request.topics.map(({ name, partitionIndexes }) => {
-      const isNamed = topicNameFault(name) === undefined;
-      const refused = { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, activeProducers: [] };
+      const invalid = invalidTopicName(name);
       return {
         name,
         partitions: partitionIndexes.map((partitionIndex) =>
-          isNamed ? producersOf(name, partitionIndex, context) : { partitionIndex, ...refused },
+          invalid === undefined
+            ? producersOf(name, partitionIndex, context)
+            : { partitionIndex, ...invalid, activeProducers: [] },
         ),
       };
     }),
@@ -30,6 +33,9 @@ export const describeProducers = defineHandler(
 
 function producersOf(topic: string, partitionIndex: number, { broker }: RequestContext): PartitionResult {
   const found = broker.replicas.find(topic, partitionIndex);
-  if (typeof found === 'number') return { partitionIndex, errorCode: found, activeProducers: [] };
+  if (typeof found === 'number') {
+    const errorMessage = found === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? NOT_HOSTED : null;
+    return { partitionIndex, errorCode: found, errorMessage, activeProducers: [] };
+  }
   return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers: found.log.describeProducers() };
 }

@@ -323,7 +323,8 @@ describe('names that no topic may have', () => {
     ];
     for (const answer of answers) {
       expect(answer).toMatchObject({ errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION });
-      expect(answer?.errorMessage).not.toContain('/brokers');
+      // The name itself may be told, and nothing of where it would lie.
+      expect(answer?.errorMessage?.replace(`'${name}'`, '')).not.toContain('/brokers');
     }
     expect(await broker.store.children('/brokers/topics')).toEqual(before);
   });
