@@ -5,6 +5,14 @@
 export class ChildIndex {
   readonly #ofParent = new Map<string, string | Set<string>>();
 
+  copy(): ChildIndex {
+    const copy = new ChildIndex();
+    for (const [parent, names] of this.#ofParent) {
+      copy.#ofParent.set(parent, typeof names === 'string' ? names : new Set(names));
+    }
+    return copy;
+  }
+
   add(parent: string, name: string): void {
     const present = this.#ofParent.get(parent);
     if (present === undefined) this.#ofParent.set(parent, name);

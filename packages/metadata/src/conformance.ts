@@ -1,28 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import { MetadataError, type MetadataErrorCode } from './errors.ts';
-import type { MetadataStore, Operation, WatchEvent, Watcher } from './store.ts';
-
-/** One tree of an engine under test. */
-export interface ConformanceSubject {
-  /** Opens a session of its own on the tree. */
-  session(): Promise<MetadataStore>;
-  /** Lets a session expire, as silence would; the ephemeral nodes are gone when it resolves. */
-  expire(store: MetadataStore): Promise<void>;
-  /** Ends everything and removes what was made for the test. */
-  dispose(): Promise<void>;
-}
-
-/** One behaviour that every engine must show. `run` rejects where the engine does not. */
-export interface ConformanceCase {
-  readonly name: string;
-  run(open: () => Promise<ConformanceSubject>): Promise<void>;
-}
-
-const bytes = (text: string): Buffer => Buffer.from(text);
-const exactly = (version: number): { readonly exactly: number } => ({ exactly: version });
-
-/** How many turns of the event loop a watch may take to fire; enough for an engine that asks over the network. */
-const EVENT_WAIT_TURNS_MAX = 1_000_000;
+import { behaviour, bytes, type ConformanceCase, equal, exactly, fails, recorder, until } from './conformance-scene.ts';
+import type { MetadataStore, Operation } from './store.ts';
 
 /**
  * The behaviours of a metadata store, independent of test frameworks and of the engine. Trees start empty, or with nodes
@@ -369,64 +346,10 @@ export const conformanceCases: readonly ConformanceCase[] = [
   }),
 ];
 
-interface Scene {
-  readonly a: MetadataStore;
-  readonly b: MetadataStore;
-  expire(store: MetadataStore): Promise<void>;
-}
-
-function behaviour(name: string, play: (scene: Scene) => Promise<void>): ConformanceCase {
-  return {
-    name,
-    async run(open) {
-      const subject = await open();
-      try {
-        const a = await subject.session();
-        const b = await subject.session();
-        await a.create('/test', bytes(''));
-        await play({ a, b, expire: (store) => subject.expire(store) });
-      } finally {
-        await subject.dispose();
-      }
-    },
-  };
-}
-
-function equal(actual: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(actual, expected)) {
-    throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`);
-  }
-}
-
-async function fails(code: MetadataErrorCode, operation: Promise<unknown>): Promise<MetadataError> {
-  const outcome = await operation.then(
-    (value) => `it succeeded with ${JSON.stringify(value)}`,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof MetadataError && outcome.code === code) return outcome;
-  throw new Error(`expected the error ${code}, but ${outcome instanceof Error ? `got ${outcome}` : outcome}`);
-}
-
 /** Content and versions of everything below a path. */
 async function snapshot(store: MetadataStore, path: string): Promise<unknown> {
   const { data, stat } = await store.get(path);
   const children: unknown[] = [];
   for (const name of (await store.children(path)).toSorted()) children.push(await snapshot(store, `${path}/${name}`));
   return { path, data: data.toString(), stat, children };
-}
-
-function recorder(): { events: WatchEvent[]; watch: Watcher; count(expected: number): Promise<void> } {
-  const events: WatchEvent[] = [];
-  return {
-    events,
-    watch: (event) => void events.push(event),
-    count: (expected) => until(() => events.length >= expected),
-  };
-}
-
-async function until(isDone: () => boolean): Promise<void> {
-  for (let turn = 0; !isDone(); turn += 1) {
-    if (turn === EVENT_WAIT_TURNS_MAX) throw new Error(`waited ${turn} turns for a watch that did not fire`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

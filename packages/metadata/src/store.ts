@@ -87,6 +87,20 @@ export const METADATA_PATH_BYTES_MAX = 1024;
  * nodes, one-shot watches, transactions.
  *
  * Operations of one store apply in the order of the calls. A promise of a write resolves once the write is durable.
+ *
+ * A connection may be lost, and come back with the same session (`disconnected`, then `connected`):
+ * - A read never fails because of that. It waits until the session is connected again, and fails only once that has expired.
+ * - A write that was under way fails with `CONNECTION_LOSS`, once, and is never carried out again by the store: it may have been
+ *   applied or not. Its caller knows what it wrote, so he looks: a node whose `ephemeralOwner` is {@link sessionId} is his own, a
+ *   version one above the expected one with his content is his write. Writes behind it in the order fail as well. A write that is
+ *   called while the session is disconnected waits, as reads do.
+ * - Watches stay. What has changed meanwhile is told when the session is connected again, before any read that sees it; of several
+ *   changes of one node only what came of them is told, and nothing of a node that came and went.
+ * - That a session has expired shows only when it would be connected again. Everything that waits fails with `SESSION_EXPIRED` then.
+ *
+ * A server of an ensemble may be behind: a read may give what was true a moment ago, though never anything older than what this
+ * session has seen or written. Only writes that expect a version are safe from that.
+ *
  * Every method rejects with a {@link MetadataError}: `SESSION_EXPIRED` after the session expired, `STORE_CLOSED` after
  * `close`, `INVALID_PATH` for a malformed path, `TOO_LARGE` for more than {@link METADATA_BYTES_MAX}.
  */

@@ -12,6 +12,7 @@ import type {
   SessionState,
   Version,
 } from './store.ts';
+import type { MetadataTree } from './tree.ts';
 
 /** One session on a tree in this process; what the embedded engines give out. */
 export class TreeMetadataStore implements MetadataStore {
@@ -42,6 +43,11 @@ export class TreeMetadataStore implements MetadataStore {
   /** Another session on the same tree, as another broker would hold one. It ends on its own `close`. */
   openSession(): TreeMetadataStore {
     return new TreeMetadataStore(this.#engine);
+  }
+
+  /** The tree as it is at this moment, for tests of what a server does that is behind. */
+  freeze(): ReturnType<MetadataTree['freeze']> {
+    return this.#engine.tree.freeze();
   }
 
   /** Ends the session as if the ensemble had not heard of it for too long; for tests of what a broker does then. */

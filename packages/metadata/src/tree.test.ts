@@ -129,3 +129,26 @@ describe('the metadata tree', () => {
     );
   });
 });
+
+describe('a transaction that is taken back', () => {
+  it('leaves parents before their children, as a snapshot writes and reads them', () => {
+    const tree = new MetadataTree();
+    const empty = Buffer.alloc(0);
+    tree.apply([{ type: 'create', path: '/n', data: empty }], 's', 0);
+    tree.apply([{ type: 'create', path: '/n/c', data: empty }], 's', 0);
+    const failing = (): unknown =>
+      tree.apply(
+        [
+          { type: 'delete', path: '/n/c', expected: 'any' },
+          { type: 'delete', path: '/n', expected: 'any' },
+          { type: 'check', path: '/none', expected: 'any' },
+        ],
+        's',
+        0,
+      );
+    expect(failing).toThrow(expect.objectContaining({ code: 'NO_NODE' }));
+    const restored = new MetadataTree();
+    for (const [path, node] of tree.persistentNodes()) expect(restored.restore(path, node), path).toBe(true);
+    expect(restored.childrenOf('/n')).toEqual(['c']);
+  });
+});

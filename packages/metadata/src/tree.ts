@@ -33,7 +33,7 @@ export interface AppliedTransaction {
  */
 export class MetadataTree {
   readonly #nodes = new Map<string, TreeNode>();
-  readonly #children = new ChildIndex();
+  #children = new ChildIndex();
   readonly #ephemerals = new Map<string, Set<string>>();
   #zxid = 0;
 
@@ -66,6 +66,14 @@ export class MetadataTree {
   statOf(path: string): NodeStat | undefined {
     const node = this.#nodes.get(path);
     return node === undefined ? undefined : statOf(node, this.#children.count(path));
+  }
+
+  /** The tree as it is at this moment, to be read later. */
+  freeze(): Pick<MetadataTree, 'node' | 'statOf' | 'childrenOf'> {
+    const copy = new MetadataTree();
+    for (const [path, node] of this.#nodes) copy.#nodes.set(path, node);
+    copy.#children = this.#children.copy();
+    return copy;
   }
 
   /** Puts back a node read from disk. Parents come before their children. */
@@ -218,7 +226,8 @@ export class MetadataTree {
   }
 
   #undo(transaction: TreeTransaction): void {
-    for (const [path, node] of transaction.before) this.#assign(path, node);
+    // Backwards, so that parents that were deleted stand before their children again.
+    for (const [path, node] of [...transaction.before].reverse()) this.#assign(path, node);
   }
 
   #assign(path: string, node: TreeNode | undefined): void {
