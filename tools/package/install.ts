@@ -6,6 +6,8 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { tryAlone } from './alone.ts';
+import { attempt, npmInstall } from './npm.ts';
 
 const run = promisify(execFile);
 
@@ -19,7 +21,6 @@ const NODE_TYPES = ['22', 'latest'];
 
 /** How a program may have its modules found. */
 const RESOLUTIONS = ['node16', 'nodenext', 'bundler'] as const;
-const INSTALL_MS_MAX = 180_000;
 const USE_MS_MAX = 60_000;
 
 /** A package that was packed. */
@@ -44,6 +45,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   writeFileSync(join(folder, 'program.mjs'), PROGRAM);
   writeFileSync(join(folder, 'types.mts'), typedModule(names));
   const faults = await compileEverywhere(folder, scratch);
+  faults.push(...(await tryAlone(folder, scratch)));
   for (const version of NODES) {
     const node = await installNode(scratch, version);
     const use = (file: string, ...args: string[]) =>
@@ -80,12 +82,6 @@ async function installTypeScript(scratch: string, version: string): Promise<stri
   writeFileSync(join(folder, 'package.json'), '{"private":true}');
   await npmInstall(folder, [`typescript@${version}`]);
   return tsc;
-}
-
-/** `--ignore-scripts`, since nothing of ours may need compiling or a download when it is installed. */
-function npmInstall(folder: string, what: readonly string[]): Promise<unknown> {
-  const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'];
-  return run('npm', ['install', '--ignore-scripts', ...quiet, ...what], { cwd: folder, timeout: INSTALL_MS_MAX });
 }
 
 /** The binary of a Node version, from the package that npm's `node` would fetch. */
@@ -194,14 +190,4 @@ function typedModule(names: readonly string[]): string {
     '  return sum;',
     '}',
   ].join('\n');
-}
-
-async function attempt(what: string, promise: Promise<unknown>): Promise<string[]> {
-  try {
-    await promise;
-    return [];
-  } catch (error) {
-    const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
-    return [`${what}: ${`${stdout}${stderr}`.trim() || message}`.slice(0, 3000)];
-  }
 }

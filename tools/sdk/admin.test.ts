@@ -282,7 +282,7 @@ describe('elections of leaders', () => {
   });
 });
 
-describe.runIf(isElsewhere)('what Apache Kafka tells', () => {
+describe('what a broker tells', () => {
   it('of the producers of a partition', async () => {
     const topic = await newTopic();
     await fill(topic, [3]);

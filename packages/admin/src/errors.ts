@@ -45,7 +45,7 @@ export class ItemFailures {
 
   /** Counts an item; returns whether it succeeded. */
   add(item: string, failure: KafkaError | undefined): boolean {
-    this.#itemCount++;
+    this.#itemCount += 1;
     if (failure !== undefined) this.#failures.set(item, failure);
     return failure === undefined;
   }

@@ -20,9 +20,7 @@ export function formatAddress({ host, port }: Address): string {
 export function parseBootstrapServers(servers: string | readonly string[]): Address[] {
   const entries = (typeof servers === 'string' ? servers.split(',') : servers).map((entry) => entry.trim());
   const addresses = entries.filter((entry) => entry !== '').map(parseAddress);
-  if (addresses.length === 0) {
-    throw new InvalidOptionError('bootstrapServers is empty: give at least one "host:port"');
-  }
+  if (addresses.length === 0) throw new InvalidOptionError('bootstrapServers is empty: give at least one "host:port"');
   return addresses;
 }
 

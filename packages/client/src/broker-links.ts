@@ -79,15 +79,11 @@ export class BrokerLinks {
    * @throws what `Connection.connect` throws; the signal's reason; ClientClosedError.
    */
   get(address: Address, lane: string, signal?: AbortSignal): Promise<Connection> {
-    if (this.#stop.signal.aborted) {
-      return Promise.reject(this.#stop.signal.reason);
-    }
+    if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
     const link = this.#link(address);
     const line = laneOf(link, lane);
     if (line.connecting === undefined) {
-      if (line.connection?.open) {
-        return Promise.resolve(line.connection);
-      }
+      if (line.connection?.open) return Promise.resolve(line.connection);
       line.connecting = this.#connect(link, line);
       // Kept until those who wait have gone on: who comes meanwhile waits behind them, so that requests keep their order.
       const done = (): void => {
@@ -104,9 +100,7 @@ export class BrokerLinks {
   *open(): Iterable<Connection> {
     for (const link of this.#links.values()) {
       for (const lane of link.lanes.values()) {
-        if (lane.connection?.open) {
-          yield lane.connection;
-        }
+        if (lane.connection?.open) yield lane.connection;
       }
     }
   }
@@ -146,9 +140,7 @@ export class BrokerLinks {
   async #connect(link: Link, lane: Lane): Promise<Connection> {
     const { clock, connection: options, logger } = this.#settings;
     const waitMs = link.notBeforeMs - clock.monotonic();
-    if (waitMs > 0) {
-      await sleep(clock, waitMs, this.#stop.signal);
-    }
+    if (waitMs > 0) await sleep(clock, waitMs, this.#stop.signal);
     const peer = formatAddress(link.address);
     const slow = clock.schedule(SLOW_CONNECT_MS, () => {
       logger.warn({ peer }, `${peer} has not answered for ${SLOW_CONNECT_MS} ms; still trying to connect`);
@@ -201,24 +193,16 @@ export class BrokerLinks {
         for (const [name, lane] of link.lanes) {
           this.#closeIfIdle(link, name, lane);
         }
-        if (link.lanes.size === 0 && link.notBeforeMs <= clock.monotonic()) {
-          this.#links.delete(key);
-        }
+        if (link.lanes.size === 0 && link.notBeforeMs <= clock.monotonic()) this.#links.delete(key);
       }
-      if (this.#links.size > 0) {
-        this.#scheduleSweep();
-      }
+      if (this.#links.size > 0) this.#scheduleSweep();
     });
   }
 
   #closeIfIdle(link: Link, name: string, lane: Lane): void {
     const { connection } = lane;
-    if (lane.connecting !== undefined && !connection?.open) {
-      return;
-    }
-    if (connection?.open && connection.idleMs < this.#settings.connectionIdleMsMax) {
-      return;
-    }
+    if (lane.connecting !== undefined && !connection?.open) return;
+    if (connection?.open && connection.idleMs < this.#settings.connectionIdleMsMax) return;
     link.lanes.delete(name);
     void connection?.close();
   }

@@ -32,21 +32,15 @@ export class Coordinators {
   async find(type: CoordinatorType, key: string, signal?: AbortSignal): Promise<BrokerNode> {
     const id = `${type}:${key}`;
     const known = this.#found.get(id);
-    if (known !== undefined) {
-      return known;
-    }
+    if (known !== undefined) return known;
     const response = await this.#ask((version) => {
       const keyType = KEY_TYPES[type];
       return version >= BATCHED_SINCE ? { keyType, coordinatorKeys: [key] } : { keyType, key };
     }, signal);
     const answer = response.coordinators.find((coordinator) => coordinator.key === key) ?? response;
     const what = `FindCoordinator of ${type} "${key}"`;
-    if (answer.errorCode !== ErrorCode.NONE) {
-      throw brokerError(answer.errorCode, what, answer.errorMessage);
-    }
-    if (answer.nodeId < 0 || answer.host === '') {
-      throw brokerError(ErrorCode.COORDINATOR_NOT_AVAILABLE, what);
-    }
+    if (answer.errorCode !== ErrorCode.NONE) throw brokerError(answer.errorCode, what, answer.errorMessage);
+    if (answer.nodeId < 0 || answer.host === '') throw brokerError(ErrorCode.COORDINATOR_NOT_AVAILABLE, what);
     const node = { nodeId: answer.nodeId, host: answer.host, port: answer.port, rack: null };
     this.#remember(id, node);
     return node;
@@ -60,9 +54,7 @@ export class Coordinators {
   #remember(id: string, node: BrokerNode): void {
     if (this.#found.size >= COORDINATORS_MAX) {
       const [oldest] = this.#found.keys();
-      if (oldest !== undefined) {
-        this.#found.delete(oldest);
-      }
+      if (oldest !== undefined) this.#found.delete(oldest);
     }
     this.#found.set(id, node);
   }

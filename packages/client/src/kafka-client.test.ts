@@ -153,7 +153,7 @@ describe('KafkaClient metadata', () => {
     await client.topics(['t']);
     let updates = 0;
     client.onMetadataUpdate(() => {
-      updates++;
+      updates += 1;
     });
     expect(client.applyLeaderHints([{ topic: 't', partition: 0, leaderId: 2, leaderEpoch: 4 }])).toBe(false);
     expect(client.applyLeaderHints([{ topic: 't', partition: 0, leaderId: 2, leaderEpoch: 6 }])).toBe(true);
@@ -362,7 +362,7 @@ describe('KafkaClient routing', () => {
     const comers = [come(0)];
     // The event is published just before the connection is handed out: those who come in the turns after it must not overtake.
     const listen = async (): Promise<void> => {
-      for (let number = 1; number < 20; number++) {
+      for (let number = 1; number < 20; number += 1) {
         comers.push(come(number));
         await Promise.resolve();
       }

@@ -173,14 +173,10 @@ export class KafkaClient implements AsyncDisposable {
     const mayCreate = options.allowAutoTopicCreation ?? this.settings.allowAutoTopicCreation;
     return this.retrying(what, options, async ({ signal }) => {
       const missing = names.filter((name) => this.#cache.topic(name) === undefined);
-      if (missing.length > 0) {
-        await this.#load(missing, mayCreate, signal);
-      }
+      if (missing.length > 0) await this.#load(missing, mayCreate, signal);
       return names.map((name) => {
         const topic = this.#cache.topic(name);
-        if (topic === undefined) {
-          throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `Metadata of "${name}"`);
-        }
+        if (topic === undefined) throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `Metadata of "${name}"`);
         return topic;
       });
     });
@@ -218,17 +214,11 @@ export class KafkaClient implements AsyncDisposable {
     const what = `Looking for the leader of partition ${partition} of "${topic}"`;
     return this.retrying(what, options, async ({ signal }) => {
       const known = this.#cache.partition(topic, partition);
-      if (known !== undefined && this.#cache.brokers.has(known.leaderId)) {
-        return known;
-      }
+      if (known !== undefined && this.#cache.brokers.has(known.leaderId)) return known;
       await this.#load([topic], this.settings.allowAutoTopicCreation, signal);
       const found = this.#cache.partition(topic, partition);
-      if (found === undefined) {
-        throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, what);
-      }
-      if (!this.#cache.brokers.has(found.leaderId)) {
-        throw brokerError(ErrorCode.LEADER_NOT_AVAILABLE, what);
-      }
+      if (found === undefined) throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, what);
+      if (!this.#cache.brokers.has(found.leaderId)) throw brokerError(ErrorCode.LEADER_NOT_AVAILABLE, what);
       return found;
     });
   }
@@ -254,9 +244,7 @@ export class KafkaClient implements AsyncDisposable {
   /** Takes in newer leaders that a Produce or Fetch response told of (KIP-951). True when one was news. */
   applyLeaderHints(hints: readonly LeaderHint[], nodes: readonly BrokerNode[] = []): boolean {
     const changed = this.#cache.applyHints(hints, nodes);
-    if (changed) {
-      this.#notify();
-    }
+    if (changed) this.#notify();
     return changed;
   }
 
@@ -379,9 +367,7 @@ export class KafkaClient implements AsyncDisposable {
         return response;
       } catch (error) {
         failure = error;
-        if (error instanceof RequestTimedOutError) {
-          this.#links.suspect(connection as Connection);
-        }
+        if (error instanceof RequestTimedOutError) this.#links.suspect(connection as Connection);
         throw error;
       }
     });
@@ -448,7 +434,5 @@ function throwTopicError(response: MetadataResponse, names: readonly string[]): 
     .filter((topic) => topic.errorCode !== ErrorCode.NONE && topic.name !== null && wanted.has(topic.name))
     .map((topic) => brokerError(topic.errorCode, `Metadata of "${topic.name}"`));
   const error: BrokerError | undefined = errors.find((one) => !one.retriable) ?? errors[0];
-  if (error !== undefined) {
-    throw error;
-  }
+  if (error !== undefined) throw error;
 }

@@ -76,9 +76,7 @@ export class MetadataCache {
 
   topic(name: string): TopicMetadata | undefined {
     const cached = this.#topics.get(name);
-    if (cached === undefined) {
-      return undefined;
-    }
+    if (cached === undefined) return undefined;
     cached.used = true;
     return cached.metadata;
   }
@@ -168,9 +166,7 @@ export class MetadataCache {
       this.#topicNames.delete(before.metadata.topicId);
     }
     this.#topics.set(metadata.name, { metadata, used: before?.used ?? true });
-    if (metadata.topicId !== ZERO_UUID) {
-      this.#topicNames.set(metadata.topicId, metadata.name);
-    }
+    if (metadata.topicId !== ZERO_UUID) this.#topicNames.set(metadata.topicId, metadata.name);
   }
 }
 

@@ -15,7 +15,7 @@ describe('Backoff', () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer({ min: 1, max: 40 }), (seed, failures) => {
         const backoff = new Backoff({ backoffMs: 100, backoffMsMax: 1000, jitter: 0.2 }, seededRandom(seed));
-        for (let failure = 0; failure < failures; failure++) {
+        for (let failure = 0; failure < failures; failure += 1) {
           const expected = Math.min(1000, 100 * 2 ** failure);
           const waitMs = backoff.next();
           expect(waitMs).toBeGreaterThanOrEqual(expected * 0.8);
@@ -43,9 +43,7 @@ describe('withRetries', () => {
     const times: number[] = [];
     const result = withRetries(policy, context(clock), async ({ number }) => {
       times.push(clock.monotonic() - startedMs);
-      if (number < 5) {
-        throw passing();
-      }
+      if (number < 5) throw passing();
       return 'done';
     });
     await clock.advanceAsync(10_000);
@@ -59,7 +57,7 @@ describe('withRetries', () => {
     for (const error of [new TypeError('a bug'), brokerError(17, 'CreateTopics')]) {
       let attempts = 0;
       const run = withRetries(policy, context(clock), async () => {
-        attempts++;
+        attempts += 1;
         throw error;
       });
       await expect(run).rejects.toBe(error);

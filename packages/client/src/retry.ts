@@ -47,9 +47,7 @@ export async function withRetries<T>(
   const backoff = new Backoff(policy, context.random);
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(abortReason(what, signal?.reason));
-  if (signal?.aborted) {
-    onAbort();
-  }
+  if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
   let lastError: unknown;
   const timer = clock.schedule(policy.timeoutMs, () => stop.abort(timedOut(policy, what, backoff.failures, lastError)));
@@ -61,15 +59,11 @@ export async function withRetries<T>(
         return await attempt({ number: backoff.failures + 1, signal: stop.signal, remainingMs });
       } catch (error) {
         stop.signal.throwIfAborted();
-        if (!(error instanceof KafkaError) || !error.retriable || backoff.failures >= policy.retries) {
-          throw error;
-        }
+        if (!(error instanceof KafkaError) || !error.retriable || backoff.failures >= policy.retries) throw error;
         lastError = error;
       }
       const waitMs = backoff.next();
-      if (clock.monotonic() + waitMs >= deadlineMs) {
-        throw timedOut(policy, what, backoff.failures, lastError);
-      }
+      if (clock.monotonic() + waitMs >= deadlineMs) throw timedOut(policy, what, backoff.failures, lastError);
       await sleep(clock, waitMs, stop.signal);
     }
   } finally {

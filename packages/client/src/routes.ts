@@ -51,9 +51,7 @@ function isConnectionFailure(failure: unknown): boolean {
 /** To one broker by its id. */
 export function toBroker(context: RouteContext, nodeId: number, lane: string): Route {
   return async (failure, signal) => {
-    if (mayBeStale(failure) || !context.cache.brokers.has(nodeId)) {
-      await context.refresh([], signal);
-    }
+    if (mayBeStale(failure) || !context.cache.brokers.has(nodeId)) await context.refresh([], signal);
     const node = context.cache.brokers.get(nodeId);
     if (node === undefined) {
       const known = [...context.cache.brokers.keys()].join(', ') || 'none';
@@ -69,18 +67,12 @@ export function toBroker(context: RouteContext, nodeId: number, lane: string): R
 export function toLeader(context: RouteContext, topic: string, partition: number, lane: string): Route {
   return async (failure, signal) => {
     const leaderId = context.cache.partition(topic, partition)?.leaderId ?? -1;
-    if (leaderId < 0 || mayBeStale(failure)) {
-      await context.refresh([topic], signal);
-    }
+    if (leaderId < 0 || mayBeStale(failure)) await context.refresh([topic], signal);
     const known = context.cache.partition(topic, partition);
     const what = `Looking for the leader of partition ${partition} of "${topic}"`;
-    if (known === undefined) {
-      throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, what);
-    }
+    if (known === undefined) throw brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, what);
     const node = context.cache.brokers.get(known.leaderId);
-    if (node === undefined) {
-      throw brokerError(ErrorCode.LEADER_NOT_AVAILABLE, what);
-    }
+    if (node === undefined) throw brokerError(ErrorCode.LEADER_NOT_AVAILABLE, what);
     return context.links.get(node, lane, signal);
   };
 }
@@ -88,9 +80,7 @@ export function toLeader(context: RouteContext, topic: string, partition: number
 /** To the controller; with KRaft to the broker that the cluster names as such, which passes requests on. */
 export function toController(context: RouteContext, lane: string): Route {
   return async (failure, signal) => {
-    if (context.cache.controllerId < 0 || mayBeStale(failure)) {
-      await context.refresh([], signal);
-    }
+    if (context.cache.controllerId < 0 || mayBeStale(failure)) await context.refresh([], signal);
     const node = context.cache.brokers.get(context.cache.controllerId);
     if (node === undefined) {
       throw brokerError(ErrorCode.NOT_CONTROLLER, 'Looking for the controller', 'the cluster has none at the moment');
@@ -105,9 +95,7 @@ export function toCoordinator(context: RouteContext, type: CoordinatorType, key:
     const moved =
       failure instanceof BrokerError &&
       (failure.errorCode === ErrorCode.NOT_COORDINATOR || failure.errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE);
-    if (moved || isConnectionFailure(failure)) {
-      context.coordinators.invalidate(type, key);
-    }
+    if (moved || isConnectionFailure(failure)) context.coordinators.invalidate(type, key);
     return context.links.get(await context.coordinators.find(type, key, signal), lane, signal);
   };
 }
@@ -118,16 +106,12 @@ export function toAnyBroker(context: RouteContext, lane: string): Route {
     const failures: unknown[] = [];
     for (const address of candidates(context, lane)) {
       // One that failed just now is waited for only where nobody else can be asked.
-      if (failures.length > 0 && context.links.backoffMs(address) > 0) {
-        continue;
-      }
+      if (failures.length > 0 && context.links.backoffMs(address) > 0) continue;
       try {
         return await context.links.get(address, lane, signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof KafkaError) || error instanceof AuthenticationError) {
-          throw error;
-        }
+        if (!(error instanceof KafkaError) || error instanceof AuthenticationError) throw error;
         failures.push(error);
       }
     }

@@ -33,14 +33,10 @@ export async function atMost(clock: Clock, ms: number, promise: Promise<unknown>
 
 /** The promise's outcome, or a rejection with the signal's reason when it fires first. The promise itself goes on. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) {
-    return promise;
-  }
+  if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) {
-      onAbort();
-    }
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });

@@ -67,9 +67,7 @@ export class Accumulator {
     headers: readonly RecordHeaderInput[] | undefined,
   ): ProduceBatch {
     const open = queue.open;
-    if (open !== undefined) {
-      if (open.hasRoomFor(key, value, headers)) return open;
-    }
+    if (open !== undefined) if (open.hasRoomFor(key, value, headers)) return open;
     // A record that fits into a batch with others is no larger than a batch, so only the first of one has to be measured.
     const bytes = recordBytesMax(key, value, headers);
     const { requestBytesMax } = this.#settings;

@@ -23,7 +23,7 @@ function* keys(): Generator<Uint8Array | string> {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     return (state >>> 16) % below;
   };
-  for (let number = 0; number < fixture.keys; number++) {
+  for (let number = 0; number < fixture.keys; number += 1) {
     const units = next(KEY_UNITS_MAX);
     if (number % 3 === 0) yield Uint8Array.from({ length: units }, () => next(256));
     else {

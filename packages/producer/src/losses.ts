@@ -6,7 +6,7 @@ export class Losses {
   #first: Error | undefined;
 
   push(error: Error): void {
-    this.#count++;
+    this.#count += 1;
     this.#first ??= error;
   }
 

@@ -40,7 +40,7 @@ describe('the default partitioner', () => {
 
   it('keeps keyless records on one partition until its batch closes, then takes another', () => {
     const partitioner = defaultPartitioner(seededRandom(1));
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 50; round += 1) {
       const sticky = partitioner.partition(input);
       expect(partitioner.partition(input)).toBe(sticky);
       partitioner.batchClosed?.('orders', (sticky + 1) % 4);
@@ -52,7 +52,7 @@ describe('the default partitioner', () => {
 
   it('steers keyless records to partitions that have a leader', () => {
     const partitioner = defaultPartitioner(seededRandom(1));
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 20; round += 1) {
       const sticky = partitioner.partition({ ...input, availablePartitions: [1, 3] });
       expect([1, 3]).toContain(sticky);
       partitioner.batchClosed?.('orders', sticky);

@@ -64,10 +64,10 @@ describe('the memory of batches', () => {
       for (let each = memory.take(); each !== undefined; each = memory.take()) taken.push(each);
       return taken.length;
     };
-    for (let count = 0; count < 5; count++) memory.give(Buffer.alloc(100));
+    for (let count = 0; count < 5; count += 1) memory.give(Buffer.alloc(100));
     clock.advance(REST_MS);
     expect(kept()).toBe(4);
-    for (let count = 0; count < 5; count++) memory.give(Buffer.alloc(100));
+    for (let count = 0; count < 5; count += 1) memory.give(Buffer.alloc(100));
     clock.advance(3 * REST_MS);
     expect(kept()).toBe(1);
     expect(clock.pendingCount).toBe(0);
@@ -114,7 +114,7 @@ describe('those who wait for records', () => {
         for (const is of watched) {
           batch.append(1, null, 'value', undefined);
           batch.notify(1, is ? () => {} : undefined, () => {
-            told++;
+            told += 1;
           });
         }
         const lost = isSplit && watched.length > 1 ? batch.split() : [batch];

@@ -113,7 +113,7 @@ export class ProduceBatch {
   ): number {
     const before = this.#builder.sizeBytes;
     this.#builder.append(timestamp, key, value, headers);
-    this.#recordCount++;
+    this.#recordCount += 1;
     const grownBytes = this.#builder.sizeBytes - before;
     this.bufferedBytes += grownBytes;
     return grownBytes;
@@ -122,7 +122,7 @@ export class ProduceBatch {
   /** Whom to tell what became of the record that was appended last; without `resolve`, only that it was lost. */
   notify(timestamp: number, resolve: Resolve | undefined, reject: Reject): void {
     if (resolve === undefined) {
-      this.#unwatchedCount++;
+      this.#unwatchedCount += 1;
       this.#rejectUnwatched = reject;
       return;
     }
@@ -187,7 +187,7 @@ export class ProduceBatch {
   succeed(baseOffset: number, logAppendTimeMs: number): void {
     invariant(() => !this.#isComplete, 'the records of a batch are told once what became of them');
     const { topic, partition } = this;
-    for (let at = 0; at < this.#resolves.length; at++) {
+    for (let at = 0; at < this.#resolves.length; at += 1) {
       this.#resolves[at]!({
         topic,
         partition,
@@ -203,7 +203,7 @@ export class ProduceBatch {
   fail(error: Error): void {
     invariant(() => !this.#isComplete, 'the records of a batch are told once what became of them');
     for (const reject of this.#rejects) reject(error);
-    for (let count = 0; count < this.#unwatchedCount; count++) this.#rejectUnwatched?.(error);
+    for (let count = 0; count < this.#unwatchedCount; count += 1) this.#rejectUnwatched?.(error);
     this.#complete();
   }
 
@@ -216,9 +216,9 @@ export class ProduceBatch {
     let index = 0;
     for (const record of readRecords(bytes)) {
       halves[index < half ? 0 : 1].append(record.timestamp, record.key, record.value, record.headers);
-      index++;
+      index += 1;
     }
-    for (let at = 0; at < this.#resolves.length; at++) this.#handOver(at, half, halves);
+    for (let at = 0; at < this.#resolves.length; at += 1) this.#handOver(at, half, halves);
     halves[0].#unwatchedCount = half - halves[0].#resolves.length;
     halves[1].#unwatchedCount = count - half - halves[1].#resolves.length;
     for (const each of halves) each.#rejectUnwatched = this.#rejectUnwatched;

@@ -76,14 +76,14 @@ class FakeCluster implements ProduceTransport {
   }
 
   async produce(_brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[]> {
-    this.requests++;
-    this.inFlight++;
+    this.requests += 1;
+    this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     const fault = this.#plan();
     // A connection carries requests in order, so they are taken in as they come; only the answers take their time.
     const outcomes = fault === 'lost-request' ? [] : batches.map((batch) => this.#take(batch, fault));
     await this.#pause(this.answerDelayMs + 1 + this.#random.nextInt(20));
-    this.inFlight--;
+    this.inFlight -= 1;
     if (fault === 'lost-request' || fault === 'lost-response') {
       throw new KafkaError('no answer', { code: 'NETWORK_CONNECTION_LOST', retriable: true });
     }
@@ -188,7 +188,7 @@ class Bench {
 
   /** Lets time pass until every record has been settled. */
   async settle(expected: number): Promise<void> {
-    for (let round = 0; round < 400 && this.outcomes.length < expected; round++) await this.clock.advanceAsync(500);
+    for (let round = 0; round < 400 && this.outcomes.length < expected; round += 1) await this.clock.advanceAsync(500);
     expect(this.outcomes).toHaveLength(expected);
     expect(this.bufferedBytes).toBe(0);
   }
@@ -199,7 +199,7 @@ const options = { bootstrapServers: 'unused:9092' };
 describe('a sender', () => {
   it('puts the records of one turn into one batch', async () => {
     const bench = new Bench(options);
-    for (let n = 0; n < 100; n++) bench.send(0, `v${n}`);
+    for (let n = 0; n < 100; n += 1) bench.send(0, `v${n}`);
     await bench.settle(100);
     expect(bench.cluster.requests).toBe(1);
     expect(bench.outcomes.map((outcome) => outcome.metadata?.offset)).toEqual(Array.from({ length: 100 }, (_, n) => n));
@@ -219,7 +219,7 @@ describe('a sender', () => {
 
   it('keeps no more requests in flight than it may', async () => {
     const bench = new Bench({ ...options, batchBytes: 200, inFlightRequestsMax: 3 });
-    for (let n = 0; n < 200; n++) bench.send(0, 'x'.repeat(50));
+    for (let n = 0; n < 200; n += 1) bench.send(0, 'x'.repeat(50));
     await bench.settle(200);
     expect(bench.cluster.inFlightMost).toBe(3);
   });
@@ -227,7 +227,7 @@ describe('a sender', () => {
   it('sends a batch that is too large in halves, in order and without repeating', async () => {
     const bench = new Bench(options);
     bench.cluster.batchRecordsMax = 3;
-    for (let n = 0; n < 20; n++) bench.send(0, `v${n}`);
+    for (let n = 0; n < 20; n += 1) bench.send(0, `v${n}`);
     await bench.settle(20);
     expect(bench.cluster.logs[0]).toEqual(Array.from({ length: 20 }, (_, n) => `v${n}`));
     for (const { value, metadata } of bench.outcomes) expect(bench.cluster.logs[0]![metadata!.offset]).toBe(value);
@@ -317,7 +317,7 @@ describe('a sender', () => {
 
 /** Every acknowledged record stands where its metadata says, none stands twice, and none overtook another. */
 function checkLogs(bench: Bench): void {
-  for (let partition = 0; partition < PARTITIONS; partition++) {
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
     const log = bench.cluster.logs[partition]!;
     const numbers = log.map((value) => Number(value.slice(1)));
     expect(numbers, `partition ${partition} is in order and has no record twice`).toEqual(
@@ -334,7 +334,7 @@ async function runWithFaults(faults: readonly Fault[], seed: number): Promise<Be
   let step = 0;
   const bench = new Bench({ ...options, batchBytes: 300 }, () => faults[step++] ?? 'none', seed);
   const count = 150;
-  for (let n = 0; n < count; n++) {
+  for (let n = 0; n < count; n += 1) {
     bench.send(random.nextInt(PARTITIONS), `v${n}`);
     if (random.nextInt(4) === 0) await bench.clock.advanceAsync(random.nextInt(30));
   }

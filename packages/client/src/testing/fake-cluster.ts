@@ -47,7 +47,7 @@ export class FakeCluster {
 
   static async start(brokerCount = 1): Promise<FakeCluster> {
     const cluster = new FakeCluster();
-    for (let nodeId = 1; nodeId <= brokerCount; nodeId++) {
+    for (let nodeId = 1; nodeId <= brokerCount; nodeId += 1) {
       const broker = new FakeBroker(cluster, nodeId);
       cluster.brokers.push(broker);
       await broker.start();
@@ -152,9 +152,7 @@ export class FakeBroker {
 
   async #handle(frame: Buffer, connection: ConnectionContext): Promise<readonly Uint8Array[] | null> {
     const request = decodeRequestFrame(frame);
-    if (request === undefined) {
-      throw new Error('unknown API');
-    }
+    if (request === undefined) throw new Error('unknown API');
     const { api, header, body } = request;
     this.cluster.requests.push({ nodeId: this.nodeId, api: api.name, version: header.apiVersion, body });
     const answer = this.answers.get(api.key) ?? this.cluster.answers.get(api.key) ?? this.#standard(api.key);
