@@ -8,8 +8,16 @@ import { createRequire } from 'node:module';
 export interface NativeCrc32 {
   crc32c(bytes: Uint8Array, previous: number): number;
 }
-export type NativeLz4 = Pick<typeof import('lz4-napi'), 'compressSync' | 'uncompressSync'>;
-export type NativeSnappy = Pick<typeof import('snappy'), 'compressSync' | 'uncompressSync'>;
+/** What is used of lz4-napi. Its own types are not: a program must compile where it is not installed. */
+export interface NativeLz4 {
+  compressSync(bytes: Uint8Array): Buffer;
+  uncompressSync(bytes: Uint8Array, history?: Uint8Array): Buffer;
+}
+/** The same of snappy. */
+export interface NativeSnappy {
+  compressSync(bytes: Uint8Array): Buffer;
+  uncompressSync(bytes: Uint8Array, options: { asBuffer: boolean }): Buffer | string;
+}
 
 /** Set to anything but the empty text, it has everything done without native code. */
 const SWITCH = 'MILLRACE_NO_NATIVE';
