@@ -1,9 +1,14 @@
-import { atLeast, between, boolean, double, int, list, long, oneOf, string } from './definition.ts';
-import { topicDefinitions } from './topic-definitions.ts';
+import { atLeast, between, boolean, double, int, list, long, string } from './definition.ts';
+import { type TopicConfigName, topicDefinitions } from './topic-definitions.ts';
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const WIDE = { updateMode: 'cluster-wide' } as const;
+
+/** A broker config that is a topic config for all topics: its type, default, check and meaning are that one's. */
+function forAllTopics<Name extends TopicConfigName>(name: Name): (typeof topicDefinitions)[Name] {
+  return { ...topicDefinitions[name], ...WIDE };
+}
 
 /** The broker configs that give topics their defaults, and those of the log as a whole (Kafka's `ServerLogConfigs`, `CleanerConfig`). */
 export const logDefinitions = {
@@ -19,48 +24,32 @@ export const logDefinitions = {
     check: atLeast(1),
     ...WIDE,
   }),
-  'message.max.bytes': int(1_048_588, 'The largest record batch that is taken, as it is stored.', {
-    check: atLeast(0),
-    ...WIDE,
-  }),
-  'compression.type': string('producer', topicDefinitions['compression.type'].documentation, {
-    check: topicDefinitions['compression.type'].check,
-    ...WIDE,
-  }),
-  'compression.gzip.level': int(-1, topicDefinitions['compression.gzip.level'].documentation, {
-    check: topicDefinitions['compression.gzip.level'].check,
-    ...WIDE,
-  }),
-  'compression.lz4.level': int(9, topicDefinitions['compression.lz4.level'].documentation, {
-    check: between(1, 17),
-    ...WIDE,
-  }),
-  'compression.zstd.level': int(3, topicDefinitions['compression.zstd.level'].documentation, {
-    check: between(-131_072, 22),
-    ...WIDE,
-  }),
-  'min.insync.replicas': int(1, topicDefinitions['min.insync.replicas'].documentation, { check: atLeast(1), ...WIDE }),
-  'unclean.leader.election.enable': boolean(
-    false,
-    topicDefinitions['unclean.leader.election.enable'].documentation,
-    WIDE,
-  ),
-  'log.segment.bytes': int(1_073_741_824, 'A segment is closed before it grows beyond this.', {
-    check: atLeast(14),
-    ...WIDE,
-  }),
+  'message.max.bytes': forAllTopics('max.message.bytes'),
+  'compression.type': forAllTopics('compression.type'),
+  'compression.gzip.level': forAllTopics('compression.gzip.level'),
+  'compression.lz4.level': forAllTopics('compression.lz4.level'),
+  'compression.zstd.level': forAllTopics('compression.zstd.level'),
+  'min.insync.replicas': forAllTopics('min.insync.replicas'),
+  'unclean.leader.election.enable': forAllTopics('unclean.leader.election.enable'),
+  'log.segment.bytes': forAllTopics('segment.bytes'),
   'log.roll.ms': long(
     null,
     'A segment is closed at this age even if it is not full. Without it, log.roll.hours counts.',
     { check: atLeast(1), ...WIDE },
   ),
-  'log.roll.hours': int(168, 'As log.roll.ms, in hours.', { check: atLeast(1) }),
+  'log.roll.hours': int(topicDefinitions['segment.ms'].defaultValue / HOUR_MS, 'As log.roll.ms, in hours.', {
+    check: atLeast(1),
+  }),
   'log.roll.jitter.ms': long(
     null,
     "The most that is taken off a segment's age limit at random. Without it, log.roll.jitter.hours counts.",
     { check: atLeast(0), ...WIDE },
   ),
-  'log.roll.jitter.hours': int(0, 'As log.roll.jitter.ms, in hours.', { check: atLeast(0) }),
+  'log.roll.jitter.hours': int(
+    topicDefinitions['segment.jitter.ms'].defaultValue / HOUR_MS,
+    'As log.roll.jitter.ms, in hours.',
+    { check: atLeast(0) },
+  ),
   'log.retention.ms': long(
     null,
     'Segments whose newest record is older are dropped; -1 sets no limit. Without it, log.retention.minutes counts.',
@@ -69,29 +58,20 @@ export const logDefinitions = {
   'log.retention.minutes': int(null, 'As log.retention.ms, in minutes. Without it, log.retention.hours counts.', {
     check: atLeast(-1),
   }),
-  'log.retention.hours': int(168, 'As log.retention.ms, in hours.', { check: atLeast(-1) }),
-  'log.retention.bytes': long(
-    -1,
-    'Old segments are dropped while a partition holds more than this; -1 sets no limit.',
-    WIDE,
+  'log.retention.hours': int(
+    topicDefinitions['retention.ms'].defaultValue / HOUR_MS,
+    'As log.retention.ms, in hours.',
+    { check: atLeast(-1) },
   ),
+  'log.retention.bytes': forAllTopics('retention.bytes'),
   'log.retention.check.interval.ms': long(300_000, 'How often the broker looks for segments to drop.', {
     check: atLeast(1),
   }),
-  'log.cleanup.policy': list(['delete'], topicDefinitions['cleanup.policy'].documentation, {
-    check: oneOf('compact', 'delete'),
-    ...WIDE,
-  }),
-  'log.index.size.max.bytes': int(10_485_760, "The largest size of a segment's offset index.", {
-    check: atLeast(4),
-    ...WIDE,
-  }),
-  'log.index.interval.bytes': int(4096, 'Bytes of log between two entries of the offset index.', {
-    check: atLeast(0),
-    ...WIDE,
-  }),
+  'log.cleanup.policy': forAllTopics('cleanup.policy'),
+  'log.index.size.max.bytes': forAllTopics('segment.index.bytes'),
+  'log.index.interval.bytes': forAllTopics('index.interval.bytes'),
   'log.flush.interval.messages': long(
-    1,
+    topicDefinitions['flush.messages'].defaultValue,
     "A sync to disk is forced after this many records of a partition. With 1, the default here, an acknowledged record is on the disk; Kafka's default is 9223372036854775807, which leaves it to the system.",
     { check: atLeast(1), ...WIDE },
   ),
@@ -113,46 +93,18 @@ export const logDefinitions = {
   'log.flush.start.offset.checkpoint.interval.ms': int(60_000, 'How often the offsets at which logs begin are noted.', {
     check: atLeast(0),
   }),
-  'log.segment.delete.delay.ms': long(60_000, 'How long a file that is no longer needed stays on disk.', {
-    check: atLeast(0),
-    ...WIDE,
-  }),
-  'log.preallocate': boolean(false, topicDefinitions.preallocate.documentation, WIDE),
-  'log.message.timestamp.type': string('CreateTime', topicDefinitions['message.timestamp.type'].documentation, {
-    check: oneOf('CreateTime', 'LogAppendTime'),
-    ...WIDE,
-  }),
-  'log.message.timestamp.before.max.ms': long(
-    UNLIMITED,
-    topicDefinitions['message.timestamp.before.max.ms'].documentation,
-    { check: atLeast(0), ...WIDE },
-  ),
-  'log.message.timestamp.after.max.ms': long(
-    UNLIMITED,
-    topicDefinitions['message.timestamp.after.max.ms'].documentation,
-    { check: atLeast(0), ...WIDE },
-  ),
-  'log.message.timestamp.difference.max.ms': long(
-    UNLIMITED,
-    topicDefinitions['message.timestamp.difference.max.ms'].documentation,
-    { check: atLeast(0), ...WIDE },
-  ),
+  'log.segment.delete.delay.ms': forAllTopics('file.delete.delay.ms'),
+  'log.preallocate': forAllTopics('preallocate'),
+  'log.message.timestamp.type': forAllTopics('message.timestamp.type'),
+  'log.message.timestamp.before.max.ms': forAllTopics('message.timestamp.before.max.ms'),
+  'log.message.timestamp.after.max.ms': forAllTopics('message.timestamp.after.max.ms'),
+  'log.message.timestamp.difference.max.ms': forAllTopics('message.timestamp.difference.max.ms'),
   'log.message.format.version': string('3.0-IV1', topicDefinitions['message.format.version'].documentation, {
     check: topicDefinitions['message.format.version'].check,
   }),
-  'log.message.downconversion.enable': boolean(
-    true,
-    topicDefinitions['message.downconversion.enable'].documentation,
-    WIDE,
-  ),
-  'log.local.retention.bytes': long(-2, topicDefinitions['local.retention.bytes'].documentation, {
-    check: atLeast(-2),
-    ...WIDE,
-  }),
-  'log.local.retention.ms': long(-2, topicDefinitions['local.retention.ms'].documentation, {
-    check: atLeast(-2),
-    ...WIDE,
-  }),
+  'log.message.downconversion.enable': forAllTopics('message.downconversion.enable'),
+  'log.local.retention.bytes': forAllTopics('local.retention.bytes'),
+  'log.local.retention.ms': forAllTopics('local.retention.ms'),
   'log.cleaner.enable': boolean(true, 'Whether topics with cleanup.policy=compact are compacted.'),
   'log.cleaner.backoff.ms': long(15_000, 'How long the cleaner waits when there is nothing to compact.', {
     check: atLeast(0),
@@ -172,20 +124,8 @@ export const logDefinitions = {
     'Compaction is held down so that it reads and writes no more than this, in all.',
     { check: atLeast(1024), ...WIDE },
   ),
-  'log.cleaner.delete.retention.ms': long(DAY_MS, topicDefinitions['delete.retention.ms'].documentation, {
-    check: atLeast(0),
-    ...WIDE,
-  }),
-  'log.cleaner.min.compaction.lag.ms': long(0, topicDefinitions['min.compaction.lag.ms'].documentation, {
-    check: atLeast(0),
-    ...WIDE,
-  }),
-  'log.cleaner.max.compaction.lag.ms': long(UNLIMITED, topicDefinitions['max.compaction.lag.ms'].documentation, {
-    check: atLeast(1),
-    ...WIDE,
-  }),
-  'log.cleaner.min.cleanable.ratio': double(0.5, topicDefinitions['min.cleanable.dirty.ratio'].documentation, {
-    check: between(0, 1),
-    ...WIDE,
-  }),
+  'log.cleaner.delete.retention.ms': forAllTopics('delete.retention.ms'),
+  'log.cleaner.min.compaction.lag.ms': forAllTopics('min.compaction.lag.ms'),
+  'log.cleaner.max.compaction.lag.ms': forAllTopics('max.compaction.lag.ms'),
+  'log.cleaner.min.cleanable.ratio': forAllTopics('min.cleanable.dirty.ratio'),
 } as const;

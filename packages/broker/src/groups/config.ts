@@ -36,18 +36,6 @@ export function groupConfigOf(config: BrokerConfig): GroupConfig {
   };
 }
 
-/** Kafka's defaults. */
-export const DEFAULT_GROUP_CONFIG: GroupConfig = {
-  minSessionTimeoutMs: 6_000,
-  maxSessionTimeoutMs: 1_800_000,
-  initialRebalanceDelayMs: 3_000,
-  maxSize: 2 ** 31 - 1,
-  offsetMetadataMaxBytes: 4096,
-  offsetsRetentionMs: 7 * 24 * 60 * 60 * 1000,
-  offsetsRetentionCheckIntervalMs: 600_000,
-  offsetsCommitTimeoutMs: 5_000,
-};
-
 /**
  * How long a new member may wait in its first JoinGroup. It has no member id to heartbeat with yet, so the session
  * timeout cannot speak for it, and a client that retries would leave one dead member behind with every attempt

@@ -3,6 +3,7 @@ import { ManualClock, seededRandom } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { batchRecordCount, readRecords, setBatchBaseOffset } from '@millrace/records';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
+import { parseBrokerConfig } from '../config/broker-config.ts';
 import type {
   CoordinatorAppendResult,
   CoordinatorLog,
@@ -10,11 +11,14 @@ import type {
   CoordinatorReadResult,
 } from '../replicas/coordinator-log.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
-import { DEFAULT_GROUP_CONFIG, type GroupConfig } from './config.ts';
+import { type GroupConfig, groupConfigOf } from './config.ts';
 import { GroupCoordinator } from './group-coordinator.ts';
 import type { JoinRequest, SyncRequest } from './membership.ts';
 import type { CommitRequest } from './offset-commits.ts';
 import type { JoinResult } from './results.ts';
+
+/** What a broker has on which nothing is set. */
+const DEFAULTS = groupConfigOf(parseBrokerConfig({}).config);
 
 interface HeldAppend {
   readonly partition: number;
@@ -115,7 +119,7 @@ export class TestCoordinator {
     this.clock = new ManualClock();
     this.log = new MemoryCoordinatorLog();
     this.partitionCount = options.partitionCount ?? 1;
-    this.config = { ...DEFAULT_GROUP_CONFIG, initialRebalanceDelayMs: 0, ...options.config };
+    this.config = { ...DEFAULTS, initialRebalanceDelayMs: 0, ...options.config };
     this.#seed = options.seed ?? 1;
     this.restart();
   }
