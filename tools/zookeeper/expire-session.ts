@@ -7,9 +7,7 @@ import { connectSocket, encodeConnectRequest, encodeRequest, FrameCutter } from 
  * that it is over when he comes back.
  */
 export async function expireSession(store: ZooKeeperMetadataStore, port: number): Promise<void> {
-  const session = store.client.session;
-  if (session === undefined) throw new Error('there is no session');
-  await endFromElsewhere(session, port);
+  await expireUnheard(store, port);
   const isExpired = new Promise<void>((resolve) => {
     store.onSession((state) => {
       if (state === 'expired') resolve();
@@ -18,6 +16,13 @@ export async function expireSession(store: ZooKeeperMetadataStore, port: number)
   });
   store.client.breakConnection();
   await isExpired;
+}
+
+/** Ends a session, whose owner learns it only when he comes back. */
+export async function expireUnheard(store: ZooKeeperMetadataStore, port: number): Promise<void> {
+  const { session } = store.client;
+  if (session === undefined) throw new Error('there is no session');
+  await endFromElsewhere(session, port);
 }
 
 function endFromElsewhere(

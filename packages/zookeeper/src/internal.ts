@@ -5,4 +5,6 @@
 export { FrameCutter } from './jute.ts';
 export { encodeConnectRequest, encodeRequest } from './protocol.ts';
 export { connectSocket } from './socket-transport.ts';
+export { CuttableConnections } from './testing/cuttable-connections.ts';
+export { CuttableStores, reaches } from './testing/cuttable-stores.ts';
 export type { Connect, Transport, TransportEvents } from './transport.ts';
