@@ -105,13 +105,13 @@ describe('message sets of magic 0 and 1', () => {
     expect(convert(Compression.LZ4)).toEqual([7]);
   });
 
-  it('tell that a broker has stamped them, and a producer must not', () => {
+  it('tell that a broker has stamped them; of what a producer sends the timestamp alone counts', () => {
     const batch = batchOf([{ key: 'k', value: 'v', timestamp: 5 }], Compression.NONE);
     setBatchLogAppendTime(batch, 0, 99);
     const set = convertDown(batch, { ...ALL, magic: 1 });
     expect(messagesOf(set)[0]!.attributes).toBe(8);
     expect(Number(set.readBigInt64BE(18))).toBe(99);
-    expect(batchTimestampType(convertUp(set), 0)).toBe(TimestampType.LOG_APPEND_TIME);
+    expect(batchTimestampType(convertUp(set), 0)).toBe(TimestampType.CREATE_TIME);
   });
 
   it('hold no more than was asked for, the first batch excepted, and end before what cannot be converted', () => {

@@ -12,7 +12,6 @@ import {
   batchTimestampType,
   Compression,
   NO_TIMESTAMP,
-  setBatchMaxTimestamp,
   TimestampType,
 } from './batch-header.ts';
 import { compress, DECOMPRESSED_BYTES_MAX_DEFAULT, decompress } from './codecs/compress.ts';
@@ -50,24 +49,23 @@ export function isOldFormat(b: Buffer): boolean {
 
 /**
  * The messages of a set as one batch of magic 2, in the codec of its compressed messages, as Kafka stores what old producers send.
- * Offsets count from 0; timestamps are -1 where there were none. A set with messages that are marked as stamped by a broker becomes a
- * batch that is so marked.
+ * Offsets count from 0; timestamps are -1 where there were none, and the producer's, whatever a message says of that.
  *
  * @param bytesMax the most that compressed messages may become, in bytes
  * @throws RecordsError where the bytes are no messages, or do not have their CRC
  */
 export function convertUp(set: Buffer, bytesMax = DECOMPRESSED_BYTES_MAX_DEFAULT): Buffer {
   const builder = new RecordBatchBuilder({ initialBytes: set.length + 61 });
-  const found = { compression: Compression.NONE as Compression, isStamped: false };
+  let compression: Compression = Compression.NONE;
   let bytesLeft = bytesMax;
   for (let at = 0; at < set.length; ) {
     const message = messageAt(set, at);
     at = message.end;
     if (message.compression === Compression.NONE) {
-      append(builder, message, found);
+      builder.append(message.timestamp, message.key, message.value);
       continue;
     }
-    found.compression = message.compression;
+    compression = message.compression;
     const plain = uncompressed(message, bytesLeft);
     bytesLeft -= plain.length;
     for (let innerAt = 0; innerAt < plain.length; ) {
@@ -75,13 +73,11 @@ export function convertUp(set: Buffer, bytesMax = DECOMPRESSED_BYTES_MAX_DEFAULT
       innerAt = inner.end;
       if (inner.magic !== message.magic) throw corrupt(`a message of magic ${inner.magic} in one of ${message.magic}`);
       if (inner.compression !== Compression.NONE) throw corrupt('a compressed message within a compressed message');
-      append(builder, inner, found);
+      builder.append(inner.timestamp, inner.key, inner.value);
     }
   }
   if (builder.recordCount === 0) throw corrupt('there is no message in the set');
-  const batch = builder.build({ compression: found.compression });
-  if (found.isStamped) setBatchMaxTimestamp(batch, 0, batchMaxTimestamp(batch, 0), TimestampType.LOG_APPEND_TIME);
-  return batch;
+  return builder.build({ compression });
 }
 
 /** What {@link convertDown} converts to. */
@@ -125,7 +121,6 @@ export function convertDown(batches: Buffer, conversion: DownConversion): Buffer
 interface Message {
   readonly magic: number;
   readonly compression: Compression;
-  readonly isStamped: boolean;
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
@@ -156,7 +151,6 @@ function messageAt(b: Buffer, at: number): Message {
     magic,
     // checked above to be one of the codecs
     compression: compression as Compression,
-    isStamped: magic === 1 && (attributes & LOG_APPEND_TIME_BIT) !== 0,
     timestamp: magic === 1 ? readInt64(b, at + TIMESTAMP_AT) : NO_TIMESTAMP,
     key,
     value,
@@ -169,11 +163,6 @@ function bytesAt(b: Buffer, at: number, end: number): Buffer | null {
   if (length === NULL_LENGTH) return null;
   if (!(length >= 0 && length <= end - at - 4)) throw corrupt('a length leads out of its message');
   return b.subarray(at + 4, at + 4 + length);
-}
-
-function append(builder: RecordBatchBuilder, message: Message, found: { isStamped: boolean }): void {
-  if (message.isStamped) found.isStamped = true;
-  builder.append(message.timestamp, message.key, message.value);
 }
 
 function uncompressed({ compression, magic, value }: Message, bytesMax: number): Buffer {
