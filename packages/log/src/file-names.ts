@@ -3,6 +3,8 @@ export const LOG_SUFFIX = '.log';
 export const OFFSET_INDEX_SUFFIX = '.index';
 export const TIME_INDEX_SUFFIX = '.timeindex';
 export const TRANSACTION_INDEX_SUFFIX = '.txnindex';
+/** The files of a segment, the log first. */
+export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX] as const;
 export const PRODUCER_SNAPSHOT_SUFFIX = '.snapshot';
 /** Renamed so before removal; what a crash leaves behind is removed at the next start. */
 export const DELETED_SUFFIX = '.deleted';

@@ -263,7 +263,8 @@ describe('a log that is cut', () => {
     expect(recovered.logEndOffset).toBe(2);
     expect(recovered.latestEpoch).toBe(0);
     await again.close();
-    await logs.close();
+    // Its disk is gone.
+    await expect(logs.close()).rejects.toThrow();
   });
 
   it('for want of room waits for another try, and refuses until then', async () => {

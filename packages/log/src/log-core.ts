@@ -7,13 +7,17 @@ import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_S
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
-import { type LoadedLog, loadProducers, newSegment } from './log-loader.ts';
+import type { LoadedLog } from './log-loader.ts';
 import type { AppendResult, LogState } from './log-types.ts';
 import { LogWriter, type LogWriterHost } from './log-writer.ts';
+import { newSegment } from './new-segment.ts';
+import { loadProducers } from './producer-loader.ts';
 import { encodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentList } from './segment-list.ts';
+import { recoverSegment } from './segment-recovery.ts';
+import { positionOf } from './segment-search.ts';
 import { TailCache } from './tail-cache.ts';
 
 /** Snapshots kept beside those that stand at the beginning of a segment, as a second chance when one cannot be read. */
@@ -475,10 +479,10 @@ export class LogCore implements LogWriterHost {
   async #cutActive(active: Segment, offset: number): Promise<void> {
     // Behind what is durable the writer knows the place, whatever is to be found in the file before it.
     const isWritersEnd = offset === this.writer.durableEndOffset;
-    await active.truncateFile(isWritersEnd ? active.writtenBytes : await active.positionOf(offset));
+    await active.truncateFile(isWritersEnd ? active.writtenBytes : await positionOf(active, offset));
     await active.transactionIndex.truncateFrom(offset);
     // Behind the recovery point one index may have been written and the other not.
-    await active.recover(this.recoveryPoint, this.config, false, () => true);
+    await recoverSegment(active, this.recoveryPoint, this.config, false, () => true);
   }
 
   async #removeSegments(removed: readonly Segment[]): Promise<void> {

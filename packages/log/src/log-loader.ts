@@ -1,15 +1,7 @@
-import {
-  batchBaseOffset,
-  batchIsControl,
-  batchLeaderEpoch,
-  batchProducerId,
-  checkBatch,
-  NO_PRODUCER_ID,
-} from '@millrace/records';
+import { batchBaseOffset, batchLeaderEpoch, checkBatch } from '@millrace/records';
 import type { BatchVisitor } from './batch-scan.ts';
 import { decodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { finishSwaps } from './compaction/finish-swaps.ts';
-import { MalformedFileError } from './errors.ts';
 import {
   CLEANED_SUFFIX,
   DELETED_SUFFIX,
@@ -25,14 +17,12 @@ import { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import type { LogRecovery } from './log-types.ts';
-import { decodeProducerSnapshot } from './producer-snapshot.ts';
-import { ProducerStates } from './producer-states.ts';
-import { Segment } from './segment.ts';
+import { newSegment } from './new-segment.ts';
+import { loadProducers } from './producer-loader.ts';
+import type { ProducerStates } from './producer-states.ts';
+import type { Segment } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
-import { scanPastDamage } from './segment-search.ts';
-
-/** How much of a log before a snapshot is looked through for batches that the snapshot does not tell of. */
-const EARLIER_BATCHES_BYTES = 256 * 1024;
+import { recoverSegment, rewriteBatches } from './segment-recovery.ts';
 
 /** What is known of a partition's log before it is opened. */
 export interface LoadOptions {
@@ -80,108 +70,6 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   return { segments, producers, epochs, logStartOffset, logEndOffset, snapshots, recovery };
 }
 
-/**
- * Producer state at an offset: the last usable snapshot at or before it, and what was written between the two. Snapshots
- * that cannot be read, or lie behind the offset, are removed, from the disk and from `snapshots`.
- */
-export async function loadProducers(
-  context: LogContext,
-  folder: string,
-  segments: SegmentList,
-  snapshots: number[],
-  endOffset: number,
-): Promise<ProducerStates> {
-  const found = await readLastSnapshot(context, folder, snapshots, endOffset);
-  const producers = found?.producers ?? new ProducerStates(undefined, context.producerIdsMax);
-  if (found !== undefined && producers.size > 0) await noteEarlierBatches(segments, producers, found.offset);
-  const from = found?.offset ?? segments.first.baseOffset;
-  for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index++) {
-    const segment = segments.at(index)!;
-    if (segment.sizeBytes === 0 || from >= endOffset) continue;
-    await replayProducers(segment, producers, from, endOffset);
-  }
-  producers.removeExpired(context.clock.now(), context.producerIdExpirationMs);
-  return producers;
-}
-
-/**
- * A snapshot tells only the newest batch of each producer, in Kafka's format as in ours. But a producer that has lost its
- * connection to a broker that stopped sends all again that it had under way, and must be told that it is there.
- */
-async function noteEarlierBatches(segments: SegmentList, producers: ProducerStates, offset: number): Promise<void> {
-  const stretches: { segment: Segment; start: number; end: number }[] = [];
-  let bytesLeft = EARLIER_BATCHES_BYTES;
-  for (let index = segments.indexOf(offset - 1); index >= 0 && bytesLeft > 0; index--) {
-    const segment = segments.at(index)!;
-    const end = await segment.positionOf(offset);
-    const start = await segment.batchStartBefore(end - bytesLeft);
-    stretches.push({ segment, start, end });
-    bytesLeft -= end - start;
-  }
-  for (const { segment, start, end } of stretches.toReversed()) {
-    await scanPastDamage(
-      segment,
-      start,
-      (buffer, at, position) => {
-        if (position >= end) return false;
-        const isOfProducer = batchProducerId(buffer, at) !== NO_PRODUCER_ID && !batchIsControl(buffer, at);
-        if (isOfProducer) producers.noteEarlierBatch(buffer, at);
-        return true;
-      },
-      { crc: true, chunkBytes: EARLIER_BATCHES_BYTES },
-    );
-  }
-}
-
-async function replayProducers(
-  segment: Segment,
-  producers: ProducerStates,
-  from: number,
-  endOffset: number,
-): Promise<void> {
-  await segment.transactionIndex.truncateFrom(from);
-  const start = from <= segment.baseOffset ? 0 : await segment.positionOf(from);
-  await scanPastDamage(
-    segment,
-    start,
-    (buffer, at) => {
-      // Nothing of the log lies there: the offset, which no CRC covers, is damaged, and those behind it are not.
-      if (batchBaseOffset(buffer, at) >= endOffset) return true;
-      if (batchProducerId(buffer, at) === NO_PRODUCER_ID) return true;
-      if (!batchIsControl(buffer, at)) {
-        producers.noteBatch(buffer, at);
-        return true;
-      }
-      const completed = producers.noteMarker(buffer, at);
-      if (completed?.isAborted === true) segment.transactionIndex.append(completed);
-      return true;
-    },
-    { crc: false },
-  );
-}
-
-async function readLastSnapshot(
-  context: LogContext,
-  folder: string,
-  snapshots: number[],
-  endOffset: number,
-): Promise<{ offset: number; producers: ProducerStates } | undefined> {
-  for (let offset = snapshots.at(-1); offset !== undefined; offset = snapshots.at(-1)) {
-    const path = `${folder}/${offsetFileName(offset, PRODUCER_SNAPSHOT_SUFFIX)}`;
-    if (offset <= endOffset) {
-      try {
-        const bytes = await context.disk.readFile(path);
-        return { offset, producers: new ProducerStates(decodeProducerSnapshot(bytes, path), context.producerIdsMax) };
-      } catch (error) {
-        if (!(error instanceof MalformedFileError)) throw error;
-      }
-    }
-    snapshots.pop();
-    await context.disk.remove(path);
-  }
-  return undefined;
-}
-
 /** What ends the name of a file that a process was not done with. */
 const UNFINISHED_SUFFIXES = [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX, '.tmp'];
 
@@ -213,25 +101,6 @@ async function findSegments(context: LogContext, options: LoadOptions, names: st
   return new SegmentList(segments);
 }
 
-/** A segment with a jitter of its own. Without `stored` it is new and has no files yet. */
-export function newSegment(
-  context: LogContext,
-  folder: string,
-  baseOffset: number,
-  config: LogConfig,
-  stored?: ConstructorParameters<typeof Segment>[3]['stored'],
-): Segment {
-  const jitterMs =
-    config.segmentJitterMs > 0 ? context.random.nextInt(Math.min(config.segmentJitterMs, 2 ** 31 - 1)) : 0;
-  const nowMs = context.clock.now();
-  return new Segment(
-    folder,
-    baseOffset,
-    context,
-    stored === undefined ? { nowMs, jitterMs } : { nowMs, jitterMs, stored },
-  );
-}
-
 async function loadEpochs(context: LogContext, folder: string): Promise<LeaderEpochs> {
   const path = `${folder}/${LEADER_EPOCH_CHECKPOINT}`;
   const bytes = await readIfThere(context.disk, path);
@@ -257,7 +126,7 @@ async function recoverSegments(
 /** After a clean stop: the end of the log; undefined when the segment is not as a clean stop leaves it. */
 async function openActive(active: Segment, config: LogConfig, epochs: LeaderEpochs): Promise<number | undefined> {
   const tracker = new ScanTracker(epochs);
-  const end = await active.recover(Number.POSITIVE_INFINITY, config, false, tracker.visit);
+  const end = await recoverSegment(active, Number.POSITIVE_INFINITY, config, false, tracker.visit);
   // Where the log goes on depends on its last batch: that one must be as it was written.
   return end.fault === undefined && tracker.isLastGood ? end.endOffset : undefined;
 }
@@ -276,11 +145,18 @@ async function recoverFrom(
   for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index++) {
     const segment = segments.at(index)!;
     const tracker = new ScanTracker(epochs);
-    const end = await segment.recover(recoveryPoint, config, true, tracker.visit, segments.at(index + 1)?.baseOffset);
+    const end = await recoverSegment(
+      segment,
+      recoveryPoint,
+      config,
+      true,
+      tracker.visit,
+      segments.at(index + 1)?.baseOffset,
+    );
     endOffset = end.endOffset;
     scannedBytes += end.position - end.start;
     // The process before may have died of a sync that failed, and then the system need not write what we have just read.
-    await segment.rewrite(end.start, end.position);
+    await rewriteBatches(segment, end.start, end.position);
     if (end.fault !== undefined) {
       const fault = { path: segment.log.path, position: end.position, fault: end.fault };
       const dropped = segments.removeFrom(segment.baseOffset + 1);
@@ -293,7 +169,7 @@ async function recoverFrom(
       await context.disk.syncFolder(folder);
       await segment.truncateFile(end.position);
       // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
-      if (endOffset < recoveryPoint) await segment.recover(endOffset, config, true, () => true);
+      if (endOffset < recoveryPoint) await recoverSegment(segment, endOffset, config, true, () => true);
       await segment.flushIndexes({ sync: true });
       return recovery;
     }

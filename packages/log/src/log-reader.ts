@@ -7,6 +7,7 @@ import type { AbortedTransaction, ReadIsolation, ReadOptions, ReadResult, Timest
 import { ReadChunk } from './read-memory.ts';
 import type { Segment } from './segment.ts';
 import { chunkAtHand, NO_BATCHES, readAhead, readSegment, type SegmentReadRequest } from './segment-read.ts';
+import { largestTimestamp } from './segment-search.ts';
 import { findLargestFrom, findTimestamp, type TimestampRange } from './timestamp-search.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
@@ -41,7 +42,7 @@ export class LogReader {
     const core = this.#core;
     return this.#lookUp(async () => {
       for (const segment of core.segments.all) {
-        const largest = await segment.largestTimestamp();
+        const largest = await largestTimestamp(segment);
         if (largest.timestamp < timestamp) continue;
         const found = await findTimestamp(segment, timestamp, this.#rangeOf(segment));
         if (found !== undefined) return found;
@@ -70,7 +71,7 @@ export class LogReader {
     const first = this.#segmentOf(logStartOffset);
     let best: { segment: Segment; timestamp: number } | undefined;
     for (const segment of segments.all.slice(Math.max(segments.indexOf(logStartOffset), 0))) {
-      const { timestamp } = await segment.largestTimestamp();
+      const { timestamp } = await largestTimestamp(segment);
       if (timestamp >= 0 && timestamp > (best?.timestamp ?? -1)) best = { segment, timestamp };
     }
     if (best === undefined) return undefined;
@@ -79,7 +80,7 @@ export class LogReader {
     // The record with that timestamp lies before the log's start.
     let largest = await findLargestFrom(first, this.#rangeOf(first));
     for (let segment = segments.after(first); segment !== undefined; segment = segments.after(segment)) {
-      const { timestamp } = await segment.largestTimestamp();
+      const { timestamp } = await largestTimestamp(segment);
       if (timestamp <= (largest?.timestamp ?? -1)) continue;
       largest = (await findTimestamp(segment, timestamp, this.#rangeOf(segment))) ?? largest;
     }

@@ -1,9 +1,10 @@
 import { ErrorCode } from '@millrace/protocol';
 import { NO_TIMESTAMP } from '@millrace/records';
 import { CorruptLogError } from './errors.ts';
-import { DELETED_SUFFIX } from './file-names.ts';
 import type { LogCore } from './log-core.ts';
 import type { Segment } from './segment.ts';
+import { giveUpFiles } from './segment-removal.ts';
+import { largestTimestamp } from './segment-search.ts';
 
 /** What a look at a log's retention did. */
 export interface RetentionResult {
@@ -64,15 +65,15 @@ function exceedsSize(core: LogCore): Verdict {
 function isExpired(core: LogCore): Verdict {
   const oldestMs = core.context.clock.now() - core.config.retentionMs;
   return async (segment) => {
-    const timestamp = await largestTimestamp(core, segment);
+    const timestamp = await timestampOf(core, segment);
     return (timestamp >= 0 ? timestamp : segment.modifiedMs) < oldestMs;
   };
 }
 
 /** A damaged segment is told of, and must not stay for ever for that: it and all that comes after it. */
-async function largestTimestamp(core: LogCore, segment: Segment): Promise<number> {
+async function timestampOf(core: LogCore, segment: Segment): Promise<number> {
   try {
-    return (await segment.largestTimestamp()).timestamp;
+    return (await largestTimestamp(segment)).timestamp;
   } catch (error) {
     if (!(error instanceof CorruptLogError)) throw error;
     core.damaged(error);
@@ -136,16 +137,4 @@ async function deleteSegments(core: LogCore, condemned: readonly Segment[]): Pro
     segmentsDeleted: condemned.length,
     bytesDeleted: condemned.reduce((sum, segment) => sum + segment.sizeBytes, 0),
   };
-}
-
-/** Renames a segment's files to `.deleted` and has them removed later. Readers in the middle of them go on. */
-export async function giveUpFiles(core: LogCore, segment: Segment): Promise<void> {
-  const { disk, reaper } = core.context;
-  segment.release();
-  for (const file of segment.files) {
-    const path = file.path.endsWith(DELETED_SUFFIX) ? file.path : file.path + DELETED_SUFFIX;
-    if ((await disk.stat(file.path)) === undefined) continue;
-    if (path !== file.path) await file.rename(path);
-    reaper.removeLater(path, core.config.fileDeleteDelayMs);
-  }
 }

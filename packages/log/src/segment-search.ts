@@ -1,9 +1,9 @@
 import { BATCH_PREFIX_BYTES, batchBaseOffset, batchLastOffset, batchSizeBytes } from '@millrace/records';
-import { BatchOrder, CertainBatches } from './batch-order.ts';
+import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
 import { type BatchVisitor, LOCATE_BYTES } from './batch-scan.ts';
 import { CorruptLogError } from './errors.ts';
 import { type IndexEntry, SEGMENT_START } from './offset-index.ts';
-import type { Segment } from './segment.ts';
+import type { LargestTimestamp, Segment } from './segment.ts';
 import { indexedTimestamp, type TimeIndexEntry } from './time-index.ts';
 
 /**
@@ -96,6 +96,29 @@ export async function provesLastTimeEntry(segment: Segment, entry: TimeIndexEntr
   );
   if (end.fault !== undefined) throw new CorruptLogError(segment.log.path, end.position, end.fault);
   return agrees;
+}
+
+/**
+ * The largest timestamp of a segment; that of an empty one is -1. What the time index says last is not believed before the log has said
+ * the same: retention goes by it.
+ *
+ * @throws CorruptLogError when a batch is damaged that had to be looked at
+ */
+export function largestTimestamp(segment: Segment): LargestTimestamp | Promise<LargestTimestamp> {
+  return segment.knownLargest ?? loadLargestTimestamp(segment);
+}
+
+async function loadLargestTimestamp(segment: Segment): Promise<LargestTimestamp> {
+  const last = await segment.lastTimeEntry();
+  const isProved = segment.knownLargest !== undefined || (await provesLastTimeEntry(segment, last));
+  if (isProved) {
+    if (segment.knownLargest === undefined) segment.believeLargest(last);
+  } else {
+    await segment.rebuildIndexes();
+  }
+  const { knownLargest } = segment;
+  if (knownLargest === undefined) throw new CorruptLogError(segment.log.path, segment.damagedAt ?? 0, OUT_OF_ORDER);
+  return knownLargest;
 }
 
 /** Shows the batches from `start` on, and passes over damaged ones: for what must not be forgotten because of them. */

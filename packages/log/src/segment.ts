@@ -1,7 +1,7 @@
-import { BATCH_HEADER_BYTES, type BatchFault, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
-import { BatchOrder, CertainBatches, OUT_OF_ORDER } from './batch-order.ts';
-import { type BatchVisitor, SCAN_CHUNK_BYTES, type ScanEnd, type ScanOptions, scanBatches } from './batch-scan.ts';
-import { CorruptLogError, isShortage } from './errors.ts';
+import { BATCH_HEADER_BYTES, batchLastOffset, batchSizeBytes, NO_TIMESTAMP } from '@millrace/records';
+import { BatchOrder, CertainBatches } from './batch-order.ts';
+import { type BatchVisitor, type ScanEnd, type ScanOptions, scanBatches } from './batch-scan.ts';
+import { isShortage } from './errors.ts';
 import {
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -23,7 +23,6 @@ import {
 import type { OpenFiles, PooledFile } from './open-files.ts';
 import type { ReadMemory } from './read-memory.ts';
 import { ReadPlaces } from './read-places.ts';
-import { positionOf, provesLastTimeEntry, provesTimeEntry, TimeEntryProof } from './segment-search.ts';
 import { indexedTimestamp, NO_ENTRY, TIME_INDEX_ENTRY_BYTES, TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
@@ -47,16 +46,6 @@ export interface StoredSegment {
   readonly modifiedMs: number;
   /** Whether there is a transaction index. */
   readonly hasTransactions: boolean;
-}
-
-/** Where recovery of a segment began and ended. */
-export interface RecoveryEnd {
-  readonly start: number;
-  /** The end of the last good batch. */
-  readonly position: number;
-  /** The offset behind that batch. */
-  readonly endOffset: number;
-  readonly fault: BatchFault | typeof OUT_OF_ORDER | undefined;
 }
 
 /** A segment's largest timestamp, and the last offset of the batch that holds it. */
@@ -139,7 +128,7 @@ export class Segment {
   /** Notes a batch that gets its place at the end: sizes, timestamps, index entries. Nothing is written yet. */
   addBatch(lastOffset: number, maxTimestamp: number, sizeBytes: number, indexIntervalBytes: number): void {
     this.firstTimestamp ??= maxTimestamp;
-    this.#noteBatch(lastOffset, maxTimestamp, this.sizeBytes, sizeBytes, indexIntervalBytes);
+    this.indexBatch(lastOffset, maxTimestamp, this.sizeBytes, sizeBytes, indexIntervalBytes);
     this.sizeBytes += sizeBytes;
   }
 
@@ -158,10 +147,30 @@ export class Segment {
     return waitedMs > segmentMsOf(config) - this.jitterMs;
   }
 
-  /** The largest timestamp of the segment; that of an empty segment is -1. */
-  largestTimestamp(): LargestTimestamp | Promise<LargestTimestamp> {
-    if (this.#largestKnown) return { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
-    return this.#loadLargestTimestamp();
+  /** The largest timestamp of the segment (that of an empty one is -1), as far as it is known: of one found on the disk it is not at first. */
+  get knownLargest(): LargestTimestamp | undefined {
+    if (!this.#largestKnown) return undefined;
+    return { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
+  }
+
+  /** Takes the last entry of the time index for the largest timestamp: the log has said the same. */
+  believeLargest({ timestamp, relativeOffset }: TimeIndexEntry): void {
+    this.#largestKnown = true;
+    this.#largestTimestamp = timestamp;
+    this.#largestOffset = timestamp < 0 ? -1 : this.baseOffset + relativeOffset;
+  }
+
+  /** The last entry of the time index, which may be wrong. */
+  lastTimeEntry(): TimeIndexEntry | Promise<TimeIndexEntry> {
+    return this.#withIndexes(() => this.timeIndex.last(this.sizeBytes));
+  }
+
+  /** Begins with the index entries that were kept: batches that are indexed come behind them. */
+  async beginIndexing(position: number): Promise<void> {
+    this.#areIndexesWrong = false;
+    this.firstTimestamp = undefined;
+    this.#bytesSinceIndexEntry = 0;
+    if (position > 0) await this.#readFirstTimestamp();
   }
 
   /** The largest timestamp of the first batch; -1 when it has none, or there is no batch. */
@@ -239,11 +248,6 @@ export class Segment {
     return firstPositionBehind(await this.#withIndexes(() => this.offsetIndex.entries.all(this.sizeBytes)), position);
   }
 
-  /** Where the first batch starts whose last offset is not below `offset`; see {@link positionOf}. */
-  positionOf(offset: number): Promise<number> {
-    return positionOf(this, offset);
-  }
-
   /** Bytes of the log from `position` on, no more than are written; the memory is the caller's. */
   read(position: number, length: number): Promise<Buffer> {
     return this.log.use((file) => file.read(position, Math.min(length, this.writtenBytes - position)));
@@ -253,48 +257,6 @@ export class Segment {
   scan(start: number, visit: BatchVisitor, options: ScanOptions): Promise<ScanEnd> {
     if (start >= this.writtenBytes) return Promise.resolve({ position: start, fault: undefined });
     return this.log.use((file) => scanBatches(file, start, this.writtenBytes, visit, options));
-  }
-
-  /**
-   * Brings a segment that was there before this process into a state to append to. Index entries up to `trustedOffset` are
-   * kept where they are sane; what lies behind the last of them is scanned and indexed again, up to the first damaged batch.
-   *
-   * @param endOffset where the log goes on behind the segment; undefined for the last one
-   * @returns from where it was scanned, where the good batches end, and what is wrong there; the caller decides about truncating
-   */
-  async recover(
-    trustedOffset: number,
-    config: LogConfig,
-    crc: boolean,
-    visit: BatchVisitor,
-    endOffset?: number,
-  ): Promise<RecoveryEnd> {
-    const entry = await this.#keepTrustedEntries(trustedOffset);
-    const largest: LargestTimestamp = { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
-    const proof = new TimeEntryProof(largest);
-    const end = await this.#recoverFrom(entry, config, crc, visit, endOffset, proof);
-    // Right behind an index entry it may be the entry that is wrong.
-    const isEntryWrong = end.fault !== undefined && end.position === entry.position && entry.position > 0;
-    if (!isEntryWrong && (end.fault !== undefined || (await this.#isProved(proof)))) return end;
-    await this.#keepTrustedEntries(this.baseOffset);
-    return this.#recoverFrom(SEGMENT_START, config, crc, visit, endOffset, proof);
-  }
-
-  /** Whether the log says the same as the last entry of the time index that was kept, in the batches scanned or before them. */
-  async #isProved({ entry, verdict }: TimeEntryProof): Promise<boolean> {
-    if (verdict !== undefined) return verdict;
-    return provesTimeEntry(this, { timestamp: entry.timestamp, relativeOffset: entry.offset - this.baseOffset });
-  }
-
-  /** Writes bytes of the log's file again as they are, so that the next sync covers them whatever became of earlier ones. */
-  async rewrite(start: number, end: number): Promise<void> {
-    if (start >= end) return;
-    await this.log.use(async (file) => {
-      for (let position = start; position < end; position += SCAN_CHUNK_BYTES) {
-        const chunk = await file.read(position, Math.min(SCAN_CHUNK_BYTES, end - position));
-        await file.write(position, [chunk], { sync: false });
-      }
-    });
   }
 
   /** Makes the batches durable that are in the file. */
@@ -344,7 +306,8 @@ export class Segment {
     this.transactionIndex.release();
   }
 
-  #noteBatch(
+  /** Notes a batch that stands at `position`: its timestamp, and where the interval is over an entry in each index. */
+  indexBatch(
     lastOffset: number,
     maxTimestamp: number,
     position: number,
@@ -374,91 +337,6 @@ export class Segment {
     });
   }
 
-  /** What the time index says last is not believed before the log has said the same: retention goes by it. */
-  async #loadLargestTimestamp(): Promise<LargestTimestamp> {
-    const last = await this.#withIndexes(() => this.timeIndex.last(this.sizeBytes));
-    const isProved = this.#largestKnown || (await provesLastTimeEntry(this, last));
-    if (!isProved) await this.rebuildIndexes();
-    if (!isProved && !this.#largestKnown) throw this.#damaged(this.damagedAt ?? 0, OUT_OF_ORDER);
-    if (!this.#largestKnown) {
-      this.#largestKnown = true;
-      this.#largestTimestamp = last.timestamp;
-      this.#largestOffset = last.timestamp < 0 ? -1 : this.baseOffset + last.relativeOffset;
-    }
-    return { timestamp: this.#largestTimestamp, offset: this.#largestOffset };
-  }
-
-  #damaged(position: number, fault: string): CorruptLogError {
-    return new CorruptLogError(this.log.path, position, fault);
-  }
-
-  /** Scans from an entry on, and indexes each batch as soon as it is certain that its offsets are right. */
-  async #recoverFrom(
-    entry: IndexEntry,
-    config: LogConfig,
-    crc: boolean,
-    visit: BatchVisitor,
-    endOffset: number | undefined,
-    proof: TimeEntryProof,
-  ): Promise<RecoveryEnd> {
-    const start = entry.position;
-    this.firstTimestamp = undefined;
-    this.#bytesSinceIndexEntry = 0;
-    if (start > 0) await this.#readFirstTimestamp();
-    let goodEndOffset = this.baseOffset;
-    const order = BatchOrder.from(this.baseOffset, entry, () => endOffset ?? Number.POSITIVE_INFINITY);
-    const certain = new CertainBatches(order, (buffer, at, position) => {
-      const maxTimestamp = indexedTimestamp(buffer, at);
-      this.firstTimestamp ??= maxTimestamp;
-      goodEndOffset = batchLastOffset(buffer, at) + 1;
-      proof.take(buffer, at);
-      // The batch of the last trusted entry has its entry.
-      const intervalBytes = position === start && start > 0 ? Number.POSITIVE_INFINITY : config.indexIntervalBytes;
-      this.#noteBatch(batchLastOffset(buffer, at), maxTimestamp, position, batchSizeBytes(buffer, at), intervalBytes);
-      return visit(buffer, at, position);
-    });
-    const end = await this.scan(start, certain.take, { crc });
-    // Only compaction leaves gaps, and it leaves none before the last batch of a log, nor need one be believed before damage.
-    const isLast = endOffset === undefined || end.fault !== undefined;
-    if (isLast && !config.cleanupPolicy.includes('compact')) certain.wrongAt ??= certain.lastSuspectAt;
-    certain.finish(endOffset ?? Number.POSITIVE_INFINITY);
-    const { wrongAt } = certain;
-    const recovered = { start, endOffset: goodEndOffset };
-    return wrongAt === undefined ? { ...end, ...recovered } : { ...recovered, position: wrongAt, fault: OUT_OF_ORDER };
-  }
-
-  /** Keeps the entries of both index files up to an offset, as far as they are sane, and gives the last that is left. */
-  async #keepTrustedEntries(trustedOffset: number): Promise<IndexEntry> {
-    const offsets = await this.offsetIndex.entries.readStored();
-    let keptBytes = 0;
-    let lastRelative = -1;
-    let position = 0;
-    for (let at = 0; at + OFFSET_INDEX_ENTRY_BYTES <= offsets.length; at += OFFSET_INDEX_ENTRY_BYTES) {
-      const relative = offsets.readInt32BE(at);
-      const entryPosition = offsets.readInt32BE(at + 4);
-      const inOrder = relative > lastRelative && entryPosition > position && entryPosition < this.writtenBytes;
-      if (!inOrder || this.baseOffset + relative >= trustedOffset) break;
-      lastRelative = relative;
-      position = entryPosition;
-      keptBytes = at + OFFSET_INDEX_ENTRY_BYTES;
-    }
-    // The last entry may be one that was forced when the segment was closed, for what lies behind the offset index's last.
-    const lastTrusted = Math.min(trustedOffset - this.baseOffset - 1, RELATIVE_OFFSET_MAX);
-    const last = await this.timeIndex.keepUpTo(lastTrusted);
-    if (last.timestamp < 0 && keptBytes > 0) {
-      // The time index is gone, and only a look at every batch brings it back.
-      keptBytes = 0;
-      position = 0;
-      lastRelative = -1;
-    }
-    this.#areIndexesWrong = false;
-    this.#largestKnown = true;
-    this.#largestTimestamp = last.timestamp;
-    this.#largestOffset = last.timestamp < 0 ? -1 : this.baseOffset + last.relativeOffset;
-    await this.offsetIndex.entries.keep(keptBytes);
-    return { position, relativeOffset: lastRelative };
-  }
-
   async #readFirstTimestamp(): Promise<void> {
     const header = await this.log.use((file) => file.read(0, BATCH_HEADER_BYTES));
     this.firstTimestamp = indexedTimestamp(header, 0);
@@ -474,7 +352,7 @@ export class Segment {
     this.#areIndexesWrong = false;
     const certain = new CertainBatches(new BatchOrder(this.baseOffset), (buffer, at, position) => {
       const sizeBytes = batchSizeBytes(buffer, at);
-      this.#noteBatch(
+      this.indexBatch(
         batchLastOffset(buffer, at),
         indexedTimestamp(buffer, at),
         position,

@@ -3,6 +3,7 @@ import { RecordsError } from '@millrace/records';
 import { CorruptLogError, messageOf } from '../errors.ts';
 import type { LogCore } from '../log-core.ts';
 import type { Segment } from '../segment.ts';
+import { positionOf } from '../segment-search.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
 import { type CleaningCounts, NOTHING_COUNTED } from './batch-cleaner.ts';
 import type { Cleanable } from './cleanable.ts';
@@ -146,7 +147,7 @@ class Cleaning {
     this.#begin('indexing', sizeOf(dirty));
     let knownUpTo = from - 1;
     for (const segment of dirty) {
-      const start = from <= segment.baseOffset ? 0 : await segment.positionOf(from);
+      const start = from <= segment.baseOffset ? 0 : await positionOf(segment, from);
       let isFull = false;
       const work = (): SliceWork => ({ phase: 'indexing', from, knownUpTo });
       await this.#eachSlice(segment, start, shared, work, async (outcome) => {

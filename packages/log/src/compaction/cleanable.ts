@@ -1,5 +1,6 @@
 import type { LogCore } from '../log-core.ts';
 import type { Segment } from '../segment.ts';
+import { largestTimestamp } from '../segment-search.ts';
 
 /** What of a log can be cleaned (Kafka's `LogToClean`). */
 export interface Cleanable {
@@ -56,6 +57,6 @@ function firstDirtyOffsetOf(core: LogCore): number {
 }
 
 async function newestOf(segment: Segment): Promise<number> {
-  const { timestamp } = await segment.largestTimestamp();
+  const { timestamp } = await largestTimestamp(segment);
   return timestamp >= 0 ? timestamp : segment.modifiedMs;
 }

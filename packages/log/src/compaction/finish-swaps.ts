@@ -1,8 +1,7 @@
 import type { Disk } from '@millrace/ports';
 import { batchLastOffset } from '@millrace/records';
 import { scanBatches } from '../batch-scan.ts';
-import { CLEANED_SUFFIX, LOG_SUFFIX, offsetFileName, SWAP_SUFFIX } from '../file-names.ts';
-import { SEGMENT_SUFFIXES } from './segment-rewrite.ts';
+import { CLEANED_SUFFIX, LOG_SUFFIX, offsetFileName, SEGMENT_SUFFIXES, SWAP_SUFFIX } from '../file-names.ts';
 
 /** A file of a segment under another name than its own, such as `00000000000000000042.log.swap`. */
 interface PassingFile {

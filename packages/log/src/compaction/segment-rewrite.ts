@@ -1,26 +1,15 @@
 import { batchLastOffset, batchSizeBytes, splitBatches } from '@millrace/records';
 import { LogError } from '../errors.ts';
-import {
-  CLEANED_SUFFIX,
-  LOG_SUFFIX,
-  OFFSET_INDEX_SUFFIX,
-  offsetFileName,
-  SWAP_SUFFIX,
-  TIME_INDEX_SUFFIX,
-  TRANSACTION_INDEX_SUFFIX,
-} from '../file-names.ts';
+import { CLEANED_SUFFIX, offsetFileName, SEGMENT_SUFFIXES, SWAP_SUFFIX } from '../file-names.ts';
 import type { LogCore } from '../log-core.ts';
 import type { PooledFile } from '../open-files.ts';
-import { giveUpFiles } from '../retention.ts';
 import { Segment } from '../segment.ts';
+import { giveUpFiles } from '../segment-removal.ts';
 import { indexedTimestamp } from '../time-index.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
 
 /** Positions in a segment are int32 in its index. */
 const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
-
-/** The files of a segment, the log first. */
-export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX] as const;
 
 /**
  * A segment that is written in place of others. Until it is finished its files end in `.cleaned`, and a crash leaves the log as
