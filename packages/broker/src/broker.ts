@@ -34,7 +34,7 @@ import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { Deadlines } from './shared/deadlines.ts';
-import { BrokerError } from './shared/errors.ts';
+import { BrokerFault } from './shared/errors.ts';
 import { Guard } from './shared/guard.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
@@ -72,7 +72,7 @@ export interface BrokerOptions {
   /** Does what of compaction costs the processor's time. Default: in the calling thread. */
   readonly cleanSlice?: SliceCleaner;
   /** Told once when no log folder is left that works: the broker can do nothing more and should be stopped. */
-  readonly onUnusable?: (error: BrokerError) => void;
+  readonly onUnusable?: (error: BrokerFault) => void;
   /** What the logs may take of files and memory. */
   readonly logBounds?: Partial<LogBounds>;
   /** Default: nothing is counted. */
@@ -124,7 +124,7 @@ export class Broker {
 
   /**
    * Serves requests.
-   * @throws BrokerError BROKER_NOT_RUNNING before `start` has resolved.
+   * @throws BrokerFault BROKER_NOT_RUNNING before `start` has resolved.
    */
   get requestHandler(): RequestHandler {
     return this.#rooms().handler;
@@ -138,7 +138,7 @@ export class Broker {
   /**
    * Opens and recovers the logs, registers, takes part in the controller's election, and resolves when the partitions of this
    * broker are led and requests can be served.
-   * @throws LogError, MetadataError or BrokerError, and then everything is closed again.
+   * @throws LogError, MetadataError or BrokerFault, and then everything is closed again.
    */
   async start(options: BrokerStartOptions = {}): Promise<void> {
     const { config, clock, random, metadataStore: store, logger } = this.#options;
@@ -266,7 +266,7 @@ export class Broker {
     this.#options.logger.error({ err, folder }, message);
     const isAlive = this.#running?.services.replicas.logDirs.some(({ isOnline }) => isOnline) ?? true;
     if (!isAlive)
-      this.#options.onUnusable?.(new BrokerError('BROKER_DISK_FAILED', 'No log folder is left', { cause: err }));
+      this.#options.onUnusable?.(new BrokerFault('BROKER_DISK_FAILED', 'No log folder is left', { cause: err }));
   }
 
   async #startRooms(
@@ -394,7 +394,7 @@ export class Broker {
 
   #rooms(): Running {
     if (this.#running !== undefined) return this.#running;
-    throw new BrokerError('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
+    throw new BrokerFault('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
   }
 }
 

@@ -14,7 +14,7 @@ export {
   parseBrokerConfig,
 } from './config/broker-config.ts';
 export type { BrokerServices } from './handlers/services.ts';
-export { BrokerError, type BrokerErrorCode } from './shared/errors.ts';
+export { BrokerFault, type BrokerFaultCode } from './shared/errors.ts';
 export { type Logger, silentLogger } from './shared/logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './shared/metrics.ts';
 export { type Adoption, type AdoptOptions, adoptLogs, type FoundLog } from './store/adopt-logs.ts';

@@ -11,7 +11,7 @@ import {
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
-import { BrokerError } from './shared/errors.ts';
+import { BrokerFault } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
 import type { Turns } from './shared/turns.ts';
 
@@ -70,7 +70,7 @@ class Request implements RequestContext {
 
   #checkThatSomebodyWaits(): void {
     if (this.connection.open) return;
-    throw new BrokerError('BROKER_CLIENT_GONE', 'The client has gone before its request was done');
+    throw new BrokerFault('BROKER_CLIENT_GONE', 'The client has gone before its request was done');
   }
 }
 
@@ -101,7 +101,7 @@ export class BrokerRequestHandler implements RequestHandler {
     const header = headerOf(frame);
     const handler = handlerByKey.get(header.apiKey);
     if (handler === undefined) {
-      throw new BrokerError(
+      throw new BrokerFault(
         'BROKER_UNKNOWN_API',
         `Request with API key ${header.apiKey}, which this broker does not serve`,
       );
@@ -150,9 +150,9 @@ function bodyOf(handler: ApiHandler, reader: Reader, header: RequestHeader): unk
   }
 }
 
-function malformed(what: string, cause: unknown): BrokerError {
+function malformed(what: string, cause: unknown): BrokerFault {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerError('BROKER_MALFORMED_REQUEST', `The client sent ${what}: ${reason}`, { cause });
+  return new BrokerFault('BROKER_MALFORMED_REQUEST', `The client sent ${what}: ${reason}`, { cause });
 }
 
 /**
@@ -161,7 +161,7 @@ function malformed(what: string, cause: unknown): BrokerError {
  */
 function answerUnsupported(handler: ApiHandler, header: RequestHeader): Frame {
   if (header.apiKey !== ApiVersions.key) {
-    throw new BrokerError(
+    throw new BrokerFault(
       'BROKER_UNSUPPORTED_VERSION',
       `Request ${handler.api.name} v${header.apiVersion}; this broker serves v${handler.minVersion} to v${handler.maxVersion}`,
     );

@@ -1,5 +1,5 @@
 /** Why a broker gave up on a request or on its start. `code` is stable and meant for programs. */
-export type BrokerErrorCode =
+export type BrokerFaultCode =
   | 'BROKER_UNKNOWN_API'
   | 'BROKER_UNSUPPORTED_VERSION'
   | 'BROKER_MALFORMED_REQUEST'
@@ -10,13 +10,13 @@ export type BrokerErrorCode =
   | 'BROKER_DISK_FAILED';
 
 /** The root of the errors that the broker's core throws on purpose. */
-export class BrokerError extends Error {
-  override name = 'BrokerError';
-  readonly code: BrokerErrorCode;
+export class BrokerFault extends Error {
+  override name = 'BrokerFault';
+  readonly code: BrokerFaultCode;
   /** Whether the same attempt may succeed later. */
   readonly retriable: boolean;
 
-  constructor(code: BrokerErrorCode, message: string, details: { retriable?: boolean; cause?: unknown } = {}) {
+  constructor(code: BrokerFaultCode, message: string, details: { retriable?: boolean; cause?: unknown } = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.retriable = details.retriable ?? false;

@@ -1,5 +1,5 @@
 import type { MetadataStore } from '@millrace/metadata';
-import { BrokerError } from '../shared/errors.ts';
+import { BrokerFault } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { compareWithStore, type FoundLog, raiseLeaderEpochs } from './adopt-logs.ts';
 
@@ -10,7 +10,7 @@ const NAMES_MAX = 5;
  * Makes sure that a store of a broker's own knows all of its logs. A store that does not has lost something, for topics are
  * written to it before they have logs and go from it after them; a broker that went on would tell clients that they are gone.
  * Leader epochs that are behind those of the logs are raised.
- * @throws BrokerError BROKER_METADATA_BEHIND when topics or partitions are missing.
+ * @throws BrokerFault BROKER_METADATA_BEHIND when topics or partitions are missing.
  */
 export async function assertLogsKnown(store: MetadataStore, logs: Iterable<FoundLog>, logger: Logger): Promise<void> {
   const { unknown, ahead } = await compareWithStore(store, logs);
@@ -23,11 +23,11 @@ export async function assertLogsKnown(store: MetadataStore, logs: Iterable<Found
   );
 }
 
-function behind(unknown: readonly FoundLog[]): BrokerError {
+function behind(unknown: readonly FoundLog[]): BrokerFault {
   const names = unknown.map(({ topic, partition }) => `${topic}-${partition}`).toSorted();
   const shown = names.slice(0, NAMES_MAX).join(', ');
   const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : '';
-  return new BrokerError(
+  return new BrokerFault(
     'BROKER_METADATA_BEHIND',
     `The log folders hold partitions that the metadata store does not know (${shown}${more}): it has lost them, or the folders come from another broker. ` +
       `"millrace metadata restore" takes them from the logs' own files; or move their folders away. Nothing was changed.`,

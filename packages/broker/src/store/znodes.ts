@@ -3,13 +3,13 @@
  */
 import type { BrokerEndpoint, LiveBroker } from '../cluster/broker-channel.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
-import { BrokerError } from '../shared/errors.ts';
+import { BrokerFault } from '../shared/errors.ts';
 
 /** The last line of defence: what is no topic's name must not become part of a path, or it names another node. */
 function legal(topic: string): string {
   const fault = topicNameFault(topic);
   if (fault === undefined) return topic;
-  throw new BrokerError(
+  throw new BrokerFault(
     'BROKER_INVALID_TOPIC_NAME',
     `There is no place in the metadata store for such a topic: ${fault}`,
   );
