@@ -1,13 +1,13 @@
 /**
  * DeleteRecords: forgets the records of partitions before an offset, by moving the log start offset (KIP-107).
  *
+ * - Answered when all live replicas have forgotten them, or with REQUEST_TIMED_OUT when some have not by then.
  * - v1 nothing we use; v2 flexible. Offset -1 means the high watermark. Only topics with cleanup.policy=delete lose records.
  */
 import {
   DeleteRecords,
   type DeleteRecordsRequest,
   type DeleteRecordsResponseInput,
-  type DeleteRecordsResponseTopicInput,
   ErrorCode,
   type DeleteRecordsResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
@@ -15,42 +15,51 @@ import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-export const deleteRecords = defineHandler(DeleteRecords, { minVersion: 0, maxVersion: 2 }, (request, context) =>
-  inTurns(deleteEach(request, context), () => context.pause()),
+export const deleteRecords = defineHandler(
+  DeleteRecords,
+  { minVersion: 0, maxVersion: 2 },
+  async (request, context): Promise<DeleteRecordsResponseInput> => {
+    const begun = await inTurns(deleteEach(request, context), () => context.pause());
+    const topics = begun.map(async ({ name, results }) => ({ name, partitions: await Promise.all(results) }));
+    return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+  },
 );
 
-function* deleteEach(
-  request: DeleteRecordsRequest,
-  context: RequestContext,
-): Generator<void, DeleteRecordsResponseInput> {
-  const topics: DeleteRecordsResponseTopicInput[] = [];
+/** A topic whose partitions are being cut off at the front. */
+interface BegunTopic {
+  readonly name: string;
+  readonly results: readonly (Promise<PartitionResult> | PartitionResult)[];
+}
+
+function* deleteEach(request: DeleteRecordsRequest, context: RequestContext): Generator<void, BegunTopic[]> {
+  const topics: BegunTopic[] = [];
   for (const { name, partitions } of request.topics) {
-    const results: PartitionResult[] = [];
+    const results: BegunTopic['results'][number][] = [];
     for (const { partitionIndex, offset } of partitions) {
-      results.push(deleteBefore(name, partitionIndex, offset, context));
+      results.push(deleteBefore(name, partitionIndex, offset, request.timeoutMs, context));
       yield;
     }
-    topics.push({ name, partitions: results });
+    topics.push({ name, results });
     yield;
   }
-  return { throttleTimeMs: 0, topics };
+  return topics;
 }
 
 function deleteBefore(
   topic: string,
   partitionIndex: number,
   offset: number,
+  timeoutMs: number,
   { broker }: RequestContext,
-): PartitionResult {
+): Promise<PartitionResult> | PartitionResult {
   const refuse = (errorCode: number): PartitionResult => ({ partitionIndex, lowWatermark: -1, errorCode });
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const partition = broker.replicas.find(topic, partitionIndex);
   if (typeof partition === 'number') return refuse(partition);
   const refusal = partition.leaderError(-1);
   if (refusal !== ErrorCode.NONE) return refuse(refusal);
-  const { log } = partition;
-  if (!log.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
-  const { errorCode, logStartOffset } = log.deleteRecordsBefore(offset);
-  if (errorCode !== ErrorCode.NONE) return refuse(errorCode);
-  return { partitionIndex, lowWatermark: logStartOffset, errorCode };
+  if (!partition.log.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
+  const deleted = partition.deleteRecordsBefore(offset, timeoutMs);
+  if (!(deleted instanceof Promise)) return { partitionIndex, ...deleted };
+  return deleted.then((result) => ({ partitionIndex, ...result }));
 }

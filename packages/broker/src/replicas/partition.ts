@@ -42,6 +42,12 @@ export interface PartitionSurroundings {
   readonly onIsrCommitted: (partition: Partition, before: readonly number[], now: readonly number[]) => void;
 }
 
+/** How a deletion of records ended: the lowest offset that any live replica still has. */
+export interface DeletedRecords {
+  readonly errorCode: number;
+  readonly lowWatermark: number;
+}
+
 /** How many replicas must have a record before it is acknowledged: none is waited for, the leader, all in sync. */
 export type RequiredAcks = 0 | 1 | -1;
 
@@ -68,6 +74,8 @@ export class Partition {
   readonly #brokerId: number;
   readonly #surroundings: PartitionSurroundings;
   readonly #waiters = new Set<PartitionWaiter>();
+  /** Deletions of records that wait for followers; each looks whether it is done. */
+  readonly #deletions = new Set<() => void>();
   #state: ReplicaState | undefined;
   #leading: LeaderRole | undefined;
   #following: FollowerRole | undefined;
@@ -208,6 +216,21 @@ export class Partition {
     return errorCode;
   }
 
+  /**
+   * Forgets the records before an offset (-1: before the high watermark), here at once, and resolves when all live replicas have, or
+   * with REQUEST_TIMED_OUT (`DelayedDeleteRecords`).
+   */
+  deleteRecordsBefore(offset: number, timeoutMs: number): Promise<DeletedRecords> | DeletedRecords {
+    const refusal = this.leaderError(-1);
+    if (refusal !== ErrorCode.NONE) return { errorCode: refusal, lowWatermark: -1 };
+    const before = this.log.logStartOffset;
+    const { errorCode, logStartOffset } = this.log.deleteRecordsBefore(offset);
+    if (errorCode !== ErrorCode.NONE) return { errorCode, lowWatermark: -1 };
+    // Followers learn of it by their fetches, which would otherwise wait for records.
+    if (logStartOffset > before) this.#tellChanged();
+    return this.#deleted(logStartOffset) ?? this.#whenDeleted(logStartOffset, timeoutMs);
+  }
+
   /** Whether a broker may fetch as a follower: the controller has assigned it. */
   isFollower(brokerId: number): boolean {
     return this.#leading?.isReplica(brokerId) === true;
@@ -217,6 +240,7 @@ export class Partition {
   followerFetched(brokerId: number, fetch: FollowerFetch): void {
     this.#leading?.followerFetched(brokerId, fetch);
     this.#advanceHighWatermark();
+    for (const look of this.#deletions) look();
   }
 
   /** Gives up on followers that have lagged for too long. To be called every now and then. */
@@ -303,6 +327,33 @@ export class Partition {
     });
   }
 
+  /** What a deletion is answered with; undefined while that is open. */
+  #deleted(offset: number): DeletedRecords | undefined {
+    const lowWatermark = this.#leading?.lowWatermark;
+    if (lowWatermark === undefined) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, lowWatermark: -1 };
+    return lowWatermark >= offset ? { errorCode: ErrorCode.NONE, lowWatermark } : undefined;
+  }
+
+  #whenDeleted(offset: number, timeoutMs: number): Promise<DeletedRecords> {
+    const { deadlines } = this.#surroundings;
+    return new Promise((resolve) => {
+      const finish = (result: DeletedRecords): void => {
+        this.#deletions.delete(look);
+        deadlines.cancel(deadline);
+        resolve(result);
+      };
+      const look = (): void => {
+        const result = this.#deleted(offset);
+        if (result !== undefined) finish(result);
+      };
+      const deadline = new Deadline(() =>
+        finish({ errorCode: ErrorCode.REQUEST_TIMED_OUT, lowWatermark: this.#leading?.lowWatermark ?? -1 }),
+      );
+      this.#deletions.add(look);
+      deadlines.set(deadline, timeoutMs);
+    });
+  }
+
   #becameDurable(): void {
     const sizeBytes = this.#appendedBytes - this.#durableBytes;
     this.#durableBytes = this.#appendedBytes;
@@ -325,6 +376,7 @@ export class Partition {
 
   #tellChanged(): void {
     for (const waiter of this.#waiters) waiter.partitionChanged(this);
+    for (const look of this.#deletions) look();
   }
 }
 

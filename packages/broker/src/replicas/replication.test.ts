@@ -1,4 +1,4 @@
-import { ErrorCode, Produce } from '@millrace/protocol';
+import { DeleteRecords, ErrorCode, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchOf } from '../test-broker.ts';
 import { TestReplicas } from '../test-replicas.ts';
@@ -279,4 +279,40 @@ describe('a broker that stops in order', () => {
       await expectEqualLogs('t');
     },
   );
+});
+
+describe('records that are deleted on demand', () => {
+  const deleteBefore = (offset: number, timeoutMs: number) =>
+    cluster
+      .ask(1, DeleteRecords, 2, { timeoutMs, topics: [{ name: 't', partitions: [{ partitionIndex: 0, offset }] }] })
+      .then(({ topics }) => topics[0]!.partitions[0]!);
+
+  it('are gone from all live replicas when the deletion is answered, at once', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    for (let round = 0; round < 4; round += 1) await produced(1, 't', ['a']);
+    await cluster.pass(600);
+    const startMs = cluster.clock.monotonic();
+    const answer = deleteBefore(3, 1000);
+    await cluster.settle();
+    expect(await answer).toMatchObject({ errorCode: 0, lowWatermark: 3 });
+    expect(cluster.clock.monotonic()).toBe(startMs);
+    expect([1, 2, 3].map((id) => cluster.partition(id, 't').log.logStartOffset)).toEqual([3, 3, 3]);
+  });
+
+  it('are said to be still there while a live follower has not been heard of', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    for (let round = 0; round < 4; round += 1) await produced(1, 't', ['a']);
+    await cluster.pass(600);
+    cluster.cut(3, 1);
+    const late = deleteBefore(2, 500);
+    await cluster.pass(600);
+    expect(await late).toMatchObject({ errorCode: ErrorCode.REQUEST_TIMED_OUT, lowWatermark: 0 });
+    // One that is gone is not waited for.
+    await cluster.kill(3);
+    const answer = deleteBefore(3, 5000);
+    await cluster.pass(100);
+    expect(await answer).toMatchObject({ errorCode: 0, lowWatermark: 3 });
+  });
 });
