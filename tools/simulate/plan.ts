@@ -126,9 +126,9 @@ function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {
 /** How many replicas keep what is acknowledged. */
 const REPLICAS_MAX = 3;
 
-/** What a cluster has beside: nothing in the case of one broker, whose worlds stay what they are. */
+/** What a cluster has beside. */
 function planReplication(dice: Dice, brokers: number): Record<string, string> {
-  if (brokers === 1) return {};
+  if (brokers === 1) return { 'offsets.topic.replication.factor': '1' };
   const replicas = Math.min(brokers, REPLICAS_MAX);
   return {
     'offsets.topic.replication.factor': String(replicas),

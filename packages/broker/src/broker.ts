@@ -304,7 +304,15 @@ export class Broker {
       partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
       openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
     });
-    const topics = new TopicAdmin({ store, cluster, configs, clock, random, logger });
+    const topics = new TopicAdmin({
+      store,
+      cluster,
+      configs,
+      clock,
+      random,
+      logger,
+      isAlone: this.#options.ownsMetadata === true,
+    });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = new Channels({

@@ -23,6 +23,9 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',
   listeners: 'PLAINTEXT://broker.test:9092',
   'offsets.topic.num.partitions': '2',
+  'offsets.topic.replication.factor': '1',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
   'group.initial.rebalance.delay.ms': '0',
 };
 

@@ -42,6 +42,9 @@ const TEST_CONFIG = {
   'group.initial.rebalance.delay.ms': '0',
   'group.min.session.timeout.ms': '1',
   'offsets.topic.num.partitions': '1',
+  'offsets.topic.replication.factor': '1',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
   'num.partitions': '1',
 };
 

@@ -145,7 +145,7 @@ describe('the creation of a topic', () => {
   });
 
   it('happens by itself, once however many ask, with the settings of internal topics', async () => {
-    const cluster = await single({ 'offsets.topic.num.partitions': '3' });
+    const cluster = await single({ 'offsets.topic.num.partitions': '3', 'offsets.topic.replication.factor': '1' });
     const { topics, image, configs } = cluster.controller;
     const names = ['t', '__consumer_offsets', 'no good'];
     const answers = await Promise.all([topics.autoCreate(names), topics.autoCreate(['t'])]);
@@ -159,6 +159,19 @@ describe('the creation of a topic', () => {
       segmentBytes: 104_857_600,
     });
     expect(Object.fromEntries(await topics.autoCreate(['t']))).toEqual({ t: ErrorCode.NONE });
+  });
+
+  it('waits for as many brokers as an internal topic is to have replicas: the first one would keep all of it for good', async () => {
+    const cluster = new TestCluster();
+    const { topics, image } = await cluster.start(1);
+    const create = async (): Promise<number | undefined> =>
+      (await topics.autoCreate(['__consumer_offsets'])).get('__consumer_offsets');
+    expect(await create()).toBe(ErrorCode.INVALID_REPLICATION_FACTOR);
+    await cluster.start(2);
+    expect(await create()).toBe(ErrorCode.INVALID_REPLICATION_FACTOR);
+    await cluster.start(3);
+    expect(await create()).toBe(ErrorCode.NONE);
+    expect(image.topic('__consumer_offsets')?.partitions[0]?.replicas.length).toBe(3);
   });
 });
 

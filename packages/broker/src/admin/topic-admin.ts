@@ -47,6 +47,8 @@ export interface TopicAdminOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether nobody else can ever join: the metadata store is this broker's own. */
+  readonly isAlone: boolean;
 }
 
 /** What became of a topic that somebody wanted. */
@@ -214,8 +216,9 @@ export class TopicAdmin implements TopicCreation {
 
   #automaticTopic(name: string): NewTopic {
     const config = this.#options.configs.current;
-    // A broker that is alone must be able to keep offsets though the default asks for three replicas.
-    const atMostBrokers = (factor: number): number => Math.min(factor, Math.max(this.#options.cluster.brokers.size, 1));
+    // A broker that is alone for good must be able to keep offsets though the default asks for three replicas. Where others are to
+    // come, it waits for them: the first to start would make one replica for good (KIP-115).
+    const atMostBrokers = (factor: number): number => (this.#options.isAlone ? 1 : factor);
     if (name === OFFSETS_TOPIC) {
       return {
         name,

@@ -111,7 +111,7 @@ export class TestCluster {
       configs,
       configAdmin: new ConfigAdmin({ brokerId: id, cluster: image, configs, logger }),
       controller,
-      topics: new TopicAdmin({ store, cluster: image, configs, clock, random, logger }),
+      topics: new TopicAdmin({ store, cluster: image, configs, clock, random, logger, isAlone: false }),
     };
     this.brokers.set(id, broker);
     const endpoints = [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: `host${id}`, port: 9092 }];
