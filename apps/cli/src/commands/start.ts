@@ -16,12 +16,17 @@ export async function start(
     overrides['group.initial.rebalance.delay.ms'] = '0';
   }
   if (data !== undefined) overrides['log.dirs'] = data;
-  if (port !== undefined) overrides['listeners'] = `PLAINTEXT://:${port}`;
   // Whoever takes any port for clients wants several brokers side by side.
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  const options = { configFile: config, overrides, env: environment };
+  // `--override listeners` says more than a port.
+  const options = {
+    configFile: config,
+    overrides,
+    env: environment,
+    port: overrides['listeners'] === undefined ? port : undefined,
+  };
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
 }
 

@@ -8,6 +8,7 @@ export interface ProduceOptions {
   readonly format?: 'value' | 'json';
   readonly key?: string;
   readonly keySeparator?: string;
+  readonly keyField?: string;
   readonly header?: readonly Assignment[];
   readonly partition?: number;
   readonly keepPartitions?: boolean;
@@ -26,6 +27,7 @@ export function addProduce(program: Command, run: Run): void {
     .option('-f, --file <file>', 'read this file instead of standard input')
     .option('-K, --key-separator <text>', 'lines are key, this text, value; \\t is a tab')
     .option('-k, --key <text>', 'the key of all records')
+    .option('--key-field <name>', 'lines are JSON objects, and this field of theirs is the key, e.g. customer.id')
     .option('-H, --header <name=value>', 'a header of all records; may be repeated', assignment)
     .option('-p, --partition <n>', 'write to this partition; by default the key decides', natural)
     .option('-z, --compression <codec>', 'none, gzip, snappy, lz4 or zstd (default: none)', compression)

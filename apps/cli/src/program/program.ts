@@ -39,6 +39,16 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
+  program
+    .command('version')
+    .summary('print the version')
+    .description('Prints the version of this program and of the Node that runs it.')
+    .action(() =>
+      run(async ({ out }) => {
+        const versions = { millrace: version(), node: process.versions.node };
+        await out.result(versions, () => `millrace ${versions.millrace} (Node ${versions.node})`);
+      }),
+    );
   for (const option of globalOptions()) program.addOption(option);
   for (const add of [
     addStart,
