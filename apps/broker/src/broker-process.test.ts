@@ -64,6 +64,17 @@ describe('a broker process', () => {
     await client.close();
   });
 
+  it('says so when it could not stop in order, and closes the rest all the same', async () => {
+    const broker = await start();
+    const client = await connectTo(broker);
+    await client.send(Metadata, 9, { topics: [{ name: 't' }], allowAutoTopicCreation: true });
+    await client.close();
+    await rm(join(folder, 'data'), { recursive: true });
+    await expect(broker.stop()).rejects.toThrow('in order');
+    await expect(connectTo(broker)).rejects.toThrow();
+    started.pop();
+  });
+
   it('keeps what was written over a restart, and marks its folder as cleanly closed in between', async () => {
     const first = await start();
     const client = await connectTo(first);

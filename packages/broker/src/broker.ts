@@ -180,15 +180,17 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    await this.handOver();
     const { services, controller, configs, logs, session, replication } = running;
-    this.finishWaits();
-    session.stop();
-    await controller.stop();
-    configs.stop();
-    await replication.close();
-    services.deadlines.close();
-    await logs.close();
+    await allInTurn([
+      () => this.handOver(),
+      () => this.finishWaits(),
+      () => session.stop(),
+      () => controller.stop(),
+      () => configs.stop(),
+      () => replication.close(),
+      () => services.deadlines.close(),
+      () => logs.close(),
+    ]);
   }
 
   health(): BrokerHealth {
@@ -421,4 +423,17 @@ function liveLogOptions(config: BrokerConfig): LiveLogOptions {
     cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
     cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
   };
+}
+
+/** Takes every step, whatever becomes of those before it. @throws AggregateError of what failed. */
+async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
 }
