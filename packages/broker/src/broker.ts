@@ -4,6 +4,7 @@ import {
   type LogBounds,
   LogManager,
   logFolderOwner,
+  type PartitionLog,
   type SliceCleaner,
 } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
@@ -149,7 +150,7 @@ export class Broker {
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();
     try {
-      if (this.#options.ownsMetadata === true) await assertLogsKnown(store, foundLogs(logs), logger);
+      if (this.#options.ownsMetadata === true) await this.#assertLogsKnown(logs);
       this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
     } catch (error) {
       configs.stop();
@@ -249,6 +250,16 @@ export class Broker {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },
       onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
+    });
+  }
+
+  #assertLogsKnown(logs: LogManager): Promise<void> {
+    const { metadataStore, logger } = this.#options;
+    return assertLogsKnown(metadataStore, foundLogs(logs), {
+      logger,
+      correct: async ({ log }, topicId) => {
+        if (log.state === 'online') await logs.correctTopicId(log, topicId);
+      },
     });
   }
 
@@ -408,9 +419,10 @@ export class Broker {
   }
 }
 
-function* foundLogs(logs: LogManager): Generator<FoundLog> {
-  for (const { topic, partition, topicId, latestEpoch } of logs.logs) {
-    yield { topic, partition, topicId, leaderEpoch: latestEpoch };
+function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: PartitionLog }> {
+  for (const log of logs.logs) {
+    const { topic, partition, topicId, latestEpoch } = log;
+    yield { topic, partition, topicId, leaderEpoch: latestEpoch, log };
   }
 }
 
