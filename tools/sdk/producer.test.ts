@@ -10,6 +10,7 @@ import {
   type SendEvent,
 } from '@millrace/producer';
 import { jsonSerde } from '@millrace/serdes';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAll } from './read-all.ts';
 import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
@@ -170,6 +171,31 @@ describe('a producer', () => {
     await expect(producer.sendBatch({ topic, messages: [] } as never)).rejects.toMatchObject({
       code: 'PRODUCER_INVALID_RECORD',
     });
+  });
+
+  it('settles every send and ends every flush, whatever it is given', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ requestBytesMax: 5000, deliveryTimeoutMs: 10_000 });
+    await producer.send({ topic, value: 'so that the topic is known' });
+    const content = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }), fc.string());
+    const junk = fc.record(
+      { key: content, value: content, headers: content, timestamp: content, partition: content },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(junk), { minLength: 1, maxLength: 8 }), async (given) => {
+        const sent = given.map((more) => producer.send({ topic, value: 'good', ...more } as ProducerRecord));
+        const outcomes = Promise.allSettled(sent);
+        await producer.flush();
+        for (const [index, outcome] of (await outcomes).entries()) {
+          // What is right by chance is kept as well.
+          if (given[index] === null) expect(outcome.status).toBe('fulfilled');
+          else if (outcome.status === 'rejected') expect(outcome.reason.code).toMatch(/^PRODUCER_/);
+        }
+        expect(producer.metrics()).toMatchObject({ bufferedBytes: 0, waitingSends: 0 });
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('fails a record to which a subscriber adds what is no header', async () => {
