@@ -14,7 +14,11 @@ import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure } from '../errors.ts';
 import { counted, formatBytes, formatTimestamp, printable } from '../output/format.ts';
 import { jsonBytes } from '../output/record-format.ts';
-import type { DumpLogOptions } from '../program/log.ts';
+
+export interface DumpLogOptions {
+  readonly records?: boolean;
+  readonly verify?: boolean;
+}
 
 const CODEC_NAMES = ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'];
 

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Admin } from '@millrace/admin';
 import { nearestName } from '@millrace/ports';
-import type { HeadersInput, Producer } from '@millrace/producer';
+import type { Acks, CompressionName, HeadersInput, Producer } from '@millrace/producer';
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
@@ -15,8 +15,22 @@ import { unescapeText } from '../parse/escapes.ts';
 import { readLines } from '../parse/lines.ts';
 import { type InputRecord, type RecordReader, recordReader } from '../parse/record-input.ts';
 import type { Assignment } from '../parse/values.ts';
-import type { ProduceOptions } from '../program/produce.ts';
 import { choosePartitions, findTopic } from './find-topics.ts';
+
+export interface ProduceOptions {
+  readonly file?: string;
+  readonly format?: 'value' | 'json';
+  readonly key?: string;
+  readonly keySeparator?: string;
+  readonly keyField?: string;
+  readonly header?: readonly Assignment[];
+  readonly partition?: number;
+  readonly keepPartitions?: boolean;
+  readonly nullMarker?: string;
+  readonly acks?: Acks;
+  readonly compression?: CompressionName;
+  readonly maxRecordBytes?: number;
+}
 
 /** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
 const LINGER_MS = 5;

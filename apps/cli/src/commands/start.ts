@@ -1,7 +1,17 @@
 import { runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
 import type { CliIo } from '../io.ts';
-import type { StartOptions } from '../program/start.ts';
+import type { Assignment } from '../parse/values.ts';
+
+/** Options of `millrace start`. */
+export interface StartOptions {
+  readonly config?: string;
+  readonly override?: readonly Assignment[];
+  readonly data?: string;
+  readonly port?: number;
+  readonly httpPort?: number;
+  readonly brokers?: number;
+}
 
 /** Runs a broker until a signal stops it. */
 export async function start(

@@ -1,22 +1,8 @@
 import type { Acks, CompressionName } from '@millrace/producer';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Assignment, assignment, count, natural } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface ProduceOptions {
-  readonly file?: string;
-  readonly format?: 'value' | 'json';
-  readonly key?: string;
-  readonly keySeparator?: string;
-  readonly keyField?: string;
-  readonly header?: readonly Assignment[];
-  readonly partition?: number;
-  readonly keepPartitions?: boolean;
-  readonly nullMarker?: string;
-  readonly acks?: Acks;
-  readonly compression?: CompressionName;
-  readonly maxRecordBytes?: number;
-}
+import type { ProduceOptions } from '../commands/produce.ts';
+import type { Run } from '../context.ts';
+import { assignment, count, natural } from '../parse/values.ts';
 
 export function addProduce(program: Command, run: Run): void {
   program
