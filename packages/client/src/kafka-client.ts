@@ -367,7 +367,9 @@ export class KafkaClient implements AsyncDisposable {
         return response;
       } catch (error) {
         failure = error;
-        if (error instanceof RequestTimedOutError) this.#links.suspect(connection as Connection);
+        // The way to the broker may have led through a request to another, which then is the one that did not answer.
+        const isThisOne = connection !== undefined && error instanceof RequestTimedOutError;
+        if (isThisOne) this.#links.suspect(connection as Connection);
         throw error;
       }
     });

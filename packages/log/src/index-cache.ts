@@ -1,13 +1,9 @@
-/** What lies in the cache: an index that can do without its memory. */
-interface Evictable {
-  /** Drops what was read; it is read again when it is needed. */
-  evict(): void;
-}
+import type { IndexFile } from './index-file.ts';
 
 /** Bounds the memory that indexes read from files take, over all partitions: the least recently used go first. */
 export class IndexCache {
   readonly #bytesMax: number;
-  readonly #sizes = new Map<Evictable, number>();
+  readonly #sizes = new Map<IndexFile, number>();
   #usedBytes = 0;
 
   constructor(bytesMax: number) {
@@ -18,7 +14,7 @@ export class IndexCache {
     return this.#usedBytes;
   }
 
-  add(index: Evictable, sizeBytes: number): void {
+  add(index: IndexFile, sizeBytes: number): void {
     this.#sizes.set(index, sizeBytes);
     this.#usedBytes += sizeBytes;
     for (const oldest of this.#sizes.keys()) {
@@ -28,14 +24,14 @@ export class IndexCache {
     }
   }
 
-  touch(index: Evictable): void {
+  touch(index: IndexFile): void {
     const sizeBytes = this.#sizes.get(index);
     if (sizeBytes === undefined) return;
     this.#sizes.delete(index);
     this.#sizes.set(index, sizeBytes);
   }
 
-  remove(index: Evictable): void {
+  remove(index: IndexFile): void {
     this.#usedBytes -= this.#sizes.get(index) ?? 0;
     this.#sizes.delete(index);
   }

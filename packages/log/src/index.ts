@@ -43,7 +43,6 @@ export {
   type VerifySegmentOptions,
   verifySegmentFiles,
 } from './inspect/verify-segment.ts';
-export type { LiveLogOptions } from './live-log-options.ts';
 export {
   type CleanupPolicy,
   defaultLogConfig,
@@ -54,6 +53,7 @@ export {
 } from './log-config.ts';
 export {
   type CreateLogOptions,
+  type LiveLogOptions,
   type LogBounds,
   type LogDirectoryDescription,
   LogManager,

@@ -5,7 +5,9 @@ export type TestBrokerErrorCode =
   | 'TESTING_CONNECTION_DROPPED'
   | 'TESTING_INVALID_CONFIG'
   | 'TESTING_TOPIC_REFUSED'
-  | 'TESTING_UNKNOWN_PARTITION';
+  | 'TESTING_UNKNOWN_PARTITION'
+  | 'TESTING_UNKNOWN_BROKER'
+  | 'TESTING_NOT_SETTLED';
 
 /** A test asked the broker for what it cannot do, or the broker refused what a test set up. */
 export class TestBrokerError extends Error {

@@ -22,10 +22,7 @@ class Story {
     this.recorder.topics.push({ ...PLAIN, ...rules });
   }
 
-  sent(
-    value: string,
-    options: { offset?: number; outcome?: 'failed'; isOnce?: boolean; key?: string; acks?: 0 | 1 | -1 } = {},
-  ): this {
+  sent(value: string, options: { offset?: number; outcome?: 'failed'; isOnce?: boolean; key?: string } = {}): this {
     const { offset, outcome, isOnce = true, key = null } = options;
     const pending = this.recorder.send({
       timestampMs: SENT_MS,
@@ -33,7 +30,6 @@ class Story {
       partition: PARTITION,
       values: [value],
       keys: [key],
-      acks: options.acks ?? -1,
       isOnce,
       order: this.#order++,
     });
@@ -62,18 +58,10 @@ class Story {
 
   audited(
     records: readonly SeenRecord[],
-    options: { logStart?: number; highWatermark?: number; sizeBytes?: number; atMs?: number; isSettled?: boolean } = {},
+    options: { logStart?: number; highWatermark?: number; sizeBytes?: number; atMs?: number } = {},
   ): this {
     const { logStart = 0, highWatermark = (records.at(-1)?.[0] ?? -1) + 1, sizeBytes = 1000, atMs = SENT_MS } = options;
-    const what = {
-      logStart,
-      highWatermark,
-      records,
-      sizeBytes,
-      atMs,
-      damaged: [],
-      isSettled: options.isSettled ?? true,
-    };
+    const what = { logStart, highWatermark, records, sizeBytes, atMs, damaged: [] };
     return this.add({ kind: 'audit', ...this.span(), ...what });
   }
 
@@ -197,15 +185,7 @@ describe('the checker', () => {
     const start = story.recorder.tick();
     story.sent('a', { offset: 0 });
     const end = story.recorder.tick();
-    const what = {
-      logStart: 0,
-      highWatermark: 0,
-      records: [],
-      sizeBytes: 0,
-      atMs: SENT_MS,
-      damaged: [],
-      isSettled: true,
-    };
+    const what = { logStart: 0, highWatermark: 0, records: [], sizeBytes: 0, atMs: SENT_MS, damaged: [] };
     story.add({ kind: 'audit', start, end, ...what });
     expect(story.anomalies()).toEqual([]);
   });

@@ -116,10 +116,7 @@ export class Requester {
         },
       });
       timer = this.#options.clock.schedule(timeoutMs, () => {
-        const why = `no answer within ${timeoutMs} ms`;
-        if (this.#connection === connection) this.disconnect(why);
-        // The connection was given up before this request had left.
-        else this.#waiting.get(correlationId)?.failed(new NoAnswer(why, false));
+        if (this.#connection === connection) this.disconnect(`no answer within ${timeoutMs} ms`);
       });
       connection.send(frame);
     });

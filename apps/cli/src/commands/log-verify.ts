@@ -4,10 +4,7 @@ import { NodeDisk } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { ExitCode } from '../errors.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
-
-export interface VerifyLogOptions {
-  readonly deep?: boolean;
-}
+import type { VerifyLogOptions } from '../program/log.ts';
 
 /** What was found in one folder, as scripts get it. */
 interface FolderReport extends VerifyResult {

@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
-import type { DumpLogOptions } from '../commands/log-dump.ts';
-import type { VerifyLogOptions } from '../commands/log-verify.ts';
-import type { Run } from '../context.ts';
+import type { Run } from './program.ts';
+
+export interface DumpLogOptions {
+  readonly records?: boolean;
+  readonly verify?: boolean;
+}
+
+export interface VerifyLogOptions {
+  readonly deep?: boolean;
+}
 
 export function addLog(program: Command, run: Run): void {
   const log = program

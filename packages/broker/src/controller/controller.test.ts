@@ -208,6 +208,20 @@ describe('the election of the controller', () => {
   });
 });
 
+describe('a controller that is elected again in the same session', () => {
+  it('hears of what happens, though the watches of its term before tell of the same', async () => {
+    const cluster = await clusterOf(1);
+    for (const topic of ['a', 'b', 'c']) {
+      await cluster.store.delete(paths.controller, 'any');
+      await cluster.settle();
+      expect(cluster.controller.id).toBe(1);
+      await assign(cluster, topic, [[1]]);
+      expect(await stateOf(cluster, topic, 0)).toMatchObject({ leader: 1 });
+    }
+    expect(cluster.controller.controller.epoch).toBe(4);
+  });
+});
+
 describe('leaders', () => {
   it('are replaced by a replica in sync when they die, and replicas leave the in-sync set when they do', async () => {
     const cluster = await clusterOf(1, 2, 3);

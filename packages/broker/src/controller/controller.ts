@@ -236,7 +236,8 @@ export class Controller {
       if (this.#term === term) await event();
     };
     if (key === undefined) this.#watchOver(this.#queue.put(run));
-    else this.#react(key, run);
+    // Of this term alone: a watch of a term before tells of the same change, does nothing, and must not stand for this one's.
+    else this.#react(`${term.epoch} ${key}`, run);
   }
 
   #react(key: string, event: () => Promise<void>): void {

@@ -1,0 +1,350 @@
+import { type BrokerConfig, parseBrokerConfig } from '@millrace/broker';
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { Connection } from '@millrace/network';
+import { holdingClock, type Logger, silentLogger } from '@millrace/ports';
+import { AlterPartitionReassignments, CreateTopics, ElectLeaders, errorInfo } from '@millrace/protocol';
+import { ClusterNode } from './cluster-node.ts';
+import { TestBrokerError } from './errors.ts';
+import type { NewTestTopic } from './test-broker.ts';
+
+/** How a cluster for tests is set up. */
+export interface StartClusterOptions {
+  /** How many brokers; their ids are 1, 2 and so on. 3 by default. */
+  readonly brokers?: number;
+  /** Settings of all brokers by Kafka's names. */
+  readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /** Topics that are there from the start. */
+  readonly topics?: readonly (string | NewClusterTopic)[];
+  /** pino or alike. Silent by default. */
+  readonly logger?: Logger;
+}
+
+/** A topic for a test on a cluster. */
+export interface NewClusterTopic extends NewTestTopic {
+  /** As many as there are brokers by default, 3 at the most. */
+  readonly replicationFactor?: number;
+}
+
+const HOST = '127.0.0.1';
+const REPLICAS_MAX = 3;
+const REQUEST_MS = 10_000;
+const WAIT_MS_MAX = 20_000;
+const LOOK_PAUSE_MS = 10;
+const PREFERRED = 0;
+
+/**
+ * Several brokers in this process, each on a real port, which replicate to one another and elect their leaders and their controller as
+ * brokers on several machines do. Data is in memory.
+ *
+ * ```ts
+ * await using cluster = await startCluster({ topics: ['orders'] });
+ * const kafka = new Kafka({ brokers: cluster.bootstrapServers.split(',') });
+ * await cluster.kill(await cluster.leaderOf('orders'));
+ * ```
+ *
+ * @throws TestBrokerError `TESTING_INVALID_CONFIG` for settings that a broker would refuse
+ */
+export async function startCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
+  const { brokers = 3, logger = silentLogger } = options;
+  const store = new MemoryMetadataStore();
+  const cuts = new Set<string>();
+  const nodes = Array.from(
+    { length: brokers },
+    (_, index) =>
+      new ClusterNode(index + 1, {
+        store,
+        logger,
+        isCut: (from, to) => cuts.has(`${from}-${to}`),
+        configOf: (id, port) => configOf(id, port, options),
+      }),
+  );
+  const cluster = new TestCluster(nodes, store, cuts);
+  try {
+    await Promise.all(nodes.map((node) => node.start()));
+    await cluster.settled();
+    for (const topic of options.topics ?? []) await cluster.createTopic(topic);
+    return cluster;
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+function configOf(id: number, port: number, { brokers = 3, config = {} }: StartClusterOptions): BrokerConfig {
+  const replicas = Math.min(brokers, REPLICAS_MAX);
+  const inSync = Math.max(1, replicas - 1);
+  const { config: parsed, problems } = parseBrokerConfig({
+    'group.initial.rebalance.delay.ms': '0',
+    'group.min.session.timeout.ms': '1',
+    'offsets.topic.num.partitions': '3',
+    'offsets.topic.replication.factor': String(replicas),
+    'transaction.state.log.num.partitions': '3',
+    'transaction.state.log.replication.factor': String(replicas),
+    'transaction.state.log.min.isr': String(inSync),
+    'default.replication.factor': String(replicas),
+    'min.insync.replicas': String(inSync),
+    ...Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)])),
+    'broker.id': String(id),
+    listeners: `PLAINTEXT://${HOST}:${port}`,
+    'log.dirs': '/millrace',
+  });
+  if (problems.length === 0) return parsed;
+  const faults = problems.map(({ message }) => message).join('; ');
+  throw new TestBrokerError('TESTING_INVALID_CONFIG', `cannot start brokers with these settings: ${faults}`);
+}
+
+/** A cluster that {@link startCluster} has started, with the means to take its brokers away. */
+export class TestCluster implements AsyncDisposable {
+  readonly #nodes: readonly ClusterNode[];
+  readonly #store: MemoryMetadataStore;
+  readonly #cuts: Set<string>;
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use {@link startCluster}. */
+  constructor(nodes: readonly ClusterNode[], store: MemoryMetadataStore, cuts: Set<string>) {
+    this.#nodes = nodes;
+    this.#store = store;
+    this.#cuts = cuts;
+  }
+
+  /** All brokers, running or not, as a client's `bootstrapServers` takes them; their ports stay the same. */
+  get bootstrapServers(): string {
+    return this.#nodes.map(({ port }) => `${HOST}:${port}`).join(',');
+  }
+
+  /** The ids of all brokers. */
+  get brokerIds(): readonly number[] {
+    return this.#nodes.map(({ id }) => id);
+  }
+
+  /** The ids of those that run. */
+  get runningIds(): readonly number[] {
+    return this.#running.map(({ id }) => id);
+  }
+
+  /** The controller's broker id; -1 while there is none. */
+  get controllerId(): number {
+    return this.#running.find(({ broker }) => broker?.services.controller.isActive === true)?.id ?? -1;
+  }
+
+  /** The broker that leads a partition; waits until one does. */
+  async leaderOf(topic: string, partition = 0): Promise<number> {
+    const leader = (): number =>
+      this.#running.find(({ broker }) => {
+        const found = broker?.services.replicas.find(topic, partition);
+        return typeof found === 'object' && found.isLeader;
+      })?.id ?? -1;
+    await this.#until(`${topic}-${partition} has a leader`, () => leader() >= 0);
+    return leader();
+  }
+
+  /** The in-sync replicas of a partition, as its leader has them, in the order of ids. */
+  async inSync(topic: string, partition = 0): Promise<readonly number[]> {
+    const leader = this.#node(await this.leaderOf(topic, partition));
+    const found = leader.broker?.services.replicas.find(topic, partition);
+    return typeof found === 'object' ? found.isr.toSorted((a, b) => a - b) : [];
+  }
+
+  /** Resolves when all brokers that run know one another, and every replica on one of them is in sync. */
+  async settled(): Promise<void> {
+    await this.#until('the brokers know one another, and all replicas are in sync', () => {
+      const ids = this.runningIds;
+      return ids.length > 0 && this.#running.every((node) => knows(node, ids) && isInSync(node, ids));
+    });
+  }
+
+  /**
+   * Makes a topic; resolves when every broker knows its leaders.
+   * @throws TestBrokerError `TESTING_TOPIC_REFUSED` with the controller's reason
+   */
+  async createTopic(topic: string | NewClusterTopic): Promise<void> {
+    const wanted: NewClusterTopic = typeof topic === 'string' ? { topic } : topic;
+    const { topic: name, partitions = 1, configs = {} } = wanted;
+    const replicationFactor = wanted.replicationFactor ?? Math.min(this.#nodes.length, REPLICAS_MAX);
+    const { topics } = await this.#askController((connection) =>
+      connection.send(CreateTopics, 'auto', {
+        topics: [
+          {
+            name,
+            numPartitions: partitions,
+            replicationFactor,
+            assignments: [],
+            configs: Object.entries(configs).map(([key, value]) => ({ name: key, value: String(value) })),
+          },
+        ],
+        timeoutMs: REQUEST_MS,
+      }),
+    );
+    const result = topics[0];
+    if (result !== undefined && result.errorCode !== 0) {
+      const reason = `${errorInfo(result.errorCode).name}: ${result.errorMessage ?? 'no reason given'}`;
+      throw new TestBrokerError('TESTING_TOPIC_REFUSED', `cannot make topic '${name}': ${reason}`);
+    }
+    await this.#until(`every broker knows ${name}`, () =>
+      this.#running.every(({ broker }) => {
+        const known = broker?.services.cluster.topic(name)?.partitions.filter(({ leader }) => leader >= 0);
+        return known?.length === partitions;
+      }),
+    );
+  }
+
+  /** Ends a broker as `kill -9` does; its session is over at once. What it has written is there when it is started again. */
+  async kill(id: number): Promise<void> {
+    await this.#node(id).kill();
+  }
+
+  /** Stops a broker in order: others take over what it leads before it goes. */
+  async stop(id: number): Promise<void> {
+    await this.#node(id).stop();
+  }
+
+  /** Starts a broker that was killed or stopped, on its former port. */
+  async start(id: number): Promise<void> {
+    await this.#node(id).start();
+  }
+
+  /** Stops a broker in order and starts it again. */
+  async restart(id: number): Promise<void> {
+    await this.stop(id);
+    await this.start(id);
+  }
+
+  /** Lets a broker fall silent, as SIGSTOP does, until {@link resume}: clients connect, and get no answer. */
+  pause(id: number): void {
+    this.#node(id).pause();
+  }
+
+  /** Lets a paused broker go on, with all that has come meanwhile. */
+  resume(id: number): void {
+    this.#node(id).resume();
+  }
+
+  /** Lets the metadata store take a broker for gone, though it runs: the others take over, and it registers anew. */
+  async expireSession(id: number): Promise<void> {
+    await this.#node(id).expireSession();
+  }
+
+  /** Cuts a broker off from the other brokers, in both directions, until {@link heal}; clients and metadata store it still reaches. */
+  isolate(id: number): void {
+    for (const { id: other } of this.#nodes) {
+      if (other === id) continue;
+      this.#cuts.add(`${id}-${other}`);
+      this.#cuts.add(`${other}-${id}`);
+    }
+  }
+
+  /** Undoes every {@link isolate}. */
+  heal(): void {
+    this.#cuts.clear();
+  }
+
+  /**
+   * Makes a broker the leader of a partition: the first of its replicas, which then is elected.
+   * @throws TestBrokerError `TESTING_UNKNOWN_PARTITION` where the broker has no replica of it
+   */
+  async moveLeader(topic: string, partition: number, to: number): Promise<void> {
+    const state = this.#running[0]?.broker?.services.cluster.partition(topic, partition);
+    if (state?.replicas.includes(to) !== true) {
+      throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `broker ${to} has no replica of ${topic}-${partition}`);
+    }
+    const replicas = [to, ...state.replicas.filter((id) => id !== to)];
+    await this.#askController(async (connection) => {
+      const topics = [{ name: topic, partitions: [{ partitionIndex: partition, replicas }] }];
+      await connection.send(AlterPartitionReassignments, 'auto', { timeoutMs: REQUEST_MS, topics });
+    });
+    const isElected = (): boolean => this.#leads(to, topic, partition);
+    await this.#until(`broker ${to} leads ${topic}-${partition}`, isElected, () =>
+      this.#askController(async (connection) => {
+        const topicPartitions = [{ topic, partitions: [partition] }];
+        await connection.send(ElectLeaders, 'auto', {
+          electionType: PREFERRED,
+          topicPartitions,
+          timeoutMs: REQUEST_MS,
+        });
+      }),
+    );
+  }
+
+  /** Has another controller elected; resolves with its id, which may be the same one's. */
+  async moveController(): Promise<number> {
+    const epoch = (): number =>
+      Math.max(-1, ...this.#running.map(({ broker }) => broker?.services.controller.epoch ?? -1));
+    const before = epoch();
+    await this.#store.delete('/controller', 'any');
+    await this.#until('another controller is elected', () => epoch() > before);
+    return this.controllerId;
+  }
+
+  /** Stops all brokers; their data is gone. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeAll(): Promise<void> {
+    // Nobody takes over from whom, when all go.
+    await Promise.all(this.#nodes.map((node) => node.kill()));
+    await this.#store.close();
+  }
+
+  get #running(): readonly ClusterNode[] {
+    return this.#nodes.filter(({ isRunning }) => isRunning);
+  }
+
+  #leads(id: number, topic: string, partition: number): boolean {
+    const found = this.#node(id).broker?.services.replicas.find(topic, partition);
+    return typeof found === 'object' && found.isLeader;
+  }
+
+  #node(id: number): ClusterNode {
+    const node = this.#nodes.find((each) => each.id === id);
+    if (node !== undefined) return node;
+    throw new TestBrokerError(
+      'TESTING_UNKNOWN_BROKER',
+      `there is no broker ${id}; there are: ${this.brokerIds.join(', ')}`,
+    );
+  }
+
+  async #askController<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
+    await this.#until('there is a controller', () => this.controllerId >= 0);
+    const { port } = this.#node(this.controllerId);
+    const connection = await Connection.connect({ host: HOST, port, clientId: 'millrace-testing' });
+    try {
+      return await ask(connection);
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async #until(what: string, holds: () => boolean, meanwhile: () => Promise<void> = pause): Promise<void> {
+    const startMs = holdingClock.monotonic();
+    while (!holds()) {
+      if (holdingClock.monotonic() - startMs > WAIT_MS_MAX) {
+        throw new TestBrokerError('TESTING_NOT_SETTLED', `waited ${WAIT_MS_MAX} ms in vain until ${what}`);
+      }
+      await meanwhile();
+      await pause();
+    }
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => void holdingClock.schedule(LOOK_PAUSE_MS, resolve));
+}
+
+function knows({ broker }: ClusterNode, ids: readonly number[]): boolean {
+  const known = broker?.services.cluster.brokers;
+  return known?.size === ids.length && ids.every((id) => known.has(id));
+}
+
+function isInSync({ broker }: ClusterNode, ids: readonly number[]): boolean {
+  for (const partition of broker?.services.replicas.partitions ?? []) {
+    if (!partition.isLeader) continue;
+    if (partition.replicas.some((id) => ids.includes(id) && !partition.isr.includes(id))) return false;
+  }
+  return true;
+}

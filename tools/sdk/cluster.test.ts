@@ -1,0 +1,114 @@
+/** The SDKs on a cluster whose brokers come, go, and change their parts. */
+import { Consumer } from '@millrace/consumer';
+import { Producer } from '@millrace/producer';
+import { startCluster, type TestCluster } from '@millrace/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isElsewhere } from './target.ts';
+
+let cluster: TestCluster;
+
+afterEach(() => cluster?.close());
+
+const FAST = { retryBackoffMs: 5, requestTimeoutMs: 3000 };
+
+/** Sends numbered values to one partition while something happens, and gives those that were acknowledged. */
+async function sendWhile(topic: string, count: number, happens: (sent: number) => Promise<void>): Promise<string[]> {
+  await using producer = new Producer({ bootstrapServers: cluster.bootstrapServers, ...FAST });
+  const acknowledged: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    await happens(index);
+    const value = `v${index}`;
+    await producer.send({ topic, partition: 0, value });
+    acknowledged.push(value);
+  }
+  return acknowledged;
+}
+
+async function readAll(topic: string, count: number, groupId = 'g'): Promise<string[]> {
+  await using consumer = new Consumer({
+    bootstrapServers: cluster.bootstrapServers,
+    groupId,
+    autoOffsetReset: 'earliest',
+    ...FAST,
+  });
+  const values: string[] = [];
+  consumer.subscribe([topic]);
+  for await (const record of consumer) {
+    values.push(String(record.value));
+    if (values.length === count) break;
+  }
+  return values;
+}
+
+describe.runIf(!isElsewhere)('the SDKs on a cluster', () => {
+  it('lose nothing and write nothing twice when leaders are killed in between', { timeout: 60_000 }, async () => {
+    cluster = await startCluster({ topics: ['t'] });
+    const sent = await sendWhile('t', 60, async (index) => {
+      if (index % 20 !== 10) return;
+      const leader = await cluster.leaderOf('t');
+      await cluster.kill(leader);
+      void cluster.start(leader);
+    });
+    expect(sent.length).toBe(60);
+    await cluster.settled();
+    expect(await cluster.inSync('t')).toEqual([1, 2, 3]);
+    expect(await readAll('t', 60)).toEqual(sent);
+  });
+
+  it('notice nothing of a rolling restart but a retry', { timeout: 60_000 }, async () => {
+    cluster = await startCluster({ topics: ['t'] });
+    const sent = await sendWhile('t', 45, async (index) => {
+      if (index % 15 === 5) await cluster.restart((index - 5) / 15 + 1);
+    });
+    await cluster.settled();
+    expect(await readAll('t', 45)).toEqual(sent);
+  });
+
+  it('follow leaders and the controller wherever these are moved', { timeout: 60_000 }, async () => {
+    cluster = await startCluster({ topics: ['t'] });
+    const leaders: number[] = [];
+    const sent = await sendWhile('t', 30, async (index) => {
+      if (index % 10 !== 5) return;
+      const from = await cluster.leaderOf('t');
+      await cluster.moveLeader('t', 0, (from % 3) + 1);
+      await cluster.moveController();
+      leaders.push(await cluster.leaderOf('t'));
+    });
+    expect(new Set(leaders).size).toBe(3);
+    expect(await readAll('t', 30)).toEqual(sent);
+  });
+
+  it('go on when a broker falls silent or is cut off from the others', { timeout: 60_000 }, async () => {
+    cluster = await startCluster({ topics: ['t'], config: { 'replica.lag.time.max.ms': 500 } });
+    const sent = await sendWhile('t', 20, async (index) => {
+      if (index === 5) {
+        const leader = await cluster.leaderOf('t');
+        cluster.pause(leader);
+        await cluster.expireSession(leader);
+      }
+      if (index === 10) for (const id of cluster.brokerIds) cluster.resume(id);
+      if (index === 12) {
+        // Without the controller nobody could go on without a follower.
+        const needed = [await cluster.leaderOf('t'), cluster.controllerId];
+        cluster.isolate(cluster.brokerIds.find((id) => !needed.includes(id))!);
+      }
+      if (index === 18) cluster.heal();
+    });
+    await cluster.settled();
+    expect(await readAll('t', 20)).toEqual(sent);
+  });
+
+  it('keep a group’s offsets when its coordinator is killed', { timeout: 60_000 }, async () => {
+    cluster = await startCluster({ topics: ['t'] });
+    const sent = await sendWhile('t', 20, async () => {});
+    expect(await readAll('t', 10)).toEqual(sent.slice(0, 10));
+    // Whichever it is: each of them may have been the coordinator.
+    for (const id of [1, 2, 3]) {
+      await cluster.kill(id);
+      await cluster.start(id);
+      await cluster.settled();
+    }
+    // The record at which somebody stops reading counts as not processed.
+    expect(await readAll('t', 11)).toEqual(sent.slice(9));
+  });
+});
