@@ -1,6 +1,6 @@
 import { ManualClock, MemoryDisk } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import { BatchOffsets, Compression, refreshBatchCrc, setBatchBaseOffset } from '@millrace/records';
+import { BatchOffsets, batchBaseOffset, Compression, refreshBatchCrc, setBatchBaseOffset } from '@millrace/records';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BatchWork, batchWorkInline } from './batch-work.ts';
@@ -289,6 +289,43 @@ describe('an append that throws half way', () => {
     expect(log.producerCount).toBe(0);
     expect(await append(log, batch(0), batch(1))).toMatchObject({ errorCode: 0, baseOffset: 0, lastOffset: 1 });
     expect(await append(log, batch(1))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  });
+});
+
+describe('a segment of more offsets than its indexes can hold', () => {
+  it('as earlier builds wrote it keeps no other partition from being served', async () => {
+    const disk = new MemoryDisk();
+    const batches = [0, 1, 2].map((n) => {
+      const batch = lying(batchOf([{ timestamp: NOW_MS + n * 1000 }], { compression: Compression.ZSTD }), COUNT_MAX);
+      setBatchBaseOffset(batch, 0, n * COUNT_MAX);
+      return batch;
+    });
+    for (const topic of ['bad', 'good']) {
+      await disk.makeFolder(`/data/${topic}-0`);
+      const bytes = topic === 'bad' ? Buffer.concat(batches) : batchOf(['v']);
+      await disk.replaceFile(`/data/${topic}-0/00000000000000000000.log`, bytes);
+    }
+    const told: string[] = [];
+    const manager = new LogManager({
+      disk,
+      clock: new ManualClock(),
+      random: testContext().random,
+      logDirs: ['/data'],
+      brokerId: 1,
+      clusterId: 'c',
+      configOf: () => defaultLogConfig,
+      onUnloadable: (topic) => void told.push(topic),
+    });
+    await manager.open();
+    expect(told).toEqual([]);
+    expect(manager.get('good', 0)?.logEndOffset).toBe(1);
+    // Nothing of it is lost either, and it goes on in a segment of its own.
+    const bad = followDurable(manager.get('bad', 0)!);
+    expect(bad.logEndOffset).toBe(3 * COUNT_MAX);
+    expect(await append(bad, batchOf(['after']))).toMatchObject({ errorCode: 0, baseOffset: 3 * COUNT_MAX });
+    const { chunks } = await bad.read(2 * COUNT_MAX, 10_000, { isolation: 'highWatermark', minOneBatch: true });
+    expect(batchBaseOffset(chunks[0]!, 0)).toBe(2 * COUNT_MAX);
+    await manager.close();
   });
 });
 

@@ -207,7 +207,7 @@ export class Segment {
 
   /** Adds the last entry of the time index, which says what the largest timestamp of the whole segment is. */
   closeTimeIndex(): void {
-    if (this.#largestKnown && this.#largestTimestamp >= 0) {
+    if (this.#largestKnown && this.#largestTimestamp >= 0 && this.#hasPlaceFor(this.#largestOffset)) {
       this.timeIndex.append(this.#largestTimestamp, this.#largestOffset - this.baseOffset);
     }
   }
@@ -318,7 +318,7 @@ export class Segment {
       this.#largestTimestamp = maxTimestamp;
       this.#largestOffset = lastOffset;
     }
-    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+    if (this.#bytesSinceIndexEntry > indexIntervalBytes && this.#hasPlaceFor(lastOffset)) {
       this.offsetIndex.append(lastOffset - this.baseOffset, position);
       this.timeIndex.append(this.#largestTimestamp, this.#largestOffset - this.baseOffset);
       this.#bytesSinceIndexEntry = 0;
@@ -335,6 +335,11 @@ export class Segment {
       await this.rebuildIndexes();
       return search();
     });
+  }
+
+  /** Whether the indexes can tell of an offset. Earlier builds let clients write batches beyond; those are found by reading on. */
+  #hasPlaceFor(offset: number): boolean {
+    return offset - this.baseOffset <= RELATIVE_OFFSET_MAX;
   }
 
   async #readFirstTimestamp(): Promise<void> {
