@@ -13,14 +13,22 @@ const run = promisify(execFile);
 
 const NODES = ['22', '24'];
 
-/** The oldest TypeScript that README names, the last of each line since, and the newest there is. */
-const TYPESCRIPTS = ['5.7', '5', '6', 'latest'];
-
-/** The types of Node that a program may be compiled with: those of the oldest Node that we promise, and the newest there are. */
-const NODE_TYPES = ['22', 'latest'];
-
 /** How a program may have its modules found. */
 const RESOLUTIONS = ['node16', 'nodenext', 'bundler'] as const;
+
+/**
+ * With what a program may be compiled: the oldest TypeScript that README names and the newest there is, with the types of the oldest
+ * Node that we promise and the newest there are, in every way to find modules; of the lines between, the last of each.
+ */
+const COMPILERS = [
+  { types: '22', typescript: '5.7', resolutions: RESOLUTIONS },
+  { types: '22', typescript: 'latest', resolutions: ['nodenext'] },
+  { types: 'latest', typescript: '5.7', resolutions: RESOLUTIONS },
+  { types: 'latest', typescript: '5', resolutions: ['nodenext'] },
+  { types: 'latest', typescript: '6', resolutions: ['nodenext'] },
+  { types: 'latest', typescript: 'latest', resolutions: RESOLUTIONS },
+] as const;
+
 const USE_MS_MAX = 60_000;
 
 /** A package that was packed. */
@@ -56,19 +64,20 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   return faults;
 }
 
-/** Compiles the typed program with every TypeScript, all types of Node, and every way to find modules. */
+/** Compiles the typed program in all of these ways. */
 async function compileEverywhere(folder: string, scratch: string): Promise<string[]> {
   const faults: string[] = [];
-  for (const types of NODE_TYPES) {
-    faults.push(...(await attempt('npm install', npmInstall(folder, [`@types/node@${types}`]))));
-    for (const version of TYPESCRIPTS) {
-      const tsc = await installTypeScript(scratch, version);
-      for (const resolution of RESOLUTIONS) {
-        const config = join(folder, `tsconfig.${resolution}.json`);
-        writeFileSync(config, tsconfig(resolution));
-        const what = `TypeScript ${version}, @types/node ${types}, ${resolution}`;
-        faults.push(...(await attempt(what, run(process.execPath, [tsc, '-p', config], { timeout: USE_MS_MAX }))));
-      }
+  let installed = '';
+  for (const { types, typescript, resolutions } of COMPILERS) {
+    if (types !== installed)
+      faults.push(...(await attempt('npm install', npmInstall(folder, [`@types/node@${types}`]))));
+    installed = types;
+    const tsc = await installTypeScript(scratch, typescript);
+    for (const resolution of resolutions) {
+      const config = join(folder, `tsconfig.${resolution}.json`);
+      writeFileSync(config, tsconfig(resolution));
+      const what = `TypeScript ${typescript}, @types/node ${types}, ${resolution}`;
+      faults.push(...(await attempt(what, run(process.execPath, [tsc, '-p', config], { timeout: USE_MS_MAX }))));
     }
   }
   return faults;

@@ -23,6 +23,8 @@ export interface SendEvent extends Spanned {
   readonly partition: PartitionName;
   readonly values: readonly string[];
   readonly keys: readonly (string | null)[];
+  /** How many replicas had to have it before it was acknowledged; -1 for all that are in sync. */
+  readonly acks: 0 | 1 | -1;
   /** The timestamp of its records. */
   readonly timestampMs: number;
   /** Each value is in the log at most once, whatever happens: the producer is idempotent, or sends it only once. */
@@ -114,6 +116,8 @@ export interface AuditEvent extends Spanned {
   readonly sizeBytes: number;
   /** Stretches that were answered with CORRUPT_MESSAGE, from and to. */
   readonly damaged: readonly (readonly [number, number])[];
+  /** Whether nothing was going wrong any more, and all replicas were in sync: one that was replaced unknowingly tells an earlier end. */
+  readonly isSettled: boolean;
 }
 
 /** The broker has reported that a damaged log was cut. What lay from `offset` on is lost, and somebody was told. */

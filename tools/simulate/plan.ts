@@ -85,8 +85,9 @@ export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const isDurable = !dice.chance(UNSYNCED_PERCENT);
   const brokers = options.brokers ?? 1;
   const ownsMetadata = brokers === 1 && dice.for('metadata').chance(OWN_METADATA_PERCENT);
-  const durationMs = dice.time(400, 2400) * (options.length ?? 1);
-  const producers = planProducers(dice.for('producers'), brokers);
+  // Replicas that come and go take their time.
+  const durationMs = (brokers > 1 ? dice.time(1000, 5000) : dice.time(400, 2400)) * (options.length ?? 1);
+  const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers, brokers);
   return {
     seed,
@@ -132,7 +133,10 @@ function planReplication(dice: Dice, brokers: number): Record<string, string> {
   const replicas = Math.min(brokers, REPLICAS_MAX);
   return {
     'offsets.topic.replication.factor': String(replicas),
-    'min.insync.replicas': '2',
+    'min.insync.replicas': dice.chance(80) ? '2' : '1',
+    'leader.imbalance.check.interval.seconds': '1',
+    'auto.leader.rebalance.enable': String(dice.chance(70)),
+    'controlled.shutdown.max.retries': '1',
     'replica.lag.time.max.ms': String(dice.pick([300, 1000, 3000])),
     'replica.fetch.wait.max.ms': String(dice.pick([20, 100, 500])),
     'replica.fetch.backoff.ms': String(dice.pick([20, 100, 1000])),
@@ -191,12 +195,11 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[], brokers: n
   });
 }
 
-function planProducers(dice: Dice, brokers: number): ProducerTraits[] {
+function planProducers(dice: Dice): ProducerTraits[] {
   return Array.from({ length: dice.between(1, 3) }, (_, index) => ({
     name: `p${index}`,
     kind: dice.pick(['once', 'retrying', 'idempotent', 'idempotent']),
-    // What a leader alone has acknowledged goes with the leader, and nobody has promised more.
-    acks: brokers > 1 ? -1 : dice.pick([0, 1, -1, -1, -1]),
+    acks: dice.pick([0, 1, -1, -1, -1]),
     produceVersion: dice.pick(PRODUCE_VERSIONS),
     recordsMax: dice.pick([1, 2, 4, 8]),
     valueBytesMax: dice.pick([20, 60, 200, 700]),

@@ -63,6 +63,8 @@ const PATIENCE_MS = 30_000;
 /** Batches are tried for so long; clients have somewhat longer to finish. */
 const DELIVERY_TIMEOUT_MS = 4000;
 const FINISH_MS = 12_000;
+/** How long a world is left alone, so that what is under way is over. */
+const QUIET_MS = 500;
 const PROBES_MAX = 60;
 const PROBE_PAUSE_MS = 200;
 
@@ -107,6 +109,7 @@ function makeReader(traits: ReaderTraits, world: World): SimulatedClient {
 async function finish(world: World): Promise<void> {
   const { plan, dice } = world;
   if (!(await serves(world))) return;
+  await settles(world);
   for (const partition of world.partitions) await probe(world, partition);
   await finalAudit(world);
   const ending = dice.for('ending');
@@ -114,7 +117,21 @@ async function finish(world: World): Promise<void> {
     if (ending.chance(25)) await world.until(machine.restart(10), PATIENCE_MS).catch(onlyStuck);
     else machine.crash({ ...planCrash(ending, plan.isDurable ? ending.pick(['none', 'some']) : 'all'), downMs: 10 });
   }
-  if (await serves(world)) await finalAudit(world);
+  if (!(await serves(world))) return;
+  await settles(world);
+  await finalAudit(world);
+  if (plan.brokers > 1) world.compareReplicas();
+}
+
+/** Every partition has its leader, and all its replicas come into sync, within bounded time. */
+async function settles(world: World): Promise<void> {
+  const { clock, plan } = world;
+  if (plan.brokers === 1) return;
+  await clock.run(() => world.notInSync() === undefined, clock.monotonic() + PATIENCE_MS);
+  const late = world.notInSync();
+  if (late !== undefined) protest(world, null, `not in sync within ${PATIENCE_MS} ms: ${late}`);
+  // What followers have fetched last, they also write.
+  await world.pass(QUIET_MS);
 }
 
 async function serves(world: World): Promise<boolean> {
@@ -139,11 +156,11 @@ async function probe(world: World, partition: World['partitions'][number]): Prom
 }
 
 async function finalAudit(world: World): Promise<void> {
-  let refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+  let refusal = await world.until(world.audit(true), PATIENCE_MS).catch(onlyStuck);
   // Brokers that serve know their leaderships a moment later.
   for (let attempt = 1; refusal !== undefined && world.plan.brokers > 1 && attempt < PROBES_MAX; attempt += 1) {
     await world.pass(PROBE_PAUSE_MS);
-    refusal = await world.until(world.audit(), PATIENCE_MS).catch(onlyStuck);
+    refusal = await world.until(world.audit(true), PATIENCE_MS).catch(onlyStuck);
   }
   if (refusal !== undefined) protest(world, null, `not everything can be read: ${refusal}`);
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
 import { Connection } from '@millrace/network';
-import { Metadata, Produce } from '@millrace/protocol';
+import { IncrementalAlterConfigs, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
@@ -62,6 +62,33 @@ describe('a broker process', () => {
     const { brokers } = await client.send(Metadata, 9, { topics: [] });
     expect(brokers).toMatchObject([{ host: '127.0.0.1', port: broker.endpoints[0]!.port }]);
     await client.close();
+  });
+
+  it('says so when it could not stop in order, and closes the rest all the same', async () => {
+    const broker = await start();
+    const client = await connectTo(broker);
+    await client.send(Metadata, 9, { topics: [{ name: 't' }], allowAutoTopicCreation: true });
+    await client.close();
+    await rm(join(folder, 'data'), { recursive: true });
+    await expect(broker.stop()).rejects.toThrow('in order');
+    await expect(connectTo(broker)).rejects.toThrow();
+    started.pop();
+  });
+
+  it('takes up a limit of connections that is set while it runs, and keeps it for the next start', async () => {
+    const broker = await start();
+    const client = await connectTo(broker);
+    const configs = [{ name: 'max.connections', configOperation: 0, value: '1' }];
+    const resources = [{ resourceType: 4, resourceName: '', configs }];
+    const { responses } = await client.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+    expect(responses[0]).toMatchObject({ errorCode: 0 });
+    await expect(connectTo(broker)).rejects.toThrow();
+    await client.close();
+    await broker.stop();
+    const again = await start();
+    const first = await connectTo(again);
+    await expect(connectTo(again)).rejects.toThrow();
+    await first.close();
   });
 
   it('keeps what was written over a restart, and marks its folder as cleanly closed in between', async () => {

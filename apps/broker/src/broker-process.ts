@@ -12,6 +12,7 @@ import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
 import { connectionPeers } from './peers.ts';
+import { withListenerDefaults } from './settings/listener-defaults.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
 import { StartError, startErrorOf } from './start-error.ts';
@@ -22,6 +23,8 @@ export interface BrokerProcessOptions {
   readonly configFile?: string | undefined;
   /** Settings by Kafka's names; stronger than the file and the environment. */
   readonly overrides?: Readonly<Record<string, string>> | undefined;
+  /** The port for clients; replaces `listeners`. 0 takes a free one. */
+  readonly port?: number | undefined;
   /** Where `KAFKA_*` variables are looked for. Default `process.env`. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Where log lines go. Default: standard output, as `millrace.log.level` and `millrace.log.format` say. */
@@ -82,7 +85,7 @@ export async function readSettings(options: BrokerProcessOptions): Promise<Setti
     environment: options.env ?? process.env,
     overrides: options.overrides ?? {},
   });
-  const taken = takeProcessSettings(collected);
+  const taken = takeProcessSettings(withListenerDefaults(collected, options.port));
   const { config, problems, warnings } = parseBrokerConfig(taken.broker);
   const faults = [...taken.problems, ...problems.map(({ message }) => message)];
   if (faults.length > 0) {

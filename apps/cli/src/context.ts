@@ -104,3 +104,6 @@ export class CommandContext {
     }
   }
 }
+
+/** Has what a command does carried out, with what it works with. */
+export type Run = (work: (context: CommandContext) => Promise<void>) => Promise<void>;

@@ -16,6 +16,18 @@ describe('an error in words', () => {
     });
   });
 
+  it('leaves paths, settings and options as they are spelled', () => {
+    for (const message of [
+      'data/x.log is damaged',
+      './x is damaged',
+      'lingerMs must be 1',
+      'log.dirs is set twice',
+      '--topic is missing',
+    ]) {
+      expect(explainError(known('CLI_FAILED', message)).messages).toEqual([`${message}.`]);
+    }
+  });
+
   it('says that nobody listens, once', () => {
     const message =
       'No broker can be reached. Cannot connect to a:1: nothing listens there. Is the broker up, and is this the port of a listener? (ECONNREFUSED)';
@@ -28,7 +40,7 @@ describe('an error in words', () => {
   it('lists what failed, but not without end', () => {
     const failures = new Map(Array.from({ length: 25 }, (_, index) => [`t${index}`, known('X', `t${index} failed`)]));
     const { messages } = explainError(known('X', 'all failed', { failures }));
-    expect(messages.slice(0, 2)).toEqual(['T0 failed.', 'T1 failed.']);
+    expect(messages.slice(0, 2)).toEqual(['t0 failed.', 't1 failed.']);
     expect(messages[messages.length - 1]).toBe('And 5 more like these.');
   });
 

@@ -89,7 +89,9 @@ function messageWithCause(error: KnownError): string {
 
 function sentence(text: string): string {
   const trimmed = text.trim();
-  const capital = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  // A path, a setting or an option is spelled as it is spelled.
+  const isWord = /^[a-z]+[,;:]?(?:\s|$)/.test(trimmed);
+  const capital = isWord ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
   return /[.!?:]$/.test(capital) ? capital : `${capital}.`;
 }
 

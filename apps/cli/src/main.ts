@@ -1,9 +1,18 @@
 #!/usr/bin/env node
 /** The `millrace` program. What it can do is in `run-cli.ts`; here it meets the process. */
-import { enableCompileCache } from 'node:module';
+// By its default: an older Node, which is told so below, does not know the name.
+import module from 'node:module';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(
+    `millrace needs Node 22.18 or later, and this is ${process.versions.node}: https://nodejs.org\n`,
+  );
+  process.exit(1);
+}
 
 // Loading what was compiled before takes a third of the time.
-enableCompileCache();
+module.enableCompileCache();
 
 const { runCli } = await import('./run-cli.ts');
 const { processIo } = await import('./io.ts');

@@ -4,6 +4,7 @@ import { ExitCode } from './errors.ts';
 import { type Explanation, explainError } from './explain-error.ts';
 import type { CliIo } from './io.ts';
 import { paintFor, takesColor } from './output/paint.ts';
+import { fromKafkaShape } from './parse/kafka-shapes.ts';
 import { buildProgram } from './program/program.ts';
 
 /**
@@ -19,7 +20,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     exitCode = context.exitCode;
   });
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(fromKafkaShape(args), { from: 'user' });
     return exitCode;
   } catch (error) {
     // commander has said already what it has against the command.

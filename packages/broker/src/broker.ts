@@ -4,6 +4,7 @@ import {
   type LogBounds,
   LogManager,
   logFolderOwner,
+  type PartitionLog,
   type SliceCleaner,
 } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
@@ -149,7 +150,7 @@ export class Broker {
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();
     try {
-      if (this.#options.ownsMetadata === true) await assertLogsKnown(store, foundLogs(logs), logger);
+      if (this.#options.ownsMetadata === true) await this.#assertLogsKnown(logs);
       this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
     } catch (error) {
       configs.stop();
@@ -180,15 +181,17 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    await this.handOver();
     const { services, controller, configs, logs, session, replication } = running;
-    this.finishWaits();
-    session.stop();
-    await controller.stop();
-    configs.stop();
-    await replication.close();
-    services.deadlines.close();
-    await logs.close();
+    await allInTurn([
+      () => this.handOver(),
+      () => this.finishWaits(),
+      () => session.stop(),
+      () => controller.stop(),
+      () => configs.stop(),
+      () => replication.close(),
+      () => services.deadlines.close(),
+      () => logs.close(),
+    ]);
   }
 
   health(): BrokerHealth {
@@ -247,6 +250,16 @@ export class Broker {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },
       onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
+    });
+  }
+
+  #assertLogsKnown(logs: LogManager): Promise<void> {
+    const { metadataStore, logger } = this.#options;
+    return assertLogsKnown(metadataStore, foundLogs(logs), {
+      logger,
+      correct: async ({ log }, topicId) => {
+        if (log.state === 'online') await logs.correctTopicId(log, topicId);
+      },
     });
   }
 
@@ -406,9 +419,10 @@ export class Broker {
   }
 }
 
-function* foundLogs(logs: LogManager): Generator<FoundLog> {
-  for (const { topic, partition, topicId, latestEpoch } of logs.logs) {
-    yield { topic, partition, topicId, leaderEpoch: latestEpoch };
+function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: PartitionLog }> {
+  for (const log of logs.logs) {
+    const { topic, partition, topicId, latestEpoch } = log;
+    yield { topic, partition, topicId, leaderEpoch: latestEpoch, log };
   }
 }
 
@@ -421,4 +435,17 @@ function liveLogOptions(config: BrokerConfig): LiveLogOptions {
     cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
     cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
   };
+}
+
+/** Takes every step, whatever becomes of those before it. @throws AggregateError of what failed. */
+async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
 }

@@ -126,7 +126,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   /**
    * Reads topics as a member of the group, which starts joining it. Regular expressions are matched against all topics, new ones
    * included. Called again, it replaces what was subscribed.
-   * @throws ConsumerError `CONSUMER_NO_GROUP` without a groupId; `CONSUMER_INVALID_STATE` where partitions were assigned by hand
+   * A topic that is named and does not exist may be created by that, once, where `allowAutoTopicCreation` and the brokers allow it.
+   * @throws ConsumerError `CONSUMER_INVALID_ARGUMENT`; `CONSUMER_NO_GROUP` without a groupId; `CONSUMER_INVALID_STATE` where partitions were assigned by hand
    */
   subscribe(topics: string | RegExp | Iterable<string | RegExp>): void {
     this.#engine.subscribe(topics);
@@ -135,7 +136,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   /**
    * Reads these partitions and no others; nobody else is kept from reading them. Called again, it replaces them: those that stay
    * without a new offset are read on where they are.
-   * @throws ConsumerError `CONSUMER_INVALID_STATE` where topics are subscribed
+   * @throws ConsumerError `CONSUMER_INVALID_STATE` where topics are subscribed; `CONSUMER_INVALID_ARGUMENT`
    */
   assign(partitions: readonly ManualAssignment[]): void {
     checkAssignment(partitions);
@@ -177,7 +178,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * Commits: without an argument, what is processed; with a record or batch, that and all before it in its partition, which then
    * count as processed; with a list, those offsets, each that of the next record to be processed.
    * @throws ConsumerError `CONSUMER_COMMIT_FAILED` when the partitions are others' already; `CONSUMER_REBALANCE_IN_PROGRESS`, which
-   *   passes; `CONSUMER_NO_GROUP`; BrokerError; ApiTimedOutError
+   *   passes; `CONSUMER_NO_GROUP`; `CONSUMER_INVALID_ARGUMENT`; BrokerError, also for a topic that is gone; ApiTimedOutError
    */
   async commit(what?: ConsumerRecord<K, V> | ConsumerBatch<K, V> | readonly OffsetToCommit[]): Promise<void> {
     if (what === undefined) {
@@ -195,7 +196,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /**
    * Reads on at an offset; what was handed out before no longer counts as processed or not.
-   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`
+   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`; `CONSUMER_INVALID_ARGUMENT` for an offset that is not a whole number of at least 0
    */
   seek(to: TopicPartition & { readonly offset: number }): void {
     checkSeekTarget(to);
@@ -212,7 +213,11 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'end' });
   }
 
-  /** Reads partitions from the first record that is not older; from their end where there is none. All of them by default. */
+  /**
+   * Reads partitions from the first record that is not older; from their end where there is none. All of them by default.
+   * @param timestamp milliseconds since the Unix epoch, or a Date
+   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`; `CONSUMER_INVALID_ARGUMENT`
+   */
   seekToTimestamp(timestamp: number | Date, partitions?: readonly TopicPartition[]): void {
     this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: checkTimestamp(timestamp) });
   }

@@ -136,6 +136,32 @@ describe("a follower's append", () => {
 });
 
 describe('where epochs end', () => {
+  it('is known after two crashes, though the first start after one had to find it out', async () => {
+    const disk = new MemoryDisk();
+    // With an entry for each batch a scan begins where it must, not at the beginning.
+    const indexed = { indexIntervalBytes: 0 };
+    const log = await openTestLog(testContext({ disk }), indexed);
+    await follow(log, 0, [0, 0, 1, 1, 3]);
+    const first = disk.crash('none');
+    const found = await openTestLog(testContext({ disk: first }), indexed, { isClean: false });
+    expect(startsOf(found, 4)).toEqual([2, 4, 4, 5]);
+    // What was scanned is trusted from here on, so nobody looks there again.
+    expect(found.recoveryPoint).toBe(5);
+    const options = { isClean: false, recoveryPoint: found.recoveryPoint };
+    const again = await openTestLog(testContext({ disk: first.crash('none') }), indexed, options);
+    expect(startsOf(again, 4)).toEqual([2, 4, 4, 5]);
+  });
+
+  it('is looked for anew where a full disk kept it from being noted', async () => {
+    const disk = new MemoryDisk();
+    await follow(await openTestLog(testContext({ disk })), 0, [0, 0, 1]);
+    const full = disk.crash('none');
+    full.fault = ({ kind, path }) =>
+      kind === 'write' && path.includes('leader-epoch') ? systemError('ENOSPC', 'no room') : undefined;
+    const found = await openTestLog(testContext({ disk: full }), {}, { isClean: false });
+    expect([startsOf(found, 2), found.recoveryPoint]).toEqual([[2, 3], 0]);
+  });
+
   it('nothing ends beyond what is durable, and an epoch without records ends where it begins', async () => {
     const log = await openTestLog(testContext());
     log.assignEpoch(3);

@@ -43,6 +43,7 @@ export {
   type VerifySegmentOptions,
   verifySegmentFiles,
 } from './inspect/verify-segment.ts';
+export type { LiveLogOptions } from './live-log-options.ts';
 export {
   type CleanupPolicy,
   defaultLogConfig,
@@ -53,7 +54,6 @@ export {
 } from './log-config.ts';
 export {
   type CreateLogOptions,
-  type LiveLogOptions,
   type LogBounds,
   type LogDirectoryDescription,
   LogManager,

@@ -90,7 +90,7 @@ export class LogCore implements LogWriterHost {
     this.nextOffset = loaded.logEndOffset;
     this.logStartOffset = Math.min(loaded.logStartOffset, loaded.logEndOffset);
     this.highWatermark = Math.min(Math.max(highWatermark, this.logStartOffset), loaded.logEndOffset);
-    this.recoveryPoint = loaded.logEndOffset;
+    this.recoveryPoint = loaded.recoveryPoint;
     this.hasAborted = loaded.segments.all.some((segment) => !segment.transactionIndex.isEmpty);
     this.#snapshots = loaded.snapshots;
     this.#lastFlushMs = context.clock.now();

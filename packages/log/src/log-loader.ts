@@ -1,7 +1,8 @@
 import { batchBaseOffset, batchLeaderEpoch, checkBatch } from '@millrace/records';
 import type { BatchVisitor } from './batch-scan.ts';
-import { decodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
+import { decodeEpochCheckpoint, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { finishSwaps } from './compaction/finish-swaps.ts';
+import { isShortage } from './errors.ts';
 import {
   CLEANED_SUFFIX,
   DELETED_SUFFIX,
@@ -45,6 +46,8 @@ export interface LoadedLog {
   readonly epochs: LeaderEpochs;
   readonly logStartOffset: number;
   readonly logEndOffset: number;
+  /** Up to where the next start may trust what it finds without a scan. */
+  readonly recoveryPoint: number;
   /** Offsets of the producer snapshots, ascending. */
   readonly snapshots: number[];
   readonly recovery: LogRecovery;
@@ -63,11 +66,33 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   epochs.scanEnded();
   const logEndOffset = recovery.logEndOffset;
   epochs.truncateFromEnd(logEndOffset);
+  const areEpochsStored = await storeEpochs(context, options.folder, epochs, logEndOffset);
+  // What a scan has found of epochs must be in their file before a later start passes over what was scanned.
+  const recoveryPoint = areEpochsStored ? logEndOffset : Math.min(options.recoveryPoint ?? 0, logEndOffset);
   const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
   const snapshots = offsetsOf(names, PRODUCER_SNAPSHOT_SUFFIX);
   const producers = await loadProducers(context, options.folder, segments, snapshots, logEndOffset);
   for (const segment of segments.all) await segment.transactionIndex.flush({ sync: true });
-  return { segments, producers, epochs, logStartOffset, logEndOffset, snapshots, recovery };
+  return { segments, producers, epochs, logStartOffset, logEndOffset, recoveryPoint, snapshots, recovery };
+}
+
+/** Whether the epochs' file holds what a scan has found; without room on the disk it cannot, and the next start scans again. */
+async function storeEpochs(
+  { disk }: LogContext,
+  folder: string,
+  epochs: LeaderEpochs,
+  logEndOffset: number,
+): Promise<boolean> {
+  const starts = epochs.unstored(logEndOffset);
+  if (starts === undefined) return true;
+  try {
+    await disk.replaceFile(`${folder}/${LEADER_EPOCH_CHECKPOINT}`, encodeEpochCheckpoint(starts));
+    epochs.stored(starts);
+    return true;
+  } catch (error) {
+    if (!isShortage(error)) throw error;
+    return false;
+  }
 }
 
 /** What ends the name of a file that a process was not done with. */

@@ -9,6 +9,7 @@ import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName, STRAY_F
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
 import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
+import type { LiveLogOptions } from './live-log-options.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
@@ -86,18 +87,6 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   /** Told of failures of background work that put nothing at risk (a file that cannot be removed, say). */
   readonly onBackgroundError?: (what: string, error: unknown) => void;
 }
-
-/** What of the options may change while the logs are open. */
-export type LiveLogOptions = Partial<
-  Pick<
-    LogManagerOptions,
-    | 'producerIdExpirationMs'
-    | 'cleanerBackoffMs'
-    | 'cleanerDedupeBufferBytes'
-    | 'cleanerDedupeBufferLoadFactor'
-    | 'cleanerIoBytesPerSecondMax'
-  >
->;
 
 /** One of `log.dirs`, for DescribeLogDirs. */
 export interface LogDirectoryDescription {
@@ -510,6 +499,16 @@ export class LogManager {
     });
     this.#adopt(directory, log);
     return log;
+  }
+
+  /** Writes the `partition.metadata` of a log that nothing uses yet anew, where it says its topic's id wrong. */
+  async correctTopicId(log: PartitionLog, topicId: string): Promise<void> {
+    const directory = this.#directoryOf.get(log);
+    if (directory === undefined) return;
+    await this.#onDisk(directory, `Writing the topic's id of ${log.folder}`, () =>
+      this.#context.disk.replaceFile(`${log.folder}/${PARTITION_METADATA}`, encodePartitionMetadata(topicId)),
+    );
+    log.topicId = topicId;
   }
 
   async #create(topic: string, partition: number, options: CreateLogOptions): Promise<PartitionLog> {

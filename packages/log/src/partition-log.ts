@@ -48,7 +48,8 @@ export class PartitionLog {
   readonly topic: string;
   readonly partition: number;
   /** The topic's id as the folder has it; undefined for folders of a Kafka before 2.8. */
-  readonly topicId: string | undefined;
+  /** From `partition.metadata`; only the manager changes it. */
+  topicId: string | undefined;
   /** What opening found and did. */
   readonly recovery: LogRecovery;
   readonly #core: LogCore;

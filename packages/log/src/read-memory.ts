@@ -1,9 +1,14 @@
-import type { ReadPlaces } from './read-places.ts';
-
 /** Smaller reads have memory of their own: taking it costs next to nothing. */
 const POOLED_BYTES_MIN = 64 * 1024;
 /** A read may use memory that is this many times as large as what it needs. */
 const OVERSIZE_MAX = 2;
+
+/** Where a chunk is shared from. */
+interface ChunkPlaces {
+  readonly memory: ReadMemory;
+  /** Nobody gets the chunk any more. */
+  unshare(chunk: ReadChunk): void;
+}
 
 /** What a {@link ReadChunk} is made of. */
 export interface ReadBytes {
@@ -27,12 +32,12 @@ export class ReadChunk {
   readonly fromOffset: number;
   readonly bytesMax: number;
   readonly nextOffset: number;
-  readonly #places: ReadPlaces;
+  readonly #places: ChunkPlaces;
   readonly #memory: Buffer | undefined;
   /** Who had it read is the first. */
   #users = 1;
 
-  constructor(places: ReadPlaces, read: ReadBytes) {
+  constructor(places: ChunkPlaces, read: ReadBytes) {
     this.bytes = read.bytes;
     this.fromOffset = read.fromOffset;
     this.bytesMax = read.bytesMax;

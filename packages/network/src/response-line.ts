@@ -1,29 +1,65 @@
 import type { Socket } from 'node:net';
 import { runNextTick } from '@millrace/ports';
+import type { RequestAdmission } from './connection-context.ts';
 import type { ConnectionCounters } from './server-connection.ts';
 
 /** Bytes that are given to the socket before it has sent them. More in one piece would show no progress for long. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
 
-/** A request between its dispatch and the moment its response is written. */
-export interface Slot {
+/** What a {@link Slot} asks its connection for. */
+export interface SlotHost {
+  releaseFrame(slot: Slot): void;
+  holdDecoded(slot: Slot, bytes: number): void;
+  park(slot: Slot): boolean;
+  reserveResponse(slot: Slot, wantedBytes: number): number;
+}
+
+/** A request between its dispatch and the moment its response is written; its handler's admission, too. */
+export class Slot implements RequestAdmission {
   readonly serial: boolean;
   readonly heldBytes: number;
+  readonly #host: SlotHost;
   /** Whether the frame still counts against the bounds; an empty one does too. */
-  held: boolean;
+  held = true;
   /** What the decoded form counts, and whether it does so with those that wait. */
-  decodedBytes: number;
-  parked: boolean;
+  decodedBytes = 0;
+  parked = false;
   /** What the response may take, before it is there. */
-  reservedBytes: number;
-  done: boolean;
-  chunks: readonly Uint8Array[] | null;
+  reservedBytes = 0;
+  done = false;
+  chunks: readonly Uint8Array[] | null = null;
   /** How much of the chunks has been given to the socket: whole ones, and bytes of the next. */
-  chunksGiven: number;
-  bytesGiven: number;
-  responseBytes: number;
+  chunksGiven = 0;
+  bytesGiven = 0;
+  responseBytes = 0;
   /** Who wants to know that the response has been sent. */
-  whenSent: (() => void) | undefined;
+  sentListener: (() => void) | undefined = undefined;
+
+  constructor(serial: boolean, heldBytes: number, host: SlotHost) {
+    this.serial = serial;
+    this.heldBytes = heldBytes;
+    this.#host = host;
+  }
+
+  release(): void {
+    this.#host.releaseFrame(this);
+  }
+
+  holdDecoded(bytes: number): void {
+    this.#host.holdDecoded(this, bytes);
+  }
+
+  park(): boolean {
+    return this.#host.park(this);
+  }
+
+  reserveResponse(wantedBytes: number): number {
+    return this.#host.reserveResponse(this, wantedBytes);
+  }
+
+  whenSent(done: () => void): void {
+    this.sentListener = done;
+  }
 }
 
 /** What a {@link ResponseLine} tells its connection. */
@@ -85,7 +121,7 @@ export class ResponseLine {
   complete(slot: Slot, chunks: readonly Uint8Array[] | null): void {
     slot.done = true;
     if (this.#gone) {
-      slot.whenSent?.();
+      slot.sentListener?.();
       return;
     }
     slot.chunks = chunks;
@@ -99,7 +135,7 @@ export class ResponseLine {
   /** Ends a request that has no answer, because its handler failed. */
   fail(slot: Slot): void {
     slot.done = true;
-    if (this.#gone) slot.whenSent?.();
+    if (this.#gone) slot.sentListener?.();
   }
 
   scheduleFlush(): void {
@@ -121,7 +157,7 @@ export class ResponseLine {
     const unsentBytes = this.#heldBytes + this.#givenBytes;
     for (const slot of this.#slots.splice(0)) {
       // Of what is still being handled it is told when that has ended.
-      if (slot.done) slot.whenSent?.();
+      if (slot.done) slot.sentListener?.();
     }
     this.#heldBytes = 0;
     this.#givenBytes = 0;
@@ -142,7 +178,7 @@ export class ResponseLine {
       if (slot.chunksGiven < (slot.chunks?.length ?? 0)) break;
       this.#slots.shift();
       this.#serialCount -= slot.serial ? 1 : 0;
-      if (slot.whenSent !== undefined) this.#sending.push(slot.whenSent);
+      if (slot.sentListener !== undefined) this.#sending.push(slot.sentListener);
     }
     const sendingCount = this.#sending.length - sendingBefore;
     if (last !== undefined) {

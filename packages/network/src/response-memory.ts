@@ -13,6 +13,8 @@ export interface ResponseMemoryStats {
 
 /** Whose responses are counted: one connection. */
 export interface ResponseHolder {
+  /** What is counted for it; only {@link ResponseMemory} changes it. */
+  responseBytes: number;
   /** Milliseconds since the peer last took anything of what waits for it; 0 when nothing does. */
   unreadMs(): number;
   /** Gives up the responses, with the connection. */
@@ -23,6 +25,9 @@ export interface ResponseHolder {
 export const QUEUED_RESPONSE_BYTES_MAX: number = 256 * 1024 * 1024;
 /** A client that took nothing for so long loses its responses when others wait for memory, if it holds more than its share. */
 export const RESPONSE_UNREAD_MS_MAX = 2_000;
+
+/** Who holds less is not looked at one by one: most responses are small, and gone at once. */
+const NOTED_BYTES_MIN = 64 * 1024;
 
 /** What a large response may have at least, however short memory is. */
 const GRANT_BYTES_MIN = 64 * 1024;
@@ -44,7 +49,8 @@ export class ResponseMemory {
   readonly bytesMax: number;
   #unsentBytes = 0;
   #evicted = 0;
-  readonly #holders = new Map<ResponseHolder, number>();
+  /** Those that hold more than a little. */
+  readonly #holders = new Set<ResponseHolder>();
   readonly #waiting = new Set<() => void>();
   #wakeScheduled = false;
 
@@ -64,24 +70,25 @@ export class ResponseMemory {
     if (wantedBytes <= freeBytes) return wantedBytes;
     const holders = this.#holders.size + 1;
     const isFair = this.#unsentBytes < this.bytesMax * FAIR_OVERRUN;
-    const shareBytes = isFair ? Math.floor(this.bytesMax / holders) - (this.#holders.get(holder) ?? 0) : 0;
+    const shareBytes = isFair ? Math.floor(this.bytesMax / holders) - holder.responseBytes : 0;
     return Math.min(wantedBytes, Math.max(freeBytes, shareBytes, GRANT_BYTES_MIN));
   }
 
   /** Counts bytes of a response that has been granted or is ready. */
   take(bytes: number, holder: ResponseHolder): void {
-    if (bytes === 0) return;
     this.#unsentBytes += bytes;
-    this.#holders.set(holder, (this.#holders.get(holder) ?? 0) + bytes);
+    const before = holder.responseBytes;
+    holder.responseBytes = before + bytes;
+    if (before < NOTED_BYTES_MIN && before + bytes >= NOTED_BYTES_MIN) this.#holders.add(holder);
   }
 
   release(bytes: number, holder: ResponseHolder): void {
     if (bytes === 0) return;
     this.#unsentBytes -= bytes;
-    const left = (this.#holders.get(holder) ?? 0) - bytes;
-    if (left > 0) this.#holders.set(holder, left);
-    else this.#holders.delete(holder);
-    this.#scheduleWake();
+    const before = holder.responseBytes;
+    holder.responseBytes = before - bytes;
+    if (before >= NOTED_BYTES_MIN && before - bytes < NOTED_BYTES_MIN) this.#holders.delete(holder);
+    if (this.#waiting.size > 0) this.#scheduleWake();
   }
 
   /** Calls `retry` once when there may be room again. */
@@ -110,13 +117,13 @@ export class ResponseMemory {
   #evictUnread(): void {
     const shareBytes = this.bytesMax / this.#holders.size;
     const unread = Array.from(this.#holders).filter(
-      ([holder, bytes]) => bytes >= shareBytes && holder.unreadMs() >= RESPONSE_UNREAD_MS_MAX,
+      (holder) => holder.responseBytes >= shareBytes && holder.unreadMs() >= RESPONSE_UNREAD_MS_MAX,
     );
-    unread.sort(([, a], [, b]) => b - a);
-    for (const [holder, bytes] of unread) {
+    unread.sort((a, b) => b.responseBytes - a.responseBytes);
+    for (const holder of unread) {
       if (this.#unsentBytes < this.bytesMax) return;
       this.#evicted += 1;
-      holder.evict(`it does not take the ${bytes} bytes of its responses, and others wait for memory`);
+      holder.evict(`it does not take the ${holder.responseBytes} bytes of its responses, and others wait for memory`);
     }
   }
 

@@ -4,7 +4,6 @@ import {
   ANONYMOUS_PRINCIPAL,
   type AuthenticationState,
   type ListenerConnection,
-  type RequestAdmission,
   type RequestHandler,
   type SecurityProtocol,
 } from './connection-context.ts';
@@ -12,7 +11,7 @@ import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts'
 import { FrameAssembler } from './frame-assembler.ts';
 import { plainHost } from './peer-host.ts';
 import type { FrameHolder, RequestMemory } from './request-memory.ts';
-import { ResponseLine, type Slot } from './response-line.ts';
+import { ResponseLine, Slot, type SlotHost } from './response-line.ts';
 import type { ResponseHolder, ResponseMemory } from './response-memory.ts';
 import type { TurnShare } from './turn-share.ts';
 
@@ -56,6 +55,8 @@ export const CLOSING_MS_MAX = 5_000;
 
 /** Frames up to this size go before larger ones when time is short. */
 const LIGHT_FRAME_BYTES = 16 * 1024;
+/** Larger frames are timed one by one, smaller ones as many as there are at once. */
+const MEASURED_FRAME_BYTES = 1024;
 /** Decoded forms up to this size are not counted: most requests have less, and the number of requests is bounded. */
 const UNCOUNTED_DECODED_BYTES = 64 * 1024;
 
@@ -78,6 +79,8 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   readonly #host: ServerConnectionHost;
   readonly #assembler: FrameAssembler;
   readonly #line: ResponseLine;
+  readonly #slotHost: SlotHost;
+  responseBytes = 0;
   /** A frame that was taken from the assembler and may not start yet. */
   #waitingFrame: Buffer | undefined;
   #inFlightBytes = 0;
@@ -118,6 +121,19 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       flushed: (anything) => this.#flushed(anything),
       written: () => this.#written(),
     });
+    this.#slotHost = {
+      releaseFrame: (slot) => this.#releaseFrame(slot),
+      holdDecoded: (slot, bytes) => {
+        if (bytes <= UNCOUNTED_DECODED_BYTES || slot.decodedBytes > 0) return;
+        slot.decodedBytes = bytes;
+        host.memory.holdDecoded(bytes);
+      },
+      park: (slot) => {
+        if (!slot.parked) slot.parked = host.memory.park(slot.decodedBytes);
+        return slot.parked;
+      },
+      reserveResponse: (slot, wantedBytes) => this.#reserve(slot, wantedBytes),
+    };
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#ended());
     socket.on('error', (error) => this.#failed(error));
@@ -242,13 +258,21 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       return;
     }
     this.#pumping = true;
+    const { turns } = this.#host;
+    let beganMs = -1;
     while (this.open) {
       const frame = this.#nextFrame();
       if (frame === undefined) {
         break;
       }
+      if (beganMs < 0) beganMs = turns.begin();
       this.#dispatch(frame);
+      if (frame.length > MEASURED_FRAME_BYTES) {
+        turns.end(beganMs);
+        beganMs = -1;
+      }
     }
+    if (beganMs >= 0) turns.end(beganMs);
     this.#pumping = false;
   }
 
@@ -299,15 +323,14 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   #dispatch(frame: Buffer): void {
-    const { counters, handler, turns } = this.#host;
-    const slot = newSlot(this.#isSerial(frame), frame.length);
+    const { counters, handler } = this.#host;
+    const slot = new Slot(this.#isSerial(frame), frame.length, this.#slotHost);
     this.#line.begin(slot);
     this.#inFlightBytes += slot.heldBytes;
     counters.requests++;
     counters.requestsInFlight++;
-    const beganMs = turns.begin();
     try {
-      const answer = handler.handle(frame, this, this.#admissionOf(slot));
+      const answer = handler.handle(frame, this, slot);
       if (answer instanceof Promise) {
         answer.then(
           (chunks) => this.#complete(slot, chunks),
@@ -319,27 +342,6 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     } catch (error) {
       this.#handlerFailed(slot, error);
     }
-    turns.end(beganMs);
-  }
-
-  #admissionOf(slot: Slot): RequestAdmission {
-    const { memory } = this.#host;
-    return {
-      release: () => this.#releaseFrame(slot),
-      holdDecoded: (bytes) => {
-        if (bytes <= UNCOUNTED_DECODED_BYTES || slot.decodedBytes > 0) return;
-        slot.decodedBytes = bytes;
-        memory.holdDecoded(bytes);
-      },
-      park: () => {
-        if (!slot.parked) slot.parked = memory.park(slot.decodedBytes);
-        return slot.parked;
-      },
-      reserveResponse: (wantedBytes) => this.#reserve(slot, wantedBytes),
-      whenSent: (done) => {
-        slot.whenSent = done;
-      },
-    };
   }
 
   #reserve(slot: Slot, wantedBytes: number): number {
@@ -360,9 +362,11 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #settle(slot: Slot): void {
     const { counters, memory, responses } = this.#host;
     this.#releaseFrame(slot);
-    if (slot.parked) memory.releaseParked(slot.decodedBytes);
-    else memory.releaseDecoded(slot.decodedBytes);
-    responses.release(slot.reservedBytes, this);
+    if (slot.decodedBytes > 0) {
+      if (slot.parked) memory.releaseParked(slot.decodedBytes);
+      else memory.releaseDecoded(slot.decodedBytes);
+    }
+    if (slot.reservedBytes > 0) responses.release(slot.reservedBytes, this);
     slot.reservedBytes = 0;
     counters.requestsInFlight--;
   }
@@ -494,21 +498,4 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       ...more,
     };
   }
-}
-
-function newSlot(serial: boolean, heldBytes: number): Slot {
-  return {
-    serial,
-    heldBytes,
-    held: true,
-    decodedBytes: 0,
-    parked: false,
-    reservedBytes: 0,
-    done: false,
-    chunks: null,
-    chunksGiven: 0,
-    bytesGiven: 0,
-    responseBytes: 0,
-    whenSent: undefined,
-  };
 }

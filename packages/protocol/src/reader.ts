@@ -40,7 +40,7 @@ export class Reader {
     this.buffer = buffer;
     this.offset = offset;
     this.end = end;
-    this.decodedBytesMax = decodedBytesMax ?? Number.MAX_SAFE_INTEGER;
+    this.decodedBytesMax = decodedBytesMax ?? 0;
     this.fromStranger = decodedBytesMax !== undefined;
   }
 
@@ -178,7 +178,7 @@ export class Reader {
     if (length === -1) return null;
     if (length < 0) throw this.invalidLength('string', length);
     const at = this.take(length);
-    return this.buffer.toString('utf8', at, at + length);
+    return this.shortAscii(at, length) ?? this.buffer.toString('utf8', at, at + length);
   }
 
   private text(length: number): string {
@@ -189,12 +189,17 @@ export class Reader {
       );
     }
     const at = this.take(length);
-    if (length > SHORT_STRING_BYTES) return this.decodedText(at, length);
+    return this.shortAscii(at, length) ?? this.decodedText(at, length);
+  }
+
+  /** Undefined where the engine's decoder is needed, or faster. */
+  private shortAscii(at: number, length: number): string | undefined {
+    if (length > SHORT_STRING_BYTES) return undefined;
     const b = this.buffer;
     let text = '';
     for (let i = at; i < at + length; i++) {
       const byte = b[i]!;
-      if (byte >= 0x80) return this.decodedText(at, length);
+      if (byte >= 0x80) return undefined;
       text += String.fromCharCode(byte);
     }
     return text;
@@ -256,7 +261,7 @@ export class Reader {
 
   private charge(decodedBytes: number): void {
     this.decodedBytes += decodedBytes;
-    if (this.decodedBytes > this.decodedBytesMax) {
+    if (this.fromStranger && this.decodedBytes > this.decodedBytesMax) {
       throw new ProtocolError(
         'PROTOCOL_DECODED_TOO_LARGE',
         `Before byte ${this.offset} the message has arrays that would take about ${this.decodedBytes} bytes of memory; ` +

@@ -22,7 +22,10 @@ class Story {
     this.recorder.topics.push({ ...PLAIN, ...rules });
   }
 
-  sent(value: string, options: { offset?: number; outcome?: 'failed'; isOnce?: boolean; key?: string } = {}): this {
+  sent(
+    value: string,
+    options: { offset?: number; outcome?: 'failed'; isOnce?: boolean; key?: string; acks?: 0 | 1 | -1 } = {},
+  ): this {
     const { offset, outcome, isOnce = true, key = null } = options;
     const pending = this.recorder.send({
       timestampMs: SENT_MS,
@@ -30,6 +33,7 @@ class Story {
       partition: PARTITION,
       values: [value],
       keys: [key],
+      acks: options.acks ?? -1,
       isOnce,
       order: this.#order++,
     });
@@ -58,10 +62,18 @@ class Story {
 
   audited(
     records: readonly SeenRecord[],
-    options: { logStart?: number; highWatermark?: number; sizeBytes?: number; atMs?: number } = {},
+    options: { logStart?: number; highWatermark?: number; sizeBytes?: number; atMs?: number; isSettled?: boolean } = {},
   ): this {
     const { logStart = 0, highWatermark = (records.at(-1)?.[0] ?? -1) + 1, sizeBytes = 1000, atMs = SENT_MS } = options;
-    const what = { logStart, highWatermark, records, sizeBytes, atMs, damaged: [] };
+    const what = {
+      logStart,
+      highWatermark,
+      records,
+      sizeBytes,
+      atMs,
+      damaged: [],
+      isSettled: options.isSettled ?? true,
+    };
     return this.add({ kind: 'audit', ...this.span(), ...what });
   }
 
@@ -185,7 +197,15 @@ describe('the checker', () => {
     const start = story.recorder.tick();
     story.sent('a', { offset: 0 });
     const end = story.recorder.tick();
-    const what = { logStart: 0, highWatermark: 0, records: [], sizeBytes: 0, atMs: SENT_MS, damaged: [] };
+    const what = {
+      logStart: 0,
+      highWatermark: 0,
+      records: [],
+      sizeBytes: 0,
+      atMs: SENT_MS,
+      damaged: [],
+      isSettled: true,
+    };
     story.add({ kind: 'audit', start, end, ...what });
     expect(story.anomalies()).toEqual([]);
   });

@@ -21,6 +21,7 @@ function missing(facts: PartitionFacts, known: KnownRecords, audit: AuditEvent):
     const { offset, value, since, source } = record;
     if (since >= audit.start || found.has(offset) || offset >= lostFrom || mayBeMissing(record, facts, known, audit))
       continue;
+    if (offset > last && facts.rules.isReplicated && !audit.isSettled) continue;
     const anomaly = offset < last ? 'lost-write' : 'unseen';
     const message = `${value} at offset ${offset}, ${source}, is not in a full read of ${audit.logStart} to ${audit.highWatermark}`;
     violations.push({ anomaly, partition: facts.name, message, at: audit.end });

@@ -37,7 +37,7 @@ export function knownRecords(facts: PartitionFacts): KnownRecords {
 function observations(facts: PartitionFacts): Observation[] {
   const all: Observation[] = [];
   for (const send of facts.sends) {
-    if (send.outcome !== 'ok' || send.baseOffset < 0 || facts.spansLoss(send)) continue;
+    if (!facts.isFirm(send) || facts.spansLoss(send)) continue;
     all.push({ at: send.end, source: `acknowledged to ${send.client}`, records: sentRecords(send), isRead: false });
   }
   for (const poll of facts.polls) {

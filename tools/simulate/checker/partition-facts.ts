@@ -53,6 +53,11 @@ export class PartitionFacts {
     else if (event.kind === 'damage') this.damages.push(event);
   }
 
+  /** Whether an acknowledgement means that the record stays: all replicas in sync have it, or there is only one. */
+  isFirm({ acks, outcome, baseOffset }: SendEvent): boolean {
+    return outcome === 'ok' && baseOffset >= 0 && (acks === -1 || !this.rules.isReplicated);
+  }
+
   /** Whether records may be missing at the beginning. */
   get mayStartLater(): boolean {
     const { retentionBytes, retentionMs } = this.rules;

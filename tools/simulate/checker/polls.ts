@@ -45,7 +45,9 @@ function checkRefusals(facts: PartitionFacts, { skipped, client, position, end }
     const message = `${client} is told that offset ${position} is damaged, and no bit of the log was flipped`;
     return [{ anomaly: 'false-damage', partition, message, at: end }];
   }
-  if (skipped === 'out of range' && !facts.mayStartLater && facts.losses.length === 0) {
+  // A leader that has been replaced without knowing does not know what the next one has.
+  const mayBeBehind = facts.mayStartLater || facts.rules.isReplicated;
+  if (skipped === 'out of range' && !mayBeBehind && facts.losses.length === 0) {
     const message = `${client} is told that its position ${position} is out of range`;
     return [{ anomaly: 'out-of-range', partition, message, at: end }];
   }

@@ -42,6 +42,10 @@ export type Anomaly =
   | 'out-of-sequence'
   /** The broker's own metadata are damaged, or have lost what they held, though no bit of them was flipped. */
   | 'metadata-lost'
+  /** The controllers wrote states that contradict each other: epochs that go back, two leaders of one epoch, one that was not in sync. */
+  | 'bad-state'
+  /** In-sync replicas differ. */
+  | 'diverged'
   /** With all faults over, something still does not work. */
   | 'unavailable';
 

@@ -76,6 +76,7 @@ export class Administrator {
       partition: partition.name,
       values: [value],
       keys: ['probe'],
+      acks: -1,
       isOnce: true,
       order: 0,
     });

@@ -33,6 +33,7 @@ class AuditRefused extends Error {
 export class Auditor {
   readonly #tools: ClientTools;
   readonly #router: Router;
+  #isSettled = false;
 
   constructor(tools: ClientTools) {
     this.#tools = tools;
@@ -40,7 +41,12 @@ export class Auditor {
   }
 
   /** One full read. Says why when it cannot be done; what could be read is in the history all the same. */
-  async audit(partitions: readonly PartitionRef[], groups: readonly string[]): Promise<string | undefined> {
+  async audit(
+    partitions: readonly PartitionRef[],
+    groups: readonly string[],
+    isSettled: boolean,
+  ): Promise<string | undefined> {
+    this.#isSettled = isSettled;
     try {
       for (const partition of partitions) await this.#readAll(partition);
       for (const group of groups) await this.#askCommitted(group, partitions);
@@ -107,6 +113,7 @@ export class Auditor {
       atMs: clock.now(),
       sizeBytes,
       damaged,
+      isSettled: this.#isSettled,
     });
     return true;
   }

@@ -91,6 +91,7 @@ class Lane {
       partition: this.#partition.name,
       values: records.map(({ value }) => value),
       keys: records.map(({ key }) => key),
+      acks: -1,
       isOnce: true,
       order,
     });
@@ -167,6 +168,12 @@ class Lane {
   #refused(batch: Batch, errorCode: number): void {
     this.#hasFailed = true;
     this.#trace(errorInfo(errorCode).name);
+    // A leader that was replaced without knowing does not know what its successor has acknowledged.
+    const isCluster = this.#tools.hosts.length > 1;
+    if (isCluster && errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) {
+      this.#producer.router.forget();
+      return;
+    }
     const isLost = this.#hasBegun && errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && this.#queue[0] === batch;
     if (isLost || FATAL.has(errorCode)) {
       // All before it are acknowledged, so the broker must know where the sequence stands.

@@ -86,7 +86,9 @@ export class PlainProducer implements SimulatedClient {
 
   async run(): Promise<void> {
     const { clock, dice } = this.#tools;
-    const inFlightMax = this.#plan.attemptsMax > 1 ? 1 : this.#plan.inFlightMax;
+    // Of several requests to a partition whose leader moves, the later may be taken first.
+    const isOrdered = this.#plan.attemptsMax > 1 || this.#tools.hosts.length > 1;
+    const inFlightMax = isOrdered ? 1 : this.#plan.inFlightMax;
     while (!this.#isStopped) {
       await clock.sleep(dice.time(0, this.#plan.pauseMsMax));
       while (this.#underWay.size >= inFlightMax) await Promise.race(this.#underWay);
@@ -132,6 +134,7 @@ export class PlainProducer implements SimulatedClient {
         partition: partition.name,
         values: records.map(({ value }) => value),
         keys: records.map(({ key }) => key),
+        acks: this.#plan.acks,
         isOnce: attemptsMax === 1,
         order: this.#order++,
       });

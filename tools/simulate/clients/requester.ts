@@ -116,7 +116,10 @@ export class Requester {
         },
       });
       timer = this.#options.clock.schedule(timeoutMs, () => {
-        if (this.#connection === connection) this.disconnect(`no answer within ${timeoutMs} ms`);
+        const why = `no answer within ${timeoutMs} ms`;
+        if (this.#connection === connection) this.disconnect(why);
+        // The connection was given up before this request had left.
+        else this.#waiting.get(correlationId)?.failed(new NoAnswer(why, false));
       });
       connection.send(frame);
     });

@@ -1,5 +1,5 @@
 import { Broker, type BrokerConfig, type Logger } from '@millrace/broker';
-import type { TreeMetadataStore } from '@millrace/metadata';
+import type { Operation, OperationResult, TreeMetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
@@ -24,6 +24,8 @@ export interface BrokerProcessOptions {
   readonly faults: DiskFaults;
   /** The ensemble that keeps the metadata; undefined for a broker that keeps its own, on its disk. */
   readonly ensemble: Ensemble | undefined;
+  /** Told of every transaction that the metadata store has applied. */
+  readonly applied: (operations: readonly Operation[], results: readonly OperationResult[]) => void;
   readonly logger: Logger;
   readonly host: string;
   /** The network that leads to its peers. */
@@ -78,7 +80,7 @@ export class BrokerProcess {
       clock: this.#clock,
       random: dice,
       disk: build.disk?.(disk, { clock, dice }) ?? disk,
-      metadataStore: new ProcessStore(session, this.#gate),
+      metadataStore: new ProcessStore(session, this.#gate, this.#options.applied),
       ownsMetadata: own !== undefined,
       logger: this.#whileAlive(logger),
       peers: simulatedPeers({

@@ -51,6 +51,12 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
 
 export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
 
+/**
+ * Kinds that take records from a single replica for good: a leader that comes back with less than it has acknowledged takes them from all,
+ * as in Kafka.
+ */
+const NEEDS_ONE_BROKER: ReadonlySet<FaultKind> = new Set(['bit-flip']);
+
 /** Kinds that need several brokers. */
 const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link']);
 
@@ -77,7 +83,7 @@ export function planFaults(
 ): PlannedEvent[] {
   const isPossible = (kind: FaultKind): boolean =>
     (isDurable || !NEEDS_SYNC.has(kind)) &&
-    (brokers > 1 || !NEEDS_CLUSTER.has(kind)) &&
+    (brokers > 1 ? !NEEDS_ONE_BROKER.has(kind) : !NEEDS_CLUSTER.has(kind)) &&
     (ownsMetadata || kind !== 'metadata-flip');
   const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && isPossible(kind));
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));

@@ -1,4 +1,5 @@
 import { type BrokerConfig, type Logger, parseBrokerConfig } from '@millrace/broker';
+import type { Operation, OperationResult } from '@millrace/metadata';
 import { type CrashKeeps, MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
 import { BrokerProcess } from './broker-process.ts';
@@ -25,6 +26,8 @@ export interface MachineOptions {
   readonly networks: readonly [Network, ...Network[]];
   /** Whether a machine whose disk has failed may be reset. */
   readonly mayLosePower: boolean;
+  /** Told of every transaction that the metadata store has applied. */
+  readonly applied: (operations: readonly Operation[], results: readonly OperationResult[]) => void;
   readonly logger: Logger;
   note(message: string): void;
   /** The broker's own metadata are not what they were, and nobody has touched them. */
@@ -216,6 +219,7 @@ export class Machine {
       ensemble,
       host,
       network: networks[0],
+      applied: this.#options.applied,
       logger,
       onUnusable: () => this.#giveUp(process, 'no log folder is left that works'),
     });

@@ -15,8 +15,15 @@ import type { Gate } from './gate.ts';
 export class ProcessStore implements MetadataStore {
   readonly #store: MetadataStore;
   readonly #gate: Gate;
+  readonly #applied: (operations: readonly Operation[], results: readonly OperationResult[]) => void;
 
-  constructor(store: MetadataStore, gate: Gate) {
+  /** @param applied - Told of every transaction that the store has applied, whether the process hears of it or not. */
+  constructor(
+    store: MetadataStore,
+    gate: Gate,
+    applied: (operations: readonly Operation[], results: readonly OperationResult[]) => void,
+  ) {
+    this.#applied = applied;
     this.#store = store;
     this.#gate = gate;
   }
@@ -54,7 +61,11 @@ export class ProcessStore implements MetadataStore {
   }
 
   multi(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
-    return this.#whileAlive(() => this.#store.multi(operations));
+    return this.#whileAlive(async () => {
+      const results = await this.#store.multi(operations);
+      this.#applied(operations, results);
+      return results;
+    });
   }
 
   onSession(listener: (state: SessionState) => void): () => void {

@@ -13,7 +13,9 @@ import { Dice } from './dice.ts';
 import { Ensemble } from './ensemble.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
+import { differenceOf } from './replica-logs.ts';
 import { SimulatedClock } from './simulated-clock.ts';
+import { StateWatch } from './state-watch.ts';
 
 /** The brokers' machines, a network, clients, and the record of what they did and saw: all from one seed. */
 export class World {
@@ -23,6 +25,7 @@ export class World {
   readonly history: Recorder;
   readonly network: Network;
   readonly ensemble: Ensemble;
+  readonly states = new StateWatch((partition, message) => this.#protest('bad-state', partition, message));
   readonly machines: readonly Machine[];
   readonly admin: Administrator;
   readonly notes: string[] = [];
@@ -86,6 +89,27 @@ export class World {
     return this.machines.every(({ serving }) => serving !== undefined);
   }
 
+  /** Whether every partition has a leader, and all its replicas in sync; says which has not. */
+  notInSync(): string | undefined {
+    for (const { name, topic } of this.partitions) {
+      const factor = this.plan.topics.find((each) => each.name === topic.name)?.replicationFactor;
+      const state = this.states.stateOf(name);
+      const isInSync = state !== undefined && state.leader >= 0 && state.isr.length === factor;
+      if (!isInSync) return `${name}: ${JSON.stringify(state)}`;
+    }
+    return undefined;
+  }
+
+  /** Holds the files of replicas that are in sync against each other, where nothing takes records away by itself. */
+  compareReplicas(): void {
+    for (const { name, topic } of this.partitions) {
+      const rules = this.history.topics.find((each) => each.topic === topic.name);
+      if (rules === undefined || rules.isCompacted) continue;
+      const difference = differenceOf(name, this.machines);
+      if (difference !== undefined) this.#protest('diverged', name, difference);
+    }
+  }
+
   /** Some machine. */
   anyMachine(): Machine {
     return this.machines.length === 1 ? this.machines[0]! : this.dice.pick(this.machines);
@@ -120,10 +144,10 @@ export class World {
   }
 
   /** Reads all that there is; says why not when that cannot be done. */
-  audit(): Promise<string | undefined> {
+  audit(isSettled = this.plan.brokers === 1): Promise<string | undefined> {
     this.audits += 1;
     const auditor = new Auditor(this.#tools('auditor', this.#backstage));
-    this.#auditing = auditor.audit(this.partitions, this.groups);
+    this.#auditing = auditor.audit(this.partitions, this.groups, isSettled);
     return this.#auditing;
   }
 
@@ -172,6 +196,10 @@ export class World {
     });
   }
 
+  #protest(anomaly: Anomaly, partition: string, message: string): void {
+    this.history.add({ kind: 'protest', at: this.history.tick(), client: 'world', partition, anomaly, message });
+  }
+
   #machine(id: number, build: Build): Machine {
     const { plan } = this;
     const name = plan.brokers === 1 ? 'broker' : `broker ${id}`;
@@ -185,6 +213,7 @@ export class World {
       dice: this.dice.for(id === 1 ? 'machine' : `machine ${id}`),
       networks: [this.network, this.#backstage],
       mayLosePower: plan.isDurable,
+      applied: (operations, results) => this.states.applied(operations, results),
       logger: this.#logger(name),
       note: (message) => this.note(plan.brokers === 1 ? message : `${name}: ${message}`),
       metadataLost: (message) => this.protest('metadata-lost', null, message),
@@ -226,8 +255,9 @@ export class World {
       (level: string) =>
       (fields: object, message: string): void => {
         this.#noteLoss(fields);
-        const { err } = fields as { err?: unknown };
-        const reason = err === undefined ? '' : ` (${err instanceof Error ? err.message : String(err)})`;
+        const { err, ...others } = fields as { err?: unknown };
+        const details = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
+        const reason = `${details}${err === undefined ? '' : ` (${err instanceof Error ? err.message : String(err)})`}`;
         trace?.(this.clock.monotonic(), name, `${level}: ${message}${reason}`);
       };
     return { debug: () => {}, info: log('info'), warn: log('warn'), error: log('error') };

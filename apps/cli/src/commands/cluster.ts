@@ -4,8 +4,12 @@ import type { CommandContext } from '../context.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
-import type { LogDirsOptions } from '../program/cluster.ts';
 import { findTopics } from './find-topics.ts';
+
+export interface LogDirsOptions {
+  readonly broker?: readonly number[];
+  readonly partitions?: boolean;
+}
 
 export async function describeCluster(context: CommandContext): Promise<void> {
   await context.withAdmin(async (admin) => {

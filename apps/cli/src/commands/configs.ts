@@ -6,8 +6,17 @@ import { counted, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderTable } from '../output/table.ts';
 import type { Assignment } from '../parse/values.ts';
-import type { ChangeConfigsOptions, DescribeConfigsOptions } from '../program/configs.ts';
 import { findTopics } from './find-topics.ts';
+
+export interface DescribeConfigsOptions {
+  readonly all?: boolean;
+  readonly docs?: boolean;
+  readonly name?: readonly string[];
+}
+
+export interface ChangeConfigsOptions {
+  readonly dryRun?: boolean;
+}
 
 type Type = 'topic' | 'broker';
 

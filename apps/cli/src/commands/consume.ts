@@ -6,7 +6,7 @@ import { counted, formatBytes, formatDuration } from '../output/format.ts';
 import { jsonFormatter, type RecordFormatter, templateFormatter, valueFormatter } from '../output/record-format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
-import type { ConsumeOptions } from '../program/consume.ts';
+import type { ConsumeOptions } from './consume-options.ts';
 import { GroupNews } from './group-news.ts';
 import { ReadingEnd } from './reading-end.ts';
 import { partitionKey, type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';

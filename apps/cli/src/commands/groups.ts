@@ -6,8 +6,21 @@ import { CliError, failure, usageError } from '../errors.ts';
 import { counted, formatCount, listPartitions, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
-import type { DeleteGroupOffsetsOptions, ListGroupsOptions, RemoveMembersOptions } from '../program/groups.ts';
-import { expandTopics } from './group-partitions.ts';
+import { expandTopics, type TopicSelection } from './group-partitions.ts';
+
+export interface ListGroupsOptions {
+  readonly state?: readonly string[];
+}
+
+export interface DeleteGroupOffsetsOptions {
+  readonly topic: readonly TopicSelection[];
+}
+
+export interface RemoveMembersOptions {
+  readonly member?: readonly string[];
+  readonly all?: boolean;
+  readonly reason?: string;
+}
 
 export async function listGroups(context: CommandContext, options: ListGroupsOptions): Promise<void> {
   await context.withAdmin(async (admin) => {

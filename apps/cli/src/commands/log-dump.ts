@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import {
   type BatchEntry,
@@ -8,11 +9,16 @@ import {
   verifySegmentFiles,
 } from '@millrace/log';
 import { NodeDisk } from '@millrace/ports';
+import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
-import { ExitCode, failure } from '../errors.ts';
+import { CliError, ExitCode, failure } from '../errors.ts';
 import { counted, formatBytes, formatTimestamp, printable } from '../output/format.ts';
 import { jsonBytes } from '../output/record-format.ts';
-import type { DumpLogOptions } from '../program/log.ts';
+
+export interface DumpLogOptions {
+  readonly records?: boolean;
+  readonly verify?: boolean;
+}
 
 const CODEC_NAMES = ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'];
 
@@ -29,6 +35,10 @@ export async function dumpLog(
   const printer = new Printer(context);
   for (const file of files) {
     const kind = logFileKind(file);
+    // What is not there is missing, whatever it is called.
+    await stat(file).catch((cause: unknown) => {
+      throw new CliError('CLI_FILE_UNREADABLE', `Cannot read ${printable(file)}: ${fileFault(cause)}`, { cause });
+    });
     if (kind === undefined) {
       throw failure(
         `${printable(file)} is no file of a log directory, by its name`,

@@ -4,7 +4,10 @@ import { NodeDisk } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { ExitCode } from '../errors.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
-import type { VerifyLogOptions } from '../program/log.ts';
+
+export interface VerifyLogOptions {
+  readonly deep?: boolean;
+}
 
 /** What was found in one folder, as scripts get it. */
 interface FolderReport extends VerifyResult {

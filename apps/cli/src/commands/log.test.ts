@@ -181,3 +181,10 @@ function offsetInBatch(bytes: Buffer, at: number): number {
     start += sizeBytes;
   }
 }
+
+describe('a file that is not there', () => {
+  it.each(['gone.txt', '00000000000000000000.log'])('is called missing, whatever it is called: %s', async (name) => {
+    const { exitCode, stderr } = await millrace(undefined, ['log', 'dump', `/nowhere/${name}`]);
+    expect([exitCode, stderr]).toEqual([1, `error: Cannot read /nowhere/${name}: there is no such file.\n`]);
+  });
+});

@@ -146,6 +146,18 @@ describe('a damaged metadata store', () => {
     expect((await millrace(again, ['topics', 'list'])).stdout).toContain('later');
   }, 60_000);
 
+  it('has no share in a damaged partition.metadata: the log stays with its topic', async () => {
+    const path = join(data, 'orders-1', 'partition.metadata');
+    const text = readFileSync(path, 'utf8');
+    const at = text.indexOf('topic_id: ') + 'topic_id: '.length;
+    const other = text[at] === 'A' ? 'B' : 'A';
+    writeFileSync(path, text.slice(0, at) + other + text.slice(at + 1));
+    const bootstrap = bootstrapOf(await start(data));
+    const read = await millrace(bootstrap, ['consume', 'orders', '--from-beginning', '--exit-at-end']);
+    expect(read.stdout.trim().split('\n')).toHaveLength(RECORDS);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
   it('is not restored beside a running broker', async () => {
     await start(data);
     const { exitCode, stderr } = await metadata('restore', '--execute');

@@ -4,8 +4,21 @@ import type { ExportedNode, StoredNode, StoredTree } from '@millrace/metadata';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure } from '../errors.ts';
 import { counted, formatBytes, printable } from '../output/format.ts';
-import type { MetadataOptions, RestoreOptions } from '../program/metadata.ts';
+import type { Assignment } from '../parse/values.ts';
 import { brokerEnvironment } from './start.ts';
+
+/** Where the store is: the settings that the broker is started with. */
+export interface MetadataOptions {
+  readonly config?: string;
+  readonly override?: readonly Assignment[];
+  readonly data?: string;
+}
+
+/** Options of `millrace metadata restore`. */
+export interface RestoreOptions extends MetadataOptions {
+  readonly from?: string;
+  readonly execute?: boolean;
+}
 
 /** Lists the names below a node. */
 export async function listNodes(context: CommandContext, path: string, options: MetadataOptions): Promise<void> {

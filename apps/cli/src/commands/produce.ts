@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Admin } from '@millrace/admin';
 import { nearestName } from '@millrace/ports';
-import type { HeadersInput, Producer } from '@millrace/producer';
+import type { Acks, CompressionName, HeadersInput, Producer } from '@millrace/producer';
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
@@ -14,8 +15,22 @@ import { unescapeText } from '../parse/escapes.ts';
 import { readLines } from '../parse/lines.ts';
 import { type InputRecord, type RecordReader, recordReader } from '../parse/record-input.ts';
 import type { Assignment } from '../parse/values.ts';
-import type { ProduceOptions } from '../program/produce.ts';
 import { choosePartitions, findTopic } from './find-topics.ts';
+
+export interface ProduceOptions {
+  readonly file?: string;
+  readonly format?: 'value' | 'json';
+  readonly key?: string;
+  readonly keySeparator?: string;
+  readonly keyField?: string;
+  readonly header?: readonly Assignment[];
+  readonly partition?: number;
+  readonly keepPartitions?: boolean;
+  readonly nullMarker?: string;
+  readonly acks?: Acks;
+  readonly compression?: CompressionName;
+  readonly maxRecordBytes?: number;
+}
 
 /** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
 const LINGER_MS = 5;
@@ -25,6 +40,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     format: options.format ?? 'value',
     keySeparator: options.keySeparator === undefined ? undefined : unescapeText(options.keySeparator),
     key: options.key,
+    keyField: options.keyField,
     nullMarker: options.nullMarker,
     headers: headersOf(options.header),
     partition: options.partition,
@@ -35,6 +51,10 @@ export async function produce(context: CommandContext, topic: string, options: P
       'Give --key or --key-separator: the one is for all records, the other has each line bring its own',
     );
   }
+  if (options.keyField !== undefined && (options.keySeparator !== undefined || options.format === 'json')) {
+    throw usageError('--key-field goes with lines that are values: without --key-separator and --format json');
+  }
+  const totalBytes = await sizeOfFile(options.file);
   await context.withAdmin((admin) => lookAtTopic(context, admin, topic, options.partition));
   const source = openSource(context, options.file);
   const { Producer } = await import('@millrace/producer');
@@ -58,6 +78,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     producer,
     source,
     name: options.file ?? 'standard input',
+    totalBytes,
     topic,
     read,
     lostError: () => lost,
@@ -67,6 +88,8 @@ export async function produce(context: CommandContext, topic: string, options: P
 interface Sending {
   readonly producer: Producer;
   readonly source: Readable;
+  /** How many bytes there are to read, where that is known. */
+  readonly totalBytes: number | undefined;
   /** What the source is called in messages. */
   readonly name: string;
   readonly topic: string;
@@ -82,7 +105,10 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
     interrupted = true;
     source.destroy();
   });
-  const progress = context.out.progress(() => `${throughput(tally, performance.now())}, ${waiting(producer)}`, 'stdin');
+  const progress = context.out.progress(
+    () => `${shareRead(sending)}${throughput(tally, performance.now())}, ${waiting(producer)}`,
+    sending.totalBytes === undefined ? 'stdin' : undefined,
+  );
   let inputFault: unknown;
   try {
     await sendLines(sending, tally);
@@ -122,6 +148,28 @@ async function sendLines({ producer, source, topic, read, lostError }: Sending, 
       if (!producer.enqueue({ topic, ...record })) await producer.ready();
       if (lostError() !== undefined) return;
     }
+  }
+}
+
+/** `42 %, ` of a file. */
+function shareRead({ source, totalBytes }: Sending): string {
+  const { bytesRead } = source as { readonly bytesRead?: number };
+  return totalBytes === undefined || totalBytes === 0 || bytesRead === undefined
+    ? ''
+    : `${Math.min(Math.floor((bytesRead / totalBytes) * 100), 100)} %, `;
+}
+
+/**
+ * How long a file is; undefined for what has no length, such as a pipe.
+ * @throws CliError when it cannot be read, before anything is looked up in a cluster
+ */
+async function sizeOfFile(file: string | undefined): Promise<number | undefined> {
+  if (file === undefined || file === '-') return undefined;
+  try {
+    const found = await stat(file);
+    return found.isFile() ? found.size : undefined;
+  } catch (fault) {
+    throw inputError(fault, file);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Admin } from '@millrace/admin';
 import type { TopicPartition } from '@millrace/client';
 import type { AutoOffsetReset, ManualAssignment } from '@millrace/consumer';
 import type { StartAt } from '../parse/start-at.ts';
-import type { ConsumeOptions } from '../program/consume.ts';
+import type { ConsumeOptions } from './consume-options.ts';
 import { choosePartitions, findTopics } from './find-topics.ts';
 
 /** What is to be read. */

@@ -112,7 +112,7 @@ describe('millrace produce and consume', () => {
   });
 
   it('end when nothing comes any more', async () => {
-    const ended = await run('consume', 'lines', '-B', '--idle-timeout', '100ms');
+    const ended = await run('consume', 'lines', '-B', '--idle-timeout', '1s');
     expect(ended).toMatchObject({ exitCode: 0, stdout: 'a\n\nb\n' });
   });
 

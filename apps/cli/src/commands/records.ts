@@ -3,8 +3,17 @@ import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import { counted, formatCount, formatTimestamp } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
-import type { DeleteRecordsOptions, OffsetsOptions } from '../program/records.ts';
 import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
+
+export interface OffsetsOptions {
+  readonly at?: OffsetSpec;
+  readonly partition?: readonly number[];
+}
+
+export interface DeleteRecordsOptions {
+  readonly before: number | 'end';
+  readonly partition?: readonly number[];
+}
 
 export async function listOffsets(
   context: CommandContext,

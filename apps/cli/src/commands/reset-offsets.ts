@@ -4,8 +4,20 @@ import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatCount } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
-import type { ResetOffsetsOptions } from '../program/groups.ts';
-import { expandTopics } from './group-partitions.ts';
+import { expandTopics, type TopicSelection } from './group-partitions.ts';
+
+export interface ResetOffsetsOptions {
+  readonly topic?: readonly TopicSelection[];
+  readonly allTopics?: boolean;
+  readonly toEarliest?: boolean;
+  readonly toLatest?: boolean;
+  readonly toCurrent?: boolean;
+  readonly toOffset?: number;
+  readonly toDatetime?: number;
+  readonly byDuration?: number;
+  readonly shiftBy?: number;
+  readonly execute?: boolean;
+}
 
 /** Where the group is to go on. */
 type Target =

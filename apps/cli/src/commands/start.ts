@@ -1,7 +1,17 @@
 import { runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
 import type { CliIo } from '../io.ts';
-import type { StartOptions } from '../program/start.ts';
+import type { Assignment } from '../parse/values.ts';
+
+/** Options of `millrace start`. */
+export interface StartOptions {
+  readonly config?: string;
+  readonly override?: readonly Assignment[];
+  readonly data?: string;
+  readonly port?: number;
+  readonly httpPort?: number;
+  readonly brokers?: number;
+}
 
 /** Runs a broker until a signal stops it. */
 export async function start(
@@ -16,12 +26,17 @@ export async function start(
     overrides['group.initial.rebalance.delay.ms'] = '0';
   }
   if (data !== undefined) overrides['log.dirs'] = data;
-  if (port !== undefined) overrides['listeners'] = `PLAINTEXT://:${port}`;
   // Whoever takes any port for clients wants several brokers side by side.
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  const options = { configFile: config, overrides, env: environment };
+  // `--override listeners` says more than a port.
+  const options = {
+    configFile: config,
+    overrides,
+    env: environment,
+    port: overrides['listeners'] === undefined ? port : undefined,
+  };
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
 }
 

@@ -5,13 +5,31 @@ import { failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
-import type {
-  AddPartitionsOptions,
-  CreateTopicOptions,
-  DeleteTopicsOptions,
-  ListTopicsOptions,
-} from '../program/topics.ts';
+import type { Assignment } from '../parse/values.ts';
 import { findTopic, findTopics } from './find-topics.ts';
+
+export interface CreateTopicOptions {
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly replicaAssignment?: readonly (readonly number[])[];
+  readonly config?: readonly Assignment[];
+  readonly ifNotExists?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface ListTopicsOptions {
+  readonly internal?: boolean;
+}
+
+export interface DeleteTopicsOptions {
+  readonly ifExists?: boolean;
+}
+
+export interface AddPartitionsOptions {
+  readonly partitions?: number;
+  readonly add?: number;
+  readonly dryRun?: boolean;
+}
 
 export async function createTopics(
   context: CommandContext,

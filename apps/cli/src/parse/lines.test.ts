@@ -12,6 +12,13 @@ async function linesOf(chunks: readonly Buffer[], lineBytesMax?: number): Promis
 }
 
 describe('lines of input', () => {
+  it('end as on Windows too, wherever the input is cut', async () => {
+    for (let at = 1; at < 6; at += 1) {
+      const input = Buffer.from('a\r\n\rb\r\n');
+      expect(await linesOf([input.subarray(0, at), input.subarray(at)])).toEqual(['a', '\rb']);
+    }
+  });
+
   it('are the same however the input is cut', async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'ü', '\n', '\r'), maxLength: 60 });
     await fc.assert(
@@ -23,7 +30,7 @@ describe('lines of input', () => {
           chunks.push(bytes.subarray(at, at + size));
           at += size;
         }
-        const expected = input.split('\n');
+        const expected = input.split(/\r?\n/);
         if (expected[expected.length - 1] === '') expected.pop();
         expect(await linesOf(chunks)).toEqual(expected);
       }),

@@ -1,11 +1,12 @@
 import { CliError } from '../errors.ts';
 
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 /** No broker takes a larger record, so what goes on for so long is no text of lines. */
 export const LINE_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * Cuts a stream into lines, without their line feeds; several at a time, as they come. A last line without a line feed counts. The
+ * Cuts a stream into lines, without their line feeds and what Windows puts before them; several at a time, as they come. A last line without a line feed counts. The
  * lines are views of the stream's chunks.
  */
 export async function* readLines(
@@ -19,7 +20,7 @@ export async function* readLines(
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
       const last = chunk.subarray(start, end);
-      lines.push(pendingBytes === 0 ? last : Buffer.concat([...pending, last]));
+      lines.push(withoutReturn(pendingBytes === 0 ? last : Buffer.concat([...pending, last])));
       pending = [];
       pendingBytes = 0;
       start = end + 1;
@@ -32,6 +33,10 @@ export async function* readLines(
     if (lines.length > 0) yield lines;
   }
   if (pendingBytes > 0) yield [Buffer.concat(pending)];
+}
+
+function withoutReturn(line: Buffer): Buffer {
+  return line[line.length - 1] === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }
 
 function lineTooLong(bytesMax: number): CliError {

@@ -12,6 +12,21 @@ describe('lines as values', () => {
     expect(read('v', { key: 'k', partition: 3 })).toMatchObject({ key: 'k', value: 'v', partition: 3 });
   });
 
+  it('bring their key as a field of theirs', () => {
+    const keyField = 'customer.id';
+    expect(read('{"customer":{"id":"a-7"}}', { keyField })).toMatchObject({
+      key: 'a-7',
+      value: '{"customer":{"id":"a-7"}}',
+    });
+    expect(read('{"customer":{"id":7}}', { keyField }).key).toBe('7');
+    expect(read('{"customer":{"id":{"n":7}}}', { keyField }).key).toBe('{"n":7}');
+    expect(() => read('{"customer":null}', { keyField })).toThrow(
+      'Line 7 of the input is no record: it has no field "customer.id"',
+    );
+    expect(() => read('plain', { keyField })).toThrow('it is no JSON');
+    expect(read('NULL', { keyField, nullMarker: 'NULL' })).toMatchObject({ key: null, value: null });
+  });
+
   it('are divided at the first separator', () => {
     expect(read('k::a::b', { keySeparator: '::' })).toMatchObject({ key: 'k', value: 'a::b' });
     expect(read(':', { keySeparator: ':' })).toMatchObject({ key: '', value: '' });

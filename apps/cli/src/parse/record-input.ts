@@ -17,6 +17,8 @@ export interface RecordInputOptions {
   readonly keySeparator?: string | undefined;
   /** For records that have no key of their own. */
   readonly key?: string | undefined;
+  /** The field of JSON values that is the key; dots lead inward. */
+  readonly keyField?: string | undefined;
   /** Keys and values that are this text are null. */
   readonly nullMarker?: string | undefined;
   readonly headers?: HeadersInput | undefined;
@@ -32,13 +34,14 @@ export function recordReader(options: RecordInputOptions): RecordReader {
   return options.format === 'json' ? jsonReader(options) : textReader(options);
 }
 
-function textReader({ keySeparator, key, nullMarker, headers, partition }: RecordInputOptions): RecordReader {
+function textReader({ keySeparator, key, keyField, nullMarker, headers, partition }: RecordInputOptions): RecordReader {
   const separator = keySeparator === undefined ? undefined : Buffer.from(keySeparator);
   const marker = nullMarker === undefined ? undefined : Buffer.from(nullMarker);
   const orNull = (bytes: Buffer): Buffer | null => (marker?.equals(bytes) ? null : bytes);
   return (line, lineNumber) => {
     if (separator === undefined) {
-      return { key: key ?? null, value: orNull(line), headers, partition, timestamp: undefined };
+      const own = keyField === undefined || marker?.equals(line) ? undefined : fieldOf(line, keyField, lineNumber);
+      return { key: own ?? key ?? null, value: orNull(line), headers, partition, timestamp: undefined };
     }
     const at = line.indexOf(separator);
     if (at < 0) {
@@ -47,6 +50,17 @@ function textReader({ keySeparator, key, nullMarker, headers, partition }: Recor
     const value = line.subarray(at + separator.length);
     return { key: orNull(line.subarray(0, at)), value: orNull(value), headers, partition, timestamp: undefined };
   };
+}
+
+/** The text of a field of a JSON value. */
+function fieldOf(line: Buffer, path: string, lineNumber: number): string {
+  let value: unknown = parseObject(line, (what) => invalidLine(lineNumber, what));
+  for (const name of path.split('.')) {
+    value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  }
+  if (value === undefined || value === null)
+    throw invalidLine(lineNumber, `it has no field ${JSON.stringify(path)} for a key`);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** One object a line, as `millrace consume --format json` writes them; what it has beside is passed over. */
@@ -74,7 +88,7 @@ function parseObject(line: Buffer, fault: Fault): Record<string, unknown> {
     throw fault(`it is no JSON (${(cause as Error).message})`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw fault('it is no JSON object; for documents as values leave out `--format json`');
+    throw fault('it is no JSON object');
   }
   return value as Record<string, unknown>;
 }

@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
+import type { LogDirsOptions } from '../commands/cluster.ts';
+import type { Run } from '../context.ts';
 import { partitions as numbers } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface LogDirsOptions {
-  readonly broker?: readonly number[];
-  readonly partitions?: boolean;
-}
 
 const commands = () => import('../commands/cluster.ts');
 

@@ -1,16 +1,7 @@
 import { Argument, type Command } from 'commander';
+import type { ChangeConfigsOptions, DescribeConfigsOptions } from '../commands/configs.ts';
+import type { Run } from '../context.ts';
 import { type Assignment, assignment, texts } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface DescribeConfigsOptions {
-  readonly all?: boolean;
-  readonly docs?: boolean;
-  readonly name?: readonly string[];
-}
-
-export interface ChangeConfigsOptions {
-  readonly dryRun?: boolean;
-}
 
 type Type = 'topic' | 'broker';
 

@@ -1,34 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { TopicSelection } from '../commands/group-partitions.ts';
+import type { DeleteGroupOffsetsOptions, ListGroupsOptions, RemoveMembersOptions } from '../commands/groups.ts';
+import type { ResetOffsetsOptions } from '../commands/reset-offsets.ts';
+import type { Run } from '../context.ts';
 import { duration, moment, natural, partitions, texts, wholeNumber } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface ListGroupsOptions {
-  readonly state?: readonly string[];
-}
-
-export interface ResetOffsetsOptions {
-  readonly topic?: readonly TopicSelection[];
-  readonly allTopics?: boolean;
-  readonly toEarliest?: boolean;
-  readonly toLatest?: boolean;
-  readonly toCurrent?: boolean;
-  readonly toOffset?: number;
-  readonly toDatetime?: number;
-  readonly byDuration?: number;
-  readonly shiftBy?: number;
-  readonly execute?: boolean;
-}
-
-export interface DeleteGroupOffsetsOptions {
-  readonly topic: readonly TopicSelection[];
-}
-
-export interface RemoveMembersOptions {
-  readonly member?: readonly string[];
-  readonly all?: boolean;
-  readonly reason?: string;
-}
 
 const commands = () => import('../commands/groups.ts');
 const resetting = () => import('../commands/reset-offsets.ts');
@@ -51,6 +26,11 @@ export function addGroups(program: Command, run: Run): void {
     .summary('show members, offsets and lag of groups')
     .description('Shows members, offsets and lag of groups; of all where none is named.')
     .action((ids: string[]) => run(async (context) => (await commands()).describeGroups(context, ids)));
+  addResetOffsets(groups, run);
+  addRemovals(groups, run);
+}
+
+function addResetOffsets(groups: Command, run: Run): void {
   groups
     .command('reset-offsets')
     .argument('<group>')
@@ -77,6 +57,9 @@ export function addGroups(program: Command, run: Run): void {
     .action((group: string, options: ResetOffsetsOptions) =>
       run(async (context) => (await resetting()).resetOffsets(context, group, options)),
     );
+}
+
+function addRemovals(groups: Command, run: Run): void {
   groups
     .command('delete')
     .argument('<group...>')

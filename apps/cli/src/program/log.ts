@@ -1,14 +1,7 @@
 import type { Command } from 'commander';
-import type { Run } from './program.ts';
-
-export interface DumpLogOptions {
-  readonly records?: boolean;
-  readonly verify?: boolean;
-}
-
-export interface VerifyLogOptions {
-  readonly deep?: boolean;
-}
+import type { DumpLogOptions } from '../commands/log-dump.ts';
+import type { VerifyLogOptions } from '../commands/log-verify.ts';
+import type { Run } from '../context.ts';
 
 export function addLog(program: Command, run: Run): void {
   const log = program

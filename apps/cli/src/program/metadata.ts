@@ -1,20 +1,7 @@
 import type { Command } from 'commander';
-import type { Assignment } from '../parse/values.ts';
-import type { Run } from './program.ts';
+import type { MetadataOptions, RestoreOptions } from '../commands/metadata.ts';
+import type { Run } from '../context.ts';
 import { setting } from './start.ts';
-
-/** Where the store is: the settings that the broker is started with. */
-export interface MetadataOptions {
-  readonly config?: string;
-  readonly override?: readonly Assignment[];
-  readonly data?: string;
-}
-
-/** Options of `millrace metadata restore`. */
-export interface RestoreOptions extends MetadataOptions {
-  readonly from?: string;
-  readonly execute?: boolean;
-}
 
 export function addMetadata(program: Command, run: Run): void {
   const metadata = program

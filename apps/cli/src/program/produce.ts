@@ -1,21 +1,8 @@
 import type { Acks, CompressionName } from '@millrace/producer';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Assignment, assignment, count, natural } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface ProduceOptions {
-  readonly file?: string;
-  readonly format?: 'value' | 'json';
-  readonly key?: string;
-  readonly keySeparator?: string;
-  readonly header?: readonly Assignment[];
-  readonly partition?: number;
-  readonly keepPartitions?: boolean;
-  readonly nullMarker?: string;
-  readonly acks?: Acks;
-  readonly compression?: CompressionName;
-  readonly maxRecordBytes?: number;
-}
+import type { ProduceOptions } from '../commands/produce.ts';
+import type { Run } from '../context.ts';
+import { assignment, count, natural } from '../parse/values.ts';
 
 export function addProduce(program: Command, run: Run): void {
   program
@@ -26,6 +13,7 @@ export function addProduce(program: Command, run: Run): void {
     .option('-f, --file <file>', 'read this file instead of standard input')
     .option('-K, --key-separator <text>', 'lines are key, this text, value; \\t is a tab')
     .option('-k, --key <text>', 'the key of all records')
+    .option('--key-field <name>', 'lines are JSON objects, and this field of theirs is the key, e.g. customer.id')
     .option('-H, --header <name=value>', 'a header of all records; may be repeated', assignment)
     .option('-p, --partition <n>', 'write to this partition; by default the key decides', natural)
     .option('-z, --compression <codec>', 'none, gzip, snappy, lz4 or zstd (default: none)', compression)

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { CommandContext } from '../context.ts';
+import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
@@ -13,9 +13,6 @@ import { addProduce } from './produce.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
 import { addTopics } from './topics.ts';
-
-/** Has what a command does carried out, with what it works with. */
-export type Run = (work: (context: CommandContext) => Promise<void>) => Promise<void>;
 
 /**
  * Describes all commands. What a command does is imported when it is used: reading the descriptions is quick, loading the SDKs is not.
@@ -39,6 +36,16 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
+  program
+    .command('version')
+    .summary('print the version')
+    .description('Prints the version of this program and of the Node that runs it.')
+    .action(() =>
+      run(async ({ out }) => {
+        const versions = { millrace: version(), node: process.versions.node };
+        await out.result(versions, () => `millrace ${versions.millrace} (Node ${versions.node})`);
+      }),
+    );
   for (const option of globalOptions()) program.addOption(option);
   for (const add of [
     addStart,

@@ -1,17 +1,8 @@
 import type { OffsetSpec } from '@millrace/admin';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { DeleteRecordsOptions, OffsetsOptions } from '../commands/records.ts';
+import type { Run } from '../context.ts';
 import { parseMoment, partitions } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface OffsetsOptions {
-  readonly at?: OffsetSpec;
-  readonly partition?: readonly number[];
-}
-
-export interface DeleteRecordsOptions {
-  readonly before: number | 'end';
-  readonly partition?: readonly number[];
-}
 
 const commands = () => import('../commands/records.ts');
 

@@ -1,16 +1,7 @@
 import type { Command } from 'commander';
+import type { StartOptions } from '../commands/start.ts';
+import type { Run } from '../context.ts';
 import { type Assignment, count, port } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-/** Options of `millrace start`. */
-export interface StartOptions {
-  readonly config?: string;
-  readonly override?: readonly Assignment[];
-  readonly data?: string;
-  readonly port?: number;
-  readonly httpPort?: number;
-  readonly brokers?: number;
-}
 
 export function addStart(program: Command, run: Run): void {
   program

@@ -1,29 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Assignment, assignment, count } from '../parse/values.ts';
-import type { Run } from './program.ts';
-
-export interface CreateTopicOptions {
-  readonly partitions?: number;
-  readonly replicationFactor?: number;
-  readonly replicaAssignment?: readonly (readonly number[])[];
-  readonly config?: readonly Assignment[];
-  readonly ifNotExists?: boolean;
-  readonly dryRun?: boolean;
-}
-
-export interface ListTopicsOptions {
-  readonly internal?: boolean;
-}
-
-export interface DeleteTopicsOptions {
-  readonly ifExists?: boolean;
-}
-
-export interface AddPartitionsOptions {
-  readonly partitions?: number;
-  readonly add?: number;
-  readonly dryRun?: boolean;
-}
+import type {
+  AddPartitionsOptions,
+  CreateTopicOptions,
+  DeleteTopicsOptions,
+  ListTopicsOptions,
+} from '../commands/topics.ts';
+import type { Run } from '../context.ts';
+import { assignment, count } from '../parse/values.ts';
 
 const commands = () => import('../commands/topics.ts');
 

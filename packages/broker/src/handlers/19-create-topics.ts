@@ -5,8 +5,14 @@
  *   replicas and configs that the topic has got (KIP-525); v6 nothing we use; v7 topic ids.
  * - Each topic succeeds or fails on its own. A topic whose time is up is still created.
  */
-import { CreateTopics, ErrorCode, type CreateTopicsResponseTopicInput as TopicResult } from '@millrace/protocol';
+import {
+  CreateTopics,
+  type CreateTopicsRequestTopic,
+  ErrorCode,
+  type CreateTopicsResponseTopicInput as TopicResult,
+} from '@millrace/protocol';
 import type { CreatedTopic } from '../admin/topic-admin.ts';
+import { PARTITIONS_PER_TOPIC_REQUEST_MAX, tooManyPartitions } from '../admin/topic-plan.ts';
 import { describeTopicConfigs } from '../config/describe.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
@@ -21,6 +27,11 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
   const counts = new Map<string, number>();
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
   const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
+  const partitions = distinct.reduce((sum, topic) => sum + partitionsOf(topic), 0);
+  if (partitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) {
+    const refusal = tooManyPartitions(partitions);
+    return { topics: Array.from(counts.keys(), (name) => failed(name, refusal)) };
+  }
   const { timeoutMs, validateOnly } = request;
   const options = { timeoutMs, validateOnly, pause: () => context.pause() };
   const created = await broker.topicAdmin.createTopics(distinct, options);
@@ -33,6 +44,11 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
     }),
   };
 });
+
+/** How many partitions a topic of a request asks for; one that leaves it to the broker counts as one. */
+function partitionsOf({ numPartitions, assignments }: CreateTopicsRequestTopic): number {
+  return assignments.length > 0 ? assignments.length : Math.max(numPartitions, 1);
+}
 
 function failed(name: string, { errorCode, errorMessage }: ApiError): TopicResult {
   return { name, errorCode, errorMessage, configs: null };

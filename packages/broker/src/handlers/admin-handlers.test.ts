@@ -330,6 +330,16 @@ describe('names that no topic may have', () => {
   });
 });
 
+describe('a request for very many topics', () => {
+  it('is refused as a whole, as Kafka refuses more than 10,000 partitions in one request', async () => {
+    const broker = await startOne();
+    const topics = Array.from({ length: 10_001 }, (_, n) => newTopic(`topic-${n}`, 1));
+    const { topics: answers } = await call(broker, createTopics, CreateTopics, 7, { topics, timeoutMs: 1000 });
+    expect(new Set(answers.map(({ errorCode }) => errorCode))).toEqual(new Set([ErrorCode.POLICY_VIOLATION]));
+    expect(broker.image.topics.size).toBe(0);
+  });
+});
+
 describe('a request that names one thing very often', () => {
   it('is told of its configs once', async () => {
     const broker = await startOne();

@@ -74,6 +74,9 @@ const EARLY: ReadonlySet<number> = new Set([
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
 ]);
 
+/** It is asked once in so many partitions whether others shall have their turn: a fetch of a few must not pay for it. */
+const PARTITIONS_PER_PAUSE = 32;
+
 function neverPause(): undefined {
   return undefined;
 }
@@ -87,6 +90,7 @@ class Reading implements FetchReading {
   readonly #targets: Iterator<FetchTarget>;
   readonly #limits: FetchLimits;
   readonly #pause: () => Promise<void> | undefined;
+  #count = 0;
 
   constructor(
     replicas: ReplicaManager,
@@ -103,7 +107,8 @@ class Reading implements FetchReading {
   run(): FetchReading | Promise<FetchReading> {
     for (let next = this.#targets.next(); next.done !== true; next = this.#targets.next()) {
       const target = next.value;
-      const pause = this.#pause();
+      this.#count += 1;
+      const pause = this.#count % PARTITIONS_PER_PAUSE === 0 ? this.#pause() : undefined;
       if (pause !== undefined) return pause.then(() => this.#runOn(target), this.#giveUp);
       const reading = this.#one(target);
       if (reading !== undefined) return reading;

@@ -1,7 +1,7 @@
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { seededRandom } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
-import type { Logger } from '../shared/logger.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
 import { adoptLogs, compareWithStore, type FoundLog } from './adopt-logs.ts';
 import { assertLogsKnown } from './logs-known.ts';
 import {
@@ -48,7 +48,7 @@ describe('a store that is made from logs', () => {
     expect(String((await store.get(paths.clusterId)).data)).toContain('the-cluster');
     const config = paths.topicConfig('__consumer_offsets');
     expect(decodeConfig(config, (await store.get(config)).data)).toEqual({ 'cleanup.policy': 'compact' });
-    expect(await compareWithStore(store, [log('a', 0, 4)])).toEqual({ unknown: [], ahead: [] });
+    expect(await compareWithStore(store, [log('a', 0, 4)])).toEqual({ unknown: [], ahead: [], misnamed: [] });
   });
 
   it('takes the id that most of a topic’s logs name', async () => {
@@ -81,7 +81,7 @@ describe('a store that is behind its logs', () => {
     const store = await oldStore();
     await store.set(paths.topic('a'), encodeTopic(ID, [settledAssignment([7])]), 'any');
     const logs = Array.from({ length: 9 }, (_, index) => log('gone', index));
-    await expect(assertLogsKnown(store, [log('a', 0), ...logs], quiet)).rejects.toMatchObject({
+    await expect(assertLogsKnown(store, [log('a', 0), ...logs], told())).rejects.toMatchObject({
       code: 'BROKER_METADATA_BEHIND',
       message: expect.stringMatching(/gone-0, gone-1, gone-2, gone-3, gone-4 and 4 more.*metadata restore/),
     });
@@ -90,11 +90,30 @@ describe('a store that is behind its logs', () => {
   it('has its leader epochs raised at a start, and says so', async () => {
     const store = await oldStore();
     const warnings: string[] = [];
-    await assertLogsKnown(store, [log('a', 0, 9)], { ...quiet, warn: (_, message) => warnings.push(message) });
+    await assertLogsKnown(store, [log('a', 0, 9)], told({ warn: (_, message) => warnings.push(message) }));
     expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 9, leader: 7 });
     expect(warnings).toEqual([expect.stringContaining('behind the leader epochs')]);
-    await assertLogsKnown(store, [log('a', 0, 9)], quiet);
+    await assertLogsKnown(store, [log('a', 0, 9)], told());
+  });
+
+  it('gives a log its topic id back whose small file names another, for that one has no checksum', async () => {
+    const store = await oldStore();
+    const corrected: unknown[] = [];
+    const correct = async ({ topic, partition }: FoundLog, topicId: string) =>
+      void corrected.push([topic, partition, topicId]);
+    await assertLogsKnown(store, [log('a', 0, 0, 'AAAAAAAAAAAAAAAAAAAAAA')], { ...told(), correct });
+    await assertLogsKnown(store, [log('a', 0, 0, undefined), log('a', 0)], { ...told(), correct });
+    expect(corrected).toEqual([['a', 0, ID]]);
+  });
+
+  it('takes the id that all logs of a topic name, where it comes from an export that is older than the topic', async () => {
+    const store = await oldStore();
+    const newId = 'BBBBBBBBBBBBBBBBBBBBBB';
+    await adopt(store, [log('a', 0, 3, newId), log('a', 1, 3, newId)]);
+    expect(decodeTopic('a', (await store.get(paths.topic('a'))).data).topicId).toBe(newId);
   });
 });
 
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+function told(logger: Partial<Logger> = {}) {
+  return { logger: { ...silentLogger, ...logger }, correct: async () => {} };
+}

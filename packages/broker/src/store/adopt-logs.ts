@@ -29,11 +29,13 @@ export interface FoundLog {
 }
 
 /** What logs know and the metadata store does not. */
-export interface UnknownToStore {
+export interface UnknownToStore<Log extends FoundLog = FoundLog> {
   /** Logs of topics or partitions that the store does not have. */
-  readonly unknown: readonly FoundLog[];
+  readonly unknown: readonly Log[];
   /** Logs that were led in a later epoch than the store has come to. */
-  readonly ahead: readonly FoundLog[];
+  readonly ahead: readonly Log[];
+  /** Logs that name another topic id than the store, which has checksums where `partition.metadata` has none. */
+  readonly misnamed: readonly { readonly log: Log; readonly topicId: string }[];
 }
 
 /** What {@link adoptLogs} has done. */
@@ -48,13 +50,20 @@ export interface Adoption {
   readonly raised: number;
 }
 
+/** A UUID in base64, as Kafka prints it. */
+const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
+
 /** By how much a controller's epoch is raised where it is not known how far the last one had come. */
 const CONTROLLER_EPOCH_LEAP = 1000;
 
 /** Holds logs against the store that should know all of them. */
-export async function compareWithStore(store: MetadataStore, logs: Iterable<FoundLog>): Promise<UnknownToStore> {
-  const unknown: FoundLog[] = [];
-  const ahead: FoundLog[] = [];
+export async function compareWithStore<Log extends FoundLog>(
+  store: MetadataStore,
+  logs: Iterable<Log>,
+): Promise<UnknownToStore<Log>> {
+  const unknown: Log[] = [];
+  const ahead: Log[] = [];
+  const misnamed: { log: Log; topicId: string }[] = [];
   const topics = new Map<string, TopicAssignment | undefined>();
   for (const log of logs) {
     const { topic, partition, leaderEpoch } = log;
@@ -64,10 +73,13 @@ export async function compareWithStore(store: MetadataStore, logs: Iterable<Foun
       unknown.push(log);
       continue;
     }
+    if (known.topicId !== undefined && log.topicId !== undefined && log.topicId !== known.topicId) {
+      misnamed.push({ log, topicId: known.topicId });
+    }
     const epoch = (await readState(store, topic, partition))?.state.leaderEpoch ?? -1;
     if (leaderEpoch > epoch) ahead.push(log);
   }
-  return { unknown, ahead };
+  return { unknown, ahead, misnamed };
 }
 
 /** Raises the leader epochs of partitions to what their logs know, so that the next leader's is above it. */
@@ -111,6 +123,7 @@ export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Pr
   for (const [name, found] of Map.groupBy(unknown, ({ topic }) => topic)) {
     topics.push(await adoptTopic(store, name, found, { ...options, controllerEpoch }));
   }
+  await takeTopicIds(store, logs);
   const { ahead } = await compareWithStore(store, logs);
   return { topics, raised: await raiseLeaderEpochs(store, ahead) };
 }
@@ -153,10 +166,22 @@ async function adoptTopic(
   return { name, partitions: count, missing: missing.filter((partition) => !epochs.has(partition)) };
 }
 
+/** An old export may have a topic that was deleted and made anew since: then all of its logs name another id than it does. */
+async function takeTopicIds(store: MetadataStore, logs: readonly FoundLog[]): Promise<void> {
+  for (const [name, found] of Map.groupBy(logs, ({ topic }) => topic)) {
+    const known = await readTopic(store, name);
+    const id = idOf(found);
+    const isOther = id !== undefined && found.every(({ topicId }) => topicId === undefined || topicId === id);
+    if (known === undefined || !isOther || known.topicId === id || !TOPIC_ID.test(id)) continue;
+    await store.set(paths.topic(name), encodeTopic(id, known.partitions), 'any');
+  }
+}
+
 /** The id that most of a topic's logs name: one of them may be damaged. */
 function idOf(found: readonly FoundLog[]): string | undefined {
   const counts = new Map<string, number>();
-  for (const { topicId } of found) if (topicId !== undefined) counts.set(topicId, (counts.get(topicId) ?? 0) + 1);
+  for (const { topicId } of found)
+    if (topicId !== undefined && TOPIC_ID.test(topicId)) counts.set(topicId, (counts.get(topicId) ?? 0) + 1);
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }
 

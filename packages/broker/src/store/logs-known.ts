@@ -9,12 +9,25 @@ const NAMES_MAX = 5;
 /**
  * Makes sure that a store of a broker's own knows all of its logs. A store that does not has lost something, for topics are
  * written to it before they have logs and go from it after them; a broker that went on would tell clients that they are gone.
- * Leader epochs that are behind those of the logs are raised.
+ * Leader epochs that are behind those of the logs are raised, and a log whose small file names another topic id is given the store's:
+ * nothing of its own that could be of another topic outlives that, and the store has checksums.
  * @throws BrokerFault BROKER_METADATA_BEHIND when topics or partitions are missing.
  */
-export async function assertLogsKnown(store: MetadataStore, logs: Iterable<FoundLog>, logger: Logger): Promise<void> {
-  const { unknown, ahead } = await compareWithStore(store, logs);
+export async function assertLogsKnown<Log extends FoundLog>(
+  store: MetadataStore,
+  logs: Iterable<Log>,
+  { logger, correct }: { readonly logger: Logger; readonly correct: (log: Log, topicId: string) => Promise<void> },
+): Promise<void> {
+  const { unknown, ahead, misnamed } = await compareWithStore(store, logs);
   if (unknown.length > 0) throw behind(unknown);
+  for (const { log, topicId } of misnamed) {
+    const { topic, partition } = log;
+    logger.error(
+      { topic, partition, topicId, formerTopicId: log.topicId },
+      'The partition.metadata of a log names another topic id than the metadata store; it is damaged, and is written anew',
+    );
+    await correct(log, topicId);
+  }
   if (ahead.length === 0) return;
   const raised = await raiseLeaderEpochs(store, ahead);
   logger.warn(

@@ -145,6 +145,25 @@ describe('the cleaner', () => {
     expect((await disk.list('/data/orders-0')).filter((name) => /cleaned|swap/.test(name))).toEqual([]);
   });
 
+  it('takes up how often it looks and how fast it may be while it runs', async () => {
+    const { clock, logs, told } = await bench({ cleanerBackoffMs: 1000 });
+    await filled(logs, 'first', 2);
+    await idle(clock, logs, 1000);
+    expect(told).toEqual(['cleaned first 2']);
+    logs.reconfigure({ cleanerBackoffMs: 10, cleanerIoBytesPerSecondMax: 10 });
+    await filled(logs, 'second', 2);
+    // The look that was due keeps its hour; the next ones come by the new settings.
+    await clock.advanceAsync(1000);
+    for (let turn = 0; turn < 50; turn++) await clock.advanceAsync(0);
+    expect(logs.cleaner.current).toMatchObject({ topic: 'second' });
+    logs.reconfigure({ cleanerIoBytesPerSecondMax: Number.POSITIVE_INFINITY });
+    await idle(clock, logs, 3_600_000);
+    await filled(logs, 'third', 2);
+    await idle(clock, logs, 10);
+    expect(told).toEqual(['cleaned first 2', 'cleaned second 2', 'cleaned third 2']);
+    await logs.close();
+  });
+
   it('does nothing where it is switched off', async () => {
     const { clock, logs, told } = await bench({ cleanerEnabled: false });
     await filled(logs, 'orders', 2);

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { fromKafkaShape } from './kafka-shapes.ts';
+
+function words(line: string): string[] {
+  return line.split(' ');
+}
+
+describe("a command line in the shape of Kafka's tools", () => {
+  it.each([
+    ['topics --list', 'topics list'],
+    ['-b here:1 topics --list --exclude-internal', '-b here:1 topics list'],
+    ['topics create --topic t --partitions 3', 'topics create t --partitions 3'],
+    ['topics --create --topic=t --if-not-exists', 'topics create t --if-not-exists'],
+    ['kafka-topics.sh --bootstrap-server x:1 --describe --topic t', 'topics describe t --bootstrap-server x:1'],
+    ['topics --alter --topic t --partitions 6', 'topics add-partitions t --partitions 6'],
+    ['groups --describe --group g --members --verbose', 'groups describe g'],
+    [
+      'kafka-consumer-groups --reset-offsets --group g --topic t:0 --to-earliest',
+      'groups reset-offsets g --topic t:0 --to-earliest',
+    ],
+    ['configs --describe --entity-type topics --entity-name t', 'configs describe topic t'],
+    ['configs --alter --entity-type topics --entity-name t --add-config a=1,b=[x,y]', 'configs set topic t a=1 b=x,y'],
+    ['configs --alter --entity-type brokers --entity-default --delete-config a,b', 'configs unset broker default a b'],
+    ['consume --topic t --property print.key=true --property print.value=false', 'consume t --print-key'],
+    ['kafka-console-consumer --topic t --timeout-ms 500 --group g', 'consume t --group g --idle-timeout 500ms'],
+    ['produce --topic t --property parse.key=true --property key.separator=:', 'produce t --key-separator :'],
+    ['produce --topic t --compression-codec zstd', 'produce t --compression zstd'],
+    ['offsets --topic t --time -2', 'offsets t --at earliest'],
+    ['log-dirs --describe --topic-list a,b', 'log-dirs a b'],
+  ])('%s is %s', (kafka, ours) => {
+    expect(fromKafkaShape(words(kafka))).toEqual(words(ours));
+  });
+
+  it.each([
+    'topics create t --partitions 3 --config retention.ms=1',
+    'groups reset-offsets g --topic t --to-offset -1',
+    'consume a b --group g --format %s',
+    'configs set topic t retention.ms=1',
+    'start --port 0',
+    '--help',
+    'topics',
+    'topics --help',
+  ])('%s is left alone', (line) => {
+    expect(fromKafkaShape(words(line))).toEqual(words(line));
+  });
+
+  it('takes what Kafka and Millrace share from the README table as the command beside it', () => {
+    const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
+    const rows = [...readme.matchAll(/^\| `(kafka-[\w-]+\.sh [^`]*)` \| `millrace ([^`]*)` \|$/gm)];
+    const shapes = rows.filter(([, kafka]) => /^kafka-(?:topics|consumer-groups|configs|console-\w+)\.sh/.test(kafka!));
+    expect(shapes.length).toBeGreaterThan(8);
+    for (const [, kafka, ours] of shapes) {
+      expect(new Set(fromKafkaShape(words(kafka!)))).toEqual(new Set(words(ours!)));
+    }
+  });
+});

@@ -1,0 +1,199 @@
+/**
+ * Command lines in the shape of Kafka's own tools, as those of Millrace: `topics --create --topic t` is `topics create t`. Fingers
+ * and scripts know the one shape, and nothing is gained by refusing it.
+ */
+
+type Translate = (line: Line) => string[];
+
+const TRANSLATIONS: Readonly<Record<string, Translate>> = {
+  topics: (line) => {
+    const verb = line.verb({
+      create: 'create',
+      list: 'list',
+      describe: 'describe',
+      delete: 'delete',
+      alter: 'add-partitions',
+    });
+    if (verb.includes('list')) line.drop('--exclude-internal');
+    return ['topics', ...verb, ...line.valuesOf('--topic'), ...line.rest()];
+  },
+  groups: (line) => {
+    const verb = line.verb({
+      list: 'list',
+      describe: 'describe',
+      'reset-offsets': 'reset-offsets',
+      'delete-offsets': 'delete-offsets',
+      delete: 'delete',
+    });
+    // What these choose from is shown at once.
+    if (verb.includes('describe')) line.drop('--members', '--offsets', '--verbose', '--state', '--all-groups');
+    return ['groups', ...verb, ...line.valuesOf('--group'), ...line.rest()];
+  },
+  configs: (line) => {
+    const resource = resourceOf(line);
+    if (resource === undefined) return ['configs', ...line.rest()];
+    const added = line.valuesOf('--add-config').flatMap(assignments);
+    const removed = line.valuesOf('--delete-config').flatMap((names) => names.split(','));
+    const verb = added.length > 0 ? 'set' : removed.length > 0 ? 'unset' : 'describe';
+    // Both at once are two commands here; what stays over is refused by name.
+    const over = added.length > 0 ? removed.flatMap((name) => ['--delete-config', name]) : [];
+    line.drop('--describe', '--alter');
+    return ['configs', verb, ...resource, ...added, ...removed.slice(over.length / 2), ...line.rest(), ...over];
+  },
+  consume: (line) => {
+    for (const property of line.valuesOf('--property')) {
+      const [name = '', value = ''] = property.split(/=(.*)/s);
+      line.add(...(value === 'false' ? [] : (CONSUME_PROPERTIES[name]?.(value) ?? ['--property', property])));
+    }
+    line.rename('--consumer.config', '--command-config');
+    for (const ms of line.valuesOf('--timeout-ms')) line.add('--idle-timeout', `${ms}ms`);
+    return ['consume', ...line.valuesOf('--topic'), ...line.rest()];
+  },
+  produce: (line) => {
+    const properties = line.valuesOf('--property');
+    const separator = properties.find((each) => each.startsWith('key.separator='))?.slice('key.separator='.length);
+    if (properties.includes('parse.key=true')) line.add('--key-separator', separator ?? '\\t');
+    const known = /^(?:key\.separator=|parse\.key=)/;
+    for (const property of properties.filter((each) => !known.test(each))) line.add('--property', property);
+    line.rename('--compression-codec', '--compression');
+    line.rename('--producer.config', '--command-config');
+    line.rename('--request-required-acks', '--acks');
+    return ['produce', ...line.valuesOf('--topic'), ...line.rest()];
+  },
+  offsets: (line) => {
+    const times: Readonly<Record<string, string>> = { '-1': 'latest', '-2': 'earliest', '-3': 'max-timestamp' };
+    for (const time of line.valuesOf('--time')) line.add('--at', times[time] ?? time);
+    line.rename('--partitions', '--partition');
+    return ['offsets', ...line.valuesOf('--topic'), ...line.rest()];
+  },
+  'log-dirs': (line) => {
+    line.drop('--describe');
+    line.rename('--broker-list', '--broker');
+    return ['log-dirs', ...line.valuesOf('--topic-list').flatMap((list) => list.split(',')), ...line.rest()];
+  },
+};
+
+/** The names of Kafka's tools, with and without their ending. */
+const TOOLS: Readonly<Record<string, string>> = {
+  'kafka-topics': 'topics',
+  'consumer-groups': 'groups',
+  'kafka-consumer-groups': 'groups',
+  'kafka-configs': 'configs',
+  'kafka-console-consumer': 'consume',
+  'console-consumer': 'consume',
+  'kafka-console-producer': 'produce',
+  'console-producer': 'produce',
+  'kafka-get-offsets': 'offsets',
+  'kafka-log-dirs': 'log-dirs',
+};
+
+const CONSUME_PROPERTIES: Readonly<Record<string, (value: string) => string[]>> = {
+  'print.key': () => ['--print-key'],
+  'print.value': () => [],
+  'print.timestamp': () => ['--print-timestamp'],
+  'print.partition': () => ['--print-partition'],
+  'print.offset': () => ['--print-offset'],
+  'print.headers': () => ['--print-headers'],
+  'key.separator': (value) => ['--separator', value],
+};
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  topics: 'topic',
+  brokers: 'broker',
+  topic: 'topic',
+  broker: 'broker',
+};
+
+/** Options before the command that take a value. */
+const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--timeout'];
+
+/** The arguments, put into Millrace's shape where they are in Kafka's. */
+export function fromKafkaShape(args: readonly string[]): string[] {
+  let at = 0;
+  while (args[at]?.startsWith('-')) at += GLOBAL_WITH_VALUE.includes(args[at]!) ? 2 : 1;
+  const name = (args[at] ?? '').replace(/\.(?:sh|bat)$/, '');
+  const translate = TRANSLATIONS[TOOLS[name] ?? name];
+  if (translate === undefined) return [...args];
+  return [...args.slice(0, at), ...translate(new Line(args.slice(at + 1)))];
+}
+
+/** `--entity-type topics --entity-name t`, `--topic t` or `--broker 1` as `topic t`. */
+function resourceOf(line: Line): string[] | undefined {
+  const [type] = line.valuesOf('--entity-type');
+  const [name] = line.valuesOf('--entity-name');
+  const isDefault = line.drop('--entity-default');
+  const [topic] = line.valuesOf('--topic');
+  const [broker] = line.valuesOf('--broker');
+  if (topic !== undefined) return ['topic', topic];
+  if (broker !== undefined) return ['broker', broker];
+  if (type === undefined) return undefined;
+  return [ENTITIES[type] ?? type, ...(isDefault ? ['default'] : name === undefined ? [] : [name])];
+}
+
+/** `a=1,b=[x,y]`: commas within brackets belong to the value. */
+function assignments(list: string): string[] {
+  return list.split(/,(?![^[]*\])/).map((each) => each.replace(/^([^=]+)=\[(.*)\]$/s, '$1=$2'));
+}
+
+/** What stands after the command, of which pieces are taken. */
+class Line {
+  #words: readonly string[];
+  readonly #added: string[] = [];
+
+  constructor(words: readonly string[]) {
+    // `--topic=t` in two words.
+    this.#words = words.flatMap((word) =>
+      /^--(?:topic|group|entity-\w+|time)=/.test(word) ? word.split(/=(.*)/s, 2) : [word],
+    );
+  }
+
+  /** The subcommand that `--create` and its like stand for; none where one is named already, or nothing is. */
+  verb(names: Readonly<Record<string, string>>): string[] {
+    if (this.#words[0] !== undefined && !this.#words[0].startsWith('-')) {
+      const [verb, ...words] = this.#words;
+      this.#words = words;
+      return [verb!];
+    }
+    const found = Object.keys(names).find((name) => this.#words.includes(`--${name}`));
+    if (found === undefined) return [];
+    this.drop(`--${found}`);
+    return [names[found]!];
+  }
+
+  /** Takes the values of an option. */
+  valuesOf(option: string): string[] {
+    const values: string[] = [];
+    const words: string[] = [];
+    for (let at = 0; at < this.#words.length; at += 1) {
+      const word = this.#words[at]!;
+      const value = this.#words[at + 1];
+      if (word !== option || value === undefined) {
+        words.push(word);
+        continue;
+      }
+      values.push(value);
+      at += 1;
+    }
+    this.#words = words;
+    return values;
+  }
+
+  rename(option: string, name: string): void {
+    this.#words = this.#words.map((word) => (word === option ? name : word));
+  }
+
+  /** Leaves out what says nothing here; tells whether it was there. */
+  drop(...options: readonly string[]): boolean {
+    const before = this.#words.length;
+    this.#words = this.#words.filter((word) => !options.includes(word));
+    return this.#words.length < before;
+  }
+
+  add(...words: readonly string[]): void {
+    this.#added.push(...words);
+  }
+
+  rest(): string[] {
+    return [...this.#words, ...this.#added];
+  }
+}
