@@ -34,6 +34,7 @@ import { FetchWaits } from './replicas/fetch-waits.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
+import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
 import { Guard } from './shared/guard.ts';
@@ -64,6 +65,8 @@ export interface BrokerOptions {
    */
   readonly ownsMetadata?: boolean;
   readonly logger: Logger;
+  /** Decides who may do what. Default: everybody everything. */
+  readonly authorizer?: Authorizer;
   /** The way to other brokers. Default: there are none. */
   readonly peers?: Peers;
   /** Does what costs the processor's time with the records inside a batch. Default: in the calling thread. */
@@ -369,6 +372,7 @@ export class Broker {
       replicas,
       storageReports: new StorageReports(clock, logger),
       deadlines,
+      authorizer: this.#options.authorizer ?? allowAll,
       turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),

@@ -11,6 +11,8 @@ import {
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
+import type { ApiError } from './shared/api-error.ts';
+import { authorizationFailed, type Operation, type Resource } from './shared/authorization.ts';
 import { BrokerFault } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
 import type { Turns } from './shared/turns.ts';
@@ -58,6 +60,12 @@ class Request implements RequestContext {
 
   reserveResponse(wantedBytes: number): number {
     return this.#admission.reserveResponse(wantedBytes);
+  }
+
+  authorize(operation: Operation, resource: Resource): ApiError | undefined {
+    const { principal, clientHost } = this.connection;
+    const isAllowed = this.broker.authorizer.isAllowed({ principal, clientHost, operation, resource });
+    return isAllowed ? undefined : authorizationFailed(resource);
   }
 
   pause(): Promise<void> | undefined {

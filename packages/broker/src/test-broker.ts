@@ -17,6 +17,7 @@ import {
 import { type BuildBatchOptions, RecordBatchBuilder } from '@millrace/records';
 import { Broker } from './broker.ts';
 import { parseBrokerConfig } from './config/broker-config.ts';
+import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { silentLogger } from './shared/logger.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -110,6 +111,8 @@ export class TestBroker {
   /** The running broker's session. */
   #session: ReturnType<MemoryMetadataStore['openSession']>;
   #connectionId = 0;
+  /** Decides who may do what; everybody everything until a test says otherwise. */
+  authorizer: Authorizer = allowAll;
 
   private constructor(settings: Readonly<Record<string, string>>) {
     this.#settings = { ...DEFAULTS, ...settings };
@@ -176,6 +179,7 @@ export class TestBroker {
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     return new Broker({
       config,
+      authorizer: { isAllowed: (request) => this.authorizer.isAllowed(request) },
       clock: this.clock,
       random: seededRandom(1),
       disk: this.disk,

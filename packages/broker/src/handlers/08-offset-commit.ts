@@ -8,8 +8,9 @@
  * 3: throttle time. 5: no retention time: the broker's `offsets.retention.minutes` holds (KIP-211).
  * 6: leader epoch (KIP-320). 7: group instance id (KIP-345). 8: flexible. 9: new error codes of KIP-848 groups.
  */
-import { ErrorCode, OffsetCommit } from '@millrace/protocol';
+import { ErrorCode, OffsetCommit, type OffsetCommitRequest, type OffsetCommitResponseInput } from '@millrace/protocol';
 import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
@@ -33,6 +34,8 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
       });
     }
   }
+  const refusal = context.authorize('Read', groupResource(request.groupId));
+  if (refusal !== undefined) return refused(request, refusal.errorCode);
   const { groupId, generationIdOrMemberEpoch: generationId, memberId, groupInstanceId } = request;
   const outcomes =
     offsets.length === 0
@@ -53,3 +56,12 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
     })),
   };
 });
+
+function refused({ topics }: OffsetCommitRequest, errorCode: number): OffsetCommitResponseInput {
+  return {
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+    })),
+  };
+}

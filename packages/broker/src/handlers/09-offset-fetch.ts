@@ -14,6 +14,7 @@ import {
   type OffsetFetchResponseTopicInput,
 } from '@millrace/protocol';
 import type { FetchedTopic, TopicPartitions } from '../groups/offset-commits.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -28,26 +29,30 @@ export const offsetFetch = defineHandler(OffsetFetch, { minVersion: 0, maxVersio
 );
 
 /** Each group once, however often it is named: all its offsets may be asked for in a few bytes. */
-function* fetchEach(
-  request: OffsetFetchRequest,
-  { broker }: RequestContext,
-): Generator<void, OffsetFetchResponseInput> {
+function* fetchEach(request: OffsetFetchRequest, context: RequestContext): Generator<void, OffsetFetchResponseInput> {
+  const { broker } = context;
   const answers = new Map<string, OffsetFetchResponseGroupInput>();
   for (const { groupId, topics } of request.groups) {
     if (answers.has(groupId)) continue;
-    const fetched = broker.groups.fetchOffsets(groupId, wanted(topics), request.requireStable);
+    const refusal = context.authorize('Describe', groupResource(groupId));
+    const fetched =
+      refusal === undefined
+        ? broker.groups.fetchOffsets(groupId, wanted(topics), request.requireStable)
+        : { errorCode: refusal.errorCode, topics: [] };
     yield;
     answers.set(groupId, { groupId, errorCode: fetched.errorCode, topics: yield* topicResponses(fetched.topics) });
   }
   return { groups: [...answers.values()] };
 }
 
-function* fetchOne(
-  request: OffsetFetchRequest,
-  { broker, version }: RequestContext,
-): Generator<void, OffsetFetchResponseInput> {
+function* fetchOne(request: OffsetFetchRequest, context: RequestContext): Generator<void, OffsetFetchResponseInput> {
+  const { broker, version } = context;
   const topics = wanted(request.topics);
-  const fetched = broker.groups.fetchOffsets(request.groupId, topics, request.requireStable);
+  const refusal = context.authorize('Describe', groupResource(request.groupId));
+  const fetched =
+    refusal === undefined
+      ? broker.groups.fetchOffsets(request.groupId, topics, request.requireStable)
+      : { errorCode: refusal.errorCode, topics: [] };
   if (fetched.errorCode !== ErrorCode.NONE && version < GROUP_ERROR_SINCE) {
     return { topics: (topics ?? []).map((topic) => failed(topic, fetched.errorCode)) };
   }

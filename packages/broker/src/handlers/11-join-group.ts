@@ -7,7 +7,9 @@
  * 7: protocol type in the response (KIP-559), and a protocol name that may be null. 8: a reason (KIP-800).
  * 9: the leader may be told to skip the assignment (KIP-814).
  */
-import { JoinGroup } from '@millrace/protocol';
+import { JoinGroup, type JoinGroupResponseInput } from '@millrace/protocol';
+import { type JoinResult, joinError } from '../groups/results.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 const MEMBER_ID_REQUIRED_SINCE = 4;
@@ -16,6 +18,8 @@ const SKIP_ASSIGNMENT_SINCE = 9;
 
 export const joinGroup = defineHandler(JoinGroup, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
   const { version } = context;
+  const refusal = context.authorize('Read', groupResource(request.groupId));
+  if (refusal !== undefined) return answerIn(version, joinError(request.memberId, refusal.errorCode));
   const joined = context.broker.groups.join({
     groupId: request.groupId,
     memberId: request.memberId,
@@ -33,9 +37,10 @@ export const joinGroup = defineHandler(JoinGroup, { minVersion: 0, maxVersion: 9
   });
   // What a group keeps of a request it has copied, and a rebalance may take minutes.
   context.releaseRequest();
-  const result = await joined;
-  return {
-    ...result,
-    protocolName: version < NULLABLE_PROTOCOL_NAME_SINCE ? (result.protocolName ?? '') : result.protocolName,
-  };
+  return answerIn(version, await joined);
 });
+
+function answerIn(version: number, result: JoinResult): JoinGroupResponseInput {
+  if (version >= NULLABLE_PROTOCOL_NAME_SINCE) return result;
+  return { ...result, protocolName: result.protocolName ?? '' };
+}

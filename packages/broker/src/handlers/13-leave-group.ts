@@ -5,12 +5,15 @@
  * 5: a reason (KIP-800).
  */
 import { ErrorCode, LeaveGroup } from '@millrace/protocol';
+import { groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 const BATCHED_SINCE = 3;
 
 export const leaveGroup = defineHandler(LeaveGroup, { minVersion: 0, maxVersion: 5 }, (request, context) => {
   const { groups } = context.broker;
+  const refusal = context.authorize('Read', groupResource(request.groupId));
+  if (refusal !== undefined) return { errorCode: refusal.errorCode, members: [] };
   if (context.version < BATCHED_SINCE) {
     const leaving = { memberId: request.memberId, groupInstanceId: null, reason: null };
     const { errorCode, members } = groups.leave(request.groupId, [leaving]);

@@ -5,11 +5,14 @@
  */
 import { ErrorCode, SyncGroup } from '@millrace/protocol';
 import { syncError } from '../groups/results.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 const PROTOCOL_REQUIRED_SINCE = 5;
 
 export const syncGroup = defineHandler(SyncGroup, { minVersion: 0, maxVersion: 5 }, (request, context) => {
+  const refusal = context.authorize('Read', groupResource(request.groupId));
+  if (refusal !== undefined) return syncError(refusal.errorCode);
   const lacksProtocol = request.protocolType === null || request.protocolName === null;
   if (context.version >= PROTOCOL_REQUIRED_SINCE && lacksProtocol) {
     return syncError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);

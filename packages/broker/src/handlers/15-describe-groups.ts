@@ -8,6 +8,8 @@ import {
   type DescribeGroupsResponseGroupInput,
   type DescribeGroupsResponseInput,
 } from '@millrace/protocol';
+import { unknownGroup } from '../groups/description.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -24,11 +26,17 @@ export const describeGroups = defineHandler(DescribeGroups, { minVersion: 0, max
 function* describeEach(
   groupIds: readonly string[],
   authorizedOperations: number,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): Generator<void, DescribeGroupsResponseInput> {
+  const { broker } = context;
   const groups: DescribeGroupsResponseGroupInput[] = [];
   for (const groupId of new Set(groupIds)) {
-    groups.push({ ...broker.groups.describe(groupId), authorizedOperations });
+    const refusal = context.authorize('Describe', groupResource(groupId));
+    groups.push(
+      refusal === undefined
+        ? { ...broker.groups.describe(groupId), authorizedOperations }
+        : unknownGroup(groupId, '', refusal.errorCode),
+    );
     yield;
   }
   return { groups };

@@ -5,17 +5,22 @@
  * 5: only groups of some types, and the type in the response (KIP-848).
  */
 import { ListGroups } from '@millrace/protocol';
+import { CLUSTER, groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const listGroups = defineHandler(ListGroups, { minVersion: 0, maxVersion: 5 }, (request, context) => {
+  const mayList = context.authorize('Describe', CLUSTER) === undefined;
+  const isShown = (groupId: string): boolean => context.authorize('Describe', groupResource(groupId)) === undefined;
   const { errorCode, groups } = context.broker.groups.list(request.statesFilter, request.typesFilter);
   return {
     errorCode,
-    groups: groups.map(({ groupId, protocolType, state, type }) => ({
-      groupId,
-      protocolType,
-      groupState: state,
-      groupType: type,
-    })),
+    groups: groups
+      .filter(({ groupId }) => mayList || isShown(groupId))
+      .map(({ groupId, protocolType, state, type }) => ({
+        groupId,
+        protocolType,
+        groupState: state,
+        groupType: type,
+      })),
   };
 });

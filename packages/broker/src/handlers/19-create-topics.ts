@@ -15,6 +15,7 @@ import type { CreatedTopic } from '../admin/topic-admin.ts';
 import { PARTITIONS_PER_TOPIC_REQUEST_MAX, tooManyPartitions } from '../admin/topic-plan.ts';
 import { describeTopicConfigs } from '../config/describe.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
+import { CLUSTER, topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -26,7 +27,11 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
   context.releaseRequest();
   const counts = new Map<string, number>();
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
+  // Who may create in the cluster may create any topic.
+  const mayCreateAny = context.authorize('Create', CLUSTER) === undefined;
+  const refusalOf = (name: string): ApiError | undefined =>
+    mayCreateAny ? undefined : context.authorize('Create', topicResource(name));
+  const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && refusalOf(name) === undefined);
   const partitions = distinct.reduce((sum, topic) => sum + partitionsOf(topic), 0);
   if (partitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) {
     const refusal = tooManyPartitions(partitions);
@@ -39,6 +44,8 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
   return {
     topics: Array.from(counts.keys(), (name): TopicResult => {
       const topic = results.get(name);
+      const refusal = refusalOf(name);
+      if (refusal !== undefined) return failed(name, refusal);
       if (topic === undefined) return failed(name, apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
       return topic.errorCode === ErrorCode.NONE ? succeeded(topic, context) : failed(name, topic);
     }),

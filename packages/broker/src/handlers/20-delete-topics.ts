@@ -12,6 +12,7 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { type ApiError, apiError } from '../shared/api-error.ts';
+import { topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -25,7 +26,7 @@ interface Asked {
 export const deleteTopics = defineHandler(DeleteTopics, { minVersion: 0, maxVersion: 6 }, async (request, context) => {
   const { broker, version } = context;
   context.releaseRequest();
-  const asked = markRepeated(topicsOf(request, context));
+  const asked = markRepeated(topicsOf(request, context).map((topic) => authorized(topic, context)));
   const refusal = refusalOfAll(context);
   if (refusal !== undefined) return { responses: asked.map((topic) => result(topic, refusal, version)) };
   const targets = asked.flatMap(({ target }) => (typeof target === 'string' ? [target] : []));
@@ -41,6 +42,12 @@ export const deleteTopics = defineHandler(DeleteTopics, { minVersion: 0, maxVers
   };
 });
 
+function authorized(topic: Asked, context: RequestContext): Asked {
+  const { target } = topic;
+  const refusal = typeof target === 'string' ? context.authorize('Delete', topicResource(target)) : undefined;
+  return refusal === undefined ? topic : { ...topic, target: refusal };
+}
+
 function refusalOfAll({ broker, version }: RequestContext): ApiError | undefined {
   if (!broker.controller.isActive) return NOT_CONTROLLER;
   if (broker.config.deleteTopicEnable) return undefined;
@@ -48,7 +55,8 @@ function refusalOfAll({ broker, version }: RequestContext): ApiError | undefined
   return apiError(code, 'Topic deletion is disabled.');
 }
 
-function topicsOf(request: DeleteTopicsRequest, { broker, version }: RequestContext): Asked[] {
+function topicsOf(request: DeleteTopicsRequest, context: RequestContext): Asked[] {
+  const { broker, version } = context;
   if (version < 6) return request.topicNames.map((name) => ({ name, topicId: idOf(name, broker), target: name }));
   return request.topics.map(({ name, topicId }): Asked => {
     if (name !== null && topicId !== ZERO_UUID) {
@@ -58,6 +66,9 @@ function topicsOf(request: DeleteTopicsRequest, { broker, version }: RequestCont
     if (name !== null) return { name, topicId: idOf(name, broker), target: name };
     const topic = broker.cluster.topicById(topicId);
     if (topic === undefined) return { name: null, topicId, target: apiError(ErrorCode.UNKNOWN_TOPIC_ID) };
+    // Who names a topic by its id and may not know of it is not told its name.
+    const refusal = context.authorize('Describe', topicResource(topic.name));
+    if (refusal !== undefined) return { name: null, topicId, target: refusal };
     return { name: topic.name, topicId, target: topic.name };
   });
 }

@@ -12,6 +12,7 @@ import {
   type DeleteRecordsResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
+import { topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -50,9 +51,12 @@ function deleteBefore(
   partitionIndex: number,
   offset: number,
   timeoutMs: number,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): Promise<PartitionResult> | PartitionResult {
+  const { broker } = context;
   const refuse = (errorCode: number): PartitionResult => ({ partitionIndex, lowWatermark: -1, errorCode });
+  const refused = context.authorize('Delete', topicResource(topic));
+  if (refused !== undefined) return refuse(refused.errorCode);
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const partition = broker.replicas.find(topic, partitionIndex);
   if (typeof partition === 'number') return refuse(partition);

@@ -5,6 +5,7 @@
  */
 import { CreatePartitions, ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError } from '../shared/api-error.ts';
+import { topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler } from './handler.ts';
 
@@ -18,12 +19,22 @@ export const createPartitions = defineHandler(
     if (!broker.controller.isActive)
       return { results: Array.from(counts.keys(), (name) => ({ name, ...NOT_CONTROLLER })) };
     context.releaseRequest();
-    const distinct = request.topics.filter(({ name }) => counts.get(name) === 1);
+    const refusals = new Map<string, ApiError>();
+    for (const name of counts.keys()) {
+      const refusal = context.authorize('Alter', topicResource(name));
+      if (refusal !== undefined) refusals.set(name, refusal);
+    }
+    const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && !refusals.has(name));
     const { timeoutMs, validateOnly } = request;
     const options = { timeoutMs, validateOnly, pause: () => context.pause() };
     const outcomes = await broker.topicAdmin.createPartitions(distinct, options);
     const results = new Map(distinct.map(({ name }, index) => [name, outcomes[index] as ApiError]));
     const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.');
-    return { results: Array.from(counts.keys(), (name) => ({ name, ...(results.get(name) ?? repeated) })) };
+    return {
+      results: Array.from(counts.keys(), (name) => ({
+        name,
+        ...(refusals.get(name) ?? results.get(name) ?? repeated),
+      })),
+    };
   },
 );

@@ -5,10 +5,13 @@
  */
 import { ErrorCode, OffsetDelete } from '@millrace/protocol';
 import type { TopicPartition } from '../groups/group-offsets.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const offsetDelete = defineHandler(OffsetDelete, { minVersion: 0, maxVersion: 0 }, async (request, context) => {
   const { cluster, groups } = context.broker;
+  const refusal = context.authorize('Delete', groupResource(request.groupId));
+  if (refusal !== undefined) return { errorCode: refusal.errorCode, topics: [] };
   const known: TopicPartition[] = [];
   for (const { name, partitions } of request.topics) {
     for (const { partitionIndex } of partitions) {

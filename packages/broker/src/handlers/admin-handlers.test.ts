@@ -45,7 +45,13 @@ async function call<Req, ReqInput, Res, ResInput>(
   body: ReqInput,
 ): Promise<Res> {
   const request = decodeBody(api.request, version, encodeBody(api.request, version, body));
-  const context = { version, broker: servicesOf(broker), releaseRequest: () => {}, pause: () => undefined };
+  const context = {
+    version,
+    broker: servicesOf(broker),
+    releaseRequest: () => {},
+    pause: () => undefined,
+    authorize: () => undefined,
+  };
   const response = await handler.handle(request, context as unknown as Parameters<typeof handler.handle>[1]);
   if (response === null) throw new Error('there was no response');
   return decodeBody(api.response, version, encodeBody(api.response, version, response));

@@ -87,6 +87,7 @@ async function ask<Req, Res, ReqInput, ResInput>(
     connection: { clientHost: '127.0.0.1', listenerName: 'PLAINTEXT' } as RequestContext['connection'],
     broker,
     releaseRequest: () => {},
+    authorize: () => undefined,
     mayWait: () => true,
     reserveResponse: (bytes) => bytes,
     pause: () => undefined,

@@ -1,5 +1,7 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
+import type { ApiError } from '../shared/api-error.ts';
+import type { Operation, Resource } from '../shared/authorization.ts';
 import type { BrokerServices } from './services.ts';
 
 /** What a handler knows of the request besides its body. */
@@ -17,6 +19,11 @@ export interface RequestContext {
    * work (a long poll, a rebalance) calls it before it waits, so that the connection and others can go on reading.
    */
   releaseRequest(): void;
+  /**
+   * Whether who sent the request may do something: undefined if so, otherwise what to answer for it. To be asked before anything is
+   * looked up, so that nobody learns what is there.
+   */
+  authorize(operation: Operation, resource: Resource): ApiError | undefined;
   /**
    * Whether the request may wait for something else than the broker's own work. False: so many requests wait with so much to
    * remember that it should be answered as it stands.

@@ -12,6 +12,7 @@ import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { FetchWaits } from '../replicas/fetch-waits.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { StorageReports } from '../replicas/storage-reports.ts';
+import type { Authorizer } from '../shared/authorization.ts';
 import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Metrics } from '../shared/metrics.ts';
@@ -45,6 +46,8 @@ export interface BrokerServices {
   readonly storageReports: StorageReports;
   /** One timer for all requests that wait. */
   readonly deadlines: Deadlines;
+  /** Who may do what. */
+  readonly authorizer: Authorizer;
   /** The line for long requests, which give up their turn. */
   readonly turns: TurnLine;
   readonly fetchSessions: FetchSessionCache;

@@ -1,0 +1,117 @@
+import {
+  CreatePartitions,
+  CreateTopics,
+  DeleteGroups,
+  DeleteRecords,
+  DeleteTopics,
+  DescribeGroups,
+  ErrorCode,
+  Heartbeat,
+  JoinGroup,
+  LeaveGroup,
+  ListGroups,
+  OffsetCommit,
+  OffsetDelete,
+  OffsetFetch,
+  StopReplica,
+  SyncGroup,
+  UpdateMetadata,
+} from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AuthorizationRequest } from '../shared/authorization.ts';
+import { TestBroker, type TestConnection } from '../test-broker.ts';
+
+let broker: TestBroker;
+let client: TestConnection;
+/** What was asked for, as `Operation Type:name`. */
+let asked: string[];
+
+beforeEach(async () => {
+  broker = await TestBroker.start();
+  await broker.createTopic('topic');
+  client = broker.connect();
+  asked = [];
+  broker.authorizer = {
+    isAllowed: ({ principal, clientHost, operation, resource }: AuthorizationRequest) => {
+      expect([principal, clientHost]).toEqual(['User:ANONYMOUS', '127.0.0.1']);
+      asked.push(`${operation} ${resource.type}:${resource.name}`);
+      return false;
+    },
+  };
+});
+afterEach(() => broker.stop());
+
+const member = { groupId: 'g', generationId: 1, memberId: 'm' };
+const forGroup = ErrorCode.GROUP_AUTHORIZATION_FAILED;
+const forTopic = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+
+describe('who may nothing', () => {
+  it('takes no part in groups', async () => {
+    const join = { groupId: 'g', memberId: '', protocolType: 'consumer', protocols: [], sessionTimeoutMs: 10_000 };
+    expect((await client.ask(JoinGroup, 5, { ...join, rebalanceTimeoutMs: 1 })).errorCode).toBe(forGroup);
+    expect((await client.ask(SyncGroup, 3, { ...member, assignments: [] })).errorCode).toBe(forGroup);
+    expect((await client.ask(Heartbeat, 3, member)).errorCode).toBe(forGroup);
+    expect((await client.ask(LeaveGroup, 3, { groupId: 'g', members: [] })).errorCode).toBe(forGroup);
+    expect(new Set(asked)).toEqual(new Set(['Read Group:g']));
+  });
+
+  it('neither commits nor reads nor deletes offsets', async () => {
+    const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }];
+    const commit = {
+      groupId: 'g',
+      generationIdOrMemberEpoch: -1,
+      memberId: '',
+      topics: [{ name: 'topic', partitions }],
+    };
+    expect((await client.ask(OffsetCommit, 7, commit)).topics[0]?.partitions[0]?.errorCode).toBe(forGroup);
+    expect((await client.ask(OffsetFetch, 5, { groupId: 'g', topics: null })).errorCode).toBe(forGroup);
+    const groups = [{ groupId: 'g', topics: null }];
+    expect((await client.ask(OffsetFetch, 8, { groups })).groups[0]?.errorCode).toBe(forGroup);
+    expect((await client.ask(OffsetDelete, 0, { groupId: 'g', topics: [] })).errorCode).toBe(forGroup);
+    expect(asked).toEqual(['Read Group:g', 'Describe Group:g', 'Describe Group:g', 'Delete Group:g']);
+  });
+
+  it('is shown no groups and deletes none', async () => {
+    expect((await client.ask(ListGroups, 4, {})).groups).toEqual([]);
+    expect((await client.ask(DescribeGroups, 4, { groups: ['g'] })).groups[0]?.errorCode).toBe(forGroup);
+    expect((await client.ask(DeleteGroups, 1, { groupsNames: ['g'] })).results[0]?.errorCode).toBe(forGroup);
+  });
+
+  it('creates, extends, empties and deletes no topics', async () => {
+    const topics = [{ name: 'new', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
+    expect((await client.ask(CreateTopics, 5, { topics, timeoutMs: 100 })).topics[0]?.errorCode).toBe(forTopic);
+    const extended = [{ name: 'topic', count: 5, assignments: null }];
+    const options = { timeoutMs: 100, validateOnly: false };
+    expect((await client.ask(CreatePartitions, 1, { topics: extended, ...options })).results[0]?.errorCode).toBe(
+      forTopic,
+    );
+    const emptied = [{ name: 'topic', partitions: [{ partitionIndex: 0, offset: 0 }] }];
+    const records = await client.ask(DeleteRecords, 1, { topics: emptied, timeoutMs: 100 });
+    expect(records.topics[0]?.partitions[0]?.errorCode).toBe(forTopic);
+    const deleted = await client.ask(DeleteTopics, 5, { topicNames: ['topic'], timeoutMs: 100 });
+    expect(deleted.responses[0]?.errorCode).toBe(forTopic);
+    expect(asked).toEqual(
+      expect.arrayContaining([
+        'Create Cluster:kafka-cluster',
+        'Create Topic:new',
+        'Alter Topic:topic',
+        'Delete Topic:topic',
+      ]),
+    );
+  });
+
+  it('is not told the name of a topic that he names by its id', async () => {
+    const topicId = broker.broker.services.cluster.topic('topic')?.id as string;
+    const deleted = await client.ask(DeleteTopics, 6, { topics: [{ name: null, topicId }], timeoutMs: 100 });
+    expect(deleted.responses[0]).toMatchObject({ name: null, topicId, errorCode: forTopic });
+  });
+
+  it('gives the broker no commands', async () => {
+    const controller = { controllerId: 1, controllerEpoch: 99, brokerEpoch: -1 };
+    const stop = { ...controller, topicStates: [] };
+    const update = { ...controller, topicStates: [], liveBrokers: [] };
+    expect((await client.ask(StopReplica, 3, stop)).errorCode).toBe(ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+    expect((await client.ask(UpdateMetadata, 7, update)).errorCode).toBe(ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+    expect(new Set(asked)).toEqual(new Set(['ClusterAction Cluster:kafka-cluster']));
+  });
+});
