@@ -42,6 +42,7 @@ import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { TurnLine } from './shared/turns.ts';
 import type { FoundLog } from './store/adopt-logs.ts';
+import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
@@ -109,6 +110,7 @@ interface Running {
   readonly controller: Controller;
   readonly session: SessionKeeper;
   readonly replication: Replication;
+  readonly logDirs: LogDirNotifier;
 }
 
 /**
@@ -184,7 +186,7 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs, session, replication } = running;
+    const { services, controller, configs, logs, session, replication, logDirs } = running;
     await allInTurn([
       () => this.handOver(),
       () => this.finishWaits(),
@@ -280,6 +282,7 @@ export class Broker {
   #directoryFailed(folder: string, err: unknown): void {
     const message = `The log folder ${folder} has failed: its partitions are offline until a restart`;
     this.#options.logger.error({ err, folder }, message);
+    this.#running?.logDirs.notify();
     const isAlive = this.#running?.services.replicas.logDirs.some(({ isOnline }) => isOnline) ?? true;
     if (!isAlive)
       this.#options.onUnusable?.(new BrokerFault('BROKER_DISK_FAILED', 'No log folder is left', { cause: err }));
@@ -408,6 +411,7 @@ export class Broker {
       controller,
       session,
       replication,
+      logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
   }
 

@@ -4,7 +4,7 @@
  */
 import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
-import { type Clock, ManualClock, MemoryDisk, seededRandom, type Timer } from '@millrace/ports';
+import { type Clock, ManualClock, MemoryDisk, seededRandom, systemError, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
 import { Broker } from './broker.ts';
 import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
@@ -119,6 +119,14 @@ export class TestReplicas {
 
   isCut(from: number, to: number): boolean {
     return this.#cuts.has(`${from}-${to}`);
+  }
+
+  /** From now on writes below a folder of a broker fail, until it is killed. */
+  failWrites(id: number, folder: string): void {
+    this.#node(id).disk.fault = ({ kind, path }) =>
+      kind === 'write' && path.startsWith(folder)
+        ? { error: systemError('EIO', 'the disk has failed'), writtenBytes: 0 }
+        : undefined;
   }
 
   broker(id: number): Broker {

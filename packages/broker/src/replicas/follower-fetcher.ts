@@ -270,6 +270,7 @@ export class FollowerFetcher {
       const records = (answer.records as Buffer | null) ?? NOTHING;
       const errorCode = await partition.follow(role, { records, highWatermark, logStartOffset });
       if (errorCode === ErrorCode.NONE) followed.pauseMs = EARLY_PAUSE_MS;
+      else if (partition.log.state === 'failed') this.#partitions.delete(this.#keyOf(partition));
       else this.#putOff(followed, this.#options.settings.backoffMs, { errorCode });
     } catch (err) {
       this.#putOff(followed, this.#options.settings.backoffMs, { err });

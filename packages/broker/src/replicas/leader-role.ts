@@ -179,7 +179,8 @@ export class LeaderRole {
 
   /** Proposes to go on without followers that have lagged for too long. To be called every now and then. */
   maybeShrink(): void {
-    if (this.#proposed !== undefined || this.#isOver) return;
+    // A leader whose log has failed is about to be replaced, and must not leave itself as the only one (KAFKA-7837).
+    if (this.#proposed !== undefined || this.#isOver || this.#options.log.state === 'failed') return;
     const lagging = this.#isr.filter((id) => this.#lags(id));
     if (lagging.length > 0) this.#propose(this.#isr.filter((id) => !lagging.includes(id)));
   }

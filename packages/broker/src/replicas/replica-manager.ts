@@ -202,6 +202,8 @@ export class ReplicaManager {
     try {
       const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
       this.#unopened.delete(name);
+      // Whatever the epoch: so the controller learns which replicas lie on folders that have failed.
+      if (partition.log.state === 'failed') return answer(ErrorCode.KAFKA_STORAGE_ERROR);
       if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
       return answer(await this.#apply(partition, state));
     } catch (error) {

@@ -316,3 +316,28 @@ describe('records that are deleted on demand', () => {
     expect(await answer).toMatchObject({ errorCode: 0, lowWatermark: 3 });
   });
 });
+
+describe('a log folder that fails', () => {
+  it('costs the broker what it leads there, and nothing else', async () => {
+    cluster = await TestReplicas.start(3, { 'log.dirs': '/data-a,/data-b' });
+    // Each goes to the folder with fewer partitions, so one of these lies in each.
+    await cluster.createTopic('t', [[2, 3, 1]], { 'min.insync.replicas': '2' });
+    await cluster.createTopic('u', [[2, 3, 1]], { 'min.insync.replicas': '2' });
+    await produced(2, 't', ['a']);
+    await produced(2, 'u', ['a']);
+    const [failing, other] = cluster.partition(2, 't').log.folder.startsWith('/data-a') ? ['t', 'u'] : ['u', 't'];
+    cluster.failWrites(2, '/data-a');
+    await produced(2, failing, ['b'], 1, 200).catch(() => undefined);
+    await cluster.until('another leader', () => cluster.partition(3, failing).isLeader);
+    expect(await produced(3, failing, ['c'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await cluster.until('a smaller in-sync set', () => cluster.partition(3, failing).isr.toSorted().join() === '1,3');
+    expect(cluster.leaderOf(other)).toBe(2);
+    expect(await produced(2, other, ['d'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    expect(await cluster.store.children('/log_dir_event_notification')).toEqual([]);
+    await cluster.kill(2);
+    await cluster.start(2);
+    await cluster.until('the full in-sync set', () => isrOf(failing).join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs(failing);
+  });
+});

@@ -41,6 +41,7 @@ export const paths = {
   isrChanges: '/isr_change_notification',
   isrChange: (name: string): string => `/isr_change_notification/${name}`,
   logDirEvents: '/log_dir_event_notification',
+  logDirEventPrefix: '/log_dir_event_notification/log_dir_event_',
   logDirEvent: (name: string): string => `/log_dir_event_notification/${name}`,
   preferredElection: '/admin/preferred_replica_election',
   reassignPartitions: '/admin/reassign_partitions',
@@ -312,7 +313,11 @@ export function decodeReassignments(data: Buffer): PartitionTarget[] {
   );
 }
 
-/** `/log_dir_event_notification/log_dir_event_N`: log folders of a broker have failed. */
+/** `/log_dir_event_notification/log_dir_event_N`: log folders of a broker have failed, which is the one event there is. */
+export function encodeLogDirEvent(broker: number): Buffer {
+  return encode({ version: 1, broker, event: 1 });
+}
+
 export function decodeLogDirEvent(path: string, data: Buffer): number {
   return decode(path, data, (json) => integer(json['broker']));
 }

@@ -1,0 +1,53 @@
+import type { MetadataStore } from '@millrace/metadata';
+import type { Clock, Timer } from '@millrace/ports';
+import type { Logger } from '../shared/logger.ts';
+import { encodeLogDirEvent, paths } from './znodes.ts';
+
+/** How long until the controller is told again that could not be told. */
+const RETRY_MS = 1000;
+
+/** What tells the controller of failed log folders. */
+export interface LogDirNotifierOptions {
+  readonly store: MetadataStore;
+  readonly brokerId: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells the controller that log folders of this broker have failed, by a node as Kafka's brokers write it: it then asks for the state of
+ * every replica here, and has others lead those that are offline. Until that has been written it is tried again.
+ */
+export class LogDirNotifier {
+  readonly #options: LogDirNotifierOptions;
+  #isTelling = false;
+  #isStopped = false;
+  #retry: Timer | undefined;
+
+  constructor(options: LogDirNotifierOptions) {
+    this.#options = options;
+  }
+
+  /** One node speaks of all that has failed by then. */
+  notify(): void {
+    if (this.#isTelling || this.#isStopped) return;
+    this.#isTelling = true;
+    const { store, brokerId, clock, logger } = this.#options;
+    store.create(paths.logDirEventPrefix, encodeLogDirEvent(brokerId), { sequential: true }).then(
+      () => {
+        this.#isTelling = false;
+      },
+      (err: unknown) => {
+        this.#isTelling = false;
+        if (this.#isStopped) return;
+        logger.warn({ err, retryInMs: RETRY_MS }, 'The controller could not be told that a log folder has failed');
+        this.#retry = clock.schedule(RETRY_MS, () => this.notify());
+      },
+    );
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#retry?.cancel();
+  }
+}
