@@ -10,6 +10,7 @@
  */
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
+import { groupResource } from '../shared/authorization.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -45,6 +46,8 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
   if (keyType !== KeyType.GROUP) {
     return nobody(ErrorCode.INVALID_REQUEST, `This broker has no coordinators of type ${keyType}.`);
   }
+  const refusal = context.authorize('Describe', groupResource(key));
+  if (refusal !== undefined) return nobody(refusal.errorCode, 'Not authorized to find the coordinator of this group.');
   const { cluster, topicCreation } = context.broker;
   if (cluster.topic(OFFSETS_TOPIC) === undefined) {
     const outcome = (await topicCreation.autoCreate([OFFSETS_TOPIC])).get(OFFSETS_TOPIC) ?? ErrorCode.NONE;

@@ -12,6 +12,7 @@ import {
   type OffsetForLeaderEpochResponseTopicInput,
   type OffsetForLeaderEpochResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
+import { topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -43,8 +44,11 @@ function endOf(
   partition: number,
   currentLeaderEpoch: number,
   leaderEpoch: number,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): PartitionResult {
+  const { broker } = context;
+  const notAllowed = context.authorize('Describe', topicResource(topic));
+  if (notAllowed !== undefined) return { partition, errorCode: notAllowed.errorCode };
   const found = broker.replicas.find(topic, partition);
   if (typeof found === 'number') return { partition, errorCode: found };
   const refusal = found.leaderError(currentLeaderEpoch);

@@ -23,6 +23,7 @@ import {
 import { CONFIG_SOURCE } from '../config/dynamic-config.ts';
 import { apiError } from '../shared/api-error.ts';
 import { inTurns } from '../shared/turns.ts';
+import { configOwner } from './altered-resources.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 export const describeConfigs = defineHandler(DescribeConfigs, { minVersion: 0, maxVersion: 4 }, (request, context) =>
@@ -70,8 +71,11 @@ function describeOne(
 
 function configsOf(
   resource: DescribeConfigsRequestResource,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): DescribedConfig[] | RefusedRequest {
+  const { broker } = context;
+  const refusal = context.authorize('DescribeConfigs', configOwner(resource));
+  if (refusal !== undefined) return new RefusedRequest(refusal.errorCode, refusal.errorMessage);
   const entity = broker.configAdmin.entityOf(resource);
   if (entity instanceof RefusedRequest) return entity;
   if (entity.type === 'topic') return describeTopicConfigs(broker.configs, broker.configs.topicOverrides(entity.name));

@@ -12,6 +12,6 @@ export const alterConfigs = defineHandler(AlterConfigs, { minVersion: 0, maxVers
   responses: await alterEach(
     request.resources,
     (resource) => context.broker.configAdmin.replace(resource, resource.configs, request.validateOnly),
-    () => context.pause(),
+    context,
   ),
 }));

@@ -11,6 +11,7 @@ import {
   ErrorCode,
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
+import { CLUSTER } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 type LogDir = { readonly path: string; readonly isOnline: boolean };
@@ -18,7 +19,10 @@ type LogDir = { readonly path: string; readonly isOnline: boolean };
 export const describeLogDirs = defineHandler(
   DescribeLogDirs,
   { minVersion: 0, maxVersion: 4 },
-  async (request, { broker }) => {
+  async (request, context) => {
+    const refusal = context.authorize('Describe', CLUSTER);
+    if (refusal !== undefined) return { errorCode: refusal.errorCode, results: [] };
+    const { broker } = context;
     const isAsked = filterOf(request);
     const describe = async ({ path, isOnline }: LogDir): Promise<DirResult> => {
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };

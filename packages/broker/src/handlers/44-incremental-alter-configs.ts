@@ -14,7 +14,7 @@ export const incrementalAlterConfigs = defineHandler(
     responses: await alterEach(
       request.resources,
       (resource) => context.broker.configAdmin.change(resource, resource.configs, request.validateOnly),
-      () => context.pause(),
+      context,
     ),
   }),
 );

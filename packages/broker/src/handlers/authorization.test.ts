@@ -1,18 +1,24 @@
 import {
+  AlterConfigs,
   CreatePartitions,
   CreateTopics,
   DeleteGroups,
   DeleteRecords,
   DeleteTopics,
+  DescribeConfigs,
   DescribeGroups,
+  DescribeLogDirs,
   ErrorCode,
+  FindCoordinator,
   Heartbeat,
+  IncrementalAlterConfigs,
   JoinGroup,
   LeaveGroup,
   ListGroups,
   OffsetCommit,
   OffsetDelete,
   OffsetFetch,
+  OffsetForLeaderEpoch,
   StopReplica,
   SyncGroup,
   UpdateMetadata,
@@ -104,6 +110,25 @@ describe('who may nothing', () => {
     const topicId = broker.broker.services.cluster.topic('topic')?.id as string;
     const deleted = await client.ask(DeleteTopics, 6, { topics: [{ name: null, topicId }], timeoutMs: 100 });
     expect(deleted.responses[0]).toMatchObject({ name: null, topicId, errorCode: forTopic });
+  });
+
+  it('neither sees nor changes configs, folders, coordinators or the ends of epochs', async () => {
+    const forCluster = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
+    const resources = [
+      { resourceType: 2, resourceName: 'topic', configurationKeys: null, configs: [] },
+      { resourceType: 4, resourceName: '1', configurationKeys: null, configs: [] },
+    ];
+    const described = await client.ask(DescribeConfigs, 1, { resources });
+    expect(described.results.map(({ errorCode }) => errorCode)).toEqual([forTopic, forCluster]);
+    const altered = await client.ask(AlterConfigs, 1, { resources, validateOnly: false });
+    expect(altered.responses.map(({ errorCode }) => errorCode)).toEqual([forTopic, forCluster]);
+    const changed = await client.ask(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+    expect(changed.responses.map(({ errorCode }) => errorCode)).toEqual([forTopic, forCluster]);
+    expect((await client.ask(DescribeLogDirs, 3, { topics: null })).errorCode).toBe(forCluster);
+    expect((await client.ask(FindCoordinator, 2, { key: 'g', keyType: 0 })).errorCode).toBe(forGroup);
+    const partitions = [{ partition: 0, leaderEpoch: 0 }];
+    const ends = await client.ask(OffsetForLeaderEpoch, 3, { replicaId: -2, topics: [{ topic: 'topic', partitions }] });
+    expect(ends.topics[0]?.partitions[0]?.errorCode).toBe(forTopic);
   });
 
   it('gives the broker no commands', async () => {
