@@ -1,6 +1,6 @@
 import { MetadataError, type SessionState, type WatchEvent, type Watcher } from '@millrace/metadata';
 import { type Clock, type Random, runNextTurn, type Timer } from '@millrace/ports';
-import type { ServerAddress } from './connect-string.ts';
+import { nameOf, type ServerAddress } from './connect-string.ts';
 import { ZooKeeperError } from './errors.ts';
 import { FrameCutter, JuteReader, type LongId, NO_ID } from './jute.ts';
 import {
@@ -305,7 +305,7 @@ export class ZooKeeperClient {
     const pingMs = readTimeoutMs / 2;
     const nowMs = clock.monotonic();
     if (nowMs - this.#heardAtMs >= readTimeoutMs) {
-      this.#lost(new Error('the server has fallen silent'));
+      this.#hearOnceMore(readTimeoutMs);
       return;
     }
     if (nowMs - this.#sentAtMs >= pingMs) {
@@ -314,6 +314,16 @@ export class ZooKeeperClient {
     }
     const nextMs = Math.min(this.#sentAtMs + pingMs, this.#heardAtMs + readTimeoutMs) - nowMs;
     this.#schedule(Math.max(nextMs, 1), () => this.#keepAlive());
+  }
+
+  /** Where this process stood still, what the server has said meanwhile lies in the socket, and is read before the next turn. */
+  #hearOnceMore(readTimeoutMs: number): void {
+    const transport = this.#transport;
+    runNextTurn(() => {
+      if (this.#transport !== transport) return;
+      if (this.#options.clock.monotonic() - this.#heardAtMs < readTimeoutMs) this.#keepAlive();
+      else this.#lost(new Error('the server has fallen silent'));
+    });
   }
 
   #lost(error: Error): void {
@@ -333,7 +343,7 @@ export class ZooKeeperClient {
   /** The next server is tried at once; when all have been tried, there is a pause, which grows. */
   #pauseMs(): number {
     const rounds = Math.floor(this.#failures / this.#servers.length);
-    if (rounds === 0) return 0;
+    if (rounds === 0 || this.#failures % this.#servers.length !== 0) return 0;
     const [leastMs, mostMs] = ROUND_PAUSE_MS;
     return (Math.min(leastMs * 2 ** rounds, mostMs) * (50 + this.#options.random.nextInt(51))) / 100;
   }
@@ -511,10 +521,6 @@ function lossError(): MetadataError {
 
 function closedError(): MetadataError {
   return new MetadataError('STORE_CLOSED', 'The metadata store was closed.');
-}
-
-function nameOf({ host, port }: ServerAddress): string {
-  return `${host}:${port}`;
 }
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {

@@ -36,6 +36,11 @@ export function parseConnectString(text: string): ConnectString {
   return { servers, chroot };
 }
 
+/** A server's name in messages. */
+export function nameOf({ host, port }: ServerAddress): string {
+  return `${host}:${port}`;
+}
+
 function parseServer(text: string, server: string): ServerAddress {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(server);
   const host = match?.[1] ?? match?.[2];

@@ -30,11 +30,16 @@ import type { ServerSession } from './session.ts';
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Requests of one client that may be under way; it is read on when answers have left. */
-const UNDER_WAY_MAX = 1000;
+const UNDER_WAY_MAX = 128;
+
+/** Bytes of answers that a client may leave lying; beyond, nothing more is read from it until it has taken them. */
+const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** The socket of a client, as a connection uses it. */
 export interface ClientSocket {
   write(frame: Buffer): void;
+  /** Bytes that were written and that the client has not taken. */
+  readonly unsentBytes: number;
   pause(): void;
   resume(): void;
   destroy(): void;
@@ -81,15 +86,13 @@ export class ServerConnection {
   /** Takes what the socket delivered. What is no ZooKeeper ends the connection. */
   received(chunk: Buffer): void {
     if (this.#isClosed) return;
-    try {
-      this.#cutter.push(chunk);
-      for (let frame = this.#cutter.next(); frame !== undefined && !this.#isClosed; frame = this.#cutter.next()) {
-        if (this.#session === undefined) this.#greeted(frame);
-        else this.#asked(this.#session, frame);
-      }
-    } catch {
-      this.close();
-    }
+    this.#cutter.push(chunk);
+    this.#carryOn();
+  }
+
+  /** The client has taken what was written. */
+  drained(): void {
+    if (!this.#isClosed) this.#holdBack();
   }
 
   /** Ends the connection; the session may live on. */
@@ -104,6 +107,19 @@ export class ServerConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.connectionClosed(this, this.#session);
+  }
+
+  #carryOn(): void {
+    try {
+      while (!this.#isClosed && !this.#isPaused) {
+        const frame = this.#cutter.next();
+        if (frame === undefined) return;
+        if (this.#session === undefined) this.#greeted(frame);
+        else this.#asked(this.#session, frame);
+      }
+    } catch {
+      this.close();
+    }
   }
 
   #greeted(frame: Buffer): void {
@@ -150,11 +166,15 @@ export class ServerConnection {
   }
 
   #holdBack(): void {
-    const isFull = this.#slots.length >= UNDER_WAY_MAX;
+    const isFull = this.#slots.length >= UNDER_WAY_MAX || this.#socket.unsentBytes > UNSENT_BYTES_MAX;
     if (isFull === this.#isPaused) return;
     this.#isPaused = isFull;
-    if (isFull) this.#socket.pause();
-    else this.#socket.resume();
+    if (isFull) {
+      this.#socket.pause();
+      return;
+    }
+    this.#socket.resume();
+    this.#carryOn();
   }
 
   async #carryOut(session: ServerSession, xid: number, body: RequestBody | undefined): Promise<Put> {

@@ -43,12 +43,16 @@ export class ZooKeeperListener {
     socket.setNoDelay(true);
     const connection = server.accept({
       write: (frame) => void socket.write(frame),
+      get unsentBytes() {
+        return socket.writableLength;
+      },
       pause: () => void socket.pause(),
       resume: () => void socket.resume(),
       // What was answered last, such as the end of a session, still leaves.
       destroy: () => socket.destroySoon(),
     });
     socket.on('data', (chunk) => connection.received(chunk));
+    socket.on('drain', () => connection.drained());
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#sockets.delete(socket);

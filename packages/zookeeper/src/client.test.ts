@@ -1,0 +1,210 @@
+import { MemoryMetadataStore, type SessionState } from '@millrace/metadata';
+import { ManualClock, nextTurn, seededRandom } from '@millrace/ports';
+import { describe, expect, it } from 'vitest';
+import { ZooKeeperServer } from './server/server.ts';
+import { ZooKeeperMetadataStore } from './store.ts';
+import { MemoryNetwork } from './testing/memory-network.ts';
+
+const SESSION_MS = 6000;
+const EMPTY = Buffer.alloc(0);
+const SERVERS = ['zk:1', 'zk:2', 'zk:3'];
+
+/** A client and an ensemble whose members are one server under several addresses, on a clock of their own. */
+class Scene {
+  readonly clock = new ManualClock();
+  readonly network = new MemoryNetwork();
+  readonly tree = new MemoryMetadataStore({ clock: this.clock });
+  readonly server: ZooKeeperServer;
+  readonly notices: string[] = [];
+  readonly states: SessionState[] = [];
+  store!: ZooKeeperMetadataStore;
+
+  constructor(servers: readonly string[]) {
+    this.server = new ZooKeeperServer({ store: this.tree, clock: this.clock, random: seededRandom(1) });
+    for (const each of servers) this.network.lead(each, this.server);
+  }
+
+  static async open(servers: readonly string[] = SERVERS): Promise<Scene> {
+    const scene = new Scene(servers);
+    await scene.connect(servers);
+    return scene;
+  }
+
+  async connect(servers: readonly string[], inFlightMax = 1000): Promise<void> {
+    const opening = ZooKeeperMetadataStore.open({
+      connect: servers.join(','),
+      sessionTimeoutMs: SESSION_MS,
+      inFlightMax,
+      clock: this.clock,
+      random: seededRandom(2),
+      connectTransport: this.network.connect,
+      onNotice: (message) => this.notices.push(message),
+    });
+    this.store = await this.during(opening);
+    this.store.onSession((state) => this.states.push(state));
+  }
+
+  get current(): string {
+    return this.network.attempts.at(-1) ?? '';
+  }
+
+  /** Lets time pass in small steps, in which everything that is sent arrives. */
+  async pass(ms: number): Promise<void> {
+    for (let passedMs = 0; passedMs < ms; passedMs += 50) {
+      this.clock.advance(50);
+      await this.settle();
+    }
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 8; turn += 1) await nextTurn();
+  }
+
+  /** Lets time pass until a promise has settled. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const done = (): void => {
+      isSettled = true;
+    };
+    promise.then(done, done);
+    for (let step = 0; !isSettled && step < 10_000; step += 1) await this.pass(50);
+    return promise;
+  }
+}
+
+describe('a session', () => {
+  it('lives for as long as its client is there, though nothing is asked', async () => {
+    const scene = await Scene.open();
+    const { store, clock, server } = scene;
+    const id = store.sessionId;
+    await scene.pass(20 * SESSION_MS);
+    expect([store.sessionState, store.sessionId, server.sessionCount]).toEqual(['connected', id, 1]);
+    expect(clock.monotonic()).toBeGreaterThan(20 * SESSION_MS);
+  });
+
+  it('goes on at the next server when its own is lost, with its nodes and watches', async () => {
+    const scene = await Scene.open();
+    const { store, network, tree, states } = scene;
+    const id = store.sessionId;
+    await scene.during(store.create('/e', EMPTY, { ephemeral: true }));
+    const seen: string[] = [];
+    await scene.during(store.exists('/n', { watch: ({ type, path }) => seen.push(`${type} ${path}`) }));
+    const first = scene.current;
+    network.stop(first);
+    await tree.create('/n', EMPTY);
+    await scene.during(store.get('/n'));
+    expect(scene.current).not.toBe(first);
+    expect([store.sessionId, states, seen]).toEqual([id, ['disconnected', 'connected'], ['created /n']]);
+    expect((await tree.exists('/e')) === undefined).toBe(false);
+  });
+
+  it('leaves a server that has fallen silent after two thirds of its time, before it is over', async () => {
+    const scene = await Scene.open();
+    const { store, network, states } = scene;
+    const id = store.sessionId;
+    const first = scene.current;
+    network.mute(first);
+    await scene.pass((SESSION_MS * 2) / 3 - 200);
+    expect(store.sessionState).toBe('connected');
+    await scene.pass(400);
+    expect([states, store.sessionId, scene.current === first]).toEqual([['disconnected', 'connected'], id, false]);
+  });
+
+  it('is not given up by a client that itself stood still while answers lay in its socket', async () => {
+    const scene = await Scene.open();
+    const { store, clock, states } = scene;
+    // The ping leaves, its answer is on the way, and then nothing runs here for almost the whole of the session.
+    clock.advance(SESSION_MS / 3);
+    await nextTurn();
+    clock.advance((SESSION_MS * 2) / 3 - 100);
+    await scene.settle();
+    expect([states, store.sessionState]).toEqual([[], 'connected']);
+  });
+
+  it('that no server would hear of in time is over, which shows when one is there again', async () => {
+    const scene = await Scene.open();
+    const { store, network, server, states } = scene;
+    for (const each of SERVERS) network.stop(each);
+    const reading = store.exists('/').catch((error: { code: string }) => error.code);
+    await scene.pass(2 * SESSION_MS);
+    expect([store.sessionState, server.sessionCount]).toEqual(['disconnected', 0]);
+    for (const each of SERVERS) network.lead(each, server);
+    expect(await scene.during(reading)).toBe('SESSION_EXPIRED');
+    expect(states).toEqual(['disconnected', 'expired']);
+    await scene.during(store.renewSession());
+    expect((await scene.during(store.children('/'))).length).toBe(0);
+  });
+});
+
+describe('an ensemble', () => {
+  it('whose servers do not answer is tried all round, with pauses that grow and end', async () => {
+    const scene = await Scene.open();
+    for (const each of SERVERS) scene.network.stop(each);
+    const before = scene.network.attempts.length;
+    await scene.pass(60_000);
+    const attempts = scene.network.attempts.slice(before);
+    expect(new Set(attempts)).toEqual(new Set(SERVERS));
+    expect(attempts.length).toBeGreaterThan(100);
+    expect(attempts.length).toBeLessThan(500);
+    expect(scene.notices.length).toBeLessThan(5);
+  });
+
+  it('is reached past a server that takes connections and says nothing', async () => {
+    const scene = new Scene(SERVERS);
+    for (const each of SERVERS.slice(1)) scene.network.lead(each, 'silent');
+    await scene.connect(SERVERS);
+    expect([scene.store.sessionState, scene.current]).toEqual(['connected', 'zk:1']);
+  });
+
+  it.each([
+    ['noise', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['a frame that is too large', Buffer.from([0x7f, 0xff, 0xff, 0xff, 0])],
+    ['a frame with a negative length', Buffer.from([0xff, 0xff, 0xff, 0xff, 0])],
+    ['a frame that ends early', Buffer.from([0, 0, 0, 2, 0, 0])],
+  ])('is reached past a server that answers with %s', async (_, answer) => {
+    const scene = new Scene(SERVERS);
+    for (const each of SERVERS.slice(1)) scene.network.lead(each, answer);
+    await scene.connect(SERVERS);
+    expect([scene.store.sessionState, scene.current]).toEqual(['connected', 'zk:1']);
+  });
+
+  it('that cannot be reached in time is named with the reason', async () => {
+    const scene = new Scene([]);
+    const opening = scene.connect(['nowhere:1', 'nowhere:2']);
+    await expect(scene.during(opening)).rejects.toMatchObject({
+      code: 'ZOOKEEPER_UNREACHABLE',
+      message: expect.stringMatching(/nowhere:1,nowhere:2.*within 6000 ms \(connection refused\)/),
+    });
+  });
+});
+
+describe('what a client asks', () => {
+  it('waits where more is under way than may be', async () => {
+    const scene = new Scene(['zk:1']);
+    await scene.connect(['zk:1'], 3);
+    const before = scene.network.sentBytes;
+    const reads = Array.from({ length: 30 }, () => scene.store.exists('/'));
+    const bytesOfOne = 4 + 8 + 5 + 1;
+    expect(scene.network.sentBytes - before).toBe(3 * bytesOfOne);
+    await scene.during(Promise.all(reads));
+    expect(scene.network.sentBytes - before).toBe(30 * bytesOfOne);
+  });
+
+  it('has its thousands of watches set again in frames that a server takes', async () => {
+    const scene = await Scene.open();
+    const { store, network, tree } = scene;
+    const names = Array.from({ length: 3000 }, (_, index) => `/${'x'.repeat(120)}${index}`);
+    let told = 0;
+    const watch = (): void => {
+      told += 1;
+    };
+    await scene.during(Promise.all(names.map((name) => store.exists(name, { watch }))));
+    network.stop(scene.current);
+    for (const name of names.slice(0, 1500)) await tree.create(name, EMPTY);
+    await scene.during(store.exists('/'));
+    expect(told).toBe(1500);
+    for (const name of names.slice(1500)) await tree.create(name, EMPTY);
+    await scene.during(store.exists('/'));
+    expect(told).toBe(3000);
+  });
+});

@@ -1,0 +1,243 @@
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { ManualClock, nextTurn, seededRandom } from '@millrace/ports';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FrameCutter, JuteReader, NO_ID } from '../jute.ts';
+import {
+  decodeConnectResponse,
+  ErrorNumber,
+  encodeConnectRequest,
+  encodeRequest,
+  OPEN_ACL,
+  type RequestBody,
+  takeReplyHeader,
+} from '../protocol.ts';
+import type { ServerConnection } from './connection.ts';
+import { ZooKeeperServer, type ZooKeeperServerOptions } from './server.ts';
+
+const EMPTY = Buffer.alloc(0);
+const TIMEOUT_MS = 1000;
+
+/** A clock on which the process can stand still: time passes and no timer fires. */
+class StallingClock extends ManualClock {
+  stalledMs = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.stalledMs;
+  }
+}
+
+class Client {
+  readonly frames: Buffer[] = [];
+  readonly connection: ServerConnection;
+  isClosed = false;
+  isPaused = false;
+  unsentBytes = 0;
+  readonly #cutter = new FrameCutter(64 * 1024 * 1024);
+
+  constructor(server: ZooKeeperServer) {
+    this.connection = server.accept({
+      write: (frame) => this.#cutter.push(Buffer.from(frame)),
+      pause: () => {
+        this.isPaused = true;
+      },
+      resume: () => {
+        this.isPaused = false;
+      },
+      destroy: () => {
+        this.isClosed = true;
+      },
+      unsentBytes: 0,
+    });
+  }
+
+  async say(frame: Buffer): Promise<void> {
+    this.connection.received(frame);
+    for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+    for (let each = this.#cutter.next(); each !== undefined; each = this.#cutter.next()) this.frames.push(each);
+  }
+
+  async greet(
+    sessionId = NO_ID,
+    password: Buffer = Buffer.alloc(16),
+  ): Promise<ReturnType<typeof decodeConnectResponse>> {
+    await this.say(encodeConnectRequest({ lastZxidSeen: 0, timeoutMs: TIMEOUT_MS, sessionId, password }));
+    return decodeConnectResponse(this.frames.shift() as Buffer);
+  }
+
+  async ask(body: RequestBody): Promise<number> {
+    await this.say(encodeRequest(1, body));
+    return takeReplyHeader(new JuteReader(this.frames.shift() as Buffer)).error;
+  }
+}
+
+interface Scene {
+  readonly clock: StallingClock;
+  readonly tree: MemoryMetadataStore;
+  readonly server: ZooKeeperServer;
+  readonly events: string[];
+}
+
+function scene(options: Partial<ZooKeeperServerOptions> = {}): Scene {
+  const clock = new StallingClock();
+  const tree = new MemoryMetadataStore({ clock });
+  const events: string[] = [];
+  const onSession = (_: string, event: string): void => void events.push(event);
+  const server = new ZooKeeperServer({ store: tree, clock, random: seededRandom(1), onSession, ...options });
+  return { clock, tree, server, events };
+}
+
+const ephemeral = (path: string): RequestBody => ({
+  type: 'create',
+  path,
+  data: EMPTY,
+  acl: OPEN_ACL,
+  ephemeral: true,
+  sequential: false,
+});
+
+describe('a session at a server', () => {
+  it('ends when nothing comes from it for its time, and its nodes with it', async () => {
+    const { clock, tree, server, events } = scene();
+    const client = new Client(server);
+    await client.greet();
+    await client.ask(ephemeral('/e'));
+    clock.advance(TIMEOUT_MS);
+    await client.ask({ type: 'ping' });
+    clock.advance(TIMEOUT_MS);
+    await nextTurn();
+    expect([events, (await tree.exists('/e')) !== undefined]).toEqual([['opened'], true]);
+    clock.advance(300);
+    await nextTurn();
+    expect([events, await tree.exists('/e'), client.isClosed]).toEqual([['opened', 'expired'], undefined, true]);
+  });
+
+  it('is not charged for time in which the server itself stood still', async () => {
+    const { clock, server, events } = scene();
+    const client = new Client(server);
+    await client.greet();
+    clock.advance(TIMEOUT_MS / 2);
+    clock.stalledMs += 60_000;
+    clock.advance(100);
+    await nextTurn();
+    expect(events).toEqual(['opened']);
+    clock.advance(TIMEOUT_MS);
+    await nextTurn();
+    expect(events).toEqual(['opened', 'expired']);
+  });
+
+  it('outlives its connection, and goes on over the next for whoever knows its password', async () => {
+    const { server, tree } = scene();
+    const first = new Client(server);
+    const { sessionId, password } = await first.greet();
+    await first.ask(ephemeral('/e'));
+    first.connection.closed();
+    expect((await new Client(server).greet(sessionId, Buffer.alloc(16, 7))).timeoutMs).toBe(0);
+    const next = new Client(server);
+    expect(await next.greet(sessionId, password)).toMatchObject({ sessionId, timeoutMs: TIMEOUT_MS });
+    expect(await next.ask({ type: 'delete', path: '/e', version: 0 })).toBe(ErrorNumber.OK);
+    expect(await tree.exists('/e')).toBeUndefined();
+  });
+
+  it('ends with its socket where it is said to', async () => {
+    const { server, tree, events } = scene({ sessionEndsWithSocket: true });
+    const client = new Client(server);
+    await client.greet();
+    await client.ask(ephemeral('/e'));
+    client.connection.closed();
+    await nextTurn();
+    expect([events, await tree.exists('/e')]).toEqual([['opened', 'lost'], undefined]);
+  });
+
+  it('may not be longer or shorter than the server allows', async () => {
+    const { server } = scene({ sessionTimeoutMs: [2000, 3000] });
+    expect((await new Client(server).greet()).timeoutMs).toBe(2000);
+  });
+});
+
+describe('a client that means no good', () => {
+  it.each([
+    ['says noise', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['announces two gigabytes', Buffer.from([0x7f, 0xff, 0xff, 0xff])],
+    ['announces less than nothing', Buffer.from([0xff, 0xff, 0xff, 0xff])],
+    ['greets with half a frame', Buffer.from([0, 0, 0, 3, 1, 2, 3])],
+  ])('is cut off when it %s, and others are served', async (_, noise) => {
+    const { server } = scene();
+    const other = new Client(server);
+    await other.greet();
+    const client = new Client(server);
+    await client.say(noise);
+    expect(client.isClosed).toBe(true);
+    expect(await other.ask({ type: 'exists', path: '/', watch: false })).toBe(ErrorNumber.OK);
+  });
+
+  it('brings nothing down, whatever it sends', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 6 }),
+        fc.boolean(),
+        async (chunks, greets) => {
+          const { server, tree } = scene();
+          const client = new Client(server);
+          if (greets) await client.greet();
+          for (const chunk of chunks) {
+            // As a frame of its own, so that it gets to what is inside.
+            const frame = Buffer.alloc(4 + chunk.length);
+            frame.writeInt32BE(chunk.length, 0);
+            frame.set(chunk, 4);
+            await client.say(frame);
+          }
+          expect((await tree.children('/')).length).toBeLessThanOrEqual(chunks.length);
+          await server.close();
+          expect(server.sessionCount).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('is not read on while it takes no answers', async () => {
+    const { server, tree } = scene();
+    await tree.create('/big', Buffer.alloc(1_000_000));
+    let isPaused = false;
+    let unsentBytes = 0;
+    const socket = {
+      write: (frame: Buffer) => {
+        unsentBytes += frame.length;
+      },
+      get unsentBytes() {
+        return unsentBytes;
+      },
+      pause: () => {
+        isPaused = true;
+      },
+      resume: () => {
+        isPaused = false;
+      },
+      destroy: () => {},
+    };
+    const connection = server.accept(socket);
+    connection.received(
+      encodeConnectRequest({ lastZxidSeen: 0, timeoutMs: TIMEOUT_MS, sessionId: NO_ID, password: Buffer.alloc(16) }),
+    );
+    const reads = Array.from({ length: 5000 }, (_, index) =>
+      encodeRequest(index + 1, { type: 'get', path: '/big', watch: false }),
+    );
+    connection.received(Buffer.concat(reads));
+    for (let turn = 0; turn < 200; turn += 1) await nextTurn();
+    expect([isPaused, unsentBytes < 200_000_000]).toEqual([true, true]);
+    const before = unsentBytes;
+    unsentBytes = 0;
+    connection.drained();
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    expect([before > 0, unsentBytes > 0]).toEqual([true, true]);
+  });
+
+  it('learns that rights are not kept here, rather than believing that they are', async () => {
+    const { server } = scene();
+    const client = new Client(server);
+    await client.greet();
+    const acl = [{ permissions: 31, scheme: 'auth', id: '' }];
+    const body = { type: 'create', path: '/n', data: EMPTY, acl, ephemeral: false, sequential: false } as const;
+    expect(await client.ask(body)).toBe(ErrorNumber.INVALID_ACL);
+  });
+});
