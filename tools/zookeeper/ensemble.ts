@@ -19,8 +19,14 @@ export interface EnsembleOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** The manifest of Debian's jar forgets what TLS needs of netty. */
+const DEBIAN_CLASS_PATH = [
+  ZOOKEEPER_JAR,
+  ...['netty-codec', 'netty-resolver'].map((name) => `/usr/share/java/${name}.jar`),
+].join(':');
+
 /** How long a server may take until it serves. */
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 40_000;
 
 /** How often it is asked. */
 const ASK_MS = 50;
@@ -75,9 +81,14 @@ export class ZooKeeperEnsemble {
       ];
       writeFileSync(join(own, 'zoo.cfg'), `${lines.join('\n')}\n`);
     }
-    const ensemble = new ZooKeeperEnsemble(folder, options.classPath ?? ZOOKEEPER_JAR, servers);
-    await Promise.all(servers.map(({ id }) => ensemble.startServer(id)));
-    return ensemble;
+    const ensemble = new ZooKeeperEnsemble(folder, options.classPath ?? DEBIAN_CLASS_PATH, servers);
+    try {
+      await Promise.all(servers.map(({ id }) => ensemble.startServer(id)));
+      return ensemble;
+    } catch (error) {
+      await ensemble.stop();
+      throw error;
+    }
   }
 
   /** `host:port` of all servers, for `zookeeper.connect`. */
@@ -156,7 +167,7 @@ function ask(port: number, word: string): Promise<string> {
 }
 
 /** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');

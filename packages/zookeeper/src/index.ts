@@ -7,4 +7,4 @@ export { type ConnectString, parseConnectString, type ServerAddress } from './co
 export { ZooKeeperError, type ZooKeeperErrorCode } from './errors.ts';
 export { type ListenAddress, ZooKeeperListener } from './server/listener.ts';
 export { ZooKeeperServer, type ZooKeeperServerOptions } from './server/server.ts';
-export { type ZooKeeperMetadataOptions, ZooKeeperMetadataStore } from './store.ts';
+export { type NodeRights, type ZooKeeperMetadataOptions, ZooKeeperMetadataStore } from './store.ts';

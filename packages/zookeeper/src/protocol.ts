@@ -71,9 +71,12 @@ export interface Acl {
 /** Everybody may do everything. */
 export const OPEN_ACL: readonly Acl[] = [{ permissions: Permission.ALL, scheme: 'world', id: 'anyone' }];
 
-/** Who has made the node may do everything, all others may read: `zookeeper.set.acl` of Kafka's brokers. */
-export const CREATOR_ACL: readonly Acl[] = [
-  { permissions: Permission.ALL, scheme: 'auth', id: '' },
+/** Who has made the node may do everything, nobody else anything. */
+export const CREATOR_ACL: readonly Acl[] = [{ permissions: Permission.ALL, scheme: 'auth', id: '' }];
+
+/** Who has made the node may do everything, all others may read. */
+export const READABLE_ACL: readonly Acl[] = [
+  ...CREATOR_ACL,
   { permissions: Permission.READ, scheme: 'world', id: 'anyone' },
 ];
 

@@ -20,12 +20,14 @@ import { parseConnectString } from './connect-string.ts';
 import { ZooKeeperError } from './errors.ts';
 import type { JuteReader } from './jute.ts';
 import {
+  type Acl,
   ANY_VERSION,
   CREATOR_ACL,
   type CreateBody,
   ErrorNumber,
   type MultiResult,
   OPEN_ACL,
+  READABLE_ACL,
   type RequestBody,
   takeMultiResults,
   takeStat,
@@ -34,6 +36,15 @@ import {
 } from './protocol.ts';
 import { connectSocket, type SocketOptions } from './socket-transport.ts';
 import type { Connect } from './transport.ts';
+
+/** Everybody may do everything, or only who has made the node, while all others may read it or not. */
+export type NodeRights = 'open' | 'readable' | 'closed';
+
+const ACL_OF_RIGHTS: Readonly<Record<NodeRights, readonly Acl[]>> = {
+  open: OPEN_ACL,
+  readable: READABLE_ACL,
+  closed: CREATOR_ACL,
+};
 
 /** How {@link ZooKeeperMetadataStore.open} opens a session. */
 export interface ZooKeeperMetadataOptions {
@@ -45,8 +56,8 @@ export interface ZooKeeperMetadataOptions {
   readonly connectionTimeoutMs?: number;
   /** `user:password` of ZooKeeper's digest scheme. Default: none is shown. */
   readonly digest?: string;
-  /** Whether only this session's user may change the nodes that it makes (`zookeeper.set.acl`). Default false. */
-  readonly setsAcl?: boolean;
+  /** Who may do what with a node that this session makes. Default: `open`. */
+  readonly rightsOf?: (path: string) => NodeRights;
   /** How many requests may be under way at a time. Default 1000. */
   readonly inFlightMax?: number;
   /** TLS towards the servers. Default: none. */
@@ -77,15 +88,15 @@ const OPERATION_BYTES = 64;
 export class ZooKeeperMetadataStore implements MetadataStore {
   readonly #client: ZooKeeperClient;
   readonly #chroot: string;
-  readonly #setsAcl: boolean;
+  readonly #rightsOf: (path: string) => NodeRights;
   readonly #listeners = new Set<(state: SessionState) => void>();
   /** One wrapper for each watcher and chroot, so that a watcher set twice is told once. */
   readonly #stripped = new WeakMap<Watcher, Watcher>();
 
-  private constructor(client: ZooKeeperClient, chroot: string, setsAcl: boolean) {
+  private constructor(client: ZooKeeperClient, chroot: string, rightsOf: (path: string) => NodeRights) {
     this.#client = client;
     this.#chroot = chroot;
-    this.#setsAcl = setsAcl;
+    this.#rightsOf = rightsOf;
     client.onState((state) => {
       for (const listener of [...this.#listeners]) listener(state);
     });
@@ -110,7 +121,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
       connect: options.connectTransport ?? connectSocket({ tls: options.tls }),
       onNotice: options.onNotice ?? (() => {}),
     });
-    const store = new ZooKeeperMetadataStore(client, chroot, options.setsAcl ?? false);
+    const store = new ZooKeeperMetadataStore(client, chroot, options.rightsOf ?? (() => 'open'));
     try {
       await connected(client, clock, options.connectionTimeoutMs ?? sessionTimeoutMs, options.connect);
       await store.#makeChroot();
@@ -225,7 +236,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
       type: 'create',
       path: `${this.#chroot}${path}`,
       data,
-      acl: this.#setsAcl ? CREATOR_ACL : OPEN_ACL,
+      acl: ACL_OF_RIGHTS[this.#rightsOf(path)],
       ephemeral: options.ephemeral === true,
       sequential: options.sequential === true,
     };
@@ -304,7 +315,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
       const path = `/${parts.slice(0, length).join('/')}`;
       const found = await this.#client.request({ type: 'exists', path, watch: false });
       if (found.error !== ErrorNumber.NO_NODE) continue;
-      const acl = this.#setsAcl ? CREATOR_ACL : OPEN_ACL;
+      const acl = ACL_OF_RIGHTS[this.#rightsOf(path)];
       const data = Buffer.alloc(0);
       const body = { type: 'create', path, data, acl, ephemeral: false, sequential: false } as const;
       const { error } = await this.#client.request(body);
@@ -366,7 +377,7 @@ const reasons: ReadonlyMap<number, string> = new Map([
   [ErrorNumber.NOT_EMPTY, 'it has children'],
   [ErrorNumber.NO_CHILDREN_FOR_EPHEMERALS, 'ephemeral nodes have no children'],
   [ErrorNumber.NO_AUTH, 'this session has no right to it; give the digest of the user that made it'],
-  [ErrorNumber.INVALID_ACL, 'its rights cannot be set; zookeeper.set.acl needs a digest'],
+  [ErrorNumber.INVALID_ACL, 'its rights cannot be set: ZooKeeper knows nobody in this session whom it could belong to'],
 ]);
 
 function metadataError(error: number, path: string | undefined, operationIndex?: number): MetadataError {

@@ -1,5 +1,5 @@
 import type { BrokerConfig } from '@millrace/broker';
-import type { ZooKeeperMetadataOptions } from '@millrace/zookeeper';
+import type { NodeRights, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
 import { StartError } from '../start-error.ts';
 
 /** Who this broker is to ZooKeeper, where TLS does not say it. */
@@ -31,10 +31,19 @@ export async function zooKeeperOptions(
     sessionTimeoutMs: config.zookeeperSessionTimeoutMs,
     connectionTimeoutMs: config.zookeeperConnectionTimeoutMs ?? config.zookeeperSessionTimeoutMs,
     inFlightMax: config.zookeeperMaxInFlightRequests,
-    setsAcl: config.zookeeperSetAcl,
+    rightsOf: config.zookeeperSetAcl ? securedRights : () => 'open',
     ...(login.digest === undefined ? {} : { digest: login.digest }),
     ...(tls === undefined ? {} : { tls }),
   };
+}
+
+/** Nodes that may hold passwords or their hashes (`ZkData.SensitiveRootPaths`). */
+const SENSITIVE = ['/config/users', '/config/brokers', '/delegation_token/tokens'];
+
+/** What `zookeeper.set.acl` gives nodes (`ZkData.defaultAcls`): consumers of old write below `/consumers` themselves. */
+function securedRights(path: string): NodeRights {
+  if (path === '/consumers') return 'open';
+  return SENSITIVE.some((each) => path.startsWith(each)) ? 'closed' : 'readable';
 }
 
 type TlsOptions = NonNullable<ZooKeeperMetadataOptions['tls']>;

@@ -1,0 +1,160 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isMetadataError } from '@millrace/metadata';
+import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
+import { reaches } from '@millrace/zookeeper/internal';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { has } from '../needs/index.ts';
+import { type Certificates, makeCertificates } from './certificates.ts';
+import { freePorts, ZooKeeperEnsemble } from './ensemble.ts';
+
+const START_MS_MAX = 120_000;
+const EMPTY = Buffer.alloc(0);
+
+describe.skipIf(!has('zookeeper', import.meta.url))('three ZooKeeper servers', () => {
+  let ensemble: ZooKeeperEnsemble;
+  let stores: ZooKeeperMetadataStore[];
+
+  beforeAll(async () => {
+    ensemble = await ZooKeeperEnsemble.start({ servers: 3 });
+    stores = [];
+  }, START_MS_MAX);
+  afterAll(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    await ensemble.stop();
+  });
+
+  async function open(): Promise<ZooKeeperMetadataStore> {
+    const store = await ZooKeeperMetadataStore.open({ connect: ensemble.connectString, sessionTimeoutMs: 15_000 });
+    stores.push(store);
+    return store;
+  }
+
+  it(
+    'keep sessions, nodes and versions when the one that leads is killed, and count each write once',
+    async () => {
+      const [writer, other] = [await open(), await open()];
+      const { sessionId } = writer;
+      await writer.create('/counter', EMPTY);
+      await writer.create('/mine', EMPTY, { ephemeral: true });
+      let version = 0;
+      let lost = 0;
+      const write = async (): Promise<void> => {
+        try {
+          version = (await writer.set('/counter', EMPTY, { exactly: version })).version;
+        } catch (error) {
+          if (!isMetadataError(error, 'CONNECTION_LOSS')) throw error;
+          lost += 1;
+          const found = (await writer.get('/counter')).stat.version;
+          // Applied or not, and nothing else: nobody but this one writes.
+          expect([version, version + 1]).toContain(found);
+          version = found;
+        }
+      };
+      for (let index = 0; index < 50; index += 1) await write();
+      const leader = (await ensemble.leader()) as number;
+      const killed = ensemble.signal(leader, 'SIGKILL');
+      for (let index = 0; index < 50; index += 1) await write();
+      await killed;
+      expect(version).toBeGreaterThanOrEqual(100 - lost);
+      expect([writer.sessionId, (await other.exists('/mine'))?.ephemeralOwner]).toEqual([sessionId, sessionId]);
+      await ensemble.startServer(leader);
+      for (let index = 0; index < 10; index += 1) await write();
+      expect((await other.set('/counter', EMPTY, { exactly: version })).version).toBe(version + 1);
+    },
+    START_MS_MAX,
+  );
+
+  it(
+    'that have lost their majority have everybody wait, and go on with the same sessions when it is back',
+    async () => {
+      const store = await open();
+      const { sessionId } = store;
+      await store.create('/before', EMPTY, { ephemeral: true });
+      const seen: string[] = [];
+      await store.exists('/after', { watch: ({ type }) => seen.push(type) });
+      await Promise.all([2, 3].map((id) => ensemble.signal(id, 'SIGKILL')));
+      await reaches(store, 'disconnected');
+      const reading = store.get('/before');
+      const writing = store.create('/after', EMPTY);
+      await Promise.all([2, 3].map((id) => ensemble.startServer(id)));
+      expect((await reading).stat.ephemeralOwner).toBe(sessionId);
+      expect([await writing, store.sessionId]).toEqual(['/after', sessionId]);
+      await store.get('/after');
+      expect(seen).toEqual(['created']);
+    },
+    START_MS_MAX,
+  );
+});
+
+describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that is secured', () => {
+  let ensemble: ZooKeeperEnsemble | undefined;
+  let folder: string;
+  let certificates: Certificates;
+  let securePort: number;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-zk-tls-'));
+    certificates = makeCertificates(folder);
+    securePort = (await freePorts(1))[0] as number;
+    ensemble = await ZooKeeperEnsemble.start({
+      settings: {
+        secureClientPort: String(securePort),
+        secureClientPortAddress: '127.0.0.1',
+        serverCnxnFactory: 'org.apache.zookeeper.server.NettyServerCnxnFactory',
+        'ssl.keyStore.location': certificates.pkcs12,
+        'ssl.keyStore.password': certificates.password,
+        'ssl.trustStore.location': certificates.ca,
+      },
+    });
+  }, START_MS_MAX);
+  afterAll(async () => {
+    await ensemble?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const open = (options: Partial<Parameters<typeof ZooKeeperMetadataStore.open>[0]>): Promise<ZooKeeperMetadataStore> =>
+    ZooKeeperMetadataStore.open({ connect: ensemble?.connectString ?? '', sessionTimeoutMs: 2000, ...options });
+
+  it('lets only who has made a node change it, where that is asked for', async () => {
+    const rights = { '/closed': 'closed', '/readable': 'readable', '/open': 'open' } as const;
+    type Path = keyof typeof rights;
+    const owner = await open({ digest: 'broker:secret', rightsOf: (path) => rights[path as Path] });
+    const stranger = await open({});
+    const wrong = await open({ digest: 'broker:guess' });
+    const again = await open({ digest: 'broker:secret' });
+    for (const path of Object.keys(rights)) await owner.create(path, EMPTY);
+    for (const other of [stranger, wrong]) {
+      await expect(other.set('/readable', EMPTY, 'any')).rejects.toThrow(/no right.*digest/);
+      await expect(other.get('/closed')).rejects.toThrow(/no right/);
+      expect((await other.get('/readable')).stat.version).toBe(0);
+      await other.set('/open', EMPTY, 'any');
+    }
+    expect((await again.set('/closed', EMPTY, { exactly: 0 })).version).toBe(1);
+    await expect(open({ connect: `${ensemble?.connectString}/x`, rightsOf: () => 'closed' })).rejects.toThrow(
+      /rights cannot be set/,
+    );
+    await Promise.all([owner, stranger, wrong, again].map((store) => store.close()));
+  });
+
+  it('is reached over TLS with a certificate of ours, PEM or PKCS12, and trusted by its own', async () => {
+    const connect = `127.0.0.1:${securePort}`;
+    const ca = await readFile(certificates.ca);
+    const pem = await readFile(certificates.pem);
+    const pfx = await readFile(certificates.pkcs12);
+    for (const [index, tls] of [
+      { ca, cert: pem, key: pem },
+      { ca, pfx, passphrase: certificates.password },
+    ].entries()) {
+      const store = await open({ connect, tls, rightsOf: () => 'readable' });
+      expect(await store.create(`/tls${index}`, EMPTY)).toBe(`/tls${index}`);
+      await store.close();
+    }
+    const refused = { code: 'ZOOKEEPER_UNREACHABLE', message: expect.stringMatching(/certificate/) };
+    await expect(open({ connect, tls: { cert: pem, key: pem } })).rejects.toMatchObject(refused);
+    await expect(open({ connect, tls: { ca }, connectionTimeoutMs: 500 })).rejects.toMatchObject({
+      code: 'ZOOKEEPER_UNREACHABLE',
+    });
+  });
+});
