@@ -177,6 +177,10 @@ const replication = {
     'A follower that has not caught up for this long leaves the in-sync replicas.',
   ),
   'replica.fetch.max.bytes': int(1_048_576, 'The bytes that a follower asks for per partition.', { check: atLeast(0) }),
+  'replica.selector.class': string(
+    null,
+    'Where consumers are sent that say which rack they are in: org.apache.kafka.common.replica.RackAwareReplicaSelector sends them to a replica there. Without it, to the leader.',
+  ),
   'replica.socket.timeout.ms': int(30_000, 'How long a follower waits for the answer to a fetch.', {
     check: atLeast(1),
   }),

@@ -219,7 +219,6 @@ export const keptDefinitions: ConfigTable = {
   'max.request.partition.size.limit': int(2000, OTHER, { check: atLeast(1) }),
   'num.replica.alter.log.dirs.threads': int(null, OTHER),
   'offsets.commit.required.acks': short(-1, OTHER),
-  'replica.selector.class': string(null, OTHER),
   'replica.socket.receive.buffer.bytes': int(65_536, OTHER),
   'socket.connection.setup.timeout.max.ms': long(30_000, OTHER),
   'socket.connection.setup.timeout.ms': long(10_000, OTHER),

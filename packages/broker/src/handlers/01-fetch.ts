@@ -21,11 +21,13 @@ import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets } from '../replicas/fetch-reader.ts';
 import { FetchWait } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
+import { RACK_AWARE_SELECTOR, rackAwareReplica } from '../replicas/replica-selector.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
 import { asOldRecords, oldMagicOf } from './old-records.ts';
 
 const READ_COMMITTED = 1;
+const FIRST_VERSION_WITH_RACK = 11;
 const FIRST_VERSION_WITH_IDS = 13;
 
 export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (request, context) => {
@@ -96,8 +98,19 @@ function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context
     hardBytesMax: version <= 2,
     isolation: replicaId >= 0 ? 'logEnd' : forConsumers,
     replicaId,
+    mayReadFollower: version >= FIRST_VERSION_WITH_RACK && replicaId < 0,
+    preferredReplica: selectorOf(request, context),
     isAgain: false,
   };
+}
+
+const HERE = (): number => -1;
+
+/** Where consumers are sent that say which rack they are in (`replica.selector.class`). */
+function selectorOf(request: FetchRequest, { broker }: RequestContext): FetchLimits['preferredReplica'] {
+  const { rackId } = request;
+  if (rackId === '' || broker.config.replicaSelectorClass !== RACK_AWARE_SELECTOR) return HERE;
+  return (partition, offset) => rackAwareReplica(partition, offset, rackId, broker.cluster);
 }
 
 /** What all partitions together may answer with, up to the bound. */
@@ -193,7 +206,7 @@ function newsOf(fetched: PartitionFetch): Parameters<FetchContext['includes']>[1
     highWatermark: fetched.highWatermark,
     logStartOffset: fetched.logStartOffset,
     recordsSizeBytes: fetched.sizeBytes,
-    hasAdvice: fetched.diverging !== undefined,
+    hasAdvice: fetched.diverging !== undefined || fetched.preferredReplica >= 0,
   };
 }
 
@@ -206,6 +219,7 @@ function partitionResponse(fetched: PartitionFetch, version: number, leaders: Le
     logStartOffset: fetched.logStartOffset,
     abortedTransactions: fetched.abortedTransactions as PartitionResponse['abortedTransactions'],
     records: fetched.chunks,
+    ...(fetched.preferredReplica >= 0 ? { preferredReadReplica: fetched.preferredReplica } : {}),
   };
   if (fetched.diverging !== undefined && version >= 12) return { ...response, divergingEpoch: fetched.diverging };
   const currentLeader = leaders.of(fetched.errorCode, fetched.partition);

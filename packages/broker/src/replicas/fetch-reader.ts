@@ -13,6 +13,10 @@ export interface FetchLimits {
   readonly isolation: ReadIsolation;
   /** The follower's broker id; -1 for consumers. */
   readonly replicaId: number;
+  /** Whether followers may serve it too, up to their own high watermark: consumers since Fetch 11 (KIP-392). */
+  readonly mayReadFollower: boolean;
+  /** Where a consumer should rather read a partition from an offset on; -1 for here. */
+  readonly preferredReplica: (partition: Partition, offset: number) => number;
   /** Whether this reads again what was read before a wait: how far a follower is has been noted then (KAFKA-8400). */
   readonly isAgain: boolean;
 }
@@ -36,6 +40,8 @@ export interface PartitionFetch {
   readonly chunks: readonly Buffer[];
   readonly sizeBytes: number;
   readonly abortedTransactions: readonly AbortedTransaction[] | null;
+  /** The replica that a consumer should read from instead; -1 for none. */
+  readonly preferredReplica: number;
   /** Where the fetcher's log and this one part (KIP-320), when they do. */
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined;
 }
@@ -161,6 +167,8 @@ class Reading implements FetchReading {
       if (target.fetchOffset < log.logStartOffset) return this.#fail(target, partition, ErrorCode.OFFSET_OUT_OF_RANGE);
       if (this.#diverges(target, partition)) return undefined;
     }
+    const preferred = replicaId < 0 ? this.#limits.preferredReplica(partition, target.fetchOffset) : -1;
+    if (preferred >= 0) return this.#redirect(target, partition, preferred);
     const leaderEndOffset = log.durableEndOffset;
     const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
     const read = log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
@@ -177,7 +185,10 @@ class Reading implements FetchReading {
 
   #refusal(target: FetchTarget, partition: Partition): number {
     const { replicaId } = this.#limits;
-    const refusal = partition.leaderError(target.currentLeaderEpoch);
+    const { currentLeaderEpoch } = target;
+    const refusal = this.#limits.mayReadFollower
+      ? partition.replicaError(currentLeaderEpoch)
+      : partition.leaderError(currentLeaderEpoch);
     if (refusal !== ErrorCode.NONE || replicaId < 0 || partition.isFollower(replicaId)) return refusal;
     // A broker that knows this epoch knows its replicas too, so it has heard of a newer assignment than this one has.
     return target.currentLeaderEpoch >= 0 ? ErrorCode.UNKNOWN_LEADER_EPOCH : ErrorCode.NOT_LEADER_OR_FOLLOWER;
@@ -193,6 +204,12 @@ class Reading implements FetchReading {
     });
   }
 
+  /** Sends a consumer to another replica, at once and without records. */
+  #redirect(target: FetchTarget, partition: Partition, preferredReplica: number): undefined {
+    this.isUrgent = true;
+    this.fetches.push({ ...this.#empty(target, partition), preferredReplica });
+  }
+
   /** Tells a fetcher whose last record is not in this log where the two logs part (KIP-320, KIP-595). */
   #diverges(target: FetchTarget, partition: Partition): boolean {
     const { log } = partition;
@@ -203,21 +220,29 @@ class Reading implements FetchReading {
     }
     if (end.leaderEpoch >= target.lastFetchedEpoch && end.endOffset >= target.fetchOffset) return false;
     this.isUrgent = true;
-    this.fetches.push({
+    const diverging = { epoch: end.leaderEpoch, endOffset: end.endOffset };
+    this.fetches.push({ ...this.#empty(target, partition), diverging });
+    return true;
+  }
+
+  /** An answer without records. */
+  #empty(target: FetchTarget, partition: Partition): PartitionFetch {
+    const { highWatermark, lastStableOffset, logStartOffset, durableEndOffset } = partition.log;
+    return {
       target,
       partition,
       errorCode: ErrorCode.NONE,
-      highWatermark: log.highWatermark,
-      lastStableOffset: log.lastStableOffset,
-      logStartOffset: log.logStartOffset,
-      readableEndOffset: log.durableEndOffset,
+      highWatermark,
+      lastStableOffset,
+      logStartOffset,
+      readableEndOffset: durableEndOffset,
       isEarly: false,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       abortedTransactions: null,
-      diverging: { epoch: end.leaderEpoch, endOffset: end.endOffset },
-    });
-    return true;
+      preferredReplica: -1,
+      diverging: undefined,
+    };
   }
 
   #take(target: FetchTarget, partition: Partition, read: ReadResult): void {
@@ -239,6 +264,7 @@ class Reading implements FetchReading {
       chunks: read.chunks,
       sizeBytes: read.sizeBytes,
       abortedTransactions: this.#limits.isolation === 'committed' ? read.abortedTransactions : null,
+      preferredReplica: -1,
       diverging: undefined,
     });
   }
@@ -258,6 +284,7 @@ class Reading implements FetchReading {
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       abortedTransactions: null,
+      preferredReplica: -1,
       diverging: undefined,
     });
   }

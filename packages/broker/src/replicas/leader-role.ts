@@ -137,6 +137,14 @@ export class LeaderRole {
     return this.#followers.has(brokerId);
   }
 
+  /** In-sync followers that hold the record at an offset, or end there; for consumers that read from them (KIP-392). */
+  *followersWith(offset: number): Generator<{ readonly id: number; readonly endOffset: number }> {
+    for (const [id, { endOffset, logStartOffset }] of this.#followers) {
+      const holds = logStartOffset >= 0 && logStartOffset <= offset && offset <= endOffset;
+      if (holds && this.#isr.includes(id) && this.#options.isAlive(id)) yield { id, endOffset };
+    }
+  }
+
   /** How many records the follower that lags most is behind. */
   get maxLag(): number {
     const endOffset = this.#options.log.durableEndOffset;

@@ -170,6 +170,14 @@ export class Partition {
     return this.log.state === 'failed' ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
   }
 
+  /** As {@link leaderError}, for a request that any replica may serve. */
+  replicaError(currentLeaderEpoch: number): number {
+    const epochError = this.epochError(currentLeaderEpoch);
+    if (epochError !== ErrorCode.NONE) return epochError;
+    if (this.#leading === undefined && this.#following === undefined) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    return this.log.state === 'failed' ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
+  }
+
   /**
    * Takes over what the controller decided. A state of the epoch that is known, or of an older one, is left alone; false then: whatever
    * else is in it may be older than what the controller has told a leader since (KIP-497).

@@ -1,4 +1,4 @@
-import { DeleteRecords, ErrorCode, Produce } from '@millrace/protocol';
+import { DeleteRecords, ErrorCode, Fetch, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchOf } from '../test-broker.ts';
 import { TestReplicas } from '../test-replicas.ts';
@@ -339,5 +339,58 @@ describe('a log folder that fails', () => {
     await cluster.until('the full in-sync set', () => isrOf(failing).join() === '1,2,3');
     await cluster.pass(600);
     await expectEqualLogs(failing);
+  });
+});
+
+describe('reading from followers', () => {
+  const RACKS = { 'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector' };
+
+  const fetched = (id: number, fetchOffset: number, rackId: string, version = 12) =>
+    cluster
+      .ask(id, Fetch, version, {
+        maxWaitMs: 0,
+        minBytes: 1,
+        maxBytes: 1_000_000,
+        ...(version >= 11 ? { rackId } : {}),
+        topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 1_000_000 }] }],
+        forgottenTopicsData: [],
+      })
+      .then(({ responses }) => responses[0]!.partitions[0]!);
+
+  async function inRacks(): Promise<void> {
+    cluster = await TestReplicas.start(0, RACKS);
+    for (const id of [1, 2, 3]) await cluster.start(id, { 'broker.rack': `rack-${id}` });
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    await produced(1, 't', ['a', 'b']);
+    await cluster.pass(600);
+  }
+
+  it('is where consumers are sent that say which rack they are in, by the leader alone', async () => {
+    await inRacks();
+    expect(await fetched(1, 0, 'rack-2')).toMatchObject({ errorCode: 0, preferredReadReplica: 2, highWatermark: 2 });
+    expect((await fetched(1, 0, 'rack-2')).records?.length).toBe(0);
+    const here = await fetched(1, 0, 'rack-1');
+    expect([here.preferredReadReplica, here.records?.length]).toEqual([-1, batchOf(['a', 'b']).length]);
+    expect(await fetched(1, 0, 'elsewhere')).toMatchObject({ preferredReadReplica: -1 });
+    const there = await fetched(2, 0, 'rack-2');
+    expect([there.errorCode, there.preferredReadReplica, there.records?.length]).toEqual([0, -1, here.records?.length]);
+    // Before consumers knew racks, only leaders served them.
+    expect((await fetched(2, 0, '', 10)).errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  });
+
+  it('ends at the follower’s own high watermark, and is not advised where the follower is not in sync', async () => {
+    await inRacks();
+    expect((await fetched(2, 1, 'rack-2')).highWatermark).toBe(2);
+    cluster.cut(2, 1);
+    const late = produce(1, 't', ['c'], 1);
+    await cluster.settle();
+    await late;
+    // The leader sends nobody to a replica that has not got so far.
+    expect(await fetched(1, 3, 'rack-2')).toMatchObject({ preferredReadReplica: -1 });
+    const behind = await fetched(2, 2, 'rack-2');
+    expect([behind.errorCode, behind.records?.length]).toEqual([0, 0]);
+    await cluster.kill(2);
+    await cluster.until('a smaller in-sync set', () => isrOf('t').join() === '1,3');
+    expect(await fetched(1, 0, 'rack-2')).toMatchObject({ preferredReadReplica: -1 });
   });
 });
