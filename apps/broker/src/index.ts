@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
+export { LiveMetadata, type LiveTree } from './live-metadata.ts';
 export { runLocalCluster } from './local-cluster/run-local-cluster.ts';
 export { MetadataFiles, type Restoration } from './metadata-files.ts';
 export { runBroker } from './run-broker.ts';

@@ -1,7 +1,7 @@
 import { type Clock, type Disk, systemClock } from '@millrace/ports';
 import { TreeEngine } from './engine.ts';
 import { MetadataError } from './errors.ts';
-import { LOCK_FILE, storeFiles } from './journal/file-names.ts';
+import { storeFiles } from './journal/file-names.ts';
 import { type Head, writeHead } from './journal/head.ts';
 import { openNewJournal } from './journal/persistence.ts';
 import { recover, type StoreReader } from './journal/recovery.ts';
@@ -83,7 +83,8 @@ async function loadTree(disk: StoreReader, folder: string): Promise<LoadedTree> 
 async function filesOf(disk: StoreReader, folder: string): Promise<{ name: string; sizeBytes: number }[]> {
   const files: { name: string; sizeBytes: number }[] = [];
   for (const name of await disk.list(folder)) {
-    if (name === LOCK_FILE) continue;
+    // The lock, and word of where a running cluster serves its store.
+    if (name.startsWith('.')) continue;
     const stat = await disk.stat(`${folder}/${name}`);
     if (stat !== undefined) files.push({ name, sizeBytes: stat.sizeBytes });
   }

@@ -54,6 +54,8 @@ export interface ZooKeeperMetadataOptions {
   readonly sessionTimeoutMs?: number;
   /** How long the first connection may take. Default: {@link sessionTimeoutMs}. */
   readonly connectionTimeoutMs?: number;
+  /** Whether the chroot is made where it is missing. Default true. */
+  readonly makesChroot?: boolean;
   /** `user:password` of ZooKeeper's digest scheme. Default: none is shown. */
   readonly digest?: string;
   /** Who may do what with a node that this session makes. Default: `open`. */
@@ -103,7 +105,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
   }
 
   /**
-   * Opens a session, and makes the chroot where it is missing, as Kafka's brokers do.
+   * Opens a session, and makes the chroot where it is missing, as Kafka's brokers do (`makesChroot`).
    * @throws ZooKeeperError ZOOKEEPER_UNREACHABLE when no server answers in the time, ZOOKEEPER_CONNECT_STRING, ZOOKEEPER_AUTH_FAILED
    */
   static async open(options: ZooKeeperMetadataOptions): Promise<ZooKeeperMetadataStore> {
@@ -124,7 +126,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
     const store = new ZooKeeperMetadataStore(client, chroot, options.rightsOf ?? (() => 'open'));
     try {
       await connected(client, clock, options.connectionTimeoutMs ?? sessionTimeoutMs, options.connect);
-      await store.#makeChroot();
+      if (options.makesChroot !== false) await store.#makeChroot();
     } catch (error) {
       await client.close();
       throw error;

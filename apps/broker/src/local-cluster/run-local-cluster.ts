@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
+import { SOCKET_FILE } from '../live-metadata.ts';
 import { METADATA_FOLDER, openOwnMetadata } from '../metadata-engine.ts';
 import { ExitCode, StartError, startErrorOf } from '../start-error.ts';
 import { memberSettings } from './member-settings.ts';
@@ -65,6 +66,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const listener = await ZooKeeperListener.listen(server, { path: socket.path });
     await chmod(socket.path, 0o600);
     closers.push(() => listener.close());
+    await tellSocket(`${folder}/${METADATA_FOLDER}`, socket.path, closers);
     const plan = {
       config,
       given,
@@ -126,6 +128,13 @@ function untilSignal(heard: (signal: NodeJS.Signals) => void): Promise<void> {
       });
     }
   });
+}
+
+/** Leaves word where the metadata is served, for programs that look into it. */
+async function tellSocket(folder: string, path: string, closers: (() => Promise<void>)[]): Promise<void> {
+  const file = `${folder}/${SOCKET_FILE}`;
+  await writeFile(file, path);
+  closers.push(() => rm(file, { force: true }));
 }
 
 /** A socket in a folder that only this user may enter; paths of sockets must be short, so it does not lie with the data. */

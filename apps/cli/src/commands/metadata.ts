@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { MetadataFiles, type Restoration } from '@millrace/broker-app';
-import type { ExportedNode, StoredNode, StoredTree } from '@millrace/metadata';
+import { LiveMetadata, type LiveTree, MetadataFiles, type Restoration } from '@millrace/broker-app';
+import type { ExportedNode, StoredNode } from '@millrace/metadata';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure } from '../errors.ts';
 import { counted, formatBytes, printable } from '../output/format.ts';
@@ -22,7 +22,7 @@ export interface RestoreOptions extends MetadataOptions {
 
 /** Lists the names below a node. */
 export async function listNodes(context: CommandContext, path: string, options: MetadataOptions): Promise<void> {
-  const tree = await readTree(context, options);
+  const tree = await readTree(context, options, path);
   const names = tree.children(path);
   if (names === undefined) throw noNode(path, tree);
   await context.out.result(names, () => names.map(printable).join('\n'));
@@ -30,7 +30,7 @@ export async function listNodes(context: CommandContext, path: string, options: 
 
 /** Prints what a node holds. */
 export async function getNode(context: CommandContext, path: string, options: MetadataOptions): Promise<void> {
-  const tree = await readTree(context, options);
+  const tree = await readTree(context, options, path);
   const node = tree.node(path);
   if (node === undefined) throw noNode(path, tree);
   await context.out.result(shownNode(node), () => textOf(node.data));
@@ -43,7 +43,7 @@ export async function getNode(context: CommandContext, path: string, options: Me
 
 /** Prints a node and all below it. */
 export async function dumpNodes(context: CommandContext, path: string, options: MetadataOptions): Promise<void> {
-  const tree = await readTree(context, options);
+  const tree = await readTree(context, options, path, true);
   if (tree.node(path) === undefined) throw noNode(path, tree);
   if (context.out.json) {
     await context.out.result([...tree.walk(path)].map(shownNode), () => '');
@@ -93,7 +93,7 @@ export async function exportStore(
   file: string | undefined,
   options: MetadataOptions,
 ): Promise<void> {
-  const tree = await readTree(context, options);
+  const tree = await readTree(context, options, '/', true);
   const lines = [...tree.walk('/')].map((node) => `${JSON.stringify(exportedLine(node))}\n`);
   if (file === undefined) {
     for (const line of lines) await context.out.write(line);
@@ -136,14 +136,26 @@ function restorationText(restoration: Restoration, isDone: boolean, folder: stri
   return lines.join('\n');
 }
 
-async function filesOf({ io }: CommandContext, { config, override, data }: MetadataOptions): Promise<MetadataFiles> {
+function settingsOf({ io }: CommandContext, { config, override, data }: MetadataOptions) {
   const overrides: Record<string, string> = {};
   if (data !== undefined) overrides['log.dirs'] = data;
   for (const [name, value] of override ?? []) overrides[name] = value;
-  return await MetadataFiles.find({ configFile: config, overrides, env: brokerEnvironment(io.env) });
+  return { configFile: config, overrides, env: brokerEnvironment(io.env) };
 }
 
-async function readTree(context: CommandContext, options: MetadataOptions): Promise<StoredTree> {
+function filesOf(context: CommandContext, options: MetadataOptions): Promise<MetadataFiles> {
+  return MetadataFiles.find(settingsOf(context, options));
+}
+
+/** What is at a path, and below it if asked for: of a cluster that runs where the settings lead to one, else of a store's files. */
+async function readTree(
+  context: CommandContext,
+  options: MetadataOptions,
+  path: string,
+  withAll = false,
+): Promise<LiveTree> {
+  const live = await LiveMetadata.open(settingsOf(context, options));
+  if (live !== undefined) return live.read(path, withAll).finally(() => live.close());
   const files = await filesOf(context, options);
   if (await files.isInUse()) {
     context.out.note(
@@ -156,7 +168,7 @@ async function readTree(context: CommandContext, options: MetadataOptions): Prom
   return tree;
 }
 
-function noNode(path: string, tree: StoredTree): CliError {
+function noNode(path: string, tree: LiveTree): CliError {
   const parts = path.split('/');
   while (parts.length > 1 && tree.node(parts.join('/')) === undefined) parts.pop();
   const nearest = parts.length <= 1 ? '/' : parts.join('/');

@@ -6,7 +6,17 @@ import { setting } from './start.ts';
 export function addMetadata(program: Command, run: Run): void {
   const metadata = program
     .command('metadata')
-    .description("Look into a broker's own metadata store, check it, and mend it. Reads the files; needs no broker.");
+    .description(
+      "Look into a cluster's metadata: on ZooKeeper where zookeeper.connect is set, in a local cluster that runs, or in the files of a " +
+        "broker's own store, which can be checked and mended, too.",
+    );
+  metadata.addHelpText(
+    'after',
+    `
+Examples:
+  millrace metadata ls /brokers/ids --data ./data
+  millrace metadata get /controller --override zookeeper.connect=zk1:2181/kafka`,
+  );
   located(metadata.command('ls'))
     .argument('[path]', 'a node', '/')
     .summary('list what is below a node')
