@@ -43,6 +43,30 @@ function exposeReplicas({ metrics, replicas }: BrokerServices): void {
     count((partition) => partition.isUnderMinIsr),
   );
   gauge(
+    'kafka_server_replicamanager_atminisrpartitioncount',
+    'Partitions led here with just as many replicas in sync as min.insync.replicas asks for',
+    count(({ leading }) => leading !== undefined && leading.isr.length === leading.minIsr),
+  );
+  gauge(
+    'kafka_server_replicamanager_reassigningpartitions',
+    'Partitions led here whose replicas are being moved',
+    count((partition) => partition.isReassigning),
+  );
+  gauge(
+    'kafka_server_replicamanager_offlinereplicacount',
+    'Replicas on log folders that have failed',
+    count(({ log }) => log.state === 'failed'),
+  );
+  gauge(
+    'kafka_server_replicafetchermanager_maxlag',
+    'Committed records that the follower here lacks that lags most',
+    () => {
+      let lag = 0;
+      for (const { following } of replicas.partitions) lag = Math.max(lag, following?.lag ?? 0);
+      return lag;
+    },
+  );
+  gauge(
     'kafka_log_logmanager_offlinelogdirectorycount',
     'Log folders that have failed',
     () => replicas.logDirs.filter(({ isOnline }) => !isOnline).length,

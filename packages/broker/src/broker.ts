@@ -352,6 +352,7 @@ export class Broker {
       logger,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
+      onElection: electionCounter(metrics),
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
       rebalance: () => ({
         isEnabled: configs.current.autoLeaderRebalanceEnable,
@@ -425,6 +426,17 @@ export class Broker {
     if (this.#running !== undefined) return this.#running;
     throw new BrokerFault('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
   }
+}
+
+/** Elections that this broker has held as the controller. */
+function electionCounter(metrics: Metrics): (isClean: boolean) => void {
+  const prefix = 'kafka_controller_controllerstats';
+  const all = metrics.counter(`${prefix}_leaderelections_total`, 'Leaders that were elected for partitions');
+  const unclean = metrics.counter(`${prefix}_uncleanleaderelections_total`, 'Leaders that were elected out of sync');
+  return (isClean) => {
+    all.add(1);
+    if (!isClean) unclean.add(1);
+  };
 }
 
 function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: PartitionLog }> {

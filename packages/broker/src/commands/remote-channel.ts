@@ -56,6 +56,8 @@ export class RemoteChannel implements BrokerChannel {
   readonly #queue: QueuedCommand[] = [];
   #isSending = false;
   #isClosed = false;
+  /** The broker has not answered since; told once, for it may take as long as a session. */
+  #isSilent = false;
   #pause: Timer | undefined;
   #endPause: () => void = () => {};
 
@@ -135,12 +137,17 @@ export class RemoteChannel implements BrokerChannel {
 
   /** Undefined when it was not answered, after a pause. */
   async #attempt({ send }: QueuedCommand): Promise<CommandOutcome | undefined> {
+    const { brokerId, clock, logger } = this.#options;
     try {
-      return await send();
+      const outcome = await send();
+      if (this.#isSilent) logger.info({ brokerId }, 'A broker answers commands again');
+      this.#isSilent = false;
+      return outcome;
     } catch (err) {
       if (this.#isClosed) return undefined;
-      const { brokerId, clock, logger } = this.#options;
-      logger.warn({ err, brokerId, retryInMs: RESEND_PAUSE_MS }, 'A broker did not answer a command; it is sent again');
+      const message = 'A broker does not answer a command, which is sent again until it does';
+      logger[this.#isSilent ? 'debug' : 'warn']({ err, brokerId, everyMs: RESEND_PAUSE_MS }, message);
+      this.#isSilent = true;
       await new Promise<void>((resolve) => {
         this.#endPause = resolve;
         this.#pause = clock.schedule(RESEND_PAUSE_MS, resolve);

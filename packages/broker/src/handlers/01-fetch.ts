@@ -22,6 +22,7 @@ import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets }
 import { FetchWait } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { RACK_AWARE_SELECTOR, rackAwareReplica } from '../replicas/replica-selector.ts';
+import type { Counter } from '../shared/metrics.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
 import { asOldRecords, oldMagicOf } from './old-records.ts';
@@ -174,11 +175,20 @@ function respondWith(
   reading: FetchReading,
 ): FetchResponseInput | Promise<FetchResponseInput> {
   const magic = oldMagicOf(context.version);
-  if (magic === undefined || reading.sizeBytes === 0) return respond(context, session, reading);
-  return asOldRecords(reading, magic, limits).then((converted) => respond(context, session, converted));
+  if (magic === undefined || reading.sizeBytes === 0) return respond(context, session, reading, limits.replicaId >= 0);
+  return asOldRecords(reading, magic, limits).then((converted) => respond(context, session, converted, false));
 }
 
-function respond(context: RequestContext, session: FetchContext, reading: FetchReading): FetchResponseInput {
+function trafficOf({ traffic }: Partition, isFollower: boolean): Counter {
+  return isFollower ? traffic.replicationBytesOut : traffic.bytesOut;
+}
+
+function respond(
+  context: RequestContext,
+  session: FetchContext,
+  reading: FetchReading,
+  isFollower: boolean,
+): FetchResponseInput {
   const { broker, version } = context;
   const responses: { topic: string; topicId: string; partitions: PartitionResponse[] }[] = [];
   const leaders = new LeaderHints(context, version >= 16);
@@ -191,7 +201,7 @@ function respond(context: RequestContext, session: FetchContext, reading: FetchR
       responses.push(last);
     }
     last.partitions.push(partitionResponse(fetched, version, leaders));
-    fetched.partition?.traffic.bytesOut.add(fetched.sizeBytes);
+    if (fetched.partition !== undefined) trafficOf(fetched.partition, isFollower).add(fetched.sizeBytes);
   }
   for (const topic of responses) if (topic.topicId === '') topic.topicId = ZERO_UUID;
   const { errorCode, sessionId } = session.finish(broker.clock.now());

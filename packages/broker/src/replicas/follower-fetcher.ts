@@ -83,6 +83,8 @@ export class FollowerFetcher {
   /** A request waits at the leader. */
   #isFetching = false;
   #isInterrupted = false;
+  /** The leader has not answered since; told once. */
+  #isSilent = false;
   #pause: Timer | undefined;
   #wake: (() => void) | undefined;
 
@@ -193,6 +195,7 @@ export class FollowerFetcher {
     try {
       const response = await this.#ask(wanted);
       if (this.#isClosed) return true;
+      this.#isSilent = false;
       if (response.errorCode !== ErrorCode.NONE) {
         this.#session.startOver();
         return isSessionError(response.errorCode);
@@ -203,9 +206,19 @@ export class FollowerFetcher {
     } catch (err) {
       this.#session.startOver();
       if (this.#isInterrupted || this.#isClosed) return true;
-      this.#options.logger.warn({ err, leaderId: this.#options.leaderId }, 'A leader did not answer a fetch');
+      this.#noteSilence(err);
       return false;
     }
+  }
+
+  #noteSilence(err: unknown): void {
+    const { logger, leaderId, settings } = this.#options;
+    const fields = { err, leaderId, everyMs: settings.backoffMs };
+    logger[this.#isSilent ? 'debug' : 'warn'](
+      fields,
+      'A leader does not answer a fetch, which is sent again until it does',
+    );
+    this.#isSilent = true;
   }
 
   async #ask(wanted: Map<string, FollowedFetch>): Promise<FetchResponse> {

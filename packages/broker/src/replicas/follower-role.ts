@@ -18,6 +18,7 @@ export class FollowerRole {
   readonly leaderId: number;
   readonly epoch: number;
   readonly #log: PartitionLog;
+  #leaderHighWatermark = -1;
 
   constructor(leaderId: number, epoch: number, log: PartitionLog) {
     this.leaderId = leaderId;
@@ -35,6 +36,11 @@ export class FollowerRole {
     return this.#log.latestEpoch;
   }
 
+  /** How many committed records this log lacks, as far as the leader has told. */
+  get lag(): number {
+    return Math.max(0, this.#leaderHighWatermark - this.#log.durableEndOffset);
+  }
+
   get logStartOffset(): number {
     return this.#log.logStartOffset;
   }
@@ -49,6 +55,7 @@ export class FollowerRole {
       const { errorCode } = await this.#log.append(records, { leaderEpoch: this.epoch, origin: 'replica' });
       if (errorCode !== ErrorCode.NONE) return errorCode;
     }
+    this.#leaderHighWatermark = fetched.highWatermark;
     this.#log.followLeader(fetched);
     return ErrorCode.NONE;
   }

@@ -5,6 +5,7 @@ export interface TopicTraffic {
   readonly messagesIn: Counter;
   readonly bytesIn: Counter;
   readonly bytesOut: Counter;
+  readonly replicationBytesOut: Counter;
   readonly refusedProduces: Counter;
 }
 
@@ -33,6 +34,7 @@ export class TrafficCounters {
       messagesIn: counter('messagesin', 'Records that were taken from producers'),
       bytesIn: counter('bytesin', 'Bytes of record batches that were taken from producers'),
       bytesOut: counter('bytesout', 'Bytes of record batches that were given to consumers'),
+      replicationBytesOut: counter('replicationbytesout', 'Bytes of record batches that were given to followers'),
       refusedProduces: counter('failedproducerequests', 'Appends that were refused'),
     };
   }

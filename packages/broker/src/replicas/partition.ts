@@ -146,6 +146,12 @@ export class Partition {
     return this.#leading?.isUnderReplicated ?? false;
   }
 
+  /** Whether replicas are being added or taken away. */
+  get isReassigning(): boolean {
+    const state = this.#leading === undefined ? undefined : this.#state;
+    return state !== undefined && state.addingReplicas.length + state.removingReplicas.length > 0;
+  }
+
   get isUnderMinIsr(): boolean {
     return this.#leading?.isUnderMinIsr ?? false;
   }

@@ -101,11 +101,13 @@ export class Partitions {
           'Nobody could be elected leader',
         );
       } else if (state?.leaderRecoveryState === 1 && state.isr.length === 1 && strategy.name === 'offline') {
+        this.#tools.options.onElection?.(false);
         logger.warn(
           { partition: name, leader: state.leader },
           'Elected a leader that was not in sync; records may be lost',
         );
       } else {
+        this.#tools.options.onElection?.(true);
         logger.info(
           { partition: name, strategy: strategy.name, leader: state?.leader, leaderEpoch: state?.leaderEpoch },
           'Elected a leader',

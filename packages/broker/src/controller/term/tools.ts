@@ -18,6 +18,8 @@ export interface ControllerTermOptions {
   /** `delete.topic.enable`. */
   readonly isDeletionEnabled: () => boolean;
   /** `unclean.leader.election.enable` of a topic. */
+  /** A leader was elected, in sync or not; for metrics. */
+  readonly onElection?: (isClean: boolean) => void;
   readonly allowsUncleanElection: (topic: string) => boolean;
   /** `auto.leader.rebalance.enable` and what belongs to it. */
   readonly rebalance: () => {
