@@ -8,6 +8,7 @@ import { GroupMember } from './clients/group-member.ts';
 import { IdempotentProducer } from './clients/idempotent-producer.ts';
 import { PlainProducer } from './clients/plain-producer.ts';
 import { PlainReader } from './clients/plain-reader.ts';
+import { Vandal } from './clients/vandal.ts';
 import type { History } from './history.ts';
 import { type PlanOptions, type ProducerTraits, planSeed, type ReaderTraits, type SeedPlan } from './plan.ts';
 import type { TraceLine } from './trace.ts';
@@ -78,6 +79,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   const clients = [
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
+    ...(mayHaveVandal(plan) ? [new Vandal(world.toolsFor('vandal'))] : []),
   ];
   nemesis.start(plan.faults);
   await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
@@ -85,6 +87,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   const { history } = world;
   const violations = check(history);
   return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis) };
+}
+
+/** Not where the metadata are damaged: what comes back of them then is older the more of them there is. */
+function mayHaveVandal({ brokers, faults }: SeedPlan): boolean {
+  return brokers === 1 && !faults.some(({ fault }) => fault.kind === 'metadata-flip');
 }
 
 function makeProducer(traits: ProducerTraits, world: World): SimulatedClient {
