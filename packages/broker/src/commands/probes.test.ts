@@ -1,0 +1,154 @@
+/**
+ * Requests made by hand to a cluster of Apache Kafka 3.9.1 in ZooKeeper mode (stale epochs, unknown things), with what it answered
+ * (fixtures/probes.jsonl.br): this broker, in the same state, answers the same.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
+import {
+  AllocateProducerIds,
+  type AnyApi,
+  apiByKey,
+  decodeRequestFrame,
+  decodeResponseFrame,
+  Produce,
+} from '@millrace/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { paths } from '../store/znodes.ts';
+import { batchOf } from '../test-broker.ts';
+import { TestReplicas } from '../test-replicas.ts';
+
+/** What was asked, of which broker, API, version, request and response in hex. */
+type Probe = readonly [string, number, number, number, string, string];
+
+const probes = brotliDecompressSync(readFileSync(join(import.meta.dirname, 'fixtures/probes.jsonl.br')))
+  .toString()
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Probe);
+
+const TOPIC = 'orders';
+const TOPIC_ID = 'FORnF8izRKOy1IoQHyq5MQ';
+const REPLICAS = [2, 3, 1];
+/** The leader epochs of the partition that was asked about, with how many records were written in each. */
+const EPOCHS: readonly (readonly [number, number])[] = [
+  [0, 344],
+  [1, 42],
+  [3, 17],
+  [4, 17],
+  [11, 2],
+  [12, 0],
+];
+const PARTITION_EPOCH = 23;
+const CONTROLLER_EPOCH = 4;
+/** Of the registrations of brokers, by id. */
+const BROKER_EPOCHS: ReadonlyMap<number, number> = new Map([
+  [1, 682],
+  [2, 582],
+  [3, 609],
+]);
+
+/** APIs that brokers use among themselves and that are served here. */
+const ASKED = new Set([1, 2, 4, 5, 6, 7, 23, 56, 67]);
+
+let cluster: TestReplicas;
+const epochs = new Map<number, number>();
+let controllerEpoch = 0;
+
+beforeAll(async () => {
+  cluster = await TestReplicas.start(0, { 'auto.leader.rebalance.enable': 'false' });
+  // The first to come is the controller.
+  for (const id of [2, 3, 1]) await cluster.start(id);
+  await makeTopic();
+  for (const [epoch, records] of EPOCHS) {
+    if (epoch > 0) await lead(epoch);
+    if (records > 0) await produce(records);
+  }
+  await cluster.pass(600);
+  for (const [id, epoch] of BROKER_EPOCHS) {
+    const own = (await cluster.store.exists(paths.brokerId(id)))!.czxid;
+    for (const distance of [-1, 0, 1]) epochs.set(epoch + distance, own + distance);
+  }
+  controllerEpoch = cluster.broker(2).services.controller.epoch;
+  // The cluster that was asked had handed out a block before.
+  const block = { brokerId: 2, brokerEpoch: epochs.get(582) as number };
+  await cluster.ask(2, AllocateProducerIds, 0, block);
+});
+
+afterAll(() => cluster.stopAll());
+
+async function makeTopic(): Promise<void> {
+  const assignment = {
+    version: 3,
+    topic_id: TOPIC_ID,
+    partitions: { 0: REPLICAS },
+    adding_replicas: {},
+    removing_replicas: {},
+  };
+  await cluster.store.create(paths.topicConfig(TOPIC), Buffer.from('{"version":1,"config":{}}'));
+  await cluster.store.create(paths.topic(TOPIC), Buffer.from(JSON.stringify(assignment)));
+  await cluster.settle();
+}
+
+/** Has broker 2 lead in a later epoch, by a state that the next controller finds. */
+async function lead(epoch: number): Promise<void> {
+  const state = { controller_epoch: 1, leader: 2, version: 1, leader_epoch: epoch, isr: REPLICAS };
+  const path = paths.partitionState(TOPIC, 0);
+  const isLast = epoch === EPOCHS.at(-1)?.[0];
+  do {
+    await cluster.store.set(path, Buffer.from(JSON.stringify(state)), 'any');
+  } while (isLast && (await cluster.store.exists(path))!.version < PARTITION_EPOCH);
+  do {
+    await cluster.store.delete(paths.controller, 'any');
+    await cluster.pass(20);
+  } while (!cluster.broker(2).services.controller.isActive);
+  await cluster.until('the epoch', () => cluster.partition(2, TOPIC).leaderEpoch === epoch);
+}
+
+async function produce(records: number): Promise<void> {
+  const values = Array.from({ length: records }, (_, index) => `v${index}`);
+  const topicData = [{ name: TOPIC, partitionData: [{ index: 0, records: batchOf(values) }] }];
+  const asked = cluster.ask(2, Produce, 9, { acks: -1, timeoutMs: 5000, topicData });
+  await cluster.pass(100);
+  expect((await asked).responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+}
+
+/** A request with the numbers of this cluster in place of the other's. */
+function translated(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(translated);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => {
+      if (name === 'brokerEpoch') return [name, epochs.get(each as number) ?? each];
+      if (name === 'controllerEpoch') return [name, (each as number) - CONTROLLER_EPOCH + controllerEpoch];
+      return [name, translated(each)];
+    }),
+  );
+}
+
+/** What does not matter to whoever asks: how nothing is said. */
+function plain(value: unknown): unknown {
+  if (Buffer.isBuffer(value)) return value.length === 0 ? null : value.toString('hex');
+  if (Array.isArray(value)) return value.length === 0 ? null : value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  // Where clients are told to go instead is of another listener here.
+  const shown = Object.entries(value).filter(([name]) => name !== 'nodeEndpoints');
+  return Object.fromEntries(shown.map(([name, each]) => [name, plain(each)]));
+}
+
+describe('what brokers ask one another is answered as Apache Kafka answers it', () => {
+  const asked = probes.filter(([, , key]) => ASKED.has(key));
+
+  it('in as many cases as were tried', () => {
+    expect(asked.length).toBeGreaterThan(95);
+  });
+
+  it.each(asked)('%s (to %i)', async (_what, to, key, version, request, response) => {
+    const api = apiByKey.get(key) as AnyApi;
+    const body = translated(decodeRequestFrame(Buffer.from(request, 'hex'))?.body);
+    const expected = decodeResponseFrame(api, version, Buffer.from(response, 'hex')).body;
+    const answer = cluster.ask(to, api as never, version, body as never);
+    await cluster.settle();
+    expect(plain(await answer)).toEqual(plain(expected));
+  });
+});
