@@ -261,11 +261,12 @@ const BOXED_NUMBER_BYTES = 16;
 const EMPTY_ARRAY_BYTES = 32;
 /** An element counts so much at least: whoever handles it makes something of it, and answers it. */
 const NUMBER_ELEMENT_BYTES_MIN = 40;
-const STRUCT_ELEMENT_BYTES_MIN = 96;
+const ELEMENT_BYTES_MIN = 96;
 
 /** About how much memory an element of an array takes once it is decoded; see {@link decodedBytes}. */
 export function elementDecodedBytes(type: PrimitiveType | StructModel): number {
-  return Math.max(decodedBytes(type), typeof type === 'string' ? NUMBER_ELEMENT_BYTES_MIN : STRUCT_ELEMENT_BYTES_MIN);
+  const isNumber = typeof type === 'string' && type !== 'string';
+  return Math.max(decodedBytes(type), isNumber ? NUMBER_ELEMENT_BYTES_MIN : ELEMENT_BYTES_MIN);
 }
 
 /**

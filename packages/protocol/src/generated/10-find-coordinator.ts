@@ -59,7 +59,7 @@ function decodeFindCoordinatorRequest(r: Reader, v: number): FindCoordinatorRequ
   const key = v <= 3 ? r.string(flexible) : '';
   const keyType = v >= 1 ? r.int8() : 0;
   const coordinatorKeys: string[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) coordinatorKeys.push(r.string(flexible));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) coordinatorKeys.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FindCoordinatorRequest = { key, keyType, coordinatorKeys };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

@@ -43,7 +43,7 @@ function decodeDescribeGroupsRequest(r: Reader, v: number): DescribeGroupsReques
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('DescribeGroupsRequest', v, 0, 5);
   const flexible = v >= 5;
   const groups: string[] = [];
-  for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) groups.push(r.string(flexible));
+  for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) groups.push(r.string(flexible));
   const includeAuthorizedOperations = v >= 3 ? r.bool() : false;
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DescribeGroupsRequest = { groups, includeAuthorizedOperations };

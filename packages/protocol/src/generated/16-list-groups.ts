@@ -51,9 +51,9 @@ function decodeListGroupsRequest(r: Reader, v: number): ListGroupsRequest {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('ListGroupsRequest', v, 0, 5);
   const flexible = v >= 3;
   const statesFilter: string[] = [];
-  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) statesFilter.push(r.string(flexible));
+  if (v >= 4) for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) statesFilter.push(r.string(flexible));
   const typesFilter: string[] = [];
-  if (v >= 5) for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) typesFilter.push(r.string(flexible));
+  if (v >= 5) for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) typesFilter.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: ListGroupsRequest = { statesFilter, typesFilter };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

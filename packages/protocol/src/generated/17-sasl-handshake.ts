@@ -49,7 +49,7 @@ function decodeSaslHandshakeResponse(r: Reader, v: number): SaslHandshakeRespons
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('SaslHandshakeResponse', v, 0, 1);
   const errorCode = r.int16();
   const mechanisms: string[] = [];
-  for (let n = r.arrayLength(false, 2, 40); n > 0; n--) mechanisms.push(r.string(false));
+  for (let n = r.arrayLength(false, 2, 96); n > 0; n--) mechanisms.push(r.string(false));
   return { errorCode, mechanisms };
 }
 

@@ -85,7 +85,7 @@ function decodeDeleteTopicsRequest(r: Reader, v: number): DeleteTopicsRequest {
   const topics: DeleteTopicsRequestTopic[] = [];
   if (v >= 6) for (let n = r.arrayLength(flexible, 18, 120); n > 0; n--) topics.push(decodeDeleteTopicsRequestTopic(r, v));
   const topicNames: string[] = [];
-  if (v <= 5) for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) topicNames.push(r.string(flexible));
+  if (v <= 5) for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) topicNames.push(r.string(flexible));
   const timeoutMs = r.int32();
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteTopicsRequest = { topics, topicNames, timeoutMs };

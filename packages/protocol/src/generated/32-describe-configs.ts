@@ -68,7 +68,7 @@ function decodeDescribeConfigsRequestResource(r: Reader, v: number): DescribeCon
   const resourceName = r.string(flexible);
   let configurationKeys: string[] | null = null;
   {
-    let n = r.nullableArrayLength(flexible, 1, 40);
+    let n = r.nullableArrayLength(flexible, 1, 96);
     if (n >= 0) {
       configurationKeys = [];
       for (; n > 0; n--) configurationKeys.push(r.string(flexible));

@@ -35,7 +35,7 @@ function decodeDeleteGroupsRequest(r: Reader, v: number): DeleteGroupsRequest {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteGroupsRequest', v, 0, 2);
   const flexible = v >= 2;
   const groupsNames: string[] = [];
-  for (let n = r.arrayLength(flexible, 1, 40); n > 0; n--) groupsNames.push(r.string(flexible));
+  for (let n = r.arrayLength(flexible, 1, 96); n > 0; n--) groupsNames.push(r.string(flexible));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: DeleteGroupsRequest = { groupsNames };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

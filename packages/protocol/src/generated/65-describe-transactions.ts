@@ -29,7 +29,7 @@ function encodeDescribeTransactionsRequest(w: Writer, it: DescribeTransactionsRe
 function decodeDescribeTransactionsRequest(r: Reader, v: number): DescribeTransactionsRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsRequest', v, 0, 0);
   const transactionalIds: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) transactionalIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) transactionalIds.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: DescribeTransactionsRequest = { transactionalIds };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;

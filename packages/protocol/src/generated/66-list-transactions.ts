@@ -42,7 +42,7 @@ function encodeListTransactionsRequest(w: Writer, it: ListTransactionsRequestInp
 function decodeListTransactionsRequest(r: Reader, v: number): ListTransactionsRequest {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsRequest', v, 0, 1);
   const stateFilters: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) stateFilters.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) stateFilters.push(r.string(true));
   const producerIdFilters: number[] = [];
   for (let n = r.arrayLength(true, 8, 40); n > 0; n--) producerIdFilters.push(r.int64());
   const durationFilter = v >= 1 ? r.int64() : -1;
@@ -124,7 +124,7 @@ function decodeListTransactionsResponse(r: Reader, v: number): ListTransactionsR
   const throttleTimeMs = r.int32();
   const errorCode = r.int16();
   const unknownStateFilters: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) unknownStateFilters.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) unknownStateFilters.push(r.string(true));
   const transactionStates: ListTransactionsResponseTransactionState[] = [];
   for (let n = r.arrayLength(true, 11, 128); n > 0; n--) transactionStates.push(decodeListTransactionsResponseTransactionState(r, v));
   const unknownTags = r.unknownTags();

@@ -113,7 +113,7 @@ function decodeConsumerGroupHeartbeatRequest(r: Reader, v: number): ConsumerGrou
   const rebalanceTimeoutMs = r.int32();
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1, 40);
+    let n = r.nullableArrayLength(true, 1, 96);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));

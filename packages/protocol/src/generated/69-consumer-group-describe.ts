@@ -32,7 +32,7 @@ function encodeConsumerGroupDescribeRequest(w: Writer, it: ConsumerGroupDescribe
 function decodeConsumerGroupDescribeRequest(r: Reader, v: number): ConsumerGroupDescribeRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeRequest', v, 0, 0);
   const groupIds: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) groupIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) groupIds.push(r.string(true));
   const includeAuthorizedOperations = r.bool();
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupDescribeRequest = { groupIds, includeAuthorizedOperations };
@@ -207,7 +207,7 @@ function decodeConsumerGroupDescribeResponseGroupMember(r: Reader, v: number): C
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const assignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);
   const targetAssignment: ConsumerGroupDescribeResponseAssignment = decodeConsumerGroupDescribeResponseAssignment(r, v);

@@ -93,7 +93,7 @@ function decodeGetTelemetrySubscriptionsResponse(r: Reader, v: number): GetTelem
   const telemetryMaxBytes = r.int32();
   const deltaTemporality = r.bool();
   const requestedMetrics: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) requestedMetrics.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) requestedMetrics.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: GetTelemetrySubscriptionsResponse = {
     throttleTimeMs,

@@ -50,7 +50,7 @@ function decodeShareGroupHeartbeatRequest(r: Reader, v: number): ShareGroupHeart
   const rackId: string | null = r.nullableString(true);
   let subscribedTopicNames: string[] | null = null;
   {
-    let n = r.nullableArrayLength(true, 1, 40);
+    let n = r.nullableArrayLength(true, 1, 96);
     if (n >= 0) {
       subscribedTopicNames = [];
       for (; n > 0; n--) subscribedTopicNames.push(r.string(true));

@@ -32,7 +32,7 @@ function encodeShareGroupDescribeRequest(w: Writer, it: ShareGroupDescribeReques
 function decodeShareGroupDescribeRequest(r: Reader, v: number): ShareGroupDescribeRequest {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeRequest', v, 0, 0);
   const groupIds: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) groupIds.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) groupIds.push(r.string(true));
   const includeAuthorizedOperations = r.bool();
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeRequest = { groupIds, includeAuthorizedOperations };
@@ -197,7 +197,7 @@ function decodeShareGroupDescribeResponseGroupMember(r: Reader, v: number): Shar
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const assignment: ShareGroupDescribeResponseAssignment = decodeShareGroupDescribeResponseAssignment(r, v);
   const unknownTags = r.unknownTags();
   const it: ShareGroupDescribeResponseGroupMember = { memberId, rackId, memberEpoch, clientId, clientHost, subscribedTopicNames, assignment };

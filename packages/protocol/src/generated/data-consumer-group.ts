@@ -166,7 +166,7 @@ function encodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(w: Writ
 function decodeConsumerGroupPartitionMetadataValueTopicPartitionMetadata(r: Reader, v: number): ConsumerGroupPartitionMetadataValueTopicPartitionMetadata {
   const partition = r.int32();
   const racks: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) racks.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) racks.push(r.string(true));
   const unknownTags = r.unknownTags();
   const it: ConsumerGroupPartitionMetadataValueTopicPartitionMetadata = { partition, racks };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -387,7 +387,7 @@ function decodeConsumerGroupMemberMetadataValue(r: Reader, v: number): ConsumerG
   const clientId = r.string(true);
   const clientHost = r.string(true);
   const subscribedTopicNames: string[] = [];
-  for (let n = r.arrayLength(true, 1, 40); n > 0; n--) subscribedTopicNames.push(r.string(true));
+  for (let n = r.arrayLength(true, 1, 96); n > 0; n--) subscribedTopicNames.push(r.string(true));
   const subscribedTopicRegex: string | null = r.nullableString(true);
   const rebalanceTimeoutMs = r.int32();
   const serverAssignor: string | null = r.nullableString(true);

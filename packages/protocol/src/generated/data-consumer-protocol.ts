@@ -74,7 +74,7 @@ function encodeConsumerProtocolSubscription(w: Writer, it: ConsumerProtocolSubsc
 function decodeConsumerProtocolSubscription(r: Reader, v: number): ConsumerProtocolSubscription {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ConsumerProtocolSubscription', v, 0, 3);
   const topics: string[] = [];
-  for (let n = r.arrayLength(false, 2, 40); n > 0; n--) topics.push(r.string(false));
+  for (let n = r.arrayLength(false, 2, 96); n > 0; n--) topics.push(r.string(false));
   const userData: Buffer | null = r.nullableBytes(false);
   const ownedPartitions: ConsumerProtocolSubscriptionOwnedPartition[] = [];
   if (v >= 1) for (let n = r.arrayLength(false, 6, 112); n > 0; n--) ownedPartitions.push(decodeConsumerProtocolSubscriptionOwnedPartition(r, v));
