@@ -9,6 +9,10 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { ControllerLink } from './controller-link.ts';
 
+/** A new controller, or a replica that is about to be in sync, takes moments; who stops all brokers at once shall not wait in vain. */
+const FIRST_PAUSE_MS = 100;
+const PAUSE_FACTOR = 4;
+
 /** How a broker hands its partitions over. */
 export interface HandOverOptions {
   readonly brokerId: number;
@@ -21,7 +25,7 @@ export interface HandOverOptions {
   readonly logger: Logger;
   /** `controlled.shutdown.max.retries` */
   readonly retriesMax: number;
-  /** `controlled.shutdown.retry.backoff.ms` */
+  /** `controlled.shutdown.retry.backoff.ms`; the longest of the pauses, of which the first are shorter. */
   readonly backoffMs: number;
 }
 
@@ -33,7 +37,7 @@ export async function handOver(options: HandOverOptions): Promise<boolean> {
   const { brokerId, cluster, clock, logger, retriesMax, backoffMs } = options;
   for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
     if (![...cluster.brokers.keys()].some((id) => id !== brokerId)) return true;
-    if (attempt > 0) await pause(clock, backoffMs);
+    if (attempt > 0) await pause(clock, Math.min(backoffMs, FIRST_PAUSE_MS * PAUSE_FACTOR ** (attempt - 1)));
     try {
       const { errorCode, remainingPartitions } = await ask(options);
       if (errorCode === ErrorCode.NONE && remainingPartitions.length === 0) return true;
