@@ -1,5 +1,6 @@
 import { Broker, type BrokerConfig, type Logger } from '@millrace/broker';
 import type { Operation, OperationResult, TreeMetadataStore } from '@millrace/metadata';
+import { FaultyMetadataStore } from '@millrace/metadata/internal';
 import type { RequestHandler } from '@millrace/network';
 import type { MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
@@ -41,6 +42,9 @@ export class BrokerProcess {
   readonly #clock: ProcessClock;
   #broker: Broker | undefined;
   #session: TreeMetadataStore | undefined;
+  /** The way to an ensemble, on which things go wrong; a store of the broker's own has none. */
+  #way: FaultyMetadataStore | undefined;
+  #lossMs = 0;
 
   constructor(options: BrokerProcessOptions) {
     const { clock, disk, faults } = options;
@@ -75,12 +79,13 @@ export class BrokerProcess {
     const session = own ?? ensemble?.openSession();
     if (session === undefined) return;
     this.#session = session;
+    const reached = own ?? this.#wayTo(session);
     this.#broker = new Broker({
       config,
       clock: this.#clock,
       random: dice,
       disk: build.disk?.(disk, { clock, dice }) ?? disk,
-      metadataStore: new ProcessStore(session, this.#gate, this.#options.applied),
+      metadataStore: new ProcessStore(reached, this.#gate, own === undefined ? () => {} : this.#options.applied),
       ownsMetadata: own !== undefined,
       logger: this.#whileAlive(logger),
       peers: simulatedPeers({
@@ -98,7 +103,23 @@ export class BrokerProcess {
 
   /** Ends the session in order, and the store with it where it is the broker's own. */
   async closeSession(): Promise<void> {
-    await this.#session?.close();
+    await (this.#way ?? this.#session)?.close();
+  }
+
+  /** The connection to the ensemble is lost: at once, or at the next write, which has been applied or not; and comes back after a time. */
+  loseStore(when: 'now' | 'before' | 'after', durationMs: number): void {
+    this.#lossMs = durationMs;
+    if (when === 'now') this.#way?.cut();
+    else this.#way?.cutAtNextWrite(when);
+  }
+
+  /** The ensemble's server is behind the others for a time. */
+  lagStore(durationMs: number): void {
+    const way = this.#way;
+    way?.lag();
+    this.#options.clock.schedule(durationMs, () => {
+      if (!this.isDead) void way?.catchUp();
+    });
   }
 
   /** The store has not heard of the process for too long. */
@@ -133,6 +154,22 @@ export class BrokerProcess {
   /** `kill -9`: from now on nothing of it does anything. The session with the store is the caller's business. */
   kill(): void {
     this.#gate.close();
+  }
+
+  #wayTo(session: TreeMetadataStore): FaultyMetadataStore {
+    this.#way = new FaultyMetadataStore(session, {
+      expire: () => session.expireSession(),
+      freeze: () => session.freeze(),
+      applied: this.#options.applied,
+    });
+    const way = this.#way;
+    way.onSession((state) => {
+      if (state !== 'disconnected') return;
+      this.#options.clock.schedule(this.#lossMs, () => {
+        if (!this.isDead) void way.mend();
+      });
+    });
+    return way;
   }
 
   #whileAlive(logger: Logger): Logger {

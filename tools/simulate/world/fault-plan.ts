@@ -8,6 +8,8 @@ export type WorldFault =
   | { readonly kind: 'kill' | 'power'; readonly crash: Crash }
   | { readonly kind: 'restart'; readonly downMs: number }
   | { readonly kind: 'session' }
+  | { readonly kind: 'store-loss'; readonly when: 'now' | 'before' | 'after'; readonly durationMs: number }
+  | { readonly kind: 'store-stale'; readonly durationMs: number }
   | { readonly kind: 'disk-error'; readonly fault: PlannedFault }
   | { readonly kind: 'slow-disk'; readonly factor: number; readonly durationMs: number }
   | { readonly kind: 'full-disk'; readonly roomBytes: number; readonly durationMs: number }
@@ -35,6 +37,8 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   power: 5,
   restart: 2,
   session: 1,
+  'store-loss': 3,
+  'store-stale': 1,
   pause: 2,
   link: 4,
   'disk-error': 3,
@@ -58,7 +62,7 @@ export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKin
 const NEEDS_ONE_BROKER: ReadonlySet<FaultKind> = new Set(['bit-flip']);
 
 /** Kinds that need several brokers. */
-const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link']);
+const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'store-stale']);
 
 /** Kinds that take away what only a sync keeps. */
 const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
@@ -105,6 +109,10 @@ function planFault(dice: Dice, kind: FaultKind): WorldFault {
       return { kind, crash: planCrash(dice, dice.chance(40) ? 'none' : 'some') };
     case 'restart':
       return { kind, downMs: dice.time(0, 100) };
+    case 'store-loss':
+      return { kind, when: dice.pick(['now', 'before', 'after', 'after']), durationMs: dice.time(1, 400) };
+    case 'store-stale':
+      return { kind, durationMs: dice.time(1, 300) };
     case 'disk-error':
       return { kind, fault: planDiskError(dice) };
     case 'slow-disk':

@@ -175,6 +175,18 @@ export class Machine {
     this.#process?.expireSession();
   }
 
+  /** The connection to the metadata ensemble is lost for a time; a write at which that happens was applied or not. */
+  loseStore(when: 'now' | 'before' | 'after', durationMs: number): void {
+    this.#options.note(`the way to the metadata is lost ${WAYS_LOST[when]}, for ${durationMs.toFixed(0)} ms`);
+    this.#process?.loseStore(when, durationMs);
+  }
+
+  /** The ensemble's server that this broker is connected to is behind the others. */
+  lagStore(durationMs: number): void {
+    this.#options.note(`the metadata are read from a server that is behind, for ${durationMs.toFixed(0)} ms`);
+    this.#process?.lagStore(durationMs);
+  }
+
   /** From now on nothing goes wrong by itself, and the broker comes back if it is down. */
   heal(): void {
     this.#isHealing = true;
@@ -293,3 +305,9 @@ export class Machine {
     this.#options.note(`the disk fails: ${fault.code} on ${fault.kind} of ${path}`);
   }
 }
+
+const WAYS_LOST = {
+  now: 'now',
+  before: 'at the next write, which does not arrive',
+  after: 'behind the next write',
+} as const;

@@ -42,6 +42,12 @@ export class Nemesis {
         note('the broker loses its session');
         machine.expireSession();
         break;
+      case 'store-loss':
+        machine.loseStore(fault.when, fault.durationMs);
+        break;
+      case 'store-stale':
+        machine.lagStore(fault.durationMs);
+        break;
       case 'disk-error':
         machine.faults.plan(fault.fault);
         break;

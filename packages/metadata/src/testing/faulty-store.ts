@@ -21,6 +21,8 @@ export interface FaultyStoreOptions {
   readonly expire: () => Promise<void>;
   /** The tree as it is now, to be looked at later; without it, {@link FaultyMetadataStore.lag} does nothing. */
   readonly freeze?: () => TreeView;
+  /** Told of every multi that was applied, whether its caller hears of that or not. */
+  readonly applied?: (operations: readonly Operation[], results: readonly OperationResult[]) => void;
 }
 
 interface Request {
@@ -136,7 +138,11 @@ export class FaultyMetadataStore implements MetadataStore {
   }
 
   multi(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
-    return this.#write(() => this.#inner.multi(operations));
+    return this.#write(async () => {
+      const results = await this.#inner.multi(operations);
+      this.#options.applied?.(operations, results);
+      return results;
+    });
   }
 
   get(path: string, options?: ReadOptions): Promise<NodeContent> {
