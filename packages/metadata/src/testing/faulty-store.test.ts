@@ -1,3 +1,4 @@
+import { nextTurn } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryMetadataStore } from '../memory-store.ts';
@@ -114,7 +115,7 @@ describe('whatever happens to a session', () => {
           }
         }
         // The last cut may not have shown yet.
-        await new Promise((resolve) => setImmediate(resolve));
+        for (let turn = 0; turn < 10; turn += 1) await nextTurn();
         await a.mend();
         await Promise.all(waiting);
         const { version } = (await b.get('/n')).stat;

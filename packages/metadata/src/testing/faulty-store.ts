@@ -222,7 +222,10 @@ export class FaultyMetadataStore implements MetadataStore {
     if (loss === undefined || this.#state !== 'connected') return this.#submit(true, () => this.#caughtUp(run));
     this.#lossAtWrite = undefined;
     this.#isLosing = true;
-    const notice = (): void => runNextTurn(() => this.cut());
+    const notice = (): void =>
+      runNextTurn(() => {
+        if (this.#isLosing) this.cut();
+      });
     if (loss === 'before') notice();
     else run().then(notice, notice);
     return this.#submit(true, run);
