@@ -14,26 +14,44 @@ export function cacheFolder(): string {
   return process.env.MILLRACE_CACHE ?? join(base, 'millrace');
 }
 
+/** A jar by its coordinates. */
+type Artifact = readonly [group: string, artifact: string, version: string];
+
 /**
  * The class path of a version of Kafka, fetched if it is not there yet. slf4j-simple takes the place of the logging
  * back ends, so that one system property sets what is logged.
  *
  * @throws Error when Maven cannot be run or cannot fetch.
  */
-export async function kafkaClassPath(version: string): Promise<string> {
-  const libs = join(cacheFolder(), 'kafka', version);
-  if (!existsSync(libs)) {
-    await fetchJars(version, libs);
-  }
+export function kafkaClassPath(version: string): Promise<string> {
+  return classPath('kafka', version, [
+    ['org.apache.kafka', 'kafka_2.13', version],
+    ['org.apache.kafka', 'kafka-tools', version],
+    ['org.slf4j', 'slf4j-simple', '1.7.36'],
+  ]);
+}
+
+/** The class path of a release of ZooKeeper's server, with what it asks of those who run it. */
+export function zooKeeperClassPath(version: string): Promise<string> {
+  return classPath('zookeeper', version, [
+    ['org.apache.zookeeper', 'zookeeper', version],
+    ['io.dropwizard.metrics', 'metrics-core', '4.1.12.1'],
+    ['org.xerial.snappy', 'snappy-java', '1.1.10.5'],
+  ]);
+}
+
+async function classPath(name: string, version: string, artifacts: readonly Artifact[]): Promise<string> {
+  const libs = join(cacheFolder(), name, version);
+  if (!existsSync(libs)) await fetchJars(name, libs, artifacts);
   return join(libs, '*');
 }
 
-async function fetchJars(version: string, libs: string): Promise<void> {
-  const parent = join(cacheFolder(), 'kafka');
+async function fetchJars(name: string, libs: string, artifacts: readonly Artifact[]): Promise<void> {
+  const parent = join(cacheFolder(), name);
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, '.fetch-'));
   try {
-    writeFileSync(join(folder, 'pom.xml'), pom(version));
+    writeFileSync(join(folder, 'pom.xml'), pom(artifacts));
     const args = ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${join(folder, 'libs')}`];
     await maven(args, folder);
     // Renamed whole, so that a fetch that was cut off, or ran twice at once, never looks complete.
@@ -58,7 +76,7 @@ function maven(args: string[], cwd: string): Promise<void> {
       output += chunk;
     });
     child.on('error', (cause) => {
-      reject(new Error('Fetching Kafka needs Maven: install it (Debian: apt-get install maven)', { cause }));
+      reject(new Error('Fetching jars needs Maven: install it (Debian: apt-get install maven)', { cause }));
     });
     child.on('close', (code) => {
       if (code === 0) {
@@ -70,18 +88,16 @@ function maven(args: string[], cwd: string): Promise<void> {
   });
 }
 
-function pom(version: string): string {
-  const dependency = (group: string, artifact: string, at: string): string =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${at}</version>` +
+function pom(artifacts: readonly Artifact[]): string {
+  const dependency = ([group, artifact, version]: Artifact): string =>
+    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
     '<exclusions><exclusion><groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId></exclusion></exclusions>' +
     '</dependency>';
   return [
     '<project xmlns="http://maven.apache.org/POM/4.0.0">',
-    '<modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka</artifactId><version>1</version>',
+    '<modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>jars</artifactId><version>1</version>',
     '<dependencies>',
-    dependency('org.apache.kafka', 'kafka_2.13', version),
-    dependency('org.apache.kafka', 'kafka-tools', version),
-    dependency('org.slf4j', 'slf4j-simple', '1.7.36'),
+    ...artifacts.map(dependency),
     '</dependencies>',
     '</project>',
   ].join('\n');

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { zooKeeperClassPath } from '../kafka/jars.ts';
 import { ZOOKEEPER_JAR } from '../needs/index.ts';
 
 /** How an ensemble is set up. */
@@ -14,7 +15,7 @@ export interface EnsembleOptions {
   readonly servers?: number;
   /** ZooKeeper's unit of time; sessions last 2 to 20 of it. Default 100 ms. */
   readonly tickMs?: number;
-  /** Jars of another release than Debian's. */
+  /** Default: the jars of Debian's release, or of the one that `MILLRACE_ZOOKEEPER` names. */
   readonly classPath?: string;
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -24,6 +25,12 @@ const DEBIAN_CLASS_PATH = [
   ZOOKEEPER_JAR,
   ...['netty-codec', 'netty-resolver'].map((name) => `/usr/share/java/${name}.jar`),
 ].join(':');
+
+/** Debian's release, or the one that `MILLRACE_ZOOKEEPER` names, such as 3.9.3, from Maven. */
+function defaultClassPath(): Promise<string> {
+  const release = process.env['MILLRACE_ZOOKEEPER'];
+  return release === undefined ? Promise.resolve(DEBIAN_CLASS_PATH) : zooKeeperClassPath(release);
+}
 
 /** How long a server may take until it serves. */
 const START_MS_MAX = 40_000;
@@ -81,7 +88,7 @@ export class ZooKeeperEnsemble {
       ];
       writeFileSync(join(own, 'zoo.cfg'), `${lines.join('\n')}\n`);
     }
-    const ensemble = new ZooKeeperEnsemble(folder, options.classPath ?? DEBIAN_CLASS_PATH, servers);
+    const ensemble = new ZooKeeperEnsemble(folder, options.classPath ?? (await defaultClassPath()), servers);
     try {
       await Promise.all(servers.map(({ id }) => ensemble.startServer(id)));
       return ensemble;
