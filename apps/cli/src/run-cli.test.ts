@@ -9,6 +9,7 @@ describe('millrace', () => {
     for (const command of [
       'start',
       'topics',
+      'partitions',
       'produce',
       'consume',
       'groups',

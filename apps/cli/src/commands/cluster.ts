@@ -1,5 +1,5 @@
-import type { LogDir } from '@millrace/admin';
-import { formatAddress } from '@millrace/client';
+import type { ClusterDescription, LogDir } from '@millrace/admin';
+import { type BrokerNode, formatAddress, type TopicMetadata } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
@@ -14,31 +14,71 @@ export interface LogDirsOptions {
 export async function describeCluster(context: CommandContext): Promise<void> {
   await context.withAdmin(async (admin) => {
     const cluster = await admin.describeCluster();
-    await context.out.result(cluster, (paint) => {
-      const { clusterId, controllerId, brokers } = cluster;
-      const pairs = renderPairs(
-        [
-          ['Cluster', paint.bold(clusterId)],
-          ['Controller', controllerId < 0 ? paint.red('none at the moment') : `broker ${controllerId}`],
-          ['Brokers', formatCount(brokers.length)],
-        ],
-        paint,
-      );
-      const rows = brokers.map((broker) => [
-        String(broker.nodeId),
-        formatAddress(broker),
-        broker.rack ?? '',
-        broker.nodeId === controllerId ? 'controller' : '',
-      ]);
-      const columns = [
-        { header: 'BROKER', align: 'right' as const },
-        { header: 'ADDRESS' },
-        { header: 'RACK' },
-        { header: 'ROLE' },
-      ];
-      return `${pairs}\n\n${renderTable(columns, rows, paint)}`;
-    });
+    const names = await admin.listTopics({ internal: true });
+    const topics = names.length === 0 ? [] : await admin.describeTopics(names);
+    const partitions = topics.flatMap((topic) => topic.partitions);
+    const value = {
+      ...cluster,
+      brokers: cluster.brokers.map((broker) => ({
+        ...broker,
+        leads: partitions.filter(({ leaderId }) => leaderId === broker.nodeId).length,
+        replicas: partitions.filter(({ replicas }) => replicas.includes(broker.nodeId)).length,
+      })),
+      topics: topics.length,
+      partitions: partitions.length,
+      underReplicatedPartitions: partitions.filter(isUnderReplicated).length,
+      unavailablePartitions: partitions.filter(({ leaderId }) => leaderId < 0).length,
+    };
+    await context.out.result(value, (paint) => renderCluster(value, paint));
   });
+}
+
+function isUnderReplicated({ replicas, inSyncReplicas }: TopicMetadata['partitions'][number]): boolean {
+  return inSyncReplicas.length < replicas.length;
+}
+
+/** A cluster with what its brokers hold. */
+interface DescribedCluster extends Omit<ClusterDescription, 'brokers'> {
+  readonly brokers: readonly (BrokerNode & { readonly leads: number; readonly replicas: number })[];
+  readonly topics: number;
+  readonly partitions: number;
+  readonly underReplicatedPartitions: number;
+  readonly unavailablePartitions: number;
+}
+
+function renderCluster(cluster: DescribedCluster, paint: Paint): string {
+  const { clusterId, controllerId, brokers, underReplicatedPartitions: behind, unavailablePartitions: led } = cluster;
+  const ill = [
+    ...(behind === 0 ? [] : [`${formatCount(behind)} not fully replicated`]),
+    ...(led === 0 ? [] : [`${formatCount(led)} without a leader`]),
+  ];
+  const health = ill.length === 0 ? '' : `; ${paint.red(ill.join(', '))}`;
+  const pairs = renderPairs(
+    [
+      ['Cluster', paint.bold(clusterId)],
+      ['Controller', controllerId < 0 ? paint.red('none at the moment') : `broker ${controllerId}`],
+      ['Brokers', formatCount(brokers.length)],
+      ['Partitions', `${formatCount(cluster.partitions)} of ${counted(cluster.topics, 'topic')}${health}`],
+    ],
+    paint,
+  );
+  const columns = [
+    { header: 'BROKER', align: 'right' as const },
+    { header: 'ADDRESS' },
+    { header: 'RACK' },
+    { header: 'ROLE' },
+    { header: 'LEADS', align: 'right' as const },
+    { header: 'HOLDS', align: 'right' as const },
+  ];
+  const rows = brokers.map((broker) => [
+    String(broker.nodeId),
+    formatAddress(broker),
+    printable(broker.rack ?? ''),
+    broker.nodeId === controllerId ? 'controller' : '',
+    formatCount(broker.leads),
+    formatCount(broker.replicas),
+  ]);
+  return `${pairs}\n\n${renderTable(columns, rows, paint)}`;
 }
 
 export async function describeLogDirs(

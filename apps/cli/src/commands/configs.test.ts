@@ -70,7 +70,7 @@ describe('millrace configs', () => {
 describe('millrace cluster and log-dirs', () => {
   it('show brokers and disks', async () => {
     expect((await run('cluster')).stdout).toMatch(
-      /^Cluster {5}\S{22}\nController {2}broker 1\nBrokers {5}1\n\nBROKER .*\n {5}1 {2}127.0.0.1:\d+ .* controller\n$/,
+      /^Cluster {5}\S{22}\nController {2}broker 1\nBrokers {5}1\nPartitions {2}1 of 1 topic\n\nBROKER .*\n {5}1 {2}127.0.0.1:\d+ .* controller +1 +1\n$/,
     );
     const { stdout } = await run('log-dirs', 'orders');
     expect(stdout).toMatch(/^BROKER {2}FOLDER/);

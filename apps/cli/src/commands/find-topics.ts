@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Admin } from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import { nearestName } from '@millrace/ports';
@@ -12,11 +13,31 @@ const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
  */
 export async function findTopics(admin: Admin, names: readonly string[]): Promise<TopicMetadata[]> {
   try {
-    return await admin.describeTopics(names);
+    return await admin.describeTopics(names).catch(async (error: unknown) => {
+      if (!isUnknownTopic(error) || !(await hasSeveralBrokers(admin))) throw error;
+      await newsToSpread();
+      return admin.describeTopics(names);
+    });
   } catch (error) {
-    if ((error as { code?: unknown }).code !== UNKNOWN_TOPIC) throw error;
+    if (!isUnknownTopic(error)) throw error;
     throw await unknownTopics(admin, names, error);
   }
+}
+
+/** Brokers hear of what the controller does one after the other: the one that is asked may be the last. */
+const NEWS_SPREAD_MS = 300;
+
+/** Waits until all brokers should have heard of what has just happened. */
+export function newsToSpread(): Promise<void> {
+  return setTimeout(NEWS_SPREAD_MS);
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return (error as { code?: unknown }).code === UNKNOWN_TOPIC;
+}
+
+async function hasSeveralBrokers(admin: Admin): Promise<boolean> {
+  return (await admin.describeCluster()).brokers.length > 1;
 }
 
 export async function findTopic(admin: Admin, name: string): Promise<TopicMetadata> {

@@ -1,4 +1,4 @@
-import type { Admin } from '@millrace/admin';
+import type { Admin, ConfigEntry } from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
@@ -11,6 +11,7 @@ import { findTopic, findTopics } from './find-topics.ts';
 export interface CreateTopicOptions {
   readonly partitions?: number;
   readonly replicationFactor?: number;
+  readonly replicas?: number;
   readonly replicaAssignment?: readonly (readonly number[])[];
   readonly config?: readonly Assignment[];
   readonly ifNotExists?: boolean;
@@ -19,6 +20,13 @@ export interface CreateTopicOptions {
 
 export interface ListTopicsOptions {
   readonly internal?: boolean;
+}
+
+/** Which partitions are shown; with several, those that fit any. */
+export interface DescribeTopicsOptions {
+  readonly underReplicated?: boolean;
+  readonly underMinIsr?: boolean;
+  readonly unavailable?: boolean;
 }
 
 export interface DeleteTopicsOptions {
@@ -41,7 +49,7 @@ export async function createTopics(
     topic,
     configs,
     ...(options.replicaAssignment === undefined
-      ? { partitions: options.partitions, replicationFactor: options.replicationFactor }
+      ? { partitions: options.partitions, replicationFactor: options.replicas ?? options.replicationFactor }
       : { assignments: options.replicaAssignment }),
   }));
   await context.withAdmin(async (admin) => {
@@ -120,15 +128,88 @@ function isUnhealthy({ leaderId, replicas, inSyncReplicas }: TopicMetadata['part
   return leaderId < 0 || inSyncReplicas.length < replicas.length;
 }
 
-export async function describeTopics(context: CommandContext, names: readonly string[]): Promise<void> {
+export async function describeTopics(
+  context: CommandContext,
+  names: readonly string[],
+  options: DescribeTopicsOptions,
+): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const wanted = names.length === 0 ? await admin.listTopics() : names;
+    const isFiltered = Object.keys(options).length > 0;
+    // What is ill is looked for among Kafka's own topics too.
+    const wanted = names.length === 0 ? await admin.listTopics({ internal: isFiltered }) : names;
     if (wanted.length === 0) context.out.note('There are no topics yet. `millrace topics create NAME` makes one.');
     const topics = wanted.length === 0 ? [] : await findTopics(admin, wanted);
+    if (isFiltered) return await describeIll(context, admin, topics, options);
     const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);
-    const described = topics.map((topic) => describedTopic(topic, offsets, configs.get(topic.name) ?? {}));
+    const described = topics.map((topic) => describedTopic(topic, offsets, setOnTopic(configs.get(topic.name) ?? [])));
     await context.out.result(described, (paint) => described.map((topic) => renderTopic(topic, paint)).join('\n\n'));
   });
+}
+
+/** The partitions that something is wrong with, of all topics in one table. */
+async function describeIll(
+  context: CommandContext,
+  admin: Admin,
+  topics: readonly TopicMetadata[],
+  options: DescribeTopicsOptions,
+): Promise<void> {
+  const configs =
+    options.underMinIsr === true ? await configsOf(admin, topics) : new Map<string, readonly ConfigEntry[]>();
+  const ill = topics.flatMap(({ name, partitions }) => {
+    const value = configs.get(name)?.find((entry) => entry.name === 'min.insync.replicas')?.value;
+    const minInSync = Number(value ?? 1);
+    return partitions
+      .filter((each) => {
+        const inSync = each.inSyncReplicas.length;
+        return (
+          (options.unavailable === true && each.leaderId < 0) ||
+          (options.underReplicated === true && isUnhealthy(each)) ||
+          (options.underMinIsr === true && inSync < minInSync)
+        );
+      })
+      .map(({ partition, leaderId, replicas, inSyncReplicas }) => ({
+        topic: name,
+        partition,
+        leaderId,
+        replicas,
+        inSyncReplicas,
+        missing: replicas.filter((id) => !inSyncReplicas.includes(id)),
+      }));
+  });
+  if (ill.length === 0) context.out.note('There are no such partitions: all is well.');
+  await context.out.result(ill, (paint) => (ill.length === 0 ? '' : renderIll(ill, paint)));
+}
+
+function renderIll(
+  partitions: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly leaderId: number;
+    readonly replicas: readonly number[];
+    readonly inSyncReplicas: readonly number[];
+    readonly missing: readonly number[];
+  }[],
+  paint: Paint,
+): string {
+  return renderTable(
+    [
+      { header: 'TOPIC' },
+      { header: 'PARTITION', align: 'right' },
+      { header: 'LEADER', align: 'right' },
+      { header: 'REPLICAS' },
+      { header: 'IN SYNC' },
+      { header: 'MISSING' },
+    ],
+    partitions.map(({ topic, partition, leaderId, replicas, inSyncReplicas, missing }) => [
+      topic,
+      String(partition),
+      leaderId < 0 ? paint.red('none') : String(leaderId),
+      replicas.join(','),
+      inSyncReplicas.join(','),
+      paint.red(missing.join(',')),
+    ]),
+    paint,
+  );
 }
 
 type DescribedTopic = ReturnType<typeof describedTopic>;
@@ -207,21 +288,16 @@ async function offsetsOf(admin: Admin, topics: readonly TopicMetadata[]): Promis
   return { start, end };
 }
 
-/** The configs that are set on the topics themselves. */
-async function configsOf(
-  admin: Admin,
-  topics: readonly TopicMetadata[],
-): Promise<Map<string, Readonly<Record<string, string>>>> {
+async function configsOf(admin: Admin, topics: readonly TopicMetadata[]): Promise<Map<string, readonly ConfigEntry[]>> {
   if (topics.length === 0) return new Map();
   const described = await admin.describeConfigs(topics.map(({ name }) => ({ type: 'topic', name })));
-  return new Map(
-    described.map(({ name, entries }) => [
-      name,
-      Object.fromEntries(
-        entries.filter(({ source }) => source === 'topic').map((entry) => [entry.name, entry.value ?? '']),
-      ),
-    ]),
-  );
+  return new Map(described.map(({ name, entries }) => [name, entries]));
+}
+
+/** The configs that are set on the topic itself. */
+function setOnTopic(entries: readonly ConfigEntry[]): Readonly<Record<string, string>> {
+  const own = entries.filter(({ source }) => source === 'topic');
+  return Object.fromEntries(own.map(({ name, value }) => [name, value ?? '']));
 }
 
 export async function deleteTopics(

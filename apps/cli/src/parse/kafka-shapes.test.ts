@@ -28,6 +28,25 @@ describe("a command line in the shape of Kafka's tools", () => {
     ['produce --topic t --compression-codec zstd', 'produce t --compression zstd'],
     ['offsets --topic t --time -2', 'offsets t --at earliest'],
     ['log-dirs --describe --topic-list a,b', 'log-dirs a b'],
+    ['topics --describe --under-replicated-partitions', 'topics describe --under-replicated'],
+    [
+      'kafka-reassign-partitions.sh --generate --topics-to-move-json-file f --broker-list 1,2',
+      'partitions reassign generate --topics-file f --brokers 1,2',
+    ],
+    [
+      'partitions reassign --execute --reassignment-json-file f --throttle 10',
+      'partitions reassign execute --plan f --throttle 10',
+    ],
+    ['reassign-partitions --list', 'partitions reassign list'],
+    [
+      'kafka-leader-election.sh --election-type UNCLEAN --topic t --partition 0',
+      'partitions elect --topic t --partition 0 --unclean',
+    ],
+    [
+      'kafka-leader-election --election-type preferred --all-topic-partitions',
+      'partitions elect --all-topics --preferred',
+    ],
+    ['kafka-cluster.sh cluster-id', 'cluster'],
   ])('%s is %s', (kafka, ours) => {
     expect(fromKafkaShape(words(kafka))).toEqual(words(ours));
   });
@@ -38,6 +57,11 @@ describe("a command line in the shape of Kafka's tools", () => {
     'consume a b --group g --format %s',
     'configs set topic t retention.ms=1',
     'start --port 0',
+    'partitions elect --topic t',
+    'partitions reassign verify --plan f',
+    'partitions',
+    'partitions --help',
+    'cluster describe',
     '--help',
     'topics',
     'topics --help',
@@ -48,7 +72,9 @@ describe("a command line in the shape of Kafka's tools", () => {
   it('takes what Kafka and Millrace share from the README table as the command beside it', () => {
     const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
     const rows = [...readme.matchAll(/^\| `(kafka-[\w-]+\.sh [^`]*)` \| `millrace ([^`]*)` \|$/gm)];
-    const shapes = rows.filter(([, kafka]) => /^kafka-(?:topics|consumer-groups|configs|console-\w+)\.sh/.test(kafka!));
+    const shapes = rows.filter(([, kafka]) =>
+      /^kafka-(?:topics|consumer-groups|configs|console-\w+|reassign-partitions|leader-election)\.sh/.test(kafka!),
+    );
     expect(shapes.length).toBeGreaterThan(8);
     for (const [, kafka, ours] of shapes) {
       expect(new Set(fromKafkaShape(words(kafka!)))).toEqual(new Set(words(ours!)));

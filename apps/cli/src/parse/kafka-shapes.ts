@@ -15,6 +15,8 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
       alter: 'add-partitions',
     });
     if (verb.includes('list')) line.drop('--exclude-internal');
+    for (const which of ['--under-replicated', '--unavailable', '--under-min-isr'])
+      line.rename(`${which}-partitions`, which);
     return ['topics', ...verb, ...line.valuesOf('--topic'), ...line.rest()];
   },
   groups: (line) => {
@@ -71,7 +73,41 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     line.rename('--broker-list', '--broker');
     return ['log-dirs', ...line.valuesOf('--topic-list').flatMap((list) => list.split(',')), ...line.rest()];
   },
+  partitions: (line) => {
+    const [verb, ...more] = line.verb({});
+    if (verb === 'reassign') return ['partitions', ...reassign(line)];
+    return ['partitions', ...(verb === undefined ? [] : [verb, ...more]), ...line.rest()];
+  },
+  'reassign-partitions': (line) => ['partitions', ...reassign(line)],
+  'leader-election': (line) => {
+    const [type] = line.valuesOf('--election-type');
+    if (type !== undefined) line.add(`--${type.toLowerCase()}`);
+    line.rename('--all-topic-partitions', '--all-topics');
+    line.rename('--path-to-json-file', '--file');
+    line.rename('--admin.config', '--command-config');
+    return ['partitions', 'elect', ...line.rest()];
+  },
+  cluster: (line) => {
+    // kafka-cluster's only other verb asks KRaft for something.
+    line.drop('cluster-id');
+    return ['cluster', ...line.rest()];
+  },
 };
+
+function reassign(line: Line): string[] {
+  const verb = line.verb({
+    generate: 'generate',
+    execute: 'execute',
+    verify: 'verify',
+    cancel: 'cancel',
+    list: 'list',
+  });
+  line.rename('--reassignment-json-file', '--plan');
+  line.rename('--topics-to-move-json-file', '--topics-file');
+  line.rename('--broker-list', '--brokers');
+  line.rename('--disable-rack-aware', '--no-rack-aware');
+  return ['reassign', ...verb, ...line.rest()];
+}
 
 /** The names of Kafka's tools, with and without their ending. */
 const TOOLS: Readonly<Record<string, string>> = {
@@ -85,6 +121,9 @@ const TOOLS: Readonly<Record<string, string>> = {
   'console-producer': 'produce',
   'kafka-get-offsets': 'offsets',
   'kafka-log-dirs': 'log-dirs',
+  'kafka-reassign-partitions': 'reassign-partitions',
+  'kafka-leader-election': 'leader-election',
+  'kafka-cluster': 'cluster',
 };
 
 const CONSUME_PROPERTIES: Readonly<Record<string, (value: string) => string[]>> = {

@@ -65,6 +65,41 @@ export function texts(text: string, previous: readonly string[] | undefined): st
   return [...(previous ?? []), text];
 }
 
+/** `orders,bills`; may be repeated. */
+export function names(text: string, previous: readonly string[] | undefined): string[] {
+  const found = text.split(',').map((name) => name.trim());
+  if (found.includes('')) throw new InvalidArgumentError('Names are divided by commas.');
+  return [...(previous ?? []), ...found];
+}
+
+/** `1,2,3` or `1-3`; may be repeated. */
+export function brokers(text: string, previous: readonly number[] | undefined): number[] {
+  try {
+    return partitions(text, previous);
+  } catch {
+    throw new InvalidArgumentError('Brokers are given by id as 1,2,3 or 1-3.');
+  }
+}
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1000,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** `1048576`, `10MB` or `10MiB`, also with `/s`: bytes, at least one. */
+export function bytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?(?:\/s)?$/i.exec(text);
+  const value = Math.round(Number(match?.[1]) * (BYTE_UNITS[(match?.[2] ?? 'b').toLowerCase()] ?? Number.NaN));
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It is given in bytes, as 1048576, 10MB or 10MiB.');
+  return value;
+}
+
 /** A single duration as `parseDuration` reads it. */
 export function duration(text: string): number {
   const value = parseDuration(text);

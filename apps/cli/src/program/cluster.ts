@@ -9,7 +9,13 @@ export function addCluster(program: Command, run: Run): void {
   program
     .command('cluster')
     .summary("show the cluster's brokers and controller")
-    .description("Shows the cluster's id, its controller and its brokers.")
+    .description(
+      "Shows the cluster's id, its controller, its brokers with their racks, and how many partitions each leads and holds.",
+    )
+    .helpCommand(false)
+    .command('describe', { isDefault: true })
+    .summary('what `cluster` alone does')
+    .description('Shows what `millrace cluster` alone shows.')
     .action(() => run(async (context) => (await commands()).describeCluster(context)));
   program
     .command('log-dirs')

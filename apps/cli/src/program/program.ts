@@ -9,6 +9,7 @@ import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
 import { addLog } from './log.ts';
 import { addMetadata } from './metadata.ts';
+import { addPartitions } from './partitions.ts';
 import { addProduce } from './produce.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
@@ -50,6 +51,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   for (const add of [
     addStart,
     addTopics,
+    addPartitions,
     addProduce,
     addConsume,
     addGroups,

@@ -3,6 +3,7 @@ import type {
   AddPartitionsOptions,
   CreateTopicOptions,
   DeleteTopicsOptions,
+  DescribeTopicsOptions,
   ListTopicsOptions,
 } from '../commands/topics.ts';
 import type { Run } from '../context.ts';
@@ -23,11 +24,15 @@ export function addTopics(program: Command, run: Run): void {
     .description("Creates topics. What is not given is the cluster's default.")
     .option('-p, --partitions <n>', 'how many partitions', count)
     .option('-r, --replication-factor <n>', 'how many replicas of each partition', count)
+    .option('--replicas <n>', 'the same', count)
     .option('--replica-assignment <list>', 'brokers of each partition instead, e.g. 1:2,2:3', replicaAssignment)
     .option('-c, --config <name=value>', 'a config of the topic; may be repeated', assignment)
     .option('--if-not-exists', 'leave a topic that is there as it is')
     .option('--dry-run', 'check, and create nothing')
-    .addHelpText('after', '\nExamples:\n  millrace topics create orders --partitions 6 --config retention.ms=86400000')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace topics create orders --partitions 6 --replicas 3 --config retention.ms=86400000',
+    )
     .action((names: string[], options: CreateTopicOptions) =>
       run(async (context) => (await commands()).createTopics(context, names, options)),
     );
@@ -42,7 +47,16 @@ export function addTopics(program: Command, run: Run): void {
     .argument('[name...]')
     .summary('show partitions, replicas, offsets and configs of topics')
     .description('Shows partitions, leaders, replicas, offsets and configs of topics; of all where none is named.')
-    .action((names: string[]) => run(async (context) => (await commands()).describeTopics(context, names)));
+    .option('--under-replicated', 'only partitions with replicas that are not in sync, of all topics in one table')
+    .option('--under-min-isr', 'only partitions with fewer replicas in sync than min.insync.replicas asks for')
+    .option('--unavailable', 'only partitions without a leader')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace topics describe orders\n  millrace topics describe --under-replicated',
+    )
+    .action((names: string[], options: DescribeTopicsOptions) =>
+      run(async (context) => (await commands()).describeTopics(context, names, options)),
+    );
   topics
     .command('delete')
     .argument('<name...>')
