@@ -1,6 +1,6 @@
 /**
  * `node tools/zookeeper/main.ts start [--servers N] [--release 3.9.3]` runs ZooKeeper servers in temporary folders until Ctrl-C,
- * `... figures` measures the client against them, `... suite [--release 3.9.3]` holds it to all that the tests say.
+ * `... capture FILE` records what clients and a server say to one another, `... figures` measures the client against them, `... suite [--release 3.9.3]` holds it to all that the tests say.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,11 +23,14 @@ switch (positionals[0]) {
   case 'figures':
     await (await import('./figures.ts')).figures(print);
     break;
+  case 'capture':
+    await (await import('./capture.ts')).capture(positionals[1] ?? 'capture.jsonl');
+    break;
   case 'suite':
     await suite();
     break;
   default:
-    print('node tools/zookeeper/main.ts start | figures | suite [--servers N] [--release 3.9.3]');
+    print('node tools/zookeeper/main.ts start | figures | capture FILE | suite [--servers N] [--release 3.9.3]');
     process.exitCode = 2;
 }
 
