@@ -1,0 +1,150 @@
+/** The program on a cluster of its own, as processes: a broker is killed, leaders move and come back, partitions are moved. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
+const LINES = 3000;
+const START_MS_MAX = 60_000;
+/** Leaders move in milliseconds; a machine that is busy with other tests takes its time with processes. */
+const PATIENCE = { timeout: 30_000, interval: 200 };
+
+interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let folder: string;
+let cluster: ChildProcess;
+let ended: Promise<number | null>;
+let bootstrap: string;
+
+function millrace(...args: string[]): Promise<Ran> {
+  const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1', MILLRACE_BOOTSTRAP: bootstrap };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [PROGRAM, ...args], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+async function json<T>(...args: string[]): Promise<T> {
+  const { stdout, stderr } = await millrace(...args, '--json');
+  if (stdout === '') throw new Error(stderr);
+  // A test that reads what it does not get fails at once.
+  return JSON.parse(stdout) as T;
+}
+
+interface Partition {
+  readonly leaderId: number;
+  readonly replicas: number[];
+  readonly inSyncReplicas: number[];
+}
+
+async function partitionsOf(topic: string): Promise<readonly Partition[]> {
+  const [described] = await json<{ partitions: Partition[] }[]>('topics', 'describe', topic);
+  return described!.partitions;
+}
+
+/** The cluster's brokers, which are processes below the one that was started. */
+async function brokerProcesses(): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
+  const pairs = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.filter(([, parent]) => parent === cluster.pid).map(([id]) => id!);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-local-'));
+  const args = ['start', '--brokers', '3', '--port', '0', '--data', join(folder, 'data')];
+  cluster = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  ended = new Promise((resolve) => cluster.once('exit', resolve));
+  let said = '';
+  bootstrap = await new Promise<string>((resolve, reject) => {
+    cluster.stdout!.on('data', (chunk: Buffer) => {
+      said += chunk;
+      const ready = /ready with 3 brokers at (.*?) after/.exec(said);
+      if (ready !== null) resolve(ready[1]!.replaceAll('PLAINTEXT://', '').replaceAll(' ', ''));
+    });
+    ended.then(() => reject(new Error(`The cluster ended:\n${said}`)));
+  });
+}, START_MS_MAX);
+afterAll(async () => {
+  cluster.kill('SIGKILL');
+  await ended;
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('the program on a cluster of three brokers', () => {
+  it('loses no record when a broker is killed, and has its partitions led again where they were', async () => {
+    const file = join(folder, 'lines.txt');
+    const lines = Array.from({ length: LINES }, (_, index) => `line ${index}`);
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const created = await millrace('topics', 'create', 'lines', '--partitions', '3', '--replicas', '3');
+    expect(created.stdout).toBe('Topic lines created with 3 partitions, 3 replicas\n');
+    expect((await millrace('produce', 'lines', '--file', file)).stderr).toMatch(/^3,000 records /);
+
+    const before = await brokerProcesses();
+    expect(before.length).toBe(3);
+    process.kill(before[1]!, 'SIGKILL');
+    expect((await millrace('produce', 'lines', '--file', file)).stderr).toMatch(/3,000 records /);
+    // It is started again, catches up, and leads again what it is the first replica of.
+    await expect
+      .poll(async () => (await partitionsOf('lines')).map((each) => each.inSyncReplicas.length), PATIENCE)
+      .toEqual([3, 3, 3]);
+    const after = await brokerProcesses();
+    expect(after.filter((id) => !before.includes(id)).length).toBe(1);
+    expect((await millrace('partitions', 'elect')).exitCode).toBe(0);
+    await expect
+      .poll(
+        async () => (await partitionsOf('lines')).every(({ leaderId, replicas }) => leaderId === replicas[0]),
+        PATIENCE,
+      )
+      .toBe(true);
+    const read = (await millrace('consume', 'lines', '-B', '-e', '-q')).stdout.split('\n').slice(0, -1);
+    expect(read.toSorted()).toEqual([...lines, ...lines].toSorted());
+  });
+
+  it('moves partitions by a plan', async () => {
+    await millrace('topics', 'create', 'moved', '--replica-assignment', '1,1');
+    const plan = join(folder, 'plan.json');
+    const generated = await millrace(
+      'partitions',
+      'reassign',
+      'generate',
+      '--topics',
+      'moved',
+      '--brokers',
+      '2,3',
+      '-r',
+      '2',
+    );
+    await writeFile(plan, generated.stdout);
+    expect((await millrace('partitions', 'reassign', 'execute', '--plan', plan, '--throttle', '10MB')).exitCode).toBe(
+      0,
+    );
+    await expect
+      .poll(async () => (await millrace('partitions', 'reassign', 'verify', '--plan', plan)).exitCode, PATIENCE)
+      .toBe(0);
+    await expect
+      .poll(async () => (await partitionsOf('moved')).map(({ replicas }) => replicas.toSorted()), PATIENCE)
+      .toEqual([
+        [2, 3],
+        [2, 3],
+      ]);
+  });
+
+  it('stops all of it in order', async () => {
+    const processes = await brokerProcesses();
+    cluster.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    for (const id of processes) expect(() => process.kill(id, 0)).toThrow('ESRCH');
+  });
+});
