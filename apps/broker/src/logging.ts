@@ -19,9 +19,28 @@ export async function openLogger(level: LogLevel, terminal: boolean): Promise<Lo
     const { default: pretty } = await import('pino-pretty');
     const colorize = (process.env['NO_COLOR'] ?? '') === '';
     const format = { colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: SAID_IN_WORDS, singleLine: true };
-    logger = pino(options, pretty({ ...format, sync: true }));
+    const hooks = level === 'debug' ? {} : { logMethod: withoutTraces };
+    logger = pino({ ...options, hooks }, pretty({ ...format, sync: true }));
   } else {
     logger = pino(options, pino.destination({ fd: 1, sync: true }));
   }
   return logger;
+}
+
+/** pino's number of the level `error`. */
+const ERROR = 50;
+
+/**
+ * Leaves the traces of warnings out, for a terminal: what a broker goes on from is said in a line, where twenty of a trace would hide it.
+ * Errors keep theirs, and so does everything at the level `debug` and in JSON.
+ */
+export function withoutTraces(this: unknown, args: unknown[], log: (...args: never[]) => void, level: number): void {
+  const [fields, ...rest] = args;
+  const isBrief = level < ERROR && typeof fields === 'object' && fields !== null && 'err' in fields;
+  if (isBrief && fields.err instanceof Error) {
+    const { err, ...others } = fields;
+    args = [{ ...others, why: err.message }, ...rest];
+  }
+  // pino takes what was given to the logger, whatever its types say of a hook.
+  log.apply(this, args as never[]);
 }

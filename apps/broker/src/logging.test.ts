@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { withoutTraces } from './logging.ts';
+
+const WARN = 40;
+const ERROR = 50;
+
+function logged(level: number, ...args: unknown[]): unknown[] {
+  const lines: unknown[][] = [];
+  withoutTraces.call(undefined, args, (...given: unknown[]) => lines.push(given), level);
+  return lines[0]!;
+}
+
+describe('on a terminal', () => {
+  const err = new Error('no route');
+
+  it('a warning says why in a line', () => {
+    expect(logged(WARN, { err, brokerId: 2 }, 'sent again')).toEqual([{ brokerId: 2, why: 'no route' }, 'sent again']);
+  });
+
+  it('an error keeps its trace, and other lines stay as they are', () => {
+    expect(logged(ERROR, { err }, 'broken')).toEqual([{ err }, 'broken']);
+    expect(logged(WARN, { err: 'text' }, 'odd')).toEqual([{ err: 'text' }, 'odd']);
+    expect(logged(WARN, 'only text')).toEqual(['only text']);
+  });
+});
