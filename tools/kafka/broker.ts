@@ -18,6 +18,8 @@ export interface ApacheKafkaOptions {
   readonly advertised?: { readonly host: string; readonly port: number };
   /** Further lines of server.properties; they come last, so they win. */
   readonly config?: Readonly<Record<string, string>>;
+  /** The ensemble and the number of a broker in ZooKeeper mode, of Kafka before 4.0. Default: a node of its own (KRaft). */
+  readonly zooKeeper?: { readonly connect: string; readonly brokerId: number };
   /** Maximum heap. Default: 1g. */
   readonly heap?: string;
   /** Data and logs stay here; without it, a temporary folder that is removed on stop. */
@@ -55,21 +57,12 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   const properties = join(folder, 'server.properties');
   writeFileSync(properties, serverProperties(options, port, await freePort(), logDir));
 
-  const clusterId = newClusterId();
-  const formatted = await kafkaTool(
-    'kafka-storage',
-    ['format', '--ignore-formatted', '-t', clusterId, '-c', properties],
-    { version },
-  );
   const removeTemporary = (): void => {
     if (options.folder === undefined) {
       rmSync(folder, { recursive: true, force: true });
     }
   };
-  if (formatted.exitCode !== 0) {
-    removeTemporary();
-    throw new Error(`Kafka ${version} did not format ${logDir}:\n${formatted.stdout}${formatted.stderr}`);
-  }
+  if (options.zooKeeper === undefined) await format(version, properties, logDir, removeTemporary);
 
   const logFile = join(folder, 'server.log');
   const log = createWriteStream(logFile);
@@ -111,6 +104,14 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   return { version, host: HOST, port, bootstrap: `${HOST}:${port}`, logDir, pid: child.pid ?? -1, stop };
 }
 
+async function format(version: string, properties: string, logDir: string, removeTemporary: () => void): Promise<void> {
+  const args = ['format', '--ignore-formatted', '-t', newClusterId(), '-c', properties];
+  const formatted = await kafkaTool('kafka-storage', args, { version });
+  if (formatted.exitCode === 0) return;
+  removeTemporary();
+  throw new Error(`Kafka ${version} did not format ${logDir}:\n${formatted.stdout}${formatted.stderr}`);
+}
+
 /** 16 random bytes as Kafka writes them; the first bit is 0, since an id that begins with a dash looks like an option. */
 function newClusterId(): string {
   const bytes = randomBytes(16);
@@ -118,14 +119,31 @@ function newClusterId(): string {
   return bytes.toString('base64url');
 }
 
-function serverProperties(options: ApacheKafkaOptions, port: number, controllerPort: number, logDir: string): string {
-  const advertised = options.advertised ?? { host: HOST, port };
-  const properties: Record<string, string> = {
+function roleProperties(
+  { zooKeeper }: ApacheKafkaOptions,
+  port: number,
+  controllerPort: number,
+): Record<string, string> {
+  if (zooKeeper !== undefined) {
+    return {
+      'broker.id': String(zooKeeper.brokerId),
+      'zookeeper.connect': zooKeeper.connect,
+      listeners: `PLAINTEXT://${HOST}:${port}`,
+    };
+  }
+  return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@${HOST}:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://${HOST}:${port},CONTROLLER://${HOST}:${controllerPort}`,
+  };
+}
+
+function serverProperties(options: ApacheKafkaOptions, port: number, controllerPort: number, logDir: string): string {
+  const advertised = options.advertised ?? { host: HOST, port };
+  const properties: Record<string, string> = {
+    ...roleProperties(options, port, controllerPort),
     'advertised.listeners': `PLAINTEXT://${advertised.host}:${advertised.port}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'log.dirs': logDir,

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
+import { Producer } from '@millrace/producer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BrokerProcess, startBrokerProcess } from '../../apps/broker/src/index.ts';
+import { type ApacheKafka, startApacheKafka } from '../kafka/broker.ts';
+import { has } from '../needs/index.ts';
+import { ZooKeeperEnsemble } from './ensemble.ts';
+
+const START_MS_MAX = 120_000;
+const RECORDS = 300;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe.skipIf(!has('zookeeper', import.meta.url))('Apache Kafka 3.9.1 and Millrace in one cluster', () => {
+  let folder: string;
+  let ensemble: ZooKeeperEnsemble;
+  let kafka: ApacheKafka;
+  const millraces: BrokerProcess[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-mixed-'));
+    ensemble = await ZooKeeperEnsemble.start({ tickMs: 500 });
+    const connect = `${ensemble.connectString}/mixed`;
+    const config = { 'offsets.topic.replication.factor': '3', 'min.insync.replicas': '2' };
+    kafka = await startApacheKafka({ zooKeeper: { connect, brokerId: 1 }, config, heap: '256m' });
+    for (const id of [2, 3]) {
+      const overrides = {
+        'broker.id': String(id),
+        'log.dirs': join(folder, String(id)),
+        listeners: 'PLAINTEXT://127.0.0.1:0',
+        'advertised.listeners': 'PLAINTEXT://127.0.0.1:0',
+        'millrace.http.port': '',
+        'zookeeper.connect': connect,
+        'offsets.topic.num.partitions': '4',
+        ...config,
+      };
+      millraces.push(await startBrokerProcess({ env: {}, logger: silent, overrides }));
+    }
+  }, START_MS_MAX);
+
+  afterAll(async () => {
+    for (const broker of millraces) await broker.stop();
+    await kafka?.stop();
+    await ensemble?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, START_MS_MAX);
+
+  const bootstrapOf = (broker: BrokerProcess): string => `127.0.0.1:${broker.endpoints[0]?.port}`;
+
+  it(
+    'hold every partition together, whoever leads it, and show one cluster to those who ask either',
+    async () => {
+      for (const bootstrap of [kafka.bootstrap, ...millraces.map(bootstrapOf)]) {
+        await using admin = new Admin({ bootstrapServers: bootstrap });
+        await expect
+          .poll(async () => (await admin.describeCluster()).brokers.map(({ nodeId }) => nodeId).toSorted(), {
+            timeout: 20_000,
+          })
+          .toEqual([1, 2, 3]);
+      }
+      await using admin = new Admin({ bootstrapServers: bootstrapOf(millraces[0] as BrokerProcess) });
+      await admin.createTopics([{ topic: 't', partitions: 3, replicationFactor: 3 }]);
+      await using producer = new Producer({ bootstrapServers: kafka.bootstrap });
+      const sends = Array.from({ length: RECORDS }, (_, index) =>
+        producer.send({ topic: 't', key: `k${index}`, value: `v${index}` }),
+      );
+      const partitions = new Set((await Promise.all(sends)).map(({ partition }) => partition));
+      expect(partitions.size).toBe(3);
+      const leaders = (await admin.describeTopics(['t']))[0]?.partitions;
+      expect(leaders?.map(({ leaderId }) => leaderId).toSorted()).toEqual([1, 2, 3]);
+      await expect
+        .poll(
+          async () =>
+            (await admin.describeTopics(['t']))[0]?.partitions.map(({ inSyncReplicas }) => inSyncReplicas.length),
+          {
+            timeout: 20_000,
+          },
+        )
+        .toEqual([3, 3, 3]);
+      const values = new Set<string>();
+      await using consumer = new Consumer({
+        bootstrapServers: kafka.bootstrap,
+        groupId: 'g',
+        autoOffsetReset: 'earliest',
+      });
+      consumer.subscribe('t');
+      for await (const record of consumer) {
+        values.add(String(record.value));
+        if (values.size === RECORDS) break;
+      }
+      expect(values.size).toBe(RECORDS);
+    },
+    START_MS_MAX,
+  );
+});
