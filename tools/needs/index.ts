@@ -20,6 +20,7 @@ const programs = {
     isThere: () => existsSync(ZOOKEEPER_JAR) && runs('java', '-version'),
     install: 'apt-get install zookeeper',
   },
+  openssl: { isThere: () => runs('openssl', 'version'), install: 'apt-get install openssl' },
   chromium: { isThere: () => runs('chromium', '--version'), install: 'apt-get install chromium' },
 } as const;
 

@@ -88,7 +88,9 @@ describe.skipIf(!has('zookeeper', import.meta.url))('three ZooKeeper servers', (
   );
 });
 
-describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that is secured', () => {
+const canBeSecured = has('zookeeper', import.meta.url) && has('openssl', import.meta.url);
+
+describe.skipIf(!canBeSecured)('a ZooKeeper server that is secured', () => {
   let ensemble: ZooKeeperEnsemble | undefined;
   let folder: string;
   let certificates: Certificates;
