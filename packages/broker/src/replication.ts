@@ -12,6 +12,7 @@ import { alterPartition, controlledShutdown } from './controller/requests.ts';
 import { FollowerFetchers } from './replicas/follower-fetchers.ts';
 import { IsrChangeSender } from './replicas/isr-changes.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
+import { ReplicationThrottle } from './replicas/replication-throttle.ts';
 import type { Deadlines } from './shared/deadlines.ts';
 import type { Logger } from './shared/logger.ts';
 import type { Metrics } from './shared/metrics.ts';
@@ -67,7 +68,8 @@ export class Replication {
     this.#followers = this.#fetchers(listener);
     const { replicaLagTimeMaxMs: lagMsMax } = config;
     const [isrChanges, followers] = [this.#isrChanges, this.#followers];
-    const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers };
+    const throttle = { leader: this.#throttle('leader') };
+    const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers, throttle };
     this.replicas = new ReplicaManager({ ...parts, metrics, logger });
   }
 
@@ -98,6 +100,22 @@ export class Replication {
     this.replicas.close();
   }
 
+  #throttle(side: 'leader' | 'follower'): ReplicationThrottle {
+    const { brokerId, clock, configs } = this.#options;
+    const { replicationQuotaWindowNum: windows, replicationQuotaWindowSizeSeconds: seconds } = configs.current;
+    return new ReplicationThrottle({
+      clock,
+      brokerId,
+      windows,
+      windowMs: seconds * 1000,
+      bytesPerSecond: () =>
+        side === 'leader'
+          ? configs.current.leaderReplicationThrottledRate
+          : configs.current.followerReplicationThrottledRate,
+      replicasOf: (topic) => configs.topicOverrides(topic)[`${side}.replication.throttled.replicas`],
+    });
+  }
+
   #fetchers(listener: string): FollowerFetchers {
     const { brokerId, brokerEpoch, cluster, peers, versions, configs, clock, metrics, logger } = this.#options;
     const config = configs.current;
@@ -123,6 +141,7 @@ export class Replication {
         backoffMs: config.replicaFetchBackoffMs,
         timeoutMs: config.replicaSocketTimeoutMs,
       },
+      throttle: this.#throttle('follower'),
       onBytes: (sizeBytes) => bytesIn.add(sizeBytes),
     });
   }

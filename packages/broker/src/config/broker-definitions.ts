@@ -19,6 +19,8 @@ const INT_MAX = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WIDE = { updateMode: 'cluster-wide' } as const;
+/** Set while partitions are moved, for each broker; Kafka describes them only where they are set. */
+const THROTTLED = { updateMode: 'per-broker', isInternal: true, check: atLeast(0) } as const;
 /** A list here, one text to Kafka. */
 const AS_TEXT = { describedType: 'STRING' } as const;
 
@@ -177,6 +179,20 @@ const replication = {
     'A follower that has not caught up for this long leaves the in-sync replicas.',
   ),
   'replica.fetch.max.bytes': int(1_048_576, 'The bytes that a follower asks for per partition.', { check: atLeast(0) }),
+  'replication.quota.window.num': int(11, 'Over how many windows the rate of throttled replication is taken.', {
+    check: atLeast(1),
+  }),
+  'replication.quota.window.size.seconds': int(1, 'How long such a window is.', { check: atLeast(1) }),
+  'leader.replication.throttled.rate': long(
+    Number.POSITIVE_INFINITY,
+    'Bytes a second that throttled replicas may have of this broker, as far as they are not in sync.',
+    THROTTLED,
+  ),
+  'follower.replication.throttled.rate': long(
+    Number.POSITIVE_INFINITY,
+    'Bytes a second that this broker may fetch for throttled replicas, as far as these are not in sync.',
+    THROTTLED,
+  ),
   'replica.selector.class': string(
     null,
     'Where consumers are sent that say which rack they are in: org.apache.kafka.common.replica.RackAwareReplicaSelector sends them to a replica there. Without it, to the leader.',

@@ -50,9 +50,10 @@ const tables: readonly ['broker' | 'topic', ConfigTable][] = [
 describe.each(tables)('the %s configs', (kind, table) => {
   const kafka = kafkaConfigs(kind);
 
-  it('are those of Kafka 3.9, and cluster.id', () => {
+  it('are those of Kafka 3.9, cluster.id, and what Kafka lets be set without describing it', () => {
     const names = kafka.map(({ name }) => name);
-    if (kind === 'broker') names.push('cluster.id');
+    const throttles = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'];
+    if (kind === 'broker') names.push('cluster.id', ...throttles);
     expect(Object.keys(table).toSorted()).toEqual(names.toSorted());
   });
 

@@ -131,8 +131,6 @@ export const keptDefinitions: ConfigTable = {
   'max.connection.creation.rate': int(INT_MAX, QUOTAS, { check: atLeast(0), ...WIDE }),
   'quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
   'quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
-  'replication.quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
-  'replication.quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
   'zookeeper.clientCnxnSocket': string(null, ZOOKEEPER),
   'zookeeper.metadata.migration.enable': boolean(false, ZOOKEEPER),
   'zookeeper.metadata.migration.min.batch.size': int(200, ZOOKEEPER, { check: atLeast(1), ...INTERNAL }),

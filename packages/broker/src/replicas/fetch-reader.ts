@@ -170,13 +170,18 @@ class Reading implements FetchReading {
     const preferred = replicaId < 0 ? this.#limits.preferredReplica(partition, target.fetchOffset) : -1;
     if (preferred >= 0) return this.#redirect(target, partition, preferred);
     const leaderEndOffset = log.durableEndOffset;
+    if (replicaId >= 0 && this.#mustWait(partition, replicaId))
+      return this.#holdBack(target, partition, leaderEndOffset);
     const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
     const read = log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
       isolation: this.#limits.isolation,
       minOneBatch: this.sizeBytes === 0 && !this.#limits.hardBytesMax,
     });
     if (replicaId < 0 || this.#limits.isAgain) return read;
+    const { throttle } = this.#replicas;
+    const isThrottled = throttle.leader.isOn && throttle.leader.isThrottled(partition.topic, partition.partition);
     const note = (result: ReadResult): ReadResult => {
+      if (isThrottled) throttle.leader.record(result.sizeBytes);
       this.#noteFollower(target, partition, result, leaderEndOffset);
       return result;
     };
@@ -202,6 +207,22 @@ class Reading implements FetchReading {
       logStartOffset: target.followerLogStartOffset,
       leaderEndOffset,
     });
+  }
+
+  /** Whether a follower that is not in sync has to wait, because the throttled ones have had their bytes (KIP-73). */
+  #mustWait(partition: Partition, replicaId: number): boolean {
+    const { leader } = this.#replicas.throttle;
+    if (!leader.isOn || partition.isr.includes(replicaId)) return false;
+    return leader.isThrottled(partition.topic, partition.partition) && leader.isExceeded;
+  }
+
+  /** Gives a follower nothing now. Where it is has been noted all the same. */
+  #holdBack(target: FetchTarget, partition: Partition, leaderEndOffset: number): undefined {
+    const { fetchOffset, followerLogStartOffset: logStartOffset } = target;
+    if (fetchOffset <= leaderEndOffset && !this.#limits.isAgain) {
+      partition.followerFetched(this.#limits.replicaId, { fetchOffset, logStartOffset, leaderEndOffset });
+    }
+    this.fetches.push(this.#empty(target, partition));
   }
 
   /** Sends a consumer to another replica, at once and without records. */

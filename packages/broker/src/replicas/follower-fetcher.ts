@@ -12,6 +12,7 @@ import type { Logger } from '../shared/logger.ts';
 import { FetchSessionClient, type FollowedFetch } from './fetch-session-client.ts';
 import type { FollowerRole } from './follower-role.ts';
 import type { Partition } from './partition.ts';
+import type { ReplicationThrottle } from './replication-throttle.ts';
 
 /** From this version on Fetch names topics by id. */
 const FIRST_VERSION_WITH_IDS = 13;
@@ -20,6 +21,9 @@ const FIRST_VERSION_WITH_REPLICA_STATE = 15;
 
 /** How long a follower waits at first for a leader that has not been told yet that it is one; twice as long each time. */
 const EARLY_PAUSE_MS = 20;
+
+/** How long until a partition is looked at again that had to wait because throttled ones have had their bytes. */
+const THROTTLED_PAUSE_MS = 100;
 
 /** With more partitions than this, one that is added waits for the fetch under way, rather than have all named anew. */
 const INTERRUPT_PARTITIONS_MAX = 500;
@@ -53,6 +57,8 @@ export interface FollowerFetcherOptions {
   readonly settings: FetcherSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What holds back partitions that are not in sync. */
+  readonly throttle: ReplicationThrottle;
   /** Bytes that were fetched; for metrics. */
   readonly onBytes: (sizeBytes: number) => void;
 }
@@ -154,8 +160,14 @@ export class FollowerFetcher {
     const nowMs = this.#options.clock.monotonic();
     const { partitionBytesMax } = this.#options.settings;
     const wanted = new Map<string, FollowedFetch>();
-    for (const [key, { partition, role, notBeforeMs }] of this.#partitions) {
+    const isExceeded = this.#options.throttle.isExceeded;
+    for (const [key, followed] of this.#partitions) {
+      const { partition, role, notBeforeMs } = followed;
       if (notBeforeMs > nowMs) continue;
+      if (isExceeded && role.lag > 0 && this.#isThrottled(partition)) {
+        followed.notBeforeMs = nowMs + THROTTLED_PAUSE_MS;
+        continue;
+      }
       const { topic, topicId, partition: index } = partition;
       wanted.set(key, {
         topic,
@@ -169,6 +181,11 @@ export class FollowerFetcher {
       });
     }
     return wanted;
+  }
+
+  #isThrottled({ topic, partition }: Partition): boolean {
+    const { throttle } = this.#options;
+    return throttle.isOn && throttle.isThrottled(topic, partition);
   }
 
   #nextMs(): number {
@@ -257,7 +274,9 @@ export class FollowerFetcher {
         // What was said of another role, or of another end of the log, is not about this one (KAFKA-7786, KAFKA-18723).
         if (followed === undefined || asked === undefined || followed.role.epoch !== asked.currentLeaderEpoch) continue;
         if (followed.role.fetchOffset !== asked.fetchOffset) continue;
-        this.#options.onBytes(answer.records?.length ?? 0);
+        const sizeBytes = answer.records?.length ?? 0;
+        this.#options.onBytes(sizeBytes);
+        if (this.#isThrottled(followed.partition)) this.#options.throttle.record(sizeBytes);
         followed.work = this.#take(followed, answer);
         work.push(followed.work);
       }

@@ -7,6 +7,7 @@ import { javaAbs, javaStringHash } from '../shared/java-hash.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type FetcherSettings, FollowerFetcher } from './follower-fetcher.ts';
 import type { Partition } from './partition.ts';
+import type { ReplicationThrottle } from './replication-throttle.ts';
 
 /** What the fetchers of a broker work with. */
 export interface FollowerFetchersOptions {
@@ -22,6 +23,7 @@ export interface FollowerFetchersOptions {
   readonly settings: FetcherSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly throttle: ReplicationThrottle;
   readonly onBytes: (sizeBytes: number) => void;
 }
 
@@ -115,13 +117,13 @@ export class FollowerFetchers {
     const key = `${leaderId}:${number}`;
     const known = this.#entries.get(key);
     if (known !== undefined) return known.fetcher;
-    const { brokerId, brokerEpoch, peers, versions, settings, clock, logger, onBytes } = this.#options;
+    const { brokerId, brokerEpoch, peers, versions, settings, clock, logger, throttle, onBytes } = this.#options;
     const { host, port, securityProtocol } = endpoint;
     const line = peers.line(
       { brokerId: leaderId, host, port, securityProtocol },
       `broker-${brokerId}-fetcher-${number}`,
     );
-    const options = { brokerId, brokerEpoch, leaderId, line, versions, settings, clock, logger, onBytes };
+    const options = { brokerId, brokerEpoch, leaderId, line, versions, settings, clock, logger, throttle, onBytes };
     const fetcher = new FollowerFetcher(options);
     this.#entries.set(key, { fetcher, endpoint });
     return fetcher;

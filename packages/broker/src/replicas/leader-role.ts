@@ -71,13 +71,14 @@ export class LeaderRole {
     for (const id of state.replicas) {
       if (id === options.brokerId) continue;
       const known = before === undefined ? undefined : before.#followers.get(id);
-      const lastCaughtUpMs = state.isr.includes(id) ? nowMs : Number.NEGATIVE_INFINITY;
+      // One that is not in sync begins anew: what it had caught up with before this epoch must not hold the high watermark up.
+      const caughtUpMs = state.isr.includes(id) ? nowMs : Number.NEGATIVE_INFINITY;
       this.#followers.set(id, {
         endOffset: known?.endOffset ?? -1,
         logStartOffset: known?.logStartOffset ?? -1,
-        lastFetchMs: known?.lastFetchMs ?? Number.NEGATIVE_INFINITY,
-        leaderEndAtLastFetch: known?.leaderEndAtLastFetch ?? -1,
-        lastCaughtUpMs,
+        lastFetchMs: known === undefined ? Number.NEGATIVE_INFINITY : caughtUpMs,
+        leaderEndAtLastFetch: known === undefined ? -1 : options.log.durableEndOffset,
+        lastCaughtUpMs: caughtUpMs,
       });
     }
     // So that a first record is not read as one of the epoch before (KIP-101).

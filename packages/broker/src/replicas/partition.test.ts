@@ -253,6 +253,19 @@ describe('the in-sync replicas of a leader', () => {
     expect([partition.isr, log.highWatermark]).toEqual([[1, 2], 1]);
   });
 
+  it('are not waited for by one that comes back far behind, though it was there when the epoch before ended', async () => {
+    partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2, 3] }));
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    for (const id of [2, 3]) fetched(id, 1);
+    partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 1 }));
+    await partition.append(batchOf(['b', 'c']), LEADER_ONLY);
+    fetched(2, 3);
+    fetched(3, 1);
+    await partition.append(batchOf(['d']), LEADER_ONLY);
+    fetched(2, 4);
+    expect(log.highWatermark).toBe(4);
+  });
+
   it('keep one that has everything, however long ago it fetched', async () => {
     partition.applyState(state());
     await partition.append(batchOf(['a']), LEADER_ONLY);

@@ -20,6 +20,7 @@ import type { IsrChanges } from './isr-changes.ts';
 import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
+import type { ReplicationThrottle } from './replication-throttle.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
 const OPENING_PARTITIONS_MAX = 16;
@@ -43,6 +44,8 @@ export interface ReplicaManagerOptions {
   readonly isrChanges: IsrChanges;
   /** What fetches from leaders. */
   readonly followers: FollowerFetchers;
+  /** What holds replication back while partitions are moved. */
+  readonly throttle: { readonly leader: ReplicationThrottle };
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -85,6 +88,11 @@ export class ReplicaManager {
       isAlive: (id) => cluster.brokers.has(id),
       onIsrCommitted: (partition, before, now) => this.#isrCommitted(partition, before, now),
     };
+  }
+
+  /** What holds replication back while partitions are moved. */
+  get throttle(): ReplicaManagerOptions['throttle'] {
+    return this.#options.throttle;
   }
 
   /** All replicas here. */
