@@ -91,6 +91,7 @@ export class FetchSessionClient {
 }
 
 function isSame(known: FollowedFetch | undefined, now: FollowedFetch): boolean {
+  if (known === now) return true;
   return (
     known !== undefined &&
     known.topicId === now.topicId &&

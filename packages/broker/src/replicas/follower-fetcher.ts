@@ -73,6 +73,34 @@ interface Followed {
   pauseMs: number;
   /** What is being done with an answer; whoever ends the role waits for it. */
   work: Promise<void> | undefined;
+  /** How it was asked for last; the same object as long as nothing has changed, since most partitions rest most of the time. */
+  fetch: FollowedFetch | undefined;
+}
+
+function isCurrent({ fetch, role }: Followed): boolean {
+  return (
+    fetch !== undefined &&
+    fetch.fetchOffset === role.fetchOffset &&
+    fetch.lastFetchedEpoch === role.lastFetchedEpoch &&
+    fetch.logStartOffset === role.logStartOffset
+  );
+}
+
+function fetchOf(
+  { topic, topicId, partition }: Partition,
+  role: FollowerRole,
+  partitionMaxBytes: number,
+): FollowedFetch {
+  return {
+    topic,
+    topicId,
+    partition,
+    fetchOffset: role.fetchOffset,
+    currentLeaderEpoch: role.epoch,
+    lastFetchedEpoch: role.lastFetchedEpoch,
+    logStartOffset: role.logStartOffset,
+    partitionMaxBytes,
+  };
 }
 
 /**
@@ -113,7 +141,7 @@ export class FollowerFetcher {
   add(partition: Partition): void {
     const role = partition.following;
     if (role === undefined || this.#isClosed) return;
-    const followed = { partition, role, notBeforeMs: 0, pauseMs: EARLY_PAUSE_MS, work: undefined };
+    const followed = { partition, role, notBeforeMs: 0, pauseMs: EARLY_PAUSE_MS, work: undefined, fetch: undefined };
     this.#partitions.set(this.#keyOf(partition), followed);
     this.#wake?.();
     // Others may wait half a second for this one, whose leader may have a produce that waits for it.
@@ -168,17 +196,8 @@ export class FollowerFetcher {
         followed.notBeforeMs = nowMs + THROTTLED_PAUSE_MS;
         continue;
       }
-      const { topic, topicId, partition: index } = partition;
-      wanted.set(key, {
-        topic,
-        topicId,
-        partition: index,
-        fetchOffset: role.fetchOffset,
-        currentLeaderEpoch: role.epoch,
-        lastFetchedEpoch: role.lastFetchedEpoch,
-        logStartOffset: role.logStartOffset,
-        partitionMaxBytes: partitionBytesMax,
-      });
+      if (!isCurrent(followed)) followed.fetch = fetchOf(partition, role, partitionBytesMax);
+      wanted.set(key, followed.fetch as FollowedFetch);
     }
     return wanted;
   }
