@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMetadataError } from '@millrace/metadata';
@@ -158,5 +158,45 @@ describe.skipIf(!canBeSecured)('a ZooKeeper server that is secured', () => {
     await expect(open({ connect, tls: { ca }, connectionTimeoutMs: 500 })).rejects.toMatchObject({
       code: 'ZOOKEEPER_UNREACHABLE',
     });
+  });
+});
+
+describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that knows logins', () => {
+  let ensemble: ZooKeeperEnsemble | undefined;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-zk-sasl-'));
+    const jaas = join(folder, 'jaas.conf');
+    const login = 'org.apache.zookeeper.server.auth.DigestLoginModule required';
+    await writeFile(jaas, `Server { ${login} user_broker="sec\\"ret" user_other="o"; };\n`);
+    ensemble = await ZooKeeperEnsemble.start({
+      settings: { 'authProvider.1': 'org.apache.zookeeper.server.auth.SASLAuthenticationProvider' },
+      jvm: [`-Djava.security.auth.login.config=${jaas}`],
+    });
+  }, START_MS_MAX);
+  afterAll(async () => {
+    await ensemble?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const open = (username: string, password: string): Promise<ZooKeeperMetadataStore> =>
+    ZooKeeperMetadataStore.open({
+      connect: ensemble?.connectString ?? '',
+      sessionTimeoutMs: 2000,
+      sasl: { username, password },
+      rightsOf: () => 'readable',
+    });
+
+  it('takes the login of Kafka brokers, again on each connection, and refuses a wrong one', async () => {
+    const broker = await open('broker', 'sec"ret');
+    await broker.create('/sasl', EMPTY);
+    broker.client.breakConnection();
+    expect((await broker.set('/sasl', EMPTY, { exactly: 0 })).version).toBe(1);
+    const other = await open('other', 'o');
+    await expect(other.set('/sasl', EMPTY, 'any')).rejects.toThrow(/no right/);
+    expect((await other.get('/sasl')).stat.version).toBe(1);
+    await expect(open('broker', 'guess')).rejects.toMatchObject({ code: 'ZOOKEEPER_AUTH_FAILED' });
+    await Promise.all([broker, other].map((store) => store.close()));
   });
 });

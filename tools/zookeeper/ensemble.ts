@@ -18,6 +18,8 @@ export interface EnsembleOptions {
   /** Default: the jars of Debian's release, or of the one that `MILLRACE_ZOOKEEPER` names. */
   readonly classPath?: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** What the JVM is told besides. */
+  readonly jvm?: readonly string[];
 }
 
 /** The manifest of Debian's jar forgets what TLS needs of netty. */
@@ -49,9 +51,11 @@ interface Server {
 export class ZooKeeperEnsemble {
   readonly #folder: string;
   readonly #classPath: string;
+  readonly #jvm: readonly string[];
   readonly #servers: readonly Server[];
 
-  private constructor(folder: string, classPath: string, servers: readonly Server[]) {
+  private constructor(folder: string, classPath: string, servers: readonly Server[], jvm: readonly string[]) {
+    this.#jvm = jvm;
     this.#folder = folder;
     this.#classPath = classPath;
     this.#servers = servers;
@@ -88,7 +92,12 @@ export class ZooKeeperEnsemble {
       ];
       writeFileSync(join(own, 'zoo.cfg'), `${lines.join('\n')}\n`);
     }
-    const ensemble = new ZooKeeperEnsemble(folder, options.classPath ?? (await defaultClassPath()), servers);
+    const ensemble = new ZooKeeperEnsemble(
+      folder,
+      options.classPath ?? (await defaultClassPath()),
+      servers,
+      options.jvm ?? [],
+    );
     try {
       await Promise.all(servers.map(({ id }) => ensemble.startServer(id)));
       return ensemble;
@@ -113,6 +122,7 @@ export class ZooKeeperEnsemble {
     const server = this.#server(id);
     const args = [
       '-Xmx256m',
+      ...this.#jvm,
       '-Dzookeeper.jmx.log4j.disable=true',
       '-cp',
       this.#classPath,

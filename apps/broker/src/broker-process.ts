@@ -15,6 +15,7 @@ import { connectionPeers } from './peers.ts';
 import { withListenerDefaults } from './settings/listener-defaults.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
+import { loginOf } from './settings/zookeeper-settings.ts';
 import { StartError, startErrorOf } from './start-error.ts';
 
 /** Where a broker's settings come from. */
@@ -116,11 +117,11 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const unusable = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
-  const { metadataSocket: clusterSocket, zooKeeperDigest: digest } = settings.process;
+  const { metadataSocket: clusterSocket } = settings.process;
   const metadata: MetadataEngine = await openMetadataEngine({
     config: given,
     clusterSocket,
-    login: { digest },
+    login: loginOf(settings.process),
     disk,
     logger,
     onFailed: giveUp,

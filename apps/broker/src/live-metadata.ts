@@ -5,7 +5,7 @@ import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
 import { METADATA_FOLDER } from './metadata-engine.ts';
-import { zooKeeperOptions } from './settings/zookeeper-settings.ts';
+import { loginOf, zooKeeperOptions } from './settings/zookeeper-settings.ts';
 import { startErrorOf } from './start-error.ts';
 
 /** The file in a store's folder that says over which socket a running local cluster serves it. */
@@ -40,7 +40,7 @@ export class LiveMetadata {
     if (connect === '' && socketPath === undefined) return undefined;
     try {
       const store = await ZooKeeperMetadataStore.open({
-        ...(await zooKeeperOptions(config, { digest: process.zooKeeperDigest }, (path) => readFile(path))),
+        ...(await zooKeeperOptions(config, loginOf(process), (path) => readFile(path))),
         makesChroot: false,
         ...(socketPath === undefined
           ? { connect }

@@ -1,6 +1,7 @@
 import { MetadataError, type SessionState, type WatchEvent, type Watcher } from '@millrace/metadata';
 import { type Clock, type Random, runNextTurn, type Timer } from '@millrace/ports';
 import { nameOf, type ServerAddress } from './connect-string.ts';
+import { answerChallenge, type SaslLogin } from './digest-md5.ts';
 import { ZooKeeperError } from './errors.ts';
 import { FrameCutter, JuteReader, type LongId, NO_ID } from './jute.ts';
 import {
@@ -8,6 +9,7 @@ import {
   ErrorNumber,
   encodeConnectRequest,
   encodeRequest,
+  encodeSasl,
   type RequestBody,
   takeEvent,
   takeReplyHeader,
@@ -43,6 +45,8 @@ export interface ZooKeeperClientOptions {
   /** How long the ensemble may hear nothing of the session before it ends it. Servers have bounds of their own for it. */
   readonly sessionTimeoutMs: number;
   readonly credentials: readonly Credentials[];
+  /** Who logs in by SASL (DIGEST-MD5), as brokers of Kafka do; undefined for nobody. */
+  readonly sasl?: SaslLogin | undefined;
   /** How many requests may be under way at a time (`zookeeper.max.in.flight.requests`). */
   readonly inFlightMax: number;
   readonly clock: Clock;
@@ -100,6 +104,8 @@ export class ZooKeeperClient {
   #transport: Transport | undefined;
   #cutter = new FrameCutter(FRAME_BYTES_MAX);
   #isGreeted = false;
+  #isLoggingIn = false;
+  #hasAnswered = false;
   #next = 0;
   #failures = 0;
   #lastError: Error | undefined;
@@ -284,10 +290,33 @@ export class ZooKeeperClient {
     this.#failures = 0;
     this.#session = { id: sessionId, password, timeoutMs };
     this.#sentAtMs = this.#options.clock.monotonic();
-    this.#setWatchesAgain();
     this.#keepAlive();
+    if (this.#options.sasl === undefined) {
+      this.#ready();
+      return;
+    }
+    this.#isLoggingIn = true;
+    this.#hasAnswered = false;
+    this.#transport?.write(encodeSasl(''));
+  }
+
+  #ready(): void {
+    this.#isLoggingIn = false;
+    this.#setWatchesAgain();
     this.#enter('connected');
     this.#sendQueued();
+  }
+
+  /** The server's challenge is answered; what it says then is that it is content. */
+  #loggingIn(error: number, reader: JuteReader): void {
+    const { sasl, random } = this.#options;
+    if (error !== ErrorNumber.OK || sasl === undefined) this.#refused();
+    else if (this.#hasAnswered) this.#ready();
+    else {
+      this.#hasAnswered = true;
+      const cnonce = Buffer.from(random.bytes(16)).toString('hex');
+      this.#transport?.write(encodeSasl(answerChallenge(sasl, reader.string(), cnonce)));
+    }
   }
 
   /** What changed while nobody was connected is told by this. */
@@ -375,6 +404,7 @@ export class ZooKeeperClient {
     this.#transport = undefined;
     this.#heldFrames = undefined;
     this.#isGreeted = false;
+    this.#isLoggingIn = false;
   }
 
   #schedule(delayMs: number, run: () => void): void {
@@ -391,7 +421,7 @@ export class ZooKeeperClient {
 
   #sendQueued(): void {
     const transport = this.#transport;
-    if (!this.#isGreeted || transport === undefined) return;
+    if (!this.#isGreeted || this.#isLoggingIn || transport === undefined) return;
     let sent = 0;
     while (this.#underWay.length < this.#options.inFlightMax) {
       const request = this.#queue[sent];
@@ -414,6 +444,9 @@ export class ZooKeeperClient {
       case Xid.PING:
       case Xid.SET_WATCHES:
         return;
+      case Xid.SASL:
+        this.#loggingIn(error, reader);
+        return;
       case Xid.AUTH:
         if (error !== ErrorNumber.OK) this.#refused();
         return;
@@ -426,7 +459,7 @@ export class ZooKeeperClient {
   }
 
   #refused(): void {
-    const message = 'ZooKeeper refuses the credentials of this session. Check the user and password of the digest.';
+    const message = 'ZooKeeper refuses the credentials of this session. Check user and password.';
     const error = new ZooKeeperError('ZOOKEEPER_AUTH_FAILED', message);
     this.#options.onNotice(message, error);
     this.#lost(error);

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { type ConnectString, parseConnectString, type ServerAddress } from './connect-string.ts';
+export type { SaslLogin } from './digest-md5.ts';
 export { ZooKeeperError, type ZooKeeperErrorCode } from './errors.ts';
 export { type ListenAddress, ZooKeeperListener } from './server/listener.ts';
 export { ZooKeeperServer, type ZooKeeperServerOptions } from './server/server.ts';

@@ -22,13 +22,14 @@ export const OpCode = {
   CREATE2: 15,
   AUTH: 100,
   SET_WATCHES: 101,
+  SASL: 102,
   SET_WATCHES2: 105,
   CLOSE_SESSION: -11,
   ERROR: -1,
 } as const;
 
 /** The numbers of frames that answer no request of the queue. */
-export const Xid = { NOTIFICATION: -1, PING: -2, AUTH: -4, SET_WATCHES: -8 } as const;
+export const Xid = { NOTIFICATION: -1, PING: -2, AUTH: -4, SET_WATCHES: -8, SASL: 0 } as const;
 
 /** Answers of a server that are no success (`KeeperException.Code`). */
 export const ErrorNumber = {
@@ -168,6 +169,12 @@ export function encodeRequest(xid: number, body: RequestBody): Buffer {
   const writer = new JuteWriter().int(xid).int(codeOf(body));
   putBody(writer, body);
   return writer.frame();
+}
+
+/** A step of a login. An empty token is written as such: a server does not take null for one. */
+export function encodeSasl(token: string): Buffer {
+  const writer = new JuteWriter().int(Xid.SASL).int(OpCode.SASL);
+  return (token === '' ? writer.int(0) : writer.string(token)).frame();
 }
 
 function codeOf(body: RequestBody): number {

@@ -17,6 +17,7 @@ import { checkPath } from '@millrace/metadata/internal';
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '@millrace/ports';
 import { type Answer, type Credentials, type WatchRequest, ZooKeeperClient } from './client.ts';
 import { parseConnectString } from './connect-string.ts';
+import type { SaslLogin } from './digest-md5.ts';
 import { ZooKeeperError } from './errors.ts';
 import type { JuteReader } from './jute.ts';
 import {
@@ -58,6 +59,8 @@ export interface ZooKeeperMetadataOptions {
   readonly makesChroot?: boolean;
   /** `user:password` of ZooKeeper's digest scheme. Default: none is shown. */
   readonly digest?: string;
+  /** Who logs in by SASL (DIGEST-MD5), as brokers of Kafka do. Default: nobody. */
+  readonly sasl?: SaslLogin | undefined;
   /** Who may do what with a node that this session makes. Default: `open`. */
   readonly rightsOf?: (path: string) => NodeRights;
   /** How many requests may be under way at a time. Default 1000. */
@@ -117,6 +120,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
       servers,
       sessionTimeoutMs,
       credentials,
+      sasl: options.sasl,
       inFlightMax: options.inFlightMax ?? IN_FLIGHT_MAX,
       clock,
       random,

@@ -22,6 +22,8 @@ export interface ProcessSettings {
   readonly logBounds: LogBounds;
   /** `millrace.zookeeper.digest`: `user:password` that is shown to ZooKeeper; undefined for nobody. */
   readonly zooKeeperDigest: string | undefined;
+  /** `millrace.zookeeper.login.config`: a file of Java's with a section `Client`, who logs in to ZooKeeper. */
+  readonly zooKeeperLoginConfig: string | undefined;
 }
 
 /** Redpanda's admin port, where people look for the metrics of a broker. */
@@ -50,6 +52,7 @@ const NAMES = [
   'millrace.log.check.records',
   'millrace.metadata.socket',
   'millrace.zookeeper.digest',
+  'millrace.zookeeper.login.config',
   ...BOUNDS.map(({ setting }) => setting),
 ];
 
@@ -90,6 +93,7 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
     metadataSocket: take('millrace.metadata.socket'),
     logBounds: boundsOf(take, problems),
     zooKeeperDigest: digestOf(take('millrace.zookeeper.digest'), problems),
+    zooKeeperLoginConfig: take('millrace.zookeeper.login.config') || undefined,
   };
   for (const name of own.keys()) {
     problems.push(`${name} is no setting. There are ${NAMES.slice(0, -1).join(', ')} and ${NAMES.at(-1)}`);

@@ -1,11 +1,20 @@
 import type { BrokerConfig } from '@millrace/broker';
-import type { NodeRights, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
+import type { NodeRights, SaslLogin, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
 import { StartError } from '../start-error.ts';
+import { clientLogin } from './jaas.ts';
+import type { ProcessSettings } from './process-settings.ts';
 
 /** Who this broker is to ZooKeeper, where TLS does not say it. */
 export interface ZooKeeperLogin {
   /** `millrace.zookeeper.digest`: `user:password` of ZooKeeper's digest scheme. */
   readonly digest: string | undefined;
+  /** `millrace.zookeeper.login.config`: the file that says who logs in by SASL. */
+  readonly loginConfig: string | undefined;
+}
+
+/** The settings of the process that say who this broker is. */
+export function loginOf(process: Pick<ProcessSettings, 'zooKeeperDigest' | 'zooKeeperLoginConfig'>): ZooKeeperLogin {
+  return { digest: process.zooKeeperDigest, loginConfig: process.zooKeeperLoginConfig };
 }
 
 type Read = (path: string) => Promise<Buffer>;
@@ -21,10 +30,11 @@ export async function zooKeeperOptions(
 ): Promise<Omit<ZooKeeperMetadataOptions, 'connect'>> {
   const tls = config.zookeeperSslClientEnable ? await tlsOptions(config, read) : undefined;
   const hasCertificate = tls?.cert !== undefined || tls?.pfx !== undefined;
-  if (config.zookeeperSetAcl && login.digest === undefined && !hasCertificate) {
+  const { digest, loginConfig } = login;
+  if (config.zookeeperSetAcl && digest === undefined && loginConfig === undefined && !hasCertificate) {
     throw invalid(
-      'zookeeper.set.acl=true needs somebody whom the nodes shall belong to: set millrace.zookeeper.digest to user:password, ' +
-        'or zookeeper.ssl.keystore.location to a certificate that ZooKeeper knows',
+      'zookeeper.set.acl=true needs somebody whom the nodes shall belong to: set millrace.zookeeper.login.config to a file ' +
+        'with a login, as brokers of Kafka have one, millrace.zookeeper.digest to user:password, or zookeeper.ssl.keystore.location to a certificate that ZooKeeper knows',
     );
   }
   return {
@@ -32,9 +42,14 @@ export async function zooKeeperOptions(
     connectionTimeoutMs: config.zookeeperConnectionTimeoutMs ?? config.zookeeperSessionTimeoutMs,
     inFlightMax: config.zookeeperMaxInFlightRequests,
     rightsOf: config.zookeeperSetAcl ? securedRights : () => 'open',
-    ...(login.digest === undefined ? {} : { digest: login.digest }),
+    ...(digest === undefined ? {} : { digest }),
+    ...(loginConfig === undefined ? {} : { sasl: await readLogin(loginConfig, read) }),
     ...(tls === undefined ? {} : { tls }),
   };
+}
+
+async function readLogin(file: string, read: Read): Promise<SaslLogin> {
+  return clientLogin(file, (await contentOf('millrace.zookeeper.login.config', file, read)).toString());
 }
 
 /** Nodes that may hold passwords or their hashes (`ZkData.SensitiveRootPaths`). */
