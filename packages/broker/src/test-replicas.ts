@@ -121,6 +121,11 @@ export class TestReplicas {
     return this.#cuts.has(`${from}-${to}`);
   }
 
+  /** Puts an empty disk into the machine of a broker that is down. */
+  replaceDisk(id: number): void {
+    this.#node(id).disk = new MemoryDisk(() => this.clock.now());
+  }
+
   /** From now on writes below a folder of a broker fail, until it is killed. */
   failWrites(id: number, folder: string): void {
     this.#node(id).disk.fault = ({ kind, path }) =>

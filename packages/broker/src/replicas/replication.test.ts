@@ -200,6 +200,39 @@ describe('a leader that is killed', () => {
   });
 });
 
+describe('a broker that comes back with an empty disk', () => {
+  it('fetches everything again, and counts for nothing before it has', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    for (let round = 0; round < 5; round += 1) await produced(1, 't', ['a', 'b']);
+    await cluster.kill(3);
+    cluster.replaceDisk(3);
+    cluster.cut(3, 1);
+    await cluster.start(3);
+    await cluster.pass(500);
+    expect(isrOf('t')).toEqual([1, 2]);
+    cluster.heal();
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3', 60_000);
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(endsOf('t', [3])).toEqual([[10, 10]]);
+  });
+
+  it('does not lead, though it was the preferred leader', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    for (let round = 0; round < 5; round += 1) await produced(1, 't', ['a', 'b']);
+    await cluster.kill(1);
+    cluster.replaceDisk(1);
+    await cluster.until('another leader', () => cluster.leaderOf('t') === 2);
+    await cluster.start(1);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(endsOf('t', [1])).toEqual([[10, 10]]);
+  });
+});
+
 describe('all brokers killed at once', () => {
   it('have everything back, whichever starts first', async () => {
     cluster = await TestReplicas.start(3);
