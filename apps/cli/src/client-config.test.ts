@@ -20,7 +20,7 @@ function config(properties: Readonly<Record<string, string>>): Promise<ClientCon
 
 describe('client properties', () => {
   it('are read from a file, and names that mean nothing are told', async () => {
-    expect(await readClientConfig('/client.properties', read)).toEqual({
+    expect(await readClientConfig('/client.properties', read)).toMatchObject({
       bootstrapServers: undefined,
       connection: { clientId: 'me', tls: undefined, sasl: undefined, requestTimeoutMs: undefined },
       unused: ['foo.bar'],
@@ -69,6 +69,12 @@ describe('client properties', () => {
         'org.apache.kafka.common.security.plain.PlainLoginModule required username="ann" password="a \\"b\\"; c";',
     });
     expect(connection.sasl).toEqual({ mechanism: 'PLAIN', username: 'ann', password: 'a "b"; c' });
+  });
+
+  it('are told apart from slips of the fingers', async () => {
+    const { unused, nearest } = await config({ 'sasl.mechansim': 'PLAIN', 'ssl.key.password': 'x', 'client.di': 'me' });
+    expect(unused).toEqual(['sasl.mechansim', 'client.di']);
+    expect(unused.map(nearest)).toEqual(['sasl.mechanism', 'client.id']);
   });
 
   it.each([

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ClientOptions, SaslOptions } from '@millrace/client';
+import { nearestName } from '@millrace/ports';
+import { type OauthSettings, oauthOf } from './client-oauth.ts';
 import { CliError } from './errors.ts';
 
 /** What a file of client properties says about connecting. */
@@ -9,7 +11,12 @@ export interface ClientConfig {
   readonly connection: Pick<ClientOptions, 'clientId' | 'tls' | 'sasl' | 'requestTimeoutMs'>;
   /** Names that say nothing to this program. */
   readonly unused: readonly string[];
+  /** The name that may have been meant with one of them. */
+  nearest(unused: string): string | undefined;
 }
+
+/** Properties whose values nobody else should see. */
+export const SECRET_NAME = /(?:password|jaas\.config|secret|keystore\.key)$/;
 
 type Read = (path: string) => Promise<Buffer>;
 
@@ -27,7 +34,10 @@ export async function readClientConfig(path: string, read: Read = readFile): Pro
 }
 
 /** The properties as options of the SDKs; `read` gets the files that they name. */
-export async function clientConfigOf(properties: ReadonlyMap<string, string>, read: Read): Promise<ClientConfig> {
+export async function clientConfigOf(
+  properties: ReadonlyMap<string, string>,
+  read: Read = readFile,
+): Promise<ClientConfig> {
   const taken = new Set<string>();
   const take: Take = (...names) => {
     let found: string | undefined;
@@ -54,25 +64,54 @@ export async function clientConfigOf(properties: ReadonlyMap<string, string>, re
     },
   };
   const wasted = (name: string): boolean => !taken.has(name) && !SECURITY_NAMES.test(name);
-  return { ...config, unused: [...properties.keys()].filter(wasted) };
+  return {
+    ...config,
+    unused: [...properties.keys()].filter(wasted),
+    nearest: (unused) => nearestName(unused, [...taken, ...SECURITY_PROPERTIES]),
+  };
 }
 
 type Take = (...names: string[]) => string | undefined;
 
-/** Settings of a security that the protocol does not use are common in shared files, and no mistake. */
-const SECURITY_NAMES = /^(?:ssl|sasl)\./;
+/** Settings of a security that the protocol does not use are common in shared files, and no mistake; a slip of the fingers is. */
+const SECURITY_NAMES = new RegExp(
+  `^(?:${[
+    'ssl\\.(?:ca|certificate|key|crl|engine)\\.\\w+(?:\\.\\w+)*',
+    'ssl\\.(?:keystore|truststore)\\.(?:location|password|type|key|certificate\\.chain|certificates)',
+    'ssl\\.(?:cipher\\.suites|curves\\.list|sigalgs\\.list|enabled\\.protocols|protocol|provider|providers)',
+    'ssl\\.(?:keymanager|trustmanager|endpoint\\.identification)\\.algorithm',
+    'ssl\\.secure\\.random\\.implementation',
+    'sasl\\.(?:mechanisms?|username|password|jaas\\.config)',
+    'sasl\\.(?:kerberos|login|oauthbearer|client)\\..+',
+  ].join('|')})$`,
+);
+
+/** Those that are only looked at where the protocol asks for them. */
+const SECURITY_PROPERTIES = [
+  'sasl.mechanism',
+  'sasl.jaas.config',
+  'sasl.username',
+  'sasl.password',
+  'sasl.oauthbearer.token.endpoint.url',
+  'ssl.truststore.location',
+  'ssl.truststore.type',
+  'ssl.keystore.location',
+  'ssl.keystore.password',
+  'ssl.keystore.type',
+];
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 
 function saslOf(take: Take): SaslOptions {
   const mechanism = take('sasl.mechanism', 'sasl.mechanisms') ?? 'PLAIN';
+  if (mechanism.toUpperCase() === 'OAUTHBEARER') return oauthOf(oauthSettings(take));
   const known = MECHANISMS.find((name) => name === mechanism.toUpperCase());
   if (known === undefined) {
-    throw invalid(`sasl.mechanism=${mechanism} is not supported here: use ${MECHANISMS.join(', ')}`);
+    throw invalid(`sasl.mechanism=${mechanism} is not supported here: use ${MECHANISMS.join(', ')}, OAUTHBEARER`);
   }
   const jaas = jaasCredentials(take('sasl.jaas.config'));
-  const username = take('sasl.username') ?? jaas.username;
-  const password = take('sasl.password') ?? jaas.password;
+  const username = take('sasl.username') ?? jaas['username'];
+  const password = take('sasl.password') ?? jaas['password'];
   if (username === undefined || password === undefined) {
     throw invalid('SASL needs a user name and a password: set sasl.jaas.config, or sasl.username and sasl.password');
   }
@@ -81,8 +120,31 @@ function saslOf(take: Take): SaslOptions {
 
 const JAAS_OPTION = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;"']+))/g;
 
+/** The names of Kafka 3 (in the JAAS options), of Kafka 4.1, and of librdkafka. */
+function oauthSettings(take: Take): OauthSettings {
+  const jaas = jaasCredentials(take('sasl.jaas.config'));
+  const extensions = Object.entries(jaas).filter(([name]) => name.startsWith(JAAS_EXTENSION));
+  const listed = (take('sasl.oauthbearer.extensions') ?? '').split(',').filter((each) => each.includes('='));
+  take('sasl.login.callback.handler.class', 'sasl.oauthbearer.method');
+  return {
+    endpoint: take('sasl.oauthbearer.token.endpoint.url'),
+    clientId: take('sasl.oauthbearer.client.credentials.client.id', 'sasl.oauthbearer.client.id') ?? jaas['clientId'],
+    clientSecret:
+      take('sasl.oauthbearer.client.credentials.client.secret', 'sasl.oauthbearer.client.secret') ??
+      jaas['clientSecret'],
+    scope: take('sasl.oauthbearer.scope') ?? jaas['scope'],
+    unsecuredSubject: jaas['unsecuredLoginStringClaim_sub'],
+    extensions: Object.fromEntries([
+      ...extensions.map(([name, value]) => [name.slice(JAAS_EXTENSION.length), value]),
+      ...listed.map((each) => each.split(/=(.*)/s, 2).map((part) => part.trim())),
+    ]),
+  };
+}
+
+const JAAS_EXTENSION = 'extension_';
+
 /** User and password of `org.apache...ScramLoginModule required username="a" password="b";`. */
-function jaasCredentials(jaas: string | undefined): { username?: string; password?: string } {
+function jaasCredentials(jaas: string | undefined): Readonly<Record<string, string>> {
   const options: Record<string, string> = {};
   for (const [, name, quoted, single, bare] of (jaas ?? '').matchAll(JAAS_OPTION)) {
     options[name!] = quoted?.replace(/\\(.)/g, '$1') ?? single ?? bare ?? '';

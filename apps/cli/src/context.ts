@@ -1,7 +1,7 @@
 import type { Admin } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
-import { readClientConfig } from './client-config.ts';
-import { CliError, ExitCode } from './errors.ts';
+import { type ClientConfig, clientConfigOf, readClientConfig } from './client-config.ts';
+import { CliError, ExitCode, usageError } from './errors.ts';
 import { withoutAdvice } from './explain-error.ts';
 import type { CliIo } from './io.ts';
 import { formatDuration } from './output/format.ts';
@@ -12,6 +12,8 @@ import { sdkLogger } from './output/sdk-logger.ts';
 export interface GlobalOptions {
   readonly bootstrapServer?: string | undefined;
   readonly commandConfig?: string | undefined;
+  /** A profile's name. */
+  readonly profile?: string | undefined;
   /** How long to go on trying, in milliseconds. Undefined: what cannot be reached is an error at once. */
   readonly timeout?: number | undefined;
   readonly json?: boolean | undefined;
@@ -45,18 +47,41 @@ export class CommandContext {
     this.out = new Output(io, { json: options.json ?? false, quiet: options.quiet ?? false });
   }
 
-  /** How to reach the cluster: by option, else by the client properties, else by the environment, else on this machine. */
+  /**
+   * How to reach the cluster: by option, else by the client properties or the profile that is named, else by the environment, else by
+   * the profile in use, else on this machine.
+   */
   clientOptions(): Promise<ConnectionSettings> {
     this.#clientOptions ??= this.#readClientOptions();
     return this.#clientOptions;
   }
 
+  /** Where properties come from. The profile in use counts as a whole or not at all: its passwords are for its own servers. */
+  async #readProperties(): Promise<ClientConfig | undefined> {
+    const { bootstrapServer, commandConfig, profile } = this.#options;
+    const { env } = this.io;
+    if (commandConfig !== undefined && profile !== undefined) {
+      throw usageError('Give either `--command-config` or `--profile`');
+    }
+    if (commandConfig !== undefined) return readClientConfig(commandConfig);
+    const named = profile ?? env['MILLRACE_PROFILE'];
+    const isElsewhere = bootstrapServer ?? env['MILLRACE_BOOTSTRAP'] ?? env['KAFKA_BOOTSTRAP_SERVERS'];
+    if (named === undefined && isElsewhere !== undefined) return undefined;
+    const { readProfiles, findProfile } = await import('./profiles.ts');
+    const all = await readProfiles(env);
+    const name = named ?? all.current;
+    return name === undefined ? undefined : clientConfigOf(new Map(Object.entries(findProfile(all, name))));
+  }
+
   async #readClientOptions(): Promise<ConnectionSettings> {
     const { bootstrapServer, commandConfig, timeout } = this.#options;
     const { env } = this.io;
-    const file = commandConfig === undefined ? undefined : await readClientConfig(commandConfig);
-    if (file !== undefined && file.unused.length > 0) {
-      this.out.warn(`${commandConfig} sets ${file.unused.join(', ')}, which means nothing to this command`);
+    const file = await this.#readProperties();
+    for (const name of file?.unused ?? []) {
+      const meant = file?.nearest(name);
+      this.out.warn(
+        `${commandConfig ?? 'the profile'} sets ${name}, which means nothing to this command${meant === undefined ? '' : `: did you mean ${meant}?`}`,
+      );
     }
     return {
       bootstrapServers:

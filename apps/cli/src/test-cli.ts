@@ -31,7 +31,8 @@ export async function millrace(
     stdin: stdin === '' ? new PassThrough().end() : Readable.from([Buffer.from(stdin)]),
     stdout: stdout.stream,
     stderr: stderr.stream,
-    env: bootstrap === undefined ? env : { MILLRACE_BOOTSTRAP: bootstrap, ...env },
+    // No test may depend on the profiles of whoever runs it.
+    env: { XDG_CONFIG_HOME: '/nowhere', ...(bootstrap === undefined ? {} : { MILLRACE_BOOTSTRAP: bootstrap }), ...env },
     onInterrupt(listener) {
       interrupts.push(listener);
       return () => {};

@@ -144,7 +144,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Options before the command that take a value. */
-const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--timeout'];
+const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--profile', '--timeout'];
 
 /** The arguments, put into Millrace's shape where they are in Kafka's. */
 export function fromKafkaShape(args: readonly string[]): string[] {

@@ -4,6 +4,7 @@ import type { CliIo } from '../io.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
 import { addCluster } from './cluster.ts';
+import { addCompletion } from './completion.ts';
 import { addConfigs } from './configs.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
@@ -11,6 +12,7 @@ import { addLog } from './log.ts';
 import { addMetadata } from './metadata.ts';
 import { addPartitions } from './partitions.ts';
 import { addProduce } from './produce.ts';
+import { addProfiles } from './profiles.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
 import { addTopics } from './topics.ts';
@@ -60,6 +62,8 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addCluster,
     addLog,
     addMetadata,
+    addProfiles,
+    addCompletion,
   ])
     add(program, run);
   return program;
@@ -87,6 +91,7 @@ function globalOptions(): Option[] {
   return [
     new Option('-b, --bootstrap-server <host:port,...>', 'brokers to begin with (default: localhost:9092)'),
     new Option('--command-config <file>', 'client properties: security.protocol, sasl.jaas.config, ssl.*, ...'),
+    new Option('--profile <name>', 'a cluster as `millrace config set` has named it'),
     new Option('--timeout <duration>', 'go on trying for so long, e.g. 30s').argParser(duration),
     new Option('--json', 'values for scripts instead of text'),
     new Option('-q, --quiet', 'no more than the result'),

@@ -24,7 +24,7 @@ export function addTopics(program: Command, run: Run): void {
     .description("Creates topics. What is not given is the cluster's default.")
     .option('-p, --partitions <n>', 'how many partitions', count)
     .option('-r, --replication-factor <n>', 'how many replicas of each partition', count)
-    .option('--replicas <n>', 'the same', count)
+    .option('--replicas <n>', 'short for --replication-factor', count)
     .option('--replica-assignment <list>', 'brokers of each partition instead, e.g. 1:2,2:3', replicaAssignment)
     .option('-c, --config <name=value>', 'a config of the topic; may be repeated', assignment)
     .option('--if-not-exists', 'leave a topic that is there as it is')
