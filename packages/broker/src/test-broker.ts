@@ -1,5 +1,6 @@
 /** A whole broker in the test's own thread: real rooms and real frames over a disk and a metadata store in memory. */
 import { MemoryMetadataStore } from '@millrace/metadata';
+import { FaultyMetadataStore } from '@millrace/metadata/internal';
 import type { ConnectionContext } from '@millrace/network';
 import { ManualClock, MemoryDisk, seededRandom } from '@millrace/ports';
 import {
@@ -110,6 +111,8 @@ export class TestBroker {
   readonly #settings: Readonly<Record<string, string>>;
   /** The running broker's session. */
   #session: ReturnType<MemoryMetadataStore['openSession']>;
+  /** The broker's way to it. */
+  #way: FaultyMetadataStore | undefined;
   #connectionId = 0;
   /** Decides who may do what; everybody everything until a test says otherwise. */
   authorizer: Authorizer = allowAll;
@@ -131,6 +134,20 @@ export class TestBroker {
     const test = TestBroker.make(settings);
     await test.broker.start();
     return test;
+  }
+
+  /** The next write to the metadata store loses its answer with the connection, which is there again at once. */
+  loseNextWrite(when: 'before' | 'after'): void {
+    this.#way?.cutAtNextWrite(when);
+  }
+
+  #wayTo(session: ReturnType<MemoryMetadataStore['openSession']>): FaultyMetadataStore {
+    const way = new FaultyMetadataStore(session, { expire: () => session.expireSession() });
+    way.onSession((state) => {
+      if (state === 'disconnected') void way.mend();
+    });
+    this.#way = way;
+    return way;
   }
 
   /** Lets the broker's session with the metadata store end, as silence would. */
@@ -183,7 +200,7 @@ export class TestBroker {
       clock: this.clock,
       random: seededRandom(1),
       disk: this.disk,
-      metadataStore: this.#session,
+      metadataStore: this.#wayTo(this.#session),
       logger: silentLogger,
     });
   }

@@ -52,7 +52,8 @@ export class ProducerIdManager implements ProducerIds {
         await this.#store.set(paths.producerIdBlock, encodeProducerIdBlock(block), { exactly: stat.version });
         return block;
       } catch (error) {
-        if (!isMetadataError(error, 'BAD_VERSION') || attempt === BLOCK_ATTEMPTS_MAX) throw error;
+        // A block whose answer was lost is nobody's.
+        if (!isMetadataError(error, 'BAD_VERSION', 'CONNECTION_LOSS') || attempt === BLOCK_ATTEMPTS_MAX) throw error;
       }
     }
   }

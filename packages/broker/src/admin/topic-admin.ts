@@ -9,6 +9,7 @@ import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type Pause, startInTurns } from '../shared/turns.ts';
 import { randomUuid } from '../shared/uuid.ts';
+import { untilAnswered } from '../store/lost-answers.ts';
 import { decodeTopic, encodeConfig, encodeTopic, paths, settledAssignment } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
 import { assignReplicas } from './replica-assignment.ts';
@@ -162,7 +163,7 @@ export class TopicAdmin implements TopicCreation {
             return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
           }
           // A second request for a deletion that is under way waits for the same end.
-          const written = store.create(path, Buffer.alloc(0)).catch(ignoreNodeExists);
+          const written = untilAnswered(() => store.create(path, Buffer.alloc(0))).catch(ignoreNodeExists);
           const isWritten = await this.#waits.atMost(
             written.then(() => true),
             options.timeoutMs,
@@ -280,6 +281,7 @@ export class TopicAdmin implements TopicCreation {
       path: paths.topic(plan.name),
       data: encodeTopic(id, plan.replicas.map(settledAssignment)),
     };
+    let isInDoubt = false;
     for (let attempt = 1; ; attempt += 1) {
       // Configs may have been set before the topic was made; the request's take their place, as in Kafka.
       const isConfigured = (await store.exists(configPath)) !== undefined;
@@ -291,7 +293,12 @@ export class TopicAdmin implements TopicCreation {
         await store.multi([create, configure]);
         return id;
       } catch (error) {
+        if (isMetadataError(error, 'CONNECTION_LOSS') && attempt < WRITE_ATTEMPTS_MAX) {
+          isInDoubt = true;
+          continue;
+        }
         if (isMetadataError(error, 'NODE_EXISTS') && error.operationIndex === 0) {
+          if (isInDoubt && (await this.#idOf(plan.name)) === id) return id;
           return apiError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${plan.name}' already exists.`);
         }
         if (!isMetadataError(error, 'NODE_EXISTS', 'NO_NODE') || attempt === WRITE_ATTEMPTS_MAX) throw error;
@@ -299,14 +306,22 @@ export class TopicAdmin implements TopicCreation {
     }
   }
 
+  async #idOf(topic: string): Promise<string | undefined> {
+    const node = await this.#options.store.get(paths.topic(topic)).catch(ignoreNoNode);
+    return node === undefined ? undefined : decodeTopic(topic, node.data).topicId;
+  }
+
   async #addPartitions(request: NewPartitions, options: AdminRequestOptions): Promise<ApiError> {
     const { store } = this.#options;
     const path = paths.topic(request.name);
+    let unheard: Buffer | undefined;
     for (let attempt = 1; ; attempt += 1) {
       const node = await store.get(path).catch(ignoreNoNode);
       if (node === undefined) {
         return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${request.name}' does not exist.`);
       }
+      // Written by an attempt whose answer was lost.
+      if (unheard?.equals(node.data)) return NO_ERROR;
       if ((await store.exists(paths.deleteTopic(request.name))) !== undefined) {
         return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, 'The topic is queued for deletion.');
       }
@@ -326,7 +341,10 @@ export class TopicAdmin implements TopicCreation {
         await store.set(path, data, { exactly: node.stat.version });
         return NO_ERROR;
       } catch (error) {
-        if (!isMetadataError(error, 'BAD_VERSION', 'NO_NODE') || attempt === WRITE_ATTEMPTS_MAX) throw error;
+        if (!isMetadataError(error, 'BAD_VERSION', 'NO_NODE', 'CONNECTION_LOSS') || attempt === WRITE_ATTEMPTS_MAX) {
+          throw error;
+        }
+        if (error.code === 'CONNECTION_LOSS') unheard = data;
       }
     }
   }

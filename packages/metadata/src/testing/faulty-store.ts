@@ -73,12 +73,13 @@ export class FaultyMetadataStore implements MetadataStore {
     if (this.#state !== 'connected') return;
     this.#view = undefined;
     this.#isLosing = false;
-    this.#enter('disconnected');
     const open = [...this.#underWay];
     this.#underWay.clear();
     // Reads are asked again, before all that came after them.
     this.#queue = [...open.filter(({ isWrite }) => !isWrite), ...this.#queue];
     for (const { isWrite, reject } of open) if (isWrite) reject(connectionLost());
+    // Last, because whoever hears of it may mend it at once.
+    this.#enter('disconnected');
   }
 
   /** Cuts the connection at the next write: `before` it reaches the store, or `after` it was applied. */
