@@ -13,7 +13,7 @@ import type {
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { ConfigRepository } from '../config/config-repository.ts';
-import { silentLogger } from '../shared/logger.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
 import { makePersistentNodes, registerBroker } from '../store/registration.ts';
 import { Controller } from './controller.ts';
 
@@ -71,8 +71,10 @@ export class TestCluster {
   readonly clock = new ManualClock();
   readonly store: TreeMetadataStore;
   readonly brokers = new Map<number, TestBroker>();
+  readonly #logger: Logger;
 
-  constructor(store?: TreeMetadataStore) {
+  constructor(store?: TreeMetadataStore, logger: Logger = silentLogger) {
+    this.#logger = logger;
     this.store = store ?? new MemoryMetadataStore({ clock: this.clock });
   }
 
@@ -81,7 +83,7 @@ export class TestCluster {
     const store = this.store.openSession();
     const { clock } = this;
     const random = seededRandom(id);
-    const logger = silentLogger;
+    const logger = this.#logger;
     const { config } = parseBrokerConfig({ 'broker.id': String(id), ...properties });
     await makePersistentNodes(store);
     const configs = new ConfigRepository({ store, config, clock, logger });

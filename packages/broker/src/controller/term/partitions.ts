@@ -93,6 +93,7 @@ export class Partitions {
   async #elect(partitions: readonly PartitionContext[], strategy: ElectionStrategy): Promise<PartitionContext[]> {
     const { context, states, logger } = this.#tools;
     const changed = await states.change(partitions, (partition) => strategy.elect(partition, context));
+    const elected: PartitionContext[] = [];
     for (const partition of partitions) {
       const { state, name } = partition;
       if (!changed.includes(partition)) {
@@ -108,15 +109,31 @@ export class Partitions {
         );
       } else {
         this.#tools.options.onElection?.(true);
-        logger.info(
-          { partition: name, strategy: strategy.name, leader: state?.leader, leaderEpoch: state?.leaderEpoch },
-          'Elected a leader',
-        );
+        elected.push(partition);
       }
     }
+    this.#tellElected(elected, strategy);
     return changed;
   }
+
+  /** A line for each, as long as somebody reads them; who leads how many where a broker takes over many at once. */
+  #tellElected(elected: readonly PartitionContext[], { name: strategy }: ElectionStrategy): void {
+    const { logger } = this.#tools;
+    const isMany = elected.length > ELECTIONS_TOLD_MAX;
+    for (const { name: partition, state } of elected) {
+      const fields = { partition, strategy, leader: state?.leader, leaderEpoch: state?.leaderEpoch };
+      if (isMany) logger.debug(fields, 'Elected a leader');
+      else logger.info(fields, 'Elected a leader');
+    }
+    if (!isMany) return;
+    const byLeader: Record<string, number> = {};
+    for (const { state } of elected) byLeader[String(state?.leader)] = (byLeader[String(state?.leader)] ?? 0) + 1;
+    logger.info({ strategy, partitions: elected.length, byLeader }, 'Elected leaders of many partitions');
+  }
 }
+
+/** So many elections at once are told one by one. */
+const ELECTIONS_TOLD_MAX = 10;
 
 /** The epoch of the broker that registered last: what is written now is younger. */
 function newestEpoch({ brokers }: ControllerContext): number {
