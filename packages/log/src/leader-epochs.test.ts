@@ -52,6 +52,26 @@ describe('LeaderEpochs', () => {
     expect(known.epochAt(12)).toBe(3);
   });
 
+  it('keeps the epoch of a leader whose own records are cut, and not that of one that follows', () => {
+    const known = epochs();
+    known.lead(7, 40);
+    known.truncateFromEnd(40);
+    expect(known.latest).toBe(5);
+    known.leadOn(40);
+    expect(known.starts.at(-1)).toEqual({ epoch: 7, startOffset: 40 });
+
+    known.follow();
+    known.truncateFromEnd(40);
+    known.leadOn(40);
+    expect(known.latest).toBe(5);
+
+    known.lead(8, 40);
+    known.assign(9, 41);
+    known.truncateFromEnd(40);
+    known.leadOn(40);
+    expect(known.latest).toBe(5);
+  });
+
   it('does not believe one batch of a scan against the batches around it, and no leader above itself', () => {
     const known = new LeaderEpochs();
     for (const [offset, epoch] of [1, 1, 9, 1, 0, 2, 2].entries()) known.scanned(epoch, offset);

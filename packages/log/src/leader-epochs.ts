@@ -13,6 +13,8 @@ export class LeaderEpochs {
   #stored: readonly EpochStart[];
   /** What the last batch of a scan says, and the one behind it has not confirmed yet. */
   #unconfirmed: EpochStart | undefined;
+  /** The epoch that this log itself leads in, or led in last; -1 once it has followed another. */
+  #led = -1;
 
   constructor(starts: readonly EpochStart[] = []) {
     this.#starts = [...starts];
@@ -34,6 +36,7 @@ export class LeaderEpochs {
    */
   assign(epoch: number, startOffset: number): void {
     if (epoch < 0 || epoch === this.latest) return;
+    if (epoch > this.#led) this.#led = -1;
     while ((this.#starts.at(-1)?.startOffset ?? -1) >= startOffset) this.#starts.pop();
     if (epoch > this.latest) this.#starts.push({ epoch, startOffset });
   }
@@ -58,6 +61,20 @@ export class LeaderEpochs {
   lead(epoch: number, startOffset: number): void {
     this.#starts = this.#starts.filter((start) => start.epoch <= epoch);
     this.assign(epoch, startOffset);
+    this.#led = epoch;
+  }
+
+  /**
+   * A leader's own records could not be written and are cut: its epoch goes on, and begins at `endOffset` where it has none left.
+   * Without that, a log with nothing else could not tell a follower whether the two have parted.
+   */
+  leadOn(endOffset: number): void {
+    if (this.#led > this.latest) this.assign(this.#led, endOffset);
+  }
+
+  /** Another leads, and has said where this log is to end. */
+  follow(): void {
+    this.#led = -1;
   }
 
   /**

@@ -216,6 +216,7 @@ export class LogCore implements LogWriterHost {
   truncateTo(offset: number): Promise<void> {
     return this.#truncate(async () => {
       await this.#lowerCheckpoints(offset);
+      this.epochs.follow();
       const starts = this.epochs.truncateFromEnd(offset);
       if (starts !== undefined) await this.#storeEpochs(starts);
       // An epoch without records may have ended where the log does.
@@ -228,6 +229,7 @@ export class LogCore implements LogWriterHost {
     return this.#truncate(async () => {
       this.truncations++;
       await this.#lowerCheckpoints(offset);
+      this.epochs.follow();
       const starts = this.epochs.truncateFromEnd(0);
       if (starts !== undefined) await this.#storeEpochs(starts);
       await this.#forgetProducers();
@@ -304,7 +306,7 @@ export class LogCore implements LogWriterHost {
     if (this.state === 'failed') return;
     this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
     try {
-      await this.goBackTo(offset);
+      await this.#goBackOnOwn(offset);
     } catch (error) {
       if (!isShortage(error)) throw error;
       // Not even that is possible now. The log takes nothing until it is.
@@ -346,10 +348,16 @@ export class LogCore implements LogWriterHost {
     this.#check();
   }
 
+  /** Nobody asked for this cut: a log that leads goes on leading from there. */
+  async #goBackOnOwn(offset: number): Promise<void> {
+    await this.goBackTo(offset);
+    this.epochs.leadOn(offset);
+  }
+
   /** Cuts what an append has left that threw half way, once all that came before it is written. */
   goBackBehindQueue(offset: number): void {
     if (this.state === 'online') this.state = 'truncating';
-    this.writer.task(() => this.goBackTo(offset)).catch((error: unknown) => this.failed(error));
+    this.writer.task(() => this.#goBackOnOwn(offset)).catch((error: unknown) => this.failed(error));
   }
 
   failed(error: unknown): void {

@@ -217,7 +217,9 @@ export class LeaderRole {
     if (this.#proposed !== undefined || this.#isOver || this.#isr.includes(id)) return;
     const { log, isAlive } = this.#options;
     // The high watermark alone would let it in that lacks what was committed before this leadership (KAFKA-7128).
-    if (endOffset < log.highWatermark || endOffset < this.epochStartOffset || !isAlive(id)) return;
+    // Nobody can come further than this log, which may have gone back since when its disk was full.
+    const begunAt = Math.min(this.epochStartOffset, log.logEndOffset);
+    if (endOffset < log.highWatermark || endOffset < begunAt || !isAlive(id)) return;
     this.#propose([...this.#isr, id]);
   }
 
