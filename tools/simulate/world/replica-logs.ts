@@ -8,16 +8,20 @@ interface StoredBatch {
 }
 
 /**
- * Holds the files of all replicas of a partition against each other, from where all of them begin: they must be equal to the byte. Says
- * where they are not.
+ * Holds the files of all replicas of a partition against each other, from where the log and all the files begin: they must be equal to
+ * the byte. Says where they are not. Below where the log begins nobody asks a follower whether it has what the leader had.
  */
-export function differenceOf(partition: string, machines: readonly Machine[]): string | undefined {
+export function differenceOf(
+  partition: string,
+  machines: readonly Machine[],
+  logStartOffset: number,
+): string | undefined {
   const replicas = machines.flatMap((machine) => {
     const batches = batchesOf(partition, machine);
     // Retention takes all of a log on one broker before it does on another.
     return batches === undefined || batches.length === 0 ? [] : [{ id: machine.id, batches }];
   });
-  const start = Math.max(0, ...replicas.map(({ batches }) => batches[0]?.baseOffset ?? 0));
+  const start = Math.max(logStartOffset, ...replicas.map(({ batches }) => batches[0]?.baseOffset ?? 0));
   const [first, ...others] = replicas.map(({ id, batches }) => ({
     id,
     batches: batches.filter(({ baseOffset }) => baseOffset >= start),
