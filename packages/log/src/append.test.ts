@@ -172,6 +172,21 @@ describe('an append', () => {
     }
   });
 
+  it('refuses what a leadership has left that ended while the records were recompressed', async () => {
+    const started = Promise.withResolvers<void>();
+    const recompress: BatchWork['recompress'] = async (batch, target) => {
+      await started.promise;
+      return batchWorkInline.recompress(batch, target);
+    };
+    const context = { ...testContext(), batchWork: { ...batchWorkInline, recompress } };
+    const log = await openTestLog(context, { compressionType: 'gzip' });
+    const late = log.append(batchOf(['a']), AS_CLIENT);
+    log.fenceEpochsBelow(AS_CLIENT.leaderEpoch + 1);
+    started.resolve();
+    expect(await late).toMatchObject({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 });
+    expect(log.logEndOffset).toBe(0);
+  });
+
   it('keeps the order when recompression takes its time', async () => {
     let finish: (() => void)[] = [];
     const recompress: BatchWork['recompress'] = async (batch, target) => {

@@ -199,6 +199,10 @@ export class Appender {
 
   #appendAsLeader(b: Buffer, options: AppendOptions): Promise<AppendResult> {
     const core = this.#core;
+    if (options.leaderEpoch < core.leaderEpochMin) {
+      const message = `The leadership of epoch ${options.leaderEpoch} was over before the records could be appended`;
+      return Promise.resolve(core.refuse(ErrorCode.NOT_LEADER_OR_FOLLOWER, message));
+    }
     const duplicate = options.origin === 'client' ? this.#findDuplicate(b) : undefined;
     if (duplicate !== undefined) return this.#answerDuplicate(duplicate);
     const refusal = this.#checkProducers(b, options);

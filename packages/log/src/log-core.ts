@@ -69,6 +69,8 @@ export class LogCore implements LogWriterHost {
   recoveryPoint: number;
   /** Compaction has been over everything below; undefined before the first time. */
   cleanedOffset: number | undefined;
+  /** What was to be appended in an earlier leadership is too late: this log may follow another by now. */
+  leaderEpochMin = -1;
   /** How often the log was cut: what was read of it before may not be in it any more. */
   truncations = 0;
   /** Whether a transaction index may have something in it. */

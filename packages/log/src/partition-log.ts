@@ -259,7 +259,13 @@ export class PartitionLog {
 
   /** Notes that this broker leads with `epoch` from the log's end on, before it has written anything (KIP-101). */
   assignEpoch(epoch: number): void {
+    this.fenceEpochsBelow(epoch);
     this.#core.epochs.lead(epoch, this.#core.nextOffset);
+  }
+
+  /** Refuses what is still being prepared for an append in a leadership before `epoch`. */
+  fenceEpochsBelow(epoch: number): void {
+    this.#core.leaderEpochMin = epoch;
   }
 
   /** What OffsetForLeaderEpoch answers for `epoch`: nothing beyond {@link durableEndOffset}. */

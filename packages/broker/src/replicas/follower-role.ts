@@ -24,6 +24,7 @@ export class FollowerRole {
     this.leaderId = leaderId;
     this.epoch = epoch;
     this.#log = log;
+    log.fenceEpochsBelow(epoch);
   }
 
   /** The offset to fetch next. What lies below is as durable as the topic asks, because {@link take} waits for that. */
