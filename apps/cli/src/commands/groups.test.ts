@@ -51,6 +51,8 @@ describe('millrace groups', () => {
       },
     );
     await printed;
+    const misspelled = await run('groups', 'list', '--state', 'stabel');
+    expect([misspelled.exitCode, misspelled.stderr]).toEqual([2, expect.stringContaining('Did you mean "Stable"?')]);
     expect((await run('groups', 'list', '--state', 'Stable')).stdout).toMatch(
       /^GROUP .*\nwatched {2}Stable {2}consumer {2,}1\n$/,
     );

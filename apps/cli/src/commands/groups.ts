@@ -24,7 +24,7 @@ export interface RemoveMembersOptions {
 
 export async function listGroups(context: CommandContext, options: ListGroupsOptions): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const groups = await admin.listGroups({ states: options.state });
+    const groups = await admin.listGroups({ states: options.state?.map(knownState) });
     if (context.out.quiet && !context.out.json) {
       await context.out.write(groups.map(({ groupId }) => `${groupId}\n`).join(''));
       return;
@@ -45,6 +45,19 @@ export async function listGroups(context: CommandContext, options: ListGroupsOpt
           ),
     );
   });
+}
+
+/** The states of groups of Kafka 4 too; brokers pass over those that they do not know. */
+const STATES = ['Stable', 'Empty', 'PreparingRebalance', 'CompletingRebalance', 'Dead', 'Assigning', 'Reconciling'];
+
+function knownState(given: string): string {
+  const known = STATES.find((state) => state.toLowerCase() === given.toLowerCase());
+  if (known !== undefined) return known;
+  const meant = nearestName(given, STATES);
+  throw usageError(
+    `There is no state "${given}" of groups: they are ${STATES.join(', ')}`,
+    meant === undefined ? undefined : `Did you mean "${meant}"?`,
+  );
 }
 
 function paintState(state: string, paint: Paint): string {

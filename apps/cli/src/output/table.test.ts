@@ -26,6 +26,13 @@ describe('a table', () => {
     expect([displayWidth('ab'), displayWidth('水車'), displayWidth('e\u0301'), displayWidth('🌊')]).toEqual([
       2, 4, 1, 2,
     ]);
+    expect([
+      displayWidth('👩\u200d👩\u200d👧'),
+      displayWidth('🇩🇪'),
+      displayWidth('❤\ufe0f'),
+      displayWidth('한'),
+    ]).toEqual([2, 2, 2, 2]);
+    expect([displayWidth('©'), displayWidth('naïve'), displayWidth('\u200b'), displayWidth('')]).toEqual([1, 5, 0, 0]);
   });
 
   it('lines values up behind their names', () => {

@@ -50,14 +50,17 @@ export function renderPairs(pairs: readonly (readonly [name: string, value: stri
 
 // East Asian wide and full-width characters, and emoji, take two columns of a terminal.
 const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-const MARK = /\p{Mn}|\p{Cf}/u;
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{Emoji}\ufe0f/u;
+const INVISIBLE = /^[\p{Mn}\p{Cf}]*$/u;
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** How many columns of a terminal a text takes. */
 export function displayWidth(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
   let width = 0;
-  for (const character of stripVTControlCharacters(text)) {
-    if (!MARK.test(character)) width += WIDE.test(character) ? 2 : 1;
+  // What is seen as one character may be several: a family of emoji, a letter with its accents.
+  for (const { segment } of graphemes.segment(stripVTControlCharacters(text))) {
+    if (!INVISIBLE.test(segment)) width += WIDE.test(segment) ? 2 : 1;
   }
   return width;
 }

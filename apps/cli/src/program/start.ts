@@ -23,6 +23,7 @@ the latter are stronger.
 
 Examples:
   millrace start --data ./data
+  millrace start --brokers 3
   millrace start --port 0 --override log.retention.hours=1`,
     )
     .action((options: StartOptions) =>
