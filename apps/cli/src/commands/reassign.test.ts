@@ -92,17 +92,26 @@ describe('millrace partitions reassign', () => {
   it('sets throttles before anything moves and takes them away when nothing moves any more', async () => {
     await create('slow', [1, 2], [2, 1]);
     const plan = await planFile('slow.json', planOf('slow', [3, 1], [3, 2]));
-    await run('partitions', 'reassign', '--execute', '--reassignment-json-file', plan, '--throttle', '10MB');
-    const set = await run('configs', 'describe', 'topic', 'slow');
-    expect(set.stdout).toMatch(/^leader\.replication\.throttled\.replicas +0:1,0:2,1:2,1:1 /m);
-    expect(set.stdout).toMatch(/^follower\.replication\.throttled\.replicas +0:3,1:3 /m);
-    expect((await run('configs', 'describe', 'broker', '3')).stdout).toMatch(
-      /^follower\.replication\.throttled\.rate /m,
+    const executed = await run(
+      'partitions',
+      'reassign',
+      '--execute',
+      '--reassignment-json-file',
+      plan,
+      '--throttle',
+      '10MB',
     );
+    expect(executed.stderr).not.toContain('warning');
+    const configsOf = async (...resource: string[]): Promise<string> =>
+      (await run('configs', 'describe', ...resource)).stdout;
+    const topic = await configsOf('topic', 'slow');
+    expect(topic).toMatch(/^leader\.replication\.throttled\.replicas +0:1,0:2,1:2,1:1 /m);
+    expect(topic).toMatch(/^follower\.replication\.throttled\.replicas +0:3,1:3 /m);
+    await expect.poll(() => configsOf('broker', '3')).toMatch(/^follower\.replication\.throttled\.rate /m);
     const verified = await untilMoved(plan);
     expect(verified.stderr).toContain('Throttles are taken away from topic slow and brokers 1-3.');
-    expect((await run('configs', 'describe', 'topic', 'slow')).stdout).not.toContain('throttled');
-    expect((await run('configs', 'describe', 'broker', '3')).stdout).not.toContain('throttled');
+    await expect.poll(() => configsOf('topic', 'slow')).not.toContain('throttled');
+    await expect.poll(() => configsOf('broker', '3')).not.toContain('throttled');
   });
 
   it('shows what is on its way, refuses to mix plans, and calls back', async () => {

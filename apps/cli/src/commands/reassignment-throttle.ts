@@ -1,4 +1,5 @@
 import type { Admin, ConfigChanges, ConfigEntry, PartitionReassignment } from '@millrace/admin';
+import { newsToSpread } from './find-topics.ts';
 import type { PlacedPartition } from './reassignment-plan.ts';
 
 /** How many bytes a second leaders give and followers take of the partitions that move (KIP-73). */
@@ -61,6 +62,8 @@ export function throttleChanges(
 export async function setThrottles(admin: Admin, changes: readonly ConfigChanges[]): Promise<number[]> {
   if (changes.length === 0) return [];
   await admin.alterConfigs(changes);
+  // What is copied before a broker has heard of the throttle is copied without.
+  await newsToSpread();
   const brokers = changes.filter(({ type }) => type === 'broker').map(({ type, name }) => ({ type, name }));
   const described = brokers.length === 0 ? [] : await admin.describeConfigs(brokers, { names: RATES });
   return described

@@ -271,6 +271,11 @@ describe('the description of configs', () => {
     });
     expect(described.get('log.cleaner.threads')).toMatchObject({ value: '1', readOnly: false });
     expect(described.has('group.coordinator.new.enable')).toBe(false);
+    const throttle = 'leader.replication.throttled.rate';
+    expect(described.has(throttle)).toBe(false);
+    await configAdmin.change(broker1, [set(throttle, '1000')], false);
+    const throttled = describeBrokerConfigs(configs).find(({ name }) => name === throttle);
+    expect(throttled).toMatchObject({ value: '1000', source: 2 });
     expect(described.get('log.dirs')).toMatchObject({ value: null });
     expect(described.get('num.partitions')).toMatchObject({ value: '3', source: 4 });
     expect(described.get('inter.broker.protocol.version')).toMatchObject({ value: '3.9-IV0' });

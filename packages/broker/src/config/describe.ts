@@ -42,7 +42,7 @@ export function describeBrokerConfigs(repository: ConfigRepository): DescribedCo
   const { dynamic } = repository;
   const known = brokerConfigNames.flatMap((name) => {
     const definition = definitionOf(name);
-    if (definition === undefined || definition.isInternal === true) return [];
+    if (definition === undefined || (definition.isInternal === true && !isSet(dynamic.synonyms(name)))) return [];
     const value = shownValue(name, current);
     const text = value === null || value === undefined ? null : formatConfigValue(definition.type, value);
     return [described(name, text, definition, dynamic.synonyms(name), definition.updateMode === 'read-only')];
@@ -52,6 +52,11 @@ export function describeBrokerConfigs(repository: ConfigRepository): DescribedCo
     (name) => !isKnown(name),
   );
   return [...known, ...others.map((name) => described(name, null, undefined, dynamic.synonyms(name), true))];
+}
+
+/** Kafka describes what is internal where somebody has set it: whoever has must be able to see it, and to take it back. */
+function isSet(synonyms: readonly ConfigSynonym[]): boolean {
+  return synonyms.some(({ source }) => source !== CONFIG_SOURCE.DEFAULT_CONFIG);
 }
 
 /** Settings whose typed form has a value even where nothing is set; what is shown is what was set. */
