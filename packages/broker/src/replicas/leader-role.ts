@@ -46,9 +46,8 @@ export interface LeaderRoleOptions {
  */
 export class LeaderRole {
   readonly epoch: number;
-  /** Where this leadership began. A follower that has not come so far may lack records that were committed before. */
-  readonly epochStartOffset: number;
   readonly #options: LeaderRoleOptions;
+  readonly #begunAt: number;
   readonly #replicas: readonly number[];
   readonly #followers = new Map<number, Progress>();
   #isr: readonly number[];
@@ -62,7 +61,7 @@ export class LeaderRole {
   constructor(state: ReplicaState, options: LeaderRoleOptions, before: LeaderRole | undefined) {
     this.#options = options;
     this.epoch = state.leaderEpoch;
-    this.epochStartOffset = options.log.logEndOffset;
+    this.#begunAt = options.log.logEndOffset;
     this.#replicas = state.replicas;
     this.#isr = state.isr;
     this.#partitionEpoch = state.partitionEpoch;
@@ -83,6 +82,14 @@ export class LeaderRole {
     }
     // So that a first record is not read as one of the epoch before (KIP-101).
     options.log.assignEpoch(state.leaderEpoch);
+  }
+
+  /**
+   * Where this leadership began. A follower that has not come so far may lack records that were committed before. Nobody has to come
+   * further than this log, which may have gone back since because its disk was full.
+   */
+  get epochStartOffset(): number {
+    return Math.min(this.#begunAt, this.#options.log.logEndOffset);
   }
 
   /** The in-sync replicas that the controller has agreed to. */
@@ -217,9 +224,7 @@ export class LeaderRole {
     if (this.#proposed !== undefined || this.#isOver || this.#isr.includes(id)) return;
     const { log, isAlive } = this.#options;
     // The high watermark alone would let it in that lacks what was committed before this leadership (KAFKA-7128).
-    // Nobody can come further than this log, which may have gone back since when its disk was full.
-    const begunAt = Math.min(this.epochStartOffset, log.logEndOffset);
-    if (endOffset < log.highWatermark || endOffset < begunAt || !isAlive(id)) return;
+    if (endOffset < log.highWatermark || endOffset < this.epochStartOffset || !isAlive(id)) return;
     this.#propose([...this.#isr, id]);
   }
 
