@@ -116,6 +116,7 @@ describe('millrace partitions reassign', () => {
 
   it('shows what is on its way, refuses to mix plans, and calls back', async () => {
     await create('stuck', [1, 2], [2, 1]);
+    await millrace(cluster.bootstrapServers, ['produce', 'stuck', '--partition', '0'], { stdin: 'a line\n' });
     expect((await run('partitions', 'reassign', 'list')).stderr).toBe('No partition is on its way to other brokers.\n');
     const plan = await planFile('stuck.json', planOf('stuck', [1, 3], [2, 3]));
     // Alive for the controller, and out of reach for those who have the records.
@@ -123,10 +124,10 @@ describe('millrace partitions reassign', () => {
     await run('partitions', 'reassign', 'execute', '--plan', plan);
     const listed = await run('partitions', 'reassign', 'list', '--json');
     expect(JSON.parse(listed.stdout)).toMatchObject([
-      { topic: 'stuck', partition: 0, addingReplicas: [3], removingReplicas: [2] },
+      { topic: 'stuck', partition: 0, addingReplicas: [3], removingReplicas: [2], copiedBytes: 0 },
       { topic: 'stuck', partition: 1, addingReplicas: [3], removingReplicas: [1] },
     ]);
-    expect((await run('partitions', 'reassign', 'list')).stdout).toMatch(/^TOPIC .*\nstuck +0 .* 3 +2 /);
+    expect((await run('partitions', 'reassign', 'list')).stdout).toMatch(/^TOPIC .*\nstuck +0 .* 3 +2 +0 B +\d\d B\n/);
     const verified = await run('partitions', 'reassign', 'verify', '--plan', plan);
     expect(verified).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('in progress') });
     const other = await run('partitions', 'reassign', 'execute', '--topics', 'grown', '--brokers', '1,2');

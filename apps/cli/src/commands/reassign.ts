@@ -369,19 +369,13 @@ export async function listMoves(context: CommandContext): Promise<void> {
     const running = await admin.listPartitionReassignments('all');
     running.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
     if (running.length === 0) context.out.note('No partition is on its way to other brokers.');
-    const behind = running.length === 0 ? new Map<string, number>() : await recordsBehind(admin, running);
-    const value = running.map((each) => ({
-      ...each,
-      recordsBehind: behind.get(`${each.topic}-${each.partition}`) ?? null,
-    }));
+    const progress = await progressOf(admin, running);
+    const value = running.map((each) => ({ ...each, ...progress(each) }));
     await context.out.result(value, (paint) => (value.length === 0 ? '' : renderRunning(value, paint)));
   });
 }
 
-function renderRunning(
-  moves: readonly (PartitionReassignment & { readonly recordsBehind: number | null })[],
-  paint: Paint,
-): string {
+function renderRunning(moves: readonly (PartitionReassignment & CopyProgress)[], paint: Paint): string {
   return renderTable(
     [
       { header: 'TOPIC' },
@@ -389,36 +383,50 @@ function renderRunning(
       { header: 'REPLICAS' },
       { header: 'COME' },
       { header: 'GO' },
-      { header: 'BEHIND', align: 'right' },
+      { header: 'COPIED', align: 'right' },
+      { header: 'OF', align: 'right' },
     ],
-    moves.map(({ topic, partition, replicas, addingReplicas, removingReplicas, recordsBehind: behind }) => [
+    moves.map(({ topic, partition, replicas, addingReplicas, removingReplicas, copiedBytes, totalBytes }) => [
       topic,
       String(partition),
       replicas.join(','),
       addingReplicas.join(','),
       removingReplicas.join(','),
-      behind === null ? '' : counted(behind, 'record'),
+      copiedBytes === null ? '' : formatBytes(copiedBytes),
+      totalBytes === null ? '' : formatBytes(totalBytes),
     ]),
     paint,
   );
 }
 
-/** How far the slowest of the brokers that come is behind, by partition; what cannot be asked is left out. */
-async function recordsBehind(admin: Admin, running: readonly PartitionReassignment[]): Promise<Map<string, number>> {
-  const coming = new Set(
-    running.flatMap(({ topic, partition, addingReplicas }) =>
-      addingReplicas.map((id) => `${id}:${topic}-${partition}`),
-    ),
-  );
-  const brokerIds = [...new Set(running.flatMap(({ addingReplicas }) => addingReplicas))];
+/** How much of a partition the brokers that come have by now; null where that cannot be asked. */
+interface CopyProgress {
+  readonly copiedBytes: number | null;
+  readonly totalBytes: number | null;
+}
+
+/** By the sizes of the logs: what brokers tell as a replica's lag is how far it is behind what it has heard of itself. */
+async function progressOf(
+  admin: Admin,
+  running: readonly PartitionReassignment[],
+): Promise<(move: PartitionReassignment) => CopyProgress> {
+  const brokerIds = [...new Set(running.flatMap(({ replicas }) => replicas))];
   const partitions = running.map(({ topic, partition }) => ({ topic, partition }));
-  const dirs = brokerIds.length === 0 ? [] : await admin.describeLogDirs({ brokerIds, partitions }).catch(() => []);
-  const behind = new Map<string, number>();
+  const dirs = running.length === 0 ? [] : await admin.describeLogDirs({ brokerIds, partitions }).catch(() => []);
+  const sizes = new Map<string, number>();
   for (const { brokerId, replicas } of dirs) {
-    for (const { topic, partition, offsetLag } of replicas) {
-      const key = `${topic}-${partition}`;
-      if (coming.has(`${brokerId}:${key}`)) behind.set(key, Math.max(behind.get(key) ?? 0, offsetLag));
-    }
+    for (const { topic, partition, sizeBytes } of replicas) sizes.set(`${brokerId}:${topic}-${partition}`, sizeBytes);
   }
-  return behind;
+  return ({ topic, partition, replicas, addingReplicas }) => {
+    const sizesOf = (ids: readonly number[]): number[] =>
+      ids.map((id) => sizes.get(`${id}:${topic}-${partition}`)).filter((size) => size !== undefined);
+    const whole = Math.max(...sizesOf(replicas.filter((id) => !addingReplicas.includes(id))));
+    if (!Number.isFinite(whole)) return { copiedBytes: null, totalBytes: null };
+    // A broker that has not begun has no log of it yet.
+    const copied = addingReplicas.map((id) => sizesOf([id])[0] ?? 0);
+    return {
+      copiedBytes: copied.reduce((sum, size) => sum + Math.min(size, whole), 0),
+      totalBytes: whole * addingReplicas.length,
+    };
+  };
 }

@@ -97,7 +97,7 @@ function addWatching(reassign: Command, run: Run): void {
     .command('list')
     .summary('show partitions that are on their way')
     .description(
-      'Shows partitions that are on their way to other brokers, and how far the brokers that come are behind.',
+      'Shows partitions that are on their way to other brokers, and how much the brokers that come have copied.',
     )
     .action(() => run(async (context) => (await moving()).listMoves(context)));
 }
