@@ -105,6 +105,11 @@ export class LeaderEpochs {
     return isCut ? this.#starts : undefined;
   }
 
+  /** A cut did not come about. */
+  restore(starts: readonly EpochStart[]): void {
+    this.#starts = [...starts];
+  }
+
   /** Forgets what ended before an offset; the epoch that the offset is of begins there then. */
   truncateFromStart(startOffset: number): void {
     const first = this.#starts.findLastIndex((start) => start.startOffset <= startOffset);

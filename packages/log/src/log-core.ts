@@ -218,12 +218,24 @@ export class LogCore implements LogWriterHost {
   truncateTo(offset: number): Promise<void> {
     return this.#truncate(async () => {
       await this.#lowerCheckpoints(offset);
-      this.epochs.follow();
-      const starts = this.epochs.truncateFromEnd(offset);
-      if (starts !== undefined) await this.#storeEpochs(starts);
+      await this.#cutEpochs(offset);
       // An epoch without records may have ended where the log does.
       if (offset < this.nextOffset) await this.goBackTo(offset);
     });
+  }
+
+  /** Where the file cannot be written, the log keeps its records and must go on saying of which epochs they are. */
+  async #cutEpochs(offset: number): Promise<void> {
+    const known = [...this.epochs.starts];
+    this.epochs.follow();
+    const starts = this.epochs.truncateFromEnd(offset);
+    if (starts === undefined) return;
+    try {
+      await this.#storeEpochs(starts);
+    } catch (error) {
+      this.epochs.restore(known);
+      throw error;
+    }
   }
 
   /** Drops everything, what is known of producers and epochs too, so that the log is empty and begins at `offset`. */
@@ -231,9 +243,7 @@ export class LogCore implements LogWriterHost {
     return this.#truncate(async () => {
       this.truncations++;
       await this.#lowerCheckpoints(offset);
-      this.epochs.follow();
-      const starts = this.epochs.truncateFromEnd(0);
-      if (starts !== undefined) await this.#storeEpochs(starts);
+      await this.#cutEpochs(0);
       await this.#forgetProducers();
       await this.#removeSegments(this.segments.removeFrom(-1));
       this.logStartOffset = offset;
