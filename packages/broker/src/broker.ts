@@ -191,6 +191,7 @@ export class Broker {
       () => this.handOver(),
       () => this.finishWaits(),
       () => session.stop(),
+      () => logDirs.stop(),
       () => controller.stop(),
       () => configs.stop(),
       () => replication.close(),

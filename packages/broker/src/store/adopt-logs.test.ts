@@ -10,6 +10,7 @@ import {
   decodePartitionState,
   decodeProducerIdBlock,
   decodeTopic,
+  encodePartitionState,
   encodeProducerIdBlock,
   encodeTopic,
   paths,
@@ -43,8 +44,8 @@ describe('a store that is made from logs', () => {
     ]);
     const topic = decodeTopic('a', (await store.get(paths.topic('a'))).data);
     expect(topic).toEqual({ topicId: ID, partitions: Array(3).fill(settledAssignment([7])) });
-    expect(await stateOf(store, 'a', 2)).toMatchObject({ leader: 7, leaderEpoch: 9, isr: [7] });
-    expect(await stateOf(store, 'a', 1)).toMatchObject({ leader: 7, leaderEpoch: 0 });
+    expect(await stateOf(store, 'a', 2)).toMatchObject({ leader: 7, leaderEpoch: 1009, isr: [7] });
+    expect(await stateOf(store, 'a', 1)).toMatchObject({ leader: 7, leaderEpoch: 1000 });
     expect(String((await store.get(paths.clusterId)).data)).toContain('the-cluster');
     const config = paths.topicConfig('__consumer_offsets');
     expect(decodeConfig(config, (await store.get(config)).data)).toEqual({ 'cleanup.policy': 'compact' });
@@ -63,6 +64,9 @@ describe('a store that is behind its logs', () => {
     const store = new MemoryMetadataStore();
     await adopt(store, [log('a', 0, 3)]);
     await store.set(paths.controllerEpoch, Buffer.from('5'), 'any');
+    const path = paths.partitionState('a', 0);
+    const state = await stateOf(store, 'a', 0);
+    await store.set(path, encodePartitionState({ ...state, leaderEpoch: 3 }), 'any');
     return store;
   }
 
@@ -72,9 +76,18 @@ describe('a store that is behind its logs', () => {
     await store.set(paths.producerIdBlock, encodeProducerIdBlock(block), 'any');
     const adoption = await adopt(store, [log('a', 0, 12), log('a', 1, 2)]);
     expect(adoption).toEqual({ topics: [{ name: 'a', partitions: 2, missing: [] }], raised: 1 });
-    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 12 });
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 1012 });
+    expect(await stateOf(store, 'a', 1)).toMatchObject({ leaderEpoch: 1002 });
     expect(decodeControllerEpoch((await store.get(paths.controllerEpoch)).data)).toBeGreaterThan(1000);
     expect(decodeProducerIdBlock((await store.get(paths.producerIdBlock)).data)?.last).toBe(NOW_MS + 5000);
+  });
+
+  it('gets states for partitions that were made after it, with epochs above all that clients can have been told', async () => {
+    const store = await oldStore();
+    await store.delete(paths.partitionState('a', 0), 'any');
+    await store.delete(paths.partition('a', 0), 'any');
+    await adopt(store, [log('a', 0, 12)]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 7, leaderEpoch: 1012, isr: [7] });
   });
 
   it('is refused at a start where topics are missing, with their names and what to do', async () => {

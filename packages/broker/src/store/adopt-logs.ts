@@ -13,6 +13,7 @@ import {
   encodePartitionState,
   encodeProducerIdBlock,
   encodeTopic,
+  type LeaderAndIsr,
   paths,
   settledAssignment,
   type TopicAssignment,
@@ -53,8 +54,11 @@ export interface Adoption {
 /** A UUID in base64, as Kafka prints it. */
 const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
 
-/** By how much a controller's epoch is raised where it is not known how far the last one had come. */
-const CONTROLLER_EPOCH_LEAP = 1000;
+/** By how much epochs of controllers and leaders are raised where it is not known how far the last one had come. */
+const EPOCH_LEAP = 1000;
+
+/** States that are written in one transaction. */
+const STATES_PER_WRITE_MAX = 100;
 
 /** Holds logs against the store that should know all of them. */
 export async function compareWithStore<Log extends FoundLog>(
@@ -125,7 +129,41 @@ export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Pr
   }
   await takeTopicIds(store, logs);
   const { ahead } = await compareWithStore(store, logs);
-  return { topics, raised: await raiseLeaderEpochs(store, ahead) };
+  const raised = await raiseLeaderEpochs(store, ahead);
+  const isr = [options.brokerId];
+  const fresh = { leader: options.brokerId, leaderEpoch: 0, isr, controllerEpoch, leaderRecoveryState: 0 };
+  await leapLeaderEpochs(store, fresh, logs);
+  return { topics, raised };
+}
+
+/**
+ * A log knows the epochs in which it was written to, and clients all that they were told: one that knows a later epoch than the broker
+ * takes no metadata from it any more. Partitions that were made after the state that is restored have none; they get one, for the
+ * controller would begin theirs at 0.
+ */
+async function leapLeaderEpochs(store: MetadataStore, fresh: LeaderAndIsr, logs: readonly FoundLog[]): Promise<void> {
+  const logEpochs = new Map(logs.map((log) => [paths.partitionState(log.topic, log.partition), log.leaderEpoch]));
+  let writes: Operation[] = [];
+  for (const topic of await store.children(paths.topics)) {
+    const { partitions } = (await readTopic(store, topic)) ?? { partitions: [] };
+    if (partitions.length > 0) await makeNode(store, paths.partitions(topic));
+    for (let partition = 0; partition < partitions.length; partition += 1) {
+      const path = paths.partitionState(topic, partition);
+      const state = (await readState(store, topic, partition))?.state;
+      const leaderEpoch = Math.max(state?.leaderEpoch ?? 0, logEpochs.get(path) ?? 0) + EPOCH_LEAP;
+      const data = encodePartitionState({ ...(state ?? fresh), leaderEpoch });
+      if (state === undefined) await makeNode(store, paths.partition(topic, partition));
+      writes.push(state === undefined ? { type: 'create', path, data } : { type: 'set', path, data, expected: 'any' });
+      if (writes.length < STATES_PER_WRITE_MAX) continue;
+      await store.multi(writes);
+      writes = [];
+    }
+  }
+  if (writes.length > 0) await store.multi(writes);
+}
+
+async function makeNode(store: MetadataStore, path: string): Promise<void> {
+  if ((await store.exists(path)) === undefined) await store.create(path, Buffer.alloc(0));
 }
 
 async function adoptTopic(
@@ -198,7 +236,7 @@ async function writeClusterId(store: MetadataStore, id: string): Promise<void> {
 
 async function leapControllerEpoch(store: MetadataStore): Promise<number> {
   const present = await contentOf(store, paths.controllerEpoch);
-  const epoch = (present === undefined ? 0 : decodeControllerEpoch(present)) + CONTROLLER_EPOCH_LEAP;
+  const epoch = (present === undefined ? 0 : decodeControllerEpoch(present)) + EPOCH_LEAP;
   const data = Buffer.from(String(epoch));
   if (present === undefined) await store.create(paths.controllerEpoch, data);
   else await store.set(paths.controllerEpoch, data, 'any');
@@ -220,7 +258,7 @@ async function readState(
   store: MetadataStore,
   topic: string,
   partition: number,
-): Promise<{ state: ReturnType<typeof decodePartitionState>; version: number } | undefined> {
+): Promise<{ state: LeaderAndIsr; version: number } | undefined> {
   const path = paths.partitionState(topic, partition);
   try {
     const { data, stat } = await store.get(path);
