@@ -1,3 +1,5 @@
+import type { Peers } from '@millrace/broker';
+import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Disk } from '@millrace/ports';
 import type { Dice } from './world/dice.ts';
@@ -23,6 +25,14 @@ export interface Build {
   metadataDisk?(disk: Disk): Disk;
   /** Wraps the requests of each process. */
   handler?(handler: RequestHandler, tools: BuildTools): RequestHandler;
+  /** Wraps what each process asks of its peers. */
+  peers?(peers: Peers, tools: BuildTools): Peers;
+  /** Wraps the session of each process with an ensemble. */
+  store?(store: MetadataStore, tools: BuildTools): MetadataStore;
+  /** Settings of the brokers that are other than they should be. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** How many brokers it takes to find out. Default 1. */
+  readonly brokers?: number;
 }
 
 /** The broker as it is. */

@@ -67,14 +67,14 @@ function argumentsOf({ length, brokers, faults, build }: SimulateOptions): strin
 /** Runs each mutant until it is caught. */
 export async function printMutants({ from, length, brokers, faults, jobs }: SimulateOptions): Promise<number> {
   let escaped = 0;
-  for (const { name, what } of mutants) {
+  for (const { name, what, brokers: least = 1 } of mutants) {
     const seeds = MUTANT_SEEDS_MAX;
     const settings = {
       from,
       seeds,
       seconds: undefined,
       length,
-      brokers,
+      brokers: Math.max(brokers, least),
       faults,
       buildName: name,
       jobs,

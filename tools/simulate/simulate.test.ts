@@ -66,10 +66,10 @@ describe('worlds of three brokers', () => {
 });
 
 describe('a broker that is broken on purpose', () => {
-  it.each(mutants.map(({ name, what }) => [name, what]))(
+  it.each(mutants.map(({ name, what, brokers = 1 }) => [name, what, brokers] as const))(
     'is caught: %s (%s)',
-    async (buildName) => {
-      const { failures } = await runCampaign({ ...EVERYTHING, from: 1, seeds: MUTANT_SEEDS, buildName });
+    async (buildName, _, brokers) => {
+      const { failures } = await runCampaign({ ...EVERYTHING, brokers, from: 1, seeds: MUTANT_SEEDS, buildName });
       expect(failures).not.toEqual([]);
     },
     MUTANT_MS_MAX,

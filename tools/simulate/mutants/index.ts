@@ -1,4 +1,5 @@
 import type { Build } from '../build.ts';
+import { clusterMutants } from './cluster-mutants.ts';
 import {
   acknowledgesBeforeSync,
   forgetsFolders,
@@ -32,4 +33,5 @@ export const mutants: readonly Build[] = [
   commitsTooSoon,
   deletesTooSoon,
   sharesPartitions,
+  ...clusterMutants,
 ];

@@ -30,7 +30,7 @@ interface Meddling<Req, Res> {
 }
 
 /** A handler that lets `meddle` answer the requests of one API. */
-function meddlingWith<Req, Res, ReqInput, ResInput>(
+export function meddlingWith<Req, Res, ReqInput, ResInput>(
   api: Api<Req, Res, ReqInput, ResInput>,
   meddle: (meddling: Meddling<Req, Res>) => Promise<ResInput | null>,
 ): NonNullable<Build['handler']> {

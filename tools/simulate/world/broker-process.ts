@@ -80,20 +80,23 @@ export class BrokerProcess {
     if (session === undefined) return;
     this.#session = session;
     const reached = own ?? this.#wayTo(session);
+    const tools = { clock, dice };
+    const store = new ProcessStore(reached, this.#gate, own === undefined ? () => {} : this.#options.applied);
+    const peers = simulatedPeers({
+      host: this.#options.host,
+      network: this.#options.network,
+      clock: this.#clock,
+      gate: this.#gate,
+    });
     this.#broker = new Broker({
       config,
       clock: this.#clock,
       random: dice,
-      disk: build.disk?.(disk, { clock, dice }) ?? disk,
-      metadataStore: new ProcessStore(reached, this.#gate, own === undefined ? () => {} : this.#options.applied),
+      disk: build.disk?.(disk, tools) ?? disk,
+      metadataStore: build.store?.(store, tools) ?? store,
       ownsMetadata: own !== undefined,
       logger: this.#whileAlive(logger),
-      peers: simulatedPeers({
-        host: this.#options.host,
-        network: this.#options.network,
-        clock: this.#clock,
-        gate: this.#gate,
-      }),
+      peers: build.peers?.(peers, tools) ?? peers,
       onUnusable,
     });
     await this.#broker.start();

@@ -74,7 +74,12 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.#options = options;
     const { clock, dice, id, host } = options;
-    const settings = { ...options.settings, 'broker.id': String(id), listeners: `PLAINTEXT://${host}:9092` };
+    const settings = {
+      ...options.settings,
+      ...options.build.settings,
+      'broker.id': String(id),
+      listeners: `PLAINTEXT://${host}:9092`,
+    };
     const { config, problems } = parseBrokerConfig(settings);
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     this.#config = config;
