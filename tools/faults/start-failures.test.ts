@@ -1,6 +1,6 @@
 /** A broker process that cannot start: it says in words what is in the way, ends with a code, and harms nobody. */
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,11 +97,12 @@ describe('a broker process does not start', () => {
   });
 
   it('on a folder that is a file, or that another broker of another cluster has left', async () => {
-    mkdirSync(join(folder, 'data'));
-    writeFileSync(
-      join(folder, 'data', 'meta.properties'),
-      'version=0\nbroker.id=1\ncluster.id=somebodyElsesCluster00\n',
-    );
+    const first = launch();
+    await first.ready();
+    await first.stop();
+    // A store that is new takes the id of the folders, from which it may be to be restored; one that has an id of its own does not.
+    const owner = join(folder, 'data', 'meta.properties');
+    writeFileSync(owner, 'version=0\nbroker.id=1\ncluster.id=somebodyElsesCluster00\n');
     expect(await failure()).toMatchObject({ code: 78, output: expect.stringContaining('somebodyElsesCluster00') });
     const file = join(folder, 'file');
     writeFileSync(file, '');

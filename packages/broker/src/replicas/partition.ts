@@ -172,16 +172,18 @@ export class Partition {
   leaderError(currentLeaderEpoch: number): number {
     const epochError = this.epochError(currentLeaderEpoch);
     if (epochError !== ErrorCode.NONE) return epochError;
-    if (!this.isLeader) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
-    return this.log.state === 'failed' ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
+    // Also when the controller has had somebody else lead, or nobody: it is what this broker can say for certain, as Kafka's says it.
+    if (this.log.state === 'failed') return ErrorCode.KAFKA_STORAGE_ERROR;
+    return this.isLeader ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER;
   }
 
   /** As {@link leaderError}, for a request that any replica may serve. */
   replicaError(currentLeaderEpoch: number): number {
     const epochError = this.epochError(currentLeaderEpoch);
     if (epochError !== ErrorCode.NONE) return epochError;
-    if (this.#leading === undefined && this.#following === undefined) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
-    return this.log.state === 'failed' ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
+    if (this.log.state === 'failed') return ErrorCode.KAFKA_STORAGE_ERROR;
+    const hasRole = this.#leading !== undefined || this.#following !== undefined;
+    return hasRole ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER;
   }
 
   /**

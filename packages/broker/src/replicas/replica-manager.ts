@@ -300,6 +300,8 @@ export class ReplicaManager {
       await this.#options.followers.remove(partition);
       this.#coordinators.get(topic)?.onResigned(index, partition.leaderEpoch);
       partition.close();
+      // It stays known that it lies on a folder that has failed, and requests are told so, as by Kafka's offline partitions.
+      if (partition.log.state === 'failed' && !deletesFiles) return ErrorCode.NONE;
       delete partitions?.[index];
       if (partitions?.every((each) => each === undefined)) {
         this.#byTopic.delete(topic);
