@@ -43,7 +43,8 @@ describe('a record', () => {
 
   it('is judged alike by the quick look and by the table, whatever it is', () => {
     const field = fc.constantFrom('topic', 'key', 'value', 'partition', 'timestamp', 'headers', 'other');
-    const content = fc.oneof(fc.anything({ withBigInt: true, withDate: true }), fc.nat(), fc.constant('t'));
+    const edges = fc.constantFrom(2 ** 31 - 1, 2 ** 31, 2 ** 53 - 1, 2 ** 53);
+    const content = fc.oneof(fc.anything({ withBigInt: true, withDate: true }), fc.nat(), edges, fc.constant('t'));
     fc.assert(
       fc.property(fc.dictionary(field, content), (given) => {
         let refused: unknown;
@@ -53,9 +54,11 @@ describe('a record', () => {
           refused = error;
         }
         const { topic, value, partition = 0, timestamp = 0, other } = given;
-        const isNumber = (n: unknown) => n === null || (Number.isSafeInteger(n) && (n as number) >= 0);
+        const isNumber = (n: unknown, max: number) =>
+          n === null || (Number.isSafeInteger(n) && (n as number) >= 0 && (n as number) <= max);
         const right = typeof topic === 'string' && topic !== '' && value !== undefined && other === undefined;
-        if (right && isNumber(partition) && isNumber(timestamp)) expect(refused).toBeUndefined();
+        if (right && isNumber(partition, 2 ** 31 - 1) && isNumber(timestamp, Number.MAX_SAFE_INTEGER))
+          expect(refused).toBeUndefined();
         else expect(refused).toMatchObject({ code: 'PRODUCER_INVALID_RECORD' });
       }),
       { numRuns: 2000 },

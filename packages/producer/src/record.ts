@@ -1,6 +1,7 @@
 import {
   anything,
   faultOf,
+  INT32_MAX,
   orNull,
   required,
   type Shape,
@@ -115,7 +116,9 @@ function isPlainlyRight(record: ProducerRecord<unknown, unknown>): boolean {
   // What else a topic's name must be is looked at when the topic is asked for; a known one has been.
   if (typeof topic !== 'string' || topic === '' || value === undefined) return false;
   return (
-    (partition === undefined || partition === null || (Number.isInteger(partition) && partition >= 0)) &&
+    (partition === undefined ||
+      partition === null ||
+      (Number.isInteger(partition) && partition >= 0 && partition <= INT32_MAX)) &&
     (timestamp === undefined || timestamp === null || (Number.isSafeInteger(timestamp) && timestamp >= 0))
   );
 }
