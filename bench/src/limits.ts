@@ -56,7 +56,7 @@ const casesFile = join(import.meta.dirname, 'micro/limits-cases.ts');
 /** One process writes into a loopback connection, another counts what arrives, or writes it into a file. */
 async function measureTcp(context: BenchContext, names: readonly string[]): Promise<Record<string, number[]>> {
   const rates: Record<string, number[]> = {};
-  for (let round = 0; round < context.rounds; round++) {
+  for (let round = 0; round < context.rounds; round += 1) {
     for (const name of names) {
       const receiver = RECEIVERS[name as keyof typeof RECEIVERS];
       const { bytesPerSecond: rate } = await runNode<{ bytesPerSecond: number }>(

@@ -183,7 +183,7 @@ class PartitionRun {
     });
     const sends: Promise<unknown>[] = [];
     for (const topic of this.#names) {
-      for (let partition = 0; partition < PARTITIONS_PER_TOPIC; partition++) {
+      for (let partition = 0; partition < PARTITIONS_PER_TOPIC; partition += 1) {
         sends.push(producer.send({ topic, partition, value: 'a record of some thirty bytes...' }));
       }
     }

@@ -6,7 +6,7 @@ const LETTERS = 16;
 export function randomValues(count: number, bytes: number): Buffer[] {
   const all = Buffer.alloc(count * bytes);
   let state = 42;
-  for (let at = 0; at < all.length; at++) {
+  for (let at = 0; at < all.length; at += 1) {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0;
     all[at] = 97 + ((state >>> 16) % LETTERS);
   }

@@ -187,6 +187,6 @@ class Restarts {
 function batchOf(sizeBytes: number): Buffer {
   const builder = new RecordBatchBuilder({ initialBytes: sizeBytes, targetBytes: sizeBytes });
   const value = Buffer.alloc(VALUE_BYTES, 'restart ');
-  for (let n = 0; n < Math.floor(sizeBytes / (VALUE_BYTES + 20)); n++) builder.append(Date.now(), null, value);
+  for (let n = 0; n < Math.floor(sizeBytes / (VALUE_BYTES + 20)); n += 1) builder.append(Date.now(), null, value);
   return builder.build();
 }

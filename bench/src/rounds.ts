@@ -9,7 +9,7 @@ export async function inTurns<Key extends { readonly label: string }, Result>(
 ): Promise<Map<string, Result[]>> {
   const results = new Map<string, Result[]>(keys.map(({ label }) => [label, []]));
   const failed = new Set<Key>();
-  for (let round = 0; round < context.rounds; round++) {
+  for (let round = 0; round < context.rounds; round += 1) {
     // Every other round backwards, so that nobody always follows the same one.
     for (const key of round % 2 === 0 ? keys : keys.toReversed()) {
       if (failed.has(key)) continue;

@@ -132,7 +132,7 @@ async function measure(brokers: readonly RunningBroker[], growth: Growth, contex
   // In quick runs, the ends only.
   const xs = context.isQuick ? [growth.xs[0]!, growth.xs.at(-1)!] : growth.xs;
   const curve: Curve = new Map(brokers.map(({ name }) => [name, new Map(xs.map((x) => [x, []]))]));
-  for (let round = 0; round < context.rounds; round++) {
+  for (let round = 0; round < context.rounds; round += 1) {
     for (const x of xs) {
       context.progress(`${growth.title}: ${x}, round ${round + 1}`);
       for (const broker of brokers) {
@@ -245,8 +245,9 @@ function report(growth: Growth, curve: Curve, findings: Findings): void {
       growth.part === 'records' || growth.part === 'batches',
     ),
   );
-  if (growth.part === 'records')
+  if (growth.part === 'records') {
     findings.chart(chart(`${unit} a second`, `${unit}/s`, (point) => point.unitsPerSecond));
+  }
   findings.chart(chart('p99 latency', 'ms', (point) => point.p99));
 }
 

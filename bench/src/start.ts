@@ -91,7 +91,7 @@ async function startOften(candidate: Candidate, part: CandidatePart, context: Be
   const starts: Start[] = [];
   // The first one fills caches that every later one finds, on the disk and of compiled code.
   if (!isKafka && !part.endsWith('first')) await startOnce(candidate, 0);
-  for (let n = 0; n < count; n++) {
+  for (let n = 0; n < count; n += 1) {
     // To look at it while it is idle takes long, so a few looks must do.
     const idleMs = n < context.rounds ? (context.isQuick ? IDLE_MS_QUICK : IDLE_MS) : 0;
     const start = await startOnce(candidate, idleMs);

@@ -65,9 +65,7 @@ describe('the capture proxy', () => {
     await new Promise<void>((resolve) => {
       client.on('data', (chunk) => {
         received += chunk.length;
-        if (received === RESPONSE.length + 4) {
-          resolve();
-        }
+        if (received === RESPONSE.length + 4) resolve();
       });
     });
     expect(frames.map((frame) => frame.bytes)).toEqual([REQUEST, RESPONSE]);

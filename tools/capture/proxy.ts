@@ -89,12 +89,8 @@ function frames(onFrame: (bytes: Buffer) => void): (chunk: Buffer) => void {
     held = Buffer.concat([held, chunk]);
     while (held.length >= 4) {
       const size = held.readInt32BE(0);
-      if (size < 0 || size > FRAME_BYTES_MAX) {
-        throw new Error(`a frame of ${size} bytes: this is not a Kafka session`);
-      }
-      if (held.length < 4 + size) {
-        return;
-      }
+      if (size < 0 || size > FRAME_BYTES_MAX) throw new Error(`a frame of ${size} bytes: this is not a Kafka session`);
+      if (held.length < 4 + size) return;
       onFrame(Buffer.from(held.subarray(4, 4 + size)));
       held = held.subarray(4 + size);
     }

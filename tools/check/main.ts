@@ -28,9 +28,7 @@ if (values.list) {
 }
 
 function choose(only: readonly string[] | undefined): readonly Step[] {
-  if (only === undefined) {
-    return steps;
-  }
+  if (only === undefined) return steps;
   const names = only.flatMap((list) => list.split(','));
   const unknown = names.find((name) => !steps.some((step) => step.name === name));
   if (unknown !== undefined) {
@@ -61,9 +59,7 @@ async function check(chosen: readonly Step[]): Promise<void> {
     printSkipped(report);
     console.log(testCounts(report));
   }
-  if (failed.length > 0) {
-    process.exitCode = 1;
-  }
+  if (failed.length > 0) process.exitCode = 1;
 }
 
 function printFailure(result: StepResult): void {

@@ -30,18 +30,14 @@ export async function runSteps(
   let running = 0;
   await new Promise<void>((resolve) => {
     const startWhatCan = (): void => {
-      if (waiting.length === 0 && running === 0) {
-        resolve();
-      }
+      if (waiting.length === 0 && running === 0) resolve();
       while (running < parallelism) {
         const at = waiting.findIndex((step) => (step.after ?? []).every((name) => over.has(name) || !names.has(name)));
         const step = at === -1 ? undefined : waiting.splice(at, 1)[0];
-        if (step === undefined) {
-          return;
-        }
-        running++;
+        if (step === undefined) return;
+        running += 1;
         void runStep(step).then((result) => {
-          running--;
+          running -= 1;
           over.add(step.name);
           results.push(result);
           onResult(result);
@@ -85,9 +81,7 @@ function runStep(step: Step): Promise<StepResult> {
     });
     child.on('close', (code, signal) => {
       forget();
-      if (signal !== null) {
-        collect(`\nended by ${signal}\n`);
-      }
+      if (signal !== null) collect(`\nended by ${signal}\n`);
       end(code === 0);
     });
   });

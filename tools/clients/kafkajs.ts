@@ -78,9 +78,7 @@ async function take(consumer: Consumer, count: number): Promise<TextRecord[]> {
   const taken: TextRecord[] = [];
   await new Promise<void>((resolve, reject) => {
     const eachMessage = async ({ topic, partition, message }: EachMessagePayload): Promise<void> => {
-      if (taken.length >= count) {
-        return;
-      }
+      if (taken.length >= count) return;
       const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
       taken.push({
         key: message.key?.toString() ?? null,
@@ -88,9 +86,7 @@ async function take(consumer: Consumer, count: number): Promise<TextRecord[]> {
         headers: Object.fromEntries(headers),
       });
       await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }]);
-      if (taken.length === count) {
-        resolve();
-      }
+      if (taken.length === count) resolve();
     };
     consumer.run({ autoCommit: false, eachMessage }).catch(reject);
   });

@@ -46,12 +46,8 @@ async function take(consumer: Consumer<string, string>, count: number): Promise<
   for await (const record of consumer) {
     const headers = record.headers.map(({ key, value }) => [key, String(value)]);
     taken.push({ key: record.key, value: record.value, headers: Object.fromEntries(headers) });
-    if (consumer.memberId !== '') {
-      await consumer.commit(record);
-    }
-    if (taken.length === count) {
-      break;
-    }
+    if (consumer.memberId !== '') await consumer.commit(record);
+    if (taken.length === count) break;
   }
   return taken;
 }

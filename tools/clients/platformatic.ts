@@ -78,9 +78,7 @@ async function take(
       headers: Object.fromEntries(message.headers),
     });
     await message.commit();
-    if (taken.length === count) {
-      break;
-    }
+    if (taken.length === count) break;
   }
   return taken;
 }

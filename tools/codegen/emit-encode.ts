@@ -102,8 +102,9 @@ function isGiven(field: FieldModel): string {
       ? `${value} != null && ${value} !== ''`
       : `${value} != null`;
   }
-  if (typeof field.type !== 'string')
+  if (typeof field.type !== 'string') {
     return `${value} !== undefined && !is${capital(defaultName(field.type))}(${value})`;
+  }
   return `${value} !== undefined && ${value} !== ${defaultValue(field)}`;
 }
 

@@ -25,8 +25,9 @@ export function emitTypes(struct: StructModel): string {
 
 function fieldDoc(field: FieldModel, struct: StructModel): string {
   const facts: string[] = [];
-  if (!covers(field.versions, struct.versions))
+  if (!covers(field.versions, struct.versions)) {
     facts.push(`Versions ${printRange(field.versions, struct.message.versions)}.`);
+  }
   if (!isEmpty(field.nullable) && !covers(field.nullable, field.versions)) {
     facts.push(`Null allowed in versions ${printRange(field.nullable, struct.message.versions)}.`);
   }

@@ -128,8 +128,9 @@ class StructBuilder {
   private struct(name: string, fields: readonly FieldDefinition[], versions: Range, path: string): StructModel {
     const struct: StructModel = { name, message: this.message, versions, fields: [], hasDefault: false };
     struct.fields = fields.map((field) => this.field(field, struct, path));
-    if (this.message.structs.some((other) => other.name === name))
+    if (this.message.structs.some((other) => other.name === name)) {
       throw new Error(`${path}: two structs would be called ${name}.`);
+    }
     this.message.structs.push(struct);
     return struct;
   }
@@ -178,9 +179,7 @@ class StructBuilder {
     const name = definition.type.replace('[]', '');
     const primitive = primitiveTypes.find((type) => type === name);
     if (primitive !== undefined) return primitive;
-    if (definition.fields !== undefined) {
-      return this.struct(structName, definition.fields, versions, path);
-    }
+    if (definition.fields !== undefined) return this.struct(structName, definition.fields, versions, path);
     const shared = this.shared.get(name);
     if (shared === undefined) throw new Error(`${path} has type ${name}, which is neither primitive nor defined.`);
     return shared;
@@ -209,8 +208,9 @@ class StructBuilder {
     const visit = (shared: { name: string; fields: readonly FieldDefinition[] }): void => {
       if (ordered.includes(shared)) return;
       for (const other of this.definition.structs) {
-        if (other !== shared && shared.fields.some((field) => field.type.replace('[]', '') === other.name))
+        if (other !== shared && shared.fields.some((field) => field.type.replace('[]', '') === other.name)) {
           visit(other);
+        }
       }
       ordered.push(shared);
     };
@@ -222,7 +222,7 @@ class StructBuilder {
 /** The fewest bytes that a value of this type can take in any version it occurs in; at least one. */
 export function bytesMin(type: PrimitiveType | StructModel, versions: Range, flexible: Range): number {
   let least = Number.POSITIVE_INFINITY;
-  for (let version = versions.min; version <= versions.max; version++) {
+  for (let version = versions.min; version <= versions.max; version += 1) {
     least = Math.min(least, bytesMinAt(type, version, includes(flexible, version)));
   }
   return Math.max(1, least);

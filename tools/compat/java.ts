@@ -155,15 +155,13 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         const own = `${topic}-none`;
         const reading = client.consumeInGroup(bootstrap, own, `${group}-live`, 6);
         try {
-          for (let tries = 0; ; tries++) {
+          for (let tries = 0; ; tries += 1) {
             const members = await groups('--describe', '--group', `${group}-live`, '--members', '--verbose');
             if (/console-consumer/.test(members)) {
               expectMatch(members, /(?:\(|:)0\b/);
               break;
             }
-            if (tries === 10) {
-              throw new Error(`no member was ever listed:\n${members}`);
-            }
+            if (tries === 10) throw new Error(`no member was ever listed:\n${members}`);
           }
         } finally {
           // The sixth record lets the waiting consumer end.
@@ -204,9 +202,7 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         const count = ['--messages', String(PERF_RECORDS), '--timeout', '20000', '--hide-header'];
         const output = await run('kafka-consumer-perf-test', ['--topic', topic, ...count]);
         const read = Number(output.trim().split('\n').at(-1)?.split(', ')[4]);
-        if (read < PERF_RECORDS) {
-          throw new Error(`read ${read} of ${PERF_RECORDS}:\n${output}`);
-        }
+        if (read < PERF_RECORDS) throw new Error(`read ${read} of ${PERF_RECORDS}:\n${output}`);
         return undefined;
       },
     ],
@@ -256,9 +252,7 @@ export function javaCases(bootstrap: string, version: string): Case[] {
       'kafka-topics --delete',
       async () => {
         await topics('--delete', '--topic', topic);
-        if (new RegExp(`^${topic}$`, 'm').test(await topics('--list'))) {
-          throw new Error(`${topic} is still listed`);
-        }
+        if (new RegExp(`^${topic}$`, 'm').test(await topics('--list'))) throw new Error(`${topic} is still listed`);
         return undefined;
       },
     ],
@@ -273,8 +267,6 @@ export function javaCases(bootstrap: string, version: string): Case[] {
 }
 
 function expectSuccess(tool: string, args: readonly string[], { exitCode, stdout, stderr }: ToolResult): string {
-  if (exitCode !== 0) {
-    throw new Error(`${tool} ${args.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`);
-  }
+  if (exitCode !== 0) throw new Error(`${tool} ${args.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`);
   return `${stdout}${stderr}`;
 }

@@ -12,7 +12,7 @@ async function write(topic: string, from: number, to: number): Promise<void> {
   const producer = connectKafkaJs(suite.bootstrap).producer();
   await producer.connect();
   const messages = [];
-  for (let value = from; value <= to; value++) {
+  for (let value = from; value <= to; value += 1) {
     messages.push({ value: String(value) });
   }
   // In several requests, so that keyless batches stick to several partitions.
@@ -34,7 +34,7 @@ async function join(topic: string, group: string) {
   const member = { consumer, values: [] as number[], partitions: [] as readonly number[], joins: 0 };
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     member.partitions = payload.memberAssignment[topic] ?? [];
-    member.joins++;
+    member.joins += 1;
   });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });

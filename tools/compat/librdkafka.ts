@@ -110,12 +110,8 @@ async function runTest(test: string, tests: string, environment: NodeJS.ProcessE
   const plain = stripVTControlCharacters(output);
   const [, state = '', extra = ''] =
     new RegExp(`^\\|\\s*${test}\\s*\\|\\s*(\\w+)\\s*\\|[^|]*\\|(.*)$`, 'm').exec(plain) ?? [];
-  if (state === 'PASSED') {
-    return { test, state: 'passed', why: '' };
-  }
-  if (state === 'SKIPPED') {
-    return { test, state: 'skipped', why: extra.trim() };
-  }
+  if (state === 'PASSED') return { test, state: 'passed', why: '' };
+  if (state === 'SKIPPED') return { test, state: 'skipped', why: extra.trim() };
   const failure = /^###.*failed at.*\n(.*)/m.exec(plain)?.[0].replaceAll(/### |Test "[^"]*" |\n/g, ' ');
   const why = isLate ? `took longer than ${TEST_MS_MAX / 1000} s` : (failure ?? extra).trim();
   writeFileSync(join(tmpdir(), `librdkafka-${test}.log`), plain);

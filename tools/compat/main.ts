@@ -43,9 +43,7 @@ try {
   console.log(`target: ${target.name} at ${target.bootstrap}`);
   let failed = 0;
   for (const [name, suite] of Object.entries(suites)) {
-    if (positionals.length === 0 || positionals.includes(name)) {
-      failed += await suite(target.bootstrap);
-    }
+    if (positionals.length === 0 || positionals.includes(name)) failed += await suite(target.bootstrap);
   }
   process.exitCode = failed === 0 ? 0 : 1;
 } finally {

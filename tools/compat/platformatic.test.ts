@@ -60,7 +60,7 @@ describe('@platformatic/kafka', () => {
   it('writes as an idempotent producer', async () => {
     const topic = await suite.createTopic('idempotent');
     const client = producer({ idempotent: true });
-    for (let value = 0; value < 5; value++) {
+    for (let value = 0; value < 5; value += 1) {
       await client.send({ messages: [{ topic, partition: 0, value: String(value) }], acks: -1 });
     }
     await client.close();

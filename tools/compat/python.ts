@@ -45,8 +45,6 @@ export function pythonCases(bootstrap: string): Case[] {
 }
 
 function expectSame(read: unknown, written: unknown): undefined {
-  if (JSON.stringify(read) !== JSON.stringify(written)) {
-    throw new Error(`read ${JSON.stringify(read).slice(0, 1000)}`);
-  }
+  if (JSON.stringify(read) !== JSON.stringify(written)) throw new Error(`read ${JSON.stringify(read).slice(0, 1000)}`);
   return undefined;
 }

@@ -16,7 +16,7 @@ export async function runCases(title: string, cases: readonly Case[]): Promise<n
       const seen = await run();
       console.log(`  ok      ${name.padEnd(58)} ${duration(startedAt)}  ${seen ?? ''}`);
     } catch (error) {
-      failed++;
+      failed += 1;
       console.log(`  FAILED  ${name.padEnd(58)} ${duration(startedAt)}`);
       console.log(indent(error instanceof Error ? error.message : String(error)));
     }
@@ -27,9 +27,7 @@ export async function runCases(title: string, cases: readonly Case[]): Promise<n
 
 /** @throws Error that shows the text when it does not match. */
 export function expectMatch(text: string, pattern: RegExp): void {
-  if (!pattern.test(text)) {
-    throw new Error(`expected ${pattern} in:\n${text.slice(0, 2000)}`);
-  }
+  if (!pattern.test(text)) throw new Error(`expected ${pattern} in:\n${text.slice(0, 2000)}`);
 }
 
 function duration(startedAt: number): string {

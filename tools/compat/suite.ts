@@ -24,9 +24,7 @@ export function compatSuite(): Suite {
   }, START_MS_MAX);
   const suite: Suite = {
     get bootstrap() {
-      if (target === undefined) {
-        throw new Error('the broker is there only while tests run');
-      }
+      if (target === undefined) throw new Error('the broker is there only while tests run');
       return target.bootstrap;
     },
     async createTopic(label, partitions = 1) {
@@ -51,9 +49,7 @@ export function compatSuite(): Suite {
 export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
-    if (performance.now() > deadline) {
-      throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
-    }
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -32,9 +32,7 @@ export async function startTarget(
   wanted: string = process.env.COMPAT_TARGET ?? 'millrace',
   config: TargetConfig = {},
 ): Promise<Target> {
-  if (wanted === 'millrace') {
-    return startMillrace(config);
-  }
+  if (wanted === 'millrace') return startMillrace(config);
   if (wanted === 'apache' || wanted.startsWith('apache@')) {
     const version = wanted.split('@')[1] ?? KAFKA_3;
     const kafka = await startApacheKafka({ version, config });
@@ -81,9 +79,7 @@ function ready(child: ChildProcess): Promise<string> {
     const listen = (chunk: Buffer): void => {
       output += chunk;
       const address = /is ready at PLAINTEXT:\/\/([\w.]+:\d+)/.exec(output)?.[1];
-      if (address !== undefined) {
-        resolve(address);
-      }
+      if (address !== undefined) resolve(address);
     };
     child.stdout?.on('data', listen);
     child.stderr?.on('data', listen);

@@ -199,7 +199,7 @@ class CrashRun {
     try {
       this.#broker = await BrokerProcess.start(this.#process);
       await this.#startLoad();
-      for (let round = 1; round <= rounds; round++) await this.#round(round);
+      for (let round = 1; round <= rounds; round += 1) await this.#round(round);
       const recordsRead = await this.#finish();
       const cleaned = await this.#checkCleaned();
       const lastEnding = await this.#broker.stop();
@@ -246,9 +246,10 @@ class CrashRun {
   async #crash(): Promise<void> {
     await this.#options.site.crash(this.#broker!);
     const names = readdirSync(this.#options.site.folder, { recursive: true }).map(String);
-    if (names.some((name) => COMPACTING_SUFFIXES.some((suffix) => name.endsWith(suffix))))
-      this.#crashesWhileCompacting++;
-    if (names.some((name) => name.endsWith(DELETED_SUFFIX))) this.#crashesWhileDeleting++;
+    if (names.some((name) => COMPACTING_SUFFIXES.some((suffix) => name.endsWith(suffix)))) {
+      this.#crashesWhileCompacting += 1;
+    }
+    if (names.some((name) => name.endsWith(DELETED_SUFFIX))) this.#crashesWhileDeleting += 1;
   }
 
   /** Crashes the broker that runs, and the next one on its way up: while it recovers, elects, or opens its port. */
@@ -258,7 +259,7 @@ class CrashRun {
     const usual = this.#recoveryMs.at(-1) ?? 300;
     await sleep(usual * 0.3 + this.#random.nextInt(Math.ceil(usual)));
     await this.#crash();
-    this.#crashesWhileStarting++;
+    this.#crashesWhileStarting += 1;
   }
 
   #committed(): readonly CommittedOffset[] {
@@ -295,11 +296,11 @@ class CrashRun {
     await this.#checkGroups(committed);
     await using client = new KafkaClient({ bootstrapServers: this.#target.bootstrapServers });
     let recordsRead = 0;
-    for (let partition = 0; partition < this.#target.partitions; partition++) {
+    for (let partition = 0; partition < this.#target.partitions; partition += 1) {
       const check = new PartitionCheck(this.#ledger, partition);
       for await (const { offset, value } of fetchAll(client, TOPIC, partition)) {
         check.record(offset, value);
-        recordsRead++;
+        recordsRead += 1;
       }
       check.end(this.#options.producers ?? PRODUCERS);
     }
@@ -323,7 +324,7 @@ class CrashRun {
     await using client = new KafkaClient({ bootstrapServers: this.#target.bootstrapServers });
     const isCompacted = String(configs['cleanup.policy']).includes('compact');
     let [kept, logStartOffsets] = [0, 0];
-    for (let partition = 0; partition < partitions; partition++) {
+    for (let partition = 0; partition < partitions; partition += 1) {
       const [first, end] = await this.#withAdmin((admin) =>
         Promise.all((['earliest', 'latest'] as const).map((at) => admin.listOffsets([{ topic, partition, at }]))),
       );
@@ -332,7 +333,7 @@ class CrashRun {
       const check = new CleanedCheck(ledger, { topic, partition, keys, isCompacted, logStartOffset, logEndOffset });
       for await (const record of fetchAll(client, topic, partition, logStartOffset)) {
         check.record(record);
-        kept++;
+        kept += 1;
       }
       check.end();
       logStartOffsets += logStartOffset;

@@ -57,7 +57,7 @@ describe.skipIf(whyNot !== undefined)(`a broker on a full disk${whyNot === undef
       deliveryTimeoutMs: 700,
       inFlightRequestsMax: 1,
     });
-    for (let n = 0; n < (2 * DISK_BYTES) / VALUE_BYTES; n++) {
+    for (let n = 0; n < (2 * DISK_BYTES) / VALUE_BYTES; n += 1) {
       try {
         await producer.send({ topic, value: valueOfRecord(n) });
       } catch {

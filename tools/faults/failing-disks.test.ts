@@ -95,7 +95,7 @@ async function spread(broker: BrokerProcess, second: string): Promise<number[]> 
 /** Writes to a partition until it is refused, and gives the error and how often it was taken. */
 async function untilRefused(broker: BrokerProcess, partition: number): Promise<{ errorCode: number; taken: number }> {
   const deadline = performance.now() + PATIENCE_MS;
-  for (let taken = 0; ; taken++) {
+  for (let taken = 0; ; taken += 1) {
     const errorCode = await produce(broker, partition, 'meanwhile');
     if (errorCode !== ErrorCode.NONE || performance.now() > deadline) return { errorCode, taken };
     await sleep(20);

@@ -27,7 +27,7 @@ describe.skipIf(!canMeasureProcesses)('a broker that may open few files', () => 
     await using admin = new Admin({ bootstrapServers: broker.bootstrap });
     await admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS })));
     await using producer = new Producer({ bootstrapServers: broker.bootstrap });
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 3; round += 1) {
       const sends = topics.flatMap((topic) =>
         Array.from({ length: PARTITIONS }, (_, partition) => producer.send({ topic, partition, value: 'x' })),
       );

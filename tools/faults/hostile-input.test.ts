@@ -78,7 +78,7 @@ function connectMany(count: number): Promise<RawClient[]> {
 
 /** Another client produces, one record after the other, while whatever happens happens. */
 async function othersAreServed(): Promise<void> {
-  for (let n = 0; n < 20; n++) await good.send({ topic: 'good', value: `record ${n}` });
+  for (let n = 0; n < 20; n += 1) await good.send({ topic: 'good', value: `record ${n}` });
 }
 
 /** Runs an attack, and has the broker's memory stay below its size before plus `growthBytes`. */
@@ -89,8 +89,9 @@ async function staysSmall(attack: () => Promise<void>, growthBytes = GROWTH_BYTE
   writeFileSync(`/proc/${broker.pid}/clear_refs`, '5');
   await attack();
   const growth = usageOf(broker.pid).rssPeakBytes - before;
-  if (process.env.SHOW_GROWTH !== undefined)
+  if (process.env.SHOW_GROWTH !== undefined) {
     console.log(`grew by ${(growth / MIB).toFixed(1)} MiB from ${before / MIB}`);
+  }
   expect(growth).toBeLessThan(growthBytes);
 }
 
@@ -290,7 +291,7 @@ describe('a decompression bomb', () => {
     expect(batch.length).toBeLessThan(MIB);
     const attack = async (): Promise<void> => {
       const answers = (await connectMany(BOMBING_CLIENTS)).map(async (client) => {
-        for (let n = 0; n < BOMBS_PER_CLIENT; n++) {
+        for (let n = 0; n < BOMBS_PER_CLIENT; n += 1) {
           const { errorCode, errorMessage } = await produce(client, topic, batch);
           expect(errorCode).toBe(ErrorCode.INVALID_RECORD);
           expect(errorMessage).toMatch(/more than \d+ bytes/);
@@ -299,7 +300,7 @@ describe('a decompression bomb', () => {
       await Promise.all([othersAreServed(), ...answers]);
     };
     await staysSmall(async () => {
-      for (let round = 0; round < BOMB_ROUNDS; round++) await attack();
+      for (let round = 0; round < BOMB_ROUNDS; round += 1) await attack();
     }, BOMB_GROWTH_BYTES_MAX);
     expect(await endOffset(topic)).toBe(0);
   });
@@ -315,7 +316,7 @@ describe('a client that stands still', () => {
 
   it('and never reads its answers holds little, and is cut off when it is idle too long', async () => {
     const value = Buffer.alloc(900_000, 'x');
-    for (let n = 0; n < 3; n++) await good.send({ topic: 'plain', value });
+    for (let n = 0; n < 3; n += 1) await good.send({ topic: 'plain', value });
     const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 10 * MIB }];
     const topics = [{ topic: 'plain', partitions }];
     const fetch = { maxWaitMs: 0, minBytes: 0, maxBytes: 10 * MIB, topics, forgottenTopicsData: [] };
@@ -324,7 +325,7 @@ describe('a client that stands still', () => {
     await staysSmall(async () => {
       for (const [n, client] of (await connectMany(16)).entries()) {
         client.socket.pause();
-        for (let request = 0; request < 500; request++) {
+        for (let request = 0; request < 500; request += 1) {
           if (n % 2 === 0) client.post(Fetch, 11, fetch);
           else client.post(Metadata, 5, { topics: null, allowAutoTopicCreation: false });
         }
@@ -339,7 +340,7 @@ describe('a client that stands still', () => {
 describe('many connections', () => {
   it('that come and go, or stay without a word, are borne', () =>
     staysSmall(async () => {
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 5; round += 1) {
         for (const client of await connectMany(200)) if (round % 2 === 0) client.close();
         await othersAreServed();
       }

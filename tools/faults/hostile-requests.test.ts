@@ -38,9 +38,7 @@ async function stays(abuse: Abuse): Promise<void> {
     expect(await abuse.run(place), abuse.name).not.toContain('no answer');
   }
   expect(broker.isRunning, broker.output.slice(-2000)).toBe(true);
-  if (canMeasureProcesses) {
-    expect(usageOf(broker.pid).rssPeakBytes - before, abuse.name).toBeLessThan(GROWTH_BYTES_MAX);
-  }
+  if (canMeasureProcesses) expect(usageOf(broker.pid).rssPeakBytes - before, abuse.name).toBeLessThan(GROWTH_BYTES_MAX);
 }
 
 async function othersAreServed(): Promise<void> {

@@ -35,7 +35,7 @@ export class Ledger {
   commitsAcknowledged = 0;
 
   violation(what: string): void {
-    this.violationCount++;
+    this.violationCount += 1;
     if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
   }
 
@@ -45,7 +45,7 @@ export class Ledger {
     this.#acknowledged.set(key, offsets);
     if (offsets[sequence] !== undefined) this.violation(`record ${key} ${sequence} was acknowledged twice`);
     offsets[sequence] = offset;
-    this.recordsAcknowledged++;
+    this.recordsAcknowledged += 1;
   }
 
   /** The offset that an acknowledged record got. */
@@ -75,7 +75,7 @@ export class Ledger {
   committed(group: string, partition: number, offset: number): void {
     const key = `${group} ${partition}`;
     this.#committed.set(key, Math.max(offset, this.#committed.get(key) ?? 0));
-    this.commitsAcknowledged++;
+    this.commitsAcknowledged += 1;
   }
 
   /** The highest acknowledged commit; undefined before the first. */
@@ -130,7 +130,7 @@ export class PartitionCheck {
 
   /** Everything that was acknowledged must have come. */
   end(producers: number): void {
-    for (let producer = 0; producer < producers; producer++) {
+    for (let producer = 0; producer < producers; producer += 1) {
       const found = this.#next.get(producer) ?? 0;
       const promised = this.#ledger.acknowledgedCount(producer, this.#partition);
       if (found < promised) {

@@ -80,11 +80,11 @@ export class LoadProducer {
   }
 
   async #send(): Promise<void> {
-    for (let n = 0; !this.#isStopping; n++) {
+    for (let n = 0; !this.#isStopping; n += 1) {
       const partition = n % this.#target.partitions;
       const sequence = this.#next[partition]!++;
       const sent = { producer: this.#id, partition, sequence };
-      this.#unacknowledged++;
+      this.#unacknowledged += 1;
       this.#producer.send(this.#message(sent)).then(
         ({ offset }) => {
           this.#target.ledger.acknowledged(sent, offset);
@@ -112,7 +112,7 @@ export class LoadProducer {
   }
 
   #done(): void {
-    this.#unacknowledged--;
+    this.#unacknowledged -= 1;
     if (this.#unacknowledged < UNACKNOWLEDGED_MAX) this.#wake?.();
   }
 }
@@ -151,7 +151,7 @@ export class CommittingReader {
   async #readAll(): Promise<void> {
     const { topic, partitions, ledger } = this.#target;
     const positions = Array.from({ length: partitions }, () => 0);
-    for (let n = 0; !this.#isStopping; n++) {
+    for (let n = 0; !this.#isStopping; n += 1) {
       const partition = n % partitions;
       const { nextOffset } = await fetchOnce(this.#client, topic, partition, positions[partition]!, 20);
       positions[partition] = nextOffset;

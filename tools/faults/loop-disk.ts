@@ -62,7 +62,7 @@ export class LoopDisk {
 
   /** The kernel may still be closing the files of a process that has ended. */
   async #unmount(): Promise<void> {
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; ; tries += 1) {
       try {
         run('umount', this.folder);
         return;

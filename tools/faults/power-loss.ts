@@ -64,7 +64,7 @@ export async function unsyncedLosses(fileSystem: FileSystem, options: UnsyncedOp
   const random = seededRandom(options.seed);
   const losses: UnsyncedLoss[] = [];
   try {
-    for (let round = 1; round <= options.rounds; round++) {
+    for (let round = 1; round <= options.rounds; round += 1) {
       const loss = await loseOnce(siteOn(disk), random.nextInt(options.loadMsMax ?? 3000));
       losses.push(loss);
       options.onRound?.(`cut ${round}: ${loss.recordsLost} of ${loss.recordsAcknowledged} acknowledged records lost`);
@@ -114,11 +114,11 @@ async function countFound({
 }): Promise<number> {
   await using client = new KafkaClient({ bootstrapServers });
   let found = 0;
-  for (let partition = 0; partition < partitions; partition++) {
+  for (let partition = 0; partition < partitions; partition += 1) {
     const sentAt = ledger.sentAt(partition);
     for await (const { offset, value } of fetchAll(client, topic, partition)) {
       const sent = sentAt.get(offset);
-      if (sent !== undefined && value === loadValue(sent)) found++;
+      if (sent !== undefined && value === loadValue(sent)) found += 1;
     }
   }
   return found;

@@ -46,7 +46,7 @@ export function mountSmallDisk(sizeBytes: number): SmallDisk {
     }
   };
   const free = (): void => {
-    for (; fillers > 0; fillers--) rmSync(join(folder, `filler-${fillers - 1}`), { force: true });
+    for (; fillers > 0; fillers -= 1) rmSync(join(folder, `filler-${fillers - 1}`), { force: true });
   };
   const remove = (): void => {
     execFileSync('umount', ['-l', folder]);

@@ -46,7 +46,7 @@ function scannedBytes(): number {
 
 async function expectAllKept(producers: number): Promise<void> {
   await using client = new KafkaClient({ bootstrapServers: broker.bootstrap });
-  for (let partition = 0; partition < PARTITIONS; partition++) {
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
     const check = new PartitionCheck(ledger, partition);
     for await (const { offset, value } of fetchAll(client, TOPIC, partition)) check.record(offset, value);
     check.end(producers);

@@ -37,7 +37,7 @@ export async function writeCompacted(logDir: string, seed: number): Promise<Comp
   const log = await manager.getOrCreate('compacted', 0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', isNew: true });
   log.onAppended((end) => log.advanceHighWatermark(end));
   let sequence = 0;
-  for (let i = 0; i < APPENDS; i++) {
+  for (let i = 0; i < APPENDS; i += 1) {
     const count = 1 + random.nextInt(5);
     const isTransactional = i % 3 === 0;
     const identity = isTransactional
@@ -76,7 +76,7 @@ function batchOf(
   identity: BuildBatchOptions,
 ): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const value = nextInt(8) === 0 ? null : 'x'.repeat(nextInt(200));
     builder.append(systemClock.now() + index - nextInt(10_000), `key-${nextInt(KEYS)}`, value, [
       { key: 'n', value: String(index) },

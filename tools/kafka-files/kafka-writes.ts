@@ -54,15 +54,16 @@ async function produceLines(
     version,
     input: `${lines.join('\n')}\n`,
   });
-  if (exitCode !== 0 || /ERROR|Exception/.test(stderr))
+  if (exitCode !== 0 || /ERROR|Exception/.test(stderr)) {
     throw new Error(`Kafka ${version} took no ${codec}:\n${stderr}`);
+  }
 }
 
 /** Every third is aborted. */
 async function runTransactions(kafka: Kafka): Promise<void> {
   const producer = kafka.producer({ transactionalId: 'files', maxInFlightRequests: 1, idempotent: true });
   await producer.connect();
-  for (let i = 0; i < TRANSACTIONS; i++) {
+  for (let i = 0; i < TRANSACTIONS; i += 1) {
     const transaction = await producer.transaction();
     const messages = Array.from({ length: 30 }, (_, n) => ({ key: `key-${n}`, value: `${i}-${n}-${'y'.repeat(200)}` }));
     await transaction.send({ topic: 'files-transactions', messages });

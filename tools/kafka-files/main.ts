@@ -23,7 +23,7 @@ const SEED = 7;
 let failures = 0;
 
 function report({ what, isGood, detail }: Finding): void {
-  if (!isGood) failures++;
+  if (!isGood) failures += 1;
   console.log(`  ${isGood ? 'good' : 'BAD '}  ${what}: ${detail}`);
 }
 

@@ -58,9 +58,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   writeFileSync(properties, serverProperties(options, port, await freePort(), logDir));
 
   const removeTemporary = (): void => {
-    if (options.folder === undefined) {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
   };
   if (options.zooKeeper === undefined) await format(version, properties, logDir, removeTemporary);
 
@@ -177,9 +175,7 @@ export function freePort(): Promise<number> {
 async function accepts(port: number, hasEnded: () => boolean): Promise<void> {
   const deadline = performance.now() + START_MS_MAX;
   while (!(await connects(port))) {
-    if (hasEnded() || performance.now() > deadline) {
-      throw new Error(`nothing accepts connections on port ${port}`);
-    }
+    if (hasEnded() || performance.now() > deadline) throw new Error(`nothing accepts connections on port ${port}`);
     await sleep(50);
   }
 }

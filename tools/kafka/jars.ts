@@ -57,9 +57,7 @@ async function fetchJars(name: string, libs: string, artifacts: readonly Artifac
     // Renamed whole, so that a fetch that was cut off, or ran twice at once, never looks complete.
     renameSync(join(folder, 'libs'), libs);
   } catch (error) {
-    if (!existsSync(libs)) {
-      throw error;
-    }
+    if (!existsSync(libs)) throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

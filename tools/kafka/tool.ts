@@ -53,9 +53,7 @@ export interface ToolResult {
 /** How Java is started: quickly, since these programs are short, and quiet but for errors. */
 export async function javaArguments(tool: string, version: string, heap: string): Promise<string[]> {
   const found = classes[tool];
-  if (found === undefined) {
-    throw new Error(`There is no tool ${tool}; there are: ${kafkaToolNames.join(', ')}`);
-  }
+  if (found === undefined) throw new Error(`There is no tool ${tool}; there are: ${kafkaToolNames.join(', ')}`);
   const isBefore4 = Number.parseInt(version, 10) < 4;
   const className = typeof found === 'string' ? found : isBefore4 ? found.before4 : found.from4;
   return [

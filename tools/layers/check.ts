@@ -30,9 +30,7 @@ export function checkLayers(sources: readonly SourceFile[], manifests: readonly 
 
 function checkManifest(manifest: Manifest): Finding[] {
   const room = rooms[manifest.name];
-  if (room === undefined) {
-    return [];
-  }
+  if (room === undefined) return [];
   const allowed = reach(manifest.name);
   return manifest.dependencies
     .filter((name) => isRoom(name) && !allowed.has(name))
@@ -54,9 +52,7 @@ function checkSource(file: SourceFile): Finding[] {
     const message = specifier.startsWith('.')
       ? judgeRelative(file.path, specifier, home?.[1])
       : judgePackage(file.path, specifier, home);
-    if (message !== undefined) {
-      add(line, message);
-    }
+    if (message !== undefined) add(line, message);
   }
   if (!isTest(file.path)) {
     for (const rule of worldRules) {
@@ -83,9 +79,7 @@ function judgeRelative(path: string, specifier: string, room: Room | undefined):
     return undefined;
   }
   for (const [roof, why] of Object.entries(roofs)) {
-    if (target.startsWith(roof)) {
-      return `imports ${specifier} from ${roof}: ${why}`;
-    }
+    if (target.startsWith(roof)) return `imports ${specifier} from ${roof}: ${why}`;
   }
   return `${specifier} leaves ${home}: a package is entered by its name, through its two doors`;
 }
@@ -121,18 +115,12 @@ function floorsBelow(plan: Readonly<Record<string, Floor>>, name: string, seen: 
 
 function judgePackage(path: string, specifier: string, home: [string, Room] | undefined): string | undefined {
   const name = Object.keys(rooms).find((room) => specifier === room || specifier.startsWith(`${room}/`));
-  if (name === undefined) {
-    return undefined;
-  }
+  if (name === undefined) return undefined;
   if (!DOORS.has(specifier.slice(name.length))) {
     return `${specifier} is a deep import: a package has two doors, its index and its internal`;
   }
-  if (home === undefined) {
-    return undefined;
-  }
-  if (name === home[0]) {
-    return `${specifier} is this package itself: import the file`;
-  }
+  if (home === undefined) return undefined;
+  if (name === home[0]) return `${specifier} is this package itself: import the file`;
   const forTests = isTest(path) && home[1].testsImport?.includes(name);
   if (!forTests && !reach(home[0]).has(name)) {
     return `${home[0]} imports ${name}, which is not below it: ${home[1].why}`;
@@ -148,15 +136,11 @@ function worldUses(tree: ts.SourceFile, rule: WorldRule): { uses: string; line: 
     const module = rule.modules.find(
       (name) => [specifier, bare].includes(name) || [specifier, bare].some((spelled) => spelled.startsWith(`${name}/`)),
     );
-    if (module !== undefined) {
-      found.push({ uses: module, line });
-    }
+    if (module !== undefined) found.push({ uses: module, line });
   }
   const visit = (node: ts.Node): void => {
     const uses = globalNamed(tree, node);
-    if (uses !== undefined && rule.globals.includes(uses)) {
-      found.push({ uses, line: lineOf(tree, node) });
-    }
+    if (uses !== undefined && rule.globals.includes(uses)) found.push({ uses, line: lineOf(tree, node) });
     ts.forEachChild(node, visit);
   };
   visit(tree);
@@ -168,12 +152,8 @@ function globalNamed(tree: ts.SourceFile, node: ts.Node): string | undefined {
   if (ts.isNewExpression(node) && node.expression.getText(tree) === 'Date' && (node.arguments?.length ?? 0) === 0) {
     return 'new Date()';
   }
-  if (ts.isPropertyAccessExpression(node)) {
-    return node.getText(tree).replace(/^globalThis\./, '');
-  }
-  if (!ts.isIdentifier(node)) {
-    return undefined;
-  }
+  if (ts.isPropertyAccessExpression(node)) return node.getText(tree).replace(/^globalThis\./, '');
+  if (!ts.isIdentifier(node)) return undefined;
   const parent = node.parent;
   // A member of an object, or a declaration of the same name, is not the global.
   const isMember = ts.isPropertyAccessExpression(parent) && parent.name === node;

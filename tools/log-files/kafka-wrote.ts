@@ -68,7 +68,7 @@ async function readAll(logDir: string): Promise<{ isGood: boolean; detail: strin
   let segments = 0;
   let scannedBytes = 0;
   let lookups = 0;
-  for (let partition = 0; partition < PARTITIONS; partition++) {
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
     const log = manager.get(TOPIC, partition);
     if (log === undefined) return { isGood: false, detail: `${TOPIC}-${partition} was not found` };
     log.advanceHighWatermark(log.durableEndOffset);

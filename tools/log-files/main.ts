@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-log-files-'));
 let failures = 0;
 
 function report({ what, isGood, detail }: { what: string; isGood: boolean; detail: string }): void {
-  if (!isGood) failures++;
+  if (!isGood) failures += 1;
   console.log(`  ${isGood ? 'good' : 'BAD '}  ${what}: ${detail}`);
 }
 

@@ -40,7 +40,7 @@ export async function writeLog(logDir: string, seed: number): Promise<WrittenLog
 
 async function fill(log: PartitionLog, random: Random): Promise<void> {
   const sequences = new Array<number>(PRODUCERS).fill(0);
-  for (let i = 0; i < APPENDS; i++) {
+  for (let i = 0; i < APPENDS; i += 1) {
     const leaderEpoch = Math.floor(i / 400);
     const producer = random.nextInt(PRODUCERS);
     const count = 1 + random.nextInt(5);
@@ -70,7 +70,7 @@ function identityOf(producer: number, baseSequence: number): BuildBatchOptions {
 
 function batchOf(random: Random, index: number, count: number, identity: BuildBatchOptions): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const timestamp = systemClock.now() + index * 10 - random.nextInt(10_000);
     builder.append(timestamp, `key-${random.nextInt(100)}`, 'x'.repeat(random.nextInt(200)), [
       { key: 'n', value: 'v' },

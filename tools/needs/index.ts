@@ -37,8 +37,9 @@ export function has(program: NeededProgram, test: string, file: string = join(ro
   const { isThere, install } = programs[program];
   if (isThere()) return true;
   const message = `${test.replace(/^.*\/(?=tools|packages|apps)/, '')} needs ${program} (Debian: ${install})`;
-  if (!['', 'false', '0', undefined].includes(process.env['CI']))
+  if (!['', 'false', '0', undefined].includes(process.env['CI'])) {
     throw new Error(`${message}; in CI nothing is skipped.`);
+  }
   mkdirSync(dirname(file), { recursive: true });
   appendFileSync(file, `${message}\n`);
   return false;

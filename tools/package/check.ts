@@ -32,9 +32,7 @@ export function checkPacked(folder: string): string[] {
 
 function checkTexts(folder: string): string[] {
   const wrong: string[] = [];
-  if (!existsSync(join(folder, 'LICENSE'))) {
-    wrong.push('there is no LICENSE inside');
-  }
+  if (!existsSync(join(folder, 'LICENSE'))) wrong.push('there is no LICENSE inside');
   const readme = join(folder, 'README.md');
   if (!existsSync(readme) || readFileSync(readme, 'utf8').length < README_CHARS_MIN) {
     wrong.push('there is no README.md inside that says what the package is');
@@ -56,9 +54,7 @@ function checkTargets(folder: string, manifest: PackedManifest): string[] {
   const targets = [...JSON.stringify([manifest.exports ?? {}, manifest.bin ?? {}]).matchAll(/"(\.?[\w./-]+\.\w+)"/g)]
     .map(([, target]) => target ?? '')
     .filter((target) => target !== './package.json' && !target.endsWith('package.json'));
-  if (targets.length === 0) {
-    wrong.push('exports nothing');
-  }
+  if (targets.length === 0) wrong.push('exports nothing');
   for (const target of targets) {
     if (!/^(?:\.\/)?dist\//.test(target) || !existsSync(join(folder, target))) {
       wrong.push(`${target} is named in package.json but is not a built file inside`);

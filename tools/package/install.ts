@@ -44,9 +44,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'a-user', private: true }));
   const tarballs = packages.map((each) => each.tarball);
   const failed = await attempt('npm install', npmInstall(folder, tarballs));
-  if (failed.length > 0) {
-    return failed;
-  }
+  if (failed.length > 0) return failed;
   const names = packages.map((each) => each.name);
   writeFileSync(join(folder, 'esm.mjs'), esModule(names));
   writeFileSync(join(folder, 'common.cjs'), commonModule(names));
@@ -69,8 +67,9 @@ async function compileEverywhere(folder: string, scratch: string): Promise<strin
   const faults: string[] = [];
   let installed = '';
   for (const { types, typescript, resolutions } of COMPILERS) {
-    if (types !== installed)
+    if (types !== installed) {
       faults.push(...(await attempt('npm install', npmInstall(folder, [`@types/node@${types}`]))));
+    }
     installed = types;
     const tsc = await installTypeScript(scratch, typescript);
     for (const resolution of resolutions) {

@@ -87,9 +87,7 @@ async function packAndCheck(folder: string, to: string): Promise<Judged> {
   const bytes = readFileSync(tarball);
   const line = `${String(files.length).padStart(3)} files ${(bytes.length / 1024).toFixed(1).padStart(7)} KiB packed`;
   const digest = createHash('sha256').update(JUDGEMENT).update(bytes).digest('hex');
-  if (existsSync(join(SEEN, digest))) {
-    return { name, tarball, line, faults: [] };
-  }
+  if (existsSync(join(SEEN, digest))) return { name, tarball, line, faults: [] };
   const unpacked = mkdtempSync(join(scratch, 'unpacked-'));
   await run('tar', ['-xzf', tarball, '-C', unpacked]);
   const faults = [
@@ -97,9 +95,7 @@ async function packAndCheck(folder: string, to: string): Promise<Judged> {
     ...(await askPublint(bytes)),
     ...(await askTypes(tarball)),
   ];
-  if (faults.length === 0) {
-    writeFileSync(join(SEEN, digest), name);
-  }
+  if (faults.length === 0) writeFileSync(join(SEEN, digest), name);
   return { name, tarball, line, faults };
 }
 

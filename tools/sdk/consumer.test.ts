@@ -262,7 +262,7 @@ describe('run', () => {
         most = Math.max(most, ++atOnce);
         if (offset % 7 === 0) await delay(offset % 3);
         seen[partition]?.push(offset);
-        atOnce--;
+        atOnce -= 1;
       },
     });
     await until('all is handled', () => seen.flat().length === 200);
@@ -281,7 +281,7 @@ describe.skipIf(!isElsewhere)('with transactions, a consumer', () => {
     const writer = kafkajs.producer({ transactionalId: topic, maxInFlightRequests: 1, idempotent: true });
     await writer.connect();
     const committed: string[] = [];
-    for (let n = 0; n < 8; n++) {
+    for (let n = 0; n < 8; n += 1) {
       const transaction = await writer.transaction();
       const values = numbers(3, n * 10);
       await transaction.send({ topic, messages: values.map((value) => ({ value })) });
@@ -330,7 +330,7 @@ describe.skipIf(isElsewhere)('in trouble, a consumer', () => {
     await consumer.joined;
     const seen: string[] = [];
     const run = consumer.run({ eachRecord: async ({ value }) => void seen.push(value ?? '') });
-    for (let n = 0; n < 10; n++) {
+    for (let n = 0; n < 10; n += 1) {
       await trouble(topic, n, groupId, consumer);
       await write(topic, 30, 0, n * 30);
       await delay(20);

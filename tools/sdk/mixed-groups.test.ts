@@ -16,8 +16,9 @@ const consuming = new Consuming();
 /** Java's console consumer as a member of a group; `values` grows as it prints. */
 async function javaMember(topic: string, groupId: string, strategy: string | undefined) {
   const properties = ['heartbeat.interval.ms=200'];
-  if (strategy !== undefined)
+  if (strategy !== undefined) {
     properties.push(`partition.assignment.strategy=org.apache.kafka.clients.consumer.${strategy}`);
+  }
   const args = ['--bootstrap-server', consuming.target.bootstrapServers, '--topic', topic, '--group', groupId];
   const child: ChildProcess = spawn(
     'java',

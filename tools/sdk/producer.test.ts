@@ -107,7 +107,7 @@ describe('a producer', () => {
     let waited = 0;
     for (const value of sent) {
       if (!producer.enqueue({ topic, value })) {
-        waited++;
+        waited += 1;
         await producer.ready();
       }
     }

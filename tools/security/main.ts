@@ -168,9 +168,7 @@ async function addScramUser(port: number, name: string, password: string): Promi
       upsertions: [{ name, mechanism, iterations: ITERATIONS, salt, saltedPassword }],
     });
     const refused = results.find(({ errorCode }) => errorCode !== 0);
-    if (refused !== undefined) {
-      throw new Error(`Kafka does not take the SCRAM user: ${refused.errorMessage}`);
-    }
+    if (refused !== undefined) throw new Error(`Kafka does not take the SCRAM user: ${refused.errorMessage}`);
   }
   await connection.close();
 }

@@ -82,7 +82,7 @@ export async function printMutants({ from, length, brokers, faults, jobs }: Simu
     };
     const { sum, failures, tookMs } = await runCampaign(settings);
     const [first] = failures;
-    if (first === undefined) escaped++;
+    if (first === undefined) escaped += 1;
     const verdict = first === undefined ? 'NOT CAUGHT' : `caught by ${first.violations[0]?.anomaly}`;
     console.log(`${name.padEnd(28)} ${verdict}, ${sum.seeds} seeds, ${(tookMs / 1000).toFixed(1)} s  (${what})`);
   }

@@ -154,7 +154,7 @@ async function serves(world: World): Promise<boolean> {
 
 async function probe(world: World, partition: World['partitions'][number]): Promise<void> {
   let refusal: string | undefined;
-  for (let attempt = 0; attempt < PROBES_MAX; attempt++) {
+  for (let attempt = 0; attempt < PROBES_MAX; attempt += 1) {
     refusal = await world.until(world.admin.probe(partition), PATIENCE_MS).catch(onlyStuck);
     if (refusal === undefined) return;
     await world.pass(PROBE_PAUSE_MS);

@@ -122,7 +122,7 @@ export class CuttingProxy {
         const frameAt = frames.take(chunk);
         const cut = frameAt < 0 ? undefined : this.#cuts[direction].shift();
         if (cut !== undefined && frameAt >= 0) {
-          this.cutsInFrames++;
+          this.cutsInFrames += 1;
           to.write(chunk.subarray(0, Math.min(frameAt + cut, chunk.length - 1)), () => this.#cut(link));
           return;
         }

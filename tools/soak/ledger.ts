@@ -46,13 +46,13 @@ export class Ledger {
   }
 
   violation(what: string): void {
-    this.violationCount++;
+    this.violationCount += 1;
     if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
   }
 
   /** Makes room for a producer's records. */
   enrol(producer: number): void {
-    for (let partition = 0; partition < this.#readings.length; partition++) {
+    for (let partition = 0; partition < this.#readings.length; partition += 1) {
       const offsets = new Float64Array(this.#sequencesMax).fill(NOT_ACKNOWLEDGED);
       this.#acknowledged.set(`${producer} ${partition}`, offsets);
     }
@@ -62,10 +62,11 @@ export class Ledger {
     const key = `${sent.producer} ${sent.partition}`;
     const offsets = this.#acknowledged.get(key)!;
     if (offsets[sent.sequence] !== NOT_ACKNOWLEDGED) this.violation(`${key}: ${sent.sequence} was acknowledged twice`);
-    if (sent.sequence > 0 && offset <= (offsets[sent.sequence - 1] ?? NOT_ACKNOWLEDGED))
+    if (sent.sequence > 0 && offset <= (offsets[sent.sequence - 1] ?? NOT_ACKNOWLEDGED)) {
       this.violation(`${key}: ${sent.sequence} was acknowledged at ${offset}, before the one sent before it`);
+    }
     offsets[sent.sequence] = offset;
-    this.recordsAcknowledged++;
+    this.recordsAcknowledged += 1;
   }
 
   /** What a member that is given a partition may not go back behind. */
@@ -76,7 +77,7 @@ export class Ledger {
   commitAcknowledged(partition: number, offset: number): void {
     const reading = this.#readings[partition]!;
     reading.committed = Math.max(reading.committed, offset);
-    this.commitsAcknowledged++;
+    this.commitsAcknowledged += 1;
   }
 
   /** How far the group has come in a partition. */
@@ -87,9 +88,10 @@ export class Ledger {
   /** A member has handled a record. The topic has no gaps, so a gap is a record that the group has skipped. */
   handled(partition: number, offset: number): void {
     const reading = this.#readings[partition]!;
-    this.recordsHandled++;
-    if (offset > reading.next)
+    this.recordsHandled += 1;
+    if (offset > reading.next) {
       this.violation(`partition ${partition}: the group went from ${reading.next} to ${offset}`);
+    }
     if (offset >= reading.next) reading.next = offset + 1;
   }
 
@@ -109,7 +111,7 @@ export class Ledger {
   /** After the final reading: what was acknowledged and was not found at the end of a partition. */
   checkAllFound(): void {
     for (const [key, offsets] of this.#acknowledged) {
-      for (let sequence = this.#expected.get(key) ?? 0; sequence < offsets.length; sequence++) {
+      for (let sequence = this.#expected.get(key) ?? 0; sequence < offsets.length; sequence += 1) {
         if (offsets[sequence] !== NOT_ACKNOWLEDGED) this.violation(`${key}: ${sequence} is lost, at the end`);
       }
     }

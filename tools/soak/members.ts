@@ -101,8 +101,9 @@ export class Member {
     const floor = this.#floors.get(partition);
     if (floor !== undefined) {
       this.#floors.delete(partition);
-      if (offset < floor)
+      if (offset < floor) {
         this.#target.ledger.violation(`partition ${partition}: read again from ${offset}, committed was ${floor}`);
+      }
     }
     this.#target.ledger.handled(partition, offset);
   }

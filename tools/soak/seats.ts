@@ -61,8 +61,9 @@ export class Seat {
     clearInterval(this.#timer);
     this.#timer = undefined;
     await this.#producer.close();
-    if (this.#unacknowledged > 0)
+    if (this.#unacknowledged > 0) {
       this.#target.ledger.violation(`seat ${this.#id}: closed with ${this.#unacknowledged} records not settled`);
+    }
   }
 
   #newProducer(): Producer {
@@ -73,7 +74,7 @@ export class Seat {
     if (this.#unacknowledged >= UNACKNOWLEDGED_MAX) return;
     // Records one by one and in lots, in turns.
     if (this.#turn++ % 2 === 0) {
-      for (let count = 0; count < RECORDS_PER_TICK; count++) {
+      for (let count = 0; count < RECORDS_PER_TICK; count += 1) {
         const sent = this.#nextPlace();
         if (sent !== undefined) this.#settle([sent], this.#producer.send(this.#record(sent)));
       }

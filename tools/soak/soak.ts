@@ -170,8 +170,9 @@ async function checkHandles(before: MemorySample, ledger: Ledger): Promise<void>
     now = sampleMemory()
   )
     await sleep(100);
-  if (now.sockets > before.sockets)
+  if (now.sockets > before.sockets) {
     ledger.violation(`${now.sockets - before.sockets} sockets are left when all is closed`);
+  }
   if (now.timers > before.timers) ledger.violation(`${now.timers - before.timers} timers are left when all is closed`);
 }
 
@@ -186,10 +187,12 @@ function judgeMemory(
   const bufferGrowthBytes = growthPerMinute(judged, ({ bufferBytes }) => bufferBytes);
   // In a short run one compiled function is a steep slope.
   const isLong = judged.length >= JUDGED_SAMPLES_MIN && timeMs >= 120_000;
-  if (isLong && heapGrowthBytes > HEAP_GROWTH_BYTES_PER_MINUTE_MAX)
+  if (isLong && heapGrowthBytes > HEAP_GROWTH_BYTES_PER_MINUTE_MAX) {
     ledger.violation(`the heap grows by ${Math.round(heapGrowthBytes / 1024)} KiB a minute`);
-  if (isLong && bufferGrowthBytes > BUFFER_GROWTH_BYTES_PER_MINUTE_MAX)
+  }
+  if (isLong && bufferGrowthBytes > BUFFER_GROWTH_BYTES_PER_MINUTE_MAX) {
     ledger.violation(`buffers grow by ${Math.round(bufferGrowthBytes / 1024)} KiB a minute`);
+  }
   return {
     heapGrowthBytes,
     bufferGrowthBytes,

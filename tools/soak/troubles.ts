@@ -112,7 +112,7 @@ export class Troubles {
   }
 
   #cutFrames(direction: Direction): void {
-    for (let count = 1 + this.#int(3); count > 0; count--)
+    for (let count = 1 + this.#int(3); count > 0; count -= 1)
       this.#target.proxy.cutNextFrame(direction, 1 + this.#int(CUT_BYTES_MAX));
   }
 

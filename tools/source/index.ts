@@ -62,9 +62,7 @@ export function moduleReferences(tree: ts.SourceFile): ModuleReference[] {
     } else if (ts.isCallExpression(node)) {
       const callee = node.expression;
       const loads = callee.kind === ts.SyntaxKind.ImportKeyword || LOADERS.includes(callee.getText(tree));
-      if (loads) {
-        add(node.arguments[0]);
-      }
+      if (loads) add(node.arguments[0]);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       add(node.argument.literal);
     }
@@ -92,7 +90,5 @@ export function report(name: string, findings: readonly Finding[], checked: numb
     console.log(`${path}:${line} ${message}`);
   }
   console.log(`${name}: ${checked} files, ${findings.length} findings`);
-  if (findings.length > 0) {
-    process.exitCode = 1;
-  }
+  if (findings.length > 0) process.exitCode = 1;
 }

@@ -2,7 +2,8 @@
 import { posix } from 'node:path';
 import ts from '@typescript/typescript6';
 import { type Finding, lineOf, parse, type SourceFile } from '../source/index.ts';
-import { allowed, exempt, FILE_LINES_MAX, patterns } from './rules.ts';
+import { longFunctionsOf, slipsOf } from './dialect.ts';
+import { allowed, exempt, FILE_LINES_MAX, FUNCTION_LINES_MAX, patterns } from './rules.ts';
 
 type Allowance = (typeof allowed)[number];
 
@@ -15,14 +16,12 @@ export function checkStyle(
   const used = new Set<Allowance>();
   const mayBreak = (path: string, rule: string): boolean => {
     const entry = allowances.find((candidate) => candidate.path === path && candidate.rule === rule);
-    if (entry !== undefined) {
-      used.add(entry);
-    }
+    if (entry !== undefined) used.add(entry);
     return entry !== undefined;
   };
   const findings = files
-    .filter((file) => !exempt.some(({ path }) => path.test(file.path)))
-    .flatMap((file) => [...checkPatterns(file), ...checkLength(file)])
+    .filter((file) => isJudged(file.path))
+    .flatMap((file) => [...checkPatterns(file), ...checkLength(file), ...checkSource(file)])
     .filter(({ path, rule }) => !mayBreak(path, rule));
   const undocumented = checkDoors(files, doors).filter(({ path, rule }) => !mayBreak(path, rule));
   // The ratchet: an allowance goes when its reason is gone.
@@ -36,15 +35,18 @@ export function checkStyle(
   return [...findings, ...undocumented, ...stale];
 }
 
+/** Whether the rules hold for a file at all. */
+export function isJudged(path: string): boolean {
+  return !exempt.some((exemption) => exemption.path.test(path));
+}
+
 interface RuleFinding extends Finding {
   readonly rule: string;
 }
 
 function checkPatterns(file: SourceFile): RuleFinding[] {
   const rules = patterns.filter((rule) => rule.files.test(file.path));
-  if (rules.length === 0) {
-    return [];
-  }
+  if (rules.length === 0) return [];
   return file.text.split('\n').flatMap((text, index) =>
     rules
       .filter((rule) => rule.pattern.test(text))
@@ -59,11 +61,28 @@ function checkPatterns(file: SourceFile): RuleFinding[] {
 
 function checkLength(file: SourceFile): RuleFinding[] {
   const lines = file.text.split('\n').length - 1;
-  if (!file.path.endsWith('.ts') || lines <= FILE_LINES_MAX) {
-    return [];
-  }
+  if (!file.path.endsWith('.ts') || lines <= FILE_LINES_MAX) return [];
   const message = `has ${lines} lines, more than ${FILE_LINES_MAX}: find the two things that it does`;
   return [{ path: file.path, line: 1, rule: 'length', message }];
+}
+
+function checkSource(file: SourceFile): RuleFinding[] {
+  const { path } = file;
+  if (!path.endsWith('.ts')) return [];
+  const tree = parse(file);
+  const slips = slipsOf(tree).map(({ line, rule, message }) => ({
+    path,
+    line,
+    rule,
+    message: `${rule}: ${message} (\`node tools/style/main.ts --mend\` does it)`,
+  }));
+  const long = longFunctionsOf(tree).map(({ line, name, lines }) => ({
+    path,
+    line,
+    rule: 'long function',
+    message: `${name} has ${lines} lines, more than ${FUNCTION_LINES_MAX}: find the two things that it does`,
+  }));
+  return [...slips, ...long];
 }
 
 /** Follows each door's exports to their declarations inside the package, and finds those without a doc comment. */
@@ -72,9 +91,7 @@ function checkDoors(files: readonly SourceFile[], doors: readonly string[]): Rul
   const trees = new Map<string, ts.SourceFile>();
   const treeOf = (path: string): ts.SourceFile | undefined => {
     const file = byPath.get(path);
-    if (file !== undefined && !trees.has(path)) {
-      trees.set(path, parse(file));
-    }
+    if (file !== undefined && !trees.has(path)) trees.set(path, parse(file));
     return trees.get(path);
   };
   const findings = new Map<string, RuleFinding>();
@@ -84,9 +101,7 @@ function checkDoors(files: readonly SourceFile[], doors: readonly string[]): Rul
   const follow = (path: string, name: string | undefined): void => {
     const key = `${path} ${name ?? '*'}`;
     const tree = treeOf(path);
-    if (tree === undefined || seen.has(key)) {
-      return;
-    }
+    if (tree === undefined || seen.has(key)) return;
     seen.add(key);
     for (const statement of tree.statements) {
       if (ts.isExportDeclaration(statement)) {
@@ -111,9 +126,7 @@ function checkDoors(files: readonly SourceFile[], doors: readonly string[]): Rul
         : ts.isStringLiteral(specifier) && specifier.text.startsWith('.')
           ? posix.join(posix.dirname(path), specifier.text)
           : undefined;
-    if (target === undefined) {
-      return;
-    }
+    if (target === undefined) return;
     const clause = statement.exportClause;
     if (clause !== undefined && ts.isNamedExports(clause)) {
       for (const element of clause.elements) {
@@ -152,9 +165,7 @@ function declares(statement: ts.Statement, name: string | undefined): boolean {
 /** A doc comment directly above, on the statement or on one of its overloads or merged declarations of the same name. */
 function isDocumented(tree: ts.SourceFile, statement: ts.Statement, name: string | undefined): boolean {
   const own = ts.getJSDocCommentsAndTags(statement).length > 0;
-  if (own || name === undefined) {
-    return own;
-  }
+  if (own || name === undefined) return own;
   return tree.statements.some(
     (other) => other !== statement && declares(other, name) && ts.getJSDocCommentsAndTags(other).length > 0,
   );

@@ -3,6 +3,9 @@
 /** Lines a file may have: beyond it, a reader loses the way in it. */
 export const FILE_LINES_MAX = 600;
 
+/** Lines a function may have: what a reader sees at once. */
+export const FUNCTION_LINES_MAX = 70;
+
 /** A pattern that no source may contain. */
 export interface Pattern {
   readonly name: string;
@@ -58,4 +61,8 @@ export const exempt: readonly { path: RegExp; why: string }[] = [
 /** Single files that may break one rule, with the reason. The check complains about entries that are no longer needed. */
 export const allowed: readonly { path: string; rule: string; why: string }[] = [
   { path: 'tools/style/style.test.ts', rule: 'switched-off test', why: 'proves that the rule can fail' },
+  { path: 'packages/broker/src/broker.ts', rule: 'long function', why: 'puts all rooms together' },
+  { path: 'packages/broker/src/broker-gauges.ts', rule: 'long function', why: 'a list of what can be asked' },
+  { path: 'tools/compat/java.ts', rule: 'long function', why: 'a list of cases' },
+  { path: 'tools/security/main.ts', rule: 'long function', why: 'a list of cases' },
 ];

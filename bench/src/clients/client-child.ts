@@ -128,7 +128,7 @@ async function measureSingle(singleJob: SingleJob): Promise<LatencyResult> {
   const latency = new Latencies();
   const sendUntil = async (deadlineMs: number, onLatency: (ms: number) => void): Promise<number> => {
     let sent = 0;
-    for (let nowMs = performance.now(); nowMs < deadlineMs; sent++) {
+    for (let nowMs = performance.now(); nowMs < deadlineMs; sent += 1) {
       await producer.send(values[sent % values.length]!);
       const beforeMs = nowMs;
       nowMs = performance.now();
@@ -228,7 +228,7 @@ async function sendAtRate(
       events.onSent(performance.now() - intendedMs);
       producer.send(values[sent++ % values.length]!).then(
         () => {
-          acknowledged++;
+          acknowledged += 1;
           events.onAcknowledged(performance.now() - intendedMs);
         },
         (error: unknown) => {

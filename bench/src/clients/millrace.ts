@@ -80,7 +80,7 @@ function pumpSends(
       if (acknowledged === sent) resolve(acknowledged);
     };
     const over = (): void => {
-      acknowledged++;
+      acknowledged += 1;
       if (!isFilling && (acknowledged === sent || sent - acknowledged === SENDS_IN_FLIGHT_MAX / 2)) fill();
     };
     fill();

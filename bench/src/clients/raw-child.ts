@@ -18,7 +18,7 @@ const job = jobOfThisChild<RawJob>();
 const batch = buildBatch(job.batchBytes);
 const [host = '', port = ''] = job.bootstrap.split(':');
 const connections: Connection[] = [];
-for (let count = 0; count < job.connections; count++) {
+for (let count = 0; count < job.connections; count += 1) {
   connections.push(await Connection.connect({ host, port: Number(port), requestTimeoutMs: TIMEOUT_MS }));
 }
 await sendUntil(performance.now() + job.warmUpMs, () => {});
@@ -61,7 +61,7 @@ async function sendUntil(deadlineMs: number, onLatency: (ms: number) => void): P
       const beforeMs = nowMs;
       nowMs = performance.now();
       onLatency(nowMs - beforeMs);
-      sent++;
+      sent += 1;
     }
   };
   const lanes = connections.flatMap((connection) => Array.from({ length: job.inFlight }, () => lane(connection)));

@@ -157,6 +157,6 @@ for (const [name, codec] of Object.entries(Compression)) {
 
 function ourBatch(values: readonly Buffer[], compression: Compression = Compression.NONE): Buffer {
   const builder = new RecordBatchBuilder({ initialBytes: 4096, targetBytes: 2 ** 30 });
-  for (let index = 0; index < values.length; index++) builder.append(NOW + index, KEY, values[index]!);
+  for (let index = 0; index < values.length; index += 1) builder.append(NOW + index, KEY, values[index]!);
   return builder.build({ compression });
 }

@@ -22,7 +22,7 @@ export async function runCases(
   context: BenchContext,
 ): Promise<Map<string, CaseRounds>> {
   const results = new Map<string, CaseRounds>();
-  for (let round = 0; round < context.rounds; round++) {
+  for (let round = 0; round < context.rounds; round += 1) {
     for (const name of names) {
       const job = { file, name, timeMs: context.isQuick ? TIME_MS_QUICK : TIME_MS };
       const profile = context.profiles ? { folder: context.reportFolder, name: `${name}.cpuprofile` } : undefined;

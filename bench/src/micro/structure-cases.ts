@@ -87,14 +87,14 @@ async function frameCase(frameBytes: number): Promise<MicroCase> {
   const { FrameAssembler } = await load<FrameModule>('network/src/frame-assembler.ts');
   const frames = Math.ceil((2 * 1024 * KIB) / frameBytes);
   const stream = Buffer.alloc(frames * (4 + frameBytes));
-  for (let frame = 0; frame < frames; frame++) stream.writeInt32BE(frameBytes, frame * (4 + frameBytes));
+  for (let frame = 0; frame < frames; frame += 1) stream.writeInt32BE(frameBytes, frame * (4 + frameBytes));
   const assembler = new FrameAssembler({ frameBytesMax: 1024 * KIB });
   return {
     run: () => {
       let count = 0;
       for (let at = 0; at < stream.length; at += 64 * KIB) {
         assembler.push(stream.subarray(at, at + 64 * KIB));
-        while (assembler.next() !== undefined) count++;
+        while (assembler.next() !== undefined) count += 1;
       }
       if (count !== frames) throw new Error(`${count} of ${frames} frames were cut`);
     },
@@ -119,7 +119,7 @@ async function tailReadCase(): Promise<MicroCase> {
   const { TailCache, TailCacheBudget } = await load<TailCacheModule>('log/src/tail-cache.ts');
   const cache = new TailCache(new TailCacheBudget(16 * 1024 * KIB), 16 * 1024 * KIB);
   const batches = 128;
-  for (let offset = 0; offset < batches; offset++) cache.add(batchAt(offset, 64 * KIB), offset, offset + 1);
+  for (let offset = 0; offset < batches; offset += 1) cache.add(batchAt(offset, 64 * KIB), offset, offset + 1);
   const { sizeBytes } = cache.read(0, batches, 1024 * KIB, true)!;
   let next = 0;
   return { run: () => cache.read(next++ % 64, batches, 1024 * KIB, true), units: 1, bytes: sizeBytes };

@@ -100,8 +100,9 @@ export async function describeConfigs(
           nameOf(resource),
           failureOf(result.errorCode, `Describing the configs of ${nameOf(resource)}`, result.errorMessage),
         )
-      )
+      ) {
         continue;
+      }
       described.push({
         ...resource,
         entries: result.configs.map((entry) => ({

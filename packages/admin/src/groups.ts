@@ -164,8 +164,9 @@ export async function removeMembers(
     groupId,
     LeaveGroup,
     (version) => {
-      if (version < LEAVE_BATCH_VERSION)
+      if (version < LEAVE_BATCH_VERSION) {
         throw new UnsupportedVersionError('Removing members of a group needs brokers from 2.4 on');
+      }
       return {
         groupId,
         members: removed.map((member) => ({

@@ -62,8 +62,11 @@ export async function createTopics(
   const failures = new ItemFailures('Creating topics');
   const created: CreatedTopic[] = [];
   for (const result of response.topics) {
-    if (!failures.add(result.name, failureOf(result.errorCode, `Creating topic "${result.name}"`, result.errorMessage)))
+    if (
+      !failures.add(result.name, failureOf(result.errorCode, `Creating topic "${result.name}"`, result.errorMessage))
+    ) {
       continue;
+    }
     created.push({
       topic: result.name,
       topicId: result.topicId === ZERO_UUID ? undefined : result.topicId,

@@ -236,8 +236,9 @@ export class Broker {
       onCleaned: ({ topic, partition }, result) => {
         logger.debug({ topic, partition, ...result }, 'A log was compacted');
         const { batchesUnread } = result;
-        if (batchesUnread > 0)
+        if (batchesUnread > 0) {
           logger.warn({ topic, partition, batchesUnread }, 'Compaction has left batches whose records nobody can read');
+        }
       },
       onUncleanable: ({ topic, partition }, err) => {
         logger.error({ err, topic, partition }, 'A log cannot be compacted; it is left as it is until a restart');
@@ -285,8 +286,9 @@ export class Broker {
     this.#options.logger.error({ err, folder }, message);
     this.#running?.logDirs.notify();
     const isAlive = this.#running?.services.replicas.logDirs.some(({ isOnline }) => isOnline) ?? true;
-    if (!isAlive)
+    if (!isAlive) {
       this.#options.onUnusable?.(new BrokerFault('BROKER_DISK_FAILED', 'No log folder is left', { cause: err }));
+    }
   }
 
   async #startRooms(

@@ -71,8 +71,9 @@ const SHOWN_LENGTH_MAX = 60;
 
 /** A value as a message names it: what it is, and as much of it as helps. Never throws, whatever the value. */
 export function shown(value: unknown): string {
-  if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean')
+  if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean') {
     return `${value}`;
+  }
   if (typeof value === 'string') return `'${cut(value)}' (a string)`;
   if (typeof value === 'bigint') return `${cut(String(value))}n (a bigint)`;
   if (typeof value === 'symbol') return 'a symbol';

@@ -319,8 +319,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   async #commitUpTo(topic: string, partition: number, offset: number, leaderEpoch: number): Promise<void> {
     const { partitions, settings, isSubscribed } = this.#engine;
-    if (isSubscribed && partitions.get(topic, partition) === undefined)
+    if (isSubscribed && partitions.get(topic, partition) === undefined) {
       throw commitOfLost(settings.groupId ?? '', topic, partition);
+    }
     const state = this.#engine.state(topic, partition, 'commit');
     this.#engine.delivery.leaseOf(state)?.finishUpTo(offset, leaderEpoch);
     await this.#engine.commit([{ topic, partition, offset, leaderEpoch }]);

@@ -99,8 +99,9 @@ export function checkReplicated(b: Buffer, nextOffset: number, leaderEpoch: numb
   let expected = nextOffset;
   for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
     const fault = checkBatch(b, at);
-    if (fault !== undefined)
+    if (fault !== undefined) {
       return { errorCode: ErrorCode.CORRUPT_MESSAGE, message: `The batch at byte ${at}: ${fault}` };
+    }
     if (batchLeaderEpoch(b, at) > leaderEpoch) return { sizeBytes: at };
     const baseOffset = batchBaseOffset(b, at);
     if (baseOffset < expected) {

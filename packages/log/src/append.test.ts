@@ -222,7 +222,7 @@ describe('group commit', () => {
     };
     const appends = [log.append(batchOf(['a']), AS_CLIENT)];
     while (calls.length === 0) await Promise.resolve();
-    for (let i = 0; i < 50; i++) appends.push(log.append(batchOf(['b']), AS_CLIENT));
+    for (let i = 0; i < 50; i += 1) appends.push(log.append(batchOf(['b']), AS_CLIENT));
     expect(log.logEndOffset).toBe(52);
     expect(log.durableEndOffset).toBe(1);
     release();
@@ -252,7 +252,7 @@ describe('group commit', () => {
       let log = await openTestLog(context, config);
       const produce = (to: PartitionLog, sequence: number): Promise<AppendResult> =>
         to.append(batchOf(['v'], { producerId: 5, producerEpoch: 0, baseSequence: sequence }), AS_CLIENT);
-      for (let sequence = 0; sequence < 8; sequence++) await produce(log, sequence);
+      for (let sequence = 0; sequence < 8; sequence += 1) await produce(log, sequence);
       expect(log.segmentCount).toBeGreaterThan(2);
       if (restart === 'full disk') {
         disk.capacityBytes = disk.usedBytes;
@@ -263,7 +263,7 @@ describe('group commit', () => {
         if (restart === 'clean') await log.close();
         log = await openTestLog(testContext({ disk: disk.crash('none') }), config, { isClean: restart === 'clean' });
       }
-      for (let sequence = 3; sequence < 8; sequence++) {
+      for (let sequence = 3; sequence < 8; sequence += 1) {
         expect(await produce(log, sequence)).toMatchObject({ errorCode: 0, baseOffset: sequence });
       }
       expect((await produce(log, 2)).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
@@ -283,7 +283,7 @@ describe('group commit', () => {
         }),
         AS_CLIENT,
       );
-    for (let sequence = 0; sequence < 3; sequence++) await produce(log, sequence);
+    for (let sequence = 0; sequence < 3; sequence += 1) await produce(log, sequence);
     await log.close();
     const next = disk.crash('all');
     next.flipBit(`${FOLDER}/00000000000000000000.log`, 5, 0);
@@ -362,7 +362,7 @@ describe('group commit', () => {
       const disk = new MemoryDisk();
       const clock = new ManualClock(START_MS);
       const log = await openTestLog(testContext({ disk, clock }), { ...config, retentionBytes: -1 });
-      for (let sequence = 0; sequence < 5; sequence++) await produce(log, sequence);
+      for (let sequence = 0; sequence < 5; sequence += 1) await produce(log, sequence);
       await log.append(batchOf(['of somebody else', 'so that none of it is in the last segment']), AS_CLIENT);
       expect(log.segmentCount).toBeGreaterThan(2);
       await log.checkpoint();
@@ -437,7 +437,7 @@ describe('group commit', () => {
     const log = await openTestLog(testContext({ disk, clock }), { flushMessages: 3, flushMs: 1000 });
     let syncs = 0;
     disk.fault = ({ kind, path }) => {
-      if (kind === 'sync' && path === `${FOLDER}/00000000000000000000.log`) syncs++;
+      if (kind === 'sync' && path === `${FOLDER}/00000000000000000000.log`) syncs += 1;
       return undefined;
     };
     await log.append(batchOf(['a']), AS_CLIENT);

@@ -66,8 +66,9 @@ export class Appender {
     if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
     const refused = options.origin === 'client' ? this.#look(b) : undefined;
     if (refused !== undefined && !(refused instanceof Promise)) return Promise.resolve(this.#refuse(refused));
-    if (refused === undefined && !needsRecompression(b, core.config))
+    if (refused === undefined && !needsRecompression(b, core.config)) {
       return this.#inLine(undefined, () => this.#appendAsLeader(b, options));
+    }
     return this.#appendPrepared(this.#prepare(b, refused), options);
   }
 
@@ -191,8 +192,9 @@ export class Appender {
 
   #offline(): AppendResult | undefined {
     const core = this.#core;
-    if (core.state !== 'online')
+    if (core.state !== 'online') {
       return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The log takes no records now: it is ${core.state}`);
+    }
     if (core.isFull) return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The disk of ${core.folder} is full`);
     return undefined;
   }

@@ -125,7 +125,7 @@ class Ordeal {
       case 'close':
         return this.#closeAndOpen();
       case 'crash':
-        for (let turn = 0; turn < step.turns; turn++) await Promise.resolve();
+        for (let turn = 0; turn < step.turns; turn += 1) await Promise.resolve();
         return this.#crash(typeof step.keeps === 'number' ? seededRandom(step.keeps) : step.keeps);
       default:
         return this.#break(step.kind);
@@ -233,9 +233,9 @@ class Ordeal {
       this.#disk.fault = (call) =>
         call.kind === failing && call.path.startsWith(FOLDER) ? systemError('EIO', 'input/output error') : undefined;
     }
-    for (let i = 0; i < 3; i++) this.#append(2);
+    for (let i = 0; i < 3; i += 1) this.#append(2);
     this.#startToProduce(2, true);
-    for (let i = 0; i < 2; i++) this.#append(2);
+    for (let i = 0; i < 2; i += 1) this.#append(2);
     await this.settle();
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     this.#disk.fault = slowly;
@@ -248,7 +248,7 @@ class Ordeal {
 /** Leaves room between a write and its sync for something to happen. */
 const slowly: DiskFault = async ({ kind }) => {
   const turns = kind === 'write' ? 3 : kind === 'sync' ? 15 : 0;
-  for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+  for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
   return undefined;
 };
 

@@ -81,7 +81,7 @@ class Follower {
     expect(found).toEqual(this.#epochs);
     const starts = new LeaderEpochs();
     for (const [i, epoch] of this.#epochs.entries()) starts.assign(epoch, this.#start + i);
-    for (let epoch = 0; epoch <= this.#leaderEpoch; epoch++) {
+    for (let epoch = 0; epoch <= this.#leaderEpoch; epoch += 1) {
       const { leaderEpoch, endOffset } = this.#log.endOffsetForEpoch(epoch);
       // Before the first record that is there, answers may tell of earlier ones.
       if (endOffset > this.#start) expect({ leaderEpoch, endOffset }).toEqual(starts.endOffsetFor(epoch, end));
@@ -96,7 +96,7 @@ class Follower {
   async #append(records: number, epochs: number): Promise<void> {
     this.#leaderEpoch += epochs;
     const last = this.#epochs.at(-1) ?? 0;
-    for (let i = 0; i < records; i++) {
+    for (let i = 0; i < records; i += 1) {
       // The leader's log goes on with what it had before its own epoch, then with that.
       const epoch = Math.max(last, i < records >> 1 ? last : this.#leaderEpoch);
       const batch = batchOf([`${epoch}`]);

@@ -232,7 +232,7 @@ describe('where epochs end', () => {
         if (common.length + leaderTail.length > 0) await follow(leader, 0, [...common, ...leaderTail]);
         if (common.length + followerTail.length > 0) await follow(follower, 0, [...common, ...followerTail]);
         leader.assignEpoch(Math.max(leader.latestEpoch, follower.latestEpoch) + 1);
-        for (let round = 0; ; round++) {
+        for (let round = 0; ; round += 1) {
           expect(round).toBeLessThan(20);
           const epoch = follower.latestEpoch;
           const end = leader.endOffsetForEpoch(epoch);

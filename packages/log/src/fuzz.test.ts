@@ -40,7 +40,7 @@ async function refusesOrTakes<T>(run: () => T | Promise<T>): Promise<T | undefin
 async function writeLog(isClean: boolean): Promise<MemoryDisk> {
   const disk = new MemoryDisk();
   const log = followDurable(await openTestLog(testContext({ disk }), CONFIG));
-  for (let index = 0; index < 16; index++) {
+  for (let index = 0; index < 16; index += 1) {
     const identity = { producerId: 7, producerEpoch: 0, baseSequence: index >> 1 };
     const record = { value: `value ${index}`, timestamp: 1000 + index };
     await log.append(batchOf([record], index % 2 === 0 ? identity : {}), AS_CLIENT);
@@ -137,11 +137,11 @@ describe('readers of damaged bytes', () => {
       const log = await refusesOrTakes(() => openTestLog(context, CONFIG, options));
       if (log === undefined) return;
       followDurable(log);
-      for (let offset = log.logStartOffset; offset <= Math.min(log.logEndOffset, 30); offset++) {
+      for (let offset = log.logStartOffset; offset <= Math.min(log.logEndOffset, 30); offset += 1) {
         for (const isolation of ['highWatermark', 'committed'] as const) {
           const read = await log.read(offset, 300, { isolation, minOneBatch: true });
           if (read.errorCode === 0) recordsOf(read);
-          else errors++;
+          else errors += 1;
         }
       }
       for (const timestamp of [0, 1003, 1010, 5000]) await refusesOrTakes(() => log.offsetForTimestamp(timestamp));
@@ -162,7 +162,7 @@ describe('readers of damaged bytes', () => {
       for (const { path } of disk.filesBelow(FOLDER)) {
         let entries = 0;
         const visit = (): boolean => {
-          entries++;
+          entries += 1;
           return true;
         };
         await refusesOrTakes(() => readLogFile(disk, path, visit, { records: true }));

@@ -96,7 +96,7 @@ describe('a batch that lies about its records', () => {
     };
     expect((await append(credulous, huge())).errorCode).toBe(0);
     expect((await append(credulous, huge(), huge())).errorCode).toBe(ErrorCode.INVALID_RECORD);
-    for (let i = 0; i < 3; i++) expect((await append(credulous, huge())).errorCode).toBe(0);
+    for (let i = 0; i < 3; i += 1) expect((await append(credulous, huge())).errorCode).toBe(0);
     expect(credulous.segmentCount).toBe(4);
     expect((await append(credulous, batchOf(['honest']))).errorCode).toBe(0);
     await credulous.close();
@@ -348,7 +348,7 @@ describe('a partition that cannot be loaded', () => {
     await first.open();
     for (const topic of ['bad', 'good']) {
       const log = followDurable(await first.getOrCreate(topic, 0, { isNew: true }));
-      for (let i = 0; i < 4; i++) await append(log, batchOf(['v']));
+      for (let i = 0; i < 4; i += 1) await append(log, batchOf(['v']));
       log.deleteRecordsBefore(2);
     }
     await first.close();

@@ -71,10 +71,10 @@ describe('OffsetIndex', () => {
     const { pool, cache } = await files();
     const indexes = Array.from({ length: 5 }, (_, number) => new OffsetIndex(pool.file(`/d/${number}`), cache, 0));
     for (const index of indexes) {
-      for (let i = 1; i <= 50; i++) index.append(i, i);
+      for (let i = 1; i <= 50; i += 1) index.append(i, i);
       await index.entries.flush({ sync: false });
     }
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 2; round += 1) {
       for (const index of indexes) expect((await index.entryBefore(25, LOG_BYTES)).position).toBe(25);
       expect(cache.usedBytes).toBeLessThanOrEqual(1000);
       expect(cache.usedBytes).toBeGreaterThan(0);

@@ -241,7 +241,7 @@ export class LogCore implements LogWriterHost {
   /** Drops everything, what is known of producers and epochs too, so that the log is empty and begins at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
     return this.#truncate(async () => {
-      this.truncations++;
+      this.truncations += 1;
       await this.#lowerCheckpoints(offset);
       await this.#cutEpochs(0);
       await this.#forgetProducers();
@@ -334,7 +334,7 @@ export class LogCore implements LogWriterHost {
   /** Cuts the log so that it ends at `offset`. Runs in the writer's turn. */
   async goBackTo(offset: number): Promise<void> {
     this.state = 'truncating';
-    this.truncations++;
+    this.truncations += 1;
     if (this.cleanedOffset !== undefined) this.cleanedOffset = Math.min(this.cleanedOffset, offset);
     this.tail.clear();
     // A log whose only segment begins there keeps it: without a file nobody knows after a crash where the log has ended.
@@ -473,7 +473,7 @@ export class LogCore implements LogWriterHost {
   /** Syncs the segments that lie behind the recovery point. */
   async #syncSegments(): Promise<void> {
     const hasNewBytes = this.writer.bytesWritten !== this.#bytesCheckpointed;
-    for (let index = Math.max(this.segments.indexOf(this.recoveryPoint), 0); index < this.segments.count; index++) {
+    for (let index = Math.max(this.segments.indexOf(this.recoveryPoint), 0); index < this.segments.count; index += 1) {
       const segment = this.segments.at(index)!;
       if (hasNewBytes) await this.#syncLog(segment);
       await segment.flushIndexes({ sync: true });

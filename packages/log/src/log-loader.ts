@@ -167,7 +167,7 @@ async function recoverFrom(
   let endOffset = segments.first.baseOffset;
   let scannedBytes = 0;
   // The segment before a recovery point that stands between two may have been closed in memory only.
-  for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index++) {
+  for (let index = Math.max(segments.indexOf(recoveryPoint - 1), 0); index < segments.count; index += 1) {
     const segment = segments.at(index)!;
     const tracker = new ScanTracker(epochs);
     const end = await recoverSegment(

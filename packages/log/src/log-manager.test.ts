@@ -110,7 +110,7 @@ describe('LogManager', () => {
   it('puts new partitions into the directory with the fewest', async () => {
     const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
     await manager.open();
-    for (let partition = 0; partition < 6; partition++) await manager.getOrCreate('t', partition);
+    for (let partition = 0; partition < 6; partition += 1) await manager.getOrCreate('t', partition);
     expect(manager.describe().map(({ logs }) => logs.length)).toEqual([2, 2, 2]);
     const both = await Promise.all([manager.getOrCreate('t', 6), manager.getOrCreate('t', 6)]);
     expect(both[0]).toBe(both[1]);
@@ -162,7 +162,7 @@ describe('LogManager', () => {
     });
     await manager.open();
     const log = followDurable(await manager.getOrCreate('t', 0));
-    for (let i = 0; i < 5; i++) await log.append(batchOf(['x']), AS_CLIENT);
+    for (let i = 0; i < 5; i += 1) await log.append(batchOf(['x']), AS_CLIENT);
     const text = async (name: string): Promise<string> => (await disk.readFile(`/data/${name}`)).toString();
     await clock.advanceAsync(5_000);
     expect(await text('replication-offset-checkpoint')).toBe('0\n1\nt 0 5\n');
@@ -184,7 +184,7 @@ describe('LogManager', () => {
     const disk = new MemoryDisk();
     const manager = managerOn(disk);
     await manager.open();
-    for (let partition = 0; partition < 20; partition++) {
+    for (let partition = 0; partition < 20; partition += 1) {
       const log = await manager.getOrCreate('t', partition);
       await log.append(batchOf(['x', 'y']), AS_CLIENT);
     }

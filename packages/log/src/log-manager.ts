@@ -228,8 +228,9 @@ export class LogManager {
 
   /** Takes over settings that may change while the logs are open; what is not given stays. */
   reconfigure(changed: LiveLogOptions): void {
-    if (changed.producerIdExpirationMs !== undefined)
+    if (changed.producerIdExpirationMs !== undefined) {
       this.#context.producerIdExpirationMs = changed.producerIdExpirationMs;
+    }
     this.#cleaner.reconfigure(changed);
   }
 
@@ -459,7 +460,7 @@ export class LogManager {
       if (!directory.isOnline) return;
       try {
         const log = await this.#openPartition(directory, content, found);
-        partitionsOpened++;
+        partitionsOpened += 1;
         this.#options.onProgress?.({ partitionsOpened, partitionsTotal: all.length, log });
       } catch (error) {
         // What the disk refuses is the directory's; what is wrong with what it gives is the partition's alone.
@@ -523,7 +524,7 @@ export class LogManager {
       .filter((candidate) => candidate.isOnline)
       .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
     const folder = `${directory.folder}/${name}`;
-    directory.creations++;
+    directory.creations += 1;
     return this.#onDisk(directory, `Creating ${folder}`, async () => {
       await this.#context.disk.makeFolder(folder);
       if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);
@@ -541,7 +542,7 @@ export class LogManager {
       this.#adopt(directory, log);
       return log;
     }).finally(() => {
-      directory.creations--;
+      directory.creations -= 1;
     });
   }
 

@@ -270,7 +270,7 @@ export class LogReader {
   async #abortedWithin(fromOffset: number, endOffset: number): Promise<AbortedTransaction[]> {
     const { segments } = this.#core;
     const found: AbortedTransaction[] = [];
-    for (let index = Math.max(segments.indexOf(fromOffset), 0); index < segments.count; index++) {
+    for (let index = Math.max(segments.indexOf(fromOffset), 0); index < segments.count; index += 1) {
       const { transactionIndex } = segments.at(index)!;
       if (transactionIndex.isEmpty) continue;
       for (const entry of await transactionIndex.entries()) {

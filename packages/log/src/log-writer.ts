@@ -159,7 +159,7 @@ export class LogWriter {
       if (item.kind !== 'write' || item.segment !== segment) break;
       sizeBytes += item.bytes.length;
       if (count > 0 && sizeBytes > GROUP_BYTES_MAX) break;
-      count++;
+      count += 1;
     }
     return this.#queue.splice(0, count) as WriteItem[];
   }

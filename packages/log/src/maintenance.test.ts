@@ -28,7 +28,7 @@ async function bench(config: Partial<LogConfig> = {}, tailCacheBytesMax = 0): Pr
 }
 
 async function append(log: PartitionLog, count: number, timestamp = START_MS): Promise<void> {
-  for (let i = 0; i < count; i++) await log.append(batchOf([{ value: 'v', timestamp }]), AS_CLIENT);
+  for (let i = 0; i < count; i += 1) await log.append(batchOf([{ value: 'v', timestamp }]), AS_CLIENT);
 }
 
 async function logFiles(disk: MemoryDisk): Promise<string[]> {
@@ -119,7 +119,7 @@ describe('retention', () => {
     };
     const busy = log.checkpoint();
     const retention = log.enforceRetention();
-    for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+    for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
     const appended = append(log, 1, START_MS + 10_000);
     release();
     await Promise.all([busy, retention, appended]);
@@ -199,7 +199,7 @@ describe('truncating', () => {
         const batch = batchOf(['p'], { producerId: 1, producerEpoch: 0, baseSequence: sequence });
         return log.append(batch, { leaderEpoch, origin: 'client' });
       };
-      for (let i = 0; i < 10; i++) await produce(i, i < 5 ? 0 : 1);
+      for (let i = 0; i < 10; i += 1) await produce(i, i < 5 ? 0 : 1);
       await log.truncateTo(7);
       expect(stateOf(log)).toMatchObject({ logEndOffset: 7, durableEndOffset: 7, highWatermark: 7, state: 'online' });
       expect(log.endOffsetForEpoch(1)).toEqual({ leaderEpoch: 1, endOffset: 7 });
@@ -375,7 +375,7 @@ describe('recovery', () => {
 
   it('knows where the log ends when it has to scan anew from before an index that is wrong as well', async () => {
     const { disk, log } = await bench({ segmentBytes: 100 * BATCH_BYTES, indexIntervalBytes: 0 });
-    for (let index = 0; index < 6; index++) await append(log, 1, START_MS + index);
+    for (let index = 0; index < 6; index += 1) await append(log, 1, START_MS + index);
     await log.checkpoint();
     const BASE_OFFSET_HIGH_BYTE = 6;
     const next = disk.crash('none');

@@ -60,7 +60,7 @@ describe('logs on real files', () => {
     const manager = managerOn(folder);
     await manager.open();
     const log = await manager.getOrCreate('t', 0);
-    for (let i = 0; i < 100; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
+    for (let i = 0; i < 100; i += 1) await log.append(batchOf([`${i}`]), AS_CLIENT);
     // A copy of the folder is what a kill would leave now; its lock file is another.
     cpSync(folder, `${folder}-copy`, { recursive: true });
     const again = managerOn(`${folder}-copy`);

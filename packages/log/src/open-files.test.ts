@@ -16,11 +16,11 @@ function countingDisk(): { disk: Disk; open: () => number; most: () => number } 
       const close = file.close.bind(file);
       file.close = async () => {
         await close();
-        open--;
+        open -= 1;
       };
       return file;
     } catch (error) {
-      open--;
+      open -= 1;
       throw error;
     }
   };
@@ -32,7 +32,7 @@ describe('the open files', () => {
     const { disk, most } = countingDisk();
     const pool = new OpenFiles(disk, 3);
     const files = Array.from({ length: 40 }, (_, n) => pool.file(`/file-${n}`));
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 3; round += 1) {
       await Promise.all(
         files.map((file, n) =>
           file.use((handle) => handle.write(round, [Buffer.from([n])], { sync: false }), { create: true }),

@@ -61,7 +61,7 @@ export class OpenFiles {
   /** Resolves when there is a place for one more file, and takes it. */
   #place(): Promise<void> | undefined {
     if (this.#openCount < this.#openMax) {
-      this.#openCount++;
+      this.#openCount += 1;
       return undefined;
     }
     return new Promise((resolve) => {
@@ -73,7 +73,7 @@ export class OpenFiles {
   /** Gives a place to the next who waits. */
   #leave(): void {
     const next = this.#waiting.shift();
-    if (next === undefined) this.#openCount--;
+    if (next === undefined) this.#openCount -= 1;
     else next();
   }
 }
@@ -100,12 +100,12 @@ export class PooledFile {
 
   /** Runs `run` with the open file; the file stays open that long. */
   async use<T>(run: (file: DiskFile) => Promise<T>, options?: { create?: boolean }): Promise<T> {
-    this.#users++;
+    this.#users += 1;
     try {
       if (this.#users === 1 && this.#handle !== undefined) this.#pool.leftIdle(this);
       return await run(this.#handle ?? (await this.#open(options?.create === true)));
     } finally {
-      this.#users--;
+      this.#users -= 1;
       if (this.#users === 0 && this.#handle !== undefined) this.#becomeIdle();
     }
   }

@@ -25,7 +25,7 @@ describe('PartitionLog', () => {
   it('reads the same from the files when nothing is cached', async () => {
     const context = testContext({ tailCacheBytesMax: 0 });
     const log = followDurable(await openTestLog(context, { segmentBytes: 1000, indexIntervalBytes: 100 }));
-    for (let i = 0; i < 200; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
+    for (let i = 0; i < 200; i += 1) await log.append(batchOf([`${i}`]), AS_CLIENT);
     expect(log.segmentCount).toBeGreaterThan(5);
     const all = await readAll(log);
     expect(all).toEqual(Array.from({ length: 200 }, (_, i) => ({ offset: i, value: `${i}` })));
@@ -42,7 +42,7 @@ describe('PartitionLog', () => {
     const log = followDurable(
       await openTestLog(testContext({ disk }), { segmentBytes: 1000, indexIntervalBytes: 100 }),
     );
-    for (let i = 0; i < 50; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
+    for (let i = 0; i < 50; i += 1) await log.append(batchOf([`${i}`]), AS_CLIENT);
     await log.close();
     const next = disk.crash('none');
     const again = followDurable(await openTestLog(testContext({ disk: next }), {}, { isClean: true }));
@@ -54,7 +54,7 @@ describe('PartitionLog', () => {
   it('is there again after a crash, up to what was acknowledged', async () => {
     const disk = new MemoryDisk();
     const log = await openTestLog(testContext({ disk }), { segmentBytes: 1000, indexIntervalBytes: 100 });
-    for (let i = 0; i < 50; i++) await log.append(batchOf([`${i}`]), AS_CLIENT);
+    for (let i = 0; i < 50; i += 1) await log.append(batchOf([`${i}`]), AS_CLIENT);
     const next = disk.crash('none');
     const again = followDurable(await openTestLog(testContext({ disk: next })));
     expect(await readAll(again)).toHaveLength(50);

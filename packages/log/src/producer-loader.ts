@@ -26,7 +26,7 @@ export async function loadProducers(
   const producers = found?.producers ?? new ProducerStates(undefined, context.producerIdsMax);
   if (found !== undefined && producers.size > 0) await noteEarlierBatches(segments, producers, found.offset);
   const from = found?.offset ?? segments.first.baseOffset;
-  for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index++) {
+  for (let index = Math.max(segments.indexOf(from), 0); index < segments.count; index += 1) {
     const segment = segments.at(index)!;
     if (segment.sizeBytes === 0 || from >= endOffset) continue;
     await replayProducers(segment, producers, from, endOffset);
@@ -42,7 +42,7 @@ export async function loadProducers(
 async function noteEarlierBatches(segments: SegmentList, producers: ProducerStates, offset: number): Promise<void> {
   const stretches: { segment: Segment; start: number; end: number }[] = [];
   let bytesLeft = EARLIER_BATCHES_BYTES;
-  for (let index = segments.indexOf(offset - 1); index >= 0 && bytesLeft > 0; index--) {
+  for (let index = segments.indexOf(offset - 1); index >= 0 && bytesLeft > 0; index -= 1) {
     const segment = segments.at(index)!;
     const end = await positionOf(segment, offset);
     const start = await segment.batchStartBefore(end - bytesLeft);

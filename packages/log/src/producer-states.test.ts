@@ -49,14 +49,14 @@ describe('ProducerStates', () => {
       states.noteBatch(batchOf([record], { producerId, producerEpoch: 0, baseSequence: 0, isTransactional }), 0);
     };
     write(0, true);
-    for (let producerId = 1; producerId < 100; producerId++) write(producerId);
+    for (let producerId = 1; producerId < 100; producerId += 1) write(producerId);
     expect(states.size).toBe(10);
     expect([...states.entries.keys()]).toEqual([0, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
   });
 
   it('takes sequence numbers without gaps, and knows its last five batches again', () => {
     const writer = new Writer();
-    for (let sequence = 0; sequence < 7; sequence++) expect(writer.write(sequence)).toBe(0);
+    for (let sequence = 0; sequence < 7; sequence += 1) expect(writer.write(sequence)).toBe(0);
     expect(writer.write(8)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
     expect(writer.write(6)).toBe('duplicate of 6');
     expect(writer.write(2)).toBe('duplicate of 2');
@@ -187,12 +187,12 @@ describe('producer snapshots', () => {
     const entry = new ProducerEntry(1);
     entry.addBatch(0, 0, 0, 0, 0, 0);
     const bytes = encodeProducerSnapshot(new Map([[1, entry]]));
-    for (let bit = 0; bit < bytes.length * 8; bit++) {
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const damaged = Buffer.from(bytes);
       damaged[bit >> 3]! ^= 1 << (bit & 7);
       expect(() => decodeProducerSnapshot(damaged, 'x')).toThrow();
     }
-    for (let length = 0; length < bytes.length; length++) {
+    for (let length = 0; length < bytes.length; length += 1) {
       expect(() => decodeProducerSnapshot(bytes.subarray(0, length), 'x')).toThrow();
     }
   });

@@ -24,7 +24,7 @@ async function append(log: PartitionLog, values: string[], name: string, sizeByt
 
 /** As many turns as everything takes that has begun by itself. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('reading ahead', () => {
@@ -32,7 +32,7 @@ describe('reading ahead', () => {
     const disk = new MemoryDisk();
     const log = await openLarge(disk);
     const values: string[] = [];
-    for (let i = 0; i < 12; i++) await append(log, values, `${i}.`, 45_000);
+    for (let i = 0; i < 12; i += 1) await append(log, values, `${i}.`, 45_000);
     const calls: number[] = [];
     disk.fault = ({ kind, sizeBytes }) => void (kind === 'read' && calls.push(sizeBytes));
     const found: string[] = [];
@@ -57,7 +57,7 @@ describe('reading ahead', () => {
     const disk = new MemoryDisk();
     const log = await openLarge(disk);
     const values: string[] = [];
-    for (let i = 0; i < 6; i++) await append(log, values, `${i}.`, 45_000);
+    for (let i = 0; i < 6; i += 1) await append(log, values, `${i}.`, 45_000);
     const first = await log.read(0, BYTES_MAX, TO_END);
     const second = await log.read(0, BYTES_MAX, TO_END);
     expect(second.chunks[0]).toBe(first.chunks[0]);
@@ -71,7 +71,7 @@ describe('reading ahead', () => {
     const disk = new MemoryDisk();
     const log = await openLarge(disk);
     const values: string[] = [];
-    for (let i = 0; i < 8; i++) await append(log, values, `${i}.`, 45_000);
+    for (let i = 0; i < 8; i += 1) await append(log, values, `${i}.`, 45_000);
     const batchBytes = batchOf([values[0]!]).length;
     disk.flipBit('/data/topic-0/00000000000000000000.log', 4 * batchBytes + 100, 1);
     const damaged: number[] = [];
@@ -103,7 +103,7 @@ describe('reading ahead', () => {
     };
     const log = await openLarge(disk);
     const values: string[] = [];
-    for (let i = 0; i < 8; i++) await append(log, values, `old ${i}.`, 45_000);
+    for (let i = 0; i < 8; i += 1) await append(log, values, `old ${i}.`, 45_000);
     await log.read(0, BYTES_MAX, TO_END);
     await settle();
     isSlow = true;
@@ -112,7 +112,7 @@ describe('reading ahead', () => {
     isSlow = false;
     values.length = 3;
     await log.truncateTo(3);
-    for (let i = 3; i < 8; i++) await append(log, values, `new ${i}.`, 45_000);
+    for (let i = 3; i < 8; i += 1) await append(log, values, `new ${i}.`, 45_000);
     for (const gate of gates) gate();
     await late;
     const read = await log.read(4, BYTES_MAX, TO_END);
@@ -129,7 +129,7 @@ describe('reading ahead', () => {
           offset: 0,
           held: [] as { read: ReadResult; seen: string }[],
         }));
-        for (let step = 0; step < 60; step++) {
+        for (let step = 0; step < 60; step += 1) {
           const reader = readers[random.nextInt(readers.length)]!;
           const dice = random.nextInt(10);
           if (dice < 3) await append(log, values, `${step}.`, 5_000 + random.nextInt(60_000));

@@ -53,13 +53,13 @@ export class ReadChunk {
 
   /** One more reads in it. */
   use(): this {
-    this.#users++;
+    this.#users += 1;
     return this;
   }
 
   /** One less. */
   release(): void {
-    this.#users--;
+    this.#users -= 1;
     if (this.#users > 0) return;
     this.#places.unshare(this);
     if (this.#memory !== undefined) this.#places.memory.give(this.#memory);

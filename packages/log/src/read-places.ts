@@ -86,7 +86,7 @@ export class ReadPlaces {
 
   /** Forgets everything: the segment was cut, or nobody will read it any more. */
   clear(): void {
-    this.#changes++;
+    this.#changes += 1;
     this.#positions = undefined;
     const chunks = this.#chunks;
     this.#chunks = undefined;

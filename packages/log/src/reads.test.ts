@@ -28,7 +28,7 @@ interface Written {
 /** Fills a log with records of random sizes, timestamps and codecs over several segments. */
 async function fill(log: PartitionLog, random: Random, batchCount: number): Promise<Written[]> {
   const written: Written[] = [];
-  for (let i = 0; i < batchCount; i++) {
+  for (let i = 0; i < batchCount; i += 1) {
     const records = Array.from({ length: 1 + random.nextInt(4) }, () => ({
       value: 'x'.repeat(random.nextInt(60)),
       timestamp: 1000 + i * 5 + random.nextInt(40),
@@ -67,7 +67,7 @@ describe('reading', () => {
       const context = testContext({ tailCacheBytesMax });
       const log = followDurable(await openTestLog(context, { segmentBytes: 900, indexIntervalBytes: 200 }));
       const written = await fill(log, random, 60);
-      for (let i = 0; i < 30; i++) {
+      for (let i = 0; i < 30; i += 1) {
         const offset = random.nextInt(written.length);
         const [first] = recordsOf(await log.read(offset, 1 + random.nextInt(500), TO_END)).filter(
           (record) => record.offset >= offset,
@@ -92,7 +92,7 @@ describe('reading', () => {
       );
       let written = await fill(log, random, 40);
       const positions = [0, 0, 0];
-      for (let step = 0; step < 60; step++) {
+      for (let step = 0; step < 60; step += 1) {
         if (random.nextInt(8) === 0) {
           const [first] = recordsOf(await log.read(random.nextInt(written.length), 1, TO_END));
           await log.truncateTo(first!.offset);
@@ -149,7 +149,7 @@ describe('reading', () => {
     for (const tailCacheBytesMax of [0, 100_000]) {
       const log = followDurable(await openTestLog(testContext({ tailCacheBytesMax })));
       const sizeBytes = batchOf(['x'.repeat(100)]).length;
-      for (let i = 0; i < 10; i++) await log.append(batchOf(['x'.repeat(100)]), AS_CLIENT);
+      for (let i = 0; i < 10; i += 1) await log.append(batchOf(['x'.repeat(100)]), AS_CLIENT);
       const read = async (bytesMax: number, minOneBatch: boolean): Promise<number> =>
         (await log.read(3, bytesMax, { isolation: 'highWatermark', minOneBatch })).sizeBytes;
       expect(await read(1, false)).toBe(0);
@@ -176,7 +176,7 @@ describe('reading', () => {
     const reports: string[] = [];
     log.onDamaged((error) => reports.push(`${error.path} ${error.position}`));
     const sizeBytes = batchOf(['x']).length;
-    for (let i = 0; i < 5; i++) await log.append(batchOf(['x']), AS_CLIENT);
+    for (let i = 0; i < 5; i += 1) await log.append(batchOf(['x']), AS_CLIENT);
     const path = `${FOLDER}/00000000000000000000.log`;
     disk.flipBit(path, 2 * sizeBytes + 65, 3);
     expect((await log.read(0, 10_000, TO_END)).sizeBytes).toBe(2 * sizeBytes);
@@ -260,9 +260,9 @@ describe('reading', () => {
         const again = followDurable(
           await openTestLog(context, config, { isClean: true, recoveryPoint: written.length }),
         );
-        for (let offset = 0; offset < again.logEndOffset; offset++) {
+        for (let offset = 0; offset < again.logEndOffset; offset += 1) {
           const read = await again.read(offset, 300, TO_END);
-          if (read.errorCode !== ErrorCode.NONE) found++;
+          if (read.errorCode !== ErrorCode.NONE) found += 1;
           else
             expect(
               recordsOf(read).find((record) => record.offset >= offset),

@@ -68,7 +68,7 @@ export class SegmentList {
   replace(group: readonly Segment[], replacement: Segment): void {
     const index = this.#segments.indexOf(group[0]!);
     this.#segments = this.#segments.toSpliced(index, group.length, replacement);
-    this.#replacements++;
+    this.#replacements += 1;
   }
 
   push(segment: Segment): void {

@@ -56,8 +56,9 @@ export class TimeEntryProof {
 
   take(buffer: Buffer, at: number): void {
     const { offset, timestamp } = this.entry;
-    if (this.verdict !== undefined || batchLastOffset(buffer, at) < offset || batchBaseOffset(buffer, at) > offset)
+    if (this.verdict !== undefined || batchLastOffset(buffer, at) < offset || batchBaseOffset(buffer, at) > offset) {
       return;
+    }
     this.verdict = proves(buffer, at, offset, timestamp);
   }
 }

@@ -137,11 +137,13 @@ export class Segment {
     if (lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
     if (this.sizeBytes === 0) return false;
     if (this.sizeBytes > config.segmentBytes - sizeBytes) return true;
-    if (this.offsetIndex.entries.entryCount >= Math.floor(config.segmentIndexBytes / OFFSET_INDEX_ENTRY_BYTES))
+    if (this.offsetIndex.entries.entryCount >= Math.floor(config.segmentIndexBytes / OFFSET_INDEX_ENTRY_BYTES)) {
       return true;
+    }
     // The last place is kept for the entry that is forced when the segment closes.
-    if (this.timeIndex.entries.entryCount >= Math.floor(config.segmentIndexBytes / TIME_INDEX_ENTRY_BYTES) - 1)
+    if (this.timeIndex.entries.entryCount >= Math.floor(config.segmentIndexBytes / TIME_INDEX_ENTRY_BYTES) - 1) {
       return true;
+    }
     const first = this.firstTimestamp ?? NO_TIMESTAMP;
     const waitedMs = first >= 0 ? maxTimestamp - first : nowMs - this.createdMs;
     return waitedMs > segmentMsOf(config) - this.jitterMs;

@@ -19,8 +19,9 @@ function pathFault(path: string): string | undefined {
 /** Raises `INVALID_PATH` for a path that no engine would take. */
 export function checkPath(path: string): void {
   const fault = pathFault(path);
-  if (fault !== undefined)
+  if (fault !== undefined) {
     throw new MetadataError('INVALID_PATH', `The path "${path}" is not valid: ${fault}.`, { path });
+  }
 }
 
 /** The path above; the root's is the root. */

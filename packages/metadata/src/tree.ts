@@ -203,8 +203,9 @@ export class MetadataTree {
 
   #expectVersion(action: string, path: string, expected: Version): TreeNode {
     const node = this.#nodes.get(path);
-    if (node === undefined)
+    if (node === undefined) {
       throw new MetadataError('NO_NODE', `Cannot ${action} ${path}: it does not exist.`, { path });
+    }
     if (expected !== 'any' && expected.exactly !== node.version) {
       throw new MetadataError(
         'BAD_VERSION',

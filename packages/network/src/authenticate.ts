@@ -37,16 +37,12 @@ export async function authenticate(target: AuthenticationTarget): Promise<number
   const who = `SASL ${sasl.mechanism} at ${peer}`;
   // Version 0 of the handshake would be followed by raw tokens without headers, which no broker since 1.0 needs.
   const handshake = await ask(target, SaslHandshake, { mechanism: sasl.mechanism }, 1);
-  if (handshake.errorCode !== ErrorCode.NONE) {
-    throw handshakeRefused(who, handshake.errorCode, handshake.mechanisms);
-  }
+  if (handshake.errorCode !== ErrorCode.NONE) throw handshakeRefused(who, handshake.errorCode, handshake.mechanisms);
   let challenge: Buffer | undefined;
   let sessionLifetimeMs = 0;
-  for (let step = 0; step < EXCHANGE_STEPS_MAX; step++) {
+  for (let step = 0; step < EXCHANGE_STEPS_MAX; step += 1) {
     const authBytes = await exchange.respond(challenge);
-    if (authBytes === undefined) {
-      return sessionLifetimeMs;
-    }
+    if (authBytes === undefined) return sessionLifetimeMs;
     const answer = await ask(target, SaslAuthenticate, { authBytes }, 0);
     if (answer.errorCode !== ErrorCode.NONE) {
       const said = answer.errorMessage ?? errorInfo(answer.errorCode).name;

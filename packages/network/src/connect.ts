@@ -19,9 +19,7 @@ export async function withinDeadline<T>(options: ConnectionOptions, clock: Clock
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   const deadline = new AbortController();
   const onAbort = (): void => deadline.abort(options.signal?.reason);
-  if (options.signal?.aborted) {
-    onAbort();
-  }
+  if (options.signal?.aborted) onAbort();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const timer = clock.schedule(timeoutMs, () => {
     const what = `Connecting to ${peer} timed out after ${timeoutMs} ms (connectTimeoutMs)`;
@@ -62,9 +60,7 @@ async function openAndIntroduce<T>(
   } catch (error) {
     const lostMeanwhile = !pipe.open && !deadline.aborted;
     pipe.closeWith('NETWORK_CONNECTION_CLOSED', 'the connection could not be made ready');
-    if (deadline.aborted) {
-      throw deadlineError(peer, deadline);
-    }
+    if (deadline.aborted) throw deadlineError(peer, deadline);
     throw lostMeanwhile ? await explainLoss(pipe, options, peer) : error;
   } finally {
     deadline.removeEventListener('abort', onDeadline);
@@ -74,9 +70,7 @@ async function openAndIntroduce<T>(
 /** A broker that hangs up on the first exchange says nothing about why; the likely causes are few. */
 async function explainLoss(pipe: RequestPipe, options: ConnectionOptions, peer: string): Promise<Error> {
   const reason = await pipe.closed;
-  if (reason.code !== 'NETWORK_CONNECTION_LOST') {
-    return reason;
-  }
+  if (reason.code !== 'NETWORK_CONNECTION_LOST') return reason;
   const guesses = [options.tls ? undefined : 'TLS', options.sasl ? undefined : 'SASL'].filter((guess) => guess);
   const question = guesses.length === 0 ? '' : `. Does this port want ${guesses.join(' or ')}?`;
   const what = `Cannot connect to ${peer}: the broker hung up during the first exchange${question}`;

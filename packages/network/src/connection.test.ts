@@ -246,9 +246,7 @@ describe('Connection over TLS', () => {
     await once(silent, 'connect');
     await broker.listener.close(0);
     expect(await connection.closed).toMatchObject({ code: 'NETWORK_CONNECTION_LOST' });
-    if (!silent.closed) {
-      await once(silent, 'close');
-    }
+    if (!silent.closed) await once(silent, 'close');
   });
 
   it('refuses a certificate that nobody vouches for', async () => {

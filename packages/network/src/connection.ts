@@ -78,14 +78,10 @@ export class Connection {
       const connection = await withinDeadline(options, clock, (pipe, peer) =>
         Connection.#introduce(options, clock, pipe, peer),
       );
-      if (connectChannel.hasSubscribers) {
-        connectChannel.publish(event());
-      }
+      if (connectChannel.hasSubscribers) connectChannel.publish(event());
       return connection;
     } catch (error) {
-      if (connectChannel.hasSubscribers) {
-        connectChannel.publish(event(error));
-      }
+      if (connectChannel.hasSubscribers) connectChannel.publish(event(error));
       throw error;
     }
   }
@@ -99,9 +95,7 @@ export class Connection {
     const timeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     const broker = await negotiateVersions(pipe, options.clientId ?? CLIENT_ID, peer, timeoutMs);
     const connection = new Connection(options, clock, pipe, broker, peer);
-    if (options.sasl !== undefined) {
-      await connection.#authenticate(options.sasl);
-    }
+    if (options.sasl !== undefined) await connection.#authenticate(options.sasl);
     return connection;
   }
 
@@ -145,9 +139,7 @@ export class Connection {
 
   /** Milliseconds since a request was last sent or bytes last came; 0 while a response is awaited. */
   get idleMs(): number {
-    if (this.#pipe.inFlightCount + this.#pipe.queuedCount > 0) {
-      return 0;
-    }
+    if (this.#pipe.inFlightCount + this.#pipe.queuedCount > 0) return 0;
     return this.#clock.monotonic() - Math.max(this.#lastUsedMs, this.#pipe.lastReceivedMs);
   }
 
@@ -274,9 +266,7 @@ export class Connection {
 
   /** Before the session ends (KIP-368). New requests wait meanwhile; those in flight are answered as usual. */
   async #authenticateAgain(): Promise<void> {
-    if (this.#sasl === undefined || !this.open) {
-      return;
-    }
+    if (this.#sasl === undefined || !this.open) return;
     this.#pipe.hold();
     try {
       await this.#authenticate(this.#sasl);
@@ -294,9 +284,7 @@ export class Connection {
     this.#reauthentication?.cancel();
     // Who closes it knows why; a logger that shows everything stays quiet about it.
     if (!this.#isClosedHere) this.#logger.debug({ peer: this.#peer, err: reason }, reason.message);
-    if (closeChannel.hasSubscribers) {
-      closeChannel.publish({ host: this.host, port: this.port, reason });
-    }
+    if (closeChannel.hasSubscribers) closeChannel.publish({ host: this.host, port: this.port, reason });
   }
 }
 

@@ -102,36 +102,28 @@ export class FrameAssembler {
   }
 
   push(chunk: Buffer): void {
-    if (chunk.length > 0) {
-      this.#chunks.push(chunk);
-    }
+    if (chunk.length > 0) this.#chunks.push(chunk);
   }
 
   /** The next whole frame without its size prefix; undefined when more bytes (or memory) are needed, or after a fault. */
   next(): Buffer | undefined {
     this.#blocked = false;
     for (let chunk = this.#chunks[0]; chunk !== undefined && this.#fault === undefined; chunk = this.#chunks[0]) {
-      if (this.#frameBytes < 0 && !this.#readSize(chunk)) {
-        continue;
-      }
+      if (this.#frameBytes < 0 && !this.#readSize(chunk)) continue;
       const frame = this.#readBody(chunk);
       if (frame !== undefined) {
-        this.#framesSeen++;
+        this.#framesSeen += 1;
         this.#frameBytes = -1;
         return frame;
       }
-      if (this.#blocked) {
-        return undefined;
-      }
+      if (this.#blocked) return undefined;
     }
     return undefined;
   }
 
   /** Drops what is held. */
   dispose(): void {
-    if (this.#filledBytes > 0) {
-      this.#memory?.release(this.#filledBytes);
-    }
+    if (this.#filledBytes > 0) this.#memory?.release(this.#filledBytes);
     this.#filledBytes = 0;
     this.#partial = undefined;
     this.#chunks.length = 0;
@@ -149,7 +141,7 @@ export class FrameAssembler {
     } else {
       while (this.#prefixBytes < SIZE_BYTES && this.#position < chunk.length) {
         this.#prefix = (this.#prefix << 8) | (chunk[this.#position++] as number);
-        this.#prefixBytes++;
+        this.#prefixBytes += 1;
       }
       if (this.#prefixBytes < SIZE_BYTES) {
         this.#dropChunk();
@@ -192,9 +184,7 @@ export class FrameAssembler {
   #partialWithRoomFor(bytes: number): Buffer {
     const neededBytes = this.#filledBytes + bytes;
     const partial = this.#partial;
-    if (partial !== undefined && partial.length >= neededBytes) {
-      return partial;
-    }
+    if (partial !== undefined && partial.length >= neededBytes) return partial;
     const wantedBytes = partial === undefined ? this.#trustedFrameBytes : partial.length * 2;
     const grown = this.#allocateFrame(Math.min(this.#frameBytes, Math.max(wantedBytes, neededBytes)));
     partial?.copy(grown, 0, 0, this.#filledBytes);
@@ -212,9 +202,7 @@ export class FrameAssembler {
 
   #advance(chunk: Buffer, bytes: number): void {
     this.#position += bytes;
-    if (this.#position === chunk.length) {
-      this.#dropChunk();
-    }
+    if (this.#position === chunk.length) this.#dropChunk();
   }
 
   #dropChunk(): void {

@@ -116,7 +116,7 @@ describe('the bounds of a listener', () => {
     const { port, listener } = await startListener({
       handler: {
         handle: () => {
-          handled++;
+          handled += 1;
           return [framed(Buffer.alloc(responseBytes))];
         },
       },
@@ -127,13 +127,13 @@ describe('the bounds of a listener', () => {
     peer.pause();
     let flowing = true;
     const flood = Buffer.concat(Array.from({ length: 1000 }, () => request('more')));
-    for (let round = 0; round < 2000 && flowing; round++) {
+    for (let round = 0; round < 2000 && flowing; round += 1) {
       flowing = peer.write(flood) || (await Promise.race([once(peer, 'drain').then(() => true), stuck(listener)]));
     }
     const [connection] = [...listener.connections()];
     await until(() => connection?.reading === false);
     const before = handled;
-    for (let turn = 0; turn < 50; turn++) {
+    for (let turn = 0; turn < 50; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(handled).toBe(before);
@@ -180,7 +180,7 @@ describe('the bounds of a listener', () => {
     const { port, listener } = await startListener({ handler: { handle: echo }, memory, clock, logger });
     const stalled: Socket[] = [];
     // The bound, everybody's share beyond it, and the one that may overrun.
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 4; i += 1) {
       const peer = await startPeer(port);
       stalled.push(peer);
       peer.write(Buffer.concat([Buffer.of(0, 0, 39, 16), Buffer.alloc(900)]));
@@ -216,7 +216,7 @@ describe('the bounds of a listener', () => {
       },
     });
     const greedy: Socket[] = [];
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 4; i += 1) {
       const peer = await startPeer(port);
       peer.pause();
       peer.write(request('much', 1));

@@ -176,9 +176,7 @@ describe('Listener', () => {
     const { port } = await startListener({
       handler: {
         handle: (frame) => {
-          if (frame.subarray(2).toString() === 'throw') {
-            throw new Error('cannot decode');
-          }
+          if (frame.subarray(2).toString() === 'throw') throw new Error('cannot decode');
           return Promise.reject(new Error('cannot answer'));
         },
       },

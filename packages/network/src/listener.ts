@@ -202,9 +202,7 @@ export class Listener {
 
   /** Takes a new key and certificate for the connections to come; those that are open keep theirs. */
   updateTls(tls: TlsOptions): void {
-    if (this.#options.tls !== undefined) {
-      (this.#server as TlsServer).setSecureContext(tls);
-    }
+    if (this.#options.tls !== undefined) (this.#server as TlsServer).setSecureContext(tls);
   }
 
   /**
@@ -242,9 +240,7 @@ export class Listener {
         resolve();
       });
       const settle = (connection?: ServerConnection): void => {
-        if (connection !== undefined) {
-          unanswered.delete(connection);
-        }
+        if (connection !== undefined) unanswered.delete(connection);
         if (unanswered.size === 0) {
           deadline.cancel();
           resolve();
@@ -268,7 +264,7 @@ export class Listener {
       this.#sockets.size >= connectionsMax ||
       fromAddress >= connectionsPerAddressMax
     ) {
-      this.#refused++;
+      this.#refused += 1;
       const bound =
         this.#sockets.size >= connectionsMax
           ? `max.connections=${connectionsMax}`
@@ -299,8 +295,8 @@ export class Listener {
       socket.destroy();
       return undefined;
     }
-    this.#accepted++;
-    connectionIdLast++;
+    this.#accepted += 1;
+    connectionIdLast += 1;
     const connection = new ServerConnection(connectionIdLast, socket, this.#host);
     this.#connections.add(connection);
     return connection;
@@ -315,7 +311,7 @@ export class Listener {
   }
 
   #tlsClientFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
-    this.#tlsFailed++;
+    this.#tlsFailed += 1;
     const client = `${plainHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`;
     const plaintext = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || error.code === 'ERR_SSL_HTTP_REQUEST';
     const hint = plaintext ? '. The client speaks plaintext: set security.protocol=SSL (or SASL_SSL) in it' : '';

@@ -15,7 +15,7 @@ describe('RequestMemory', () => {
     expect(memory.takeHandling(1)).toBe(false);
     let woken = 0;
     memory.wait('handle', () => {
-      woken++;
+      woken += 1;
     });
     await tick();
     expect(woken).toBe(0);

@@ -87,17 +87,13 @@ export class RequestMemory {
     const left = (this.#holders.get(holder) ?? 0) - bytes;
     if (left > 0) this.#holders.set(holder, left);
     else this.#holders.delete(holder);
-    if (this.#overrunHolder === holder) {
-      this.#overrunHolder = undefined;
-    }
+    if (this.#overrunHolder === holder) this.#overrunHolder = undefined;
     this.#scheduleWake();
   }
 
   /** Takes a whole request's bytes; false while the bound is reached. */
   takeHandling(bytes: number): boolean {
-    if (!this.#hasRoomToHandle) {
-      return false;
-    }
+    if (!this.#hasRoomToHandle) return false;
     this.#handlingBytes += bytes;
     this.#handlingCount += 1;
     return true;
@@ -197,11 +193,9 @@ export class RequestMemory {
 
 /** Wakes those that wait now, each at most once, as long as there is room. */
 export function wakeWhile(waiting: Set<() => void>, hasRoom: () => boolean): void {
-  for (let left = waiting.size; left > 0 && hasRoom(); left--) {
+  for (let left = waiting.size; left > 0 && hasRoom(); left -= 1) {
     const [retry] = waiting;
-    if (retry === undefined) {
-      return;
-    }
+    if (retry === undefined) return;
     waiting.delete(retry);
     retry();
   }

@@ -234,7 +234,7 @@ describe('RequestPipe', () => {
     );
     expect(clock.pendingCount).toBe(1);
     await until(() => server.requests.length === 10);
-    for (let id = 0; id < 10; id++) {
+    for (let id = 0; id < 10; id += 1) {
       server.answer(id);
     }
     await Promise.all(answers);

@@ -188,9 +188,7 @@ export class RequestPipe {
 
   /** Fails everything that is under way and destroys the socket. */
   close(reason: KafkaError): void {
-    if (this.#closeReason !== undefined) {
-      return;
-    }
+    if (this.#closeReason !== undefined) return;
     this.#closeReason = reason;
     this.#timer?.cancel();
     this.#assembler.dispose();
@@ -251,9 +249,7 @@ export class RequestPipe {
       fail,
     };
     this.#correlationId = (this.#correlationId + 1) & 0x7fffffff;
-    if (onAbort !== undefined) {
-      signal?.addEventListener('abort', onAbort, { once: true });
-    }
+    if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
     if (entry.urgent) {
       this.#queue.unshift(entry);
     } else {
@@ -265,12 +261,8 @@ export class RequestPipe {
 
   #sendQueued(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (this.#inFlight.length >= this.#options.inFlightRequestsMax && !next.urgent) {
-        return;
-      }
-      if (!next.urgent && this.#held) {
-        return;
-      }
+      if (this.#inFlight.length >= this.#options.inFlightRequestsMax && !next.urgent) return;
+      if (!next.urgent && this.#held) return;
       if (!next.urgent && this.#throttledUntilMs > 0) {
         if (this.#throttledUntilMs > this.#now) {
           this.#wakeAt(this.#throttledUntilMs);
@@ -287,13 +279,11 @@ export class RequestPipe {
     const chunks = entry.chunks;
     entry.chunks = NO_CHUNKS;
     entry.state = 'sent';
-    if (entry.expectsResponse) {
-      this.#inFlight.push(entry);
-    }
+    if (entry.expectsResponse) this.#inFlight.push(entry);
     const socket = this.#socket;
     const last = chunks.length - 1;
     socket.cork();
-    for (let index = 0; index <= last; index++) {
+    for (let index = 0; index <= last; index += 1) {
       const chunk = chunks[index] as Uint8Array;
       this.#bytesOut += chunk.length;
       if (index === last && !entry.expectsResponse) {
@@ -306,9 +296,7 @@ export class RequestPipe {
   }
 
   #written(entry: Entry, error: Error | null | undefined): void {
-    if (entry.state !== 'sent') {
-      return;
-    }
+    if (entry.state !== 'sent') return;
     this.#settle(entry);
     if (error) {
       const what = `${entry.label} to ${this.#options.peer}: the connection was lost while it was being sent`;
@@ -372,9 +360,7 @@ export class RequestPipe {
 
   #settle(entry: Entry): void {
     entry.state = 'settled';
-    if (entry.onAbort !== undefined) {
-      entry.signal?.removeEventListener('abort', entry.onAbort);
-    }
+    if (entry.onAbort !== undefined) entry.signal?.removeEventListener('abort', entry.onAbort);
   }
 
   #lost(why: string, cause?: unknown): void {
@@ -400,9 +386,7 @@ export class RequestPipe {
     this.#timerDueMs = Infinity;
     const nowMs = this.#now;
     for (const entry of [...this.#inFlight, ...this.#queue]) {
-      if (entry.deadlineMs <= nowMs) {
-        this.#timeOut(entry);
-      }
+      if (entry.deadlineMs <= nowMs) this.#timeOut(entry);
     }
     const oldest = this.#inFlight[0];
     if (oldest?.state === 'abandoned') {
@@ -416,9 +400,7 @@ export class RequestPipe {
     }
     this.#sendQueued();
     for (const entry of [...this.#inFlight, ...this.#queue]) {
-      if (entry.state !== 'abandoned') {
-        this.#wakeAt(entry.deadlineMs);
-      }
+      if (entry.state !== 'abandoned') this.#wakeAt(entry.deadlineMs);
     }
   }
 

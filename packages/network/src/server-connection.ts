@@ -170,9 +170,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Reads nothing more, answers what is in flight, then closes. */
   finish(): void {
-    if (!this.open) {
-      return;
-    }
+    if (!this.open) return;
     this.#closing = true;
     this.#activeMs = this.#host.clock.monotonic();
     this.#waitingFrame = undefined;
@@ -220,9 +218,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Closes the connection when it did nothing for too long; called by the listener's sweep. True when it did. */
   closeIfIdle(nowMs: number, idleMsMax: number): boolean {
-    if (this.#socket.destroyed) {
-      return false;
-    }
+    if (this.#socket.destroyed) return false;
     // A handler that is still working is not the client's idleness, unless the client does not take what is ready.
     const waitsForHandler = (this.#line.length > 0 && this.#socket.writableLength === 0) || this.#rest !== undefined;
     const idleMs = nowMs - this.#activeMs;
@@ -230,9 +226,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       this.destroy();
       return false;
     }
-    if (waitsForHandler || idleMs < idleMsMax) {
-      return false;
-    }
+    if (waitsForHandler || idleMs < idleMsMax) return false;
     this.#host.logger.info(
       this.#fields({ idleMs, midFrame: this.#assembler.midFrame }),
       `Closing connection of ${this.#peer}: idle for ${Math.round(idleMs)} ms`,
@@ -243,9 +237,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   #receive(chunk: Buffer): void {
     this.#host.counters.bytesIn += chunk.length;
-    if (this.#closing) {
-      return;
-    }
+    if (this.#closing) return;
     this.#activeMs = this.#host.clock.monotonic();
     this.#receivedMs = this.#activeMs;
     this.#assembler.push(chunk);
@@ -254,17 +246,13 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Starts as many requests as the bounds allow, then reads on or stops reading. */
   #pump(): void {
-    if (this.#pumping) {
-      return;
-    }
+    if (this.#pumping) return;
     this.#pumping = true;
     const { turns } = this.#host;
     let beganMs = -1;
     while (this.open) {
       const frame = this.#nextFrame();
-      if (frame === undefined) {
-        break;
-      }
+      if (frame === undefined) break;
       if (beganMs < 0) beganMs = turns.begin();
       this.#dispatch(frame);
       if (frame.length > MEASURED_FRAME_BYTES) {
@@ -327,8 +315,8 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     const slot = new Slot(this.#isSerial(frame), frame.length, this.#slotHost);
     this.#line.begin(slot);
     this.#inFlightBytes += slot.heldBytes;
-    counters.requests++;
-    counters.requestsInFlight++;
+    counters.requests += 1;
+    counters.requestsInFlight += 1;
     try {
       const answer = handler.handle(frame, this, slot);
       if (answer instanceof Promise) {
@@ -368,7 +356,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     }
     if (slot.reservedBytes > 0) responses.release(slot.reservedBytes, this);
     slot.reservedBytes = 0;
-    counters.requestsInFlight--;
+    counters.requestsInFlight -= 1;
   }
 
   #releaseFrame(slot: Slot): void {
@@ -407,9 +395,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #written(): void {
     this.#activeMs = this.#host.clock.monotonic();
     this.#takenMs = this.#activeMs;
-    if (!this.#reading) {
-      this.#pump();
-    }
+    if (!this.#reading) this.#pump();
   }
 
   /** After the last response the socket ends; what the client still sends is read and thrown away until it is gone. */
@@ -451,9 +437,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   #closed(): void {
-    if (this.#gone) {
-      return;
-    }
+    if (this.#gone) return;
     this.#gone = true;
     this.#rest?.cancel();
     this.#waitingFrame = undefined;

@@ -55,9 +55,7 @@ export function openSocket(options: ConnectionOptions, peer: string, deadline: A
     const onDeadline = (): void => fail(deadlineError(peer, deadline));
     socket.on(readyEvent, onReady).on('error', onError).on('close', onClose);
     deadline.addEventListener('abort', onDeadline, { once: true });
-    if (deadline.aborted) {
-      onDeadline();
-    }
+    if (deadline.aborted) onDeadline();
   });
 }
 

@@ -17,7 +17,7 @@ function shareWithClock() {
 describe('TurnShare', () => {
   it('lets a turn last some milliseconds and no longer', async () => {
     const { share, work } = shareWithClock();
-    for (let i = 0; i < 9; i++) work(1);
+    for (let i = 0; i < 9; i += 1) work(1);
     expect(share.isOver).toBe(false);
     work(1);
     expect(share.isOver).toBe(true);
@@ -27,7 +27,7 @@ describe('TurnShare', () => {
 
   it('takes a pause for the begin of a new turn', () => {
     const { share, work, pass } = shareWithClock();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 100; i += 1) {
       work(5);
       pass(2);
     }

@@ -64,7 +64,7 @@ export class TurnShare {
 
   /** Runs those that wait now, each at most once, while the turn lasts. */
   #runSome(waiting: Set<() => void>): void {
-    for (let left = waiting.size; left > 0 && !this.isOver; left--) {
+    for (let left = waiting.size; left > 0 && !this.isOver; left -= 1) {
       const [run] = waiting;
       if (run === undefined) return;
       waiting.delete(run);

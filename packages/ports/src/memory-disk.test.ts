@@ -60,7 +60,7 @@ describe('a MemoryDisk that crashes', () => {
 
   it('may keep some sectors of a write and not those before them', async () => {
     const seen = new Set<string>();
-    for (let seed = 0; seed < 200; seed++) {
+    for (let seed = 0; seed < 200; seed += 1) {
       const disk = await diskWith('');
       await (await disk.open('/d/f')).write(0, [Buffer.alloc(1536, '1')], { sync: false });
       const left = await contentOf(disk.crash(seededRandom(seed)));
@@ -88,12 +88,12 @@ describe('a MemoryDisk that crashes', () => {
 
   it('leaves the old content or the new of a file that is being replaced, and maybe a temporary one', async () => {
     const seen = new Set<string>();
-    for (let steps = 0; steps < 8; steps++) {
+    for (let steps = 0; steps < 8; steps += 1) {
       const disk = await diskWith('old');
       let calls = 0;
       disk.fault = () => (calls++ < steps ? undefined : new Promise(() => {}));
       void disk.replaceFile('/d/f', Buffer.from('new'));
-      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+      for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
       const next = disk.crash('all');
       seen.add(`${await contentOf(next)} ${(await next.list('/d')).join(' ')}`);
     }

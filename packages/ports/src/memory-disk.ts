@@ -113,13 +113,13 @@ export class MemoryDisk implements Disk {
   open(path: string, options: { create?: boolean; readOnly?: boolean } = {}): Promise<DiskFile> {
     return this.#call('open', path, 0, () => {
       const inode = options.create === true ? this.#folders.fileOrNew(path) : this.#folders.file(path);
-      this.#openCount++;
+      this.#openCount += 1;
       return new MemoryFile(inode, path, options.readOnly === true, {
         call: (kind, sizeBytes, effect, failed) => this.#call(kind, path, sizeBytes, effect, failed),
         room: () =>
           this.capacityBytes === Number.POSITIVE_INFINITY ? this.capacityBytes : this.capacityBytes - this.usedBytes,
         closed: () => {
-          this.#openCount--;
+          this.#openCount -= 1;
         },
       });
     });

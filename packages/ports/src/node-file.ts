@@ -98,11 +98,11 @@ export class NodeFile implements DiskFile {
 
   /** Counts before and after, so that a sync which overlaps the change is not taken to cover it. */
   async #change(run: () => Promise<void>): Promise<void> {
-    this.#changes++;
+    this.#changes += 1;
     try {
       await run();
     } finally {
-      this.#changes++;
+      this.#changes += 1;
     }
   }
 
@@ -135,9 +135,7 @@ function withoutFirst(chunks: readonly Uint8Array[], count: number): readonly Ui
   let skipped = 0;
   let index = 0;
   for (let chunk = chunks[index]; chunk !== undefined; chunk = chunks[++index]) {
-    if (skipped + chunk.length > count) {
-      return [chunk.subarray(count - skipped), ...chunks.slice(index + 1)];
-    }
+    if (skipped + chunk.length > count) return [chunk.subarray(count - skipped), ...chunks.slice(index + 1)];
     skipped += chunk.length;
   }
   return [];

@@ -8,13 +8,13 @@ export class Turnstile {
   }
 
   async pass<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
+    if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#line.push(resolve));
     try {
       return await run();
     } finally {
       const next = this.#line.shift();
-      if (next === undefined) this.#free++;
+      if (next === undefined) this.#free += 1;
       else next();
     }
   }

@@ -39,7 +39,7 @@ export function murmur2OfString(text: string): number {
   }
   const left = length & 3;
   let tail = 0;
-  for (let index = left - 1; index >= 0; index--) {
+  for (let index = left - 1; index >= 0; index -= 1) {
     const code = text.charCodeAt(at + index);
     seen |= code;
     tail |= code << (8 * index);

@@ -93,8 +93,9 @@ export class PartitionQueue {
   openGap(batch: ProduceBatch): void {
     const { identity, order } = batch;
     if (identity !== undefined) {
-      if (this.#gap === undefined || this.#gap.identity !== identity || this.#gap.order > order)
+      if (this.#gap === undefined || this.#gap.identity !== identity || this.#gap.order > order) {
         this.#gap = { identity, order };
+      }
       for (const later of this.waiting) if (this.isBeyondGap(later)) later.clearSequence();
     }
     batch.clearSequence();

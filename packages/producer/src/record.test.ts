@@ -57,9 +57,9 @@ describe('a record', () => {
         const isNumber = (n: unknown, max: number) =>
           n === null || (Number.isSafeInteger(n) && (n as number) >= 0 && (n as number) <= max);
         const right = typeof topic === 'string' && topic !== '' && value !== undefined && other === undefined;
-        if (right && isNumber(partition, 2 ** 31 - 1) && isNumber(timestamp, Number.MAX_SAFE_INTEGER))
+        if (right && isNumber(partition, 2 ** 31 - 1) && isNumber(timestamp, Number.MAX_SAFE_INTEGER)) {
           expect(refused).toBeUndefined();
-        else expect(refused).toMatchObject({ code: 'PRODUCER_INVALID_RECORD' });
+        } else expect(refused).toMatchObject({ code: 'PRODUCER_INVALID_RECORD' });
       }),
       { numRuns: 2000 },
     );

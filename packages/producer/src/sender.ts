@@ -166,11 +166,13 @@ export class Sender {
     if (queue.inFlight.length >= this.#inFlightPerPartitionMax) return Number.POSITIVE_INFINITY;
     // A batch that is sent again goes alone: whether those after it are wanted shows in its answer.
     if (queue.inFlight.length > 0 && (retried || queue.inFlight[0]!.attempts > 1)) return Number.POSITIVE_INFINITY;
-    if (queue.inFlight.length > 0 && this.#settings.idempotent && !queue.isKnownToLeader)
+    if (queue.inFlight.length > 0 && this.#settings.idempotent && !queue.isKnownToLeader) {
       return Number.POSITIVE_INFINITY;
+    }
     if (queue.retryAtMs > nowMs) return queue.retryAtMs;
-    if (this.#settings.idempotent && batch.baseSequence < 0 && this.#identity.current === undefined)
+    if (this.#settings.idempotent && batch.baseSequence < 0 && this.#identity.current === undefined) {
       return Number.POSITIVE_INFINITY;
+    }
     if (retried || queue.waiting.length > 0 || this.#hurried > 0) return nowMs;
     return batch.createdMs + this.#settings.lingerMs;
   }

@@ -211,7 +211,7 @@ describe('a message of 20 bytes that claims two thousand million elements', () =
   it('is refused before anything is allocated', () => {
     const absurd = Buffer.alloc(20, 0x7f);
     for (const api of [Metadata, CreateTopics, Produce, Fetch]) {
-      for (let version = api.minVersion; version <= api.maxVersion; version++) {
+      for (let version = api.minVersion; version <= api.maxVersion; version += 1) {
         expect(() => api.request.decode(new Reader(absurd), version)).toThrow(ProtocolError);
       }
     }

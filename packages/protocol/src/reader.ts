@@ -132,7 +132,7 @@ export class Reader {
     const at = this.take(16);
     const b = this.buffer;
     let bits = 0;
-    for (let i = at; i < at + 16; i++) bits |= b[i]!;
+    for (let i = at; i < at + 16; i += 1) bits |= b[i]!;
     return bits === 0 ? ZERO_UUID : b.toString('base64url', at, at + 16);
   }
 
@@ -197,7 +197,7 @@ export class Reader {
     if (length > SHORT_STRING_BYTES) return undefined;
     const b = this.buffer;
     let text = '';
-    for (let i = at; i < at + length; i++) {
+    for (let i = at; i < at + length; i += 1) {
       const byte = b[i]!;
       if (byte >= 0x80) return undefined;
       text += String.fromCharCode(byte);
@@ -293,7 +293,7 @@ export class Reader {
   /** The tagged fields of a struct that has no known ones. */
   unknownTags(): UnknownTag[] | undefined {
     let tags: UnknownTag[] | undefined;
-    for (let n = this.tagCount(); n > 0; n--) {
+    for (let n = this.tagCount(); n > 0; n -= 1) {
       const tag = this.uvarint();
       const limit = this.enterTag();
       tags = this.unknownTag(tags, tag);

@@ -79,7 +79,7 @@ describe('strings', () => {
     fc.assert(
       fc.property(text, fc.boolean(), fc.nat(300), (value, flexible, before) => {
         const writer = new Writer(16);
-        for (let i = 0; i < before; i++) writer.int8(7);
+        for (let i = 0; i < before; i += 1) writer.int8(7);
         writer.string(value, flexible);
         expect(new Reader(writer.toBuffer(), before).string(flexible)).toBe(value);
       }),
@@ -163,14 +163,14 @@ describe('tagged fields', () => {
       const writer = new Writer(16);
       writer.int8(9);
       const begin = writer.beginTag(3);
-      for (let i = 0; i < size; i++) writer.int8(i % 100);
+      for (let i = 0; i < size; i += 1) writer.int8(i % 100);
       writer.endTag(begin);
       writer.int8(9);
       const reader = new Reader(writer.toBuffer());
       expect([reader.int8(), reader.uvarint()]).toEqual([9, 3]);
       const limit = reader.enterTag();
       expect(reader.remaining).toBe(size);
-      for (let i = 0; i < size; i++) expect(reader.int8()).toBe(i % 100);
+      for (let i = 0; i < size; i += 1) expect(reader.int8()).toBe(i % 100);
       reader.leaveTag(limit);
       expect([reader.int8(), reader.remaining]).toEqual([9, 0]);
     }

@@ -203,7 +203,7 @@ export class Writer {
       b[at++] = 0;
       b[at++] = length;
     }
-    for (let i = 0; i < length; i++) {
+    for (let i = 0; i < length; i += 1) {
       const char = value.charCodeAt(i);
       if (char > 0x7f) {
         this.position -= length + (flexible ? 1 : 2);
@@ -241,9 +241,9 @@ export class Writer {
       this.gather(value);
     } else {
       let sizeBytes = 0;
-      for (let i = 0; i < value.length; i++) sizeBytes += value[i]!.length;
+      for (let i = 0; i < value.length; i += 1) sizeBytes += value[i]!.length;
       this.arrayLength(sizeBytes, flexible);
-      for (let i = 0; i < value.length; i++) this.gather(value[i]!);
+      for (let i = 0; i < value.length; i += 1) this.gather(value[i]!);
     }
   }
 

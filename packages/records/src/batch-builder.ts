@@ -158,7 +158,7 @@ export class RecordBatchBuilder {
       at = writeHeaders(buffer, at, headers);
     }
     this.#at = finishLength(buffer, start, bodyAt, at);
-    this.#recordCount++;
+    this.#recordCount += 1;
     if (timestampMs > this.#maxTimestamp) this.#maxTimestamp = timestampMs;
   }
 
@@ -193,9 +193,7 @@ export class RecordBatchBuilder {
    * memory is taken, unless `reuseMemory` says that nobody looks at that batch any more.
    */
   reset(options: { reuseMemory?: boolean } = {}): void {
-    if (this.#handedOut && options.reuseMemory !== true) {
-      this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
-    }
+    if (this.#handedOut && options.reuseMemory !== true) this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
     this.#limit = this.#buffer.length;
     this.#at = BATCH_HEADER_BYTES;
     this.#recordCount = 0;

@@ -26,7 +26,7 @@ import { checkRecords } from './record-check.ts';
 
 function sample(records = 3, compression: Compression = Compression.NONE): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let i = 0; i < records; i++) builder.append(1000 + i, `key-${i}`, `value-${i}`, [{ key: 'h', value: 'x' }]);
+  for (let i = 0; i < records; i += 1) builder.append(1000 + i, `key-${i}`, `value-${i}`, [{ key: 'h', value: 'x' }]);
   return builder.build({ compression });
 }
 
@@ -57,7 +57,7 @@ describe('checkBatch', () => {
 
   it('finds sizes that cannot be, that are cut short, and that are above the limit', () => {
     const batch = sample();
-    for (let bytes = 0; bytes < batch.length; bytes++) {
+    for (let bytes = 0; bytes < batch.length; bytes += 1) {
       expect(checkBatch(batch.subarray(0, bytes), 0)).toBe(BatchFault.TRUNCATED);
     }
     for (const length of [-1, 0, 48, -(2 ** 31)]) {
@@ -189,7 +189,7 @@ describe('checkRecords', () => {
 
   it('tells each record that lacks a key or is out of time, up to a bound', () => {
     const builder = new RecordBatchBuilder();
-    for (let i = 0; i < 40; i++) builder.append(i, i % 2 === 0 ? 'key' : null, null);
+    for (let i = 0; i < 40; i += 1) builder.append(i, i % 2 === 0 ? 'key' : null, null);
     const batch = builder.build();
     expect(checkRecords(batch, { keys: true, timestampMax: 3 }).slice(0, 4)).toEqual([
       expect.objectContaining({ code: 'NO_KEY', index: 1 }),

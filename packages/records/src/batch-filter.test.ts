@@ -43,7 +43,7 @@ describe('a batch that records are taken out of', () => {
           });
           const before = readRecords(batch).map((each) => ({ ...each, headers: [...each.headers] }));
           const filter = new BatchFilter(batch);
-          for (let i = 0; filter.next(); i++) if (records[i]!.isKept) filter.keep();
+          for (let i = 0; filter.next(); i += 1) if (records[i]!.isKept) filter.keep();
           const built = filter.build(horizon);
           const kept = before.filter((_, index) => records[index]!.isKept);
           expect(checkBatch(built, 0)).toBeUndefined();
@@ -62,7 +62,7 @@ describe('a batch that records are taken out of', () => {
 
   it('keeps a horizon that it has when more records are taken out', () => {
     const builder = new RecordBatchBuilder();
-    for (let i = 0; i < 3; i++) builder.append(50 + i, `k${i}`, null);
+    for (let i = 0; i < 3; i += 1) builder.append(50 + i, `k${i}`, null);
     const first = new BatchFilter(builder.build());
     while (first.next()) first.keep();
     const marked = first.build(5000);

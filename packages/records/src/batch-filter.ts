@@ -82,11 +82,11 @@ export class BatchFilter {
     const { data } = this.record;
     const { starts, ends, timestamps } = this.#kept;
     let bound = 0;
-    for (let i = 0; i < starts.length; i++) bound += ends[i]! - starts[i]! + GROWTH_MAX;
+    for (let i = 0; i < starts.length; i += 1) bound += ends[i]! - starts[i]! + GROWTH_MAX;
     const target = Buffer.allocUnsafeSlow(bound);
     const delta = Buffer.allocUnsafe(VARLONG_BYTES_MAX);
     let at = 0;
-    for (let i = 0; i < starts.length; i++) {
+    for (let i = 0; i < starts.length; i += 1) {
       const attributesAt = afterVarint(data, starts[i]!);
       const restAt = afterVarint(data, attributesAt + 1);
       const deltaBytes = writeVarlong(delta, 0, timestamps[i]! - baseTimestamp);
@@ -136,6 +136,6 @@ const GROWTH_MAX = VARLONG_BYTES_MAX + VARINT_BYTES_MAX;
 /** The position behind a varint or varlong. The cursor has been over it, so it ends within the data. */
 function afterVarint(data: Buffer, at: number): number {
   let next = at;
-  while (data[next]! >= 0x80) next++;
+  while (data[next]! >= 0x80) next += 1;
   return next + 1;
 }

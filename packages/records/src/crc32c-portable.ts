@@ -8,12 +8,12 @@ let tables: Int32Array | undefined;
 
 function buildTables(): Int32Array {
   const built = new Int32Array(PLACES * 256);
-  for (let byte = 0; byte < 256; byte++) {
+  for (let byte = 0; byte < 256; byte += 1) {
     let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL_REVERSED : crc >>> 1;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL_REVERSED : crc >>> 1;
     built[byte] = crc;
   }
-  for (let at = 256; at < built.length; at++) {
+  for (let at = 256; at < built.length; at += 1) {
     const before = built[at - 256]!;
     built[at] = (before >>> 8) ^ built[before & 0xff]!;
   }
@@ -33,7 +33,7 @@ export function crc32cPortable(bytes: Uint8Array, previous = 0): number {
   if (isLittleEndian && length >= 64) {
     // Words can be read at places that four divides.
     const aligned = -bytes.byteOffset & 3;
-    for (; at < aligned; at++) crc = table[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+    for (; at < aligned; at += 1) crc = table[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
     const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >> 2);
     const end = words.length & ~1;
     for (let word = 0; word < end; word += 2) {
@@ -51,6 +51,6 @@ export function crc32cPortable(bytes: Uint8Array, previous = 0): number {
     }
     at += end * 4;
   }
-  for (; at < length; at++) crc = table[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  for (; at < length; at += 1) crc = table[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }

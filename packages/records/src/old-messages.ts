@@ -130,23 +130,28 @@ interface Message {
 function messageAt(b: Buffer, at: number): Message {
   const end = b.length - at < OVERHEAD_BYTES ? Number.NaN : at + OVERHEAD_BYTES + b.readInt32BE(at + 8);
   // a magic, attributes, and two lengths
-  if (!(end >= at + ATTRIBUTES_AT + 1 + 8 && end <= b.length))
+  if (!(end >= at + ATTRIBUTES_AT + 1 + 8 && end <= b.length)) {
     throw corrupt(`the message at byte ${at} does not end in it`);
-  if (crc32(b.subarray(at + MAGIC_AT, end)) !== b.readUInt32BE(at + CRC_AT))
+  }
+  if (crc32(b.subarray(at + MAGIC_AT, end)) !== b.readUInt32BE(at + CRC_AT)) {
     throw corrupt(`the message at byte ${at} does not have its CRC`);
+  }
   const magic = b[at + MAGIC_AT]!;
   if (magic > 1) throw corrupt(`a message of magic ${magic} in a set of older ones`);
   const attributes = b[at + ATTRIBUTES_AT]!;
   const compression = attributes & COMPRESSION_MASK;
-  if (compression > Compression.LZ4)
+  if (compression > Compression.LZ4) {
     throw new RecordsError('RECORDS_UNSUPPORTED', `Codec ${compression} cannot be in a message of magic ${magic}.`);
-  if (magic === 1 && (end < at + TIMESTAMP_AT + 16 || !isSafeInt64At(b, at + TIMESTAMP_AT)))
+  }
+  if (magic === 1 && (end < at + TIMESTAMP_AT + 16 || !isSafeInt64At(b, at + TIMESTAMP_AT))) {
     throw corrupt(`the timestamp of the message at byte ${at} is none`);
+  }
   const keyAt = at + TIMESTAMP_AT + (magic === 1 ? 8 : 0);
   const key = bytesAt(b, keyAt, end);
   const value = bytesAt(b, keyAt + 4 + (key?.length ?? 0), end);
-  if (keyAt + 8 + (key?.length ?? 0) + (value?.length ?? 0) !== end)
+  if (keyAt + 8 + (key?.length ?? 0) + (value?.length ?? 0) !== end) {
     throw corrupt(`bytes remain in the message at byte ${at}`);
+  }
   return {
     magic,
     // checked above to be one of the codecs
@@ -192,11 +197,12 @@ function headerChecksumAt(frame: Buffer): number {
 
 function convertBatch(batch: Buffer, { magic, fetchOffset, bytesMax }: DownConversion): Buffer {
   const compression = batchCompression(batch, 0);
-  if (compression === Compression.ZSTD)
+  if (compression === Compression.ZSTD) {
     throw new RecordsError(
       'RECORDS_UNSUPPORTED',
       'Batches in zstd cannot be converted for clients that do not know it.',
     );
+  }
   const cursor = new RecordCursor(batch, bytesMax === undefined ? {} : { bytesMax });
   const isCompressed = compression !== Compression.NONE;
   const stamp = magic === 1 && batchTimestampType(batch, 0) === TimestampType.LOG_APPEND_TIME ? LOG_APPEND_TIME_BIT : 0;

@@ -10,7 +10,7 @@ const codec = fc.constantFrom(...Object.values(Compression));
 
 function sample(compression: Compression): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let i = 0; i < 100; i++) builder.append(1000 + i, `key-${i}`, `some value that repeats ${i}`);
+  for (let i = 0; i < 100; i += 1) builder.append(1000 + i, `key-${i}`, `some value that repeats ${i}`);
   return builder.build({
     compression,
     baseOffset: 50,

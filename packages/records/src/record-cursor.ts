@@ -90,7 +90,7 @@ export class RecordCursor {
       if (start !== this.data.length) throw this.#corrupt('bytes remain after the last record');
       return false;
     }
-    this.#index++;
+    this.#index += 1;
     this.#at = start;
     const lengthBytes = this.#varint();
     const bodyAt = this.#at;
@@ -153,7 +153,7 @@ export class RecordCursor {
     const first = data[this.#at];
     // Nearly every varint of a small record is one byte, so that case is kept apart and short.
     if (first !== undefined && first < 0x80) {
-      this.#at++;
+      this.#at += 1;
       return (first >>> 1) ^ -(first & 1);
     }
     let zigzag = 0;
@@ -199,7 +199,7 @@ export function readHeaders(data: Buffer, start: number, end: number): readonly 
   const count = reader.varint();
   const headers: RecordHeader[] = [];
   // A header takes two bytes at least, so a count beyond the bytes ends with an error and not with an allocation.
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const key = reader.bytes();
     if (key === null) throw corruptError(`header ${i} of ${count}: its key is null`);
     headers.push({ key: key.toString('utf8'), value: reader.bytes() });
@@ -232,8 +232,9 @@ class HeaderReader {
   bytes(): Buffer | null {
     const length = this.varint();
     if (length === NULL_LENGTH) return null;
-    if (length < 0 || length > this.#end - this.at)
+    if (length < 0 || length > this.#end - this.at) {
       throw corruptError(`a header of ${length} bytes leads out of its record`);
+    }
     const start = this.at;
     this.at += length;
     return this.#data.subarray(start, this.at);

@@ -45,7 +45,7 @@ export const recordInputs: fc.Arbitrary<RecordInput[]> = fc.array(recordInput, {
 /** Text that looks like what people send: JSON lines, which compress well. */
 export function jsonLines(bytes: number): Buffer {
   let text = '';
-  for (let i = 0; text.length < bytes; i++) {
+  for (let i = 0; text.length < bytes; i += 1) {
     text += `${JSON.stringify({ id: i, user: `user-${(i * 7919) % 1000}`, action: ['click', 'view', 'buy'][i % 3], amount: ((i * 31_337) % 100_000) / 100 })}\n`;
   }
   return Buffer.from(text).subarray(0, bytes);
@@ -55,7 +55,7 @@ export function jsonLines(bytes: number): Buffer {
 export function noise(bytes: number, seed = 1): Buffer {
   const buffer = Buffer.alloc(bytes);
   let state = seed | 0;
-  for (let i = 0; i < bytes; i++) {
+  for (let i = 0; i < bytes; i += 1) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
     buffer[i] = state >>> 24;
   }

@@ -65,8 +65,8 @@ class ActiveFault implements Fault {
   }
 
   hit(): void {
-    this.hits++;
-    this.#left--;
+    this.hits += 1;
+    this.#left -= 1;
     if (this.#left > 0) return;
     this.#forget(this);
     this.#finish();
@@ -91,11 +91,12 @@ export class FaultInjector implements RequestHandler {
 
   order(api: ApiName, effect: Effect, options: FaultOptions): Fault {
     const found = [...apiByKey.values()].find(({ name }) => name === api);
-    if (found === undefined)
+    if (found === undefined) {
       throw new TestBrokerError(
         'TESTING_UNKNOWN_API',
         `there is no Kafka API '${api}'; names are as in 'Produce', 'JoinGroup'`,
       );
+    }
     if (effect.kind === 'fail' && errorAnswer(found.key) === undefined) {
       throw new TestBrokerError(
         'TESTING_UNSUPPORTED_FAULT',

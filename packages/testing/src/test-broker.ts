@@ -112,11 +112,12 @@ function configFrom(options: StartBrokerOptions, storage: Storage): BrokerConfig
   const { config, problems, warnings } = parseBrokerConfig(properties);
   // A name that no broker knows is a mistake in a test, where a running broker would only warn.
   const faults = [...problems, ...warnings].map(({ message }) => message);
-  if (faults.length > 0)
+  if (faults.length > 0) {
     throw new TestBrokerError(
       'TESTING_INVALID_CONFIG',
       `cannot start a broker with these settings: ${faults.join('; ')}`,
     );
+  }
   return config;
 }
 
@@ -207,7 +208,7 @@ export class TestBroker implements AsyncDisposable {
     let count = 0;
     for (const connection of this.#parts.listener.connections()) {
       connection.disconnect('the test asked for it');
-      count++;
+      count += 1;
     }
     return count;
   }
@@ -219,8 +220,9 @@ export class TestBroker implements AsyncDisposable {
   async moveLeader(topic: string, partition: number): Promise<void> {
     const { cluster, replicas, brokerId } = this.#parts.broker.services;
     const state = cluster.partition(topic, partition);
-    if (state === undefined)
+    if (state === undefined) {
       throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `there is no partition ${partition} of topic '${topic}'`);
+    }
     const moved = { ...state, leaderEpoch: state.leaderEpoch + 1 };
     const command = { controllerId: brokerId, controllerEpoch: state.controllerEpoch, brokerEpoch: -1 };
     const orders = { ...moved, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: false };

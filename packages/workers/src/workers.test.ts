@@ -16,7 +16,7 @@ afterAll(() => workers.close());
 
 function batchOf(records: number, valueBytes: number, compression: Compression = Compression.NONE): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let i = 0; i < records; i++) builder.append(1000 + i, `key-${i}`, `value ${i} `.repeat(valueBytes / 8));
+  for (let i = 0; i < records; i += 1) builder.append(1000 + i, `key-${i}`, `value ${i} `.repeat(valueBytes / 8));
   return builder.build({ compression, baseOffset: 7 });
 }
 
@@ -73,7 +73,7 @@ describe('recompression', () => {
 
   it('looks into large batches in a thread: what is wrong with records, and which has a time', async () => {
     const builder = new RecordBatchBuilder();
-    for (let i = 0; i < 3000; i++) builder.append(1000 + i, i === 7 ? null : 'key', 'value '.repeat(30));
+    for (let i = 0; i < 3000; i += 1) builder.append(1000 + i, i === 7 ? null : 'key', 'value '.repeat(30));
     const batch = builder.build({ compression: Compression.GZIP });
     const faults = workers.check(batch, { keys: true, bytesMax: BYTES_MAX });
     expect(faults).toBeInstanceOf(Promise);
@@ -124,16 +124,16 @@ describe('compaction', () => {
       configOf: () => ({ ...defaultLogConfig, cleanupPolicy: ['compact'], segmentBytes: 500_000, flushMessages: 1e9 }),
       cleanerIoBufferBytes: 64 * 1024,
       cleanSlice: (slice) => {
-        slices++;
+        slices += 1;
         return cleanSlice(slice);
       },
     });
     await logs.open();
     const log = await logs.getOrCreate('t', 0, { isNew: true });
     log.onAppended((end) => log.advanceHighWatermark(end));
-    for (let n = 0; n < 200; n++) {
+    for (let n = 0; n < 200; n += 1) {
       const builder = new RecordBatchBuilder();
-      for (let i = 0; i < 100; i++)
+      for (let i = 0; i < 100; i += 1)
         builder.append(1000 + n, `key ${(n * 37 + i) % 100}`, `value ${n} ${i} `.repeat(10));
       await log.append(builder.build({ compression: (n % 5) as Compression }), { leaderEpoch: 0, origin: 'client' });
     }

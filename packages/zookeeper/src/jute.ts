@@ -65,8 +65,9 @@ export class JuteReader {
   vector<T>(leastBytes: number, element: () => T): T[] {
     const count = this.int();
     if (count < 0) return [];
-    if (count * leastBytes > this.remaining)
+    if (count * leastBytes > this.remaining) {
       throw malformed(`a list of ${count} is announced in ${this.remaining} bytes`);
+    }
     return Array.from({ length: count }, element);
   }
 

@@ -111,7 +111,7 @@ function frameOf({ flexible, head, element, tail, distinct }: Template, elements
 
 function numberElements(frame: Buffer, at: number, element: Buffer, elements: number): void {
   const within = element.indexOf(PLACEHOLDER);
-  for (let i = 0; i < elements; i++) {
+  for (let i = 0; i < elements; i += 1) {
     frame.write(i.toString(36).padStart(PLACEHOLDER.length, 'a'), at + i * element.length + within);
   }
 }

@@ -25,7 +25,7 @@ export const stubbornClients: readonly Abuse[] = [
     async run(place) {
       const half = Buffer.alloc(5_000_000);
       half.writeInt32BE(10_000_000);
-      for (let n = 0; n < 60; n++) place.deafSocket().write(half);
+      for (let n = 0; n < 60; n += 1) place.deafSocket().write(half);
       await sleep(WATCH_MS);
       const honest = await place.client();
       for (const bytes of [1_000, 100_000, 900_000]) await produce(honest, bytes);
@@ -38,7 +38,7 @@ export const stubbornClients: readonly Abuse[] = [
     async run(place) {
       await fillTopic(place);
       const frame = fetchFrame(place);
-      for (let n = 0; n < 200; n++) {
+      for (let n = 0; n < 200; n += 1) {
         place.deafSocket().write(frame);
         await sleep(10);
       }
@@ -65,7 +65,7 @@ export const stubbornClients: readonly Abuse[] = [
         topics: [{ topic: 'nowhere', partitions }],
         forgottenTopicsData: [],
       });
-      for (let n = 0; n < 60; n++) await sendFrame(place, frame);
+      for (let n = 0; n < 60; n += 1) await sendFrame(place, frame);
       return 'answered';
     },
   },
@@ -85,7 +85,7 @@ export const stubbornClients: readonly Abuse[] = [
         maxBytes: MIB,
         topics: [{ topic: 'innocent', partitions }],
       });
-      for (let n = 0; n < 300; n++) place.deafSocket().write(frame);
+      for (let n = 0; n < 300; n += 1) place.deafSocket().write(frame);
       await sleep(WATCH_MS);
       return 'held';
     },
@@ -155,7 +155,7 @@ async function produce(client: RawClient, bytes: number, index = 0): Promise<voi
 /** 200 MiB, more than the tail cache keeps of a partition. */
 async function fillTopic(place: Place): Promise<void> {
   const client = await place.client();
-  for (let n = 0; n < 224; n++) await produce(client, 900_000, n % 4);
+  for (let n = 0; n < 224; n += 1) await produce(client, 900_000, n % 4);
 }
 
 function fetchFrame(_place: Place): Buffer {

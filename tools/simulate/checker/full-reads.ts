@@ -19,8 +19,9 @@ function missing(facts: PartitionFacts, known: KnownRecords, audit: AuditEvent):
   const violations: Violation[] = [];
   for (const record of known.byOffset.values()) {
     const { offset, value, since, source } = record;
-    if (since >= audit.start || found.has(offset) || offset >= lostFrom || mayBeMissing(record, facts, known, audit))
+    if (since >= audit.start || found.has(offset) || offset >= lostFrom || mayBeMissing(record, facts, known, audit)) {
       continue;
+    }
     if (offset > last && facts.rules.isReplicated && !audit.isSettled) continue;
     const anomaly = offset < last ? 'lost-write' : 'unseen';
     const message = `${value} at offset ${offset}, ${source}, is not in a full read of ${audit.logStart} to ${audit.highWatermark}`;

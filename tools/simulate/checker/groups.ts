@@ -88,7 +88,7 @@ function committedUnread({ group, partition, commits, polls, assigns }: GroupFac
   let next = 0;
   let waiting: Covered[] = [];
   for (const commit of commits) {
-    for (; next < covered.length && covered[next]!.at < commit.start; next++) waiting.push(covered[next]!);
+    for (; next < covered.length && covered[next]!.at < commit.start; next += 1) waiting.push(covered[next]!);
     for (let found = true; found; ) {
       const reachable = waiting.filter(({ from }) => from <= upTo);
       found = reachable.length > 0;

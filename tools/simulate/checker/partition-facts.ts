@@ -85,7 +85,7 @@ export class PartitionFacts {
 export function partitionFacts(history: History): Map<PartitionName, PartitionFacts> {
   const facts = new Map<PartitionName, PartitionFacts>();
   for (const rules of history.topics) {
-    for (let index = 0; index < rules.partitions; index++) {
+    for (let index = 0; index < rules.partitions; index += 1) {
       const name = `${rules.topic}-${index}`;
       facts.set(name, new PartitionFacts(name, rules));
     }

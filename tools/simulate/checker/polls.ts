@@ -30,7 +30,7 @@ function checkSkips(facts: PartitionFacts, known: KnownRecords, poll: PollEvent)
   const got = new Set(poll.records.map(([offset]) => offset));
   // What stood there before a reported loss need not be what is known at the end.
   const lostFrom = Math.min(...facts.losses.map(({ offset }) => offset));
-  for (let offset = poll.position; offset < Math.min(poll.next, lostFrom); offset++) {
+  for (let offset = poll.position; offset < Math.min(poll.next, lostFrom); offset += 1) {
     const record = known.byOffset.get(offset);
     if (record === undefined || got.has(offset) || isSuperseded(record, facts, known)) continue;
     const message = `${poll.client} went from ${poll.position} to ${poll.next} without ${record.value} at ${offset}`;

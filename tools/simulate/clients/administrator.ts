@@ -95,8 +95,9 @@ export class Administrator {
       const answer = await (await this.#router.leaderOf(partition)).ask(Produce, PRODUCE_VERSION, body, TIMEOUT_MS);
       const outcome = answer.responses[0]?.partitionResponses[0];
       this.#router.noteError(outcome?.errorCode ?? ErrorCode.NONE);
-      if (outcome?.errorCode !== ErrorCode.NONE)
+      if (outcome?.errorCode !== ErrorCode.NONE) {
         return `Produce to ${partition.name} gives error ${outcome?.errorCode}`;
+      }
       pending.ok(outcome.baseOffset);
       return undefined;
     } catch (error) {

@@ -61,7 +61,7 @@ export class Auditor {
 
   /** Retention may take away what is about to be read: then the read begins anew where the log does. */
   async #readAll(partition: PartitionRef): Promise<void> {
-    for (let attempt = 1; !(await this.#readOnce(partition)); attempt++) {
+    for (let attempt = 1; !(await this.#readOnce(partition)); attempt += 1) {
       if (attempt === ATTEMPTS_MAX) throw new AuditRefused(`${partition.name} begins later each time it is read`);
     }
   }
@@ -128,7 +128,7 @@ export class Auditor {
   async #askCommitted(group: string, partitions: readonly PartitionRef[]): Promise<void> {
     const { history, clock } = this.#tools;
     const protocol = new GroupProtocol(group, this.#router, VERSIONS, TIMEOUT_MS);
-    for (let attempt = 0; attempt < 20; attempt++) {
+    for (let attempt = 0; attempt < 20; attempt += 1) {
       const start = history.tick();
       const offsets = await protocol.committed(partitions);
       const end = history.tick();

@@ -106,7 +106,7 @@ class Lane {
     while (!this.#hasFailed && !this.#isWaiting) {
       const next = this.#queue[this.#inFlight];
       if (next === undefined || this.#inFlight >= (this.#hasBegun ? this.#plan.inFlightMax : 1)) return;
-      this.#inFlight++;
+      this.#inFlight += 1;
       void this.#exchange(next, this.#attempt);
     }
   }
@@ -114,7 +114,7 @@ class Lane {
   async #exchange(batch: Batch, attempt: number): Promise<void> {
     const errorCode = await this.#produce(batch);
     if (attempt !== this.#attempt) return;
-    this.#inFlight--;
+    this.#inFlight -= 1;
     if (typeof errorCode === 'number') this.#refused(batch, errorCode);
     else if (errorCode.isOver) this.#acknowledged(batch, errorCode.baseOffset);
     else this.#hasFailed = true;
@@ -207,7 +207,7 @@ class Lane {
   /** A new sequence begins. What became of the batches of the old one nobody will know. */
   #abandon(): void {
     this.#trace(`gives up ${this.#queue.length} batches`);
-    this.#attempt++;
+    this.#attempt += 1;
     for (const { mayBeWritten, pending } of this.#queue) if (!mayBeWritten) pending.failed();
     this.#queue = [];
     this.#inFlight = 0;

@@ -106,7 +106,7 @@ export class PlainProducer implements SimulatedClient {
   async #send(): Promise<void> {
     const { clock, dice } = this.#tools;
     const parts = this.#parts();
-    for (let attempt = 1; attempt <= this.#plan.attemptsMax; attempt++) {
+    for (let attempt = 1; attempt <= this.#plan.attemptsMax; attempt += 1) {
       if (attempt > 1) await clock.sleep(dice.time(RETRY_MS / 2, RETRY_MS));
       const open = parts.filter(({ isOver }) => !isOver);
       if (open.length === 0) return;

@@ -87,10 +87,10 @@ function count({ kinds, silent }: CorruptionFigures, { path, what }: Change, sto
   const kind = /[^./\d][^./]*$/.exec(path)?.[0] ?? path;
   const figures = kinds.get(kind) ?? { changes: 0, found: 0, harmless: 0, untold: 0 };
   kinds.set(kind, figures);
-  figures.changes++;
-  if (verdict === 'found') figures.found++;
-  else if (verdict === 'harmless') figures.harmless++;
-  else if (UNPROTECTED.test(path)) figures.untold++;
+  figures.changes += 1;
+  if (verdict === 'found') figures.found += 1;
+  else if (verdict === 'harmless') figures.harmless += 1;
+  else if (UNPROTECTED.test(path)) figures.untold += 1;
   else silent.push(`${what} after a ${stop} stop: ${verdict}`);
 }
 

@@ -74,7 +74,7 @@ function factsFault(log: PartitionLog, { values, secondEpochStart }: SmallLog): 
 
 /** Each offset by itself, as a reader that seeks to it gets it. */
 async function recordsFault(log: PartitionLog, { values }: SmallLog): Promise<string | undefined> {
-  for (let offset = LOG_START; offset < values.length; offset++) {
+  for (let offset = LOG_START; offset < values.length; offset += 1) {
     const read = await log.read(offset, 300, { isolation: 'highWatermark', minOneBatch: true });
     if (read.errorCode !== 0) throw new Told();
     const first = contentOf(read).find((record) => record.offset >= offset);

@@ -48,7 +48,7 @@ export async function writeSmallLog(stop: Stop): Promise<SmallLog> {
   await manager.open();
   const log = await manager.getOrCreate(TOPIC, 0, { topicId: TOPIC_ID, isNew: true });
   const content = new Content(log);
-  for (let batch = 0; batch < BATCHES; batch++) {
+  for (let batch = 0; batch < BATCHES; batch += 1) {
     await content.addBatch(batch);
     log.advanceHighWatermark(log.durableEndOffset);
     if (batch !== CHECKPOINT_AT) continue;
@@ -93,7 +93,7 @@ class Content {
   async #records(producerId: number | undefined, isTransactional: boolean): Promise<number[]> {
     const builder = new RecordBatchBuilder();
     const first = this.values.length;
-    for (let count = 1 + this.#random.nextInt(3); count > 0; count--) {
+    for (let count = 1 + this.#random.nextInt(3); count > 0; count -= 1) {
       const value = `v${this.values.length}`.padEnd(4 + this.#random.nextInt(40), '.');
       builder.append(START_MS + this.values.length, 'k', value);
       this.values.push(value);

@@ -13,7 +13,7 @@ export class Dice implements Random {
   /** Dice for a part of what these are for. */
   for(part: string): Dice {
     let hash = this.#seed | 0;
-    for (let at = 0; at < part.length; at++) hash = Math.imul(hash ^ part.charCodeAt(at), 0x01000193) + 0x9e3779b9;
+    for (let at = 0; at < part.length; at += 1) hash = Math.imul(hash ^ part.charCodeAt(at), 0x01000193) + 0x9e3779b9;
     return new Dice(hash);
   }
 

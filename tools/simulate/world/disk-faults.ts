@@ -57,7 +57,7 @@ export class DiskFaults {
   hookFor(process: Gate): DiskFault {
     return (call) => {
       if (process.isClosed) return new Promise<DiskOutcome>(() => {});
-      this.calls++;
+      this.calls += 1;
       const outcome = this.#outcome(call);
       const delayMs = this.#delayMs(call);
       if (delayMs === 0) return outcome;

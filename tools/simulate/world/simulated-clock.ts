@@ -65,7 +65,7 @@ export class SimulatedClock implements Clock {
       this.#elapsedMs = next.dueMs;
       const { run } = next;
       next.run = undefined;
-      this.fired++;
+      this.fired += 1;
       run?.();
     }
   }
@@ -100,7 +100,7 @@ export class SimulatedClock implements Clock {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child += 1;
       if (!isBefore(heap[child]!, last)) break;
       heap[at] = heap[child]!;
       at = child;

@@ -13,16 +13,18 @@ export function clientLogin(file: string, text: string): SaslLogin {
   const section = /(?:^|[\s;}])Client\s*\{([^}]*)\}\s*;/.exec(withoutComments(text))?.[1];
   if (section === undefined) throw invalid(file, 'it has no section Client');
   const name = /^\s*([\w.$]+)/.exec(section)?.[1];
-  if (name !== MODULE)
+  if (name !== MODULE) {
     throw invalid(file, `its section Client wants ${name ?? 'nothing'}, and only ${MODULE} is known here`);
+  }
   const options = new Map<string, string>();
   for (const [, key, quoted, bare] of section.matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/g)) {
     options.set(key ?? '', quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '');
   }
   const username = options.get('username');
   const password = options.get('password');
-  if (username === undefined || password === undefined)
+  if (username === undefined || password === undefined) {
     throw invalid(file, 'its section Client lacks username or password');
+  }
   return { username, password };
 }
 

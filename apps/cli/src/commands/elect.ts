@@ -18,8 +18,9 @@ export interface ElectOptions {
 
 export async function electLeaders(context: CommandContext, options: ElectOptions): Promise<void> {
   const type = options.unclean === true ? 'unclean' : 'preferred';
-  if (options.preferred === true && type === 'unclean')
+  if (options.preferred === true && type === 'unclean') {
     throw usageError('An election is either `--preferred` or `--unclean`');
+  }
   refuseVague(options, type);
   await context.withAdmin(async (admin) => {
     const partitions = await wantedPartitions(context, admin, options);

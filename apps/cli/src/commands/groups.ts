@@ -68,8 +68,9 @@ function paintState(state: string, paint: Paint): string {
 export async function describeGroups(context: CommandContext, ids: readonly string[]): Promise<void> {
   await context.withAdmin(async (admin) => {
     const wanted = ids.length === 0 ? (await admin.listGroups()).map(({ groupId }) => groupId) : ids;
-    if (wanted.length === 0)
+    if (wanted.length === 0) {
       context.out.note('There are no groups yet. `millrace consume TOPIC --group NAME` makes one.');
+    }
     const groups = await findGroups(admin, wanted);
     const described = await Promise.all(
       groups.map(async (group) => ({ ...group, offsets: await progressOf(admin, group) })),

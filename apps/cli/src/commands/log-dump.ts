@@ -65,7 +65,7 @@ async function verify(context: CommandContext, disk: NodeDisk, printer: Printer,
   let problems = 0;
   const summary = await verifySegmentFiles(disk, dirname(resolve(file)), found.baseOffset, {
     onProblem: ({ file: name, position, problem }) => {
-      problems++;
+      problems += 1;
       printer.problem(name, position, problem);
     },
   });
@@ -96,14 +96,14 @@ class Printer {
   }
 
   async entry(file: string, entry: LogFileEntry): Promise<boolean> {
-    if (entry.kind === 'fault') this.faults++;
+    if (entry.kind === 'fault') this.faults += 1;
     if (this.#context.out.json) await this.print(JSON.stringify({ file, ...jsonEntry(entry) }));
     else for (const line of textOf(entry)) await this.print(line);
     return true;
   }
 
   problem(file: string, position: number | undefined, problem: string): void {
-    this.faults++;
+    this.faults += 1;
     if (this.#context.out.json) this.#lines += `${JSON.stringify({ kind: 'problem', file, position, problem })}\n`;
     else this.#lines += `${file}${position === undefined ? '' : ` at byte ${position}`}: ${printable(problem)}\n`;
   }
@@ -188,8 +188,9 @@ function batchLine(batch: BatchEntry): string {
   } else if (batch.isTransactional) {
     parts.push('transactional');
   }
-  if (batch.deleteHorizonMs !== undefined)
+  if (batch.deleteHorizonMs !== undefined) {
     parts.push(`tombstones may go from ${formatTimestamp(batch.deleteHorizonMs)}`);
+  }
   parts.push(`CRC ${batch.crc.toString(16).padStart(8, '0')}`);
   return parts.join(', ');
 }

@@ -36,7 +36,7 @@ beforeEach(async () => {
   });
   await logs.open();
   const log = await logs.getOrCreate('orders', 0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', isNew: true });
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 40; i += 1) {
     const builder = new RecordBatchBuilder();
     builder.append(1_700_000_000_000 + i, `k${i}`, i === 1 ? null : `value ${i}`, [{ key: 'h', value: 'x' }]);
     const isTransactional = i < 3;

@@ -126,8 +126,9 @@ function restorationText(restoration: Restoration, isDone: boolean, folder: stri
     return `${printable(name)}: ${isDone ? 'taken' : 'would be taken'} from its logs, ${counted(partitions, 'partition')}${gone}`;
   });
   if (topics.length > 0) lines.push('Configs of these topics are lost; `millrace configs set` sets them again');
-  if (raised > 0)
+  if (raised > 0) {
     lines.push(`${counted(raised, 'leader epoch')} ${isDone ? 'raised' : 'would be raised'} to what the logs know`);
+  }
   if (formerFiles !== undefined) lines.push(`The former files are in ${formerFiles}`);
   const verb = isDone ? 'is' : 'would be';
   lines.push(
@@ -163,8 +164,9 @@ async function readTree(
     );
   }
   const tree = await files.read();
-  if (tree.fault !== undefined)
+  if (tree.fault !== undefined) {
     context.out.warn(`The store is damaged, and this is what is whole of it. ${tree.fault}`);
+  }
   return tree;
 }
 

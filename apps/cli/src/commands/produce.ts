@@ -141,9 +141,9 @@ async function sendLines({ producer, source, topic, read, lostError }: Sending, 
   let lineNumber = 0;
   for await (const lines of readLines(source)) {
     for (const line of lines) {
-      lineNumber++;
+      lineNumber += 1;
       const record = read(line, lineNumber);
-      tally.records++;
+      tally.records += 1;
       tally.bytes += sizeOf(record);
       if (!producer.enqueue({ topic, ...record })) await producer.ready();
       if (lostError() !== undefined) return;
@@ -190,10 +190,12 @@ function lostRecords(cause: Error, topic: string, acknowledged: number, failed: 
 
 function hintFor(cause: Error): string | undefined {
   const code = (cause as { code?: unknown }).code;
-  if (code === 'PRODUCER_RECORD_TOO_LARGE')
+  if (code === 'PRODUCER_RECORD_TOO_LARGE') {
     return '`--max-record-bytes` allows larger ones, if the topic does (max.message.bytes).';
-  if (code === 'KAFKA_MESSAGE_TOO_LARGE')
+  }
+  if (code === 'KAFKA_MESSAGE_TOO_LARGE') {
     return '`millrace configs set topic NAME max.message.bytes=...` allows larger ones.';
+  }
   return undefined;
 }
 

@@ -18,8 +18,9 @@ export async function setProfile(
   name: string,
   assignments: readonly Assignment[],
 ): Promise<void> {
-  if (!/^[\w.-]+$/.test(name))
+  if (!/^[\w.-]+$/.test(name)) {
     throw usageError(`"${name}" cannot be a profile's name: letters, digits, ".", "_" and "-" can`);
+  }
   const { env } = context.io;
   const all = await readProfiles(env);
   // A path is meant from where it was typed, and holds wherever the profile is used.
@@ -45,16 +46,18 @@ export async function setProfile(
       ? `Profile ${name} is made${current === name ? ' and in use' : ''}`
       : `Profile ${name} is changed`,
   );
-  if (current !== name)
+  if (current !== name) {
     context.out.note(`\`--profile ${name}\` takes it for one command, \`millrace config use ${name}\` for all.`);
+  }
 }
 
 export async function unsetProfile(context: CommandContext, name: string, keys: readonly string[]): Promise<void> {
   const all = await readProfiles(context.io.env);
   const profile = findProfile(all, name);
   const missing = keys.find((key) => !Object.hasOwn(profile, key));
-  if (missing !== undefined)
+  if (missing !== undefined) {
     throw failure(`Profile "${name}" does not set ${missing}`, `\`millrace config show ${name}\` shows what it sets.`);
+  }
   const rest = Object.fromEntries(Object.entries(profile).filter(([key]) => !keys.includes(key)));
   await writeProfiles(context.io.env, { ...all, profiles: { ...all.profiles, [name]: rest } });
   await context.out.done({ profile: name, properties: shown(rest) }, () => `Profile ${name} is changed`);
@@ -87,10 +90,11 @@ export async function listProfiles(context: CommandContext): Promise<void> {
       bootstrapServers: properties['bootstrap.servers'] ?? null,
     }))
     .sort((a, b) => (a.profile < b.profile ? -1 : 1));
-  if (value.length === 0)
+  if (value.length === 0) {
     context.out.note(
       'There are no profiles yet. `millrace config set dev bootstrap.servers=localhost:9092` makes one.',
     );
+  }
   await context.out.result(value, (paint) =>
     value.length === 0
       ? ''
@@ -113,11 +117,12 @@ export async function showProfile(
 ): Promise<void> {
   const all = await readProfiles(context.io.env);
   const wanted = name ?? all.current;
-  if (wanted === undefined)
+  if (wanted === undefined) {
     throw failure(
       'No profile is in use',
       '`millrace config list` shows the ones there are, `millrace config use` takes one.',
     );
+  }
   const profile = findProfile(all, wanted);
   const properties = options.secrets === true ? profile : shown(profile);
   await context.out.result({ profile: wanted, file: profilesPath(context.io.env), properties }, (paint) =>

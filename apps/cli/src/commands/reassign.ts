@@ -129,8 +129,9 @@ export async function executePlan(context: CommandContext, options: ExecuteOptio
       );
     }
     if (options.dryRun !== true && changed.length > 0) {
-      if (options.throttle !== undefined)
+      if (options.throttle !== undefined) {
         await slowDown(context, admin, throttleChanges(changed, running, options.throttle));
+      }
       await admin.alterPartitionReassignments(
         changed.map(({ topic, partition, replicas }) => ({ topic, partition, replicas })),
       );

@@ -349,7 +349,8 @@ export async function addPartitions(
           ? `Topic ${name} could get ${counted(count - before, 'partition')} more, ${count} in all`
           : `Topic ${name} has ${counted(count, 'partition')} now; new are ${formatRanges(Array.from({ length: count - before }, (_, index) => before + index))}`,
     );
-    if (options.dryRun !== true)
+    if (options.dryRun !== true) {
       context.out.note('Records stay where they are; keys may go to other partitions from now on.');
+    }
   });
 }

@@ -21,7 +21,7 @@ export function formatBytes(bytes: number): string {
   let unit = 0;
   while (Math.abs(value) >= BYTE_STEP && unit < BYTE_UNITS.length - 1) {
     value /= BYTE_STEP;
-    unit++;
+    unit += 1;
   }
   return `${unit === 0 || Math.abs(value) >= 100 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
@@ -79,7 +79,7 @@ export function formatRanges(numbers: readonly number[]): string {
   const parts: string[] = [];
   for (let start = 0; start < sorted.length; ) {
     let end = start;
-    while (sorted[end + 1] === sorted[end]! + 1) end++;
+    while (sorted[end + 1] === sorted[end]! + 1) end += 1;
     if (end - start + 1 >= RANGE_MIN) parts.push(`${sorted[start]}-${sorted[end]}`);
     else parts.push(...sorted.slice(start, end + 1).map(String));
     start = end + 1;

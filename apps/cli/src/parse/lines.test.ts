@@ -25,7 +25,7 @@ describe('lines of input', () => {
       fc.asyncProperty(text, fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1 }), async (input, sizes) => {
         const bytes = Buffer.from(input);
         const chunks: Buffer[] = [];
-        for (let at = 0, turn = 0; at < bytes.length; turn++) {
+        for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
           const size = sizes[turn % sizes.length]!;
           chunks.push(bytes.subarray(at, at + size));
           at += size;

@@ -44,9 +44,7 @@ function textReader({ keySeparator, key, keyField, nullMarker, headers, partitio
       return { key: own ?? key ?? null, value: orNull(line), headers, partition, timestamp: undefined };
     }
     const at = line.indexOf(separator);
-    if (at < 0) {
-      throw invalidLine(lineNumber, `there is no key separator ${JSON.stringify(keySeparator)} in it`);
-    }
+    if (at < 0) throw invalidLine(lineNumber, `there is no key separator ${JSON.stringify(keySeparator)} in it`);
     const value = line.subarray(at + separator.length);
     return { key: orNull(line.subarray(0, at)), value: orNull(value), headers, partition, timestamp: undefined };
   };
@@ -58,8 +56,9 @@ function fieldOf(line: Buffer, path: string, lineNumber: number): string {
   for (const name of path.split('.')) {
     value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
   }
-  if (value === undefined || value === null)
+  if (value === undefined || value === null) {
     throw invalidLine(lineNumber, `it has no field ${JSON.stringify(path)} for a key`);
+  }
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
@@ -87,9 +86,7 @@ function parseObject(line: Buffer, fault: Fault): Record<string, unknown> {
   } catch (cause) {
     throw fault(`it is no JSON (${(cause as Error).message})`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw fault('it is no JSON object');
-  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault('it is no JSON object');
   return value as Record<string, unknown>;
 }
 

@@ -42,7 +42,7 @@ export function partitions(text: string, previous: readonly number[] | undefined
     if (match === null || last < first || last - first > PARTITIONS_MAX) {
       throw new InvalidArgumentError('Partitions are given as 0 or 0,3 or 0-5.');
     }
-    for (let each = first; each <= last; each++) found.add(each);
+    for (let each = first; each <= last; each += 1) found.add(each);
   }
   return [...found].sort((a, b) => a - b);
 }
@@ -95,8 +95,9 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
 export function bytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?(?:\/s)?$/i.exec(text);
   const value = Math.round(Number(match?.[1]) * (BYTE_UNITS[(match?.[2] ?? 'b').toLowerCase()] ?? Number.NaN));
-  if (!Number.isSafeInteger(value) || value < 1)
+  if (!Number.isSafeInteger(value) || value < 1) {
     throw new InvalidArgumentError('It is given in bytes, as 1048576, 10MB or 10MiB.');
+  }
   return value;
 }
 
@@ -148,8 +149,9 @@ function parseIsoDuration(text: string): number | undefined {
 /** A moment as ISO 8601 or as milliseconds since the Unix epoch; undefined for anything else. */
 export function parseMoment(text: string): number | undefined {
   if (/^\d{9,}$/.test(text)) return Number(text);
-  if (!/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text))
+  if (!/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) {
     return undefined;
+  }
   // Without a zone Kafka's tools mean UTC; Date.parse does so for a bare date only.
   const zoned = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) || text.length === 10 ? text : `${text}Z`;
   const ms = Date.parse(zoned.replace(' ', 'T').replace(',', '.').replace(/\s+/g, ''));

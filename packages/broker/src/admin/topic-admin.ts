@@ -356,8 +356,9 @@ export class TopicAdmin implements TopicCreation {
       const message = `Topic currently has ${present.length} partitions, which is higher than the requested ${request.count}.`;
       return apiError(ErrorCode.INVALID_PARTITIONS, message);
     }
-    if (increment === 0)
+    if (increment === 0) {
       return apiError(ErrorCode.INVALID_PARTITIONS, `Topic already has ${present.length} partitions.`);
+    }
     if (increment > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(increment);
     const factor = present[0]?.length ?? 1;
     if (request.assignments !== null) {

@@ -8,10 +8,12 @@ const LEGAL = /^[a-zA-Z0-9._-]+$/;
 export function topicNameFault(name: string): string | undefined {
   if (name === '') return 'the empty string is not allowed';
   if (name === '.' || name === '..') return `'${name}' is not allowed`;
-  if (name.length > TOPIC_NAME_LENGTH_MAX)
+  if (name.length > TOPIC_NAME_LENGTH_MAX) {
     return `the length of '${name.slice(0, TOPIC_NAME_LENGTH_MAX)}...' is longer than the max allowed length ${TOPIC_NAME_LENGTH_MAX}`;
-  if (!LEGAL.test(name))
+  }
+  if (!LEGAL.test(name)) {
     return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
+  }
   return undefined;
 }
 

@@ -59,8 +59,9 @@ export class ControllerLink {
         return body(chosen);
       };
       const response = await line.send(api, 'auto', spoken, { timeoutMs });
-      if (response.errorCode === ErrorCode.NOT_CONTROLLER)
+      if (response.errorCode === ErrorCode.NOT_CONTROLLER) {
         throw new NoControllerError(`Broker ${controllerId} is none.`);
+      }
       return { version, response };
     } catch (error) {
       this.#giveUp();
@@ -90,8 +91,9 @@ export class ControllerLink {
   #lineTo(controllerId: number): PeerLine {
     const { brokerId, cluster, peers, listener } = this.#options;
     const endpoint = cluster.endpoint(controllerId, listener) ?? cluster.brokers.get(controllerId)?.endpoints[0];
-    if (endpoint === undefined)
+    if (endpoint === undefined) {
       throw new NoControllerError(`Controller ${controllerId} is not among the live brokers.`);
+    }
     const { host, port, securityProtocol } = endpoint;
     const address = `${host}:${port}`;
     if (this.#line?.brokerId === controllerId && this.#line.address === address) return this.#line.line;

@@ -193,10 +193,12 @@ function interBrokerListener(
 
 /** What Kafka checks across settings (`KafkaConfig.validateValues`). */
 function checkTogether(config: BrokerConfig, report: Report): void {
-  if (config.endpoints.length === 0)
+  if (config.endpoints.length === 0) {
     report('listeners', 'listeners must name at least one listener, such as PLAINTEXT://:9092');
-  if (config.logDirs.length === 0 || config.logDirs.includes(''))
+  }
+  if (config.logDirs.length === 0 || config.logDirs.includes('')) {
     report('log.dirs', 'log.dirs must name at least one folder');
+  }
   if (config.queuedMaxRequestBytes > 0 && config.queuedMaxRequestBytes < config.socketRequestMaxBytes) {
     report(
       'queued.max.request.bytes',

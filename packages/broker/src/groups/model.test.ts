@@ -27,9 +27,7 @@ class History {
     const known = this.#leaders.get(generationId);
     if (known !== undefined && known !== who(leader)) this.#violated(`generation ${generationId} has two leaders`);
     this.#leaders.set(generationId, who(leader));
-    if (members.length > 0) {
-      this.#members.set(generationId, new Set(members.map((member) => who(member.memberId))));
-    }
+    if (members.length > 0) this.#members.set(generationId, new Set(members.map((member) => who(member.memberId))));
     const all = this.#members.get(generationId);
     if (all !== undefined && !all.has(who(memberId))) {
       this.#violated(`generation ${generationId} has a member that its leader does not know`);

@@ -52,9 +52,7 @@ export class OffsetCommits {
   commit(home: GroupPartition, group: Group, request: CommitRequest): Promise<number[]> | number[] {
     const errorCode = checkCommit(group, request);
     if (errorCode !== ErrorCode.NONE) return request.offsets.map(() => errorCode);
-    if (group.is(GroupState.COMPLETING_REBALANCE)) {
-      return request.offsets.map(() => ErrorCode.REBALANCE_IN_PROGRESS);
-    }
+    if (group.is(GroupState.COMPLETING_REBALANCE)) return request.offsets.map(() => ErrorCode.REBALANCE_IN_PROGRESS);
     const member = group.member(request.memberId);
     if (member !== undefined) this.#rebalancing.heardOf(group, member);
     const checks = request.offsets.map((commit) => this.#check(commit));

@@ -139,8 +139,9 @@ function before(endOffset: number, found: Found | undefined): Found {
 /** v0 asks for the offsets at which segments begin, newest first, and for the end of what it may read (`Partition.legacyFetchOffsetsForTimestamp`). */
 async function oldStyle({ log }: Partition, asked: PartitionRequest, endOffset: number): Promise<number[]> {
   const { timestamp, maxNumOffsets } = asked;
-  if (timestamp === EARLIEST)
+  if (timestamp === EARLIEST) {
     return (await log.segmentOffsetsBefore(undefined)).slice(-1).slice(0, Math.max(0, maxNumOffsets));
+  }
   const offsets = await log.segmentOffsetsBefore(timestamp === LATEST ? undefined : timestamp);
   const readable = offsets.filter((offset) => offset <= endOffset);
   if (readable.length < offsets.length) readable.unshift(endOffset);

@@ -61,9 +61,7 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
   const partitions = cluster.topic(OFFSETS_TOPIC)?.partitions ?? [];
   const leader = partitions.length === 0 ? -1 : (partitions[partitionOf(key, partitions.length)]?.leader ?? -1);
   const endpoint = cluster.endpoint(leader, context.connection.listenerName);
-  if (endpoint === undefined) {
-    return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');
-  }
+  if (endpoint === undefined) return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');
   return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId: leader, host: endpoint.host, port: endpoint.port };
 }
 

@@ -21,9 +21,7 @@ import { defineHandler, type RequestContext } from './handler.ts';
 
 export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVersion: 7 }, async (request, context) => {
   const { broker } = context;
-  if (!broker.controller.isActive) {
-    return { topics: request.topics.map(({ name }) => ({ name, ...NOT_CONTROLLER })) };
-  }
+  if (!broker.controller.isActive) return { topics: request.topics.map(({ name }) => ({ name, ...NOT_CONTROLLER })) };
   context.releaseRequest();
   const counts = new Map<string, number>();
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -16,8 +16,9 @@ export const createPartitions = defineHandler(
     const { broker } = context;
     const counts = new Map<string, number>();
     for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
-    if (!broker.controller.isActive)
+    if (!broker.controller.isActive) {
       return { results: Array.from(counts.keys(), (name) => ({ name, ...NOT_CONTROLLER })) };
+    }
     context.releaseRequest();
     const refusals = new Map<string, ApiError>();
     for (const name of counts.keys()) {

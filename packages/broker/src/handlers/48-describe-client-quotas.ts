@@ -27,9 +27,7 @@ function faultOf(components: readonly { readonly entityType: string; readonly ma
     if (!MATCH_TYPES.includes(matchType)) {
       return apiError(ErrorCode.INVALID_REQUEST, `Unexpected match type: ${matchType}`);
     }
-    if (entityType === '') {
-      return apiError(ErrorCode.INVALID_REQUEST, 'Unexpected empty filter component entity type');
-    }
+    if (entityType === '') return apiError(ErrorCode.INVALID_REQUEST, 'Unexpected empty filter component entity type');
     if (![USER, CLIENT_ID, IP].includes(entityType)) {
       return apiError(ErrorCode.UNSUPPORTED_VERSION, `Custom entity type ${entityType} not supported`);
     }

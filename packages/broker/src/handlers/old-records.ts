@@ -35,7 +35,7 @@ async function convert(fetched: PartitionFetch, magic: OldMagic, limits: FetchLi
   if (partition === undefined) return fetched;
   if (!partition.log.config.messageDownconversionEnable) return refused(fetched, ErrorCode.UNSUPPORTED_VERSION);
   let batches = firstOf(fetched.chunks);
-  for (let reads = 0; reads < READS_MAX; reads++) {
+  for (let reads = 0; reads < READS_MAX; reads += 1) {
     const outputBytesMax = Math.max(batches.length, Math.min(target.maxBytes, CONVERTED_BYTES_MAX));
     try {
       const conversion = { magic, fetchOffset: target.fetchOffset, outputBytesMax };

@@ -170,8 +170,9 @@ class Reading implements FetchReading {
     const preferred = replicaId < 0 ? this.#limits.preferredReplica(partition, target.fetchOffset) : -1;
     if (preferred >= 0) return this.#redirect(target, partition, preferred);
     const leaderEndOffset = log.durableEndOffset;
-    if (replicaId >= 0 && this.#mustWait(partition, replicaId))
+    if (replicaId >= 0 && this.#mustWait(partition, replicaId)) {
       return this.#holdBack(target, partition, leaderEndOffset);
+    }
     const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
     const read = log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
       isolation: this.#limits.isolation,

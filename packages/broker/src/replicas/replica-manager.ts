@@ -215,11 +215,12 @@ export class ReplicaManager {
       if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
       return answer(await this.#apply(partition, state));
     } catch (error) {
-      if (!this.#unopened.has(name))
+      if (!this.#unopened.has(name)) {
         this.#options.logger.error(
           { err: error, topic, partition: index },
           'A partition could not be opened, and will be tried again',
         );
+      }
       this.#unopened.set(name, state);
       if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
       return answer(ErrorCode.KAFKA_STORAGE_ERROR);

@@ -17,7 +17,7 @@ export const rangeAssignor: Assignor = {
       let partition = 0;
       for (let index = 0; index < subscribers.length; index += 1) {
         const end = partition + share + (index < withOneMore ? 1 : 0);
-        for (; partition < end; partition++) give(assignment, subscribers[index]!.memberId, topic, partition);
+        for (; partition < end; partition += 1) give(assignment, subscribers[index]!.memberId, topic, partition);
       }
     }
     return assignment;

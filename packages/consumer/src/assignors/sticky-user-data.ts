@@ -48,7 +48,7 @@ export function writeCooperativeUserData(generationId: number): Buffer {
 function readTopics(bytes: Buffer): StickyUserData {
   const owned = new Map<string, number[]>();
   let at = 4;
-  for (let left = bytes.readInt32BE(0); left > 0; left--) {
+  for (let left = bytes.readInt32BE(0); left > 0; left -= 1) {
     // A negative length would lead backwards, and round in circles.
     const nameEnd = at + 2 + bytes.readUInt16BE(at);
     const topic = bytes.toString('utf8', at + 2, nameEnd);

@@ -61,8 +61,9 @@ export function takeIn(bytes: Buffer, context: ChunkContext): TakenIn {
   while (bytes.length - at >= BATCH_PREFIX_BYTES) {
     const found = checkBatch(bytes, at, limits);
     if (found !== undefined) {
-      if (found !== BatchFault.TRUNCATED)
+      if (found !== BatchFault.TRUNCATED) {
         fault = { fault: found, offset: Math.max(nextOffset, batchBaseOffset(bytes, at)) };
+      }
       break;
     }
     nextOffset = Math.max(nextOffset, batchLastOffset(bytes, at) + 1);

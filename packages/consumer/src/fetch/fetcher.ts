@@ -314,8 +314,9 @@ export class Fetcher {
       for (const partition of answer.partitions) {
         const one = partitions?.get(partition.partitionIndex);
         // What came for a partition that was sought elsewhere meanwhile, or was given up, is of no use.
-        if (one === undefined || one.state.version !== one.version || one.state.fetchOffset !== one.fetchOffset)
+        if (one === undefined || one.state.version !== one.version || one.state.fetchOffset !== one.fetchOffset) {
           continue;
+        }
         this.#take({ state: one.state, nodeId: broker.nodeId, data: partition, nodes, memory });
       }
     }

@@ -199,7 +199,7 @@ describe('fetching', () => {
     const { records } = reading(harness.engine(), 1, 'policy');
     let asked = 0;
     harness.cluster.fault = (api) => {
-      if (api === 'Metadata') asked++;
+      if (api === 'Metadata') asked += 1;
       return 'none';
     };
     await harness.clock.advanceAsync(10_000);
@@ -266,7 +266,7 @@ describe('fetching', () => {
     harness.cluster.topics.delete('t');
     let asked = 0;
     harness.cluster.fault = (api) => {
-      if (api === 'Metadata') asked++;
+      if (api === 'Metadata') asked += 1;
       return 'none';
     };
     await harness.clock.advanceAsync(60_000);

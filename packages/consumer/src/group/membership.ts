@@ -274,8 +274,9 @@ export class GroupMembership {
 
   /** With an unknown member id a new one is asked for; an old generation leaves the id as it is (Java does the same). */
   #forgetGeneration(errorCode: number): void {
-    if (errorCode !== ErrorCode.ILLEGAL_GENERATION && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS)
+    if (errorCode !== ErrorCode.ILLEGAL_GENERATION && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) {
       this.#memberId = '';
+    }
     this.#generationId = -1;
     this.#divided = undefined;
     this.#state = 'out';

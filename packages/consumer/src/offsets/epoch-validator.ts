@@ -154,8 +154,9 @@ export class EpochValidator {
     const error = logTruncated(topic, partition, fetchOffset, endOffset);
     logger.warn({ topic, partition, offset: fetchOffset, endOffset }, error.message);
     if (settings.autoOffsetReset === 'none') state.fail(error);
-    else if (endOffset < 0 || epoch < 0)
+    else if (endOffset < 0 || epoch < 0) {
       state.find({ from: 'policy', policy: settings.autoOffsetReset, outOfRange: fetchOffset });
+    }
     // What was fetched ahead may be of the log that is gone; what is not processed yet is read again.
     else if (processedOffset < endOffset) state.moveTo(processedOffset, NO_EPOCH);
     else state.moveTo(endOffset, epoch);

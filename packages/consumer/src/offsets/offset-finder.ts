@@ -144,8 +144,9 @@ export class OffsetFinder {
         const answers = await fetchCommitted(coordinator, groupId, states, settings.readCommitted);
         const found = new Map(answers.map((answer) => [partitionName(answer), answer]));
         for (const [state, version] of versions) {
-          if (state.version === version)
+          if (state.version === version) {
             failure = this.#committedAnswered(state, found.get(partitionName(state))) ?? failure;
+          }
         }
       }
     } catch (error) {
@@ -192,8 +193,9 @@ export class OffsetFinder {
       answers = await listOffsets(cluster, nodeId, wanted, settings.readCommitted);
     } catch (error) {
       logger.debug({ nodeId, err: error }, `ListOffsets to broker ${nodeId} was not answered; trying again`);
-      if (isFinal(error))
+      if (isFinal(error)) {
         for (const { state, version } of wanted) if (state.version === version) this.#fail(state, error);
+      }
     }
     const found = new Map(answers?.map((answer) => [partitionName(answer), answer]));
     for (const one of wanted) {

@@ -96,9 +96,7 @@ export async function fetchCommitted(
     options,
   );
   const group = response.groups.find((one) => one.groupId === groupId) ?? response;
-  if (group.errorCode !== ErrorCode.NONE) {
-    throw brokerError(group.errorCode, `OffsetFetch of group "${groupId}"`);
-  }
+  if (group.errorCode !== ErrorCode.NONE) throw brokerError(group.errorCode, `OffsetFetch of group "${groupId}"`);
   return group.topics.flatMap(({ name, partitions: answers }) =>
     answers.map(({ partitionIndex, errorCode, committedOffset, committedLeaderEpoch, metadata }) => ({
       topic: name,

@@ -21,7 +21,7 @@ describe('a record', () => {
       keyDeserializer: stringSerde as never,
       valueDeserializer: {
         deserialize: (...args: Parameters<typeof deserialize>) => {
-          decoded++;
+          decoded += 1;
           return deserialize(...args);
         },
       } as never,

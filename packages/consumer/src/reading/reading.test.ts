@@ -161,7 +161,7 @@ describe('run', () => {
       eachRecord: async ({ partition, offset }) => {
         most = Math.max(most, ++atOnce);
         await sleep(harness, 10);
-        atOnce--;
+        atOnce -= 1;
         seen[partition]?.push(offset);
       },
     });
@@ -200,7 +200,7 @@ describe('run', () => {
     const done = run(engine, {
       eachRecord: async ({ partition, offset }) => {
         await sleep(harness, 10);
-        if (partition === 1) others++;
+        if (partition === 1) others += 1;
         if (partition === 0 && offset === 3) throw new Error('no threes');
       },
     });
@@ -281,7 +281,7 @@ describe('run', () => {
       eachRecord: (_record, { signal }) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => {
-            told++;
+            told += 1;
             reject(new Error('I was told to stop'));
           });
         }),

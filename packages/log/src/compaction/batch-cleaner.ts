@@ -75,11 +75,11 @@ export class BatchCleaner {
       cleaned = batchIsControl(batch, 0) ? this.#cleanMarker(batch, endsGroup) : this.#cleanRecords(batch, endsGroup);
     } catch (error) {
       if (!(error instanceof RecordsError)) throw error;
-      counts.batchesUnread++;
+      counts.batchesUnread += 1;
     }
     counts.recordsRead += batchRecordCount(batch, 0);
     if (cleaned !== undefined) counts.recordsKept += batchRecordCount(cleaned, 0);
-    if (cleaned !== batch) counts.batchesChanged++;
+    if (cleaned !== batch) counts.batchesChanged += 1;
     return cleaned;
   }
 
@@ -125,7 +125,7 @@ export class BatchCleaner {
         if (isTombstone && isPastHorizon) continue;
         const key = record.key();
         if (key === null || this.#rules.newest.get(key) > record.offset) continue;
-        if (isTombstone) tombstones++;
+        if (isTombstone) tombstones += 1;
       }
       filter.keep();
     }

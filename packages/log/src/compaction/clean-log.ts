@@ -101,7 +101,7 @@ class Cleaning {
     let segmentsAfter = 0;
     for (const group of groupSegments(segments, core.config, firstUncleanableOffset)) {
       bytesAfter += await this.#rewrite(group, knownUpTo, shared);
-      segmentsAfter++;
+      segmentsAfter += 1;
     }
     core.cleanedOffset = knownUpTo + 1;
     return {

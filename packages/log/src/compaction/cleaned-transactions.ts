@@ -86,7 +86,7 @@ export class CleanedTransactions {
   }
 
   #beginUpTo(offset: number): void {
-    for (; this.#next < this.#aborted.length; this.#next++) {
+    for (; this.#next < this.#aborted.length; this.#next += 1) {
       if (this.#aborted.at(this.#next)!.firstOffset > offset) return;
       this.#begin(this.#next, false);
     }

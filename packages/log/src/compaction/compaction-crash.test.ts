@@ -156,7 +156,7 @@ class Ordeal {
       timestamp: timestampOf(baseOffset + index),
     }));
     const times = Object.keys(producer).length > 0 ? 2 : 1;
-    for (let time = 0; time < times; time++) {
+    for (let time = 0; time < times; time += 1) {
       const result = await this.#log.append(batchOf(records, producer), AS_CLIENT);
       expect(result).toMatchObject({ errorCode: 0, baseOffset });
     }
@@ -221,7 +221,7 @@ describe('a compacted log on a disk that crashes', () => {
   it('is found as it was or as it is to be, never in between, wherever a crash comes', async () => {
     for (const keeps of ['all', 'none', 1, 2, 3] as const) {
       const views = new Set<string>();
-      for (let atCall = 0, isOver = false; !isOver; atCall++) {
+      for (let atCall = 0, isOver = false; !isOver; atCall += 1) {
         const { view, wasOver } = await crashAt(atCall, keeps);
         views.add(view);
         isOver = wasOver;
@@ -282,7 +282,7 @@ async function viewOf(disk: MemoryDisk, clock: ManualClock): Promise<string> {
   const options = { recoveryPoint: 13 };
   const log = followDurable(await openTestLog(testContext({ disk, clock }), ONE_GROUP, options));
   const seen = await seeAll(log);
-  for (let from = 0; from < log.logEndOffset; from++) {
+  for (let from = 0; from < log.logEndOffset; from += 1) {
     expect(await seeAll(log, from)).toEqual(seen.filter(({ offset }) => offset >= from));
   }
   expect((await disk.list(FOLDER)).filter((name) => /cleaned|swap|deleted/.test(name))).toEqual([]);
@@ -292,7 +292,7 @@ async function viewOf(disk: MemoryDisk, clock: ManualClock): Promise<string> {
 /** First offsets of the aborted transactions that readers are told of, whichever segment they read. */
 async function abortedFrom(log: PartitionLog): Promise<number[]> {
   const found = new Set<number>();
-  for (let from = 0; from < log.logEndOffset; from++) {
+  for (let from = 0; from < log.logEndOffset; from += 1) {
     const { abortedTransactions } = await log.read(from, 10_000, { isolation: 'committed', minOneBatch: true });
     for (const { firstOffset } of abortedTransactions) found.add(firstOffset);
   }

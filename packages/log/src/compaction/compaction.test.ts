@@ -49,7 +49,7 @@ async function readBatches(log: PartitionLog): Promise<Buffer[]> {
 describe('a compacted log', () => {
   it('keeps the newest record of each key, at its offset, in fewer segments', async () => {
     const { log, clock, disk } = await compactionBench();
-    for (let i = 0; i < 20; i++) await append(log, { key: `k${i % 3}`, value: `v${i}` });
+    for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i % 3}`, value: `v${i}` });
     await seal(log);
     expect(log.segmentCount).toBe(5);
     const result = await compact(log, clock);
@@ -115,7 +115,7 @@ describe('a compacted log', () => {
 
   it('takes several goes when the memory for keys is small', async () => {
     const { log, clock } = await compactionBench();
-    for (let i = 0; i < 60; i++) await append(log, { key: `k${i % 30}`, value: `v${i}` });
+    for (let i = 0; i < 60; i += 1) await append(log, { key: `k${i % 30}`, value: `v${i}` });
     await seal(log);
     const small = { dedupeBufferBytes: 16 * 24, dedupeBufferLoadFactor: 0.5 };
     const ends: number[] = [];
@@ -162,8 +162,8 @@ describe('a compacted log', () => {
     const { log, clock, disk } = await compactionBench();
     const produce = (to: PartitionLog, sequence: number): Promise<{ errorCode: number; baseOffset: number }> =>
       to.append(batchOf(['p'], { producerId: 1, producerEpoch: 0, baseSequence: sequence }), AS_CLIENT);
-    for (let i = 0; i < 5; i++) await produce(log, i);
-    for (let i = 0; i < 5; i++) await append(log, { key: 'k', value: 'later' });
+    for (let i = 0; i < 5; i += 1) await produce(log, i);
+    for (let i = 0; i < 5; i += 1) await append(log, { key: 'k', value: 'later' });
     await seal(log);
     await compact(log, clock);
     expect(brief(await seeAll(log))).toEqual(['9 k=later', '10 active=a']);
@@ -221,7 +221,7 @@ describe('a compacted log', () => {
 
   it('finds timestamps in what is left', async () => {
     const { log, clock, disk } = await compactionBench();
-    for (let i = 0; i < 30; i++) {
+    for (let i = 0; i < 30; i += 1) {
       await append(log, { key: i === 3 ? 'only' : `k${i % 2}`, value: `${i}`, timestamp: START_MS + i * 10 });
     }
     await seal(log);
@@ -237,7 +237,7 @@ describe('a compacted log', () => {
 
   it('lets readers go on, whatever offset they stand at and whatever is replaced under them', async () => {
     const { log, clock } = await compactionBench({ fileDeleteDelayMs: 0 });
-    for (let i = 0; i < 40; i++) await append(log, { key: `k${i % 5}`, value: `v${i}` });
+    for (let i = 0; i < 40; i += 1) await append(log, { key: `k${i % 5}`, value: `v${i}` });
     await seal(log);
     const reading = Promise.all(Array.from({ length: 41 }, (_, offset) => seeAll(log, offset)));
     const cleaning = compact(log, clock).then(() => clock.advanceAsync(1));
@@ -248,12 +248,12 @@ describe('a compacted log', () => {
       expect(records.every((record) => record.offset >= offset)).toBe(true);
       expect(keys.size).toBe(Math.min(6, 41 - offset));
     }
-    for (let offset = 0; offset < 36; offset++) expect(await seeAll(log, offset)).toHaveLength(6);
+    for (let offset = 0; offset < 36; offset += 1) expect(await seeAll(log, offset)).toHaveLength(6);
   });
 
   it('is left as it is when the cleaning is stopped or the log is cut meanwhile', async () => {
     const { log, clock, disk } = await compactionBench();
-    for (let i = 0; i < 20; i++) await append(log, { key: `k${i % 3}`, value: `v${i}` });
+    for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i % 3}`, value: `v${i}` });
     await seal(log);
     const before = await seeAll(log);
     let slices = 0;
@@ -269,7 +269,7 @@ describe('a compacted log', () => {
 
   it('never launders damage: a damaged batch ends the cleaning, and is still there', async () => {
     const { log, clock, disk } = await compactionBench();
-    for (let i = 0; i < 20; i++) await append(log, { key: `k${i % 3}`, value: `v${i}` });
+    for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i % 3}`, value: `v${i}` });
     await seal(log);
     disk.flipBit(`${FOLDER}/00000000000000000000.log`, 70, 3);
     await expect(compact(log, clock)).rejects.toMatchObject({ code: 'LOG_CORRUPT', position: 0 });
@@ -279,7 +279,7 @@ describe('a compacted log', () => {
 
   it('goes on when the disk is full, and later compacts what it could not', async () => {
     const { log, clock, disk } = await compactionBench();
-    for (let i = 0; i < 20; i++) await append(log, { key: `k${i}`, value: `v${i}` });
+    for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i}`, value: `v${i}` });
     await append(log, { key: `k0`, value: `newer` });
     await seal(log);
     disk.capacityBytes = disk.usedBytes + 100;
@@ -291,7 +291,7 @@ describe('a compacted log', () => {
 
   it('with compact,delete drops old segments too', async () => {
     const { log, clock } = await compactionBench({ cleanupPolicy: ['compact', 'delete'], retentionMs: 1000 });
-    for (let i = 0; i < 20; i++) await append(log, { key: `k${i % 3}`, value: `v${i}` });
+    for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i % 3}`, value: `v${i}` });
     await seal(log);
     await compact(log, clock);
     clock.advance(500);

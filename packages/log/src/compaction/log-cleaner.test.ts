@@ -45,7 +45,7 @@ async function bench(
 async function filled(logs: LogManager, topic: string, keys: number): Promise<PartitionLog> {
   const log = await logs.getOrCreate(topic, 0, { isNew: true });
   log.onAppended((end) => log.advanceHighWatermark(end));
-  for (let i = 0; i < 20; i++) await append(log, { key: `k${i % keys}`, value: `${i}` });
+  for (let i = 0; i < 20; i += 1) await append(log, { key: `k${i % keys}`, value: `${i}` });
   await seal(log);
   return log;
 }
@@ -53,7 +53,7 @@ async function filled(logs: LogManager, topic: string, keys: number): Promise<Pa
 /** A cleaning gives way to other work after each slice, so one turn of time does not carry it to its end. */
 async function idle(clock: ManualClock, logs: LogManager, ms: number): Promise<void> {
   await clock.advanceAsync(ms);
-  for (let turn = 0; turn < 200; turn++) await clock.advanceAsync(0);
+  for (let turn = 0; turn < 200; turn += 1) await clock.advanceAsync(0);
   expect(logs.cleaner.current).toBeUndefined();
 }
 
@@ -139,7 +139,7 @@ describe('the cleaner', () => {
     const { disk, clock, logs } = await bench({ cleanerBackoffMs: 1000, cleanerIoBytesPerSecondMax: 10 });
     await filled(logs, 'orders', 2);
     await clock.advanceAsync(1000);
-    for (let turn = 0; turn < 50; turn++) await clock.advanceAsync(0);
+    for (let turn = 0; turn < 50; turn += 1) await clock.advanceAsync(0);
     expect(logs.cleaner.current).toMatchObject({ topic: 'orders', partition: 0, phase: 'indexing', dirtyRatio: 1 });
     await logs.close();
     expect((await disk.list('/data/orders-0')).filter((name) => /cleaned|swap/.test(name))).toEqual([]);
@@ -154,7 +154,7 @@ describe('the cleaner', () => {
     await filled(logs, 'second', 2);
     // The look that was due keeps its hour; the next ones come by the new settings.
     await clock.advanceAsync(1000);
-    for (let turn = 0; turn < 50; turn++) await clock.advanceAsync(0);
+    for (let turn = 0; turn < 50; turn += 1) await clock.advanceAsync(0);
     expect(logs.cleaner.current).toMatchObject({ topic: 'second' });
     logs.reconfigure({ cleanerIoBytesPerSecondMax: Number.POSITIVE_INFINITY });
     await idle(clock, logs, 3_600_000);

@@ -158,7 +158,7 @@ export class LogCleaner {
     while (!this.#isStopped) {
       const candidate = await this.#dirtiest(passedOver);
       if (candidate === undefined) return count;
-      if (await this.#clean(candidate)) count++;
+      if (await this.#clean(candidate)) count += 1;
       else passedOver.add(candidate.log);
     }
     return count;
@@ -215,7 +215,7 @@ export class LogCleaner {
   }
 
   #count(result: CleanResult): void {
-    this.#done.logsCleaned++;
+    this.#done.logsCleaned += 1;
     this.#done.bytesRead += result.bytesRead;
     this.#done.bytesWritten += result.bytesWritten;
     this.#done.recordsRead += result.recordsRead;

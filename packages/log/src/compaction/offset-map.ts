@@ -66,7 +66,7 @@ export class OffsetMap {
     if (this.#offsets[slot] === EMPTY_SLOT) {
       if (this.size >= this.keysMax) return false;
       this.#hashes.set(this.#probed, slot * HASH_WORDS);
-      this.#size[0]!++;
+      this.#size[0]! += 1;
     }
     this.#offsets[slot] = offset;
     return true;
@@ -80,7 +80,7 @@ export class OffsetMap {
   /** The key's slot, or the empty one where it would go. Some slot is always empty, and an odd step reaches every slot. */
   #slotOf(key: Uint8Array): number {
     const digest = hash('sha256', key, 'buffer');
-    for (let word = 0; word < HASH_WORDS; word++) this.#probed[word] = digest.readUInt32LE(word * 4);
+    for (let word = 0; word < HASH_WORDS; word += 1) this.#probed[word] = digest.readUInt32LE(word * 4);
     const step = this.#probed[1]! | 1;
     let slot = this.#probed[0]! & this.#mask;
     while (this.#offsets[slot] !== EMPTY_SLOT && !this.#holds(slot)) slot = (slot + step) & this.#mask;
@@ -89,7 +89,7 @@ export class OffsetMap {
 
   #holds(slot: number): boolean {
     const at = slot * HASH_WORDS;
-    for (let word = 0; word < HASH_WORDS; word++) {
+    for (let word = 0; word < HASH_WORDS; word += 1) {
       if (this.#hashes[at + word] !== this.#probed[word]) return false;
     }
     return true;

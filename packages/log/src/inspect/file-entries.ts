@@ -295,7 +295,7 @@ function* timeIndexEntries(bytes: Buffer, baseOffset: number, path: string): Gen
 /** Kafka makes the files of its active segment as large as they may become, so a killed broker leaves zeros behind the entries. */
 function endOfEntries(bytes: Buffer, entryBytes: number, path: string): number {
   let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
   const rounded = Math.ceil(end / entryBytes) * entryBytes;
   if (rounded > bytes.length) throw new MalformedFileError(path, `it ends within an entry of ${entryBytes} bytes`);
   return rounded;

@@ -148,7 +148,7 @@ class DirectoryVerification {
 
   async #verifyPartition(found: FoundPartition): Promise<void> {
     const { topic, partition, folder, segments } = found;
-    this.#result.partitions++;
+    this.#result.partitions += 1;
     for (const name of found.names) await this.#readSmallFile(found, folder, name);
     let startOffset = 0;
     for (const baseOffset of segments) {
@@ -164,7 +164,7 @@ class DirectoryVerification {
           this.#options.onProgress?.({ ...progress, topic, partition });
         },
       });
-      this.#result.segments++;
+      this.#result.segments += 1;
       this.#result.batches += summary.batches;
       this.#result.records += summary.records;
       this.#result.sizeBytes += summary.sizeBytes;
@@ -186,8 +186,8 @@ class DirectoryVerification {
   }
 
   #report(found: FoundPartition | undefined, problem: SegmentProblem): void {
-    if (problem.isTornEnd) this.#result.tornEnds++;
-    else this.#result.damages++;
+    if (problem.isTornEnd) this.#result.tornEnds += 1;
+    else this.#result.damages += 1;
     this.#options.onProblem?.({ topic: found?.topic, partition: found?.partition, ...problem });
   }
 }

@@ -143,7 +143,7 @@ class SegmentVerification {
   }
 
   #visit(b: Buffer, at: number, position: number): boolean {
-    this.#batches++;
+    this.#batches += 1;
     this.#records += batchRecordCount(b, at);
     const baseOffset = batchBaseOffset(b, at);
     if (baseOffset < this.#endOffset) {
@@ -185,7 +185,7 @@ class SegmentVerification {
 
   /** Entries of the offset index stand for batches at exactly their position, and hold those's last offsets. */
   #matchOffsets(position: number, lastOffset: number): void {
-    for (; this.#nextOffset < this.#offsets.length; this.#nextOffset++) {
+    for (; this.#nextOffset < this.#offsets.length; this.#nextOffset += 1) {
       const entry = this.#offsets[this.#nextOffset]!;
       if (entry.position > position) return;
       if (entry.position === position && entry.offset === lastOffset) continue;
@@ -200,7 +200,7 @@ class SegmentVerification {
 
   /** Entries of the time index hold the largest timestamp of all batches up to the one that holds their offset. */
   #matchTimes(baseOffset: number, lastOffset: number): void {
-    for (; this.#nextTime < this.#times.length; this.#nextTime++) {
+    for (; this.#nextTime < this.#times.length; this.#nextTime += 1) {
       const entry = this.#times[this.#nextTime]!;
       if (entry.offset > lastOffset) return;
       if (entry.offset >= baseOffset && entry.timestamp === this.#largestTimestamp) continue;
@@ -214,7 +214,7 @@ class SegmentVerification {
   }
 
   #reportUnmatched(): void {
-    for (; this.#nextOffset < this.#offsets.length; this.#nextOffset++) {
+    for (; this.#nextOffset < this.#offsets.length; this.#nextOffset += 1) {
       const { offset, position } = this.#offsets[this.#nextOffset]!;
       this.#report(
         OFFSET_INDEX_SUFFIX,
@@ -222,7 +222,7 @@ class SegmentVerification {
         `offset ${offset} leads to byte ${position}, behind the end of the log`,
       );
     }
-    for (; this.#nextTime < this.#times.length; this.#nextTime++) {
+    for (; this.#nextTime < this.#times.length; this.#nextTime += 1) {
       const { timestamp, offset } = this.#times[this.#nextTime]!;
       this.#report(
         TIME_INDEX_SUFFIX,

@@ -232,8 +232,9 @@ function applied(model: Model, step: { do: string; path: string; size?: number }
   if (step.do === 'set') {
     next.set(step.path, { data: Buffer.alloc(step.size ?? 0, step.path).toString(), version: node.version + 1 });
   }
-  if (step.do === 'delete' && ![...model.keys()].some((path) => path.startsWith(`${step.path}/`)))
+  if (step.do === 'delete' && ![...model.keys()].some((path) => path.startsWith(`${step.path}/`))) {
     next.delete(step.path);
+  }
   return next;
 }
 

@@ -13,9 +13,7 @@ import { scramExchange } from './scram.ts';
 
 /** Begins one authentication with the chosen mechanism. */
 export function beginExchange(options: SaslOptions): SaslExchange {
-  if ('exchange' in options) {
-    return (options as SaslCustomOptions).exchange();
-  }
+  if ('exchange' in options) return (options as SaslCustomOptions).exchange();
   switch (options.mechanism) {
     case 'PLAIN':
       return plainExchange(options as SaslPlainOptions);

@@ -17,9 +17,7 @@ export function oauthBearerExchange(options: SaslOauthBearerOptions): SaslExchan
         const token = await options.token();
         return firstMessage(typeof token === 'string' ? { value: token } : token);
       }
-      if (challenge.length === 0) {
-        return undefined;
-      }
+      if (challenge.length === 0) return undefined;
       if (refusal !== undefined) {
         throw new AuthenticationError(`SASL OAUTHBEARER: the broker refused the token: ${refusal}`);
       }

@@ -5,9 +5,7 @@ import { readSecret, type SaslExchange, type SaslPlainOptions } from './mechanis
 export function plainExchange(options: SaslPlainOptions): SaslExchange {
   return {
     async respond(challenge) {
-      if (challenge !== undefined) {
-        return undefined;
-      }
+      if (challenge !== undefined) return undefined;
       const password = await readSecret(options.password);
       if (options.username.includes('\0') || password.includes('\0')) {
         throw new AuthenticationError('SASL PLAIN: user name and password must not contain NUL characters');

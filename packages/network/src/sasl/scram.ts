@@ -101,9 +101,7 @@ class ScramExchange {
 
   #refuseOnError(fields: ReadonlyMap<string, string>): void {
     const error = fields.get('e');
-    if (error !== undefined) {
-      throw this.#error(`the broker answered "${error}"`);
-    }
+    if (error !== undefined) throw this.#error(`the broker answered "${error}"`);
   }
 
   #hmac(key: Buffer, message: string): Buffer {
@@ -118,9 +116,7 @@ class ScramExchange {
 function parseFields(message: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const part of message.split(',')) {
-    if (part[1] === '=') {
-      fields.set(part[0] as string, part.slice(2));
-    }
+    if (part[1] === '=') fields.set(part[0] as string, part.slice(2));
   }
   return fields;
 }

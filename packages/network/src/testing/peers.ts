@@ -91,7 +91,5 @@ export function collect(socket: Socket): string[] {
 }
 
 export const closed = async (socket: Socket): Promise<void> => {
-  if (!socket.closed) {
-    await once(socket, 'close');
-  }
+  if (!socket.closed) await once(socket, 'close');
 };

@@ -60,9 +60,7 @@ export class ScriptedBroker {
       return encodeResponse(ApiVersions, 0, frame.readInt32BE(4), { errorCode: 35, apiKeys: this.apiKeys() });
     }
     const request = decodeRequestFrame(frame);
-    if (request === undefined) {
-      throw new Error('unknown API');
-    }
+    if (request === undefined) throw new Error('unknown API');
     const { api, header, body } = request;
     this.requests.push({ api: api.name, version: header.apiVersion, clientId: header.clientId, body });
     const answer = this.#answers.get(api.key);

@@ -150,5 +150,5 @@ export function repeat(out: Uint8Array, at: number, offset: number, length: numb
     out.copyWithin(at, at - offset, at - offset + length);
     return;
   }
-  for (let target = at, end = at + length; target < end; target++) out[target] = out[target - offset]!;
+  for (let target = at, end = at + length; target < end; target += 1) out[target] = out[target - offset]!;
 }

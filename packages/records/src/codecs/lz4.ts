@@ -164,8 +164,9 @@ function readBlock(bytes: Buffer, at: number, size: number, header: FrameHeader,
   const end = endOf(bytes, at, blockBytes);
   const block = bytes.subarray(at, end);
   if (size >= STORED_BIT) {
-    if (blockBytes > header.blockBytesMax)
+    if (blockBytes > header.blockBytesMax) {
       throw badCompression('lz4', 'a stored block is larger than its frame allows');
+    }
     output.append(block);
   } else {
     const isLinked = (header.flags & INDEPENDENT_BIT) === 0;
@@ -192,8 +193,9 @@ function decompressBlock(
   try {
     return library.uncompressSync(prefixed, history);
   } catch (cause) {
-    if (roomBytes > output.remainingBytes && NO_ROOM.test((cause as Error).message))
+    if (roomBytes > output.remainingBytes && NO_ROOM.test((cause as Error).message)) {
       throw tooLarge('lz4', output.bytesMax);
+    }
     throw badCompression('lz4', 'a block is damaged', cause);
   }
 }

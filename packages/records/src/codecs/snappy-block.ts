@@ -122,7 +122,7 @@ export function snappyDecompressBlock(block: Uint8Array, plainBytes: number): Bu
 
 function littleEndian(b: Uint8Array, at: number, bytes: number): number {
   let value = 0;
-  for (let i = bytes - 1; i >= 0; i--) value = value * 256 + (b[at + i] ?? 0);
+  for (let i = bytes - 1; i >= 0; i -= 1) value = value * 256 + (b[at + i] ?? 0);
   return value;
 }
 

@@ -87,7 +87,7 @@ function decompressBlock(block: Buffer, bytesMax: number): Buffer {
 /** The uncompressed length that stands, as an unsigned varint, at the start of a raw block. */
 function claimedLength(block: Buffer): number {
   let length = 0;
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 5; i += 1) {
     const byte = block[i];
     if (byte === undefined) break;
     length += (byte & 0x7f) * 2 ** (7 * i);

@@ -30,7 +30,7 @@ export function xxh32(bytes: Buffer, start = 0, end = bytes.length): number {
   for (; at + 4 <= end; at += 4) {
     hash = Math.imul(rotateLeft((hash + Math.imul(bytes.readInt32LE(at), PRIME_3)) | 0, 17), PRIME_4);
   }
-  for (; at < end; at++) {
+  for (; at < end; at += 1) {
     hash = Math.imul(rotateLeft((hash + Math.imul(bytes[at] ?? 0, PRIME_5)) | 0, 11), PRIME_1);
   }
   return avalanche(hash);

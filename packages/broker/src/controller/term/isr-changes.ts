@@ -65,8 +65,9 @@ export class IsrChanges {
     const state = partition?.state;
     if (partition === undefined || state === undefined) return { errorCode: change.unknownError };
     // Who knows more than this controller has been told by a later one (KAFKA-14154).
-    if (leaderEpoch > state.leaderEpoch || partitionEpoch > state.version)
+    if (leaderEpoch > state.leaderEpoch || partitionEpoch > state.version) {
       return { errorCode: ErrorCode.NOT_CONTROLLER };
+    }
     if (leaderEpoch < state.leaderEpoch) return { errorCode: ErrorCode.FENCED_LEADER_EPOCH };
     // A change that was made and whose answer was lost is made (KAFKA-14144).
     if (same(isr, state.isr) && leaderRecoveryState === state.leaderRecoveryState) return { errorCode: 0, state };
