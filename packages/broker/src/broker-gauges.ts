@@ -8,19 +8,19 @@ type Labelled = readonly [MetricLabels, number];
 
 /** Registers what a broker can be asked for at any time. Names follow Kafka's exporters. */
 export function exposeBroker(services: BrokerServices, controller: Controller): void {
-  exposeReplicas(services);
+  exposePartitions(services);
+  exposeLogs(services);
   exposeRequests(services);
   exposeGroups(services);
   exposeController(services, controller);
 }
 
-function exposeReplicas({ metrics, replicas }: BrokerServices): void {
+function exposePartitions({ metrics, replicas }: BrokerServices): void {
   const count = (counts: (partition: Partition) => boolean) => () => {
     let sum = 0;
     for (const partition of replicas.partitions) if (counts(partition)) sum += 1;
     return sum;
   };
-  const each = (read: (partition: Partition) => number) => () => labelled(replicas.partitions, read);
   const gauge = metrics.gauge.bind(metrics);
   gauge(
     'kafka_server_replicamanager_partitioncount',
@@ -66,6 +66,11 @@ function exposeReplicas({ metrics, replicas }: BrokerServices): void {
       return lag;
     },
   );
+}
+
+function exposeLogs({ metrics, replicas }: BrokerServices): void {
+  const each = (read: (partition: Partition) => number) => () => labelled(replicas.partitions, read);
+  const gauge = metrics.gauge.bind(metrics);
   gauge(
     'kafka_log_logmanager_offlinelogdirectorycount',
     'Log folders that have failed',

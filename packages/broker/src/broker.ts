@@ -31,6 +31,7 @@ import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
+import type { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
@@ -111,6 +112,17 @@ interface Running {
   readonly session: SessionKeeper;
   readonly replication: Replication;
   readonly logDirs: LogDirNotifier;
+}
+
+/** The rooms that handlers reach, as they are made. */
+interface HandlerRooms
+  extends Pick<
+    BrokerServices,
+    'clusterId' | 'configs' | 'cluster' | 'commands' | 'replicas' | 'deadlines' | 'groups' | 'controller'
+  > {
+  readonly configs: ConfigRepository;
+  readonly cluster: ClusterImage;
+  readonly topics: TopicAdmin;
 }
 
 /**
@@ -297,7 +309,7 @@ export class Broker {
     logs: LogManager,
     { endpoints }: BrokerStartOptions,
   ): Promise<Running> {
-    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
+    const { config, clock, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
     const { brokerId } = config;
     const cluster = new ClusterImage();
     const deadlines = new Deadlines(clock, new Guard(logger));
@@ -318,90 +330,26 @@ export class Broker {
       controller: () => controller,
     });
     const { replicas } = replication;
-    const groups = new GroupCoordinator({
-      config: groupConfigOf(config),
-      clock,
-      random,
-      logger,
-      partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
-      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
-    });
-    const topics = new TopicAdmin({
-      store,
-      cluster,
-      configs,
-      clock,
-      random,
-      logger,
-      isAlone: this.#options.ownsMetadata === true,
-    });
+    const groups = this.#newGroups(cluster, replicas);
+    const topics = this.#newTopicAdmin(cluster, configs);
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
-    const channels = new Channels({
-      brokerId,
-      inbox: commands,
-      peers,
-      clock,
-      logger,
-      versions,
-      listener: config.interBrokerListenerName,
-      timeoutMs: config.controllerSocketTimeoutMs,
-    });
-    const controller = new Controller({
-      brokerId,
-      store,
-      clock,
-      random,
-      logger,
-      openChannel: (to, onOverflow) => channels.open(to, onOverflow),
-      isDeletionEnabled: () => configs.current.deleteTopicEnable,
-      onElection: electionCounter(metrics),
-      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
-      rebalance: () => ({
-        isEnabled: configs.current.autoLeaderRebalanceEnable,
-        intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,
-        imbalancePercentMax: configs.current.leaderImbalancePerBrokerPercentage,
-      }),
-    });
-    const services: BrokerServices = {
-      brokerId,
+    const channels = this.#newChannels(commands, versions);
+    const controller = this.#newController(configs, channels);
+    const services = this.#newServices({
       clusterId,
-      clock,
-      random,
-      logger,
-      metrics,
-      get config() {
-        return configs.current;
-      },
       configs,
       cluster,
       commands,
       replicas,
-      storageReports: new StorageReports(clock, logger),
       deadlines,
-      authorizer: this.#options.authorizer ?? allowAll,
-      turns: new TurnLine(clock),
-      fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
-      fetchWaits: new FetchWaits(),
       groups,
-      topicCreation: topics,
-      producerIds: new ProducerIdManager(store, brokerId),
-      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger }),
       controller,
-      topicAdmin: topics,
-      advertisedApis,
-    };
+      topics,
+    });
     configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
     configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
-    const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
-    const broker = this.#liveBroker(endpoints);
-    const session = new SessionKeeper({
-      store,
-      clock,
-      logger,
-      register: () => registerBroker({ store, clock, broker, waitMsMax }),
-      renewed: () => controller.sessionRenewed(),
-    });
+    const session = this.#newSession(endpoints, () => controller.sessionRenewed());
     await session.start();
     await controller.start();
     exposeBroker(services, controller);
@@ -417,6 +365,85 @@ export class Broker {
       replication,
       logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
+  }
+
+  #newGroups(cluster: ClusterImage, replicas: ReplicaManager): GroupCoordinator {
+    const { config, clock, random, logger } = this.#options;
+    return new GroupCoordinator({
+      config: groupConfigOf(config),
+      clock,
+      random,
+      logger,
+      partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
+      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
+    });
+  }
+
+  #newTopicAdmin(cluster: ClusterImage, configs: ConfigRepository): TopicAdmin {
+    const { clock, random, metadataStore: store, logger, ownsMetadata } = this.#options;
+    return new TopicAdmin({ store, cluster, configs, clock, random, logger, isAlone: ownsMetadata === true });
+  }
+
+  #newChannels(inbox: CommandInbox, versions: InterBrokerVersions): Channels {
+    const { config, clock, logger, peers = noPeers } = this.#options;
+    const { brokerId, interBrokerListenerName: listener, controllerSocketTimeoutMs: timeoutMs } = config;
+    return new Channels({ brokerId, inbox, peers, clock, logger, versions, listener, timeoutMs });
+  }
+
+  #newController(configs: ConfigRepository, channels: Channels): Controller {
+    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
+    return new Controller({
+      brokerId: config.brokerId,
+      store,
+      clock,
+      random,
+      logger,
+      openChannel: (to, onOverflow) => channels.open(to, onOverflow),
+      isDeletionEnabled: () => configs.current.deleteTopicEnable,
+      onElection: electionCounter(metrics),
+      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+      rebalance: () => ({
+        isEnabled: configs.current.autoLeaderRebalanceEnable,
+        intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,
+        imbalancePercentMax: configs.current.leaderImbalancePerBrokerPercentage,
+      }),
+    });
+  }
+
+  /** What handlers reach: the rooms, and what they share beside them. */
+  #newServices({ topics, ...rooms }: HandlerRooms): BrokerServices {
+    const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
+    const { brokerId } = config;
+    const { configs, cluster } = rooms;
+    return {
+      ...rooms,
+      brokerId,
+      clock,
+      random,
+      logger,
+      metrics,
+      get config() {
+        return configs.current;
+      },
+      storageReports: new StorageReports(clock, logger),
+      authorizer: this.#options.authorizer ?? allowAll,
+      turns: new TurnLine(clock),
+      fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
+      fetchWaits: new FetchWaits(),
+      topicCreation: topics,
+      producerIds: new ProducerIdManager(store, brokerId),
+      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger }),
+      topicAdmin: topics,
+      advertisedApis,
+    };
+  }
+
+  #newSession(endpoints: readonly BrokerEndpoint[] | undefined, renewed: () => void): SessionKeeper {
+    const { config, clock, metadataStore: store, logger } = this.#options;
+    const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
+    const broker = this.#liveBroker(endpoints);
+    const register = (): Promise<number> => registerBroker({ store, clock, broker, waitMsMax });
+    return new SessionKeeper({ store, clock, logger, register, renewed });
   }
 
   #liveBroker(endpoints: readonly BrokerEndpoint[] | undefined): LiveBroker {
