@@ -9,22 +9,48 @@ import { type Case, expectMatch } from './report.ts';
 const PERF_RECORDS = 20_000;
 const VERIFIABLE_RECORDS = 500;
 
+/** What the cases work with. */
+interface Tools {
+  readonly bootstrap: string;
+  readonly version: string;
+  readonly topic: string;
+  readonly group: string;
+  readonly client: ReturnType<typeof javaClient>;
+  run(tool: string, args: readonly string[]): Promise<string>;
+  topics(...args: string[]): Promise<string>;
+  groups(...args: string[]): Promise<string>;
+  /** The options that name the topic to tools for configs. */
+  readonly entity: readonly string[];
+}
+
+type NamedCase = readonly [string, () => Promise<string | undefined>];
+
 /** The cases for the tools of one version of Kafka, in the order in which they build on each other. */
 export function javaCases(bootstrap: string, version: string): Case[] {
   const id = `${version.replaceAll('.', '-')}-${process.pid}`;
   const topic = `java-${id}`;
-  const group = `java-group-${id}`;
-  const client = javaClient(version);
-
-  async function run(tool: string, args: readonly string[]): Promise<string> {
+  const run = async (tool: string, args: readonly string[]): Promise<string> => {
     const result = await kafkaTool(tool, ['--bootstrap-server', bootstrap, ...args], { version });
     return expectSuccess(tool, args, result);
-  }
-  const topics = (...args: string[]): Promise<string> => run('kafka-topics', args);
-  const groups = (...args: string[]): Promise<string> => run('kafka-consumer-groups', args);
-  const entity = ['--entity-type', 'topics', '--entity-name', topic];
+  };
+  const tools: Tools = {
+    bootstrap,
+    version,
+    topic,
+    group: `java-group-${id}`,
+    client: javaClient(version),
+    run,
+    topics: (...args) => run('kafka-topics', args),
+    groups: (...args) => run('kafka-consumer-groups', args),
+    entity: ['--entity-type', 'topics', '--entity-name', topic],
+  };
+  const rooms = [topicCases, recordCases, groupCases, offsetCases, adminCases];
+  return rooms.flatMap((cases) => cases(tools)).map(([name, run]) => ({ name, run }));
+}
 
-  const cases: [string, () => Promise<string | undefined>][] = [
+/** Topics and their configs. */
+function topicCases({ bootstrap, version, topic, run, topics, entity }: Tools): NamedCase[] {
+  return [
     [
       'kafka-broker-api-versions',
       async () => {
@@ -90,37 +116,53 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         return `${output.split('\n').length} lines`;
       },
     ],
-    ...CODECS.map((codec): [string, () => Promise<string | undefined>] => [
-      `kafka-console-producer and -consumer, ${codec}`,
-      async () => {
-        const own = `${topic}-${codec}`;
-        await topics('--create', '--topic', own, '--partitions', '1');
-        const records = sampleRecords(client.name, codec);
-        await client.produce(bootstrap, own, codec, records);
-        const read = await client.consume(bootstrap, own, records.length);
-        if (JSON.stringify(read) !== JSON.stringify(records)) {
-          throw new Error(`read ${JSON.stringify(read).slice(0, 500)}`);
-        }
-        return undefined;
-      },
-    ]),
-    ...CODECS.map((codec): [string, () => Promise<string | undefined>] => [
-      `our SDKs exchange records with the console tools, ${codec}`,
-      async () => {
-        const own = `${topic}-sdk-${codec}`;
-        await topics('--create', '--topic', own, '--partitions', '1');
-        const written = [...sampleRecords('millrace', codec), ...sampleRecords(client.name, codec)];
-        await millrace.produce(bootstrap, own, codec, sampleRecords('millrace', codec));
-        await client.produce(bootstrap, own, codec, sampleRecords(client.name, codec));
-        for (const reader of [client, millrace]) {
-          const read = await reader.consume(bootstrap, own, written.length);
-          if (JSON.stringify(read) !== JSON.stringify(written)) {
-            throw new Error(`${reader.name} read ${JSON.stringify(read).slice(0, 500)}`);
+  ];
+}
+
+/** Records in every codec, among themselves and with the SDKs. */
+function recordCases({ bootstrap, topic, client, topics }: Tools): NamedCase[] {
+  return [
+    ...CODECS.map(
+      (codec): NamedCase => [
+        `kafka-console-producer and -consumer, ${codec}`,
+        async () => {
+          const own = `${topic}-${codec}`;
+          await topics('--create', '--topic', own, '--partitions', '1');
+          const records = sampleRecords(client.name, codec);
+          await client.produce(bootstrap, own, codec, records);
+          const read = await client.consume(bootstrap, own, records.length);
+          if (JSON.stringify(read) !== JSON.stringify(records)) {
+            throw new Error(`read ${JSON.stringify(read).slice(0, 500)}`);
           }
-        }
-        return undefined;
-      },
-    ]),
+          return undefined;
+        },
+      ],
+    ),
+    ...CODECS.map(
+      (codec): NamedCase => [
+        `our SDKs exchange records with the console tools, ${codec}`,
+        async () => {
+          const own = `${topic}-sdk-${codec}`;
+          await topics('--create', '--topic', own, '--partitions', '1');
+          const written = [...sampleRecords('millrace', codec), ...sampleRecords(client.name, codec)];
+          await millrace.produce(bootstrap, own, codec, sampleRecords('millrace', codec));
+          await client.produce(bootstrap, own, codec, sampleRecords(client.name, codec));
+          for (const reader of [client, millrace]) {
+            const read = await reader.consume(bootstrap, own, written.length);
+            if (JSON.stringify(read) !== JSON.stringify(written)) {
+              throw new Error(`${reader.name} read ${JSON.stringify(read).slice(0, 500)}`);
+            }
+          }
+          return undefined;
+        },
+      ],
+    ),
+  ];
+}
+
+/** Groups and their offsets. */
+function groupCases({ bootstrap, topic, group, client, groups }: Tools): NamedCase[] {
+  return [
     [
       'kafka-console-consumer in a group goes on where it was',
       async () => {
@@ -171,6 +213,12 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         return undefined;
       },
     ],
+  ];
+}
+
+/** Offsets, and the tools that measure. */
+function offsetCases({ bootstrap, version, topic, run }: Tools): NamedCase[] {
+  return [
     [
       'kafka-get-offsets: latest, earliest, by time, maximum timestamp',
       async () => {
@@ -217,6 +265,12 @@ export function javaCases(bootstrap: string, version: string): Case[] {
         return undefined;
       },
     ],
+  ];
+}
+
+/** What is left, and the end of the topic. */
+function adminCases({ bootstrap, version, topic, run, topics }: Tools): NamedCase[] {
+  return [
     [
       'kafka-delete-records',
       async () => {
@@ -244,7 +298,7 @@ export function javaCases(bootstrap: string, version: string): Case[] {
     [
       'kafka-cluster cluster-id',
       async () => {
-        expectMatch(await clusterId(), /Cluster ID: [\w-]{22}/);
+        expectMatch(await clusterId(bootstrap, version), /Cluster ID: [\w-]{22}/);
         return undefined;
       },
     ],
@@ -257,13 +311,12 @@ export function javaCases(bootstrap: string, version: string): Case[] {
       },
     ],
   ];
+}
 
-  /** Unlike all others, this tool takes the command before the address. */
-  async function clusterId(): Promise<string> {
-    const args = ['cluster-id', '--bootstrap-server', bootstrap];
-    return expectSuccess('kafka-cluster', args, await kafkaTool('kafka-cluster', args, { version }));
-  }
-  return cases.map(([name, run]) => ({ name, run }));
+/** Unlike all others, this tool takes the command before the address. */
+async function clusterId(bootstrap: string, version: string): Promise<string> {
+  const args = ['cluster-id', '--bootstrap-server', bootstrap];
+  return expectSuccess('kafka-cluster', args, await kafkaTool('kafka-cluster', args, { version }));
 }
 
 function expectSuccess(tool: string, args: readonly string[], { exitCode, stdout, stderr }: ToolResult): string {

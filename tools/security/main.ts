@@ -36,14 +36,13 @@ const scram = (mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512', password: string): 
 });
 const oauth = (token: string): SaslOptions => ({ mechanism: 'OAUTHBEARER', token: () => token });
 
-async function main(): Promise<void> {
-  const version = process.argv[2] === '4' ? KAFKA_4 : KAFKA_3;
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-security-'));
-  const keystore = join(folder, 'broker.pem');
-  writeFileSync(keystore, `${pem('localhost.key.pem')}${pem('localhost.cert.pem')}`);
-  const [port, saslPort, tlsPort, controllerPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+type Ports = Readonly<Record<'port' | 'saslPort' | 'tlsPort' | 'controllerPort', number>>;
+
+/** One listener without a login, one with SASL, one with SASL over TLS. */
+function startSecuredKafka(version: string, keystore: string, ports: Ports): ReturnType<typeof startApacheKafka> {
+  const { port, saslPort, tlsPort, controllerPort } = ports;
   const module = (name: string, rest = ''): string => `org.apache.kafka.common.security.${name} required ${rest};`;
-  const kafka = await startApacheKafka({
+  return startApacheKafka({
     version,
     port,
     config: {
@@ -68,6 +67,15 @@ async function main(): Promise<void> {
       ),
     },
   });
+}
+
+async function main(): Promise<void> {
+  const version = process.argv[2] === '4' ? KAFKA_4 : KAFKA_3;
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-security-'));
+  const keystore = join(folder, 'broker.pem');
+  writeFileSync(keystore, `${pem('localhost.key.pem')}${pem('localhost.cert.pem')}`);
+  const [port, saslPort, tlsPort, controllerPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  const kafka = await startSecuredKafka(version, keystore, { port, saslPort, tlsPort, controllerPort });
   try {
     await addScramUser(port, 'bob,=x', 'pä,ss');
     const tls = { tls: { ca: pem('localhost.cert.pem') } };

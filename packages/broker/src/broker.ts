@@ -438,7 +438,7 @@ export class Broker {
     };
   }
 
-  #newSession(endpoints: readonly BrokerEndpoint[] | undefined, renewed: () => void): SessionKeeper {
+  #newSession(endpoints: readonly BrokerEndpoint[] | undefined, renewed: () => Promise<void>): SessionKeeper {
     const { config, clock, metadataStore: store, logger } = this.#options;
     const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
     const broker = this.#liveBroker(endpoints);
