@@ -4,11 +4,14 @@ import { required, topicNameRule, valueFault } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
 import type { MetadataCache } from './metadata-cache.ts';
 
-/** What one refresh asks for; several callers' wishes are put together. */
+/**
+ * What one refresh asks for; several callers' wishes are put together. Those that may create topics have a request of their own: the field
+ * counts for the whole request, and who allows it for one topic must not have another come back that was deleted.
+ */
 interface Wish {
   readonly topics: Set<string>;
+  readonly mayCreate: boolean;
   all: boolean;
-  mayCreate: boolean;
   readonly answer: Promise<MetadataResponse>;
   readonly resolve: (response: MetadataResponse) => void;
   readonly reject: (error: unknown) => void;
@@ -25,7 +28,7 @@ export class MetadataRefresher {
   readonly #cache: MetadataCache;
   readonly #ask: AskMetadata;
   readonly #updated: () => void;
-  #next: Wish | undefined;
+  readonly #next: Wish[] = [];
   #running = false;
 
   constructor(cache: MetadataCache, ask: AskMetadata, updated: () => void) {
@@ -43,9 +46,7 @@ export class MetadataRefresher {
     const fault = topics === 'all' ? undefined : topicsFault(topics);
     // It would fail the request of everybody who asks at the same time.
     if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`cannot ask for metadata: ${fault}`));
-    this.#next ??= newWish();
-    const wish = this.#next;
-    wish.mayCreate ||= mayCreate;
+    const wish = this.#wishFor(topics, mayCreate);
     if (topics === 'all') {
       wish.all = true;
     } else {
@@ -61,20 +62,33 @@ export class MetadataRefresher {
     return wish.answer;
   }
 
+  /** The wish to join: two wait at most, one of each kind. */
+  #wishFor(topics: readonly string[] | 'all', mayCreate: boolean): Wish {
+    const creates = mayCreate && topics !== 'all' && topics.length > 0;
+    let wish = this.#next.find((waiting) => waiting.mayCreate === creates);
+    if (wish === undefined) {
+      wish = newWish(creates);
+      this.#next.push(wish);
+    }
+    return wish;
+  }
+
   async #run(): Promise<void> {
-    while (this.#next !== undefined) {
-      const wish = this.#next;
-      this.#next = undefined;
-      try {
-        const response = await this.#ask((version) => requestFor(wish, version));
-        this.#cache.update(response);
-        this.#updated();
-        wish.resolve(response);
-      } catch (error) {
-        wish.reject(error);
-      }
+    for (let wish = this.#next.shift(); wish !== undefined; wish = this.#next.shift()) {
+      await this.#answer(wish);
     }
     this.#running = false;
+  }
+
+  async #answer(wish: Wish): Promise<void> {
+    try {
+      const response = await this.#ask((version) => requestFor(wish, version));
+      this.#cache.update(response);
+      this.#updated();
+      wish.resolve(response);
+    } catch (error) {
+      wish.reject(error);
+    }
   }
 }
 
@@ -86,17 +100,17 @@ function topicsFault(topics: readonly string[]): string | undefined {
   return undefined;
 }
 
-function newWish(): Wish {
+function newWish(mayCreate: boolean): Wish {
   const { promise, resolve, reject } = Promise.withResolvers<MetadataResponse>();
   // Those who asked may have stopped waiting by the time it fails.
   promise.catch(() => {});
-  return { topics: new Set(), all: false, mayCreate: false, answer: promise, resolve, reject };
+  return { topics: new Set(), mayCreate, all: false, answer: promise, resolve, reject };
 }
 
 function requestFor(wish: Wish, version: number): MetadataRequestInput {
   return {
     topics: wish.all ? null : [...wish.topics].map((name) => ({ name, topicId: ZERO_UUID })),
     // Before version 4 a broker creates as it is configured to, and the field cannot say otherwise.
-    allowAutoTopicCreation: version < 4 || (wish.mayCreate && !wish.all),
+    allowAutoTopicCreation: version < 4 || wish.mayCreate,
   };
 }

@@ -1,5 +1,13 @@
 import type { ConnectionOptions, SaslOptions } from '@millrace/network';
-import { type Clock, type Logger, type Random, silentLogger, systemClock, systemRandom } from '@millrace/ports';
+import {
+  type Clock,
+  guardedLogger,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@millrace/ports';
 import { type Address, parseBootstrapServers } from './address.ts';
 import type { BackoffSettings } from './backoff.ts';
 import {
@@ -54,7 +62,7 @@ export interface ClientOptions {
   readonly allowAutoTopicCreation?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
-  /** pino or alike. Default silent. */
+  /** pino, `console` or alike; one that throws hurts nothing. Default silent. */
   readonly logger?: Logger | undefined;
 }
 
@@ -142,7 +150,7 @@ export function clientSettings(options: ClientOptions): ClientSettings {
   if (fault !== undefined) throw new InvalidOptionError(`cannot make a client: ${fault}`);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
-  const logger = options.logger ?? silentLogger;
+  const logger = guardedLogger(options.logger ?? silentLogger);
   const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
   return {
     bootstrap: parseBootstrapServers(options.bootstrapServers),

@@ -14,6 +14,10 @@ export interface ConsumerMetrics {
   readonly commits: number;
   readonly failedCommits: number;
   readonly rebalances: number;
+  /** Partitions that the group gave to others before they were let go: what was in hand may be handled twice. */
+  readonly lostPartitions: number;
+  /** How many times a broker did not answer five fetches in a row; its end is told by a log line. */
+  readonly brokerOutages: number;
   /** Calls of handlers of `run` that threw or were rejected. */
   readonly handlerFailures: number;
   /** Calls of handlers for what they had failed at before. */
@@ -39,6 +43,7 @@ export function collectMetrics(engine: ConsumerEngine): ConsumerMetrics {
     commits: engine.committer?.commits ?? 0,
     failedCommits: engine.committer?.failedCommits ?? 0,
     rebalances: engine.rebalances,
+    lostPartitions: engine.keeper.lostPartitions,
     ...engine.handling,
   };
 }

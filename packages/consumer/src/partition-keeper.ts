@@ -40,6 +40,8 @@ export interface PartitionKeeperContext {
  */
 export class PartitionKeeper {
   readonly #context: PartitionKeeperContext;
+  /** How many partitions others were given before this consumer had let go of them. */
+  lostPartitions = 0;
   /** Fires when the consumer leaves its group: a rebalance that is under way does not wait for handlers any longer. */
   #hurry = new AbortController();
 
@@ -115,6 +117,7 @@ export class PartitionKeeper {
   /** Drops partitions that others may have already: nothing is committed, and nothing that is in hand counts. */
   async lose(partitions: readonly TopicPartition[]): Promise<void> {
     const { listeners } = this.#context;
+    this.lostPartitions += partitions.length;
     this.#publish('lost', partitions);
     this.remove(partitions);
     await this.#tell('onPartitionsLost', listeners.onPartitionsLost ?? listeners.onPartitionsRevoked, partitions);

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  guardedLogger,
   type Logger,
   type Random,
   silentLogger,
@@ -116,7 +117,7 @@ export class Connection {
     this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#clock = clock;
     this.#random = options.random ?? systemRandom;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = guardedLogger(options.logger ?? silentLogger);
     this.#sasl = options.sasl;
     this.#peer = peer;
     this.#lastUsedMs = clock.monotonic();

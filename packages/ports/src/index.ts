@@ -5,7 +5,7 @@
 export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { checkInvariants, InvariantError, invariant } from './invariant.ts';
-export { type Logger, silentLogger } from './logger.ts';
+export { guardedLogger, type Logger, silentLogger } from './logger.ts';
 export { ManualClock } from './manual-clock.ts';
 export {
   type CrashKeeps,

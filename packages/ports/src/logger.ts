@@ -1,6 +1,6 @@
 /**
  * Where a package reports what an operator may want to know. Compatible with pino: the fields first, the sentence after.
- * No method may throw.
+ * No method may throw; what comes from a user goes through {@link guardedLogger}.
  */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -10,6 +10,48 @@ export interface Logger {
 }
 
 const ignore = (): void => {};
+
+/**
+ * The same logger, which may do what it likes: throw, or return a promise that is rejected. What a user hands over is wrapped once, where
+ * it comes in; losing a line must not lose a record.
+ */
+export function guardedLogger(logger: Logger): Logger {
+  return logger instanceof GuardedLogger || logger === silentLogger ? logger : new GuardedLogger(logger);
+}
+
+class GuardedLogger implements Logger {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  debug(fields: object, message: string): void {
+    this.#say('debug', fields, message);
+  }
+
+  info(fields: object, message: string): void {
+    this.#say('info', fields, message);
+  }
+
+  warn(fields: object, message: string): void {
+    this.#say('warn', fields, message);
+  }
+
+  error(fields: object, message: string): void {
+    this.#say('error', fields, message);
+  }
+
+  #say(level: keyof Logger, fields: object, message: string): void {
+    try {
+      // Typed as nothing, but a user's may be asynchronous.
+      const said = this.#logger[level](fields, message) as { then?: unknown } | undefined;
+      if (typeof said?.then === 'function') said.then(ignore, ignore);
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
+}
 
 /** Says nothing; the default everywhere. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };

@@ -1,4 +1,4 @@
-import { KafkaClient, type Logger, silentLogger } from '@millrace/client';
+import { KafkaClient, type Logger } from '@millrace/client';
 import { atMost, clientOptionsOf, faultOf, milliseconds, type Shape, shown } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import { Accumulator } from './accumulator.ts';
@@ -86,10 +86,10 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     this.#serializesLater = isAsync(options.keySerializer) || isAsync(options.valueSerializer);
     this.#clock = options.clock ?? systemClock;
     const random = options.random ?? systemRandom;
-    this.#logger = options.logger ?? silentLogger;
     this.#partitioner = options.partitioner ?? defaultPartitioner(random);
     this.#onDeliveryError = this.#toldBy(options.onDeliveryError);
     this.#client = new KafkaClient(clientOptionsOf(options));
+    this.#logger = this.#client.settings.logger;
     this.#transport = new ClusterTransport(this.#client, this.#settings);
     this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#waitMsMax, this.#clock);
     this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>

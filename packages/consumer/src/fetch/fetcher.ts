@@ -79,7 +79,7 @@ export class Fetcher {
   readonly #staleTopics = new Set<string>();
   /** Topics that were assigned by hand and not seen yet: asking for them may create them. */
   readonly #unseenTopics = new Set<string>();
-  readonly stats = { fetches: 0, fetchedBytes: 0, failedFetches: 0 };
+  readonly stats = { fetches: 0, fetchedBytes: 0, failedFetches: 0, brokerOutages: 0 };
   #refreshing = false;
   #refreshRetryAtMs = 0;
   readonly #refreshBackoff: Backoff;
@@ -361,6 +361,7 @@ export class Fetcher {
     const message = `Fetch from broker ${broker.nodeId} was not answered`;
     // One that is lost is nothing to speak of; that it goes on is told once, and so is its end.
     if (broker.backoff.failures === OUTAGE_FAILURES - 1) {
+      this.stats.brokerOutages += 1;
       logger.warn({ nodeId: broker.nodeId, err: error }, `${message}, ${OUTAGE_FAILURES} times by now; trying on`);
     } else {
       logger.debug({ nodeId: broker.nodeId, err: error }, message);

@@ -4,6 +4,7 @@ import { type Logger, seededRandom } from '@millrace/ports';
 import { ErrorCode, Fetch, type FetchRequest } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ConsumerEngine } from '../engine.ts';
+import { collectMetrics } from '../metrics.ts';
 import type { ConsumerOptions } from '../options.ts';
 import { BatchIterator } from '../reading/iterators.ts';
 import { startRun } from '../reading/run.ts';
@@ -416,7 +417,8 @@ describe('fetching', () => {
     const lines: string[] = [];
     const note = (_fields: object, message: string): void => void lines.push(message);
     const logger = { debug() {}, info: note, warn: note, error: note } as Logger;
-    const { records } = reading(harness.engine({ logger }));
+    const engine = harness.engine({ logger });
+    const { records } = reading(engine);
     await harness.clock.advanceAsync(1_000);
     harness.cluster.fault = (api) => (api === 'Fetch' ? 'lost-request' : 'none');
     const before = fetches(harness).length;
@@ -430,6 +432,8 @@ describe('fetching', () => {
       'Fetch from broker 1 was not answered, 5 times by now; trying on',
       'Broker 1 answers again',
     ]);
+    // And counted once, however long it was.
+    expect(collectMetrics(engine).brokerOutages).toBe(1);
     let failures = 0;
     harness.cluster.fault = (api) => (api === 'Fetch' && failures++ === 0 ? 'lost-request' : 'none');
     log?.append(['b']);

@@ -5,6 +5,7 @@ import { rangeAssignor } from '../assignors/range.ts';
 import { roundRobinAssignor } from '../assignors/round-robin.ts';
 import { cooperativeStickyAssignor } from '../assignors/sticky.ts';
 import type { ConsumerEngine } from '../engine.ts';
+import { collectMetrics } from '../metrics.ts';
 import type { ConsumerOptions, TopicPartition } from '../options.ts';
 import { collect, type Harness, newHarness } from '../testing/harness.ts';
 
@@ -369,6 +370,7 @@ describe('staying alive', () => {
         api === 'Heartbeat' && times++ === 0 ? { answer: { errorCode: ErrorCode[error] } } : 'none';
       await harness.clock.advanceAsync(10_000);
       expect(events).toEqual(['assigned t-0,t-1', 'lost t-0,t-1', 'assigned t-0,t-1']);
+      expect(collectMetrics(engine)).toMatchObject({ lostPartitions: 2, rebalances: 2 });
       expect(joins(harness).at(-1)?.memberId).toBe(error === 'UNKNOWN_MEMBER_ID' ? 'member-002' : 'member-001');
     },
   );
