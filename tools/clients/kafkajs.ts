@@ -10,6 +10,7 @@ import kafkajsModule, {
 } from 'kafkajs';
 import snappyCodec from 'kafkajs-snappy';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import './kafkajs-warnings.ts';
 import { CLIENT_MS_MAX, CODECS, type Codec, type ForeignClient, type TextRecord, within } from './client.ts';
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajsModule;

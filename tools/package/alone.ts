@@ -2,11 +2,12 @@
  * Programs of the SDKs where there is less than a Node with everything installed: as one bundled file beside nothing, as it goes to
  * AWS Lambda, and under Deno and Bun. All codecs are used, since those are what native code is used for where it is there.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build, type Format } from 'esbuild';
+import { firstLine } from './examples.ts';
 import { attempt, npmInstall } from './npm.ts';
 
 const run = promisify(execFile);
@@ -99,11 +100,4 @@ async function installRuntimes(scratch: string): Promise<{ deno: string; bun: st
   await npmInstall(folder, ['deno@2', 'bun@1'], { scripts: true });
   const bin = join(folder, 'node_modules/.bin');
   return { deno: join(bin, 'deno'), bun: join(bin, 'bun') };
-}
-
-function firstLine(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    child.stdout?.once('data', (data: Buffer) => resolve(String(data).trim()));
-    child.once('exit', (code) => reject(new Error(`the broker ended with ${code}`)));
-  });
 }

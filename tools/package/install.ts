@@ -7,11 +7,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tryAlone } from './alone.ts';
+import { tryExamples } from './examples.ts';
 import { attempt, npmInstall } from './npm.ts';
 
 const run = promisify(execFile);
 
-const NODES = ['22', '24'];
+/** The oldest Node that README promises, and the newest of each line since. */
+const NODE_OLDEST = '22.18.0';
+const NODES = [NODE_OLDEST, '22', '24'];
 
 /** How a program may have its modules found. */
 const RESOLUTIONS = ['node16', 'nodenext', 'bundler'] as const;
@@ -58,6 +61,7 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
       attempt(`Node ${version}: ${file}`, run(node, [file, ...args], { cwd: folder, timeout: USE_MS_MAX }));
     faults.push(...(await use('esm.mjs')), ...(await use('common.cjs')));
     faults.push(...(await use('program.mjs')));
+    if (version === NODE_OLDEST) faults.push(...(await tryExamples(folder, node)));
   }
   return faults;
 }

@@ -1,21 +1,15 @@
 /** Every `ts` block of the consumer's README is run as it stands, against a broker in process that holds something to read. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { examplesOf, ORDERS, PLACEHOLDER, TOPICS } from './pages.ts';
 
 const run = promisify(execFile);
 /** Where examples are resolved from: this package depends on all the others. */
 const TOOLS = new URL('../', import.meta.url);
-/** What stands in an example for the reader's own cluster. */
-const PLACEHOLDER = 'localhost:9092';
-
-const readme = readFileSync(new URL('../../packages/consumer/README.md', import.meta.url), 'utf8');
-const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(
-  ([, code], index) => [index + 1, code ?? ''] as const,
-);
+const examples = examplesOf('packages/consumer/README.md').map((code, index) => [index + 1, code] as const);
 /** What each of them prints. */
 const printed = [
   ['0 0 {"id":1,"total":5}', '0 1 {"id":2,"total":6}', '0 2 {"id":3,"total":7}'],
@@ -29,10 +23,9 @@ const printed = [
 
 let broker: TestBroker;
 beforeAll(async () => {
-  broker = await startBroker({ topics: ['orders', 'audit', 'metrics'] });
+  broker = await startBroker({ topics: TOPICS });
   await using producer = new Producer({ bootstrapServers: broker.bootstrapServers });
-  const orders = [1, 2, 3].map((id) => ({ topic: 'orders', key: 'k', value: JSON.stringify({ id, total: id + 4 }) }));
-  await producer.sendBatch(orders);
+  await producer.sendBatch(ORDERS);
 });
 afterAll(() => broker.close());
 

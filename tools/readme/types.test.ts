@@ -1,20 +1,14 @@
 /** Every `ts` block of these pages compiles in a strict project, as it stands: a reader's editor must not find what we did not. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { examplesOf, PAGES } from './pages.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PAGES = [
-  'README.md',
-  'docs/coming-from-kafkajs.md',
-  ...['producer', 'consumer', 'admin', 'serdes', 'testing'].map((name) => `packages/${name}/README.md`),
-];
-/** Blocks that are a piece of a program rather than one. */
-const PIECES = /^(?!import )/;
 
 it('the examples of all pages compile', { timeout: 120_000 }, async () => {
   // Below tools, which depends on all the packages that examples import.
@@ -23,11 +17,9 @@ it('the examples of all pages compile', { timeout: 120_000 }, async () => {
   try {
     const files: string[] = [];
     for (const page of PAGES) {
-      const examples = [...readFileSync(join(ROOT, page), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)];
-      for (const [index, [, code]] of examples.entries()) {
-        if (PIECES.test(code!.trimStart())) continue;
+      for (const [index, code] of examplesOf(page).entries()) {
         const file = `${page.replaceAll(/[^a-z]+/gi, '-')}-${index + 1}.mts`;
-        writeFileSync(join(folder, file), code!);
+        writeFileSync(join(folder, file), code);
         files.push(file);
       }
     }

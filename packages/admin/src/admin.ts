@@ -82,7 +82,7 @@ export type AdminOptions = ClientOptions;
  * `timeoutMs` (`apiTimeoutMs` by default) was over.
  *
  * ```ts
- * await using admin = new Admin({ bootstrapServers: 'localhost:9092' });
+ * const admin = new Admin({ bootstrapServers: 'localhost:9092' });
  * await admin.createTopics([{ topic: 'orders', partitions: 6, configs: { 'retention.ms': 86_400_000 } }]);
  * ```
  */

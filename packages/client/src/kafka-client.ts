@@ -69,7 +69,7 @@ export interface PartitionsByLeader<T extends TopicPartition> {
  * It connects when it is first used. Works with Kafka 2.8 to 4.x and Millrace.
  *
  * @example
- * await using client = new KafkaClient({ bootstrapServers: 'localhost:9092' });
+ * const client = new KafkaClient({ bootstrapServers: 'localhost:9092' });
  * const [topic] = await client.topics(['orders']);
  */
 export class KafkaClient implements AsyncDisposable {

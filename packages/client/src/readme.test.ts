@@ -19,7 +19,7 @@ it('does what the README shows', async () => {
   }
   {
     // Begin of the example.
-    await using client = new KafkaClient({ bootstrapServers: 'localhost:9092', clientId: 'my-tool' });
+    const client = new KafkaClient({ bootstrapServers: 'localhost:9092', clientId: 'my-tool' });
 
     const [topic] = await client.topics(['orders']);
     const { leaderId } = await client.leaderFor('orders', 0);
@@ -31,6 +31,7 @@ it('does what the README shows', async () => {
       { replicaId: -1, topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, timestamp: -1 }] }] },
       { errorOf: ({ topics }) => topics[0]?.partitions[0]?.errorCode ?? 0 },
     );
+    await client.close();
     // End of the example.
     seen.push(topic?.name, leaderId, response.topics[0]?.partitions[0]?.offset);
   }

@@ -64,7 +64,7 @@ export interface BatchesOptions {
  * processed is committed by and by: a record counts as processed when its handler is done, or when the loop asks for the next one.
  *
  * @example
- * await using consumer = new Consumer({ bootstrapServers: 'localhost:9092', groupId: 'billing', valueDeserializer: stringSerde });
+ * const consumer = new Consumer({ bootstrapServers: 'localhost:9092', groupId: 'billing', valueDeserializer: stringSerde });
  * consumer.subscribe('orders');
  * for await (const record of consumer) console.log(record.offset, record.value);
  */

@@ -91,7 +91,7 @@ export class FetchedChunk implements Detachable {
   #at = 0;
   #cursor: RecordCursor | undefined;
   #source: RecordSource | undefined;
-  #fromOffset: number;
+  readonly #fromOffset: number;
 
   /** Made by {@link takeIn}, for batches that are whole and sound. */
   constructor(bytes: Buffer, context: ChunkContext, nextOffset: number, lastEpoch: number) {
@@ -115,9 +115,9 @@ export class FetchedChunk implements Detachable {
     for (;;) {
       const cursor = this.#cursor;
       if (cursor !== undefined) {
-        while (cursor.next()) {
-          if (cursor.offset < this.#fromOffset) continue;
-          if (cursor.offset >= this.nextOffset) throw new RangeError(`record ${cursor.offset} lies beyond its batch`);
+        if (cursor.next()) {
+          // The one comparison that every record costs.
+          if (cursor.offset >= this.nextOffset) throw beyondItsBatch(cursor.offset);
           return new ConsumerRecord(this.#source as RecordSource, cursor);
         }
         this.#cursor = undefined;
@@ -161,6 +161,7 @@ export class FetchedChunk implements Detachable {
       const leaderEpoch = batchLeaderEpoch(bytes, at);
       this.#source = { topic, partition, leaderEpoch, decoders };
       this.#cursor = new RecordCursor(bytes.subarray(at, this.#at));
+      if (batchBaseOffset(bytes, at) < this.#fromOffset) passOver(this.#cursor, this.#fromOffset);
       return true;
     }
     return false;
@@ -179,6 +180,18 @@ export class FetchedChunk implements Detachable {
     }
     return batchIsTransactional(bytes, at) && this.#aborted.has(producerId);
   }
+}
+
+/** Has the cursor stand before the first record that is not below `offset`. Only the batch where a fetch begins has such. */
+function passOver(cursor: RecordCursor, offset: number): void {
+  let below = 0;
+  while (cursor.next() && cursor.offset < offset) below += 1;
+  cursor.rewind();
+  for (let left = below; left > 0; left -= 1) cursor.next();
+}
+
+function beyondItsBatch(offset: number): RangeError {
+  return new RangeError(`record ${offset} lies beyond its batch`);
 }
 
 /**
