@@ -3,9 +3,9 @@
  * the commit that `BENCH_BASE` names (the commit before the last by default).
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
 import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
 import type { LatencyResult, ThroughputResult } from './clients/jobs.ts';
@@ -46,12 +46,15 @@ async function compareBuilds(context: BenchContext, findings: Findings): Promise
       const start = brokerKinds[kind]!;
       const builds: Build[] = [];
       try {
-        for (const [label, checkout] of Object.entries({ [`base ${commit}`]: folder, 'working tree': root })) {
-          builds.push({ label, checkout, broker: await start({ checkout }) });
-        }
+        const broker = await start({ checkout: root });
+        builds.push({ label: 'working tree', checkout: root, broker });
+        // An older broker may need what is not installed any more; then its SDKs are compared on this one.
+        const theirs = await start({ checkout: folder }).catch(() => broker);
+        const label = `base ${commit}${theirs === broker ? ' (SDKs alone)' : ''}`;
+        builds.unshift({ label, checkout: folder, broker: theirs });
         await compareOn(kind, builds, context, findings);
       } finally {
-        await Promise.all(builds.map(({ broker }) => broker.stop()));
+        await Promise.all([...new Set(builds.map(({ broker }) => broker))].map((broker) => broker.stop()));
       }
     }
   } finally {
@@ -70,7 +73,21 @@ function checkOut(commit: string): string {
     // Links to siblings are relative, so that copies of them point to the siblings in the copy.
     if (existsSync(resolve(into, '..'))) cpSync(join(root, links), into, { recursive: true, verbatimSymlinks: true });
   }
+  linkSiblings(folder);
   return folder;
+}
+
+/** A package may have needed others then than it does now: every one finds all of them. */
+function linkSiblings(folder: string): void {
+  const siblings = globSync('packages/*', { cwd: folder });
+  for (const one of [...siblings, 'bench']) {
+    const scope = join(folder, one, 'node_modules/@millrace');
+    mkdirSync(scope, { recursive: true });
+    for (const sibling of siblings) {
+      const link = join(scope, basename(sibling));
+      if (!existsSync(link)) symlinkSync(join(folder, sibling), link);
+    }
+  }
 }
 
 async function compareOn(

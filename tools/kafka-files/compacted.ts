@@ -1,10 +1,11 @@
 /** Writes a log with everything in it, and compacts it. */
-import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
-import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
-import { type BuildBatchOptions, buildEndTxnMarker, Compression, RecordBatchBuilder } from '@millrace/records';
+import { seededRandom, systemClock } from '@millrace/ports';
+import { type BuildBatchOptions, Compression, RecordBatchBuilder } from '@millrace/records';
+import { accepted, endTransaction, openNewLog } from './new-log.ts';
 
 const APPENDS = 4000;
 const KEYS = 200;
+const PRODUCER_ID = 1000;
 const CODECS = Object.values(Compression);
 
 /** What compaction has left. */
@@ -18,37 +19,24 @@ export interface CompactedLog {
 /** Keys, tombstones, transactions, every codec; compacted in between and at the end, with tombstones that may go and that may not. */
 export async function writeCompacted(logDir: string, seed: number): Promise<CompactedLog> {
   const random = seededRandom(seed);
-  const manager = new LogManager({
-    disk: new NodeDisk(),
-    clock: systemClock,
-    random,
-    logDirs: [logDir],
-    brokerId: 1,
-    clusterId: 'MkU3OEVBNTcwNTJENDM2Qg',
-    configOf: () => ({
-      ...defaultLogConfig,
-      cleanupPolicy: ['compact'],
-      segmentBytes: 60_000,
-      minCleanableDirtyRatio: 0.01,
-      deleteRetentionMs: 1,
-    }),
+  const { log, manager } = await openNewLog(logDir, 'compacted', random, {
+    cleanupPolicy: ['compact'],
+    minCleanableDirtyRatio: 0.01,
+    deleteRetentionMs: 1,
   });
-  await manager.open();
-  const log = await manager.getOrCreate('compacted', 0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', isNew: true });
-  log.onAppended((end) => log.advanceHighWatermark(end));
   let sequence = 0;
   for (let i = 0; i < APPENDS; i += 1) {
     const count = 1 + random.nextInt(5);
     const isTransactional = i % 3 === 0;
     const identity = isTransactional
-      ? { producerId: 1000, producerEpoch: 0, baseSequence: sequence, isTransactional }
+      ? { producerId: PRODUCER_ID, producerEpoch: 0, baseSequence: sequence, isTransactional }
       : {};
     if (isTransactional) sequence += count;
     await accepted(log.append(batchOf(random.nextInt, i, count, identity), { leaderEpoch: 0, origin: 'client' }));
-    if (isTransactional && i % 9 === 6) await endTransaction(log, random.nextInt(2) === 0);
+    if (isTransactional && i % 9 === 6) await endTransaction(log, PRODUCER_ID, 0, random.nextInt(2) === 0);
     if (i % 1500 === 1499) await manager.compact();
   }
-  await endTransaction(log, true);
+  await endTransaction(log, PRODUCER_ID, 0, true);
   log.roll();
   await accepted(log.append(batchOf(random.nextInt, APPENDS, 1, {}), { leaderEpoch: 0, origin: 'client' }));
   await manager.compact();
@@ -56,17 +44,6 @@ export async function writeCompacted(logDir: string, seed: number): Promise<Comp
   const { folder, segmentCount } = log;
   await manager.close(1);
   return { folder, recordsRead, recordsKept, segmentCount };
-}
-
-async function endTransaction(log: PartitionLog, isCommit: boolean): Promise<void> {
-  const marker = buildEndTxnMarker({
-    type: isCommit ? 1 : 0,
-    coordinatorEpoch: 2,
-    producerId: 1000,
-    producerEpoch: 0,
-    timestampMs: systemClock.now(),
-  });
-  await accepted(log.append(marker, { leaderEpoch: 0, origin: 'coordinator' }));
 }
 
 function batchOf(
@@ -83,9 +60,4 @@ function batchOf(
     ]);
   }
   return builder.build({ ...identity, compression: CODECS[nextInt(CODECS.length)] ?? Compression.NONE });
-}
-
-async function accepted(append: ReturnType<PartitionLog['append']>): Promise<void> {
-  const { errorCode, errorMessage } = await append;
-  if (errorCode !== 0) throw new Error(`The log refused a batch: ${errorCode} ${errorMessage ?? ''}`);
 }

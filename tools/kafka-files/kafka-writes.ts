@@ -1,5 +1,5 @@
 /** Has Apache Kafka write topics with everything in them that its files can hold. */
-import { Kafka, logLevel } from 'kafkajs';
+import { connectKafkaJs } from '../clients/kafkajs.ts';
 import { kafkaTool } from '../kafka/index.ts';
 
 /** The topics that are written, each with one partition. */
@@ -12,7 +12,7 @@ const COMPACTED_RECORDS = 3000;
 
 /** Fills the topics with Kafka's own producers, and with kafkajs for the transactions. */
 export async function fillTopics(bootstrap: string, version: string): Promise<void> {
-  const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING });
+  const kafka = connectKafkaJs(bootstrap);
   const admin = kafka.admin();
   await admin.connect();
   const configs: Record<string, [string, string][]> = {
@@ -60,7 +60,7 @@ async function produceLines(
 }
 
 /** Every third is aborted. */
-async function runTransactions(kafka: Kafka): Promise<void> {
+async function runTransactions(kafka: ReturnType<typeof connectKafkaJs>): Promise<void> {
   const producer = kafka.producer({ transactionalId: 'files', maxInFlightRequests: 1, idempotent: true });
   await producer.connect();
   for (let i = 0; i < TRANSACTIONS; i += 1) {

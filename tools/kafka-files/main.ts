@@ -1,7 +1,8 @@
 /**
- * `node tools/kafka-files/main.ts [VERSION ...]`: moves partition folders of Apache Kafka under a broker of ours and holds what
- * its consumer reads there against what it read from Kafka; then has Kafka's dump tool look at what our broker and our compaction
- * write. Needs java and mvn; exits with 1 when something is wrong.
+ * `node tools/kafka-files/main.ts [dump|open|serve] [VERSION ...]`: holds our files against Apache Kafka's, both ways. `dump`: Kafka's dump
+ * tool reads what our log writes and what our compaction leaves. `open`: our log reads folders that Kafka has written, after it stopped and
+ * after it was killed. `serve`: partition folders of Kafka's lie under a broker of ours, whose consumer's view is held against what it read
+ * from Kafka; then the dump tool reads them. All of it by default. Needs java and mvn; exits with 1 when something is wrong.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,12 +10,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { verifyLogDirectory } from '@millrace/log';
 import { NodeDisk } from '@millrace/ports';
-import { KAFKA_3, startApacheKafka } from '../kafka/index.ts';
+import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
 import { writeCompacted } from './compacted.ts';
 import { consumeAll } from './consumed.ts';
-import { dumpFolder, type Finding } from './dump.ts';
+import { dumpFolder, type Finding, holdsAllKinds } from './dump.ts';
 import { fillTopics, TOPICS } from './kafka-writes.ts';
+import { writeMixture } from './mixture.ts';
 import { kraftFiles, moveIn } from './moved-in.ts';
+import { openKafkasFolder } from './opened.ts';
 
 /** Kafka's cleaner is to have been over the compacted topic. */
 const CLEANER_WAIT_MS = 5000;
@@ -27,15 +30,32 @@ function report({ what, isGood, detail }: Finding): void {
   console.log(`  ${isGood ? 'good' : 'BAD '}  ${what}: ${detail}`);
 }
 
-for (const version of process.argv.length > 2 ? process.argv.slice(2) : [KAFKA_3]) {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-kafka-files-'));
-  try {
-    console.log(`Folders of Kafka ${version}, served by Millrace`);
-    await serveKafkasFolders(version, folder);
+const PARTS: Readonly<Record<string, (version: string, folder: string) => Promise<void>>> = {
+  dump: async (version, folder) => {
     console.log(`Folders of Millrace, read by kafka-dump-log ${version}`);
     await dumpOurs(version, folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  },
+  open: async (version) => {
+    console.log(`Folders of Kafka ${version}, opened by our log`);
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) report(await openKafkasFolder(version, signal));
+  },
+  serve: async (version, folder) => {
+    console.log(`Folders of Kafka ${version}, served by Millrace`);
+    await serveKafkasFolders(version, folder);
+  },
+};
+
+const given = process.argv.slice(2);
+const parts = given.filter((word) => word in PARTS);
+const versions = given.filter((word) => !(word in PARTS));
+for (const version of versions.length > 0 ? versions : [KAFKA_3, KAFKA_4]) {
+  for (const part of parts.length > 0 ? parts : Object.keys(PARTS)) {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-kafka-files-'));
+    try {
+      await PARTS[part]?.(version, folder);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 }
 process.exitCode = failures === 0 ? 0 : 1;
@@ -82,7 +102,12 @@ function compare(topic: string, expected: readonly string[], found: readonly str
 }
 
 async function dumpOurs(version: string, folder: string): Promise<void> {
-  const ours = await writeCompacted(join(folder, 'ours'), SEED);
-  console.log(`  compacted: ${ours.recordsKept} of ${ours.recordsRead} records kept, ${ours.segmentCount} segments`);
-  for (const finding of await dumpFolder(ours.folder, version)) report(finding);
+  const mixture = await writeMixture(join(folder, 'mixture'), SEED);
+  console.log(`  mixture: ${mixture.endOffset} offsets, ${mixture.segmentCount} segments`);
+  report(holdsAllKinds(mixture.folder));
+  for (const finding of await dumpFolder(mixture.folder, version)) report(finding);
+  const compacted = await writeCompacted(join(folder, 'compacted'), SEED);
+  const { recordsKept, recordsRead, segmentCount } = compacted;
+  console.log(`  compacted: ${recordsKept} of ${recordsRead} records kept, ${segmentCount} segments`);
+  for (const finding of await dumpFolder(compacted.folder, version)) report(finding);
 }

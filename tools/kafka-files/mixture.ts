@@ -1,7 +1,8 @@
 /** Writes a log with everything in it that a log can hold, for Kafka's own tools to read. */
-import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
-import { NodeDisk, type Random, seededRandom, systemClock } from '@millrace/ports';
-import { type BuildBatchOptions, buildEndTxnMarker, Compression, RecordBatchBuilder } from '@millrace/records';
+import type { PartitionLog } from '@millrace/log';
+import { type Random, seededRandom, systemClock } from '@millrace/ports';
+import { type BuildBatchOptions, Compression, RecordBatchBuilder } from '@millrace/records';
+import { accepted, endTransaction, openNewLog } from './new-log.ts';
 
 /** What was written. */
 export interface WrittenLog {
@@ -18,20 +19,9 @@ const TRANSACTIONAL = 3;
 const CODECS = Object.values(Compression);
 
 /** Fills a partition: all codecs, plain, idempotent and transactional producers, leader epochs, several segments. */
-export async function writeLog(logDir: string, seed: number): Promise<WrittenLog> {
+export async function writeMixture(logDir: string, seed: number): Promise<WrittenLog> {
   const random = seededRandom(seed);
-  const manager = new LogManager({
-    disk: new NodeDisk(),
-    clock: systemClock,
-    random,
-    logDirs: [logDir],
-    brokerId: 1,
-    clusterId: 'MkU3OEVBNTcwNTJENDM2Qg',
-    configOf: () => ({ ...defaultLogConfig, segmentBytes: 60_000 }),
-  });
-  await manager.open();
-  const log = await manager.getOrCreate('mixture', 0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', isNew: true });
-  log.onAppended((end) => log.advanceHighWatermark(end));
+  const { log, manager } = await openNewLog(logDir, 'mixture', random, {});
   await fill(log, random);
   const { folder, logEndOffset: endOffset, segmentCount } = log;
   await manager.close(1);
@@ -48,14 +38,7 @@ async function fill(log: PartitionLog, random: Random): Promise<void> {
     sequences[producer] = (sequences[producer] ?? 0) + count;
     await accepted(log.append(batchOf(random, i, count, identity), { leaderEpoch, origin: 'client' }));
     if (producer !== TRANSACTIONAL || random.nextInt(4) > 0) continue;
-    const marker = buildEndTxnMarker({
-      type: random.nextInt(2) === 0 ? 0 : 1,
-      coordinatorEpoch: 2,
-      producerId: 1000 + producer,
-      producerEpoch: 0,
-      timestampMs: systemClock.now(),
-    });
-    await accepted(log.append(marker, { leaderEpoch, origin: 'coordinator' }));
+    await endTransaction(log, 1000 + producer, leaderEpoch, random.nextInt(2) === 1);
   }
 }
 
@@ -77,9 +60,4 @@ function batchOf(random: Random, index: number, count: number, identity: BuildBa
     ]);
   }
   return builder.build({ ...identity, compression: CODECS[random.nextInt(CODECS.length)] ?? Compression.NONE });
-}
-
-async function accepted(append: ReturnType<PartitionLog['append']>): Promise<void> {
-  const { errorCode, errorMessage } = await append;
-  if (errorCode !== 0) throw new Error(`The log refused a batch: ${errorCode} ${errorMessage ?? ''}`);
 }

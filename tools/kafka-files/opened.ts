@@ -6,20 +6,14 @@ import { defaultLogConfig, LogManager, type PartitionLog } from '@millrace/log';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { batchLastOffset, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
 import { kafkaTool, startApacheKafka } from '../kafka/index.ts';
-
-/** What was found in a folder of Kafka's. */
-export interface OpenFinding {
-  readonly what: string;
-  readonly isGood: boolean;
-  readonly detail: string;
-}
+import type { Finding } from './dump.ts';
 
 const TOPIC = 'from-kafka';
 const PARTITIONS = 3;
 const RECORDS = 60_000;
 
 /** Lets Kafka write, stops it with `signal`, and reads all of it through our log. */
-export async function openKafkasFolder(version: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<OpenFinding> {
+export async function openKafkasFolder(version: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<Finding> {
   const what = `Kafka ${version}, ${signal === 'SIGTERM' ? 'stopped in order' : 'killed'}`;
   const folder = mkdtempSync(join(tmpdir(), 'millrace-from-kafka-'));
   try {
