@@ -2,7 +2,17 @@
 import { posix } from 'node:path';
 import ts from '@typescript/typescript6';
 import { type Finding, lineOf, moduleReferences, parse, type SourceFile } from '../source/index.ts';
-import { type Floor, floors, type Room, roofExceptions, roofs, rooms, type WorldRule, worldRules } from './rules.ts';
+import {
+  type Floor,
+  floors,
+  type Room,
+  roofExceptions,
+  roofs,
+  rooms,
+  supportExceptions,
+  type WorldRule,
+  worldRules,
+} from './rules.ts';
 
 /** A `package.json` of the workspace, as far as the check reads it. */
 export interface Manifest {
@@ -73,7 +83,7 @@ function judgeRelative(path: string, specifier: string, room: Room | undefined):
   const target = posix.join(posix.dirname(path), specifier);
   const home = room?.folder ?? topFolder(path);
   if (target === home || target.startsWith(`${home}/`)) {
-    return isTest(path) ? undefined : judgeFloor(path, target, specifier);
+    return isTest(path) ? undefined : (judgeSupport(path, target, specifier) ?? judgeFloor(path, target, specifier));
   }
   if (roofExceptions.some((exception) => matches(path, exception.from) && target.startsWith(exception.to))) {
     return undefined;
@@ -82,6 +92,17 @@ function judgeRelative(path: string, specifier: string, room: Room | undefined):
     if (target.startsWith(roof)) return `imports ${specifier} from ${roof}: ${why}`;
   }
   return `${specifier} leaves ${home}: a package is entered by its name, through its two doors`;
+}
+
+/** What stands in a `testing` folder is for tests, and for what stands there too. */
+function judgeSupport(path: string, target: string, specifier: string): string | undefined {
+  if (!isSupport(target) || isSupport(path)) return undefined;
+  if (supportExceptions.some(({ from }) => from === path)) return undefined;
+  return `${specifier} is for tests alone`;
+}
+
+function isSupport(path: string): boolean {
+  return path.includes('/testing/') && !path.startsWith('packages/testing/');
 }
 
 /** Within a package that has floors, an import goes down. */
@@ -167,9 +188,9 @@ function isRoom(name: string): boolean {
   return name in rooms || name.startsWith('@millrace/');
 }
 
-/** Tests, and what only tests import or start: `test-*.ts`. */
+/** Tests, and what stands outside as they do: `test-*.ts` in a `testing` folder. */
 function isTest(path: string): boolean {
-  return /\.(test|bench)\.ts$|\/test-[\w-]+\.ts$/.test(path) || path.includes('/fixtures/');
+  return /\.(test|bench)\.ts$|\/testing\/test-[\w-]+\.ts$/.test(path) || path.includes('/fixtures/');
 }
 
 function topFolder(path: string): string {

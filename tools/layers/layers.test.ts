@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../source/index.ts';
 import { checkLayers } from './check.ts';
-import { floors, rooms, worldRules } from './rules.ts';
+import { floors, rooms, supportExceptions, worldRules } from './rules.ts';
 
 function findings(path: string, text: string): string[] {
   return checkLayers([{ path, text }], []).map((finding) => `${finding.line} ${finding.message}`);
@@ -54,6 +54,20 @@ describe('the layering check', () => {
     const text = "import { startBroker } from '@millrace/testing';";
     expect(findings('apps/cli/src/x.test.ts', text)).toEqual([]);
     expect(findings('apps/cli/src/x.ts', text)).toEqual([expect.stringContaining('not below it')]);
+  });
+
+  it('lets tests alone import what is for tests', () => {
+    const text = "import { a } from './testing/test-logs.ts';";
+    expect(findings('packages/log/src/x.ts', text)).toEqual(['1 ./testing/test-logs.ts is for tests alone']);
+    expect(findings('packages/log/src/x.test.ts', text)).toEqual([]);
+    expect(findings('packages/log/src/testing/x.ts', "import { a } from './test-logs.ts';")).toEqual([]);
+    expect(findings('packages/testing/src/x.ts', "import { a } from './test-broker.ts';")).toEqual([]);
+  });
+
+  it('holds every exception for what is for tests against a file that is there and needs it', () => {
+    for (const { from } of supportExceptions) {
+      expect(readFileSync(join(root, from), 'utf8')).toContain("from './testing/");
+    }
   });
 
   it('refuses an upward dependency in a manifest, though no source uses it', () => {

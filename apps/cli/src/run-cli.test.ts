@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace } from './test-cli.ts';
+import { millrace } from './testing/test-cli.ts';
 
 describe('millrace', () => {
   it('shows what it can do', async () => {

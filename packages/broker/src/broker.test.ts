@@ -1,6 +1,6 @@
 import { ErrorCode, Fetch, Metadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker } from './test-broker.ts';
+import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker } from './testing/test-broker.ts';
 
 let test: TestBroker;
 

@@ -10,7 +10,7 @@ import {
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { handlers } from './handlers/registry.ts';
-import { TestBroker, type TestConnection } from './test-broker.ts';
+import { TestBroker, type TestConnection } from './testing/test-broker.ts';
 
 let test: TestBroker;
 let client: TestConnection;

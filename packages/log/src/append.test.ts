@@ -24,7 +24,7 @@ import {
   readAll,
   recordsOf,
   testContext,
-} from './test-support.ts';
+} from './testing/test-logs.ts';
 
 const NOW_MS = 1_700_000_000_000;
 

@@ -1,7 +1,7 @@
 import { batchBaseOffset } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
 import { BatchOrder, CertainBatches } from './batch-order.ts';
-import { batchOf } from './test-support.ts';
+import { batchOf } from './testing/test-logs.ts';
 
 /** A batch of three records at an offset. */
 function batchAt(baseOffset: number): Buffer {

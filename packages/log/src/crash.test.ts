@@ -13,7 +13,7 @@ import {
   readAll,
   type TestRecord,
   testContext,
-} from './test-support.ts';
+} from './testing/test-logs.ts';
 
 /** One thing that happens to a log. */
 type Step =

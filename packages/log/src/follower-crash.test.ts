@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { batchOf, openTestLog, testContext } from './test-support.ts';
+import { batchOf, openTestLog, testContext } from './testing/test-logs.ts';
 
 type Step =
   | { readonly kind: 'append'; readonly records: number; readonly epochs: number }

@@ -7,7 +7,7 @@ import { defaultLogConfig as testConfig } from './log-config.ts';
 import { LogManager } from './log-manager.ts';
 import type { AppendResult } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { AS_CLIENT, abortMarker, batchOf, openTestLog, readAll, recordsOf, testContext } from './test-support.ts';
+import { AS_CLIENT, abortMarker, batchOf, openTestLog, readAll, recordsOf, testContext } from './testing/test-logs.ts';
 
 /** Batches as a leader of these epochs has them, one record each, one behind the other. */
 function replicated(baseOffset: number, epochs: readonly number[], values = epochs.map(String)): Buffer {

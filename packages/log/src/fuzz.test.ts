@@ -16,7 +16,7 @@ import {
   readAll,
   recordsOf,
   testContext,
-} from './test-support.ts';
+} from './testing/test-logs.ts';
 import { decodeTransactionIndex } from './transaction-index.ts';
 
 const PATH = '/data/topic-0/file';

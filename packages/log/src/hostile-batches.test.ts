@@ -4,7 +4,6 @@ import { BatchOffsets, batchBaseOffset, Compression, refreshBatchCrc, setBatchBa
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BatchWork, batchWorkInline } from './batch-work.ts';
-import { compact } from './compaction/test-support.ts';
 import { UnloadableLogError } from './errors.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { defaultLogConfig } from './log-config.ts';
@@ -15,7 +14,8 @@ import type { PartitionLog } from './partition-log.ts';
 import { ProducerStates } from './producer-states.ts';
 import { Segment } from './segment.ts';
 import { TailCache } from './tail-cache.ts';
-import { AS_CLIENT, batchOf, followDurable, openTestLog, readAll, testContext } from './test-support.ts';
+import { compact } from './testing/test-compaction.ts';
+import { AS_CLIENT, batchOf, followDurable, openTestLog, readAll, testContext } from './testing/test-logs.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const COUNT_MAX = 2 ** 31 - 1;

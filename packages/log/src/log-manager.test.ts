@@ -3,7 +3,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager, type LogManagerOptions } from './log-manager.ts';
-import { AS_CLIENT, batchOf, followDurable, readAll } from './test-support.ts';
+import { AS_CLIENT, batchOf, followDurable, readAll } from './testing/test-logs.ts';
 
 function managerOn(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): LogManager {
   return new LogManager({

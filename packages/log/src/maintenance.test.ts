@@ -5,7 +5,7 @@ import type { LogConfig } from './log-config.ts';
 import { DISK_FULL_PAUSE_MS } from './log-core.ts';
 import type { LogRecovery } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testContext } from './test-support.ts';
+import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testContext } from './testing/test-logs.ts';
 
 const TO_END = { isolation: 'highWatermark', minOneBatch: true } as const;
 const START_MS = 1_700_000_000_000;

@@ -5,7 +5,7 @@ import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
 import { afterAll, describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager } from './log-manager.ts';
-import { AS_CLIENT, batchOf, followDurable, readAll } from './test-support.ts';
+import { AS_CLIENT, batchOf, followDurable, readAll } from './testing/test-logs.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-log-'));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -1,7 +1,15 @@
 import { MemoryDisk } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { AS_CLIENT, batchOf, followDurable, openTestLog, readAll, recordsOf, testContext } from './test-support.ts';
+import {
+  AS_CLIENT,
+  batchOf,
+  followDurable,
+  openTestLog,
+  readAll,
+  recordsOf,
+  testContext,
+} from './testing/test-logs.ts';
 
 const TO_END = { isolation: 'highWatermark', minOneBatch: true } as const;
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ProducerEntry } from './producer-entry.ts';
 import { decodeProducerSnapshot, encodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
-import { abortMarker, batchOf, commitMarker } from './test-support.ts';
+import { abortMarker, batchOf, commitMarker } from './testing/test-logs.ts';
 
 const SEQUENCE_MAX = 2 ** 31 - 1;
 

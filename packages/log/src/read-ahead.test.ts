@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ReadResult } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { AS_CLIENT, batchOf, followDurable, openTestLog, recordsOf, testContext } from './test-support.ts';
+import { AS_CLIENT, batchOf, followDurable, openTestLog, recordsOf, testContext } from './testing/test-logs.ts';
 
 const TO_END = { isolation: 'highWatermark', minOneBatch: true } as const;
 const BYTES_MAX = 100_000;

@@ -15,7 +15,7 @@ import {
   readAll,
   recordsOf,
   testContext,
-} from './test-support.ts';
+} from './testing/test-logs.ts';
 
 const TO_END = { isolation: 'highWatermark', minOneBatch: true } as const;
 const COMMITTED = { isolation: 'committed', minOneBatch: true } as const;

@@ -2,7 +2,7 @@ import { setBatchBaseOffset } from '@millrace/records';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TailCache, TailCacheBudget } from './tail-cache.ts';
-import { batchOf, recordsOf } from './test-support.ts';
+import { batchOf, recordsOf } from './testing/test-logs.ts';
 
 function placed(baseOffset: number, count: number, valueBytes = 1): Buffer {
   const batch = batchOf(Array.from({ length: count }, () => 'x'.repeat(valueBytes)));

@@ -119,7 +119,7 @@ describe('the journal engine', () => {
 describe('a store on a real disk', () => {
   it('keeps every write that was answered when the process is killed, and is locked while it lives', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-metadata-'));
-    const child = fork(new URL('./test-writer.ts', import.meta.url), [folder], {
+    const child = fork(new URL('./testing/test-writer.ts', import.meta.url), [folder], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     let acknowledged = -1;

@@ -25,7 +25,7 @@ import {
 import { RecordsError } from './errors.ts';
 import { readRecords } from './read-records.ts';
 import type { KafkaRecord } from './record.ts';
-import { type RecordInput, recordInputs } from './test-support.ts';
+import { type RecordInput, recordInputs } from './testing/test-records.ts';
 
 const codecs = fc.constantFrom(...Object.values(Compression));
 

@@ -11,7 +11,7 @@ const { compress, decompress } = await import('./codecs/compress.ts');
 const { crc32c } = await import('./crc32c.ts');
 const { crc32cPortable } = await import('./crc32c-portable.ts');
 const { RecordsError } = await import('./errors.ts');
-const { jsonLines, noise } = await import('./test-support.ts');
+const { jsonLines, noise } = await import('./testing/test-records.ts');
 
 /** Bytes with matches near and far, short and long, overlapping ones too. */
 const bytes = fc

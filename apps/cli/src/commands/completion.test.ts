@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace } from '../test-cli.ts';
+import { millrace } from '../testing/test-cli.ts';
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url));
 

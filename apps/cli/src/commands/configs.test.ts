@@ -1,6 +1,6 @@
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace, type TestRun } from '../test-cli.ts';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
 
 let broker: TestBroker;
 const run = (...args: string[]): Promise<TestRun> => millrace(broker.bootstrapServers, args);

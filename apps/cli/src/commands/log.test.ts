@@ -14,7 +14,7 @@ import { defaultLogConfig, LogManager } from '@millrace/log';
 import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
 import { buildEndTxnMarker, Compression, RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { millrace } from '../test-cli.ts';
+import { millrace } from '../testing/test-cli.ts';
 
 let folder: string;
 let partition: string;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerProcess, startBrokerProcess } from '@millrace/broker-app';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { millrace, type TestRun } from '../test-cli.ts';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
 
 const RECORDS = 12;
 /** A data folder with two topics, closed in order; every test works on a copy. */

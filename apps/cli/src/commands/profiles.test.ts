@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { millrace, type TestRun } from '../test-cli.ts';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
 
 let broker: TestBroker;
 let folder: string;

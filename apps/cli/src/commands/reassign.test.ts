@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace, type TestRun } from '../test-cli.ts';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
 
 let cluster: TestCluster;
 let folder: string;

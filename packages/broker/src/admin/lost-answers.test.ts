@@ -1,6 +1,6 @@
 import { CreatePartitions, CreateTopics, DeleteTopics, ErrorCode, InitProducerId } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { TestBroker } from '../test-broker.ts';
+import { TestBroker } from '../testing/test-broker.ts';
 
 const topic = { name: 't', numPartitions: 2, replicationFactor: 1, assignments: [], configs: [] };
 const patiently = { timeoutMs: 5000, validateOnly: false };

@@ -1,7 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { newTopic, TestCluster } from '../controller/test-cluster.ts';
 import { BrokerIdInUseError } from '../store/registration.ts';
+import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 import { ProducerIdManager } from './producer-ids.ts';
 import type { NewTopic } from './topic-plan.ts';
 

@@ -1,6 +1,6 @@
 import { type AnyApi, ErrorCode, LeaderAndIsr, StopReplica, UpdateMetadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBroker } from '../test-broker.ts';
+import { TestBroker } from '../testing/test-broker.ts';
 
 let test: TestBroker;
 let brokerEpoch: number;

@@ -15,8 +15,8 @@ import {
 } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { paths } from '../store/znodes.ts';
-import { batchOf } from '../test-broker.ts';
-import { TestReplicas } from '../test-replicas.ts';
+import { batchOf } from '../testing/test-broker.ts';
+import { TestReplicas } from '../testing/test-replicas.ts';
 
 /** What was asked, of which broker, API, version, request and response in hex. */
 type Probe = readonly [string, number, number, number, string, string];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RESOURCE_TYPE } from '../admin/config-admin.ts';
-import { newTopic, TestCluster } from '../controller/test-cluster.ts';
+import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 import { describeBrokerConfigs, describeDefaultBrokerConfigs, describeTopicConfigs } from './describe.ts';
 import { CONFIG_OPERATION } from './incremental-change.ts';
 

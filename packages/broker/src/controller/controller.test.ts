@@ -1,7 +1,7 @@
 import { silentLogger } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
 import { paths } from '../store/znodes.ts';
-import { newTopic, TestCluster } from './test-cluster.ts';
+import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 
 const patiently = { timeoutMs: 1000, validateOnly: false };
 

@@ -1,8 +1,8 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { paths } from '../store/znodes.ts';
+import { TestCluster } from '../testing/test-cluster.ts';
 import { alterPartition, controlledShutdown } from './requests.ts';
-import { TestCluster } from './test-cluster.ts';
 
 const patiently = { timeoutMs: 1000, validateOnly: false };
 

@@ -2,9 +2,9 @@ import { ErrorCode } from '@millrace/protocol';
 import { buildEndTxnMarker, ControlRecordType, RecordBatchBuilder } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../shared/java-hash.ts';
+import { commitOf, joinRequest, SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { GroupState } from './group-state.ts';
 import { offsetRecord } from './state-records.ts';
-import { commitOf, joinRequest, SESSION_MS, TestCoordinator } from './test-support.ts';
 
 describe('a partition that is being read', () => {
   it('puts requests off, each in the way its clients understand', async () => {

@@ -2,8 +2,8 @@
 import type { Logger } from '@millrace/ports';
 import { ConsumerProtocolSubscription, ErrorCode, encodeVersioned } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { REBALANCE_MS, SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { ALL_METADATA_BYTES_MAX, MEMBER_METADATA_BYTES_MAX } from './group-memory.ts';
-import { REBALANCE_MS, SESSION_MS, TestCoordinator } from './test-support.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -1,7 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { REBALANCE_MS, SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { GroupState } from './group-state.ts';
-import { REBALANCE_MS, SESSION_MS, TestCoordinator } from './test-support.ts';
 
 const RANGE = { name: 'range', metadata: Buffer.from('r') };
 const STICKY = { name: 'sticky', metadata: Buffer.from('s') };

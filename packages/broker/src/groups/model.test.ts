@@ -5,9 +5,9 @@
 import { ErrorCode } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Pending, Pending as PendingAnswer, TestCoordinator } from '../testing/test-groups.ts';
 import type { DescribedGroup } from './description.ts';
 import type { JoinResult, SyncResult } from './results.ts';
-import { type Pending, Pending as PendingAnswer, TestCoordinator } from './test-support.ts';
 
 const CLIENTS = 5;
 const PARTITIONS = 3;

@@ -1,7 +1,7 @@
 import { ConsumerProtocolSubscription, ErrorCode, encodeVersioned } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { commitOf, SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { GroupState } from './group-state.ts';
-import { commitOf, SESSION_MS, TestCoordinator } from './test-support.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Often enough for a session timeout of half an hour. */

@@ -1,9 +1,9 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { GroupState } from './group-state.ts';
 import type { JoinRequest } from './membership.ts';
 import type { JoinResult } from './results.ts';
-import { SESSION_MS, TestCoordinator } from './test-support.ts';
 
 /** Two static members `a` (the leader) and `b`, with the assignments `for a` and `for b`. */
 async function stablePair(

@@ -12,7 +12,7 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { newTopic, type TestBroker, TestCluster } from '../controller/test-cluster.ts';
+import { newTopic, type TestBroker, TestCluster } from '../testing/test-cluster.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { describeConfigs } from './32-describe-configs.ts';

@@ -25,7 +25,7 @@ import {
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AuthorizationRequest } from '../shared/authorization.ts';
-import { TestBroker, type TestConnection } from '../test-broker.ts';
+import { TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 let broker: TestBroker;
 let client: TestConnection;

@@ -8,7 +8,7 @@ import {
 } from '@millrace/protocol';
 import { Compression, convertUp, readRecords, refreshBatchCrc } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 let test: TestBroker;
 let client: TestConnection;

@@ -19,7 +19,7 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
-import { TestCoordinator } from '../groups/test-support.ts';
+import { TestCoordinator } from '../testing/test-groups.ts';
 import type { RequestContext } from './handler.ts';
 import { handlerByKey } from './registry.ts';
 import type { BrokerServices } from './services.ts';

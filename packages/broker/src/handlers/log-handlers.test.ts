@@ -8,7 +8,7 @@ import {
   type ListOffsetsResponseTopicPartition as OffsetResponse,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchFrom, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+import { batchOf, fetchFrom, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 const START_MS = 1_700_000_000_000;
 const LATEST = -1;

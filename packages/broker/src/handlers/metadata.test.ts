@@ -7,7 +7,7 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from './authorized-operations.ts';
 
 let test: TestBroker;

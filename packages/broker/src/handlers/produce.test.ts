@@ -6,7 +6,7 @@ import {
 } from '@millrace/protocol';
 import { Compression, convertDown, readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../test-broker.ts';
+import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 let test: TestBroker;
 let client: TestConnection;

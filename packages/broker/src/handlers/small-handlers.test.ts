@@ -8,7 +8,7 @@ import {
   ErrorCode,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, produceTo, TestBroker, type TestConnection } from '../test-broker.ts';
+import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 let test: TestBroker;
 let client: TestConnection;

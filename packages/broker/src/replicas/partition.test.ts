@@ -7,7 +7,7 @@ import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import { noMetrics } from '../shared/metrics.ts';
-import { batchOf } from '../test-broker.ts';
+import { batchOf } from '../testing/test-broker.ts';
 import type { IsrChange, IsrOutcome } from './isr-changes.ts';
 import { Partition, type PartitionAppend, type PartitionSurroundings, type PartitionWaiter } from './partition.ts';
 import { TrafficCounters } from './partition-traffic.ts';

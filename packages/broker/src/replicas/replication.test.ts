@@ -1,7 +1,7 @@
 import { DeleteRecords, ErrorCode, Fetch, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
-import { batchOf } from '../test-broker.ts';
-import { TestReplicas } from '../test-replicas.ts';
+import { batchOf } from '../testing/test-broker.ts';
+import { TestReplicas } from '../testing/test-replicas.ts';
 
 let cluster: TestReplicas;
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from '../log-config.ts';
 import type { PartitionLog } from '../partition-log.ts';
+import { brief, COMPACTED, compact, type SeenRecord, START_MS, seeAll } from '../testing/test-compaction.ts';
 import {
   AS_CLIENT,
   abortMarker,
@@ -12,8 +13,7 @@ import {
   openTestLog,
   type TestRecord,
   testContext,
-} from '../test-support.ts';
-import { brief, COMPACTED, compact, type SeenRecord, START_MS, seeAll } from './test-support.ts';
+} from '../testing/test-logs.ts';
 
 const DELETE_RETENTION_MS = 5000;
 

@@ -12,6 +12,16 @@ import {
 import { describe, expect, it } from 'vitest';
 import type { PartitionLog } from '../partition-log.ts';
 import {
+  append,
+  brief,
+  COMPACTED,
+  compact,
+  compactionBench,
+  START_MS,
+  seal,
+  seeAll,
+} from '../testing/test-compaction.ts';
+import {
   AS_CLIENT,
   abortMarker,
   batchOf,
@@ -20,9 +30,8 @@ import {
   followDurable,
   openTestLog,
   testContext,
-} from '../test-support.ts';
+} from '../testing/test-logs.ts';
 import { CleaningStopped } from './clean-log.ts';
-import { append, brief, COMPACTED, compact, compactionBench, START_MS, seal, seeAll } from './test-support.ts';
 import { Throttle } from './throttle.ts';
 
 async function filesOf(disk: { list(folder: string): Promise<string[]> }): Promise<string[]> {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { defaultLogConfig, type LogConfig } from '../log-config.ts';
 import { LogManager, type LogManagerOptions } from '../log-manager.ts';
 import type { PartitionLog } from '../partition-log.ts';
+import { append, brief, COMPACTED, START_MS, seal, seeAll } from '../testing/test-compaction.ts';
 import { cleanSlice } from './slice.ts';
-import { append, brief, COMPACTED, START_MS, seal, seeAll } from './test-support.ts';
 
 interface Bench {
   readonly disk: MemoryDisk;

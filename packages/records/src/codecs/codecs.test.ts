@@ -5,7 +5,7 @@ import { compressSync as rawSnappy } from 'snappy';
 import { describe, expect, it } from 'vitest';
 import { Compression } from '../batch-header.ts';
 import { RecordsError } from '../errors.ts';
-import { jsonLines, noise } from '../test-support.ts';
+import { jsonLines, noise } from '../testing/test-records.ts';
 import { compress, decompress } from './compress.ts';
 import { xxh32 } from './xxh32.ts';
 

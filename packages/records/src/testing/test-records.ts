@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { RecordHeaderInput } from './record.ts';
+import type { RecordHeaderInput } from '../record.ts';
 
 /** A record to be written, as property tests draw it. */
 export interface RecordInput {

@@ -1,6 +1,6 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
-import type { CliIo } from './io.ts';
-import { runCli } from './run-cli.ts';
+import type { CliIo } from '../io.ts';
+import { runCli } from '../run-cli.ts';
 
 /** How a command line is run in a test. */
 export interface TestRunOptions {

@@ -1,6 +1,6 @@
 /** A process that writes until it is killed and reports each write once it was answered; for the crash test. */
 import { NodeDisk } from '@millrace/ports';
-import { JournalMetadataStore } from './journal-store.ts';
+import { JournalMetadataStore } from '../journal-store.ts';
 
 const folder = process.argv[2];
 if (folder === undefined) throw new Error('usage: test-writer.ts FOLDER');

@@ -7,16 +7,16 @@ import {
   readRecords,
   splitBatches,
 } from '@millrace/records';
-import { batchWorkInline } from './batch-work.ts';
-import { FileReaper } from './file-reaper.ts';
-import { IndexCache } from './index-cache.ts';
-import { defaultLogConfig, type LogConfig } from './log-config.ts';
-import type { LogContext } from './log-context.ts';
-import type { AppendOptions, ReadResult } from './log-types.ts';
-import { OpenFiles } from './open-files.ts';
-import { type OpenLogOptions, PartitionLog } from './partition-log.ts';
-import { ReadMemory } from './read-memory.ts';
-import { TailCacheBudget } from './tail-cache.ts';
+import { batchWorkInline } from '../batch-work.ts';
+import { FileReaper } from '../file-reaper.ts';
+import { IndexCache } from '../index-cache.ts';
+import { defaultLogConfig, type LogConfig } from '../log-config.ts';
+import type { LogContext } from '../log-context.ts';
+import type { AppendOptions, ReadResult } from '../log-types.ts';
+import { OpenFiles } from '../open-files.ts';
+import { type OpenLogOptions, PartitionLog } from '../partition-log.ts';
+import { ReadMemory } from '../read-memory.ts';
+import { TailCacheBudget } from '../tail-cache.ts';
 
 export const FOLDER = '/data/topic-0';
 

@@ -4,6 +4,11 @@ import { ErrorCode } from '@millrace/protocol';
 import { batchRecordCount, readRecords, setBatchBaseOffset } from '@millrace/records';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
+import { type GroupConfig, groupConfigOf } from '../groups/config.ts';
+import { GroupCoordinator } from '../groups/group-coordinator.ts';
+import type { JoinRequest, SyncRequest } from '../groups/membership.ts';
+import type { CommitRequest } from '../groups/offset-commits.ts';
+import type { JoinResult } from '../groups/results.ts';
 import type {
   CoordinatorAppendResult,
   CoordinatorLog,
@@ -11,11 +16,6 @@ import type {
   CoordinatorReadResult,
 } from '../replicas/coordinator-log.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
-import { type GroupConfig, groupConfigOf } from './config.ts';
-import { GroupCoordinator } from './group-coordinator.ts';
-import type { JoinRequest, SyncRequest } from './membership.ts';
-import type { CommitRequest } from './offset-commits.ts';
-import type { JoinResult } from './results.ts';
 
 /** What a broker has on which nothing is set. */
 const DEFAULTS = groupConfigOf(parseBrokerConfig({}).config);

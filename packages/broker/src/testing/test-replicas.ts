@@ -6,11 +6,11 @@ import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import { type Clock, ManualClock, MemoryDisk, seededRandom, systemError, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
-import { Broker } from './broker.ts';
-import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
-import { parseBrokerConfig } from './config/broker-config.ts';
-import type { Partition } from './replicas/partition.ts';
-import { silentLogger } from './shared/logger.ts';
+import { Broker } from '../broker.ts';
+import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from '../cluster/peers.ts';
+import { parseBrokerConfig } from '../config/broker-config.ts';
+import type { Partition } from '../replicas/partition.ts';
+import { silentLogger } from '../shared/logger.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',

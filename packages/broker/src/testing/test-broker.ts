@@ -16,10 +16,10 @@ import {
   type ProduceRequestInput,
 } from '@millrace/protocol';
 import { type BuildBatchOptions, RecordBatchBuilder } from '@millrace/records';
-import { Broker } from './broker.ts';
-import { parseBrokerConfig } from './config/broker-config.ts';
-import { type Authorizer, allowAll } from './shared/authorization.ts';
-import { silentLogger } from './shared/logger.ts';
+import { Broker } from '../broker.ts';
+import { parseBrokerConfig } from '../config/broker-config.ts';
+import { type Authorizer, allowAll } from '../shared/authorization.ts';
+import { silentLogger } from '../shared/logger.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',

@@ -13,9 +13,9 @@ import type {
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { ConfigRepository } from '../config/config-repository.ts';
+import { Controller } from '../controller/controller.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import { makePersistentNodes, registerBroker } from '../store/registration.ts';
-import { Controller } from './controller.ts';
 
 const DONE: CommandOutcome = { errorCode: 0, partitions: [] };
 
