@@ -122,6 +122,10 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
     cluster: { imports: ['shared'], why: 'the image of the cluster is what everybody reads, whoever writes it' },
     store: { imports: ['cluster'], why: "the store's paths and formats are Kafka's, whatever is done with them" },
     config: { imports: ['store'], why: 'settings are read by everybody and decide nothing' },
+    security: {
+      imports: ['config'],
+      why: 'who may do what and who is who is asked by all above, and asks none of them',
+    },
     'fetch-sessions': { imports: ['shared'], why: 'a session knows what a client asked for, not where it lies' },
     replicas: {
       imports: ['config', 'fetch-sessions'],
@@ -139,7 +143,7 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
       why: 'what the controller tells a broker is carried out below, and coordinators hear of it through a port',
     },
     handlers: {
-      imports: ['groups', 'admin', 'controller', 'commands'],
+      imports: ['groups', 'admin', 'controller', 'commands', 'security'],
       why: 'handlers translate requests; nothing below may depend on how they are spelled',
     },
   },

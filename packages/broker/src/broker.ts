@@ -35,6 +35,7 @@ import type { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
+import { AccessRules } from './security/access-rules.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
@@ -118,7 +119,15 @@ interface Running {
 interface HandlerRooms
   extends Pick<
     BrokerServices,
-    'clusterId' | 'configs' | 'cluster' | 'commands' | 'replicas' | 'deadlines' | 'groups' | 'controller'
+    | 'accessRules'
+    | 'clusterId'
+    | 'configs'
+    | 'cluster'
+    | 'commands'
+    | 'replicas'
+    | 'deadlines'
+    | 'groups'
+    | 'controller'
   > {
   readonly configs: ConfigRepository;
   readonly cluster: ClusterImage;
@@ -162,15 +171,19 @@ export class Broker {
     const { config, clock, random, metadataStore: store, logger } = this.#options;
     await makePersistentNodes(store);
     this.#clusterId = await clusterId(store, random, config.clusterId ?? (await this.#folderClusterId()));
+    const accessRules = this.#newAccessRules();
+    // Before anybody is served: a rule that is not known yet may be one that denies.
+    await accessRules?.start();
     const configs = new ConfigRepository({ store, config, clock, logger });
     await configs.start();
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();
     try {
       if (this.#options.ownsMetadata === true) await this.#assertLogsKnown(logs);
-      this.#running = await this.#startRooms(this.#clusterId, configs, logs, options);
+      this.#running = await this.#startRooms(this.#clusterId, configs, logs, { ...options, accessRules });
     } catch (error) {
       configs.stop();
+      accessRules?.stop();
       // It is logged already, and not why the start fails.
       await logs.close().catch(() => undefined);
       throw error;
@@ -206,6 +219,7 @@ export class Broker {
       () => logDirs.stop(),
       () => controller.stop(),
       () => configs.stop(),
+      () => services.accessRules?.stop(),
       () => replication.close(),
       () => services.deadlines.close(),
       () => logs.close(),
@@ -307,7 +321,7 @@ export class Broker {
     clusterId: string,
     configs: ConfigRepository,
     logs: LogManager,
-    { endpoints }: BrokerStartOptions,
+    { endpoints, accessRules }: BrokerStartOptions & { readonly accessRules: AccessRules | undefined },
   ): Promise<Running> {
     const { config, clock, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
     const { brokerId } = config;
@@ -337,6 +351,7 @@ export class Broker {
     const channels = this.#newChannels(commands, versions);
     const controller = this.#newController(configs, channels);
     const services = this.#newServices({
+      accessRules,
       clusterId,
       configs,
       cluster,
@@ -365,6 +380,13 @@ export class Broker {
       replication,
       logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
+  }
+
+  /** Undefined where no rights are checked. */
+  #newAccessRules(): AccessRules | undefined {
+    const { config, clock, metadataStore: store, logger } = this.#options;
+    if (config.authorizerClassName.trim() === '') return undefined;
+    return new AccessRules({ store, clock, logger, config });
   }
 
   #newGroups(cluster: ClusterImage, replicas: ReplicaManager): GroupCoordinator {
@@ -426,7 +448,7 @@ export class Broker {
         return configs.current;
       },
       storageReports: new StorageReports(clock, logger),
-      authorizer: this.#options.authorizer ?? allowAll,
+      authorizer: this.#options.authorizer ?? rooms.accessRules?.authorizer ?? allowAll,
       turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),

@@ -12,7 +12,13 @@ import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import type { ApiError } from './shared/api-error.ts';
-import { authorizationFailed, type Operation, type Resource } from './shared/authorization.ts';
+import {
+  allowAll,
+  authorizationFailed,
+  type Operation,
+  type Resource,
+  type ResourceType,
+} from './shared/authorization.ts';
 import { BrokerFault } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
 import type { Turns } from './shared/turns.ts';
@@ -35,15 +41,18 @@ class Request implements RequestContext {
   readonly releaseRequest: () => void;
   readonly whenSent: (done: () => void) => void;
   readonly #admission: RequestAdmission;
+  readonly #requestName: string;
   #turns: Turns | undefined;
   #elements = 0;
 
   constructor(
+    requestName: string,
     header: RequestHeader,
     connection: ConnectionContext,
     admission: RequestAdmission,
     broker: BrokerServices,
   ) {
+    this.#requestName = requestName;
     this.version = header.apiVersion;
     this.correlationId = header.correlationId;
     this.clientId = header.clientId;
@@ -63,9 +72,25 @@ class Request implements RequestContext {
   }
 
   authorize(operation: Operation, resource: Resource): ApiError | undefined {
+    return this.#decide(operation, resource, false) ? undefined : authorizationFailed(resource);
+  }
+
+  isAllowed(operation: Operation, resource: Resource): boolean {
+    return this.#decide(operation, resource, true);
+  }
+
+  isAllowedForAny(operation: Operation, type: ResourceType): boolean {
     const { principal, clientHost } = this.connection;
-    const isAllowed = this.broker.authorizer.isAllowed({ principal, clientHost, operation, resource });
-    return isAllowed ? undefined : authorizationFailed(resource);
+    const asker = { principal, clientHost, requestName: this.#requestName };
+    return this.broker.authorizer.isAllowedForAny(asker, operation, type);
+  }
+
+  #decide(operation: Operation, resource: Resource, isFilter: boolean): boolean {
+    const { authorizer } = this.broker;
+    if (authorizer === allowAll) return true;
+    const { principal, clientHost } = this.connection;
+    const requestName = this.#requestName;
+    return authorizer.isAllowed({ principal, clientHost, requestName, operation, resource, isFilter });
   }
 
   pause(): Promise<void> | undefined {
@@ -121,7 +146,7 @@ export class BrokerRequestHandler implements RequestHandler {
     const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax);
     const body = bodyOf(handler, reader, header);
     admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
-    const context = new Request(header, connection, admission, this.#services);
+    const context = new Request(handler.api.name, header, connection, admission, this.#services);
     const answer = handler.handle(body, context);
     if (!(answer instanceof Promise)) return this.#finish(handler, header, answer, startMs);
     return answer.then((response) => this.#finish(handler, header, response, startMs));

@@ -217,11 +217,41 @@ function checkTogether(config: BrokerConfig, report: Report): void {
       `inter.broker.protocol.version ${config.interBrokerProtocolVersion} is not spoken: it must be 2.8 or later, such as 3.9`,
     );
   }
+  checkRights(config, report);
   const { minCompactionLagMs, maxCompactionLagMs } = config.topicDefaults;
   if (minCompactionLagMs > maxCompactionLagMs) {
     report(
       'log.cleaner.min.compaction.lag.ms',
       'log.cleaner.min.compaction.lag.ms must not be larger than log.cleaner.max.compaction.lag.ms',
+    );
+  }
+}
+
+/** Classes of Kafka whose decisions are made here. */
+const AUTHORIZERS = [
+  'kafka.security.authorizer.AclAuthorizer',
+  'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+] as const;
+
+function checkRights(
+  { authorizerClassName, superUsers, allowEveryoneIfNoAclFound }: BrokerConfig,
+  report: Report,
+): void {
+  const name = authorizerClassName.trim();
+  if (name !== '') {
+    if (AUTHORIZERS.some((each) => each === name)) return;
+    const message = `authorizer.class.name is not honoured: ${name} is a class of Java, which cannot be loaded here. Set it to ${AUTHORIZERS[0]}, or remove it.`;
+    report('authorizer.class.name', message);
+    return;
+  }
+  const given = [
+    ...(superUsers.trim() === '' ? [] : ['super.users']),
+    ...(allowEveryoneIfNoAclFound ? ['allow.everyone.if.no.acl.found'] : []),
+  ];
+  for (const setting of given) {
+    report(
+      setting,
+      `${setting} is not honoured: without authorizer.class.name nobody's rights are checked. Set authorizer.class.name=${AUTHORIZERS[0]}, or remove it.`,
     );
   }
 }

@@ -166,6 +166,23 @@ const network = {
   ),
 } as const;
 
+const rights = {
+  'authorizer.class.name': string(
+    '',
+    'Who decides what clients may do: kafka.security.authorizer.AclAuthorizer, or StandardAuthorizer of newer files, which is the same here. Empty: everybody may everything.',
+  ),
+  'super.users': string(
+    '',
+    'Principals that may everything, with semicolons between: User:admin;User:CN=broker,O=example.',
+    {
+      isInternal: true,
+    },
+  ),
+  'allow.everyone.if.no.acl.found': boolean(false, 'Whether what no access rule is about is open to everybody.', {
+    isInternal: true,
+  }),
+} as const;
+
 const fetching = {
   'fetch.max.bytes': int(57_671_680, 'The most bytes in the answer to one Fetch request.', { check: atLeast(1024) }),
   'max.incremental.fetch.session.cache.slots': int(1000, 'How many fetch sessions are kept.', { check: atLeast(0) }),
@@ -301,6 +318,7 @@ export const brokerDefinitions = {
   ...identity,
   ...zooKeeper,
   ...network,
+  ...rights,
   ...logDefinitions,
   ...fetching,
   ...replication,

@@ -62,7 +62,6 @@ export const keptDefinitions: ConfigTable = {
   'unstable.api.versions.enable': boolean(false, KRAFT, INTERNAL),
   'unstable.feature.versions.enable': boolean(false, KRAFT, INTERNAL),
   'alter.config.policy.class.name': className(null, SECURITY),
-  'authorizer.class.name': string('', SECURITY),
   'connection.failed.authentication.delay.ms': int(100, SECURITY, { check: atLeast(0) }),
   'connections.max.reauth.ms': long(0, SECURITY),
   'create.topic.policy.class.name': className(null, SECURITY),

@@ -29,9 +29,9 @@ const REFUSALS: readonly Refusal[] = [
   },
   { names: ['listener.name.'], why: 'this broker secures no listener yet', instead: OPEN },
   {
-    names: ['authorizer.', 'super.users', 'allow.everyone.if.no.acl.found'],
-    why: 'this broker checks no rights yet',
-    instead: OPEN,
+    names: ['authorizer.'],
+    why: 'only authorizer.class.name means something here',
+    instead: 'Remove it',
   },
   {
     names: ['alter.config.policy.class.name', 'create.topic.policy.class.name'],
@@ -65,8 +65,12 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
+/** Names that a beginning above would catch, and that are honoured. */
+const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name']);
+
 /** Why a broker must not start with a setting; undefined where nothing is wrong with that. */
 export function refusalOf(name: string, text: string): string | undefined {
+  if (HONOURED.has(name)) return undefined;
   const refusal = REFUSALS.find(({ names }) => names.some((each) => isNamed(each, name)));
   if (refusal === undefined || asksForNothing(name, text)) return undefined;
   return `${name} is not honoured: ${refusal.why}. ${refusal.instead}.`;

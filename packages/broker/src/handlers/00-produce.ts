@@ -19,9 +19,10 @@ import {
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import type { Partition, RequiredAcks } from '../replicas/partition.ts';
 import { refused } from '../replicas/partition.ts';
+import { topicResource, transactionalIdResource } from '../shared/authorization.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
-import { producedRecordsFault } from './produced-records.ts';
+import { isTransactional, producedRecordsFault } from './produced-records.ts';
 
 /** The client id of Java's admin client, which alone may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`). */
 const ADMIN_CLIENT_ID = '__admin_client';
@@ -36,7 +37,9 @@ interface Append {
 }
 
 export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 11 }, (request, context) => {
-  const appends = isAcks(request.acks) ? appendAll(request, request.acks, context) : refuseAll(request);
+  const refusal = refusalOfAll(request, context);
+  const appends =
+    refusal === undefined ? appendAll(request, request.acks as RequiredAcks, context) : refuseAll(request, refusal);
   return settle(request, context, appends);
 });
 
@@ -44,8 +47,22 @@ function isAcks(acks: number): acks is RequiredAcks {
   return acks === 0 || acks === 1 || acks === -1;
 }
 
-function refuseAll(request: ProduceRequest): Append[] {
-  const result = refused(ErrorCode.INVALID_REQUIRED_ACKS, -1);
+/** What is wrong with the request as a whole; undefined where nothing is. */
+function refusalOfAll(request: ProduceRequest, context: RequestContext): number | undefined {
+  if (!isAcks(request.acks)) return ErrorCode.INVALID_REQUIRED_ACKS;
+  if (!hasTransactionalRecords(request)) return undefined;
+  // Records of a transaction without its name would get round the rights to it (CVE-2018-17196).
+  const { transactionalId } = request;
+  if (transactionalId === null) return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  return context.authorize('Write', transactionalIdResource(transactionalId))?.errorCode;
+}
+
+function hasTransactionalRecords({ topicData }: ProduceRequest): boolean {
+  return topicData.some(({ partitionData }) => partitionData.some(({ records }) => isTransactional(records)));
+}
+
+function refuseAll(request: ProduceRequest, errorCode: number): Append[] {
+  const result = refused(errorCode, -1);
   return request.topicData.flatMap(({ name, partitionData }) =>
     partitionData.map(({ index }) => ({ topic: name, index, sizeBytes: 0, partition: undefined, result })),
   );
@@ -54,9 +71,9 @@ function refuseAll(request: ProduceRequest): Append[] {
 function appendAll(request: ProduceRequest, acks: RequiredAcks, context: RequestContext): Append[] {
   const appends: Append[] = [];
   for (const { name, partitionData } of request.topicData) {
-    const isRefused = isInternalTopic(name) && context.clientId !== ADMIN_CLIENT_ID;
+    const refusal = refusalOf(name, context);
     for (const { index, records } of partitionData) {
-      const found = isRefused ? ErrorCode.INVALID_TOPIC_EXCEPTION : context.broker.replicas.find(name, index);
+      const found = refusal ?? context.broker.replicas.find(name, index);
       const partition = typeof found === 'number' ? undefined : found;
       const sizeBytes = records?.length ?? 0;
       const result =
@@ -67,6 +84,14 @@ function appendAll(request: ProduceRequest, acks: RequiredAcks, context: Request
     }
   }
   return appends;
+}
+
+/** Why nothing may be written to a topic, whichever partition; undefined where it may. */
+function refusalOf(topic: string, context: RequestContext): number | undefined {
+  const refusal = context.authorize('Write', topicResource(topic));
+  if (refusal !== undefined) return refusal.errorCode;
+  const isForBrokers = isInternalTopic(topic) && context.clientId !== ADMIN_CLIENT_ID;
+  return isForBrokers ? ErrorCode.INVALID_TOPIC_EXCEPTION : undefined;
 }
 
 function appendTo(

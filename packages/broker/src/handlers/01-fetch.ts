@@ -22,6 +22,7 @@ import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets }
 import { FetchWait } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { RACK_AWARE_SELECTOR, rackAwareReplica } from '../replicas/replica-selector.ts';
+import { allowAll, CLUSTER, topicResource } from '../shared/authorization.ts';
 import type { Counter } from '../shared/metrics.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
@@ -102,6 +103,25 @@ function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context
     mayReadFollower: version >= FIRST_VERSION_WITH_RACK && replicaId < 0,
     preferredReplica: selectorOf(request, context),
     isAgain: false,
+    refusalOf: refusalFor(replicaId, context),
+  };
+}
+
+const MAY_READ_ALL = (): number => ErrorCode.NONE;
+
+/** Why somebody may not read a partition. Followers need a right to the cluster, whatever replica they say they are. */
+function refusalFor(replicaId: number, context: RequestContext): FetchLimits['refusalOf'] {
+  const { authorizer, cluster } = context.broker;
+  if (authorizer === allowAll) return MAY_READ_ALL;
+  if (replicaId >= 0) {
+    if (context.authorize('ClusterAction', CLUSTER) === undefined) return MAY_READ_ALL;
+    return () => ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+  }
+  return (target, partition) => {
+    const byId = target.topic === '' ? cluster.topicById(target.topicId)?.name : target.topic;
+    const topic = partition?.topic ?? byId;
+    if (topic === undefined) return ErrorCode.NONE;
+    return context.authorize('Read', topicResource(topic))?.errorCode ?? ErrorCode.NONE;
   };
 }
 
@@ -128,7 +148,8 @@ function replicaIdOf(request: FetchRequest, version: number): number {
   return version >= 15 ? request.replicaState.replicaId : request.replicaId;
 }
 
-function openSession(request: FetchRequest, { broker, version }: RequestContext): FetchContext {
+function openSession(request: FetchRequest, context: RequestContext): FetchContext {
+  const { broker, version } = context;
   const usesTopicIds = version >= FIRST_VERSION_WITH_IDS;
   const targets: FetchTarget[] = [];
   for (const topic of request.topics) {
@@ -152,7 +173,7 @@ function openSession(request: FetchRequest, { broker, version }: RequestContext)
     {
       sessionId: request.sessionId,
       sessionEpoch: request.sessionEpoch,
-      isFollower: replicaIdOf(request, version) >= 0,
+      isFollower: replicaIdOf(request, version) >= 0 && context.isAllowed('ClusterAction', CLUSTER),
       usesTopicIds,
       targets,
       forgotten: forgottenOf(request),

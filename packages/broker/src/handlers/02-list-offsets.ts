@@ -17,6 +17,7 @@ import {
   type ListOffsetsResponseTopicInput as TopicResponse,
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
+import { topicResource } from '../shared/authorization.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const LATEST = -1;
@@ -50,6 +51,11 @@ export const listOffsets = defineHandler(ListOffsets, { minVersion: 0, maxVersio
   const repeated = repeatedPartitions(request);
   const topics: TopicResponse[] = [];
   for (const { name, partitions } of request.topics) {
+    const refusal = context.authorize('Describe', topicResource(name));
+    if (refusal !== undefined) {
+      topics.push({ name, partitions: partitions.map((partition) => refuse(partition, refusal.errorCode)) });
+      continue;
+    }
     const responses: PartitionResponse[] = [];
     for (const partition of partitions) {
       const isRepeated = repeated.has(`${name}-${partition.partitionIndex}`);

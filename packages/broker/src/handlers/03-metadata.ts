@@ -19,7 +19,8 @@ import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { listBrokers, listPartition } from '../cluster/partition-listing.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
-import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from './authorized-operations.ts';
+import { CLUSTER, topicResource } from '../shared/authorization.ts';
+import { authorizedOperations, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 type Listed = (topic: TopicImage) => TopicResponse;
@@ -35,14 +36,21 @@ function asksForAll(request: MetadataRequest, version: number): boolean {
   return request.topics === null || (version === 0 && request.topics.length === 0);
 }
 
-function namesToCreate(request: MetadataRequest, { broker }: RequestContext): string[] {
+function namesToCreate(request: MetadataRequest, context: RequestContext): string[] {
+  const { broker } = context;
   if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
   const missing = new Set<string>();
   for (const { name } of request.topics ?? []) {
     if (name === null || broker.cluster.topic(name) !== undefined || topicNameFault(name) !== undefined) continue;
-    missing.add(name);
+    if (mayCreate(name, context)) missing.add(name);
   }
   return [...missing];
+}
+
+/** Who may not know of a topic does not find out by having it created. */
+function mayCreate(name: string, context: RequestContext): boolean {
+  if (!context.isAllowed('Describe', topicResource(name))) return false;
+  return context.isAllowed('Create', CLUSTER) || context.authorize('Create', topicResource(name)) === undefined;
 }
 
 function respond(
@@ -60,19 +68,29 @@ function respond(
     clusterId: broker.clusterId,
     controllerId: broker.cluster.controllerId,
     topics: asksForAll(request, version)
-      ? Array.from(broker.cluster.topics.values(), lister(request, context))
+      ? allTopics(context).map(lister(request, context))
       : namedTopics(request, context, creationErrors),
-    clusterAuthorizedOperations: asksForOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    clusterAuthorizedOperations: asksForOperations ? clusterOperations(context) : OPERATIONS_NOT_ASKED,
   };
 }
 
-function lister(request: MetadataRequest, { broker, version, connection }: RequestContext): Listed {
+/** Who may not describe the cluster is told that he may do nothing with it. */
+function clusterOperations(context: RequestContext): number {
+  return context.isAllowed('Describe', CLUSTER) ? authorizedOperations(context, CLUSTER) : 0;
+}
+
+function allTopics(context: RequestContext): TopicImage[] {
+  const all = [...context.broker.cluster.topics.values()];
+  return all.filter(({ name }) => context.isAllowed('Describe', topicResource(name)));
+}
+
+function lister(request: MetadataRequest, context: RequestContext): Listed {
+  const { broker, version, connection } = context;
   const options = {
     listener: connection.listenerName,
     knowsListenerNotFound: version >= 6,
     hidesUnreachable: version === 0,
   };
-  const topicAuthorizedOperations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED;
   return (topic) => ({
     errorCode: ErrorCode.NONE,
     name: topic.name,
@@ -80,7 +98,9 @@ function lister(request: MetadataRequest, { broker, version, connection }: Reque
     isInternal: isInternalTopic(topic.name),
     // `flatMap` passes over partitions that are not known yet.
     partitions: topic.partitions.flatMap((state) => listPartition(broker.cluster, state, options)),
-    topicAuthorizedOperations,
+    topicAuthorizedOperations: request.includeTopicAuthorizedOperations
+      ? authorizedOperations(context, topicResource(topic.name))
+      : OPERATIONS_NOT_ASKED,
   });
 }
 
@@ -98,9 +118,40 @@ function namedTopics(
     if (seen.has(key)) continue;
     seen.add(key);
     const topic = name === null ? cluster.topicById(topicId) : cluster.topic(name);
-    topics.push(topic === undefined ? unknownTopic(name, topicId, context, creationErrors) : list(topic));
+    const known = topic?.name ?? name;
+    const refusal = known === null ? undefined : refusalOf(known, request, context, creationErrors);
+    if (refusal !== undefined) topics.push(hidden(name, topicId, refusal, context));
+    else topics.push(topic === undefined ? unknownTopic(name, topicId, context, creationErrors) : list(topic));
   }
   return topics;
+}
+
+/** Why somebody is told nothing of a topic, not even whether it exists: he may not see it, or what is missing not create. */
+function refusalOf(
+  name: string,
+  request: MetadataRequest,
+  context: RequestContext,
+  creationErrors: ReadonlyMap<string, number> | undefined,
+): number | undefined {
+  const refusal = context.authorize('Describe', topicResource(name));
+  if (refusal !== undefined) return refusal.errorCode;
+  const { cluster, config } = context.broker;
+  const isMissing = cluster.topic(name) === undefined && creationErrors?.has(name) !== true;
+  if (
+    !isMissing ||
+    !request.allowAutoTopicCreation ||
+    !config.autoCreateTopicsEnable ||
+    topicNameFault(name) !== undefined
+  ) {
+    return undefined;
+  }
+  return mayCreate(name, context) ? undefined : ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+}
+
+/** Who asks by id and may not see the topic is not told its name. */
+function hidden(name: string | null, topicId: string, errorCode: number, { version }: RequestContext): TopicResponse {
+  const shown = name === null && version < 12 ? '' : name;
+  return { errorCode, name: shown, topicId: name === null ? topicId : ZERO_UUID, isInternal: false, partitions: [] };
 }
 
 function unknownTopic(

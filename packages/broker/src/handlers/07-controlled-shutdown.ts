@@ -7,10 +7,15 @@
  */
 import { ControlledShutdown } from '@millrace/protocol';
 import { controlledShutdown as shutDown } from '../controller/requests.ts';
+import { CLUSTER } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const controlledShutdown = defineHandler(
   ControlledShutdown,
   { minVersion: 1, maxVersion: 3 },
-  (request, { broker }) => shutDown(broker.controller, request),
+  (request, context) => {
+    const refusal = context.authorize('ClusterAction', CLUSTER);
+    if (refusal !== undefined) return { errorCode: refusal.errorCode, remainingPartitions: [] };
+    return shutDown(context.broker.controller, request);
+  },
 );

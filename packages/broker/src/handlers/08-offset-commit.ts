@@ -10,15 +10,23 @@
  */
 import { ErrorCode, OffsetCommit, type OffsetCommitRequest, type OffsetCommitResponseInput } from '@millrace/protocol';
 import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
-import { groupResource } from '../shared/authorization.ts';
+import { groupResource, topicResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
   const { cluster, clock, groups } = context.broker;
+  const refusal = context.authorize('Read', groupResource(request.groupId));
+  if (refusal !== undefined) return refused(request, refusal.errorCode);
+  const refusals = new Map<string, number>();
   const nowMs = clock.now();
   const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
   const offsets: Commit[] = [];
   for (const { name, partitions } of request.topics) {
+    const notAllowed = context.authorize('Read', topicResource(name));
+    if (notAllowed !== undefined) {
+      refusals.set(name, notAllowed.errorCode);
+      continue;
+    }
     for (const partition of partitions) {
       const rest = context.pause();
       if (rest !== undefined) await rest;
@@ -34,8 +42,6 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
       });
     }
   }
-  const refusal = context.authorize('Read', groupResource(request.groupId));
-  if (refusal !== undefined) return refused(request, refusal.errorCode);
   const { groupId, generationIdOrMemberEpoch: generationId, memberId, groupInstanceId } = request;
   const outcomes =
     offsets.length === 0
@@ -49,7 +55,7 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
         // The outcomes stand in the order in which the known partitions were met.
         const commit = offsets[next];
         const isKnown = commit !== undefined && commit.topic === name && commit.partition === partitionIndex;
-        if (!isKnown) return { partitionIndex, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+        if (!isKnown) return { partitionIndex, errorCode: refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
         next += 1;
         return { partitionIndex, errorCode: outcomes[next - 1]! };
       }),

@@ -14,7 +14,7 @@ import {
   type OffsetFetchResponseTopicInput,
 } from '@millrace/protocol';
 import type { FetchedTopic, TopicPartitions } from '../groups/offset-commits.ts';
-import { groupResource } from '../shared/authorization.ts';
+import { groupResource, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -30,14 +30,13 @@ export const offsetFetch = defineHandler(OffsetFetch, { minVersion: 0, maxVersio
 
 /** Each group once, however often it is named: all its offsets may be asked for in a few bytes. */
 function* fetchEach(request: OffsetFetchRequest, context: RequestContext): Generator<void, OffsetFetchResponseInput> {
-  const { broker } = context;
   const answers = new Map<string, OffsetFetchResponseGroupInput>();
   for (const { groupId, topics } of request.groups) {
     if (answers.has(groupId)) continue;
     const refusal = context.authorize('Describe', groupResource(groupId));
     const fetched =
       refusal === undefined
-        ? broker.groups.fetchOffsets(groupId, wanted(topics), request.requireStable)
+        ? fetchVisible(groupId, wanted(topics), request.requireStable, context)
         : { errorCode: refusal.errorCode, topics: [] };
     yield;
     answers.set(groupId, { groupId, errorCode: fetched.errorCode, topics: yield* topicResponses(fetched.topics) });
@@ -46,17 +45,47 @@ function* fetchEach(request: OffsetFetchRequest, context: RequestContext): Gener
 }
 
 function* fetchOne(request: OffsetFetchRequest, context: RequestContext): Generator<void, OffsetFetchResponseInput> {
-  const { broker, version } = context;
+  const { version } = context;
   const topics = wanted(request.topics);
   const refusal = context.authorize('Describe', groupResource(request.groupId));
+  // Version 1 has no place for it, and Kafka's answer to who may not is empty.
+  if (refusal !== undefined && version === 1) return { topics: [] };
   const fetched =
     refusal === undefined
-      ? broker.groups.fetchOffsets(request.groupId, topics, request.requireStable)
+      ? fetchVisible(request.groupId, topics, request.requireStable, context)
       : { errorCode: refusal.errorCode, topics: [] };
   if (fetched.errorCode !== ErrorCode.NONE && version < GROUP_ERROR_SINCE) {
     return { topics: (topics ?? []).map((topic) => failed(topic, fetched.errorCode)) };
   }
   return { errorCode: fetched.errorCode, topics: yield* topicResponses(fetched.topics) };
+}
+
+/** The offsets of topics that who asks may see: where he names others he is told so, and where he wants all they are left out. */
+function fetchVisible(
+  groupId: string,
+  topics: readonly TopicPartitions[] | null,
+  requireStable: boolean,
+  context: RequestContext,
+): { readonly errorCode: number; readonly topics: readonly FetchedTopic[] } {
+  const { groups } = context.broker;
+  if (topics === null) {
+    const all = groups.fetchOffsets(groupId, null, requireStable);
+    return { ...all, topics: all.topics.filter(({ topic }) => context.isAllowed('Describe', topicResource(topic))) };
+  }
+  const refused: FetchedTopic[] = [];
+  const visible: TopicPartitions[] = [];
+  for (const each of topics) {
+    const refusal = context.authorize('Describe', topicResource(each.topic));
+    if (refusal === undefined) visible.push(each);
+    else refused.push(refusedTopic(each, refusal.errorCode));
+  }
+  const fetched = groups.fetchOffsets(groupId, visible, requireStable);
+  return { ...fetched, topics: [...fetched.topics, ...refused] };
+}
+
+function refusedTopic({ topic, partitions }: TopicPartitions, errorCode: number): FetchedTopic {
+  const nothing = { offset: -1, leaderEpoch: -1, metadata: '', errorCode };
+  return { topic, partitions: partitions.map((partition) => ({ partition, ...nothing })) };
 }
 
 function* topicResponses(topics: readonly FetchedTopic[]): Generator<void, OffsetFetchResponseTopicInput[]> {

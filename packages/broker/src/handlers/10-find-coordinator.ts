@@ -10,11 +10,12 @@
  */
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
 import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
-import { groupResource } from '../shared/authorization.ts';
+import type { ApiError } from '../shared/api-error.ts';
+import { CLUSTER, groupResource, inWords, transactionalIdResource } from '../shared/authorization.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-const KeyType = { GROUP: 0, TRANSACTION: 1 } as const;
+const KeyType = { GROUP: 0, TRANSACTION: 1, SHARE: 2 } as const;
 const BATCHED_SINCE = 4;
 
 interface Found {
@@ -41,13 +42,19 @@ export const findCoordinator = defineHandler(
 
 async function find(key: string, keyType: number, context: RequestContext): Promise<Found> {
   if (keyType === KeyType.TRANSACTION) {
+    const refusal = context.authorize('Describe', transactionalIdResource(key));
+    if (refusal !== undefined) return notAllowed(refusal, context);
     return nobody(ErrorCode.UNSUPPORTED_VERSION, 'This broker has no transaction coordinator.');
+  }
+  if (keyType === KeyType.SHARE) {
+    const refusal = context.authorize('ClusterAction', CLUSTER);
+    if (refusal !== undefined) return notAllowed(refusal, context);
   }
   if (keyType !== KeyType.GROUP) {
     return nobody(ErrorCode.INVALID_REQUEST, `This broker has no coordinators of type ${keyType}.`);
   }
   const refusal = context.authorize('Describe', groupResource(key));
-  if (refusal !== undefined) return nobody(refusal.errorCode, 'Not authorized to find the coordinator of this group.');
+  if (refusal !== undefined) return notAllowed(refusal, context);
   const { cluster, topicCreation } = context.broker;
   if (cluster.topic(OFFSETS_TOPIC) === undefined) {
     const outcome = (await topicCreation.autoCreate([OFFSETS_TOPIC])).get(OFFSETS_TOPIC) ?? ErrorCode.NONE;
@@ -65,6 +72,11 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
   return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId: leader, host: endpoint.host, port: endpoint.port };
 }
 
-function nobody(errorCode: number, errorMessage: string): Found {
+/** Answers for several keys have no words in Kafka. */
+function notAllowed(refusal: ApiError, { version }: RequestContext): Found {
+  return nobody(refusal.errorCode, version < BATCHED_SINCE ? inWords(refusal) : null);
+}
+
+function nobody(errorCode: number, errorMessage: string | null): Found {
   return { errorCode, errorMessage, nodeId: -1, host: '', port: -1 };
 }

@@ -11,21 +11,19 @@ import {
 import { unknownGroup } from '../groups/description.ts';
 import { groupResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
-import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
+import { authorizedOperations, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
-/** Read, delete and describe, as bits of Kafka's AclOperation codes: without ACLs everybody may do all there is. */
-const ALL_GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8);
-
 export const describeGroups = defineHandler(DescribeGroups, { minVersion: 0, maxVersion: 5 }, (request, context) => {
-  const authorizedOperations = request.includeAuthorizedOperations ? ALL_GROUP_OPERATIONS : OPERATIONS_NOT_ASKED;
-  return inTurns(describeEach(request.groups, authorizedOperations, context), () => context.pause());
+  const operationsOf = (groupId: string): number =>
+    request.includeAuthorizedOperations ? authorizedOperations(context, groupResource(groupId)) : OPERATIONS_NOT_ASKED;
+  return inTurns(describeEach(request.groups, operationsOf, context), () => context.pause());
 });
 
 /** Each group once, however often it is named: a description may be long, and a name is short. */
 function* describeEach(
   groupIds: readonly string[],
-  authorizedOperations: number,
+  operationsOf: (groupId: string) => number,
   context: RequestContext,
 ): Generator<void, DescribeGroupsResponseInput> {
   const { broker } = context;
@@ -34,7 +32,7 @@ function* describeEach(
     const refusal = context.authorize('Describe', groupResource(groupId));
     groups.push(
       refusal === undefined
-        ? { ...broker.groups.describe(groupId), authorizedOperations }
+        ? { ...broker.groups.describe(groupId), authorizedOperations: operationsOf(groupId) }
         : unknownGroup(groupId, '', refusal.errorCode),
     );
     yield;

@@ -9,8 +9,8 @@ import { CLUSTER, groupResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const listGroups = defineHandler(ListGroups, { minVersion: 0, maxVersion: 5 }, (request, context) => {
-  const mayList = context.authorize('Describe', CLUSTER) === undefined;
-  const isShown = (groupId: string): boolean => context.authorize('Describe', groupResource(groupId)) === undefined;
+  const mayList = context.isAllowed('Describe', CLUSTER);
+  const isShown = (groupId: string): boolean => context.isAllowed('Describe', groupResource(groupId));
   const { errorCode, groups } = context.broker.groups.list(request.statesFilter, request.typesFilter);
   return {
     errorCode,

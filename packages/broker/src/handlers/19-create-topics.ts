@@ -19,6 +19,9 @@ import { CLUSTER, topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
+/** Says no more than that: what is there must not be told. */
+const NOT_AUTHORIZED = apiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, 'Authorization failed.');
+
 export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVersion: 7 }, async (request, context) => {
   const { broker } = context;
   if (!broker.controller.isActive) return { topics: request.topics.map(({ name }) => ({ name, ...NOT_CONTROLLER })) };
@@ -26,9 +29,9 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
   const counts = new Map<string, number>();
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
   // Who may create in the cluster may create any topic.
-  const mayCreateAny = context.authorize('Create', CLUSTER) === undefined;
+  const mayCreateAny = context.isAllowed('Create', CLUSTER);
   const refusalOf = (name: string): ApiError | undefined =>
-    mayCreateAny ? undefined : context.authorize('Create', topicResource(name));
+    mayCreateAny || context.authorize('Create', topicResource(name)) === undefined ? undefined : NOT_AUTHORIZED;
   const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && refusalOf(name) === undefined);
   const partitions = distinct.reduce((sum, topic) => sum + partitionsOf(topic), 0);
   if (partitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) {
@@ -43,9 +46,12 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
     topics: Array.from(counts.keys(), (name): TopicResult => {
       const topic = results.get(name);
       const refusal = refusalOf(name);
-      if (refusal !== undefined) return failed(name, refusal);
+      const seesConfigs = context.isAllowed('DescribeConfigs', topicResource(name));
+      const whenHidden = context.version < 5 || seesConfigs ? {} : { topicConfigErrorCode: NOT_AUTHORIZED.errorCode };
+      if (refusal !== undefined) return { ...failed(name, refusal), ...whenHidden };
       if (topic === undefined) return failed(name, apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
-      return topic.errorCode === ErrorCode.NONE ? succeeded(topic, context) : failed(name, topic);
+      if (topic.errorCode !== ErrorCode.NONE) return failed(name, topic);
+      return { ...succeeded(topic, seesConfigs, context), ...whenHidden };
     }),
   };
 });
@@ -59,7 +65,11 @@ function failed(name: string, { errorCode, errorMessage }: ApiError): TopicResul
   return { name, errorCode, errorMessage, configs: null };
 }
 
-function succeeded({ name, plan, topicId }: CreatedTopic, { broker, version }: RequestContext): TopicResult {
+function succeeded(
+  { name, plan, topicId }: CreatedTopic,
+  seesConfigs: boolean,
+  { broker, version }: RequestContext,
+): TopicResult {
   const result: TopicResult = {
     name,
     errorCode: ErrorCode.NONE,
@@ -67,6 +77,7 @@ function succeeded({ name, plan, topicId }: CreatedTopic, { broker, version }: R
     ...(topicId === undefined ? {} : { topicId }),
   };
   if (version < 5 || plan === undefined) return result;
+  if (!seesConfigs) return { ...result, numPartitions: -1, replicationFactor: -1, configs: [] };
   return {
     ...result,
     numPartitions: plan.replicas.length,

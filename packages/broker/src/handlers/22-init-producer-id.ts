@@ -6,12 +6,20 @@
  * - A transactional id is refused with UNSUPPORTED_VERSION, which clients take for final, until there are transactions.
  */
 import { ErrorCode, InitProducerId } from '@millrace/protocol';
+import { CLUSTER, transactionalIdResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const initProducerId = defineHandler(InitProducerId, { minVersion: 0, maxVersion: 5 }, (request, context) => {
   if (request.transactionalId !== null) {
+    const refusal = context.authorize('Write', transactionalIdResource(request.transactionalId));
+    if (refusal !== undefined) return refuse(refusal.errorCode);
     const isEmpty = request.transactionalId === '';
     return refuse(isEmpty ? ErrorCode.INVALID_REQUEST : ErrorCode.UNSUPPORTED_VERSION);
+  }
+  // Whoever may write to any topic may do so idempotently (KIP-679).
+  if (!context.isAllowedForAny('Write', 'Topic')) {
+    const refusal = context.authorize('IdempotentWrite', CLUSTER);
+    if (refusal !== undefined) return refuse(refusal.errorCode);
   }
   return context.broker.producerIds.next().then(
     (producerId) => ({ errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 }),

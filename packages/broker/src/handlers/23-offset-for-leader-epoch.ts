@@ -12,7 +12,7 @@ import {
   type OffsetForLeaderEpochResponseTopicInput,
   type OffsetForLeaderEpochResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
-import { topicResource } from '../shared/authorization.ts';
+import { CLUSTER, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -47,7 +47,9 @@ function endOf(
   context: RequestContext,
 ): PartitionResult {
   const { broker } = context;
-  const notAllowed = context.authorize('Describe', topicResource(topic));
+  // Followers ask too, who have the cluster's rights and not the topic's.
+  const isBroker = context.isAllowed('ClusterAction', CLUSTER);
+  const notAllowed = isBroker ? undefined : context.authorize('Describe', topicResource(topic));
   if (notAllowed !== undefined) return { partition, errorCode: notAllowed.errorCode };
   const found = broker.replicas.find(topic, partition);
   if (typeof found === 'number') return { partition, errorCode: found };

@@ -22,6 +22,7 @@ import {
 } from '../config/describe.ts';
 import { CONFIG_SOURCE } from '../config/dynamic-config.ts';
 import { apiError } from '../shared/api-error.ts';
+import { inWords } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { configOwner } from './altered-resources.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -75,7 +76,7 @@ function configsOf(
 ): DescribedConfig[] | RefusedRequest {
   const { broker } = context;
   const refusal = context.authorize('DescribeConfigs', configOwner(resource));
-  if (refusal !== undefined) return new RefusedRequest(refusal.errorCode, refusal.errorMessage);
+  if (refusal !== undefined) return new RefusedRequest(refusal.errorCode, inWords(refusal));
   const entity = broker.configAdmin.entityOf(resource);
   if (entity instanceof RefusedRequest) return entity;
   if (entity.type === 'topic') return describeTopicConfigs(broker.configs, broker.configs.topicOverrides(entity.name));

@@ -23,7 +23,7 @@ export const createPartitions = defineHandler(
     const refusals = new Map<string, ApiError>();
     for (const name of counts.keys()) {
       const refusal = context.authorize('Alter', topicResource(name));
-      if (refusal !== undefined) refusals.set(name, refusal);
+      if (refusal !== undefined) refusals.set(name, apiError(refusal.errorCode, 'The topic authorization is failed.'));
     }
     const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && !refusals.has(name));
     const { timeoutMs, validateOnly } = request;

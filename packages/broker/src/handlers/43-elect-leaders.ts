@@ -6,6 +6,7 @@
  * - Without a list all partitions are meant, and those that need no election are left out of the answer.
  */
 import { ElectLeaders, ErrorCode } from '@millrace/protocol';
+import { CLUSTER } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 const UNCLEAN = 1;
@@ -19,15 +20,14 @@ export const electLeaders = defineHandler(
       partitions.map((partition) => ({ topic, partition })),
     );
     const type = electionType === UNCLEAN ? 'unclean' : 'preferred';
+    const refuse = (errorCode: number) => {
+      const refused = (asked ?? []).map((each) => ({ ...each, errorCode, errorMessage: null }));
+      return { errorCode, replicaElectionResults: byTopic(refused) };
+    };
+    const refusal = context.authorize('Alter', CLUSTER);
+    if (refusal !== undefined) return refuse(refusal.errorCode);
     const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked));
-    if (outcomes === undefined) {
-      const refused = (asked ?? []).map((each) => ({
-        ...each,
-        errorCode: ErrorCode.NOT_CONTROLLER,
-        errorMessage: null,
-      }));
-      return { errorCode: ErrorCode.NOT_CONTROLLER, replicaElectionResults: byTopic(refused) };
-    }
+    if (outcomes === undefined) return refuse(ErrorCode.NOT_CONTROLLER);
     context.releaseRequest();
     const seen = await broker.topicAdmin.whenLedBy(
       outcomes.flatMap(({ topic, partition, leader }) => (leader === undefined ? [] : [{ topic, partition, leader }])),

@@ -5,12 +5,23 @@
  * - Not the controller: NOT_CONTROLLER for the whole.
  */
 import { AlterPartitionReassignments, ErrorCode } from '@millrace/protocol';
+import { CLUSTER, inWords } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const alterPartitionReassignments = defineHandler(
   AlterPartitionReassignments,
   { minVersion: 0, maxVersion: 0 },
-  async ({ topics }, { broker }) => {
+  async ({ topics }, context) => {
+    const { broker } = context;
+    const refusal = context.authorize('Alter', CLUSTER);
+    if (refusal !== undefined) {
+      const error = { errorCode: refusal.errorCode, errorMessage: inWords(refusal) };
+      const refused = topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, ...error })),
+      }));
+      return { ...error, responses: refused };
+    }
     const requests = topics.flatMap(({ name, partitions }) =>
       partitions.map(({ partitionIndex, replicas }) => ({ topic: name, partition: partitionIndex, replicas })),
     );

@@ -5,12 +5,16 @@
  * - Not the controller: NOT_CONTROLLER for the whole.
  */
 import { ErrorCode, ListPartitionReassignments } from '@millrace/protocol';
+import { CLUSTER, inWords } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const listPartitionReassignments = defineHandler(
   ListPartitionReassignments,
   { minVersion: 0, maxVersion: 0 },
-  async ({ topics }, { broker }) => {
+  async ({ topics }, context) => {
+    const { broker } = context;
+    const refusal = context.authorize('Describe', CLUSTER);
+    if (refusal !== undefined) return { errorCode: refusal.errorCode, errorMessage: inWords(refusal), topics: [] };
     const asked = topics?.flatMap(({ name, partitionIndexes }) =>
       partitionIndexes.map((partition) => ({ topic: name, partition })),
     );

@@ -4,6 +4,7 @@
  */
 import { DescribeClientQuotas, ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
+import { CLUSTER, inWords } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 const USER = 'user';
@@ -15,7 +16,9 @@ const MATCH_TYPES = [0, 1, 2];
 export const describeClientQuotas = defineHandler(
   DescribeClientQuotas,
   { minVersion: 0, maxVersion: 1 },
-  ({ components }) => {
+  ({ components }, context) => {
+    const refusal = context.authorize('DescribeConfigs', CLUSTER);
+    if (refusal !== undefined) return { errorCode: refusal.errorCode, errorMessage: inWords(refusal), entries: null };
     const { errorCode, errorMessage } = faultOf(components);
     return { errorCode, errorMessage, entries: errorCode === ErrorCode.NONE ? [] : null };
   },

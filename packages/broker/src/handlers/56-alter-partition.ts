@@ -7,10 +7,11 @@
  */
 import { AlterPartition } from '@millrace/protocol';
 import { alterPartition as alter } from '../controller/requests.ts';
+import { CLUSTER } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
-export const alterPartition = defineHandler(
-  AlterPartition,
-  { minVersion: 0, maxVersion: 3 },
-  (request, { broker, version }) => alter(broker.controller, request, version),
-);
+export const alterPartition = defineHandler(AlterPartition, { minVersion: 0, maxVersion: 3 }, (request, context) => {
+  const refusal = context.authorize('ClusterAction', CLUSTER);
+  if (refusal !== undefined) return { errorCode: refusal.errorCode, topics: [] };
+  return alter(context.broker.controller, request, context.version);
+});

@@ -6,8 +6,9 @@
  */
 import { DescribeCluster, ErrorCode } from '@millrace/protocol';
 import { listBrokers } from '../cluster/partition-listing.ts';
-import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
-import { defineHandler } from './handler.ts';
+import { CLUSTER } from '../shared/authorization.ts';
+import { authorizedOperations, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
 
 const ENDPOINTS_OF_BROKERS = 1;
 const ENDPOINTS_OF_CONTROLLERS = 2;
@@ -35,6 +36,13 @@ export const describeCluster = defineHandler(DescribeCluster, { minVersion: 0, m
       brokerId: id,
       ...broker,
     })),
-    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? operationsOf(context)
+      : OPERATIONS_NOT_ASKED,
   };
 });
+
+/** Everybody may ask for the brokers; what he may do with the cluster is told to those who may describe it. */
+function operationsOf(context: RequestContext): number {
+  return context.isAllowed('Describe', CLUSTER) ? authorizedOperations(context, CLUSTER) : 0;
+}

@@ -9,6 +9,7 @@ import {
   type DescribeProducersResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
 import { invalidTopicName } from '../cluster/topic-name.ts';
+import { topicResource } from '../shared/authorization.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const NOT_HOSTED = 'This server does not host this topic-partition.';
@@ -18,7 +19,11 @@ export const describeProducers = defineHandler(
   { minVersion: 0, maxVersion: 0 },
   (request, context) => ({
     topics: request.topics.map(({ name, partitionIndexes }) => {
-      const invalid = invalidTopicName(name);
+      const refusal = context.authorize('Read', topicResource(name));
+      const invalid =
+        refusal === undefined
+          ? invalidTopicName(name)
+          : { errorCode: refusal.errorCode, errorMessage: 'Topic authorization failed.' };
       return {
         name,
         partitions: partitionIndexes.map((partitionIndex) =>

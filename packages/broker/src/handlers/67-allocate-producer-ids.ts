@@ -6,17 +6,21 @@
  */
 import { AllocateProducerIds, type AllocateProducerIdsResponseInput, ErrorCode } from '@millrace/protocol';
 import { registrationError } from '../controller/requests.ts';
+import { CLUSTER } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
 
 export const allocateProducerIds = defineHandler(
   AllocateProducerIds,
   { minVersion: 0, maxVersion: 0 },
-  async ({ brokerId, brokerEpoch }, { broker }) => {
+  async ({ brokerId, brokerEpoch }, context) => {
+    const { broker } = context;
     const refused = (errorCode: number): AllocateProducerIdsResponseInput => ({
       errorCode,
       producerIdStart: 0,
       producerIdLen: 0,
     });
+    const refusal = context.authorize('ClusterAction', CLUSTER);
+    if (refusal !== undefined) return refused(refusal.errorCode);
     const errorCode = await broker.controller.inTerm(async ({ context }) =>
       context.brokers.has(brokerId)
         ? registrationError(context, brokerId, brokerEpoch)

@@ -14,7 +14,8 @@ import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { type ListingOptions, listPartition } from '../cluster/partition-listing.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
-import { TOPIC_OPERATIONS } from './authorized-operations.ts';
+import { topicResource } from '../shared/authorization.ts';
+import { authorizedOperations } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 /** `max.request.partition.size.limit` of Kafka. */
@@ -29,6 +30,11 @@ export const describeTopicPartitions = defineHandler(
     let left = Math.max(1, Math.min(request.responsePartitionLimit, RESPONSE_PARTITIONS_MAX));
     const topics: TopicResponse[] = [];
     for (const name of namesFrom(request, context)) {
+      const refusal = context.authorize('Describe', topicResource(name));
+      if (refusal !== undefined) {
+        topics.push({ errorCode: refusal.errorCode, name, isInternal: false, partitions: [] });
+        continue;
+      }
       const topic = cluster.topic(name);
       if (topic === undefined) {
         topics.push(unknownTopic(name));
@@ -49,11 +55,16 @@ export const describeTopicPartitions = defineHandler(
 );
 
 /** The names to tell of, sorted, from the cursor's on. */
-function namesFrom(request: DescribeTopicPartitionsRequest, { broker }: RequestContext): string[] {
-  const asked = request.topics.length === 0 ? broker.cluster.topics.keys() : request.topics.map(({ name }) => name);
+function namesFrom(request: DescribeTopicPartitionsRequest, context: RequestContext): string[] {
+  const asked = request.topics.length === 0 ? visibleTopics(context) : request.topics.map(({ name }) => name);
   const names = [...new Set(asked)].sort();
   const from = request.cursor?.topicName;
   return from === undefined ? names : names.filter((name) => name >= from);
+}
+
+function visibleTopics(context: RequestContext): string[] {
+  const all = [...context.broker.cluster.topics.keys()];
+  return all.filter((name) => context.isAllowed('Describe', topicResource(name)));
 }
 
 function listedTopic(
@@ -61,8 +72,9 @@ function listedTopic(
   first: number,
   count: number,
   options: ListingOptions,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): TopicResponse {
+  const { broker } = context;
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
@@ -74,7 +86,7 @@ function listedTopic(
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
     })),
-    topicAuthorizedOperations: TOPIC_OPERATIONS,
+    topicAuthorizedOperations: authorizedOperations(context, topicResource(topic.name)),
   };
 }
 

@@ -51,6 +51,8 @@ async function call<Req, ReqInput, Res, ResInput>(
     releaseRequest: () => {},
     pause: () => undefined,
     authorize: () => undefined,
+    isAllowed: () => true,
+    isAllowedForAny: () => true,
   };
   const response = await handler.handle(request, context as unknown as Parameters<typeof handler.handle>[1]);
   if (response === null) throw new Error('there was no response');

@@ -43,6 +43,7 @@ beforeEach(async () => {
       asked.push(`${operation} ${resource.type}:${resource.name}`);
       return false;
     },
+    isAllowedForAny: () => false,
   };
 });
 afterEach(() => broker.stop());

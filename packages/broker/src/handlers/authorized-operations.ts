@@ -1,20 +1,38 @@
-/** Bit sets of Kafka's `AclOperation` codes. Without an authorizer everything that a resource knows is allowed. */
-const READ = 1 << 3;
-const WRITE = 1 << 4;
-const CREATE = 1 << 5;
-const DELETE = 1 << 6;
-const ALTER = 1 << 7;
-const DESCRIBE = 1 << 8;
-const CLUSTER_ACTION = 1 << 9;
-const DESCRIBE_CONFIGS = 1 << 10;
-const ALTER_CONFIGS = 1 << 11;
-const IDEMPOTENT_WRITE = 1 << 12;
+import type { Operation, Resource } from '../shared/authorization.ts';
+import type { RequestContext } from './handler.ts';
 
 /** What a response says that was not asked for authorized operations (the smallest int32). */
 export const OPERATIONS_NOT_ASKED: number = -(2 ** 31);
 
-export const CLUSTER_OPERATIONS: number =
-  CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS | IDEMPOTENT_WRITE;
+/** Kafka's `AclOperation` codes: bit N stands for the operation with code N. */
+const CODES: Readonly<Record<string, number>> = {
+  Read: 3,
+  Write: 4,
+  Create: 5,
+  Delete: 6,
+  Alter: 7,
+  Describe: 8,
+  ClusterAction: 9,
+  DescribeConfigs: 10,
+  AlterConfigs: 11,
+  IdempotentWrite: 12,
+};
 
-export const TOPIC_OPERATIONS: number =
-  READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+/** What can be done with a resource of a type at all (`AclEntry.supportedOperations`). */
+const SUPPORTED: Readonly<Record<'Topic' | 'Group' | 'Cluster', readonly Operation[]>> = {
+  Topic: ['Read', 'Write', 'Create', 'Delete', 'Alter', 'Describe', 'DescribeConfigs', 'AlterConfigs'],
+  Group: ['Read', 'Delete', 'Describe'],
+  Cluster: ['Create', 'Alter', 'Describe', 'ClusterAction', 'DescribeConfigs', 'AlterConfigs', 'IdempotentWrite'],
+};
+
+/** What who asks may do with a resource, as a set of bits (KIP-430). */
+export function authorizedOperations(
+  context: Pick<RequestContext, 'isAllowed'>,
+  resource: Resource & { readonly type: keyof typeof SUPPORTED },
+): number {
+  let bits = 0;
+  for (const operation of SUPPORTED[resource.type]) {
+    if (context.isAllowed(operation, resource)) bits |= 1 << (CODES[operation] as number);
+  }
+  return bits;
+}

@@ -88,6 +88,8 @@ async function ask<Req, Res, ReqInput, ResInput>(
     broker,
     releaseRequest: () => {},
     authorize: () => undefined,
+    isAllowed: () => true,
+    isAllowedForAny: () => true,
     mayWait: () => true,
     reserveResponse: (bytes) => bytes,
     pause: () => undefined,

@@ -1,7 +1,7 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
 import type { ApiError } from '../shared/api-error.ts';
-import type { Operation, Resource } from '../shared/authorization.ts';
+import type { Operation, Resource, ResourceType } from '../shared/authorization.ts';
 import type { BrokerServices } from './services.ts';
 
 /** What a handler knows of the request besides its body. */
@@ -24,6 +24,10 @@ export interface RequestContext {
    * looked up, so that nobody learns what is there.
    */
   authorize(operation: Operation, resource: Resource): ApiError | undefined;
+  /** As {@link authorize}, where only what is shown hangs on it: a refusal is not noted in the audit log. */
+  isAllowed(operation: Operation, resource: Resource): boolean;
+  /** Whether there is any resource of a type with which who sent the request may do something. */
+  isAllowedForAny(operation: Operation, type: ResourceType): boolean;
   /**
    * Whether the request may wait for something else than the broker's own work. False: so many requests wait with so much to
    * remember that it should be answered as it stands.

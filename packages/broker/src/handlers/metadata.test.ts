@@ -8,7 +8,7 @@ import {
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
-import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from './authorized-operations.ts';
+import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 
 let test: TestBroker;
 let client: TestConnection;
@@ -102,10 +102,7 @@ describe('Metadata', () => {
       includeClusterAuthorizedOperations: true,
       includeTopicAuthorizedOperations: true,
     });
-    expect([asked.clusterAuthorizedOperations, asked.topics[0]?.topicAuthorizedOperations]).toEqual([
-      CLUSTER_OPERATIONS,
-      TOPIC_OPERATIONS,
-    ]);
+    expect([asked.clusterAuthorizedOperations, asked.topics[0]?.topicAuthorizedOperations]).toEqual([8096, 3576]);
   });
 });
 
@@ -116,7 +113,7 @@ describe('DescribeCluster', () => {
       controllerId: 1,
       clusterId: test.broker.services.clusterId,
       brokers: [{ brokerId: 1, host: 'broker.test', port: 9092 }],
-      clusterAuthorizedOperations: CLUSTER_OPERATIONS,
+      clusterAuthorizedOperations: 8096,
     });
   });
 

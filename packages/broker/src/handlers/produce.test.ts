@@ -187,7 +187,15 @@ describe('Produce refuses', () => {
 
   it('transactional batches, as there are no transactions', async () => {
     const batch = batchOf(['a'], { isTransactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 });
-    expect(await produced(8, 't', batch)).toMatchObject({ errorCode: ErrorCode.INVALID_TXN_STATE });
+    const transactional = { transactionalId: 'x' };
+    expect(await produced(8, 't', batch, transactional)).toMatchObject({ errorCode: ErrorCode.INVALID_TXN_STATE });
+  });
+
+  it('transactional batches without the transaction’s name, whoever sends them: its rights could not be asked for', async () => {
+    const batch = batchOf(['a'], { isTransactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 });
+    expect(await produced(8, 't', batch)).toMatchObject({
+      errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    });
   });
 
   it('a batch beyond max.message.bytes', async () => {

@@ -47,6 +47,12 @@ export function producedRecordsFault(records: Buffer | null, version: number): P
   return undefined;
 }
 
+/** Whether a producer says that its records belong to a transaction. */
+export function isTransactional(records: Buffer | null): boolean {
+  if (records === null || records.length < BATCH_HEADER_BYTES || isOldFormat(records)) return false;
+  return batchIsTransactional(records, 0);
+}
+
 function oldFormat(version: number): ProducedRecordsFault {
   return invalid(`Produce requests of version ${version} must only have batches of magic 2`);
 }

@@ -12,6 +12,7 @@ import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { FetchWaits } from '../replicas/fetch-waits.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { StorageReports } from '../replicas/storage-reports.ts';
+import type { AccessRules } from '../security/access-rules.ts';
 import type { Authorizer } from '../shared/authorization.ts';
 import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -46,6 +47,8 @@ export interface BrokerServices {
   readonly storageReports: StorageReports;
   /** One timer for all requests that wait. */
   readonly deadlines: Deadlines;
+  /** The access rules; undefined where no rights are checked. */
+  readonly accessRules: AccessRules | undefined;
   /** Who may do what. */
   readonly authorizer: Authorizer;
   /** The line for long requests, which give up their turn. */

@@ -19,6 +19,8 @@ export interface FetchLimits {
   readonly preferredReplica: (partition: Partition, offset: number) => number;
   /** Whether this reads again what was read before a wait: how far a follower is has been noted then (KAFKA-8400). */
   readonly isAgain: boolean;
+  /** Why the reader may not have a partition, asked before he is told whether it exists; 0 where he may. */
+  readonly refusalOf: (target: FetchTarget, partition: Partition | undefined) => number;
 }
 
 /** What was read of one partition. Offsets are -1 where there is an error, as in Kafka. */
@@ -130,6 +132,8 @@ class Reading implements FetchReading {
   /** Reads one target at once; or gives a promise of the whole where it must be waited for. */
   #one(target: FetchTarget): Promise<FetchReading> | undefined {
     const found = this.#replicas.lookUp(target);
+    const refusal = this.#limits.refusalOf(target, typeof found === 'number' ? undefined : found);
+    if (refusal !== ErrorCode.NONE) return this.#fail(target, undefined, refusal);
     if (typeof found === 'number') return this.#fail(target, undefined, found);
     const read = this.#read(target, found);
     if (read instanceof Promise) {

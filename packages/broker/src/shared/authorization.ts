@@ -12,10 +12,12 @@ export type Operation =
   | 'ClusterAction'
   | 'DescribeConfigs'
   | 'AlterConfigs'
-  | 'IdempotentWrite';
+  | 'IdempotentWrite'
+  | 'CreateTokens'
+  | 'DescribeTokens';
 
 /** What he wants to do it with; Kafka's `ResourceType` by its names. */
-export type ResourceType = 'Topic' | 'Group' | 'Cluster' | 'TransactionalId';
+export type ResourceType = 'Topic' | 'Group' | 'Cluster' | 'TransactionalId' | 'DelegationToken' | 'User';
 
 export interface Resource {
   readonly type: ResourceType;
@@ -23,39 +25,67 @@ export interface Resource {
 }
 
 /** The one resource of its type. */
-export const CLUSTER: Resource = { type: 'Cluster', name: 'kafka-cluster' };
+export const CLUSTER: Resource & { readonly type: 'Cluster' } = { type: 'Cluster', name: 'kafka-cluster' };
 
-export function topicResource(name: string): Resource {
+export function topicResource(name: string): Resource & { readonly type: 'Topic' } {
   return { type: 'Topic', name };
 }
 
-export function groupResource(name: string): Resource {
+export function groupResource(name: string): Resource & { readonly type: 'Group' } {
   return { type: 'Group', name };
 }
 
-/** Who asks, from where, for what. */
-export interface AuthorizationRequest {
+export function transactionalIdResource(name: string): Resource {
+  return { type: 'TransactionalId', name };
+}
+
+/** Who asks, and from where. */
+export interface Asker {
   /** As `KafkaPrincipal` prints it: `User:alice`. */
   readonly principal: string;
   readonly clientHost: string;
+  /** The API that is asked, for the audit log. */
+  readonly requestName: string;
+}
+
+/** Who asks, from where, for what. */
+export interface AuthorizationRequest extends Asker {
   readonly operation: Operation;
   readonly resource: Resource;
+  /** Only what is shown hangs on it, so a refusal is nothing that an audit has to know. */
+  readonly isFilter: boolean;
 }
 
 /** Decides who may do what. It answers at once, so it keeps what it decides by in memory. */
 export interface Authorizer {
   isAllowed(request: AuthorizationRequest): boolean;
+  /** Whether there is any resource of a type with which somebody may do something. */
+  isAllowedForAny(asker: Asker, operation: Operation, type: ResourceType): boolean;
 }
 
 /** Without an authorizer everybody may do everything, as in Kafka. */
-export const allowAll: Authorizer = { isAllowed: () => true };
+export const allowAll: Authorizer = { isAllowed: () => true, isAllowedForAny: () => true };
 
 const ERROR_CODES: Readonly<Record<ResourceType, number>> = {
   Topic: ErrorCode.TOPIC_AUTHORIZATION_FAILED,
   Group: ErrorCode.GROUP_AUTHORIZATION_FAILED,
   Cluster: ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
   TransactionalId: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+  DelegationToken: ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
+  User: ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
 };
+
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [ErrorCode.TOPIC_AUTHORIZATION_FAILED, 'Topic authorization failed.'],
+  [ErrorCode.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.'],
+  [ErrorCode.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.'],
+  [ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'Transactional Id authorization failed.'],
+]);
+
+/** What Kafka says beside the code, in the answers of the APIs that say anything. */
+export function inWords({ errorCode }: ApiError): string | null {
+  return WORDS.get(errorCode) ?? null;
+}
 
 /** How somebody is told that he may not. */
 export function authorizationFailed({ type }: Resource): ApiError {

@@ -117,6 +117,12 @@ export class TestBroker {
   /** Decides who may do what; everybody everything until a test says otherwise. */
   authorizer: Authorizer = allowAll;
 
+  /** Whatever {@link authorizer} is when it is asked. */
+  readonly #askedAuthorizer: Authorizer = {
+    isAllowed: (request) => this.authorizer.isAllowed(request),
+    isAllowedForAny: (asker, operation, type) => this.authorizer.isAllowedForAny(asker, operation, type),
+  };
+
   private constructor(settings: Readonly<Record<string, string>>) {
     this.#settings = { ...DEFAULTS, ...settings };
     this.disk = new MemoryDisk(() => this.clock.now());
@@ -196,7 +202,7 @@ export class TestBroker {
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     return new Broker({
       config,
-      authorizer: { isAllowed: (request) => this.authorizer.isAllowed(request) },
+      ...(config.authorizerClassName === '' ? { authorizer: this.#askedAuthorizer } : {}),
       clock: this.clock,
       random: seededRandom(1),
       disk: this.disk,

@@ -1,0 +1,171 @@
+/**
+ * Decides by access rules, as Kafka's `AclAuthorizer`: super users may everything; without any rule about a resource the answer is
+ * `allow.everyone.if.no.acl.found`; a rule that denies goes before all that allow.
+ */
+import type { Clock } from '@millrace/ports';
+import type { Asker, AuthorizationRequest, Authorizer, Operation, ResourceType } from '../shared/authorization.ts';
+import type { Logger } from '../shared/logger.ts';
+import { type AccessRule, type Acl, EVERYBODY, type ResourcePattern, WILDCARD } from './acl.ts';
+import { javaAddress } from './hosts.ts';
+import { RulesIndex } from './rules-index.ts';
+
+/** Decisions that are remembered; beyond it all are made anew. */
+const DECISIONS_MAX = 50_000;
+
+/** Lines of the audit log in a second, so that nobody fills a disk by asking for what he may not; those beyond are counted. */
+const AUDIT_LINES_PER_SECOND_MAX = 500;
+/** How much of a name is logged: those of topics have up to 249 characters, and requests may carry longer ones. */
+const NAME_SHOWN_MAX = 300;
+
+/** Who may do one of these may describe, too. */
+const IMPLIES_DESCRIBE: ReadonlySet<string> = new Set(['Describe', 'Read', 'Write', 'Delete', 'Alter']);
+const IMPLIES_DESCRIBE_CONFIGS: ReadonlySet<string> = new Set(['DescribeConfigs', 'AlterConfigs']);
+
+/** How an authorizer decides where there are no rules. */
+export interface AclAuthorizerOptions {
+  /** As `KafkaPrincipal` prints them. */
+  readonly superUsers: ReadonlySet<string>;
+  /** `allow.everyone.if.no.acl.found`. */
+  readonly allowsWithoutRules: boolean;
+  /** The audit log: what is denied at info, what is allowed at debug. */
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export class AclAuthorizer implements Authorizer {
+  readonly rules = new RulesIndex();
+  readonly #options: AclAuthorizerOptions;
+  /** By host, principal, operation, type and name. */
+  #decisions = new Map<string, Map<string, Map<string, boolean>>>();
+  #decisionCount = 0;
+  #auditSecond = 0;
+  #auditLines = 0;
+
+  constructor(options: AclAuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over what holds on a pattern from now on. No decision outlives a change of the rules. */
+  setRules(pattern: ResourcePattern, rules: readonly AccessRule[]): void {
+    this.rules.set(pattern, rules.map(comparable));
+    this.#decisions = new Map();
+    this.#decisionCount = 0;
+  }
+
+  isAllowed(request: AuthorizationRequest): boolean {
+    const decisions = this.#decisionsOf(request);
+    const key = `${request.operation} ${request.resource.type}:${request.resource.name}`;
+    let isAllowed = decisions.get(key);
+    if (isAllowed === undefined) {
+      isAllowed = this.#decide(request);
+      this.#remember(decisions, key, isAllowed);
+    }
+    this.#audit(request, isAllowed);
+    return isAllowed;
+  }
+
+  isAllowedForAny(asker: Asker, operation: Operation, type: ResourceType): boolean {
+    const { principal } = asker;
+    if (this.#options.superUsers.has(principal)) return true;
+    const host = javaAddress(asker.clientHost);
+    const matching = (permissionType: AccessRule['permissionType']): Acl[] =>
+      [...this.rules.ofType(type)].filter(
+        (rule) =>
+          rule.permissionType === permissionType &&
+          isAbout(rule, principal, host) &&
+          (rule.operation === operation || rule.operation === 'All'),
+      );
+    const denied = matching('Deny').map(({ pattern }) => pattern);
+    if (denied.some(({ isPrefix, name }) => !isPrefix && name === WILDCARD)) return false;
+    if (this.#options.allowsWithoutRules) return true;
+    return matching('Allow').some(({ pattern }) => !isCovered(pattern, denied));
+  }
+
+  #decide({ principal, clientHost, operation, resource }: AuthorizationRequest): boolean {
+    if (this.#options.superUsers.has(principal)) return true;
+    const host = javaAddress(clientHost);
+    let hasRules = false;
+    let isAllowed = false;
+    for (const rules of this.rules.about(resource.type, resource.name)) {
+      hasRules = true;
+      for (const rule of rules) {
+        if (!isAbout(rule, principal, host)) continue;
+        if (rule.permissionType === 'Allow') isAllowed ||= allows(rule, operation);
+        else if (rule.operation === operation || rule.operation === 'All') return false;
+      }
+    }
+    return hasRules ? isAllowed : this.#options.allowsWithoutRules;
+  }
+
+  #decisionsOf({ principal, clientHost }: Asker): Map<string, boolean> {
+    let ofHost = this.#decisions.get(clientHost);
+    if (ofHost === undefined) {
+      ofHost = new Map();
+      this.#decisions.set(clientHost, ofHost);
+    }
+    let decisions = ofHost.get(principal);
+    if (decisions === undefined) {
+      decisions = new Map();
+      ofHost.set(principal, decisions);
+    }
+    return decisions;
+  }
+
+  #remember(decisions: Map<string, boolean>, key: string, isAllowed: boolean): void {
+    if (this.#decisionCount >= DECISIONS_MAX) {
+      this.#decisions = new Map();
+      this.#decisionCount = 0;
+    }
+    this.#decisionCount += 1;
+    decisions.set(key, isAllowed);
+  }
+
+  #audit(request: AuthorizationRequest, isAllowed: boolean): void {
+    const { principal, clientHost, requestName, operation, resource, isFilter } = request;
+    if (isAllowed || isFilter) return;
+    const second = Math.floor(this.#options.clock.monotonic() / 1000);
+    if (second !== this.#auditSecond) this.#beginAuditSecond(second);
+    this.#auditLines += 1;
+    if (this.#auditLines > AUDIT_LINES_PER_SECOND_MAX) return;
+    const what = `${resource.type}:LITERAL:${resource.name.slice(0, NAME_SHOWN_MAX)}`;
+    this.#options.logger.info(
+      { audit: 'authorization', principal, clientHost, operation, resource: what, request: requestName },
+      `Principal = ${principal} is Denied Operation = ${operation} from host = ${clientHost} on resource = ${what} for request = ${requestName}`,
+    );
+  }
+
+  #beginAuditSecond(second: number): void {
+    const left = this.#auditLines - AUDIT_LINES_PER_SECOND_MAX;
+    if (left > 0) {
+      this.#options.logger.info(
+        { audit: 'authorization', left },
+        `${left} more requests were denied in the same second`,
+      );
+    }
+    this.#auditSecond = second;
+    this.#auditLines = 0;
+  }
+}
+
+function comparable(rule: AccessRule): AccessRule {
+  return { ...rule, host: javaAddress(rule.host) };
+}
+
+function isAbout({ principal, host }: AccessRule, asker: string, clientHost: string): boolean {
+  return (principal === asker || principal === EVERYBODY) && (host === WILDCARD || host === clientHost);
+}
+
+function allows({ operation: allowed }: AccessRule, operation: Operation): boolean {
+  if (allowed === operation || allowed === 'All') return true;
+  if (operation === 'Describe') return IMPLIES_DESCRIBE.has(allowed);
+  return operation === 'DescribeConfigs' && IMPLIES_DESCRIBE_CONFIGS.has(allowed);
+}
+
+/** Whether a rule that denies covers the whole of a pattern. */
+function isCovered(pattern: ResourcePattern, denied: readonly ResourcePattern[]): boolean {
+  return denied.some(({ isPrefix, name }) =>
+    isPrefix
+      ? name === pattern.name.slice(0, name.length) && (pattern.isPrefix || pattern.name !== WILDCARD)
+      : !pattern.isPrefix && name === pattern.name,
+  );
+}

@@ -1,0 +1,197 @@
+import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
+import type { Clock } from '@millrace/ports';
+import type { Logger } from '../shared/logger.ts';
+import { untilAnswered } from '../store/lost-answers.ts';
+import { type AccessRule, RESOURCE_TYPES, type ResourcePattern } from './acl.ts';
+import {
+  ACL_TREES,
+  type AclTree,
+  aclPath,
+  aclPaths,
+  decodeAclChange,
+  decodeRules,
+  encodeAclChange,
+  encodeRules,
+  treeOf,
+} from './acl-nodes.ts';
+
+/** How often a change is tried again because somebody else changed the same pattern in between (`AclAuthorizer.maxUpdateRetries`). */
+const CHANGE_ATTEMPTS_MAX = 10;
+/** How long a notification stays, so that a broker that was away for a moment still sees it. */
+const CHANGE_NOTIFICATION_MS = 900_000;
+/** How long to wait before what could not be read is read again. */
+const RETRY_MS = 1000;
+
+/** What a store of rules works with. */
+export interface AclStoreOptions {
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told of what holds on a pattern from now on. */
+  readonly onRules: (pattern: ResourcePattern, rules: readonly AccessRule[]) => void;
+  /** The patterns that are known now, so that those which have gone meanwhile are found. */
+  readonly known: () => Iterable<ResourcePattern>;
+}
+
+/** The rules in the metadata store: read as a whole once, then as notifications tell, and changed by version. */
+export class AclStore {
+  readonly #options: AclStoreOptions;
+  readonly #lastChange = new Map<AclTree, string>();
+  #following: Promise<void> = Promise.resolve();
+  #isStopped = false;
+  #forget: (() => void) | undefined;
+
+  constructor(options: AclStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Reads all rules, and follows their changes from here on. @throws MetadataError, MalformedNodeError */
+  async start(): Promise<void> {
+    const { store } = this.#options;
+    for (const path of aclPaths) {
+      if ((await store.exists(path)) !== undefined) continue;
+      await untilAnswered(() => store.create(path, Buffer.alloc(0))).catch(ignoring('NODE_EXISTS'));
+    }
+    await this.#readAll();
+    // Watches end with a session, and what was told meanwhile is not told again.
+    let hasExpired = false;
+    this.#forget = store.onSession((state) => {
+      if (state === 'expired') hasExpired = true;
+      if (state !== 'connected' || !hasExpired) return;
+      hasExpired = false;
+      this.#next(() => this.#readAll());
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#forget?.();
+  }
+
+  /**
+   * Changes the rules on a pattern and tells the other brokers; `compute` gives undefined to leave them.
+   * @throws MetadataError when the store cannot be written, or others keep changing the same pattern.
+   */
+  async change(
+    pattern: ResourcePattern,
+    compute: (before: readonly AccessRule[]) => readonly AccessRule[] | undefined,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { rules, version } = await this.#read(pattern);
+      const after = compute(rules);
+      if (after === undefined) return;
+      try {
+        await this.#write(pattern, after, version, after.length !== rules.length);
+        this.#options.onRules(pattern, after);
+        return;
+      } catch (error) {
+        const mayTry = isMetadataError(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE', 'CONNECTION_LOSS');
+        if (!mayTry || attempt === CHANGE_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  async #write(
+    pattern: ResourcePattern,
+    rules: readonly AccessRule[],
+    version: Version | undefined,
+    hasChanged: boolean,
+  ): Promise<void> {
+    const path = aclPath(pattern);
+    const operations: Operation[] = [];
+    if (version === undefined && rules.length > 0) operations.push({ type: 'create', path, data: encodeRules(rules) });
+    else if (version !== undefined && rules.length === 0) operations.push({ type: 'delete', path, expected: version });
+    else if (version !== undefined) operations.push({ type: 'set', path, data: encodeRules(rules), expected: version });
+    if (operations.length === 0) return;
+    // As in Kafka, a rule that was there already writes the node anew, and nobody is told.
+    if (hasChanged) {
+      operations.push({
+        type: 'create',
+        path: `${treeOf(pattern).changes}/acl_changes_`,
+        data: encodeAclChange(pattern),
+        options: { sequential: true },
+      });
+    }
+    await this.#options.store.multi(operations);
+  }
+
+  async #read(pattern: ResourcePattern): Promise<{ rules: readonly AccessRule[]; version: Version | undefined }> {
+    const path = aclPath(pattern);
+    const node = await this.#options.store.get(path).catch(ignoring('NO_NODE'));
+    if (node === undefined) return { rules: [], version: undefined };
+    return { rules: decodeRules(path, node.data), version: { exactly: node.stat.version } };
+  }
+
+  async #readAll(): Promise<void> {
+    const found = new Set<string>();
+    for (const tree of ACL_TREES) {
+      // The watch comes before the reading, so that no change falls in between.
+      const changes = await this.#watch(tree);
+      this.#lastChange.set(tree, changes.toSorted().at(-1) ?? '');
+      for (const type of RESOURCE_TYPES) {
+        const names = await this.#options.store.children(`${tree.root}/${type}`);
+        const patterns = names.map((name): ResourcePattern => ({ type, name, isPrefix: tree.isPrefix }));
+        for (const pattern of patterns) found.add(aclPath(pattern));
+        await Promise.all(patterns.map((pattern) => this.#reload(pattern)));
+      }
+    }
+    const gone = [...this.#options.known()].filter((pattern) => !found.has(aclPath(pattern)));
+    for (const pattern of gone) this.#options.onRules(pattern, []);
+  }
+
+  async #reload(pattern: ResourcePattern): Promise<void> {
+    const { rules } = await this.#read(pattern);
+    this.#options.onRules(pattern, rules);
+  }
+
+  #watch(tree: AclTree): Promise<readonly string[]> {
+    return this.#options.store.children(tree.changes, { watch: () => this.#next(() => this.#takeChanges(tree)) });
+  }
+
+  /** One after the other. What fails is done again: a rule that is not known here may be one that denies. */
+  #next(task: () => Promise<void>): void {
+    this.#following = this.#following.then(async () => {
+      if (this.#isStopped) return;
+      try {
+        await task();
+      } catch (err) {
+        if (this.#isStopped) return;
+        this.#options.logger.error({ err }, `Access rules could not be read; this is tried again in ${RETRY_MS} ms`);
+        this.#options.clock.schedule(RETRY_MS, () => this.#next(() => this.#readAll()));
+      }
+    });
+  }
+
+  async #takeChanges(tree: AclTree): Promise<void> {
+    const { store } = this.#options;
+    const names = (await this.#watch(tree)).toSorted();
+    const taken = this.#lastChange.get(tree) ?? '';
+    for (const name of names.filter((each) => each > taken)) {
+      const path = `${tree.changes}/${name}`;
+      const node = await store.get(path).catch(ignoring('NO_NODE'));
+      if (node !== undefined) await this.#reload(decodeAclChange(path, node.data));
+      this.#lastChange.set(tree, name);
+    }
+    await this.#dropOldChanges(
+      tree,
+      names.filter((each) => each <= taken),
+    );
+  }
+
+  async #dropOldChanges(tree: AclTree, names: readonly string[]): Promise<void> {
+    const { store, clock } = this.#options;
+    for (const name of names) {
+      const path = `${tree.changes}/${name}`;
+      const stat = await store.exists(path);
+      if (stat !== undefined && clock.now() - stat.createdMs <= CHANGE_NOTIFICATION_MS) return;
+      if (stat !== undefined) await store.delete(path, 'any').catch(ignoring('NO_NODE'));
+    }
+  }
+}
+
+function ignoring(code: 'NO_NODE' | 'NODE_EXISTS'): (error: unknown) => undefined {
+  return (error) => {
+    if (isMetadataError(error, code)) return undefined;
+    throw error;
+  };
+}
