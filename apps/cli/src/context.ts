@@ -38,12 +38,12 @@ export class CommandContext {
   readonly out: Output;
   /** What the program ends with, where the command does not fail. */
   exitCode: number = ExitCode.DONE;
-  readonly #options: GlobalOptions;
+  readonly options: GlobalOptions;
   #clientOptions: Promise<ConnectionSettings> | undefined;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.io = io;
-    this.#options = options;
+    this.options = options;
     this.out = new Output(io, { json: options.json ?? false, quiet: options.quiet ?? false });
   }
 
@@ -58,7 +58,7 @@ export class CommandContext {
 
   /** Where properties come from. The profile in use counts as a whole or not at all: its passwords are for its own servers. */
   async #readProperties(): Promise<ClientConfig | undefined> {
-    const { bootstrapServer, commandConfig, profile } = this.#options;
+    const { bootstrapServer, commandConfig, profile } = this.options;
     const { env } = this.io;
     if (commandConfig !== undefined && profile !== undefined) {
       throw usageError('Give either `--command-config` or `--profile`');
@@ -74,7 +74,7 @@ export class CommandContext {
   }
 
   async #readClientOptions(): Promise<ConnectionSettings> {
-    const { bootstrapServer, commandConfig, timeout } = this.#options;
+    const { bootstrapServer, commandConfig, timeout } = this.options;
     const { env } = this.io;
     const file = await this.#readProperties();
     for (const name of file?.unused ?? []) {
@@ -96,7 +96,7 @@ export class CommandContext {
       requestTimeoutMs: file?.connection.requestTimeoutMs,
       connectTimeoutMs: Math.min(timeout ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
       apiTimeoutMs: timeout ?? OPERATION_TIMEOUT_MS,
-      logger: sdkLogger(this.out, this.#options.debug === true),
+      logger: sdkLogger(this.out, this.options.debug === true),
     };
   }
 
@@ -114,7 +114,7 @@ export class CommandContext {
 
   async #connect(admin: Admin, { bootstrapServers, apiTimeoutMs = 0 }: ConnectionSettings): Promise<void> {
     try {
-      await admin.connect(this.#options.timeout === undefined ? { retries: 0 } : {});
+      await admin.connect(this.options.timeout === undefined ? { retries: 0 } : {});
     } catch (error) {
       const { code, cause } = error as { code?: unknown; cause?: unknown };
       if (code !== 'CLIENT_TIMED_OUT') throw error;

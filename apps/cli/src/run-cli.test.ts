@@ -35,6 +35,7 @@ describe('millrace', () => {
   it.each([
     [['topcs', 'list'], "error: unknown command 'topcs'\n(Did you mean topics?)"],
     [['topics', 'list', '--intern'], "error: unknown option '--intern'\n(Did you mean --internal?)"],
+    [['topics', 'delete', '--topc', 't'], "error: unknown option '--topc'\n(Did you mean --topic?)"],
     [['topics', 'create'], "error: missing required argument 'name'"],
     [['topics', 'create', 'a', '-p', '0'], "argument '0' is invalid. It is a whole number of at least 1."],
     [['records', 'delete', 'a'], "error: required option '--before <offset>' not specified"],

@@ -76,6 +76,16 @@ describe('completion', () => {
     expect(await offered(line)).toEqual(words);
   });
 
+  it.each([
+    ['an option', (servers: string) => ['--bootstrap-server', servers]],
+    ['an option with its value', (servers: string) => [`--bootstrap-server=${servers}`]],
+    ['its short form', (servers: string) => ['-b', servers]],
+  ])('asks the cluster that %s on the line names', async (_how, named) => {
+    const words = ['topics', ...named(broker.bootstrapServers), 'describe', 'or'];
+    const { stdout } = await millrace('127.0.0.1:1', ['__complete', '--', ...words]);
+    expect(stdout).toBe('orders\t\n');
+  });
+
   it('says nothing where the cluster cannot be reached', async () => {
     const { exitCode, stdout, stderr } = await millrace('127.0.0.1:1', ['__complete', '--', 'topics', 'describe', '']);
     expect([exitCode, stdout, stderr]).toEqual([0, '', '']);

@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
-import type { CommandContext } from '../context.ts';
+import { CommandContext, type GlobalOptions } from '../context.ts';
 import { profileNames } from '../profiles.ts';
 
 /** A word that could stand next, with what it means. */
@@ -44,22 +44,31 @@ export async function complete(program: Command, words: readonly string[], lookU
   return matching(await argumentValues(argument, command, positionals, lookUp), typed);
 }
 
+interface Walk {
+  readonly command: Command;
+  readonly pending: Option | undefined;
+  readonly positionals: readonly string[];
+  /** What options were given, by the names that commander has for them. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /** Where the words lead: to which command, and whether an option waits for its value. */
-function walk(
-  program: Command,
-  words: readonly string[],
-): { readonly command: Command; readonly pending: Option | undefined; readonly positionals: readonly string[] } {
+function walk(program: Command, words: readonly string[]): Walk {
   let command = program;
   let pending: Option | undefined;
   const positionals: string[] = [];
+  const values = new Map<string, string>();
   for (const word of words) {
     if (pending !== undefined) {
+      values.set(pending.attributeName(), word);
       pending = undefined;
       continue;
     }
     if (word.startsWith('-')) {
       const option = findOption(command, word);
-      if (option?.required === true && !word.includes('=')) pending = option;
+      const at = word.indexOf('=');
+      if (option?.required === true && at < 0) pending = option;
+      else if (option !== undefined && at >= 0) values.set(option.attributeName(), word.slice(at + 1));
       continue;
     }
     const next =
@@ -69,7 +78,7 @@ function walk(
     if (next === undefined) positionals.push(word);
     else command = next;
   }
-  return { command, pending, positionals };
+  return { command, pending, positionals, values };
 }
 
 /** An option of the command, or of one above it. */
@@ -148,9 +157,20 @@ export async function printCompletions(
   program: Command,
   words: readonly string[],
 ): Promise<void> {
-  const { candidates, files } = await complete(program, words, (names) => lookUp(context, names));
+  const asked = new CommandContext(context.io, clusterOptionsOf(program, words));
+  const { candidates, files } = await complete(program, words, (names) => lookUp(asked, names));
   const lines = candidates.map(({ word, meaning }) => `${word}\t${meaning.replace(/\s+/g, ' ')}\n`);
   await context.out.write(files ? `${FILES_MARK}\n` : lines.join(''));
+}
+
+/** The options on the line that say which cluster is meant: its names are the ones to choose from. */
+function clusterOptionsOf(program: Command, words: readonly string[]): GlobalOptions {
+  const { values } = walk(program, words.slice(0, -1));
+  return {
+    bootstrapServer: values.get('bootstrapServer'),
+    commandConfig: values.get('commandConfig'),
+    profile: values.get('profile'),
+  };
 }
 
 /** Somebody waits with a finger on the tab key: what cannot be had at once is left out, without a word. */

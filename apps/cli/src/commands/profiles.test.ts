@@ -43,6 +43,15 @@ describe('millrace config', () => {
     expect((await run('topics', 'list', '-q')).stdout).toBe('orders\n');
   });
 
+  it('takes the servers as every command does', async () => {
+    expect((await run('config', 'set', 'dev', '-b', broker.bootstrapServers, 'client.id=me')).exitCode).toBe(0);
+    expect((await run('topics', 'list', '-q')).stdout).toBe('orders\n');
+    expect(await run('config', 'set', 'dev')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('Give properties for the profile'),
+    });
+  });
+
   it('hides passwords until it is asked for them', async () => {
     await run('config', 'set', 'prod', 'security.protocol=SASL_PLAINTEXT', 'sasl.username=ann', 'sasl.password=s3');
     const shown = await run('config', 'show');

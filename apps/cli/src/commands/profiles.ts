@@ -16,10 +16,16 @@ const HIDDEN = '(hidden)';
 export async function setProfile(
   context: CommandContext,
   name: string,
-  assignments: readonly Assignment[],
+  properties: readonly Assignment[],
 ): Promise<void> {
   if (!/^[\w.-]+$/.test(name)) {
     throw usageError(`"${name}" cannot be a profile's name: letters, digits, ".", "_" and "-" can`);
+  }
+  const { bootstrapServer } = context.options;
+  const assignments =
+    bootstrapServer === undefined ? properties : [['bootstrap.servers', bootstrapServer] as const, ...properties];
+  if (assignments.length === 0) {
+    throw usageError('Give properties for the profile, such as bootstrap.servers=localhost:9092');
   }
   const { env } = context.io;
   const all = await readProfiles(env);

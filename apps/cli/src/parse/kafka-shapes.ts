@@ -143,6 +143,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
   broker: 'broker',
 };
 
+/** Options of Kafka's tools that are understood without being options of ours: what a misspelt one may have meant. */
+export const KAFKA_OPTIONS: readonly string[] = [
+  ...['--topic', '--group', '--create', '--list', '--describe', '--delete', '--alter', '--property'],
+  ...['--entity-type', '--entity-name', '--entity-default', '--add-config', '--delete-config'],
+  ...['--reset-offsets', '--delete-offsets', '--members', '--verbose', '--state', '--all-groups'],
+  ...['--consumer.config', '--producer.config', '--timeout-ms', '--time', '--topic-list', '--broker-list'],
+  ...['--compression-codec', '--request-required-acks', '--under-replicated-partitions', '--unavailable-partitions'],
+];
+
 /** Options before the command that take a value. */
 const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--profile', '--timeout'];
 

@@ -26,9 +26,11 @@ Examples:
   const sub = (name: string): Command => config.command(name).configureHelp({ showGlobalOptions: false });
   sub('set')
     .argument('<profile>')
-    .argument('<property=value...>', 'client properties, e.g. bootstrap.servers=localhost:9092', assignment)
+    .argument('[property=value...]', 'client properties, e.g. bootstrap.servers=localhost:9092', assignment)
     .summary('make or change a profile')
-    .description('Makes a profile, or changes properties of one that is there. The first one is used at once.')
+    .description(
+      'Makes a profile, or changes properties of one that is there. The first one is used at once. `-b HOST:PORT` stands for bootstrap.servers.',
+    )
     .action((name: string, given: Assignment[]) =>
       run(async (context) => (await commands()).setProfile(context, name, given)),
     );

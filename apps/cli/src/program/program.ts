@@ -1,6 +1,8 @@
+import { nearestName } from '@millrace/ports';
 import { type Command, Option } from 'commander';
 import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
+import { KAFKA_OPTIONS } from '../parse/kafka-shapes.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
 import { addCluster } from './cluster.ts';
@@ -34,6 +36,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(withNearest(text)),
       getOutHelpWidth: () => helpWidth(io),
       getErrHelpWidth: () => helpWidth(io),
       getOutHasColors: () => false,
@@ -67,6 +70,13 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   ])
     add(program, run);
   return program;
+}
+
+/** What commander says of an option that there is not, with the nearest of Kafka's tools where it knows none itself. */
+function withNearest(text: string): string {
+  const unknown = /unknown option '([^']+)'\s*$/.exec(text)?.[1];
+  const meant = unknown === undefined ? undefined : nearestName(unknown, KAFKA_OPTIONS);
+  return meant === undefined ? text : `${text}(Did you mean ${meant}?)\n`;
 }
 
 const HELP_WIDTH_MAX = 110;
