@@ -27,7 +27,7 @@ export type ItemCheck = (item: unknown, place: string) => string | undefined;
 export function checkAdminOptions(options: ClientOptions): void {
   const shape = { noun: 'option of an admin', fields: clientOptionFields, foreign: foreignClientOptions };
   const fault = faultOf(options, shape);
-  if (fault !== undefined) throw new InvalidOptionError(`cannot make an admin: ${fault}`);
+  if (fault !== undefined) throw new InvalidOptionError(`Cannot make an admin: ${fault}`);
 }
 
 const operationFields = {
@@ -46,7 +46,7 @@ export function checkOptions(attempt: string, options: unknown, more: Readonly<R
 
 /** @throws InvalidArgumentError */
 export function check(attempt: string, fault: string | undefined): void {
-  if (fault !== undefined) throw new InvalidArgumentError(`cannot ${attempt}: ${fault}`);
+  if (fault !== undefined) throw new InvalidArgumentError(`Cannot ${attempt}: ${fault}`);
 }
 
 /** @throws InvalidArgumentError where it is no list, or one of its items is wrong */

@@ -45,7 +45,7 @@ export class MetadataRefresher {
   refresh(topics: readonly string[] | 'all', mayCreate: boolean): Promise<MetadataResponse> {
     const fault = topics === 'all' ? undefined : topicsFault(topics);
     // It would fail the request of everybody who asks at the same time.
-    if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`cannot ask for metadata: ${fault}`));
+    if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`Cannot ask for metadata: ${fault}`));
     const wish = this.#wishFor(topics, mayCreate);
     if (topics === 'all') {
       wish.all = true;

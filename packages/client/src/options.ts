@@ -147,7 +147,7 @@ const RETRIES = 2 ** 31 - 1;
 export function clientSettings(options: ClientOptions): ClientSettings {
   const shape = { noun: 'option of a client', fields: clientOptionFields, foreign: foreignClientOptions };
   const fault = faultOf(options, shape) ?? saslFault(options.sasl);
-  if (fault !== undefined) throw new InvalidOptionError(`cannot make a client: ${fault}`);
+  if (fault !== undefined) throw new InvalidOptionError(`Cannot make a client: ${fault}`);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const logger = guardedLogger(options.logger ?? silentLogger);

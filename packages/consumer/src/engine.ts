@@ -240,7 +240,7 @@ export class ConsumerEngine {
         const waitMs = backoff.next();
         if (clock.monotonic() + waitMs >= deadlineMs) {
           throw new ApiTimedOutError(
-            `cannot ${what}: it did not succeed within ${apiTimeoutMs} ms: ${error.message}`,
+            `Cannot ${what}: it did not succeed within ${apiTimeoutMs} ms: ${error.message}`,
             error,
           );
         }

@@ -34,7 +34,7 @@ export class ProducerError extends KafkaError {
 }
 
 export function producerClosed(attempt: string): ProducerError {
-  return new ProducerError('PRODUCER_CLOSED', `cannot ${attempt}: the producer is closed; make a new one`);
+  return new ProducerError('PRODUCER_CLOSED', `Cannot ${attempt}: the producer is closed; make a new one`);
 }
 
 export function bufferFull(usedBytes: number, why: string): ProducerError {
@@ -54,16 +54,16 @@ export function recordTooLarge(topic: string, bytes: number, bytesMax: number): 
 /** @param topic undefined where the record has none that can be named */
 export function invalidRecord(topic: string | undefined, why: string): ProducerError {
   const where = topic === undefined ? '' : ` to topic '${topic}'`;
-  return new ProducerError('PRODUCER_INVALID_RECORD', `cannot send a record${where}: ${why}`);
+  return new ProducerError('PRODUCER_INVALID_RECORD', `Cannot send a record${where}: ${why}`);
 }
 
 export function serializerFailed(topic: string, part: RecordPart, cause: unknown): ProducerError {
-  const message = `cannot send a record to topic '${topic}': ${part}Serializer failed: ${messageOf(cause)}`;
+  const message = `Cannot send a record to topic '${topic}': ${part}Serializer failed: ${messageOf(cause)}`;
   return new ProducerError('PRODUCER_SERIALIZER_FAILED', message, { cause });
 }
 
 export function partitionerFailed(topic: string, cause: unknown): ProducerError {
-  const message = `cannot send a record to topic '${topic}': the partitioner failed: ${messageOf(cause)}`;
+  const message = `Cannot send a record to topic '${topic}': the partitioner failed: ${messageOf(cause)}`;
   return new ProducerError('PRODUCER_PARTITIONER_FAILED', message, { cause });
 }
 
@@ -71,7 +71,7 @@ export function partitionerFailed(topic: string, cause: unknown): ProducerError 
 export function batchFailed(batch: ProduceBatch, cause: unknown): ProducerError {
   return new ProducerError(
     'PRODUCER_BATCH_FAILED',
-    `cannot build the batch of ${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
+    `Cannot build the batch of ${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
     { cause },
   );
 }

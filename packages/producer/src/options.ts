@@ -197,5 +197,5 @@ function levelFault({ compression = 'none', compressionLevel }: ProducerOptions<
 }
 
 function invalidOption(what: string): ProducerError {
-  return new ProducerError('PRODUCER_INVALID_OPTION', `cannot make a producer: ${what}`);
+  return new ProducerError('PRODUCER_INVALID_OPTION', `Cannot make a producer: ${what}`);
 }

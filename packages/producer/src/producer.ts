@@ -187,7 +187,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
    */
   async close(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     const fault = faultOf(options, closeShape);
-    if (fault !== undefined) throw new ProducerError('PRODUCER_INVALID_OPTION', `cannot close a producer: ${fault}`);
+    if (fault !== undefined) throw new ProducerError('PRODUCER_INVALID_OPTION', `Cannot close a producer: ${fault}`);
     this.#closing ??= this.#close(options.timeoutMs ?? this.#settings.deliveryTimeoutMs);
     await this.#closing;
   }

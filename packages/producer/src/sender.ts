@@ -443,7 +443,7 @@ export class Sender {
     const cause = asError(error);
     if (!(cause instanceof KafkaError) || !cause.retriable) {
       // Nothing can be sent without an identity, so what waits fails with the reason instead of with a timeout.
-      const failure = new ProducerError('PRODUCER_NO_IDENTITY', `cannot get a producer id: ${cause.message}`, {
+      const failure = new ProducerError('PRODUCER_NO_IDENTITY', `Cannot get a producer id: ${cause.message}`, {
         cause,
       });
       for (const queue of this.#accumulator.active) {

@@ -27,7 +27,7 @@ export function unsupportedValue(
 ): SerdeError {
   return new SerdeError(
     'SERDE_VALUE_UNSUPPORTED',
-    `cannot write the ${part} of a record for topic '${topic}' as ${encoding}: ${why}`,
+    `Cannot write the ${part} of a record for topic '${topic}' as ${encoding}: ${why}`,
     {
       cause,
     },

@@ -43,7 +43,7 @@ describe('a serde with a schema', () => {
       expect.objectContaining({
         code: 'SERDE_VALUE_UNSUPPORTED',
         message:
-          "cannot write the value of a record for topic 'orders' as what its schema takes: total: not a number; at: not a date",
+          "Cannot write the value of a record for topic 'orders' as what its schema takes: total: not a number; at: not a date",
       }),
     );
     expect(() => serde.deserialize(Buffer.from('{"total":1}'), 'orders', 'value')).toThrow(

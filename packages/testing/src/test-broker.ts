@@ -115,7 +115,7 @@ function configFrom(options: StartBrokerOptions, storage: Storage): BrokerConfig
   if (faults.length > 0) {
     throw new TestBrokerError(
       'TESTING_INVALID_CONFIG',
-      `cannot start a broker with these settings: ${faults.join('; ')}`,
+      `Cannot start a broker with these settings: ${faults.join('; ')}`,
     );
   }
   return config;
@@ -171,7 +171,7 @@ export class TestBroker implements AsyncDisposable {
       const { name: errorName } = errorInfo(result.errorCode);
       throw new TestBrokerError(
         'TESTING_TOPIC_REFUSED',
-        `cannot make topic '${name}': ${errorName}: ${result.errorMessage ?? 'no reason given'}`,
+        `Cannot make topic '${name}': ${errorName}: ${result.errorMessage ?? 'no reason given'}`,
       );
     } finally {
       await connection.close();

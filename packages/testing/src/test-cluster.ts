@@ -90,7 +90,7 @@ function configOf(id: number, port: number, { brokers = 3, config = {} }: StartC
   });
   if (problems.length === 0) return parsed;
   const faults = problems.map(({ message }) => message).join('; ');
-  throw new TestBrokerError('TESTING_INVALID_CONFIG', `cannot start brokers with these settings: ${faults}`);
+  throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start brokers with these settings: ${faults}`);
 }
 
 /** A cluster that {@link startCluster} has started, with the means to take its brokers away. */
@@ -178,7 +178,7 @@ export class TestCluster implements AsyncDisposable {
     const result = topics[0];
     if (result !== undefined && result.errorCode !== 0) {
       const reason = `${errorInfo(result.errorCode).name}: ${result.errorMessage ?? 'no reason given'}`;
-      throw new TestBrokerError('TESTING_TOPIC_REFUSED', `cannot make topic '${name}': ${reason}`);
+      throw new TestBrokerError('TESTING_TOPIC_REFUSED', `Cannot make topic '${name}': ${reason}`);
     }
     await this.#until(`every broker knows ${name}`, () =>
       this.#running.every(({ broker }) => {
