@@ -20,30 +20,42 @@ export const deleteRecords = defineHandler(
   DeleteRecords,
   { minVersion: 0, maxVersion: 2 },
   async (request, context): Promise<DeleteRecordsResponseInput> => {
-    const begun = await inTurns(deleteEach(request, context), () => context.pause());
-    const topics = begun.map(async ({ name, results }) => ({ name, partitions: await Promise.all(results) }));
-    return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+    const { topics, waited } = await inTurns(deleteEach(request, context), () => context.pause());
+    await Promise.all(waited);
+    return { throttleTimeMs: 0, topics };
   },
 );
 
-/** A topic whose partitions are being cut off at the front. */
-interface BegunTopic {
-  readonly name: string;
-  readonly results: readonly (Promise<PartitionResult> | PartitionResult)[];
+interface Begun {
+  readonly topics: { readonly name: string; readonly partitions: PartitionResult[] }[];
+  /** What followers have still to forget; each puts its result in place. */
+  readonly waited: Promise<void>[];
 }
 
-function* deleteEach(request: DeleteRecordsRequest, context: RequestContext): Generator<void, BegunTopic[]> {
-  const topics: BegunTopic[] = [];
+/** A request may name a hundred thousand topics: only a partition that has to be waited for costs a promise. */
+function* deleteEach(request: DeleteRecordsRequest, context: RequestContext): Generator<void, Begun> {
+  const begun: Begun = { topics: [], waited: [] };
   for (const { name, partitions } of request.topics) {
-    const results: BegunTopic['results'][number][] = [];
+    const results: PartitionResult[] = [];
     for (const { partitionIndex, offset } of partitions) {
-      results.push(deleteBefore(name, partitionIndex, offset, request.timeoutMs, context));
+      const index = results.length;
+      const result = deleteBefore(name, partitionIndex, offset, request.timeoutMs, context);
+      if (result instanceof Promise) {
+        results.push({ partitionIndex, lowWatermark: -1, errorCode: ErrorCode.UNKNOWN_SERVER_ERROR });
+        begun.waited.push(
+          result.then((late) => {
+            results[index] = late;
+          }),
+        );
+      } else {
+        results.push(result);
+      }
       yield;
     }
-    topics.push({ name, results });
+    begun.topics.push({ name, partitions: results });
     yield;
   }
-  return topics;
+  return begun;
 }
 
 function deleteBefore(
