@@ -2,6 +2,8 @@ import { ErrorCode, Fetch, Metadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker } from './testing/test-broker.ts';
 
+const METADATA = '/data/t-0/partition.metadata';
+
 let test: TestBroker;
 
 beforeEach(async () => {
@@ -35,14 +37,27 @@ describe('a broker', () => {
   it('deletes nothing because partition.metadata names another topic', async () => {
     await test.createTopic('t');
     await produceTo(test, 't', batchOf(['a']));
-    const path = '/data/t-0/partition.metadata';
-    test.disk.flipBit(path, test.disk.peek(path).length - 1, 0);
+    await test.disk.replaceFile(METADATA, Buffer.from('version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ'));
     await test.restart();
     expect(await produceTo(test, 't', batchOf(['b']))).toBe(0);
     await test.clock.advanceAsync(600_000);
     const stray = test.disk.filesBelow('/data').filter(({ path }) => /t-0\.\w+-stray\/\d+\.log$/.test(path));
     expect(stray).toHaveLength(1);
   });
+
+  it.each([0, 12, 25, 42])(
+    'keeps a log of whose partition.metadata a power loss has left %i bytes, and writes it anew',
+    async (left) => {
+      await test.createTopic('t');
+      await produceTo(test, 't', batchOf(['a']));
+      const whole = Buffer.from(test.disk.peek(METADATA));
+      expect(whole.length).toBe(43);
+      await test.disk.replaceFile(METADATA, whole.subarray(0, left));
+      await test.restart();
+      expect(await produceTo(test, 't', batchOf(['b']))).toBe(1);
+      expect(Buffer.from(test.disk.peek(METADATA)).toString()).toBe(whole.toString());
+    },
+  );
 
   it('starts without recovery after an orderly stop', async () => {
     await test.createTopic('t');

@@ -306,6 +306,22 @@ describe('a log that is cut', () => {
     expect((await follow(log, 1, [2])).errorCode).toBe(0);
   });
 
+  it('for want of room keeps the epochs of the records that it keeps: a leader that knows others must find the difference', async () => {
+    const disk = new MemoryDisk();
+    const log = await openTestLog(testContext({ disk }));
+    await follow(log, 0, [0, 1, 2]);
+    await log.checkpoint();
+    disk.fault = ({ path }) => (path.includes('leader-epoch') ? systemError('ENOSPC', 'no space left') : undefined);
+    const cuts: (() => Promise<void>)[] = [() => log.truncateTo(1), () => log.truncateFullyAndStartAt(0)];
+    for (const cut of cuts) {
+      await expect(cut()).rejects.toMatchObject({ code: 'ENOSPC' });
+      expect([log.logEndOffset, log.latestEpoch, startsOf(log, 3)]).toEqual([3, 2, [1, 2, 3]]);
+    }
+    disk.fault = undefined;
+    await log.truncateTo(1);
+    expect([log.logEndOffset, log.latestEpoch]).toEqual([1, 0]);
+  });
+
   it('keeps markers of transactions that end behind the cut open again', async () => {
     const log = await openTestLog(testContext());
     const batch = batchOf(['t'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true });

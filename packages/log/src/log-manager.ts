@@ -502,7 +502,7 @@ export class LogManager {
     return log;
   }
 
-  /** Writes the `partition.metadata` of a log that nothing uses yet anew, where it says its topic's id wrong. */
+  /** Writes the `partition.metadata` of a log that nothing uses yet anew, where it says its topic's id wrong or not at all. */
   async correctTopicId(log: PartitionLog, topicId: string): Promise<void> {
     const directory = this.#directoryOf.get(log);
     if (directory === undefined) return;

@@ -52,9 +52,12 @@ export function encodePartitionMetadata(topicId: string): Buffer {
   return Buffer.from(`version: 0\ntopic_id: ${topicId}`);
 }
 
-/** The topic's id; undefined where the file says none, as after a crash just behind its creation. */
+/**
+ * The topic's id; undefined where the file says none, as after a crash just behind its creation. A power loss may leave the front of
+ * an id: what is no whole one is none, since it would make the log look like a deleted topic's.
+ */
 export function decodePartitionMetadata(bytes: Buffer): string | undefined {
-  return /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))?.[1];
+  return /^topic_id: ([\w-]{22})$/m.exec(bytes.toString('utf8'))?.[1];
 }
 
 /** The content of `.kafka_cleanshutdown`. */

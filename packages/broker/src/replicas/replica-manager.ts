@@ -272,6 +272,8 @@ export class ReplicaManager {
       await logs.setAside(topic, index);
       log = await logs.getOrCreate(topic, index, { topicId, isNew: true });
     }
+    // A power loss may have taken the small file, or half of it. Without it the log would pass for that of a later topic of this name.
+    if (log.topicId === undefined) await logs.correctTopicId(log, topicId);
     const identity = { topic, topicId, partition: index, brokerId: this.#options.brokerId };
     const partition = new Partition(identity, log, this.#surroundings, this.#traffic.of(topic));
     const partitions = this.#byTopic.get(topic);
