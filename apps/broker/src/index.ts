@@ -7,5 +7,4 @@ export { LiveMetadata, type LiveTree } from './live-metadata.ts';
 export { runLocalCluster } from './local-cluster/run-local-cluster.ts';
 export { MetadataFiles, type Restoration } from './metadata-files.ts';
 export { runBroker } from './run-broker.ts';
-export { parseProperties } from './settings/properties.ts';
 export { ExitCode, StartError, type StartErrorCode } from './start-error.ts';

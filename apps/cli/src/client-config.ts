@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ClientOptions, SaslOptions } from '@millrace/client';
-import { nearestName } from '@millrace/ports';
+import { nearestName, parseProperties } from '@millrace/ports';
 import { type OauthSettings, oauthOf } from './client-oauth.ts';
 import { CliError } from './errors.ts';
 
@@ -29,7 +29,6 @@ type Read = (path: string) => Promise<Buffer>;
 export async function readClientConfig(path: string, read: Read = readFile): Promise<ClientConfig> {
   const text = await readNamed(path, 'the client properties', read);
   // Lazily: the broker's room is large, and few commands need this.
-  const { parseProperties } = await import('@millrace/broker-app');
   return clientConfigOf(parseProperties(text.toString('utf8')), read);
 }
 

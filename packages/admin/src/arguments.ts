@@ -2,14 +2,17 @@
 import { type ClientOptions, InvalidArgumentError, InvalidOptionError } from '@millrace/client';
 import {
   aBoolean,
+  anAbortSignal,
   anyText,
   anything,
   clientOptionFields,
   faultOf,
   foreignClientOptions,
   millisecondsOrInfinity,
+  offsetRule,
   oneOf,
   orNull,
+  placeFields,
   required,
   type Shape,
   shown,
@@ -32,10 +35,7 @@ export function checkAdminOptions(options: ClientOptions): void {
 
 const operationFields = {
   timeoutMs: millisecondsOrInfinity(),
-  signal: {
-    expects: 'an AbortSignal',
-    accepts: (value: unknown) => typeof value === 'object' && value !== null && 'aborted' in value,
-  },
+  signal: anAbortSignal,
   retries: wholeNumber(0),
 };
 
@@ -96,9 +96,6 @@ const texts: ValueRule = {
   accepts: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
 };
 
-const offset = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-
-const partitionFields = { topic: required(topicNameRule), partition: required(wholeNumber(0)) };
 const foreignPartition = {
   partitions: 'give one { topic, partition } for each',
   partitionIndex: 'it is called partition',
@@ -182,15 +179,15 @@ export const member: ItemCheck = (item, place) => {
 
 export const topicPartition: ItemCheck = fields({
   noun: 'field of a partition',
-  fields: partitionFields,
+  fields: placeFields,
   foreign: foreignPartition,
 });
 
 export const newGroupOffset: ItemCheck = fields({
   noun: 'field of an offset',
   fields: {
-    ...partitionFields,
-    offset: required(offset),
+    ...placeFields,
+    offset: required(offsetRule),
     leaderEpoch: wholeNumber(-1),
     metadata: orNull(anyText),
   },
@@ -200,10 +197,11 @@ export const newGroupOffset: ItemCheck = fields({
 export const offsetQuery: ItemCheck = fields({
   noun: 'field of what is asked for',
   fields: {
-    ...partitionFields,
+    ...placeFields,
     at: required({
       expects: "'earliest', 'latest', 'max-timestamp' or milliseconds since the Unix epoch",
-      accepts: (value) => ['earliest', 'latest', 'max-timestamp'].includes(value as string) || offset.accepts(value),
+      accepts: (value) =>
+        ['earliest', 'latest', 'max-timestamp'].includes(value as string) || offsetRule.accepts(value),
     }),
   },
   foreign: { ...foreignPartition, timestamp: 'it is called at' },
@@ -212,10 +210,10 @@ export const offsetQuery: ItemCheck = fields({
 export const recordsToDelete: ItemCheck = fields({
   noun: 'field of records to be deleted',
   fields: {
-    ...partitionFields,
+    ...placeFields,
     before: required({
       expects: "the offset that is to be the first, a whole number, or 'all'",
-      accepts: (value) => value === 'all' || offset.accepts(value),
+      accepts: (value) => value === 'all' || offsetRule.accepts(value),
     }),
   },
   foreign: { ...foreignPartition, offset: 'it is called before' },
@@ -223,7 +221,7 @@ export const recordsToDelete: ItemCheck = fields({
 
 export const reassignment: ItemCheck = fields({
   noun: 'field of a reassignment',
-  fields: { ...partitionFields, replicas: required(orNull(listOfNumbers)) },
+  fields: { ...placeFields, replicas: required(orNull(listOfNumbers)) },
   foreign: { ...foreignPartition, partitionAssignment: 'give one { topic, partition, replicas } for each' },
 });
 

@@ -126,6 +126,21 @@ export const topicNameRule: ValueRule = {
     typeof value === 'string' && value !== '' && value.length <= TOPIC_NAME_LENGTH_MAX && value.isWellFormed(),
 };
 
+/** An offset or a timestamp: a whole number that the protocol can carry exactly. */
+export const offsetRule: ValueRule = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+
+/** The fields that name a partition. */
+export const placeFields: { readonly topic: ValueRule; readonly partition: ValueRule } = {
+  topic: required(topicNameRule),
+  partition: required(wholeNumber(0)),
+};
+
+export const anAbortSignal: ValueRule = {
+  expects: 'an AbortSignal',
+  // Not by its class: another realm, such as a test's, has one of its own.
+  accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value,
+};
+
 /** Text, which may be empty. */
 export const anyText: ValueRule = { expects: 'text', accepts: (value) => typeof value === 'string' };
 
@@ -150,7 +165,11 @@ export function milliseconds(min: number = 0): ValueRule {
 
 /** A time that is waited and may be for ever: milliseconds, or Infinity. */
 export function millisecondsOrInfinity(min: number = 0): ValueRule {
-  const rule = milliseconds(min);
+  return orInfinity(milliseconds(min));
+}
+
+/** The same rule, or Infinity. */
+export function orInfinity(rule: ValueRule): ValueRule {
   return {
     expects: `${rule.expects} or Infinity`,
     accepts: (value) => value === Number.POSITIVE_INFINITY || rule.accepts(value),

@@ -1,15 +1,18 @@
 /** What a program hands to a consumer's calls, looked at where it comes in: a place that is none would be waited for in silence. */
 import {
   aFunction,
+  anAbortSignal,
   anyText,
   faultOf,
   milliseconds,
   objectWith,
+  offsetRule,
+  orInfinity,
+  placeFields,
   required,
   type Shape,
   shown,
   topicNameRule,
-  type ValueRule,
   valueFault,
   wholeNumber,
 } from '@millrace/client/internal';
@@ -18,9 +21,6 @@ import type { OffsetToCommit } from './offsets/offset-committer.ts';
 import type { TopicPartition } from './options.ts';
 import type { RunOptions } from './reading/run-options.ts';
 import { ConsumerRecord } from './record.ts';
-
-const offsetRule = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-const placeFields = { topic: required(topicNameRule), partition: required(wholeNumber(0)) };
 
 const foreignPlaceNames = {
   partitions: 'a place is one partition: give { topic, partition } for each of them',
@@ -46,26 +46,16 @@ const committed: Shape = {
 
 const closeOptions: Shape = { noun: "option of close()'s", fields: { timeoutMs: milliseconds() } };
 
-const upToInfinity = (rule: ValueRule): ValueRule => ({
-  expects: `${rule.expects}, or Infinity`,
-  accepts: (value) => value === Number.POSITIVE_INFINITY || rule.accepts(value),
-});
-
-const batchesOptions: Shape = { noun: "option of batches()'", fields: { recordsMax: upToInfinity(wholeNumber(1)) } };
+const batchesOptions: Shape = { noun: "option of batches()'", fields: { recordsMax: orInfinity(wholeNumber(1)) } };
 
 const retryOptions: Shape = {
   noun: 'field of retry',
   fields: {
-    retries: required(upToInfinity(wholeNumber(0))),
+    retries: required(orInfinity(wholeNumber(0))),
     backoffMs: milliseconds(),
     backoffMsMax: milliseconds(),
     isRetriable: aFunction,
   },
-};
-
-const anAbortSignal: ValueRule = {
-  expects: 'an AbortSignal',
-  accepts: (value) => value instanceof AbortSignal,
 };
 
 const runOptions: Shape = {
@@ -73,8 +63,8 @@ const runOptions: Shape = {
   fields: {
     eachRecord: aFunction,
     eachBatch: aFunction,
-    concurrency: upToInfinity(wholeNumber(1)),
-    batchRecordsMax: upToInfinity(wholeNumber(1)),
+    concurrency: orInfinity(wholeNumber(1)),
+    batchRecordsMax: orInfinity(wholeNumber(1)),
     // Looked at by itself.
     retry: { expects: 'an object', accepts: (value) => typeof value === 'object' && value !== null },
     deadLetterTopic: topicNameRule,

@@ -1,3 +1,4 @@
+import { parseProperties } from '@millrace/ports';
 import { ForeignFolderError, MalformedFileError } from './errors.ts';
 
 /** Who a log directory belongs to. */
@@ -73,14 +74,4 @@ export function decodeCleanShutdownMarker(bytes: Buffer): number {
   } catch {
     return -1;
   }
-}
-
-function parseProperties(text: string): Map<string, string> {
-  const properties = new Map<string, string>();
-  for (const line of text.split(/\r?\n/)) {
-    const separator = line.indexOf('=');
-    if (line.startsWith('#') || separator < 0) continue;
-    properties.set(line.slice(0, separator).trim(), line.slice(separator + 1).trim());
-  }
-  return properties;
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { parseProperties } from '@millrace/ports';
 import { StartError } from '../start-error.ts';
 import { settingsFromEnvironment } from './environment.ts';
-import { parseProperties } from './properties.ts';
 
 /** Where a broker's settings come from; what stands later is stronger. */
 export interface SettingSources {

@@ -1,5 +1,5 @@
 /**
- * Reads the text of a `server.properties` file, as `java.util.Properties` does: `#` and `!` begin comments, `=`, `:` or
+ * Reads the text of a `.properties` file, as `java.util.Properties` does: `#` and `!` begin comments, `=`, `:` or
  * white space divides name from value, a backslash at a line's end continues the line, and `\t \n \r \f \uXXXX` and
  * `\` before any other character are escapes. A name that comes twice has its last value.
  */
