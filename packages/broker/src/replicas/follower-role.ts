@@ -27,9 +27,12 @@ export class FollowerRole {
     log.fenceEpochsBelow(epoch);
   }
 
-  /** The offset to fetch next. What lies below is as durable as the topic asks, because {@link take} waits for that. */
+  /**
+   * The offset to fetch next: what lies below is as durable as the topic asks, and the leader counts on that. The log may end later, while
+   * it has yet to go back from what there was no room for.
+   */
   get fetchOffset(): number {
-    return this.#log.logEndOffset;
+    return this.#log.durableEndOffset;
   }
 
   /** The newest epoch that this log knows of, even where it has no records of it; -1 before the first. */

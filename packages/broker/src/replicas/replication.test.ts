@@ -1,3 +1,4 @@
+import { systemError } from '@millrace/ports';
 import { DeleteRecords, ErrorCode, Fetch, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchOf } from '../testing/test-broker.ts';
@@ -90,6 +91,25 @@ describe('a follower that is killed', () => {
       [4, 4],
       [4, 4],
     ]);
+    await expectEqualLogs('t');
+  });
+
+  it('has not what it had no room for, even while it cannot go back from it', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    expect(await produced(1, 't', ['a'])).toMatchObject({ errorCode: 0 });
+    const { disk } = cluster.nodes.get(3)!;
+    disk.fault = ({ kind, path }) =>
+      path.startsWith('/data/t-0') && (kind === 'write' || kind === 'open' || kind === 'truncate')
+        ? systemError('ENOSPC', 'no space left on device')
+        : undefined;
+    const answer = produce(1, 't', ['b']);
+    await cluster.pass(3000);
+    expect(cluster.partition(3, 't').log).toMatchObject({ state: 'truncating', logEndOffset: 2, durableEndOffset: 1 });
+    expect(cluster.partition(1, 't').log.highWatermark).toBe(1);
+    disk.fault = undefined;
+    await cluster.until('the record on all', () => cluster.partition(1, 't').log.highWatermark === 2);
+    expect(await answer).toMatchObject({ errorCode: 0, baseOffset: 1 });
     await expectEqualLogs('t');
   });
 
