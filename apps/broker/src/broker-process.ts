@@ -5,7 +5,7 @@ import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer } from './http/http-server.ts';
-import { advertise, bindListeners, RequestGate } from './listeners.ts';
+import { advertise, bindListeners, openCertificates, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
 import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
 import { Exposition } from './metrics/exposition.ts';
@@ -112,12 +112,12 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
   let current = (): BrokerConfig => given;
-  const listeners = await bindListeners(given, gate, { logger, metrics, closers, current: () => current() });
-  let giveUp!: (error: Error) => void;
-  const unusable = new Promise<Error>((resolve) => {
-    giveUp = resolve;
-  });
+  const certificates = await openCertificates(given, logger, closers);
+  const surroundings = { logger, metrics, closers, certificates, current: () => current() };
+  const listeners = await bindListeners(given, gate, surroundings);
+  const { promise: unusable, resolve: giveUp } = Promise.withResolvers<Error>();
   const { metadataSocket: clusterSocket } = settings.process;
+  const isMember = given.zookeeperConnect !== null || clusterSocket !== undefined;
   const metadata: MetadataEngine = await openMetadataEngine({
     config: given,
     clusterSocket,
@@ -141,7 +141,7 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     ownsMetadata: metadata.isOwn,
     logger,
     metrics,
-    peers: connectionPeers(config, logger),
+    peers: connectionPeers(config, logger, certificates, isMember),
     batchWork: workers,
     checksRecords: settings.process.checkedRecords === 'all',
     cleanSlice: workers.cleanSlice,

@@ -1,13 +1,15 @@
-import type { BrokerConfig, BrokerEndpoint, Logger } from '@millrace/broker';
+import type { BrokerConfig, BrokerEndpoint, Logger, SslSettings } from '@millrace/broker';
 import {
   type ConnectionContext,
   Listener,
+  principalMapping,
   type RequestHandler,
   RequestMemory,
   ResponseMemory,
   type SecurityProtocol,
 } from '@millrace/network';
 import type { MetricRegistry } from './metrics/registry.ts';
+import { LiveCertificates } from './security/live-certificates.ts';
 import { StartError } from './start-error.ts';
 
 /** Lets requests through to the broker, and holds back those that come before it is there. */
@@ -43,6 +45,8 @@ export interface ListenerSurroundings {
   readonly metrics: MetricRegistry;
   /** The settings that hold now: limits may change while clients are connected. */
   readonly current: () => BrokerConfig;
+  /** The certificates of listeners with TLS, by the listeners' names. */
+  readonly certificates: ReadonlyMap<string, LiveCertificates>;
   /** Takes what closes a listener that is open. */
   readonly closers: (() => Promise<void>)[];
 }
@@ -51,20 +55,18 @@ export interface ListenerSurroundings {
 export async function bindListeners(
   config: BrokerConfig,
   requestHandler: RequestHandler,
-  { logger, metrics, current, closers }: ListenerSurroundings,
+  { logger, metrics, current, closers, certificates }: ListenerSurroundings,
 ): Promise<readonly Listener[]> {
   const bytesMax = config.queuedMaxRequestBytes > 0 ? config.queuedMaxRequestBytes : undefined;
   const memory = new RequestMemory(bytesMax, config.queuedMaxRequests);
   const responses = new ResponseMemory();
   const listeners: Listener[] = [];
   for (const { name, host, port, securityProtocol } of config.endpoints) {
-    if (securityProtocol !== 'PLAINTEXT') {
-      throw new StartError(
-        'START_CONFIG_INVALID',
-        `Listener ${name} is to use ${securityProtocol}, which this broker does not serve yet: use PLAINTEXT`,
-      );
-    }
+    const { ssl, sasl } = config.listenerSecurity.get(name) ?? {};
+    const live = certificates.get(name);
     const listener = new Listener({
+      ...(ssl === undefined || live === undefined ? {} : tlsListenerOptions(name, ssl, live)),
+      loginBytesMax: sasl?.receiveBytesMax,
       handler: requestHandler,
       name,
       host: host === '' ? undefined : host,
@@ -86,10 +88,41 @@ export async function bindListeners(
     await listener.listen();
     // Without grace: where the start fails, nobody is there to answer the requests that wait.
     closers.push(() => listener.close(0));
+    live?.watch((options) => listener.updateTls(options));
     listeners.push(listener);
   }
   exposeListeners(listeners, metrics);
   return listeners;
+}
+
+/** Reads the certificates of all listeners with TLS. @throws StartError START_CONFIG_INVALID */
+export async function openCertificates(
+  config: BrokerConfig,
+  logger: Logger,
+  closers: ListenerSurroundings['closers'],
+): Promise<ReadonlyMap<string, LiveCertificates>> {
+  const certificates = new Map<string, LiveCertificates>();
+  for (const [name, { ssl }] of config.listenerSecurity) {
+    if (ssl === undefined) continue;
+    const live = await LiveCertificates.open(name, ssl, logger);
+    closers.push(async () => live.close());
+    certificates.set(name, live);
+  }
+  return certificates;
+}
+
+function tlsListenerOptions(name: string, ssl: SslSettings, live: LiveCertificates) {
+  try {
+    const principalOf = principalMapping(ssl.principalMappingRules);
+    return { tls: live.options, clientAuth: ssl.clientAuth, principalOf };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(
+      'START_CONFIG_INVALID',
+      `ssl.principal.mapping.rules of listener ${name} cannot be used: ${reason}`,
+      cause,
+    );
+  }
 }
 
 /** What clients are told to connect to, with the real port where the system chose it. */

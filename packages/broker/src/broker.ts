@@ -36,6 +36,8 @@ import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { AccessRules } from './security/access-rules.ts';
+import { newLoginGate } from './security/login/mechanisms.ts';
+import { UserCredentials } from './security/user-credentials.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
@@ -362,9 +364,14 @@ export class Broker {
       controller,
       topics,
     });
+    configs.onEntity((entityPath) => services.users.changed(entityPath));
+    await services.users.load();
     configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
     configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
-    const session = this.#newSession(endpoints, () => controller.sessionRenewed());
+    const session = this.#newSession(endpoints, async () => {
+      await services.users.load();
+      await controller.sessionRenewed();
+    });
     await session.start();
     await controller.start();
     exposeBroker(services, controller);
@@ -372,7 +379,7 @@ export class Broker {
     exposeLogBounds(metrics, () => logs.usage);
     return {
       services,
-      handler: new BrokerRequestHandler(services),
+      handler: new BrokerRequestHandler(services, newLoginGate(services)),
       logs,
       configs,
       controller,
@@ -447,6 +454,7 @@ export class Broker {
       get config() {
         return configs.current;
       },
+      users: new UserCredentials({ store, logger }),
       storageReports: new StorageReports(clock, logger),
       authorizer: this.#options.authorizer ?? rooms.accessRules?.authorizer ?? allowAll,
       turns: new TurnLine(clock),

@@ -13,6 +13,13 @@ export {
   type ParsedBrokerConfig,
   parseBrokerConfig,
 } from './config/broker-config.ts';
+export type {
+  ListenerSecurity,
+  MechanismSettings,
+  NamedLogin,
+  SaslSettings,
+  SslSettings,
+} from './config/listener-security.ts';
 export type { BrokerServices } from './handlers/services.ts';
 export { BrokerFault, type BrokerFaultCode } from './shared/errors.ts';
 export { type Logger, silentLogger } from './shared/logger.ts';

@@ -11,6 +11,7 @@ import {
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
+import type { LoginGate } from './security/login/login-gate.ts';
 import type { ApiError } from './shared/api-error.ts';
 import {
   allowAll,
@@ -114,10 +115,12 @@ class Request implements RequestContext {
  */
 export class BrokerRequestHandler implements RequestHandler {
   readonly #services: BrokerServices;
+  readonly #gate: LoginGate;
   readonly #latencies = new Map<number, Histogram>();
 
-  constructor(services: BrokerServices) {
+  constructor(services: BrokerServices, gate: LoginGate) {
     this.#services = services;
+    this.#gate = gate;
     for (const [key, handler] of handlerByKey) {
       this.#latencies.set(
         key,
@@ -131,6 +134,8 @@ export class BrokerRequestHandler implements RequestHandler {
   }
 
   handle(frame: Buffer, connection: ConnectionContext, admission: RequestAdmission): Promise<Frame> | Frame {
+    const login = this.#gate.handle(frame, connection);
+    if (login !== undefined) return login;
     const header = headerOf(frame);
     const handler = handlerByKey.get(header.apiKey);
     if (handler === undefined) {

@@ -32,8 +32,8 @@ export interface FrameFault {
 
 /** How a {@link FrameAssembler} is set up. */
 export interface FrameAssemblerOptions {
-  /** The largest frame that is accepted, in bytes, without its size prefix. */
-  frameBytesMax: number;
+  /** The largest frame that is accepted, in bytes, without its size prefix; asked for at each frame where it may change. */
+  frameBytesMax: number | (() => number);
   /** Gives the buffer for a frame that spans chunks. Default: memory of its own, unless it is tiny. */
   allocateFrame?: ((bytes: number) => Buffer) | undefined;
   memory?: AssemblyMemory | undefined;
@@ -45,7 +45,7 @@ export interface FrameAssemblerOptions {
 
 /** Pull-style frame reader: `push` chunks in, take frames out with `next` until it gives undefined. */
 export class FrameAssembler {
-  readonly #frameBytesMax: number;
+  readonly #frameBytesMax: () => number;
   readonly #allocateFrame: (bytes: number) => Buffer;
   readonly #memory: AssemblyMemory | undefined;
   readonly #trustedFrameBytes: number;
@@ -65,7 +65,8 @@ export class FrameAssembler {
   #fault: FrameFault | undefined;
 
   constructor(options: FrameAssemblerOptions) {
-    this.#frameBytesMax = options.frameBytesMax;
+    const { frameBytesMax } = options;
+    this.#frameBytesMax = typeof frameBytesMax === 'number' ? () => frameBytesMax : frameBytesMax;
     this.#allocateFrame = options.allocateFrame ?? allocateFrame;
     this.#memory = options.memory;
     this.#trustedFrameBytes = options.trustedFrameBytes ?? TRUSTED_FRAME_BYTES;
@@ -151,7 +152,7 @@ export class FrameAssembler {
       this.#prefix = 0;
       this.#prefixBytes = 0;
     }
-    if (sizeBytes < 0 || sizeBytes > this.#frameBytesMax) {
+    if (sizeBytes < 0 || sizeBytes > this.#frameBytesMax()) {
       this.#fault = { sizeBytes, first: this.#framesSeen === 0 };
       return false;
     }

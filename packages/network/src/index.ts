@@ -28,6 +28,7 @@ export {
   UnsupportedVersionError,
 } from './errors.ts';
 export { Listener, type ListenerOptions, type ListenerStats } from './listener.ts';
+export { principalMapping } from './principal-mapping.ts';
 export { ReconnectingConnection } from './reconnecting-connection.ts';
 export {
   type FrameHolder,

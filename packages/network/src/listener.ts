@@ -32,6 +32,14 @@ export interface ListenerOptions {
   tls?: TlsOptions | undefined;
   /** Largest request, in bytes (`socket.request.max.bytes`). Default 104857600. */
   requestBytesMax?: number | undefined;
+  /** Largest message before the login, on listeners with SASL (`sasl.server.max.receive.size`). Default 524288. */
+  loginBytesMax?: number | undefined;
+  /** How long a TLS handshake, and a login, may take before the connection is closed. Default 30000. */
+  loginMsMax?: number | undefined;
+  /** Whether clients must show a certificate (`ssl.client.auth`): not, if they have one, or always. Default: as `tls` says. */
+  clientAuth?: 'none' | 'requested' | 'required' | undefined;
+  /** Makes a principal's name of a certificate's; undefined refuses whoever has shown it. Default: the name itself. */
+  principalOf?: ((distinguishedName: string) => string | undefined) | undefined;
   /** Requests of one connection in handlers at once; reading stops there. Default 32. */
   inFlightRequestsMax?: number | undefined;
   /** Bytes of one connection's requests in handlers at once; one request is always let in. Default 16 MiB. */
@@ -79,6 +87,8 @@ export interface ListenerStats {
 }
 
 const REQUEST_BYTES_MAX = 104_857_600;
+const LOGIN_BYTES_MAX = 524_288;
+const LOGIN_MS_MAX = 30_000;
 const IN_FLIGHT_REQUESTS_MAX = 32;
 const IN_FLIGHT_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 const UNSENT_RESPONSE_BYTES_MAX = 1024 * 1024;
@@ -144,7 +154,7 @@ export class Listener {
     if (options.tls === undefined) {
       this.#server = createServer(socketOptions, (socket) => this.#accept(socket));
     } else {
-      const server = nodeTls().createServer({ ...options.tls, ...socketOptions });
+      const server = nodeTls().createServer({ ...options.tls, ...certificateOptions(options), ...socketOptions });
       server.on('secureConnection', (socket) => this.#acceptSecure(socket));
       server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
       this.#server = server;
@@ -303,11 +313,29 @@ export class Listener {
   }
 
   #acceptSecure(socket: TLSSocket): void {
-    const connection = this.#accept(socket);
-    const certificate = socket.getPeerCertificate();
-    if (connection !== undefined && socket.authorized && certificate?.subject !== undefined) {
-      connection.principal = `User:${distinguishedName(certificate.subject)}`;
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate !== undefined && !socket.authorized && this.#options.clientAuth !== undefined) {
+      this.#tlsRefused(socket, `its certificate is not trusted: ${String(socket.authorizationError)}`);
+      return;
     }
+    // With SASL, the certificate was only checked: who somebody is, his login says.
+    const isNamed = certificate !== undefined && socket.authorized && this.securityProtocol === 'SSL';
+    const subject = isNamed ? distinguishedName(certificate.subject) : undefined;
+    const name = subject === undefined ? undefined : (this.#options.principalOf ?? itself)(subject);
+    if (subject !== undefined && name === undefined) {
+      this.#tlsRefused(socket, `no rule of ssl.principal.mapping.rules applies to its certificate, ${subject}`);
+      return;
+    }
+    const connection = this.#accept(socket);
+    if (connection !== undefined && name !== undefined) connection.principal = `User:${name}`;
+  }
+
+  #tlsRefused(socket: TLSSocket, reason: string): void {
+    this.#tlsFailed += 1;
+    const client = `${plainHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`;
+    this.#logger.warn({ listener: this.name, reason }, `Closing connection of ${client}: ${reason}`);
+    socket.on('error', () => {});
+    socket.destroy();
   }
 
   #tlsClientFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
@@ -347,11 +375,24 @@ export class Listener {
 function limitsOf(options: ListenerOptions): ServerConnectionLimits {
   return {
     requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
+    loginBytesMax: options.loginBytesMax ?? LOGIN_BYTES_MAX,
+    loginMsMax: options.loginMsMax ?? LOGIN_MS_MAX,
     inFlightRequestsMax: options.inFlightRequestsMax ?? IN_FLIGHT_REQUESTS_MAX,
     inFlightRequestBytesMax: options.inFlightRequestBytesMax ?? IN_FLIGHT_REQUEST_BYTES_MAX,
     unsentResponseBytesMax: options.unsentResponseBytesMax ?? UNSENT_RESPONSE_BYTES_MAX,
     serialApiKeys: new Set(options.serialApiKeys ?? [FETCH_API_KEY]),
   };
+}
+
+function itself(name: string): string {
+  return name;
+}
+
+/** What `ssl.client.auth` means to Node. Who shows a certificate though he need not is looked at after the handshake. */
+function certificateOptions({ clientAuth, loginMsMax = LOGIN_MS_MAX }: ListenerOptions): TlsOptions {
+  const handshakeTimeout = loginMsMax;
+  if (clientAuth === undefined) return { handshakeTimeout };
+  return { handshakeTimeout, requestCert: clientAuth !== 'none', rejectUnauthorized: clientAuth === 'required' };
 }
 
 function listenError(name: string, host: string | undefined, port: number, error: NodeJS.ErrnoException): ListenError {

@@ -18,6 +18,10 @@ import type { TurnShare } from './turn-share.ts';
 /** The bounds of one connection; see `ListenerOptions` for their defaults. */
 export interface ServerConnectionLimits {
   requestBytesMax: number;
+  /** The same before the login, on listeners that ask for one. */
+  loginBytesMax: number;
+  /** How long a login may take. */
+  loginMsMax: number;
   inFlightRequestsMax: number;
   inFlightRequestBytesMax: number;
   unsentResponseBytesMax: number;
@@ -91,6 +95,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #closing = false;
   #gone = false;
   #activeMs: number;
+  readonly #acceptedMs: number;
   /** When the client last sent anything, and when it last took anything. */
   #receivedMs: number;
   #takenMs: number;
@@ -105,10 +110,11 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     this.serverHost = plainHost(socket.localAddress);
     this.serverPort = socket.localPort ?? 0;
     this.#activeMs = host.clock.monotonic();
+    this.#acceptedMs = this.#activeMs;
     this.#receivedMs = this.#activeMs;
     this.#takenMs = this.#activeMs;
     this.#assembler = new FrameAssembler({
-      frameBytesMax: host.limits.requestBytesMax,
+      frameBytesMax: () => this.#frameBytesMax,
       allocateFrame: host.allocateFrame,
       memory: {
         take: (bytes) => host.memory.takeAssembling(bytes, this),
@@ -219,6 +225,12 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   /** Closes the connection when it did nothing for too long; called by the listener's sweep. True when it did. */
   closeIfIdle(nowMs: number, idleMsMax: number): boolean {
     if (this.#socket.destroyed) return false;
+    if (this.#awaitsLogin && nowMs - this.#acceptedMs >= this.#host.limits.loginMsMax) {
+      const reason = `it has not logged in within ${this.#host.limits.loginMsMax} ms`;
+      this.#host.logger.info(this.#fields({ reason }), `Closing connection of ${this.#peer}: ${reason}`);
+      this.destroy();
+      return false;
+    }
     // A handler that is still working is not the client's idleness, unless the client does not take what is ready.
     const waitsForHandler = (this.#line.length > 0 && this.#socket.writableLength === 0) || this.#rest !== undefined;
     const idleMs = nowMs - this.#activeMs;
@@ -407,7 +419,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   #refuseStream(): void {
-    const { guess, message } = describeBadSize(this.#assembler.fault!, this.#host.limits.requestBytesMax);
+    const { guess, message } = describeBadSize(this.#assembler.fault!, this.#frameBytesMax);
     this.#host.logger.warn(
       this.#fields({ sizeBytes: this.#assembler.fault?.sizeBytes, guess }),
       `Closing connection of ${this.#peer}: ${message}`,
@@ -466,7 +478,19 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Responses to such requests may be large, so that no second one starts before the first has left the process. */
   #isSerial(frame: Buffer): boolean {
+    // What stands behind a message of a login is not looked at before that has been judged.
+    if (this.#awaitsLogin) return true;
     return frame.length >= 2 && this.#host.limits.serialApiKeys.has(frame.readInt16BE(0));
+  }
+
+  /** Whether who has connected has still to say who he is. */
+  get #awaitsLogin(): boolean {
+    return this.#host.securityProtocol.startsWith('SASL_') && this.authentication.stage !== 'done';
+  }
+
+  get #frameBytesMax(): number {
+    const { requestBytesMax, loginBytesMax } = this.#host.limits;
+    return this.#awaitsLogin ? loginBytesMax : requestBytesMax;
   }
 
   get #peer(): string {

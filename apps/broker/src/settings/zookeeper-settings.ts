@@ -1,6 +1,7 @@
 import type { BrokerConfig } from '@millrace/broker';
 import type { NodeRights, SaslLogin, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
 import { StartError } from '../start-error.ts';
+import { storeType } from './certificate-files.ts';
 import { clientLogin } from './jaas.ts';
 import type { ProcessSettings } from './process-settings.ts';
 
@@ -93,7 +94,7 @@ async function ownCertificate(
 ): Promise<Pick<TlsOptions, 'cert' | 'key' | 'pfx' | 'passphrase'>> {
   const { zookeeperSslKeystoreLocation: path, zookeeperSslKeystorePassword: passphrase } = config;
   if (path === null) return {};
-  const type = typeOf('zookeeper.ssl.keystore', path, config.zookeeperSslKeystoreType, ['PEM', 'PKCS12']);
+  const type = storeType('zookeeper.ssl.keystore', path, config.zookeeperSslKeystoreType, ['PEM', 'PKCS12']);
   const bytes = await contentOf('zookeeper.ssl.keystore.location', path, read);
   const secret = passphrase === null ? {} : { passphrase };
   return type === 'PEM' ? { cert: bytes, key: bytes, ...secret } : { pfx: bytes, ...secret };
@@ -102,26 +103,8 @@ async function ownCertificate(
 async function trusted(config: BrokerConfig, read: Read): Promise<Pick<TlsOptions, 'ca'>> {
   const { zookeeperSslTruststoreLocation: path } = config;
   if (path === null) return {};
-  typeOf('zookeeper.ssl.truststore', path, config.zookeeperSslTruststoreType, ['PEM']);
+  storeType('zookeeper.ssl.truststore', path, config.zookeeperSslTruststoreType, ['PEM']);
   return { ca: await contentOf('zookeeper.ssl.truststore.location', path, read) };
-}
-
-const TYPES_BY_ENDING: Readonly<Record<string, string>> = {
-  pem: 'PEM',
-  crt: 'PEM',
-  cer: 'PEM',
-  p12: 'PKCS12',
-  pfx: 'PKCS12',
-  jks: 'JKS',
-};
-
-function typeOf(setting: string, path: string, given: string | null, allowed: readonly string[]): string {
-  const type = (given ?? TYPES_BY_ENDING[path.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'PEM').toUpperCase();
-  if (allowed.includes(type)) return type;
-  const mend = allowed.includes('PKCS12')
-    ? 'Turn a JKS file into PKCS12: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12'
-    : 'Turn it into PEM: keytool -exportcert -rfc -keystore FILE -alias NAME -file FILE.pem';
-  throw invalid(`${setting}.location=${path} is of type ${type}, and ${allowed.join(' or ')} is read here. ${mend}`);
 }
 
 async function contentOf(setting: string, path: string, read: Read): Promise<Buffer> {

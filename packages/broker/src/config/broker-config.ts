@@ -4,6 +4,7 @@ import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions
 import { type ConfigValue, camelCase } from './definition.ts';
 import { isUnusedKafkaName } from './known-names.ts';
 import { readKraft } from './kraft.ts';
+import { isListenerSetting, type ListenerSecurity, securityOfListeners } from './listener-security.ts';
 import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
 import { refusalOf } from './refused-settings.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
@@ -22,6 +23,8 @@ interface DerivedConfig {
   readonly advertisedEndpoints: readonly ListenerEndpoint[];
   /** `inter.broker.listener.name`, else the listener of `security.inter.broker.protocol`. */
   readonly interBrokerListenerName: string;
+  /** How each listener is secured, by its name. */
+  readonly listenerSecurity: ReadonlyMap<string, ListenerSecurity>;
   /** The values of topics on which nothing is set. */
   readonly topicDefaults: TopicConfigValues;
   /** The settings as they were given, without those that are passed over. */
@@ -90,6 +93,11 @@ export function parseBrokerConfig(
     if (refusal !== undefined) report(name, refusal);
     const definition = Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
     if (definition === undefined) {
+      // Kept, for what is set while the broker runs is read together with them; nothing describes them.
+      if (isListenerSetting(name)) {
+        known[name] = text;
+        continue;
+      }
       if (refusal === undefined) warnings.push(passedOver(name));
       continue;
     }
@@ -115,14 +123,17 @@ function complete(
   const typed = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [camelCase(name), value]),
   ) as unknown as BrokerConfigValues;
+  const listeners = listenersOf(typed, hostName, report);
   const derived: DerivedConfig = {
     brokerId: typed.brokerId >= 0 ? typed.brokerId : typed.nodeId,
     logDirs: typed.logDirs ?? [typed.logDir],
     topicDefaults: topicDefaults((name) => values[name]),
     properties,
     hostName,
-    ...listenersOf(typed, hostName, report),
+    listenerSecurity: securityOfListeners(properties, listeners.endpoints, report),
+    ...listeners,
   };
+  checkInterBrokerProtocol(typed, properties, listeners.endpoints, report);
   const config = { ...typed, ...derived };
   checkTogether(config, report);
   return config;
@@ -170,6 +181,25 @@ function listenersOf(
 
 function isEveryInterface(host: string): boolean {
   return host === '' || host === '0.0.0.0' || host === '::';
+}
+
+/** Who says how brokers speak to each other does not mean: or otherwise, where there is no such listener. */
+function checkInterBrokerProtocol(
+  { securityInterBrokerProtocol: protocol }: BrokerConfigValues,
+  properties: ConfigProperties,
+  endpoints: readonly ListenerEndpoint[],
+  report: Report,
+): void {
+  const name = 'security.inter.broker.protocol';
+  if (properties[name] === undefined) return;
+  if (properties['inter.broker.listener.name'] !== undefined) {
+    report(name, `Only one of inter.broker.listener.name and ${name} should be set.`);
+  } else if (!endpoints.some((endpoint) => endpoint.securityProtocol === protocol)) {
+    report(
+      name,
+      `${name}=${protocol} is not honoured: there is no such listener. Set listeners to have one, or remove it.`,
+    );
+  }
 }
 
 function interBrokerListener(

@@ -52,6 +52,7 @@ export class ConfigRepository {
   readonly #topics = new Map<string, ConfigProperties>();
   readonly #logConfigs = new Map<string, LogConfig>();
   readonly #brokerListeners = new Set<(config: BrokerConfig, changed: readonly string[]) => void>();
+  readonly #entityListeners = new Set<(entityPath: string) => Promise<void>>();
   readonly #topicListeners = new Set<(topic: string | undefined) => void>();
   #defaultLogConfig: LogConfig;
   #lastChange = '';
@@ -126,6 +127,12 @@ export class ConfigRepository {
   onBrokerConfig(listener: (config: BrokerConfig, changed: readonly string[]) => void): () => void {
     this.#brokerListeners.add(listener);
     return () => void this.#brokerListeners.delete(listener);
+  }
+
+  /** Calls `listener` with the path of every entity that a notification tells of, and waits for it: `users/alice`, `topics/t`. */
+  onEntity(listener: (entityPath: string) => Promise<void>): () => void {
+    this.#entityListeners.add(listener);
+    return () => void this.#entityListeners.delete(listener);
   }
 
   /** Calls `listener` with the topic whose log config may have changed, undefined standing for all topics. */
@@ -239,7 +246,10 @@ export class ConfigRepository {
       const path = `${paths.configChanges}/${name}`;
       const node = await this.#store.get(path).catch(ignoreNoNode);
       this.#lastChange = name;
-      const entity = node === undefined ? undefined : this.#entityOf(decodeConfigChange(path, node.data));
+      if (node === undefined) continue;
+      const entityPath = decodeConfigChange(path, node.data);
+      for (const listener of this.#entityListeners) await listener(entityPath);
+      const entity = this.#entityOf(entityPath);
       if (entity !== undefined) await this.#reload(entity);
     }
     await this.#dropOldChanges(names.filter((each) => each <= taken));

@@ -1,4 +1,5 @@
 import { brokerConfigTable } from './broker-definitions.ts';
+import { HONOURED_SASL, HONOURED_SSL, isListenerSetting } from './listener-security.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
 
 /** Settings that somebody's safety hangs on and that are not honoured yet. */
@@ -9,25 +10,21 @@ interface Refusal {
   readonly instead: string;
 }
 
-const OPEN =
-  'Remove it, and let the broker listen where only those come who may do everything: 127.0.0.1, a private network, or behind a proxy that checks them';
-
 /**
  * A broker that passed these over would be open where its owner has closed it, or alone where it should be one of many. So it does
  * not start with them; a value that is Kafka's default, or empty, asks for nothing. Whoever honours a setting takes it out of here.
  */
 const REFUSALS: readonly Refusal[] = [
   {
-    names: ['ssl.', 'security.inter.broker.protocol', 'security.providers'],
-    why: 'this broker serves no TLS yet',
-    instead: OPEN,
+    names: ['ssl.', 'security.providers'],
+    why: 'this part of TLS is left to Node and OpenSSL',
+    instead: 'Remove it',
   },
   {
-    names: ['sasl.', 'connections.max.reauth.ms', 'principal.builder.class', 'delegation.token.'],
-    why: 'this broker knows no logins yet',
-    instead: OPEN,
+    names: ['sasl.', 'principal.builder.class', 'delegation.token.'],
+    why: 'logins here are by PLAIN and SCRAM, set for each listener: listener.name.NAME.MECHANISM.sasl.jaas.config',
+    instead: 'Remove it',
   },
-  { names: ['listener.name.'], why: 'this broker secures no listener yet', instead: OPEN },
   {
     names: ['authorizer.'],
     why: 'only authorizer.class.name means something here',
@@ -66,11 +63,12 @@ const REFUSALS: readonly Refusal[] = [
 ];
 
 /** Names that a beginning above would catch, and that are honoured. */
-const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name']);
+const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name', ...HONOURED_SSL, ...HONOURED_SASL]);
 
 /** Why a broker must not start with a setting; undefined where nothing is wrong with that. */
 export function refusalOf(name: string, text: string): string | undefined {
-  if (HONOURED.has(name)) return undefined;
+  // Those of single listeners are looked at with the listeners.
+  if (HONOURED.has(name) || isListenerSetting(name)) return undefined;
   const refusal = REFUSALS.find(({ names }) => names.some((each) => isNamed(each, name)));
   if (refusal === undefined || asksForNothing(name, text)) return undefined;
   return `${name} is not honoured: ${refusal.why}. ${refusal.instead}.`;

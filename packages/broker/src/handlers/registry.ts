@@ -19,6 +19,7 @@ import { leaveGroup } from './13-leave-group.ts';
 import { syncGroup } from './14-sync-group.ts';
 import { describeGroups } from './15-describe-groups.ts';
 import { listGroups } from './16-list-groups.ts';
+import { saslHandshake } from './17-sasl-handshake.ts';
 import { apiVersions } from './18-api-versions.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
@@ -31,6 +32,7 @@ import { deleteAcls } from './31-delete-acls.ts';
 import { describeConfigs } from './32-describe-configs.ts';
 import { alterConfigs } from './33-alter-configs.ts';
 import { describeLogDirs } from './35-describe-log-dirs.ts';
+import { saslAuthenticate } from './36-sasl-authenticate.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
 import { electLeaders } from './43-elect-leaders.ts';
@@ -39,6 +41,8 @@ import { alterPartitionReassignments } from './45-alter-partition-reassignments.
 import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
 import { offsetDelete } from './47-offset-delete.ts';
 import { describeClientQuotas } from './48-describe-client-quotas.ts';
+import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts';
+import { alterUserScramCredentials } from './51-alter-user-scram-credentials.ts';
 import { alterPartition } from './56-alter-partition.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeProducers } from './61-describe-producers.ts';
@@ -66,6 +70,7 @@ export const handlers: readonly ApiHandler[] = [
   syncGroup,
   describeGroups,
   listGroups,
+  saslHandshake,
   apiVersions,
   createTopics,
   deleteTopics,
@@ -78,6 +83,7 @@ export const handlers: readonly ApiHandler[] = [
   describeConfigs,
   alterConfigs,
   describeLogDirs,
+  saslAuthenticate,
   createPartitions,
   deleteGroups,
   electLeaders,
@@ -86,6 +92,8 @@ export const handlers: readonly ApiHandler[] = [
   listPartitionReassignments,
   offsetDelete,
   describeClientQuotas,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   alterPartition,
   describeCluster,
   describeProducers,

@@ -13,6 +13,7 @@ import type { FetchWaits } from '../replicas/fetch-waits.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { StorageReports } from '../replicas/storage-reports.ts';
 import type { AccessRules } from '../security/access-rules.ts';
+import type { UserCredentials } from '../security/user-credentials.ts';
 import type { Authorizer } from '../shared/authorization.ts';
 import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -49,6 +50,8 @@ export interface BrokerServices {
   readonly deadlines: Deadlines;
   /** The access rules; undefined where no rights are checked. */
   readonly accessRules: AccessRules | undefined;
+  /** Who can log in by SCRAM. */
+  readonly users: UserCredentials;
   /** Who may do what. */
   readonly authorizer: Authorizer;
   /** The line for long requests, which give up their turn. */

@@ -1,0 +1,314 @@
+/**
+ * Lets nobody through to the handlers of a listener with SASL who has not logged in (KIP-43, KIP-152, KIP-368), as Kafka's
+ * `SaslServerAuthenticator`: at most one ApiVersions, a SaslHandshake, then the tokens. Whatever else comes ends the connection
+ * before its body is looked at. What fails is answered late, and the same for a wrong name as for a wrong password.
+ */
+import type { ConnectionContext } from '@millrace/network';
+import type { Clock } from '@millrace/ports';
+import {
+  ApiVersions,
+  decodeRequestHeader,
+  ErrorCode,
+  encodeResponse,
+  Reader,
+  type RequestHeader,
+  SaslAuthenticate,
+  SaslHandshake,
+} from '@millrace/protocol';
+import type { ListenerSecurity, MechanismSettings, SaslSettings } from '../../config/listener-security.ts';
+import { BrokerFault } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { Metrics } from '../../shared/metrics.ts';
+import { type LoginExchange, LoginRefused, type LoginStep } from './exchange.ts';
+
+type Frame = readonly Uint8Array[];
+
+/** What the gate works with. */
+export interface LoginGateOptions {
+  readonly listeners: ReadonlyMap<string, ListenerSecurity>;
+  /** Begins a login by a mechanism that a listener has. */
+  readonly begin: (mechanism: string, settings: MechanismSettings) => LoginExchange;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How far a connection's login is. */
+interface Login {
+  stage: 'begun' | 'exchange' | 'done';
+  hasAskedVersions: boolean;
+  mechanism: string;
+  exchange: LoginExchange | undefined;
+  /** After a handshake of version 0, tokens come without headers. */
+  isBare: boolean;
+  /** Whom the connection belongs to already, while he logs in again. */
+  principalBefore: string | undefined;
+}
+
+/** Longer tokens than any mechanism's: what is in the same frame is bounded by the listener. */
+const LAST_HANDSHAKE_VERSION = 1;
+const LAST_AUTHENTICATE_VERSION = 2;
+const LAST_API_VERSIONS_VERSION = 4;
+
+export class LoginGate {
+  readonly #options: LoginGateOptions;
+  readonly #logins = new WeakMap<ConnectionContext, Login>();
+
+  constructor(options: LoginGateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes a frame that is part of a login, and gives its answer; undefined where the frame is for the handlers.
+   * @throws BrokerFault where the connection must end.
+   */
+  handle(frame: Buffer, connection: ConnectionContext): Promise<Frame> | Frame | undefined {
+    const sasl = this.#options.listeners.get(connection.listenerName)?.sasl;
+    if (sasl === undefined) return undefined;
+    let login = this.#logins.get(connection);
+    if (login === undefined) {
+      login = newLogin();
+      this.#logins.set(connection, login);
+    }
+    if (login.stage === 'done') return this.#afterLogin(frame, login, sasl, connection);
+    if (login.isBare && login.stage === 'exchange') return this.#takeBareToken(frame, login, sasl, connection);
+    return this.#takeRequest(frame, login, sasl, connection);
+  }
+
+  #afterLogin(
+    frame: Buffer,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> | Frame | undefined {
+    const apiKey = frame.length >= 2 ? frame.readInt16BE(0) : -1;
+    const sessionMsMax = sasl.mechanisms.get(login.mechanism)?.sessionMsMax ?? 0;
+    if (apiKey === SaslHandshake.key && sessionMsMax > 0) {
+      const again = { ...newLogin(), mechanism: login.mechanism, principalBefore: connection.principal };
+      this.#logins.set(connection, again);
+      return this.#takeRequest(frame, again, sasl, connection);
+    }
+    const { authentication } = connection;
+    const endsAtMs = authentication.stage === 'done' ? authentication.expiresAtMs : undefined;
+    if (endsAtMs === undefined || this.#options.clock.now() < endsAtMs) return undefined;
+    this.#count('expired_connections_killed_total', 'Connections closed because their login had run out', connection);
+    throw refusal(`its login by ${login.mechanism} has run out, and it has not logged in again`);
+  }
+
+  #takeRequest(
+    frame: Buffer,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> | Frame | undefined {
+    const header = headerOf(frame);
+    if (header === undefined) {
+      return this.#endLate('something that is no request came before its login', sasl, connection);
+    }
+    const { apiKey, apiVersion } = header;
+    if (login.stage === 'begun') {
+      if (apiKey === ApiVersions.key && login.principalBefore === undefined) return askVersions(header, login);
+      if (apiKey !== SaslHandshake.key) {
+        return this.#endLate(`a request with API key ${apiKey} came before its login`, sasl, connection);
+      }
+      if (apiVersion > LAST_HANDSHAKE_VERSION || apiVersion < 0) {
+        throw refusal(`SaslHandshake v${apiVersion} is not served`);
+      }
+      return this.#shakeHands(frame, header, login, sasl, connection);
+    }
+    if (apiKey === SaslAuthenticate.key && apiVersion >= 0 && apiVersion <= LAST_AUTHENTICATE_VERSION) {
+      const { authBytes } = decoded(() =>
+        SaslAuthenticate.request.decode(Reader.ofRequest(frame, header.bodyOffset), apiVersion),
+      );
+      return this.#takeToken(authBytes, header, login, sasl, connection);
+    }
+    return this.#answerIllegalState(header, sasl, connection);
+  }
+
+  #shakeHands(
+    frame: Buffer,
+    header: RequestHeader,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> | Frame {
+    const { apiVersion, correlationId } = header;
+    const { mechanism } = decoded(() =>
+      SaslHandshake.request.decode(Reader.ofRequest(frame, header.bodyOffset), apiVersion),
+    );
+    const mechanisms = [...sasl.mechanisms.keys()];
+    const settings = sasl.mechanisms.get(mechanism);
+    if (settings === undefined) {
+      const answer = { errorCode: ErrorCode.UNSUPPORTED_SASL_MECHANISM, mechanisms };
+      const reason = 'it wants a mechanism that is not enabled';
+      return this.#failLate(encodeResponse(SaslHandshake, apiVersion, correlationId, answer), reason, sasl, connection);
+    }
+    if (login.principalBefore !== undefined && login.mechanism !== mechanism) {
+      throw refusal('it logs in again by another mechanism');
+    }
+    login.mechanism = mechanism;
+    login.exchange = this.#options.begin(mechanism, settings);
+    login.isBare = apiVersion === 0;
+    login.stage = 'exchange';
+    if (login.principalBefore === undefined) {
+      connection.authentication = { stage: 'exchange', mechanism, exchange: login.exchange };
+    }
+    return encodeResponse(SaslHandshake, apiVersion, correlationId, { errorCode: ErrorCode.NONE, mechanisms });
+  }
+
+  #takeToken(
+    token: Buffer,
+    { apiVersion, correlationId }: RequestHeader,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> | Frame {
+    try {
+      const step = this.#step(token, login, sasl, connection);
+      const sessionLifetimeMs = step.isDone ? (sasl.mechanisms.get(login.mechanism)?.sessionMsMax ?? 0) : 0;
+      return encodeResponse(SaslAuthenticate, apiVersion, correlationId, {
+        errorCode: ErrorCode.NONE,
+        errorMessage: null,
+        authBytes: step.challenge,
+        ...(apiVersion >= 1 ? { sessionLifetimeMs } : {}),
+      });
+    } catch (error) {
+      if (!(error instanceof LoginRefused)) throw error;
+      const errorMessage = error.shown ?? hiddenReason(login);
+      const answer = { errorCode: ErrorCode.SASL_AUTHENTICATION_FAILED, errorMessage, authBytes: Buffer.alloc(0) };
+      const frame = encodeResponse(SaslAuthenticate, apiVersion, correlationId, answer);
+      return this.#failLate(frame, error.message, sasl, connection);
+    }
+  }
+
+  #takeBareToken(
+    token: Buffer,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> | Frame {
+    try {
+      const { challenge } = this.#step(token, login, sasl, connection);
+      const size = Buffer.alloc(4);
+      size.writeInt32BE(challenge.length);
+      return [size, challenge];
+    } catch (error) {
+      if (!(error instanceof LoginRefused)) throw error;
+      return this.#endLate(error.message, sasl, connection);
+    }
+  }
+
+  #step(token: Buffer, login: Login, sasl: SaslSettings, connection: ConnectionContext): LoginStep {
+    // There is one from the handshake on.
+    const step = (login.exchange as LoginExchange).respond(token);
+    if (!step.isDone) return step;
+    const principal = `User:${step.user}`;
+    const { principalBefore, mechanism } = login;
+    if (principalBefore !== undefined && principalBefore !== principal) {
+      const dotted = (name: string): string => name.replace(':', '.');
+      const shown = `Cannot change principals during re-authentication from ${dotted(principalBefore)}: ${dotted(principal)}`;
+      throw new LoginRefused(shown, shown);
+    }
+    const sessionMsMax = sasl.mechanisms.get(mechanism)?.sessionMsMax ?? 0;
+    const expiresAtMs = sessionMsMax > 0 ? this.#options.clock.now() + sessionMsMax : undefined;
+    login.stage = 'done';
+    login.exchange = undefined;
+    connection.principal = principal;
+    connection.authentication = { stage: 'done', mechanism, expiresAtMs };
+    const isFirst = principalBefore === undefined;
+    this.#count(
+      isFirst ? 'successful_authentication_total' : 'successful_reauthentication_total',
+      'Logins that succeeded',
+      connection,
+    );
+    return step;
+  }
+
+  /** Another API in the middle of a login: those whose answers have a place for it are told so. */
+  #answerIllegalState(header: RequestHeader, sasl: SaslSettings, connection: ConnectionContext): Promise<Frame> {
+    const { apiKey, apiVersion, correlationId } = header;
+    const reason = `a request with API key ${apiKey} came in the middle of its login`;
+    const errorCode = ErrorCode.ILLEGAL_SASL_STATE;
+    if (apiKey === ApiVersions.key && apiVersion <= LAST_API_VERSIONS_VERSION) {
+      const frame = encodeResponse(ApiVersions, apiVersion, correlationId, { errorCode, apiKeys: [] });
+      return this.#failLate(frame, reason, sasl, connection);
+    }
+    if (apiKey === SaslHandshake.key && apiVersion <= LAST_HANDSHAKE_VERSION) {
+      const frame = encodeResponse(SaslHandshake, apiVersion, correlationId, { errorCode, mechanisms: [] });
+      return this.#failLate(frame, reason, sasl, connection);
+    }
+    return this.#endLate(reason, sasl, connection);
+  }
+
+  /** Answers after a while, so that guessing takes long, and closes the connection with the answer. */
+  async #failLate(answer: Frame, reason: string, sasl: SaslSettings, connection: ConnectionContext): Promise<Frame> {
+    await this.#noteFailure(reason, sasl, connection);
+    connection.disconnect(`its login failed: ${reason}`);
+    return answer;
+  }
+
+  async #endLate(reason: string, sasl: SaslSettings, connection: ConnectionContext): Promise<never> {
+    await this.#noteFailure(reason, sasl, connection);
+    throw refusal(reason);
+  }
+
+  #noteFailure(reason: string, { failureDelayMs }: SaslSettings, connection: ConnectionContext): Promise<void> {
+    const { logger, clock } = this.#options;
+    const { clientHost, clientPort, listenerName } = connection;
+    this.#count('failed_authentication_total', 'Logins that failed', connection);
+    logger.info(
+      { audit: 'authentication', listener: listenerName, clientHost, clientPort, reason },
+      `Failed authentication with ${clientHost}:${clientPort} on ${listenerName}: ${reason}`,
+    );
+    connection.restFor(failureDelayMs);
+    return new Promise((resolve) => void clock.schedule(failureDelayMs, resolve));
+  }
+
+  #count(name: string, help: string, { listenerName }: ConnectionContext): void {
+    this.#options.metrics.counter(`kafka_server_socketservermetrics_${name}`, help, { listener: listenerName }).add(1);
+  }
+}
+
+function newLogin(): Login {
+  return {
+    stage: 'begun',
+    hasAskedVersions: false,
+    mechanism: '',
+    exchange: undefined,
+    isBare: false,
+    principalBefore: undefined,
+  };
+}
+
+/** One question for the versions is for the handlers; one in a version that is not known leads to another. */
+function askVersions({ apiVersion }: RequestHeader, login: Login): undefined {
+  if (login.hasAskedVersions) throw refusal('it asks for versions twice before its login');
+  login.hasAskedVersions = apiVersion >= 0 && apiVersion <= LAST_API_VERSIONS_VERSION;
+  return undefined;
+}
+
+function headerOf(frame: Buffer): RequestHeader | undefined {
+  try {
+    return decodeRequestHeader(frame);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Errors of the codec could repeat what is in the frame, and there are passwords in it. */
+function decoded<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch {
+    throw refusal('a message of its login does not decode');
+  }
+}
+
+function hiddenReason({ principalBefore, mechanism }: Login): string {
+  const when = principalBefore === undefined ? 'authentication' : 're-authentication';
+  return `Authentication failed during ${when} due to invalid credentials with SASL mechanism ${mechanism}`;
+}
+
+function refusal(reason: string): BrokerFault {
+  return new BrokerFault('BROKER_LOGIN_REFUSED', `The connection ends: ${reason}`);
+}

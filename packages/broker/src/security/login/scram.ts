@@ -1,0 +1,117 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type LoginExchange, LoginRefused, type LoginStep } from './exchange.ts';
+import { digest, hashOf, hmac, ITERATIONS_MIN, type ScramCredential, type ScramMechanism } from './scram-credential.ts';
+
+const NAME = String.raw`(?:[\x01-\x2b\x2d-\x3c\x3e-\x7f]|=2C|=3D)+`;
+const VALUE = String.raw`[\x01-\x2b\x2d-\x7f]+`;
+const NONCE = String.raw`[\x21-\x2b\x2d-\x7e]+`;
+const CLIENT_FIRST = new RegExp(
+  `^(?<header>n,(?:a=(?<authorizationId>${NAME}))?,)(?<bare>(?:m=${VALUE},)?n=(?<user>${NAME}),r=(?<nonce>${NONCE})(?<extensions>(?:,[A-Za-z]+=${VALUE})*))$`,
+);
+const CLIENT_FINAL = new RegExp(
+  `^(?<withoutProof>c=(?<binding>[A-Za-z0-9+/]+=*),r=(?<nonce>${NONCE})(?:,[A-Za-z]=${VALUE})*),p=(?<proof>[A-Za-z0-9+/]+=*)$`,
+);
+/** What Java's clients send whatever stood in their header: base64 of `n,,`. */
+const USUAL_BINDING = 'biws';
+
+/** What SCRAM on the broker's side works with. */
+export interface ScramOptions {
+  readonly mechanism: ScramMechanism;
+  readonly find: (user: string) => ScramCredential | undefined;
+  readonly nonce: () => string;
+  /** A secret of the broker's, of which unknown users get salts that stay the same. */
+  readonly secret: Buffer;
+}
+
+/**
+ * SCRAM (RFC 5802, RFC 7677) on the broker's side. Who is unknown is asked for his proof like everybody, and fails where a wrong
+ * password would; Kafka fails him at once, and so tells which names there are.
+ */
+export function scramLogin(options: ScramOptions): LoginExchange {
+  let first: ServerFirst | undefined;
+  return {
+    respond(token) {
+      if (first === undefined) {
+        first = begin(token.toString(), options);
+        return { isDone: false, challenge: Buffer.from(first.message) };
+      }
+      return finish(token.toString(), first, options.mechanism);
+    },
+  };
+}
+
+interface ServerFirst {
+  readonly message: string;
+  readonly clientBare: string;
+  readonly header: string;
+  readonly nonce: string;
+  readonly user: string;
+  readonly credential: ScramCredential;
+  readonly isKnown: boolean;
+}
+
+function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): ServerFirst {
+  const fields = CLIENT_FIRST.exec(text)?.groups;
+  if (fields === undefined) throw new LoginRefused('the first message is malformed, or wants channel binding');
+  const user = unescaped(fields['user'] ?? '');
+  const { authorizationId } = fields;
+  if (authorizationId !== undefined && unescaped(authorizationId) !== user) {
+    throw new LoginRefused(
+      'the authorization id is another than the user',
+      'Authentication failed: Client requested an authorization id that is different from username',
+    );
+  }
+  const byToken = /,tokenauth=true(?:,|$)/i.test(fields['extensions'] ?? '');
+  const found = byToken ? undefined : find(user);
+  const credential = found ?? inventedCredential(mechanism, user, secret);
+  const full = `${fields['nonce']}${nonce()}`;
+  return {
+    message: `r=${full},s=${credential.salt.toString('base64')},i=${credential.iterations}`,
+    clientBare: fields['bare'] ?? '',
+    header: fields['header'] ?? '',
+    nonce: full,
+    user,
+    credential,
+    isKnown: found !== undefined,
+  };
+}
+
+function finish(text: string, first: ServerFirst, mechanism: ScramMechanism): LoginStep {
+  const fields = CLIENT_FINAL.exec(text)?.groups;
+  if (fields === undefined) throw new LoginRefused('the last message is malformed');
+  // The whole nonce, or a message of another exchange would do (CVE-2024-56128).
+  if (fields['nonce'] !== first.nonce) throw new LoginRefused('the nonce is another');
+  const binding = fields['binding'];
+  if (binding !== USUAL_BINDING && binding !== Buffer.from(first.header).toString('base64')) {
+    throw new LoginRefused('the header is another than in the first message');
+  }
+  const { storedKey, serverKey } = first.credential;
+  const message = `${first.clientBare},${first.message},${fields['withoutProof']}`;
+  const signature = hmac(mechanism, storedKey, message);
+  const proof = Buffer.from(fields['proof'] ?? '', 'base64');
+  const hasLength = proof.length === signature.length;
+  const clientKey = Buffer.from(signature.map((byte, index) => byte ^ (proof[index] ?? 0)));
+  const isRight = timingSafeEqual(digest(mechanism, clientKey), storedKey);
+  if (!isRight || !hasLength || !first.isKnown) throw new LoginRefused(`user or password of ${first.user} is wrong`);
+  return {
+    isDone: true,
+    challenge: Buffer.from(`v=${hmac(mechanism, serverKey, message).toString('base64')}`),
+    user: first.user,
+  };
+}
+
+/** The same for the same name, so that asking twice tells nothing, and a secret without which nobody could have one. */
+function inventedCredential(mechanism: ScramMechanism, user: string, secret: Buffer): ScramCredential {
+  const of = (what: string): Buffer => createHmac(hashOf(mechanism), secret).update(`${what} ${user}`).digest();
+  // As long as the salts that Kafka's tools make.
+  return {
+    salt: of('salt').subarray(0, 24),
+    storedKey: of('stored'),
+    serverKey: of('server'),
+    iterations: ITERATIONS_MIN,
+  };
+}
+
+function unescaped(name: string): string {
+  return name.replaceAll('=2C', ',').replaceAll('=3D', '=');
+}
