@@ -5,7 +5,7 @@ import {
   type TopicMetadata,
   type TopicPartition,
 } from '@millrace/client';
-import { atMost, faultOf, milliseconds } from '@millrace/client/internal';
+import { atMost, closeShape, faultOf } from '@millrace/client/internal';
 import { type Acl, type AclFilter, describeAcls } from './acls.ts';
 import * as args from './arguments.ts';
 import {
@@ -97,8 +97,9 @@ export class Admin implements AsyncDisposable {
   }
 
   /** Connects now rather than with the first call. */
-  connect(options: OperationOptions = {}): Promise<void> {
-    return this.#client.connect(options);
+  async connect(options: OperationOptions = {}): Promise<void> {
+    args.checkOptions('connect', options);
+    await this.#client.connect(options);
   }
 
   /**
@@ -333,5 +334,3 @@ export class Admin implements AsyncDisposable {
 }
 
 const CLOSE_TIMEOUT_MS = 30_000;
-
-const closeShape = { noun: 'option of close', fields: { timeoutMs: milliseconds() } };

@@ -61,8 +61,8 @@ describe('what a program hands over', () => {
       'lid must be an object with open(), close() or null, not an object of class Object',
     ],
     [{ name: 'k', size: 'medium' }, "size must be 'small', 'large', not 'medium' (a string)"],
-    [[], 'what holds each option of a kettle must be an object, not an array of 0'],
-    [null, 'what holds each option of a kettle must be an object, not null'],
+    [[], 'the options of a kettle must be an object, not an array of 0'],
+    [null, 'the options of a kettle must be an object, not null'],
   ])('%o: %s', (given, fault) => {
     expect(faultOf(given, shape)).toBe(fault);
   });

@@ -32,7 +32,7 @@ export interface Shape {
  */
 export function faultOf(given: unknown, shape: Shape, place: string = ''): string | undefined {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    return `${place === '' ? `what holds each ${shape.noun}` : place} must be an object, not ${shown(given)}`;
+    return `${place === '' ? holderOf(shape) : place} must be an object, not ${shown(given)}`;
   }
   const prefix = place === '' ? '' : `${place}.`;
   for (const name of Object.keys(given)) {
@@ -51,6 +51,13 @@ export function valueFault(value: unknown, rule: ValueRule, name: string): strin
   if (value === undefined && rule.required !== true) return undefined;
   if (rule.accepts(value)) return undefined;
   return `${name} must be ${rule.expects}, not ${shown(value)}${numberHint(value, rule)}`;
+}
+
+/** `a record` of `field of a record`, `the options of run()` of `option of run()`. */
+function holderOf({ noun }: Shape): string {
+  return noun.startsWith('option of ')
+    ? `the options of ${noun.slice('option of '.length)}`
+    : noun.replace(/^field of /, '');
 }
 
 function hintFor(name: string, shape: Shape): string {
@@ -202,3 +209,6 @@ export function required(rule: ValueRule): ValueRule {
 export function orNull(rule: ValueRule): ValueRule {
   return { ...rule, expects: `${rule.expects} or null`, accepts: (value) => value === null || rule.accepts(value) };
 }
+
+/** What `close` takes, of producer, consumer and admin alike. */
+export const closeShape: Shape = { noun: 'option of close()', fields: { timeoutMs: milliseconds() } };

@@ -9,6 +9,7 @@ export {
   anAbortSignal,
   anyText,
   anything,
+  closeShape,
   type FieldRules,
   faultOf,
   INT32_MAX,

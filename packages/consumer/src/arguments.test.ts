@@ -33,7 +33,11 @@ describe('what is given to a consumer', () => {
     ['commit: text', (c) => c.commit([{ ...place, offset: '8' }]), 'give the number 8'],
     ['commit: metadata', (c) => c.commit([{ ...place, offset: 8, metadata: {} }]), 'metadata must be text'],
     ['commit: one place', (c) => c.commit({ ...place, offset: 8 }), 'partitions must be an array'],
-    ['seekToTimestamp: text', (c) => c.seekToTimestamp('2020-01-01'), "give new Date('2020-01-01'"],
+    [
+      'seekToTimestamp: text',
+      (c) => c.seekToTimestamp('2020-01-01'),
+      "'2020-01-01' (a string): give new Date(...) of it",
+    ],
     ['seekToTimestamp: a fraction', (c) => c.seekToTimestamp(1.5), 'not 1.5'],
     ['seekToTimestamp: no date', (c) => c.seekToTimestamp(new Date('x')), 'not NaN'],
     ['pause: kafkajs', (c) => c.pause([{ topic: 't' }]), 'partitions[0].partition must be'],

@@ -3,6 +3,7 @@ import {
   aFunction,
   anAbortSignal,
   anyText,
+  closeShape,
   faultOf,
   milliseconds,
   objectWith,
@@ -44,9 +45,7 @@ const committed: Shape = {
   foreign: foreignPlaceNames,
 };
 
-const closeOptions: Shape = { noun: "option of close()'s", fields: { timeoutMs: milliseconds() } };
-
-const batchesOptions: Shape = { noun: "option of batches()'", fields: { recordsMax: orInfinity(wholeNumber(1)) } };
+const batchesOptions: Shape = { noun: 'option of batches()', fields: { recordsMax: orInfinity(wholeNumber(1)) } };
 
 const retryOptions: Shape = {
   noun: 'field of retry',
@@ -124,7 +123,7 @@ export function checkTimestamp(timestamp: unknown): number {
   const expects = 'milliseconds since 1970 or a Date';
   const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
   if (typeof timestamp === 'string') {
-    refuseIf('seek', `the timestamp must be ${expects}, not ${shown(timestamp)}: give new Date(${shown(timestamp)})`);
+    refuseIf('seek', `the timestamp must be ${expects}, not ${shown(timestamp)}: give new Date(...) of it`);
   }
   refuseIf('seek', valueFault(time, required({ ...offsetRule, expects }), 'the timestamp'));
   return time as number;
@@ -132,7 +131,7 @@ export function checkTimestamp(timestamp: unknown): number {
 
 /** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` */
 export function checkCloseOptions(options: unknown): void {
-  refuseIf('close', faultOf(options, closeOptions));
+  refuseIf('close', faultOf(options, closeShape));
 }
 
 /** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` */

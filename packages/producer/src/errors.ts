@@ -71,7 +71,7 @@ export function partitionerFailed(topic: string, cause: unknown): ProducerError 
 export function batchFailed(batch: ProduceBatch, cause: unknown): ProducerError {
   return new ProducerError(
     'PRODUCER_BATCH_FAILED',
-    `Cannot build the batch of ${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
+    `Cannot build the batch of ${counted(batch.recordCount)} for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
     { cause },
   );
 }
@@ -91,19 +91,23 @@ export function deliveryTimeout(batch: ProduceBatch, timeoutMs: number, lastErro
 export function waitedTooLong(topic: string, waitedFor: string, timeoutMs: number): ProducerError {
   return new ProducerError(
     'PRODUCER_DELIVERY_TIMED_OUT',
-    `a record for topic '${topic}' was not sent within ${timeoutMs} ms (deliveryTimeoutMs): it waited for ${waitedFor}`,
+    `A record for topic '${topic}' was not sent within ${timeoutMs} ms (deliveryTimeoutMs): it waited for ${waitedFor}`,
   );
 }
 
 /** What a broker answered for a batch, as an error for everybody who waits for one of its records. */
 export function batchError(batch: ProduceBatch, outcome: BatchOutcome): BrokerError {
-  const attempted = `sending ${batch.recordCount} records to partition ${batch.partition} of topic '${batch.topic}'`;
+  const attempted = `sending ${counted(batch.recordCount)} to partition ${batch.partition} of topic '${batch.topic}'`;
   return brokerError(outcome.errorCode, attempted, outcome.errorMessage);
 }
 
 /** Whatever was thrown, as an error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(shown(thrown));
+}
+
+function counted(records: number): string {
+  return records === 1 ? '1 record' : `${records} records`;
 }
 
 function messageOf(thrown: unknown): string {

@@ -18,7 +18,7 @@ export class Losses {
     this.#first = undefined;
     throw new ProducerError(
       'PRODUCER_RECORDS_LOST',
-      `${count} records given to enqueue were lost, the first because: ${cause.message}. ` +
+      `${count === 1 ? '1 record given to enqueue was' : `${count} records given to enqueue were`} lost${count === 1 ? '' : ', the first'} because: ${cause.message}. ` +
         'Set onDeliveryError to hear of each, or use send for a promise of each',
       { cause },
     );

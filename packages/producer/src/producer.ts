@@ -1,5 +1,5 @@
 import { KafkaClient, type Logger } from '@millrace/client';
-import { atMost, clientOptionsOf, faultOf, milliseconds, type Shape, shown } from '@millrace/client/internal';
+import { atMost, clientOptionsOf, closeShape, faultOf, shown } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import { Accumulator } from './accumulator.ts';
 import { BufferBudget } from './buffer-budget.ts';
@@ -466,8 +466,6 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
 
 /** Sockets that hang up are given this long even by a close that may take no time at all. */
 const CLOSE_MS_MIN = 10;
-
-const closeShape: Shape = { noun: 'option of close', fields: { timeoutMs: milliseconds() } };
 
 function noSuchPartition(topic: string, partition: unknown, partitionCount: number): ProducerError {
   return invalidRecord(

@@ -78,12 +78,12 @@ async function warnWhereMissing({ cluster, logger }: ConsumerEngine, topic: stri
 }
 
 function refuseContradictions<K, V>(options: RunOptions<K, V>): void {
-  const { eachRecord, eachBatch, deadLetter, deadLetterTopic } = options;
   const refuse = (why: string): never => {
     throw new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot run: ${why}`);
   };
   const fault = runOptionsFault(options);
   if (fault !== undefined) refuse(fault);
+  const { eachRecord, eachBatch, deadLetter, deadLetterTopic } = options;
   if ((eachRecord === undefined) === (eachBatch === undefined)) refuse('give either eachRecord or eachBatch');
   if ((deadLetter === undefined) !== (deadLetterTopic === undefined)) {
     refuse('deadLetterTopic says where to, and deadLetter sends: give both, or neither');
