@@ -24,5 +24,6 @@ export type { BrokerServices } from './handlers/services.ts';
 export { BrokerFault, type BrokerFaultCode } from './shared/errors.ts';
 export { type Logger, silentLogger } from './shared/logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './shared/metrics.ts';
+export { isRefusal, Refusal } from './shared/refusal.ts';
 export { type Adoption, type AdoptOptions, adoptLogs, type FoundLog } from './store/adopt-logs.ts';
 export { takeBrokerId } from './store/broker-id.ts';

@@ -12,7 +12,6 @@ import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import type { LoginGate } from './security/login/login-gate.ts';
-import type { ApiError } from './shared/api-error.ts';
 import {
   allowAll,
   authorizationFailed,
@@ -22,6 +21,7 @@ import {
 } from './shared/authorization.ts';
 import { BrokerFault } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
+import type { Refusal } from './shared/refusal.ts';
 import type { Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
@@ -72,7 +72,7 @@ class Request implements RequestContext {
     return this.#admission.reserveResponse(wantedBytes);
   }
 
-  authorize(operation: Operation, resource: Resource): ApiError | undefined {
+  authorize(operation: Operation, resource: Resource): Refusal | undefined {
     return this.#decide(operation, resource, false) ? undefined : authorizationFailed(resource);
   }
 

@@ -1,4 +1,4 @@
-import { type BrokerConfig, parseBrokerConfig } from '@millrace/broker';
+import { type BrokerConfig, isRefusal, parseBrokerConfig } from '@millrace/broker';
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
 import { holdingClock, type Logger, silentLogger } from '@millrace/ports';
@@ -132,7 +132,7 @@ export class TestCluster implements AsyncDisposable {
     const leader = (): number =>
       this.#running.find(({ broker }) => {
         const found = broker?.services.replicas.find(topic, partition);
-        return typeof found === 'object' && found.isLeader;
+        return found !== undefined && !isRefusal(found) && found.isLeader;
       })?.id ?? -1;
     await this.#until(`${topic}-${partition} has a leader`, () => leader() >= 0);
     return leader();
@@ -142,7 +142,7 @@ export class TestCluster implements AsyncDisposable {
   async inSync(topic: string, partition = 0): Promise<readonly number[]> {
     const leader = this.#node(await this.leaderOf(topic, partition));
     const found = leader.broker?.services.replicas.find(topic, partition);
-    return typeof found === 'object' ? found.isr.toSorted((a, b) => a - b) : [];
+    return found !== undefined && !isRefusal(found) ? found.isr.toSorted((a, b) => a - b) : [];
   }
 
   /** Resolves when all brokers that run know one another, and every replica on one of them is in sync. */
@@ -297,7 +297,7 @@ export class TestCluster implements AsyncDisposable {
 
   #leads(id: number, topic: string, partition: number): boolean {
     const found = this.#node(id).broker?.services.replicas.find(topic, partition);
-    return typeof found === 'object' && found.isLeader;
+    return found !== undefined && !isRefusal(found) && found.isLeader;
   }
 
   #node(id: number): ClusterNode {

@@ -10,6 +10,7 @@ import { type ConfigProperties, NO_TIERED_STORAGE, topicConfigFault } from '../c
 import { topicDefinitions } from '../config/topic-definitions.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 
 /** What has configs, with the ids that requests carry (`ConfigResource.Type`). */
 export const RESOURCE_TYPE = { TOPIC: 2, BROKER: 4, BROKER_LOGGER: 8, CLIENT_METRICS: 16, GROUP: 32 } as const;
@@ -24,15 +25,6 @@ export interface ConfigResource {
 const STORE_FAILED = "The metadata store could not do it; the broker's log says why.";
 /** How many names a message lists. */
 const NAMES_SHOWN_MAX = 20;
-
-/** Asked for and answered with an error: why. */
-export class RefusedRequest {
-  readonly error: ApiError;
-
-  constructor(errorCode: number, message: string | null) {
-    this.error = apiError(errorCode, message);
-  }
-}
 
 /** What configs are administered with. */
 export interface ConfigAdminOptions {
@@ -82,32 +74,32 @@ export class ConfigAdmin {
   }
 
   /** What a resource's configs belong to, or why there are none. */
-  entityOf(resource: ConfigResource): ConfigEntity | RefusedRequest {
+  entityOf(resource: ConfigResource): ConfigEntity | Refusal {
     const { resourceType, resourceName } = resource;
     const { cluster, brokerId } = this.#options;
     if (resourceType === RESOURCE_TYPE.TOPIC) {
       const invalid = invalidTopicName(resourceName);
-      if (invalid !== undefined) return new RefusedRequest(invalid.errorCode, invalid.errorMessage);
+      if (invalid !== undefined) return invalid;
       if (cluster.topic(resourceName) !== undefined) return { type: 'topic', name: resourceName };
-      return new RefusedRequest(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${resourceName}' does not exist.`);
+      return Refusal.of(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${resourceName}' does not exist.`);
     }
     if (resourceType === RESOURCE_TYPE.BROKER) {
       if (resourceName === '') return { type: 'broker', level: 'default' };
       if (!/^\d+$/.test(resourceName)) {
         const message = `Broker id must be an integer, but it is: ${resourceName}`;
-        return new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+        return Refusal.of(ErrorCode.INVALID_REQUEST, message);
       }
       if (Number(resourceName) === brokerId) return { type: 'broker', level: 'broker' };
       const message = `Unexpected broker id, expected ${brokerId} or empty string, but received ${resourceName}`;
-      return new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+      return Refusal.of(ErrorCode.INVALID_REQUEST, message);
     }
-    return new RefusedRequest(ErrorCode.INVALID_REQUEST, `Unsupported resource type: ${typeName(resourceType)}`);
+    return Refusal.of(ErrorCode.INVALID_REQUEST, `Unsupported resource type: ${typeName(resourceType)}`);
   }
 
   /** As {@link entityOf}, with what Kafka says of resources that cannot be altered. */
-  #alterableEntityOf(resource: ConfigResource): ConfigEntity | RefusedRequest {
+  #alterableEntityOf(resource: ConfigResource): ConfigEntity | Refusal {
     const { resourceType, resourceName } = resource;
-    const refuse = (message: string): RefusedRequest => new RefusedRequest(ErrorCode.INVALID_REQUEST, message);
+    const refuse = (message: string): Refusal => Refusal.of(ErrorCode.INVALID_REQUEST, message);
     if (resourceType === RESOURCE_TYPE.CLIENT_METRICS) {
       return refuse('AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS');
     }
@@ -132,7 +124,7 @@ export class ConfigAdmin {
     compute: (before: ConfigProperties) => ReturnType<typeof applyOperations>,
   ): Promise<ApiError> {
     const entity = this.#alterableEntityOf(resource);
-    if (entity instanceof RefusedRequest) return entity.error;
+    if (isRefusal(entity)) return entity;
     let outcome: ApiError = NO_ERROR;
     try {
       await this.#options.configs.change(entity, (before) => {

@@ -7,6 +7,7 @@ import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { type Pause, startInTurns } from '../shared/turns.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import { untilAnswered } from '../store/lost-answers.ts';
@@ -16,7 +17,6 @@ import { assignReplicas } from './replica-assignment.ts';
 import type { TopicCreation } from './topic-creation.ts';
 import {
   assignmentFault,
-  isApiError,
   type NewTopic,
   PARTITIONS_PER_TOPIC_REQUEST_MAX,
   planTopic,
@@ -102,7 +102,7 @@ export class TopicAdmin implements TopicCreation {
       topics,
       async (topic): Promise<CreatedTopic> => {
         const plan = planTopic(topic, context);
-        if (isApiError(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
+        if (isRefusal(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
         if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
         const writing = this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
         // A full disk can take its time, and whoever waits has a connection on which nothing else is answered meanwhile.
@@ -331,7 +331,7 @@ export class TopicAdmin implements TopicCreation {
       }
       const present = partitions.map(({ replicas }) => replicas);
       const added = this.#planPartitions(request, present);
-      if (isApiError(added)) return added;
+      if (isRefusal(added)) return added;
       if (options.validateOnly) return NO_ERROR;
       const data = encodeTopic(topicId ?? randomUuid(this.#options.random), [
         ...partitions,
@@ -349,15 +349,15 @@ export class TopicAdmin implements TopicCreation {
     }
   }
 
-  #planPartitions(request: NewPartitions, present: readonly (readonly number[])[]): (readonly number[])[] | ApiError {
+  #planPartitions(request: NewPartitions, present: readonly (readonly number[])[]): (readonly number[])[] | Refusal {
     const { cluster, random } = this.#options;
     const increment = request.count - present.length;
     if (increment < 0) {
       const message = `Topic currently has ${present.length} partitions, which is higher than the requested ${request.count}.`;
-      return apiError(ErrorCode.INVALID_PARTITIONS, message);
+      return Refusal.of(ErrorCode.INVALID_PARTITIONS, message);
     }
     if (increment === 0) {
-      return apiError(ErrorCode.INVALID_PARTITIONS, `Topic already has ${present.length} partitions.`);
+      return Refusal.of(ErrorCode.INVALID_PARTITIONS, `Topic already has ${present.length} partitions.`);
     }
     if (increment > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(increment);
     const factor = present[0]?.length ?? 1;
@@ -365,13 +365,13 @@ export class TopicAdmin implements TopicCreation {
       const given = request.assignments.map((assignment) => assignment.brokerIds);
       if (given.length !== increment) {
         const message = `Increasing the number of partitions by ${increment} but ${given.length} assignments provided.`;
-        return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+        return Refusal.of(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
       }
       return assignmentFault(given, cluster, factor) ?? given;
     }
     if (factor > cluster.brokers.size) {
       const message = `Replication factor: ${factor} larger than available brokers: ${cluster.brokers.size}.`;
-      return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, message);
+      return Refusal.of(ErrorCode.INVALID_REPLICATION_FACTOR, message);
     }
     const start = { firstBroker: present[0]?.[0] ?? -1, partition: present.length };
     return assignReplicas([...cluster.brokers.values()], increment, factor, random, start);

@@ -4,7 +4,7 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
-import { type ApiError, apiError } from '../shared/api-error.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { assignReplicas } from './replica-assignment.ts';
 
 /** How many partitions one topic may ask for at a time (KRaft's `MAX_PARTITIONS_PER_BATCH`). */
@@ -37,33 +37,31 @@ export interface PlanningContext {
   readonly random: Random;
 }
 
-/** Whether something is an error rather than a plan. */
-export function isApiError(value: object): value is ApiError {
-  return 'errorCode' in value;
-}
-
 /** Checks a topic that somebody wants and decides where its replicas go, or says why it cannot be (`ZkAdminManager.createTopics`). */
-export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan | ApiError {
+export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan | Refusal {
   const { cluster, config } = context;
   const invalid = invalidTopicName(topic.name);
   if (invalid !== undefined) return invalid;
   if (cluster.topic(topic.name) !== undefined) {
-    return apiError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`);
+    return Refusal.of(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`);
   }
   const withoutValue = topic.configs.filter(({ value }) => value === null).map(({ name }) => name);
   if (withoutValue.length > 0) {
-    return apiError(ErrorCode.INVALID_CONFIG, `Null value not supported for topic configs: ${withoutValue.join(',')}`);
+    return Refusal.of(
+      ErrorCode.INVALID_CONFIG,
+      `Null value not supported for topic configs: ${withoutValue.join(',')}`,
+    );
   }
   const collision = collidingTopic(topic.name, cluster);
   if (collision !== undefined) {
     const message = `Topic '${topic.name}' collides with existing topics: ${collision}`;
-    return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, message);
+    return Refusal.of(ErrorCode.INVALID_TOPIC_EXCEPTION, message);
   }
   const replicas = topic.assignments.length === 0 ? chooseReplicas(topic, context) : givenReplicas(topic, cluster);
-  if (isApiError(replicas)) return replicas;
+  if (isRefusal(replicas)) return replicas;
   const configs = Object.fromEntries(topic.configs.map(({ name, value }) => [name, value as string]));
   const fault = topicConfigFault(configs, config.topicDefaults);
-  return fault === undefined ? { name: topic.name, replicas, configs } : apiError(ErrorCode.INVALID_CONFIG, fault);
+  return fault === undefined ? { name: topic.name, replicas, configs } : Refusal.of(ErrorCode.INVALID_CONFIG, fault);
 }
 
 /** A topic whose name differs only in dots and underscores: the two would share the names of their metrics. */
@@ -76,27 +74,28 @@ function collidingTopic(name: string, cluster: ClusterImage): string | undefined
   return undefined;
 }
 
-function chooseReplicas(topic: NewTopic, { cluster, config, random }: PlanningContext): number[][] | ApiError {
+function chooseReplicas(topic: NewTopic, { cluster, config, random }: PlanningContext): number[][] | Refusal {
   const numPartitions = topic.numPartitions === -1 ? config.numPartitions : topic.numPartitions;
   const factor = topic.replicationFactor === -1 ? config.defaultReplicationFactor : topic.replicationFactor;
-  if (numPartitions <= 0) return apiError(ErrorCode.INVALID_PARTITIONS, 'Number of partitions must be larger than 0.');
+  if (numPartitions <= 0)
+    return Refusal.of(ErrorCode.INVALID_PARTITIONS, 'Number of partitions must be larger than 0.');
   if (numPartitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(numPartitions);
-  if (factor <= 0) return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, 'Replication factor must be larger than 0.');
+  if (factor <= 0) return Refusal.of(ErrorCode.INVALID_REPLICATION_FACTOR, 'Replication factor must be larger than 0.');
   if (factor > cluster.brokers.size) {
     const message = `Replication factor: ${factor} larger than available brokers: ${cluster.brokers.size}.`;
-    return apiError(ErrorCode.INVALID_REPLICATION_FACTOR, message);
+    return Refusal.of(ErrorCode.INVALID_REPLICATION_FACTOR, message);
   }
   return assignReplicas([...cluster.brokers.values()], numPartitions, factor, random);
 }
 
-export function tooManyPartitions(count: number): ApiError {
+export function tooManyPartitions(count: number): Refusal {
   const message = `Excessively large number of partitions per request: ${count}, at most ${PARTITIONS_PER_TOPIC_REQUEST_MAX} are allowed.`;
-  return apiError(ErrorCode.POLICY_VIOLATION, message);
+  return Refusal.of(ErrorCode.POLICY_VIOLATION, message);
 }
 
-function givenReplicas(topic: NewTopic, cluster: ClusterImage): (readonly number[])[] | ApiError {
+function givenReplicas(topic: NewTopic, cluster: ClusterImage): (readonly number[])[] | Refusal {
   if (topic.numPartitions !== -1 || topic.replicationFactor !== -1) {
-    return apiError(
+    return Refusal.of(
       ErrorCode.INVALID_REQUEST,
       'Both numPartitions or replicationFactor and replicasAssignments were set. Both cannot be used at the same time.',
     );
@@ -108,7 +107,7 @@ function givenReplicas(topic: NewTopic, cluster: ClusterImage): (readonly number
   const isConsecutive = replicas.length === count && topic.assignments.every((each) => each.partitionIndex >= 0);
   if (!isConsecutive || Object.keys(replicas).length !== count) {
     const message = 'partitions should be a consecutive 0-based integer sequence';
-    return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+    return Refusal.of(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
   }
   return assignmentFault(replicas, cluster, replicas[0]?.length ?? 0) ?? replicas;
 }
@@ -118,8 +117,8 @@ export function assignmentFault(
   replicas: readonly (readonly number[])[],
   cluster: ClusterImage,
   factor: number,
-): ApiError | undefined {
-  const refuse = (message: string): ApiError => apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
+): Refusal | undefined {
+  const refuse = (message: string): Refusal => Refusal.of(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
   for (const brokers of replicas) {
     if (brokers.length === 0) return refuse('The manual partition assignment includes an empty replica list.');
     if (new Set(brokers).size < brokers.length) {

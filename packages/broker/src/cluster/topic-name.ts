@@ -1,5 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
-import { type ApiError, apiError } from '../shared/api-error.ts';
+import { Refusal } from '../shared/refusal.ts';
 
 const TOPIC_NAME_LENGTH_MAX = 249;
 const LEGAL = /^[a-zA-Z0-9._-]+$/;
@@ -18,9 +18,9 @@ export function topicNameFault(name: string): string | undefined {
 }
 
 /** The refusal of a name that no topic may have. It comes before anything is looked up by the name: names are parts of paths. */
-export function invalidTopicName(name: string): ApiError | undefined {
+export function invalidTopicName(name: string): Refusal | undefined {
   const fault = topicNameFault(name);
   return fault === undefined
     ? undefined
-    : apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${fault}`);
+    : Refusal.of(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${fault}`);
 }

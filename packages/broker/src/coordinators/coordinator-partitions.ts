@@ -5,6 +5,7 @@ import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Refusal } from '../shared/refusal.ts';
 import type { CoordinatorPartition, StateOwner } from './coordinator-partition.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -47,13 +48,13 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
     for (const partition of this.#partitions.values()) if (!partition.loading) yield partition;
   }
 
-  /** The partition that holds a group or a transactional id, or the error code for why that cannot be said here. */
-  find(id: string): CoordinatorPartition<State> | number {
-    if (this.#closed) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+  /** The partition that holds a group or a transactional id, or why that cannot be said here. */
+  find(id: string): CoordinatorPartition<State> | Refusal {
+    if (this.#closed) return Refusal.of(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     const count = this.#options.partitionCount();
     const partition = count === undefined ? undefined : this.#partitions.get(partitionOf(id, count));
-    if (partition === undefined) return ErrorCode.NOT_COORDINATOR;
-    return partition.loading ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : partition;
+    if (partition === undefined) return Refusal.of(ErrorCode.NOT_COORDINATOR);
+    return partition.loading ? Refusal.of(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) : partition;
   }
 
   onElected(index: number, leaderEpoch: number): void {

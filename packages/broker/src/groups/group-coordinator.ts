@@ -6,6 +6,7 @@ import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/c
 import { Deadline, Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import type { GroupConfig } from './config.ts';
 import { type DescribedGroup, describeGroup, type ListedGroup, unknownGroup } from './description.ts';
 import { expiredOffsets } from './expiry.ts';
@@ -124,7 +125,7 @@ export class GroupCoordinator {
   join(request: JoinRequest): Promise<JoinResult> {
     const { groupId, memberId, sessionTimeoutMs } = request;
     const home = this.#find(groupId, false);
-    if (typeof home === 'number') return Promise.resolve(joinError(memberId, home));
+    if (isRefusal(home)) return Promise.resolve(joinError(memberId, home.errorCode));
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#config;
     if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
       return Promise.resolve(joinError(memberId, ErrorCode.INVALID_SESSION_TIMEOUT));
@@ -154,10 +155,10 @@ export class GroupCoordinator {
 
   sync(request: SyncRequest): Promise<SyncResult> {
     const home = this.#find(request.groupId, false);
-    if (typeof home === 'number') {
+    if (isRefusal(home)) {
       // The rebalance was lost with the old coordinator. Clients of old know this error here, and not the other.
-      const isLoading = home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
-      return Promise.resolve(syncError(isLoading ? ErrorCode.REBALANCE_IN_PROGRESS : home));
+      const isLoading = home.errorCode === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      return Promise.resolve(syncError(isLoading ? ErrorCode.REBALANCE_IN_PROGRESS : home.errorCode));
     }
     const group = home.state.get(request.groupId);
     if (group === undefined) return Promise.resolve(syncError(ErrorCode.UNKNOWN_MEMBER_ID));
@@ -166,9 +167,9 @@ export class GroupCoordinator {
 
   heartbeat(request: HeartbeatRequest): number {
     const home = this.#find(request.groupId, false);
-    if (typeof home === 'number') {
+    if (isRefusal(home)) {
       // Whoever heartbeats while the group is being read is a member for all we know.
-      return home === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : home;
+      return home.errorCode === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : home.errorCode;
     }
     const group = home.state.get(request.groupId);
     return group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.heartbeat(group, request);
@@ -177,7 +178,7 @@ export class GroupCoordinator {
   /** Takes members out; one error code for the request as a whole, and one for each member. */
   leave(groupId: string, leaving: readonly LeavingMember[]): { errorCode: number; members: readonly number[] } {
     const home = this.#find(groupId, false);
-    if (typeof home === 'number') return { errorCode: home, members: [] };
+    if (isRefusal(home)) return { errorCode: home.errorCode, members: [] };
     const group = home.state.get(groupId);
     const members = leaving.map((member) =>
       group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : this.#membership.leave(group, member),
@@ -189,7 +190,7 @@ export class GroupCoordinator {
   commitOffsets(request: CommitRequest): Promise<number[]> | number[] {
     const { groupId, generationId, offsets } = request;
     const home = this.#find(groupId, true);
-    if (typeof home === 'number') return offsets.map(() => home);
+    if (isRefusal(home)) return offsets.map(() => home.errorCode);
     let group = home.state.get(groupId);
     if (group === undefined) {
       if (generationId >= 0) return offsets.map(() => ErrorCode.ILLEGAL_GENERATION);
@@ -205,7 +206,7 @@ export class GroupCoordinator {
     requireStable: boolean,
   ): { errorCode: number; topics: readonly FetchedTopic[] } {
     const home = this.#find(groupId, true);
-    if (typeof home === 'number') return { errorCode: home, topics: [] };
+    if (isRefusal(home)) return { errorCode: home.errorCode, topics: [] };
     return {
       errorCode: ErrorCode.NONE,
       topics: this.#commits.fetch(home.state.get(groupId), topics, requireStable),
@@ -223,7 +224,7 @@ export class GroupCoordinator {
     partitions: readonly TopicPartition[],
   ): Promise<{ errorCode: number; partitions: readonly number[] }> {
     const home = this.#find(groupId, false);
-    if (typeof home === 'number') return { errorCode: home, partitions: [] };
+    if (isRefusal(home)) return { errorCode: home.errorCode, partitions: [] };
     const group = home.state.get(groupId);
     if (group === undefined) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, partitions: [] };
     if (!mayDeleteOffsets(group)) return { errorCode: ErrorCode.NON_EMPTY_GROUP, partitions: [] };
@@ -238,7 +239,7 @@ export class GroupCoordinator {
 
   describe(groupId: string): DescribedGroup {
     const home = this.#find(groupId, true);
-    if (typeof home === 'number') return unknownGroup(groupId, '', home);
+    if (isRefusal(home)) return unknownGroup(groupId, '', home.errorCode);
     const group = home.state.get(groupId);
     // Kafka shows groups that it does not know as dead ones.
     return group === undefined ? unknownGroup(groupId, GroupState.DEAD, ErrorCode.NONE) : describeGroup(group);
@@ -275,7 +276,7 @@ export class GroupCoordinator {
    */
   expireMember(groupId: string, memberId: string): boolean {
     const home = this.#find(groupId, false);
-    const group = typeof home === 'number' ? undefined : home.state.get(groupId);
+    const group = isRefusal(home) ? undefined : home.state.get(groupId);
     const member = group?.member(memberId);
     if (group === undefined || member === undefined) return false;
     this.#rebalancing.remove(group, member, `session of ${memberId} was ended by hand`);
@@ -296,8 +297,8 @@ export class GroupCoordinator {
    * Where a group lives, or the error code. Requests that only keep offsets here may name the empty group, as consumers
    * without `group.id` once did; members may not.
    */
-  #find(groupId: string, allowsEmptyId: boolean): GroupPartition | number {
-    if (groupId === '' && !allowsEmptyId) return ErrorCode.INVALID_GROUP_ID;
+  #find(groupId: string, allowsEmptyId: boolean): GroupPartition | Refusal {
+    if (groupId === '' && !allowsEmptyId) return Refusal.of(ErrorCode.INVALID_GROUP_ID);
     return this.#partitions.find(groupId);
   }
 
@@ -313,7 +314,7 @@ export class GroupCoordinator {
 
   async #deleteGroup(groupId: string): Promise<number> {
     const home = this.#find(groupId, true);
-    if (typeof home === 'number') return home;
+    if (isRefusal(home)) return home.errorCode;
     const group = home.state.get(groupId);
     if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND;
     if (!group.is(GroupState.EMPTY)) return ErrorCode.NON_EMPTY_GROUP;
@@ -323,7 +324,7 @@ export class GroupCoordinator {
 
   #store(group: Group, assignments: ReadonlyMap<string, Buffer>, done: StoreDone): void {
     const home = this.#find(group.id, false);
-    if (typeof home === 'number' || home.state.get(group.id) !== group) {
+    if (isRefusal(home) || home.state.get(group.id) !== group) {
       done(ErrorCode.NOT_COORDINATOR, true);
       return;
     }

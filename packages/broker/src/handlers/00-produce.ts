@@ -20,6 +20,7 @@ import { isInternalTopic } from '../cluster/internal-topics.ts';
 import type { Partition, RequiredAcks } from '../replicas/partition.ts';
 import { refused } from '../replicas/partition.ts';
 import { topicResource, transactionalIdResource } from '../shared/authorization.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
 import { isTransactional, producedRecordsFault } from './produced-records.ts';
@@ -74,12 +75,11 @@ function appendAll(request: ProduceRequest, acks: RequiredAcks, context: Request
     const refusal = refusalOf(name, context);
     for (const { index, records } of partitionData) {
       const found = refusal ?? context.broker.replicas.find(name, index);
-      const partition = typeof found === 'number' ? undefined : found;
+      const partition = isRefusal(found) ? undefined : found;
       const sizeBytes = records?.length ?? 0;
-      const result =
-        typeof found === 'number'
-          ? refused(found, -1)
-          : appendTo(found, records, acks, request.timeoutMs, context.version);
+      const result = isRefusal(found)
+        ? refused(found.errorCode, -1)
+        : appendTo(found, records, acks, request.timeoutMs, context.version);
       appends.push({ topic: name, index, sizeBytes, partition, result });
     }
   }
@@ -87,11 +87,11 @@ function appendAll(request: ProduceRequest, acks: RequiredAcks, context: Request
 }
 
 /** Why nothing may be written to a topic, whichever partition; undefined where it may. */
-function refusalOf(topic: string, context: RequestContext): number | undefined {
+function refusalOf(topic: string, context: RequestContext): Refusal | undefined {
   const refusal = context.authorize('Write', topicResource(topic));
-  if (refusal !== undefined) return refusal.errorCode;
+  if (refusal !== undefined) return refusal;
   const isForBrokers = isInternalTopic(topic) && context.clientId !== ADMIN_CLIENT_ID;
-  return isForBrokers ? ErrorCode.INVALID_TOPIC_EXCEPTION : undefined;
+  return isForBrokers ? Refusal.of(ErrorCode.INVALID_TOPIC_EXCEPTION) : undefined;
 }
 
 function appendTo(

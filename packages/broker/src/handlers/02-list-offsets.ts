@@ -18,6 +18,7 @@ import {
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { topicResource } from '../shared/authorization.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const LATEST = -1;
@@ -92,7 +93,7 @@ async function answer(
     return refuse(asked, ErrorCode.UNSUPPORTED_VERSION);
   }
   const found = broker.replicas.find(topic, asked.partitionIndex);
-  if (typeof found === 'number') return refuse(asked, found);
+  if (isRefusal(found)) return refuse(asked, found.errorCode);
   const refusal = found.leaderError(asked.currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
   const endOffset = readableEnd(found, request);
@@ -101,7 +102,7 @@ async function answer(
   if (isBehind && asked.timestamp === LATEST) return refuse(asked, notAvailable);
   if (version === 0) return { ...succeeded(asked), oldStyleOffsets: await oldStyle(found, asked, endOffset) };
   const offset = await look(found, asked.timestamp, endOffset).catch(corruptMessage);
-  if (typeof offset === 'number') return refuse(asked, offset);
+  if (isRefusal(offset)) return refuse(asked, offset.errorCode);
   if (isBehind && offset === NOTHING && asked.timestamp !== LATEST_TIERED) return refuse(asked, notAvailable);
   // Not ignorable in older versions, so that a leader epoch is never lost without notice.
   const { leaderEpoch, ...withoutEpoch } = offset;
@@ -132,8 +133,8 @@ async function look(partition: Partition, timestamp: number, endOffset: number):
 }
 
 /** Damage that is in the way is told as such; the log has reported it. */
-function corruptMessage(error: unknown): number {
-  if (error instanceof CorruptLogError) return ErrorCode.CORRUPT_MESSAGE;
+function corruptMessage(error: unknown): Refusal {
+  if (error instanceof CorruptLogError) return Refusal.of(ErrorCode.CORRUPT_MESSAGE);
   throw error;
 }
 

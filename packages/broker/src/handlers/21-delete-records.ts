@@ -13,6 +13,7 @@ import {
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { topicResource } from '../shared/authorization.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -71,7 +72,7 @@ function deleteBefore(
   if (refused !== undefined) return refuse(refused.errorCode);
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const partition = broker.replicas.find(topic, partitionIndex);
-  if (typeof partition === 'number') return refuse(partition);
+  if (isRefusal(partition)) return refuse(partition.errorCode);
   const refusal = partition.leaderError(-1);
   if (refusal !== ErrorCode.NONE) return refuse(refusal);
   if (!partition.log.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);

@@ -13,6 +13,7 @@ import {
   type OffsetForLeaderEpochResponseTopicPartitionInput as PartitionResult,
 } from '@millrace/protocol';
 import { CLUSTER, topicResource } from '../shared/authorization.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -52,7 +53,7 @@ function endOf(
   const notAllowed = isBroker ? undefined : context.authorize('Describe', topicResource(topic));
   if (notAllowed !== undefined) return { partition, errorCode: notAllowed.errorCode };
   const found = broker.replicas.find(topic, partition);
-  if (typeof found === 'number') return { partition, errorCode: found };
+  if (isRefusal(found)) return { partition, errorCode: found.errorCode };
   const refusal = found.leaderError(currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return { partition, errorCode: refusal };
   return { partition, errorCode: ErrorCode.NONE, ...found.log.endOffsetForEpoch(leaderEpoch) };

@@ -13,7 +13,6 @@ import {
   ErrorCode,
   type DescribeConfigsResponseResultInput as Result,
 } from '@millrace/protocol';
-import { RefusedRequest } from '../admin/config-admin.ts';
 import {
   type DescribedConfig,
   describeBrokerConfigs,
@@ -23,6 +22,7 @@ import {
 import { CONFIG_SOURCE } from '../config/dynamic-config.ts';
 import { apiError } from '../shared/api-error.ts';
 import { inWords } from '../shared/authorization.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { inTurns } from '../shared/turns.ts';
 import { configOwner } from './altered-resources.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -58,7 +58,7 @@ function describeOne(
 ): Result {
   const { resourceType, resourceName, configurationKeys } = resource;
   const described = configsOf(resource, context);
-  if (described instanceof RefusedRequest) return { ...described.error, resourceType, resourceName, configs: [] };
+  if (isRefusal(described)) return { ...described, resourceType, resourceName, configs: [] };
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys);
   const configs = described.filter(({ name }) => wanted === undefined || wanted.has(name));
   return {
@@ -70,15 +70,12 @@ function describeOne(
   };
 }
 
-function configsOf(
-  resource: DescribeConfigsRequestResource,
-  context: RequestContext,
-): DescribedConfig[] | RefusedRequest {
+function configsOf(resource: DescribeConfigsRequestResource, context: RequestContext): DescribedConfig[] | Refusal {
   const { broker } = context;
   const refusal = context.authorize('DescribeConfigs', configOwner(resource));
-  if (refusal !== undefined) return new RefusedRequest(refusal.errorCode, inWords(refusal));
+  if (refusal !== undefined) return Refusal.of(refusal.errorCode, inWords(refusal));
   const entity = broker.configAdmin.entityOf(resource);
-  if (entity instanceof RefusedRequest) return entity;
+  if (isRefusal(entity)) return entity;
   if (entity.type === 'topic') return describeTopicConfigs(broker.configs, broker.configs.topicOverrides(entity.name));
   return entity.level === 'broker'
     ? describeBrokerConfigs(broker.configs)

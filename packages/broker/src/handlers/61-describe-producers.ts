@@ -10,6 +10,7 @@ import {
 } from '@millrace/protocol';
 import { invalidTopicName } from '../cluster/topic-name.ts';
 import { topicResource } from '../shared/authorization.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const NOT_HOSTED = 'This server does not host this topic-partition.';
@@ -38,9 +39,9 @@ export const describeProducers = defineHandler(
 
 function producersOf(topic: string, partitionIndex: number, { broker }: RequestContext): PartitionResult {
   const found = broker.replicas.find(topic, partitionIndex);
-  if (typeof found === 'number') {
-    const errorMessage = found === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? NOT_HOSTED : null;
-    return { partitionIndex, errorCode: found, errorMessage, activeProducers: [] };
+  if (isRefusal(found)) {
+    const errorMessage = found.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? NOT_HOSTED : null;
+    return { partitionIndex, errorCode: found.errorCode, errorMessage, activeProducers: [] };
   }
   return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers: found.log.describeProducers() };
 }

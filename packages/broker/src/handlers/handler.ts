@@ -1,7 +1,7 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
-import type { ApiError } from '../shared/api-error.ts';
 import type { Operation, Resource, ResourceType } from '../shared/authorization.ts';
+import type { Refusal } from '../shared/refusal.ts';
 import type { BrokerServices } from './services.ts';
 
 /** What a handler knows of the request besides its body. */
@@ -23,7 +23,7 @@ export interface RequestContext {
    * Whether who sent the request may do something: undefined if so, otherwise what to answer for it. To be asked before anything is
    * looked up, so that nobody learns what is there.
    */
-  authorize(operation: Operation, resource: Resource): ApiError | undefined;
+  authorize(operation: Operation, resource: Resource): Refusal | undefined;
   /** As {@link authorize}, where only what is shown hangs on it: a refusal is not noted in the audit log. */
   isAllowed(operation: Operation, resource: Resource): boolean;
   /** Whether there is any resource of a type with which who sent the request may do something. */

@@ -1,6 +1,7 @@
 import type { AbortedTransaction, ReadIsolation, ReadResult } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import type { Partition } from './partition.ts';
 import type { ReplicaManager } from './replica-manager.ts';
 
@@ -132,9 +133,9 @@ class Reading implements FetchReading {
   /** Reads one target at once; or gives a promise of the whole where it must be waited for. */
   #one(target: FetchTarget): Promise<FetchReading> | undefined {
     const found = this.#replicas.lookUp(target);
-    const refusal = this.#limits.refusalOf(target, typeof found === 'number' ? undefined : found);
+    const refusal = this.#limits.refusalOf(target, isRefusal(found) ? undefined : found);
     if (refusal !== ErrorCode.NONE) return this.#fail(target, undefined, refusal);
-    if (typeof found === 'number') return this.#fail(target, undefined, found);
+    if (isRefusal(found)) return this.#fail(target, undefined, found.errorCode);
     const read = this.#read(target, found);
     if (read instanceof Promise) {
       return read.then((result) => {

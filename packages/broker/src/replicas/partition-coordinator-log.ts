@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { batchLastOffset, splitBatches } from '@millrace/records';
+import { isRefusal, type Refusal } from '../shared/refusal.ts';
 import type { CoordinatorAppendResult, CoordinatorLog, CoordinatorReadResult } from './coordinator-log.ts';
 import type { Partition } from './partition.ts';
 
@@ -12,22 +13,22 @@ const APPEND_TIMEOUT_MS = 5000;
 /** {@link CoordinatorLog} on this broker's replicas. */
 export class PartitionCoordinatorLog implements CoordinatorLog {
   readonly topic: string;
-  readonly #find: (partition: number) => Partition | number;
+  readonly #find: (partition: number) => Partition | Refusal;
 
-  constructor(topic: string, find: (partition: number) => Partition | number) {
+  constructor(topic: string, find: (partition: number) => Partition | Refusal) {
     this.topic = topic;
     this.#find = find;
   }
 
   async append(index: number, batch: Buffer): Promise<CoordinatorAppendResult> {
     const partition = this.#find(index);
-    if (typeof partition === 'number') return { errorCode: partition, baseOffset: -1 };
+    if (isRefusal(partition)) return { errorCode: partition.errorCode, baseOffset: -1 };
     return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs: APPEND_TIMEOUT_MS });
   }
 
   async readAll(index: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult> {
     const partition = this.#find(index);
-    if (typeof partition === 'number') return { errorCode: partition, endOffset: -1 };
+    if (isRefusal(partition)) return { errorCode: partition.errorCode, endOffset: -1 };
     const { log } = partition;
     const endOffset = log.logEndOffset;
     let offset = log.logStartOffset;
@@ -51,7 +52,7 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
 
   isLeader(index: number): boolean {
     const partition = this.#find(index);
-    return typeof partition !== 'number' && partition.isLeader;
+    return !isRefusal(partition) && partition.isLeader;
   }
 }
 

@@ -14,6 +14,7 @@ import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -112,23 +113,24 @@ export class ReplicaManager {
     return this.#options.logs.volumeOf(path);
   }
 
-  /** The replica by name, or the error code to answer with. */
-  find(topic: string, partition: number): Partition | number {
+  /** The replica by name, or why there is none to be had. */
+  find(topic: string, partition: number): Partition | Refusal {
     const found = this.#byTopic.get(topic)?.[partition];
     if (found !== undefined) return found;
     const isElsewhere = this.#options.cluster.partition(topic, partition) !== undefined;
-    return isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    return Refusal.of(isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   }
 
-  /** The replica that a fetch asks for by name or by id, or the error code to answer with. */
-  lookUp(target: FetchTarget): Partition | number {
+  /** The replica that a fetch asks for by name or by id, or why there is none to be had. */
+  lookUp(target: FetchTarget): Partition | Refusal {
     if (target.topicId === '') return this.find(target.topic, target.partition);
     // A replica is told of before the rest of the cluster is, so its own id counts before the image does.
     const name = this.#namesById.get(target.topicId) ?? this.#options.cluster.topicById(target.topicId)?.name;
-    if (name === undefined) return ErrorCode.UNKNOWN_TOPIC_ID;
+    if (name === undefined) return Refusal.of(ErrorCode.UNKNOWN_TOPIC_ID);
     const found = this.find(name, target.partition);
     // A topic that was made anew under its name is known under its new id before its old replicas are gone, or after.
-    return typeof found !== 'number' && found.topicId !== target.topicId ? ErrorCode.INCONSISTENT_TOPIC_ID : found;
+    const isOther = !isRefusal(found) && found.topicId !== target.topicId;
+    return isOther ? Refusal.of(ErrorCode.INCONSISTENT_TOPIC_ID) : found;
   }
 
   /** The log of a coordinator's topic; `listener` hears of elections from now on. */

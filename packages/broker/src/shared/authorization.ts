@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
-import { type ApiError, apiError } from './api-error.ts';
+import type { ApiError } from './api-error.ts';
+import { Refusal } from './refusal.ts';
 
 /** What somebody wants to do; Kafka's `AclOperation` by its names. */
 export type Operation =
@@ -88,6 +89,6 @@ export function inWords({ errorCode }: ApiError): string | null {
 }
 
 /** How somebody is told that he may not. */
-export function authorizationFailed({ type }: Resource): ApiError {
-  return apiError(ERROR_CODES[type], null);
+export function authorizationFailed({ type }: Resource): Refusal {
+  return Refusal.of(ERROR_CODES[type]);
 }

@@ -11,6 +11,7 @@ import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from '../cluster/p
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { isRefusal } from '../shared/refusal.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',
@@ -141,7 +142,7 @@ export class TestReplicas {
   /** A replica on a broker. */
   partition(id: number, topic: string, partition = 0): Partition {
     const found = this.broker(id).services.replicas.find(topic, partition);
-    if (typeof found === 'number') throw new Error(`Broker ${id} has no ${topic}-${partition}: error ${found}`);
+    if (isRefusal(found)) throw new Error(`Broker ${id} has no ${topic}-${partition}: error ${found.errorCode}`);
     return found;
   }
 
@@ -150,7 +151,7 @@ export class TestReplicas {
     for (const { id, isUp, broker } of this.nodes.values()) {
       if (!isUp) continue;
       const found = broker.services.replicas.find(topic, partition);
-      if (typeof found !== 'number' && found.isLeader) return id;
+      if (!isRefusal(found) && found.isLeader) return id;
     }
     return -1;
   }
