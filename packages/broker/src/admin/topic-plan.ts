@@ -77,8 +77,9 @@ function collidingTopic(name: string, cluster: ClusterImage): string | undefined
 function chooseReplicas(topic: NewTopic, { cluster, config, random }: PlanningContext): number[][] | Refusal {
   const numPartitions = topic.numPartitions === -1 ? config.numPartitions : topic.numPartitions;
   const factor = topic.replicationFactor === -1 ? config.defaultReplicationFactor : topic.replicationFactor;
-  if (numPartitions <= 0)
-    { return Refusal.of(ErrorCode.INVALID_PARTITIONS, 'Number of partitions must be larger than 0.'); }
+  if (numPartitions <= 0) {
+    return Refusal.of(ErrorCode.INVALID_PARTITIONS, 'Number of partitions must be larger than 0.');
+  }
   if (numPartitions > PARTITIONS_PER_TOPIC_REQUEST_MAX) return tooManyPartitions(numPartitions);
   if (factor <= 0) return Refusal.of(ErrorCode.INVALID_REPLICATION_FACTOR, 'Replication factor must be larger than 0.');
   if (factor > cluster.brokers.size) {
