@@ -164,6 +164,20 @@ describe('tagged fields', () => {
 describe('the request of a stranger', () => {
   const ofRequest = (hex: string): Reader => Reader.ofRequest(Buffer.from(hex.replaceAll(' ', ''), 'hex'), 0);
 
+  it('may have few strings so long that the engine hashes them by their length alone, and any number of shorter ones', () => {
+    const strings = (count: number, length: number): Reader => {
+      const size = Buffer.alloc(2);
+      size.writeInt16BE(length);
+      return Reader.ofRequest(Buffer.concat(Array(count).fill(Buffer.concat([size, Buffer.alloc(length, 'a')]))), 0);
+    };
+    const readAll = (reader: Reader): void => {
+      while (reader.remaining > 0) reader.string(false);
+    };
+    readAll(strings(1000, 16_383));
+    readAll(strings(64, 32_767));
+    expect(codeOf(() => readAll(strings(65, 16_384)))).toBe('PROTOCOL_STRING_TOO_LONG');
+  });
+
   it('is refused where its text is not UTF-8, short or long, and read where it holds a replacement character as such', () => {
     expect(codeOf(() => ofRequest('00 03 61 ff 62').string(false))).toBe('PROTOCOL_INVALID_TEXT');
     expect(codeOf(() => ofRequest('00 03 ed a0 80').string(false))).toBe('PROTOCOL_INVALID_TEXT');

@@ -5,6 +5,10 @@ import { ZERO_UUID } from './uuid.ts';
 const TWO_TO_32 = 0x1_0000_0000;
 /** Kafka's own limit, in old and in compact strings alike. */
 const STRING_BYTES_MAX = 0x7fff;
+/** The engine hashes longer strings by their length alone, so that maps and sets that have many as keys look at each for each. */
+const HASHED_LENGTH_MAX = 16_383;
+/** A request may have so many of those: no name is as long, and few values of configs are. */
+const LONG_STRINGS_MAX = 64;
 /** Up to this length a loop over ASCII characters beats the call into the engine's decoder. */
 const SHORT_STRING_BYTES = 12;
 /** What the engine's decoder puts in the place of bytes that are not UTF-8. */
@@ -32,6 +36,7 @@ export class Reader {
   private end: number;
   private readonly decodedBytesMax: number;
   private readonly fromStranger: boolean;
+  private longStrings = 0;
   /** About how much memory the elements of the arrays take that were decoded, without the characters of strings. */
   decodedBytes = 0;
 
@@ -50,6 +55,7 @@ export class Reader {
    * - Its decoded form may take 8 times the frame's bytes, at least 4 MiB and at most `decodedBytesMax`.
    * - Text that is not UTF-8 is refused. What the engine makes of it takes up to three times the bytes, and could be stored but
    *   never written again.
+   * - At most 64 of its strings may have more than 16,383 characters, for what tells names apart takes quadratic time with those.
    * - Tagged fields without a name are passed over instead of kept.
    * - A 64-bit integer beyond 2^53 becomes the nearest number instead of an error, so that an offset which no log has costs its
    *   partition an error and not the connection. Whoever stores such a value must check it.
@@ -208,10 +214,21 @@ export class Reader {
   /** Beyond ASCII the engine's decoder takes over. It replaces what is not UTF-8, as Java's does, which is refused to a stranger. */
   private decodedText(at: number, length: number): string {
     const text = this.buffer.toString('utf8', at, at + length);
+    if (length > HASHED_LENGTH_MAX && this.fromStranger) this.countLong(text);
     if (this.fromStranger && text.includes(REPLACEMENT) && !this.isWritten(text, at, length)) {
       throw new ProtocolError('PROTOCOL_INVALID_TEXT', `The string of ${length} bytes at byte ${at} is not UTF-8.`);
     }
     return text;
+  }
+
+  private countLong(text: string): void {
+    if (text.length <= HASHED_LENGTH_MAX) return;
+    this.longStrings += 1;
+    if (this.longStrings <= LONG_STRINGS_MAX) return;
+    throw new ProtocolError(
+      'PROTOCOL_STRING_TOO_LONG',
+      `More than ${LONG_STRINGS_MAX} strings of more than ${HASHED_LENGTH_MAX} characters, the last before byte ${this.offset}.`,
+    );
   }
 
   /** Whether the text is what is written there: a replacement character may have been sent as such. */

@@ -66,6 +66,9 @@ export interface GroupCounts {
   readonly offsets: number;
 }
 
+/** The engine hashes longer strings by their length alone: among many of those no group would be found in bounded time. */
+const GROUP_ID_LENGTH_MAX = 16_383;
+
 /**
  * The groups that this broker coordinates: those whose partition of `__consumer_offsets` it leads. Each request finds its
  * group here; the rest is done by `Membership`, `Rebalancing` and `OffsetCommits`.
@@ -298,7 +301,9 @@ export class GroupCoordinator {
    * without `group.id` once did; members may not.
    */
   #find(groupId: string, allowsEmptyId: boolean): GroupPartition | Refusal {
-    if (groupId === '' && !allowsEmptyId) return Refusal.of(ErrorCode.INVALID_GROUP_ID);
+    if ((groupId === '' && !allowsEmptyId) || groupId.length > GROUP_ID_LENGTH_MAX) {
+      return Refusal.of(ErrorCode.INVALID_GROUP_ID);
+    }
     return this.#partitions.find(groupId);
   }
 

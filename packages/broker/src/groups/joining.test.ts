@@ -74,7 +74,9 @@ describe('JoinGroup', () => {
   it.each([
     ['', ErrorCode.INVALID_GROUP_ID],
     ['group', ErrorCode.MEMBER_ID_REQUIRED],
-  ])('judges the group id %j', async (groupId, errorCode) => {
+    ['g'.repeat(16_383), ErrorCode.MEMBER_ID_REQUIRED],
+    ['g'.repeat(16_384), ErrorCode.INVALID_GROUP_ID],
+  ])('judges the group id %.20s', async (groupId, errorCode) => {
     const test = await TestCoordinator.start();
     expect(await test.join({ groupId }).promise).toMatchObject({ errorCode });
   });
