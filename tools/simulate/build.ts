@@ -2,7 +2,9 @@ import type { Peers } from '@millrace/broker';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import type { Disk } from '@millrace/ports';
+import type { Anomaly } from './checker/violation.ts';
 import type { Dice } from './world/dice.ts';
+import type { FaultKind } from './world/fault-plan.ts';
 import type { SimulatedClock } from './world/simulated-clock.ts';
 
 /** What a broken build may use beside the part that it wraps. */
@@ -19,6 +21,10 @@ export interface Build {
   readonly name: string;
   /** What is wrong with it, in a sentence. */
   readonly what: string;
+  /** The rule that catches it, where it is known which must; others may as well. */
+  readonly rule?: Anomaly;
+  /** The faults that bring it out soonest; all by default. */
+  readonly faults?: readonly FaultKind[];
   /** Wraps the disk of each process. */
   disk?(disk: Disk, tools: BuildTools): Disk;
   /** Wraps the disk of the broker's own metadata store. */

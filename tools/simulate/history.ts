@@ -186,6 +186,8 @@ export interface TopicRules {
 export interface History {
   readonly topics: readonly TopicRules[];
   readonly events: readonly HistoryEvent[];
+  /** How far any broker's calendar was off, at the most. */
+  readonly clockSkewMs?: number;
 }
 
 type Unfinished<T> = { -readonly [K in keyof T]: T[K] };
@@ -205,9 +207,19 @@ export class Recorder implements History {
   /** Told of each event when it begins and when its outcome is known. */
   readonly #told: ((event: HistoryEvent) => void) | undefined;
   #tick = 0;
+  #clockSkewMs = 0;
 
   constructor(told?: (event: HistoryEvent) => void) {
     this.#told = told;
+  }
+
+  get clockSkewMs(): number {
+    return this.#clockSkewMs;
+  }
+
+  /** A broker's calendar is off. */
+  noteSkew(offsetMs: number): void {
+    this.#clockSkewMs = Math.max(this.#clockSkewMs, Math.abs(offsetMs));
   }
 
   /** A moment later than every one before. */

@@ -56,6 +56,8 @@ export interface SeedPlan {
   readonly producers: readonly ProducerTraits[];
   readonly readers: readonly ReaderTraits[];
   readonly faults: readonly PlannedEvent[];
+  /** Whether somebody works on the cluster's topics and replicas while it is used. */
+  readonly isTended: boolean;
   /** Whether an acknowledged record is on the disk for good. Without, only processes may die, and no power fails. */
   readonly isDurable: boolean;
 }
@@ -78,6 +80,9 @@ const UNSYNCED_PERCENT = 12;
 
 /** Of all seeds with one broker, how many have it keep its own metadata, as `millrace start` does. */
 const OWN_METADATA_PERCENT = 60;
+
+/** Of all seeds with several brokers, how many have somebody who works on their topics and replicas. */
+const TENDED_PERCENT = 50;
 
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
@@ -102,6 +107,7 @@ export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
     producers,
     readers: planReaders(dice.for('readers')),
     faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults }),
+    isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
     isDurable,
   };
 }

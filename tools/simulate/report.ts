@@ -67,7 +67,7 @@ function argumentsOf({ length, brokers, faults, build }: SimulateOptions): strin
 /** Runs each mutant until it is caught. */
 export async function printMutants({ from, length, brokers, faults, jobs }: SimulateOptions): Promise<number> {
   let escaped = 0;
-  for (const { name, what, brokers: least = 1 } of mutants) {
+  for (const { name, what, brokers: least = 1, faults: telling } of mutants) {
     const seeds = MUTANT_SEEDS_MAX;
     const settings = {
       from,
@@ -75,7 +75,7 @@ export async function printMutants({ from, length, brokers, faults, jobs }: Simu
       seconds: undefined,
       length,
       brokers: Math.max(brokers, least),
-      faults,
+      faults: faults ?? telling,
       buildName: name,
       jobs,
       keepsGoing: false,

@@ -4,6 +4,7 @@ import { type Build, SOUND } from './build.ts';
 import { check } from './checker/check.ts';
 import type { Violation } from './checker/violation.ts';
 import type { SimulatedClient } from './clients/client.ts';
+import { Gardener } from './clients/gardener.ts';
 import { GroupMember } from './clients/group-member.ts';
 import { IdempotentProducer } from './clients/idempotent-producer.ts';
 import { PlainProducer } from './clients/plain-producer.ts';
@@ -80,6 +81,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
     ...(mayHaveVandal(plan) ? [new Vandal(world.toolsFor('vandal'))] : []),
+    ...(plan.isTended ? [new Gardener(world.toolsFor('gardener'), plan.topics[0]?.replicationFactor ?? 1)] : []),
   ];
   nemesis.start(plan.faults);
   await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
@@ -127,7 +129,9 @@ async function finish(world: World): Promise<void> {
   if (!(await serves(world))) return;
   await settles(world);
   await finalAudit(world);
-  if (plan.brokers > 1) world.compareReplicas();
+  if (plan.brokers === 1) return;
+  world.compareReplicas();
+  await comesToRest(world);
 }
 
 /** Every partition has its leader, and all its replicas come into sync, within bounded time. */
@@ -139,6 +143,17 @@ async function settles(world: World): Promise<void> {
   if (late !== undefined) protest(world, null, `not in sync within ${PATIENCE_MS} ms: ${late}`);
   // What followers have fetched last, they also write.
   await world.pass(QUIET_MS);
+}
+
+/** Brokers know what is, and nothing is left of what was asked for. */
+async function comesToRest(world: World): Promise<void> {
+  let unrest = await world.until(world.unrest(), PATIENCE_MS);
+  const limitMs = world.clock.monotonic() + PATIENCE_MS;
+  while (unrest !== undefined && world.clock.monotonic() < limitMs) {
+    await world.pass(PROBE_PAUSE_MS);
+    unrest = await world.until(world.unrest(), PATIENCE_MS);
+  }
+  if (unrest !== undefined) world.protest(unrest.anomaly, null, `after ${PATIENCE_MS} ms of rest ${unrest.message}`);
 }
 
 async function serves(world: World): Promise<boolean> {

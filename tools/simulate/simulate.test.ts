@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runCampaign } from './campaign.ts';
+import type { Anomaly } from './checker/violation.ts';
 import { mutants } from './mutants/index.ts';
 import { runSeed } from './run-seed.ts';
 
@@ -10,6 +11,8 @@ const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
 const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
 /** A mutant must be caught within this many seeds. */
 const MUTANT_SEEDS = 400;
+/** One of replication or of the controller by its rule, within this many. */
+const RULED_MUTANT_SEEDS = 40;
 /** Each takes seconds, if the machine has them to give. */
 const MUTANT_MS_MAX = 240_000;
 
@@ -66,7 +69,10 @@ describe('worlds of three brokers', () => {
 });
 
 describe('a broker that is broken on purpose', () => {
-  it.each(mutants.map(({ name, what, brokers = 1 }) => [name, what, brokers] as const))(
+  const ruled = mutants.filter(({ rule }) => rule !== undefined);
+  const others = mutants.filter(({ rule }) => rule === undefined);
+
+  it.each(others.map(({ name, what, brokers = 1 }) => [name, what, brokers] as const))(
     'is caught: %s (%s)',
     async (buildName, _, brokers) => {
       const { failures } = await runCampaign({ ...EVERYTHING, brokers, from: 1, seeds: MUTANT_SEEDS, buildName });
@@ -74,4 +80,22 @@ describe('a broker that is broken on purpose', () => {
     },
     MUTANT_MS_MAX,
   );
+
+  it.each(ruled.map((build) => [build.name, build.what, build.rule, build] as const))(
+    'is caught: %s (%s) by %s',
+    async (_, __, rule, build) => {
+      const { brokers = 1, faults } = build;
+      const found = new Set<Anomaly>();
+      for (let seed = 1; seed <= RULED_MUTANT_SEEDS && !found.has(rule!); seed += 1) {
+        const { violations } = await runSeed(seed, { brokers, faults, build });
+        for (const { anomaly } of violations) found.add(anomaly);
+      }
+      expect([...found]).toContain(rule);
+    },
+    MUTANT_MS_MAX,
+  );
+
+  it('comes in twenty kinds and more of replication and control', () => {
+    expect(ruled.length).toBeGreaterThanOrEqual(20);
+  });
 });

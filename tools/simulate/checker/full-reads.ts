@@ -34,7 +34,7 @@ function mayBeMissing(record: KnownRecord, facts: PartitionFacts, known: KnownRe
   const { offset } = record;
   if (offset < audit.logStart) {
     const { retentionBytes, retentionMs = Number.POSITIVE_INFINITY } = facts.rules;
-    const isOld = record.timestampMs < audit.atMs - retentionMs;
+    const isOld = record.timestampMs < audit.atMs + facts.clockSkewMs - retentionMs;
     return retentionBytes !== undefined || isOld || offset < facts.deletedBefore;
   }
   if (facts.isDamaged && audit.damaged.some(([from, to]) => offset >= from && offset < to)) return true;

@@ -30,6 +30,8 @@ export interface KnownRecord {
 export class PartitionFacts {
   readonly name: PartitionName;
   readonly rules: TopicRules;
+  /** How far any broker's calendar was off, at the most: by so much sooner records are old. */
+  readonly clockSkewMs: number;
   readonly sends: SendEvent[] = [];
   readonly polls: PollEvent[] = [];
   readonly audits: AuditEvent[] = [];
@@ -38,7 +40,8 @@ export class PartitionFacts {
   readonly losses: LossEvent[] = [];
   readonly damages: DamageEvent[] = [];
 
-  constructor(name: PartitionName, rules: TopicRules) {
+  constructor(name: PartitionName, rules: TopicRules, clockSkewMs: number) {
+    this.clockSkewMs = clockSkewMs;
     this.name = name;
     this.rules = rules;
   }
@@ -87,7 +90,7 @@ export function partitionFacts(history: History): Map<PartitionName, PartitionFa
   for (const rules of history.topics) {
     for (let index = 0; index < rules.partitions; index += 1) {
       const name = `${rules.topic}-${index}`;
-      facts.set(name, new PartitionFacts(name, rules));
+      facts.set(name, new PartitionFacts(name, rules, history.clockSkewMs ?? 0));
     }
   }
   for (const event of history.events) {

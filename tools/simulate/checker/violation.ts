@@ -44,6 +44,28 @@ export type Anomaly =
   | 'metadata-lost'
   /** The controllers wrote states that contradict each other: epochs that go back, two leaders of one epoch, one that was not in sync. */
   | 'bad-state'
+  /** An office of a controller that is not of a higher epoch than the one before. */
+  | 'two-controllers'
+  /** A controller that was replaced has written a partition's state. */
+  | 'zombie-write'
+  /** A partition's state was overwritten whoever had changed it before. */
+  | 'unconditional-write'
+  /** Two brokers lead a partition in one epoch. */
+  | 'two-leaders'
+  /** A broker has another leader of an epoch than the metadata store ever had. */
+  | 'invented-state'
+  /** A broker goes back to an earlier epoch of a partition. */
+  | 'epoch-back'
+  /** A replica that counts as in sync lacks what was committed. */
+  | 'taken-back'
+  /** A broker is told of a leadership before the leader is. */
+  | 'command-order'
+  /** A broker does what a controller tells that was replaced, as it knows. */
+  | 'zombie-command'
+  /** With all faults over, what a broker knows of the cluster is not what stands in the metadata store. */
+  | 'stale-view'
+  /** With all faults over, a broker has a replica of a topic that is gone. */
+  | 'stray-replica'
   /** In-sync replicas differ. */
   | 'diverged'
   /** With all faults over, something still does not work. */

@@ -1,19 +1,19 @@
 import type { PeerLine, Peers } from '@millrace/broker';
-import type { Operation } from '@millrace/metadata';
 import {
   AlterPartition,
   type Api,
   Fetch,
   type FetchRequest,
   LeaderAndIsr,
+  type LeaderAndIsrRequest,
   Produce,
+  StopReplica,
   UpdateMetadata,
 } from '@millrace/protocol';
 import { BatchOffsets, batchSizeBytes, computeBatchCrc, splitBatches } from '@millrace/records';
-import type { Build } from '../build.ts';
-import type { Dice } from '../world/dice.ts';
+import type { Build, BuildTools } from '../build.ts';
+import { acknowledgesBeforeSync } from './disk-mutants.ts';
 import { meddlingWith } from './request-mutants.ts';
-import { WrappedStore } from './store-wrapper.ts';
 
 /** A mutant of replication or of the controller needs brokers that replicate. */
 const BROKERS = 3;
@@ -21,11 +21,10 @@ const BROKERS = 3;
 /** Of a hundred requests, how many a mutant treats badly. */
 const BAD_PERCENT = 15;
 
-const STATE_PATH = /^\/brokers\/topics\/[^/]+\/partitions\/\d+\/state$/;
-
 const acknowledgesAlone: Build = {
   name: 'acknowledges-alone',
   what: 'a leader acknowledges what no follower has, though all in sync were asked for',
+  rule: 'unseen',
   brokers: BROKERS,
   handler: meddlingWith(Produce, ({ request, ask }) => ask(request.acks === -1 ? { ...request, acks: 1 } : request)),
 };
@@ -33,6 +32,7 @@ const acknowledgesAlone: Build = {
 const countsReadersAsFollowers: Build = {
   name: 'counts-readers-as-followers',
   what: 'what a consumer asks for counts as fetched by a follower, so that the high watermark moves too early',
+  rule: 'taken-back',
   brokers: BROKERS,
   handler: meddlingWith(Fetch, ({ request, version, ask, tools }) => {
     const isReader = replicaOf(request, version) < 0;
@@ -43,6 +43,7 @@ const countsReadersAsFollowers: Build = {
 const altersCopies: Build = {
   name: 'alters-copies',
   what: 'now and then a follower gets a record that is not the one that the leader has',
+  rule: 'diverged',
   brokers: BROKERS,
   handler: meddlingWith(Fetch, async ({ request, version, ask, tools }) => {
     const answer = await ask();
@@ -57,6 +58,7 @@ const altersCopies: Build = {
 const dropsOrders: Build = {
   name: 'drops-orders',
   what: 'now and then a broker answers LeaderAndIsr as if it had done what it was told',
+  rule: 'unavailable',
   brokers: BROKERS,
   handler: meddlingWith(LeaderAndIsr, async ({ ask, tools }) =>
     tools.dice.chance(BAD_PERCENT) ? { errorCode: 0, topics: [], partitionErrors: [] } : ask(),
@@ -66,6 +68,7 @@ const dropsOrders: Build = {
 const forgetsTheCluster: Build = {
   name: 'forgets-the-cluster',
   what: 'brokers take no UpdateMetadata of other brokers, so that they know neither leaders nor live brokers',
+  rule: 'unavailable',
   brokers: BROKERS,
   handler: meddlingWith(UpdateMetadata, async () => ({ errorCode: 0 })),
 };
@@ -73,6 +76,7 @@ const forgetsTheCluster: Build = {
 const skipsTruncation: Build = {
   name: 'skips-truncation',
   what: 'a follower does not say of which epoch its last record is, so that the leader cannot find where they differ',
+  rule: 'diverged',
   brokers: BROKERS,
   peers: meddlingPeers(Fetch, async (body, send) => {
     const topics = body.topics?.map((topic) => ({
@@ -86,6 +90,7 @@ const skipsTruncation: Build = {
 const believesItself: Build = {
   name: 'believes-itself',
   what: 'a leader takes its own proposal of in-sync replicas for the answer of the controller',
+  rule: 'unavailable',
   brokers: BROKERS,
   peers: meddlingPeers(AlterPartition, async (body) => ({
     throttleTimeMs: 0,
@@ -106,50 +111,120 @@ const believesItself: Build = {
   })),
 };
 
-const electsUncleanly: Build = {
-  name: 'elects-uncleanly',
-  what: 'a replica that is not in sync is elected, though nobody has allowed it',
+const commitsEarly: Build = {
+  name: 'commits-early',
+  what: 'a follower takes all that it has fetched for committed',
+  rule: 'taken-back',
   brokers: BROKERS,
-  settings: { 'unclean.leader.election.enable': 'true' },
+  peers: meddlingPeers(Fetch, async (body, send) => {
+    const answer = await send(body);
+    for (const { partitions } of answer.responses) {
+      for (const partition of partitions) partition.highWatermark = Number.MAX_SAFE_INTEGER;
+    }
+    return answer;
+  }),
 };
 
-const keepsEpochs: Build = {
-  name: 'keeps-epochs',
-  what: 'a new leader leads in the epoch of the one before',
+const expandsUnchecked: Build = {
+  name: 'expands-unchecked',
+  what: 'when one follower has caught up, all of them come into sync',
+  rule: 'taken-back',
   brokers: BROKERS,
-  store: (store) => {
-    const epochs = new Map<string, number>();
-    return new WrappedStore(store, {
-      multi: (operations, write) =>
-        write(operations.map((each) => (isStateChange(each) ? inFirstEpoch(each, epochs) : each))),
-    });
+  peers: meddlingPeers(AlterPartition, (body, send) =>
+    send({
+      ...body,
+      topics: body.topics?.map((topic) => ({ ...topic, partitions: topic.partitions?.map(withAllInSync) ?? [] })) ?? [],
+    }),
+  ),
+};
+
+const relabelsEpochs: Build = {
+  name: 'relabels-epochs',
+  what: 'a follower keeps some records under another leader epoch than the leader does',
+  rule: 'diverged',
+  brokers: BROKERS,
+  peers: meddlingPeers(Fetch, async (body, send, { dice }) => {
+    const answer = await send(body);
+    for (const { partitions } of answer.responses) {
+      for (const { records } of partitions) {
+        if (records === null || !dice.chance(BAD_PERCENT)) continue;
+        for (const at of splitBatches(records)) records.writeInt32BE(0, at + BatchOffsets.LEADER_EPOCH);
+      }
+    }
+    return answer;
+  }),
+};
+
+const forgetsSyncs: Build = {
+  name: 'forgets-syncs',
+  what: 'every replica calls durable what is written and not synced',
+  rule: 'taken-back',
+  brokers: BROKERS,
+  ...(acknowledgesBeforeSync.disk === undefined ? {} : { disk: acknowledgesBeforeSync.disk }),
+};
+
+const replaysOrders: Build = {
+  name: 'replays-orders',
+  what: 'now and then a broker takes the last LeaderAndIsr but one for a new one',
+  rule: 'invented-state',
+  brokers: BROKERS,
+  handler(inner, tools) {
+    let before: LeaderAndIsrRequest | undefined;
+    return meddlingWith(LeaderAndIsr, async ({ request, ask }) => {
+      const replayed = before;
+      before = request;
+      const answer = await ask();
+      if (replayed !== undefined && tools.dice.chance(BAD_PERCENT)) await ask(asIfNew(replayed, request));
+      return answer;
+    })(inner, tools);
   },
 };
 
-const staysRegistered: Build = {
-  name: 'stays-registered',
-  what: 'the registration of a broker stays when it dies',
+const swapsOrders: Build = {
+  name: 'swaps-orders',
+  what: 'a controller sends LeaderAndIsr behind the UpdateMetadata that tells of it',
+  rule: 'command-order',
   brokers: BROKERS,
-  store: (store) =>
-    new WrappedStore(store, { multi: (operations, write) => write(operations.map(persistent('/brokers/ids/'))) }),
+  peers: meddlingPeers(LeaderAndIsr, async (body, send, { dice, clock }) => {
+    clock.schedule(dice.time(20, 200), () => void send(body).catch(() => {}));
+    return { errorCode: 0, topics: [], partitionErrors: [] };
+  }),
 };
 
-const staysController: Build = {
-  name: 'stays-controller',
-  what: 'the office of a controller does not end with it',
+const ignoresFences: Build = {
+  name: 'ignores-fences',
+  what: 'a broker takes what a controller says that has been replaced',
+  rule: 'zombie-command',
+  faults: ['dethrone', 'link'],
   brokers: BROKERS,
-  store: (store) =>
-    new WrappedStore(store, { multi: (operations, write) => write(operations.map(persistent('/controller'))) }),
+  handler(inner, tools) {
+    let newest = -1;
+    const asNewest = <T extends { controllerEpoch: number; brokerEpoch: number }>(request: T): T => {
+      newest = Math.max(newest, request.controllerEpoch);
+      return { ...request, controllerEpoch: newest, brokerEpoch: -1 };
+    };
+    const first = meddlingWith(UpdateMetadata, ({ request, ask }) => ask(asNewest(request)))(inner, tools);
+    return meddlingWith(LeaderAndIsr, ({ request, ask }) => ask(asNewest(request)))(first, tools);
+  },
 };
 
-const missesItsEnd: Build = {
-  name: 'misses-its-end',
-  what: 'a broker does not notice that its session has expired',
+const forgetsDeletions: Build = {
+  name: 'forgets-deletions',
+  what: 'every other time a broker answers that it has deleted a replica, and has not',
+  rule: 'stray-replica',
+  faults: ['cut'],
   brokers: BROKERS,
-  store: (store) => new WrappedStore(store, { hears: (state) => state !== 'expired' }),
+  handler: meddlingWith(StopReplica, ({ request, ask, tools }) => {
+    if (tools.dice.chance(50)) return ask();
+    const topicStates = request.topicStates.map((topic) => ({
+      ...topic,
+      partitionStates: topic.partitionStates.map((each) => ({ ...each, deletePartition: false })),
+    }));
+    return ask({ ...request, topicStates });
+  }),
 };
 
-/** Brokers whose replication, or whose controller, is broken on purpose. */
+/** Brokers whose replication is broken on purpose. */
 export const clusterMutants: readonly Build[] = [
   acknowledgesAlone,
   countsReadersAsFollowers,
@@ -158,12 +233,37 @@ export const clusterMutants: readonly Build[] = [
   forgetsTheCluster,
   skipsTruncation,
   believesItself,
-  electsUncleanly,
-  keepsEpochs,
-  staysRegistered,
-  staysController,
-  missesItsEnd,
+  commitsEarly,
+  expandsUnchecked,
+  relabelsEpochs,
+  forgetsSyncs,
+  replaysOrders,
+  swapsOrders,
+  ignoresFences,
+  forgetsDeletions,
 ];
+
+type AlteredPartition = NonNullable<
+  NonNullable<Parameters<typeof AlterPartition.request.encode>[1]['topics']>[number]['partitions']
+>[number];
+
+function withAllInSync(partition: AlteredPartition): AlteredPartition {
+  const all = [1, 2, BROKERS];
+  const { newIsrWithEpochs } = partition;
+  return newIsrWithEpochs === undefined
+    ? { ...partition, newIsr: all }
+    : { ...partition, newIsrWithEpochs: all.map((brokerId) => ({ brokerId, brokerEpoch: -1 })) };
+}
+
+/** The orders of one request in an epoch above those of a later one. */
+function asIfNew(request: LeaderAndIsrRequest, later: LeaderAndIsrRequest): LeaderAndIsrRequest {
+  const { controllerEpoch, brokerEpoch } = later;
+  const topicStates = request.topicStates.map((topic) => ({
+    ...topic,
+    partitionStates: topic.partitionStates.map((each) => ({ ...each, leaderEpoch: each.leaderEpoch + 2 })),
+  }));
+  return { ...request, controllerEpoch, brokerEpoch, topicStates };
+}
 
 /** From this version on a follower says who it is in another place. */
 const FIRST_VERSION_WITH_REPLICA_STATE = 15;
@@ -186,34 +286,12 @@ function alter(records: Buffer): void {
   }
 }
 
-function isStateChange(operation: Operation): operation is Extract<Operation, { type: 'set' }> {
-  return operation.type === 'set' && STATE_PATH.test(operation.path);
-}
-
-function inFirstEpoch(
-  operation: Extract<Operation, { type: 'set' }>,
-  epochs: Map<string, number>,
-): Extract<Operation, { type: 'set' }> {
-  const state = JSON.parse(Buffer.from(operation.data).toString()) as { leader_epoch: number };
-  const first = epochs.get(operation.path) ?? state.leader_epoch;
-  epochs.set(operation.path, first);
-  return { ...operation, data: Buffer.from(JSON.stringify({ ...state, leader_epoch: first })) };
-}
-
-function persistent(path: string): (operation: Operation) => Operation {
-  return (operation) => {
-    if (operation.type !== 'create' || !operation.path.startsWith(path)) return operation;
-    const { options: _, ...rest } = operation;
-    return rest;
-  };
-}
-
 /** Peers to whom `meddle` sends the requests of one API. */
 function meddlingPeers<Req, Res, ReqInput, ResInput>(
   api: Api<Req, Res, ReqInput, ResInput>,
-  meddle: (body: ReqInput, send: (body: ReqInput) => Promise<Res>, dice: Dice) => Promise<Res>,
+  meddle: (body: ReqInput, send: (body: ReqInput) => Promise<Res>, tools: BuildTools) => Promise<Res>,
 ): NonNullable<Build['peers']> {
-  return (inner: Peers, { dice }): Peers => ({
+  return (inner: Peers, tools): Peers => ({
     line: (address, clientId) => {
       const line = inner.line(address, clientId);
       const send: PeerLine['send'] = async (asked, version, body, options) => {
@@ -222,7 +300,7 @@ function meddlingPeers<Req, Res, ReqInput, ResInput>(
         const given = typeof body === 'function' ? (body as (version: number) => unknown)(api.maxVersion) : body;
         const resend = (changed: ReqInput): Promise<Res> =>
           line.send(api, version === 'auto' ? api.maxVersion : version, changed, options);
-        return meddle(given as ReqInput, resend, dice) as never;
+        return meddle(given as ReqInput, resend, tools) as never;
       };
       return { send, reset: () => line.reset(), close: () => line.close() };
     },

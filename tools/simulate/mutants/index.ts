@@ -1,5 +1,6 @@
 import type { Build } from '../build.ts';
 import { clusterMutants } from './cluster-mutants.ts';
+import { controllerMutants } from './controller-mutants.ts';
 import {
   acknowledgesBeforeSync,
   forgetsFolders,
@@ -34,4 +35,5 @@ export const mutants: readonly Build[] = [
   deletesTooSoon,
   sharesPartitions,
   ...clusterMutants,
+  ...controllerMutants,
 ];

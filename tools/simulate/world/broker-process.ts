@@ -10,7 +10,7 @@ import type { Ensemble } from './ensemble.ts';
 import { Gate } from './gate.ts';
 import type { Network } from './network.ts';
 import { openOwnMetadata } from './own-metadata.ts';
-import { ProcessClock } from './process-clock.ts';
+import { ProcessClock, type WallClock } from './process-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 import { simulatedPeers } from './simulated-peers.ts';
@@ -20,6 +20,8 @@ export interface BrokerProcessOptions {
   readonly build: Build;
   readonly config: BrokerConfig;
   readonly clock: SimulatedClock;
+  /** How far the machine's calendar is off. */
+  readonly wallClock: WallClock;
   readonly dice: Dice;
   readonly disk: MemoryDisk;
   readonly faults: DiskFaults;
@@ -47,9 +49,9 @@ export class BrokerProcess {
   #lossMs = 0;
 
   constructor(options: BrokerProcessOptions) {
-    const { clock, disk, faults } = options;
+    const { clock, disk, faults, wallClock } = options;
     this.#options = options;
-    this.#clock = new ProcessClock(clock, this.#gate);
+    this.#clock = new ProcessClock(clock, this.#gate, wallClock);
     disk.fault = faults.hookFor(this.#gate);
   }
 

@@ -29,6 +29,7 @@ export class DiskFaults {
   readonly #struck: (fault: PlannedFault, call: DiskCall) => void;
   #slowUntilMs = 0;
   #slowness = 1;
+  #noHandlesUntilMs = 0;
   calls = 0;
 
   constructor(clock: SimulatedClock, dice: Dice, struck: (fault: PlannedFault, call: DiskCall) => void) {
@@ -47,10 +48,16 @@ export class DiskFaults {
     this.#slowUntilMs = this.#clock.monotonic() + durationMs;
   }
 
+  /** No file can be opened until `durationMs` from now: too many are. */
+  takeHandles(durationMs: number): void {
+    this.#noHandlesUntilMs = this.#clock.monotonic() + durationMs;
+  }
+
   /** No faults that have not struck yet, and the usual speed. */
   heal(): void {
     this.#planned.length = 0;
     this.#slowUntilMs = 0;
+    this.#noHandlesUntilMs = 0;
   }
 
   /** The hook for the disk that a process uses. A dead process' calls stay where they are; a paused one learns later. */
@@ -73,6 +80,9 @@ export class DiskFaults {
   }
 
   #outcome(call: DiskCall): DiskOutcome {
+    if (call.kind === 'open' && this.#clock.monotonic() < this.#noHandlesUntilMs) {
+      return systemError('EMFILE', `too many open files, open '${call.path}'`);
+    }
     const index = this.#planned.findIndex(({ kind, path }) => kind === call.kind && call.path.includes(path));
     const [fault] = index < 0 ? [] : this.#planned.splice(index, 1);
     if (fault === undefined) return undefined;

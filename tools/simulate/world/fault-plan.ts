@@ -10,6 +10,9 @@ export type WorldFault =
   | { readonly kind: 'session' }
   | { readonly kind: 'store-loss'; readonly when: 'now' | 'before' | 'after'; readonly durationMs: number }
   | { readonly kind: 'store-stale'; readonly durationMs: number }
+  | { readonly kind: 'dethrone'; readonly deafMs: number }
+  | { readonly kind: 'clock-jump'; readonly offsetMs: number }
+  | { readonly kind: 'no-handles'; readonly durationMs: number }
   | { readonly kind: 'disk-error'; readonly fault: PlannedFault }
   | { readonly kind: 'slow-disk'; readonly factor: number; readonly durationMs: number }
   | { readonly kind: 'full-disk'; readonly roomBytes: number; readonly durationMs: number }
@@ -39,6 +42,9 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   session: 1,
   'store-loss': 3,
   'store-stale': 1,
+  dethrone: 2,
+  'clock-jump': 2,
+  'no-handles': 2,
   pause: 2,
   link: 4,
   'disk-error': 3,
@@ -62,10 +68,13 @@ export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKin
 const NEEDS_ONE_BROKER: ReadonlySet<FaultKind> = new Set(['bit-flip']);
 
 /** Kinds that need several brokers. */
-const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'store-stale']);
+const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'store-stale', 'dethrone']);
 
 /** Kinds that take away what only a sync keeps. */
 const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
+
+/** How far a machine's clock may be from what it was. */
+const CLOCK_JUMP_MS_MAX = 2 * 60 * 60 * 1000;
 
 /** Of a hundred seeds, how many have a given kind of fault. */
 const KIND_PERCENT = 45;
@@ -113,6 +122,12 @@ function planFault(dice: Dice, kind: FaultKind): WorldFault {
       return { kind, when: dice.pick(['now', 'before', 'after', 'after']), durationMs: dice.time(1, 400) };
     case 'store-stale':
       return { kind, durationMs: dice.time(1, 300) };
+    case 'dethrone':
+      return { kind, deafMs: dice.chance(70) ? dice.time(10, 800) : 0 };
+    case 'clock-jump':
+      return { kind, offsetMs: dice.chance(30) ? 0 : dice.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX) };
+    case 'no-handles':
+      return { kind, durationMs: dice.time(5, 400) };
     case 'disk-error':
       return { kind, fault: planDiskError(dice) };
     case 'slow-disk':

@@ -2,12 +2,15 @@ import { type BrokerConfig, type Logger, parseBrokerConfig } from '@millrace/bro
 import type { Operation, OperationResult } from '@millrace/metadata';
 import { type CrashKeeps, MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
+import type { Anomaly } from '../checker/violation.ts';
 import { BrokerProcess } from './broker-process.ts';
+import { watchingCommands } from './command-watch.ts';
 import type { Dice } from './dice.ts';
 import { DiskFaults, type PlannedFault } from './disk-faults.ts';
 import type { Ensemble } from './ensemble.ts';
 import type { Network } from './network.ts';
 import { isMetadataDamaged, ownMetadataFolder, restoreOwnMetadata } from './own-metadata.ts';
+import type { WallClock } from './process-clock.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** What a machine is set up with. */
@@ -28,6 +31,8 @@ export interface MachineOptions {
   readonly mayLosePower: boolean;
   /** Told of every transaction that the metadata store has applied. */
   readonly applied: (operations: readonly Operation[], results: readonly OperationResult[]) => void;
+  /** Told of commands that no controller may send, or no broker carry out; undefined where there is but one broker. */
+  readonly badCommand: ((anomaly: Anomaly, partition: string | null, message: string) => void) | undefined;
   readonly logger: Logger;
   note(message: string): void;
   /** The broker's own metadata are not what they were, and nobody has touched them. */
@@ -70,6 +75,7 @@ export class Machine {
   failedStarts = 0;
   metadataRestorations = 0;
   #metadataFlips = 0;
+  readonly #wallClock: WallClock = { offsetMs: 0 };
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -186,6 +192,12 @@ export class Machine {
     this.#process?.loseStore(when, durationMs);
   }
 
+  /** The clock jumps, or is set right again (0). Nothing else of it changes. */
+  setClock(offsetMs: number): void {
+    this.#options.note(`the clock is ${offsetMs} ms off`);
+    this.#wallClock.offsetMs = offsetMs;
+  }
+
   /** The ensemble's server that this broker is connected to is behind the others. */
   lagStore(durationMs: number): void {
     this.#options.note(`the metadata are read from a server that is behind, for ${durationMs.toFixed(0)} ms`);
@@ -196,6 +208,7 @@ export class Machine {
   heal(): void {
     this.#isHealing = true;
     this.faults.heal();
+    this.#wallClock.offsetMs = 0;
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     this.powerOn();
   }
@@ -230,6 +243,7 @@ export class Machine {
       build,
       config: this.#config,
       clock,
+      wallClock: this.#wallClock,
       dice: dice.for(`life ${life}`),
       disk: this.#disk,
       faults: this.faults,
@@ -254,7 +268,9 @@ export class Machine {
     if (process.isDead) return;
     this.#isServing = true;
     note('the broker serves');
-    const handler = process.requestHandler();
+    const own = process.requestHandler();
+    const handler =
+      this.#options.badCommand === undefined ? own : watchingCommands(own, process, this.#options.badCommand);
     for (const network of networks) network.serve(host, handler);
     started();
   }

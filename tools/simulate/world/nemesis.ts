@@ -48,6 +48,17 @@ export class Nemesis {
       case 'store-stale':
         machine.lagStore(fault.durationMs);
         break;
+      case 'dethrone':
+        void this.#world.dethrone(fault.deafMs);
+        break;
+      case 'clock-jump':
+        machine.setClock(fault.offsetMs);
+        this.#world.history.noteSkew(fault.offsetMs);
+        break;
+      case 'no-handles':
+        note(`no file can be opened for ${fault.durationMs.toFixed(0)} ms`);
+        machine.faults.takeHandles(fault.durationMs);
+        break;
       case 'disk-error':
         machine.faults.plan(fault.fault);
         break;

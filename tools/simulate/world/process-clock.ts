@@ -1,18 +1,25 @@
 import type { Clock, Timer } from '@millrace/ports';
 import type { Gate } from './gate.ts';
 
+/** What a machine's calendar says beside the world's. */
+export interface WallClock {
+  offsetMs: number;
+}
+
 /** The clock as one process sees it: when the process is paused, its timers wait, and when it dies, they never fire. */
 export class ProcessClock implements Clock {
   readonly #clock: Clock;
   readonly #gate: Gate;
+  readonly #wallClock: WallClock;
 
-  constructor(clock: Clock, gate: Gate) {
+  constructor(clock: Clock, gate: Gate, wallClock: WallClock) {
+    this.#wallClock = wallClock;
     this.#clock = clock;
     this.#gate = gate;
   }
 
   now(): number {
-    return this.#clock.now();
+    return this.#clock.now() + this.#wallClock.offsetMs;
   }
 
   monotonic(): number {

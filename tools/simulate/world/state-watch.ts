@@ -1,4 +1,5 @@
 import type { Operation, OperationResult } from '@millrace/metadata';
+import type { Anomaly } from '../checker/violation.ts';
 
 /** A state of a partition as it stands in the metadata store. */
 export interface WrittenState {
@@ -8,19 +9,30 @@ export interface WrittenState {
   readonly isr: readonly number[];
 }
 
+const CONTROLLER_PATH = '/controller';
+const CONTROLLER_EPOCH_PATH = '/controller_epoch';
 const STATE_PATH = /^\/brokers\/topics\/([^/]+)\/partitions\/(\d+)\/state$/;
 
 /**
- * Sees every state of a partition that a broker writes into the store, and holds it against those before: epochs only rise, an epoch has
- * one leader, who is in sync, and whoever is elected was in sync before.
+ * Sees every transaction that the store has applied, and holds the states of partitions and the offices of controllers in it against
+ * those before:
+ * - leader and controller epochs only rise, an epoch has one leader, who is in sync, whoever is elected was in sync before, and with a
+ *   leader that changes nobody joins: `bad-state`;
+ * - an office comes with a higher epoch than all before it: `two-controllers`;
+ * - no state is written in the epoch of a controller that was replaced: `zombie-write`;
+ * - every state is changed on the condition that nobody has changed it: `unconditional-write`.
  */
 export class StateWatch {
   readonly #last = new Map<string, WrittenState>();
+  /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
-  readonly #protest: (partition: string, message: string) => void;
+  /** Partitions with each epoch and leader that they have had. */
+  readonly #had = new Set<string>();
+  readonly #protest: (anomaly: Anomaly, partition: string | null, message: string) => void;
+  #controllerEpoch = -1;
   states = 0;
 
-  constructor(protest: (partition: string, message: string) => void) {
+  constructor(protest: (anomaly: Anomaly, partition: string | null, message: string) => void) {
     this.#protest = protest;
   }
 
@@ -29,15 +41,40 @@ export class StateWatch {
     return this.#last.get(partition);
   }
 
+  /** Whether somebody, or nobody (-1), was the leader of a partition in an epoch. */
+  hasHad(partition: string, leaderEpoch: number, leader: number): boolean {
+    return this.#had.has(`${partition} ${leaderEpoch} ${leader}`);
+  }
+
+  /** Topics that have states. */
+  get topics(): ReadonlySet<string> {
+    return new Set([...this.#last.keys()].map((partition) => partition.slice(0, partition.lastIndexOf('-'))));
+  }
+
   /** Operations that the store has applied. */
   applied(operations: readonly Operation[], results: readonly OperationResult[]): void {
+    this.#lookAtOffice(operations);
     for (const [index, operation] of operations.entries()) {
       const match = STATE_PATH.exec(operation.path);
       if (match === null || results[index] === undefined) continue;
       const partition = `${match[1]}-${match[2]}`;
       if (operation.type === 'create' || operation.type === 'set') this.#written(partition, stateIn(operation.data));
-      else if (operation.type === 'delete') this.#last.delete(partition);
+      else if (operation.type === 'delete') this.#deleted(partition);
+      if (operation.type === 'set' && operation.expected === 'any') {
+        this.#protest('unconditional-write', partition, 'its state is overwritten, whatever its version');
+      }
     }
+  }
+
+  #lookAtOffice(operations: readonly Operation[]): void {
+    const isTaken = operations.some(({ type, path }) => type === 'create' && path === CONTROLLER_PATH);
+    const raised = operations.find(({ type, path }) => type === 'set' && path === CONTROLLER_EPOCH_PATH);
+    const epoch = raised?.type === 'set' ? Number(Buffer.from(raised.data).toString()) : this.#controllerEpoch;
+    if (isTaken && epoch <= this.#controllerEpoch) {
+      const message = `an office is taken in epoch ${epoch}, and one was held in ${this.#controllerEpoch} before`;
+      this.#protest('two-controllers', null, message);
+    }
+    this.#controllerEpoch = Math.max(this.#controllerEpoch, epoch);
   }
 
   #written(partition: string, state: WrittenState): void {
@@ -45,21 +82,37 @@ export class StateWatch {
     const before = this.#last.get(partition);
     this.#last.set(partition, state);
     const { leader, leaderEpoch, controllerEpoch, isr } = state;
-    if (leader >= 0 && !isr.includes(leader)) this.#protest(partition, `leader ${leader} is not in sync (${isr})`);
-    if (isr.length === 0) this.#protest(partition, 'nobody is in sync');
+    this.#had.add(`${partition} ${leaderEpoch} ${leader}`);
+    const isBad = (message: string): void => this.#protest('bad-state', partition, message);
+    if (leader >= 0 && !isr.includes(leader)) isBad(`leader ${leader} is not in sync (${isr})`);
+    if (isr.length === 0) isBad('nobody is in sync');
     const key = `${partition} ${leaderEpoch}`;
     const known = this.#leaders.get(key);
     if (known !== undefined && known >= 0 && leader >= 0 && known !== leader) {
-      this.#protest(partition, `epoch ${leaderEpoch} has two leaders, ${known} and ${leader}`);
+      isBad(`epoch ${leaderEpoch} has two leaders, ${known} and ${leader}`);
     }
     if (leader >= 0) this.#leaders.set(key, leader);
+    if (controllerEpoch < this.#controllerEpoch) {
+      const message = `controller ${controllerEpoch} writes a state, and ${this.#controllerEpoch} is in office`;
+      this.#protest('zombie-write', partition, message);
+    }
     if (before === undefined) return;
     if (leaderEpoch < before.leaderEpoch || controllerEpoch < before.controllerEpoch) {
-      this.#protest(partition, `epochs go back from ${JSON.stringify(before)} to ${JSON.stringify(state)}`);
+      isBad(`epochs go back from ${JSON.stringify(before)} to ${JSON.stringify(state)}`);
     }
     if (leader >= 0 && leader !== before.leader && !before.isr.includes(leader)) {
-      this.#protest(partition, `${leader} is elected, and was not in sync (${before.isr})`);
+      isBad(`${leader} is elected, and was not in sync (${before.isr})`);
     }
+    if (leader !== before.leader && isr.some((id) => !before.isr.includes(id))) {
+      isBad(`with a new leader the replicas in sync become ${isr}, and were ${before.isr}`);
+    }
+  }
+
+  /** A topic that is made anew under its name begins at epoch 0. */
+  #deleted(partition: string): void {
+    this.#last.delete(partition);
+    for (const key of [...this.#leaders.keys()]) if (key.startsWith(`${partition} `)) this.#leaders.delete(key);
+    for (const key of [...this.#had]) if (key.startsWith(`${partition} `)) this.#had.delete(key);
   }
 }
 

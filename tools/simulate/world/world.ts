@@ -10,10 +10,12 @@ import { type HistoryEvent, type PartitionName, Recorder } from '../history.ts';
 import type { SeedPlan } from '../plan.ts';
 import { describeEvent, type TraceLine } from '../trace.ts';
 import { Dice } from './dice.ts';
-import { Ensemble } from './ensemble.ts';
+import { Ensemble, type EnsembleSession } from './ensemble.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
+import { type Unrest, unrestOf } from './quiet-check.ts';
 import { differenceOf } from './replica-logs.ts';
+import { ReplicaWatch } from './replica-watch.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { StateWatch } from './state-watch.ts';
 
@@ -25,7 +27,10 @@ export class World {
   readonly history: Recorder;
   readonly network: Network;
   readonly ensemble: Ensemble;
-  readonly states = new StateWatch((partition, message) => this.#protest('bad-state', partition, message));
+  readonly states = new StateWatch((anomaly, partition, message) => this.protest(anomaly, partition, message));
+  readonly #replicas = new ReplicaWatch(this.states, (...protest) => this.protest(...protest));
+  /** A session that nothing goes wrong with. */
+  readonly #observer: EnsembleSession;
   readonly machines: readonly Machine[];
   readonly admin: Administrator;
   readonly notes: string[] = [];
@@ -51,6 +56,7 @@ export class World {
     this.network = new Network(this.clock, this.dice.for('network'), note);
     this.#backstage = new Network(this.clock, this.dice.for('backstage'), () => {});
     this.ensemble = new Ensemble(this.clock);
+    this.#observer = this.ensemble.openSession();
     this.machines = Array.from({ length: plan.brokers }, (_, index) => this.#machine(index + 1, build));
     this.admin = new Administrator(this.#tools('admin', this.#backstage));
   }
@@ -100,6 +106,31 @@ export class World {
     return undefined;
   }
 
+  /** Somebody deletes the office of the controller, who may hear of it later. */
+  async dethrone(deafMs: number): Promise<void> {
+    const node = await this.#observer.get('/controller').catch(() => undefined);
+    if (node === undefined) return;
+    const { brokerid } = JSON.parse(node.data.toString()) as { brokerid: number };
+    this.note(`broker ${brokerid} loses its office`);
+    if (deafMs > 0) this.machines[brokerid - 1]?.loseStore('now', deafMs);
+    await this.#observer.delete('/controller', 'any').catch(() => undefined);
+  }
+
+  /** What is not yet as it must be when nothing goes wrong any more. */
+  async unrest(): Promise<Unrest | undefined> {
+    const unrest = unrestOf(this.machines, this.states);
+    if (unrest !== undefined) return unrest;
+    const left = await this.#observer.children('/admin/delete_topics').catch(() => []);
+    if (left.length > 0) return { anomaly: 'unavailable', message: `the deletion of ${left} does not end` };
+    for (const { name } of this.topics) {
+      const { data } = await this.#observer.get(`/brokers/topics/${name}`);
+      const { adding_replicas: adding, removing_replicas: removing } = JSON.parse(data.toString());
+      const isMoving = [adding, removing].some((each: object = {}) => Object.values(each).flat().length > 0);
+      if (isMoving) return { anomaly: 'unavailable', message: `the reassignment of ${name} does not end: ${data}` };
+    }
+    return undefined;
+  }
+
   /** Holds the files of replicas that are in sync against each other, where nothing takes records away by itself. */
   compareReplicas(): void {
     for (const { name, topic } of this.partitions) {
@@ -110,7 +141,7 @@ export class World {
         event.kind === 'audit' && event.partition === name ? event.logStart : 0,
       );
       const difference = differenceOf(name, this.machines, Math.max(0, ...starts));
-      if (difference !== undefined) this.#protest('diverged', name, difference);
+      if (difference !== undefined) this.protest('diverged', name, difference);
     }
   }
 
@@ -122,12 +153,21 @@ export class World {
   /** The brokers are up, with their topics. */
   async begin(): Promise<void> {
     for (const machine of this.machines) machine.powerOn();
+    if (this.plan.brokers > 1) this.#lookAtReplicas();
     await this.clock.run(() => this.isServing, BEGIN_MS_MAX);
     this.topics = await this.#createTopics();
     this.partitions = partitionsOf(this.topics);
     for (const { name, replicationFactor, configs: _, ...rules } of this.plan.topics) {
       this.history.topics.push({ topic: name, isReplicated: replicationFactor > 1, ...rules });
     }
+  }
+
+  #lookAtReplicas(): void {
+    const serving = this.machines.flatMap(({ id, serving }) =>
+      serving === undefined ? [] : [{ id, process: serving }],
+    );
+    this.#replicas.look(serving);
+    this.clock.schedule(LOOK_MS, () => this.#lookAtReplicas());
   }
 
   /** Brokers that serve know one another, and who the controller is, a moment later. */
@@ -200,10 +240,6 @@ export class World {
     });
   }
 
-  #protest(anomaly: Anomaly, partition: string, message: string): void {
-    this.history.add({ kind: 'protest', at: this.history.tick(), client: 'world', partition, anomaly, message });
-  }
-
   #machine(id: number, build: Build): Machine {
     const { plan } = this;
     const name = plan.brokers === 1 ? 'broker' : `broker ${id}`;
@@ -218,6 +254,7 @@ export class World {
       networks: [this.network, this.#backstage],
       mayLosePower: plan.isDurable,
       applied: (operations, results) => this.states.applied(operations, results),
+      badCommand: plan.brokers === 1 ? undefined : (...protest) => this.protest(...protest),
       logger: this.#logger(name),
       note: (message) => this.note(plan.brokers === 1 ? message : `${name}: ${message}`),
       metadataLost: (message) => this.protest('metadata-lost', null, message),
@@ -279,6 +316,9 @@ function isBaseOffset(log: Buffer, position: number): boolean {
 }
 
 const BASE_OFFSET_BYTES = 8;
+
+/** How often the brokers' replicas are looked at. */
+const LOOK_MS = 5;
 
 /** How often topics are asked for in the beginning. */
 const CREATE_ATTEMPTS_MAX = 50;
