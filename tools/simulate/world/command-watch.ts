@@ -62,8 +62,10 @@ function lookAtOrder(request: UpdateMetadataRequest, { broker }: BrokerProcess, 
   for (const { topicName, partitionStates } of request.topicStates) {
     for (const { partitionIndex, leader, leaderEpoch } of partitionStates) {
       if (leader !== brokerId) continue;
-      const replica = replicas.find(topicName, partitionIndex);
-      if (typeof replica === 'number' || replica.log.state === 'failed' || replica.leaderEpoch >= leaderEpoch) continue;
+      const replica = [...replicas.partitions].find(
+        ({ topic, partition }) => topic === topicName && partition === partitionIndex,
+      );
+      if (replica === undefined || replica.log.state === 'failed' || replica.leaderEpoch >= leaderEpoch) continue;
       const message = `broker ${brokerId} is told that it leads in epoch ${leaderEpoch}, and was told nothing later than ${replica.leaderEpoch} as a replica`;
       protest('command-order', `${topicName}-${partitionIndex}`, message);
     }

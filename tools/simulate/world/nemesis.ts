@@ -28,8 +28,15 @@ export class Nemesis {
 
   strike(fault: WorldFault): void {
     this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
-    const { network, note } = this.#parts();
     const machine = this.#world.anyMachine();
+    this.#strikeMachine(fault, machine);
+    this.#strikeStore(fault, machine);
+    this.#strikeDisk(fault, machine);
+    this.#strikeNetwork(fault);
+    if (fault.kind === 'delete-records') this.#deleteRecords();
+  }
+
+  #strikeMachine(fault: WorldFault, machine: Machine): void {
     switch (fault.kind) {
       case 'kill':
       case 'power':
@@ -38,8 +45,20 @@ export class Nemesis {
       case 'restart':
         void machine.restart(fault.downMs);
         break;
+      case 'pause':
+        machine.pause(fault.durationMs);
+        break;
+      case 'clock-jump':
+        machine.setClock(fault.offsetMs);
+        this.#world.history.noteSkew(fault.offsetMs);
+        break;
+    }
+  }
+
+  #strikeStore(fault: WorldFault, machine: Machine): void {
+    switch (fault.kind) {
       case 'session':
-        note('the broker loses its session');
+        this.#world.note('the broker loses its session');
         machine.expireSession();
         break;
       case 'store-loss':
@@ -51,10 +70,17 @@ export class Nemesis {
       case 'dethrone':
         void this.#world.dethrone(fault.deafMs);
         break;
-      case 'clock-jump':
-        machine.setClock(fault.offsetMs);
-        this.#world.history.noteSkew(fault.offsetMs);
+      case 'metadata-flip': {
+        const path = machine.flipMetadataBit();
+        if (path !== undefined) this.#world.note(`a bit flips in ${path}`);
         break;
+      }
+    }
+  }
+
+  #strikeDisk(fault: WorldFault, machine: Machine): void {
+    const { note } = this.#parts();
+    switch (fault.kind) {
       case 'no-handles':
         note(`no file can be opened for ${fault.durationMs.toFixed(0)} ms`);
         machine.faults.takeHandles(fault.durationMs);
@@ -69,20 +95,18 @@ export class Nemesis {
       case 'full-disk':
         this.#fill(machine, fault.roomBytes, fault.durationMs);
         break;
-      case 'pause':
-        machine.pause(fault.durationMs);
-        break;
-      case 'link':
-        this.#blockLink(fault.direction, fault.durationMs);
-        break;
       case 'bit-flip':
         this.#world.flipBit();
         break;
-      case 'metadata-flip': {
-        const path = machine.flipMetadataBit();
-        if (path !== undefined) note(`a bit flips in ${path}`);
+    }
+  }
+
+  #strikeNetwork(fault: WorldFault): void {
+    const { network, note } = this.#parts();
+    switch (fault.kind) {
+      case 'link':
+        this.#blockLink(fault.direction, fault.durationMs);
         break;
-      }
       case 'cut':
         note(fault.all ? 'all connections are cut' : 'a connection is cut');
         network.cut(fault.all);
@@ -98,9 +122,6 @@ export class Nemesis {
       case 'slow-network':
         note(`the network takes up to ${fault.latency.mostMs} ms for ${fault.durationMs.toFixed(0)} ms`);
         network.slowDown(fault.latency, fault.durationMs);
-        break;
-      case 'delete-records':
-        this.#deleteRecords();
         break;
     }
   }

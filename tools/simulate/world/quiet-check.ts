@@ -40,8 +40,9 @@ function staleView(
       const state = states.stateOf(`${name}-${partition}`);
       const isSame =
         state?.leader === leader && state.leaderEpoch === leaderEpoch && state.isr.join() === [...isr].join();
-      if (!isSame)
+      if (!isSame) {
         return `takes ${name}-${partition} for ${leader}, ${leaderEpoch}, [${isr}]: ${JSON.stringify(state)}`;
+      }
     }
   }
   for (const topic of topics) if (!cluster.topics.has(topic)) return `knows nothing of the topic ${topic}`;
