@@ -20,9 +20,11 @@ export const electLeaders = defineHandler(
       partitions.map((partition) => ({ topic, partition })),
     );
     const type = electionType === UNCLEAN ? 'unclean' : 'preferred';
+    // Version 0 has no error for the whole.
+    const whole = (errorCode: number) => (context.version >= 1 ? { errorCode } : {});
     const refuse = (errorCode: number) => {
       const refused = (asked ?? []).map((each) => ({ ...each, errorCode, errorMessage: null }));
-      return { errorCode, replicaElectionResults: byTopic(refused) };
+      return { ...whole(errorCode), replicaElectionResults: byTopic(refused) };
     };
     const refusal = context.authorize('Alter', CLUSTER);
     if (refusal !== undefined) return refuse(refusal.errorCode);
@@ -37,7 +39,7 @@ export const electLeaders = defineHandler(
       const isLate = outcome.leader !== undefined && !seen;
       return isLate ? { ...outcome, errorCode: ErrorCode.REQUEST_TIMED_OUT, errorMessage: null } : outcome;
     });
-    return { errorCode: ErrorCode.NONE, replicaElectionResults: byTopic(results) };
+    return { ...whole(ErrorCode.NONE), replicaElectionResults: byTopic(results) };
   },
 );
 
