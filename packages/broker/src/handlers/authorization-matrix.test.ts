@@ -48,8 +48,9 @@ const NAMES = [
 function flattened(value: unknown, path = '', into: Record<string, number> = {}): Record<string, number> {
   for (const [field, each] of Object.entries(value as Record<string, unknown>)) {
     const at = path === '' ? field : `${path}.${field}`;
-    if (typeof each === 'number' && /(errorCode|ErrorCode|AuthorizedOperations|authorizedOperations)$/.test(field))
+    if (typeof each === 'number' && /(errorCode|ErrorCode|AuthorizedOperations|authorizedOperations)$/.test(field)) {
       into[at] = each;
+    }
     if (!Array.isArray(each)) continue;
     for (const [index, element] of each.entries()) {
       if (typeof element !== 'object' || element === null || Buffer.isBuffer(element)) continue;
@@ -62,8 +63,9 @@ function flattened(value: unknown, path = '', into: Record<string, number> = {})
 function labelOf(element: Record<string, unknown>, index: number): string {
   for (const name of NAMES) {
     const value = element[name];
-    if (typeof value === 'number' || (typeof value === 'string' && value !== ''))
+    if (typeof value === 'number' || (typeof value === 'string' && value !== '')) {
       return String(value).replace(/^(a-(?:new|auto)-).*$/, '$1N');
+    }
   }
   return typeof element['topicId'] === 'string' ? '<id>' : element['user'] === '' ? '' : String(index);
 }
@@ -263,8 +265,9 @@ describe.each(rights.map((right, index) => ({ right, index })))('with $right', (
     const differing: string[] = [];
     for (const request of requests) {
       const handler = handlerByKey.get(request.key);
-      if (handler === undefined || request.version < handler.minVersion || request.version > handler.maxVersion)
+      if (handler === undefined || request.version < handler.minVersion || request.version > handler.maxVersion) {
         continue;
+      }
       if (request.key === 20) await makeTopic('a-del');
       const recorded = request.answers.find((each) => each.rights.includes(index))?.answer ?? {};
       const given = await ask(request);
