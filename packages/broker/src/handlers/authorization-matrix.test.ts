@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { decodeResponseFrame, encodeRequest, FindCoordinator, OffsetCommit } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Acl, TYPE_CODES } from '../security/acl.ts';
-import { matrixRequests } from '../testing/matrix-requests.ts';
 import { TestBroker } from '../testing/test-broker.ts';
+import { matrixRequests } from '../testing/test-requests.ts';
 import { handlerByKey, handlers } from './registry.ts';
 
 interface Answer {
