@@ -163,6 +163,9 @@ function batchBytesMax({ recordsMax, valueBytesMax }: ProducerTraits): number {
   return BATCH_OVERHEAD_BYTES + recordsMax * (valueBytesMax + RECORD_OVERHEAD_BYTES);
 }
 
+/** A topic of a larger cluster has more partitions. */
+const BROKERS_PER_SHARE = 5;
+
 /** Topics that take all that the producers send: segments hold their batches, and without keys nothing is compacted. */
 function planTopics(dice: Dice, producers: readonly ProducerTraits[], brokers: number): TopicPlan[] {
   const batchBytes = Math.max(...producers.map(batchBytesMax));
@@ -187,7 +190,7 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[], brokers: n
       configs['min.cleanable.dirty.ratio'] = '0.1';
       configs['delete.retention.ms'] = String(dice.pick([0, 100, 86_400_000]));
     }
-    const partitions = dice.between(1, 3);
+    const partitions = dice.between(1, 3) * Math.max(1, Math.floor(brokers / BROKERS_PER_SHARE));
     const replicationFactor = Math.min(brokers, REPLICAS_MAX);
     return {
       name: `t${index}`,

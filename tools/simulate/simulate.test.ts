@@ -68,6 +68,18 @@ describe('worlds of three brokers', () => {
   );
 });
 
+describe('a world of thirty brokers', () => {
+  it(
+    'ends without a violation',
+    async () => {
+      const { violations, figures } = await runSeed(1, { brokers: 30 });
+      expect(violations).toEqual([]);
+      expect(figures.recordsAcknowledged).toBeGreaterThan(100);
+    },
+    MUTANT_MS_MAX,
+  );
+});
+
 describe('a broker that is broken on purpose', () => {
   const ruled = mutants.filter(({ rule }) => rule !== undefined);
   const others = mutants.filter(({ rule }) => rule === undefined);

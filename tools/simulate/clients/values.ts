@@ -4,6 +4,7 @@ import {
   batchSizeBytes,
   checkBatch,
   RecordBatchBuilder,
+  RecordsError,
   readRecords,
   splitBatches,
 } from '@millrace/records';
@@ -59,9 +60,14 @@ export function decodeRecords(bytes: Buffer | null, from: number): FetchedRecord
     const sizeBytes = batchSizeBytes(bytes, at);
     const fault = checkBatch(bytes, at);
     if (fault !== undefined) return { records, next, fault };
-    for (const record of readRecords(bytes.subarray(at, at + sizeBytes))) {
-      if (record.offset < from) continue;
-      records.push([record.offset, decodeValue(record.value), record.key?.toString('latin1') ?? null]);
+    try {
+      for (const record of readRecords(bytes.subarray(at, at + sizeBytes))) {
+        if (record.offset < from) continue;
+        records.push([record.offset, decodeValue(record.value), record.key?.toString('latin1') ?? null]);
+      }
+    } catch (error) {
+      if (!(error instanceof RecordsError)) throw error;
+      return { records, next, fault: error.message };
     }
     next = Math.max(next, batchLastOffset(bytes, at) + 1);
   }

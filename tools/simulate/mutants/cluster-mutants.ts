@@ -58,7 +58,7 @@ const altersCopies: Build = {
 const dropsOrders: Build = {
   name: 'drops-orders',
   what: 'now and then a broker answers LeaderAndIsr as if it had done what it was told',
-  rule: 'unavailable',
+  rule: 'command-order',
   brokers: BROKERS,
   handler: meddlingWith(LeaderAndIsr, async ({ ask, tools }) =>
     tools.dice.chance(BAD_PERCENT) ? { errorCode: 0, topics: [], partitionErrors: [] } : ask(),

@@ -73,6 +73,9 @@ const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'st
 /** Kinds that take away what only a sync keeps. */
 const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
 
+/** A cluster of more brokers than this meets more faults. */
+const BROKERS_PER_FAULT = 5;
+
 /** How far a machine's clock may be from what it was. */
 const CLOCK_JUMP_MS_MAX = 2 * 60 * 60 * 1000;
 
@@ -102,7 +105,7 @@ export function planFaults(
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));
   const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   if (bag.length === 0) return [];
-  const pauseMs = dice.pick([80, 200, 500]);
+  const pauseMs = dice.pick([80, 200, 500]) / Math.max(1, brokers / BROKERS_PER_FAULT);
   const events: PlannedEvent[] = [];
   for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
     events.push({ atMs, fault: planFault(dice, dice.pick(bag)) });
