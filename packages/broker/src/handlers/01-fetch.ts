@@ -196,7 +196,8 @@ function respondWith(
   reading: FetchReading,
 ): FetchResponseInput | Promise<FetchResponseInput> {
   const magic = oldMagicOf(context.version);
-  if (magic === undefined || reading.sizeBytes === 0) return respond(context, session, reading, limits.replicaId >= 0);
+  const isOfOld = magic !== undefined && (reading.sizeBytes > 0 || reading.fetches.some(({ isCutOff }) => isCutOff));
+  if (!isOfOld) return respond(context, session, reading, limits.replicaId >= 0);
   return asOldRecords(reading, magic, limits).then((converted) => respond(context, session, converted, false));
 }
 

@@ -114,9 +114,26 @@ describe('Fetch', () => {
     await produceTo(test, 't', batchOf(['y']));
     const small = fetchBody({ topic: 't' }, 0, {}, { partitionMaxBytes: 10 });
     expect(valuesOf(onlyPartition(await client.ask(Fetch, 11, small)).records)).toEqual(['x'.repeat(500)]);
-    // Fetch v0 to v2 never promised that.
-    expect(onlyPartition(await client.ask(Fetch, 2, small)).records?.length).toBe(0);
   });
+
+  it.each([0, 1, 2])(
+    'tells version %i of a batch that is larger than asked for by the front of a message, at once',
+    async (version) => {
+      await produceTo(test, 't', batchOf(['x'.repeat(500)]));
+      const ask = async (partitionMaxBytes: number, minBytes = 1_000_000) => {
+        const body = fetchBody({ topic: 't' }, 0, { minBytes, maxWaitMs: 600_000 }, { partitionMaxBytes });
+        return onlyPartition(await client.ask(Fetch, version, body)).records!;
+      };
+      const front = await ask(100);
+      expect(front.length).toBe(12);
+      expect(front.readInt32BE(8)).toBeGreaterThan(100);
+      expect((await ask(5)).length).toBe(5);
+      expect(readRecords(convertUp(await ask(1000, 1)))).toHaveLength(1);
+      // Who asks for nothing, or where there is nothing, gets nothing.
+      const none = fetchBody({ topic: 't' }, 1, { maxWaitMs: 0 }, { partitionMaxBytes: 100 });
+      expect(onlyPartition(await client.ask(Fetch, version, none)).records?.length).toBe(0);
+    },
+  );
 
   it('fills the response up to its limit, partition by partition', async () => {
     await test.createTopic('two', 2);

@@ -21,13 +21,28 @@ export async function asOldRecords(reading: FetchReading, magic: OldMagic, limit
   const fetches: PartitionFetch[] = [];
   let sizeBytes = 0;
   for (const fetched of reading.fetches) {
-    const converted = fetched.sizeBytes === 0 ? fetched : await convert(fetched, magic, limits);
+    const converted = fetched.sizeBytes === 0 ? cutOff(fetched) : await convert(fetched, magic, limits);
     fetches.push(converted);
     sizeBytes += converted.sizeBytes;
   }
   // What was read is a copy by now.
   reading.release();
   return { fetches, sizeBytes, isUrgent: reading.isUrgent, mustRelease: false, release: () => {} };
+}
+
+/** A message's offset and size and nothing of it: the size is more than any fetch asks for. */
+const CUT_MESSAGE = Buffer.from('ffffffffffffffff7fffffff', 'hex');
+
+/**
+ * Clients up to Fetch v2 learn that a message is larger than what they ask for by getting only its front; one that gets nothing asks
+ * for it for ever (`LazyDownConversionRecordsSend.buildOverflowBatch`).
+ */
+function cutOff(fetched: PartitionFetch): PartitionFetch {
+  if (!fetched.isCutOff) return fetched;
+  const mayConvert = fetched.partition?.log.config.messageDownconversionEnable === true;
+  if (!mayConvert) return refused(fetched, ErrorCode.UNSUPPORTED_VERSION);
+  const front = CUT_MESSAGE.subarray(0, fetched.target.maxBytes);
+  return { ...fetched, chunks: [front], sizeBytes: front.length };
 }
 
 async function convert(fetched: PartitionFetch, magic: OldMagic, limits: FetchLimits): Promise<PartitionFetch> {

@@ -42,6 +42,8 @@ export interface PartitionFetch {
   readonly isEarly: boolean;
   readonly chunks: readonly Buffer[];
   readonly sizeBytes: number;
+  /** There are records, but the first batch is larger than what this partition may give (see `hardBytesMax`). */
+  readonly isCutOff: boolean;
   readonly abortedTransactions: readonly AbortedTransaction[] | null;
   /** The replica that a consumer should read from instead; -1 for none. */
   readonly preferredReplica: number;
@@ -266,6 +268,7 @@ class Reading implements FetchReading {
       isEarly: false,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
+      isCutOff: false,
       abortedTransactions: null,
       preferredReplica: -1,
       diverging: undefined,
@@ -278,6 +281,10 @@ class Reading implements FetchReading {
       return;
     }
     if (read.release !== undefined) this.#releases.push(read.release);
+    const readableEndOffset = this.#limits.isolation === 'logEnd' ? partition.log.durableEndOffset : read.highWatermark;
+    const isCutOff = this.#isCutOff(target, read.sizeBytes, readableEndOffset);
+    // Who waited for more bytes would wait for ever.
+    if (isCutOff) this.isUrgent = true;
     this.sizeBytes += read.sizeBytes;
     this.fetches.push({
       target,
@@ -286,14 +293,22 @@ class Reading implements FetchReading {
       highWatermark: read.highWatermark,
       lastStableOffset: read.lastStableOffset,
       logStartOffset: read.logStartOffset,
-      readableEndOffset: this.#limits.isolation === 'logEnd' ? partition.log.durableEndOffset : read.highWatermark,
+      readableEndOffset,
       isEarly: false,
       chunks: read.chunks,
       sizeBytes: read.sizeBytes,
+      isCutOff,
       abortedTransactions: this.#limits.isolation === 'committed' ? read.abortedTransactions : null,
       preferredReplica: -1,
       diverging: undefined,
     });
+  }
+
+  /** Whether it is this partition's own limit that keeps even its first batch back, and not what others have taken. */
+  #isCutOff(target: FetchTarget, sizeBytes: number, readableEndOffset: number): boolean {
+    const { hardBytesMax, bytesMax } = this.#limits;
+    if (!hardBytesMax || sizeBytes > 0 || target.maxBytes <= 0) return false;
+    return target.fetchOffset < readableEndOffset && target.maxBytes <= bytesMax - this.sizeBytes;
   }
 
   #fail(target: FetchTarget, partition: Partition | undefined, errorCode: number): undefined {
@@ -310,6 +325,7 @@ class Reading implements FetchReading {
       isEarly,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
+      isCutOff: false,
       abortedTransactions: null,
       preferredReplica: -1,
       diverging: undefined,
