@@ -4,6 +4,7 @@ import { KAFKA_3, kafkaClassPath } from './jars.ts';
 
 /** The class behind each script of Kafka's `bin`; where 3.x and 4.x differ, both. */
 const classes: Readonly<Record<string, string | { before4: string; from4: string }>> = {
+  'kafka-acls': { before4: 'kafka.admin.AclCommand', from4: 'org.apache.kafka.tools.AclCommand' },
   'kafka-broker-api-versions': {
     before4: 'kafka.admin.BrokerApiVersionsCommand',
     from4: 'org.apache.kafka.tools.BrokerApiVersionsCommand',

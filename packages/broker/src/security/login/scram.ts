@@ -45,6 +45,7 @@ interface ServerFirst {
   readonly clientBare: string;
   readonly header: string;
   readonly nonce: string;
+  readonly clientNonce: string;
   readonly user: string;
   readonly credential: ScramCredential;
   readonly isKnown: boolean;
@@ -70,6 +71,7 @@ function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): 
     clientBare: fields['bare'] ?? '',
     header: fields['header'] ?? '',
     nonce: full,
+    clientNonce: fields['nonce'] ?? '',
     user,
     credential,
     isKnown: found !== undefined,
@@ -79,8 +81,12 @@ function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): 
 function finish(text: string, first: ServerFirst, mechanism: ScramMechanism): LoginStep {
   const fields = CLIENT_FINAL.exec(text)?.groups;
   if (fields === undefined) throw new LoginRefused('the last message is malformed');
-  // The whole nonce, or a message of another exchange would do (CVE-2024-56128).
-  if (fields['nonce'] !== first.nonce) throw new LoginRefused('the nonce is another');
+  // The whole nonce, or a message of another exchange would do (CVE-2024-56128). librdkafka before 2.6.1 puts its own in front once
+  // more, which Kafka 3.9 takes and 4.0 does not: it names this exchange all the same.
+  const { nonce } = fields;
+  if (nonce !== first.nonce && nonce !== `${first.clientNonce}${first.nonce}`) {
+    throw new LoginRefused('the nonce is another');
+  }
   const binding = fields['binding'];
   if (binding !== USUAL_BINDING && binding !== Buffer.from(first.header).toString('base64')) {
     throw new LoginRefused('the header is another than in the first message');
