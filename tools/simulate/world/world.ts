@@ -116,6 +116,15 @@ export class World {
     await this.#observer.delete('/controller', 'any').catch(() => undefined);
   }
 
+  /** Where a partition's replicas are, as the metadata store has it. */
+  async replicasOf(topic: string, partition: number): Promise<readonly number[]> {
+    const data = await this.#topicNode(topic);
+    const { partitions } = JSON.parse(data?.toString() ?? '{"partitions":{}}') as {
+      partitions: Record<string, number[]>;
+    };
+    return partitions[String(partition)] ?? [];
+  }
+
   /** What is not yet as it must be when nothing goes wrong any more. */
   async unrest(): Promise<Unrest | undefined> {
     const unrest = unrestOf(this.machines, this.states);
@@ -123,7 +132,9 @@ export class World {
     const left = await this.#observer.children('/admin/delete_topics').catch(() => []);
     if (left.length > 0) return { anomaly: 'unavailable', message: `the deletion of ${left} does not end` };
     for (const { name } of this.topics) {
-      const { data } = await this.#observer.get(`/brokers/topics/${name}`);
+      const data = await this.#topicNode(name);
+      // It was deleted.
+      if (data === undefined) continue;
       const { adding_replicas: adding, removing_replicas: removing } = JSON.parse(data.toString());
       const isMoving = [adding, removing].some((each: object = {}) => Object.values(each).flat().length > 0);
       if (isMoving) return { anomaly: 'unavailable', message: `the reassignment of ${name} does not end: ${data}` };
@@ -162,6 +173,12 @@ export class World {
     }
   }
 
+  async #topicNode(name: string): Promise<Buffer | undefined> {
+    const path = `/brokers/topics/${name}`;
+    if ((await this.#observer.exists(path)) === undefined) return undefined;
+    return (await this.#observer.get(path)).data;
+  }
+
   #lookAtReplicas(): void {
     const serving = this.machines.flatMap(({ id, serving }) =>
       serving === undefined ? [] : [{ id, process: serving }],
@@ -193,6 +210,11 @@ export class World {
     const auditor = new Auditor(this.#tools('auditor', this.#backstage));
     this.#auditing = auditor.audit(this.partitions, this.groups, isSettled);
     return this.#auditing;
+  }
+
+  /** Reads all that there is in some partitions. */
+  auditOf(partitions: readonly PartitionRef[]): Promise<string | undefined> {
+    return new Auditor(this.#tools('auditor', this.#backstage)).audit(partitions, [], true);
   }
 
   /** Flips one bit in a file of a partition: in its log, its indexes or its producers' state. */
