@@ -6,7 +6,7 @@ import {
   type TopicPartition,
 } from '@millrace/client';
 import { atMost, closeShape, faultOf } from '@millrace/client/internal';
-import { type Acl, type AclFilter, describeAcls } from './acls.ts';
+import { type Acl, type AclFilter, createAcls, deleteAcls, describeAcls, type NewAcl, newAcl } from './acls.ts';
 import * as args from './arguments.ts';
 import {
   type ClusterDescription,
@@ -60,6 +60,15 @@ import {
   type OffsetQuery,
   type RecordsToDelete,
 } from './records.ts';
+import {
+  alterScramUsers,
+  describeScramUsers,
+  type NewScramPassword,
+  newScramPassword,
+  type ScramDeletion,
+  type ScramUser,
+  scramDeletion,
+} from './scram-users.ts';
 import {
   type CreatedTopic,
   createPartitions,
@@ -330,6 +339,40 @@ export class Admin implements AsyncDisposable {
   async describeAcls(filter: AclFilter = {}, options: OperationOptions = {}): Promise<Acl[]> {
     args.checkOptions('describe access rules', options);
     return describeAcls(this.#client, filter, options);
+  }
+
+  /** Makes access rules; those that are there already stay. A rule that denies goes before all that allow. */
+  async createAcls(acls: readonly NewAcl[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('create access rules', 'acls', acls, newAcl);
+    args.checkOptions('create access rules', options);
+    return createAcls(this.#client, acls, options);
+  }
+
+  /** Removes the access rules that the filter fits, all with an empty one, and tells which they were. */
+  async deleteAcls(filter: AclFilter, options: OperationOptions = {}): Promise<Acl[]> {
+    args.checkOptions('delete access rules', options);
+    return deleteAcls(this.#client, filter, options);
+  }
+
+  /** The users that can log in by SCRAM. Who is named and is not there is a failure of his own. */
+  async describeScramUsers(users: readonly string[] | 'all', options: OperationOptions = {}): Promise<ScramUser[]> {
+    args.checkItemsOrAll('describe users', 'users', users, args.userName);
+    args.checkOptions('describe users', options);
+    return describeScramUsers(this.#client, users, options);
+  }
+
+  /** Gives users passwords for SCRAM. What the cluster gets is salted and hashed here. */
+  async setScramPasswords(passwords: readonly NewScramPassword[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('set passwords', 'passwords', passwords, newScramPassword);
+    args.checkOptions('set passwords', options);
+    return alterScramUsers(this.#client, passwords, [], options);
+  }
+
+  /** Takes users' credentials for SCRAM away: they cannot log in with them any more, and stay while they are connected. */
+  async deleteScramCredentials(deletions: readonly ScramDeletion[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('delete credentials', 'deletions', deletions, scramDeletion);
+    args.checkOptions('delete credentials', options);
+    return alterScramUsers(this.#client, [], deletions, options);
   }
 }
 

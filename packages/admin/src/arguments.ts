@@ -101,6 +101,7 @@ const foreignPartition = {
   partitionIndex: 'it is called partition',
 };
 
+export const userName: ItemCheck = plain(someText);
 export const validateOnly: Readonly<Record<string, ValueRule>> = { validateOnly: aBoolean };
 
 export const listTopicsOptions: Readonly<Record<string, ValueRule>> = { internal: aBoolean };

@@ -2,7 +2,15 @@
  * The admin SDK for Kafka-compatible clusters: topics, configs, groups, records, log directories.
  * @packageDocumentation
  */
-export type { Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType } from './acls.ts';
+export type {
+  Acl,
+  AclFilter,
+  AclOperation,
+  AclPatternType,
+  AclPermission,
+  AclResourceType,
+  NewAcl,
+} from './acls.ts';
 export { Admin, type AdminOptions } from './admin.ts';
 export type { ClusterDescription, DescribeLogDirsOptions, LogDir, ReplicaSize } from './cluster.ts';
 export type {
@@ -33,4 +41,5 @@ export type {
   OffsetSpec,
   RecordsToDelete,
 } from './records.ts';
+export type { NewScramPassword, ScramDeletion, ScramMechanism, ScramUser } from './scram-users.ts';
 export type { CreatedTopic, MorePartitions, NewTopic, ValidatingOptions } from './topics.ts';

@@ -5,6 +5,7 @@ import type { CliIo } from '../io.ts';
 import { KAFKA_OPTIONS } from '../parse/kafka-shapes.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
+import { addAcls } from './acls.ts';
 import { addCluster } from './cluster.ts';
 import { addCompletion } from './completion.ts';
 import { addConfigs } from './configs.ts';
@@ -18,6 +19,7 @@ import { addProfiles } from './profiles.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
 import { addTopics } from './topics.ts';
+import { addUsers } from './users.ts';
 
 /**
  * Describes all commands. What a command does is imported when it is used: reading the descriptions is quick, loading the SDKs is not.
@@ -62,6 +64,8 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addGroups,
     addConfigs,
     addRecords,
+    addAcls,
+    addUsers,
     addCluster,
     addLog,
     addMetadata,

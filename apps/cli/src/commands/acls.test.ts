@@ -1,0 +1,73 @@
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
+
+let broker: TestBroker;
+const run = (...args: string[]): Promise<TestRun> => millrace(broker.bootstrapServers, args);
+
+beforeAll(async () => {
+  broker = await startBroker({
+    config: {
+      'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+    },
+  });
+});
+afterAll(() => broker.close());
+
+describe('millrace acls', () => {
+  it('adds rules for producers and consumers, shows them, and removes them', async () => {
+    expect((await run('acls', 'list')).stdout).toBe('There are no such access rules.\n');
+    expect((await run('acls', 'add', '--principal', 'alice', '--producer', '--topic', 'orders')).stdout).toBe(
+      'User:alice may write topic orders\nUser:alice may describe topic orders\nUser:alice may create topic orders\n',
+    );
+    const consumer = ['--consumer', '--topic', 'or', '--group', 'bil', '--prefixed'];
+    expect((await run('acls', 'add', '--principal', 'User:bob', ...consumer)).stdout).toBe(
+      'User:bob may read topics that begin with or\nUser:bob may describe topics that begin with or\nUser:bob may read groups that begin with bil\n',
+    );
+    const { stdout } = await run('acls', 'list', '--principal', 'bob');
+    expect(stdout).toMatch(
+      /^RESOURCE +NAME +PRINCIPAL +HOST +OPERATION +RULE\ngroup +bil\.\.\. +User:bob +\* +read +allow\n/,
+    );
+    expect(JSON.parse((await run('acls', 'list', '--topic', 'orders', '--json')).stdout)).toHaveLength(3);
+    expect((await run('acls', 'remove', '--topic', 'orders', '--operation', 'write')).stdout).toBe(
+      '1 access rule removed:\nUser:alice may write topic orders\n',
+    );
+    expect((await run('acls', 'remove', '--all')).stdout).toMatch(/^5 access rules removed:\n/);
+    expect((await run('acls', 'remove', '--all')).stdout).toMatch('nothing was removed');
+  });
+
+  it('forbids from an address', async () => {
+    const rule = ['--principal', 'User:*', '--deny', '--operation', 'ALL', '--cluster', '--host', '10.0.0.1'];
+    expect((await run('acls', 'add', ...rule)).stdout).toBe('User:* may not all cluster kafka-cluster from 10.0.0.1\n');
+  });
+
+  it.each([
+    [['add', '--topic', 'a', '--operation', 'read'], 'Nobody is named'],
+    [['add', '--principal', 'a', '--operation', 'read'], 'Nothing is named'],
+    [['add', '--principal', 'a', '--topic', 'b'], 'No operation is named'],
+    [['add', '--principal', 'a', '--topic', 'b', '--operation', 'fly'], 'It is one of all, read'],
+    [['remove'], 'every access rule there is'],
+  ])('says what is missing: %j', async (args, message) => {
+    const { exitCode, stderr } = await run('acls', ...args);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+});
+
+describe('millrace users', () => {
+  it('gives passwords from the environment, shows who has one, and takes them away', async () => {
+    process.env['TEST_USER_PASSWORD'] = 'carol-pw';
+    expect((await run('users', 'list')).stdout).toBe('Nobody can log in by SCRAM.\n');
+    expect((await run('users', 'set-password', 'carol', '--password-env', 'TEST_USER_PASSWORD')).stdout).toBe(
+      'carol can log in by SCRAM-SHA-256 and SCRAM-SHA-512\n',
+    );
+    expect((await run('users', 'list')).stdout).toMatch(/carol +SCRAM-SHA-256 +8192\ncarol +SCRAM-SHA-512 +8192\n/);
+    expect((await run('users', 'delete', 'carol', '--mechanism', 'scram-sha-256')).stdout).toMatch(
+      'SCRAM-SHA-256 any more',
+    );
+    expect((await run('users', 'delete', 'carol')).stdout).toMatch('SCRAM-SHA-512 any more');
+    expect((await run('users', 'delete', 'carol')).exitCode).toBe(1);
+    delete process.env['TEST_USER_PASSWORD'];
+    expect((await run('users', 'set-password', 'carol', '--password-env', 'TEST_USER_PASSWORD')).exitCode).toBe(2);
+  });
+});
