@@ -36,7 +36,7 @@ const types: Readonly<Record<Codec, number>> = {
 
 /** A kafkajs client that prints nothing. */
 export function connectKafkaJs(bootstrap: string, options: Partial<KafkaConfig> = {}): KafkaType {
-  return new Kafka({ clientId: 'kafkajs', brokers: [bootstrap], logLevel: logLevel.NOTHING, ...options });
+  return new Kafka({ clientId: 'kafkajs', brokers: bootstrap.split(','), logLevel: logLevel.NOTHING, ...options });
 }
 
 export const kafkajs: ForeignClient = {

@@ -10,7 +10,15 @@ import { freePort } from '../kafka/broker.ts';
 import { BrokerProcess, type BrokerProcessOptions, type Ending } from './broker-process.ts';
 import { CleanedCheck } from './cleaned-check.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
-import { CommittingReader, fetchAll, GroupMember, LoadProducer, type LoadTarget } from './load.ts';
+import {
+  type CommittedOffset,
+  CommittingReader,
+  checkCommits,
+  fetchAll,
+  GroupMember,
+  LoadProducer,
+  type LoadTarget,
+} from './load.ts';
 
 /** Where a broker runs, and how it is crashed there. */
 export interface CrashSite {
@@ -155,8 +163,6 @@ export function killNine({
   return runCrashes({ ...options, site: { folder, crash } });
 }
 
-type CommittedOffset = readonly [group: string, partition: number, offset: number | undefined];
-
 class CrashRun {
   readonly #options: CrashRunOptions;
   readonly #process: BrokerProcessOptions;
@@ -269,18 +275,8 @@ class CrashRun {
     );
   }
 
-  /** Asks the broker what the groups have committed. */
   async #checkGroups(expected: readonly CommittedOffset[]): Promise<void> {
-    await this.#withAdmin(async (admin) => {
-      for (const group of new Set(expected.map(([each]) => each))) {
-        const found = await admin.listGroupOffsets(group);
-        for (const [of, partition, offset] of expected) {
-          if (of !== group) continue;
-          const now = found.find((each) => each.topic === TOPIC && each.partition === partition)?.offset;
-          this.#ledger.checkCommitted(group, partition, offset, now);
-        }
-      }
-    });
+    await this.#withAdmin((admin) => checkCommits(admin, TOPIC, this.#ledger, expected));
   }
 
   /** Lets the load come to its end, crashes once more, and reads everything. */

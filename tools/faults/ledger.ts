@@ -131,13 +131,16 @@ export class PartitionCheck {
   /** Everything that was acknowledged must have come. */
   end(producers: number): void {
     for (let producer = 0; producer < producers; producer += 1) {
-      const found = this.#next.get(producer) ?? 0;
-      const promised = this.#ledger.acknowledgedCount(producer, this.#partition);
-      if (found < promised) {
-        this.#ledger.violation(
-          `partition ${this.#partition}: records ${found} to ${promised - 1} of producer ${producer} are lost`,
-        );
-      }
+      this.endOf(producer, this.#ledger.acknowledgedCount(producer, this.#partition));
     }
+  }
+
+  /** So many of a producer's records must have come. */
+  endOf(producer: number, promised: number): void {
+    const found = this.#next.get(producer) ?? 0;
+    if (found >= promised) return;
+    this.#ledger.violation(
+      `partition ${this.#partition}: records ${found} to ${promised - 1} of producer ${producer} are lost`,
+    );
   }
 }

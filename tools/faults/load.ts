@@ -218,6 +218,26 @@ export class GroupMember {
   }
 }
 
+/** What a group had committed in a partition when it was noted; undefined for nothing. */
+export type CommittedOffset = readonly [group: string, partition: number, offset: number | undefined];
+
+/** Asks the broker what the groups have committed. */
+export async function checkCommits(
+  admin: Admin,
+  topic: string,
+  ledger: Ledger,
+  expected: readonly CommittedOffset[],
+): Promise<void> {
+  for (const group of new Set(expected.map(([each]) => each))) {
+    const found = await admin.listGroupOffsets(group);
+    for (const [of, partition, offset] of expected) {
+      if (of !== group) continue;
+      const now = found.find((each) => each.topic === topic && each.partition === partition)?.offset;
+      ledger.checkCommitted(group, partition, offset, now);
+    }
+  }
+}
+
 /** A record as the checks need it. */
 export interface FetchedRecord {
   readonly offset: number;

@@ -1,8 +1,10 @@
-/** `pnpm faults kill-nine|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { gapTable, killBrokers } from './cluster-kills.ts';
+import { ENGINES } from './cluster-process.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
@@ -11,6 +13,7 @@ import { powerLoss, unsyncedLosses } from './power-loss.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
+       pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
 
 const { values, positionals } = parseArgs({
@@ -26,6 +29,10 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     size: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
+    engine: { type: 'string', default: 'local' },
+    'stop-every': { type: 'string', default: '0' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 
@@ -36,8 +43,12 @@ const parent = values.folder ?? tmpdir();
 const onRound = (line: string): void => console.log(line);
 const shared = { rounds, seed, onRound, ...(values.program === undefined ? {} : { program: [values.program] }) };
 
-if (positionals[0] === 'kill-nine') {
+if (values.help) {
+  console.log(USAGE);
+} else if (positionals[0] === 'kill-nine') {
   await runKillNine();
+} else if (positionals[0] === 'kills') {
+  await runKills();
 } else if (positionals[0] === 'power-loss') {
   for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
 } else if (positionals[0] === 'hostile') {
@@ -55,6 +66,33 @@ async function runKillNine(): Promise<void> {
   const isRight = print(await killNine({ ...shared, folder }));
   if (isRight) rmSync(folder, { recursive: true, force: true });
   else console.log(`The data stays in ${folder}`);
+}
+
+async function runKills(): Promise<void> {
+  const engine = ENGINES.find((each) => each === values.engine);
+  if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}, not ${values.engine}`);
+  const folder = mkdtempSync(join(parent, 'millrace-kills-'));
+  const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
+  say(`brokers of a cluster (${engine}) killed, ${rounds} rounds, seed ${seed}, data in ${folder}`);
+  const report = await killBrokers({
+    engine,
+    folder,
+    rounds,
+    seed,
+    stopEvery: Number(values['stop-every']),
+    onRound: (line) => say(line),
+  });
+  if (values.json) console.log(JSON.stringify(report));
+  else console.log(`\n${gapTable(report.gaps)}\n`);
+  const { recordsAcknowledged, recordsRead, commitsAcknowledged, failedSends, violations, violationCount } = report;
+  const failed = Object.entries(failedSends).map(([name, count]) => `${name} ${count}`);
+  say(
+    `${recordsAcknowledged} records and ${commitsAcknowledged} commits acknowledged, ${recordsRead} records read, ` +
+      `failed sends: ${failed.join(', ')}; ${violationCount} violations`,
+  );
+  for (const violation of violations) say(`VIOLATION: ${violation}`);
+  if (violationCount === 0) rmSync(folder, { recursive: true, force: true });
+  else process.exitCode = 1;
 }
 
 async function runPowerLoss(fileSystem: FileSystem): Promise<void> {

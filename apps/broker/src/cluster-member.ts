@@ -20,7 +20,11 @@ const member = new ClusterMember({
   tell,
   exit: (exitCode) => process.exit(exitCode),
 });
-process.on('message', (message: ToMember) => member.told(message));
+process.on('message', (message: ToMember) => {
+  // The brokers' processes look alike otherwise, for whoever is to stop or to watch one of them.
+  if (message.type === 'start') process.title = `millrace broker ${message.overrides['broker.id']}`;
+  member.told(message);
+});
 process.on('disconnect', () => member.orphaned());
 // The parent decides: a terminal's Ctrl-C reaches the whole group.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});

@@ -1,0 +1,244 @@
+/** Producers that send a record to every partition again and again at a steady pace, and note how long a partition gave no acknowledgement. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Producer } from '@millrace/producer';
+import type { Producer as KafkaJsProducer } from 'kafkajs';
+import { within } from '../clients/client.ts';
+import { connectKafkaJs } from '../clients/kafkajs.ts';
+import { loadValue } from './ledger.ts';
+import type { LoadTarget } from './load.ts';
+
+/** A record for each partition so often. */
+const PACE_MS = 10;
+/** Long enough for every outage of a run: nothing may fail for want of patience. */
+const PATIENCE_MS = 300_000;
+/** Records that wait for an acknowledgement; a producer that has so many sends nothing more. */
+const UNACKNOWLEDGED_MAX = 20_000;
+
+/** How long each partition went without an acknowledgement, since it was last asked. */
+export class AcknowledgementGaps {
+  readonly #last: number[];
+  readonly #longest: number[];
+
+  constructor(partitions: number) {
+    const now = performance.now();
+    this.#last = Array.from({ length: partitions }, () => now);
+    this.#longest = Array.from({ length: partitions }, () => 0);
+  }
+
+  acknowledged(partition: number): void {
+    const now = performance.now();
+    this.#longest[partition] = Math.max(this.#longest[partition]!, now - this.#last[partition]!);
+    this.#last[partition] = now;
+  }
+
+  begin(): void {
+    this.#longest.fill(0);
+  }
+
+  /** The longest gap of these partitions since {@link begin}, the one that goes on included. */
+  longestOf(partitions: readonly number[]): number {
+    const now = performance.now();
+    return Math.max(0, ...partitions.map((each) => Math.max(this.#longest[each]!, now - this.#last[each]!)));
+  }
+
+  /** Whether each of these partitions has acknowledged something since a moment. */
+  haveAcknowledgedSince(moment: number, partitions: readonly number[]): boolean {
+    return partitions.every((each) => this.#last[each]! > moment);
+  }
+}
+
+export interface PacedProducer {
+  readonly name: string;
+  /** The producer's number in the values of its records. */
+  readonly id: number;
+  /** Undefined where the client does not tell when a record is acknowledged. */
+  readonly gaps: AcknowledgementGaps | undefined;
+  /** Promises of the client's own that were rejected. */
+  readonly failedSends: number;
+  /** Sends nothing more, waits for what was sent, and tells how many records each partition must have now. */
+  finish(): Promise<readonly number[]>;
+  abort(): Promise<void>;
+}
+
+/** Our SDK as it comes: idempotent, acks=all, its own back-off. */
+export class SdkPaced implements PacedProducer {
+  readonly name = 'millrace';
+  readonly id = 0;
+  readonly gaps: AcknowledgementGaps;
+  failedSends = 0;
+  readonly #target: LoadTarget;
+  readonly #producer: Producer;
+  readonly #sent: number[];
+  #unacknowledged = 0;
+  #isStopping = false;
+  readonly #run: Promise<void>;
+
+  constructor(target: LoadTarget) {
+    this.#target = target;
+    this.gaps = new AcknowledgementGaps(target.partitions);
+    this.#sent = Array.from({ length: target.partitions }, () => 0);
+    this.#producer = new Producer({ bootstrapServers: target.bootstrapServers });
+    this.#run = this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    while (!this.#isStopping) {
+      if (this.#unacknowledged < UNACKNOWLEDGED_MAX) for (const partition of this.#sent.keys()) this.#send(partition);
+      await sleep(PACE_MS);
+    }
+  }
+
+  #send(partition: number): void {
+    const { topic, ledger } = this.#target;
+    const sent = { producer: this.id, partition, sequence: this.#sent[partition]! };
+    this.#sent[partition] = sent.sequence + 1;
+    this.#unacknowledged += 1;
+    this.#producer.send({ topic, partition, value: loadValue(sent) }).then(
+      ({ offset }) => {
+        this.#unacknowledged -= 1;
+        ledger.acknowledged(sent, offset);
+        this.gaps.acknowledged(partition);
+      },
+      (error: unknown) => {
+        this.#unacknowledged -= 1;
+        if (this.#isStopping) return;
+        this.failedSends += 1;
+        ledger.violation(`a send of ours failed: ${String(error)}`);
+      },
+    );
+  }
+
+  async finish(): Promise<readonly number[]> {
+    this.#isStopping = true;
+    await this.#run;
+    await this.#producer.flush();
+    await this.#producer.close();
+    return this.#sent;
+  }
+
+  async abort(): Promise<void> {
+    this.#isStopping = true;
+    await this.#producer.close({ timeoutMs: 0 }).catch(() => undefined);
+  }
+}
+
+/** kafkajs, idempotent, one record of a partition after the other. */
+export class KafkaJsPaced implements PacedProducer {
+  readonly name = 'kafkajs';
+  readonly id = 1;
+  readonly gaps: AcknowledgementGaps;
+  failedSends = 0;
+  readonly #target: LoadTarget;
+  readonly #producer: KafkaJsProducer;
+  readonly #acknowledged: number[];
+  #isStopping = false;
+  #runs: Promise<void>[] = [];
+
+  private constructor(target: LoadTarget, producer: KafkaJsProducer) {
+    this.#target = target;
+    this.#producer = producer;
+    this.gaps = new AcknowledgementGaps(target.partitions);
+    this.#acknowledged = Array.from({ length: target.partitions }, () => 0);
+  }
+
+  static async start(target: LoadTarget): Promise<KafkaJsPaced> {
+    const retry = { initialRetryTime: 50, maxRetryTime: 300, retries: 2000 };
+    const producer = connectKafkaJs(target.bootstrapServers, { retry }).producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      retry,
+    });
+    await producer.connect();
+    const paced = new KafkaJsPaced(target, producer);
+    paced.#runs = Array.from({ length: target.partitions }, (_, partition) => paced.#sendTo(partition));
+    return paced;
+  }
+
+  async #sendTo(partition: number): Promise<void> {
+    const { topic, ledger } = this.#target;
+    for (let sequence = 0; !this.#isStopping; sequence += 1) {
+      const sent = { producer: this.id, partition, sequence };
+      try {
+        const [metadata] = await this.#producer.send({
+          topic,
+          acks: -1,
+          messages: [{ partition, value: loadValue(sent) }],
+        });
+        ledger.acknowledged(sent, Number(metadata?.baseOffset));
+      } catch {
+        // What became of the record is not known, so this partition gets no more of this producer.
+        if (!this.#isStopping) this.failedSends += 1;
+        return;
+      }
+      this.#acknowledged[partition] = sequence + 1;
+      this.gaps.acknowledged(partition);
+      await sleep(PACE_MS);
+    }
+  }
+
+  async finish(): Promise<readonly number[]> {
+    this.#isStopping = true;
+    await within(PATIENCE_MS, 'the last sends of kafkajs', Promise.all(this.#runs));
+    await this.#producer.disconnect();
+    return this.#acknowledged;
+  }
+
+  async abort(): Promise<void> {
+    this.#isStopping = true;
+    await this.#producer.disconnect().catch(() => undefined);
+  }
+}
+
+/** librdkafka, idempotent, by kcat: it says in the end whether everything was acknowledged. It writes to the first partition. */
+export class KcatPaced implements PacedProducer {
+  readonly name = 'librdkafka';
+  readonly id = 2;
+  readonly gaps = undefined;
+  readonly failedSends = 0;
+  readonly #target: LoadTarget;
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #said = '';
+  #sent = 0;
+  #isStopping = false;
+  readonly #run: Promise<void>;
+
+  constructor(target: LoadTarget) {
+    this.#target = target;
+    const properties = { acks: 'all', 'enable.idempotence': 'true', 'message.timeout.ms': String(PATIENCE_MS) };
+    const settings = Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`]);
+    const args = ['-P', '-b', target.bootstrapServers, '-t', target.topic, '-p', '0', ...settings];
+    this.#process = spawn('kcat', args, { stdio: ['pipe', 'ignore', 'pipe'] });
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-10_000);
+    });
+    this.#process.stdin?.on('error', () => undefined);
+    this.#ended = once(this.#process, 'close');
+    this.#run = this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    for (; !this.#isStopping; this.#sent += 1) {
+      this.#process.stdin?.write(`${loadValue({ producer: this.id, partition: 0, sequence: this.#sent })}\n`);
+      await sleep(PACE_MS);
+    }
+  }
+
+  async finish(): Promise<readonly number[]> {
+    this.#isStopping = true;
+    await this.#run;
+    this.#process.stdin?.end();
+    await within(PATIENCE_MS, 'the last sends of librdkafka', this.#ended);
+    if (this.#process.exitCode === 0) return [this.#sent];
+    this.#target.ledger.violation(`kcat ended with ${this.#process.exitCode}: ${this.#said.slice(-500)}`);
+    return [];
+  }
+
+  async abort(): Promise<void> {
+    this.#isStopping = true;
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+}
