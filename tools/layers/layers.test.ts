@@ -56,6 +56,17 @@ describe('the layering check', () => {
     expect(findings('apps/cli/src/x.ts', text)).toEqual([expect.stringContaining('not below it')]);
   });
 
+  it.each([
+    ['packages/network/src/x.ts', 'setImmediate(run);'],
+    ['packages/consumer/src/x.ts', 'globalThis.setTimeout(run, 5);'],
+    ['packages/producer/src/x.ts', 'process.nextTick(run);'],
+    ['packages/testing/src/x.ts', "import { setTimeout } from 'node:timers/promises';"],
+    ['packages/ports/src/clock.ts', 'const run = queueMicrotask;'],
+  ])('refuses timers that tests may replace, in %s', (path, text) => {
+    expect(findings(path, text)).toEqual([expect.stringContaining('timers are those of ports')]);
+    expect(findings(path.replace('.ts', '.test.ts'), text)).toEqual([]);
+  });
+
   it('lets tests alone import what is for tests', () => {
     const text = "import { a } from './testing/test-logs.ts';";
     expect(findings('packages/log/src/x.ts', text)).toEqual(['1 ./testing/test-logs.ts is for tests alone']);

@@ -202,8 +202,8 @@ export interface WorldRule {
 const files = ['node:fs', 'node:child_process', 'node:os'];
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2', 'node:dns'];
 const threads = ['node:worker_threads', 'node:cluster', 'piscina'];
-// setImmediate is not among them: it gives way to others, but asks no clock.
 const timers = ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'];
+const turns = ['setImmediate', 'queueMicrotask', 'process.nextTick'];
 const clocks = ['Date.now', 'new Date()', 'performance.now', 'process.hrtime'];
 const randomness = ['Math.random', 'crypto.randomUUID', 'crypto.getRandomValues'];
 
@@ -212,9 +212,34 @@ export const worldRules: readonly WorldRule[] = [
     name: 'the core never touches the world',
     folders: ['packages/log/src/', 'packages/metadata/src/', 'packages/broker/src/'],
     modules: [...files, ...sockets, ...threads, 'node:timers', 'node:perf_hooks', 'node:process'],
-    globals: [...timers, ...clocks, ...randomness, 'process.env', 'process.on', 'process.exit'],
+    globals: [...timers, ...turns, ...clocks, ...randomness, 'process.env', 'process.on', 'process.exit'],
     why: 'it takes Clock, Random and Disk from @millrace/ports, so that a broker can run on simulated ones from one seed',
-    exceptions: [],
+    exceptions: [
+      { path: 'packages/metadata/src/conformance-scene.ts', uses: 'setImmediate', why: 'runs in tests alone' },
+    ],
+  },
+  {
+    name: 'timers are those of ports',
+    folders: [
+      'packages/ports/src/',
+      'packages/network/src/',
+      'packages/client/src/',
+      'packages/producer/src/',
+      'packages/consumer/src/',
+      'packages/admin/src/',
+      'packages/testing/src/',
+    ],
+    modules: ['node:timers', 'node:timers/promises'],
+    globals: [...timers, ...turns, 'AbortSignal.timeout'],
+    why: 'tests replace the global ones by timers that stand still, and a broker or client in their process with them',
+    exceptions: [
+      ...['node:timers', ...timers, ...turns].map((uses) => ({
+        path: 'packages/ports/src/real-timers.ts',
+        uses,
+        why: 'keeps those that were there when it was loaded',
+      })),
+      { path: 'packages/network/src/testing/peers.ts', uses: 'setImmediate', why: 'runs in tests alone' },
+    ],
   },
   {
     name: 'codecs are pure',

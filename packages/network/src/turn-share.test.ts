@@ -1,7 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { TurnShare } from './turn-share.ts';
 
-const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** The event loop's next turn, whatever a test has replaced. */
+const realImmediate = setImmediate;
+const tick = (): Promise<void> => new Promise((resolve) => realImmediate(resolve));
+
+afterEach(() => void vi.useRealTimers());
 
 function shareWithClock() {
   let nowMs = 1000;
@@ -62,5 +66,14 @@ describe('TurnShare', () => {
     share.stopWaiting(run);
     await tick();
     expect(ran).toBe(0);
+  });
+
+  it('goes on though a test in the same process has replaced the timers', async () => {
+    vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout', 'queueMicrotask'] });
+    const { share } = shareWithClock();
+    const run = vi.fn();
+    share.wait(run, false);
+    await tick();
+    expect(run).toHaveBeenCalledTimes(1);
   });
 });

@@ -1,3 +1,5 @@
+import { runNextTurn } from '@millrace/ports';
+
 /** Requests are started for so long before everybody else has a turn: those that wait, timers, other sockets. */
 const TURN_MS_MAX = 10;
 /** A pause of so long means that a new turn has begun. */
@@ -53,7 +55,7 @@ export class TurnShare {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    runNextTurn(() => {
       this.#isScheduled = false;
       this.#spentMs = 0;
       this.#runSome(this.#light);
