@@ -313,8 +313,11 @@ export class FollowerFetcher {
       }
       const { epoch, endOffset } = answer.divergingEpoch;
       if (epoch >= 0 || endOffset >= 0) {
+        // Where the logs part before all that the leader still has, it cannot say where, and nothing here is of account: what was kept of it
+        // might be other records than the leader's, or end in the middle of a batch.
+        if (endOffset <= answer.logStartOffset) await role.startOverAt(answer.logStartOffset);
         // Neither high watermark nor start are this log's as long as it holds records that the leader does not have (KAFKA-14704).
-        await role.truncateTo(epoch, endOffset);
+        else await role.truncateTo(epoch, endOffset);
         return;
       }
       const { highWatermark, logStartOffset } = answer;
