@@ -5,11 +5,12 @@ import { CreateTopics, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
 import { TestBrokerError } from './errors.ts';
 import { type ApiName, errorCodeOf, type Fault, FaultInjector, type FaultOptions } from './faults.ts';
+import { applySecurity, type SecuredWith, securityOf, type TestSecurity } from './security.ts';
 import { StartingHandler } from './starting-handler.ts';
 import { openStorage, type Storage } from './storage.ts';
 
 /** How a broker for tests is set up. */
-export interface StartBrokerOptions {
+export interface StartBrokerOptions extends TestSecurity {
   /**
    * Where the data is: in `memory` (the default, gone at the end), in a `temp` folder that is removed at the end, or in a folder
    * that stays, so that a second broker can go on with it.
@@ -64,7 +65,8 @@ const CREATE_TIMEOUT_MS = 10_000;
 export async function startBroker(options: StartBrokerOptions = {}): Promise<TestBroker> {
   const clock = new AdjustableClock();
   const storage = await openStorage(options.storage ?? 'memory', clock);
-  const config = configFrom(options, storage);
+  const security = securityOf(options);
+  const config = configFrom(options, storage, security);
   const logger = options.logger ?? silentLogger;
   const broker = new Broker({
     config,
@@ -77,21 +79,33 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
   const starting = new StartingHandler();
   const listener = new Listener({
     handler: starting,
-    name: 'PLAINTEXT',
+    name: security.protocol,
     host: HOST,
     port: options.port ?? 0,
-    securityProtocol: 'PLAINTEXT',
+    securityProtocol: security.protocol,
+    tls: options.tls,
     logger,
   });
   try {
     const { port } = await listener.listen();
     const told = config.advertisedListeners === null ? { host: HOST, port } : config.advertisedEndpoints[0]!;
     await broker.start({
-      endpoints: [{ listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', host: told.host, port: told.port }],
+      endpoints: [
+        { listener: security.protocol, securityProtocol: security.protocol, host: told.host, port: told.port },
+      ],
     });
+    await applySecurity(broker, options);
     const injector = new FaultInjector(broker.requestHandler, clock);
     starting.started(injector);
-    const testBroker = new TestBroker({ broker, clock, listener, injector, storage, port });
+    const testBroker = new TestBroker({
+      broker,
+      clock,
+      listener,
+      injector,
+      storage,
+      port,
+      connect: connector(options, security, port),
+    });
     for (const topic of options.topics ?? []) await testBroker.createTopic(topic);
     return testBroker;
   } catch (error) {
@@ -102,14 +116,28 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
   }
 }
 
-function configFrom(options: StartBrokerOptions, storage: Storage): BrokerConfig {
+/** How the test itself reaches its broker. */
+function connector({ tls }: StartBrokerOptions, { login }: SecuredWith, port: number): () => Promise<Connection> {
+  // It has just made the broker, so it need not ask who that is.
+  const ownTls = tls === undefined ? undefined : { rejectUnauthorized: false };
+  return () => Connection.connect({ host: HOST, port, clientId: 'millrace-testing', sasl: login, tls: ownTls });
+}
+
+function configFrom(options: StartBrokerOptions, storage: Storage, security: SecuredWith): BrokerConfig {
   const properties = {
     ...TEST_CONFIG,
-    listeners: `PLAINTEXT://${HOST}:${options.port ?? 0}`,
+    listeners: `${security.protocol}://${HOST}:${options.port ?? 0}`,
+    ...security.config,
     'log.dirs': storage.folder,
     ...Object.fromEntries(Object.entries(options.config ?? {}).map(([name, value]) => [name, String(value)])),
   };
   const { config, problems, warnings } = parseBrokerConfig(properties);
+  if (!String(properties.listeners).startsWith(`${security.protocol}://`)) {
+    throw new TestBrokerError(
+      'TESTING_INVALID_CONFIG',
+      'Where a broker for tests listens follows from its options: users and tls secure it',
+    );
+  }
   // A name that no broker knows is a mistake in a test, where a running broker would only warn.
   const faults = [...problems, ...warnings].map(({ message }) => message);
   if (faults.length > 0) {
@@ -128,6 +156,7 @@ interface Parts {
   readonly injector: FaultInjector;
   readonly storage: Storage;
   readonly port: number;
+  readonly connect: () => Promise<Connection>;
 }
 
 /** A broker that {@link startBroker} has started, with the means to make its clients' lives hard. */
@@ -152,7 +181,7 @@ export class TestBroker implements AsyncDisposable {
    */
   async createTopic(topic: string | NewTestTopic): Promise<void> {
     const { topic: name, partitions = 1, configs = {} }: NewTestTopic = typeof topic === 'string' ? { topic } : topic;
-    const connection = await Connection.connect({ host: HOST, port: this.port, clientId: 'millrace-testing' });
+    const connection = await this.#parts.connect();
     try {
       const response = await connection.send(CreateTopics, 'auto', {
         topics: [

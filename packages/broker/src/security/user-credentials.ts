@@ -2,6 +2,7 @@ import { isMetadataError, type MetadataStore, type Operation, type Version } fro
 import type { Logger } from '../shared/logger.ts';
 import { DEFAULT_ENTITY, decodeConfig, encodeConfig, encodeConfigChange, paths } from '../store/znodes.ts';
 import {
+  credentialOf,
   decodeCredential,
   encodeCredential,
   SCRAM_MECHANISMS,
@@ -59,6 +60,18 @@ export class UserCredentials {
   /** The users that have credentials, with them. */
   get all(): ReadonlyMap<string, Credentials> {
     return this.#users;
+  }
+
+  /** Gives a user a password for each of some mechanisms; `salted` hashes it for one. @throws MetadataError */
+  setPassword(
+    user: string,
+    mechanisms: readonly ScramMechanism[],
+    salted: (mechanism: ScramMechanism) => Parameters<typeof credentialOf>[1],
+  ): Promise<void> {
+    return this.change(
+      user,
+      mechanisms.map((mechanism) => ({ mechanism, credential: credentialOf(mechanism, salted(mechanism)) })),
+    );
   }
 
   /**

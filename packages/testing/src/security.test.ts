@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { Connection, type SaslOptions } from '@millrace/network';
+import { Metadata } from '@millrace/protocol';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startBroker, type TestBroker } from './test-broker.ts';
+
+let broker: TestBroker | undefined;
+afterEach(async () => {
+  await broker?.close();
+  broker = undefined;
+});
+
+const pem = (name: string): string =>
+  readFileSync(new URL(`../../network/fixtures/localhost.${name}.pem`, import.meta.url), 'utf8');
+
+async function seenBy(sasl: SaslOptions | undefined, tls?: object): Promise<string[]> {
+  const connection = await Connection.connect({ host: 'localhost', port: broker?.port ?? 0, sasl, tls });
+  try {
+    const { topics } = await connection.send(Metadata, 8, { topics: null });
+    return topics.map(({ name }) => name ?? '');
+  } finally {
+    await connection.close();
+  }
+}
+
+describe('a secured broker for tests', () => {
+  it('knows its users, and shows each what the rules let him see', async () => {
+    broker = await startBroker({
+      users: { alice: 'alice-pw', bob: 'b"o\\b' },
+      acls: [{ user: 'alice', operation: 'read', topic: 'or', prefixed: true }],
+      topics: ['orders', 'secrets'],
+    });
+    expect(await seenBy({ mechanism: 'PLAIN', username: 'alice', password: 'alice-pw' })).toEqual(['orders']);
+    expect(await seenBy({ mechanism: 'SCRAM-SHA-512', username: 'bob', password: 'b"o\\b' })).toEqual([]);
+    await expect(seenBy({ mechanism: 'SCRAM-SHA-256', username: 'bob', password: 'x' })).rejects.toThrow('failed');
+    await expect(seenBy(undefined)).rejects.toThrow();
+  });
+
+  it('speaks TLS, with or without logins', async () => {
+    broker = await startBroker({ tls: { key: pem('key'), cert: pem('cert') }, topics: ['orders'] });
+    expect(await seenBy(undefined, { ca: pem('cert') })).toEqual(['orders']);
+    await expect(seenBy(undefined)).rejects.toThrow();
+  });
+
+  it('refuses rules without users, and listeners that its options do not mean', async () => {
+    await expect(startBroker({ acls: [] })).rejects.toMatchObject({ code: 'TESTING_INVALID_CONFIG' });
+    await expect(startBroker({ config: { listeners: 'SASL_SSL://127.0.0.1:0' } })).rejects.toMatchObject({
+      code: 'TESTING_INVALID_CONFIG',
+    });
+  });
+});
