@@ -1,0 +1,145 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@millrace/broker';
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { Connection } from '@millrace/network';
+import { systemClock, systemRandom } from '@millrace/ports';
+import { CreateTopics, Metadata, Produce } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
+import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
+import { LiveCertificates } from './security/live-certificates.ts';
+
+const fixtures = new URL('../../../packages/network/fixtures/', import.meta.url);
+const certificate = new URL('localhost.cert.pem', fixtures).pathname;
+
+let folder: string;
+let keystore: string;
+let server: ZooKeeperServer;
+let listener: ZooKeeperListener;
+let started: BrokerProcess[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-secured-cluster-'));
+  keystore = join(folder, 'keystore.pem');
+  const parts = ['localhost.key.pem', 'localhost.cert.pem'].map((name) => readFile(new URL(name, fixtures), 'utf8'));
+  await writeFile(keystore, (await Promise.all(parts)).join('\n'));
+  started = [];
+  server = new ZooKeeperServer({ store: new MemoryMetadataStore(), clock: systemClock, random: systemRandom });
+  listener = await ZooKeeperListener.listen(server, { host: '127.0.0.1', port: 0 });
+});
+
+afterEach(async () => {
+  for (const broker of started) await broker.stop();
+  await listener.close();
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(id: number, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
+  const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
+  const broker = await startBrokerProcess({
+    env: {},
+    logger: silentLogger,
+    overrides: {
+      'broker.id': String(id),
+      'log.dirs': join(folder, `b${id}`),
+      listeners: 'SASL_SSL://127.0.0.1:0',
+      'advertised.listeners': 'SASL_SSL://localhost:0',
+      'security.inter.broker.protocol': 'SASL_SSL',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module} username="broker" password="broker-pw" user_broker="broker-pw" user_alice="alice-pw";`,
+      'ssl.keystore.location': keystore,
+      'ssl.truststore.location': certificate,
+      'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+      'super.users': 'User:broker',
+      'millrace.http.port': '',
+      'zookeeper.connect': `127.0.0.1:${listener.port}`,
+      ...overrides,
+    },
+  });
+  started.push(broker);
+  return broker;
+}
+
+async function connectTo(broker: BrokerProcess, username: string): Promise<Connection> {
+  const port = broker.endpoints[0]?.port ?? 0;
+  const sasl = { mechanism: 'PLAIN', username, password: `${username}-pw` } as const;
+  return Connection.connect({ host: 'localhost', port, sasl, tls: { ca: await readFile(certificate) } });
+}
+
+describe('brokers that speak to each other by TLS and logins', () => {
+  it('replicate what is acknowledged, and let in nobody who only poses as one of them', async () => {
+    const brokers = [];
+    for (const id of [1, 2, 3]) brokers.push(await start(id));
+    const [first] = brokers as [BrokerProcess];
+    const admin = await connectTo(first, 'broker');
+    const seen = async (): Promise<number> => (await admin.send(Metadata, 9, { topics: [] })).brokers.length;
+    await expect.poll(seen, { timeout: 10_000 }).toBe(3);
+    const topics = [{ name: 't', numPartitions: 1, replicationFactor: 3, assignments: [], configs: [] }];
+    const { controllerId } = await admin.send(Metadata, 9, { topics: [] });
+    const controller = await connectTo(brokers[controllerId - 1] as BrokerProcess, 'broker');
+    const created = await controller.send(CreateTopics, 6, { topics, timeoutMs: 10_000, validateOnly: false });
+    expect(created.topics).toMatchObject([{ errorCode: 0 }]);
+    const found = await controller.send(Metadata, 9, { topics: [{ name: 't' }] });
+    const leader = await connectTo(
+      brokers[(found.topics[0]?.partitions[0]?.leaderId ?? 0) - 1] as BrokerProcess,
+      'broker',
+    );
+    const builder = new RecordBatchBuilder();
+    builder.append(Date.now(), null, Buffer.from('kept'), []);
+    const topicData = [{ name: 't', partitionData: [{ index: 0, records: builder.build({}) }] }];
+    const produced = await leader.send(Produce, 9, { acks: -1, timeoutMs: 10_000, topicData });
+    expect(produced.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+    const alice = await connectTo(first, 'alice');
+    const asAlice = await alice.send(Produce, 9, { acks: -1, timeoutMs: 1000, topicData });
+    expect(asAlice.responses[0]?.partitionResponses[0]?.errorCode).toBe(29);
+    for (const connection of [admin, controller, leader, alice]) await connection.close();
+  }, 30_000);
+
+  it('do not start where they could not log in to each other', async () => {
+    const jaas = 'listener.name.sasl_ssl.plain.sasl.jaas.config';
+    const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-pw";';
+    await expect(start(1, { [jaas]: module })).rejects.toThrow(`give username="..." and password="..." in ${jaas}`);
+    await expect(start(1, { 'sasl.mechanism.inter.broker.protocol': 'GSSAPI' })).rejects.toThrow(
+      'is not among the mechanisms',
+    );
+  });
+});
+
+describe('certificates in files', () => {
+  it('are read again when they have changed, and kept as they are where the new ones are no good', async () => {
+    const ssl = {
+      keystoreType: null,
+      keystoreLocation: keystore,
+      keystorePassword: null,
+      keystoreKey: null,
+      keystoreCertificateChain: null,
+      keyPassword: null,
+      truststoreType: null,
+      truststoreLocation: null,
+      truststoreCertificates: null,
+      clientAuth: 'none',
+      enabledProtocols: ['TLSv1.3'],
+      cipherSuites: [],
+      principalMappingRules: 'DEFAULT',
+      verifiesHost: true,
+    } as const;
+    const errors: string[] = [];
+    const logger = { ...silentLogger, error: (_: object, line: string) => void errors.push(line) };
+    const live = await LiveCertificates.open('SSL', ssl, logger);
+    const told: unknown[] = [];
+    live.watch((options) => void told.push(options.cert));
+    const before = await readFile(keystore, 'utf8');
+    await writeFile(keystore, 'no certificate at all');
+    await live.reload();
+    expect([told, String(live.options.cert), errors.length]).toEqual([[], before, 1]);
+    await writeFile(keystore, `${before}\n`);
+    await live.reload();
+    expect(String(told[0])).toBe(`${before}\n`);
+    live.close();
+  });
+});
