@@ -18,6 +18,8 @@ export class PartitionQueue {
   retryAtMs = 0;
   /** Errors in a row, which the backoff grows with. */
   failures = 0;
+  /** The broker that failed it as its leader, until another one is known; undefined while all is well. */
+  lostLeader: number | undefined;
   /** Why nothing was acknowledged of late, for those whose time ends meanwhile. */
   lastError: Error | undefined;
   /** The sequence of the next record under `identity`. */

@@ -42,6 +42,11 @@ class FakeCluster implements ProduceTransport {
   /** As brokers before 2.5 do, which are those that may forget a producer while it sends. */
   #refusesUnknown = false;
   requests = 0;
+  leader: number | undefined = 1;
+  /** Who was sent to, in order. */
+  readonly sentTo: number[] = [];
+  refreshes = 0;
+  onRefresh: (refresh: number) => void = () => {};
   inFlight = 0;
   inFlightMost = 0;
   batchRecordsMax = Number.POSITIVE_INFINITY;
@@ -62,11 +67,14 @@ class FakeCluster implements ProduceTransport {
     return this.topic();
   }
 
-  leaderOf(): number {
-    return 1;
+  leaderOf(): number | undefined {
+    return this.leader;
   }
 
-  async refreshTopics(): Promise<void> {}
+  async refreshTopics(): Promise<void> {
+    this.refreshes += 1;
+    this.onRefresh(this.refreshes);
+  }
 
   async initProducerId(
     current: { producerId: number; producerEpoch: number } | undefined,
@@ -75,8 +83,9 @@ class FakeCluster implements ProduceTransport {
     return { producerId: current.producerId, producerEpoch: current.producerEpoch + 1 };
   }
 
-  async produce(_brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[]> {
+  async produce(brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[]> {
     this.requests += 1;
+    this.sentTo.push(brokerId);
     this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     const fault = this.#plan();
@@ -238,6 +247,38 @@ describe('a sender', () => {
     bench.send(0, 'a');
     await bench.settle(1);
     expect(bench.outcomes[0]!.error).toMatchObject({ code: 'PRODUCER_DELIVERY_TIMED_OUT', retriable: true });
+  });
+
+  it.each<Fault>(['lost-request', 'not-leader'])(
+    'goes on with another leader as soon as one is known, which it looks for more often than it sends again (%s)',
+    async (fault) => {
+      const slow = { ...options, retryBackoffMs: 10_000, retryBackoffMsMax: 10_000 };
+      const bench = new Bench(slow, () => (bench.cluster.sentTo.at(-1) === 1 ? fault : 'none'));
+      bench.cluster.onRefresh = (refresh) => {
+        if (refresh === 2) bench.cluster.leader = undefined;
+        if (refresh === 4) bench.cluster.leader = 2;
+      };
+      bench.send(0, 'a');
+      // Up to 21 ms for the answer, then looks at once and after 20, 40 and 80 ms.
+      await bench.clock.advanceAsync(170);
+      expect(bench.cluster.sentTo).toEqual([1, 2]);
+      await bench.settle(1);
+      expect(bench.cluster.refreshes).toBe(4);
+      expect(bench.cluster.logs[0]).toEqual(['a']);
+    },
+  );
+
+  it('sits out the pause where the leader stays the same, and asks ever more seldom', async () => {
+    const bench = new Bench(
+      { ...options, retryBackoffMs: 1000, retryBackoffMsMax: 1000, deliveryTimeoutMs: 60_000 },
+      () => (bench.clock.monotonic() < 5_000 ? 'lost-request' : 'none'),
+    );
+    bench.send(0, 'a');
+    await bench.clock.advanceAsync(500);
+    expect(bench.cluster.sentTo).toEqual([1]);
+    expect(bench.cluster.refreshes).toBeLessThanOrEqual(6);
+    await bench.settle(1);
+    expect(bench.cluster.sentTo.length).toBeLessThanOrEqual(8);
   });
 
   it('fails a batch in flight when its time is over, and goes on behind it when the answer has come', async () => {

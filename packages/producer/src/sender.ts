@@ -4,6 +4,7 @@ import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
 import { asError, batchError, batchFailed, deliveryTimeout, ProducerError } from './errors.ts';
 import type { ProducerIdentitySource } from './identity.ts';
+import { LostLeaders } from './lost-leaders.ts';
 import { isRetriable, needsEpochBump, needsMetadata } from './outcome.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { ProduceBatch } from './produce-batch.ts';
@@ -47,6 +48,7 @@ export class Sender {
   readonly #retried: () => void;
   readonly #inFlightByBroker = new Map<number, number>();
   readonly #staleTopics = new Set<string>();
+  readonly #lostLeaders: LostLeaders;
   #refreshing = false;
   #hurried = 0;
   #drainScheduled = false;
@@ -78,6 +80,9 @@ export class Sender {
     this.#settings = parts.settings;
     this.#batchDone = parts.batchDone;
     this.#retried = parts.retried ?? (() => {});
+    const leaderOf = (topic: string, partition: number): number | undefined =>
+      this.#transport.leaderOf(topic, partition);
+    this.#lostLeaders = new LostLeaders(leaderOf, this.#settings.retryBackoffMs);
   }
 
   /** Looks for something to send once the caller's turn is over, so that sends of one turn share a batch. */
@@ -130,7 +135,9 @@ export class Sender {
     // One pass takes one batch of a partition, so that all partitions share a request; passes go on while requests may.
     while (this.#sendRound(nowMs));
     this.#maintainIdentity(nowMs);
+    for (const topic of this.#lostLeaders.due(this.#accumulator.active, nowMs)) this.#staleTopics.add(topic);
     this.#refreshStaleTopics();
+    this.#wakeAt(this.#lostLeaders.lookAtMs, nowMs);
     if (this.#identityRetryAtMs > nowMs) this.#wakeAt(this.#identityRetryAtMs, nowMs);
   }
 
@@ -251,6 +258,7 @@ export class Sender {
       const outcome = outcomes?.[index];
       if (outcome === undefined) this.#acknowledge(queue, batch, -1, -1);
       else this.#settle(queue, batch, outcome);
+      if (outcome !== undefined && needsMetadata(outcome.errorCode)) queue.lostLeader = brokerId;
     }
     this.wake();
   }
@@ -267,6 +275,7 @@ export class Sender {
       if (queue.isBeyondGap(batch)) batch.clearSequence();
       else batch.outcomeUnknown = true;
       this.#staleTopics.add(queue.topic);
+      queue.lostLeader = brokerId;
       if (retriable && this.#settings.acknowledged && !batch.isDone) this.#retry(queue, batch, reason);
       else this.#giveUp(queue, batch, reason);
     }
@@ -320,6 +329,7 @@ export class Sender {
   #acknowledge(queue: PartitionQueue, batch: ProduceBatch, baseOffset: number, logAppendTimeMs: number): void {
     queue.failures = 0;
     queue.retryAtMs = 0;
+    queue.lostLeader = undefined;
     queue.lastError = undefined;
     queue.acknowledged(batch);
     // Its time may have ended while it was in flight: its records are there, but were told otherwise.
@@ -466,6 +476,7 @@ export class Sender {
     this.#refreshing = true;
     const over = (): void => {
       this.#refreshing = false;
+      this.#lostLeaders.follow(this.#accumulator.active, this.#clock.monotonic());
       this.wake();
     };
     this.#transport.refreshTopics(topics).then(over, (error: unknown) => {
