@@ -4,7 +4,8 @@ import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBroke
 import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
-import { type Health, HttpServer } from './http/http-server.ts';
+import { type Health, HttpServer, type HttpServerOptions } from './http/http-server.ts';
+import { LazySite, type MakeSite } from './http/lazy-site.ts';
 import { advertise, bindListeners, openCertificates, RequestGate } from './listeners.ts';
 import { openLogger } from './logging.ts';
 import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
@@ -30,6 +31,8 @@ export interface BrokerProcessOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Where log lines go. Default: standard output, as `millrace.log.level` and `millrace.log.format` say. */
   readonly logger?: Logger | undefined;
+  /** Makes what is served beside metrics and health when somebody first asks for it. */
+  readonly site?: MakeSite | undefined;
 }
 
 /** A broker that serves, with its listeners, its metadata store and its HTTP port. */
@@ -72,7 +75,7 @@ export async function startBrokerProcess(options: BrokerProcessOptions = {}): Pr
   for (const { name, message } of settings.warnings) logger.warn({ setting: name }, message);
   const closers: Closers = [];
   try {
-    return await startParts(settings, logger, closers);
+    return await startParts(settings, logger, closers, options.site);
   } catch (error) {
     await closeAll(closers, logger);
     throw startErrorOf(error, settings.config.logDirs.join(', '));
@@ -105,7 +108,12 @@ export function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise
   return openLogger(logLevel, logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true));
 }
 
-async function startParts(settings: Settings, logger: Logger, closers: Closers): Promise<BrokerProcess> {
+async function startParts(
+  settings: Settings,
+  logger: Logger,
+  closers: Closers,
+  makeSite: MakeSite | undefined,
+): Promise<BrokerProcess> {
   const { config: given } = settings;
   const metrics = new MetricRegistry();
   const disk = new NodeDisk();
@@ -116,18 +124,8 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   const surroundings = { logger, metrics, closers, certificates, current: () => current() };
   const listeners = await bindListeners(given, gate, surroundings);
   const { promise: unusable, resolve: giveUp } = Promise.withResolvers<Error>();
-  const { metadataSocket: clusterSocket } = settings.process;
-  const isMember = given.zookeeperConnect !== null || clusterSocket !== undefined;
-  const metadata: MetadataEngine = await openMetadataEngine({
-    config: given,
-    clusterSocket,
-    login: loginOf(settings.process),
-    disk,
-    logger,
-    onFailed: giveUp,
-  });
-  closers.push(() => metadata.store.close());
-  const config = metadata.isOwn ? given : await withBrokerId(given, metadata.store, disk);
+  const isMember = given.zookeeperConnect !== null || settings.process.metadataSocket !== undefined;
+  const { metadata, config } = await openMetadata(settings, disk, { logger, closers, onFailed: giveUp });
   const endpoints = advertise(config, listeners);
   const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
   closers.push(() => workers.close());
@@ -148,7 +146,11 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
   });
   const health = { status: 'starting' as Health['status'] };
-  const http = await openHttp(settings.process, metrics, () => ({ ...broker.health(), status: health.status }));
+  const http = await openHttp(settings.process, {
+    exposition: new Exposition(metrics),
+    health: () => ({ ...broker.health(), status: health.status }),
+    site: siteOf(makeSite, { endpoints, logger }, closers),
+  });
   if (http !== undefined) closers.push(() => http.close());
   closers.push(() => broker.stop());
   disk.readsInline = true;
@@ -176,15 +178,39 @@ async function startParts(settings: Settings, logger: Logger, closers: Closers):
   };
 }
 
+/** Where the cluster's metadata is kept, and the settings with the id that it gives. */
+async function openMetadata(
+  { config: given, process: processSettings }: Settings,
+  disk: NodeDisk,
+  { logger, closers, onFailed }: { logger: Logger; closers: Closers; onFailed: (error: Error) => void },
+): Promise<{ metadata: MetadataEngine; config: BrokerConfig }> {
+  const { metadataSocket: clusterSocket } = processSettings;
+  const login = loginOf(processSettings);
+  const metadata = await openMetadataEngine({ config: given, clusterSocket, login, disk, logger, onFailed });
+  closers.push(() => metadata.store.close());
+  return { metadata, config: metadata.isOwn ? given : await withBrokerId(given, metadata.store, disk) };
+}
+
+/** The site that a broker serves, made when it is asked for and closed with the broker. */
+function siteOf(
+  make: MakeSite | undefined,
+  broker: Parameters<MakeSite>[0],
+  closers: Closers,
+): HttpServerOptions['site'] {
+  if (make === undefined) return undefined;
+  const site = new LazySite(() => make(broker));
+  closers.push(() => site.close());
+  return () => site.get();
+}
+
 async function openHttp(
   settings: ProcessSettings,
-  metrics: MetricRegistry,
-  health: () => Health,
+  options: Pick<HttpServerOptions, 'exposition' | 'health' | 'site'>,
 ): Promise<HttpServer | undefined> {
   if (settings.httpPort === undefined) return undefined;
   const { httpHost: host, httpPort: port } = settings;
   try {
-    return await HttpServer.listen({ host, port, exposition: new Exposition(metrics), health });
+    return await HttpServer.listen({ host, port, ...options });
   } catch (cause) {
     const isTaken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
     throw new StartError(

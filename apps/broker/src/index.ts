@@ -3,6 +3,8 @@
  * @packageDocumentation
  */
 export { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
+export type { HttpSite } from './http/http-server.ts';
+export type { ClosingSite, MakeSite } from './http/lazy-site.ts';
 export { LiveMetadata, type LiveTree } from './live-metadata.ts';
 export { runLocalCluster } from './local-cluster/run-local-cluster.ts';
 export { MetadataFiles, type Restoration } from './metadata-files.ts';

@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Exposition } from '../metrics/exposition.ts';
 
@@ -12,14 +12,21 @@ export interface Health {
   readonly offlineLogDirs: readonly string[];
 }
 
+/** What answers where neither metrics nor health are asked for. */
+export interface HttpSite {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
 export interface HttpServerOptions {
   readonly host: string | undefined;
   readonly port: number;
   readonly exposition: Exposition;
   readonly health: () => Health;
+  /** Called when it is first asked for something else. */
+  readonly site?: (() => Promise<HttpSite>) | undefined;
 }
 
-/** Serves `/metrics` and `/health`; nothing that changes anything. */
+/** Serves `/metrics` and `/health`, which change nothing, and leaves the rest to a site where there is one. */
 export class HttpServer {
   readonly #server: Server;
 
@@ -35,7 +42,8 @@ export class HttpServer {
       const path = (request.url ?? '/').split('?', 1)[0];
       if (path === '/metrics') void answerMetrics(options.exposition, response);
       else if (path === '/health') answerHealth(options.health(), response);
-      else answer(response, 404, 'text/plain', 'This port has /metrics and /health.\n');
+      else if (options.site === undefined) answer(response, 404, 'text/plain', 'This port has /metrics and /health.\n');
+      else void handOver(options.site, request, response);
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -67,6 +75,18 @@ async function answerMetrics(exposition: Exposition, response: ServerResponse): 
     answer(response, 200, contentType, text);
   } catch (error) {
     answer(response, 500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+async function handOver(
+  site: () => Promise<HttpSite>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    (await site()).handle(request, response);
+  } catch (error) {
+    answer(response, 503, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { runBroker, runLocalCluster } from '@millrace/broker-app';
+import { type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import type { Assignment } from '../parse/values.ts';
@@ -36,9 +36,24 @@ export async function start(
     overrides,
     env: environment,
     port: overrides['listeners'] === undefined ? port : undefined,
+    site: consoleOf,
   };
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
 }
+
+/** The console of a broker, by its first listener that asks nobody who he is; loaded when its first page is asked for. */
+const consoleOf: MakeSite = async ({ endpoints, logger }) => {
+  const open = endpoints.find(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
+  if (open === undefined) {
+    throw new Error(
+      'Every listener of this broker asks for TLS or a login: start the console by itself, with `millrace console --command-config FILE`',
+    );
+  }
+  const { createConsole } = await import('@millrace/console');
+  // A broker that listens on all addresses is reached on this machine.
+  const host = open.host === '' || open.host === '0.0.0.0' ? 'localhost' : open.host;
+  return createConsole({ clusters: { local: { bootstrapServers: `${host}:${open.port}` } }, logger });
+};
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */
 const CLIENT_VARIABLES = ['MILLRACE_BOOTSTRAP', 'KAFKA_BOOTSTRAP_SERVERS'];

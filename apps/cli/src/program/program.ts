@@ -9,6 +9,7 @@ import { addAcls } from './acls.ts';
 import { addCluster } from './cluster.ts';
 import { addCompletion } from './completion.ts';
 import { addConfigs } from './configs.ts';
+import { addConsole } from './console.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
 import { addLog } from './log.ts';
@@ -67,6 +68,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addAcls,
     addUsers,
     addCluster,
+    addConsole,
     addLog,
     addMetadata,
     addProfiles,

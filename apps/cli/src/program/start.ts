@@ -13,7 +13,11 @@ export function addStart(program: Command, run: Run): void {
     .option('-d, --data <folder>', 'where the data is (log.dirs)')
     .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
     .option('-b, --brokers <number>', 'so many brokers on this machine, as one cluster (default: 1)', count)
-    .option('--http-port <port>', 'the port of /metrics and /health; 0 takes a free one (default: 9644)', port)
+    .option(
+      '--http-port <port>',
+      'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
+      port,
+    )
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
       'after',

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from '@millrace/client';
+import { type ClusterConnection, type ConsoleUser, createConsole, type Role } from '@millrace/console';
+import { fileFault } from '../client-config.ts';
+import type { CommandContext } from '../context.ts';
+import { CliError, usageError } from '../errors.ts';
+import type { Assignment } from '../parse/values.ts';
+
+/** Options of `millrace console`. */
+export interface ConsoleCommandOptions {
+  readonly cluster?: readonly Assignment[];
+  readonly port?: number;
+  readonly host?: string;
+  readonly users?: string;
+  readonly allowHost?: readonly string[];
+  readonly readOnly?: boolean;
+}
+
+const PORT_DEFAULT = 8080;
+const ROLES: readonly Role[] = ['viewer', 'editor', 'admin'];
+
+/** Serves the console until a signal stops it. */
+export async function serveConsole(context: CommandContext, options: ConsoleCommandOptions): Promise<void> {
+  const { host, port = PORT_DEFAULT, allowHost, readOnly } = options;
+  const users = options.users === undefined ? [] : await readUsers(options.users);
+  const served = await createConsole({
+    clusters: await clustersOf(context, options.cluster ?? []),
+    users,
+    hosts: allowHost,
+    isReadOnly: readOnly,
+    logger: auditTo(context),
+  });
+  try {
+    const taken = await served.listen({ host, port });
+    const url = `http://${host === undefined || host === '0.0.0.0' ? 'localhost' : host}:${taken}`;
+    await context.out.result({ url }, () => `The console is at ${url}`);
+    await untilStopped();
+  } finally {
+    await served.close();
+  }
+}
+
+/** Every change is one line of JSON on standard error: who, what, when. */
+function auditTo({ out }: CommandContext): Logger {
+  const note = (fields: object): void => {
+    if ('audit' in fields) out.note(JSON.stringify({ time: new Date().toISOString(), ...fields }));
+  };
+  const warn = (fields: object, message: string): void => ('audit' in fields ? note(fields) : out.warn(message));
+  return { debug: () => undefined, info: note, warn, error: warn };
+}
+
+/** The clusters that are named, else the one that every command would use. What says how to log in holds for all of them. */
+async function clustersOf(
+  context: CommandContext,
+  named: readonly Assignment[],
+): Promise<Record<string, ClusterConnection>> {
+  const { clientId: _, apiTimeoutMs: __, ...connection } = await context.clientOptions();
+  if (named.length === 0) return { [connection.bootstrapServers.toString()]: connection };
+  return Object.fromEntries(
+    named.map(([name, servers]) => {
+      if (name === '' || servers === '') throw usageError('`--cluster` takes NAME=HOST:PORT[,...]');
+      return [name, { ...connection, bootstrapServers: servers }];
+    }),
+  );
+}
+
+async function readUsers(path: string): Promise<ConsoleUser[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CliError('CLI_FILE_UNREADABLE', `Cannot read ${path} (who may log in): ${fileFault(cause)}`, { cause });
+  }
+  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
+  const users = lines.flatMap((line, index) =>
+    line.trim() === '' || line.startsWith('#') ? [] : [userOf(line, `${path}:${index + 1}`)],
+  );
+  if (users.length === 0) throw new CliError('CLI_CONFIG_INVALID', `${path} names nobody who may log in`);
+  return users;
+}
+
+function userOf(line: string, at: string): ConsoleUser {
+  const [, name, given, password] = /^([^:]+):([^:]+):(.+)$/.exec(line) ?? [];
+  const role = ROLES.find((each) => each === given);
+  if (name === undefined || role === undefined || password === undefined) {
+    throw new CliError(
+      'CLI_CONFIG_INVALID',
+      `${at} is not NAME:ROLE:PASSWORD with one of the roles ${ROLES.join(', ')}`,
+    );
+  }
+  return { name, role, password };
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const signals = ['SIGTERM', 'SIGINT'] as const;
+    const stop = (): void => {
+      for (const signal of signals) process.off(signal, stop);
+      resolve();
+    };
+    for (const signal of signals) process.on(signal, stop);
+  });
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import type { ConsoleCommandOptions } from '../commands/console.ts';
+import type { Run } from '../context.ts';
+import { port } from '../parse/values.ts';
+import { setting } from './start.ts';
+
+export function addConsole(program: Command, run: Run): void {
+  program
+    .command('console')
+    .summary('serve the console: clusters in a browser')
+    .description(
+      'Serves the console for any Kafka-compatible cluster: brokers, topics, messages, groups. Ctrl-C stops it.\n' +
+        '`millrace start` serves one for its broker by itself.',
+    )
+    .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', setting)
+    .option('-p, --port <port>', 'where to listen; 0 takes a free port (default: 8080)', port)
+    .option('--host <address>', 'on which address; beyond this machine it takes --users (default: 127.0.0.1)')
+    .option('--users <file>', 'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin')
+    .option('--allow-host <name>', 'a host name by which it is reached; may be repeated', names)
+    .option('--read-only', 'show everything and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace console --bootstrap-server localhost:9092
+  millrace console --cluster test=test:9092 --cluster live=a:9092,b:9092 --read-only
+  millrace console --host 0.0.0.0 --users ./console-users`,
+    )
+    .action((options: ConsoleCommandOptions) =>
+      run(async (context) => (await import('../commands/console.ts')).serveConsole(context, options)),
+    );
+}
+
+function names(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, text];
+}

@@ -1,0 +1,116 @@
+import { Link, Outlet, useNavigate } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useState } from 'react';
+import { useCluster, useSession } from '../lib/queries.ts';
+import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
+import { Palette } from './palette.tsx';
+
+const PAGES = ['overview', 'topics', 'groups', 'nodes'] as const;
+
+/** What is around every page: where one is, where one can go, and how it looks. */
+export function Shell(): ReactNode {
+  const say = useWords();
+  const [isPaletteOpen, setPaletteOpen] = useState(false);
+  useKeys(() => setPaletteOpen(true));
+  const cluster = useCluster();
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">
+        {say('skip')}
+      </a>
+      <header className="bar">
+        <Link to="/" className="brand">
+          <img src="/icon.svg" alt="" width="24" height="24" />
+          <span>Millrace</span>
+        </Link>
+        <ClusterChoice />
+        {cluster !== '' && (
+          <nav aria-label={say('menu')}>
+            {PAGES.map((page) => (
+              <Link key={page} to={`/$cluster/${page}`} params={{ cluster }} activeProps={{ 'aria-current': 'page' }}>
+                {say(page)}
+              </Link>
+            ))}
+          </nav>
+        )}
+        <div className="grow" />
+        <button type="button" className="palette-button" onClick={() => setPaletteOpen(true)}>
+          <span>{say('search')}</span> <kbd>Ctrl K</kbd>
+        </button>
+        <Choices />
+      </header>
+      <main id="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+      {isPaletteOpen && <Palette onClose={() => setPaletteOpen(false)} />}
+    </div>
+  );
+}
+
+function ClusterChoice(): ReactNode {
+  const say = useWords();
+  const { data } = useSession();
+  const cluster = useCluster();
+  const navigate = useNavigate();
+  if (data === undefined || data.clusters.length < 2) return data?.isReadOnly ? <ReadOnly /> : null;
+  return (
+    <>
+      <select
+        aria-label={say('cluster')}
+        value={cluster}
+        onChange={(event) => void navigate({ to: '/$cluster/overview', params: { cluster: event.target.value } })}
+      >
+        {data.clusters.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+      {data.isReadOnly && <ReadOnly />}
+    </>
+  );
+}
+
+function ReadOnly(): ReactNode {
+  const say = useWords();
+  return <span className="tag">{say('readOnly')}</span>;
+}
+
+function Choices(): ReactNode {
+  const say = useWords();
+  const { theme, language } = useSettings();
+  const other = theme === 'dark' ? 'light' : 'dark';
+  return (
+    <>
+      <button
+        type="button"
+        className="quiet"
+        lang={language === 'en' ? 'ko' : 'en'}
+        onClick={() => changeSettings({ language: language === 'en' ? 'ko' : 'en' })}
+      >
+        {say('language')}
+      </button>
+      <button type="button" className="quiet" aria-label={say(other)} onClick={() => changeSettings({ theme: other })}>
+        {theme === 'dark' ? '☀' : '☾'}
+      </button>
+    </>
+  );
+}
+
+/** Ctrl-K opens the palette, / leads to the page's search. */
+function useKeys(openPalette: () => void): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const isTyping = event.target instanceof HTMLElement && /^(?:INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+      if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
+        event.preventDefault();
+        openPalette();
+      } else if (event.key === '/' && !isTyping) {
+        const box = document.querySelector<HTMLInputElement>('[data-search]');
+        if (box === null) return;
+        event.preventDefault();
+        box.focus();
+        box.select();
+      }
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  });
+}

@@ -1,0 +1,66 @@
+import { useEffect, useRef, useState } from 'react';
+import type { Message, MessageEvents, ReadPlan, ReadProgress } from '../../../src/api/contract.ts';
+import { addressOf, queryOf } from './api.ts';
+
+/** What is being read, and how far it is. */
+export interface Reading {
+  readonly messages: readonly Message[];
+  readonly progress: ReadProgress | undefined;
+  readonly cursor: string | null;
+  readonly isReading: boolean;
+  readonly error: Error | undefined;
+  stop(): void;
+}
+
+export interface ReadingPlace extends ReadPlan {
+  readonly cluster: string;
+  readonly topic: string;
+  readonly live: boolean;
+}
+
+/** Messages that a live tail keeps: older ones leave the page, not the topic. */
+const TAIL_MAX = 500;
+const NOTHING = { messages: [], progress: undefined, cursor: null, isReading: true, error: undefined };
+
+/** Reads a page, or tails, by the server's stream; what is read anew replaces what was there. */
+export function useReading(place: ReadingPlace): Reading {
+  const [state, setState] = useState<Omit<Reading, 'stop'>>(NOTHING);
+  const source = useRef<EventSource>(null);
+  const { url, rest } = addressOf('/api/clusters/:cluster/topics/:topic/stream', place);
+  const address = url + queryOf(rest);
+  const { live } = place;
+  useEffect(() => {
+    setState((before) => ({ ...NOTHING, messages: live ? [] : before.messages }));
+    let isFirst = true;
+    const events = new EventSource(address);
+    source.current = events;
+    // Each event carries what the contract says.
+    const on = <E extends keyof MessageEvents>(name: E, heard: (data: MessageEvents[E]) => void): void =>
+      events.addEventListener(name, ({ data }: MessageEvent<string>) => heard(JSON.parse(data) as MessageEvents[E]));
+    const finish = (change: Partial<Reading>): void => {
+      events.close();
+      // What was there before goes when it is known that nothing comes in its place.
+      setState((before) => ({ ...before, ...(isFirst ? { messages: [] } : {}), ...change, isReading: false }));
+    };
+    on('messages', (some) => {
+      const keepsOld = !isFirst;
+      isFirst = false;
+      setState((before) => {
+        const old = keepsOld ? before.messages : [];
+        return { ...before, messages: live ? [...some.toReversed(), ...old].slice(0, TAIL_MAX) : [...old, ...some] };
+      });
+    });
+    on('progress', (progress) => setState((before) => ({ ...before, progress })));
+    on('end', ({ cursor, ...progress }) => finish({ cursor, progress }));
+    on('failed', ({ message }) => finish({ error: new Error(message) }));
+    events.addEventListener('error', () => {
+      if (events.readyState === EventSource.CLOSED || !live) finish({ error: new Error('The server does not answer') });
+    });
+    return () => events.close();
+  }, [address, live]);
+  const stop = (): void => {
+    source.current?.close();
+    setState((before) => ({ ...before, isReading: false }));
+  };
+  return { ...state, stop };
+}

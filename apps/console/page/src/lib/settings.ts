@@ -1,0 +1,58 @@
+import { useSyncExternalStore } from 'react';
+import { type Language, type Word, words } from './words.ts';
+
+export type Theme = 'light' | 'dark';
+
+interface Settings {
+  readonly language: Language;
+  readonly theme: Theme;
+}
+
+const listeners = new Set<() => void>();
+let current: Settings = { language: firstLanguage(), theme: firstTheme() };
+apply();
+
+function firstLanguage(): Language {
+  const kept = localStorage.getItem('language');
+  if (kept === 'en' || kept === 'ko') return kept;
+  return navigator.language.startsWith('ko') ? 'ko' : 'en';
+}
+
+function firstTheme(): Theme {
+  const kept = localStorage.getItem('theme');
+  if (kept === 'light' || kept === 'dark') return kept;
+  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+}
+
+function apply(): void {
+  document.documentElement.lang = current.language;
+  document.documentElement.dataset['theme'] = current.theme;
+}
+
+/** Changes what the reader has chosen, and keeps it for the next visit. */
+export function changeSettings(change: Partial<Settings>): void {
+  current = { ...current, ...change };
+  localStorage.setItem('language', current.language);
+  localStorage.setItem('theme', current.theme);
+  apply();
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** What the reader has chosen. */
+export function useSettings(): Settings {
+  return useSyncExternalStore(subscribe, () => current);
+}
+
+/** Finds words in the reader's language and puts values into them. */
+export type Say = (word: Word, values?: Readonly<Record<string, string | number>>) => string;
+
+export function useWords(): Say {
+  const { language } = useSettings();
+  return (word, values = {}) =>
+    words[language][word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+}

@@ -1,0 +1,95 @@
+import { type ReactNode, useState } from 'react';
+import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
+import { useMay } from '../lib/queries.ts';
+import { type Say, useWords } from '../lib/settings.ts';
+import { ChangeForm, Empty, Field, SearchBox } from '../ui/parts.tsx';
+import { type Column, DataTable } from '../ui/table.tsx';
+
+/** Configs with their values, where those come from and what they mean. */
+export function Configs(props: {
+  configs: readonly ConfigRow[];
+  change: (change: ConfigChange) => Promise<unknown>;
+}): ReactNode {
+  const say = useWords();
+  const mayChange = useMay('admin');
+  const [search, setSearch] = useState('');
+  const [isOwn, setOwn] = useState(false);
+  const [edited, setEdited] = useState<ConfigRow>();
+  const shown = props.configs.filter(
+    ({ name, source }) => name.includes(search.trim().toLowerCase()) && (!isOwn || !source.startsWith('default')),
+  );
+  return (
+    <>
+      <div className="title">
+        <SearchBox label={say('searchConfigs')} value={search} onChange={setSearch} />
+        <label className="check">
+          <input type="checkbox" checked={isOwn} onChange={(event) => setOwn(event.target.checked)} />
+          {say('onlyOwn')}
+        </label>
+      </div>
+      {shown.length === 0 ? (
+        <Empty>{say('noMatch')}</Empty>
+      ) : (
+        <DataTable
+          label={say('configs')}
+          columns={columnsOf(say, mayChange ? setEdited : undefined)}
+          rows={shown}
+          keyOf={({ name }) => name}
+        />
+      )}
+      {edited !== undefined && (
+        <EditConfig config={edited} change={props.change} onClose={() => setEdited(undefined)} />
+      )}
+    </>
+  );
+}
+
+function columnsOf(say: Say, edit: ((config: ConfigRow) => void) | undefined): Column<ConfigRow>[] {
+  return [
+    {
+      id: 'name',
+      title: say('name'),
+      by: ({ name }) => name,
+      cell: (config) =>
+        edit === undefined || config.isReadOnly ? (
+          <code title={config.documentation ?? ''}>{config.name}</code>
+        ) : (
+          <button type="button" className="link" onClick={() => edit(config)} title={config.documentation ?? ''}>
+            <code>{config.name}</code>
+          </button>
+        ),
+    },
+    {
+      id: 'value',
+      title: say('value'),
+      by: ({ value }) => value,
+      cell: ({ value, isSensitive }) => <code className="wrap">{isSensitive ? '••••••' : (value ?? '–')}</code>,
+    },
+    { id: 'source', title: say('source'), by: ({ source }) => source, cell: ({ source }) => source, isSecondary: true },
+  ];
+}
+
+function EditConfig(props: {
+  config: ConfigRow;
+  change: (change: ConfigChange) => Promise<unknown>;
+  onClose: () => void;
+}): ReactNode {
+  const say = useWords();
+  const { name, value, documentation, defaultValue } = props.config;
+  const [typed, setTyped] = useState(value ?? '');
+  const [isUnset, setUnset] = useState(false);
+  const change = (): Promise<unknown> =>
+    props.change(isUnset ? { set: {}, unset: [name] } : { set: { [name]: typed }, unset: [] });
+  return (
+    <ChangeForm title={name} action={say('save')} onClose={props.onClose} change={change}>
+      {documentation !== null && <p className="note">{documentation}</p>}
+      <Field label={say('value')}>
+        <input value={typed} disabled={isUnset} onChange={(event) => setTyped(event.target.value)} spellCheck={false} />
+      </Field>
+      <label className="check">
+        <input type="checkbox" checked={isUnset} onChange={(event) => setUnset(event.target.checked)} />
+        {say('unset')} {defaultValue !== null && <code>{defaultValue}</code>}
+      </label>
+    </ChangeForm>
+  );
+}

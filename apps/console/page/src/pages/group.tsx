@@ -1,0 +1,151 @@
+import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
+import type { GroupDetail, GroupOffsetRow, MemberRow } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { number } from '../lib/format.ts';
+import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import { type Say, useWords } from '../lib/settings.ts';
+import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
+import { type Column, DataTable } from '../ui/table.tsx';
+import { GroupState } from './groups.tsx';
+import { ResetOffsets } from './reset.tsx';
+import { Lag } from './topics.tsx';
+
+const LagChart = lazy(() => import('./lag-chart.tsx'));
+
+/** A group: how far it is behind, and who reads what. */
+export function GroupPage(): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  const { group = '' } = useParams({ strict: false });
+  const query = useApi('GET /api/clusters/:cluster/groups/:group', { cluster, group });
+  return (
+    <Loaded query={query}>
+      {(detail) => (
+        <>
+          <div className="title">
+            <h1 className="name">{group}</h1>
+            <GroupState state={detail.state} />
+            <span className="faint">
+              {detail.assignor} · {say('coordinator')} {detail.coordinator}
+            </span>
+            <div className="grow" />
+            <Actions cluster={cluster} detail={detail} />
+          </div>
+          <h2>{say('lagOverTime')}</h2>
+          <Suspense fallback={<div className="skeleton chart" />}>
+            <LagChart group={group} lag={totalLag(detail)} label={say('lagOverTime')} />
+          </Suspense>
+          <h2>{say('partitions')}</h2>
+          <DataTable
+            label={say('partitions')}
+            columns={offsetColumns(say, cluster, detail)}
+            rows={detail.offsets}
+            keyOf={({ topic, partition }) => `${topic}/${partition}`}
+          />
+          <h2>{say('members')}</h2>
+          <Members detail={detail} />
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+/** The lags that are known, together; null where none is. */
+function totalLag({ offsets }: GroupDetail): number | null {
+  const known = offsets.flatMap(({ lag }) => (lag === null ? [] : [lag]));
+  return known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
+}
+
+function Actions({ cluster, detail }: { cluster: string; detail: GroupDetail }): ReactNode {
+  const say = useWords();
+  const navigate = useNavigate();
+  const mayReset = useMay('editor');
+  const mayRemove = useMay('admin');
+  const [doing, setDoing] = useState<'reset' | 'remove'>();
+  const { group } = detail;
+  const close = (): void => setDoing(undefined);
+  const remove = async (confirm: string): Promise<void> => {
+    await call('POST /api/clusters/:cluster/groups/:group/delete', { cluster, group, confirm });
+    await navigate({ to: '/$cluster/groups', params: { cluster }, search: {} });
+  };
+  return (
+    <div className="actions">
+      {mayReset && (
+        <button type="button" onClick={() => setDoing('reset')}>
+          {say('reset')}
+        </button>
+      )}
+      {mayRemove && (
+        <button type="button" onClick={() => setDoing('remove')}>
+          {say('remove')}
+        </button>
+      )}
+      {doing === 'reset' && <ResetOffsets cluster={cluster} detail={detail} onClose={close} />}
+      {doing === 'remove' && (
+        <ConfirmByName title={say('removeGroup')} action={say('remove')} name={group} onClose={close} change={remove} />
+      )}
+    </div>
+  );
+}
+
+function offsetColumns(say: Say, cluster: string, { members }: GroupDetail): Column<GroupOffsetRow>[] {
+  const clients = new Map(members.map(({ id, clientId, host }) => [id, `${clientId} ${host}`]));
+  const offset = (value: number | null | undefined): string =>
+    value === null || value === undefined ? '–' : number(value);
+  return [
+    {
+      id: 'topic',
+      title: say('topic'),
+      by: ({ topic }) => topic,
+      cell: ({ topic }) => (
+        <Link to="/$cluster/topics/$topic" params={{ cluster, topic }} search={{}}>
+          {topic}
+        </Link>
+      ),
+    },
+    {
+      id: 'partition',
+      title: say('partition'),
+      isNumber: true,
+      by: (row) => row.partition,
+      cell: (row) => row.partition,
+    },
+    {
+      id: 'committed',
+      title: say('committed'),
+      isNumber: true,
+      by: (row) => row.committed,
+      cell: (row) => offset(row.committed),
+    },
+    { id: 'end', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
+    { id: 'lag', title: say('lag'), isNumber: true, by: (row) => row.lag, cell: (row) => <Lag lag={row.lag} /> },
+    {
+      id: 'member',
+      title: say('client'),
+      isSecondary: true,
+      by: ({ member }) => clients.get(member ?? ''),
+      cell: ({ member }) => <span className="faint">{clients.get(member ?? '') ?? '–'}</span>,
+    },
+  ];
+}
+
+function Members({ detail }: { detail: GroupDetail }): ReactNode {
+  const say = useWords();
+  if (detail.members.length === 0) return <Empty>{say('nothing')}</Empty>;
+  const columns: Column<MemberRow>[] = [
+    { id: 'client', title: say('client'), by: (row) => row.clientId, cell: (row) => row.instanceId ?? row.clientId },
+    { id: 'host', title: say('address'), by: (row) => row.host, cell: (row) => row.host },
+    {
+      id: 'reads',
+      title: say('assignment'),
+      by: (row) => row.assignment.length,
+      cell: ({ assignment }) => (
+        <span className="wrap">
+          {assignment.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–'}
+        </span>
+      ),
+    },
+  ];
+  return <DataTable label={say('members')} columns={columns} rows={detail.members} keyOf={({ id }) => id} />;
+}

@@ -1,0 +1,187 @@
+import { type ReactNode, useState } from 'react';
+import type { Message, Shown } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { bytes, localTime, number, utcTime } from '../lib/format.ts';
+import { useApi, useMay } from '../lib/queries.ts';
+import { useWords } from '../lib/settings.ts';
+import { ChangeForm, Dialog, Field, Loaded } from '../ui/parts.tsx';
+import { Produce } from './produce.tsx';
+
+interface Place {
+  readonly cluster: string;
+  readonly topic: string;
+}
+
+/** One message with all that is known of it. */
+export default function MessageDetail(props: Place & { place: string; onClose: () => void }): ReactNode {
+  const { cluster, topic, place, onClose } = props;
+  const [partition = 0, offset = 0] = String(place).split('-').map(Number);
+  const input = { cluster, topic, partition, offset };
+  const query = useApi('GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset', input, false);
+  return (
+    <Dialog title={`${topic} ${partition}:${offset}`} className="drawer" onClose={onClose}>
+      <Loaded query={query}>{(message) => <Detail cluster={cluster} topic={topic} message={message} />}</Loaded>
+    </Dialog>
+  );
+}
+
+function Detail({ cluster, topic, message }: Place & { message: Message }): ReactNode {
+  const say = useWords();
+  const { timestamp, key, value, headers, headerCount, partition, offset } = message;
+  const raw = `/api/clusters/${encodeURIComponent(cluster)}/topics/${encodeURIComponent(topic)}/messages/${partition}/${offset}/raw`;
+  return (
+    <>
+      <DeadLetter cluster={cluster} message={message} />
+      <dl className="facts">
+        <dt>{say('timestamp')}</dt>
+        <dd>
+          {localTime(timestamp)} <small className="faint">{utcTime(timestamp)}</small>
+        </dd>
+      </dl>
+      <Part title={say('key')} shown={key} href={`${raw}/key`} />
+      <Part title={say('value')} shown={value} href={`${raw}/value`} />
+      {headerCount > 0 && (
+        <>
+          <h3>
+            {say('headers')} <small className="faint">{say('headerCount', { n: number(headerCount) })}</small>
+          </h3>
+          <dl className="facts">
+            {headers.map(({ name, value: given }, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: names repeat, and the list never changes
+              <div key={index}>
+                <dt>{name}</dt>
+                <dd>
+                  <code className="wrap">{given.shape === 'null' ? 'null' : given.text}</code>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </>
+      )}
+      <Actions cluster={cluster} topic={topic} message={message} />
+    </>
+  );
+}
+
+function Part({ title, shown, href }: { title: string; shown: Shown; href: string }): ReactNode {
+  const say = useWords();
+  const text = pretty(shown);
+  return (
+    <>
+      <h3>
+        {title} <span className="tag">{shown.shape}</span>{' '}
+        <small className="faint">
+          {bytes(shown.bytes)} {shown.isCut && `(${say('cut')})`}
+        </small>
+        <span className="grow" />
+        {shown.bytes > 0 && (
+          <>
+            <button type="button" className="quiet" onClick={() => void navigator.clipboard.writeText(text)}>
+              {say('copy')}
+            </button>
+            <a href={href} download>
+              {say('download')}
+            </a>
+          </>
+        )}
+      </h3>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {shown.bytes > 0 && <pre tabIndex={0}>{text}</pre>}
+    </>
+  );
+}
+
+const PRETTY_CHARS_MAX = 512 * 1024;
+
+function pretty({ shape, text, isCut }: Shown): string {
+  if (shape !== 'json' || isCut || text.length > PRETTY_CHARS_MAX) return text;
+  try {
+    // Numbers that JavaScript cannot hold would come out as others: then it stays as it is.
+    const hasLong = /(?<!["\w.])-?\d{16,}/.test(text);
+    return hasLong ? text : JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** The headers that @millrace/consumer gives to dead letters. */
+const DEAD = 'dead-letter-';
+
+function header({ headers }: Message, name: string): string | undefined {
+  return headers.findLast((each) => each.name === name)?.value.text;
+}
+
+function DeadLetter({ cluster, message }: { cluster: string; message: Message }): ReactNode {
+  const say = useWords();
+  const mayWrite = useMay('editor');
+  const [isSending, setSending] = useState(false);
+  const origin = header(message, `${DEAD}topic`);
+  if (origin === undefined) return null;
+  const place = `${origin} ${header(message, `${DEAD}partition`)}:${header(message, `${DEAD}offset`)}`;
+  return (
+    <div className="problem">
+      <strong>{say('deadLetter', { place })}</strong>
+      <p>
+        {header(message, `${DEAD}error-name`)}: {header(message, `${DEAD}error-message`)}
+      </p>
+      {mayWrite && (
+        <button type="button" onClick={() => setSending(true)}>
+          {say('sendBack')}
+        </button>
+      )}
+      {isSending && (
+        <Produce
+          cluster={cluster}
+          topic={origin}
+          first={{ ...message, headers: message.headers.filter(({ name }) => !name.startsWith(DEAD)) }}
+          onClose={() => setSending(false)}
+        />
+      )}
+    </div>
+  );
+}
+
+function Actions({ cluster, topic, message }: Place & { message: Message }): ReactNode {
+  const say = useWords();
+  const mayWrite = useMay('editor');
+  const [doing, setDoing] = useState<'again' | 'edit' | 'copy'>();
+  const [to, setTo] = useState('');
+  const { partition, offset } = message;
+  const close = (): void => setDoing(undefined);
+  if (!mayWrite) return null;
+  const copy = (target: string) =>
+    call('POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy', {
+      ...{ cluster, topic, partition, offset },
+      to: target,
+    });
+  return (
+    <footer>
+      <button type="button" onClick={() => setDoing('again')}>
+        {say('sendAgain')}
+      </button>
+      <button type="button" onClick={() => setDoing('edit')}>
+        {say('editSend')}
+      </button>
+      <button type="button" onClick={() => setDoing('copy')}>
+        {say('copyTo')}
+      </button>
+      {doing === 'again' && (
+        <ChangeForm title={say('sendAgain')} action={say('send')} onClose={close} change={() => copy(topic)} />
+      )}
+      {doing === 'edit' && <Produce cluster={cluster} topic={topic} first={message} onClose={close} />}
+      {doing === 'copy' && (
+        <ChangeForm
+          title={say('copyTo')}
+          action={say('copy')}
+          isDisabled={to === ''}
+          onClose={close}
+          change={() => copy(to)}
+        >
+          <Field label={say('topic')}>
+            <input value={to} onChange={(event) => setTo(event.target.value)} spellCheck={false} />
+          </Field>
+        </ChangeForm>
+      )}
+    </footer>
+  );
+}

@@ -1,0 +1,272 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { type FormEvent, lazy, type ReactNode, Suspense, useState } from 'react';
+import type { Message, Shown } from '../../../src/api/contract.ts';
+import type { TopicSearch } from '../app/router.tsx';
+import { localTime, number, utcTime } from '../lib/format.ts';
+import { type Reading, useReading } from '../lib/reading.ts';
+import { useWords } from '../lib/settings.ts';
+import { Empty, Problem } from '../ui/parts.tsx';
+import { saveMessages } from './export.ts';
+
+const MessageDetail = lazy(() => import('./message-detail.tsx'));
+
+interface Place {
+  readonly cluster: string;
+  readonly topic: string;
+}
+
+/** Reads a topic: from where one likes, with a search, page by page or live. */
+export function Messages({ cluster, topic, partitions }: Place & { partitions: number }): ReactNode {
+  // The router has checked nothing of it: the server does, and says so.
+  const search = useSearch({ strict: false }) as TopicSearch;
+  const say = useWords();
+  const navigate = useNavigate();
+  const [isLive, setLive] = useState(false);
+  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const go = (change: Partial<TopicSearch>): void => {
+    if (!('m' in change)) setCursors([]);
+    const to = { to: '/$cluster/topics/$topic', params: { cluster, topic } } as const;
+    void navigate({ ...to, search: (before: TopicSearch) => ({ ...before, ...change }), resetScroll: false });
+  };
+  const from = search.from ?? 'newest';
+  const at = from === 'time' ? new Date(search.at ?? '').getTime() : Number(search.at ?? 0);
+  const reading = useReading({
+    cluster,
+    topic,
+    from,
+    at: from === 'offset' || from === 'time' ? (Number.isFinite(at) ? at : 0) : undefined,
+    partition: search.partition,
+    search: search.q === undefined ? undefined : String(search.q),
+    searchAs: search.q === undefined ? undefined : (search.as ?? 'text'),
+    cursor: cursors.at(-1),
+    live: isLive,
+  });
+  return (
+    <>
+      <PlanForm search={search} partitions={partitions} go={go} isLive={isLive} setLive={setLive} />
+      <Progress reading={reading} isLive={isLive} />
+      {reading.error !== undefined && <Problem error={reading.error} />}
+      <List reading={reading} onOpen={({ partition, offset }) => go({ m: `${partition}-${offset}` })} />
+      <footer className="pages">
+        {cursors.length > 0 && (
+          <button type="button" onClick={() => setCursors([])}>
+            {say('back')}
+          </button>
+        )}
+        {reading.cursor !== null && !isLive && (
+          <button type="button" onClick={() => setCursors([...cursors, reading.cursor ?? ''])}>
+            {say('older')}
+          </button>
+        )}
+        <div className="grow" />
+        <Exports topic={topic} messages={reading.messages} />
+      </footer>
+      {search.m !== undefined && (
+        <Suspense>
+          <MessageDetail cluster={cluster} topic={topic} place={search.m} onClose={() => go({ m: undefined })} />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+function Exports({ topic, messages }: { topic: string; messages: readonly Message[] }): ReactNode {
+  const say = useWords();
+  if (messages.length === 0) return null;
+  return (
+    <>
+      <button type="button" className="quiet" onClick={() => saveMessages(topic, messages, 'jsonl')}>
+        {say('exportJson')}
+      </button>
+      <button type="button" className="quiet" onClick={() => saveMessages(topic, messages, 'csv')}>
+        {say('exportCsv')}
+      </button>
+    </>
+  );
+}
+
+function PlanForm(props: {
+  search: TopicSearch;
+  partitions: number;
+  go: (change: Partial<TopicSearch>) => void;
+  isLive: boolean;
+  setLive: (isLive: boolean) => void;
+}): ReactNode {
+  const say = useWords();
+  const { search, partitions, go, isLive, setLive } = props;
+  const from = search.from ?? 'newest';
+  const [at, setAt] = useState(search.at ?? '');
+  const needsAt = from === 'offset' || from === 'time';
+  return (
+    <div className="plan-form">
+      <select
+        aria-label={say('from')}
+        value={from}
+        disabled={isLive}
+        onChange={(event) => go({ from: event.target.value as NonNullable<TopicSearch['from']>, at: undefined })}
+      >
+        {(['newest', 'beginning', 'offset', 'time'] as const).map((each) => (
+          <option key={each} value={each}>
+            {say(each)}
+          </option>
+        ))}
+      </select>
+      {needsAt && (
+        <input
+          aria-label={say(from)}
+          type={from === 'time' ? 'datetime-local' : 'number'}
+          step={from === 'time' ? '0.001' : '1'}
+          min={from === 'time' ? undefined : 0}
+          value={at}
+          onChange={(event) => setAt(event.target.value)}
+          onBlur={() => go({ at: at === '' ? undefined : at })}
+          onKeyDown={(event) => event.key === 'Enter' && go({ at: at === '' ? undefined : at })}
+        />
+      )}
+      <select
+        aria-label={say('partition')}
+        value={search.partition ?? ''}
+        onChange={(event) => go({ partition: event.target.value === '' ? undefined : Number(event.target.value) })}
+      >
+        <option value="">
+          {say('partition')}: {say('all')}
+        </option>
+        {Array.from({ length: partitions }, (_, partition) => partition).map((partition) => (
+          <option key={partition} value={partition}>
+            {say('partition')}: {partition}
+          </option>
+        ))}
+      </select>
+      <SearchForm key={String(search.q)} search={search} go={go} />
+      <button
+        type="button"
+        aria-pressed={isLive}
+        className={isLive ? 'live on' : 'live'}
+        onClick={() => setLive(!isLive)}
+      >
+        {say('live')}
+      </button>
+    </div>
+  );
+}
+
+function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<TopicSearch>) => void }): ReactNode {
+  const say = useWords();
+  const [text, setText] = useState(String(search.q ?? ''));
+  const as = search.as ?? 'text';
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    go({ q: text === '' ? undefined : text, as });
+  };
+  return (
+    <form className="search-form" onSubmit={submit}>
+      <input
+        type="search"
+        data-search=""
+        aria-label={say('searchIn')}
+        placeholder={as === 'javascript' ? say('scriptHint') : `${say('searchIn')}  /`}
+        value={text}
+        onChange={(event) => {
+          setText(event.target.value);
+          if (event.target.value === '') go({ q: undefined });
+        }}
+      />
+      <select
+        aria-label={say('search')}
+        value={as}
+        onChange={(event) => go({ as: event.target.value as NonNullable<TopicSearch['as']> })}
+      >
+        {(['text', 'regex', 'javascript'] as const).map((each) => (
+          <option key={each} value={each}>
+            {say(each)}
+          </option>
+        ))}
+      </select>
+    </form>
+  );
+}
+
+function Progress({ reading, isLive }: { reading: Reading; isLive: boolean }): ReactNode {
+  const say = useWords();
+  const { progress, isReading, stop } = reading;
+  if (isLive || progress === undefined) return <div className="progress" />;
+  const { scanned, total } = progress;
+  return (
+    <div className="progress">
+      {isReading && <progress max={Math.max(1, total)} value={scanned} aria-label={say('loading')} />}
+      <small className="faint">{say('scanned', { n: number(scanned), total: number(total) })}</small>
+      {isReading && (
+        <button type="button" className="quiet" onClick={stop}>
+          {say('stop')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function List({ reading, onOpen }: { reading: Reading; onOpen: (message: Message) => void }): ReactNode {
+  const say = useWords();
+  const { messages, isReading } = reading;
+  if (messages.length === 0 && !isReading && reading.error === undefined) return <Empty>{say('noMessages')}</Empty>;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section className="table" tabIndex={0} aria-label={say('messages')} aria-busy={isReading}>
+      <table className="messages">
+        <thead>
+          <tr>
+            <th scope="col">{say('timestamp')}</th>
+            <th scope="col" className="num">
+              {say('offset')}
+            </th>
+            <th scope="col" className="secondary">
+              {say('key')}
+            </th>
+            <th scope="col">{say('value')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {messages.map((message) => (
+            <Row key={`${message.partition}-${message.offset}`} message={message} onOpen={onOpen} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Row({ message, onOpen }: { message: Message; onOpen: (message: Message) => void }): ReactNode {
+  const { partition, offset, timestamp } = message;
+  return (
+    <tr>
+      <td className="time" title={utcTime(timestamp)}>
+        {localTime(timestamp)}
+      </td>
+      <td className="num">
+        <button type="button" className="link" onClick={() => onOpen(message)}>
+          {partition}:{offset}
+        </button>
+      </td>
+      <td className="secondary">
+        <ShownValue shown={message.key} />
+      </td>
+      <td className="value">
+        <ShownValue shown={message.value} />
+      </td>
+    </tr>
+  );
+}
+
+const LINE_CHARS_MAX = 400;
+
+/** A key or value in one line; it is text to React, whatever it looks like. */
+function ShownValue({ shown }: { shown: Shown }): ReactNode {
+  if (shown.shape === 'null') return <span className="tag">null</span>;
+  if (shown.shape === 'empty') return <span className="faint">""</span>;
+  const isBytes = shown.shape === 'hex' || shown.shape === 'number' || shown.shape === 'schema';
+  return (
+    <code className="line">
+      {isBytes && <span className="tag">{shown.shape}</span>} {shown.text.slice(0, LINE_CHARS_MAX)}
+      {shown.isCut && '…'}
+    </code>
+  );
+}

@@ -1,0 +1,153 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import type { GroupDetail, ResetRow, ResetTo } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { number } from '../lib/format.ts';
+import { useMay } from '../lib/queries.ts';
+import { useWords } from '../lib/settings.ts';
+import type { Word } from '../lib/words.ts';
+import { Dialog, Field, Problem } from '../ui/parts.tsx';
+
+const TARGETS: Readonly<Record<ResetTo, Word>> = {
+  earliest: 'earliest',
+  latest: 'latest',
+  offset: 'offset',
+  time: 'time',
+  shift: 'shift',
+};
+
+/** Shows where a group's offsets would go, and moves them when that was seen. */
+export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onClose: () => void }): ReactNode {
+  const say = useWords();
+  const { cluster, detail, onClose } = props;
+  const client = useQueryClient();
+  const topics = [...new Set(detail.offsets.map(({ topic }) => topic))];
+  const [topic, setTopic] = useState(topics[0] ?? '');
+  const [to, setTo] = useState<ResetTo>('latest');
+  const [at, setAt] = useState('0');
+  const [plan, setPlan] = useState<readonly ResetRow[]>();
+  const [error, setError] = useState<Error>();
+  const mayForget = useMay('admin');
+  const { group } = detail;
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
+    setError(undefined);
+    await work().catch((failure: Error) => setError(failure));
+  };
+  const ask = (dryRun: boolean) => {
+    const number = to === 'time' ? new Date(at).getTime() : Number(at);
+    const input = { cluster, group, topic, to, dryRun, ...(Number.isFinite(number) ? { at: number } : {}) };
+    return call('POST /api/clusters/:cluster/groups/:group/reset', input);
+  };
+  const done = async (): Promise<void> => {
+    await client.invalidateQueries();
+    onClose();
+  };
+  return (
+    <Dialog title={say('reset')} onClose={onClose}>
+      {detail.members.length > 0 && <p className="health warn">{say('resetHint')}</p>}
+      <div className="pair">
+        <Field label={say('topic')}>
+          <select value={topic} onChange={(event) => setTopic(event.target.value)}>
+            {topics.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+        <Target to={to} at={at} onTo={setTo} onAt={setAt} />
+      </div>
+      {plan !== undefined && <Plan rows={plan} />}
+      {error !== undefined && <Problem error={error} />}
+      <footer>
+        {mayForget && (
+          <button
+            type="button"
+            className="danger"
+            onClick={() =>
+              void attempt(async () => {
+                await call('POST /api/clusters/:cluster/groups/:group/forget', { cluster, group, topic });
+                await done();
+              })
+            }
+          >
+            {say('forget')}
+          </button>
+        )}
+        <button type="button" onClick={() => void attempt(async () => setPlan(await ask(true)))}>
+          {say('preview')}
+        </button>
+        <button
+          type="button"
+          className="primary"
+          disabled={plan === undefined}
+          onClick={() =>
+            void attempt(async () => {
+              await ask(false);
+              await done();
+            })
+          }
+        >
+          {say('apply')}
+        </button>
+      </footer>
+    </Dialog>
+  );
+}
+
+function Target(props: {
+  to: ResetTo;
+  at: string;
+  onTo: (to: ResetTo) => void;
+  onAt: (at: string) => void;
+}): ReactNode {
+  const say = useWords();
+  const { to, at, onTo, onAt } = props;
+  // The options are the targets themselves.
+  const choose = (value: string): void => onTo(value as ResetTo);
+  return (
+    <>
+      <Field label={say('to')}>
+        <select value={to} onChange={(event) => choose(event.target.value)}>
+          {Object.entries(TARGETS).map(([value, word]) => (
+            <option key={value} value={value}>
+              {say(word)}
+            </option>
+          ))}
+        </select>
+      </Field>
+      {(to === 'offset' || to === 'shift') && (
+        <Field label={say(TARGETS[to])}>
+          <input type="number" value={at} onChange={(event) => onAt(event.target.value)} />
+        </Field>
+      )}
+      {to === 'time' && (
+        <Field label={say('time')}>
+          <input type="datetime-local" step="0.001" value={at} onChange={(event) => onAt(event.target.value)} />
+        </Field>
+      )}
+    </>
+  );
+}
+
+function Plan({ rows }: { rows: readonly ResetRow[] }): ReactNode {
+  const say = useWords();
+  return (
+    <table className="plan">
+      <thead>
+        <tr>
+          <th scope="col">{say('partition')}</th>
+          <th scope="col">{say('from')}</th>
+          <th scope="col">{say('to')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ partition, from, to }) => (
+          <tr key={partition}>
+            <td>{partition}</td>
+            <td>{from === null ? '–' : number(from)}</td>
+            <td>{number(to)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

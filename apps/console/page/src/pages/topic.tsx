@@ -1,0 +1,204 @@
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import type { PartitionRow, TopicDetail } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { bytes, number } from '../lib/format.ts';
+import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import { type Say, useWords } from '../lib/settings.ts';
+import { ChangeForm, ConfirmByName, Empty, Field, Loaded } from '../ui/parts.tsx';
+import { type Column, DataTable } from '../ui/table.tsx';
+import { Configs } from './configs.tsx';
+import { Messages } from './messages.tsx';
+import { Produce } from './produce.tsx';
+import { Lag } from './topics.tsx';
+
+const TABS = ['messages', 'partitions', 'configs', 'readers'] as const;
+type Tab = (typeof TABS)[number];
+
+/** A topic: its messages first, because that is what people come for. */
+export function TopicPage(): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  const { topic = '' } = useParams({ strict: false });
+  const { tab = 'messages' } = useSearch({ strict: false }) as { tab?: Tab };
+  const query = useApi('GET /api/clusters/:cluster/topics/:topic', { cluster, topic });
+  return (
+    <>
+      <div className="title">
+        <h1 className="name">{topic}</h1>
+        <div className="grow" />
+        <Actions cluster={cluster} topic={topic} partitions={query.data?.partitions.length ?? 0} />
+      </div>
+      <nav className="tabs" aria-label={topic}>
+        {TABS.map((each) => (
+          <Link
+            key={each}
+            to="/$cluster/topics/$topic"
+            params={{ cluster, topic }}
+            search={{ tab: each }}
+            aria-current={each === tab ? 'page' : undefined}
+          >
+            {say(each)}
+          </Link>
+        ))}
+      </nav>
+      {tab === 'messages' ? (
+        <Messages cluster={cluster} topic={topic} partitions={query.data?.partitions.length ?? 0} />
+      ) : tab === 'configs' ? (
+        <TopicConfigs cluster={cluster} topic={topic} />
+      ) : (
+        <Loaded query={query}>
+          {(detail) => (tab === 'partitions' ? <Partitions detail={detail} /> : <Readers detail={detail} />)}
+        </Loaded>
+      )}
+    </>
+  );
+}
+
+type Doing = 'produce' | 'expand' | 'empty' | 'remove';
+
+function Actions({ cluster, topic, partitions }: { cluster: string; topic: string; partitions: number }): ReactNode {
+  const say = useWords();
+  const maySend = useMay('editor');
+  const mayChange = useMay('admin');
+  const navigate = useNavigate();
+  const [doing, setDoing] = useState<Doing>();
+  const close = (): void => setDoing(undefined);
+  const remove = async (confirm: string): Promise<void> => {
+    await call('POST /api/clusters/:cluster/topics/:topic/delete', { cluster, topic, confirm });
+    await navigate({ to: '/$cluster/topics', params: { cluster }, search: {} });
+  };
+  const empty = (confirm: string) =>
+    call('POST /api/clusters/:cluster/topics/:topic/empty', { cluster, topic, confirm });
+  return (
+    <div className="actions">
+      {maySend && (
+        <button type="button" className="primary" onClick={() => setDoing('produce')}>
+          {say('produce')}
+        </button>
+      )}
+      {mayChange &&
+        (['expand', 'empty', 'remove'] as const).map((each) => (
+          <button key={each} type="button" onClick={() => setDoing(each)}>
+            {say(each)}
+          </button>
+        ))}
+      {doing === 'produce' && <Produce cluster={cluster} topic={topic} onClose={close} />}
+      {doing === 'expand' && <Expand cluster={cluster} topic={topic} now={partitions} onClose={close} />}
+      {doing === 'empty' && (
+        <ConfirmByName title={say('emptyTopic')} action={say('empty')} name={topic} onClose={close} change={empty} />
+      )}
+      {doing === 'remove' && (
+        <ConfirmByName title={say('removeTopic')} action={say('remove')} name={topic} onClose={close} change={remove} />
+      )}
+    </div>
+  );
+}
+
+function Expand(props: { cluster: string; topic: string; now: number; onClose: () => void }): ReactNode {
+  const say = useWords();
+  const { cluster, topic, now, onClose } = props;
+  const [count, setCount] = useState(now + 1);
+  const change = () => call('POST /api/clusters/:cluster/topics/:topic/partitions', { cluster, topic, count });
+  return (
+    <ChangeForm
+      title={say('expand')}
+      action={say('expand')}
+      onClose={onClose}
+      change={change}
+      isDisabled={count <= now}
+    >
+      <Field label={say('count')}>
+        <input type="number" min={now + 1} value={count} onChange={(event) => setCount(event.target.valueAsNumber)} />
+      </Field>
+    </ChangeForm>
+  );
+}
+
+function TopicConfigs({ cluster, topic }: { cluster: string; topic: string }): ReactNode {
+  const query = useApi('GET /api/clusters/:cluster/topics/:topic/configs', { cluster, topic }, false);
+  return (
+    <Loaded query={query}>
+      {(configs) => (
+        <Configs
+          configs={configs}
+          change={(change) => call('POST /api/clusters/:cluster/topics/:topic/configs', { cluster, topic, ...change })}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+function Partitions({ detail }: { detail: TopicDetail }): ReactNode {
+  const say = useWords();
+  return (
+    <DataTable
+      label={say('partitions')}
+      columns={partitionColumns(say)}
+      rows={detail.partitions}
+      keyOf={({ partition }) => String(partition)}
+      sorting={{ id: 'partition', isDown: false }}
+    />
+  );
+}
+
+function partitionColumns(say: Say): Column<PartitionRow>[] {
+  const offset = (value: number | undefined): string => (value === undefined ? '–' : number(value));
+  return [
+    {
+      id: 'partition',
+      title: say('partition'),
+      isNumber: true,
+      by: (row) => row.partition,
+      cell: (row) => row.partition,
+    },
+    {
+      id: 'leader',
+      title: say('leader'),
+      isNumber: true,
+      by: (row) => row.leader,
+      cell: (row) => (row.leader < 0 ? <span className="tag bad">{say('offline')}</span> : row.leader),
+    },
+    {
+      id: 'replicas',
+      title: say('replicas'),
+      by: ({ inSync, replicas }) => inSync.length - replicas.length,
+      cell: ({ replicas, inSync }) =>
+        replicas.map((id) => (
+          <span key={id} className={inSync.includes(id) ? 'replica' : 'replica behind'}>
+            {id}
+          </span>
+        )),
+    },
+    { id: 'first', title: say('first'), isNumber: true, by: (row) => row.start, cell: (row) => offset(row.start) },
+    { id: 'next', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
+    { id: 'size', title: say('size'), isNumber: true, by: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
+  ];
+}
+
+function Readers({ detail }: { detail: TopicDetail }): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  if (detail.groups.length === 0) return <Empty>{say('noReaders')}</Empty>;
+  return (
+    <DataTable
+      label={say('readers')}
+      columns={[
+        {
+          id: 'group',
+          title: say('group'),
+          by: ({ group }) => group,
+          cell: ({ group }) => (
+            <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
+              {group}
+            </Link>
+          ),
+        },
+        { id: 'lag', title: say('lag'), isNumber: true, by: ({ lag }) => lag, cell: ({ lag }) => <Lag lag={lag} /> },
+      ]}
+      rows={detail.groups}
+      keyOf={({ group }) => group}
+      sorting={{ id: 'lag', isDown: true }}
+    />
+  );
+}

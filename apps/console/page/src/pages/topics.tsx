@@ -1,0 +1,211 @@
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { type ReactNode, useMemo, useState } from 'react';
+import type { GroupLag, TopicRow } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { brief, bytes, number } from '../lib/format.ts';
+import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import { type Say, useWords } from '../lib/settings.ts';
+import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
+import { type Column, DataTable } from '../ui/table.tsx';
+
+/** All topics, with what people look for when something is slow. */
+export function TopicsPage(): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  const mayChange = useMay('admin');
+  const [isMaking, setMaking] = useState(false);
+  const [showsInternal, setShowsInternal] = useState(false);
+  const { q = '' } = useSearch({ strict: false });
+  const navigate = useNavigate();
+  const query = useApi('GET /api/clusters/:cluster/topics', { cluster });
+  const columns = useMemo(() => columnsOf(say, cluster), [say, cluster]);
+  const search = (text: string): void =>
+    void navigate({
+      to: '/$cluster/topics',
+      params: { cluster },
+      search: text === '' ? {} : { q: text },
+      replace: true,
+    });
+  return (
+    <>
+      <div className="title">
+        <h1>{say('topics')}</h1>
+        <SearchBox label={say('searchTopics')} value={q} onChange={search} />
+        <label className="check">
+          <input type="checkbox" checked={showsInternal} onChange={(event) => setShowsInternal(event.target.checked)} />
+          {say('showInternal')}
+        </label>
+        <div className="grow" />
+        {mayChange && (
+          <button type="button" className="primary" onClick={() => setMaking(true)}>
+            {say('newTopic')}
+          </button>
+        )}
+      </div>
+      <Loaded query={query}>
+        {(topics) => {
+          const shown = topics.filter((row) => (showsInternal || !row.isInternal) && matches(row, q));
+          if (shown.length === 0) return <Empty>{say(q === '' ? 'noTopics' : 'noMatch')}</Empty>;
+          return (
+            <DataTable
+              label={say('topics')}
+              columns={columns}
+              rows={shown}
+              keyOf={({ topic }) => topic}
+              sorting={{ id: 'topic', isDown: false }}
+            />
+          );
+        }}
+      </Loaded>
+      {isMaking && <NewTopic cluster={cluster} onClose={() => setMaking(false)} />}
+    </>
+  );
+}
+
+/** Every word that is typed is in the name. */
+function matches({ topic }: TopicRow, search: string): boolean {
+  const name = topic.toLowerCase();
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => name.includes(word));
+}
+
+function columnsOf(say: Say, cluster: string): Column<TopicRow>[] {
+  return [
+    {
+      id: 'topic',
+      title: say('topic'),
+      by: ({ topic }) => topic,
+      cell: (row) => (
+        <>
+          <Link to="/$cluster/topics/$topic" params={{ cluster, topic: row.topic }} search={{}}>
+            {row.topic}
+          </Link>{' '}
+          {row.isInternal && <span className="tag">{say('internal')}</span>}
+          {row.offline > 0 && <span className="tag bad">{say('offline')}</span>}
+          {row.offline === 0 && row.underReplicated > 0 && <span className="tag warn">{say('underReplicated')}</span>}
+        </>
+      ),
+    },
+    {
+      id: 'records',
+      title: say('records'),
+      isNumber: true,
+      by: (row) => row.records,
+      cell: (row) => number(row.records),
+    },
+    {
+      id: 'rate',
+      title: say('rate'),
+      isNumber: true,
+      isSecondary: true,
+      by: (row) => row.rate,
+      cell: (row) => (row.rate === undefined ? '–' : brief(row.rate)),
+    },
+    { id: 'size', title: say('size'), isNumber: true, by: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
+    {
+      id: 'partitions',
+      title: say('partitions'),
+      isNumber: true,
+      isSecondary: true,
+      by: (row) => row.partitions,
+      cell: (row) => `${number(row.partitions)} × ${row.replication}`,
+    },
+    {
+      id: 'lag',
+      title: say('lag'),
+      isNumber: true,
+      by: ({ groups }) => (groups.length === 0 ? undefined : Math.max(...groups.map(({ lag }) => lag ?? -1))),
+      cell: ({ groups }) => <Lags groups={groups} cluster={cluster} />,
+    },
+  ];
+}
+
+const LAGS_SHOWN = 2;
+
+function Lags({ groups, cluster }: { groups: readonly GroupLag[]; cluster: string }): ReactNode {
+  if (groups.length === 0) return <span className="faint">–</span>;
+  return (
+    <span className="lags">
+      {groups.slice(0, LAGS_SHOWN).map(({ group, lag }) => (
+        <Link key={group} to="/$cluster/groups/$group" params={{ cluster, group }}>
+          {group} <Lag lag={lag} />
+        </Link>
+      ))}
+      {groups.length > LAGS_SHOWN && <span className="faint">+{groups.length - LAGS_SHOWN}</span>}
+    </span>
+  );
+}
+
+/** A lag; what is not known is not zero, and does not look like it. */
+export function Lag({ lag }: { lag: number | null }): ReactNode {
+  const say = useWords();
+  if (lag === null) {
+    return (
+      <abbr className="faint" title={say('unknownLag')}>
+        ?
+      </abbr>
+    );
+  }
+  return <b className={lag > 0 ? 'warn' : 'well'}>{number(lag)}</b>;
+}
+
+function NewTopic({ cluster, onClose }: { cluster: string; onClose: () => void }): ReactNode {
+  const say = useWords();
+  const [topic, setTopic] = useState('');
+  const [partitions, setPartitions] = useState('');
+  const [replication, setReplication] = useState('');
+  const [configs, setConfigs] = useState('');
+  const create = (): Promise<unknown> =>
+    call('POST /api/clusters/:cluster/topics', {
+      cluster,
+      topic,
+      partitions: partitions === '' ? undefined : Number(partitions),
+      replication: replication === '' ? undefined : Number(replication),
+      configs: configsFrom(configs),
+    });
+  const digits = { inputMode: 'numeric', pattern: '[0-9]*', placeholder: say('byDefault') } as const;
+  return (
+    <ChangeForm
+      title={say('newTopic')}
+      action={say('create')}
+      onClose={onClose}
+      change={create}
+      isDisabled={topic === ''}
+    >
+      <Field label={say('name')}>
+        <input
+          value={topic}
+          onChange={(event) => setTopic(event.target.value)}
+          maxLength={249}
+          pattern="[a-zA-Z0-9._\-]+"
+          spellCheck={false}
+          required
+        />
+      </Field>
+      <div className="pair">
+        <Field label={say('partitions')}>
+          <input {...digits} value={partitions} onChange={(event) => setPartitions(event.target.value)} />
+        </Field>
+        <Field label={say('replication')}>
+          <input {...digits} value={replication} onChange={(event) => setReplication(event.target.value)} />
+        </Field>
+      </div>
+      <Field label={say('configs')}>
+        <textarea
+          rows={3}
+          value={configs}
+          placeholder={'retention.ms=86400000\ncleanup.policy=compact'}
+          onChange={(event) => setConfigs(event.target.value)}
+        />
+      </Field>
+    </ChangeForm>
+  );
+}
+
+/** Lines of name=value. */
+function configsFrom(text: string): Record<string, string> {
+  const lines = text.split('\n').filter((line) => line.includes('='));
+  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2).map((part) => part.trim())));
+}

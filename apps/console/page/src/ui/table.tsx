@@ -1,0 +1,130 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type ReactNode, useMemo, useRef, useState } from 'react';
+
+/** A column of a table. */
+export interface Column<Row> {
+  readonly id: string;
+  readonly title: string;
+  readonly cell: (row: Row) => ReactNode;
+  /** What it is sorted by; what is unknown comes last. */
+  readonly by?: (row: Row) => string | number | null | undefined;
+  readonly isNumber?: boolean;
+  /** Left out where there is little room. */
+  readonly isSecondary?: boolean;
+  readonly width?: string;
+}
+
+interface Sorting {
+  readonly id: string;
+  readonly isDown: boolean;
+}
+
+const ROW_HEIGHT = 33;
+/** Fewer rows are simply there: the page scrolls, not the table. */
+const VIRTUAL_FROM = 200;
+
+interface TableProps<Row> {
+  readonly label: string;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly keyOf: (row: Row) => string;
+  readonly sorting?: Sorting;
+}
+
+/** A table that can be sorted everywhere; long ones show the rows that are in sight. */
+export function DataTable<Row>({ label, columns, rows, keyOf, sorting: first }: TableProps<Row>): ReactNode {
+  const [sorting, setSorting] = useState<Sorting | undefined>(first);
+  const sorted = useMemo(() => sortRows(rows, columns, sorting), [rows, columns, sorting]);
+  const scroller = useRef<HTMLDivElement>(null);
+  const isVirtual = sorted.length >= VIRTUAL_FROM;
+  const virtual = useVirtualizer({
+    count: sorted.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 20,
+    enabled: isVirtual,
+  });
+  const items = virtual.getVirtualItems();
+  const above = items[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const shown = isVirtual ? items.map(({ index }) => sorted[index]).filter((row) => row !== undefined) : sorted;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section className={isVirtual ? 'table virtual' : 'table'} ref={scroller} tabIndex={0} aria-label={label}>
+      <table aria-rowcount={sorted.length}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <Head key={column.id} column={column} sorting={sorting} onSort={setSorting} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {isVirtual && above > 0 && <Spacer height={above} columns={columns.length} />}
+          {shown.map((row) => (
+            <tr key={keyOf(row)}>
+              {columns.map((column) => (
+                <td key={column.id} className={classOf(column)}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+          {isVirtual && below > 0 && <Spacer height={below} columns={columns.length} />}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Spacer({ height, columns }: { height: number; columns: number }): ReactNode {
+  return (
+    <tr>
+      <td colSpan={columns} style={{ height, padding: 0, border: 0 }} />
+    </tr>
+  );
+}
+
+function Head<Row>(props: {
+  column: Column<Row>;
+  sorting: Sorting | undefined;
+  onSort: (sorting: Sorting) => void;
+}): ReactNode {
+  const { column, sorting, onSort } = props;
+  const isSorted = sorting?.id === column.id;
+  const isDown = isSorted ? !sorting.isDown : column.isNumber === true;
+  const order = isSorted ? (sorting.isDown ? 'descending' : 'ascending') : undefined;
+  return (
+    <th className={classOf(column)} aria-sort={order} style={{ width: column.width }} scope="col">
+      {column.by === undefined ? (
+        column.title
+      ) : (
+        <button type="button" className="sort" onClick={() => onSort({ id: column.id, isDown })}>
+          {column.title}
+          <span aria-hidden="true">{order === undefined ? '' : order === 'descending' ? ' ↓' : ' ↑'}</span>
+        </button>
+      )}
+    </th>
+  );
+}
+
+function classOf<Row>({ isNumber, isSecondary }: Column<Row>): string {
+  return [isNumber === true ? 'num' : '', isSecondary === true ? 'secondary' : ''].join(' ').trim();
+}
+
+function sortRows<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  sorting: Sorting | undefined,
+): readonly Row[] {
+  const by = columns.find(({ id }) => id === sorting?.id)?.by;
+  if (by === undefined || sorting === undefined) return rows;
+  const sign = sorting.isDown ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const [left, right] = [by(a), by(b)];
+    if (left === null || left === undefined) return right === null || right === undefined ? 0 : 1;
+    if (right === null || right === undefined) return -1;
+    if (typeof left === 'number' && typeof right === 'number') return sign * (left - right);
+    return sign * String(left).localeCompare(String(right), 'en', { numeric: true });
+  });
+}

@@ -1,0 +1,332 @@
+/**
+ * What the page may ask and what the server answers: one definition for both. The page imports these types and nothing else of the
+ * server; the server has to have a handler and a check of the input for each route, or it does not compile.
+ */
+
+/** Somebody who has logged in may do what the role says; each may do what those before it may. */
+export type Role = 'viewer' | 'editor' | 'admin';
+
+/** Who asks, and what there is to see. */
+export interface Session {
+  readonly user: string | null;
+  readonly role: Role;
+  readonly isReadOnly: boolean;
+  readonly clusters: readonly string[];
+  readonly version: string;
+}
+
+/** A broker with what it holds. */
+export interface BrokerRow {
+  readonly id: number;
+  readonly address: string;
+  readonly rack: string | null;
+  readonly isController: boolean;
+  /** False where partitions name it and the cluster does not: it is down. */
+  readonly isUp: boolean;
+  readonly leaders: number;
+  readonly replicas: number;
+  readonly inSync: number;
+  /** Undefined where the broker does not tell. */
+  readonly bytes: number | undefined;
+  readonly diskTotal: number | undefined;
+  readonly diskFree: number | undefined;
+}
+
+/** A partition on the map: who leads, who holds, who is in sync. */
+export interface MapPartition {
+  readonly partition: number;
+  readonly leader: number;
+  readonly replicas: readonly number[];
+  readonly inSync: readonly number[];
+}
+
+/** The partitions of a topic on the map. */
+export interface MapTopic {
+  readonly topic: string;
+  readonly partitions: readonly MapPartition[];
+}
+
+/** The state of a cluster at a glance. */
+export interface Overview {
+  readonly clusterId: string;
+  readonly controllerId: number;
+  readonly brokers: readonly BrokerRow[];
+  readonly topics: number;
+  readonly partitions: number;
+  readonly underReplicated: number;
+  readonly offline: number;
+  readonly records: number;
+  /** Records a second since the last look; undefined at the first. */
+  readonly rate: number | undefined;
+  /** The first topics, those in trouble before the others; bounded. */
+  readonly map: readonly MapTopic[];
+  readonly mapLeftOut: number;
+}
+
+/** A group's lag on a topic: null where it has committed nothing there or the cluster does not tell, which is not zero. */
+export interface GroupLag {
+  readonly group: string;
+  readonly lag: number | null;
+}
+
+/** A topic in the list. */
+export interface TopicRow {
+  readonly topic: string;
+  readonly isInternal: boolean;
+  readonly partitions: number;
+  readonly replication: number;
+  readonly underReplicated: number;
+  readonly offline: number;
+  /** From the first offset to the end: where the topic is compacted there are fewer. */
+  readonly records: number;
+  readonly bytes: number | undefined;
+  readonly rate: number | undefined;
+  /** Groups that have read it, the slowest first. */
+  readonly groups: readonly GroupLag[];
+}
+
+/** A partition of a topic. */
+export interface PartitionRow extends MapPartition {
+  readonly offlineReplicas: readonly number[];
+  readonly start: number | undefined;
+  readonly end: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+/** A config of a topic or broker, with where its value comes from. */
+export interface ConfigRow {
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: string;
+  readonly isReadOnly: boolean;
+  readonly isSensitive: boolean;
+  readonly type: string;
+  readonly documentation: string | null;
+  readonly defaultValue: string | null;
+}
+
+/** A topic as its page shows it. */
+export interface TopicDetail {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly isInternal: boolean;
+  readonly partitions: readonly PartitionRow[];
+  readonly groups: readonly GroupLag[];
+}
+
+/** How bytes are shown, chosen by looking at them. */
+export type Shape = 'null' | 'empty' | 'json' | 'text' | 'number' | 'msgpack' | 'schema' | 'hex';
+
+/** A key, a value or a header's value, as it is shown. */
+export interface Shown {
+  readonly shape: Shape;
+  /** Cut where it is long. */
+  readonly text: string;
+  readonly bytes: number;
+  readonly isCut: boolean;
+}
+
+/** A header of a message. */
+export interface ShownHeader {
+  readonly name: string;
+  readonly value: Shown;
+}
+
+/** A record as it is shown. */
+export interface Message {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Shown;
+  readonly value: Shown;
+  /** The first ones; all of them with the message alone. */
+  readonly headers: readonly ShownHeader[];
+  readonly headerCount: number;
+}
+
+/** Where reading begins. */
+export type ReadFrom = 'newest' | 'beginning' | 'offset' | 'time';
+
+/** What is looked for, and where. */
+export interface ReadPlan {
+  readonly from: ReadFrom;
+  /** The offset, or the time in milliseconds since the Unix epoch. */
+  readonly at?: number | undefined;
+  readonly partition?: number | undefined;
+  readonly search?: string | undefined;
+  readonly searchAs?: 'text' | 'regex' | 'javascript' | undefined;
+  readonly limit?: number | undefined;
+  /** Where the page before this one ended, as it was told. */
+  readonly cursor?: string | undefined;
+}
+
+/** A page of messages. */
+export interface MessagePage {
+  readonly messages: readonly Message[];
+  /** Gives the page after this one; null at the end. */
+  readonly cursor: string | null;
+  readonly scanned: number;
+  /** Records from where reading began to the end. */
+  readonly total: number;
+}
+
+/** How far a search is: told again and again while it goes on. */
+export interface ReadProgress {
+  readonly scanned: number;
+  readonly total: number;
+}
+
+/** What the stream of messages tells, by the name of the event. */
+export interface MessageEvents {
+  readonly messages: readonly Message[];
+  readonly progress: ReadProgress;
+  readonly end: { readonly cursor: string | null; readonly scanned: number; readonly total: number };
+  readonly failed: Failure;
+}
+
+/** A group in the list. */
+export interface GroupRow {
+  readonly group: string;
+  readonly state: string;
+  readonly protocolType: string;
+  readonly coordinator: number;
+  readonly members: number | null;
+  readonly topics: readonly string[];
+  /** Null where nothing is committed or the cluster does not tell. */
+  readonly lag: number | null;
+}
+
+/** A member of a group. */
+export interface MemberRow {
+  readonly id: string;
+  readonly instanceId: string | null;
+  readonly clientId: string;
+  readonly host: string;
+  readonly assignment: readonly { readonly topic: string; readonly partition: number }[];
+}
+
+/** What a group has committed in a partition. */
+export interface GroupOffsetRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly committed: number | null;
+  readonly start: number | undefined;
+  readonly end: number | undefined;
+  readonly lag: number | null;
+  readonly member: string | null;
+}
+
+/** A group as its page shows it. */
+export interface GroupDetail {
+  readonly group: string;
+  readonly state: string;
+  readonly assignor: string;
+  readonly coordinator: number;
+  readonly members: readonly MemberRow[];
+  readonly offsets: readonly GroupOffsetRow[];
+}
+
+/** Where a group's offsets are to go. */
+export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset' | 'shift';
+
+/** A partition of a reset: from where to where. */
+export interface ResetRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number | null;
+  readonly to: number;
+}
+
+/** A topic with what goes with it. */
+interface TopicInput {
+  readonly cluster: string;
+  readonly topic: string;
+}
+
+interface GroupInput {
+  readonly cluster: string;
+  readonly group: string;
+}
+
+/** A change of configs. */
+export interface ConfigChange {
+  readonly set: Readonly<Record<string, string>>;
+  readonly unset: readonly string[];
+}
+
+/** A record to be sent; null is none, and of a value a tombstone. */
+export interface NewMessage {
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly partition?: number | undefined;
+}
+
+/** A failure in words, with a code that stays. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Every route: what goes in and what comes out. Names in the path are taken from the input. */
+export interface Api {
+  'GET /api/session': { input: object; answer: Session };
+  'GET /api/clusters/:cluster/overview': { input: { cluster: string }; answer: Overview };
+  'GET /api/clusters/:cluster/topics': { input: { cluster: string }; answer: readonly TopicRow[] };
+  'GET /api/clusters/:cluster/topics/:topic': { input: TopicInput; answer: TopicDetail };
+  'GET /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput; answer: readonly ConfigRow[] };
+  'GET /api/clusters/:cluster/topics/:topic/messages': { input: TopicInput & ReadPlan; answer: MessagePage };
+  'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': {
+    input: TopicInput & { partition: number; offset: number };
+    answer: Message;
+  };
+  'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: readonly GroupRow[] };
+  'GET /api/clusters/:cluster/groups/:group': { input: GroupInput; answer: GroupDetail };
+  'GET /api/clusters/:cluster/brokers/:broker/configs': {
+    input: { cluster: string; broker: number };
+    answer: readonly ConfigRow[];
+  };
+  'POST /api/clusters/:cluster/topics': {
+    input: {
+      cluster: string;
+      topic: string;
+      partitions?: number | undefined;
+      replication?: number | undefined;
+      configs: Readonly<Record<string, string>>;
+      validateOnly?: boolean | undefined;
+    };
+    answer: { topic: string };
+  };
+  'POST /api/clusters/:cluster/topics/:topic/partitions': { input: TopicInput & { count: number }; answer: object };
+  'POST /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput & ConfigChange; answer: object };
+  'POST /api/clusters/:cluster/topics/:topic/empty': { input: TopicInput & { confirm: string }; answer: object };
+  'POST /api/clusters/:cluster/topics/:topic/delete': { input: TopicInput & { confirm: string }; answer: object };
+  'POST /api/clusters/:cluster/topics/:topic/messages': {
+    input: TopicInput & NewMessage;
+    answer: { partition: number; offset: number };
+  };
+  'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': {
+    input: TopicInput & { partition: number; offset: number; to: string };
+    answer: { partition: number; offset: number };
+  };
+  'POST /api/clusters/:cluster/groups/:group/reset': {
+    input: GroupInput & { topic: string; to: ResetTo; at?: number | undefined; dryRun: boolean };
+    answer: readonly ResetRow[];
+  };
+  'POST /api/clusters/:cluster/groups/:group/forget': { input: GroupInput & { topic: string }; answer: object };
+  'POST /api/clusters/:cluster/groups/:group/delete': { input: GroupInput & { confirm: string }; answer: object };
+  'POST /api/clusters/:cluster/brokers/:broker/configs': {
+    input: { cluster: string; broker: number } & ConfigChange;
+    answer: object;
+  };
+}
+
+/** A route's name: the method and the path. */
+export type Route = keyof Api;
+/** What a route is asked with. */
+export type Input<R extends Route> = Api[R]['input'];
+/** What a route answers. */
+export type Answer<R extends Route> = Api[R]['answer'];
+
+/** The header that every change carries: a page of another site cannot send it without being asked first. */
+export const CHANGE_HEADER = 'x-millrace-console';

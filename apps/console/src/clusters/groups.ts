@@ -1,0 +1,198 @@
+import type { DescribedGroup, GroupOffset, ListedGroup } from '@millrace/admin';
+import { AdminItemsError } from '@millrace/admin';
+import type { GroupDetail, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
+import { ConsoleError } from '../errors.ts';
+import type { Cluster } from './cluster.ts';
+import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topics.ts';
+
+/** A group with its lag on each of its topics. */
+export interface GroupLook {
+  readonly row: GroupRow;
+  readonly lagByTopic: ReadonlyMap<string, number | null>;
+}
+
+/** Groups asked for their offsets at once. */
+const ASKED_AT_ONCE = 16;
+
+/** All groups; of those that the cluster does not tell of, what it does tell. */
+export function lookAtGroups(cluster: Cluster): Promise<readonly GroupLook[]> {
+  return cluster.look('groups', async () => {
+    const listed = await cluster.admin.listGroups();
+    const [described, topics] = await Promise.all([describeAll(cluster, listed), lookAtTopics(cluster)]);
+    const looks: GroupLook[] = [];
+    for (let i = 0; i < listed.length; i += ASKED_AT_ONCE) {
+      const some = listed.slice(i, i + ASKED_AT_ONCE);
+      looks.push(...(await Promise.all(some.map((group) => lookAt(cluster, group, described, topics.offsets)))));
+    }
+    return looks;
+  });
+}
+
+async function describeAll(
+  cluster: Cluster,
+  listed: readonly ListedGroup[],
+): Promise<ReadonlyMap<string, DescribedGroup>> {
+  if (listed.length === 0) return new Map();
+  try {
+    const groups = await cluster.admin.describeGroups(listed.map(({ groupId }) => groupId));
+    return new Map(groups.map((group) => [group.groupId, group]));
+  } catch (error) {
+    if (!(error instanceof AdminItemsError)) throw error;
+    const rest = listed.filter(({ groupId }) => !error.failures.has(groupId));
+    return rest.length === listed.length ? new Map() : describeAll(cluster, rest);
+  }
+}
+
+async function lookAt(
+  cluster: Cluster,
+  { groupId, state, protocolType, coordinatorId }: ListedGroup,
+  described: ReadonlyMap<string, DescribedGroup>,
+  offsets: Offsets,
+): Promise<GroupLook> {
+  const group = described.get(groupId);
+  const committed = await cluster.admin.listGroupOffsets(groupId).catch(() => undefined);
+  const lagByTopic = lagsOf(committed ?? [], offsets);
+  const assigned = group?.members.flatMap(({ assignment, topics }) => [
+    ...topics,
+    ...assignment.map(({ topic }) => topic),
+  ]);
+  const lags = [...lagByTopic.values()];
+  return {
+    lagByTopic,
+    row: {
+      group: groupId,
+      state: group?.state ?? state,
+      protocolType,
+      coordinator: coordinatorId,
+      members: group?.members.length ?? null,
+      topics: [...new Set([...lagByTopic.keys(), ...(assigned ?? [])])].sort(),
+      lag: lags.length === 0 || lags.includes(null) ? null : lags.reduce<number>((sum, lag) => sum + (lag ?? 0), 0),
+    },
+  };
+}
+
+function lagsOf(committed: readonly GroupOffset[], offsets: Offsets): Map<string, number | null> {
+  const lags = new Map<string, number | null>();
+  for (const place of committed) {
+    const end = offsets.get(placeName(place))?.end;
+    const before = lags.get(place.topic);
+    // One partition that is not known makes the sum unknown: a smaller number would be a lie.
+    const isUnknown = end === undefined || before === null;
+    lags.set(place.topic, isUnknown ? null : (before ?? 0) + Math.max(0, end - place.offset));
+  }
+  return lags;
+}
+
+/** A group with its members, and what it has committed. */
+export async function describeGroup(cluster: Cluster, groupId: string): Promise<GroupDetail> {
+  const { admin } = cluster;
+  const [[group], committed] = await Promise.all([admin.describeGroups([groupId]), admin.listGroupOffsets(groupId)]);
+  if (group === undefined || (group.state === 'Dead' && committed.length === 0)) {
+    throw new ConsoleError(
+      'CONSOLE_NOT_FOUND',
+      `There is no group ${groupId} in ${cluster.name}: it may have been deleted`,
+    );
+  }
+  const offsets = await lookAtTopics(cluster).then((look) => look.offsets);
+  const readers = new Map(
+    group.members.flatMap(({ memberId, assignment }) =>
+      assignment.map((place) => [placeName(place), memberId] as const),
+    ),
+  );
+  return {
+    group: groupId,
+    state: group.state,
+    assignor: group.assignor,
+    coordinator: group.coordinator.nodeId,
+    members: group.members.map((member) => ({
+      id: member.memberId,
+      instanceId: member.groupInstanceId,
+      clientId: member.clientId,
+      host: member.clientHost,
+      assignment: member.assignment,
+    })),
+    offsets: offsetRows(committed, readers, offsets),
+  };
+}
+
+function offsetRows(
+  committed: readonly GroupOffset[],
+  readers: ReadonlyMap<string, string>,
+  offsets: Offsets,
+): GroupOffsetRow[] {
+  const places = new Map<string, number | null>([...readers.keys()].map((name) => [name, null]));
+  for (const place of committed) places.set(placeName(place), place.offset);
+  const rows = [...places].map(([name, offset]): GroupOffsetRow => {
+    const at = name.lastIndexOf('/');
+    const found = offsets.get(name);
+    return {
+      topic: name.slice(0, at),
+      partition: Number(name.slice(at + 1)),
+      committed: offset,
+      start: found?.start,
+      end: found?.end,
+      lag: offset === null || found === undefined ? null : Math.max(0, found.end - offset),
+      member: readers.get(name) ?? null,
+    };
+  });
+  return rows.sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+}
+
+/** What is wanted of a reset. */
+export interface Reset {
+  readonly group: string;
+  readonly topic: string;
+  readonly to: ResetTo;
+  /** The time, the offset, or how far to shift. */
+  readonly at?: number | undefined;
+  readonly dryRun: boolean;
+}
+
+/** Works out where a group's offsets of a topic go, and moves them there unless it is a dry run. */
+export async function resetOffsets(cluster: Cluster, reset: Reset): Promise<ResetRow[]> {
+  const { admin } = cluster;
+  const [topic] = await admin.describeTopics([reset.topic]);
+  const places = (topic?.partitions ?? []).map(({ partition }) => ({ topic: reset.topic, partition }));
+  const [offsets, committed] = await Promise.all([
+    offsetsOf(admin, places),
+    admin.listGroupOffsets(reset.group, places),
+  ]);
+  const from = new Map(committed.map((place) => [placeName(place), place.offset]));
+  const byTime = reset.to === 'time' ? await offsetsAtTime(cluster, places, reset.at ?? 0) : new Map<string, number>();
+  const rows = places.flatMap((place): ResetRow[] => {
+    const name = placeName(place);
+    const found = offsets.get(name);
+    if (found === undefined) return [];
+    const before = from.get(name) ?? null;
+    const wanted = wantedOffset(reset, { ...found, before, time: byTime.get(name) });
+    return [{ ...place, from: before, to: Math.min(Math.max(wanted, found.start), found.end) }];
+  });
+  if (!reset.dryRun) {
+    await admin.alterGroupOffsets(
+      reset.group,
+      rows.map(({ topic: name, partition, to }) => ({ topic: name, partition, offset: to })),
+    );
+    cluster.forget();
+  }
+  return rows;
+}
+
+async function offsetsAtTime(
+  cluster: Cluster,
+  places: readonly { topic: string; partition: number }[],
+  time: number,
+): Promise<Map<string, number>> {
+  const found = await cluster.admin.listOffsets(places.map((place) => ({ ...place, at: time })));
+  return new Map(found.filter(({ offset }) => offset >= 0).map((each) => [placeName(each), each.offset]));
+}
+
+function wantedOffset(
+  { to, at = 0 }: Reset,
+  known: { start: number; end: number; before: number | null; time: number | undefined },
+): number {
+  if (to === 'earliest') return known.start;
+  if (to === 'latest') return known.end;
+  // No record is that late: the end.
+  if (to === 'time') return known.time ?? known.end;
+  return to === 'offset' ? at : (known.before ?? known.start) + at;
+}

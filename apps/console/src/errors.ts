@@ -1,0 +1,45 @@
+/** What the console says no to, by a code that stays. */
+export type ConsoleErrorCode =
+  | 'CONSOLE_BAD_REQUEST'
+  | 'CONSOLE_NOT_FOUND'
+  | 'CONSOLE_LOGIN_NEEDED'
+  | 'CONSOLE_FORBIDDEN'
+  | 'CONSOLE_READ_ONLY'
+  | 'CONSOLE_FOREIGN_HOST'
+  | 'CONSOLE_FOREIGN_ORIGIN'
+  | 'CONSOLE_NOT_CONFIRMED'
+  | 'CONSOLE_FILTER_FAILED'
+  | 'CONSOLE_PAGE_MISSING'
+  | 'CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK';
+
+/** The HTTP status that goes with each. */
+const STATUS: Readonly<Record<ConsoleErrorCode, number>> = {
+  CONSOLE_BAD_REQUEST: 400,
+  CONSOLE_NOT_FOUND: 404,
+  CONSOLE_LOGIN_NEEDED: 401,
+  CONSOLE_FORBIDDEN: 403,
+  CONSOLE_READ_ONLY: 403,
+  CONSOLE_FOREIGN_HOST: 403,
+  CONSOLE_FOREIGN_ORIGIN: 403,
+  CONSOLE_NOT_CONFIRMED: 400,
+  CONSOLE_FILTER_FAILED: 400,
+  CONSOLE_PAGE_MISSING: 503,
+  CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK: 400,
+};
+
+/** The console refuses; the message says what was asked and what to do. */
+export class ConsoleError extends Error {
+  override name = 'ConsoleError';
+  readonly code: ConsoleErrorCode;
+  /** The same request fails again. */
+  readonly retriable = false;
+
+  constructor(code: ConsoleErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get status(): number {
+    return STATUS[this.code];
+  }
+}

@@ -1,0 +1,77 @@
+/** The thread in which filters run: they come from people, and what never ends must not hold up anybody but whoever asked. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { getQuickJS, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten';
+import type { FilterAnswer, FilterRequest, FilterSource } from './filter.ts';
+
+// The thread is started with it by filter.ts.
+const source = workerData as FilterSource;
+const answer = (message: FilterAnswer): void => parentPort?.postMessage(message);
+
+/** What a filter may keep in memory. */
+const FILTER_BYTES_MAX = 32 * 1024 * 1024;
+const FILTER_STACK_BYTES_MAX = 512 * 1024;
+
+type Matches = (record: string) => boolean;
+
+try {
+  const matches = source.kind === 'regex' ? regexMatcher(source.text) : await scriptMatcher(source.text);
+  parentPort?.on('message', ({ records }: FilterRequest) => {
+    try {
+      answer({ matched: records.map((record) => matches(record)) });
+    } catch (error) {
+      answer({ failed: error instanceof Error ? error.message : String(error) });
+    }
+  });
+  answer({ matched: [] });
+} catch (error) {
+  answer({ failed: error instanceof Error ? error.message : String(error) });
+}
+
+/** A record comes as JSON; the expression is held against key, value and headers, each by itself. */
+function regexMatcher(text: string): Matches {
+  const pattern = new RegExp(text, 'u');
+  return (record) => {
+    // Made by filter.ts in this form.
+    const { key, value, headers } = JSON.parse(record) as {
+      key: string;
+      value: string;
+      headers: Record<string, string>;
+    };
+    return (
+      pattern.test(key) || pattern.test(value) || Object.entries(headers).some(([k, v]) => pattern.test(`${k}: ${v}`))
+    );
+  };
+}
+
+/**
+ * JavaScript in an engine of its own, compiled to WebAssembly: it has no files, no network and no way to this process, whatever it does
+ * to prototypes. Node's `vm` would not keep it in.
+ */
+async function scriptMatcher(text: string): Promise<Matches> {
+  const engine = await getQuickJS();
+  const runtime = engine.newRuntime();
+  runtime.setMemoryLimit(FILTER_BYTES_MAX);
+  runtime.setMaxStackSize(FILTER_STACK_BYTES_MAX);
+  const context = runtime.newContext();
+  const body = /\breturn\b/.test(text) ? text : `return (${text}\n)`;
+  const made = context.evalCode(
+    `((record) => { const r = JSON.parse(record); let json; try { json = JSON.parse(r.value) } catch {} ` +
+      `return ((key, value, headers, record) => { ${body} })(r.key, json ?? r.value, r.headers, r) ? true : false })`,
+  );
+  const filter = context.unwrapResult(made);
+  return (record) => callFilter(context, filter, record);
+}
+
+function callFilter(context: QuickJSContext, filter: QuickJSHandle, record: string): boolean {
+  const argument = context.newString(record);
+  const result = context.callFunction(filter, context.undefined, argument);
+  argument.dispose();
+  if (result.error) {
+    const error = context.dump(result.error);
+    result.error.dispose();
+    throw new Error(typeof error === 'object' ? `${error.name}: ${error.message}` : String(error));
+  }
+  const isMatch = context.dump(result.value) === true;
+  result.value.dispose();
+  return isMatch;
+}

@@ -1,0 +1,158 @@
+/** Which records are wanted: by text in this thread, by expressions and scripts in one that can be ended. */
+import { Worker } from 'node:worker_threads';
+import type { ReadPlan } from './api/contract.ts';
+import { ConsoleError } from './errors.ts';
+
+/** What a filter is made of. */
+export interface FilterSource {
+  readonly kind: 'regex' | 'javascript';
+  readonly text: string;
+}
+
+/** Records for the thread, as JSON. */
+export interface FilterRequest {
+  readonly records: readonly string[];
+}
+
+/** Which of them match, or what went wrong. */
+export type FilterAnswer = { readonly matched: readonly boolean[] } | { readonly failed: string };
+
+/** A record as filters see it. */
+export interface FilterRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly rawKey: Buffer | null;
+  readonly rawValue: Buffer | null;
+  readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
+}
+
+/** Tells which of some records are wanted. */
+export interface RecordFilter {
+  match(records: readonly FilterRecord[]): Promise<readonly boolean[]>;
+  close(): Promise<void>;
+}
+
+/** How long a filter may take over one batch of records, or to begin. */
+export const FILTER_MS_MAX = 2000;
+/** Beyond it a value is looked at in its first part only. */
+const FILTER_VALUE_BYTES_MAX = 1024 * 1024;
+const THREAD_HEAP_MB_MAX = 96;
+
+/** @throws ConsoleError `CONSOLE_FILTER_FAILED` for one that cannot be meant */
+export async function openFilter({ search, searchAs = 'text' }: ReadPlan): Promise<RecordFilter | undefined> {
+  if (search === undefined || search === '') return undefined;
+  if (searchAs === 'text') return new TextFilter(search);
+  return ThreadFilter.open({ kind: searchAs, text: search });
+}
+
+/** Text anywhere in key, value or headers, whatever its case. */
+class TextFilter implements RecordFilter {
+  readonly #wanted: string;
+  readonly #bytes: Buffer;
+  /** Without letters that have two cases the bytes can be looked at as they are. */
+  readonly #isPlain: boolean;
+
+  constructor(wanted: string) {
+    this.#wanted = wanted.toLowerCase();
+    this.#bytes = Buffer.from(wanted);
+    this.#isPlain = wanted.toLowerCase() === wanted.toUpperCase();
+  }
+
+  match(records: readonly FilterRecord[]): Promise<boolean[]> {
+    return Promise.resolve(
+      records.map(
+        ({ rawKey, rawValue, headers }) =>
+          this.#has(rawValue) ||
+          this.#has(rawKey) ||
+          headers.some(({ key, value }) => key.toLowerCase().includes(this.#wanted) || this.#has(value)),
+      ),
+    );
+  }
+
+  #has(bytes: Buffer | null): boolean {
+    if (bytes === null) return false;
+    if (this.#isPlain) return bytes.includes(this.#bytes);
+    return bytes.toString('utf8').toLowerCase().includes(this.#wanted);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A filter in a thread, which is ended with all that it does when a batch takes too long. */
+class ThreadFilter implements RecordFilter {
+  readonly #worker: Worker;
+  #waiting: { resolve(matched: readonly boolean[]): void; reject(error: Error): void } | undefined;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (message: FilterAnswer) => {
+      if ('failed' in message) this.#waiting?.reject(filterFailed(message.failed));
+      else this.#waiting?.resolve(message.matched);
+    });
+    worker.on('error', (error) => this.#waiting?.reject(filterFailed(error.message)));
+    worker.on('exit', () => this.#waiting?.reject(filterFailed('it was ended')));
+  }
+
+  static async open(source: FilterSource): Promise<ThreadFilter> {
+    const file = import.meta.url.endsWith('.ts') ? './filter-worker.ts' : './filter-worker.js';
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: source,
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB_MAX },
+    });
+    const filter = new ThreadFilter(worker);
+    try {
+      await filter.#answered();
+    } catch (error) {
+      await filter.close();
+      throw error;
+    }
+    return filter;
+  }
+
+  match(records: readonly FilterRecord[]): Promise<readonly boolean[]> {
+    const request: FilterRequest = { records: records.map(jsonOf) };
+    this.#worker.postMessage(request);
+    return this.#answered();
+  }
+
+  async #answered(): Promise<readonly boolean[]> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<readonly boolean[]>((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        timer = setTimeout(() => {
+          reject(filterFailed(`it took more than ${FILTER_MS_MAX / 1000} seconds over a few records`));
+          void this.#worker.terminate();
+        }, FILTER_MS_MAX);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+function filterFailed(why: string): ConsoleError {
+  return new ConsoleError('CONSOLE_FILTER_FAILED', `The filter cannot be used: ${why}`);
+}
+
+function jsonOf({ partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord): string {
+  const text = (bytes: Buffer | null): string => bytes?.subarray(0, FILTER_VALUE_BYTES_MAX).toString('utf8') ?? '';
+  return JSON.stringify({
+    partition,
+    offset,
+    timestamp,
+    key: text(rawKey),
+    value: text(rawValue),
+    headers: Object.fromEntries(headers.map(({ key, value }) => [key, text(value)])),
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * The console: brokers, topics, messages and groups of Kafka-compatible clusters in a browser.
+ * @packageDocumentation
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Logger, silentLogger } from '@millrace/client';
+
+import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
+import { ConsoleError } from './errors.ts';
+import { buildApp } from './server/app.ts';
+import type { ConsoleUser } from './server/guard.ts';
+import { readPage } from './server/page-files.ts';
+import { version } from './version.ts';
+
+export type { Role } from './api/contract.ts';
+export type { ClusterConnection } from './clusters/cluster.ts';
+export { ConsoleError, type ConsoleErrorCode } from './errors.ts';
+export type { ConsoleUser } from './server/guard.ts';
+
+/** How a console is set up. */
+export interface ConsoleOptions {
+  /** The clusters that it shows, by the names that people read. */
+  readonly clusters: Readonly<Record<string, ClusterConnection>>;
+  /** Who may log in. Without anybody, whoever comes from this machine may do everything, and nobody else may come. */
+  readonly users?: readonly ConsoleUser[] | undefined;
+  /** Nothing can be changed. False by default. */
+  readonly isReadOnly?: boolean | undefined;
+  /** Host names beside localhost under which it is reached. */
+  readonly hosts?: readonly string[] | undefined;
+  /** pino or alike; changes are told at `info` with `audit: true`. Silent by default. */
+  readonly logger?: Logger | undefined;
+}
+
+/** A console, to be put into a server or to listen by itself. */
+export interface Console {
+  /** Answers a request of any server of Node. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /**
+   * Listens by itself; resolves with the port.
+   * @throws ConsoleError `CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK` for an address that others reach, without users
+   */
+  listen(options: { readonly host?: string | undefined; readonly port: number }): Promise<number>;
+  /** Ends its connections to clusters and browsers. */
+  close(): Promise<void>;
+}
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
+
+/**
+ * Makes a console. It connects to a cluster when somebody first looks at it.
+ *
+ * @example
+ * ```ts
+ * const console = await createConsole({ clusters: { local: { bootstrapServers: 'localhost:9092' } } });
+ * await console.listen({ port: 8080 });
+ * ```
+ */
+export async function createConsole(options: ConsoleOptions): Promise<Console> {
+  const clusters = new Map(Object.entries(options.clusters).map(([name, at]) => [name, new Cluster(name, at)]));
+  const users = options.users ?? [];
+  const app = await buildApp({
+    clusters,
+    users,
+    isReadOnly: options.isReadOnly ?? false,
+    hosts: (options.hosts ?? []).map((host) => host.toLowerCase()),
+    logger: options.logger ?? silentLogger,
+    version: version(),
+    page: () => readPage(),
+  });
+  let server: Server | undefined;
+  return {
+    handle: (request, response) => app.routing(request, response),
+    async listen({ host = '127.0.0.1', port }) {
+      if (users.length === 0 && !LOOPBACK.has(host)) {
+        throw new ConsoleError(
+          'CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK',
+          `Others could reach the console at ${host} and change everything: give users who may log in, or listen on 127.0.0.1`,
+        );
+      }
+      server = createServer((request, response) => app.routing(request, response));
+      return listenOn(server, host, port);
+    },
+    async close() {
+      const open = server;
+      if (open !== undefined) {
+        const closed = new Promise<void>((resolve) => open.close(() => resolve()));
+        open.closeAllConnections();
+        await closed;
+      }
+      await app.close();
+      await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
+    },
+  };
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      // Listening on a port, so the address is one of IP.
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}

@@ -1,0 +1,124 @@
+import type { Message, Shown, ShownHeader } from '../api/contract.ts';
+
+/** What a list shows of a key or value; the message alone shows more. */
+export const LIST_BYTES_MAX = 4096;
+/** What the page of one message shows: beyond it the file can be fetched. */
+export const DETAIL_BYTES_MAX = 1024 * 1024;
+/** Headers that a list takes along; the message alone has more. */
+const LIST_HEADERS_MAX = 20;
+const DETAIL_HEADERS_MAX = 1000;
+const HEX_BYTES_MAX = 4096;
+/** Beyond it nobody parses to find out whether it is JSON: the first character decides. */
+const JSON_LOOK_BYTES_MAX = 256 * 1024;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A record as far as it is shown. */
+export interface RecordToShow {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly rawKey: Buffer | null;
+  readonly rawValue: Buffer | null;
+  readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
+}
+
+/** A record for the page, with long parts cut. */
+export function showRecord(record: RecordToShow, isDetail = false): Message {
+  const bytesMax = isDetail ? DETAIL_BYTES_MAX : LIST_BYTES_MAX;
+  const headersMax = isDetail ? DETAIL_HEADERS_MAX : LIST_HEADERS_MAX;
+  const { headers } = record;
+  return {
+    partition: record.partition,
+    offset: record.offset,
+    timestamp: record.timestamp,
+    key: showBytes(record.rawKey, bytesMax),
+    value: showBytes(record.rawValue, bytesMax),
+    headers: headers.slice(0, headersMax).map(
+      ({ key, value }): ShownHeader => ({
+        name: key,
+        value: showBytes(value, LIST_BYTES_MAX),
+      }),
+    ),
+    headerCount: headers.length,
+  };
+}
+
+/** Bytes in the form that suits them, found by looking. */
+export function showBytes(bytes: Buffer | null, bytesMax: number): Shown {
+  if (bytes === null) return { shape: 'null', text: '', bytes: 0, isCut: false };
+  if (bytes.length === 0) return { shape: 'empty', text: '', bytes: 0, isCut: false };
+  const isCut = bytes.length > bytesMax;
+  const text = textOf(bytes, bytesMax);
+  if (text !== undefined) {
+    return { shape: isJson(bytes, text, isCut) ? 'json' : 'text', text, bytes: bytes.length, isCut };
+  }
+  const schema = schemaOf(bytes);
+  if (schema !== undefined) {
+    return { shape: 'schema', text: schema, bytes: bytes.length, isCut: bytes.length > HEX_BYTES_MAX };
+  }
+  const number = numberOf(bytes);
+  if (number !== undefined) return { shape: 'number', text: number, bytes: bytes.length, isCut: false };
+  return {
+    shape: 'hex',
+    text: bytes.subarray(0, HEX_BYTES_MAX).toString('hex'),
+    bytes: bytes.length,
+    isCut: bytes.length > HEX_BYTES_MAX,
+  };
+}
+
+/** UTF-8 that a person can read; undefined where it is none. A character that the cut divides is left out. */
+function textOf(bytes: Buffer, bytesMax: number): string | undefined {
+  const end = bytes.length <= bytesMax ? bytes.length : characterEnd(bytes, bytesMax);
+  try {
+    const text = utf8.decode(bytes.subarray(0, end));
+    return hasControls(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The largest end up to `end` that does not divide a character. */
+function characterEnd(bytes: Buffer, end: number): number {
+  let at = end;
+  while (at > end - 4 && at > 0 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at -= 1;
+  return at;
+}
+
+function hasControls(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code < 32 && code !== 9 && code !== 10 && code !== 13 && code !== 27) return true;
+  }
+  return false;
+}
+
+function isJson(bytes: Buffer, text: string, isCut: boolean): boolean {
+  const first = text.trimStart()[0];
+  if (first !== '{' && first !== '[') return false;
+  if (bytes.length > JSON_LOOK_BYTES_MAX) return true;
+  try {
+    JSON.parse(isCut ? bytes.toString('utf8') : text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const MAGIC = 0;
+const SCHEMA_HEADER_BYTES = 5;
+const SCHEMA_ID_MAX = 10_000_000;
+
+/** The wire format of schema registries: a zero, the schema's id in four bytes, the payload. */
+function schemaOf(bytes: Buffer): string | undefined {
+  if (bytes.length <= SCHEMA_HEADER_BYTES || bytes[0] !== MAGIC) return undefined;
+  const id = bytes.readUInt32BE(1);
+  if (id === 0 || id > SCHEMA_ID_MAX) return undefined;
+  return `schema ${id}: ${bytes.subarray(SCHEMA_HEADER_BYTES, HEX_BYTES_MAX).toString('hex')}`;
+}
+
+/** Four and eight bytes that are no text are numbers, as Kafka's serializers for integers and longs write them. */
+function numberOf(bytes: Buffer): string | undefined {
+  if (bytes.length === 4) return String(bytes.readInt32BE(0));
+  return bytes.length === 8 ? String(bytes.readBigInt64BE(0)) : undefined;
+}

@@ -1,0 +1,187 @@
+/** The console's server: the guard before everything, then the API, the streams and the page. */
+import type { Logger } from '@millrace/client';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import type { Failure, Route } from '../api/contract.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import { ConsoleError } from '../errors.ts';
+import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
+import { type Handler, handlers, roleOf } from './handlers.ts';
+import { inputs } from './inputs.ts';
+import type { PageFile } from './page-files.ts';
+import { serveRaw, serveStreams } from './streams.ts';
+
+/** What the server is made of. */
+export interface AppOptions extends GuardOptions {
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly version: string;
+  readonly logger: Logger;
+  /** Reads the page when it is first asked for. */
+  readonly page: () => Promise<ReadonlyMap<string, PageFile>>;
+}
+
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+/** No script but the page's own files, and no frame around it. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; " +
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** Who asks, as the guard has found out. */
+export type Callers = WeakMap<FastifyRequest, Caller>;
+
+/** Puts the server together; it listens to nothing by itself. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const app = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, routerOptions: { maxParamLength: 4000 } });
+  const guard = new Guard(options);
+  const callers: Callers = new WeakMap();
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    const { method, headers, socket } = request.raw;
+    callers.set(request, guard.admit({ method: method ?? 'GET', headers, remoteAddress: socket.remoteAddress }));
+  });
+  app.setErrorHandler((error, _request, reply) => answerFailure(error, reply));
+  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers });
+  serveStreams(app, options);
+  serveRaw(app, options);
+  servePage(app, options);
+  await app.ready();
+  return app;
+}
+
+interface Serving {
+  readonly options: AppOptions;
+  readonly guard: Guard;
+  readonly callers: Callers;
+}
+
+function addRoute(app: FastifyInstance, route: Route, { options, guard, callers }: Serving): void {
+  const [method, url] = route.split(' ') as ['GET' | 'POST', string];
+  // The table of handlers ties each route to its input; a loop over it loses sight of that.
+  const handler = handlers[route] as Handler<never>;
+  const check = inputs[route] as z.ZodType<never>;
+  app.route({
+    method,
+    url,
+    async handler(request, reply) {
+      const caller = callers.get(request) as Caller;
+      const input = parseInput(check, request);
+      guard.allow(caller, roleOf(route, input));
+      const { clusters, version } = options;
+      reply.header('cache-control', 'no-store');
+      const signal = signalOf(request, reply);
+      try {
+        const answer: unknown = await handler.run(input, {
+          caller,
+          isReadOnly: guard.isReadOnly,
+          clusters,
+          version,
+          signal,
+        });
+        if (!isSafe(method)) noteChange(options, { caller, route, input });
+        return reply.send(answer);
+      } catch (error) {
+        if (!isSafe(method)) noteChange(options, { caller, route, input, error });
+        throw error;
+      }
+    },
+  });
+}
+
+/** What is in the path, the query and the body, as one value; the path counts most. */
+export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
+  const given = { ...(request.query as object), ...(request.body as object | null), ...(request.params as object) };
+  const result = check.safeParse(given);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new ConsoleError(
+    'CONSOLE_BAD_REQUEST',
+    `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'is none'}`,
+  );
+}
+
+/** Fires when nobody waits for the answer any more. */
+export function signalOf(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const aborted = new AbortController();
+  reply.raw.once('close', () => aborted.abort());
+  if (request.raw.destroyed && !request.raw.readableEnded) aborted.abort();
+  return aborted.signal;
+}
+
+/** Values of messages and configs are nobody's business in a log. */
+const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'configs']);
+
+function noteChange(
+  { logger }: AppOptions,
+  { caller, route, input, error }: { caller: Caller; route: Route; input: object; error?: unknown },
+): void {
+  const what = Object.fromEntries(Object.entries(input).filter(([name]) => !UNTOLD.has(name)));
+  const names = Object.entries(input).flatMap(([name, value]) =>
+    (name === 'set' || name === 'configs') && typeof value === 'object' ? Object.keys(value as object) : [],
+  );
+  const who = caller.user ?? 'somebody on this machine';
+  const fields = { audit: true, user: caller.user, route, ...what, names };
+  if (error === undefined) logger.info(fields, `${who} did ${route} in the console`);
+  else logger.warn({ ...fields, err: error }, `${who} tried ${route} in the console, which failed`);
+}
+
+/** An error as the page is told it. */
+export function failureOf(error: unknown): Failure & { readonly status: number } {
+  const { code, message, statusCode } = error as { code?: unknown; message?: unknown; statusCode?: unknown };
+  const name = typeof code === 'string' ? code : 'CONSOLE_FAILED';
+  const status = error instanceof ConsoleError ? error.status : statusOf(name, statusCode);
+  // What is not ours or Kafka's may tell more than anybody should know.
+  const isTold = status !== 500 || /^(?:KAFKA|CLIENT|CONSUMER|PRODUCER|ADMIN|NETWORK)_/.test(name);
+  return { code: name, message: isTold ? String(message) : `Something failed inside (${name})`, status };
+}
+
+function statusOf(code: string, given: unknown): number {
+  if (typeof given === 'number' && given >= 400 && given < 500) return given;
+  if (/^KAFKA_(?:UNKNOWN_TOPIC|GROUP_ID_NOT_FOUND)/.test(code)) return 404;
+  if (/AUTHORIZATION_FAILED$/.test(code)) return 403;
+  if (/^(?:CLIENT_(?:TIMED_OUT|NO_BROKER)|NETWORK_)/.test(code)) return 503;
+  return /^(?:KAFKA_|CLIENT_INVALID|PRODUCER_INVALID|CONSUMER_INVALID)/.test(code) ? 400 : 500;
+}
+
+function answerFailure(error: unknown, reply: FastifyReply): FastifyReply {
+  const { status, code, message } = failureOf(error);
+  if (status === 401) reply.header('www-authenticate', 'Basic realm="Millrace console", charset="UTF-8"');
+  return reply.status(status).header('cache-control', 'no-store').send({ code, message });
+}
+
+/** Files of the page by name; everything else that is no file is the page, which knows its own places. */
+function servePage(app: FastifyInstance, { page }: AppOptions): void {
+  let read: Promise<ReadonlyMap<string, PageFile>> | undefined;
+  const files = (): Promise<ReadonlyMap<string, PageFile>> => {
+    read ??= page();
+    read.catch(() => {
+      read = undefined;
+    });
+    return read;
+  };
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '/';
+    if (!isSafe(request.method) || path.startsWith('/api/')) {
+      throw new ConsoleError('CONSOLE_NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}`);
+    }
+    const all = await files();
+    const isAsset = path.startsWith('/assets/');
+    const file = all.get(path) ?? (isAsset ? undefined : all.get('/index.html'));
+    if (file === undefined) throw new ConsoleError('CONSOLE_NOT_FOUND', 'There is no such file of the page');
+    const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+    if (isZipped) reply.header('content-encoding', 'gzip');
+    return reply
+      .status(200)
+      .header('vary', 'accept-encoding')
+      .header('cache-control', file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+      .type(file.type)
+      .send(isZipped ? file.zipped : file.bytes);
+  });
+}

@@ -1,0 +1,156 @@
+/** Who may ask at all: the first thing that is looked at of every request. */
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { CHANGE_HEADER, type Role } from '../api/contract.ts';
+import { ConsoleError } from '../errors.ts';
+
+/** Somebody who may log in. */
+export interface ConsoleUser {
+  readonly name: string;
+  readonly password: string;
+  readonly role: Role;
+}
+
+/** What the guard goes by. */
+export interface GuardOptions {
+  /** Nobody: whoever comes from this machine may do everything, and nobody else may come. */
+  readonly users: readonly ConsoleUser[];
+  readonly isReadOnly: boolean;
+  /** Names beside those of this machine under which the console is reached. */
+  readonly hosts: readonly string[];
+}
+
+/** A request as far as the guard looks at it. */
+export interface GuardedRequest {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly remoteAddress: string | undefined;
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly user: string | null;
+  readonly role: Role;
+}
+
+const ROLES: readonly Role[] = ['viewer', 'editor', 'admin'];
+
+/** Keeps out pages of other sites, names of other people that point here, and who has not logged in. */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  get hasLogin(): boolean {
+    return this.#options.users.length > 0;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#options.isReadOnly;
+  }
+
+  /** @throws ConsoleError where the request does not come from whom it should */
+  admit(request: GuardedRequest): Caller {
+    const host = this.#checkHost(request);
+    if (!isSafe(request.method)) checkOrigin(request, host);
+    const { users } = this.#options;
+    if (users.length === 0) {
+      if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
+      return { user: null, role: 'admin' };
+    }
+    return this.#login(request.headers.authorization);
+  }
+
+  /** @throws ConsoleError where the caller's role, or a console for reading alone, does not allow it */
+  allow(caller: Caller, role: Role): void {
+    if (role !== 'viewer' && this.isReadOnly) {
+      throw new ConsoleError('CONSOLE_READ_ONLY', 'This console only shows; it was started with --read-only');
+    }
+    if (ROLES.indexOf(caller.role) < ROLES.indexOf(role)) {
+      throw new ConsoleError(
+        'CONSOLE_FORBIDDEN',
+        `This takes the role ${role}, and ${caller.user ?? 'you'} has ${caller.role}`,
+      );
+    }
+  }
+
+  /**
+   * A name that somebody else's DNS points at this machine is not ours: his page would be of one origin with this console. With a login
+   * his page would have to know the password, so any name may lead here.
+   */
+  #checkHost({ headers }: GuardedRequest): string {
+    const host = headers.host ?? '';
+    const name = hostName(host);
+    if (this.hasLogin && this.#options.hosts.length === 0) return host;
+    if (isLoopbackName(name) || this.#options.hosts.includes(name)) return host;
+    throw new ConsoleError(
+      'CONSOLE_FOREIGN_HOST',
+      `The console is not ${name || 'a host without a name'}: ask for localhost, or start it with --allow-host ${name || 'NAME'}`,
+    );
+  }
+
+  #login(authorization: string | undefined): Caller {
+    const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/.exec(authorization ?? '') ?? [];
+    const given = Buffer.from(encoded ?? '', 'base64').toString('utf8');
+    const at = given.indexOf(':');
+    let found: ConsoleUser | undefined;
+    // All are compared, so that the time tells nobody which names there are.
+    for (const user of this.#options.users) {
+      const isUser = isSame(given.slice(0, at), user.name);
+      const isPassword = isSame(given.slice(at + 1), user.password);
+      if (isUser && isPassword && at > 0) found = user;
+    }
+    if (found === undefined) throw new ConsoleError('CONSOLE_LOGIN_NEEDED', 'Name and password, please');
+    return { user: found.name, role: found.role };
+  }
+}
+
+/** Whether a method changes nothing. */
+export function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** A form or a script of another site sends its own origin, and cannot send our header without asking first, which is refused. */
+function checkOrigin({ headers }: GuardedRequest, host: string): void {
+  const { origin } = headers;
+  const isForeign = origin !== undefined && originHost(origin) !== host;
+  const site = headers['sec-fetch-site'];
+  const isCrossSite = site !== undefined && site !== 'same-origin' && site !== 'none';
+  if (isForeign || isCrossSite || headers[CHANGE_HEADER] === undefined) {
+    throw new ConsoleError('CONSOLE_FOREIGN_ORIGIN', "Changes are taken from this console's own pages only");
+  }
+}
+
+function originHost(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
+
+function hostName(host: string): string {
+  return host
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+}
+
+function isLoopbackName(name: string): boolean {
+  return name === 'localhost' || name.endsWith('.localhost') || name === '::1' || /^127\.\d+\.\d+\.\d+$/.test(name);
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(?:::1$|127\.|::ffff:127\.)/.test(address);
+}
+
+function beyondLoopback(): ConsoleError {
+  return new ConsoleError(
+    'CONSOLE_FORBIDDEN',
+    'Without a login the console is for this machine alone: start it with --users FILE, or come through an SSH tunnel',
+  );
+}
+
+function isSame(a: string, b: string): boolean {
+  const [one, other] = [Buffer.from(a), Buffer.from(b)];
+  const isEqualLength = one.length === other.length;
+  return timingSafeEqual(one, isEqualLength ? other : one) && isEqualLength;
+}

@@ -1,0 +1,168 @@
+/** What each route does. */
+import type { Answer, Input, Message, Role, Route } from '../api/contract.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import { changeConfigs, configsOf } from '../clusters/configs.ts';
+import { describeGroup, lookAtGroups, resetOffsets } from '../clusters/groups.ts';
+import { overviewOf } from '../clusters/overview.ts';
+import { describeTopic, listTopics } from '../clusters/topics.ts';
+import { ConsoleError } from '../errors.ts';
+import { readMessages, readRecord } from '../messages/read.ts';
+import { showRecord } from '../messages/shown.ts';
+import type { Caller } from './guard.ts';
+
+/** What handlers work with. */
+export interface HandlerContext {
+  readonly caller: Caller;
+  readonly isReadOnly: boolean;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly version: string;
+  readonly signal: AbortSignal;
+}
+
+/** A route's work, and the role that it takes. */
+export interface Handler<R extends Route> {
+  readonly role: Role;
+  run(input: Input<R>, context: HandlerContext): Promise<Answer<R>>;
+}
+
+/** The cluster of that name. */
+export function clusterOf({ clusters }: Pick<HandlerContext, 'clusters'>, name: string): Cluster {
+  const cluster = clusters.get(name);
+  if (cluster === undefined) {
+    throw new ConsoleError(
+      'CONSOLE_NOT_FOUND',
+      `There is no cluster ${name} here: there are ${[...clusters.keys()].join(', ')}`,
+    );
+  }
+  return cluster;
+}
+
+function view<R extends Route>(run: Handler<R>['run']): Handler<R> {
+  return { role: 'viewer', run };
+}
+
+/** A change: everybody's next look is a new one. */
+function change<R extends Route>(
+  role: Role,
+  run: (cluster: Cluster, input: Input<R>, context: HandlerContext) => Promise<Answer<R>>,
+): Handler<R> {
+  return {
+    role,
+    async run(input, context) {
+      // Every route that changes something is one of a cluster.
+      const cluster = clusterOf(context, (input as { cluster: string }).cluster);
+      try {
+        return await run(cluster, input, context);
+      } finally {
+        cluster.forget();
+      }
+    },
+  };
+}
+
+function confirmed(given: string, name: string): void {
+  if (given !== name) throw new ConsoleError('CONSOLE_NOT_CONFIRMED', `Type ${name} to confirm: this cannot be undone`);
+}
+
+/** A handler for each route. */
+export const handlers: { readonly [R in Route]: Handler<R> } = {
+  'GET /api/session': view((_, { caller, isReadOnly, clusters, version }) =>
+    Promise.resolve({ ...caller, isReadOnly, clusters: [...clusters.keys()], version }),
+  ),
+  'GET /api/clusters/:cluster/overview': view((input, context) => overviewOf(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/topics': view((input, context) => listTopics(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/topics/:topic': view((input, context) =>
+    describeTopic(clusterOf(context, input.cluster), input.topic),
+  ),
+  'GET /api/clusters/:cluster/topics/:topic/configs': view((input, context) =>
+    configsOf(clusterOf(context, input.cluster), { type: 'topic', name: input.topic }),
+  ),
+  'GET /api/clusters/:cluster/topics/:topic/messages': view(async ({ cluster, topic, ...plan }, context) => {
+    const messages: Message[] = [];
+    const request = { cluster: clusterOf(context, cluster), topic, plan, signal: context.signal };
+    const end = await readMessages(request, { messages: (some) => void messages.push(...some) });
+    return { ...end, messages };
+  }),
+  'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) =>
+    showRecord(await readRecord(clusterOf(context, input.cluster), input), true),
+  ),
+  'GET /api/clusters/:cluster/groups': view(async (input, context) =>
+    (await lookAtGroups(clusterOf(context, input.cluster))).map(({ row }) => row),
+  ),
+  'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
+    describeGroup(clusterOf(context, input.cluster), input.group),
+  ),
+  'GET /api/clusters/:cluster/brokers/:broker/configs': view((input, context) =>
+    configsOf(clusterOf(context, input.cluster), { type: 'broker', name: String(input.broker) }),
+  ),
+  'POST /api/clusters/:cluster/topics': change('admin', async ({ admin }, input) => {
+    const { topic, partitions, replication, configs, validateOnly } = input;
+    await admin.createTopics([{ topic, partitions, replicationFactor: replication, configs }], { validateOnly });
+    return { topic };
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/partitions': change('admin', async ({ admin }, { topic, count }) => {
+    await admin.createPartitions([{ topic, count }]);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/configs': change('admin', async (cluster, { topic, set, unset }) => {
+    await changeConfigs(cluster, { type: 'topic', name: topic }, { set, unset });
+    return {};
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/empty': change('admin', async ({ admin }, { topic, confirm }) => {
+    confirmed(confirm, topic);
+    const [described] = await admin.describeTopics([topic]);
+    const places = (described?.partitions ?? []).map(({ partition }) => ({ topic, partition, before: 'all' as const }));
+    await admin.deleteRecords(places);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/delete': change('admin', async ({ admin }, { topic, confirm }) => {
+    confirmed(confirm, topic);
+    await admin.deleteTopics([topic]);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/messages': change('editor', async ({ producer }, input) => {
+    const { topic, key, value, partition, headers } = input;
+    const list = headers.map((header) => ({ key: header.name, value: header.value }));
+    const { partition: at, offset } = await producer.send({ topic, key, value, partition, headers: list });
+    return { partition: at, offset };
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': change(
+    'editor',
+    async (cluster, input) => {
+      const { rawKey, rawValue, headers } = await readRecord(cluster, input);
+      const record = { topic: input.to, key: rawKey, value: rawValue, headers };
+      const { partition, offset } = await cluster.producer.send(record);
+      return { partition, offset };
+    },
+  ),
+  'POST /api/clusters/:cluster/groups/:group/reset': {
+    role: 'viewer',
+    run: (input, context) => resetOffsets(clusterOf(context, input.cluster), input),
+  },
+  'POST /api/clusters/:cluster/groups/:group/forget': change('admin', async ({ admin }, { group, topic }) => {
+    const committed = await admin.listGroupOffsets(group);
+    const places = committed.filter((place) => place.topic === topic);
+    await admin.deleteGroupOffsets(
+      group,
+      places.map(({ partition }) => ({ topic, partition })),
+    );
+    return {};
+  }),
+  'POST /api/clusters/:cluster/groups/:group/delete': change('admin', async ({ admin }, { group, confirm }) => {
+    confirmed(confirm, group);
+    await admin.deleteGroups([group]);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/brokers/:broker/configs': change('admin', async (cluster, { broker, set, unset }) => {
+    await changeConfigs(cluster, { type: 'broker', name: String(broker) }, { set, unset });
+    return {};
+  }),
+};
+
+/** The role that this call takes: looking at where a reset would go takes none of its own. */
+export function roleOf(route: Route, input: unknown): Role {
+  if (route === 'POST /api/clusters/:cluster/groups/:group/reset') {
+    return (input as Input<typeof route>).dryRun ? 'viewer' : 'editor';
+  }
+  return handlers[route].role;
+}

@@ -1,0 +1,81 @@
+/** What each route takes, checked before a handler sees it. Names of prototypes are no keys of what comes out. */
+import { z } from 'zod';
+import type { Api, Input, Route } from '../api/contract.ts';
+
+const cluster = z.string().min(1).max(200);
+const topic = z.string().min(1).max(249);
+const group = z.string().max(2000);
+/** Queries and paths are text; bodies have numbers. */
+const whole = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const partition = z.coerce.number().int().min(0).max(0x7fff_ffff);
+const named = z.record(z.string().max(500), z.string().max(100_000));
+const text = z.string().max(1024 * 1024);
+
+const onTopic = { cluster, topic };
+const onGroup = { cluster, group };
+const change = { set: named, unset: z.array(z.string().max(500)).max(1000) };
+
+/** How messages are read: pages and streams take the same. */
+export const readPlan = z.object({
+  ...onTopic,
+  from: z.enum(['newest', 'beginning', 'offset', 'time']),
+  at: whole.optional(),
+  partition: partition.optional(),
+  search: z.string().max(10_000).optional(),
+  searchAs: z.enum(['text', 'regex', 'javascript']).optional(),
+  limit: z.coerce.number().int().min(1).max(500).optional(),
+  cursor: z.string().max(100_000).optional(),
+});
+
+/** A check for each route. */
+export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
+  'GET /api/session': z.object({}),
+  'GET /api/clusters/:cluster/overview': z.object({ cluster }),
+  'GET /api/clusters/:cluster/topics': z.object({ cluster }),
+  'GET /api/clusters/:cluster/topics/:topic': z.object(onTopic),
+  'GET /api/clusters/:cluster/topics/:topic/configs': z.object(onTopic),
+  'GET /api/clusters/:cluster/topics/:topic/messages': readPlan,
+  'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': z.object({
+    ...onTopic,
+    partition,
+    offset: whole,
+  }),
+  'GET /api/clusters/:cluster/groups': z.object({ cluster }),
+  'GET /api/clusters/:cluster/groups/:group': z.object(onGroup),
+  'GET /api/clusters/:cluster/brokers/:broker/configs': z.object({ cluster, broker: partition }),
+  'POST /api/clusters/:cluster/topics': z.object({
+    cluster,
+    topic,
+    partitions: z.number().int().min(1).max(100_000).optional(),
+    replication: z.number().int().min(1).max(32_767).optional(),
+    configs: named,
+    validateOnly: z.boolean().optional(),
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/partitions': z.object({ ...onTopic, count: z.number().int().min(1) }),
+  'POST /api/clusters/:cluster/topics/:topic/configs': z.object({ ...onTopic, ...change }),
+  'POST /api/clusters/:cluster/topics/:topic/empty': z.object({ ...onTopic, confirm: z.string() }),
+  'POST /api/clusters/:cluster/topics/:topic/delete': z.object({ ...onTopic, confirm: z.string() }),
+  'POST /api/clusters/:cluster/topics/:topic/messages': z.object({
+    ...onTopic,
+    key: text.nullable(),
+    value: text.nullable(),
+    headers: z.array(z.object({ name: z.string().max(10_000), value: text })).max(1000),
+    partition: partition.optional(),
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': z.object({
+    ...onTopic,
+    partition,
+    offset: whole,
+    to: topic,
+  }),
+  'POST /api/clusters/:cluster/groups/:group/reset': z.object({
+    ...onGroup,
+    topic,
+    to: z.enum(['earliest', 'latest', 'time', 'offset', 'shift']),
+    at: z.number().int().optional(),
+    dryRun: z.boolean(),
+  }),
+  'POST /api/clusters/:cluster/groups/:group/forget': z.object({ ...onGroup, topic }),
+  'POST /api/clusters/:cluster/groups/:group/delete': z.object({ ...onGroup, confirm: z.string() }),
+  'POST /api/clusters/:cluster/brokers/:broker/configs': z.object({ cluster, broker: partition, ...change }),
+} satisfies { readonly [R in keyof Api]: unknown };

@@ -1,0 +1,105 @@
+/** What comes by and by: searches with their progress, the live tail, and the bytes of one value. */
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { MessageEvents } from '../api/contract.ts';
+import { readMessages, readRecord, tailMessages } from '../messages/read.ts';
+import { type AppOptions, failureOf, parseInput, signalOf } from './app.ts';
+import { clusterOf } from './handlers.ts';
+import { readPlan } from './inputs.ts';
+
+const streamPlan = readPlan.extend({ live: z.enum(['true', 'false']).optional() });
+/** How often progress is told at most. */
+const PROGRESS_MS = 100;
+/** Something is sent so often, so that nobody between takes the stream for dead. */
+const KEEP_ALIVE_MS = 15_000;
+
+/** Server-sent events of one stream; it waits for readers that are slow, so that nothing piles up here. */
+class EventStream {
+  readonly #response: ServerResponse;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    this.#timer = setInterval(() => response.write(':\n\n'), KEEP_ALIVE_MS);
+    response.once('close', () => clearInterval(this.#timer));
+  }
+
+  async send<E extends keyof MessageEvents>(event: E, data: MessageEvents[E]): Promise<void> {
+    if (this.#response.destroyed) return;
+    if (this.#response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#response.off('drain', done);
+        this.#response.off('close', done);
+        resolve();
+      };
+      this.#response.on('drain', done);
+      this.#response.on('close', done);
+    });
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#response.end();
+  }
+}
+
+/** `GET .../stream`: the messages of a plan as they are found, or all that come from now on. */
+export function serveStreams(app: FastifyInstance, options: AppOptions): void {
+  app.get('/api/clusters/:cluster/topics/:topic/stream', async (request, reply) => {
+    const { cluster, topic, live, ...plan } = parseInput(streamPlan, request);
+    const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply) };
+    reply.hijack();
+    // Headers that the guard has set are kept by hand: the answer goes past fastify.
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    reply.raw.flushHeaders();
+    const events = new EventStream(reply.raw);
+    try {
+      if (live === 'true') await tailMessages(read, { messages: (messages) => events.send('messages', messages) });
+      else await search(read, events);
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      await events.send('failed', { code, message });
+    } finally {
+      events.end();
+    }
+  });
+}
+
+async function search(read: Parameters<typeof readMessages>[0], events: EventStream): Promise<void> {
+  let toldMs = 0;
+  const end = await readMessages(read, {
+    messages: (messages) => events.send('messages', messages),
+    progress: (progress) => {
+      if (performance.now() - toldMs < PROGRESS_MS) return;
+      toldMs = performance.now();
+      void events.send('progress', progress);
+    },
+  });
+  await events.send('end', end);
+}
+
+const rawPlace = z.object({
+  cluster: z.string(),
+  topic: z.string(),
+  partition: z.coerce.number().int().min(0),
+  offset: z.coerce.number().int().min(0),
+  part: z.enum(['key', 'value']),
+});
+
+/** `GET .../raw/key|value`: the bytes themselves, as a file: whatever is in them, no browser shows them as a page. */
+export function serveRaw(app: FastifyInstance, options: AppOptions): void {
+  app.get('/api/clusters/:cluster/topics/:topic/messages/:partition/:offset/raw/:part', async (request, reply) => {
+    const { cluster, part, ...place } = parseInput(rawPlace, request);
+    const record = await readRecord(clusterOf(options, cluster), place);
+    const bytes = part === 'key' ? record.rawKey : record.rawValue;
+    return reply
+      .header('content-disposition', `attachment; filename="${place.partition}-${place.offset}-${part}.bin"`)
+      .header('cache-control', 'no-store')
+      .type('application/octet-stream')
+      .send(bytes ?? Buffer.alloc(0));
+  });
+}

@@ -1,0 +1,138 @@
+/** The page in a browser: each page without a fault, usable by everybody, in both themes and widths. */
+import { Admin } from '@millrace/admin';
+import { type Console, createConsole } from '@millrace/console';
+import { Producer } from '@millrace/producer';
+import { startCluster, type TestCluster } from '@millrace/testing';
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { has } from '../needs/index.ts';
+
+const SCRIPT = '<script>document.title = "ran"</script><img src=x onerror="document.title = \'ran\'">';
+
+describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
+  let cluster: TestCluster;
+  let served: Console;
+  let browser: Browser;
+  let admin: Admin;
+  let origin: string;
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }, 'hostile'] });
+    const { bootstrapServers } = cluster;
+    admin = new Admin({ bootstrapServers });
+    await using producer = new Producer({ bootstrapServers });
+    const orders = Array.from({ length: 120 }, (_, n) => ({ topic: 'orders', key: `k${n}`, value: `{"id":${n}}` }));
+    await producer.sendBatch([
+      ...orders,
+      { topic: 'hostile', key: SCRIPT, value: SCRIPT, headers: { [SCRIPT]: SCRIPT } },
+    ]);
+    await admin.alterGroupOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }]);
+    served = await createConsole({ clusters: { local: { bootstrapServers } } });
+    origin = `http://localhost:${await served.listen({ port: 0 })}`;
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser.close();
+    await served.close();
+    await admin.close();
+    await cluster.close();
+  });
+
+  async function open(
+    path: string,
+    given: { theme?: 'light' | 'dark'; width?: number; locale?: string } = {},
+  ): Promise<Page> {
+    const { theme = 'light', width = 1280, locale = 'en-US' } = given;
+    const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 844 }, locale });
+    const page = await context.newPage();
+    page.on('console', (line) => line.type() === 'error' && faults.push(`${path}: ${line.text()}`));
+    page.on('pageerror', (error) => faults.push(`${path}: ${error.message}`));
+    await page.goto(origin + path);
+    return page;
+  }
+
+  it.each([
+    ['/local/overview', 'figure'],
+    ['/local/topics', 'text=orders'],
+    ['/local/topics/orders', 'table.messages tbody tr'],
+    ['/local/topics/orders?tab=partitions', '.replica'],
+    ['/local/topics/orders?tab=configs', 'text=retention.ms'],
+    ['/local/topics/orders?tab=readers', 'text=billing'],
+    ['/local/topics/hostile?m=0-0', 'dialog pre'],
+    ['/local/groups', 'text=billing'],
+    ['/local/groups/billing', 'text=orders'],
+    ['/local/nodes/1', 'table code'],
+  ])('%s is whole, without a fault, for everybody, on a desk and in a hand', async (path, there) => {
+    for (const given of [{}, { theme: 'dark', width: 390, locale: 'ko-KR' }] as const) {
+      const page = await open(path, given);
+      await page.waitForSelector(there);
+      const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+      expect(overflow).toBeLessThanOrEqual(0);
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      await page.context().close();
+    }
+    expect(faults).toEqual([]);
+  });
+
+  it('shows values that are scripts as text', async () => {
+    const page = await open('/local/topics/hostile?m=0-0');
+    await page.waitForSelector('dialog pre');
+    expect(await page.locator('dialog pre').allTextContents()).toEqual([SCRIPT, SCRIPT]);
+    expect(await page.title()).not.toBe('ran');
+    await page.context().close();
+  });
+
+  it('makes a topic, sends a message to it and deletes it by its name, and the cluster knows', async () => {
+    const page = await open('/local/topics');
+    await page.getByRole('button', { name: 'New topic' }).click();
+    await page.getByRole('textbox', { name: 'Name' }).fill('by-hand');
+    await page.getByRole('button', { name: 'Create' }).click();
+    await page.getByRole('link', { name: 'by-hand' }).click();
+    expect(await admin.listTopics()).toContain('by-hand');
+    await page.getByRole('button', { name: 'Send a message' }).click();
+    await page.getByRole('textbox', { name: 'Value' }).fill('hello');
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await page.waitForSelector('dialog', { state: 'detached' });
+    const ends = await admin.listOffsets([{ topic: 'by-hand', partition: 0, at: 'latest' }]);
+    expect(ends[0]?.offset).toBe(1);
+    await page.getByRole('button', { name: 'Delete' }).click();
+    const really = page.getByRole('dialog').getByRole('button', { name: 'Delete' });
+    expect(await really.isDisabled()).toBe(true);
+    await page.getByRole('dialog').getByRole('textbox').fill('by-hand');
+    await really.click();
+    await page.waitForURL('**/local/topics');
+    await expect.poll(() => admin.listTopics()).not.toContain('by-hand');
+    await page.context().close();
+  });
+
+  it('leads to a topic by keyboard alone', async () => {
+    const page = await open('/local/overview');
+    await page.waitForSelector('figure');
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: /Go to/ }).fill('hostile');
+    await page.getByRole('option', { name: 'hostile' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/local/topics/hostile');
+    await page.context().close();
+  });
+
+  it('says that a broker is gone while one looks, without being asked anew', async () => {
+    const page = await open('/local/overview');
+    await page.waitForSelector('figure');
+    await cluster.kill(3);
+    await page.waitForSelector('.tag.bad', { timeout: 30_000 });
+    await page.waitForSelector('.cell.down', { timeout: 30_000 });
+    expect(await page.textContent('.health')).toMatch(/partitions lack replicas/);
+    await page.context().close();
+  });
+});
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
