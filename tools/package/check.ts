@@ -40,10 +40,13 @@ function checkTexts(folder: string): string[] {
   return wrong;
 }
 
+const SHIPPED =
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(?:js|d\.ts)|dist\/page\/.+\.(?:html|css|svg))$/;
+
 /** Only what is built is shipped, of a page its files too: no sources, tests, fixtures, maps or build leftovers. */
 function checkContents(files: readonly string[]): string[] {
   return files
-    .filter((file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(?:js|d\.ts)|dist\/page\/.+\.(?:html|css|svg))$/.test(file))
+    .filter((file) => !SHIPPED.test(file))
     .concat(files.filter((file) => /\.test\.|fixtures\//.test(file)))
     .map((file) => `${file} should not be inside`);
 }
