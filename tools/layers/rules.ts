@@ -140,6 +140,10 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
     },
     coordinators: { imports: ['replicas'], why: 'what groups and transactions have in common knows neither' },
     groups: { imports: ['coordinators'], why: 'groups stand on a log; of handlers and controllers they know nothing' },
+    transactions: {
+      imports: ['groups'],
+      why: 'transactions end offsets of groups; of handlers and controllers they know nothing',
+    },
     admin: { imports: ['config'], why: "an admin's writes go into the store, where the controller finds them" },
     controller: {
       imports: ['store'],
@@ -150,7 +154,7 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
       why: 'what the controller tells a broker is carried out below, and coordinators hear of it through a port',
     },
     handlers: {
-      imports: ['groups', 'admin', 'controller', 'commands', 'security'],
+      imports: ['transactions', 'admin', 'controller', 'commands', 'security'],
       why: 'handlers translate requests; nothing below may depend on how they are spelled',
     },
   },

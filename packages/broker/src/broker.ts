@@ -50,6 +50,8 @@ import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
+import { transactionConfigOf } from './transactions/config.ts';
+import { TransactionRooms } from './transactions/transaction-rooms.ts';
 
 /** What a thread is given of a log at a time to compact: the way there costs as much as compacting 10 KiB. */
 const CLEANER_SLICE_BYTES = 512 * 1024;
@@ -129,6 +131,7 @@ interface HandlerRooms
     | 'replicas'
     | 'deadlines'
     | 'groups'
+    | 'transactions'
     | 'controller'
   > {
   readonly configs: ConfigRepository;
@@ -203,9 +206,10 @@ export class Broker {
 
   /** Answers requests that wait for data or for members at once, so that they hold up nobody who stops the listeners. */
   finishWaits(): void {
-    const { fetchWaits, groups } = this.#rooms().services;
+    const { fetchWaits, groups, transactions } = this.#rooms().services;
     fetchWaits.finishAll();
     groups.stop();
+    transactions.stop();
   }
 
   /** Stops in order: what it leads is handed over, then groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
@@ -348,6 +352,8 @@ export class Broker {
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
     const topics = this.#newTopicAdmin(cluster, configs);
+    const nextProducerId = (): Promise<number> => services.producerIds.next();
+    const transactions = this.#newTransactions(cluster, replicas, groups, nextProducerId);
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
@@ -361,13 +367,12 @@ export class Broker {
       replicas,
       deadlines,
       groups,
+      transactions,
       controller,
       topics,
     });
-    configs.onEntity((entityPath) => services.users.changed(entityPath));
+    followSettings(configs, logs, services);
     await services.users.load();
-    configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
-    configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
     const session = this.#newSession(endpoints, async () => {
       await services.users.load();
       await controller.sessionRenewed();
@@ -405,6 +410,27 @@ export class Broker {
       logger,
       partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
       openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
+    });
+  }
+
+  #newTransactions(
+    cluster: ClusterImage,
+    replicas: ReplicaManager,
+    groups: GroupCoordinator,
+    nextProducerId: () => Promise<number>,
+  ): TransactionRooms {
+    const { config, clock, logger, peers = noPeers } = this.#options;
+    return new TransactionRooms({
+      brokerId: config.brokerId,
+      config: transactionConfigOf(config),
+      clock,
+      logger,
+      cluster,
+      replicas,
+      groups,
+      peers,
+      listener: config.interBrokerListenerName,
+      nextProducerId,
     });
   }
 
@@ -461,9 +487,9 @@ export class Broker {
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
       topicCreation: topics,
-      producerIds: new ProducerIdManager(store, brokerId),
       configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger }),
       topicAdmin: topics,
+      producerIds: new ProducerIdManager(store, brokerId),
       advertisedApis,
     };
   }
@@ -528,4 +554,11 @@ async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
+}
+
+/** Has the rooms take over what of settings and entities changes while the broker runs. */
+function followSettings(configs: ConfigRepository, logs: LogManager, { users, replicas }: BrokerServices): void {
+  configs.onEntity((entityPath) => users.changed(entityPath));
+  configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
+  configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
 }

@@ -77,6 +77,7 @@ export type {
   ReadResult,
   RecordError,
   TimestampOffset,
+  VerificationGuard,
 } from './log-types.ts';
 export { PartitionLog, type Unsubscribe } from './partition-log.ts';
 export type { RetentionResult } from './retention.ts';

@@ -105,10 +105,11 @@ export class LogCore implements LogWriterHost {
     return this.config.flushMessages;
   }
 
-  /** Where read_committed readers stop: the first open transaction, or the high watermark. */
+  /** Where read_committed readers stop: the first open transaction, or the high watermark. Never before the log's start. */
   get lastStableOffset(): number {
     const unstable = this.producers.firstUnstableOffset;
-    return unstable === undefined ? this.highWatermark : Math.min(unstable, this.highWatermark);
+    if (unstable === undefined) return this.highWatermark;
+    return Math.min(Math.max(unstable, this.logStartOffset), this.highWatermark);
   }
 
   /** Bytes that a scan would have to look at if the process stopped now. */

@@ -15,6 +15,17 @@ export interface AppendOptions {
    */
   readonly leaderEpoch: number;
   readonly origin: AppendOrigin;
+  /**
+   * For the first batch of a transaction: what {@link PartitionLog.beginVerification} gave before the coordinator was asked whether the
+   * transaction is open. If anything of this producer has been written since, the answer is stale, and the batch is refused. Left out:
+   * nobody was asked, and the batch is taken.
+   */
+  readonly guard?: VerificationGuard | undefined;
+}
+
+/** Ties the question whether a transaction is open to the append that follows it; means nothing but itself. */
+export interface VerificationGuard {
+  readonly producerId: number;
 }
 
 /** A record that a batch was refused for (Produce response v8 and up). */

@@ -20,6 +20,7 @@ import type {
   ReadOptions,
   ReadResult,
   TimestampOffset,
+  VerificationGuard,
 } from './log-types.ts';
 import { deleteRecordsBefore, enforceRetention, type RetentionResult } from './retention.ts';
 
@@ -363,6 +364,24 @@ export class PartitionLog {
   /** Forgets idempotent producers that have not written for `producer.id.expiration.ms`. */
   expireProducers(nowMs: number): void {
     this.#core.producers.removeExpired(nowMs, this.#core.context.producerIdExpirationMs);
+  }
+
+  /** Whether a producer has a transaction open here that was begun with this epoch. */
+  hasOpenTransaction(producerId: number, epoch: number): boolean {
+    return this.#core.producers.hasOpenTransaction(producerId, epoch);
+  }
+
+  /**
+   * Begins to ask whether a producer's transaction is open. What comes of it goes with the append ({@link AppendOptions.guard}), or back
+   * with {@link endVerification}.
+   */
+  beginVerification(producerId: number): VerificationGuard {
+    return this.#core.producers.beginVerification(producerId);
+  }
+
+  /** Forgets a question of which nothing came. */
+  endVerification(guard: VerificationGuard): void {
+    this.#core.producers.endVerification(guard);
   }
 
   /** The idempotent producers that are remembered (DescribeProducers). */

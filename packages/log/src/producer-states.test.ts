@@ -2,6 +2,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { setBatchBaseOffset } from '@millrace/records';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { VerificationGuard } from './log-types.ts';
 import { ProducerEntry } from './producer-entry.ts';
 import { decodeProducerSnapshot, encodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
@@ -52,6 +53,29 @@ describe('ProducerStates', () => {
     for (let producerId = 1; producerId < 100; producerId += 1) write(producerId);
     expect(states.size).toBe(10);
     expect([...states.entries.keys()]).toEqual([0, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+  });
+
+  it('takes the first batch of a transaction on an answer that nothing has overtaken, and on no other', () => {
+    const first = (): Buffer =>
+      batchOf(['v'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true });
+    const check = (states: ProducerStates, guard: VerificationGuard): number | undefined =>
+      states.checkGuard(first(), 0, guard)?.errorCode;
+    const states = new ProducerStates();
+    const overtakenByMarker = states.beginVerification(7);
+    states.noteMarker(abortMarker(7, 0), 0);
+    expect(check(states, overtakenByMarker)).toBe(ErrorCode.INVALID_TXN_STATE);
+    const older = states.beginVerification(7);
+    const guard = states.beginVerification(7);
+    expect([check(states, older), check(states, guard)]).toEqual([ErrorCode.INVALID_TXN_STATE, undefined]);
+    states.noteBatch(first(), 0);
+    // It is open now, so that no answer is needed, until it ends.
+    expect(check(states, guard)).toBeUndefined();
+    expect([states.hasOpenTransaction(7, 0), states.hasOpenTransaction(7, 1)]).toEqual([true, false]);
+    states.noteMarker(abortMarker(7, 0), 0);
+    expect(check(states, guard)).toBe(ErrorCode.INVALID_TXN_STATE);
+    const given = states.beginVerification(7);
+    states.endVerification(given);
+    expect(check(states, given)).toBe(ErrorCode.INVALID_TXN_STATE);
   });
 
   it('takes sequence numbers without gaps, and knows its last five batches again', () => {

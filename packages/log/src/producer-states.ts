@@ -10,7 +10,7 @@ import {
   batchProducerId,
 } from '@millrace/records';
 import { endMarkerOf } from './end-marker.ts';
-import type { ProducerDescription } from './log-types.ts';
+import type { ProducerDescription, VerificationGuard } from './log-types.ts';
 import { type CompletedTransaction, OpenTransactions } from './open-transactions.ts';
 import { type ProducedBatch, ProducerEntry } from './producer-entry.ts';
 
@@ -31,6 +31,8 @@ export class ProducerStates {
   #producers: Map<number, ProducerEntry>;
   #transactions: OpenTransactions;
   readonly #producersMax: number;
+  /** Questions whether a producer's transaction is open that are under way, or answered and not made use of. */
+  readonly #guards = new Map<number, VerificationGuard>();
 
   /** @param producersMax beyond it, those are forgotten that have not written for longest; never one with an open transaction */
   constructor(producers: Map<number, ProducerEntry> = new Map(), producersMax: number = Number.POSITIVE_INFINITY) {
@@ -57,6 +59,42 @@ export class ProducerStates {
   findDuplicate(b: Buffer, at: number): ProducedBatch | undefined {
     const entry = this.#producers.get(batchProducerId(b, at));
     return entry?.findDuplicate(batchProducerEpoch(b, at), batchBaseSequence(b, at), batchLastSequence(b, at));
+  }
+
+  /** Whether a producer has a transaction open here which was begun with this epoch, so that nobody need be asked whether there is one. */
+  hasOpenTransaction(producerId: number, epoch: number): boolean {
+    const entry = this.#producers.get(producerId);
+    return entry !== undefined && entry.transactionFirstOffset >= 0 && entry.epoch === epoch;
+  }
+
+  /** Begins to ask whether a producer's transaction is open; whatever is written of the producer, or cut off, makes the answer stale. */
+  beginVerification(producerId: number): VerificationGuard {
+    const guard = { producerId };
+    this.#guards.set(producerId, guard);
+    return guard;
+  }
+
+  /** Forgets a question of which nothing came. */
+  endVerification(guard: VerificationGuard): void {
+    if (this.#guards.get(guard.producerId) === guard) this.#guards.delete(guard.producerId);
+  }
+
+  /** Whether a batch may begin a transaction on the strength of an answer; undefined when it may, or begins none. */
+  checkGuard(
+    b: Buffer,
+    at: number,
+    guard: VerificationGuard | undefined,
+    ahead?: ProducersAhead,
+  ): SequenceRefusal | undefined {
+    if (guard === undefined || !batchIsTransactional(b, at)) return undefined;
+    const producerId = batchProducerId(b, at);
+    const entry = this.#entryAhead(producerId, ahead);
+    const isOpen = entry !== undefined && entry.transactionFirstOffset >= 0;
+    if (isOpen || this.#guards.get(producerId) === guard) return undefined;
+    return {
+      errorCode: ErrorCode.INVALID_TXN_STATE,
+      message: `The transaction of producer ${producerId} ended, or the log was cut, while the coordinator was asked for it`,
+    };
   }
 
   /** Whether the producer's epoch and sequence numbers allow a batch with records; undefined when they do. */
@@ -112,6 +150,7 @@ export class ProducerStates {
   noteBatch(b: Buffer, at: number): void {
     const producerId = batchProducerId(b, at);
     const firstOffset = batchBaseOffset(b, at);
+    this.#guards.delete(producerId);
     const entry = this.#entryOf(producerId);
     entry.addBatch(
       batchProducerEpoch(b, at),
@@ -145,6 +184,7 @@ export class ProducerStates {
     const marker = endMarkerOf(b, at);
     if (marker === undefined) return undefined;
     const entry = this.#entryOf(batchProducerId(b, at));
+    this.#guards.delete(entry.producerId);
     entry.setEpoch(batchProducerEpoch(b, at));
     entry.coordinatorEpoch = marker.coordinatorEpoch;
     entry.lastTimestamp = batchMaxTimestamp(b, at);
@@ -208,7 +248,10 @@ export class ProducerStates {
   /** A share of them at a time, so that the search for the oldest is paid for by many new ones. */
   #forgetOldest(): void {
     const idle = [...this.#producers.values()].filter(({ transactionFirstOffset }) => transactionFirstOffset < 0);
-    idle.sort((a, b) => a.lastTimestamp - b.lastTimestamp);
+    // Whoever forgets the epoch of a transactional producer lets zombies by, so those go last.
+    idle.sort(
+      (a, b) => Number(a.coordinatorEpoch >= 0) - Number(b.coordinatorEpoch >= 0) || a.lastTimestamp - b.lastTimestamp,
+    );
     const count = Math.max(1, Math.floor(this.#producersMax * FORGOTTEN_SHARE));
     for (const { producerId } of idle.slice(0, count)) this.#producers.delete(producerId);
   }

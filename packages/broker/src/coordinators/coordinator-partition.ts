@@ -22,13 +22,18 @@ export interface StateLoader<State> {
 
 /** The coordinator whose state the partitions of a topic hold: of groups, of transactions. */
 export interface StateOwner<State> {
+  /**
+   * Whether what is in memory belongs to one term of leadership: an election with a higher epoch has it read anew, whoever led in
+   * between.
+   */
+  readonly isBoundToTerm?: boolean;
   /** The state of a partition that holds nothing. */
   empty(): State;
   newLoader(): StateLoader<State>;
   /** How many groups, or whatever the state consists of; for the log. */
   countOf(state: State): number;
   /** The state has been read: its timeouts begin. */
-  resume(state: State): void;
+  resume(state: State, partition: CoordinatorPartition<State>): void;
   /** This broker coordinates it no longer: everybody who waits is told so with the code. */
   drop(state: State, errorCode: number): void;
 }

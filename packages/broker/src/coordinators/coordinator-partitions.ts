@@ -57,15 +57,31 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
     return partition.loading ? Refusal.of(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) : partition;
   }
 
+  /** The partition by its number, where its state is known here. */
+  at(index: number): CoordinatorPartition<State> | Refusal {
+    const partition = this.#partitions.get(index);
+    if (partition === undefined) return Refusal.of(ErrorCode.NOT_COORDINATOR);
+    return partition.loading ? Refusal.of(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) : partition;
+  }
+
+  /** Whether a partition is the one that is coordinated here now, and not one of an earlier term. */
+  isCurrent(partition: CoordinatorPartition<State>): boolean {
+    return this.#partitions.get(partition.index) === partition;
+  }
+
   onElected(index: number, leaderEpoch: number): void {
     const known = this.#partitions.get(index);
     if (this.#closed) return;
-    if (known !== undefined) {
-      // Elected again without having resigned: what is in memory is still what is in the log.
-      known.leaderEpoch = Math.max(known.leaderEpoch, leaderEpoch);
-      return;
-    }
     const { clock, deadlines, guard, owner, writeTimeoutMs } = this.#options;
+    if (known !== undefined) {
+      if (leaderEpoch <= known.leaderEpoch) return;
+      if (owner.isBoundToTerm !== true) {
+        // Elected again without having resigned: what is in memory is still what is in the log.
+        known.leaderEpoch = leaderEpoch;
+        return;
+      }
+      this.#drop(known, ErrorCode.NOT_COORDINATOR);
+    }
     const partition: CoordinatorPartition<State> = {
       index,
       leaderEpoch,
@@ -78,6 +94,7 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
         deadlines,
         guard,
         timeoutMs: writeTimeoutMs,
+        leaderEpoch: owner.isBoundToTerm === true ? leaderEpoch : undefined,
       }),
     };
     this.#partitions.set(index, partition);
@@ -119,7 +136,7 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
       }
       partition.state = loader.finish();
       partition.loading = false;
-      owner.resume(partition.state);
+      owner.resume(partition.state, partition);
       const tookMs = Math.round(clock.monotonic() - startMs);
       const count = owner.countOf(partition.state);
       const fields = { topic: this.#log.topic, partition: index, count, records: loader.recordCount, tookMs };

@@ -1,3 +1,4 @@
+import type { VerificationGuard } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '@millrace/records';
@@ -17,9 +18,19 @@ export interface StateRecord {
   readonly value: Buffer | null;
 }
 
+/** Whose transaction records belong to. */
+export interface TransactionalProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** What was asked before, if this begins the transaction in the partition. */
+  readonly guard: VerificationGuard | undefined;
+}
+
 /** Records that belong together: they go into one batch, so they are kept whole or not at all. */
 export interface StateWrite {
   readonly records: readonly StateRecord[];
+  /** For records that belong to a transaction; they travel alone. */
+  readonly producer?: TransactionalProducer | undefined;
   /** Called once when the outcome is known: 0 and where the records' batch begins, or the error of the append. */
   done(errorCode: number, baseOffset: number): void;
   /** Called when the outcome has not come in time; `done` follows when it does. */
@@ -41,6 +52,8 @@ export interface WriteQueueOptions {
   readonly deadlines: Deadlines;
   readonly guard: Guard;
   readonly timeoutMs: number;
+  /** The term that the writes are made in; undefined where they may be made in any that this broker leads in. */
+  readonly leaderEpoch?: number | undefined;
 }
 
 /**
@@ -102,7 +115,9 @@ export class WriteQueue {
 
   /** A promise that is rejected where the batch cannot be built, too. */
   async #append(writes: readonly QueuedWrite[]): ReturnType<CoordinatorLog['append']> {
-    return this.#options.log.append(this.#options.partition, this.#batch(writes));
+    const { log, partition, leaderEpoch, timeoutMs } = this.#options;
+    const guard = writes[0]?.write.producer?.guard;
+    return log.append(partition, this.#batch(writes), { leaderEpoch, timeoutMs, guard });
   }
 
   /** As many writes as fit into a batch, at least one. */
@@ -110,9 +125,11 @@ export class WriteQueue {
     let count = 0;
     let sizeBytes = BATCH_HEADER_BYTES;
     for (const queued of this.#queued) {
-      if (count > 0 && sizeBytes + queued.sizeBytes > WRITE_BATCH_BYTES_MAX) break;
+      const { producer } = queued.write;
+      if (count > 0 && (producer !== undefined || sizeBytes + queued.sizeBytes > WRITE_BATCH_BYTES_MAX)) break;
       sizeBytes += queued.sizeBytes;
       count += 1;
+      if (producer !== undefined) break;
     }
     const taken = this.#queued.splice(0, count);
     for (const queued of taken) this.#queuedBytes -= queued.sizeBytes;
@@ -126,7 +143,10 @@ export class WriteQueue {
     for (const { write } of writes) {
       for (const { key, value } of write.records) builder.append(timestampMs, key, value);
     }
-    return builder.build();
+    const producer = writes[0]?.write.producer;
+    if (producer === undefined) return builder.build();
+    const { producerId, producerEpoch } = producer;
+    return builder.build({ producerId, producerEpoch, isTransactional: true });
   }
 
   #finish(writes: readonly QueuedWrite[], errorCode: number, baseOffset: number): void {

@@ -13,8 +13,9 @@ import { expiredOffsets } from './expiry.ts';
 import { Group } from './group.ts';
 import { GroupMemory, MEMBER_METADATA_BYTES_MAX } from './group-memory.ts';
 import type { TopicPartition } from './group-offsets.ts';
-import { type GroupPartition, type Groups, groupsOwner } from './group-partition.ts';
+import { type GroupPartition, groupsOwner } from './group-partition.ts';
 import { GroupState } from './group-state.ts';
+import type { EndedTransaction, Groups } from './groups.ts';
 import { type MemberProtocol, metadataBytes } from './member.ts';
 import {
   type HeartbeatRequest,
@@ -30,6 +31,7 @@ import {
   mayDeleteOffsets,
   OffsetCommits,
   type TopicPartitions,
+  type TransactionalCommit,
 } from './offset-commits.ts';
 import { Rebalancing, type StoreDone } from './rebalancing.ts';
 import {
@@ -200,6 +202,38 @@ export class GroupCoordinator {
       group = this.#create(home, groupId);
     }
     return this.#commits.commit(home, group, request);
+  }
+
+  /** Resolves with one error code per offset, once those that were taken are durable; they count when their transaction commits. */
+  commitTransactional(request: TransactionalCommit): Promise<number[]> | number[] {
+    const { groupId, generationId, offsets } = request;
+    const home = this.#find(groupId, true);
+    if (isRefusal(home)) return offsets.map(() => home.errorCode);
+    let group = home.state.get(groupId);
+    if (group === undefined) {
+      if (generationId >= 0) return offsets.map(() => ErrorCode.ILLEGAL_GENERATION);
+      group = this.#create(home, groupId);
+    }
+    return this.#commits.commitTransactional(home, group, request);
+  }
+
+  /** Which partition of `__consumer_offsets` holds a group, if it is coordinated here; otherwise why that cannot be said. */
+  partitionOf(groupId: string): number | Refusal {
+    const home = this.#find(groupId, true);
+    return isRefusal(home) ? home : home.index;
+  }
+
+  /** Whether the groups of a partition of `__consumer_offsets` are coordinated here and known. */
+  knows(index: number): boolean {
+    return !isRefusal(this.#partitions.at(index));
+  }
+
+  /** A transaction has ended in a partition of `__consumer_offsets`: its offsets count, or go. False where its groups are not known. */
+  endTransaction(index: number, ended: EndedTransaction): boolean {
+    const home = this.#partitions.at(index);
+    if (isRefusal(home)) return false;
+    home.state.endTransaction(ended);
+    return true;
   }
 
   /** The offsets of some partitions of a group, or all that it has (`topics` null). */

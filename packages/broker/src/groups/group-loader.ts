@@ -13,6 +13,7 @@ import type { Logger } from '../shared/logger.ts';
 import { Group } from './group.ts';
 import { GroupMemory } from './group-memory.ts';
 import { GroupOffsets } from './group-offsets.ts';
+import { Groups } from './groups.ts';
 import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';
 
 /**
@@ -26,6 +27,8 @@ export class GroupLoader {
   /** The last group record of each group; decoded at the end, since all but the last are in vain. */
   readonly #groupValues = new Map<string, Buffer>();
   readonly #offsets = new Map<string, GroupOffsets>();
+  /** Which groups have offsets of a producer's open transaction. */
+  readonly #open = new Map<number, Set<GroupOffsets>>();
   #records = 0;
 
   constructor(now: () => number, logger: Logger, memory: GroupMemory = new GroupMemory()) {
@@ -54,8 +57,8 @@ export class GroupLoader {
   }
 
   /** The groups as they were left. */
-  finish(): Map<string, Group> {
-    const groups = new Map<string, Group>();
+  finish(): Groups {
+    const groups = new Groups();
     for (const [groupId, value] of this.#groupValues) {
       const group = this.#restore(groupId, value);
       if (group !== undefined) groups.set(groupId, group);
@@ -68,6 +71,7 @@ export class GroupLoader {
         groups.set(groupId, group);
       }
       group.offsets = offsets;
+      for (const producerId of offsets.transactionalProducers) groups.noteTransactional(producerId, group);
     }
     return groups;
   }
@@ -99,9 +103,15 @@ export class GroupLoader {
     const offsets = this.#offsetsOf(groupId);
     if (producerId !== undefined) {
       if (value === null) offsets.removeTransactional(producerId, topic, partition);
-      else offsets.applyTransactional(producerId, topic, partition, decodeOffset(value), recordOffset);
+      else {
+        offsets.applyTransactional(producerId, topic, partition, decodeOffset(value), recordOffset);
+        const open = this.#open.get(producerId);
+        if (open === undefined) this.#open.set(producerId, new Set([offsets]));
+        else open.add(offsets);
+      }
     } else if (value === null) {
-      offsets.removeCommitted(topic, partition);
+      // Who deletes an offset deletes what transactions have in store for it, too.
+      offsets.remove(topic, partition);
       if (offsets.isEmpty) this.#offsets.delete(groupId);
     } else {
       offsets.apply(topic, partition, decodeOffset(value), recordOffset);
@@ -113,7 +123,8 @@ export class GroupLoader {
     if (marker === undefined) return;
     const producerId = batchProducerId(batch, 0);
     const isCommit = marker.type === ControlRecordType.COMMIT;
-    for (const offsets of this.#offsets.values()) offsets.endTransaction(producerId, isCommit);
+    for (const offsets of this.#open.get(producerId) ?? []) offsets.endTransaction(producerId, isCommit);
+    this.#open.delete(producerId);
   }
 
   #offsetsOf(groupId: string): GroupOffsets {

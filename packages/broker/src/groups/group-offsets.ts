@@ -113,6 +113,11 @@ export class GroupOffsets {
     put(offsets, topic, partition, { committed, recordOffset });
   }
 
+  /** The producers whose open transactions have offsets here. */
+  get transactionalProducers(): Iterable<number> {
+    return this.#transactional.keys();
+  }
+
   /** Forgets an offset of an open transaction. */
   removeTransactional(producerId: number, topic: string, partition: number): void {
     const offsets = this.#transactional.get(producerId);
@@ -150,14 +155,12 @@ export class GroupOffsets {
     );
   }
 
-  /** Committed offsets for which `isExpired` holds; one with a commit under way never expires. */
+  /** Committed offsets for which `isExpired` holds; one with a commit under way, or in an open transaction, never expires. */
   expired(isExpired: (topic: string, committed: CommittedOffset) => boolean): TopicPartition[] {
     const expired: TopicPartition[] = [];
     for (const [topic, partitions] of this.#committed) {
       for (const [partition, { committed }] of partitions) {
-        if (this.#pending.get(topic)?.has(partition) !== true && isExpired(topic, committed)) {
-          expired.push({ topic, partition });
-        }
+        if (isExpired(topic, committed) && !this.isUnstable(topic, partition)) expired.push({ topic, partition });
       }
     }
     return expired;

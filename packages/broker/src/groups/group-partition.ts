@@ -1,13 +1,10 @@
 import type { Clock } from '@millrace/ports';
 import type { CoordinatorPartition, StateOwner } from '../coordinators/coordinator-partition.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { Group } from './group.ts';
 import { GroupLoader } from './group-loader.ts';
 import type { GroupMemory } from './group-memory.ts';
+import { Groups } from './groups.ts';
 import type { Rebalancing } from './rebalancing.ts';
-
-/** The groups of a partition by their ids. */
-export type Groups = Map<string, Group>;
 
 /** One partition of `__consumer_offsets` that this broker leads, with its groups. */
 export type GroupPartition = CoordinatorPartition<Groups>;
@@ -20,7 +17,7 @@ export function groupsOwner(
   logger: Logger,
 ): StateOwner<Groups> {
   return {
-    empty: () => new Map(),
+    empty: () => new Groups(),
     newLoader: () => new GroupLoader(() => clock.now(), logger, memory),
     countOf: (groups) => groups.size,
     resume: (groups) => {

@@ -1,4 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
+import type { TransactionalProducer } from '../coordinators/write-queue.ts';
 import type { GroupConfig } from './config.ts';
 import type { Group } from './group.ts';
 import type { CommittedOffset, OffsetCommit, TopicPartition } from './group-offsets.ts';
@@ -17,6 +18,11 @@ export interface CommitRequest {
   readonly memberId: string;
   readonly groupInstanceId: string | null;
   readonly offsets: readonly OffsetCommit[];
+}
+
+/** A commit within a transaction. */
+export interface TransactionalCommit extends CommitRequest {
+  readonly producer: TransactionalProducer;
 }
 
 /** What OffsetFetch says of one partition; `offset` -1 where none is committed. */
@@ -60,6 +66,55 @@ export class OffsetCommits {
     if (accepted.length === 0) return checks;
     return this.#append(home, group, accepted).then((outcome) =>
       checks.map((check) => (check === ErrorCode.NONE ? outcome : check)),
+    );
+  }
+
+  /**
+   * Puts offsets in store that count once their transaction commits. A rebalance that is under way is no reason to refuse them: whoever
+   * gets the partitions next waits for the transaction (KIP-447).
+   */
+  commitTransactional(home: GroupPartition, group: Group, request: TransactionalCommit): Promise<number[]> | number[] {
+    const errorCode = checkTransactional(group, request);
+    if (errorCode !== ErrorCode.NONE) return request.offsets.map(() => errorCode);
+    const member = group.member(request.memberId);
+    if (member !== undefined) this.#rebalancing.heardOf(group, member);
+    const checks = request.offsets.map((commit) => this.#check(commit));
+    const accepted = request.offsets.filter((_commit, index) => checks[index] === ErrorCode.NONE);
+    if (accepted.length === 0) return checks;
+    return this.#appendTransactional(home, group, accepted, request.producer).then((outcome) =>
+      checks.map((check) => (check === ErrorCode.NONE ? outcome : check)),
+    );
+  }
+
+  #appendTransactional(
+    home: GroupPartition,
+    group: Group,
+    commits: readonly OffsetCommit[],
+    producer: TransactionalProducer,
+  ): Promise<number> {
+    const { offsets } = group;
+    const { producerId } = producer;
+    const groups = home.state;
+    const records = commits.map((commit) => offsetRecord(group.id, commit));
+    for (const { topic, partition } of commits) offsets.beginPending(topic, partition);
+    groups.beginAppend(producerId);
+    return new Promise((resolve) =>
+      home.writes.push({
+        records,
+        producer,
+        done: (errorCode, baseOffset) => {
+          groups.appended(producerId, errorCode === ErrorCode.NONE ? baseOffset : -1, () => {
+            for (const { topic, partition } of commits) offsets.endPending(topic, partition);
+            if (errorCode !== ErrorCode.NONE || group.is(GroupState.DEAD)) return;
+            for (const commit of commits) {
+              offsets.applyTransactional(producerId, commit.topic, commit.partition, commit, baseOffset);
+            }
+            groups.noteTransactional(producerId, group);
+          });
+          resolve(commitStoreError(errorCode));
+        },
+        timedOut: () => resolve(ErrorCode.REQUEST_TIMED_OUT),
+      }),
     );
   }
 
@@ -159,6 +214,18 @@ function checkCommit(group: Group, request: CommitRequest): number {
   const errorCode = checkMember(group, memberId, groupInstanceId);
   if (errorCode !== ErrorCode.NONE) return errorCode;
   return generationId === group.generationId ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
+}
+
+/** Who may commit in a transaction: old clients do not say who they are, and may always. */
+function checkTransactional(group: Group, request: CommitRequest): number {
+  const { generationId, memberId, groupInstanceId } = request;
+  if (group.is(GroupState.DEAD)) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+  if (generationId < 0 && memberId === UNKNOWN_MEMBER_ID && groupInstanceId === null) return ErrorCode.NONE;
+  const isMember = memberId !== UNKNOWN_MEMBER_ID || groupInstanceId !== null;
+  const errorCode = isMember ? checkMember(group, memberId, groupInstanceId) : ErrorCode.NONE;
+  if (errorCode !== ErrorCode.NONE) return errorCode;
+  if (generationId < 0 || generationId === group.generationId) return ErrorCode.NONE;
+  return ErrorCode.ILLEGAL_GENERATION;
 }
 
 /** Which of the partitions may be forgotten while the group lives, as an error for each (OffsetDelete, KIP-496). */

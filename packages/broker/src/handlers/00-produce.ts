@@ -16,6 +16,7 @@ import {
   type ProduceRequest,
   type ProduceResponseInput,
 } from '@millrace/protocol';
+import { batchProducerEpoch, batchProducerId } from '@millrace/records';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import type { Partition, RequiredAcks } from '../replicas/partition.ts';
 import { refused } from '../replicas/partition.ts';
@@ -24,6 +25,9 @@ import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 import { LeaderHints } from './leader-hints.ts';
 import { isTransactional, producedRecordsFault } from './produced-records.ts';
+
+/** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
+const ABORTABLE_SINCE = 11;
 
 /** The client id of Java's admin client, which alone may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`). */
 const ADMIN_CLIENT_ID = '__admin_client';
@@ -39,8 +43,7 @@ interface Append {
 
 export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 11 }, (request, context) => {
   const refusal = refusalOfAll(request, context);
-  const appends =
-    refusal === undefined ? appendAll(request, request.acks as RequiredAcks, context) : refuseAll(request, refusal);
+  const appends = refusal === undefined ? appendAll(request, context) : refuseAll(request, refusal);
   return settle(request, context, appends);
 });
 
@@ -55,11 +58,24 @@ function refusalOfAll(request: ProduceRequest, context: RequestContext): number 
   // Records of a transaction without its name would get round the rights to it (CVE-2018-17196).
   const { transactionalId } = request;
   if (transactionalId === null) return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-  return context.authorize('Write', transactionalIdResource(transactionalId))?.errorCode;
+  const refusal = context.authorize('Write', transactionalIdResource(transactionalId));
+  if (refusal !== undefined) return refusal.errorCode;
+  return producersOf(request).size > 1 ? ErrorCode.INVALID_PRODUCER_ID_MAPPING : undefined;
 }
 
 function hasTransactionalRecords({ topicData }: ProduceRequest): boolean {
   return topicData.some(({ partitionData }) => partitionData.some(({ records }) => isTransactional(records)));
+}
+
+/** The producers whose transactions a request has records of. */
+function producersOf({ topicData }: ProduceRequest): ReadonlySet<number> {
+  const producers = new Set<number>();
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) {
+      if (records !== null && isTransactional(records)) producers.add(batchProducerId(records, 0));
+    }
+  }
+  return producers;
 }
 
 function refuseAll(request: ProduceRequest, errorCode: number): Append[] {
@@ -69,7 +85,7 @@ function refuseAll(request: ProduceRequest, errorCode: number): Append[] {
   );
 }
 
-function appendAll(request: ProduceRequest, acks: RequiredAcks, context: RequestContext): Append[] {
+function appendAll(request: ProduceRequest, context: RequestContext): Append[] {
   const appends: Append[] = [];
   for (const { name, partitionData } of request.topicData) {
     const refusal = refusalOf(name, context);
@@ -77,9 +93,7 @@ function appendAll(request: ProduceRequest, acks: RequiredAcks, context: Request
       const found = refusal ?? context.broker.replicas.find(name, index);
       const partition = isRefusal(found) ? undefined : found;
       const sizeBytes = records?.length ?? 0;
-      const result = isRefusal(found)
-        ? refused(found.errorCode, -1)
-        : appendTo(found, records, acks, request.timeoutMs, context.version);
+      const result = isRefusal(found) ? refused(found.errorCode, -1) : appendTo(found, records, request, context);
       appends.push({ topic: name, index, sizeBytes, partition, result });
     }
   }
@@ -97,14 +111,29 @@ function refusalOf(topic: string, context: RequestContext): Refusal | undefined 
 function appendTo(
   partition: Partition,
   records: Buffer | null,
-  acks: RequiredAcks,
-  timeoutMs: number,
-  version: number,
+  request: ProduceRequest,
+  { version, broker }: RequestContext,
 ): AppendResult | Promise<AppendResult> {
+  const { timeoutMs } = request;
+  const acks = request.acks as RequiredAcks;
   const fault = producedRecordsFault(records, version);
   if (fault !== undefined) return refused(fault.errorCode, partition.log.logStartOffset, fault.message);
   // The check above refuses what has no records.
-  return partition.append(records as Buffer, { origin: 'client', acks, timeoutMs });
+  const batch = records as Buffer;
+  const { transactionalId } = request;
+  if (transactionalId === null || !isTransactional(batch)) {
+    return partition.append(batch, { origin: 'client', acks, timeoutMs });
+  }
+  const producerId = batchProducerId(batch, 0);
+  const asker = { transactionalId, producerId, producerEpoch: batchProducerEpoch(batch, 0) };
+  const knowsAbortable = version >= ABORTABLE_SINCE;
+  return broker.transactions.appends.append(partition, batch, {
+    origin: 'client',
+    acks,
+    timeoutMs,
+    asker,
+    knowsAbortable,
+  });
 }
 
 /** Waits for the appends, and answers. One await serves all partitions, as they wait for one group commit or a few. */

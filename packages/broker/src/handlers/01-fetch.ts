@@ -19,7 +19,7 @@ import { type FetchContext, openFetchContext } from '../fetch-sessions/fetch-con
 import type { PartitionRef } from '../fetch-sessions/fetch-session.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets } from '../replicas/fetch-reader.ts';
-import { FetchWait } from '../replicas/fetch-wait.ts';
+import { type FetchReach, FetchWait, reachedEnd } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { RACK_AWARE_SELECTOR, rackAwareReplica } from '../replicas/replica-selector.ts';
 import { allowAll, CLUSTER, topicResource } from '../shared/authorization.ts';
@@ -70,9 +70,10 @@ async function waitAndRespond(
   for (const { partition } of reading.fetches) if (partition !== undefined) partitions.push(partition);
   const { broker } = context;
   const isFollower = replicaIdOf(request, context.version) >= 0;
-  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines, isFollower);
+  const reach = isFollower ? 'durable' : request.isolationLevel === READ_COMMITTED ? 'stable' : 'replicated';
+  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines, reach);
   // What became readable while a cold read was under way told nobody.
-  if (reading.fetches.some((fetched) => hasMoved(fetched, isFollower))) wait.finish();
+  if (reading.fetches.some((fetched) => hasMoved(fetched, reach))) wait.finish();
   const isEarly = reading.fetches.some((fetched) => fetched.isEarly);
   const forget = isEarly ? broker.replicas.onCommand(() => wait.finish()) : undefined;
   await broker.fetchWaits.follow(wait, context.connection);
@@ -82,10 +83,8 @@ async function waitAndRespond(
   return respondWith(context, session, now, again);
 }
 
-function hasMoved({ partition, readableEndOffset }: PartitionFetch, isFollower: boolean): boolean {
-  if (partition === undefined) return false;
-  const { durableEndOffset, highWatermark } = partition.log;
-  return (isFollower ? durableEndOffset : highWatermark) > readableEndOffset;
+function hasMoved({ partition, readableEndOffset }: PartitionFetch, reach: FetchReach): boolean {
+  return partition !== undefined && reachedEnd(partition, reach) > readableEndOffset;
 }
 
 function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context: RequestContext): FetchLimits {

@@ -1,15 +1,12 @@
 /**
- * FindCoordinator: which broker answers for a group: the leader of its partition of `__consumer_offsets`, which is created
- * when the first one asks.
- *
- * There are no transactions yet, so there is nobody to find for a transactional id. The answer is UNSUPPORTED_VERSION with
- * a message: clients give up on it at once, while "not available" would make them ask until their timeout.
+ * FindCoordinator: which broker answers for a group or a transactional id: the leader of its partition of `__consumer_offsets`, or of
+ * `__transaction_state`, which are created when the first one asks.
  *
  * 0: groups only. 1: key type, error message, throttle time. 3: flexible. 4: several keys at once (KIP-699).
  * 5: a newer error code for transactions (KIP-890). 6: share groups, which this broker does not have (KIP-932).
  */
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
-import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import type { ApiError } from '../shared/api-error.ts';
 import { CLUSTER, groupResource, inWords, transactionalIdResource } from '../shared/authorization.ts';
 import { partitionOf } from '../shared/java-hash.ts';
@@ -41,31 +38,29 @@ export const findCoordinator = defineHandler(
 );
 
 async function find(key: string, keyType: number, context: RequestContext): Promise<Found> {
-  if (keyType === KeyType.TRANSACTION) {
-    const refusal = context.authorize('Describe', transactionalIdResource(key));
-    if (refusal !== undefined) return notAllowed(refusal, context);
-    return nobody(ErrorCode.UNSUPPORTED_VERSION, 'This broker has no transaction coordinator.');
-  }
   if (keyType === KeyType.SHARE) {
     const refusal = context.authorize('ClusterAction', CLUSTER);
     if (refusal !== undefined) return notAllowed(refusal, context);
   }
-  if (keyType !== KeyType.GROUP) {
+  if (keyType !== KeyType.GROUP && keyType !== KeyType.TRANSACTION) {
     return nobody(ErrorCode.INVALID_REQUEST, `This broker has no coordinators of type ${keyType}.`);
   }
-  const refusal = context.authorize('Describe', groupResource(key));
+  const isGroup = keyType === KeyType.GROUP;
+  const refusal = context.authorize('Describe', isGroup ? groupResource(key) : transactionalIdResource(key));
   if (refusal !== undefined) return notAllowed(refusal, context);
+  return leaderOf(key, isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC, context);
+}
+
+/** The leader of the partition that holds a key, in a topic that is made when it is first needed. */
+async function leaderOf(key: string, topic: string, context: RequestContext): Promise<Found> {
   const { cluster, topicCreation } = context.broker;
-  if (cluster.topic(OFFSETS_TOPIC) === undefined) {
-    const outcome = (await topicCreation.autoCreate([OFFSETS_TOPIC])).get(OFFSETS_TOPIC) ?? ErrorCode.NONE;
-    if (outcome !== ErrorCode.NONE && cluster.topic(OFFSETS_TOPIC) === undefined) {
-      return nobody(
-        ErrorCode.COORDINATOR_NOT_AVAILABLE,
-        `The topic ${OFFSETS_TOPIC} could not be created (error ${outcome}).`,
-      );
+  if (cluster.topic(topic) === undefined) {
+    const outcome = (await topicCreation.autoCreate([topic])).get(topic) ?? ErrorCode.NONE;
+    if (outcome !== ErrorCode.NONE && cluster.topic(topic) === undefined) {
+      return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, `The topic ${topic} could not be created (error ${outcome}).`);
     }
   }
-  const partitions = cluster.topic(OFFSETS_TOPIC)?.partitions ?? [];
+  const partitions = cluster.topic(topic)?.partitions ?? [];
   const leader = partitions.length === 0 ? -1 : (partitions[partitionOf(key, partitions.length)]?.leader ?? -1);
   const endpoint = cluster.endpoint(leader, context.connection.listenerName);
   if (endpoint === undefined) return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');

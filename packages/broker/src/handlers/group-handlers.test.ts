@@ -18,7 +18,7 @@ import {
 } from '@millrace/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
-import { OFFSETS_TOPIC } from '../cluster/internal-topics.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import { TestCoordinator } from '../testing/test-groups.ts';
 import type { RequestContext } from './handler.ts';
 import { handlerByKey } from './registry.ts';
@@ -405,12 +405,16 @@ describe('FindCoordinator', () => {
     });
   });
 
-  it.each([
-    [1, ErrorCode.UNSUPPORTED_VERSION],
-    [2, ErrorCode.INVALID_REQUEST],
-  ])('has nobody for keys of type %i', async (keyType, errorCode) => {
-    expect((await ask(FindCoordinator, 6, { keyType, coordinatorKeys: ['a'] })).coordinators).toMatchObject([
-      { errorCode },
+  it('has nobody for keys of type 2', async () => {
+    expect((await ask(FindCoordinator, 6, { keyType: 2, coordinatorKeys: ['a'] })).coordinators).toMatchObject([
+      { errorCode: ErrorCode.INVALID_REQUEST },
+    ]);
+  });
+
+  it('names the leader of the partition of __transaction_state for a transactional id', async () => {
+    addTopic(TRANSACTIONS_TOPIC);
+    expect((await ask(FindCoordinator, 6, { keyType: 1, coordinatorKeys: ['a'] })).coordinators).toMatchObject([
+      { errorCode: 0, key: 'a', nodeId: 1 },
     ]);
   });
 });

@@ -129,11 +129,12 @@ describe('InitProducerId', () => {
     expect((await ask()).producerId).toBeGreaterThan(producerId);
   });
 
-  it('refuses transactional ids for good', async () => {
-    const ask = async (transactionalId: string) =>
-      (await client.ask(InitProducerId, 4, { transactionalId, transactionTimeoutMs: 0 })).errorCode;
-    expect(await ask('')).toBe(ErrorCode.INVALID_REQUEST);
-    expect(await ask('x')).toBe(ErrorCode.UNSUPPORTED_VERSION);
+  it('refuses transactional ids without a name, and timeouts that no transaction may have', async () => {
+    const ask = async (transactionalId: string, transactionTimeoutMs: number) =>
+      (await client.ask(InitProducerId, 4, { transactionalId, transactionTimeoutMs })).errorCode;
+    expect(await ask('', 1000)).toBe(ErrorCode.INVALID_REQUEST);
+    expect(await ask('x', 0)).toBe(ErrorCode.INVALID_TRANSACTION_TIMEOUT);
+    expect(await ask('x', 900_001)).toBe(ErrorCode.INVALID_TRANSACTION_TIMEOUT);
   });
 });
 

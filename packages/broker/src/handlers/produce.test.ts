@@ -185,10 +185,21 @@ describe('Produce refuses', () => {
     expect(await produced(7, 't', batch())).toMatchObject({ errorCode: 0 });
   });
 
-  it('transactional batches, as there are no transactions', async () => {
+  it('transactional batches while nobody can say whether there is such a transaction, so that they are sent again', async () => {
     const batch = batchOf(['a'], { isTransactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 });
     const transactional = { transactionalId: 'x' };
-    expect(await produced(8, 't', batch, transactional)).toMatchObject({ errorCode: ErrorCode.INVALID_TXN_STATE });
+    expect(await produced(8, 't', batch, transactional)).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS });
+  });
+
+  it('batches of two transactions in one request', async () => {
+    await test.createTopic('two', 2);
+    const batchOfProducer = (producerId: number): Buffer =>
+      batchOf(['a'], { isTransactional: true, producerId, producerEpoch: 0, baseSequence: 0 });
+    const partitionData = [1, 2].map((id) => ({ index: id - 1, records: batchOfProducer(id) }));
+    const body = { acks: -1, timeoutMs: 1000, transactionalId: 'x', topicData: [{ name: 'two', partitionData }] };
+    const answer = await test.connect().ask(Produce, 9, body);
+    const codes = answer.responses[0]?.partitionResponses.map(({ errorCode }) => errorCode);
+    expect(codes).toEqual([ErrorCode.INVALID_PRODUCER_ID_MAPPING, ErrorCode.INVALID_PRODUCER_ID_MAPPING]);
   });
 
   it('transactional batches without the transaction’s name, whoever sends them: its rights could not be asked for', async () => {

@@ -38,12 +38,6 @@ export function producedRecordsFault(records: Buffer | null, version: number): P
       message: `Produce requests of version ${version} must not use zstd; it needs version 7`,
     };
   }
-  if (batchIsTransactional(records, 0)) {
-    return {
-      errorCode: ErrorCode.INVALID_TXN_STATE,
-      message: 'The partition is not part of a transaction: this broker does not serve transactions',
-    };
-  }
   return undefined;
 }
 

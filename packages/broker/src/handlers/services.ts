@@ -19,6 +19,7 @@ import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import type { TurnLine } from '../shared/turns.ts';
+import type { TransactionRooms } from '../transactions/transaction-rooms.ts';
 
 /** An API with the versions that are served, as ApiVersions tells of it. */
 export interface AdvertisedApi {
@@ -60,6 +61,8 @@ export interface BrokerServices {
   readonly fetchWaits: FetchWaits;
   /** The groups that this broker coordinates. */
   readonly groups: GroupCoordinator;
+  /** What this broker does for transactions. */
+  readonly transactions: TransactionRooms;
   /** Topics that appear when they are first asked for. */
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;

@@ -281,7 +281,7 @@ class Reading implements FetchReading {
       return;
     }
     if (read.release !== undefined) this.#releases.push(read.release);
-    const readableEndOffset = this.#limits.isolation === 'logEnd' ? partition.log.durableEndOffset : read.highWatermark;
+    const readableEndOffset = readableEnd(this.#limits.isolation, partition, read);
     const isCutOff = this.#isCutOff(target, read.sizeBytes, readableEndOffset);
     // Who waited for more bytes would wait for ever.
     if (isCutOff) this.isUrgent = true;
@@ -331,4 +331,10 @@ class Reading implements FetchReading {
       diverging: undefined,
     });
   }
+}
+
+/** How far a reader could have read. */
+function readableEnd(isolation: FetchLimits['isolation'], { log }: Partition, read: ReadResult): number {
+  if (isolation === 'logEnd') return log.durableEndOffset;
+  return isolation === 'committed' ? read.lastStableOffset : read.highWatermark;
 }

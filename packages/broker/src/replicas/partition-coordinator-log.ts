@@ -1,7 +1,12 @@
 import { ErrorCode } from '@millrace/protocol';
 import { batchLastOffset, splitBatches } from '@millrace/records';
 import { isRefusal, type Refusal } from '../shared/refusal.ts';
-import type { CoordinatorAppendResult, CoordinatorLog, CoordinatorReadResult } from './coordinator-log.ts';
+import type {
+  CoordinatorAppendOptions,
+  CoordinatorAppendResult,
+  CoordinatorLog,
+  CoordinatorReadResult,
+} from './coordinator-log.ts';
 import type { Partition } from './partition.ts';
 
 /** How much of a log is read at a time while a coordinator loads it (`offsets.load.buffer.size`). */
@@ -20,10 +25,17 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     this.#find = find;
   }
 
-  async append(index: number, batch: Buffer): Promise<CoordinatorAppendResult> {
+  async append(
+    index: number,
+    batch: Buffer,
+    { leaderEpoch, timeoutMs = APPEND_TIMEOUT_MS, guard }: CoordinatorAppendOptions = {},
+  ): Promise<CoordinatorAppendResult> {
     const partition = this.#find(index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, baseOffset: -1 };
-    return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs: APPEND_TIMEOUT_MS });
+    if (leaderEpoch !== undefined && leaderEpoch !== partition.leaderEpoch) {
+      return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 };
+    }
+    return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs, guard });
   }
 
   async readAll(index: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult> {

@@ -1,4 +1,4 @@
-import type { AppendOrigin, AppendResult, PartitionLog } from '@millrace/log';
+import type { AppendOrigin, AppendResult, PartitionLog, VerificationGuard } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
@@ -57,6 +57,8 @@ export interface PartitionAppend {
   readonly acks: RequiredAcks;
   /** How long the other replicas may take. */
   readonly timeoutMs: number;
+  /** What was asked before the first batch of a transaction; see the log's `AppendOptions`. */
+  readonly guard?: VerificationGuard | undefined;
 }
 
 /**
@@ -214,11 +216,11 @@ export class Partition {
    * Appends what a producer or coordinator sent. What happens before the first `await` happens in call order, offsets
    * included; resolves once as many replicas as asked for have it.
    */
-  append(batches: Buffer, { origin, acks, timeoutMs }: PartitionAppend): Promise<AppendResult> | AppendResult {
+  append(batches: Buffer, { origin, acks, timeoutMs, guard }: PartitionAppend): Promise<AppendResult> | AppendResult {
     const refusal = this.#appendError(acks);
     if (refusal !== ErrorCode.NONE) return refused(refusal, this.log.logStartOffset);
     this.#appendedBytes += batches.length;
-    const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin });
+    const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin, guard });
     // The durable end of a single replica is the high watermark, so there is nothing to wait for beside the append.
     return acks === -1 && this.replicas.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
   }

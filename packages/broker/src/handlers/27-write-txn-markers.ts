@@ -1,0 +1,49 @@
+/**
+ * WriteTxnMarkers: a coordinator has markers written into the partitions that this broker leads; an administrator ends hanging
+ * transactions with it (KIP-664). Each marker is an append of its own, answered when it is replicated.
+ *
+ * v1 flexible. Asked for by those who may alter the cluster, or act in it (KIP-1037).
+ */
+import { ErrorCode, WriteTxnMarkers, type WriteTxnMarkersRequest } from '@millrace/protocol';
+import { CLUSTER } from '../shared/authorization.ts';
+import { defineHandler } from './handler.ts';
+
+type RequestedMarker = WriteTxnMarkersRequest['markers'][number];
+type CodeOf = (topic: string, partition: number) => Promise<number>;
+
+export const writeTxnMarkers = defineHandler(
+  WriteTxnMarkers,
+  { minVersion: 0, maxVersion: 1 },
+  async (request, context) => {
+    const { transactions, logger } = context.broker;
+    const isAllowed = context.isAllowed('Alter', CLUSTER);
+    const refusal = isAllowed ? undefined : context.authorize('ClusterAction', CLUSTER);
+    const answers = request.markers.map((marker) => {
+      const { producerId, producerEpoch, transactionResult: isCommit, coordinatorEpoch } = marker;
+      return answer(marker, async (topic, partition) => {
+        if (refusal !== undefined) return refusal.errorCode;
+        try {
+          const asked = { producerId, producerEpoch, isCommit, coordinatorEpoch };
+          return await transactions.markers.write(topic, partition, asked);
+        } catch (err) {
+          logger.error({ err, topic, partition, producerId }, 'A marker could not be written');
+          return ErrorCode.UNKNOWN_SERVER_ERROR;
+        }
+      });
+    });
+    return { markers: await Promise.all(answers) };
+  },
+);
+
+async function answer({ producerId, topics }: RequestedMarker, codeOf: CodeOf) {
+  const answered = topics.map(async ({ name, partitionIndexes }) => ({
+    name,
+    partitions: await Promise.all(
+      partitionIndexes.map(async (partitionIndex) => ({
+        partitionIndex,
+        errorCode: await codeOf(name, partitionIndex),
+      })),
+    ),
+  }));
+  return { producerId, topics: await Promise.all(answered) };
+}

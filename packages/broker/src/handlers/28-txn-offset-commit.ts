@@ -1,0 +1,97 @@
+/**
+ * TxnOffsetCommit: offsets of a group that count when the transaction commits. The coordinator of the transaction is asked before the
+ * first of a transaction, as with records.
+ *
+ * - v2 leader epochs; v3 flexible, and who the member is (KIP-447); v4 TRANSACTION_ABORTABLE.
+ * - v0-1 clients do not know COORDINATOR_LOAD_IN_PROGRESS here, and are told COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
+ */
+import { ErrorCode, TxnOffsetCommit, type TxnOffsetCommitRequest } from '@millrace/protocol';
+import type { OffsetCommit } from '../groups/group-offsets.ts';
+import { groupResource, topicResource, transactionalIdResource } from '../shared/authorization.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+const LOADING_SINCE = 2;
+const ABORTABLE_SINCE = 4;
+
+export const txnOffsetCommit = defineHandler(
+  TxnOffsetCommit,
+  { minVersion: 0, maxVersion: 4 },
+  async (request, context) => {
+    const refusal =
+      context.authorize('Write', transactionalIdResource(request.transactionalId)) ??
+      context.authorize('Read', groupResource(request.groupId));
+    const codes = refusal === undefined ? await commit(request, context) : () => refusal.errorCode;
+    return {
+      topics: request.topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => ({
+          partitionIndex,
+          errorCode: errorFor(context, codes(name, partitionIndex)),
+        })),
+      })),
+    };
+  },
+);
+
+async function commit(
+  request: TxnOffsetCommitRequest,
+  context: RequestContext,
+): Promise<(topic: string, partition: number) => number> {
+  const { cluster, clock, groups, transactions } = context.broker;
+  const { groupId, generationId, memberId, groupInstanceId, transactionalId, producerId, producerEpoch } = request;
+  const codes = new Map<string, Map<number, number>>();
+  const note = (topic: string, partition: number, errorCode: number): void => {
+    const known = codes.get(topic);
+    if (known === undefined) codes.set(topic, new Map([[partition, errorCode]]));
+    else known.set(partition, errorCode);
+  };
+  const offsets: OffsetCommit[] = [];
+  for (const { name, partitions } of request.topics) {
+    const refusal = context.authorize('Read', topicResource(name));
+    for (const partition of partitions) {
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
+      const { partitionIndex } = partition;
+      if (refusal !== undefined) note(name, partitionIndex, refusal.errorCode);
+      else if (cluster.partition(name, partitionIndex) === undefined) {
+        note(name, partitionIndex, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      } else {
+        offsets.push({
+          topic: name,
+          partition: partitionIndex,
+          offset: partition.committedOffset,
+          leaderEpoch: partition.committedLeaderEpoch,
+          metadata: partition.committedMetadata ?? '',
+          commitTimestampMs: clock.now(),
+          expireTimestampMs: -1,
+        });
+      }
+    }
+  }
+  if (offsets.length > 0) {
+    const asker = { transactionalId, producerId, producerEpoch };
+    const { errorCode, guard } = await transactions.verifyOffsets(groupId, asker);
+    const producer = { producerId, producerEpoch, guard };
+    const outcomes =
+      errorCode === ErrorCode.NONE
+        ? await groups.commitTransactional({ groupId, generationId, memberId, groupInstanceId, offsets, producer })
+        : offsets.map(() => errorCode);
+    for (const [index, { topic, partition }] of offsets.entries()) note(topic, partition, outcomes[index] as number);
+  }
+  return (topic, partition) => codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+function errorFor({ version }: RequestContext, errorCode: number): number {
+  switch (errorCode) {
+    case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+      return version < LOADING_SINCE ? ErrorCode.COORDINATOR_NOT_AVAILABLE : errorCode;
+    case ErrorCode.TRANSACTION_ABORTABLE:
+      return version < ABORTABLE_SINCE ? ErrorCode.INVALID_TXN_STATE : errorCode;
+    case ErrorCode.PRODUCER_FENCED:
+      return ErrorCode.INVALID_PRODUCER_EPOCH;
+    case ErrorCode.NETWORK_EXCEPTION:
+      return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+    default:
+      return errorCode;
+  }
+}

@@ -1,0 +1,88 @@
+import { ErrorCode } from '@millrace/protocol';
+import {
+  isExhausted,
+  NO_PARTITIONS,
+  type Transaction,
+  type TransactionImage,
+  TransactionState,
+} from './transaction.ts';
+
+/** A producer that wants to write in transactions. */
+export interface InitRequest {
+  readonly transactionalId: string;
+  readonly timeoutMs: number;
+  /** What the producer believes to have, from a call before; -1 where it begins. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+export interface InitResult {
+  readonly errorCode: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** What is to be done for a producer. */
+export type InitPlan =
+  | { readonly kind: 'refused'; readonly errorCode: number }
+  /** An open transaction is in the way: it is aborted first. */
+  | { readonly kind: 'fence' }
+  | { readonly kind: 'give'; readonly image: TransactionImage };
+
+export function initRefused(errorCode: number): InitResult {
+  return { errorCode, producerId: -1, producerEpoch: -1 };
+}
+
+/** @param spareId A producer id that may be used, where the present one's epochs are exhausted. */
+export function planInit(
+  transaction: Transaction,
+  request: InitRequest,
+  spareId: number | undefined,
+  nowMs: number,
+): InitPlan {
+  const { now } = transaction;
+  if (transaction.pending !== undefined) return refuse(ErrorCode.CONCURRENT_TRANSACTIONS);
+  if (!isKnown(now, request)) return refuse(ErrorCode.PRODUCER_FENCED);
+  if (transaction.isPrepared) return refuse(ErrorCode.CONCURRENT_TRANSACTIONS);
+  if (now.state === TransactionState.ONGOING) return { kind: 'fence' };
+  const fresh = { ...now, state: TransactionState.EMPTY, timeoutMs: request.timeoutMs, updateMs: nowMs };
+  const image = { ...fresh, partitions: NO_PARTITIONS, startMs: -1 };
+  const { producerEpoch: expected, producerId } = request;
+  if (isExhausted(now.epoch)) {
+    const isCurrent = expected < 0 || expected === now.epoch || expected === now.lastEpoch;
+    if (!isCurrent || spareId === undefined) return refuse(ErrorCode.PRODUCER_FENCED);
+    const previousProducerId = now.producerId;
+    return give({
+      ...image,
+      producerId: spareId,
+      previousProducerId,
+      epoch: 0,
+      lastEpoch: expected < 0 ? -1 : now.epoch,
+    });
+  }
+  if (expected < 0) return give({ ...image, epoch: now.epoch + 1, lastEpoch: -1 });
+  if (now.epoch < 0) return give({ ...image, epoch: 0, lastEpoch: -1 });
+  const isOfThis = producerId === now.producerId;
+  if (isOfThis && expected === now.epoch) return give({ ...image, epoch: now.epoch + 1, lastEpoch: now.epoch });
+  // The answer to the call before was lost.
+  if (expected === now.lastEpoch) return give(image);
+  return refuse(ErrorCode.PRODUCER_FENCED);
+}
+
+/** Whether the producer id that somebody believes to have is, or was, that of the transactional id. */
+function isKnown(
+  { producerId, previousProducerId, epoch, lastEpoch }: TransactionImage,
+  request: InitRequest,
+): boolean {
+  if (request.producerId < 0 || epoch < 0 || request.producerId === producerId) return true;
+  const isRetry = epoch === 0 && lastEpoch === request.producerEpoch;
+  return isRetry && request.producerId === previousProducerId;
+}
+
+function refuse(errorCode: number): InitPlan {
+  return { kind: 'refused', errorCode };
+}
+
+function give(image: TransactionImage): InitPlan {
+  return { kind: 'give', image };
+}

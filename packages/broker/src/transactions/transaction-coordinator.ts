@@ -1,0 +1,444 @@
+import type { Clock } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
+import type { CoordinatorPartition } from '../coordinators/coordinator-partition.ts';
+import { CoordinatorPartitions } from '../coordinators/coordinator-partitions.ts';
+import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
+import { Deadline, Deadlines } from '../shared/deadlines.ts';
+import { Guard } from '../shared/guard.ts';
+import type { Logger } from '../shared/logger.ts';
+import { isRefusal } from '../shared/refusal.ts';
+import type { TransactionConfig } from './config.ts';
+import type { MarkerSender } from './marker-sender.ts';
+import { type InitRequest, type InitResult, initRefused, planInit } from './producer-init.ts';
+import { transactionRecord, transactionTombstone } from './state-records.ts';
+import {
+  isExhausted,
+  newTransaction,
+  type PartitionsByTopic,
+  STATES_BY_NUMBER,
+  Transaction,
+  type TransactionImage,
+  TransactionState,
+  withPartitions,
+} from './transaction.ts';
+import { TransactionLoader, type Transactions } from './transaction-loader.ts';
+
+/** How long requests for a transaction whose markers are being written wait for that: some clients do not ask again. */
+const SETTLE_WAIT_MS = 100;
+
+type Home = CoordinatorPartition<Transactions>;
+
+export interface TransactionCoordinatorOptions {
+  readonly config: TransactionConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A producer id that nobody has. Rejects where none can be had now. */
+  readonly nextProducerId: () => Promise<number>;
+  /** How many partitions `__transaction_state` has; undefined while there is no such topic. */
+  readonly partitionCount: () => number | undefined;
+  readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
+  /** Brings markers to the leaders; made with what the coordinator tells its time by. */
+  readonly openSender: (deadlines: Deadlines, guard: Guard) => MarkerSender;
+}
+
+/** Who asks for a transaction. */
+export interface TransactionAsker {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** A transactional id as DescribeTransactions and ListTransactions show it. */
+export interface DescribedTransaction {
+  readonly transactionalId: string;
+  readonly image: TransactionImage;
+}
+
+/**
+ * The transactions that this broker coordinates: those whose ids' partition of `__transaction_state` it leads.
+ *
+ * A change of an id is written first, and holds once it is replicated; while it is on its way, requests for the id are answered with
+ * CONCURRENT_TRANSACTIONS. The decision to commit or abort is such a change. From then on only its markers are missing, which are written
+ * until all partitions have them, by whichever broker coordinates the id.
+ */
+export class TransactionCoordinator {
+  readonly #options: TransactionCoordinatorOptions;
+  readonly #guard: Guard;
+  readonly #deadlines: Deadlines;
+  readonly #partitions: CoordinatorPartitions<Transactions>;
+  readonly #sender: MarkerSender;
+  readonly #abortCheck: Deadline = new Deadline(() => this.#abortTimedOut());
+  readonly #expiryCheck: Deadline = new Deadline(() => this.#forgetExpired());
+
+  constructor(options: TransactionCoordinatorOptions) {
+    const { clock, config, logger } = options;
+    this.#options = options;
+    this.#guard = new Guard(logger);
+    this.#deadlines = new Deadlines(clock, this.#guard);
+    this.#sender = options.openSender(this.#deadlines, this.#guard);
+    this.#partitions = new CoordinatorPartitions({
+      clock,
+      logger,
+      guard: this.#guard,
+      deadlines: this.#deadlines,
+      owner: {
+        isBoundToTerm: true,
+        empty: () => new Map(),
+        newLoader: () => new TransactionLoader(logger),
+        countOf: (transactions) => transactions.size,
+        resume: (transactions, home) => this.#resume(transactions, home),
+        drop: (transactions) => {
+          for (const transaction of transactions.values()) transaction.settle();
+        },
+      },
+      writeTimeoutMs: config.requestTimeoutMs,
+      partitionCount: options.partitionCount,
+      openLog: options.openLog,
+    });
+    this.#deadlines.set(this.#abortCheck, config.abortCheckIntervalMs);
+    this.#deadlines.set(this.#expiryCheck, config.expiryCheckIntervalMs);
+  }
+
+  /** Takes no more requests, and sends no more markers: whoever coordinates next does. */
+  stop(): void {
+    this.#partitions.close();
+    this.#sender.close();
+    this.#deadlines.close();
+  }
+
+  /** Gives a transactional id's producer its producer id and epoch; ends what an earlier one has left open. */
+  async initProducer(request: InitRequest): Promise<InitResult> {
+    const { transactionalId, timeoutMs } = request;
+    if (transactionalId === '') return initRefused(ErrorCode.INVALID_REQUEST);
+    if (timeoutMs <= 0 || timeoutMs > this.#options.config.maxTimeoutMs) {
+      return initRefused(ErrorCode.INVALID_TRANSACTION_TIMEOUT);
+    }
+    let spareId: number | undefined;
+    for (;;) {
+      const home = this.#partitions.find(transactionalId);
+      if (isRefusal(home)) return initRefused(home.errorCode);
+      const known = home.state.get(transactionalId);
+      if (spareId !== undefined || (known !== undefined && !isExhausted(known.now.epoch))) {
+        return this.#init(home, known, request, spareId);
+      }
+      try {
+        spareId = await this.#options.nextProducerId();
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'Cannot take a block of producer ids from the metadata store');
+        // The metadata store may be back soon; clients retry on this code.
+        return initRefused(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+      }
+    }
+  }
+
+  /** Adds partitions to a transaction, and begins it with the first. */
+  addPartitions(asker: TransactionAsker, added: PartitionsByTopic): Promise<number> | number {
+    const found = this.#lookUp(asker);
+    if (typeof found === 'number') return found;
+    const { home, transaction } = found;
+    if (!transaction.isBusy) return this.#add(home, transaction, added);
+    if (!transaction.isPrepared) return ErrorCode.CONCURRENT_TRANSACTIONS;
+    return this.#whenSettled(transaction).then(() => {
+      const again = this.#lookUp(asker);
+      if (typeof again === 'number') return again;
+      if (again.transaction.isBusy) return ErrorCode.CONCURRENT_TRANSACTIONS;
+      return this.#add(again.home, again.transaction, added);
+    });
+  }
+
+  /** Whether partitions are in the asker's open transaction: an error code for each. */
+  verify(asker: TransactionAsker, partitions: PartitionsByTopic): Map<string, Map<number, number>> {
+    const found = this.#lookUp(asker);
+    const codeOf = (topic: string, partition: number): number => {
+      if (typeof found === 'number') return found;
+      const { transaction } = found;
+      if (transaction.isPrepared) return ErrorCode.CONCURRENT_TRANSACTIONS;
+      const isIn = transaction.now.partitions.get(topic)?.has(partition) === true;
+      return isIn && transaction.now.state === TransactionState.ONGOING
+        ? ErrorCode.NONE
+        : ErrorCode.TRANSACTION_ABORTABLE;
+    };
+    return new Map(
+      Array.from(partitions, ([topic, all]) => [topic, new Map([...all].map((each) => [each, codeOf(topic, each)]))]),
+    );
+  }
+
+  /** Commits or aborts; answered when the decision is replicated. */
+  end(asker: TransactionAsker, isCommit: boolean): Promise<number> | number {
+    const found = this.#lookUp(asker);
+    if (typeof found === 'number') return found;
+    const { home, transaction } = found;
+    const { state } = transaction.now;
+    if (transaction.isBusy) return ErrorCode.CONCURRENT_TRANSACTIONS;
+    const complete = isCommit ? TransactionState.COMPLETE_COMMIT : TransactionState.COMPLETE_ABORT;
+    // An answer that was lost: the decision stands.
+    if (state === complete) return ErrorCode.NONE;
+    if (state !== TransactionState.ONGOING) return ErrorCode.INVALID_TXN_STATE;
+    return this.#prepare(home, transaction, isCommit, transaction.now.epoch);
+  }
+
+  /** A transactional id as it is, or the error code. */
+  describe(transactionalId: string): DescribedTransaction | number {
+    if (transactionalId === '') return ErrorCode.INVALID_REQUEST;
+    const home = this.#partitions.find(transactionalId);
+    if (isRefusal(home)) return home.errorCode;
+    const transaction = home.state.get(transactionalId);
+    if (transaction === undefined || transaction.pending?.state === TransactionState.DEAD) {
+      return ErrorCode.TRANSACTIONAL_ID_NOT_FOUND;
+    }
+    return { transactionalId, image: transaction.now };
+  }
+
+  /** The transactional ids that are coordinated here, and whether some are still being read. */
+  list(): { readonly isLoading: boolean; readonly transactions: DescribedTransaction[] } {
+    const transactions: DescribedTransaction[] = [];
+    for (const { state } of this.#partitions.loaded()) {
+      for (const { id, now, pending } of state.values()) {
+        if (pending?.state !== TransactionState.DEAD) transactions.push({ transactionalId: id, image: now });
+      }
+    }
+    return { isLoading: this.#partitions.isLoading, transactions };
+  }
+
+  /** How many ids are in each state; for metrics. */
+  counts(): Map<TransactionState, number> {
+    const counts = new Map<TransactionState, number>(STATES_BY_NUMBER.map((state) => [state, 0]));
+    for (const { image } of this.list().transactions) counts.set(image.state, (counts.get(image.state) ?? 0) + 1);
+    return counts;
+  }
+
+  #lookUp(asker: TransactionAsker): { readonly home: Home; readonly transaction: Transaction } | number {
+    const { transactionalId, producerId, producerEpoch } = asker;
+    if (transactionalId === '') return ErrorCode.INVALID_REQUEST;
+    const home = this.#partitions.find(transactionalId);
+    if (isRefusal(home)) return home.errorCode;
+    const transaction = home.state.get(transactionalId);
+    if (transaction === undefined || transaction.now.producerId !== producerId) {
+      return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
+    }
+    if (transaction.now.epoch !== producerEpoch) return ErrorCode.PRODUCER_FENCED;
+    return { home, transaction };
+  }
+
+  #add(home: Home, transaction: Transaction, added: PartitionsByTopic): Promise<number> | number {
+    const { now } = transaction;
+    const isOpen = now.state === TransactionState.ONGOING;
+    const partitions = isOpen ? withPartitions(now.partitions, added) : added;
+    if (isOpen && partitions === now.partitions) return ErrorCode.NONE;
+    const nowMs = this.#options.clock.now();
+    return this.#change(home, transaction, {
+      ...now,
+      state: TransactionState.ONGOING,
+      partitions,
+      startMs: isOpen ? now.startMs : nowMs,
+      updateMs: nowMs,
+    });
+  }
+
+  async #init(
+    home: Home,
+    known: Transaction | undefined,
+    request: InitRequest,
+    spareId: number | undefined,
+  ): Promise<InitResult> {
+    const { clock } = this.#options;
+    // An id that is not known had a producer id taken for it before.
+    const transaction =
+      known ?? new Transaction(request.transactionalId, newTransaction(spareId ?? -1, request.timeoutMs, clock.now()));
+    const plan = planInit(transaction, request, spareId, clock.now());
+    if (plan.kind === 'refused') return initRefused(plan.errorCode);
+    if (plan.kind === 'fence') {
+      const outcome = await this.#fence(home, transaction);
+      // The caller asks again, and finds it aborted.
+      return initRefused(outcome === ErrorCode.NONE ? ErrorCode.CONCURRENT_TRANSACTIONS : outcome);
+    }
+    if (known === undefined) home.state.set(transaction.id, transaction);
+    const errorCode = await this.#change(home, transaction, plan.image);
+    if (errorCode !== ErrorCode.NONE) return initRefused(errorCode);
+    return { errorCode, producerId: plan.image.producerId, producerEpoch: plan.image.epoch };
+  }
+
+  /** Aborts what a producer has left open, under an epoch that it does not have: whatever it still sends is refused. */
+  #fence(home: Home, transaction: Transaction): Promise<number> {
+    const { now, hasFailedFence } = transaction;
+    const epoch = hasFailedFence ? now.epoch : now.epoch + 1;
+    return this.#prepare(home, transaction, false, epoch, () => {
+      transaction.now = { ...transaction.now, epoch, lastEpoch: -1 };
+      transaction.hasFailedFence = true;
+    });
+  }
+
+  async #prepare(
+    home: Home,
+    transaction: Transaction,
+    isCommit: boolean,
+    epoch: number,
+    failed: () => void = () => {},
+  ): Promise<number> {
+    const { now } = transaction;
+    const errorCode = await this.#change(
+      home,
+      transaction,
+      {
+        ...now,
+        state: isCommit ? TransactionState.PREPARE_COMMIT : TransactionState.PREPARE_ABORT,
+        epoch,
+        lastEpoch: epoch === now.epoch ? now.lastEpoch : -1,
+        updateMs: this.#options.clock.now(),
+      },
+      failed,
+    );
+    if (errorCode === ErrorCode.NONE) {
+      transaction.hasFailedFence = false;
+      this.#sendMarkers(home, transaction);
+    }
+    return errorCode;
+  }
+
+  /** Of a transaction whose outcome is decided. */
+  #sendMarkers(home: Home, transaction: Transaction): void {
+    const { now } = transaction;
+    const isCommit = now.state === TransactionState.PREPARE_COMMIT;
+    this.#sender.send({
+      id: transaction.id,
+      marker: {
+        producerId: now.producerId,
+        producerEpoch: now.epoch,
+        isCommit,
+        coordinatorEpoch: home.leaderEpoch,
+      },
+      partitions: now.partitions,
+      isWanted: () => this.#isCurrent(home, transaction) && transaction.now === now,
+      done: () => this.#complete(home, transaction, isCommit),
+    });
+  }
+
+  /** All markers are written; tried again until that is written down, or another coordinates. */
+  #complete(home: Home, transaction: Transaction, isCommit: boolean): void {
+    const { clock } = this.#options;
+    const outcome = this.#change(home, transaction, {
+      ...transaction.now,
+      state: isCommit ? TransactionState.COMPLETE_COMMIT : TransactionState.COMPLETE_ABORT,
+      partitions: new Map(),
+      startMs: transaction.now.startMs,
+      updateMs: clock.now(),
+    });
+    const finish = async (): Promise<void> => {
+      const errorCode = await outcome;
+      if (errorCode === ErrorCode.NONE) transaction.settle();
+      else if (this.#isCurrent(home, transaction) && transaction.isPrepared) {
+        const retry = new Deadline(() => {
+          if (this.#isCurrent(home, transaction)) this.#complete(home, transaction, isCommit);
+        });
+        this.#deadlines.set(retry, SETTLE_WAIT_MS);
+      }
+    };
+    this.#guard.settle(`Completing the transaction of ${transaction.id}`, finish());
+  }
+
+  #isCurrent(home: Home, transaction: Transaction): boolean {
+    return this.#partitions.isCurrent(home) && home.state.get(transaction.id) === transaction;
+  }
+
+  /** Writes a change down; it holds once it is replicated. Resolves with what a client is told. */
+  #change(
+    home: Home,
+    transaction: Transaction,
+    next: TransactionImage,
+    failed: () => void = () => {},
+  ): Promise<number> {
+    transaction.pending = next;
+    return new Promise((resolve) => {
+      home.writes.push({
+        records: [transactionRecord(transaction.id, next)],
+        done: (errorCode) => {
+          // In another term, what was decided in this one is nothing that memory may be changed by.
+          if (!this.#isCurrent(home, transaction)) {
+            resolve(ErrorCode.NOT_COORDINATOR);
+            return;
+          }
+          transaction.pending = undefined;
+          if (errorCode === ErrorCode.NONE) transaction.now = next;
+          else failed();
+          resolve(clientError(errorCode));
+        },
+      });
+    });
+  }
+
+  #whenSettled(transaction: Transaction): Promise<void> {
+    return new Promise((resolve) => {
+      const deadline = new Deadline(resolve);
+      this.#deadlines.set(deadline, SETTLE_WAIT_MS);
+      transaction.onSettled(() => {
+        this.#deadlines.cancel(deadline);
+        resolve();
+      });
+    });
+  }
+
+  /** What the coordinator before has decided and not brought to its end. */
+  #resume(transactions: Transactions, home: Home): void {
+    for (const transaction of transactions.values()) {
+      if (transaction.isPrepared) this.#sendMarkers(home, transaction);
+    }
+  }
+
+  #abortTimedOut(): void {
+    const { clock, config, logger } = this.#options;
+    this.#deadlines.set(this.#abortCheck, config.abortCheckIntervalMs);
+    const nowMs = clock.now();
+    for (const home of this.#partitions.loaded()) {
+      for (const transaction of home.state.values()) {
+        const { state, startMs, timeoutMs } = transaction.now;
+        if (state !== TransactionState.ONGOING || transaction.isBusy || nowMs - startMs <= timeoutMs) continue;
+        logger.info({ transactionalId: transaction.id, timeoutMs }, 'Aborting a transaction that took too long');
+        this.#guard.settle(`Aborting the transaction of ${transaction.id}`, this.#fence(home, transaction));
+      }
+    }
+  }
+
+  #forgetExpired(): void {
+    const { clock, config } = this.#options;
+    this.#deadlines.set(this.#expiryCheck, config.expiryCheckIntervalMs);
+    const nowMs = clock.now();
+    for (const home of this.#partitions.loaded()) {
+      for (const transaction of home.state.values()) {
+        const { now } = transaction;
+        const isOver = !transaction.isBusy && now.state !== TransactionState.ONGOING;
+        if (isOver && nowMs - now.updateMs >= config.idExpirationMs) this.#forget(home, transaction);
+      }
+    }
+  }
+
+  #forget(home: Home, transaction: Transaction): void {
+    transaction.pending = { ...transaction.now, state: TransactionState.DEAD };
+    home.writes.push({
+      records: [transactionTombstone(transaction.id)],
+      done: (errorCode) => {
+        if (!this.#isCurrent(home, transaction)) return;
+        transaction.pending = undefined;
+        if (errorCode === ErrorCode.NONE) home.state.delete(transaction.id);
+      },
+    });
+  }
+}
+
+/** What a client is told of an append that failed (`TransactionStateManager.appendTransactionToLog`). */
+function clientError(appendError: number): number {
+  switch (appendError) {
+    case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+    case ErrorCode.NOT_ENOUGH_REPLICAS:
+    case ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND:
+    case ErrorCode.REQUEST_TIMED_OUT:
+      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    case ErrorCode.NOT_LEADER_OR_FOLLOWER:
+    case ErrorCode.KAFKA_STORAGE_ERROR:
+      return ErrorCode.NOT_COORDINATOR;
+    case ErrorCode.MESSAGE_TOO_LARGE:
+    case ErrorCode.RECORD_LIST_TOO_LARGE:
+      return ErrorCode.UNKNOWN_SERVER_ERROR;
+    default:
+      return appendError;
+  }
+}

@@ -1,0 +1,109 @@
+/** The states that a transactional id can be in, under Kafka's names. */
+export const TransactionState = {
+  EMPTY: 'Empty',
+  ONGOING: 'Ongoing',
+  PREPARE_COMMIT: 'PrepareCommit',
+  PREPARE_ABORT: 'PrepareAbort',
+  COMPLETE_COMMIT: 'CompleteCommit',
+  COMPLETE_ABORT: 'CompleteAbort',
+  DEAD: 'Dead',
+  PREPARE_EPOCH_FENCE: 'PrepareEpochFence',
+} as const;
+/** One of the values in {@link (TransactionState:variable)}. */
+export type TransactionState = (typeof TransactionState)[keyof typeof TransactionState];
+
+/** The states in the order of their numbers in the log and in the protocol. */
+export const STATES_BY_NUMBER: readonly TransactionState[] = Object.values(TransactionState);
+
+/** From here on a producer's epoch is at its end: it gets another producer id. Leaves room for the one epoch that fences it. */
+const EPOCH_EXHAUSTED = 0x7fff - 1;
+
+/** Partitions by topic. */
+export type PartitionsByTopic = ReadonlyMap<string, ReadonlySet<number>>;
+
+/** What is known of a transactional id at one moment. Never changed: a change makes another. */
+export interface TransactionImage {
+  readonly state: TransactionState;
+  readonly producerId: number;
+  /** The producer id before the epochs of the last one were exhausted; -1 if they never were. */
+  readonly previousProducerId: number;
+  readonly epoch: number;
+  /** The epoch before the last InitProducerId, whose answer may have been lost; -1 where there is none. */
+  readonly lastEpoch: number;
+  readonly timeoutMs: number;
+  readonly partitions: PartitionsByTopic;
+  /** When the transaction began; -1 outside of one. */
+  readonly startMs: number;
+  readonly updateMs: number;
+}
+
+export const NO_PARTITIONS: PartitionsByTopic = new Map();
+
+/** A transactional id as its coordinator knows it. */
+export class Transaction {
+  readonly id: string;
+  /** As it stands in the log. */
+  now: TransactionImage;
+  /** What is being written: until it is replicated, nobody else may change the id. */
+  pending: TransactionImage | undefined;
+  /** The epoch was raised in memory and could not be written: the next attempt takes the same one (KAFKA-9666). */
+  hasFailedFence = false;
+  readonly #settled: (() => void)[] = [];
+
+  constructor(id: string, now: TransactionImage) {
+    this.id = id;
+    this.now = now;
+  }
+
+  /** Whether its outcome is decided, and its markers are under way. */
+  get isPrepared(): boolean {
+    return this.now.state === TransactionState.PREPARE_COMMIT || this.now.state === TransactionState.PREPARE_ABORT;
+  }
+
+  /** Whether nobody may begin anything with it now. */
+  get isBusy(): boolean {
+    return this.pending !== undefined || this.isPrepared;
+  }
+
+  /** Calls `then` once, when the transaction is complete or given up here. */
+  onSettled(then: () => void): void {
+    this.#settled.push(then);
+  }
+
+  /** It is complete, or given up here. */
+  settle(): void {
+    for (const then of this.#settled.splice(0)) then();
+  }
+}
+
+/** A transactional id that nobody has used yet: epoch -1, so that the first to come gets 0. */
+export function newTransaction(producerId: number, timeoutMs: number, nowMs: number): TransactionImage {
+  return {
+    state: TransactionState.EMPTY,
+    producerId,
+    previousProducerId: -1,
+    epoch: -1,
+    lastEpoch: -1,
+    timeoutMs,
+    partitions: NO_PARTITIONS,
+    startMs: -1,
+    updateMs: nowMs,
+  };
+}
+
+/** Whether a producer's next epoch would be its last. */
+export function isExhausted(epoch: number): boolean {
+  return epoch >= EPOCH_EXHAUSTED;
+}
+
+/** The partitions with some more; the same map when all of them are in it. */
+export function withPartitions(known: PartitionsByTopic, added: PartitionsByTopic): PartitionsByTopic {
+  let all: Map<string, ReadonlySet<number>> | undefined;
+  for (const [topic, partitions] of added) {
+    const before = known.get(topic);
+    if (before !== undefined && [...partitions].every((partition) => before.has(partition))) continue;
+    all ??= new Map(known);
+    all.set(topic, new Set([...(before ?? []), ...partitions]));
+  }
+  return all ?? known;
+}

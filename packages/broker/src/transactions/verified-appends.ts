@@ -1,0 +1,144 @@
+import type { AppendResult, VerificationGuard } from '@millrace/log';
+import { ErrorCode } from '@millrace/protocol';
+import { type Partition, type PartitionAppend, refused } from '../replicas/partition.ts';
+import type { TransactionAsker } from './transaction-coordinator.ts';
+import type { Verifier } from './verifier.ts';
+
+/** Records of a transaction on their way into a partition. */
+export interface TransactionalAppend extends Omit<PartitionAppend, 'guard'> {
+  readonly asker: TransactionAsker;
+  /** What a client that knows it is told of a transaction in which the partition is not, or undefined for older ones. */
+  readonly knowsAbortable: boolean;
+}
+
+/**
+ * Takes records of transactions into partitions. Before the first of a transaction, its coordinator is asked whether there is one: a
+ * batch that comes late, after the marker, would begin one that nobody ends (KIP-890). What a producer sends meanwhile waits in line, so
+ * that its batches keep their order; other producers do not wait.
+ */
+export class VerifiedAppends {
+  readonly #verifier: Verifier;
+  readonly #lines = new WeakMap<Partition, Map<number, Promise<unknown>>>();
+
+  constructor(verifier: Verifier) {
+    this.#verifier = verifier;
+  }
+
+  /** What happens before the first `await` happens in call order, as `Partition.append` has it. */
+  append(partition: Partition, batch: Buffer, options: TransactionalAppend): Promise<AppendResult> | AppendResult {
+    const { producerId } = options.asker;
+    const lines = this.#linesOf(partition);
+    const before = lines.get(producerId);
+    if (before === undefined) {
+      const outcome = this.#begin(partition, batch, options);
+      if (!(outcome instanceof Promise)) return outcome.result;
+      return this.#follow(lines, producerId, outcome);
+    }
+    const turn = before.then(() => this.#begin(partition, batch, options));
+    return this.#follow(lines, producerId, turn);
+  }
+
+  #linesOf(partition: Partition): Map<number, Promise<unknown>> {
+    let lines = this.#lines.get(partition);
+    if (lines === undefined) {
+      lines = new Map();
+      this.#lines.set(partition, lines);
+    }
+    return lines;
+  }
+
+  /** Those behind go on when the log has the batch in its line, not when it is durable. */
+  async #follow(
+    lines: Map<number, Promise<unknown>>,
+    producerId: number,
+    begun: Promise<{ readonly result: Promise<AppendResult> | AppendResult }>,
+  ): Promise<AppendResult> {
+    const turn = begun.catch(() => undefined);
+    lines.set(producerId, turn);
+    try {
+      return await (await begun).result;
+    } finally {
+      if (lines.get(producerId) === turn) lines.delete(producerId);
+    }
+  }
+
+  /** The append is wrapped, for a promise of a promise would be waited for whole. */
+  #begin(
+    partition: Partition,
+    batch: Buffer,
+    { asker, knowsAbortable, ...append }: TransactionalAppend,
+  ):
+    | Promise<{ readonly result: Promise<AppendResult> | AppendResult }>
+    | { readonly result: Promise<AppendResult> | AppendResult } {
+    const { log } = partition;
+    const leaderError = partition.leaderError(-1);
+    if (leaderError !== ErrorCode.NONE) return { result: refused(leaderError, log.logStartOffset) };
+    if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
+      return { result: partition.append(batch, append) };
+    }
+    const guard = log.beginVerification(asker.producerId);
+    const go = (errorCode: number): { readonly result: Promise<AppendResult> | AppendResult } => {
+      if (errorCode === ErrorCode.NONE) return { result: appendVerified(partition, batch, { ...append, guard }) };
+      log.endVerification(guard);
+      return { result: refused(produceError(errorCode, knowsAbortable), log.logStartOffset, WORDS.get(errorCode)) };
+    };
+    const verified = this.#verifier.verify(asker, partition.topic, partition.partition);
+    return verified instanceof Promise ? verified.then(go) : go(verified);
+  }
+}
+
+/** The guard is of no more use once the log has looked at it. */
+function appendVerified(
+  partition: Partition,
+  batch: Buffer,
+  append: PartitionAppend & { readonly guard: VerificationGuard },
+): Promise<AppendResult> | AppendResult {
+  const end = (result: AppendResult): AppendResult => {
+    partition.log.endVerification(append.guard);
+    return result;
+  };
+  const result = partition.append(batch, append);
+  return result instanceof Promise ? result.then(end) : end(result);
+}
+
+/** Asks before offsets of a transaction are written; the guard goes with the append, an error code is for the client. */
+export async function verifyOffsets(
+  verifier: Verifier,
+  partition: Partition,
+  asker: TransactionAsker,
+): Promise<{ readonly errorCode: number; readonly guard: VerificationGuard | undefined }> {
+  const { log } = partition;
+  if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
+    return { errorCode: ErrorCode.NONE, guard: undefined };
+  }
+  const guard = log.beginVerification(asker.producerId);
+  const errorCode = await verifier.verify(asker, partition.topic, partition.partition);
+  if (errorCode !== ErrorCode.NONE) log.endVerification(guard);
+  return { errorCode, guard };
+}
+
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [ErrorCode.TRANSACTION_ABORTABLE, 'The partition is not in an open transaction of the producer'],
+  [ErrorCode.PRODUCER_FENCED, 'There is a newer producer with the same transactional id'],
+  [ErrorCode.INVALID_PRODUCER_ID_MAPPING, 'The producer id is not that of the transactional id'],
+]);
+
+/** What a producer is told (`AddPartitionsToTxnManager`, `ReplicaManager`): what passes is retriable for every client. */
+function produceError(errorCode: number, knowsAbortable: boolean): number {
+  switch (errorCode) {
+    case ErrorCode.NETWORK_EXCEPTION:
+    case ErrorCode.COORDINATOR_NOT_AVAILABLE:
+    case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+    case ErrorCode.NOT_COORDINATOR:
+    case ErrorCode.CONCURRENT_TRANSACTIONS:
+      return ErrorCode.NOT_ENOUGH_REPLICAS;
+    case ErrorCode.PRODUCER_FENCED:
+      return ErrorCode.INVALID_PRODUCER_EPOCH;
+    case ErrorCode.TRANSACTION_ABORTABLE:
+      return knowsAbortable ? ErrorCode.TRANSACTION_ABORTABLE : ErrorCode.INVALID_TXN_STATE;
+    case ErrorCode.CLUSTER_AUTHORIZATION_FAILED:
+      return ErrorCode.INVALID_TXN_STATE;
+    default:
+      return errorCode;
+  }
+}
