@@ -1,6 +1,6 @@
 import type { LogManager } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
-import { AlterPartition, ZERO_UUID } from '@millrace/protocol';
+import { AlterPartition } from '@millrace/protocol';
 import type { ClusterImage } from './cluster/cluster-image.ts';
 import type { InterBrokerVersions } from './cluster/inter-broker-versions.ts';
 import type { Peers } from './cluster/peers.ts';
@@ -61,7 +61,6 @@ export class Replication {
       brokerEpoch,
       clock,
       logger,
-      topicId: (topic) => cluster.topic(topic)?.id ?? ZERO_UUID,
       ask: (body) =>
         link.ask(AlterPartition, body, (request, version) => alterPartition(controller(), request, version)),
     });

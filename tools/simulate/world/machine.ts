@@ -209,6 +209,7 @@ export class Machine {
     this.#isHealing = true;
     this.faults.heal();
     this.#wallClock.offsetMs = 0;
+    this.#process?.resume();
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     this.powerOn();
   }

@@ -95,8 +95,10 @@ export class World {
     return this.machines.every(({ serving }) => serving !== undefined);
   }
 
-  /** Whether every partition has a leader, and all its replicas in sync; says which has not. */
+  /** Whether every partition has a leader, and all its replicas in sync, and every broker knows it; says where not. */
   notInSync(): string | undefined {
+    const unrest = unrestOf(this.machines, this.states);
+    if (unrest?.anomaly === 'stale-view') return unrest.message;
     for (const { name, topic } of this.partitions) {
       const factor = this.plan.topics.find((each) => each.name === topic.name)?.replicationFactor;
       const state = this.states.stateOf(name);

@@ -8,6 +8,7 @@ import { type IsrChange, IsrChangeSender, type IsrOutcome } from './isr-changes.
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 
 const change = (partition: number, isr: readonly number[] = [1, 2]): IsrChange => ({
+  topicId: TOPIC_ID,
   topic: 't',
   partition,
   leaderEpoch: 3,
@@ -28,7 +29,6 @@ function start(version = 3) {
     brokerEpoch: () => 77,
     clock,
     logger: silentLogger,
-    topicId: () => TOPIC_ID,
     ask: (body) => {
       asked.push(body(version));
       const pending = Promise.withResolvers<{ version: number; response: AlterPartitionResponse }>();

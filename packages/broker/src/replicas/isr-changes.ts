@@ -13,6 +13,8 @@ const FIRST_VERSION_WITH_EPOCHS = 3;
 /** What a leader wants the in-sync replicas of its partition to be. */
 export interface IsrChange {
   readonly topic: string;
+  /** The replica's own: it is told to lead before the rest of the cluster is told of the topic. */
+  readonly topicId: string;
   readonly partition: number;
   readonly leaderEpoch: number;
   /** The version of the state that the change is made from. */
@@ -45,7 +47,6 @@ export interface IsrChangeSenderOptions {
   readonly brokerEpoch: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly topicId: (topic: string) => string;
   /** Asks the active controller, in whatever version it speaks; fails when there is none or it does not answer. */
   readonly ask: (body: (version: number) => AlterPartitionRequestInput) => Promise<{
     readonly version: number;
@@ -137,13 +138,13 @@ export class IsrChangeSender implements IsrChanges {
   }
 
   #request(proposals: readonly Proposal[], version: number): AlterPartitionRequestInput {
-    const { brokerId, brokerEpoch, topicId } = this.#options;
-    const topics = Map.groupBy(proposals, ({ change }) => change.topic);
+    const { brokerId, brokerEpoch } = this.#options;
+    const topics = Map.groupBy(proposals, ({ change }) => change.topicId);
     return {
       brokerId,
       brokerEpoch: brokerEpoch(),
-      topics: Array.from(topics, ([topicName, all]) => ({
-        ...(version >= FIRST_VERSION_WITH_IDS ? { topicId: topicId(topicName) } : { topicName }),
+      topics: Array.from(topics, ([topicId, all]) => ({
+        ...(version >= FIRST_VERSION_WITH_IDS ? { topicId } : { topicName: all[0]!.change.topic }),
         partitions: all.map(({ change }) => ({
           partitionIndex: change.partition,
           leaderEpoch: change.leaderEpoch,
@@ -158,9 +159,8 @@ export class IsrChangeSender implements IsrChanges {
   }
 
   #outcomeOf(change: IsrChange, response: AlterPartitionResponse, version: number): IsrOutcome | undefined {
-    const id = this.#options.topicId(change.topic);
     const topic = response.topics.find((each) =>
-      version >= FIRST_VERSION_WITH_IDS ? each.topicId === id : each.topicName === change.topic,
+      version >= FIRST_VERSION_WITH_IDS ? each.topicId === change.topicId : each.topicName === change.topic,
     );
     return topic?.partitions.find(({ partitionIndex }) => partitionIndex === change.partition);
   }

@@ -27,6 +27,7 @@ export interface FollowerFetch {
 /** What a leader works with. */
 export interface LeaderRoleOptions {
   readonly brokerId: number;
+  readonly topicId: string;
   readonly log: PartitionLog;
   readonly clock: Clock;
   /** `replica.lag.time.max.ms` */
@@ -232,6 +233,7 @@ export class LeaderRole {
     this.#proposed = isr;
     const change: IsrChange = {
       topic: this.#options.log.topic,
+      topicId: this.#options.topicId,
       partition: this.#options.log.partition,
       leaderEpoch: this.epoch,
       partitionEpoch: this.#partitionEpoch,

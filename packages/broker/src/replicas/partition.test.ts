@@ -208,7 +208,15 @@ describe('the in-sync replicas of a leader', () => {
     expect(proposals).toEqual([]);
     fetched(3, 2);
     expect(proposals.map(({ change }) => change)).toEqual([
-      { topic: 't', partition: 0, leaderEpoch: 1, partitionEpoch: 1, isr: [1, 2, 3], leaderRecoveryState: 0 },
+      {
+        topic: 't',
+        topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+        partition: 0,
+        leaderEpoch: 1,
+        partitionEpoch: 1,
+        isr: [1, 2, 3],
+        leaderRecoveryState: 0,
+      },
     ]);
   });
 

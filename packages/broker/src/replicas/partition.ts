@@ -288,6 +288,7 @@ export class Partition {
     const { clock, lagMsMax, isAlive, isrChanges, onIsrCommitted } = this.#surroundings;
     return {
       brokerId: this.#brokerId,
+      topicId: this.topicId,
       log: this.log,
       clock,
       lagMsMax,
