@@ -8,7 +8,7 @@ const RETRY_MS = 1000;
 
 /** What tells the controller of failed log folders. */
 export interface LogDirNotifierOptions {
-  readonly store: MetadataStore;
+  readonly store: Pick<MetadataStore, 'create'>;
   readonly brokerId: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,6 +21,8 @@ export interface LogDirNotifierOptions {
 export class LogDirNotifier {
   readonly #options: LogDirNotifierOptions;
   #isTelling = false;
+  /** Another has failed since the node was sent that is under way: the controller may have asked before that. */
+  #isTold = true;
   #isStopped = false;
   #retry: Timer | undefined;
 
@@ -28,20 +30,29 @@ export class LogDirNotifier {
     this.#options = options;
   }
 
-  /** One node speaks of all that has failed by then. */
+  /** One node speaks of all that has failed before it is sent. */
   notify(): void {
-    if (this.#isTelling || this.#isStopped) return;
+    this.#isTold = false;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#isTelling || this.#isStopped || this.#isTold) return;
     this.#isTelling = true;
+    this.#isTold = true;
+    this.#retry?.cancel();
     const { store, brokerId, clock, logger } = this.#options;
     store.create(paths.logDirEventPrefix, encodeLogDirEvent(brokerId), { sequential: true }).then(
       () => {
         this.#isTelling = false;
+        this.#tell();
       },
       (err: unknown) => {
         this.#isTelling = false;
+        this.#isTold = false;
         if (this.#isStopped) return;
         logger.warn({ err, retryInMs: RETRY_MS }, 'The controller could not be told that a log folder has failed');
-        this.#retry = clock.schedule(RETRY_MS, () => this.notify());
+        this.#retry = clock.schedule(RETRY_MS, () => this.#tell());
       },
     );
   }
