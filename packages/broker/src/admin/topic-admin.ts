@@ -8,7 +8,7 @@ import type { ConfigRepository } from '../config/config-repository.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
-import { type Pause, startInTurns } from '../shared/turns.ts';
+import { neverPause, type Pause, startInTurns } from '../shared/turns.ts';
 import { randomUuid } from '../shared/uuid.ts';
 import { untilAnswered } from '../store/lost-answers.ts';
 import { decodeTopic, encodeConfig, encodeTopic, paths, settledAssignment } from '../store/znodes.ts';
@@ -26,10 +26,6 @@ import {
 
 /** How many topics may be created at once because somebody asked for them. */
 const AUTO_CREATED_AT_ONCE_MAX = 100;
-
-function neverPause(): undefined {
-  return undefined;
-}
 
 /** How often a write is tried again because somebody else changed the same node in between. */
 const WRITE_ATTEMPTS_MAX = 5;

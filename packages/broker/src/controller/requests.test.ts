@@ -183,6 +183,28 @@ describe('an election on demand', () => {
     expect(await elect(world, 'preferred')).toMatchObject([{ errorCode: ErrorCode.ELECTION_NOT_NEEDED }]);
   });
 
+  it('is held once, and told of once, for a partition that is named many times', async () => {
+    const world = await threeBrokers([2, 3]);
+    await ask(world, [2]);
+    await world.cluster.kill(2);
+    const { leader_epoch: before } = (await stateOf(world)) as { leader_epoch: number };
+    const asked = [0, 0, 7, 0, 7].map((partition) => ({ topic: 'orders', partition }));
+    let pauses = 0;
+    const pause = (): Promise<void> => {
+      pauses += 1;
+      return Promise.resolve();
+    };
+    const elected = await world.cluster.controller.controller.inTerm((term) =>
+      term.leaders.elect('unclean', asked, pause),
+    );
+    expect(elected).toMatchObject([
+      { partition: 0, errorCode: 0, leader: 3 },
+      { partition: 7, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION },
+    ]);
+    expect(await stateOf(world)).toMatchObject({ leader: 3, leader_epoch: before + 1 });
+    expect(pauses).toBe(2);
+  });
+
   it('takes a replica out of sync only when that is asked for', async () => {
     const world = await threeBrokers([2, 3]);
     await ask(world, [2]);

@@ -28,7 +28,7 @@ export const electLeaders = defineHandler(
     };
     const refusal = context.authorize('Alter', CLUSTER);
     if (refusal !== undefined) return refuse(refusal.errorCode);
-    const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked));
+    const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked, () => context.pause()));
     if (outcomes === undefined) return refuse(ErrorCode.NOT_CONTROLLER);
     context.releaseRequest();
     const seen = await broker.topicAdmin.whenLedBy(

@@ -25,7 +25,9 @@ export const alterPartitionReassignments = defineHandler(
     const requests = topics.flatMap(({ name, partitions }) =>
       partitions.map(({ partitionIndex, replicas }) => ({ topic: name, partition: partitionIndex, replicas })),
     );
-    const outcomes = await broker.controller.inTerm((term) => term.reassignments.alter(requests));
+    const outcomes = await broker.controller.inTerm((term) =>
+      term.reassignments.alter(requests, () => context.pause()),
+    );
     if (outcomes === undefined) return { errorCode: ErrorCode.NOT_CONTROLLER, errorMessage: null, responses: [] };
     let next = 0;
     const responses = topics.map(({ name, partitions }) => ({

@@ -2,6 +2,7 @@ import type { AbortedTransaction, ReadIsolation, ReadResult } from '@millrace/lo
 import { ErrorCode } from '@millrace/protocol';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { isRefusal } from '../shared/refusal.ts';
+import { neverPause, type Pause } from '../shared/turns.ts';
 import type { Partition } from './partition.ts';
 import type { ReplicaManager } from './replica-manager.ts';
 
@@ -71,7 +72,7 @@ export function readTargets(
   replicas: ReplicaManager,
   targets: Iterable<FetchTarget>,
   limits: FetchLimits,
-  pause: () => Promise<void> | undefined = neverPause,
+  pause: Pause = neverPause,
 ): FetchReading | Promise<FetchReading> {
   return new Reading(replicas, targets[Symbol.iterator](), limits, pause).run();
 }
@@ -87,10 +88,6 @@ const EARLY: ReadonlySet<number> = new Set([
 
 /** It is asked once in so many partitions whether others shall have their turn: a fetch of a few must not pay for it. */
 const PARTITIONS_PER_PAUSE = 32;
-
-function neverPause(): undefined {
-  return undefined;
-}
 
 class Reading implements FetchReading {
   readonly fetches: PartitionFetch[] = [];

@@ -74,6 +74,11 @@ export class Turns {
 /** Gives a promise where others shall have their turn. */
 export type Pause = () => Promise<void> | undefined;
 
+/** For work that is known to be short. */
+export function neverPause(): undefined {
+  return undefined;
+}
+
 /**
  * Runs work that yields after each of its elements. At once where it is short; otherwise with pauses, so that a handler is written
  * once for both.

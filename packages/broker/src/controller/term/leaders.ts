@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
+import { neverPause, type Pause } from '../../shared/turns.ts';
 import { decodePreferredElection, type PartitionName, paths } from '../../store/znodes.ts';
 import type { PartitionContext } from '../controller-context.ts';
 import { type ElectionStrategy, offlineElection, preferredElection } from '../leader-election.ts';
@@ -26,11 +27,20 @@ export class Leaders {
     this.#partitions = partitions;
   }
 
-  /** Elects leaders of partitions, of all with undefined; then those that need no election are left out. */
-  async elect(type: ElectionType, asked: readonly PartitionName[] | undefined): Promise<ElectionOutcome[]> {
+  /**
+   * Elects leaders of partitions, of all with undefined; then those that need no election are left out. One that is named twice is elected,
+   * and told of, once.
+   */
+  async elect(
+    type: ElectionType,
+    asked: readonly PartitionName[] | undefined,
+    pause: Pause = neverPause,
+  ): Promise<ElectionOutcome[]> {
     const { context } = this.#tools;
     const names =
-      asked ?? Array.from(context.partitions(), ({ topic, index }) => ({ topic: topic.name, partition: index }));
+      asked === undefined
+        ? Array.from(context.partitions(), ({ topic, index }) => ({ topic: topic.name, partition: index }))
+        : withoutRepeated(asked);
     const outcomes = new Map<PartitionName, ElectionOutcome>();
     const electable: [PartitionName, PartitionContext][] = [];
     for (const name of names) {
@@ -38,14 +48,18 @@ export class Leaders {
       const refusal = this.#refusal(type, partition);
       if (refusal !== undefined) outcomes.set(name, { ...name, ...refusal, leader: undefined });
       else electable.push([name, partition as PartitionContext]);
+      const rest = pause();
+      if (rest !== undefined) await rest;
     }
     const strategy: ElectionStrategy = type === 'preferred' ? preferredElection : offlineElection(() => true);
-    const elected = await this.#partitions.bringOnline(
-      electable.map(([, partition]) => partition),
-      strategy,
+    const elected = new Set(
+      await this.#partitions.bringOnline(
+        electable.map(([, partition]) => partition),
+        strategy,
+      ),
     );
     for (const [name, partition] of electable) {
-      const isElected = elected.includes(partition);
+      const isElected = elected.has(partition);
       const outcome = isElected ? NO_ERROR : nobodyElectable(type, partition);
       outcomes.set(name, { ...name, ...outcome, leader: isElected ? partition.leader : undefined });
     }
@@ -93,6 +107,17 @@ export class Leaders {
       ? apiError(ErrorCode.ELECTION_NOT_NEEDED, 'Leader election not needed for topic partition.')
       : undefined;
   }
+}
+
+function withoutRepeated(names: readonly PartitionName[]): PartitionName[] {
+  const seen = new Map<string, Set<number>>();
+  return names.filter(({ topic, partition }) => {
+    const partitions = seen.get(topic);
+    if (partitions === undefined) seen.set(topic, new Set([partition]));
+    else if (partitions.has(partition)) return false;
+    else partitions.add(partition);
+    return true;
+  });
 }
 
 function nobodyElectable(type: ElectionType, { name, state, replicas }: PartitionContext): ApiError {

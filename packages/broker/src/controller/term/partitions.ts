@@ -43,8 +43,9 @@ export class Partitions {
       partitions.filter(({ phase }) => phase === 'offline' || phase === 'online'),
       strategy,
     );
+    const isOnline = new Set(online);
     for (const partition of elected) {
-      if (online.includes(partition)) continue;
+      if (isOnline.has(partition)) continue;
       commands.leaderAndIsr(strategy.recipients(partition, this.#tools.context), partition, false);
       online.push(partition);
     }
@@ -93,10 +94,11 @@ export class Partitions {
   async #elect(partitions: readonly PartitionContext[], strategy: ElectionStrategy): Promise<PartitionContext[]> {
     const { context, states, logger } = this.#tools;
     const changed = await states.change(partitions, (partition) => strategy.elect(partition, context));
+    const hasChanged = new Set(changed);
     const elected: PartitionContext[] = [];
     for (const partition of partitions) {
       const { state, name } = partition;
-      if (!changed.includes(partition)) {
+      if (!hasChanged.has(partition)) {
         logger.warn(
           { partition: name, strategy: strategy.name, isr: state?.isr, replicas: partition.replicas },
           'Nobody could be elected leader',

@@ -1,6 +1,7 @@
 import type { Operation } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
+import { neverPause, type Pause } from '../../shared/turns.ts';
 import {
   decodeReassignments,
   decodeTopic,
@@ -59,9 +60,13 @@ export class Reassignments {
   }
 
   /** Begins, changes or cancels reassignments; the outcomes stand in the order of the requests. */
-  async alter(requests: readonly ReassignmentRequest[]): Promise<ApiError[]> {
+  async alter(requests: readonly ReassignmentRequest[], pause: Pause = neverPause): Promise<ApiError[]> {
     const outcomes: ApiError[] = [];
-    for (const request of requests) outcomes.push(await this.#alterOne(request));
+    for (const request of requests) {
+      outcomes.push(await this.#alterOne(request));
+      const rest = pause();
+      if (rest !== undefined) await rest;
+    }
     return outcomes;
   }
 
