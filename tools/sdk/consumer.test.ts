@@ -273,8 +273,7 @@ describe('run', () => {
   });
 });
 
-// Millrace serves no transactions as yet.
-describe.skipIf(!isElsewhere)('with transactions, a consumer', () => {
+describe('with transactions, a consumer', () => {
   it('that reads what is committed sees nothing of what was aborted, and waits for what is open', async () => {
     const topic = await newTopic();
     const kafkajs = connectKafkaJs(consuming.target.bootstrapServers);
