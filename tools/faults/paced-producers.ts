@@ -209,7 +209,8 @@ export class KcatPaced implements PacedProducer {
     this.#target = target;
     const properties = { acks: 'all', 'enable.idempotence': 'true', 'message.timeout.ms': String(PATIENCE_MS) };
     const settings = Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`]);
-    const args = ['-P', '-b', target.bootstrapServers, '-t', target.topic, '-p', '0', ...settings];
+    // Without -E kcat ends when no broker that it knows is connected to, for however short a time.
+    const args = ['-P', '-E', '-b', target.bootstrapServers, '-t', target.topic, '-p', '0', ...settings];
     this.#process = spawn('kcat', args, { stdio: ['pipe', 'ignore', 'pipe'] });
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(-10_000);
