@@ -46,6 +46,7 @@ import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { TurnLine } from './shared/turns.ts';
 import type { FoundLog } from './store/adopt-logs.ts';
+import { ConsumerOffsets } from './store/consumer-offsets.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
@@ -481,6 +482,7 @@ export class Broker {
         return configs.current;
       },
       users: new UserCredentials({ store, logger }),
+      consumerOffsets: new ConsumerOffsets(store),
       storageReports: new StorageReports(clock, logger),
       authorizer: this.#options.authorizer ?? rooms.accessRules?.authorizer ?? allowAll,
       turns: new TurnLine(clock),

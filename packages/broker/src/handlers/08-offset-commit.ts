@@ -4,7 +4,7 @@
  * Without a generation and a member (an administrator resetting offsets, a consumer that only keeps its offsets here) it is
  * accepted as long as the group has no members. The topics must exist; an offset need not.
  *
- * 0: no member, no generation. 1: both, and a timestamp per partition. 2: a retention time instead (until 4).
+ * 0: no member, no generation, and the offsets go to the metadata store (see old-offsets.ts). 1: both, and a timestamp per partition. 2: a retention time instead (until 4).
  * 3: throttle time. 5: no retention time: the broker's `offsets.retention.minutes` holds (KIP-211).
  * 6: leader epoch (KIP-320). 7: group instance id (KIP-345). 8: flexible. 9: new error codes of KIP-848 groups.
  */
@@ -12,8 +12,10 @@ import { ErrorCode, OffsetCommit, type OffsetCommitRequest, type OffsetCommitRes
 import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { defineHandler } from './handler.ts';
+import { commitToStore } from './old-offsets.ts';
 
 export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
+  if (context.version === 0) return commitToStore(request, context);
   const { cluster, clock, groups } = context.broker;
   const refusal = context.authorize('Read', groupResource(request.groupId));
   if (refusal !== undefined) return refused(request, refusal.errorCode);

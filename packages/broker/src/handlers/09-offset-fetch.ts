@@ -1,7 +1,7 @@
 /**
  * OffsetFetch: how far a group has read; offset -1 where nothing was committed.
  *
- * 0: some partitions. 2: no topics means all that the group has, and an error code for the whole. 3: throttle time.
+ * 0: some partitions, from the metadata store (see old-offsets.ts). 1: from the group. 2: no topics means all that the group has, and an error code for the whole. 3: throttle time.
  * 5: leader epoch (KIP-320). 6: flexible. 7: requireStable: an offset that may still change is an error (KIP-447).
  * 8: several groups at once (KIP-709). 9: member id and epoch of KIP-848 groups, which a classic group does not look at.
  */
@@ -17,16 +17,18 @@ import type { FetchedTopic, TopicPartitions } from '../groups/offset-commits.ts'
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
+import { fetchFromStore } from './old-offsets.ts';
 
 /** The first version whose response has an error code beside the partitions. */
 const GROUP_ERROR_SINCE = 2;
 const BATCHED_SINCE = 8;
 
-export const offsetFetch = defineHandler(OffsetFetch, { minVersion: 0, maxVersion: 9 }, (request, context) =>
-  inTurns(context.version >= BATCHED_SINCE ? fetchEach(request, context) : fetchOne(request, context), () =>
+export const offsetFetch = defineHandler(OffsetFetch, { minVersion: 0, maxVersion: 9 }, (request, context) => {
+  if (context.version === 0) return fetchFromStore(request, context);
+  return inTurns(context.version >= BATCHED_SINCE ? fetchEach(request, context) : fetchOne(request, context), () =>
     context.pause(),
-  ),
-);
+  );
+});
 
 /** Each group once, however often it is named: all its offsets may be asked for in a few bytes. */
 function* fetchEach(request: OffsetFetchRequest, context: RequestContext): Generator<void, OffsetFetchResponseInput> {

@@ -226,7 +226,7 @@ describe('OffsetCommit and OffsetFetch', () => {
     { partitionIndex: 7, committedOffset: 43, committedMetadata: 'm' },
   ];
 
-  it.each(versions(0, 9))('version %i of OffsetCommit keeps offsets of partitions that exist', async (version) => {
+  it.each(versions(1, 9))('version %i of OffsetCommit keeps offsets of partitions that exist', async (version) => {
     const topics = [
       { name: 'unknown', partitions },
       { name: 'topic', partitions },
@@ -262,7 +262,7 @@ describe('OffsetCommit and OffsetFetch', () => {
     expect(test.offset()).toBe(-1);
   });
 
-  it.each(versions(0, 7))('version %i of OffsetFetch tells them again', async (version) => {
+  it.each(versions(1, 7))('version %i of OffsetFetch tells them again', async (version) => {
     await test.commit(42);
     const topics = [{ name: 'topic', partitionIndexes: [0, 1] }];
     const fetched = await ask(OffsetFetch, version, { groupId: 'group', topics });

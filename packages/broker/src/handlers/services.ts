@@ -19,6 +19,7 @@ import type { Deadlines } from '../shared/deadlines.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import type { TurnLine } from '../shared/turns.ts';
+import type { ConsumerOffsets } from '../store/consumer-offsets.ts';
 import type { TransactionRooms } from '../transactions/transaction-rooms.ts';
 
 /** An API with the versions that are served, as ApiVersions tells of it. */
@@ -63,6 +64,8 @@ export interface BrokerServices {
   readonly groups: GroupCoordinator;
   /** What this broker does for transactions. */
   readonly transactions: TransactionRooms;
+  /** The offsets of groups that keep them in the metadata store. */
+  readonly consumerOffsets: ConsumerOffsets;
   /** Topics that appear when they are first asked for. */
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;

@@ -45,6 +45,11 @@ export const paths = {
   logDirEvent: (name: string): string => `/log_dir_event_notification/${name}`,
   preferredElection: '/admin/preferred_replica_election',
   reassignPartitions: '/admin/reassign_partitions',
+  consumer: (groupId: string): string => `/consumers/${groupId}`,
+  consumerOffsets: (groupId: string): string => `/consumers/${groupId}/offsets`,
+  offsetsOf: (groupId: string, topic: string): string => `/consumers/${groupId}/offsets/${legal(topic)}`,
+  consumerOffset: (groupId: string, topic: string, partition: number): string =>
+    `/consumers/${groupId}/offsets/${legal(topic)}/${partition}`,
 } as const;
 
 /** The name under which the configs of all brokers stand. */
