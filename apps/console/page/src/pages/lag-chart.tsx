@@ -4,7 +4,9 @@ import uPlot from 'uplot';
 
 /** Looks that a chart keeps. */
 const POINTS_MAX = 900;
-const HEIGHT = 140;
+const HEIGHT = 148;
+/** Less than a minute is no time for a lag. */
+const SPAN_S_MIN = 60;
 
 /** The lag as it was seen since the page was opened. */
 export default function LagChart({
@@ -30,7 +32,10 @@ export default function LagChart({
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false },
-        scales: { y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] } },
+        scales: {
+          x: { range: (_, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
+          y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] },
+        },
         axes: [axis, axis],
         series: [{}, { stroke: style.accentColor, width: 2, points: { show: false }, label }],
       },

@@ -239,7 +239,7 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
   return (
     <tr>
       <td className="time" title={utcTime(timestamp)}>
-        {localTime(timestamp)}
+        <Instant ms={timestamp} />
       </td>
       <td className="num">
         <button type="button" className="link" onClick={() => onOpen(message)}>
@@ -253,6 +253,18 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
         <ShownValue shown={message.value} />
       </td>
     </tr>
+  );
+}
+
+/** Where there is little room the day is left out; it is in the title, and with the message. */
+function Instant({ ms }: { ms: number }): ReactNode {
+  const [day = '', time] = localTime(ms).split(' ');
+  if (time === undefined) return day;
+  return (
+    <>
+      <span className="day">{day} </span>
+      {time}
+    </>
   );
 }
 
