@@ -143,7 +143,10 @@ export class ConfigAdmin {
   }
 
   #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {
-    if (entity.type === 'broker') return brokerConfigFault(properties, entity.level);
+    if (entity.type === 'broker') {
+      const { dynamic } = this.#options.configs;
+      return brokerConfigFault(properties, entity.level) ?? dynamic.threadsFault(entity.level, properties);
+    }
     const fault = topicConfigFault(properties, this.#options.configs.current.topicDefaults);
     // What is wrong with a value comes with the topic; what is wrong with a name does not (`ZkAdminManager`).
     const isOfValue = fault === NO_TIERED_STORAGE || fault?.startsWith('Invalid value') === true;

@@ -157,6 +157,68 @@ describe('the configs of topics', () => {
   });
 });
 
+describe('counts of threads', () => {
+  const refused = (fault: string): string =>
+    `Invalid value org.apache.kafka.common.config.ConfigException: ${fault} for configuration Invalid dynamic configuration`;
+  const outOfBounds = (name: string, value: number, bound: string): string =>
+    refused(`Dynamic thread count update validation failed for ${name}=${value}, value should ${bound}`);
+
+  // What Apache Kafka 3.9.1 answers.
+  it.each([
+    ['num.io.threads', 8, [4, 5, 16], [3, 17]],
+    ['num.network.threads', 3, [1, 2, 6], [0, 7]],
+    ['num.replica.fetchers', 1, [1, 2], [0, 3]],
+    ['num.recovery.threads.per.data.dir', 1, [1, 2], [0, 3]],
+    ['background.threads', 10, [5, 20], [4, 21]],
+  ])('%s change from %i by half or double at most', async (name, current, taken, [low, high]) => {
+    const { configAdmin } = (await clusterWithTopic()).controller;
+    for (const resource of [allBrokers, broker1]) {
+      const answer = (value: number) => configAdmin.change(resource, [set(name, String(value))], true);
+      for (const value of taken) expect((await answer(value)).errorCode).toBe(0);
+      expect(await answer(high as number)).toEqual({
+        errorCode: 42,
+        errorMessage: outOfBounds(name, high as number, `not be greater than double the current value ${current}`),
+      });
+      const { errorCode, errorMessage } = await answer(low as number);
+      expect(errorCode).toBe(42);
+      if ((low as number) > 0) {
+        expect(errorMessage).toBe(outOfBounds(name, low as number, `be at least half the current value ${current}`));
+      }
+    }
+  });
+
+  it('of the cleaner have words of their own', async () => {
+    const { configAdmin } = (await clusterWithTopic({}, { 'log.cleaner.threads': '4' })).controller;
+    const answer = async (value: number) =>
+      (await configAdmin.change(allBrokers, [set('log.cleaner.threads', String(value))], true)).errorMessage;
+    expect(await answer(8)).toBeNull();
+    expect(await answer(2)).toBeNull();
+    expect(await answer(9)).toBe(
+      refused('Log cleaner threads cannot be increased to more than double the current value 4'),
+    );
+    expect(await answer(1)).toBe(
+      refused('Log cleaner threads cannot be reduced to less than half the current value 4'),
+    );
+    expect(await answer(0)).toBe(refused('Log cleaner threads should be at least 1'));
+  });
+
+  it('are held against what is in force: a value that another hides does not count, and taking one away counts', async () => {
+    const { configAdmin } = (await clusterWithTopic()).controller;
+    const change = async (resource: typeof broker1, value: string | null): Promise<number> => {
+      const operation = { name: 'num.io.threads', configOperation: value === null ? DELETE : SET, value };
+      return (await configAdmin.change(resource, [operation], false)).errorCode;
+    };
+    expect(await change(broker1, '16')).toBe(0);
+    expect(await change(broker1, '32')).toBe(0);
+    expect(await change(allBrokers, '100')).toBe(0);
+    // Without it the 100 would be in force, more than double.
+    expect(await change(broker1, null)).toBe(42);
+    expect(await change(allBrokers, '64')).toBe(0);
+    expect(await change(broker1, null)).toBe(0);
+    expect(await change(allBrokers, '8')).toBe(42);
+  });
+});
+
 describe('the settings of brokers', () => {
   it('change while the broker runs, and with them the configs of topics', async () => {
     const cluster = await clusterWithTopic({ 'segment.bytes': '2000' }, { 'log.retention.ms': '100' });

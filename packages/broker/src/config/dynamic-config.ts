@@ -31,6 +31,16 @@ const SYNONYM_GROUPS: readonly (readonly string[])[] = [
   ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
 ];
 
+/** Counts of threads, which change by half or double at most (`DynamicThreadPool`, `DataPlaneAcceptor`, `LogCleaner`). */
+const THREAD_COUNTS = [
+  'num.io.threads',
+  'num.network.threads',
+  'num.replica.fetchers',
+  'num.recovery.threads.per.data.dir',
+  'background.threads',
+  'log.cleaner.threads',
+] as const;
+
 /** The defaults as text; configs without a default are not in it. */
 const defaultProperties: ConfigProperties = Object.fromEntries(
   brokerConfigNames.flatMap((name) => {
@@ -81,6 +91,29 @@ export class DynamicConfig {
     return changed;
   }
 
+  /**
+   * What is wrong with the counts of threads that this broker would have with other properties at a level; undefined when nothing is.
+   * Kafka lets them change by half or double at a time, and scripts written for it go by that.
+   */
+  threadsFault(level: BrokerConfigLevel, properties: ConfigProperties): string | undefined {
+    const next = { ...this.#properties, [level]: properties };
+    for (const name of THREAD_COUNTS) {
+      const fault = threadCountFault(name, this.#countIn(this.#properties, name), this.#countIn(next, name));
+      // Kafka takes the cause for the value and the message for the name.
+      if (fault !== undefined) {
+        return `Invalid value org.apache.kafka.common.config.ConfigException: ${fault} for configuration Invalid dynamic configuration`;
+      }
+    }
+    return undefined;
+  }
+
+  #countIn(dynamic: Record<BrokerConfigLevel, ConfigProperties>, name: string): number {
+    const set = [dynamic.broker[name], dynamic.default[name]].find(
+      (text) => text !== undefined && isUsable(name, text),
+    );
+    return Number(set ?? this.#static.properties[name] ?? defaultProperties[name]);
+  }
+
   /** Every place where a config has a value, the strongest first. */
   synonyms(name: string): readonly ConfigSynonym[] {
     const group = SYNONYM_GROUPS.find((names) => names.includes(name));
@@ -109,15 +142,31 @@ function definitionOf(name: string): ConfigDefinition | undefined {
   return Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
 }
 
+function threadCountFault(name: string, current: number, asked: number): string | undefined {
+  if (asked === current) return undefined;
+  const half = Math.trunc(current / 2);
+  if (name === 'log.cleaner.threads') {
+    if (asked < 1) return 'Log cleaner threads should be at least 1';
+    const [verb, limit] = asked < half ? ['reduced', 'less than half'] : ['increased', 'more than double'];
+    const isWithin = asked >= half && asked <= current * 2;
+    return isWithin ? undefined : `Log cleaner threads cannot be ${verb} to ${limit} the current value ${current}`;
+  }
+  const failed = `Dynamic thread count update validation failed for ${name}=${asked}, value should`;
+  if (asked < 1) return `${failed} be at least 1`;
+  if (asked < half) return `${failed} be at least half the current value ${current}`;
+  if (asked > current * 2) return `${failed} not be greater than double the current value ${current}`;
+  return undefined;
+}
+
 /** Leaves out what cannot be set while a broker runs or cannot be read: somebody may have written it past this broker. */
 function usable(properties: ConfigProperties): ConfigProperties {
-  return Object.fromEntries(
-    Object.entries(properties).filter(([name, text]) => {
-      const definition = definitionOf(name);
-      if (definition === undefined || definition.updateMode === 'read-only') return false;
-      return 'value' in parseConfigValue(name, definition, text);
-    }),
-  );
+  return Object.fromEntries(Object.entries(properties).filter(([name, text]) => isUsable(name, text)));
+}
+
+function isUsable(name: string, text: string): boolean {
+  const definition = definitionOf(name);
+  if (definition === undefined || definition.updateMode === 'read-only') return false;
+  return 'value' in parseConfigValue(name, definition, text);
 }
 
 /**
