@@ -500,7 +500,12 @@ export class Broker {
     const { config, clock, metadataStore: store, logger } = this.#options;
     const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
     const broker = this.#liveBroker(endpoints);
-    const register = (): Promise<number> => registerBroker({ store, clock, broker, waitMsMax });
+    let formerSession: string | undefined;
+    const register = async (): Promise<number> => {
+      const brokerEpoch = await registerBroker({ store, clock, broker, waitMsMax, formerSession });
+      formerSession = store.sessionId;
+      return brokerEpoch;
+    };
     return new SessionKeeper({ store, clock, logger, register, renewed });
   }
 
