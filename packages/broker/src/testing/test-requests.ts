@@ -149,6 +149,30 @@ const aclOf = (principal: string): Body => ({
 });
 const member = { groupId: 'a-group', memberId: 'nobody' };
 
+const stranger = { producerId: 999_999, producerEpoch: 0 };
+const addPartitions =
+  (...names: string[]): Make =>
+  ({ version }) => {
+    const topics = names.map((name) => ({ name, partitions: [0] }));
+    if (version >= 4) return { transactions: [{ transactionalId: 'a-txn', ...stranger, verifyOnly: false, topics }] };
+    return {
+      v3AndBelowTransactionalId: 'a-txn',
+      v3AndBelowProducerId: stranger.producerId,
+      v3AndBelowProducerEpoch: stranger.producerEpoch,
+      v3AndBelowTopics: topics,
+    };
+  };
+const marker: Make = () => ({
+  markers: [
+    {
+      ...stranger,
+      transactionResult: false,
+      topics: [{ name: 'a-topic', partitionIndexes: [0] }],
+      coordinatorEpoch: 0,
+    },
+  ],
+});
+
 /** By API key, then by what is asked. */
 export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>> = new Map<
   number,
@@ -352,4 +376,27 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
     },
   ],
   [67, { 'broker epoch 0': () => ({ brokerId: 0, brokerEpoch: 0 }) }],
+  [
+    24,
+    {
+      'foreign producer id, existing topic': addPartitions('a-topic'),
+      'foreign producer id, two topics, one missing': addPartitions('a-topic', 'a-missing'),
+    },
+  ],
+  [25, { 'foreign producer id': () => ({ transactionalId: 'a-txn', ...stranger, groupId: 'a-group' }) }],
+  [26, { 'foreign producer id': () => ({ transactionalId: 'a-txn', ...stranger, committed: false }) }],
+  [27, { 'abort marker, existing topic': marker }],
+  [
+    28,
+    {
+      'foreign producer id': () => ({
+        transactionalId: 'a-txn',
+        groupId: 'a-group',
+        ...stranger,
+        topics: [{ name: 'a-topic', partitions: [{ partitionIndex: 0, committedOffset: 0, committedMetadata: '' }] }],
+      }),
+    },
+  ],
+  [65, { 'ongoing and unknown id': () => ({ transactionalIds: ['a-txn', 'a-notxn'] }) }],
+  [66, { all: () => ({ stateFilters: [], producerIdFilters: [] }) }],
 ]);
