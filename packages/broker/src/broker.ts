@@ -349,12 +349,12 @@ export class Broker {
       metrics,
       logger,
       controller: () => controller,
+      onReopened: () => this.#running?.logDirs.notify(),
     });
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
     const topics = this.#newTopicAdmin(cluster, configs);
-    const nextProducerId = (): Promise<number> => services.producerIds.next();
-    const transactions = this.#newTransactions(cluster, replicas, groups, nextProducerId);
+    const transactions = this.#newTransactions(cluster, replicas, groups, () => services.producerIds.next());
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);

@@ -260,7 +260,9 @@ export class ControllerTerm {
       partitions
         .filter((each) => each.errorCode === errorCode)
         .flatMap(({ topic, partition }) => this.context.partition(topic, partition) ?? []);
-    await this.brokers.answered(broker, of(ErrorCode.KAFKA_STORAGE_ERROR), of(ErrorCode.NONE));
+    // A replica that knows the state already is open, and works.
+    const working = [...of(ErrorCode.NONE), ...of(ErrorCode.STALE_CONTROLLER_EPOCH)];
+    await this.brokers.answered(broker, of(ErrorCode.KAFKA_STORAGE_ERROR), working);
   }
 
   /** Resolves with the topics whose deletion is asked for. */

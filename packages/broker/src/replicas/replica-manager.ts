@@ -47,6 +47,8 @@ export interface ReplicaManagerOptions {
   readonly followers: FollowerFetchers;
   /** What holds replication back while partitions are moved. */
   readonly throttle: { readonly leader: ReplicationThrottle };
+  /** Partitions that could not be opened are open now, of which the controller must hear: it takes them for offline. */
+  readonly onReopened: () => void;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -202,7 +204,9 @@ export class ReplicaManager {
     const states = [...this.#unopened.values()];
     const outcomes = await this.#takeAll(states);
     const opened = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE).length;
-    if (opened > 0) this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
+    if (opened === 0) return;
+    this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
+    this.#options.onReopened();
   }
 
   async #take(state: ReplicaState): Promise<PartitionOutcome> {
@@ -294,7 +298,8 @@ export class ReplicaManager {
   }
 
   async #stop(topic: string, index: number, leaderEpoch: number, deletesFiles: boolean): Promise<number> {
-    this.#unopened.delete(`${topic}-${index}`);
+    // One that could not be opened is stopped because of that, and opened all the same as soon as it can be.
+    if (deletesFiles) this.#unopened.delete(`${topic}-${index}`);
     const partitions = this.#byTopic.get(topic);
     const partition = partitions?.[index];
     // An epoch of -2 or -1 stands for a topic that is being deleted, whatever the epoch (StopReplica of Kafka).

@@ -396,6 +396,32 @@ describe('a former leader that comes back when the new one has deleted where the
   });
 });
 
+describe('the only replica in sync, which could not be opened for want of room', () => {
+  it('leads again as soon as it can be opened, without a restart', async () => {
+    cluster = await TestReplicas.start(2);
+    await cluster.createTopic('t', [[1, 2]], { 'min.insync.replicas': '1' });
+    await produced(1, 't', ['a']);
+    await cluster.kill(2);
+    await cluster.until('one in sync', () => isrOf('t').join() === '1');
+    await cluster.kill(1);
+    const { disk } = cluster.nodes.get(1)!;
+    // Written again when the broker is told of the partition, since it was lost.
+    await disk.remove('/data/t-0/partition.metadata');
+    let isFull = true;
+    disk.fault = ({ kind, path }) =>
+      isFull && (kind === 'write' || kind === 'replaceFile') && path.includes('t-0/partition.metadata')
+        ? systemError('ENOSPC', 'no space left on device')
+        : undefined;
+    await cluster.start(1);
+    await cluster.start(2);
+    await cluster.pass(2500);
+    expect(cluster.leaderOf('t')).toBe(-1);
+    isFull = false;
+    await cluster.until('a leader', () => cluster.leaderOf('t') === 1);
+    expect(await produced(1, 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  });
+});
+
 describe('a log folder that fails', () => {
   it('costs the broker what it leads there, and nothing else', async () => {
     cluster = await TestReplicas.start(3, { 'log.dirs': '/data-a,/data-b' });

@@ -87,7 +87,9 @@ export class BrokerChanges {
     working: readonly PartitionContext[],
   ): Promise<void> {
     const { context, logger } = this.#tools;
-    for (const partition of working) context.replicaWorks({ broker, partition });
+    const back = working.filter((partition) => context.replicaWorks({ broker, partition }));
+    // One that could not be opened for a time, and can now, may be the only one that can lead.
+    if (back.length > 0) await this.#parts.partitions.bringAllOnline();
     if (failed.length === 0) return;
     logger.warn(
       { broker, partitions: failed.map(({ name }) => name) },
