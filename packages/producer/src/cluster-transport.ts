@@ -20,14 +20,19 @@ export class ClusterTransport implements ProduceTransport {
   readonly #client: KafkaClient;
   readonly #acks: Acks;
   readonly #requestTimeoutMs: number;
+  readonly #transactionalId: string | null;
   readonly #topics = new Map<string, KnownTopic>();
   /** The topic that was asked about last, which is nearly always the one that is asked about next. */
   #last: KnownTopic | undefined;
 
-  constructor(client: KafkaClient, settings: { acks: Acks; requestTimeoutMs: number }) {
+  constructor(
+    client: KafkaClient,
+    settings: { acks: Acks; requestTimeoutMs: number; transactionalId: string | undefined },
+  ) {
     this.#client = client;
     this.#acks = settings.acks;
     this.#requestTimeoutMs = settings.requestTimeoutMs;
+    this.#transactionalId = settings.transactionalId ?? null;
   }
 
   topic(topic: string): TopicPartitions | undefined {
@@ -61,6 +66,7 @@ export class ClusterTransport implements ProduceTransport {
   async produce(brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[] | undefined> {
     const connection = await this.#client.connectionTo(brokerId);
     const request: ProduceRequestInput = {
+      transactionalId: this.#transactionalId,
       acks: ACKS_ON_WIRE[this.#acks],
       timeoutMs: this.#requestTimeoutMs,
       topicData: [...byTopic(batches)].map(([name, ofTopic]) => ({

@@ -16,7 +16,11 @@ export type ProducerErrorCode =
   | 'PRODUCER_NO_IDENTITY'
   | 'PRODUCER_BATCH_FAILED'
   | 'PRODUCER_PARTITIONER_FAILED'
-  | 'PRODUCER_SERIALIZER_FAILED';
+  | 'PRODUCER_SERIALIZER_FAILED'
+  | 'PRODUCER_NO_TRANSACTION'
+  | 'PRODUCER_TRANSACTION_UNDER_WAY'
+  | 'PRODUCER_TRANSACTION_FAILED'
+  | 'PRODUCER_TRANSACTIONS_OVER';
 
 const RETRIABLE_CODES: ReadonlySet<ProducerErrorCode> = new Set([
   'PRODUCER_BUFFER_FULL',
@@ -31,6 +35,41 @@ export class ProducerError extends KafkaError {
   constructor(code: ProducerErrorCode, message: string, options: { cause?: unknown } = {}) {
     super(message, { code, retriable: RETRIABLE_CODES.has(code), cause: options.cause });
   }
+}
+
+/** Something in a transaction has failed: it can only be aborted; the next one may succeed. */
+export class AbortableTransactionError extends ProducerError {
+  override name = 'AbortableTransactionError';
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super('PRODUCER_TRANSACTION_FAILED', message, options);
+  }
+}
+
+/** The producer can have no more transactions: another one with its transactional id has taken over, or it may not. */
+export class FatalTransactionError extends ProducerError {
+  override name = 'FatalTransactionError';
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super('PRODUCER_TRANSACTIONS_OVER', message, options);
+  }
+}
+
+export function noTransaction(): ProducerError {
+  const message =
+    'Cannot do this outside of a transaction: a producer with a transactionalId sends in producer.transaction(...) or after producer.begin()';
+  return new ProducerError('PRODUCER_NO_TRANSACTION', message);
+}
+
+export function notTransactional(): ProducerError {
+  const message = 'Cannot begin a transaction: the producer has no transactionalId';
+  return new ProducerError('PRODUCER_NO_TRANSACTION', message);
+}
+
+export function transactionUnderWay(): ProducerError {
+  const message =
+    'Cannot begin a transaction while another one of this producer is under way: commit or abort that first';
+  return new ProducerError('PRODUCER_TRANSACTION_UNDER_WAY', message);
 }
 
 export function producerClosed(attempt: string): ProducerError {

@@ -6,18 +6,23 @@ import type { ProduceTransport } from './produce-transport.ts';
  * that leaves a hole in the sequence (KIP-360).
  */
 export class ProducerIdentitySource {
-  readonly #transport: ProduceTransport;
+  readonly #transport: Pick<ProduceTransport, 'initProducerId'>;
   #current: ProducerIdentity | undefined;
   #loading: Promise<void> | undefined;
   #bumpWanted = false;
 
-  constructor(transport: ProduceTransport) {
+  constructor(transport: Pick<ProduceTransport, 'initProducerId'>) {
     this.#transport = transport;
   }
 
   /** The identity that new batches take; undefined before it has been loaded and while a bump is due. */
   get current(): ProducerIdentity | undefined {
     return this.#bumpWanted ? undefined : this.#current;
+  }
+
+  /** The identity that what was sent has, whatever is to come. */
+  get known(): ProducerIdentity | undefined {
+    return this.#current;
   }
 
   /** Whether new batches must wait until those sent under the old epoch have a known outcome. */

@@ -11,6 +11,7 @@ import {
   objectWith,
   oneOf,
   type Shape,
+  someText,
   valueFault,
   wholeNumber,
 } from '@millrace/client/internal';
@@ -40,6 +41,13 @@ export interface ProducerOptions<K = string | Uint8Array, V = string | Uint8Arra
    * records (KIP-98). True by default, false with `acks` 0 or 1, which do not allow it.
    */
   idempotent?: boolean | undefined;
+  /**
+   * A name for transactions: with it, records are sent in transactions and no other way. Of producers with the same name the newest
+   * alone may write, so each instance of a service needs one of its own.
+   */
+  transactionalId?: string | undefined;
+  /** How long a transaction may be open until the brokers abort it, in milliseconds. 60,000 by default. */
+  transactionTimeoutMs?: number | undefined;
   /** How long a batch waits for more records, in milliseconds. 0 by default: it goes as soon as a request may be sent, and fills meanwhile. */
   lingerMs?: number | undefined;
   /** The size before compression at which a batch is full, in bytes. 256 KiB by default. A larger record makes a batch of its own. */
@@ -84,6 +92,8 @@ export interface ProducerSettings extends SenderSettings, BatchSettings {
   readonly blockMsMax: number;
   readonly waitingSendsMax: number;
   readonly requestTimeoutMs: number;
+  readonly transactionalId: string | undefined;
+  readonly transactionTimeoutMs: number;
 }
 
 type OwnOptions = Omit<ProducerOptions<never, never>, keyof ClientOptions> &
@@ -92,6 +102,8 @@ type OwnOptions = Omit<ProducerOptions<never, never>, keyof ClientOptions> &
 const ownFields: FieldRules<OwnOptions> = {
   acks: oneOf(0, 1, 'all'),
   idempotent: aBoolean,
+  transactionalId: someText,
+  transactionTimeoutMs: milliseconds(1),
   lingerMs: milliseconds(),
   batchBytes: wholeNumber(1),
   requestBytesMax: wholeNumber(1),
@@ -119,8 +131,7 @@ const optionShape: Shape = {
     ...foreignClientOptions,
     createPartitioner: 'it is called partitioner; the default puts keys where kafkajs does',
     maxInFlightRequests: 'it is called inFlightRequestsMax',
-    transactionalId: 'there are no transactions yet',
-    transactionTimeout: 'there are no transactions yet',
+    transactionTimeout: 'it is called transactionTimeoutMs',
     metadataMaxAge: 'it is called metadataMaxAgeMs',
   },
 };
@@ -153,6 +164,8 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
   const idempotent = options.idempotent ?? acks === 'all';
   const inFlightRequestsMax = options.inFlightRequestsMax ?? IDEMPOTENT_IN_FLIGHT_MAX;
   if (idempotent && acks !== 'all') throw invalidOption(`idempotent needs acks 'all', not ${acks}`);
+  const { transactionalId } = options;
+  if (transactionalId !== undefined && !idempotent) throw invalidOption('a transactionalId needs idempotent');
   if (idempotent && inFlightRequestsMax > IDEMPOTENT_IN_FLIGHT_MAX) {
     throw invalidOption(`idempotent allows ${IDEMPOTENT_IN_FLIGHT_MAX} requests in flight, not ${inFlightRequestsMax}`);
   }
@@ -165,6 +178,9 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
     acks,
     acknowledged: acks !== 0,
     idempotent,
+    transactionalId,
+    isTransactional: transactionalId !== undefined,
+    transactionTimeoutMs: options.transactionTimeoutMs ?? 60_000,
     inFlightRequestsMax,
     compression,
     compressionLevel: options.compressionLevel,

@@ -14,7 +14,13 @@ function settings(): BatchSettings {
     { busyBytesMax: 2 * BATCH_BYTES, idleBytesMax: 2 * BATCH_BYTES },
     new ManualClock(),
   );
-  return { batchBytes: BATCH_BYTES, compression: Compression.NONE, compressionLevel: undefined, memory };
+  return {
+    batchBytes: BATCH_BYTES,
+    compression: Compression.NONE,
+    compressionLevel: undefined,
+    isTransactional: false,
+    memory,
+  };
 }
 
 function open(of: BatchSettings): ProduceBatch {

@@ -25,6 +25,7 @@ export interface BatchSettings {
   readonly batchBytes: number;
   readonly compression: Compression;
   readonly compressionLevel: number | undefined;
+  readonly isTransactional: boolean;
   readonly memory: BatchMemory;
 }
 
@@ -174,6 +175,7 @@ export class ProduceBatch {
       producerId: this.identity?.producerId ?? -1,
       producerEpoch: this.identity?.producerEpoch ?? -1,
       baseSequence: this.baseSequence,
+      isTransactional: this.#settings.isTransactional,
       compression: this.#settings.compression,
       ...(this.#settings.compressionLevel === undefined ? {} : { compressionLevel: this.#settings.compressionLevel }),
     });

@@ -5,7 +5,16 @@ import { Accumulator } from './accumulator.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { ClusterTransport } from './cluster-transport.ts';
 import { headersToSend, publishBatch } from './diagnostics.ts';
-import { asError, bufferFull, invalidRecord, ProducerError, partitionerFailed, producerClosed } from './errors.ts';
+import {
+  asError,
+  bufferFull,
+  FatalTransactionError,
+  invalidRecord,
+  notTransactional,
+  ProducerError,
+  partitionerFailed,
+  producerClosed,
+} from './errors.ts';
 import { ProducerIdentitySource } from './identity.ts';
 import { Losses } from './losses.ts';
 import { type ProducerOptions, type ProducerSettings, producerSettings } from './options.ts';
@@ -18,6 +27,9 @@ import { checkRecord, checkTopic, headerList, type ProducerRecord, type RecordMe
 import { Sender } from './sender.ts';
 import { type AnySerializer, isAsync, serialize, serializeLater } from './serializing.ts';
 import { SerializingLine } from './serializing-line.ts';
+import { groupOf, type Transaction } from './transactions/transaction.ts';
+import { TransactionManager } from './transactions/transaction-manager.ts';
+import { TransactionTransport } from './transactions/transaction-transport.ts';
 import { UnknownTopicLine } from './unknown-topic-line.ts';
 
 type Resolve = (metadata: RecordMetadata) => void;
@@ -63,6 +75,8 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   readonly #budget: BufferBudget;
   readonly #accumulator: Accumulator;
   readonly #sender: Sender;
+  /** Undefined without a transactionalId. */
+  readonly #transactions: TransactionManager | undefined;
   /** Sends that wait for their topic's partitions or for serializers, by topic, in order. */
   readonly #topicLines = new Map<string, TopicLine<K, V>>();
   readonly #onDeliveryError: (error: Error) => void;
@@ -95,10 +109,16 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>
       this.#batchClosed(topic, partition),
     );
+    const { transactionalId } = this.#settings;
+    const transport =
+      transactionalId === undefined
+        ? undefined
+        : new TransactionTransport(this.#client, { ...this.#settings, transactionalId });
+    const identity = new ProducerIdentitySource(transport ?? this.#transport);
     this.#sender = new Sender({
       accumulator: this.#accumulator,
       transport: this.#transport,
-      identity: new ProducerIdentitySource(this.#transport),
+      identity,
       clock: this.#clock,
       random,
       logger: this.#logger,
@@ -107,7 +127,10 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       retried: () => {
         this.#batchesRetried += 1;
       },
+      mayProduce: (topic, partition) => this.#transactions?.mayProduce(topic, partition) ?? true,
+      gaveUp: (error) => this.#transactions?.batchFailed(error),
     });
+    this.#transactions = transport === undefined ? undefined : this.#newTransactions(transport, identity);
   }
 
   /**
@@ -172,6 +195,62 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   }
 
   /**
+   * Begins a transaction, which its `commit` or `abort` ends; one at a time. With the first, whoever had the `transactionalId` before is
+   * kept from writing, and what it left open is aborted.
+   * @throws ProducerError `PRODUCER_NO_TRANSACTION` without a `transactionalId`, `PRODUCER_TRANSACTION_UNDER_WAY`;
+   * FatalTransactionError; KafkaError where the brokers cannot be reached in time
+   */
+  async begin(): Promise<Transaction<K, V>> {
+    const transactions = this.#transactions;
+    if (transactions === undefined) throw notTransactional();
+    if (this.#closing !== undefined) throw producerClosed('begin a transaction');
+    await transactions.begin();
+    let isOver = false;
+    return {
+      send: (record) => watched(this.send(record)),
+      sendBatch: (records) => watched(this.sendBatch(records)),
+      sendOffsets: (group, offsets) => watched(transactions.sendOffsets(groupOf(group), offsets)),
+      commit: async () => {
+        await transactions.commit();
+        isOver = true;
+      },
+      abort: async () => {
+        isOver = true;
+        await transactions.abort();
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!isOver) await transactions.abort();
+      },
+    };
+  }
+
+  /**
+   * Does something in a transaction: commits when it has been done, aborts when it throws, and throws that.
+   *
+   * ```ts
+   * await producer.transaction(async (tx) => {
+   *   tx.send({ topic: 'orders', value: 'one cake' });
+   *   await tx.sendOffsets('bakers', [{ topic: 'wishes', partition: 0, offset: 7 }]);
+   * });
+   * ```
+   *
+   * @throws what `work` throws, AbortableTransactionError when something of it has failed and it was aborted, FatalTransactionError
+   */
+  async transaction<T>(work: (transaction: Transaction<K, V>) => Promise<T> | T): Promise<T> {
+    const transaction = await this.begin();
+    let result: T;
+    try {
+      result = await work(transaction);
+      await transaction.commit();
+    } catch (error) {
+      if (error instanceof FatalTransactionError) throw error;
+      await transaction.abort();
+      throw error;
+    }
+    return result;
+  }
+
+  /**
    * Sends everything that has been given to the producer so far; resolves when all of it has been acknowledged or has failed.
    * @throws ProducerError `PRODUCER_RECORDS_LOST` when records given to `enqueue` have failed and `onDeliveryError` is not set
    */
@@ -209,11 +288,28 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     };
   }
 
+  #newTransactions(transport: TransactionTransport, identity: ProducerIdentitySource): TransactionManager {
+    return new TransactionManager({
+      transport,
+      identity,
+      logger: this.#logger,
+      drained: () => this.#drained(),
+      abandoned: (error) => {
+        this.#sender.abandon(error);
+        return this.#drained();
+      },
+      resume: () => this.#sender.resume(),
+      wake: () => this.#sender.wake(),
+    });
+  }
+
   /** What users call comes through here; what has been accepted is carried out even while the producer closes. */
   #accept(record: ProducerRecord<K, V>, resolve: Resolve | undefined, reject: Reject): void {
     try {
       checkRecord(record);
       if (this.#closing !== undefined) throw producerClosed(`send a record to topic '${record.topic}'`);
+      const refusal = this.#transactions?.refusal;
+      if (refusal !== undefined) throw refusal;
     } catch (error) {
       reject(asError(error));
       return;
@@ -357,6 +453,8 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   ): void {
     let queue: PartitionQueue | undefined;
     try {
+      const refusal = this.#transactions?.lateRefusal;
+      if (refusal !== undefined) throw refusal;
       const name = record.topic;
       const done = waited?.serialized;
       const key = done === undefined ? serialize(this.#keySerializer, record.key, name, 'key') : done.key;
@@ -450,7 +548,12 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
 
   async #close(timeoutMs: number): Promise<void> {
     const deadlineMs = this.#clock.monotonic() + timeoutMs;
-    await atMost(this.#clock, timeoutMs, this.#drained());
+    const transactions = this.#transactions?.close() ?? Promise.resolve();
+    await atMost(
+      this.#clock,
+      timeoutMs,
+      transactions.then(() => this.#drained()),
+    );
     this.#isClosed = true;
     this.#budget.close();
     for (const line of this.#topicLines.values()) line.close(producerClosed('deliver a record'));
@@ -462,6 +565,12 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     // What the timeout cut off has failed only now.
     this.#losses.throwIfAny();
   }
+}
+
+/** What fails is told by the transaction's end as well, so that nobody has to await each of its parts. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Sockets that hang up are given this long even by a close that may take no time at all. */

@@ -14,6 +14,8 @@ import type { BatchOutcome, OutgoingBatch, ProduceTransport } from './produce-tr
 export interface SenderSettings {
   readonly acknowledged: boolean;
   readonly idempotent: boolean;
+  /** Records go in transactions, which the transaction manager begins and ends. */
+  readonly isTransactional: boolean;
   readonly lingerMs: number;
   readonly requestBytesMax: number;
   readonly inFlightRequestsMax: number;
@@ -46,6 +48,10 @@ export class Sender {
   readonly #settings: SenderSettings;
   readonly #batchDone: (batch: ProduceBatch, error?: Error) => void;
   readonly #retried: () => void;
+  readonly #mayProduce: (topic: string, partition: number) => boolean;
+  readonly #gaveUp: (error: Error) => void;
+  /** Why nothing is tried again now: the transaction is being aborted. */
+  #abandoned: Error | undefined;
   readonly #inFlightByBroker = new Map<number, number>();
   readonly #staleTopics = new Set<string>();
   readonly #lostLeaders: LostLeaders;
@@ -70,6 +76,10 @@ export class Sender {
     batchDone: (batch: ProduceBatch, error?: Error) => void;
     /** Called for every batch that is put back to be sent again. */
     retried?: () => void;
+    /** Whether a partition belongs to the transaction; whoever says no wakes the sender when it does. */
+    mayProduce?: ((topic: string, partition: number) => boolean) | undefined;
+    /** Called for every batch that has failed. */
+    gaveUp?: ((error: Error) => void) | undefined;
   }) {
     this.#accumulator = parts.accumulator;
     this.#transport = parts.transport;
@@ -80,6 +90,8 @@ export class Sender {
     this.#settings = parts.settings;
     this.#batchDone = parts.batchDone;
     this.#retried = parts.retried ?? (() => {});
+    this.#mayProduce = parts.mayProduce ?? (() => true);
+    this.#gaveUp = parts.gaveUp ?? (() => {});
     const leaderOf = (topic: string, partition: number): number | undefined =>
       this.#transport.leaderOf(topic, partition);
     this.#lostLeaders = new LostLeaders(leaderOf, this.#settings.retryBackoffMs);
@@ -99,6 +111,21 @@ export class Sender {
     return () => {
       this.#hurried -= 1;
     };
+  }
+
+  /** Fails what is not under way, and tries nothing again until {@link Sender.resume}. */
+  abandon(error: Error): void {
+    this.#abandoned = error;
+    for (const queue of this.#accumulator.active) {
+      this.#accumulator.seal(queue);
+      for (const batch of queue.waiting.splice(0)) this.#giveUp(queue, batch, error);
+    }
+    this.wake();
+  }
+
+  /** A new transaction has begun. */
+  resume(): void {
+    this.#abandoned = undefined;
   }
 
   /** Fails everything that is left and stops. */
@@ -178,6 +205,9 @@ export class Sender {
     }
     if (queue.retryAtMs > nowMs) return queue.retryAtMs;
     if (this.#settings.idempotent && batch.baseSequence < 0 && this.#identity.current === undefined) {
+      return Number.POSITIVE_INFINITY;
+    }
+    if (this.#settings.isTransactional && !this.#mayProduce(queue.topic, queue.partition)) {
       return Number.POSITIVE_INFINITY;
     }
     if (retried || queue.waiting.length > 0 || this.#hurried > 0) return nowMs;
@@ -313,6 +343,9 @@ export class Sender {
     } else if (errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && queue.isOvertaken(batch)) {
       // The leader had forgotten the producer and took a later batch for its first: this one's place in the order is gone.
       this.#giveUp(queue, batch, error);
+    } else if (this.#settings.isTransactional && needsEpochBump(errorCode)) {
+      // A new epoch begins with a new transaction.
+      this.#giveUp(queue, batch, error);
     } else if (this.#settings.idempotent && needsEpochBump(errorCode)) {
       this.#identity.requestBump();
       // The answer says that the batch is not in the log as far as the broker knows. Where an earlier attempt is in
@@ -339,6 +372,10 @@ export class Sender {
   }
 
   #retry(queue: PartitionQueue, batch: ProduceBatch, reason: Error): void {
+    if (this.#abandoned !== undefined) {
+      this.#giveUp(queue, batch, this.#abandoned);
+      return;
+    }
     const { topic, partition, attempts } = batch;
     queue.putBack(batch);
     const pauseMs = this.#holdBack(queue, this.#clock.monotonic(), reason);
@@ -401,6 +438,7 @@ export class Sender {
     }
     batch.fail(error);
     this.#batchDone(batch, error);
+    this.#gaveUp(error);
   }
 
   /**
@@ -432,6 +470,7 @@ export class Sender {
 
   /** Loads the first identity, and the next one as soon as nothing under the old epoch is in doubt any more. */
   #maintainIdentity(nowMs: number): void {
+    if (this.#settings.isTransactional) return;
     if (!this.#settings.idempotent || this.#identity.isLoading || this.#identity.current !== undefined) return;
     if (this.#identityRetryAtMs > nowMs || this.#accumulator.active.size === 0) return;
     if (this.#identity.bumpWanted) {

@@ -289,6 +289,13 @@ describe('records of a transaction', () => {
 });
 
 describe('offsets in a transaction', () => {
+  it('are taken although no group was ever looked for, so that their topic is made first', async () => {
+    const fresh = await TestBroker.start();
+    const producer = await TestProducer.start(fresh, 'id');
+    expect(await producer.addOffsets('group')).toBe(0);
+    await fresh.stop();
+  });
+
   it('count when it commits, are unstable until then, and are dropped when it aborts', async () => {
     const producer = await TestProducer.start(test, 'id');
     expect(await producer.addOffsets('group')).toBe(0);

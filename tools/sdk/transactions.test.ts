@@ -1,0 +1,158 @@
+import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
+import {
+  AbortableTransactionError,
+  FatalTransactionError,
+  Producer,
+  type ProducerOptions,
+  type Transaction,
+} from '@millrace/producer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTarget, type Target, uniqueName } from './target.ts';
+
+let target: Target;
+let admin: Admin;
+beforeAll(async () => {
+  target = await openTarget();
+  admin = new Admin({ bootstrapServers: target.bootstrapServers });
+});
+afterAll(async () => {
+  await admin.close();
+  await target.close();
+});
+
+async function newTopic(partitions = 1): Promise<string> {
+  const topic = uniqueName('transacted');
+  await admin.createTopics([{ topic, partitions }]);
+  return topic;
+}
+
+function newProducer(options: Partial<ProducerOptions> = {}): Producer {
+  return new Producer({
+    bootstrapServers: target.bootstrapServers,
+    transactionalId: uniqueName('id'),
+    ...options,
+  });
+}
+
+/** What a partition holds for those who read what is committed, up to the value that was sent last. */
+async function committedUntil(topic: string, partition: number, last: string): Promise<string[]> {
+  await using consumer = new Consumer({
+    bootstrapServers: target.bootstrapServers,
+    isolationLevel: 'read_committed',
+    autoOffsetReset: 'earliest',
+  });
+  consumer.assign([{ topic, partition }]);
+  const values: string[] = [];
+  for await (const { value } of consumer) {
+    values.push(value === null ? '' : value.toString());
+    if (values.includes(last)) break;
+  }
+  return values;
+}
+
+describe('a producer with a transactionalId', () => {
+  it('commits what a function sends over several partitions, and aborts when it throws', async () => {
+    const topic = await newTopic(3);
+    await using producer = newProducer();
+    const boom = new Error('boom');
+    const send = (tx: Transaction, name: string): void => {
+      for (let partition = 0; partition < 3; partition += 1) void tx.send({ topic, partition, value: name });
+    };
+    await producer.transaction((tx) => send(tx, 'a'));
+    const failed = producer.transaction(async (tx) => {
+      await tx.sendBatch([{ topic, partition: 0, value: 'lost' }]);
+      send(tx, 'lost');
+      throw boom;
+    });
+    await expect(failed).rejects.toBe(boom);
+    await producer.transaction((tx) => send(tx, 'b'));
+    await producer.transaction((tx) => send(tx, 'last'));
+    for (let partition = 0; partition < 3; partition += 1) {
+      expect(await committedUntil(topic, partition, 'last')).toEqual(['a', 'b', 'last']);
+    }
+  });
+
+  it('commits offsets of a group with its records', async () => {
+    const topic = await newTopic();
+    const groupId = uniqueName('group');
+    await using producer = newProducer();
+    const offsetOf = async (): Promise<number | undefined> =>
+      (await admin.listGroupOffsets(groupId, [{ topic, partition: 0 }]))[0]?.offset ?? undefined;
+    await producer.transaction(async (tx) => {
+      void tx.send({ topic, value: 'a' });
+      await tx.sendOffsets(groupId, [{ topic, partition: 0, offset: 7 }]);
+    });
+    await using aborted = await producer.begin();
+    await aborted.sendOffsets({ groupId }, [{ topic, partition: 0, offset: 9 }]);
+    await aborted.abort();
+    expect(await offsetOf()).toBe(7);
+  });
+
+  it('is fenced by a newer one with its transactionalId, whose transactions go on', async () => {
+    const topic = await newTopic();
+    const transactionalId = uniqueName('id');
+    await using zombie = newProducer({ transactionalId });
+    await using producer = newProducer({ transactionalId });
+    const old = await zombie.begin();
+    await old.send({ topic, value: 'of the zombie' });
+    await producer.transaction((tx) => void tx.send({ topic, value: 'new' }));
+    await expect(old.commit()).rejects.toBeInstanceOf(FatalTransactionError);
+    await expect(zombie.begin()).rejects.toBeInstanceOf(FatalTransactionError);
+    expect(await committedUntil(topic, 0, 'new')).toEqual(['new']);
+  });
+
+  it('aborts what has failed, and goes on with the next', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer({ deliveryTimeoutMs: 3000, blockMsMax: 3000 });
+    const failed = producer.transaction(async (tx) => {
+      await tx.send({ topic, value: 'lost' });
+      await tx.sendOffsets({ groupId: uniqueName('group'), generationId: 5, memberId: 'nobody' }, [
+        { topic, partition: 0, offset: 1 },
+      ]);
+    });
+    await expect(failed).rejects.toBeInstanceOf(AbortableTransactionError);
+    await producer.transaction((tx) => void tx.send({ topic, value: 'kept' }));
+    expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
+  });
+
+  it('sends nothing outside of a transaction, and has one at a time', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    await expect(producer.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_NO_TRANSACTION' });
+    const open = await producer.begin();
+    await expect(producer.begin()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTION_UNDER_WAY' });
+    await open.abort();
+    await expect(open.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_NO_TRANSACTION' });
+    await using plain = new Producer({ bootstrapServers: target.bootstrapServers });
+    await expect(plain.begin()).rejects.toMatchObject({ code: 'PRODUCER_NO_TRANSACTION' });
+  });
+
+  it('commits a hundred transactions in a row, of which readers see all', async () => {
+    const topic = await newTopic(2);
+    await using producer = newProducer();
+    for (let n = 0; n < 100; n += 1) {
+      await producer.transaction((tx) => void tx.send({ topic, partition: n % 2, value: `${n}` }));
+    }
+    await producer.transaction((tx) => {
+      for (const partition of [0, 1]) void tx.send({ topic, partition, value: 'end' });
+    });
+    const ends = async (): Promise<number[]> => {
+      const offsets = await admin.listOffsets([0, 1].map((partition) => ({ topic, partition, at: 'latest' as const })));
+      return offsets.map(({ offset }) => offset);
+    };
+    // Each transaction has left a record and its marker.
+    await expect.poll(ends).toEqual([102, 102]);
+  });
+
+  it('aborts what is open when it is closed', async () => {
+    const topic = await newTopic();
+    const producer = newProducer();
+    const open = await producer.begin();
+    await open.send({ topic, value: 'lost' });
+    await producer.close();
+    await using next = newProducer();
+    await next.transaction((tx) => void tx.send({ topic, value: 'kept' }));
+    expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
+  });
+});
