@@ -7,7 +7,7 @@ import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer, type HttpServerOptions } from './http/http-server.ts';
 import { LazySite, type MakeSite } from './http/lazy-site.ts';
 import { advertise, bindListeners, openCertificates, RequestGate } from './listeners.ts';
-import { openLogger } from './logging.ts';
+import { levelControlOf, openLogger } from './logging.ts';
 import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
@@ -138,6 +138,7 @@ async function startParts(
     metadataStore: metadata.store,
     ownsMetadata: metadata.isOwn,
     logger,
+    logLevel: levelControlOf(logger),
     metrics,
     peers: connectionPeers(config, logger, certificates, isMember),
     batchWork: workers,

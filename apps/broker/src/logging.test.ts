@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withoutTraces } from './logging.ts';
+import { levelControlOf, openLogger, withoutTraces } from './logging.ts';
 
 const WARN = 40;
 const ERROR = 50;
@@ -21,5 +21,19 @@ describe('on a terminal', () => {
     expect(logged(ERROR, { err }, 'broken')).toEqual([{ err }, 'broken']);
     expect(logged(WARN, { err: 'text' }, 'odd')).toEqual([{ err: 'text' }, 'odd']);
     expect(logged(WARN, 'only text')).toEqual(['only text']);
+  });
+});
+
+describe('the level of a logger', () => {
+  it.each([false, true])('can be changed while it is in use (on a terminal: %s)', async (terminal) => {
+    const logger = await openLogger('silent', terminal);
+    const control = levelControlOf(logger);
+    expect(control?.level).toBe('silent');
+    control!.level = 'fatal';
+    expect(levelControlOf(logger)?.level).toBe('fatal');
+  });
+
+  it('is not there for one that has none', () => {
+    expect(levelControlOf(console)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import type { Logger } from '@millrace/broker';
+import type { Logger, LogLevelControl } from '@millrace/broker';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -25,6 +25,12 @@ export async function openLogger(level: LogLevel, terminal: boolean): Promise<Lo
     logger = pino(options, pino.destination({ fd: 1, sync: true }));
   }
   return logger;
+}
+
+/** What sets the level of a logger; undefined for one that has none, as a user may have handed over. */
+export function levelControlOf(logger: Logger): LogLevelControl | undefined {
+  const isLevelled = 'level' in logger && typeof logger.level === 'string';
+  return isLevelled ? (logger as Logger & LogLevelControl) : undefined;
 }
 
 /** pino's number of the level `error`. */

@@ -42,6 +42,7 @@ import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
 import { Guard } from './shared/guard.ts';
+import type { LogLevelControl } from './shared/log-level.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { TurnLine } from './shared/turns.ts';
@@ -73,6 +74,8 @@ export interface BrokerOptions {
    */
   readonly ownsMetadata?: boolean;
   readonly logger: Logger;
+  /** Through which clients may change how much is logged. Default: they may not. */
+  readonly logLevel?: LogLevelControl | undefined;
   /** Decides who may do what. Default: everybody everything. */
   readonly authorizer?: Authorizer;
   /** The way to other brokers. Default: there are none. */
@@ -489,7 +492,7 @@ export class Broker {
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
       topicCreation: topics,
-      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger }),
+      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger, logLevel: this.#options.logLevel }),
       topicAdmin: topics,
       producerIds: new ProducerIdManager(store, brokerId),
       advertisedApis,

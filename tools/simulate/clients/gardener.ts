@@ -136,8 +136,11 @@ export class Gardener implements SimulatedClient {
   /** Settings of all brokers that matter to nobody's records. */
   #configureBrokers(): Promise<unknown> {
     const { dice } = this.#tools;
-    const value = String(dice.between(1, 4));
-    const configs = [{ name: dice.pick(['num.replica.fetchers', 'background.threads']), configOperation: 0, value }];
+    const count = dice.between(1, 4);
+    const name = dice.pick(['num.replica.fetchers', 'background.threads']);
+    // Counts of threads change by half or double at a time: 10 of these are the default.
+    const value = String(name === 'background.threads' ? 5 * count : count);
+    const configs = [{ name, configOperation: 0, value }];
     const resources = [{ resourceType: BROKER_RESOURCE, resourceName: '', configs }];
     return this.#ask(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
   }

@@ -9,6 +9,7 @@ import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from '../conf
 import { type ConfigProperties, NO_TIERED_STORAGE, topicConfigFault } from '../config/topic-config.ts';
 import { topicDefinitions } from '../config/topic-definitions.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
+import { LOG_LEVELS, type LogLevelControl, levelOf, ROOT_LOGGER, setLevelOf } from '../shared/log-level.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
 
@@ -32,6 +33,8 @@ export interface ConfigAdminOptions {
   readonly cluster: ClusterImage;
   readonly configs: ConfigRepository;
   readonly logger: Logger;
+  /** Undefined where the level of log lines is nobody's to change. */
+  readonly logLevel?: LogLevelControl | undefined;
 }
 
 /** Checks and carries out changes of configs that clients ask for. */
@@ -67,6 +70,9 @@ export class ConfigAdmin {
       .filter(({ value, configOperation }) => value === null && configOperation !== CONFIG_OPERATION.DELETE)
       .map(({ name }) => name);
     if (withoutValue.length > 0) return Promise.resolve(nullValues(withoutValue));
+    if (resource.resourceType === RESOURCE_TYPE.BROKER_LOGGER) {
+      return Promise.resolve(this.#changeLogLevel(resource.resourceName, operations, validateOnly));
+    }
     const table: ConfigTable = resource.resourceType === RESOURCE_TYPE.TOPIC ? topicDefinitions : brokerConfigTable;
     const definitionOf = (name: string): ConfigDefinition | undefined =>
       Object.hasOwn(table, name) ? table[name] : undefined;
@@ -96,6 +102,40 @@ export class ConfigAdmin {
     return Refusal.of(ErrorCode.INVALID_REQUEST, `Unsupported resource type: ${typeName(resourceType)}`);
   }
 
+  /** The level of this broker's log lines as DescribeConfigs tells it: of all of them, for there is one logger. */
+  logLevels(resourceName: string): ReadonlyMap<string, string> | Refusal {
+    const { brokerId, logLevel } = this.#options;
+    const refuse = (message: string): Refusal => Refusal.of(ErrorCode.INVALID_REQUEST, message);
+    if (resourceName === '') return refuse('Broker id must not be empty');
+    if (!/^\d+$/.test(resourceName)) return refuse(`Broker id must be an integer, but it is: ${resourceName}`);
+    if (Number(resourceName) !== brokerId) {
+      return refuse(`Unexpected broker id, expected ${brokerId} but received ${resourceName}`);
+    }
+    return new Map(logLevel === undefined ? [] : [[ROOT_LOGGER, levelOf(logLevel)]]);
+  }
+
+  /** Holds until the broker stops, as in Kafka (KIP-412). */
+  #changeLogLevel(resourceName: string, operations: readonly ConfigOperation[], validateOnly: boolean): ApiError {
+    const { brokerId, logLevel, logger } = this.#options;
+    if (!/^\d+$/.test(resourceName)) {
+      return apiError(ErrorCode.INVALID_REQUEST, `Node id must be an integer, but it is: ${resourceName}`);
+    }
+    if (Number(resourceName) !== brokerId) {
+      const message = `Unexpected node id. Expected ${brokerId}, but received ${resourceName}`;
+      return apiError(ErrorCode.INVALID_REQUEST, message);
+    }
+    for (const operation of operations) {
+      const fault = logLevelFault(operation, logLevel !== undefined);
+      if (fault !== undefined) return fault;
+    }
+    // One name at most is left: the logger's, and none twice.
+    const level = operations[0]?.value;
+    if (validateOnly || logLevel === undefined || level === undefined || level === null) return NO_ERROR;
+    setLevelOf(logLevel, level);
+    logger.info({ level }, 'The level of log lines has changed');
+    return NO_ERROR;
+  }
+
   /** As {@link entityOf}, with what Kafka says of resources that cannot be altered. */
   #alterableEntityOf(resource: ConfigResource): ConfigEntity | Refusal {
     const { resourceType, resourceName } = resource;
@@ -103,7 +143,8 @@ export class ConfigAdmin {
     if (resourceType === RESOURCE_TYPE.CLIENT_METRICS) {
       return refuse('AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS');
     }
-    if (!Object.values<number>(RESOURCE_TYPE).includes(resourceType) || resourceType === RESOURCE_TYPE.GROUP) {
+    const isAlterable = resourceType === RESOURCE_TYPE.TOPIC || resourceType === RESOURCE_TYPE.BROKER;
+    if (!isAlterable) {
       return refuse(`Unknown resource type ${resourceType}`);
     }
     if (
@@ -154,6 +195,26 @@ export class ConfigAdmin {
       ? `Invalid config value for resource ConfigResource(type=TOPIC, name='${entity.name}'): ${fault}`
       : fault;
   }
+}
+
+function logLevelFault({ name, value, configOperation }: ConfigOperation, isThere: boolean): ApiError | undefined {
+  if (configOperation === CONFIG_OPERATION.APPEND || configOperation === CONFIG_OPERATION.SUBTRACT) {
+    const verb = configOperation === CONFIG_OPERATION.APPEND ? 'APPEND' : 'SUBTRACT';
+    return apiError(ErrorCode.INVALID_REQUEST, `${verb} operation is not allowed for the BROKER_LOGGER resource`);
+  }
+  if (configOperation !== CONFIG_OPERATION.SET && configOperation !== CONFIG_OPERATION.DELETE) {
+    return apiError(
+      ErrorCode.INVALID_REQUEST,
+      `Unknown operation type ${configOperation} is not allowed for the BROKER_LOGGER resource`,
+    );
+  }
+  if (name !== ROOT_LOGGER || !isThere) return apiError(ErrorCode.INVALID_CONFIG, `Logger ${name} does not exist!`);
+  if (configOperation === CONFIG_OPERATION.DELETE) {
+    return apiError(ErrorCode.INVALID_REQUEST, 'Removing the log level of the root logger is not allowed');
+  }
+  if (LOG_LEVELS.includes(value ?? '')) return undefined;
+  const message = `Cannot set the log level of ${name} to ${value} as it is not a supported log level. Valid log levels are ${LOG_LEVELS.join(', ')}`;
+  return apiError(ErrorCode.INVALID_CONFIG, message);
 }
 
 function nullValues(names: readonly string[]): ApiError {

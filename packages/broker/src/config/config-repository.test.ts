@@ -121,7 +121,6 @@ describe('the configs of topics', () => {
       'Unexpected broker id, expected 1, but received 2',
     ],
     [{ ...broker1, resourceName: 'x' }, [set('log.retention.ms', '1')], 42, 'Node id must be an integer, but it is: x'],
-    [{ resourceType: 8, resourceName: '1' }, [set('root', 'INFO')], 42, 'Unsupported resource type: BROKER_LOGGER'],
     [
       { resourceType: 16, resourceName: 'm' },
       [set('a', '1')],

@@ -20,7 +20,7 @@ export interface DescribedConfig {
   readonly synonyms: readonly { readonly name: string; readonly value: string | null; readonly source: number }[];
   /** One of `CONFIG_TYPE_ID`, 0 for names that this broker does not know. */
   readonly type: number;
-  readonly documentation: string;
+  readonly documentation: string | null;
 }
 
 /** The configs of a topic with these overrides, in alphabetical order (`ConfigHelper.createTopicConfigEntry`). */

@@ -13,6 +13,7 @@ import {
   ErrorCode,
   type DescribeConfigsResponseResultInput as Result,
 } from '@millrace/protocol';
+import { RESOURCE_TYPE } from '../admin/config-admin.ts';
 import {
   type DescribedConfig,
   describeBrokerConfigs,
@@ -57,7 +58,8 @@ function describeOne(
   context: RequestContext,
 ): Result {
   const { resourceType, resourceName, configurationKeys } = resource;
-  const described = configsOf(resource, context);
+  const described =
+    resourceType === RESOURCE_TYPE.BROKER_LOGGER ? logLevelsOf(resource, context) : configsOf(resource, context);
   if (isRefusal(described)) return { ...described, resourceType, resourceName, configs: [] };
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys);
   const configs = described.filter(({ name }) => wanted === undefined || wanted.has(name));
@@ -80,6 +82,23 @@ function configsOf(resource: DescribeConfigsRequestResource, context: RequestCon
   return entity.level === 'broker'
     ? describeBrokerConfigs(broker.configs)
     : describeDefaultBrokerConfigs(broker.configs);
+}
+
+function logLevelsOf(resource: DescribeConfigsRequestResource, context: RequestContext): DescribedConfig[] | Refusal {
+  const refusal = context.authorize('DescribeConfigs', configOwner(resource));
+  if (refusal !== undefined) return Refusal.of(refusal.errorCode, inWords(refusal));
+  const levels = context.broker.configAdmin.logLevels(resource.resourceName);
+  if (isRefusal(levels)) return levels;
+  return Array.from(levels, ([name, value]) => ({
+    name,
+    value,
+    readOnly: false,
+    isSensitive: false,
+    source: CONFIG_SOURCE.DYNAMIC_BROKER_LOGGER_CONFIG,
+    synonyms: [],
+    type: 0,
+    documentation: null,
+  }));
 }
 
 function entry(

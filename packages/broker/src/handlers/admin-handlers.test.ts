@@ -210,6 +210,8 @@ describe('DescribeConfigs', () => {
       resource(2, 'nope'),
       resource(2, 'not valid'),
       resource(8, '1'),
+      resource(8, '2'),
+      resource(16, 'm'),
     ];
     const body = {
       resources,
@@ -223,8 +225,14 @@ describe('DescribeConfigs', () => {
       ['', ErrorCode.NONE],
       ['nope', ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
       ['not valid', ErrorCode.INVALID_TOPIC_EXCEPTION],
-      ['1', ErrorCode.INVALID_REQUEST],
+      ['1', ErrorCode.NONE],
+      ['2', ErrorCode.INVALID_REQUEST],
+      ['m', ErrorCode.INVALID_REQUEST],
     ]);
+    const [root, ...noOthers] = results[5]?.configs ?? [];
+    expect(root).toMatchObject({ name: 'root', value: 'INFO', readOnly: false, isSensitive: false });
+    if (version >= 1) expect(root).toMatchObject({ configSource: 6, synonyms: [] });
+    expect(noOthers).toEqual([]);
     const [retention, segment, ...others] = results[0]?.configs ?? [];
     expect(others).toEqual([]);
     expect(retention).toMatchObject({ name: 'retention.ms', value: '5', readOnly: false, isSensitive: false });

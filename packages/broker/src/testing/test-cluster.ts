@@ -111,7 +111,7 @@ export class TestCluster {
       image,
       channel,
       configs,
-      configAdmin: new ConfigAdmin({ brokerId: id, cluster: image, configs, logger }),
+      configAdmin: new ConfigAdmin({ brokerId: id, cluster: image, configs, logger, logLevel: { level: 'info' } }),
       controller,
       topics: new TopicAdmin({ store, cluster: image, configs, clock, random, logger, isAlone: false }),
     };
