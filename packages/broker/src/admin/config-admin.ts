@@ -144,9 +144,7 @@ export class ConfigAdmin {
       return refuse('AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS');
     }
     const isAlterable = resourceType === RESOURCE_TYPE.TOPIC || resourceType === RESOURCE_TYPE.BROKER;
-    if (!isAlterable) {
-      return refuse(`Unknown resource type ${resourceType}`);
-    }
+    if (!isAlterable) return refuse(`Unknown resource type ${resourceType}`);
     if (
       resourceType === RESOURCE_TYPE.BROKER &&
       resourceName !== '' &&
