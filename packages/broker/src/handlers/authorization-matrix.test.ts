@@ -191,13 +191,6 @@ const DIFFERENCES: readonly Difference[] = [
     here: 0,
     why: 'a topic that is made is answered for when it is there; README says so',
   },
-  {
-    key: 9,
-    what: /^topics named/,
-    kafka: 3,
-    here: 0,
-    why: 'version 0 is about offsets in ZooKeeper at Kafka, and here about the same as the others',
-  },
   { key: 10, what: /^share key/, kafka: 15, here: 42, why: 'there are no share groups' },
   {
     key: 20,
