@@ -32,6 +32,8 @@ function bareRequest(apiKey: number, apiVersion: number, body: Buffer = Buffer.a
   return Buffer.concat([header, body]);
 }
 
+const ENVELOPE_KEY = 58;
+
 /** What ends a header of the new kind. */
 const NO_TAGS = Buffer.alloc(1);
 
@@ -85,6 +87,8 @@ describe('a connection is given up, with a reason, when a client sends', () => {
   it('an API that nobody knows, or that is not served', async () => {
     expect(await codeOf(bareRequest(999, 0))).toBe('BROKER_UNKNOWN_API');
     expect(await codeOf(bareRequest(CreateDelegationToken.key, 0))).toBe('BROKER_UNKNOWN_API');
+    // With ZooKeeper nobody forwards requests, and a broker of Kafka closes the connection too.
+    expect(await codeOf(bareRequest(ENVELOPE_KEY, 0))).toBe('BROKER_UNKNOWN_API');
   });
 
   it('a version that is not served', async () => {

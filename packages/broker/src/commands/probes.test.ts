@@ -12,6 +12,7 @@ import {
   decodeRequestFrame,
   decodeResponseFrame,
   Produce,
+  UpdateFeatures,
 } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { paths } from '../store/znodes.ts';
@@ -49,7 +50,7 @@ const BROKER_EPOCHS: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** APIs that brokers use among themselves and that are served here. */
-const ASKED = new Set([1, 2, 4, 5, 6, 7, 23, 56, 67]);
+const ASKED = new Set([1, 2, 4, 5, 6, 7, 23, 24, 27, 56, 57, 67]);
 
 let cluster: TestReplicas;
 const epochs = new Map<number, number>();
@@ -70,6 +71,8 @@ beforeAll(async () => {
     for (const distance of [-1, 0, 1]) epochs.set(epoch + distance, own + distance);
   }
   controllerEpoch = cluster.broker(2).services.controller.epoch;
+  // The transactional id that was asked about lies at broker 1.
+  await cluster.createTopic('__transaction_state', [[1, 2, 3]]);
   // The cluster that was asked had handed out a block before.
   const block = { brokerId: 2, brokerEpoch: epochs.get(582) as number };
   await cluster.ask(2, AllocateProducerIds, 0, block);
@@ -140,7 +143,7 @@ describe('what brokers ask one another is answered as Apache Kafka answers it', 
   const asked = probes.filter(([, , key]) => ASKED.has(key));
 
   it('in as many cases as were tried', () => {
-    expect(asked.length).toBeGreaterThan(95);
+    expect(asked.length).toBe(111);
   });
 
   it.each(asked)('%s (to %i)', async (_what, to, key, version, request, response) => {
@@ -151,4 +154,10 @@ describe('what brokers ask one another is answered as Apache Kafka answers it', 
     await cluster.settle();
     expect(plain(await answer)).toEqual(plain(expected));
   });
+});
+
+it('UpdateFeatures is for the controller', async () => {
+  const asked = cluster.ask(1, UpdateFeatures, 1, { featureUpdates: [{ feature: 'f', maxVersionLevel: 1 }] });
+  const errorMessage = 'This is not the correct controller for this cluster.';
+  expect(await asked).toMatchObject({ errorCode: 41, errorMessage, results: [] });
 });

@@ -49,6 +49,7 @@ import { describeClientQuotas } from './48-describe-client-quotas.ts';
 import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts';
 import { alterUserScramCredentials } from './51-alter-user-scram-credentials.ts';
 import { alterPartition } from './56-alter-partition.ts';
+import { updateFeatures } from './57-update-features.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeProducers } from './61-describe-producers.ts';
 import { describeTransactions } from './65-describe-transactions.ts';
@@ -107,6 +108,7 @@ export const handlers: readonly ApiHandler[] = [
   describeUserScramCredentials,
   alterUserScramCredentials,
   alterPartition,
+  updateFeatures,
   describeCluster,
   describeProducers,
   describeTransactions,

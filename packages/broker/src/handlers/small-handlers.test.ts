@@ -6,6 +6,7 @@ import {
   DescribeClientQuotas,
   DescribeProducers,
   ErrorCode,
+  UpdateFeatures,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
@@ -117,5 +118,56 @@ describe('ApiVersions', () => {
     expect(answer.finalizedFeatures).toEqual([{ name: 'metadata.version', minVersionLevel: 21, maxVersionLevel: 21 }]);
     expect(answer.supportedFeatures).toEqual([{ name: 'metadata.version', minVersion: 1, maxVersion: 21 }]);
     expect(answer.finalizedFeaturesEpoch).toBe(0);
+  });
+});
+
+describe('UpdateFeatures', () => {
+  const unsupported = 'Could not apply finalized feature update because the provided feature is not supported.';
+  const tooLow = (level: number): string =>
+    `Can not provide versionLevel: ${level} less than 1 without setting the SAFE downgradeType in the request.`;
+  const missing = 'Can not delete non-existing finalized feature.';
+  const unknownType = 'Received unknown upgrade type.';
+  const nameless = 'Feature name can not be empty.';
+
+  // As Apache Kafka 3.9.1 with ZooKeeper answers.
+  it.each([
+    [0, { feature: 'f', maxVersionLevel: 1 }, unsupported],
+    [0, { feature: 'f', maxVersionLevel: 0 }, tooLow(0)],
+    [0, { feature: 'f', maxVersionLevel: 0, allowDowngrade: true }, missing],
+    [0, { feature: 'f', maxVersionLevel: 5, allowDowngrade: true }, unsupported],
+    [0, { feature: '', maxVersionLevel: 1 }, nameless],
+    ...[0, 4].flatMap((upgradeType) =>
+      [-1, 0, 1].map((level) => [1, { feature: 'f', maxVersionLevel: level, upgradeType }, unknownType] as const),
+    ),
+    [1, { feature: 'f', maxVersionLevel: -1, upgradeType: 1 }, tooLow(-1)],
+    [1, { feature: 'f', maxVersionLevel: 0, upgradeType: 1 }, tooLow(0)],
+    [1, { feature: 'f', maxVersionLevel: 1, upgradeType: 1 }, unsupported],
+    ...[2, 3].flatMap((upgradeType) =>
+      [-1, 0].map((level) => [1, { feature: 'f', maxVersionLevel: level, upgradeType }, missing] as const),
+    ),
+    ...[2, 3].map((upgradeType) => [1, { feature: 'f', maxVersionLevel: 1, upgradeType }, unsupported] as const),
+    [1, { feature: '', maxVersionLevel: 1, upgradeType: 9 }, nameless],
+  ] as const)('refuses in version %i: %o', async (version, update, errorMessage) => {
+    const { feature } = update;
+    expect(await client.ask(UpdateFeatures, version, { featureUpdates: [update] })).toMatchObject({
+      errorCode: 0,
+      errorMessage: null,
+      results: [{ feature, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }],
+    });
+  });
+
+  it('answers for each feature once, by what was asked of it first', async () => {
+    const answer = await client.ask(UpdateFeatures, 1, {
+      featureUpdates: [
+        { feature: 'a', maxVersionLevel: 1 },
+        { feature: 'b', maxVersionLevel: 0, upgradeType: 2 },
+        { feature: 'a', maxVersionLevel: 0, upgradeType: 2 },
+      ],
+    });
+    expect(answer.results.map(({ feature, errorMessage }) => [feature, errorMessage])).toEqual([
+      ['a', unsupported],
+      ['b', missing],
+    ]);
+    expect((await client.ask(UpdateFeatures, 1, { featureUpdates: [] })).results).toEqual([]);
   });
 });

@@ -366,6 +366,13 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
   [50, { 'all (users null)': () => ({ users: null }), 'unknown user': () => ({ users: [{ name: 'nobody' }] }) }],
   [51, { 'delete for unknown user': () => ({ deletions: [{ name: 'nobody', mechanism: 1 }], upsertions: [] }) }],
   [56, { 'broker epoch 0': () => ({ brokerId: 0, brokerEpoch: 0, topics: [] }) }],
+  [
+    57,
+    {
+      'no updates': () => ({ timeoutMs: 1000, featureUpdates: [] }),
+      'unknown feature': () => ({ timeoutMs: 1000, featureUpdates: [{ feature: 'nope', maxVersionLevel: 1 }] }),
+    },
+  ],
   [60, { 'with operations': () => ({ includeClusterAuthorizedOperations: true }) }],
   [
     61,
