@@ -378,6 +378,7 @@ export class Broker {
     followSettings(configs, logs, services);
     await services.users.load();
     const session = this.#newSession(endpoints, async () => {
+      await configs.sessionRenewed();
       await services.users.load();
       await controller.sessionRenewed();
     });

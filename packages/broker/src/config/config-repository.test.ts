@@ -1,6 +1,12 @@
+import { MemoryMetadataStore } from '@millrace/metadata';
+import { ManualClock } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
 import { RESOURCE_TYPE } from '../admin/config-admin.ts';
+import { silentLogger } from '../shared/logger.ts';
+import { makePersistentNodes } from '../store/registration.ts';
 import { newTopic, TestCluster } from '../testing/test-cluster.ts';
+import { parseBrokerConfig } from './broker-config.ts';
+import { type ConfigEntity, ConfigRepository } from './config-repository.ts';
 import { describeBrokerConfigs, describeDefaultBrokerConfigs, describeTopicConfigs } from './describe.ts';
 import { CONFIG_OPERATION } from './incremental-change.ts';
 
@@ -23,7 +29,41 @@ async function clusterWithTopic(
   return cluster;
 }
 
+/** A repository with a session of its own. */
+async function repositoryOn(stores: MemoryMetadataStore, clock: ManualClock, brokerId: number) {
+  const session = stores.openSession();
+  const { config } = parseBrokerConfig({ 'broker.id': String(brokerId) });
+  const configs = new ConfigRepository({ store: session, config, clock, logger: silentLogger });
+  await configs.start();
+  return { session, configs };
+}
+
 const set = (name: string, value: string) => ({ name, configOperation: SET, value });
+
+describe('configs that others change', () => {
+  it('are known after the session has ended, and followed from there', async () => {
+    const clock = new ManualClock();
+    const stores = new MemoryMetadataStore({ clock });
+    await makePersistentNodes(stores.openSession());
+    const mine = await repositoryOn(stores, clock, 1);
+    const other = await repositoryOn(stores, clock, 2);
+    const heard: (string | undefined)[] = [];
+    mine.configs.onTopicConfig((name) => heard.push(name));
+    const change = (entity: ConfigEntity, properties: Record<string, string>) =>
+      other.configs.change(entity, () => properties);
+    await mine.configs.loadTopics(['t', 'same']);
+    await mine.session.expireSession();
+    await change({ type: 'topic', name: 't' }, { 'retention.ms': '5' });
+    await change({ type: 'broker', level: 'default' }, { 'log.segment.bytes': '2000' });
+    await mine.session.renewSession();
+    await mine.configs.sessionRenewed();
+    expect(mine.configs.logConfig('t')).toMatchObject({ retentionMs: 5, segmentBytes: 2000 });
+    expect(heard).toEqual([undefined, 't']);
+    await change({ type: 'topic', name: 't' }, { 'retention.ms': '6' });
+    await clock.advanceAsync(1);
+    expect(mine.configs.logConfig('t')).toMatchObject({ retentionMs: 6 });
+  });
+});
 
 describe('the configs of topics', () => {
   it('are the topic’s own, then the broker’s', async () => {

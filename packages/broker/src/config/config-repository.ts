@@ -94,6 +94,24 @@ export class ConfigRepository {
     this.#stopped = true;
   }
 
+  /**
+   * The session with the store is a new one, and the watch ended with the old: reads what may have been changed meanwhile, and follows
+   * changes again from there.
+   * @throws MetadataError when the store cannot be read.
+   */
+  async sessionRenewed(): Promise<void> {
+    const reading = this.#following.then(() => this.#readAnew());
+    this.#following = reading.catch(() => {});
+    await reading;
+  }
+
+  async #readAnew(): Promise<void> {
+    const changes = await this.#watchChanges();
+    this.#lastChange = changes.toSorted().at(-1) ?? '';
+    await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
+    await Promise.all([...this.#topics.keys()].map((topic) => this.#reload({ type: 'topic', name: topic })));
+  }
+
   /** What is set on a topic itself. The topic must have been loaded; one that was not counts as having nothing set. */
   topicOverrides(topic: string): ConfigProperties {
     return this.#topics.get(topic) ?? NOTHING;
@@ -199,8 +217,9 @@ export class ConfigRepository {
 
   async #reload(entity: ConfigEntity): Promise<void> {
     if (entity.type === 'broker') return this.#reloadBroker(entity.level);
+    const before = this.topicOverrides(entity.name);
     await this.#loadTopic(entity.name);
-    this.#tellTopics(entity.name);
+    if (!isSame(before, this.topicOverrides(entity.name))) this.#tellTopics(entity.name);
   }
 
   async #loadTopic(topic: string): Promise<void> {
@@ -281,6 +300,11 @@ export class ConfigRepository {
 function writeConfig(path: string, config: ConfigProperties, version: Version | undefined): Operation[] {
   const data = encodeConfig(config);
   return version === undefined ? [{ type: 'create', path, data }] : [{ type: 'set', path, data, expected: version }];
+}
+
+function isSame(a: ConfigProperties, b: ConfigProperties): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 function ignoreNoNode(error: unknown): undefined {
