@@ -377,11 +377,7 @@ export class Broker {
     });
     followSettings(configs, logs, services);
     await services.users.load();
-    const session = this.#newSession(endpoints, async () => {
-      await configs.sessionRenewed();
-      await services.users.load();
-      await controller.sessionRenewed();
-    });
+    const session = this.#newSession(endpoints, () => takeUpAgain(configs, services, controller));
     await session.start();
     await controller.start();
     exposeBroker(services, controller);
@@ -565,6 +561,17 @@ async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
+}
+
+/** The session with the store is a new one: what was changed meanwhile is read, and everything is watched again. */
+async function takeUpAgain(
+  configs: ConfigRepository,
+  { users }: BrokerServices,
+  controller: Controller,
+): Promise<void> {
+  await configs.sessionRenewed();
+  await users.load();
+  await controller.sessionRenewed();
 }
 
 /** Has the rooms take over what of settings and entities changes while the broker runs. */
