@@ -68,6 +68,22 @@ describe('worlds of three brokers', () => {
   );
 });
 
+describe('a world of three brokers that once ended badly', () => {
+  it.each([
+    ['a follower asked from behind its durable end', 5],
+    ['a gap was left where the leader had deleted', 209_774],
+    ['a leader named no topic', 210_163],
+    ['the only replica in sync was not opened again', 209_263],
+  ])(
+    'ends well: %s (seed %i)',
+    async (_, seed) => {
+      const { violations } = await runSeed(seed, { brokers: 3 });
+      expect(violations).toEqual([]);
+    },
+    MUTANT_MS_MAX,
+  );
+});
+
 describe('a world of thirty brokers', () => {
   it(
     'ends without a violation',

@@ -36,7 +36,8 @@ function staleView(
   if (!cluster.brokers.has(cluster.controllerId)) return `takes ${cluster.controllerId} for the controller`;
   for (const [name, { partitions }] of cluster.topics) {
     if (!topics.has(name)) return `knows the topic ${name}, which is gone`;
-    for (const { partition, leader, leaderEpoch, isr } of partitions) {
+    // Of a partition that never had a leader, brokers are told nothing.
+    for (const { partition, leader, leaderEpoch, isr } of partitions.filter((each) => each !== undefined)) {
       const state = states.stateOf(`${name}-${partition}`);
       const isSame =
         state?.leader === leader && state.leaderEpoch === leaderEpoch && state.isr.join() === [...isr].join();
