@@ -1,14 +1,17 @@
-/** `node tools/compat/main.ts [java] [python] [librdkafka] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [librdkafka] [cluster] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
+import { clusterCases } from './cluster-tools.ts';
 import { javaCases } from './java.ts';
 import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
-import { startTarget } from './target.ts';
+import { startClusterTarget, startTarget, type Target } from './target.ts';
 
-const suites: Readonly<Record<string, (bootstrap: string) => Promise<number>>> = {
+type Suites = Readonly<Record<string, (bootstrap: string) => Promise<number>>>;
+
+const suites: Suites = {
   async java(bootstrap) {
     let failed = 0;
     for (const version of [KAFKA_3, KAFKA_4]) {
@@ -24,6 +27,17 @@ const suites: Readonly<Record<string, (bootstrap: string) => Promise<number>>> =
   },
 };
 
+/** Those that need three brokers. */
+const clusterSuites: Suites = {
+  async cluster(bootstrap) {
+    let failed = 0;
+    for (const version of [KAFKA_3, KAFKA_4]) {
+      failed += await runCases(`On three brokers, tools of Apache Kafka ${version}`, clusterCases(bootstrap, version));
+    }
+    return failed;
+  },
+};
+
 const { values, positionals } = parseArgs({
   options: {
     target: { type: 'string' },
@@ -32,20 +46,30 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const unknown = positionals.find((name) => !(name in suites));
+const known = [...Object.keys(suites), ...Object.keys(clusterSuites)];
+const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
-  console.error(`There is no suite ${unknown}; there are: ${Object.keys(suites).join(', ')}`);
+  console.error(`There is no suite ${unknown}; there are: ${known.join(', ')}`);
   process.exit(2);
 }
-// librdkafka's tests expect topics that are created by themselves to have several partitions.
-const target = await startTarget(values.target, { 'num.partitions': '4' });
-try {
-  console.log(`target: ${target.name} at ${target.bootstrap}`);
-  let failed = 0;
-  for (const [name, suite] of Object.entries(suites)) {
-    if (positionals.length === 0 || positionals.includes(name)) failed += await suite(target.bootstrap);
+
+async function runSuites(all: Suites, start: () => Promise<Target>): Promise<number> {
+  const chosen = Object.entries(all).filter(([name]) => positionals.length === 0 || positionals.includes(name));
+  if (chosen.length === 0) return 0;
+  const target = await start();
+  try {
+    console.log(`target: ${target.name} at ${target.bootstrap}`);
+    let failed = 0;
+    for (const [, suite] of chosen) failed += await suite(target.bootstrap);
+    return failed;
+  } finally {
+    await target.stop();
   }
-  process.exitCode = failed === 0 ? 0 : 1;
-} finally {
-  await target.stop();
 }
+
+const isKafkaAlone = values.target?.startsWith('apache') === true && !positionals.includes('cluster');
+// librdkafka's tests expect topics that are created by themselves to have several partitions.
+const failed =
+  (await runSuites(suites, () => startTarget(values.target, { 'num.partitions': '4' }))) +
+  (isKafkaAlone ? 0 : await runSuites(clusterSuites, () => startClusterTarget(values.target)));
+process.exitCode = failed === 0 ? 0 : 1;

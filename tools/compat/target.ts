@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '../clients/index.ts';
+import { startCluster } from '../faults/cluster-process.ts';
 import { KAFKA_3, startApacheKafka } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 
@@ -39,6 +40,24 @@ export async function startTarget(
     return { bootstrap: kafka.bootstrap, name: `Apache Kafka ${version}`, stop: () => kafka.stop() };
   }
   return { bootstrap: wanted, name: wanted, stop: async () => undefined };
+}
+
+/** Three brokers: a local cluster of Millrace, or those at `host:port,...` that run already. */
+export async function startClusterTarget(wanted = 'millrace'): Promise<Target> {
+  if (wanted.startsWith('apache')) {
+    throw new Error(`${wanted} is started with one broker only: give host:port of three that run`);
+  }
+  if (wanted !== 'millrace') return { bootstrap: wanted, name: wanted, stop: async () => undefined };
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
+  const cluster = await startCluster('local', folder);
+  return {
+    bootstrap: cluster.bootstrapServers,
+    name: 'Millrace, three brokers',
+    async stop() {
+      await cluster.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** The process as a user starts it, on a free port and in a temporary folder. */

@@ -25,6 +25,7 @@ const classes: Readonly<Record<string, string | { before4: string; from4: string
   'kafka-log-dirs': 'org.apache.kafka.tools.LogDirsCommand',
   'kafka-producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
   'kafka-reassign-partitions': 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand',
+  'kafka-replica-verification': 'org.apache.kafka.tools.ReplicaVerificationTool',
   'kafka-server-start': 'kafka.Kafka',
   'kafka-storage': 'kafka.tools.StorageTool',
   'kafka-topics': 'org.apache.kafka.tools.TopicCommand',
@@ -43,6 +44,8 @@ export interface ToolOptions {
   readonly input?: string | Uint8Array;
   /** After this long it is killed and counts as failed. Default: 60,000. */
   readonly timeoutMs?: number;
+  /** Ends a tool that goes on for ever, once its standard output matches. */
+  readonly endAfter?: RegExp;
 }
 
 export interface ToolResult {
@@ -69,7 +72,7 @@ export async function javaArguments(tool: string, version: string, heap: string)
 
 /** Runs one of Kafka's tools to its end. A failing tool is a result, not an exception. */
 export async function kafkaTool(tool: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
-  const { version = KAFKA_3, input = '', timeoutMs = 60_000 } = options;
+  const { version = KAFKA_3, input = '', timeoutMs = 60_000, endAfter } = options;
   const child = spawn('java', [...(await javaArguments(tool, version, '512m')), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: timeoutMs,
@@ -78,7 +81,16 @@ export async function kafkaTool(tool: string, args: readonly string[], options: 
   // A tool that ends before it has read its input breaks the pipe; its exit code tells the story.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
+  if (endAfter !== undefined) endOnceItSays(child, endAfter);
   return ended(child);
+}
+
+function endOnceItSays(child: ChildProcess, pattern: RegExp): void {
+  let stdout = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    if (pattern.test(stdout)) child.kill('SIGKILL');
+  });
 }
 
 /** Collects what a program prints until it ends. */
