@@ -13,14 +13,14 @@ const FAST = { retryBackoffMs: 5, requestTimeoutMs: 3000 };
 const PARTITIONS = [0, 1, 2];
 
 /** What a partition holds for those who read what is committed, up to a value. */
-async function committedUntil(partition: number, last: string): Promise<string[]> {
+async function committedUntil(partition: number, last: string, topic = 't'): Promise<string[]> {
   await using consumer = new Consumer({
     bootstrapServers: cluster.bootstrapServers,
     isolationLevel: 'read_committed',
     autoOffsetReset: 'earliest',
     ...FAST,
   });
-  consumer.assign([{ topic: 't', partition }]);
+  consumer.assign([{ topic, partition }]);
   const values: string[] = [];
   for await (const record of consumer) {
     values.push(String(record.value));
@@ -51,6 +51,31 @@ async function transactWhile(count: number, happens: (sent: number) => Promise<v
   return aborted;
 }
 
+/** Copies from one topic to another, each batch in a transaction, until it is told to stop or a broker's death ends it. */
+async function copy(instance: number, signal: AbortSignal): Promise<void> {
+  const { bootstrapServers } = cluster;
+  await using producer = new Producer({ bootstrapServers, transactionalId: `copy-${instance}`, ...FAST });
+  await using consumer = new Consumer({
+    bootstrapServers,
+    groupId: 'copy',
+    autoCommit: false,
+    isolationLevel: 'read_committed',
+    autoOffsetReset: 'earliest',
+    sessionTimeoutMs: 6000,
+    ...FAST,
+  });
+  consumer.subscribe('t');
+  await consumer.run({
+    transactionalProducer: producer,
+    batchRecordsMax: 5,
+    retry: { retries: 1000, backoffMs: 20, backoffMsMax: 200 },
+    signal,
+    eachBatch: ({ records, partition }, { transaction }) => {
+      for (const { value } of records) void transaction.send({ topic: 'copied', partition, value });
+    },
+  });
+}
+
 describe.runIf(!isElsewhere)('transactions on a cluster', () => {
   const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `v${index}`);
 
@@ -70,5 +95,20 @@ describe.runIf(!isElsewhere)('transactions on a cluster', () => {
     });
     await cluster.settled();
     for (const partition of PARTITIONS) expect(await committedUntil(partition, 'v39')).toEqual(numbered(40));
+  });
+
+  it('let two instances copy a topic, each record once, while brokers are killed', { timeout: 180_000 }, async () => {
+    cluster = await startCluster({ topics: ['t', 'copied'].map((topic) => ({ topic, partitions: 3 })) });
+    const stop = new AbortController();
+    const copies = [1, 2].map((instance) => copy(instance, stop.signal));
+    await transactWhile(60, async (index) => {
+      if (index % 20 !== 10) return;
+      const victim = (Math.floor(index / 20) % 3) + 1;
+      await cluster.kill(victim);
+      void cluster.start(victim);
+    });
+    for (const partition of PARTITIONS) expect(await committedUntil(partition, 'v59', 'copied')).toEqual(numbered(60));
+    stop.abort();
+    await Promise.all(copies);
   });
 });

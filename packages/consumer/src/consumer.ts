@@ -22,6 +22,11 @@ import { ConsumerBatch, decodeBatch } from './reading/consumer-batch.ts';
 import { AwaitingIterator, BatchIterator, RecordIterator } from './reading/iterators.ts';
 import { startRun } from './reading/run.ts';
 import type { RunOptions } from './reading/run-options.ts';
+import {
+  type ConsumerGroupMetadata,
+  inTransactions,
+  type TransactionalRunOptions,
+} from './reading/transactional-run.ts';
 import { ConsumerRecord, decodeRecord } from './record.ts';
 
 /** Sockets that are closed need no longer than this, though the time of `close` be over, in milliseconds. */
@@ -124,6 +129,17 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   }
 
   /**
+   * As whom offsets are committed, for a producer that commits them in a transaction.
+   * @throws ConsumerError `CONSUMER_NO_GROUP` without a groupId
+   */
+  get groupMetadata(): ConsumerGroupMetadata {
+    const { groupId, groupInstanceId } = this.#engine.settings;
+    if (groupId === undefined) throw noGroup('tell of its group');
+    const { memberId, generationId } = this.#engine.membership?.identity() ?? { memberId: '', generationId: -1 };
+    return { groupId, memberId, generationId, groupInstanceId };
+  }
+
+  /**
    * Reads topics as a member of the group, which starts joining it. Regular expressions are matched against all topics, new ones
    * included. Called again, it replaces what was subscribed.
    * A topic that is named and does not exist may be created by that, once, where `allowAutoTopicCreation` and the brokers allow it.
@@ -165,13 +181,23 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   }
 
   /**
+   * Has a handler called for each batch in a transaction of a producer, which commits what the handler sent and how far the batch goes
+   * together: consume, transform and produce, each record once, over crashes and rebalances. For a consumer with a `groupId`,
+   * `autoCommit: false` and `isolationLevel: 'read_committed'`.
+   */
+  run(options: TransactionalRunOptions<K, V>): Promise<void>;
+  /**
    * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
    * closed; use `joined` to learn when it has partitions.
    * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
    *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that.
    */
-  run(options: RunOptions<K, V>): Promise<void> {
-    return startRun(this.#engine, this.#client.settings.random, options);
+  run(options: RunOptions<K, V>): Promise<void>;
+  async run(options: RunOptions<K, V> | TransactionalRunOptions<K, V>): Promise<void> {
+    const { random } = this.#client.settings;
+    if (!isTransactional(options)) return startRun(this.#engine, random, options);
+    const inOrder = inTransactions(options, this.#engine.settings, () => this.groupMetadata);
+    return startRun(this.#engine, random, inOrder);
   }
 
   /**
@@ -336,4 +362,10 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
 function placeOf({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition };
+}
+
+function isTransactional<K, V>(
+  options: RunOptions<K, V> | TransactionalRunOptions<K, V>,
+): options is TransactionalRunOptions<K, V> {
+  return typeof options === 'object' && options !== null && 'transactionalProducer' in options;
 }

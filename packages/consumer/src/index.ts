@@ -41,4 +41,12 @@ export type {
   HandlerRetry,
   RunOptions,
 } from './reading/run-options.ts';
+export type {
+  ConsumerGroupMetadata,
+  ConsumerTransaction,
+  TransactionalContext,
+  TransactionalProducer,
+  TransactionalRunOptions,
+  TransactionRecord,
+} from './reading/transactional-run.ts';
 export type { ConsumerRecord } from './record.ts';

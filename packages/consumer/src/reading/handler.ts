@@ -225,7 +225,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** The same bytes decode no better the second time, unless somebody has to be asked for how. */
-function isRetriable(error: unknown): boolean {
+/** Whether another call may help, where nobody else says. */
+export function isRetriable(error: unknown): boolean {
   return !(error instanceof ConsumerError && error.code === 'CONSUMER_DESERIALIZER_FAILED' && !error.retriable);
 }
 
