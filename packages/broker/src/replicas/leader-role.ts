@@ -169,6 +169,8 @@ export class LeaderRole {
     const { log, clock } = this.#options;
     const nowMs = clock.monotonic();
     const { fetchOffset } = fetch;
+    // What lies there is not what this log is going to have there: one that has yet to go back from what there was no room for, say.
+    if (fetchOffset > log.durableEndOffset) return;
     if (fetchOffset >= log.durableEndOffset) progress.lastCaughtUpMs = nowMs;
     else if (progress.leaderEndAtLastFetch >= 0 && fetchOffset >= progress.leaderEndAtLastFetch) {
       progress.lastCaughtUpMs = Math.max(progress.lastCaughtUpMs, progress.lastFetchMs);

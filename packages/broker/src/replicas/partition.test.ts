@@ -220,6 +220,15 @@ describe('the in-sync replicas of a leader', () => {
     ]);
   });
 
+  it('are not counted by a fetch from behind the durable end, which is about other records than those that come there', async () => {
+    partition.applyState(state());
+    fetched(2, 1);
+    const { errorCode, lastOffset } = await partition.append(batchOf(['a']), LEADER_ONLY);
+    expect([errorCode, lastOffset, log.highWatermark]).toEqual([0, 0, 0]);
+    fetched(2, 1);
+    expect(log.highWatermark).toBe(1);
+  });
+
   it('hold the high watermark up from when they are proposed, and count for nobody before they are agreed to', async () => {
     partition.applyState(state(three));
     fetched(3, 0);
