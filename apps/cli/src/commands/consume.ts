@@ -185,13 +185,15 @@ class Reading {
     const wanted = this.#recordsMax - this.#tally.records;
     const records = batch.records.length > wanted ? batch.records.slice(0, wanted) : batch.records;
     const chunks: Uint8Array[] = [];
+    let bytes = 0;
     for (const record of records) {
       this.#format(record, chunks);
-      this.#tally.bytes += record.sizeBytes;
+      bytes += record.sizeBytes;
     }
     // What nobody could read is not committed: the group's next member prints it again.
     if (!(await this.#context.out.write(Buffer.concat(chunks)))) return this.#end.readerGone();
     this.#tally.records += records.length;
+    this.#tally.bytes += bytes;
     this.#end.progressed();
     if (this.#options.group !== undefined && (isLast || this.#tally.records >= this.#recordsMax)) {
       await this.#consumer.commit(records.length < batch.records.length ? records[records.length - 1] : batch);

@@ -1,4 +1,5 @@
-import type { CliIo, OutputStream } from '../io.ts';
+import { failure } from '../errors.ts';
+import { type CliIo, isReaderGone, type OutputStream } from '../io.ts';
 import { type Paint, paintFor, takesColor } from './paint.ts';
 import { Progress } from './progress.ts';
 
@@ -62,11 +63,18 @@ export class Output {
   }
 }
 
-/** Writes, waits for the reader where it is slow, and tells whether there is one. */
+/**
+ * Writes, waits for the reader where it is slow, and tells whether there is one.
+ * @throws CliError when it cannot be written for another reason, as on a full disk
+ */
 export function written(stream: OutputStream, chunk: string | Uint8Array): Promise<boolean> {
   if (chunk.length === 0) return Promise.resolve(!stream.destroyed);
-  return new Promise((resolve) => {
-    stream.write(chunk, (error) => resolve(error === null || error === undefined));
+  return new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => {
+      if (error === null || error === undefined) resolve(true);
+      else if (isReaderGone(error)) resolve(false);
+      else reject(failure(`Cannot write the output: ${error.message}`, undefined, error));
+    });
   });
 }
 

@@ -92,6 +92,17 @@ describe('the settings of a broker', () => {
     ]);
   });
 
+  it.each([
+    ['authoriser.class.name', 'authorizer.class.name'],
+    ['super.user', 'super.users'],
+    ['max.connection', 'max.connections'],
+    ['allow.everyone.if.no.acls.found', 'allow.everyone.if.no.acl.found'],
+  ])('do not let a broker start with %s, which was meant to keep somebody out', (name, meant) => {
+    const { problems, warnings } = read({ [name]: 'x' });
+    expect(warnings).toEqual([]);
+    expect(problems).toEqual([expect.objectContaining({ message: expect.stringContaining(`Did you mean ${meant}?`) })]);
+  });
+
   it('keep what Kafka knows and this broker does not use, and check it', () => {
     const { config, problems, warnings } = read({ 'remote.log.reader.threads': '5', 'telemetry.max.bytes': '10' });
     expect([problems, warnings]).toEqual([[], []]);

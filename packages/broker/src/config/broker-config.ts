@@ -6,7 +6,7 @@ import { isUnusedKafkaName } from './known-names.ts';
 import { readKraft } from './kraft.ts';
 import { isListenerSetting, type ListenerSecurity, securityOfListeners } from './listener-security.ts';
 import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
-import { refusalOf } from './refused-settings.ts';
+import { isSafetySetting, refusalOf } from './refused-settings.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
 import type { TopicConfigValues } from './topic-definitions.ts';
 import { parseConfigValue } from './values.ts';
@@ -98,7 +98,7 @@ export function parseBrokerConfig(
         known[name] = text;
         continue;
       }
-      if (refusal === undefined) warnings.push(passedOver(name));
+      if (refusal === undefined) lookAtUnknown(name, report, warnings);
       continue;
     }
     const parsed = parseConfigValue(name, definition, text);
@@ -284,6 +284,13 @@ function checkRights(
       `${setting} is not honoured: without authorizer.class.name nobody's rights are checked. Set authorizer.class.name=${AUTHORIZERS[0]}, or remove it.`,
     );
   }
+}
+
+/** A slip of the pen in a name that safety hangs on would leave the broker open; any other one is told of. */
+function lookAtUnknown(name: string, report: Report, warnings: ConfigWarning[]): void {
+  const nearest = isUnusedKafkaName(name) ? undefined : nearestName(name, brokerConfigNames);
+  if (nearest === undefined || !isSafetySetting(nearest)) warnings.push(passedOver(name));
+  else report(name, `${name} is no setting that this broker knows. Did you mean ${nearest}?`);
 }
 
 function passedOver(name: string): ConfigWarning {

@@ -65,6 +65,14 @@ const REFUSALS: readonly Refusal[] = [
 /** Names that a beginning above would catch, and that are honoured. */
 const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name', ...HONOURED_SSL, ...HONOURED_SASL]);
 
+const SAFETY_SETTING =
+  /^(authorizer\.|super\.users$|allow\.everyone\.|ssl\.|sasl\.|security\.|listener\.(name|security)\.|principal\.|max\.connections|zookeeper\.(set\.acl$|ssl\.))/;
+
+/** Whether somebody's safety hangs on a setting that is honoured. */
+export function isSafetySetting(name: string): boolean {
+  return SAFETY_SETTING.test(name);
+}
+
 /** Why a broker must not start with a setting; undefined where nothing is wrong with that. */
 export function refusalOf(name: string, text: string): string | undefined {
   // Those of single listeners are looked at with the listeners.
