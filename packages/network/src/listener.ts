@@ -15,6 +15,7 @@ import {
 } from './server-connection.ts';
 import { distinguishedName } from './tls-principal.ts';
 import { TurnShare } from './turn-share.ts';
+import { withWarningBudget } from './warning-budget.ts';
 
 /** How a {@link Listener} is set up. Everything but `handler` has a default. */
 export interface ListenerOptions {
@@ -133,7 +134,7 @@ export class Listener {
     this.securityProtocol = options.securityProtocol ?? (options.tls === undefined ? 'PLAINTEXT' : 'SSL');
     this.name = options.name ?? this.securityProtocol;
     this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = withWarningBudget(options.logger ?? silentLogger, this.#clock);
     this.#idleMsMax = options.idleMsMax ?? IDLE_MS_MAX;
     this.#host = {
       listenerName: this.name,
