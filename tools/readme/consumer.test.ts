@@ -15,6 +15,7 @@ const printed = [
   ['0 0 {"id":1,"total":5}', '0 1 {"id":2,"total":6}', '0 2 {"id":3,"total":7}'],
   ['k 5', '3 orders, 18 in all, 0 to come', expect.stringMatching(/^millrace-\S+ reads 1 partitions$/)],
   [],
+  [],
   ['cook'],
   ['1 back by one', expect.stringMatching(/^undefined \[/)],
   ['0'],

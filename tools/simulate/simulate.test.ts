@@ -12,7 +12,7 @@ const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
 /** A mutant must be caught within this many seeds. */
 const MUTANT_SEEDS = 400;
 /** One of replication or of the controller by its rule, within this many. */
-const RULED_MUTANT_SEEDS = 40;
+const RULED_MUTANT_SEEDS = 60;
 /** Each takes seconds, if the machine has them to give. */
 const MUTANT_MS_MAX = 240_000;
 

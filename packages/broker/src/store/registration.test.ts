@@ -58,6 +58,14 @@ describe('the registration of a broker', () => {
     expect(await registerBroker({ ...options, formerSession: former.sessionId })).toBeGreaterThan(before);
   });
 
+  it("leaves a node alone that is no session's", async () => {
+    const { clock, stores } = await setUp();
+    const store = stores.openSession();
+    await store.create('/brokers/ids/1', Buffer.from('kept'));
+    await expect(register(clock, { store, broker: brokerAt(1, 'a:9092') })).rejects.toThrow(BrokerIdInUseError);
+    expect((await store.get('/brokers/ids/1')).data.toString()).toBe('kept');
+  });
+
   it.each([['a:9092'], ['A:9092'], ['b:9093', 'a:9092']])(
     'refuses an address that another broker advertises (%s)',
     async (...addresses) => {

@@ -89,7 +89,7 @@ export async function registerBroker(options: RegistrationOptions): Promise<numb
     }
     const stat = await store.exists(path);
     if (stat?.ephemeralOwner === store.sessionId) return stat.czxid;
-    if (stat !== undefined && stat.ephemeralOwner === formerSession) {
+    if (stat !== undefined && formerSession !== undefined && stat.ephemeralOwner === formerSession) {
       await removeOwn(store, path, stat.version);
       continue;
     }

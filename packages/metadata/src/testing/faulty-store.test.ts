@@ -87,7 +87,14 @@ describe('whatever happens to a session', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const { a, b } = await scene();
-        const seen: number[] = [];
+        // In the order in which they were asked for; those without an answer stay undefined.
+        const seen: (number | undefined)[] = [];
+        const see = (): ((version: number) => void) => {
+          const at = seen.push(undefined) - 1;
+          return (version) => {
+            seen[at] = version;
+          };
+        };
         let acknowledged = 0;
         let inDoubt = 0;
         const waiting: Promise<unknown>[] = [];
@@ -99,12 +106,15 @@ describe('whatever happens to a session', () => {
           else if (each === 'lose before') a.cutAtNextWrite('before');
           else if (each === 'lose after') a.cutAtNextWrite('after');
           else if (each === 'other') await b.set('/n', EMPTY, 'any').then(() => (acknowledged += 1));
-          else if (each === 'read') waiting.push(a.get('/n').then(({ stat }) => seen.push(stat.version)));
-          else {
+          else if (each === 'read') {
+            const note = see();
+            waiting.push(a.get('/n').then(({ stat }) => note(stat.version)));
+          } else {
+            const note = see();
             const own = a.set('/n', EMPTY, 'any').then(
               ({ version }) => {
                 acknowledged += 1;
-                seen.push(version);
+                note(version);
               },
               (error: { code: string }) => {
                 expect(error.code).toBe('CONNECTION_LOSS');
@@ -121,7 +131,8 @@ describe('whatever happens to a session', () => {
         const { version } = (await b.get('/n')).stat;
         expect(version).toBeGreaterThanOrEqual(acknowledged);
         expect(version).toBeLessThanOrEqual(acknowledged + inDoubt);
-        expect(seen).toEqual(seen.toSorted((left, right) => left - right));
+        const versions = seen.filter((each) => each !== undefined);
+        expect(versions).toEqual(versions.toSorted((left, right) => left - right));
       }),
     );
   });
