@@ -107,7 +107,8 @@ export class FaultyMetadataStore implements MetadataStore {
    * {@link catchUp} end that: a session never sees anything older than what it has seen.
    */
   lag(): void {
-    if (this.#state !== 'connected' || this.#view !== undefined) return;
+    // What is being written would be missing in it, and the session is to see that from its acknowledgement on.
+    if (this.#state !== 'connected' || this.#view !== undefined || this.#isWriting) return;
     const tree = this.#options.freeze?.();
     if (tree !== undefined) this.#view = new StaleView(tree);
   }
@@ -204,7 +205,8 @@ export class FaultyMetadataStore implements MetadataStore {
     return this.#submit(
       false,
       async () => {
-        const view = this.#view;
+        // A server answers in order: a read behind an own write comes from a server that has applied it.
+        const view = this.#isWriting ? undefined : this.#view;
         if (view !== undefined) {
           const value = stale(view);
           if (watch !== undefined) view.watched.push({ kind, path });
@@ -230,6 +232,11 @@ export class FaultyMetadataStore implements MetadataStore {
     if (loss === 'before') notice();
     else run().then(notice, notice);
     return this.#submit(true, run);
+  }
+
+  get #isWriting(): boolean {
+    for (const { isWrite } of this.#underWay) if (isWrite) return true;
+    return false;
   }
 
   /** A server that answers a write has applied it, and all before it. */
