@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { Admin } from '@millrace/admin';
 import { seededRandom } from '@millrace/ports';
@@ -79,6 +80,23 @@ function connectMany(count: number): Promise<RawClient[]> {
 /** Another client produces, one record after the other, while whatever happens happens. */
 async function othersAreServed(): Promise<void> {
   for (let n = 0; n < 20; n += 1) await good.send({ topic: 'good', value: `record ${n}` });
+}
+
+/** A listener's warnings are bounded by the second, and an attack before may have used them up: the stream is sent until it is told of. */
+async function isCutOffAndTold(send: (client: RawClient) => void, pattern: RegExp): Promise<void> {
+  const told = broker.says(pattern);
+  let isTold = false;
+  told.then(
+    () => (isTold = true),
+    () => (isTold = true),
+  );
+  while (!isTold) {
+    const client = await connect();
+    send(client);
+    await client.cutOff();
+    await Promise.race([told, setTimeout(200)]);
+  }
+  await told;
 }
 
 /** Runs an attack, and has the broker's memory stay below its size before plus `growthBytes`. */
@@ -172,10 +190,7 @@ describe('a stream that is not Kafka', () => {
   });
 
   it('of TLS is cut off, with the reason in the log', async () => {
-    const client = await connect();
-    client.write(Buffer.from('16030100c8010000c40303', 'hex'));
-    await client.cutOff();
-    await broker.says(/TLS/);
+    await isCutOffAndTold((client) => client.write(Buffer.from('16030100c8010000c40303', 'hex')), /TLS/);
   });
 
   it.each([2 ** 31 - 1, -1, -(2 ** 31), 104_857_601])('with a frame of %i bytes is cut off at once', async (size) => {
@@ -199,17 +214,11 @@ describe('a request that no broker serves', () => {
   };
 
   it.each([999, -1, 32_767])('with API key %i ends the connection, with the reason in the log', async (key) => {
-    const client = await connect();
-    client.writeFrame(header(key, 0));
-    await client.cutOff();
-    await broker.says(new RegExp(`API key ${key}`));
+    await isCutOffAndTold((client) => client.writeFrame(header(key, 0)), new RegExp(`API key ${key}`));
   });
 
   it('in a version that was never advertised ends the connection', async () => {
-    const client = await connect();
-    client.writeFrame(header(Metadata.key, 99));
-    await client.cutOff();
-    await broker.says(/Metadata v99/);
+    await isCutOffAndTold((client) => client.writeFrame(header(Metadata.key, 99)), /Metadata v99/);
   });
 
   it('for ApiVersions in a version of the future is answered with what there is', async () => {

@@ -2,16 +2,28 @@ import type { Clock, Logger } from '@millrace/ports';
 
 /** Warnings of one listener in a second: each is a client's doing, and there may be thousands of those. */
 const WARNINGS_PER_SECOND_MAX = 20;
+/** Kinds of warning whose first in a second is written though that bound is reached. */
+const KINDS_PER_SECOND_MAX = 32;
 const SECOND_MS = 1000;
+/** Of a text that tells two kinds apart, as much as is looked at. */
+const KIND_CHARACTERS_MAX = 200;
+/** Sizes, ports, addresses, keys: what differs between two warnings of one kind. */
+const NUMBERS = /[\da-f.:]*\d[\da-f.:]*/gi;
 
 /**
  * The same logger with a bound on its warnings. Anybody who reaches a port can have connections closed with a warning as fast as he
  * opens them, and the log must not fill the disk that holds the records. How many were left out is said with the next one that is not.
+ * A flood of one kind does not hide the others: the first of each kind in a second is written.
  */
 export function withWarningBudget(logger: Logger, clock: Clock): Logger {
+  const kinds = new Set<string>();
   let secondStartMs = Number.NEGATIVE_INFINITY;
   let written = 0;
   let leftOut = 0;
+  const isFirstOfItsKind = (fields: object, message: string): boolean => {
+    if (kinds.size >= KINDS_PER_SECOND_MAX) return false;
+    return kinds.size < kinds.add(kindOf(fields, message)).size;
+  };
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
@@ -21,8 +33,10 @@ export function withWarningBudget(logger: Logger, clock: Clock): Logger {
       if (nowMs - secondStartMs >= SECOND_MS) {
         secondStartMs = nowMs;
         written = 0;
+        kinds.clear();
       }
-      if (written >= WARNINGS_PER_SECOND_MAX) {
+      const isNews = isFirstOfItsKind(fields, message);
+      if (!isNews && written >= WARNINGS_PER_SECOND_MAX) {
         leftOut += 1;
         return;
       }
@@ -32,4 +46,9 @@ export function withWarningBudget(logger: Logger, clock: Clock): Logger {
       logger.warn(before === 0 ? fields : { ...fields, warningsLeftOut: before }, message);
     },
   };
+}
+
+function kindOf(fields: object, message: string): string {
+  const cause = 'err' in fields && fields.err instanceof Error ? fields.err.message : '';
+  return `${message.slice(0, KIND_CHARACTERS_MAX)}\n${cause.slice(0, KIND_CHARACTERS_MAX)}`.replace(NUMBERS, '#');
 }
