@@ -153,11 +153,9 @@ async function startParts(
     site: siteOf(makeSite, { endpoints, logger }, closers),
   });
   if (http !== undefined) closers.push(() => http.close());
-  closers.push(() => broker.stop());
-  disk.readsInline = true;
-  await broker.start({ endpoints }).finally(() => {
-    disk.readsInline = false;
-  });
+  let handsOver = true;
+  closers.push(() => broker.stop({ handsOver }));
+  await startReadingInline(broker, endpoints, disk);
   // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
   metadata.sitOutShortages(true);
   current = () => broker.services.configs.current;
@@ -170,13 +168,23 @@ async function startParts(
     httpPort: http?.port,
     logger,
     unusable,
-    stop({ handsOver } = { handsOver: true }) {
+    stop(options = { handsOver: true }) {
       health.status = 'stopping';
+      handsOver &&= options.handsOver;
       metadata.sitOutShortages(false);
       stopped ??= stopParts(broker, listeners, closers, { logger, handsOver });
       return stopped;
     },
   };
+}
+
+async function startReadingInline(broker: Broker, endpoints: readonly BrokerEndpoint[], disk: NodeDisk): Promise<void> {
+  disk.readsInline = true;
+  try {
+    await broker.start({ endpoints });
+  } finally {
+    disk.readsInline = false;
+  }
 }
 
 /** Where the cluster's metadata is kept, and the settings with the id that it gives. */

@@ -13,7 +13,8 @@ enableCompileCache();
 const { ClusterMember } = await import('./local-cluster/member.ts');
 
 const tell = (message: FromMember): void => {
-  if (process.connected) process.send?.(message);
+  // A parent that has just gone is told of by 'disconnect'; without a callback it would be an error that nobody catches.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 const member = new ClusterMember({
   env: process.env,

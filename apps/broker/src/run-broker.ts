@@ -1,8 +1,7 @@
 import { type BrokerProcess, type BrokerProcessOptions, startBrokerProcess } from './broker-process.ts';
 import { collectForBuffersSeldom } from './heap.ts';
 import { ExitCode, StartError } from './start-error.ts';
-
-const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+import { onStopSignals, Terminal } from './stop-signals.ts';
 
 /**
  * Runs a broker in this process until a signal stops it: SIGTERM and SIGINT stop it in order, and a second one at once. SIGHUP stops a
@@ -14,9 +13,7 @@ const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
  */
 export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
   collectForBuffersSeldom();
-  // Asked now: a terminal that is closed is none any more.
-  const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY === true);
-  if (hasTerminal) outliveTerminal();
+  const terminal = new Terminal();
   let broker: BrokerProcess;
   try {
     broker = await startBrokerProcess(options);
@@ -26,7 +23,7 @@ export async function runBroker(options: BrokerProcessOptions = {}): Promise<num
     return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
   }
   // Whoever hears that it is ready may ask it to stop in the same moment.
-  const stopped = untilStopped(broker, hasTerminal);
+  const stopped = untilStopped(broker, terminal);
   sayReady(broker);
   return stopped;
 }
@@ -41,19 +38,14 @@ function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void
   );
 }
 
-/** Lines that nobody can read any more must not end a broker before it has stopped in order. */
-function outliveTerminal(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-}
-
-function untilStopped(broker: BrokerProcess, hasTerminal: boolean): Promise<number> {
+function untilStopped(broker: BrokerProcess, terminal: Terminal): Promise<number> {
   return new Promise((resolve) => {
     let isStopping = false;
     const stop = (exitCode: number): void => {
       isStopping = true;
       broker.stop().then(
         () => {
-          for (const each of STOP_SIGNALS) process.off(each, onSignal);
+          unheard();
           broker.logger.info({}, 'Stopped');
           resolve(exitCode);
         },
@@ -63,17 +55,14 @@ function untilStopped(broker: BrokerProcess, hasTerminal: boolean): Promise<numb
         },
       );
     };
-    const onSignal = (signal: NodeJS.Signals): void => {
-      // A terminal that is closed says so twice: the kernel does, and the shell.
-      if (signal === 'SIGHUP' && (isStopping || !hasTerminal)) return;
+    const unheard = onStopSignals(terminal, (signal) => {
       if (isStopping) {
         broker.logger.warn({ signal }, 'Stopping at once: the next start will check the logs');
         process.exit(ExitCode.FORCED);
       }
       broker.logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
       stop(ExitCode.STOPPED);
-    };
-    for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+    });
     void broker.unusable.then((err) => {
       if (isStopping) return;
       broker.logger.error(

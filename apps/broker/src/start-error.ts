@@ -12,6 +12,7 @@ export type StartErrorCode =
   | 'START_METADATA_UNREACHABLE'
   | 'START_METADATA_DENIED'
   | 'START_BROKER_ID_IN_USE'
+  | 'START_INTERRUPTED'
   | 'START_FAILED';
 
 /** Exit codes of the process, as `sysexits.h` has them where it has one that fits. */
@@ -43,6 +44,8 @@ const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
   START_METADATA_UNREACHABLE: ExitCode.UNAVAILABLE,
   START_METADATA_DENIED: ExitCode.DENIED,
   START_BROKER_ID_IN_USE: ExitCode.UNAVAILABLE,
+  /** As a broker that was ready before it was asked to stop. */
+  START_INTERRUPTED: ExitCode.STOPPED,
   START_FAILED: ExitCode.FAILED,
 };
 

@@ -52,13 +52,13 @@ async function partitionsOf(topic: string): Promise<readonly Partition[]> {
 }
 
 /** The cluster's brokers, which are processes below the one that was started. */
-async function brokerProcesses(): Promise<number[]> {
+async function brokerProcesses(parentId = cluster.pid): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
   const pairs = stdout
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number));
-  return pairs.filter(([, parent]) => parent === cluster.pid).map(([id]) => id!);
+  return pairs.filter(([, parent]) => parent === parentId).map(([id]) => id!);
 }
 
 beforeAll(async () => {
@@ -146,5 +146,26 @@ describe('the program on a cluster of three brokers', () => {
     cluster.kill('SIGTERM');
     expect(await ended).toBe(0);
     for (const id of processes) expect(() => process.kill(id, 0)).toThrow('ESRCH');
+  });
+});
+
+describe('a start of three brokers that is interrupted', () => {
+  it('ends what it has begun, with one line about it', { timeout: START_MS_MAX }, async () => {
+    const data = await mkdtemp(join(tmpdir(), 'millrace-local-'));
+    const args = ['start', '--brokers', '3', '--port', '0', '--http-port', '0', '--data', data];
+    const starting = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    starting.stderr!.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    const exit = new Promise((resolve) => starting.once('close', resolve));
+    await expect.poll(async () => (await brokerProcesses(starting.pid)).length, { ...PATIENCE, interval: 5 }).toBe(3);
+    const processes = await brokerProcesses(starting.pid);
+    starting.kill('SIGINT');
+    expect(await exit).toBe(0);
+    // On a machine that is quick they may have been ready by then.
+    expect(said).toMatch(/^(millrace: Stopped by SIGINT before the cluster was ready\n)?$/);
+    for (const id of processes) expect(() => process.kill(id, 0)).toThrow('ESRCH');
+    await rm(data, { recursive: true, force: true });
   });
 });

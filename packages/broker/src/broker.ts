@@ -216,14 +216,18 @@ export class Broker {
     transactions.stop();
   }
 
-  /** Stops in order: what it leads is handed over, then groups, controller, replicas, then flushes the logs and marks their folders as cleanly closed. */
-  async stop(): Promise<void> {
+  /**
+   * Stops in order: what it leads is handed over, then groups, controller, replicas, then flushes the logs and marks their folders as
+   * cleanly closed.
+   * @param options - `handsOver`: false where all brokers stop, so that there is nobody to take over; default true.
+   */
+  async stop({ handsOver = true }: { readonly handsOver?: boolean } = {}): Promise<void> {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
     const { services, controller, configs, logs, session, replication, logDirs } = running;
     await allInTurn([
-      () => this.handOver(),
+      () => (handsOver ? this.handOver() : undefined),
       () => this.finishWaits(),
       () => session.stop(),
       () => logDirs.stop(),

@@ -1,6 +1,6 @@
 import { type BrokerConfig, parseBrokerConfig } from '@millrace/broker';
 import { describe, expect, it } from 'vitest';
-import { memberSettings } from './member-settings.ts';
+import { memberPorts, memberSettings } from './member-settings.ts';
 
 function configOf(settings: Readonly<Record<string, string>>): BrokerConfig {
   const { config, problems } = parseBrokerConfig(settings);
@@ -74,5 +74,22 @@ describe('the brokers of a local cluster', () => {
     const [first] = membersOf({ 'default.replication.factor': '1', 'zookeeper.session.timeout.ms': '900' }, 3);
     expect(first).not.toHaveProperty(['default.replication.factor']);
     expect(first).not.toHaveProperty(['zookeeper.session.timeout.ms']);
+  });
+});
+
+describe('the ports of the brokers of a local cluster', () => {
+  it('are those of their listeners and of metrics, without those that the system chooses', () => {
+    const config = configOf({
+      listeners: 'IN://127.0.0.1:9092,OUT://:0',
+      'listener.security.protocol.map': 'IN:PLAINTEXT,OUT:PLAINTEXT',
+      'inter.broker.listener.name': 'IN',
+    });
+    const ports = memberPorts({ config, httpPort: 9644, brokers: 2 }, '127.0.0.1');
+    expect(ports.map(({ brokerId, host, port }) => [brokerId, host, port])).toEqual([
+      [1, '127.0.0.1', 9092],
+      [1, '127.0.0.1', 9644],
+      [2, '127.0.0.1', 9094],
+      [2, '127.0.0.1', 9645],
+    ]);
   });
 });

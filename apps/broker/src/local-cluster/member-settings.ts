@@ -39,6 +39,40 @@ export function memberSettings(plan: MemberPlan): MemberSettings[] {
   }));
 }
 
+/** A port that one of the brokers is to open. */
+export interface MemberPort {
+  readonly brokerId: number;
+  /** What opens it, in words. */
+  readonly purpose: string;
+  /** Empty for every interface. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The ports that the members will open, but for those that the system chooses. */
+export function memberPorts(
+  { config, httpPort, brokers }: Pick<MemberPlan, 'config' | 'httpPort' | 'brokers'>,
+  httpHost: string | undefined,
+): MemberPort[] {
+  const stride = config.endpoints.length;
+  return Array.from({ length: brokers }, (_, index): MemberPort[] => [
+    ...config.endpoints.map(({ name, host, port }) => ({
+      brokerId: index + 1,
+      purpose: `listener ${name}`,
+      host,
+      port: port === 0 ? 0 : port + index * stride,
+    })),
+    {
+      brokerId: index + 1,
+      purpose: 'metrics and health (millrace.http.port)',
+      host: httpHost ?? '',
+      port: httpPort === undefined || httpPort === 0 ? 0 : httpPort + index,
+    },
+  ])
+    .flat()
+    .filter(({ port }) => port !== 0);
+}
+
 function ownSettings({ config, httpPort, metadataSocket }: MemberPlan, index: number): Record<string, string> {
   const stride = config.endpoints.length;
   const shifted = (endpoints: BrokerConfig['endpoints']): string =>

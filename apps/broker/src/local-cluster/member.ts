@@ -51,9 +51,9 @@ export class ClusterMember {
       this.#options.tell({ type: 'ready', addresses, httpPort: broker.httpPort });
       if (this.#isStopping) await broker.stop({ handsOver: false });
     } catch (error) {
-      const exitCode = error instanceof StartError ? error.exitCode : ExitCode.FAILED;
-      this.#options.tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), exitCode });
-      this.#options.exit(exitCode);
+      const code = error instanceof StartError ? error.code : 'START_FAILED';
+      this.#options.tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), code });
+      this.#options.exit(error instanceof StartError ? error.exitCode : ExitCode.FAILED);
     }
   }
 

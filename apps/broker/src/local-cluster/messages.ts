@@ -1,3 +1,5 @@
+import type { StartErrorCode } from '../start-error.ts';
+
 /** What the parent of a local cluster and its brokers tell one another. */
 
 /** How a member is started. */
@@ -14,4 +16,4 @@ export type ToMember = MemberStart | { readonly type: 'stop' };
 export type FromMember =
   | { readonly type: 'loaded' }
   | { readonly type: 'ready'; readonly addresses: readonly string[]; readonly httpPort: number | undefined }
-  | { readonly type: 'failed'; readonly message: string; readonly exitCode: number };
+  | { readonly type: 'failed'; readonly message: string; readonly code: StartErrorCode };

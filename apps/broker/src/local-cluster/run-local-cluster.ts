@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +8,17 @@ import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broke
 import { SOCKET_FILE } from '../live-metadata.ts';
 import { METADATA_FOLDER, openOwnMetadata } from '../metadata-engine.ts';
 import { ExitCode, StartError, startErrorOf } from '../start-error.ts';
-import { memberSettings } from './member-settings.ts';
+import { onStopSignals, Terminal } from '../stop-signals.ts';
+import { untilPortsAreFree } from './free-ports.ts';
+import { memberPorts, memberSettings } from './member-settings.ts';
 import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
-
-const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /** How a local cluster is started. */
 export interface LocalClusterOptions extends BrokerProcessOptions {
   /** How many brokers. */
   readonly brokers: number;
+  /** Rejects, if ever, when the start is to be given up. */
+  readonly interrupted?: Promise<never>;
 }
 
 /** A local cluster that serves. */
@@ -39,6 +42,9 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   const closeAll = async (): Promise<void> => {
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close().catch(() => {});
   };
+  const { interrupted } = options;
+  const unlessInterrupted = <T>(work: Promise<T>): Promise<T> =>
+    interrupted === undefined ? work : Promise.race([work, interrupted]);
   try {
     if (config.zookeeperConnect) {
       const message =
@@ -46,6 +52,9 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       throw new StartError('START_CONFIG_INVALID', message);
     }
     const folder = config.logDirs[0] as string;
+    const { httpHost, httpPort } = processSettings;
+    const ports = memberPorts({ config, httpPort, brokers: options.brokers }, httpHost);
+    await unlessInterrupted(untilPortsAreFree(ports, logger));
     await mkdir(folder, { recursive: true });
     const store = await openOwnMetadata(`${folder}/${METADATA_FOLDER}`, {
       disk: new NodeDisk(),
@@ -70,7 +79,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const plan = {
       config,
       given,
-      httpPort: processSettings.httpPort,
+      httpPort,
       brokers: options.brokers,
       metadataSocket: socket.path,
     };
@@ -79,7 +88,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const supervisor = new Supervisor({ members, configFile: options.configFile, env, clock: systemClock, logger });
     closers.push(() => supervisor.stop());
     store.sitsOutShortages = true;
-    const ready = await supervisor.start();
+    const ready = await unlessInterrupted(supervisor.start());
     return {
       members: ready,
       get processIds() {
@@ -89,45 +98,46 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     };
   } catch (error) {
     await closeAll();
-    if (error instanceof MemberStartError) throw new StartError('START_FAILED', error.message, error);
+    if (error instanceof MemberStartError) throw new StartError(error.failure.code, error.message, error);
     throw startErrorOf(error, config.logDirs.join(', '));
   }
 }
 
 /** Runs a local cluster in this process until a signal stops it; what keeps it from starting is told on standard error. */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
-  let cluster: LocalCluster;
+  const terminal = new Terminal();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>();
+  // Heard from the first moment: a start that is interrupted ends what it has started.
+  const unheard = onStopSignals(terminal, (signal, isRepeated) => {
+    if (isRepeated) process.exit(ExitCode.FORCED);
+    ask(signal);
+  });
+  const interrupted = asked.then((signal): never => {
+    throw new StartError('START_INTERRUPTED', `Stopped by ${signal} before the cluster was ready`);
+  });
+  // Where the signal comes later, nobody waits for this one.
+  interrupted.catch(() => {});
   try {
-    cluster = await startLocalCluster(options);
+    const settings = await readSettings(options);
+    const logger = options.logger ?? (await openLoggerFor(settings.process));
+    const cluster = await startLocalCluster({ ...options, logger, interrupted });
+    const addresses = cluster.members.map((member) => member.addresses[0] ?? '').join(', ');
+    const tookMs = Math.round(performance.now());
+    logger.info(
+      { addresses, tookMs },
+      `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms`,
+    );
+    const signal = await asked;
+    logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
+    await cluster.stop();
+    logger.info({}, 'Stopped');
+    return ExitCode.STOPPED;
   } catch (error) {
     process.stderr.write(`millrace: ${error instanceof Error ? error.message : String(error)}\n`);
     return error instanceof StartError ? error.exitCode : ExitCode.FAILED;
+  } finally {
+    unheard();
   }
-  const logger = options.logger ?? (await openLoggerFor((await readSettings(options)).process));
-  const addresses = cluster.members.map((member) => member.addresses[0] ?? '').join(', ');
-  const tookMs = Math.round(performance.now());
-  logger.info(
-    { addresses, tookMs },
-    `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms`,
-  );
-  await untilSignal((signal) => logger.info({ signal }, `Stopping on ${signal}`));
-  await cluster.stop();
-  logger.info({}, 'Stopped');
-  return ExitCode.STOPPED;
-}
-
-function untilSignal(heard: (signal: NodeJS.Signals) => void): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const signal of STOP_SIGNALS) {
-      process.on(signal, () => {
-        if (isStopping) process.exit(ExitCode.FORCED);
-        isStopping = true;
-        heard(signal);
-        resolve();
-      });
-    }
-  });
 }
 
 /** Leaves word where the metadata is served, for programs that look into it. */
@@ -140,5 +150,14 @@ async function tellSocket(folder: string, path: string, closers: (() => Promise<
 /** A socket in a folder that only this user may enter; paths of sockets must be short, so it does not lie with the data. */
 async function privateSocket(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
-  return { path: join(folder, 'metadata.sock'), remove: () => rm(folder, { recursive: true, force: true }) };
+  // A second signal ends the process at once.
+  const removeNow = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeNow);
+  return {
+    path: join(folder, 'metadata.sock'),
+    remove: async () => {
+      process.off('exit', removeNow);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }

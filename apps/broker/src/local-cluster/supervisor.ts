@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '@millrace/broker';
 import type { Clock, Timer } from '@millrace/ports';
-import { ExitCode } from '../start-error.ts';
+import type { StartErrorCode } from '../start-error.ts';
 import type { MemberSettings } from './member-settings.ts';
 import type { FromMember, ToMember } from './messages.ts';
 
@@ -39,7 +39,7 @@ export interface ReadyMember {
 export interface MemberFailure {
   readonly brokerId: number;
   readonly message: string;
-  readonly exitCode: number;
+  readonly code: StartErrorCode;
 }
 
 /** Starts the brokers of a local cluster as processes of their own, and starts those again that end by themselves. */
@@ -130,7 +130,7 @@ class Member {
       else this.#told(message);
     });
     child.once('exit', (exitCode, signal) => this.#ended(exitCode, signal));
-    child.once('error', (err) =>
+    child.on('error', (err) =>
       this.#options.logger.error({ err, brokerId: this.brokerId }, 'A broker could not be started'),
     );
   }
@@ -156,7 +156,7 @@ class Member {
   #told(message: Exclude<FromMember, { type: 'loaded' }>): void {
     const { brokerId } = this;
     if (message.type === 'failed') {
-      this.#failure = { brokerId, message: message.message, exitCode: message.exitCode };
+      this.#failure = { brokerId, message: message.message, code: message.code };
       return;
     }
     if (this.#hasServed) this.#options.logger.info({ brokerId }, `Broker ${brokerId} serves again`);
@@ -170,10 +170,12 @@ class Member {
     if (this.#isStopping) return;
     const failure = this.#failure;
     // Ports and folders that are taken may be those of a cluster whose parent was killed a moment ago.
-    const isHopeless = !this.#hasServed && failure !== undefined && failure.exitCode !== ExitCode.UNAVAILABLE;
+    const isHopeless = !this.#hasServed && failure !== undefined && !PASSING.includes(failure.code);
     if (isHopeless || (!this.#hasServed && this.#failures >= FIRST_ATTEMPTS_MAX)) {
       this.#cannot(
-        new MemberStartError(failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, exitCode: 1 }),
+        new MemberStartError(
+          failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, code: 'START_FAILED' },
+        ),
       );
       return;
     }
@@ -190,9 +192,13 @@ class Member {
   }
 }
 
-/** How often a broker is tried whose port or folder is taken; with the pauses between, about ten seconds. */
-const FIRST_ATTEMPTS_MAX = 7;
+/** What keeps a broker from starting and may pass. */
+const PASSING: readonly StartErrorCode[] = ['START_PORT_IN_USE', 'START_FOLDER_LOCKED', 'START_BROKER_ID_IN_USE'];
+
+/** How often a broker is tried whose port or folder is taken: with the pauses between, longer than one without a parent lives. */
+const FIRST_ATTEMPTS_MAX = 5;
 
 function send(child: ChildProcess, message: ToMember): void {
-  if (child.connected) child.send(message);
+  // One that ends in this moment is told of by 'exit'.
+  if (child.connected) child.send(message, () => {});
 }
