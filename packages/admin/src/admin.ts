@@ -78,6 +78,20 @@ import {
   type NewTopic,
   type ValidatingOptions,
 } from './topics.ts';
+import {
+  abortTransactions,
+  type DescribedTransaction,
+  describeTransactions,
+  type FencedProducer,
+  type FindHangingTransactionsOptions,
+  fenceProducers,
+  findHangingTransactions,
+  type HangingTransaction,
+  type ListedTransaction,
+  type ListTransactionsOptions,
+  listTransactions,
+  type TransactionToAbort,
+} from './transactions.ts';
 
 /** Settings of an {@link Admin}: those of the connection. */
 export type AdminOptions = ClientOptions;
@@ -290,6 +304,49 @@ export class Admin implements AsyncDisposable {
     args.checkItems('describe producers', 'partitions', partitions, args.topicPartition);
     args.checkOptions('describe producers', options);
     return describeProducers(this.#client, partitions, options);
+  }
+
+  /** The transactional ids of the cluster, with the states of their transactions (KIP-664). Needs brokers from 3.0 on. */
+  async listTransactions(options: ListTransactionsOptions = {}): Promise<ListedTransaction[]> {
+    args.checkOptions('list transactions', options, args.listTransactionsOptions);
+    return listTransactions(this.#client, options);
+  }
+
+  /** What coordinators know of transactional ids (KIP-664). KAFKA_TRANSACTIONAL_ID_NOT_FOUND for one that nobody uses. */
+  async describeTransactions(
+    transactionalIds: readonly string[],
+    options: OperationOptions = {},
+  ): Promise<DescribedTransaction[]> {
+    args.checkItems('describe transactions', 'transactionalIds', transactionalIds, args.transactionalId);
+    args.checkOptions('describe transactions', options);
+    return describeTransactions(this.#client, transactionalIds, options);
+  }
+
+  /**
+   * Ends transactions in single partitions, past their coordinators (KIP-664): for those that {@link Admin.findHangingTransactions} has
+   * found. A transaction that is alive is torn by it.
+   */
+  async abortTransactions(transactions: readonly TransactionToAbort[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('abort transactions', 'transactions', transactions, args.transactionToAbort);
+    args.checkOptions('abort transactions', options);
+    return abortTransactions(this.#client, transactions, options);
+  }
+
+  /** Has whoever writes under these transactional ids be refused from now on; what they have left open is aborted. */
+  async fenceProducers(transactionalIds: readonly string[], options: OperationOptions = {}): Promise<FencedProducer[]> {
+    args.checkItems('fence producers', 'transactionalIds', transactionalIds, args.transactionalId);
+    args.checkOptions('fence producers', options);
+    return fenceProducers(this.#client, transactionalIds, options);
+  }
+
+  /** Transactions that are open in partitions and that no coordinator will end. Needs brokers from 3.0 on. */
+  async findHangingTransactions(options: FindHangingTransactionsOptions = {}): Promise<HangingTransaction[]> {
+    args.checkOptions('find hanging transactions', options, args.findHangingOptions);
+    const { partitions } = options;
+    if (partitions !== undefined) {
+      args.checkItems('find hanging transactions', 'partitions', partitions, args.topicPartition);
+    }
+    return findHangingTransactions(this.#client, options);
   }
 
   /** The partitions that are on their way to other brokers, of these or of all (KIP-455). Needs brokers from 2.4 on. */

@@ -8,6 +8,7 @@ import {
   clientOptionFields,
   faultOf,
   foreignClientOptions,
+  INT32_MAX,
   millisecondsOrInfinity,
   offsetRule,
   oneOf,
@@ -22,6 +23,8 @@ import {
   valueFault,
   wholeNumber,
 } from '@millrace/client/internal';
+
+const INT16_MAX = 32_767;
 
 /** Says what is wrong with one item of a list that stands at `place`; undefined where nothing is. */
 export type ItemCheck = (item: unknown, place: string) => string | undefined;
@@ -126,9 +129,27 @@ export const describeLogDirsOptions: Readonly<Record<string, ValueRule>> = {
   partitions: anything,
 };
 
+export const listTransactionsOptions: Readonly<Record<string, ValueRule>> = {
+  states: texts,
+  producerIds: {
+    expects: 'a list of producer ids',
+    accepts: (value) => Array.isArray(value) && value.every((id) => Number.isSafeInteger(id)),
+  },
+  // As long as an offset may be large: no timer waits for it.
+  openForMs: offsetRule,
+};
+
+export const findHangingOptions: Readonly<Record<string, ValueRule>> = {
+  idleForMs: offsetRule,
+  // Looked at item by item.
+  partitions: anything,
+};
+
 export const topicName: ItemCheck = plain(topicNameRule);
 
 export const groupId: ItemCheck = plain(anyText);
+
+export const transactionalId: ItemCheck = plain(someText);
 
 export const newTopic: ItemCheck = fields({
   noun: 'field of a new topic',
@@ -181,6 +202,21 @@ export const member: ItemCheck = (item, place) => {
 export const topicPartition: ItemCheck = fields({
   noun: 'field of a partition',
   fields: placeFields,
+  foreign: foreignPartition,
+});
+
+export const transactionToAbort: ItemCheck = fields({
+  noun: 'field of a transaction to be aborted',
+  fields: {
+    ...placeFields,
+    producerId: required(offsetRule),
+    producerEpoch: required(wholeNumber(0, INT16_MAX)),
+    coordinatorEpoch: wholeNumber(-1, INT32_MAX),
+    // What was found is aborted as it was found.
+    startOffset: anything,
+    lastTimestamp: anything,
+    transactionalId: anything,
+  },
   foreign: foreignPartition,
 });
 

@@ -43,3 +43,12 @@ export type {
 } from './records.ts';
 export type { NewScramPassword, ScramDeletion, ScramMechanism, ScramUser } from './scram-users.ts';
 export type { CreatedTopic, MorePartitions, NewTopic, ValidatingOptions } from './topics.ts';
+export type {
+  DescribedTransaction,
+  FencedProducer,
+  FindHangingTransactionsOptions,
+  HangingTransaction,
+  ListedTransaction,
+  ListTransactionsOptions,
+  TransactionToAbort,
+} from './transactions.ts';

@@ -53,7 +53,7 @@ import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
 import { transactionConfigOf } from './transactions/config.ts';
-import { TransactionRooms } from './transactions/transaction-rooms.ts';
+import { TransactionRooms, type TransactionRoomsOptions } from './transactions/transaction-rooms.ts';
 
 /** What a thread is given of a log at a time to compact: the way there costs as much as compacting 10 KiB. */
 const CLEANER_SLICE_BYTES = 512 * 1024;
@@ -361,7 +361,10 @@ export class Broker {
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
     const topics = this.#newTopicAdmin(cluster, configs);
-    const transactions = this.#newTransactions(cluster, replicas, groups, () => services.producerIds.next());
+    const transactions = this.#newTransactions(cluster, replicas, groups, {
+      nextProducerId: () => services.producerIds.next(),
+      isVerifying: () => configs.current.transactionPartitionVerificationEnable,
+    });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
@@ -422,7 +425,7 @@ export class Broker {
     cluster: ClusterImage,
     replicas: ReplicaManager,
     groups: GroupCoordinator,
-    nextProducerId: () => Promise<number>,
+    hooks: Pick<TransactionRoomsOptions, 'nextProducerId' | 'isVerifying'>,
   ): TransactionRooms {
     const { config, clock, logger, peers = noPeers } = this.#options;
     return new TransactionRooms({
@@ -435,7 +438,7 @@ export class Broker {
       groups,
       peers,
       listener: config.interBrokerListenerName,
-      nextProducerId,
+      ...hooks,
     });
   }
 

@@ -300,6 +300,11 @@ const transactions = {
     'How often the broker looks for transactional ids to forget.',
     { check: atLeast(1) },
   ),
+  'transaction.partition.verification.enable': boolean(
+    true,
+    'Whether the coordinator is asked before the first records of a transaction are written. What comes late begins one that hangs otherwise.',
+    WIDE,
+  ),
   'producer.id.expiration.ms': int(DAY_MS, 'How long the state of a producer that writes no more is kept.', {
     check: atLeast(1),
     ...WIDE,

@@ -219,6 +219,5 @@ export const keptDefinitions: ConfigTable = {
   'replica.socket.receive.buffer.bytes': int(65_536, OTHER),
   'socket.connection.setup.timeout.max.ms': long(30_000, OTHER),
   'socket.connection.setup.timeout.ms': long(10_000, OTHER),
-  'transaction.partition.verification.enable': boolean(true, OTHER, WIDE),
   'unclean.leader.election.interval.ms': long(300_000, OTHER, { check: atLeast(1), ...INTERNAL }),
 };

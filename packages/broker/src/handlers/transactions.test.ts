@@ -2,12 +2,14 @@
 import {
   AddPartitionsToTxn,
   DeleteTopics,
+  DescribeProducers,
   DescribeTransactions,
   EndTxn,
   ErrorCode,
   Fetch,
   type FetchResponseResponsePartition,
   FindCoordinator,
+  IncrementalAlterConfigs,
   InitProducerId,
   ListOffsets,
   ListTransactions,
@@ -270,6 +272,30 @@ describe('records of a transaction', () => {
     await rest();
     expect(await producer.produce('t', ['late'])).toBe(ErrorCode.INVALID_TXN_STATE);
     expect((await fetched()).lastStableOffset).toBe(2);
+  });
+
+  it('that come after the end hang where nobody is asked before', async () => {
+    const resources = [
+      {
+        resourceType: 4,
+        resourceName: '',
+        configs: [{ name: 'transaction.partition.verification.enable', configOperation: 0, value: 'false' }],
+      },
+    ];
+    await client.ask(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+    const producer = await TestProducer.start(test, 'id');
+    await producer.add('t');
+    await producer.produce('t', ['a']);
+    await producer.end(true);
+    await rest();
+    expect(await producer.produce('t', ['late'])).toBe(0);
+    expect(await fetched()).toMatchObject({ lastStableOffset: 2, highWatermark: 3 });
+    const asked = { topics: [{ name: 't', partitionIndexes: [0] }] };
+    const described = await client.ask(DescribeProducers, 0, asked);
+    expect(described.topics[0]?.partitions[0]?.activeProducers).toMatchObject([
+      { producerId: producer.producerId, currentTxnStartOffset: 2 },
+    ]);
+    expect(await producer.commitOffset('group', 't', 1)).toBe(0);
   });
 
   it('are written in order although the first waits for its verification', async () => {

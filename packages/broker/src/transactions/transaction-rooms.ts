@@ -1,4 +1,5 @@
 import type { Clock } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import type { Peers } from '../cluster/peers.ts';
@@ -27,6 +28,8 @@ export interface TransactionRoomsOptions {
   /** `inter.broker.listener.name` */
   readonly listener: string;
   readonly nextProducerId: () => Promise<number>;
+  /** `transaction.partition.verification.enable`, which may change while the broker runs. */
+  readonly isVerifying: () => boolean;
 }
 
 /** All that a broker does for transactions: it coordinates some, writes markers for others, and verifies what producers send. */
@@ -35,6 +38,7 @@ export class TransactionRooms {
   readonly markers: MarkerWriter;
   readonly appends: VerifiedAppends;
   readonly #verifier: Verifier;
+  readonly #isVerifying: () => boolean;
   readonly #replicas: ReplicaManager;
   readonly #groups: GroupCoordinator;
   readonly #lines: readonly BrokerLines[];
@@ -48,6 +52,7 @@ export class TransactionRooms {
     this.#lines = [markerLines, verifierLines];
     this.#replicas = replicas;
     this.#groups = groups;
+    this.#isVerifying = options.isVerifying;
     this.markers = writer;
     this.coordinator = new TransactionCoordinator({
       config,
@@ -62,7 +67,7 @@ export class TransactionRooms {
     const { coordinator } = this;
     const guard = new Guard(logger);
     this.#verifier = new Verifier({ brokerId, cluster, lines: verifierLines, coordinator, guard, timeoutMs });
-    this.appends = new VerifiedAppends(this.#verifier);
+    this.appends = new VerifiedAppends(this.#verifier, options.isVerifying);
   }
 
   /** Asks before offsets of a group are written in a transaction; the guard goes with them. */
@@ -71,6 +76,7 @@ export class TransactionRooms {
     if (isRefusal(index)) return { errorCode: index.errorCode, guard: undefined };
     const partition = this.#replicas.find(OFFSETS_TOPIC, index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, guard: undefined };
+    if (!this.#isVerifying()) return { errorCode: ErrorCode.NONE, guard: undefined };
     return verifyOffsets(this.#verifier, partition, asker);
   }
 

@@ -18,10 +18,13 @@ export interface TransactionalAppend extends Omit<PartitionAppend, 'guard'> {
  */
 export class VerifiedAppends {
   readonly #verifier: Verifier;
+  readonly #isVerifying: () => boolean;
   readonly #lines = new WeakMap<Partition, Map<number, Promise<unknown>>>();
 
-  constructor(verifier: Verifier) {
+  /** @param isVerifying `transaction.partition.verification.enable`, as it is now */
+  constructor(verifier: Verifier, isVerifying: () => boolean) {
     this.#verifier = verifier;
+    this.#isVerifying = isVerifying;
   }
 
   /** What happens before the first `await` happens in call order, as `Partition.append` has it. */
@@ -73,7 +76,7 @@ export class VerifiedAppends {
     const { log } = partition;
     const leaderError = partition.leaderError(-1);
     if (leaderError !== ErrorCode.NONE) return { result: refused(leaderError, log.logStartOffset) };
-    if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
+    if (!this.#isVerifying() || log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
       return { result: partition.append(batch, append) };
     }
     const guard = log.beginVerification(asker.producerId);

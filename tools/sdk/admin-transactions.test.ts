@@ -1,0 +1,152 @@
+/** The admin's calls on transactions, a hanging one among them: made by what the coordinator is not asked about. */
+import { Admin, AdminItemsError } from '@millrace/admin';
+import { KafkaClient } from '@millrace/client';
+import { FatalTransactionError, Producer } from '@millrace/producer';
+import { Produce } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTarget, type Target, uniqueName } from './target.ts';
+
+let target: Target;
+let admin: Admin;
+let client: KafkaClient;
+beforeAll(async () => {
+  target = await openTarget();
+  admin = new Admin({ bootstrapServers: target.bootstrapServers });
+  client = new KafkaClient({ bootstrapServers: target.bootstrapServers });
+});
+afterAll(async () => {
+  await admin.close();
+  await client.close();
+  await target.close();
+});
+
+async function newTopic(): Promise<string> {
+  const topic = uniqueName('administered');
+  await admin.createTopics([{ topic, partitions: 2 }]);
+  return topic;
+}
+
+const newProducer = (transactionalId = uniqueName('id')): Producer =>
+  new Producer({ bootstrapServers: target.bootstrapServers, transactionalId });
+
+const stableEnd = async (topic: string): Promise<number> => {
+  const [found] = await admin.listOffsets([{ topic, partition: 0, at: 'latest' }], {
+    isolationLevel: 'read_committed',
+  });
+  return found!.offset;
+};
+
+/** Writes what comes after the end of a producer's transaction, as a request would that was held up on its way. */
+async function produceLate(topic: string, transactionalId: string): Promise<void> {
+  const [described] = await admin.describeProducers([{ topic, partition: 0 }]);
+  const { producerId, producerEpoch, lastSequence } = described!.producers[0]!;
+  const builder = new RecordBatchBuilder();
+  builder.append(1_700_000_000_000, null, Buffer.from('late'), []);
+  const records = builder.build({
+    producerId,
+    producerEpoch,
+    baseSequence: lastSequence + 1,
+    isTransactional: true,
+  });
+  const [found] = await admin.describeTopics([topic]);
+  const body = {
+    transactionalId,
+    acks: -1,
+    timeoutMs: 5000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
+  };
+  const answer = await client.sendToBroker(found!.partitions[0]!.leaderId, Produce, body, { versionMax: 9 });
+  expect(answer.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+}
+
+describe('transactions', () => {
+  it('are listed by state and producer, and described with their partitions', async () => {
+    const topic = await newTopic();
+    const id = uniqueName('id');
+    await using producer = newProducer(id);
+    const open = await producer.begin();
+    await open.send({ topic, partition: 1, value: 'a' });
+    const listed = await admin.listTransactions({ states: ['Ongoing'] });
+    const found = listed.find(({ transactionalId }) => transactionalId === id)!;
+    expect(found).toMatchObject({ state: 'Ongoing', coordinatorId: expect.any(Number) });
+    const { producerId } = found;
+    expect(await admin.listTransactions({ producerIds: [producerId] })).toEqual([found]);
+    expect(await admin.listTransactions({ producerIds: [producerId], states: ['Empty'] })).toEqual([]);
+    expect(await admin.listTransactions({ producerIds: [producerId], openForMs: 3_600_000 })).toEqual([]);
+    expect(await admin.describeTransactions([id])).toMatchObject([
+      {
+        transactionalId: id,
+        producerId,
+        state: 'Ongoing',
+        timeoutMs: 60_000,
+        startTimestamp: expect.any(Number),
+        partitions: [{ topic, partition: 1 }],
+        coordinator: { nodeId: found.coordinatorId },
+      },
+    ]);
+    await open.abort();
+    await expect.poll(async () => (await admin.describeTransactions([id]))[0]!.state).toBe('CompleteAbort');
+  });
+
+  it('of ids that nobody uses are a failure of each', async () => {
+    const id = uniqueName('nobody');
+    const failure: unknown = await admin.describeTransactions([id]).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AdminItemsError);
+    expect((failure as AdminItemsError).failures.get(id)?.code).toBe('KAFKA_TRANSACTIONAL_ID_NOT_FOUND');
+  });
+
+  it('are aborted when their producers are fenced, which cannot write any more', async () => {
+    const topic = await newTopic();
+    const id = uniqueName('id');
+    await using zombie = newProducer(id);
+    const open = await zombie.begin();
+    await open.send({ topic, partition: 0, value: 'a' });
+    expect(await admin.fenceProducers([id])).toMatchObject([{ transactionalId: id, producerId: expect.any(Number) }]);
+    await expect(open.commit()).rejects.toBeInstanceOf(FatalTransactionError);
+    expect(await stableEnd(topic)).toBe(2);
+  });
+});
+
+describe('a transaction that hangs', () => {
+  it('is found, is told from one that is under way, and is aborted', async () => {
+    const topic = await newTopic();
+    const id = uniqueName('id');
+    await using producer = newProducer(id);
+    await producer.transaction((tx) => void tx.send({ topic, partition: 0, value: 'a' }));
+    await expect.poll(() => stableEnd(topic)).toBe(2);
+    const enable = 'transaction.partition.verification.enable';
+    await admin.alterConfigs([{ type: 'broker', name: '', set: { [enable]: false } }]);
+    try {
+      await expect.poll(() => produceLate(topic, id).then(() => true)).toBe(true);
+    } finally {
+      await admin.alterConfigs([{ type: 'broker', name: '', unset: [enable] }]);
+    }
+    await using other = newProducer();
+    const open = await other.begin();
+    await open.send({ topic, partition: 0, value: 'under way', timestamp: 1_700_000_000_000 });
+    expect(await stableEnd(topic)).toBe(2);
+    const partitions = [0, 1].map((partition) => ({ topic, partition }));
+    expect(await admin.findHangingTransactions({ partitions, idleForMs: 10 ** 13 })).toEqual([]);
+    const found = await admin.findHangingTransactions({ partitions });
+    expect(found).toMatchObject([{ topic, partition: 0, startOffset: 2, transactionalId: id }]);
+    await admin.abortTransactions(found);
+    expect(await admin.findHangingTransactions({ partitions })).toEqual([]);
+    await open.commit();
+    await expect.poll(() => stableEnd(topic)).toBe(6);
+  });
+
+  it('is not aborted by somebody who knows an older epoch of its producer', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    await producer.transaction((tx) => void tx.send({ topic, partition: 0, value: 'a' }));
+    await producer.transaction((tx) => void tx.send({ topic, partition: 0, value: 'a' }));
+    const [described] = await admin.describeProducers([{ topic, partition: 0 }]);
+    const { producerId, producerEpoch } = described!.producers[0]!;
+    const place = { topic, partition: 0, producerId };
+    await admin.abortTransactions([{ ...place, producerEpoch: producerEpoch + 1 }]);
+    await expect(admin.abortTransactions([{ ...place, producerEpoch: 0 }])).rejects.toMatchObject({
+      code: 'KAFKA_INVALID_PRODUCER_EPOCH',
+    });
+  });
+});
