@@ -39,6 +39,8 @@ describe('millrace', () => {
     [['topics', 'create'], "error: missing required argument 'name'"],
     [['topics', 'create', 'a', '-p', '0'], "argument '0' is invalid. It is a whole number of at least 1."],
     [['records', 'delete', 'a'], "error: required option '--before <offset>' not specified"],
+    [['start', '--override', 'a'], "argument 'a' is invalid. It is given as name=value."],
+    [['start', '--override', '=a'], "argument '=a' is invalid. It is given as name=value."],
     [['topics', 'list', '--timeout', 'soon'], "argument 'soon' is invalid. It is given as 500ms, 30s"],
   ])('takes %j for a mistake in the command', async (args, message) => {
     const { exitCode, stdout, stderr } = await millrace(undefined, args);

@@ -63,6 +63,18 @@ describe('millrace configs', () => {
       stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
     });
     expect((await run('configs', 'set', 'topic', 'orders', 'retention.ms')).exitCode).toBe(2);
+    expect(await run('configs', 'unset', 'topic', 'orders', 'retenton.ms')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
+    });
+    for (const name of ['1', 'default']) {
+      expect(await run('configs', 'unset', 'broker', name, 'log.retenton.ms')).toMatchObject({
+        exitCode: 1,
+        stderr: 'error: There is no broker config "log.retenton.ms".\nDid you mean "log.retention.ms"?\n',
+      });
+      expect((await run('configs', 'unset', 'broker', name, 'log.retention.ms')).exitCode).toBe(0);
+    }
     expect((await run('configs', 'describe', 'user', 'ann')).exitCode).toBe(2);
   });
 });

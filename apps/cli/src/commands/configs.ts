@@ -112,6 +112,10 @@ export async function unsetConfigs(
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
     const resource = await findResource(admin, type, name);
+    // Brokers take any name for one that is not set.
+    const known = await configNames(admin, resource);
+    const wrong = names.find((each) => !known.includes(each));
+    if (wrong !== undefined && known.length > 0) throw await unknownConfig(admin, resource, wrong);
     await changeConfigs(admin, { ...resource, unset: names }, options);
     const [after] = await admin.describeConfigs([resource], { names });
     const now = new Map(after?.entries.map((entry) => [entry.name, entry]));
@@ -151,9 +155,17 @@ async function changeConfigs(
   }
 }
 
+/** The names of the configs that a resource can have; none where they cannot be read. */
 async function configNames(admin: Admin, { type, name }: ConfigResource): Promise<string[]> {
-  const [described] = await admin.describeConfigs([{ type, name }]).catch(() => []);
-  return (described?.entries ?? []).map((entry) => entry.name);
+  const resources = type === 'broker' && name === '' ? await withAnyBroker(admin) : [{ type, name }];
+  const described = await admin.describeConfigs(resources).catch(() => []);
+  return described.flatMap(({ entries }) => entries.map((entry) => entry.name));
+}
+
+/** Of all brokers together only what is set is described; any one of them knows the rest. */
+async function withAnyBroker(admin: Admin): Promise<ConfigResource[]> {
+  const { brokers } = await admin.describeCluster();
+  return ['', ...brokers.slice(0, 1).map(({ nodeId }) => String(nodeId))].map((name) => ({ type: 'broker', name }));
 }
 
 async function unknownConfig(

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ConsoleCommandOptions } from '../commands/console.ts';
 import type { Run } from '../context.ts';
-import { port } from '../parse/values.ts';
-import { setting } from './start.ts';
+import { assignment, port } from '../parse/values.ts';
 
 export function addConsole(program: Command, run: Run): void {
   program
@@ -12,7 +11,7 @@ export function addConsole(program: Command, run: Run): void {
       'Serves the console for any Kafka-compatible cluster: brokers, topics, messages, groups. Ctrl-C stops it.\n' +
         '`millrace start` serves one for its broker by itself.',
     )
-    .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', setting)
+    .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', assignment)
     .option('-p, --port <port>', 'where to listen; 0 takes a free port (default: 8080)', port)
     .option('--host <address>', 'on which address; beyond this machine it takes --users (default: 127.0.0.1)')
     .option('--users <file>', 'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { MetadataOptions, RestoreOptions } from '../commands/metadata.ts';
 import type { Run } from '../context.ts';
-import { setting } from './start.ts';
+import { assignment } from '../parse/values.ts';
 
 export function addMetadata(program: Command, run: Run): void {
   const metadata = program
@@ -78,5 +78,5 @@ function located(command: Command): Command {
   return command
     .option('-d, --data <folder>', "where the broker's data is (log.dirs)")
     .option('-c, --config <file>', "the broker's settings, as in Kafka's server.properties")
-    .option('-o, --override <name=value>', 'a setting; may be repeated', setting);
+    .option('-o, --override <name=value>', 'a setting; may be repeated', assignment);
 }

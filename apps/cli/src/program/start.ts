@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { StartOptions } from '../commands/start.ts';
 import type { Run } from '../context.ts';
-import { type Assignment, count, port } from '../parse/values.ts';
+import { assignment, count, port } from '../parse/values.ts';
 
 export function addStart(program: Command, run: Run): void {
   program
@@ -9,7 +9,7 @@ export function addStart(program: Command, run: Run): void {
     .summary('start a broker')
     .description('Starts a broker in the foreground; Ctrl-C stops it. Everything has a default.')
     .option('-c, --config <file>', "settings, as in Kafka's server.properties")
-    .option('-o, --override <name=value>', 'a setting; may be repeated', setting)
+    .option('-o, --override <name=value>', 'a setting; may be repeated', assignment)
     .option('-d, --data <folder>', 'where the data is (log.dirs)')
     .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
     .option('-b, --brokers <number>', 'so many brokers on this machine, as one cluster (default: 1)', count)
@@ -33,10 +33,4 @@ Examples:
     .action((options: StartOptions) =>
       run(async (context) => (await import('../commands/start.ts')).start(context, options)),
     );
-}
-
-/** Reads `name=value`; may be given several times. */
-export function setting(text: string, previous: readonly Assignment[] = []): Assignment[] {
-  const at = text.indexOf('=');
-  return [...previous, at < 0 ? [text, ''] : [text.slice(0, at).trim(), text.slice(at + 1)]];
 }

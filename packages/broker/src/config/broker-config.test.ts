@@ -103,6 +103,46 @@ describe('the settings of a broker', () => {
     expect(problems).toEqual([expect.objectContaining({ message: expect.stringContaining(`Did you mean ${meant}?`) })]);
   });
 
+  it.each([
+    [{ 'ssl.client.auth': 'required' }, 'no listener uses TLS, so that nothing is encrypted'],
+    [{ 'ssl.keystore.location': '/key.pem' }, 'no listener uses TLS'],
+    [{ 'listener.name.plaintext.ssl.client.auth': 'required' }, 'the listener PLAINTEXT does not use TLS'],
+    [{ 'sasl.enabled.mechanisms': 'PLAIN' }, 'no listener asks for a login, so that everybody is let in'],
+    [{ 'listener.name.plaintext.plain.sasl.jaas.config': 'x required;' }, 'PLAINTEXT does not ask for a login'],
+    [{ 'zookeeper.set.acl': 'true' }, 'this broker keeps its own metadata'],
+    [{ 'zookeeper.ssl.client.enable': 'true' }, 'this broker keeps its own metadata'],
+    [{ 'password.encoder.secret': 'x' }, 'none is stored'],
+  ] as [Record<string, string>, string][])('tell of %o, which promises safety that is not there', (properties, why) => {
+    const { problems, warnings } = read(properties);
+    expect(problems).toEqual([]);
+    expect(warnings).toEqual([expect.objectContaining({ code: 'UNUSED_CONFIG', name: Object.keys(properties)[0] })]);
+    expect(warnings[0]?.message).toContain(why);
+  });
+
+  it('pass over in silence what asks for nothing, or is used', () => {
+    expect(
+      read({ 'ssl.client.auth': 'none', 'zookeeper.set.acl': 'false', 'ssl.keystore.location': '' }).warnings,
+    ).toEqual([]);
+    const secured = {
+      listeners: 'SSL://:9093,PLAINTEXT://:9092',
+      'ssl.keystore.location': '/key.pem',
+      'zookeeper.connect': 'a:2181',
+      'zookeeper.set.acl': 'true',
+    };
+    expect(read(secured).warnings).toEqual([]);
+  });
+
+  it('that cannot be listened on are told of once, whatever else hangs on them', () => {
+    expect(
+      messages({
+        listeners: 'foo',
+        'advertised.listeners': 'PLAINTEXT://a:1',
+        'inter.broker.listener.name': 'PLAINTEXT',
+        'listener.name.plaintext.ssl.client.auth': 'required',
+      }),
+    ).toEqual([expect.stringMatching(/^Invalid value foo for configuration listeners: a listener is NAME/)]);
+  });
+
   it('keep what Kafka knows and this broker does not use, and check it', () => {
     const { config, problems, warnings } = read({ 'remote.log.reader.threads': '5', 'telemetry.max.bytes': '10' });
     expect([problems, warnings]).toEqual([[], []]);

@@ -2,6 +2,7 @@ import { nearestName } from '@millrace/ports';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions.ts';
 import { type ConfigValue, camelCase } from './definition.ts';
+import { idleSettings } from './idle-settings.ts';
 import { isUnusedKafkaName } from './known-names.ts';
 import { readKraft } from './kraft.ts';
 import { isListenerSetting, type ListenerSecurity, securityOfListeners } from './listener-security.ts';
@@ -109,7 +110,12 @@ export function parseBrokerConfig(
       known[name] = text;
     }
   }
-  return { config: complete(values, known, options.hostName ?? 'localhost', report), problems, warnings };
+  const config = complete(values, known, options.hostName ?? 'localhost', report);
+  const surroundings = { endpoints: config.endpoints, usesZooKeeper: Boolean(config.zookeeperConnect) };
+  // Beside what keeps the broker from starting they would only be noise.
+  const idle = problems.length > 0 ? [] : idleSettings(known, surroundings);
+  warnings.push(...idle.map((each) => ({ code: 'UNUSED_CONFIG' as const, ...each })));
+  return { config, problems, warnings };
 }
 
 type Report = (name: string, message: string) => void;
@@ -133,7 +139,7 @@ function complete(
     listenerSecurity: securityOfListeners(properties, listeners.endpoints, report),
     ...listeners,
   };
-  checkInterBrokerProtocol(typed, properties, listeners.endpoints, report);
+  if (listeners.endpoints.length > 0) checkInterBrokerProtocol(typed, properties, listeners.endpoints, report);
   const config = { ...typed, ...derived };
   checkTogether(config, report);
   return config;
@@ -153,8 +159,10 @@ function listenersOf(
   const given = parseListeners('advertised.listeners', values.advertisedListeners ?? [], protocols);
   for (const fault of given.faults) report('advertised.listeners', fault);
   const names = new Set(own.endpoints.map((endpoint) => endpoint.name));
+  // What goes wrong with the listeners themselves is told alone: the rest follows from it.
+  const isReadable = faults.length === 0 && own.faults.length === 0;
   for (const { name, host } of given.endpoints) {
-    if (!names.has(name)) {
+    if (isReadable && !names.has(name)) {
       report(
         'advertised.listeners',
         `advertised.listeners listener names must be equal to or a subset of the ones defined in listeners: ${name} is not there`,
@@ -175,7 +183,7 @@ function listenersOf(
   return {
     endpoints: own.endpoints,
     advertisedEndpoints: reachable,
-    interBrokerListenerName: interBrokerListener(values, own.endpoints, report),
+    interBrokerListenerName: interBrokerListener(values, own.endpoints, isReadable ? report : () => {}),
   };
 }
 
@@ -223,7 +231,7 @@ function interBrokerListener(
 
 /** What Kafka checks across settings (`KafkaConfig.validateValues`). */
 function checkTogether(config: BrokerConfig, report: Report): void {
-  if (config.endpoints.length === 0) {
+  if (config.listeners.length === 0) {
     report('listeners', 'listeners must name at least one listener, such as PLAINTEXT://:9092');
   }
   if (config.logDirs.length === 0 || config.logDirs.includes('')) {

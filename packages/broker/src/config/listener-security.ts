@@ -111,7 +111,8 @@ export function securityOfListeners(
   endpoints: readonly ListenerEndpoint[],
   report: Report,
 ): ReadonlyMap<string, ListenerSecurity> {
-  reportForeign(properties, endpoints, report);
+  // Where listeners cannot be read, that is what there is to say.
+  if (endpoints.length > 0) reportForeign(properties, endpoints, report);
   return new Map(
     endpoints.map(({ name, securityProtocol }): [string, ListenerSecurity] => {
       const settings = new ListenerSettings(name, properties, report);

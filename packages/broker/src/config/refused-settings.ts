@@ -86,7 +86,8 @@ function isNamed(pattern: string, name: string): boolean {
   return pattern.endsWith('.') ? name.startsWith(pattern) : name === pattern;
 }
 
-function asksForNothing(name: string, text: string): boolean {
+/** Whether a setting has the value that it has where nobody sets it. */
+export function asksForNothing(name: string, text: string): boolean {
   const definition = Object.hasOwn(brokerConfigTable, name) ? brokerConfigTable[name] : undefined;
   if (text.trim() === '') return true;
   if (definition === undefined || definition.defaultValue === null) return false;

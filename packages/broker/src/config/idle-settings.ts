@@ -1,0 +1,50 @@
+import { HONOURED_SASL, HONOURED_SSL } from './listener-security.ts';
+import type { ListenerEndpoint } from './listeners.ts';
+import { asksForNothing } from './refused-settings.ts';
+import type { ConfigProperties } from './topic-config.ts';
+
+/** What of the settings makes others mean something. */
+interface Surroundings {
+  readonly endpoints: readonly ListenerEndpoint[];
+  readonly usesZooKeeper: boolean;
+}
+
+const LISTENER_PREFIX = /^listener\.name\.([^.]+)\./;
+const MECHANISM_PREFIX = /^(?:plain|scram-sha-256|scram-sha-512)\./;
+
+/**
+ * Settings of safety that mean nothing beside the others: of TLS where no listener has it, of logins where nobody logs in. Kafka starts
+ * with them, and so does this broker; but whoever believes that they hold shall hear that they do not.
+ */
+export function idleSettings(
+  properties: ConfigProperties,
+  surroundings: Surroundings,
+): readonly { readonly name: string; readonly message: string }[] {
+  return Object.entries(properties).flatMap(([name, text]) => {
+    const why = whyIdle(name, surroundings);
+    if (why === undefined || asksForNothing(name, text)) return [];
+    return [{ name, message: `${name} has no effect: ${why}, or remove it.` }];
+  });
+}
+
+function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): string | undefined {
+  const listener = LISTENER_PREFIX.exec(name)?.[1];
+  const served = endpoints.filter((each) => listener === undefined || each.name.toLowerCase() === listener);
+  const noneOf = (does: string, doesNot: string): string =>
+    listener === undefined ? `no listener ${does}` : `the listener ${listener.toUpperCase()} does not ${doesNot}`;
+  const key = name.replace(LISTENER_PREFIX, '').replace(MECHANISM_PREFIX, '');
+  if (HONOURED_SSL.includes(key) && !served.some(({ securityProtocol }) => securityProtocol.endsWith('SSL'))) {
+    return `${noneOf('uses TLS', 'use TLS')}, so that nothing is encrypted and nobody shows a certificate. Give a listener the protocol SSL or SASL_SSL`;
+  }
+  const isOfLogins = HONOURED_SASL.includes(key) || key === 'sasl.jaas.config';
+  if (isOfLogins && !served.some(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))) {
+    return `${noneOf('asks for a login', 'ask for a login')}, so that everybody is let in. Give a listener the protocol SASL_SSL`;
+  }
+  if ((name === 'zookeeper.set.acl' || name.startsWith('zookeeper.ssl.')) && !usesZooKeeper) {
+    return 'this broker keeps its own metadata, in its data folder. Set zookeeper.connect';
+  }
+  if (name.startsWith('password.encoder.')) {
+    return 'passwords are read from the file of settings alone, and none is stored, so that none is to be encoded. Leave it for Kafka';
+  }
+  return undefined;
+}
