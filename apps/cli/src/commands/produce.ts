@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Admin } from '@millrace/admin';
 import { nearestName } from '@millrace/ports';
-import type { Acks, CompressionName, HeadersInput, Producer } from '@millrace/producer';
+import type { Acks, CompressionName, HeadersInput, Producer, Transaction } from '@millrace/producer';
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
@@ -30,6 +30,7 @@ export interface ProduceOptions {
   readonly acks?: Acks;
   readonly compression?: CompressionName;
   readonly maxRecordBytes?: number;
+  readonly transactionalId?: string;
 }
 
 /** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
@@ -66,6 +67,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     acks: options.acks ?? 'all',
     compression: options.compression ?? 'none',
     lingerMs: LINGER_MS,
+    ...(options.transactionalId === undefined ? {} : { transactionalId: options.transactionalId }),
     ...(options.maxRecordBytes === undefined ? {} : { requestBytesMax: options.maxRecordBytes }),
     blockMsMax: clientOptions.apiTimeoutMs ?? 0,
     deliveryTimeoutMs: clientOptions.apiTimeoutMs ?? 0,
@@ -76,6 +78,7 @@ export async function produce(context: CommandContext, topic: string, options: P
   });
   await sendAll(context, {
     producer,
+    transaction: options.transactionalId === undefined ? undefined : await begin(producer),
     source,
     name: options.file ?? 'standard input',
     totalBytes,
@@ -85,8 +88,19 @@ export async function produce(context: CommandContext, topic: string, options: P
   });
 }
 
+async function begin(producer: Producer): Promise<Transaction> {
+  try {
+    return await producer.begin();
+  } catch (error) {
+    await producer.close();
+    throw error;
+  }
+}
+
 interface Sending {
   readonly producer: Producer;
+  /** What all of it belongs to, where it is to be seen as a whole or not at all. */
+  readonly transaction: Transaction | undefined;
   readonly source: Readable;
   /** How many bytes there are to read, where that is known. */
   readonly totalBytes: number | undefined;
@@ -122,8 +136,13 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
   }
   const durationMs = performance.now() - tally.startedAt;
   const { recordsAcknowledged, recordsFailed } = producer.metrics();
-  await producer.close();
   const lost = sending.lostError();
+  try {
+    if (!interrupted && inputFault === undefined && lost === undefined) await sending.transaction?.commit();
+    else await sending.transaction?.abort();
+  } finally {
+    await producer.close();
+  }
   if (lost !== undefined) throw lostRecords(lost, topic, recordsAcknowledged, recordsFailed, tally.records);
   if (context.out.json) {
     await context.out.result(

@@ -26,6 +26,16 @@ describe("a command line in the shape of Kafka's tools", () => {
     ['kafka-console-consumer --topic t --timeout-ms 500 --group g', 'consume t --group g --idle-timeout 500ms'],
     ['produce --topic t --property parse.key=true --property key.separator=:', 'produce t --key-separator :'],
     ['produce --topic t --compression-codec zstd', 'produce t --compression zstd'],
+    ['kafka-transactions.sh describe --transactional-id i', 'transactions describe i'],
+    [
+      'kafka-transactions abort --topic t --partition 0 --start-offset 5',
+      'transactions abort t --partition 0 --start-offset 5',
+    ],
+    [
+      'transactions find-hanging --topic t --max-transaction-timeout 20',
+      'transactions find-hanging --topic t --idle-for 20m',
+    ],
+    ['transactions list --duration-filter 500', 'transactions list --open-for 500ms'],
     ['offsets --topic t --time -2', 'offsets t --at earliest'],
     ['log-dirs --describe --topic-list a,b', 'log-dirs a b'],
     ['topics --describe --under-replicated-partitions', 'topics describe --under-replicated'],

@@ -48,6 +48,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
       line.add(...(value === 'false' ? [] : (CONSUME_PROPERTIES[name]?.(value) ?? ['--property', property])));
     }
     line.rename('--consumer.config', '--command-config');
+    line.rename('--isolation', '--isolation-level');
     for (const ms of line.valuesOf('--timeout-ms')) line.add('--idle-timeout', `${ms}ms`);
     return ['consume', ...line.valuesOf('--topic'), ...line.rest()];
   },
@@ -72,6 +73,14 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     line.drop('--describe');
     line.rename('--broker-list', '--broker');
     return ['log-dirs', ...line.valuesOf('--topic-list').flatMap((list) => list.split(',')), ...line.rest()];
+  },
+  transactions: (line) => {
+    const [verb, ...more] = line.verb({});
+    for (const ms of line.valuesOf('--duration-filter')) line.add('--open-for', `${ms}ms`);
+    for (const minutes of line.valuesOf('--max-transaction-timeout')) line.add('--idle-for', `${minutes}m`);
+    const ids = line.valuesOf('--transactional-id');
+    const topics = verb === 'find-hanging' ? [] : line.valuesOf('--topic');
+    return ['transactions', ...(verb === undefined ? [] : [verb, ...more]), ...ids, ...topics, ...line.rest()];
   },
   partitions: (line) => {
     const [verb, ...more] = line.verb({});
@@ -122,6 +131,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   'kafka-get-offsets': 'offsets',
   'kafka-log-dirs': 'log-dirs',
   'kafka-reassign-partitions': 'reassign-partitions',
+  'kafka-transactions': 'transactions',
   'kafka-leader-election': 'leader-election',
   'kafka-cluster': 'cluster',
 };

@@ -19,6 +19,7 @@ export function addProduce(program: Command, run: Run): void {
     .option('-z, --compression <codec>', 'none, gzip, snappy, lz4 or zstd (default: none)', compression)
     .option('-a, --acks <acks>', 'who must have it: all in-sync replicas, 1 the leader, 0 nobody (default: all)', acks)
     .option('--null-marker <text>', 'keys and values that are this text are null')
+    .option('--transactional-id <id>', 'all in one transaction, seen as a whole by who reads what is committed')
     .option('--max-record-bytes <n>', 'the largest record (default: 1048576)', count)
     .addOption(
       new Option('--format <format>', 'value: lines as they are; json: objects as `consume --format json` writes them')

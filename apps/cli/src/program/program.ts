@@ -20,6 +20,7 @@ import { addProfiles } from './profiles.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
 import { addTopics } from './topics.ts';
+import { addTransactions } from './transactions.ts';
 import { addUsers } from './users.ts';
 
 /**
@@ -65,6 +66,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addGroups,
     addConfigs,
     addRecords,
+    addTransactions,
     addAcls,
     addUsers,
     addCluster,

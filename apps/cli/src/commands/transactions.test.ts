@@ -1,0 +1,84 @@
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace, type TestRun } from '../testing/test-cli.ts';
+
+let broker: TestBroker;
+let producer: Producer;
+const run = (...args: string[]): Promise<TestRun> => millrace(broker.bootstrapServers, ['transactions', ...args]);
+const listed = async (...args: string[]): Promise<Record<string, unknown>[]> =>
+  JSON.parse((await run(...args, '--json')).stdout);
+
+beforeAll(async () => {
+  broker = await startBroker({ topics: [{ topic: 'orders', partitions: 2 }] });
+  producer = new Producer({ bootstrapServers: broker.bootstrapServers, transactionalId: 'shop' });
+});
+afterAll(async () => {
+  await producer.close();
+  await broker.close();
+});
+
+describe('millrace transactions', () => {
+  it('show ids, what is open, and who writes', async () => {
+    const open = await producer.begin();
+    await open.send({ topic: 'orders', partition: 1, value: 'a' });
+    const [found] = await listed('list', '--state', 'Ongoing');
+    expect(found).toMatchObject({ transactionalId: 'shop', state: 'Ongoing' });
+    const id = String(found!['producerId']);
+    expect((await run('list')).stdout.split('\n').map((line) => line.split(/\s\s+/))).toEqual([
+      ['TRANSACTIONAL ID', 'COORDINATOR', 'PRODUCER', 'STATE'],
+      ['shop', expect.stringMatching(/^\d+$/), id, 'Ongoing'],
+      [''],
+    ]);
+    expect((await run('list', '--quiet', '--producer-id', id)).stdout).toBe('shop\n');
+    expect((await run('list', '--open-for', '1h')).stdout).toBe('No transactional ids\n');
+    const { stdout } = await run('describe', 'shop');
+    expect(stdout).toMatch(/^State +Ongoing$/m);
+    expect(stdout).toMatch(/^Producer +\d+, epoch \d+$/m);
+    expect(stdout).toMatch(/^Began .*Z, \d+ ms ago$/m);
+    expect(stdout).toMatch(/^Partitions +orders 1$/m);
+    const producers = (await run('describe-producers', 'orders')).stdout.split('\n');
+    expect(producers[1]).toMatch(new RegExp(`^ +1 +${id} .* 0$`));
+    expect((await run('find-hanging')).stdout).toBe('No transaction hangs\n');
+    await open.abort();
+    expect(await run('describe', 'nobody')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('Describing the transaction of "nobody"'),
+    });
+  });
+
+  it('end one in a partition, by where it begins or by its producer', async () => {
+    const place = ['orders', '--partition', '0'];
+    const open = await producer.begin();
+    await open.send({ topic: 'orders', partition: 0, value: 'a' });
+    const nothing = await run('abort', ...place, '--start-offset', '7');
+    expect(nothing.stderr).toContain('No transaction is open in orders 0 since offset 7');
+    const aborted = await run('abort', ...place, '--start-offset', '0');
+    expect(aborted.stdout).toMatch(/^The transaction of producer \d+ \(epoch \d+\) in orders 0 is aborted\n$/);
+    expect((await run('describe-producers', 'orders', '-p', '0')).stdout).toMatch(/Z +-\n$/);
+    await open.abort();
+    expect((await run('abort', ...place)).exitCode).toBe(2);
+    expect((await run('abort', ...place, '--producer-id', '1')).exitCode).toBe(2);
+    const [found] = await listed('list', '--state', 'CompleteAbort');
+    const byProducer = ['--producer-id', String(found!['producerId']), '--producer-epoch', '0'];
+    expect((await run('abort', ...place, ...byProducer, '--coordinator-epoch', '0')).exitCode).toBe(0);
+    expect((await run('find-hanging', '-p', '0')).exitCode).toBe(2);
+  });
+
+  it('hold all lines of a file or none: `produce --transactional-id`', async () => {
+    const produce = ['produce', 'orders', '-p', '1', '-K', ':', '--transactional-id', 'lines'];
+    const stopped = await millrace(broker.bootstrapServers, produce, { stdin: 'k:lost\nno separator\n' });
+    expect(stopped.exitCode).toBe(1);
+    const written = await millrace(broker.bootstrapServers, produce, { stdin: 'k:one\nk:two\n' });
+    expect(written.stderr).toMatch(/^2 records .* into orders$/m);
+    const consume = ['consume', 'orders', '-p', '1', '-B', '-e', '--isolation', 'read_committed'];
+    expect((await millrace(broker.bootstrapServers, consume)).stdout).toBe('one\ntwo\n');
+  });
+
+  it('refuse producers from now on', async () => {
+    expect((await run('fence', 'shop')).stdout).toMatch(
+      /^Producers of shop below epoch \d+ of producer \d+ are refused/,
+    );
+    await expect(producer.transaction((tx) => void tx.send({ topic: 'orders', value: 'x' }))).rejects.toThrow();
+  });
+});

@@ -1,0 +1,239 @@
+import type { Admin, TransactionToAbort } from '@millrace/admin';
+import type { TopicPartition } from '@millrace/client';
+import type { CommandContext } from '../context.ts';
+import { failure, usageError } from '../errors.ts';
+import { counted, formatCount, formatDuration, formatTimestamp, listPartitions } from '../output/format.ts';
+import { renderPairs, renderTable } from '../output/table.ts';
+import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
+
+export interface ListTransactionsOptions {
+  readonly state?: readonly string[];
+  readonly producerId?: readonly number[];
+  readonly openFor?: number;
+}
+
+export interface DescribeProducersOptions {
+  readonly partition?: readonly number[];
+}
+
+export interface FindHangingOptions {
+  readonly topic?: readonly string[];
+  readonly partition?: readonly number[];
+  readonly idleFor?: number;
+}
+
+export interface AbortTransactionOptions {
+  readonly partition: number;
+  readonly startOffset?: number;
+  readonly producerId?: number;
+  readonly producerEpoch?: number;
+  readonly coordinatorEpoch?: number;
+}
+
+const right = (header: string) => ({ header, align: 'right' }) as const;
+
+export async function listTransactions(
+  context: CommandContext,
+  { state, producerId, openFor }: ListTransactionsOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const listed = await admin.listTransactions({ states: state, producerIds: producerId, openForMs: openFor });
+    if (context.out.quiet && !context.out.json) {
+      await context.out.write(listed.map(({ transactionalId }) => `${transactionalId}\n`).join(''));
+      return;
+    }
+    await context.out.result(listed, (paint) =>
+      listed.length === 0
+        ? 'No transactional ids'
+        : renderTable(
+            [{ header: 'TRANSACTIONAL ID' }, right('COORDINATOR'), right('PRODUCER'), { header: 'STATE' }],
+            listed.map((each) => [
+              each.transactionalId,
+              String(each.coordinatorId),
+              String(each.producerId),
+              each.state,
+            ]),
+            paint,
+          ),
+    );
+  });
+}
+
+export async function describeTransactions(context: CommandContext, ids: readonly string[]): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const described = await admin.describeTransactions(ids);
+    const nowMs = Date.now();
+    const isOpen = (state: string): boolean => state === 'Ongoing' || state.startsWith('Prepare');
+    await context.out.result(described, (paint) =>
+      described
+        .map((each) => {
+          const { coordinator, startTimestamp } = each;
+          const age =
+            startTimestamp !== undefined && isOpen(each.state)
+              ? `, ${formatDuration(Math.max(nowMs - startTimestamp, 0))} ago`
+              : '';
+          return renderPairs(
+            [
+              ['Transactional id', each.transactionalId],
+              ['State', each.state],
+              ['Producer', `${each.producerId}, epoch ${each.producerEpoch}`],
+              ['Coordinator', `broker ${coordinator.nodeId} at ${coordinator.host}:${coordinator.port}`],
+              ['Timeout', formatDuration(each.timeoutMs)],
+              ['Began', startTimestamp === undefined ? '' : `${formatTimestamp(startTimestamp)}${age}`],
+              ['Partitions', listPartitions(each.partitions)],
+            ],
+            paint,
+          );
+        })
+        .join('\n\n'),
+    );
+  });
+}
+
+export async function describeProducers(
+  context: CommandContext,
+  name: string,
+  { partition }: DescribeProducersOptions,
+): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const described = await admin.describeProducers(choosePartitions(await findTopic(admin, name), partition));
+    described.sort((a, b) => a.partition - b.partition);
+    const rows = described.flatMap(({ producers, ...place }) => producers.map((each) => ({ ...each, ...place })));
+    await context.out.result(described, (paint) =>
+      rows.length === 0
+        ? `No producer is known in ${counted(described.length, 'partition')}`
+        : renderTable(
+            [
+              right('PARTITION'),
+              right('PRODUCER'),
+              right('EPOCH'),
+              right('COORDINATOR EPOCH'),
+              right('LAST SEQUENCE'),
+              { header: 'LAST WRITE' },
+              right('OPEN SINCE OFFSET'),
+            ],
+            rows.map((each) => [
+              String(each.partition),
+              String(each.producerId),
+              String(each.producerEpoch),
+              each.coordinatorEpoch < 0 ? '' : String(each.coordinatorEpoch),
+              each.lastSequence < 0 ? '' : String(each.lastSequence),
+              formatTimestamp(each.lastTimestamp),
+              each.transactionStartOffset === undefined ? '' : formatCount(each.transactionStartOffset),
+            ]),
+            paint,
+          ),
+    );
+  });
+}
+
+export async function findHanging(context: CommandContext, options: FindHangingOptions): Promise<void> {
+  const { topic, partition, idleFor } = options;
+  if (partition !== undefined && topic?.length !== 1) throw usageError('`--partition` goes with one `--topic`');
+  await context.withAdmin(async (admin) => {
+    const partitions = await placesOf(admin, topic, partition);
+    const found = await admin.findHangingTransactions({ partitions, idleForMs: idleFor });
+    const nowMs = Date.now();
+    await context.out.result(found, (paint) =>
+      found.length === 0
+        ? 'No transaction hangs'
+        : renderTable(
+            [
+              { header: 'TOPIC' },
+              right('PARTITION'),
+              right('START OFFSET'),
+              right('PRODUCER'),
+              right('EPOCH'),
+              { header: 'LAST WRITE' },
+              right('IDLE FOR'),
+              { header: 'TRANSACTIONAL ID' },
+            ],
+            found.map((each) => [
+              each.topic,
+              String(each.partition),
+              String(each.startOffset),
+              String(each.producerId),
+              String(each.producerEpoch),
+              formatTimestamp(each.lastTimestamp),
+              formatDuration(Math.max(nowMs - each.lastTimestamp, 0)),
+              each.transactionalId ?? '',
+            ]),
+            paint,
+          ),
+    );
+    if (found.length > 0) {
+      context.out.note('`millrace transactions abort TOPIC --partition N --start-offset OFFSET` ends one.');
+    }
+  });
+}
+
+async function placesOf(
+  admin: Admin,
+  topics: readonly string[] | undefined,
+  partition: readonly number[] | undefined,
+): Promise<TopicPartition[] | undefined> {
+  if (topics === undefined) return undefined;
+  const found = await findTopics(admin, [...new Set(topics)]);
+  return found.flatMap((each) => choosePartitions(each, partition));
+}
+
+export async function abortTransaction(
+  context: CommandContext,
+  name: string,
+  options: AbortTransactionOptions,
+): Promise<void> {
+  const { startOffset, producerId, producerEpoch } = options;
+  if ((startOffset === undefined) === (producerId === undefined)) {
+    throw usageError('Say which transaction: `--start-offset`, or `--producer-id` with `--producer-epoch`');
+  }
+  if (producerId !== undefined && producerEpoch === undefined) {
+    throw usageError('`--producer-id` goes with `--producer-epoch`');
+  }
+  await context.withAdmin(async (admin) => {
+    const [place] = choosePartitions(await findTopic(admin, name), [options.partition]);
+    const transaction = await transactionOf(admin, place!, options);
+    await admin.abortTransactions([transaction]);
+    await context.out.done(
+      transaction,
+      () =>
+        `The transaction of producer ${transaction.producerId} (epoch ${transaction.producerEpoch}) in ${name} ${transaction.partition} is aborted`,
+    );
+  });
+}
+
+async function transactionOf(
+  admin: Admin,
+  place: TopicPartition,
+  { startOffset, producerId = -1, producerEpoch = -1, coordinatorEpoch = 0 }: AbortTransactionOptions,
+): Promise<TransactionToAbort> {
+  if (startOffset === undefined) return { ...place, producerId, producerEpoch, coordinatorEpoch };
+  const [described] = await admin.describeProducers([place]);
+  const found = described?.producers.find((each) => each.transactionStartOffset === startOffset);
+  if (found === undefined) {
+    throw failure(
+      `No transaction is open in ${place.topic} ${place.partition} since offset ${startOffset}`,
+      '`millrace transactions describe-producers` shows which are.',
+    );
+  }
+  const { coordinatorEpoch: known } = found;
+  return {
+    ...place,
+    producerId: found.producerId,
+    producerEpoch: found.producerEpoch,
+    coordinatorEpoch: Math.max(known, 0),
+  };
+}
+
+export async function fenceProducers(context: CommandContext, ids: readonly string[]): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const fenced = await admin.fenceProducers([...new Set(ids)]);
+    await context.out.done(fenced, () =>
+      fenced
+        .map(
+          ({ transactionalId, producerId, producerEpoch }) =>
+            `Producers of ${transactionalId} below epoch ${producerEpoch} of producer ${producerId} are refused now`,
+        )
+        .join('\n'),
+    );
+  });
+}
