@@ -44,6 +44,14 @@ describe('an error in words', () => {
     expect(messages[messages.length - 1]).toBe('And 5 more like these.');
   });
 
+  it('says once what is denied for all items alike', () => {
+    const code = 'KAFKA_CLUSTER_AUTHORIZATION_FAILED';
+    const failures = new Map(['a', 'b', 'c'].map((item) => [item, known(code, `create rule ${item}: denied`)]));
+    const { messages, hint } = explainError(known(code, 'all failed', { failures }));
+    expect(messages).toEqual(['Create rule a: denied.', 'And so for 2 more.']);
+    expect(hint).toContain('millrace acls add');
+  });
+
   it('adds why it took too long', () => {
     const timedOut = known('CLIENT_TIMED_OUT', 'Listing took too long', { cause: new Error('no leader') });
     expect(explainError(timedOut).messages).toEqual(['Listing took too long: no leader.']);

@@ -18,6 +18,9 @@ interface KnownError extends Error {
   readonly failures?: ReadonlyMap<string, KnownError>;
 }
 
+const RIGHTS_HINT =
+  'Whoever may change access rules gives the right: `millrace acls add --help`. `--command-config FILE` logs in as somebody else.';
+
 const HINTS: Readonly<Record<string, string>> = {
   CLIENT_NO_BROKER_AVAILABLE:
     'Is a broker running there? `millrace start` starts one, `--bootstrap-server HOST:PORT` names another, `--timeout 30s` waits for it.',
@@ -29,11 +32,16 @@ const HINTS: Readonly<Record<string, string>> = {
   KAFKA_NON_EMPTY_GROUP: 'Stop the members first; `millrace groups describe` shows them.',
   KAFKA_UNKNOWN_MEMBER_ID: 'Stop the members first; `millrace groups describe` shows them.',
   KAFKA_GROUP_SUBSCRIBED_TO_TOPIC: 'Stop the members first; `millrace groups describe` shows them.',
+  KAFKA_TOPIC_AUTHORIZATION_FAILED: RIGHTS_HINT,
+  KAFKA_GROUP_AUTHORIZATION_FAILED: RIGHTS_HINT,
+  KAFKA_CLUSTER_AUTHORIZATION_FAILED: RIGHTS_HINT,
+  KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED: RIGHTS_HINT,
   NETWORK_TLS_FAILED:
     '`--command-config FILE` takes client properties such as security.protocol and ssl.truststore.location.',
   NETWORK_AUTHENTICATION_FAILED: '`--command-config FILE` takes client properties such as sasl.jaas.config.',
 };
 
+const CLUSTER_DENIED = 'KAFKA_CLUSTER_AUTHORIZATION_FAILED';
 const FAILURES_SHOWN_MAX = 20;
 
 /** Puts an error into words for the one who typed the command. */
@@ -58,7 +66,13 @@ export function explainError(error: unknown): Explanation {
 function messagesOf(error: KnownError): string[] {
   if (error.code === 'CLIENT_NO_BROKER_AVAILABLE') return [sentence(withoutAdvice(error.message))];
   if (error.failures === undefined) return [sentence(messageWithCause(error))];
-  const all = [...error.failures.values()].map(({ message }) => sentence(message));
+  const failures = [...error.failures.values()];
+  const [first] = failures;
+  // A right that is missing for the cluster is missing for every item: one line says it.
+  if (first !== undefined && failures.length > 1 && failures.every(({ code }) => code === CLUSTER_DENIED)) {
+    return [sentence(first.message), `And so for ${failures.length - 1} more.`];
+  }
+  const all = failures.map(({ message }) => sentence(message));
   const rest = all.length - FAILURES_SHOWN_MAX;
   return rest > 0 ? [...all.slice(0, FAILURES_SHOWN_MAX), `And ${rest} more like these.`] : all;
 }

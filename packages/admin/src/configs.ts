@@ -98,7 +98,7 @@ export async function describeConfigs(
       if (
         !failures.add(
           nameOf(resource),
-          failureOf(result.errorCode, `Describing the configs of ${nameOf(resource)}`, result.errorMessage),
+          failureOf(result.errorCode, `Describing the configs of ${inWords(resource)}`, result.errorMessage),
         )
       ) {
         continue;
@@ -164,7 +164,7 @@ export async function alterConfigs(
       const resource = resourceOf(result);
       failures.add(
         nameOf(resource),
-        failureOf(result.errorCode, `Altering the configs of ${nameOf(resource)}`, result.errorMessage),
+        failureOf(result.errorCode, `Altering the configs of ${inWords(resource)}`, result.errorMessage),
       );
     }
   });
@@ -211,7 +211,7 @@ function brokerId(resource: ConfigResource): number {
 function unknownBroker(resource: ConfigResource): BrokerError {
   return brokerError(
     ErrorCode.INVALID_REQUEST,
-    `Configs of ${nameOf(resource)}`,
+    `Configs of ${inWords(resource)}`,
     "a broker is named by its id, such as '1', or by '' for all",
   );
 }
@@ -222,4 +222,9 @@ function resourceOf(result: { resourceType: number; resourceName: string }): Con
 
 function nameOf({ type, name }: ConfigResource): string {
   return `${type}:${name}`;
+}
+
+/** Brokers without a name are all of them. */
+function inWords({ type, name }: ConfigResource): string {
+  return type === 'broker' && name === '' ? 'all brokers' : `${type} "${name}"`;
 }

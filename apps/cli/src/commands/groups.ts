@@ -29,7 +29,7 @@ export async function listGroups(context: CommandContext, options: ListGroupsOpt
       await context.out.write(groups.map(({ groupId }) => `${groupId}\n`).join(''));
       return;
     }
-    if (groups.length === 0) context.out.note('There are no such groups.');
+    if (groups.length === 0) context.out.note('There are no such groups, or none that this user may see.');
     await context.out.result(groups, (paint) =>
       groups.length === 0
         ? ''
@@ -69,7 +69,9 @@ export async function describeGroups(context: CommandContext, ids: readonly stri
   await context.withAdmin(async (admin) => {
     const wanted = ids.length === 0 ? (await admin.listGroups()).map(({ groupId }) => groupId) : ids;
     if (wanted.length === 0) {
-      context.out.note('There are no groups yet. `millrace consume TOPIC --group NAME` makes one.');
+      context.out.note(
+        'There are no groups yet, or none that this user may see. `millrace consume TOPIC --group NAME` makes one.',
+      );
     }
     const groups = await findGroups(admin, wanted);
     const described = await Promise.all(

@@ -1,6 +1,6 @@
-import type { FoundOffset, OffsetSpec } from '@millrace/admin';
+import type { Admin, FoundOffset, OffsetSpec } from '@millrace/admin';
 import type { CommandContext } from '../context.ts';
-import { usageError } from '../errors.ts';
+import { CliError, usageError } from '../errors.ts';
 import { counted, formatCount, formatTimestamp } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
 import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
@@ -68,6 +68,23 @@ export async function listOffsets(
   });
 }
 
+/** A broker only says that an offset is out of range; which range, is what one asks next. */
+async function withRange(admin: Admin, topic: string, before: number | 'all', error: unknown): Promise<never> {
+  if (!(error instanceof Error) || (error as { code?: unknown }).code !== OUT_OF_RANGE) throw error;
+  const { failures } = error as { failures?: ReadonlyMap<string, { code: string }> };
+  const items = [...(failures ?? [])].filter(([, { code }]) => code === OUT_OF_RANGE).map(([item]) => item);
+  if (items.length === 0) throw error;
+  const partitions = items.map((item) => ({ topic, partition: Number(item.slice(topic.length + 1)) }));
+  const ends = await admin.listOffsets(partitions.map((each) => ({ ...each, at: 'latest' as const })));
+  const inWords = ends.map(({ partition, offset }) => `partition ${partition} of ${topic} ends at offset ${offset}`);
+  throw new CliError(OUT_OF_RANGE, `Records before ${before} cannot be deleted: ${inWords.join(', ')}`, {
+    hint: '`--before end` deletes all that are there.',
+    cause: error,
+  });
+}
+
+const OUT_OF_RANGE = 'KAFKA_OFFSET_OUT_OF_RANGE';
+
 function right(header: string) {
   return { header, align: 'right' } as const;
 }
@@ -87,7 +104,9 @@ export async function deleteRecords(
     }
     const partitions = choosePartitions(topic, options.partition);
     const before = options.before === 'end' ? 'all' : options.before;
-    const deleted = await admin.deleteRecords(partitions.map((each) => ({ ...each, before })));
+    const deleted = await admin
+      .deleteRecords(partitions.map((each) => ({ ...each, before })))
+      .catch((error: unknown) => withRange(admin, name, before, error));
     deleted.sort((a, b) => a.partition - b.partition);
     await context.out.done(deleted, () =>
       deleted

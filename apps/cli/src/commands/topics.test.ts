@@ -15,7 +15,7 @@ describe('millrace topics', () => {
     expect(await run('topics', 'list')).toEqual({
       exitCode: 0,
       stdout: '',
-      stderr: 'There are no topics yet. `millrace topics create NAME` makes one.\n',
+      stderr: 'There are no topics yet, or none that this user may see. `millrace topics create NAME` makes one.\n',
     });
     expect((await run('topics', 'list', '--json')).stdout).toBe('[]\n');
   });

@@ -39,6 +39,9 @@ export interface AddPartitionsOptions {
   readonly dryRun?: boolean;
 }
 
+/** A broker shows nobody what he may not see, and says nothing of it. */
+const NO_TOPICS = 'There are no topics yet, or none that this user may see. `millrace topics create NAME` makes one.';
+
 export async function createTopics(
   context: CommandContext,
   names: readonly string[],
@@ -93,7 +96,7 @@ export async function listTopics(context: CommandContext, options: ListTopicsOpt
       replicationFactor: replicationFactor(topic),
       unhealthyPartitions: topic.partitions.filter(isUnhealthy).length,
     }));
-    if (value.length === 0) context.out.note('There are no topics yet. `millrace topics create NAME` makes one.');
+    if (value.length === 0) context.out.note(NO_TOPICS);
     await context.out.result(value, (paint) =>
       value.length === 0
         ? ''
@@ -137,7 +140,7 @@ export async function describeTopics(
     const isFiltered = Object.keys(options).length > 0;
     // What is ill is looked for among Kafka's own topics too.
     const wanted = names.length === 0 ? await admin.listTopics({ internal: isFiltered }) : names;
-    if (wanted.length === 0) context.out.note('There are no topics yet. `millrace topics create NAME` makes one.');
+    if (wanted.length === 0) context.out.note(NO_TOPICS);
     const topics = wanted.length === 0 ? [] : await findTopics(admin, wanted);
     if (isFiltered) return await describeIll(context, admin, topics, options);
     const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);

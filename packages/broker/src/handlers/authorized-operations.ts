@@ -1,22 +1,9 @@
+import { OPERATION_CODES } from '../security/acl.ts';
 import type { Operation, Resource } from '../shared/authorization.ts';
 import type { RequestContext } from './handler.ts';
 
 /** What a response says that was not asked for authorized operations (the smallest int32). */
 export const OPERATIONS_NOT_ASKED: number = -(2 ** 31);
-
-/** Kafka's `AclOperation` codes: bit N stands for the operation with code N. */
-const CODES: Readonly<Record<string, number>> = {
-  Read: 3,
-  Write: 4,
-  Create: 5,
-  Delete: 6,
-  Alter: 7,
-  Describe: 8,
-  ClusterAction: 9,
-  DescribeConfigs: 10,
-  AlterConfigs: 11,
-  IdempotentWrite: 12,
-};
 
 /** What can be done with a resource of a type at all (`AclEntry.supportedOperations`). */
 const SUPPORTED: Readonly<Record<'Topic' | 'Group' | 'Cluster', readonly Operation[]>> = {
@@ -25,14 +12,14 @@ const SUPPORTED: Readonly<Record<'Topic' | 'Group' | 'Cluster', readonly Operati
   Cluster: ['Create', 'Alter', 'Describe', 'ClusterAction', 'DescribeConfigs', 'AlterConfigs', 'IdempotentWrite'],
 };
 
-/** What who asks may do with a resource, as a set of bits (KIP-430). */
+/** What who asks may do with a resource, as a set of bits: bit N stands for the operation with code N (KIP-430). */
 export function authorizedOperations(
   context: Pick<RequestContext, 'isAllowed'>,
   resource: Resource & { readonly type: keyof typeof SUPPORTED },
 ): number {
   let bits = 0;
   for (const operation of SUPPORTED[resource.type]) {
-    if (context.isAllowed(operation, resource)) bits |= 1 << (CODES[operation] as number);
+    if (context.isAllowed(operation, resource)) bits |= 1 << OPERATION_CODES[operation];
   }
   return bits;
 }
