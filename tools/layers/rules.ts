@@ -133,6 +133,7 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
       imports: ['config'],
       why: 'who may do what and who is who is asked by all above, and asks none of them',
     },
+    quotas: { imports: ['store'], why: 'what clients may use is counted here; who has them rest stands above' },
     'fetch-sessions': { imports: ['shared'], why: 'a session knows what a client asked for, not where it lies' },
     replicas: {
       imports: ['config', 'fetch-sessions'],
@@ -144,7 +145,10 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
       imports: ['groups'],
       why: 'transactions end offsets of groups; of handlers and controllers they know nothing',
     },
-    admin: { imports: ['config'], why: "an admin's writes go into the store, where the controller finds them" },
+    admin: {
+      imports: ['config', 'quotas'],
+      why: "an admin's writes go into the store, where the controller finds them",
+    },
     controller: {
       imports: ['store'],
       why: 'the controller works on the store and tells brokers through a port, its own broker too',
@@ -154,7 +158,7 @@ export const floors: Readonly<Record<string, Readonly<Record<string, Floor>>>> =
       why: 'what the controller tells a broker is carried out below, and coordinators hear of it through a port',
     },
     handlers: {
-      imports: ['transactions', 'admin', 'controller', 'commands', 'security'],
+      imports: ['transactions', 'admin', 'controller', 'commands', 'security', 'quotas'],
       why: 'handlers translate requests; nothing below may depend on how they are spelled',
     },
   },

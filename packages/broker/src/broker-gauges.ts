@@ -1,4 +1,4 @@
-import type { LogCleanerStatus, LogManagerUsage } from '@millrace/log';
+import type { LogCleanerStatus, LogManager, LogManagerUsage } from '@millrace/log';
 import type { Controller } from './controller/controller.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import type { Partition } from './replicas/partition.ts';
@@ -7,7 +7,13 @@ import type { MetricLabels, Metrics } from './shared/metrics.ts';
 type Labelled = readonly [MetricLabels, number];
 
 /** Registers what a broker can be asked for at any time. Names follow Kafka's exporters. */
-export function exposeBroker(services: BrokerServices, controller: Controller): void {
+export function exposeRooms(services: BrokerServices, controller: Controller, logs: LogManager): void {
+  exposeBroker(services, controller);
+  exposeCleaner(services.metrics, () => logs.cleaner);
+  exposeLogBounds(services.metrics, () => logs.usage);
+}
+
+function exposeBroker(services: BrokerServices, controller: Controller): void {
   exposePartitions(services);
   exposeLogs(services);
   exposeRequests(services);
@@ -99,7 +105,7 @@ function exposeLogs({ metrics, replicas }: BrokerServices): void {
 }
 
 /** What compaction is doing and has done. */
-export function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus): void {
+function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus): void {
   const prefix = 'kafka_log_logcleaner';
   const gauge = (name: string, help: string, read: (status: LogCleanerStatus) => number): void =>
     metrics.gauge(`${prefix}_${name}`, help, () => read(status()));
@@ -120,7 +126,7 @@ export function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus):
 }
 
 /** What the logs take of files and memory, each beside what they may. */
-export function exposeLogBounds(metrics: Metrics, usage: () => LogManagerUsage): void {
+function exposeLogBounds(metrics: Metrics, usage: () => LogManagerUsage): void {
   const gauge = (name: string, help: string, read: (usage: LogManagerUsage) => number): void =>
     metrics.gauge(`millrace_log_${name}`, help, () => read(usage()));
   gauge('open_files', 'Files of logs that are open', ({ openFiles }) => openFiles);

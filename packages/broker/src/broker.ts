@@ -1,6 +1,5 @@
 import {
   type BatchWork,
-  type LiveLogOptions,
   type LogBounds,
   LogManager,
   logFolderOwner,
@@ -13,7 +12,8 @@ import type { Clock, Disk, Random } from '@millrace/ports';
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
-import { exposeBroker, exposeCleaner, exposeLogBounds } from './broker-gauges.ts';
+import { exposeRooms } from './broker-gauges.ts';
+import { type ClientRooms, newClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { type InterBrokerVersions, interBrokerVersions } from './cluster/inter-broker-versions.ts';
@@ -29,6 +29,7 @@ import { groupConfigOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
+import { followSettings, liveLogOptions, takeUpAgain } from './live-settings.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
@@ -37,7 +38,6 @@ import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { AccessRules } from './security/access-rules.ts';
 import { newLoginGate } from './security/login/mechanisms.ts';
-import { UserCredentials } from './security/user-credentials.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
@@ -141,6 +141,7 @@ interface HandlerRooms
   readonly configs: ConfigRepository;
   readonly cluster: ClusterImage;
   readonly topics: TopicAdmin;
+  readonly clients: ClientRooms;
 }
 
 /**
@@ -369,7 +370,9 @@ export class Broker {
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
     const controller = this.#newController(configs, channels);
+    const clients = newClientRooms({ store, configs, clock, metrics, logger });
     const services = this.#newServices({
+      clients,
       accessRules,
       clusterId,
       configs,
@@ -382,14 +385,12 @@ export class Broker {
       controller,
       topics,
     });
-    followSettings(configs, logs, services);
-    await services.users.load();
-    const session = this.#newSession(endpoints, () => takeUpAgain(configs, services, controller));
+    followSettings(configs, clients.entities, logs, replicas);
+    await clients.entities.load();
+    const session = this.#newSession(endpoints, () => takeUpAgain(configs, clients.entities, controller));
     await session.start();
     await controller.start();
-    exposeBroker(services, controller);
-    exposeCleaner(metrics, () => logs.cleaner);
-    exposeLogBounds(metrics, () => logs.usage);
+    exposeRooms(services, controller, logs);
     return {
       services,
       handler: new BrokerRequestHandler(services, newLoginGate(services)),
@@ -474,7 +475,7 @@ export class Broker {
   }
 
   /** What handlers reach: the rooms, and what they share beside them. */
-  #newServices({ topics, ...rooms }: HandlerRooms): BrokerServices {
+  #newServices({ topics, clients, ...rooms }: HandlerRooms): BrokerServices {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     const { brokerId } = config;
     const { configs, cluster } = rooms;
@@ -488,7 +489,9 @@ export class Broker {
       get config() {
         return configs.current;
       },
-      users: new UserCredentials({ store, logger }),
+      users: clients.users,
+      quotaRules: clients.quotaRules,
+      quotas: clients.quotas,
       consumerOffsets: new ConsumerOffsets(store),
       storageReports: new StorageReports(clock, logger),
       authorizer: this.#options.authorizer ?? rooms.accessRules?.authorizer ?? allowAll,
@@ -546,17 +549,6 @@ function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: Part
   }
 }
 
-/** What of the logs follows settings that are changed while the broker runs. */
-function liveLogOptions(config: BrokerConfig): LiveLogOptions {
-  return {
-    producerIdExpirationMs: config.producerIdExpirationMs,
-    cleanerBackoffMs: config.logCleanerBackoffMs,
-    cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
-    cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
-    cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
-  };
-}
-
 /** Takes every step, whatever becomes of those before it. @throws AggregateError of what failed. */
 async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
   const failures: unknown[] = [];
@@ -568,22 +560,4 @@ async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
-}
-
-/** The session with the store is a new one: what was changed meanwhile is read, and everything is watched again. */
-async function takeUpAgain(
-  configs: ConfigRepository,
-  { users }: BrokerServices,
-  controller: Controller,
-): Promise<void> {
-  await configs.sessionRenewed();
-  await users.load();
-  await controller.sessionRenewed();
-}
-
-/** Has the rooms take over what of settings and entities changes while the broker runs. */
-function followSettings(configs: ConfigRepository, logs: LogManager, { users, replicas }: BrokerServices): void {
-  configs.onEntity((entityPath) => users.changed(entityPath));
-  configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
-  configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
 }

@@ -1,16 +1,25 @@
 import type { ConnectionContext, RequestAdmission, RequestHandler } from '@millrace/network';
 import {
+  AllocateProducerIds,
+  AlterPartition,
   ApiVersions,
   type ApiVersionsResponseInput,
+  ControlledShutdown,
   decodeRequestHeader,
   ErrorCode,
   encodeResponse,
+  LeaderAndIsr,
+  Produce,
   Reader,
   type RequestHeader,
+  StopReplica,
+  UpdateMetadata,
+  WriteTxnMarkers,
 } from '@millrace/protocol';
 import type { ApiHandler, RequestContext } from './handlers/handler.ts';
 import { advertisedApis, handlerByKey } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
+import { CountedRequest, NO_QUOTA, type RequestQuota } from './quotas/request-quota.ts';
 import type { LoginGate } from './security/login/login-gate.ts';
 import {
   allowAll,
@@ -31,6 +40,19 @@ const WORKING_FACTOR = 4;
 /** Requests with so many elements never give up their turn. */
 const SHORT_REQUEST_ELEMENTS = 100;
 
+/** They count for nobody: a cluster must go on whatever quotas its brokers' principal has. */
+const REQUESTS_OF_BROKERS: ReadonlySet<number> = new Set(
+  [
+    LeaderAndIsr,
+    StopReplica,
+    UpdateMetadata,
+    ControlledShutdown,
+    AlterPartition,
+    AllocateProducerIds,
+    WriteTxnMarkers,
+  ].map(({ key }) => key),
+);
+
 /** One request on its way through a handler. */
 class Request implements RequestContext {
   readonly version: number;
@@ -38,6 +60,9 @@ class Request implements RequestContext {
   readonly clientId: string | null;
   readonly connection: ConnectionContext;
   readonly broker: BrokerServices;
+  readonly counted: CountedRequest | undefined;
+  /** How long the thread has worked on it, waits left out. */
+  workMs = 0;
   /** A property, so that handlers may take it apart from the context. */
   readonly releaseRequest: () => void;
   readonly whenSent: (done: () => void) => void;
@@ -61,7 +86,12 @@ class Request implements RequestContext {
     this.releaseRequest = () => admission.release();
     this.whenSent = (done) => admission.whenSent(done);
     this.broker = broker;
+    this.counted = countedRequest(header, connection, broker);
     this.#admission = admission;
+  }
+
+  get quota(): RequestQuota {
+    return this.counted ?? NO_QUOTA;
   }
 
   mayWait(): boolean {
@@ -153,19 +183,47 @@ export class BrokerRequestHandler implements RequestHandler {
     admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
     const context = new Request(handler.api.name, header, connection, admission, this.#services);
     const answer = handler.handle(body, context);
-    if (!(answer instanceof Promise)) return this.#finish(handler, header, answer, startMs);
-    return answer.then((response) => this.#finish(handler, header, response, startMs));
+    if (context.counted !== undefined) context.workMs = this.#services.clock.monotonic() - startMs;
+    const producedBytes = header.apiKey === Produce.key ? frame.length : 0;
+    if (!(answer instanceof Promise)) return this.#finish(handler, context, producedBytes, answer, startMs);
+    return answer.then((response) => this.#finish(handler, context, producedBytes, response, startMs));
   }
 
   connectionClosed(connection: ConnectionContext): void {
     this.#services.fetchWaits.connectionClosed(connection);
   }
 
-  #finish(handler: ApiHandler, header: RequestHeader, response: unknown, startMs: number): Frame {
-    this.#latencies.get(header.apiKey)?.observe(this.#services.clock.monotonic() - startMs);
+  #finish(handler: ApiHandler, request: Request, producedBytes: number, response: unknown, startMs: number): Frame {
+    const nowMs = this.#services.clock.monotonic();
+    this.#latencies.get(handler.api.key)?.observe(nowMs - startMs);
+    const { version, correlationId, counted, connection } = request;
+    if (counted === undefined) {
+      return response === null ? null : encodeResponse(handler.api, version, correlationId, response);
+    }
+    // Who wants no answer is told of no quota, and counts for his bytes alone.
+    const workMs = response === null ? 0 : request.workMs;
+    const throttleTimeMs = counted.settle({ workMs, producedBytes });
+    // The answer goes out at once, and the connection rests then (KIP-219).
+    if (throttleTimeMs > 0) connection.restFor(throttleTimeMs);
     if (response === null) return null;
-    return encodeResponse(handler.api, header.apiVersion, header.correlationId, response);
+    const told = throttleTimeMs > 0 ? { ...response, throttleTimeMs } : response;
+    return encodeResponse(handler.api, version, correlationId, told);
   }
+}
+
+/** Undefined where nobody has quotas, and for what belongs to a login. */
+function countedRequest(
+  { clientId, apiKey }: RequestHeader,
+  { principal, authentication, securityProtocol }: ConnectionContext,
+  { quotas }: BrokerServices,
+): CountedRequest | undefined {
+  if (!quotas.isOn) return undefined;
+  const isBeforeLogin = securityProtocol.startsWith('SASL_') && authentication.stage !== 'done';
+  if (isBeforeLogin) return undefined;
+  const user = principal.slice(principal.indexOf(':') + 1);
+  const counted = new CountedRequest(quotas, { user, clientId: clientId ?? '' });
+  if (REQUESTS_OF_BROKERS.has(apiKey)) counted.exempt();
+  return counted;
 }
 
 function headerOf(frame: Buffer): RequestHeader {

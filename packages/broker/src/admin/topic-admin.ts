@@ -5,6 +5,7 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
+import type { MutationQuota } from '../quotas/client-quotas.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
@@ -35,6 +36,9 @@ const AUTO_CREATE_WAIT_MS = 10_000;
 
 /** The change may still come about. */
 const TIMED_OUT: ApiError = apiError(ErrorCode.REQUEST_TIMED_OUT);
+
+/** The client has changed as much as its quota lets it, and is told for how long it has to rest. */
+const THROTTLED: ApiError = apiError(ErrorCode.THROTTLING_QUOTA_EXCEEDED);
 
 /** What topics are administered with. */
 export interface TopicAdminOptions {
@@ -74,6 +78,8 @@ export interface AdminRequestOptions {
   readonly validateOnly: boolean;
   /** Gives a promise where others shall have their turn. */
   readonly pause?: Pause | undefined;
+  /** What the client may change; without it, as much as it likes. */
+  readonly mutations?: MutationQuota | undefined;
 }
 
 /**
@@ -100,6 +106,9 @@ export class TopicAdmin implements TopicCreation {
         const plan = planTopic(topic, context);
         if (isRefusal(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
         if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
+        if (options.mutations?.take(plan.replicas.length) === false) {
+          return { name: topic.name, plan: undefined, topicId: undefined, ...THROTTLED };
+        }
         const writing = this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
         // A full disk can take its time, and whoever waits has a connection on which nothing else is answered meanwhile.
         const written = (await this.#waits.atMost(writing, options.timeoutMs)) ?? TIMED_OUT;
@@ -158,6 +167,7 @@ export class TopicAdmin implements TopicCreation {
           if (cluster.topic(name) === undefined && (await store.exists(path)) === undefined) {
             return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
           }
+          if (options.mutations?.take(cluster.topic(name)?.partitions.length ?? 0) === false) return THROTTLED;
           // A second request for a deletion that is under way waits for the same end.
           const written = untilAnswered(() => store.create(path, Buffer.alloc(0))).catch(ignoreNodeExists);
           const isWritten = await this.#waits.atMost(
@@ -329,6 +339,7 @@ export class TopicAdmin implements TopicCreation {
       const added = this.#planPartitions(request, present);
       if (isRefusal(added)) return added;
       if (options.validateOnly) return NO_ERROR;
+      if (attempt === 1 && options.mutations?.take(added.length) === false) return THROTTLED;
       const data = encodeTopic(topicId ?? randomUuid(this.#options.random), [
         ...partitions,
         ...added.map(settledAssignment),

@@ -190,6 +190,19 @@ const fetching = {
   'producer.purgatory.purge.interval.requests': int(1000, 'Kept for compatibility.'),
 } as const;
 
+const quotas = {
+  'quota.window.num': int(11, 'Over how many windows the use of clients is taken that have quotas.', {
+    check: atLeast(1),
+  }),
+  'quota.window.size.seconds': int(1, 'How long such a window is.', { check: atLeast(1) }),
+  'controller.quota.window.num': int(
+    11,
+    'For how many windows clients may save up partitions that they may make and delete.',
+    { check: atLeast(1) },
+  ),
+  'controller.quota.window.size.seconds': int(1, 'How long such a window is.', { check: atLeast(1) }),
+} as const;
+
 const replication = {
   'replica.lag.time.max.ms': long(
     30_000,
@@ -326,6 +339,7 @@ export const brokerDefinitions = {
   ...rights,
   ...logDefinitions,
   ...fetching,
+  ...quotas,
   ...replication,
   ...groups,
   ...transactions,

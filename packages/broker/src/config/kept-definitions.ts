@@ -20,7 +20,7 @@ const INTERNAL = { isInternal: true } as const;
 
 const KRAFT = 'This broker has no KRaft quorum.';
 const SECURITY = 'Without effect: this broker does not serve it yet; see `refused-settings.ts`.';
-const QUOTAS = 'Without effect: this broker keeps no quotas yet.';
+const QUOTAS = 'Without effect: this broker does not serve it; see `refused-settings.ts`.';
 const ZOOKEEPER = 'Of the connection to ZooKeeper.';
 const REMOTE = 'This broker has no tiered storage.';
 const GROUPS = 'Of group protocols that this broker does not serve.';
@@ -125,11 +125,7 @@ export const keptDefinitions: ConfigTable = {
   'alter.log.dirs.replication.quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
   'alter.log.dirs.replication.quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
   'client.quota.callback.class': className(null, QUOTAS),
-  'controller.quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
-  'controller.quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
   'max.connection.creation.rate': int(INT_MAX, QUOTAS, { check: atLeast(0), ...WIDE }),
-  'quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
-  'quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
   'zookeeper.clientCnxnSocket': string(null, ZOOKEEPER),
   'zookeeper.metadata.migration.enable': boolean(false, ZOOKEEPER),
   'zookeeper.metadata.migration.min.batch.size': int(200, ZOOKEEPER, { check: atLeast(1), ...INTERNAL }),

@@ -36,8 +36,18 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Remove it, and let a program that you trust create topics and change configs',
   },
   {
-    names: ['quota.', 'client.quota.', 'max.connection.creation.rate'],
-    why: 'this broker holds nobody to quotas yet',
+    names: ['client.quota.'],
+    why: 'classes of Java cannot be loaded here, so quotas are found as Kafka finds them by itself',
+    instead: 'Remove it',
+  },
+  {
+    names: ['quota.producer.default', 'quota.consumer.default'],
+    why: 'Kafka has had it no more since 3.0',
+    instead: 'Remove it, and set a default quota: millrace quotas set --client-default',
+  },
+  {
+    names: ['max.connection.creation.rate'],
+    why: 'this broker does not hold back connections by their rate yet',
     instead: 'Remove it; max.connections and max.connections.per.ip are honoured',
   },
   {

@@ -36,6 +36,8 @@ export interface FetchContext {
   includes(target: FetchTarget, news: PartitionNews): boolean;
   /** To be called last: opens the session where the request asks for one; the session id that the response carries. */
   finish(nowMs: number): { errorCode: number; sessionId: number };
+  /** Instead of `finish`, for an answer that tells of no partition: opens no session. */
+  finishEmpty(nowMs: number): { errorCode: number; sessionId: number };
 }
 
 /** Finds out which partitions a request means, and brings its session up to date. */
@@ -60,7 +62,12 @@ export function openFetchContext(cache: FetchSessionCache, request: FetchSession
 }
 
 function refused(errorCode: number): FetchContext {
-  return { errorCode, targets: [], includes: () => false, finish: () => ({ errorCode, sessionId: SESSION_ID_NONE }) };
+  const finish = () => ({ errorCode, sessionId: SESSION_ID_NONE });
+  return { errorCode, targets: [], includes: () => false, finish, finishEmpty: finish };
+}
+
+function withoutSession() {
+  return { errorCode: ErrorCode.NONE, sessionId: SESSION_ID_NONE };
 }
 
 function sessionless(request: FetchSessionRequest): FetchContext {
@@ -68,7 +75,8 @@ function sessionless(request: FetchSessionRequest): FetchContext {
     errorCode: ErrorCode.NONE,
     targets: request.targets,
     includes: () => true,
-    finish: () => ({ errorCode: ErrorCode.NONE, sessionId: SESSION_ID_NONE }),
+    finish: withoutSession,
+    finishEmpty: withoutSession,
   };
 }
 
@@ -88,6 +96,7 @@ function opening(cache: FetchSessionCache, request: FetchSessionRequest): FetchC
       });
       return { errorCode: ErrorCode.NONE, sessionId: session?.id ?? SESSION_ID_NONE };
     },
+    finishEmpty: withoutSession,
   };
 }
 
@@ -95,6 +104,11 @@ function incremental(session: FetchSession): FetchContext {
   const expectedEpoch = session.epoch;
   // Partitions may move within the session while the response is filled, so the order is fixed here.
   const targets = [...session.targets];
+  const finish = () => {
+    // A second request with the same epoch got in between: one of the two is a repetition, and the client starts over.
+    const errorCode = session.epoch === expectedEpoch ? ErrorCode.NONE : ErrorCode.INVALID_FETCH_SESSION_EPOCH;
+    return { errorCode, sessionId: session.id };
+  };
   return {
     errorCode: ErrorCode.NONE,
     targets,
@@ -103,10 +117,7 @@ function incremental(session: FetchSession): FetchContext {
       if (mustSend) session.moveToEnd(target);
       return mustSend;
     },
-    finish() {
-      // A second request with the same epoch got in between: one of the two is a repetition, and the client starts over.
-      const errorCode = session.epoch === expectedEpoch ? ErrorCode.NONE : ErrorCode.INVALID_FETCH_SESSION_EPOCH;
-      return { errorCode, sessionId: session.id };
-    },
+    finish,
+    finishEmpty: finish,
   };
 }

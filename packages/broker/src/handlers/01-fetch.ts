@@ -89,10 +89,11 @@ function hasMoved({ partition, readableEndOffset }: PartitionFetch, reach: Fetch
 
 function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context: RequestContext): FetchLimits {
   const { broker, version } = context;
-  const bytesMax = Math.min(request.maxBytes, broker.config.fetchMaxBytes);
+  const replicaId = replicaIdOf(request, version);
+  if (replicaId >= 0) context.quota.exempt();
+  const bytesMax = Math.min(request.maxBytes, broker.config.fetchMaxBytes, context.quota.fetchBytesMax());
   const wantedBytes = wantedOf(targets, bytesMax);
   const grantedBytes = context.reserveResponse(wantedBytes);
-  const replicaId = replicaIdOf(request, version);
   const forConsumers = request.isolationLevel === READ_COMMITTED ? 'committed' : 'highWatermark';
   return {
     bytesMax: grantedBytes < wantedBytes ? grantedBytes : bytesMax,
@@ -187,6 +188,12 @@ function forgottenOf(request: FetchRequest): PartitionRef[] {
   );
 }
 
+/** Beyond the quota, a session's answer is empty as if nothing had come, and no session is opened (`FetchContext.getThrottledResponse`). */
+function heldBack({ broker }: RequestContext, session: FetchContext, reading: FetchReading): FetchResponseInput {
+  reading.release();
+  return { ...session.finishEmpty(broker.clock.now()), responses: [] };
+}
+
 /** Answers in the format that the client knows. */
 function respondWith(
   context: RequestContext,
@@ -194,6 +201,7 @@ function respondWith(
   limits: FetchLimits,
   reading: FetchReading,
 ): FetchResponseInput | Promise<FetchResponseInput> {
+  if (reading.sizeBytes > 0 && !context.quota.mayFetch(reading.sizeBytes)) return heldBack(context, session, reading);
   const magic = oldMagicOf(context.version);
   const isOfOld = magic !== undefined && (reading.sizeBytes > 0 || reading.fetches.some(({ isCutOff }) => isCutOff));
   if (!isOfOld) return respond(context, session, reading, limits.replicaId >= 0);

@@ -2,7 +2,7 @@
  * CreateTopics: creates topics and answers when this broker knows them, or the time is up.
  *
  * - v1 validateOnly, messages; v2 throttle time; v4 -1 takes the broker's defaults (KIP-464); v5 flexible, tells the partitions,
- *   replicas and configs that the topic has got (KIP-525); v6 nothing we use; v7 topic ids.
+ *   replicas and configs that the topic has got (KIP-525); v6 THROTTLING_QUOTA_EXCEEDED; v7 topic ids.
  * - Each topic succeeds or fails on its own. A topic whose time is up is still created.
  */
 import {
@@ -18,6 +18,9 @@ import { type ApiError, apiError } from '../shared/api-error.ts';
 import { CLUSTER, topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
+
+/** The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const TOLD_OF_QUOTAS_SINCE = 6;
 
 /** Says no more than that: what is there must not be told. */
 const NOT_AUTHORIZED = apiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, 'Authorization failed.');
@@ -39,7 +42,8 @@ export const createTopics = defineHandler(CreateTopics, { minVersion: 0, maxVers
     return { topics: Array.from(counts.keys(), (name) => failed(name, refusal)) };
   }
   const { timeoutMs, validateOnly } = request;
-  const options = { timeoutMs, validateOnly, pause: () => context.pause() };
+  const mutations = context.quota.mutations(context.version >= TOLD_OF_QUOTAS_SINCE);
+  const options = { timeoutMs, validateOnly, mutations, pause: () => context.pause() };
   const created = await broker.topicAdmin.createTopics(distinct, options);
   const results = new Map(created.map((topic) => [topic.name, topic]));
   return {

@@ -1,7 +1,7 @@
 /**
  * DeleteTopics: deletes topics and answers when nothing of them is left, or the time is up.
  *
- * - v1 throttle time; v3 TOPIC_DELETION_DISABLED (INVALID_REQUEST before); v4 flexible; v5 messages; v6 topics by id (KIP-516).
+ * - v1 throttle time; v3 TOPIC_DELETION_DISABLED (INVALID_REQUEST before); v4 flexible; v5 messages, THROTTLING_QUOTA_EXCEEDED; v6 topics by id (KIP-516).
  * - Each topic succeeds or fails on its own. A deletion whose time is up goes on.
  */
 import {
@@ -15,6 +15,9 @@ import { type ApiError, apiError } from '../shared/api-error.ts';
 import { topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
+
+/** The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const TOLD_OF_QUOTAS_SINCE = 5;
 
 /** A topic as the request names it, with the name that it stands for or the reason why there is none. */
 interface Asked {
@@ -30,7 +33,8 @@ export const deleteTopics = defineHandler(DeleteTopics, { minVersion: 0, maxVers
   const refusal = refusalOfAll(context);
   if (refusal !== undefined) return { responses: asked.map((topic) => result(topic, refusal, version)) };
   const targets = asked.flatMap(({ target }) => (typeof target === 'string' ? [target] : []));
-  const options = { timeoutMs: request.timeoutMs, pause: () => context.pause() };
+  const mutations = context.quota.mutations(version >= TOLD_OF_QUOTAS_SINCE);
+  const options = { timeoutMs: request.timeoutMs, mutations, pause: () => context.pause() };
   const outcomes = await broker.topicAdmin.deleteTopics(targets, options);
   const outcomeOf = new Map(targets.map((target, index) => [target, outcomes[index] as ApiError]));
   return {

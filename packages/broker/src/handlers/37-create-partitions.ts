@@ -1,13 +1,16 @@
 /**
  * CreatePartitions: adds partitions to topics and answers when this broker knows them, or the time is up.
  *
- * - v1 nothing we use; v2 flexible; v3 nothing we use. Partitions are never taken away.
+ * - v1 nothing we use; v2 flexible; v3 THROTTLING_QUOTA_EXCEEDED. Partitions are never taken away.
  */
 import { CreatePartitions, ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { topicResource } from '../shared/authorization.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler } from './handler.ts';
+
+/** The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const TOLD_OF_QUOTAS_SINCE = 3;
 
 export const createPartitions = defineHandler(
   CreatePartitions,
@@ -27,7 +30,8 @@ export const createPartitions = defineHandler(
     }
     const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && !refusals.has(name));
     const { timeoutMs, validateOnly } = request;
-    const options = { timeoutMs, validateOnly, pause: () => context.pause() };
+    const mutations = context.quota.mutations(context.version >= TOLD_OF_QUOTAS_SINCE);
+    const options = { timeoutMs, validateOnly, mutations, pause: () => context.pause() };
     const outcomes = await broker.topicAdmin.createPartitions(distinct, options);
     const results = new Map(distinct.map(({ name }, index) => [name, outcomes[index] as ApiError]));
     const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.');

@@ -12,6 +12,7 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { NO_QUOTA } from '../quotas/request-quota.ts';
 import { newTopic, type TestBroker, TestCluster } from '../testing/test-cluster.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
@@ -50,6 +51,7 @@ async function call<Req, ReqInput, Res, ResInput>(
     broker: servicesOf(broker),
     releaseRequest: () => {},
     pause: () => undefined,
+    quota: NO_QUOTA,
     authorize: () => undefined,
     isAllowed: () => true,
     isAllowedForAny: () => true,

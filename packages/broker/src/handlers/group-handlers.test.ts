@@ -19,6 +19,7 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
+import { NO_QUOTA } from '../quotas/request-quota.ts';
 import { TestCoordinator } from '../testing/test-groups.ts';
 import type { RequestContext } from './handler.ts';
 import { handlerByKey } from './registry.ts';
@@ -86,6 +87,7 @@ async function ask<Req, Res, ReqInput, ResInput>(
     clientId: 'client',
     connection: { clientHost: '127.0.0.1', listenerName: 'PLAINTEXT' } as RequestContext['connection'],
     broker,
+    quota: NO_QUOTA,
     releaseRequest: () => {},
     authorize: () => undefined,
     isAllowed: () => true,

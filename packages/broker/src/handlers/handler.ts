@@ -1,5 +1,6 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
+import type { RequestQuota } from '../quotas/request-quota.ts';
 import type { Operation, Resource, ResourceType } from '../shared/authorization.ts';
 import type { Refusal } from '../shared/refusal.ts';
 import type { BrokerServices } from './services.ts';
@@ -14,6 +15,8 @@ export interface RequestContext {
   readonly connection: ConnectionContext;
   /** The rooms of this broker. */
   readonly broker: BrokerServices;
+  /** What the request uses of its sender's quotas, apart from the time and the bytes that all requests are counted by. */
+  readonly quota: RequestQuota;
   /**
    * Says that the request's bytes are no longer needed. A handler that waits for something else than the request's own
    * work (a long poll, a rebalance) calls it before it waits, so that the connection and others can go on reading.

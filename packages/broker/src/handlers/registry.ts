@@ -46,6 +46,7 @@ import { alterPartitionReassignments } from './45-alter-partition-reassignments.
 import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
 import { offsetDelete } from './47-offset-delete.ts';
 import { describeClientQuotas } from './48-describe-client-quotas.ts';
+import { alterClientQuotas } from './49-alter-client-quotas.ts';
 import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts';
 import { alterUserScramCredentials } from './51-alter-user-scram-credentials.ts';
 import { alterPartition } from './56-alter-partition.ts';
@@ -105,6 +106,7 @@ export const handlers: readonly ApiHandler[] = [
   listPartitionReassignments,
   offsetDelete,
   describeClientQuotas,
+  alterClientQuotas,
   describeUserScramCredentials,
   alterUserScramCredentials,
   alterPartition,

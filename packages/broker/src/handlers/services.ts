@@ -9,6 +9,8 @@ import type { ConfigRepository } from '../config/config-repository.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { FetchSessionCache } from '../fetch-sessions/fetch-session-cache.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
+import type { ClientQuotas } from '../quotas/client-quotas.ts';
+import type { QuotaRules } from '../quotas/quota-rules.ts';
 import type { FetchWaits } from '../replicas/fetch-waits.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { StorageReports } from '../replicas/storage-reports.ts';
@@ -54,6 +56,10 @@ export interface BrokerServices {
   readonly accessRules: AccessRules | undefined;
   /** Who can log in by SCRAM. */
   readonly users: UserCredentials;
+  /** The quotas of users, client ids and addresses. */
+  readonly quotaRules: QuotaRules;
+  /** What clients have used of them. */
+  readonly quotas: ClientQuotas;
   /** Who may do what. */
   readonly authorizer: Authorizer;
   /** The line for long requests, which give up their turn. */

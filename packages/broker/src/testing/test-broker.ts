@@ -36,6 +36,8 @@ export class TestConnection {
   readonly context: ConnectionContext;
   /** Why the broker closed the connection; undefined while it is open. */
   closedBecause: string | undefined;
+  /** How long the broker has it rest since this was last set to 0. */
+  restMs = 0;
   readonly #broker: Broker;
   #correlationId = 0;
 
@@ -59,7 +61,9 @@ export class TestConnection {
         return isOpen();
       },
       disconnect: close,
-      restFor: () => {},
+      restFor: (ms) => {
+        this.restMs = Math.max(this.restMs, ms);
+      },
     };
   }
 

@@ -1,0 +1,84 @@
+/**
+ * AlterClientQuotas: sets quotas of users, client ids and addresses, and takes them away (KIP-546). Each entry succeeds or fails on
+ * its own, with Kafka's words (`ZkAdminManager.alterClientQuotas`); any broker may do it.
+ *
+ * - v1 flexible. A percentage or mutation rate that is negative or no number is refused here, where Kafka keeps it and holds nobody
+ *   to it.
+ */
+import { AlterClientQuotas, type AlterClientQuotasRequestEntry, ErrorCode } from '@millrace/protocol';
+import { CLIENT_QUOTAS, ENTITY_TYPES, type QuotaEntity, quotaText } from '../quotas/quota-entity.ts';
+import type { QuotaChange } from '../quotas/quota-rules.ts';
+import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
+import { CLUSTER } from '../shared/authorization.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
+import { defineHandler, type RequestContext } from './handler.ts';
+
+export const alterClientQuotas = defineHandler(
+  AlterClientQuotas,
+  { minVersion: 0, maxVersion: 1 },
+  async ({ entries, validateOnly }, context) => {
+    const refusal = context.authorize('AlterConfigs', CLUSTER);
+    const results = [];
+    for (const entry of entries) {
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
+      results.push({ ...(refusal ?? (await alter(entry, validateOnly, context))), entity: entry.entity });
+    }
+    return { entries: results };
+  },
+);
+
+async function alter(
+  entry: AlterClientQuotasRequestEntry,
+  validateOnly: boolean,
+  { broker }: RequestContext,
+): Promise<ApiError> {
+  const entity = entityOf(entry.entity);
+  if (isRefusal(entity)) return entity;
+  const changes = changesOf(entry.ops);
+  if (isRefusal(changes)) return changes;
+  if (validateOnly) return NO_ERROR;
+  try {
+    await broker.quotaRules.change(entity, changes);
+    return NO_ERROR;
+  } catch (err) {
+    broker.logger.error({ err, entity }, 'Quotas could not be written');
+    return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, "The metadata store could not do it; the broker's log says why.");
+  }
+}
+
+function invalid(message: string): Refusal {
+  return Refusal.of(ErrorCode.INVALID_REQUEST, message);
+}
+
+function entityOf(parts: AlterClientQuotasRequestEntry['entity']): QuotaEntity | Refusal {
+  if (parts.length === 0) return invalid('Invalid empty client quota entity');
+  const entity: { -readonly [Part in keyof QuotaEntity]: QuotaEntity[Part] } = {};
+  for (const { entityType, entityName } of parts) {
+    const part = ENTITY_TYPES.get(entityType);
+    if (part === undefined) return invalid(`Unhandled client quota entity type: ${entityType}`);
+    if (entityName === '') return invalid(`Empty ${entityType} not supported`);
+    entity[part] = entityName;
+  }
+  if (entity.ip === undefined) return entity;
+  if (entity.user !== undefined || entity.clientId !== undefined) {
+    return invalid('Invalid quota entity combination, IP entity should not be used with user/client ID entity.');
+  }
+  return invalid('Quotas of addresses are not held to by this broker yet, so they cannot be set.');
+}
+
+function changesOf(ops: AlterClientQuotasRequestEntry['ops']): QuotaChange[] | Refusal {
+  const changes: QuotaChange[] = [];
+  for (const { key, value, remove } of ops) {
+    const kind = CLIENT_QUOTAS.get(key);
+    // Passwords lie in the same place, so nothing else may be taken away either.
+    if (kind === undefined) return invalid(`Invalid configuration key ${key}`);
+    if (remove) {
+      changes.push({ key, value: undefined });
+      continue;
+    }
+    if (quotaText(kind, value) === undefined) return invalid(`Configuration ${key} must be a ${kind} value`);
+    changes.push({ key, value });
+  }
+  return changes;
+}

@@ -1,0 +1,40 @@
+import type { LiveLogOptions, LogManager } from '@millrace/log';
+import type { BrokerConfig } from './config/broker-config.ts';
+import type { ConfigRepository } from './config/config-repository.ts';
+import type { Controller } from './controller/controller.ts';
+import type { ReplicaManager } from './replicas/replica-manager.ts';
+import type { EntityConfigs } from './store/entity-configs.ts';
+
+/** What of the logs follows settings that are changed while the broker runs. */
+export function liveLogOptions(config: BrokerConfig): LiveLogOptions {
+  return {
+    producerIdExpirationMs: config.producerIdExpirationMs,
+    cleanerBackoffMs: config.logCleanerBackoffMs,
+    cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
+    cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,
+    cleanerIoBytesPerSecondMax: config.logCleanerIoMaxBytesPerSecond,
+  };
+}
+
+/** The session with the store is a new one: what was changed meanwhile is read, and everything is watched again. */
+export async function takeUpAgain(
+  configs: ConfigRepository,
+  entities: EntityConfigs,
+  controller: Controller,
+): Promise<void> {
+  await configs.sessionRenewed();
+  await entities.load();
+  await controller.sessionRenewed();
+}
+
+/** Has the rooms take over what of settings and entities changes while the broker runs. */
+export function followSettings(
+  configs: ConfigRepository,
+  entities: EntityConfigs,
+  logs: LogManager,
+  replicas: ReplicaManager,
+): void {
+  configs.onEntity((entityPath) => entities.changed(entityPath));
+  configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
+  configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
+}
