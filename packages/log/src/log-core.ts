@@ -79,6 +79,8 @@ export class LogCore implements LogWriterHost {
   #lastFlushMs: number;
   /** What of the writer's bytes lies below the recovery point. */
   #bytesCheckpointed = 0;
+  /** The cut that is under way, or had to stop half way for want of room. */
+  #cut: Cut | undefined;
   /** Until then, appends are refused without trying: the disk was full, or too many files open, a moment ago. */
   #fullUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -162,13 +164,16 @@ export class LogCore implements LogWriterHost {
     this.segments.push(opened);
     this.writer.step(async () => {
       await this.prepare(opened);
-      await this.#removeSegments([empty]);
+      await this.#removeFiles(empty);
+      await this.context.disk.syncFolder(this.folder);
     });
     return opened;
   }
 
   /** Makes everything that has its offset by now durable, and moves the recovery point there. */
   checkpoint(): Promise<void> {
+    // Producers and indexes are yet to be those of the end that the log is cut to.
+    if (this.state === 'truncating') return this.writer.task(async () => {});
     const checkpoint = this.#takeCheckpoint();
     return this.writer.task(async () => {
       const { bytesWritten } = this.writer;
@@ -242,27 +247,31 @@ export class LogCore implements LogWriterHost {
   /** Drops everything, what is known of producers and epochs too, so that the log is empty and begins at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
     return this.#truncate(async () => {
-      this.truncations += 1;
       await this.#lowerCheckpoints(offset);
       await this.#cutEpochs(0);
-      await this.#forgetProducers();
-      await this.#removeSegments(this.segments.removeFrom(-1));
+      this.producers = new ProducerStates(undefined, this.context.producerIdsMax);
+      const doomed = this.segments.removeFrom(-1);
+      this.segments.push(newSegment(this.context, this.folder, offset, this.config));
+      this.#cut = { offset, isWritersEnd: true, startsOver: true, doomed, isRemovalDurable: false };
       this.logStartOffset = offset;
       this.recoveryPoint = offset;
-      this.writer.durableEndOffset = offset;
-      await this.goBackTo(offset);
+      this.#endAt(offset);
       this.highWatermark = offset;
+      await this.goBackTo(offset);
     });
   }
 
+  /** What fails for want of room before anything is cut has not happened; from there on, it is brought to its end, whoever leads by then. */
   #truncate(run: () => Promise<void>): Promise<void> {
     if (this.state === 'online') this.state = 'truncating';
     return this.writer.task(async () => {
       try {
+        if (this.#cut !== undefined) await this.goBackTo(this.#cut.offset);
         await run();
       } catch (error) {
-        // For want of room it may be tried again; the log takes nothing until then.
         if (!isShortage(error)) this.failed(error);
+        else if (this.#cut !== undefined) this.#goBackLater();
+        else if (this.state === 'truncating') this.state = 'online';
         throw error;
       }
       if (this.state === 'truncating') this.state = 'online';
@@ -275,20 +284,23 @@ export class LogCore implements LogWriterHost {
    * later is other records, which a start after a crash must scan.
    */
   async #lowerCheckpoints(offset: number): Promise<void> {
-    if (offset >= this.recoveryPoint && offset >= this.logStartOffset) return;
-    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
-    this.logStartOffset = Math.min(this.logStartOffset, offset);
-    for (const listener of this.listeners.checkpointLowered) await listener();
+    const { recoveryPoint, logStartOffset } = this;
+    if (offset >= recoveryPoint && offset >= logStartOffset) return;
+    this.recoveryPoint = Math.min(recoveryPoint, offset);
+    this.logStartOffset = Math.min(logStartOffset, offset);
+    try {
+      for (const listener of this.listeners.checkpointLowered) await listener();
+    } catch (error) {
+      // The next try must write them, and until then the log begins where it did.
+      this.recoveryPoint = recoveryPoint;
+      this.logStartOffset = logStartOffset;
+      throw error;
+    }
   }
 
   async #storeEpochs(starts: readonly EpochStart[]): Promise<void> {
     await this.context.disk.replaceFile(`${this.folder}/${LEADER_EPOCH_CHECKPOINT}`, encodeEpochCheckpoint(starts));
     this.epochs.stored(starts);
-  }
-
-  async #forgetProducers(): Promise<void> {
-    for (const offset of this.#snapshots.splice(0)) await this.context.disk.remove(this.#snapshotPath(offset));
-    this.producers = new ProducerStates(undefined, this.context.producerIdsMax);
   }
 
   /** Raises the log start offset. Segments below it go when retention looks next. */
@@ -318,59 +330,98 @@ export class LogCore implements LogWriterHost {
   async shortage(offset: number): Promise<void> {
     if (this.state === 'failed') return;
     this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
-    try {
-      await this.#goBackOnOwn(offset);
-    } catch (error) {
-      if (!isShortage(error)) throw error;
-      // Not even that is possible now. The log takes nothing until it is.
-      this.context.clock.schedule(DISK_FULL_PAUSE_MS, () => this.#goBackLater(offset));
-    }
+    await this.goBackTo(offset).catch((error: unknown) => this.#goBackLater(error));
   }
 
-  #goBackLater(offset: number): void {
-    if (this.state !== 'truncating') return;
-    this.writer.task(() => this.shortage(offset)).catch((error: unknown) => this.failed(error));
+  /** Not even that is possible now. The log takes nothing until it is. */
+  #goBackLater(error?: unknown): void {
+    if (error !== undefined && !isShortage(error)) throw error;
+    const goOn = async (): Promise<void> => {
+      if (this.#cut !== undefined) await this.shortage(this.#cut.offset);
+    };
+    this.context.clock.schedule(DISK_FULL_PAUSE_MS, () => {
+      if (this.state === 'truncating') this.writer.task(goOn).catch((reason: unknown) => this.failed(reason));
+    });
   }
 
-  /** Cuts the log so that it ends at `offset`. Runs in the writer's turn. */
+  /**
+   * Cuts the log so that it ends at `offset`. Runs in the writer's turn. From the first moment on nobody is told of what lies behind the
+   * offset, so that a replica that comes to lead while the files lag behind counts on nothing that goes. May be called again after it
+   * failed, for the same offset or one before it.
+   */
   async goBackTo(offset: number): Promise<void> {
     this.state = 'truncating';
     this.truncations += 1;
-    if (this.cleanedOffset !== undefined) this.cleanedOffset = Math.min(this.cleanedOffset, offset);
     this.tail.clear();
-    // A log whose only segment begins there keeps it: without a file nobody knows after a crash where the log has ended.
-    const isFirst = this.segments.count > 0 && this.segments.first.baseOffset === offset;
-    await this.#removeSegments(this.segments.removeFrom(isFirst ? offset + 1 : offset));
-    if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
+    const cut = this.#cutTo(offset);
+    await this.#removeDoomed(cut);
     if (this.segments.count === 1) await this.prepare(this.segments.first);
-    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
-    this.logStartOffset = Math.min(this.logStartOffset, offset);
-    await this.#cutActive(this.segments.active, offset);
-    this.nextOffset = offset;
-    this.highWatermark = Math.max(Math.min(this.highWatermark, offset), this.logStartOffset);
-    // The indexes were cut, which the next checkpoint has to sync even when nothing is written until then.
-    this.#bytesCheckpointed = NEVER;
-    this.writer.durableEndOffset = offset;
-    this.writer.syncedEndOffset = offset;
-    this.epochs.truncateFromEnd(offset);
+    await this.#cutActive(this.segments.active, cut);
     const known = this.producers;
     this.producers = await loadProducers(this.context, this.folder, this.segments, this.#snapshots, offset);
     this.producers.takeOver(known, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
+    this.#cut = undefined;
     if (this.state === 'truncating') this.state = 'online';
     this.#check();
   }
 
-  /** Nobody asked for this cut: a log that leads goes on leading from there. */
-  async #goBackOnOwn(offset: number): Promise<void> {
-    await this.goBackTo(offset);
+  /** Everything of a cut that is in memory: what others see. */
+  #cutTo(offset: number): Cut {
+    const before = this.#cut;
+    // A log whose only segment begins there keeps it: without a file nobody knows after a crash where the log has ended.
+    const isFirst = this.segments.count > 0 && this.segments.first.baseOffset === offset;
+    const doomed = this.segments.removeFrom(isFirst ? offset + 1 : offset);
+    if (this.segments.count === 0) this.segments.push(newSegment(this.context, this.folder, offset, this.config));
+    const cut: Cut = {
+      offset,
+      isWritersEnd: offset === this.writer.durableEndOffset && before?.isWritersEnd !== false,
+      startsOver: before?.startsOver ?? false,
+      doomed: [...(before?.doomed ?? []), ...doomed],
+      isRemovalDurable: (before?.isRemovalDurable ?? true) && doomed.length === 0,
+    };
+    this.#cut = cut;
+    if (this.cleanedOffset !== undefined) this.cleanedOffset = Math.min(this.cleanedOffset, offset);
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset);
+    this.logStartOffset = Math.min(this.logStartOffset, offset);
+    this.#endAt(offset);
+    this.highWatermark = Math.max(Math.min(this.highWatermark, offset), this.logStartOffset);
+    // The indexes are cut, which the next checkpoint has to sync even when nothing is written until then.
+    this.#bytesCheckpointed = NEVER;
+    this.epochs.truncateFromEnd(offset);
+    // Where no leader asked for this cut, a log that leads goes on leading from there.
     this.epochs.leadOn(offset);
+    return cut;
+  }
+
+  #endAt(offset: number): void {
+    this.nextOffset = offset;
+    this.writer.durableEndOffset = offset;
+    this.writer.syncedEndOffset = offset;
+  }
+
+  /** Files first of all, and for good: a new one may get the name of one that goes. */
+  async #removeDoomed(cut: Cut): Promise<void> {
+    if (cut.startsOver) {
+      for (let last = this.#snapshots.at(-1); last !== undefined; last = this.#snapshots.at(-1)) {
+        await this.context.disk.remove(this.#snapshotPath(last));
+        this.#snapshots.pop();
+      }
+    }
+    for (let last = cut.doomed.at(-1); last !== undefined; last = cut.doomed.at(-1)) {
+      await this.#removeFiles(last);
+      cut.doomed.pop();
+    }
+    if (!cut.isRemovalDurable) await this.context.disk.syncFolder(this.folder);
+    cut.isRemovalDurable = true;
   }
 
   /** Cuts what an append has left that threw half way, once all that came before it is written. */
   goBackBehindQueue(offset: number): void {
     if (this.state === 'online') this.state = 'truncating';
-    this.writer.task(() => this.#goBackOnOwn(offset)).catch((error: unknown) => this.failed(error));
+    this.writer
+      .task(() => this.goBackTo(offset).catch((error: unknown) => this.#goBackLater(error)))
+      .catch((error: unknown) => this.failed(error));
   }
 
   failed(error: unknown): void {
@@ -497,21 +548,17 @@ export class LogCore implements LogWriterHost {
     return segment.log.use(sync, { create: true });
   }
 
-  async #cutActive(active: Segment, offset: number): Promise<void> {
+  async #cutActive(active: Segment, { offset, isWritersEnd }: Cut): Promise<void> {
     // Behind what is durable the writer knows the place, whatever is to be found in the file before it.
-    const isWritersEnd = offset === this.writer.durableEndOffset;
     await active.truncateFile(isWritersEnd ? active.writtenBytes : await positionOf(active, offset));
     await active.transactionIndex.truncateFrom(offset);
     // Behind the recovery point one index may have been written and the other not.
     await recoverSegment(active, this.recoveryPoint, this.config, false, () => true);
   }
 
-  async #removeSegments(removed: readonly Segment[]): Promise<void> {
-    for (const segment of removed.toReversed()) {
-      segment.release();
-      for (const file of segment.files) await this.context.disk.remove(file.path);
-    }
-    if (removed.length > 0) await this.context.disk.syncFolder(this.folder);
+  async #removeFiles(segment: Segment): Promise<void> {
+    segment.release();
+    for (const file of segment.files) await this.context.disk.remove(file.path);
   }
 
   #check(): void {
@@ -537,4 +584,16 @@ interface Checkpoint {
   readonly snapshot: Buffer | undefined;
   /** Undefined when the file is up to date. */
   readonly epochs: readonly EpochStart[] | undefined;
+}
+
+/** A log that goes back to `offset`: what of it the files have yet to learn. */
+interface Cut {
+  readonly offset: number;
+  /** Whether it was the end of what is durable before, so that the writer knows the place in the file. */
+  readonly isWritersEnd: boolean;
+  /** Whether the log begins anew there, and no producer of before is known. */
+  readonly startsOver: boolean;
+  /** Segments that are in the folder only. */
+  readonly doomed: Segment[];
+  isRemovalDurable: boolean;
 }
