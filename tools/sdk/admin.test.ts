@@ -301,6 +301,16 @@ describe('what a broker tells', () => {
     expect(await admin.describeClientQuotas()).toEqual([]);
     expect(await admin.describeClientQuotas([{ type: 'user' }, { type: 'client-id', name: 'c' }])).toEqual([]);
     expect(await admin.describeClientQuotas([{ type: 'user', name: null }], { strict: true })).toEqual([]);
+    const entity = [{ type: 'user', name: 'quota-user' }] as const;
+    await admin.alterClientQuotas([{ entity, set: { producer_byte_rate: 1000, request_percentage: 12.5 } }]);
+    await expect
+      .poll(() => admin.describeClientQuotas([{ type: 'user', name: 'quota-user' }]))
+      .toEqual([{ entity, values: { producer_byte_rate: 1000, request_percentage: 12.5 } }]);
+    await expect(admin.alterClientQuotas([{ entity, set: { producer_byte_rate: 1.5 } }])).rejects.toMatchObject({
+      code: 'KAFKA_INVALID_REQUEST',
+    });
+    await admin.alterClientQuotas([{ entity, unset: ['producer_byte_rate', 'request_percentage'] }]);
+    await expect.poll(() => admin.describeClientQuotas()).toEqual([]);
   });
 
   it('of access rules, where there is no authorizer', async () => {

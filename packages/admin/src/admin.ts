@@ -41,7 +41,15 @@ import {
   removeMembers,
 } from './groups.ts';
 import { describeProducers, type PartitionProducers } from './producers.ts';
-import { type ClientQuotas, type DescribeQuotasOptions, describeClientQuotas, type QuotaFilter } from './quotas.ts';
+import {
+  alterClientQuotas,
+  type ClientQuotas,
+  type DescribeQuotasOptions,
+  describeClientQuotas,
+  type QuotaChanges,
+  type QuotaFilter,
+  quotaChanges,
+} from './quotas.ts';
 import {
   alterPartitionReassignments,
   type ElectLeadersOptions,
@@ -390,6 +398,16 @@ export class Admin implements AsyncDisposable {
     args.checkItems('describe quotas', 'filter', filter, args.quotaEntity);
     args.checkOptions('describe quotas', options, args.describeQuotasOptions);
     return describeClientQuotas(this.#client, filter, options);
+  }
+
+  /**
+   * Gives quotas to users, client ids and addresses, and takes them away; null for those without quotas of their own (KIP-546). Needs
+   * brokers from 2.6 on.
+   */
+  async alterClientQuotas(changes: readonly QuotaChanges[], options: ValidatingOptions = {}): Promise<void> {
+    args.checkItems('alter quotas', 'changes', changes, quotaChanges);
+    args.checkOptions('alter quotas', options, args.validateOnly);
+    return alterClientQuotas(this.#client, changes, options);
   }
 
   /** The access rules that the filter fits; all with an empty one. KAFKA_SECURITY_DISABLED from a cluster without an authorizer. */

@@ -26,7 +26,14 @@ export { AdminItemsError } from './errors.ts';
 export type { GroupOffset, NewGroupOffset } from './group-offsets.ts';
 export type { DescribedGroup, GroupMember, ListedGroup, ListGroupsOptions, MemberToRemove } from './groups.ts';
 export type { PartitionProducers, ProducerState } from './producers.ts';
-export type { ClientQuotas, DescribeQuotasOptions, QuotaEntity, QuotaEntityType, QuotaFilter } from './quotas.ts';
+export type {
+  ClientQuotas,
+  DescribeQuotasOptions,
+  QuotaChanges,
+  QuotaEntity,
+  QuotaEntityType,
+  QuotaFilter,
+} from './quotas.ts';
 export type {
   ElectLeadersOptions,
   LeaderElection,

@@ -17,6 +17,7 @@ import { addMetadata } from './metadata.ts';
 import { addPartitions } from './partitions.ts';
 import { addProduce } from './produce.ts';
 import { addProfiles } from './profiles.ts';
+import { addQuotas } from './quotas.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
 import { addTopics } from './topics.ts';
@@ -69,6 +70,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addTransactions,
     addAcls,
     addUsers,
+    addQuotas,
     addCluster,
     addConsole,
     addLog,
