@@ -192,11 +192,13 @@ export class Appender {
 
   #offline(): AppendResult | undefined {
     const core = this.#core;
-    if (core.state !== 'online') {
-      return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The log takes no records now: it is ${core.state}`);
+    const { state, shortOf } = core;
+    const refuse = (message: string): AppendResult => core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, message);
+    // A log that goes back for want of room says so, not what it does about it.
+    if (shortOf !== undefined && (state === 'online' || state === 'truncating')) {
+      return refuse(`${core.folder} takes no records until there is room again: ${shortOf}`);
     }
-    if (core.isFull) return core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, `The disk of ${core.folder} is full`);
-    return undefined;
+    return state === 'online' ? undefined : refuse(`The log takes no records now: it is ${state}`);
   }
 
   #appendAsLeader(b: Buffer, options: AppendOptions): Promise<AppendResult> {

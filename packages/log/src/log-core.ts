@@ -82,7 +82,9 @@ export class LogCore implements LogWriterHost {
   /** The cut that is under way, or had to stop half way for want of room. */
   #cut: Cut | undefined;
   /** Until then, appends are refused without trying: the disk was full, or too many files open, a moment ago. */
-  #fullUntilMs = Number.NEGATIVE_INFINITY;
+  #shortUntilMs = Number.NEGATIVE_INFINITY;
+  /** What there was no room for then. */
+  #shortage: unknown;
 
   constructor(context: LogContext, folder: string, config: LogConfig, loaded: LoadedLog, highWatermark: number) {
     this.context = context;
@@ -119,9 +121,9 @@ export class LogCore implements LogWriterHost {
     return this.writer.bytesWritten - this.#bytesCheckpointed;
   }
 
-  /** Whether the disk was full a moment ago. Trying again at once would only cost a truncation each time. */
-  get isFull(): boolean {
-    return this.context.clock.monotonic() < this.#fullUntilMs;
+  /** What the log is short of since a moment ago, if anything. Trying again at once would only cost a truncation each time. */
+  get shortOf(): string | undefined {
+    return this.context.clock.monotonic() < this.#shortUntilMs ? messageOf(this.#shortage) : undefined;
   }
 
   /** Moves the high watermark on, never beyond what is durable here and never back. Tells whether it moved. */
@@ -270,7 +272,7 @@ export class LogCore implements LogWriterHost {
         await run();
       } catch (error) {
         if (!isShortage(error)) this.failed(error);
-        else if (this.#cut !== undefined) this.#goBackLater();
+        else if (this.#cut !== undefined) this.#goBackLater(error);
         else if (this.state === 'truncating') this.state = 'online';
         throw error;
       }
@@ -327,17 +329,20 @@ export class LogCore implements LogWriterHost {
     for (const listener of this.listeners.appended) listener(endOffset);
   }
 
-  async shortage(offset: number): Promise<void> {
+  async shortage(offset: number, cause: unknown): Promise<void> {
     if (this.state === 'failed') return;
-    this.#fullUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
+    this.#shortage = cause;
+    this.#shortUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
     await this.goBackTo(offset).catch((error: unknown) => this.#goBackLater(error));
   }
 
   /** Not even that is possible now. The log takes nothing until it is. */
-  #goBackLater(error?: unknown): void {
-    if (error !== undefined && !isShortage(error)) throw error;
+  #goBackLater(error: unknown): void {
+    if (!isShortage(error)) throw error;
+    this.#shortage = error;
+    this.#shortUntilMs = Number.POSITIVE_INFINITY;
     const goOn = async (): Promise<void> => {
-      if (this.#cut !== undefined) await this.shortage(this.#cut.offset);
+      if (this.#cut !== undefined) await this.shortage(this.#cut.offset, error);
     };
     this.context.clock.schedule(DISK_FULL_PAUSE_MS, () => {
       if (this.state === 'truncating') this.writer.task(goOn).catch((reason: unknown) => this.failed(reason));
@@ -362,6 +367,8 @@ export class LogCore implements LogWriterHost {
     this.producers.takeOver(known, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
     this.#cut = undefined;
+    // Whichever cut it was: there is room again.
+    if (this.#shortUntilMs === Number.POSITIVE_INFINITY) this.#shortUntilMs = Number.NEGATIVE_INFINITY;
     if (this.state === 'truncating') this.state = 'online';
     this.#check();
   }

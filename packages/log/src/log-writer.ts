@@ -29,7 +29,7 @@ export interface LogWriterHost {
   /** Everything below `endOffset` is acknowledged from now on. */
   written(endOffset: number): void;
   /** There was no room (or no file to be had) for a group: the log must go back to `endOffset`. Rejects when that fails too. */
-  shortage(endOffset: number): Promise<void>;
+  shortage(endOffset: number, cause: unknown): Promise<void>;
   /** The log cannot be relied upon any more. */
   failed(error: unknown): void;
   /** What a refused append is answered with. */
@@ -174,7 +174,7 @@ export class LogWriter {
     // Whatever comes from here on is refused by the log itself, whose state says so.
     const refused = this.#queue;
     this.#queue = [];
-    if (isRecoverable) await this.#goBack();
+    if (isRecoverable) await this.#goBack(error);
     else this.#host.failed(error);
     const refusal = this.#host.refusal(error);
     for (const item of refused) {
@@ -183,9 +183,9 @@ export class LogWriter {
     }
   }
 
-  async #goBack(): Promise<void> {
+  async #goBack(cause: unknown): Promise<void> {
     try {
-      await this.#host.shortage(this.durableEndOffset);
+      await this.#host.shortage(this.durableEndOffset, cause);
     } catch (error) {
       this.#host.failed(error);
     }

@@ -237,7 +237,10 @@ describe('a disk in trouble', () => {
     expect(stateOf(log)).toMatchObject({ state: 'online', logEndOffset: 2, durableEndOffset: 2 });
     expect(await readAll(log)).toHaveLength(2);
     disk.capacityBytes = Number.POSITIVE_INFINITY;
-    expect((await log.append(batchOf(['v']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(await log.append(batchOf(['v']), AS_CLIENT)).toMatchObject({
+      errorCode: ErrorCode.KAFKA_STORAGE_ERROR,
+      errorMessage: expect.stringMatching(/takes no records until there is room again: ENOSPC/),
+    });
     clock.advance(DISK_FULL_PAUSE_MS);
     expect(await log.append(batchOf(['v']), AS_CLIENT)).toMatchObject({ errorCode: 0, baseOffset: 2 });
     const again = followDurable(await openTestLog(testContext({ disk: disk.crash('none') })));
@@ -276,11 +279,26 @@ describe('a disk in trouble', () => {
     disk.fault = ({ kind }) => (kind === 'open' ? systemError('EMFILE', 'too many open files') : undefined);
     expect((await log.append(batchOf(['v']), AS_CLIENT)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
     expect(log.state).toBe('truncating');
-    await clock.advanceAsync(5 * DISK_FULL_PAUSE_MS);
-    expect(log.state).toBe('truncating');
+    for (let second = 0; second < 5; second += 1) {
+      await clock.advanceAsync(DISK_FULL_PAUSE_MS);
+      expect(log.state).toBe('truncating');
+      expect((await log.append(batchOf(['v']), AS_CLIENT)).errorMessage).toMatch(/until there is room again: EMFILE/);
+    }
     disk.fault = undefined;
     await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
     expect(await log.append(batchOf(['v']), AS_CLIENT)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+  });
+
+  it('that has room again by the time of another cut is written to again', async () => {
+    const { disk, clock, log } = await bench();
+    await append(log, 3);
+    disk.fault = ({ kind }) => (kind === 'open' ? systemError('EMFILE', 'too many open files') : undefined);
+    await log.append(batchOf(['v']), AS_CLIENT);
+    disk.fault = undefined;
+    await log.truncateTo(2);
+    expect(log.state).toBe('online');
+    await clock.advanceAsync(2 * DISK_FULL_PAUSE_MS);
+    expect(await log.append(batchOf(['v']), AS_CLIENT)).toMatchObject({ errorCode: 0, baseOffset: 2 });
   });
 
   it('that fails to read takes the log offline', async () => {
