@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { RecordBatchBuilder } from '@millrace/records';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
+import { datesFault } from './security/certificate-dates.ts';
 import { LiveCertificates } from './security/live-certificates.ts';
 
 const fixtures = new URL('../../../packages/network/fixtures/', import.meta.url);
@@ -141,5 +143,18 @@ describe('certificates in files', () => {
     await live.reload();
     expect(String(told[0])).toBe(`${before}\n`);
     live.close();
+  });
+
+  it('whose time is over, or nearly, are told of', async () => {
+    const pem = await readFile(certificate);
+    const expired = await readFile(new URL('expired.cert.pem', fixtures));
+    const { validFrom, validTo } = new X509Certificate(pem);
+    const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+    const day = 86_400_000;
+    expect(datesFault({ cert: expired }, Date.now())).toMatch(/^has expired on 2020-02-01: .* Replace it$/);
+    expect(datesFault({ cert: pem }, from - day)).toMatch(/^is valid from .* on only: clients/);
+    expect(datesFault({ cert: pem }, to - 10.5 * day)).toMatch(/^expires on .*, in 10 days: .* Replace it before$/);
+    expect(datesFault({ cert: pem }, to - 0.5 * day)).toMatch(/, in less than a day: /);
+    expect(datesFault({ cert: pem }, to - 15 * day)).toBeUndefined();
   });
 });

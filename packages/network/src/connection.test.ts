@@ -257,6 +257,27 @@ describe('Connection over TLS', () => {
     });
   });
 
+  it('tells whose certificate has expired, or is not trusted', async () => {
+    const messages: string[] = [];
+    const log = (_: object, message: string): void => void messages.push(message);
+    const logger = { debug: log, info: log, warn: log, error: log };
+    const expired = { key: fixture('expired.key.pem'), cert: fixture('expired.cert.pem') };
+    for (const clientAuth of ['required', 'requested'] as const) {
+      for (const own of [expired, tls]) {
+        const broker = await startBroker(VERSIONS, { tls: { ...tls, ca: expired.cert }, clientAuth, logger });
+        await connectTo(broker, { host: 'localhost', tls: { ...own, ca: tls.cert } }).catch(() => {});
+        await until(() => broker.listener.stats().tlsHandshakesFailed === 1);
+      }
+    }
+    const where = '(127\\.0\\.0\\.1|::1):[1-9]\\d*';
+    expect(messages).toEqual([
+      expect.stringMatching(`^TLS handshake with ${where} failed: its certificate has expired$`),
+      expect.stringMatching(`^TLS handshake with ${where} failed: its certificate is not trusted: \\w+$`),
+      expect.stringMatching(`^Closing connection of ${where}: its certificate has expired$`),
+      expect.stringMatching(`^Closing connection of ${where}: its certificate is not trusted: \\w+$`),
+    ]);
+  });
+
   it('explains plaintext on a TLS port and TLS on a plaintext port', async () => {
     const messages: string[] = [];
     const log = (_: object, message: string): void => void messages.push(message);

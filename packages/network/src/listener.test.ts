@@ -264,7 +264,8 @@ describe('Listener', () => {
   it('answers what is in flight before it closes, and cuts what takes longer than the grace time', async () => {
     const { gates, handle } = gatedHandler();
     const clock = new ManualClock();
-    const { port, listener } = await startListener({ handler: { handle }, clock });
+    const { lines, logger } = recordingLogger();
+    const { port, listener } = await startListener({ handler: { handle }, clock, logger });
     const [quick, slow] = [await startPeer(port), await startPeer(port)];
     const texts = collect(quick);
     quick.write(request('quick'));
@@ -281,6 +282,22 @@ describe('Listener', () => {
     await closing;
     await closed(slow);
     await closed(quick);
+    expect(lines.at(-1)?.message).toMatch(/not answered after 1000 ms are cut: 1$/);
+  });
+
+  it('says nothing of connections that it was to cut at once', async () => {
+    const { gates, handle } = gatedHandler();
+    const { lines, logger } = recordingLogger();
+    const clock = new ManualClock();
+    const { port, listener } = await startListener({ handler: { handle }, logger, clock });
+    const peer = await startPeer(port);
+    peer.write(request('a'));
+    await until(() => gates.length === 1);
+    const closing = listener.close(0);
+    clock.advance(0);
+    await closing;
+    await closed(peer);
+    expect(lines).toEqual([]);
   });
 
   it('sends the answer before a handler disconnects the client', async () => {

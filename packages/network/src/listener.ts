@@ -244,10 +244,13 @@ export class Listener {
     return new Promise((resolve) => {
       const unanswered = new Set(this.#connections);
       const deadline = this.#clock.schedule(graceMs, () => {
-        this.#logger.warn(
-          { listener: this.name, connections: unanswered.size },
-          `Listener ${this.name}: cutting ${unanswered.size} connections that are not answered after ${graceMs} ms`,
-        );
+        // Who gives no time wants them cut.
+        if (graceMs > 0) {
+          this.#logger.warn(
+            { listener: this.name, connections: unanswered.size },
+            `Listener ${this.name}: connections that are not answered after ${graceMs} ms are cut: ${unanswered.size}`,
+          );
+        }
         resolve();
       });
       const settle = (connection?: ServerConnection): void => {
@@ -316,7 +319,7 @@ export class Listener {
   #acceptSecure(socket: TLSSocket): void {
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined && !socket.authorized && this.#options.clientAuth !== undefined) {
-      this.#tlsRefused(socket, `its certificate is not trusted: ${String(socket.authorizationError)}`);
+      this.#tlsRefused(socket, untrustedBecause(socket) ?? 'its certificate is not trusted');
       return;
     }
     // With SASL, the certificate was only checked: who somebody is, his login says.
@@ -333,7 +336,7 @@ export class Listener {
 
   #tlsRefused(socket: TLSSocket, reason: string): void {
     this.#tlsFailed += 1;
-    const client = `${plainHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`;
+    const client = clientOf(socket);
     this.#logger.warn({ listener: this.name, reason }, `Closing connection of ${client}: ${reason}`);
     socket.on('error', () => {});
     socket.destroy();
@@ -341,12 +344,14 @@ export class Listener {
 
   #tlsClientFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
     this.#tlsFailed += 1;
-    const client = `${plainHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`;
+    const client = clientOf(socket);
+    // Node has hung up by itself then, and says no more than that.
+    const untrusted = untrustedBecause(socket);
     const plaintext = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || error.code === 'ERR_SSL_HTTP_REQUEST';
     const hint = plaintext ? '. The client speaks plaintext: set security.protocol=SSL (or SASL_SSL) in it' : '';
     this.#logger.warn(
       { listener: this.name, err: error },
-      `TLS handshake with ${client} failed: ${error.message.trim()}${hint}`,
+      `TLS handshake with ${client} failed: ${untrusted ?? `${error.message.trim()}${hint}`}`,
     );
     socket.destroy();
   }
@@ -371,6 +376,24 @@ export class Listener {
       this.#scheduleSweep();
     });
   }
+}
+
+/** Who is at the other end of a TLS socket, also when it has been closed: then only the plain socket below it knows. */
+function clientOf(socket: TLSSocket): string {
+  // Node keeps that socket in a field that its types do not have; without it the address is unknown.
+  const { _parent: plain } = socket as TLSSocket & { readonly _parent?: Socket };
+  const { remoteAddress, remotePort } = socket.remoteAddress === undefined && plain ? plain : socket;
+  return `${plainHost(remoteAddress)}:${remotePort ?? 0}`;
+}
+
+/** Why the client's certificate is not trusted; undefined where that is not what went wrong. */
+function untrustedBecause({ authorizationError }: TLSSocket): string | undefined {
+  // A code of OpenSSL's, though its type is an error's.
+  const code = authorizationError === null || authorizationError === undefined ? '' : String(authorizationError);
+  if (code === '') return undefined;
+  if (code === 'CERT_HAS_EXPIRED') return 'its certificate has expired';
+  if (code === 'CERT_NOT_YET_VALID') return 'its certificate is not valid yet';
+  return `its certificate is not trusted: ${code}`;
 }
 
 function limitsOf(options: ListenerOptions): ServerConnectionLimits {

@@ -52,6 +52,16 @@ describe('millrace configs', () => {
     );
   });
 
+  it('shows the way out where a broker takes a setting at its start alone', async () => {
+    const hours = await run('configs', 'set', 'broker', 'default', 'log.retention.hours=1');
+    expect([hours.exitCode, hours.stderr]).toEqual([
+      1,
+      expect.stringMatching(/log\.retention\.hours.*\nlog\.retention\.ms means the same in milliseconds/),
+    ]);
+    const fixed = await run('configs', 'set', 'broker', '1', 'num.partitions=2');
+    expect(fixed.stderr).toMatch(/Cannot update these configs dynamically.*\nA broker reads that at its start/);
+  });
+
   it('suggests the config that was meant', async () => {
     expect(await run('configs', 'set', 'topic', 'orders', 'retenton.ms=1')).toEqual({
       exitCode: 1,

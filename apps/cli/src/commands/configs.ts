@@ -150,9 +150,20 @@ async function changeConfigs(
     const known = await configNames(admin, { type, name });
     // A name that the resource does not have is the commonest mistake, and brokers only say that it is invalid.
     const wrong = [...Object.keys(set), ...unset].find((each) => !known.includes(each));
-    if (known.length === 0 || wrong === undefined) throw error;
+    if (known.length === 0 || wrong === undefined) throw withWayOut(error, [...Object.keys(set), ...unset]);
     throw await unknownConfig(admin, change, wrong, error);
   }
+}
+
+/** What brokers read at their start alone is often to be had in another unit while they run. */
+function withWayOut(error: unknown, names: readonly string[]): unknown {
+  if (!(error instanceof Error) || !error.message.includes('Cannot update these configs dynamically')) return error;
+  const [inMs] = names.filter((name) => /^log\..*\.(hours|minutes)$/.test(name));
+  const hint =
+    inMs === undefined
+      ? 'A broker reads that at its start: set it in its file of settings, or with `--override`, and start it again.'
+      : `${inMs.replace(/[^.]+$/, 'ms')} means the same in milliseconds and can be changed while brokers run.`;
+  return failure(error.message, hint, error);
 }
 
 /** The names of the configs that a resource can have; none where they cannot be read. */
