@@ -11,9 +11,9 @@ import {
 import { describe, expect, it } from 'vitest';
 import { type BatchWork, batchWorkInline } from './batch-work.ts';
 import type { LogConfig } from './log-config.ts';
-import { DISK_FULL_PAUSE_MS } from './log-core.ts';
 import type { AppendResult } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
+import { DISK_FULL_PAUSE_MS } from './shortage.ts';
 import {
   AS_CLIENT,
   batchOf,

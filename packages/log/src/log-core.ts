@@ -18,6 +18,7 @@ import type { Segment } from './segment.ts';
 import type { SegmentList } from './segment-list.ts';
 import { recoverSegment } from './segment-recovery.ts';
 import { positionOf } from './segment-search.ts';
+import { DISK_FULL_PAUSE_MS, Shortage } from './shortage.ts';
 import { TailCache } from './tail-cache.ts';
 
 /** Snapshots kept beside those that stand at the beginning of a segment, as a second chance when one cannot be read. */
@@ -25,9 +26,6 @@ const SPARE_SNAPSHOTS = 1;
 
 /** Bytes at a checkpoint that does not count. */
 const NEVER = -1;
-
-/** How long a log refuses appends after the disk was full, before it tries again. */
-export const DISK_FULL_PAUSE_MS = 1000;
 
 /** What a log tells those who look after it. */
 export interface LogListeners {
@@ -81,13 +79,11 @@ export class LogCore implements LogWriterHost {
   #bytesCheckpointed = 0;
   /** The cut that is under way, or had to stop half way for want of room. */
   #cut: Cut | undefined;
-  /** Until then, appends are refused without trying: the disk was full, or too many files open, a moment ago. */
-  #shortUntilMs = Number.NEGATIVE_INFINITY;
-  /** What there was no room for then. */
-  #shortage: unknown;
+  readonly #short: Shortage;
 
   constructor(context: LogContext, folder: string, config: LogConfig, loaded: LoadedLog, highWatermark: number) {
     this.context = context;
+    this.#short = new Shortage(context.clock);
     this.folder = folder;
     this.config = config;
     this.segments = loaded.segments;
@@ -121,9 +117,9 @@ export class LogCore implements LogWriterHost {
     return this.writer.bytesWritten - this.#bytesCheckpointed;
   }
 
-  /** What the log is short of since a moment ago, if anything. Trying again at once would only cost a truncation each time. */
+  /** What the log is short of since a moment ago, if anything. */
   get shortOf(): string | undefined {
-    return this.context.clock.monotonic() < this.#shortUntilMs ? messageOf(this.#shortage) : undefined;
+    return this.#short.reason;
   }
 
   /** Moves the high watermark on, never beyond what is durable here and never back. Tells whether it moved. */
@@ -331,16 +327,14 @@ export class LogCore implements LogWriterHost {
 
   async shortage(offset: number, cause: unknown): Promise<void> {
     if (this.state === 'failed') return;
-    this.#shortage = cause;
-    this.#shortUntilMs = this.context.clock.monotonic() + DISK_FULL_PAUSE_MS;
+    this.#short.pause(cause);
     await this.goBackTo(offset).catch((error: unknown) => this.#goBackLater(error));
   }
 
   /** Not even that is possible now. The log takes nothing until it is. */
   #goBackLater(error: unknown): void {
     if (!isShortage(error)) throw error;
-    this.#shortage = error;
-    this.#shortUntilMs = Number.POSITIVE_INFINITY;
+    this.#short.lasts(error);
     const goOn = async (): Promise<void> => {
       if (this.#cut !== undefined) await this.shortage(this.#cut.offset, error);
     };
@@ -367,8 +361,7 @@ export class LogCore implements LogWriterHost {
     this.producers.takeOver(known, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
     this.#cut = undefined;
-    // Whichever cut it was: there is room again.
-    if (this.#shortUntilMs === Number.POSITIVE_INFINITY) this.#shortUntilMs = Number.NEGATIVE_INFINITY;
+    this.#short.cutIsDone();
     if (this.state === 'truncating') this.state = 'online';
     this.#check();
   }

@@ -2,9 +2,9 @@ import { ManualClock, MemoryDisk, systemError } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from './log-config.ts';
-import { DISK_FULL_PAUSE_MS } from './log-core.ts';
 import type { LogRecovery } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
+import { DISK_FULL_PAUSE_MS } from './shortage.ts';
 import { AS_CLIENT, batchOf, FOLDER, followDurable, openTestLog, readAll, testContext } from './testing/test-logs.ts';
 
 const TO_END = { isolation: 'highWatermark', minOneBatch: true } as const;

@@ -2,8 +2,8 @@ import { ManualClock, MemoryDisk, systemError } from '@millrace/ports';
 import { setBatchBaseOffset, setBatchLeaderEpoch } from '@millrace/records';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DISK_FULL_PAUSE_MS } from './log-core.ts';
 import type { PartitionLog } from './partition-log.ts';
+import { DISK_FULL_PAUSE_MS } from './shortage.ts';
 import { AS_CLIENT, batchOf, openTestLog, recordsOf, testContext } from './testing/test-logs.ts';
 
 const RECORDS = 8;
