@@ -49,7 +49,7 @@ export async function startClusterTarget(wanted = 'millrace'): Promise<Target> {
   }
   if (wanted !== 'millrace') return { bootstrap: wanted, name: wanted, stop: async () => undefined };
   const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
-  const cluster = await startCluster('local', folder);
+  const cluster = await startCluster({ engine: 'local', folder });
   return {
     bootstrap: cluster.bootstrapServers,
     name: 'Millrace, three brokers',

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
-import { ZooKeeperEnsemble } from '../zookeeper/ensemble.ts';
 import { BrokerProcess } from './broker-process.ts';
+import { EnsembleCluster } from './ensemble-cluster.ts';
 
 /** What keeps the cluster's metadata: the parent of a local cluster, or three servers of ZooKeeper. */
 export const ENGINES = ['local', 'zookeeper'] as const;
@@ -25,12 +25,9 @@ export interface ClusterProcesses {
 
 export const BROKER_IDS: readonly number[] = [1, 2, 3];
 
-/** Sessions of a cluster on ZooKeeper; how long a killed broker goes unnoticed there. */
-export const SESSION_MS = 3000;
-const TICK_MS = 500;
 const START_MS_MAX = 60_000;
 
-const SETTINGS = {
+export const SETTINGS = {
   'offsets.topic.num.partitions': 4,
   'offsets.topic.replication.factor': 3,
   'min.insync.replicas': 2,
@@ -40,8 +37,21 @@ const SETTINGS = {
 const CLI = join(root, 'apps/cli/src/main.ts');
 const COMPILE_CACHE = join(root, 'tools/source/compile-cache.mjs');
 
-export function startCluster(engine: Engine, folder: string): Promise<ClusterProcesses> {
-  return engine === 'local' ? LocalCluster.start(folder) : EnsembleCluster.start(folder);
+export interface ClusterOptions {
+  readonly engine: Engine;
+  /** Where the brokers' data goes. */
+  readonly folder: string;
+  /** On an ensemble: the brokers that are Apache Kafka's. Default: none. */
+  readonly kafkaIds?: readonly number[] | undefined;
+  /** Their release, and the protocol between all brokers; see {@link EnsembleClusterOptions}. */
+  readonly kafka?: string | undefined;
+  readonly interBrokerProtocol?: string | undefined;
+}
+
+export function startCluster({ engine, folder, kafkaIds = [], ...rest }: ClusterOptions): Promise<ClusterProcesses> {
+  if (engine === 'local') return LocalCluster.start(folder);
+  const makes = new Map(BROKER_IDS.map((id) => [id, kafkaIds.includes(id) ? 'kafka' : 'millrace'] as const));
+  return EnsembleCluster.start({ ...rest, folder, makes, settings: SETTINGS });
 }
 
 /** `millrace start --brokers 3`: its parent starts a broker again that has ended. */
@@ -90,62 +100,6 @@ class LocalCluster implements ClusterProcesses {
 
   async stop(): Promise<void> {
     await this.#parent.stop();
-  }
-}
-
-/** Brokers on an ensemble of three servers. */
-class EnsembleCluster implements ClusterProcesses {
-  readonly #ensemble: ZooKeeperEnsemble;
-  readonly #folder: string;
-  readonly #ports: readonly number[];
-  readonly #brokers = new Map<number, BrokerProcess>();
-
-  private constructor(ensemble: ZooKeeperEnsemble, folder: string, ports: readonly number[]) {
-    this.#ensemble = ensemble;
-    this.#folder = folder;
-    this.#ports = ports;
-  }
-
-  static async start(folder: string): Promise<EnsembleCluster> {
-    const ensemble = await ZooKeeperEnsemble.start({ servers: 3, tickMs: TICK_MS });
-    const ports = await Promise.all(BROKER_IDS.map(freePort));
-    const cluster = new EnsembleCluster(ensemble, folder, ports);
-    try {
-      await Promise.all(BROKER_IDS.map((id) => cluster.restart(id)));
-    } catch (error) {
-      await cluster.stop();
-      throw error;
-    }
-    return cluster;
-  }
-
-  get bootstrapServers(): string {
-    return this.#ports.map((port) => `127.0.0.1:${port}`).join(',');
-  }
-
-  async kill(brokerId: number): Promise<void> {
-    await this.#brokers.get(brokerId)?.kill();
-  }
-
-  async stopOne(brokerId: number): Promise<void> {
-    await this.#brokers.get(brokerId)?.stop();
-  }
-
-  async restart(brokerId: number): Promise<void> {
-    const settings = {
-      ...SETTINGS,
-      'default.replication.factor': 3,
-      'broker.id': brokerId,
-      'zookeeper.connect': `${this.#ensemble.connectString}/fire`,
-      'zookeeper.session.timeout.ms': SESSION_MS,
-    };
-    const place = { folder: join(this.#folder, String(brokerId)), port: this.#ports[brokerId - 1]! };
-    this.#brokers.set(brokerId, await BrokerProcess.start({ ...place, settings }));
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.#brokers.values()].map((broker) => (broker.isRunning ? broker.stop() : undefined)));
-    await this.#ensemble.stop();
   }
 }
 

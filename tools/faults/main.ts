@@ -1,19 +1,23 @@
-/** `pnpm faults kill-nine|kills|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|migration|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gapTable, killBrokers } from './cluster-kills.ts';
+import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
 import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
+import { migrate, WAYS, type Way } from './migration.ts';
 import { powerLoss, unsyncedLosses } from './power-loss.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--json]
+                              [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
+       pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
 
 const { values, positionals } = parseArgs({
@@ -31,6 +35,10 @@ const { values, positionals } = parseArgs({
     all: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'local' },
     'stop-every': { type: 'string', default: '0' },
+    'kafka-brokers': { type: 'string' },
+    kafka: { type: 'string' },
+    way: { type: 'string', multiple: true },
+    'inter-broker-protocol': { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -49,6 +57,8 @@ if (values.help) {
   await runKillNine();
 } else if (positionals[0] === 'kills') {
   await runKills();
+} else if (positionals[0] === 'migration') {
+  for (const way of WAYS) if (values.way?.includes(way) ?? true) await runMigration(way);
 } else if (positionals[0] === 'power-loss') {
   for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
 } else if (positionals[0] === 'hostile') {
@@ -80,10 +90,29 @@ async function runKills(): Promise<void> {
     rounds,
     seed,
     stopEvery: Number(values['stop-every']),
+    kafkaIds: values['kafka-brokers']?.split(',').map(Number),
+    kafka: values.kafka,
+    interBrokerProtocol: values['inter-broker-protocol'],
     onRound: (line) => say(line),
   });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
+  judge(report, folder, say);
+}
+
+async function runMigration(way: Way): Promise<void> {
+  const folder = mkdtempSync(join(parent, 'millrace-migration-'));
+  const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
+  say(`from Apache Kafka to Millrace and back, ${way}, data in ${folder}`);
+  const { kafka, 'inter-broker-protocol': interBrokerProtocol } = values;
+  const report = await migrate({ folder, way, kafka, interBrokerProtocol, onStep: say });
+  if (values.json) console.log(JSON.stringify(report));
+  say(`${report.filesCompared} files of logs compared before and after another program opened them`);
+  judge(report, folder, say);
+}
+
+/** Says what became of the promises of a load, and keeps the data where one was broken. */
+function judge(report: LoadReport, folder: string, say: (line: string) => void): void {
   const { recordsAcknowledged, recordsRead, commitsAcknowledged, failedSends, violations, violationCount } = report;
   const failed = Object.entries(failedSends).map(([name, count]) => `${name} ${count}`);
   say(

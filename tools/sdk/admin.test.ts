@@ -233,6 +233,11 @@ describe('the cluster', () => {
     await admin.alterGroupOffsets(groupId, [{ topic, partition: 0, offset: 1 }]);
     target.broker!.failNext('OffsetFetch', 'NOT_COORDINATOR', { times: 2 });
     expect(await admin.listGroupOffsets(groupId)).toHaveLength(1);
+    for (const error of ['REQUEST_TIMED_OUT', 'COORDINATOR_NOT_AVAILABLE'] as const) {
+      target.broker!.failNext('OffsetCommit', error);
+      await admin.alterGroupOffsets(groupId, [{ topic, partition: 0, offset: 2 }]);
+    }
+    expect(await admin.listGroupOffsets(groupId)).toMatchObject([{ offset: 2 }]);
     target.broker!.dropConnections();
     expect(await admin.listGroupOffsets(groupId)).toHaveLength(1);
     target.broker!.failNext('CreateTopics', 'NOT_CONTROLLER');

@@ -1,6 +1,6 @@
 import type { KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
 import { byTopic, partitionName } from '@millrace/client/internal';
-import { OffsetCommit, OffsetDelete, OffsetFetch } from '@millrace/protocol';
+import { ErrorCode, OffsetCommit, type OffsetCommitResponse, OffsetDelete, OffsetFetch } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
 import { coordinatorError } from './groups.ts';
 import { failureOf } from './requests.ts';
@@ -95,9 +95,23 @@ export async function alterGroupOffsets(
         })),
       })),
     }),
-    { ...options, versionMin: 2, errorOf: (answer) => coordinatorError(answer.topics[0]?.partitions[0]?.errorCode) },
+    { ...options, versionMin: 2, errorOf: passingError },
   );
   throwPartitionFailures(attempt, response.topics);
+}
+
+/**
+ * The first error of a commit that passes: the coordinator is elsewhere, or its log's followers took too long, of which another
+ * commit of the same offsets repeats nothing.
+ */
+function passingError({ topics }: OffsetCommitResponse): number {
+  for (const { partitions } of topics) {
+    for (const { errorCode } of partitions) {
+      if (errorCode === ErrorCode.REQUEST_TIMED_OUT) return errorCode;
+      if (coordinatorError(errorCode) !== ErrorCode.NONE) return errorCode;
+    }
+  }
+  return ErrorCode.NONE;
 }
 
 export async function deleteGroupOffsets(

@@ -1,0 +1,167 @@
+/** Three clients and two groups at work on a cluster, and what they were promised: for all that happens to its brokers meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin } from '@millrace/admin';
+import { KafkaClient } from '@millrace/client';
+import { within } from '../clients/client.ts';
+import { has } from '../needs/index.ts';
+import { Ledger, PartitionCheck } from './ledger.ts';
+import { CommittingReader, checkCommits, fetchAll, GroupMember, type LoadTarget } from './load.ts';
+import { KafkaJsPaced, KcatPaced, type PacedProducer, SdkPaced } from './paced-producers.ts';
+
+export const TOPIC = 'kept';
+export const PARTITIONS = 6;
+const MEMBER = 'member';
+const READER = 'reader';
+const SETTLE_MS_MAX = 60_000;
+const ASK_MS = 100;
+
+/** What the groups had committed at a moment. */
+export type Commits = readonly (readonly [group: string, partition: number, offset: number | undefined])[];
+
+/** What became of the promises. */
+export interface LoadReport {
+  readonly recordsAcknowledged: number;
+  readonly recordsRead: number;
+  readonly commitsAcknowledged: number;
+  /** Rejected sends by client. Ours count as violations. */
+  readonly failedSends: Readonly<Record<string, number>>;
+  readonly violations: readonly string[];
+  readonly violationCount: number;
+}
+
+export class ClusterLoad {
+  readonly ledger = new Ledger();
+  readonly admin: Admin;
+  readonly #target: LoadTarget;
+  readonly #replicas: number;
+  #producers: PacedProducer[] = [];
+  #reader: CommittingReader | undefined;
+  #member: GroupMember | undefined;
+
+  /** For a cluster of so many brokers, each of which holds every partition. */
+  constructor(bootstrapServers: string, replicas: number) {
+    this.#replicas = replicas;
+    this.#target = { bootstrapServers, topic: TOPIC, partitions: PARTITIONS, ledger: this.ledger };
+    this.admin = new Admin({ bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
+  }
+
+  get producers(): readonly PacedProducer[] {
+    return this.#producers;
+  }
+
+  async start(): Promise<void> {
+    await this.admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS, replicationFactor: this.#replicas }]);
+    await this.whole();
+    this.#producers = [new SdkPaced(this.#target), await KafkaJsPaced.start(this.#target)];
+    if (has('kcat', import.meta.url)) this.#producers.push(new KcatPaced(this.#target));
+    this.#reader = new CommittingReader(this.#target, READER);
+    this.#member = new GroupMember(this.#target, MEMBER);
+    await this.#member.start();
+    await this.whole();
+  }
+
+  /** Until every partition is in sync everywhere, and is led by its first replica again. */
+  async whole(): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS_MAX;
+    const isWhole = async (): Promise<boolean> => {
+      const topics = await this.admin.describeTopics([TOPIC]);
+      return topics[0]!.partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === this.#replicas);
+    };
+    while (!(await isWhole().catch(() => false))) {
+      if (performance.now() > deadline) throw new Error(`the topic was not in sync after ${SETTLE_MS_MAX} ms`);
+      await sleep(ASK_MS);
+    }
+    await this.admin.electLeaders('all').catch(() => undefined);
+  }
+
+  async controller(): Promise<number | undefined> {
+    return (await this.admin.describeCluster()).controllerId ?? undefined;
+  }
+
+  async coordinator(): Promise<number> {
+    return (await this.admin.describeGroups([MEMBER]))[0]!.coordinator.nodeId;
+  }
+
+  async leaderOf(partition: number): Promise<number> {
+    const [topic] = await this.admin.describeTopics([TOPIC]);
+    return topic!.partitions[partition]!.leaderId;
+  }
+
+  async ledBy(brokerId: number): Promise<number[]> {
+    const [topic] = await this.admin.describeTopics([TOPIC]);
+    return topic!.partitions.filter(({ leaderId }) => leaderId === brokerId).map(({ partition }) => partition);
+  }
+
+  /** Until every client that tells has had an acknowledgement of each of these partitions. */
+  async acknowledgedSince(moment: number, partitions: readonly number[]): Promise<void> {
+    const isDone = (): boolean =>
+      this.#producers.every(({ gaps, failedSends }) => {
+        return gaps === undefined || failedSends > 0 || gaps.haveAcknowledgedSince(moment, partitions);
+      });
+    const deadline = performance.now() + SETTLE_MS_MAX;
+    while (!isDone()) {
+      if (performance.now() > deadline) throw new Error(`no acknowledgement for ${SETTLE_MS_MAX} ms`);
+      await sleep(1);
+    }
+    // An acknowledgement that was on its way when the broker ended says nothing yet.
+    await sleep(ASK_MS);
+    while (!isDone()) await sleep(1);
+  }
+
+  commits(): Commits {
+    return [READER, MEMBER].flatMap((group) =>
+      Array.from(
+        { length: PARTITIONS },
+        (_, partition) => [group, partition, this.ledger.committedOffset(group, partition)] as const,
+      ),
+    );
+  }
+
+  /** None of them may have gone back. */
+  checkCommits(commits: Commits): Promise<void> {
+    return checkCommits(this.admin, TOPIC, this.ledger, commits);
+  }
+
+  /** Lets the load come to its end, and reads everything. */
+  async finish(): Promise<LoadReport> {
+    const due = new Map<number, readonly number[]>();
+    for (const producer of this.#producers) {
+      due.set(producer.id, await within(SETTLE_MS_MAX, `the last sends of ${producer.name}`, producer.finish()));
+    }
+    await within(SETTLE_MS_MAX, 'the last commit of the reader', Promise.resolve(this.#reader?.stop()));
+    await within(SETTLE_MS_MAX, 'the last commit of the member', Promise.resolve(this.#member?.stop()));
+    const recordsRead = await this.#readAll(due);
+    const { recordsAcknowledged, commitsAcknowledged, violations, violationCount } = this.ledger;
+    return {
+      recordsAcknowledged,
+      recordsRead,
+      commitsAcknowledged,
+      failedSends: Object.fromEntries(this.#producers.map(({ name, failedSends }) => [name, failedSends])),
+      violations,
+      violationCount,
+    };
+  }
+
+  async #readAll(due: ReadonlyMap<number, readonly number[]>): Promise<number> {
+    await using client = new KafkaClient({ bootstrapServers: this.#target.bootstrapServers });
+    let recordsRead = 0;
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      const check = new PartitionCheck(this.ledger, partition);
+      for await (const { offset, value } of fetchAll(client, TOPIC, partition)) {
+        check.record(offset, value);
+        recordsRead += 1;
+      }
+      for (const [producer, counts] of due) check.endOf(producer, counts[partition] ?? 0);
+    }
+    return recordsRead;
+  }
+
+  async abort(): Promise<void> {
+    await Promise.allSettled([
+      ...this.#producers.map((producer) => producer.abort()),
+      this.#reader?.close(),
+      this.#member?.stop(),
+      this.admin.close(),
+    ]);
+  }
+}

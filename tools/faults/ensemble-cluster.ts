@@ -1,0 +1,151 @@
+/** Three brokers on a ZooKeeper ensemble of three servers, each of which may be one of Millrace or of Apache Kafka, today one and tomorrow the other. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, startApacheKafka } from '../kafka/broker.ts';
+import { KAFKA_3 } from '../kafka/jars.ts';
+import { ZooKeeperEnsemble } from '../zookeeper/ensemble.ts';
+import { BrokerProcess } from './broker-process.ts';
+
+/** Whose program a broker is. */
+export type Make = 'millrace' | 'kafka';
+
+export interface EnsembleClusterOptions {
+  /** Where the brokers' data goes. */
+  readonly folder: string;
+  /** The brokers by their ids, and whose each is at first. */
+  readonly makes: ReadonlyMap<number, Make>;
+  /** The release of Apache Kafka. Default: the 3.9 line. */
+  readonly kafka?: string | undefined;
+  /** `inter.broker.protocol.version` of all. Default: each broker's own. */
+  readonly interBrokerProtocol?: string | undefined;
+  /** Brokers that may come later: clients know from the start where those will be. Default: none. */
+  readonly laterIds?: readonly number[] | undefined;
+  /** Settings of all brokers. */
+  readonly settings: Readonly<Record<string, string | number>>;
+}
+
+/** Sessions of a cluster on ZooKeeper; how long a killed broker goes unnoticed there. */
+export const SESSION_MS = 3000;
+const TICK_MS = 500;
+const KAFKA_HEAP = '256m';
+
+interface RunningBroker {
+  readonly isRunning: boolean;
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+export class EnsembleCluster {
+  readonly #ensemble: ZooKeeperEnsemble;
+  readonly #options: EnsembleClusterOptions;
+  readonly #makes: Map<number, Make>;
+  readonly #ports = new Map<number, number>();
+  readonly #brokers = new Map<number, RunningBroker>();
+
+  private constructor(ensemble: ZooKeeperEnsemble, options: EnsembleClusterOptions) {
+    this.#ensemble = ensemble;
+    this.#options = options;
+    this.#makes = new Map(options.makes);
+  }
+
+  static async start(options: EnsembleClusterOptions): Promise<EnsembleCluster> {
+    const ensemble = await ZooKeeperEnsemble.start({ servers: 3, tickMs: TICK_MS });
+    const cluster = new EnsembleCluster(ensemble, options);
+    try {
+      for (const id of [...options.makes.keys(), ...(options.laterIds ?? [])]) cluster.#ports.set(id, await freePort());
+      await Promise.all([...options.makes.keys()].map((id) => cluster.restart(id)));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Of all brokers, those that may come later included. */
+  get bootstrapServers(): string {
+    return [...this.#ports.values()].map((port) => `127.0.0.1:${port}`).join(',');
+  }
+
+  /** Where a broker's log directory is, whoever's it is. */
+  logDirOf(brokerId: number): string {
+    return join(this.#options.folder, String(brokerId), 'data');
+  }
+
+  async kill(brokerId: number): Promise<void> {
+    await this.#brokers.get(brokerId)?.end('SIGKILL');
+  }
+
+  async stopOne(brokerId: number): Promise<void> {
+    await this.#brokers.get(brokerId)?.end('SIGTERM');
+  }
+
+  async restart(brokerId: number): Promise<void> {
+    const settings = { ...this.#settings(brokerId), ...this.#options.settings };
+    const start = this.#makes.get(brokerId) === 'kafka' ? this.#startKafka : this.#startMillrace;
+    this.#brokers.set(brokerId, await start.call(this, brokerId, settings));
+  }
+
+  /** From its next start on, a broker is of this make. It stays on its port and its folder. */
+  remake(brokerId: number, make: Make): void {
+    this.#makes.set(brokerId, make);
+  }
+
+  /** Starts a broker that the cluster did not have, one of {@link EnsembleClusterOptions.laterIds}. */
+  async add(brokerId: number, make: Make): Promise<void> {
+    this.#makes.set(brokerId, make);
+    await this.restart(brokerId);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      [...this.#brokers.values()].map((broker) => (broker.isRunning ? broker.end('SIGTERM') : undefined)),
+    );
+    await this.#ensemble.stop();
+  }
+
+  #settings(brokerId: number): Record<string, string | number> {
+    const { interBrokerProtocol } = this.#options;
+    return {
+      'default.replication.factor': Math.min(3, this.#options.makes.size),
+      'broker.id': brokerId,
+      'zookeeper.connect': `${this.#ensemble.connectString}/fire`,
+      'zookeeper.session.timeout.ms': SESSION_MS,
+      ...(interBrokerProtocol === undefined ? {} : { 'inter.broker.protocol.version': interBrokerProtocol }),
+    };
+  }
+
+  async #startMillrace(brokerId: number, settings: Record<string, string | number>): Promise<RunningBroker> {
+    const place = { folder: this.logDirOf(brokerId), port: this.#ports.get(brokerId)! };
+    mkdirSync(place.folder, { recursive: true });
+    const broker = await BrokerProcess.start({ ...place, settings });
+    return {
+      get isRunning() {
+        return broker.isRunning;
+      },
+      async end(signal) {
+        if (signal === 'SIGKILL') await broker.kill();
+        else await broker.stop();
+      },
+    };
+  }
+
+  async #startKafka(brokerId: number, settings: Record<string, string | number>): Promise<RunningBroker> {
+    const broker = await startApacheKafka({
+      version: this.#options.kafka ?? KAFKA_3,
+      folder: join(this.#options.folder, String(brokerId)),
+      port: this.#ports.get(brokerId)!,
+      zooKeeper: { connect: String(settings['zookeeper.connect']), brokerId },
+      config: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)])),
+      heap: KAFKA_HEAP,
+    });
+    let isRunning = true;
+    return {
+      get isRunning() {
+        return isRunning;
+      },
+      async end(signal) {
+        isRunning = false;
+        await broker.stop(signal);
+      },
+    };
+  }
+}
