@@ -145,6 +145,7 @@ async function startParts(
     checksRecords: settings.process.checkedRecords === 'all',
     cleanSlice: workers.cleanSlice,
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
+    transactionVersionMax: settings.process.transactionVersionMax,
   });
   const health = { status: 'starting' as Health['status'] };
   const http = await openHttp(settings.process, {

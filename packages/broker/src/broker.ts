@@ -52,6 +52,7 @@ import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
+import { TRANSACTION_VERSION_MAX } from './store/transaction-level.ts';
 import { transactionConfigOf } from './transactions/config.ts';
 import { TransactionRooms, type TransactionRoomsOptions } from './transactions/transaction-rooms.ts';
 
@@ -90,6 +91,11 @@ export interface BrokerOptions {
   readonly onUnusable?: (error: BrokerFault) => void;
   /** What the logs may take of files and memory. */
   readonly logBounds?: Partial<LogBounds>;
+  /**
+   * The highest `transaction.version` that this broker takes part in (KIP-890): 2, the default, where producers get a new epoch with each
+   * transaction; 0 for transactions as before Kafka 4.0. The cluster has the lowest of its brokers.
+   */
+  readonly transactionVersionMax?: number | undefined;
   /** Default: nothing is counted. */
   readonly metrics?: Metrics;
 }
@@ -362,10 +368,8 @@ export class Broker {
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
     const topics = this.#newTopicAdmin(cluster, configs);
-    const transactions = this.#newTransactions(cluster, replicas, groups, {
-      nextProducerId: () => services.producerIds.next(),
-      isVerifying: () => configs.current.transactionPartitionVerificationEnable,
-    });
+    const nextProducerId = (): Promise<number> => services.producerIds.next();
+    const transactions = this.#newTransactions({ cluster, replicas, groups, configs, nextProducerId });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
@@ -387,8 +391,10 @@ export class Broker {
     });
     followSettings(configs, clients.entities, logs, replicas);
     await clients.entities.load();
-    const session = this.#newSession(endpoints, () => takeUpAgain(configs, clients.entities, controller));
+    const followers = [clients.entities, transactions.level];
+    const session = this.#newSession(endpoints, () => takeUpAgain(configs, followers, controller));
     await session.start();
+    await transactions.level.load();
     await controller.start();
     exposeRooms(services, controller, logs);
     return {
@@ -422,24 +428,24 @@ export class Broker {
     });
   }
 
-  #newTransactions(
-    cluster: ClusterImage,
-    replicas: ReplicaManager,
-    groups: GroupCoordinator,
-    hooks: Pick<TransactionRoomsOptions, 'nextProducerId' | 'isVerifying'>,
-  ): TransactionRooms {
-    const { config, clock, logger, peers = noPeers } = this.#options;
+  #newTransactions({
+    configs,
+    ...rooms
+  }: Pick<TransactionRoomsOptions, 'cluster' | 'replicas' | 'groups' | 'nextProducerId'> & {
+    readonly configs: ConfigRepository;
+  }): TransactionRooms {
+    const { config, clock, logger, metadataStore: store, peers = noPeers, transactionVersionMax } = this.#options;
     return new TransactionRooms({
+      ...rooms,
       brokerId: config.brokerId,
       config: transactionConfigOf(config),
       clock,
       logger,
-      cluster,
-      replicas,
-      groups,
+      store,
       peers,
       listener: config.interBrokerListenerName,
-      ...hooks,
+      isVerifying: () => configs.current.transactionPartitionVerificationEnable,
+      transactionVersionMax,
     });
   }
 
@@ -507,12 +513,19 @@ export class Broker {
   }
 
   #newSession(endpoints: readonly BrokerEndpoint[] | undefined, renewed: () => Promise<void>): SessionKeeper {
-    const { config, clock, metadataStore: store, logger } = this.#options;
+    const { config, clock, metadataStore: store, logger, transactionVersionMax } = this.#options;
     const waitMsMax = config.zookeeperSessionTimeoutMs + REGISTRATION_GRACE_MS;
     const broker = this.#liveBroker(endpoints);
     let formerSession: string | undefined;
     const register = async (): Promise<number> => {
-      const brokerEpoch = await registerBroker({ store, clock, broker, waitMsMax, formerSession });
+      const brokerEpoch = await registerBroker({
+        store,
+        clock,
+        broker,
+        transactionVersion: transactionVersionMax ?? TRANSACTION_VERSION_MAX,
+        waitMsMax,
+        formerSession,
+      });
       formerSession = store.sessionId;
       return brokerEpoch;
     };

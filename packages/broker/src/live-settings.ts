@@ -19,11 +19,11 @@ export function liveLogOptions(config: BrokerConfig): LiveLogOptions {
 /** The session with the store is a new one: what was changed meanwhile is read, and everything is watched again. */
 export async function takeUpAgain(
   configs: ConfigRepository,
-  entities: EntityConfigs,
+  others: readonly { load(): Promise<void> }[],
   controller: Controller,
 ): Promise<void> {
   await configs.sessionRenewed();
-  await entities.load();
+  for (const other of others) await other.load();
   await controller.sessionRenewed();
 }
 

@@ -26,6 +26,11 @@ export interface AppendOptions {
 /** Ties the question whether a transaction is open to the append that follows it; means nothing but itself. */
 export interface VerificationGuard {
   readonly producerId: number;
+  /**
+   * The producer begins each transaction with sequence number 0 (KIP-890): of one that is not known here, no other batch may be the first,
+   * for those before it are still on their way.
+   */
+  readonly startsAtZero: boolean;
 }
 
 /** A record that a batch was refused for (Produce response v8 and up). */

@@ -68,8 +68,8 @@ export class ProducerStates {
   }
 
   /** Begins to ask whether a producer's transaction is open; whatever is written of the producer, or cut off, makes the answer stale. */
-  beginVerification(producerId: number): VerificationGuard {
-    const guard = { producerId };
+  beginVerification(producerId: number, startsAtZero: boolean = false): VerificationGuard {
+    const guard = { producerId, startsAtZero };
     this.#guards.set(producerId, guard);
     return guard;
   }
@@ -89,6 +89,13 @@ export class ProducerStates {
     if (guard === undefined || !batchIsTransactional(b, at)) return undefined;
     const producerId = batchProducerId(b, at);
     const entry = this.#entryAhead(producerId, ahead);
+    const sequence = batchBaseSequence(b, at);
+    if (guard.startsAtZero && entry === undefined && sequence !== 0) {
+      return {
+        errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        message: `Producer ${producerId} is not known here, and its transaction begins with sequence number ${sequence}: the batches before it are missing`,
+      };
+    }
     const isOpen = entry !== undefined && entry.transactionFirstOffset >= 0;
     if (isOpen || this.#guards.get(producerId) === guard) return undefined;
     return {

@@ -12,8 +12,9 @@ export const produce = api(0, 'Produce', {
     9: 'flexible',
     10: 'the new leader travels with NOT_LEADER_OR_FOLLOWER (KIP-951)',
     11: 'unknown transactional states are told apart (KIP-890)',
+    12: 'the leader adds partitions to their transaction (KIP-890)',
   },
-  versions: '0-11',
+  versions: '0-12',
   flexible: '9+',
   request: [
     field('transactionalId', 'string', '3+', {

@@ -6,8 +6,9 @@ export const txnOffsetCommit = api(28, 'TxnOffsetCommit', {
     2: 'leader epochs',
     3: 'flexible; member, generation and instance fence the commit',
     4: 'TRANSACTION_ABORTABLE as an answer (KIP-890)',
+    5: 'the coordinator of the group adds its partition to the transaction (KIP-890)',
   },
-  versions: '0-4',
+  versions: '0-5',
   flexible: '3+',
   request: [
     field('transactionalId', 'string', '0+'),

@@ -79,6 +79,14 @@ const leftOutMessages: Readonly<Record<string, string>> = {
   ShareGroupTargetAssignmentMetadataValue: shareState,
 };
 
+/** Versions that came with 4.0: they mean something else than the last of these sources, and have its fields (KIP-890). */
+const laterVersions: Readonly<Record<string, string>> = {
+  ProduceRequest: '0-12',
+  ProduceResponse: '0-12',
+  TxnOffsetCommitRequest: '0-5',
+  TxnOffsetCommitResponse: '0-5',
+};
+
 interface Fact {
   name: string;
   type: string;
@@ -131,7 +139,7 @@ function factOfDefinition(field: FieldDefinition): Fact {
 
 function agrees(definition: MessageDefinition, expected: ReferenceMessage): void {
   expect(definition.name).toBe(expected.name);
-  expect(definition.versions).toBe(expected.validVersions);
+  expect(definition.versions).toBe(laterVersions[expected.name] ?? expected.validVersions);
   expect(definition.flexible).toBe(expected.flexibleVersions);
   expect(definition.fields.map(factOfDefinition)).toEqual(expected.fields.map(factOfReference));
   expect(definition.structs.map(({ name, fields }) => ({ name, fields: fields.map(factOfDefinition) }))).toEqual(

@@ -20,6 +20,8 @@ export interface ProcessSettings {
   readonly metadataSocket: string | undefined;
   /** `millrace.log.open.files.max` and the others of {@link BOUNDS}: what the logs may take of files and memory. */
   readonly logBounds: LogBounds;
+  /** `millrace.transaction.version.max`: the highest `transaction.version` that the broker takes part in; undefined for all it knows. */
+  readonly transactionVersionMax: number | undefined;
   /** `millrace.zookeeper.digest`: `user:password` that is shown to ZooKeeper; undefined for nobody. */
   readonly zooKeeperDigest: string | undefined;
   /** `millrace.zookeeper.login.config`: a file of Java's with a section `Client`, who logs in to ZooKeeper. */
@@ -51,6 +53,7 @@ const NAMES = [
   'millrace.log.format',
   'millrace.log.check.records',
   'millrace.metadata.socket',
+  'millrace.transaction.version.max',
   'millrace.zookeeper.digest',
   'millrace.zookeeper.login.config',
   ...BOUNDS.map(({ setting }) => setting),
@@ -92,6 +95,7 @@ export function takeProcessSettings(settings: ReadonlyMap<string, string>): Take
     ),
     metadataSocket: take('millrace.metadata.socket'),
     logBounds: boundsOf(take, problems),
+    transactionVersionMax: versionOf(take('millrace.transaction.version.max'), problems),
     zooKeeperDigest: digestOf(take('millrace.zookeeper.digest'), problems),
     zooKeeperLoginConfig: take('millrace.zookeeper.login.config') || undefined,
   };
@@ -114,6 +118,13 @@ function portOf(value: string | undefined, problems: string[]): number | undefin
   if (port === -1) return undefined;
   if (Number.isInteger(port) && port >= 0 && port <= PORT_MAX) return port;
   problems.push(`millrace.http.port=${value} is no port: give a number from 0 to ${PORT_MAX}, or nothing to have none`);
+  return undefined;
+}
+
+function versionOf(value: string | undefined, problems: string[]): number | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (/^[0-2]$/.test(value)) return Number(value);
+  problems.push(`millrace.transaction.version.max=${value} cannot be: give 0, 1 or 2`);
   return undefined;
 }
 

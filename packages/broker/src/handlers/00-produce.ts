@@ -2,7 +2,8 @@
  * Produce: appends record batches to partitions, and answers when as many replicas have them as `acks` asks for.
  *
  * - v1 throttle time; v2 log append time; v3 magic 2 only, transactional id; v4 KAFKA_STORAGE_ERROR; v5 log start offset;
- *   v7 zstd; v8 which records were refused and why; v9 flexible; v10 the new leader beside NOT_LEADER_OR_FOLLOWER.
+ *   v7 zstd; v8 which records were refused and why; v9 flexible; v10 the new leader beside NOT_LEADER_OR_FOLLOWER;
+ *   v11 TRANSACTION_ABORTABLE; v12 the leader adds the partition to the transaction.
  * - Message sets of magic 0 and 1, which clients send with v0 to v2, become batches of magic 2 before they are stored.
  * - acks=0 gets no response; when something is refused, the connection is closed, which is the only way to tell.
  * - The records of all partitions are handed to their logs before anything is awaited, so that requests of one connection
@@ -29,6 +30,9 @@ import { isTransactional, producedRecordsFault } from './produced-records.ts';
 /** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
 const ABORTABLE_SINCE = 11;
 
+/** From here on clients leave it to the leader to add partitions to their transaction (KIP-890). */
+const ADDED_BY_LEADER_SINCE = 12;
+
 /** The client id of Java's admin client, which alone may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`). */
 const ADMIN_CLIENT_ID = '__admin_client';
 
@@ -41,7 +45,7 @@ interface Append {
   result: AppendResult | Promise<AppendResult>;
 }
 
-export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 11 }, (request, context) => {
+export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 12 }, (request, context) => {
   const refusal = refusalOfAll(request, context);
   const appends = refusal === undefined ? appendAll(request, context) : refuseAll(request, refusal);
   return settle(request, context, appends);
@@ -132,6 +136,7 @@ function appendTo(
     acks,
     timeoutMs,
     asker,
+    demand: version >= ADDED_BY_LEADER_SINCE ? 'add' : 'verify',
     knowsAbortable,
   });
 }

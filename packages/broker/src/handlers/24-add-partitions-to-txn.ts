@@ -33,13 +33,13 @@ export const addPartitionsToTxn = defineHandler(
     }
     const refusal = context.authorize('ClusterAction', CLUSTER);
     if (refusal !== undefined) return { errorCode: refusal.errorCode };
-    const resultsByTransaction = [];
-    for (const transaction of request.transactions) {
+    // Together: each may wait for a write, which they can share.
+    const added = request.transactions.map(async (transaction) => {
       const { transactionalId, topics } = transaction;
       const codeOf = await addForBroker(transaction, context);
-      resultsByTransaction.push({ transactionalId, topicResults: resultsOf(topics, codeOf) });
-    }
-    return { resultsByTransaction };
+      return { transactionalId, topicResults: resultsOf(topics, codeOf) };
+    });
+    return { resultsByTransaction: await Promise.all(added) };
   },
 );
 
@@ -70,7 +70,8 @@ async function addForBroker(transaction: Transaction, context: RequestContext): 
   }
   const bad = badPartitions(topics, context, false);
   if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
-  const errorCode = await coordinator.addPartitions(asker, byTopic(topics));
+  // A broker asks again, and what it asks for others stands behind this in its line.
+  const errorCode = await coordinator.addPartitions(asker, byTopic(topics), false);
   return () => errorCode;
 }
 

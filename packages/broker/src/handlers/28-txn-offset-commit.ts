@@ -2,7 +2,8 @@
  * TxnOffsetCommit: offsets of a group that count when the transaction commits. The coordinator of the transaction is asked before the
  * first of a transaction, as with records.
  *
- * - v2 leader epochs; v3 flexible, and who the member is (KIP-447); v4 TRANSACTION_ABORTABLE.
+ * - v2 leader epochs; v3 flexible, and who the member is (KIP-447); v4 TRANSACTION_ABORTABLE; v5 the group's partition is added to the
+ *   transaction here.
  * - v0-1 clients do not know COORDINATOR_LOAD_IN_PROGRESS here, and are told COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
  */
 import { ErrorCode, TxnOffsetCommit, type TxnOffsetCommitRequest } from '@millrace/protocol';
@@ -12,10 +13,11 @@ import { defineHandler, type RequestContext } from './handler.ts';
 
 const LOADING_SINCE = 2;
 const ABORTABLE_SINCE = 4;
+const ADDED_HERE_SINCE = 5;
 
 export const txnOffsetCommit = defineHandler(
   TxnOffsetCommit,
-  { minVersion: 0, maxVersion: 4 },
+  { minVersion: 0, maxVersion: 5 },
   async (request, context) => {
     const refusal =
       context.authorize('Write', transactionalIdResource(request.transactionalId)) ??
@@ -70,7 +72,8 @@ async function commit(
   }
   if (offsets.length > 0) {
     const asker = { transactionalId, producerId, producerEpoch };
-    const { errorCode, guard } = await transactions.verifyOffsets(groupId, asker);
+    const demand = context.version >= ADDED_HERE_SINCE ? 'add' : 'verify';
+    const { errorCode, guard } = await transactions.verifyOffsets(groupId, asker, demand);
     const producer = { producerId, producerEpoch, guard };
     const outcomes =
       errorCode === ErrorCode.NONE

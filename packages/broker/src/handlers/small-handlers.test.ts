@@ -113,11 +113,18 @@ describe('DescribeProducers', () => {
 });
 
 describe('ApiVersions', () => {
-  it('tells consoles the version by a feature', async () => {
+  it('tells consoles the version by a feature, and producers which transactions they may use', async () => {
     const answer = await client.ask(ApiVersions, 3, { clientSoftwareName: 'test', clientSoftwareVersion: '1' });
-    expect(answer.finalizedFeatures).toEqual([{ name: 'metadata.version', minVersionLevel: 21, maxVersionLevel: 21 }]);
-    expect(answer.supportedFeatures).toEqual([{ name: 'metadata.version', minVersion: 1, maxVersion: 21 }]);
-    expect(answer.finalizedFeaturesEpoch).toBe(0);
+    expect(answer.finalizedFeatures).toEqual([
+      { name: 'metadata.version', minVersionLevel: 21, maxVersionLevel: 21 },
+      { name: 'transaction.version', minVersionLevel: 2, maxVersionLevel: 2 },
+    ]);
+    const metadata = { name: 'metadata.version', minVersion: 1, maxVersion: 21 };
+    expect(answer.supportedFeatures).toEqual([metadata]);
+    // It rises with every broker that comes or goes.
+    expect(answer.finalizedFeaturesEpoch).toBe(1);
+    const newer = await client.ask(ApiVersions, 4, { clientSoftwareName: 'test', clientSoftwareVersion: '1' });
+    expect(newer.supportedFeatures).toEqual([metadata, { name: 'transaction.version', minVersion: 0, maxVersion: 2 }]);
   });
 });
 

@@ -64,6 +64,8 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   /** Where clients reach the broker, with the ports that it really listens on. */
   readonly broker: LiveBroker;
+  /** The highest `transaction.version` that the broker knows; 0 where it is to say nothing of it. */
+  readonly transactionVersion?: number | undefined;
   /** How long to wait for the registration of a former process to expire. `zookeeper.session.timeout.ms` and a little. */
   readonly waitMsMax: number;
   /** The session in which this process was registered before: what it left behind is its own, and need not be waited for (KAFKA-7165). */
@@ -77,13 +79,15 @@ export interface RegistrationOptions {
  * @throws BrokerIdInUseError when it does not; BrokerAddressInUseError when another broker advertises an address of this one
  */
 export async function registerBroker(options: RegistrationOptions): Promise<number> {
-  const { store, clock, broker, waitMsMax, formerSession } = options;
+  const { store, clock, broker, transactionVersion = 0, waitMsMax, formerSession } = options;
   const path = paths.brokerId(broker.id);
   const deadlineMs = clock.monotonic() + waitMsMax;
   await awaitOwnAddresses(options, deadlineMs);
   for (;;) {
     try {
-      return await untilAnswered(() => createRegistration(store, path, encodeBroker(broker, clock.now())));
+      return await untilAnswered(() =>
+        createRegistration(store, path, encodeBroker(broker, clock.now(), transactionVersion)),
+      );
     } catch (error) {
       if (!isMetadataError(error, 'NODE_EXISTS')) throw error;
     }

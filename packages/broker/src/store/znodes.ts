@@ -118,8 +118,13 @@ function integers(value: unknown): number[] {
   return value;
 }
 
-/** `/brokers/ids/N`. The first PLAINTEXT endpoint stands for itself in `host` and `port`, for readers of version 1. */
-export function encodeBroker(broker: LiveBroker, nowMs: number): Buffer {
+/** The feature under which brokers tell which transactions they know, Kafka's name of it (KIP-890). */
+export const TRANSACTION_VERSION = 'transaction.version';
+
+/**
+ * `/brokers/ids/N`. What a broker supports does not bind a Kafka controller; the lowest version is 1, for Kafka before 3.8 takes no other.
+ * The first PLAINTEXT endpoint stands for itself in `host` and `port`, for readers of version 1. */
+export function encodeBroker(broker: LiveBroker, nowMs: number, transactionVersion: number = 0): Buffer {
   const plain = broker.endpoints.find((endpoint) => endpoint.securityProtocol === 'PLAINTEXT');
   return encode({
     version: 5,
@@ -131,7 +136,8 @@ export function encodeBroker(broker: LiveBroker, nowMs: number): Buffer {
     listener_security_protocol_map: Object.fromEntries(
       broker.endpoints.map(({ listener, securityProtocol }) => [listener, securityProtocol]),
     ),
-    features: {},
+    features:
+      transactionVersion < 1 ? {} : { [TRANSACTION_VERSION]: { min_version: 1, max_version: transactionVersion } },
     ...(broker.rack === null ? {} : { rack: broker.rack }),
   });
 }
@@ -155,6 +161,17 @@ export function decodeBroker(id: number, data: Buffer): LiveBroker {
       };
     });
     return { id, rack: typeof json['rack'] === 'string' ? json['rack'] : null, endpoints };
+  });
+}
+
+/** The highest `transaction.version` that a registered broker knows. */
+export function transactionVersionOf(path: string, data: Buffer): number {
+  // Created, and not yet set.
+  if (data.length === 0) return 0;
+  return decode(path, data, (json) => {
+    const features = (json['features'] ?? {}) as Record<string, { readonly max_version?: unknown } | undefined>;
+    const max = features[TRANSACTION_VERSION]?.max_version;
+    return max === undefined ? 0 : integer(max);
   });
 }
 

@@ -18,14 +18,18 @@ export class TestProducer {
   epoch = -1;
   sequence = 0;
 
-  private constructor(id: string, connection: TestConnection) {
+  /** As clients of Kafka 4: the leader adds partitions, and each end gives the next epoch (KIP-890). */
+  readonly isRaising: boolean;
+
+  private constructor(id: string, connection: TestConnection, isRaising: boolean) {
     this.id = id;
     this.connection = connection;
+    this.isRaising = isRaising;
   }
 
   /** A producer that has its producer id. */
-  static async start(broker: TestBroker, id: string): Promise<TestProducer> {
-    const producer = new TestProducer(id, broker.connect());
+  static async start(broker: TestBroker, id: string, isRaising = false): Promise<TestProducer> {
+    const producer = new TestProducer(id, broker.connect(), isRaising);
     const found = await producer.connection.ask(FindCoordinator, 3, { key: id, keyType: 1 });
     if (found.errorCode !== 0) throw new Error(`FindCoordinator gave ${found.errorCode}`);
     const errorCode = await producer.init();
@@ -63,7 +67,7 @@ export class TestProducer {
       transactionalId: this.id,
       topicData: [{ name: topic, partitionData: [{ index, records: batch }] }],
     });
-    const answer = await this.connection.ask(Produce, 9, body);
+    const answer = await this.connection.ask(Produce, this.isRaising ? 12 : 9, body);
     const errorCode = answer.responses[0]?.partitionResponses[0]?.errorCode;
     if (errorCode === 0) this.sequence += values.length;
     return errorCode;
@@ -81,7 +85,7 @@ export class TestProducer {
   }
 
   async commitOffset(groupId: string, topic: string, committedOffset: number): Promise<number | undefined> {
-    const answer = await this.connection.ask(TxnOffsetCommit, 3, {
+    const answer = await this.connection.ask(TxnOffsetCommit, this.isRaising ? 5 : 3, {
       transactionalId: this.id,
       groupId,
       producerId: this.producerId,
@@ -95,8 +99,15 @@ export class TestProducer {
   }
 
   async end(committed: boolean): Promise<number> {
-    const { id: transactionalId, producerId, epoch: producerEpoch } = this;
-    return (await this.connection.ask(EndTxn, 3, { transactionalId, producerId, producerEpoch, committed })).errorCode;
+    const { id: transactionalId, producerId, epoch: producerEpoch, isRaising } = this;
+    const body = { transactionalId, producerId, producerEpoch, committed };
+    const answer = await this.connection.ask(EndTxn, isRaising ? 5 : 3, body);
+    if (isRaising && answer.errorCode === 0) {
+      this.producerId = answer.producerId;
+      this.epoch = answer.producerEpoch;
+      this.sequence = 0;
+    }
+    return answer.errorCode;
   }
 
   /** What a group has committed, or the error code below zero. */

@@ -1,6 +1,7 @@
 /**
- * The records of `__transaction_state`: TransactionLogKey 0 and TransactionLogValue 0, which all releases of Kafka write and read, and
- * 1, which is read.
+ * The records of `__transaction_state`: TransactionLogKey 0, and TransactionLogValue 0, which all releases of Kafka write and read; or 1,
+ * where a producer id has taken over from another, or will, and all brokers can read that. An id whose epochs never were exhausted
+ * has nothing to say that needs it.
  */
 import { decodeVersioned, encodeVersioned, TransactionLogKey, TransactionLogValue } from '@millrace/protocol';
 import type { StateRecord } from '../coordinators/write-queue.ts';
@@ -8,12 +9,24 @@ import { NO_PARTITIONS, STATES_BY_NUMBER, type TransactionImage, TransactionStat
 
 const KEY_VERSION = 0;
 const VALUE_VERSION = 0;
+const TAGGED_VALUE_VERSION = 1;
+/** `transaction.version` of producers whose epoch is raised with each transaction. */
+const RAISING_VERSION = 2;
 
-export function transactionRecord(id: string, image: TransactionImage): StateRecord {
+/** @param mayTag whether all brokers of the cluster read values with tags */
+export function transactionRecord(id: string, image: TransactionImage, mayTag: boolean): StateRecord {
   const isEmpty = image.state === TransactionState.EMPTY;
+  const { previousProducerId, nextProducerId } = image;
+  const isTagged = mayTag && (previousProducerId >= 0 || nextProducerId >= 0);
+  const tags = {
+    previousProducerId,
+    nextProducerId,
+    clientTransactionVersion: nextProducerId >= 0 ? RAISING_VERSION : 0,
+  };
   return {
     key: transactionKey(id),
-    value: encodeVersioned(TransactionLogValue, VALUE_VERSION, {
+    value: encodeVersioned(TransactionLogValue, isTagged ? TAGGED_VALUE_VERSION : VALUE_VERSION, {
+      ...(isTagged ? tags : {}),
       producerId: image.producerId,
       producerEpoch: image.epoch,
       transactionTimeoutMs: image.timeoutMs,
@@ -46,6 +59,7 @@ export function decodeTransaction(value: Buffer): TransactionImage {
     state,
     producerId: stored.producerId,
     previousProducerId: stored.previousProducerId ?? -1,
+    nextProducerId: stored.nextProducerId ?? -1,
     epoch: stored.producerEpoch,
     lastEpoch: -1,
     timeoutMs: stored.transactionTimeoutMs,

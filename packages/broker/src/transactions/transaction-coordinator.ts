@@ -21,10 +21,13 @@ import {
   TransactionState,
   withPartitions,
 } from './transaction.ts';
+import { planEnd, taken } from './transaction-end.ts';
 import { TransactionLoader, type Transactions } from './transaction-loader.ts';
 
 /** How long requests for a transaction whose markers are being written wait for that: some clients do not ask again. */
 const SETTLE_WAIT_MS = 100;
+
+const NO_IDS = 'Cannot take a block of producer ids from the metadata store';
 
 type Home = CoordinatorPartition<Transactions>;
 
@@ -34,6 +37,8 @@ export interface TransactionCoordinatorOptions {
   readonly logger: Logger;
   /** A producer id that nobody has. Rejects where none can be had now. */
   readonly nextProducerId: () => Promise<number>;
+  /** Whether all brokers of the cluster read values of `__transaction_state` that have tags. */
+  readonly mayTagValues: () => boolean;
   /** How many partitions `__transaction_state` has; undefined while there is no such topic. */
   readonly partitionCount: () => number | undefined;
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
@@ -124,20 +129,23 @@ export class TransactionCoordinator {
       try {
         spareId = await this.#options.nextProducerId();
       } catch (error) {
-        this.#options.logger.warn({ err: error }, 'Cannot take a block of producer ids from the metadata store');
+        this.#options.logger.warn({ err: error }, NO_IDS);
         // The metadata store may be back soon; clients retry on this code.
         return initRefused(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
       }
     }
   }
 
-  /** Adds partitions to a transaction, and begins it with the first. */
-  addPartitions(asker: TransactionAsker, added: PartitionsByTopic): Promise<number> | number {
+  /**
+   * Adds partitions to a transaction, and begins it with the first.
+   * @param mayWait for the end of the transaction before; else that is CONCURRENT_TRANSACTIONS at once
+   */
+  addPartitions(asker: TransactionAsker, added: PartitionsByTopic, mayWait: boolean = true): Promise<number> | number {
     const found = this.#lookUp(asker);
     if (typeof found === 'number') return found;
     const { home, transaction } = found;
     if (!transaction.isBusy) return this.#add(home, transaction, added);
-    if (!transaction.isPrepared) return ErrorCode.CONCURRENT_TRANSACTIONS;
+    if (!transaction.isPrepared || !mayWait) return ErrorCode.CONCURRENT_TRANSACTIONS;
     return this.#whenSettled(transaction).then(() => {
       const again = this.#lookUp(asker);
       if (typeof again === 'number') return again;
@@ -174,7 +182,32 @@ export class TransactionCoordinator {
     // An answer that was lost: the decision stands.
     if (state === complete) return ErrorCode.NONE;
     if (state !== TransactionState.ONGOING) return ErrorCode.INVALID_TXN_STATE;
-    return this.#prepare(home, transaction, isCommit, transaction.now.epoch);
+    return this.#prepare(home, transaction, isCommit, {});
+  }
+
+  /**
+   * Commits or aborts, and raises the producer's epoch, so that nothing that comes late can touch the next transaction (KIP-890). Answered
+   * with what the producer goes on with when the decision is replicated.
+   */
+  async endRaising(asker: TransactionAsker, isCommit: boolean): Promise<InitResult> {
+    let spareId: number | undefined;
+    for (;;) {
+      const found = this.#find(asker.transactionalId);
+      if (typeof found === 'number') return initRefused(found);
+      const { home, transaction } = found;
+      const plan = planEnd(transaction, asker, isCommit, spareId);
+      if (plan.kind === 'done') return plan.result;
+      if (plan.kind === 'end') {
+        const errorCode = await this.#prepare(home, transaction, isCommit, plan.change);
+        return errorCode === ErrorCode.NONE ? plan.result : initRefused(errorCode);
+      }
+      try {
+        spareId = await this.#options.nextProducerId();
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, NO_IDS);
+        return initRefused(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+      }
+    }
   }
 
   /** A transactional id as it is, or the error code. */
@@ -208,16 +241,19 @@ export class TransactionCoordinator {
   }
 
   #lookUp(asker: TransactionAsker): { readonly home: Home; readonly transaction: Transaction } | number {
-    const { transactionalId, producerId, producerEpoch } = asker;
+    const found = this.#find(asker.transactionalId);
+    if (typeof found === 'number') return found;
+    const { now } = found.transaction;
+    if (now.producerId !== asker.producerId) return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
+    return now.epoch === asker.producerEpoch ? found : ErrorCode.PRODUCER_FENCED;
+  }
+
+  #find(transactionalId: string): { readonly home: Home; readonly transaction: Transaction } | number {
     if (transactionalId === '') return ErrorCode.INVALID_REQUEST;
     const home = this.#partitions.find(transactionalId);
     if (isRefusal(home)) return home.errorCode;
     const transaction = home.state.get(transactionalId);
-    if (transaction === undefined || transaction.now.producerId !== producerId) {
-      return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
-    }
-    if (transaction.now.epoch !== producerEpoch) return ErrorCode.PRODUCER_FENCED;
-    return { home, transaction };
+    return transaction === undefined ? ErrorCode.INVALID_PRODUCER_ID_MAPPING : { home, transaction };
   }
 
   #add(home: Home, transaction: Transaction, added: PartitionsByTopic): Promise<number> | number {
@@ -262,7 +298,7 @@ export class TransactionCoordinator {
   #fence(home: Home, transaction: Transaction): Promise<number> {
     const { now, hasFailedFence } = transaction;
     const epoch = hasFailedFence ? now.epoch : now.epoch + 1;
-    return this.#prepare(home, transaction, false, epoch, () => {
+    return this.#prepare(home, transaction, false, { epoch, lastEpoch: -1 }, () => {
       transaction.now = { ...transaction.now, epoch, lastEpoch: -1 };
       transaction.hasFailedFence = true;
     });
@@ -272,18 +308,16 @@ export class TransactionCoordinator {
     home: Home,
     transaction: Transaction,
     isCommit: boolean,
-    epoch: number,
+    change: Partial<TransactionImage>,
     failed: () => void = () => {},
   ): Promise<number> {
-    const { now } = transaction;
     const errorCode = await this.#change(
       home,
       transaction,
       {
-        ...now,
+        ...transaction.now,
+        ...change,
         state: isCommit ? TransactionState.PREPARE_COMMIT : TransactionState.PREPARE_ABORT,
-        epoch,
-        lastEpoch: epoch === now.epoch ? now.lastEpoch : -1,
         updateMs: this.#options.clock.now(),
       },
       failed,
@@ -317,7 +351,7 @@ export class TransactionCoordinator {
   #complete(home: Home, transaction: Transaction, isCommit: boolean): void {
     const { clock } = this.#options;
     const outcome = this.#change(home, transaction, {
-      ...transaction.now,
+      ...taken(transaction.now),
       state: isCommit ? TransactionState.COMPLETE_COMMIT : TransactionState.COMPLETE_ABORT,
       partitions: new Map(),
       startMs: transaction.now.startMs,
@@ -350,7 +384,7 @@ export class TransactionCoordinator {
     transaction.pending = next;
     return new Promise((resolve) => {
       home.writes.push({
-        records: [transactionRecord(transaction.id, next)],
+        records: [transactionRecord(transaction.id, next, this.#options.mayTagValues())],
         done: (errorCode) => {
           // In another term, what was decided in this one is nothing that memory may be changed by.
           if (!this.#isCurrent(home, transaction)) {

@@ -1,3 +1,4 @@
+import type { MetadataStore } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
@@ -5,16 +6,18 @@ import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts
 import type { Peers } from '../cluster/peers.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
+import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal } from '../shared/refusal.ts';
+import { TRANSACTION_VERSION_MAX, TransactionLevel } from '../store/transaction-level.ts';
 import { BrokerLines } from './broker-lines.ts';
 import type { TransactionConfig } from './config.ts';
 import { MarkerSender } from './marker-sender.ts';
 import { MarkerWriter } from './marker-writer.ts';
 import { type TransactionAsker, TransactionCoordinator } from './transaction-coordinator.ts';
 import { VerifiedAppends, verifyOffsets } from './verified-appends.ts';
-import { Verifier } from './verifier.ts';
+import { type Demand, Verifier } from './verifier.ts';
 
 export interface TransactionRoomsOptions {
   readonly brokerId: number;
@@ -30,6 +33,10 @@ export interface TransactionRoomsOptions {
   readonly nextProducerId: () => Promise<number>;
   /** `transaction.partition.verification.enable`, which may change while the broker runs. */
   readonly isVerifying: () => boolean;
+  /** Where brokers register, and tell which transactions they know. */
+  readonly store: MetadataStore;
+  /** The highest `transaction.version` that this broker takes part in. */
+  readonly transactionVersionMax?: number | undefined;
 }
 
 /** All that a broker does for transactions: it coordinates some, writes markers for others, and verifies what producers send. */
@@ -37,7 +44,10 @@ export class TransactionRooms {
   readonly coordinator: TransactionCoordinator;
   readonly markers: MarkerWriter;
   readonly appends: VerifiedAppends;
+  /** `transaction.version` of the cluster. */
+  readonly level: TransactionLevel;
   readonly #verifier: Verifier;
+  readonly #deadlines: Deadlines;
   readonly #isVerifying: () => boolean;
   readonly #replicas: ReplicaManager;
   readonly #groups: GroupCoordinator;
@@ -54,34 +64,48 @@ export class TransactionRooms {
     this.#groups = groups;
     this.#isVerifying = options.isVerifying;
     this.markers = writer;
+    const { store, transactionVersionMax = TRANSACTION_VERSION_MAX } = options;
+    this.level = new TransactionLevel({ store, logger, ownMax: transactionVersionMax });
     this.coordinator = new TransactionCoordinator({
       config,
       clock,
       logger,
       nextProducerId,
+      mayTagValues: () => this.level.mayTagValues,
       partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, partitions),
       openSender: (deadlines, guard) =>
         new MarkerSender({ brokerId, cluster, lines: markerLines, writer, deadlines, guard, logger, timeoutMs }),
     });
-    const { coordinator } = this;
     const guard = new Guard(logger);
-    this.#verifier = new Verifier({ brokerId, cluster, lines: verifierLines, coordinator, guard, timeoutMs });
+    this.#deadlines = new Deadlines(clock, guard);
+    const { coordinator } = this;
+    const lines = verifierLines;
+    this.#verifier = new Verifier({
+      brokerId,
+      cluster,
+      lines,
+      coordinator,
+      guard,
+      deadlines: this.#deadlines,
+      timeoutMs,
+    });
     this.appends = new VerifiedAppends(this.#verifier, options.isVerifying);
   }
 
   /** Asks before offsets of a group are written in a transaction; the guard goes with them. */
-  async verifyOffsets(groupId: string, asker: TransactionAsker): ReturnType<typeof verifyOffsets> {
+  async verifyOffsets(groupId: string, asker: TransactionAsker, demand: Demand): ReturnType<typeof verifyOffsets> {
     const index = this.#groups.partitionOf(groupId);
     if (isRefusal(index)) return { errorCode: index.errorCode, guard: undefined };
     const partition = this.#replicas.find(OFFSETS_TOPIC, index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, guard: undefined };
-    if (!this.#isVerifying()) return { errorCode: ErrorCode.NONE, guard: undefined };
-    return verifyOffsets(this.#verifier, partition, asker);
+    if (demand === 'verify' && !this.#isVerifying()) return { errorCode: ErrorCode.NONE, guard: undefined };
+    return verifyOffsets(this.#verifier, partition, asker, demand);
   }
 
   stop(): void {
     this.coordinator.stop();
+    this.#deadlines.close();
     for (const lines of this.#lines) lines.close();
   }
 }

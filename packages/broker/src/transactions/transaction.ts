@@ -16,7 +16,7 @@ export type TransactionState = (typeof TransactionState)[keyof typeof Transactio
 export const STATES_BY_NUMBER: readonly TransactionState[] = Object.values(TransactionState);
 
 /** From here on a producer's epoch is at its end: it gets another producer id. Leaves room for the one epoch that fences it. */
-const EPOCH_EXHAUSTED = 0x7fff - 1;
+export const EPOCH_EXHAUSTED: number = 0x7fff - 1;
 
 /** Partitions by topic. */
 export type PartitionsByTopic = ReadonlyMap<string, ReadonlySet<number>>;
@@ -27,6 +27,8 @@ export interface TransactionImage {
   readonly producerId: number;
   /** The producer id before the epochs of the last one were exhausted; -1 if they never were. */
   readonly previousProducerId: number;
+  /** The producer id that takes over when the transaction is complete, since its epochs are exhausted; -1 where none does. */
+  readonly nextProducerId: number;
   readonly epoch: number;
   /** The epoch before the last InitProducerId, whose answer may have been lost; -1 where there is none. */
   readonly lastEpoch: number;
@@ -82,6 +84,7 @@ export function newTransaction(producerId: number, timeoutMs: number, nowMs: num
     state: TransactionState.EMPTY,
     producerId,
     previousProducerId: -1,
+    nextProducerId: -1,
     epoch: -1,
     lastEpoch: -1,
     timeoutMs,

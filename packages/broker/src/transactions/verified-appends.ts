@@ -2,11 +2,12 @@ import type { AppendResult, VerificationGuard } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
 import { type Partition, type PartitionAppend, refused } from '../replicas/partition.ts';
 import type { TransactionAsker } from './transaction-coordinator.ts';
-import type { Verifier } from './verifier.ts';
+import type { Demand, Verifier } from './verifier.ts';
 
 /** Records of a transaction on their way into a partition. */
 export interface TransactionalAppend extends Omit<PartitionAppend, 'guard'> {
   readonly asker: TransactionAsker;
+  readonly demand: Demand;
   /** What a client that knows it is told of a transaction in which the partition is not, or undefined for older ones. */
   readonly knowsAbortable: boolean;
 }
@@ -69,23 +70,25 @@ export class VerifiedAppends {
   #begin(
     partition: Partition,
     batch: Buffer,
-    { asker, knowsAbortable, ...append }: TransactionalAppend,
+    { asker, demand, knowsAbortable, ...append }: TransactionalAppend,
   ):
     | Promise<{ readonly result: Promise<AppendResult> | AppendResult }>
     | { readonly result: Promise<AppendResult> | AppendResult } {
     const { log } = partition;
     const leaderError = partition.leaderError(-1);
     if (leaderError !== ErrorCode.NONE) return { result: refused(leaderError, log.logStartOffset) };
-    if (!this.#isVerifying() || log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
+    const isAsked = demand === 'add' || this.#isVerifying();
+    if (!isAsked || log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
       return { result: partition.append(batch, append) };
     }
-    const guard = log.beginVerification(asker.producerId);
+    const guard = log.beginVerification(asker.producerId, demand === 'add');
     const go = (errorCode: number): { readonly result: Promise<AppendResult> | AppendResult } => {
       if (errorCode === ErrorCode.NONE) return { result: appendVerified(partition, batch, { ...append, guard }) };
       log.endVerification(guard);
-      return { result: refused(produceError(errorCode, knowsAbortable), log.logStartOffset, WORDS.get(errorCode)) };
+      const told = produceError(errorCode, demand, knowsAbortable);
+      return { result: refused(told, log.logStartOffset, WORDS.get(errorCode)) };
     };
-    const verified = this.#verifier.verify(asker, partition.topic, partition.partition);
+    const verified = this.#verifier.ask(demand, asker, partition.topic, partition.partition);
     return verified instanceof Promise ? verified.then(go) : go(verified);
   }
 }
@@ -109,13 +112,15 @@ export async function verifyOffsets(
   verifier: Verifier,
   partition: Partition,
   asker: TransactionAsker,
+  demand: Demand,
 ): Promise<{ readonly errorCode: number; readonly guard: VerificationGuard | undefined }> {
   const { log } = partition;
   if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
     return { errorCode: ErrorCode.NONE, guard: undefined };
   }
+  // Records of offsets have no sequence numbers.
   const guard = log.beginVerification(asker.producerId);
-  const errorCode = await verifier.verify(asker, partition.topic, partition.partition);
+  const errorCode = await verifier.ask(demand, asker, partition.topic, partition.partition);
   if (errorCode !== ErrorCode.NONE) log.endVerification(guard);
   return { errorCode, guard };
 }
@@ -127,13 +132,14 @@ const WORDS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** What a producer is told (`AddPartitionsToTxnManager`, `ReplicaManager`): what passes is retriable for every client. */
-function produceError(errorCode: number, knowsAbortable: boolean): number {
+function produceError(errorCode: number, demand: Demand, knowsAbortable: boolean): number {
   switch (errorCode) {
+    case ErrorCode.CONCURRENT_TRANSACTIONS:
+      return demand === 'add' ? errorCode : ErrorCode.NOT_ENOUGH_REPLICAS;
     case ErrorCode.NETWORK_EXCEPTION:
     case ErrorCode.COORDINATOR_NOT_AVAILABLE:
     case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
     case ErrorCode.NOT_COORDINATOR:
-    case ErrorCode.CONCURRENT_TRANSACTIONS:
       return ErrorCode.NOT_ENOUGH_REPLICAS;
     case ErrorCode.PRODUCER_FENCED:
       return ErrorCode.INVALID_PRODUCER_EPOCH;

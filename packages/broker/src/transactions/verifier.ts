@@ -6,6 +6,7 @@ import {
 } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
+import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import type { BrokerLines } from './broker-lines.ts';
@@ -14,8 +15,15 @@ import type { TransactionAsker, TransactionCoordinator } from './transaction-coo
 /** The first version that can ask without adding. */
 const VERIFY_SINCE = 4;
 
+/** How long until a partition is added again while the transaction before is being completed, and for how long that is tried. */
+const BUSY_PAUSE_MS = 10;
+const BUSY_MS_MAX = 100;
+
 /** How many questions may wait for one coordinator; what comes beyond is refused, and its producer tries again. */
 const QUESTIONS_MAX = 10_000;
+
+/** What came of asking a coordinator that is too old. */
+const CANNOT_TELL = Symbol('cannot tell');
 
 export interface VerifierOptions {
   readonly brokerId: number;
@@ -23,17 +31,24 @@ export interface VerifierOptions {
   readonly lines: BrokerLines;
   readonly coordinator: TransactionCoordinator;
   readonly guard: Guard;
+  readonly deadlines: Deadlines;
   readonly timeoutMs: number;
 }
 
+/** `verify` asks whether a partition is in the transaction; `add` has it be in it from then on (KIP-890, `transaction.version` 2). */
+export type Demand = 'verify' | 'add';
+
 interface Question {
+  readonly demand: Demand;
   readonly asker: TransactionAsker;
   readonly topic: string;
   readonly partition: number;
   readonly resolve: (errorCode: number) => void;
+  /** For how long the transaction before has not been complete yet. */
+  waitedMs: number;
 }
 
-/** Asks the coordinators of transactions, here or elsewhere, whether partitions are in an open transaction (KIP-890). */
+/** Asks the coordinators of transactions, here or elsewhere, whether partitions are in an open transaction, or adds them to it (KIP-890). */
 export class Verifier {
   readonly #options: VerifierOptions;
   /** By coordinator. One request is under way at a time; what comes meanwhile goes into the next. */
@@ -44,16 +59,29 @@ export class Verifier {
   }
 
   /** At once where this broker coordinates. */
-  verify(asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
+  ask(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
     const { brokerId, cluster, coordinator } = this.#options;
     const partitions = cluster.topic(TRANSACTIONS_TOPIC)?.partitions ?? [];
     const leader = partitions[partitionOf(asker.transactionalId, Math.max(partitions.length, 1))]?.leader ?? -1;
     if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     if (leader === brokerId) {
-      const codes = coordinator.verify(asker, new Map([[topic, new Set([partition])]]));
+      const wanted = new Map([[topic, new Set([partition])]]);
+      if (demand === 'add') return coordinator.addPartitions(asker, wanted);
+      const codes = coordinator.verify(asker, wanted);
       return codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     }
-    return new Promise((resolve) => this.#queue(leader, { asker, topic, partition, resolve }));
+    return new Promise((resolve) => this.#queue(leader, { demand, asker, topic, partition, resolve, waitedMs: 0 }));
+  }
+
+  /** Settles a question, or puts it again: whoever goes on at once comes before the markers of his last transaction are written. */
+  #answer(leader: number, question: Question, errorCode: number): void {
+    const isBusy = question.demand === 'add' && errorCode === ErrorCode.CONCURRENT_TRANSACTIONS;
+    if (!isBusy || question.waitedMs >= BUSY_MS_MAX) {
+      question.resolve(errorCode);
+      return;
+    }
+    question.waitedMs += BUSY_PAUSE_MS;
+    this.#options.deadlines.set(new Deadline(() => this.#queue(leader, question)), BUSY_PAUSE_MS);
   }
 
   #queue(leader: number, question: Question): void {
@@ -76,9 +104,15 @@ export class Verifier {
     ) {
       const questions = takeQuestions(queue);
       const answer = await this.#ask(leader, questions);
+      if (answer === CANNOT_TELL) {
+        for (const question of questions) question.resolve(codeOfOldCoordinator(question));
+        continue;
+      }
       for (const question of questions) {
-        question.resolve(
-          typeof answer === 'number' ? answer : (answerTo(question, answer) ?? ErrorCode.UNKNOWN_SERVER_ERROR),
+        this.#answer(
+          leader,
+          question,
+          typeof answer === 'object' ? (answerTo(question, answer) ?? ErrorCode.UNKNOWN_SERVER_ERROR) : answer,
         );
       }
     }
@@ -86,7 +120,10 @@ export class Verifier {
   }
 
   /** The answer, or what to answer all with. */
-  async #ask(leader: number, questions: readonly Question[]): Promise<AddPartitionsToTxnResponse | number> {
+  async #ask(
+    leader: number,
+    questions: readonly Question[],
+  ): Promise<AddPartitionsToTxnResponse | number | typeof CANNOT_TELL> {
     const { lines, timeoutMs } = this.#options;
     const line = lines.to(leader);
     if (line === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
@@ -97,8 +134,7 @@ export class Verifier {
     };
     try {
       const answer = await line.send(AddPartitionsToTxn, 'auto', body, { timeoutMs });
-      // A coordinator of a release that cannot tell leaves its producers unverified, as among its like.
-      if (!canTell) return ErrorCode.NONE;
+      if (!canTell) return CANNOT_TELL;
       return answer.errorCode === ErrorCode.NONE ? answer : answer.errorCode;
     } catch {
       return ErrorCode.NETWORK_EXCEPTION;
@@ -106,20 +142,33 @@ export class Verifier {
   }
 }
 
-/** All that wait, but of each transactional id one producer and epoch: answers tell ids alone apart. */
+/**
+ * A coordinator of a release that cannot tell leaves its producers unverified, as among its like. It adds nothing for brokers either:
+ * the transaction is given up, and the next is begun the old way.
+ */
+function codeOfOldCoordinator({ demand }: Question): number {
+  return demand === 'add' ? ErrorCode.TRANSACTION_ABORTABLE : ErrorCode.NONE;
+}
+
+/** All that wait, but of each transactional id one producer, epoch and demand: answers tell ids alone apart. */
 function takeQuestions(queue: Question[]): readonly Question[] {
-  const first = new Map<string, TransactionAsker>();
+  const first = new Map<string, Question>();
   const taken: Question[] = [];
   const rest: Question[] = [];
   for (const question of queue) {
-    const { transactionalId, producerId, producerEpoch } = question.asker;
+    const { transactionalId } = question.asker;
     const known = first.get(transactionalId);
-    if (known === undefined) first.set(transactionalId, question.asker);
-    const isSame = known === undefined || (known.producerId === producerId && known.producerEpoch === producerEpoch);
+    if (known === undefined) first.set(transactionalId, question);
+    const isSame = known === undefined || isOfOne(known, question);
     (isSame ? taken : rest).push(question);
   }
   queue.splice(0, queue.length, ...rest);
   return taken;
+}
+
+function isOfOne(a: Question, b: Question): boolean {
+  const isProducer = a.asker.producerId === b.asker.producerId && a.asker.producerEpoch === b.asker.producerEpoch;
+  return isProducer && a.demand === b.demand;
 }
 
 function requestOf(questions: readonly Question[]): AddPartitionsToTxnRequestInput {
@@ -129,7 +178,7 @@ function requestOf(questions: readonly Question[]): AddPartitionsToTxnRequestInp
       transactionalId,
       producerId: all[0]?.asker.producerId ?? -1,
       producerEpoch: all[0]?.asker.producerEpoch ?? -1,
-      verifyOnly: true,
+      verifyOnly: all[0]?.demand !== 'add',
       topics: Array.from(
         Map.groupBy(all, ({ topic }) => topic),
         ([name, each]) => ({ name, partitions: [...new Set(each.map(({ partition }) => partition))] }),

@@ -105,7 +105,7 @@ function decodeProduceRequestTopicData(r: Reader, v: number): ProduceRequestTopi
 }
 
 function encodeProduceRequest(w: Writer, it: ProduceRequestInput, v: number): void {
-  if (!(v >= 0 && v <= 11)) throw unsupportedVersion('ProduceRequest', v, 0, 11);
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('ProduceRequest', v, 0, 12);
   const flexible = v >= 9;
   if (v >= 3) {
     w.nullableString(it.transactionalId, flexible);
@@ -125,7 +125,7 @@ function encodeProduceRequest(w: Writer, it: ProduceRequestInput, v: number): vo
 }
 
 function decodeProduceRequest(r: Reader, v: number): ProduceRequest {
-  if (!(v >= 0 && v <= 11)) throw unsupportedVersion('ProduceRequest', v, 0, 11);
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('ProduceRequest', v, 0, 12);
   const flexible = v >= 9;
   const transactionalId: string | null = v >= 3 ? r.nullableString(flexible) : null;
   const acks = r.int16();
@@ -426,7 +426,7 @@ function decodeProduceResponseNodeEndpoint(r: Reader, v: number): ProduceRespons
 }
 
 function encodeProduceResponse(w: Writer, it: ProduceResponseInput, v: number): void {
-  if (!(v >= 0 && v <= 11)) throw unsupportedVersion('ProduceResponse', v, 0, 11);
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('ProduceResponse', v, 0, 12);
   const flexible = v >= 9;
   const responses = it.responses;
   w.arrayLength(responses.length, flexible);
@@ -460,7 +460,7 @@ function encodeProduceResponse(w: Writer, it: ProduceResponseInput, v: number): 
 }
 
 function decodeProduceResponse(r: Reader, v: number): ProduceResponse {
-  if (!(v >= 0 && v <= 11)) throw unsupportedVersion('ProduceResponse', v, 0, 11);
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('ProduceResponse', v, 0, 12);
   const flexible = v >= 9;
   const responses: ProduceResponseResponse[] = [];
   for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) responses.push(decodeProduceResponseResponse(r, v));
@@ -497,17 +497,18 @@ function decodeProduceResponse(r: Reader, v: number): ProduceResponse {
  * - 9: flexible
  * - 10: the new leader travels with NOT_LEADER_OR_FOLLOWER (KIP-951)
  * - 11: unknown transactional states are told apart (KIP-890)
+ * - 12: the leader adds partitions to their transaction (KIP-890)
  */
 export const Produce: Api<ProduceRequest, ProduceResponse, ProduceRequestInput, ProduceResponseInput> = {
   key: 0,
   name: 'Produce',
   minVersion: 0,
-  maxVersion: 11,
+  maxVersion: 12,
   flexibleSince: 9,
   request: {
     name: 'ProduceRequest',
     minVersion: 0,
-    maxVersion: 11,
+    maxVersion: 12,
     flexibleSince: 9,
     newerReadAsHighest: false,
     encode: encodeProduceRequest,
@@ -516,7 +517,7 @@ export const Produce: Api<ProduceRequest, ProduceResponse, ProduceRequestInput, 
   response: {
     name: 'ProduceResponse',
     minVersion: 0,
-    maxVersion: 11,
+    maxVersion: 12,
     flexibleSince: 9,
     newerReadAsHighest: false,
     encode: encodeProduceResponse,

@@ -122,7 +122,7 @@ function decodeTxnOffsetCommitRequestTopic(r: Reader, v: number): TxnOffsetCommi
 }
 
 function encodeTxnOffsetCommitRequest(w: Writer, it: TxnOffsetCommitRequestInput, v: number): void {
-  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('TxnOffsetCommitRequest', v, 0, 4);
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('TxnOffsetCommitRequest', v, 0, 5);
   const flexible = v >= 3;
   w.string(it.transactionalId, flexible);
   w.string(it.groupId, flexible);
@@ -154,7 +154,7 @@ function encodeTxnOffsetCommitRequest(w: Writer, it: TxnOffsetCommitRequestInput
 }
 
 function decodeTxnOffsetCommitRequest(r: Reader, v: number): TxnOffsetCommitRequest {
-  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('TxnOffsetCommitRequest', v, 0, 4);
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('TxnOffsetCommitRequest', v, 0, 5);
   const flexible = v >= 3;
   const transactionalId = r.string(flexible);
   const groupId = r.string(flexible);
@@ -272,7 +272,7 @@ function decodeTxnOffsetCommitResponseTopic(r: Reader, v: number): TxnOffsetComm
 }
 
 function encodeTxnOffsetCommitResponse(w: Writer, it: TxnOffsetCommitResponseInput, v: number): void {
-  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 4);
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 5);
   const flexible = v >= 3;
   w.int32(it.throttleTimeMs ?? 0);
   const topics = it.topics;
@@ -286,7 +286,7 @@ function encodeTxnOffsetCommitResponse(w: Writer, it: TxnOffsetCommitResponseInp
 }
 
 function decodeTxnOffsetCommitResponse(r: Reader, v: number): TxnOffsetCommitResponse {
-  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 4);
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 5);
   const flexible = v >= 3;
   const throttleTimeMs = r.int32();
   const topics: TxnOffsetCommitResponseTopic[] = [];
@@ -303,17 +303,18 @@ function decodeTxnOffsetCommitResponse(r: Reader, v: number): TxnOffsetCommitRes
  * - 2: leader epochs
  * - 3: flexible; member, generation and instance fence the commit
  * - 4: TRANSACTION_ABORTABLE as an answer (KIP-890)
+ * - 5: the coordinator of the group adds its partition to the transaction (KIP-890)
  */
 export const TxnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitResponse, TxnOffsetCommitRequestInput, TxnOffsetCommitResponseInput> = {
   key: 28,
   name: 'TxnOffsetCommit',
   minVersion: 0,
-  maxVersion: 4,
+  maxVersion: 5,
   flexibleSince: 3,
   request: {
     name: 'TxnOffsetCommitRequest',
     minVersion: 0,
-    maxVersion: 4,
+    maxVersion: 5,
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeTxnOffsetCommitRequest,
@@ -322,7 +323,7 @@ export const TxnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitRespons
   response: {
     name: 'TxnOffsetCommitResponse',
     minVersion: 0,
-    maxVersion: 4,
+    maxVersion: 5,
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeTxnOffsetCommitResponse,
