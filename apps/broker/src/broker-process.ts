@@ -13,6 +13,7 @@ import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
 import { connectionPeers } from './peers.ts';
+import { loadSigningKeys } from './security/signing-keys.ts';
 import { withListenerDefaults } from './settings/listener-defaults.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
 import { collectSettings } from './settings/sources.ts';
@@ -127,8 +128,6 @@ async function startParts(
   const isMember = given.zookeeperConnect !== null || settings.process.metadataSocket !== undefined;
   const { metadata, config } = await openMetadata(settings, disk, { logger, closers, onFailed: giveUp });
   const endpoints = advertise(config, listeners);
-  const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
-  closers.push(() => workers.close());
   const broker = new Broker({
     onUnusable: giveUp,
     config,
@@ -140,10 +139,10 @@ async function startParts(
     logger,
     logLevel: levelControlOf(logger),
     metrics,
+    loadSigningKeys,
     peers: connectionPeers(config, logger, certificates, isMember),
-    batchWork: workers,
+    ...openWorkers(config, closers),
     checksRecords: settings.process.checkedRecords === 'all',
-    cleanSlice: workers.cleanSlice,
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
     transactionVersionMax: settings.process.transactionVersionMax,
   });
@@ -177,6 +176,13 @@ async function startParts(
       return stopped;
     },
   };
+}
+
+/** The threads beside the main one, and what they do. */
+function openWorkers(config: BrokerConfig, closers: Closers) {
+  const workers = createWorkers({ threads: Math.min(config.backgroundThreads, availableParallelism()) });
+  closers.push(() => workers.close());
+  return { batchWork: workers, cleanSlice: workers.cleanSlice };
 }
 
 async function startReadingInline(broker: Broker, endpoints: readonly BrokerEndpoint[], disk: NodeDisk): Promise<void> {

@@ -1,8 +1,11 @@
-import { pbkdf2Sync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, pbkdf2Sync, randomBytes, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect as connectSocket } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { silentLogger } from '@millrace/broker';
 import { Connection, type SaslOptions } from '@millrace/network';
 import {
@@ -145,6 +148,72 @@ describe('a broker with TLS, logins and rights', () => {
     socket.write(Buffer.from('00000013001200000000000100057465737400', 'hex'));
     socket.resume();
     await new Promise((resolve) => socket.once('close', resolve));
+  });
+});
+
+describe('a listener with OAUTHBEARER', () => {
+  const CLASS = 'org.apache.kafka.common.security.oauthbearer';
+  const settings = {
+    listeners: 'SASL_PLAINTEXT://127.0.0.1:0',
+    'advertised.listeners': 'SASL_PLAINTEXT://localhost:0',
+    'sasl.enabled.mechanisms': 'OAUTHBEARER',
+    'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+    'super.users': 'User:app',
+  };
+  const asApp = async (token: string): Promise<number> => {
+    const connection = await Connection.connect({
+      host: 'localhost',
+      port: broker?.endpoints[0]?.port ?? 0,
+      sasl: { mechanism: 'OAUTHBEARER', token: () => token },
+    });
+    connections.push(connection);
+    return (await connection.send(DescribeUserScramCredentials, 0, { users: null })).errorCode;
+  };
+
+  it('lets in whom the provider has signed a token for, with keys from its URL or a file', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] });
+    const now = Math.trunc(Date.now() / 1000);
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const tokenFor = (claims: object): string => {
+      const body = `${part({ alg: 'ES256', kid: 'k' })}.${part({ sub: 'app', aud: 'kafka', iat: now, exp: now + 60, ...claims })}`;
+      return `${body}.${sign('sha256', Buffer.from(body), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+    };
+    const provider = createServer((_, response) => response.end(keys)).listen(0, '127.0.0.1');
+    await once(provider, 'listening');
+    const file = join(folder, 'keys.json');
+    await writeFile(file, keys);
+    const { port } = provider.address() as AddressInfo;
+    for (const url of [`http://127.0.0.1:${port}/keys`, pathToFileURL(file).href]) {
+      await start({
+        ...settings,
+        'listener.name.sasl_plaintext.oauthbearer.sasl.server.callback.handler.class': `${CLASS}.OAuthBearerValidatorCallbackHandler`,
+        'listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config': `${CLASS}.OAuthBearerLoginModule required;`,
+        'sasl.oauthbearer.jwks.endpoint.url': url,
+        'sasl.oauthbearer.expected.audience': 'kafka',
+      });
+      expect(await asApp(tokenFor({}))).toBe(0);
+      await expect(asApp(tokenFor({ aud: 'others' }))).rejects.toThrow('invalid_token');
+      await expect(asApp(`${part({ alg: 'none' })}.${part({ sub: 'app', exp: now + 60 })}.`)).rejects.toThrow(
+        'invalid_token',
+      );
+      await Promise.all(connections.map((connection) => connection.close()));
+      await broker?.stop();
+      await rm(join(folder, 'data'), { recursive: true });
+    }
+    provider.close();
+  });
+
+  it('takes tokens without a signature only where their class is named', async () => {
+    const name = 'listener.name.sasl_plaintext.oauthbearer.sasl.server.callback.handler.class';
+    await expect(start(settings)).rejects.toThrow(/knows no keys.*Set sasl\.oauthbearer\.jwks\.endpoint\.url/);
+    await expect(start({ ...settings, [name]: 'com.example.Mine' })).rejects.toThrow('no class is loaded');
+    await expect(start({ ...settings, 'sasl.oauthbearer.jwks.endpoint.url': 'ftp://keys' })).rejects.toThrow('ftp:');
+    await start({ ...settings, [name]: `${CLASS}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler` });
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const exp = Math.trunc(Date.now() / 1000) + 60;
+    expect(await asApp(`${part({ alg: 'none' })}.${part({ sub: 'app', exp })}.`)).toBe(0);
+    expect(await asApp(`${part({ alg: 'none' })}.${part({ sub: 'other', exp })}.`)).toBe(31);
   });
 });
 

@@ -79,6 +79,8 @@ export interface BrokerOptions {
   readonly logLevel?: LogLevelControl | undefined;
   /** Decides who may do what. Default: everybody everything. */
   readonly authorizer?: Authorizer;
+  /** Reads the keys of an OAuth provider (a JWKS) from the URL that the settings name. Default: it cannot. */
+  readonly loadSigningKeys?: ((url: string) => Promise<unknown>) | undefined;
   /** The way to other brokers. Default: there are none. */
   readonly peers?: Peers;
   /** Does what costs the processor's time with the records inside a batch. Default: in the calling thread. */
@@ -399,7 +401,7 @@ export class Broker {
     exposeRooms(services, controller, logs);
     return {
       services,
-      handler: new BrokerRequestHandler(services, newLoginGate(services)),
+      handler: new BrokerRequestHandler(services, newLoginGate(services, this.#options.loadSigningKeys)),
       logs,
       configs,
       controller,

@@ -10,7 +10,7 @@ interface Surroundings {
 }
 
 const LISTENER_PREFIX = /^listener\.name\.([^.]+)\./;
-const MECHANISM_PREFIX = /^(?:plain|scram-sha-256|scram-sha-512)\./;
+const MECHANISM_PREFIX = /^(?:plain|scram-sha-256|scram-sha-512|oauthbearer)\./;
 
 /**
  * Settings of safety that mean nothing beside the others: of TLS where no listener has it, of logins where nobody logs in. Kafka starts
@@ -36,7 +36,8 @@ function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): stri
   if (HONOURED_SSL.includes(key) && !served.some(({ securityProtocol }) => securityProtocol.endsWith('SSL'))) {
     return `${noneOf('uses TLS', 'use TLS')}, so that nothing is encrypted and nobody shows a certificate. Give a listener the protocol SSL or SASL_SSL`;
   }
-  const isOfLogins = HONOURED_SASL.includes(key) || key === 'sasl.jaas.config';
+  const isOfLogins =
+    HONOURED_SASL.includes(key) || key === 'sasl.jaas.config' || key === 'sasl.server.callback.handler.class';
   if (isOfLogins && !served.some(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))) {
     return `${noneOf('asks for a login', 'ask for a login')}, so that everybody is let in. Give a listener the protocol SASL_SSL`;
   }

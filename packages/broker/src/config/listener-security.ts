@@ -5,6 +5,7 @@
 import { brokerConfigTable } from './broker-definitions.ts';
 import { type JaasEntry, parseJaas } from './jaas.ts';
 import type { ListenerEndpoint } from './listeners.ts';
+import { OAUTH_SETTINGS, type OauthSource, type TokenSettings, tokenSettingsOf } from './oauth-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
 import { parseConfigValue } from './values.ts';
 
@@ -22,6 +23,8 @@ export interface MechanismSettings {
   readonly login: NamedLogin | undefined;
   /** `connections.max.reauth.ms`: how long a login holds; 0 for ever. */
   readonly sessionMsMax: number;
+  /** Whose tokens are taken; for OAUTHBEARER alone. */
+  readonly tokens?: TokenSettings | undefined;
 }
 
 /** What a listener with SASL works with. */
@@ -59,12 +62,13 @@ export interface ListenerSecurity {
 }
 
 /** Mechanisms that are served here. */
-export const SERVED_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
+export const SERVED_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'];
 
 const MODULES: Readonly<Record<string, string>> = {
   PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
   'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
   'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
+  OAUTHBEARER: 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule',
 };
 
 /** Settings of TLS that are honoured, for all listeners or for one. */
@@ -91,6 +95,7 @@ export const HONOURED_SASL: readonly string[] = [
   'sasl.server.max.receive.size',
   'sasl.mechanism.inter.broker.protocol',
   'connections.max.reauth.ms',
+  ...OAUTH_SETTINGS,
 ];
 
 const PER_LISTENER: ReadonlySet<string> = new Set([
@@ -98,8 +103,11 @@ const PER_LISTENER: ReadonlySet<string> = new Set([
   'sasl.enabled.mechanisms',
   'sasl.server.max.receive.size',
   'connections.max.reauth.ms',
+  ...OAUTH_SETTINGS,
 ]);
 const PER_MECHANISM: ReadonlySet<string> = new Set(['sasl.jaas.config', 'connections.max.reauth.ms']);
+/** Beside those, of OAUTHBEARER. */
+const OF_TOKENS: ReadonlySet<string> = new Set(['sasl.server.callback.handler.class', ...OAUTH_SETTINGS]);
 
 const LISTENER_SETTING = /^listener\.name\.([^.]+)\.(.+)$/;
 
@@ -154,7 +162,9 @@ function reportForeign(properties: ConfigProperties, endpoints: readonly Listene
 
 function isOfMechanism(key: string): boolean {
   const mechanism = SERVED_MECHANISMS.find((each) => key.startsWith(`${each.toLowerCase()}.`));
-  return mechanism !== undefined && PER_MECHANISM.has(key.slice(mechanism.length + 1));
+  if (mechanism === undefined) return false;
+  const own = key.slice(mechanism.length + 1);
+  return PER_MECHANISM.has(own) || (mechanism === 'OAUTHBEARER' && OF_TOKENS.has(own));
 }
 
 /** The settings as one listener sees them. */
@@ -265,13 +275,25 @@ function mechanismOf(mechanism: string, settings: ListenerSettings): MechanismSe
   return {
     users,
     login: username === undefined || password === undefined ? undefined : { username, password },
-    sessionMsMax: settings.value('connections.max.reauth.ms', sessionSetting(lower, settings)),
+    sessionMsMax: settings.value('connections.max.reauth.ms', ownSetting(lower, 'connections.max.reauth.ms', settings)),
+    ...(mechanism === 'OAUTHBEARER' ? { tokens: tokenSettingsOf(oauthSource(settings), entry) } : {}),
   };
 }
 
-function sessionSetting(mechanism: string, settings: ListenerSettings): string {
-  const key = `${mechanism}.connections.max.reauth.ms`;
-  return settings.ownText(key) === undefined ? 'connections.max.reauth.ms' : key;
+/** The name under which a setting holds for a mechanism: its own, or that of all. */
+function ownSetting(mechanism: string, name: string, settings: ListenerSettings): string {
+  const key = `${mechanism}.${name}`;
+  return settings.ownText(key) === undefined ? name : key;
+}
+
+function oauthSource(settings: ListenerSettings): OauthSource {
+  return {
+    listener: settings.name,
+    ownName: (key) => settings.own(`oauthbearer.${key}`),
+    ownText: (key) => settings.ownText(`oauthbearer.${key}`),
+    value: (key) => settings.value(key, ownSetting('oauthbearer', key, settings)),
+    report: settings.report,
+  };
 }
 
 function jaasOf(mechanism: string, settings: ListenerSettings): JaasEntry | undefined {

@@ -22,7 +22,7 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     names: ['sasl.', 'principal.builder.class', 'delegation.token.'],
-    why: 'logins here are by PLAIN and SCRAM, set for each listener: listener.name.NAME.MECHANISM.sasl.jaas.config',
+    why: 'logins here are by PLAIN, SCRAM and OAUTHBEARER, set for each listener: listener.name.NAME.MECHANISM.sasl.jaas.config',
     instead: 'Remove it',
   },
   {

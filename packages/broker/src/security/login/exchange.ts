@@ -6,12 +6,14 @@ export type LoginStep =
       /** The last message to the client. */
       readonly challenge: Buffer;
       readonly user: string;
+      /** When what he has logged in with ends, in milliseconds of the wall clock; undefined where it does not. */
+      readonly expiresAtMs?: number;
     };
 
 /** The broker's side of one login by one mechanism. */
 export interface LoginExchange {
   /** @throws LoginRefused, which is all that the client hears of. */
-  respond(token: Buffer): LoginStep;
+  respond(token: Buffer): LoginStep | Promise<LoginStep>;
 }
 
 /** A login that fails. Whoever tries to log in sees `shown`, or a sentence that only names the mechanism. */

@@ -17,6 +17,7 @@ import type { ListenerSecurity, MechanismSettings } from '../../config/listener-
 import { silentLogger } from '../../shared/logger.ts';
 import { noMetrics } from '../../shared/metrics.ts';
 import { LoginGate } from './login-gate.ts';
+import { type CheckToken, oauthBearerLogin, TokenRefused } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
 import { scramLogin } from './scram.ts';
 import { credentialOf, type ScramMechanism } from './scram-credential.ts';
@@ -38,7 +39,7 @@ class Client {
   readonly #gate: LoginGate;
   #correlationId = 0;
 
-  constructor(sessionMsMax = 0) {
+  constructor(sessionMsMax = 0, check?: CheckToken) {
     const settings: MechanismSettings = {
       users: new Map([
         ['alice', 'alice-pw'],
@@ -47,7 +48,9 @@ class Client {
       login: undefined,
       sessionMsMax,
     };
-    const mechanisms = new Map(['PLAIN', 'SCRAM-SHA-512', 'SCRAM-SHA-256'].map((each) => [each, settings]));
+    // The recorded broker had no tokens.
+    const names = ['PLAIN', 'SCRAM-SHA-512', 'SCRAM-SHA-256', ...(check === undefined ? [] : ['OAUTHBEARER'])];
+    const mechanisms = new Map(names.map((each) => [each, settings]));
     const sasl = { mechanisms, failureDelayMs: 100, receiveBytesMax: 524_288 };
     const security: ListenerSecurity = { ssl: undefined, sasl };
     this.#gate = new LoginGate({
@@ -56,6 +59,7 @@ class Client {
       logger: { ...silentLogger, info: (fields, line) => void this.lines.push(JSON.stringify([fields, line])) },
       metrics: noMetrics,
       begin: (name, { users }) => {
+        if (name === 'OAUTHBEARER') return oauthBearerLogin(check as CheckToken);
         if (name === 'PLAIN') return plainLogin(users);
         const mechanism = name as ScramMechanism;
         const find = (user: string) => {
@@ -320,6 +324,64 @@ describe('a login that holds for a while', () => {
       errorMessage:
         'Authentication failed during re-authentication due to invalid credentials with SASL mechanism SCRAM-SHA-256',
     });
+  });
+});
+
+describe('a login by a token', () => {
+  const token = 'n,,\u0001auth=Bearer a.b.c\u0001\u0001';
+
+  async function shaken(sessionMsMax: number, check: CheckToken): Promise<Client> {
+    const client = new Client(sessionMsMax, check);
+    await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' });
+    return client;
+  }
+
+  it('holds no longer than the token, nor than the settings allow, and can be renewed', async () => {
+    for (const [sessionMsMax, lifetimeMs] of [
+      [0, 5000],
+      [3000, 3000],
+      [9000, 5000],
+    ] as const) {
+      const endsAtMs = new ManualClock().now() + 5000;
+      const client = await shaken(sessionMsMax, async () => ({ subject: 'alice', expiresAtMs: endsAtMs }));
+      const { sessionLifetimeMs } = (await client.token(token)) as SaslAuthenticateResponse;
+      // The clock goes on a little while the token is looked at.
+      expect(sessionLifetimeMs).toBeGreaterThan(lifetimeMs - 101);
+      expect(sessionLifetimeMs).toBeLessThanOrEqual(lifetimeMs);
+      expect(client.context.principal).toBe('User:alice');
+      await client.clock.advance(lifetimeMs - 200);
+      expect(await client.ask(Metadata, 1, { topics: [] })).toBe('handlers');
+      await client.clock.advance(200);
+      expect(await client.ask(Metadata, 1, { topics: [] })).toBe('ended');
+      expect(await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' })).toMatchObject({ errorCode: 0 });
+    }
+  });
+
+  it('lets nothing through while the token is looked at', async () => {
+    let finish: (() => void) | undefined;
+    const client = await shaken(
+      0,
+      () =>
+        new Promise((resolve) => {
+          finish = () => resolve({ subject: 'alice', expiresAtMs: Number.MAX_SAFE_INTEGER });
+        }),
+    );
+    const answer = client.token(token);
+    expect(await client.ask(Metadata, 1, { topics: [] })).toBe('ended');
+    expect(await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' })).toBe('ended');
+    expect(client.context.principal).toBe('User:ANONYMOUS');
+    finish?.();
+    expect(await answer).toMatchObject({ errorCode: 0 });
+  });
+
+  it('that does not hold is told in a challenge, and ends late with the same words', async () => {
+    const client = await shaken(0, () => {
+      throw new TokenRefused('it is over');
+    });
+    expect(await client.token(token)).toMatchObject({ errorCode: 0 });
+    expect(await client.token('\u0001')).toMatchObject({ errorCode: 58, errorMessage: '{"status":"invalid_token"}' });
+    expect(client.isDisconnected).toBe(true);
+    expect(client.lines.join()).not.toContain('a.b.c');
   });
 });
 

@@ -35,7 +35,7 @@ export interface LoginGateOptions {
 
 /** How far a connection's login is. */
 interface Login {
-  stage: 'begun' | 'exchange' | 'done';
+  stage: 'begun' | 'exchange' | 'checking' | 'done';
   hasAskedVersions: boolean;
   mechanism: string;
   exchange: LoginExchange | undefined;
@@ -43,6 +43,12 @@ interface Login {
   isBare: boolean;
   /** Whom the connection belongs to already, while he logs in again. */
   principalBefore: string | undefined;
+}
+
+/** What a step of a login is answered with; how long it holds then, 0 for ever. */
+interface Answered {
+  readonly challenge: Buffer;
+  readonly lifetimeMs: number;
 }
 
 /** Longer tokens than any mechanism's: what is in the same frame is bounded by the listener. */
@@ -70,6 +76,8 @@ export class LoginGate {
       login = newLogin();
       this.#logins.set(connection, login);
     }
+    // What comes while a token is looked at was sent without waiting for the answer: nobody who keeps to the rules does.
+    if (login.stage === 'checking') throw refusal('it goes on before its token was answered');
     if (login.stage === 'done') return this.#afterLogin(frame, login, sasl, connection);
     if (login.isBare && login.stage === 'exchange') return this.#takeBareToken(frame, login, sasl, connection);
     return this.#takeRequest(frame, login, sasl, connection);
@@ -82,14 +90,13 @@ export class LoginGate {
     connection: ConnectionContext,
   ): Promise<Frame> | Frame | undefined {
     const apiKey = frame.length >= 2 ? frame.readInt16BE(0) : -1;
-    const sessionMsMax = sasl.mechanisms.get(login.mechanism)?.sessionMsMax ?? 0;
-    if (apiKey === SaslHandshake.key && sessionMsMax > 0) {
+    const { authentication } = connection;
+    const endsAtMs = authentication.stage === 'done' ? authentication.expiresAtMs : undefined;
+    if (apiKey === SaslHandshake.key && endsAtMs !== undefined) {
       const again = { ...newLogin(), mechanism: login.mechanism, principalBefore: connection.principal };
       this.#logins.set(connection, again);
       return this.#takeRequest(frame, again, sasl, connection);
     }
-    const { authentication } = connection;
-    const endsAtMs = authentication.stage === 'done' ? authentication.expiresAtMs : undefined;
     if (endsAtMs === undefined || this.#options.clock.now() < endsAtMs) return undefined;
     this.#count('expired_connections_killed_total', 'Connections closed because their login had run out', connection);
     throw refusal(`its login by ${login.mechanism} has run out, and it has not logged in again`);
@@ -163,22 +170,20 @@ export class LoginGate {
     sasl: SaslSettings,
     connection: ConnectionContext,
   ): Promise<Frame> | Frame {
-    try {
-      const step = this.#step(token, login, sasl, connection);
-      const sessionLifetimeMs = step.isDone ? (sasl.mechanisms.get(login.mechanism)?.sessionMsMax ?? 0) : 0;
-      return encodeResponse(SaslAuthenticate, apiVersion, correlationId, {
+    const answered = ({ challenge, lifetimeMs }: Answered): Frame =>
+      encodeResponse(SaslAuthenticate, apiVersion, correlationId, {
         errorCode: ErrorCode.NONE,
         errorMessage: null,
-        authBytes: step.challenge,
-        ...(apiVersion >= 1 ? { sessionLifetimeMs } : {}),
+        authBytes: challenge,
+        ...(apiVersion >= 1 ? { sessionLifetimeMs: lifetimeMs } : {}),
       });
-    } catch (error) {
-      if (!(error instanceof LoginRefused)) throw error;
-      const errorMessage = error.shown ?? hiddenReason(login);
+    const refused = ({ message, shown }: LoginRefused): Promise<Frame> => {
+      const errorMessage = shown ?? hiddenReason(login);
       const answer = { errorCode: ErrorCode.SASL_AUTHENTICATION_FAILED, errorMessage, authBytes: Buffer.alloc(0) };
       const frame = encodeResponse(SaslAuthenticate, apiVersion, correlationId, answer);
-      return this.#failLate(frame, error.message, sasl, connection);
-    }
+      return this.#failLate(frame, message, sasl, connection);
+    };
+    return this.#step(token, login, sasl, connection, answered, refused);
   }
 
   #takeBareToken(
@@ -187,21 +192,47 @@ export class LoginGate {
     sasl: SaslSettings,
     connection: ConnectionContext,
   ): Promise<Frame> | Frame {
-    try {
-      const { challenge } = this.#step(token, login, sasl, connection);
+    const answered = ({ challenge }: Answered): Frame => {
       const size = Buffer.alloc(4);
       size.writeInt32BE(challenge.length);
       return [size, challenge];
+    };
+    const refused = ({ message }: LoginRefused): Promise<Frame> => this.#endLate(message, sasl, connection);
+    return this.#step(token, login, sasl, connection, answered, refused);
+  }
+
+  /** One step of the exchange, which may take its time: until then nothing else of the connection is taken. */
+  #step(
+    token: Buffer,
+    login: Login,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+    answered: (answer: Answered) => Frame,
+    refused: (refusal: LoginRefused) => Promise<Frame>,
+  ): Promise<Frame> | Frame {
+    const taken = (step: LoginStep): Frame => answered(this.#takeStep(step, login, sasl, connection));
+    const failed = (error: unknown): Promise<Frame> => {
+      if (error instanceof LoginRefused) return refused(error);
+      throw error;
+    };
+    try {
+      // There is one from the handshake on.
+      const step = (login.exchange as LoginExchange).respond(token);
+      if (!(step instanceof Promise)) return taken(step);
+      login.stage = 'checking';
+      return step
+        .finally(() => {
+          login.stage = 'exchange';
+        })
+        .then(taken)
+        .catch(failed);
     } catch (error) {
-      if (!(error instanceof LoginRefused)) throw error;
-      return this.#endLate(error.message, sasl, connection);
+      return failed(error);
     }
   }
 
-  #step(token: Buffer, login: Login, sasl: SaslSettings, connection: ConnectionContext): LoginStep {
-    // There is one from the handshake on.
-    const step = (login.exchange as LoginExchange).respond(token);
-    if (!step.isDone) return step;
+  #takeStep(step: LoginStep, login: Login, sasl: SaslSettings, connection: ConnectionContext): Answered {
+    if (!step.isDone) return { challenge: step.challenge, lifetimeMs: 0 };
     const principal = `User:${step.user}`;
     const { principalBefore, mechanism } = login;
     if (principalBefore !== undefined && principalBefore !== principal) {
@@ -209,11 +240,12 @@ export class LoginGate {
       const shown = `Cannot change principals during re-authentication from ${dotted(principalBefore)}: ${dotted(principal)}`;
       throw new LoginRefused(shown, shown);
     }
-    const sessionMsMax = sasl.mechanisms.get(mechanism)?.sessionMsMax ?? 0;
-    const expiresAtMs = sessionMsMax > 0 ? this.#options.clock.now() + sessionMsMax : undefined;
+    const nowMs = this.#options.clock.now();
+    const lifetimeMs = lifetimeOf(step, sasl.mechanisms.get(mechanism)?.sessionMsMax ?? 0, nowMs);
     login.stage = 'done';
     login.exchange = undefined;
     connection.principal = principal;
+    const expiresAtMs = lifetimeMs > 0 ? nowMs + lifetimeMs : undefined;
     connection.authentication = { stage: 'done', mechanism, expiresAtMs };
     const isFirst = principalBefore === undefined;
     this.#count(
@@ -221,7 +253,7 @@ export class LoginGate {
       'Logins that succeeded',
       connection,
     );
-    return step;
+    return { challenge: step.challenge, lifetimeMs };
   }
 
   /** Another API in the middle of a login: those whose answers have a place for it are told so. */
@@ -267,6 +299,14 @@ export class LoginGate {
   #count(name: string, help: string, { listenerName }: ConnectionContext): void {
     this.#options.metrics.counter(`kafka_server_socketservermetrics_${name}`, help, { listener: listenerName }).add(1);
   }
+}
+
+/** No login outlives what it was made with, nor what the settings allow; 0 where neither ends. */
+function lifetimeOf({ expiresAtMs }: { readonly expiresAtMs?: number }, sessionMsMax: number, nowMs: number): number {
+  if (expiresAtMs === undefined) return sessionMsMax;
+  // One that has ended within the allowed difference of the clocks holds for a moment: 0 would mean for ever.
+  const restMs = Math.max(Math.trunc(expiresAtMs - nowMs), 1);
+  return sessionMsMax > 0 ? Math.min(restMs, sessionMsMax) : restMs;
 }
 
 function newLogin(): Login {

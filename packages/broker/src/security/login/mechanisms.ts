@@ -1,12 +1,16 @@
 import type { Clock, Random } from '@millrace/ports';
 import type { BrokerConfig } from '../../config/broker-config.ts';
+import type { TokenSettings } from '../../config/oauth-settings.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Metrics } from '../../shared/metrics.ts';
 import type { UserCredentials } from '../user-credentials.ts';
 import { LoginGate } from './login-gate.ts';
+import { type CheckToken, oauthBearerLogin } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
 import { scramLogin } from './scram.ts';
 import type { ScramMechanism } from './scram-credential.ts';
+import type { LoadKeys } from './signing-keys.ts';
+import { tokenCheck } from './token-checks.ts';
 
 const SECRET_BYTES = 32;
 const NONCE_BYTES = 24;
@@ -21,8 +25,22 @@ export interface LoginSurroundings {
   readonly metrics: Metrics;
 }
 
+const NO_WAY_TO_KEYS: LoadKeys = async () => {
+  throw new Error('this broker has no way to a provider of keys');
+};
+
 /** The gate in front of the handlers, with the mechanisms that are served. */
-export function newLoginGate({ config, users, random, clock, logger, metrics }: LoginSurroundings): LoginGate {
+export function newLoginGate(
+  { config, users, random, clock, logger, metrics }: LoginSurroundings,
+  loadKeys: LoadKeys = NO_WAY_TO_KEYS,
+): LoginGate {
+  // One for each listener's settings, so that its keys are read once.
+  const checks = new Map<TokenSettings, CheckToken>();
+  const checkOf = (tokens: TokenSettings): CheckToken => {
+    const known = checks.get(tokens) ?? tokenCheck(tokens, { clock, logger, loadKeys });
+    checks.set(tokens, known);
+    return known;
+  };
   const secret = Buffer.from(random.bytes(SECRET_BYTES));
   return new LoginGate({
     listeners: config.listenerSecurity,
@@ -31,7 +49,8 @@ export function newLoginGate({ config, users, random, clock, logger, metrics }: 
     metrics,
     begin: (mechanism, settings) => {
       if (mechanism === 'PLAIN') return plainLogin(settings.users);
-      // The settings let no other through than PLAIN and those of SCRAM.
+      if (settings.tokens !== undefined) return oauthBearerLogin(checkOf(settings.tokens));
+      // The settings let no other through than these and those of SCRAM.
       const scram = mechanism as ScramMechanism;
       return scramLogin({
         mechanism: scram,
