@@ -24,6 +24,8 @@ export interface ConfigResource {
 
 /** What a client is told of a failure of the metadata store, whose own words name paths in it. */
 const STORE_FAILED = "The metadata store could not do it; the broker's log says why.";
+/** How many configs of one resource a request may name: several times as many as there are, and what is checked in one turn. */
+const CONFIGS_PER_RESOURCE_MAX = 1000;
 /** How many names a message lists. */
 const NAMES_SHOWN_MAX = 20;
 
@@ -51,6 +53,7 @@ export class ConfigAdmin {
     configs: readonly { readonly name: string; readonly value: string | null }[],
     validateOnly: boolean,
   ): Promise<ApiError> {
+    if (configs.length > CONFIGS_PER_RESOURCE_MAX) return Promise.resolve(tooManyConfigs(configs.length));
     const withoutValue = configs.filter(({ value }) => value === null).map(({ name }) => name);
     if (withoutValue.length > 0) return Promise.resolve(nullValues(withoutValue));
     const properties = Object.fromEntries(configs.map(({ name, value }) => [name, value as string]));
@@ -59,6 +62,7 @@ export class ConfigAdmin {
 
   /** Changes single configs of a resource (IncrementalAlterConfigs, KIP-339). */
   change(resource: ConfigResource, operations: readonly ConfigOperation[], validateOnly: boolean): Promise<ApiError> {
+    if (operations.length > CONFIGS_PER_RESOURCE_MAX) return Promise.resolve(tooManyConfigs(operations.length));
     const once = new Set<string>();
     const twice = new Set<string>();
     for (const { name } of operations) (once.has(name) ? twice : once).add(name);
@@ -213,6 +217,11 @@ function logLevelFault({ name, value, configOperation }: ConfigOperation, isTher
   if (LOG_LEVELS.includes(value ?? '')) return undefined;
   const message = `Cannot set the log level of ${name} to ${value} as it is not a supported log level. Valid log levels are ${LOG_LEVELS.join(', ')}`;
   return apiError(ErrorCode.INVALID_CONFIG, message);
+}
+
+function tooManyConfigs(count: number): ApiError {
+  const message = `At most ${CONFIGS_PER_RESOURCE_MAX} configs of a resource can be altered at once, and these are ${count}.`;
+  return apiError(ErrorCode.INVALID_REQUEST, message);
 }
 
 function nullValues(names: readonly string[]): ApiError {

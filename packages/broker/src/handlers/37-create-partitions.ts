@@ -6,6 +6,7 @@
 import { CreatePartitions, ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { topicResource } from '../shared/authorization.ts';
+import { eachInTurns } from '../shared/turns.ts';
 import { NOT_CONTROLLER } from './admin-errors.ts';
 import { defineHandler } from './handler.ts';
 
@@ -18,20 +19,22 @@ export const createPartitions = defineHandler(
   async (request, context) => {
     const { broker } = context;
     const counts = new Map<string, number>();
-    for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const pause = (): ReturnType<typeof context.pause> => context.pause();
+    await eachInTurns(request.topics, ({ name }) => void counts.set(name, (counts.get(name) ?? 0) + 1), pause);
     if (!broker.controller.isActive) {
       return { results: Array.from(counts.keys(), (name) => ({ name, ...NOT_CONTROLLER })) };
     }
     context.releaseRequest();
     const refusals = new Map<string, ApiError>();
-    for (const name of counts.keys()) {
+    const authorize = (name: string): void => {
       const refusal = context.authorize('Alter', topicResource(name));
       if (refusal !== undefined) refusals.set(name, apiError(refusal.errorCode, 'The topic authorization is failed.'));
-    }
+    };
+    await eachInTurns(counts.keys(), authorize, pause);
     const distinct = request.topics.filter(({ name }) => counts.get(name) === 1 && !refusals.has(name));
     const { timeoutMs, validateOnly } = request;
     const mutations = context.quota.mutations(context.version >= TOLD_OF_QUOTAS_SINCE);
-    const options = { timeoutMs, validateOnly, mutations, pause: () => context.pause() };
+    const options = { timeoutMs, validateOnly, mutations, pause };
     const outcomes = await broker.topicAdmin.createPartitions(distinct, options);
     const results = new Map(distinct.map(({ name }, index) => [name, outcomes[index] as ApiError]));
     const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.');

@@ -6,39 +6,38 @@
 import { ErrorCode, OffsetDelete } from '@millrace/protocol';
 import type { TopicPartition } from '../groups/group-offsets.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
+import { eachInTurns } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
+
+/** A partition as the request names it, with why nothing is deleted, if anything speaks against it. */
+interface Asked {
+  readonly partitionIndex: number;
+  errorCode: number;
+}
 
 export const offsetDelete = defineHandler(OffsetDelete, { minVersion: 0, maxVersion: 0 }, async (request, context) => {
   const { cluster, groups } = context.broker;
   const refusal = context.authorize('Delete', groupResource(request.groupId));
   if (refusal !== undefined) return { errorCode: refusal.errorCode, topics: [] };
-  const known: TopicPartition[] = [];
-  const refusals = new Map<string, number>();
-  for (const { name, partitions } of request.topics) {
-    const notAllowed = context.authorize('Read', topicResource(name));
-    if (notAllowed !== undefined) {
-      refusals.set(name, notAllowed.errorCode);
-      continue;
-    }
-    for (const { partitionIndex } of partitions) {
-      if (cluster.partition(name, partitionIndex) !== undefined) known.push({ topic: name, partition: partitionIndex });
-    }
-  }
-  const outcome = await groups.deleteOffsets(request.groupId, known);
-  if (outcome.errorCode !== ErrorCode.NONE) return { errorCode: outcome.errorCode, topics: [] };
-  let next = 0;
-  return {
-    errorCode: ErrorCode.NONE,
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const at = known[next];
-        if (at?.topic !== name || at.partition !== partitionIndex) {
-          return { partitionIndex, errorCode: refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
-        }
-        next += 1;
-        return { partitionIndex, errorCode: outcome.partitions[next - 1]! };
-      }),
-    })),
+  const topics: { readonly name: string; readonly partitions: Asked[] }[] = [];
+  const known: { readonly place: TopicPartition; readonly asked: Asked }[] = [];
+  const look = ({ name, partitions }: (typeof request.topics)[number]): void => {
+    const notAllowed = context.authorize('Read', topicResource(name))?.errorCode;
+    const all = partitions.map(({ partitionIndex }): Asked => {
+      const asked = { partitionIndex, errorCode: notAllowed ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+      if (notAllowed === undefined && cluster.partition(name, partitionIndex) !== undefined) {
+        known.push({ place: { topic: name, partition: partitionIndex }, asked });
+      }
+      return asked;
+    });
+    topics.push({ name, partitions: all });
   };
+  await eachInTurns(request.topics, look, () => context.pause());
+  const outcome = await groups.deleteOffsets(
+    request.groupId,
+    known.map(({ place }) => place),
+  );
+  if (outcome.errorCode !== ErrorCode.NONE) return { errorCode: outcome.errorCode, topics: [] };
+  for (const [index, { asked }] of known.entries()) asked.errorCode = outcome.partitions[index]!;
+  return { errorCode: ErrorCode.NONE, topics };
 });

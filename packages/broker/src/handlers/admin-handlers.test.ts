@@ -377,12 +377,51 @@ describe('a request that names one thing very often', () => {
   it('has its duplicate configs refused in a message that is not as long as the request', async () => {
     const broker = await startOne();
     await broker.topics.createTopics([newTopic('t', 1)], { timeoutMs: 1000, validateOnly: false });
-    const once = Array.from({ length: 20_000 }, (_, n) => ({ name: `key.${n}`, configOperation: 0, value: '1' }));
+    const once = Array.from({ length: 500 }, (_, n) => ({ name: `key.${n}`, configOperation: 0, value: '1' }));
     const resources = [{ resourceType: 2, resourceName: 't', configs: [...once, ...once] }];
     const body = { resources, validateOnly: false };
     const { responses } = await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, body);
     expect(responses[0]).toMatchObject({ errorCode: ErrorCode.INVALID_REQUEST });
     expect(responses[0]?.errorMessage).toContain('key.0');
     expect(responses[0]?.errorMessage?.length).toBeLessThan(1000);
+  });
+
+  it('has no more configs of a resource looked at than there could be', async () => {
+    const broker = await startOne();
+    const configs = Array.from({ length: 1001 }, (_, n) => ({ name: `key.${n}`, configOperation: 0, value: '1' }));
+    const resources = [{ resourceType: 4, resourceName: '', configs }];
+    const refused = {
+      errorCode: ErrorCode.INVALID_REQUEST,
+      errorMessage: 'At most 1000 configs of a resource can be altered at once, and these are 1001.',
+    };
+    const body = { resources, validateOnly: false };
+    const { responses } = await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, body);
+    expect(responses[0]).toMatchObject(refused);
+    const replaced = await call(broker, alterConfigs, AlterConfigs, 2, body);
+    expect(replaced.responses[0]).toMatchObject(refused);
+    expect(broker.configs.dynamic.properties('default')).toEqual({});
+  });
+
+  it('has each of its resources altered, or none of those that come twice', async () => {
+    const broker = await startOne();
+    const names = ['a', 'b', 'c'];
+    await broker.topics.createTopics(
+      names.map((name) => newTopic(name, 1)),
+      { timeoutMs: 1000, validateOnly: false },
+    );
+    const configs = [{ name: 'retention.ms', configOperation: 0, value: '5000' }];
+    const resources = ['a', 'b', 'c', 'b'].map((resourceName) => ({ resourceType: 2, resourceName, configs }));
+    const body = { resources, validateOnly: false };
+    const { responses } = await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, body);
+    expect(responses.map(({ resourceName, errorCode }) => [resourceName, errorCode])).toEqual([
+      ['a', ErrorCode.NONE],
+      ['b', ErrorCode.INVALID_REQUEST],
+      ['c', ErrorCode.NONE],
+    ]);
+    expect(names.map((name) => broker.configs.topicOverrides(name)['retention.ms'])).toEqual([
+      '5000',
+      undefined,
+      '5000',
+    ]);
   });
 });

@@ -2,33 +2,37 @@ import { ErrorCode } from '@millrace/protocol';
 import { type ConfigResource, RESOURCE_TYPE } from '../admin/config-admin.ts';
 import { type ApiError, apiError } from '../shared/api-error.ts';
 import { CLUSTER, type Resource as OwnedResource, topicResource } from '../shared/authorization.ts';
-import { startInTurns } from '../shared/turns.ts';
+import { eachInTurns, startInTurns } from '../shared/turns.ts';
 import type { RequestContext } from './handler.ts';
 
 /** Alters every resource that a request names once; one that it names more than once is refused. */
-export function alterEach<Resource extends ConfigResource>(
+export async function alterEach<Resource extends ConfigResource>(
   resources: readonly Resource[],
   alter: (resource: Resource) => Promise<ApiError>,
   context: Pick<RequestContext, 'authorize' | 'pause'>,
 ): Promise<(ApiError & ConfigResource)[]> {
-  const keyOf = ({ resourceType, resourceName }: ConfigResource): string => `${resourceType} ${resourceName}`;
-  const byKey = new Map<string, Resource[]>();
-  for (const resource of resources) {
-    const same = byKey.get(keyOf(resource));
-    if (same === undefined) byKey.set(keyOf(resource), [resource]);
-    else same.push(resource);
-  }
+  const pause = (): ReturnType<RequestContext['pause']> => context.pause();
+  /** By type and name; undefined for one that comes twice. */
+  const once = new Map<string, Resource | undefined>();
+  const distinct: { readonly key: string; readonly resource: Resource }[] = [];
+  const note = (resource: Resource): void => {
+    const key = `${resource.resourceType} ${resource.resourceName}`;
+    if (once.has(key)) {
+      once.set(key, undefined);
+      return;
+    }
+    once.set(key, resource);
+    distinct.push({ key, resource });
+  };
+  await eachInTurns(resources, note, pause);
   const repeated = apiError(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.');
-  return startInTurns(
-    [...byKey.values()],
-    async ([resource, ...others]) => {
-      const { resourceType, resourceName } = resource as Resource;
-      const refusal = context.authorize('AlterConfigs', configOwner(resource as Resource));
-      const outcome = refusal ?? (others.length > 0 ? repeated : await alter(resource as Resource));
-      return { ...outcome, resourceType, resourceName };
-    },
-    () => context.pause(),
-  );
+  const alterOne = async ({ key, resource }: (typeof distinct)[number]): Promise<ApiError & ConfigResource> => {
+    const { resourceType, resourceName } = resource;
+    const refusal = context.authorize('AlterConfigs', configOwner(resource));
+    const outcome = refusal ?? (once.get(key) === undefined ? repeated : await alter(resource));
+    return { ...outcome, resourceType, resourceName };
+  };
+  return startInTurns(distinct, alterOne, pause);
 }
 
 /** Whose rights decide over configs: the topic's, or the cluster's for everything else. */

@@ -105,3 +105,16 @@ export async function startInTurns<Element, Result>(
   }
   return Promise.all(results);
 }
+
+/** Does something short for each element, with pauses in between. */
+export async function eachInTurns<Element>(
+  elements: Iterable<Element>,
+  work: (element: Element) => void,
+  pause: Pause,
+): Promise<void> {
+  for (const element of elements) {
+    work(element);
+    const rest = pause();
+    if (rest !== undefined) await rest;
+  }
+}
