@@ -240,12 +240,13 @@ export class Broker {
       () => this.finishWaits(),
       () => session.stop(),
       () => logDirs.stop(),
-      () => controller.stop(),
       () => configs.stop(),
       () => services.accessRules?.stop(),
       () => replication.close(),
       () => services.deadlines.close(),
       () => logs.close(),
+      // Last: a successor that is elected while this broker still fetches lets it into in-sync sets that it is about to leave.
+      () => controller.stop(),
     ]);
   }
 

@@ -87,13 +87,16 @@ export class Controller {
     await this.#queue.put(() => this.#elect());
   }
 
-  /** Gives up the office, so that another broker can take over at once. */
+  /**
+   * Does nothing more. The office is free when the session ends, together with the broker's registration: a successor that is elected
+   * before takes this broker for one that stays.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#forgetSession?.();
     this.#retry?.cancel();
     await this.#queue.drained();
-    await this.#resign('the broker stops');
+    this.#endTerm('the broker stops');
   }
 
   /**

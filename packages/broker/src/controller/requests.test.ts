@@ -254,8 +254,7 @@ describe('a reassignment', () => {
   it('goes on under the next controller', async () => {
     const world = await threeBrokers([2, 3]);
     await move(world, [3, 2, 1]);
-    await world.cluster.controller.controller.stop();
-    await world.cluster.settle();
+    await world.cluster.stop(1);
     expect(await running(world)).toEqual([
       { topic: 'orders', partition: 0, replicas: [3, 2, 1], adding: [1], removing: [] },
     ]);

@@ -131,6 +131,15 @@ export class TestCluster {
     await this.settle();
   }
 
+  /** Stops a broker in order; its session ends last. */
+  async stop(id: number): Promise<void> {
+    const broker = this.brokers.get(id);
+    await broker?.controller.stop();
+    this.brokers.delete(id);
+    await broker?.store.close();
+    await this.settle();
+  }
+
   get controller(): TestBroker {
     const active = [...this.brokers.values()].find((broker) => broker.controller.isActive);
     if (active === undefined) throw new Error('no broker is the controller');

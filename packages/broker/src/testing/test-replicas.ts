@@ -2,7 +2,7 @@
  * A cluster of whole brokers in the test's own thread: one metadata store with a session for each, a disk for each, frames that go from
  * one to the other without sockets, and one clock that is set forward by hand.
  */
-import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
+import { MemoryMetadataStore, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import { type Clock, ManualClock, MemoryDisk, seededRandom, systemError, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
@@ -48,6 +48,8 @@ export class TestReplicas {
   readonly store: MemoryMetadataStore;
   readonly nodes = new Map<number, Node>();
   readonly said: Said[] = [];
+  /** What was written to the store, in order; that of one transaction together. */
+  readonly written: (readonly Operation[])[] = [];
   readonly #settings: Readonly<Record<string, string>>;
   /** Pairs of brokers, as `from-to`, whose requests do not arrive. */
   readonly #cuts = new Set<string>();
@@ -114,12 +116,17 @@ export class TestReplicas {
     this.#cuts.add(`${from}-${to}`);
   }
 
+  /** A follower's fetches do not reach a leader from now on, though everything else does. */
+  cutFetches(from: number, to: number): void {
+    this.#cuts.add(`${from}-${to} Fetch`);
+  }
+
   heal(): void {
     this.#cuts.clear();
   }
 
-  isCut(from: number, to: number): boolean {
-    return this.#cuts.has(`${from}-${to}`);
+  isCut(from: number, to: number, api: string): boolean {
+    return this.#cuts.has(`${from}-${to}`) || this.#cuts.has(`${from}-${to} ${api}`);
   }
 
   /** Puts an empty disk into the machine of a broker that is down. */
@@ -279,7 +286,7 @@ export class TestReplicas {
       clock: process,
       random: seededRandom(id),
       disk,
-      metadataStore: storeOf(session, process),
+      metadataStore: storeOf(session, process, (operations) => this.written.push(operations)),
       logger: silentLogger,
       peers: this.#peersOf(id, process),
     });
@@ -311,19 +318,41 @@ class Process implements Clock {
 }
 
 /** The store as one process has it: one that was killed hears nothing from it, the end of its session least of all. */
-function storeOf(session: MetadataStore, process: Process): MetadataStore {
+function storeOf(
+  session: MetadataStore,
+  process: Process,
+  written: (operations: readonly Operation[]) => void,
+): MetadataStore {
   return new Proxy(session, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
       return (...given: unknown[]): unknown => {
         if (!process.isAlive) return new Promise(() => {});
+        const operations = operationsOf(String(name), given);
+        if (operations !== undefined) {
+          return (member.apply(target, given) as Promise<unknown>).then((result) => {
+            written(operations);
+            return result;
+          });
+        }
         const listener = given[0];
         if (name !== 'onSession' || typeof listener !== 'function') return member.apply(target, given);
         return member.call(target, (state: unknown) => process.isAlive && listener(state));
       };
     },
   });
+}
+
+/** What a call of the store writes; undefined for a call that writes nothing. */
+function operationsOf(name: string, given: readonly unknown[]): readonly Operation[] | undefined {
+  // The arguments are those of the port's methods of these names.
+  const [path, data, last] = given as [string, Uint8Array, never];
+  if (name === 'multi') return given[0] as readonly Operation[];
+  if (name === 'create') return [{ type: 'create', path, data, options: last }];
+  if (name === 'set') return [{ type: 'set', path, data, expected: last }];
+  if (name === 'delete') return [{ type: 'delete', path, expected: given[1] as never }];
+  return undefined;
 }
 
 /** Everything is admitted, and memory is never given back. */
@@ -375,7 +404,7 @@ class MemoryLine implements PeerLine {
     const header = { correlationId: this.#correlationId, clientId: this.#clientId };
     const frame = Buffer.concat(encodeRequest(api, chosen, header, content)).subarray(4);
     this.#test.said.push({ from: this.#from, to: this.#to, api: api.name, version: chosen, body: content });
-    const chunks = await this.#carry(frame, timeoutMs);
+    const chunks = await this.#carry(api.name, frame, timeoutMs);
     if (chunks === null) throw new Error(`${api.name} is not answered`);
     return decodeResponseFrame(api, chosen, Buffer.concat(chunks).subarray(4)).body;
   }
@@ -399,7 +428,7 @@ class MemoryLine implements PeerLine {
     for (const { reject } of [...this.#underWay]) reject(new Error('the connection was lost'));
   }
 
-  #carry(frame: Buffer, timeoutMs: number): Promise<readonly Uint8Array[] | null> {
+  #carry(api: string, frame: Buffer, timeoutMs: number): Promise<readonly Uint8Array[] | null> {
     return new Promise((resolve, reject) => {
       const end = (run: () => void): void => {
         timer.cancel();
@@ -410,11 +439,11 @@ class MemoryLine implements PeerLine {
       const timer = this.#test.clock.schedule(timeoutMs, () => underWay.reject(new Error('no answer came in time')));
       this.#underWay.add(underWay);
       this.#context ??= this.#connect();
-      if (this.#test.isCut(this.#from, this.#to)) return;
+      if (this.#test.isCut(this.#from, this.#to, api)) return;
       this.#test.deliver(this.#to, frame, this.#context).then(
         (chunks) => {
           // The way back is a way too.
-          if (!this.#test.isCut(this.#to, this.#from)) end(() => resolve(chunks));
+          if (!this.#test.isCut(this.#to, this.#from, '')) end(() => resolve(chunks));
         },
         (error: Error) => underWay.reject(error),
       );

@@ -73,8 +73,8 @@ export class BrokerChanges {
     await partitions.bringAllOnline();
     await replicas.takeOffline(staying);
     deletion.replicasLost(gone.filter(({ partition }) => context.isDeleting(partition)));
-    if (leaderless.length > 0) return;
-    // That a broker is gone all must know, even if nothing was led there (KAFKA-13225).
+    if (staying.length > 0) return;
+    // That a broker is gone all must know, even if it had no replica that they were told of (KAFKA-13225).
     const commands = newCommands();
     commands.updateMetadata(context.brokers.keys(), []);
     send(commands);
