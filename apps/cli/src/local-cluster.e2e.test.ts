@@ -23,6 +23,7 @@ let folder: string;
 let cluster: ChildProcess;
 let ended: Promise<number | null>;
 let bootstrap: string;
+let consolePort: number;
 
 function millrace(...args: string[]): Promise<Ran> {
   const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1', MILLRACE_BOOTSTRAP: bootstrap };
@@ -70,8 +71,10 @@ beforeAll(async () => {
   bootstrap = await new Promise<string>((resolve, reject) => {
     cluster.stdout!.on('data', (chunk: Buffer) => {
       said += chunk;
-      const ready = /ready with 3 brokers at (.*?) after/.exec(said);
-      if (ready !== null) resolve(ready[1]!.replaceAll('PLAINTEXT://', '').replaceAll(' ', ''));
+      const ready = /ready with 3 brokers at (.*?) after \d+ ms; console on port (\d+)/.exec(said);
+      if (ready === null) return;
+      consolePort = Number(ready[2]);
+      resolve(ready[1]!.replaceAll('PLAINTEXT://', '').replaceAll(' ', ''));
     });
     ended.then(() => reject(new Error(`The cluster ended:\n${said}`)));
   });
@@ -82,7 +85,22 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** The brokers that the console shows, by whether they are up. */
+async function brokersShown(): Promise<readonly boolean[]> {
+  const answer = await fetch(`http://localhost:${consolePort}/api/clusters/local/overview`);
+  // A test that reads what it does not get fails at once.
+  const { brokers } = (await answer.json()) as { brokers: { isUp: boolean }[] };
+  return brokers.map(({ isUp }) => isUp);
+}
+
 describe('the program on a cluster of three brokers', () => {
+  it('serves a console of the whole cluster, and the health of all', async () => {
+    expect(await brokersShown()).toEqual([true, true, true]);
+    const health = await fetch(`http://localhost:${consolePort}/health`);
+    expect(health.status).toBe(200);
+    expect(await health.json()).toMatchObject({ status: 'up', brokers: [1, 2, 3] });
+  });
+
   it('loses no record when a broker is killed, and has its partitions led again where they were', async () => {
     const file = join(folder, 'lines.txt');
     const lines = Array.from({ length: LINES }, (_, index) => `line ${index}`);
@@ -94,6 +112,7 @@ describe('the program on a cluster of three brokers', () => {
     const before = await brokerProcesses();
     expect(before.length).toBe(3);
     process.kill(before[1]!, 'SIGKILL');
+    expect(await brokersShown()).toHaveLength(3);
     expect((await millrace('produce', 'lines', '--file', file)).stderr).toMatch(/3,000 records /);
     // It is started again, catches up, and leads again what it is the first replica of.
     await expect

@@ -12,6 +12,14 @@ export interface Health {
   readonly offlineLogDirs: readonly string[];
 }
 
+/** What `/health` answers for a cluster of several brokers: `degraded` while one of them does not run. */
+export interface ClusterHealth {
+  readonly status: 'starting' | 'up' | 'degraded';
+  readonly brokers: readonly number[];
+  readonly brokersWanted: number;
+  readonly offlineLogDirs: readonly string[];
+}
+
 /** What answers where neither metrics nor health are asked for. */
 export interface HttpSite {
   handle(request: IncomingMessage, response: ServerResponse): void;
@@ -21,7 +29,7 @@ export interface HttpServerOptions {
   readonly host: string | undefined;
   readonly port: number;
   readonly exposition: Exposition;
-  readonly health: () => Health;
+  readonly health: () => Health | ClusterHealth;
   /** Called when it is first asked for something else. */
   readonly site?: (() => Promise<HttpSite>) | undefined;
 }
@@ -90,7 +98,7 @@ async function handOver(
   }
 }
 
-function answerHealth(health: Health, response: ServerResponse): void {
+function answerHealth(health: Health | ClusterHealth, response: ServerResponse): void {
   const isHealthy = health.status === 'up' && health.offlineLogDirs.length === 0;
   answer(response, isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
 }

@@ -1,7 +1,10 @@
 import { realTimers } from '@millrace/ports';
 import { type BrokerProcess, startBrokerProcess } from '../broker-process.ts';
 import { collectForBuffersSeldom } from '../heap.ts';
+import type { HttpSite } from '../http/http-server.ts';
+import type { ClosingSite } from '../http/lazy-site.ts';
 import { ExitCode, StartError } from '../start-error.ts';
+import { leadingTo } from './cluster-http.ts';
 import type { FromMember, MemberStart, ToMember } from './messages.ts';
 
 /** How long a broker without a parent may take to flush its logs: its ports must be free for the next one. */
@@ -41,14 +44,18 @@ export class ClusterMember {
     void this.#stop({ handsOver: false });
   }
 
-  async #start({ configFile, overrides }: MemberStart): Promise<void> {
+  async #start({ configFile, overrides, sitePort }: MemberStart): Promise<void> {
     collectForBuffersSeldom();
     try {
-      const broker = await startBrokerProcess({ configFile, overrides, env: this.#options.env });
+      const broker = await startBrokerProcess({
+        configFile,
+        overrides,
+        env: this.#options.env,
+        site: sitePort === undefined ? undefined : () => Promise.resolve(closing(leadingTo(sitePort))),
+      });
       this.#broker = broker;
       void broker.unusable.then((err) => this.#gaveUp(err));
-      const addresses = broker.endpoints.map(({ listener, host, port }) => `${listener}://${host}:${port}`);
-      this.#options.tell({ type: 'ready', addresses, httpPort: broker.httpPort });
+      this.#options.tell({ type: 'ready', endpoints: broker.endpoints, httpPort: broker.httpPort });
       if (this.#isStopping) await broker.stop({ handsOver: false });
     } catch (error) {
       const code = error instanceof StartError ? error.code : 'START_FAILED';
@@ -76,4 +83,8 @@ export class ClusterMember {
     await this.#broker?.stop({ handsOver: true }).catch(() => {});
     this.#options.exit(ExitCode.DISK);
   }
+}
+
+function closing(site: HttpSite): ClosingSite {
+  return { handle: site.handle, close: () => Promise.resolve() };
 }

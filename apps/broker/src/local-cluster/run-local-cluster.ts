@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { BrokerEndpoint, Logger } from '@millrace/broker';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
@@ -9,6 +10,7 @@ import { SOCKET_FILE } from '../live-metadata.ts';
 import { METADATA_FOLDER, openOwnMetadata } from '../metadata-engine.ts';
 import { ExitCode, StartError, startErrorOf } from '../start-error.ts';
 import { onStopSignals, Terminal } from '../stop-signals.ts';
+import { ClusterHttp } from './cluster-http.ts';
 import { untilPortsAreFree } from './free-ports.ts';
 import { memberPorts, memberSettings } from './member-settings.ts';
 import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
@@ -24,6 +26,8 @@ export interface LocalClusterOptions extends BrokerProcessOptions {
 /** A local cluster that serves. */
 export interface LocalCluster {
   readonly members: readonly ReadyMember[];
+  /** Where its page is served, with the health of all brokers; undefined where there is none. */
+  readonly sitePort: number | undefined;
   /** The processes' ids, by broker; of those that run. */
   readonly processIds: ReadonlyMap<number, number>;
   /** Stops all brokers in order, and then what keeps their metadata. */
@@ -85,12 +89,20 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     };
     const members = memberSettings(plan);
     const env = options.env ?? process.env;
-    const supervisor = new Supervisor({ members, configFile: options.configFile, env, clock: systemClock, logger });
+    const { configFile } = options;
+    let http: ClusterHttp | undefined;
+    const sitePort = (): number | undefined => http?.port;
+    const supervisor = new Supervisor({ members, configFile, sitePort, env, clock: systemClock, logger });
+    const { promise: serving, resolve: serve } = Promise.withResolvers<readonly ReadyMember[]>();
+    http = await openClusterHttp({ options, httpHost, httpPort, logger, supervisor }, serving);
+    closers.push(async () => http?.close());
     closers.push(() => supervisor.stop());
     store.sitsOutShortages = true;
     const ready = await unlessInterrupted(supervisor.start());
+    serve(ready);
     return {
       members: ready,
+      sitePort: sitePort(),
       get processIds() {
         return supervisor.processIds;
       },
@@ -121,11 +133,12 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     const settings = await readSettings(options);
     const logger = options.logger ?? (await openLoggerFor(settings.process));
     const cluster = await startLocalCluster({ ...options, logger, interrupted });
-    const addresses = cluster.members.map((member) => member.addresses[0] ?? '').join(', ');
+    const addresses = cluster.members.map(({ endpoints }) => addressOf(endpoints[0])).join(', ');
+    const site = cluster.sitePort === undefined ? '' : `; console on port ${cluster.sitePort}`;
     const tookMs = Math.round(performance.now());
     logger.info(
-      { addresses, tookMs },
-      `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms`,
+      { addresses, sitePort: cluster.sitePort, tookMs },
+      `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms${site}`,
     );
     const signal = await asked;
     logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
@@ -138,6 +151,29 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   } finally {
     unheard();
   }
+}
+
+/** The port after those of the brokers' metrics, in the process that no broker's end takes down. */
+function openClusterHttp(
+  given: {
+    readonly options: LocalClusterOptions;
+    readonly httpHost: string | undefined;
+    readonly httpPort: number | undefined;
+    readonly logger: Logger;
+    readonly supervisor: Supervisor;
+  },
+  members: Promise<readonly ReadyMember[]>,
+): Promise<ClusterHttp | undefined> {
+  const { options, httpHost: host, httpPort, logger, supervisor } = given;
+  const { site: makeSite, brokers } = options;
+  if (makeSite === undefined || httpPort === undefined) return Promise.resolve(undefined);
+  const port = httpPort === 0 ? 0 : httpPort + brokers;
+  const running = (): ReadonlySet<number> => new Set(supervisor.processIds.keys());
+  return ClusterHttp.open({ host, port, makeSite, logger, brokers, running }, members);
+}
+
+function addressOf(endpoint: BrokerEndpoint | undefined): string {
+  return endpoint === undefined ? '' : `${endpoint.listener}://${endpoint.host}:${endpoint.port}`;
 }
 
 /** Leaves word where the metadata is served, for programs that look into it. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { Logger } from '@millrace/broker';
+import type { BrokerEndpoint, Logger } from '@millrace/broker';
 import type { Clock, Timer } from '@millrace/ports';
 import type { StartErrorCode } from '../start-error.ts';
 import type { MemberSettings } from './member-settings.ts';
@@ -23,6 +23,8 @@ const MEMBER_PROGRAM = import.meta.url.endsWith('.ts')
 export interface SupervisorOptions {
   readonly members: readonly MemberSettings[];
   readonly configFile: string | undefined;
+  /** Where the cluster's page is served, once that is known. */
+  readonly sitePort: () => number | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,7 +33,7 @@ export interface SupervisorOptions {
 /** A broker that serves. */
 export interface ReadyMember {
   readonly brokerId: number;
-  readonly addresses: readonly string[];
+  readonly endpoints: readonly BrokerEndpoint[];
   readonly httpPort: number | undefined;
 }
 
@@ -119,14 +121,15 @@ class Member {
   }
 
   start(): void {
-    const { env, configFile, clock } = this.#options;
+    const { env, configFile, sitePort, clock } = this.#options;
     this.#startedAtMs = clock.monotonic();
     this.#failure = undefined;
     // In a group of its own, so that a terminal's Ctrl-C reaches the parent alone, which stops all in order.
     const child = fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
     this.#process = child;
     child.on('message', (message: FromMember) => {
-      if (message.type === 'loaded') send(child, { type: 'start', configFile, overrides: this.#settings.overrides });
+      const { overrides } = this.#settings;
+      if (message.type === 'loaded') send(child, { type: 'start', configFile, overrides, sitePort: sitePort() });
       else this.#told(message);
     });
     child.once('exit', (exitCode, signal) => this.#ended(exitCode, signal));
@@ -161,7 +164,7 @@ class Member {
     }
     if (this.#hasServed) this.#options.logger.info({ brokerId }, `Broker ${brokerId} serves again`);
     this.#hasServed = true;
-    this.#isReady({ brokerId, addresses: message.addresses, httpPort: message.httpPort });
+    this.#isReady({ brokerId, endpoints: message.endpoints, httpPort: message.httpPort });
   }
 
   #ended(exitCode: number | null, signal: NodeJS.Signals | null): void {

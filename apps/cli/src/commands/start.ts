@@ -41,18 +41,21 @@ export async function start(
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
 }
 
-/** The console of a broker, by its first listener that asks nobody who he is; loaded when its first page is asked for. */
+/** The console of a broker or several, by the listeners that ask nobody who he is; loaded when its first page is asked for. */
 const consoleOf: MakeSite = async ({ endpoints, logger }) => {
-  const open = endpoints.find(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
-  if (open === undefined) {
+  const open = endpoints.filter(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
+  if (open.length === 0) {
     throw new Error(
       'Every listener of this broker asks for TLS or a login: start the console by itself, with `millrace console --command-config FILE`',
     );
   }
   const { createConsole } = await import('@millrace/console');
   // A broker that listens on all addresses is reached on this machine.
-  const host = open.host === '' || open.host === '0.0.0.0' ? 'localhost' : open.host;
-  return createConsole({ clusters: { local: { bootstrapServers: `${host}:${open.port}` } }, logger });
+  const hostOf = (host: string): string => (host === '' || host === '0.0.0.0' ? 'localhost' : host);
+  // One address for each broker: what another listener advertises may be for others.
+  const same = open.filter(({ listener }) => listener === open[0]?.listener);
+  const bootstrapServers = same.map(({ host, port }) => `${hostOf(host)}:${port}`);
+  return createConsole({ clusters: { local: { bootstrapServers } }, logger });
 };
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */
