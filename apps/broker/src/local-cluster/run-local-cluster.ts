@@ -67,25 +67,13 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         logger.error({ err }, 'The metadata cannot be kept any more: check the disk, then start again'),
     });
     closers.push(() => store.close());
-    const server = new ZooKeeperServer({
-      store,
-      clock: systemClock,
-      random: systemRandom,
-      sessionEndsWithSocket: true,
-    });
-    closers.push(() => server.close());
-    const socket = await privateSocket();
-    closers.push(socket.remove);
-    const listener = await ZooKeeperListener.listen(server, { path: socket.path });
-    await chmod(socket.path, 0o600);
-    closers.push(() => listener.close());
-    await tellSocket(`${folder}/${METADATA_FOLDER}`, socket.path, closers);
+    const metadataSocket = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
     const plan = {
       config,
       given,
       httpPort,
       brokers: options.brokers,
-      metadataSocket: socket.path,
+      metadataSocket,
     };
     const members = memberSettings(plan);
     const env = options.env ?? process.env;
@@ -174,6 +162,23 @@ function openClusterHttp(
 
 function addressOf(endpoint: BrokerEndpoint | undefined): string {
   return endpoint === undefined ? '' : `${endpoint.listener}://${endpoint.host}:${endpoint.port}`;
+}
+
+/** Serves the metadata to the brokers, over a socket that only this user can open; its path. */
+async function serveMetadata(
+  store: Awaited<ReturnType<typeof openOwnMetadata>>,
+  folder: string,
+  closers: (() => Promise<void>)[],
+): Promise<string> {
+  const server = new ZooKeeperServer({ store, clock: systemClock, random: systemRandom, sessionEndsWithSocket: true });
+  closers.push(() => server.close());
+  const socket = await privateSocket();
+  closers.push(socket.remove);
+  const listener = await ZooKeeperListener.listen(server, { path: socket.path });
+  await chmod(socket.path, 0o600);
+  closers.push(() => listener.close());
+  await tellSocket(folder, socket.path, closers);
+  return socket.path;
 }
 
 /** Leaves word where the metadata is served, for programs that look into it. */
