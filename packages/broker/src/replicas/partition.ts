@@ -1,5 +1,5 @@
 import type { AppendOrigin, AppendResult, PartitionLog, VerificationGuard } from '@millrace/log';
-import type { Clock } from '@millrace/ports';
+import { type Clock, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
@@ -209,6 +209,7 @@ export class Partition {
     }
     this.#tellChanged();
     this.#advanceHighWatermark();
+    this.#check();
     return true;
   }
 
@@ -282,6 +283,7 @@ export class Partition {
     this.#leading = undefined;
     this.#following = undefined;
     this.#tellChanged();
+    this.#check();
   }
 
   #leaderOptions(): ConstructorParameters<typeof LeaderRole>[1] {
@@ -384,7 +386,29 @@ export class Partition {
   /** Moves the high watermark to what all in-sync replicas have, and wakes who waits for that. */
   #advanceHighWatermark(): void {
     const leading = this.#leading;
-    if (leading !== undefined && this.log.advanceHighWatermark(leading.commonEndOffset())) this.#tellHighWatermark();
+    if (leading === undefined || !this.log.advanceHighWatermark(leading.commonEndOffset())) return;
+    invariant(
+      () => this.log.highWatermark <= this.log.durableEndOffset,
+      'what consumers may read is durable at the leader',
+    );
+    this.#tellHighWatermark();
+  }
+
+  /** What holds whenever a role begins or ends. */
+  #check(): void {
+    const [state, leading, following] = [this.#state, this.#leading, this.#following];
+    const role = leading ?? following;
+    invariant(() => leading === undefined || following === undefined, 'a replica leads or follows');
+    invariant(() => role === undefined || role.epoch === state?.leaderEpoch, "a role is of the state's epoch");
+    invariant(
+      () => leading === undefined || (state?.leader === this.#brokerId && leading.isr.includes(this.#brokerId)),
+      'the leader is the one that the state names, and in sync with itself',
+    );
+    invariant(
+      () => leading === undefined || leading.maximalIsr.every((id) => state?.replicas.includes(id) === true),
+      'only replicas are in sync',
+    );
+    invariant(() => leading !== undefined || this.#deletions.size === 0, 'only a leader waits for others to delete');
   }
 
   #tellHighWatermark(): void {
