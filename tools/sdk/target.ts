@@ -3,7 +3,7 @@
  * Kafka. Tests that need faults run only where the cluster can be made to fail.
  */
 import { randomUUID } from 'node:crypto';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import { type StartBrokerOptions, startBroker, type TestBroker } from '@millrace/testing';
 
 /** Where to connect, and the way to make trouble. */
 export interface Target {
@@ -16,10 +16,11 @@ export interface Target {
 /** Whether the suite runs against a cluster elsewhere. */
 export const isElsewhere: boolean = process.env.KAFKA_BOOTSTRAP !== undefined;
 
-export async function openTarget(): Promise<Target> {
+/** @param options of the broker in this process, where it is one */
+export async function openTarget(options: StartBrokerOptions = {}): Promise<Target> {
   const bootstrapServers = process.env.KAFKA_BOOTSTRAP;
   if (bootstrapServers !== undefined) return { bootstrapServers, broker: undefined, close: async () => {} };
-  const broker = await startBroker();
+  const broker = await startBroker(options);
   return { bootstrapServers: broker.bootstrapServers, broker, close: () => broker.close() };
 }
 

@@ -8,18 +8,10 @@ import {
   type Transaction,
 } from '@millrace/producer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTarget, type Target, uniqueName } from './target.ts';
+import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
 
 let target: Target;
 let admin: Admin;
-beforeAll(async () => {
-  target = await openTarget();
-  admin = new Admin({ bootstrapServers: target.bootstrapServers });
-});
-afterAll(async () => {
-  await admin.close();
-  await target.close();
-});
 
 async function newTopic(partitions = 1): Promise<string> {
   const topic = uniqueName('transacted');
@@ -51,7 +43,19 @@ async function committedUntil(topic: string, partition: number, last: string): P
   return values;
 }
 
-describe('a producer with a transactionalId', () => {
+/** A cluster elsewhere has the one that it has. */
+const VERSIONS = isElsewhere ? ([undefined] as const) : ([0, 2] as const);
+
+describe.each(VERSIONS)('with transaction.version %s, a producer with a transactionalId', (transactionVersion) => {
+  beforeAll(async () => {
+    target = await openTarget(transactionVersion === undefined ? {} : { transactionVersion });
+    admin = new Admin({ bootstrapServers: target.bootstrapServers });
+  });
+  afterAll(async () => {
+    await admin.close();
+    await target.close();
+  });
+
   it('commits what a function sends over several partitions, and aborts when it throws', async () => {
     const topic = await newTopic(3);
     await using producer = newProducer();
@@ -143,6 +147,23 @@ describe('a producer with a transactionalId', () => {
     };
     // Each transaction has left a record and its marker.
     await expect.poll(ends).toEqual([102, 102]);
+    const [described] = await admin.describeProducers([{ topic, partition: 0 }]);
+    // The epoch is raised with each transaction, or with none.
+    const epochs = described!.producers.map(({ producerEpoch }) => producerEpoch);
+    if (transactionVersion !== undefined) expect(epochs).toEqual([transactionVersion === 2 ? 101 : 0]);
+  });
+
+  it('is replaced after an administrator has fenced it, and what it left open is seen by nobody', async () => {
+    const topic = await newTopic();
+    const transactionalId = uniqueName('id');
+    await using producer = newProducer({ transactionalId });
+    const open = await producer.begin();
+    await open.send({ topic, value: 'lost' });
+    await admin.fenceProducers([transactionalId]);
+    await expect(open.commit()).rejects.toBeInstanceOf(FatalTransactionError);
+    await using next = newProducer({ transactionalId });
+    await next.transaction((tx) => void tx.send({ topic, value: 'kept' }));
+    expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
   });
 
   it('aborts what is open when it is closed', async () => {

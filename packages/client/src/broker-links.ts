@@ -47,6 +47,8 @@ export class BrokerLinks {
   readonly #links = new Map<string, Link>();
   readonly #stop = new AbortController();
   #sweep: Timer | undefined;
+  /** What the broker told whose knowledge is the newest. */
+  #features: Pick<Connection, 'features' | 'featuresEpoch'> | undefined;
 
   constructor(settings: ClientSettings) {
     this.#settings = settings;
@@ -62,6 +64,16 @@ export class BrokerLinks {
   backoffMs(address: Address): number {
     const link = this.#links.get(formatAddress(address));
     return link === undefined ? 0 : Math.max(0, link.notBeforeMs - this.#settings.clock.monotonic());
+  }
+
+  /** The level of a finalized feature of the cluster (KIP-584), as far as brokers have told; 0 where it has none. */
+  featureLevel(name: string): number {
+    return this.#features?.features.get(name)?.max ?? 0;
+  }
+
+  #noteFeatures({ features, featuresEpoch }: Connection): void {
+    if (featuresEpoch < 0 || featuresEpoch < (this.#features?.featuresEpoch ?? 0)) return;
+    this.#features = { features, featuresEpoch };
   }
 
   /** Notes that a broker did not answer in time. */
@@ -148,6 +160,7 @@ export class BrokerLinks {
     try {
       const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
       lane.connection = connection;
+      this.#noteFeatures(connection);
       if (link.backoff.failures > 0) logger.info({ peer, failures: link.backoff.failures }, `${peer} is reached again`);
       link.backoff.reset();
       link.toldMs = Number.NEGATIVE_INFINITY;

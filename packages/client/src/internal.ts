@@ -33,4 +33,5 @@ export {
 } from './checks.ts';
 export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
 export { byTopic, partitionName } from './partitions.ts';
+export { pauseMsMax } from './retry.ts';
 export { abortable, atMost, sleep } from './waiting.ts';

@@ -120,6 +120,11 @@ export class KafkaClient implements AsyncDisposable {
     return this.#cache.controllerId;
   }
 
+  /** The level of a finalized feature of the cluster (KIP-584), as brokers told when they were connected to; 0 where it has none. */
+  featureLevel(name: string): number {
+    return this.#links.featureLevel(name);
+  }
+
   /** Whether `close` was called. */
   get closed(): boolean {
     return this.#stop.signal.aborted;

@@ -1,5 +1,6 @@
 import { KafkaError } from '@millrace/network';
 import type { Clock, Random } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import { Backoff, type BackoffSettings } from './backoff.ts';
 import { AbortedError, ApiTimedOutError, ClientClosedError } from './errors.ts';
 import { sleep } from './waiting.ts';
@@ -62,7 +63,7 @@ export async function withRetries<T>(
         if (!(error instanceof KafkaError) || !error.retriable || backoff.failures >= policy.retries) throw error;
         lastError = error;
       }
-      const waitMs = backoff.next();
+      const waitMs = Math.min(backoff.next(), pauseMsMax(lastError));
       if (clock.monotonic() + waitMs >= deadlineMs) throw timedOut(policy, what, backoff.failures, lastError);
       await sleep(clock, waitMs, stop.signal);
     }
@@ -70,6 +71,15 @@ export async function withRetries<T>(
     timer.cancel();
     signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** The end of a transaction takes a few milliseconds: who begins the next is not to wait for more. */
+const CONCURRENT_PAUSE_MS = 20;
+
+/** How long to wait at most after an error that is over soon. */
+export function pauseMsMax(error: unknown): number {
+  const isConcurrent = error instanceof KafkaError && error.errorCode === ErrorCode.CONCURRENT_TRANSACTIONS;
+  return isConcurrent ? CONCURRENT_PAUSE_MS : Number.POSITIVE_INFINITY;
 }
 
 /** A client that closes aborts with an error of its own; any other reason is the caller's. */

@@ -317,14 +317,14 @@ export class Appender {
   }
 
   /** Each batch against what its producer wrote before, in this append too. Nothing is noted yet. */
-  #checkProducers(b: Buffer, { origin, guard }: AppendOptions): AppendRefusal | undefined {
+  #checkProducers(b: Buffer, { origin, guard, isRaised = false }: AppendOptions): AppendRefusal | undefined {
     const { producers } = this.#core;
     let ahead: ProducersAhead | undefined;
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
       if (batchProducerId(b, at) === NO_PRODUCER_ID) continue;
       const isControl = batchIsControl(b, at);
       const refusal = isControl
-        ? producers.checkMarker(b, at, ahead)
+        ? producers.checkMarker(b, at, isRaised, ahead)
         : (producers.checkBatch(b, at, origin === 'client', ahead) ?? producers.checkGuard(b, at, guard, ahead));
       if (refusal !== undefined) return refusal;
       if (at + batchSizeBytes(b, at) === b.length) continue;

@@ -21,16 +21,21 @@ export interface AppendOptions {
    * nobody was asked, and the batch is taken.
    */
   readonly guard?: VerificationGuard | undefined;
+  /**
+   * For a transaction's end marker: its epoch was raised for it, so that it ends nothing that was begun under that epoch. One that comes
+   * late, or twice, would tear the next transaction otherwise (KAFKA-19999).
+   */
+  readonly isRaised?: boolean | undefined;
 }
 
 /** Ties the question whether a transaction is open to the append that follows it; means nothing but itself. */
 export interface VerificationGuard {
   readonly producerId: number;
   /**
-   * The producer begins each transaction with sequence number 0 (KIP-890): of one that is not known here, no other batch may be the first,
-   * for those before it are still on their way.
+   * The producer's epoch is raised with each transaction, so that each begins with sequence number 0 (KIP-890): of one that is not known
+   * here, no other batch may be the first, for those before it are still on their way.
    */
-  readonly startsAtZero: boolean;
+  readonly isRaising: boolean;
 }
 
 /** A record that a batch was refused for (Produce response v8 and up). */

@@ -374,10 +374,10 @@ export class PartitionLog {
   /**
    * Begins to ask whether a producer's transaction is open. What comes of it goes with the append ({@link AppendOptions.guard}), or back
    * with {@link endVerification}.
-   * @param startsAtZero see {@link VerificationGuard}
+   * @param isRaising see {@link VerificationGuard}
    */
-  beginVerification(producerId: number, startsAtZero: boolean = false): VerificationGuard {
-    return this.#core.producers.beginVerification(producerId, startsAtZero);
+  beginVerification(producerId: number, isRaising: boolean = false): VerificationGuard {
+    return this.#core.producers.beginVerification(producerId, isRaising);
   }
 
   /** Forgets a question of which nothing came. */

@@ -29,7 +29,7 @@ class Writer {
   }
 
   end(marker: Buffer): ReturnType<ProducerStates['noteMarker']> | number {
-    const refusal = this.states.checkMarker(marker, 0);
+    const refusal = this.states.checkMarker(marker, 0, false);
     if (refusal !== undefined) return refusal.errorCode;
     this.#place(marker, 1);
     return this.states.noteMarker(marker, 0);
@@ -76,6 +76,37 @@ describe('ProducerStates', () => {
     const given = states.beginVerification(7);
     states.endVerification(given);
     expect(check(states, given)).toBe(ErrorCode.INVALID_TXN_STATE);
+  });
+
+  it('takes no later batch of a producer that raises its epoch for the first, where it does not know the producer', () => {
+    const states = new ProducerStates();
+    const batch = (baseSequence: number): Buffer =>
+      batchOf(['v'], { producerId: 7, producerEpoch: 3, baseSequence, isTransactional: true });
+    const check = (baseSequence: number, isRaising: boolean): number | undefined =>
+      states.checkGuard(batch(baseSequence), 0, states.beginVerification(7, isRaising))?.errorCode;
+    expect([check(1, true), check(0, true), check(1, false), check(-1, true)]).toEqual([
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    states.noteBatch(batch(0), 0);
+    expect(check(1, true)).toBeUndefined();
+  });
+
+  it('lets a marker whose epoch was raised for it end nothing of that epoch', () => {
+    const states = new ProducerStates();
+    const check = (epoch: number, isRaised: boolean): number | undefined =>
+      states.checkMarker(abortMarker(7, epoch), 0, isRaised)?.errorCode;
+    states.noteMarker(abortMarker(7, 4), 0);
+    expect([check(4, true), check(5, true)]).toEqual([undefined, undefined]);
+    states.noteBatch(batchOf(['v'], { producerId: 7, producerEpoch: 4, baseSequence: 0, isTransactional: true }), 0);
+    expect([check(3, true), check(4, true), check(5, true), check(4, false)]).toEqual([
+      ErrorCode.INVALID_PRODUCER_EPOCH,
+      ErrorCode.INVALID_PRODUCER_EPOCH,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('takes sequence numbers without gaps, and knows its last five batches again', () => {

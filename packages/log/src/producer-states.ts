@@ -68,8 +68,8 @@ export class ProducerStates {
   }
 
   /** Begins to ask whether a producer's transaction is open; whatever is written of the producer, or cut off, makes the answer stale. */
-  beginVerification(producerId: number, startsAtZero: boolean = false): VerificationGuard {
-    const guard = { producerId, startsAtZero };
+  beginVerification(producerId: number, isRaising: boolean = false): VerificationGuard {
+    const guard = { producerId, isRaising };
     this.#guards.set(producerId, guard);
     return guard;
   }
@@ -90,7 +90,8 @@ export class ProducerStates {
     const producerId = batchProducerId(b, at);
     const entry = this.#entryAhead(producerId, ahead);
     const sequence = batchBaseSequence(b, at);
-    if (guard.startsAtZero && entry === undefined && sequence !== 0) {
+    // Records of offsets have no sequence numbers.
+    if (guard.isRaising && entry === undefined && sequence > 0) {
       return {
         errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
         message: `Producer ${producerId} is not known here, and its transaction begins with sequence number ${sequence}: the batches before it are missing`,
@@ -133,11 +134,13 @@ export class ProducerStates {
   }
 
   /** Whether a transaction's end marker may be written; undefined when it may. */
-  checkMarker(b: Buffer, at: number, ahead?: ProducersAhead): SequenceRefusal | undefined {
+  checkMarker(b: Buffer, at: number, isRaised: boolean, ahead?: ProducersAhead): SequenceRefusal | undefined {
     const entry = this.#entryAhead(batchProducerId(b, at), ahead);
     if (entry === undefined) return undefined;
     const epoch = batchProducerEpoch(b, at);
-    if (epoch < entry.epoch) {
+    // Of the same epoch it was written before, unless something is open: that belongs to the next transaction.
+    const isLate = isRaised && epoch === entry.epoch && entry.transactionFirstOffset >= 0;
+    if (epoch < entry.epoch || isLate) {
       return {
         errorCode: ErrorCode.INVALID_PRODUCER_EPOCH,
         message: `The marker for producer ${entry.producerId} has epoch ${epoch}, but epoch ${entry.epoch} has written since`,

@@ -138,6 +138,11 @@ export class Connection {
     return this.#broker.features;
   }
 
+  /** Of the features of two brokers those with the higher epoch are the newer; -1 where the broker tells of none. */
+  get featuresEpoch(): number {
+    return this.#broker.featuresEpoch;
+  }
+
   /** Milliseconds since a request was last sent or bytes last came; 0 while a response is awaited. */
   get idleMs(): number {
     if (this.#pipe.inFlightCount + this.#pipe.queuedCount > 0) return 0;

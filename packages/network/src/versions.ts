@@ -10,6 +10,8 @@ export interface BrokerVersions {
   readonly apis: ReadonlyMap<number, VersionRange>;
   /** The cluster's finalized features and their levels (KIP-584), such as `transaction.version`. */
   readonly features: ReadonlyMap<string, VersionRange>;
+  /** Of two answers that differ in features the one with the higher epoch is the newer; -1 where the broker tells of none. */
+  readonly featuresEpoch: number;
 }
 
 /**
@@ -40,6 +42,7 @@ export async function negotiateVersions(
     if (answer.errorCode === ErrorCode.NONE) {
       return {
         apis: new Map(answer.apiKeys.map((api) => [api.apiKey, { min: api.minVersion, max: api.maxVersion }])),
+        featuresEpoch: answer.finalizedFeaturesEpoch,
         features: new Map(
           answer.finalizedFeatures.map((feature) => [
             feature.name,

@@ -3,6 +3,7 @@ import { byTopic } from '@millrace/client/internal';
 import { InitProducerId, Produce, type ProduceRequestInput, type ProduceResponse } from '@millrace/protocol';
 import type { Acks } from './options.ts';
 import type { BatchOutcome, OutgoingBatch, ProduceTransport, TopicPartitions } from './produce-transport.ts';
+import type { Versions } from './transactions/transaction-transport.ts';
 
 /** Record batches of magic 2 may be produced from this version on. */
 const PRODUCE_VERSION_MIN = 3;
@@ -21,6 +22,7 @@ export class ClusterTransport implements ProduceTransport {
   readonly #acks: Acks;
   readonly #requestTimeoutMs: number;
   readonly #transactionalId: string | null;
+  readonly #versions: () => Versions;
   readonly #topics = new Map<string, KnownTopic>();
   /** The topic that was asked about last, which is nearly always the one that is asked about next. */
   #last: KnownTopic | undefined;
@@ -28,7 +30,10 @@ export class ClusterTransport implements ProduceTransport {
   constructor(
     client: KafkaClient,
     settings: { acks: Acks; requestTimeoutMs: number; transactionalId: string | undefined },
+    /** Which versions of Produce the transaction under way allows. */
+    versions: () => Versions = () => ({}),
   ) {
+    this.#versions = versions;
     this.#client = client;
     this.#acks = settings.acks;
     this.#requestTimeoutMs = settings.requestTimeoutMs;
@@ -74,7 +79,7 @@ export class ClusterTransport implements ProduceTransport {
         partitionData: ofTopic.map(({ partition, records }) => ({ index: partition, records })),
       })),
     };
-    const options = { timeoutMs: this.#requestTimeoutMs, versionMin: PRODUCE_VERSION_MIN };
+    const options = { timeoutMs: this.#requestTimeoutMs, versionMin: PRODUCE_VERSION_MIN, ...this.#versions() };
     if (this.#acks === 0) {
       await connection.sendOneWay(Produce, 'auto', request, options);
       return undefined;

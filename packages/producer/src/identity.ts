@@ -39,6 +39,12 @@ export class ProducerIdentitySource {
     this.#bumpWanted = true;
   }
 
+  /** Takes up what the end of a transaction gave (KIP-890): nothing sent under the epoch before can count any more. */
+  replace(next: ProducerIdentity): void {
+    this.#current = next;
+    this.#bumpWanted = false;
+  }
+
   /** Loads the first identity, or the next one. Concurrent calls share one request. Rejects with what the broker said. */
   load(): Promise<void> {
     this.#loading ??= this.#load().finally(() => {

@@ -104,16 +104,16 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     this.#onDeliveryError = this.#toldBy(options.onDeliveryError);
     this.#client = new KafkaClient(clientOptionsOf(options));
     this.#logger = this.#client.settings.logger;
-    this.#transport = new ClusterTransport(this.#client, this.#settings);
-    this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#waitMsMax, this.#clock);
-    this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>
-      this.#batchClosed(topic, partition),
-    );
     const { transactionalId } = this.#settings;
     const transport =
       transactionalId === undefined
         ? undefined
         : new TransactionTransport(this.#client, { ...this.#settings, transactionalId });
+    this.#transport = new ClusterTransport(this.#client, this.#settings, () => transport?.produceVersions ?? {});
+    this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#waitMsMax, this.#clock);
+    this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>
+      this.#batchClosed(topic, partition),
+    );
     const identity = new ProducerIdentitySource(transport ?? this.#transport);
     this.#sender = new Sender({
       accumulator: this.#accumulator,

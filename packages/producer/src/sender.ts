@@ -1,4 +1,5 @@
 import { backoffMs, KafkaError, type Logger } from '@millrace/client';
+import { pauseMsMax } from '@millrace/client/internal';
 import { type Clock, holdingClock, type Random, runInMicrotask, systemClock, type Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
@@ -381,7 +382,8 @@ export class Sender {
     const pauseMs = this.#holdBack(queue, this.#clock.monotonic(), reason);
     this.#retried();
     // The first failure in a row is news; those after it say the same.
-    const level = queue.failures === 1 ? 'warn' : 'debug';
+    const isNews = queue.failures === 1 && pauseMsMax(reason) === Number.POSITIVE_INFINITY;
+    const level = isNews ? 'warn' : 'debug';
     this.#logger[level](
       { topic, partition, attempts, pauseMs, err: reason },
       `records for partition ${partition} of topic '${topic}' are sent again: ${reason.message}`,
@@ -395,7 +397,7 @@ export class Sender {
 
   /** Nothing is sent to a partition for a while, longer with each failure in a row; returns for how many milliseconds. */
   #holdBack(queue: PartitionQueue, nowMs: number, reason: Error): number {
-    const pauseMs = this.#backoffMs(queue.failures);
+    const pauseMs = Math.min(this.#backoffMs(queue.failures), pauseMsMax(reason));
     queue.failures += 1;
     queue.lastError = reason;
     queue.retryAtMs = nowMs + pauseMs;

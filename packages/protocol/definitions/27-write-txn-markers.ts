@@ -4,8 +4,9 @@ export const writeTxnMarkers = api(27, 'WriteTxnMarkers', {
   about: 'WriteTxnMarkers is how a transaction coordinator writes commit and abort markers into partitions.',
   changes: {
     1: 'flexible',
+    2: 'the transaction.version of the marker (KAFKA-19999)',
   },
-  versions: '0-1',
+  versions: '0-2',
   flexible: '1+',
   request: [
     field('markers', '[]WritableTxnMarker', '0+', [
@@ -17,6 +18,7 @@ export const writeTxnMarkers = api(27, 'WriteTxnMarkers', {
         field('partitionIndexes', '[]int32', '0+'),
       ]),
       field('coordinatorEpoch', 'int32', '0+'),
+      field('transactionVersion', 'int8', '2+', { default: 0, ignorable: true }),
     ]),
   ],
   response: [

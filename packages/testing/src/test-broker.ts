@@ -23,6 +23,11 @@ export interface StartBrokerOptions extends TestSecurity {
    * a proxy: `PLAINTEXT://127.0.0.1:` and the proxy's port.
    */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * The `transaction.version` of the broker: 2, the default, where producers get a new epoch with each transaction (KIP-890); 0 for
+   * transactions as before Kafka 4.0.
+   */
+  readonly transactionVersion?: 0 | 1 | 2;
   /** Topics that are there from the start: a name, or a name with its partitions and configs. */
   readonly topics?: readonly (string | NewTestTopic)[];
   /** pino or alike. Silent by default. */
@@ -75,6 +80,7 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
     disk: storage.disk,
     metadataStore: storage.metadataStore,
     logger,
+    transactionVersionMax: options.transactionVersion,
   });
   const starting = new StartingHandler();
   const listener = new Listener({

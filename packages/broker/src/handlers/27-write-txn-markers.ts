@@ -2,7 +2,7 @@
  * WriteTxnMarkers: a coordinator has markers written into the partitions that this broker leads; an administrator ends hanging
  * transactions with it (KIP-664). Each marker is an append of its own, answered when it is replicated.
  *
- * v1 flexible. Asked for by those who may alter the cluster, or act in it (KIP-1037).
+ * v1 flexible; v2 whether the epoch was raised for the marker (`transaction.version`, KAFKA-19999). Asked for by those who may alter the cluster, or act in it (KIP-1037).
  */
 import { ErrorCode, WriteTxnMarkers, type WriteTxnMarkersRequest } from '@millrace/protocol';
 import { CLUSTER } from '../shared/authorization.ts';
@@ -11,9 +11,12 @@ import { defineHandler } from './handler.ts';
 type RequestedMarker = WriteTxnMarkersRequest['markers'][number];
 type CodeOf = (topic: string, partition: number) => Promise<number>;
 
+/** From this `transaction.version` on the epoch is raised with each transaction. */
+const RAISED_SINCE = 2;
+
 export const writeTxnMarkers = defineHandler(
   WriteTxnMarkers,
-  { minVersion: 0, maxVersion: 1 },
+  { minVersion: 0, maxVersion: 2 },
   async (request, context) => {
     const { transactions, logger } = context.broker;
     const isAllowed = context.isAllowed('Alter', CLUSTER);
@@ -23,7 +26,8 @@ export const writeTxnMarkers = defineHandler(
       return answer(marker, async (topic, partition) => {
         if (refusal !== undefined) return refusal.errorCode;
         try {
-          const asked = { producerId, producerEpoch, isCommit, coordinatorEpoch };
+          const isRaised = marker.transactionVersion >= RAISED_SINCE;
+          const asked = { producerId, producerEpoch, isCommit, coordinatorEpoch, isRaised };
           return await transactions.markers.write(topic, partition, asked);
         } catch (err) {
           logger.error({ err, topic, partition, producerId }, 'A marker could not be written');

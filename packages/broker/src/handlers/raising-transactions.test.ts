@@ -10,6 +10,7 @@ import {
   Produce,
   TransactionLogKey,
   TransactionLogValue,
+  WriteTxnMarkers,
 } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -112,6 +113,55 @@ describe('a transaction that raises the epoch', () => {
     }
     await rest();
     expect(await ends()).toEqual([40, 40]);
+  });
+
+  it('is not ended by a marker of the one before that comes late or twice', async () => {
+    const producer = await newProducer();
+    await producer.produce('t', ['a']);
+    await producer.end(true);
+    await rest();
+    const { producerId, epoch: producerEpoch } = producer;
+    const mark = async (transactionVersion: number, of = producerEpoch): Promise<number | undefined> => {
+      const topics = [{ name: 't', partitionIndexes: [0] }];
+      const marker = { producerId, producerEpoch: of, transactionResult: true, coordinatorEpoch: 0, topics };
+      const answer = await client.ask(WriteTxnMarkers, 2, { markers: [{ ...marker, transactionVersion }] });
+      return answer.markers[0]?.topics[0]?.partitions[0]?.errorCode;
+    };
+    // Nothing is open: it was written before, and whoever asks again is told so.
+    expect(await mark(2)).toBe(0);
+    await producer.produce('t', ['b']);
+    expect(await mark(2)).toBe(ErrorCode.INVALID_PRODUCER_EPOCH);
+    expect(await mark(2, producerEpoch - 1)).toBe(ErrorCode.INVALID_PRODUCER_EPOCH);
+    const [lastStableOffset, highWatermark] = await ends();
+    expect(highWatermark).toBe(lastStableOffset! + 1);
+    // An administrator ends it all the same.
+    expect(await mark(0)).toBe(0);
+    expect(await ends()).toEqual([highWatermark! + 1, highWatermark! + 1]);
+  });
+
+  it('spreads over many partitions at once', async () => {
+    await test.createTopic('wide', 12);
+    const producer = await newProducer();
+    for (let round = 0; round < 3; round += 1) {
+      const codes = Array.from({ length: 12 }, (_, index) => {
+        producer.sequence = 0;
+        return producer.produce('wide', ['a'], index);
+      });
+      expect(new Set(await Promise.all(codes))).toEqual(new Set([0]));
+      expect(await producer.end(round === 1)).toBe(0);
+    }
+    await rest();
+    const topics = Array.from({ length: 12 }, (_, partition) => ({
+      partition,
+      fetchOffset: 0,
+      partitionMaxBytes: 10_000,
+    }));
+    const body = {
+      ...fetchBody({ topic: 'wide' }, 0, { isolationLevel: 1 }),
+      topics: [{ topic: 'wide', partitions: topics }],
+    };
+    const found = (await client.ask(Fetch, 11, body)).responses[0]!.partitions;
+    expect(found.map(({ lastStableOffset }) => lastStableOffset)).toEqual(new Array(12).fill(6));
   });
 
   it('is aborted when it takes too long; its producer may go on with the epoch that its abort gives', async () => {

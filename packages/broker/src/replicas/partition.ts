@@ -59,6 +59,8 @@ export interface PartitionAppend {
   readonly timeoutMs: number;
   /** What was asked before the first batch of a transaction; see the log's `AppendOptions`. */
   readonly guard?: VerificationGuard | undefined;
+  /** Of a marker: the producer's epoch was raised for it. */
+  readonly isRaised?: boolean | undefined;
 }
 
 /**
@@ -217,11 +219,12 @@ export class Partition {
    * Appends what a producer or coordinator sent. What happens before the first `await` happens in call order, offsets
    * included; resolves once as many replicas as asked for have it.
    */
-  append(batches: Buffer, { origin, acks, timeoutMs, guard }: PartitionAppend): Promise<AppendResult> | AppendResult {
+  append(batches: Buffer, append: PartitionAppend): Promise<AppendResult> | AppendResult {
+    const { origin, acks, timeoutMs, guard, isRaised } = append;
     const refusal = this.#appendError(acks);
     if (refusal !== ErrorCode.NONE) return refused(refusal, this.log.logStartOffset);
     this.#appendedBytes += batches.length;
-    const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin, guard });
+    const appended = this.log.append(batches, { leaderEpoch: this.leaderEpoch, origin, guard, isRaised });
     // The durable end of a single replica is the high watermark, so there is nothing to wait for beside the append.
     return acks === -1 && this.replicas.length > 1 ? this.#whenReplicated(appended, timeoutMs) : appended;
   }

@@ -11,6 +11,9 @@ import type { PartitionsByTopic } from './transaction.ts';
 /** How long until a marker is sent again that was not taken. */
 const RETRY_PAUSE_MS = 100;
 
+/** `transaction.version` of those who raise the epoch with each transaction (KIP-890). */
+const RAISED_VERSION = 2;
+
 /** How long a topic may be unknown to this broker until it counts as deleted: it may not have been told of all topics yet. */
 const UNKNOWN_TOPIC_MS = 5000;
 
@@ -187,6 +190,7 @@ export class MarkerSender {
       producerEpoch: ended.marker.producerEpoch,
       transactionResult: ended.marker.isCommit,
       coordinatorEpoch: ended.marker.coordinatorEpoch,
+      transactionVersion: ended.marker.isRaised ? RAISED_VERSION : 0,
       topics: Array.from(
         Map.groupBy(targets, ({ topic }) => topic),
         ([name, partitions]) => ({ name, partitionIndexes: partitions.map(({ partition }) => partition) }),

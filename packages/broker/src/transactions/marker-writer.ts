@@ -12,6 +12,8 @@ export interface Marker {
   readonly producerEpoch: number;
   readonly isCommit: boolean;
   readonly coordinatorEpoch: number;
+  /** The producer's epoch was raised for it, so that no records can have this epoch which it could end. */
+  readonly isRaised: boolean;
 }
 
 export interface MarkerWriterOptions {
@@ -35,14 +37,14 @@ export class MarkerWriter {
    */
   async write(topic: string, index: number, marker: Marker): Promise<number> {
     const { replicas, groups, clock, timeoutMs } = this.#options;
-    const { producerId, producerEpoch, isCommit, coordinatorEpoch } = marker;
+    const { producerId, producerEpoch, isCommit, coordinatorEpoch, isRaised } = marker;
     const partition = replicas.find(topic, index);
     if (isRefusal(partition)) return partition.errorCode;
     // A group that is being read has perhaps read past the place already where the marker will stand.
     if (topic === OFFSETS_TOPIC && !groups.knows(index)) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     const type = isCommit ? ControlRecordType.COMMIT : ControlRecordType.ABORT;
     const batch = buildEndTxnMarker({ type, coordinatorEpoch, producerId, producerEpoch, timestampMs: clock.now() });
-    const result = await partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs });
+    const result = await partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs, isRaised });
     if (result.errorCode !== ErrorCode.NONE || topic !== OFFSETS_TOPIC) return result.errorCode;
     const isApplied = groups.endTransaction(index, { producerId, isCommit, markerOffset: result.baseOffset });
     // Whoever reads the partition meanwhile finds the marker there, but has perhaps been told where to stop before it.

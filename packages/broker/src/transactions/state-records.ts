@@ -62,6 +62,7 @@ export function decodeTransaction(value: Buffer): TransactionImage {
     nextProducerId: stored.nextProducerId ?? -1,
     epoch: stored.producerEpoch,
     lastEpoch: -1,
+    isRaised: false,
     timeoutMs: stored.transactionTimeoutMs,
     partitions:
       partitions.length === 0

@@ -13,6 +13,7 @@ import { type InitRequest, type InitResult, initRefused, planInit } from './prod
 import { transactionRecord, transactionTombstone } from './state-records.ts';
 import {
   isExhausted,
+  type JoinedPartitions,
   newTransaction,
   type PartitionsByTopic,
   STATES_BY_NUMBER,
@@ -138,13 +139,17 @@ export class TransactionCoordinator {
 
   /**
    * Adds partitions to a transaction, and begins it with the first.
-   * @param mayWait for the end of the transaction before; else that is CONCURRENT_TRANSACTIONS at once
+   * @param mayWait for the end of the transaction before, as a producer; for a leader, whose producer sends to several partitions at once,
+   * that is CONCURRENT_TRANSACTIONS, and what others add meanwhile is waited for
    */
   addPartitions(asker: TransactionAsker, added: PartitionsByTopic, mayWait: boolean = true): Promise<number> | number {
     const found = this.#lookUp(asker);
     if (typeof found === 'number') return found;
     const { home, transaction } = found;
     if (!transaction.isBusy) return this.#add(home, transaction, added);
+    if (!mayWait && transaction.pending?.state === TransactionState.ONGOING) {
+      return this.#join(transaction, asker, added);
+    }
     if (!transaction.isPrepared || !mayWait) return ErrorCode.CONCURRENT_TRANSACTIONS;
     return this.#whenSettled(transaction).then(() => {
       const again = this.#lookUp(asker);
@@ -152,6 +157,15 @@ export class TransactionCoordinator {
       if (again.transaction.isBusy) return ErrorCode.CONCURRENT_TRANSACTIONS;
       return this.#add(again.home, again.transaction, added);
     });
+  }
+
+  /** Resolves when the transaction whose markers are being written is complete, or after a while. */
+  async whenComplete(transactionalId: string): Promise<void> {
+    const found = this.#find(transactionalId);
+    if (typeof found !== 'object' || !found.transaction.isBusy) return;
+    const { transaction } = found;
+    if (transaction.isPrepared) await this.#whenSettled(transaction);
+    else await new Promise<void>((resolve) => transaction.onWritten(resolve));
   }
 
   /** Whether partitions are in the asker's open transaction: an error code for each. */
@@ -182,7 +196,7 @@ export class TransactionCoordinator {
     // An answer that was lost: the decision stands.
     if (state === complete) return ErrorCode.NONE;
     if (state !== TransactionState.ONGOING) return ErrorCode.INVALID_TXN_STATE;
-    return this.#prepare(home, transaction, isCommit, {});
+    return this.#prepare(home, transaction, isCommit, { isRaised: false });
   }
 
   /**
@@ -271,6 +285,23 @@ export class TransactionCoordinator {
     });
   }
 
+  /** All that comes while partitions are being written goes into one write behind it. */
+  #join(transaction: Transaction, asker: TransactionAsker, added: PartitionsByTopic): Promise<number> {
+    const { joined } = transaction;
+    if (joined !== undefined) {
+      joined.partitions = withPartitions(joined.partitions, added);
+      return joined.outcome;
+    }
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const own: JoinedPartitions = { partitions: added, outcome: promise };
+    transaction.joined = own;
+    transaction.onWritten(() => {
+      transaction.joined = undefined;
+      resolve(this.addPartitions(asker, own.partitions, false));
+    });
+    return promise;
+  }
+
   async #init(
     home: Home,
     known: Transaction | undefined,
@@ -298,7 +329,7 @@ export class TransactionCoordinator {
   #fence(home: Home, transaction: Transaction): Promise<number> {
     const { now, hasFailedFence } = transaction;
     const epoch = hasFailedFence ? now.epoch : now.epoch + 1;
-    return this.#prepare(home, transaction, false, { epoch, lastEpoch: -1 }, () => {
+    return this.#prepare(home, transaction, false, { epoch, lastEpoch: -1, isRaised: true }, () => {
       transaction.now = { ...transaction.now, epoch, lastEpoch: -1 };
       transaction.hasFailedFence = true;
     });
@@ -340,6 +371,7 @@ export class TransactionCoordinator {
         producerEpoch: now.epoch,
         isCommit,
         coordinatorEpoch: home.leaderEpoch,
+        isRaised: now.isRaised,
       },
       partitions: now.partitions,
       isWanted: () => this.#isCurrent(home, transaction) && transaction.now === now,
@@ -395,6 +427,7 @@ export class TransactionCoordinator {
           if (errorCode === ErrorCode.NONE) transaction.now = next;
           else failed();
           resolve(clientError(errorCode));
+          transaction.written();
         },
       });
     });
@@ -453,6 +486,7 @@ export class TransactionCoordinator {
         if (!this.#isCurrent(home, transaction)) return;
         transaction.pending = undefined;
         if (errorCode === ErrorCode.NONE) home.state.delete(transaction.id);
+        transaction.written();
       },
     });
   }

@@ -41,6 +41,7 @@ export function planEnd(
   const change = {
     epoch: now.epoch + 1,
     lastEpoch: now.epoch,
+    isRaised: true,
     ...(isOpen ? {} : { partitions: NO_PARTITIONS, startMs: -1 }),
   };
   if (!isExhausted(now.epoch)) {

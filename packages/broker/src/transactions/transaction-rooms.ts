@@ -16,7 +16,7 @@ import type { TransactionConfig } from './config.ts';
 import { MarkerSender } from './marker-sender.ts';
 import { MarkerWriter } from './marker-writer.ts';
 import { type TransactionAsker, TransactionCoordinator } from './transaction-coordinator.ts';
-import { VerifiedAppends, verifyOffsets } from './verified-appends.ts';
+import { VerifiedAppends, type VerifiedOffsets, verifyOffsets } from './verified-appends.ts';
 import { type Demand, Verifier } from './verifier.ts';
 
 export interface TransactionRoomsOptions {
@@ -48,6 +48,7 @@ export class TransactionRooms {
   readonly level: TransactionLevel;
   readonly #verifier: Verifier;
   readonly #deadlines: Deadlines;
+  readonly #clock: Clock;
   readonly #isVerifying: () => boolean;
   readonly #replicas: ReplicaManager;
   readonly #groups: GroupCoordinator;
@@ -79,6 +80,7 @@ export class TransactionRooms {
     });
     const guard = new Guard(logger);
     this.#deadlines = new Deadlines(clock, guard);
+    this.#clock = clock;
     const { coordinator } = this;
     const lines = verifierLines;
     this.#verifier = new Verifier({
@@ -90,17 +92,17 @@ export class TransactionRooms {
       deadlines: this.#deadlines,
       timeoutMs,
     });
-    this.appends = new VerifiedAppends(this.#verifier, options.isVerifying);
+    this.appends = new VerifiedAppends(this.#verifier, clock, options.isVerifying);
   }
 
   /** Asks before offsets of a group are written in a transaction; the guard goes with them. */
-  async verifyOffsets(groupId: string, asker: TransactionAsker, demand: Demand): ReturnType<typeof verifyOffsets> {
+  async verifyOffsets(groupId: string, asker: TransactionAsker, demand: Demand): Promise<VerifiedOffsets> {
     const index = this.#groups.partitionOf(groupId);
     if (isRefusal(index)) return { errorCode: index.errorCode, guard: undefined };
     const partition = this.#replicas.find(OFFSETS_TOPIC, index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, guard: undefined };
     if (demand === 'verify' && !this.#isVerifying()) return { errorCode: ErrorCode.NONE, guard: undefined };
-    return verifyOffsets(this.#verifier, partition, asker, demand);
+    return verifyOffsets(this.#verifier, this.#clock, partition, asker, demand);
   }
 
   stop(): void {

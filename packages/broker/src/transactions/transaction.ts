@@ -32,6 +32,8 @@ export interface TransactionImage {
   readonly epoch: number;
   /** The epoch before the last InitProducerId, whose answer may have been lost; -1 where there is none. */
   readonly lastEpoch: number;
+  /** Whether the epoch was raised when the end was decided; told with the markers, and forgotten when another coordinates. */
+  readonly isRaised: boolean;
   readonly timeoutMs: number;
   readonly partitions: PartitionsByTopic;
   /** When the transaction began; -1 outside of one. */
@@ -40,6 +42,12 @@ export interface TransactionImage {
 }
 
 export const NO_PARTITIONS: PartitionsByTopic = new Map();
+
+/** Partitions that several have asked for while a write was under way. */
+export interface JoinedPartitions {
+  partitions: PartitionsByTopic;
+  readonly outcome: Promise<number>;
+}
 
 /** A transactional id as its coordinator knows it. */
 export class Transaction {
@@ -50,7 +58,10 @@ export class Transaction {
   pending: TransactionImage | undefined;
   /** The epoch was raised in memory and could not be written: the next attempt takes the same one (KAFKA-9666). */
   hasFailedFence = false;
+  /** Partitions that are added with the next write, for one is under way. */
+  joined: JoinedPartitions | undefined;
   readonly #settled: (() => void)[] = [];
+  readonly #written: (() => void)[] = [];
 
   constructor(id: string, now: TransactionImage) {
     this.id = id;
@@ -75,6 +86,17 @@ export class Transaction {
   /** It is complete, or given up here. */
   settle(): void {
     for (const then of this.#settled.splice(0)) then();
+    this.written();
+  }
+
+  /** Calls `then` once, when what is pending has been written or has failed. */
+  onWritten(then: () => void): void {
+    this.#written.push(then);
+  }
+
+  /** What was pending has been written or has failed. */
+  written(): void {
+    for (const then of this.#written.splice(0)) then();
   }
 }
 
@@ -87,6 +109,7 @@ export function newTransaction(producerId: number, timeoutMs: number, nowMs: num
     nextProducerId: -1,
     epoch: -1,
     lastEpoch: -1,
+    isRaised: false,
     timeoutMs,
     partitions: NO_PARTITIONS,
     startMs: -1,

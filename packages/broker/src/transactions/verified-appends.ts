@@ -1,4 +1,5 @@
 import type { AppendResult, VerificationGuard } from '@millrace/log';
+import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { type Partition, type PartitionAppend, refused } from '../replicas/partition.ts';
 import type { TransactionAsker } from './transaction-coordinator.ts';
@@ -12,6 +13,14 @@ export interface TransactionalAppend extends Omit<PartitionAppend, 'guard'> {
   readonly knowsAbortable: boolean;
 }
 
+/** An append that the log has in its line. */
+interface Begun {
+  readonly result: Promise<AppendResult> | AppendResult;
+}
+
+/** How long records wait for the end of the transaction before theirs, until their producer is told to come again. */
+const BUSY_MS_MAX = 100;
+
 /**
  * Takes records of transactions into partitions. Before the first of a transaction, its coordinator is asked whether there is one: a
  * batch that comes late, after the marker, would begin one that nobody ends (KIP-890). What a producer sends meanwhile waits in line, so
@@ -19,12 +28,14 @@ export interface TransactionalAppend extends Omit<PartitionAppend, 'guard'> {
  */
 export class VerifiedAppends {
   readonly #verifier: Verifier;
+  readonly #clock: Clock;
   readonly #isVerifying: () => boolean;
   readonly #lines = new WeakMap<Partition, Map<number, Promise<unknown>>>();
 
   /** @param isVerifying `transaction.partition.verification.enable`, as it is now */
-  constructor(verifier: Verifier, isVerifying: () => boolean) {
+  constructor(verifier: Verifier, clock: Clock, isVerifying: () => boolean) {
     this.#verifier = verifier;
+    this.#clock = clock;
     this.#isVerifying = isVerifying;
   }
 
@@ -55,7 +66,7 @@ export class VerifiedAppends {
   async #follow(
     lines: Map<number, Promise<unknown>>,
     producerId: number,
-    begun: Promise<{ readonly result: Promise<AppendResult> | AppendResult }>,
+    begun: Promise<Begun>,
   ): Promise<AppendResult> {
     const turn = begun.catch(() => undefined);
     lines.set(producerId, turn);
@@ -70,10 +81,10 @@ export class VerifiedAppends {
   #begin(
     partition: Partition,
     batch: Buffer,
-    { asker, demand, knowsAbortable, ...append }: TransactionalAppend,
-  ):
-    | Promise<{ readonly result: Promise<AppendResult> | AppendResult }>
-    | { readonly result: Promise<AppendResult> | AppendResult } {
+    options: TransactionalAppend,
+    giveUpMs: number = Number.POSITIVE_INFINITY,
+  ): Promise<Begun> | Begun {
+    const { asker, demand, knowsAbortable, ...append } = options;
     const { log } = partition;
     const leaderError = partition.leaderError(-1);
     if (leaderError !== ErrorCode.NONE) return { result: refused(leaderError, log.logStartOffset) };
@@ -82,15 +93,27 @@ export class VerifiedAppends {
       return { result: partition.append(batch, append) };
     }
     const guard = log.beginVerification(asker.producerId, demand === 'add');
-    const go = (errorCode: number): { readonly result: Promise<AppendResult> | AppendResult } => {
+    const go = (errorCode: number): Promise<Begun> | Begun => {
       if (errorCode === ErrorCode.NONE) return { result: appendVerified(partition, batch, { ...append, guard }) };
       log.endVerification(guard);
+      const nowMs = this.#clock.monotonic();
+      if (isWorthWaiting(demand, errorCode) && nowMs < giveUpMs) {
+        // With another guard: the marker of the transaction before, which comes meanwhile, makes this one stale.
+        const again = (): Promise<Begun> | Begun =>
+          this.#begin(partition, batch, options, Math.min(giveUpMs, nowMs + BUSY_MS_MAX));
+        return this.#verifier.pause(asker).then(again);
+      }
       const told = produceError(errorCode, demand, knowsAbortable);
       return { result: refused(told, log.logStartOffset, WORDS.get(errorCode)) };
     };
     const verified = this.#verifier.ask(demand, asker, partition.topic, partition.partition);
     return verified instanceof Promise ? verified.then(go) : go(verified);
   }
+}
+
+/** Whoever goes on at once comes before the markers of his last transaction are written. */
+function isWorthWaiting(demand: Demand, errorCode: number): boolean {
+  return demand === 'add' && errorCode === ErrorCode.CONCURRENT_TRANSACTIONS;
 }
 
 /** The guard is of no more use once the log has looked at it. */
@@ -107,22 +130,33 @@ function appendVerified(
   return result instanceof Promise ? result.then(end) : end(result);
 }
 
+/** What an append of offsets goes with, or why it may not be made. */
+export interface VerifiedOffsets {
+  readonly errorCode: number;
+  readonly guard: VerificationGuard | undefined;
+}
+
 /** Asks before offsets of a transaction are written; the guard goes with the append, an error code is for the client. */
 export async function verifyOffsets(
   verifier: Verifier,
+  clock: Clock,
   partition: Partition,
   asker: TransactionAsker,
   demand: Demand,
-): Promise<{ readonly errorCode: number; readonly guard: VerificationGuard | undefined }> {
+): Promise<VerifiedOffsets> {
   const { log } = partition;
-  if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
-    return { errorCode: ErrorCode.NONE, guard: undefined };
+  const giveUpMs = clock.monotonic() + BUSY_MS_MAX;
+  for (;;) {
+    if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
+      return { errorCode: ErrorCode.NONE, guard: undefined };
+    }
+    const guard = log.beginVerification(asker.producerId, demand === 'add');
+    const errorCode = await verifier.ask(demand, asker, partition.topic, partition.partition);
+    if (errorCode === ErrorCode.NONE) return { errorCode, guard };
+    log.endVerification(guard);
+    if (!isWorthWaiting(demand, errorCode) || clock.monotonic() >= giveUpMs) return { errorCode, guard };
+    await verifier.pause(asker);
   }
-  // Records of offsets have no sequence numbers.
-  const guard = log.beginVerification(asker.producerId);
-  const errorCode = await verifier.ask(demand, asker, partition.topic, partition.partition);
-  if (errorCode !== ErrorCode.NONE) log.endVerification(guard);
-  return { errorCode, guard };
 }
 
 const WORDS: ReadonlyMap<number, string> = new Map([

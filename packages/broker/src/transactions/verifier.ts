@@ -15,9 +15,8 @@ import type { TransactionAsker, TransactionCoordinator } from './transaction-coo
 /** The first version that can ask without adding. */
 const VERIFY_SINCE = 4;
 
-/** How long until a partition is added again while the transaction before is being completed, and for how long that is tried. */
-const BUSY_PAUSE_MS = 10;
-const BUSY_MS_MAX = 100;
+/** How long until another broker is asked again whether the transaction before is complete. */
+const BUSY_PAUSE_MS = 5;
 
 /** How many questions may wait for one coordinator; what comes beyond is refused, and its producer tries again. */
 const QUESTIONS_MAX = 10_000;
@@ -44,8 +43,6 @@ interface Question {
   readonly topic: string;
   readonly partition: number;
   readonly resolve: (errorCode: number) => void;
-  /** For how long the transaction before has not been complete yet. */
-  waitedMs: number;
 }
 
 /** Asks the coordinators of transactions, here or elsewhere, whether partitions are in an open transaction, or adds them to it (KIP-890). */
@@ -60,28 +57,29 @@ export class Verifier {
 
   /** At once where this broker coordinates. */
   ask(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
-    const { brokerId, cluster, coordinator } = this.#options;
-    const partitions = cluster.topic(TRANSACTIONS_TOPIC)?.partitions ?? [];
-    const leader = partitions[partitionOf(asker.transactionalId, Math.max(partitions.length, 1))]?.leader ?? -1;
+    const { brokerId, coordinator } = this.#options;
+    const leader = this.#leaderOf(asker.transactionalId);
     if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     if (leader === brokerId) {
       const wanted = new Map([[topic, new Set([partition])]]);
-      if (demand === 'add') return coordinator.addPartitions(asker, wanted);
+      if (demand === 'add') return coordinator.addPartitions(asker, wanted, false);
       const codes = coordinator.verify(asker, wanted);
       return codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     }
-    return new Promise((resolve) => this.#queue(leader, { demand, asker, topic, partition, resolve, waitedMs: 0 }));
+    return new Promise((resolve) => this.#queue(leader, { demand, asker, topic, partition, resolve }));
   }
 
-  /** Settles a question, or puts it again: whoever goes on at once comes before the markers of his last transaction are written. */
-  #answer(leader: number, question: Question, errorCode: number): void {
-    const isBusy = question.demand === 'add' && errorCode === ErrorCode.CONCURRENT_TRANSACTIONS;
-    if (!isBusy || question.waitedMs >= BUSY_MS_MAX) {
-      question.resolve(errorCode);
-      return;
-    }
-    question.waitedMs += BUSY_PAUSE_MS;
-    this.#options.deadlines.set(new Deadline(() => this.#queue(leader, question)), BUSY_PAUSE_MS);
+  /** Until it makes sense to ask again: the transaction before was not complete, whose end needs some milliseconds. */
+  pause({ transactionalId }: TransactionAsker): Promise<void> {
+    const { brokerId, coordinator } = this.#options;
+    if (this.#leaderOf(transactionalId) === brokerId) return coordinator.whenComplete(transactionalId);
+    return new Promise((resolve) => this.#options.deadlines.set(new Deadline(resolve), BUSY_PAUSE_MS));
+  }
+
+  /** Who coordinates a transactional id; -1 where nobody does. */
+  #leaderOf(transactionalId: string): number {
+    const partitions = this.#options.cluster.topic(TRANSACTIONS_TOPIC)?.partitions ?? [];
+    return partitions[partitionOf(transactionalId, Math.max(partitions.length, 1))]?.leader ?? -1;
   }
 
   #queue(leader: number, question: Question): void {
@@ -109,9 +107,7 @@ export class Verifier {
         continue;
       }
       for (const question of questions) {
-        this.#answer(
-          leader,
-          question,
+        question.resolve(
           typeof answer === 'object' ? (answerTo(question, answer) ?? ErrorCode.UNKNOWN_SERVER_ERROR) : answer,
         );
       }

@@ -82,12 +82,14 @@ export class TransactionManager {
     if (this.#state !== 'idle') throw transactionUnderWay();
     this.#state = 'open';
     this.#error = undefined;
-    const { identity, resume } = this.#options;
+    const { identity, transport, resume } = this.#options;
     resume();
-    // Sequences that the brokers may or may not have seen are left behind with the epoch.
-    if (identity.current !== undefined) return;
+    // Of producers that begin to leave it to leaders to add partitions these expect that sequences begin anew.
+    if (transport.raisesNext && !transport.raises) identity.requestBump();
     try {
-      await identity.load();
+      // Sequences that the brokers may or may not have seen are left behind with the epoch.
+      if (identity.current === undefined) await identity.load();
+      transport.setRaises(transport.raisesNext);
     } catch (error) {
       this.#state = 'idle';
       throw this.#fatal(error, 'begin') ?? error;
@@ -98,6 +100,11 @@ export class TransactionManager {
   mayProduce(topic: string, partition: number): boolean {
     if (this.#added.get(topic)?.has(partition) === true) return true;
     if (this.#state !== 'open' && this.#state !== 'committing') return false;
+    if (this.#options.transport.raises) {
+      // The leader tells the coordinator, with the first batch.
+      this.#isBegun = true;
+      return true;
+    }
     let wanted = this.#wanted.get(topic);
     if (wanted === undefined) {
       wanted = new Set();
@@ -123,7 +130,9 @@ export class TransactionManager {
     const { transport } = this.#options;
     const identity = this.#identity();
     try {
-      if (!this.#groups.has(group.groupId)) {
+      if (transport.raises) {
+        this.#isBegun = true;
+      } else if (!this.#groups.has(group.groupId)) {
         await transport.addOffsets(identity, group.groupId);
         this.#isBegun = true;
         this.#groups.add(group.groupId);
@@ -163,9 +172,12 @@ export class TransactionManager {
   }
 
   async #end(isCommit: boolean): Promise<void> {
-    const { transport } = this.#options;
+    const { transport, identity } = this.#options;
     try {
-      if (this.#isBegun) await transport.end(this.#identity(), isCommit);
+      if (this.#isBegun) {
+        const next = await transport.end(this.#identity(), isCommit);
+        if (transport.raises) identity.replace(next);
+      }
       this.#added = new Map();
       this.#wanted = new Map();
       this.#groups = new Set();

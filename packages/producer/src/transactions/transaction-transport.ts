@@ -16,9 +16,21 @@ const INIT_WITH_EPOCH_SINCE = 3;
 const MEMBER_SINCE = 3;
 /** From version 4 on AddPartitionsToTxn is for brokers. */
 const ADD_PARTITIONS_MAX = 3;
-/** Later versions speak of transactions that raise the epoch each time (KIP-890), which this producer does not. */
-const END_MAX = 4;
-const COMMIT_OFFSETS_MAX = 4;
+/**
+ * The feature by which a cluster tells that the epoch is raised with each transaction, and partitions are added by their leaders
+ * (KIP-890), the level from which it is so, and the versions that speak of it.
+ */
+const FEATURE = 'transaction.version';
+const RAISING_LEVEL = 2;
+const RAISING_PRODUCE = 12;
+const RAISING_END = 5;
+const RAISING_COMMIT_OFFSETS = 5;
+
+/** Versions of an API that may be used. */
+export interface Versions {
+  readonly versionMin?: number;
+  readonly versionMax?: number;
+}
 
 /** A partition's offset to be committed: of the next record that is to be read. */
 export interface TransactionOffset {
@@ -47,6 +59,7 @@ export class TransactionTransport {
   readonly #transactionalId: string;
   readonly #transactionTimeoutMs: number;
   readonly #timeoutMs: number;
+  #raises = false;
 
   constructor(
     client: KafkaClient,
@@ -56,6 +69,30 @@ export class TransactionTransport {
     this.#transactionalId = settings.transactionalId;
     this.#transactionTimeoutMs = settings.transactionTimeoutMs;
     this.#timeoutMs = settings.blockMsMax;
+  }
+
+  /** Whether transactions raise the epoch; changes only between two of them. */
+  get raises(): boolean {
+    return this.#raises;
+  }
+
+  /** What the cluster said last: whether the transactions that begin now raise the epoch. */
+  get raisesNext(): boolean {
+    return this.#client.featureLevel(FEATURE) >= RAISING_LEVEL;
+  }
+
+  /** The transactions that begin now are of this kind. */
+  setRaises(raises: boolean): void {
+    this.#raises = raises;
+  }
+
+  /** A leader that does not know this kind of transactions refuses what would be added to none. */
+  get produceVersions(): Versions {
+    return this.#versions(RAISING_PRODUCE);
+  }
+
+  #versions(raisingSince: number): Versions {
+    return this.#raises ? { versionMin: raisingSince } : { versionMax: raisingSince - 1 };
   }
 
   /** A producer id and epoch, which fence all who had the transactional id before; the next epoch of one that is given. */
@@ -135,7 +172,7 @@ export class TransactionTransport {
         topics,
       }),
       {
-        versionMax: COMMIT_OFFSETS_MAX,
+        ...this.#versions(RAISING_COMMIT_OFFSETS),
         timeoutMs: this.#timeoutMs,
         errorOf: ({ topics: answered }: TxnOffsetCommitResponse) =>
           firstError(answered.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))),
@@ -143,11 +180,14 @@ export class TransactionTransport {
     );
   }
 
-  async end({ producerId, producerEpoch }: ProducerIdentity, committed: boolean): Promise<void> {
+  /** What the producer goes on with; the same as before where the epoch is not raised. */
+  async end(identity: ProducerIdentity, committed: boolean): Promise<ProducerIdentity> {
     const transactionalId = this.#transactionalId;
-    const body = { transactionalId, producerId, producerEpoch, committed };
-    const options = { versionMax: END_MAX, timeoutMs: this.#timeoutMs };
-    await this.#client.sendToCoordinator('transaction', transactionalId, EndTxn, body, options);
+    const body = { transactionalId, ...identity, committed };
+    const options = { ...this.#versions(RAISING_END), timeoutMs: this.#timeoutMs };
+    const answer = await this.#client.sendToCoordinator('transaction', transactionalId, EndTxn, body, options);
+    const { producerId, producerEpoch } = answer;
+    return producerId < 0 ? identity : { producerId, producerEpoch };
   }
 }
 

@@ -25,6 +25,8 @@ export interface WriteTxnMarkersRequestMarker {
   transactionResult: boolean;
   topics: WriteTxnMarkersRequestMarkerTopic[];
   coordinatorEpoch: number;
+  /** Versions 2+. Default 0. */
+  transactionVersion: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
 }
@@ -36,6 +38,7 @@ export interface WriteTxnMarkersRequestMarkerInput {
   readonly transactionResult: boolean;
   readonly topics: readonly WriteTxnMarkersRequestMarkerTopicInput[];
   readonly coordinatorEpoch: number;
+  readonly transactionVersion?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -87,6 +90,9 @@ function encodeWriteTxnMarkersRequestMarker(w: Writer, it: WriteTxnMarkersReques
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeWriteTxnMarkersRequestMarkerTopic(w, topics[i]!, v);
   w.int32(it.coordinatorEpoch);
+  if (v >= 2) {
+    w.int8(it.transactionVersion ?? 0);
+  }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -102,14 +108,15 @@ function decodeWriteTxnMarkersRequestMarker(r: Reader, v: number): WriteTxnMarke
   const topics: WriteTxnMarkersRequestMarkerTopic[] = [];
   for (let n = r.arrayLength(flexible, 3, 112); n > 0; n--) topics.push(decodeWriteTxnMarkersRequestMarkerTopic(r, v));
   const coordinatorEpoch = r.int32();
+  const transactionVersion = v >= 2 ? r.int8() : 0;
   const unknownTags = flexible ? r.unknownTags() : undefined;
-  const it: WriteTxnMarkersRequestMarker = { producerId, producerEpoch, transactionResult, topics, coordinatorEpoch };
+  const it: WriteTxnMarkersRequestMarker = { producerId, producerEpoch, transactionResult, topics, coordinatorEpoch, transactionVersion };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
   return it;
 }
 
 function encodeWriteTxnMarkersRequest(w: Writer, it: WriteTxnMarkersRequestInput, v: number): void {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersRequest', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('WriteTxnMarkersRequest', v, 0, 2);
   const flexible = v >= 1;
   const markers = it.markers;
   w.arrayLength(markers.length, flexible);
@@ -122,10 +129,10 @@ function encodeWriteTxnMarkersRequest(w: Writer, it: WriteTxnMarkersRequestInput
 }
 
 function decodeWriteTxnMarkersRequest(r: Reader, v: number): WriteTxnMarkersRequest {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersRequest', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('WriteTxnMarkersRequest', v, 0, 2);
   const flexible = v >= 1;
   const markers: WriteTxnMarkersRequestMarker[] = [];
-  for (let n = r.arrayLength(flexible, 17, 128); n > 0; n--) markers.push(decodeWriteTxnMarkersRequestMarker(r, v));
+  for (let n = r.arrayLength(flexible, 17, 136); n > 0; n--) markers.push(decodeWriteTxnMarkersRequestMarker(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: WriteTxnMarkersRequest = { markers };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -260,7 +267,7 @@ function decodeWriteTxnMarkersResponseMarker(r: Reader, v: number): WriteTxnMark
 }
 
 function encodeWriteTxnMarkersResponse(w: Writer, it: WriteTxnMarkersResponseInput, v: number): void {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 2);
   const flexible = v >= 1;
   const markers = it.markers;
   w.arrayLength(markers.length, flexible);
@@ -273,7 +280,7 @@ function encodeWriteTxnMarkersResponse(w: Writer, it: WriteTxnMarkersResponseInp
 }
 
 function decodeWriteTxnMarkersResponse(r: Reader, v: number): WriteTxnMarkersResponse {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 2);
   const flexible = v >= 1;
   const markers: WriteTxnMarkersResponseMarker[] = [];
   for (let n = r.arrayLength(flexible, 10, 104); n > 0; n--) markers.push(decodeWriteTxnMarkersResponseMarker(r, v));
@@ -287,17 +294,18 @@ function decodeWriteTxnMarkersResponse(r: Reader, v: number): WriteTxnMarkersRes
  * WriteTxnMarkers is how a transaction coordinator writes commit and abort markers into partitions.
  *
  * - 1: flexible
+ * - 2: the transaction.version of the marker (KAFKA-19999)
  */
 export const WriteTxnMarkers: Api<WriteTxnMarkersRequest, WriteTxnMarkersResponse, WriteTxnMarkersRequestInput, WriteTxnMarkersResponseInput> = {
   key: 27,
   name: 'WriteTxnMarkers',
   minVersion: 0,
-  maxVersion: 1,
+  maxVersion: 2,
   flexibleSince: 1,
   request: {
     name: 'WriteTxnMarkersRequest',
     minVersion: 0,
-    maxVersion: 1,
+    maxVersion: 2,
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeWriteTxnMarkersRequest,
@@ -306,7 +314,7 @@ export const WriteTxnMarkers: Api<WriteTxnMarkersRequest, WriteTxnMarkersRespons
   response: {
     name: 'WriteTxnMarkersResponse',
     minVersion: 0,
-    maxVersion: 1,
+    maxVersion: 2,
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeWriteTxnMarkersResponse,
