@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { Broker, type BrokerConfig, type BrokerEndpoint, type Logger, parseBrokerConfig } from '@millrace/broker';
+import {
+  Broker,
+  type BrokerConfig,
+  type BrokerEndpoint,
+  type BrokerServices,
+  type Logger,
+  parseBrokerConfig,
+} from '@millrace/broker';
 import type { Listener } from '@millrace/network';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
@@ -120,9 +127,9 @@ async function startParts(
   const disk = new NodeDisk();
   // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
-  let current = (): BrokerConfig => given;
+  let running: BrokerServices | undefined;
   const certificates = await openCertificates(given, logger, closers);
-  const surroundings = { logger, metrics, closers, certificates, current: () => current() };
+  const surroundings = { logger, metrics, closers, certificates, running: () => running };
   const listeners = await bindListeners(given, gate, surroundings);
   const { promise: unusable, resolve: giveUp } = Promise.withResolvers<Error>();
   const isMember = given.zookeeperConnect !== null || settings.process.metadataSocket !== undefined;
@@ -158,7 +165,7 @@ async function startParts(
   await startReadingInline(broker, endpoints, disk);
   // A start on a full disk must fail, and a stop must come to its end. In between, patience helps.
   metadata.sitOutShortages(true);
-  current = () => broker.services.configs.current;
+  running = broker.services;
   gate.open(broker.requestHandler);
   health.status = 'up';
   let stopped: Promise<void> | undefined;

@@ -1,6 +1,15 @@
-import type { BrokerConfig, BrokerEndpoint, Logger, SslSettings } from '@millrace/broker';
 import {
+  type BrokerConfig,
+  type BrokerEndpoint,
+  type BrokerServices,
+  javaAddress,
+  type Logger,
+  type SslSettings,
+} from '@millrace/broker';
+import {
+  ConnectionAdmission,
   type ConnectionContext,
+  type ConnectionLimits,
   Listener,
   principalMapping,
   type RequestHandler,
@@ -43,8 +52,8 @@ export class RequestGate implements RequestHandler {
 export interface ListenerSurroundings {
   readonly logger: Logger;
   readonly metrics: MetricRegistry;
-  /** The settings that hold now: limits may change while clients are connected. */
-  readonly current: () => BrokerConfig;
+  /** The broker once it has started: what it keeps of limits may change while clients are connected. */
+  readonly running: () => BrokerServices | undefined;
   /** The certificates of listeners with TLS, by the listeners' names. */
   readonly certificates: ReadonlyMap<string, LiveCertificates>;
   /** Takes what closes a listener that is open. */
@@ -55,11 +64,16 @@ export interface ListenerSurroundings {
 export async function bindListeners(
   config: BrokerConfig,
   requestHandler: RequestHandler,
-  { logger, metrics, current, closers, certificates }: ListenerSurroundings,
+  { logger, metrics, running, closers, certificates }: ListenerSurroundings,
 ): Promise<readonly Listener[]> {
   const bytesMax = config.queuedMaxRequestBytes > 0 ? config.queuedMaxRequestBytes : undefined;
   const memory = new RequestMemory(bytesMax, config.queuedMaxRequests);
   const responses = new ResponseMemory();
+  const admission = new ConnectionAdmission({
+    limits: connectionLimits(config, running),
+    protectedListener: config.interBrokerListenerName,
+    logger,
+  });
   const listeners: Listener[] = [];
   for (const { name, host, port, securityProtocol } of config.endpoints) {
     const { ssl, sasl } = config.listenerSecurity.get(name) ?? {};
@@ -76,12 +90,7 @@ export async function bindListeners(
       memory,
       responses,
       idleMsMax: config.connectionsMaxIdleMs,
-      get connectionsMax() {
-        return current().maxConnections;
-      },
-      get connectionsPerAddressMax() {
-        return current().maxConnectionsPerIp;
-      },
+      admission,
       backlog: config.socketListenBacklogSize,
       logger,
     });
@@ -92,7 +101,44 @@ export async function bindListeners(
     listeners.push(listener);
   }
   exposeListeners(listeners, metrics);
+  metrics.gauge(
+    'millrace_network_connections_waiting',
+    'Connections that wait because there are as many as there may be, or too many new ones',
+    () => admission.stats().waiting,
+  );
   return listeners;
+}
+
+/** The limits of connections as the settings have them now. */
+function connectionLimits(config: BrokerConfig, running: ListenerSurroundings['running']): ConnectionLimits {
+  const current = (): BrokerConfig => running()?.configs.current ?? config;
+  return {
+    get connectionsMax() {
+      return current().maxConnections;
+    },
+    get creationRateMax() {
+      return rateOf(current().maxConnectionCreationRate);
+    },
+    listener: (name) => {
+      const { connectionsMax = UNLIMITED, creationRateMax = UNLIMITED } =
+        current().connectionLimits.listeners.get(name) ?? {};
+      return { connectionsMax, creationRateMax: rateOf(creationRateMax) };
+    },
+    perAddressMax: (address) => {
+      const { connectionLimits: limits, maxConnectionsPerIp } = current();
+      return limits.byAddress.size === 0
+        ? maxConnectionsPerIp
+        : (limits.byAddress.get(javaAddress(address)) ?? maxConnectionsPerIp);
+    },
+    addressRateMax: (address) => running()?.quotaRules.connectionRate(address) ?? UNLIMITED,
+  };
+}
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+/** The largest number of its type stands for none. */
+function rateOf(perSecond: number): number {
+  return perSecond >= 2 ** 31 - 1 ? UNLIMITED : perSecond;
 }
 
 /** Reads the certificates of all listeners with TLS. @throws StartError START_CONFIG_INVALID */

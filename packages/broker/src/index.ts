@@ -22,6 +22,7 @@ export type {
 } from './config/listener-security.ts';
 export type { BrokerServices } from './handlers/services.ts';
 export { BrokerFault, type BrokerFaultCode } from './shared/errors.ts';
+export { javaAddress } from './shared/hosts.ts';
 export type { LogLevelControl } from './shared/log-level.ts';
 export { type Logger, silentLogger } from './shared/logger.ts';
 export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetrics } from './shared/metrics.ts';

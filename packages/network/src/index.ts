@@ -5,6 +5,13 @@
 
 export { Connection, type ConnectionStats } from './connection.ts';
 export {
+  type AdmittingListener,
+  type Candidate,
+  ConnectionAdmission,
+  type ConnectionAdmissionOptions,
+  type ConnectionLimits,
+} from './connection-admission.ts';
+export {
   ANONYMOUS_PRINCIPAL,
   type AuthenticationState,
   type ConnectionContext,

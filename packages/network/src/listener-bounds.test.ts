@@ -157,22 +157,6 @@ describe('the bounds of a listener', () => {
     expect(listener.stats()).toMatchObject({ connectionsClosedIdle: 1, memory: { assemblingBytes: 0 } });
   });
 
-  it('refuses connections above the bounds', async () => {
-    const { lines, logger } = recordingLogger();
-    const { port, listener } = await startListener({ handler: { handle: echo }, connectionsPerAddressMax: 1, logger });
-    const first = await startPeer(port);
-    const second = await startPeer(port);
-    await closed(second);
-    expect(listener.stats()).toMatchObject({ connectionsOpen: 1, connectionsRefused: 1 });
-    expect(lines[0]?.message).toContain('max.connections.per.ip=1');
-    first.destroy();
-    await until(() => listener.stats().connectionsOpen === 0);
-    const third = await startPeer(port);
-    const texts = collect(third);
-    third.write(request('welcome'));
-    await until(() => texts.length === 1);
-  });
-
   it('lets a frame that stands still lose its place to others, and its connection with it', async () => {
     const clock = new ManualClock();
     const memory = new RequestMemory(1000);

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls';
 import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '@millrace/ports';
+import { type AdmittingListener, type Candidate, ConnectionAdmission } from './connection-admission.ts';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
 import { nodeTls } from './node-tls.ts';
@@ -58,10 +59,8 @@ export interface ListenerOptions {
   serialApiKeys?: Iterable<number> | undefined;
   /** A connection without traffic for this long is closed (`connections.max.idle.ms`). Default 600000. */
   idleMsMax?: number | undefined;
-  /** Connections at once (`max.connections`). Default no bound but the system's. */
-  connectionsMax?: number | undefined;
-  /** Connections at once from one address (`max.connections.per.ip`). Default no bound. */
-  connectionsPerAddressMax?: number | undefined;
+  /** Lets connections in; share one between listeners. Default: there are no limits but the system's. */
+  admission?: ConnectionAdmission | undefined;
   /** Connections the system holds ready to be accepted (`socket.listen.backlog.size`). Default 511. */
   backlog?: number | undefined;
   /** Gives the buffer of a request that spans chunks of the socket; for memory shared with workers. */
@@ -75,7 +74,7 @@ export interface ListenerOptions {
 export interface ListenerStats {
   readonly connectionsOpen: number;
   readonly connectionsAccepted: number;
-  /** Turned away by `connectionsMax` or `connectionsPerAddressMax`. */
+  /** Turned away because too many came from their address, or too many waited. */
   readonly connectionsRefused: number;
   readonly connectionsClosedIdle: number;
   readonly tlsHandshakesFailed: number;
@@ -112,14 +111,17 @@ export class Listener {
   readonly name: string;
   readonly securityProtocol: SecurityProtocol;
   readonly #options: ListenerOptions;
-  readonly #server: Server | TlsServer;
+  readonly #server: Server;
+  /** Takes over from `#server` once a connection is let in. */
+  readonly #tlsServer: TlsServer | undefined;
+  readonly #admission: ConnectionAdmission;
+  readonly #admitting: AdmittingListener;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #host: ServerConnectionHost;
   readonly #idleMsMax: number;
   readonly #connections = new Set<ServerConnection>();
   readonly #sockets = new Set<Socket>();
-  readonly #connectionsByAddress = new Map<string, number>();
   readonly #counters: ConnectionCounters = { bytesIn: 0, bytesOut: 0, requests: 0, requestsInFlight: 0 };
   #accepted = 0;
   #refused = 0;
@@ -151,16 +153,19 @@ export class Listener {
       connectionFlushed: (connection) => this.#settled?.(connection),
       connectionGone: (connection) => this.#forget(connection),
     };
-    const socketOptions = { noDelay: true, keepAlive: true };
-    if (options.tls === undefined) {
-      this.#server = createServer(socketOptions, (socket) => this.#accept(socket));
-    } else {
-      const server = nodeTls().createServer({ ...options.tls, ...certificateOptions(options), ...socketOptions });
-      server.on('secureConnection', (socket) => this.#acceptSecure(socket));
-      server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
-      this.#server = server;
-    }
-    this.#server.prependListener('connection', (socket: Socket) => this.#admit(socket));
+    this.#admission = options.admission ?? new ConnectionAdmission({ clock: this.#clock, logger: this.#logger });
+    this.#admitting = { name: this.name, closeStillest: () => this.#closeStillest() };
+    this.#tlsServer = options.tls === undefined ? undefined : this.#newTlsServer(options.tls);
+    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
+      this.#arrived(socket),
+    );
+  }
+
+  #newTlsServer(tls: TlsOptions): TlsServer {
+    const server = nodeTls().createServer({ ...tls, ...certificateOptions(this.#options) });
+    server.on('secureConnection', (socket) => this.#acceptSecure(socket));
+    server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
+    return server;
   }
 
   /**
@@ -178,6 +183,7 @@ export class Listener {
         this.#server.on('error', (error) => {
           this.#logger.error({ listener: this.name, err: error }, `Listener ${this.name} failed: ${error.message}`);
         });
+        this.#admission.open(this.#admitting);
         this.#scheduleSweep();
         resolve(this.address);
       });
@@ -213,7 +219,7 @@ export class Listener {
 
   /** Takes a new key and certificate for the connections to come; those that are open keep theirs. */
   updateTls(tls: TlsOptions): void {
-    if (this.#options.tls !== undefined) (this.#server as TlsServer).setSecureContext(tls);
+    this.#tlsServer?.setSecureContext(tls);
   }
 
   /**
@@ -227,6 +233,7 @@ export class Listener {
 
   async #close(graceMs: number): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#admission.close(this.#admitting);
     await this.#answerAll(graceMs);
     this.#sweep?.cancel();
     for (const connection of this.#connections) {
@@ -268,40 +275,44 @@ export class Listener {
     });
   }
 
-  /** Applies the bounds on connections before anything is read, and before a TLS handshake costs anything. */
-  #admit(socket: Socket): void {
+  /** Has a connection wait until it may be let in: nothing is read of it until then, and no TLS handshake costs anything. */
+  #arrived(socket: Socket): void {
     const address = plainHost(socket.remoteAddress);
-    const { connectionsMax = Infinity, connectionsPerAddressMax = Infinity } = this.#options;
-    const fromAddress = this.#connectionsByAddress.get(address) ?? 0;
-    if (
-      this.#closing !== undefined ||
-      this.#sockets.size >= connectionsMax ||
-      fromAddress >= connectionsPerAddressMax
-    ) {
-      this.#refused += 1;
-      const bound =
-        this.#sockets.size >= connectionsMax
-          ? `max.connections=${connectionsMax}`
-          : `max.connections.per.ip=${connectionsPerAddressMax}`;
-      this.#logger.warn(
-        { listener: this.name, clientHost: address, clientPort: socket.remotePort },
-        `Refusing connection of ${address}: ${bound} is reached`,
-      );
-      socket.on('error', () => {});
+    // One that is gone before its turn ends in this way.
+    socket.on('error', () => {});
+    if (this.#closing !== undefined) {
       socket.destroy();
       return;
     }
     this.#sockets.add(socket);
-    this.#connectionsByAddress.set(address, fromAddress + 1);
+    const candidate: Candidate = {
+      address,
+      admit: () => this.#admit(socket),
+      refuse: (reason) => {
+        this.#refused += 1;
+        const fields = { listener: this.name, clientHost: address, clientPort: socket.remotePort };
+        this.#logger.warn(fields, `Refusing connection of ${address}: ${reason}`);
+        refused = true;
+        socket.destroy();
+      },
+    };
+    let refused = false;
+    let hasCome = false;
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      const left = (this.#connectionsByAddress.get(address) ?? 1) - 1;
-      if (left === 0) {
-        this.#connectionsByAddress.delete(address);
-      } else {
-        this.#connectionsByAddress.set(address, left);
-      }
+      if (hasCome) this.#admission.left(this.#admitting, candidate);
     });
+    this.#admission.arrive(this.#admitting, candidate);
+    hasCome = !refused;
+  }
+
+  #admit(socket: Socket): void {
+    if (this.#tlsServer !== undefined) {
+      this.#tlsServer.emit('connection', socket);
+      return;
+    }
+    this.#accept(socket);
+    socket.resume();
   }
 
   #accept(socket: Socket): ServerConnection | undefined {
@@ -356,6 +367,15 @@ export class Listener {
     socket.destroy();
   }
 
+  #closeStillest(): boolean {
+    let stillest: ServerConnection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.open && (stillest === undefined || connection.activeMs < stillest.activeMs)) stillest = connection;
+    }
+    stillest?.evict('max.connections is reached, and another broker needs its place');
+    return stillest !== undefined;
+  }
+
   #forget(connection: ServerConnection): void {
     if (this.#connections.delete(connection)) {
       this.#settled?.(connection);
@@ -371,6 +391,7 @@ export class Listener {
       for (const connection of this.#connections) {
         this.#closedIdle += connection.closeIfIdle(nowMs, this.#idleMsMax) ? 1 : 0;
       }
+      this.#admission.sweep();
       this.#host.memory.sweep();
       this.#host.responses.sweep();
       this.#scheduleSweep();

@@ -163,6 +163,11 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     return requests + (this.#waitingFrame?.length ?? 0) + this.#line.unsentBytes;
   }
 
+  /** When it last sent or took anything. */
+  get activeMs(): number {
+    return this.#activeMs;
+  }
+
   get reading(): boolean {
     return this.#reading;
   }

@@ -1,6 +1,7 @@
 import { nearestName } from '@millrace/ports';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions.ts';
+import { type ConnectionLimitSettings, connectionLimitsOf } from './connection-limits.ts';
 import { type ConfigValue, camelCase } from './definition.ts';
 import { idleSettings } from './idle-settings.ts';
 import { isUnusedKafkaName } from './known-names.ts';
@@ -24,6 +25,8 @@ interface DerivedConfig {
   readonly advertisedEndpoints: readonly ListenerEndpoint[];
   /** `inter.broker.listener.name`, else the listener of `security.inter.broker.protocol`. */
   readonly interBrokerListenerName: string;
+  /** How many connections listeners and addresses may have of their own. */
+  readonly connectionLimits: ConnectionLimitSettings;
   /** How each listener is secured, by its name. */
   readonly listenerSecurity: ReadonlyMap<string, ListenerSecurity>;
   /** The values of topics on which nothing is set. */
@@ -136,6 +139,7 @@ function complete(
     topicDefaults: topicDefaults((name) => values[name]),
     properties,
     hostName,
+    connectionLimits: connectionLimitsOf(properties, listeners.endpoints, report),
     listenerSecurity: securityOfListeners(properties, listeners.endpoints, report),
     ...listeners,
   };

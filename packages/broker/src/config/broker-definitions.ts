@@ -122,6 +122,11 @@ const network = {
   'socket.listen.backlog.size': int(511, 'How many connections may wait to be accepted.', { check: atLeast(1) }),
   'connections.max.idle.ms': long(600_000, 'A connection on which nothing has moved for this long is closed.'),
   'max.connections': int(INT_MAX, 'How many connections the broker accepts in all.', { check: atLeast(0), ...WIDE }),
+  'max.connection.creation.rate': int(
+    INT_MAX,
+    'How many new connections the broker accepts a second; ten times as many may come at once.',
+    { check: atLeast(0), ...WIDE },
+  ),
   'max.connections.per.ip': int(INT_MAX, 'How many connections the broker accepts from one address.', {
     check: atLeast(0),
     ...WIDE,

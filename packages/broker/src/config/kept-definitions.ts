@@ -125,7 +125,6 @@ export const keptDefinitions: ConfigTable = {
   'alter.log.dirs.replication.quota.window.num': int(11, QUOTAS, { check: atLeast(1) }),
   'alter.log.dirs.replication.quota.window.size.seconds': int(1, QUOTAS, { check: atLeast(1) }),
   'client.quota.callback.class': className(null, QUOTAS),
-  'max.connection.creation.rate': int(INT_MAX, QUOTAS, { check: atLeast(0), ...WIDE }),
   'zookeeper.clientCnxnSocket': string(null, ZOOKEEPER),
   'zookeeper.metadata.migration.enable': boolean(false, ZOOKEEPER),
   'zookeeper.metadata.migration.min.batch.size': int(200, ZOOKEEPER, { check: atLeast(1), ...INTERNAL }),

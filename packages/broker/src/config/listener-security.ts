@@ -3,6 +3,7 @@
  * `listener.name.<name>.<mechanism>.` one mechanism's. Whatever cannot be honoured is a problem, and the broker does not start.
  */
 import { brokerConfigTable } from './broker-definitions.ts';
+import { LIMITS_PER_LISTENER } from './connection-limits.ts';
 import { type JaasEntry, parseJaas } from './jaas.ts';
 import type { ListenerEndpoint } from './listeners.ts';
 import { OAUTH_SETTINGS, type OauthSource, type TokenSettings, tokenSettingsOf } from './oauth-settings.ts';
@@ -100,6 +101,7 @@ export const HONOURED_SASL: readonly string[] = [
 
 const PER_LISTENER: ReadonlySet<string> = new Set([
   ...HONOURED_SSL,
+  ...LIMITS_PER_LISTENER,
   'sasl.enabled.mechanisms',
   'sasl.server.max.receive.size',
   'connections.max.reauth.ms',

@@ -43,7 +43,6 @@ describe('a setting that safety hangs on and that is not honoured', () => {
     ['zookeeper.ssl.truststore.password', 'secret'],
     ['zookeeper.metadata.migration.enable', 'true'],
     ['security.inter.broker.protocol', 'SSL'],
-    ['max.connections.per.ip.overrides', '10.0.0.1:5'],
     ['create.topic.policy.class.name', 'a.Policy'],
     ['client.quota.callback.class', 'a.Callback'],
     ['quota.producer.default', '1000'],

@@ -46,16 +46,6 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Remove it, and set a default quota: millrace quotas set --client-default',
   },
   {
-    names: ['max.connection.creation.rate'],
-    why: 'this broker does not hold back connections by their rate yet',
-    instead: 'Remove it; max.connections and max.connections.per.ip are honoured',
-  },
-  {
-    names: ['max.connections.per.ip.overrides'],
-    why: 'exceptions for single addresses are not made',
-    instead: 'Set max.connections.per.ip alone, to what the most trusted address needs',
-  },
-  {
     names: ['zookeeper.ssl.cipher.suites', 'zookeeper.ssl.crl.enable', 'zookeeper.ssl.ocsp.enable'],
     why: 'connections to ZooKeeper use the ciphers of TLS 1.2 and 1.3 that Node takes for safe, and ask nobody for revoked certificates',
     instead: 'Remove it',

@@ -6,10 +6,11 @@
  *   to it.
  */
 import { AlterClientQuotas, type AlterClientQuotasRequestEntry, ErrorCode } from '@millrace/protocol';
-import { CLIENT_QUOTAS, ENTITY_TYPES, type QuotaEntity, quotaText } from '../quotas/quota-entity.ts';
+import { ENTITY_TYPES, type QuotaEntity, quotasFor, quotaText } from '../quotas/quota-entity.ts';
 import type { QuotaChange } from '../quotas/quota-rules.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import { CLUSTER } from '../shared/authorization.ts';
+import { isAddress } from '../shared/hosts.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -35,7 +36,7 @@ async function alter(
 ): Promise<ApiError> {
   const entity = entityOf(entry.entity);
   if (isRefusal(entity)) return entity;
-  const changes = changesOf(entry.ops);
+  const changes = changesOf(entry.ops, entity);
   if (isRefusal(changes)) return changes;
   if (validateOnly) return NO_ERROR;
   try {
@@ -64,13 +65,14 @@ function entityOf(parts: AlterClientQuotasRequestEntry['entity']): QuotaEntity |
   if (entity.user !== undefined || entity.clientId !== undefined) {
     return invalid('Invalid quota entity combination, IP entity should not be used with user/client ID entity.');
   }
-  return invalid('Quotas of addresses are not held to by this broker yet, so they cannot be set.');
+  if (entity.ip === null || isAddress(entity.ip)) return entity;
+  return invalid(`${entity.ip} is not a valid IP: give an address in numbers, for names of hosts are not looked up.`);
 }
 
-function changesOf(ops: AlterClientQuotasRequestEntry['ops']): QuotaChange[] | Refusal {
+function changesOf(ops: AlterClientQuotasRequestEntry['ops'], entity: QuotaEntity): QuotaChange[] | Refusal {
   const changes: QuotaChange[] = [];
   for (const { key, value, remove } of ops) {
-    const kind = CLIENT_QUOTAS.get(key);
+    const kind = quotasFor(entity).get(key);
     // Passwords lie in the same place, so nothing else may be taken away either.
     if (kind === undefined) return invalid(`Invalid configuration key ${key}`);
     if (remove) {

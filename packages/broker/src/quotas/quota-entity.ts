@@ -20,6 +20,14 @@ export const CLIENT_QUOTAS: ReadonlyMap<string, QuotaNumber> = new Map([
   ['controller_mutation_rate', 'DOUBLE'],
 ]);
 
+/** Quotas of addresses. */
+export const ADDRESS_QUOTAS: ReadonlyMap<string, QuotaNumber> = new Map([['connection_creation_rate', 'INT']]);
+
+/** The quotas that an entity can have. */
+export function quotasFor({ ip }: QuotaEntity): ReadonlyMap<string, QuotaNumber> {
+  return ip === undefined ? CLIENT_QUOTAS : ADDRESS_QUOTAS;
+}
+
 /** The names of entity types in requests. */
 export const ENTITY_TYPES: ReadonlyMap<string, keyof QuotaEntity> = new Map([
   ['user', 'user'],

@@ -1,6 +1,7 @@
+import { javaAddress } from '../shared/hosts.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EntityConfigs } from '../store/entity-configs.ts';
-import { CLIENT_QUOTAS, entityAt, pathOfEntity, type QuotaEntity, quotaText } from './quota-entity.ts';
+import { CLIENT_QUOTAS, entityAt, pathOfEntity, type QuotaEntity, quotasFor, quotaText } from './quota-entity.ts';
 
 /** The quotas of one entity. */
 export interface EntityQuotas {
@@ -77,6 +78,8 @@ export class QuotaRules {
   readonly #logger: Logger;
   readonly #byPath = new Map<string, EntityQuotas>();
   readonly #limits = new Map<string, Limits>();
+  /** Connections a second, by the address in Java's form; null for every other. */
+  readonly #byAddress = new Map<string | null, number>();
 
   constructor(entities: EntityConfigs, logger: Logger) {
     this.#entities = entities;
@@ -85,9 +88,9 @@ export class QuotaRules {
     entities.onEntity((path, config) => this.#take(path, config));
   }
 
-  /** Whether there are any; nothing else need be asked where there are none. */
+  /** Whether no client has any; nothing else need be asked then. */
   get isEmpty(): boolean {
-    return this.#byPath.size === 0;
+    return this.#byPath.size === this.#byAddress.size;
   }
 
   all(): Iterable<EntityQuotas> {
@@ -100,12 +103,18 @@ export class QuotaRules {
     return limits === undefined || limits.isEmpty ? undefined : limits.find(user, clientId);
   }
 
+  /** How many connections a second may come from an address; Infinity where nothing limits it. */
+  connectionRate(address: string): number {
+    if (this.#byAddress.size === 0) return Number.POSITIVE_INFINITY;
+    return this.#byAddress.get(javaAddress(address)) ?? this.#byAddress.get(null) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Changes quotas of an entity; their keys and values have been checked. @throws MetadataError */
   change(entity: QuotaEntity, changes: readonly QuotaChange[]): Promise<void> {
     return this.#entities.change(pathOfEntity(entity), (before) => {
       const after = { ...before };
       for (const { key, value } of changes) {
-        const kind = CLIENT_QUOTAS.get(key);
+        const kind = quotasFor(entity).get(key);
         const text = value === undefined || kind === undefined ? undefined : quotaText(kind, value);
         if (text === undefined) delete after[key];
         else after[key] = text;
@@ -117,16 +126,20 @@ export class QuotaRules {
   #take(path: string, config: Readonly<Record<string, string>>): void {
     const entity = entityAt(path);
     if (entity === undefined) return;
-    const values = this.#valuesOf(path, config);
+    const values = this.#valuesOf(path, config, entity);
     if (values.size === 0) this.#byPath.delete(path);
     else this.#byPath.set(path, { entity, values });
-    if (entity.ip !== undefined) return;
+    if (entity.ip !== undefined) {
+      const address = entity.ip === null ? null : javaAddress(entity.ip);
+      put(this.#byAddress, address, values.get('connection_creation_rate'));
+      return;
+    }
     for (const [key, limits] of this.#limits) limits.set(entity, values.get(key));
   }
 
-  #valuesOf(path: string, config: Readonly<Record<string, string>>): ReadonlyMap<string, number> {
+  #valuesOf(path: string, config: Readonly<Record<string, string>>, entity: QuotaEntity): ReadonlyMap<string, number> {
     const values = new Map<string, number>();
-    for (const key of CLIENT_QUOTAS.keys()) {
+    for (const key of quotasFor(entity).keys()) {
       const text = config[key];
       if (text === undefined) continue;
       const value = text.trim() === '' ? Number.NaN : Number(text);

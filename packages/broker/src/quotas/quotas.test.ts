@@ -131,6 +131,10 @@ describe('quotas that are set', () => {
 
   it.each([
     ['user and address', { user: 'a', ip: '10.0.0.1' }, { producer_byte_rate: 1 }],
+    ['a producer’s bytes of an address', { ip: '10.0.0.1' }, { producer_byte_rate: 1 }],
+    ['a fraction of a connection', { ip: '10.0.0.1' }, { connection_creation_rate: 1.5 }],
+    ['the name of a host', { ip: 'localhost' }, { connection_creation_rate: 1 }],
+    ['an address that is none', { ip: '10.0.0.256' }, { connection_creation_rate: 1 }],
     ['an unknown quota', { user: 'a' }, { nonsense: 1 }],
     ['an unknown quota, to be removed', { user: 'a' }, { nonsense: undefined }],
     ['a rate of connections for a user', { user: 'a' }, { connection_creation_rate: 1 }],
@@ -156,6 +160,26 @@ describe('quotas that are set', () => {
       expect((await alter({ user: 'a' }, ops, true)).errorCode).toBe(0);
     }
     expect(await nodes('/config/users')).toEqual({});
+  });
+});
+
+describe('quotas of addresses', () => {
+  it('lie where Kafka 3.9.1 keeps them, hold however an address is written, and for every other', async () => {
+    expect((await alter({ ip: '10.1.2.3' }, { connection_creation_rate: 5 })).errorCode).toBe(0);
+    await alter({ ip: '::1' }, { connection_creation_rate: 7 });
+    await alter({ ip: null }, { connection_creation_rate: 1000 });
+    expect(await nodes('/config/ips')).toEqual({
+      '10.1.2.3': config({ connection_creation_rate: '5' }),
+      '%3A%3A1': config({ connection_creation_rate: '7' }),
+      '<default>': config({ connection_creation_rate: '1000' }),
+    });
+    const { quotaRules, quotas } = test.broker.services;
+    const rates = ['10.1.2.3', '0:0:0:0:0:0:0:1', '10.9.9.9'].map((address) => quotaRules.connectionRate(address));
+    expect(rates).toEqual([5, 7, 1000]);
+    // They concern no request.
+    expect(quotas.isOn).toBe(false);
+    await alter({ ip: null }, { connection_creation_rate: undefined });
+    expect(quotaRules.connectionRate('10.9.9.9')).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

@@ -2,10 +2,10 @@ import { ManualClock } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Operation, type ResourceType, topicResource } from '../shared/authorization.ts';
+import { javaAddress } from '../shared/hosts.ts';
 import { silentLogger } from '../shared/logger.ts';
 import type { AccessRule, AclOperation, ResourcePattern } from './acl.ts';
 import { AclAuthorizer } from './acl-authorizer.ts';
-import { javaAddress } from './hosts.ts';
 
 interface Given {
   readonly name: string;

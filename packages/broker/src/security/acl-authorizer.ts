@@ -4,9 +4,9 @@
  */
 import type { Clock } from '@millrace/ports';
 import type { Asker, AuthorizationRequest, Authorizer, Operation, ResourceType } from '../shared/authorization.ts';
+import { javaAddress } from '../shared/hosts.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type AccessRule, type Acl, EVERYBODY, type ResourcePattern, WILDCARD } from './acl.ts';
-import { javaAddress } from './hosts.ts';
 import { RulesIndex } from './rules-index.ts';
 
 /** Decisions that are remembered; beyond it all are made anew. */

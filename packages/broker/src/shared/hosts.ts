@@ -15,3 +15,11 @@ export function javaAddress(host: string): string {
   const plain = groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':');
   return zone === undefined ? plain : `${plain}%${zone}`;
 }
+
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+
+/** Whether a text is an address in numbers, of either kind. */
+export function isAddress(text: string): boolean {
+  if (!text.includes(':')) return IPV4.test(text);
+  return javaAddress(text).split(':').length === 8;
+}
