@@ -56,21 +56,24 @@ export const preferredElection: ElectionStrategy = {
   recipients: ({ replicas }) => replicas,
 };
 
-/** The first of the replicas that a reassignment leads to, if it is live and in sync. */
-export const reassignmentElection: ElectionStrategy = {
-  name: 'reassignment',
-  elect: (partition, context) => {
-    const { state, targetReplicas } = partition;
-    if (state === undefined) return undefined;
-    const isEligible = (replica: number): boolean =>
-      context.isReplicaOnline(replica, partition) && state.isr.includes(replica);
-    const leader = targetReplicas.find(isEligible);
-    return leader === undefined
-      ? undefined
-      : { leader, isr: state.isr, leaderRecoveryState: state.leaderRecoveryState };
-  },
-  recipients: ({ targetReplicas }) => targetReplicas,
-};
+/** The first of the replicas that a reassignment leads to, or of those that are left by one that is called off, if it is live and in sync. */
+export function reassignmentElection(candidates: readonly number[]): ElectionStrategy {
+  return {
+    name: 'reassignment',
+    elect: (partition, context) => {
+      const { state } = partition;
+      const leader = candidates.find((replica) => isElectable(replica, partition, context));
+      if (state === undefined || leader === undefined) return undefined;
+      return { leader, isr: state.isr, leaderRecoveryState: state.leaderRecoveryState };
+    },
+    recipients: ({ replicas }) => replicas,
+  };
+}
+
+/** Whether a replica can lead without the loss of a record. */
+export function isElectable(replica: number, partition: PartitionContext, context: ControllerContext): boolean {
+  return context.isReplicaOnline(replica, partition) && partition.state?.isr.includes(replica) === true;
+}
 
 /** Another replica in sync, for a broker that is about to stop; who is shutting down leaves the in-sync replicas. */
 export const shutdownElection: ElectionStrategy = {

@@ -269,6 +269,51 @@ describe('a reassignment', () => {
     expect(await move(world, null)).toMatchObject([{ errorCode: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS }]);
   });
 
+  /** 1 and 2 have the partition, 3 is being added and has come to lead it, and 2 is out of sync. */
+  async function ledByOneThatCame(): Promise<World> {
+    const world = await threeBrokers([1, 2]);
+    await move(world, [3, 1, 2]);
+    const asked = { brokerId: 1, brokerEpoch: world.epochOf(1), leaderEpoch: 1, partitionEpoch: 1 };
+    expect(await ask(world, [1, 3], asked)).toEqual([0, 0]);
+    const elected = await world.cluster.controller.controller.inTerm((term) =>
+      term.leaders.elect('preferred', [{ topic: 'orders', partition: 0 }]),
+    );
+    expect(elected).toMatchObject([{ errorCode: 0, leader: 3 }]);
+    return world;
+  }
+
+  it('that is cancelled while one leads who is to go leaves a leader', async () => {
+    const world = await ledByOneThatCame();
+    expect(await move(world, null)).toEqual(ok);
+    expect(await assigned(world)).toEqual([{ 0: [1, 2] }, {}, {}]);
+    expect(await stateOf(world)).toMatchObject({ leader: 1, isr: [1] });
+  });
+
+  it('that is cancelled keeps the one that alone has all records until the others have them', async () => {
+    const world = await ledByOneThatCame();
+    const asked = { brokerId: 3, brokerEpoch: world.epochOf(3), leaderEpoch: 2, partitionEpoch: 3 };
+    expect(await ask(world, [3], asked)).toEqual([0, 0]);
+    expect(await move(world, null)).toEqual(ok);
+    expect(await assigned(world)).toEqual([{ 0: [1, 2, 3] }, {}, { 0: [3] }]);
+    expect(await stateOf(world)).toMatchObject({ leader: 3, isr: [3] });
+    expect(await ask(world, [3, 1, 2], { ...asked, leaderEpoch: 3, partitionEpoch: 5 })).toEqual([0, 0]);
+    expect(await assigned(world)).toEqual([{ 0: [1, 2] }, {}, {}]);
+    expect(await stateOf(world)).toMatchObject({ leader: 1, isr: [1, 2] });
+  });
+
+  it('that is cancelled while the one that alone has all records is away waits for it', async () => {
+    const world = await ledByOneThatCame();
+    const asked = { brokerId: 3, brokerEpoch: world.epochOf(3), leaderEpoch: 2, partitionEpoch: 3 };
+    expect(await ask(world, [3], asked)).toEqual([0, 0]);
+    await world.cluster.kill(3);
+    expect(await move(world, null)).toEqual(ok);
+    expect(await stateOf(world)).toMatchObject({ leader: -1, isr: [3] });
+    await world.cluster.start(3);
+    await world.cluster.settle();
+    expect(await assigned(world)).toEqual([{ 0: [1, 2, 3] }, {}, { 0: [3] }]);
+    expect(await stateOf(world)).toMatchObject({ leader: 3, isr: [3] });
+  });
+
   it.each([
     ['nobody', []],
     ['a broker twice', [2, 2]],

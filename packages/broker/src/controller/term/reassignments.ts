@@ -14,7 +14,7 @@ import {
   settledAssignment,
 } from '../../store/znodes.ts';
 import type { PartitionContext, ReplicaRef } from '../controller-context.ts';
-import { reassignmentElection } from '../leader-election.ts';
+import { isElectable, reassignmentElection } from '../leader-election.ts';
 import type { TopicDeletion } from './deletion.ts';
 import type { Partitions } from './partitions.ts';
 import type { Replicas } from './replicas.ts';
@@ -80,7 +80,7 @@ export class Reassignments {
   async resumeFor(brokers: readonly number[]): Promise<void> {
     const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
     for (const partition of running) {
-      if (partition.assignment.adding.some((replica) => brokers.includes(replica))) {
+      if (partition.targetReplicas.some((replica) => brokers.includes(replica))) {
         await this.#advance(partition, partition.assignment);
       }
     }
@@ -89,9 +89,7 @@ export class Reassignments {
   /** Completes those of which all replicas have come into sync. */
   async maybeComplete(partitions: Iterable<PartitionContext>): Promise<void> {
     for (const partition of partitions) {
-      if (partition.isReassigning && isInSync(partition, partition.targetReplicas)) {
-        await this.#advance(partition, partition.assignment);
-      }
+      if (partition.isReassigning && this.#canComplete(partition)) await this.#advance(partition, partition.assignment);
     }
   }
 
@@ -123,12 +121,12 @@ export class Reassignments {
       if (unreachable.length === partition.originReplicas.length) {
         return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, 'None of the replicas to go back to is live.');
       }
-      await this.#advance(partition, this.#target(partition, partition.originReplicas));
+      await this.#moveTo(partition, partition.originReplicas);
       return NO_ERROR;
     }
     const fault = this.#targetFault(partition, request.replicas);
     if (fault !== undefined) return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, fault);
-    await this.#advance(partition, this.#target(partition, request.replicas));
+    await this.#moveTo(partition, request.replicas);
     return NO_ERROR;
   }
 
@@ -146,14 +144,31 @@ export class Reassignments {
       : `Replica assignment has brokers that are not alive. Replica list: ${replicas.join(', ')}, dead: ${dead.join(', ')}.`;
   }
 
-  #target(partition: PartitionContext, target: readonly number[]): ReplicaAssignment {
+  async #moveTo(partition: PartitionContext, target: readonly number[]): Promise<void> {
     const origin = partition.originReplicas;
-    const removing = origin.filter((replica) => !target.includes(replica));
-    return {
-      replicas: [...target, ...removing],
+    const staying = [...target, ...origin.filter((replica) => !target.includes(replica))];
+    const replicas = [...staying, ...(await this.#indispensable(partition, staying))];
+    await this.#advance(partition, {
+      replicas,
       adding: target.filter((replica) => !origin.includes(replica)),
-      removing,
-    };
+      removing: replicas.filter((replica) => !target.includes(replica)),
+    });
+  }
+
+  /**
+   * Those who came by a former target and are not needed now may go at once, unless they have what nobody else has: the one that leads is
+   * relieved, and where nobody can take over, those in sync leave no earlier than the others have come into sync.
+   */
+  async #indispensable(partition: PartitionContext, staying: readonly number[]): Promise<readonly number[]> {
+    const leaving = partition.replicas.filter((replica) => !staying.includes(replica));
+    const isLed = leaving.includes(partition.leader);
+    if (isLed) {
+      const moved = await this.#partitions.bringOnline([partition], reassignmentElection(staying));
+      if (moved.length > 0) return [];
+    }
+    const inSync = partition.state?.isr ?? [];
+    if (!isLed && inSync.some((replica) => staying.includes(replica))) return [];
+    return leaving.filter((replica) => inSync.includes(replica));
   }
 
   /** Takes the next steps towards an assignment, as far as they can be taken now. */
@@ -161,7 +176,7 @@ export class Reassignments {
     const { topic } = partition;
     this.#deletion.postpone(topic.name);
     await this.#noteTarget(partition, assignment);
-    if (!isInSync(partition, partition.targetReplicas)) {
+    if (!this.#canComplete(partition)) {
       await this.#tellWidened(partition);
       this.#replicas.addNew(partition.assignment.adding.map((broker) => ({ partition, broker })));
       return;
@@ -200,6 +215,16 @@ export class Reassignments {
     this.#tools.send(commands);
   }
 
+  /** Whether all are in sync who shall stay, and one of them can lead. */
+  #canComplete(partition: PartitionContext): boolean {
+    const { state, targetReplicas } = partition;
+    const { context } = this.#tools;
+    return (
+      targetReplicas.every((replica) => state?.isr.includes(replica) === true) &&
+      targetReplicas.some((replica) => isElectable(replica, partition, context))
+    );
+  }
+
   async #complete(partition: PartitionContext): Promise<void> {
     const { adding, removing } = partition.assignment;
     this.#replicas.bringOnline(adding.map((broker) => ({ partition, broker })));
@@ -221,7 +246,7 @@ export class Reassignments {
     const { context, commands: newCommands, send } = this.#tools;
     const { leader } = partition;
     if (!partition.replicas.includes(leader) || !context.isReplicaOnline(leader, partition)) {
-      await this.#partitions.bringOnline([partition], reassignmentElection);
+      await this.#partitions.bringOnline([partition], reassignmentElection(partition.targetReplicas));
       return;
     }
     if (!(await this.#partitions.raiseEpoch(partition))) return;
@@ -263,10 +288,6 @@ export class Reassignments {
         : { type: 'set', path, data: encodeReassignments(remaining), expected };
     await states.writeAll([[operation]]);
   }
-}
-
-function isInSync({ state }: PartitionContext, replicas: readonly number[]): boolean {
-  return replicas.every((replica) => state?.isr.includes(replica) === true);
 }
 
 function same(one: readonly number[], other: readonly number[]): boolean {

@@ -43,6 +43,8 @@ export class Replicas {
           const others = partition.replicas.filter((other) => other !== broker);
           commands.leaderAndIsr(others, partition, false);
         }
+        // Whoever comes next may lead it.
+        if (partition.phase === 'online' && partition.leader === NO_LEADER) partition.phase = 'offline';
         // That the replica is offline all shall know, whether it was in sync or not; of a topic that goes they have heard the last.
         if (!context.isDeleting(partition)) commands.updateMetadata(context.brokers.keys(), [partition]);
         partition.replicaPhases.set(broker, 'offline');
