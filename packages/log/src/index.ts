@@ -44,6 +44,7 @@ export {
   verifySegmentFiles,
 } from './inspect/verify-segment.ts';
 export type { LiveLogOptions } from './live-log-options.ts';
+export type { LogBounds } from './log-bounds.ts';
 export {
   type CleanupPolicy,
   defaultLogConfig,
@@ -54,7 +55,6 @@ export {
 } from './log-config.ts';
 export {
   type CreateLogOptions,
-  type LogBounds,
   type LogDirectoryDescription,
   LogManager,
   type LogManagerOptions,

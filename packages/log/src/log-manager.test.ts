@@ -107,6 +107,52 @@ describe('LogManager', () => {
     expect(await next.list(`/data/${stray}`)).toContain('00000000000000000000.log');
   });
 
+  it('has one folder of a partition at most, and none of a deleted one, whichever call on the disk was refused meanwhile', async () => {
+    for (const kind of ['open', 'write', 'rename', 'syncFolder'] as const) {
+      const disk = new MemoryDisk();
+      const manager = managerOn(disk, { logDirs: ['/a', '/b'] });
+      await manager.open();
+      const folders = async (): Promise<string[]> =>
+        (await Promise.all(['/a', '/b'].map((dir) => disk.list(dir)))).flat().filter((name) => name === 't-0');
+      const refuse = (): void => {
+        disk.fault = (call) =>
+          call.kind === kind && /^\/[ab](\/t-0|$)/.test(call.path) ? systemError('ENOSPC', 'no space left') : undefined;
+      };
+      const tried = async (call: Promise<unknown>): Promise<void> => {
+        refuse();
+        await call.catch((error: unknown) => expect(error).toMatchObject({ code: 'LOG_DISK_FAILED' }));
+        disk.fault = undefined;
+      };
+      refuse();
+      await tried(manager.getOrCreate('t', 0, { isNew: true, topicId: TOPIC_ID }));
+      // The directory that was to have it is not the one with the fewest now.
+      await manager.getOrCreate('other', 0, { isNew: true });
+      const log = await manager.getOrCreate('t', 0, { isNew: true, topicId: TOPIC_ID });
+      expect(await folders()).toHaveLength(1);
+      await log.append(batchOf(['a']), AS_CLIENT);
+      refuse();
+      await tried(manager.delete('t', 0));
+      const anew = await manager.getOrCreate('t', 0, { isNew: true });
+      expect([anew.logEndOffset, await folders()]).toEqual([0, ['t-0']]);
+      refuse();
+      await tried(manager.delete('t', 0));
+      await manager.delete('t', 0);
+      expect([kind, await folders()]).toEqual([kind, []]);
+      await manager.close();
+    }
+  });
+
+  it('cannot say that a partition is deleted that lies, or may lie, in a directory that is offline', async () => {
+    const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b'] });
+    await manager.open();
+    const log = await manager.getOrCreate('t', 0, { isNew: true });
+    log.fail(systemError('EIO', 'input/output error'));
+    for (const topic of ['t', 'unheard-of']) {
+      await expect(manager.delete(topic, 0)).rejects.toMatchObject({ code: 'LOG_DISK_FAILED' });
+    }
+    expect(manager.get('t', 0)).toBe(log);
+  });
+
   it('puts new partitions into the directory with the fewest', async () => {
     const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
     await manager.open();

@@ -10,6 +10,7 @@ import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
 import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
 import type { LiveLogOptions } from './live-log-options.ts';
+import { boundsOf, type LogBounds } from './log-bounds.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
@@ -27,25 +28,6 @@ export interface OpenProgress {
   readonly partitionsTotal: number;
   /** The partition that was opened last. */
   readonly log: PartitionLog;
-}
-
-/** What all logs together may take, but where it says otherwise. */
-export interface LogBounds {
-  /** Files that are open at a time. Default 1,000. */
-  readonly openFilesMax: number;
-  /** Memory for indexes read from files, in bytes. Default 32 MiB. */
-  readonly indexCacheBytesMax: number;
-  /** Memory for the newest batches of all partitions, in bytes. Default 64 MiB. */
-  readonly tailCacheBytesMax: number;
-  /** Of that, the most for one partition. Default 16 MiB. */
-  readonly tailCachePartitionBytesMax: number;
-  /** Memory kept for reads from files, with what was read ahead of readers in it. Default 16 MiB. */
-  readonly readMemoryBytesMax: number;
-  /**
-   * Idempotent producers remembered for one partition; beyond it those are forgotten that have not written for longest, as if their
-   * `producer.id.expiration.ms` had passed. Default 100,000.
-   */
-  readonly producerIdsMax: number;
 }
 
 /** What a {@link LogManager} is made with. Sizes in bytes, times in milliseconds. */
@@ -118,15 +100,6 @@ export interface LogManagerUsage {
   readonly filesAwaitingRemoval: number;
 }
 
-const MIB = 1024 * 1024;
-const BOUNDS: LogBounds = {
-  openFilesMax: 1000,
-  indexCacheBytesMax: 32 * MIB,
-  tailCacheBytesMax: 64 * MIB,
-  tailCachePartitionBytesMax: 16 * MIB,
-  readMemoryBytesMax: 16 * MIB,
-  producerIdsMax: 100_000,
-};
 const OPEN_CONCURRENCY_DEFAULT = 16;
 const PRODUCER_ID_EXPIRATION_MS_DEFAULT = 86_400_000;
 /** A folder's name has at most 255 bytes; a deleted partition's gets 40 characters more than it had. */
@@ -156,6 +129,8 @@ export class LogManager {
     string,
     FoundPartition & { readonly directory: LogDirectory; readonly error: UnloadableLogError }
   >();
+  /** Folders of partitions without a log: half made, or not renamed when they were deleted, for want of room. */
+  readonly #leftOver = new Map<string, FoundPartition & { readonly directory: LogDirectory }>();
   #previousBrokerEpoch = -1;
 
   constructor(options: LogManagerOptions) {
@@ -324,36 +299,59 @@ export class LogManager {
     await Promise.allSettled(underWay);
     const log = this.#logs.get(key);
     const directory = log === undefined ? undefined : this.#directoryOf.get(log);
-    if (log === undefined || directory === undefined) return this.#renameUnloadable(key, suffix);
+    if (log === undefined || directory === undefined) return this.#takeOutUnopened(key, suffix);
+    if (!directory.isOnline) throw new DiskFailedError(`Deleting ${log.folder}`, directory.failure);
     this.#logs.delete(key);
     this.#directoryOf.delete(log);
     directory.logs.delete(log);
     await log.abandon();
-    await this.#renameOutOfUse(directory, log, log.config.fileDeleteDelayMs, suffix);
+    const { topic, partition, folder } = log;
+    this.#leftOver.set(key, { topic, partition, folder, directory });
+    await this.#clearLeftOver(key, suffix);
   }
 
-  async #renameUnloadable(key: string, suffix: string): Promise<void> {
+  async #takeOutUnopened(key: string, suffix: string): Promise<void> {
+    await this.#clearLeftOver(key, suffix);
     const unloadable = this.#unloadable.get(key);
-    if (unloadable === undefined) return;
-    const { directory, topic } = unloadable;
-    await this.#renameOutOfUse(directory, unloadable, this.#options.configOf(topic).fileDeleteDelayMs, suffix);
+    if (unloadable === undefined) return this.#assertNotOffline(`Deleting ${key}`);
+    await this.#renameOutOfUse(unloadable, suffix);
     this.#unloadable.delete(key);
-    directory.keepCheckpoints(key, undefined);
+    unloadable.directory.keepCheckpoints(key, undefined);
+  }
+
+  /** What lies in a directory that is offline cannot be seen. */
+  #assertNotOffline(attempt: string): void {
+    const offline = this.#directories.find((directory) => !directory.isOnline);
+    if (offline === undefined) return;
+    throw new DiskFailedError(`${attempt}, which may lie in ${offline.folder}`, offline.failure);
+  }
+
+  /** Nothing of a folder that a partition left, or that was half made for it, may pass for its log later. */
+  async #clearLeftOver(key: string, suffix: string): Promise<void> {
+    const leftOver = this.#leftOver.get(key);
+    if (leftOver === undefined) return;
+    await this.#renameOutOfUse(leftOver, suffix);
+    this.#leftOver.delete(key);
   }
 
   async #renameOutOfUse(
-    directory: LogDirectory,
-    { topic, partition, folder }: FoundPartition,
-    deleteDelayMs: number,
+    { directory, topic, partition, folder }: FoundPartition & { readonly directory: LogDirectory },
     suffix: string,
   ): Promise<void> {
-    if (!directory.isOnline) return;
-    await this.#onDisk(directory, `Renaming ${folder}`, async () => {
+    const attempt = `Renaming ${folder}`;
+    if (!directory.isOnline) throw new DiskFailedError(attempt, directory.failure);
+    await this.#onDisk(directory, attempt, async () => {
+      const { disk, reaper } = this.#context;
       const renamed = `${directory.folder}/${this.#nameOutOfUse(topic, partition, suffix)}`;
-      await this.#context.disk.rename(folder, renamed);
-      await this.#context.disk.syncFolder(directory.folder);
-      if (suffix === STRAY_FOLDER_SUFFIX) return;
-      this.#context.reaper.removeLater(renamed, deleteDelayMs, true);
+      try {
+        await disk.rename(folder, renamed);
+        const { fileDeleteDelayMs } = this.#options.configOf(topic);
+        if (suffix !== STRAY_FOLDER_SUFFIX) reaper.removeLater(renamed, fileDeleteDelayMs, true);
+      } catch (error) {
+        // It was renamed already, and what has failed was to make that last; or it could not even be made.
+        if (systemCodeOf(error) !== 'ENOENT') throw error;
+      }
+      await disk.syncFolder(directory.folder);
     });
   }
 
@@ -515,16 +513,15 @@ export class LogManager {
   async #create(topic: string, partition: number, options: CreateLogOptions): Promise<PartitionLog> {
     await this.#deleting.get(checkpointKey(topic, partition))?.catch(() => {});
     const name = partitionFolderName(topic, partition);
-    const offline = this.#directories.find((directory) => !directory.isOnline);
-    if (offline !== undefined && options.isNew !== true) {
-      throw new DiskFailedError(`Opening ${name}, which may lie in ${offline.folder}`, offline.failure);
-    }
+    if (options.isNew !== true) this.#assertNotOffline(`Opening ${name}`);
+    await this.#clearLeftOver(checkpointKey(topic, partition), DELETED_FOLDER_SUFFIX);
     this.#assertSomeOnline();
     const directory = this.#directories
       .filter((candidate) => candidate.isOnline)
       .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
     const folder = `${directory.folder}/${name}`;
     directory.creations += 1;
+    this.#leftOver.set(checkpointKey(topic, partition), { topic, partition, folder, directory });
     return this.#onDisk(directory, `Creating ${folder}`, async () => {
       await this.#context.disk.makeFolder(folder);
       if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);
@@ -557,6 +554,7 @@ export class LogManager {
   }
 
   #adopt(directory: LogDirectory, log: PartitionLog): void {
+    this.#leftOver.delete(checkpointKey(log.topic, log.partition));
     this.#logs.set(checkpointKey(log.topic, log.partition), log);
     this.#directoryOf.set(log, directory);
     directory.logs.add(log);
@@ -592,9 +590,4 @@ export class LogManager {
     const ending = `-${partition}.${id}${suffix}`;
     return topic.slice(0, FOLDER_NAME_LENGTH_MAX - ending.length) + ending;
   }
-}
-
-function boundsOf(options: Partial<LogBounds>): LogBounds {
-  const given = Object.entries(options).filter(([name, value]) => name in BOUNDS && value !== undefined);
-  return { ...BOUNDS, ...Object.fromEntries(given) };
 }

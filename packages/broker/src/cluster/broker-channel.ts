@@ -52,6 +52,9 @@ export const NO_LEADER = -1;
 /** In place of a leader: the partition's topic is being deleted. */
 export const LEADER_OF_DELETED = -2;
 
+/** A topic that is being deleted, in place of a leader epoch of StopReplica: whatever epoch the replica has, it counts. */
+export const EPOCH_OF_DELETED = -2;
+
 /** One partition's state as its replicas are told of it. */
 export interface ReplicaState extends Omit<PartitionState, 'offlineReplicas'> {
   /** Replicas that a running reassignment adds; they are among `replicas`. */

@@ -1,3 +1,4 @@
+import { ZERO_UUID } from '@millrace/protocol';
 import {
   type BrokerEndpoint,
   LEADER_OF_DELETED,
@@ -5,6 +6,9 @@ import {
   type PartitionState,
   type UpdateMetadataCommand,
 } from './broker-channel.ts';
+
+/** Ids of deleted topics that are remembered, so that what was said of them before, and comes late, is known for it. */
+const DELETED_TOPICS_MAX = 10_000;
 
 /** A topic as the controller last described it. */
 export interface TopicImage {
@@ -33,6 +37,10 @@ export class ClusterImage {
   #controllerId = -1;
   #controllerEpoch = -1;
   #partitionCount = 0;
+  /** Whether the controller tells topics' ids, as all do from Kafka 2.8 on. */
+  #hasIds = true;
+  /** By id, the epoch of the controller that has told of the deletion; the oldest first. */
+  readonly #deletedTopics = new Map<string, number>();
   readonly #listeners = new Set<(change: ImageChange) => void>();
 
   /** The active controller's broker id, -1 while there is none. */
@@ -77,14 +85,35 @@ export class ClusterImage {
     return this.#brokers.get(brokerId)?.endpoints.find((endpoint) => endpoint.listener === listener);
   }
 
-  /** Takes over what the controller says. The caller has checked the controller's epoch. */
+  /**
+   * Whether this broker has been told of the deletion of the topic with this id, by the controller of an epoch or by a later one. No id
+   * comes back, so what that controller says of the topic beside was said before, over a connection that was slower.
+   */
+  isDeleted(topicId: string, controllerEpoch: number): boolean {
+    return (this.#deletedTopics.get(topicId) ?? Number.NEGATIVE_INFINITY) >= controllerEpoch;
+  }
+
+  /** Whether this broker has been told that a topic is deleted, before anybody asks it for the topic's files. */
+  isGone(name: string, topicId: string): boolean {
+    const isKnownById = this.#hasIds && topicId !== ZERO_UUID;
+    return isKnownById ? this.#deletedTopics.has(topicId) : !this.#topicsByName.has(name);
+  }
+
+  /**
+   * Takes over what the controller says, but for what is older than what is known: a command that was not answered is sent again over
+   * another connection, and may arrive a second time behind later ones. The caller has checked the controller's epoch.
+   */
   apply(command: UpdateMetadataCommand): ImageChange {
     this.#controllerId = command.controllerId;
     this.#controllerEpoch = command.controllerEpoch;
     this.#brokers = new Map(command.liveBrokers.map((broker) => [broker.id, broker]));
     const topics = Map.groupBy(command.partitions, ({ topic }) => topic);
     const deletedTopics: string[] = [];
-    for (const [name, states] of topics) if (!this.#merge(name, states)) deletedTopics.push(name);
+    if (command.partitions[0] !== undefined) this.#hasIds = command.partitions[0].topicId !== ZERO_UUID;
+    for (const [name, states] of topics) {
+      if (this.#isLate(name, states, command.controllerEpoch)) topics.delete(name);
+      else if (!this.#merge(name, states)) deletedTopics.push(name);
+    }
     const change = { topics: new Set(topics.keys()), deletedTopics };
     for (const listener of [...this.#listeners]) listener(change);
     return change;
@@ -96,6 +125,23 @@ export class ClusterImage {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Whether what is said of a topic is about one of this name that is gone. */
+  #isLate(name: string, [first]: readonly PartitionState[], controllerEpoch: number): boolean {
+    if (first === undefined || first.topicId === ZERO_UUID) return false;
+    const { topicId, leader } = first;
+    if (leader !== LEADER_OF_DELETED) return this.isDeleted(topicId, controllerEpoch);
+    this.#deletedTopics.delete(topicId);
+    this.#deletedTopics.set(topicId, controllerEpoch);
+    if (this.#deletedTopics.size > DELETED_TOPICS_MAX) {
+      for (const oldest of this.#deletedTopics.keys()) {
+        this.#deletedTopics.delete(oldest);
+        break;
+      }
+    }
+    const present = this.#topicsByName.get(name);
+    return present !== undefined && present.id !== topicId;
+  }
+
   /** False when nothing of the topic is left. */
   #merge(name: string, states: readonly PartitionState[]): boolean {
     const id = (states[0] as PartitionState).topicId;
@@ -105,7 +151,7 @@ export class ClusterImage {
     if (before !== undefined) this.#remove(before);
     for (const state of states) {
       if (state.leader === LEADER_OF_DELETED) delete partitions[state.partition];
-      else partitions[state.partition] = state;
+      else if (!isOlder(state, partitions[state.partition])) partitions[state.partition] = state;
     }
     // A hole at the end is no partition.
     while (partitions.length > 0 && partitions.at(-1) === undefined) partitions.length -= 1;
@@ -122,6 +168,13 @@ export class ClusterImage {
     this.#topicsById.delete(topic.id);
     this.#partitionCount -= countOf(topic);
   }
+}
+
+/** Without an id a topic may have been made anew, and its epochs begin again. */
+function isOlder({ topicId, leaderEpoch, partitionEpoch }: PartitionState, known: PartitionState | undefined): boolean {
+  if (known === undefined || topicId === ZERO_UUID) return false;
+  if (leaderEpoch !== known.leaderEpoch) return leaderEpoch < known.leaderEpoch;
+  return partitionEpoch < known.partitionEpoch;
 }
 
 function countOf({ partitions }: TopicImage): number {

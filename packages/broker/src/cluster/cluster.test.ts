@@ -1,4 +1,4 @@
-import { ErrorCode } from '@millrace/protocol';
+import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { LiveBroker, PartitionState, UpdateMetadataCommand } from './broker-channel.ts';
 import { ClusterImage } from './cluster-image.ts';
@@ -55,6 +55,42 @@ describe('the cluster image', () => {
     expect(image.topic('a')?.partitions.map(({ leaderEpoch }) => leaderEpoch)).toEqual([0, 4, 0]);
     expect(before?.partitions.map(({ leaderEpoch }) => leaderEpoch)).toEqual([0, 0]);
     expect(image.partitionCount).toBe(3);
+  });
+
+  it('is not taken back by what was said before and comes late, over a connection that was slower', () => {
+    const image = new ClusterImage();
+    const gone = { leader: -2, leaderEpoch: 0, partitionEpoch: 0 };
+    const old = state('a', 0, { leaderEpoch: 3, partitionEpoch: 7 });
+    const anew = state('a', 0, { topicId: 'id-of-the-next' });
+    const say = (...partitions: PartitionState[]): void => void image.apply(update({ partitions }));
+    say(old);
+    say(state('a', 0, { leaderEpoch: 3, partitionEpoch: 6, isr: [] }));
+    say(state('a', 0, { leaderEpoch: 2, partitionEpoch: 8, isr: [] }));
+    expect(image.partition('a', 0)).toBe(old);
+    expect([image.isGone('a', old.topicId), image.isDeleted(old.topicId, 1)]).toEqual([false, false]);
+    say({ ...old, ...gone });
+    say(old);
+    expect(image.topic('a')).toBeUndefined();
+    expect([image.isGone('a', old.topicId), image.isDeleted(old.topicId, 1)]).toEqual([true, true]);
+    say(anew);
+    say({ ...old, ...gone });
+    say(old);
+    expect(image.partition('a', 0)).toBe(anew);
+    expect(image.isGone('a', anew.topicId)).toBe(false);
+    // A later controller knows better: the one before may have begun what must not be done.
+    image.apply(update({ controllerEpoch: 2, partitions: [old] }));
+    expect(image.partition('a', 0)).toBe(old);
+  });
+
+  it('goes by names with a controller that tells no ids, as before Kafka 2.8', () => {
+    const image = new ClusterImage();
+    const old = state('a', 0, { topicId: ZERO_UUID, leaderEpoch: 3 });
+    image.apply(update({ partitions: [old] }));
+    expect(image.isGone('a', 'known-from-elsewhere')).toBe(false);
+    image.apply(update({ partitions: [{ ...old, leader: -2 }] }));
+    expect(image.isGone('a', 'known-from-elsewhere')).toBe(true);
+    image.apply(update({ partitions: [{ ...old, leaderEpoch: 0 }] }));
+    expect(image.partition('a', 0)?.leaderEpoch).toBe(0);
   });
 
   it('forgets deleted topics, and lets nothing of a former topic of that name shine through', () => {

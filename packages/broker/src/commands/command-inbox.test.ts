@@ -1,3 +1,4 @@
+import { systemError } from '@millrace/ports';
 import { type AnyApi, ErrorCode, LeaderAndIsr, StopReplica, UpdateMetadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBroker } from '../testing/test-broker.ts';
@@ -56,5 +57,49 @@ describe('the controller of this broker', () => {
     const { commands } = test.broker.services;
     const own = { controllerId: 1, controllerEpoch: 1, brokerEpoch, partitions: [], liveLeaders: [] };
     expect(await commands.leaderAndIsr(own)).toMatchObject({ errorCode: ErrorCode.STALE_CONTROLLER_EPOCH });
+  });
+});
+
+describe('a command that was said before others and comes after them', () => {
+  const folders = async (): Promise<string[]> =>
+    (await test.disk.list('/data')).filter((name) => name.startsWith('t-') && !name.endsWith('-delete'));
+
+  it('brings no replica back that went with its topic, and takes none that came with the next of this name', async () => {
+    const { cluster, commands, topicAdmin } = test.broker.services;
+    const { controllerId, controllerEpoch } = cluster;
+    const header = { controllerId, controllerEpoch, brokerEpoch };
+    const state = cluster.partition('t', 0)!;
+    const states = [{ ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: true }];
+    expect(await topicAdmin.deleteTopics(['t'], { timeoutMs: 1000 })).toMatchObject([{ errorCode: 0 }]);
+    const late = { ...header, partitions: states, liveLeaders: [] };
+    expect(await commands.leaderAndIsr(late)).toMatchObject({
+      errorCode: 0,
+      partitions: [{ topic: 't', partition: 0, errorCode: ErrorCode.UNKNOWN_TOPIC_ID }],
+    });
+    expect(await folders()).toEqual([]);
+
+    await test.createTopic('t', 1);
+    for (const deletePartition of [false, true]) {
+      const stop = { topic: 't', partition: 0, leaderEpoch: -2, deletePartition };
+      expect(await commands.stopReplica({ ...header, partitions: [stop] })).toMatchObject({
+        partitions: [{ errorCode: ErrorCode.FENCED_LEADER_EPOCH }],
+      });
+    }
+    expect(await folders()).toEqual(['t-0']);
+    expect(cluster.partition('t', 0)?.leader).toBe(1);
+  });
+
+  it('deletes what it should have deleted as soon as the disk lets it', async () => {
+    const { cluster, commands } = test.broker.services;
+    const { controllerId, controllerEpoch } = cluster;
+    const stop = { topic: 't', partition: 0, leaderEpoch: 0, deletePartition: true };
+    test.disk.fault = ({ kind }) => (kind === 'rename' ? systemError('ENOSPC', 'no space left') : undefined);
+    const outcome = await commands.stopReplica({ controllerId, controllerEpoch, brokerEpoch, partitions: [stop] });
+    expect(outcome).toMatchObject({ partitions: [{ errorCode: ErrorCode.KAFKA_STORAGE_ERROR }] });
+    await test.clock.advanceAsync(3000);
+    expect(await folders()).toEqual(['t-0']);
+    test.disk.fault = undefined;
+    await test.clock.advanceAsync(3000);
+    expect(await folders()).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import {
   type BrokerChannel,
   type CommandHeader,
   type CommandOutcome,
+  EPOCH_OF_DELETED,
   LEADER_OF_DELETED,
   type PartitionState,
   type ReplicaState,
@@ -11,9 +12,6 @@ import type { ControllerContext, PartitionContext, RegisteredBroker, ReplicaRef 
 
 /** Who commands, as every command says. */
 export type Commander = Omit<CommandHeader, 'brokerEpoch'>;
-
-/** A topic that is being deleted, in place of a leader epoch: whatever epoch the replica has, it counts. */
-const EPOCH_OF_DELETED = -2;
 
 /** What came of a command; the promise settles when the broker has answered, with undefined when it never will. */
 export interface SentCommand {

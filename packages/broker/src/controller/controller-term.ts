@@ -46,6 +46,8 @@ export interface TermEvents {
   preferredElectionRequested(): void;
   /** A broker has answered LeaderAndIsr: by partition, whether its log folder works. */
   leaderAndIsrAnswered(broker: number, outcome: CommandOutcome): void;
+  /** Replicas could not be deleted, and shall be tried again after a time. */
+  deletionsPutOff(delayMs: number): void;
   /** A broker has answered a StopReplica that deletes files of `partitions`. */
   replicasDeleted(broker: number, partitions: ReadonlySet<PartitionContext>, outcome: CommandOutcome): void;
 }
@@ -88,7 +90,9 @@ export class ControllerTerm {
     this.#tools = { options, epoch, context, states, logger, commands, send };
     this.partitions = new Partitions(this.#tools);
     this.replicas = new Replicas(this.#tools);
-    this.deletion = new TopicDeletion(this.#tools, this.partitions, this.replicas);
+    this.deletion = new TopicDeletion(this.#tools, this.partitions, this.replicas, (delayMs) =>
+      events.deletionsPutOff(delayMs),
+    );
     this.reassignments = new Reassignments(this.#tools, this.partitions, this.replicas, this.deletion);
     this.leaders = new Leaders(this.#tools, this.partitions);
     this.isr = new IsrChanges(this.#tools);

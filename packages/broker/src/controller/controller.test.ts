@@ -339,6 +339,34 @@ describe('the deletion of topics', () => {
     expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
   });
 
+  it('is tried again where files could not go, less and less often, and when they can it is done', async () => {
+    const cluster = await clusterOf(1, 2);
+    await assign(cluster, 'orders', [[1, 2]]);
+    const { channel } = cluster.brokers.get(2)!;
+    channel.stopReplicaErrorCode = 56;
+    const deleting = cluster.controller.topics.deleteTopics(['orders'], { timeoutMs: 1000 });
+    await cluster.settle();
+    const deletions = (): number =>
+      channel.stopReplicaCommands.filter(({ partitions }) => partitions.some((each) => each.deletePartition)).length;
+    expect(deletions()).toBe(1);
+    for (const [ms, tried] of [
+      [1000, 2],
+      [1000, 2],
+      [1000, 3],
+      [3000, 3],
+      [1000, 4],
+    ] as const) {
+      cluster.clock.advance(ms);
+      await cluster.settle();
+      expect(deletions()).toBe(tried);
+    }
+    expect(await deleting).toEqual([{ errorCode: 7, errorMessage: null }]);
+    channel.stopReplicaErrorCode = 0;
+    cluster.clock.advance(60_000);
+    await cluster.settle();
+    expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
+  });
+
   it('is not begun where it is switched off', async () => {
     const cluster = new TestCluster();
     await cluster.start(1, { 'delete.topic.enable': 'false' });

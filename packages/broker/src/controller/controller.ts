@@ -39,6 +39,7 @@ export class Controller {
   #forgetSession: (() => void) | undefined;
   #rebalance: Timer | undefined;
   #retry: Timer | undefined;
+  #deletions: Timer | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -218,6 +219,7 @@ export class Controller {
       preferredElectionRequested: () => this.#during(term, 'preferred', () => term.preferredElectionRequested()),
       leaderAndIsrAnswered: (id, outcome) =>
         this.#during(term, undefined, () => term.leaderAndIsrAnswered(id, outcome)),
+      deletionsPutOff: (delayMs) => this.#scheduleDeletions(term, delayMs),
       replicasDeleted: (id, partitions, outcome) =>
         this.#during(term, undefined, () => term.deletion.stopped(id, partitions, outcome)),
     });
@@ -301,10 +303,20 @@ export class Controller {
     if (this.#term === undefined) return;
     this.#options.logger.warn({ epoch: this.#term.epoch, reason }, 'This broker is no longer the controller');
     this.#rebalance?.cancel();
+    this.#deletions?.cancel();
+    this.#deletions = undefined;
     this.#term.end();
     this.#term = undefined;
     this.#guard = undefined;
     this.#controllerId = -1;
+  }
+
+  #scheduleDeletions(term: ControllerTerm, delayMs: number): void {
+    if (this.#term !== term || this.#stopped) return;
+    this.#deletions ??= this.#options.clock.schedule(delayMs, () => {
+      this.#deletions = undefined;
+      this.#during(term, 'deletions put off', () => term.deletion.retry());
+    });
   }
 
   #scheduleRebalance(term: ControllerTerm, delayMs: number): void {

@@ -1,12 +1,14 @@
 import type { LogManager } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
-import type {
-  CommandOutcome,
-  LeaderAndIsrCommand,
-  PartitionOutcome,
-  ReplicaState,
-  StopReplicaCommand,
+import {
+  type CommandOutcome,
+  EPOCH_OF_DELETED,
+  type LeaderAndIsrCommand,
+  type PartitionOutcome,
+  type ReplicaState,
+  type StoppedReplica,
+  type StopReplicaCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
@@ -64,7 +66,9 @@ export class ReplicaManager {
   readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
   /** Those that could not be opened, by name. The controller does not ask twice. */
   readonly #unopened = new Map<string, ReplicaState>();
-  readonly #reopening = new Deadline(() => void this.#reopen());
+  /** Those whose files could not be deleted, by name. The controller asks again for those of deleted topics alone. */
+  readonly #undeleted = new Map<string, StoppedReplica>();
+  readonly #reopening = new Deadline(() => void this.#tryAgain());
   readonly #lagCheck = new Deadline(() => this.#checkFollowers());
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
@@ -154,8 +158,16 @@ export class ReplicaManager {
 
   /** See `BrokerChannel.leaderAndIsr`. */
   async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
-    await this.#options.configs.loadTopics(command.partitions.map(({ topic }) => topic));
-    const partitions = await this.#takeAll(command.partitions);
+    const { configs, cluster } = this.#options;
+    // Said before its topic was deleted, and come late: nobody would ever remove what is made of it.
+    const isLate = ({ topicId }: ReplicaState): boolean => cluster.isDeleted(topicId, command.controllerEpoch);
+    const byTime = Map.groupBy(command.partitions, isLate);
+    const timely = byTime.get(false) ?? [];
+    await configs.loadTopics(timely.map(({ topic }) => topic));
+    const partitions = await this.#takeAll(timely);
+    for (const { topic, topicId, partition } of byTime.get(true) ?? []) {
+      partitions.push({ topic, topicId, partition, errorCode: ErrorCode.UNKNOWN_TOPIC_ID });
+    }
     for (const listener of [...this.#commandListeners]) listener();
     return { errorCode: ErrorCode.NONE, partitions };
   }
@@ -169,8 +181,9 @@ export class ReplicaManager {
   /** See `BrokerChannel.stopReplica`. */
   async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     const outcomes: PartitionOutcome[] = [];
-    for (const { topic, partition, leaderEpoch, deletePartition } of command.partitions) {
-      const errorCode = await this.#stop(topic, partition, leaderEpoch, deletePartition);
+    for (const stopped of command.partitions) {
+      const { topic, partition } = stopped;
+      const errorCode = await this.#stop(stopped);
       outcomes.push({ topic, topicId: ZERO_UUID, partition, errorCode });
     }
     return { errorCode: ErrorCode.NONE, partitions: outcomes };
@@ -180,6 +193,7 @@ export class ReplicaManager {
   close(): void {
     this.#coordinators.clear();
     this.#unopened.clear();
+    this.#undeleted.clear();
     this.#options.deadlines.cancel(this.#reopening);
     this.#options.deadlines.cancel(this.#lagCheck);
     for (const partition of this.#all()) partition.close();
@@ -199,9 +213,21 @@ export class ReplicaManager {
     return outcomes;
   }
 
-  /** Tries those again that could not be opened. What the controller said of them since then has replaced what it had said. */
-  async #reopen(): Promise<void> {
+  /** Tries those again that could not be opened, or deleted. What the controller said of them since then has replaced what it had said. */
+  async #tryAgain(): Promise<void> {
+    for (const [name, stopped] of [...this.#undeleted]) {
+      // One that the controller wants again meanwhile is made anew, and its old files go before that.
+      if (this.#undeleted.has(name)) await this.#delete(stopped);
+    }
     const states = [...this.#unopened.values()];
+    if (states.length > 0) await this.#reopen(states);
+  }
+
+  #tryAgainLater(): void {
+    if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
+  }
+
+  async #reopen(states: readonly ReplicaState[]): Promise<void> {
     const outcomes = await this.#takeAll(states);
     const opened = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE).length;
     if (opened === 0) return;
@@ -213,6 +239,7 @@ export class ReplicaManager {
     const { topic, topicId, partition: index } = state;
     const answer = (errorCode: number): PartitionOutcome => ({ topic, topicId, partition: index, errorCode });
     const name = `${topic}-${index}`;
+    this.#undeleted.delete(name);
     try {
       const partition = this.#byTopic.get(topic)?.[index] ?? (await this.#open(state));
       this.#unopened.delete(name);
@@ -228,7 +255,7 @@ export class ReplicaManager {
         );
       }
       this.#unopened.set(name, state);
-      if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
+      this.#tryAgainLater();
       return answer(ErrorCode.KAFKA_STORAGE_ERROR);
     }
   }
@@ -297,15 +324,23 @@ export class ReplicaManager {
     else if (wasLeader && !partition.isLeader) listener.onResigned(partition.partition, partition.leaderEpoch);
   }
 
-  async #stop(topic: string, index: number, leaderEpoch: number, deletesFiles: boolean): Promise<number> {
+  /** Whether a replica of this topic has been told of what comes after a StopReplica. */
+  #isLate({ topic, partition, leaderEpoch }: StoppedReplica): boolean {
+    const found = this.#byTopic.get(topic)?.[partition] ?? this.#unopened.get(`${topic}-${partition}`);
+    if (found === undefined) return false;
+    // One of a later topic of the name is not meant.
+    if (leaderEpoch === EPOCH_OF_DELETED) return !this.#options.cluster.isGone(topic, found.topicId);
+    // -1 stands for a controller that tells no epochs (StopReplica of Kafka before 2.6).
+    return leaderEpoch >= 0 && leaderEpoch < found.leaderEpoch;
+  }
+
+  async #stop(stopped: StoppedReplica): Promise<number> {
+    const { topic, partition: index, deletePartition: deletesFiles } = stopped;
+    if (this.#isLate(stopped)) return ErrorCode.FENCED_LEADER_EPOCH;
     // One that could not be opened is stopped because of that, and opened all the same as soon as it can be.
     if (deletesFiles) this.#unopened.delete(`${topic}-${index}`);
     const partitions = this.#byTopic.get(topic);
     const partition = partitions?.[index];
-    // An epoch of -2 or -1 stands for a topic that is being deleted, whatever the epoch (StopReplica of Kafka).
-    if (partition !== undefined && leaderEpoch >= 0 && leaderEpoch < partition.leaderEpoch) {
-      return ErrorCode.FENCED_LEADER_EPOCH;
-    }
     if (partition !== undefined) {
       await this.#options.followers.remove(partition);
       this.#coordinators.get(topic)?.onResigned(index, partition.leaderEpoch);
@@ -318,15 +353,23 @@ export class ReplicaManager {
         this.#namesById.delete(partition.topicId);
       }
     }
-    if (!deletesFiles) return ErrorCode.NONE;
+    return deletesFiles ? this.#delete(stopped) : ErrorCode.NONE;
+  }
+
+  async #delete(stopped: StoppedReplica): Promise<number> {
+    const { topic, partition } = stopped;
+    const name = `${topic}-${partition}`;
     try {
-      await this.#options.logs.delete(topic, index);
+      await this.#options.logs.delete(topic, partition);
+      this.#undeleted.delete(name);
       return ErrorCode.NONE;
-    } catch (error) {
-      this.#options.logger.error(
-        { err: error, topic, partition: index },
-        'The files of a partition could not be deleted',
-      );
+    } catch (err) {
+      if (!this.#undeleted.has(name)) {
+        const fields = { err, topic, partition };
+        this.#options.logger.error(fields, 'The files of a partition could not be deleted, which will be tried again');
+      }
+      this.#undeleted.set(name, stopped);
+      this.#tryAgainLater();
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }

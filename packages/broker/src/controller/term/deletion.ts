@@ -6,17 +6,26 @@ import type { Partitions } from './partitions.ts';
 import type { Replicas } from './replicas.ts';
 import type { TermTools } from './tools.ts';
 
+/** How long until replicas are asked again that could not be deleted though their broker is there; twice as long each time. */
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 60_000;
+
 /**
  * Deletes topics (`TopicDeletionManager`): partitions go offline, brokers are told that the topic is going, replicas stop and lose their
- * files, and when all have, the nodes go. A topic with a replica on a broker that is down waits for it.
+ * files, and when all have, the nodes go. A topic with a replica on a broker that is down waits for it, and one of which files could not be
+ * deleted is tried again: the disk may have been full, or not all of them may have been opened.
  */
 export class TopicDeletion {
   readonly #tools: TermTools;
   readonly #partitions: Partitions;
   readonly #replicas: Replicas;
+  readonly #retryLater: (delayMs: number) => void;
+  #retryMs = RETRY_MS_MIN;
 
-  constructor(tools: TermTools, partitions: Partitions, replicas: Replicas) {
+  /** @param retryLater Has {@link retry} called once after a time, however often it is asked for until then. */
+  constructor(tools: TermTools, partitions: Partitions, replicas: Replicas, retryLater: (delayMs: number) => void) {
     this.#tools = tools;
+    this.#retryLater = retryLater;
     this.#partitions = partitions;
     this.#replicas = replicas;
   }
@@ -46,6 +55,18 @@ export class TopicDeletion {
       isAny = true;
     }
     if (isAny) await this.resume();
+  }
+
+  /** Goes on with topics of which files could not be deleted on brokers that are there. */
+  async retry(): Promise<void> {
+    const { context } = this.#tools;
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+    const isWaiting = (name: string): boolean => {
+      const topic = context.topics.get(name);
+      if (topic === undefined || topic.partitions.some(({ isReassigning }) => isReassigning)) return false;
+      return replicasOf(topic).some((each) => phaseOf(each) === 'deletion ineligible' && context.isLive(each.broker));
+    };
+    await this.resumeFor([...context.ineligibleDeletions].filter(isWaiting));
   }
 
   /** A topic that something else is done with first. */
@@ -97,6 +118,9 @@ export class TopicDeletion {
         'Replicas could not be deleted yet',
       );
       this.replicasLost(lost);
+      this.#retryLater(this.#retryMs);
+    } else {
+      this.#retryMs = RETRY_MS_MIN;
     }
     this.#replicas.mark(
       waiting.filter((replica) => !isFailed(replica)),
@@ -124,9 +148,10 @@ export class TopicDeletion {
 
   async #stopReplicas(replicas: readonly ReplicaRef[]): Promise<void> {
     const { context } = this.#tools;
-    const isOnline = ({ broker, partition }: ReplicaRef): boolean => context.isReplicaOnline(broker, partition);
-    const live = replicas.filter((each) => isOnline(each) && phaseOf(each) !== 'deletion successful');
-    const dead = replicas.filter((each) => !isOnline(each));
+    // One whose log could not be opened is asked as well: its broker knows whether the files can go.
+    const isThere = ({ broker }: ReplicaRef): boolean => context.isLive(broker);
+    const live = replicas.filter((each) => isThere(each) && phaseOf(each) !== 'deletion successful');
+    const dead = replicas.filter((each) => !isThere(each));
     this.#replicas.mark(dead, 'deletion ineligible');
     await this.#replicas.takeOffline(live);
     this.#replicas.startDeletion(live);
