@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { has } from '../needs/index.ts';
-import { gapTable, killBrokers } from './cluster-kills.ts';
+import { type ClusterKillsOptions, type ClusterKillsReport, gapTable, killBrokers } from './cluster-kills.ts';
 import type { Engine } from './cluster-process.ts';
 import { AcknowledgementGaps } from './paced-producers.ts';
 
@@ -15,27 +15,43 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A leader, a controller and a coordinator; one of them is stopped in order. */
-async function threeRounds(engine: Engine): Promise<void> {
-  const report = await killBrokers({ engine, folder, rounds: 3, stopEvery: 3, seed: 7 });
+/** Three rounds, after which nothing may be missing, repeated or rejected. */
+async function threeRounds(engine: Engine, how: Partial<ClusterKillsOptions>): Promise<ClusterKillsReport> {
+  const report = await killBrokers({ engine, folder, rounds: 3, seed: 7, ...how });
   expect(report.violations).toEqual([]);
   expect(report.failedSends).toEqual({ millrace: 0, kafkajs: 0, librdkafka: 0 });
   expect(report.recordsRead).toBeGreaterThanOrEqual(report.recordsAcknowledged);
   expect(report.recordsAcknowledged).toBeGreaterThan(100);
   expect(report.commitsAcknowledged).toBeGreaterThan(0);
   expect(report.gaps.length).toBeGreaterThan(0);
+  return report;
 }
+
+/** A leader, a controller and a coordinator. */
+const oneIsStopped: Partial<ClusterKillsOptions> = { stopEvery: 3 };
 
 describe.skipIf(!has('kcat', import.meta.url))('a cluster whose brokers end under the load of three clients', () => {
   it(
     'of one machine loses no record that was acknowledged, repeats none, and fails no send',
-    () => threeRounds('local'),
+    async () => void (await threeRounds('local', oneIsStopped)),
+    RUN_MS_MAX,
+  );
+
+  it(
+    'of one machine fails no send either when it is restarted in order, one broker after the other',
+    async () => {
+      const { gaps } = await threeRounds('local', { isRolling: true });
+      expect(gaps.every(({ ending }) => ending === 'stopped')).toBe(true);
+    },
     RUN_MS_MAX,
   );
 
   it.skipIf(!has('zookeeper', import.meta.url))(
-    'of brokers on a ZooKeeper ensemble neither',
-    () => threeRounds('zookeeper'),
+    'of brokers on a ZooKeeper ensemble neither, and one of them comes back with an empty disk',
+    async () => {
+      const { gaps } = await threeRounds('zookeeper', { ...oneIsStopped, emptyEvery: 2 });
+      expect(new Set(gaps.map(({ ending }) => ending))).toContain('emptied');
+    },
     RUN_MS_MAX,
   );
 });

@@ -14,13 +14,17 @@ import {
 export const VICTIMS = ['leader', 'controller', 'coordinator'] as const;
 export type Victim = (typeof VICTIMS)[number];
 
-/** How he ends: at once, or in order with his leaderships handed over. */
-export type Ending = 'killed' | 'stopped';
+/** How he ends: at once, or in order with his leaderships handed over, or at once and for good: he comes back with an empty disk. */
+export type Ending = 'killed' | 'stopped' | 'emptied';
 
 export interface ClusterKillsOptions extends ClusterOptions {
   readonly rounds: number;
   /** Every so many rounds a broker is stopped in order instead of killed. 0, the default, for never. */
   readonly stopEvery?: number;
+  /** The same for brokers that come back with an empty disk. On an ensemble only: the parent of a local cluster is too quick. */
+  readonly emptyEvery?: number;
+  /** The brokers are stopped in order one after the other, whoever they are. */
+  readonly isRolling?: boolean;
   readonly seed: number;
   readonly onRound?: (line: string, round: number) => void;
 }
@@ -77,17 +81,21 @@ class ClusterKills {
   async #round(round: number): Promise<void> {
     await sleep(this.#random.nextInt(PAUSE_MS_MAX));
     const victim = VICTIMS[round % VICTIMS.length]!;
-    const brokerId = await this.#brokerOf(victim, round);
+    const ending = this.#ending(round);
+    const brokerId = this.#options.isRolling === true ? nextOf(round) : await this.#brokerOf(victim, round);
     const led = await this.#load.ledBy(brokerId);
     const committed = this.#load.commits();
-    const { stopEvery = 0 } = this.#options;
-    const ending = stopEvery > 0 && round % stopEvery === 0 ? 'stopped' : 'killed';
     for (const { gaps } of this.#load.producers) gaps?.begin();
     const moment = performance.now();
-    if (ending === 'killed') await this.#cluster.kill(brokerId);
-    else await this.#cluster.stopOne(brokerId);
+    if (ending === 'stopped') await this.#cluster.stopOne(brokerId);
+    else await this.#cluster.kill(brokerId);
     await this.#load.acknowledgedSince(moment, led);
     const measured = this.#measure(victim, ending, led);
+    if (ending === 'emptied') {
+      // Who comes back before he is missed counts as one who has everything, so no disk is to be emptied in haste.
+      await this.#load.without(brokerId);
+      await this.#cluster.emptyDisk(brokerId);
+    }
     await this.#cluster.restart(brokerId);
     await this.#load.whole();
     await this.#load.checkCommits(committed);
@@ -98,6 +106,12 @@ class ClusterKills {
         `${recordsAcknowledged} records acknowledged, ${violationCount} violations`,
       round,
     );
+  }
+
+  #ending(round: number): Ending {
+    const { stopEvery = 0, emptyEvery = 0, isRolling = false } = this.#options;
+    if (isRolling || (stopEvery > 0 && round % stopEvery === 0)) return 'stopped';
+    return emptyEvery > 0 && round % emptyEvery === 0 ? 'emptied' : 'killed';
   }
 
   #measure(victim: Victim, ending: Ending, led: readonly number[]): Gap[] {
@@ -118,6 +132,11 @@ class ClusterKills {
   async abort(): Promise<void> {
     await this.#load.abort();
   }
+}
+
+/** The broker whose turn it is in a rolling restart. */
+function nextOf(round: number): number {
+  return BROKER_IDS[(round - 1) % BROKER_IDS.length]!;
 }
 
 /** The row of a table for each client, kind of victim and ending: p50, p99, worst. */

@@ -62,16 +62,25 @@ export class ClusterLoad {
 
   /** Until every partition is in sync everywhere, and is led by its first replica again. */
   async whole(): Promise<void> {
+    await this.#untilInSync('everywhere', (inSync) => inSync.length === this.#replicas);
+    await this.admin.electLeaders('all').catch(() => undefined);
+  }
+
+  /** Until a broker is in sync nowhere. */
+  without(brokerId: number): Promise<void> {
+    return this.#untilInSync(`without broker ${brokerId}`, (inSync) => !inSync.includes(brokerId));
+  }
+
+  async #untilInSync(where: string, isEnough: (inSync: readonly number[]) => boolean): Promise<void> {
     const deadline = performance.now() + SETTLE_MS_MAX;
-    const isWhole = async (): Promise<boolean> => {
+    const holds = async (): Promise<boolean> => {
       const topics = await this.admin.describeTopics([TOPIC]);
-      return topics[0]!.partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === this.#replicas);
+      return topics[0]!.partitions.every(({ inSyncReplicas }) => isEnough(inSyncReplicas));
     };
-    while (!(await isWhole().catch(() => false))) {
-      if (performance.now() > deadline) throw new Error(`the topic was not in sync after ${SETTLE_MS_MAX} ms`);
+    while (!(await holds().catch(() => false))) {
+      if (performance.now() > deadline) throw new Error(`the topic was not in sync ${where} after ${SETTLE_MS_MAX} ms`);
       await sleep(ASK_MS);
     }
-    await this.admin.electLeaders('all').catch(() => undefined);
   }
 
   async controller(): Promise<number | undefined> {

@@ -18,6 +18,8 @@ export interface ClusterProcesses {
   kill(brokerId: number): Promise<void>;
   /** Stops a broker in order, so that it hands over what it leads. */
   stopOne(brokerId: number): Promise<void>;
+  /** Takes away all that a broker has stored, while it does not run. */
+  emptyDisk(brokerId: number): Promise<void>;
   /** Sees to it that a broker that has ended runs again. */
   restart(brokerId: number): Promise<void>;
   stop(): Promise<void>;
@@ -84,6 +86,10 @@ class LocalCluster implements ClusterProcesses {
 
   async stopOne(brokerId: number): Promise<void> {
     process.kill(this.#pidOf(brokerId), 'SIGTERM');
+  }
+
+  async emptyDisk(brokerId: number): Promise<void> {
+    throw new Error(`broker ${brokerId} is started again by its parent before anybody could empty its disk`);
   }
 
   /** The parent does it. */

@@ -1,5 +1,6 @@
 /** Three brokers on a ZooKeeper ensemble of three servers, each of which may be one of Millrace or of Apache Kafka, today one and tomorrow the other. */
 import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, startApacheKafka } from '../kafka/broker.ts';
 import { KAFKA_3 } from '../kafka/jars.ts';
@@ -76,6 +77,12 @@ export class EnsembleCluster {
 
   async stopOne(brokerId: number): Promise<void> {
     await this.#brokers.get(brokerId)?.end('SIGTERM');
+  }
+
+  /** Takes away all that a broker has stored, while it does not run. */
+  async emptyDisk(brokerId: number): Promise<void> {
+    if (this.#brokers.get(brokerId)?.isRunning === true) throw new Error(`broker ${brokerId} runs on that disk`);
+    await rm(this.logDirOf(brokerId), { recursive: true, force: true });
   }
 
   async restart(brokerId: number): Promise<void> {

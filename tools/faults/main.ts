@@ -15,7 +15,7 @@ import { powerLoss, unsyncedLosses } from './power-loss.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
-       pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--json]
+       pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--empty-every N] [--rolling] [--json]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
@@ -35,6 +35,8 @@ const { values, positionals } = parseArgs({
     all: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'local' },
     'stop-every': { type: 'string', default: '0' },
+    'empty-every': { type: 'string', default: '0' },
+    rolling: { type: 'boolean', default: false },
     'kafka-brokers': { type: 'string' },
     kafka: { type: 'string' },
     way: { type: 'string', multiple: true },
@@ -90,6 +92,8 @@ async function runKills(): Promise<void> {
     rounds,
     seed,
     stopEvery: Number(values['stop-every']),
+    emptyEvery: Number(values['empty-every']),
+    isRolling: values.rolling,
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
     kafka: values.kafka,
     interBrokerProtocol: values['inter-broker-protocol'],
