@@ -46,6 +46,38 @@ describe.runIf(!isElsewhere)('a broker for tests', () => {
     expect(fault.hits).toBe(1);
   });
 
+  it('makes a transaction take too long, and has another producer take its id over', async () => {
+    const { bootstrapServers } = broker;
+    await using producer = new Producer({ bootstrapServers, transactionalId: 'late' });
+    const open = await producer.begin();
+    await open.send({ topic: 't', value: 'late' });
+    expect(await broker.expireTransaction('late')).toBe(true);
+    expect(await broker.expireTransaction('late')).toBe(false);
+    await expect(open.commit()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTIONS_OVER' });
+    await using again = new Producer({ bootstrapServers, transactionalId: 'fenced' });
+    const other = await again.begin();
+    await other.send({ topic: 't', value: 'fenced' });
+    await broker.fenceProducer('fenced');
+    await expect(other.commit()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTIONS_OVER' });
+  });
+
+  it('holds the ends of transactions back, so that readers of what is committed wait', async () => {
+    await broker.createTopic('held');
+    const { bootstrapServers } = broker;
+    await using admin = new Admin({ bootstrapServers });
+    const stableEnd = async (): Promise<number | undefined> =>
+      (
+        await admin.listOffsets([{ topic: 'held', partition: 0, at: 'latest' }], { isolationLevel: 'read_committed' })
+      )[0]?.offset;
+    await using producer = new Producer({ bootstrapServers, transactionalId: 'held' });
+    const release = broker.holdMarkers();
+    await producer.transaction((tx) => void tx.send({ topic: 'held', value: 'a' }));
+    expect(await stableEnd()).toBe(0);
+    expect((await admin.describeTransactions(['held']))[0]?.state).toBe('PrepareCommit');
+    release();
+    await expect.poll(stableEnd).toBe(2);
+  });
+
   it('sets its clock forward, so that sessions end', async () => {
     const groupId = uniqueName('group');
     await using consumer = new Consumer({

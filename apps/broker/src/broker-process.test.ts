@@ -160,6 +160,13 @@ describe('a broker process', () => {
       expect(text).toContain('millrace_log_producer_ids_max 77\n');
       expect(text).toMatch(/millrace_log_open_files \d+\n/);
       expect(text).toMatch(/kafka_network_requestmetrics_totaltimems_count\{request="Metadata"\} 1\n/);
+      expect(text).toMatch(/^millrace_transactions\{state="Ongoing"\} 0$/m);
+      expect(text).toMatch(/^millrace_transactions_oldest_open_ms 0$/m);
+      expect(text).toMatch(/^kafka_server_replicamanager_partitionswithlatetransactionscount 0$/m);
+      expect(text).toMatch(
+        /^kafka_coordinator_transaction_transactionmarkerchannelmanager_unknowndestinationqueuesize 0$/m,
+      );
+      expect(text).toMatch(/^kafka_server_addpartitionstotxnmanager_verificationtimems_count/m);
     }
     expect((await get('/other')).status).toBe(404);
     await client.close();

@@ -18,6 +18,7 @@ function exposeBroker(services: BrokerServices, controller: Controller): void {
   exposeLogs(services);
   exposeRequests(services);
   exposeGroups(services);
+  exposeTransactions(services);
   exposeController(services, controller);
 }
 
@@ -143,6 +144,39 @@ function exposeLogBounds(metrics: Metrics, usage: () => LogManagerUsage): void {
     'producer_ids_max',
     'Idempotent producers remembered of one partition at most',
     (all) => all.bounds.producerIdsMax,
+  );
+}
+
+/** Longer than any transaction may be open, and 5 minutes for its end (`ReplicaManager`). */
+const LATE_GRACE_MS = 300_000;
+
+function exposeTransactions({ metrics, clock, config, replicas, transactions }: BrokerServices): void {
+  const { coordinator } = transactions;
+  const gauge = metrics.gauge.bind(metrics);
+  const channels = 'kafka_coordinator_transaction_transactionmarkerchannelmanager';
+  gauge(
+    `${channels}_unknowndestinationqueuesize`,
+    'Markers of partitions that nobody leads, or that are not known',
+    () => coordinator.markersWaiting.withoutLeader,
+  );
+  gauge(`${channels}_queuesize`, 'Markers that wait for other brokers', () => coordinator.markersWaiting.queued);
+  gauge(
+    'kafka_server_replicamanager_partitionswithlatetransactionscount',
+    'Partitions with a transaction that is open for longer than any may be',
+    () => {
+      const lateMs = config.transactionMaxTimeoutMs + LATE_GRACE_MS;
+      let count = 0;
+      for (const { log } of replicas.partitions) if (log.hasLateTransaction(clock.now(), lateMs)) count += 1;
+      return count;
+    },
+  );
+  gauge('millrace_transactions', 'Transactional ids that are coordinated here', () =>
+    Array.from(coordinator.counts(), ([state, count]) => [{ state }, count] as const),
+  );
+  gauge(
+    'millrace_transactions_oldest_open_ms',
+    'For how long the oldest transaction that is coordinated here has been open, in milliseconds',
+    () => coordinator.oldestOpenMs,
   );
 }
 

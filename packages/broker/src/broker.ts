@@ -437,7 +437,8 @@ export class Broker {
   }: Pick<TransactionRoomsOptions, 'cluster' | 'replicas' | 'groups' | 'nextProducerId'> & {
     readonly configs: ConfigRepository;
   }): TransactionRooms {
-    const { config, clock, logger, metadataStore: store, peers = noPeers, transactionVersionMax } = this.#options;
+    const { config, clock, logger, metadataStore: store, transactionVersionMax } = this.#options;
+    const { peers = noPeers, metrics = noMetrics } = this.#options;
     return new TransactionRooms({
       ...rooms,
       brokerId: config.brokerId,
@@ -449,6 +450,7 @@ export class Broker {
       listener: config.interBrokerListenerName,
       isVerifying: () => configs.current.transactionPartitionVerificationEnable,
       transactionVersionMax,
+      metrics,
     });
   }
 

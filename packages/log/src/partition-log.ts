@@ -385,6 +385,11 @@ export class PartitionLog {
     this.#core.producers.endVerification(guard);
   }
 
+  /** Whether a transaction is open whose producer has not written here for so long. */
+  hasLateTransaction(nowMs: number, lateMs: number): boolean {
+    return this.#core.producers.hasLateTransaction(nowMs, lateMs);
+  }
+
   /** The idempotent producers that are remembered (DescribeProducers). */
   describeProducers(): ProducerDescription[] {
     return this.#core.producers.describe();

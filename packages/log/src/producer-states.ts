@@ -234,6 +234,15 @@ export class ProducerStates {
     }
   }
 
+  /** Whether a transaction is open whose producer has not written for so long (`ProducerStateManager.hasLateTransaction`). */
+  hasLateTransaction(nowMs: number, lateMs: number): boolean {
+    if (this.#transactions.firstUnstableOffset === undefined) return false;
+    for (const { transactionFirstOffset, lastTimestamp } of this.#producers.values()) {
+      if (transactionFirstOffset >= 0 && nowMs - lastTimestamp > lateMs) return true;
+    }
+    return false;
+  }
+
   /** What DescribeProducers lists: those that have written with their current epoch or have a transaction open. */
   describe(): ProducerDescription[] {
     return [...this.#producers.values()].map((entry) => ({

@@ -7,6 +7,7 @@ export type TestBrokerErrorCode =
   | 'TESTING_TOPIC_REFUSED'
   | 'TESTING_UNKNOWN_PARTITION'
   | 'TESTING_UNKNOWN_BROKER'
+  | 'TESTING_NOT_FENCED'
   | 'TESTING_NOT_SETTLED';
 
 /** A test asked the broker for what it cannot do, or the broker refused what a test set up. */

@@ -1,7 +1,7 @@
 import { Broker, type BrokerConfig, parseBrokerConfig, silentLogger } from '@millrace/broker';
 import { Connection, Listener } from '@millrace/network';
 import { type Logger, systemRandom } from '@millrace/ports';
-import { CreateTopics, type ErrorName, errorInfo } from '@millrace/protocol';
+import { CreateTopics, ErrorCode, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
 import { TestBrokerError } from './errors.ts';
 import { type ApiName, errorCodeOf, type Fault, FaultInjector, type FaultOptions } from './faults.ts';
@@ -56,6 +56,8 @@ const TEST_CONFIG = {
 
 const HOST = '127.0.0.1';
 const CREATE_TIMEOUT_MS = 10_000;
+/** Of transactions that the producer will never begin which a test fences others with. */
+const FENCE_TIMEOUT_MS = 60_000;
 
 /**
  * A Kafka-compatible broker in this process, on a real port: any Kafka client can connect to it.
@@ -273,6 +275,40 @@ export class TestBroker implements AsyncDisposable {
   /** The ids of a group's members, as the coordinator knows them now. */
   memberIds(groupId: string): string[] {
     return this.#parts.broker.services.groups.describe(groupId).members.map(({ memberId }) => memberId);
+  }
+
+  /**
+   * Has the coordinator abort a producer's open transaction, as if its `transactionTimeoutMs` were over: what the producer sends for it is
+   * refused from then on. Resolves with whether there was one.
+   */
+  expireTransaction(transactionalId: string): Promise<boolean> {
+    return this.#parts.broker.services.transactions.coordinator.expire(transactionalId);
+  }
+
+  /**
+   * Has another producer take a `transactionalId` over: whoever had it is refused, and what it left open is aborted.
+   * @throws TestBrokerError `TESTING_NOT_FENCED` with the broker's reason
+   */
+  async fenceProducer(transactionalId: string): Promise<void> {
+    const { coordinator } = this.#parts.broker.services.transactions;
+    const request = { transactionalId, timeoutMs: FENCE_TIMEOUT_MS, producerId: -1, producerEpoch: -1 };
+    for (;;) {
+      const { errorCode } = await coordinator.initProducer(request);
+      if (errorCode === ErrorCode.NONE) return;
+      if (errorCode !== ErrorCode.CONCURRENT_TRANSACTIONS) {
+        const { name } = errorInfo(errorCode);
+        throw new TestBrokerError('TESTING_NOT_FENCED', `Cannot fence the producers of '${transactionalId}': ${name}`);
+      }
+      await coordinator.whenComplete(transactionalId);
+    }
+  }
+
+  /**
+   * Keeps the ends of transactions from being written into their partitions until the returned function is called: their producers are
+   * told that they are committed or aborted, and readers of what is committed wait.
+   */
+  holdMarkers(): () => void {
+    return this.#parts.broker.services.transactions.coordinator.holdMarkers();
   }
 
   /** Sets the broker's clock forward: sessions time out, retention passes, waits end. Clients keep their own time. */

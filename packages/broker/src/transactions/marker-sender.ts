@@ -17,6 +17,12 @@ const RAISED_VERSION = 2;
 /** How long a topic may be unknown to this broker until it counts as deleted: it may not have been told of all topics yet. */
 const UNKNOWN_TOPIC_MS = 5000;
 
+/** How large a request with markers may become, by the names in it; what is beyond goes with the next. */
+const REQUEST_BYTES_MAX = 1024 * 1024;
+/** What a partition and a marker take beside the names. */
+const PARTITION_BYTES = 4;
+const TOPIC_BYTES = 16;
+
 /** How many names of deleted topics are kept in mind. */
 const DELETED_TOPICS_MAX = 1000;
 
@@ -82,6 +88,9 @@ export class MarkerSender {
   /** By broker. The first of each line is under way as soon as there is one. */
   readonly #queues = new Map<number, Parcel[]>();
   readonly #deleted = new Set<string>();
+  /** What waits until the markers are let go; undefined while they are not held back. */
+  #held: (() => void)[] | undefined;
+  #unknown = 0;
   readonly #stopListening: () => void;
   #isClosed = false;
 
@@ -92,6 +101,21 @@ export class MarkerSender {
       for (const topic of deletedTopics) this.#deleted.add(topic);
       while (this.#deleted.size > DELETED_TOPICS_MAX) this.#deleted.delete(this.#deleted.values().next().value ?? '');
     });
+  }
+
+  /** How many partitions' markers wait because nobody leads, or they are not known; for metrics. */
+  get withoutLeader(): number {
+    return this.#unknown;
+  }
+
+  /** Keeps markers from being written until the returned function is called; for tests of what happens meanwhile. */
+  hold(): () => void {
+    this.#held ??= [];
+    return () => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const go of held) go();
+    };
   }
 
   /** How many partitions' markers wait for other brokers; for metrics. */
@@ -117,6 +141,10 @@ export class MarkerSender {
 
   #dispatch(sending: Sending, targets: readonly Target[]): void {
     if (this.#isClosed || sending.isFenced || !sending.ended.isWanted()) return;
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#dispatch(sending, targets));
+      return;
+    }
     const { brokerId, guard } = this.#options;
     const byLeader = Map.groupBy(targets, (target) => this.#leaderOf(sending, target));
     const gone = byLeader.get('gone') ?? [];
@@ -124,7 +152,10 @@ export class MarkerSender {
     const unknown = [...(byLeader.get('unknown') ?? []), ...(byLeader.get(-1) ?? [])];
     if (unknown.length > 0) {
       sending.unknownForMs += RETRY_PAUSE_MS;
-      this.#again(sending, unknown);
+      this.#unknown += unknown.length;
+      this.#again(sending, unknown, () => {
+        this.#unknown -= unknown.length;
+      });
     }
     for (const [leader, part] of byLeader) {
       if (typeof leader === 'string' || leader < 0) continue;
@@ -227,8 +258,12 @@ export class MarkerSender {
     if (again.length > 0) this.#again(sending, again);
   }
 
-  #again(sending: Sending, targets: readonly Target[]): void {
-    this.#options.deadlines.set(new Deadline(() => this.#dispatch(sending, targets)), RETRY_PAUSE_MS);
+  #again(sending: Sending, targets: readonly Target[], before: () => void = () => {}): void {
+    const retry = new Deadline(() => {
+      before();
+      this.#dispatch(sending, targets);
+    });
+    this.#options.deadlines.set(retry, RETRY_PAUSE_MS);
   }
 
   #settle(sending: Sending, count: number): void {
@@ -240,19 +275,35 @@ export class MarkerSender {
   }
 }
 
-/** All that waits, but of each producer one: answers tell producers alone apart. */
-function takeParcels(queue: Parcel[]): readonly Parcel[] {
+/** What waits, up to a request's size, but of each producer one: answers tell producers alone apart. */
+export function takeParcels(queue: Parcel[], bytesMax: number = REQUEST_BYTES_MAX): readonly Parcel[] {
   const producers = new Set<number>();
   const taken: Parcel[] = [];
   const rest: Parcel[] = [];
+  let bytes = 0;
   for (const parcel of queue) {
     const { producerId } = parcel.sending.ended.marker;
-    if (producers.has(producerId)) rest.push(parcel);
-    else taken.push(parcel);
+    const isFull = taken.length > 0 && bytes + bytesOf(parcel) > bytesMax;
+    if (isFull || producers.has(producerId)) {
+      rest.push(parcel);
+    } else {
+      taken.push(parcel);
+      bytes += bytesOf(parcel);
+    }
     producers.add(producerId);
   }
   queue.splice(0, queue.length, ...rest);
   return taken;
+}
+
+function bytesOf({ targets }: Parcel): number {
+  let bytes = TOPIC_BYTES;
+  let last: string | undefined;
+  for (const { topic } of targets) {
+    bytes += PARTITION_BYTES + (topic === last ? 0 : TOPIC_BYTES + topic.length);
+    last = topic;
+  }
+  return bytes;
 }
 
 function codesOf(answer: WriteTxnMarkersResponse, { sending }: Parcel): Map<string, Map<number, number>> {

@@ -247,6 +247,40 @@ export class TransactionCoordinator {
     return { isLoading: this.#partitions.isLoading, transactions };
   }
 
+  /**
+   * Aborts an open transaction as if its time were over; for tests of other people's producers. Resolves with false where there is none,
+   * or it cannot be aborted now.
+   */
+  async expire(transactionalId: string): Promise<boolean> {
+    const found = this.#find(transactionalId);
+    if (typeof found === 'number' || found.transaction.isBusy) return false;
+    if (found.transaction.now.state !== TransactionState.ONGOING) return false;
+    return (await this.#fence(found.home, found.transaction)) === ErrorCode.NONE;
+  }
+
+  /** Keeps markers from being written until the returned function is called; for tests. */
+  holdMarkers(): () => void {
+    return this.#sender.hold();
+  }
+
+  /** How many partitions' markers wait: for other brokers, and for a leader; for metrics. */
+  get markersWaiting(): { readonly queued: number; readonly withoutLeader: number } {
+    const { queued, withoutLeader } = this.#sender;
+    return { queued, withoutLeader };
+  }
+
+  /** For how long the oldest transaction has been open, in milliseconds; 0 where none is. For metrics. */
+  get oldestOpenMs(): number {
+    const nowMs = this.#options.clock.now();
+    let oldest = 0;
+    for (const { state } of this.#partitions.loaded()) {
+      for (const { now } of state.values()) {
+        if (now.state === TransactionState.ONGOING) oldest = Math.max(oldest, nowMs - now.startMs);
+      }
+    }
+    return oldest;
+  }
+
   /** How many ids are in each state; for metrics. */
   counts(): Map<TransactionState, number> {
     const counts = new Map<TransactionState, number>(STATES_BY_NUMBER.map((state) => [state, 0]));

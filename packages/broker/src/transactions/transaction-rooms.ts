@@ -9,6 +9,7 @@ import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
+import type { Metrics } from '../shared/metrics.ts';
 import { isRefusal } from '../shared/refusal.ts';
 import { TRANSACTION_VERSION_MAX, TransactionLevel } from '../store/transaction-level.ts';
 import { BrokerLines } from './broker-lines.ts';
@@ -30,6 +31,7 @@ export interface TransactionRoomsOptions {
   readonly peers: Peers;
   /** `inter.broker.listener.name` */
   readonly listener: string;
+  readonly metrics: Metrics;
   readonly nextProducerId: () => Promise<number>;
   /** `transaction.partition.verification.enable`, which may change while the broker runs. */
   readonly isVerifying: () => boolean;
@@ -91,6 +93,8 @@ export class TransactionRooms {
       guard,
       deadlines: this.#deadlines,
       timeoutMs,
+      clock,
+      metrics: options.metrics,
     });
     this.appends = new VerifiedAppends(this.#verifier, clock, options.isVerifying);
   }

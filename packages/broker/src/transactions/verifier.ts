@@ -1,3 +1,4 @@
+import type { Clock } from '@millrace/ports';
 import {
   AddPartitionsToTxn,
   type AddPartitionsToTxnRequestInput,
@@ -9,6 +10,7 @@ import { TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
+import type { Counter, Histogram, Metrics } from '../shared/metrics.ts';
 import type { BrokerLines } from './broker-lines.ts';
 import type { TransactionAsker, TransactionCoordinator } from './transaction-coordinator.ts';
 
@@ -32,6 +34,8 @@ export interface VerifierOptions {
   readonly guard: Guard;
   readonly deadlines: Deadlines;
   readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
 }
 
 /** `verify` asks whether a partition is in the transaction; `add` has it be in it from then on (KIP-890, `transaction.version` 2). */
@@ -51,12 +55,36 @@ export class Verifier {
   /** By coordinator. One request is under way at a time; what comes meanwhile goes into the next. */
   readonly #queues = new Map<number, Question[]>();
 
+  readonly #tookMs: Histogram;
+  readonly #failures: Counter;
+
   constructor(options: VerifierOptions) {
     this.#options = options;
+    const prefix = 'kafka_server_addpartitionstotxnmanager';
+    this.#tookMs = options.metrics.histogram(
+      `${prefix}_verificationtimems`,
+      'Time until a coordinator has told whether partitions are in a transaction, in milliseconds',
+    );
+    this.#failures = options.metrics.counter(
+      `${prefix}_verificationfailures_total`,
+      'Partitions that were not in the transaction whose records were sent',
+    );
   }
 
   /** At once where this broker coordinates. */
   ask(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
+    const { clock } = this.#options;
+    const startMs = clock.monotonic();
+    const count = (errorCode: number): number => {
+      this.#tookMs.observe(clock.monotonic() - startMs);
+      if (errorCode !== ErrorCode.NONE) this.#failures.add(1);
+      return errorCode;
+    };
+    const answer = this.#askCoordinator(demand, asker, topic, partition);
+    return answer instanceof Promise ? answer.then(count) : count(answer);
+  }
+
+  #askCoordinator(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
     const { brokerId, coordinator } = this.#options;
     const leader = this.#leaderOf(asker.transactionalId);
     if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
