@@ -29,7 +29,7 @@ const DEBIAN_CLASS_PATH = [
 ].join(':');
 
 /** Debian's release, or the one that `MILLRACE_ZOOKEEPER` names, such as 3.9.3, from Maven. */
-function defaultClassPath(): Promise<string> {
+export function defaultClassPath(): Promise<string> {
   const release = process.env['MILLRACE_ZOOKEEPER'];
   return release === undefined ? Promise.resolve(DEBIAN_CLASS_PATH) : zooKeeperClassPath(release);
 }
