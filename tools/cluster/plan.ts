@@ -194,8 +194,9 @@ function consoleOf(service: Service, options: PlanOptions): Process {
 
 function portNumber(text: string | undefined, place: string): number {
   const value = Number(text);
-  if (text === undefined || !Number.isInteger(value))
+  if (text === undefined || !Number.isInteger(value)) {
     throw new ComposeError(`${place} is no number: ${text ?? 'missing'}`);
+  }
   return value;
 }
 
