@@ -65,11 +65,12 @@ export class MetadataFiles {
       clock: systemClock,
       ...(from === undefined ? {} : { from }),
       dryRun,
-      edit: async (store) => {
+      edit: async (store, { rewrites: restorations }) => {
         adoption = await adoptLogs(store, {
           logs,
           brokerId,
           clusterId,
+          restorations,
           random: systemRandom,
           nowMs: systemClock.now(),
         });

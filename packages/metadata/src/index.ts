@@ -22,6 +22,7 @@ export {
 } from './store.ts';
 export {
   type ExportedNode,
+  type RewriteHistory,
   type RewriteOptions,
   type RewriteResult,
   readStore,

@@ -72,6 +72,14 @@ describe('the files of a store', () => {
     await after.close();
   });
 
+  it('tell who changes them how often that was done before', async () => {
+    const disk = await filled();
+    const told: number[] = [];
+    const edit = async (_: unknown, { rewrites }: { rewrites: number }): Promise<void> => void told.push(rewrites);
+    for (let at = 0; at < 3; at += 1) await rewriteStore({ folder: FOLDER, disk, clock: clock(), edit });
+    expect(told).toEqual([0, 1, 2]);
+  });
+
   it('are written anew from an export, and a failing change leaves them as they were', async () => {
     const disk = await filled();
     const edit = () => Promise.reject(new Error('no'));

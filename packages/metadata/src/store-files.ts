@@ -113,6 +113,15 @@ export interface ExportedNode {
   readonly version: number;
 }
 
+/** What a store has been through. */
+export interface RewriteHistory {
+  /**
+   * How often it was written anew before, as far as its former files are still there. The state that is whole now may be from before all
+   * of these times.
+   */
+  readonly rewrites: number;
+}
+
 /** How {@link rewriteStore} writes a store anew. */
 export interface RewriteOptions {
   readonly folder: string;
@@ -121,7 +130,7 @@ export interface RewriteOptions {
   /** What to begin with instead of what is whole of the present state: the nodes of an export. */
   readonly from?: readonly ExportedNode[];
   /** Changes the state before it is written; what fails here leaves the store as it was. */
-  readonly edit: (store: MetadataStore) => Promise<void>;
+  readonly edit: (store: MetadataStore, history: RewriteHistory) => Promise<void>;
   /** Do everything but write. Default false. */
   readonly dryRun?: boolean;
 }
@@ -148,7 +157,7 @@ export async function rewriteStore(options: RewriteOptions): Promise<RewriteResu
     const tree = from === undefined ? present.tree : treeOf(from, clock.now());
     tree.restoreZxid(Math.max(present.tree.zxid, present.head.zxid, Math.trunc(clock.now())) + 1);
     const store = new TreeMetadataStore(new TreeEngine(clock, undefined, tree));
-    await edit(store);
+    await edit(store, { rewrites: (await disk.list(folder)).filter((name) => FORMER_FILES.test(name)).length });
     await store.close();
     if (options.dryRun === true) return { zxid: tree.zxid, nodeCount: tree.size, formerFiles: undefined };
     const former = (await filesOf(disk, folder)).map(({ name }) => name).filter(isOfStore);
@@ -161,6 +170,9 @@ export async function rewriteStore(options: RewriteOptions): Promise<RewriteResu
     await lock.release();
   }
 }
+
+/** Folders with what was there before a store was written anew. */
+const FORMER_FILES = /^before-\d+$/;
 
 function isOfStore(name: string): boolean {
   const { snapshots, journals } = storeFiles([name]);

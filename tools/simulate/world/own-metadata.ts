@@ -41,8 +41,9 @@ export async function restoreOwnMetadata(
     folder: ownMetadataFolder(config),
     disk,
     clock,
-    edit: async (store) => {
-      await adoptLogs(store, { logs, brokerId: config.brokerId, clusterId, random, nowMs: clock.now() });
+    edit: async (store, { rewrites: restorations }) => {
+      const { brokerId } = config;
+      await adoptLogs(store, { logs, brokerId, clusterId, restorations, random, nowMs: clock.now() });
     },
   });
 }

@@ -26,8 +26,8 @@ const log = (topic: string, partition: number, leaderEpoch = -1, topicId: string
   topicId,
 });
 
-const adopt = (store: MemoryMetadataStore, logs: FoundLog[], clusterId?: string) =>
-  adoptLogs(store, { logs, brokerId: 7, clusterId, random: seededRandom(1), nowMs: NOW_MS });
+const adopt = (store: MemoryMetadataStore, logs: FoundLog[], clusterId?: string, restorations = 0) =>
+  adoptLogs(store, { logs, brokerId: 7, clusterId, restorations, random: seededRandom(1), nowMs: NOW_MS });
 
 async function stateOf(store: MemoryMetadataStore, topic: string, partition: number) {
   const path = paths.partitionState(topic, partition);
@@ -50,6 +50,22 @@ describe('a store that is made from logs', () => {
     const config = paths.topicConfig('__consumer_offsets');
     expect(decodeConfig(config, (await store.get(config)).data)).toEqual({ 'cleanup.policy': 'compact' });
     expect(await compareWithStore(store, [log('a', 0, 4)])).toEqual({ unknown: [], ahead: [], misnamed: [] });
+  });
+
+  it('comes to epochs above those of earlier restorations, though nothing of what came of them can be read', async () => {
+    const epochs: number[][] = [];
+    for (const restorations of [0, 1, 2]) {
+      // Each time it is the same state of long ago that is whole.
+      const store = new MemoryMetadataStore();
+      await adopt(store, [log('a', 0, 4)], undefined, restorations);
+      const controllerEpoch = decodeControllerEpoch((await store.get(paths.controllerEpoch)).data);
+      epochs.push([controllerEpoch, (await stateOf(store, 'a', 0)).leaderEpoch]);
+    }
+    expect(epochs).toEqual([
+      [1000, 1004],
+      [2000, 2004],
+      [3000, 3004],
+    ]);
   });
 
   it('takes the id that most of a topic’s logs name', async () => {

@@ -54,7 +54,10 @@ export interface Adoption {
 /** A UUID in base64, as Kafka prints it. */
 const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
 
-/** By how much epochs of controllers and leaders are raised where it is not known how far the last one had come. */
+/**
+ * By how much epochs of controllers and leaders are raised where it is not known how far the last one had come; as many times as the store
+ * was restored, since what is restored may be what there was before all of them.
+ */
 const EPOCH_LEAP = 1000;
 
 /** States that are written in one transaction. */
@@ -107,6 +110,8 @@ export interface AdoptOptions {
   /** What the log folders say; the store's own gives way to it. */
   readonly clusterId?: string | undefined;
   readonly random: Random;
+  /** How often the store was restored before. */
+  readonly restorations: number;
   /** Producer ids go on from here: no counting has come so far, so none comes twice. */
   readonly nowMs: number;
 }
@@ -117,10 +122,11 @@ export interface AdoptOptions {
  * anew above all that can have been.
  */
 export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Promise<Adoption> {
-  const { logs, clusterId } = options;
+  const { logs, clusterId, restorations } = options;
+  const leap = EPOCH_LEAP * (restorations + 1);
   await makePersistentNodes(store);
   if (clusterId !== undefined) await writeClusterId(store, clusterId);
-  const controllerEpoch = await leapControllerEpoch(store);
+  const controllerEpoch = await leapControllerEpoch(store, leap);
   await leapProducerIds(store, options);
   const { unknown } = await compareWithStore(store, logs);
   const topics: { name: string; partitions: number; missing: number[] }[] = [];
@@ -132,7 +138,7 @@ export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Pr
   const raised = await raiseLeaderEpochs(store, ahead);
   const isr = [options.brokerId];
   const fresh = { leader: options.brokerId, leaderEpoch: 0, isr, controllerEpoch, leaderRecoveryState: 0 };
-  await leapLeaderEpochs(store, fresh, logs);
+  await leapLeaderEpochs(store, fresh, logs, leap);
   return { topics, raised };
 }
 
@@ -141,7 +147,12 @@ export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Pr
  * takes no metadata from it any more. Partitions that were made after the state that is restored have none; they get one, for the
  * controller would begin theirs at 0.
  */
-async function leapLeaderEpochs(store: MetadataStore, fresh: LeaderAndIsr, logs: readonly FoundLog[]): Promise<void> {
+async function leapLeaderEpochs(
+  store: MetadataStore,
+  fresh: LeaderAndIsr,
+  logs: readonly FoundLog[],
+  leap: number,
+): Promise<void> {
   const logEpochs = new Map(logs.map((log) => [paths.partitionState(log.topic, log.partition), log.leaderEpoch]));
   let writes: Operation[] = [];
   for (const topic of await store.children(paths.topics)) {
@@ -150,7 +161,7 @@ async function leapLeaderEpochs(store: MetadataStore, fresh: LeaderAndIsr, logs:
     for (let partition = 0; partition < partitions.length; partition += 1) {
       const path = paths.partitionState(topic, partition);
       const state = (await readState(store, topic, partition))?.state;
-      const leaderEpoch = Math.max(state?.leaderEpoch ?? 0, logEpochs.get(path) ?? 0) + EPOCH_LEAP;
+      const leaderEpoch = Math.max(state?.leaderEpoch ?? 0, logEpochs.get(path) ?? 0) + leap;
       const data = encodePartitionState({ ...(state ?? fresh), leaderEpoch });
       if (state === undefined) await makeNode(store, paths.partition(topic, partition));
       writes.push(state === undefined ? { type: 'create', path, data } : { type: 'set', path, data, expected: 'any' });
@@ -234,9 +245,9 @@ async function writeClusterId(store: MetadataStore, id: string): Promise<void> {
   else await store.set(paths.clusterId, encodeClusterId(id), 'any');
 }
 
-async function leapControllerEpoch(store: MetadataStore): Promise<number> {
+async function leapControllerEpoch(store: MetadataStore, leap: number): Promise<number> {
   const present = await contentOf(store, paths.controllerEpoch);
-  const epoch = (present === undefined ? 0 : decodeControllerEpoch(present)) + EPOCH_LEAP;
+  const epoch = (present === undefined ? 0 : decodeControllerEpoch(present)) + leap;
   const data = Buffer.from(String(epoch));
   if (present === undefined) await store.create(paths.controllerEpoch, data);
   else await store.set(paths.controllerEpoch, data, 'any');
