@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [librdkafka] [cluster] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [librdkafka] [sarama] [cluster] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -7,6 +7,7 @@ import { javaCases } from './java.ts';
 import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
+import { buildSarama, saramaCases } from './sarama.ts';
 import { startClusterTarget, startTarget, type Target } from './target.ts';
 
 type Suites = Readonly<Record<string, (bootstrap: string) => Promise<number>>>;
@@ -21,6 +22,9 @@ const suites: Suites = {
   },
   async python(bootstrap) {
     return runCases(await kafkaPython.version(), pythonCases(bootstrap));
+  },
+  async sarama(bootstrap) {
+    return runCases("Go's sarama", saramaCases(bootstrap, await buildSarama()));
   },
   async librdkafka(bootstrap) {
     return runLibrdkafka(bootstrap, values.only);
