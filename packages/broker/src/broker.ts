@@ -48,6 +48,7 @@ import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { TurnLine } from './shared/turns.ts';
 import type { FoundLog } from './store/adopt-logs.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
+import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
@@ -376,7 +377,7 @@ export class Broker {
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
-    const controller = this.#newController(configs, channels);
+    const controller = this.#newController(configs, channels, topicIds(cluster, logs));
     const clients = newClientRooms({ store, configs, clock, metrics, logger });
     const services = this.#newServices({
       clients,
@@ -465,7 +466,7 @@ export class Broker {
     return new Channels({ brokerId, inbox, peers, clock, logger, versions, listener, timeoutMs });
   }
 
-  #newController(configs: ConfigRepository, channels: Channels): Controller {
+  #newController(configs: ConfigRepository, channels: Channels, knownTopicId: KnownTopicId): Controller {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     return new Controller({
       brokerId: config.brokerId,
@@ -473,6 +474,7 @@ export class Broker {
       clock,
       random,
       logger,
+      knownTopicId,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       onElection: electionCounter(metrics),

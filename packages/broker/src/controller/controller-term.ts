@@ -391,9 +391,15 @@ export class ControllerTerm {
     return topics;
   }
 
-  /** Topics that Kafka made before 2.8 have no id. */
+  /**
+   * Topics that Kafka made before 2.8 have no id, and a tool of that age that changes a topic takes its id away (KAFKA-14190). Another one
+   * would have every broker set the topic's logs aside as those of another topic.
+   */
   async #giveId(topic: string, partitions: readonly ReplicaAssignment[], version: number): Promise<string> {
-    const id = randomUuid(this.#options.random);
+    const { knownTopicId, logger, random } = this.#options;
+    const known = knownTopicId?.(topic, partitions.length);
+    if (known !== undefined) logger.warn({ topic, topicId: known }, 'A topic had lost its id, and gets it back');
+    const id = known ?? randomUuid(random);
     const data = encodeTopic(id, partitions);
     await this.#states.writeAll([[{ type: 'set', path: paths.topic(topic), data, expected: { exactly: version } }]]);
     return id;

@@ -533,3 +533,42 @@ describe('throttled replication', () => {
     await expectEqualLogs('t');
   });
 });
+
+describe('a topic whose node has lost its id, as an old tool leaves it (KAFKA-14190)', () => {
+  const node = '/brokers/topics/t';
+
+  /** Three brokers with records, and a node without the id; resolves with the id. */
+  async function stripped(): Promise<string> {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    await produced(1, 't', ['a', 'b']);
+    const id = cluster.partition(1, 't').topicId;
+    await cluster.store.set(node, Buffer.from('{"version":1,"partitions":{"0":[1,2,3]}}'), 'any');
+    return id;
+  }
+
+  const idOf = async (): Promise<unknown> =>
+    (JSON.parse((await cluster.store.get(node)).data.toString()) as Record<string, unknown>)['topic_id'];
+
+  it('gets it back from the next controller, who was told of it', async () => {
+    const id = await stripped();
+    await cluster.kill(1);
+    await cluster.until('another leader', () => cluster.leaderOf('t') > 1);
+    expect(await idOf()).toBe(id);
+    await cluster.start(1);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    await cluster.pass(600);
+    await expectEqualLogs('t');
+    expect(endsOf('t', [1])).toEqual([[2, 2]]);
+  });
+
+  it('gets it back from the logs when all brokers were down, and keeps its records', async () => {
+    const id = await stripped();
+    for (const each of [1, 2, 3]) await cluster.kill(each);
+    for (const each of [2, 1, 3]) await cluster.start(each);
+    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3');
+    expect(await idOf()).toBe(id);
+    await cluster.pass(600);
+    expect(endsOf('t')).toEqual([1, 2, 3].map(() => [2, 2]));
+  });
+});

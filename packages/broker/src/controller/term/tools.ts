@@ -17,10 +17,12 @@ export interface ControllerTermOptions {
   readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
   /** `delete.topic.enable`. */
   readonly isDeletionEnabled: () => boolean;
-  /** `unclean.leader.election.enable` of a topic. */
   /** A leader was elected, in sync or not; for metrics. */
   readonly onElection?: (isClean: boolean) => void;
+  /** `unclean.leader.election.enable` of a topic. */
   readonly allowsUncleanElection: (topic: string) => boolean;
+  /** The id by which this broker knows a topic of so many partitions; undefined where it knows none. */
+  readonly knownTopicId?: (topic: string, partitions: number) => string | undefined;
   /** `auto.leader.rebalance.enable` and what belongs to it. */
   readonly rebalance: () => {
     readonly isEnabled: boolean;
