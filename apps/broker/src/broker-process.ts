@@ -41,6 +41,8 @@ export interface BrokerProcessOptions {
   readonly logger?: Logger | undefined;
   /** Makes what is served beside metrics and health when somebody first asks for it. */
   readonly site?: MakeSite | undefined;
+  /** Called once clients are served, with where they reach the broker, or the brokers, by their first listeners. */
+  readonly onReady?: ((endpoints: readonly BrokerEndpoint[]) => Promise<void>) | undefined;
 }
 
 /** A broker that serves, with its listeners, its metadata store and its HTTP port. */

@@ -25,6 +25,7 @@ export async function runBroker(options: BrokerProcessOptions = {}): Promise<num
   // Whoever hears that it is ready may ask it to stop in the same moment.
   const stopped = untilStopped(broker, terminal);
   sayReady(broker);
+  await options.onReady?.(broker.endpoints);
   return stopped;
 }
 

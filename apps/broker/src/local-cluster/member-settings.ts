@@ -20,6 +20,8 @@ export interface MemberSettings {
 export interface MemberPlan {
   /** The first broker's, as the user's settings make it. */
   readonly config: BrokerConfig;
+  /** What the user has set on the line; the file and the environment every member reads itself. */
+  readonly overrides: Readonly<Record<string, string>>;
   /** Names that the user has set. */
   readonly given: ReadonlySet<string>;
   /** Undefined: no HTTP port. */
@@ -35,7 +37,7 @@ export interface MemberPlan {
 export function memberSettings(plan: MemberPlan): MemberSettings[] {
   return Array.from({ length: plan.brokers }, (_, index) => ({
     brokerId: index + 1,
-    overrides: { ...clusterDefaults(plan), ...ownSettings(plan, index) },
+    overrides: { ...clusterDefaults(plan), ...plan.overrides, ...ownSettings(plan, index) },
   }));
 }
 

@@ -70,6 +70,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const metadataSocket = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
     const plan = {
       config,
+      overrides: options.overrides ?? {},
       given,
       httpPort,
       brokers: options.brokers,
@@ -128,6 +129,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       { addresses, sitePort: cluster.sitePort, tookMs },
       `Millrace is ready with ${cluster.members.length} brokers at ${addresses} after ${tookMs} ms${site}`,
     );
+    await options.onReady?.(cluster.members.flatMap(({ endpoints }) => endpoints.slice(0, 1)));
     const signal = await asked;
     logger.info({ signal }, `Stopping on ${signal}; a second signal stops at once`);
     await cluster.stop();

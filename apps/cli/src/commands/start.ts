@@ -1,7 +1,9 @@
-import { type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
+import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { CommandContext } from '../context.ts';
+import { usageError } from '../errors.ts';
 import type { CliIo } from '../io.ts';
 import type { Assignment } from '../parse/values.ts';
+import type { SecuredStart } from '../secure/secured-start.ts';
 
 /** Options of `millrace start`. */
 export interface StartOptions {
@@ -11,12 +13,13 @@ export interface StartOptions {
   readonly port?: number;
   readonly httpPort?: number;
   readonly brokers?: number;
+  readonly secure?: true;
 }
 
 /** Runs a broker until a signal stops it. */
 export async function start(
   context: CommandContext,
-  { config, override, data, port, httpPort, brokers = 1 }: StartOptions,
+  { config, override, data, port, httpPort, brokers = 1, secure }: StartOptions,
 ): Promise<void> {
   const environment = brokerEnvironment(context.io.env);
   const overrides: Record<string, string> = {};
@@ -30,15 +33,56 @@ export async function start(
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
+  const secured = secure === true ? await secureStart(overrides, config, port) : undefined;
   // `--override listeners` says more than a port.
   const options = {
     configFile: config,
-    overrides,
+    overrides: { ...secured?.settings, ...overrides },
     env: environment,
-    port: overrides['listeners'] === undefined ? port : undefined,
+    port: overrides['listeners'] === undefined && secured === undefined ? port : undefined,
     site: consoleOf,
+    onReady: secured === undefined ? undefined : tellHowToConnect(context, secured),
   };
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
+}
+
+/** Settings that `--secure` makes, and that could not be others without undoing it. */
+const MADE_BY_SECURE =
+  /^(listeners|listener\.|ssl\.|sasl\.|security\.|authorizer\.|super\.users|inter\.broker\.listener)/;
+const PORT_DEFAULT = 9092;
+const DATA_DEFAULT = 'data';
+
+async function secureStart(
+  overrides: Readonly<Record<string, string>>,
+  config: string | undefined,
+  port: number | undefined,
+): Promise<SecuredStart> {
+  const { securedStart } = await import('../secure/secured-start.ts');
+  if (config !== undefined) {
+    throw usageError(
+      '--secure makes the settings of security itself, and --config has a file of them',
+      'Give one of the two; a server.properties with ssl.* and sasl.* is honoured as it is.',
+    );
+  }
+  const own = Object.keys(overrides).find((name) => MADE_BY_SECURE.test(name));
+  if (own !== undefined) throw usageError(`--secure sets ${own} itself`, 'Leave one of the two out.');
+  const advertised = overrides['advertised.listeners'];
+  const host = advertised === undefined ? undefined : /^SASL_SSL:\/\/([^:,/]+):\d+$/.exec(advertised)?.[1];
+  if (advertised !== undefined && host === undefined) {
+    throw usageError(
+      `--secure cannot advertise ${advertised}`,
+      'It has one listener: --override advertised.listeners=SASL_SSL://HOST:9092.',
+    );
+  }
+  const folder = `${(overrides['log.dirs'] ?? DATA_DEFAULT).split(',')[0]?.trim().replace(/\/+$/, '')}-secure`;
+  return securedStart({ folder, port: port ?? PORT_DEFAULT, advertisedHost: host, now: new Date() });
+}
+
+function tellHowToConnect({ io }: CommandContext, secured: SecuredStart): BrokerProcessOptions['onReady'] {
+  return async (endpoints) => {
+    const servers = endpoints.map(({ host, port }) => `${host}:${port}`).join(',');
+    io.stdout.write(await secured.ready(servers));
+  };
 }
 
 /** The console of a broker or several, by the listeners that ask nobody who he is; loaded when its first page is asked for. */

@@ -18,6 +18,7 @@ export function addStart(program: Command, run: Run): void {
       'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
       port,
     )
+    .option('--secure', 'with TLS, logins and access rules: makes an authority, a certificate and an administrator')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
       'after',
@@ -28,6 +29,7 @@ the latter are stronger.
 Examples:
   millrace start --data ./data
   millrace start --brokers 3
+  millrace start --secure
   millrace start --port 0 --override log.retention.hours=1`,
     )
     .action((options: StartOptions) =>
