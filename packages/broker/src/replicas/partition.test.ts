@@ -97,6 +97,14 @@ describe('the leader of a partition with followers', () => {
     expect([partition.isFollower(2), partition.isFollower(3)]).toEqual([true, false]);
   });
 
+  it('leads on where one is in sync that is no replica any more, and waits for those that are', async () => {
+    partition.applyState(state());
+    expect(partition.applyState(state({ leaderEpoch: 9, isr: [BROKER_ID, 2, 7] }))).toBe(true);
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    fetched(2, 1);
+    expect([partition.isLeader, log.highWatermark]).toEqual([true, 1]);
+  });
+
   it('acknowledges acks=all when the followers have it', async () => {
     partition.applyState(state());
     const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
