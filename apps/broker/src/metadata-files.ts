@@ -1,6 +1,13 @@
 import { type Adoption, adoptLogs, type FoundLog } from '@millrace/broker';
 import { identifyLogFolder } from '@millrace/log';
-import { type ExportedNode, type RewriteResult, readStore, rewriteStore, type StoredTree } from '@millrace/metadata';
+import {
+  type ExportedNode,
+  olderFileFaults,
+  type RewriteResult,
+  readStore,
+  rewriteStore,
+  type StoredTree,
+} from '@millrace/metadata';
 import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
 import { METADATA_FOLDER } from './metadata-engine.ts';
@@ -47,6 +54,12 @@ export class MetadataFiles {
   async read(): Promise<StoredTree> {
     await this.#assertThere();
     return readStore(this.#disk, this.folder);
+  }
+
+  /** What is wrong with the files that the present state does not need, and that would be missed if the newest were damaged. */
+  async olderFaults(): Promise<string[]> {
+    await this.#assertThere();
+    return olderFileFaults(this.#disk, this.folder);
   }
 
   /**

@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export { isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
+export { olderFileFaults } from './journal/older-files.ts';
 export { type JournalMetadataOptions, JournalMetadataStore } from './journal-store.ts';
 export { MemoryMetadataStore } from './memory-store.ts';
 export {

@@ -1,5 +1,7 @@
 import { ManualClock, MemoryDisk } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
+import { journalName, snapshotName, storeFiles } from './journal/file-names.ts';
+import { olderFileFaults } from './journal/older-files.ts';
 import { JournalMetadataStore } from './journal-store.ts';
 import { readStore, rewriteStore } from './store-files.ts';
 
@@ -46,6 +48,29 @@ describe('the files of a store', () => {
     const tree = await readStore(disk, FOLDER);
     expect(tree.fault).toMatch(/is damaged at byte \d+ of \d+: it is whole up to transaction 3/);
     expect(tree.children('/')).toEqual(['a']);
+  });
+
+  it('that the present state does not need are looked at too, when that is asked', async () => {
+    const disk = new MemoryDisk();
+    const store = await JournalMetadataStore.open({ folder: FOLDER, disk, clock: clock(), journalBytesMax: 200 });
+    for (let n = 0; n < 30; n += 1) await store.create(`/n${n}`, bytes(`value ${n}`));
+    await store.close();
+    const files = storeFiles(disk.filesBelow(FOLDER).map(({ path }) => path.slice(FOLDER.length + 1)));
+    expect([files.snapshots.length, files.journals.length]).toEqual([2, expect.any(Number)]);
+    expect(await olderFileFaults(disk, FOLDER)).toEqual([]);
+    const older = [snapshotName(files.snapshots[0]!), journalName(files.journals[0]!)];
+    for (const name of older) disk.flipBit(`${FOLDER}/${name}`, 40, 1);
+    expect(await olderFileFaults(disk, FOLDER)).toEqual([
+      expect.stringMatching(`^The older snapshot ${older[0]}: it is damaged from byte`),
+      expect.stringMatching(`^The older journal ${older[1]}: it is damaged from byte`),
+    ]);
+    const tree = await readStore(disk, FOLDER);
+    expect([tree.fault, tree.nodeCount]).toEqual([undefined, 31]);
+    // A damaged newest snapshot is told of by whoever reads the state, and what it falls back on is no older file then.
+    disk.flipBit(`${FOLDER}/${older[0]}`, 40, 1);
+    disk.flipBit(`${FOLDER}/${older[1]}`, 40, 1);
+    disk.flipBit(`${FOLDER}/${snapshotName(files.snapshots[1]!)}`, 40, 1);
+    expect(await olderFileFaults(disk, FOLDER)).toEqual([]);
   });
 
   it('are written anew from what is whole, with changes, above every transaction that was, and the former stay', async () => {

@@ -102,6 +102,29 @@ describe('a damaged metadata store', () => {
     expect(check.stdout).toMatch(/snapshot .* is damaged.*is damaged\. The journal .*Whole are/s);
   });
 
+  it('is told of in files that nothing needs today, and is called whole all the same', async () => {
+    const snapshots = readdirSync(storeFolder())
+      .filter((name) => name.endsWith('.snapshot'))
+      .sort();
+    // Started and stopped once more, so that there is an older one.
+    if (snapshots.length < 2) {
+      await start(data);
+      await stop();
+    }
+    const [older = ''] = readdirSync(storeFolder())
+      .filter((name) => name.endsWith('.snapshot'))
+      .sort();
+    const path = join(storeFolder(), older);
+    const bytes = readFileSync(path);
+    bytes[40] = (bytes[40] ?? 0) ^ 0x55;
+    writeFileSync(path, bytes);
+    const { exitCode, stdout } = await metadata('check');
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringMatching(/The older snapshot .*Nothing is lost by that.*is whole/s),
+    ]);
+  });
+
   it('comes back from the logs: topics with their ids, records and groups', async () => {
     const idBefore = JSON.parse((await metadata('get', '/brokers/topics/orders')).stdout).topic_id;
     damageAll();

@@ -60,12 +60,14 @@ export async function checkStore(context: CommandContext, options: MetadataOptio
   const files = await filesOf(context, options);
   const isInUse = await files.isInUse();
   const tree = await files.read();
+  const olderFaults = await files.olderFaults();
+  const warnings = [...tree.warnings, ...olderFaults];
   const report = {
     folder: files.folder,
     isWhole: tree.fault === undefined,
     isInUse,
     fault: tree.fault,
-    warnings: tree.warnings,
+    warnings,
     zxid: tree.zxid,
     nodes: tree.nodeCount,
     topics: tree.children('/brokers/topics')?.length ?? 0,
@@ -74,8 +76,8 @@ export async function checkStore(context: CommandContext, options: MetadataOptio
   await context.out.result(report, () =>
     [
       ...tree.files.map(({ name, sizeBytes }) => `${name}  ${formatBytes(sizeBytes)}`),
-      ...tree.warnings,
-      ...(tree.warnings.length > 0 && tree.fault === undefined ? ['Nothing is lost by that.'] : []),
+      ...warnings,
+      ...(warnings.length > 0 && tree.fault === undefined ? ['Nothing is lost by that.'] : []),
       ...(isInUse ? ['A broker has this store open: this is the state of a moment.'] : []),
       tree.fault === undefined
         ? `The store in ${files.folder} is whole: ${counted(tree.nodeCount, 'node')}, ${counted(report.topics, 'topic')}, transaction ${tree.zxid}`
