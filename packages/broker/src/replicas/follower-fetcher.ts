@@ -317,7 +317,7 @@ export class FollowerFetcher {
         // might be other records than the leader's, or end in the middle of a batch.
         if (endOffset <= answer.logStartOffset) await role.startOverAt(answer.logStartOffset);
         // Neither high watermark nor start are this log's as long as it holds records that the leader does not have (KAFKA-14704).
-        else await role.truncateTo(epoch, endOffset);
+        else await role.truncateTo(epoch, endOffset, answer.logStartOffset);
         return;
       }
       const { highWatermark, logStartOffset } = answer;
@@ -353,15 +353,15 @@ export class FollowerFetcher {
   async #comeBackIntoRange({ partition, role }: Followed): Promise<void> {
     const { topic, partition: index } = partition;
     const leaderEnd = await this.#leaderOffset(partition, role, LATEST_TIMESTAMP);
+    const leaderStart = await this.#leaderOffset(partition, role, EARLIEST_TIMESTAMP);
     if (leaderEnd < role.fetchOffset) {
       this.#options.logger.warn(
         { topic, partition: index, from: role.fetchOffset, to: leaderEnd },
         'The leader has fewer records than this follower, whose log is cut',
       );
-      await role.cutTo(leaderEnd);
+      await role.cutTo(leaderEnd, leaderStart);
       return;
     }
-    const leaderStart = await this.#leaderOffset(partition, role, EARLIEST_TIMESTAMP);
     if (leaderStart <= role.fetchOffset) return;
     this.#options.logger.info(
       { topic, partition: index, from: role.fetchOffset, to: leaderStart },

@@ -68,14 +68,19 @@ export class FollowerRole {
    * The leader has other records than this log behind where `epoch` ends there: cuts to the last offset that both can have. It may
    * take several rounds, each with an older epoch (KIP-101, KIP-279, KIP-595).
    */
-  async truncateTo(epoch: number, endOffset: number): Promise<void> {
+  async truncateTo(epoch: number, endOffset: number, leaderStartOffset: number): Promise<void> {
     const { offset } = this.#log.truncationFor({ leaderEpoch: epoch, endOffset });
-    await this.cutTo(offset);
+    await this.cutTo(offset, leaderStartOffset);
   }
 
-  /** Cuts the log. Even where nothing goes, epochs that begin at the offset do. */
-  async cutTo(offset: number): Promise<void> {
-    await this.#log.truncateTo(offset);
+  /**
+   * Cuts the log. Even where nothing goes, epochs that begin at the offset do. Where all of it goes it begins anew with the leader's: what
+   * that has before the offset this log would lack for good, and be taken for in sync.
+   */
+  async cutTo(offset: number, leaderStartOffset: number): Promise<void> {
+    const { logStartOffset } = this.#log;
+    const isEmptied = offset <= logStartOffset && leaderStartOffset >= 0 && leaderStartOffset < offset;
+    await (isEmptied ? this.startOverAt(leaderStartOffset) : this.#log.truncateTo(offset));
   }
 
   /** Everything here lies before what the leader still has: the log begins anew there. */

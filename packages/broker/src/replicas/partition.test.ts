@@ -388,11 +388,11 @@ describe('a follower', () => {
     }
     partition.applyState(state({ leader: 2, leaderEpoch: 5 }));
     const role = partition.following!;
-    await role.truncateTo(1, 3);
+    await role.truncateTo(1, 3, 0);
     expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([3, 1]);
-    await role.truncateTo(0, 10);
+    await role.truncateTo(0, 10, 0);
     expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([2, 0]);
-    await role.truncateTo(9, 1);
+    await role.truncateTo(9, 1, 0);
     expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 0]);
   });
 
@@ -403,7 +403,7 @@ describe('a follower', () => {
     partition.applyState(state({ leader: 2, leaderEpoch: 2 }));
     const role = partition.following!;
     expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 1]);
-    await role.truncateTo(0, 1);
+    await role.truncateTo(0, 1, 0);
     expect([role.fetchOffset, role.lastFetchedEpoch]).toEqual([1, 0]);
   });
 });

@@ -287,6 +287,32 @@ describe('an election out of sync', () => {
   });
 });
 
+describe('a follower whose log begins behind all that a leader elected out of sync has', () => {
+  it('takes everything of that leader before it is in sync, and not only what comes', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[2, 3]], { 'unclean.leader.election.enable': 'true' });
+    await produced(2, 't', ['a', 'b']);
+    await cluster.kill(3);
+    await cluster.until('one in sync', () => isrOf('t').join() === '2');
+    await produced(2, 't', ['c', 'd', 'e'], 1);
+    // Nothing is left of it, and no epoch tells of what was.
+    const { log } = cluster.partition(2, 't');
+    log.roll();
+    expect(log.deleteRecordsBefore(-1)).toMatchObject({ errorCode: 0 });
+    await log.enforceRetention();
+    expect([log.logStartOffset, log.logEndOffset]).toEqual([5, 5]);
+    await cluster.kill(2);
+    await cluster.start(3);
+    await cluster.until('a leader out of sync', () => cluster.leaderOf('t') === 3);
+    await cluster.start(2);
+    await cluster.until('both in sync', () => isrOf('t').join() === '2,3');
+    expect(await produced(3, 't', ['x'])).toMatchObject({ errorCode: 0, baseOffset: 2 });
+    await cluster.pass(600);
+    await expectEqualLogs('t', [2, 3]);
+    expect(cluster.partition(2, 't').log).toMatchObject({ logStartOffset: 0, logEndOffset: 3 });
+  });
+});
+
 describe('a follower whose leader has deleted what it has yet to fetch', () => {
   it('begins anew where the leader’s log begins, and joins the in-sync replicas', async () => {
     cluster = await TestReplicas.start(2);
