@@ -237,6 +237,91 @@ export interface ResetRow {
   readonly to: number;
 }
 
+/** A folder of logs of a broker. */
+export interface LogDirRow {
+  readonly broker: number;
+  readonly path: string;
+  /** The volume's; undefined where the broker does not tell. */
+  readonly totalBytes: number | undefined;
+  readonly freeBytes: number | undefined;
+  /** What its logs take. */
+  readonly bytes: number;
+  readonly replicas: number;
+  /** The largest replicas, the first before the others; bounded. */
+  readonly largest: readonly { readonly topic: string; readonly partition: number; readonly bytes: number }[];
+}
+
+/** What a rule of access can be about. */
+export const ACL_RESOURCES = ['topic', 'group', 'cluster', 'transactional-id', 'delegation-token', 'user'] as const;
+/** What a rule of access can be for. */
+export const ACL_OPERATIONS = [
+  'all',
+  'read',
+  'write',
+  'create',
+  'delete',
+  'alter',
+  'describe',
+  'cluster-action',
+  'describe-configs',
+  'alter-configs',
+  'idempotent-write',
+  'create-tokens',
+  'describe-tokens',
+] as const;
+
+/** A rule of access: who may, or may not, do what on what. */
+export interface AclRow {
+  readonly resource: (typeof ACL_RESOURCES)[number];
+  readonly name: string;
+  readonly pattern: 'literal' | 'prefixed';
+  readonly principal: string;
+  readonly host: string;
+  readonly operation: (typeof ACL_OPERATIONS)[number];
+  readonly permission: 'allow' | 'deny';
+}
+
+/** The rules of a cluster; one without an authorizer has none and asks nobody. */
+export interface AclList {
+  readonly hasAuthorizer: boolean;
+  readonly acls: readonly AclRow[];
+}
+
+/** Ways of logging in with a password that the cluster keeps. */
+export const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+export type ScramMechanism = (typeof SCRAM_MECHANISMS)[number];
+
+/** A user that the cluster keeps a password of. */
+export interface UserRow {
+  readonly user: string;
+  readonly credentials: readonly { readonly mechanism: ScramMechanism; readonly iterations: number }[];
+}
+
+/** What a quota holds for: a name of null is everybody without one of his own. */
+export interface QuotaEntityPart {
+  readonly type: 'user' | 'client-id' | 'ip';
+  readonly name: string | null;
+}
+
+/** The quotas of a user, a client or an address. */
+export interface QuotaRow {
+  readonly entity: readonly QuotaEntityPart[];
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** A transactional id with the state of its transaction. */
+export interface TransactionRow {
+  readonly id: string;
+  readonly state: string;
+  readonly producerId: number;
+  readonly coordinator: number;
+  /** Undefined where the coordinator does not tell. */
+  readonly epoch: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly startedMs: number | undefined;
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[];
+}
+
 /** A topic with what goes with it. */
 interface TopicInput {
   readonly cluster: string;
@@ -285,6 +370,37 @@ export interface Api {
   'GET /api/clusters/:cluster/brokers/:broker/configs': {
     input: { cluster: string; broker: number };
     answer: readonly ConfigRow[];
+  };
+  'GET /api/clusters/:cluster/log-dirs': { input: { cluster: string }; answer: readonly LogDirRow[] };
+  'GET /api/clusters/:cluster/acls': { input: { cluster: string }; answer: AclList };
+  'GET /api/clusters/:cluster/users': { input: { cluster: string }; answer: readonly UserRow[] };
+  'GET /api/clusters/:cluster/quotas': { input: { cluster: string }; answer: readonly QuotaRow[] };
+  'GET /api/clusters/:cluster/transactions': { input: { cluster: string }; answer: readonly TransactionRow[] };
+  'POST /api/clusters/:cluster/acls': { input: { cluster: string; acl: AclRow }; answer: object };
+  'POST /api/clusters/:cluster/acls/delete': {
+    input: { cluster: string; acl: AclRow };
+    answer: { deleted: number };
+  };
+  'POST /api/clusters/:cluster/users': {
+    input: { cluster: string; user: string; mechanism: ScramMechanism; password: string };
+    answer: object;
+  };
+  'POST /api/clusters/:cluster/users/delete': {
+    input: { cluster: string; user: string; mechanism: ScramMechanism; confirm: string };
+    answer: object;
+  };
+  'POST /api/clusters/:cluster/quotas': {
+    input: {
+      cluster: string;
+      entity: readonly QuotaEntityPart[];
+      values: Readonly<Record<string, number>>;
+      unset: readonly string[];
+    };
+    answer: object;
+  };
+  'POST /api/clusters/:cluster/transactions/abort': {
+    input: { cluster: string; id: string; confirm: string };
+    answer: object;
   };
   'POST /api/clusters/:cluster/topics': {
     input: {

@@ -116,7 +116,7 @@ export function signalOf(request: FastifyRequest, reply: FastifyReply): AbortSig
 }
 
 /** Values of messages and configs are nobody's business in a log. */
-const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'configs']);
+const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'configs', 'password']);
 
 function noteChange(
   { logger }: AppOptions,

@@ -1,10 +1,13 @@
 /** What each route does. */
 import type { Answer, Input, Message, Role, Route } from '../api/contract.ts';
+import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { changeConfigs, configsOf } from '../clusters/configs.ts';
 import { describeGroup, lookAtGroups, resetOffsets } from '../clusters/groups.ts';
+import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
 import { describeTopic, listTopics } from '../clusters/topics.ts';
+import { listTransactions } from '../clusters/transactions.ts';
 import { ConsoleError } from '../errors.ts';
 import { readMessages, readRecord } from '../messages/read.ts';
 import { showRecord } from '../messages/shown.ts';
@@ -95,6 +98,39 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/brokers/:broker/configs': view((input, context) =>
     configsOf(clusterOf(context, input.cluster), { type: 'broker', name: String(input.broker) }),
   ),
+  'GET /api/clusters/:cluster/log-dirs': view((input, context) => listLogDirs(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/acls': view((input, context) => listAcls(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/users': view((input, context) => listUsers(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/quotas': view((input, context) => listQuotas(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/transactions': view((input, context) =>
+    listTransactions(clusterOf(context, input.cluster)),
+  ),
+  'POST /api/clusters/:cluster/acls': change('admin', async (cluster, { acl }) => {
+    await addAcl(cluster, acl);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/acls/delete': change('admin', async (cluster, { acl }) => ({
+    deleted: await deleteAcl(cluster, acl),
+  })),
+  'POST /api/clusters/:cluster/users': change('admin', async (cluster, input) => {
+    await setPassword(cluster, input);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/users/delete': change('admin', async ({ admin }, { user, mechanism, confirm }) => {
+    confirmed(confirm, user);
+    await admin.deleteScramCredentials([{ user, mechanism }]);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/quotas': change('admin', async (cluster, input) => {
+    await changeQuotas(cluster, input);
+    return {};
+  }),
+  'POST /api/clusters/:cluster/transactions/abort': change('admin', async ({ admin }, { id, confirm }) => {
+    confirmed(confirm, id);
+    // The producer that holds it is fenced, so that it cannot go on; what it has written is aborted.
+    await admin.fenceProducers([id]);
+    return {};
+  }),
   'POST /api/clusters/:cluster/topics': change('admin', async ({ admin }, input) => {
     const { topic, partitions, replication, configs, validateOnly } = input;
     await admin.createTopics([{ topic, partitions, replicationFactor: replication, configs }], { validateOnly });

@@ -1,6 +1,6 @@
 /** What each route takes, checked before a handler sees it. Names of prototypes are no keys of what comes out. */
 import { z } from 'zod';
-import type { Api, Input, Route } from '../api/contract.ts';
+import { ACL_OPERATIONS, ACL_RESOURCES, type Api, type Input, type Route, SCRAM_MECHANISMS } from '../api/contract.ts';
 
 const cluster = z.string().min(1).max(200);
 const topic = z.string().min(1).max(249);
@@ -14,6 +14,22 @@ const text = z.string().max(1024 * 1024);
 const onTopic = { cluster, topic };
 const onGroup = { cluster, group };
 const change = { set: named, unset: z.array(z.string().max(500)).max(1000) };
+
+const name = z.string().min(1).max(2000);
+const acl = z.object({
+  resource: z.enum(ACL_RESOURCES),
+  name,
+  pattern: z.enum(['literal', 'prefixed']),
+  principal: name,
+  host: name,
+  operation: z.enum(ACL_OPERATIONS),
+  permission: z.enum(['allow', 'deny']),
+});
+const onUser = { cluster, user: name, mechanism: z.enum(SCRAM_MECHANISMS) };
+const entity = z
+  .array(z.object({ type: z.enum(['user', 'client-id', 'ip']), name: name.nullable() }))
+  .min(1)
+  .max(2);
 
 /** How messages are read: pages and streams take the same. */
 export const readPlan = z.object({
@@ -43,6 +59,22 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'GET /api/clusters/:cluster/groups': z.object({ cluster }),
   'GET /api/clusters/:cluster/groups/:group': z.object(onGroup),
   'GET /api/clusters/:cluster/brokers/:broker/configs': z.object({ cluster, broker: partition }),
+  'GET /api/clusters/:cluster/log-dirs': z.object({ cluster }),
+  'GET /api/clusters/:cluster/acls': z.object({ cluster }),
+  'GET /api/clusters/:cluster/users': z.object({ cluster }),
+  'GET /api/clusters/:cluster/quotas': z.object({ cluster }),
+  'GET /api/clusters/:cluster/transactions': z.object({ cluster }),
+  'POST /api/clusters/:cluster/acls': z.object({ cluster, acl }),
+  'POST /api/clusters/:cluster/acls/delete': z.object({ cluster, acl }),
+  'POST /api/clusters/:cluster/users': z.object({ ...onUser, password: z.string().min(1).max(1000) }),
+  'POST /api/clusters/:cluster/users/delete': z.object({ ...onUser, confirm: z.string() }),
+  'POST /api/clusters/:cluster/quotas': z.object({
+    cluster,
+    entity,
+    values: z.record(z.string().max(100), z.number().min(0)),
+    unset: z.array(z.string().max(100)).max(20),
+  }),
+  'POST /api/clusters/:cluster/transactions/abort': z.object({ cluster, id: name, confirm: z.string() }),
   'POST /api/clusters/:cluster/topics': z.object({
     cluster,
     topic,

@@ -74,7 +74,7 @@ function useTargets(say: Say): Target[] {
   const groups = useApi('GET /api/clusters/:cluster/groups', { cluster }, false).data ?? [];
   return useMemo(() => {
     const base = `/${encodeURIComponent(cluster)}`;
-    const pages = (['overview', 'topics', 'groups', 'nodes'] as const).map((page) => ({
+    const pages = (['overview', 'topics', 'groups', 'transactions', 'nodes', 'access'] as const).map((page) => ({
       kind: '',
       name: say(page),
       path: `${base}/${page}`,

@@ -16,6 +16,11 @@ export interface TopicSearch {
   readonly m?: string | undefined;
 }
 
+/** Which part of the rights is shown. */
+export interface AccessSearch {
+  readonly part?: 'acls' | 'users' | 'quotas' | undefined;
+}
+
 const root = createRootRoute({ component: Shell });
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });
 const cluster = createRoute({ getParentRoute: () => root, path: '/$cluster' });
@@ -60,6 +65,20 @@ const node = createRoute({
   component: lazyRouteComponent(() => import('../pages/nodes.tsx'), 'NodePage'),
 });
 
+const transactions = createRoute({
+  getParentRoute: () => cluster,
+  path: '/transactions',
+  validateSearch: textSearch,
+  component: lazyRouteComponent(() => import('../pages/transactions.tsx'), 'TransactionsPage'),
+});
+const access = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access',
+  // A tab that there is not shows the first.
+  validateSearch: (search: Record<string, unknown>): AccessSearch => search as AccessSearch,
+  component: lazyRouteComponent(() => import('../pages/access.tsx'), 'AccessPage'),
+});
+
 function textSearch(search: Record<string, unknown>): { q?: string } {
   return typeof search['q'] === 'string' ? { q: search['q'] } : {};
 }
@@ -80,7 +99,7 @@ function ToOverview(): ReactNode {
 export const router = createRouter({
   routeTree: root.addChildren([
     home,
-    cluster.addChildren([first, overview, topics, topic, groups, group, nodes, node]),
+    cluster.addChildren([first, overview, topics, topic, groups, group, nodes, node, transactions, access]),
   ]),
   defaultPreload: 'intent',
 });

@@ -4,7 +4,7 @@ import { useCluster, useSession } from '../lib/queries.ts';
 import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
 import { Palette } from './palette.tsx';
 
-const PAGES = ['overview', 'topics', 'groups', 'nodes'] as const;
+const PAGES = ['overview', 'topics', 'groups', 'transactions', 'nodes', 'access'] as const;
 
 /** What is around every page: where one is, where one can go, and how it looks. */
 export function Shell(): ReactNode {

@@ -6,6 +6,7 @@ import { useWords } from '../lib/settings.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
 import { Configs } from './configs.tsx';
+import { LogDirs } from './log-dirs.tsx';
 
 /** The brokers. */
 export function NodesPage(): ReactNode {
@@ -16,6 +17,8 @@ export function NodesPage(): ReactNode {
     <>
       <h1>{say('nodes')}</h1>
       <Loaded query={query}>{({ brokers }) => <BrokerTable brokers={brokers} />}</Loaded>
+      <h2>{say('logDirs')}</h2>
+      <LogDirs />
     </>
   );
 }
@@ -32,6 +35,8 @@ export function NodePage(): ReactNode {
       <h1>
         {say('broker')} {id}
       </h1>
+      <LogDirs broker={broker} />
+      <h2>{say('configs')}</h2>
       <Loaded query={query}>
         {(configs) => (
           <Configs

@@ -1,0 +1,117 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import type { TransactionRow } from '../../../src/api/contract.ts';
+import { call } from '../lib/api.ts';
+import { localTime, utcTime } from '../lib/format.ts';
+import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import { type Say, useWords } from '../lib/settings.ts';
+import { ConfirmByName, Empty, Loaded, SearchBox } from '../ui/parts.tsx';
+import { type Column, DataTable } from '../ui/table.tsx';
+
+/** The transactional ids, those that are at work first. */
+export function TransactionsPage(): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  const { q = '' } = useSearch({ strict: false });
+  const navigate = useNavigate();
+  const mayAbort = useMay('admin');
+  const [aborted, setAborted] = useState<string>();
+  const query = useApi('GET /api/clusters/:cluster/transactions', { cluster });
+  const search = (text: string): void =>
+    void navigate({
+      to: '/$cluster/transactions',
+      params: { cluster },
+      search: text === '' ? {} : { q: text },
+      replace: true,
+    });
+  return (
+    <>
+      <div className="title">
+        <h1>{say('transactions')}</h1>
+        <SearchBox label={say('searchTransactions')} value={q} onChange={search} />
+      </div>
+      <Loaded query={query}>
+        {(transactions) => {
+          const shown = transactions.filter(({ id }) => id.toLowerCase().includes(q.toLowerCase()));
+          if (shown.length === 0) return <Empty>{say(q === '' ? 'noTransactions' : 'noMatch')}</Empty>;
+          return (
+            <DataTable
+              label={say('transactions')}
+              columns={columnsOf(say, mayAbort ? setAborted : undefined)}
+              rows={shown}
+              keyOf={({ id }) => id}
+            />
+          );
+        }}
+      </Loaded>
+      {aborted !== undefined && (
+        <ConfirmByName
+          title={say('abortTransaction')}
+          action={say('abort')}
+          name={aborted}
+          onClose={() => setAborted(undefined)}
+          change={(confirm) =>
+            call('POST /api/clusters/:cluster/transactions/abort', { cluster, id: aborted, confirm })
+          }
+        />
+      )}
+    </>
+  );
+}
+
+function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<TransactionRow>[] {
+  return [
+    { id: 'id', title: 'ID', by: ({ id }) => id, cell: ({ id }) => <code className="wrap">{id}</code> },
+    {
+      id: 'state',
+      title: say('state'),
+      by: ({ state }) => state,
+      cell: ({ state }) => <span className={`tag ${isOpen(state) ? 'warn' : ''}`}>{state}</span>,
+    },
+    {
+      id: 'since',
+      title: say('since'),
+      by: ({ startedMs }) => startedMs,
+      cell: ({ startedMs }) =>
+        startedMs === undefined ? '–' : <time title={utcTime(startedMs)}>{localTime(startedMs)}</time>,
+    },
+    {
+      id: 'partitions',
+      title: say('partitions'),
+      isSecondary: true,
+      by: ({ partitions }) => partitions.length,
+      cell: ({ partitions }) => partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–',
+    },
+    {
+      id: 'producer',
+      title: say('producerId'),
+      isNumber: true,
+      isSecondary: true,
+      by: ({ producerId }) => producerId,
+      cell: ({ producerId, epoch }) => `${producerId}${epoch === undefined ? '' : ` · ${epoch}`}`,
+    },
+    {
+      id: 'coordinator',
+      title: say('coordinator'),
+      isNumber: true,
+      isSecondary: true,
+      by: ({ coordinator }) => coordinator,
+      cell: ({ coordinator }) => coordinator,
+    },
+    {
+      id: 'abort',
+      title: '',
+      cell: ({ id, state }) =>
+        abort !== undefined &&
+        isOpen(state) && (
+          <button type="button" className="danger" onClick={() => abort(id)}>
+            {say('abort')}
+          </button>
+        ),
+    },
+  ];
+}
+
+function isOpen(state: string): boolean {
+  return state === 'Ongoing' || state.startsWith('Prepare');
+}
