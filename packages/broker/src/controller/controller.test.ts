@@ -218,6 +218,19 @@ describe('the election of the controller', () => {
     expect(await cluster.read(paths.partitionState('t', 0))).toBeUndefined();
   });
 
+  it('leaves nobody waiting whose request was in the queue when the session ended (KAFKA-10193)', async () => {
+    const cluster = await clusterOf(1);
+    const { controller, store } = cluster.controller;
+    const held = Promise.withResolvers<void>();
+    const running = controller.inTerm(() => held.promise);
+    const waiting = Array.from({ length: 100 }, () => controller.inTerm(async () => 'done'));
+    await store.expireSession();
+    held.resolve();
+    await running;
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => undefined));
+    expect(await controller.inTerm(async () => 'done')).toBeUndefined();
+  });
+
   it('can be won again after the session expired and was renewed', async () => {
     const cluster = await clusterOf(1);
     const { controller, store } = cluster.controller;

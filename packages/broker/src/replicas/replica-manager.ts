@@ -313,6 +313,8 @@ export class ReplicaManager {
     this.#namesById.set(topicId, topic);
     if (partitions === undefined) this.#byTopic.set(topic, sparse(index, partition));
     else partitions[index] = partition;
+    // A change that came while the log was being opened found no partition to tell (KAFKA-8813).
+    log.updateConfig(this.#options.configs.logConfig(topic));
     return partition;
   }
 

@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../source/index.ts';
+
+interface Row {
+  readonly number: number;
+  readonly what: string;
+  readonly shownBy: string;
+}
+
+/** The rows of a section's table. */
+function rowsOf(section: string): Row[] {
+  const text = readFileSync(join(root, 'packages/broker/TRAPS.md'), 'utf8');
+  const [, content = ''] = text.split(`## ${section}\n`);
+  const [table = ''] = content.split('\n## ');
+  return [...table.matchAll(/^\| (\d+) \| (.+?) \| (.+) \|$/gm)].map(([, number, what = '', shownBy = '']) => ({
+    number: Number(number),
+    what,
+    shownBy,
+  }));
+}
+
+/** The files that a row names, each with what must stand in it. */
+function tests({ shownBy }: Row): (readonly [file: string, words: string])[] {
+  return [...shownBy.matchAll(/`([^`]+\.ts)` ("[^"]+"(?:, "[^"]+")*)/g)].flatMap(([, file = '', quoted = '']) =>
+    [...quoted.matchAll(/"([^"]+)"/g)].map(([, words = '']) => [file, words] as const),
+  );
+}
+
+/** What names something there: the title of a test or of a group of tests, a rule or a fault of the simulator. */
+function isNamed(file: string, words: string): boolean {
+  const lines = readFileSync(join(root, file), 'utf8').split('\n');
+  return lines.some((line) => line.includes(words) && /['"`]/.test(line) && !/^\s*(\/\/|\*|import )/.test(line));
+}
+
+describe.each([
+  ['Traps', 50],
+  ['Behaviours', 27],
+])('the table of what a cluster must survive: %s', (section, count) => {
+  const rows = rowsOf(section);
+
+  it('has every number once', () => {
+    expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+  });
+
+  it.each(rows)('$number, $what, names tests that are there', (row) => {
+    const named = tests(row);
+    expect(named.length).toBeGreaterThan(0);
+    // Every file that is named is named with what shows it there.
+    expect(new Set(named.map(([file]) => file)).size).toBe([...row.shownBy.matchAll(/`[^`]+\.ts`/g)].length);
+    const missing = named.filter(([file, words]) => !existsSync(join(root, file)) || !isNamed(file, words));
+    expect(missing).toEqual([]);
+  });
+});
