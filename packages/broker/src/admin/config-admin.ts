@@ -188,7 +188,7 @@ export class ConfigAdmin {
   #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {
     if (entity.type === 'broker') {
       const { dynamic } = this.#options.configs;
-      return brokerConfigFault(properties, entity.level) ?? dynamic.threadsFault(entity.level, properties);
+      return brokerConfigFault(properties, entity.level) ?? dynamic.updateFault(entity.level, properties);
     }
     const fault = topicConfigFault(properties, this.#options.configs.current.topicDefaults);
     // What is wrong with a value comes with the topic; what is wrong with a name does not (`ZkAdminManager`).

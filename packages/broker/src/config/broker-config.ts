@@ -260,12 +260,31 @@ function checkTogether(config: BrokerConfig, report: Report): void {
     );
   }
   checkRights(config, report);
+  checkLogs(config, report);
   const { minCompactionLagMs, maxCompactionLagMs } = config.topicDefaults;
   if (minCompactionLagMs > maxCompactionLagMs) {
     report(
       'log.cleaner.min.compaction.lag.ms',
       'log.cleaner.min.compaction.lag.ms must not be larger than log.cleaner.max.compaction.lag.ms',
     );
+  }
+}
+
+/** One thread of the cleaner needs more than this for its keys. */
+const DEDUPE_BYTES_PER_THREAD_MIN = 1024 * 1024;
+
+function checkLogs(config: BrokerConfig, report: Report): void {
+  const threads = Math.max(1, Number(config.properties['log.cleaner.threads'] ?? 1));
+  if (Math.trunc(config.logCleanerDedupeBufferSize / threads) <= DEDUPE_BYTES_PER_THREAD_MIN) {
+    const name = 'log.cleaner.dedupe.buffer.size';
+    report(name, `${name} must be at least 1MB per cleaner thread.`);
+  }
+  if (config.topicDefaults.retentionMs === 0) {
+    report('log.retention.ms', 'log.retention.ms must be unlimited (-1) or, greater than or equal to 1');
+  }
+  if (config.maxConnectionsPerIp === 0 && config.maxConnectionsPerIpOverrides.trim() === '') {
+    const name = 'max.connections.per.ip';
+    report(name, `${name} can be set to zero only if ${name}.overrides property is set.`);
   }
 }
 

@@ -1,6 +1,7 @@
-import { type BrokerConfig, brokerConfigNames, parseBrokerConfig } from './broker-config.ts';
+import { type BrokerConfig, brokerConfigNames, type ParsedBrokerConfig, parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
 import type { ConfigDefinition } from './definition.ts';
+import { reconfigurationFault } from './reconfiguration.ts';
 import { refusalOf } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
@@ -83,27 +84,35 @@ export class DynamicConfig {
     const changed = [...names].filter((name) => before[name] !== properties[name]);
     if (changed.length === 0) return changed;
     this.#properties[level] = properties;
-    const merged = {
-      ...this.#static.properties,
-      ...usable(this.#properties.default),
-      ...usable(this.#properties.broker),
-    };
-    this.#current = parseBrokerConfig(merged, { hostName: this.#static.hostName }).config;
+    this.#current = this.#merged(this.#properties).config;
     return changed;
   }
 
   /**
-   * What is wrong with the counts of threads that this broker would have with other properties at a level; undefined when nothing is.
-   * Kafka lets them change by half or double at a time, and scripts written for it go by that.
+   * What is wrong with the settings that this broker would have with other properties at a level, in Kafka's words; undefined when
+   * nothing is (`DynamicBrokerConfig.validate`).
    */
-  threadsFault(level: BrokerConfigLevel, properties: ConfigProperties): string | undefined {
+  updateFault(level: BrokerConfigLevel, properties: ConfigProperties): string | undefined {
     const next = { ...this.#properties, [level]: properties };
+    const { config, problems } = this.#merged(next);
+    const [problem] = problems;
+    if (problem !== undefined) return `requirement failed: ${problem.message}`;
+    const fault = this.#threadsFault(next) ?? reconfigurationFault(properties, config);
+    if (fault === undefined) return undefined;
+    // Kafka takes the cause for the value and the message for the name.
+    return `Invalid value org.apache.kafka.common.config.ConfigException: ${fault} for configuration Invalid dynamic configuration`;
+  }
+
+  #merged(dynamic: Record<BrokerConfigLevel, ConfigProperties>): ParsedBrokerConfig {
+    const merged = { ...this.#static.properties, ...usable(dynamic.default), ...usable(dynamic.broker) };
+    return parseBrokerConfig(merged, { hostName: this.#static.hostName });
+  }
+
+  /** Kafka lets counts of threads change by half or double at a time, and scripts written for it go by that. */
+  #threadsFault(next: Record<BrokerConfigLevel, ConfigProperties>): string | undefined {
     for (const name of THREAD_COUNTS) {
       const fault = threadCountFault(name, this.#countIn(this.#properties, name), this.#countIn(next, name));
-      // Kafka takes the cause for the value and the message for the name.
-      if (fault !== undefined) {
-        return `Invalid value org.apache.kafka.common.config.ConfigException: ${fault} for configuration Invalid dynamic configuration`;
-      }
+      if (fault !== undefined) return fault;
     }
     return undefined;
   }

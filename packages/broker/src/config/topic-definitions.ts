@@ -27,7 +27,8 @@ export const topicDefinitions = {
     -1,
     "The level of gzip where compression.type is gzip; -1 is the codec's own default.",
     {
-      check: (value) => (value === -1 ? undefined : between(1, 9)(value)),
+      check: (value) =>
+        value === -1 || between(1, 9)(value) === undefined ? undefined : 'Value must be between 1 and 9 or equal to -1',
     },
   ),
   'compression.lz4.level': int(9, 'The level of lz4 where compression.type is lz4.', { check: between(1, 17) }),

@@ -17,8 +17,13 @@ export function parseConfigValue(name: string, definition: ConfigDefinition, tex
   const value = convert(definition.type, trimmed);
   const fault = value instanceof Fault ? value.text : definition.check(value);
   if (fault === undefined) return { value: value as ConfigValue };
-  const shown = definition.type === 'PASSWORD' ? '[hidden]' : trimmed;
-  return { fault: `Invalid value ${shown} for configuration ${name}: ${fault}` };
+  return { fault: `Invalid value ${shownValue(definition.type, value, trimmed)} for configuration ${name}: ${fault}` };
+}
+
+/** The value in an error: as Java writes doubles, once it is known to be one. */
+function shownValue(type: ConfigType, value: ConfigValue | Fault, text: string): string {
+  if (type === 'PASSWORD') return '[hidden]';
+  return type === 'DOUBLE' && typeof value === 'number' ? formatConfigValue(type, value) : text;
 }
 
 /** The text of a value, as Java's `ConfigDef.convertToString` gives it. */
