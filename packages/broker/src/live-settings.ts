@@ -9,6 +9,7 @@ import type { EntityConfigs } from './store/entity-configs.ts';
 export function liveLogOptions(config: BrokerConfig): LiveLogOptions {
   return {
     producerIdExpirationMs: config.producerIdExpirationMs,
+    moveBytesPerSecondMax: config.replicaAlterLogDirsIoMaxBytesPerSecond,
     cleanerBackoffMs: config.logCleanerBackoffMs,
     cleanerDedupeBufferBytes: config.logCleanerDedupeBufferSize,
     cleanerDedupeBufferLoadFactor: config.logCleanerIoBufferLoadFactor,

@@ -17,6 +17,11 @@ export const DELETED_FOLDER_SUFFIX = '-delete';
 /** A folder that is kept though its topic is another now (Kafka's `UnifiedLog.StrayDirSuffix`). */
 export const STRAY_FOLDER_SUFFIX = '-stray';
 
+/** A folder that a log is copied into (Kafka's `UnifiedLog.FutureDirSuffix`). */
+export const FUTURE_FOLDER_SUFFIX = '-future';
+/** In such a folder, when all is in it. */
+export const MOVE_COMPLETE = 'move-complete';
+
 export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint';
 export const PARTITION_METADATA = 'partition.metadata';
 export const META_PROPERTIES = 'meta.properties';
@@ -33,6 +38,9 @@ const KRAFT_TOPIC = '__cluster_metadata';
 
 const OFFSET_DIGITS = 20;
 const OFFSET_FILE = /^(\d{20})(\.[a-z]+)$/;
+/** A folder's name has at most 255 bytes. */
+const FOLDER_NAME_LENGTH_MAX = 255;
+const FUTURE_FOLDER = /^(.+-\d+)\.[\da-f]{32}-future$/;
 const PARTITION_FOLDER = /^(.+)-(\d+)$/;
 
 /** `00000000000000000042.log` for 42 and `.log`. */
@@ -56,4 +64,21 @@ export function parsePartitionFolderName(name: string): { topic: string; partiti
   const match = PARTITION_FOLDER.exec(name);
   const topic = match?.[1];
   return topic === undefined || topic === KRAFT_TOPIC ? undefined : { topic, partition: Number(match?.[2]) };
+}
+
+/** Whether the folders that a log is copied into can have names (Kafka refuses to move the others as well). */
+export function canMove(topic: string, partition: number): boolean {
+  return partitionFolderName(topic, partition).length + FUTURE_FOLDER_SUFFIX.length + 33 <= FOLDER_NAME_LENGTH_MAX;
+}
+
+/** `topic-partition.id-future`, or with another suffix, the topic cut where the name would be too long (Kafka's `LocalLog.logDeleteDirName`). */
+export function markedFolderName(topic: string, partition: number, id: Uint8Array, suffix: string): string {
+  const ending = `-${partition}.${Buffer.from(id).toString('hex')}${suffix}`;
+  return topic.slice(0, FOLDER_NAME_LENGTH_MAX - ending.length) + ending;
+}
+
+/** The partition whose copy a folder is; undefined for other folders. */
+export function parseFutureFolderName(name: string): { topic: string; partition: number } | undefined {
+  const partitionFolder = FUTURE_FOLDER.exec(name)?.[1];
+  return partitionFolder === undefined ? undefined : parsePartitionFolderName(partitionFolder);
 }

@@ -53,14 +53,16 @@ export {
   type TopicCompressionType,
   UNLIMITED,
 } from './log-config.ts';
-export {
-  type CreateLogOptions,
-  type LogDirectoryDescription,
-  LogManager,
-  type LogManagerOptions,
-  type LogManagerUsage,
-  type OpenProgress,
-} from './log-manager.ts';
+export { LogManager } from './log-manager.ts';
+export type {
+  CreateLogOptions,
+  LogDirectoryDescription,
+  LogManagerOptions,
+  LogManagerUsage,
+  MoveRefusal,
+  OpenProgress,
+} from './log-manager-options.ts';
+export type { LogMove } from './log-mover.ts';
 export type { LogScheduleOptions } from './log-schedule.ts';
 export type {
   AbortedTransaction,

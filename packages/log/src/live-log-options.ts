@@ -9,4 +9,6 @@ export interface LiveLogOptions
     >
   > {
   readonly producerIdExpirationMs?: number;
+  /** See {@link LogManagerOptions.moveBytesPerSecondMax}. */
+  readonly moveBytesPerSecondMax?: number;
 }

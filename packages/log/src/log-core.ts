@@ -44,7 +44,8 @@ export interface LogListeners {
  */
 export class LogCore implements LogWriterHost {
   readonly context: LogContext;
-  readonly folder: string;
+  /** Changes when the log moves to another log directory. */
+  folder: string;
   readonly segments: SegmentList;
   readonly epochs: LeaderEpochs;
   readonly tail: TailCache;
@@ -71,6 +72,8 @@ export class LogCore implements LogWriterHost {
   leaderEpochMin = -1;
   /** How often the log was cut: what was read of it before may not be in it any more. */
   truncations = 0;
+  /** Whether the log is being moved: nothing but appends, cuts and retention may change it meanwhile. */
+  isMoving = false;
   /** Whether a transaction index may have something in it. */
   hasAborted: boolean;
   readonly #snapshots: number[];

@@ -16,6 +16,8 @@ import {
   LOCK_FILE,
   LOG_START_OFFSET_CHECKPOINT,
   META_PROPERTIES,
+  MOVE_COMPLETE,
+  parseFutureFolderName,
   parsePartitionFolderName,
   RECOVERY_POINT_CHECKPOINT,
 } from './file-names.ts';
@@ -35,20 +37,38 @@ export interface FoundPartition {
   readonly folder: string;
 }
 
-/** What a log directory held when it was opened. */
-export interface DirectoryContent {
-  readonly partitions: readonly FoundPartition[];
-  /** Folders of deleted partitions that are still there. */
-  readonly deletedFolders: readonly string[];
+/** What a log directory's checkpoint files say. */
+interface CheckpointedOffsets {
   readonly recoveryPoints: OffsetCheckpoint;
   readonly highWatermarks: OffsetCheckpoint;
   readonly logStartOffsets: OffsetCheckpoint;
   /** Up to where logs are compacted. */
   readonly cleanedOffsets: OffsetCheckpoint;
+}
+
+/** A copy of a log that was to move here. */
+export interface FoundCopy extends FoundPartition {
+  /** Whether all of the log is in it. */
+  readonly isComplete: boolean;
+}
+
+/** What a log directory held when it was opened. */
+export interface DirectoryContent extends CheckpointedOffsets {
+  readonly partitions: FoundPartition[];
+  /** Folders into which logs were being copied. */
+  readonly copies: readonly FoundCopy[];
+  /** Folders of deleted partitions that are still there. */
+  readonly deletedFolders: readonly string[];
   /** Whether the broker that had the directory last closed it in order. */
   readonly isClean: boolean;
   /** The epoch of that broker; -1 when it is not known. */
   readonly brokerEpoch: number;
+}
+
+/** A log directory with what it held. */
+export interface OpenedDirectory {
+  readonly directory: LogDirectory;
+  readonly content: DirectoryContent;
 }
 
 /** One of `log.dirs`: its lock, its checkpoints, and the logs in it. */
@@ -133,7 +153,7 @@ export class LogDirectory {
   }
 
   /** Keeps what the checkpoints say of a partition that could not be opened; undefined once its folder is gone. */
-  keepCheckpoints(key: string, content: DirectoryContent | undefined): void {
+  keepCheckpoints(key: string, content: CheckpointedOffsets | undefined): void {
     const checkpoints: [string, OffsetCheckpoint | undefined][] = [
       [RECOVERY_POINT_CHECKPOINT, content?.recoveryPoints],
       [LOG_START_OFFSET_CHECKPOINT, content?.logStartOffsets],
@@ -147,6 +167,23 @@ export class LogDirectory {
       if (offset === undefined) kept.delete(key);
       else kept.set(key, offset);
     }
+  }
+
+  /** Has the checkpoints tell of a log that is about to be here. */
+  expect(key: string, log: PartitionLog): void {
+    this.keepCheckpoints(key, {
+      recoveryPoints: new Map([[key, log.recoveryPoint]]),
+      highWatermarks: new Map([[key, log.highWatermark]]),
+      logStartOffsets: new Map([[key, log.logStartOffset]]),
+      cleanedOffsets: new Map(log.cleanedOffset === undefined ? [] : [[key, log.cleanedOffset]]),
+    });
+  }
+
+  /** Writes all checkpoints. */
+  async checkpointAll(): Promise<void> {
+    await this.checkpointRecoveryPoints();
+    await this.checkpointHighWatermarks();
+    await this.checkpointCleaner();
   }
 
   /** Says that the directory was closed in order. Everything else must be written before. */
@@ -194,14 +231,18 @@ export class LogDirectory {
       await this.#disk.syncFolder(this.folder);
     }
     const partitions: FoundPartition[] = [];
+    const copies: FoundCopy[] = [];
     const deletedFolders: string[] = [];
     for (const name of await this.#disk.list(this.folder)) {
+      const copy = parseFutureFolderName(name);
       const found = parsePartitionFolderName(name);
-      if (found !== undefined) partitions.push({ ...found, folder: this.#path(name) });
+      if (copy !== undefined) copies.push(await this.#foundCopy({ ...copy, folder: this.#path(name) }));
+      else if (found !== undefined) partitions.push({ ...found, folder: this.#path(name) });
       else if (name.endsWith(DELETED_FOLDER_SUFFIX)) deletedFolders.push(this.#path(name));
     }
     return {
       partitions,
+      copies,
       deletedFolders,
       recoveryPoints: await readOffsetCheckpoint(this.#disk, this.#path(RECOVERY_POINT_CHECKPOINT)),
       highWatermarks: await readOffsetCheckpoint(this.#disk, this.#path(HIGH_WATERMARK_CHECKPOINT)),
@@ -210,6 +251,11 @@ export class LogDirectory {
       isClean: marker !== undefined,
       brokerEpoch: marker === undefined ? -1 : decodeCleanShutdownMarker(marker),
     };
+  }
+
+  async #foundCopy(found: FoundPartition): Promise<FoundCopy> {
+    const mark = await this.#disk.stat(`${found.folder}/${MOVE_COMPLETE}`);
+    return { ...found, isComplete: mark !== undefined };
   }
 
   async #writeCheckpoint(name: string, offsetOf: (log: PartitionLog) => number | undefined): Promise<void> {

@@ -2,7 +2,8 @@ import { ManualClock, MemoryDisk, seededRandom, systemError } from '@millrace/po
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
-import { LogManager, type LogManagerOptions } from './log-manager.ts';
+import { LogManager } from './log-manager.ts';
+import type { LogManagerOptions } from './log-manager-options.ts';
 import { AS_CLIENT, batchOf, followDurable, readAll } from './testing/test-logs.ts';
 
 function managerOn(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): LogManager {

@@ -1,109 +1,42 @@
-import type { Clock, Disk, Random } from '@millrace/ports';
-import { type BatchWork, batchWorkInline } from './batch-work.ts';
+import { batchWorkInline } from './batch-work.ts';
 import { checkpointKey, readIfThere } from './checkpoint-file.ts';
-import type { CleanResult } from './compaction/clean-log.ts';
-import { LogCleaner, type LogCleanerOptions, type LogCleanerStatus } from './compaction/log-cleaner.ts';
+import { LogCleaner, type LogCleanerStatus } from './compaction/log-cleaner.ts';
 import { eachOf } from './concurrency.ts';
-import { type CorruptLogError, DiskFailedError, LogError, systemCodeOf, UnloadableLogError } from './errors.ts';
-import { DELETED_FOLDER_SUFFIX, PARTITION_METADATA, partitionFolderName, STRAY_FOLDER_SUFFIX } from './file-names.ts';
+import { DiskFailedError, LogError, systemCodeOf, UnloadableLogError } from './errors.ts';
+import {
+  canMove,
+  DELETED_FOLDER_SUFFIX,
+  FUTURE_FOLDER_SUFFIX,
+  markedFolderName,
+  PARTITION_METADATA,
+  partitionFolderName,
+  STRAY_FOLDER_SUFFIX,
+} from './file-names.ts';
 import { FileReaper } from './file-reaper.ts';
 import { IndexCache } from './index-cache.ts';
 import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
 import type { LiveLogOptions } from './live-log-options.ts';
 import { boundsOf, type LogBounds } from './log-bounds.ts';
-import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
-import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
-import { LogSchedule, type LogScheduleOptions } from './log-schedule.ts';
-import type { LogRecovery } from './log-types.ts';
+import { type DirectoryContent, type FoundPartition, LogDirectory, type OpenedDirectory } from './log-directory.ts';
+import type {
+  CreateLogOptions,
+  LogDirectoryDescription,
+  LogManagerOptions,
+  LogManagerUsage,
+  MoveRefusal,
+} from './log-manager-options.ts';
+import { finishMoves, type LogMove, LogMover } from './log-mover.ts';
+import { LogSchedule } from './log-schedule.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartitionLog } from './partition-log.ts';
+import { PreferredDirectories } from './preferred-directories.ts';
 import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
 import { ReadMemory } from './read-memory.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
-/** How far the opening of the logs has come. */
-export interface OpenProgress {
-  readonly partitionsOpened: number;
-  readonly partitionsTotal: number;
-  /** The partition that was opened last. */
-  readonly log: PartitionLog;
-}
-
-/** What a {@link LogManager} is made with. Sizes in bytes, times in milliseconds. */
-export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<LogCleanerOptions>, Partial<LogBounds> {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** `log.dirs`: at least one. */
-  readonly logDirs: readonly string[];
-  readonly brokerId: number;
-  readonly clusterId: string;
-  /** The configuration of a topic's logs, asked for when they are opened. */
-  readonly configOf: (topic: string) => LogConfig;
-  /** Partitions opened, recovered or closed at a time. Default 16. */
-  readonly openConcurrency?: number;
-  /** `producer.id.expiration.ms`. Default 1 day. */
-  readonly producerIdExpirationMs?: number;
-  /** Default: in the calling thread. */
-  readonly batchWork?: BatchWork;
-  /**
-   * Whether every record of a client's batch is looked at before it is taken, as Kafka does. Default false: its header and CRC, and
-   * its records where the topic or a doubtful count asks for it.
-   */
-  readonly checksRecords?: boolean;
-  /** Told before recovery cuts off the damaged end of a log. */
-  readonly onCut?: (topic: string, partition: number, recovery: LogRecovery) => void;
-  /** Told after each partition that was opened at the start. */
-  readonly onProgress?: (progress: OpenProgress) => void;
-  /** Told once for a log directory that goes offline, with all its partitions. */
-  readonly onDirectoryFailed?: (folder: string, error: unknown, logs: readonly PartitionLog[]) => void;
-  /** Told at the start of a partition that could not be opened: it alone is offline, and its folder is left as it is. */
-  readonly onUnloadable?: (topic: string, partition: number, error: UnloadableLogError) => void;
-  /** Told when a reader meets a damaged batch. */
-  readonly onDamaged?: (log: PartitionLog, error: CorruptLogError) => void;
-  /** Told after each log that was compacted. */
-  readonly onCleaned?: (log: PartitionLog, result: CleanResult) => void;
-  /** Told once of a log that cannot be compacted, and is left as it is until the next start. */
-  readonly onUncleanable?: (log: PartitionLog, error: unknown) => void;
-  /** Told of failures of background work that put nothing at risk (a file that cannot be removed, say). */
-  readonly onBackgroundError?: (what: string, error: unknown) => void;
-}
-
-/** One of `log.dirs`, for DescribeLogDirs. */
-export interface LogDirectoryDescription {
-  readonly folder: string;
-  /** Undefined while the directory is online. */
-  readonly failure: unknown;
-  readonly logs: readonly PartitionLog[];
-}
-
-/** What goes with {@link LogManager.getOrCreate}. */
-export interface CreateLogOptions {
-  /** Kept in `partition.metadata`; a 22-character base64 UUID. */
-  readonly topicId?: string;
-  /** Whether the partition was just created, so that it cannot lie in a directory that is offline. Default false. */
-  readonly isNew?: boolean;
-}
-
-/** Memory and files in use, for metrics. */
-export interface LogManagerUsage {
-  readonly openFiles: number;
-  readonly indexCacheBytes: number;
-  readonly readMemoryBytes: number;
-  readonly tailCacheBytes: number;
-  /** Idempotent producers remembered, of all partitions and of the one with the most. */
-  readonly producerIds: number;
-  readonly producerIdsLargest: number;
-  /** What of these is allowed. */
-  readonly bounds: LogBounds;
-  readonly filesAwaitingRemoval: number;
-}
-
 const OPEN_CONCURRENCY_DEFAULT = 16;
 const PRODUCER_ID_EXPIRATION_MS_DEFAULT = 86_400_000;
-/** A folder's name has at most 255 bytes; a deleted partition's gets 40 characters more than it had. */
-const FOLDER_NAME_LENGTH_MAX = 255;
 
 /**
  * All logs of a broker, in one or more log directories (Kafka's `LogManager`): opens them, recovering what an unclean stop
@@ -118,6 +51,9 @@ export class LogManager {
   readonly #directories: LogDirectory[];
   readonly #schedule: LogSchedule;
   readonly #cleaner: LogCleaner;
+  readonly #mover: LogMover;
+  #moveBytesPerSecondMax: number;
+  readonly #preferred = new PreferredDirectories();
   readonly #logs = new Map<string, PartitionLog>();
   /** Creations under way, so that two callers get one log. */
   readonly #creating = new Map<string, Promise<PartitionLog>>();
@@ -161,6 +97,26 @@ export class LogManager {
       backgroundError: (what, error) => this.#backgroundError(what, error),
     });
     this.#cleaner = this.#newCleaner();
+    this.#moveBytesPerSecondMax = options.moveBytesPerSecondMax ?? Number.POSITIVE_INFINITY;
+    this.#mover = this.#newMover();
+  }
+
+  #newMover(): LogMover {
+    const { disk, clock, random } = this.#context;
+    return new LogMover(disk, clock, () => Math.max(1, this.#moveBytesPerSecondMax), {
+      directoryOf: (log) => this.#directoryOf.get(log),
+      copyFolder: (to, { topic, partition }) =>
+        `${to.folder}/${markedFolderName(topic, partition, random.bytes(16), FUTURE_FOLDER_SUFFIX)}`,
+      folderIn: (to, { topic, partition }) => `${to.folder}/${partitionFolderName(topic, partition)}`,
+      giveUp: (directory, { topic, partition }, folder) =>
+        this.#renameOutOfUse({ directory, topic, partition, folder }, DELETED_FOLDER_SUFFIX),
+      moved: (log, from, to) => {
+        from.logs.delete(log);
+        to.logs.add(log);
+        this.#directoryOf.set(log, to);
+      },
+      backgroundError: (what, error) => this.#backgroundError(what, error),
+    });
   }
 
   #newCleaner(): LogCleaner {
@@ -184,13 +140,14 @@ export class LogManager {
    * @throws FolderLockedError, ForeignFolderError, MalformedFileError; DiskFailedError when no directory can be used
    */
   async open(): Promise<void> {
-    const opened: { directory: LogDirectory; content: DirectoryContent }[] = [];
+    const opened: OpenedDirectory[] = [];
     try {
       for (const directory of this.#directories) {
         const content = await this.#openDirectory(directory);
         if (content !== undefined) opened.push({ directory, content });
       }
       this.#assertSomeOnline();
+      await finishMoves(this.#context.disk, opened, (directory, error) => this.#directoryFailed(directory, error));
       await this.#openPartitions(opened);
       this.#assertSomeOnline();
     } catch (error) {
@@ -199,6 +156,40 @@ export class LogManager {
     }
     this.#schedule.start();
     this.#cleaner.start();
+    await this.#resumeMoves(opened);
+  }
+
+  /** A copy beside its log is begun anew. One of which no log is to be seen stays: the log may lie in a directory that is offline. */
+  async #resumeMoves(opened: readonly OpenedDirectory[]): Promise<void> {
+    for (const { directory, content } of opened) {
+      for (const { topic, partition, folder } of content.copies) {
+        const log = this.get(topic, partition);
+        if (log === undefined) continue;
+        await this.#context.disk.removeFolder(folder).catch((error: unknown) => {
+          this.#backgroundError(`Removing ${folder}`, error);
+        });
+        if (this.#directoryOf.get(log) !== directory) log.moveBy(this.#mover, directory);
+      }
+    }
+  }
+
+  /**
+   * Has a partition's log moved to another log directory while it is used; where there is no log yet, it is made there. The directory it is
+   * in already leaves a move off that is under way. Resolves when it has begun, or with the reason why it is refused.
+   */
+  async move(topic: string, partition: number, logDir: string): Promise<MoveRefusal | undefined> {
+    if (!canMove(topic, partition)) return 'name-too-long';
+    const to = this.#directories.find(({ folder }) => folder === logDir);
+    if (to === undefined) return 'no-such-directory';
+    const log = this.get(topic, partition);
+    if (!to.isOnline || log?.state === 'failed') return 'offline';
+    if (log === undefined) {
+      this.#preferred.prefer(checkpointKey(topic, partition), to);
+    } else if (this.#mover.destinationOf(log) !== to) {
+      await this.#mover.cancel(log);
+      if (this.get(topic, partition) === log && this.#directoryOf.get(log) !== to) log.moveBy(this.#mover, to);
+    }
+    return undefined;
   }
 
   /** Takes over settings that may change while the logs are open; what is not given stays. */
@@ -206,6 +197,7 @@ export class LogManager {
     if (changed.producerIdExpirationMs !== undefined) {
       this.#context.producerIdExpirationMs = changed.producerIdExpirationMs;
     }
+    this.#moveBytesPerSecondMax = changed.moveBytesPerSecondMax ?? this.#moveBytesPerSecondMax;
     this.#cleaner.reconfigure(changed);
   }
 
@@ -298,6 +290,7 @@ export class LogManager {
   ): Promise<void> {
     await Promise.allSettled(underWay);
     const log = this.#logs.get(key);
+    if (log !== undefined) await this.#mover.cancel(log);
     const directory = log === undefined ? undefined : this.#directoryOf.get(log);
     if (log === undefined || directory === undefined) return this.#takeOutUnopened(key, suffix);
     if (!directory.isOnline) throw new DiskFailedError(`Deleting ${log.folder}`, directory.failure);
@@ -342,7 +335,7 @@ export class LogManager {
     if (!directory.isOnline) throw new DiskFailedError(attempt, directory.failure);
     await this.#onDisk(directory, attempt, async () => {
       const { disk, reaper } = this.#context;
-      const renamed = `${directory.folder}/${this.#nameOutOfUse(topic, partition, suffix)}`;
+      const renamed = `${directory.folder}/${markedFolderName(topic, partition, this.#context.random.bytes(16), suffix)}`;
       try {
         await disk.rename(folder, renamed);
         const { fileDeleteDelayMs } = this.#options.configOf(topic);
@@ -358,6 +351,11 @@ export class LogManager {
   /** The log directories and what is in them. */
   describe(): LogDirectoryDescription[] {
     return this.#directories.map(({ folder, failure, logs }) => ({ folder, failure, logs: [...logs] }));
+  }
+
+  /** Logs on their way into another log directory, or waiting for their turn. */
+  get moves(): readonly LogMove[] {
+    return this.#mover.moves;
   }
 
   /** Size and free room of the volume that a log directory lies on, in bytes; undefined where the disk does not tell. */
@@ -392,6 +390,7 @@ export class LogManager {
    * @throws DiskFailedError when one could not be; the others are closed, and everything is let go of
    */
   async close(brokerEpoch = -1): Promise<void> {
+    await this.#mover.stop();
     await this.#cleaner.stop();
     await this.#schedule.stop();
     this.#context.reaper.close();
@@ -449,7 +448,7 @@ export class LogManager {
     }
   }
 
-  async #openPartitions(opened: readonly { directory: LogDirectory; content: DirectoryContent }[]): Promise<void> {
+  async #openPartitions(opened: readonly OpenedDirectory[]): Promise<void> {
     const all = opened.flatMap(({ directory, content }) =>
       content.partitions.map((found) => ({ directory, content, found })),
     );
@@ -516,9 +515,7 @@ export class LogManager {
     if (options.isNew !== true) this.#assertNotOffline(`Opening ${name}`);
     await this.#clearLeftOver(checkpointKey(topic, partition), DELETED_FOLDER_SUFFIX);
     this.#assertSomeOnline();
-    const directory = this.#directories
-      .filter((candidate) => candidate.isOnline)
-      .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
+    const directory = this.#directoryFor(checkpointKey(topic, partition));
     const folder = `${directory.folder}/${name}`;
     directory.creations += 1;
     this.#leftOver.set(checkpointKey(topic, partition), { topic, partition, folder, directory });
@@ -543,6 +540,15 @@ export class LogManager {
     });
   }
 
+  /** The one that was wished for, else the one with the fewest logs. */
+  #directoryFor(key: string): LogDirectory {
+    const preferred = this.#preferred.take(key);
+    if (preferred !== undefined) return preferred;
+    return this.#directories
+      .filter((candidate) => candidate.isOnline)
+      .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
+  }
+
   /** Not synced: the first record's write syncs the folder, and until then a crash may forget the partition's files. */
   async #writeMetadata(folder: string, topicId: string): Promise<void> {
     const file = await this.#context.disk.open(`${folder}/${PARTITION_METADATA}`, { create: true });
@@ -558,8 +564,10 @@ export class LogManager {
     this.#logs.set(checkpointKey(log.topic, log.partition), log);
     this.#directoryOf.set(log, directory);
     directory.logs.add(log);
-    log.onFailed((error) => this.#directoryFailed(directory, error));
-    log.onCheckpointLowered(() => directory.checkpointRecoveryPoints());
+    // Where it is by then: it may have been moved.
+    const directoryNow = (): LogDirectory => this.#directoryOf.get(log) ?? directory;
+    log.onFailed((error) => this.#directoryFailed(directoryNow(), error));
+    log.onCheckpointLowered(() => directoryNow().checkpointRecoveryPoints());
     log.onDamaged((error) => this.#options.onDamaged?.(log, error));
   }
 
@@ -582,12 +590,5 @@ export class LogManager {
 
   #backgroundError(what: string, error: unknown): void {
     this.#options.onBackgroundError?.(what, error);
-  }
-
-  /** `topic-partition.uuid-delete`, the topic cut where the name would be too long (Kafka's `LocalLog.logDeleteDirName`). */
-  #nameOutOfUse(topic: string, partition: number, suffix: string): string {
-    const id = Buffer.from(this.#context.random.bytes(16)).toString('hex');
-    const ending = `-${partition}.${id}${suffix}`;
-    return topic.slice(0, FOLDER_NAME_LENGTH_MAX - ending.length) + ending;
   }
 }

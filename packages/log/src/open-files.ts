@@ -78,16 +78,21 @@ export class OpenFiles {
   }
 }
 
+/** A handle, and who uses it. */
+class Opened {
+  handle: DiskFile | undefined;
+  opening: Promise<DiskFile> | undefined;
+  users = 0;
+  /** Whether the handle goes when the last user has done. */
+  isDoomed = false;
+}
+
 /** One file whose handle comes and goes. It is created when it is opened and not there, unless it was closed for good. */
 export class PooledFile {
   readonly #pool: OpenFiles;
   #path: string;
-  #handle: DiskFile | undefined;
-  #opening: Promise<DiskFile> | undefined;
+  #opened = new Opened();
   #renaming: Promise<void> | undefined;
-  #users = 0;
-  /** Whether the handle goes when the last user has done. */
-  #doomed = false;
 
   constructor(pool: OpenFiles, path: string) {
     this.#pool = pool;
@@ -100,68 +105,96 @@ export class PooledFile {
 
   /** Runs `run` with the open file; the file stays open that long. */
   async use<T>(run: (file: DiskFile) => Promise<T>, options?: { create?: boolean }): Promise<T> {
-    this.#users += 1;
+    const opened = this.#opened;
+    opened.users += 1;
     try {
-      if (this.#users === 1 && this.#handle !== undefined) this.#pool.leftIdle(this);
-      return await run(this.#handle ?? (await this.#open(options?.create === true)));
+      if (opened.users === 1 && opened.handle !== undefined) this.#pool.leftIdle(this);
+      return await run(opened.handle ?? (await this.#open(opened, options?.create === true)));
     } finally {
-      this.#users -= 1;
-      if (this.#users === 0 && this.#handle !== undefined) this.#becomeIdle();
+      opened.users -= 1;
+      if (opened.users === 0 && opened.handle !== undefined) this.#settle(opened);
     }
   }
 
   /** Renames the file on the disk; readers in the middle of it are not disturbed, and who opens it waits. */
   rename(path: string): Promise<void> {
-    const renaming = this.#renameNow(path).finally(() => {
-      this.#renaming = undefined;
-    });
-    this.#renaming = renaming;
-    return renaming;
+    return this.#whileRenaming(this.#renameNow(path));
   }
 
   async #renameNow(path: string): Promise<void> {
-    await this.#opening?.catch(() => {});
+    await this.#opened.opening?.catch(() => {});
     await this.#pool.disk.rename(this.#path, path);
     this.#path = path;
   }
 
-  /** Notes that the file's folder was renamed. */
-  moved(path: string): void {
+  /** Has the file another name once its folder is renamed; who opens it waits for that. */
+  folderRenamed(renaming: Promise<void>, path: string): void {
+    const renamed = renaming.then(() => {
+      this.#path = path;
+    });
+    this.#whileRenaming(renamed).catch(() => {});
+  }
+
+  async #whileRenaming(renaming: Promise<void>): Promise<void> {
+    this.#renaming = renaming;
+    try {
+      await renaming;
+    } finally {
+      if (this.#renaming === renaming) this.#renaming = undefined;
+    }
+  }
+
+  /** From now on the file is its copy at another place. Who is in the middle of the old one goes on there. */
+  replacedBy(path: string): void {
+    const old = this.#opened;
+    this.#opened = new Opened();
     this.#path = path;
+    if (old.handle === undefined || old.users > 0) return;
+    this.#pool.leftIdle(this);
+    this.#pool.close(old.handle);
   }
 
   /** Closes the handle as soon as nobody uses it. A later use opens the file anew. */
   close(): void {
-    if (this.#handle === undefined) return;
-    if (this.#users === 0) this.closeIdle();
-    else this.#doomed = true;
+    if (this.#opened.handle === undefined) return;
+    if (this.#opened.users === 0) this.closeIdle();
+    else this.#opened.isDoomed = true;
   }
 
   /** @internal For {@link OpenFiles}. */
   closeIdle(): void {
-    const handle = this.#handle;
+    const opened = this.#opened;
+    const { handle } = opened;
     if (handle === undefined) return;
-    this.#handle = undefined;
-    this.#doomed = false;
+    opened.handle = undefined;
+    opened.isDoomed = false;
     this.#pool.leftIdle(this);
     this.#pool.close(handle);
   }
 
-  #becomeIdle(): void {
-    if (this.#doomed) this.closeIdle();
+  #settle(opened: Opened): void {
+    if (opened !== this.#opened) this.#pool.close(opened.handle!);
+    else if (opened.isDoomed) this.closeIdle();
     else this.#pool.becameIdle(this);
   }
 
-  #open(create: boolean): Promise<DiskFile> {
-    this.#opening ??= this.#openNow(create).finally(() => {
-      this.#opening = undefined;
+  #open(opened: Opened, create: boolean): Promise<DiskFile> {
+    opened.opening ??= this.#openNow(opened, create).finally(() => {
+      opened.opening = undefined;
     });
-    return this.#opening;
+    return opened.opening;
   }
 
-  async #openNow(create: boolean): Promise<DiskFile> {
+  async #openNow(opened: Opened, create: boolean): Promise<DiskFile> {
     await this.#renaming?.catch(() => {});
-    this.#handle = await this.#pool.open(this.#path, create);
-    return this.#handle;
+    const path = this.#path;
+    try {
+      opened.handle = await this.#pool.open(path, create);
+    } catch (error) {
+      // The file is another one by now: what was to be read of the old one is in it.
+      if (opened === this.#opened || this.#path === path) throw error;
+      opened.handle = await this.#pool.open(this.#path, create);
+    }
+    return opened.handle;
   }
 }

@@ -7,7 +7,9 @@ import { type CorruptLogError, LogError } from './errors.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { LogCore } from './log-core.ts';
+import type { LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
+import type { LogMover } from './log-mover.ts';
 import { LogReader } from './log-reader.ts';
 import type {
   AppendOptions,
@@ -78,6 +80,11 @@ export class PartitionLog {
   /** The folder with the partition's files. */
   get folder(): string {
     return this.#core.folder;
+  }
+
+  /** Whether it is on its way into another log directory. */
+  get isMoving(): boolean {
+    return this.#core.isMoving;
   }
 
   get config(): LogConfig {
@@ -321,6 +328,11 @@ export class PartitionLog {
   /** @internal For `LogCleaner`: compacts the log once. */
   clean(cleanable: Cleanable, options: CleanOptions): Promise<CleanResult> {
     return cleanLog(this.#core, cleanable, options);
+  }
+
+  /** @internal For `LogManager`: has the log moved. */
+  moveBy(mover: LogMover, to: LogDirectory): void {
+    mover.start(this, this.#core, to);
   }
 
   /**

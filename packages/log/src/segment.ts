@@ -61,7 +61,6 @@ export interface LargestTimestamp {
  * that have their offsets but wait for the writer.
  */
 export class Segment {
-  readonly folder: string;
   readonly baseOffset: number;
   readonly log: PooledFile;
   readonly offsetIndex: OffsetIndex;
@@ -110,7 +109,6 @@ export class Segment {
       shared.files.file(`${folder}/${offsetFileName(baseOffset, suffix)}${nameSuffix}`);
     const known = stored === undefined ? { count: 0, lastTimestamp: NO_TIMESTAMP } : undefined;
     this.#indexTailEntriesMax = shared.indexTailEntriesMax;
-    this.folder = folder;
     this.baseOffset = baseOffset;
     this.readPlaces = new ReadPlaces(shared.readMemory);
     this.log = file(LOG_SUFFIX);

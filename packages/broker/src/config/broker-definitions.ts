@@ -228,6 +228,11 @@ const replication = {
     'Bytes a second that this broker may fetch for throttled replicas, as far as these are not in sync.',
     THROTTLED,
   ),
+  'replica.alter.log.dirs.io.max.bytes.per.second': long(
+    Number.POSITIVE_INFINITY,
+    'Bytes a second at which logs are copied from one log directory to another.',
+    THROTTLED,
+  ),
   'replica.selector.class': string(
     null,
     'Where consumers are sent that say which rack they are in: org.apache.kafka.common.replica.RackAwareReplicaSelector sends them to a replica there. Without it, to the leader.',

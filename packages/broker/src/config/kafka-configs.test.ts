@@ -52,7 +52,11 @@ describe.each(tables)('the %s configs', (kind, table) => {
 
   it('are those of Kafka 3.9, cluster.id, and what Kafka lets be set without describing it', () => {
     const names = kafka.map(({ name }) => name);
-    const throttles = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'];
+    const throttles = [
+      'leader.replication.throttled.rate',
+      'follower.replication.throttled.rate',
+      'replica.alter.log.dirs.io.max.bytes.per.second',
+    ];
     const ofAuthorizers = ['super.users', 'allow.everyone.if.no.acl.found'];
     if (kind === 'broker') names.push('cluster.id', ...throttles, ...ofAuthorizers);
     expect(Object.keys(table).toSorted()).toEqual(names.toSorted());

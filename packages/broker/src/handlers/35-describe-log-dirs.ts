@@ -3,6 +3,8 @@
  *
  * - v1 nothing we use; v2 flexible; v3 an error for the whole; v4 the volume's size and free room (KIP-827). Topics null means all.
  */
+
+import type { LogMove } from '@millrace/log';
 import {
   DescribeLogDirs,
   type DescribeLogDirsRequest,
@@ -12,6 +14,7 @@ import {
 } from '@millrace/protocol';
 import type { Partition } from '../replicas/partition.ts';
 import { CLUSTER } from '../shared/authorization.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { defineHandler } from './handler.ts';
 
 type LogDir = { readonly path: string; readonly isOnline: boolean };
@@ -33,6 +36,11 @@ export const describeLogDirs = defineHandler(
         if (listed === undefined) topics.set(partition.topic, [listedPartition(partition)]);
         else listed.push(listedPartition(partition));
       }
+      for (const move of broker.replicas.movesInto(path)) {
+        const partition = broker.replicas.find(move.topic, move.partition);
+        if (isRefusal(partition) || !isAsked(partition)) continue;
+        topics.set(move.topic, [...(topics.get(move.topic) ?? []), listedMove(partition, move)]);
+      }
       const listed = Array.from(topics, ([name, partitions]) => ({ name, partitions }));
       const volume = await broker.replicas.volumeOf(path);
       return { errorCode: ErrorCode.NONE, logDir: path, topics: listed, ...volume };
@@ -49,6 +57,15 @@ function isIn(logDir: string, { log }: Partition): boolean {
 function listedPartition({ partition, log }: Partition): DescribeLogDirsResponseResultTopicPartitionInput {
   const offsetLag = Math.max(0, log.highWatermark - log.logEndOffset);
   return { partitionIndex: partition, partitionSize: log.sizeBytes, offsetLag, isFutureKey: false };
+}
+
+/** A log that is on its way here: how much of it has come, and how far behind that is (KIP-113). */
+function listedMove(
+  { partition, log }: Partition,
+  { sizeBytes, endOffset }: LogMove,
+): DescribeLogDirsResponseResultTopicPartitionInput {
+  const offsetLag = Math.max(0, log.logEndOffset - endOffset);
+  return { partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: true };
 }
 
 function filterOf(request: DescribeLogDirsRequest): (partition: Partition) => boolean {

@@ -33,6 +33,7 @@ const NAMES = [
   'name',
   'topic',
   'groupId',
+  'topicName',
   'group',
   'key',
   'resourceName',

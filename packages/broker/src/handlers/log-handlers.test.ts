@@ -1,4 +1,5 @@
 import {
+  AlterReplicaLogDirs,
   DeleteRecords,
   DescribeLogDirs,
   ErrorCode,
@@ -190,5 +191,89 @@ describe('DescribeLogDirs', () => {
     const failed = await client.ask(DescribeLogDirs, 1, { topics: null });
     expect(failed.results).toMatchObject([{ errorCode: ErrorCode.KAFKA_STORAGE_ERROR, topics: [] }]);
     expect(test.broker.health().offlineLogDirs).toEqual(['/data']);
+  });
+});
+
+describe('AlterReplicaLogDirs', () => {
+  const alter = async (version: number, path: string, name = 't', partitions: readonly number[] = [0]) => {
+    const dirs = [{ path, topics: [{ name, partitions: [...partitions] }] }];
+    const { results } = await client.ask(AlterReplicaLogDirs, version, { dirs });
+    return results.flatMap(({ topicName, partitions: found }) => [
+      topicName,
+      ...found.map(({ errorCode }) => errorCode),
+    ]);
+  };
+  const placesOf = async (name: string) => {
+    const { results } = await client.ask(DescribeLogDirs, 4, { topics: null });
+    return results.flatMap(({ logDir, topics }) =>
+      topics
+        .filter((topic) => topic.name === name)
+        .flatMap((topic) => topic.partitions.map((each) => ({ logDir, ...each }))),
+    );
+  };
+  const settled = async (name: string): Promise<string> => {
+    for (;;) {
+      const places = await placesOf(name);
+      if (places.length === 1 && places[0]!.isFutureKey === false) return places[0]!.logDir;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+
+  beforeEach(async () => {
+    await test.stop();
+    test = await TestBroker.start({ 'log.dirs': '/data,/other' });
+    await test.createTopic('t');
+    client = test.connect();
+    await produceTo(test, 't', batchOf(['a', 'b']));
+  });
+
+  it.each([0, 1, 2])('moves a partition that is read and written in version %i', async (version) => {
+    const from = await settled('t');
+    const to = from === '/data' ? '/other' : '/data';
+    expect(await alter(version, to)).toEqual(['t', 0]);
+    await produceTo(test, 't', batchOf(['c']));
+    expect(await settled('t')).toBe(to);
+    await produceTo(test, 't', batchOf(['d']));
+    expect(await offsetOf(4, LATEST)).toMatchObject({ errorCode: 0, offset: 4 });
+    expect((await fetchFrom(test, 't', 0)).errorCode).toBe(0);
+    // Where it is already is no move.
+    expect(await alter(version, to)).toEqual(['t', 0]);
+    expect(await settled('t')).toBe(to);
+  });
+
+  it('shows a copy that is on its way, how large it is and how far behind', async () => {
+    const rate = 'replica.alter.log.dirs.io.max.bytes.per.second';
+    await test.stop();
+    test = await TestBroker.start({ 'log.dirs': '/data,/other', [rate]: '1' });
+    await test.createTopic('t');
+    client = test.connect();
+    await produceTo(test, 't', batchOf(['a', 'b']));
+    const from = await settled('t');
+    await alter(2, from === '/data' ? '/other' : '/data');
+    const copy = async () => (await placesOf('t')).find(({ isFutureKey }) => isFutureKey);
+    while ((await copy()) === undefined) await new Promise((resolve) => setImmediate(resolve));
+    expect(await copy()).toMatchObject({ logDir: from === '/data' ? '/other' : '/data', offsetLag: 2 });
+    const back = alter(2, from);
+    await test.clock.advanceAsync(2000);
+    expect(await back).toEqual(['t', 0]);
+    expect(await settled('t')).toBe(from);
+  });
+
+  it('answers as Kafka does for what is not there', async () => {
+    expect(await alter(2, '/nowhere')).toEqual(['t', ErrorCode.LOG_DIR_NOT_FOUND]);
+    expect(await alter(2, '/other', 'nobody')).toEqual(['nobody', ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]);
+    expect(await alter(2, '/other', 't', [0, 7])).toEqual(['t', 0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]);
+    expect(await alter(2, '/other', 'a'.repeat(230))).toEqual(['a'.repeat(230), ErrorCode.INVALID_TOPIC_EXCEPTION]);
+    expect(await alter(2, '/other', '../t')).toEqual(['../t', ErrorCode.INVALID_TOPIC_EXCEPTION]);
+  });
+
+  it('has a partition made where it is wished for', async () => {
+    await alter(2, '/other', 'later');
+    await alter(2, '/data', 'later', [1]);
+    await test.createTopic('later', 2);
+    expect((await placesOf('later')).map(({ logDir, partitionIndex }) => [partitionIndex, logDir]).toSorted()).toEqual([
+      [0, '/other'],
+      [1, '/data'],
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import type { LogManager } from '@millrace/log';
+import type { LogManager, LogMove, MoveRefusal } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
 import {
@@ -30,6 +30,13 @@ const OPENING_PARTITIONS_MAX = 16;
 
 /** How long until partitions are tried again that could not be opened: the disk was full, or too many files were open. */
 const REOPEN_PAUSE_MS = 1000;
+
+/** As Kafka answers AlterReplicaLogDirs. */
+const MOVE_REFUSALS: Readonly<Record<MoveRefusal, number>> = {
+  'name-too-long': ErrorCode.INVALID_TOPIC_EXCEPTION,
+  'no-such-directory': ErrorCode.LOG_DIR_NOT_FOUND,
+  offline: ErrorCode.KAFKA_STORAGE_ERROR,
+};
 
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
@@ -117,6 +124,20 @@ export class ReplicaManager {
   /** Size and free room, in bytes, of the volume that a folder of `logDirs` lies on; undefined where nobody can tell. */
   volumeOf(path: string): Promise<{ totalBytes: number; usableBytes: number } | undefined> {
     return this.#options.logs.volumeOf(path);
+  }
+
+  /** Logs on their way into a folder of `logDirs` from another. */
+  movesInto(path: string): readonly LogMove[] {
+    return this.#options.logs.moves.filter(({ logDir }) => logDir === path);
+  }
+
+  /** Has a replica's log moved to a folder of `logDirs`, or made there when the replica comes. Gives the error code that this is answered with. */
+  async moveLog(topic: string, partition: number, path: string): Promise<number> {
+    const refusal = await this.#options.logs.move(topic, partition, path);
+    if (refusal !== undefined) return MOVE_REFUSALS[refusal];
+    const found = this.find(topic, partition);
+    if (!isRefusal(found)) return ErrorCode.NONE;
+    return found.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER ? ErrorCode.REPLICA_NOT_AVAILABLE : found.errorCode;
   }
 
   /** The replica by name, or why there is none to be had. */

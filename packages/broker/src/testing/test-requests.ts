@@ -313,6 +313,12 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
       'broker 0, validate only': alter(4, '0'),
     },
   ],
+  [
+    34,
+    {
+      'unknown directory': () => ({ dirs: [{ path: '/nowhere', topics: [{ name: 'a-topic', partitions: [0] }] }] }),
+    },
+  ],
   [35, { all: () => ({ topics: null }), 'named topic': () => ({ topics: [{ topic: 'a-topic', partitions: [0] }] }) }],
   [
     37,

@@ -4,6 +4,7 @@ import { CorruptLogError, messageOf } from '../errors.ts';
 import type { LogCore } from '../log-core.ts';
 import type { Segment } from '../segment.ts';
 import { positionOf } from '../segment-search.ts';
+import type { Throttle } from '../throttle.ts';
 import type { AbortedEntry } from '../transaction-index.ts';
 import { type CleaningCounts, NOTHING_COUNTED } from './batch-cleaner.ts';
 import type { Cleanable } from './cleanable.ts';
@@ -13,7 +14,6 @@ import { groupSegments } from './segment-groups.ts';
 import { SegmentRewrite } from './segment-rewrite.ts';
 import { ProducerEnds, SharedAborted } from './shared-lists.ts';
 import type { CleaningShared, CleaningSlice, SliceCleaner, SliceOutcome } from './slice.ts';
-import type { Throttle } from './throttle.ts';
 
 /** What a cleaning is doing, for who wants to watch it. */
 export interface CleaningProgress {
@@ -242,7 +242,7 @@ class Cleaning {
   /** @throws CleaningStopped when segments are not the log's any more, or somebody wants the cleaning to end */
   #mayGoOn(segments: readonly Segment[]): void {
     const core = this.#core;
-    const isSame = core.state === 'online' && core.truncations === this.#truncations;
+    const isSame = core.state === 'online' && !core.isMoving && core.truncations === this.#truncations;
     const isStill = isSame && segments.every((segment) => core.segments.has(segment));
     if (!isStill || this.#options.isStopped()) throw new CleaningStopped(`Cleaning ${core.folder} was left off`);
   }

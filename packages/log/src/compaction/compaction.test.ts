@@ -31,8 +31,8 @@ import {
   openTestLog,
   testContext,
 } from '../testing/test-logs.ts';
+import { Throttle } from '../throttle.ts';
 import { CleaningStopped } from './clean-log.ts';
-import { Throttle } from './throttle.ts';
 
 async function filesOf(disk: { list(folder: string): Promise<string[]> }): Promise<string[]> {
   return (await disk.list(FOLDER)).map((name) => name.replace(/^0{18}/, ''));

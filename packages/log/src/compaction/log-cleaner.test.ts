@@ -1,7 +1,8 @@
 import { ManualClock, MemoryDisk, seededRandom, systemError } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
 import { defaultLogConfig, type LogConfig } from '../log-config.ts';
-import { LogManager, type LogManagerOptions } from '../log-manager.ts';
+import { LogManager } from '../log-manager.ts';
+import type { LogManagerOptions } from '../log-manager-options.ts';
 import type { PartitionLog } from '../partition-log.ts';
 import { append, brief, COMPACTED, START_MS, seal, seeAll } from '../testing/test-compaction.ts';
 import { cleanSlice } from './slice.ts';

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '@millrace/ports';
 import { CorruptLogError, isShortage, LogError } from '../errors.ts';
 import type { PartitionLog } from '../partition-log.ts';
+import { Throttle } from '../throttle.ts';
 import { type CleaningProgress, CleaningStopped, type CleanResult, SliceFailed } from './clean-log.ts';
 import type { Cleanable } from './cleanable.ts';
 import { cleanSlice, type SliceCleaner } from './slice.ts';
-import { Throttle } from './throttle.ts';
 
 /** How logs are compacted. Sizes in bytes, times in milliseconds. */
 export interface LogCleanerOptions {
@@ -239,7 +239,7 @@ export class LogCleaner {
 }
 
 function isCompacted(log: PartitionLog): boolean {
-  return log.state === 'online' && log.config.cleanupPolicy.includes('compact');
+  return log.state === 'online' && !log.isMoving && log.config.cleanupPolicy.includes('compact');
 }
 
 function isOfTheLog(error: unknown): boolean {

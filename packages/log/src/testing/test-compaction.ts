@@ -3,9 +3,9 @@ import { ManualClock, MemoryDisk } from '@millrace/ports';
 import { batchIsControl, batchLastOffset, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
 import type { CleanOptions, CleanResult } from '../compaction/clean-log.ts';
 import { cleanSlice } from '../compaction/slice.ts';
-import { Throttle } from '../compaction/throttle.ts';
 import type { LogConfig } from '../log-config.ts';
 import type { PartitionLog } from '../partition-log.ts';
+import { Throttle } from '../throttle.ts';
 import { AS_CLIENT, batchOf, followDurable, openTestLog, type TestRecord, testContext } from './test-logs.ts';
 
 export const START_MS = 1_700_000_000_000;

@@ -18,14 +18,14 @@ export class Throttle {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Notes bytes that were read or written, and waits until they are paid for. */
-  async spend(sizeBytes: number): Promise<void> {
+  /** Notes bytes that were read or written, and waits until they are paid for, or until whoever waits has reason not to. */
+  async spend(sizeBytes: number, isOver: () => boolean = () => false): Promise<void> {
     const bytesPerSecond = this.#bytesPerSecond();
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
     this.#paidUntilMs = Math.max(this.#paidUntilMs, this.#clock.monotonic()) + (sizeBytes * 1000) / bytesPerSecond;
     for (;;) {
       const debtMs = this.#paidUntilMs - this.#clock.monotonic();
-      if (debtMs <= 0 || this.#isStopped) return;
+      if (debtMs <= 0 || this.#isStopped || isOver()) return;
       await this.#wait(Math.min(debtMs, WAIT_MS_MAX));
     }
   }

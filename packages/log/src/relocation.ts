@@ -1,0 +1,229 @@
+import { basename } from 'node:path/posix';
+import {
+  LEADER_EPOCH_CHECKPOINT,
+  LOG_SUFFIX,
+  offsetFileName,
+  PARTITION_METADATA,
+  PRODUCER_SNAPSHOT_SUFFIX,
+  SEGMENT_SUFFIXES,
+} from './file-names.ts';
+import type { LogCore } from './log-core.ts';
+import type { PooledFile } from './open-files.ts';
+import type { Segment } from './segment.ts';
+
+/** Read and written at a time. */
+const CHUNK_BYTES = 1024 * 1024;
+/** What may be left for the end, when appends wait. */
+const REST_BYTES_MAX = 1024 * 1024;
+/** After so many rounds the rest is copied at the end, whatever it is: producers may be as fast as the copying. */
+const ROUNDS_MAX = 20;
+
+/** The copying is over before its end: the log is closed, has failed, or is wanted elsewhere. */
+export class RelocationStopped extends Error {}
+
+/** The log was cut: what was copied may not be in it any more. */
+class LogWasCut extends Error {}
+
+export interface RelocationOptions {
+  /** Where the copy is made. What is there is thrown away. */
+  readonly folder: string;
+  /** Awaited after bytes were copied while the log is used. */
+  readonly spend: (sizeBytes: number) => Promise<void>;
+  readonly isStopped: () => boolean;
+}
+
+/**
+ * A copy of a log in another folder, made while records come and go, that becomes the log in the end (Kafka's future replicas, KIP-113).
+ *
+ * Kafka's copy is a follower of the log. This one is of files, byte for byte, so that nothing needs to be read and checked twice.
+ */
+export class Relocation {
+  readonly folder: string;
+  readonly #core: LogCore;
+  readonly #options: RelocationOptions;
+  /** Bytes of each segment's batches that are in the copy. */
+  readonly #copied = new Map<Segment, number>();
+  /** Segments whose indexes are there too. */
+  readonly #whole = new Set<Segment>();
+  #truncations: number;
+
+  constructor(core: LogCore, options: RelocationOptions) {
+    this.#core = core;
+    this.#options = options;
+    this.folder = options.folder;
+    this.#truncations = core.truncations;
+  }
+
+  /** Bytes of batches that are in the copy. */
+  get copiedBytes(): number {
+    return [...this.#copied.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Everything below is in the copy. */
+  get endOffset(): number {
+    for (const segment of this.#core.segments.all) {
+      if ((this.#copied.get(segment) ?? 0) < segment.sizeBytes) return segment.baseOffset;
+    }
+    return this.#core.nextOffset;
+  }
+
+  /**
+   * Copies until little is left, then the rest in the log's own line, while nothing is written, and there runs `finish`.
+   *
+   * @throws RelocationStopped; whatever the disk or `finish` throws
+   */
+  async run(finish: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await this.#begin();
+        await this.#copyMost();
+        return await this.#core.writer.task(async () => {
+          await this.#copyRest();
+          await finish();
+        });
+      } catch (error) {
+        if (!(error instanceof LogWasCut)) throw error;
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    this.#mayGoOn();
+    const { disk } = this.#core.context;
+    this.#truncations = this.#core.truncations;
+    this.#copied.clear();
+    this.#whole.clear();
+    await disk.removeFolder(this.folder);
+    await disk.makeFolder(this.folder);
+  }
+
+  async #copyMost(): Promise<void> {
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      for (const segment of [...this.#core.segments.all]) await this.#copyUsed(segment);
+      if (this.#bytesLeft() <= REST_BYTES_MAX) return;
+    }
+  }
+
+  /** While it is used: the segment may go meanwhile, and then its copy is not needed. */
+  async #copyUsed(segment: Segment): Promise<void> {
+    try {
+      await this.#copyBatches(segment, this.#options.spend);
+      const next = this.#core.segments.after(segment);
+      // Behind the recovery point its indexes may not be written yet.
+      if (next === undefined || this.#core.recoveryPoint < next.baseOffset) return;
+      await this.#copyIndexes(segment);
+    } catch (error) {
+      this.#mayGoOn();
+      if (this.#core.segments.has(segment)) throw error;
+    }
+  }
+
+  /** Runs in the writer's turn: every segment's files are as its fields say, and stay so. */
+  async #copyRest(): Promise<void> {
+    this.#mayGoOn();
+    const core = this.#core;
+    const { disk } = core.context;
+    for (const segment of core.segments.all) {
+      if (!(await this.#hasFile(segment.log))) continue;
+      await segment.flushIndexes({ sync: false });
+      await this.#copyBatches(segment);
+      await this.#copyIndexes(segment);
+    }
+    for (const segment of this.#copied.keys()) if (!core.segments.has(segment)) await this.#remove(segment);
+    for (const name of await disk.list(core.folder)) {
+      const isOfTheLog = name === LEADER_EPOCH_CHECKPOINT || name === PARTITION_METADATA;
+      if (isOfTheLog || name.endsWith(PRODUCER_SNAPSHOT_SUFFIX)) {
+        await this.#write(name, await disk.readFile(`${core.folder}/${name}`));
+      }
+    }
+    await disk.syncFolder(this.folder);
+    this.#mayGoOn();
+  }
+
+  async #copyBatches(segment: Segment, spend?: (sizeBytes: number) => Promise<void>): Promise<void> {
+    let position = this.#copied.get(segment);
+    if (position === segment.writtenBytes) return;
+    position ??= 0;
+    const path = `${this.folder}/${offsetFileName(segment.baseOffset, LOG_SUFFIX)}`;
+    const target = await this.#core.context.disk.open(path, { create: true });
+    try {
+      while (position < segment.writtenBytes) {
+        this.#mayGoOn();
+        const bytes = await segment.read(position, CHUNK_BYTES);
+        this.#mayGoOn();
+        await target.write(position, [bytes], { sync: false });
+        position += bytes.length;
+        await spend?.(bytes.length);
+      }
+      await target.sync();
+    } finally {
+      await target.close();
+    }
+    this.#copied.set(segment, position);
+  }
+
+  async #copyIndexes(segment: Segment): Promise<void> {
+    if (this.#whole.has(segment)) return;
+    const [, ...indexes] = segment.allFiles;
+    for (const file of indexes) {
+      if (!(await this.#hasFile(file))) continue;
+      await this.#write(basename(file.path), await file.use(async (open) => open.read(0, await open.size())));
+    }
+    if (segment !== this.#core.segments.active) this.#whole.add(segment);
+  }
+
+  async #write(name: string, bytes: Uint8Array): Promise<void> {
+    const file = await this.#core.context.disk.open(`${this.folder}/${name}`, { create: true });
+    try {
+      // It may have been longer when it was copied before.
+      await file.truncate(bytes.length);
+      await file.write(0, [bytes], { sync: true });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #remove({ baseOffset }: Segment): Promise<void> {
+    // A segment that compaction has put in the place of others may have the name of one of them.
+    if (this.#core.segments.all.some((segment) => segment.baseOffset === baseOffset)) return;
+    for (const suffix of SEGMENT_SUFFIXES) {
+      await this.#core.context.disk.remove(`${this.folder}/${offsetFileName(baseOffset, suffix)}`);
+    }
+  }
+
+  async #hasFile(file: PooledFile): Promise<boolean> {
+    return (await this.#core.context.disk.stat(file.path)) !== undefined;
+  }
+
+  #bytesLeft(): number {
+    let left = 0;
+    for (const segment of this.#core.segments.all) left += segment.writtenBytes - (this.#copied.get(segment) ?? 0);
+    return left;
+  }
+
+  #mayGoOn(): void {
+    const { state, truncations, folder } = this.#core;
+    if (this.#options.isStopped() || state === 'closed' || state === 'failed') {
+      throw new RelocationStopped(`Moving ${folder} was left off`);
+    }
+    if (truncations !== this.#truncations) throw new LogWasCut();
+  }
+}
+
+/** Has a log's files at their copies in another folder. What is being read goes on where it was. */
+export function useCopy(core: LogCore, folder: string): void {
+  core.folder = folder;
+  for (const file of filesOf(core)) file.replacedBy(`${folder}/${basename(file.path)}`);
+}
+
+/** Has a log in its folder's new name as soon as it has that; who opens a file meanwhile waits. */
+export async function followFolder(core: LogCore, folder: string, rename: () => Promise<void>): Promise<void> {
+  core.folder = folder;
+  const renaming = rename();
+  for (const file of filesOf(core)) file.folderRenamed(renaming, `${folder}/${basename(file.path)}`);
+  await renaming;
+}
+
+function* filesOf(core: LogCore): Iterable<PooledFile> {
+  for (const segment of core.segments.all) yield* segment.allFiles;
+}
