@@ -8,7 +8,7 @@ import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import type { LoadedLog } from './log-loader.ts';
-import type { AppendResult, LogState } from './log-types.ts';
+import type { AppendResult, Checkpoint, LogState } from './log-types.ts';
 import { LogWriter, type LogWriterHost } from './log-writer.ts';
 import { newSegment } from './new-segment.ts';
 import { loadProducers } from './producer-loader.ts';
@@ -578,15 +578,6 @@ export class LogCore implements LogWriterHost {
   #snapshotPath(offset: number): string {
     return `${this.folder}/${offsetFileName(offset, PRODUCER_SNAPSHOT_SUFFIX)}`;
   }
-}
-
-/** What is written when the recovery point moves: as it was when the decision was taken, since appends go on meanwhile. */
-interface Checkpoint {
-  readonly offset: number;
-  /** Undefined when there is one of this offset already. */
-  readonly snapshot: Buffer | undefined;
-  /** Undefined when the file is up to date. */
-  readonly epochs: readonly EpochStart[] | undefined;
 }
 
 /** A log that goes back to `offset`: what of it the files have yet to learn. */

@@ -1,3 +1,5 @@
+import type { EpochStart } from './checkpoint-file.ts';
+
 /** Who appends: decides what is checked. */
 export type AppendOrigin =
   /** A producer: everything is checked, offsets are assigned. */
@@ -146,4 +148,13 @@ export interface LogRecovery {
   readonly truncatedBytes: number;
   /** The first damage found, where the log was cut; a torn last write is the usual one. */
   readonly fault: { readonly path: string; readonly position: number; readonly fault: string } | undefined;
+}
+
+/** What is written when the recovery point moves: as it was when the decision was taken, since appends go on meanwhile. */
+export interface Checkpoint {
+  readonly offset: number;
+  /** Undefined when there is one of this offset already. */
+  readonly snapshot: Buffer | undefined;
+  /** Undefined when the file is up to date. */
+  readonly epochs: readonly EpochStart[] | undefined;
 }
