@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CODECS, javaClient, millrace, sampleRecords } from '../clients/index.ts';
-import { kafkaTool, type ToolResult } from '../kafka/index.ts';
+import { kafkaTool } from '../kafka/index.ts';
+import { expectSuccess } from './expect-success.ts';
+import { transactionCases } from './java-transactions.ts';
 import { type Case, expectMatch } from './report.ts';
 
 const PERF_RECORDS = 20_000;
@@ -27,13 +29,27 @@ type NamedCase = readonly [string, () => Promise<string | undefined>];
 
 /** The cases for the tools of one version of Kafka, in the order in which they build on each other. */
 export function javaCases(bootstrap: string, version: string): Case[] {
+  const tools = toolsOf(bootstrap, version);
+  return casesOf([topicCases, recordCases, groupCases, offsetCases, adminCases].flatMap((cases) => cases(tools)));
+}
+
+/** Those for the tools that write in transactions and look after them. */
+export function javaTransactionCases(bootstrap: string, version: string): Case[] {
+  return casesOf(transactionCases(toolsOf(bootstrap, version)));
+}
+
+function casesOf(cases: readonly NamedCase[]): Case[] {
+  return cases.map(([name, run]) => ({ name, run }));
+}
+
+function toolsOf(bootstrap: string, version: string): Tools {
   const id = `${version.replaceAll('.', '-')}-${process.pid}`;
   const topic = `java-${id}`;
   const run = async (tool: string, args: readonly string[]): Promise<string> => {
     const result = await kafkaTool(tool, ['--bootstrap-server', bootstrap, ...args], { version });
     return expectSuccess(tool, args, result);
   };
-  const tools: Tools = {
+  return {
     bootstrap,
     version,
     topic,
@@ -44,8 +60,6 @@ export function javaCases(bootstrap: string, version: string): Case[] {
     groups: (...args) => run('kafka-consumer-groups', args),
     entity: ['--entity-type', 'topics', '--entity-name', topic],
   };
-  const rooms = [topicCases, recordCases, groupCases, offsetCases, adminCases];
-  return rooms.flatMap((cases) => cases(tools)).map(([name, run]) => ({ name, run }));
 }
 
 /** Topics and their configs. */
@@ -317,9 +331,4 @@ function adminCases({ bootstrap, version, topic, run, topics }: Tools): NamedCas
 async function clusterId(bootstrap: string, version: string): Promise<string> {
   const args = ['cluster-id', '--bootstrap-server', bootstrap];
   return expectSuccess('kafka-cluster', args, await kafkaTool('kafka-cluster', args, { version }));
-}
-
-function expectSuccess(tool: string, args: readonly string[], { exitCode, stdout, stderr }: ToolResult): string {
-  if (exitCode !== 0) throw new Error(`${tool} ${args.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`);
-  return `${stdout}${stderr}`;
 }

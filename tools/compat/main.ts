@@ -1,9 +1,9 @@
-/** `node tools/compat/main.ts [java] [python] [librdkafka] [sarama] [cluster] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [librdkafka-transactions] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
 import { clusterCases } from './cluster-tools.ts';
-import { javaCases } from './java.ts';
+import { javaCases, javaTransactionCases } from './java.ts';
 import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
@@ -26,13 +26,27 @@ const suites: Suites = {
   async sarama(bootstrap) {
     return runCases("Go's sarama", saramaCases(bootstrap, await buildSarama()));
   },
+  async transactions(bootstrap) {
+    let failed = 0;
+    for (const version of [KAFKA_3, KAFKA_4]) {
+      const cases = javaTransactionCases(bootstrap, version);
+      failed += await runCases(`Transactions of the tools of Apache Kafka ${version}`, cases);
+    }
+    return failed;
+  },
   async librdkafka(bootstrap) {
     return runLibrdkafka(bootstrap, values.only);
   },
 };
 
+/** Tests of librdkafka that are about transactions, which want three replicas. */
+const TRANSACTION_TESTS = ['0098_consumer_txn', '0103_transactions', '0129_fetch_aborted'];
+
 /** Those that need three brokers. */
 const clusterSuites: Suites = {
+  'librdkafka-transactions'(bootstrap) {
+    return runLibrdkafka(bootstrap, values.only.length > 0 ? values.only : TRANSACTION_TESTS);
+  },
   async cluster(bootstrap) {
     let failed = 0;
     for (const version of [KAFKA_3, KAFKA_4]) {

@@ -33,6 +33,7 @@ export const SETTINGS = {
   'offsets.topic.num.partitions': 4,
   'offsets.topic.replication.factor': 3,
   'min.insync.replicas': 2,
+  'transaction.state.log.num.partitions': 4,
   'group.initial.rebalance.delay.ms': 0,
 };
 

@@ -1,4 +1,4 @@
-/** `pnpm faults kill-nine|kills|migration|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { gapTable, killBrokers } from './cluster-kills.ts';
 import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
+import { killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
@@ -17,6 +18,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--empty-every N] [--rolling] [--json]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
+       pnpm faults copies     [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
 
@@ -59,6 +61,8 @@ if (values.help) {
   await runKillNine();
 } else if (positionals[0] === 'kills') {
   await runKills();
+} else if (positionals[0] === 'copies') {
+  await runCopies();
 } else if (positionals[0] === 'migration') {
   for (const way of WAYS) if (values.way?.includes(way) ?? true) await runMigration(way);
 } else if (positionals[0] === 'power-loss') {
@@ -102,6 +106,25 @@ async function runKills(): Promise<void> {
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
+}
+
+async function runCopies(): Promise<void> {
+  const engine = ENGINES.find((each) => each === values.engine);
+  if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}, not ${values.engine}`);
+  const folder = mkdtempSync(join(parent, 'millrace-copies-'));
+  const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
+  say(
+    `copy jobs on a cluster (${engine}), brokers and instances killed, ${rounds} rounds, seed ${seed}, data in ${folder}`,
+  );
+  const report = await killCopiers({ engine, folder, rounds, seed, onRound: say });
+  if (values.json) console.log(JSON.stringify(report));
+  const transactions = Object.entries(report.transactions).map(([name, count]) => `${count} by ${name}`);
+  say(
+    `${report.recordsCopied} records copied, in transactions: ${transactions.join(', ')}; ${report.violationCount} violations`,
+  );
+  for (const violation of report.violations) say(`VIOLATION: ${violation}`);
+  if (report.violationCount === 0) rmSync(folder, { recursive: true, force: true });
+  else process.exitCode = 1;
 }
 
 async function runMigration(way: Way): Promise<void> {

@@ -14,6 +14,7 @@ import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure } from '../errors.ts';
 import { counted, formatBytes, formatTimestamp, printable } from '../output/format.ts';
 import { jsonBytes } from '../output/record-format.ts';
+import { isOfTransactions, transactionRecord, transactionText } from './transaction-records.ts';
 
 export interface DumpLogOptions {
   readonly records?: boolean;
@@ -97,8 +98,8 @@ class Printer {
 
   async entry(file: string, entry: LogFileEntry): Promise<boolean> {
     if (entry.kind === 'fault') this.faults += 1;
-    if (this.#context.out.json) await this.print(JSON.stringify({ file, ...jsonEntry(entry) }));
-    else for (const line of textOf(entry)) await this.print(line);
+    if (this.#context.out.json) await this.print(JSON.stringify({ file, ...jsonEntry(entry, isOfTransactions(file)) }));
+    else for (const line of textOf(entry, isOfTransactions(file))) await this.print(line);
     return true;
   }
 
@@ -120,7 +121,8 @@ class Printer {
   }
 }
 
-function jsonEntry(entry: LogFileEntry): object {
+/** @param tells whether records tell of transactions */
+function jsonEntry(entry: LogFileEntry, tells: boolean): object {
   if (entry.kind !== 'batch') return entry;
   const { compression, records, ...rest } = entry;
   const named = { ...rest, compression: CODEC_NAMES[compression] };
@@ -133,14 +135,15 @@ function jsonEntry(entry: LogFileEntry): object {
       key: jsonBytes(key),
       value: jsonBytes(value),
       headers: headers.map((header) => ({ key: header.key, value: jsonBytes(header.value) })),
+      ...(tells ? { transaction: transactionRecord(key, value) } : {}),
     })),
   };
 }
 
-function textOf(entry: LogFileEntry): string[] {
+function textOf(entry: LogFileEntry, tells: boolean): string[] {
   switch (entry.kind) {
     case 'batch':
-      return [batchLine(entry), ...recordLines(entry)];
+      return [batchLine(entry), ...recordLines(entry, tells)];
     case 'fault':
       return [`byte ${entry.position}: damaged (${entry.fault}); nothing behind it is read`];
     case 'offsetIndex':
@@ -195,9 +198,11 @@ function batchLine(batch: BatchEntry): string {
   return parts.join(', ');
 }
 
-function recordLines({ records }: BatchEntry): string[] {
+function recordLines({ records }: BatchEntry, tells: boolean): string[] {
   if (records === undefined) return [];
   return records.map(({ offset, timestamp, key, value, headers }) => {
+    const transaction = tells ? transactionRecord(key, value) : undefined;
+    if (transaction !== undefined) return `  ${offset}  ${formatTimestamp(timestamp)}  ${transactionText(transaction)}`;
     const named = headers.map((header) => `${printable(header.key)}=${bytesText(header.value)}`);
     const tail = named.length === 0 ? '' : `  (${named.join(', ')})`;
     return `  ${offset}  ${formatTimestamp(timestamp)}  ${bytesText(key)} = ${bytesText(value)}${tail}`;

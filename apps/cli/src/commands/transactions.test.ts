@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -59,8 +62,9 @@ describe('millrace transactions', () => {
     await open.abort();
     expect((await run('abort', ...place)).exitCode).toBe(2);
     expect((await run('abort', ...place, '--producer-id', '1')).exitCode).toBe(2);
-    const [found] = await listed('list', '--state', 'CompleteAbort');
-    const byProducer = ['--producer-id', String(found!['producerId']), '--producer-epoch', '0'];
+    const [found] = await listed('describe', 'shop');
+    const { producerId, producerEpoch } = found!;
+    const byProducer = ['--producer-id', String(producerId), '--producer-epoch', String(producerEpoch)];
     expect((await run('abort', ...place, ...byProducer, '--coordinator-epoch', '0')).exitCode).toBe(0);
     expect((await run('find-hanging', '-p', '0')).exitCode).toBe(2);
   });
@@ -73,6 +77,38 @@ describe('millrace transactions', () => {
     expect(written.stderr).toMatch(/^2 records .* into orders$/m);
     const consume = ['consume', 'orders', '-p', '1', '-B', '-e', '--isolation', 'read_committed'];
     expect((await millrace(broker.bootstrapServers, consume)).stdout).toBe('one\ntwo\n');
+  });
+
+  it('are shown in what `log dump` prints of their state', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-transactions-'));
+    try {
+      const own = await startBroker({
+        storage: { folder },
+        topics: ['orders'],
+        config: { 'transaction.state.log.num.partitions': 1 },
+      });
+      const writer = new Producer({ bootstrapServers: own.bootstrapServers, transactionalId: 'shop' });
+      await writer.transaction((tx) => void tx.send({ topic: 'orders', value: 'a' }));
+      await writer.close();
+      const state = async (): Promise<string> =>
+        (await millrace(own.bootstrapServers, ['transactions', 'describe', 'shop'])).stdout;
+      await expect.poll(state).toMatch(/CompleteCommit/);
+      await own.close();
+      const [file] = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+        /__transaction_state-0.0+\.log$/.test(name),
+      );
+      const dumped = await millrace(undefined, ['log', 'dump', join(folder, file!), '--records']);
+      expect(dumped.stdout).toMatch(/transactional id "shop": Empty, producer \d+ epoch 0, timeout 1 min$/m);
+      expect(dumped.stdout).toMatch(/"shop": Ongoing, producer \d+ epoch 0, timeout 1 min, begun .*Z, in orders 0$/m);
+      expect(dumped.stdout).toMatch(/"shop": PrepareCommit, producer \d+ epoch 1, .* in orders 0$/m);
+      expect(dumped.stdout).toMatch(/"shop": CompleteCommit, producer \d+ epoch 1, timeout 1 min, begun [^,]*Z$/m);
+      const lines = (
+        await millrace(undefined, ['--json', 'log', 'dump', join(folder, file!), '--records'])
+      ).stdout.split('\n');
+      expect(JSON.parse(lines[0]!).records[0].transaction).toMatchObject({ transactionalId: 'shop', state: 'Empty' });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('refuse producers from now on', async () => {

@@ -1,0 +1,367 @@
+/**
+ * Copy jobs whose brokers, coordinators and instances are killed: each copies a topic in transactions, and in the end its copy must be
+ * the topic, record for record, whoever reads it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
+import { type Random, seededRandom } from '@millrace/ports';
+import { Producer } from '@millrace/producer';
+import { within } from '../clients/client.ts';
+import { runProgram } from '../clients/program.ts';
+import { has } from '../needs/index.ts';
+import { root } from '../source/index.ts';
+import { BROKER_IDS, type ClusterOptions, type ClusterProcesses, startCluster } from './cluster-process.ts';
+import { COPIERS, type CopierName, listTopic } from './copier.ts';
+
+const SOURCE = 'copied-from';
+const PARTITIONS = 6;
+const PACE_MS = 50;
+const PAUSE_MS_MAX = 500;
+const SETTLE_MS_MAX = 120_000;
+const ASK_MS = 100;
+const VIOLATIONS_KEPT = 20;
+/** kafkajs copies with one instance at a time; see `copier.ts`. */
+const INSTANCES: Readonly<Record<CopierName, number>> = { millrace: 3, kafkajs: 1 };
+
+/** Whom a round hits, in turns. */
+const VICTIMS = ['leader', 'transaction coordinator', 'group coordinator', 'controller'] as const;
+
+export interface CopyKillsOptions extends ClusterOptions {
+  readonly rounds: number;
+  readonly seed: number;
+  /** Who copies; everybody by default. */
+  readonly copiers?: readonly CopierName[];
+  readonly onRound?: (line: string) => void;
+}
+
+export interface CopyKillsReport {
+  readonly rounds: number;
+  readonly recordsCopied: number;
+  readonly transactions: Readonly<Record<string, number>>;
+  readonly violations: readonly string[];
+  readonly violationCount: number;
+}
+
+export async function killCopiers(options: CopyKillsOptions): Promise<CopyKillsReport> {
+  const cluster = await startCluster(options);
+  const run = new CopyKills(options, cluster);
+  try {
+    return await run.run();
+  } finally {
+    await run.abort();
+    await cluster.stop();
+  }
+}
+
+/** An instance of a copy job that is started again whenever it ends, until it is told not to. */
+class Instance {
+  readonly #args: readonly string[];
+  /** What it says goes there, for whoever looks into a run that failed. */
+  readonly #says: number;
+  #child: ChildProcess;
+  #isOver = false;
+
+  constructor(client: CopierName, bootstrap: string, number: number, folder: string) {
+    const target = targetOf(client);
+    this.#says = openSync(join(folder, `${target}-${number}.log`), 'a');
+    this.#args = [client, bootstrap, SOURCE, target, String(number)];
+    this.#child = this.#start();
+  }
+
+  #start(): ChildProcess {
+    const program = join(root, 'tools/faults/copier.ts');
+    const cache = join(root, 'tools/source/compile-cache.mjs');
+    const child = spawn(process.execPath, ['--import', cache, program, ...this.#args], {
+      stdio: ['ignore', 'ignore', this.#says],
+    });
+    child.once('exit', () => {
+      if (!this.#isOver) this.#child = this.#start();
+    });
+    return child;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.kill('SIGKILL')) await ended;
+    closeSync(this.#says);
+  }
+}
+
+class CopyKills {
+  readonly #options: CopyKillsOptions;
+  readonly #cluster: ClusterProcesses;
+  readonly #random: Random;
+  readonly #admin: Admin;
+  readonly #copiers: readonly CopierName[];
+  readonly #instances: Instance[] = [];
+  readonly #violations: string[] = [];
+  #violationCount = 0;
+  #isWriting = true;
+  #writing: Promise<void> | undefined;
+
+  constructor(options: CopyKillsOptions, cluster: ClusterProcesses) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#random = seededRandom(options.seed);
+    this.#copiers = options.copiers ?? COPIERS;
+    this.#admin = new Admin({ bootstrapServers: cluster.bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
+  }
+
+  async run(): Promise<CopyKillsReport> {
+    const topics = [SOURCE, ...this.#copiers.flatMap((name) => [targetOf(name), listTopic(targetOf(name))])];
+    const replicationFactor = BROKER_IDS.length;
+    await this.#admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS, replicationFactor })));
+    await this.#whole();
+    this.#writing = this.#write();
+    for (const name of this.#copiers) {
+      for (let number = 0; number < INSTANCES[name]; number += 1) {
+        this.#instances.push(new Instance(name, this.#cluster.bootstrapServers, number, this.#options.folder));
+      }
+    }
+    await this.#untilCopied(1);
+    for (let round = 1; round <= this.#options.rounds; round += 1) await this.#round(round);
+    this.#isWriting = false;
+    await this.#writing;
+    return this.#judge();
+  }
+
+  /** A value for each partition at each pace, each once and in order. */
+  async #write(): Promise<void> {
+    await using producer = new Producer({ bootstrapServers: this.#cluster.bootstrapServers });
+    for (let count = 0; this.#isWriting; count += 1) {
+      for (let partition = 0; partition < PARTITIONS; partition += 1) {
+        producer.enqueue({ topic: SOURCE, partition, value: `${partition}:${count}` });
+      }
+      await producer.ready();
+      await sleep(PACE_MS);
+    }
+    await producer.flush();
+  }
+
+  async #round(round: number): Promise<void> {
+    await sleep(this.#random.nextInt(PAUSE_MS_MAX));
+    const victim = VICTIMS[round % VICTIMS.length]!;
+    const brokerId = await this.#brokerOf(victim, round);
+    const instance = this.#instances[this.#random.nextInt(this.#instances.length)];
+    const before = await this.#committed();
+    if (this.#random.nextInt(2) === 0) instance?.kill();
+    await this.#cluster.kill(brokerId);
+    instance?.kill();
+    await this.#cluster.restart(brokerId);
+    await this.#whole();
+    await this.#untilBeyond(before);
+    const copied = sum(await this.#committed());
+    this.#options.onRound?.(`round ${round}: ${victim} ${brokerId} and an instance killed; ${copied} records copied`);
+  }
+
+  async #brokerOf(victim: (typeof VICTIMS)[number], round: number): Promise<number> {
+    const [name] = this.#copiers;
+    const target = targetOf(name!);
+    if (victim === 'controller') return (await this.#admin.describeCluster()).controllerId;
+    if (victim === 'group coordinator') return (await this.#admin.describeGroups([target]))[0]!.coordinator.nodeId;
+    if (victim === 'leader') {
+      return (await this.#admin.describeTopics([target]))[0]!.partitions[round % PARTITIONS]!.leaderId;
+    }
+    const known = await this.#admin.listTransactions();
+    return known[round % known.length]?.coordinatorId ?? BROKER_IDS[0]!;
+  }
+
+  /** How far each job has committed, over all partitions. */
+  #committed(): Promise<number[]> {
+    return Promise.all(
+      this.#copiers.map(async (name) =>
+        sum((await this.#admin.listGroupOffsets(targetOf(name))).map((each) => each.offset)),
+      ),
+    );
+  }
+
+  #untilCopied(count: number): Promise<void> {
+    return this.#untilBeyond(this.#copiers.map(() => count - 1));
+  }
+
+  /** Until each job has committed more. */
+  #untilBeyond(before: readonly number[]): Promise<void> {
+    return until(`every job has gone on from ${before.join(', ')}`, async () => {
+      const now = await this.#committed();
+      return now.every((count, index) => count > before[index]!);
+    });
+  }
+
+  #whole(): Promise<void> {
+    return until('everything is in sync', async () => {
+      const topics = await this.#admin.describeTopics([SOURCE, ...this.#copiers.map(targetOf)]);
+      return topics.every(({ partitions }) =>
+        partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === BROKER_IDS.length),
+      );
+    });
+  }
+
+  async #judge(): Promise<CopyKillsReport> {
+    const source = await this.#readAll(SOURCE, 'read_uncommitted');
+    const transactions: Record<string, number> = {};
+    for (const name of this.#copiers) {
+      const target = targetOf(name);
+      await until(`${name} has copied all`, async () => {
+        const offsets = await this.#admin.listGroupOffsets(target);
+        return source.every((values, partition) =>
+          offsets.some((each) => each.partition === partition && each.offset >= values.length),
+        );
+      });
+    }
+    await this.#nothingOpen();
+    await Promise.all(this.#instances.map((instance) => instance.stop()));
+    for (const name of this.#copiers) {
+      const target = targetOf(name);
+      this.#sameAs(source, await this.#readAll(target, 'read_committed'), `${name}'s copy, read by our consumer`);
+      if (has('kcat', import.meta.url)) {
+        this.#sameAs(source, await this.#readByKcat(target), `${name}'s copy, read by librdkafka`);
+      }
+      const lists = (await this.#readAll(listTopic(target), 'read_committed')).flat();
+      transactions[name] = lists.length;
+      this.#listedOnce(source, lists, name);
+    }
+    return {
+      rounds: this.#options.rounds,
+      recordsCopied: sum(source.map((values) => values.length)),
+      transactions,
+      violations: this.#violations,
+      violationCount: this.#violationCount,
+    };
+  }
+
+  /** Every transaction ends, whoever began it and died: readers of what is committed get to the end. */
+  async #nothingOpen(): Promise<void> {
+    const topics = this.#copiers.flatMap((name) => [targetOf(name), listTopic(targetOf(name))]);
+    const places = topics.flatMap((topic) => range(PARTITIONS).map((partition) => ({ topic, partition })));
+    const ends = (isolationLevel: 'read_committed' | 'read_uncommitted') =>
+      this.#admin.listOffsets(
+        places.map((place) => ({ ...place, at: 'latest' as const })),
+        { isolationLevel },
+      );
+    await until('no transaction is open', async () => {
+      const [stable, all] = await Promise.all([ends('read_committed'), ends('read_uncommitted')]);
+      const offsetOf = new Map(all.map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]));
+      return stable.every(({ topic, partition, offset }) => offsetOf.get(`${topic}-${partition}`) === offset);
+    });
+  }
+
+  #sameAs(source: readonly (readonly string[])[], copy: readonly (readonly string[])[], what: string): void {
+    for (const [partition, expected] of source.entries()) {
+      const found = copy[partition] ?? [];
+      const at = range(Math.max(expected.length, found.length)).find((index) => expected[index] !== found[index]);
+      if (at === undefined) continue;
+      this.#violation(`${what}: partition ${partition} has ${found[at]} at ${at} instead of ${expected[at]}`);
+    }
+  }
+
+  /** What transactions say that they have copied, and what is there, must be the same: none is seen in part. */
+  #listedOnce(source: readonly (readonly string[])[], lists: readonly string[], name: string): void {
+    const listed = new Map<string, number>();
+    for (const value of lists.flatMap((list) => list.split(' '))) listed.set(value, (listed.get(value) ?? 0) + 1);
+    for (const value of source.flat()) {
+      if (listed.get(value) !== 1) this.#violation(`${name}: ${value} is in ${listed.get(value) ?? 0} transactions`);
+    }
+  }
+
+  async #readAll(topic: string, isolationLevel: 'read_committed' | 'read_uncommitted'): Promise<string[][]> {
+    const places = range(PARTITIONS).map((partition) => ({ topic, partition }));
+    const ends = await this.#admin.listOffsets(
+      places.map((place) => ({ ...place, at: 'latest' as const })),
+      {
+        isolationLevel,
+      },
+    );
+    const left = new Map(
+      ends.map(({ partition, offset }) => [partition, offset] as const).filter(([, end]) => end > 0),
+    );
+    const values: string[][] = places.map(() => []);
+    await using consumer = new Consumer({
+      bootstrapServers: this.#cluster.bootstrapServers,
+      isolationLevel,
+      autoOffsetReset: 'earliest',
+    });
+    consumer.assign(places);
+    const stop = new AbortController();
+    const reading = consumer.run({
+      signal: stop.signal,
+      eachBatch: ({ records, partition }) => {
+        for (const { value } of records) values[partition]!.push(String(value));
+      },
+    });
+    try {
+      // The position goes over markers, too.
+      await until(`${topic} is read to its end`, async () =>
+        places.every((place) => (consumer.position(place) ?? 0) >= (left.get(place.partition) ?? 0)),
+      );
+    } finally {
+      stop.abort();
+      await reading;
+    }
+    return values;
+  }
+
+  async #readByKcat(topic: string): Promise<string[][]> {
+    const args = [
+      '-C',
+      '-b',
+      this.#cluster.bootstrapServers,
+      '-t',
+      topic,
+      '-o',
+      'beginning',
+      '-e',
+      '-q',
+      '-f',
+      '%p %s\n',
+    ];
+    const reading = runProgram('kcat', [...args, '-X', 'isolation.level=read_committed']);
+    const lines = (await within(SETTLE_MS_MAX, 'kcat', reading)).split('\n').filter((line) => line !== '');
+    const values: string[][] = range(PARTITIONS).map(() => []);
+    for (const line of lines) {
+      const [partition, value = ''] = line.split(' ');
+      values[Number(partition)]!.push(value);
+    }
+    return values;
+  }
+
+  #violation(what: string): void {
+    this.#violationCount += 1;
+    if (this.#violations.length < VIOLATIONS_KEPT) this.#violations.push(what);
+  }
+
+  async abort(): Promise<void> {
+    this.#isWriting = false;
+    await Promise.allSettled([...this.#instances.map((instance) => instance.stop()), this.#writing]);
+    await this.#admin.close();
+  }
+}
+
+function targetOf(name: CopierName): string {
+  return `copied-by-${name}`;
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Asks again and again; a broker that is asked may be the one that was killed. */
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + SETTLE_MS_MAX;
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`within ${SETTLE_MS_MAX} ms it never came that ${what}`);
+    await sleep(ASK_MS);
+  }
+}
