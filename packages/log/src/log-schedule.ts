@@ -148,7 +148,12 @@ export class LogSchedule {
     const timer = this.#clock.schedule(intervalMs, () => {
       this.#timers.delete(timer);
       this.#running = this.#running.then(async () => {
-        if (!this.#isStopped) await work();
+        try {
+          if (!this.#isStopped) await work();
+        } catch (error) {
+          // Nobody awaits this, and what is due the next time is due all the same.
+          this.#host.backgroundError('Work on all logs', error);
+        }
         if (!this.#isStopped) this.#every(intervalMs, work);
       });
     });

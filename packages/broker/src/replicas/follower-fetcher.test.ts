@@ -2,7 +2,7 @@ import { defaultLogConfig, LogManager } from '@millrace/log';
 import { ManualClock, MemoryDisk, seededRandom, silentLogger } from '@millrace/ports';
 import { ErrorCode, type FetchRequestInput, type FetchResponseInput } from '@millrace/protocol';
 import { setBatchBaseOffset, setBatchLeaderEpoch } from '@millrace/records';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import type { PeerLine } from '../cluster/peers.ts';
@@ -216,5 +216,20 @@ describe('an answer that was under way while the leader changed', () => {
     await settle();
     expect(partition.log).toMatchObject({ logEndOffset: 2, latestEpoch: 1 });
     expect(fetcher.size).toBe(1);
+  });
+});
+
+describe('a fetcher that meets a defect of its own', () => {
+  it('goes on after its pause, and the process too', async () => {
+    const look = vi.spyOn(ReplicationThrottle.prototype, 'isExceeded', 'get').mockImplementationOnce(() => {
+      throw new Error('a defect');
+    });
+    fetcher.add(await follower(0));
+    await settle();
+    expect(line.asked).toEqual([]);
+    await clock.advanceAsync(BACKOFF_MS);
+    await settle();
+    expect(named(0)).toEqual([0]);
+    look.mockRestore();
   });
 });

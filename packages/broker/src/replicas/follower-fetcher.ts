@@ -175,10 +175,17 @@ export class FollowerFetcher {
 
   async #run(): Promise<void> {
     this.#isRunning = true;
+    const { logger, leaderId, settings } = this.#options;
     while (!this.#isClosed && this.#partitions.size > 0) {
-      const wanted = this.#wanted();
-      if (wanted.size === 0) await this.#rest(this.#nextMs());
-      else if (!(await this.#fetch(wanted))) await this.#rest(this.#options.settings.backoffMs);
+      try {
+        const wanted = this.#wanted();
+        if (wanted.size === 0) await this.#rest(this.#nextMs());
+        else if (!(await this.#fetch(wanted))) await this.#rest(settings.backoffMs);
+      } catch (err) {
+        // Nobody awaits this, and a follower that fetches no more would be a replica less.
+        logger.error({ err, leaderId }, 'Fetching from a leader failed: this is a defect of the broker');
+        await this.#rest(settings.backoffMs);
+      }
     }
     this.#isRunning = false;
   }

@@ -75,7 +75,12 @@ export class ReplicaManager {
   readonly #unopened = new Map<string, ReplicaState>();
   /** Those whose files could not be deleted, by name. The controller asks again for those of deleted topics alone. */
   readonly #undeleted = new Map<string, StoppedReplica>();
-  readonly #reopening = new Deadline(() => void this.#tryAgain());
+  readonly #reopening = new Deadline(() => {
+    this.#tryAgain().catch((err: unknown) => {
+      this.#options.logger.error({ err }, 'Partitions could not be tried again: this is a defect of the broker');
+      this.#tryAgainLater();
+    });
+  });
   readonly #lagCheck = new Deadline(() => this.#checkFollowers());
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;

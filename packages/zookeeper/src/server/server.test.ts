@@ -139,6 +139,24 @@ describe('a session at a server', () => {
     expect(await tree.exists('/e')).toBeUndefined();
   });
 
+  it('ends though the store fails, which is told to whoever keeps the store', async () => {
+    const { clock, server, tree, events } = scene({ sessionEndsWithSocket: true });
+    const open = tree.openSession.bind(tree);
+    tree.openSession = () => {
+      const store = open();
+      store.close = () => Promise.reject(new Error('the disk has failed'));
+      return store;
+    };
+    const lost = new Client(server);
+    await lost.greet();
+    lost.connection.closed();
+    const silent = new Client(server);
+    await silent.greet();
+    clock.advance(TIMEOUT_MS + 300);
+    await nextTurn();
+    expect([events, server.sessionCount, silent.isClosed]).toEqual([['opened', 'opened'], 0, true]);
+  });
+
   it('ends with its socket where it is said to', async () => {
     const { server, tree, events } = scene({ sessionEndsWithSocket: true });
     const client = new Client(server);

@@ -89,7 +89,7 @@ export class ZooKeeperServer implements ConnectionHost {
     this.#connections.delete(connection);
     if (session === undefined || session.connection !== connection) return;
     session.connection = undefined;
-    if (this.#options.sessionEndsWithSocket === true) void this.#end(session, 'lost');
+    if (this.#options.sessionEndsWithSocket === true) this.#endUnasked(session, 'lost');
   }
 
   idOf(sessionId: string): LongId {
@@ -132,6 +132,11 @@ export class ZooKeeperServer implements ConnectionHost {
     this.#options.onSession?.(session.id, event);
   }
 
+  /** A store that cannot be written any more tells whoever keeps it; that a session could not be taken out of it is no news beside that. */
+  #endUnasked(session: ServerSession, event: 'expired' | 'lost'): void {
+    this.#end(session, event).catch(() => {});
+  }
+
   #tickLater(): void {
     this.#tickedAtMs = this.#options.clock.monotonic();
     this.#ticks = this.#options.clock.schedule(TICK_MS, () => this.#tick());
@@ -143,7 +148,7 @@ export class ZooKeeperServer implements ConnectionHost {
     const stalledMs = Math.max(0, nowMs - this.#tickedAtMs - 2 * TICK_MS);
     for (const session of [...this.#sessions.values()]) {
       session.heardAtMs += stalledMs;
-      if (nowMs - session.heardAtMs > session.timeoutMs + TICK_MS) void this.#end(session, 'expired');
+      if (nowMs - session.heardAtMs > session.timeoutMs + TICK_MS) this.#endUnasked(session, 'expired');
     }
     this.#ticks = undefined;
     if (this.#sessions.size > 0) this.#tickLater();
