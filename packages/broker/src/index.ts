@@ -2,6 +2,7 @@
  * The broker's core: request handlers, replica manager, group coordinator, controller.
  * @packageDocumentation
  */
+
 export { Broker, type BrokerHealth, type BrokerOptions, type BrokerStartOptions } from './broker.ts';
 export type { BrokerEndpoint } from './cluster/broker-channel.ts';
 export type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
@@ -13,6 +14,8 @@ export {
   type ParsedBrokerConfig,
   parseBrokerConfig,
 } from './config/broker-config.ts';
+export { brokerConfigTable } from './config/broker-definitions.ts';
+export type { ConfigDefinition, ConfigTable } from './config/definition.ts';
 export type {
   ListenerSecurity,
   MechanismSettings,
@@ -20,6 +23,7 @@ export type {
   SaslSettings,
   SslSettings,
 } from './config/listener-security.ts';
+export { topicDefinitions } from './config/topic-definitions.ts';
 export type { BrokerServices } from './handlers/services.ts';
 export { BrokerFault, type BrokerFaultCode } from './shared/errors.ts';
 export { javaAddress } from './shared/hosts.ts';

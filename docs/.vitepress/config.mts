@@ -1,0 +1,97 @@
+/** The documentation as a site: `pnpm docs:site` builds it, `pnpm --filter @millrace/docs dev` shows it while one writes. */
+import { defineConfig } from 'vitepress';
+
+const REPOSITORY = 'https://github.com/millrace/millrace';
+
+export default defineConfig({
+  title: 'Millrace',
+  description: 'Kafka for the Node world: a broker, SDKs and a console in TypeScript.',
+  cleanUrls: true,
+  srcExclude: ['examples/**', 'package.json'],
+  lastUpdated: false,
+  // What is started on the reader's own machine; all other links are followed by the build, and by a test.
+  ignoreDeadLinks: 'localhostLinks',
+  markdown: {
+    config(md) {
+      // Pages of packages are read in the repository, and on the site they are there, too.
+      md.core.ruler.push('repository-links', (state) => {
+        for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
+          const href = token.attrGet('href');
+          if (token.type === 'link_open' && href?.startsWith('../')) {
+            token.attrSet('href', href.replace('../', `${REPOSITORY}/blob/main/`));
+          }
+        }
+      });
+    },
+  },
+  themeConfig: {
+    search: { provider: 'local' },
+    socialLinks: [{ icon: 'github', link: REPOSITORY }],
+  },
+  locales: {
+    root: {
+      label: 'English',
+      lang: 'en',
+      themeConfig: {
+        nav: [
+          { text: 'Start', link: '/start' },
+          { text: 'Operating', link: '/operating' },
+          { text: 'Reference', link: '/reference/broker-settings' },
+          { text: 'API', link: '/api/' },
+        ],
+        sidebar: [
+          {
+            text: 'Begin',
+            items: [
+              { text: 'Start', link: '/start' },
+              { text: 'Concepts', link: '/concepts' },
+              { text: 'In programs', link: '/programs' },
+              { text: 'In tests', link: '/testing' },
+              { text: 'Coming from kafkajs', link: '/coming-from-kafkajs' },
+            ],
+          },
+          {
+            text: 'Run',
+            items: [
+              { text: 'Operating', link: '/operating' },
+              { text: 'Kubernetes', link: '/kubernetes' },
+              { text: 'Security', link: '/security' },
+              { text: 'When data is safe', link: '/durability' },
+              { text: 'Moving from Kafka', link: '/kafka-to-millrace' },
+            ],
+          },
+          {
+            text: 'Reference',
+            items: [
+              { text: "The broker's settings", link: '/reference/broker-settings' },
+              { text: "A topic's settings", link: '/reference/topic-settings' },
+              { text: 'The command line', link: '/reference/cli' },
+              { text: 'Metrics', link: '/reference/metrics' },
+              { text: 'The protocol', link: '/reference/protocol' },
+              { text: 'The packages', link: '/api/' },
+            ],
+          },
+        ],
+      },
+    },
+    ko: {
+      label: '한국어',
+      lang: 'ko',
+      themeConfig: {
+        nav: [
+          { text: '시작하기', link: '/ko/start' },
+          { text: '개념', link: '/ko/concepts' },
+        ],
+        sidebar: [
+          {
+            text: '시작',
+            items: [
+              { text: '시작하기', link: '/ko/start' },
+              { text: '개념', link: '/ko/concepts' },
+            ],
+          },
+        ],
+      },
+    },
+  },
+});

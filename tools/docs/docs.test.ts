@@ -1,0 +1,190 @@
+/** The documentation is whole: its references name all there is, its links lead somewhere, its examples run, its metrics exist. */
+import { execFile } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { brokerConfigTable } from '@millrace/broker';
+import { Consumer } from '@millrace/consumer';
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../source/index.ts';
+import { apiPages } from './api-pages.ts';
+import { references } from './references.ts';
+
+const DOCS = join(root, 'docs');
+
+let written: ReadonlyMap<string, string>;
+beforeAll(async () => {
+  written = new Map([...(await references()), ...apiPages()]);
+}, 60_000);
+
+describe('the references', () => {
+  it('name every setting, command and metric, each on a line of its own', () => {
+    const settings = written.get('reference/broker-settings.md') ?? '';
+    for (const [name, { isInternal }] of Object.entries(brokerConfigTable)) {
+      expect(settings.includes(`\n| \`${name}\` |`), name).toBe(isInternal !== true);
+    }
+    expect(written.get('reference/topic-settings.md')).toContain('| `cleanup.policy` | list | `delete` |');
+    expect(written.get('reference/cli.md')).toContain('\n### millrace topics create\n');
+    expect(written.get('reference/cli.md')).toContain('--partitions');
+    expect(written.get('reference/protocol.md')).toMatch(/^- Produce 0-\d+$/m);
+  });
+
+  it('have a page for each package with what it gives, and with nothing of its inside', () => {
+    const producer = written.get('api/producer.md') ?? '';
+    expect(producer).toContain('## Producer\n');
+    expect(producer).toContain('send(');
+    expect(producer).not.toMatch(/^\s+#\w/m);
+  });
+});
+
+describe('the pages', () => {
+  const pages = globSync('**/*.md', {
+    cwd: DOCS,
+    exclude: (path) => /node_modules|^(?:api|reference)(?:\/|$)/.test(path),
+  });
+
+  /** Headings as anchors, as the site makes them. */
+  const anchorsOf = (text: string): string[] =>
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s-]/gu, ' ')
+        .trim()
+        .replaceAll(/\s+/g, '-'),
+    );
+  const textOf = (path: string): string | undefined =>
+    written.get(path) ?? (existsSync(join(DOCS, path)) ? readFileSync(join(DOCS, path), 'utf8') : undefined);
+
+  it.each(pages)('%s leads nowhere that is not there', (page) => {
+    const text = textOf(page) ?? '';
+    for (const [, target = ''] of text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:\/\/localhost/.test(target)) continue;
+      if (target.startsWith('http')) {
+        // What is in this repository can be looked for.
+        const [, path, anchor] = /\/millrace\/(?:blob|tree)\/main\/([^#]+)(?:#(.*))?$/.exec(target) ?? [];
+        if (path === undefined) continue;
+        expect(existsSync(join(root, path)), `${page}: ${target}`).toBe(true);
+        if (anchor !== undefined) expect(anchorsOf(readFileSync(join(root, path), 'utf8'))).toContain(anchor);
+        continue;
+      }
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? page : relative(DOCS, join(DOCS, dirname(page), path));
+      const found = file.startsWith('..') ? existsSync(join(DOCS, file)) : textOf(file) !== undefined;
+      expect(found, `${page}: ${target}`).toBe(true);
+      if (anchor !== undefined && !file.startsWith('..')) {
+        expect(anchorsOf(textOf(file) ?? ''), `${page}: ${target}`).toContain(anchor);
+      }
+    }
+    for (const [, path = ''] of text.matchAll(/^<<< @\/(\S+)$/gm))
+      expect(existsSync(join(DOCS, path)), path).toBe(true);
+  });
+
+  it('are each in the menu of the site, and the menu leads to nothing else', () => {
+    const config = readFileSync(join(DOCS, '.vitepress/config.mts'), 'utf8');
+    const links = new Set([...config.matchAll(/link: '\/([^']*)'/g)].map(([, path = '']) => path));
+    for (const link of links) expect(textOf(link === 'api/' ? 'api/index.md' : `${link}.md`), link).toBeDefined();
+    const unlinked = pages
+      .map((page) => page.replace(/\.md$/, ''))
+      .filter((page) => !links.has(page) && !page.endsWith('index'));
+    expect(unlinked).toEqual([]);
+  });
+
+  it('in Korean have the same parts as the English ones', () => {
+    for (const page of ['start.md', 'concepts.md']) {
+      const parts = (path: string): number => (textOf(path)?.match(/^```/gm) ?? []).length;
+      expect(textOf(`ko/${page}`)).toMatch(/[가-힣]/);
+      expect(parts(`ko/${page}`)).toBeGreaterThanOrEqual(parts(page));
+    }
+  });
+});
+
+describe('monitoring', () => {
+  it.each(['grafana/millrace.json', 'grafana/alerts.yaml'])('%s asks for metrics that a broker has', (file) => {
+    const text = readFileSync(join(DOCS, file), 'utf8');
+    const known = written.get('reference/metrics.md') ?? '';
+    const asked = new Set([...text.matchAll(/\b(?:kafka|millrace)_\w+/g)].map(([name]) => name));
+    expect(asked.size).toBeGreaterThan(5);
+    for (const name of asked)
+      expect(known, name).toContain(
+        `\`${name.replace(/_(?:bucket|sum|count)$/, (end) => (known.includes(`\`${name}\``) ? end : ''))}\``,
+      );
+  });
+
+  it('has panels that do not lie upon one another', () => {
+    const { panels } = JSON.parse(readFileSync(join(DOCS, 'grafana/millrace.json'), 'utf8')) as {
+      panels: { gridPos: { x: number; y: number; w: number; h: number } }[];
+    };
+    const taken = new Set<string>();
+    for (const { gridPos } of panels) {
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
+          expect(taken.has(`${x} ${y}`)).toBe(false);
+          expect(x).toBeLessThan(24);
+          taken.add(`${x} ${y}`);
+        }
+      }
+    }
+  });
+});
+
+describe('the examples', () => {
+  let broker: TestBroker;
+  beforeAll(async () => {
+    broker = await startBroker({ topics: ['words', 'upper-words', 'invoices', 'invoices.dead-letters'] });
+    await using producer = new Producer({ bootstrapServers: broker.bootstrapServers });
+    await producer.sendBatch([
+      { topic: 'words', value: 'mill' },
+      { topic: 'invoices', value: '{"total":5}' },
+    ]);
+    await producer.send({ topic: 'invoices', value: 'no JSON' });
+    await producer.send({ topic: 'invoices', value: '{"total":7}' });
+  });
+  afterAll(() => broker.close());
+
+  function run(name: string): Promise<string> {
+    const env = { ...process.env, MILLRACE_BOOTSTRAP: broker.bootstrapServers };
+    return new Promise((resolve, reject) => {
+      execFile(process.execPath, [join(DOCS, 'examples', name)], { env }, (error, stdout, stderr) =>
+        error === null ? resolve(stdout) : reject(new Error(`${name}: ${stderr}`)),
+      );
+    });
+  }
+
+  async function firstOf(topic: string) {
+    await using consumer = new Consumer({
+      bootstrapServers: broker.bootstrapServers,
+      isolationLevel: 'read_committed',
+    });
+    consumer.assign([{ topic, partition: 0, offset: 0 }]);
+    for await (const record of consumer) return record;
+    throw new Error('nothing came');
+  }
+
+  it('send and read', async () => {
+    expect(await run('orders.ts')).toBe('customer-7 wants cake\n');
+  });
+
+  it('transform exactly once', async () => {
+    expect(await run('copy-exactly-once.ts')).toContain('1 words in one step');
+    expect(String((await firstOf('upper-words')).value)).toBe('MILL');
+  });
+
+  it('set dead letters aside with where they are from', async () => {
+    expect(await run('dead-letters.ts')).toBe('An invoice of 5\nAn invoice of 7\n');
+    const { headers } = await firstOf('invoices.dead-letters');
+    expect(headers.find(({ key }) => key === 'dead-letter-offset')?.value?.toString()).toBe('1');
+  });
+});
+
+it('the example of a test is one that passes', async () => {
+  const file = join(DOCS, 'examples/orders.test-example.ts');
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const args = [vitest, 'run', '--root', dirname(file), '--config', join(root, 'docs/examples/vitest.config.ts')];
+  const output = await new Promise<string>((resolve) => {
+    execFile(process.execPath, args, { env: { ...process.env, NO_COLOR: '1' } }, (_, stdout, stderr) =>
+      resolve(stdout + stderr),
+    );
+  });
+  expect(output).toMatch(/Tests +1 passed/);
+}, 60_000);
