@@ -5,7 +5,7 @@ import { IndexCache } from './index-cache.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { OpenFiles } from './open-files.ts';
 import { TimeIndex } from './time-index.ts';
-import { TransactionIndex } from './transaction-index.ts';
+import { type AbortedEntry, TransactionIndex } from './transaction-index.ts';
 
 const LOG_BYTES = 2 ** 31 - 1;
 
@@ -117,5 +117,37 @@ describe('TransactionIndex', () => {
     expect(await reopened.entries()).toHaveLength(2);
     await reopened.truncateFrom(30);
     expect(await reopened.entries()).toEqual([entry]);
+  });
+
+  it('has what was appended and not cut, in memory and in its file, however cuts and writes fall together', async () => {
+    const step = fc.oneof(
+      fc.constant({ kind: 'append' as const }),
+      fc.constant({ kind: 'flush' as const }),
+      fc.record({ kind: fc.constant('cut' as const), back: fc.nat(4) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { pool } = await files();
+        const index = new TransactionIndex(pool.file('/d/0.txnindex'), false);
+        let expected: AbortedEntry[] = [];
+        for (const each of steps) {
+          const next = (expected.at(-1)?.lastOffset ?? 0) + 3;
+          if (each.kind === 'append') {
+            const entry = { producerId: 7, firstOffset: next - 2, lastOffset: next, lastStableOffset: next + 1 };
+            index.append(entry);
+            expected = [...expected, entry];
+          } else if (each.kind === 'flush') {
+            await index.flush({ sync: true });
+          } else {
+            const kept = expected.slice(0, Math.max(expected.length - each.back, 0));
+            await index.truncateFrom(expected[kept.length]?.lastOffset ?? next);
+            expected = kept;
+          }
+          expect(await index.entries()).toEqual(expected);
+        }
+        await index.flush({ sync: true });
+        expect(await new TransactionIndex(pool.file('/d/0.txnindex'), true).entries()).toEqual(expected);
+      }),
+    );
   });
 });

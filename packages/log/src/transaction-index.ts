@@ -71,9 +71,10 @@ export class TransactionIndex {
   /** Drops the entries whose marker lies at or behind an offset. */
   async truncateFrom(offset: number): Promise<void> {
     if (this.isEmpty) return;
-    const all = await this.entries();
-    const kept = all.filter((entry) => entry.lastOffset < offset);
-    this.#unwritten = [];
+    const stored = this.#stored ?? (await this.#load());
+    const kept = stored.filter((entry) => entry.lastOffset < offset);
+    // What the file does not hold yet, it must be given later, or its place would be full of zeros: transactions that nobody aborted.
+    this.#unwritten = this.#unwritten.filter((entry) => entry.lastOffset < offset);
     this.#stored = kept;
     if (this.#exists) await this.file.use((file) => file.truncate(kept.length * ENTRY_BYTES), { create: true });
     this.#unsynced = this.#exists;

@@ -491,8 +491,9 @@ export class TransactionCoordinator {
     const nowMs = clock.now();
     for (const home of this.#partitions.loaded()) {
       for (const transaction of home.state.values()) {
-        const { state, startMs, timeoutMs } = transaction.now;
-        if (state !== TransactionState.ONGOING || transaction.isBusy || nowMs - startMs <= timeoutMs) continue;
+        const { state, timeoutMs } = transaction.now;
+        if (state !== TransactionState.ONGOING || transaction.isBusy) continue;
+        if (transaction.openMs(nowMs, clock.monotonic()) <= timeoutMs) continue;
         logger.info({ transactionalId: transaction.id, timeoutMs }, 'Aborting a transaction that took too long');
         this.#guard.settle(`Aborting the transaction of ${transaction.id}`, this.#fence(home, transaction));
       }

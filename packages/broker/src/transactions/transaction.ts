@@ -60,6 +60,8 @@ export class Transaction {
   hasFailedFence = false;
   /** Partitions that are added with the next write, for one is under way. */
   joined: JoinedPartitions | undefined;
+  /** Which transaction was looked at last, by its beginning, and since when this broker has known of it. */
+  #watched = { startMs: -1, sinceMs: -1 };
   readonly #settled: (() => void)[] = [];
   readonly #written: (() => void)[] = [];
 
@@ -76,6 +78,16 @@ export class Transaction {
   /** Whether nobody may begin anything with it now. */
   get isBusy(): boolean {
     return this.pending !== undefined || this.isPrepared;
+  }
+
+  /**
+   * How long the transaction is open by now: by the calendar, or by how long it has been looked at, whichever is longer. A calendar that was
+   * set back would have readers wait for a transaction of which nobody is left until it comes to where it was.
+   */
+  openMs(nowMs: number, monotonicMs: number): number {
+    const { startMs } = this.now;
+    if (this.#watched.startMs !== startMs) this.#watched = { startMs, sinceMs: monotonicMs };
+    return Math.max(nowMs - startMs, monotonicMs - this.#watched.sinceMs);
   }
 
   /** Calls `then` once, when the transaction is complete or given up here. */
