@@ -9,11 +9,13 @@ import { atMost, closeShape, faultOf } from '@millrace/client/internal';
 import { type Acl, type AclFilter, createAcls, deleteAcls, describeAcls, type NewAcl, newAcl } from './acls.ts';
 import * as args from './arguments.ts';
 import {
+  alterReplicaLogDirs,
   type ClusterDescription,
   type DescribeLogDirsOptions,
   describeCluster,
   describeLogDirs,
   type LogDir,
+  type ReplicaPlace,
 } from './cluster.ts';
 import {
   alterConfigs,
@@ -302,6 +304,17 @@ export class Admin implements AsyncDisposable {
       args.checkItems('describe log directories', 'partitions', partitions, args.topicPartition);
     }
     return describeLogDirs(this.#client, options);
+  }
+
+  /**
+   * Has replicas moved to other log directories of their brokers while they are used (KIP-113). It resolves when the moves have begun;
+   * {@link Admin.describeLogDirs} shows how far they are. A replica that the broker has not yet is made there when it comes, and fails here with
+   * `KAFKA_REPLICA_NOT_AVAILABLE`. Needs brokers from 1.1 on.
+   */
+  async alterReplicaLogDirs(places: readonly ReplicaPlace[], options: OperationOptions = {}): Promise<void> {
+    args.checkItems('move replicas', 'places', places, args.replicaPlace);
+    args.checkOptions('move replicas', options);
+    return alterReplicaLogDirs(this.#client, places, options);
   }
 
   /** The idempotent and transactional producers that write to partitions (KIP-664). Needs brokers from 2.8 on. */

@@ -262,6 +262,12 @@ export const reassignment: ItemCheck = fields({
   foreign: { ...foreignPartition, partitionAssignment: 'give one { topic, partition, replicas } for each' },
 });
 
+export const replicaPlace: ItemCheck = fields({
+  noun: 'field of a place',
+  fields: { ...placeFields, brokerId: required(wholeNumber(0)), logDir: required(someText) },
+  foreign: { ...foreignPartition, path: 'it is called logDir', broker: 'it is called brokerId' },
+});
+
 export const quotaEntity: ItemCheck = fields({
   noun: 'field of an entity with quotas',
   fields: { type: required(oneOf('user', 'client-id', 'ip')), name: orNull(anyText) },

@@ -1,6 +1,6 @@
-import type { BrokerNode, KafkaClient, OperationOptions } from '@millrace/client';
-import { byTopic } from '@millrace/client/internal';
-import { DescribeCluster, DescribeLogDirs, ErrorCode } from '@millrace/protocol';
+import type { BrokerNode, KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
+import { byTopic, partitionName } from '@millrace/client/internal';
+import { AlterReplicaLogDirs, DescribeCluster, DescribeLogDirs, ErrorCode } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
 import { failureOf } from './requests.ts';
 
@@ -32,8 +32,18 @@ export interface ReplicaSize {
   readonly topic: string;
   readonly partition: number;
   readonly sizeBytes: number;
-  /** How far the replica is behind the high watermark, in records. */
+  /** How far the replica is behind the high watermark, in records; of a copy, how far behind the log that it is made of. */
   readonly offsetLag: number;
+  /** Whether it is a copy that is on its way here from another log directory of the broker. */
+  readonly isMoving: boolean;
+}
+
+/** Where a replica is to lie. */
+export interface ReplicaPlace extends TopicPartition {
+  /** The broker that has the replica, or will have. */
+  readonly brokerId: number;
+  /** One of the broker's `log.dirs`, as {@link LogDir.path} tells it. */
+  readonly logDir: string;
 }
 
 /** A log directory of a broker. */
@@ -78,11 +88,12 @@ export async function describeLogDirs(
       const failure = failureOf(result.errorCode, `Log directory ${result.logDir} of broker ${brokerId}`);
       if (!failures.add(`${brokerId}:${result.logDir}`, failure)) return [];
       const replicas = result.topics.flatMap(({ name, partitions: found }) =>
-        found.map(({ partitionIndex, partitionSize, offsetLag }) => ({
+        found.map(({ partitionIndex, partitionSize, offsetLag, isFutureKey }) => ({
           topic: name,
           partition: partitionIndex,
           sizeBytes: partitionSize,
           offsetLag,
+          isMoving: isFutureKey,
         })),
       );
       return [
@@ -99,6 +110,34 @@ export async function describeLogDirs(
   const dirs = (await Promise.all(perBroker)).flat();
   failures.throwIfAny();
   return dirs;
+}
+
+export async function alterReplicaLogDirs(
+  client: KafkaClient,
+  places: readonly ReplicaPlace[],
+  options: OperationOptions,
+): Promise<void> {
+  await client.connect(options);
+  const failures = new ItemFailures('Moving replicas to other log directories');
+  const byBroker = Map.groupBy(places, ({ brokerId }) => brokerId);
+  const perBroker = [...byBroker].map(async ([brokerId, items]) => {
+    const dirs = [...Map.groupBy(items, ({ logDir }) => logDir)].map(([path, here]) => ({
+      path,
+      topics: [...byTopic(here)].map(([name, partitions]) => ({
+        name,
+        partitions: partitions.map(({ partition }) => partition),
+      })),
+    }));
+    const { results } = await client.sendToBroker(brokerId, AlterReplicaLogDirs, { dirs }, options);
+    for (const { topicName: topic, partitions } of results) {
+      for (const { partitionIndex: partition, errorCode } of partitions) {
+        const item = partitionName({ topic, partition });
+        failures.add(`${brokerId}:${item}`, failureOf(errorCode, `Moving ${item} on broker ${brokerId}`));
+      }
+    }
+  });
+  await Promise.all(perBroker);
+  failures.throwIfAny();
 }
 
 function told(bytes: number): number | undefined {

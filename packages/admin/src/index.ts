@@ -12,7 +12,7 @@ export type {
   NewAcl,
 } from './acls.ts';
 export { Admin, type AdminOptions } from './admin.ts';
-export type { ClusterDescription, DescribeLogDirsOptions, LogDir, ReplicaSize } from './cluster.ts';
+export type { ClusterDescription, DescribeLogDirsOptions, LogDir, ReplicaPlace, ReplicaSize } from './cluster.ts';
 export type {
   ConfigChanges,
   ConfigEntry,

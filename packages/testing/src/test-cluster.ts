@@ -83,10 +83,10 @@ function configOf(id: number, port: number, { brokers = 3, config = {} }: StartC
     'transaction.state.log.min.isr': String(inSync),
     'default.replication.factor': String(replicas),
     'min.insync.replicas': String(inSync),
+    'log.dirs': '/millrace',
     ...Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)])),
     'broker.id': String(id),
     listeners: `PLAINTEXT://${HOST}:${port}`,
-    'log.dirs': '/millrace',
   });
   if (problems.length === 0) return parsed;
   const faults = problems.map(({ message }) => message).join('; ');

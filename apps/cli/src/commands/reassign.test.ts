@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Admin } from '@millrace/admin';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { millrace, type TestRun } from '../testing/test-cli.ts';
@@ -44,11 +45,43 @@ async function untilMoved(plan: string): Promise<TestRun> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-reassign-'));
-  cluster = await startCluster({ brokers: 3 });
+  cluster = await startCluster({ brokers: 3, config: { 'log.dirs': '/one,/two' } });
 });
 afterAll(async () => {
   await cluster.close();
   await rm(folder, { recursive: true, force: true });
+});
+
+/** The log directories of a topic's first partition, by broker. */
+async function foldersOf(topic: string): Promise<Map<number, string>> {
+  await using admin = new Admin({ bootstrapServers: cluster.bootstrapServers });
+  const dirs = await admin.describeLogDirs({ partitions: [{ topic, partition: 0 }] });
+  return new Map(dirs.flatMap(({ brokerId, path, replicas }) => (replicas.length > 0 ? [[brokerId, path]] : [])));
+}
+
+describe('log directories of a plan', () => {
+  it('are where replicas go, those that are there already and those that come', async () => {
+    await create('placed', [1]);
+    const from = (await foldersOf('placed')).get(1);
+    const to = from === '/one' ? '/two' : '/one';
+    const partition = { topic: 'placed', partition: 0, replicas: [1, 2], log_dirs: [to, '/two'] };
+    const plan = await planFile('placed.json', JSON.stringify({ version: 1, partitions: [partition] }));
+    expect((await run('partitions', 'reassign', 'execute', '--plan', plan)).exitCode).toBe(0);
+    await untilMoved(plan);
+    await expect
+      .poll(async () => [...(await foldersOf('placed'))].toSorted())
+      .toEqual([
+        [1, to],
+        [2, '/two'],
+      ]);
+    const nowhere = await planFile(
+      'nowhere.json',
+      JSON.stringify({ version: 1, partitions: [{ ...partition, log_dirs: ['/three', 'any'] }] }),
+    );
+    const refused = await run('partitions', 'reassign', 'execute', '--plan', nowhere);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain('LOG_DIR_NOT_FOUND');
+  });
 });
 
 describe('millrace partitions reassign', () => {

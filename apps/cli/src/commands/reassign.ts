@@ -1,4 +1,10 @@
-import type { Admin, ClusterDescription, ConfigChanges, PartitionReassignment } from '@millrace/admin';
+import {
+  type Admin,
+  AdminItemsError,
+  type ClusterDescription,
+  type ConfigChanges,
+  type PartitionReassignment,
+} from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
@@ -128,6 +134,7 @@ export async function executePlan(context: CommandContext, options: ExecuteOptio
         'Wait for them (`millrace partitions reassign list`), or move these as well with `--additional`.',
       );
     }
+    if (options.dryRun !== true) await placeReplicas(admin, moves);
     if (options.dryRun !== true && changed.length > 0) {
       if (options.throttle !== undefined) {
         await slowDown(context, admin, throttleChanges(changed, running, options.throttle));
@@ -147,6 +154,28 @@ export async function executePlan(context: CommandContext, options: ExecuteOptio
     );
     if (changed.length > 0) tellWhatNext(context, options, moves);
   });
+}
+
+/** Has replicas moved into the log directories of a plan, and those that are yet to come made there. */
+async function placeReplicas(admin: Admin, moves: readonly Move[]): Promise<void> {
+  const places = moves.flatMap(({ topic, partition, replicas, logDirs = [] }) =>
+    replicas.flatMap((brokerId, index) => {
+      const logDir = logDirs[index];
+      return logDir === undefined ? [] : [{ topic, partition, brokerId, logDir }];
+    }),
+  );
+  if (places.length === 0) return;
+  try {
+    await admin.alterReplicaLogDirs(places);
+  } catch (error) {
+    // Brokers that have not the replica yet keep the wish in mind.
+    const isAwaited = error instanceof AdminItemsError && [...error.failures.values()].every(isNotThereYet);
+    if (!isAwaited) throw error;
+  }
+}
+
+function isNotThereYet({ code }: { readonly code: string }): boolean {
+  return code === 'KAFKA_REPLICA_NOT_AVAILABLE';
 }
 
 async function slowDown(context: CommandContext, admin: Admin, changes: readonly ConfigChanges[]): Promise<void> {

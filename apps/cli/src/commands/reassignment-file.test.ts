@@ -23,6 +23,10 @@ describe('a plan in a file', () => {
   it("is read as Kafka's tool writes it", () => {
     const text = '{"version":1,"partitions":[{"topic":"foo","partition":0,"replicas":[2,1],"log_dirs":["any","any"]}]}';
     expect(parsePlan(text, 'f')).toEqual([{ topic: 'foo', partition: 0, replicas: [2, 1] }]);
+    const placed = text.replace('["any","any"]', '["/data/2","any"]');
+    expect(parsePlan(placed, 'f')).toEqual([
+      { topic: 'foo', partition: 0, replicas: [2, 1], logDirs: ['/data/2', undefined] },
+    ]);
     const json = assignmentJson([{ topic: 'foo', partition: 0, replicas: [2, 1] }]);
     expect(JSON.stringify(json)).toBe(text);
   });
@@ -39,7 +43,9 @@ describe('a plan in a file', () => {
     ['{"partitions":[{"topic":"t","partition":0,"replicas":[]}]}', '("t" 0) needs "replicas"'],
     ['{"partitions":[{"topic":"t","partition":0,"replicas":["1"]}]}', '("t" 0) needs "replicas"'],
     ['{"partitions":[{"topic":"t","partition":0,"replicas":[1,1]}]}', 'names a broker twice: 1, 1'],
-    ['{"partitions":[{"topic":"t","partition":0,"replicas":[1],"log_dirs":["/data"]}]}', 'names folders'],
+    ['{"partitions":[{"topic":"t","partition":0,"replicas":[1],"log_dirs":["data"]}]}', 'an absolute path or "any"'],
+    ['{"partitions":[{"topic":"t","partition":0,"replicas":[1],"log_dirs":[]}]}', 'for each of "replicas"'],
+    ['{"partitions":[{"topic":"t","partition":0,"replicas":[1],"log_dirs":"any"}]}', 'for each of "replicas"'],
     [
       '{"partitions":[{"topic":"t","partition":0,"replicas":[1]},{"topic":"t","partition":0,"replicas":[2]}]}',
       'partition 0 of "t" is there twice',

@@ -138,13 +138,26 @@ function placedPartition(value: unknown, name: string, index: number): PlacedPar
   if (new Set(replicas).size < replicas.length) {
     throw invalid(name, `${at} ("${topic}" ${partition}) names a broker twice: ${replicas.join(', ')}`);
   }
-  if (Array.isArray(folders) && folders.some((each) => each !== ANY_FOLDER)) {
-    throw invalid(
-      name,
-      `${at} ("${topic}" ${partition}) names folders in "log_dirs", and only "${ANY_FOLDER}" can be done here`,
-    );
+  return { topic, partition, replicas, ...namedFolders(folders, replicas, `${at} ("${topic}" ${partition})`, name) };
+}
+
+/** The log directories of a partition's replicas; a broker chooses where there are none, or "any". */
+function namedFolders(
+  folders: unknown,
+  replicas: readonly number[],
+  at: string,
+  name: string,
+): Pick<PlacedPartition, 'logDirs'> {
+  if (folders === undefined) return {};
+  if (!Array.isArray(folders) || folders.length !== replicas.length || !folders.every(isFolder)) {
+    throw invalid(name, `${at} needs in "log_dirs" for each of "replicas" an absolute path or "${ANY_FOLDER}"`);
   }
-  return { topic, partition, replicas };
+  if (folders.every((each) => each === ANY_FOLDER)) return {};
+  return { logDirs: folders.map((each) => (each === ANY_FOLDER ? undefined : each)) };
+}
+
+function isFolder(value: unknown): value is string {
+  return value === ANY_FOLDER || (typeof value === 'string' && value.startsWith('/'));
 }
 
 function isId(value: unknown): value is number {

@@ -3,6 +3,8 @@ import type { TopicPartition } from '@millrace/client';
 /** A partition and the brokers that hold it, the preferred leader first. */
 export interface PlacedPartition extends TopicPartition {
   readonly replicas: readonly number[];
+  /** The log directory of each replica, where one is wished for. */
+  readonly logDirs?: readonly (string | undefined)[];
 }
 
 /** A broker that may hold partitions. */
