@@ -101,7 +101,8 @@ async function copyBatch(
     const transaction = await producer.transaction();
     try {
       await transaction.send({ topic: target, messages: values.map((value) => ({ partition, value })) });
-      await transaction.send({ topic: listTopic(target), messages: [{ value: values.join(' ') }] });
+      // Without a partition kafkajs may choose another one when it tries again, and both are in the transaction.
+      await transaction.send({ topic: listTopic(target), messages: [{ partition, value: values.join(' ') }] });
       const offset = String(Number(part.at(-1)?.offset) + 1);
       await transaction.sendOffsets({
         consumerGroupId: target,

@@ -1,6 +1,7 @@
 /**
- * `node tools/kafka-files/main.ts [dump|open|serve] [VERSION ...]`: holds our files against Apache Kafka's, both ways. `dump`: Kafka's dump
- * tool reads what our log writes and what our compaction leaves. `open`: our log reads folders that Kafka has written, after it stopped and
+ * `node tools/kafka-files/main.ts [dump|transactions|open|serve] [VERSION ...]`: holds our files against Apache Kafka's, both ways. `dump`: Kafka's dump
+ * tool reads what our log writes and what our compaction leaves. `transactions`: it decodes what our
+ * transaction coordinator writes. `open`: our log reads folders that Kafka has written, after it stopped and
  * after it was killed. `serve`: partition folders of Kafka's lie under a broker of ours, whose consumer's view is held against what it read
  * from Kafka; then the dump tool reads them. All of it by default. Needs java and mvn; exits with 1 when something is wrong.
  */
@@ -18,6 +19,7 @@ import { fillTopics, TOPICS } from './kafka-writes.ts';
 import { writeMixture } from './mixture.ts';
 import { kraftFiles, moveIn } from './moved-in.ts';
 import { openKafkasFolder } from './opened.ts';
+import { dumpTransactionState } from './transaction-state.ts';
 
 /** Kafka's cleaner is to have been over the compacted topic. */
 const CLEANER_WAIT_MS = 5000;
@@ -34,6 +36,10 @@ const PARTS: Readonly<Record<string, (version: string, folder: string) => Promis
   dump: async (version, folder) => {
     console.log(`Folders of Millrace, read by kafka-dump-log ${version}`);
     await dumpOurs(version, folder);
+  },
+  transactions: async (version, folder) => {
+    console.log(`The state of transactions of Millrace, read by kafka-dump-log ${version}`);
+    for (const finding of await dumpTransactionState(version, folder)) report(finding);
   },
   open: async (version) => {
     console.log(`Folders of Kafka ${version}, opened by our log`);
