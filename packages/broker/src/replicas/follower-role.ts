@@ -74,12 +74,13 @@ export class FollowerRole {
   }
 
   /**
-   * Cuts the log. Even where nothing goes, epochs that begin at the offset do. Where all of it goes it begins anew with the leader's: what
-   * that has before the offset this log would lack for good, and be taken for in sync.
+   * Cuts the log. Even where nothing goes, epochs that begin at the offset do. A log that begins behind the offset begins anew with the
+   * leader's: what that has before the offset this log would lack for good, and be taken for in sync. One that begins at the offset has all
+   * that was committed there, and it was deleted on demand: it stays as it is, for others count on where it ends.
    */
   async cutTo(offset: number, leaderStartOffset: number): Promise<void> {
     const { logStartOffset } = this.#log;
-    const isEmptied = offset <= logStartOffset && leaderStartOffset >= 0 && leaderStartOffset < offset;
+    const isEmptied = offset < logStartOffset && leaderStartOffset >= 0 && leaderStartOffset < offset;
     await (isEmptied ? this.startOverAt(leaderStartOffset) : this.#log.truncateTo(offset));
   }
 

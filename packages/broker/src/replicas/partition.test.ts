@@ -381,6 +381,20 @@ describe('a follower', () => {
     expect(heard).toEqual([records.length]);
   });
 
+  it('stays where it ends when all that it had was deleted on demand, and begins anew only where it cannot be cut', async () => {
+    partition.applyState(state({ isr: [BROKER_ID], replicas: [BROKER_ID, 2] }));
+    await partition.append(batchOf(['a', 'b', 'c']), LEADER_ONLY);
+    log.advanceHighWatermark(3);
+    expect(log.deleteRecordsBefore(3)).toMatchObject({ errorCode: 0 });
+    partition.applyState(state({ leader: 2, leaderEpoch: 5 }));
+    const role = partition.following!;
+    // It is in sync, and has everything: a leader that has not heard of the deletion must find it where it was.
+    await role.cutTo(3, 0);
+    expect([role.logStartOffset, role.fetchOffset]).toEqual([3, 3]);
+    await role.cutTo(2, 0);
+    expect([role.logStartOffset, role.fetchOffset]).toEqual([0, 0]);
+  });
+
   it('cuts to where its own epoch ends, when that is before where the leader’s does', async () => {
     for (const leaderEpoch of [0, 1, 2]) {
       partition.applyState(state({ leaderEpoch, isr: [BROKER_ID], replicas: [BROKER_ID, 2] }));
