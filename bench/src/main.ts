@@ -33,12 +33,13 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   others: () => import('./others.ts'),
   partitions: () => import('./partitions.ts'),
   restart: () => import('./restart.ts'),
+  cluster: () => import('./cluster.ts'),
   compare: () => import('./compare.ts'),
 };
 const order = Object.keys(benches);
 
 /** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
-const unasked = ['partitions', 'restart', 'compare'];
+const unasked = ['partitions', 'restart', 'cluster', 'compare'];
 
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;

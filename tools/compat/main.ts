@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [librdkafka-transactions] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [librdkafka-transactions] [librdkafka-cluster] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -8,7 +8,7 @@ import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
 import { buildSarama, saramaCases } from './sarama.ts';
-import { startClusterTarget, startTarget, type Target } from './target.ts';
+import { startClusterTarget, startRackedTarget, startTarget, type Target } from './target.ts';
 
 type Suites = Readonly<Record<string, (bootstrap: string) => Promise<number>>>;
 
@@ -56,6 +56,13 @@ const clusterSuites: Suites = {
   },
 };
 
+/** Those that need three brokers in racks. */
+const rackedSuites: Suites = {
+  async 'librdkafka-cluster'(bootstrap) {
+    return runLibrdkafka(bootstrap, values.only);
+  },
+};
+
 const { values, positionals } = parseArgs({
   options: {
     target: { type: 'string' },
@@ -64,7 +71,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const known = [...Object.keys(suites), ...Object.keys(clusterSuites)];
+const known = [suites, clusterSuites, rackedSuites].flatMap((all) => Object.keys(all));
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   console.error(`There is no suite ${unknown}; there are: ${known.join(', ')}`);
@@ -85,9 +92,11 @@ async function runSuites(all: Suites, start: () => Promise<Target>): Promise<num
   }
 }
 
-const isKafkaAlone = values.target?.startsWith('apache') === true && !positionals.includes('cluster');
+const wantsCluster = positionals.some((name) => Object.hasOwn({ ...clusterSuites, ...rackedSuites }, name));
+const isKafkaAlone = values.target?.startsWith('apache') === true && !wantsCluster;
 // librdkafka's tests expect topics that are created by themselves to have several partitions.
 const failed =
   (await runSuites(suites, () => startTarget(values.target, { 'num.partitions': '4' }))) +
-  (isKafkaAlone ? 0 : await runSuites(clusterSuites, () => startClusterTarget(values.target)));
+  (isKafkaAlone ? 0 : await runSuites(clusterSuites, () => startClusterTarget(values.target))) +
+  (isKafkaAlone ? 0 : await runSuites(rackedSuites, () => startRackedTarget(values.target)));
 process.exitCode = failed === 0 ? 0 : 1;

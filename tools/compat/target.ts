@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '../clients/index.ts';
-import { startCluster } from '../faults/cluster-process.ts';
+import { BROKER_IDS, SETTINGS, startCluster } from '../faults/cluster-process.ts';
+import { EnsembleCluster } from '../faults/ensemble-cluster.ts';
 import { KAFKA_3, startApacheKafka } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 
@@ -53,6 +54,34 @@ export async function startClusterTarget(wanted = 'millrace'): Promise<Target> {
   return {
     bootstrap: cluster.bootstrapServers,
     name: 'Millrace, three brokers',
+    async stop() {
+      await cluster.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Three brokers on an ensemble, in three racks, of which consumers may read at the nearest replica, with topics that are created by
+ * themselves three times over: what librdkafka's tests of clusters are written for.
+ */
+export async function startRackedTarget(wanted = 'millrace'): Promise<Target> {
+  if (wanted !== 'millrace') return startClusterTarget(wanted);
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
+  const cluster = await EnsembleCluster.start({
+    folder,
+    makes: new Map(BROKER_IDS.map((id) => [id, 'millrace'] as const)),
+    settings: {
+      ...SETTINGS,
+      'num.partitions': 4,
+      'min.insync.replicas': 1,
+      'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+    },
+    ownSettings: (brokerId) => ({ 'broker.rack': `RACK${brokerId}` }),
+  });
+  return {
+    bootstrap: cluster.bootstrapServers,
+    name: 'Millrace, three brokers in three racks, on ZooKeeper',
     async stop() {
       await cluster.stop();
       rmSync(folder, { recursive: true, force: true });

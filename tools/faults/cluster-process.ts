@@ -111,7 +111,7 @@ class LocalCluster implements ClusterProcesses {
 }
 
 /** The first of free ports that follow one another. */
-async function freePortsInARow(count: number): Promise<number> {
+export async function freePortsInARow(count: number): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const first = await freePort();
     if (first + count > 65_000) continue;

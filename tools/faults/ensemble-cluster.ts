@@ -23,6 +23,8 @@ export interface EnsembleClusterOptions {
   readonly laterIds?: readonly number[] | undefined;
   /** Settings of all brokers. */
   readonly settings: Readonly<Record<string, string | number>>;
+  /** Settings of one broker. */
+  readonly ownSettings?: ((brokerId: number) => Readonly<Record<string, string | number>>) | undefined;
 }
 
 /** Sessions of a cluster on ZooKeeper; how long a killed broker goes unnoticed there. */
@@ -86,7 +88,8 @@ export class EnsembleCluster {
   }
 
   async restart(brokerId: number): Promise<void> {
-    const settings = { ...this.#settings(brokerId), ...this.#options.settings };
+    const { settings: shared, ownSettings } = this.#options;
+    const settings = { ...this.#settings(brokerId), ...shared, ...ownSettings?.(brokerId) };
     const start = this.#makes.get(brokerId) === 'kafka' ? this.#startKafka : this.#startMillrace;
     this.#brokers.set(brokerId, await start.call(this, brokerId, settings));
   }

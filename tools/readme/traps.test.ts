@@ -37,6 +37,7 @@ function isNamed(file: string, words: string): boolean {
 describe.each([
   ['Traps', 50],
   ['Behaviours', 27],
+  ['Bad input', 7],
 ])('the table of what a cluster must survive: %s', (section, count) => {
   const rows = rowsOf(section);
 

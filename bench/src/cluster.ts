@@ -1,0 +1,187 @@
+/** `pnpm bench cluster`: three brokers of one machine: how soon they are there, what they take, what they carry, how long they are gone. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin } from '@millrace/admin';
+import { type Gap, killBrokers } from '../../tools/faults/cluster-kills.ts';
+import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
+import type { ThroughputResult } from './clients/jobs.ts';
+import { type Client, runClient } from './clients/run-client.ts';
+import { BROKERS, type LoopDelay, MeasuredCluster } from './cluster/processes.ts';
+import { bytesRate, digits, median, si, summarize } from './report/statistics.ts';
+import { installBuilt } from './startup/installed.ts';
+
+const PARTS = ['ready', 'load', 'gaps'] as const;
+
+export const bench: Bench = {
+  title: 'A local cluster of three brokers',
+  about:
+    'three brokers of one machine: ready, memory, produce with three replicas, longest turn of the event loops, gaps after deaths and stops',
+  parts: PARTS,
+  seconds: { full: 420, quick: 100 },
+  run: measureCluster,
+};
+
+const MIB = 1024 * 1024;
+const STARTS = 5;
+const SETTLE_MS = 5000;
+const RECORD_BYTES = 1024;
+const PARTITIONS = 6;
+/** What the project promises: ready, memory of parent and brokers, gaps after a kill and after a stop in order. */
+const AIMS = { readyMs: 1000, pssMib: 400, killMs: 300, stopMs: 100 };
+/** `zookeeper.session.timeout.ms`, of which a turn may take a sixth. */
+const SESSION_MS = 18_000;
+
+async function measureCluster(context: BenchContext, findings: Findings): Promise<void> {
+  const root = join(import.meta.dirname, '../..');
+  const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1' };
+  execFileSync('turbo', ['run', 'build', '--filter=millrace', '--output-logs=errors-only'], { cwd: root, env });
+  const { program, folder } = installBuilt();
+  try {
+    const parts = { ready: measureReady, load: measureLoad };
+    for (const [part, measure] of Object.entries(parts)) {
+      if (isWanted(context, part)) await findings.attempt(part, () => measure(program, context, findings));
+    }
+    if (isWanted(context, 'gaps')) await findings.attempt('gaps', () => measureGaps(context, findings));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureReady(program: string, context: BenchContext, findings: Findings): Promise<void> {
+  const readyMs: number[] = [];
+  const pssBytes: number[] = [];
+  for (let start = 0; start <= (context.isQuick ? 2 : STARTS); start += 1) {
+    const cluster = await MeasuredCluster.start(program);
+    try {
+      // The first one fills what every later one finds: compiled code, files in memory.
+      if (start === 0) continue;
+      readyMs.push(cluster.ageMs);
+      await sleep(SETTLE_MS);
+      pssBytes.push(cluster.pssBytes);
+    } finally {
+      await cluster.stop();
+    }
+    context.progress(`ready after ${digits(readyMs.at(-1) ?? 0)} ms`);
+  }
+  findings.raw('ready', { readyMs, pssBytes });
+  findings.table({
+    title: 'Start of a local cluster, as installed, on an empty folder',
+    columns: ['', 'figure', 'aim'],
+    rows: [
+      ['ready', summarize(readyMs, (ms) => `${digits(ms)} ms`), `${AIMS.readyMs} ms`],
+      [
+        'parent and brokers, idle (PSS)',
+        summarize(pssBytes, (bytes) => `${digits(bytes / MIB)} MiB`),
+        `${AIMS.pssMib} MiB`,
+      ],
+    ],
+    notes: [`Memory is read ${SETTLE_MS / 1000} s after the start; what processes share counts once.`],
+  });
+}
+
+const CLIENTS: readonly Client[] = [
+  { label: 'our SDK', client: 'millrace', mode: 'send' },
+  { label: 'librdkafka', client: 'librdkafka', mode: '' },
+];
+
+async function measureLoad(program: string, context: BenchContext, findings: Findings): Promise<void> {
+  const rates = new Map<string, number[]>(CLIENTS.map(({ label }) => [label, []]));
+  const loops: LoopDelay[] = [];
+  for (let round = 0; round < context.rounds; round += 1) {
+    const cluster = await MeasuredCluster.start(program);
+    try {
+      cluster.beginLoops();
+      for (const client of CLIENTS) {
+        const rate = await produced(cluster, client, `load-${round}-${client.client}`, context);
+        rates.get(client.label)?.push(rate);
+        context.progress(`${client.label}: ${si(rate)} records/s`);
+      }
+    } finally {
+      loops.push(...(await cluster.stop()));
+    }
+  }
+  findings.raw('load', { rates: Object.fromEntries(rates), loops });
+  findings.table({
+    title: 'Produce with acks=all to three replicas, records of 1 KiB, as fast as they go',
+    columns: ['client', 'records/s', ''],
+    rows: [...rates].map(([label, values]) => [label, summarize(values, si), bytesRate(median(values) * RECORD_BYTES)]),
+    notes: [
+      'Clients and brokers share the processors. Every record is synced on every replica before it is acknowledged.',
+    ],
+  });
+  const brokers = loops.filter(({ title }) => title.includes('broker'));
+  findings.table({
+    title: 'The longest turn of an event loop under that load',
+    columns: ['process', 'longest', 'p99', 'aim'],
+    rows: [
+      ['a broker', ...longest(brokers)],
+      ['the parent, which keeps the sessions', ...longest(loops.filter((each) => !brokers.includes(each)))],
+    ].map((row) => [...row, `${digits(SESSION_MS / 6)} ms`]),
+    notes: ['The aim is a sixth of a session: who stands still for longer comes near to losing it.'],
+  });
+}
+
+function longest(loops: readonly LoopDelay[]): string[] {
+  const most = (read: (loop: LoopDelay) => number): string => `${digits(Math.max(...loops.map(read)))} ms`;
+  return loops.length === 0 ? ['-', '-'] : [most(({ longestMs }) => longestMs), most(({ p99Ms }) => p99Ms)];
+}
+
+async function produced(
+  cluster: MeasuredCluster,
+  client: Client,
+  topic: string,
+  context: BenchContext,
+): Promise<number> {
+  await using admin = new Admin({ bootstrapServers: cluster.bootstrap });
+  await admin.createTopics([{ topic, partitions: PARTITIONS, replicationFactor: BROKERS }]);
+  const broker = {
+    name: 'local cluster',
+    bootstrap: cluster.bootstrap,
+    pid: cluster.parentPid,
+    stop: async () => {},
+  };
+  const times = context.isQuick ? { warmUpMs: 1000, timeMs: 3000 } : { warmUpMs: 3000, timeMs: 8000 };
+  const load = { topic, partitions: PARTITIONS, recordBytes: RECORD_BYTES, acks: -1, compression: 'none' } as const;
+  const { records, seconds } = await runClient<ThroughputResult>(
+    client,
+    { kind: 'produce', ...load, ...times },
+    broker,
+    context,
+  );
+  return records / seconds;
+}
+
+async function measureGaps(context: BenchContext, findings: Findings): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-gaps-'));
+  const rounds = context.isQuick ? 6 : 30 * context.rounds;
+  try {
+    const onRound = (line: string): void => context.progress(line);
+    const report = await killBrokers({ engine: 'local', folder, rounds, stopEvery: 3, seed: 1, onRound });
+    findings.raw('gaps', report);
+    findings.table({
+      title: 'The longest time without an acknowledgement of a partition whose leader ends',
+      columns: ['client', 'ending', 'rounds', 'p50', 'p99', 'worst', 'aim'],
+      rows: gapRows(report.gaps),
+      notes: [
+        `${report.violationCount} violations: ${report.recordsAcknowledged} acknowledged records were looked for, none may be missing, repeated or out of order.`,
+        'Records every 10 ms to each of 6 partitions, acks=all; leader, controller and coordinator in turns; every third round is a stop in order.',
+      ],
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function gapRows(gaps: readonly Gap[]): string[][] {
+  const groups = Map.groupBy(gaps, ({ client, ending }) => `${client} ${ending}`);
+  return [...groups].map(([name, group]) => {
+    const sorted = group.map(({ ms }) => ms).toSorted((one, other) => one - other);
+    const at = (share: number): string => `${digits(sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN)} ms`;
+    const [client = '', ending = ''] = name.split(' ');
+    const aim = ending === 'stopped' ? AIMS.stopMs : AIMS.killMs;
+    return [client, ending, String(sorted.length), at(0.5), at(0.99), at(1), `${aim} ms`];
+  });
+}
