@@ -1,70 +1,46 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
-import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
-import { systemClock, systemRandom } from '@millrace/ports';
 import { CreateTopics, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
-import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
+import type { BrokerProcess } from './broker-process.ts';
 import { datesFault } from './security/certificate-dates.ts';
 import { LiveCertificates } from './security/live-certificates.ts';
+import { ZooKeeperScene } from './testing/zookeeper-scene.ts';
 
 const fixtures = new URL('../../../packages/network/fixtures/', import.meta.url);
 const certificate = new URL('localhost.cert.pem', fixtures).pathname;
 
-let folder: string;
+let scene: ZooKeeperScene;
 let keystore: string;
-let server: ZooKeeperServer;
-let listener: ZooKeeperListener;
-let started: BrokerProcess[];
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'millrace-secured-cluster-'));
-  keystore = join(folder, 'keystore.pem');
+  scene = await ZooKeeperScene.open();
+  keystore = join(scene.folder, 'keystore.pem');
   const parts = ['localhost.key.pem', 'localhost.cert.pem'].map((name) => readFile(new URL(name, fixtures), 'utf8'));
   await writeFile(keystore, (await Promise.all(parts)).join('\n'));
-  started = [];
-  server = new ZooKeeperServer({ store: new MemoryMetadataStore(), clock: systemClock, random: systemRandom });
-  listener = await ZooKeeperListener.listen(server, { host: '127.0.0.1', port: 0 });
 });
+afterEach(() => scene.close());
 
-afterEach(async () => {
-  for (const broker of started) await broker.stop();
-  await listener.close();
-  await server.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(id: number, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
+function start(id: number, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
   const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
-  const broker = await startBrokerProcess({
-    env: {},
-    logger: silentLogger,
-    overrides: {
-      'broker.id': String(id),
-      'log.dirs': join(folder, `b${id}`),
-      listeners: 'SASL_SSL://127.0.0.1:0',
-      'advertised.listeners': 'SASL_SSL://localhost:0',
-      'security.inter.broker.protocol': 'SASL_SSL',
-      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-      'sasl.enabled.mechanisms': 'PLAIN',
-      'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module} username="broker" password="broker-pw" user_broker="broker-pw" user_alice="alice-pw";`,
-      'ssl.keystore.location': keystore,
-      'ssl.truststore.location': certificate,
-      'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
-      'super.users': 'User:broker',
-      'millrace.http.port': '',
-      'zookeeper.connect': `127.0.0.1:${listener.port}`,
-      ...overrides,
-    },
+  return scene.start(`b${id}`, {
+    'broker.id': String(id),
+    listeners: 'SASL_SSL://127.0.0.1:0',
+    'advertised.listeners': 'SASL_SSL://localhost:0',
+    'security.inter.broker.protocol': 'SASL_SSL',
+    'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+    'sasl.enabled.mechanisms': 'PLAIN',
+    'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module} username="broker" password="broker-pw" user_broker="broker-pw" user_alice="alice-pw";`,
+    'ssl.keystore.location': keystore,
+    'ssl.truststore.location': certificate,
+    'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+    'super.users': 'User:broker',
+    ...overrides,
   });
-  started.push(broker);
-  return broker;
 }
 
 async function connectTo(broker: BrokerProcess, username: string): Promise<Connection> {

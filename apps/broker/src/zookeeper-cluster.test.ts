@@ -1,51 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { silentLogger } from '@millrace/broker';
-import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
-import { systemClock, systemRandom } from '@millrace/ports';
 import { CreateTopics, Metadata } from '@millrace/protocol';
-import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
+import type { BrokerProcess } from './broker-process.ts';
+import { ZooKeeperScene } from './testing/zookeeper-scene.ts';
 
-let folder: string;
-let root: MemoryMetadataStore;
-let server: ZooKeeperServer;
-let listener: ZooKeeperListener;
-let started: BrokerProcess[];
+let scene: ZooKeeperScene;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'millrace-zk-'));
-  started = [];
-  root = new MemoryMetadataStore();
-  server = new ZooKeeperServer({ store: root, clock: systemClock, random: systemRandom });
-  listener = await ZooKeeperListener.listen(server, { host: '127.0.0.1', port: 0 });
+  scene = await ZooKeeperScene.open();
 });
+afterEach(() => scene.close());
 
-afterEach(async () => {
-  // One after the other, so that each has somebody to hand its partitions over to.
-  for (const broker of started) await broker.stop();
-  await listener.close();
-  await server.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(name: string, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
-  const broker = await startBrokerProcess({
-    env: {},
-    logger: silentLogger,
-    overrides: {
-      'log.dirs': join(folder, name),
-      listeners: 'PLAINTEXT://127.0.0.1:0',
-      'millrace.http.port': '',
-      'zookeeper.connect': `127.0.0.1:${listener.port}/kafka`,
-      ...overrides,
-    },
-  });
-  started.push(broker);
-  return broker;
+function start(name: string, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
+  return scene.start(name, { 'zookeeper.connect': `${scene.address}/kafka`, ...overrides });
 }
 
 async function connectTo(broker: BrokerProcess): Promise<Connection> {
@@ -80,7 +47,7 @@ describe('brokers on ZooKeeper', () => {
     const found = await client.send(Metadata, 9, { topics: [{ name: 't' }] });
     await client.close();
     expect(found.topics[0]?.partitions.map(({ leaderId }) => leaderId).toSorted()).toEqual([1, 2, 3]);
-    expect(await root.children('/kafka/brokers/ids')).toHaveLength(3);
+    expect(await scene.root.children('/kafka/brokers/ids')).toHaveLength(3);
   });
 
   it('give a broker without a number the next one, which it keeps', async () => {
@@ -94,7 +61,7 @@ describe('brokers on ZooKeeper', () => {
   it('take one another for the same cluster, and a broker of another one for a stranger', async () => {
     const first = await start('b', { 'broker.id': '1' });
     await first.stop();
-    const other = start('b', { 'broker.id': '1', 'zookeeper.connect': `127.0.0.1:${listener.port}/other` });
+    const other = start('b', { 'broker.id': '1', 'zookeeper.connect': `${scene.address}/other` });
     await expect(other).rejects.toMatchObject({ code: 'START_FOLDER_FOREIGN' });
   });
 

@@ -49,7 +49,7 @@ export class HttpServer {
     const server = createServer((request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0];
       if (path === '/metrics') void answerMetrics(options.exposition, response);
-      else if (path === '/health') answerHealth(options.health(), response);
+      else if (path === '/health') answerHealth(options.health, response);
       else if (options.site === undefined) answer(response, 404, 'text/plain', 'This port has /metrics and /health.\n');
       else void handOver(options.site, request, response);
     });
@@ -98,9 +98,15 @@ async function handOver(
   }
 }
 
-function answerHealth(health: Health | ClusterHealth, response: ServerResponse): void {
-  const isHealthy = health.status === 'up' && health.offlineLogDirs.length === 0;
-  answer(response, isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
+function answerHealth(look: HttpServerOptions['health'], response: ServerResponse): void {
+  try {
+    const health = look();
+    const isHealthy = health.status === 'up' && health.offlineLogDirs.length === 0;
+    answer(response, isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
+  } catch (error) {
+    // A look that fails must not end what it looks at.
+    answer(response, 500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 function answer(response: ServerResponse, status: number, contentType: string, text: string): void {

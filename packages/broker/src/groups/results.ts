@@ -1,4 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
+import { storeErrors, TOO_LARGE } from '../coordinators/store-errors.ts';
 
 /** What JoinGroup answers with. */
 export interface JoinResult {
@@ -52,45 +53,15 @@ export function syncError(errorCode: number): SyncResult {
   return { errorCode, protocolType: null, protocolName: null, assignment: NO_BYTES };
 }
 
-/**
- * The error that a member gets whose group could not be written to the log: what a client does about an append error
- * is not what it must do about its group (GroupMetadataManager.storeGroup).
- */
-export function groupStoreError(appendError: number): number {
-  switch (appendError) {
-    case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-    case ErrorCode.NOT_ENOUGH_REPLICAS:
-    case ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    case ErrorCode.NOT_LEADER_OR_FOLLOWER:
-    case ErrorCode.KAFKA_STORAGE_ERROR:
-      return ErrorCode.NOT_COORDINATOR;
-    case ErrorCode.REQUEST_TIMED_OUT:
-      return ErrorCode.REBALANCE_IN_PROGRESS;
-    case ErrorCode.MESSAGE_TOO_LARGE:
-    case ErrorCode.RECORD_LIST_TOO_LARGE:
-    case ErrorCode.INVALID_FETCH_SIZE:
-      return ErrorCode.UNKNOWN_SERVER_ERROR;
-    default:
-      return appendError;
-  }
-}
+const GROUP_TOO_LARGE = [...TOO_LARGE, ErrorCode.INVALID_FETCH_SIZE];
+
+/** The error that a member gets whose group could not be written to the log (GroupMetadataManager.storeGroup). */
+export const groupStoreError: (appendError: number) => number = storeErrors([
+  [ErrorCode.REQUEST_TIMED_OUT, ErrorCode.REBALANCE_IN_PROGRESS],
+  ...GROUP_TOO_LARGE.map((error) => [error, ErrorCode.UNKNOWN_SERVER_ERROR] as const),
+]);
 
 /** The error that a commit gets which could not be written (GroupMetadataManager.maybeConvertOffsetCommitError). */
-export function commitStoreError(appendError: number): number {
-  switch (appendError) {
-    case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-    case ErrorCode.NOT_ENOUGH_REPLICAS:
-    case ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    case ErrorCode.NOT_LEADER_OR_FOLLOWER:
-    case ErrorCode.KAFKA_STORAGE_ERROR:
-      return ErrorCode.NOT_COORDINATOR;
-    case ErrorCode.MESSAGE_TOO_LARGE:
-    case ErrorCode.RECORD_LIST_TOO_LARGE:
-    case ErrorCode.INVALID_FETCH_SIZE:
-      return ErrorCode.INVALID_COMMIT_OFFSET_SIZE;
-    default:
-      return appendError;
-  }
-}
+export const commitStoreError: (appendError: number) => number = storeErrors(
+  GROUP_TOO_LARGE.map((error) => [error, ErrorCode.INVALID_COMMIT_OFFSET_SIZE] as const),
+);

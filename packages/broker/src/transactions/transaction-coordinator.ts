@@ -2,6 +2,7 @@ import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { CoordinatorPartition } from '../coordinators/coordinator-partition.ts';
 import { CoordinatorPartitions } from '../coordinators/coordinator-partitions.ts';
+import { storeErrors, TOO_LARGE } from '../coordinators/store-errors.ts';
 import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/coordinator-log.ts';
 import { Deadline, Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
@@ -528,20 +529,7 @@ export class TransactionCoordinator {
 }
 
 /** What a client is told of an append that failed (`TransactionStateManager.appendTransactionToLog`). */
-function clientError(appendError: number): number {
-  switch (appendError) {
-    case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-    case ErrorCode.NOT_ENOUGH_REPLICAS:
-    case ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-    case ErrorCode.REQUEST_TIMED_OUT:
-      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    case ErrorCode.NOT_LEADER_OR_FOLLOWER:
-    case ErrorCode.KAFKA_STORAGE_ERROR:
-      return ErrorCode.NOT_COORDINATOR;
-    case ErrorCode.MESSAGE_TOO_LARGE:
-    case ErrorCode.RECORD_LIST_TOO_LARGE:
-      return ErrorCode.UNKNOWN_SERVER_ERROR;
-    default:
-      return appendError;
-  }
-}
+const clientError = storeErrors([
+  [ErrorCode.REQUEST_TIMED_OUT, ErrorCode.COORDINATOR_NOT_AVAILABLE],
+  ...TOO_LARGE.map((error) => [error, ErrorCode.UNKNOWN_SERVER_ERROR] as const),
+]);
