@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
+import { messagePackSerde } from '@millrace/serdes';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, CHANGE_HEADER, type MessagePage, type Route } from './api/contract.ts';
@@ -176,6 +177,25 @@ describe('messages', () => {
     expect(await found('search=NN17')).toEqual([17]);
     expect(await found('search=n2%5B0-1%5D%24&searchAs=regex')).toEqual([20, 21]);
     expect(await found('search=value.endsWith("5")&searchAs=javascript')).toEqual([5, 15]);
+  });
+
+  it('are found by a path into their JSON, and one that is none is refused in words', async () => {
+    await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
+    await admin.createTopics([{ topic: 'documents' }]);
+    const packed = messagePackSerde().serialize({ total: 30 }, 'documents', 'value');
+    await produce([
+      { topic: 'documents', value: '{"total":5}' },
+      { topic: 'documents', value: '{"total":20}' },
+      { topic: 'documents', value: 'total: 40' },
+      { topic: 'documents', value: Buffer.from(packed ?? []) },
+    ]);
+    const search = (path: string): string => `from=beginning&searchAs=jsonpath&search=${encodeURIComponent(path)}`;
+    const page = await messages('documents', search('$.total > 10'));
+    expect(page.messages.map(({ offset }) => offset)).toEqual([1, 3]);
+    expect(page.messages[1]?.value).toMatchObject({ shape: 'msgpack', text: '{"total":30}' });
+    const refused = await ask(`/api/clusters/local/topics/documents/messages?${search('total > 10')}`);
+    expect(refused).toMatchObject({ status: 400 });
+    expect(refused.text).toContain('a path begins with $');
   });
 
   it('that are scripts, bytes or numbers come as what they are', async () => {

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { getQuickJS, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten';
 import type { FilterAnswer, FilterRequest, FilterSource } from './filter.ts';
+import { matchesJsonPath, parseJsonPath } from './messages/json-path.ts';
 
 // The thread is started with it by filter.ts.
 const source = workerData as FilterSource;
@@ -14,7 +15,7 @@ const FILTER_STACK_BYTES_MAX = 512 * 1024;
 type Matches = (record: string) => boolean;
 
 try {
-  const matches = source.kind === 'regex' ? regexMatcher(source.text) : await scriptMatcher(source.text);
+  const matches = await matcherOf(source);
   parentPort?.on('message', ({ records }: FilterRequest) => {
     try {
       answer({ matched: records.map((record) => matches(record)) });
@@ -25,6 +26,27 @@ try {
   answer({ matched: [] });
 } catch (error) {
   answer({ failed: error instanceof Error ? error.message : String(error) });
+}
+
+async function matcherOf({ kind, text }: FilterSource): Promise<Matches> {
+  if (kind === 'regex') return regexMatcher(text);
+  return kind === 'jsonpath' ? pathMatcher(text) : scriptMatcher(text);
+}
+
+/** A path into the value; messages that are no JSON have none. */
+function pathMatcher(text: string): Matches {
+  const path = parseJsonPath(text);
+  return (record) => {
+    // Made by filter.ts in this form.
+    const { value } = JSON.parse(record) as { value: string };
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(value);
+    } catch {
+      return false;
+    }
+    return matchesJsonPath(path, parsed);
+  };
 }
 
 /** A record comes as JSON; the expression is held against key, value and headers, each by itself. */

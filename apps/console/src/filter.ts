@@ -2,10 +2,11 @@
 import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
 import { ConsoleError } from './errors.ts';
+import { messagePackAsJson } from './messages/msgpack.ts';
 
 /** What a filter is made of. */
 export interface FilterSource {
-  readonly kind: 'regex' | 'javascript';
+  readonly kind: 'regex' | 'javascript' | 'jsonpath';
   readonly text: string;
 }
 
@@ -146,7 +147,10 @@ function filterFailed(why: string): ConsoleError {
 }
 
 function jsonOf({ partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord): string {
-  const text = (bytes: Buffer | null): string => bytes?.subarray(0, FILTER_VALUE_BYTES_MAX).toString('utf8') ?? '';
+  const text = (bytes: Buffer | null): string => {
+    const some = bytes?.subarray(0, FILTER_VALUE_BYTES_MAX);
+    return some === undefined ? '' : (messagePackAsJson(some) ?? some.toString('utf8'));
+  };
   return JSON.stringify({
     partition,
     offset,

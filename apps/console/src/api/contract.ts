@@ -154,7 +154,7 @@ export interface ReadPlan {
   readonly at?: number | undefined;
   readonly partition?: number | undefined;
   readonly search?: string | undefined;
-  readonly searchAs?: 'text' | 'regex' | 'javascript' | undefined;
+  readonly searchAs?: 'text' | 'regex' | 'javascript' | 'jsonpath' | undefined;
   readonly limit?: number | undefined;
   /** Where the page before this one ended, as it was told. */
   readonly cursor?: string | undefined;

@@ -1,4 +1,5 @@
 import type { Message, Shown, ShownHeader } from '../api/contract.ts';
+import { messagePackAsJson } from './msgpack.ts';
 
 /** What a list shows of a key or value; the message alone shows more. */
 export const LIST_BYTES_MAX = 4096;
@@ -52,6 +53,11 @@ export function showBytes(bytes: Buffer | null, bytesMax: number): Shown {
   const text = textOf(bytes, bytesMax);
   if (text !== undefined) {
     return { shape: isJson(bytes, text, isCut) ? 'json' : 'text', text, bytes: bytes.length, isCut };
+  }
+  const packed = bytes.length <= JSON_LOOK_BYTES_MAX ? messagePackAsJson(bytes) : undefined;
+  if (packed !== undefined) {
+    const shown = packed.slice(0, bytesMax);
+    return { shape: 'msgpack', text: shown, bytes: bytes.length, isCut: shown.length < packed.length };
   }
   const schema = schemaOf(bytes);
   if (schema !== undefined) {

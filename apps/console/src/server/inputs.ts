@@ -38,7 +38,7 @@ export const readPlan = z.object({
   at: whole.optional(),
   partition: partition.optional(),
   search: z.string().max(10_000).optional(),
-  searchAs: z.enum(['text', 'regex', 'javascript']).optional(),
+  searchAs: z.enum(['text', 'regex', 'javascript', 'jsonpath']).optional(),
   limit: z.coerce.number().int().min(1).max(500).optional(),
   cursor: z.string().max(100_000).optional(),
 });

@@ -11,7 +11,7 @@ export interface TopicSearch {
   readonly at?: string | undefined;
   readonly partition?: number | undefined;
   readonly q?: string | undefined;
-  readonly as?: 'text' | 'regex' | 'javascript' | undefined;
+  readonly as?: 'text' | 'regex' | 'javascript' | 'jsonpath' | undefined;
   /** The message that is open. */
   readonly m?: string | undefined;
 }

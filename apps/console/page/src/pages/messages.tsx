@@ -164,7 +164,9 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
         type="search"
         data-search=""
         aria-label={say('searchIn')}
-        placeholder={as === 'javascript' ? say('scriptHint') : `${say('searchIn')}  /`}
+        placeholder={
+          as === 'javascript' ? say('scriptHint') : as === 'jsonpath' ? say('pathHint') : `${say('searchIn')}  /`
+        }
         value={text}
         onChange={(event) => {
           setText(event.target.value);
@@ -176,7 +178,7 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
         value={as}
         onChange={(event) => go({ as: event.target.value as NonNullable<TopicSearch['as']> })}
       >
-        {(['text', 'regex', 'javascript'] as const).map((each) => (
+        {(['text', 'regex', 'jsonpath', 'javascript'] as const).map((each) => (
           <option key={each} value={each}>
             {say(each)}
           </option>

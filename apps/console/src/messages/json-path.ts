@@ -1,0 +1,116 @@
+/** Searches by a path into JSON: `$.customer.id`, `$.items[*].sku = "a"`, `$..price > 10`. */
+
+/** What is compared at the end of a path. */
+type Comparison = '=' | '!=' | '>' | '>=' | '<' | '<=' | '~';
+
+/** A step: a name, a place in a list, all of a level, or all that is below. */
+type Step = { readonly name: string } | { readonly at: number } | 'all' | 'below';
+
+/** A path that has been read. */
+export interface JsonPath {
+  readonly steps: readonly Step[];
+  readonly comparison: Comparison | undefined;
+  readonly wanted: unknown;
+}
+
+/** Values that a path may lead to in one message: beyond them the rest is not looked at. */
+const REACHED_MAX = 100_000;
+
+/** What a path may be made of. */
+const PATH_CHARACTERS_MAX = 1000;
+
+/** @throws SyntaxError with the place of what cannot be read */
+export function parseJsonPath(text: string): JsonPath {
+  const trimmed = text.trim();
+  if (trimmed.length > PATH_CHARACTERS_MAX) throw new SyntaxError('the path is too long');
+  const [, path = '', comparison, wanted] =
+    /^(\$(?:[^=!<>~"]|"[^"]*")*?)\s*(?:(==?|!=|>=|<=|>|<|~)\s*(.*))?$/s.exec(trimmed) ?? [];
+  if (path === '') throw new SyntaxError('a path begins with $, as in $.customer.id = 7');
+  return {
+    steps: stepsOf(path),
+    comparison: comparison === '==' ? '=' : (comparison as Comparison | undefined),
+    wanted: comparison === undefined ? undefined : literalOf(wanted ?? ''),
+  };
+}
+
+function stepsOf(path: string): Step[] {
+  const steps: Step[] = [];
+  const pattern =
+    /\.\.(?=[\w$*["])|\.?\[(?:(\d+)|(\*)|"([^"]*)"|'([^']*)')\]|\.?(\*)|\.?"([^"]*)"|\.?([^\s.[\]"'*]+)/gy;
+  pattern.lastIndex = 1;
+  while (pattern.lastIndex < path.length) {
+    const from = pattern.lastIndex;
+    const match = pattern.exec(path);
+    if (match === null) throw new SyntaxError(`"${path.slice(from)}" is no step of a path`);
+    const [whole, at, inList, quoted, single, star, other, name] = match;
+    const named = quoted ?? single ?? other ?? name;
+    if (whole === '..') steps.push('below');
+    else if (at !== undefined) steps.push({ at: Number(at) });
+    else if (inList !== undefined || star !== undefined) steps.push('all');
+    else steps.push({ name: named ?? '' });
+  }
+  return steps;
+}
+
+/** JSON where it is some, and text without quotes else. */
+function literalOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.trim().replace(/^'(.*)'$/s, '$1');
+  }
+}
+
+/** Whether the path leads to something in the value that compares as it should; without a comparison, to anything. */
+export function matchesJsonPath(path: JsonPath, value: unknown): boolean {
+  let reached: unknown[] = [value];
+  for (const step of path.steps) {
+    reached = reached.flatMap((each) => taken(step, each)).slice(0, REACHED_MAX);
+    if (reached.length === 0) return false;
+  }
+  const { comparison } = path;
+  return comparison === undefined ? true : reached.some((each) => compares(each, comparison, path.wanted));
+}
+
+function taken(step: Step, value: unknown): unknown[] {
+  if (step === 'below') return below(value);
+  if (typeof value !== 'object' || value === null) return [];
+  if (step === 'all') return Object.values(value);
+  if ('at' in step) return Array.isArray(value) && step.at < value.length ? [value[step.at]] : [];
+  // What a prototype has is nothing of the message's.
+  return Object.hasOwn(value, step.name) ? [(value as Record<string, unknown>)[step.name]] : [];
+}
+
+/** The value with all that is in it, at any depth. */
+function below(value: unknown): unknown[] {
+  const all: unknown[] = [value];
+  for (let i = 0; i < all.length && all.length < REACHED_MAX; i += 1) {
+    const each = all[i];
+    if (typeof each === 'object' && each !== null) for (const inner of Object.values(each)) all.push(inner);
+  }
+  return all;
+}
+
+function compares(value: unknown, comparison: Comparison, wanted: unknown): boolean {
+  if (comparison === '~') return textOf(value).toLowerCase().includes(textOf(wanted).toLowerCase());
+  if (comparison === '=') return isSame(value, wanted);
+  if (comparison === '!=') return !isSame(value, wanted);
+  const order = orderOf(value, wanted);
+  if (order === undefined) return false;
+  if (comparison === '>') return order > 0;
+  if (comparison === '>=') return order >= 0;
+  return comparison === '<' ? order < 0 : order <= 0;
+}
+
+function isSame(value: unknown, wanted: unknown): boolean {
+  return typeof value === 'object' ? JSON.stringify(value) === JSON.stringify(wanted) : value === wanted;
+}
+
+function orderOf(a: unknown, b: unknown): number | undefined {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return typeof a === 'string' && typeof b === 'string' ? (a < b ? -1 : a > b ? 1 : 0) : undefined;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
