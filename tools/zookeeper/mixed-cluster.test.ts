@@ -160,3 +160,57 @@ describe.skipIf(!hasKafka || !has('zookeeper', import.meta.url))(
     );
   },
 );
+
+describe.skipIf(!hasKafka || !has('zookeeper', import.meta.url))(
+  'a cluster of Apache Kafka 3.9.1 and one of Millrace on one ensemble, by chroot',
+  () => {
+    it(
+      'have the same broker id and the same topic, and neither sees anything of the other',
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'millrace-chroot-'));
+        const ensemble = await ZooKeeperEnsemble.start({ tickMs: 500 });
+        const stops: (() => Promise<unknown>)[] = [
+          () => rm(folder, { recursive: true, force: true }),
+          () => ensemble.stop(),
+        ];
+        try {
+          const at = (chroot: string): string => `${ensemble.connectString}/${chroot}`;
+          const kafka = await startApacheKafka({
+            zooKeeper: { connect: at('theirs'), brokerId: 1 },
+            heap: '256m',
+            folder: join(folder, 'theirs'),
+          });
+          stops.push(() => kafka.stop());
+          const overrides = {
+            'broker.id': '1',
+            'log.dirs': join(folder, 'ours'),
+            listeners: 'PLAINTEXT://127.0.0.1:0',
+            'millrace.http.port': '',
+            'zookeeper.connect': at('ours'),
+          };
+          const millrace = await startBrokerProcess({ env: {}, logger: silent, overrides });
+          stops.push(() => millrace.stop());
+          const clusters: string[] = [];
+          for (const [bootstrapServers, partitions] of [
+            [kafka.bootstrap, 2],
+            [`127.0.0.1:${millrace.endpoints[0]?.port}`, 3],
+          ] as const) {
+            await using admin = new Admin({ bootstrapServers });
+            expect(await admin.listTopics()).toEqual([]);
+            await admin.createTopics([{ topic: 't', partitions }]);
+            const [topic] = await admin.describeTopics(['t']);
+            expect(topic?.partitions).toHaveLength(partitions);
+            const { clusterId, brokers, controllerId } = await admin.describeCluster();
+            expect(brokers.map(({ nodeId }) => nodeId)).toEqual([1]);
+            expect(controllerId).toBe(1);
+            clusters.push(clusterId);
+          }
+          expect(clusters[0]).not.toBe(clusters[1]);
+        } finally {
+          for (const stop of stops.toReversed()) await stop();
+        }
+      },
+      START_MS_MAX,
+    );
+  },
+);
