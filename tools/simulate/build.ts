@@ -37,6 +37,8 @@ export interface Build {
   store?(store: MetadataStore, tools: BuildTools): MetadataStore;
   /** Settings of the brokers that are other than they should be. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Whether it takes transactions to find out. */
+  readonly hasTransactions?: boolean;
   /** How many brokers it takes to find out. Default 1. */
   readonly brokers?: number;
 }

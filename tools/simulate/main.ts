@@ -5,7 +5,8 @@ import { ProgressBar } from './progress.ts';
 import { printCampaign, printCorruption, printFailure, printMutants } from './report.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
-  const { from, seeds, seconds, length, brokers, faults, build, jobs, keepsGoing, isJson, isTraced } = options;
+  const { from, seeds, seconds, length, brokers, transactions, faults, build, jobs, keepsGoing, isJson, isTraced } =
+    options;
   if (isTraced) return printFailure(from, options);
   const bar = new ProgressBar(seeds, seconds, !isJson);
   const result = await runCampaign({
@@ -14,6 +15,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
     seconds,
     length,
     brokers,
+    transactions,
     faults,
     buildName: build.name,
     jobs,

@@ -14,6 +14,7 @@ export interface SimulateOptions {
   readonly seconds: number | undefined;
   readonly length: number;
   readonly brokers: number;
+  readonly transactions: boolean;
   readonly faults: readonly FaultKind[] | undefined;
   readonly build: Build;
   readonly jobs: number;
@@ -33,6 +34,7 @@ pnpm simulate corrupt       a small log with every bit of every file flipped in 
   --seconds N     as many as fit into the time
   --length X      worlds that last X times as long as usual (1)
   --brokers N     clusters of so many brokers (1)
+  --transactions  everything is written in transactions, by several producers of which some have the same id
   --faults a,b    only these kinds: ${faultKinds.join(', ')}
   --mutant NAME   with a broker that is broken: ${mutants.map(({ name }) => name).join(', ')}
   --jobs N        in so many threads (1)
@@ -65,6 +67,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     seconds,
     length: numberOf('length', values.length) ?? 1,
     brokers: numberOf('brokers', values.brokers) ?? 1,
+    transactions: values.transactions,
     faults: values.faults?.split(',').map(faultKind),
     build: values.mutant === undefined ? SOUND : mutant(values.mutant),
     jobs: numberOf('jobs', values.jobs) ?? 1,
@@ -87,6 +90,7 @@ function parse(args: readonly string[]) {
         seconds: { type: 'string' },
         length: { type: 'string' },
         brokers: { type: 'string' },
+        transactions: { type: 'boolean', default: false },
         faults: { type: 'string' },
         mutant: { type: 'string' },
         jobs: { type: 'string' },

@@ -1,6 +1,7 @@
 import { Compression } from '@millrace/records';
 import type { FetchPlan } from './clients/fetching.ts';
 import type { GroupVersions } from './clients/group-protocol.ts';
+import type { TransactionalTraits } from './transactions/transactional-producer.ts';
 import { Dice } from './world/dice.ts';
 import { type FaultKind, type PlannedEvent, planFaults } from './world/fault-plan.ts';
 
@@ -55,6 +56,8 @@ export interface SeedPlan {
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerTraits[];
   readonly readers: readonly ReaderTraits[];
+  /** Who writes in transactions; then nobody writes otherwise. */
+  readonly transactional: readonly TransactionalTraits[];
   readonly faults: readonly PlannedEvent[];
   /** Whether somebody works on the cluster's topics and replicas while it is used. */
   readonly isTended: boolean;
@@ -70,6 +73,8 @@ export interface PlanOptions {
   readonly brokers?: number;
   /** How many times as long as usual a world lasts. */
   readonly length?: number;
+  /** Whether what is written is written in transactions. Default false. */
+  readonly transactions?: boolean;
 }
 
 const PRODUCE_VERSIONS = [3, 4, 5, 7, 8, 9, 10, 11] as const;
@@ -84,8 +89,58 @@ const OWN_METADATA_PERCENT = 60;
 /** Of all seeds with several brokers, how many have somebody who works on their topics and replicas. */
 const TENDED_PERCENT = 50;
 
+/** A world in which everything is written in transactions, and nothing but a broker in disorder takes records away. */
+function withTransactions(plan: SeedPlan): SeedPlan {
+  const dice = new Dice(plan.seed).for('transactions');
+  const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
+  return {
+    ...plan,
+    settings: {
+      ...plan.settings,
+      'transaction.state.log.num.partitions': String(dice.between(1, 2)),
+      'transaction.state.log.replication.factor': replicas,
+      'transaction.state.log.min.isr': plan.brokers > 2 ? '2' : '1',
+      'transaction.state.log.segment.bytes': String(dice.between(600, 6000)),
+      'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(dice.pick([100, 500])),
+    },
+    topics: plan.topics.map(({ name, partitions, replicationFactor, configs }) => ({
+      name,
+      partitions,
+      replicationFactor,
+      configs: {
+        'segment.bytes': configs['segment.bytes'] ?? '6000',
+        'index.interval.bytes': configs['index.interval.bytes'] ?? '400',
+        'file.delete.delay.ms': '20',
+      },
+      retentionBytes: undefined,
+      retentionMs: undefined,
+      isCompacted: false,
+    })),
+    producers: [],
+    readers: [],
+    transactional: Array.from({ length: dice.between(1, 4) }, (_, index) => ({
+      name: `x${index}`,
+      transactionalId: `id${dice.nextInt(3)}`,
+      requestTimeoutMs: dice.pick([150, 400, 1000]),
+      transactionTimeoutMs: dice.pick([400, 1500, 5000]),
+      pauseMsMax: dice.pick([5, 20, 80]),
+      batchesMax: dice.between(1, 4),
+      commitPercent: dice.pick([40, 70, 95]),
+    })),
+    // Neither do those flip bits or delete records who would have to be told from a broker in disorder.
+    faults: plan.faults.filter(({ fault: { kind } }) => !UNWANTED_IN_TRANSACTIONS.has(kind)),
+  };
+}
+
+const UNWANTED_IN_TRANSACTIONS: ReadonlySet<FaultKind> = new Set(['bit-flip', 'metadata-flip', 'delete-records']);
+
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
+  const plan = drawPlan(seed, options);
+  return options.transactions === true ? withTransactions(plan) : plan;
+}
+
+function drawPlan(seed: number, options: PlanOptions): SeedPlan {
   const dice = new Dice(seed).for('plan');
   const isDurable = !dice.chance(UNSYNCED_PERCENT);
   const brokers = options.brokers ?? 1;
@@ -106,6 +161,7 @@ export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
     topics,
     producers,
     readers: planReaders(dice.for('readers')),
+    transactional: [],
     faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults }),
     isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
     isDurable,

@@ -31,14 +31,21 @@ export function printCampaign({ sum, failures, tookMs, hash }: CampaignResult, {
 
 /** Runs a seed once more with its trace, and prints what went wrong. */
 export async function printFailure(seed: number, options: SimulateOptions): Promise<number> {
-  const { length, brokers, faults, build, isTraced } = options;
+  const { length, brokers, transactions, faults, build, isTraced } = options;
   const lines: string[] = [];
   const trace = (elapsedMs: number, who: string, message: string): void => {
     const line = formatLine(elapsedMs, who, message);
     if (isTraced) console.log(line);
     else lines.push(line);
   };
-  const { violations, hash } = await runSeed(seed, { length, brokers, faults, build, trace });
+  const { violations, hash } = await runSeed(seed, {
+    length,
+    brokers,
+    faults,
+    build,
+    trace,
+    ...(transactions ? { transactions } : {}),
+  });
   const [first] = violations;
   if (first === undefined) {
     console.log(`seed ${seed}: no violation, trace ${hash}`);
@@ -54,10 +61,11 @@ export async function printFailure(seed: number, options: SimulateOptions): Prom
   return 1;
 }
 
-function argumentsOf({ length, brokers, faults, build }: SimulateOptions): string {
+function argumentsOf({ length, brokers, transactions, faults, build }: SimulateOptions): string {
   const parts = [
     length === 1 ? '' : ` --length ${length}`,
     brokers === 1 ? '' : ` --brokers ${brokers}`,
+    transactions ? ' --transactions' : '',
     faults === undefined ? '' : ` --faults ${faults.join(',')}`,
     build.name === 'sound' ? '' : ` --mutant ${build.name}`,
   ];

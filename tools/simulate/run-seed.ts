@@ -13,6 +13,10 @@ import { Vandal } from './clients/vandal.ts';
 import type { History } from './history.ts';
 import { type PlanOptions, type ProducerTraits, planSeed, type ReaderTraits, type SeedPlan } from './plan.ts';
 import type { TraceLine } from './trace.ts';
+import { checkTransactions } from './transactions/check-transactions.ts';
+import { CommittedReader } from './transactions/committed-reader.ts';
+import { TransactionLedger } from './transactions/ledger.ts';
+import { TransactionalProducer } from './transactions/transactional-producer.ts';
 import { planCrash } from './world/fault-plan.ts';
 import type { Machine } from './world/machine.ts';
 import { Nemesis } from './world/nemesis.ts';
@@ -72,8 +76,9 @@ const PROBE_PAUSE_MS = 200;
 
 /** Lets one world run from its beginning to its end, and judges it. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
-  const plan = planSeed(seed, options);
-  const world = new World(plan, options.build ?? SOUND, options.trace);
+  const { build = SOUND } = options;
+  const plan = planSeed(seed, { ...options, transactions: options.transactions ?? build.hasTransactions ?? false });
+  const world = new World(plan, build, options.trace);
   const nemesis = new Nemesis(world);
   await world.begin();
   world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];
@@ -83,11 +88,14 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
     ...(mayHaveVandal(plan) ? [new Vandal(world.toolsFor('vandal'))] : []),
     ...(plan.isTended ? [new Gardener(world.toolsFor('gardener'), plan.topics[0]?.replicationFactor ?? 1)] : []),
   ];
+  const ledger = new TransactionLedger();
+  if (plan.transactional.length > 0) clients.push(...transactionalClients(world, ledger));
   nemesis.start(plan.faults);
   await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
   await finish(world);
   const { history } = world;
-  const violations = check(history);
+  if (plan.transactional.length > 0) await readCommitted(world, ledger);
+  const violations = [...check(history), ...checkTransactions(ledger)];
   return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis) };
 }
 
@@ -112,6 +120,32 @@ function makeReader(traits: ReaderTraits, world: World): SimulatedClient {
   return group === undefined
     ? new PlainReader({ ...traits, partitions }, tools)
     : new GroupMember({ ...traits, group, partitions }, tools);
+}
+
+function transactionalClients(world: World, ledger: TransactionLedger): SimulatedClient[] {
+  const { plan, partitions } = world;
+  const producers = plan.transactional.map(
+    (traits) => new TransactionalProducer(traits, partitions, ledger, world.toolsFor(traits.name)),
+  );
+  return [...producers, new CommittedReader('committed', partitions, ledger, world.toolsFor('committed'))];
+}
+
+/** What is committed in the end. Transactions that nobody ends do so by themselves. */
+async function readCommitted(world: World, ledger: TransactionLedger): Promise<void> {
+  const limitMs = world.clock.monotonic() + PATIENCE_MS;
+  for (;;) {
+    const reader = new CommittedReader('last', world.partitions, ledger, world.toolsFor('last'));
+    const read = Promise.all(world.partitions.map((partition) => reader.readToEnd(partition)));
+    const told = await world.until(read, PATIENCE_MS).catch((error: unknown) => [onlyStuck(error)]);
+    const refusals = told.flatMap((refusal) => refusal ?? []);
+    const isOver = refusals.length === 0 && [...ledger.final.values()].every(({ lag }) => lag === 0);
+    if (isOver) return;
+    if (world.clock.monotonic() > limitMs) {
+      for (const refusal of refusals) protest(world, null, refusal);
+      return;
+    }
+    await world.pass(PROBE_PAUSE_MS);
+  }
 }
 
 /** With nothing going wrong any more, everything works; and after a last crash, everything is still there. */

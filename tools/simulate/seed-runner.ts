@@ -9,6 +9,7 @@ import type { FaultKind } from './world/fault-plan.ts';
 export interface SeedSettings {
   readonly length: number;
   readonly brokers: number;
+  readonly transactions?: boolean | undefined;
   readonly faults: readonly FaultKind[] | undefined;
   readonly buildName: string;
 }
@@ -24,10 +25,16 @@ export interface SeedVerdict {
 /** Runs a seed in this thread. */
 export async function judgeSeed(
   seed: number,
-  { length, brokers, faults, buildName }: SeedSettings,
+  { length, brokers, transactions, faults, buildName }: SeedSettings,
 ): Promise<SeedVerdict> {
   const build = mutants.find(({ name }) => name === buildName) ?? SOUND;
-  const { violations, figures, hash } = await runSeed(seed, { length, brokers, faults, build });
+  const { violations, figures, hash } = await runSeed(seed, {
+    length,
+    brokers,
+    faults,
+    build,
+    ...(transactions === true ? { transactions } : {}),
+  });
   return { seed, violations, figures, hash };
 }
 
@@ -43,8 +50,8 @@ export function localRunner(settings: SeedSettings): SeedRunner {
 }
 
 /** In a thread of its own. A world of its own it is anyway: threads share nothing but the machine. */
-export function threadRunner({ length, brokers, faults, buildName }: SeedSettings): SeedRunner {
-  const workerData: SeedSettings = { length, brokers, faults, buildName };
+export function threadRunner({ length, brokers, transactions, faults, buildName }: SeedSettings): SeedRunner {
+  const workerData: SeedSettings = { length, brokers, transactions, faults, buildName };
   const worker = new Worker(new URL('./seed-thread.ts', import.meta.url), { workerData });
   return {
     run: (seed) =>

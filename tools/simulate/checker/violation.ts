@@ -66,6 +66,14 @@ export type Anomaly =
   | 'stale-view'
   /** With all faults over, a broker has a replica of a topic that is gone. */
   | 'stray-replica'
+  /** A transaction was committed, and what it wrote is not there. */
+  | 'lost-transaction'
+  /** Of one transaction some is there and some is not. */
+  | 'torn-transaction'
+  /** A producer that was replaced has committed. */
+  | 'zombie-commit'
+  /** With all faults over, a transaction does not end, and readers wait for it. */
+  | 'stuck-transaction'
   /** In-sync replicas differ. */
   | 'diverged'
   /** With all faults over, something still does not work. */

@@ -25,6 +25,8 @@ export interface FetchedPartition {
   readonly position: Position;
   readonly errorCode: number;
   readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[];
   readonly logStartOffset: number;
   readonly records: Buffer | null;
 }
@@ -77,6 +79,7 @@ function answerOf(answer: FetchResponse, position: Position, usesIds: boolean): 
     .find((response) => (usesIds ? response.topicId === topic.id : response.topic === topic.name))
     ?.partitions.find(({ partitionIndex }) => partitionIndex === index);
   if (found === undefined) return undefined;
-  const { errorCode, highWatermark, logStartOffset, records } = found;
-  return { position, errorCode, highWatermark, logStartOffset, records };
+  const { errorCode, highWatermark, lastStableOffset, logStartOffset, records } = found;
+  const abortedTransactions = found.abortedTransactions ?? [];
+  return { position, errorCode, highWatermark, lastStableOffset, abortedTransactions, logStartOffset, records };
 }

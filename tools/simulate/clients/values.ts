@@ -1,5 +1,6 @@
 import {
   type BuildBatchOptions,
+  batchIsControl,
   batchLastOffset,
   batchSizeBytes,
   checkBatch,
@@ -60,6 +61,11 @@ export function decodeRecords(bytes: Buffer | null, from: number): FetchedRecord
     const sizeBytes = batchSizeBytes(bytes, at);
     const fault = checkBatch(bytes, at);
     if (fault !== undefined) return { records, next, fault };
+    // An end of a transaction is no record of anybody's.
+    if (batchIsControl(bytes, at)) {
+      next = Math.max(next, batchLastOffset(bytes, at) + 1);
+      continue;
+    }
     try {
       for (const record of readRecords(bytes.subarray(at, at + sizeBytes))) {
         if (record.offset < from) continue;

@@ -18,6 +18,7 @@ import {
   overtakes,
   sharesPartitions,
 } from './request-mutants.ts';
+import { transactionMutants } from './transaction-mutants.ts';
 
 /** Brokers that are broken on purpose: if one of them is not caught, the simulator is blind. */
 export const mutants: readonly Build[] = [
@@ -36,4 +37,5 @@ export const mutants: readonly Build[] = [
   sharesPartitions,
   ...clusterMutants,
   ...controllerMutants,
+  ...transactionMutants,
 ];

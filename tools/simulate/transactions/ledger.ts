@@ -1,0 +1,46 @@
+import type { PartitionName, SeenRecord } from '../history.ts';
+
+/**
+ * How a transaction ended for its producer. `unknown`: its commit was asked for and nobody has answered, so it is either there with all of
+ * its records or not at all.
+ */
+export type TransactionOutcome = 'open' | 'committed' | 'aborted' | 'unknown';
+
+/** A transaction as its producer sees it. */
+export interface Transaction {
+  readonly client: string;
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly epoch: number;
+  /** What was acknowledged in it, by partition. */
+  readonly values: Map<PartitionName, string[]>;
+  /** What was sent in it, acknowledged or not. */
+  readonly sent: Set<string>;
+  outcome: TransactionOutcome;
+  /** When its commit was last asked for. */
+  askedMs: number;
+}
+
+/** A producer has got an identity, at which all that had it before are fenced off. */
+export interface Identity {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly epoch: number;
+  readonly sinceMs: number;
+}
+
+/** What all transactional clients of a world did and saw. */
+export class TransactionLedger {
+  readonly transactions: Transaction[] = [];
+  readonly identities: Identity[] = [];
+  /** What readers of committed records saw while the world went on, by partition. */
+  readonly seen = new Map<PartitionName, SeenRecord[]>();
+  /** What is committed in the end, by partition, and where the last stable offset and the high watermark stand. */
+  readonly final = new Map<PartitionName, { readonly records: readonly SeenRecord[]; readonly lag: number }>();
+
+  saw(partition: PartitionName, records: readonly SeenRecord[]): void {
+    const seen = this.seen.get(partition);
+    if (seen === undefined) this.seen.set(partition, [...records]);
+    else for (const record of records) seen.push(record);
+  }
+}
