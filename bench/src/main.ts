@@ -32,6 +32,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   micro: () => import('./micro.ts'),
   others: () => import('./others.ts'),
   partitions: () => import('./partitions.ts'),
+  transactions: () => import('./transactions.ts'),
   restart: () => import('./restart.ts'),
   cluster: () => import('./cluster.ts'),
   compare: () => import('./compare.ts'),
@@ -39,7 +40,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
 const order = Object.keys(benches);
 
 /** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
-const unasked = ['partitions', 'restart', 'cluster', 'compare'];
+const unasked = ['partitions', 'transactions', 'restart', 'cluster', 'compare'];
 
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;
