@@ -13,7 +13,7 @@ import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
 import { exposeRooms } from './broker-gauges.ts';
-import { type ClientRooms, newClientRooms } from './client-rooms.ts';
+import { type ClientRooms, newClientRooms, startClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
 import { type InterBrokerVersions, interBrokerVersions } from './cluster/inter-broker-versions.ts';
@@ -243,6 +243,7 @@ export class Broker {
       () => logDirs.stop(),
       () => configs.stop(),
       () => services.accessRules?.stop(),
+      () => services.delegationTokens.stop(),
       () => replication.close(),
       () => services.deadlines.close(),
       () => logs.close(),
@@ -378,7 +379,7 @@ export class Broker {
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
     const controller = this.#newController(configs, channels, topicIds(cluster, logs));
-    const clients = newClientRooms({ store, configs, clock, metrics, logger });
+    const clients = newClientRooms({ ...this.#options, store, configs, metrics });
     const services = this.#newServices({
       clients,
       accessRules,
@@ -394,7 +395,7 @@ export class Broker {
       topics,
     });
     followSettings(configs, clients.entities, logs, replicas);
-    await clients.entities.load();
+    await startClientRooms(clients);
     const followers = [clients.entities, transactions.level];
     const session = this.#newSession(endpoints, () => takeUpAgain(configs, followers, controller));
     await session.start();
@@ -503,6 +504,7 @@ export class Broker {
         return configs.current;
       },
       users: clients.users,
+      delegationTokens: clients.delegationTokens,
       quotaRules: clients.quotaRules,
       quotas: clients.quotas,
       consumerOffsets: new ConsumerOffsets(store),

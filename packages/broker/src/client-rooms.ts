@@ -1,8 +1,10 @@
 import type { MetadataStore } from '@millrace/metadata';
-import type { Clock } from '@millrace/ports';
+import type { Clock, Random } from '@millrace/ports';
+import type { BrokerConfig } from './config/broker-config.ts';
 import type { ConfigRepository } from './config/config-repository.ts';
 import { ClientQuotas } from './quotas/client-quotas.ts';
 import { QuotaRules } from './quotas/quota-rules.ts';
+import { DelegationTokens } from './security/delegation-tokens.ts';
 import { UserCredentials } from './security/user-credentials.ts';
 import type { Logger } from './shared/logger.ts';
 import type { Metrics } from './shared/metrics.ts';
@@ -12,6 +14,7 @@ import { EntityConfigs } from './store/entity-configs.ts';
 export interface ClientRooms {
   readonly entities: EntityConfigs;
   readonly users: UserCredentials;
+  readonly delegationTokens: DelegationTokens;
   readonly quotaRules: QuotaRules;
   readonly quotas: ClientQuotas;
 }
@@ -19,13 +22,25 @@ export interface ClientRooms {
 export function newClientRooms(options: {
   readonly store: MetadataStore;
   readonly configs: ConfigRepository;
+  readonly config: BrokerConfig;
+  readonly random: Random;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }): ClientRooms {
-  const { store, configs, clock, metrics, logger } = options;
+  const { store, config, configs, random, clock, metrics, logger } = options;
   const entities = new EntityConfigs(store);
   const users = new UserCredentials({ entities, logger });
+  const delegationTokens = new DelegationTokens({
+    store,
+    clock,
+    random,
+    logger,
+    secret: config.delegationTokenSecretKey ?? config.delegationTokenMasterKey ?? undefined,
+    maxLifetimeMs: config.delegationTokenMaxLifetimeMs,
+    renewalMs: config.delegationTokenExpiryTimeMs,
+    sweepMs: config.delegationTokenExpiryCheckIntervalMs,
+  });
   const rules = new QuotaRules(entities, logger);
   const quotas = new ClientQuotas({
     rules,
@@ -40,5 +55,11 @@ export function newClientRooms(options: {
       return { count, seconds };
     },
   });
-  return { entities, users, quotaRules: rules, quotas };
+  return { entities, users, delegationTokens, quotaRules: rules, quotas };
+}
+
+/** Reads what is kept. @throws MetadataError */
+export async function startClientRooms({ entities, delegationTokens }: ClientRooms): Promise<void> {
+  await entities.load();
+  await delegationTokens.start();
 }

@@ -1,6 +1,5 @@
 import {
   ApiVersions,
-  CreateDelegationToken,
   decodeBody,
   decodeResponseFrame,
   ErrorCode,
@@ -86,7 +85,6 @@ describe('a connection is given up, with a reason, when a client sends', () => {
 
   it('an API that nobody knows, or that is not served', async () => {
     expect(await codeOf(bareRequest(999, 0))).toBe('BROKER_UNKNOWN_API');
-    expect(await codeOf(bareRequest(CreateDelegationToken.key, 0))).toBe('BROKER_UNKNOWN_API');
     // With ZooKeeper nobody forwards requests, and a broker of Kafka closes the connection too.
     expect(await codeOf(bareRequest(ENVELOPE_KEY, 0))).toBe('BROKER_UNKNOWN_API');
   });

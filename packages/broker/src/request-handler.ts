@@ -10,6 +10,7 @@ import {
   encodeResponse,
   LeaderAndIsr,
   Produce,
+  ProtocolError,
   Reader,
   type RequestHeader,
   StopReplica,
@@ -206,8 +207,20 @@ export class BrokerRequestHandler implements RequestHandler {
     // The answer goes out at once, and the connection rests then (KIP-219).
     if (throttleTimeMs > 0) connection.restFor(throttleTimeMs);
     if (response === null) return null;
-    const told = throttleTimeMs > 0 ? { ...response, throttleTimeMs } : response;
-    return encodeResponse(handler.api, version, correlationId, told);
+    if (throttleTimeMs === 0) return encodeResponse(handler.api, version, correlationId, response);
+    // An answer is an object, whatever the API.
+    return encodeThrottled(handler, request, response as object, throttleTimeMs);
+  }
+}
+
+/** The first versions of most APIs have no place for the time: their clients learn of it by waiting. */
+function encodeThrottled(handler: ApiHandler, request: Request, response: object, throttleTimeMs: number): Frame {
+  const { version, correlationId } = request;
+  try {
+    return encodeResponse(handler.api, version, correlationId, { ...response, throttleTimeMs });
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error.code !== 'PROTOCOL_FIELD_NOT_IN_VERSION') throw error;
+    return encodeResponse(handler.api, version, correlationId, response);
   }
 }
 

@@ -11,7 +11,13 @@ export type AuthenticationState =
   /** A mechanism was chosen, and its exchange is under way. */
   | { readonly stage: 'exchange'; readonly mechanism: string; readonly exchange: object }
   /** The client has logged in; its session ends at a time of the wall clock, or never. */
-  | { readonly stage: 'done'; readonly mechanism: string; readonly expiresAtMs: number | undefined };
+  | {
+      readonly stage: 'done';
+      readonly mechanism: string;
+      readonly expiresAtMs: number | undefined;
+      /** By a delegation token of somebody's, and not by what is his own. */
+      readonly isByToken?: boolean;
+    };
 
 /** One client's connection, as request handlers see it. */
 export interface ConnectionContext {

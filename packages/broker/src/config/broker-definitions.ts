@@ -195,6 +195,23 @@ const fetching = {
   'producer.purgatory.purge.interval.requests': int(1000, 'Kept for compatibility.'),
 } as const;
 
+const delegationTokens = {
+  'delegation.token.secret.key': password(
+    null,
+    'What the secrets of delegation tokens are made of, the same at all brokers. Without it there are none.',
+  ),
+  'delegation.token.master.key': password(null, 'The former name of delegation.token.secret.key.'),
+  'delegation.token.max.lifetime.ms': long(604_800_000, 'A token cannot be renewed beyond this.', {
+    check: atLeast(1),
+  }),
+  'delegation.token.expiry.time.ms': long(86_400_000, 'A token ends after this unless somebody renews it.', {
+    check: atLeast(1),
+  }),
+  'delegation.token.expiry.check.interval.ms': long(3_600_000, 'How often tokens that have ended are removed.', {
+    check: atLeast(1),
+  }),
+} as const;
+
 const quotas = {
   'quota.window.num': int(11, 'Over how many windows the use of clients is taken that have quotas.', {
     check: atLeast(1),
@@ -349,6 +366,7 @@ export const brokerDefinitions = {
   ...rights,
   ...logDefinitions,
   ...fetching,
+  ...delegationTokens,
   ...quotas,
   ...replication,
   ...groups,

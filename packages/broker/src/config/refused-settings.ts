@@ -21,7 +21,7 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Remove it',
   },
   {
-    names: ['sasl.', 'principal.builder.class', 'delegation.token.'],
+    names: ['sasl.', 'principal.builder.class'],
     why: 'logins here are by PLAIN, SCRAM and OAUTHBEARER, set for each listener: listener.name.NAME.MECHANISM.sasl.jaas.config',
     instead: 'Remove it',
   },

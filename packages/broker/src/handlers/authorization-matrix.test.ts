@@ -84,6 +84,7 @@ beforeAll(async () => {
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:ANONYMOUS',
     'broker.id': '0',
+    'delegation.token.secret.key': 'test-secret',
   });
   for (const topic of ['a-topic', 'z-topic', 'a-del']) await makeTopic(topic);
   await test.connect().ask(FindCoordinator, 2, { key: 'a-group', keyType: 0 });
@@ -92,6 +93,9 @@ beforeAll(async () => {
   await inTime(test.connect().ask(InitProducerId, 1, producer));
   topicId = test.broker.services.cluster.topic('a-topic')?.id as string;
   await commitOffsets();
+  for (const owner of ['User:alice', 'User:bob']) {
+    await test.broker.services.delegationTokens.create({ owner, requester: owner, renewers: [] }, -1);
+  }
 });
 afterAll(() => test.stop());
 
@@ -161,6 +165,8 @@ async function ask({ key, version, what }: RecordedRequest): Promise<Answer> {
   count += 1;
   const client = test.connect();
   client.context.principal = 'User:alice';
+  // Over plain text nobody is given tokens.
+  Object.assign(client.context, { securityProtocol: 'SASL_PLAINTEXT' });
   const body = make({ test, topicId, version, count });
   const header = { correlationId: count, clientId: 'alice' };
   const frame = Buffer.concat(encodeRequest(handler.api as never, version, header, body as never)).subarray(4);

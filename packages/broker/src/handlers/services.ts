@@ -15,6 +15,7 @@ import type { FetchWaits } from '../replicas/fetch-waits.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { StorageReports } from '../replicas/storage-reports.ts';
 import type { AccessRules } from '../security/access-rules.ts';
+import type { DelegationTokens } from '../security/delegation-tokens.ts';
 import type { UserCredentials } from '../security/user-credentials.ts';
 import type { Authorizer } from '../shared/authorization.ts';
 import type { Deadlines } from '../shared/deadlines.ts';
@@ -54,6 +55,8 @@ export interface BrokerServices {
   readonly deadlines: Deadlines;
   /** The access rules; undefined where no rights are checked. */
   readonly accessRules: AccessRules | undefined;
+  /** With what else somebody can log in by SCRAM. */
+  readonly delegationTokens: DelegationTokens;
   /** Who can log in by SCRAM. */
   readonly users: UserCredentials;
   /** The quotas of users, client ids and addresses. */

@@ -262,6 +262,15 @@ describe('a producer beyond its bytes', () => {
     expect((await produce(10, 'other'))[0]).toBeGreaterThan(19_900);
   });
 
+  it.each([0, 1, 2, 3, 9, 11])('rests with version %i too, whether it can be told or not', async (version) => {
+    await test.createTopic('t');
+    await alter({ user: 'carol' }, { producer_byte_rate: 0 });
+    const records = version < 3 ? null : batchOf(['x']);
+    const answer = await client.ask(Produce, version, produceBody('t', records));
+    expect(client.restMs).toBe(3_600_000);
+    expect(answer.throttleTimeMs).toBe(version === 0 ? 0 : 3_600_000);
+  });
+
   it('rests all the same where it wants no answers', async () => {
     await test.createTopic('t');
     await alter({ user: 'carol' }, { producer_byte_rate: 50_000 });

@@ -344,6 +344,35 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
       }),
     },
   ],
+  [
+    38,
+    {
+      'for itself': () => ({ ownerPrincipalType: '', ownerPrincipalName: '', renewers: [], maxLifetimeMs: -1 }),
+      'for bob': () => ({ ownerPrincipalType: 'User', ownerPrincipalName: 'bob', renewers: [], maxLifetimeMs: -1 }),
+    },
+  ],
+  [
+    39,
+    {
+      "bob's token": ({ test }) => ({ hmac: tokenOf(test, 'User:bob'), renewPeriodMs: 60_000 }),
+      'own token': ({ test }) => ({ hmac: tokenOf(test, 'User:alice'), renewPeriodMs: 60_000 }),
+      'unknown hmac': () => ({ hmac: Buffer.alloc(64), renewPeriodMs: 60_000 }),
+    },
+  ],
+  [
+    40,
+    {
+      "bob's token": ({ test }) => ({ hmac: tokenOf(test, 'User:bob'), expiryTimePeriodMs: 60_000 }),
+      'own token': ({ test }) => ({ hmac: tokenOf(test, 'User:alice'), expiryTimePeriodMs: 60_000 }),
+    },
+  ],
+  [
+    41,
+    {
+      'all owners': () => ({ owners: null }),
+      'owner bob': () => ({ owners: [{ principalType: 'User', principalName: 'bob' }] }),
+    },
+  ],
   [46, { all: () => ({ timeoutMs: 1000, topics: null }) }],
   [
     47,
@@ -413,3 +442,10 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
   [65, { 'ongoing and unknown id': () => ({ transactionalIds: ['a-txn', 'a-notxn'] }) }],
   [66, { all: () => ({ stateFilters: [], producerIdFilters: [] }) }],
 ]);
+
+/** The secret of a token that somebody has. */
+function tokenOf(test: TestBroker, owner: string): Buffer {
+  const { delegationTokens } = test.broker.services;
+  for (const token of delegationTokens.all()) if (token.owner === owner) return delegationTokens.hmacOf(token);
+  throw new Error(`${owner} has no token`);
+}

@@ -8,6 +8,8 @@ export type LoginStep =
       readonly user: string;
       /** When what he has logged in with ends, in milliseconds of the wall clock; undefined where it does not. */
       readonly expiresAtMs?: number;
+      /** He has logged in by a delegation token, so that he cannot ask for further ones. */
+      readonly isByToken?: boolean;
     };
 
 /** The broker's side of one login by one mechanism. */

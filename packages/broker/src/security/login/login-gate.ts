@@ -246,7 +246,8 @@ export class LoginGate {
     login.exchange = undefined;
     connection.principal = principal;
     const expiresAtMs = lifetimeMs > 0 ? nowMs + lifetimeMs : undefined;
-    connection.authentication = { stage: 'done', mechanism, expiresAtMs };
+    const { isByToken = false } = step;
+    connection.authentication = { stage: 'done', mechanism, expiresAtMs, isByToken };
     const isFirst = principalBefore === undefined;
     this.#count(
       isFirst ? 'successful_authentication_total' : 'successful_reauthentication_total',

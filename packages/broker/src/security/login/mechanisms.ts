@@ -3,11 +3,12 @@ import type { BrokerConfig } from '../../config/broker-config.ts';
 import type { TokenSettings } from '../../config/oauth-settings.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Metrics } from '../../shared/metrics.ts';
+import type { DelegationTokens } from '../delegation-tokens.ts';
 import type { UserCredentials } from '../user-credentials.ts';
 import { LoginGate } from './login-gate.ts';
 import { type CheckToken, oauthBearerLogin } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
-import { scramLogin } from './scram.ts';
+import { type FoundToken, scramLogin } from './scram.ts';
 import type { ScramMechanism } from './scram-credential.ts';
 import type { LoadKeys } from './signing-keys.ts';
 import { tokenCheck } from './token-checks.ts';
@@ -19,6 +20,7 @@ const NONCE_BYTES = 24;
 export interface LoginSurroundings {
   readonly config: BrokerConfig;
   readonly users: UserCredentials;
+  readonly delegationTokens: DelegationTokens;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,7 +33,7 @@ const NO_WAY_TO_KEYS: LoadKeys = async () => {
 
 /** The gate in front of the handlers, with the mechanisms that are served. */
 export function newLoginGate(
-  { config, users, random, clock, logger, metrics }: LoginSurroundings,
+  { config, users, delegationTokens, random, clock, logger, metrics }: LoginSurroundings,
   loadKeys: LoadKeys = NO_WAY_TO_KEYS,
 ): LoginGate {
   // One for each listener's settings, so that its keys are read once.
@@ -55,9 +57,21 @@ export function newLoginGate(
       return scramLogin({
         mechanism: scram,
         find: (user) => users.find(user, scram),
+        findToken: delegationTokens.isOn ? (id) => foundToken(delegationTokens, id, scram) : undefined,
         nonce: () => Buffer.from(random.bytes(NONCE_BYTES)).toString('base64url'),
         secret,
       });
     },
   });
+}
+
+async function foundToken(
+  tokens: DelegationTokens,
+  id: string,
+  mechanism: ScramMechanism,
+): Promise<FoundToken | undefined> {
+  const found = await tokens.find(id, mechanism);
+  if (found === undefined) return undefined;
+  const { owner, expiresMs } = found.token;
+  return { owner: owner.slice(owner.indexOf(':') + 1), expiresAtMs: expiresMs, credential: found.credential };
 }

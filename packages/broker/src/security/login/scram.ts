@@ -14,10 +14,19 @@ const CLIENT_FINAL = new RegExp(
 /** What Java's clients send whatever stood in their header: base64 of `n,,`. */
 const USUAL_BINDING = 'biws';
 
+/** A delegation token that holds. */
+export interface FoundToken {
+  readonly owner: string;
+  readonly expiresAtMs: number;
+  readonly credential: ScramCredential;
+}
+
 /** What SCRAM on the broker's side works with. */
 export interface ScramOptions {
   readonly mechanism: ScramMechanism;
   readonly find: (user: string) => ScramCredential | undefined;
+  /** The delegation token of that id, and what its secret is checked with. Without it there are none. */
+  readonly findToken?: ((id: string) => Promise<FoundToken | undefined>) | undefined;
   readonly nonce: () => string;
   /** A secret of the broker's, of which unknown users get salts that stay the same. */
   readonly secret: Buffer;
@@ -32,8 +41,12 @@ export function scramLogin(options: ScramOptions): LoginExchange {
   return {
     respond(token) {
       if (first === undefined) {
-        first = begin(token.toString(), options);
-        return { isDone: false, challenge: Buffer.from(first.message) };
+        const taken = (begun: ServerFirst): LoginStep => {
+          first = begun;
+          return { isDone: false, challenge: Buffer.from(begun.message) };
+        };
+        const begun = begin(token.toString(), options);
+        return begun instanceof Promise ? begun.then(taken) : taken(begun);
       }
       return finish(token.toString(), first, options.mechanism);
     },
@@ -49,9 +62,11 @@ interface ServerFirst {
   readonly user: string;
   readonly credential: ScramCredential;
   readonly isKnown: boolean;
+  /** Undefined where it is a user's own password. */
+  readonly token: FoundToken | undefined;
 }
 
-function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): ServerFirst {
+function begin(text: string, options: ScramOptions): ServerFirst | Promise<ServerFirst> {
   const fields = CLIENT_FIRST.exec(text)?.groups;
   if (fields === undefined) throw new LoginRefused('the first message is malformed, or wants channel binding');
   const user = unescaped(fields['user'] ?? '');
@@ -62,8 +77,22 @@ function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): 
       'Authentication failed: Client requested an authorization id that is different from username',
     );
   }
-  const byToken = /,tokenauth=true(?:,|$)/i.test(fields['extensions'] ?? '');
-  const found = byToken ? undefined : find(user);
+  const isByToken = /,tokenauth=true(?:,|$)/i.test(fields['extensions'] ?? '');
+  if (!isByToken) return answer(fields, user, { credential: options.find(user) }, options);
+  const { findToken } = options;
+  if (findToken === undefined) return answer(fields, user, { credential: undefined }, options);
+  return findToken(user).then((token) => answer(fields, user, { credential: token?.credential, token }, options));
+}
+
+function answer(
+  fields: Readonly<Record<string, string | undefined>>,
+  user: string,
+  {
+    credential: found,
+    token,
+  }: { readonly credential: ScramCredential | undefined; readonly token?: FoundToken | undefined },
+  { mechanism, nonce, secret }: ScramOptions,
+): ServerFirst {
   const credential = found ?? inventedCredential(mechanism, user, secret);
   const full = `${fields['nonce']}${nonce()}`;
   return {
@@ -75,6 +104,7 @@ function begin(text: string, { mechanism, find, nonce, secret }: ScramOptions): 
     user,
     credential,
     isKnown: found !== undefined,
+    token,
   };
 }
 
@@ -102,8 +132,17 @@ function finish(text: string, first: ServerFirst, mechanism: ScramMechanism): Lo
   return {
     isDone: true,
     challenge: Buffer.from(`v=${hmac(mechanism, serverKey, message).toString('base64')}`),
-    user: first.user,
+    ...whoIs(first),
   };
+}
+
+/** Who shows a token is its owner, for as long as it holds. */
+function whoIs({ user, token }: ServerFirst): {
+  readonly user: string;
+  readonly expiresAtMs?: number;
+  readonly isByToken?: boolean;
+} {
+  return token === undefined ? { user } : { user: token.owner, expiresAtMs: token.expiresAtMs, isByToken: true };
 }
 
 /** The same for the same name, so that asking twice tells nothing, and a secret without which nobody could have one. */
