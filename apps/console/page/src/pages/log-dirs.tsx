@@ -32,7 +32,6 @@ function columnsOf(say: Say, cluster: string, hasBroker: boolean): Column<LogDir
   const ofBroker: Column<LogDirRow> = {
     id: 'broker',
     title: say('broker'),
-    isNumber: true,
     by: ({ broker }) => broker,
     cell: ({ broker }) => broker,
   };

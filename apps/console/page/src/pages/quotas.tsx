@@ -47,7 +47,7 @@ export function Quotas(): ReactNode {
 }
 
 function entityText({ entity }: QuotaRow, say: Say): string {
-  return entity.map(({ type, name }) => `${type} ${name ?? say('everybodyElse')}`).join(' · ');
+  return entity.map(({ type, name }) => (name === null ? say('everyOther', { type }) : `${type} ${name}`)).join(' · ');
 }
 
 function columnsOf(say: Say, edit: ((row: QuotaRow) => void) | undefined): Column<QuotaRow>[] {
@@ -126,7 +126,7 @@ function EditQuota(props: { cluster: string; row: QuotaRow; onClose: () => void 
           <Field label={say('name')}>
             <input
               value={name}
-              placeholder={say('everybodyElse')}
+              placeholder={say('everyOther', { type })}
               onChange={(event) => setName(event.target.value)}
               spellCheck={false}
             />
