@@ -4,10 +4,12 @@ import type { TlsOptions } from 'node:tls';
 import type { Logger, SslSettings } from '@millrace/broker';
 import { realTimers } from '@millrace/ports';
 import { datesFault } from './certificate-dates.ts';
+import { certificateNews } from './certificate-end.ts';
 import { tlsMaterial } from './tls-settings.ts';
 
 /** How often files are looked at. Links that are turned to another file, as orchestrators do it, show so too. */
 const LOOK_MS = 2_000;
+const DAY_MS = 86_400_000;
 /** How often it is looked whether the certificate is about to expire. */
 const DATES_LOOK_MS = 12 * 3_600_000;
 
@@ -21,6 +23,7 @@ export class LiveCertificates {
   #datesLook: NodeJS.Timeout | undefined;
   #options: TlsOptions;
   #onChange: ((options: TlsOptions) => void) | undefined;
+  #daily: NodeJS.Timeout | undefined;
 
   private constructor(
     listener: string,
@@ -51,13 +54,22 @@ export class LiveCertificates {
   /** Calls `onChange` with what holds from then on, until {@link close}. */
   watch(onChange: (options: TlsOptions) => void): void {
     this.#onChange = onChange;
+    this.#tellOfEnd();
+    this.#daily = setInterval(() => this.#tellOfEnd(), DAY_MS).unref();
     for (const file of this.#files) watchFile(file, { interval: LOOK_MS, persistent: false }, this.#changed);
     this.#datesLook ??= realTimers.setInterval(() => this.#tellOfDates(), DATES_LOOK_MS).unref();
   }
 
   close(): void {
+    clearInterval(this.#daily);
     realTimers.clearInterval(this.#datesLook);
     for (const file of this.#files) unwatchFile(file, this.#changed);
+  }
+
+  /** At the start, with every new one, and once a day. */
+  #tellOfEnd(): void {
+    const news = certificateNews(this.#listener, this.#options, new Date());
+    if (news !== undefined) this.#logger[news.level]({ listener: this.#listener }, news.message);
   }
 
   /** Reads the files again. What does not fit together is left, and the old ones hold on. */
@@ -66,6 +78,7 @@ export class LiveCertificates {
       const { options } = await tlsMaterial(this.#listener, this.#ssl, (path) => readFile(path));
       this.#options = options;
       this.#onChange?.(options);
+      this.#tellOfEnd();
       this.#tellOfDates();
       this.#logger.info({ listener: this.#listener }, `Listener ${this.#listener} has taken up its new certificates`);
     } catch (err) {
