@@ -75,6 +75,9 @@ export async function startRackedTarget(wanted = 'millrace'): Promise<Target> {
       ...SETTINGS,
       'num.partitions': 4,
       'min.insync.replicas': 1,
+      // Some tests make rules of access; who is under none may do everything.
+      'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+      'allow.everyone.if.no.acl.found': 'true',
       'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
     },
     ownSettings: (brokerId) => ({ 'broker.rack': `RACK${brokerId}` }),
