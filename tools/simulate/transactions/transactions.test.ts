@@ -4,9 +4,9 @@ import { runSeed } from '../run-seed.ts';
 import { checkTransactions } from './check-transactions.ts';
 import { type Transaction, TransactionLedger } from './ledger.ts';
 
-const SEEDS = 60;
+const SEEDS = 40;
 /** A world of three brokers costs as much as several of one. */
-const CLUSTER_SEEDS = 8;
+const CLUSTER_SEEDS = 5;
 const MS_MAX = 240_000;
 
 const EVERYTHING = { length: 1, faults: undefined, jobs: 1, keepsGoing: false, seconds: undefined, from: 1 } as const;
@@ -22,7 +22,7 @@ describe('worlds in which everything is written in transactions', () => {
       const { failures, sum } = await runCampaign(options);
       const told = failures.map(({ seed, violations: [first] }) => `${seed}: ${first?.anomaly}: ${first?.message}`);
       expect(told).toEqual([]);
-      expect(sum.sums['recordsAcknowledged']).toBeGreaterThan(400);
+      expect(sum.sums['recordsAcknowledged']).toBeGreaterThan(200);
     },
     MS_MAX,
   );
