@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [librdkafka-transactions] [librdkafka-cluster] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -8,6 +8,7 @@ import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
 import { buildSarama, saramaCases } from './sarama.ts';
+import { streamsCases } from './streams.ts';
 import { startClusterTarget, startRackedTarget, startTarget, type Target } from './target.ts';
 
 type Suites = Readonly<Record<string, (bootstrap: string) => Promise<number>>>;
@@ -44,6 +45,13 @@ const TRANSACTION_TESTS = ['0098_consumer_txn', '0103_transactions', '0129_fetch
 
 /** Those that need three brokers. */
 const clusterSuites: Suites = {
+  async streams(bootstrap) {
+    let failed = 0;
+    for (const version of [KAFKA_3, KAFKA_4]) {
+      failed += await runCases(`Kafka Streams ${version}, exactly once`, streamsCases(bootstrap, version));
+    }
+    return failed;
+  },
   'librdkafka-transactions'(bootstrap) {
     return runLibrdkafka(bootstrap, values.only.length > 0 ? values.only : TRANSACTION_TESTS);
   },

@@ -31,6 +31,14 @@ export function kafkaClassPath(version: string): Promise<string> {
   ]);
 }
 
+/** The class path of Kafka Streams. */
+export function kafkaStreamsClassPath(version: string): Promise<string> {
+  return classPath('kafka-streams', version, [
+    ['org.apache.kafka', 'kafka-streams', version],
+    ['org.slf4j', 'slf4j-simple', '1.7.36'],
+  ]);
+}
+
 /** The class path of a release of ZooKeeper's server, with what it asks of those who run it. */
 export function zooKeeperClassPath(version: string): Promise<string> {
   return classPath('zookeeper', version, [
