@@ -65,12 +65,6 @@ export interface DirectoryContent extends CheckpointedOffsets {
   readonly brokerEpoch: number;
 }
 
-/** A log directory with what it held. */
-export interface OpenedDirectory {
-  readonly directory: LogDirectory;
-  readonly content: DirectoryContent;
-}
-
 /** One of `log.dirs`: its lock, its checkpoints, and the logs in it. */
 export class LogDirectory {
   readonly folder: string;

@@ -154,6 +154,28 @@ describe('LogManager', () => {
     expect(manager.get('t', 0)).toBe(log);
   });
 
+  it('opens neither of two folders of a partition, says which they are, and serves the others', async () => {
+    const disk = new MemoryDisk();
+    const logDirs = ['/a', '/b'];
+    const manager = managerOn(disk, { logDirs });
+    await manager.open();
+    for (const topic of ['t', 'u']) await (await manager.getOrCreate(topic, 0)).append(batchOf(['a']), AS_CLIENT);
+    const elsewhere = manager.get('t', 0)!.folder === '/a/t-0' ? '/b/t-0' : '/a/t-0';
+    await manager.close();
+    const next = disk.crash('all');
+    await next.makeFolder(elsewhere);
+    const told: string[] = [];
+    const again = managerOn(next, { logDirs, onUnloadable: (_topic, _partition, { message }) => told.push(message) });
+    await again.open();
+    expect(again.get('t', 0)).toBeUndefined();
+    expect(again.get('u', 0)?.logEndOffset).toBe(1);
+    expect(told.toSorted()).toEqual([
+      expect.stringContaining('The log in /a/t-0 could not be opened: the partition has another folder, /b/t-0'),
+      expect.stringContaining('The log in /b/t-0 could not be opened: the partition has another folder, /a/t-0'),
+    ]);
+    await expect(again.getOrCreate('t', 0)).rejects.toMatchObject({ code: 'LOG_UNLOADABLE' });
+  });
+
   it('puts new partitions into the directory with the fewest', async () => {
     const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
     await manager.open();

@@ -18,7 +18,7 @@ import { INDEX_TAIL_ENTRIES_MAX_DEFAULT } from './index-file.ts';
 import type { LiveLogOptions } from './live-log-options.ts';
 import { boundsOf, type LogBounds } from './log-bounds.ts';
 import type { LogContext } from './log-context.ts';
-import { type DirectoryContent, type FoundPartition, LogDirectory, type OpenedDirectory } from './log-directory.ts';
+import { type DirectoryContent, type FoundPartition, LogDirectory } from './log-directory.ts';
 import type {
   CreateLogOptions,
   LogDirectoryDescription,
@@ -26,9 +26,10 @@ import type {
   LogManagerUsage,
   MoveRefusal,
 } from './log-manager-options.ts';
-import { finishMoves, type LogMove, LogMover } from './log-mover.ts';
+import { type LogMove, LogMover } from './log-mover.ts';
 import { LogSchedule } from './log-schedule.ts';
 import { OpenFiles } from './open-files.ts';
+import { duplicateFolders, finishMoves, type OpenedDirectory } from './opened-directories.ts';
 import { PartitionLog } from './partition-log.ts';
 import { PreferredDirectories } from './preferred-directories.ts';
 import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
@@ -452,9 +453,12 @@ export class LogManager {
     const all = opened.flatMap(({ directory, content }) =>
       content.partitions.map((found) => ({ directory, content, found })),
     );
+    const duplicates = duplicateFolders(opened);
     let partitionsOpened = 0;
     await eachOf(all, this.#concurrency, async ({ directory, content, found }) => {
       if (!directory.isOnline) return;
+      const duplicate = duplicates.get(found.folder);
+      if (duplicate !== undefined) return this.#couldNotOpen(directory, content, found, duplicate);
       try {
         const log = await this.#openPartition(directory, content, found);
         partitionsOpened += 1;

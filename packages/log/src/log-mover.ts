@@ -1,8 +1,8 @@
 import type { Clock, Disk } from '@millrace/ports';
 import { checkpointKey } from './checkpoint-file.ts';
-import { MOVE_COMPLETE, partitionFolderName } from './file-names.ts';
+import { MOVE_COMPLETE } from './file-names.ts';
 import type { LogCore } from './log-core.ts';
-import type { FoundPartition, LogDirectory, OpenedDirectory } from './log-directory.ts';
+import type { LogDirectory } from './log-directory.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { followFolder, Relocation, RelocationStopped, useCopy } from './relocation.ts';
 import { Throttle } from './throttle.ts';
@@ -162,36 +162,4 @@ export class LogMover {
     this.#host.moved(log, from, to);
     to.keepCheckpoints(key, undefined);
   }
-}
-
-/** At the start: a copy that has everything is the log, where the log's folder was given up already. */
-export async function finishMoves(
-  disk: Disk,
-  opened: readonly OpenedDirectory[],
-  failed: (directory: LogDirectory, error: unknown) => void,
-): Promise<void> {
-  const known = new Set(opened.flatMap(({ content }) => content.partitions.map(keyOf)));
-  for (const { directory, content } of opened) {
-    try {
-      for (const copy of content.copies.filter((each) => each.isComplete && !known.has(keyOf(each)))) {
-        known.add(keyOf(copy));
-        content.partitions.push(await finishMove(disk, directory, copy));
-      }
-    } catch (error) {
-      failed(directory, error);
-    }
-  }
-}
-
-async function finishMove(disk: Disk, directory: LogDirectory, copy: FoundPartition): Promise<FoundPartition> {
-  const { topic, partition } = copy;
-  const folder = `${directory.folder}/${partitionFolderName(topic, partition)}`;
-  await disk.rename(copy.folder, folder);
-  await disk.syncFolder(directory.folder);
-  await disk.remove(`${folder}/${MOVE_COMPLETE}`);
-  return { topic, partition, folder };
-}
-
-function keyOf({ topic, partition }: FoundPartition): string {
-  return checkpointKey(topic, partition);
 }
