@@ -138,7 +138,7 @@ describe('a log that is moved to another log directory', () => {
     const from = dirOf(log);
     const to = elsewhere(log);
     await manager.move('t', 0, to);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!(await disk.list(to)).some((name) => name.endsWith('-future'))) await new Promise(setImmediate);
     expect(manager.moves).toMatchObject([{ topic: 't', partition: 0, logDir: to }]);
     const back = manager.move('t', 0, from);
     await clock.advanceAsync(1000);
