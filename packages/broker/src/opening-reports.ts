@@ -24,7 +24,7 @@ export class OpeningReports {
   cut(topic: string, partition: number, { truncatedBytes, logEndOffset, fault }: LogRecovery): void {
     this.#logger.warn(
       { topic, partition, truncatedBytes, logEndOffset, fault },
-      `${topic}-${partition} was not closed in order: its last ${truncatedBytes} bytes, never acknowledged or damaged, are cut off`,
+      `${topic}-${partition} is read no further than to offset ${logEndOffset}: the ${truncatedBytes} bytes from there on are cut off, which begin with a batch that is incomplete or damaged`,
     );
   }
 

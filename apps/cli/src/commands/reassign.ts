@@ -152,7 +152,7 @@ export async function executePlan(context: CommandContext, options: ExecuteOptio
     await context.out.done(value, (paint) =>
       changed.length === 0 ? summary(moves) : `${renderMoves(moves, paint)}\n${summary(moves)}`,
     );
-    if (changed.length > 0) tellWhatNext(context, options, moves);
+    if (changed.length > 0 || moves.some(({ logDirs }) => logDirs !== undefined)) tellWhatNext(context, options, moves);
   });
 }
 
@@ -232,7 +232,15 @@ function isChanged({ before, replicas }: Move): boolean {
 
 function summary(moves: readonly Move[]): string {
   const changed = moves.filter(isChanged);
-  if (changed.length === 0) return `All ${counted(moves.length, 'partition')} are where they are to be`;
+  const placed = moves.filter(({ logDirs = [] }) => logDirs.some((each) => each !== undefined)).length;
+  if (changed.length === 0 && placed > 0) {
+    return `${counted(placed, 'partition')} to be in the log directories of the plan`;
+  }
+  if (changed.length === 0) {
+    return moves.length === 1
+      ? 'The partition is where it is to be'
+      : `All ${counted(moves.length, 'partition')} are where they are to be`;
+  }
   const copies = changed.reduce(
     (sum, { before, replicas }) => sum + replicas.filter((id) => !before.includes(id)).length,
     0,
@@ -279,7 +287,8 @@ export async function verifyPlan(context: CommandContext, options: MovesOptions)
   await context.withAdmin(async (admin) => {
     const running = await admin.listPartitionReassignments('all');
     const targets = plan ?? (await findTopics(admin, options.topics!)).flatMap(placedOf);
-    const look = async (): Promise<PartitionStatus[]> => statusesOf(targets, await replicasOf(admin, targets), running);
+    const look = async (): Promise<PartitionStatus[]> =>
+      statusesOf(targets, await replicasOf(admin, targets), running, await misplacedOf(admin, targets));
     let statuses = await look();
     if (statuses.some(({ status }) => status === 'not as planned')) {
       // The controller is through with them, and the broker that was asked may not have heard so.
@@ -302,14 +311,37 @@ export async function verifyPlan(context: CommandContext, options: MovesOptions)
   });
 }
 
+/** Partitions with replicas that are not in the log directories that a plan wishes for, by name. */
+async function misplacedOf(admin: Admin, targets: readonly PlacedPartition[]): Promise<ReadonlySet<string>> {
+  const placed = targets.filter(({ logDirs = [] }) => logDirs.some((each) => each !== undefined));
+  if (placed.length === 0) return new Set();
+  const dirs = await admin.describeLogDirs({
+    partitions: placed.map(({ topic, partition }) => ({ topic, partition })),
+  });
+  const isThere = ({ topic, partition }: TopicPartition, brokerId: number, logDir: string): boolean =>
+    dirs.some(
+      (dir) =>
+        dir.brokerId === brokerId &&
+        dir.path === logDir &&
+        dir.replicas.some((each) => each.topic === topic && each.partition === partition && !each.isMoving),
+    );
+  const misplaced = placed.filter(({ replicas, logDirs = [], ...place }) =>
+    replicas.some((id, index) => logDirs[index] !== undefined && !isThere(place, id, logDirs[index])),
+  );
+  return new Set(misplaced.map(({ topic, partition }) => `${topic}-${partition}`));
+}
+
 function statusesOf(
   targets: readonly PlacedPartition[],
   now: readonly (readonly number[])[],
   running: readonly PartitionReassignment[],
+  misplaced: ReadonlySet<string>,
 ): PartitionStatus[] {
   return targets.map(({ topic, partition, replicas: wanted }, index) => {
     const replicas = now[index]!;
-    const isMoving = running.some((each) => each.topic === topic && each.partition === partition);
+    const isMoving =
+      misplaced.has(`${topic}-${partition}`) ||
+      running.some((each) => each.topic === topic && each.partition === partition);
     const status = isMoving ? 'in progress' : wanted.join() === replicas.join() ? 'completed' : 'not as planned';
     return { topic, partition, status, wanted, replicas };
   });

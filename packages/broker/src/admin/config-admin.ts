@@ -136,7 +136,7 @@ export class ConfigAdmin {
     const level = operations[0]?.value;
     if (validateOnly || logLevel === undefined || level === undefined || level === null) return NO_ERROR;
     setLevelOf(logLevel, level);
-    logger.info({ level }, 'The level of log lines has changed');
+    logger.info({ logLevel: level }, 'The level of log lines has changed');
     return NO_ERROR;
   }
 

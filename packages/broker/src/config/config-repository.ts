@@ -233,7 +233,7 @@ export class ConfigRepository {
     const { properties } = await this.#read(paths.brokerConfig(this.#entityName(level)));
     const changed = this.#dynamic.replace(level, properties);
     if (changed.length === 0) return;
-    this.#logger.info({ changed, level }, 'Broker settings changed');
+    this.#logger.info({ changed, of: level }, 'Broker settings changed');
     this.#logConfigs.clear();
     this.#defaultLogConfig = toLogConfig(this.current.topicDefaults);
     for (const listener of this.#brokerListeners) listener(this.current, changed);

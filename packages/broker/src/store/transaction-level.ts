@@ -27,6 +27,8 @@ export class TransactionLevel {
   readonly #options: TransactionLevelOptions;
   #level = 0;
   #epoch = 0;
+  /** Whether there was a cluster to read of: what is read first is no change. */
+  #isKnown = false;
   #reading: Promise<void> = Promise.resolve();
   /** One function, so that a store that is asked twice tells once. */
   readonly #changed = (): void => void this.load();
@@ -82,14 +84,16 @@ export class TransactionLevel {
     }
     if ((await store.exists(paths.brokerIds))?.childrenVersion !== epoch) return false;
     const level = versions.length === 0 ? 0 : Math.min(...versions);
-    if (level !== this.#level) {
+    if (this.#isKnown && level !== this.#level) {
+      // Not by the name of level: that is the line's own.
       logger.info(
-        { level, before: this.#level, brokers: names.length, epoch },
+        { transactionVersion: level, before: this.#level, brokers: names.length, epoch },
         'The transaction.version of the cluster has changed',
       );
     }
     this.#level = level;
     this.#epoch = epoch;
+    this.#isKnown ||= names.length > 0;
     return true;
   }
 

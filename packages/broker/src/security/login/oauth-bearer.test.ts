@@ -102,6 +102,7 @@ describe('OAUTHBEARER with a provider', () => {
     ['another issuer', () => signed(claims({ iss: 'https://other.test' }))],
     ['another audience', () => signed(claims({ aud: 'somebody' }))],
     ['no audience', () => signed({ ...claims(), aud: [] })],
+    ['an end that is no time', () => signed(claims({ exp: 1e300 }))],
     ['its end behind it, by more than the clocks may differ', () => signed(claims({ exp: nowSeconds() - 31 }))],
     ['its beginning before it (nbf)', () => signed(claims({ nbf: nowSeconds() + 60 }))],
     ['no end', async () => signed({ sub: 'alice', iss: SIGNED.issuer as string, aud: 'kafka', iat: nowSeconds() })],

@@ -59,7 +59,7 @@ async function checkSigned(
     throw new TokenRefused('its signature cannot be checked');
   }
   scopesOf(claims, scopeClaim);
-  return { subject: subjectOf(claims, subClaim), expiresAtMs: (claims.exp as number) * 1000 };
+  return { subject: subjectOf(claims, subClaim), expiresAtMs: endOf(claims.exp as number) };
 }
 
 function claimOf(error: Error): string {
@@ -93,7 +93,7 @@ function checkUnsecured(token: string, settings: UnsecuredTokens, clock: Clock):
   const has = scopesOf(claims, scopeClaim);
   const missing = scopes.filter((scope) => !has.includes(scope));
   if (missing.length > 0) throw new TokenRefused('it lacks a scope', 'insufficient_scope', scopes.join(' '));
-  return { subject: subjectOf(claims, subClaim), expiresAtMs: exp * 1000 };
+  return { subject: subjectOf(claims, subClaim), expiresAtMs: endOf(exp) };
 }
 
 function subjectOf(claims: JWTPayload, claim: string): string {
@@ -108,4 +108,11 @@ function scopesOf(claims: JWTPayload, claim: string): readonly string[] {
   if (typeof scope === 'string') return scope.split(' ').filter((each) => each !== '');
   if (Array.isArray(scope) && scope.every((each) => typeof each === 'string')) return scope as string[];
   throw new TokenRefused(`its scopes cannot be read (${claim})`);
+}
+
+/** When a token ends, as what goes on the wire can say it. */
+function endOf(expSeconds: number): number {
+  const endMs = expSeconds * 1000;
+  if (endMs > Number.MAX_SAFE_INTEGER) throw new TokenRefused('its end is no time (exp)');
+  return endMs;
 }
