@@ -11,6 +11,8 @@ import type { LoadTarget } from './load.ts';
 
 /** A record for each partition so often. */
 const PACE_MS = 10;
+/** So old kafkajs's metadata may get. */
+const METADATA_MS_MAX = 500;
 /** Long enough for every outage of a run: nothing may fail for want of patience. */
 const PATIENCE_MS = 300_000;
 /** Records that wait for an acknowledgement; a producer that has so many sends nothing more. */
@@ -148,6 +150,8 @@ export class KafkaJsPaced implements PacedProducer {
     const producer = connectKafkaJs(target.bootstrapServers, { retry }).producer({
       idempotent: true,
       allowAutoTopicCreation: false,
+      // What it takes from metadata that is out of date, it does not stay with for long.
+      metadataMaxAge: METADATA_MS_MAX,
       retry,
     });
     await producer.connect();
@@ -157,16 +161,13 @@ export class KafkaJsPaced implements PacedProducer {
   }
 
   async #sendTo(partition: number): Promise<void> {
-    const { topic, ledger } = this.#target;
+    const { ledger } = this.#target;
     for (let sequence = 0; !this.#isStopping; sequence += 1) {
       const sent = { producer: this.id, partition, sequence };
       try {
-        const [metadata] = await this.#producer.send({
-          topic,
-          acks: -1,
-          messages: [{ partition, value: loadValue(sent) }],
-        });
-        ledger.acknowledged(sent, Number(metadata?.baseOffset));
+        const offset = await this.#offsetOf(partition, loadValue(sent));
+        if (offset === undefined) return;
+        ledger.acknowledged(sent, offset);
       } catch {
         // What became of the record is not known, so this partition gets no more of this producer.
         if (!this.#isStopping) this.failedSends += 1;
@@ -176,6 +177,20 @@ export class KafkaJsPaced implements PacedProducer {
       this.gaps.acknowledged(partition);
       await sleep(PACE_MS);
     }
+  }
+
+  /**
+   * Sends until a broker has told an offset, and gives that; undefined where it is to stop before. While leaders change, kafkajs at times
+   * resolves with an empty list, as if all were well: no broker has told of anything then. Why, is not known.
+   */
+  async #offsetOf(partition: number, value: string): Promise<number | undefined> {
+    const { topic } = this.#target;
+    while (!this.#isStopping) {
+      const [metadata] = await this.#producer.send({ topic, acks: -1, messages: [{ partition, value }] });
+      if (metadata?.baseOffset !== undefined) return Number(metadata.baseOffset);
+      await sleep(PACE_MS);
+    }
+    return undefined;
   }
 
   async finish(): Promise<readonly number[]> {
