@@ -168,6 +168,11 @@ export class GroupMember {
   readonly group: string;
   readonly #target: LoadTarget;
   readonly #consumer: Consumer;
+  /**
+   * What the group had committed when the member last joined, and since: it may not read from before that. A batch may still be at work
+   * at a join, and its commit may be acknowledged after the member has asked where to begin; so it counts from the next join on.
+   */
+  #joined: Map<number, number | undefined> = new Map();
   #recordsRead = 0;
 
   constructor(target: LoadTarget, group: string) {
@@ -189,9 +194,12 @@ export class GroupMember {
   }
 
   async start(): Promise<void> {
-    const { topic, ledger } = this.#target;
+    const { topic, partitions, ledger } = this.#target;
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+    this.#consumer.on(this.#consumer.events.GROUP_JOIN, () => {
+      this.#joined = new Map(Array.from({ length: partitions }, (_, each) => [each, this.#committed(each)]));
+    });
     await this.#consumer.run({
       autoCommit: false,
       partitionsConsumedConcurrently: 2,
@@ -199,12 +207,14 @@ export class GroupMember {
         if (isStale() || !isRunning()) return;
         // What came back from before the last acknowledged commit means that the group went back.
         const { partition } = batch;
+        const joined = this.#joined;
         const first = Number(batch.firstOffset());
-        ledger.checkCommitted(`${this.group} (position)`, partition, this.#committed(partition), first);
+        ledger.checkCommitted(`${this.group} (position)`, partition, joined.get(partition), first);
         this.#recordsRead += batch.messages.length;
         const offset = Number(batch.lastOffset()) + 1;
         await this.#consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
         ledger.committed(this.group, partition, offset);
+        joined.set(partition, offset);
       },
     });
   }

@@ -11,8 +11,6 @@ import type { LoadTarget } from './load.ts';
 
 /** A record for each partition so often. */
 const PACE_MS = 10;
-/** So old kafkajs's metadata may get. */
-const METADATA_MS_MAX = 500;
 /** Long enough for every outage of a run: nothing may fail for want of patience. */
 const PATIENCE_MS = 300_000;
 /** Records that wait for an acknowledgement; a producer that has so many sends nothing more. */
@@ -126,48 +124,53 @@ export class SdkPaced implements PacedProducer {
   }
 }
 
-/** kafkajs, idempotent, one record of a partition after the other. */
+/**
+ * kafkajs, idempotent, one record of a partition after the other, and a client for each partition: kafkajs 2.2.4 may take one broker for
+ * another when a send learns that a broker is gone while another send of the same client is renewing the metadata. `removeBroker` of its
+ * pool puts another broker into the seed's place, and `refreshMetadata` then writes the old seed's id on that one. From then on sends to
+ * it resolve with an empty list and nothing sent, or are refused for ever.
+ */
 export class KafkaJsPaced implements PacedProducer {
   readonly name = 'kafkajs';
   readonly id = 1;
   readonly gaps: AcknowledgementGaps;
   failedSends = 0;
   readonly #target: LoadTarget;
-  readonly #producer: KafkaJsProducer;
+  readonly #producers: readonly KafkaJsProducer[];
   readonly #acknowledged: number[];
   #isStopping = false;
   #runs: Promise<void>[] = [];
 
-  private constructor(target: LoadTarget, producer: KafkaJsProducer) {
+  private constructor(target: LoadTarget, producers: readonly KafkaJsProducer[]) {
     this.#target = target;
-    this.#producer = producer;
+    this.#producers = producers;
     this.gaps = new AcknowledgementGaps(target.partitions);
-    this.#acknowledged = Array.from({ length: target.partitions }, () => 0);
+    this.#acknowledged = producers.map(() => 0);
   }
 
   static async start(target: LoadTarget): Promise<KafkaJsPaced> {
     const retry = { initialRetryTime: 50, maxRetryTime: 300, retries: 2000 };
-    const producer = connectKafkaJs(target.bootstrapServers, { retry }).producer({
-      idempotent: true,
-      allowAutoTopicCreation: false,
-      // What it takes from metadata that is out of date, it does not stay with for long.
-      metadataMaxAge: METADATA_MS_MAX,
-      retry,
-    });
-    await producer.connect();
-    const paced = new KafkaJsPaced(target, producer);
-    paced.#runs = Array.from({ length: target.partitions }, (_, partition) => paced.#sendTo(partition));
+    const producers = Array.from({ length: target.partitions }, () =>
+      connectKafkaJs(target.bootstrapServers, { retry }).producer({
+        idempotent: true,
+        allowAutoTopicCreation: false,
+        retry,
+      }),
+    );
+    await Promise.all(producers.map((producer) => producer.connect()));
+    const paced = new KafkaJsPaced(target, producers);
+    paced.#runs = producers.map((producer, partition) => paced.#sendTo(partition, producer));
     return paced;
   }
 
-  async #sendTo(partition: number): Promise<void> {
-    const { ledger } = this.#target;
+  async #sendTo(partition: number, producer: KafkaJsProducer): Promise<void> {
+    const { topic, ledger } = this.#target;
     for (let sequence = 0; !this.#isStopping; sequence += 1) {
       const sent = { producer: this.id, partition, sequence };
       try {
-        const offset = await this.#offsetOf(partition, loadValue(sent));
-        if (offset === undefined) return;
-        ledger.acknowledged(sent, offset);
+        const [told] = await producer.send({ topic, acks: -1, messages: [{ partition, value: loadValue(sent) }] });
+        if (told?.baseOffset === undefined) throw new Error('kafkajs resolved a send without an offset');
+        ledger.acknowledged(sent, Number(told.baseOffset));
       } catch {
         // What became of the record is not known, so this partition gets no more of this producer.
         if (!this.#isStopping) this.failedSends += 1;
@@ -179,30 +182,20 @@ export class KafkaJsPaced implements PacedProducer {
     }
   }
 
-  /**
-   * Sends until a broker has told an offset, and gives that; undefined where it is to stop before. While leaders change, kafkajs at times
-   * resolves with an empty list, as if all were well: no broker has told of anything then. Why, is not known.
-   */
-  async #offsetOf(partition: number, value: string): Promise<number | undefined> {
-    const { topic } = this.#target;
-    while (!this.#isStopping) {
-      const [metadata] = await this.#producer.send({ topic, acks: -1, messages: [{ partition, value }] });
-      if (metadata?.baseOffset !== undefined) return Number(metadata.baseOffset);
-      await sleep(PACE_MS);
-    }
-    return undefined;
-  }
-
   async finish(): Promise<readonly number[]> {
     this.#isStopping = true;
     await within(PATIENCE_MS, 'the last sends of kafkajs', Promise.all(this.#runs));
-    await this.#producer.disconnect();
+    await this.#disconnect();
     return this.#acknowledged;
   }
 
   async abort(): Promise<void> {
     this.#isStopping = true;
-    await this.#producer.disconnect().catch(() => undefined);
+    await this.#disconnect().catch(() => undefined);
+  }
+
+  async #disconnect(): Promise<void> {
+    await Promise.all(this.#producers.map((producer) => producer.disconnect()));
   }
 }
 
