@@ -36,14 +36,16 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
       const { apiVersion, bodyOffset } = decodeRequestHeader(frame);
       // A copy: handlers may take the frame's memory over.
       const request = api.request.decode(new Reader(Buffer.from(frame), bodyOffset), apiVersion);
-      if (api.key === UpdateMetadata.key) lookAtOrder(request as UpdateMetadataRequest, process, protest);
+      const early = api.key === UpdateMetadata.key ? earlyLeaderships(request as UpdateMetadataRequest, process) : [];
       const { controllerEpoch } = request;
       const newestBefore = newest;
       const answered = Promise.resolve(handler.handle(frame, connection, admission));
       return answered.then((answer) => {
         if (answer === null) return answer;
         const { body } = decodeResponseFrame(api, apiVersion, Buffer.concat(answer).subarray(4));
+        // What was refused, as one meant for the broker before it registered anew, has told it nothing; nor had what came before.
         if (body.errorCode !== 0) return answer;
+        for (const { partition, message } of early) protest('command-order', partition, message);
         newest = Math.max(newest, controllerEpoch);
         if (controllerEpoch < newestBefore) {
           const message = `broker ${brokerId} does what controller ${controllerEpoch} says, and has heard from ${newestBefore}`;
@@ -56,18 +58,22 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
   };
 }
 
-function lookAtOrder(request: UpdateMetadataRequest, { broker }: BrokerProcess, protest: Protest): void {
+/** Leaderships of this broker that a request tells everybody of, and that itself has not been told of. */
+function earlyLeaderships(
+  request: UpdateMetadataRequest,
+  { broker }: BrokerProcess,
+): { readonly partition: string; readonly message: string }[] {
   const { replicas, brokerId, cluster } = broker.services;
-  if (request.controllerEpoch < cluster.controllerEpoch) return;
-  for (const { topicName, partitionStates } of request.topicStates) {
-    for (const { partitionIndex, leader, leaderEpoch } of partitionStates) {
-      if (leader !== brokerId) continue;
+  if (request.controllerEpoch < cluster.controllerEpoch) return [];
+  return request.topicStates.flatMap(({ topicName, partitionStates }) =>
+    partitionStates.flatMap(({ partitionIndex, leader, leaderEpoch }) => {
+      if (leader !== brokerId) return [];
       const replica = [...replicas.partitions].find(
         ({ topic, partition }) => topic === topicName && partition === partitionIndex,
       );
-      if (replica === undefined || replica.log.state === 'failed' || replica.leaderEpoch >= leaderEpoch) continue;
+      if (replica === undefined || replica.log.state === 'failed' || replica.leaderEpoch >= leaderEpoch) return [];
       const message = `broker ${brokerId} is told that it leads in epoch ${leaderEpoch}, and was told nothing later than ${replica.leaderEpoch} as a replica`;
-      protest('command-order', `${topicName}-${partitionIndex}`, message);
-    }
-  }
+      return [{ partition: `${topicName}-${partitionIndex}`, message }];
+    }),
+  );
 }
