@@ -128,6 +128,14 @@ export interface LossEvent {
   readonly offset: number;
 }
 
+/** A replica gave up what it had and begins at an offset, for its leader had deleted what came before: it knows no producers of before. */
+export interface RenewalEvent {
+  readonly kind: 'renewal';
+  readonly at: Tick;
+  readonly partition: PartitionName;
+  readonly offset: number;
+}
+
 /** Bytes of a partition's files were changed behind the broker's back. */
 export interface DamageEvent {
   readonly kind: 'damage';
@@ -165,6 +173,7 @@ export type HistoryEvent =
   | DeleteEvent
   | AuditEvent
   | LossEvent
+  | RenewalEvent
   | DamageEvent
   | ProtestEvent;
 

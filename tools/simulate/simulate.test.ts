@@ -74,6 +74,7 @@ describe('a world of three brokers that once ended badly', () => {
     ['a gap was left where the leader had deleted', 209_774],
     ['a leader named no topic', 210_163],
     ['the only replica in sync was not opened again', 209_263],
+    ['a replica had two folders', 702_641],
   ])(
     'ends well: %s (seed %i)',
     async (_, seed) => {

@@ -48,6 +48,8 @@ export function describeEvent(event: HistoryEvent): [who: string, message: strin
     }
     case 'loss':
       return ['broker', `reports that ${event.partition} is lost from ${event.offset} on`];
+    case 'renewal':
+      return ['broker', `has a replica of ${event.partition} that begins anew at ${event.offset}`];
     case 'damage':
       return ['world', `damages ${event.partition}: ${event.file}`];
     case 'protest':

@@ -71,6 +71,8 @@ export class LogDirectory {
   readonly logs = new Set<PartitionLog>();
   /** Logs that are about to be in it. */
   creations = 0;
+  /** Partitions that were found in it and not opened, for it went offline before that: they lie here, whoever makes them anew. */
+  readonly unreached = new Set<string>();
   /** Why the directory is offline; undefined while it is not. */
   failure: unknown;
   readonly #disk: Disk;

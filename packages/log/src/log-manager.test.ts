@@ -176,6 +176,35 @@ describe('LogManager', () => {
     await expect(again.getOrCreate('t', 0)).rejects.toMatchObject({ code: 'LOG_UNLOADABLE' });
   });
 
+  it('makes no second folder of a partition that lies in a directory which failed before it was opened', async () => {
+    const disk = new MemoryDisk();
+    const logDirs = ['/a', '/b'];
+    const manager = managerOn(disk, { logDirs });
+    await manager.open();
+    for (const partition of [0, 1, 2, 3]) {
+      await (await manager.getOrCreate('t', partition, { isNew: true })).append(batchOf(['a']), AS_CLIENT);
+    }
+    const onA = [0, 1, 2, 3].filter((partition) => manager.get('t', partition)?.folder.startsWith('/a'));
+    await manager.close();
+    const next = disk.crash('all');
+    next.fault = ({ path }) => (/^\/a\/t-.*\.log$/.test(path) ? systemError('EIO', 'input/output error') : undefined);
+    const again = managerOn(next, { logDirs });
+    await again.open();
+    next.fault = undefined;
+    expect(onA).toHaveLength(2);
+    for (const partition of onA) {
+      // Nor when the partition was taken away from this broker and given back, at which its replica is new.
+      await expect(again.delete('t', partition)).rejects.toMatchObject({ code: 'LOG_DISK_FAILED' });
+      const made = again.getOrCreate('t', partition, { isNew: true });
+      await expect(made).rejects.toThrow(`t-${partition}, which may lie in /a`);
+    }
+    expect((await again.getOrCreate('new', 0, { isNew: true })).folder).toBe('/b/new-0');
+    await again.close();
+    const mended = managerOn(next.crash('all'), { logDirs });
+    await mended.open();
+    expect([0, 1, 2, 3].map((partition) => mended.get('t', partition)?.logEndOffset)).toEqual([1, 1, 1, 1]);
+  });
+
   it('puts new partitions into the directory with the fewest', async () => {
     const manager = managerOn(new MemoryDisk(), { logDirs: ['/a', '/b', '/c'] });
     await manager.open();

@@ -313,9 +313,10 @@ export class LogManager {
     unloadable.directory.keepCheckpoints(key, undefined);
   }
 
-  /** What lies in a directory that is offline cannot be seen. */
-  #assertNotOffline(attempt: string): void {
-    const offline = this.#directories.find((directory) => !directory.isOnline);
+  /** What lies in a directory that is offline cannot be seen; of what is new, only what was seen there before counts. */
+  #assertNotOffline(attempt: string, newKey?: string): void {
+    const mayLieIn = ({ unreached }: LogDirectory): boolean => newKey === undefined || unreached.has(newKey);
+    const offline = this.#directories.find((directory) => !directory.isOnline && mayLieIn(directory));
     if (offline === undefined) return;
     throw new DiskFailedError(`${attempt}, which may lie in ${offline.folder}`, offline.failure);
   }
@@ -456,7 +457,8 @@ export class LogManager {
     const duplicates = duplicateFolders(opened);
     let partitionsOpened = 0;
     await eachOf(all, this.#concurrency, async ({ directory, content, found }) => {
-      if (!directory.isOnline) return;
+      const key = checkpointKey(found.topic, found.partition);
+      if (!directory.isOnline) return void directory.unreached.add(key);
       const duplicate = duplicates.get(found.folder);
       if (duplicate !== undefined) return this.#couldNotOpen(directory, content, found, duplicate);
       try {
@@ -465,8 +467,9 @@ export class LogManager {
         this.#options.onProgress?.({ partitionsOpened, partitionsTotal: all.length, log });
       } catch (error) {
         // What the disk refuses is the directory's; what is wrong with what it gives is the partition's alone.
-        if (systemCodeOf(error) === undefined) this.#couldNotOpen(directory, content, found, error);
-        else this.#directoryFailed(directory, error);
+        if (systemCodeOf(error) === undefined) return this.#couldNotOpen(directory, content, found, error);
+        directory.unreached.add(key);
+        this.#directoryFailed(directory, error);
       }
     });
   }
@@ -514,15 +517,16 @@ export class LogManager {
   }
 
   async #create(topic: string, partition: number, options: CreateLogOptions): Promise<PartitionLog> {
-    await this.#deleting.get(checkpointKey(topic, partition))?.catch(() => {});
+    const key = checkpointKey(topic, partition);
+    await this.#deleting.get(key)?.catch(() => {});
     const name = partitionFolderName(topic, partition);
-    if (options.isNew !== true) this.#assertNotOffline(`Opening ${name}`);
-    await this.#clearLeftOver(checkpointKey(topic, partition), DELETED_FOLDER_SUFFIX);
+    this.#assertNotOffline(`Opening ${name}`, options.isNew === true ? key : undefined);
+    await this.#clearLeftOver(key, DELETED_FOLDER_SUFFIX);
     this.#assertSomeOnline();
-    const directory = this.#directoryFor(checkpointKey(topic, partition));
+    const directory = this.#directoryFor(key);
     const folder = `${directory.folder}/${name}`;
     directory.creations += 1;
-    this.#leftOver.set(checkpointKey(topic, partition), { topic, partition, folder, directory });
+    this.#leftOver.set(key, { topic, partition, folder, directory });
     return this.#onDisk(directory, `Creating ${folder}`, async () => {
       await this.#context.disk.makeFolder(folder);
       if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);

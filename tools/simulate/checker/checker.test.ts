@@ -183,6 +183,16 @@ describe('the checker', () => {
     expect(again(true, 0)).not.toEqual([]);
   });
 
+  it('lets a value be written again by a replica that began anew behind it, and only then', () => {
+    const again = (offset: number): string[] => {
+      const story = new Story({ isReplicated: true, retentionMs: 1 }).sent('a', { offset: 0 });
+      story.add({ kind: 'renewal', at: story.recorder.tick(), offset });
+      return story.polled(1, [[1, 'a', null]]).anomalies();
+    };
+    expect(again(1)).toEqual([]);
+    expect(again(0)).toEqual(['duplicate']);
+  });
+
   it('finds an acknowledged record that is missing, in the middle or at the end', () => {
     expect(three().audited([A, C]).anomalies()).toEqual(['lost-write']);
     expect(three().audited([A, B]).anomalies()).toEqual(['unseen']);

@@ -97,11 +97,15 @@ class Book implements KnownRecords {
 
   /**
    * Whether a replica may know nothing of who wrote the record at an offset: one that had to begin behind it, because the leader had
-   * deleted it, has never seen it, and Kafka's protocol has no other way to learn of its producer.
+   * deleted it, has never seen it, or gave up what it had of it, and Kafka's protocol has no other way to learn of its producer.
    */
   #isForgotten(offset: number, at: Tick): boolean {
-    const { rules, audits } = this.#facts;
-    return rules.isReplicated && audits.some(({ logStart, start }) => logStart > offset && start < at);
+    const { rules, audits, renewals } = this.#facts;
+    if (!rules.isReplicated) return false;
+    return (
+      renewals.some((renewal) => renewal.offset > offset && renewal.at < at) ||
+      audits.some(({ logStart, start }) => logStart > offset && start < at)
+    );
   }
 
   /** What lies from an offset on is gone, and somebody was told. */

@@ -8,6 +8,7 @@ import type {
   OffsetsEvent,
   PartitionName,
   PollEvent,
+  RenewalEvent,
   SendEvent,
   Tick,
   TopicRules,
@@ -38,6 +39,7 @@ export class PartitionFacts {
   readonly offsets: OffsetsEvent[] = [];
   readonly deletions: DeleteEvent[] = [];
   readonly losses: LossEvent[] = [];
+  readonly renewals: RenewalEvent[] = [];
   readonly damages: DamageEvent[] = [];
 
   constructor(name: PartitionName, rules: TopicRules, clockSkewMs: number) {
@@ -53,6 +55,7 @@ export class PartitionFacts {
     else if (event.kind === 'offsets') this.offsets.push(event);
     else if (event.kind === 'delete') this.deletions.push(event);
     else if (event.kind === 'loss') this.losses.push(event);
+    else if (event.kind === 'renewal') this.renewals.push(event);
     else if (event.kind === 'damage') this.damages.push(event);
   }
 

@@ -314,12 +314,21 @@ export class World {
     this.history.add({ kind: 'loss', at: this.history.tick(), partition: name, offset: logEndOffset });
   }
 
+  /** A follower whose leader had deleted what it had yet to fetch forgets the producers that it knew. */
+  #noteRenewal(fields: object, message: string): void {
+    if (!message.endsWith('its log begins anew')) return;
+    const { topic, partition, to } = fields as Partial<Record<string, unknown>>;
+    const { history } = this;
+    history.add({ kind: 'renewal', at: history.tick(), partition: `${topic}-${partition}`, offset: Number(to) });
+  }
+
   #logger(name: string): Logger {
     const trace = this.#trace;
     const log =
       (level: string) =>
       (fields: object, message: string): void => {
         this.#noteLoss(fields);
+        this.#noteRenewal(fields, message);
         const { err, ...others } = fields as { err?: unknown };
         const details = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
         const reason = `${details}${err === undefined ? '' : ` (${err instanceof Error ? err.message : String(err)})`}`;
