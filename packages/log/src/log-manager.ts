@@ -32,7 +32,7 @@ import { OpenFiles } from './open-files.ts';
 import { duplicateFolders, finishMoves, type OpenedDirectory } from './opened-directories.ts';
 import { PartitionLog } from './partition-log.ts';
 import { PreferredDirectories } from './preferred-directories.ts';
-import { decodePartitionMetadata, encodePartitionMetadata } from './properties-files.ts';
+import { decodePartitionMetadata, encodePartitionMetadata, writePartitionMetadata } from './properties-files.ts';
 import { ReadMemory } from './read-memory.ts';
 import { TailCacheBudget } from './tail-cache.ts';
 
@@ -529,7 +529,7 @@ export class LogManager {
     this.#leftOver.set(key, { topic, partition, folder, directory });
     return this.#onDisk(directory, `Creating ${folder}`, async () => {
       await this.#context.disk.makeFolder(folder);
-      if (options.topicId !== undefined) await this.#writeMetadata(folder, options.topicId);
+      if (options.topicId !== undefined) await writePartitionMetadata(this.#context.disk, folder, options.topicId);
       const log = await PartitionLog.open(this.#context, {
         topic,
         partition,
@@ -555,16 +555,6 @@ export class LogManager {
     return this.#directories
       .filter((candidate) => candidate.isOnline)
       .reduce((best, candidate) => (candidate.logCount < best.logCount ? candidate : best));
-  }
-
-  /** Not synced: the first record's write syncs the folder, and until then a crash may forget the partition's files. */
-  async #writeMetadata(folder: string, topicId: string): Promise<void> {
-    const file = await this.#context.disk.open(`${folder}/${PARTITION_METADATA}`, { create: true });
-    try {
-      await file.write(0, [encodePartitionMetadata(topicId)], { sync: false });
-    } finally {
-      await file.close();
-    }
   }
 
   #adopt(directory: LogDirectory, log: PartitionLog): void {

@@ -1,5 +1,6 @@
-import { parseProperties } from '@millrace/ports';
+import { type Disk, parseProperties } from '@millrace/ports';
 import { ForeignFolderError, MalformedFileError } from './errors.ts';
+import { PARTITION_METADATA } from './file-names.ts';
 
 /** Who a log directory belongs to. */
 export interface FolderOwner {
@@ -73,5 +74,18 @@ export function decodeCleanShutdownMarker(bytes: Buffer): number {
     return typeof brokerEpoch === 'number' ? brokerEpoch : -1;
   } catch {
     return -1;
+  }
+}
+
+/**
+ * Writes the `partition.metadata` of a log that is being made. Not synced: the first record's write syncs the folder, and until then a crash
+ * may forget the partition's files.
+ */
+export async function writePartitionMetadata(disk: Disk, folder: string, topicId: string): Promise<void> {
+  const file = await disk.open(`${folder}/${PARTITION_METADATA}`, { create: true });
+  try {
+    await file.write(0, [encodePartitionMetadata(topicId)], { sync: false });
+  } finally {
+    await file.close();
   }
 }
