@@ -20,6 +20,7 @@ export type ProducerErrorCode =
   | 'PRODUCER_NO_TRANSACTION'
   | 'PRODUCER_TRANSACTION_UNDER_WAY'
   | 'PRODUCER_TRANSACTION_FAILED'
+  | 'PRODUCER_TRANSACTION_TIMED_OUT'
   | 'PRODUCER_TRANSACTIONS_OVER';
 
 const RETRIABLE_CODES: ReadonlySet<ProducerErrorCode> = new Set([
@@ -41,8 +42,8 @@ export class ProducerError extends KafkaError {
 export class AbortableTransactionError extends ProducerError {
   override name = 'AbortableTransactionError';
 
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super('PRODUCER_TRANSACTION_FAILED', message, options);
+  constructor(message: string, options: { cause?: unknown; hasTimedOut?: boolean } = {}) {
+    super(options.hasTimedOut ? 'PRODUCER_TRANSACTION_TIMED_OUT' : 'PRODUCER_TRANSACTION_FAILED', message, options);
   }
 }
 
@@ -53,6 +54,28 @@ export class FatalTransactionError extends ProducerError {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super('PRODUCER_TRANSACTIONS_OVER', message, options);
   }
+}
+
+/**
+ * The coordinator has aborted a transaction that its producer has not ended.
+ * @param openMs how long ago it was begun
+ */
+export function abortedByCoordinator(
+  attempted: string,
+  { openMs, timeoutMs, cause }: { readonly openMs: number; readonly timeoutMs: number; readonly cause: Error },
+): AbortableTransactionError {
+  const elapsed = Math.round(openMs);
+  const hasTimedOut = elapsed >= timeoutMs;
+  const why = hasTimedOut
+    ? `it took longer than its ${timeoutMs} ms (transactionTimeoutMs), so its coordinator has aborted it; it was begun ${elapsed} ms ago`
+    : `its coordinator has aborted it before its ${timeoutMs} ms (transactionTimeoutMs) were over, ${elapsed} ms after it was begun`;
+  const mend = hasTimedOut
+    ? 'abort it and do it again, in smaller transactions or with a higher transactionTimeoutMs'
+    : 'abort it and do it again';
+  return new AbortableTransactionError(`Cannot ${attempted} in the transaction: ${why}; ${mend} (${cause.message})`, {
+    cause,
+    hasTimedOut,
+  });
 }
 
 export function noTransaction(): ProducerError {

@@ -129,6 +129,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       },
       mayProduce: (topic, partition) => this.#transactions?.mayProduce(topic, partition) ?? true,
       gaveUp: (error) => this.#transactions?.batchFailed(error),
+      told: (error) => this.#transactions?.told(error) ?? error,
     });
     this.#transactions = transport === undefined ? undefined : this.#newTransactions(transport, identity);
   }
@@ -293,6 +294,8 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       transport,
       identity,
       logger: this.#logger,
+      clock: this.#clock,
+      timeoutMs: this.#settings.transactionTimeoutMs,
       drained: () => this.#drained(),
       abandoned: (error) => {
         this.#sender.abandon(error);

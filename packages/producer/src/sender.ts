@@ -51,6 +51,7 @@ export class Sender {
   readonly #retried: () => void;
   readonly #mayProduce: (topic: string, partition: number) => boolean;
   readonly #gaveUp: (error: Error) => void;
+  readonly #told: (error: Error) => Error;
   /** Why nothing is tried again now: the transaction is being aborted. */
   #abandoned: Error | undefined;
   readonly #inFlightByBroker = new Map<number, number>();
@@ -81,6 +82,8 @@ export class Sender {
     mayProduce?: ((topic: string, partition: number) => boolean) | undefined;
     /** Called for every batch that has failed. */
     gaveUp?: ((error: Error) => void) | undefined;
+    /** What a failure is told as: of some, the transaction knows more than the broker says. */
+    told?: ((error: Error) => Error) | undefined;
   }) {
     this.#accumulator = parts.accumulator;
     this.#transport = parts.transport;
@@ -93,6 +96,7 @@ export class Sender {
     this.#retried = parts.retried ?? (() => {});
     this.#mayProduce = parts.mayProduce ?? (() => true);
     this.#gaveUp = parts.gaveUp ?? (() => {});
+    this.#told = parts.told ?? ((error) => error);
     const leaderOf = (topic: string, partition: number): number | undefined =>
       this.#transport.leaderOf(topic, partition);
     this.#lostLeaders = new LostLeaders(leaderOf, this.#settings.retryBackoffMs);
@@ -429,8 +433,9 @@ export class Sender {
     this.#fail(batch, error);
   }
 
-  #fail(batch: ProduceBatch, error: Error): void {
+  #fail(batch: ProduceBatch, reason: Error): void {
     if (batch.isDone) return;
+    const error = this.#told(reason);
     const { topic, partition, recordCount: records, attempts } = batch;
     if (!this.#closed) {
       this.#logger.error(

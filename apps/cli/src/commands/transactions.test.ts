@@ -111,7 +111,14 @@ describe('millrace transactions', () => {
     }
   });
 
-  it('refuse producers from now on', async () => {
+  it('refuse producers from now on, but none of an id that nobody has', async () => {
+    const unknown = await run('fence', 'shop', 'nobody');
+    expect(unknown).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: expect.stringContaining('No transactional id is called "nobody", so nothing was fenced'),
+    });
+    expect((await run('list', '--quiet')).stdout).not.toContain('nobody');
     expect((await run('fence', 'shop')).stdout).toMatch(
       /^Producers of shop below epoch \d+ of producer \d+ are refused/,
     );

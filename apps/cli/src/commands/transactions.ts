@@ -1,5 +1,5 @@
 import type { Admin, TransactionToAbort } from '@millrace/admin';
-import type { TopicPartition } from '@millrace/client';
+import { KafkaError, type TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatDuration, formatTimestamp, listPartitions } from '../output/format.ts';
@@ -226,7 +226,9 @@ async function transactionOf(
 
 export async function fenceProducers(context: CommandContext, ids: readonly string[]): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const fenced = await admin.fenceProducers([...new Set(ids)]);
+    const unique = [...new Set(ids)];
+    await checkIds(admin, unique);
+    const fenced = await admin.fenceProducers(unique);
     await context.out.done(fenced, () =>
       fenced
         .map(
@@ -236,4 +238,24 @@ export async function fenceProducers(context: CommandContext, ids: readonly stri
         .join('\n'),
     );
   });
+}
+
+/** The brokers make an id that they do not know where its producers are fenced: a name with a slip would seem to have been fenced. */
+async function checkIds(admin: Admin, ids: readonly string[]): Promise<void> {
+  const found = await Promise.allSettled(ids.map((id) => admin.describeTransactions([id])));
+  const unknown = ids.filter((_id, index) => {
+    const outcome = found[index];
+    return outcome?.status === 'rejected' && isUnknownId(outcome.reason);
+  });
+  if (unknown.length === 0) return;
+  const names = unknown.map((id) => `"${id}"`).join(', ');
+  throw failure(
+    `No transactional id is called ${names}, so nothing was fenced`,
+    '`millrace transactions list` shows which ids there are.',
+  );
+}
+
+/** Releases that cannot describe transactions are not held up by it. */
+function isUnknownId(reason: unknown): boolean {
+  return reason instanceof KafkaError && reason.code === 'KAFKA_TRANSACTIONAL_ID_NOT_FOUND';
 }

@@ -161,7 +161,10 @@ export async function verifyOffsets(
 
 const WORDS: ReadonlyMap<number, string> = new Map([
   [ErrorCode.TRANSACTION_ABORTABLE, 'The partition is not in an open transaction of the producer'],
-  [ErrorCode.PRODUCER_FENCED, 'There is a newer producer with the same transactional id'],
+  [
+    ErrorCode.PRODUCER_FENCED,
+    'The epoch is no longer that of the transactional id: the transaction took too long and was aborted, or a newer producer has taken over',
+  ],
   [ErrorCode.INVALID_PRODUCER_ID_MAPPING, 'The producer id is not that of the transactional id'],
 ]);
 

@@ -1,7 +1,9 @@
 import { BrokerError, type Logger } from '@millrace/client';
+import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import {
   AbortableTransactionError,
+  abortedByCoordinator,
   asError,
   FatalTransactionError,
   noTransaction,
@@ -16,6 +18,9 @@ export interface TransactionManagerOptions {
   readonly transport: TransactionTransport;
   readonly identity: ProducerIdentitySource;
   readonly logger: Logger;
+  readonly clock: Clock;
+  /** After how long the coordinator aborts a transaction. */
+  readonly timeoutMs: number;
   /** Sends all that was given to the producer; resolves when its outcome is known. */
   readonly drained: () => Promise<void>;
   /** Fails all that has not been sent, tries nothing again, and resolves when what was sent has its outcome. */
@@ -44,6 +49,12 @@ const FATAL: ReadonlySet<number> = new Set([
   ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
 ]);
 
+/**
+ * What a producer is told whose epoch was raised by the coordinator, which does so when it aborts what has taken too long; or by another
+ * producer, which only the coordinator can tell.
+ */
+const OUTDATED: ReadonlySet<number> = new Set([ErrorCode.PRODUCER_FENCED, ErrorCode.INVALID_PRODUCER_EPOCH]);
+
 /** The transactions of one producer, one after the other: what belongs to the open one, and its end. */
 export class TransactionManager {
   readonly #options: TransactionManagerOptions;
@@ -57,6 +68,13 @@ export class TransactionManager {
   #adding: Promise<void> | undefined;
   /** Whether the coordinator knows of a transaction that must be ended. */
   #isBegun = false;
+  /** Whether it has said so. */
+  #isKnownBegun = false;
+  #begunMs = 0;
+  /** The coordinator has aborted the transaction, perhaps: its epoch, not ours, is where to go on. */
+  #isOutdated = false;
+  /** What the producer goes on with after a transaction that the coordinator has aborted, once it has been asked for. */
+  #taken: Promise<ProducerIdentity> | undefined;
 
   constructor(options: TransactionManagerOptions) {
     this.#options = options;
@@ -82,7 +100,8 @@ export class TransactionManager {
     if (this.#state !== 'idle') throw transactionUnderWay();
     this.#state = 'open';
     this.#error = undefined;
-    const { identity, transport, resume } = this.#options;
+    const { identity, transport, resume, clock } = this.#options;
+    this.#begunMs = clock.monotonic();
     resume();
     // Of producers that begin to leave it to leaders to add partitions these expect that sequences begin anew.
     if (transport.raisesNext && !transport.raises) identity.requestBump();
@@ -115,12 +134,31 @@ export class TransactionManager {
     return false;
   }
 
+  /** What those who wait for a record are told of a batch that has failed. */
+  told(error: Error): Error {
+    if (this.#state !== 'open' && this.#state !== 'committing') return error;
+    return this.#mayBeAborted(error) ? this.#aborted(error, 'send records') : error;
+  }
+
   /** A batch has failed for good: the transaction can only be aborted. */
   batchFailed(error: Error): void {
     if (this.#state !== 'open' && this.#state !== 'committing') return;
     // Of an epoch that is too low the coordinator tells, when the transaction is aborted, whether somebody has taken over.
-    const isEpoch = error instanceof BrokerError && error.errorCode === ErrorCode.INVALID_PRODUCER_EPOCH;
-    this.#fail(isEpoch ? new Error(error.message, { cause: error }) : error, 'send records');
+    this.#fail(error, 'send records');
+  }
+
+  /** Whether an answer to records or offsets may mean that the coordinator has aborted the transaction; its abort tells. */
+  #mayBeAborted(error: unknown): error is BrokerError {
+    if (!(error instanceof BrokerError)) return false;
+    const { errorCode } = error;
+    if (this.#options.transport.raises && errorCode === ErrorCode.INVALID_TXN_STATE) return true;
+    return errorCode === ErrorCode.INVALID_PRODUCER_EPOCH;
+  }
+
+  #aborted(cause: Error, attempted: string): AbortableTransactionError {
+    const { clock, timeoutMs } = this.#options;
+    this.#isOutdated = true;
+    return abortedByCoordinator(attempted, { openMs: clock.monotonic() - this.#begunMs, timeoutMs, cause });
   }
 
   async sendOffsets(group: ConsumerGroupMetadata, offsets: readonly TransactionOffset[]): Promise<void> {
@@ -134,12 +172,12 @@ export class TransactionManager {
         this.#isBegun = true;
       } else if (!this.#groups.has(group.groupId)) {
         await transport.addOffsets(identity, group.groupId);
-        this.#isBegun = true;
+        this.#begun();
         this.#groups.add(group.groupId);
       }
       await transport.commitOffsets(identity, group, offsets);
     } catch (error) {
-      throw this.#fail(error, `commit offsets of group '${group.groupId}'`);
+      throw await this.#failed(error, `commit offsets of group '${group.groupId}'`);
     }
   }
 
@@ -173,21 +211,30 @@ export class TransactionManager {
 
   async #end(isCommit: boolean): Promise<void> {
     const { transport, identity } = this.#options;
+    let asked = 0;
     try {
       if (this.#isBegun) {
-        const next = await transport.end(this.#identity(), isCommit);
-        if (transport.raises) identity.replace(next);
+        const next = await this.#ended(isCommit, () => {
+          asked += 1;
+        });
+        if (next !== undefined) identity.replace(next);
       }
       this.#added = new Map();
       this.#wanted = new Map();
       this.#groups = new Set();
       this.#isBegun = false;
+      this.#isKnownBegun = false;
+      this.#isOutdated = false;
+      this.#taken = undefined;
       this.#error = undefined;
       this.#state = 'idle';
     } catch (error) {
+      const attempted = isCommit ? 'commit' : 'abort';
+      // Asked more than once, it may have been committed before its epoch became another, except where the answer says that it was not.
+      const isInDoubt = !transport.raises && asked > 1;
+      if (isCommit && !isInDoubt && (await this.#isAbortedElsewhere(error))) throw this.#fail(error, attempted, true);
       // Whether it is committed, nobody here knows, and only the same end may be asked for again: that is for the next producer.
       this.#state = 'over';
-      const attempted = isCommit ? 'commit' : 'abort';
       this.#error =
         this.#fatal(error, attempted) ??
         new FatalTransactionError(
@@ -197,6 +244,42 @@ export class TransactionManager {
           },
         );
       throw this.#error;
+    }
+  }
+
+  /** What the producer goes on with; undefined where nothing changes. */
+  async #ended(isCommit: boolean, asked: () => void): Promise<ProducerIdentity | undefined> {
+    const { transport } = this.#options;
+    const isOutdated = !transport.raises && this.#isOutdated && this.#isKnownBegun;
+    if (isOutdated || this.#taken !== undefined) return await this.#takeBack();
+    const next = await transport.end(this.#identity(), isCommit, asked);
+    return transport.raises ? next : undefined;
+  }
+
+  /**
+   * Takes up where the coordinator has left the producer that it has aborted, one epoch on. Of a transaction that it knew and that was never
+   * asked to be ended, nothing else can have raised the epoch by one; whoever has taken over is further on, and this is refused.
+   */
+  #takeBack(): Promise<ProducerIdentity> {
+    const { producerId, producerEpoch } = this.#identity();
+    this.#taken ??= this.#options.transport.initProducerId({ producerId, producerEpoch: producerEpoch + 1 });
+    return this.#taken;
+  }
+
+  /** Whether the coordinator has aborted the transaction of its own, and nobody has taken over. */
+  async #isAbortedElsewhere(error: unknown): Promise<boolean> {
+    if (!(error instanceof BrokerError)) return false;
+    const { errorCode } = error;
+    // Told of an epoch that is one too low, and of one under which nothing was begun: not committed, and the abort tells who is next.
+    if (this.#options.transport.raises) {
+      return errorCode === ErrorCode.INVALID_TXN_STATE || errorCode === ErrorCode.INVALID_PRODUCER_EPOCH;
+    }
+    if (!this.#isKnownBegun || !OUTDATED.has(errorCode)) return false;
+    try {
+      await this.#takeBack();
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -210,14 +293,14 @@ export class TransactionManager {
       try {
         const lists = new Map(Array.from(wanted, ([topic, partitions]) => [topic, [...partitions]]));
         await transport.addPartitions(this.#identity(), lists);
-        this.#isBegun = true;
+        this.#begun();
         for (const [topic, partitions] of wanted) {
           this.#added.set(topic, new Set([...(this.#added.get(topic) ?? []), ...partitions]));
         }
       } catch (error) {
         // It may have been added all the same.
         this.#isBegun = true;
-        this.#fail(error, 'add partitions');
+        await this.#failed(error, 'add partitions');
       }
       wake();
     }
@@ -230,22 +313,40 @@ export class TransactionManager {
     return known;
   }
 
+  #begun(): void {
+    this.#isBegun = true;
+    this.#isKnownBegun = true;
+  }
+
+  /** Of an answer by which the coordinator may have aborted the transaction, or another producer may have taken over. */
+  async #failed(error: unknown, attempted: string): Promise<Error> {
+    const isAborted = await this.#isAbortedElsewhere(error);
+    // It has failed of something else meanwhile, or is being aborted.
+    if (this.#state !== 'open' && this.#state !== 'committing') return this.#error ?? asError(error);
+    return this.#fail(error, attempted, isAborted);
+  }
+
   /** The transaction can only be aborted now, or not even that. */
-  #fail(error: unknown, attempted: string): Error {
-    const fatal = this.#fatal(error, attempted);
+  #fail(error: unknown, attempted: string, isAborted = false): Error {
+    const fatal = isAborted ? undefined : this.#fatal(error, attempted);
     if (fatal !== undefined) {
       this.#state = 'over';
       this.#error = fatal;
     } else {
-      const cause = asError(error);
-      const message = `Cannot ${attempted} in the transaction, which must be aborted: ${cause.message}`;
-      this.#error ??= new AbortableTransactionError(message, { cause });
+      this.#error ??= this.#abortable(asError(error), attempted, isAborted);
       if (this.#state !== 'aborting') this.#state = 'failed';
     }
     this.#options.logger.warn({ err: asError(error) }, `a transaction has failed: ${this.#error.message}`);
     // What waits to be sent for it waits in vain.
     void this.#options.abandoned(this.#error);
     return this.#error;
+  }
+
+  #abortable(cause: Error, attempted: string, isAborted: boolean): AbortableTransactionError {
+    if (cause instanceof AbortableTransactionError) return cause;
+    if (isAborted) return this.#aborted(cause, attempted);
+    const message = `Cannot ${attempted} in the transaction, which must be aborted: ${cause.message}`;
+    return new AbortableTransactionError(message, { cause });
   }
 
   #fatal(error: unknown, attempted: string): FatalTransactionError | undefined {

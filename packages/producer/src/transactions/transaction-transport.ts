@@ -180,10 +180,16 @@ export class TransactionTransport {
     );
   }
 
-  /** What the producer goes on with; the same as before where the epoch is not raised. */
-  async end(identity: ProducerIdentity, committed: boolean): Promise<ProducerIdentity> {
+  /**
+   * What the producer goes on with; the same as before where the epoch is not raised.
+   * @param asked called for each time that the coordinator is asked: of more than one, nobody knows which was carried out
+   */
+  async end(identity: ProducerIdentity, committed: boolean, asked: () => void = () => {}): Promise<ProducerIdentity> {
     const transactionalId = this.#transactionalId;
-    const body = { transactionalId, ...identity, committed };
+    const body = () => {
+      asked();
+      return { transactionalId, ...identity, committed };
+    };
     const options = { ...this.#versions(RAISING_END), timeoutMs: this.#timeoutMs };
     const answer = await this.#client.sendToCoordinator('transaction', transactionalId, EndTxn, body, options);
     const { producerId, producerEpoch } = answer;
