@@ -14,9 +14,9 @@ export function listTopic(target: string): string {
   return `${target}-lists`;
 }
 
-/** Who copies. */
-export const COPIERS = ['millrace', 'kafkajs'] as const;
-export type CopierName = (typeof COPIERS)[number];
+/** Who copies by this program; `copiers/foreign-copiers.ts` has the others. */
+export const OWN_COPIERS = ['millrace', 'kafkajs'] as const;
+export type OwnCopier = (typeof OWN_COPIERS)[number];
 
 const SESSION_MS = 6000;
 /** A transaction holds no more, so that there are many. */
@@ -124,14 +124,14 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-const WAYS: Readonly<Record<CopierName, (job: Job) => Promise<void>>> = {
+const WAYS: Readonly<Record<OwnCopier, (job: Job) => Promise<void>>> = {
   millrace: copyByMillrace,
   kafkajs: copyByKafkaJs,
 };
 
 if (import.meta.main) {
   const [client, bootstrap = '', source = '', target = '', instance = ''] = process.argv.slice(2);
-  const copy = WAYS[client as CopierName];
+  const copy = WAYS[client as OwnCopier];
   for (;;) {
     try {
       await copy({ bootstrap, source, target, instance });

@@ -10,12 +10,12 @@ import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { type Random, seededRandom } from '@millrace/ports';
 import { Producer } from '@millrace/producer';
-import { within } from '../clients/client.ts';
-import { runProgram } from '../clients/program.ts';
 import { has } from '../needs/index.ts';
 import { root } from '../source/index.ts';
 import { BROKER_IDS, type ClusterOptions, type ClusterProcesses, startCluster } from './cluster-process.ts';
-import { COPIERS, type CopierName, listTopic } from './copier.ts';
+import { listTopic, OWN_COPIERS, type OwnCopier } from './copier.ts';
+import { type Reading, readByJava, readByKafkaJs, readByKcat } from './copiers/committed-readers.ts';
+import { type Command, FOREIGN_COPIERS, type ForeignCopier, foreignCommand } from './copiers/foreign-copiers.ts';
 
 const SOURCE = 'copied-from';
 const PARTITIONS = 6;
@@ -24,8 +24,19 @@ const PAUSE_MS_MAX = 500;
 const SETTLE_MS_MAX = 120_000;
 const ASK_MS = 100;
 const VIOLATIONS_KEPT = 20;
+
+export type CopierName = OwnCopier | ForeignCopier;
+/** All that can copy. */
+export const COPIERS: readonly CopierName[] = [...OWN_COPIERS, ...FOREIGN_COPIERS];
+
 /** kafkajs copies with one instance at a time; see `copier.ts`. */
-const INSTANCES: Readonly<Record<CopierName, number>> = { millrace: 3, kafkajs: 1 };
+const INSTANCES: Readonly<Record<CopierName, number>> = {
+  millrace: 3,
+  kafkajs: 1,
+  librdkafka: 3,
+  java: 3,
+  'java-3': 3,
+};
 
 /** Whom a round hits, in turns. */
 const VICTIMS = ['leader', 'transaction coordinator', 'group coordinator', 'controller'] as const;
@@ -33,8 +44,12 @@ const VICTIMS = ['leader', 'transaction coordinator', 'group coordinator', 'cont
 export interface CopyKillsOptions extends ClusterOptions {
   readonly rounds: number;
   readonly seed: number;
-  /** Who copies; everybody by default. */
+  /** Who copies; ours and kafkajs by default. */
   readonly copiers?: readonly CopierName[];
+  /** Every copy is read by kafkajs and Java's consumer, too, which takes a while. */
+  readonly isReadByAll?: boolean;
+  /** No round begins after so long. */
+  readonly timeMsMax?: number | undefined;
   readonly onRound?: (line: string) => void;
 }
 
@@ -59,25 +74,21 @@ export async function killCopiers(options: CopyKillsOptions): Promise<CopyKillsR
 
 /** An instance of a copy job that is started again whenever it ends, until it is told not to. */
 class Instance {
-  readonly #args: readonly string[];
+  readonly #command: Command;
   /** What it says goes there, for whoever looks into a run that failed. */
   readonly #says: number;
   #child: ChildProcess;
   #isOver = false;
 
-  constructor(client: CopierName, bootstrap: string, number: number, folder: string) {
-    const target = targetOf(client);
+  constructor(command: Command, target: string, bootstrap: string, number: number, folder: string) {
     this.#says = openSync(join(folder, `${target}-${number}.log`), 'a');
-    this.#args = [client, bootstrap, SOURCE, target, String(number)];
+    this.#command = [...command, bootstrap, SOURCE, target, String(number)];
     this.#child = this.#start();
   }
 
   #start(): ChildProcess {
-    const program = join(root, 'tools/faults/copier.ts');
-    const cache = join(root, 'tools/source/compile-cache.mjs');
-    const child = spawn(process.execPath, ['--import', cache, program, ...this.#args], {
-      stdio: ['ignore', 'ignore', this.#says],
-    });
+    const [program, ...args] = this.#command;
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', this.#says] });
     child.once('exit', () => {
       if (!this.#isOver) this.#child = this.#start();
     });
@@ -112,7 +123,7 @@ class CopyKills {
     this.#options = options;
     this.#cluster = cluster;
     this.#random = seededRandom(options.seed);
-    this.#copiers = options.copiers ?? COPIERS;
+    this.#copiers = options.copiers ?? OWN_COPIERS;
     this.#admin = new Admin({ bootstrapServers: cluster.bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
   }
 
@@ -121,17 +132,26 @@ class CopyKills {
     const replicationFactor = BROKER_IDS.length;
     await this.#admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS, replicationFactor })));
     await this.#whole();
+    const commands = await Promise.all(this.#copiers.map(commandOf));
     this.#writing = this.#write();
-    for (const name of this.#copiers) {
+    const { bootstrapServers } = this.#cluster;
+    for (const [at, name] of this.#copiers.entries()) {
       for (let number = 0; number < INSTANCES[name]; number += 1) {
-        this.#instances.push(new Instance(name, this.#cluster.bootstrapServers, number, this.#options.folder));
+        const { folder } = this.#options;
+        this.#instances.push(new Instance(commands[at]!, targetOf(name), bootstrapServers, number, folder));
       }
     }
     await this.#untilCopied(1);
-    for (let round = 1; round <= this.#options.rounds; round += 1) await this.#round(round);
+    const { rounds, timeMsMax = Number.POSITIVE_INFINITY } = this.#options;
+    const deadline = performance.now() + timeMsMax;
+    let round = 0;
+    while (round < rounds && performance.now() < deadline) {
+      round += 1;
+      await this.#round(round);
+    }
     this.#isWriting = false;
     await this.#writing;
-    return this.#judge();
+    return this.#judge(round);
   }
 
   /** A value for each partition at each pace, each once and in order. */
@@ -205,7 +225,7 @@ class CopyKills {
     });
   }
 
-  async #judge(): Promise<CopyKillsReport> {
+  async #judge(rounds: number): Promise<CopyKillsReport> {
     const source = await this.#readAll(SOURCE, 'read_uncommitted');
     const transactions: Record<string, number> = {};
     for (const name of this.#copiers) {
@@ -222,15 +242,13 @@ class CopyKills {
     for (const name of this.#copiers) {
       const target = targetOf(name);
       this.#sameAs(source, await this.#readAll(target, 'read_committed'), `${name}'s copy, read by our consumer`);
-      if (has('kcat', import.meta.url)) {
-        this.#sameAs(source, await this.#readByKcat(target), `${name}'s copy, read by librdkafka`);
-      }
+      await this.#readByOthers(source, target, name);
       const lists = (await this.#readAll(listTopic(target), 'read_committed')).flat();
       transactions[name] = lists.length;
       this.#listedOnce(source, lists, name);
     }
     return {
-      rounds: this.#options.rounds,
+      rounds,
       recordsCopied: sum(source.map((values) => values.length)),
       transactions,
       violations: this.#violations,
@@ -309,28 +327,20 @@ class CopyKills {
     return values;
   }
 
-  async #readByKcat(topic: string): Promise<string[][]> {
-    const args = [
-      '-C',
-      '-b',
-      this.#cluster.bootstrapServers,
-      '-t',
+  async #readByOthers(source: readonly (readonly string[])[], topic: string, name: CopierName): Promise<void> {
+    const reading: Reading = {
+      bootstrap: this.#cluster.bootstrapServers,
       topic,
-      '-o',
-      'beginning',
-      '-e',
-      '-q',
-      '-f',
-      '%p %s\n',
-    ];
-    const reading = runProgram('kcat', [...args, '-X', 'isolation.level=read_committed']);
-    const lines = (await within(SETTLE_MS_MAX, 'kcat', reading)).split('\n').filter((line) => line !== '');
-    const values: string[][] = range(PARTITIONS).map(() => []);
-    for (const line of lines) {
-      const [partition, value = ''] = line.split(' ');
-      values[Number(partition)]!.push(value);
+      partitions: PARTITIONS,
+      count: sum(source.map((values) => values.length)),
+      timeoutMs: SETTLE_MS_MAX,
+    };
+    if (has('kcat', import.meta.url)) {
+      this.#sameAs(source, await readByKcat(reading), `${name}'s copy, read by librdkafka`);
     }
-    return values;
+    if (this.#options.isReadByAll !== true) return;
+    this.#sameAs(source, await readByKafkaJs(reading), `${name}'s copy, read by kafkajs`);
+    this.#sameAs(source, await readByJava(reading), `${name}'s copy, read by Java's consumer`);
   }
 
   #violation(what: string): void {
@@ -343,6 +353,13 @@ class CopyKills {
     await Promise.allSettled([...this.#instances.map((instance) => instance.stop()), this.#writing]);
     await this.#admin.close();
   }
+}
+
+async function commandOf(name: CopierName): Promise<Command> {
+  const foreign = FOREIGN_COPIERS.find((each) => each === name);
+  if (foreign !== undefined) return foreignCommand(foreign);
+  const cache = join(root, 'tools/source/compile-cache.mjs');
+  return [process.execPath, '--import', cache, join(root, 'tools/faults/copier.ts'), name];
 }
 
 function targetOf(name: CopierName): string {

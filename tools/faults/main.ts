@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { gapTable, killBrokers } from './cluster-kills.ts';
 import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
-import { killCopiers } from './copy-kills.ts';
+import { COPIERS, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
@@ -18,7 +18,8 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--empty-every N] [--rolling] [--json]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
-       pnpm faults copies     [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
+       pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
+                              [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
 
@@ -36,6 +37,8 @@ const { values, positionals } = parseArgs({
     size: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'local' },
+    copier: { type: 'string', multiple: true },
+    seconds: { type: 'string' },
     'stop-every': { type: 'string', default: '0' },
     'empty-every': { type: 'string', default: '0' },
     rolling: { type: 'boolean', default: false },
@@ -116,7 +119,10 @@ async function runCopies(): Promise<void> {
   say(
     `copy jobs on a cluster (${engine}), brokers and instances killed, ${rounds} rounds, seed ${seed}, data in ${folder}`,
   );
-  const report = await killCopiers({ engine, folder, rounds, seed, onRound: say });
+  const timeMsMax = values.seconds === undefined ? undefined : Number(values.seconds) * 1000;
+  const copiers = values.copier?.map(copierOf);
+  const how = { engine, folder, rounds, seed, timeMsMax, isReadByAll: true, onRound: say };
+  const report = await killCopiers(copiers === undefined ? how : { ...how, copiers });
   if (values.json) console.log(JSON.stringify(report));
   const transactions = Object.entries(report.transactions).map(([name, count]) => `${count} by ${name}`);
   say(
@@ -125,6 +131,12 @@ async function runCopies(): Promise<void> {
   for (const violation of report.violations) say(`VIOLATION: ${violation}`);
   if (report.violationCount === 0) rmSync(folder, { recursive: true, force: true });
   else process.exitCode = 1;
+}
+
+function copierOf(name: string): CopierName {
+  const copier = COPIERS.find((each) => each === name);
+  if (copier === undefined) throw new Error(`--copier is one of ${COPIERS.join(', ')}, not ${name}`);
+  return copier;
 }
 
 async function runMigration(way: Way): Promise<void> {

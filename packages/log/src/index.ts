@@ -80,6 +80,7 @@ export type {
   RecordError,
   TimestampOffset,
   VerificationGuard,
+  VerifiedBatch,
 } from './log-types.ts';
 export { PartitionLog, type Unsubscribe } from './partition-log.ts';
 export type { RetentionResult } from './retention.ts';

@@ -40,6 +40,16 @@ export interface VerificationGuard {
   readonly isRaising: boolean;
 }
 
+/** What a producer wants to begin a transaction with. */
+export interface VerifiedBatch {
+  readonly producerId: number;
+  readonly epoch: number;
+  /** -1 where there is none. */
+  readonly baseSequence: number;
+  /** See {@link VerificationGuard}. */
+  readonly isRaising: boolean;
+}
+
 /** A record that a batch was refused for (Produce response v8 and up). */
 export interface RecordError {
   /** Which record of the append, from 0. */

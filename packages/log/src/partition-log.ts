@@ -23,6 +23,7 @@ import type {
   ReadResult,
   TimestampOffset,
   VerificationGuard,
+  VerifiedBatch,
 } from './log-types.ts';
 import { deleteRecordsBefore, enforceRetention, type RetentionResult } from './retention.ts';
 
@@ -386,10 +387,9 @@ export class PartitionLog {
   /**
    * Begins to ask whether a producer's transaction is open. What comes of it goes with the append ({@link AppendOptions.guard}), or back
    * with {@link endVerification}.
-   * @param isRaising see {@link VerificationGuard}
    */
-  beginVerification(producerId: number, isRaising: boolean = false): VerificationGuard {
-    return this.#core.producers.beginVerification(producerId, isRaising);
+  beginVerification(batch: VerifiedBatch): VerificationGuard {
+    return this.#core.producers.beginVerification(batch);
   }
 
   /** Forgets a question of which nothing came. */

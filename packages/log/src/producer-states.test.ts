@@ -60,12 +60,14 @@ describe('ProducerStates', () => {
       batchOf(['v'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true });
     const check = (states: ProducerStates, guard: VerificationGuard): number | undefined =>
       states.checkGuard(first(), 0, guard)?.errorCode;
+    const ask = (asked: ProducerStates): VerificationGuard =>
+      asked.beginVerification({ producerId: 7, epoch: 0, baseSequence: 0, isRaising: false });
     const states = new ProducerStates();
-    const overtakenByMarker = states.beginVerification(7);
+    const overtakenByMarker = ask(states);
     states.noteMarker(abortMarker(7, 0), 0);
     expect(check(states, overtakenByMarker)).toBe(ErrorCode.INVALID_TXN_STATE);
-    const older = states.beginVerification(7);
-    const guard = states.beginVerification(7);
+    const older = ask(states);
+    const guard = ask(states);
     expect([check(states, older), check(states, guard)]).toEqual([ErrorCode.INVALID_TXN_STATE, undefined]);
     states.noteBatch(first(), 0);
     // It is open now, so that no answer is needed, until it ends.
@@ -73,17 +75,47 @@ describe('ProducerStates', () => {
     expect([states.hasOpenTransaction(7, 0), states.hasOpenTransaction(7, 1)]).toEqual([true, false]);
     states.noteMarker(abortMarker(7, 0), 0);
     expect(check(states, guard)).toBe(ErrorCode.INVALID_TXN_STATE);
-    const given = states.beginVerification(7);
+    const given = ask(states);
     states.endVerification(given);
     expect(check(states, given)).toBe(ErrorCode.INVALID_TXN_STATE);
+  });
+
+  it('let no later batch be the first of a producer that they do not know while an earlier one is to come again', () => {
+    const batch = (baseSequence: number, producerEpoch = 0): Buffer =>
+      batchOf(['v'], { producerId: 7, producerEpoch, baseSequence, isTransactional: true });
+    const states = new ProducerStates();
+    const attempt = (baseSequence: number, epoch = 0): number | undefined => {
+      const guard = states.beginVerification({ producerId: 7, epoch, baseSequence, isRaising: false });
+      const refusal = states.checkGuard(batch(baseSequence, epoch), 0, guard);
+      states.endVerification(guard);
+      return refusal?.errorCode;
+    };
+    // Its coordinator cannot be asked now, so that it comes again.
+    states.endVerification(states.beginVerification({ producerId: 7, epoch: 0, baseSequence: 5, isRaising: false }));
+    expect([attempt(6), attempt(5), attempt(6)]).toEqual([
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+      undefined,
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ]);
+    // A new epoch begins anew, and what comes late of the old one brings nothing back.
+    expect([attempt(3, 1), attempt(2), attempt(4, 1)]).toEqual([
+      undefined,
+      undefined,
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ]);
+    // Its end, or anything else of it, is something to go by.
+    states.noteMarker(abortMarker(7, 1), 0);
+    expect(attempt(9, 1)).toBeUndefined();
   });
 
   it('takes no later batch of a producer that raises its epoch for the first, where it does not know the producer', () => {
     const states = new ProducerStates();
     const batch = (baseSequence: number): Buffer =>
       batchOf(['v'], { producerId: 7, producerEpoch: 3, baseSequence, isTransactional: true });
-    const check = (baseSequence: number, isRaising: boolean): number | undefined =>
-      states.checkGuard(batch(baseSequence), 0, states.beginVerification(7, isRaising))?.errorCode;
+    const check = (baseSequence: number, isRaising: boolean): number | undefined => {
+      const guard = states.beginVerification({ producerId: 7, epoch: 0, baseSequence, isRaising });
+      return states.checkGuard(batch(baseSequence), 0, guard)?.errorCode;
+    };
     expect([check(1, true), check(0, true), check(1, false), check(-1, true)]).toEqual([
       ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
       undefined,

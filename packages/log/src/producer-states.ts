@@ -10,12 +10,15 @@ import {
   batchProducerId,
 } from '@millrace/records';
 import { endMarkerOf } from './end-marker.ts';
-import type { ProducerDescription, VerificationGuard } from './log-types.ts';
+import type { ProducerDescription, VerificationGuard, VerifiedBatch } from './log-types.ts';
 import { type CompletedTransaction, OpenTransactions } from './open-transactions.ts';
 import { type ProducedBatch, ProducerEntry } from './producer-entry.ts';
 
 /** Of the producers that may be known: how many are forgotten when there is no room for one more. */
 const FORGOTTEN_SHARE = 0.1;
+
+/** Of so many producers whose first batch was not taken yet, the sequence number is remembered: some 100 bytes each. */
+const FIRST_SEQUENCES_MAX = 10_000;
 
 /** Why a batch of an idempotent producer is refused. */
 export interface SequenceRefusal {
@@ -33,6 +36,11 @@ export class ProducerStates {
   readonly #producersMax: number;
   /** Questions whether a producer's transaction is open that are under way, or answered and not made use of. */
   readonly #guards = new Map<number, VerificationGuard>();
+  /**
+   * The lowest sequence number that each producer has asked for under its epoch, until something of it is written: one that is not known
+   * here may begin with any, and a batch that was refused for now must not be overtaken by the one behind it (`VerificationStateEntry`).
+   */
+  readonly #firstSequences = new Map<number, { readonly epoch: number; readonly sequence: number }>();
 
   /** @param producersMax beyond it, those are forgotten that have not written for longest; never one with an open transaction */
   constructor(producers: Map<number, ProducerEntry> = new Map(), producersMax: number = Number.POSITIVE_INFINITY) {
@@ -68,10 +76,25 @@ export class ProducerStates {
   }
 
   /** Begins to ask whether a producer's transaction is open; whatever is written of the producer, or cut off, makes the answer stale. */
-  beginVerification(producerId: number, isRaising: boolean = false): VerificationGuard {
+  beginVerification({ producerId, isRaising, epoch, baseSequence }: VerifiedBatch): VerificationGuard {
     const guard = { producerId, isRaising };
     this.#guards.set(producerId, guard);
+    if (baseSequence >= 0 && !isRaising) this.#noteFirstSequence(producerId, epoch, baseSequence);
     return guard;
+  }
+
+  #noteFirstSequence(producerId: number, epoch: number, sequence: number): void {
+    const known = this.#firstSequences.get(producerId);
+    if (known !== undefined && (known.epoch > epoch || (known.epoch === epoch && known.sequence <= sequence))) return;
+    this.#firstSequences.set(producerId, { epoch, sequence });
+    if (this.#firstSequences.size <= FIRST_SEQUENCES_MAX) return;
+    const [oldest] = this.#firstSequences.keys();
+    if (oldest !== undefined) this.#firstSequences.delete(oldest);
+  }
+
+  #forgetQuestions(producerId: number): void {
+    this.#guards.delete(producerId);
+    this.#firstSequences.delete(producerId);
   }
 
   /** Forgets a question of which nothing came. */
@@ -95,6 +118,14 @@ export class ProducerStates {
       return {
         errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
         message: `Producer ${producerId} is not known here, and its transaction begins with sequence number ${sequence}: the batches before it are missing`,
+      };
+    }
+    const first = this.#firstSequences.get(producerId);
+    const isOvertaking = first?.epoch === batchProducerEpoch(b, at) && sequence > first.sequence;
+    if (entry === undefined && isOvertaking) {
+      return {
+        errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        message: `Producer ${producerId} is not known here, and would begin with sequence number ${sequence} although ${first.sequence} came first and is not written yet`,
       };
     }
     const isOpen = entry !== undefined && entry.transactionFirstOffset >= 0;
@@ -160,7 +191,7 @@ export class ProducerStates {
   noteBatch(b: Buffer, at: number): void {
     const producerId = batchProducerId(b, at);
     const firstOffset = batchBaseOffset(b, at);
-    this.#guards.delete(producerId);
+    this.#forgetQuestions(producerId);
     const entry = this.#entryOf(producerId);
     entry.addBatch(
       batchProducerEpoch(b, at),
@@ -194,7 +225,7 @@ export class ProducerStates {
     const marker = endMarkerOf(b, at);
     if (marker === undefined) return undefined;
     const entry = this.#entryOf(batchProducerId(b, at));
-    this.#guards.delete(entry.producerId);
+    this.#forgetQuestions(entry.producerId);
     entry.setEpoch(batchProducerEpoch(b, at));
     entry.coordinatorEpoch = marker.coordinatorEpoch;
     entry.lastTimestamp = batchMaxTimestamp(b, at);

@@ -1,6 +1,7 @@
 import type { AppendResult, VerificationGuard } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
+import { batchBaseSequence } from '@millrace/records';
 import { type Partition, type PartitionAppend, refused } from '../replicas/partition.ts';
 import type { TransactionAsker } from './transaction-coordinator.ts';
 import type { Demand, Verifier } from './verifier.ts';
@@ -92,7 +93,9 @@ export class VerifiedAppends {
     if (!isAsked || log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
       return { result: partition.append(batch, append) };
     }
-    const guard = log.beginVerification(asker.producerId, demand === 'add');
+    const { producerId, producerEpoch: epoch } = asker;
+    const baseSequence = batchBaseSequence(batch, 0);
+    const guard = log.beginVerification({ producerId, epoch, baseSequence, isRaising: demand === 'add' });
     const go = (errorCode: number): Promise<Begun> | Begun => {
       if (errorCode === ErrorCode.NONE) return { result: appendVerified(partition, batch, { ...append, guard }) };
       log.endVerification(guard);
@@ -150,7 +153,9 @@ export async function verifyOffsets(
     if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
       return { errorCode: ErrorCode.NONE, guard: undefined };
     }
-    const guard = log.beginVerification(asker.producerId, demand === 'add');
+    const { producerId, producerEpoch: epoch } = asker;
+    // Records of offsets have no sequence numbers.
+    const guard = log.beginVerification({ producerId, epoch, baseSequence: -1, isRaising: demand === 'add' });
     const errorCode = await verifier.ask(demand, asker, partition.topic, partition.partition);
     if (errorCode === ErrorCode.NONE) return { errorCode, guard };
     log.endVerification(guard);

@@ -1,0 +1,56 @@
+/** Copy jobs in other languages, as the commands that run them: built once, before the first instance starts. */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { runProgram } from '../../clients/program.ts';
+import { cacheFolder, KAFKA_3, KAFKA_4 } from '../../kafka/index.ts';
+import { kafkaClassPath } from '../../kafka/jars.ts';
+import { librdkafkaFolder } from '../../librdkafka/index.ts';
+
+/** `java` has `transaction.version` 2 where the cluster has it, `java-3` has not. */
+export const FOREIGN_COPIERS = ['librdkafka', 'java', 'java-3'] as const;
+export type ForeignCopier = (typeof FOREIGN_COPIERS)[number];
+
+/** A program and what it is given before the job's own arguments. */
+export type Command = readonly [program: string, ...args: readonly string[]];
+
+const HERE = import.meta.dirname;
+const BUILD_MS_MAX = 120_000;
+
+export function foreignCommand(name: ForeignCopier): Promise<Command> {
+  if (name === 'librdkafka') return librdkafkaCommand();
+  return javaCommand(name === 'java' ? KAFKA_4 : KAFKA_3);
+}
+
+async function librdkafkaCommand(): Promise<Command> {
+  const sources = join(await librdkafkaFolder(), 'src');
+  const source = join(HERE, 'copy-job.c');
+  const program = join(buildFolder('librdkafka'), 'copy-job');
+  if (isOlder(program, source)) {
+    const where = [`-I${sources}`, `-L${sources}`, `-Wl,-rpath,${sources}`];
+    await build('gcc', ['-O1', '-Wall', '-o', program, source, ...where, '-lrdkafka']);
+  }
+  return [program];
+}
+
+async function javaCommand(version: string): Promise<Command> {
+  const classPath = await kafkaClassPath(version);
+  const source = join(HERE, 'CopyJob.java');
+  const folder = buildFolder(`java-${version}`);
+  if (isOlder(join(folder, 'CopyJob.class'), source)) await build('javac', ['-cp', classPath, '-d', folder, source]);
+  const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
+  return ['java', '-Xmx128m', '-XX:TieredStopAtLevel=1', quiet, '-cp', `${folder}:${classPath}`, 'CopyJob'];
+}
+
+function buildFolder(name: string): string {
+  const folder = join(cacheFolder(), 'copiers', name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+function isOlder(built: string, source: string): boolean {
+  return !existsSync(built) || statSync(built).mtimeMs < statSync(source).mtimeMs;
+}
+
+async function build(program: string, args: readonly string[]): Promise<void> {
+  await runProgram(program, args, { timeoutMs: BUILD_MS_MAX });
+}
