@@ -18,6 +18,7 @@ const classes: Readonly<Record<string, string | { before4: string; from4: string
   },
   'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
   'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
+  'kafka-delegation-tokens': 'org.apache.kafka.tools.DelegationTokenCommand',
   'kafka-delete-records': 'org.apache.kafka.tools.DeleteRecordsCommand',
   'kafka-dump-log': 'kafka.tools.DumpLogSegments',
   'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',

@@ -56,11 +56,16 @@ function interBrokerLogin(config: BrokerConfig, isMember: boolean): SaslOptions 
     return { mechanism: mechanism as 'SCRAM-SHA-256' | 'SCRAM-SHA-512', ...login };
   }
   if (!isMember) return undefined;
+  const listed = [...(config.listenerSecurity.get(name)?.sasl?.mechanisms.keys() ?? [])].join(', ');
+  const why =
+    mechanism === 'GSSAPI'
+      ? ' (which is what Kafka takes where nothing is set: Kerberos needs libraries of the system that this broker does not load)'
+      : '';
   const key = `listener.name.${name.toLowerCase()}.${mechanism.toLowerCase()}.sasl.jaas.config`;
   throw new StartError(
     'START_CONFIG_INVALID',
     settings === undefined
-      ? `sasl.mechanism.inter.broker.protocol=${mechanism} is not among the mechanisms of listener ${name}, over which brokers speak: set it to one of them`
+      ? `sasl.mechanism.inter.broker.protocol=${mechanism}${why} is not among the mechanisms of listener ${name}, over which brokers speak: set it to one of ${listed}`
       : `Brokers could not log in to each other on listener ${name}: give username="..." and password="..." in ${key}`,
   );
 }

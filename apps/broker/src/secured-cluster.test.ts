@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
@@ -7,7 +6,6 @@ import { CreateTopics, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BrokerProcess } from './broker-process.ts';
-import { datesFault } from './security/certificate-dates.ts';
 import { LiveCertificates } from './security/live-certificates.ts';
 import { ZooKeeperScene } from './testing/zookeeper-scene.ts';
 
@@ -83,7 +81,7 @@ describe('brokers that speak to each other by TLS and logins', () => {
     const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-pw";';
     await expect(start(1, { [jaas]: module })).rejects.toThrow(`give username="..." and password="..." in ${jaas}`);
     await expect(start(1, { 'sasl.mechanism.inter.broker.protocol': 'GSSAPI' })).rejects.toThrow(
-      'is not among the mechanisms',
+      /GSSAPI \(.*Kerberos.*\) is not among the mechanisms.*set it to one of PLAIN$/,
     );
   });
 });
@@ -119,18 +117,5 @@ describe('certificates in files', () => {
     await live.reload();
     expect(String(told[0])).toBe(`${before}\n`);
     live.close();
-  });
-
-  it('whose time is over, or nearly, are told of', async () => {
-    const pem = await readFile(certificate);
-    const expired = await readFile(new URL('expired.cert.pem', fixtures));
-    const { validFrom, validTo } = new X509Certificate(pem);
-    const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-    const day = 86_400_000;
-    expect(datesFault({ cert: expired }, Date.now())).toMatch(/^has expired on 2020-02-01: .* Replace it$/);
-    expect(datesFault({ cert: pem }, from - day)).toMatch(/^is valid from .* on only: clients/);
-    expect(datesFault({ cert: pem }, to - 10.5 * day)).toMatch(/^expires on .*, in 10 days: .* Replace it before$/);
-    expect(datesFault({ cert: pem }, to - 0.5 * day)).toMatch(/, in less than a day: /);
-    expect(datesFault({ cert: pem }, to - 15 * day)).toBeUndefined();
   });
 });

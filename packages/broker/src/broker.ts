@@ -37,6 +37,7 @@ import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { AccessRules } from './security/access-rules.ts';
+import type { LoginGate } from './security/login/login-gate.ts';
 import { newLoginGate } from './security/login/mechanisms.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
@@ -50,6 +51,7 @@ import type { FoundLog } from './store/adopt-logs.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
 import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
+import { loginSecret } from './store/login-secret.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
@@ -404,7 +406,7 @@ export class Broker {
     exposeRooms(services, controller, logs);
     return {
       services,
-      handler: new BrokerRequestHandler(services, newLoginGate(services, this.#options.loadSigningKeys)),
+      handler: new BrokerRequestHandler(services, await this.#newLoginGate(services)),
       logs,
       configs,
       controller,
@@ -412,6 +414,16 @@ export class Broker {
       replication,
       logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
+  }
+
+  async #newLoginGate(services: BrokerServices): Promise<LoginGate> {
+    const { metadataStore, random, config, loadSigningKeys } = this.#options;
+    // Where nobody logs in by a name and its proof, nobody can ask for a name, and the store stays as Kafka would leave it.
+    const hasScram = [...config.listenerSecurity.values()].some(({ sasl }) =>
+      [...(sasl?.mechanisms.keys() ?? [])].some((mechanism) => mechanism.startsWith('SCRAM-')),
+    );
+    const secret = hasScram ? await loginSecret(metadataStore, random) : Buffer.alloc(0);
+    return newLoginGate({ ...services, loginSecret: secret }, loadSigningKeys);
   }
 
   /** Undefined where no rights are checked. */

@@ -22,6 +22,7 @@ describe('a listener’s certificate', () => {
       level: 'warn',
       message: expect.stringMatching(/SSL ends in 3 days.*Put a new one/),
     });
+    expect(news(at(validToDate, -0.5))?.message).toContain('ends in less than a day');
     expect(news(at(validToDate, 1))).toEqual({
       level: 'error',
       message: expect.stringMatching(/has ended on \d{4}-.*Put a new one/),

@@ -29,7 +29,7 @@ export function certificateNews(listener: string, options: TlsOptions, now: Date
   if (restDays >= TOLD_BEFORE_DAYS) return undefined;
   return {
     level: 'warn',
-    message: `${what} ends in ${restDays} days, on ${dayOf(validToDate)}. ${then.split('. ')[1]}`,
+    message: `${what} ends in ${restDays === 0 ? 'less than a day' : restDays === 1 ? '1 day' : `${restDays} days`}, on ${dayOf(validToDate)}. ${then.split('. ')[1]}`,
   };
 }
 

@@ -2,16 +2,12 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { TlsOptions } from 'node:tls';
 import type { Logger, SslSettings } from '@millrace/broker';
-import { realTimers } from '@millrace/ports';
-import { datesFault } from './certificate-dates.ts';
 import { certificateNews } from './certificate-end.ts';
 import { tlsMaterial } from './tls-settings.ts';
 
 /** How often files are looked at. Links that are turned to another file, as orchestrators do it, show so too. */
 const LOOK_MS = 2_000;
 const DAY_MS = 86_400_000;
-/** How often it is looked whether the certificate is about to expire. */
-const DATES_LOOK_MS = 12 * 3_600_000;
 
 /** The key and certificates of one listener, read again when their files change. Connections that are open keep the old ones. */
 export class LiveCertificates {
@@ -20,7 +16,6 @@ export class LiveCertificates {
   readonly #logger: Logger;
   readonly #files: readonly string[];
   readonly #changed = (): void => void this.reload();
-  #datesLook: NodeJS.Timeout | undefined;
   #options: TlsOptions;
   #onChange: ((options: TlsOptions) => void) | undefined;
   #daily: NodeJS.Timeout | undefined;
@@ -41,9 +36,7 @@ export class LiveCertificates {
   /** @throws StartError START_CONFIG_INVALID */
   static async open(listener: string, ssl: SslSettings, logger: Logger): Promise<LiveCertificates> {
     const material = await tlsMaterial(listener, ssl, (path) => readFile(path));
-    const live = new LiveCertificates(listener, ssl, logger, material);
-    live.#tellOfDates();
-    return live;
+    return new LiveCertificates(listener, ssl, logger, material);
   }
 
   /** What holds for connections to come. */
@@ -57,16 +50,14 @@ export class LiveCertificates {
     this.#tellOfEnd();
     this.#daily = setInterval(() => this.#tellOfEnd(), DAY_MS).unref();
     for (const file of this.#files) watchFile(file, { interval: LOOK_MS, persistent: false }, this.#changed);
-    this.#datesLook ??= realTimers.setInterval(() => this.#tellOfDates(), DATES_LOOK_MS).unref();
   }
 
   close(): void {
     clearInterval(this.#daily);
-    realTimers.clearInterval(this.#datesLook);
     for (const file of this.#files) unwatchFile(file, this.#changed);
   }
 
-  /** At the start, with every new one, and once a day. */
+  /** At the start, with every new one, and once a day: Kafka starts with one whose time is over, and only clients say so. */
   #tellOfEnd(): void {
     const news = certificateNews(this.#listener, this.#options, new Date());
     if (news !== undefined) this.#logger[news.level]({ listener: this.#listener }, news.message);
@@ -79,7 +70,6 @@ export class LiveCertificates {
       this.#options = options;
       this.#onChange?.(options);
       this.#tellOfEnd();
-      this.#tellOfDates();
       this.#logger.info({ listener: this.#listener }, `Listener ${this.#listener} has taken up its new certificates`);
     } catch (err) {
       this.#logger.error(
@@ -87,12 +77,5 @@ export class LiveCertificates {
         `The files of listener ${this.#listener}'s certificates have changed and cannot be used; the old ones hold on`,
       );
     }
-  }
-
-  /** Kafka starts with a certificate whose time is over, and clients then say that they do not trust it; here it is said at both ends. */
-  #tellOfDates(): void {
-    const fault = datesFault(this.#options, Date.now());
-    if (fault === undefined) return;
-    this.#logger.warn({ listener: this.#listener }, `The certificate of listener ${this.#listener} ${fault}`);
   }
 }

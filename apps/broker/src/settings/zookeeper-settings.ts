@@ -53,8 +53,8 @@ async function readLogin(file: string, read: Read): Promise<SaslLogin> {
   return clientLogin(file, (await contentOf('millrace.zookeeper.login.config', file, read)).toString());
 }
 
-/** Nodes that may hold passwords or their hashes (`ZkData.SensitiveRootPaths`). */
-const SENSITIVE = ['/config/users', '/config/brokers', '/delegation_token/tokens'];
+/** Nodes that may hold passwords or their hashes (`ZkData.SensitiveRootPaths`), and the secret of logins, which Kafka has not. */
+const SENSITIVE = ['/config/users', '/config/brokers', '/delegation_token/tokens', '/cluster/millrace_login_secret'];
 
 /** What `zookeeper.set.acl` gives nodes (`ZkData.defaultAcls`): consumers of old write below `/consumers` themselves. */
 function securedRights(path: string): NodeRights {

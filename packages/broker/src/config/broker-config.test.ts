@@ -112,6 +112,8 @@ describe('the settings of a broker', () => {
     [{ 'zookeeper.set.acl': 'true' }, 'this broker keeps its own metadata'],
     [{ 'zookeeper.ssl.client.enable': 'true' }, 'this broker keeps its own metadata'],
     [{ 'password.encoder.secret': 'x' }, 'none is stored'],
+    [{ 'delegation.token.secret.key': '' }, 'so that there are no delegation tokens'],
+    [{ 'delegation.token.master.key': ' ' }, 'so that there are no delegation tokens'],
   ] as [Record<string, string>, string][])('tell of %o, which promises safety that is not there', (properties, why) => {
     const { problems, warnings } = read(properties);
     expect(problems).toEqual([]);

@@ -20,11 +20,22 @@ export function idleSettings(
   properties: ConfigProperties,
   surroundings: Surroundings,
 ): readonly { readonly name: string; readonly message: string }[] {
-  return Object.entries(properties).flatMap(([name, text]) => {
+  const idle = Object.entries(properties).flatMap(([name, text]) => {
     const why = whyIdle(name, surroundings);
     if (why === undefined || asksForNothing(name, text)) return [];
     return [{ name, message: `${name} has no effect: ${why}, or remove it.` }];
   });
+  return [...idle, ...emptySecret(properties)];
+}
+
+const TOKEN_SECRETS = ['delegation.token.secret.key', 'delegation.token.master.key'] as const;
+
+/** Somebody who names the secret wants tokens; what a script has left empty turns them off, as with Kafka. */
+function emptySecret(properties: ConfigProperties): { readonly name: string; readonly message: string }[] {
+  const [name] = TOKEN_SECRETS.filter((each) => properties[each] !== undefined);
+  if (name === undefined || TOKEN_SECRETS.some((each) => (properties[each] ?? '').trim() !== '')) return [];
+  const message = `${name} is empty, so that there are no delegation tokens: who asks for one is refused. Set it to a secret, the same at all brokers, or remove it.`;
+  return [{ name, message }];
 }
 
 function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): string | undefined {

@@ -9,6 +9,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import type { LoginStep } from './login/exchange.ts';
+import { inventedCredential } from './login/invented-credential.ts';
 import { scramLogin } from './login/scram.ts';
 import type { ScramMechanism } from './login/scram-credential.ts';
 
@@ -208,7 +209,7 @@ describe('a login by a token', () => {
         );
       },
       nonce: () => 'of-the-broker',
-      secret: Buffer.from('secret'),
+      invent: (user) => inventedCredential(mechanism, user, Buffer.from('secret'), () => undefined),
     });
     const bare = `n=${id},r=mine,tokenauth=true`;
     const first = await exchange.respond(Buffer.from(`n,,${bare}`));

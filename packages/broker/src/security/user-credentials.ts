@@ -2,6 +2,7 @@ import type { Logger } from '../shared/logger.ts';
 import type { EntityConfigs } from '../store/entity-configs.ts';
 import { desanitized, sanitized } from '../store/entity-names.ts';
 import { DEFAULT_ENTITY } from '../store/znodes.ts';
+import type { CredentialShape, ShapeAt } from './login/invented-credential.ts';
 import {
   credentialOf,
   decodeCredential,
@@ -29,6 +30,8 @@ export interface CredentialChange {
 export class UserCredentials {
   readonly #options: UserCredentialsOptions;
   readonly #users = new Map<string, Credentials>();
+  /** Made when somebody asks, and forgotten with every change. */
+  readonly #shapes = new Map<ScramMechanism, readonly CredentialShape[]>();
 
   constructor(options: UserCredentialsOptions) {
     this.#options = options;
@@ -37,6 +40,25 @@ export class UserCredentials {
 
   find(user: string, mechanism: ScramMechanism): ScramCredential | undefined {
     return this.#users.get(user)?.get(mechanism);
+  }
+
+  /** The shapes of what users have, in order, so that what is invented for others can look the same. */
+  readonly shapeAt: ShapeAt = (mechanism, share) => {
+    let shapes = this.#shapes.get(mechanism);
+    if (shapes === undefined) {
+      shapes = this.#shapesOf(mechanism);
+      this.#shapes.set(mechanism, shapes);
+    }
+    return shapes[Math.floor(share * shapes.length)];
+  };
+
+  #shapesOf(mechanism: ScramMechanism): readonly CredentialShape[] {
+    const shapes: CredentialShape[] = [];
+    for (const credentials of this.#users.values()) {
+      const { iterations, salt } = credentials.get(mechanism) ?? {};
+      if (iterations !== undefined && salt !== undefined) shapes.push({ iterations, saltBytes: salt.length });
+    }
+    return shapes.sort((a, b) => a.iterations - b.iterations || a.saltBytes - b.saltBytes);
   }
 
   /** The users that have credentials, with them. */
@@ -82,6 +104,7 @@ export class UserCredentials {
       const credential = text === undefined ? undefined : this.#decode(user, text);
       if (credential !== undefined) credentials.set(mechanism, credential);
     }
+    this.#shapes.clear();
     if (credentials.size === 0) this.#users.delete(user);
     else this.#users.set(user, credentials);
   }

@@ -20,6 +20,7 @@ export const paths = {
   controller: '/controller',
   controllerEpoch: '/controller_epoch',
   clusterId: '/cluster/id',
+  loginSecret: '/cluster/millrace_login_secret',
   brokerIds: '/brokers/ids',
   brokerId: (id: number): string => `/brokers/ids/${id}`,
   brokerSequence: '/brokers/seqid',

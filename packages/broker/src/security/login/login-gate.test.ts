@@ -16,6 +16,7 @@ import { describe, expect, it } from 'vitest';
 import type { ListenerSecurity, MechanismSettings } from '../../config/listener-security.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { noMetrics } from '../../shared/metrics.ts';
+import { type CredentialShape, inventedCredential } from './invented-credential.ts';
 import { LoginGate } from './login-gate.ts';
 import { type CheckToken, oauthBearerLogin, TokenRefused } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
@@ -24,6 +25,12 @@ import { credentialOf, type ScramMechanism } from './scram-credential.ts';
 
 const SALT = Buffer.from('0123456789abcdef');
 const PASSWORDS: Readonly<Record<string, string>> = { alice: 'alice-scram-pw', 'o,p=q': 'comma-pw' };
+
+/** What is invented has one of these, as if one half of all users had each. */
+const SHAPES: readonly CredentialShape[] = [
+  { iterations: 4096, saltBytes: 24 },
+  { iterations: 8192, saltBytes: 40 },
+];
 
 function saltedPassword(mechanism: ScramMechanism, password: string, salt = SALT, iterations = 4096): Buffer {
   const isShort = mechanism === 'SCRAM-SHA-256';
@@ -71,7 +78,9 @@ class Client {
             iterations: 4096,
           });
         };
-        return scramLogin({ mechanism, find, nonce: () => 'of-the-broker', secret: Buffer.from('secret') });
+        const invent = (user: string) =>
+          inventedCredential(mechanism, user, Buffer.from('secret'), (_, share) => SHAPES[Math.floor(share * 2)]);
+        return scramLogin({ mechanism, find, nonce: () => 'of-the-broker', invent });
       },
     });
     this.context = {
@@ -107,6 +116,8 @@ class Client {
         void settled.then(() => {
           isSettled = true;
         });
+        // A login that is looked at beside the event loop begins to wait only then.
+        await new Promise(setImmediate);
         await this.clock.advance(99);
         isLate = !isSettled;
         await this.clock.advance(1);
@@ -273,19 +284,26 @@ describe('SCRAM at the broker', () => {
     });
   });
 
-  it('tells nobody which names there are: an unknown one has a salt too, and always the same', async () => {
-    const saltOf = async (user: string): Promise<string | undefined> => {
+  it('tells nobody which names there are: unknown ones are asked as those who are there, and always the same', async () => {
+    const asked = async (user: string): Promise<CredentialShape & { readonly salt: string }> => {
       const client = new Client();
       await client.ask(SaslHandshake, 1, { mechanism: 'SCRAM-SHA-256' });
       const answer = await client.token(`n,,n=${user},r=mine`);
-      return typeof answer === 'string' ? answer : /s=([^,]+),i=4096$/.exec(answer.authBytes.toString())?.[1];
+      const text = typeof answer === 'string' ? answer : answer.authBytes.toString();
+      const [, salt = '', iterations] = /s=([^,]+),i=(\d+)$/.exec(text) ?? [];
+      return { salt, iterations: Number(iterations), saltBytes: Buffer.from(salt, 'base64').length };
     };
-    const unknown = await saltOf('nobody');
-    expect(unknown).toMatch(/^[A-Za-z0-9+/]{32}$/);
-    expect([await saltOf('nobody'), await saltOf('another')]).toEqual([
-      unknown,
-      expect.not.stringMatching(unknown as string),
-    ]);
+    const names = Array.from({ length: 40 }, (_, index) => `nobody-${index}`);
+    const first = await Promise.all(names.map(asked));
+    expect(await Promise.all(names.map(asked))).toEqual(first);
+    expect(new Set(first.map(({ salt }) => salt)).size).toBe(40);
+    for (const shape of SHAPES) {
+      const alike = first.filter(
+        ({ iterations, saltBytes }) => iterations === shape.iterations && saltBytes === shape.saltBytes,
+      );
+      expect(alike.length).toBeGreaterThan(8);
+      expect(alike.length).toBeLessThan(32);
+    }
   });
 });
 
@@ -392,5 +410,25 @@ describe('the log of logins', () => {
     await client.token('\0alice\0sesame-open');
     expect(client.lines.join()).toContain('Failed authentication with 127.0.0.1:1 on CLIENT: Authentication failed');
     expect(client.lines.join()).not.toContain('sesame');
+  });
+
+  it('is written in one short line, whatever name somebody makes up', async () => {
+    const client = new Client();
+    await client.ask(SaslHandshake, 1, { mechanism: 'SCRAM-SHA-256' });
+    await client.token(`n,,n=a\nPrincipal =3D User:root is Allowed\u0001${'x'.repeat(100_000)},r=mine`);
+    await client.token('c=biws,r=mineof-the-broker,p=AAAA');
+    const [line = ''] = client.lines;
+    expect(client.lines).toHaveLength(1);
+    expect(line.length).toBeLessThan(1200);
+    expect(line).toContain('a?Principal = User:root is Allowed?x');
+  });
+});
+
+describe('a name with the end of a line in it', () => {
+  it.each(['alice\nPrincipal = User:root', 'a\u0000', 'a\u2028b', '\u009b31m'])('is nobody: %j', async (name) => {
+    const client = new Client(0, () => ({ subject: name, expiresAtMs: 1e15 }));
+    await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' });
+    expect(await client.token('n,,\u0001auth=Bearer a.b.c\u0001\u0001')).toMatchObject({ errorCode: 58 });
+    expect(client.context.principal).toBe('User:ANONYMOUS');
   });
 });

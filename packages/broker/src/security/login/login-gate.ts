@@ -51,7 +51,10 @@ interface Answered {
   readonly lifetimeMs: number;
 }
 
-/** Longer tokens than any mechanism's: what is in the same frame is bounded by the listener. */
+const NOT_IN_NAMES = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+/** Reasons have names in them that whoever tries has made up. */
+const REASON_LENGTH_MAX = 300;
+
 const LAST_HANDSHAKE_VERSION = 1;
 const LAST_AUTHENTICATE_VERSION = 2;
 const LAST_API_VERSIONS_VERSION = 4;
@@ -234,6 +237,8 @@ export class LoginGate {
   #takeStep(step: LoginStep, login: Login, sasl: SaslSettings, connection: ConnectionContext): Answered {
     if (!step.isDone) return { challenge: step.challenge, lifetimeMs: 0 };
     const principal = `User:${step.user}`;
+    // In logs, rules and lists of users, such a name would pass for something else.
+    if (NOT_IN_NAMES.test(step.user)) throw new LoginRefused('its name has control characters or ends of lines in it');
     const { principalBefore, mechanism } = login;
     if (principalBefore !== undefined && principalBefore !== principal) {
       const dotted = (name: string): string => name.replace(':', '.');
@@ -285,7 +290,8 @@ export class LoginGate {
     throw refusal(reason);
   }
 
-  #noteFailure(reason: string, { failureDelayMs }: SaslSettings, connection: ConnectionContext): Promise<void> {
+  #noteFailure(why: string, { failureDelayMs }: SaslSettings, connection: ConnectionContext): Promise<void> {
+    const reason = loggable(why);
     const { logger, clock } = this.#options;
     const { clientHost, clientPort, listenerName } = connection;
     this.#count('failed_authentication_total', 'Logins that failed', connection);
@@ -326,6 +332,11 @@ function askVersions({ apiVersion }: RequestHeader, login: Login): undefined {
   if (login.hasAskedVersions) throw refusal('it asks for versions twice before its login');
   login.hasAskedVersions = apiVersion >= 0 && apiVersion <= LAST_API_VERSIONS_VERSION;
   return undefined;
+}
+
+function loggable(reason: string): string {
+  const short = reason.length > REASON_LENGTH_MAX ? `${reason.slice(0, REASON_LENGTH_MAX)}...` : reason;
+  return short.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 function headerOf(frame: Buffer): RequestHeader | undefined {

@@ -5,6 +5,7 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Metrics } from '../../shared/metrics.ts';
 import type { DelegationTokens } from '../delegation-tokens.ts';
 import type { UserCredentials } from '../user-credentials.ts';
+import { inventedCredential } from './invented-credential.ts';
 import { LoginGate } from './login-gate.ts';
 import { type CheckToken, oauthBearerLogin } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
@@ -13,7 +14,6 @@ import type { ScramMechanism } from './scram-credential.ts';
 import type { LoadKeys } from './signing-keys.ts';
 import { tokenCheck } from './token-checks.ts';
 
-const SECRET_BYTES = 32;
 const NONCE_BYTES = 24;
 
 /** What logins work with. */
@@ -21,6 +21,8 @@ export interface LoginSurroundings {
   readonly config: BrokerConfig;
   readonly users: UserCredentials;
   readonly delegationTokens: DelegationTokens;
+  /** What unknown users are asked for is made of it; the same at all brokers. */
+  readonly loginSecret: Buffer;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,7 +35,7 @@ const NO_WAY_TO_KEYS: LoadKeys = async () => {
 
 /** The gate in front of the handlers, with the mechanisms that are served. */
 export function newLoginGate(
-  { config, users, delegationTokens, random, clock, logger, metrics }: LoginSurroundings,
+  { config, users, delegationTokens, loginSecret, random, clock, logger, metrics }: LoginSurroundings,
   loadKeys: LoadKeys = NO_WAY_TO_KEYS,
 ): LoginGate {
   // One for each listener's settings, so that its keys are read once.
@@ -43,7 +45,6 @@ export function newLoginGate(
     checks.set(tokens, known);
     return known;
   };
-  const secret = Buffer.from(random.bytes(SECRET_BYTES));
   return new LoginGate({
     listeners: config.listenerSecurity,
     clock,
@@ -59,7 +60,7 @@ export function newLoginGate(
         find: (user) => users.find(user, scram),
         findToken: delegationTokens.isOn ? (id) => foundToken(delegationTokens, id, scram) : undefined,
         nonce: () => Buffer.from(random.bytes(NONCE_BYTES)).toString('base64url'),
-        secret,
+        invent: (user) => inventedCredential(scram, user, loginSecret, users.shapeAt),
       });
     },
   });

@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type LoginExchange, LoginRefused, type LoginStep } from './exchange.ts';
-import { digest, hashOf, hmac, ITERATIONS_MIN, type ScramCredential, type ScramMechanism } from './scram-credential.ts';
+import { digest, hmac, type ScramCredential, type ScramMechanism } from './scram-credential.ts';
 
 const NAME = String.raw`(?:[\x01-\x2b\x2d-\x3c\x3e-\x7f]|=2C|=3D)+`;
 const VALUE = String.raw`[\x01-\x2b\x2d-\x7f]+`;
@@ -28,8 +28,8 @@ export interface ScramOptions {
   /** The delegation token of that id, and what its secret is checked with. Without it there are none. */
   readonly findToken?: ((id: string) => Promise<FoundToken | undefined>) | undefined;
   readonly nonce: () => string;
-  /** A secret of the broker's, of which unknown users get salts that stay the same. */
-  readonly secret: Buffer;
+  /** What a user is asked for whom nobody knows; see `invented-credential.ts`. */
+  readonly invent: (user: string) => ScramCredential;
 }
 
 /**
@@ -91,9 +91,9 @@ function answer(
     credential: found,
     token,
   }: { readonly credential: ScramCredential | undefined; readonly token?: FoundToken | undefined },
-  { mechanism, nonce, secret }: ScramOptions,
+  { nonce, invent }: ScramOptions,
 ): ServerFirst {
-  const credential = found ?? inventedCredential(mechanism, user, secret);
+  const credential = found ?? invent(user);
   const full = `${fields['nonce']}${nonce()}`;
   return {
     message: `r=${full},s=${credential.salt.toString('base64')},i=${credential.iterations}`,
@@ -143,18 +143,6 @@ function whoIs({ user, token }: ServerFirst): {
   readonly isByToken?: boolean;
 } {
   return token === undefined ? { user } : { user: token.owner, expiresAtMs: token.expiresAtMs, isByToken: true };
-}
-
-/** The same for the same name, so that asking twice tells nothing, and a secret without which nobody could have one. */
-function inventedCredential(mechanism: ScramMechanism, user: string, secret: Buffer): ScramCredential {
-  const of = (what: string): Buffer => createHmac(hashOf(mechanism), secret).update(`${what} ${user}`).digest();
-  // As long as the salts that Kafka's tools make.
-  return {
-    salt: of('salt').subarray(0, 24),
-    storedKey: of('stored'),
-    serverKey: of('server'),
-    iterations: ITERATIONS_MIN,
-  };
 }
 
 function unescaped(name: string): string {
