@@ -1,4 +1,4 @@
-import type { LogRecovery, OpenProgress } from '@millrace/log';
+import type { LogRecovery, OpenProgress, SetAside } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import type { Logger } from './shared/logger.ts';
 
@@ -21,10 +21,13 @@ export class OpeningReports {
   }
 
   /** To be called before a log's end is cut off. */
-  cut(topic: string, partition: number, { truncatedBytes, logEndOffset, fault }: LogRecovery): void {
+  cut(topic: string, partition: number, recovery: LogRecovery): void {
+    const { truncatedBytes, logEndOffset, fault, setAside } = recovery;
+    const { paths, sizeBytes, error } = setAside ?? {};
+    const kept = error === undefined ? { paths, sizeBytes } : undefined;
     this.#logger.warn(
-      { topic, partition, truncatedBytes, logEndOffset, fault },
-      `${topic}-${partition} is read no further than to offset ${logEndOffset}: the ${truncatedBytes} bytes from there on are cut off, which begin with a batch that is incomplete or damaged`,
+      { topic, partition, truncatedBytes, logEndOffset, fault, setAside: kept, err: error },
+      `${topic}-${partition} is read no further than to offset ${logEndOffset}: the ${truncatedBytes} bytes from there on are cut off, which begin with a batch that is incomplete or damaged.${fateOf(setAside)}`,
     );
   }
 
@@ -41,4 +44,11 @@ export class OpeningReports {
       `Opened ${partitionsOpened} of ${partitionsTotal} partitions`,
     );
   }
+}
+
+/** What became of batches that were cut off though nothing is wrong with them. */
+function fateOf(setAside: SetAside | undefined): string {
+  if (setAside === undefined) return ' None behind it is whole';
+  if (setAside.error !== undefined) return ' Batches behind it are whole, and could not be set aside: they are lost';
+  return ` Batches behind it are whole: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, which \`millrace log dump --records\` reads`;
 }

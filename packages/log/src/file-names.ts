@@ -40,6 +40,8 @@ const OFFSET_DIGITS = 20;
 const OFFSET_FILE = /^(\d{20})(\.[a-z]+)$/;
 /** A folder's name has at most 255 bytes. */
 const FOLDER_NAME_LENGTH_MAX = 255;
+/** What a recovery has cut off and kept; Kafka passes over such names. */
+export const SET_ASIDE_FILE: RegExp = /^(\d{20})\.\d+-\d+-[\da-f]{8}\.cut$/;
 const FUTURE_FOLDER = /^(.+-\d+)\.[\da-f]{32}-future$/;
 const PARTITION_FOLDER = /^(.+)-(\d+)$/;
 
@@ -52,6 +54,17 @@ export function offsetFileName(offset: number, suffix: string): string {
 export function offsetOfFileName(name: string, suffix: string): number | undefined {
   const match = OFFSET_FILE.exec(name);
   return match?.[2] === suffix ? Number(match[1]) : undefined;
+}
+
+/** Names bytes that a recovery keeps: their segment, their place in it, how many they are, and a sum that tells them from others. */
+export function setAsideFileName(bytes: {
+  baseOffset: number;
+  position: number;
+  sizeBytes: number;
+  crc: number;
+}): string {
+  const { baseOffset, position, sizeBytes, crc } = bytes;
+  return offsetFileName(baseOffset, `.${position}-${sizeBytes}-${crc.toString(16).padStart(8, '0')}.cut`);
 }
 
 /** The folder of a partition within its log directory. */

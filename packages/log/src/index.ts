@@ -78,6 +78,7 @@ export type {
   ReadOptions,
   ReadResult,
   RecordError,
+  SetAside,
   TimestampOffset,
   VerificationGuard,
   VerifiedBatch,

@@ -23,7 +23,8 @@ import { loadProducers } from './producer-loader.ts';
 import type { ProducerStates } from './producer-states.ts';
 import type { Segment } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
-import { recoverSegment, rewriteBatches } from './segment-recovery.ts';
+import { type RecoveryEnd, recoverSegment, rewriteBatches } from './segment-recovery.ts';
+import { setAside } from './set-aside.ts';
 
 /** What is known of a partition's log before it is opened. */
 export interface LoadOptions {
@@ -163,7 +164,7 @@ async function recoverFrom(
   epochs: LeaderEpochs,
   recoveryPoint: number,
 ): Promise<LogRecovery> {
-  const { config, folder } = options;
+  const { config } = options;
   let endOffset = segments.first.baseOffset;
   let scannedBytes = 0;
   // The segment before a recovery point that stands between two may have been closed in memory only.
@@ -183,26 +184,43 @@ async function recoverFrom(
     // The process before may have died of a sync that failed, and then the system need not write what we have just read.
     await rewriteBatches(segment, end.start, end.position);
     if (end.fault !== undefined) {
-      const fault = { path: segment.log.path, position: end.position, fault: end.fault };
-      const dropped = segments.removeFrom(segment.baseOffset + 1);
-      const truncatedBytes =
-        segment.sizeBytes - end.position + dropped.reduce((sum, other) => sum + other.sizeBytes, 0);
-      const recovery = { logEndOffset: endOffset, scannedBytes, truncatedBytes, fault };
-      options.onCut?.(recovery);
-      // The later segments go first, the last before the others: a crash half way must not leave a hole in the middle.
-      for (const other of dropped.toReversed()) await removeSegmentFiles(context, other);
-      await context.disk.syncFolder(folder);
-      await segment.truncateFile(end.position);
-      // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
-      if (endOffset < recoveryPoint) await recoverSegment(segment, endOffset, config, true, () => true);
-      await segment.flushIndexes({ sync: true });
-      return recovery;
+      return cutOff(context, options, segments, { segment, end, scannedBytes, recoveryPoint });
     }
     if (segment !== segments.active) segment.closeTimeIndex();
     if (segment.writtenBytes > 0) await segment.syncLog();
     await segment.flushIndexes({ sync: true });
   }
   return { logEndOffset: endOffset, scannedBytes, truncatedBytes: 0, fault: undefined };
+}
+
+/** Cuts the log at the first damage: nothing behind it can be served, for nobody knows what is missing. */
+async function cutOff(
+  context: LogContext,
+  options: LoadOptions,
+  segments: SegmentList,
+  found: { segment: Segment; end: RecoveryEnd; scannedBytes: number; recoveryPoint: number },
+): Promise<LogRecovery> {
+  const { segment, end, scannedBytes, recoveryPoint } = found;
+  const { endOffset, position } = end;
+  const { folder, config } = options;
+  const dropped = segments.removeFrom(segment.baseOffset + 1);
+  const aside = await setAside(context, { folder, segment, position, logEndOffset: endOffset, dropped });
+  const recovery: LogRecovery = {
+    logEndOffset: endOffset,
+    scannedBytes,
+    truncatedBytes: segment.sizeBytes - position + dropped.reduce((sum, other) => sum + other.sizeBytes, 0),
+    fault: { path: segment.log.path, position, fault: end.fault! },
+    setAside: aside.told,
+  };
+  options.onCut?.(recovery);
+  // The later segments go first, the last before the others: a crash half way must not leave a hole in the middle.
+  for (const other of dropped.toReversed()) await giveUpSegment(context, other, aside.pathOf.get(other));
+  await context.disk.syncFolder(folder);
+  await segment.truncateFile(position);
+  // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
+  if (endOffset < recoveryPoint) await recoverSegment(segment, endOffset, config, true, () => true);
+  await segment.flushIndexes({ sync: true });
+  return recovery;
 }
 
 /** Follows a scan: which leader epochs begin, and what its last batch is. A scan may begin anew from further back. */
@@ -224,9 +242,13 @@ class ScanTracker {
   }
 }
 
-async function removeSegmentFiles(context: LogContext, segment: Segment): Promise<void> {
+/** Removes a segment's files; its batches are kept under `keptPath`, where that is given. */
+async function giveUpSegment({ disk }: LogContext, segment: Segment, keptPath: string | undefined): Promise<void> {
   segment.release();
-  for (const file of segment.files) await context.disk.remove(file.path);
+  for (const { path } of segment.files) {
+    if (keptPath !== undefined && path === segment.log.path) await disk.rename(path, keptPath);
+    else await disk.remove(path);
+  }
 }
 
 function offsetsOf(names: readonly string[], suffix: string): number[] {

@@ -158,6 +158,17 @@ export interface LogRecovery {
   readonly truncatedBytes: number;
   /** The first damage found, where the log was cut; a torn last write is the usual one. */
   readonly fault: { readonly path: string; readonly position: number; readonly fault: string } | undefined;
+  /** What was kept of the bytes that were cut off; undefined where no batch among them is whole. */
+  readonly setAside?: SetAside | undefined;
+}
+
+/** Bytes that a recovery has cut off a log and kept in files of their own. */
+export interface SetAside {
+  /** In the order of the log. */
+  readonly paths: readonly string[];
+  readonly sizeBytes: number;
+  /** Why nothing could be kept. */
+  readonly error: unknown;
 }
 
 /** What is written when the recovery point moves: as it was when the decision was taken, since appends go on meanwhile. */

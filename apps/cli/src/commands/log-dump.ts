@@ -145,7 +145,9 @@ function textOf(entry: LogFileEntry, tells: boolean): string[] {
     case 'batch':
       return [batchLine(entry), ...recordLines(entry, tells)];
     case 'fault':
-      return [`byte ${entry.position}: damaged (${entry.fault}); nothing behind it is read`];
+      return [
+        `byte ${entry.position}: damaged (${entry.fault}); ${entry.next === undefined ? 'nothing behind it is read' : `read on at byte ${entry.next}`}`,
+      ];
     case 'offsetIndex':
       return [`offset ${entry.offset} at byte ${entry.position}`];
     case 'timeIndex':

@@ -12,7 +12,7 @@ export function addLog(program: Command, run: Run): void {
     .argument('<file...>')
     .summary('print what is in files of a log directory')
     .description(
-      'Prints what is in segments (.log), indexes (.index, .timeindex, .txnindex), producer snapshots (.snapshot) and checkpoints. With --json an object a line.',
+      'Prints what is in segments (.log), indexes (.index, .timeindex, .txnindex), producer snapshots (.snapshot), checkpoints, and what a start after a crash has set aside (.cut). With --json an object a line.',
     )
     .option('-r, --records', 'the records of batches, too')
     .option('--verify', 'hold each segment and its indexes against each other; exit code 1 where they do not agree')

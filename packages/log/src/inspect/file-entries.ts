@@ -1,4 +1,4 @@
-import type { Disk } from '@millrace/ports';
+import type { Disk, DiskFile } from '@millrace/ports';
 import {
   BATCH_HEADER_BYTES,
   batchAttributes,
@@ -41,15 +41,20 @@ import {
   PARTITION_METADATA,
   PRODUCER_SNAPSHOT_SUFFIX,
   RECOVERY_POINT_CHECKPOINT,
+  SET_ASIDE_FILE,
   TIME_INDEX_SUFFIX,
   TRANSACTION_INDEX_SUFFIX,
 } from '../file-names.ts';
+import { findIntactBatch } from '../intact-batch.ts';
 import { decodeProducerSnapshot } from '../producer-snapshot.ts';
+import { RELATIVE_OFFSET_MAX } from '../segment.ts';
 import { decodeTransactionIndex } from '../transaction-index.ts';
 
 /** What a file of a log directory is, by its name. */
 export type LogFileKind =
   | 'log'
+  /** Batches that a recovery has cut off a log, some of them damaged. */
+  | 'setAside'
   | 'offsetIndex'
   | 'timeIndex'
   | 'transactionIndex'
@@ -90,8 +95,8 @@ export interface BatchEntry {
 /** One entry of a file of a log directory. */
 export type LogFileEntry =
   | BatchEntry
-  /** The bytes from here on are no batch, or not what was written; the file is not read any further. */
-  | { readonly kind: 'fault'; readonly position: number; readonly fault: string }
+  /** The bytes from here on are no batch, or not what was written; the file is read on at `next`, or not any further. */
+  | { readonly kind: 'fault'; readonly position: number; readonly fault: string; readonly next?: number }
   | { readonly kind: 'offsetIndex'; readonly offset: number; readonly position: number }
   | { readonly kind: 'timeIndex'; readonly timestamp: number; readonly offset: number }
   | {
@@ -145,6 +150,8 @@ const kindOfName: Readonly<Record<string, LogFileKind>> = {
 /** What a file is, and the offset in its name; undefined for files that are none of a log directory's. */
 export function logFileKind(path: string): { kind: LogFileKind; baseOffset: number } | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
+  const setAside = SET_ASIDE_FILE.exec(name);
+  if (setAside !== null) return { kind: 'setAside', baseOffset: Number(setAside[1]) };
   const match = SEGMENT_FILE.exec(name);
   const kind = match === null ? kindOfName[name] : kindOfSuffix[match[2]!];
   return kind === undefined ? undefined : { kind, baseOffset: match === null ? 0 : Number(match[1]) };
@@ -166,7 +173,9 @@ export async function readLogFile(
 ): Promise<boolean> {
   const found = logFileKind(path);
   if (found === undefined) throw new MalformedFileError(path, 'its name is none that a log directory has');
-  if (found.kind === 'log') return readLog(disk, path, visit, options.records === true);
+  if (found.kind === 'log' || found.kind === 'setAside') {
+    return readLog(disk, path, visit, { withRecords: options.records === true, ...found });
+  }
   for (const entry of entriesOf(found.kind, found.baseOffset, await disk.readFile(path), path)) {
     if ((await visit(entry)) === false) return false;
   }
@@ -180,7 +189,7 @@ async function readLog(
   disk: Disk,
   path: string,
   visit: (entry: LogFileEntry) => boolean | undefined | Promise<boolean | undefined>,
-  withRecords: boolean,
+  { withRecords, kind, baseOffset }: { withRecords: boolean; kind: LogFileKind; baseOffset: number },
 ): Promise<boolean> {
   const file = await disk.open(path, { readOnly: true });
   try {
@@ -199,14 +208,33 @@ async function readLog(
         { crc: true },
       );
       position = end.position;
-      if (end.fault !== undefined) entries.push({ kind: 'fault', position, fault: end.fault });
+      const next =
+        end.fault !== undefined && kind === 'setAside'
+          ? await behindDamage(file, position, sizeBytes, baseOffset)
+          : undefined;
+      if (end.fault !== undefined) {
+        entries.push({ kind: 'fault', position, fault: end.fault, ...(next === undefined ? {} : { next }) });
+      }
       for (const entry of entries) if ((await visit(entry)) === false) return false;
-      if (end.fault !== undefined) return true;
+      if (end.fault !== undefined && next === undefined) return true;
+      position = next ?? position;
     }
     return true;
   } finally {
     await file.close();
   }
+}
+
+/** Where batches go on that a recovery has kept: what is behind damage is why they are kept. */
+async function behindDamage(
+  file: DiskFile,
+  position: number,
+  end: number,
+  offsetMin: number,
+): Promise<number | undefined> {
+  const search = { start: position + 1, end, offsetMin, offsetMax: offsetMin + RELATIVE_OFFSET_MAX };
+  const found = await findIntactBatch(file, search);
+  return found === 'unknown' ? undefined : found;
 }
 
 function batchEntry(buffer: Buffer, at: number, position: number, withRecords: boolean): BatchEntry {
