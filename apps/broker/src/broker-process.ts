@@ -20,6 +20,7 @@ import { Exposition } from './metrics/exposition.ts';
 import { MetricRegistry } from './metrics/registry.ts';
 import { logFilesMax } from './open-files-limit.ts';
 import { connectionPeers } from './peers.ts';
+import { changingCertificates } from './security/live-certificates.ts';
 import { loadSigningKeys } from './security/signing-keys.ts';
 import { withListenerDefaults } from './settings/listener-defaults.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
@@ -149,6 +150,7 @@ async function startParts(
     logLevel: levelControlOf(logger),
     metrics,
     loadSigningKeys,
+    certificates: changingCertificates(certificates, config.interBrokerListenerName),
     peers: connectionPeers(config, logger, certificates, isMember),
     ...openWorkers(config, closers),
     checksRecords: settings.process.checkedRecords === 'all',

@@ -102,6 +102,8 @@ describe('certificates in files', () => {
       enabledProtocols: ['TLSv1.3'],
       cipherSuites: [],
       principalMappingRules: 'DEFAULT',
+      allowsDnChanges: false,
+      allowsSanChanges: false,
       verifiesHost: true,
     } as const;
     const errors: string[] = [];

@@ -23,6 +23,7 @@ import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
+import type { ListenerCertificates } from './config/listener-changes.ts';
 import { Controller } from './controller/controller.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
 import { groupConfigOf } from './groups/config.ts';
@@ -37,8 +38,7 @@ import { StorageReports } from './replicas/storage-reports.ts';
 import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { AccessRules } from './security/access-rules.ts';
-import type { LoginGate } from './security/login/login-gate.ts';
-import { newLoginGate } from './security/login/mechanisms.ts';
+import { openLoginGate } from './security/login/mechanisms.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
@@ -51,7 +51,6 @@ import type { FoundLog } from './store/adopt-logs.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
 import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
-import { loginSecret } from './store/login-secret.ts';
 import { assertLogsKnown } from './store/logs-known.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
@@ -84,6 +83,8 @@ export interface BrokerOptions {
   readonly authorizer?: Authorizer;
   /** Reads the keys of an OAuth provider (a JWKS) from the URL that the settings name. Default: it cannot. */
   readonly loadSigningKeys?: ((url: string) => Promise<unknown>) | undefined;
+  /** Default: listeners keep the certificates that they have. */
+  readonly certificates?: ListenerCertificates | undefined;
   /** The way to other brokers. Default: there are none. */
   readonly peers?: Peers;
   /** Does what costs the processor's time with the records inside a batch. Default: in the calling thread. */
@@ -396,7 +397,7 @@ export class Broker {
       controller,
       topics,
     });
-    followSettings(configs, clients.entities, logs, replicas);
+    await followSettings(configs, clients.entities, { logs, replicas }, this.#options);
     await startClientRooms(clients);
     const followers = [clients.entities, transactions.level];
     const session = this.#newSession(endpoints, () => takeUpAgain(configs, followers, controller));
@@ -406,7 +407,7 @@ export class Broker {
     exposeRooms(services, controller, logs);
     return {
       services,
-      handler: new BrokerRequestHandler(services, await this.#newLoginGate(services)),
+      handler: new BrokerRequestHandler(services, await openLoginGate(services, store, this.#options.loadSigningKeys)),
       logs,
       configs,
       controller,
@@ -414,16 +415,6 @@ export class Broker {
       replication,
       logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
-  }
-
-  async #newLoginGate(services: BrokerServices): Promise<LoginGate> {
-    const { metadataStore, random, config, loadSigningKeys } = this.#options;
-    // Where nobody logs in by a name and its proof, nobody can ask for a name, and the store stays as Kafka would leave it.
-    const hasScram = [...config.listenerSecurity.values()].some(({ sasl }) =>
-      [...(sasl?.mechanisms.keys() ?? [])].some((mechanism) => mechanism.startsWith('SCRAM-')),
-    );
-    const secret = hasScram ? await loginSecret(metadataStore, random) : Buffer.alloc(0);
-    return newLoginGate({ ...services, loginSecret: secret }, loadSigningKeys);
   }
 
   /** Undefined where no rights are checked. */
@@ -526,7 +517,7 @@ export class Broker {
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
       topicCreation: topics,
-      configAdmin: new ConfigAdmin({ brokerId, cluster, configs, logger, logLevel: this.#options.logLevel }),
+      configAdmin: new ConfigAdmin({ ...this.#options, brokerId, cluster, configs, logger }),
       topicAdmin: topics,
       producerIds: new ProducerIdManager(store, brokerId),
       advertisedApis,

@@ -16,6 +16,7 @@ export {
 } from './config/broker-config.ts';
 export { brokerConfigTable } from './config/broker-definitions.ts';
 export type { ConfigDefinition, ConfigTable } from './config/definition.ts';
+export type { ListenerCertificates } from './config/listener-changes.ts';
 export type {
   ListenerSecurity,
   MechanismSettings,

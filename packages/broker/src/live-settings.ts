@@ -1,8 +1,10 @@
 import type { LiveLogOptions, LogManager } from '@millrace/log';
 import type { BrokerConfig } from './config/broker-config.ts';
 import type { ConfigRepository } from './config/config-repository.ts';
+import { isCertificateSetting, type ListenerCertificates } from './config/listener-changes.ts';
 import type { Controller } from './controller/controller.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
+import type { Logger } from './shared/logger.ts';
 import type { EntityConfigs } from './store/entity-configs.ts';
 
 /** What of the logs follows settings that are changed while the broker runs. */
@@ -28,14 +30,31 @@ export async function takeUpAgain(
   await controller.sessionRenewed();
 }
 
-/** Has the rooms take over what of settings and entities changes while the broker runs. */
-export function followSettings(
+/** Has the rooms take over what of settings and entities changes while the broker runs, and what was changed while it was away. */
+export async function followSettings(
   configs: ConfigRepository,
   entities: EntityConfigs,
-  logs: LogManager,
-  replicas: ReplicaManager,
-): void {
+  { logs, replicas }: { readonly logs: LogManager; readonly replicas: ReplicaManager },
+  certificates: Parameters<typeof followCertificates>[1],
+): Promise<void> {
   configs.onEntity((entityPath) => entities.changed(entityPath));
   configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
   configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
+  await followCertificates(configs, certificates);
+}
+
+/** Has listeners take up certificates that were changed while this broker was away, and those that others tell it to change. */
+async function followCertificates(
+  configs: ConfigRepository,
+  { certificates, logger }: { readonly certificates?: ListenerCertificates | undefined; readonly logger: Logger },
+): Promise<void> {
+  if (certificates === undefined) return;
+  const apply = (): Promise<void> =>
+    certificates
+      .apply(configs.current.listenerSecurity)
+      .catch((err: unknown) => logger.error({ err }, 'Certificates that were changed could not be taken up'));
+  configs.onBrokerConfig((_, changed) => {
+    if (changed.some(isCertificateSetting)) void apply();
+  });
+  if (Object.keys(configs.dynamic.properties('broker')).some(isCertificateSetting)) await apply();
 }

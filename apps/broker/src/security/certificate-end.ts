@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
+import { ownCertificate } from './replacement.ts';
 
 const DAY_MS = 86_400_000;
 /** So long before a certificate ends, its owner hears of it. */
@@ -35,16 +35,4 @@ export function certificateNews(listener: string, options: TlsOptions, now: Date
 
 function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10);
-}
-
-/** The first of its chain; undefined where it cannot be read. */
-function ownCertificate(options: TlsOptions): X509Certificate | undefined {
-  try {
-    // OpenSSL knows which it is, whatever kind of store it came from.
-    const context = createSecureContext(options).context as { getCertificate?: () => Buffer | null };
-    const der = context.getCertificate?.() ?? undefined;
-    return der === undefined ? undefined : new X509Certificate(der);
-  } catch {
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import type { ConfigEntity, ConfigRepository } from '../config/config-repository
 import type { ConfigDefinition, ConfigTable } from '../config/definition.ts';
 import { brokerConfigFault } from '../config/dynamic-config.ts';
 import { applyOperations, CONFIG_OPERATION, type ConfigOperation } from '../config/incremental-change.ts';
+import { isCertificateSetting, type ListenerCertificates } from '../config/listener-changes.ts';
 import { type ConfigProperties, NO_TIERED_STORAGE, topicConfigFault } from '../config/topic-config.ts';
 import { topicDefinitions } from '../config/topic-definitions.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
@@ -37,6 +38,8 @@ export interface ConfigAdminOptions {
   readonly logger: Logger;
   /** Undefined where the level of log lines is nobody's to change. */
   readonly logLevel?: LogLevelControl | undefined;
+  /** Undefined where nobody has sockets. */
+  readonly certificates?: ListenerCertificates | undefined;
 }
 
 /** Checks and carries out changes of configs that clients ask for. */
@@ -168,21 +171,45 @@ export class ConfigAdmin {
   ): Promise<ApiError> {
     const entity = this.#alterableEntityOf(resource);
     if (isRefusal(entity)) return entity;
+    const { configs, certificates, logger } = this.#options;
     let outcome: ApiError = NO_ERROR;
     try {
-      await this.#options.configs.change(entity, (before) => {
+      const { isTouched, fault: certificatesFault } = await this.#lookAtCertificates(entity, compute);
+      await configs.change(entity, (before) => {
         const after = compute(before);
-        const fault = 'fault' in after ? after.fault : this.#faultOf(entity, after.properties);
+        const fault = 'fault' in after ? after.fault : (this.#faultOf(entity, after.properties) ?? certificatesFault);
         // Kafka calls a bad value of a broker's config a bad request, and of a topic's a bad config (KAFKA-13609).
         const code = entity.type === 'topic' || 'fault' in after ? ErrorCode.INVALID_CONFIG : ErrorCode.INVALID_REQUEST;
         outcome = fault === undefined ? NO_ERROR : apiError(code, fault);
         return fault !== undefined || validateOnly || 'fault' in after ? undefined : after.properties;
       });
+      // Also where nothing is set anew: the files may be other ones.
+      if (isTouched && !validateOnly && outcome === NO_ERROR) {
+        await certificates?.apply(configs.current.listenerSecurity);
+      }
     } catch (err) {
-      this.#options.logger.error({ err, resource }, 'Configs could not be changed');
+      logger.error({ err, resource }, 'Configs could not be changed');
       return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, STORE_FAILED);
     }
     return outcome;
+  }
+
+  /** Files are read for this, so it is done before the change, with what is set by then. */
+  async #lookAtCertificates(
+    entity: ConfigEntity,
+    compute: (before: ConfigProperties) => ReturnType<typeof applyOperations>,
+  ): Promise<{ readonly isTouched: boolean; readonly fault?: string | undefined }> {
+    const { configs, certificates } = this.#options;
+    if (entity.type !== 'broker' || certificates === undefined) return { isTouched: false };
+    const before = configs.dynamic.properties(entity.level);
+    const after = compute(before);
+    if ('fault' in after) return { isTouched: false };
+    const isTouched = [before, after.properties].some((each) => Object.keys(each).some(isCertificateSetting));
+    if (!isTouched || this.#faultOf(entity, after.properties) !== undefined) return { isTouched };
+    return {
+      isTouched,
+      fault: await certificates.check(configs.dynamic.securityWith(entity.level, after.properties)),
+    };
   }
 
   #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {

@@ -160,6 +160,14 @@ const network = {
   'ssl.truststore.location': string(null, 'The file that holds the trusted certificates.'),
   'ssl.truststore.password': password(null, 'The password of the truststore.'),
   'ssl.truststore.certificates': password(null, 'The trusted certificates, in PEM.'),
+  'ssl.allow.dn.changes': boolean(
+    false,
+    'Whether a certificate that takes the place of another while the broker runs may have another subject.',
+  ),
+  'ssl.allow.san.changes': boolean(
+    false,
+    'Whether a certificate that takes the place of another while the broker runs may lack some of its alternative names.',
+  ),
   'ssl.client.auth': string('none', 'Whether clients must show a certificate.', {
     check: oneOf('required', 'requested', 'none'),
   }),

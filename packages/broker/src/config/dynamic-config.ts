@@ -1,6 +1,7 @@
 import { type BrokerConfig, brokerConfigNames, type ParsedBrokerConfig, parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
 import type { ConfigDefinition } from './definition.ts';
+import { isChangeableOfListener, listenerChangeFault } from './listener-changes.ts';
 import { reconfigurationFault } from './reconfiguration.ts';
 import { refusalOf } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
@@ -124,6 +125,11 @@ export class DynamicConfig {
     return Number(set ?? this.#static.properties[name] ?? defaultProperties[name]);
   }
 
+  /** How listeners would be secured with other properties at a level. */
+  securityWith(level: BrokerConfigLevel, properties: ConfigProperties): BrokerConfig['listenerSecurity'] {
+    return this.#merged({ ...this.#properties, [level]: properties }).config.listenerSecurity;
+  }
+
   /** Every place where a config has a value, the strongest first. */
   synonyms(name: string): readonly ConfigSynonym[] {
     const group = SYNONYM_GROUPS.find((names) => names.includes(name));
@@ -174,6 +180,7 @@ function usable(properties: ConfigProperties): ConfigProperties {
 }
 
 function isUsable(name: string, text: string): boolean {
+  if (isChangeableOfListener(name)) return true;
   const definition = definitionOf(name);
   if (definition === undefined || definition.updateMode === 'read-only') return false;
   return 'value' in parseConfigValue(name, definition, text);
@@ -185,6 +192,8 @@ function isUsable(name: string, text: string): boolean {
  */
 export function brokerConfigFault(properties: ConfigProperties, level: BrokerConfigLevel): string | undefined {
   const names = Object.keys(properties);
+  const fault = listenerChangeFault(properties, level);
+  if (fault !== undefined) return fault;
   const fixed = names.filter((name) => definitionOf(name)?.updateMode === 'read-only');
   if (fixed.length > 0) return `Cannot update these configs dynamically: Set(${fixed.join(', ')})`;
   for (const name of names) {

@@ -105,8 +105,6 @@ export const keptDefinitions: ConfigTable = {
   'sasl.server.callback.handler.class': className(null, SECURITY),
   'sasl.server.max.receive.size': int(524_288, SECURITY),
   'security.providers': string(null, SECURITY),
-  'ssl.allow.dn.changes': boolean(false, SECURITY),
-  'ssl.allow.san.changes': boolean(false, SECURITY),
   'ssl.cipher.suites': list([], SECURITY),
   'ssl.enabled.protocols': list(['TLSv1.2', 'TLSv1.3'], SECURITY),
   'ssl.endpoint.identification.algorithm': string('https', SECURITY),

@@ -52,6 +52,9 @@ export interface SslSettings {
   readonly enabledProtocols: readonly string[];
   readonly cipherSuites: readonly string[];
   readonly principalMappingRules: string;
+  /** Whether a certificate that takes the place of another while the broker runs may have another subject, or fewer names (KIP-978). */
+  readonly allowsDnChanges: boolean;
+  readonly allowsSanChanges: boolean;
   /** Whether brokers look for the host's name in each other's certificates. */
   readonly verifiesHost: boolean;
 }
@@ -88,6 +91,8 @@ export const HONOURED_SSL: readonly string[] = [
   'ssl.cipher.suites',
   'ssl.principal.mapping.rules',
   'ssl.endpoint.identification.algorithm',
+  'ssl.allow.dn.changes',
+  'ssl.allow.san.changes',
 ];
 
 /** Settings of logins that are honoured. */
@@ -111,7 +116,8 @@ const PER_MECHANISM: ReadonlySet<string> = new Set(['sasl.jaas.config', 'connect
 /** Beside those, of OAUTHBEARER. */
 const OF_TOKENS: ReadonlySet<string> = new Set(['sasl.server.callback.handler.class', ...OAUTH_SETTINGS]);
 
-const LISTENER_SETTING = /^listener\.name\.([^.]+)\.(.+)$/;
+/** A setting of one listener: the listener's name, and the setting's. */
+export const LISTENER_SETTING = /^listener\.name\.([^.]+)\.(.+)$/;
 
 type Report = (name: string, message: string) => void;
 
@@ -230,6 +236,8 @@ function sslOf(settings: ListenerSettings, usesSasl: boolean): SslSettings {
     enabledProtocols: settings.value('ssl.enabled.protocols'),
     cipherSuites: settings.value('ssl.cipher.suites'),
     principalMappingRules: settings.value('ssl.principal.mapping.rules'),
+    allowsDnChanges: settings.value('ssl.allow.dn.changes'),
+    allowsSanChanges: settings.value('ssl.allow.san.changes'),
     verifiesHost:
       settings.ownText('ssl.endpoint.identification.algorithm')?.trim() !== '' &&
       settings.text('ssl.endpoint.identification.algorithm') !== '',

@@ -1,8 +1,10 @@
+import type { MetadataStore } from '@millrace/metadata';
 import type { Clock, Random } from '@millrace/ports';
 import type { BrokerConfig } from '../../config/broker-config.ts';
 import type { TokenSettings } from '../../config/oauth-settings.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Metrics } from '../../shared/metrics.ts';
+import { loginSecret } from '../../store/login-secret.ts';
 import type { DelegationTokens } from '../delegation-tokens.ts';
 import type { UserCredentials } from '../user-credentials.ts';
 import { inventedCredential } from './invented-credential.ts';
@@ -33,8 +35,23 @@ const NO_WAY_TO_KEYS: LoadKeys = async () => {
   throw new Error('this broker has no way to a provider of keys');
 };
 
+/** The gate in front of the handlers, with what it needs of the metadata store. @throws MetadataError */
+export async function openLoginGate(
+  surroundings: Omit<LoginSurroundings, 'loginSecret'>,
+  store: MetadataStore,
+  loadKeys?: LoadKeys,
+): Promise<LoginGate> {
+  const { config, random } = surroundings;
+  // Where nobody logs in by a name and its proof, nobody can ask for a name, and the store stays as Kafka would leave it.
+  const hasScram = [...config.listenerSecurity.values()].some(({ sasl }) =>
+    [...(sasl?.mechanisms.keys() ?? [])].some((mechanism) => mechanism.startsWith('SCRAM-')),
+  );
+  const secret = hasScram ? await loginSecret(store, random) : Buffer.alloc(0);
+  return newLoginGate({ ...surroundings, loginSecret: secret }, loadKeys);
+}
+
 /** The gate in front of the handlers, with the mechanisms that are served. */
-export function newLoginGate(
+function newLoginGate(
   { config, users, delegationTokens, loginSecret, random, clock, logger, metrics }: LoginSurroundings,
   loadKeys: LoadKeys = NO_WAY_TO_KEYS,
 ): LoginGate {

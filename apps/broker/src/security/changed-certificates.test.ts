@@ -1,0 +1,145 @@
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { silentLogger } from '@millrace/broker';
+import { Connection } from '@millrace/network';
+import { DescribeConfigs, IncrementalAlterConfigs, Metadata } from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type BrokerProcess, startBrokerProcess } from '../broker-process.ts';
+
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../../../packages/network/fixtures/${name}.pem`, import.meta.url));
+const LOCATION = 'listener.name.ssl.ssl.keystore.location';
+const INVALID_REQUEST = 42;
+
+let folder: string;
+let broker: BrokerProcess;
+let admin: Connection;
+let settings: Readonly<Record<string, string>>;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-certificates-'));
+  settings = {
+    'broker.id': '3',
+    'log.dirs': join(folder, 'data'),
+    'millrace.http.port': '',
+    listeners: 'SSL://127.0.0.1:0,PLAINTEXT://127.0.0.1:0',
+    'advertised.listeners': 'SSL://localhost:0,PLAINTEXT://localhost:0',
+    'security.inter.broker.protocol': 'SSL',
+    'ssl.keystore.location': fixture('issued-first'),
+    'ssl.truststore.location': fixture('authority.cert'),
+  };
+  await start();
+});
+afterEach(async () => {
+  await stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(overrides: Readonly<Record<string, string>> = {}): Promise<void> {
+  broker = await startBrokerProcess({ env: {}, logger: silentLogger, overrides: { ...settings, ...overrides } });
+  admin = await Connection.connect({ host: 'localhost', port: portOf('PLAINTEXT') });
+}
+
+async function stop(): Promise<void> {
+  await admin.close();
+  await broker.stop();
+}
+
+function portOf(listener: string): number {
+  return broker.endpoints.find((each) => each.listener === listener)?.port ?? 0;
+}
+
+async function set(value: string | null, name = LOCATION): Promise<{ errorCode: number; errorMessage: string | null }> {
+  const configs = [{ name, configOperation: value === null ? 1 : 0, value }];
+  const resources = [{ resourceType: 4, resourceName: '3', configs }];
+  const { responses } = await admin.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+  return responses[0] as { errorCode: number; errorMessage: string | null };
+}
+
+/** The names in the certificate that is shown to somebody who trusts the authority and looks for `localhost`. */
+async function shown(): Promise<string | undefined> {
+  const ca = await readFile(fixture('authority.cert'));
+  const socket = connect({ host: 'localhost', port: portOf('SSL'), servername: 'localhost', ca });
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.once('secureConnect', () => {
+      resolve(socket.getPeerX509Certificate()?.subjectAltName);
+      socket.destroy();
+    });
+  });
+}
+
+const FIRST = 'DNS:localhost, IP Address:127.0.0.1';
+const SECOND = `${FIRST}, DNS:broker`;
+
+describe('a listener’s certificate that is changed by its settings', () => {
+  it('is shown from then on, after a restart too, and the former one once that is taken back', async () => {
+    expect(await shown()).toBe(FIRST);
+    const ca = await readFile(fixture('authority.cert'));
+    const connected = await Connection.connect({ host: 'localhost', port: portOf('SSL'), tls: { ca } });
+    expect(await set(fixture('issued-second'))).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(SECOND);
+    // Who is connected stays so.
+    expect((await connected.send(Metadata, 9, { topics: [] })).brokers).toHaveLength(1);
+    await connected.close();
+    await stop();
+    await start({ 'ssl.allow.san.changes': 'true' });
+    expect(await shown()).toBe(SECOND);
+    expect(await set(null)).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(FIRST);
+  });
+
+  it('is read again where the same file is named again', async () => {
+    const file = join(folder, 'keystore.pem');
+    await copyFile(fixture('issued-first'), file);
+    expect(await set(file)).toMatchObject({ errorCode: 0 });
+    await copyFile(fixture('issued-second'), file);
+    expect(await set(file)).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(SECOND);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['of another subject', 'issued-elsewhere', /subject is another.*ssl\.allow\.dn\.changes/],
+    ['that lacks a name', 'issued-fewer', /lacks .*IP Address:127\.0\.0\.1.*ssl\.allow\.san\.changes/],
+    ['that brokers would not trust', 'own', /brokers would not trust it/],
+    ['that is not there', 'missing', /ssl\.keystore\.location=.*cannot be read/],
+    ['without a key', 'authority.cert', /cannot be used/],
+  ])('is not taken where it is one %s, and the present one holds', async (_, name, why) => {
+    const own = join(folder, 'own.pem');
+    const parts = await Promise.all(['localhost.key', 'localhost.cert'].map((each) => readFile(fixture(each), 'utf8')));
+    await writeFile(own, parts.join('\n'));
+    const answer = await set(name === 'own' ? own : fixture(name));
+    expect(answer).toMatchObject({ errorCode: INVALID_REQUEST, errorMessage: expect.stringMatching(why) });
+    expect(await shown()).toBe(FIRST);
+  });
+
+  it('may have another subject and fewer names where the file of settings allows it', async () => {
+    await stop();
+    await start({ 'ssl.allow.dn.changes': 'true', 'ssl.allow.san.changes': 'true' });
+    expect(await set(fixture('issued-fewer'))).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe('DNS:localhost');
+  });
+
+  it.each([
+    ['ssl.keystore.location', /only per-listener using the listener prefix: Set\(ssl\.keystore\.location\)/],
+    ['listener.name.ssl.ssl.keystore.password', /is a secret.*file of settings alone/],
+    ['listener.name.ssl.ssl.client.auth', /cannot be changed while the broker runs/],
+    ['listener.name.other.ssl.keystore.location', /there is no listener OTHER/],
+  ])('is not touched by %s, which is refused', async (name, why) => {
+    expect(await set('x', name)).toMatchObject({
+      errorCode: INVALID_REQUEST,
+      errorMessage: expect.stringMatching(why),
+    });
+  });
+
+  it('is told of by its setting alone', async () => {
+    await set(fixture('issued-second'));
+    const resources = [{ resourceType: 4, resourceName: '3', configurationKeys: [LOCATION] }];
+    const asked = { resources, includeSynonyms: false, includeDocumentation: false };
+    const [result] = (await admin.send(DescribeConfigs, 3, asked)).results;
+    expect(result?.configs).toEqual([expect.objectContaining({ name: LOCATION, configSource: 2 })]);
+  });
+});
