@@ -3,6 +3,19 @@ import { defineConfig } from 'vitepress';
 
 const REPOSITORY = 'https://github.com/millrace/millrace';
 
+/** Pages that the site has of its own, by what the repository has of the same. */
+const OF_THE_SITE: readonly (readonly [RegExp, string])[] = [
+  [/^\.\.\/packages\/(producer|consumer|admin|serdes|testing|client)\/README\.md$/, '/api/$1'],
+  [/^\.\.\/apps\/broker\/README\.md#metrics$/, '/reference/metrics'],
+];
+
+/** Where a link that leads out of `docs` goes on the site: only the repository has the other files. */
+function siteLink(href: string): string {
+  const [from, to] = OF_THE_SITE.find(([pattern]) => pattern.test(href)) ?? [];
+  if (from !== undefined && to !== undefined) return href.replace(from, to);
+  return href.replace('../', `${REPOSITORY}/blob/main/`);
+}
+
 export default defineConfig({
   title: 'Millrace',
   description: 'Kafka for the Node world: a broker, SDKs and a console in TypeScript.',
@@ -13,12 +26,12 @@ export default defineConfig({
   ignoreDeadLinks: 'localhostLinks',
   markdown: {
     config(md) {
-      // Pages of packages are read in the repository, and on the site they are there, too.
+      // The references are made when the site is built. In the repository a page leads to what is there, and on the site to these.
       md.core.ruler.push('repository-links', (state) => {
         for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.attrGet('href');
           if (token.type === 'link_open' && href?.startsWith('../')) {
-            token.attrSet('href', href.replace('../', `${REPOSITORY}/blob/main/`));
+            token.attrSet('href', siteLink(href));
           }
         }
       });
@@ -26,6 +39,8 @@ export default defineConfig({
   },
   themeConfig: {
     search: { provider: 'local' },
+    // The switch of languages leads to the other's first page: not every page is there in both.
+    i18nRouting: false,
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
   },
   locales: {

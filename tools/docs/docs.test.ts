@@ -53,12 +53,23 @@ describe('the pages', () => {
         .trim()
         .replaceAll(/\s+/g, '-'),
     );
+  const linksOf = (text: string) => text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/\]\(([^)\s]+)\)/g);
   const textOf = (path: string): string | undefined =>
     written.get(path) ?? (existsSync(join(DOCS, path)) ? readFileSync(join(DOCS, path), 'utf8') : undefined);
 
+  it.each(pages)('%s leads in the repository to what is kept there, and not to what only the site has', (page) => {
+    for (const [, target = ''] of linksOf(textOf(page) ?? '')) {
+      const [path = ''] = target.split('#');
+      if (path === '' || target.startsWith('http')) continue;
+      const file = relative(DOCS, join(DOCS, dirname(page), path));
+      expect(file, `${page}: ${target}`).not.toMatch(/^(?:api|reference)\//);
+      expect(existsSync(join(DOCS, file)), `${page}: ${target}`).toBe(true);
+    }
+  });
+
   it.each(pages)('%s leads nowhere that is not there', (page) => {
     const text = textOf(page) ?? '';
-    for (const [, target = ''] of text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+    for (const [, target = ''] of linksOf(text)) {
       if (/^https?:\/\/localhost/.test(target)) continue;
       if (target.startsWith('http')) {
         // What is in this repository can be looked for.
@@ -72,12 +83,21 @@ describe('the pages', () => {
       const file = path === '' ? page : relative(DOCS, join(DOCS, dirname(page), path));
       const found = file.startsWith('..') ? existsSync(join(DOCS, file)) : textOf(file) !== undefined;
       expect(found, `${page}: ${target}`).toBe(true);
-      if (anchor !== undefined && !file.startsWith('..')) {
-        expect(anchorsOf(textOf(file) ?? ''), `${page}: ${target}`).toContain(anchor);
-      }
+      if (anchor === undefined) continue;
+      const led = file.startsWith('..') ? readFileSync(join(DOCS, file), 'utf8') : textOf(file);
+      expect(anchorsOf(led ?? ''), `${page}: ${target}`).toContain(anchor);
     }
     for (const [, path = ''] of text.matchAll(/^<<< @\/(\S+)$/gm))
       expect(existsSync(join(DOCS, path)), path).toBe(true);
+  });
+
+  it('are changed for the same page in another language only where it is there', () => {
+    const config = readFileSync(join(DOCS, '.vitepress/config.mts'), 'utf8');
+    const isSwitchedInPlace = !config.includes('i18nRouting: false');
+    const english = pages.filter((page) => !page.startsWith('ko/'));
+    const untranslated = english.filter((page) => !existsSync(join(DOCS, 'ko', page)));
+    expect(isSwitchedInPlace ? untranslated : []).toEqual([]);
+    expect(existsSync(join(DOCS, 'ko/index.md'))).toBe(true);
   });
 
   it('are each in the menu of the site, and the menu leads to nothing else', () => {

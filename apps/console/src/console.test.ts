@@ -135,6 +135,18 @@ describe('what it shows', () => {
     expect(await ask('/api/clusters/local/topics/none')).toMatchObject({ status: 404 });
     expect(await ask('/api/clusters/elsewhere/overview')).toMatchObject({ status: 404 });
     expect((await ask('/api/what')).text).toContain('CONSOLE_NOT_FOUND');
+    const broker = await ask('/api/clusters/local/brokers/9/configs');
+    expect(broker).toMatchObject({ status: 404, text: expect.stringContaining('Broker 9 is not in local') });
+  });
+
+  it('refuses an address that cannot be read in its own words', async () => {
+    const { status, text, headers } = await ask('/api/clusters/%zz/topics');
+    expect({ status, ...JSON.parse(text) }).toEqual({
+      status: 400,
+      code: 'CONSOLE_BAD_REQUEST',
+      message: expect.stringContaining('%'),
+    });
+    expect(headers['content-security-policy']).toContain("default-src 'none'");
   });
 });
 

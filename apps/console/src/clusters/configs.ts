@@ -1,5 +1,6 @@
 import type { ConfigResource } from '@millrace/admin';
 import type { ConfigChange, ConfigRow } from '../api/contract.ts';
+import { ConsoleError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 
 /** The configs of a topic or a broker, with what they would be without their own. */
@@ -15,6 +16,19 @@ export async function configsOf(cluster: Cluster, resource: ConfigResource): Pro
     documentation: entry.documentation,
     defaultValue: entry.synonyms.at(-1)?.value ?? null,
   }));
+}
+
+/** The resource of a broker that is there: asking one that is not would wait for it. */
+export async function brokerResource(cluster: Cluster, id: number): Promise<ConfigResource> {
+  const { brokers } = await cluster.look('cluster', () => cluster.admin.describeCluster());
+  if (!brokers.some(({ nodeId }) => nodeId === id)) {
+    const there = brokers.map(({ nodeId }) => nodeId).join(', ');
+    throw new ConsoleError(
+      'CONSOLE_NOT_FOUND',
+      `Broker ${id} is not in ${cluster.name}, or is down: there are ${there}`,
+    );
+  }
+  return { type: 'broker', name: String(id) };
 }
 
 /** Sets and unsets configs of a topic or a broker. */

@@ -39,7 +39,13 @@ export type Callers = WeakMap<FastifyRequest, Caller>;
 
 /** Puts the server together; it listens to nothing by itself. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, routerOptions: { maxParamLength: 4000 } });
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: 4000 },
+    // An address that cannot be read is refused before the guard is asked, so that nothing is told but that.
+    frameworkErrors: (_error, _request, reply) => void answerFailure(badAddress(), reply.headers(SECURITY_HEADERS)),
+  });
   const guard = new Guard(options);
   const callers: Callers = new WeakMap();
   app.addHook('onRequest', async (request, reply) => {
@@ -148,6 +154,13 @@ function statusOf(code: string, given: unknown): number {
   if (/AUTHORIZATION_FAILED$/.test(code)) return 403;
   if (/^(?:CLIENT_(?:TIMED_OUT|NO_BROKER)|NETWORK_)/.test(code)) return 503;
   return /^(?:KAFKA_|CLIENT_INVALID|PRODUCER_INVALID|CONSUMER_INVALID)/.test(code) ? 400 : 500;
+}
+
+function badAddress(): ConsoleError {
+  return new ConsoleError(
+    'CONSOLE_BAD_REQUEST',
+    'The address cannot be read: a `%` in it stands before two hexadecimal digits',
+  );
 }
 
 function answerFailure(error: unknown, reply: FastifyReply): FastifyReply {

@@ -2,7 +2,7 @@
 import type { Answer, Input, Message, Role, Route } from '../api/contract.ts';
 import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { changeConfigs, configsOf } from '../clusters/configs.ts';
+import { brokerResource, changeConfigs, configsOf } from '../clusters/configs.ts';
 import { describeGroup, lookAtGroups, resetOffsets } from '../clusters/groups.ts';
 import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
@@ -95,9 +95,10 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
     describeGroup(clusterOf(context, input.cluster), input.group),
   ),
-  'GET /api/clusters/:cluster/brokers/:broker/configs': view((input, context) =>
-    configsOf(clusterOf(context, input.cluster), { type: 'broker', name: String(input.broker) }),
-  ),
+  'GET /api/clusters/:cluster/brokers/:broker/configs': view(async (input, context) => {
+    const cluster = clusterOf(context, input.cluster);
+    return configsOf(cluster, await brokerResource(cluster, input.broker));
+  }),
   'GET /api/clusters/:cluster/log-dirs': view((input, context) => listLogDirs(clusterOf(context, input.cluster))),
   'GET /api/clusters/:cluster/acls': view((input, context) => listAcls(clusterOf(context, input.cluster))),
   'GET /api/clusters/:cluster/users': view((input, context) => listUsers(clusterOf(context, input.cluster))),
@@ -190,7 +191,7 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     return {};
   }),
   'POST /api/clusters/:cluster/brokers/:broker/configs': change('admin', async (cluster, { broker, set, unset }) => {
-    await changeConfigs(cluster, { type: 'broker', name: String(broker) }, { set, unset });
+    await changeConfigs(cluster, await brokerResource(cluster, broker), { set, unset });
     return {};
   }),
 };
