@@ -10,6 +10,11 @@
 
 #define BATCH_RECORDS_MAX 50
 #define TIMEOUT_MS 30000
+/*
+ * rd_kafka_send_offsets_to_transaction of 2.x does not come back, whatever its time limit, where the group's coordinator dies before it has
+ * answered; its member goes on with heartbeats meanwhile, and the whole group waits for it. So a transaction ends the process by then.
+ */
+#define HUNG_SECONDS 40
 /* What a transaction lists of itself has no more room. */
 #define LIST_BYTES_MAX 4096
 
@@ -39,6 +44,9 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
 
 static rd_kafka_t *open_client(rd_kafka_type_t type, rd_kafka_conf_t *conf) {
   char why[256];
+  /* For whoever looks for the reason of a run that failed: `eos,cgrp` and so on. */
+  const char *debug = getenv("RDKAFKA_DEBUG");
+  if (debug != NULL) set(conf, "debug", debug);
   rd_kafka_t *client = rd_kafka_new(type, conf, why, sizeof why);
   if (client != NULL) return client;
   fprintf(stderr, "%s\n", why);
@@ -153,7 +161,9 @@ static void copy(const struct job *job) {
     rd_kafka_message_t *batch[BATCH_RECORDS_MAX];
     size_t bytes;
     int count = take(consumer, batch, &bytes);
+    alarm(HUNG_SECONDS);
     if (count > 0) is_good = copy_batch(consumer, producer, job, batch, count, bytes);
+    alarm(0);
     for (int index = 0; index < count; index++) rd_kafka_message_destroy(batch[index]);
   }
   rd_kafka_topic_partition_list_destroy(topics);

@@ -4,6 +4,7 @@ import { MalformedNodeError, paths, transactionVersionOf } from './znodes.ts';
 
 /** From this level on values of `__transaction_state` may have tags; from 2 on producers get a new epoch with each transaction (KIP-890). */
 const TAGS_SINCE = 1;
+const RAISING_SINCE = 2;
 
 /** The highest that this release knows. */
 export const TRANSACTION_VERSION_MAX = 2;
@@ -51,6 +52,10 @@ export class TransactionLevel {
 
   get mayTagValues(): boolean {
     return this.#level >= TAGS_SINCE;
+  }
+
+  get raisesEpochs(): boolean {
+    return this.#level >= RAISING_SINCE;
   }
 
   /** Reads it, and follows it from then on. Called again once the session is a new one, for the watches went with the old. Never rejects. */

@@ -41,9 +41,9 @@ export function planInit(
   nowMs: number,
 ): InitPlan {
   const { now } = transaction;
-  if (transaction.pending !== undefined) return refuse(ErrorCode.CONCURRENT_TRANSACTIONS);
+  // Before anything else: while the last transaction completes, its producer may be about to be another.
+  if (transaction.isBusy) return refuse(ErrorCode.CONCURRENT_TRANSACTIONS);
   if (!isKnown(now, request)) return refuse(ErrorCode.PRODUCER_FENCED);
-  if (transaction.isPrepared) return refuse(ErrorCode.CONCURRENT_TRANSACTIONS);
   if (now.state === TransactionState.ONGOING) return { kind: 'fence' };
   const fresh = { ...now, state: TransactionState.EMPTY, timeoutMs: request.timeoutMs, updateMs: nowMs };
   const image = { ...fresh, partitions: NO_PARTITIONS, startMs: -1 };

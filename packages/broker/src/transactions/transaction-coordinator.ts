@@ -41,6 +41,8 @@ export interface TransactionCoordinatorOptions {
   readonly nextProducerId: () => Promise<number>;
   /** Whether all brokers of the cluster read values of `__transaction_state` that have tags. */
   readonly mayTagValues: () => boolean;
+  /** Whether the end of each transaction raises its producer's epoch (KIP-890), as the cluster is now. */
+  readonly raisesEpochs: () => boolean;
   /** How many partitions `__transaction_state` has; undefined while there is no such topic. */
   readonly partitionCount: () => number | undefined;
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
@@ -144,20 +146,26 @@ export class TransactionCoordinator {
    * that is CONCURRENT_TRANSACTIONS, and what others add meanwhile is waited for
    */
   addPartitions(asker: TransactionAsker, added: PartitionsByTopic, mayWait: boolean = true): Promise<number> | number {
-    const found = this.#lookUp(asker);
-    if (typeof found === 'number') return found;
-    const { home, transaction } = found;
-    if (!transaction.isBusy) return this.#add(home, transaction, added);
+    const known = this.#find(asker.transactionalId);
+    if (typeof known === 'number') return known;
+    const { transaction } = known;
+    if (!transaction.isBusy) return this.#addNow(asker, added);
     if (!mayWait && transaction.pending?.state === TransactionState.ONGOING) {
-      return this.#join(transaction, asker, added);
+      const found = this.#lookUp(asker);
+      return typeof found === 'number' ? found : this.#join(transaction, asker, added);
     }
+    // Before anything else: while the last transaction completes, its producer may be about to be another (KAFKA-18660).
     if (!transaction.isPrepared || !mayWait) return ErrorCode.CONCURRENT_TRANSACTIONS;
     return this.#whenSettled(transaction).then(() => {
-      const again = this.#lookUp(asker);
+      const again = this.#find(asker.transactionalId);
       if (typeof again === 'number') return again;
-      if (again.transaction.isBusy) return ErrorCode.CONCURRENT_TRANSACTIONS;
-      return this.#add(again.home, again.transaction, added);
+      return again.transaction.isBusy ? ErrorCode.CONCURRENT_TRANSACTIONS : this.#addNow(asker, added);
     });
+  }
+
+  #addNow(asker: TransactionAsker, added: PartitionsByTopic): Promise<number> | number {
+    const found = this.#lookUp(asker);
+    return typeof found === 'number' ? found : this.#add(found.home, found.transaction, added);
   }
 
   /** Resolves when the transaction whose markers are being written is complete, or after a while. */
@@ -364,8 +372,10 @@ export class TransactionCoordinator {
   #fence(home: Home, transaction: Transaction): Promise<number> {
     const { now, hasFailedFence } = transaction;
     const epoch = hasFailedFence ? now.epoch : now.epoch + 1;
-    return this.#prepare(home, transaction, false, { epoch, lastEpoch: -1, isRaised: true }, () => {
-      transaction.now = { ...transaction.now, epoch, lastEpoch: -1 };
+    // Where each end raises the epoch, the producer that was aborted may take up the next one, unless another comes first.
+    const lastEpoch = this.#options.raisesEpochs() ? epoch - 1 : -1;
+    return this.#prepare(home, transaction, false, { epoch, lastEpoch, isRaised: true }, () => {
+      transaction.now = { ...transaction.now, epoch, lastEpoch };
       transaction.hasFailedFence = true;
     });
   }

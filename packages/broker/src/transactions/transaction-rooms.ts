@@ -75,6 +75,7 @@ export class TransactionRooms {
       logger,
       nextProducerId,
       mayTagValues: () => this.level.mayTagValues,
+      raisesEpochs: () => this.level.raisesEpochs,
       partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, partitions),
       openSender: (deadlines, guard) =>
