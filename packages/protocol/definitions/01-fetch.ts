@@ -16,8 +16,9 @@ export const fetch = api(1, 'Fetch', {
     15: "the replica's epoch (KIP-903)",
     16: 'endpoints of new leaders (KIP-951)',
     17: "the replica's directory id",
+    18: 'the high watermark that the replica knows of (KIP-1166)',
   },
-  versions: '0-17',
+  versions: '0-18',
   flexible: '12+',
   request: [
     field('clusterId', 'string', '12+', {
@@ -67,6 +68,13 @@ export const fetch = api(1, 'Fetch', {
         }),
         field('partitionMaxBytes', 'int32', '0+'),
         field('replicaDirectoryId', 'uuid', '17+', { tag: 0, ignorable: true }),
+        field('highWatermark', 'int64', '18+', {
+          tag: 1,
+          default: 2 ** 63,
+          ignorable: true,
+          about:
+            'Up to where the reader knows what is committed; -1 if it does not know, the largest number if it does not tell.',
+        }),
       ]),
     ]),
     field(

@@ -3,7 +3,8 @@
  *
  * - v1 throttle time; v3 a limit for the whole response, and a batch larger than the limit comes all the same; v4 isolation
  *   level; v5 log start offsets; v6 KAFKA_STORAGE_ERROR; v7 sessions (KIP-227); v9 leader epochs; v10 zstd; v11 rack;
- *   v12 flexible, diverging epochs; v13 topic ids; v15 the follower's epoch; v16 endpoints of new leaders; v17 directory ids.
+ *   v12 flexible, diverging epochs; v13 topic ids; v15 the follower's epoch; v16 endpoints of new leaders; v17 directory ids;
+ *   v18 the high watermark that the reader knows of, which nothing here needs (KIP-1166).
  * - The chunks of the log go out as they are: nothing here looks into a batch. Clients up to v3 do not know batches of magic 2, and
  *   have them converted to messages of magic 0 (v0, v1) or 1 (v2, v3).
  */
@@ -32,7 +33,7 @@ const READ_COMMITTED = 1;
 const FIRST_VERSION_WITH_RACK = 11;
 const FIRST_VERSION_WITH_IDS = 13;
 
-export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 17 }, (request, context) => {
+export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 18 }, (request, context) => {
   const { broker } = context;
   const session = openSession(request, context);
   if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, responses: [] };

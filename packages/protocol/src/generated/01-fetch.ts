@@ -103,6 +103,8 @@ export interface FetchRequestTopicPartition {
   partitionMaxBytes: number;
   /** Versions 17+. */
   replicaDirectoryId: string;
+  /** Up to where the reader knows what is committed; -1 if it does not know, the largest number if it does not tell. Versions 18+. Default 9223372036854776000. */
+  highWatermark: number;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
 }
@@ -116,6 +118,7 @@ export interface FetchRequestTopicPartitionInput {
   readonly logStartOffset?: number | undefined;
   readonly partitionMaxBytes: number;
   readonly replicaDirectoryId?: string | undefined;
+  readonly highWatermark?: number | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
@@ -182,12 +185,22 @@ function encodeFetchRequestTopicPartition(w: Writer, it: FetchRequestTopicPartit
     if (hasReplicaDirectoryId) {
       if (v >= 17) tags++;
     }
+    const hasHighWatermark = it.highWatermark !== undefined && it.highWatermark !== 9223372036854776000;
+    if (hasHighWatermark) {
+      if (v >= 18) tags++;
+    }
     w.uvarint(tags);
     let nextUnknown = 0;
     if (hasReplicaDirectoryId && v >= 17) {
       nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
       const begin = w.beginTag(0);
       w.uuid(it.replicaDirectoryId);
+      w.endTag(begin);
+    }
+    if (hasHighWatermark && v >= 18) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 1);
+      const begin = w.beginTag(1);
+      w.int64(it.highWatermark);
       w.endTag(begin);
     }
     w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
@@ -205,6 +218,7 @@ function decodeFetchRequestTopicPartition(r: Reader, v: number): FetchRequestTop
   const logStartOffset = v >= 5 ? r.int64() : -1;
   const partitionMaxBytes = r.int32();
   let replicaDirectoryId: string = ZERO_UUID;
+  let highWatermark: number = 9223372036854776000;
   let unknownTags: UnknownTag[] | undefined;
   if (flexible) {
     for (let tags = r.tagCount(); tags > 0; tags--) {
@@ -212,6 +226,8 @@ function decodeFetchRequestTopicPartition(r: Reader, v: number): FetchRequestTop
       const limit = r.enterTag();
       if (tag === 0 && v >= 17) {
         replicaDirectoryId = r.uuid();
+      } else if (tag === 1 && v >= 18) {
+        highWatermark = r.int64();
       } else {
         unknownTags = r.unknownTag(unknownTags, tag);
       }
@@ -226,6 +242,7 @@ function decodeFetchRequestTopicPartition(r: Reader, v: number): FetchRequestTop
     logStartOffset,
     partitionMaxBytes,
     replicaDirectoryId,
+    highWatermark,
   };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
   return it;
@@ -254,7 +271,7 @@ function decodeFetchRequestTopic(r: Reader, v: number): FetchRequestTopic {
   const topic = v <= 12 ? r.string(flexible) : '';
   const topicId = v >= 13 ? r.uuid() : ZERO_UUID;
   const partitions: FetchRequestTopicPartition[] = [];
-  for (let n = r.arrayLength(flexible, 16, 168); n > 0; n--) partitions.push(decodeFetchRequestTopicPartition(r, v));
+  for (let n = r.arrayLength(flexible, 16, 192); n > 0; n--) partitions.push(decodeFetchRequestTopicPartition(r, v));
   const unknownTags = flexible ? r.unknownTags() : undefined;
   const it: FetchRequestTopic = { topic, topicId, partitions };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
@@ -292,7 +309,7 @@ function decodeFetchRequestForgottenTopicsData(r: Reader, v: number): FetchReque
 }
 
 function encodeFetchRequest(w: Writer, it: FetchRequestInput, v: number): void {
-  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchRequest', v, 0, 17);
+  if (!(v >= 0 && v <= 18)) throw unsupportedVersion('FetchRequest', v, 0, 18);
   const flexible = v >= 12;
   if (v <= 14) {
     w.int32(it.replicaId ?? -1);
@@ -358,7 +375,7 @@ function encodeFetchRequest(w: Writer, it: FetchRequestInput, v: number): void {
 }
 
 function decodeFetchRequest(r: Reader, v: number): FetchRequest {
-  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchRequest', v, 0, 17);
+  if (!(v >= 0 && v <= 18)) throw unsupportedVersion('FetchRequest', v, 0, 18);
   const flexible = v >= 12;
   let clusterId: string | null = null;
   const replicaId = v <= 14 ? r.int32() : -1;
@@ -840,7 +857,7 @@ function decodeFetchResponseNodeEndpoint(r: Reader, v: number): FetchResponseNod
 }
 
 function encodeFetchResponse(w: Writer, it: FetchResponseInput, v: number): void {
-  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchResponse', v, 0, 17);
+  if (!(v >= 0 && v <= 18)) throw unsupportedVersion('FetchResponse', v, 0, 18);
   const flexible = v >= 12;
   if (v >= 1) {
     w.int32(it.throttleTimeMs ?? 0);
@@ -882,7 +899,7 @@ function encodeFetchResponse(w: Writer, it: FetchResponseInput, v: number): void
 }
 
 function decodeFetchResponse(r: Reader, v: number): FetchResponse {
-  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchResponse', v, 0, 17);
+  if (!(v >= 0 && v <= 18)) throw unsupportedVersion('FetchResponse', v, 0, 18);
   const flexible = v >= 12;
   const throttleTimeMs = v >= 1 ? r.int32() : 0;
   const errorCode = v >= 7 ? r.int16() : 0;
@@ -924,17 +941,18 @@ function decodeFetchResponse(r: Reader, v: number): FetchResponse {
  * - 15: the replica's epoch (KIP-903)
  * - 16: endpoints of new leaders (KIP-951)
  * - 17: the replica's directory id
+ * - 18: the high watermark that the replica knows of (KIP-1166)
  */
 export const Fetch: Api<FetchRequest, FetchResponse, FetchRequestInput, FetchResponseInput> = {
   key: 1,
   name: 'Fetch',
   minVersion: 0,
-  maxVersion: 17,
+  maxVersion: 18,
   flexibleSince: 12,
   request: {
     name: 'FetchRequest',
     minVersion: 0,
-    maxVersion: 17,
+    maxVersion: 18,
     flexibleSince: 12,
     newerReadAsHighest: false,
     encode: encodeFetchRequest,
@@ -943,7 +961,7 @@ export const Fetch: Api<FetchRequest, FetchResponse, FetchRequestInput, FetchRes
   response: {
     name: 'FetchResponse',
     minVersion: 0,
-    maxVersion: 17,
+    maxVersion: 18,
     flexibleSince: 12,
     newerReadAsHighest: false,
     encode: encodeFetchResponse,
