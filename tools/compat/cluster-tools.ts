@@ -106,7 +106,7 @@ function replicaCases(tools: Tools): NamedCase[] {
         return undefined;
       },
     ],
-    ...(speaksFetchOf3(version) ? [verificationCase(tools)] : []),
+    verificationCase(tools),
     [
       'kafka-log-dirs --describe for all brokers',
       async () => {
@@ -120,14 +120,7 @@ function replicaCases(tools: Tools): NamedCase[] {
   ];
 }
 
-/**
- * kafka-replica-verification asks for the newest version of Fetch that its own release has, without asking the broker what it
- * speaks: from 4.1 that is version 18, which brokers of the 3.9 line and Millrace do not have.
- */
-function speaksFetchOf3(version: string): boolean {
-  return Number.parseInt(version, 10) < 4;
-}
-
+/** From 4.1 on the tool sends Fetch 18 without asking what the broker speaks. */
 function verificationCase({ bootstrap, version, topic, run }: Tools): NamedCase {
   return [
     'kafka-replica-verification reads all replicas to their end and finds no lag',

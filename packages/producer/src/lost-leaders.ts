@@ -1,7 +1,9 @@
 import type { PartitionQueue } from './partition-queue.ts';
 
-/** After so long it is looked again whether a partition has a new leader, at first; the time doubles up to the pause between retries. */
-const FIRST_LOOK_MS = 20;
+/** After so long it is looked again whether a partition has a new leader, at first; later the time doubles up to the pause between retries. */
+export const FIRST_LOOK_MS = 20;
+/** So many looks come as soon: in most clusters another leads within their time. */
+const FIRST_LOOKS = 5;
 
 /**
  * Watches over partitions whose leader failed them. A cluster that lives elects another within milliseconds, so that its partitions need
@@ -32,9 +34,13 @@ export class LostLeaders {
       }
       queue.lostLeader = undefined;
       queue.retryAtMs = 0;
+      // What the leader before could not do says nothing of this one.
+      queue.failures = 0;
+      queue.hasNewLeader = true;
     }
     if (isAwaited) {
-      this.lookAtMs = nowMs + Math.min(this.#lookMsMax, FIRST_LOOK_MS * 2 ** Math.min(this.#looks, 30));
+      const doubled = Math.min(Math.max(0, this.#looks - FIRST_LOOKS), 30);
+      this.lookAtMs = nowMs + Math.min(this.#lookMsMax, FIRST_LOOK_MS * 2 ** doubled);
       this.#looks += 1;
     } else {
       this.lookAtMs = Number.POSITIVE_INFINITY;

@@ -18,8 +18,10 @@ export class PartitionQueue {
   retryAtMs = 0;
   /** Errors in a row, which the backoff grows with. */
   failures = 0;
-  /** The broker that failed it as its leader, until another one is known; undefined while all is well. */
+  /** The broker that failed it as its leader, until another one is known; -1 where there was none, undefined while all is well. */
   lostLeader: number | undefined;
+  /** Another broker leads than the one that failed, and has acknowledged nothing yet: it may not have heard of it before us. */
+  hasNewLeader = false;
   /** Why nothing was acknowledged of late, for those whose time ends meanwhile. */
   lastError: Error | undefined;
   /** The sequence of the next record under `identity`. */

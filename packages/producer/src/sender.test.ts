@@ -259,8 +259,8 @@ describe('a sender', () => {
         if (refresh === 4) bench.cluster.leader = 2;
       };
       bench.send(0, 'a');
-      // Up to 21 ms for the answer, then looks at once and after 20, 40 and 80 ms.
-      await bench.clock.advanceAsync(170);
+      // Up to 21 ms for the answer, then looks at once and every 20 ms.
+      await bench.clock.advanceAsync(90);
       expect(bench.cluster.sentTo).toEqual([1, 2]);
       await bench.settle(1);
       expect(bench.cluster.refreshes).toBe(4);
@@ -276,9 +276,56 @@ describe('a sender', () => {
     bench.send(0, 'a');
     await bench.clock.advanceAsync(500);
     expect(bench.cluster.sentTo).toEqual([1]);
-    expect(bench.cluster.refreshes).toBeLessThanOrEqual(6);
+    // Six looks in 120 ms, then ever more seldom.
+    expect(bench.cluster.refreshes).toBeLessThanOrEqual(10);
     await bench.settle(1);
     expect(bench.cluster.sentTo.length).toBeLessThanOrEqual(8);
+  });
+
+  it('counts all that a lost connection fails as one failure', async () => {
+    let isLost = false;
+    const bench = new Bench({ ...options, batchBytes: 100 }, () => (isLost ? 'lost-request' : 'none'));
+    bench.send(0, 'a');
+    await bench.settle(1);
+    isLost = true;
+    for (let n = 0; n < 5; n += 1) bench.send(0, `${n}`.repeat(60));
+    await bench.clock.advanceAsync(0);
+    expect(bench.cluster.inFlight).toBe(5);
+    await bench.clock.advanceAsync(21);
+    expect(bench.cluster.inFlight).toBe(0);
+    isLost = false;
+    // The first pause, a fifth longer at most; five failures would have made it sixteen times as long.
+    await bench.clock.advanceAsync(120 + 5 * 21);
+    expect(bench.outcomes).toHaveLength(6);
+  });
+
+  it('tries a new leader that has not heard of its election sooner than others, and ever more seldom', async () => {
+    let refusals = 0;
+    const bench = new Bench(options, () => {
+      if (bench.cluster.sentTo.at(-1) === 1) return 'lost-request';
+      refusals += 1;
+      return refusals < 3 ? 'not-leader' : 'none';
+    });
+    bench.cluster.onRefresh = () => {
+      bench.cluster.leader = 2;
+    };
+    bench.send(0, 'a');
+    // Three answers of 21 ms and the next one, pauses of 20 and 40 ms and a fifth more.
+    await bench.clock.advanceAsync(4 * 21 + 72);
+    expect(bench.cluster.sentTo).toEqual([1, 2, 2, 2]);
+    await bench.settle(1);
+  });
+
+  it('looks for the leader of a partition that has none as for one that was lost', async () => {
+    const bench = new Bench({ ...options, retryBackoffMs: 10_000, retryBackoffMsMax: 10_000 });
+    bench.cluster.leader = undefined;
+    bench.cluster.onRefresh = (refresh) => {
+      if (refresh === 3) bench.cluster.leader = 2;
+    };
+    bench.send(0, 'a');
+    await bench.clock.advanceAsync(70);
+    expect(bench.cluster.sentTo).toEqual([2]);
+    await bench.settle(1);
   });
 
   it('fails a batch in flight when its time is over, and goes on behind it when the answer has come', async () => {

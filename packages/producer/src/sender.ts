@@ -5,7 +5,7 @@ import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
 import { asError, batchError, batchFailed, deliveryTimeout, ProducerError } from './errors.ts';
 import type { ProducerIdentitySource } from './identity.ts';
-import { LostLeaders } from './lost-leaders.ts';
+import { FIRST_LOOK_MS, LostLeaders } from './lost-leaders.ts';
 import { isRetriable, needsEpochBump, needsMetadata } from './outcome.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { ProduceBatch } from './produce-batch.ts';
@@ -230,6 +230,7 @@ export class Sender {
       this.#staleTopics.add(queue.topic);
       const why = `partition ${queue.partition} of topic '${queue.topic}' has no leader that can be reached`;
       this.#holdBack(queue, nowMs, new Error(why));
+      queue.lostLeader ??= -1;
       if (queue.failures === 1) this.#logger.warn({ topic: queue.topic, partition: queue.partition }, why);
       this.#wakeAt(queue.retryAtMs, nowMs);
       return;
@@ -368,6 +369,7 @@ export class Sender {
     queue.failures = 0;
     queue.retryAtMs = 0;
     queue.lostLeader = undefined;
+    queue.hasNewLeader = false;
     queue.lastError = undefined;
     queue.acknowledged(batch);
     // Its time may have ended while it was in flight: its records are there, but were told otherwise.
@@ -383,10 +385,10 @@ export class Sender {
     }
     const { topic, partition, attempts } = batch;
     queue.putBack(batch);
+    // The first failure in a row is news; those after it say the same.
+    const isNews = queue.failures === 0 && pauseMsMax(reason) === Number.POSITIVE_INFINITY;
     const pauseMs = this.#holdBack(queue, this.#clock.monotonic(), reason);
     this.#retried();
-    // The first failure in a row is news; those after it say the same.
-    const isNews = queue.failures === 1 && pauseMsMax(reason) === Number.POSITIVE_INFINITY;
     const level = isNews ? 'warn' : 'debug';
     this.#logger[level](
       { topic, partition, attempts, pauseMs, err: reason },
@@ -401,9 +403,13 @@ export class Sender {
 
   /** Nothing is sent to a partition for a while, longer with each failure in a row; returns for how many milliseconds. */
   #holdBack(queue: PartitionQueue, nowMs: number, reason: Error): number {
-    const pauseMs = Math.min(this.#backoffMs(queue.failures), pauseMsMax(reason));
-    queue.failures += 1;
     queue.lastError = reason;
+    // What fails in the pause was sent before it: all that a lost connection fails counts once.
+    if (queue.retryAtMs > nowMs) return queue.retryAtMs - nowMs;
+    const { retryBackoffMs } = this.#settings;
+    const firstMs = queue.hasNewLeader ? Math.min(FIRST_LOOK_MS, retryBackoffMs) : retryBackoffMs;
+    const pauseMs = Math.min(this.#backoffMs(queue.failures, firstMs), pauseMsMax(reason));
+    queue.failures += 1;
     queue.retryAtMs = nowMs + pauseMs;
     return pauseMs;
   }
@@ -544,8 +550,8 @@ export class Sender {
     });
   }
 
-  #backoffMs(failures: number): number {
-    const { retryBackoffMs, retryBackoffMsMax } = this.#settings;
-    return backoffMs({ backoffMs: retryBackoffMs, backoffMsMax: retryBackoffMsMax }, failures, this.#random);
+  #backoffMs(failures: number, firstMs = this.#settings.retryBackoffMs): number {
+    const backoffMsMax = this.#settings.retryBackoffMsMax;
+    return backoffMs({ backoffMs: firstMs, backoffMsMax }, failures, this.#random);
   }
 }

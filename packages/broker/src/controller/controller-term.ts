@@ -119,8 +119,6 @@ export class ControllerTerm {
    * the broker of this controller has carried out what it was told.
    */
   async begin(): Promise<void> {
-    await this.#makeFeatureNode();
-    await this.#dropNotifications();
     const deletions = await this.#load();
     const { context } = this;
     // A follower follows only whom it knows to be live, so this comes first.
@@ -269,15 +267,25 @@ export class ControllerTerm {
     await this.brokers.answered(broker, of(ErrorCode.KAFKA_STORAGE_ERROR), working);
   }
 
-  /** Resolves with the topics whose deletion is asked for. */
+  /**
+   * Reads what there is, and resolves with the topics whose deletion is asked for. Side by side, since partitions are without a leader
+   * meanwhile; only states come last: who notes that he has changed one has done so before.
+   */
   async #load(): Promise<readonly string[]> {
     const { store } = this.#options;
     const { context } = this;
-    for (const [id, broker] of await this.#readBrokers()) this.#register(id, broker);
-    const topics = await store.children(paths.topics, { watch: () => this.#events.topicsChanged() });
-    const deletions = await store.children(paths.deleteTopics, { watch: () => this.#events.deletionsChanged() });
-    await store.exists(paths.reassignPartitions, { watch: () => this.#events.reassignmentsRequested() });
-    await store.exists(paths.preferredElection, { watch: () => this.#events.preferredElectionRequested() });
+    const [notes, brokers, topics, deletions] = await Promise.all([
+      this.#notifications(),
+      this.#readBrokers(),
+      store.children(paths.topics, { watch: () => this.#events.topicsChanged() }),
+      store.children(paths.deleteTopics, { watch: () => this.#events.deletionsChanged() }),
+      store.exists(paths.reassignPartitions, { watch: () => this.#events.reassignmentsRequested() }),
+      store.exists(paths.preferredElection, { watch: () => this.#events.preferredElectionRequested() }),
+      this.#makeFeatureNode(),
+    ]);
+    // What was noted for the controller before is read from the states below anyway.
+    await this.#remove(notes);
+    for (const [id, broker] of brokers) this.#register(id, broker);
     await this.#loadTopics(topics);
     await this.#states.read([...context.topics.values()].flatMap(({ partitions }) => partitions));
     if (this.#options.isDeletionEnabled()) {
@@ -411,12 +419,14 @@ export class ControllerTerm {
     await store.create(paths.feature, encodeFeature()).catch(ignoreNodeExists);
   }
 
-  /** What was noted for the controller before is read from the states below anyway. */
-  async #dropNotifications(): Promise<void> {
+  /** What brokers have noted for the controller before. */
+  async #notifications(): Promise<string[]> {
     const { store } = this.#options;
-    const logDirs = await store.children(paths.logDirEvents, { watch: () => this.#events.logDirEventsNoted() });
-    const isrs = await store.children(paths.isrChanges, { watch: () => this.#events.isrChangesNoted() });
-    await this.#remove([...logDirs.map(paths.logDirEvent), ...isrs.map(paths.isrChange)]);
+    const [logDirs, isrs] = await Promise.all([
+      store.children(paths.logDirEvents, { watch: () => this.#events.logDirEventsNoted() }),
+      store.children(paths.isrChanges, { watch: () => this.#events.isrChangesNoted() }),
+    ]);
+    return [...logDirs.map(paths.logDirEvent), ...isrs.map(paths.isrChange)];
   }
 
   async #readNotes<T>(nodes: readonly string[], decodeNote: (path: string, data: Buffer) => T): Promise<T[]> {

@@ -121,10 +121,11 @@ export class Controller {
     if (term !== undefined) this.#during(term, 'unclean', async () => void (await term.partitions.bringAllOnline()));
   }
 
-  async #elect(): Promise<void> {
+  /** @param isVacant somebody has just looked, and left a watch */
+  async #elect(isVacant = false): Promise<void> {
     if (this.#stopped || this.isActive) return;
     for (let attempt = 0; attempt < ELECTION_ATTEMPTS_MAX; attempt += 1) {
-      const incumbent = await this.#incumbent();
+      const incumbent = isVacant && attempt === 0 ? undefined : await this.#incumbent();
       if (incumbent !== undefined) {
         this.#controllerId = incumbent;
         return;
@@ -162,7 +163,7 @@ export class Controller {
     if (incumbent === this.#options.brokerId && this.isActive) return;
     if (this.isActive) this.#endTerm('another controller was elected');
     this.#controllerId = incumbent ?? -1;
-    if (incumbent === undefined) await this.#elect();
+    if (incumbent === undefined) await this.#elect(true);
   }
 
   /** Takes office in one transaction with the next epoch; undefined when somebody else was faster. */
