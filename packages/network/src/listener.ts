@@ -4,6 +4,7 @@ import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '
 import { type AdmittingListener, type Candidate, ConnectionAdmission } from './connection-admission.ts';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
+import { Handshakes } from './handshakes.ts';
 import { nodeTls } from './node-tls.ts';
 import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
@@ -38,6 +39,8 @@ export interface ListenerOptions {
   loginBytesMax?: number | undefined;
   /** How long a TLS handshake, and a login, may take before the connection is closed. Default 30000. */
   loginMsMax?: number | undefined;
+  /** TLS handshakes that may be under way; beyond it new ones take the places of old ones. Default 1000. */
+  handshakesMax?: number | undefined;
   /** Whether clients must show a certificate (`ssl.client.auth`): not, if they have one, or always. Default: as `tls` says. */
   clientAuth?: 'none' | 'requested' | 'required' | undefined;
   /** Makes a principal's name of a certificate's; undefined refuses whoever has shown it. Default: the name itself. */
@@ -78,6 +81,7 @@ export interface ListenerStats {
   readonly connectionsRefused: number;
   readonly connectionsClosedIdle: number;
   readonly tlsHandshakesFailed: number;
+  readonly tlsHandshakesUnderWay: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly requests: number;
@@ -89,6 +93,7 @@ export interface ListenerStats {
 const REQUEST_BYTES_MAX = 104_857_600;
 const LOGIN_BYTES_MAX = 524_288;
 const LOGIN_MS_MAX = 30_000;
+const HANDSHAKES_MAX = 1000;
 const IN_FLIGHT_REQUESTS_MAX = 32;
 const IN_FLIGHT_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 const UNSENT_RESPONSE_BYTES_MAX = 1024 * 1024;
@@ -114,6 +119,7 @@ export class Listener {
   readonly #server: Server;
   /** Takes over from `#server` once a connection is let in. */
   readonly #tlsServer: TlsServer | undefined;
+  readonly #handshakes: Handshakes;
   readonly #admission: ConnectionAdmission;
   readonly #admitting: AdmittingListener;
   readonly #clock: Clock;
@@ -153,6 +159,7 @@ export class Listener {
       connectionFlushed: (connection) => this.#settled?.(connection),
       connectionGone: (connection) => this.#forget(connection),
     };
+    this.#handshakes = new Handshakes(options.handshakesMax ?? HANDSHAKES_MAX);
     this.#admission = options.admission ?? new ConnectionAdmission({ clock: this.#clock, logger: this.#logger });
     this.#admitting = { name: this.name, closeStillest: () => this.#closeStillest() };
     this.#tlsServer = options.tls === undefined ? undefined : this.#newTlsServer(options.tls);
@@ -211,6 +218,7 @@ export class Listener {
       connectionsRefused: this.#refused,
       connectionsClosedIdle: this.#closedIdle,
       tlsHandshakesFailed: this.#tlsFailed,
+      tlsHandshakesUnderWay: this.#handshakes.count,
       ...this.#counters,
       memory: this.#host.memory.stats(),
       responses: this.#host.responses.stats(),
@@ -308,11 +316,24 @@ export class Listener {
 
   #admit(socket: Socket): void {
     if (this.#tlsServer !== undefined) {
-      this.#tlsServer.emit('connection', socket);
+      this.#beginHandshake(this.#tlsServer, socket);
       return;
     }
     this.#accept(socket);
     socket.resume();
+  }
+
+  #beginHandshake(server: TlsServer, socket: Socket): void {
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    const inTheWay = this.#handshakes.begin(socket, remoteAddress, remotePort);
+    if (inTheWay !== undefined) {
+      const client = `${plainHost(inTheWay.remoteAddress)}:${inTheWay.remotePort ?? 0}`;
+      const reason = `more than ${this.#options.handshakesMax ?? HANDSHAKES_MAX} TLS handshakes are under way, most of them of its address`;
+      this.#logger.warn({ listener: this.name, reason }, `Closing connection of ${client}: ${reason}`);
+      inTheWay.destroy();
+    }
+    socket.once('close', () => this.#handshakes.end(remoteAddress, remotePort));
+    server.emit('connection', socket);
   }
 
   #accept(socket: Socket): ServerConnection | undefined {
@@ -328,6 +349,7 @@ export class Listener {
   }
 
   #acceptSecure(socket: TLSSocket): void {
+    this.#handshakes.end(socket.remoteAddress ?? '', socket.remotePort ?? 0);
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined && !socket.authorized && this.#options.clientAuth !== undefined) {
       this.#tlsRefused(socket, untrustedBecause(socket) ?? 'its certificate is not trusted');

@@ -127,7 +127,9 @@ function finish(text: string, first: ServerFirst, mechanism: ScramMechanism): Lo
   const proof = Buffer.from(fields['proof'] ?? '', 'base64');
   const hasLength = proof.length === signature.length;
   const clientKey = Buffer.from(signature.map((byte, index) => byte ^ (proof[index] ?? 0)));
-  const isRight = timingSafeEqual(digest(mechanism, clientKey), storedKey);
+  const shown = digest(mechanism, clientKey);
+  // Whoever wrote the store may have written a key of another mechanism, which is nobody's.
+  const isRight = shown.length === storedKey.length && timingSafeEqual(shown, storedKey);
   if (!isRight || !hasLength || !first.isKnown) throw new LoginRefused(`user or password of ${first.user} is wrong`);
   return {
     isDone: true,
