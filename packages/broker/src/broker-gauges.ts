@@ -3,6 +3,7 @@ import type { Controller } from './controller/controller.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import type { Partition } from './replicas/partition.ts';
 import type { MetricLabels, Metrics } from './shared/metrics.ts';
+import { TRANSACTION_STATE_BYTES_MAX } from './transactions/state-memory.ts';
 
 type Labelled = readonly [MetricLabels, number];
 
@@ -172,6 +173,16 @@ function exposeTransactions({ metrics, clock, config, replicas, transactions }: 
   );
   gauge('millrace_transactions', 'Transactional ids that are coordinated here', () =>
     Array.from(coordinator.counts(), ([state, count]) => [{ state }, count] as const),
+  );
+  gauge(
+    'millrace_transactions_state_bytes',
+    'Memory of the transactional ids that are coordinated here, about',
+    () => coordinator.memory.bytes,
+  );
+  gauge(
+    'millrace_transactions_state_bytes_max',
+    'Most memory for them; beyond it new ids are refused',
+    () => TRANSACTION_STATE_BYTES_MAX,
   );
   gauge(
     'millrace_transactions_oldest_open_ms',

@@ -20,6 +20,7 @@ import { readRecords } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, fetchBody, produceBody, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
+import { TRANSACTION_STATE_BYTES_MAX } from '../transactions/state-memory.ts';
 
 const READ_COMMITTED = 1;
 const TIMEOUT_MS = 60_000;
@@ -402,5 +403,40 @@ describe('requests for transactions', () => {
     const body = { transactionalId: 'id', producerId, producerEpoch: 5, committed: true };
     expect((await client.ask(EndTxn, 1, body)).errorCode).toBe(ErrorCode.INVALID_PRODUCER_EPOCH);
     expect((await client.ask(EndTxn, 2, body)).errorCode).toBe(ErrorCode.PRODUCER_FENCED);
+  });
+});
+
+describe('the memory of transactional ids', () => {
+  const memory = () => test.broker.services.transactions.coordinator.memory;
+
+  it('counts ids and the partitions of their transactions, and nothing once they are over or read elsewhere', async () => {
+    await TestProducer.start(test, 'first');
+    const one = memory().bytes;
+    expect(one).toBeGreaterThan(500);
+    const producer = await TestProducer.start(test, 'other');
+    const idle = memory().bytes;
+    expect(idle).toBe(2 * one);
+    await producer.add('t');
+    expect(memory().bytes).toBeGreaterThan(idle);
+    await producer.end(true);
+    await rest();
+    expect(memory().bytes).toBe(idle);
+    await test.restart();
+    await rest();
+    expect(memory().bytes).toBe(idle);
+  });
+
+  it('has a bound, beyond which ids and partitions are refused that there were not before', async () => {
+    const producer = await TestProducer.start(test, 'known');
+    await producer.add('t');
+    memory().bytes = TRANSACTION_STATE_BYTES_MAX;
+    const asked = { transactionalId: 'new', transactionTimeoutMs: 60_000 };
+    expect((await client.ask(InitProducerId, 4, asked)).errorCode).toBe(ErrorCode.POLICY_VIOLATION);
+    expect(await producer.addOffsets('group')).toBe(ErrorCode.POLICY_VIOLATION);
+    // What there is goes on, and ends.
+    expect(await producer.produce('t', ['a'])).toBe(0);
+    expect(await producer.end(true)).toBe(0);
+    await rest();
+    expect(memory().bytes).toBeLessThan(TRANSACTION_STATE_BYTES_MAX);
   });
 });

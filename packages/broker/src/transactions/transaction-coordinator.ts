@@ -11,6 +11,7 @@ import { isRefusal } from '../shared/refusal.ts';
 import type { TransactionConfig } from './config.ts';
 import type { MarkerSender } from './marker-sender.ts';
 import { type InitRequest, type InitResult, initRefused, planInit } from './producer-init.ts';
+import { StateMemory } from './state-memory.ts';
 import { transactionRecord, transactionTombstone } from './state-records.ts';
 import {
   isExhausted,
@@ -71,6 +72,8 @@ export interface DescribedTransaction {
  * until all partitions have them, by whichever broker coordinates the id.
  */
 export class TransactionCoordinator {
+  /** What the ids take that are coordinated here. */
+  readonly memory: StateMemory;
   readonly #options: TransactionCoordinatorOptions;
   readonly #guard: Guard;
   readonly #deadlines: Deadlines;
@@ -82,6 +85,7 @@ export class TransactionCoordinator {
   constructor(options: TransactionCoordinatorOptions) {
     const { clock, config, logger } = options;
     this.#options = options;
+    this.memory = new StateMemory(logger);
     this.#guard = new Guard(logger);
     this.#deadlines = new Deadlines(clock, this.#guard);
     this.#sender = options.openSender(this.#deadlines, this.#guard);
@@ -97,7 +101,10 @@ export class TransactionCoordinator {
         countOf: (transactions) => transactions.size,
         resume: (transactions, home) => this.#resume(transactions, home),
         drop: (transactions) => {
-          for (const transaction of transactions.values()) transaction.settle();
+          for (const transaction of transactions.values()) {
+            this.memory.release(transaction);
+            transaction.settle();
+          }
         },
       },
       writeTimeoutMs: config.requestTimeoutMs,
@@ -318,6 +325,7 @@ export class TransactionCoordinator {
     const isOpen = now.state === TransactionState.ONGOING;
     const partitions = isOpen ? withPartitions(now.partitions, added) : added;
     if (isOpen && partitions === now.partitions) return ErrorCode.NONE;
+    if (!this.memory.hasRoomFor(transaction, partitions)) return ErrorCode.POLICY_VIOLATION;
     const nowMs = this.#options.clock.now();
     return this.#change(home, transaction, {
       ...now,
@@ -362,7 +370,11 @@ export class TransactionCoordinator {
       // The caller asks again, and finds it aborted.
       return initRefused(outcome === ErrorCode.NONE ? ErrorCode.CONCURRENT_TRANSACTIONS : outcome);
     }
-    if (known === undefined) home.state.set(transaction.id, transaction);
+    if (known === undefined) {
+      if (!this.memory.hasRoomFor(transaction, plan.image.partitions)) return initRefused(ErrorCode.POLICY_VIOLATION);
+      home.state.set(transaction.id, transaction);
+      this.memory.hold(transaction);
+    }
     const errorCode = await this.#change(home, transaction, plan.image);
     if (errorCode !== ErrorCode.NONE) return initRefused(errorCode);
     return { errorCode, producerId: plan.image.producerId, producerEpoch: plan.image.epoch };
@@ -471,6 +483,7 @@ export class TransactionCoordinator {
           transaction.pending = undefined;
           if (errorCode === ErrorCode.NONE) transaction.now = next;
           else failed();
+          this.memory.hold(transaction);
           resolve(clientError(errorCode));
           transaction.written();
         },
@@ -492,6 +505,7 @@ export class TransactionCoordinator {
   /** What the coordinator before has decided and not brought to its end. */
   #resume(transactions: Transactions, home: Home): void {
     for (const transaction of transactions.values()) {
+      this.memory.hold(transaction);
       if (transaction.isPrepared) this.#sendMarkers(home, transaction);
     }
   }
@@ -531,7 +545,10 @@ export class TransactionCoordinator {
       done: (errorCode) => {
         if (!this.#isCurrent(home, transaction)) return;
         transaction.pending = undefined;
-        if (errorCode === ErrorCode.NONE) home.state.delete(transaction.id);
+        if (errorCode === ErrorCode.NONE) {
+          home.state.delete(transaction.id);
+          this.memory.release(transaction);
+        }
         transaction.written();
       },
     });

@@ -58,6 +58,8 @@ export class Transaction {
   pending: TransactionImage | undefined;
   /** The epoch was raised in memory and could not be written: the next attempt takes the same one (KAFKA-9666). */
   hasFailedFence = false;
+  /** What it counts for in memory; see `state-memory.ts`. */
+  bytes = 0;
   /** Partitions that are added with the next write, for one is under way. */
   joined: JoinedPartitions | undefined;
   /** Which transaction was looked at last, by its beginning, and since when this broker has known of it. */

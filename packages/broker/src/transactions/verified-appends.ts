@@ -170,6 +170,7 @@ const WORDS: ReadonlyMap<number, string> = new Map([
     ErrorCode.PRODUCER_FENCED,
     'The epoch is no longer that of the transactional id: the transaction took too long and was aborted, or a newer producer has taken over',
   ],
+  [ErrorCode.POLICY_VIOLATION, 'The coordinator has no memory left for more partitions of transactions'],
   [ErrorCode.INVALID_PRODUCER_ID_MAPPING, 'The producer id is not that of the transactional id'],
 ]);
 
