@@ -3,7 +3,7 @@ import type { FetchPlan } from './clients/fetching.ts';
 import type { GroupVersions } from './clients/group-protocol.ts';
 import type { TransactionalTraits } from './transactions/transactional-producer.ts';
 import { Dice } from './world/dice.ts';
-import { type FaultKind, type PlannedEvent, planFaults } from './world/fault-plan.ts';
+import { type FaultKind, type PlannedEvent, planFaults, planThrows } from './world/fault-plan.ts';
 
 /** A topic that a world is set up with. */
 export interface TopicPlan {
@@ -149,6 +149,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
   const durationMs = (brokers > 1 ? dice.time(1000, 5000) : dice.time(400, 2400)) * (options.length ?? 1);
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers, brokers);
+  const faults = { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults };
   return {
     seed,
     brokers,
@@ -162,7 +163,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     producers,
     readers: planReaders(dice.for('readers')),
     transactional: [],
-    faults: planFaults(dice.for('faults'), { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults }),
+    faults: [...planFaults(dice.for('faults'), faults), ...planThrows(dice.for('throws'), faults)],
     isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
     isDurable,
   };

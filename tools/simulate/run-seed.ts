@@ -76,9 +76,26 @@ const PROBE_PAUSE_MS = 200;
 
 /** Lets one world run from its beginning to its end, and judges it. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
+  let world: World | undefined;
+  // What nobody awaits: the real process ends of it.
+  const rejected = (error: unknown): void => {
+    world?.protest('escaped', null, `${String(error)} is the end of a promise that nobody waits for`);
+  };
+  process.on('unhandledRejection', rejected);
+  try {
+    return await run(seed, options, (begun) => {
+      world = begun;
+    });
+  } finally {
+    process.off('unhandledRejection', rejected);
+  }
+}
+
+async function run(seed: number, options: RunOptions, begins: (world: World) => void): Promise<SeedResult> {
   const { build = SOUND } = options;
   const plan = planSeed(seed, { ...options, transactions: options.transactions ?? build.hasTransactions ?? false });
   const world = new World(plan, build, options.trace);
+  begins(world);
   const nemesis = new Nemesis(world);
   await world.begin();
   world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];

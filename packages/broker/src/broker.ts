@@ -8,7 +8,7 @@ import {
 } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
-import type { Clock, Disk, Random } from '@millrace/ports';
+import { type Clock, type Disk, guardedLogger, type Random } from '@millrace/ports';
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
@@ -168,7 +168,8 @@ export class Broker {
   #handedOver: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
-    this.#options = options;
+    // As the port has it, no logger throws; and one that does all the same costs a line.
+    this.#options = { ...options, logger: guardedLogger(options.logger) };
   }
 
   /**

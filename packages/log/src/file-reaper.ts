@@ -43,14 +43,17 @@ export class FileReaper {
   }
 
   #arm(dueMs: number): void {
+    const timer = this.#clock.schedule(dueMs - this.#clock.monotonic(), () => {
+      this.#removeDue().catch((error: unknown) => this.#onError('what is due', error));
+    });
     this.#timer?.cancel();
+    this.#timer = timer;
     this.#timerDueMs = dueMs;
-    this.#timer = this.#clock.schedule(dueMs - this.#clock.monotonic(), () => void this.#removeDue());
   }
 
   async #removeDue(): Promise<void> {
-    const nowMs = this.#clock.monotonic();
     this.#timerDueMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#clock.monotonic();
     const due = [...this.#doomed].filter((doomed) => doomed.dueMs <= nowMs);
     for (const doomed of due) this.#doomed.delete(doomed);
     let nextMs = Number.POSITIVE_INFINITY;

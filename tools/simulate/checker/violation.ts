@@ -74,6 +74,8 @@ export type Anomaly =
   | 'zombie-commit'
   /** With all faults over, a transaction does not end, and readers wait for it. */
   | 'stuck-transaction'
+  /** An error got out of what a broker was called for, by a timer or a promise: the real process ends of that. */
+  | 'escaped'
   /** In-sync replicas differ. */
   | 'diverged'
   /** With all faults over, something still does not work. */

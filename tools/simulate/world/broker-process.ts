@@ -12,6 +12,7 @@ import type { Network } from './network.ts';
 import { openOwnMetadata } from './own-metadata.ts';
 import { ProcessClock, type WallClock } from './process-clock.ts';
 import { ProcessStore } from './process-store.ts';
+import { type PlannedThrow, Saboteur, type ThrowPlace } from './saboteur.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 import { simulatedPeers } from './simulated-peers.ts';
 
@@ -35,6 +36,10 @@ export interface BrokerProcessOptions {
   readonly network: Network;
   /** No log folder is left that works: the process gives up, as the real one does. */
   readonly onUnusable: () => void;
+  /** An error got out of what the process was called for, which ends the real one. */
+  readonly onEscaped: (error: unknown, place: ThrowPlace) => void;
+  /** The process' own code throws somewhere. */
+  readonly onSabotage: (what: string) => void;
 }
 
 /** One life of the broker: the real core on a simulated machine. It can be killed at any moment that time passes. */
@@ -42,6 +47,7 @@ export class BrokerProcess {
   readonly #options: BrokerProcessOptions;
   readonly #gate = new Gate();
   readonly #clock: ProcessClock;
+  readonly #saboteur: Saboteur;
   #broker: Broker | undefined;
   #session: TreeMetadataStore | undefined;
   /** The way to an ensemble, on which things go wrong; a store of the broker's own has none. */
@@ -51,8 +57,9 @@ export class BrokerProcess {
   constructor(options: BrokerProcessOptions) {
     const { clock, disk, faults, wallClock } = options;
     this.#options = options;
-    this.#clock = new ProcessClock(clock, this.#gate, wallClock);
-    disk.fault = faults.hookFor(this.#gate);
+    this.#saboteur = new Saboteur((what) => options.onSabotage(what));
+    this.#clock = new ProcessClock(clock, this.#gate, wallClock, (run) => this.#call('timer', run));
+    disk.fault = faults.hookFor(this.#gate, this.#saboteur);
   }
 
   /** There once it has begun to start. */
@@ -83,7 +90,12 @@ export class BrokerProcess {
     this.#session = session;
     const reached = own ?? this.#wayTo(session);
     const tools = { clock, dice };
-    const store = new ProcessStore(reached, this.#gate, own === undefined ? () => {} : this.#options.applied);
+    const store = new ProcessStore(reached, {
+      gate: this.#gate,
+      applied: own === undefined ? () => {} : this.#options.applied,
+      saboteur: this.#saboteur,
+      call: (run) => this.#call('watch', run),
+    });
     const peers = simulatedPeers({
       host: this.#options.host,
       network: this.#options.network,
@@ -92,13 +104,13 @@ export class BrokerProcess {
     });
     this.#broker = new Broker({
       config,
-      clock: this.#clock,
-      random: dice,
+      clock: this.#saboteur.clock(this.#clock),
+      random: this.#saboteur.random(dice),
       disk: build.disk?.(disk, tools) ?? disk,
       metadataStore: build.store?.(store, tools) ?? store,
       ownsMetadata: own !== undefined,
-      logger: this.#whileAlive(logger),
-      peers: build.peers?.(peers, tools) ?? peers,
+      logger: this.#saboteur.logger(this.#whileAlive(logger)),
+      peers: this.#saboteur.peers(build.peers?.(peers, tools) ?? peers),
       onUnusable,
     });
     await this.#broker.start();
@@ -143,7 +155,30 @@ export class BrokerProcess {
     const { build, clock, dice } = this.#options;
     const { requestHandler } = this.broker;
     const handler = build.handler?.(requestHandler, { clock, dice }) ?? requestHandler;
-    return gated(handler, this.#gate);
+    const guarded: RequestHandler = {
+      handle: (...request) => this.#saboteur.from('request', () => handler.handle(...request)),
+      connectionClosed: (connection) => this.#call('request', () => handler.connectionClosed?.(connection)),
+    };
+    return gated(guarded, this.#gate);
+  }
+
+  /** The process' own code throws somewhere in what it does next. */
+  sabotage(planned: PlannedThrow): void {
+    this.#saboteur.plan(planned);
+  }
+
+  /** Nothing of it throws any more that was planned. */
+  spare(): void {
+    this.#saboteur.disarm();
+  }
+
+  /** What calls the process stands behind it with nothing: an error that gets there ends it. */
+  #call(place: ThrowPlace, run: () => void): void {
+    try {
+      this.#saboteur.from(place, run);
+    } catch (error) {
+      this.#options.onEscaped(error, place);
+    }
   }
 
   /** SIGSTOP: nothing reaches it, and it does nothing, until it is resumed. */

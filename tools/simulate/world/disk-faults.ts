@@ -1,6 +1,7 @@
 import { type DiskCall, type DiskFault, type DiskOutcome, systemError } from '@millrace/ports';
 import type { Dice } from './dice.ts';
 import type { Gate } from './gate.ts';
+import type { Saboteur } from './saboteur.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** A fault that strikes the next call it fits, once. */
@@ -61,11 +62,11 @@ export class DiskFaults {
   }
 
   /** The hook for the disk that a process uses. A dead process' calls stay where they are; a paused one learns later. */
-  hookFor(process: Gate): DiskFault {
+  hookFor(process: Gate, saboteur: Saboteur): DiskFault {
     return (call) => {
       if (process.isClosed) return new Promise<DiskOutcome>(() => {});
       this.calls += 1;
-      const outcome = this.#outcome(call);
+      const outcome = saboteur.error('disk') ?? this.#outcome(call);
       const delayMs = this.#delayMs(call);
       if (delayMs === 0) return outcome;
       return new Promise((resolve) => void this.#clock.schedule(delayMs, () => process.pass(() => resolve(outcome))));

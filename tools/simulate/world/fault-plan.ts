@@ -2,6 +2,7 @@ import type { DeadDirection, Latency } from './connection.ts';
 import type { Dice } from './dice.ts';
 import type { PlannedFault } from './disk-faults.ts';
 import type { Crash } from './machine.ts';
+import { type PlannedThrow, throwPlaces, throwPorts } from './saboteur.ts';
 
 /** Something that goes wrong in a world, as the plan has it. */
 export type WorldFault =
@@ -24,7 +25,8 @@ export type WorldFault =
   | { readonly kind: 'half-open'; readonly all: boolean; readonly direction: DeadDirection }
   | { readonly kind: 'network-down'; readonly durationMs: number }
   | { readonly kind: 'slow-network'; readonly latency: Latency; readonly durationMs: number }
-  | { readonly kind: 'delete-records' };
+  | { readonly kind: 'delete-records' }
+  | { readonly kind: 'throw'; readonly planned: PlannedThrow };
 
 export type FaultKind = WorldFault['kind'];
 
@@ -57,6 +59,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'slow-network': 2,
   'delete-records': 2,
   'metadata-flip': 2,
+  throw: 1,
 };
 
 export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
@@ -101,7 +104,8 @@ export function planFaults(
     (isDurable || !NEEDS_SYNC.has(kind)) &&
     (brokers > 1 ? !NEEDS_ONE_BROKER.has(kind) : !NEEDS_CLUSTER.has(kind)) &&
     (ownsMetadata || kind !== 'metadata-flip');
-  const allowed = faultKinds.filter((kind) => (kinds?.includes(kind) ?? true) && isPossible(kind));
+  // Throws are planned beside the others.
+  const allowed = faultKinds.filter((kind) => kind !== 'throw' && (kinds?.includes(kind) ?? true) && isPossible(kind));
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));
   const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   if (bag.length === 0) return [];
@@ -109,6 +113,24 @@ export function planFaults(
   const events: PlannedEvent[] = [];
   for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
     events.push({ atMs, fault: planFault(dice, dice.pick(bag)) });
+  }
+  return events;
+}
+
+/** Of a hundred seeds, how many have brokers whose own code throws. */
+const THROWS_PERCENT = 25;
+/** At which call of a port, at the latest, it does. */
+const CALLS_MAX = 6;
+
+/** Draws where the brokers' own code throws and when, with dice of their own: what else goes wrong in a seed stays what it is. */
+export function planThrows(dice: Dice, { durationMs, kinds }: FaultPlanOptions): PlannedEvent[] {
+  if (kinds !== undefined && !kinds.includes('throw')) return [];
+  if (kinds === undefined && !dice.chance(THROWS_PERCENT)) return [];
+  const pauseMs = dice.pick([20, 80, 300]);
+  const events: PlannedEvent[] = [];
+  for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
+    const planned = { place: dice.pick(throwPlaces), port: dice.pick(throwPorts), call: dice.between(1, CALLS_MAX) };
+    events.push({ atMs, fault: { kind: 'throw', planned } });
   }
   return events;
 }
@@ -149,6 +171,8 @@ function planFault(dice: Dice, kind: FaultKind): WorldFault {
       return { kind, durationMs: dice.time(10, 500) };
     case 'slow-network':
       return { kind, latency: { leastMs: 0.1, mostMs: dice.pick([20, 200, 600]) }, durationMs: dice.time(50, 500) };
+    case 'throw':
+      throw new Error('Throws are planned beside the other faults.');
     default:
       return { kind };
   }

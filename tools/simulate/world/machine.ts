@@ -11,6 +11,7 @@ import type { Ensemble } from './ensemble.ts';
 import type { Network } from './network.ts';
 import { isMetadataDamaged, ownMetadataFolder, restoreOwnMetadata } from './own-metadata.ts';
 import type { WallClock } from './process-clock.ts';
+import type { PlannedThrow } from './saboteur.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** What a machine is set up with. */
@@ -37,6 +38,8 @@ export interface MachineOptions {
   note(message: string): void;
   /** The broker's own metadata are not what they were, and nobody has touched them. */
   metadataLost(message: string): void;
+  /** An error has ended the process. */
+  escaped(message: string): void;
   /** A process serves requests, and nobody has asked it anything yet. */
   started(): void;
 }
@@ -204,12 +207,18 @@ export class Machine {
     this.#process?.lagStore(durationMs);
   }
 
+  /** Something that the broker does throws in the middle. */
+  sabotage(planned: PlannedThrow): void {
+    if (this.#isServing) this.#process?.sabotage(planned);
+  }
+
   /** From now on nothing goes wrong by itself, and the broker comes back if it is down. */
   heal(): void {
     this.#isHealing = true;
     this.faults.heal();
     this.#wallClock.offsetMs = 0;
     this.#process?.resume();
+    this.#process?.spare();
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     this.powerOn();
   }
@@ -254,6 +263,11 @@ export class Machine {
       applied: this.#options.applied,
       logger,
       onUnusable: () => this.#giveUp(process, 'no log folder is left that works'),
+      onSabotage: (what) => note(`${what} throws on purpose`),
+      onEscaped: (error, place) => {
+        this.#options.escaped(`${String(error)} got out of what a ${place} had called`);
+        this.#giveUp(process, `an error ends it: ${String(error)}`);
+      },
     });
     this.#process = process;
     note(`the broker starts (life ${life})`);

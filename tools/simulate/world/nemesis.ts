@@ -48,6 +48,9 @@ export class Nemesis {
       case 'pause':
         machine.pause(fault.durationMs);
         break;
+      case 'throw':
+        machine.sabotage(fault.planned);
+        break;
       case 'clock-jump':
         machine.setClock(fault.offsetMs);
         this.#world.history.noteSkew(fault.offsetMs);

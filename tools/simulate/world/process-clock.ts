@@ -11,8 +11,11 @@ export class ProcessClock implements Clock {
   readonly #clock: Clock;
   readonly #gate: Gate;
   readonly #wallClock: WallClock;
+  readonly #call: (run: () => void) => void;
 
-  constructor(clock: Clock, gate: Gate, wallClock: WallClock) {
+  /** @param call - Runs what a timer calls, in the process. */
+  constructor(clock: Clock, gate: Gate, wallClock: WallClock, call: (run: () => void) => void) {
+    this.#call = call;
     this.#wallClock = wallClock;
     this.#clock = clock;
     this.#gate = gate;
@@ -30,7 +33,7 @@ export class ProcessClock implements Clock {
     let isCancelled = false;
     const timer = this.#clock.schedule(delayMs, () => {
       this.#gate.pass(() => {
-        if (!isCancelled) run();
+        if (!isCancelled) this.#call(run);
       });
     });
     return {

@@ -282,6 +282,7 @@ export class World {
       logger: this.#logger(name),
       note: (message) => this.note(plan.brokers === 1 ? message : `${name}: ${message}`),
       metadataLost: (message) => this.protest('metadata-lost', null, message),
+      escaped: (message) => this.protest('escaped', null, message),
       started: () => this.#started(),
     });
   }

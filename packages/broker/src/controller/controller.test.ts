@@ -380,6 +380,29 @@ describe('the deletion of topics', () => {
     expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
   });
 
+  it('ends where a replica could not be opened, as its broker says when the deletion has begun, and its files can go', async () => {
+    const cluster = await clusterOf(1, 2);
+    const opening = Promise.withResolvers<void>();
+    cluster.brokers.get(2)!.channel.answerLeaderAndIsr = async ({ partitions }) => {
+      await opening.promise;
+      const outcomes = partitions.map(({ topic, topicId, partition }) => ({
+        topic,
+        topicId,
+        partition,
+        errorCode: 56,
+      }));
+      return { errorCode: 0, partitions: outcomes };
+    };
+    await assign(cluster, 'orders', [[1, 2]]);
+    const deleting = cluster.controller.topics.deleteTopics(['orders'], { timeoutMs: 1000 });
+    await cluster.settle();
+    expect(await cluster.read('/brokers/topics/orders')).toBeDefined();
+    opening.resolve();
+    await cluster.settle();
+    expect(await cluster.read('/brokers/topics/orders')).toBeUndefined();
+    expect(await deleting).toEqual([{ errorCode: 0, errorMessage: null }]);
+  });
+
   it('is not begun where it is switched off', async () => {
     const cluster = new TestCluster();
     await cluster.start(1, { 'delete.topic.enable': 'false' });

@@ -141,12 +141,16 @@ function appendTo(
   });
 }
 
+const ignore = (): void => {};
+
 /** Waits for the appends, and answers. One await serves all partitions, as they wait for one group commit or a few. */
 async function settle(
   request: ProduceRequest,
   context: RequestContext,
   appends: readonly Append[],
 ): Promise<ProduceResponseInput | null> {
+  // One that fails while another is waited for fails the request, in its turn: it must not pass for one that nobody waits for.
+  if (appends.length > 1) for (const { result } of appends) if (result instanceof Promise) result.catch(ignore);
   for (const append of appends) {
     if (append.result instanceof Promise) append.result = await append.result;
     count(append, append.result, context);

@@ -1,3 +1,4 @@
+import type { AppendResult } from '@millrace/log';
 import {
   CreateTopics,
   ErrorCode,
@@ -6,6 +7,7 @@ import {
 } from '@millrace/protocol';
 import { Compression, convertDown, readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Partition } from '../replicas/partition.ts';
 import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 
 let test: TestBroker;
@@ -28,6 +30,24 @@ describe('Produce', () => {
   it.each([3, 5, 7, 8, 9, 11])('appends a batch and says where it went, in version %i', async (version) => {
     expect(await produced(version, 't', batchOf(['a', 'b']))).toMatchObject({ errorCode: 0, index: 0, baseOffset: 0 });
     expect(await produced(version, 't', batchOf(['c']))).toMatchObject({ errorCode: 0, baseOffset: 2 });
+  });
+
+  it('fails a request of several partitions, and nothing else, where one fails while another is waited for', async () => {
+    await test.createTopic('two', 2);
+    const { replicas } = test.broker.services;
+    // A topic that was just made has its replicas here.
+    const [first, second] = [0, 1].map((index) => replicas.find('two', index) as Partition);
+    const waiting = Promise.withResolvers<AppendResult>();
+    first!.append = () => waiting.promise;
+    second!.append = () => Promise.reject(new Error('on purpose'));
+    const partitionData = [0, 1].map((index) => ({ index, records: batchOf(['a']) }));
+    const body = { acks: 1, timeoutMs: 1000, topicData: [{ name: 'two', partitionData }] };
+    const asked = client.ask(Produce, 9, body);
+    // Long enough for a rejection that nobody waits for to end a process.
+    await new Promise((resolve) => setImmediate(resolve));
+    // What else an append says is not looked at.
+    waiting.resolve({ errorCode: 0 } as AppendResult);
+    await expect(asked).rejects.toThrow('on purpose');
   });
 
   it.each([0, 2])('takes batches of magic 2 in version %i, as Kafka does', async (version) => {

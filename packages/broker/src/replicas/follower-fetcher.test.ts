@@ -129,6 +129,7 @@ async function follower(index: number): Promise<Partition> {
   const surroundings = {
     clock,
     deadlines,
+    guard: new Guard(silentLogger),
     lagMsMax: 10_000,
     isAlive: () => true,
     isrChanges: { propose: () => new Promise<never>(() => {}) },

@@ -2,6 +2,7 @@ import type { PartitionLog } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
+import type { Guard } from '../shared/guard.ts';
 import type { IsrChange, IsrChanges, IsrOutcome } from './isr-changes.ts';
 
 /** What a leader knows of a follower by its fetches. */
@@ -30,6 +31,7 @@ export interface LeaderRoleOptions {
   readonly topicId: string;
   readonly log: PartitionLog;
   readonly clock: Clock;
+  readonly guard: Guard;
   /** `replica.lag.time.max.ms` */
   readonly lagMsMax: number;
   readonly isAlive: (brokerId: number) => boolean;
@@ -243,7 +245,9 @@ export class LeaderRole {
       // Whoever is in sync with a leader that recovers has what it has, so growing ends it.
       leaderRecoveryState: 0,
     };
-    void this.#options.isrChanges.propose(change).then((outcome) => this.#answered(change, outcome));
+    const { guard, isrChanges } = this.#options;
+    const taken = isrChanges.propose(change).then((outcome) => this.#answered(change, outcome));
+    guard.settle(`Taking over the in-sync replicas of ${change.topic}-${change.partition}`, taken);
   }
 
   #answered(change: IsrChange, outcome: IsrOutcome | undefined): void {

@@ -70,6 +70,7 @@ beforeEach(async () => {
   surroundings = {
     clock,
     deadlines,
+    guard: new Guard(silentLogger),
     lagMsMax: LAG_MS_MAX,
     isAlive: () => true,
     isrChanges: {

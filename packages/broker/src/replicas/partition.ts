@@ -3,6 +3,7 @@ import { type Clock, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import type { Guard } from '../shared/guard.ts';
 import { type FetchedFromLeader, FollowerRole } from './follower-role.ts';
 import type { IsrChanges } from './isr-changes.ts';
 import { type FollowerFetch, LeaderRole } from './leader-role.ts';
@@ -33,6 +34,7 @@ export interface PartitionIdentity {
 export interface PartitionSurroundings {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly guard: Guard;
   /** `replica.lag.time.max.ms` */
   readonly lagMsMax: number;
   /** Whether a broker is registered, as far as this one knows. */
@@ -290,12 +292,13 @@ export class Partition {
   }
 
   #leaderOptions(): ConstructorParameters<typeof LeaderRole>[1] {
-    const { clock, lagMsMax, isAlive, isrChanges, onIsrCommitted } = this.#surroundings;
+    const { clock, guard, lagMsMax, isAlive, isrChanges, onIsrCommitted } = this.#surroundings;
     return {
       brokerId: this.#brokerId,
       topicId: this.topicId,
       log: this.log,
       clock,
+      guard,
       lagMsMax,
       isAlive,
       isrChanges,

@@ -14,6 +14,7 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
+import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
@@ -102,6 +103,7 @@ export class ReplicaManager {
     this.#surroundings = {
       clock,
       deadlines,
+      guard: new Guard(options.logger),
       lagMsMax,
       isrChanges,
       isAlive: (id) => cluster.brokers.has(id),

@@ -1,4 +1,4 @@
-import { ManualClock, silentLogger } from '@millrace/ports';
+import { type Clock, ManualClock, silentLogger } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Deadline, Deadlines } from './deadlines.ts';
@@ -20,6 +20,31 @@ describe('Deadlines', () => {
     deadlines.set(new Deadline(() => fired.push('later')), 20);
     clock.advance(20);
     expect(fired).toEqual(['failing', 'next', 'later']);
+  });
+
+  it('fires what waits when it is next set up, though looking for it threw', () => {
+    const clock = new ManualClock();
+    let throwsLeft = 0;
+    const failing: Clock = {
+      now: () => clock.now(),
+      monotonic: () => {
+        throwsLeft -= 1;
+        if (throwsLeft >= 0) throw new Error('on purpose');
+        return clock.monotonic();
+      },
+      schedule: (delayMs, run) => clock.schedule(delayMs, run),
+    };
+    for (const throws of [1, 2, 3]) {
+      const deadlines = new Deadlines(failing, guard);
+      const fired: string[] = [];
+      deadlines.set(new Deadline(() => fired.push('first')), 10);
+      throwsLeft = throws;
+      expect(() => clock.advance(10)).not.toThrow();
+      throwsLeft = 0;
+      deadlines.set(new Deadline(() => fired.push('second')), 5);
+      clock.advance(5);
+      expect(fired.toSorted()).toEqual(['first', 'second']);
+    }
   });
 
   it('runs each deadline at its instant, in order', () => {

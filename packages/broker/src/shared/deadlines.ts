@@ -84,15 +84,25 @@ export class Deadlines {
   #arm(): void {
     const first = this.#heap[0];
     if (first === undefined || first.queuedMs >= this.#timerDueMs) return;
+    const { queuedMs } = first;
+    const delayMs = queuedMs - this.#clock.monotonic();
+    const timer = this.#clock.schedule(delayMs, () => this.#guard.run('Looking for timeouts', () => this.#fire()));
     this.#timer?.cancel();
-    this.#timerDueMs = first.queuedMs;
-    this.#timer = this.#clock.schedule(first.queuedMs - this.#clock.monotonic(), () => this.#fire());
+    this.#timer = timer;
+    this.#timerDueMs = queuedMs;
   }
 
   #fire(): void {
     this.#timer = undefined;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.#clock.monotonic();
+    try {
+      this.#runDue(this.#clock.monotonic());
+    } finally {
+      this.#arm();
+    }
+  }
+
+  #runDue(nowMs: number): void {
     // At most one look per deadline that waits now: one that sets itself to "now" again has its turn next time.
     for (let looks = this.#heap.length; looks > 0; looks -= 1) {
       const first = this.#heap[0];
@@ -105,7 +115,6 @@ export class Deadlines {
         this.#guard.run('A timeout', first.run);
       }
     }
-    this.#arm();
   }
 
   #removeAt(index: number): void {

@@ -26,8 +26,11 @@ class RecordingChannel implements BrokerChannel {
   readonly stopReplicaCommands: StopReplicaCommand[] = [];
   readonly #image: ClusterImage;
   readonly #configs: ConfigRepository;
+  #answering: Promise<CommandOutcome> | undefined;
   /** What StopReplica answers; an error keeps topics from being deleted. */
   stopReplicaErrorCode = 0;
+  /** Answers LeaderAndIsr in its time; what comes behind waits, as on a real way to a broker. */
+  answerLeaderAndIsr: ((command: LeaderAndIsrCommand) => Promise<CommandOutcome>) | undefined;
 
   constructor(image: ClusterImage, configs: ConfigRepository) {
     this.#image = image;
@@ -36,7 +39,8 @@ class RecordingChannel implements BrokerChannel {
 
   async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     this.leaderAndIsrCommands.push(command);
-    return DONE;
+    this.#answering = this.answerLeaderAndIsr?.(command);
+    return (await this.#answering) ?? DONE;
   }
 
   async updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
@@ -51,6 +55,7 @@ class RecordingChannel implements BrokerChannel {
 
   async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     this.stopReplicaCommands.push(command);
+    if (this.#answering !== undefined) await this.#answering;
     return { ...DONE, errorCode: this.stopReplicaErrorCode };
   }
 }

@@ -97,7 +97,8 @@ export class BrokerChanges {
     );
     const gone = failed.map((partition): ReplicaRef => ({ partition, broker }));
     for (const replica of gone) context.replicaFailed(replica);
-    await this.replicasGone(gone);
+    // Whether one of a topic that goes can be deleted, its broker says when it is told to: an answer to what was said before does not count.
+    await this.replicasGone(gone.filter(({ partition }) => !context.isDeleting(partition)));
   }
 
   /** Log folders of a broker have failed: it is asked which of its replicas work. */
