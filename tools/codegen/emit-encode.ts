@@ -4,16 +4,37 @@ import type { FieldModel, StructModel } from './model.ts';
 import { condition, intersect, isEmpty } from './versions.ts';
 
 export function emitEncoder(struct: StructModel): string {
+  return encoder(struct, false);
+}
+
+/**
+ * Whether a struct may be as long as its sender likes, so that it has an encoder that can pause: it has an array of structs, in itself or in
+ * a struct of its own. What stands in tagged fields is short: its size has to be known before it is written.
+ */
+export function canPause({ fields }: StructModel): boolean {
+  return fields.some(
+    ({ type, isArray, tag }) => tag === undefined && typeof type !== 'string' && (isArray || canPause(type)),
+  );
+}
+
+/** An encoder that yields behind each element of its arrays. */
+export function emitPausingEncoder(struct: StructModel): string {
+  return encoder(struct, true);
+}
+
+function encoder(struct: StructModel, pauses: boolean): string {
   const { message } = struct;
   const flexible = condition(message.flexible, struct.versions);
   const lines: string[] = [];
   if (struct === message.root) lines.push(versionCheck(struct));
-  const body = struct.fields.filter(({ tag }) => tag === undefined).map((field) => encodeField(field, struct));
+  const body = struct.fields.filter(({ tag }) => tag === undefined).map((field) => encodeField(field, struct, pauses));
   const tags = encodeTags(struct, flexible);
   const text = [...body, tags].join('');
   const isConditional = flexible !== 'true' && flexible !== 'false';
   if (isConditional && /\bflexible\b/.test(text)) lines.push(`  const flexible = ${flexible};\n`);
-  return `function encode${struct.name}(w: Writer, it: ${struct.name}Input, v: number): void {\n${lines.join('')}${text}}\n`;
+  const head = pauses ? `function* encode${struct.name}InTurns` : `function encode${struct.name}`;
+  const result = pauses ? 'Generator<void, void>' : 'void';
+  return `${head}(w: Writer, it: ${struct.name}Input, v: number): ${result} {\n${lines.join('')}${text}}\n`;
 }
 
 export function versionCheck({ message }: StructModel): string {
@@ -27,9 +48,9 @@ export function flexibleArgument(struct: StructModel): string {
   return flexible === 'true' || flexible === 'false' ? flexible : 'flexible';
 }
 
-function encodeField(field: FieldModel, struct: StructModel): string {
+function encodeField(field: FieldModel, struct: StructModel, pauses: boolean): string {
   const present = condition(field.versions, struct.versions);
-  const write = writeValue(field, struct, flexibleArgument(struct));
+  const write = writeValue(field, struct, flexibleArgument(struct), pauses);
   if (present === 'true') return write;
   const otherwise = field.ignorable
     ? ''
@@ -38,15 +59,22 @@ function encodeField(field: FieldModel, struct: StructModel): string {
 }
 
 /** Statements that write the field's value, which is in this version. */
-function writeValue(field: FieldModel, struct: StructModel, flexible: string): string {
+function writeValue(field: FieldModel, struct: StructModel, flexible: string, pauses: boolean): string {
   const value = valueToWrite(field, struct);
-  if (field.isArray) return writeArray(field, value, flexible);
+  if (field.isArray) return writeArray(field, value, flexible, pauses);
   if (typeof field.type === 'string') return `  ${writePrimitive(field, value, flexible, mayBeNull(field))};\n`;
-  if (!mayBeNull(field)) return `  encode${field.type.name}(w, ${value}, v);\n`;
+  const call = callEncoder(field.type, value, pauses);
+  if (!mayBeNull(field)) return `  ${call};\n`;
   return (
     `  if (it.${field.name} == null) {\n    w.int8(-1);\n  } else {\n    w.int8(1);\n` +
-    `    encode${field.type.name}(w, it.${field.name}, v);\n  }\n`
+    `    ${callEncoder(field.type, `it.${field.name}`, pauses)};\n  }\n`
   );
+}
+
+function callEncoder(type: StructModel, value: string, pauses: boolean): string {
+  return pauses && canPause(type)
+    ? `yield* encode${type.name}InTurns(w, ${value}, v)`
+    : `encode${type.name}(w, ${value}, v)`;
 }
 
 /** The value as an expression, with the default where it was left out. */
@@ -63,14 +91,15 @@ function valueToWrite(field: FieldModel, struct: StructModel): string {
   return `${nullableNow} ? ${orDefault} : required(${given}, ${zero}, '${field.path}', v)`;
 }
 
-function writeArray(field: FieldModel, value: string, flexible: string): string {
+function writeArray(field: FieldModel, value: string, flexible: string, pauses: boolean): string {
   const items = field.name;
   const element = `${items}[i]!`;
   const writeElement =
     typeof field.type === 'string'
       ? writePrimitive(field, element, flexible, false)
-      : `encode${field.type.name}(w, ${element}, v)`;
-  const loop = `w.arrayLength(${items}.length, ${flexible});\n  for (let i = 0; i < ${items}.length; i++) ${writeElement};\n`;
+      : callEncoder(field.type, element, pauses);
+  const each = pauses && typeof field.type !== 'string' ? `{ ${writeElement}; yield; }` : `${writeElement};`;
+  const loop = `w.arrayLength(${items}.length, ${flexible});\n  for (let i = 0; i < ${items}.length; i++) ${each}\n`;
   if (!mayBeNull(field)) return `  const ${items} = ${value};\n  ${loop}`;
   return (
     `  const ${items} = ${value};\n  if (${items} == null) {\n    w.arrayLength(-1, ${flexible});\n` +
@@ -153,7 +182,7 @@ function encodeKnownTags(struct: StructModel, tagged: readonly FieldModel[]): st
 /** Inside a tagged field the value is never absent, and the encoding is always flexible. */
 function writeTagValue(field: FieldModel): string {
   const value = `it.${field.name}`;
-  if (field.isArray) return writeArray(field, value, 'true');
+  if (field.isArray) return writeArray(field, value, 'true', false);
   if (typeof field.type === 'string') return `  ${writePrimitive(field, value, 'true', mayBeNull(field))};\n`;
   return `${mayBeNull(field) ? '  w.int8(1);\n' : ''}  encode${field.type.name}(w, ${value}, v);\n`;
 }

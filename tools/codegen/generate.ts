@@ -1,6 +1,6 @@
 /** From definitions to files. Pure: a test runs it and compares the result with what is committed. */
 import { emitDecoder } from './emit-decode.ts';
-import { emitDefault, emitEncoder } from './emit-encode.ts';
+import { canPause, emitDefault, emitEncoder, emitPausingEncoder } from './emit-encode.ts';
 import { emitTypes } from './emit-types.ts';
 import { type ApiModel, buildModel, type MessageModel, type ModelInput } from './model.ts';
 import { isEmpty } from './versions.ts';
@@ -36,22 +36,25 @@ function flexibleSince(message: MessageModel): string {
   return isEmpty(message.flexible) ? 'Infinity' : String(message.flexible.min);
 }
 
-function emitMessage(message: MessageModel): string {
+/** @param pauses whether it may be so long that it is encoded in turns: what a broker answers */
+function emitMessage(message: MessageModel, pauses = false): string {
   return [
     ...message.structs.toReversed().map(emitTypes),
     ...message.structs.flatMap((struct) => [
       ...(struct.hasDefault ? [emitDefault(struct)] : []),
       emitEncoder(struct),
+      ...(pauses && canPause(struct) ? [emitPausingEncoder(struct)] : []),
       emitDecoder(struct),
     ]),
   ].join('\n');
 }
 
-function messageLiteral(message: MessageModel): string {
+function messageLiteral(message: MessageModel, pauses = false): string {
+  const inTurns = pauses && canPause(message.root) ? `  encodeInTurns: encode${message.name}InTurns,\n` : '';
   return (
     `{\n  name: '${message.name}',\n  minVersion: ${message.versions.min},\n  maxVersion: ${message.versions.max},\n` +
     `  flexibleSince: ${flexibleSince(message)},\n  newerReadAsHighest: ${message.newerReadAsHighest},\n` +
-    `  encode: encode${message.name},\n  decode: decode${message.name},\n}`
+    `  encode: encode${message.name},\n${inTurns}  decode: decode${message.name},\n}`
   );
 }
 
@@ -65,12 +68,13 @@ function emitApi(api: ApiModel): string {
   const changes = Object.entries(definition.changes).map(([version, change]) => ` * - ${version}: ${change}`);
   const doc = ['/**', ` * ${definition.about}`, ...(changes.length === 0 ? [] : [' *', ...changes]), ' */'].join('\n');
   const type = `Api<${request.name}, ${response.name}, ${request.name}Input, ${response.name}Input>`;
-  const half = (message: MessageModel): string => messageLiteral(message).replaceAll('\n', '\n  ');
+  const half = (message: MessageModel, pauses: boolean): string =>
+    messageLiteral(message, pauses).replaceAll('\n', '\n  ');
   const literal =
     `{\n  key: ${definition.key},\n  name: '${definition.name}',\n  minVersion: ${request.versions.min},\n` +
     `  maxVersion: ${request.versions.max},\n  flexibleSince: ${flexibleSince(request)},\n` +
-    `  request: ${half(request)},\n  response: ${half(response)},\n}`;
-  const body = `${emitMessage(request)}\n${emitMessage(response)}\n${doc}\nexport const ${definition.name}: ${type} = ${literal};\n`;
+    `  request: ${half(request, false)},\n  response: ${half(response, true)},\n}`;
+  const body = `${emitMessage(request)}\n${emitMessage(response, true)}\n${doc}\nexport const ${definition.name}: ${type} = ${literal};\n`;
   return withHeader(`definitions/${apiFile(api)}`, body);
 }
 

@@ -8,6 +8,7 @@ import {
   decodeRequestHeader,
   ErrorCode,
   encodeResponse,
+  encodeResponseInTurns,
   LeaderAndIsr,
   Produce,
   ProtocolError,
@@ -32,12 +33,14 @@ import {
 import { BrokerFault } from './shared/errors.ts';
 import type { Histogram } from './shared/metrics.ts';
 import type { Refusal } from './shared/refusal.ts';
-import type { Turns } from './shared/turns.ts';
+import { inTurns, type Turns } from './shared/turns.ts';
 
 type Frame = readonly Uint8Array[] | null;
 
 /** What a handler makes of a decoded request, and its answer, take about three times as much again. */
 const WORKING_FACTOR = 4;
+/** An answer of so many structs is encoded in turns. */
+const LONG_ANSWER_ELEMENTS = 2_000;
 /** Requests with so many elements never give up their turn. */
 const SHORT_REQUEST_ELEMENTS = 100;
 
@@ -194,23 +197,57 @@ export class BrokerRequestHandler implements RequestHandler {
     this.#services.fetchWaits.connectionClosed(connection);
   }
 
-  #finish(handler: ApiHandler, request: Request, producedBytes: number, response: unknown, startMs: number): Frame {
+  #finish(
+    handler: ApiHandler,
+    request: Request,
+    producedBytes: number,
+    response: unknown,
+    startMs: number,
+  ): Promise<Frame> | Frame {
     const nowMs = this.#services.clock.monotonic();
     this.#latencies.get(handler.api.key)?.observe(nowMs - startMs);
-    const { version, correlationId, counted, connection } = request;
-    if (counted === undefined) {
-      return response === null ? null : encodeResponse(handler.api, version, correlationId, response);
-    }
+    const { counted, connection } = request;
+    if (counted === undefined) return response === null ? null : encodeAnswer(handler, request, response);
     // Who wants no answer is told of no quota, and counts for his bytes alone.
     const workMs = response === null ? 0 : request.workMs;
     const throttleTimeMs = counted.settle({ workMs, producedBytes });
     // The answer goes out at once, and the connection rests then (KIP-219).
     if (throttleTimeMs > 0) connection.restFor(throttleTimeMs);
     if (response === null) return null;
-    if (throttleTimeMs === 0) return encodeResponse(handler.api, version, correlationId, response);
+    if (throttleTimeMs === 0) return encodeAnswer(handler, request, response);
     // An answer is an object, whatever the API.
     return encodeThrottled(handler, request, response as object, throttleTimeMs);
   }
+}
+
+/** Encodes an answer, a long one in turns: one of some megabytes would take a tenth of a second in one go. */
+function encodeAnswer({ api }: ApiHandler, request: Request, response: unknown): Promise<Frame> | Frame {
+  const { version, correlationId } = request;
+  if (api.response.encodeInTurns === undefined || countedElements(response, LONG_ANSWER_ELEMENTS) > 0) {
+    return encodeResponse(api, version, correlationId, response);
+  }
+  return inTurns(encodeResponseInTurns(api, version, correlationId, response), () => request.pause());
+}
+
+/** What is left of a number when the structs of an answer are taken off, down to 0: long answers need not be counted to their end. */
+function countedElements(value: unknown, left: number): number {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return left;
+  if (Array.isArray(value)) {
+    // What an array holds is alike: numbers need no look at each.
+    if (typeof value[0] !== 'object') return left;
+    if (value.length >= left) return 0;
+    let rest = left - value.length;
+    for (let index = 0; index < value.length && rest > 0; index += 1) rest = countedElements(value[index], rest);
+    return rest;
+  }
+  let rest = left;
+  // An object, as was just seen.
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    const field = fields[name];
+    if (typeof field === 'object' && field !== null && rest > 0) rest = countedElements(field, rest);
+  }
+  return rest;
 }
 
 /** The first versions of most APIs have no place for the time: their clients learn of it by waiting. */

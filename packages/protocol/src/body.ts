@@ -30,6 +30,21 @@ export function encodeNamed<T, Input>(message: Message<T, Input>, writer: Writer
   }
 }
 
+/** As {@link encodeNamed}, yielding behind each element where the message can. */
+export function* encodeNamedInTurns<T, Input>(
+  message: Message<T, Input>,
+  writer: Writer,
+  version: number,
+  body: Input,
+): Generator<void, void> {
+  try {
+    if (message.encodeInTurns === undefined) message.encode(writer, body, version);
+    else yield* message.encodeInTurns(writer, body, version);
+  } catch (cause) {
+    throw named(cause, `Encoding ${message.name} version ${version}`);
+  }
+}
+
 /** Decodes, and says in an error which message it was. */
 export function decodeNamed<T>(message: Message<T, never>, reader: Reader, version: number): T {
   try {

@@ -12,6 +12,7 @@ import {
   decodeResponseFrame,
   encodeRequest,
   encodeResponse,
+  encodeResponseInTurns,
 } from './index.ts';
 
 const folder = join(import.meta.dirname, '../fixtures/captures');
@@ -45,9 +46,16 @@ function recode(line: FrameLine): Buffer {
     chunks = encodeRequest(api, line.version, decoded!.header, decoded!.body);
   } else {
     const decoded = decodeResponseFrame(api, line.version, frame);
-    chunks = encodeResponse(api, line.version, decoded.header.correlationId, decoded.body);
+    const { correlationId } = decoded.header;
+    chunks = encodeResponse(api, line.version, correlationId, decoded.body);
+    const inTurns = toEnd(encodeResponseInTurns(api, line.version, correlationId, decoded.body));
+    expect(Buffer.concat(inTurns).equals(Buffer.concat(chunks)), label(line)).toBe(true);
   }
   return Buffer.concat(chunks).subarray(4);
+}
+
+function toEnd<T>(work: Generator<void, T>): T {
+  for (let step = work.next(); ; step = work.next()) if (step.done === true) return step.value;
 }
 
 function label({ direction, api, version }: FrameLine): string {

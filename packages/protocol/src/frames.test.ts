@@ -8,6 +8,7 @@ import {
   decodeResponseHeader,
   encodeRequest,
   encodeResponse,
+  encodeResponseInTurns,
   requestHeaderVersion,
   responseHeaderVersion,
 } from './frames.ts';
@@ -21,6 +22,7 @@ import {
   Fetch,
   GroupMetadataKey,
   Heartbeat,
+  ListOffsets,
   Metadata,
   Produce,
   Reader,
@@ -104,6 +106,26 @@ describe('frames', () => {
     expect(error.code).toBe('PROTOCOL_ARRAY_TOO_LONG');
     expect(error.message).toContain('MetadataRequest version 1');
     expect(error.retriable).toBe(false);
+  });
+
+  it('of a response yield behind each element of its arrays, and are the same in the end', () => {
+    const partition = (partitionIndex: number) => ({ partitionIndex, errorCode: 0, offset: 7 });
+    const topics = [0, 3, 200].map((length) => ({
+      name: `t${length}`,
+      partitions: Array.from({ length }, (_, at) => partition(at)),
+    }));
+    for (const version of [1, 6, 9]) {
+      const work = encodeResponseInTurns(ListOffsets, version, 5, { topics });
+      let yields = 0;
+      let step = work.next();
+      for (; step.done !== true; step = work.next()) yields += 1;
+      expect(yields).toBe(3 + 203);
+      expect(Buffer.concat(step.value)).toEqual(Buffer.concat(encodeResponse(ListOffsets, version, 5, { topics })));
+    }
+    const wrong = encodeResponseInTurns(ListOffsets, 9, 5, {
+      topics: [{ name: 't', partitions: [partition(2 ** 40)] }],
+    });
+    expectCode(() => [...wrong], 'PROTOCOL_VALUE_OUT_OF_RANGE');
   });
 
   it('carry records of many pieces without copying them', () => {

@@ -4,7 +4,7 @@
  * The header's layout follows from the API's version. Two APIs break the rule: a response of ApiVersions always has the oldest
  * header, since its reader does not know yet what the other side speaks, and ControlledShutdown 0 has no client id.
  */
-import { decodeNamed, encodeNamed, expectEnd } from './body.ts';
+import { decodeNamed, encodeNamed, encodeNamedInTurns, expectEnd } from './body.ts';
 import { unsupportedVersion } from './errors.ts';
 import { apiByKey } from './generated/apis.ts';
 import type { AnyApi, Api } from './message.ts';
@@ -91,13 +91,34 @@ export function encodeResponse<Req, Res, ReqInput, ResInput>(
   correlationId: number,
   body: ResInput,
 ): Uint8Array[] {
+  const writer = beginResponse(api, version, correlationId);
+  encodeNamed(api.response, writer, version, body);
+  return writer.frame();
+}
+
+/** As {@link encodeResponse}, yielding behind each element of the response's arrays. The body must not change meanwhile. */
+export function* encodeResponseInTurns<Req, Res, ReqInput, ResInput>(
+  api: Api<Req, Res, ReqInput, ResInput>,
+  version: number,
+  correlationId: number,
+  body: ResInput,
+): Generator<void, Uint8Array[]> {
+  const writer = beginResponse(api, version, correlationId);
+  yield* encodeNamedInTurns(api.response, writer, version, body);
+  return writer.frame();
+}
+
+function beginResponse<Req, Res, ReqInput, ResInput>(
+  api: Api<Req, Res, ReqInput, ResInput>,
+  version: number,
+  correlationId: number,
+): Writer {
   checkVersion(api, version);
   const writer = new Writer();
   writer.int32(0);
   writer.int32(correlationId);
   if (responseHeaderVersion(api, version) >= 1) writer.uvarint(0);
-  encodeNamed(api.response, writer, version, body);
-  return writer.frame();
+  return writer;
 }
 
 /**

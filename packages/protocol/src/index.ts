@@ -17,6 +17,7 @@ export {
   decodeResponseHeader,
   encodeRequest,
   encodeResponse,
+  encodeResponseInTurns,
   type RequestFrame,
   type RequestHeader,
   type RequestHeaderInput,

@@ -23,6 +23,11 @@ export interface Message<T, Input = T> {
    */
   encode(writer: Writer, body: Input, version: number): void;
   /**
+   * As {@link Message.encode}, yielding behind each element of an array, so that a long answer can give up its turn of the event loop. Only
+   * responses that hold arrays of structs have it.
+   */
+  encodeInTurns?(writer: Writer, body: Input, version: number): Generator<void, void>;
+  /**
    * Reads the message and leaves the reader behind it. Buffers in the result are views of the reader's buffer.
    * @throws ProtocolError if the bytes are not such a message.
    */

@@ -49,7 +49,7 @@ interface Found {
 const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 export const listOffsets = defineHandler(ListOffsets, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
-  const repeated = repeatedPartitions(request);
+  const repeated = await repeatedPartitions(request, context);
   const topics: TopicResponse[] = [];
   for (const { name, partitions } of request.topics) {
     const refusal = context.authorize('Describe', topicResource(name));
@@ -63,20 +63,24 @@ export const listOffsets = defineHandler(ListOffsets, { minVersion: 0, maxVersio
       responses.push(
         isRepeated ? refuse(partition, ErrorCode.INVALID_REQUEST) : await answer(name, partition, request, context),
       );
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
     }
     topics.push({ name, partitions: responses });
   }
   return { topics };
 });
 
-function repeatedPartitions(request: ListOffsetsRequest): Set<string> {
+async function repeatedPartitions({ topics }: ListOffsetsRequest, context: RequestContext): Promise<Set<string>> {
   const seen = new Set<string>();
   const repeated = new Set<string>();
-  for (const { name, partitions } of request.topics) {
+  for (const { name, partitions } of topics) {
     for (const { partitionIndex } of partitions) {
       const key = `${name}-${partitionIndex}`;
       if (seen.has(key)) repeated.add(key);
       seen.add(key);
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
     }
   }
   return repeated;

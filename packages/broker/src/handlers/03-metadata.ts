@@ -20,27 +20,34 @@ import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { listBrokers, listPartition } from '../cluster/partition-listing.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
 import { CLUSTER, topicResource } from '../shared/authorization.ts';
+import { inTurns } from '../shared/turns.ts';
 import { authorizedOperations, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 type Listed = (topic: TopicImage) => TopicResponse;
 
 export const metadata = defineHandler(Metadata, { minVersion: 0, maxVersion: 12 }, (request, context) => {
-  const missing = namesToCreate(request, context);
-  if (missing.length === 0) return respond(request, context, undefined);
-  context.releaseRequest();
-  return context.broker.topicCreation.autoCreate(missing).then((errors) => respond(request, context, errors));
+  const pause = () => context.pause();
+  const serve = (missing: readonly string[]): Promise<MetadataResponseInput> | MetadataResponseInput => {
+    if (missing.length === 0) return inTurns(respond(request, context, undefined), pause);
+    context.releaseRequest();
+    const created = context.broker.topicCreation.autoCreate(missing);
+    return created.then((errors) => inTurns(respond(request, context, errors), pause));
+  };
+  const missing = inTurns(namesToCreate(request, context), pause);
+  return missing instanceof Promise ? missing.then(serve) : serve(missing);
 });
 
 function asksForAll(request: MetadataRequest, version: number): boolean {
   return request.topics === null || (version === 0 && request.topics.length === 0);
 }
 
-function namesToCreate(request: MetadataRequest, context: RequestContext): string[] {
+function* namesToCreate(request: MetadataRequest, context: RequestContext): Generator<void, string[]> {
   const { broker } = context;
   if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
   const missing = new Set<string>();
   for (const { name } of request.topics ?? []) {
+    yield;
     if (name === null || broker.cluster.topic(name) !== undefined || topicNameFault(name) !== undefined) continue;
     if (mayCreate(name, context)) missing.add(name);
   }
@@ -53,11 +60,11 @@ function mayCreate(name: string, context: RequestContext): boolean {
   return context.isAllowed('Create', CLUSTER) || context.authorize('Create', topicResource(name)) === undefined;
 }
 
-function respond(
+function* respond(
   request: MetadataRequest,
   context: RequestContext,
   creationErrors: ReadonlyMap<string, number> | undefined,
-): MetadataResponseInput {
+): Generator<void, MetadataResponseInput> {
   const { broker, version, connection } = context;
   const asksForOperations = request.includeClusterAuthorizedOperations;
   return {
@@ -68,8 +75,8 @@ function respond(
     clusterId: broker.clusterId,
     controllerId: broker.cluster.controllerId,
     topics: asksForAll(request, version)
-      ? allTopics(context).map(lister(request, context))
-      : namedTopics(request, context, creationErrors),
+      ? yield* allTopics(request, context)
+      : yield* namedTopics(request, context, creationErrors),
     clusterAuthorizedOperations: asksForOperations ? clusterOperations(context) : OPERATIONS_NOT_ASKED,
   };
 }
@@ -79,9 +86,15 @@ function clusterOperations(context: RequestContext): number {
   return context.isAllowed('Describe', CLUSTER) ? authorizedOperations(context, CLUSTER) : 0;
 }
 
-function allTopics(context: RequestContext): TopicImage[] {
-  const all = [...context.broker.cluster.topics.values()];
-  return all.filter(({ name }) => context.isAllowed('Describe', topicResource(name)));
+function* allTopics(request: MetadataRequest, context: RequestContext): Generator<void, TopicResponse[]> {
+  const list = lister(request, context);
+  const topics: TopicResponse[] = [];
+  for (const topic of [...context.broker.cluster.topics.values()]) {
+    if (context.isAllowed('Describe', topicResource(topic.name))) topics.push(list(topic));
+    // A topic's partitions are what takes time.
+    for (let listed = 0; listed <= topic.partitions.length; listed += 1) yield;
+  }
+  return topics;
 }
 
 function lister(request: MetadataRequest, context: RequestContext): Listed {
@@ -104,16 +117,17 @@ function lister(request: MetadataRequest, context: RequestContext): Listed {
   });
 }
 
-function namedTopics(
+function* namedTopics(
   request: MetadataRequest,
   context: RequestContext,
   creationErrors: ReadonlyMap<string, number> | undefined,
-): TopicResponse[] {
+): Generator<void, TopicResponse[]> {
   const { cluster } = context.broker;
   const list = lister(request, context);
   const seen = new Set<string>();
   const topics: TopicResponse[] = [];
   for (const { name, topicId } of request.topics ?? []) {
+    yield;
     const key = name ?? topicId;
     if (seen.has(key)) continue;
     seen.add(key);

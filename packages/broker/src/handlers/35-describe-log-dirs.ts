@@ -15,6 +15,7 @@ import {
 import type { Partition } from '../replicas/partition.ts';
 import { CLUSTER } from '../shared/authorization.ts';
 import { isRefusal } from '../shared/refusal.ts';
+import { eachInTurns, type Pause } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
 
 type LogDir = { readonly path: string; readonly isOnline: boolean };
@@ -26,7 +27,7 @@ export const describeLogDirs = defineHandler(
     const refusal = context.authorize('Describe', CLUSTER);
     if (refusal !== undefined) return { errorCode: refusal.errorCode, results: [] };
     const { broker } = context;
-    const isAsked = filterOf(request);
+    const isAsked = await filterOf(request, () => context.pause());
     const describe = async ({ path, isOnline }: LogDir): Promise<DirResult> => {
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };
       const topics = new Map<string, DescribeLogDirsResponseResultTopicPartitionInput[]>();
@@ -68,8 +69,9 @@ function listedMove(
   return { partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: true };
 }
 
-function filterOf(request: DescribeLogDirsRequest): (partition: Partition) => boolean {
+async function filterOf(request: DescribeLogDirsRequest, pause: Pause): Promise<(partition: Partition) => boolean> {
   if (request.topics === null) return () => true;
-  const asked = new Map(request.topics.map(({ topic, partitions }) => [topic, new Set(partitions)]));
+  const asked = new Map<string, Set<number>>();
+  await eachInTurns(request.topics, ({ topic, partitions }) => asked.set(topic, new Set(partitions)), pause);
   return ({ topic, partition }) => asked.get(topic)?.has(partition) === true;
 }

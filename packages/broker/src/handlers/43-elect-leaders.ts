@@ -7,6 +7,7 @@
  */
 import { ElectLeaders, ErrorCode } from '@millrace/protocol';
 import { CLUSTER } from '../shared/authorization.ts';
+import { eachInTurns, neverPause, type Pause } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
 
 const UNCLEAN = 1;
@@ -16,32 +17,47 @@ export const electLeaders = defineHandler(
   { minVersion: 0, maxVersion: 2 },
   async ({ electionType, topicPartitions, timeoutMs }, context) => {
     const { broker } = context;
-    const asked = topicPartitions?.flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => ({ topic, partition })),
-    );
+    const pause = () => context.pause();
+    const asked = topicPartitions === null ? undefined : await partitionsIn(topicPartitions, pause);
     const type = electionType === UNCLEAN ? 'unclean' : 'preferred';
     // Version 0 has no error for the whole.
     const whole = (errorCode: number) => (context.version >= 1 ? { errorCode } : {});
-    const refuse = (errorCode: number) => {
-      const refused = (asked ?? []).map((each) => ({ ...each, errorCode, errorMessage: null }));
-      return { ...whole(errorCode), replicaElectionResults: byTopic(refused) };
+    const refuse = async (errorCode: number) => {
+      const refused = (each: TopicPartition) => ({ ...each, errorCode, errorMessage: null });
+      return { ...whole(errorCode), replicaElectionResults: await byTopic(asked ?? [], refused, pause) };
     };
     const refusal = context.authorize('Alter', CLUSTER);
     if (refusal !== undefined) return refuse(refusal.errorCode);
-    const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked, () => context.pause()));
+    const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked, pause));
     if (outcomes === undefined) return refuse(ErrorCode.NOT_CONTROLLER);
     context.releaseRequest();
     const seen = await broker.topicAdmin.whenLedBy(
       outcomes.flatMap(({ topic, partition, leader }) => (leader === undefined ? [] : [{ topic, partition, leader }])),
       timeoutMs,
     );
-    const results = outcomes.map((outcome) => {
+    const told = (outcome: (typeof outcomes)[number]) => {
       const isLate = outcome.leader !== undefined && !seen;
       return isLate ? { ...outcome, errorCode: ErrorCode.REQUEST_TIMED_OUT, errorMessage: null } : outcome;
-    });
-    return { ...whole(ErrorCode.NONE), replicaElectionResults: byTopic(results) };
+    };
+    return { ...whole(ErrorCode.NONE), replicaElectionResults: await byTopic(outcomes, told, neverPause) };
   },
 );
+
+interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+async function partitionsIn(
+  topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
+  pause: Pause,
+): Promise<TopicPartition[]> {
+  const all: TopicPartition[] = [];
+  for (const { topic, partitions } of topics) {
+    await eachInTurns(partitions, (partition) => void all.push({ topic, partition }), pause);
+  }
+  return all;
+}
 
 interface PartitionOutcome {
   readonly topic: string;
@@ -50,17 +66,24 @@ interface PartitionOutcome {
   readonly errorMessage: string | null;
 }
 
-function byTopic(outcomes: readonly PartitionOutcome[]): {
-  topic: string;
-  partitionResult: { partitionId: number; errorCode: number; errorMessage: string | null }[];
-}[] {
-  const groups = Map.groupBy(outcomes, ({ topic }) => topic);
-  return Array.from(groups, ([topic, all]) => ({
-    topic,
-    partitionResult: all.map(({ partition, errorCode, errorMessage }) => ({
-      partitionId: partition,
-      errorCode,
-      errorMessage,
-    })),
-  }));
+interface TopicOutcomes {
+  readonly topic: string;
+  readonly partitionResult: { partitionId: number; errorCode: number; errorMessage: string | null }[];
+}
+
+async function byTopic<Each>(
+  all: readonly Each[],
+  outcomeOf: (each: Each) => PartitionOutcome,
+  pause: Pause,
+): Promise<TopicOutcomes[]> {
+  const topics = new Map<string, TopicOutcomes>();
+  const add = (each: Each): void => {
+    const { topic, partition, errorCode, errorMessage } = outcomeOf(each);
+    const result = { partitionId: partition, errorCode, errorMessage };
+    const found = topics.get(topic);
+    if (found === undefined) topics.set(topic, { topic, partitionResult: [result] });
+    else found.partitionResult.push(result);
+  };
+  await eachInTurns(all, add, pause);
+  return [...topics.values()];
 }

@@ -6,7 +6,7 @@ import {
   type MetadataResponse,
   ZERO_UUID,
 } from '@millrace/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 
@@ -45,6 +45,28 @@ describe('Metadata', () => {
     expect(namesOf(await client.ask(Metadata, 0, { topics: [] }))).toEqual(['a', 'b']);
     expect(namesOf(await client.ask(Metadata, 1, { topics: null }))).toEqual(['a', 'b']);
     expect(namesOf(await client.ask(Metadata, 1, { topics: [] }))).toEqual([]);
+  });
+
+  it('gives up its turn while it looks up thousands of topics, and again while their answer is encoded', async () => {
+    const names = Array.from({ length: 4_000 }, (_, index) => ({ name: `unknown-${index}` }));
+    const { monotonic } = test.clock;
+    // Every look at the clock finds a turn's time gone.
+    let workedMs = 0;
+    vi.spyOn(test.clock, 'monotonic').mockImplementation(() => {
+      workedMs += 10;
+      return monotonic.call(test.clock) + workedMs;
+    });
+    const schedule = vi.spyOn(test.clock, 'schedule');
+    const asked = client.ask(Metadata, 9, { topics: names, allowAutoTopicCreation: false });
+    let isAnswered = false;
+    asked.finally(() => {
+      isAnswered = true;
+    });
+    for (let tries = 0; !isAnswered && tries < 1_000; tries += 1) await test.clock.advanceAsync(0);
+    expect((await asked).topics).toHaveLength(4_000);
+    const turns = schedule.mock.calls.filter(([delayMs]) => delayMs === 0).length;
+    const LOOKS_OF_ONE_PASS = 4_000 / 32;
+    expect(turns).toBeGreaterThan(1.8 * LOOKS_OF_ONE_PASS);
   });
 
   it('creates a topic that is missing, and answers when it is there', async () => {

@@ -311,6 +311,24 @@ describe('fetching', () => {
     await harness.until('what follows is read', () => records.length === 2);
   });
 
+  it('tells of damage that the broker has found, instead of asking for ever', async () => {
+    const harness = newHarness();
+    const log = harness.cluster.createTopic('t', 1)[0];
+    if (log !== undefined) log.errorCode = ErrorCode.CORRUPT_MESSAGE;
+    const engine = harness.engine();
+    const { records, done } = reading(engine);
+    const failed = expect(done).rejects.toMatchObject({ code: 'CONSUMER_CORRUPT_BATCH', offset: 0 });
+    await harness.clock.advanceAsync(3_000);
+    await failed;
+    expect(fetches(harness).length).toBe(2);
+    if (log !== undefined) log.errorCode = ErrorCode.NONE;
+    log?.append(['a']);
+    log?.append(['b']);
+    engine.seek('t', 0, 1);
+    collect(engine, records);
+    await harness.until('what follows is read', () => records.length === 1);
+  });
+
   it('tells readers at once what cannot be sent, instead of trying it for ever', async () => {
     const harness = newHarness();
     harness.cluster.createTopic('t', 1)[0]?.append(['a']);

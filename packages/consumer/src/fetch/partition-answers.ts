@@ -7,7 +7,7 @@ import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
 import type { PartitionState } from '../partition-state.ts';
 import type { RecordDecoders } from '../record.ts';
-import { type AbortedTransaction, type ChunkFault, takeIn } from './fetched-chunk.ts';
+import { type AbortedTransaction, takeIn } from './fetched-chunk.ts';
 import type { ResponseMemory } from './response-memory.ts';
 
 /** A damaged batch is fetched once more before anybody is told: the damage may have happened on the way. */
@@ -92,7 +92,7 @@ export class PartitionAnswers {
     this.#context.events.readable(state);
   }
 
-  #corrupt(state: PartitionState, { fault, offset }: ChunkFault): void {
+  #corrupt(state: PartitionState, { fault, offset }: { fault: string; offset: number }): void {
     const error = corruptBatch(state.topic, state.partition, offset, fault);
     const fetches = state.fetchedDamaged();
     this.#context.logger.warn({ ...this.#place(state), offset, fault, fetches }, error.message);
@@ -119,6 +119,12 @@ export class PartitionAnswers {
     }
     if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
       this.#context.events.outOfRange(state);
+      return false;
+    }
+    if (errorCode === ErrorCode.CORRUPT_MESSAGE) {
+      // The broker has met the damage itself (Kafka's consumer throws on it as well). Trying on would be silence for ever.
+      this.#corrupt(state, { fault: 'the broker answers CORRUPT_MESSAGE', offset: state.fetchOffset });
+      this.#context.events.readable(state);
       return false;
     }
     if (this.#learnLeader(answer)) return false;

@@ -344,6 +344,48 @@ function encodeProduceResponseResponsePartitionResponse(w: Writer, it: ProduceRe
   }
 }
 
+function* encodeProduceResponseResponsePartitionResponseInTurns(w: Writer, it: ProduceResponseResponsePartitionResponseInput, v: number): Generator<void, void> {
+  const flexible = v >= 9;
+  w.int32(it.index);
+  w.int16(it.errorCode);
+  w.int64(it.baseOffset);
+  if (v >= 2) {
+    w.int64(it.logAppendTimeMs ?? -1);
+  }
+  if (v >= 5) {
+    w.int64(it.logStartOffset ?? -1);
+  }
+  if (v >= 8) {
+    const recordErrors = it.recordErrors ?? NOTHING;
+    w.arrayLength(recordErrors.length, flexible);
+    for (let i = 0; i < recordErrors.length; i++) { encodeProduceResponseResponsePartitionResponseRecordError(w, recordErrors[i]!, v); yield; }
+  }
+  if (v >= 8) {
+    w.nullableString(it.errorMessage, flexible);
+  }
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasCurrentLeader = it.currentLeader !== undefined && !isDefaultProduceResponseResponsePartitionResponseCurrentLeader(it.currentLeader);
+    if (hasCurrentLeader) {
+      if (!(v >= 10)) throw fieldNotInVersion('ProduceResponse.responses.partitionResponses.currentLeader', v);
+      tags++;
+    }
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasCurrentLeader) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      encodeProduceResponseResponsePartitionResponseCurrentLeader(w, it.currentLeader, v);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ProduceResponseResponsePartitionResponse.unknownTags', v);
+  } else if (it.currentLeader !== undefined && !isDefaultProduceResponseResponsePartitionResponseCurrentLeader(it.currentLeader)) {
+    throw fieldNotInVersion('ProduceResponseResponsePartitionResponse.currentLeader', v);
+  }
+}
+
 function decodeProduceResponseResponsePartitionResponse(r: Reader, v: number): ProduceResponseResponsePartitionResponse {
   const flexible = v >= 9;
   const index = r.int32();
@@ -395,6 +437,19 @@ function encodeProduceResponseResponse(w: Writer, it: ProduceResponseResponseInp
   }
 }
 
+function* encodeProduceResponseResponseInTurns(w: Writer, it: ProduceResponseResponseInput, v: number): Generator<void, void> {
+  const flexible = v >= 9;
+  w.string(it.name, flexible);
+  const partitionResponses = it.partitionResponses;
+  w.arrayLength(partitionResponses.length, flexible);
+  for (let i = 0; i < partitionResponses.length; i++) { yield* encodeProduceResponseResponsePartitionResponseInTurns(w, partitionResponses[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ProduceResponseResponse.unknownTags', v);
+  }
+}
+
 function decodeProduceResponseResponse(r: Reader, v: number): ProduceResponseResponse {
   const flexible = v >= 9;
   const name = r.string(flexible);
@@ -431,6 +486,40 @@ function encodeProduceResponse(w: Writer, it: ProduceResponseInput, v: number): 
   const responses = it.responses;
   w.arrayLength(responses.length, flexible);
   for (let i = 0; i < responses.length; i++) encodeProduceResponseResponse(w, responses[i]!, v);
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasNodeEndpoints = it.nodeEndpoints != null && it.nodeEndpoints.length > 0;
+    if (hasNodeEndpoints) {
+      if (!(v >= 10)) throw fieldNotInVersion('ProduceResponse.nodeEndpoints', v);
+      tags++;
+    }
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasNodeEndpoints) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      const nodeEndpoints = it.nodeEndpoints;
+      w.arrayLength(nodeEndpoints.length, true);
+      for (let i = 0; i < nodeEndpoints.length; i++) encodeProduceResponseNodeEndpoint(w, nodeEndpoints[i]!, v);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ProduceResponse.unknownTags', v);
+  } else if (it.nodeEndpoints != null && it.nodeEndpoints.length > 0) {
+    throw fieldNotInVersion('ProduceResponse.nodeEndpoints', v);
+  }
+}
+
+function* encodeProduceResponseInTurns(w: Writer, it: ProduceResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('ProduceResponse', v, 0, 12);
+  const flexible = v >= 9;
+  const responses = it.responses;
+  w.arrayLength(responses.length, flexible);
+  for (let i = 0; i < responses.length; i++) { yield* encodeProduceResponseResponseInTurns(w, responses[i]!, v); yield; }
   if (v >= 1) {
     w.int32(it.throttleTimeMs ?? 0);
   }
@@ -521,6 +610,7 @@ export const Produce: Api<ProduceRequest, ProduceResponse, ProduceRequestInput, 
     flexibleSince: 9,
     newerReadAsHighest: false,
     encode: encodeProduceResponse,
+    encodeInTurns: encodeProduceResponseInTurns,
     decode: decodeProduceResponse,
   },
 };

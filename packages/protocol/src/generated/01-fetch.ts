@@ -753,6 +753,72 @@ function encodeFetchResponseResponsePartition(w: Writer, it: FetchResponseRespon
   }
 }
 
+function* encodeFetchResponseResponsePartitionInTurns(w: Writer, it: FetchResponseResponsePartitionInput, v: number): Generator<void, void> {
+  const flexible = v >= 12;
+  w.int32(it.partitionIndex);
+  w.int16(it.errorCode);
+  w.int64(it.highWatermark);
+  if (v >= 4) {
+    w.int64(it.lastStableOffset ?? -1);
+  }
+  if (v >= 5) {
+    w.int64(it.logStartOffset ?? -1);
+  }
+  if (v >= 4) {
+    const abortedTransactions = it.abortedTransactions;
+    if (abortedTransactions == null) {
+      w.arrayLength(-1, flexible);
+    } else {
+      w.arrayLength(abortedTransactions.length, flexible);
+      for (let i = 0; i < abortedTransactions.length; i++) { encodeFetchResponseResponsePartitionAbortedTransaction(w, abortedTransactions[i]!, v); yield; }
+    }
+  }
+  if (v >= 11) {
+    w.int32(it.preferredReadReplica ?? -1);
+  } else if (it.preferredReadReplica !== undefined && it.preferredReadReplica !== -1) {
+    throw fieldNotInVersion('FetchResponse.responses.partitions.preferredReadReplica', v);
+  }
+  w.records(it.records, flexible);
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasDivergingEpoch = it.divergingEpoch !== undefined && !isDefaultFetchResponseResponsePartitionDivergingEpoch(it.divergingEpoch);
+    if (hasDivergingEpoch) tags++;
+    const hasCurrentLeader = it.currentLeader !== undefined && !isDefaultFetchResponseResponsePartitionCurrentLeader(it.currentLeader);
+    if (hasCurrentLeader) tags++;
+    const hasSnapshotId = it.snapshotId !== undefined && !isDefaultFetchResponseResponsePartitionSnapshotId(it.snapshotId);
+    if (hasSnapshotId) tags++;
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasDivergingEpoch) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      encodeFetchResponseResponsePartitionDivergingEpoch(w, it.divergingEpoch, v);
+      w.endTag(begin);
+    }
+    if (hasCurrentLeader) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 1);
+      const begin = w.beginTag(1);
+      encodeFetchResponseResponsePartitionCurrentLeader(w, it.currentLeader, v);
+      w.endTag(begin);
+    }
+    if (hasSnapshotId) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 2);
+      const begin = w.beginTag(2);
+      encodeFetchResponseResponsePartitionSnapshotId(w, it.snapshotId, v);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('FetchResponseResponsePartition.unknownTags', v);
+  } else if (it.divergingEpoch !== undefined && !isDefaultFetchResponseResponsePartitionDivergingEpoch(it.divergingEpoch)) {
+    throw fieldNotInVersion('FetchResponseResponsePartition.divergingEpoch', v);
+  } else if (it.currentLeader !== undefined && !isDefaultFetchResponseResponsePartitionCurrentLeader(it.currentLeader)) {
+    throw fieldNotInVersion('FetchResponseResponsePartition.currentLeader', v);
+  } else if (it.snapshotId !== undefined && !isDefaultFetchResponseResponsePartitionSnapshotId(it.snapshotId)) {
+    throw fieldNotInVersion('FetchResponseResponsePartition.snapshotId', v);
+  }
+}
+
 function decodeFetchResponseResponsePartition(r: Reader, v: number): FetchResponseResponsePartition {
   const flexible = v >= 12;
   const partitionIndex = r.int32();
@@ -825,6 +891,24 @@ function encodeFetchResponseResponse(w: Writer, it: FetchResponseResponseInput, 
   }
 }
 
+function* encodeFetchResponseResponseInTurns(w: Writer, it: FetchResponseResponseInput, v: number): Generator<void, void> {
+  const flexible = v >= 12;
+  if (v <= 12) {
+    w.string(it.topic ?? '', flexible);
+  }
+  if (v >= 13) {
+    w.uuid(it.topicId ?? ZERO_UUID);
+  }
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { yield* encodeFetchResponseResponsePartitionInTurns(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('FetchResponseResponse.unknownTags', v);
+  }
+}
+
 function decodeFetchResponseResponse(r: Reader, v: number): FetchResponseResponse {
   const flexible = v >= 12;
   const topic = v <= 12 ? r.string(flexible) : '';
@@ -873,6 +957,48 @@ function encodeFetchResponse(w: Writer, it: FetchResponseInput, v: number): void
   const responses = it.responses;
   w.arrayLength(responses.length, flexible);
   for (let i = 0; i < responses.length; i++) encodeFetchResponseResponse(w, responses[i]!, v);
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasNodeEndpoints = it.nodeEndpoints != null && it.nodeEndpoints.length > 0;
+    if (hasNodeEndpoints) {
+      if (!(v >= 16)) throw fieldNotInVersion('FetchResponse.nodeEndpoints', v);
+      tags++;
+    }
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasNodeEndpoints) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      const nodeEndpoints = it.nodeEndpoints;
+      w.arrayLength(nodeEndpoints.length, true);
+      for (let i = 0; i < nodeEndpoints.length; i++) encodeFetchResponseNodeEndpoint(w, nodeEndpoints[i]!, v);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('FetchResponse.unknownTags', v);
+  } else if (it.nodeEndpoints != null && it.nodeEndpoints.length > 0) {
+    throw fieldNotInVersion('FetchResponse.nodeEndpoints', v);
+  }
+}
+
+function* encodeFetchResponseInTurns(w: Writer, it: FetchResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchResponse', v, 0, 17);
+  const flexible = v >= 12;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  if (v >= 7) {
+    w.int16(it.errorCode ?? 0);
+  }
+  if (v >= 7) {
+    w.int32(it.sessionId ?? 0);
+  } else if (it.sessionId !== undefined && it.sessionId !== 0) {
+    throw fieldNotInVersion('FetchResponse.sessionId', v);
+  }
+  const responses = it.responses;
+  w.arrayLength(responses.length, flexible);
+  for (let i = 0; i < responses.length; i++) { yield* encodeFetchResponseResponseInTurns(w, responses[i]!, v); yield; }
   if (flexible) {
     let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
     const hasNodeEndpoints = it.nodeEndpoints != null && it.nodeEndpoints.length > 0;
@@ -965,6 +1091,7 @@ export const Fetch: Api<FetchRequest, FetchResponse, FetchRequestInput, FetchRes
     flexibleSince: 12,
     newerReadAsHighest: false,
     encode: encodeFetchResponse,
+    encodeInTurns: encodeFetchResponseInTurns,
     decode: decodeFetchResponse,
   },
 };

@@ -274,6 +274,19 @@ function encodeListOffsetsResponseTopic(w: Writer, it: ListOffsetsResponseTopicI
   }
 }
 
+function* encodeListOffsetsResponseTopicInTurns(w: Writer, it: ListOffsetsResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 6;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeListOffsetsResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ListOffsetsResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeListOffsetsResponseTopic(r: Reader, v: number): ListOffsetsResponseTopic {
   const flexible = v >= 6;
   const name = r.string(flexible);
@@ -294,6 +307,22 @@ function encodeListOffsetsResponse(w: Writer, it: ListOffsetsResponseInput, v: n
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeListOffsetsResponseTopic(w, topics[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ListOffsetsResponse.unknownTags', v);
+  }
+}
+
+function* encodeListOffsetsResponseInTurns(w: Writer, it: ListOffsetsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 10)) throw unsupportedVersion('ListOffsetsResponse', v, 0, 10);
+  const flexible = v >= 6;
+  if (v >= 2) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeListOffsetsResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -347,6 +376,7 @@ export const ListOffsets: Api<ListOffsetsRequest, ListOffsetsResponse, ListOffse
     flexibleSince: 6,
     newerReadAsHighest: false,
     encode: encodeListOffsetsResponse,
+    encodeInTurns: encodeListOffsetsResponseInTurns,
     decode: decodeListOffsetsResponse,
   },
 };

@@ -324,6 +324,31 @@ function encodeMetadataResponseTopic(w: Writer, it: MetadataResponseTopicInput, 
   }
 }
 
+function* encodeMetadataResponseTopicInTurns(w: Writer, it: MetadataResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 9;
+  w.int16(it.errorCode);
+  w.nullableString(v >= 12 ? it.name : required(it.name, '', 'MetadataResponse.topics.name', v), flexible);
+  if (v >= 10) {
+    w.uuid(it.topicId ?? ZERO_UUID);
+  }
+  if (v >= 1) {
+    w.bool(it.isInternal ?? false);
+  }
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeMetadataResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (v >= 8) {
+    w.int32(it.topicAuthorizedOperations ?? -2147483648);
+  } else if (it.topicAuthorizedOperations !== undefined && it.topicAuthorizedOperations !== -2147483648) {
+    throw fieldNotInVersion('MetadataResponse.topics.topicAuthorizedOperations', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('MetadataResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeMetadataResponseTopic(r: Reader, v: number): MetadataResponseTopic {
   const flexible = v >= 9;
   const errorCode = r.int16();
@@ -357,6 +382,36 @@ function encodeMetadataResponse(w: Writer, it: MetadataResponseInput, v: number)
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeMetadataResponseTopic(w, topics[i]!, v);
+  if (v >= 8 && v <= 10) {
+    w.int32(it.clusterAuthorizedOperations ?? -2147483648);
+  } else if (it.clusterAuthorizedOperations !== undefined && it.clusterAuthorizedOperations !== -2147483648) {
+    throw fieldNotInVersion('MetadataResponse.clusterAuthorizedOperations', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('MetadataResponse.unknownTags', v);
+  }
+}
+
+function* encodeMetadataResponseInTurns(w: Writer, it: MetadataResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 12)) throw unsupportedVersion('MetadataResponse', v, 0, 12);
+  const flexible = v >= 9;
+  if (v >= 3) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const brokers = it.brokers;
+  w.arrayLength(brokers.length, flexible);
+  for (let i = 0; i < brokers.length; i++) { encodeMetadataResponseBroker(w, brokers[i]!, v); yield; }
+  if (v >= 2) {
+    w.nullableString(it.clusterId, flexible);
+  }
+  if (v >= 1) {
+    w.int32(it.controllerId ?? -1);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeMetadataResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (v >= 8 && v <= 10) {
     w.int32(it.clusterAuthorizedOperations ?? -2147483648);
   } else if (it.clusterAuthorizedOperations !== undefined && it.clusterAuthorizedOperations !== -2147483648) {
@@ -423,6 +478,7 @@ export const Metadata: Api<MetadataRequest, MetadataResponse, MetadataRequestInp
     flexibleSince: 9,
     newerReadAsHighest: false,
     encode: encodeMetadataResponse,
+    encodeInTurns: encodeMetadataResponseInTurns,
     decode: decodeMetadataResponse,
   },
 };

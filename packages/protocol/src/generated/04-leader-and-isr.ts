@@ -399,6 +399,14 @@ function encodeLeaderAndIsrResponseTopic(w: Writer, it: LeaderAndIsrResponseTopi
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeLeaderAndIsrResponseTopicInTurns(w: Writer, it: LeaderAndIsrResponseTopicInput, v: number): Generator<void, void> {
+  w.uuid(it.topicId);
+  const partitionErrors = it.partitionErrors;
+  w.arrayLength(partitionErrors.length, true);
+  for (let i = 0; i < partitionErrors.length; i++) { encodeLeaderAndIsrResponseLeaderAndIsrPartitionError(w, partitionErrors[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeLeaderAndIsrResponseTopic(r: Reader, v: number): LeaderAndIsrResponseTopic {
   const topicId = r.uuid();
   const partitionErrors: LeaderAndIsrResponseLeaderAndIsrPartitionError[] = [];
@@ -424,6 +432,31 @@ function encodeLeaderAndIsrResponse(w: Writer, it: LeaderAndIsrResponseInput, v:
     const topics = it.topics ?? NOTHING;
     w.arrayLength(topics.length, flexible);
     for (let i = 0; i < topics.length; i++) encodeLeaderAndIsrResponseTopic(w, topics[i]!, v);
+  } else if (it.topics != null && it.topics.length > 0) {
+    throw fieldNotInVersion('LeaderAndIsrResponse.topics', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('LeaderAndIsrResponse.unknownTags', v);
+  }
+}
+
+function* encodeLeaderAndIsrResponseInTurns(w: Writer, it: LeaderAndIsrResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 7)) throw unsupportedVersion('LeaderAndIsrResponse', v, 0, 7);
+  const flexible = v >= 4;
+  w.int16(it.errorCode);
+  if (v <= 4) {
+    const partitionErrors = it.partitionErrors ?? NOTHING;
+    w.arrayLength(partitionErrors.length, flexible);
+    for (let i = 0; i < partitionErrors.length; i++) { encodeLeaderAndIsrResponseLeaderAndIsrPartitionError(w, partitionErrors[i]!, v); yield; }
+  } else if (it.partitionErrors != null && it.partitionErrors.length > 0) {
+    throw fieldNotInVersion('LeaderAndIsrResponse.partitionErrors', v);
+  }
+  if (v >= 5) {
+    const topics = it.topics ?? NOTHING;
+    w.arrayLength(topics.length, flexible);
+    for (let i = 0; i < topics.length; i++) { yield* encodeLeaderAndIsrResponseTopicInTurns(w, topics[i]!, v); yield; }
   } else if (it.topics != null && it.topics.length > 0) {
     throw fieldNotInVersion('LeaderAndIsrResponse.topics', v);
   }
@@ -481,6 +514,7 @@ export const LeaderAndIsr: Api<LeaderAndIsrRequest, LeaderAndIsrResponse, Leader
     flexibleSince: 4,
     newerReadAsHighest: false,
     encode: encodeLeaderAndIsrResponse,
+    encodeInTurns: encodeLeaderAndIsrResponseInTurns,
     decode: decodeLeaderAndIsrResponse,
   },
 };

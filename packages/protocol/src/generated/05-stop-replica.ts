@@ -316,6 +316,20 @@ function encodeStopReplicaResponse(w: Writer, it: StopReplicaResponseInput, v: n
   }
 }
 
+function* encodeStopReplicaResponseInTurns(w: Writer, it: StopReplicaResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('StopReplicaResponse', v, 0, 4);
+  const flexible = v >= 2;
+  w.int16(it.errorCode);
+  const partitionErrors = it.partitionErrors;
+  w.arrayLength(partitionErrors.length, flexible);
+  for (let i = 0; i < partitionErrors.length; i++) { encodeStopReplicaResponsePartitionError(w, partitionErrors[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('StopReplicaResponse.unknownTags', v);
+  }
+}
+
 function decodeStopReplicaResponse(r: Reader, v: number): StopReplicaResponse {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('StopReplicaResponse', v, 0, 4);
   const flexible = v >= 2;
@@ -358,6 +372,7 @@ export const StopReplica: Api<StopReplicaRequest, StopReplicaResponse, StopRepli
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeStopReplicaResponse,
+    encodeInTurns: encodeStopReplicaResponseInTurns,
     decode: decodeStopReplicaResponse,
   },
 };

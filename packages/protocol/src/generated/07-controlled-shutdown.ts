@@ -111,6 +111,20 @@ function encodeControlledShutdownResponse(w: Writer, it: ControlledShutdownRespo
   }
 }
 
+function* encodeControlledShutdownResponseInTurns(w: Writer, it: ControlledShutdownResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ControlledShutdownResponse', v, 0, 3);
+  const flexible = v >= 3;
+  w.int16(it.errorCode);
+  const remainingPartitions = it.remainingPartitions;
+  w.arrayLength(remainingPartitions.length, flexible);
+  for (let i = 0; i < remainingPartitions.length; i++) { encodeControlledShutdownResponseRemainingPartition(w, remainingPartitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ControlledShutdownResponse.unknownTags', v);
+  }
+}
+
 function decodeControlledShutdownResponse(r: Reader, v: number): ControlledShutdownResponse {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('ControlledShutdownResponse', v, 0, 3);
   const flexible = v >= 3;
@@ -152,6 +166,7 @@ export const ControlledShutdown: Api<ControlledShutdownRequest, ControlledShutdo
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeControlledShutdownResponse,
+    encodeInTurns: encodeControlledShutdownResponseInTurns,
     decode: decodeControlledShutdownResponse,
   },
 };

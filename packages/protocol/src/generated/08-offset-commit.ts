@@ -251,6 +251,19 @@ function encodeOffsetCommitResponseTopic(w: Writer, it: OffsetCommitResponseTopi
   }
 }
 
+function* encodeOffsetCommitResponseTopicInTurns(w: Writer, it: OffsetCommitResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 8;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeOffsetCommitResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetCommitResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeOffsetCommitResponseTopic(r: Reader, v: number): OffsetCommitResponseTopic {
   const flexible = v >= 8;
   const name = r.string(flexible);
@@ -271,6 +284,22 @@ function encodeOffsetCommitResponse(w: Writer, it: OffsetCommitResponseInput, v:
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeOffsetCommitResponseTopic(w, topics[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetCommitResponse.unknownTags', v);
+  }
+}
+
+function* encodeOffsetCommitResponseInTurns(w: Writer, it: OffsetCommitResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 9)) throw unsupportedVersion('OffsetCommitResponse', v, 0, 9);
+  const flexible = v >= 8;
+  if (v >= 3) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeOffsetCommitResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -324,6 +353,7 @@ export const OffsetCommit: Api<OffsetCommitRequest, OffsetCommitResponse, Offset
     flexibleSince: 8,
     newerReadAsHighest: false,
     encode: encodeOffsetCommitResponse,
+    encodeInTurns: encodeOffsetCommitResponseInTurns,
     decode: decodeOffsetCommitResponse,
   },
 };

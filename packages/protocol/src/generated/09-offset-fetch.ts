@@ -374,6 +374,19 @@ function encodeOffsetFetchResponseTopic(w: Writer, it: OffsetFetchResponseTopicI
   }
 }
 
+function* encodeOffsetFetchResponseTopicInTurns(w: Writer, it: OffsetFetchResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 6;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeOffsetFetchResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetFetchResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeOffsetFetchResponseTopic(r: Reader, v: number): OffsetFetchResponseTopic {
   const flexible = v >= 6;
   const name = r.string(flexible);
@@ -414,6 +427,14 @@ function encodeOffsetFetchResponseGroupTopic(w: Writer, it: OffsetFetchResponseG
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeOffsetFetchResponseGroupTopicInTurns(w: Writer, it: OffsetFetchResponseGroupTopicInput, v: number): Generator<void, void> {
+  w.string(it.name, true);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeOffsetFetchResponseGroupTopicPartition(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeOffsetFetchResponseGroupTopic(r: Reader, v: number): OffsetFetchResponseGroupTopic {
   const name = r.string(true);
   const partitions: OffsetFetchResponseGroupTopicPartition[] = [];
@@ -429,6 +450,15 @@ function encodeOffsetFetchResponseGroup(w: Writer, it: OffsetFetchResponseGroupI
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeOffsetFetchResponseGroupTopic(w, topics[i]!, v);
+  w.int16(it.errorCode);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeOffsetFetchResponseGroupInTurns(w: Writer, it: OffsetFetchResponseGroupInput, v: number): Generator<void, void> {
+  w.string(it.groupId, true);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeOffsetFetchResponseGroupTopicInTurns(w, topics[i]!, v); yield; }
   w.int16(it.errorCode);
   w.unknownTags(it.unknownTags);
 }
@@ -464,6 +494,36 @@ function encodeOffsetFetchResponse(w: Writer, it: OffsetFetchResponseInput, v: n
     const groups = it.groups ?? NOTHING;
     w.arrayLength(groups.length, flexible);
     for (let i = 0; i < groups.length; i++) encodeOffsetFetchResponseGroup(w, groups[i]!, v);
+  } else if (it.groups != null && it.groups.length > 0) {
+    throw fieldNotInVersion('OffsetFetchResponse.groups', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetFetchResponse.unknownTags', v);
+  }
+}
+
+function* encodeOffsetFetchResponseInTurns(w: Writer, it: OffsetFetchResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 9)) throw unsupportedVersion('OffsetFetchResponse', v, 0, 9);
+  const flexible = v >= 6;
+  if (v >= 3) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  if (v <= 7) {
+    const topics = it.topics ?? NOTHING;
+    w.arrayLength(topics.length, flexible);
+    for (let i = 0; i < topics.length; i++) { yield* encodeOffsetFetchResponseTopicInTurns(w, topics[i]!, v); yield; }
+  } else if (it.topics != null && it.topics.length > 0) {
+    throw fieldNotInVersion('OffsetFetchResponse.topics', v);
+  }
+  if (v >= 2 && v <= 7) {
+    w.int16(it.errorCode ?? 0);
+  }
+  if (v >= 8) {
+    const groups = it.groups ?? NOTHING;
+    w.arrayLength(groups.length, flexible);
+    for (let i = 0; i < groups.length; i++) { yield* encodeOffsetFetchResponseGroupInTurns(w, groups[i]!, v); yield; }
   } else if (it.groups != null && it.groups.length > 0) {
     throw fieldNotInVersion('OffsetFetchResponse.groups', v);
   }
@@ -523,6 +583,7 @@ export const OffsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse, OffsetFet
     flexibleSince: 6,
     newerReadAsHighest: false,
     encode: encodeOffsetFetchResponse,
+    encodeInTurns: encodeOffsetFetchResponseInTurns,
     decode: decodeOffsetFetchResponse,
   },
 };

@@ -187,6 +187,49 @@ function encodeFindCoordinatorResponse(w: Writer, it: FindCoordinatorResponseInp
   }
 }
 
+function* encodeFindCoordinatorResponseInTurns(w: Writer, it: FindCoordinatorResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 6)) throw unsupportedVersion('FindCoordinatorResponse', v, 0, 6);
+  const flexible = v >= 3;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  if (v <= 3) {
+    w.int16(it.errorCode ?? 0);
+  } else if (it.errorCode !== undefined && it.errorCode !== 0) {
+    throw fieldNotInVersion('FindCoordinatorResponse.errorCode', v);
+  }
+  if (v >= 1 && v <= 3) {
+    w.nullableString(it.errorMessage, flexible);
+  }
+  if (v <= 3) {
+    w.int32(it.nodeId ?? 0);
+  } else if (it.nodeId !== undefined && it.nodeId !== 0) {
+    throw fieldNotInVersion('FindCoordinatorResponse.nodeId', v);
+  }
+  if (v <= 3) {
+    w.string(it.host ?? '', flexible);
+  } else if (it.host !== undefined && it.host !== '') {
+    throw fieldNotInVersion('FindCoordinatorResponse.host', v);
+  }
+  if (v <= 3) {
+    w.int32(it.port ?? 0);
+  } else if (it.port !== undefined && it.port !== 0) {
+    throw fieldNotInVersion('FindCoordinatorResponse.port', v);
+  }
+  if (v >= 4) {
+    const coordinators = it.coordinators ?? NOTHING;
+    w.arrayLength(coordinators.length, flexible);
+    for (let i = 0; i < coordinators.length; i++) { encodeFindCoordinatorResponseCoordinator(w, coordinators[i]!, v); yield; }
+  } else if (it.coordinators != null && it.coordinators.length > 0) {
+    throw fieldNotInVersion('FindCoordinatorResponse.coordinators', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('FindCoordinatorResponse.unknownTags', v);
+  }
+}
+
 function decodeFindCoordinatorResponse(r: Reader, v: number): FindCoordinatorResponse {
   if (!(v >= 0 && v <= 6)) throw unsupportedVersion('FindCoordinatorResponse', v, 0, 6);
   const flexible = v >= 3;
@@ -235,6 +278,7 @@ export const FindCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeFindCoordinatorResponse,
+    encodeInTurns: encodeFindCoordinatorResponseInTurns,
     decode: decodeFindCoordinatorResponse,
   },
 };

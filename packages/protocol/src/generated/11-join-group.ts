@@ -235,6 +235,35 @@ function encodeJoinGroupResponse(w: Writer, it: JoinGroupResponseInput, v: numbe
   }
 }
 
+function* encodeJoinGroupResponseInTurns(w: Writer, it: JoinGroupResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 9)) throw unsupportedVersion('JoinGroupResponse', v, 0, 9);
+  const flexible = v >= 6;
+  if (v >= 2) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  w.int16(it.errorCode);
+  w.int32(it.generationId ?? -1);
+  if (v >= 7) {
+    w.nullableString(it.protocolType, flexible);
+  }
+  w.nullableString(v >= 7 ? it.protocolName : required(it.protocolName, '', 'JoinGroupResponse.protocolName', v), flexible);
+  w.string(it.leader, flexible);
+  if (v >= 9) {
+    w.bool(it.skipAssignment ?? false);
+  } else if (it.skipAssignment !== undefined && it.skipAssignment !== false) {
+    throw fieldNotInVersion('JoinGroupResponse.skipAssignment', v);
+  }
+  w.string(it.memberId, flexible);
+  const members = it.members;
+  w.arrayLength(members.length, flexible);
+  for (let i = 0; i < members.length; i++) { encodeJoinGroupResponseMember(w, members[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('JoinGroupResponse.unknownTags', v);
+  }
+}
+
 function decodeJoinGroupResponse(r: Reader, v: number): JoinGroupResponse {
   if (!(v >= 0 && v <= 9)) throw unsupportedVersion('JoinGroupResponse', v, 0, 9);
   const flexible = v >= 6;
@@ -298,6 +327,7 @@ export const JoinGroup: Api<JoinGroupRequest, JoinGroupResponse, JoinGroupReques
     flexibleSince: 6,
     newerReadAsHighest: false,
     encode: encodeJoinGroupResponse,
+    encodeInTurns: encodeJoinGroupResponseInTurns,
     decode: decodeJoinGroupResponse,
   },
 };

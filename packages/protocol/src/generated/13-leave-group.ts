@@ -184,6 +184,27 @@ function encodeLeaveGroupResponse(w: Writer, it: LeaveGroupResponseInput, v: num
   }
 }
 
+function* encodeLeaveGroupResponseInTurns(w: Writer, it: LeaveGroupResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('LeaveGroupResponse', v, 0, 5);
+  const flexible = v >= 4;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  w.int16(it.errorCode);
+  if (v >= 3) {
+    const members = it.members ?? NOTHING;
+    w.arrayLength(members.length, flexible);
+    for (let i = 0; i < members.length; i++) { encodeLeaveGroupResponseMember(w, members[i]!, v); yield; }
+  } else if (it.members != null && it.members.length > 0) {
+    throw fieldNotInVersion('LeaveGroupResponse.members', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('LeaveGroupResponse.unknownTags', v);
+  }
+}
+
 function decodeLeaveGroupResponse(r: Reader, v: number): LeaveGroupResponse {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('LeaveGroupResponse', v, 0, 5);
   const flexible = v >= 4;
@@ -227,6 +248,7 @@ export const LeaveGroup: Api<LeaveGroupRequest, LeaveGroupResponse, LeaveGroupRe
     flexibleSince: 4,
     newerReadAsHighest: false,
     encode: encodeLeaveGroupResponse,
+    encodeInTurns: encodeLeaveGroupResponseInTurns,
     decode: decodeLeaveGroupResponse,
   },
 };

@@ -170,6 +170,28 @@ function encodeDescribeGroupsResponseGroup(w: Writer, it: DescribeGroupsResponse
   }
 }
 
+function* encodeDescribeGroupsResponseGroupInTurns(w: Writer, it: DescribeGroupsResponseGroupInput, v: number): Generator<void, void> {
+  const flexible = v >= 5;
+  w.int16(it.errorCode);
+  w.string(it.groupId, flexible);
+  w.string(it.groupState, flexible);
+  w.string(it.protocolType, flexible);
+  w.string(it.protocolData, flexible);
+  const members = it.members;
+  w.arrayLength(members.length, flexible);
+  for (let i = 0; i < members.length; i++) { encodeDescribeGroupsResponseGroupMember(w, members[i]!, v); yield; }
+  if (v >= 3) {
+    w.int32(it.authorizedOperations ?? -2147483648);
+  } else if (it.authorizedOperations !== undefined && it.authorizedOperations !== -2147483648) {
+    throw fieldNotInVersion('DescribeGroupsResponse.groups.authorizedOperations', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeGroupsResponseGroup.unknownTags', v);
+  }
+}
+
 function decodeDescribeGroupsResponseGroup(r: Reader, v: number): DescribeGroupsResponseGroup {
   const flexible = v >= 5;
   const errorCode = r.int16();
@@ -195,6 +217,22 @@ function encodeDescribeGroupsResponse(w: Writer, it: DescribeGroupsResponseInput
   const groups = it.groups;
   w.arrayLength(groups.length, flexible);
   for (let i = 0; i < groups.length; i++) encodeDescribeGroupsResponseGroup(w, groups[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeGroupsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeGroupsResponseInTurns(w: Writer, it: DescribeGroupsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('DescribeGroupsResponse', v, 0, 5);
+  const flexible = v >= 5;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const groups = it.groups;
+  w.arrayLength(groups.length, flexible);
+  for (let i = 0; i < groups.length; i++) { yield* encodeDescribeGroupsResponseGroupInTurns(w, groups[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -244,6 +282,7 @@ export const DescribeGroups: Api<DescribeGroupsRequest, DescribeGroupsResponse, 
     flexibleSince: 5,
     newerReadAsHighest: false,
     encode: encodeDescribeGroupsResponse,
+    encodeInTurns: encodeDescribeGroupsResponseInTurns,
     decode: decodeDescribeGroupsResponse,
   },
 };

@@ -145,6 +145,23 @@ function encodeListGroupsResponse(w: Writer, it: ListGroupsResponseInput, v: num
   }
 }
 
+function* encodeListGroupsResponseInTurns(w: Writer, it: ListGroupsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('ListGroupsResponse', v, 0, 5);
+  const flexible = v >= 3;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  w.int16(it.errorCode);
+  const groups = it.groups;
+  w.arrayLength(groups.length, flexible);
+  for (let i = 0; i < groups.length; i++) { encodeListGroupsResponseGroup(w, groups[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ListGroupsResponse.unknownTags', v);
+  }
+}
+
 function decodeListGroupsResponse(r: Reader, v: number): ListGroupsResponse {
   if (!(v >= 0 && v <= 5)) throw unsupportedVersion('ListGroupsResponse', v, 0, 5);
   const flexible = v >= 3;
@@ -188,6 +205,7 @@ export const ListGroups: Api<ListGroupsRequest, ListGroupsResponse, ListGroupsRe
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeListGroupsResponse,
+    encodeInTurns: encodeListGroupsResponseInTurns,
     decode: decodeListGroupsResponse,
   },
 };

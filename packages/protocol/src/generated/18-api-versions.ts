@@ -243,6 +243,62 @@ function encodeApiVersionsResponse(w: Writer, it: ApiVersionsResponseInput, v: n
   }
 }
 
+function* encodeApiVersionsResponseInTurns(w: Writer, it: ApiVersionsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('ApiVersionsResponse', v, 0, 4);
+  const flexible = v >= 3;
+  w.int16(it.errorCode);
+  const apiKeys = it.apiKeys;
+  w.arrayLength(apiKeys.length, flexible);
+  for (let i = 0; i < apiKeys.length; i++) { encodeApiVersionsResponseApiKey(w, apiKeys[i]!, v); yield; }
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasSupportedFeatures = it.supportedFeatures != null && it.supportedFeatures.length > 0;
+    if (hasSupportedFeatures) tags++;
+    const hasFinalizedFeaturesEpoch = it.finalizedFeaturesEpoch !== undefined && it.finalizedFeaturesEpoch !== -1;
+    if (hasFinalizedFeaturesEpoch) tags++;
+    const hasFinalizedFeatures = it.finalizedFeatures != null && it.finalizedFeatures.length > 0;
+    if (hasFinalizedFeatures) tags++;
+    const hasZkMigrationReady = it.zkMigrationReady !== undefined && it.zkMigrationReady !== false;
+    if (hasZkMigrationReady) tags++;
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasSupportedFeatures) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      const supportedFeatures = it.supportedFeatures;
+      w.arrayLength(supportedFeatures.length, true);
+      for (let i = 0; i < supportedFeatures.length; i++) encodeApiVersionsResponseSupportedFeature(w, supportedFeatures[i]!, v);
+      w.endTag(begin);
+    }
+    if (hasFinalizedFeaturesEpoch) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 1);
+      const begin = w.beginTag(1);
+      w.int64(it.finalizedFeaturesEpoch);
+      w.endTag(begin);
+    }
+    if (hasFinalizedFeatures) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 2);
+      const begin = w.beginTag(2);
+      const finalizedFeatures = it.finalizedFeatures;
+      w.arrayLength(finalizedFeatures.length, true);
+      for (let i = 0; i < finalizedFeatures.length; i++) encodeApiVersionsResponseFinalizedFeature(w, finalizedFeatures[i]!, v);
+      w.endTag(begin);
+    }
+    if (hasZkMigrationReady) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 3);
+      const begin = w.beginTag(3);
+      w.bool(it.zkMigrationReady);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ApiVersionsResponse.unknownTags', v);
+  }
+}
+
 function decodeApiVersionsResponse(r: Reader, v: number): ApiVersionsResponse {
   if (!(v >= 0 && v <= 4)) throw unsupportedVersion('ApiVersionsResponse', v, 0, 4);
   const flexible = v >= 3;
@@ -317,6 +373,7 @@ export const ApiVersions: Api<ApiVersionsRequest, ApiVersionsResponse, ApiVersio
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeApiVersionsResponse,
+    encodeInTurns: encodeApiVersionsResponseInTurns,
     decode: decodeApiVersionsResponse,
   },
 };

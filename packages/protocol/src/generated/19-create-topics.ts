@@ -323,6 +323,49 @@ function encodeCreateTopicsResponseTopic(w: Writer, it: CreateTopicsResponseTopi
   }
 }
 
+function* encodeCreateTopicsResponseTopicInTurns(w: Writer, it: CreateTopicsResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 5;
+  w.string(it.name, flexible);
+  if (v >= 7) {
+    w.uuid(it.topicId ?? ZERO_UUID);
+  }
+  w.int16(it.errorCode);
+  if (v >= 1) {
+    w.nullableString(it.errorMessage, flexible);
+  }
+  if (v >= 5) {
+    w.int32(it.numPartitions ?? -1);
+  }
+  if (v >= 5) {
+    w.int16(it.replicationFactor ?? -1);
+  }
+  if (v >= 5) {
+    const configs = it.configs;
+    if (configs == null) {
+      w.arrayLength(-1, flexible);
+    } else {
+      w.arrayLength(configs.length, flexible);
+      for (let i = 0; i < configs.length; i++) { encodeCreateTopicsResponseTopicConfig(w, configs[i]!, v); yield; }
+    }
+  }
+  if (flexible) {
+    let tags = it.unknownTags === undefined ? 0 : it.unknownTags.length;
+    const hasTopicConfigErrorCode = it.topicConfigErrorCode !== undefined && it.topicConfigErrorCode !== 0;
+    if (hasTopicConfigErrorCode) tags++;
+    w.uvarint(tags);
+    let nextUnknown = 0;
+    if (hasTopicConfigErrorCode) {
+      nextUnknown = w.unknownTagsBelow(it.unknownTags, nextUnknown, 0);
+      const begin = w.beginTag(0);
+      w.int16(it.topicConfigErrorCode);
+      w.endTag(begin);
+    }
+    w.unknownTagsBelow(it.unknownTags, nextUnknown, Infinity);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('CreateTopicsResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeCreateTopicsResponseTopic(r: Reader, v: number): CreateTopicsResponseTopic {
   const flexible = v >= 5;
   const name = r.string(flexible);
@@ -383,6 +426,22 @@ function encodeCreateTopicsResponse(w: Writer, it: CreateTopicsResponseInput, v:
   }
 }
 
+function* encodeCreateTopicsResponseInTurns(w: Writer, it: CreateTopicsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 7)) throw unsupportedVersion('CreateTopicsResponse', v, 0, 7);
+  const flexible = v >= 5;
+  if (v >= 2) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeCreateTopicsResponseTopicInTurns(w, topics[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('CreateTopicsResponse.unknownTags', v);
+  }
+}
+
 function decodeCreateTopicsResponse(r: Reader, v: number): CreateTopicsResponse {
   if (!(v >= 0 && v <= 7)) throw unsupportedVersion('CreateTopicsResponse', v, 0, 7);
   const flexible = v >= 5;
@@ -427,6 +486,7 @@ export const CreateTopics: Api<CreateTopicsRequest, CreateTopicsResponse, Create
     flexibleSince: 5,
     newerReadAsHighest: false,
     encode: encodeCreateTopicsResponse,
+    encodeInTurns: encodeCreateTopicsResponseInTurns,
     decode: decodeCreateTopicsResponse,
   },
 };

@@ -176,6 +176,22 @@ function encodeDeleteTopicsResponse(w: Writer, it: DeleteTopicsResponseInput, v:
   }
 }
 
+function* encodeDeleteTopicsResponseInTurns(w: Writer, it: DeleteTopicsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 6)) throw unsupportedVersion('DeleteTopicsResponse', v, 0, 6);
+  const flexible = v >= 4;
+  if (v >= 1) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const responses = it.responses;
+  w.arrayLength(responses.length, flexible);
+  for (let i = 0; i < responses.length; i++) { encodeDeleteTopicsResponseResponse(w, responses[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteTopicsResponse.unknownTags', v);
+  }
+}
+
 function decodeDeleteTopicsResponse(r: Reader, v: number): DeleteTopicsResponse {
   if (!(v >= 0 && v <= 6)) throw unsupportedVersion('DeleteTopicsResponse', v, 0, 6);
   const flexible = v >= 4;
@@ -218,6 +234,7 @@ export const DeleteTopics: Api<DeleteTopicsRequest, DeleteTopicsResponse, Delete
     flexibleSince: 4,
     newerReadAsHighest: false,
     encode: encodeDeleteTopicsResponse,
+    encodeInTurns: encodeDeleteTopicsResponseInTurns,
     decode: decodeDeleteTopicsResponse,
   },
 };

@@ -206,6 +206,19 @@ function encodeDeleteRecordsResponseTopic(w: Writer, it: DeleteRecordsResponseTo
   }
 }
 
+function* encodeDeleteRecordsResponseTopicInTurns(w: Writer, it: DeleteRecordsResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeDeleteRecordsResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteRecordsResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeDeleteRecordsResponseTopic(r: Reader, v: number): DeleteRecordsResponseTopic {
   const flexible = v >= 2;
   const name = r.string(flexible);
@@ -224,6 +237,20 @@ function encodeDeleteRecordsResponse(w: Writer, it: DeleteRecordsResponseInput, 
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeDeleteRecordsResponseTopic(w, topics[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteRecordsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDeleteRecordsResponseInTurns(w: Writer, it: DeleteRecordsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteRecordsResponse', v, 0, 2);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeDeleteRecordsResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -270,6 +297,7 @@ export const DeleteRecords: Api<DeleteRecordsRequest, DeleteRecordsResponse, Del
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDeleteRecordsResponse,
+    encodeInTurns: encodeDeleteRecordsResponseInTurns,
     decode: decodeDeleteRecordsResponse,
   },
 };

@@ -223,6 +223,19 @@ function encodeOffsetForLeaderEpochResponseTopic(w: Writer, it: OffsetForLeaderE
   }
 }
 
+function* encodeOffsetForLeaderEpochResponseTopicInTurns(w: Writer, it: OffsetForLeaderEpochResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 4;
+  w.string(it.topic, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeOffsetForLeaderEpochResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetForLeaderEpochResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeOffsetForLeaderEpochResponseTopic(r: Reader, v: number): OffsetForLeaderEpochResponseTopic {
   const flexible = v >= 4;
   const topic = r.string(flexible);
@@ -243,6 +256,22 @@ function encodeOffsetForLeaderEpochResponse(w: Writer, it: OffsetForLeaderEpochR
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeOffsetForLeaderEpochResponseTopic(w, topics[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('OffsetForLeaderEpochResponse.unknownTags', v);
+  }
+}
+
+function* encodeOffsetForLeaderEpochResponseInTurns(w: Writer, it: OffsetForLeaderEpochResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('OffsetForLeaderEpochResponse', v, 0, 4);
+  const flexible = v >= 4;
+  if (v >= 2) {
+    w.int32(it.throttleTimeMs ?? 0);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeOffsetForLeaderEpochResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -292,6 +321,7 @@ export const OffsetForLeaderEpoch: Api<OffsetForLeaderEpochRequest, OffsetForLea
     flexibleSince: 4,
     newerReadAsHighest: false,
     encode: encodeOffsetForLeaderEpochResponse,
+    encodeInTurns: encodeOffsetForLeaderEpochResponseInTurns,
     decode: decodeOffsetForLeaderEpochResponse,
   },
 };

@@ -279,6 +279,19 @@ function encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(w: Writer
   }
 }
 
+function* encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResultInTurns(w: Writer, it: AddPartitionsToTxnResponseAddPartitionsToTxnTopicResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 3;
+  w.string(it.name, flexible);
+  const resultsByPartition = it.resultsByPartition;
+  w.arrayLength(resultsByPartition.length, flexible);
+  for (let i = 0; i < resultsByPartition.length; i++) { encodeAddPartitionsToTxnResponseAddPartitionsToTxnPartitionResult(w, resultsByPartition[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult.unknownTags', v);
+  }
+}
+
 function decodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(r: Reader, v: number): AddPartitionsToTxnResponseAddPartitionsToTxnTopicResult {
   const flexible = v >= 3;
   const name = r.string(flexible);
@@ -295,6 +308,14 @@ function encodeAddPartitionsToTxnResponseResultsByTransaction(w: Writer, it: Add
   const topicResults = it.topicResults;
   w.arrayLength(topicResults.length, true);
   for (let i = 0; i < topicResults.length; i++) encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(w, topicResults[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeAddPartitionsToTxnResponseResultsByTransactionInTurns(w: Writer, it: AddPartitionsToTxnResponseResultsByTransactionInput, v: number): Generator<void, void> {
+  w.string(it.transactionalId, true);
+  const topicResults = it.topicResults;
+  w.arrayLength(topicResults.length, true);
+  for (let i = 0; i < topicResults.length; i++) { yield* encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResultInTurns(w, topicResults[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -326,6 +347,34 @@ function encodeAddPartitionsToTxnResponse(w: Writer, it: AddPartitionsToTxnRespo
     const resultsByTopicV3AndBelow = it.resultsByTopicV3AndBelow ?? NOTHING;
     w.arrayLength(resultsByTopicV3AndBelow.length, flexible);
     for (let i = 0; i < resultsByTopicV3AndBelow.length; i++) encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResult(w, resultsByTopicV3AndBelow[i]!, v);
+  } else if (it.resultsByTopicV3AndBelow != null && it.resultsByTopicV3AndBelow.length > 0) {
+    throw fieldNotInVersion('AddPartitionsToTxnResponse.resultsByTopicV3AndBelow', v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AddPartitionsToTxnResponse.unknownTags', v);
+  }
+}
+
+function* encodeAddPartitionsToTxnResponseInTurns(w: Writer, it: AddPartitionsToTxnResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('AddPartitionsToTxnResponse', v, 0, 5);
+  const flexible = v >= 3;
+  w.int32(it.throttleTimeMs ?? 0);
+  if (v >= 4) {
+    w.int16(it.errorCode ?? 0);
+  }
+  if (v >= 4) {
+    const resultsByTransaction = it.resultsByTransaction ?? NOTHING;
+    w.arrayLength(resultsByTransaction.length, flexible);
+    for (let i = 0; i < resultsByTransaction.length; i++) { yield* encodeAddPartitionsToTxnResponseResultsByTransactionInTurns(w, resultsByTransaction[i]!, v); yield; }
+  } else if (it.resultsByTransaction != null && it.resultsByTransaction.length > 0) {
+    throw fieldNotInVersion('AddPartitionsToTxnResponse.resultsByTransaction', v);
+  }
+  if (v <= 3) {
+    const resultsByTopicV3AndBelow = it.resultsByTopicV3AndBelow ?? NOTHING;
+    w.arrayLength(resultsByTopicV3AndBelow.length, flexible);
+    for (let i = 0; i < resultsByTopicV3AndBelow.length; i++) { yield* encodeAddPartitionsToTxnResponseAddPartitionsToTxnTopicResultInTurns(w, resultsByTopicV3AndBelow[i]!, v); yield; }
   } else if (it.resultsByTopicV3AndBelow != null && it.resultsByTopicV3AndBelow.length > 0) {
     throw fieldNotInVersion('AddPartitionsToTxnResponse.resultsByTopicV3AndBelow', v);
   }
@@ -380,6 +429,7 @@ export const AddPartitionsToTxn: Api<AddPartitionsToTxnRequest, AddPartitionsToT
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeAddPartitionsToTxnResponse,
+    encodeInTurns: encodeAddPartitionsToTxnResponseInTurns,
     decode: decodeAddPartitionsToTxnResponse,
   },
 };

@@ -231,6 +231,19 @@ function encodeWriteTxnMarkersResponseMarkerTopic(w: Writer, it: WriteTxnMarkers
   }
 }
 
+function* encodeWriteTxnMarkersResponseMarkerTopicInTurns(w: Writer, it: WriteTxnMarkersResponseMarkerTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 1;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeWriteTxnMarkersResponseMarkerTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('WriteTxnMarkersResponseMarkerTopic.unknownTags', v);
+  }
+}
+
 function decodeWriteTxnMarkersResponseMarkerTopic(r: Reader, v: number): WriteTxnMarkersResponseMarkerTopic {
   const flexible = v >= 1;
   const name = r.string(flexible);
@@ -255,6 +268,19 @@ function encodeWriteTxnMarkersResponseMarker(w: Writer, it: WriteTxnMarkersRespo
   }
 }
 
+function* encodeWriteTxnMarkersResponseMarkerInTurns(w: Writer, it: WriteTxnMarkersResponseMarkerInput, v: number): Generator<void, void> {
+  const flexible = v >= 1;
+  w.int64(it.producerId);
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeWriteTxnMarkersResponseMarkerTopicInTurns(w, topics[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('WriteTxnMarkersResponseMarker.unknownTags', v);
+  }
+}
+
 function decodeWriteTxnMarkersResponseMarker(r: Reader, v: number): WriteTxnMarkersResponseMarker {
   const flexible = v >= 1;
   const producerId = r.int64();
@@ -272,6 +298,19 @@ function encodeWriteTxnMarkersResponse(w: Writer, it: WriteTxnMarkersResponseInp
   const markers = it.markers;
   w.arrayLength(markers.length, flexible);
   for (let i = 0; i < markers.length; i++) encodeWriteTxnMarkersResponseMarker(w, markers[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('WriteTxnMarkersResponse.unknownTags', v);
+  }
+}
+
+function* encodeWriteTxnMarkersResponseInTurns(w: Writer, it: WriteTxnMarkersResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('WriteTxnMarkersResponse', v, 0, 2);
+  const flexible = v >= 1;
+  const markers = it.markers;
+  w.arrayLength(markers.length, flexible);
+  for (let i = 0; i < markers.length; i++) { yield* encodeWriteTxnMarkersResponseMarkerInTurns(w, markers[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -318,6 +357,7 @@ export const WriteTxnMarkers: Api<WriteTxnMarkersRequest, WriteTxnMarkersRespons
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeWriteTxnMarkersResponse,
+    encodeInTurns: encodeWriteTxnMarkersResponseInTurns,
     decode: decodeWriteTxnMarkersResponse,
   },
 };

@@ -260,6 +260,19 @@ function encodeTxnOffsetCommitResponseTopic(w: Writer, it: TxnOffsetCommitRespon
   }
 }
 
+function* encodeTxnOffsetCommitResponseTopicInTurns(w: Writer, it: TxnOffsetCommitResponseTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 3;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeTxnOffsetCommitResponseTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('TxnOffsetCommitResponseTopic.unknownTags', v);
+  }
+}
+
 function decodeTxnOffsetCommitResponseTopic(r: Reader, v: number): TxnOffsetCommitResponseTopic {
   const flexible = v >= 3;
   const name = r.string(flexible);
@@ -278,6 +291,20 @@ function encodeTxnOffsetCommitResponse(w: Writer, it: TxnOffsetCommitResponseInp
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeTxnOffsetCommitResponseTopic(w, topics[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('TxnOffsetCommitResponse.unknownTags', v);
+  }
+}
+
+function* encodeTxnOffsetCommitResponseInTurns(w: Writer, it: TxnOffsetCommitResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 5)) throw unsupportedVersion('TxnOffsetCommitResponse', v, 0, 5);
+  const flexible = v >= 3;
+  w.int32(it.throttleTimeMs ?? 0);
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeTxnOffsetCommitResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -327,6 +354,7 @@ export const TxnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitRespons
     flexibleSince: 3,
     newerReadAsHighest: false,
     encode: encodeTxnOffsetCommitResponse,
+    encodeInTurns: encodeTxnOffsetCommitResponseInTurns,
     decode: decodeTxnOffsetCommitResponse,
   },
 };

@@ -179,6 +179,25 @@ function encodeDescribeAclsResponseResource(w: Writer, it: DescribeAclsResponseR
   }
 }
 
+function* encodeDescribeAclsResponseResourceInTurns(w: Writer, it: DescribeAclsResponseResourceInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.int8(it.resourceType);
+  w.string(it.resourceName, flexible);
+  if (v >= 1) {
+    w.int8(it.patternType ?? 3);
+  } else if (it.patternType !== undefined && it.patternType !== 3) {
+    throw fieldNotInVersion('DescribeAclsResponse.resources.patternType', v);
+  }
+  const acls = it.acls;
+  w.arrayLength(acls.length, flexible);
+  for (let i = 0; i < acls.length; i++) { encodeDescribeAclsResponseResourceAcl(w, acls[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeAclsResponseResource.unknownTags', v);
+  }
+}
+
 function decodeDescribeAclsResponseResource(r: Reader, v: number): DescribeAclsResponseResource {
   const flexible = v >= 2;
   const resourceType = r.int8();
@@ -201,6 +220,22 @@ function encodeDescribeAclsResponse(w: Writer, it: DescribeAclsResponseInput, v:
   const resources = it.resources;
   w.arrayLength(resources.length, flexible);
   for (let i = 0; i < resources.length; i++) encodeDescribeAclsResponseResource(w, resources[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeAclsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeAclsResponseInTurns(w: Writer, it: DescribeAclsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DescribeAclsResponse', v, 0, 3);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, flexible);
+  const resources = it.resources;
+  w.arrayLength(resources.length, flexible);
+  for (let i = 0; i < resources.length; i++) { yield* encodeDescribeAclsResponseResourceInTurns(w, resources[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -251,6 +286,7 @@ export const DescribeAcls: Api<DescribeAclsRequest, DescribeAclsResponse, Descri
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDescribeAclsResponse,
+    encodeInTurns: encodeDescribeAclsResponseInTurns,
     decode: decodeDescribeAclsResponse,
   },
 };

@@ -169,6 +169,20 @@ function encodeCreateAclsResponse(w: Writer, it: CreateAclsResponseInput, v: num
   }
 }
 
+function* encodeCreateAclsResponseInTurns(w: Writer, it: CreateAclsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreateAclsResponse', v, 0, 3);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { encodeCreateAclsResponseResult(w, results[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('CreateAclsResponse.unknownTags', v);
+  }
+}
+
 function decodeCreateAclsResponse(r: Reader, v: number): CreateAclsResponse {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreateAclsResponse', v, 0, 3);
   const flexible = v >= 2;
@@ -210,6 +224,7 @@ export const CreateAcls: Api<CreateAclsRequest, CreateAclsResponse, CreateAclsRe
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeCreateAclsResponse,
+    encodeInTurns: encodeCreateAclsResponseInTurns,
     decode: decodeCreateAclsResponse,
   },
 };

@@ -237,6 +237,20 @@ function encodeDeleteAclsResponseFilterResult(w: Writer, it: DeleteAclsResponseF
   }
 }
 
+function* encodeDeleteAclsResponseFilterResultInTurns(w: Writer, it: DeleteAclsResponseFilterResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, flexible);
+  const matchingAcls = it.matchingAcls;
+  w.arrayLength(matchingAcls.length, flexible);
+  for (let i = 0; i < matchingAcls.length; i++) { encodeDeleteAclsResponseFilterResultMatchingAcl(w, matchingAcls[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteAclsResponseFilterResult.unknownTags', v);
+  }
+}
+
 function decodeDeleteAclsResponseFilterResult(r: Reader, v: number): DeleteAclsResponseFilterResult {
   const flexible = v >= 2;
   const errorCode = r.int16();
@@ -256,6 +270,20 @@ function encodeDeleteAclsResponse(w: Writer, it: DeleteAclsResponseInput, v: num
   const filterResults = it.filterResults;
   w.arrayLength(filterResults.length, flexible);
   for (let i = 0; i < filterResults.length; i++) encodeDeleteAclsResponseFilterResult(w, filterResults[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteAclsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDeleteAclsResponseInTurns(w: Writer, it: DeleteAclsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DeleteAclsResponse', v, 0, 3);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const filterResults = it.filterResults;
+  w.arrayLength(filterResults.length, flexible);
+  for (let i = 0; i < filterResults.length; i++) { yield* encodeDeleteAclsResponseFilterResultInTurns(w, filterResults[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -304,6 +332,7 @@ export const DeleteAcls: Api<DeleteAclsRequest, DeleteAclsResponse, DeleteAclsRe
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDeleteAclsResponse,
+    encodeInTurns: encodeDeleteAclsResponseInTurns,
     decode: decodeDeleteAclsResponse,
   },
 };

@@ -259,6 +259,38 @@ function encodeDescribeConfigsResponseResultConfig(w: Writer, it: DescribeConfig
   }
 }
 
+function* encodeDescribeConfigsResponseResultConfigInTurns(w: Writer, it: DescribeConfigsResponseResultConfigInput, v: number): Generator<void, void> {
+  const flexible = v >= 4;
+  w.string(it.name, flexible);
+  w.nullableString(it.value, flexible);
+  w.bool(it.readOnly);
+  if (v <= 0) {
+    w.bool(it.isDefault ?? false);
+  } else if (it.isDefault !== undefined && it.isDefault !== false) {
+    throw fieldNotInVersion('DescribeConfigsResponse.results.configs.isDefault', v);
+  }
+  if (v >= 1) {
+    w.int8(it.configSource ?? -1);
+  }
+  w.bool(it.isSensitive);
+  if (v >= 1) {
+    const synonyms = it.synonyms ?? NOTHING;
+    w.arrayLength(synonyms.length, flexible);
+    for (let i = 0; i < synonyms.length; i++) { encodeDescribeConfigsResponseResultConfigSynonym(w, synonyms[i]!, v); yield; }
+  }
+  if (v >= 3) {
+    w.int8(it.configType ?? 0);
+  }
+  if (v >= 3) {
+    w.nullableString(it.documentation, flexible);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeConfigsResponseResultConfig.unknownTags', v);
+  }
+}
+
 function decodeDescribeConfigsResponseResultConfig(r: Reader, v: number): DescribeConfigsResponseResultConfig {
   const flexible = v >= 4;
   const name = r.string(flexible);
@@ -293,6 +325,22 @@ function encodeDescribeConfigsResponseResult(w: Writer, it: DescribeConfigsRespo
   }
 }
 
+function* encodeDescribeConfigsResponseResultInTurns(w: Writer, it: DescribeConfigsResponseResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 4;
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, flexible);
+  w.int8(it.resourceType);
+  w.string(it.resourceName, flexible);
+  const configs = it.configs;
+  w.arrayLength(configs.length, flexible);
+  for (let i = 0; i < configs.length; i++) { yield* encodeDescribeConfigsResponseResultConfigInTurns(w, configs[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeConfigsResponseResult.unknownTags', v);
+  }
+}
+
 function decodeDescribeConfigsResponseResult(r: Reader, v: number): DescribeConfigsResponseResult {
   const flexible = v >= 4;
   const errorCode = r.int16();
@@ -314,6 +362,20 @@ function encodeDescribeConfigsResponse(w: Writer, it: DescribeConfigsResponseInp
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeDescribeConfigsResponseResult(w, results[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeConfigsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeConfigsResponseInTurns(w: Writer, it: DescribeConfigsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('DescribeConfigsResponse', v, 0, 4);
+  const flexible = v >= 4;
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { yield* encodeDescribeConfigsResponseResultInTurns(w, results[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -362,6 +424,7 @@ export const DescribeConfigs: Api<DescribeConfigsRequest, DescribeConfigsRespons
     flexibleSince: 4,
     newerReadAsHighest: false,
     encode: encodeDescribeConfigsResponse,
+    encodeInTurns: encodeDescribeConfigsResponseInTurns,
     decode: decodeDescribeConfigsResponse,
   },
 };

@@ -199,6 +199,20 @@ function encodeAlterConfigsResponse(w: Writer, it: AlterConfigsResponseInput, v:
   }
 }
 
+function* encodeAlterConfigsResponseInTurns(w: Writer, it: AlterConfigsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterConfigsResponse', v, 0, 2);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const responses = it.responses;
+  w.arrayLength(responses.length, flexible);
+  for (let i = 0; i < responses.length; i++) { encodeAlterConfigsResponseResponse(w, responses[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AlterConfigsResponse.unknownTags', v);
+  }
+}
+
 function decodeAlterConfigsResponse(r: Reader, v: number): AlterConfigsResponse {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterConfigsResponse', v, 0, 2);
   const flexible = v >= 2;
@@ -238,6 +252,7 @@ export const AlterConfigs: Api<AlterConfigsRequest, AlterConfigsResponse, AlterC
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeAlterConfigsResponse,
+    encodeInTurns: encodeAlterConfigsResponseInTurns,
     decode: decodeAlterConfigsResponse,
   },
 };

@@ -200,6 +200,19 @@ function encodeAlterReplicaLogDirsResponseResult(w: Writer, it: AlterReplicaLogD
   }
 }
 
+function* encodeAlterReplicaLogDirsResponseResultInTurns(w: Writer, it: AlterReplicaLogDirsResponseResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.string(it.topicName, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeAlterReplicaLogDirsResponseResultPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AlterReplicaLogDirsResponseResult.unknownTags', v);
+  }
+}
+
 function decodeAlterReplicaLogDirsResponseResult(r: Reader, v: number): AlterReplicaLogDirsResponseResult {
   const flexible = v >= 2;
   const topicName = r.string(flexible);
@@ -218,6 +231,20 @@ function encodeAlterReplicaLogDirsResponse(w: Writer, it: AlterReplicaLogDirsRes
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeAlterReplicaLogDirsResponseResult(w, results[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AlterReplicaLogDirsResponse.unknownTags', v);
+  }
+}
+
+function* encodeAlterReplicaLogDirsResponseInTurns(w: Writer, it: AlterReplicaLogDirsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('AlterReplicaLogDirsResponse', v, 0, 2);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { yield* encodeAlterReplicaLogDirsResponseResultInTurns(w, results[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -265,6 +292,7 @@ export const AlterReplicaLogDirs: Api<AlterReplicaLogDirsRequest, AlterReplicaLo
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeAlterReplicaLogDirsResponse,
+    encodeInTurns: encodeAlterReplicaLogDirsResponseInTurns,
     decode: decodeAlterReplicaLogDirsResponse,
   },
 };

@@ -206,6 +206,19 @@ function encodeDescribeLogDirsResponseResultTopic(w: Writer, it: DescribeLogDirs
   }
 }
 
+function* encodeDescribeLogDirsResponseResultTopicInTurns(w: Writer, it: DescribeLogDirsResponseResultTopicInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.string(it.name, flexible);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, flexible);
+  for (let i = 0; i < partitions.length; i++) { encodeDescribeLogDirsResponseResultTopicPartition(w, partitions[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeLogDirsResponseResultTopic.unknownTags', v);
+  }
+}
+
 function decodeDescribeLogDirsResponseResultTopic(r: Reader, v: number): DescribeLogDirsResponseResultTopic {
   const flexible = v >= 2;
   const name = r.string(flexible);
@@ -224,6 +237,26 @@ function encodeDescribeLogDirsResponseResult(w: Writer, it: DescribeLogDirsRespo
   const topics = it.topics;
   w.arrayLength(topics.length, flexible);
   for (let i = 0; i < topics.length; i++) encodeDescribeLogDirsResponseResultTopic(w, topics[i]!, v);
+  if (v >= 4) {
+    w.int64(it.totalBytes ?? -1);
+  }
+  if (v >= 4) {
+    w.int64(it.usableBytes ?? -1);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeLogDirsResponseResult.unknownTags', v);
+  }
+}
+
+function* encodeDescribeLogDirsResponseResultInTurns(w: Writer, it: DescribeLogDirsResponseResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.int16(it.errorCode);
+  w.string(it.logDir, flexible);
+  const topics = it.topics;
+  w.arrayLength(topics.length, flexible);
+  for (let i = 0; i < topics.length; i++) { yield* encodeDescribeLogDirsResponseResultTopicInTurns(w, topics[i]!, v); yield; }
   if (v >= 4) {
     w.int64(it.totalBytes ?? -1);
   }
@@ -261,6 +294,23 @@ function encodeDescribeLogDirsResponse(w: Writer, it: DescribeLogDirsResponseInp
   const results = it.results;
   w.arrayLength(results.length, flexible);
   for (let i = 0; i < results.length; i++) encodeDescribeLogDirsResponseResult(w, results[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeLogDirsResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeLogDirsResponseInTurns(w: Writer, it: DescribeLogDirsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 4)) throw unsupportedVersion('DescribeLogDirsResponse', v, 0, 4);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  if (v >= 3) {
+    w.int16(it.errorCode ?? 0);
+  }
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { yield* encodeDescribeLogDirsResponseResultInTurns(w, results[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -310,6 +360,7 @@ export const DescribeLogDirs: Api<DescribeLogDirsRequest, DescribeLogDirsRespons
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDescribeLogDirsResponse,
+    encodeInTurns: encodeDescribeLogDirsResponseInTurns,
     decode: decodeDescribeLogDirsResponse,
   },
 };

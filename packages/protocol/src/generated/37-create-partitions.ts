@@ -210,6 +210,20 @@ function encodeCreatePartitionsResponse(w: Writer, it: CreatePartitionsResponseI
   }
 }
 
+function* encodeCreatePartitionsResponseInTurns(w: Writer, it: CreatePartitionsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreatePartitionsResponse', v, 0, 3);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { encodeCreatePartitionsResponseResult(w, results[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('CreatePartitionsResponse.unknownTags', v);
+  }
+}
+
 function decodeCreatePartitionsResponse(r: Reader, v: number): CreatePartitionsResponse {
   if (!(v >= 0 && v <= 3)) throw unsupportedVersion('CreatePartitionsResponse', v, 0, 3);
   const flexible = v >= 2;
@@ -250,6 +264,7 @@ export const CreatePartitions: Api<CreatePartitionsRequest, CreatePartitionsResp
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeCreatePartitionsResponse,
+    encodeInTurns: encodeCreatePartitionsResponseInTurns,
     decode: decodeCreatePartitionsResponse,
   },
 };

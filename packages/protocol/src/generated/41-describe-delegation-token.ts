@@ -204,6 +204,35 @@ function encodeDescribeDelegationTokenResponseToken(w: Writer, it: DescribeDeleg
   }
 }
 
+function* encodeDescribeDelegationTokenResponseTokenInTurns(w: Writer, it: DescribeDelegationTokenResponseTokenInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.string(it.principalType, flexible);
+  w.string(it.principalName, flexible);
+  if (v >= 3) {
+    w.string(it.tokenRequesterPrincipalType ?? '', flexible);
+  } else if (it.tokenRequesterPrincipalType !== undefined && it.tokenRequesterPrincipalType !== '') {
+    throw fieldNotInVersion('DescribeDelegationTokenResponse.tokens.tokenRequesterPrincipalType', v);
+  }
+  if (v >= 3) {
+    w.string(it.tokenRequesterPrincipalName ?? '', flexible);
+  } else if (it.tokenRequesterPrincipalName !== undefined && it.tokenRequesterPrincipalName !== '') {
+    throw fieldNotInVersion('DescribeDelegationTokenResponse.tokens.tokenRequesterPrincipalName', v);
+  }
+  w.int64(it.issueTimestamp);
+  w.int64(it.expiryTimestamp);
+  w.int64(it.maxTimestamp);
+  w.string(it.tokenId, flexible);
+  w.bytes(it.hmac, flexible);
+  const renewers = it.renewers;
+  w.arrayLength(renewers.length, flexible);
+  for (let i = 0; i < renewers.length; i++) { encodeDescribeDelegationTokenResponseTokenRenewer(w, renewers[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeDelegationTokenResponseToken.unknownTags', v);
+  }
+}
+
 function decodeDescribeDelegationTokenResponseToken(r: Reader, v: number): DescribeDelegationTokenResponseToken {
   const flexible = v >= 2;
   const principalType = r.string(flexible);
@@ -241,6 +270,21 @@ function encodeDescribeDelegationTokenResponse(w: Writer, it: DescribeDelegation
   const tokens = it.tokens;
   w.arrayLength(tokens.length, flexible);
   for (let i = 0; i < tokens.length; i++) encodeDescribeDelegationTokenResponseToken(w, tokens[i]!, v);
+  w.int32(it.throttleTimeMs ?? 0);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeDelegationTokenResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeDelegationTokenResponseInTurns(w: Writer, it: DescribeDelegationTokenResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('DescribeDelegationTokenResponse', v, 0, 3);
+  const flexible = v >= 2;
+  w.int16(it.errorCode);
+  const tokens = it.tokens;
+  w.arrayLength(tokens.length, flexible);
+  for (let i = 0; i < tokens.length; i++) { yield* encodeDescribeDelegationTokenResponseTokenInTurns(w, tokens[i]!, v); yield; }
   w.int32(it.throttleTimeMs ?? 0);
   if (flexible) {
     w.unknownTags(it.unknownTags);
@@ -290,6 +334,7 @@ export const DescribeDelegationToken: Api<DescribeDelegationTokenRequest, Descri
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDescribeDelegationTokenResponse,
+    encodeInTurns: encodeDescribeDelegationTokenResponseInTurns,
     decode: decodeDescribeDelegationTokenResponse,
   },
 };

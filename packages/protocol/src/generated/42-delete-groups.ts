@@ -108,6 +108,20 @@ function encodeDeleteGroupsResponse(w: Writer, it: DeleteGroupsResponseInput, v:
   }
 }
 
+function* encodeDeleteGroupsResponseInTurns(w: Writer, it: DeleteGroupsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteGroupsResponse', v, 0, 2);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, flexible);
+  for (let i = 0; i < results.length; i++) { encodeDeleteGroupsResponseResult(w, results[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DeleteGroupsResponse.unknownTags', v);
+  }
+}
+
 function decodeDeleteGroupsResponse(r: Reader, v: number): DeleteGroupsResponse {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DeleteGroupsResponse', v, 0, 2);
   const flexible = v >= 2;
@@ -147,6 +161,7 @@ export const DeleteGroups: Api<DeleteGroupsRequest, DeleteGroupsResponse, Delete
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeDeleteGroupsResponse,
+    encodeInTurns: encodeDeleteGroupsResponseInTurns,
     decode: decodeDeleteGroupsResponse,
   },
 };

@@ -193,6 +193,19 @@ function encodeElectLeadersResponseReplicaElectionResult(w: Writer, it: ElectLea
   }
 }
 
+function* encodeElectLeadersResponseReplicaElectionResultInTurns(w: Writer, it: ElectLeadersResponseReplicaElectionResultInput, v: number): Generator<void, void> {
+  const flexible = v >= 2;
+  w.string(it.topic, flexible);
+  const partitionResult = it.partitionResult;
+  w.arrayLength(partitionResult.length, flexible);
+  for (let i = 0; i < partitionResult.length; i++) { encodeElectLeadersResponseReplicaElectionResultPartitionResult(w, partitionResult[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ElectLeadersResponseReplicaElectionResult.unknownTags', v);
+  }
+}
+
 function decodeElectLeadersResponseReplicaElectionResult(r: Reader, v: number): ElectLeadersResponseReplicaElectionResult {
   const flexible = v >= 2;
   const topic = r.string(flexible);
@@ -216,6 +229,25 @@ function encodeElectLeadersResponse(w: Writer, it: ElectLeadersResponseInput, v:
   const replicaElectionResults = it.replicaElectionResults;
   w.arrayLength(replicaElectionResults.length, flexible);
   for (let i = 0; i < replicaElectionResults.length; i++) encodeElectLeadersResponseReplicaElectionResult(w, replicaElectionResults[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('ElectLeadersResponse.unknownTags', v);
+  }
+}
+
+function* encodeElectLeadersResponseInTurns(w: Writer, it: ElectLeadersResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ElectLeadersResponse', v, 0, 2);
+  const flexible = v >= 2;
+  w.int32(it.throttleTimeMs ?? 0);
+  if (v >= 1) {
+    w.int16(it.errorCode ?? 0);
+  } else if (it.errorCode !== undefined && it.errorCode !== 0) {
+    throw fieldNotInVersion('ElectLeadersResponse.errorCode', v);
+  }
+  const replicaElectionResults = it.replicaElectionResults;
+  w.arrayLength(replicaElectionResults.length, flexible);
+  for (let i = 0; i < replicaElectionResults.length; i++) { yield* encodeElectLeadersResponseReplicaElectionResultInTurns(w, replicaElectionResults[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -264,6 +296,7 @@ export const ElectLeaders: Api<ElectLeadersRequest, ElectLeadersResponse, ElectL
     flexibleSince: 2,
     newerReadAsHighest: false,
     encode: encodeElectLeadersResponse,
+    encodeInTurns: encodeElectLeadersResponseInTurns,
     decode: decodeElectLeadersResponse,
   },
 };

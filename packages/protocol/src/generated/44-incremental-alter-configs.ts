@@ -204,6 +204,20 @@ function encodeIncrementalAlterConfigsResponse(w: Writer, it: IncrementalAlterCo
   }
 }
 
+function* encodeIncrementalAlterConfigsResponseInTurns(w: Writer, it: IncrementalAlterConfigsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('IncrementalAlterConfigsResponse', v, 0, 1);
+  const flexible = v >= 1;
+  w.int32(it.throttleTimeMs ?? 0);
+  const responses = it.responses;
+  w.arrayLength(responses.length, flexible);
+  for (let i = 0; i < responses.length; i++) { encodeIncrementalAlterConfigsResponseResponse(w, responses[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('IncrementalAlterConfigsResponse.unknownTags', v);
+  }
+}
+
 function decodeIncrementalAlterConfigsResponse(r: Reader, v: number): IncrementalAlterConfigsResponse {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('IncrementalAlterConfigsResponse', v, 0, 1);
   const flexible = v >= 1;
@@ -243,6 +257,7 @@ export const IncrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, Increm
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeIncrementalAlterConfigsResponse,
+    encodeInTurns: encodeIncrementalAlterConfigsResponseInTurns,
     decode: decodeIncrementalAlterConfigsResponse,
   },
 };

@@ -195,6 +195,14 @@ function encodeAlterPartitionReassignmentsResponseResponse(w: Writer, it: AlterP
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeAlterPartitionReassignmentsResponseResponseInTurns(w: Writer, it: AlterPartitionReassignmentsResponseResponseInput, v: number): Generator<void, void> {
+  w.string(it.name, true);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeAlterPartitionReassignmentsResponseResponsePartition(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeAlterPartitionReassignmentsResponseResponse(r: Reader, v: number): AlterPartitionReassignmentsResponseResponse {
   const name = r.string(true);
   const partitions: AlterPartitionReassignmentsResponseResponsePartition[] = [];
@@ -213,6 +221,17 @@ function encodeAlterPartitionReassignmentsResponse(w: Writer, it: AlterPartition
   const responses = it.responses;
   w.arrayLength(responses.length, true);
   for (let i = 0; i < responses.length; i++) encodeAlterPartitionReassignmentsResponseResponse(w, responses[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeAlterPartitionReassignmentsResponseInTurns(w: Writer, it: AlterPartitionReassignmentsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterPartitionReassignmentsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const responses = it.responses;
+  w.arrayLength(responses.length, true);
+  for (let i = 0; i < responses.length; i++) { yield* encodeAlterPartitionReassignmentsResponseResponseInTurns(w, responses[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -254,6 +273,7 @@ export const AlterPartitionReassignments: Api<AlterPartitionReassignmentsRequest
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeAlterPartitionReassignmentsResponse,
+    encodeInTurns: encodeAlterPartitionReassignmentsResponseInTurns,
     decode: decodeAlterPartitionReassignmentsResponse,
   },
 };

@@ -174,6 +174,14 @@ function encodeListPartitionReassignmentsResponseTopic(w: Writer, it: ListPartit
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeListPartitionReassignmentsResponseTopicInTurns(w: Writer, it: ListPartitionReassignmentsResponseTopicInput, v: number): Generator<void, void> {
+  w.string(it.name, true);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeListPartitionReassignmentsResponseTopicPartition(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeListPartitionReassignmentsResponseTopic(r: Reader, v: number): ListPartitionReassignmentsResponseTopic {
   const name = r.string(true);
   const partitions: ListPartitionReassignmentsResponseTopicPartition[] = [];
@@ -192,6 +200,17 @@ function encodeListPartitionReassignmentsResponse(w: Writer, it: ListPartitionRe
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeListPartitionReassignmentsResponseTopic(w, topics[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeListPartitionReassignmentsResponseInTurns(w: Writer, it: ListPartitionReassignmentsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ListPartitionReassignmentsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeListPartitionReassignmentsResponseTopicInTurns(w, topics[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -233,6 +252,7 @@ export const ListPartitionReassignments: Api<ListPartitionReassignmentsRequest, 
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeListPartitionReassignmentsResponse,
+    encodeInTurns: encodeListPartitionReassignmentsResponseInTurns,
     decode: decodeListPartitionReassignmentsResponse,
   },
 };

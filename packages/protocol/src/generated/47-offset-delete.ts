@@ -134,6 +134,13 @@ function encodeOffsetDeleteResponseTopic(w: Writer, it: OffsetDeleteResponseTopi
   for (let i = 0; i < partitions.length; i++) encodeOffsetDeleteResponseTopicPartition(w, partitions[i]!, v);
 }
 
+function* encodeOffsetDeleteResponseTopicInTurns(w: Writer, it: OffsetDeleteResponseTopicInput, v: number): Generator<void, void> {
+  w.string(it.name, false);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, false);
+  for (let i = 0; i < partitions.length; i++) { encodeOffsetDeleteResponseTopicPartition(w, partitions[i]!, v); yield; }
+}
+
 function decodeOffsetDeleteResponseTopic(r: Reader, v: number): OffsetDeleteResponseTopic {
   const name = r.string(false);
   const partitions: OffsetDeleteResponseTopicPartition[] = [];
@@ -148,6 +155,15 @@ function encodeOffsetDeleteResponse(w: Writer, it: OffsetDeleteResponseInput, v:
   const topics = it.topics;
   w.arrayLength(topics.length, false);
   for (let i = 0; i < topics.length; i++) encodeOffsetDeleteResponseTopic(w, topics[i]!, v);
+}
+
+function* encodeOffsetDeleteResponseInTurns(w: Writer, it: OffsetDeleteResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('OffsetDeleteResponse', v, 0, 0);
+  w.int16(it.errorCode);
+  w.int32(it.throttleTimeMs ?? 0);
+  const topics = it.topics;
+  w.arrayLength(topics.length, false);
+  for (let i = 0; i < topics.length; i++) { yield* encodeOffsetDeleteResponseTopicInTurns(w, topics[i]!, v); yield; }
 }
 
 function decodeOffsetDeleteResponse(r: Reader, v: number): OffsetDeleteResponse {
@@ -184,6 +200,7 @@ export const OffsetDelete: Api<OffsetDeleteRequest, OffsetDeleteResponse, Offset
     flexibleSince: Infinity,
     newerReadAsHighest: false,
     encode: encodeOffsetDeleteResponse,
+    encodeInTurns: encodeOffsetDeleteResponseInTurns,
     decode: decodeOffsetDeleteResponse,
   },
 };

@@ -208,6 +208,21 @@ function encodeDescribeClientQuotasResponseEntry(w: Writer, it: DescribeClientQu
   }
 }
 
+function* encodeDescribeClientQuotasResponseEntryInTurns(w: Writer, it: DescribeClientQuotasResponseEntryInput, v: number): Generator<void, void> {
+  const flexible = v >= 1;
+  const entity = it.entity;
+  w.arrayLength(entity.length, flexible);
+  for (let i = 0; i < entity.length; i++) { encodeDescribeClientQuotasResponseEntryEntity(w, entity[i]!, v); yield; }
+  const values = it.values;
+  w.arrayLength(values.length, flexible);
+  for (let i = 0; i < values.length; i++) { encodeDescribeClientQuotasResponseEntryValue(w, values[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeClientQuotasResponseEntry.unknownTags', v);
+  }
+}
+
 function decodeDescribeClientQuotasResponseEntry(r: Reader, v: number): DescribeClientQuotasResponseEntry {
   const flexible = v >= 1;
   const entity: DescribeClientQuotasResponseEntryEntity[] = [];
@@ -232,6 +247,26 @@ function encodeDescribeClientQuotasResponse(w: Writer, it: DescribeClientQuotasR
   } else {
     w.arrayLength(entries.length, flexible);
     for (let i = 0; i < entries.length; i++) encodeDescribeClientQuotasResponseEntry(w, entries[i]!, v);
+  }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('DescribeClientQuotasResponse.unknownTags', v);
+  }
+}
+
+function* encodeDescribeClientQuotasResponseInTurns(w: Writer, it: DescribeClientQuotasResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClientQuotasResponse', v, 0, 1);
+  const flexible = v >= 1;
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, flexible);
+  const entries = it.entries;
+  if (entries == null) {
+    w.arrayLength(-1, flexible);
+  } else {
+    w.arrayLength(entries.length, flexible);
+    for (let i = 0; i < entries.length; i++) { yield* encodeDescribeClientQuotasResponseEntryInTurns(w, entries[i]!, v); yield; }
   }
   if (flexible) {
     w.unknownTags(it.unknownTags);
@@ -287,6 +322,7 @@ export const DescribeClientQuotas: Api<DescribeClientQuotasRequest, DescribeClie
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeDescribeClientQuotasResponse,
+    encodeInTurns: encodeDescribeClientQuotasResponseInTurns,
     decode: decodeDescribeClientQuotasResponse,
   },
 };

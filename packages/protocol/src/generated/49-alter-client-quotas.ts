@@ -247,6 +247,20 @@ function encodeAlterClientQuotasResponseEntry(w: Writer, it: AlterClientQuotasRe
   }
 }
 
+function* encodeAlterClientQuotasResponseEntryInTurns(w: Writer, it: AlterClientQuotasResponseEntryInput, v: number): Generator<void, void> {
+  const flexible = v >= 1;
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, flexible);
+  const entity = it.entity;
+  w.arrayLength(entity.length, flexible);
+  for (let i = 0; i < entity.length; i++) { encodeAlterClientQuotasResponseEntryEntity(w, entity[i]!, v); yield; }
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AlterClientQuotasResponseEntry.unknownTags', v);
+  }
+}
+
 function decodeAlterClientQuotasResponseEntry(r: Reader, v: number): AlterClientQuotasResponseEntry {
   const flexible = v >= 1;
   const errorCode = r.int16();
@@ -266,6 +280,20 @@ function encodeAlterClientQuotasResponse(w: Writer, it: AlterClientQuotasRespons
   const entries = it.entries;
   w.arrayLength(entries.length, flexible);
   for (let i = 0; i < entries.length; i++) encodeAlterClientQuotasResponseEntry(w, entries[i]!, v);
+  if (flexible) {
+    w.unknownTags(it.unknownTags);
+  } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
+    throw fieldNotInVersion('AlterClientQuotasResponse.unknownTags', v);
+  }
+}
+
+function* encodeAlterClientQuotasResponseInTurns(w: Writer, it: AlterClientQuotasResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('AlterClientQuotasResponse', v, 0, 1);
+  const flexible = v >= 1;
+  w.int32(it.throttleTimeMs ?? 0);
+  const entries = it.entries;
+  w.arrayLength(entries.length, flexible);
+  for (let i = 0; i < entries.length; i++) { yield* encodeAlterClientQuotasResponseEntryInTurns(w, entries[i]!, v); yield; }
   if (flexible) {
     w.unknownTags(it.unknownTags);
   } else if (it.unknownTags !== undefined && it.unknownTags.length > 0) {
@@ -312,6 +340,7 @@ export const AlterClientQuotas: Api<AlterClientQuotasRequest, AlterClientQuotasR
     flexibleSince: 1,
     newerReadAsHighest: false,
     encode: encodeAlterClientQuotasResponse,
+    encodeInTurns: encodeAlterClientQuotasResponseInTurns,
     decode: decodeAlterClientQuotasResponse,
   },
 };

@@ -151,6 +151,16 @@ function encodeDescribeUserScramCredentialsResponseResult(w: Writer, it: Describ
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeUserScramCredentialsResponseResultInTurns(w: Writer, it: DescribeUserScramCredentialsResponseResultInput, v: number): Generator<void, void> {
+  w.string(it.user, true);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const credentialInfos = it.credentialInfos;
+  w.arrayLength(credentialInfos.length, true);
+  for (let i = 0; i < credentialInfos.length; i++) { encodeDescribeUserScramCredentialsResponseResultCredentialInfo(w, credentialInfos[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeUserScramCredentialsResponseResult(r: Reader, v: number): DescribeUserScramCredentialsResponseResult {
   const user = r.string(true);
   const errorCode = r.int16();
@@ -171,6 +181,17 @@ function encodeDescribeUserScramCredentialsResponse(w: Writer, it: DescribeUserS
   const results = it.results;
   w.arrayLength(results.length, true);
   for (let i = 0; i < results.length; i++) encodeDescribeUserScramCredentialsResponseResult(w, results[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeUserScramCredentialsResponseInTurns(w: Writer, it: DescribeUserScramCredentialsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeUserScramCredentialsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const results = it.results;
+  w.arrayLength(results.length, true);
+  for (let i = 0; i < results.length; i++) { yield* encodeDescribeUserScramCredentialsResponseResultInTurns(w, results[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -212,6 +233,7 @@ export const DescribeUserScramCredentials: Api<DescribeUserScramCredentialsReque
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeUserScramCredentialsResponse,
+    encodeInTurns: encodeDescribeUserScramCredentialsResponseInTurns,
     decode: decodeDescribeUserScramCredentialsResponse,
   },
 };

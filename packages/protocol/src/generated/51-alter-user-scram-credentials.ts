@@ -174,6 +174,15 @@ function encodeAlterUserScramCredentialsResponse(w: Writer, it: AlterUserScramCr
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeAlterUserScramCredentialsResponseInTurns(w: Writer, it: AlterUserScramCredentialsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const results = it.results;
+  w.arrayLength(results.length, true);
+  for (let i = 0; i < results.length; i++) { encodeAlterUserScramCredentialsResponseResult(w, results[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeAlterUserScramCredentialsResponse(r: Reader, v: number): AlterUserScramCredentialsResponse {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('AlterUserScramCredentialsResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
@@ -210,6 +219,7 @@ export const AlterUserScramCredentials: Api<AlterUserScramCredentialsRequest, Al
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeAlterUserScramCredentialsResponse,
+    encodeInTurns: encodeAlterUserScramCredentialsResponseInTurns,
     decode: decodeAlterUserScramCredentialsResponse,
   },
 };

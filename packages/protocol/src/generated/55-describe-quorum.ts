@@ -264,6 +264,24 @@ function encodeDescribeQuorumResponseTopicPartition(w: Writer, it: DescribeQuoru
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeQuorumResponseTopicPartitionInTurns(w: Writer, it: DescribeQuorumResponseTopicPartitionInput, v: number): Generator<void, void> {
+  w.int32(it.partitionIndex);
+  w.int16(it.errorCode);
+  if (v >= 2) {
+    w.nullableString(it.errorMessage, true);
+  }
+  w.int32(it.leaderId);
+  w.int32(it.leaderEpoch);
+  w.int64(it.highWatermark);
+  const currentVoters = it.currentVoters;
+  w.arrayLength(currentVoters.length, true);
+  for (let i = 0; i < currentVoters.length; i++) { encodeDescribeQuorumResponseReplicaState(w, currentVoters[i]!, v); yield; }
+  const observers = it.observers;
+  w.arrayLength(observers.length, true);
+  for (let i = 0; i < observers.length; i++) { encodeDescribeQuorumResponseReplicaState(w, observers[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeQuorumResponseTopicPartition(r: Reader, v: number): DescribeQuorumResponseTopicPartition {
   const partitionIndex = r.int32();
   const errorCode = r.int16();
@@ -295,6 +313,14 @@ function encodeDescribeQuorumResponseTopic(w: Writer, it: DescribeQuorumResponse
   const partitions = it.partitions;
   w.arrayLength(partitions.length, true);
   for (let i = 0; i < partitions.length; i++) encodeDescribeQuorumResponseTopicPartition(w, partitions[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeQuorumResponseTopicInTurns(w: Writer, it: DescribeQuorumResponseTopicInput, v: number): Generator<void, void> {
+  w.string(it.topicName, true);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { yield* encodeDescribeQuorumResponseTopicPartitionInTurns(w, partitions[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -333,6 +359,14 @@ function encodeDescribeQuorumResponseNode(w: Writer, it: DescribeQuorumResponseN
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeQuorumResponseNodeInTurns(w: Writer, it: DescribeQuorumResponseNodeInput, v: number): Generator<void, void> {
+  w.int32(it.nodeId);
+  const listeners = it.listeners;
+  w.arrayLength(listeners.length, true);
+  for (let i = 0; i < listeners.length; i++) { encodeDescribeQuorumResponseNodeListener(w, listeners[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeQuorumResponseNode(r: Reader, v: number): DescribeQuorumResponseNode {
   const nodeId = r.int32();
   const listeners: DescribeQuorumResponseNodeListener[] = [];
@@ -356,6 +390,25 @@ function encodeDescribeQuorumResponse(w: Writer, it: DescribeQuorumResponseInput
     const nodes = it.nodes ?? NOTHING;
     w.arrayLength(nodes.length, true);
     for (let i = 0; i < nodes.length; i++) encodeDescribeQuorumResponseNode(w, nodes[i]!, v);
+  } else if (it.nodes != null && it.nodes.length > 0) {
+    throw fieldNotInVersion('DescribeQuorumResponse.nodes', v);
+  }
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeQuorumResponseInTurns(w: Writer, it: DescribeQuorumResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('DescribeQuorumResponse', v, 0, 2);
+  w.int16(it.errorCode);
+  if (v >= 2) {
+    w.nullableString(it.errorMessage, true);
+  }
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeDescribeQuorumResponseTopicInTurns(w, topics[i]!, v); yield; }
+  if (v >= 2) {
+    const nodes = it.nodes ?? NOTHING;
+    w.arrayLength(nodes.length, true);
+    for (let i = 0; i < nodes.length; i++) { yield* encodeDescribeQuorumResponseNodeInTurns(w, nodes[i]!, v); yield; }
   } else if (it.nodes != null && it.nodes.length > 0) {
     throw fieldNotInVersion('DescribeQuorumResponse.nodes', v);
   }
@@ -404,6 +457,7 @@ export const DescribeQuorum: Api<DescribeQuorumRequest, DescribeQuorumResponse, 
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeQuorumResponse,
+    encodeInTurns: encodeDescribeQuorumResponseInTurns,
     decode: decodeDescribeQuorumResponse,
   },
 };

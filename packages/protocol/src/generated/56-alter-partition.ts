@@ -294,6 +294,19 @@ function encodeAlterPartitionResponseTopic(w: Writer, it: AlterPartitionResponse
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeAlterPartitionResponseTopicInTurns(w: Writer, it: AlterPartitionResponseTopicInput, v: number): Generator<void, void> {
+  if (v <= 1) {
+    w.string(it.topicName ?? '', true);
+  }
+  if (v >= 2) {
+    w.uuid(it.topicId ?? ZERO_UUID);
+  }
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeAlterPartitionResponseTopicPartition(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeAlterPartitionResponseTopic(r: Reader, v: number): AlterPartitionResponseTopic {
   const topicName = v <= 1 ? r.string(true) : '';
   const topicId = v >= 2 ? r.uuid() : ZERO_UUID;
@@ -312,6 +325,16 @@ function encodeAlterPartitionResponse(w: Writer, it: AlterPartitionResponseInput
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeAlterPartitionResponseTopic(w, topics[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeAlterPartitionResponseInTurns(w: Writer, it: AlterPartitionResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 3)) throw unsupportedVersion('AlterPartitionResponse', v, 0, 3);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeAlterPartitionResponseTopicInTurns(w, topics[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -356,6 +379,7 @@ export const AlterPartition: Api<AlterPartitionRequest, AlterPartitionResponse, 
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeAlterPartitionResponse,
+    encodeInTurns: encodeAlterPartitionResponseInTurns,
     decode: decodeAlterPartitionResponse,
   },
 };

@@ -167,6 +167,19 @@ function encodeUpdateFeaturesResponse(w: Writer, it: UpdateFeaturesResponseInput
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeUpdateFeaturesResponseInTurns(w: Writer, it: UpdateFeaturesResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('UpdateFeaturesResponse', v, 0, 2);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  if (v <= 1) {
+    const results = it.results ?? NOTHING;
+    w.arrayLength(results.length, true);
+    for (let i = 0; i < results.length; i++) { encodeUpdateFeaturesResponseResult(w, results[i]!, v); yield; }
+  }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeUpdateFeaturesResponse(r: Reader, v: number): UpdateFeaturesResponse {
   if (!(v >= 0 && v <= 2)) throw unsupportedVersion('UpdateFeaturesResponse', v, 0, 2);
   const throttleTimeMs = r.int32();
@@ -208,6 +221,7 @@ export const UpdateFeatures: Api<UpdateFeaturesRequest, UpdateFeaturesResponse, 
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeUpdateFeaturesResponse,
+    encodeInTurns: encodeUpdateFeaturesResponseInTurns,
     decode: decodeUpdateFeaturesResponse,
   },
 };

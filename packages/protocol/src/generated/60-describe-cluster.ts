@@ -130,6 +130,25 @@ function encodeDescribeClusterResponse(w: Writer, it: DescribeClusterResponseInp
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeClusterResponseInTurns(w: Writer, it: DescribeClusterResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClusterResponse', v, 0, 1);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  if (v >= 1) {
+    w.int8(it.endpointType ?? 1);
+  } else if (it.endpointType !== undefined && it.endpointType !== 1) {
+    throw fieldNotInVersion('DescribeClusterResponse.endpointType', v);
+  }
+  w.string(it.clusterId, true);
+  w.int32(it.controllerId ?? -1);
+  const brokers = it.brokers;
+  w.arrayLength(brokers.length, true);
+  for (let i = 0; i < brokers.length; i++) { encodeDescribeClusterResponseBroker(w, brokers[i]!, v); yield; }
+  w.int32(it.clusterAuthorizedOperations ?? -2147483648);
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeClusterResponse(r: Reader, v: number): DescribeClusterResponse {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('DescribeClusterResponse', v, 0, 1);
   const throttleTimeMs = r.int32();
@@ -183,6 +202,7 @@ export const DescribeCluster: Api<DescribeClusterRequest, DescribeClusterRespons
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeClusterResponse,
+    encodeInTurns: encodeDescribeClusterResponseInTurns,
     decode: decodeDescribeClusterResponse,
   },
 };

@@ -178,6 +178,16 @@ function encodeDescribeProducersResponseTopicPartition(w: Writer, it: DescribePr
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeProducersResponseTopicPartitionInTurns(w: Writer, it: DescribeProducersResponseTopicPartitionInput, v: number): Generator<void, void> {
+  w.int32(it.partitionIndex);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const activeProducers = it.activeProducers;
+  w.arrayLength(activeProducers.length, true);
+  for (let i = 0; i < activeProducers.length; i++) { encodeDescribeProducersResponseTopicPartitionActiveProducer(w, activeProducers[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeProducersResponseTopicPartition(r: Reader, v: number): DescribeProducersResponseTopicPartition {
   const partitionIndex = r.int32();
   const errorCode = r.int16();
@@ -198,6 +208,14 @@ function encodeDescribeProducersResponseTopic(w: Writer, it: DescribeProducersRe
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeProducersResponseTopicInTurns(w: Writer, it: DescribeProducersResponseTopicInput, v: number): Generator<void, void> {
+  w.string(it.name, true);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { yield* encodeDescribeProducersResponseTopicPartitionInTurns(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeProducersResponseTopic(r: Reader, v: number): DescribeProducersResponseTopic {
   const name = r.string(true);
   const partitions: DescribeProducersResponseTopicPartition[] = [];
@@ -214,6 +232,15 @@ function encodeDescribeProducersResponse(w: Writer, it: DescribeProducersRespons
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeDescribeProducersResponseTopic(w, topics[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeProducersResponseInTurns(w: Writer, it: DescribeProducersResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeProducersResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeDescribeProducersResponseTopicInTurns(w, topics[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -253,6 +280,7 @@ export const DescribeProducers: Api<DescribeProducersRequest, DescribeProducersR
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeProducersResponse,
+    encodeInTurns: encodeDescribeProducersResponseInTurns,
     decode: decodeDescribeProducersResponse,
   },
 };

@@ -126,6 +126,20 @@ function encodeDescribeTransactionsResponseTransactionState(w: Writer, it: Descr
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeTransactionsResponseTransactionStateInTurns(w: Writer, it: DescribeTransactionsResponseTransactionStateInput, v: number): Generator<void, void> {
+  w.int16(it.errorCode);
+  w.string(it.transactionalId, true);
+  w.string(it.transactionState, true);
+  w.int32(it.transactionTimeoutMs);
+  w.int64(it.transactionStartTimeMs);
+  w.int64(it.producerId);
+  w.int16(it.producerEpoch);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { encodeDescribeTransactionsResponseTransactionStateTopic(w, topics[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeTransactionsResponseTransactionState(r: Reader, v: number): DescribeTransactionsResponseTransactionState {
   const errorCode = r.int16();
   const transactionalId = r.string(true);
@@ -157,6 +171,15 @@ function encodeDescribeTransactionsResponse(w: Writer, it: DescribeTransactionsR
   const transactionStates = it.transactionStates;
   w.arrayLength(transactionStates.length, true);
   for (let i = 0; i < transactionStates.length; i++) encodeDescribeTransactionsResponseTransactionState(w, transactionStates[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeTransactionsResponseInTurns(w: Writer, it: DescribeTransactionsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTransactionsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const transactionStates = it.transactionStates;
+  w.arrayLength(transactionStates.length, true);
+  for (let i = 0; i < transactionStates.length; i++) { yield* encodeDescribeTransactionsResponseTransactionStateInTurns(w, transactionStates[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -196,6 +219,7 @@ export const DescribeTransactions: Api<DescribeTransactionsRequest, DescribeTran
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeTransactionsResponse,
+    encodeInTurns: encodeDescribeTransactionsResponseInTurns,
     decode: decodeDescribeTransactionsResponse,
   },
 };

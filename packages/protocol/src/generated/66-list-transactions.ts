@@ -119,6 +119,19 @@ function encodeListTransactionsResponse(w: Writer, it: ListTransactionsResponseI
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeListTransactionsResponseInTurns(w: Writer, it: ListTransactionsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  const unknownStateFilters = it.unknownStateFilters;
+  w.arrayLength(unknownStateFilters.length, true);
+  for (let i = 0; i < unknownStateFilters.length; i++) w.string(unknownStateFilters[i]!, true);
+  const transactionStates = it.transactionStates;
+  w.arrayLength(transactionStates.length, true);
+  for (let i = 0; i < transactionStates.length; i++) { encodeListTransactionsResponseTransactionState(w, transactionStates[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeListTransactionsResponse(r: Reader, v: number): ListTransactionsResponse {
   if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
   const throttleTimeMs = r.int32();
@@ -160,6 +173,7 @@ export const ListTransactions: Api<ListTransactionsRequest, ListTransactionsResp
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeListTransactionsResponse,
+    encodeInTurns: encodeListTransactionsResponseInTurns,
     decode: decodeListTransactionsResponse,
   },
 };

@@ -225,6 +225,13 @@ function encodeConsumerGroupHeartbeatResponseAssignment(w: Writer, it: ConsumerG
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeConsumerGroupHeartbeatResponseAssignmentInTurns(w: Writer, it: ConsumerGroupHeartbeatResponseAssignmentInput, v: number): Generator<void, void> {
+  const topicPartitions = it.topicPartitions;
+  w.arrayLength(topicPartitions.length, true);
+  for (let i = 0; i < topicPartitions.length; i++) { encodeConsumerGroupHeartbeatResponseTopicPartitions(w, topicPartitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeConsumerGroupHeartbeatResponseAssignment(r: Reader, v: number): ConsumerGroupHeartbeatResponseAssignment {
   const topicPartitions: ConsumerGroupHeartbeatResponseTopicPartitions[] = [];
   for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topicPartitions.push(decodeConsumerGroupHeartbeatResponseTopicPartitions(r, v));
@@ -247,6 +254,23 @@ function encodeConsumerGroupHeartbeatResponse(w: Writer, it: ConsumerGroupHeartb
   } else {
     w.int8(1);
     encodeConsumerGroupHeartbeatResponseAssignment(w, it.assignment, v);
+  }
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeConsumerGroupHeartbeatResponseInTurns(w: Writer, it: ConsumerGroupHeartbeatResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ConsumerGroupHeartbeatResponse', v, 0, 1);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  w.nullableString(it.memberId, true);
+  w.int32(it.memberEpoch);
+  w.int32(it.heartbeatIntervalMs);
+  if (it.assignment == null) {
+    w.int8(-1);
+  } else {
+    w.int8(1);
+    yield* encodeConsumerGroupHeartbeatResponseAssignmentInTurns(w, it.assignment, v);
   }
   w.unknownTags(it.unknownTags);
 }
@@ -293,6 +317,7 @@ export const ConsumerGroupHeartbeat: Api<ConsumerGroupHeartbeatRequest, Consumer
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeConsumerGroupHeartbeatResponse,
+    encodeInTurns: encodeConsumerGroupHeartbeatResponseInTurns,
     decode: decodeConsumerGroupHeartbeatResponse,
   },
 };

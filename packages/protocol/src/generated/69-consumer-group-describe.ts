@@ -174,6 +174,13 @@ function encodeConsumerGroupDescribeResponseAssignment(w: Writer, it: ConsumerGr
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeConsumerGroupDescribeResponseAssignmentInTurns(w: Writer, it: ConsumerGroupDescribeResponseAssignmentInput, v: number): Generator<void, void> {
+  const topicPartitions = it.topicPartitions;
+  w.arrayLength(topicPartitions.length, true);
+  for (let i = 0; i < topicPartitions.length; i++) { encodeConsumerGroupDescribeResponseTopicPartitions(w, topicPartitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeConsumerGroupDescribeResponseAssignment(r: Reader, v: number): ConsumerGroupDescribeResponseAssignment {
   const topicPartitions: ConsumerGroupDescribeResponseTopicPartitions[] = [];
   for (let n = r.arrayLength(true, 19, 160); n > 0; n--) topicPartitions.push(decodeConsumerGroupDescribeResponseTopicPartitions(r, v));
@@ -196,6 +203,22 @@ function encodeConsumerGroupDescribeResponseGroupMember(w: Writer, it: ConsumerG
   w.nullableString(it.subscribedTopicRegex, true);
   encodeConsumerGroupDescribeResponseAssignment(w, it.assignment, v);
   encodeConsumerGroupDescribeResponseAssignment(w, it.targetAssignment, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeConsumerGroupDescribeResponseGroupMemberInTurns(w: Writer, it: ConsumerGroupDescribeResponseGroupMemberInput, v: number): Generator<void, void> {
+  w.string(it.memberId, true);
+  w.nullableString(it.instanceId, true);
+  w.nullableString(it.rackId, true);
+  w.int32(it.memberEpoch);
+  w.string(it.clientId, true);
+  w.string(it.clientHost, true);
+  const subscribedTopicNames = it.subscribedTopicNames;
+  w.arrayLength(subscribedTopicNames.length, true);
+  for (let i = 0; i < subscribedTopicNames.length; i++) w.string(subscribedTopicNames[i]!, true);
+  w.nullableString(it.subscribedTopicRegex, true);
+  yield* encodeConsumerGroupDescribeResponseAssignmentInTurns(w, it.assignment, v);
+  yield* encodeConsumerGroupDescribeResponseAssignmentInTurns(w, it.targetAssignment, v);
   w.unknownTags(it.unknownTags);
 }
 
@@ -243,6 +266,21 @@ function encodeConsumerGroupDescribeResponseGroup(w: Writer, it: ConsumerGroupDe
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeConsumerGroupDescribeResponseGroupInTurns(w: Writer, it: ConsumerGroupDescribeResponseGroupInput, v: number): Generator<void, void> {
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  w.string(it.groupId, true);
+  w.string(it.groupState, true);
+  w.int32(it.groupEpoch);
+  w.int32(it.assignmentEpoch);
+  w.string(it.assignorName, true);
+  const members = it.members;
+  w.arrayLength(members.length, true);
+  for (let i = 0; i < members.length; i++) { yield* encodeConsumerGroupDescribeResponseGroupMemberInTurns(w, members[i]!, v); yield; }
+  w.int32(it.authorizedOperations ?? -2147483648);
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeConsumerGroupDescribeResponseGroup(r: Reader, v: number): ConsumerGroupDescribeResponseGroup {
   const errorCode = r.int16();
   const errorMessage: string | null = r.nullableString(true);
@@ -276,6 +314,15 @@ function encodeConsumerGroupDescribeResponse(w: Writer, it: ConsumerGroupDescrib
   const groups = it.groups;
   w.arrayLength(groups.length, true);
   for (let i = 0; i < groups.length; i++) encodeConsumerGroupDescribeResponseGroup(w, groups[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeConsumerGroupDescribeResponseInTurns(w: Writer, it: ConsumerGroupDescribeResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ConsumerGroupDescribeResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const groups = it.groups;
+  w.arrayLength(groups.length, true);
+  for (let i = 0; i < groups.length; i++) { yield* encodeConsumerGroupDescribeResponseGroupInTurns(w, groups[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -315,6 +362,7 @@ export const ConsumerGroupDescribe: Api<ConsumerGroupDescribeRequest, ConsumerGr
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeConsumerGroupDescribeResponse,
+    encodeInTurns: encodeConsumerGroupDescribeResponseInTurns,
     decode: decodeConsumerGroupDescribeResponse,
   },
 };

@@ -83,6 +83,16 @@ function encodeListClientMetricsResourcesResponse(w: Writer, it: ListClientMetri
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeListClientMetricsResourcesResponseInTurns(w: Writer, it: ListClientMetricsResourcesResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ListClientMetricsResourcesResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  const clientMetricsResources = it.clientMetricsResources;
+  w.arrayLength(clientMetricsResources.length, true);
+  for (let i = 0; i < clientMetricsResources.length; i++) { encodeListClientMetricsResourcesResponseClientMetricsResource(w, clientMetricsResources[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeListClientMetricsResourcesResponse(r: Reader, v: number): ListClientMetricsResourcesResponse {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ListClientMetricsResourcesResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
@@ -120,6 +130,7 @@ export const ListClientMetricsResources: Api<ListClientMetricsResourcesRequest, 
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeListClientMetricsResourcesResponse,
+    encodeInTurns: encodeListClientMetricsResourcesResponseInTurns,
     decode: decodeListClientMetricsResourcesResponse,
   },
 };

@@ -282,6 +282,18 @@ function encodeDescribeTopicPartitionsResponseTopic(w: Writer, it: DescribeTopic
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeDescribeTopicPartitionsResponseTopicInTurns(w: Writer, it: DescribeTopicPartitionsResponseTopicInput, v: number): Generator<void, void> {
+  w.int16(it.errorCode);
+  w.nullableString(it.name, true);
+  w.uuid(it.topicId ?? ZERO_UUID);
+  w.bool(it.isInternal ?? false);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeDescribeTopicPartitionsResponseTopicPartition(w, partitions[i]!, v); yield; }
+  w.int32(it.topicAuthorizedOperations ?? -2147483648);
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeDescribeTopicPartitionsResponseTopic(r: Reader, v: number): DescribeTopicPartitionsResponseTopic {
   const errorCode = r.int16();
   const name: string | null = r.nullableString(true);
@@ -317,6 +329,21 @@ function encodeDescribeTopicPartitionsResponse(w: Writer, it: DescribeTopicParti
   const topics = it.topics;
   w.arrayLength(topics.length, true);
   for (let i = 0; i < topics.length; i++) encodeDescribeTopicPartitionsResponseTopic(w, topics[i]!, v);
+  if (it.nextCursor == null) {
+    w.int8(-1);
+  } else {
+    w.int8(1);
+    encodeDescribeTopicPartitionsResponseNextCursor(w, it.nextCursor, v);
+  }
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeDescribeTopicPartitionsResponseInTurns(w: Writer, it: DescribeTopicPartitionsResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('DescribeTopicPartitionsResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const topics = it.topics;
+  w.arrayLength(topics.length, true);
+  for (let i = 0; i < topics.length; i++) { yield* encodeDescribeTopicPartitionsResponseTopicInTurns(w, topics[i]!, v); yield; }
   if (it.nextCursor == null) {
     w.int8(-1);
   } else {
@@ -363,6 +390,7 @@ export const DescribeTopicPartitions: Api<DescribeTopicPartitionsRequest, Descri
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeDescribeTopicPartitionsResponse,
+    encodeInTurns: encodeDescribeTopicPartitionsResponseInTurns,
     decode: decodeDescribeTopicPartitionsResponse,
   },
 };

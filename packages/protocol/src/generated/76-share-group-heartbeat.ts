@@ -141,6 +141,13 @@ function encodeShareGroupHeartbeatResponseAssignment(w: Writer, it: ShareGroupHe
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareGroupHeartbeatResponseAssignmentInTurns(w: Writer, it: ShareGroupHeartbeatResponseAssignmentInput, v: number): Generator<void, void> {
+  const topicPartitions = it.topicPartitions;
+  w.arrayLength(topicPartitions.length, true);
+  for (let i = 0; i < topicPartitions.length; i++) { encodeShareGroupHeartbeatResponseTopicPartitions(w, topicPartitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareGroupHeartbeatResponseAssignment(r: Reader, v: number): ShareGroupHeartbeatResponseAssignment {
   const topicPartitions: ShareGroupHeartbeatResponseTopicPartitions[] = [];
   for (let n = r.arrayLength(true, 18, 128); n > 0; n--) topicPartitions.push(decodeShareGroupHeartbeatResponseTopicPartitions(r, v));
@@ -163,6 +170,23 @@ function encodeShareGroupHeartbeatResponse(w: Writer, it: ShareGroupHeartbeatRes
   } else {
     w.int8(1);
     encodeShareGroupHeartbeatResponseAssignment(w, it.assignment, v);
+  }
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeShareGroupHeartbeatResponseInTurns(w: Writer, it: ShareGroupHeartbeatResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupHeartbeatResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  w.nullableString(it.memberId, true);
+  w.int32(it.memberEpoch);
+  w.int32(it.heartbeatIntervalMs);
+  if (it.assignment == null) {
+    w.int8(-1);
+  } else {
+    w.int8(1);
+    yield* encodeShareGroupHeartbeatResponseAssignmentInTurns(w, it.assignment, v);
   }
   w.unknownTags(it.unknownTags);
 }
@@ -207,6 +231,7 @@ export const ShareGroupHeartbeat: Api<ShareGroupHeartbeatRequest, ShareGroupHear
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeShareGroupHeartbeatResponse,
+    encodeInTurns: encodeShareGroupHeartbeatResponseInTurns,
     decode: decodeShareGroupHeartbeatResponse,
   },
 };

@@ -168,6 +168,13 @@ function encodeShareGroupDescribeResponseAssignment(w: Writer, it: ShareGroupDes
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareGroupDescribeResponseAssignmentInTurns(w: Writer, it: ShareGroupDescribeResponseAssignmentInput, v: number): Generator<void, void> {
+  const topicPartitions = it.topicPartitions;
+  w.arrayLength(topicPartitions.length, true);
+  for (let i = 0; i < topicPartitions.length; i++) { encodeShareGroupDescribeResponseTopicPartitions(w, topicPartitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareGroupDescribeResponseAssignment(r: Reader, v: number): ShareGroupDescribeResponseAssignment {
   const topicPartitions: ShareGroupDescribeResponseTopicPartitions[] = [];
   for (let n = r.arrayLength(true, 19, 160); n > 0; n--) topicPartitions.push(decodeShareGroupDescribeResponseTopicPartitions(r, v));
@@ -187,6 +194,19 @@ function encodeShareGroupDescribeResponseGroupMember(w: Writer, it: ShareGroupDe
   w.arrayLength(subscribedTopicNames.length, true);
   for (let i = 0; i < subscribedTopicNames.length; i++) w.string(subscribedTopicNames[i]!, true);
   encodeShareGroupDescribeResponseAssignment(w, it.assignment, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeShareGroupDescribeResponseGroupMemberInTurns(w: Writer, it: ShareGroupDescribeResponseGroupMemberInput, v: number): Generator<void, void> {
+  w.string(it.memberId, true);
+  w.nullableString(it.rackId, true);
+  w.int32(it.memberEpoch);
+  w.string(it.clientId, true);
+  w.string(it.clientHost, true);
+  const subscribedTopicNames = it.subscribedTopicNames;
+  w.arrayLength(subscribedTopicNames.length, true);
+  for (let i = 0; i < subscribedTopicNames.length; i++) w.string(subscribedTopicNames[i]!, true);
+  yield* encodeShareGroupDescribeResponseAssignmentInTurns(w, it.assignment, v);
   w.unknownTags(it.unknownTags);
 }
 
@@ -216,6 +236,21 @@ function encodeShareGroupDescribeResponseGroup(w: Writer, it: ShareGroupDescribe
   const members = it.members;
   w.arrayLength(members.length, true);
   for (let i = 0; i < members.length; i++) encodeShareGroupDescribeResponseGroupMember(w, members[i]!, v);
+  w.int32(it.authorizedOperations ?? -2147483648);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeShareGroupDescribeResponseGroupInTurns(w: Writer, it: ShareGroupDescribeResponseGroupInput, v: number): Generator<void, void> {
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  w.string(it.groupId, true);
+  w.string(it.groupState, true);
+  w.int32(it.groupEpoch);
+  w.int32(it.assignmentEpoch);
+  w.string(it.assignorName, true);
+  const members = it.members;
+  w.arrayLength(members.length, true);
+  for (let i = 0; i < members.length; i++) { yield* encodeShareGroupDescribeResponseGroupMemberInTurns(w, members[i]!, v); yield; }
   w.int32(it.authorizedOperations ?? -2147483648);
   w.unknownTags(it.unknownTags);
 }
@@ -256,6 +291,15 @@ function encodeShareGroupDescribeResponse(w: Writer, it: ShareGroupDescribeRespo
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareGroupDescribeResponseInTurns(w: Writer, it: ShareGroupDescribeResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  const groups = it.groups;
+  w.arrayLength(groups.length, true);
+  for (let i = 0; i < groups.length; i++) { yield* encodeShareGroupDescribeResponseGroupInTurns(w, groups[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareGroupDescribeResponse(r: Reader, v: number): ShareGroupDescribeResponse {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareGroupDescribeResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
@@ -292,6 +336,7 @@ export const ShareGroupDescribe: Api<ShareGroupDescribeRequest, ShareGroupDescri
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeShareGroupDescribeResponse,
+    encodeInTurns: encodeShareGroupDescribeResponseInTurns,
     decode: decodeShareGroupDescribeResponse,
   },
 };

@@ -369,6 +369,20 @@ function encodeShareFetchResponseResponsePartition(w: Writer, it: ShareFetchResp
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareFetchResponseResponsePartitionInTurns(w: Writer, it: ShareFetchResponseResponsePartitionInput, v: number): Generator<void, void> {
+  w.int32(it.partitionIndex);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  w.int16(it.acknowledgeErrorCode);
+  w.nullableString(it.acknowledgeErrorMessage, true);
+  encodeShareFetchResponseResponsePartitionCurrentLeader(w, it.currentLeader, v);
+  w.records(it.records, true);
+  const acquiredRecords = it.acquiredRecords;
+  w.arrayLength(acquiredRecords.length, true);
+  for (let i = 0; i < acquiredRecords.length; i++) { encodeShareFetchResponseResponsePartitionAcquiredRecord(w, acquiredRecords[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareFetchResponseResponsePartition(r: Reader, v: number): ShareFetchResponseResponsePartition {
   const partitionIndex = r.int32();
   const errorCode = r.int16();
@@ -399,6 +413,14 @@ function encodeShareFetchResponseResponse(w: Writer, it: ShareFetchResponseRespo
   const partitions = it.partitions;
   w.arrayLength(partitions.length, true);
   for (let i = 0; i < partitions.length; i++) encodeShareFetchResponseResponsePartition(w, partitions[i]!, v);
+  w.unknownTags(it.unknownTags);
+}
+
+function* encodeShareFetchResponseResponseInTurns(w: Writer, it: ShareFetchResponseResponseInput, v: number): Generator<void, void> {
+  w.uuid(it.topicId);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { yield* encodeShareFetchResponseResponsePartitionInTurns(w, partitions[i]!, v); yield; }
   w.unknownTags(it.unknownTags);
 }
 
@@ -445,6 +467,20 @@ function encodeShareFetchResponse(w: Writer, it: ShareFetchResponseInput, v: num
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareFetchResponseInTurns(w: Writer, it: ShareFetchResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareFetchResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode);
+  w.nullableString(it.errorMessage, true);
+  const responses = it.responses;
+  w.arrayLength(responses.length, true);
+  for (let i = 0; i < responses.length; i++) { yield* encodeShareFetchResponseResponseInTurns(w, responses[i]!, v); yield; }
+  const nodeEndpoints = it.nodeEndpoints;
+  w.arrayLength(nodeEndpoints.length, true);
+  for (let i = 0; i < nodeEndpoints.length; i++) { encodeShareFetchResponseNodeEndpoint(w, nodeEndpoints[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareFetchResponse(r: Reader, v: number): ShareFetchResponse {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareFetchResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
@@ -485,6 +521,7 @@ export const ShareFetch: Api<ShareFetchRequest, ShareFetchResponse, ShareFetchRe
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeShareFetchResponse,
+    encodeInTurns: encodeShareFetchResponseInTurns,
     decode: decodeShareFetchResponse,
   },
 };

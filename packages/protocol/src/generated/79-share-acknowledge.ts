@@ -284,6 +284,14 @@ function encodeShareAcknowledgeResponseResponse(w: Writer, it: ShareAcknowledgeR
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareAcknowledgeResponseResponseInTurns(w: Writer, it: ShareAcknowledgeResponseResponseInput, v: number): Generator<void, void> {
+  w.uuid(it.topicId ?? ZERO_UUID);
+  const partitions = it.partitions;
+  w.arrayLength(partitions.length, true);
+  for (let i = 0; i < partitions.length; i++) { encodeShareAcknowledgeResponseResponsePartition(w, partitions[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareAcknowledgeResponseResponse(r: Reader, v: number): ShareAcknowledgeResponseResponse {
   const topicId = r.uuid();
   const partitions: ShareAcknowledgeResponseResponsePartition[] = [];
@@ -327,6 +335,20 @@ function encodeShareAcknowledgeResponse(w: Writer, it: ShareAcknowledgeResponseI
   w.unknownTags(it.unknownTags);
 }
 
+function* encodeShareAcknowledgeResponseInTurns(w: Writer, it: ShareAcknowledgeResponseInput, v: number): Generator<void, void> {
+  if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareAcknowledgeResponse', v, 0, 0);
+  w.int32(it.throttleTimeMs ?? 0);
+  w.int16(it.errorCode ?? 0);
+  w.nullableString(it.errorMessage, true);
+  const responses = it.responses;
+  w.arrayLength(responses.length, true);
+  for (let i = 0; i < responses.length; i++) { yield* encodeShareAcknowledgeResponseResponseInTurns(w, responses[i]!, v); yield; }
+  const nodeEndpoints = it.nodeEndpoints;
+  w.arrayLength(nodeEndpoints.length, true);
+  for (let i = 0; i < nodeEndpoints.length; i++) { encodeShareAcknowledgeResponseNodeEndpoint(w, nodeEndpoints[i]!, v); yield; }
+  w.unknownTags(it.unknownTags);
+}
+
 function decodeShareAcknowledgeResponse(r: Reader, v: number): ShareAcknowledgeResponse {
   if (!(v >= 0 && v <= 0)) throw unsupportedVersion('ShareAcknowledgeResponse', v, 0, 0);
   const throttleTimeMs = r.int32();
@@ -367,6 +389,7 @@ export const ShareAcknowledge: Api<ShareAcknowledgeRequest, ShareAcknowledgeResp
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeShareAcknowledgeResponse,
+    encodeInTurns: encodeShareAcknowledgeResponseInTurns,
     decode: decodeShareAcknowledgeResponse,
   },
 };
