@@ -328,6 +328,30 @@ describe('KafkaClient routing', () => {
     expect(asked[1]).not.toBe(`FindCoordinator@${silent}`);
   });
 
+  it('asks for metadata in haste beside a request that waits, and otherwise behind it', async () => {
+    cluster.setTopic('orders', [1, 2, 3]);
+    const client = newClient();
+    await client.connect();
+    const [first] = cluster.seen();
+    const silent = Number(first?.slice(-1));
+    let answer!: () => void;
+    cluster.broker(silent).on(FindCoordinator, async () => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return null;
+    });
+    const waiting = client.coordinatorFor('group', 'g').catch(() => undefined);
+    await until(() => answer !== undefined);
+    await client.refreshTopics(['orders'], { isUrgent: true });
+    expect(cluster.seen().slice(1)).toEqual([`FindCoordinator@${silent}`, `Metadata@${silent}`]);
+    const patient = client.refreshTopics(['orders']).catch(() => 'closed');
+    await client.close();
+    expect(await patient).toBe('closed');
+    answer();
+    await waiting;
+  });
+
   it('sends to one broker by its id, and says when there is no such', async () => {
     const client = newClient();
     cluster.on(Heartbeat, () => ({ errorCode: 0 }));

@@ -31,6 +31,8 @@ import { abortable } from './waiting.ts';
 const MAIN_LANE = 'main';
 /** Group requests have a connection of their own, or a heartbeat would wait behind a long poll. */
 const COORDINATOR_LANE = 'coordinator';
+/** What is asked in haste goes beside requests that others wait for, such as a Produce whose leader has lost a follower. */
+const URGENT_LANE = 'urgent';
 
 /** How long an operation may take and who may stop it. */
 export interface OperationOptions {
@@ -94,7 +96,10 @@ export class KafkaClient implements AsyncDisposable {
     this.#refresher = new MetadataRefresher(
       this.#cache,
       // One attempt: those who wait for the answer have their own patience, and then learn why it did not come.
-      (request) => this.sendToAnyBroker(Metadata, request, { retries: 0, errorOf: () => ErrorCode.NONE }),
+      (request, isUrgent) => {
+        const route = toAnyBroker(this.#routes, MAIN_LANE, isUrgent ? URGENT_LANE : MAIN_LANE);
+        return this.#send(Metadata.name, route, Metadata, request, { retries: 0, errorOf: () => ErrorCode.NONE });
+      },
       () => this.#metadataUpdated(),
     );
     this.#routes = {
@@ -202,12 +207,18 @@ export class KafkaClient implements AsyncDisposable {
     );
   }
 
-  /** Asks the cluster for these topics anew; with an empty list, for its brokers. Calls at the same time share a request. */
-  async refreshTopics(topics: readonly string[], options: OperationOptions = {}): Promise<void> {
+  /**
+   * Asks the cluster for these topics anew; with an empty list, for its brokers. Calls at the same time share a request.
+   * @param options `isUrgent`: not to wait behind requests on the same connection, which are answered in their order
+   */
+  async refreshTopics(
+    topics: readonly string[],
+    options: OperationOptions & { readonly isUrgent?: boolean } = {},
+  ): Promise<void> {
     this.#stop.signal.throwIfAborted();
     const what = `Metadata of ${topics.length === 0 ? 'the cluster' : listed(topics)}`;
     await this.retrying(what, options, ({ signal }) =>
-      abortable(this.#refresher.refresh(topics, this.settings.allowAutoTopicCreation), signal),
+      abortable(this.#refresher.refresh(topics, this.settings.allowAutoTopicCreation, options.isUrgent), signal),
     );
   }
 

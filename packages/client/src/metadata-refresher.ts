@@ -12,13 +12,17 @@ interface Wish {
   readonly topics: Set<string>;
   readonly mayCreate: boolean;
   all: boolean;
+  isUrgent: boolean;
   readonly answer: Promise<MetadataResponse>;
   readonly resolve: (response: MetadataResponse) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Sends one Metadata request somewhere, with retries. */
-export type AskMetadata = (request: (version: number) => MetadataRequestInput) => Promise<MetadataResponse>;
+/** Sends one Metadata request somewhere, with retries; an urgent one not behind others that may take their time. */
+export type AskMetadata = (
+  request: (version: number) => MetadataRequestInput,
+  isUrgent: boolean,
+) => Promise<MetadataResponse>;
 
 /**
  * Asks for metadata, one request at a time: what is asked for while one is under way goes together into the next. So a leader
@@ -42,11 +46,12 @@ export class MetadataRefresher {
    * brokers only.
    * @throws InvalidArgumentError for a name that cannot be asked for
    */
-  refresh(topics: readonly string[] | 'all', mayCreate: boolean): Promise<MetadataResponse> {
+  refresh(topics: readonly string[] | 'all', mayCreate: boolean, isUrgent = false): Promise<MetadataResponse> {
     const fault = topics === 'all' ? undefined : topicsFault(topics);
     // It would fail the request of everybody who asks at the same time.
     if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`Cannot ask for metadata: ${fault}`));
     const wish = this.#wishFor(topics, mayCreate);
+    wish.isUrgent ||= isUrgent;
     if (topics === 'all') {
       wish.all = true;
     } else {
@@ -82,7 +87,7 @@ export class MetadataRefresher {
 
   async #answer(wish: Wish): Promise<void> {
     try {
-      const response = await this.#ask((version) => requestFor(wish, version));
+      const response = await this.#ask((version) => requestFor(wish, version), wish.isUrgent);
       this.#cache.update(response);
       this.#updated();
       wish.resolve(response);
@@ -104,7 +109,7 @@ function newWish(mayCreate: boolean): Wish {
   const { promise, resolve, reject } = Promise.withResolvers<MetadataResponse>();
   // Those who asked may have stopped waiting by the time it fails.
   promise.catch(() => {});
-  return { topics: new Set(), mayCreate, all: false, answer: promise, resolve, reject };
+  return { topics: new Set(), mayCreate, all: false, isUrgent: false, answer: promise, resolve, reject };
 }
 
 function requestFor(wish: Wish, version: number): MetadataRequestInput {

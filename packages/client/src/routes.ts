@@ -100,15 +100,19 @@ export function toCoordinator(context: RouteContext, type: CoordinatorType, key:
   };
 }
 
-/** To whichever broker answers: one that is connected, else a known one, else a bootstrap server. */
-export function toAnyBroker(context: RouteContext, lane: string): Route {
+/**
+ * To whichever broker answers: one that is connected, else a known one, else a bootstrap server.
+ * @param aside The lane to take where requests are under way on the other
+ */
+export function toAnyBroker(context: RouteContext, lane: string, aside = lane): Route {
   return async (_failure, signal) => {
     const failures: unknown[] = [];
     for (const address of candidates(context, lane)) {
       // One that failed just now is waited for only where nobody else can be asked.
       if (failures.length > 0 && context.links.backoffMs(address) > 0) continue;
       try {
-        return await context.links.get(address, lane, signal);
+        const isBusy = context.links.peek(address, lane)?.isBusy === true;
+        return await context.links.get(address, isBusy ? aside : lane, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof KafkaError) || error instanceof AuthenticationError) throw error;

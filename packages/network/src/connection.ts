@@ -143,9 +143,14 @@ export class Connection {
     return this.#broker.featuresEpoch;
   }
 
+  /** Whether requests wait to be sent or answered. */
+  get isBusy(): boolean {
+    return this.#pipe.inFlightCount + this.#pipe.queuedCount > 0;
+  }
+
   /** Milliseconds since a request was last sent or bytes last came; 0 while a response is awaited. */
   get idleMs(): number {
-    if (this.#pipe.inFlightCount + this.#pipe.queuedCount > 0) return 0;
+    if (this.isBusy) return 0;
     return this.#clock.monotonic() - Math.max(this.#lastUsedMs, this.#pipe.lastReceivedMs);
   }
 

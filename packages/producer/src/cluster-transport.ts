@@ -65,7 +65,7 @@ export class ClusterTransport implements ProduceTransport {
   }
 
   refreshTopics(topics: readonly string[]): Promise<void> {
-    return this.#client.refreshTopics(topics);
+    return this.#client.refreshTopics(topics, { isUrgent: true });
   }
 
   async produce(brokerId: number, batches: readonly OutgoingBatch[]): Promise<readonly BatchOutcome[] | undefined> {
