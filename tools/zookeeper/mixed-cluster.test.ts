@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
-import { Producer } from '@millrace/producer';
+import { Connection } from '@millrace/network';
+import { AbortableTransactionError, Producer, type Transaction } from '@millrace/producer';
+import { ApiVersions } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from '../../apps/broker/src/index.ts';
 import { type ApacheKafka, startApacheKafka } from '../kafka/broker.ts';
@@ -36,6 +38,9 @@ describe.skipIf(!hasKafka || !has('zookeeper', import.meta.url))(
         'offsets.topic.replication.factor': '3',
         'min.insync.replicas': '2',
         'zookeeper.session.timeout.ms': '6000',
+        'transaction.state.log.replication.factor': '3',
+        'transaction.state.log.min.isr': '2',
+        'transaction.state.log.num.partitions': '2',
       };
       startKafka = () =>
         startApacheKafka({ zooKeeper: { connect, brokerId: 1 }, config, heap: '256m', folder: join(folder, '1') });
@@ -155,6 +160,93 @@ describe.skipIf(!hasKafka || !has('zookeeper', import.meta.url))(
           if (values.length === RECORDS + acknowledged.length) break;
         }
         expect(new Set(values).size).toBe(values.length);
+      },
+      START_MS_MAX,
+    );
+
+    /** `transaction.version` as a broker tells whoever connects now. */
+    async function levelOf(bootstrap: string): Promise<number> {
+      const [host = '', port] = bootstrap.split(':');
+      const connection = await Connection.connect({ host, port: Number(port) });
+      try {
+        const { finalizedFeatures } = await connection.send(ApiVersions, 3, {
+          clientSoftwareName: 'test',
+          clientSoftwareVersion: '1',
+        });
+        return finalizedFeatures.find(({ name }) => name === 'transaction.version')?.maxVersionLevel ?? 0;
+      } finally {
+        await connection.close();
+      }
+    }
+
+    /** What an older broker refuses is aborted, once, and begun anew in a way that it knows. */
+    async function again(transact: () => Promise<unknown>): Promise<void> {
+      try {
+        await transact();
+      } catch (error) {
+        if (!(error instanceof AbortableTransactionError)) throw error;
+        await transact();
+      }
+    }
+
+    it(
+      'end what was begun with new transactions before the Kafka broker joined, and go on with old ones, whoever coordinates',
+      async () => {
+        const bootstrapServers = millraces.map(bootstrapOf);
+        const levels = async (): Promise<number[]> => Promise.all(bootstrapServers.map(levelOf));
+        await using admin = new Admin({ bootstrapServers });
+        const newProducer = (transactionalId: string): Producer => new Producer({ bootstrapServers, transactionalId });
+        const sendAll = (transaction: Transaction, value: string): Promise<unknown> =>
+          Promise.all([0, 1, 2].map((partition) => transaction.send({ topic: 'x', partition, value })));
+        await admin.createTopics([{ topic: 'x', partitions: 3, replicationFactor: 3 }]);
+        await using older = newProducer('older');
+        await older.transaction((transaction) => sendAll(transaction, 'a'));
+        expect(await levels()).toEqual([0, 0]);
+        await kafka.stop();
+        await expect.poll(levels, { timeout: 20_000 }).toEqual([2, 2]);
+        await using producer = newProducer('newer');
+        await producer.transaction((transaction) => sendAll(transaction, 'b'));
+        const open = await producer.begin();
+        await sendAll(open, 'c');
+        await using other = newProducer('other');
+        const aborted = await other.begin();
+        await sendAll(aborted, 'lost');
+        kafka = await startKafka();
+        await expect.poll(levels, { timeout: 20_000 }).toEqual([0, 0]);
+        await open.commit();
+        await aborted.abort();
+        await producer.transaction((transaction) => sendAll(transaction, 'd'));
+        // Kafka coordinates, and leads, from here on.
+        const places = [0, 1].map((partition) => ({ topic: '__transaction_state', partition }));
+        const led = [...places, ...[0, 1, 2].map((partition) => ({ topic: 'x', partition }))];
+        await admin.alterPartitionReassignments(led.map((place) => ({ ...place, replicas: [1, 2, 3] })));
+        const leaders = async (): Promise<number[]> => {
+          await admin.electLeaders(led).catch(() => undefined);
+          const topics = await admin.describeTopics(['__transaction_state', 'x']);
+          return topics.flatMap(({ partitions }) => partitions.map(({ leaderId }) => leaderId));
+        };
+        await expect.poll(leaders, { timeout: 30_000, interval: 500 }).toEqual(led.map(() => 1));
+        for (const [each, value] of [
+          [producer, 'e'],
+          [older, 'f'],
+          [other, 'g'],
+        ] as const) {
+          await again(() => each.transaction((transaction) => sendAll(transaction, value)));
+        }
+        const [described] = await admin.describeTransactions(['newer']);
+        expect(described?.coordinator.nodeId).toBe(1);
+        await using consumer = new Consumer({
+          bootstrapServers,
+          isolationLevel: 'read_committed',
+          autoOffsetReset: 'earliest',
+        });
+        consumer.assign([0, 1, 2].map((partition) => ({ topic: 'x', partition })));
+        const values: string[][] = [[], [], []];
+        for await (const { partition, value } of consumer) {
+          values[partition]?.push(String(value));
+          if (values.every((each) => each.at(-1) === 'g')) break;
+        }
+        for (const each of values) expect(each).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
       },
       START_MS_MAX,
     );

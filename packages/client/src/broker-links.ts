@@ -71,6 +71,12 @@ export class BrokerLinks {
     return this.#features?.features.get(name)?.max ?? 0;
   }
 
+  /** Whether no broker that is connected now is known not to serve a version of an API. */
+  mayServe(apiKey: number, version: number): boolean {
+    for (const { apiVersions } of this.open()) if ((apiVersions.get(apiKey)?.max ?? -1) < version) return false;
+    return true;
+  }
+
   #noteFeatures({ features, featuresEpoch }: Connection): void {
     if (featuresEpoch < 0 || featuresEpoch < (this.#features?.featuresEpoch ?? 0)) return;
     this.#features = { features, featuresEpoch };

@@ -130,6 +130,11 @@ export class KafkaClient implements AsyncDisposable {
     return this.#links.featureLevel(name);
   }
 
+  /** Whether no broker that the client is connected to now is known not to serve a version of an API. */
+  mayServe(api: { readonly key: number }, version: number): boolean {
+    return this.#links.mayServe(api.key, version);
+  }
+
   /** Whether `close` was called. */
   get closed(): boolean {
     return this.#stop.signal.aborted;

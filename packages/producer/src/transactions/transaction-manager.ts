@@ -11,7 +11,12 @@ import {
 } from '../errors.ts';
 import type { ProducerIdentitySource } from '../identity.ts';
 import type { ProducerIdentity } from '../produce-batch.ts';
-import type { ConsumerGroupMetadata, TransactionOffset, TransactionTransport } from './transaction-transport.ts';
+import {
+  type ConsumerGroupMetadata,
+  isTooOld,
+  type TransactionOffset,
+  type TransactionTransport,
+} from './transaction-transport.ts';
 
 /** What the manager needs of the producer that it belongs to. */
 export interface TransactionManagerOptions {
@@ -137,6 +142,7 @@ export class TransactionManager {
   /** What those who wait for a record are told of a batch that has failed. */
   told(error: Error): Error {
     if (this.#state !== 'open' && this.#state !== 'committing') return error;
+    if (isTooOld(error)) return this.#abortable(error, 'send records', false);
     return this.#mayBeAborted(error) ? this.#aborted(error, 'send records') : error;
   }
 
@@ -232,6 +238,8 @@ export class TransactionManager {
       const attempted = isCommit ? 'commit' : 'abort';
       // Asked more than once, it may have been committed before its epoch became another, except where the answer says that it was not.
       const isInDoubt = !transport.raises && asked > 1;
+      // Nobody was asked yet: a coordinator of an older release has taken over, and the next transaction is begun its way.
+      if (isCommit && asked === 0 && isTooOld(error)) throw this.#fail(error, attempted);
       if (isCommit && !isInDoubt && (await this.#isAbortedElsewhere(error))) throw this.#fail(error, attempted, true);
       // Whether it is committed, nobody here knows, and only the same end may be asked for again: that is for the next producer.
       this.#state = 'over';
@@ -252,8 +260,16 @@ export class TransactionManager {
     const { transport } = this.#options;
     const isOutdated = !transport.raises && this.#isOutdated && this.#isKnownBegun;
     if (isOutdated || this.#taken !== undefined) return await this.#takeBack();
-    const next = await transport.end(this.#identity(), isCommit, asked);
-    return transport.raises ? next : undefined;
+    try {
+      const next = await transport.end(this.#identity(), isCommit, asked);
+      return transport.raises ? next : undefined;
+    } catch (error) {
+      if (isCommit || !transport.raises || !isTooOld(error)) throw error;
+      await transport.abortTheOldWay(this.#identity());
+      // What was sent under this epoch and comes late must not get into the next transaction.
+      this.#options.identity.requestBump();
+      return undefined;
+    }
   }
 
   /**

@@ -1,10 +1,11 @@
-import type { KafkaClient } from '@millrace/client';
+import { BrokerError, type KafkaClient, UnsupportedVersionError } from '@millrace/client';
 import {
   AddOffsetsToTxn,
   AddPartitionsToTxn,
   EndTxn,
   ErrorCode,
   InitProducerId,
+  Produce,
   TxnOffsetCommit,
   type TxnOffsetCommitResponse,
 } from '@millrace/protocol';
@@ -76,9 +77,18 @@ export class TransactionTransport {
     return this.#raises;
   }
 
-  /** What the cluster said last: whether the transactions that begin now raise the epoch. */
+  /**
+   * What the cluster said last: whether the transactions that begin now raise the epoch. A broker of an older release that has joined since is
+   * known by what it serves: those that were connected to before say nothing anew.
+   */
   get raisesNext(): boolean {
-    return this.#client.featureLevel(FEATURE) >= RAISING_LEVEL;
+    const client = this.#client;
+    if (client.featureLevel(FEATURE) < RAISING_LEVEL) return false;
+    return (
+      client.mayServe(Produce, RAISING_PRODUCE) &&
+      client.mayServe(EndTxn, RAISING_END) &&
+      client.mayServe(TxnOffsetCommit, RAISING_COMMIT_OFFSETS)
+    );
   }
 
   /** The transactions that begin now are of this kind. */
@@ -195,6 +205,27 @@ export class TransactionTransport {
     const { producerId, producerEpoch } = answer;
     return producerId < 0 ? identity : { producerId, producerEpoch };
   }
+
+  /**
+   * Aborts a transaction that was to raise the epoch at a coordinator of an older release, which has taken over from one that does. Its leaders may
+   * have added partitions there, or none.
+   */
+  async abortTheOldWay(identity: ProducerIdentity): Promise<void> {
+    const transactionalId = this.#transactionalId;
+    const options = { versionMax: RAISING_END - 1, timeoutMs: this.#timeoutMs };
+    const body = { transactionalId, ...identity, committed: false };
+    try {
+      await this.#client.sendToCoordinator('transaction', transactionalId, EndTxn, body, options);
+    } catch (error) {
+      const isNothingBegun = error instanceof BrokerError && error.errorCode === ErrorCode.INVALID_TXN_STATE;
+      if (!isNothingBegun) throw error;
+    }
+  }
+}
+
+/** Whether a broker of an older release cannot carry out what a transaction needs that raises the epoch. */
+export function isTooOld(error: unknown): boolean {
+  return error instanceof UnsupportedVersionError;
 }
 
 /** The error that says what is wrong, before those that say that others were not attempted because of it. */
