@@ -114,7 +114,9 @@ function saslOf(take: Take): SaslOptions {
   if (username === undefined || password === undefined) {
     throw invalid('SASL needs a user name and a password: set sasl.jaas.config, or sasl.username and sasl.password');
   }
-  return known === 'PLAIN' ? { mechanism: known, username, password } : { mechanism: known, username, password };
+  if (known === 'PLAIN') return { mechanism: known, username, password };
+  const delegationToken = jaas['tokenauth']?.toLowerCase() === 'true' ? { delegationToken: true } : {};
+  return { mechanism: known, username, password, ...delegationToken };
 }
 
 const JAAS_OPTION = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;"']+))/g;

@@ -26,6 +26,14 @@ import {
   describeConfigs,
 } from './configs.ts';
 import {
+  createDelegationToken,
+  type DelegationToken,
+  describeDelegationTokens,
+  expireDelegationToken,
+  type NewDelegationToken,
+  renewDelegationToken,
+} from './delegation-tokens.ts';
+import {
   alterGroupOffsets,
   deleteGroupOffsets,
   type GroupOffset,
@@ -461,6 +469,39 @@ export class Admin implements AsyncDisposable {
     args.checkItems('delete credentials', 'deletions', deletions, scramDeletion);
     args.checkOptions('delete credentials', options);
     return alterScramUsers(this.#client, [], deletions, options);
+  }
+
+  /**
+   * Makes a token with which others can log in in its owner's name for a while (KIP-48). It is asked for over TLS or after a login, and
+   * never with a token.
+   */
+  async createDelegationToken(
+    token: NewDelegationToken = {},
+    options: OperationOptions = {},
+  ): Promise<DelegationToken> {
+    args.checkOptions('create a delegation token', options);
+    return createDelegationToken(this.#client, token, options);
+  }
+
+  /** The tokens of some owners, or all that one may be told of, with their secrets. */
+  async describeDelegationTokens(
+    owners: readonly string[] | 'all' = 'all',
+    options: OperationOptions = {},
+  ): Promise<DelegationToken[]> {
+    args.checkOptions('describe delegation tokens', options);
+    return describeDelegationTokens(this.#client, owners, options);
+  }
+
+  /** Has a token live on for `periodMs` from now, by default as long as the broker has set. Its new end. */
+  async renewDelegationToken(hmac: string, periodMs?: number, options: OperationOptions = {}): Promise<Date> {
+    args.checkOptions('renew a delegation token', options);
+    return renewDelegationToken(this.#client, hmac, periodMs, options);
+  }
+
+  /** Has a token end in `periodMs`, by default at once. Who is logged in with it stays until he has to log in again. Its new end. */
+  async expireDelegationToken(hmac: string, periodMs?: number, options: OperationOptions = {}): Promise<Date> {
+    args.checkOptions('end a delegation token', options);
+    return expireDelegationToken(this.#client, hmac, periodMs, options);
   }
 }
 

@@ -22,6 +22,7 @@ export type {
   DescribeConfigsOptions,
   DescribedConfigs,
 } from './configs.ts';
+export type { DelegationToken, NewDelegationToken } from './delegation-tokens.ts';
 export { AdminItemsError } from './errors.ts';
 export type { GroupOffset, NewGroupOffset } from './group-offsets.ts';
 export type { DescribedGroup, GroupMember, ListedGroup, ListGroupsOptions, MemberToRemove } from './groups.ts';

@@ -194,8 +194,8 @@ const passwordFields = { mechanism: required(someText), username: required(someT
 /** What belongs into `sasl`, by the mechanism. */
 const saslFields: Readonly<Record<string, Readonly<Record<string, ValueRule>>>> = {
   PLAIN: passwordFields,
-  'SCRAM-SHA-256': passwordFields,
-  'SCRAM-SHA-512': passwordFields,
+  'SCRAM-SHA-256': { ...passwordFields, delegationToken: aBoolean },
+  'SCRAM-SHA-512': { ...passwordFields, delegationToken: aBoolean },
   OAUTHBEARER: { mechanism: required(someText), token: required(aFunction) },
 };
 

@@ -38,7 +38,7 @@ async function offered(line: string): Promise<string[]> {
 
 describe('completion', () => {
   it('offers commands with what they do', async () => {
-    const { stdout } = await millrace(undefined, ['__complete', '--', 'to']);
+    const { stdout } = await millrace(undefined, ['__complete', '--', 'top']);
     expect(stdout).toBe('topics\tcreate, list, describe, extend and delete topics\n');
     expect(await offered('')).toEqual(expect.arrayContaining(['start', 'partitions', 'completion', 'help']));
     expect(await offered('')).not.toContain('__complete');

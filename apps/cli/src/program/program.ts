@@ -20,6 +20,7 @@ import { addProfiles } from './profiles.ts';
 import { addQuotas } from './quotas.ts';
 import { addRecords } from './records.ts';
 import { addStart } from './start.ts';
+import { addTokens } from './tokens.ts';
 import { addTopics } from './topics.ts';
 import { addTransactions } from './transactions.ts';
 import { addUsers } from './users.ts';
@@ -70,6 +71,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addTransactions,
     addAcls,
     addUsers,
+    addTokens,
     addQuotas,
     addCluster,
     addConsole,

@@ -23,8 +23,12 @@ export interface SaslPlainOptions {
 /** User name and password, of which only proofs travel (RFC 5802, RFC 7677). */
 export interface SaslScramOptions {
   readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  /** Or the id of a delegation token. */
   readonly username: string;
+  /** Or its HMAC. */
   readonly password: Secret;
+  /** Whether it is a delegation token that is logged in with (KIP-48). Default false. */
+  readonly delegationToken?: boolean | undefined;
 }
 
 /** What an OAUTHBEARER token callback may give: the token, with SASL extensions (KIP-342) if the broker wants some. */

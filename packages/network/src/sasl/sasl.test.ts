@@ -71,6 +71,7 @@ describe('SCRAM', () => {
     ['our nonce unextended', 'r=mine,s=c2FsdA==,i=4096', 'nonce'],
     ['few iterations', 'r=mineyours,s=c2FsdA==,i=10', 'iterations'],
     ['endless iterations', 'r=mineyours,s=c2FsdA==,i=2000000000', 'iterations'],
+    ['iterations that take a second', 'r=mineyours,s=c2FsdA==,i=1000000', 'iterations'],
     ['no salt', 'r=mineyours,i=4096', 'salt'],
     ['an error', 'e=unknown-user', 'unknown-user'],
     ['nothing', '', 'nonce'],
