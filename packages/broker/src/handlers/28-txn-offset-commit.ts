@@ -87,7 +87,10 @@ async function commit(
 function errorFor({ version }: RequestContext, errorCode: number): number {
   switch (errorCode) {
     case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
-      return version < LOADING_SINCE ? ErrorCode.COORDINATOR_NOT_AVAILABLE : errorCode;
+    // The log was cut, or a marker came, while the transaction was asked for: whoever comes again is asked for anew, and told what holds then.
+    // Java's producer takes INVALID_TXN_STATE here for its end.
+    case ErrorCode.INVALID_TXN_STATE:
+      return version < LOADING_SINCE ? ErrorCode.COORDINATOR_NOT_AVAILABLE : ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
     case ErrorCode.TRANSACTION_ABORTABLE:
       return version < ABORTABLE_SINCE ? ErrorCode.INVALID_TXN_STATE : errorCode;
     case ErrorCode.PRODUCER_FENCED:

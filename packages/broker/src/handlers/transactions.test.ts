@@ -17,7 +17,7 @@ import {
   WriteTxnMarkers,
 } from '@millrace/protocol';
 import { readRecords } from '@millrace/records';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { batchOf, fetchBody, produceBody, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 import { TRANSACTION_STATE_BYTES_MAX } from '../transactions/state-memory.ts';
@@ -336,6 +336,16 @@ describe('offsets in a transaction', () => {
     await producer.end(false);
     await rest();
     expect(await producer.committed('group', 't')).toBe(7);
+  });
+
+  it('are asked for again where the partition was cut while the coordinator was asked for the transaction', async () => {
+    const producer = await TestProducer.start(test, 'id');
+    await producer.addOffsets('group');
+    const { groups } = test.broker.services;
+    const stale = vi.spyOn(groups, 'commitTransactional').mockResolvedValueOnce([ErrorCode.INVALID_TXN_STATE]);
+    expect(await producer.commitOffset('group', 't', 7)).toBe(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+    stale.mockRestore();
+    expect(await producer.commitOffset('group', 't', 7)).toBe(0);
   });
 
   it('are found again after a restart, committed or in store', async () => {
