@@ -15,12 +15,7 @@ import type { BrokerProcess } from './broker-process.ts';
 type Protest = (anomaly: Anomaly, partition: string | null, message: string) => void;
 
 /** What every command of a controller has, and every answer to one. */
-type CommandApi = Api<
-  { readonly controllerEpoch: number; readonly brokerEpoch: number },
-  { readonly errorCode: number },
-  never,
-  never
->;
+type CommandApi = Api<{ readonly controllerEpoch: number }, { readonly errorCode: number }, never, never>;
 
 const COMMANDS: ReadonlyMap<number, CommandApi> = new Map(
   [LeaderAndIsr, StopReplica, UpdateMetadata].map((api) => [api.key, api as unknown as CommandApi]),
@@ -34,8 +29,6 @@ const COMMANDS: ReadonlyMap<number, CommandApi> = new Map(
 export function watchingCommands(handler: RequestHandler, process: BrokerProcess, protest: Protest): RequestHandler {
   const { brokerId } = process.broker.services;
   let newest = -1;
-  /** The registration in which the broker was last told of its replicas. */
-  let toldIn: number | undefined;
   return {
     handle(frame, connection, admission) {
       const api = COMMANDS.get(frame.readInt16BE(0));
@@ -43,10 +36,8 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
       const { apiVersion, bodyOffset } = decodeRequestHeader(frame);
       // A copy: handlers may take the frame's memory over.
       const request = api.request.decode(new Reader(Buffer.from(frame), bodyOffset), apiVersion);
-      const { controllerEpoch, brokerEpoch } = request;
-      // Who has registered anew is told of everything first, as in Kafka, and of its replicas then.
-      const isJudged = api.key === UpdateMetadata.key && toldIn === brokerEpoch;
-      const early = isJudged ? earlyLeaderships(request as unknown as UpdateMetadataRequest, process) : [];
+      const early = api.key === UpdateMetadata.key ? earlyLeaderships(request as UpdateMetadataRequest, process) : [];
+      const { controllerEpoch } = request;
       const newestBefore = newest;
       const answered = Promise.resolve(handler.handle(frame, connection, admission));
       return answered.then((answer) => {
@@ -54,7 +45,6 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
         const { body } = decodeResponseFrame(api, apiVersion, Buffer.concat(answer).subarray(4));
         // What was refused, as one meant for the broker before it registered anew, has told it nothing; nor had what came before.
         if (body.errorCode !== 0) return answer;
-        if (api.key === LeaderAndIsr.key) toldIn = brokerEpoch;
         for (const { partition, message } of early) protest('command-order', partition, message);
         newest = Math.max(newest, controllerEpoch);
         if (controllerEpoch < newestBefore) {
