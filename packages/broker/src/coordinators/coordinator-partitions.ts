@@ -128,7 +128,12 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
     const startMs = clock.monotonic();
     try {
       const loader = owner.newLoader();
-      const { errorCode } = await this.#log.readAll(index, (batches) => loader.addBatches(batches));
+      const { errorCode } = await this.#log.readAll(
+        index,
+        (batches) => loader.addBatches(batches),
+        // What belongs to a term is answered from at once: nothing of it may be lost with this leader.
+        owner.isBoundToTerm === true,
+      );
       if (this.#partitions.get(index) !== partition) return;
       if (errorCode !== ErrorCode.NONE) {
         this.#retryLoad(partition, { errorCode });

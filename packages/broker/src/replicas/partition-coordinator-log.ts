@@ -38,7 +38,11 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs, guard });
   }
 
-  async readAll(index: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult> {
+  async readAll(
+    index: number,
+    onBatches: (batches: Buffer) => void,
+    waitsForCommit = false,
+  ): Promise<CoordinatorReadResult> {
     const partition = this.#find(index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, endOffset: -1 };
     const { log } = partition;
@@ -59,7 +63,8 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       }
       read.release?.();
     }
-    return { errorCode: ErrorCode.NONE, endOffset };
+    const errorCode = waitsForCommit ? await partition.whenCommitted(endOffset, APPEND_TIMEOUT_MS) : ErrorCode.NONE;
+    return { errorCode, endOffset };
   }
 
   isLeader(index: number): boolean {

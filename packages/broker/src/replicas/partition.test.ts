@@ -154,6 +154,23 @@ describe('the leader of a partition with followers', () => {
     expect(await appended).toMatchObject({ errorCode: ErrorCode.REQUEST_TIMED_OUT });
   });
 
+  it('says when what it found in its log as it began is on all in sync, for nothing may be answered out of it before', async () => {
+    partition.applyState(state());
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    partition.applyState(state({ leaderEpoch: 1, partitionEpoch: 1 }));
+    const outcomes: number[] = [];
+    const waiting = partition.whenCommitted(1, 1000).then((errorCode) => outcomes.push(errorCode));
+    await clock.advanceAsync(500);
+    expect(outcomes).toEqual([]);
+    fetched(2, 1);
+    await waiting;
+    expect(outcomes).toEqual([ErrorCode.NONE]);
+    expect(await partition.whenCommitted(1, 1000)).toBe(ErrorCode.NONE);
+    const tooLong = partition.whenCommitted(2, 1000);
+    await clock.advanceAsync(1000);
+    expect(await tooLong).toBe(ErrorCode.REQUEST_TIMED_OUT);
+  });
+
   it('asks for no more replicas than there are, whatever min.insync.replicas says', async () => {
     partition.applyState(state({ isr: [BROKER_ID], replicas: [BROKER_ID] }));
     expect(await partition.append(batchOf(['a']), ALL)).toMatchObject({ errorCode: 0 });

@@ -325,6 +325,17 @@ export class Partition {
     return outcome === ErrorCode.NONE ? result : refused(outcome, result.logStartOffset);
   }
 
+  /**
+   * Resolves with NONE once all before an offset is on every in-sync replica, however many those are, or with why that cannot be waited for:
+   * what a leader finds in its log when it begins may be there alone.
+   */
+  async whenCommitted(offset: number, timeoutMs: number): Promise<number> {
+    const leadership = this.#leadership;
+    if (this.log.highWatermark >= offset) return ErrorCode.NONE;
+    const outcome = this.#passed(leadership, offset - 1) ?? (await this.#whenPassed(leadership, offset - 1, timeoutMs));
+    return outcome === ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND ? ErrorCode.NONE : outcome;
+  }
+
   /** What an append is answered with; undefined while that is open. */
   #passed(leadership: number, offset: number): number | undefined {
     const role = this.#leading;
