@@ -1,5 +1,6 @@
+import type { Disk } from '@millrace/ports';
 import { batchBaseOffset, batchIsControl, batchProducerId, NO_PRODUCER_ID } from '@millrace/records';
-import { MalformedFileError } from './errors.ts';
+import { MalformedFileError, systemCodeOf } from './errors.ts';
 import { offsetFileName, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
 import type { LogContext } from './log-context.ts';
 import { decodeProducerSnapshot } from './producer-snapshot.ts';
@@ -107,8 +108,22 @@ async function readLastSnapshot(
         if (!(error instanceof MalformedFileError)) throw error;
       }
     }
+    await removeForGood(context.disk, folder, path);
     snapshots.pop();
-    await context.disk.remove(path);
   }
   return undefined;
+}
+
+/**
+ * A snapshot that a power failure brought back would tell of records that were cut off, and others have their offsets by then; and the
+ * transactions that ended between the recovery point and the snapshot would be in no index.
+ */
+async function removeForGood(disk: Disk, folder: string, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+  } catch (error) {
+    // It went in an earlier try, which could not make that last.
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+  }
+  await disk.syncFolder(folder);
 }
