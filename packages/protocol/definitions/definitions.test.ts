@@ -79,8 +79,10 @@ const leftOutMessages: Readonly<Record<string, string>> = {
   ShareGroupTargetAssignmentMetadataValue: shareState,
 };
 
-/** Versions that came with 4.0 and later: they have the fields of the last of these sources, or one more (KIP-890). */
+/** Versions that came with 4.0 and later: they have the fields of the last of these sources, or one more (KIP-890, KIP-1166). */
 const laterVersions: Readonly<Record<string, string>> = {
+  FetchRequest: '0-18',
+  FetchResponse: '0-18',
   ProduceRequest: '0-12',
   ProduceResponse: '0-12',
   TxnOffsetCommitRequest: '0-5',
@@ -91,15 +93,28 @@ const laterVersions: Readonly<Record<string, string>> = {
 
 /** Fields that came with those, by the message and the field that they stand in. */
 const laterFields: Readonly<Record<string, Readonly<Record<string, ReferenceField>>>> = {
+  FetchRequest: {
+    Partitions: {
+      name: 'HighWatermark',
+      type: 'int64',
+      versions: '18+',
+      default: '9223372036854775807',
+      taggedVersions: '18+',
+      tag: 1,
+      ignorable: true,
+    },
+  },
   WriteTxnMarkersRequest: {
     Markers: { name: 'TransactionVersion', type: 'int8', versions: '2+', default: '0', ignorable: true },
   },
 };
 
-function withLaterFields({ name, fields }: ReferenceMessage): ReferenceField[] {
+function withLaterFields(message: string, fields: readonly ReferenceField[]): ReferenceField[] {
   return fields.map((field) => {
-    const later = laterFields[name]?.[field.name];
-    return later === undefined ? field : { ...field, fields: [...(field.fields ?? []), later] };
+    if (field.fields === undefined) return field;
+    const later = laterFields[message]?.[field.name];
+    const known = withLaterFields(message, field.fields);
+    return { ...field, fields: later === undefined ? known : [...known, later] };
   });
 }
 
@@ -157,7 +172,9 @@ function agrees(definition: MessageDefinition, expected: ReferenceMessage): void
   expect(definition.name).toBe(expected.name);
   expect(definition.versions).toBe(laterVersions[expected.name] ?? expected.validVersions);
   expect(definition.flexible).toBe(expected.flexibleVersions);
-  expect(definition.fields.map(factOfDefinition)).toEqual(withLaterFields(expected).map(factOfReference));
+  expect(definition.fields.map(factOfDefinition)).toEqual(
+    withLaterFields(expected.name, expected.fields).map(factOfReference),
+  );
   expect(definition.structs.map(({ name, fields }) => ({ name, fields: fields.map(factOfDefinition) }))).toEqual(
     (expected.commonStructs ?? []).map(({ name, fields }) => ({ name, fields: fields.map(factOfReference) })),
   );

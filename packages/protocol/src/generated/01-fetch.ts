@@ -983,7 +983,7 @@ function encodeFetchResponse(w: Writer, it: FetchResponseInput, v: number): void
 }
 
 function* encodeFetchResponseInTurns(w: Writer, it: FetchResponseInput, v: number): Generator<void, void> {
-  if (!(v >= 0 && v <= 17)) throw unsupportedVersion('FetchResponse', v, 0, 17);
+  if (!(v >= 0 && v <= 18)) throw unsupportedVersion('FetchResponse', v, 0, 18);
   const flexible = v >= 12;
   if (v >= 1) {
     w.int32(it.throttleTimeMs ?? 0);
