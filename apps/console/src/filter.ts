@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
 import { ConsoleError } from './errors.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
+import type { SchemaRegistry } from './schemas/registry.ts';
 
 /** What a filter is made of. */
 export interface FilterSource {
@@ -41,10 +42,13 @@ const FILTER_VALUE_BYTES_MAX = 1024 * 1024;
 const THREAD_HEAP_MB_MAX = 96;
 
 /** @throws ConsoleError `CONSOLE_FILTER_FAILED` for one that cannot be meant */
-export async function openFilter({ search, searchAs = 'text' }: ReadPlan): Promise<RecordFilter | undefined> {
+export async function openFilter(
+  { search, searchAs = 'text' }: ReadPlan,
+  schemas?: SchemaRegistry,
+): Promise<RecordFilter | undefined> {
   if (search === undefined || search === '') return undefined;
-  if (searchAs === 'text') return new TextFilter(search);
-  return ThreadFilter.open({ kind: searchAs, text: search });
+  if (searchAs === 'text') return new TextFilter(search, schemas);
+  return ThreadFilter.open({ kind: searchAs, text: search }, schemas);
 }
 
 /** Text anywhere in key, value or headers, whatever its case. */
@@ -53,8 +57,10 @@ class TextFilter implements RecordFilter {
   readonly #bytes: Buffer;
   /** Without letters that have two cases the bytes can be looked at as they are. */
   readonly #isPlain: boolean;
+  readonly #schemas: SchemaRegistry | undefined;
 
-  constructor(wanted: string) {
+  constructor(wanted: string, schemas: SchemaRegistry | undefined) {
+    this.#schemas = schemas;
     this.#wanted = wanted.toLowerCase();
     this.#bytes = Buffer.from(wanted);
     this.#isPlain = wanted.toLowerCase() === wanted.toUpperCase();
@@ -73,6 +79,8 @@ class TextFilter implements RecordFilter {
 
   #has(bytes: Buffer | null): boolean {
     if (bytes === null) return false;
+    const decoded = decodedOf(bytes, this.#schemas);
+    if (decoded?.toLowerCase().includes(this.#wanted) === true) return true;
     if (this.#isPlain) return bytes.includes(this.#bytes);
     return bytes.toString('utf8').toLowerCase().includes(this.#wanted);
   }
@@ -85,10 +93,12 @@ class TextFilter implements RecordFilter {
 /** A filter in a thread, which is ended with all that it does when a batch takes too long. */
 class ThreadFilter implements RecordFilter {
   readonly #worker: Worker;
+  readonly #schemas: SchemaRegistry | undefined;
   #waiting: { resolve(matched: readonly boolean[]): void; reject(error: Error): void } | undefined;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, schemas: SchemaRegistry | undefined) {
     this.#worker = worker;
+    this.#schemas = schemas;
     worker.on('message', (message: FilterAnswer) => {
       if ('failed' in message) this.#waiting?.reject(filterFailed(message.failed));
       else this.#waiting?.resolve(message.matched);
@@ -97,7 +107,7 @@ class ThreadFilter implements RecordFilter {
     worker.on('exit', () => this.#waiting?.reject(filterFailed('it was ended')));
   }
 
-  static async open(source: FilterSource): Promise<ThreadFilter> {
+  static async open(source: FilterSource, schemas: SchemaRegistry | undefined): Promise<ThreadFilter> {
     const file = import.meta.url.endsWith('.ts') ? './filter-worker.ts' : './filter-worker.js';
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: source,
@@ -105,7 +115,7 @@ class ThreadFilter implements RecordFilter {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB_MAX },
     });
-    const filter = new ThreadFilter(worker);
+    const filter = new ThreadFilter(worker, schemas);
     try {
       await filter.#answered();
     } catch (error) {
@@ -116,7 +126,7 @@ class ThreadFilter implements RecordFilter {
   }
 
   match(records: readonly FilterRecord[]): Promise<readonly boolean[]> {
-    const request: FilterRequest = { records: records.map(jsonOf) };
+    const request: FilterRequest = { records: records.map((record) => jsonOf(record, this.#schemas)) };
     this.#worker.postMessage(request);
     return this.#answered();
   }
@@ -146,8 +156,20 @@ function filterFailed(why: string): ConsoleError {
   return new ConsoleError('CONSOLE_FILTER_FAILED', `The filter cannot be used: ${why}`);
 }
 
-function jsonOf({ partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord): string {
+/** What a record's bytes hold by their schema; undefined for others, and for those that are too large to be looked at whole. */
+function decodedOf(bytes: Buffer, schemas: SchemaRegistry | undefined): string | undefined {
+  if (schemas === undefined || bytes.length > FILTER_VALUE_BYTES_MAX) return undefined;
+  const decoded = schemas.decode(bytes);
+  return decoded !== undefined && 'json' in decoded ? decoded.json : undefined;
+}
+
+function jsonOf(
+  { partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord,
+  schemas: SchemaRegistry | undefined,
+): string {
   const text = (bytes: Buffer | null): string => {
+    const decoded = bytes === null ? undefined : decodedOf(bytes, schemas);
+    if (decoded !== undefined) return decoded;
     const some = bytes?.subarray(0, FILTER_VALUE_BYTES_MAX);
     return some === undefined ? '' : (messagePackAsJson(some) ?? some.toString('utf8'));
   };

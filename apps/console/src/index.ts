@@ -16,6 +16,7 @@ import { version } from './version.ts';
 export type { Role } from './api/contract.ts';
 export type { ClusterConnection } from './clusters/cluster.ts';
 export { ConsoleError, type ConsoleErrorCode } from './errors.ts';
+export type { SchemaRegistryConnection } from './schemas/registry.ts';
 export type { ConsoleUser } from './server/guard.ts';
 
 /** How a console is set up. */

@@ -14,6 +14,7 @@ export interface ConsoleCommandOptions {
   readonly users?: string;
   readonly allowHost?: readonly string[];
   readonly readOnly?: boolean;
+  readonly schemaRegistry?: string;
 }
 
 const PORT_DEFAULT = 8080;
@@ -24,7 +25,7 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   const { host, port = PORT_DEFAULT, allowHost, readOnly } = options;
   const users = options.users === undefined ? [] : await readUsers(options.users);
   const served = await createConsole({
-    clusters: await clustersOf(context, options.cluster ?? []),
+    clusters: await clustersOf(context, options),
     users,
     hosts: allowHost,
     isReadOnly: readOnly,
@@ -52,9 +53,10 @@ function auditTo({ out }: CommandContext): Logger {
 /** The clusters that are named, else the one that every command would use. What says how to log in holds for all of them. */
 async function clustersOf(
   context: CommandContext,
-  named: readonly Assignment[],
+  { cluster: named = [], schemaRegistry: url }: ConsoleCommandOptions,
 ): Promise<Record<string, ClusterConnection>> {
-  const { clientId: _, apiTimeoutMs: __, ...connection } = await context.clientOptions();
+  const { clientId: _, apiTimeoutMs: __, ...client } = await context.clientOptions();
+  const connection = { ...client, schemaRegistry: url === undefined ? undefined : { url } };
   if (named.length === 0) return { [connection.bootstrapServers.toString()]: connection };
   return Object.fromEntries(
     named.map(([name, servers]) => {

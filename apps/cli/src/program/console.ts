@@ -16,6 +16,10 @@ export function addConsole(program: Command, run: Run): void {
     .option('--host <address>', 'on which address; beyond this machine it takes --users (default: 127.0.0.1)')
     .option('--users <file>', 'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin')
     .option('--allow-host <name>', 'a host name by which it is reached; may be repeated', names)
+    .option(
+      '--schema-registry <url>',
+      'where schemas are, for Avro, Protobuf and JSON Schema: http://[NAME:PASSWORD@]HOST:PORT',
+    )
     .option('--read-only', 'show everything and change nothing')
     .addHelpText(
       'after',

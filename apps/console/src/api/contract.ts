@@ -115,7 +115,10 @@ export interface TopicDetail {
 }
 
 /** How bytes are shown, chosen by looking at them. */
-export type Shape = 'null' | 'empty' | 'json' | 'text' | 'number' | 'msgpack' | 'schema' | 'hex';
+export type Shape = 'null' | 'empty' | 'json' | 'text' | 'number' | 'msgpack' | SchemaShape | 'schema' | 'hex';
+
+/** Bytes that were read by a schema of the registry. */
+export type SchemaShape = 'avro' | 'protobuf' | 'json-schema';
 
 /** A key, a value or a header's value, as it is shown. */
 export interface Shown {
@@ -124,6 +127,8 @@ export interface Shown {
   readonly text: string;
   readonly bytes: number;
   readonly isCut: boolean;
+  /** Which schema it was read by, or why it could not be. */
+  readonly note?: string | undefined;
 }
 
 /** A header of a message. */

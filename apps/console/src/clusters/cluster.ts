@@ -1,12 +1,16 @@
 import { Admin } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { Producer } from '@millrace/producer';
+import { SchemaRegistry, type SchemaRegistryConnection } from '../schemas/registry.ts';
 
 /** How to reach a cluster, as the SDKs take it. */
 export type ClusterConnection = Pick<
   ClientOptions,
   'bootstrapServers' | 'clientId' | 'tls' | 'sasl' | 'logger' | 'connectTimeoutMs' | 'requestTimeoutMs'
->;
+> & {
+  /** By which bytes in the registries' wire format are shown as what they hold: Avro, Protobuf and JSON Schema. */
+  readonly schemaRegistry?: SchemaRegistryConnection | undefined;
+};
 
 /** A person waits for the answer. */
 const API_TIMEOUT_MS = 10_000;
@@ -16,13 +20,16 @@ const LOOK_MS = 1500;
 /** A cluster that the console shows. It connects when somebody first looks at it. */
 export class Cluster {
   readonly name: string;
-  readonly #connection: ClusterConnection;
+  readonly #connection: Omit<ClusterConnection, 'schemaRegistry'>;
+  /** The schemas of its messages, where somebody keeps them. */
+  readonly schemas: SchemaRegistry | undefined;
   readonly #looks = new Map<string, { readonly takenMs: number; readonly look: Promise<unknown> }>();
   #admin: Admin | undefined;
   #producer: Producer | undefined;
 
-  constructor(name: string, connection: ClusterConnection) {
+  constructor(name: string, { schemaRegistry, ...connection }: ClusterConnection) {
     this.name = name;
+    this.schemas = schemaRegistry === undefined ? undefined : new SchemaRegistry(schemaRegistry);
     this.#connection = { clientId: 'millrace-console', ...connection };
   }
 
@@ -40,7 +47,7 @@ export class Cluster {
     return this.#producer;
   }
 
-  get connection(): ClusterConnection {
+  get connection(): Omit<ClusterConnection, 'schemaRegistry'> {
     return this.#connection;
   }
 

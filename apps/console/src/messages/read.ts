@@ -47,7 +47,7 @@ export interface ReadRequest {
 
 /** Reads one page: what comes first from where the plan begins. Nothing is kept but the page. */
 export async function readMessages(request: ReadRequest, listener: ReadListener): Promise<ReadEnd> {
-  const filter = await openFilter(request.plan);
+  const filter = await openFilter(request.plan, request.cluster.schemas);
   try {
     const whole = await wholeRanges(request);
     const isBackwards = request.plan.from === 'newest';
@@ -141,7 +141,7 @@ class PageRead {
         this.#scanned += 1;
         if (matched[index] !== true) continue;
         this.#found += 1;
-        shown.push(showRecord(record));
+        shown.push(this.#show(record));
       }
       await this.#tell(shown);
       if (this.#found === this.#limit) return this.#end(cursorOf(next));
@@ -186,7 +186,7 @@ class PageRead {
     const keep = this.#limit + 1;
     for await (const { records, matched } of this.#matches(window)) {
       this.#scanned += records.length;
-      for (const [index, record] of records.entries()) if (matched[index] === true) kept.push(showRecord(record));
+      for (const [index, record] of records.entries()) if (matched[index] === true) kept.push(this.#show(record));
       if (kept.length > keep * 4) {
         const sorted = newestFirst(kept);
         kept = sorted.slice(0, keep * 2);
@@ -202,6 +202,10 @@ class PageRead {
       const matched = this.#filter === undefined ? records.map(() => true) : await this.#filter.match(records);
       yield { records, matched };
     }
+  }
+
+  #show(record: Records[number]): Message {
+    return showRecord(record, { schemas: this.#request.cluster.schemas });
   }
 
   async #tell(messages: readonly Message[]): Promise<void> {
@@ -251,11 +255,22 @@ async function* readRanges({ cluster, topic, signal }: ReadRequest, ranges: read
     const { partition, records, nextOffset } = next.value;
     const end = ends.get(partition);
     if (end === undefined) continue;
-    yield records.filter(({ offset }) => offset < end);
+    const wanted = records.filter(({ offset }) => offset < end);
+    await cluster.schemas?.prepare(partsOf(wanted));
+    yield wanted;
     if (nextOffset >= end) {
       ends.delete(partition);
       consumer.pause([{ topic, partition }]);
     }
+  }
+}
+
+/** What of records may name a schema. */
+function* partsOf(records: Records): Generator<Buffer | null> {
+  for (const { rawKey, rawValue, headers } of records) {
+    yield rawKey;
+    yield rawValue;
+    for (const { value } of headers) yield value;
   }
 }
 
@@ -294,7 +309,7 @@ export async function tailMessages(
   listener: Required<Pick<ReadListener, 'messages'>>,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
-  const filter = await openFilter(request.plan);
+  const filter = await openFilter(request.plan, request.cluster.schemas);
   try {
     const whole = await wholeRanges(request);
     if (whole.length === 0) return;
@@ -303,9 +318,12 @@ export async function tailMessages(
     const stop = (): void => void consumer.close();
     signal.addEventListener('abort', stop);
     for await (const { records } of consumer.batches()) {
+      await cluster.schemas?.prepare(partsOf(records));
       const matched = await filter?.match(records);
       const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
-      if (wanted.length > 0) await listener.messages(wanted.map((record) => showRecord(record)));
+      if (wanted.length > 0) {
+        await listener.messages(wanted.map((record) => showRecord(record, { schemas: cluster.schemas })));
+      }
       if (signal.aborted) break;
     }
     signal.removeEventListener('abort', stop);

@@ -1,4 +1,5 @@
 import type { Message, Shown, ShownHeader } from '../api/contract.ts';
+import type { SchemaRegistry } from '../schemas/registry.ts';
 import { messagePackAsJson } from './msgpack.ts';
 
 /** What a list shows of a key or value; the message alone shows more. */
@@ -12,6 +13,9 @@ const HEX_BYTES_MAX = 4096;
 /** Beyond it nobody parses to find out whether it is JSON: the first character decides. */
 const JSON_LOOK_BYTES_MAX = 256 * 1024;
 
+/** Beyond it nobody decodes by a schema: it would hold up everybody else. */
+const DECODE_BYTES_MAX = 1024 * 1024;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A record as far as it is shown. */
@@ -24,8 +28,16 @@ export interface RecordToShow {
   readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
 }
 
+/** How a record is shown. */
+export interface ShowOptions {
+  /** By itself, and not in a list. */
+  readonly isDetail?: boolean | undefined;
+  /** The schemas that records name, prepared before. */
+  readonly schemas?: SchemaRegistry | undefined;
+}
+
 /** A record for the page, with long parts cut. */
-export function showRecord(record: RecordToShow, isDetail = false): Message {
+export function showRecord(record: RecordToShow, { isDetail = false, schemas }: ShowOptions = {}): Message {
   const bytesMax = isDetail ? DETAIL_BYTES_MAX : LIST_BYTES_MAX;
   const headersMax = isDetail ? DETAIL_HEADERS_MAX : LIST_HEADERS_MAX;
   const { headers } = record;
@@ -33,12 +45,12 @@ export function showRecord(record: RecordToShow, isDetail = false): Message {
     partition: record.partition,
     offset: record.offset,
     timestamp: record.timestamp,
-    key: showBytes(record.rawKey, bytesMax),
-    value: showBytes(record.rawValue, bytesMax),
+    key: showBytes(record.rawKey, bytesMax, schemas),
+    value: showBytes(record.rawValue, bytesMax, schemas),
     headers: headers.slice(0, headersMax).map(
       ({ key, value }): ShownHeader => ({
         name: key,
-        value: showBytes(value, LIST_BYTES_MAX),
+        value: showBytes(value, LIST_BYTES_MAX, schemas),
       }),
     ),
     headerCount: headers.length,
@@ -46,13 +58,19 @@ export function showRecord(record: RecordToShow, isDetail = false): Message {
 }
 
 /** Bytes in the form that suits them, found by looking. */
-export function showBytes(bytes: Buffer | null, bytesMax: number): Shown {
+export function showBytes(bytes: Buffer | null, bytesMax: number, schemas?: SchemaRegistry): Shown {
   if (bytes === null) return { shape: 'null', text: '', bytes: 0, isCut: false };
   if (bytes.length === 0) return { shape: 'empty', text: '', bytes: 0, isCut: false };
   const isCut = bytes.length > bytesMax;
   const text = textOf(bytes, bytesMax);
   if (text !== undefined) {
     return { shape: isJson(bytes, text, isCut) ? 'json' : 'text', text, bytes: bytes.length, isCut };
+  }
+  const decoded = bytes.length <= DECODE_BYTES_MAX ? schemas?.decode(bytes) : undefined;
+  if (decoded !== undefined && 'json' in decoded) {
+    const shown = decoded.json.slice(0, bytesMax);
+    const isCutShort = shown.length < decoded.json.length;
+    return { shape: decoded.kind, text: shown, bytes: bytes.length, isCut: isCutShort, note: `schema ${decoded.id}` };
   }
   const packed = bytes.length <= JSON_LOOK_BYTES_MAX ? messagePackAsJson(bytes) : undefined;
   if (packed !== undefined) {
@@ -61,7 +79,8 @@ export function showBytes(bytes: Buffer | null, bytesMax: number): Shown {
   }
   const schema = schemaOf(bytes);
   if (schema !== undefined) {
-    return { shape: 'schema', text: schema, bytes: bytes.length, isCut: bytes.length > HEX_BYTES_MAX };
+    const note = decoded?.problem;
+    return { shape: 'schema', text: schema, bytes: bytes.length, isCut: bytes.length > HEX_BYTES_MAX, note };
   }
   const number = numberOf(bytes);
   if (number !== undefined) return { shape: 'number', text: number, bytes: bytes.length, isCut: false };

@@ -86,9 +86,10 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     const end = await readMessages(request, { messages: (some) => void messages.push(...some) });
     return { ...end, messages };
   }),
-  'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) =>
-    showRecord(await readRecord(clusterOf(context, input.cluster), input), true),
-  ),
+  'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) => {
+    const cluster = clusterOf(context, input.cluster);
+    return showRecord(await readRecord(cluster, input), { isDetail: true, schemas: cluster.schemas });
+  }),
   'GET /api/clusters/:cluster/groups': view(async (input, context) =>
     (await lookAtGroups(clusterOf(context, input.cluster))).map(({ row }) => row),
   ),

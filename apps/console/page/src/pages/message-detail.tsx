@@ -71,7 +71,7 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
       <h3>
         {title} <span className="tag">{shown.shape}</span>{' '}
         <small className="faint">
-          {bytes(shown.bytes)} {shown.isCut && `(${say('cut')})`}
+          {bytes(shown.bytes)} {shown.isCut && `(${say('cut')})`} {shown.note}
         </small>
         <span className="grow" />
         {shown.bytes > 0 && (
@@ -93,8 +93,11 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
 
 const PRETTY_CHARS_MAX = 512 * 1024;
 
+/** What is text of JSON, whatever its bytes were. */
+const JSON_SHAPES: ReadonlySet<Shown['shape']> = new Set(['json', 'msgpack', 'avro', 'protobuf', 'json-schema']);
+
 function pretty({ shape, text, isCut }: Shown): string {
-  if (shape !== 'json' || isCut || text.length > PRETTY_CHARS_MAX) return text;
+  if (!JSON_SHAPES.has(shape) || isCut || text.length > PRETTY_CHARS_MAX) return text;
   try {
     // Numbers that JavaScript cannot hold would come out as others: then it stays as it is.
     const hasLong = /(?<!["\w.])-?\d{16,}/.test(text);

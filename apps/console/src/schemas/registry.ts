@@ -1,0 +1,211 @@
+/** Schemas of a registry (Confluent's, Apicurio's, Karapace: one wire format), kept by their ids: a schema of an id never changes. */
+import { ConsoleError } from '../errors.ts';
+import { avroDecoder } from './avro.ts';
+import { protobufDecoder } from './protobuf.ts';
+
+/** Where a registry is, and who asks. */
+export interface SchemaRegistryConnection {
+  /** `http://host:8081`, or with a name and a password before the host. */
+  readonly url: string;
+}
+
+/** How bytes were written. */
+export type SchemaKind = 'avro' | 'protobuf' | 'json-schema';
+
+/** Bytes as JSON, by the schema that they name. */
+export interface Decoded {
+  readonly kind: SchemaKind;
+  readonly id: number;
+  readonly json: string;
+}
+
+/** Bytes that name a schema, and why they cannot be shown by it. */
+export interface Undecoded {
+  readonly id: number;
+  readonly problem: string;
+}
+
+/** Reads the payload that follows a schema's id. */
+export type PayloadDecoder = (payload: Buffer) => string;
+
+/** A schema that another one stands on. */
+export interface ReferencedSchema {
+  readonly name: string;
+  readonly schema: string;
+}
+
+const MAGIC = 0;
+const HEADER_BYTES = 5;
+const SCHEMA_ID_MAX = 10_000_000;
+/** Schemas that are kept; the one that was asked for the longest ago goes first. */
+const SCHEMAS_MAX = 1000;
+/** References of references and so on, of one schema. */
+const REFERENCES_MAX = 100;
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const ASK_MS_MAX = 3000;
+/** A registry that failed is asked again after so long. */
+const ASK_AGAIN_MS = 5000;
+
+type Schema = { readonly kind: SchemaKind; readonly decode: PayloadDecoder } | { readonly problem: string };
+
+interface Entry {
+  readonly loading: Promise<void>;
+  schema?: Schema;
+  failedMs?: number;
+}
+
+/** The id that bytes name by the registries' wire format: a zero, the id in four bytes, the payload. */
+export function schemaIdOf(bytes: Buffer | null): number | undefined {
+  if (bytes === null || bytes.length <= HEADER_BYTES || bytes[0] !== MAGIC) return undefined;
+  const id = bytes.readUInt32BE(1);
+  return id === 0 || id > SCHEMA_ID_MAX ? undefined : id;
+}
+
+/** A registry of schemas. What was prepared is decoded at once, without waiting. */
+export class SchemaRegistry {
+  readonly #base: string;
+  readonly #authorization: string | undefined;
+  readonly #entries = new Map<number, Entry>();
+
+  /** @throws ConsoleError `CONSOLE_BAD_REQUEST` for a URL that is none */
+  constructor({ url }: SchemaRegistryConnection) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+      throw new ConsoleError('CONSOLE_BAD_REQUEST', 'A schema registry has an address such as http://localhost:8081');
+    }
+    const { username, password, origin, pathname } = new URL(url);
+    this.#base = `${origin}${pathname.replace(/\/+$/, '')}`;
+    const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    this.#authorization = username === '' ? undefined : `Basic ${Buffer.from(login).toString('base64')}`;
+  }
+
+  /** Loads the schemas that records name. Never fails: what could not be had is told where it is shown. */
+  async prepare(parts: Iterable<Buffer | null>): Promise<void> {
+    const ids = new Set<number>();
+    for (const bytes of parts) {
+      const id = schemaIdOf(bytes);
+      if (id !== undefined) ids.add(id);
+    }
+    await Promise.all([...ids].slice(0, SCHEMAS_MAX).map((id) => this.#entry(id).loading));
+  }
+
+  /** Bytes by their schema; undefined where they name none, or none that was prepared. */
+  decode(bytes: Buffer): Decoded | Undecoded | undefined {
+    const id = schemaIdOf(bytes);
+    const schema = id === undefined ? undefined : this.#entries.get(id)?.schema;
+    if (id === undefined || schema === undefined) return undefined;
+    if ('problem' in schema) return { id, problem: schema.problem };
+    try {
+      return { id, kind: schema.kind, json: schema.decode(bytes.subarray(HEADER_BYTES)) };
+    } catch (error) {
+      return { id, problem: `it does not fit schema ${id}: ${messageOf(error)}` };
+    }
+  }
+
+  #entry(id: number): Entry {
+    const before = this.#entries.get(id);
+    this.#entries.delete(id);
+    const isStale = before?.failedMs !== undefined && performance.now() - before.failedMs > ASK_AGAIN_MS;
+    const entry = before === undefined || isStale ? this.#load(id) : before;
+    this.#entries.set(id, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > SCHEMAS_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    return entry;
+  }
+
+  #load(id: number): Entry {
+    const loading = this.#schema(id).then(
+      (schema) => {
+        entry.schema = schema;
+      },
+      (error: unknown) => {
+        entry.schema = { problem: `schema ${id} cannot be had: ${messageOf(error)}` };
+        entry.failedMs = performance.now();
+      },
+    );
+    const entry: Entry = { loading };
+    return entry;
+  }
+
+  async #schema(id: number): Promise<Schema> {
+    const found = schemaOf(await this.#ask(`/schemas/ids/${id}`));
+    if (found.type === 'JSON') return { kind: 'json-schema', decode: jsonText };
+    const references: ReferencedSchema[] = [];
+    await this.#references(found.references, references, new Set());
+    if (found.type === 'AVRO') return { kind: 'avro', decode: avroDecoder(found.schema, references) };
+    if (found.type === 'PROTOBUF') return { kind: 'protobuf', decode: protobufDecoder(found.schema, references) };
+    return { problem: `schema ${id} is of the type ${found.type}, which the console does not know` };
+  }
+
+  /** What a schema stands on, the deepest first, each once. */
+  async #references(wanted: readonly Reference[], into: ReferencedSchema[], seen: Set<string>): Promise<void> {
+    for (const { name, subject, version } of wanted) {
+      const place = `/subjects/${encodeURIComponent(subject)}/versions/${version}`;
+      if (seen.has(place)) continue;
+      seen.add(place);
+      if (seen.size > REFERENCES_MAX) throw new Error(`it refers to more than ${REFERENCES_MAX} others`);
+      const found = schemaOf(await this.#ask(place));
+      await this.#references(found.references, into, seen);
+      into.push({ name, schema: found.schema });
+    }
+  }
+
+  async #ask(path: string): Promise<unknown> {
+    const accept = 'application/vnd.schemaregistry.v1+json, application/json';
+    const response = await fetch(this.#base + path, {
+      headers: { accept, ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }) },
+      redirect: 'error',
+      signal: AbortSignal.timeout(ASK_MS_MAX),
+    }).catch((cause: unknown) => {
+      throw new Error('the registry does not answer', { cause });
+    });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`the registry answers ${response.status}`);
+    }
+    return JSON.parse(await boundedText(response));
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  // What answers is given in bytes.
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += part.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the registry answers with more than ${ANSWER_BYTES_MAX} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+interface Reference {
+  readonly name: string;
+  readonly subject: string;
+  readonly version: number;
+}
+
+/** An answer of the registry as far as it is one. */
+function schemaOf(answer: unknown): { type: string; schema: string; references: Reference[] } {
+  const { schema, schemaType, references } = (answer ?? {}) as Record<string, unknown>;
+  if (typeof schema !== 'string') throw new Error('the registry answers without a schema');
+  const list: unknown[] = Array.isArray(references) ? references : [];
+  return {
+    schema,
+    // Registries leave Avro unsaid.
+    type: typeof schemaType === 'string' ? schemaType : 'AVRO',
+    references: list.map((each) => {
+      const { name, subject, version } = (each ?? {}) as Record<string, unknown>;
+      return { name: String(name), subject: String(subject), version: Number(version) };
+    }),
+  };
+}
+
+function jsonText(payload: Buffer): string {
+  const text = payload.toString('utf8');
+  JSON.parse(text);
+  return text;
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, 300);
+}
