@@ -97,6 +97,7 @@ describe.skipIf(!has('zookeeper', import.meta.url))('the cluster of the compose 
         (await admin.describeTopics(['test']))[0]?.partitions.map((p) => p.inSyncReplicas.length);
       await expect.poll(brokersUp, PATIENCE).toBe(3);
       await cluster('kill', '2');
+      await expect(cluster('kill', '2')).rejects.toThrow();
       expect(await cluster('status')).toMatch(/kafka-2 +is down/);
       await using producer = new Producer({ bootstrapServers });
       await producer.send({ topic: 'test', value: 'kept' });

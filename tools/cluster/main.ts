@@ -1,5 +1,5 @@
 /**
- * `pnpm cluster up|status|kill N|start N|down [--file compose.yaml] [--folder .cluster]`: runs a compose file of brokers, ZooKeepers and
+ * `pnpm cluster up|status|kill N|stop N|start N|down [--file compose.yaml] [--folder .cluster]`: runs a compose file of brokers, ZooKeepers and
  * a console as processes of this machine, without Docker. Names of containers lead to this machine (`--names` leaves them as they are,
  * for a machine whose hosts file knows them).
  */
@@ -55,7 +55,7 @@ async function run(): Promise<number> {
   else if (verb === 'status') status(plan, processes);
   else if (verb === 'down') await down(plan, processes);
   else if (verb === 'start') await startOne(theOne(plan), processes);
-  else if (verb === 'kill' || verb === 'stop') await endOne(theOne(plan), processes);
+  else if (verb === 'kill' || verb === 'stop') return endOne(theOne(plan), processes);
   else {
     process.stderr.write(USAGE);
     return 64;
@@ -99,9 +99,11 @@ async function startOne(service: Process, processes: Processes): Promise<void> {
   print(`${service.name} serves`);
 }
 
-async function endOne({ name }: Process, processes: Processes): Promise<void> {
+/** @returns the exit code: a script must notice that it killed nothing */
+async function endOne({ name }: Process, processes: Processes): Promise<number> {
   const ended = await processes.end(name, verb === 'kill' ? 'SIGKILL' : 'SIGTERM');
   print(ended ? `${name} has ended` : `${name} did not run`);
+  return ended ? 0 : 1;
 }
 
 function theOne({ processes }: Plan): Process {

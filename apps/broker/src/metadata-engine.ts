@@ -82,7 +82,9 @@ async function openEnsemble(
     ...(await zooKeeperOptions(config, login, (path) => readFile(path))),
     connect,
     onNotice: (message, err) => logger.warn({ err }, message),
-    ...(socketPath === undefined ? {} : { connectTransport: connectSocket({ socketPath }) }),
+    ...(socketPath === undefined
+      ? {}
+      : { connectTransport: connectSocket({ socketPath }), serverName: "the local cluster's metadata" }),
   });
   return { store, isOwn: false, sitOutShortages: () => {} };
 }

@@ -1,7 +1,7 @@
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { nearestName } from '@millrace/ports';
+import { makeFolders, nearestName } from '@millrace/ports';
 import { CliError, failure } from './errors.ts';
 import type { CliIo } from './io.ts';
 
@@ -70,7 +70,7 @@ export async function writeProfiles(env: CliIo['env'], { current, profiles }: Pr
   const path = profilesPath(env);
   const beside = `${path}.${process.pid}`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE });
+    await makeFolders(dirname(path), FOLDER_MODE);
     await writeFile(beside, `${JSON.stringify({ current, profiles }, null, 2)}\n`, { mode: FILE_MODE });
     await chmod(beside, FILE_MODE);
     await rename(beside, path);

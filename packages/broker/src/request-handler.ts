@@ -298,7 +298,8 @@ function bodyOf(handler: ApiHandler, reader: Reader, header: RequestHeader): unk
 
 function malformed(what: string, cause: unknown): BrokerFault {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerFault('BROKER_MALFORMED_REQUEST', `The client sent ${what}: ${reason}`, { cause });
+  // Not as a cause as well: loggers write those behind the message, which would say it twice.
+  return new BrokerFault('BROKER_MALFORMED_REQUEST', `The client sent ${what}: ${reason}`);
 }
 
 /**

@@ -45,7 +45,9 @@ export class TransactionIndex {
   /** All entries, in order. */
   async entries(): Promise<readonly AbortedEntry[]> {
     const stored = this.#stored ?? (await this.#load());
-    return this.#unwritten.length === 0 ? stored : [...stored, ...this.#unwritten];
+    // Earlier builds could leave a place full of zeros: a transaction that ended where it began, which none does. It keeps its place.
+    const real = stored.every(isReal) ? stored : stored.filter(isReal);
+    return this.#unwritten.length === 0 ? real : [...real, ...this.#unwritten];
   }
 
   /** Writes what is in memory only, and syncs where `sync` is set. */
@@ -97,6 +99,11 @@ export class TransactionIndex {
       throw error;
     }
   }
+}
+
+/** A marker lies behind the transaction's first record. */
+function isReal({ firstOffset, lastOffset }: AbortedEntry): boolean {
+  return lastOffset > firstOffset;
 }
 
 /**

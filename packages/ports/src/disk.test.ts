@@ -18,6 +18,11 @@ const disks: [name: string, disk: Disk, root: string][] = [
   ['MemoryDisk', new MemoryDisk(), '/root'],
 ];
 
+it('says that a folder cannot be made where the system has it neither be made nor be there', async () => {
+  await expect(new NodeDisk().makeFolder('/proc/no-such-process/data')).rejects.toThrow();
+  await expect(new NodeDisk().makeFolder(`${import.meta.filename}/data`)).rejects.toThrow();
+});
+
 describe.each(disks)('%s', (_name, disk, root) => {
   const path = (name: string): string => `${root}/${name}`;
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
 import { InlineReads } from './inline-reads.ts';
 import { lockFile } from './lock-file.ts';
+import { makeFolders } from './make-folders.ts';
 import { call, callVoid } from './node-call.ts';
 import { NodeFile } from './node-file.ts';
 import { Turnstile } from './turnstile.ts';
@@ -82,7 +83,7 @@ export class NodeDisk implements Disk {
   }
 
   async makeFolder(folder: string): Promise<void> {
-    await call<string | undefined>((done) => fs.mkdir(folder, { recursive: true }, done));
+    await makeFolders(folder);
   }
 
   async remove(path: string): Promise<void> {

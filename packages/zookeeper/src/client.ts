@@ -54,6 +54,8 @@ export interface ZooKeeperClientOptions {
   readonly connect: Connect;
   /** Told of what is worth knowing but no error of a request: servers that cannot be reached, sessions that end. */
   readonly onNotice: (message: string, error?: unknown) => void;
+  /** What messages call the server where it is no ensemble's. */
+  readonly serverName?: string | undefined;
 }
 
 /** A watch that a read sets when it succeeds; `exist` where there is no node. */
@@ -123,6 +125,10 @@ export class ZooKeeperClient {
 
   get state(): SessionState {
     return this.#state;
+  }
+
+  #nameOf(server: ServerAddress): string {
+    return this.#options.serverName ?? nameOf(server);
   }
 
   /** 16 hexadecimal digits; zeros before the first connection. */
@@ -226,13 +232,15 @@ export class ZooKeeperClient {
     this.#cutter = new FrameCutter(FRAME_BYTES_MAX);
     // A server that takes long leaves time for the others before the session is over.
     this.#schedule(this.sessionTimeoutMs / this.#servers.length, () =>
-      this.#lost(new Error(`${nameOf(server)} does not answer`)),
+      this.#lost(new Error(`${this.#nameOf(server)} does not answer`)),
     );
     const transport = this.#options.connect(server, {
       opened: () => this.#greet(transport),
       received: (chunk) => this.#received(transport, chunk),
       closed: (error) => {
-        if (this.#transport === transport) this.#lost(error ?? new Error(`${nameOf(server)} closed the connection`));
+        if (this.#transport === transport) {
+          this.#lost(error ?? new Error(`${this.#nameOf(server)} closed the connection`));
+        }
       },
     });
     this.#transport = transport;
@@ -362,7 +370,10 @@ export class ZooKeeperClient {
     this.#tearDown();
     this.#failures += 1;
     if (wasConnected || this.#failures === this.#servers.length) {
-      this.#options.onNotice(`The connection to ZooKeeper is lost: ${error.message}`, error);
+      this.#options.onNotice(
+        `The connection to ${this.#options.serverName ?? 'ZooKeeper'} is lost: ${error.message}`,
+        error,
+      );
     }
     this.#giveUpUnderWay();
     if (wasConnected) this.#enter('disconnected');
@@ -386,7 +397,7 @@ export class ZooKeeperClient {
 
   #expire(): void {
     const error = this.#expiredError();
-    this.#options.onNotice(`The session ${this.sessionId} with ZooKeeper has expired`);
+    this.#options.onNotice(`The session ${this.sessionId} with ${this.#options.serverName ?? 'ZooKeeper'} has expired`);
     this.#tearDown();
     this.#watches.clear();
     this.#enter('expired');

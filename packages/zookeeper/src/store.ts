@@ -74,6 +74,8 @@ export interface ZooKeeperMetadataOptions {
   readonly random?: Random;
   /** How connections are made. Default: sockets. */
   readonly connectTransport?: Connect;
+  /** What messages call the server where it is no ensemble's. Default: its host and port. */
+  readonly serverName?: string | undefined;
 }
 
 const SESSION_TIMEOUT_MS = 18_000;
@@ -126,6 +128,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
       random,
       connect: options.connectTransport ?? connectSocket({ tls: options.tls }),
       onNotice: options.onNotice ?? (() => {}),
+      serverName: options.serverName,
     });
     const store = new ZooKeeperMetadataStore(client, chroot, options.rightsOf ?? (() => 'open'));
     try {

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrokerEndpoint, Logger } from '@millrace/broker';
-import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { makeFolders, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
 import { SOCKET_FILE } from '../live-metadata.ts';
@@ -59,7 +59,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const { httpHost, httpPort } = processSettings;
     const ports = memberPorts({ config, httpPort, brokers: options.brokers }, httpHost);
     await unlessInterrupted(untilPortsAreFree(ports, logger));
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     const store = await openOwnMetadata(`${folder}/${METADATA_FOLDER}`, {
       disk: new NodeDisk(),
       logger,

@@ -18,6 +18,9 @@ const NOT_SETTINGS = new Set([
   'KAFKA_TOOLS_LOG4J_LOGLEVEL',
 ]);
 
+/** Variables of this project's tools and packages that are no settings of a broker: where jars are kept, what is not loaded. */
+const NOT_OURS_TO_SET = new Set(['MILLRACE_CACHE', 'MILLRACE_IMAGE', 'MILLRACE_NO_NATIVE', 'MILLRACE_ZOOKEEPER']);
+
 /**
  * Settings from the environment, as the container images of Apache and Confluent spell them: `KAFKA_LOG_DIRS` is
  * `log.dirs`; `_` stands for a dot, `__` for an underscore, `___` for a dash. `MILLRACE_HTTP_PORT`
@@ -26,7 +29,7 @@ const NOT_SETTINGS = new Set([
 export function settingsFromEnvironment(environment: NodeJS.ProcessEnv): Map<string, string> {
   const settings = new Map<string, string>();
   for (const [variable, value] of Object.entries(environment)) {
-    if (value === undefined || NOT_SETTINGS.has(variable)) continue;
+    if (value === undefined || NOT_SETTINGS.has(variable) || NOT_OURS_TO_SET.has(variable)) continue;
     if (variable.startsWith('KAFKA_')) settings.set(settingName(variable.slice('KAFKA_'.length)), value);
     else if (variable.startsWith('MILLRACE_')) settings.set(settingName(variable), value);
   }

@@ -12,7 +12,12 @@ describe('the environment', () => {
   });
 
   it('leaves out what steers a JVM, and takes the settings of our own', () => {
-    const environment = { KAFKA_HEAP_OPTS: '-Xmx1g', KAFKA_JMX_PORT: '99', MILLRACE_HTTP_PORT: '0' };
+    const environment = {
+      KAFKA_HEAP_OPTS: '-Xmx1g',
+      KAFKA_JMX_PORT: '99',
+      MILLRACE_CACHE: '/c',
+      MILLRACE_HTTP_PORT: '0',
+    };
     expect(Object.fromEntries(settingsFromEnvironment(environment))).toEqual({ 'millrace.http.port': '0' });
   });
 });

@@ -1,9 +1,11 @@
 /** What `millrace start --secure` makes: an authority, a certificate, an administrator, and the settings that go with them. */
+
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeFolders } from '@millrace/ports';
 import { type Issued, issueServer, newAuthority } from './certificates.ts';
 
 const AUTHORITY = 'ca.pem';
@@ -38,7 +40,7 @@ export interface SecuredStart {
 /** Makes what is missing, and takes what is there: passwords and the authority stay the same from start to start. */
 export async function securedStart(plan: SecuredPlan): Promise<SecuredStart> {
   const folder = resolve(plan.folder);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   await chmod(folder, 0o700);
   const authority = await authorityIn(folder, plan.now);
   const hosts = [...new Set([plan.advertisedHost ?? 'localhost', 'localhost', '127.0.0.1', '::1', ownName()])];
