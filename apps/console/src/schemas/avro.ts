@@ -1,4 +1,5 @@
 import avro from 'avsc';
+import { checkAvroBytes } from './avro-bounds.ts';
 import type { PayloadDecoder, ReferencedSchema } from './registry.ts';
 
 /** Longs beyond what a number holds, as their digits: JSON has room for them, JavaScript's numbers do not. */
@@ -22,6 +23,7 @@ export function avroDecoder(schema: string, references: readonly ReferencedSchem
   for (const reference of references) avro.Type.forSchema(parsed(reference.schema), options);
   const type = avro.Type.forSchema(parsed(schema), options);
   return (payload) => {
+    checkAvroBytes(type, payload);
     const value: unknown = type.fromBuffer(payload);
     return toJson(value);
   };
