@@ -254,7 +254,8 @@ export class TransactionalProducer implements SimulatedClient {
         const errorCode = await ask(this.#traits.requestTimeoutMs);
         if (!RETRIABLE.has(errorCode)) {
           if (errorCode !== ErrorCode.NONE) this.#trace(errorInfo(errorCode).name);
-          return { errorCode, wasInDoubt };
+          // Something threw in the broker, which may have happened behind the write.
+          return { errorCode, wasInDoubt: wasInDoubt || errorCode === ErrorCode.UNKNOWN_SERVER_ERROR };
         }
         // One that is no coordinator any more may have noted it before.
         wasInDoubt ||= errorCode !== ErrorCode.CONCURRENT_TRANSACTIONS;
