@@ -6,6 +6,7 @@ import { Fetch } from '@millrace/protocol';
 import { batchLastOffset, readRecords, splitBatches } from '@millrace/records';
 import type { Consumer } from 'kafkajs';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
+import '../clients/kafkajs-idle.ts';
 import { type Ledger, loadKey, loadValue, type Sent } from './ledger.ts';
 
 /** Long enough for every kill and restart of a run: nothing may fail for want of patience. */
