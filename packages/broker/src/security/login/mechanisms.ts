@@ -14,7 +14,6 @@ import { plainLogin } from './plain.ts';
 import { type FoundToken, scramLogin } from './scram.ts';
 import type { ScramMechanism } from './scram-credential.ts';
 import type { LoadKeys } from './signing-keys.ts';
-import { tokenCheck } from './token-checks.ts';
 
 const NONCE_BYTES = 24;
 
@@ -31,6 +30,13 @@ export interface LoginSurroundings {
   readonly metrics: Metrics;
 }
 
+/** Finds how the tokens of a listener are checked. */
+type CheckOf = (tokens: TokenSettings) => CheckToken;
+
+const noTokens: CheckOf = () => {
+  throw new Error('no listener of this broker takes tokens');
+};
+
 const NO_WAY_TO_KEYS: LoadKeys = async () => {
   throw new Error('this broker has no way to a provider of keys');
 };
@@ -42,26 +48,36 @@ export async function openLoginGate(
   loadKeys?: LoadKeys,
 ): Promise<LoginGate> {
   const { config, random } = surroundings;
+  const mechanisms = [...config.listenerSecurity.values()].flatMap(({ sasl }) => [...(sasl?.mechanisms.keys() ?? [])]);
   // Where nobody logs in by a name and its proof, nobody can ask for a name, and the store stays as Kafka would leave it.
-  const hasScram = [...config.listenerSecurity.values()].some(({ sasl }) =>
-    [...(sasl?.mechanisms.keys() ?? [])].some((mechanism) => mechanism.startsWith('SCRAM-')),
-  );
+  const hasScram = mechanisms.some((mechanism) => mechanism.startsWith('SCRAM-'));
   const secret = hasScram ? await loginSecret(store, random) : Buffer.alloc(0);
-  return newLoginGate({ ...surroundings, loginSecret: secret }, loadKeys);
+  const checkOf = mechanisms.includes('OAUTHBEARER') ? await tokenChecks(surroundings, loadKeys) : noTokens;
+  return newLoginGate({ ...surroundings, loginSecret: secret }, checkOf);
+}
+
+/**
+ * How the tokens of a listener's settings are checked; one check for each, so that its keys are read once. The library for tokens is a
+ * third of the files that a broker would read at its start, so it is read where tokens are taken.
+ */
+async function tokenChecks(
+  { clock, logger }: Pick<LoginSurroundings, 'clock' | 'logger'>,
+  loadKeys: LoadKeys = NO_WAY_TO_KEYS,
+): Promise<CheckOf> {
+  const { tokenCheck } = await import('./token-checks.ts');
+  const checks = new Map<TokenSettings, CheckToken>();
+  return (tokens) => {
+    const check = checks.get(tokens) ?? tokenCheck(tokens, { clock, logger, loadKeys });
+    checks.set(tokens, check);
+    return check;
+  };
 }
 
 /** The gate in front of the handlers, with the mechanisms that are served. */
 function newLoginGate(
   { config, users, delegationTokens, loginSecret, random, clock, logger, metrics }: LoginSurroundings,
-  loadKeys: LoadKeys = NO_WAY_TO_KEYS,
+  checkOf: CheckOf,
 ): LoginGate {
-  // One for each listener's settings, so that its keys are read once.
-  const checks = new Map<TokenSettings, CheckToken>();
-  const checkOf = (tokens: TokenSettings): CheckToken => {
-    const known = checks.get(tokens) ?? tokenCheck(tokens, { clock, logger, loadKeys });
-    checks.set(tokens, known);
-    return known;
-  };
   return new LoginGate({
     listeners: config.listenerSecurity,
     clock,
