@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchContext } from './bench.ts';
+import { planOf, UnknownPart } from './plan.ts';
 import { Collected } from './report/findings.ts';
 import { describeLoad, describeMachine } from './report/machine.ts';
 import { Durations, type Planned, Progress } from './report/progress.ts';
@@ -42,6 +43,10 @@ const order = Object.keys(benches);
 /** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
 const unasked = ['partitions', 'transactions', 'restart', 'cluster', 'compare'];
 
+const USAGE = `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART[,PART]]... [--into REPORT] [--profiles] [--list]
+pnpm bench report [REPORT] [--readme]
+`;
+
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;
 
@@ -50,6 +55,7 @@ const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', short: 'h', default: false },
     quick: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     rounds: { type: 'string' },
@@ -66,9 +72,22 @@ if (positionals[0] === 'report') {
 } else {
   const names = positionals.length > 0 ? positionals : order.filter((name) => !unasked.includes(name));
   const unknown = names.filter((name) => benches[name] === undefined);
-  if (values.list || unknown.length > 0) await list();
-  if (unknown.length > 0) throw new Error(`There is no bench ${unknown.join(', ')}`);
-  if (!values.list) await runBenches(names);
+  const isAsked = values.list || values.help;
+  if (values.help) console.log(USAGE);
+  if (isAsked || unknown.length > 0) await list();
+  if (unknown.length > 0) refuse(`There is no bench ${unknown.join(', ')}`);
+  else if (!isAsked) await runBenches(names).catch(orRefuse);
+}
+
+/** What a user has mistyped is told without a stack. */
+function refuse(message: string): void {
+  console.error(`bench: ${message}`);
+  process.exitCode = 2;
+}
+
+function orRefuse(error: unknown): void {
+  if (!(error instanceof UnknownPart)) throw error;
+  refuse(error.message);
 }
 
 async function list(): Promise<void> {
@@ -88,22 +107,23 @@ function writeAgain(name: string): void {
 }
 
 async function runBenches(names: readonly string[]): Promise<void> {
+  const all = await Promise.all(names.map(async (name) => ({ name, bench: (await benches[name]!()).bench })));
+  const { benches: wanted, only } = planOf(all, values.only);
   const reportFolder = values.into === undefined ? newReportFolder() : reportFolderOf(values.into);
   const rounds = Number(values.rounds ?? (values.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT));
   const durations = new Durations(join(reports, 'durations.json'));
-  const settings = `${values.quick ? 'quick' : values.full ? 'full' : 'default'}, ${rounds} rounds, ${values.only.join('+') || 'all'}`;
+  const settings = `${values.quick ? 'quick' : values.full ? 'full' : 'default'}, ${rounds} rounds, ${only.join('+') || 'all'}`;
   const planned: Planned[] = [];
-  for (const name of names) {
-    const { seconds } = (await benches[name]!()).bench;
+  for (const { name, bench } of wanted) {
+    const { seconds } = bench;
     const usual = values.quick ? seconds.quick * rounds : (seconds.full * rounds) / ROUNDS_DEFAULT;
     planned.push({ name, seconds: durations.of(`${name}: ${settings}`) ?? usual });
   }
   const progress = new Progress(planned);
   progress.announce();
   const sections = readSections(reportFolder);
-  for (const name of names) {
+  for (const { name, bench } of wanted) {
     const startedMs = performance.now();
-    const { bench } = await benches[name]!();
     const before = sections[name];
     progress.begin(name);
     const collected = new Collected(bench.title, {
@@ -112,13 +132,13 @@ async function runBenches(names: readonly string[]): Promise<void> {
         seconds: (performance.now() - startedMs) / 1000,
         rounds,
         isQuick: values.quick,
-        only: values.only,
+        only,
         load: describeLoad(),
         machine: describeMachine(),
       }),
       // Written after each part, so that a run that is cut off leaves what it has.
       onPart: (section) => {
-        sections[name] = values.only.length > 0 ? merged(before, section) : section;
+        sections[name] = only.length > 0 ? merged(before, section) : section;
         writeReport(reportFolder, sections, order);
       },
       progress: (text) => progress.say(text),
@@ -127,7 +147,7 @@ async function runBenches(names: readonly string[]): Promise<void> {
       isQuick: values.quick,
       isFull: values.full,
       rounds,
-      only: values.only,
+      only,
       reportFolder,
       profiles: values.profiles,
       progress: (text) => progress.say(text),
