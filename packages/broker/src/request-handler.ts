@@ -168,7 +168,7 @@ export class BrokerRequestHandler implements RequestHandler {
   }
 
   handle(frame: Buffer, connection: ConnectionContext, admission: RequestAdmission): Promise<Frame> | Frame {
-    const login = this.#gate.handle(frame, connection);
+    const login = this.#gate.handle(frame, connection, admission);
     if (login !== undefined) return login;
     const header = headerOf(frame);
     const handler = handlerByKey.get(header.apiKey);

@@ -38,7 +38,7 @@ export interface FrameAssemblerOptions {
   allocateFrame?: ((bytes: number) => Buffer) | undefined;
   memory?: AssemblyMemory | undefined;
   /** Up to which size an announced frame gets its whole buffer at once. Default: {@link TRUSTED_FRAME_BYTES}. */
-  trustedFrameBytes?: number | undefined;
+  trustedFrameBytes?: number | (() => number) | undefined;
   /** Whether a chunk's memory is used again once `next` has given undefined, so that no frame may be a view of it. Default: no. */
   chunksAreLent?: boolean | undefined;
 }
@@ -48,7 +48,7 @@ export class FrameAssembler {
   readonly #frameBytesMax: () => number;
   readonly #allocateFrame: (bytes: number) => Buffer;
   readonly #memory: AssemblyMemory | undefined;
-  readonly #trustedFrameBytes: number;
+  readonly #trustedFrameBytes: () => number;
   readonly #chunksAreLent: boolean;
 
   /** Chunks not yet consumed; `#position` is in the first. The caller bounds them by not reading on. */
@@ -65,11 +65,11 @@ export class FrameAssembler {
   #fault: FrameFault | undefined;
 
   constructor(options: FrameAssemblerOptions) {
-    const { frameBytesMax } = options;
+    const { frameBytesMax, trustedFrameBytes = TRUSTED_FRAME_BYTES } = options;
     this.#frameBytesMax = typeof frameBytesMax === 'number' ? () => frameBytesMax : frameBytesMax;
     this.#allocateFrame = options.allocateFrame ?? allocateFrame;
     this.#memory = options.memory;
-    this.#trustedFrameBytes = options.trustedFrameBytes ?? TRUSTED_FRAME_BYTES;
+    this.#trustedFrameBytes = typeof trustedFrameBytes === 'number' ? () => trustedFrameBytes : trustedFrameBytes;
     this.#chunksAreLent = options.chunksAreLent ?? false;
   }
 
@@ -186,7 +186,7 @@ export class FrameAssembler {
     const neededBytes = this.#filledBytes + bytes;
     const partial = this.#partial;
     if (partial !== undefined && partial.length >= neededBytes) return partial;
-    const wantedBytes = partial === undefined ? this.#trustedFrameBytes : partial.length * 2;
+    const wantedBytes = partial === undefined ? this.#trustedFrameBytes() : partial.length * 2;
     const grown = this.#allocateFrame(Math.min(this.#frameBytes, Math.max(wantedBytes, neededBytes)));
     partial?.copy(grown, 0, 0, this.#filledBytes);
     this.#partial = grown;

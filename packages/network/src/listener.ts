@@ -4,7 +4,7 @@ import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '
 import { type AdmittingListener, type Candidate, ConnectionAdmission } from './connection-admission.ts';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
-import { Handshakes } from './handshakes.ts';
+import { Newcomers } from './newcomers.ts';
 import { nodeTls } from './node-tls.ts';
 import { plainHost } from './peer-host.ts';
 import { RequestMemory, type RequestMemoryStats } from './request-memory.ts';
@@ -39,8 +39,10 @@ export interface ListenerOptions {
   loginBytesMax?: number | undefined;
   /** How long a TLS handshake, and a login, may take before the connection is closed. Default 30000. */
   loginMsMax?: number | undefined;
-  /** TLS handshakes that may be under way; beyond it new ones take the places of old ones. Default 1000. */
-  handshakesMax?: number | undefined;
+  /** TLS handshakes and logins that may be under way; beyond it the address with the most of them gives way. Default 1000. */
+  newcomersMax?: number | undefined;
+  /** The bound on requests of connections that have not logged in; Default: its own of 16 MiB. */
+  loginMemory?: RequestMemory | undefined;
   /** Whether clients must show a certificate (`ssl.client.auth`): not, if they have one, or always. Default: as `tls` says. */
   clientAuth?: 'none' | 'requested' | 'required' | undefined;
   /** Makes a principal's name of a certificate's; undefined refuses whoever has shown it. Default: the name itself. */
@@ -81,7 +83,8 @@ export interface ListenerStats {
   readonly connectionsRefused: number;
   readonly connectionsClosedIdle: number;
   readonly tlsHandshakesFailed: number;
-  readonly tlsHandshakesUnderWay: number;
+  /** TLS handshakes and logins that are under way. */
+  readonly newcomers: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly requests: number;
@@ -93,7 +96,9 @@ export interface ListenerStats {
 const REQUEST_BYTES_MAX = 104_857_600;
 const LOGIN_BYTES_MAX = 524_288;
 const LOGIN_MS_MAX = 30_000;
-const HANDSHAKES_MAX = 1000;
+const NEWCOMERS_MAX = 1000;
+/** What those may send before they have logged in, all together: hundreds of times what honest logins take. */
+const NEWCOMER_BYTES_MAX = 16 * 1024 * 1024;
 const IN_FLIGHT_REQUESTS_MAX = 32;
 const IN_FLIGHT_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 const UNSENT_RESPONSE_BYTES_MAX = 1024 * 1024;
@@ -119,7 +124,8 @@ export class Listener {
   readonly #server: Server;
   /** Takes over from `#server` once a connection is let in. */
   readonly #tlsServer: TlsServer | undefined;
-  readonly #handshakes: Handshakes;
+  readonly #newcomers: Newcomers;
+  readonly #newcomersMax: number;
   readonly #admission: ConnectionAdmission;
   readonly #admitting: AdmittingListener;
   readonly #clock: Clock;
@@ -150,6 +156,7 @@ export class Listener {
       limits: limitsOf(options),
       handler: options.handler,
       memory: options.memory ?? new RequestMemory(),
+      loginMemory: options.loginMemory ?? newcomerMemory(),
       responses: options.responses ?? new ResponseMemory(),
       turns,
       counters: this.#counters,
@@ -157,9 +164,11 @@ export class Listener {
       logger: this.#logger,
       allocateFrame: options.allocateFrame,
       connectionFlushed: (connection) => this.#settled?.(connection),
+      connectionKnown: ({ clientHost, clientPort }) => this.#newcomers.end(clientHost, clientPort),
       connectionGone: (connection) => this.#forget(connection),
     };
-    this.#handshakes = new Handshakes(options.handshakesMax ?? HANDSHAKES_MAX);
+    this.#newcomersMax = options.newcomersMax ?? NEWCOMERS_MAX;
+    this.#newcomers = new Newcomers(this.#newcomersMax);
     this.#admission = options.admission ?? new ConnectionAdmission({ clock: this.#clock, logger: this.#logger });
     this.#admitting = { name: this.name, closeStillest: () => this.#closeStillest() };
     this.#tlsServer = options.tls === undefined ? undefined : this.#newTlsServer(options.tls);
@@ -218,7 +227,7 @@ export class Listener {
       connectionsRefused: this.#refused,
       connectionsClosedIdle: this.#closedIdle,
       tlsHandshakesFailed: this.#tlsFailed,
-      tlsHandshakesUnderWay: this.#handshakes.count,
+      newcomers: this.#newcomers.count,
       ...this.#counters,
       memory: this.#host.memory.stats(),
       responses: this.#host.responses.stats(),
@@ -315,25 +324,30 @@ export class Listener {
   }
 
   #admit(socket: Socket): void {
+    const isNewcomer = this.#tlsServer !== undefined || this.securityProtocol.startsWith('SASL_');
+    if (isNewcomer && !this.#welcome(socket)) return;
     if (this.#tlsServer !== undefined) {
-      this.#beginHandshake(this.#tlsServer, socket);
+      this.#tlsServer.emit('connection', socket);
       return;
     }
     this.#accept(socket);
     socket.resume();
   }
 
-  #beginHandshake(server: TlsServer, socket: Socket): void {
-    const { remoteAddress = '', remotePort = 0 } = socket;
-    const inTheWay = this.#handshakes.begin(socket, remoteAddress, remotePort);
+  /** Counts one that has still to say who he is; false where there are so many that he has to go. */
+  #welcome(socket: Socket): boolean {
+    const { remotePort = 0 } = socket;
+    const address = plainHost(socket.remoteAddress);
+    const inTheWay = this.#newcomers.begin(socket, address, remotePort, this.#clock.monotonic());
     if (inTheWay !== undefined) {
       const client = `${plainHost(inTheWay.remoteAddress)}:${inTheWay.remotePort ?? 0}`;
-      const reason = `more than ${this.#options.handshakesMax ?? HANDSHAKES_MAX} TLS handshakes are under way, most of them of its address`;
+      const reason = `${this.#newcomersMax} connections have still to say who they are, most of them of its address`;
       this.#logger.warn({ listener: this.name, reason }, `Closing connection of ${client}: ${reason}`);
       inTheWay.destroy();
     }
-    socket.once('close', () => this.#handshakes.end(remoteAddress, remotePort));
-    server.emit('connection', socket);
+    if (inTheWay === socket) return false;
+    socket.once('close', () => this.#newcomers.end(address, remotePort));
+    return true;
   }
 
   #accept(socket: Socket): ServerConnection | undefined {
@@ -349,7 +363,7 @@ export class Listener {
   }
 
   #acceptSecure(socket: TLSSocket): void {
-    this.#handshakes.end(socket.remoteAddress ?? '', socket.remotePort ?? 0);
+    if (this.securityProtocol === 'SSL') this.#newcomers.end(plainHost(socket.remoteAddress), socket.remotePort ?? 0);
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined && !socket.authorized && this.#options.clientAuth !== undefined) {
       this.#tlsRefused(socket, untrustedBecause(socket) ?? 'its certificate is not trusted');
@@ -415,6 +429,7 @@ export class Listener {
       }
       this.#admission.sweep();
       this.#host.memory.sweep();
+      this.#host.loginMemory.sweep();
       this.#host.responses.sweep();
       this.#scheduleSweep();
     });
@@ -449,6 +464,11 @@ function limitsOf(options: ListenerOptions): ServerConnectionLimits {
     unsentResponseBytesMax: options.unsentResponseBytesMax ?? UNSENT_RESPONSE_BYTES_MAX,
     serialApiKeys: new Set(options.serialApiKeys ?? [FETCH_API_KEY]),
   };
+}
+
+/** The bound on what connections send before they have logged in: none of it takes anything from those that have. */
+function newcomerMemory(): RequestMemory {
+  return new RequestMemory(NEWCOMER_BYTES_MAX, NEWCOMERS_MAX);
 }
 
 function itself(name: string): string {

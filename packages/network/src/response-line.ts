@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { runNextTick } from '@millrace/ports';
 import type { RequestAdmission } from './connection-context.ts';
+import type { RequestMemory } from './request-memory.ts';
 import type { ConnectionCounters } from './server-connection.ts';
 
 /** Bytes that are given to the socket before it has sent them. More in one piece would show no progress for long. */
@@ -18,6 +19,8 @@ export interface SlotHost {
 export class Slot implements RequestAdmission {
   readonly serial: boolean;
   readonly heldBytes: number;
+  /** Whose bound the frame counts against. */
+  readonly memory: RequestMemory;
   readonly #host: SlotHost;
   /** Whether the frame still counts against the bounds; an empty one does too. */
   held = true;
@@ -35,9 +38,10 @@ export class Slot implements RequestAdmission {
   /** Who wants to know that the response has been sent. */
   sentListener: (() => void) | undefined = undefined;
 
-  constructor(serial: boolean, heldBytes: number, host: SlotHost) {
+  constructor(serial: boolean, heldBytes: number, memory: RequestMemory, host: SlotHost) {
     this.serial = serial;
     this.heldBytes = heldBytes;
+    this.memory = memory;
     this.#host = host;
   }
 

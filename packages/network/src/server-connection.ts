@@ -8,7 +8,7 @@ import {
   type SecurityProtocol,
 } from './connection-context.ts';
 import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts';
-import { FrameAssembler } from './frame-assembler.ts';
+import { FrameAssembler, TRUSTED_FRAME_BYTES } from './frame-assembler.ts';
 import { plainHost } from './peer-host.ts';
 import type { FrameHolder, RequestMemory } from './request-memory.ts';
 import { ResponseLine, Slot, type SlotHost } from './response-line.ts';
@@ -43,6 +43,8 @@ export interface ServerConnectionHost {
   readonly limits: ServerConnectionLimits;
   readonly handler: RequestHandler;
   readonly memory: RequestMemory;
+  /** The same for what comes before a login. */
+  readonly loginMemory: RequestMemory;
   readonly responses: ResponseMemory;
   readonly turns: TurnShare;
   readonly counters: ConnectionCounters;
@@ -51,6 +53,8 @@ export interface ServerConnectionHost {
   readonly allocateFrame: ((bytes: number) => Buffer) | undefined;
   /** A closing connection has handed over its last bytes. */
   connectionFlushed(connection: ServerConnection): void;
+  /** It has logged in. */
+  connectionKnown(connection: ServerConnection): void;
   connectionGone(connection: ServerConnection): void;
 }
 
@@ -61,6 +65,8 @@ export const CLOSING_MS_MAX = 5_000;
 const LIGHT_FRAME_BYTES = 16 * 1024;
 /** Larger frames are timed one by one, smaller ones as many as there are at once. */
 const MEASURED_FRAME_BYTES = 1024;
+/** Before a login, a frame gets this much before its bytes are there: more than honest logins take. */
+const LOGIN_TRUSTED_BYTES = 4 * 1024;
 /** Decoded forms up to this size are not counted: most requests have less, and the number of requests is bounded. */
 const UNCOUNTED_DECODED_BYTES = 64 * 1024;
 
@@ -77,8 +83,10 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   readonly serverHost: string;
   readonly serverPort: number;
   principal: string = ANONYMOUS_PRINCIPAL;
-  authentication: AuthenticationState = { stage: 'none' };
 
+  #authentication: AuthenticationState = { stage: 'none' };
+  /** Whose bound the unfinished frame counts against. */
+  #assemblyMemory: RequestMemory;
   readonly #socket: Socket;
   readonly #host: ServerConnectionHost;
   readonly #assembler: FrameAssembler;
@@ -113,12 +121,14 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     this.#acceptedMs = this.#activeMs;
     this.#receivedMs = this.#activeMs;
     this.#takenMs = this.#activeMs;
+    this.#assemblyMemory = this.#memoryNow;
     this.#assembler = new FrameAssembler({
       frameBytesMax: () => this.#frameBytesMax,
+      trustedFrameBytes: () => (this.#awaitsLogin ? LOGIN_TRUSTED_BYTES : TRUSTED_FRAME_BYTES),
       allocateFrame: host.allocateFrame,
       memory: {
-        take: (bytes) => host.memory.takeAssembling(bytes, this),
-        release: (bytes) => host.memory.releaseAssembling(bytes, this),
+        take: (bytes) => this.#takeAssembling(bytes),
+        release: (bytes) => this.#assemblyMemory.releaseAssembling(bytes, this),
       },
     });
     this.#line = new ResponseLine(socket, {
@@ -156,6 +166,16 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   get open(): boolean {
     return !this.#closing && !this.#gone;
+  }
+
+  get authentication(): AuthenticationState {
+    return this.#authentication;
+  }
+
+  set authentication(state: AuthenticationState) {
+    const wasAwaited = this.#awaitsLogin;
+    this.#authentication = state;
+    if (wasAwaited && !this.#awaitsLogin) this.#host.connectionKnown(this);
   }
 
   get heldBytes(): number {
@@ -300,7 +320,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     if (this.#assembler.fault !== undefined) {
       this.#refuseStream();
     } else if (this.#assembler.blocked) {
-      this.#host.memory.wait('assemble', this.#retry);
+      this.#assemblyMemory.wait('assemble', this.#retry);
       this.#setReading(false);
     } else {
       this.#setReading(true);
@@ -310,7 +330,8 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   /** Whether the connection's own bounds and those over all connections let this request start; waits for the latter. */
   #mayStart(frame: Buffer): boolean {
-    const { limits, memory, responses, turns } = this.#host;
+    const { limits, responses, turns } = this.#host;
+    const memory = this.#memoryNow;
     const isSerial = this.#isSerial(frame);
     if (this.#inFlightBytes > 0 && this.#inFlightBytes + frame.length > limits.inFlightRequestBytesMax) return false;
     if (isSerial && (this.#line.serialInFlight || this.#line.unsentBytes > 0)) return false;
@@ -329,7 +350,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   #dispatch(frame: Buffer): void {
     const { counters, handler } = this.#host;
-    const slot = new Slot(this.#isSerial(frame), frame.length, this.#slotHost);
+    const slot = new Slot(this.#isSerial(frame), frame.length, this.#memoryNow, this.#slotHost);
     this.#line.begin(slot);
     this.#inFlightBytes += slot.heldBytes;
     counters.requests += 1;
@@ -379,7 +400,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #releaseFrame(slot: Slot): void {
     if (slot.held) {
       this.#inFlightBytes -= slot.heldBytes;
-      this.#host.memory.releaseHandling(slot.heldBytes);
+      slot.memory.releaseHandling(slot.heldBytes);
       slot.held = false;
     }
   }
@@ -466,6 +487,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
 
   #stopWaiting(): void {
     this.#host.memory.stopWaiting(this.#retry);
+    this.#host.loginMemory.stopWaiting(this.#retry);
     this.#host.responses.stopWaiting(this.#retry);
     this.#host.turns.stopWaiting(this.#retry);
   }
@@ -491,6 +513,16 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   /** Whether who has connected has still to say who he is. */
   get #awaitsLogin(): boolean {
     return this.#host.securityProtocol.startsWith('SASL_') && this.authentication.stage !== 'done';
+  }
+
+  get #memoryNow(): RequestMemory {
+    return this.#awaitsLogin ? this.#host.loginMemory : this.#host.memory;
+  }
+
+  /** A frame counts where it has begun, though a login is done in the middle of it. */
+  #takeAssembling(bytes: number): boolean {
+    if (this.#assembler.partialBytes === 0) this.#assemblyMemory = this.#memoryNow;
+    return this.#assemblyMemory.takeAssembling(bytes, this);
   }
 
   get #frameBytesMax(): number {

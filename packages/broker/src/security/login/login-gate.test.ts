@@ -43,7 +43,14 @@ class Client {
   readonly lines: string[] = [];
   readonly context: ConnectionContext;
   isDisconnected = false;
+  /** How often a message was given back before its answer. */
+  released = 0;
   readonly #gate: LoginGate;
+  readonly #admission = {
+    release: (): void => {
+      this.released += 1;
+    },
+  };
   #correlationId = 0;
 
   constructor(sessionMsMax = 0, check?: CheckToken) {
@@ -105,7 +112,7 @@ class Client {
   async send(frame: Buffer): Promise<{ readonly answer: Buffer | 'handlers' | 'ended'; readonly isLate: boolean }> {
     let isLate = false;
     try {
-      const handled = this.#gate.handle(frame, this.context);
+      const handled = this.#gate.handle(frame, this.context, this.#admission);
       if (handled === undefined) return { answer: 'handlers', isLate };
       if (handled instanceof Promise) {
         let isSettled = false;
@@ -277,6 +284,15 @@ describe('SCRAM at the broker', () => {
     expect(client.isDisconnected).toBe(true);
   });
 
+  it('that fails holds no place among the requests in work while its answer waits', async () => {
+    const client = new Client();
+    await client.scram('SCRAM-SHA-256', 'alice', 'wrong');
+    expect(client.released).toBe(1);
+    const other = new Client();
+    await other.scram('SCRAM-SHA-256', 'alice', 'alice-scram-pw');
+    expect(other.released).toBe(0);
+  });
+
   it('lets nobody be another (CVE-2017-12610)', async () => {
     const answer = await new Client().scram('SCRAM-SHA-256', 'alice', 'alice-scram-pw', { header: 'n,a=admin,' });
     expect(answer).toMatchObject({
@@ -373,6 +389,17 @@ describe('a login by a token', () => {
       expect(await client.ask(Metadata, 1, { topics: [] })).toBe('ended');
       expect(await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' })).toMatchObject({ errorCode: 0 });
     }
+  });
+
+  it('holds up no requests while the provider is asked, once it is renewed', async () => {
+    const client = new Client(3000, async () => ({ subject: 'carol', expiresAtMs: 9e12 }));
+    const message = 'n,,\u0001auth=Bearer a.b.c\u0001\u0001';
+    await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' });
+    expect(await client.token(message)).toMatchObject({ errorCode: 0 });
+    expect(client.released).toBe(0);
+    await client.ask(SaslHandshake, 1, { mechanism: 'OAUTHBEARER' });
+    expect(await client.token(message)).toMatchObject({ errorCode: 0 });
+    expect(client.released).toBe(1);
   });
 
   it('lets nothing through while the token is looked at', async () => {

@@ -3,7 +3,7 @@
  * `SaslServerAuthenticator`: at most one ApiVersions, a SaslHandshake, then the tokens. Whatever else comes ends the connection
  * before its body is looked at. What fails is answered late, and the same for a wrong name as for a wrong password.
  */
-import type { ConnectionContext } from '@millrace/network';
+import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import type { Clock } from '@millrace/ports';
 import {
   ApiVersions,
@@ -22,6 +22,8 @@ import type { Metrics } from '../../shared/metrics.ts';
 import { type LoginExchange, LoginRefused, type LoginStep } from './exchange.ts';
 
 type Frame = readonly Uint8Array[];
+/** What of a request's admission a login needs. */
+type LoginAdmission = Pick<RequestAdmission, 'release'>;
 
 /** What the gate works with. */
 export interface LoginGateOptions {
@@ -41,6 +43,8 @@ interface Login {
   exchange: LoginExchange | undefined;
   /** After a handshake of version 0, tokens come without headers. */
   isBare: boolean;
+  /** The message that is being looked at, as long as it counts against the bounds. */
+  admission: LoginAdmission | undefined;
   /** Whom the connection belongs to already, while he logs in again. */
   principalBefore: string | undefined;
 }
@@ -71,7 +75,7 @@ export class LoginGate {
    * Takes a frame that is part of a login, and gives its answer; undefined where the frame is for the handlers.
    * @throws BrokerFault where the connection must end.
    */
-  handle(frame: Buffer, connection: ConnectionContext): Promise<Frame> | Frame | undefined {
+  handle(frame: Buffer, connection: ConnectionContext, admission: LoginAdmission): Promise<Frame> | Frame | undefined {
     const sasl = this.#options.listeners.get(connection.listenerName)?.sasl;
     if (sasl === undefined) return undefined;
     let login = this.#logins.get(connection);
@@ -81,6 +85,7 @@ export class LoginGate {
     }
     // What comes while a token is looked at was sent without waiting for the answer: nobody who keeps to the rules does.
     if (login.stage === 'checking') throw refusal('it goes on before its token was answered');
+    login.admission = admission;
     if (login.stage === 'done') return this.#afterLogin(frame, login, sasl, connection);
     if (login.isBare && login.stage === 'exchange') return this.#takeBareToken(frame, login, sasl, connection);
     return this.#takeRequest(frame, login, sasl, connection);
@@ -96,7 +101,8 @@ export class LoginGate {
     const { authentication } = connection;
     const endsAtMs = authentication.stage === 'done' ? authentication.expiresAtMs : undefined;
     if (apiKey === SaslHandshake.key && endsAtMs !== undefined) {
-      const again = { ...newLogin(), mechanism: login.mechanism, principalBefore: connection.principal };
+      const { mechanism, admission } = login;
+      const again = { ...newLogin(), mechanism, admission, principalBefore: connection.principal };
       this.#logins.set(connection, again);
       return this.#takeRequest(frame, again, sasl, connection);
     }
@@ -223,6 +229,8 @@ export class LoginGate {
       const step = (login.exchange as LoginExchange).respond(token);
       if (!(step instanceof Promise)) return taken(step);
       login.stage = 'checking';
+      // Before a login messages have a bound of their own; a renewed one must not hold up requests while a provider is asked.
+      if (login.principalBefore !== undefined) login.admission?.release();
       return step
         .finally(() => {
           login.stage = 'exchange';
@@ -299,6 +307,8 @@ export class LoginGate {
       { audit: 'authentication', listener: listenerName, clientHost, clientPort, reason },
       `Failed authentication with ${clientHost}:${clientPort} on ${listenerName}: ${reason}`,
     );
+    // Whoever fails waits for his answer without a place among the requests that are worked on.
+    this.#logins.get(connection)?.admission?.release();
     connection.restFor(failureDelayMs);
     return new Promise((resolve) => void clock.schedule(failureDelayMs, resolve));
   }
@@ -323,6 +333,7 @@ function newLogin(): Login {
     mechanism: '',
     exchange: undefined,
     isBare: false,
+    admission: undefined,
     principalBefore: undefined,
   };
 }
