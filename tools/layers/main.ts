@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listFiles, readSources, report, root } from '../source/index.ts';
 import { checkLayers, type Manifest } from './check.ts';
+import { checkCircles } from './circles.ts';
 
 const manifests: Manifest[] = listFiles()
   .filter((path) => path.endsWith('package.json'))
@@ -12,4 +13,4 @@ const manifests: Manifest[] = listFiles()
     return { path, name: content.name ?? path, dependencies: Object.keys(dependencies) };
   });
 const sources = readSources();
-report('layers', checkLayers(sources, manifests), sources.length);
+report('layers', [...checkLayers(sources, manifests), ...checkCircles(sources)], sources.length);

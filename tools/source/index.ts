@@ -30,7 +30,7 @@ export function listFiles(): string[] {
 /** The TypeScript sources among the files of the checkout. */
 export function readSources(): SourceFile[] {
   return listFiles()
-    .filter((path) => /\.[mc]?ts$/.test(path))
+    .filter((path) => /\.[mc]?tsx?$/.test(path))
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 

@@ -169,7 +169,7 @@ export class LogManager {
         await this.#context.disk.removeFolder(folder).catch((error: unknown) => {
           this.#backgroundError(`Removing ${folder}`, error);
         });
-        if (this.#directoryOf.get(log) !== directory) log.moveBy(this.#mover, directory);
+        if (this.#directoryOf.get(log) !== directory) log.moveBy((core) => this.#mover.start(log, core, directory));
       }
     }
   }
@@ -188,7 +188,8 @@ export class LogManager {
       this.#preferred.prefer(checkpointKey(topic, partition), to);
     } else if (this.#mover.destinationOf(log) !== to) {
       await this.#mover.cancel(log);
-      if (this.get(topic, partition) === log && this.#directoryOf.get(log) !== to) log.moveBy(this.#mover, to);
+      if (this.get(topic, partition) === log && this.#directoryOf.get(log) !== to)
+        { log.moveBy((core) => this.#mover.start(log, core, to)); }
     }
     return undefined;
   }

@@ -7,9 +7,7 @@ import { type CorruptLogError, LogError } from './errors.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { LogCore } from './log-core.ts';
-import type { LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
-import type { LogMover } from './log-mover.ts';
 import { LogReader } from './log-reader.ts';
 import type {
   AppendOptions,
@@ -331,9 +329,9 @@ export class PartitionLog {
     return cleanLog(this.#core, cleanable, options);
   }
 
-  /** @internal For `LogManager`: has the log moved. */
-  moveBy(mover: LogMover, to: LogDirectory): void {
-    mover.start(this, this.#core, to);
+  /** @internal For `LogManager`: has the log moved by whoever moves logs. */
+  moveBy(move: (core: LogCore) => void): void {
+    move(this.#core);
   }
 
   /**

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { runNextTick } from '@millrace/ports';
 import type { RequestAdmission } from './connection-context.ts';
 import type { RequestMemory } from './request-memory.ts';
-import type { ConnectionCounters } from './server-connection.ts';
 
 /** Bytes that are given to the socket before it has sent them. More in one piece would show no progress for long. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
@@ -66,9 +65,14 @@ export class Slot implements RequestAdmission {
   }
 }
 
+/** What answers count into. */
+export interface AnswerCounters {
+  bytesOut: number;
+}
+
 /** What a {@link ResponseLine} tells its connection. */
 export interface ResponseLineHost {
-  readonly counters: ConnectionCounters;
+  readonly counters: AnswerCounters;
   /** Bytes have left, or nobody waits for them any more. */
   sent(bytes: number): void;
   /** What was ready has been given to the socket, as much as it takes; whether there was anything. */

@@ -11,7 +11,7 @@ import { describeBadSize, HTTP_ANSWER, type PeerGuess } from './foreign-peer.ts'
 import { FrameAssembler, TRUSTED_FRAME_BYTES } from './frame-assembler.ts';
 import { plainHost } from './peer-host.ts';
 import type { FrameHolder, RequestMemory } from './request-memory.ts';
-import { ResponseLine, Slot, type SlotHost } from './response-line.ts';
+import { type AnswerCounters, ResponseLine, Slot, type SlotHost } from './response-line.ts';
 import type { ResponseHolder, ResponseMemory } from './response-memory.ts';
 import type { TurnShare } from './turn-share.ts';
 
@@ -29,9 +29,8 @@ export interface ServerConnectionLimits {
 }
 
 /** What a connection counts into; shared by all connections of a listener. */
-export interface ConnectionCounters {
+export interface ConnectionCounters extends AnswerCounters {
   bytesIn: number;
-  bytesOut: number;
   requests: number;
   requestsInFlight: number;
 }

@@ -1,7 +1,6 @@
 import { type BrokerError, brokerError, KafkaError } from '@millrace/client';
 import { shown } from '@millrace/client/internal';
 import type { RecordPart } from '@millrace/serdes';
-import type { ProduceBatch } from './produce-batch.ts';
 import type { BatchOutcome } from './produce-transport.ts';
 
 /** What a producer itself finds wrong. */
@@ -129,8 +128,17 @@ export function partitionerFailed(topic: string, cause: unknown): ProducerError 
   return new ProducerError('PRODUCER_PARTITIONER_FAILED', message, { cause });
 }
 
+/** A batch as errors tell of it. */
+export interface FailedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly recordCount: number;
+  /** How often it has been sent. */
+  readonly attempts: number;
+}
+
 /** A batch that cannot be built or compressed, which concerns its own records alone. */
-export function batchFailed(batch: ProduceBatch, cause: unknown): ProducerError {
+export function batchFailed(batch: FailedBatch, cause: unknown): ProducerError {
   return new ProducerError(
     'PRODUCER_BATCH_FAILED',
     `Cannot build the batch of ${counted(batch.recordCount)} for partition ${batch.partition} of topic '${batch.topic}': ${messageOf(cause)}`,
@@ -139,7 +147,7 @@ export function batchFailed(batch: ProduceBatch, cause: unknown): ProducerError 
 }
 
 /** @param lastError why it was not acknowledged before, where that is known */
-export function deliveryTimeout(batch: ProduceBatch, timeoutMs: number, lastError: Error | undefined): ProducerError {
+export function deliveryTimeout(batch: FailedBatch, timeoutMs: number, lastError: Error | undefined): ProducerError {
   const tried = batch.attempts === 0 ? 'it was never sent' : `it was sent ${batch.attempts} times`;
   const why = lastError === undefined ? '' : `; the last error: ${lastError.message}`;
   return new ProducerError(
@@ -158,7 +166,7 @@ export function waitedTooLong(topic: string, waitedFor: string, timeoutMs: numbe
 }
 
 /** What a broker answered for a batch, as an error for everybody who waits for one of its records. */
-export function batchError(batch: ProduceBatch, outcome: BatchOutcome): BrokerError {
+export function batchError(batch: FailedBatch, outcome: BatchOutcome): BrokerError {
   const attempted = `sending ${counted(batch.recordCount)} to partition ${batch.partition} of topic '${batch.topic}'`;
   return brokerError(outcome.errorCode, attempted, outcome.errorMessage);
 }

@@ -1,8 +1,19 @@
 import type { DeadDirection, Latency } from './connection.ts';
 import type { Dice } from './dice.ts';
 import type { PlannedFault } from './disk-faults.ts';
-import type { Crash } from './machine.ts';
 import { type PlannedThrow, throwPlaces, throwPorts } from './saboteur.ts';
+
+/** How the broker, or its machine, goes down. */
+export interface Crash {
+  /** What becomes of the bytes that are not synced: all are kept when only the process dies. */
+  readonly keeps: 'all' | 'none' | 'some';
+  /** Until the broker is started again. */
+  readonly downMs: number;
+  /** Whether clients' connections are reset, or just fall silent. */
+  readonly tellsClients: boolean;
+  /** How long the metadata store takes the session for alive: 0 with the embedded one. */
+  readonly sessionMs: number;
+}
 
 /** Something that goes wrong in a world, as the plan has it. */
 export type WorldFault =

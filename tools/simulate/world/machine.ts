@@ -8,6 +8,7 @@ import { watchingCommands } from './command-watch.ts';
 import type { Dice } from './dice.ts';
 import { DiskFaults, type PlannedFault } from './disk-faults.ts';
 import type { Ensemble } from './ensemble.ts';
+import type { Crash } from './fault-plan.ts';
 import type { Network } from './network.ts';
 import { isMetadataDamaged, ownMetadataFolder, restoreOwnMetadata } from './own-metadata.ts';
 import type { WallClock } from './process-clock.ts';
@@ -42,18 +43,6 @@ export interface MachineOptions {
   escaped(message: string): void;
   /** A process serves requests, and nobody has asked it anything yet. */
   started(): void;
-}
-
-/** How the broker, or its machine, goes down. */
-export interface Crash {
-  /** What becomes of the bytes that are not synced: all are kept when only the process dies. */
-  readonly keeps: 'all' | 'none' | 'some';
-  /** Until the broker is started again. */
-  readonly downMs: number;
-  /** Whether clients' connections are reset, or just fall silent. */
-  readonly tellsClients: boolean;
-  /** How long the metadata store takes the session for alive: 0 with the embedded one. */
-  readonly sessionMs: number;
 }
 
 /** How long the supervisor waits before it starts a broker again that has failed by itself. */

@@ -3,7 +3,7 @@ import { AdminItemsError } from '@millrace/admin';
 import type { GroupDetail, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
 import { ConsoleError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
-import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topics.ts';
+import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topic-look.ts';
 
 /** A group with its lag on each of its topics. */
 export interface GroupLook {

@@ -1,7 +1,7 @@
 import { Consumer, type ConsumerBatch } from '@millrace/consumer';
 import type { Message, ReadPlan, ReadProgress } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { offsetsOf, placeName } from '../clusters/topics.ts';
+import { offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { ConsoleError } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
 import { showRecord } from './shown.ts';

@@ -1,6 +1,6 @@
 import avro from 'avsc';
 import { checkAvroBytes } from './avro-bounds.ts';
-import type { PayloadDecoder, ReferencedSchema } from './registry.ts';
+import { type PayloadDecoder, type ReferencedSchema, toJson } from './payload.ts';
 
 /** Longs beyond what a number holds, as their digits: JSON has room for them, JavaScript's numbers do not. */
 const longs = avro.types.LongType.__with({
@@ -42,16 +42,4 @@ function parsed(schema: string): avro.Schema {
 function longHook(schema: avro.Schema): avro.Type | undefined {
   const isLong = schema === 'long' || (typeof schema === 'object' && 'type' in schema && schema.type === 'long');
   return isLong ? longs : undefined;
-}
-
-/** JSON with every long whole, and bytes as base64. */
-export function toJson(value: unknown): string {
-  if (typeof value === 'bigint') return String(value);
-  if (Buffer.isBuffer(value) || value instanceof Uint8Array) {
-    return JSON.stringify(Buffer.from(value).toString('base64'));
-  }
-  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const fields = Object.entries(value).filter(([, each]) => each !== undefined);
-  return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${toJson(each)}`).join(',')}}`;
 }

@@ -1,6 +1,5 @@
 import protobuf from 'protobufjs';
-import { toJson } from './avro.ts';
-import type { PayloadDecoder, ReferencedSchema } from './registry.ts';
+import { type PayloadDecoder, type ReferencedSchema, toJson } from './payload.ts';
 
 /** Messages within messages that are looked into to find the one that bytes name. */
 const DEPTH_MAX = 32;

@@ -1,6 +1,7 @@
 /** Schemas of a registry (Confluent's, Apicurio's, Karapace: one wire format), kept by their ids: a schema of an id never changes. */
 import { ConsoleError } from '../errors.ts';
 import { avroDecoder } from './avro.ts';
+import type { PayloadDecoder, ReferencedSchema } from './payload.ts';
 import { protobufDecoder } from './protobuf.ts';
 
 /** Where a registry is, and who asks. */
@@ -23,15 +24,6 @@ export interface Decoded {
 export interface Undecoded {
   readonly id: number;
   readonly problem: string;
-}
-
-/** Reads the payload that follows a schema's id. */
-export type PayloadDecoder = (payload: Buffer) => string;
-
-/** A schema that another one stands on. */
-export interface ReferencedSchema {
-  readonly name: string;
-  readonly schema: string;
 }
 
 const MAGIC = 0;

@@ -2,13 +2,14 @@
 import type { Logger } from '@millrace/client';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { Failure, Route } from '../api/contract.ts';
+import type { Route } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { ConsoleError } from '../errors.ts';
 import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
 import { type Handler, handlers, roleOf } from './handlers.ts';
 import { inputs } from './inputs.ts';
 import type { PageFile } from './page-files.ts';
+import { failureOf, parseInput, signalOf } from './requests.ts';
 import { serveRaw, serveStreams } from './streams.ts';
 
 /** What the server is made of. */
@@ -101,26 +102,6 @@ function addRoute(app: FastifyInstance, route: Route, { options, guard, callers 
   });
 }
 
-/** What is in the path, the query and the body, as one value; the path counts most. */
-export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
-  const given = { ...(request.query as object), ...(request.body as object | null), ...(request.params as object) };
-  const result = check.safeParse(given);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new ConsoleError(
-    'CONSOLE_BAD_REQUEST',
-    `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'is none'}`,
-  );
-}
-
-/** Fires when nobody waits for the answer any more. */
-export function signalOf(request: FastifyRequest, reply: FastifyReply): AbortSignal {
-  const aborted = new AbortController();
-  reply.raw.once('close', () => aborted.abort());
-  if (request.raw.destroyed && !request.raw.readableEnded) aborted.abort();
-  return aborted.signal;
-}
-
 /** Values of messages and configs are nobody's business in a log. */
 const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'configs', 'password']);
 
@@ -136,24 +117,6 @@ function noteChange(
   const fields = { audit: true, user: caller.user, route, ...what, names };
   if (error === undefined) logger.info(fields, `${who} did ${route} in the console`);
   else logger.warn({ ...fields, err: error }, `${who} tried ${route} in the console, which failed`);
-}
-
-/** An error as the page is told it. */
-export function failureOf(error: unknown): Failure & { readonly status: number } {
-  const { code, message, statusCode } = error as { code?: unknown; message?: unknown; statusCode?: unknown };
-  const name = typeof code === 'string' ? code : 'CONSOLE_FAILED';
-  const status = error instanceof ConsoleError ? error.status : statusOf(name, statusCode);
-  // What is not ours or Kafka's may tell more than anybody should know.
-  const isTold = status !== 500 || /^(?:KAFKA|CLIENT|CONSUMER|PRODUCER|ADMIN|NETWORK)_/.test(name);
-  return { code: name, message: isTold ? String(message) : `Something failed inside (${name})`, status };
-}
-
-function statusOf(code: string, given: unknown): number {
-  if (typeof given === 'number' && given >= 400 && given < 500) return given;
-  if (/^KAFKA_(?:UNKNOWN_TOPIC|GROUP_ID_NOT_FOUND)/.test(code)) return 404;
-  if (/AUTHORIZATION_FAILED$/.test(code)) return 403;
-  if (/^(?:CLIENT_(?:TIMED_OUT|NO_BROKER)|NETWORK_)/.test(code)) return 503;
-  return /^(?:KAFKA_|CLIENT_INVALID|PRODUCER_INVALID|CONSUMER_INVALID)/.test(code) ? 400 : 500;
 }
 
 function badAddress(): ConsoleError {

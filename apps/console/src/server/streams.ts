@@ -4,9 +4,12 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { MessageEvents } from '../api/contract.ts';
 import { readMessages, readRecord, tailMessages } from '../messages/read.ts';
-import { type AppOptions, failureOf, parseInput, signalOf } from './app.ts';
-import { clusterOf } from './handlers.ts';
+import { clusterOf, type HandlerContext } from './handlers.ts';
 import { readPlan } from './inputs.ts';
+import { failureOf, parseInput, signalOf } from './requests.ts';
+
+/** Where streams find what they read. */
+type Clusters = Pick<HandlerContext, 'clusters'>;
 
 const streamPlan = readPlan.extend({ live: z.enum(['true', 'false']).optional() });
 /** How often progress is told at most. */
@@ -46,7 +49,7 @@ class EventStream {
 }
 
 /** `GET .../stream`: the messages of a plan as they are found, or all that come from now on. */
-export function serveStreams(app: FastifyInstance, options: AppOptions): void {
+export function serveStreams(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/stream', async (request, reply) => {
     const { cluster, topic, live, ...plan } = parseInput(streamPlan, request);
     const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply) };
@@ -91,7 +94,7 @@ const rawPlace = z.object({
 });
 
 /** `GET .../raw/key|value`: the bytes themselves, as a file: whatever is in them, no browser shows them as a page. */
-export function serveRaw(app: FastifyInstance, options: AppOptions): void {
+export function serveRaw(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/messages/:partition/:offset/raw/:part', async (request, reply) => {
     const { cluster, part, ...place } = parseInput(rawPlace, request);
     const record = await readRecord(clusterOf(options, cluster), place);

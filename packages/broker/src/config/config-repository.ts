@@ -11,7 +11,8 @@ import {
   paths,
 } from '../store/znodes.ts';
 import type { BrokerConfig } from './broker-config.ts';
-import { type BrokerConfigLevel, DynamicConfig } from './dynamic-config.ts';
+import type { BrokerConfigLevel } from './definition.ts';
+import { DynamicConfig } from './dynamic-config.ts';
 import { type ConfigProperties, toLogConfig, withOverrides } from './topic-config.ts';
 
 /** How often a change is tried again because somebody else changed the same configs in between. */

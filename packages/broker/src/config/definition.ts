@@ -19,6 +19,9 @@ export type ConfigValue = boolean | number | string | readonly string[];
 /** Whether and at which level a broker config can be changed while the broker runs (KIP-226). */
 export type UpdateMode = 'read-only' | 'per-broker' | 'cluster-wide';
 
+/** Whether configs are set for one broker or for all. */
+export type BrokerConfigLevel = 'broker' | 'default';
+
 /** One config: what Kafka's `ConfigDef.define` states. `Value` is `null`-able where the config has no default. */
 export interface ConfigDefinition<Value extends ConfigValue | null = ConfigValue | null> {
   readonly type: ConfigType;

@@ -1,6 +1,6 @@
 import { type BrokerConfig, brokerConfigNames, type ParsedBrokerConfig, parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
-import type { ConfigDefinition } from './definition.ts';
+import type { BrokerConfigLevel, ConfigDefinition } from './definition.ts';
 import { isChangeableOfListener, listenerChangeFault } from './listener-changes.ts';
 import { reconfigurationFault } from './reconfiguration.ts';
 import { refusalOf } from './refused-settings.ts';
@@ -23,9 +23,6 @@ export interface ConfigSynonym {
   readonly value: string;
   readonly source: number;
 }
-
-/** Whether configs are set for one broker or for all. */
-export type BrokerConfigLevel = 'broker' | 'default';
 
 /** Broker configs that mean the same in different units, the strongest first (`DynamicBrokerConfig.brokerConfigSynonyms`). */
 const SYNONYM_GROUPS: readonly (readonly string[])[] = [

@@ -4,7 +4,7 @@
  */
 
 import { LIMITS_PER_LISTENER } from './connection-limits.ts';
-import type { BrokerConfigLevel } from './dynamic-config.ts';
+import type { BrokerConfigLevel } from './definition.ts';
 import { LISTENER_SETTING, type ListenerSecurity } from './listener-security.ts';
 import type { ConfigProperties } from './topic-config.ts';
 

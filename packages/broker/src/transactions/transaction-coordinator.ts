@@ -20,6 +20,7 @@ import {
   type PartitionsByTopic,
   STATES_BY_NUMBER,
   Transaction,
+  type TransactionAsker,
   type TransactionImage,
   TransactionState,
   withPartitions,
@@ -49,13 +50,6 @@ export interface TransactionCoordinatorOptions {
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
   /** Brings markers to the leaders; made with what the coordinator tells its time by. */
   readonly openSender: (deadlines: Deadlines, guard: Guard) => MarkerSender;
-}
-
-/** Who asks for a transaction. */
-export interface TransactionAsker {
-  readonly transactionalId: string;
-  readonly producerId: number;
-  readonly producerEpoch: number;
 }
 
 /** A transactional id as DescribeTransactions and ListTransactions show it. */

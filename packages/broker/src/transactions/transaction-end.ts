@@ -5,10 +5,10 @@ import {
   isExhausted,
   NO_PARTITIONS,
   type Transaction,
+  type TransactionAsker,
   type TransactionImage,
   TransactionState,
 } from './transaction.ts';
-import type { TransactionAsker } from './transaction-coordinator.ts';
 
 /** What is to be done for a producer that ends its transaction and gets the next epoch for it (KIP-890). */
 export type EndPlan =

@@ -16,7 +16,8 @@ import { BrokerLines } from './broker-lines.ts';
 import type { TransactionConfig } from './config.ts';
 import { MarkerSender } from './marker-sender.ts';
 import { MarkerWriter } from './marker-writer.ts';
-import { type TransactionAsker, TransactionCoordinator } from './transaction-coordinator.ts';
+import type { TransactionAsker } from './transaction.ts';
+import { TransactionCoordinator } from './transaction-coordinator.ts';
 import { VerifiedAppends, type VerifiedOffsets, verifyOffsets } from './verified-appends.ts';
 import { type Demand, Verifier } from './verifier.ts';
 

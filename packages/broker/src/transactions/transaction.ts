@@ -41,6 +41,13 @@ export interface TransactionImage {
   readonly updateMs: number;
 }
 
+/** Who asks for a transaction. */
+export interface TransactionAsker {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
 export const NO_PARTITIONS: PartitionsByTopic = new Map();
 
 /** Partitions that several have asked for while a write was under way. */

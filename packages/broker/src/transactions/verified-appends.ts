@@ -3,7 +3,7 @@ import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { batchBaseSequence } from '@millrace/records';
 import { type Partition, type PartitionAppend, refused } from '../replicas/partition.ts';
-import type { TransactionAsker } from './transaction-coordinator.ts';
+import type { TransactionAsker } from './transaction.ts';
 import type { Demand, Verifier } from './verifier.ts';
 
 /** Records of a transaction on their way into a partition. */

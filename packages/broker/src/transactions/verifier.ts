@@ -12,7 +12,8 @@ import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import type { Counter, Histogram, Metrics } from '../shared/metrics.ts';
 import type { BrokerLines } from './broker-lines.ts';
-import type { TransactionAsker, TransactionCoordinator } from './transaction-coordinator.ts';
+import type { TransactionAsker } from './transaction.ts';
+import type { TransactionCoordinator } from './transaction-coordinator.ts';
 
 /** The first version that can ask without adding. */
 const VERIFY_SINCE = 4;

@@ -1,6 +1,5 @@
 import type { TreeMetadataStore } from '@millrace/metadata';
 import type { LongId } from '../jute.ts';
-import type { ServerConnection } from './connection.ts';
 
 /** A client's session, over all the connections that it has one after the other. */
 export interface ServerSession {
@@ -12,5 +11,6 @@ export interface ServerSession {
   readonly store: TreeMetadataStore;
   /** When something last came from it, on the monotonic clock. */
   heardAtMs: number;
-  connection: ServerConnection | undefined;
+  /** The connection that it has now. */
+  connection: { close(): void } | undefined;
 }

@@ -1,25 +1,9 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { useSession } from '../lib/queries.ts';
+import type { AccessSearch, TopicSearch } from '../lib/searches.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { Shell } from './shell.tsx';
-
-/** What the address of a topic says beside its name: which part is shown, and what of its messages. */
-export interface TopicSearch {
-  readonly tab?: 'messages' | 'partitions' | 'configs' | 'readers' | undefined;
-  readonly from?: 'newest' | 'beginning' | 'offset' | 'time' | undefined;
-  readonly at?: string | undefined;
-  readonly partition?: number | undefined;
-  readonly q?: string | undefined;
-  readonly as?: 'text' | 'regex' | 'javascript' | 'jsonpath' | undefined;
-  /** The message that is open. */
-  readonly m?: string | undefined;
-}
-
-/** Which part of the rights is shown. */
-export interface AccessSearch {
-  readonly part?: 'acls' | 'users' | 'quotas' | undefined;
-}
 
 const root = createRootRoute({ component: Shell });
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });

@@ -1,9 +1,9 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, lazy, type ReactNode, Suspense, useState } from 'react';
 import type { Message, Shown } from '../../../src/api/contract.ts';
-import type { TopicSearch } from '../app/router.tsx';
 import { localTime, number, utcTime } from '../lib/format.ts';
 import { type Reading, useReading } from '../lib/reading.ts';
+import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
