@@ -188,8 +188,9 @@ export class LogManager {
       this.#preferred.prefer(checkpointKey(topic, partition), to);
     } else if (this.#mover.destinationOf(log) !== to) {
       await this.#mover.cancel(log);
-      if (this.get(topic, partition) === log && this.#directoryOf.get(log) !== to)
-        { log.moveBy((core) => this.#mover.start(log, core, to)); }
+      if (this.get(topic, partition) === log && this.#directoryOf.get(log) !== to) {
+        log.moveBy((core) => this.#mover.start(log, core, to));
+      }
     }
     return undefined;
   }
