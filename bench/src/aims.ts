@@ -1,5 +1,6 @@
 /** The aims of the project, judged by what a run has measured. Nothing fails by them: they are figures like the others. */
 import type { Fact, FactKind, Table } from './bench.ts';
+import { RATIOS_TITLE } from './report/check.ts';
 import { bytesRate, digits, median, percent, si, summarize } from './report/statistics.ts';
 
 const OURS = 'millrace';
@@ -49,7 +50,7 @@ export function aimsTables(facts: readonly Fact[]): Table[] {
       ],
     },
     {
-      title: 'The same, load by load',
+      title: RATIOS_TITLE,
       columns: ['aim', 'load', 'ours', 'the other', 'at least', 'reached', '', 'from'],
       rows: judged.map(rowOf),
       notes: ['Reached: the median of the ratios of each round, ± half the distance of the extremes.'],

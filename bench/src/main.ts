@@ -1,15 +1,18 @@
 /**
  * `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART]... [--into REPORT] [--profiles]`: runs benches one after the
- * other and writes a report into `bench/reports`. `pnpm bench report [REPORT] [--readme]` writes a report anew from its JSON.
+ * other and writes a report into `bench/reports`. `pnpm bench report [REPORT] [--readme]` writes a report anew from its JSON. With `--check`
+ * either names what has become worse since the figures in bench/README.md and ends with 3 if anything has.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchContext } from './bench.ts';
 import { planOf, UnknownPart } from './plan.ts';
+import { changesSince, changesTable } from './report/check.ts';
 import { Collected } from './report/findings.ts';
 import { describeLoad, describeMachine } from './report/machine.ts';
 import { Durations, type Planned, Progress } from './report/progress.ts';
-import { writeReadme } from './report/readme.ts';
+import { readFigures, writeReadme } from './report/readme.ts';
 import {
   merged,
   newReportFolder,
@@ -17,6 +20,7 @@ import {
   reportFolderOf,
   reports,
   sectionMarkdown,
+  tableMarkdown,
   writeReport,
 } from './report/report.ts';
 
@@ -43,10 +47,12 @@ const order = Object.keys(benches);
 /** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
 const unasked = ['partitions', 'transactions', 'restart', 'cluster', 'compare'];
 
-const USAGE = `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART[,PART]]... [--into REPORT] [--profiles] [--list]
-pnpm bench report [REPORT] [--readme]
+const USAGE = `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART[,PART]]... [--into REPORT] [--profiles] [--list] [--check]
+pnpm bench report [REPORT] [--readme] [--check]
 `;
 
+const EXIT_REFUSED = 2;
+const EXIT_WORSE = 3;
 const ROUNDS_DEFAULT = 3;
 const ROUNDS_QUICK = 1;
 
@@ -64,6 +70,7 @@ const { values, positionals } = parseArgs({
     profiles: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     readme: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
   },
 });
 
@@ -82,7 +89,7 @@ if (positionals[0] === 'report') {
 /** What a user has mistyped is told without a stack. */
 function refuse(message: string): void {
   console.error(`bench: ${message}`);
-  process.exitCode = 2;
+  process.exitCode = EXIT_REFUSED;
 }
 
 function orRefuse(error: unknown): void {
@@ -102,8 +109,17 @@ function writeAgain(name: string): void {
   const folder = reportFolderOf(name);
   const sections = readSections(folder);
   writeReport(folder, sections, order);
+  if (values.check) check(folder);
   if (values.readme) writeReadme(sections);
   console.log(join(folder, 'report.md'));
+}
+
+/** Before new figures take the place of those that are looked at. */
+function check(folder: string): void {
+  const changes = changesSince(readFigures(), readFileSync(join(folder, 'report.md'), 'utf8'));
+  if (changes.length === 0) refuse(`${folder} has nothing that bench/README.md has a ratio of`);
+  else console.log(tableMarkdown(changesTable(changes)));
+  if (changes.some(({ verdict }) => verdict === 'worse')) process.exitCode = EXIT_WORSE;
 }
 
 async function runBenches(names: readonly string[]): Promise<void> {
@@ -157,5 +173,6 @@ async function runBenches(names: readonly string[]): Promise<void> {
     if (!collected.hasFailed) durations.note(`${name}: ${settings}`, (performance.now() - startedMs) / 1000);
     console.log(sectionMarkdown(collected.section(), ''));
   }
+  if (values.check) check(reportFolder);
   console.log(`\n${join(reportFolder, 'report.md')}`);
 }

@@ -9,6 +9,11 @@ const CHARTS = 'charts';
 const BEGIN = '<!-- figures: written by `pnpm bench report --readme` -->';
 const END = '<!-- end of figures -->';
 
+/** The figures that are stored, as Markdown. */
+export function readFigures(): string {
+  return readFileSync(README, 'utf8');
+}
+
 export function writeReadme(sections: Sections): void {
   const text = readFileSync(README, 'utf8');
   const begin = text.indexOf(BEGIN);
