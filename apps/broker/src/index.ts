@@ -9,4 +9,10 @@ export { LiveMetadata, type LiveTree } from './live-metadata.ts';
 export { runLocalCluster } from './local-cluster/run-local-cluster.ts';
 export { MetadataFiles, type Restoration } from './metadata-files.ts';
 export { runBroker } from './run-broker.ts';
+export {
+  type CertificateStore,
+  type OwnCertificate,
+  ownCertificateOf,
+  trustedOf,
+} from './settings/certificate-stores.ts';
 export { ExitCode, StartError, type StartErrorCode } from './start-error.ts';

@@ -238,12 +238,33 @@ describe('a listener with TLS alone', () => {
     expect((await unknown.send(DescribeUserScramCredentials, 0, { users: null })).errorCode).toBe(31);
   });
 
+  it('takes key and trust from stores of Java, under the names that Kafka has them', async () => {
+    const stores = new URL('../fixtures/', import.meta.url);
+    await start({
+      listeners: 'SSL://127.0.0.1:0',
+      'advertised.listeners': 'SSL://localhost:0',
+      'ssl.keystore.type': 'JKS',
+      'ssl.keystore.location': new URL('localhost.jks', stores).pathname,
+      'ssl.keystore.password': 'store-pw',
+      'ssl.key.password': 'key-pw',
+      'ssl.truststore.location': new URL('trust.jks', stores).pathname,
+      'ssl.truststore.password': 'trust-pw',
+      'ssl.client.auth': 'required',
+    });
+    const [ca, key] = await Promise.all(
+      ['localhost.cert.pem', 'localhost.key.pem'].map((name) => readFile(new URL(name, fixtures))),
+    );
+    const known = await connect(undefined, { ca, cert: ca, key });
+    expect((await known.send(Metadata, 9, { topics: [] })).brokers.length).toBe(1);
+    await expect(connect(undefined, { ca })).rejects.toThrow();
+  });
+
   it('does not start with stores that it cannot read, and says how to turn them into others', async () => {
     const jks = join(folder, 'keystore.jks');
     await copyFile(await keystore(), jks);
     const settings = { listeners: 'SSL://127.0.0.1:0', 'advertised.listeners': 'SSL://localhost:0' };
-    await expect(start({ ...settings, 'ssl.keystore.location': jks })).rejects.toThrow(
-      /type JKS.*keytool -importkeystore/,
+    await expect(start({ ...settings, 'ssl.keystore.location': jks, 'ssl.keystore.type': 'JKS' })).rejects.toThrow(
+      'Set ssl.keystore.type to PEM',
     );
     await expect(start(settings)).rejects.toThrow('has no certificate');
     const pem = await keystore();

@@ -97,6 +97,7 @@ describe('certificates in files', () => {
       keyPassword: null,
       truststoreType: null,
       truststoreLocation: null,
+      truststorePassword: null,
       truststoreCertificates: null,
       clientAuth: 'none',
       enabledProtocols: ['TLSv1.3'],

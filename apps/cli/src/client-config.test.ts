@@ -1,10 +1,11 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { type ClientConfig, clientConfigOf, readClientConfig } from './client-config.ts';
 
 const files: Readonly<Record<string, string>> = {
   '/ca.pem': 'CA',
   '/me.pem': 'ME',
-  '/me.p12': 'P12',
+  '/me.p12': '0 is how DER begins',
   '/client.properties': 'client.id=me\nfoo.bar=1\n',
 };
 
@@ -38,11 +39,29 @@ describe('client properties', () => {
     });
     expect(connection.tls).toEqual({
       ca: Buffer.from('CA'),
-      pfx: Buffer.from('P12'),
+      pfx: Buffer.from('0 is how DER begins'),
       passphrase: 'secret',
       checkServerIdentity: expect.any(Function),
     });
     expect(unused).toEqual([]);
+  });
+
+  it('may name stores of Java', async () => {
+    const stores = new URL('../../broker/fixtures/', import.meta.url).pathname;
+    const { connection } = await clientConfigOf(
+      new Map([
+        ['security.protocol', 'SSL'],
+        ['ssl.truststore.location', `${stores}trust.jks`],
+        ['ssl.keystore.location', `${stores}localhost.jks`],
+        ['ssl.keystore.password', 'store-pw'],
+        ['ssl.key.password', 'key-pw'],
+      ]),
+    );
+    const { ca, cert, key } = connection.tls as TlsOptions;
+    expect([ca, cert, key].map((each) => (each as string[]).length)).toEqual([2, 1, 1]);
+    await expect(
+      config({ 'security.protocol': 'SSL', 'ssl.truststore.location': '/ca.pem', 'ssl.truststore.type': 'JKS' }),
+    ).rejects.toThrow('Set ssl.truststore.type to PEM');
   });
 
   it('may have the names of librdkafka', async () => {
@@ -81,7 +100,6 @@ describe('client properties', () => {
     [{ 'security.protocol': 'TLS' }, 'security.protocol=TLS is none of'],
     [{ 'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'GSSAPI' }, 'sasl.mechanism=GSSAPI is not supported here'],
     [{ 'security.protocol': 'SASL_SSL' }, 'SASL needs a user name and a password'],
-    [{ 'security.protocol': 'SSL', 'ssl.truststore.location': '/a.jks' }, 'is a JKS store'],
     [{ 'security.protocol': 'SSL', 'ssl.ca.location': '/gone.pem' }, 'Cannot read /gone.pem'],
   ])('are refused where they cannot be used: %o', async (properties, message) => {
     await expect(config(properties as unknown as Record<string, string>)).rejects.toThrow(message);

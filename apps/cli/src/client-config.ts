@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { CertificateStore, OwnCertificate } from '@millrace/broker-app';
 import type { ClientOptions, SaslOptions } from '@millrace/client';
 import { nearestName, parseProperties } from '@millrace/ports';
 import { type OauthSettings, oauthOf } from './client-oauth.ts';
@@ -156,52 +157,68 @@ function jaasCredentials(jaas: string | undefined): Readonly<Record<string, stri
 async function tlsOf(take: Take, read: Read): Promise<TlsOptions> {
   const file = async (name: string, path: string | undefined): Promise<Buffer | undefined> =>
     path === undefined ? undefined : readNamed(path, name, read);
-  const trustType = take('ssl.truststore.type');
-  const keyType = take('ssl.keystore.type');
-  const trustPath = take('ssl.truststore.location', 'ssl.ca.location');
-  const keyPath = take('ssl.keystore.location');
-  const passphrase = take('ssl.keystore.password', 'ssl.key.password');
-  refuseJavaStore('ssl.truststore', trustPath, trustType, ['PEM']);
-  refuseJavaStore('ssl.keystore', keyPath, keyType, ['PEM', 'PKCS12']);
-  const keyStore = await file('ssl.keystore.location', keyPath);
-  const isPkcs12 = keyStore !== undefined && storeType(keyPath!, keyType) === 'PKCS12';
-  const pem = isPkcs12 ? undefined : keyStore;
+  const store = async (setting: string, path: string | undefined): Promise<ReadStore | undefined> => {
+    const [type = null, password = null] = [take(`${setting}.type`), take(`${setting}.password`)];
+    if (path === undefined) return undefined;
+    return { setting, path, type, password, bytes: await readNamed(path, `${setting}.location`, read) };
+  };
+  const [keyStore, trustStore] = await Promise.all([
+    store('ssl.keystore', take('ssl.keystore.location')),
+    store('ssl.truststore', take('ssl.truststore.location', 'ssl.ca.location')),
+  ]);
+  const keyPassword = take('ssl.key.password');
+  const own = keyStore === undefined ? {} : await ownOf(keyStore, keyPassword ?? null);
   const checkHost = take('ssl.endpoint.identification.algorithm');
   return definedOnly({
-    ca: take('ssl.truststore.certificates') ?? (await file('ssl.truststore.location', trustPath)),
+    passphrase: keyPassword,
+    ...own,
+    ca: take('ssl.truststore.certificates') ?? (trustStore === undefined ? undefined : await trustOf(trustStore)),
     cert:
       take('ssl.keystore.certificate.chain') ??
       (await file('ssl.certificate.location', take('ssl.certificate.location'))) ??
-      pem,
-    key: take('ssl.keystore.key') ?? (await file('ssl.key.location', take('ssl.key.location'))) ?? pem,
-    pfx: isPkcs12 ? keyStore : undefined,
-    passphrase,
+      own.cert,
+    key: take('ssl.keystore.key') ?? (await file('ssl.key.location', take('ssl.key.location'))) ?? own.key,
     // Kafka's way to say that the certificate need not name the host.
     checkServerIdentity: checkHost === '' || checkHost === 'none' ? () => undefined : undefined,
   });
 }
 
+interface ReadStore extends CertificateStore {
+  readonly bytes: Buffer;
+}
+
+/** What DER begins with, and JKS. */
+const NO_TEXT: readonly unknown[] = [0x30, 0xfe];
+
+/** Text is PEM; for the rest the broker's room is asked, lazily, since that is large and few have such stores. */
+function isPem({ type, bytes }: ReadStore): boolean {
+  return (type ?? 'PEM').toUpperCase() === 'PEM' && !NO_TEXT.includes(bytes[0]);
+}
+
+async function ownOf(store: ReadStore, keyPassword: string | null): Promise<OwnCertificate> {
+  const { bytes, password } = store;
+  if (isPem(store)) {
+    const passphrase = password ?? keyPassword;
+    return { cert: bytes, key: bytes, ...(passphrase === null ? {} : { passphrase }) };
+  }
+  return inWords(async () => (await import('@millrace/broker-app')).ownCertificateOf(store, bytes, keyPassword));
+}
+
+async function trustOf(store: ReadStore): Promise<TlsOptions['ca']> {
+  if (isPem(store)) return store.bytes;
+  return inWords(async () => (await (await import('@millrace/broker-app')).trustedOf(store, store.bytes)).ca);
+}
+
+async function inWords<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function definedOnly(options: Record<string, unknown>): TlsOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function storeType(path: string, type: string | undefined): string {
-  if (type !== undefined) return type.toUpperCase();
-  if (/\.(?:p12|pfx)$/i.test(path)) return 'PKCS12';
-  return /\.jks$/i.test(path) ? 'JKS' : 'PEM';
-}
-
-function refuseJavaStore(
-  name: string,
-  path: string | undefined,
-  type: string | undefined,
-  accepted: readonly string[],
-): void {
-  if (path === undefined || accepted.includes(storeType(path, type))) return;
-  throw invalid(
-    `${name}.location=${path} is a ${storeType(path, type)} store, which is not supported here: convert it to PEM`,
-    'keytool -importkeystore -srckeystore STORE -destkeystore store.p12 -deststoretype pkcs12, then openssl pkcs12 -in store.p12 -out store.pem',
-  );
 }
 
 async function readNamed(path: string, what: string, read: Read): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import type { SslSettings } from '@millrace/broker';
-import { storeType } from '../settings/certificate-files.ts';
+import { ownCertificateOf, trustedOf } from '../settings/certificate-stores.ts';
 import { StartError } from '../start-error.ts';
 
 type Read = (path: string) => Promise<Buffer>;
@@ -96,21 +96,21 @@ async function ownCertificate(listener: string, ssl: SslSettings, read: ReadNote
   }
   if (path === null) {
     throw invalid(
-      `Listener ${listener} speaks TLS, and has no certificate: set ssl.keystore.location to a PEM or PKCS12 file, or ssl.keystore.key and ssl.keystore.certificate.chain`,
+      `Listener ${listener} speaks TLS, and has no certificate: set ssl.keystore.location to a PEM, PKCS12 or JKS file, or ssl.keystore.key and ssl.keystore.certificate.chain`,
     );
   }
-  const type = storeType('ssl.keystore', path, ssl.keystoreType, ['PEM', 'PKCS12']);
   const bytes = await read('ssl.keystore.location', path);
-  if (type === 'PEM') return { cert: bytes, key: bytes, ...(keyPassword === null ? {} : { passphrase: keyPassword }) };
-  return { pfx: bytes, ...(keystorePassword === null ? {} : { passphrase: keystorePassword }) };
+  const store = { setting: 'ssl.keystore', path, type: ssl.keystoreType, password: keystorePassword };
+  return ownCertificateOf(store, bytes, keyPassword);
 }
 
 async function trusted(ssl: SslSettings, read: ReadNoted): Promise<SecureContextOptions> {
   const { truststoreCertificates, truststoreLocation: path } = ssl;
   if (truststoreCertificates !== null) return { ca: unfolded(truststoreCertificates) };
   if (path === null) return {};
-  storeType('ssl.truststore', path, ssl.truststoreType, ['PEM']);
-  return { ca: await read('ssl.truststore.location', path) };
+  const bytes = await read('ssl.truststore.location', path);
+  const store = { setting: 'ssl.truststore', path, type: ssl.truststoreType, password: ssl.truststorePassword };
+  return trustedOf(store, bytes);
 }
 
 /** PEM in one line of a properties file, as people write it: with `\n` for the ends of lines. */

@@ -1,7 +1,7 @@
 import type { BrokerConfig } from '@millrace/broker';
 import type { NodeRights, SaslLogin, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
 import { StartError } from '../start-error.ts';
-import { storeType } from './certificate-files.ts';
+import { ownCertificateOf, trustedOf } from './certificate-stores.ts';
 import { clientLogin } from './jaas.ts';
 import type { ProcessSettings } from './process-settings.ts';
 
@@ -92,19 +92,17 @@ async function ownCertificate(
   config: BrokerConfig,
   read: Read,
 ): Promise<Pick<TlsOptions, 'cert' | 'key' | 'pfx' | 'passphrase'>> {
-  const { zookeeperSslKeystoreLocation: path, zookeeperSslKeystorePassword: passphrase } = config;
+  const { zookeeperSslKeystoreLocation: path, zookeeperSslKeystorePassword: password } = config;
   if (path === null) return {};
-  const type = storeType('zookeeper.ssl.keystore', path, config.zookeeperSslKeystoreType, ['PEM', 'PKCS12']);
-  const bytes = await contentOf('zookeeper.ssl.keystore.location', path, read);
-  const secret = passphrase === null ? {} : { passphrase };
-  return type === 'PEM' ? { cert: bytes, key: bytes, ...secret } : { pfx: bytes, ...secret };
+  const store = { setting: 'zookeeper.ssl.keystore', path, type: config.zookeeperSslKeystoreType, password };
+  return ownCertificateOf(store, await contentOf('zookeeper.ssl.keystore.location', path, read), password);
 }
 
 async function trusted(config: BrokerConfig, read: Read): Promise<Pick<TlsOptions, 'ca'>> {
-  const { zookeeperSslTruststoreLocation: path } = config;
+  const { zookeeperSslTruststoreLocation: path, zookeeperSslTruststorePassword: password } = config;
   if (path === null) return {};
-  storeType('zookeeper.ssl.truststore', path, config.zookeeperSslTruststoreType, ['PEM']);
-  return { ca: await contentOf('zookeeper.ssl.truststore.location', path, read) };
+  const store = { setting: 'zookeeper.ssl.truststore', path, type: config.zookeeperSslTruststoreType, password };
+  return trustedOf(store, await contentOf('zookeeper.ssl.truststore.location', path, read));
 }
 
 async function contentOf(setting: string, path: string, read: Read): Promise<Buffer> {

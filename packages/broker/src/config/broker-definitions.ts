@@ -73,15 +73,16 @@ const zooKeeper = {
   ),
   'zookeeper.ssl.keystore.location': string(
     null,
-    'The file with key and certificate that are shown to ZooKeeper: PEM or PKCS12.',
+    'The file with key and certificate that are shown to ZooKeeper: PEM, PKCS12 or JKS.',
   ),
   'zookeeper.ssl.keystore.password': password(null, 'The password of that file.'),
-  'zookeeper.ssl.keystore.type': string(null, 'PEM or PKCS12. Default: by the ending of the name, .pem, .p12 or .pfx.'),
+  'zookeeper.ssl.keystore.type': string(null, 'PEM, PKCS12 or JKS. Default: what is in the file.'),
   'zookeeper.ssl.truststore.location': string(
     null,
-    "The file with the certificates that ZooKeeper's are signed by: PEM. Default: the system's.",
+    "The file with the certificates that ZooKeeper's are signed by: PEM, PKCS12 or JKS. Default: the system's.",
   ),
-  'zookeeper.ssl.truststore.type': string(null, 'PEM. Default: by the ending of the name, .pem.'),
+  'zookeeper.ssl.truststore.password': password(null, 'The password of that file.'),
+  'zookeeper.ssl.truststore.type': string(null, 'PEM, PKCS12 or JKS. Default: what is in the file.'),
 } as const;
 
 const network = {

@@ -125,7 +125,6 @@ export const keptDefinitions: ConfigTable = {
   'zookeeper.ssl.crl.enable': boolean(false, ZOOKEEPER),
   'zookeeper.ssl.ocsp.enable': boolean(false, ZOOKEEPER),
   'zookeeper.ssl.protocol': string('TLSv1.2', ZOOKEEPER),
-  'zookeeper.ssl.truststore.password': password(null, ZOOKEEPER),
   'remote.fetch.max.wait.ms': int(500, REMOTE, { check: atLeast(1), ...WIDE }),
   'remote.log.index.file.cache.total.size.bytes': long(1_073_741_824, REMOTE, { check: atLeast(1), ...WIDE }),
   'remote.log.manager.copier.thread.pool.size': int(-1, REMOTE),

@@ -47,6 +47,7 @@ export interface SslSettings {
   readonly keyPassword: string | null;
   readonly truststoreType: string | null;
   readonly truststoreLocation: string | null;
+  readonly truststorePassword: string | null;
   readonly truststoreCertificates: string | null;
   readonly clientAuth: 'none' | 'requested' | 'required';
   readonly enabledProtocols: readonly string[];
@@ -85,6 +86,7 @@ export const HONOURED_SSL: readonly string[] = [
   'ssl.key.password',
   'ssl.truststore.type',
   'ssl.truststore.location',
+  'ssl.truststore.password',
   'ssl.truststore.certificates',
   'ssl.client.auth',
   'ssl.enabled.protocols',
@@ -230,6 +232,7 @@ function sslOf(settings: ListenerSettings, usesSasl: boolean): SslSettings {
     keyPassword: settings.text('ssl.key.password'),
     truststoreType: settings.text('ssl.truststore.type'),
     truststoreLocation: settings.text('ssl.truststore.location'),
+    truststorePassword: settings.text('ssl.truststore.password'),
     truststoreCertificates: settings.text('ssl.truststore.certificates'),
     // The definition lets no other value through.
     clientAuth: asks as SslSettings['clientAuth'],

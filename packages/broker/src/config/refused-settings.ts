@@ -51,11 +51,6 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Remove it',
   },
   {
-    names: ['zookeeper.ssl.truststore.password'],
-    why: 'what is trusted is read as PEM, which has no password',
-    instead: 'Remove it, and have zookeeper.ssl.truststore.location name a PEM file',
-  },
-  {
     names: ['zookeeper.metadata.migration.enable'],
     why: 'this broker does not move to KRaft',
     instead: 'Remove it',
