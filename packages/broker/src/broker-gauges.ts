@@ -237,3 +237,14 @@ function exposeController({ metrics }: BrokerServices, controller: Controller): 
   gauge(`${prefix}_globalpartitioncount`, 'Partitions in the cluster', () => controller.counts.partitions);
   gauge(`${prefix}_offlinepartitionscount`, 'Partitions that nobody leads', () => controller.counts.offlinePartitions);
 }
+
+/** Elections that this broker has held as the controller. */
+export function electionCounter(metrics: Metrics): (isClean: boolean) => void {
+  const prefix = 'kafka_controller_controllerstats';
+  const all = metrics.counter(`${prefix}_leaderelections_total`, 'Leaders that were elected for partitions');
+  const unclean = metrics.counter(`${prefix}_uncleanleaderelections_total`, 'Leaders that were elected out of sync');
+  return (isClean) => {
+    all.add(1);
+    if (!isClean) unclean.add(1);
+  };
+}

@@ -12,7 +12,7 @@ import { type Clock, type Disk, guardedLogger, type Random } from '@millrace/por
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
-import { exposeRooms } from './broker-gauges.ts';
+import { electionCounter, exposeRooms } from './broker-gauges.ts';
 import { type ClientRooms, newClientRooms, startClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
@@ -21,6 +21,7 @@ import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
 import { noPeers, type Peers } from './cluster/peers.ts';
 import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
+import { PeerNews } from './commands/peer-news.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import type { ListenerCertificates } from './config/listener-changes.ts';
@@ -131,6 +132,7 @@ interface Running {
   readonly configs: ConfigRepository;
   readonly controller: Controller;
   readonly session: SessionKeeper;
+  readonly peerNews: PeerNews;
   readonly replication: Replication;
   readonly logDirs: LogDirNotifier;
 }
@@ -239,11 +241,12 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs, session, replication, logDirs } = running;
+    const { services, controller, configs, logs, session, peerNews, replication, logDirs } = running;
     await allInTurn([
       () => (handsOver ? this.handOver() : undefined),
       () => this.finishWaits(),
       () => session.stop(),
+      () => peerNews.stop(),
       () => logDirs.stop(),
       () => configs.stop(),
       () => services.accessRules?.stop(),
@@ -376,7 +379,6 @@ export class Broker {
     });
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
-    const topics = this.#newTopicAdmin(cluster, configs);
     const nextProducerId = (): Promise<number> => services.producerIds.next();
     const transactions = this.#newTransactions({ cluster, replicas, groups, configs, nextProducerId });
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
@@ -396,7 +398,7 @@ export class Broker {
       groups,
       transactions,
       controller,
-      topics,
+      topics: this.#newTopicAdmin(cluster, configs),
     });
     await followSettings(configs, clients.entities, { logs, replicas }, this.#options);
     await startClientRooms(clients);
@@ -413,9 +415,18 @@ export class Broker {
       configs,
       controller,
       session,
+      peerNews: this.#startPeerNews(cluster, commands),
       replication,
       logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
     };
+  }
+
+  #startPeerNews(cluster: ClusterImage, inbox: CommandInbox): PeerNews {
+    const { peers = noPeers, metadataStore: store, config, clock, logger } = this.#options;
+    const { brokerId, interBrokerListenerName: listener } = config;
+    const news = new PeerNews({ brokerId, store, cluster, peers, listener, clock, logger, inbox });
+    news.start();
+    return news;
   }
 
   /** Undefined where no rights are checked. */
@@ -555,17 +566,6 @@ export class Broker {
     if (this.#running !== undefined) return this.#running;
     throw new BrokerFault('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
   }
-}
-
-/** Elections that this broker has held as the controller. */
-function electionCounter(metrics: Metrics): (isClean: boolean) => void {
-  const prefix = 'kafka_controller_controllerstats';
-  const all = metrics.counter(`${prefix}_leaderelections_total`, 'Leaders that were elected for partitions');
-  const unclean = metrics.counter(`${prefix}_uncleanleaderelections_total`, 'Leaders that were elected out of sync');
-  return (isClean) => {
-    all.add(1);
-    if (!isClean) unclean.add(1);
-  };
 }
 
 function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: PartitionLog }> {

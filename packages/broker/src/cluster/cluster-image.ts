@@ -27,8 +27,8 @@ export interface ImageChange {
 }
 
 /**
- * What this broker knows of the cluster: the brokers, the topics and who leads their partitions. It changes only by
- * UpdateMetadata, and a change replaces topics, never alters one, so what a request took hold of stays as it was.
+ * What this broker knows of the cluster: the brokers, the topics and who leads their partitions. It changes by
+ * UpdateMetadata, and by what other brokers know while no controller reaches this one; a change replaces topics, never alters one, so what a request took hold of stays as it was.
  */
 export class ClusterImage {
   readonly #topicsByName = new Map<string, TopicImage>();
@@ -117,6 +117,20 @@ export class ClusterImage {
     const change = { topics: new Set(topics.keys()), deletedTopics };
     for (const listener of [...this.#listeners]) listener(change);
     return change;
+  }
+
+  /** Takes over what another broker knows of leaders where its epoch is a later one; the controller says the same when it can. */
+  learn(news: readonly PartitionState[]): void {
+    const topics = Map.groupBy(
+      news.filter((state) => {
+        const known = this.partition(state.topic, state.partition);
+        return known?.topicId === state.topicId && known.leaderEpoch < state.leaderEpoch;
+      }),
+      ({ topic }) => topic,
+    );
+    for (const [name, states] of topics) this.#merge(name, states);
+    const change = { topics: new Set(topics.keys()), deletedTopics: [] };
+    for (const listener of [...this.#listeners]) listener(change);
   }
 
   /** Calls `listener` after every change; the returned function ends that. */

@@ -1,7 +1,7 @@
 import { systemError } from '@millrace/ports';
 import { type AnyApi, ErrorCode, LeaderAndIsr, StopReplica, UpdateMetadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBroker } from '../testing/test-broker.ts';
+import { batchOf, produceTo, TestBroker } from '../testing/test-broker.ts';
 
 let test: TestBroker;
 let brokerEpoch: number;
@@ -57,6 +57,20 @@ describe('the controller of this broker', () => {
     const { commands } = test.broker.services;
     const own = { controllerId: 1, controllerEpoch: 1, brokerEpoch, partitions: [], liveLeaders: [] };
     expect(await commands.leaderAndIsr(own)).toMatchObject({ errorCode: ErrorCode.STALE_CONTROLLER_EPOCH });
+  });
+});
+
+describe('what other brokers know while no controller reaches this one', () => {
+  it('ends the leadership that a later epoch has replaced, and is told to clients', async () => {
+    const { cluster, commands, replicas } = test.broker.services;
+    const state = cluster.partition('t', 0)!;
+    await commands.learn([{ ...state, leader: 2 }]);
+    expect(await produceTo(test, 't', batchOf(['a']))).toBe(0);
+    const later = { ...state, leader: 2, leaderEpoch: state.leaderEpoch + 1, partitionEpoch: -1 };
+    await commands.learn([later]);
+    await expect(produceTo(test, 't', batchOf(['b']))).rejects.toThrow(`error ${ErrorCode.NOT_LEADER_OR_FOLLOWER}`);
+    expect(cluster.partition('t', 0)).toEqual(later);
+    expect([...replicas.partitions].map(({ isLeader }) => isLeader)).toEqual([false]);
   });
 });
 

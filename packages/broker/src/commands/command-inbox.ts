@@ -4,6 +4,7 @@ import type {
   CommandHeader,
   CommandOutcome,
   LeaderAndIsrCommand,
+  PartitionState,
   StopReplicaCommand,
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
@@ -55,6 +56,16 @@ export class CommandInbox {
 
   stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, () => this.#rooms.replicas.stopReplica(command));
+  }
+
+  /** Takes over what another broker knows of leaders while no controller reaches this one. */
+  learn(news: readonly PartitionState[]): Promise<void> {
+    const learnt = this.#last.then(() => {
+      this.#rooms.replicas.resign(news);
+      this.#rooms.cluster.learn(news);
+    });
+    this.#last = learnt.catch(() => undefined);
+    return learnt;
   }
 
   /** The way here for this broker's own controller. */

@@ -135,6 +135,24 @@ describe('the leader of a partition with followers', () => {
     expect(await appended).toMatchObject({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER });
   });
 
+  it('answers who waits when it resigns, refuses what comes, and takes up what the controller says then', async () => {
+    partition.applyState(state());
+    const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
+    await clock.advanceAsync(1);
+    partition.resign();
+    expect(await appended).toMatchObject({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER });
+    expect([partition.leaderError(-1), partition.replicaError(-1), partition.leaderId]).toEqual([
+      ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      -1,
+    ]);
+    // What comes late of the epoch that it resigned from gives it nothing back.
+    expect(partition.applyState(state())).toBe(false);
+    expect(partition.isLeader).toBe(false);
+    expect(partition.applyState(state({ leader: 2, leaderEpoch: 1 }))).toBe(true);
+    expect(partition.following?.leaderId).toBe(2);
+  });
+
   it('refuses acks=all with too few replicas in sync', async () => {
     partition.applyState(state({ isr: [BROKER_ID] }));
     expect(await partition.append(batchOf(['a']), ALL)).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS });

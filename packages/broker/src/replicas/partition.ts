@@ -1,7 +1,7 @@
 import type { AppendOrigin, AppendResult, PartitionLog, VerificationGuard } from '@millrace/log';
 import { type Clock, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import type { ReplicaState } from '../cluster/broker-channel.ts';
+import { NO_LEADER, type ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import { type FetchedFromLeader, FollowerRole } from './follower-role.ts';
@@ -215,6 +215,19 @@ export class Partition {
     this.#advanceHighWatermark();
     this.#check();
     return true;
+  }
+
+  /**
+   * Leads no more, since an epoch later than its own is known to have begun. Whom it follows then the controller says, when it reaches
+   * this broker again.
+   */
+  resign(): void {
+    if (this.#leading === undefined || this.#state === undefined) return;
+    this.#leading.end();
+    this.#leading = undefined;
+    this.#state = { ...this.#state, leader: NO_LEADER };
+    this.#tellChanged();
+    this.#check();
   }
 
   /**

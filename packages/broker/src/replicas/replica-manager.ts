@@ -6,6 +6,7 @@ import {
   EPOCH_OF_DELETED,
   type LeaderAndIsrCommand,
   type PartitionOutcome,
+  type PartitionState,
   type ReplicaState,
   type StoppedReplica,
   type StopReplicaCommand,
@@ -204,6 +205,17 @@ export class ReplicaManager {
   onCommand(listener: () => void): () => void {
     this.#commandListeners.add(listener);
     return () => void this.#commandListeners.delete(listener);
+  }
+
+  /** Leads partitions no more of which another broker knows a later epoch, so that whoever waits here looks for who leads. */
+  resign(news: readonly PartitionState[]): void {
+    for (const { topic, topicId, partition: index, leaderEpoch } of news) {
+      const partition = this.#byTopic.get(topic)?.[index];
+      if (partition === undefined || partition.topicId !== topicId || !partition.isLeader) continue;
+      if (leaderEpoch <= partition.leaderEpoch) continue;
+      partition.resign();
+      this.#tellCoordinator(partition, true);
+    }
   }
 
   /** See `BrokerChannel.stopReplica`. */
