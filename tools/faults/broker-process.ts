@@ -138,9 +138,14 @@ export class BrokerProcess {
     return within(timeoutMs, `waiting until the broker says ${pattern}`, heard);
   }
 
-  /** Stops it where it is, until it is killed. */
+  /** Stops it where it is: it keeps its connections and says nothing, until it is thawed or killed. */
   freeze(): void {
     this.#child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on where it was frozen. */
+  thaw(): void {
+    this.#child.kill('SIGCONT');
   }
 
   /** Ends it as a power cut would, the disk's cache apart. */

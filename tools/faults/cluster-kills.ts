@@ -9,13 +9,18 @@ import {
   type Engine,
   startCluster,
 } from './cluster-process.ts';
+import { SESSION_MS, TICK_MS } from './ensemble-cluster.ts';
 
 /** Whom a round hits, in turns: the leader of a partition, the controller, the coordinator of a group. */
 export const VICTIMS = ['leader', 'controller', 'coordinator'] as const;
-export type Victim = (typeof VICTIMS)[number];
+/** Or what keeps the metadata: the parent of a local cluster, with which all brokers end, or the leader of the ensemble. */
+export type Victim = (typeof VICTIMS)[number] | 'keeper';
 
-/** How he ends: at once, or in order with his leaderships handed over, or at once and for good: he comes back with an empty disk. */
-export type Ending = 'killed' | 'stopped' | 'emptied';
+/**
+ * How he ends: at once, or in order with his leaderships handed over, or at once and for good: he comes back with an empty disk. One who is
+ * paused (SIGSTOP) loses his session and his leaderships, knows nothing of it, and goes on with everything he was about to do.
+ */
+export type Ending = 'killed' | 'stopped' | 'emptied' | 'paused';
 
 export interface ClusterKillsOptions extends ClusterOptions {
   readonly rounds: number;
@@ -23,25 +28,54 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly stopEvery?: number;
   /** The same for brokers that come back with an empty disk. On an ensemble only: the parent of a local cluster is too quick. */
   readonly emptyEvery?: number;
+  /** The same for brokers that are paused beyond their session. */
+  readonly pauseEvery?: number;
+  /** Every so many rounds what keeps the metadata is killed. */
+  readonly keeperEvery?: number;
   /** The brokers are stopped in order one after the other, whoever they are. */
   readonly isRolling?: boolean;
   readonly seed: number;
   readonly onRound?: (line: string, round: number) => void;
 }
 
-/** The longest time without an acknowledgement of a partition that the victim led, of one client, in one round. */
-export interface Gap {
-  readonly client: string;
+interface KillEvent {
   readonly victim: Victim;
   readonly ending: Ending;
+}
+
+/** The longest time without an acknowledgement of a partition that the victim led, of one client, in one round. */
+export interface Gap extends KillEvent {
+  readonly client: string;
   readonly ms: number;
+  /** What it should stay below; undefined where all brokers end at once. */
+  readonly boundMs: number | undefined;
 }
 
 export interface ClusterKillsReport extends LoadReport {
   readonly engine: Engine;
   readonly rounds: number;
+  /** What was done to whom, round by round. */
+  readonly events: readonly KillEvent[];
   readonly gaps: readonly Gap[];
 }
+
+/** After so long the session of a broker that says nothing has ended, and the controller has had a moment to learn of it. */
+const PAUSED_MS = SESSION_MS + 2 * TICK_MS;
+const PAUSED_BEYOND_MS_MAX = 1000;
+
+/** Kinds of events whose gaps should stay below so many milliseconds. A pause of its own length comes on top of its bound. */
+const BOUNDS_MS: Readonly<Record<Engine, Readonly<Record<Ending | 'keeper', number | undefined>>>> = {
+  local: { killed: 300, emptied: 300, stopped: 100, paused: 1000, keeper: undefined },
+  zookeeper: {
+    killed: SESSION_MS + TICK_MS + 1000,
+    emptied: SESSION_MS + TICK_MS + 1000,
+    stopped: 100,
+    paused: 1000,
+    keeper: 100,
+  },
+};
+
+const KEEPERS: Readonly<Record<Engine, string>> = { local: 'parent', zookeeper: 'leader of the ensemble' };
 
 /** A round begins so long after the cluster is whole, at most. */
 const PAUSE_MS_MAX = 500;
@@ -62,7 +96,9 @@ class ClusterKills {
   readonly #cluster: ClusterProcesses;
   readonly #random: Random;
   readonly #load: ClusterLoad;
+  readonly #events: KillEvent[] = [];
   readonly #gaps: Gap[] = [];
+  #measured: readonly Pick<Gap, 'client' | 'ms' | 'boundMs'>[] = [];
 
   constructor(options: ClusterKillsOptions, cluster: ClusterProcesses) {
     this.#options = options;
@@ -75,52 +111,101 @@ class ClusterKills {
     await this.#load.start();
     for (let round = 1; round <= this.#options.rounds; round += 1) await this.#round(round);
     const { engine, rounds } = this.#options;
-    return { engine, rounds, gaps: this.#gaps, ...(await this.#load.finish()) };
+    return { engine, rounds, events: this.#events, gaps: this.#gaps, ...(await this.#load.finish()) };
   }
 
   async #round(round: number): Promise<void> {
     await sleep(this.#random.nextInt(PAUSE_MS_MAX));
-    const victim = VICTIMS[round % VICTIMS.length]!;
+    const victim = this.#victim(round);
     const ending = this.#ending(round);
-    const brokerId = this.#options.isRolling === true ? nextOf(round) : await this.#brokerOf(victim, round);
-    const led = await this.#load.ledBy(brokerId);
     const committed = this.#load.commits();
+    const { brokerId, led } = await this.#whom(victim, round);
     for (const { gaps } of this.#load.producers) gaps?.begin();
-    const moment = performance.now();
+    if (victim === 'keeper') await this.#killKeeper(led);
+    else if (ending === 'paused') await this.#pause(brokerId, led);
+    else await this.#end(brokerId, ending, led);
+    this.#events.push({ victim, ending });
+    const measured = this.#measured;
+    await this.#load.whole();
+    await this.#load.checkCommits(committed);
+    // A broker that led none of the topic's partitions has no gap to show.
+    const gaps = measured.map(({ client, ms, boundMs }): Gap => ({ client, victim, ending, ms, boundMs }));
+    if (led.length > 0) this.#gaps.push(...gaps);
+    const whom = victim === 'keeper' ? KEEPERS[this.#options.engine] : `${victim} ${brokerId}`;
+    const said = measured.map(({ client, ms }) => `${client} ${Math.round(ms)} ms`).join(', ');
+    const { recordsAcknowledged, violationCount } = this.#load.ledger;
+    this.#options.onRound?.(
+      `round ${round}: ${whom} ${ending}, it led ${led.length} partitions; longest gaps: ${said}; ` +
+        `${recordsAcknowledged} records acknowledged, ${violationCount} violations`,
+      round,
+    );
+  }
+
+  async #end(brokerId: number, ending: Ending, led: readonly number[]): Promise<void> {
     if (ending === 'stopped') await this.#cluster.stopOne(brokerId);
     else await this.#cluster.kill(brokerId);
-    await this.#load.acknowledgedSince(moment, led);
-    const measured = this.#measure(victim, ending, led);
+    await this.#load.acknowledgedFromNowOn(led);
+    this.#measure(led, this.#bounds[ending]);
     if (ending === 'emptied') {
       // Who comes back before he is missed counts as one who has everything, so no disk is to be emptied in haste.
       await this.#load.without(brokerId);
       await this.#cluster.emptyDisk(brokerId);
     }
     await this.#cluster.restart(brokerId);
-    await this.#load.whole();
-    await this.#load.checkCommits(committed);
-    const said = measured.map(({ client, ms }) => `${client} ${Math.round(ms)} ms`).join(', ');
-    const { recordsAcknowledged, violationCount } = this.#load.ledger;
-    this.#options.onRound?.(
-      `round ${round}: ${victim} ${brokerId} ${ending}, it led ${led.length} partitions; longest gaps: ${said}; ` +
-        `${recordsAcknowledged} records acknowledged, ${violationCount} violations`,
-      round,
-    );
+  }
+
+  /** Clients wait for an answer of a broker that is silent as long as they would wait for a slow one, so his return may be what ends a gap. */
+  async #pause(brokerId: number, led: readonly number[]): Promise<void> {
+    const pausedMs = PAUSED_MS + this.#random.nextInt(PAUSED_BEYOND_MS_MAX);
+    this.#cluster.pause(brokerId);
+    try {
+      await sleep(pausedMs);
+    } finally {
+      this.#cluster.resume(brokerId);
+    }
+    await this.#load.acknowledgedFromNowOn(led);
+    this.#measure(led, pausedMs + this.#bounds.paused!);
+  }
+
+  async #killKeeper(led: readonly number[]): Promise<void> {
+    await this.#cluster.killKeeper();
+    // On an ensemble the two servers that are left are enough, and where they are, the brokers have no need of them.
+    if (this.#options.engine === 'zookeeper') await this.#load.acknowledgedFromNowOn(led);
+    await this.#cluster.restartKeeper();
+    await this.#load.acknowledgedFromNowOn(led);
+    this.#measure(led, this.#bounds.keeper);
+  }
+
+  get #bounds(): Readonly<Record<Ending | 'keeper', number | undefined>> {
+    return BOUNDS_MS[this.#options.engine];
+  }
+
+  #victim(round: number): Victim {
+    const { keeperEvery = 0, isRolling = false } = this.#options;
+    if (!isRolling && isTurn(round, keeperEvery)) return 'keeper';
+    return VICTIMS[round % VICTIMS.length]!;
   }
 
   #ending(round: number): Ending {
-    const { stopEvery = 0, emptyEvery = 0, isRolling = false } = this.#options;
-    if (isRolling || (stopEvery > 0 && round % stopEvery === 0)) return 'stopped';
-    return emptyEvery > 0 && round % emptyEvery === 0 ? 'emptied' : 'killed';
+    const { stopEvery, emptyEvery, pauseEvery, keeperEvery, isRolling = false } = this.#options;
+    if (isRolling) return 'stopped';
+    if (isTurn(round, keeperEvery)) return 'killed';
+    if (isTurn(round, stopEvery)) return 'stopped';
+    if (isTurn(round, pauseEvery)) return 'paused';
+    return isTurn(round, emptyEvery) ? 'emptied' : 'killed';
   }
 
-  #measure(victim: Victim, ending: Ending, led: readonly number[]): Gap[] {
-    const measured = this.#load.producers.flatMap(({ name: client, gaps }): Gap[] =>
-      gaps === undefined ? [] : [{ client, victim, ending, ms: gaps.longestOf(led) }],
+  /** The broker, and the partitions whose acknowledgements it stands for. */
+  async #whom(victim: Victim, round: number): Promise<{ brokerId: number; led: readonly number[] }> {
+    if (victim === 'keeper') return { brokerId: 0, led: Array.from({ length: PARTITIONS }, (_, index) => index) };
+    const brokerId = this.#options.isRolling === true ? nextOf(round) : await this.#brokerOf(victim, round);
+    return { brokerId, led: await this.#load.ledBy(brokerId) };
+  }
+
+  #measure(led: readonly number[], boundMs: number | undefined): void {
+    this.#measured = this.#load.producers.flatMap(({ name: client, gaps }) =>
+      gaps === undefined ? [] : [{ client, ms: gaps.longestOf(led), boundMs }],
     );
-    // A broker that led none of the topic's partitions has no gap to show.
-    if (led.length > 0) this.#gaps.push(...measured);
-    return measured;
   }
 
   async #brokerOf(victim: Victim, round: number): Promise<number> {
@@ -134,31 +219,11 @@ class ClusterKills {
   }
 }
 
+function isTurn(round: number, every = 0): boolean {
+  return every > 0 && round % every === 0;
+}
+
 /** The broker whose turn it is in a rolling restart. */
 function nextOf(round: number): number {
   return BROKER_IDS[(round - 1) % BROKER_IDS.length]!;
-}
-
-/** The row of a table for each client, kind of victim and ending: p50, p99, worst. */
-export function gapTable(gaps: readonly Gap[]): string {
-  const rows = new Map<string, number[]>();
-  for (const { client, victim, ending, ms } of gaps) {
-    for (const whom of [victim, 'all']) {
-      const name = `${client.padEnd(10)} ${whom.padEnd(12)} ${ending.padEnd(8)}`;
-      rows.set(name, [...(rows.get(name) ?? []), ms]);
-    }
-  }
-  const lines = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, values]) => rowOf(name, values));
-  const heading = `${'client'.padEnd(10)} ${'victim'.padEnd(12)} ${'ending'.padEnd(8)} ${cells(['rounds', 'p50', 'p99', 'worst'])}`;
-  return [heading, ...lines].join('\n');
-}
-
-function rowOf(name: string, values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): string => `${Math.round(sorted[Math.ceil(share * sorted.length) - 1]!)} ms`;
-  return `${name} ${cells([String(sorted.length), at(0.5), at(0.99), at(1)])}`;
-}
-
-function cells(values: readonly string[]): string {
-  return values.map((value) => value.padStart(9)).join(' ');
 }

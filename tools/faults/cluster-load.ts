@@ -14,6 +14,8 @@ const MEMBER = 'member';
 const READER = 'reader';
 const SETTLE_MS_MAX = 60_000;
 const ASK_MS = 100;
+/** So long an acknowledgement may be under way between processes of one machine. */
+const ON_ITS_WAY_MS_MAX = 100;
 
 /** What the groups had committed at a moment. */
 export type Commits = readonly (readonly [group: string, partition: number, offset: number | undefined])[];
@@ -101,20 +103,32 @@ export class ClusterLoad {
     return topic!.partitions.filter(({ leaderId }) => leaderId === brokerId).map(({ partition }) => partition);
   }
 
-  /** Until every client that tells has had an acknowledgement of each of these partitions. */
-  async acknowledgedSince(moment: number, partitions: readonly number[]): Promise<void> {
+  /**
+   * Until every client that tells has had an acknowledgement of each of these partitions that was not on its way already when what was done to
+   * the cluster was done. To be called right after that.
+   */
+  async acknowledgedFromNowOn(partitions: readonly number[]): Promise<void> {
+    const moment = performance.now() + ON_ITS_WAY_MS_MAX;
     const isDone = (): boolean =>
       this.#producers.every(({ gaps, failedSends }) => {
         return gaps === undefined || failedSends > 0 || gaps.haveAcknowledgedSince(moment, partitions);
       });
-    const deadline = performance.now() + SETTLE_MS_MAX;
+    const deadline = moment + SETTLE_MS_MAX;
     while (!isDone()) {
-      if (performance.now() > deadline) throw new Error(`no acknowledgement for ${SETTLE_MS_MAX} ms`);
+      if (performance.now() > deadline) {
+        throw new Error(`no acknowledgement for ${SETTLE_MS_MAX} ms: ${this.#silent(moment, partitions)}`);
+      }
       await sleep(1);
     }
-    // An acknowledgement that was on its way when the broker ended says nothing yet.
-    await sleep(ASK_MS);
-    while (!isDone()) await sleep(1);
+  }
+
+  /** Who waits for which partitions. */
+  #silent(moment: number, partitions: readonly number[]): string {
+    const lacking = this.#producers.flatMap(({ name, gaps }) => {
+      const silent = partitions.filter((each) => gaps?.haveAcknowledgedSince(moment, [each]) === false);
+      return silent.length === 0 ? [] : [`${name} of partitions ${silent.join(', ')}`];
+    });
+    return lacking.join('; ');
   }
 
   commits(): Commits {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
 import { BrokerProcess } from './broker-process.ts';
-import { EnsembleCluster } from './ensemble-cluster.ts';
+import { EnsembleCluster, SESSION_MS } from './ensemble-cluster.ts';
 
 /** What keeps the cluster's metadata: the parent of a local cluster, or three servers of ZooKeeper. */
 export const ENGINES = ['local', 'zookeeper'] as const;
@@ -14,10 +14,16 @@ export type Engine = (typeof ENGINES)[number];
 export interface ClusterProcesses {
   /** `host:port` of all brokers, with commas. */
   readonly bootstrapServers: string;
-  /** Ends a broker without warning. Somebody has to start it again, or does so by himself. */
+  /** Ends a broker without warning, and resolves when it has ended. Somebody has to start it again, or does so by himself. */
   kill(brokerId: number): Promise<void>;
-  /** Stops a broker in order, so that it hands over what it leads. */
+  /** Stops a broker in order, so that it hands over what it leads, and resolves when it has. */
   stopOne(brokerId: number): Promise<void>;
+  /** Stops a broker's process where it is, with all its connections; {@link resume} lets it go on. */
+  pause(brokerId: number): void;
+  resume(brokerId: number): void;
+  /** Kills what keeps the metadata, where it leads: the parent of a local cluster, the leader of an ensemble. */
+  killKeeper(): Promise<void>;
+  restartKeeper(): Promise<void>;
   /** Takes away all that a broker has stored, while it does not run. */
   emptyDisk(brokerId: number): Promise<void>;
   /** Sees to it that a broker that has ended runs again. */
@@ -28,6 +34,7 @@ export interface ClusterProcesses {
 export const BROKER_IDS: readonly number[] = [1, 2, 3];
 
 const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 60_000;
 
 export const SETTINGS = {
   'offsets.topic.num.partitions': 4,
@@ -59,34 +66,65 @@ export function startCluster({ engine, folder, kafkaIds = [], ...rest }: Cluster
 
 /** `millrace start --brokers 3`: its parent starts a broker again that has ended. */
 class LocalCluster implements ClusterProcesses {
-  readonly #parent: BrokerProcess;
-  readonly bootstrapServers: string;
+  readonly #folder: string;
+  readonly #port: number;
+  #parent: BrokerProcess;
+  /** Parents that were killed; each is seen to have ended when its brokers have. */
+  readonly #ended: Promise<unknown>[] = [];
 
-  private constructor(parent: BrokerProcess, bootstrapServers: string) {
+  private constructor(folder: string, port: number, parent: BrokerProcess) {
+    this.#folder = folder;
+    this.#port = port;
     this.#parent = parent;
-    this.bootstrapServers = bootstrapServers;
   }
 
   static async start(folder: string): Promise<LocalCluster> {
-    const program = ['--import', COMPILE_CACHE, CLI, 'start', '--brokers', '3'];
     // The ports of the other brokers follow the first one's.
     const port = await freePortsInARow(BROKER_IDS.length);
-    const parent = new BrokerProcess({ folder, port, program, settings: SETTINGS });
+    return new LocalCluster(folder, port, await LocalCluster.#startParent(folder, port));
+  }
+
+  static async #startParent(folder: string, port: number): Promise<BrokerProcess> {
+    const program = ['--import', COMPILE_CACHE, CLI, 'start', '--brokers', '3'];
+    const settings = { ...SETTINGS, 'zookeeper.session.timeout.ms': SESSION_MS };
+    const parent = new BrokerProcess({ folder, port, program, settings });
     try {
       await parent.says(/ready with 3 brokers at/, START_MS_MAX);
     } catch (error) {
       await parent.kill();
       throw error;
     }
-    return new LocalCluster(parent, BROKER_IDS.map((_, index) => `127.0.0.1:${port + index}`).join(','));
+    return parent;
   }
 
-  async kill(brokerId: number): Promise<void> {
-    process.kill(this.#pidOf(brokerId), 'SIGKILL');
+  get bootstrapServers(): string {
+    return BROKER_IDS.map((_, index) => `127.0.0.1:${this.#port + index}`).join(',');
   }
 
-  async stopOne(brokerId: number): Promise<void> {
-    process.kill(this.#pidOf(brokerId), 'SIGTERM');
+  kill(brokerId: number): Promise<void> {
+    return ended(this.#pidOf(brokerId), 'SIGKILL');
+  }
+
+  stopOne(brokerId: number): Promise<void> {
+    return ended(this.#pidOf(brokerId), 'SIGTERM');
+  }
+
+  pause(brokerId: number): void {
+    process.kill(this.#pidOf(brokerId), 'SIGSTOP');
+  }
+
+  resume(brokerId: number): void {
+    process.kill(this.#pidOf(brokerId), 'SIGCONT');
+  }
+
+  /** The brokers end as well, when they see it: nobody keeps their metadata. */
+  async killKeeper(): Promise<void> {
+    this.#ended.push(this.#parent.kill());
+  }
+
+  /** At once, while the brokers of the last parent may still be ending. */
+  async restartKeeper(): Promise<void> {
+    this.#parent = await LocalCluster.#startParent(this.#folder, this.#port);
   }
 
   async emptyDisk(brokerId: number): Promise<void> {
@@ -107,6 +145,26 @@ class LocalCluster implements ClusterProcesses {
 
   async stop(): Promise<void> {
     await this.#parent.stop();
+    await Promise.all(this.#ended);
+  }
+}
+
+/** Sends a signal to a process that is a child of another, and resolves when it has ended. */
+async function ended(pid: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  process.kill(pid, signal);
+  const deadline = performance.now() + STOP_MS_MAX;
+  while (isThere(pid)) {
+    if (performance.now() > deadline) throw new Error(`process ${pid} has not ended ${STOP_MS_MAX} ms after ${signal}`);
+    await sleep(1);
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -6,6 +6,7 @@ import { freePort, startApacheKafka } from '../kafka/broker.ts';
 import { KAFKA_3 } from '../kafka/jars.ts';
 import { ZooKeeperEnsemble } from '../zookeeper/ensemble.ts';
 import { BrokerProcess } from './broker-process.ts';
+import type { ProxiedNetwork } from './link-proxy.ts';
 
 /** Whose program a broker is. */
 export type Make = 'millrace' | 'kafka';
@@ -23,38 +24,68 @@ export interface EnsembleClusterOptions {
   readonly laterIds?: readonly number[] | undefined;
   /** Settings of all brokers. */
   readonly settings: Readonly<Record<string, string | number>>;
+  /** Where the brokers' ways to each other and to the servers go through, so that these can be cut. Millrace's brokers only. */
+  readonly network?: ProxiedNetwork | undefined;
   /** Settings of one broker. */
   readonly ownSettings?: ((brokerId: number) => Readonly<Record<string, string | number>>) | undefined;
 }
 
 /** Sessions of a cluster on ZooKeeper; how long a killed broker goes unnoticed there. */
 export const SESSION_MS = 3000;
-const TICK_MS = 500;
+/** ZooKeeper looks for sessions that have ended once in a tick. */
+export const TICK_MS = 500;
 const KAFKA_HEAP = '256m';
 
 interface RunningBroker {
   readonly isRunning: boolean;
+  readonly pid: number;
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
+/** How many servers an ensemble has. */
+export const SERVERS = 3;
+
+/** A broker's ways through a network that can be cut. */
+interface ProxiedWays {
+  /** Where it listens for brokers, and where they are told to come. */
+  readonly ownPort: number;
+  readonly toldPort: number;
+  readonly connectString: string;
+}
+
+async function openWays(id: number, network: ProxiedNetwork, ensemble: ZooKeeperEnsemble): Promise<ProxiedWays> {
+  const ownPort = await freePort();
+  const toldPort = await network.wayOfBrokers(`broker ${id}`, () => ownPort);
+  const servers = Array.from({ length: SERVERS }, (_, index) => index + 1);
+  const ways = servers.map((server) => network.way(`broker ${id}`, `server ${server}`, () => ensemble.portOf(server)));
+  const connectString = (await Promise.all(ways)).map((port) => `127.0.0.1:${port}`).join(',');
+  return { ownPort, toldPort, connectString };
+}
+
 export class EnsembleCluster {
-  readonly #ensemble: ZooKeeperEnsemble;
+  /** The servers that keep the metadata. */
+  readonly ensemble: ZooKeeperEnsemble;
+  #killedServer: number | undefined;
   readonly #options: EnsembleClusterOptions;
   readonly #makes: Map<number, Make>;
   readonly #ports = new Map<number, number>();
   readonly #brokers = new Map<number, RunningBroker>();
+  readonly #ways = new Map<number, ProxiedWays>();
 
   private constructor(ensemble: ZooKeeperEnsemble, options: EnsembleClusterOptions) {
-    this.#ensemble = ensemble;
+    this.ensemble = ensemble;
     this.#options = options;
     this.#makes = new Map(options.makes);
   }
 
   static async start(options: EnsembleClusterOptions): Promise<EnsembleCluster> {
-    const ensemble = await ZooKeeperEnsemble.start({ servers: 3, tickMs: TICK_MS });
+    const ensemble = await ZooKeeperEnsemble.start({ servers: SERVERS, tickMs: TICK_MS });
     const cluster = new EnsembleCluster(ensemble, options);
     try {
-      for (const id of [...options.makes.keys(), ...(options.laterIds ?? [])]) cluster.#ports.set(id, await freePort());
+      for (const id of [...options.makes.keys(), ...(options.laterIds ?? [])]) {
+        cluster.#ports.set(id, await freePort());
+        if (options.network !== undefined) cluster.#ways.set(id, await openWays(id, options.network, ensemble));
+      }
       await Promise.all([...options.makes.keys()].map((id) => cluster.restart(id)));
     } catch (error) {
       await cluster.stop();
@@ -79,6 +110,25 @@ export class EnsembleCluster {
 
   async stopOne(brokerId: number): Promise<void> {
     await this.#brokers.get(brokerId)?.end('SIGTERM');
+  }
+
+  /** Stops a broker's process where it is, with all its connections. */
+  pause(brokerId: number): void {
+    process.kill(this.#brokers.get(brokerId)!.pid, 'SIGSTOP');
+  }
+
+  resume(brokerId: number): void {
+    process.kill(this.#brokers.get(brokerId)!.pid, 'SIGCONT');
+  }
+
+  /** Kills the server of the ensemble that leads. */
+  async killKeeper(): Promise<void> {
+    this.#killedServer = (await this.ensemble.leader()) ?? 1;
+    await this.ensemble.signal(this.#killedServer, 'SIGKILL');
+  }
+
+  async restartKeeper(): Promise<void> {
+    if (this.#killedServer !== undefined) await this.ensemble.startServer(this.#killedServer);
   }
 
   /** Takes away all that a broker has stored, while it does not run. */
@@ -109,17 +159,30 @@ export class EnsembleCluster {
     await Promise.all(
       [...this.#brokers.values()].map((broker) => (broker.isRunning ? broker.end('SIGTERM') : undefined)),
     );
-    await this.#ensemble.stop();
+    await this.ensemble.stop();
   }
 
   #settings(brokerId: number): Record<string, string | number> {
     const { interBrokerProtocol } = this.#options;
+    const ways = this.#ways.get(brokerId);
     return {
       'default.replication.factor': Math.min(3, this.#options.makes.size),
       'broker.id': brokerId,
-      'zookeeper.connect': `${this.#ensemble.connectString}/fire`,
+      'zookeeper.connect': `${ways?.connectString ?? this.ensemble.connectString}/fire`,
       'zookeeper.session.timeout.ms': SESSION_MS,
       ...(interBrokerProtocol === undefined ? {} : { 'inter.broker.protocol.version': interBrokerProtocol }),
+      ...(ways === undefined ? {} : this.#listenersOf(brokerId, ways)),
+    };
+  }
+
+  /** Clients come directly; brokers are told of the proxy's port. */
+  #listenersOf(brokerId: number, { ownPort, toldPort }: ProxiedWays): Record<string, string> {
+    const forClients = `PLAINTEXT://127.0.0.1:${this.#ports.get(brokerId)}`;
+    return {
+      listeners: `${forClients},BROKERS://127.0.0.1:${ownPort}`,
+      'advertised.listeners': `${forClients},BROKERS://127.0.0.1:${toldPort}`,
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,BROKERS:PLAINTEXT',
+      'inter.broker.listener.name': 'BROKERS',
     };
   }
 
@@ -131,6 +194,7 @@ export class EnsembleCluster {
       get isRunning() {
         return broker.isRunning;
       },
+      pid: broker.pid,
       async end(signal) {
         if (signal === 'SIGKILL') await broker.kill();
         else await broker.stop();
@@ -152,6 +216,7 @@ export class EnsembleCluster {
       get isRunning() {
         return isRunning;
       },
+      pid: broker.pid,
       async end(signal) {
         isRunning = false;
         await broker.stop(signal);

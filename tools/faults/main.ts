@@ -1,23 +1,27 @@
-/** `pnpm faults kill-nine|kills|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|links|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gapTable, killBrokers } from './cluster-kills.ts';
+import { killBrokers } from './cluster-kills.ts';
 import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
 import { COPIERS, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
+import { gapTable } from './gap-table.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
+import { breakLinks, LINK_FAULTS, type LinkFault } from './links.ts';
 import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
 import { migrate, WAYS, type Way } from './migration.ts';
 import { powerLoss, unsyncedLosses } from './power-loss.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
-       pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--stop-every N] [--empty-every N] [--rolling] [--json]
+       pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
+                              [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
+       pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--json]
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
@@ -38,9 +42,12 @@ const { values, positionals } = parseArgs({
     all: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'local' },
     copier: { type: 'string', multiple: true },
+    fault: { type: 'string', multiple: true },
     seconds: { type: 'string' },
     'stop-every': { type: 'string', default: '0' },
     'empty-every': { type: 'string', default: '0' },
+    'pause-every': { type: 'string', default: '0' },
+    'keeper-every': { type: 'string', default: '0' },
     rolling: { type: 'boolean', default: false },
     'kafka-brokers': { type: 'string' },
     kafka: { type: 'string' },
@@ -64,6 +71,8 @@ if (values.help) {
   await runKillNine();
 } else if (positionals[0] === 'kills') {
   await runKills();
+} else if (positionals[0] === 'links') {
+  await runLinks();
 } else if (positionals[0] === 'copies') {
   await runCopies();
 } else if (positionals[0] === 'migration') {
@@ -100,6 +109,8 @@ async function runKills(): Promise<void> {
     seed,
     stopEvery: Number(values['stop-every']),
     emptyEvery: Number(values['empty-every']),
+    pauseEvery: Number(values['pause-every']),
+    keeperEvery: Number(values['keeper-every']),
     isRolling: values.rolling,
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
     kafka: values.kafka,
@@ -109,6 +120,23 @@ async function runKills(): Promise<void> {
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
+}
+
+async function runLinks(): Promise<void> {
+  const faults = values.fault?.map(linkFaultOf) ?? LINK_FAULTS;
+  const folder = mkdtempSync(join(parent, 'millrace-links-'));
+  const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
+  say(`links of a cluster on an ensemble broken, ${rounds} rounds, seed ${seed}, data in ${folder}`);
+  const report = await breakLinks({ folder, rounds, seed, faults, onRound: say });
+  if (values.json) console.log(JSON.stringify(report));
+  else console.log(`\n${gapTable(report.gaps)}\n`);
+  judge(report, folder, say);
+}
+
+function linkFaultOf(name: string): LinkFault {
+  const fault = LINK_FAULTS.find((each) => each === name);
+  if (fault === undefined) throw new Error(`--fault is one of ${LINK_FAULTS.join(', ')}, not ${name}`);
+  return fault;
 }
 
 async function runCopies(): Promise<void> {
