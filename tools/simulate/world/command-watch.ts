@@ -4,6 +4,7 @@ import {
   decodeRequestHeader,
   decodeResponseFrame,
   LeaderAndIsr,
+  type LeaderAndIsrRequest,
   Reader,
   StopReplica,
   UpdateMetadata,
@@ -29,6 +30,8 @@ const COMMANDS: ReadonlyMap<number, CommandApi> = new Map(
 export function watchingCommands(handler: RequestHandler, process: BrokerProcess, protest: Protest): RequestHandler {
   const { brokerId } = process.broker.services;
   let newest = -1;
+  /** By topic id and partition, the newest epoch that a LeaderAndIsr has told of that was carried out, whatever became of this one replica. */
+  const told = new Map<string, number>();
   return {
     handle(frame, connection, admission) {
       const api = COMMANDS.get(frame.readInt16BE(0));
@@ -36,7 +39,8 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
       const { apiVersion, bodyOffset } = decodeRequestHeader(frame);
       // A copy: handlers may take the frame's memory over.
       const request = api.request.decode(new Reader(Buffer.from(frame), bodyOffset), apiVersion);
-      const early = api.key === UpdateMetadata.key ? earlyLeaderships(request as UpdateMetadataRequest, process) : [];
+      const early =
+        api.key === UpdateMetadata.key ? earlyLeaderships(request as UpdateMetadataRequest, process, told) : [];
       const { controllerEpoch } = request;
       const newestBefore = newest;
       const answered = Promise.resolve(handler.handle(frame, connection, admission));
@@ -47,6 +51,7 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
         if (body.errorCode !== 0) return answer;
         for (const { partition, message } of early) protest('command-order', partition, message);
         newest = Math.max(newest, controllerEpoch);
+        if (api.key === LeaderAndIsr.key) noteTold(request as unknown as LeaderAndIsrRequest, told);
         if (controllerEpoch < newestBefore) {
           const message = `broker ${brokerId} does what controller ${controllerEpoch} says, and has heard from ${newestBefore}`;
           protest('zombie-command', null, message);
@@ -58,16 +63,26 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
   };
 }
 
+function noteTold({ topicStates }: LeaderAndIsrRequest, told: Map<string, number>): void {
+  for (const { topicId, partitionStates } of topicStates) {
+    for (const { partitionIndex, leaderEpoch } of partitionStates) {
+      const key = `${topicId}-${partitionIndex}`;
+      told.set(key, Math.max(leaderEpoch, told.get(key) ?? -1));
+    }
+  }
+}
+
 /** Leaderships of this broker that a request tells everybody of, and that itself has not been told of. */
 function earlyLeaderships(
   request: UpdateMetadataRequest,
   { broker }: BrokerProcess,
+  told: ReadonlyMap<string, number>,
 ): { readonly partition: string; readonly message: string }[] {
   const { replicas, brokerId, cluster } = broker.services;
   if (request.controllerEpoch < cluster.controllerEpoch) return [];
-  return request.topicStates.flatMap(({ topicName, partitionStates }) =>
+  return request.topicStates.flatMap(({ topicName, topicId, partitionStates }) =>
     partitionStates.flatMap(({ partitionIndex, leader, leaderEpoch }) => {
-      if (leader !== brokerId) return [];
+      if (leader !== brokerId || (told.get(`${topicId}-${partitionIndex}`) ?? -1) >= leaderEpoch) return [];
       const replica = [...replicas.partitions].find(
         ({ topic, partition }) => topic === topicName && partition === partitionIndex,
       );

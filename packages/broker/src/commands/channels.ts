@@ -4,6 +4,7 @@ import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import type { Peers } from '../cluster/peers.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { CommandInbox } from './command-inbox.ts';
+import { LocalChannel } from './local-channel.ts';
 import { RemoteChannel } from './remote-channel.ts';
 import { endpointOf } from './wire.ts';
 
@@ -35,7 +36,7 @@ export class Channels {
    */
   open({ id, endpoints }: LiveBroker, onOverflow: () => void): BrokerChannel {
     const { brokerId, inbox, peers, listener, ...shared } = this.#options;
-    if (id === brokerId) return inbox.channel();
+    if (id === brokerId) return new LocalChannel({ inbox, brokerId, clock: shared.clock, logger: shared.logger });
     const endpoint = endpointOf(endpoints, listener);
     const { host, port, securityProtocol } = endpoint ?? { host: '', port: -1, securityProtocol: 'PLAINTEXT' };
     const line = peers.line({ brokerId: id, host, port, securityProtocol }, String(brokerId));

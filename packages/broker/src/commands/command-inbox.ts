@@ -1,6 +1,5 @@
 import { ErrorCode } from '@millrace/protocol';
 import type {
-  BrokerChannel,
   CommandHeader,
   CommandOutcome,
   LeaderAndIsrCommand,
@@ -66,16 +65,6 @@ export class CommandInbox {
     });
     this.#last = learnt.catch(() => undefined);
     return learnt;
-  }
-
-  /** The way here for this broker's own controller. */
-  channel(): BrokerChannel {
-    return {
-      leaderAndIsr: (command) => this.leaderAndIsr(command),
-      updateMetadata: (command) => this.updateMetadata(command),
-      stopReplica: (command) => this.stopReplica(command),
-      close: () => {},
-    };
   }
 
   #forget(topics: readonly string[]): void {

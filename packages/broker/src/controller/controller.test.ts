@@ -1,6 +1,7 @@
 import { silentLogger } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { paths } from '../store/znodes.ts';
+import { encodeLogDirEvent, paths } from '../store/znodes.ts';
 import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 
 const patiently = { timeoutMs: 1000, validateOnly: false };
@@ -320,6 +321,51 @@ describe('leaders', () => {
     expect(await cluster.read(paths.partitionState('t', 0))).toBeUndefined();
     await cluster.start(5);
     expect(await stateOf(cluster, 't', 0)).toMatchObject({ leader: 5, leader_epoch: 0 });
+  });
+});
+
+describe('a replica that could not be opened for a time', () => {
+  it('is told once more to act, since it may have stopped behind what it answered, and all hear that it is back', async () => {
+    const cluster = await clusterOf(1, 2);
+    const { channel } = cluster.brokers.get(2)!;
+    const answers = [Promise.withResolvers<number>(), Promise.withResolvers<number>()];
+    let asked = 0;
+    channel.answerLeaderAndIsr = async ({ partitions }) => {
+      const errorCode = (await answers[asked++]?.promise) ?? 85;
+      const outcomes = partitions.map(({ topic, topicId, partition }) => ({ topic, topicId, partition, errorCode }));
+      return { errorCode: 0, partitions: outcomes };
+    };
+    await assign(cluster, 'orders', [[1, 2]]);
+    // The second LeaderAndIsr is under way when the answer to the first comes.
+    await cluster.store.create(paths.logDirEventPrefix, encodeLogDirEvent(2), { sequential: true });
+    await cluster.settle();
+    expect([channel.leaderAndIsrCommands.length, channel.stopReplicaCommands.length]).toEqual([2, 0]);
+    answers[0]!.resolve(ErrorCode.KAFKA_STORAGE_ERROR);
+    await cluster.settle();
+    expect([channel.leaderAndIsrCommands.length, channel.stopReplicaCommands.length]).toEqual([2, 1]);
+    expect(channel.updateMetadataCommands.at(-1)?.partitions).toMatchObject([{ offlineReplicas: [2] }]);
+    answers[1]!.resolve(ErrorCode.NONE);
+    await cluster.settle();
+    expect([channel.leaderAndIsrCommands.length, channel.stopReplicaCommands.length]).toEqual([3, 1]);
+    expect(channel.updateMetadataCommands.at(-1)?.partitions).toMatchObject([{ offlineReplicas: [] }]);
+  });
+});
+
+describe('a controller that takes office', () => {
+  it('tells nobody that a broker leads before that has been told, though other replicas have gone', async () => {
+    const cluster = await clusterOf(1, 3);
+    await assign(cluster, 'orders', [[3, 1]]);
+    await cluster.kill(1);
+    await cluster.kill(3);
+    const { channel } = await cluster.start(3);
+    const led = ({ leader, leaderEpoch }: { leader: number; leaderEpoch: number }): [number, number] => [
+      leader,
+      leaderEpoch,
+    ];
+    const ordered = channel.leaderAndIsrCommands.flatMap(({ partitions }) => partitions.map(led));
+    const told = channel.updateMetadataCommands.flatMap(({ partitions }) => partitions.map(led));
+    expect(told).toEqual(ordered);
+    expect(ordered).toHaveLength(1);
   });
 });
 

@@ -200,17 +200,16 @@ export class Partition {
    */
   applyState(state: ReplicaState): boolean {
     if (this.#state !== undefined && state.leaderEpoch <= this.#state.leaderEpoch) return false;
-    this.#state = state;
     const before = this.#leading;
+    const leads = state.leader === this.#brokerId;
+    const leading = leads ? new LeaderRole(state, this.#leaderOptions(), before) : undefined;
+    const following = leads ? undefined : new FollowerRole(state.leader, state.leaderEpoch, this.log);
+    // From here on all of it is done, or, where a role could not begin, nothing.
     before?.end();
-    if (state.leader === this.#brokerId) {
-      if (before === undefined) this.#leadership += 1;
-      this.#leading = new LeaderRole(state, this.#leaderOptions(), before);
-      this.#following = undefined;
-    } else {
-      this.#leading = undefined;
-      this.#following = new FollowerRole(state.leader, state.leaderEpoch, this.log);
-    }
+    if (leads && before === undefined) this.#leadership += 1;
+    this.#state = state;
+    this.#leading = leading;
+    this.#following = following;
     this.#tellChanged();
     this.#advanceHighWatermark();
     this.#check();
@@ -444,9 +443,12 @@ export class Partition {
     for (const waiter of this.#waiters) waiter.highWatermarkAdvanced(this, sizeBytes);
   }
 
+  /** Whoever cannot be told must not keep others from being told, nor the role from changing. */
   #tellChanged(): void {
-    for (const waiter of this.#waiters) waiter.partitionChanged(this);
-    for (const look of this.#deletions) look();
+    const { guard } = this.#surroundings;
+    const what = `Telling who waits for ${this.topic}-${this.partition} that it has changed`;
+    for (const waiter of this.#waiters) guard.run(what, () => waiter.partitionChanged(this));
+    for (const look of this.#deletions) guard.run(what, look);
   }
 }
 

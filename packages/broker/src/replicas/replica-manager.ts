@@ -75,6 +75,8 @@ export class ReplicaManager {
   readonly #coordinators = new Map<string, CoordinatorPartitionListener>();
   /** Those that could not be opened, by name. The controller does not ask twice. */
   readonly #unopened = new Map<string, ReplicaState>();
+  /** Those that have taken over a state, but not all that follows from it: something threw in between. */
+  readonly #halfDone = new WeakSet<Partition>();
   /** Those whose files could not be deleted, by name. The controller asks again for those of deleted topics alone. */
   readonly #undeleted = new Map<string, StoppedReplica>();
   readonly #reopening = new Deadline(() => {
@@ -87,6 +89,9 @@ export class ReplicaManager {
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
   readonly #commandListeners = new Set<() => void>();
+  /** What is being done to replicas, by a command or by trying again; the next begins when it is done. */
+  #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
   readonly #surroundings: PartitionSurroundings;
 
   constructor(options: ReplicaManagerOptions) {
@@ -186,7 +191,11 @@ export class ReplicaManager {
   }
 
   /** See `BrokerChannel.leaderAndIsr`. */
-  async leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+  leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
+    return this.#inTurn(() => this.#leaderAndIsr(command));
+  }
+
+  async #leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     const { configs, cluster } = this.#options;
     // Said before its topic was deleted, and come late: nobody would ever remove what is made of it.
     const isLate = ({ topicId }: ReplicaState): boolean => cluster.isDeleted(topicId, command.controllerEpoch);
@@ -219,7 +228,11 @@ export class ReplicaManager {
   }
 
   /** See `BrokerChannel.stopReplica`. */
-  async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
+  stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
+    return this.#inTurn(() => this.#stopReplica(command));
+  }
+
+  async #stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     const outcomes: PartitionOutcome[] = [];
     for (const stopped of command.partitions) {
       const { topic, partition } = stopped;
@@ -231,6 +244,7 @@ export class ReplicaManager {
 
   /** Takes no more requests for any partition, and wakes who waits. Coordinators have stopped before; the logs stay open. */
   close(): void {
+    this.#isClosed = true;
     this.#coordinators.clear();
     this.#unopened.clear();
     this.#undeleted.clear();
@@ -253,23 +267,38 @@ export class ReplicaManager {
     return outcomes;
   }
 
-  /** Tries those again that could not be opened, or deleted. What the controller said of them since then has replaced what it had said. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const outcome = this.#last.then(run);
+    this.#last = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  /**
+   * Tries those again that could not be opened, or deleted, a few at a time, so that commands have their turn in between. What the
+   * controller said of them since then has replaced what it had said.
+   */
   async #tryAgain(): Promise<void> {
-    for (const [name, stopped] of [...this.#undeleted]) {
-      // One that the controller wants again meanwhile is made anew, and its old files go before that.
-      if (this.#undeleted.has(name)) await this.#delete(stopped);
+    for (const name of [...this.#undeleted.keys()]) {
+      await this.#inTurn(async () => {
+        const stopped = this.#undeleted.get(name);
+        // One that the controller wants again meanwhile is made anew, and its old files go before that.
+        if (stopped !== undefined) await this.#delete(stopped);
+      });
     }
-    const states = [...this.#unopened.values()];
-    if (states.length > 0) await this.#reopen(states);
+    const names = [...this.#unopened.keys()];
+    for (let from = 0; from < names.length; from += OPENING_PARTITIONS_MAX) {
+      await this.#inTurn(() => this.#reopen(names.slice(from, from + OPENING_PARTITIONS_MAX)));
+    }
   }
 
   #tryAgainLater(): void {
-    if (!this.#reopening.pending) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
+    if (!this.#reopening.pending && !this.#isClosed) this.#options.deadlines.set(this.#reopening, REOPEN_PAUSE_MS);
   }
 
-  async #reopen(states: readonly ReplicaState[]): Promise<void> {
-    const outcomes = await this.#takeAll(states);
-    const opened = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE).length;
+  async #reopen(names: readonly string[]): Promise<void> {
+    const states = names.flatMap((name) => this.#unopened.get(name) ?? []);
+    await this.#takeAll(states);
+    const opened = states.filter(({ topic, partition }) => !this.#unopened.has(`${topic}-${partition}`)).length;
     if (opened === 0) return;
     this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
     this.#options.onReopened();
@@ -288,29 +317,30 @@ export class ReplicaManager {
       if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
       return answer(await this.#apply(partition, state));
     } catch (error) {
-      if (!this.#unopened.has(name)) {
-        this.#options.logger.error(
-          { err: error, topic, partition: index },
-          'A partition could not be opened, and will be tried again',
-        );
-      }
+      const isKnown = this.#unopened.has(name);
       this.#unopened.set(name, state);
       this.#tryAgainLater();
+      const fields = { err: error, topic, partition: index };
+      if (!isKnown) this.#options.logger.error(fields, 'A partition could not be opened, and will be tried again');
       return answer(ErrorCode.KAFKA_STORAGE_ERROR);
     }
   }
 
   async #apply(partition: Partition, state: ReplicaState): Promise<number> {
-    if (state.leaderEpoch <= partition.leaderEpoch) return ErrorCode.STALE_CONTROLLER_EPOCH;
+    const isHalfDone = this.#halfDone.has(partition);
+    if (state.leaderEpoch <= partition.leaderEpoch && !isHalfDone) return ErrorCode.STALE_CONTROLLER_EPOCH;
     const { brokerId, followers, deadlines, lagMsMax } = this.#options;
     if (!state.replicas.includes(brokerId)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if (state.replicas.length > 1 && !this.#lagCheck.pending) deadlines.set(this.#lagCheck, lagMsMax / 2);
-    const wasLeader = partition.isLeader;
+    // A coordinator that was not told that it led no more is told now.
+    const wasLeader = partition.isLeader || isHalfDone;
+    this.#halfDone.add(partition);
     // What a follower does to its log ends before anybody counts on where that ends.
     await followers.remove(partition);
     partition.applyState(state);
     this.#tellCoordinator(partition, wasLeader);
     if (partition.following !== undefined) followers.add(partition);
+    this.#halfDone.delete(partition);
     return ErrorCode.NONE;
   }
 

@@ -448,6 +448,26 @@ describe('the only replica in sync, which could not be opened for want of room',
   });
 });
 
+describe('a replica that has taken over a state when something throws', () => {
+  it('is tried again until all is done that follows from it, and is in sync then', async () => {
+    cluster = await TestReplicas.start(2);
+    let throws = 2;
+    cluster.lineFault = (clientId) => {
+      if (clientId !== 'broker-2-fetcher-0' || throws === 0) return undefined;
+      throws -= 1;
+      return new TypeError('a mistake');
+    };
+    await cluster.createTopic('t', [[1, 2]], { 'min.insync.replicas': '1' });
+    await cluster.until('one in sync', () => isrOf('t').join() === '1');
+    await produced(1, 't', ['a']);
+    expect(throws).toBe(1);
+    await cluster.until('both in sync', () => isrOf('t').join() === '1,2');
+    expect([throws, cluster.partition(2, 't').following?.leaderId]).toEqual([0, 1]);
+    await cluster.pass(600);
+    await expectEqualLogs('t', [1, 2]);
+  });
+});
+
 describe('a log folder that fails', () => {
   it('costs the broker what it leads there, and nothing else', async () => {
     cluster = await TestReplicas.start(3, { 'log.dirs': '/data-a,/data-b' });

@@ -47,6 +47,21 @@ describe('the controller is told of failed log folders', () => {
     expect(asked).toHaveLength(3);
   });
 
+  it('again after a while when telling threw', async () => {
+    const clock = new ManualClock();
+    let asked = 0;
+    const create = (path: string): Promise<string> => {
+      asked += 1;
+      if (asked === 1) throw new TypeError('a mistake');
+      return Promise.resolve(path);
+    };
+    const notifier = new LogDirNotifier({ store: { create }, brokerId: 7, clock, logger: silentLogger });
+    notifier.notify();
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    clock.advance(RETRY_MS);
+    expect([asked, clock.pendingCount]).toEqual([2, 0]);
+  });
+
   it('again after a while when the store could not be reached', async () => {
     const { notifier, asked, clock } = newNotifier();
     notifier.notify();

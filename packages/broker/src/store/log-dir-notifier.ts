@@ -41,8 +41,7 @@ export class LogDirNotifier {
     this.#isTelling = true;
     this.#isTold = true;
     this.#retry?.cancel();
-    const { store, brokerId, clock, logger } = this.#options;
-    store.create(paths.logDirEventPrefix, encodeLogDirEvent(brokerId), { sequential: true }).then(
+    this.#create().then(
       () => {
         this.#isTelling = false;
         this.#tell();
@@ -51,10 +50,17 @@ export class LogDirNotifier {
         this.#isTelling = false;
         this.#isTold = false;
         if (this.#isStopped) return;
-        logger.warn({ err, retryInMs: RETRY_MS }, 'The controller could not be told that a log folder has failed');
+        const { clock, logger } = this.#options;
         this.#retry = clock.schedule(RETRY_MS, () => this.#tell());
+        logger.warn({ err, retryInMs: RETRY_MS }, 'The controller could not be told that a log folder has failed');
       },
     );
+  }
+
+  /** What throws here is an outcome as any other. */
+  async #create(): Promise<void> {
+    const { store, brokerId } = this.#options;
+    await store.create(paths.logDirEventPrefix, encodeLogDirEvent(brokerId), { sequential: true });
   }
 
   stop(): void {

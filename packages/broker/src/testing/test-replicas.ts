@@ -50,6 +50,8 @@ export class TestReplicas {
   readonly said: Said[] = [];
   /** What was written to the store, in order; that of one transaction together. */
   readonly written: (readonly Operation[])[] = [];
+  /** What opening a way to another broker throws, as if there were a mistake. */
+  lineFault: ((clientId: string) => Error | undefined) | undefined;
   readonly #settings: Readonly<Record<string, string>>;
   /** Pairs of brokers, as `from-to`, whose requests do not arrive. */
   readonly #cuts = new Set<string>();
@@ -262,7 +264,13 @@ export class TestReplicas {
   }
 
   #peersOf(id: number, process: Process): Peers {
-    return { line: (address: PeerAddress, clientId) => new MemoryLine(this, id, address.brokerId, clientId, process) };
+    return {
+      line: (address: PeerAddress, clientId) => {
+        const fault = this.lineFault?.(clientId);
+        if (fault !== undefined) throw fault;
+        return new MemoryLine(this, id, address.brokerId, clientId, process);
+      },
+    };
   }
 
   #node(id: number): Node {

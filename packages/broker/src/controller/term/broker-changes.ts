@@ -88,8 +88,7 @@ export class BrokerChanges {
   ): Promise<void> {
     const { context, logger } = this.#tools;
     const back = working.filter((partition) => context.replicaWorks({ broker, partition }));
-    // One that could not be opened for a time, and can now, may be the only one that can lead.
-    if (back.length > 0) await this.#parts.partitions.bringAllOnline();
+    if (back.length > 0) await this.#replicasBack(broker, back);
     if (failed.length === 0) return;
     logger.warn(
       { broker, partitions: failed.map(({ name }) => name) },
@@ -99,6 +98,18 @@ export class BrokerChanges {
     for (const replica of gone) context.replicaFailed(replica);
     // Whether one of a topic that goes can be deleted, its broker says when it is told to: an answer to what was said before does not count.
     await this.replicasGone(gone.filter(({ partition }) => !context.isDeleting(partition)));
+  }
+
+  /**
+   * Replicas that could not be opened for a time, and can now. What they were told when they could not, to stop, may have come behind
+   * what they have answered: so they are told once more to act on the state as it is.
+   */
+  async #replicasBack(broker: number, back: readonly PartitionContext[]): Promise<void> {
+    const { context } = this.#tools;
+    const staying = back.filter((partition) => !context.isDeleting(partition));
+    this.#parts.replicas.bringOnline(staying.map((partition) => ({ partition, broker })));
+    // One of them may be the only one that can lead.
+    await this.#parts.partitions.bringAllOnline();
   }
 
   /** Log folders of a broker have failed: it is asked which of its replicas work. */
