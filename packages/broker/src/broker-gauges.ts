@@ -12,6 +12,7 @@ export function exposeRooms(services: BrokerServices, controller: Controller, lo
   exposeBroker(services, controller);
   exposeCleaner(services.metrics, () => logs.cleaner);
   exposeLogBounds(services.metrics, () => logs.usage);
+  exposeMoves(services.metrics, logs);
 }
 
 function exposeBroker(services: BrokerServices, controller: Controller): void {
@@ -125,6 +126,30 @@ function exposeCleaner(metrics: Metrics, status: () => LogCleanerStatus): void {
     const { topic, partition, phase, bytesDone, bytesTotal } = current;
     return [[{ topic, partition: String(partition), phase }, bytesTotal === 0 ? 1 : bytesDone / bytesTotal]];
   });
+}
+
+/** Logs on their way from one log directory into another. */
+export function exposeMoves(metrics: Metrics, logs: LogManager): void {
+  const prefix = 'kafka_server_replicaalterlogdirsmanager';
+  metrics.gauge(`${prefix}_maxlag`, 'Records that the copy lacks that lags most on its way into a log folder', () => {
+    const lags = logs.moves.map(({ topic, partition, endOffset }) => {
+      return (logs.get(topic, partition)?.logEndOffset ?? endOffset) - endOffset;
+    });
+    return Math.max(0, ...lags);
+  });
+  metrics.gauge(
+    `${prefix}_failedpartitionscount`,
+    'Replicas that could not be moved into another log folder, and are where they were',
+    () => logs.failedMoves,
+  );
+  metrics.gauge(
+    'millrace_log_moves',
+    'Replicas on their way into another log folder, or waiting for their turn',
+    () => logs.moves.length,
+  );
+  metrics.gauge('millrace_log_moves_bytes', 'Bytes of those replicas that are there', () =>
+    logs.moves.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  );
 }
 
 /** What the logs take of files and memory, each beside what they may. */

@@ -32,6 +32,7 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { followSettings, liveLogOptions, takeUpAgain } from './live-settings.ts';
+import { MoveReports } from './move-reports.ts';
 import { OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
@@ -277,6 +278,7 @@ export class Broker {
     // What was set while the broker ran, and takes hold at a start, is in it.
     const config = configs.current;
     const reports = new OpeningReports(clock, logger);
+    const moves = new MoveReports(clock, logger);
     return new LogManager({
       disk,
       clock,
@@ -315,6 +317,7 @@ export class Broker {
       onDamaged: (log, err) => {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },
+      onMove: (news) => moves.told(news),
       onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
     });
   }

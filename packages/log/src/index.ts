@@ -62,7 +62,7 @@ export type {
   MoveRefusal,
   OpenProgress,
 } from './log-manager-options.ts';
-export type { LogMove } from './log-mover.ts';
+export type { LogMove, LogMoveNews } from './log-mover.ts';
 export type { LogScheduleOptions } from './log-schedule.ts';
 export type {
   AbortedTransaction,

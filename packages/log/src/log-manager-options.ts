@@ -5,6 +5,7 @@ import type { LogCleanerOptions } from './compaction/log-cleaner.ts';
 import type { CorruptLogError, UnloadableLogError } from './errors.ts';
 import type { LogBounds } from './log-bounds.ts';
 import type { LogConfig } from './log-config.ts';
+import type { LogMoveNews } from './log-mover.ts';
 import type { LogScheduleOptions } from './log-schedule.ts';
 import type { LogRecovery } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -55,6 +56,8 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   readonly onCleaned?: (log: PartitionLog, result: CleanResult) => void;
   /** Told once of a log that cannot be compacted, and is left as it is until the next start. */
   readonly onUncleanable?: (log: PartitionLog, error: unknown) => void;
+  /** Told of logs on their way into another log directory. */
+  readonly onMove?: (news: LogMoveNews) => void;
   /** Told of failures of background work that put nothing at risk (a file that cannot be removed, say). */
   readonly onBackgroundError?: (what: string, error: unknown) => void;
 }

@@ -117,6 +117,7 @@ export class LogManager {
         this.#directoryOf.set(log, to);
       },
       backgroundError: (what, error) => this.#backgroundError(what, error),
+      news: (news) => this.#options.onMove?.(news),
     });
   }
 
@@ -155,21 +156,21 @@ export class LogManager {
       await this.#releaseAll();
       throw error;
     }
+    await this.#resumeMoves(opened);
     this.#schedule.start();
     this.#cleaner.start();
-    await this.#resumeMoves(opened);
   }
 
-  /** A copy beside its log is begun anew. One of which no log is to be seen stays: the log may lie in a directory that is offline. */
+  /** Copies beside their logs go on. One of which no log is to be seen stays: the log may lie in a directory that is offline. */
   async #resumeMoves(opened: readonly OpenedDirectory[]): Promise<void> {
     for (const { directory, content } of opened) {
       for (const { topic, partition, folder } of content.copies) {
         const log = this.get(topic, partition);
         if (log === undefined) continue;
-        await this.#context.disk.removeFolder(folder).catch((error: unknown) => {
-          this.#backgroundError(`Removing ${folder}`, error);
-        });
-        if (this.#directoryOf.get(log) !== directory) log.moveBy((core) => this.#mover.start(log, core, directory));
+        const isWanted = this.#directoryOf.get(log) !== directory && this.#mover.destinationOf(log) === undefined;
+        const failed = (error: unknown): void => this.#backgroundError(`Removing ${folder}`, error);
+        if (isWanted) log.moveBy((core) => this.#mover.start(log, core, directory, folder));
+        else await this.#context.disk.removeFolder(folder).catch(failed);
       }
     }
   }
@@ -360,6 +361,11 @@ export class LogManager {
   /** Logs on their way into another log directory, or waiting for their turn. */
   get moves(): readonly LogMove[] {
     return this.#mover.moves;
+  }
+
+  /** How many logs could not be moved into another log directory when that was tried last. */
+  get failedMoves(): number {
+    return this.#mover.failedCount;
   }
 
   /** Size and free room of the volume that a log directory lies on, in bytes; undefined where the disk does not tell. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager } from './log-manager.ts';
 import type { LogManagerOptions } from './log-manager-options.ts';
+import type { LogMoveNews } from './log-mover.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { AS_CLIENT, abortMarker, batchOf, followDurable, recordsOf } from './testing/test-logs.ts';
 
@@ -162,18 +163,45 @@ describe('a log that is moved to another log directory', () => {
   });
 
   it('stays where it is, and goes on, when the other disk does not take it', async () => {
-    const errors: string[] = [];
-    const { disk, manager } = await benchOn(undefined, { onBackgroundError: (what) => errors.push(what) });
+    const news: LogMoveNews[] = [];
+    const { disk, manager } = await benchOn(undefined, { onMove: (told) => news.push(told) });
     const log = await filled(manager);
     const from = dirOf(log);
+    const to = elsewhere(log);
     disk.fault = ({ kind, path }) =>
       kind === 'write' && path.includes('-future') ? systemError('ENOSPC', 'no space left') : undefined;
-    await manager.move('t', 0, elsewhere(log));
+    await manager.move('t', 0, to);
     await moved(manager);
-    expect(errors).toEqual([`Moving t-0 to ${from === '/a' ? '/b' : '/a'}`]);
+    const place = { topic: 't', partition: 0, from, to, copiedBytes: 0 };
+    expect(news).toMatchObject([
+      { ...place, event: 'begun' },
+      { ...place, event: 'failed', error: { code: 'ENOSPC' } },
+    ]);
+    expect(manager.failedMoves).toBe(1);
     expect(dirOf(log)).toBe(from);
     expect((await log.append(batchOf(['value 30']), AS_CLIENT)).errorCode).toBe(0);
     expect(await values(log)).toEqual(upTo(31));
+  });
+
+  it('counts as failed no longer when it is moved again, or gone', async () => {
+    const { disk, manager } = await benchOn();
+    const log = await filled(manager);
+    const [from, to] = [dirOf(log), elsewhere(log)];
+    const fail = async (): Promise<void> => {
+      disk.fault = ({ kind, path }) =>
+        kind === 'write' && path.includes('-future') ? systemError('ENOSPC', 'no space left') : undefined;
+      await manager.move('t', 0, dirOf(log) === from ? to : from);
+      await moved(manager);
+      disk.fault = undefined;
+      expect(manager.failedMoves).toBe(1);
+    };
+    await fail();
+    await manager.move('t', 0, to);
+    await moved(manager);
+    expect([dirOf(log), manager.failedMoves]).toEqual([to, 0]);
+    await fail();
+    await manager.delete('t', 0);
+    expect(manager.failedMoves).toBe(0);
   });
 
   it('that is deleted on the way is gone from both', async () => {
@@ -185,6 +213,98 @@ describe('a log that is moved to another log directory', () => {
     for (const dir of DIRS) expect((await disk.list(dir)).filter((name) => name.startsWith('t-'))).toEqual([]);
   });
 });
+
+/** A move that is left off when it has copied at least so much, and what the next start finds. */
+async function leftOff(copiedBytes: number): Promise<{ disk: MemoryDisk; to: string; future: string; copied: number }> {
+  const { disk, clock, manager } = await benchOn(undefined, { moveBytesPerSecondMax: 200 });
+  const log = await filled(manager);
+  const to = elsewhere(log);
+  await manager.move('t', 0, to);
+  while ((manager.moves[0]?.sizeBytes ?? 0) < copiedBytes) await clock.advanceAsync(500);
+  const copied = manager.moves[0]!.sizeBytes;
+  await manager.close();
+  const future = (await disk.list(to)).find((name) => name.endsWith('-future'))!;
+  return { disk, to, future: `${to}/${future}`, copied };
+}
+
+/** The bytes that are written into copies from now on. */
+function copyWrites(disk: MemoryDisk): { readonly bytes: number } {
+  const written = { bytes: 0 };
+  disk.fault = ({ kind, path, sizeBytes = 0 }) => {
+    if (kind === 'write' && path.includes('-future/') && path.endsWith('.log')) written.bytes += sizeBytes;
+    return undefined;
+  };
+  return written;
+}
+
+describe('a move that is taken up again after a start', () => {
+  it('goes on from where it was, and says so', async () => {
+    const { disk, to, copied } = await leftOff(1000);
+    const written = copyWrites(disk);
+    const news: LogMoveNews[] = [];
+    const { manager } = await benchOn(disk, { onMove: (told) => news.push(told) });
+    await moved(manager);
+    const log = manager.get('t', 0)!;
+    expect(news.map(({ event }) => event)).toEqual(['resumed', 'done']);
+    expect(news[0]!.copiedBytes).toBeGreaterThanOrEqual(copied);
+    expect(news[1]!.copiedBytes).toBe(log.sizeBytes);
+    expect(written.bytes).toBe(log.sizeBytes - news[0]!.copiedBytes);
+    expect(log.folder).toBe(`${to}/t-0`);
+    expect(await values(log)).toEqual(upTo(30));
+  });
+
+  it.each([
+    ['ends in something else', async (disk: MemoryDisk, path: string) => spoil(disk, path, -10)],
+    ['begins with something else', async (disk: MemoryDisk, path: string) => spoil(disk, path, 0)],
+    ['is longer than the log', async (disk: MemoryDisk, path: string) => spoil(disk, path, 'longer')],
+    ['is gone', async (disk: MemoryDisk, path: string) => disk.remove(path)],
+  ])('copies again what is not the same: a segment that %s', async (_, change) => {
+    const { disk, to, future } = await leftOff(1000);
+    const segments = (await disk.list(future)).filter((name) => name.endsWith('.log'));
+    expect(segments.length).toBeGreaterThan(2);
+    await change(disk, `${future}/${segments[1]}`);
+    await disk.replaceFile(`${future}/00000000000000009999.log`, Buffer.from('of no segment'));
+    const { manager } = await benchOn(disk);
+    await moved(manager);
+    expect(manager.get('t', 0)!.folder).toBe(`${to}/t-0`);
+    await manager.close();
+    const again = await benchOn(disk);
+    const log = again.manager.get('t', 0)!;
+    expect(await values(log)).toEqual(upTo(30));
+    expect(await disk.list(log.folder)).not.toContain('00000000000000009999.log');
+  });
+
+  it('keeps nothing of records that were cut since', async () => {
+    const { disk } = await leftOff(1500);
+    const slow = await benchOn(disk, { moveBytesPerSecondMax: 1 });
+    const log = slow.manager.get('t', 0)!;
+    await log.truncateTo(10);
+    for (let n = 0; n < 20; n += 1) await log.append(batchOf([`other ${n}`]), AS_CLIENT);
+    await slow.manager.close();
+    const { manager } = await benchOn(disk);
+    await moved(manager);
+    const found = manager.get('t', 0)!;
+    expect(found.folder).not.toBe(log.folder);
+    expect(await values(found)).toEqual([...upTo(10), ...Array.from({ length: 20 }, (_, n) => `other ${n}`)]);
+  });
+
+  it('goes on with one of two copies', async () => {
+    const { disk, to, future } = await leftOff(1000);
+    await disk.makeFolder(`${future.slice(0, -'ffffffff-future'.length)}00000000-future`);
+    const { manager } = await benchOn(disk);
+    await moved(manager);
+    expect(manager.get('t', 0)!.folder).toBe(`${to}/t-0`);
+    expect((await disk.list(to)).filter((name) => name.startsWith('t-'))).toEqual(['t-0']);
+  });
+});
+
+async function spoil(disk: MemoryDisk, path: string, how: number | 'longer'): Promise<void> {
+  const content = await disk.readFile(path);
+  if (how === 'longer') return disk.replaceFile(path, Buffer.concat([content, Buffer.from('more')]));
+  const at = how < 0 ? content.length + how : how;
+  content.writeUInt8(content.readUInt8(at) ^ 1, at);
+  return disk.replaceFile(path, content);
+}
 
 /** A call that never returns: nothing comes after it before the crash. */
 function hang(reached: () => void): Promise<undefined> {
@@ -257,7 +377,14 @@ describe('a move on a disk that crashes', () => {
           await moved(manager);
         };
         await Promise.race([reached, work()]);
-        const again = await benchOn(disk.crash(seededRandom(seed)));
+        // The move that is taken up again crashes, too.
+        const middle = await benchOn(disk.crash(seededRandom(seed)));
+        calls = atCall / 2;
+        const struck = new Promise<void>((resolve) => {
+          middle.disk.fault = () => (calls++ >= atCall ? hang(resolve) : undefined);
+        });
+        await Promise.race([struck, moved(middle.manager)]);
+        const again = await benchOn(middle.disk.crash(seededRandom(seed + 1)));
         const found = again.manager.get('t', 0)!;
         expect((await values(found)).slice(0, acknowledged)).toEqual(upTo(acknowledged));
       }),

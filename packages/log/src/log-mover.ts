@@ -19,6 +19,22 @@ export interface LogMove {
   readonly endOffset: number;
 }
 
+/** What is told of a log on its way into another log directory. */
+export interface LogMoveNews {
+  readonly topic: string;
+  readonly partition: number;
+  /** The log directory that it comes from. */
+  readonly from: string;
+  /** The log directory that it goes to. */
+  readonly to: string;
+  /** `resumed`: part of the copy was there from before; `stopped`: called back, or left for the next start; `failed`: the log stays where it was. */
+  readonly event: 'begun' | 'resumed' | 'done' | 'stopped' | 'failed';
+  /** Bytes of batches that are there. */
+  readonly copiedBytes: number;
+  /** Of `failed`. */
+  readonly error?: unknown;
+}
+
 /** What the mover needs of the manager. */
 export interface LogMoverHost {
   directoryOf(log: PartitionLog): LogDirectory | undefined;
@@ -31,12 +47,15 @@ export interface LogMoverHost {
   /** The log is in another directory now. */
   moved(log: PartitionLog, from: LogDirectory, to: LogDirectory): void;
   backgroundError(what: string, error: unknown): void;
+  news(news: LogMoveNews): void;
 }
 
 interface Move {
   readonly log: PartitionLog;
   readonly core: LogCore;
   readonly to: LogDirectory;
+  /** A copy that was left off. */
+  readonly found: string | undefined;
   relocation: Relocation | undefined;
   isCancelled: boolean;
   /** Resolves when it has ended, one way or another. */
@@ -57,6 +76,8 @@ export class LogMover {
   readonly #host: LogMoverHost;
   readonly #throttle: Throttle;
   readonly #moves = new Map<PartitionLog, Move>();
+  /** Logs whose last move has failed. */
+  readonly #failed = new Set<PartitionLog>();
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
 
@@ -83,12 +104,19 @@ export class LogMover {
     }));
   }
 
-  /** Has a log moved; nothing is waited for. */
-  start(log: PartitionLog, core: LogCore, to: LogDirectory): void {
+  /** How many logs could not be moved, and are where they were. */
+  get failedCount(): number {
+    for (const log of this.#failed) if (log.state === 'closed') this.#failed.delete(log);
+    return this.#failed.size;
+  }
+
+  /** Has a log moved; nothing is waited for. `found` is the folder of a copy that was left off. */
+  start(log: PartitionLog, core: LogCore, to: LogDirectory, found?: string): void {
     let move: Move;
     const ended = this.#running.then(() => this.#move(move));
-    move = { log, core, to, relocation: undefined, isCancelled: false, ended };
+    move = { log, core, to, found, relocation: undefined, isCancelled: false, ended };
     this.#moves.set(log, move);
+    this.#failed.delete(log);
     core.isMoving = true;
     this.#running = ended;
   }
@@ -112,26 +140,37 @@ export class LogMover {
     const { log, core, to } = move;
     const from = this.#host.directoryOf(log);
     const isStopped = (): boolean => this.#isStopped || move.isCancelled || !to.isOnline;
+    const tell = (event: LogMoveNews['event'], error?: unknown): void => {
+      const { topic, partition } = log;
+      const copiedBytes = relocation.copiedBytes;
+      this.#host.news({ topic, partition, from: from?.folder ?? '', to: to.folder, event, copiedBytes, error });
+    };
     const relocation = new Relocation(core, {
-      folder: this.#host.copyFolder(to, log),
+      folder: move.found ?? this.#host.copyFolder(to, log),
       spend: (sizeBytes) => this.#throttle.spend(sizeBytes, isStopped),
       isStopped,
+      onBegun: (foundBytes) => tell(foundBytes > 0 ? 'resumed' : 'begun'),
     });
     move.relocation = relocation;
     try {
-      if (from !== undefined) await relocation.run(() => this.#finish(move, from, relocation.folder));
+      if (from === undefined) return;
+      await relocation.run(() => this.#finish(move, from, relocation.folder));
+      tell('done');
     } catch (error) {
-      await this.#leftOff(move, relocation.folder, error);
+      if (error instanceof RelocationStopped) {
+        tell('stopped');
+      } else {
+        this.#failed.add(log);
+        tell('failed', error);
+      }
+      await this.#leftOff(move, relocation.folder);
     } finally {
       core.isMoving = false;
       this.#moves.delete(log);
     }
   }
 
-  async #leftOff({ log, to }: Move, folder: string, error: unknown): Promise<void> {
-    if (!(error instanceof RelocationStopped)) {
-      this.#host.backgroundError(`Moving ${log.topic}-${log.partition} to ${to.folder}`, error);
-    }
+  async #leftOff({ log, to }: Move, folder: string): Promise<void> {
     // The next start takes it up again, which it knows by the folder.
     if (this.#isStopped || !to.isOnline || log.state === 'failed') return;
     await this.#disk.removeFolder(folder).catch((cause: unknown) => {

@@ -25,11 +25,13 @@ export class RelocationStopped extends Error {}
 class LogWasCut extends Error {}
 
 export interface RelocationOptions {
-  /** Where the copy is made. What is there is thrown away. */
+  /** Where the copy is made. What is there of an earlier copy is kept as far as it is the same. */
   readonly folder: string;
   /** Awaited after bytes were copied while the log is used. */
   readonly spend: (sizeBytes: number) => Promise<void>;
   readonly isStopped: () => boolean;
+  /** Told when what was there before has been looked at. */
+  readonly onBegun: (foundBytes: number) => void;
 }
 
 /**
@@ -76,6 +78,7 @@ export class Relocation {
     for (;;) {
       try {
         await this.#begin();
+        this.#options.onBegun(this.copiedBytes);
         await this.#copyMost();
         return await this.#core.writer.task(async () => {
           await this.#copyRest();
@@ -93,8 +96,43 @@ export class Relocation {
     this.#truncations = this.#core.truncations;
     this.#copied.clear();
     this.#whole.clear();
-    await disk.removeFolder(this.folder);
     await disk.makeFolder(this.folder);
+    const segments = new Map(
+      this.#core.segments.all.map((segment) => [offsetFileName(segment.baseOffset, LOG_SUFFIX), segment]),
+    );
+    for (const name of await disk.list(this.folder)) {
+      const segment = segments.get(name);
+      if (segment === undefined || !(await this.#adopt(segment, name))) await disk.remove(`${this.folder}/${name}`);
+    }
+  }
+
+  /**
+   * Keeps of an earlier copy of a segment's batches what is the same. A copy that was left off may end in anything, the log may have been
+   * cut or compacted since; so nothing is taken on trust. Tells whether anything of it is kept.
+   */
+  async #adopt(segment: Segment, name: string): Promise<boolean> {
+    const copy = await this.#core.context.disk.open(`${this.folder}/${name}`);
+    try {
+      const sizeBytes = await copy.size();
+      let same = 0;
+      while (same < Math.min(sizeBytes, segment.writtenBytes)) {
+        this.#mayGoOn();
+        const bytes = await segment.read(same, Math.min(CHUNK_BYTES, sizeBytes - same));
+        if (!bytes.equals(await copy.read(same, bytes.length))) break;
+        same += bytes.length;
+      }
+      this.#mayGoOn();
+      await copy.truncate(same);
+      await copy.sync();
+      if (same > 0) this.#copied.set(segment, same);
+      return same > 0;
+    } catch (error) {
+      this.#mayGoOn();
+      if (this.#core.segments.has(segment)) throw error;
+      return false;
+    } finally {
+      await copy.close();
+    }
   }
 
   async #copyMost(): Promise<void> {
@@ -154,12 +192,13 @@ export class Relocation {
         await target.write(position, [bytes], { sync: false });
         position += bytes.length;
         await spend?.(bytes.length);
+        // How far it is can be asked for at any time; only who comes to the end relies on it, which is synced.
+        this.#copied.set(segment, position);
       }
       await target.sync();
     } finally {
       await target.close();
     }
-    this.#copied.set(segment, position);
   }
 
   async #copyIndexes(segment: Segment): Promise<void> {

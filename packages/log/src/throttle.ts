@@ -7,8 +7,9 @@ const WAIT_MS_MAX = 1000;
 export class Throttle {
   readonly #clock: Clock;
   readonly #bytesPerSecond: () => number;
-  /** When what was done so far is paid for. */
-  #paidUntilMs = Number.NEGATIVE_INFINITY;
+  /** What is not paid for yet, in bytes: at another rate they are paid for in another time. */
+  #debtBytes = 0;
+  #settledMs: number;
   #waiting: { timer: Timer; wake: () => void } | undefined;
   #isStopped = false;
 
@@ -16,18 +17,29 @@ export class Throttle {
   constructor(clock: Clock, bytesPerSecond: () => number) {
     this.#clock = clock;
     this.#bytesPerSecond = bytesPerSecond;
+    this.#settledMs = clock.monotonic();
   }
 
   /** Notes bytes that were read or written, and waits until they are paid for, or until whoever waits has reason not to. */
   async spend(sizeBytes: number, isOver: () => boolean = () => false): Promise<void> {
-    const bytesPerSecond = this.#bytesPerSecond();
-    if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
-    this.#paidUntilMs = Math.max(this.#paidUntilMs, this.#clock.monotonic()) + (sizeBytes * 1000) / bytesPerSecond;
+    this.#owedMs();
+    this.#debtBytes += sizeBytes;
     for (;;) {
-      const debtMs = this.#paidUntilMs - this.#clock.monotonic();
-      if (debtMs <= 0 || this.#isStopped || isOver()) return;
-      await this.#wait(Math.min(debtMs, WAIT_MS_MAX));
+      const owedMs = this.#owedMs();
+      if (owedMs <= 0 || this.#isStopped || isOver()) return;
+      await this.#wait(Math.min(owedMs, WAIT_MS_MAX));
     }
+  }
+
+  /** How long it takes until everything is paid for, at the rate of now. */
+  #owedMs(): number {
+    const bytesPerSecond = this.#bytesPerSecond();
+    const nowMs = this.#clock.monotonic();
+    const paidBytes = ((nowMs - this.#settledMs) * bytesPerSecond) / 1000;
+    this.#settledMs = nowMs;
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) this.#debtBytes = 0;
+    else this.#debtBytes = Math.max(0, this.#debtBytes - paidBytes);
+    return this.#debtBytes === 0 ? 0 : (this.#debtBytes * 1000) / bytesPerSecond;
   }
 
   /** Wakes who waits; nobody waits from now on. */

@@ -66,7 +66,10 @@ describe('log directories of a plan', () => {
     const to = from === '/one' ? '/two' : '/one';
     const partition = { topic: 'placed', partition: 0, replicas: [1, 2], log_dirs: [to, '/two'] };
     const plan = await planFile('placed.json', JSON.stringify({ version: 1, partitions: [partition] }));
-    expect((await run('partitions', 'reassign', 'execute', '--plan', plan)).exitCode).toBe(0);
+    const executed = await run('partitions', 'reassign', 'execute', '--plan', plan);
+    expect(executed.stdout).toMatch(new RegExp(`^placed +0 +1  ${from}  ${to} +0 B +0 B$`, 'm'));
+    expect(executed.stdout).toContain('1 replica to be copied into another log directory');
+    expect(executed.stderr).toContain(`"replicas":[1],"log_dirs":["${from}"]`);
     // Done is what is in the folders, too.
     expect((await untilMoved(plan)).stdout).toContain('completed');
     expect([...(await foldersOf('placed'))].toSorted()).toEqual([
@@ -74,7 +77,7 @@ describe('log directories of a plan', () => {
       [2, '/two'],
     ]);
     const again = await run('partitions', 'reassign', 'execute', '--plan', plan);
-    expect(again.stdout).toContain('1 partition to be in the log directories of the plan');
+    expect(again.stdout).toContain('The partition is where it is to be');
     const nowhere = await planFile(
       'nowhere.json',
       JSON.stringify({ version: 1, partitions: [{ ...partition, log_dirs: ['/three', 'any'] }] }),
@@ -82,6 +85,67 @@ describe('log directories of a plan', () => {
     const refused = await run('partitions', 'reassign', 'execute', '--plan', nowhere);
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toContain('LOG_DIR_NOT_FOUND');
+  });
+});
+
+describe('replicas on their way into another log directory', () => {
+  /** A topic with some data on broker 1, and a plan that sends it into the other log directory. */
+  async function filledTopic(topic: string): Promise<{ from: string; to: string; plan: string }> {
+    await create(topic, [1]);
+    const lines = `${'x'.repeat(1000)}\n`.repeat(20);
+    await millrace(cluster.bootstrapServers, ['produce', topic], { stdin: lines });
+    const from = (await foldersOf(topic)).get(1)!;
+    const to = from === '/one' ? '/two' : '/one';
+    const partitions = [{ topic, partition: 0, replicas: [1], log_dirs: [to] }];
+    return { from, to, plan: await planFile(`${topic}.json`, JSON.stringify({ version: 1, partitions })) };
+  }
+
+  it('are shown on a dry run and not moved', async () => {
+    const { from, to, plan } = await filledTopic('dried');
+    const { stdout, stderr } = await run('partitions', 'reassign', 'execute', '--plan', plan, '--dry-run');
+    expect(stdout).toMatch(new RegExp(`^dried +0 +1  ${from}  ${to} +0 B +\\d+\\.\\d KiB$`, 'm'));
+    expect(stderr).toBe('Nothing has been moved.\n');
+    const status = await run('partitions', 'reassign', 'verify', '--plan', plan);
+    expect([status.exitCode, status.stdout]).toEqual([1, expect.stringContaining('not as planned')]);
+    expect((await foldersOf('dried')).get(1)).toBe(from);
+  });
+
+  it('are slowed down, shown, called back, and then as fast as ever', async () => {
+    const { from, to, plan } = await filledTopic('slowed');
+    const executed = await run('partitions', 'reassign', 'execute', '--plan', plan, '--throttle', '1');
+    expect(executed.stderr).toContain('takes away the throttle of 1 B a second');
+    const rateOf = async (): Promise<string> => (await run('configs', 'describe', 'broker', '1')).stdout;
+    expect(await rateOf()).toMatch(/^replica\.alter\.log\.dirs\.io\.max\.bytes\.per\.second +1 /m);
+    expect(await rateOf()).not.toContain('replication.throttled.rate');
+    const place = { topic: 'slowed', partition: 0, brokerId: 1, fromLogDir: from, toLogDir: to };
+    const listed = JSON.parse((await run('partitions', 'reassign', 'list', '--json')).stdout);
+    expect(listed).toMatchObject([place]);
+    expect(listed[0].totalBytes).toBeGreaterThan(20_000);
+    expect((await run('partitions', 'reassign', 'list')).stdout).toMatch(
+      new RegExp(`^TOPIC +PARTITION +BROKER .*\\nslowed +0 +1  ${from}  ${to} `),
+    );
+    const verified = await run('partitions', 'reassign', 'verify', '--plan', plan);
+    expect([verified.exitCode, verified.stdout]).toEqual([1, expect.stringContaining('in progress')]);
+    expect(await rateOf()).toContain('replica.alter.log.dirs');
+    const cancelled = await run('partitions', 'reassign', 'cancel', '--plan', plan);
+    expect(cancelled.stdout).toBe('1 replica left in the log directory it was in: slowed 0 on broker 1\n');
+    expect(cancelled.stderr).toContain('Throttles are taken away from broker 1.');
+    await expect.poll(rateOf).not.toContain('replica.alter.log.dirs');
+    expect((await run('partitions', 'reassign', 'list', '--json')).stdout).toBe('[]\n');
+    expect((await foldersOf('slowed')).get(1)).toBe(from);
+    await run('partitions', 'reassign', 'execute', '--plan', plan);
+    await untilMoved(plan);
+    expect((await foldersOf('slowed')).get(1)).toBe(to);
+  });
+
+  it('have a throttle of their own', async () => {
+    const { plan } = await filledTopic('apart');
+    const shape = ['kafka-reassign-partitions.sh', '--execute', '--reassignment-json-file', plan];
+    await run(...shape, '--throttle', '7000', '--replica-alter-log-dirs-throttle', '1000000000');
+    const { stdout } = await run('configs', 'describe', 'broker', '1', '--json');
+    expect(stdout).toContain('"1000000000"');
+    expect(stdout).not.toContain('7000');
+    expect((await untilMoved(plan)).stderr).toContain('Throttles are taken away from broker 1.');
   });
 });
 

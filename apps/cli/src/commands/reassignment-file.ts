@@ -21,11 +21,11 @@ const ANY_FOLDER = 'any';
 export function assignmentJson(partitions: readonly PlacedPartition[]): AssignmentJson {
   return {
     version: 1,
-    partitions: partitions.map(({ topic, partition, replicas }) => ({
+    partitions: partitions.map(({ topic, partition, replicas, logDirs = [] }) => ({
       topic,
       partition,
       replicas,
-      log_dirs: replicas.map(() => ANY_FOLDER),
+      log_dirs: replicas.map((_, index) => logDirs[index] ?? ANY_FOLDER),
     })),
   };
 }

@@ -7,6 +7,15 @@ const RATES = ['leader.replication.throttled.rate', 'follower.replication.thrott
 const LEADERS = 'leader.replication.throttled.replicas';
 const FOLLOWERS = 'follower.replication.throttled.replicas';
 
+/** How many bytes a second a broker copies from one log directory into another (KIP-113). */
+const FOLDERS_RATE = 'replica.alter.log.dirs.io.max.bytes.per.second';
+
+/** What slows down copies from one log directory into another, and on which brokers. */
+export interface FolderThrottle {
+  readonly brokers: readonly number[];
+  readonly rate: number | undefined;
+}
+
 /** A partition before and after. */
 export interface Move extends PlacedPartition {
   readonly before: readonly number[];
@@ -19,7 +28,8 @@ export interface Move extends PlacedPartition {
 export function throttleChanges(
   moves: readonly Move[],
   running: readonly PartitionReassignment[],
-  bytesPerSecond: number,
+  bytesPerSecond: number | undefined,
+  folders: FolderThrottle,
 ): ConfigChanges[] {
   const lists = new Map<string, { readonly leaders: Set<string>; readonly followers: Set<string> }>();
   const brokers = new Set<number>();
@@ -31,11 +41,12 @@ export function throttleChanges(
     for (const id of [...from, ...to]) brokers.add(id);
   };
   const topics = new Set(moves.map(({ topic }) => topic));
-  for (const { topic, partition, replicas, addingReplicas } of running) {
+  const slowed = bytesPerSecond === undefined ? [] : moves;
+  for (const { topic, partition, replicas, addingReplicas } of bytesPerSecond === undefined ? [] : running) {
     const from = replicas.filter((id) => !addingReplicas.includes(id));
     if (topics.has(topic)) add(topic, partition, from, addingReplicas);
   }
-  for (const { topic, partition, before, replicas } of moves) {
+  for (const { topic, partition, before, replicas } of slowed) {
     const come = replicas.filter((id) => !before.includes(id));
     if (come.length > 0) add(topic, partition, before, come);
   }
@@ -45,14 +56,26 @@ export function throttleChanges(
       name,
       set: { [LEADERS]: [...leaders].join(','), [FOLLOWERS]: [...followers].join(',') },
     })),
-    ...[...brokers]
-      .sort((a, b) => a - b)
-      .map((id) => ({
-        type: 'broker' as const,
-        name: String(id),
-        set: Object.fromEntries(RATES.map((rate) => [rate, bytesPerSecond])),
-      })),
+    ...brokerChanges(brokers, bytesPerSecond, folders),
   ];
+}
+
+function brokerChanges(
+  moving: ReadonlySet<number>,
+  bytesPerSecond: number | undefined,
+  { brokers, rate: foldersRate }: FolderThrottle,
+): ConfigChanges[] {
+  const copying = new Set(foldersRate === undefined ? [] : brokers);
+  return [...new Set([...moving, ...copying])]
+    .sort((a, b) => a - b)
+    .map((id) => ({
+      type: 'broker',
+      name: String(id),
+      set: {
+        ...(moving.has(id) ? Object.fromEntries(RATES.map((rate) => [rate, bytesPerSecond!])) : {}),
+        ...(copying.has(id) ? { [FOLDERS_RATE]: foldersRate! } : {}),
+      },
+    }));
 }
 
 /**
@@ -98,6 +121,7 @@ export async function clearThrottles(admin: Admin, topicNames: readonly string[]
 /** Set on the topic or on the broker itself: what all brokers share is somebody's wish for always. */
 function isThrottle({ name, source }: ConfigEntry): boolean {
   return (
-    ([...RATES, LEADERS, FOLLOWERS] as string[]).includes(name) && (source === 'topic' || source === 'dynamic-broker')
+    ([...RATES, FOLDERS_RATE, LEADERS, FOLLOWERS] as string[]).includes(name) &&
+    (source === 'topic' || source === 'dynamic-broker')
   );
 }

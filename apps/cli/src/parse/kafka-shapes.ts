@@ -112,6 +112,7 @@ function reassign(line: Line): string[] {
     list: 'list',
   });
   line.rename('--reassignment-json-file', '--plan');
+  line.rename('--replica-alter-log-dirs-throttle', '--log-dirs-throttle');
   line.rename('--topics-to-move-json-file', '--topics-file');
   line.rename('--broker-list', '--brokers');
   line.rename('--disable-rack-aware', '--no-rack-aware');

@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { ElectOptions } from '../commands/elect.ts';
-import type { ExecuteOptions, MovesOptions, SpreadOptions } from '../commands/reassign.ts';
+import type { ExecuteOptions, SpreadOptions } from '../commands/reassign.ts';
+import type { MovesOptions } from '../commands/reassign-watch.ts';
 import type { Run } from '../context.ts';
 import { brokers, bytes, count, names, partitions, texts } from '../parse/values.ts';
 
 const moving = () => import('../commands/reassign.ts');
+const watching = () => import('../commands/reassign-watch.ts');
 
 export function addPartitions(program: Command, run: Run): void {
   const command = program
@@ -68,6 +70,7 @@ Examples:
       'Has partitions moved as a plan says, or as it would be made of --topics and --brokers. Does not wait until they are there.',
     )
     .option('--throttle <bytes>', 'copy so many bytes a second at most, on each broker, e.g. 50MB', bytes)
+    .option('--log-dirs-throttle <bytes>', 'the same from one log directory into another (default: --throttle)', bytes)
     .option('--additional', 'also where others are being moved; a partition on its way goes to the new place')
     .option('--dry-run', 'only show what would be moved')
     .addHelpText(
@@ -87,19 +90,19 @@ function addWatching(reassign: Command, run: Run): void {
     .description(
       'Tells whether partitions are where a plan sends them, and takes throttles away when nothing moves any more. Exit code 1 while they are not.',
     )
-    .action((options: MovesOptions) => run(async (context) => (await moving()).verifyPlan(context, options)));
+    .action((options: MovesOptions) => run(async (context) => (await watching()).verifyPlan(context, options)));
   chosen(reassign.command('cancel'))
     .option('--all', 'all that are on their way')
     .summary('call partitions back that are on their way')
     .description('Calls partitions back that are on their way, and takes throttles away when nothing moves any more.')
-    .action((options: MovesOptions) => run(async (context) => (await moving()).cancelMoves(context, options)));
+    .action((options: MovesOptions) => run(async (context) => (await watching()).cancelMoves(context, options)));
   reassign
     .command('list')
     .summary('show partitions that are on their way')
     .description(
-      'Shows partitions that are on their way to other brokers, and how much the brokers that come have copied.',
+      'Shows partitions that are on their way to other brokers, replicas on their way into other log directories, and how much of them has been copied.',
     )
-    .action(() => run(async (context) => (await moving()).listMoves(context)));
+    .action(() => run(async (context) => (await watching()).listMoves(context)));
 }
 
 function spreading(command: Command): Command {
