@@ -25,7 +25,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
-       pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--all]`;
+       pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--part 2/6] [--all]`;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
@@ -38,6 +38,7 @@ const { values, positionals } = parseArgs({
     fs: { type: 'string', multiple: true, default: [...FILE_SYSTEMS] },
     unsynced: { type: 'boolean', default: false },
     only: { type: 'string' },
+    part: { type: 'string' },
     size: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'local' },
@@ -81,7 +82,13 @@ if (values.help) {
   for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
 } else if (positionals[0] === 'hostile') {
   const sizes = values.size === undefined ? SIZES : SIZES.filter((size) => values.size?.includes(size));
-  const isWithin = await runHostile({ only: values.only, sizes, all: values.all, print: (text) => console.log(text) });
+  const isWithin = await runHostile({
+    only: values.only,
+    part: values.part,
+    sizes,
+    all: values.all,
+    print: (text) => console.log(text),
+  });
   process.exitCode = isWithin ? 0 : 1;
 } else {
   console.error(USAGE);

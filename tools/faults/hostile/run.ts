@@ -14,6 +14,8 @@ import { stubbornClients } from './stubborn-clients.ts';
 const MIB = 1024 * 1024;
 /** What a quiet client may have to wait beside abuse of up to 1 MiB, and beside more. */
 const WAIT_MS_MAX = { small: 100, large: 1_000 };
+/** How often a wait is measured that seems too long. */
+const ATTEMPTS = 3;
 const RSS_BYTES_MAX = 2_048 * MIB;
 const LARGE_RSS_BYTES = 512 * MIB;
 
@@ -21,6 +23,8 @@ export interface HostileOptions {
   /** Only abuse whose name has this in it. */
   readonly only?: string | undefined;
   readonly sizes?: readonly Size[] | undefined;
+  /** Every so-manieth kind alone, as `2/6`, so that a long run can be cut into pieces. */
+  readonly part?: string | undefined;
   /** Prints every row, not only those beyond the measure and the worst of each API. */
   readonly all?: boolean | undefined;
   readonly print: (line: string) => void;
@@ -32,6 +36,8 @@ interface Row {
   readonly outcome: string;
   readonly longestWaitMs: number;
   readonly rssPeakMib: number;
+  /** Whether a wait is all that is wrong. */
+  readonly isTooSlow: boolean;
   readonly fault: string | undefined;
 }
 
@@ -41,13 +47,12 @@ export async function runHostile(options: HostileOptions): Promise<boolean> {
   let broker = await startBroker(folder);
   const rows: Row[] = [];
   try {
-    const abuses = [...stubbornClients, ...(await oversizedAbuses(broker, options.sizes ?? SIZES))];
+    const abuses = wanted([...stubbornClients, ...(await oversizedAbuses(broker, options.sizes ?? SIZES))], options);
     const quietRow = await measure(broker, { name: 'nothing at all', mebibytes: 0, run: nothing });
     options.print(heading());
-    options.print(line(quietRow));
+    options.print(line({ ...quietRow, fault: undefined }));
     for (const abuse of abuses) {
-      if (options.only !== undefined && !abuse.name.includes(options.only)) continue;
-      const row = await measure(broker, abuse);
+      const row = await measureCalmly(broker, abuse);
       rows.push(row);
       if (options.all === true || row.fault !== undefined) options.print(line(row));
       broker = await freshBroker(broker, folder);
@@ -63,6 +68,13 @@ export async function runHostile(options: HostileOptions): Promise<boolean> {
   return faults.length === 0;
 }
 
+function wanted(abuses: readonly Abuse[], { only, part }: HostileOptions): Abuse[] {
+  const [number = 1, of = 1] = part?.split('/').map(Number) ?? [];
+  return abuses
+    .filter(({ name }) => only === undefined || name.includes(only))
+    .filter((_, at) => at % of === number - 1);
+}
+
 /** The same broker, or a new one where the last abuse has left it large: the next row is to show what the next abuse costs. */
 async function freshBroker(broker: BrokerProcess, folder: string): Promise<BrokerProcess> {
   if (broker.isRunning) {
@@ -70,6 +82,19 @@ async function freshBroker(broker: BrokerProcess, folder: string): Promise<Broke
     await broker.stop();
   }
   return startBroker(folder);
+}
+
+/**
+ * Measures again what seems to be beyond the measure only because somebody waited, and keeps the shortest: what else the machine does
+ * makes a wait longer and never shorter, and what the abuse itself costs comes back every time.
+ */
+async function measureCalmly(broker: BrokerProcess, abuse: Abuse): Promise<Row> {
+  let row = await measure(broker, abuse);
+  for (let again = 1; again < ATTEMPTS && row.isTooSlow && broker.isRunning; again += 1) {
+    const next = await measure(broker, abuse);
+    if (next.longestWaitMs < row.longestWaitMs || !next.isTooSlow) row = next;
+  }
+  return row;
 }
 
 async function nothing(): Promise<string> {
@@ -138,16 +163,18 @@ async function measure(broker: BrokerProcess, abuse: Abuse): Promise<Row> {
   const { longestMs } = await quiet.report();
   const rssPeak = canMeasureProcesses && broker.isRunning ? usageOf(broker.pid).rssPeakBytes : 0;
   const waitMsMax = abuse.mebibytes <= 1 ? WAIT_MS_MAX.small : WAIT_MS_MAX.large;
-  if (longestMs > waitMsMax) fault ??= `a quiet client waited more than ${waitMsMax} ms`;
   if (rssPeak > RSS_BYTES_MAX) fault ??= 'it took more than 2 GiB';
   if (!broker.isRunning) fault = `the broker ended: ${broker.output.slice(-300)}`;
   if (outcome === 'no answer') fault ??= outcome;
+  const isTooSlow = fault === undefined && longestMs > waitMsMax;
+  if (isTooSlow) fault = `a quiet client waited more than ${waitMsMax} ms, ${ATTEMPTS} times`;
   return {
     abuse: abuse.name,
     mebibytes: abuse.mebibytes,
     outcome,
     longestWaitMs: longestMs,
     rssPeakMib: rssPeak / MIB,
+    isTooSlow,
     fault,
   };
 }

@@ -13,6 +13,7 @@ import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import { LOG_LEVELS, type LogLevelControl, levelOf, ROOT_LOGGER, setLevelOf } from '../shared/log-level.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
+import { CONFIGS_PER_RESOURCE_MAX, listed, tooManyConfigs } from './config-bounds.ts';
 
 /** What has configs, with the ids that requests carry (`ConfigResource.Type`). */
 export const RESOURCE_TYPE = { TOPIC: 2, BROKER: 4, BROKER_LOGGER: 8, CLIENT_METRICS: 16, GROUP: 32 } as const;
@@ -25,10 +26,6 @@ export interface ConfigResource {
 
 /** What a client is told of a failure of the metadata store, whose own words name paths in it. */
 const STORE_FAILED = "The metadata store could not do it; the broker's log says why.";
-/** How many configs of one resource a request may name: several times as many as there are, and what is checked in one turn. */
-const CONFIGS_PER_RESOURCE_MAX = 1000;
-/** How many names a message lists. */
-const NAMES_SHOWN_MAX = 20;
 
 /** What configs are administered with. */
 export interface ConfigAdminOptions {
@@ -246,19 +243,8 @@ function logLevelFault({ name, value, configOperation }: ConfigOperation, isTher
   return apiError(ErrorCode.INVALID_CONFIG, message);
 }
 
-function tooManyConfigs(count: number): ApiError {
-  const message = `At most ${CONFIGS_PER_RESOURCE_MAX} configs of a resource can be altered at once, and these are ${count}.`;
-  return apiError(ErrorCode.INVALID_REQUEST, message);
-}
-
 function nullValues(names: readonly string[]): ApiError {
   return apiError(ErrorCode.INVALID_REQUEST, `Null value not supported for : ${listed(names)}`);
-}
-
-/** Names for a message, which is not to be as long as the request. */
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, NAMES_SHOWN_MAX).join(',');
-  return names.length > NAMES_SHOWN_MAX ? `${shown},... (${names.length})` : shown;
 }
 
 function typeName(resourceType: number): string {

@@ -61,6 +61,24 @@ describe('the creation of a topic', () => {
       'Null value not supported for topic configs: retention.ms',
     ],
     [
+      'more configs than there could be',
+      newTopic('t', 1, 1, Object.fromEntries(Array.from({ length: 1001 }, (_, n) => [`key.${n}`, '1']))),
+      ErrorCode.INVALID_REQUEST,
+      'At most 1000 configs of a resource can be set at once, and these are 1001.',
+    ],
+    [
+      'more configs without values than a message lists',
+      { ...newTopic('t', 1), configs: Array.from({ length: 22 }, (_, n) => ({ name: `k${n}`, value: null })) },
+      ErrorCode.INVALID_CONFIG,
+      'k18,k19,... (22)',
+    ],
+    [
+      'more unknown brokers than a message lists',
+      assigned([0, Array.from({ length: 22 }, (_, n) => n + 100)]),
+      ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      'Unknown broker(s) in replica assignment: 100, 101,',
+    ],
+    [
       'partitions and assignments',
       { ...assigned([0, [1]]), numPartitions: 1 },
       ErrorCode.INVALID_REQUEST,

@@ -5,6 +5,7 @@ import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { type ConfigProperties, topicConfigFault } from '../config/topic-config.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
+import { CONFIGS_PER_RESOURCE_MAX, listed, tooManyConfigs } from './config-bounds.ts';
 import { assignReplicas } from './replica-assignment.ts';
 
 /** How many partitions one topic may ask for at a time (KRaft's `MAX_PARTITIONS_PER_BATCH`). */
@@ -45,12 +46,10 @@ export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan 
   if (cluster.topic(topic.name) !== undefined) {
     return Refusal.of(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`);
   }
+  if (topic.configs.length > CONFIGS_PER_RESOURCE_MAX) return tooManyConfigs(topic.configs.length);
   const withoutValue = topic.configs.filter(({ value }) => value === null).map(({ name }) => name);
   if (withoutValue.length > 0) {
-    return Refusal.of(
-      ErrorCode.INVALID_CONFIG,
-      `Null value not supported for topic configs: ${withoutValue.join(',')}`,
-    );
+    return Refusal.of(ErrorCode.INVALID_CONFIG, `Null value not supported for topic configs: ${listed(withoutValue)}`);
   }
   const collision = collidingTopic(topic.name, cluster);
   if (collision !== undefined) {
@@ -123,10 +122,10 @@ export function assignmentFault(
   for (const brokers of replicas) {
     if (brokers.length === 0) return refuse('The manual partition assignment includes an empty replica list.');
     if (new Set(brokers).size < brokers.length) {
-      return refuse(`The manual partition assignment includes the broker ${brokers.join(', ')} more than once.`);
+      return refuse(`The manual partition assignment includes the broker ${listed(brokers, ', ')} more than once.`);
     }
     const unknown = brokers.filter((broker) => !cluster.brokers.has(broker));
-    if (unknown.length > 0) return refuse(`Unknown broker(s) in replica assignment: ${unknown.join(', ')}.`);
+    if (unknown.length > 0) return refuse(`Unknown broker(s) in replica assignment: ${listed(unknown, ', ')}.`);
     if (brokers.length !== factor) return refuse('All partitions should have the same number of replicas.');
   }
   return undefined;

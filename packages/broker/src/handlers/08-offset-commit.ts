@@ -11,6 +11,8 @@
 import { ErrorCode, OffsetCommit, type OffsetCommitRequest, type OffsetCommitResponseInput } from '@millrace/protocol';
 import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
+import { inTurns } from '../shared/turns.ts';
+import { answerEachPartition } from './each-partition.ts';
 import { defineHandler } from './handler.ts';
 import { commitToStore } from './old-offsets.ts';
 
@@ -50,19 +52,20 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
       ? []
       : await groups.commitOffsets({ groupId, generationId, memberId, groupInstanceId, offsets });
   let next = 0;
-  return {
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        // The outcomes stand in the order in which the known partitions were met.
-        const commit = offsets[next];
-        const isKnown = commit !== undefined && commit.topic === name && commit.partition === partitionIndex;
-        if (!isKnown) return { partitionIndex, errorCode: refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
-        next += 1;
-        return { partitionIndex, errorCode: outcomes[next - 1]! };
-      }),
-    })),
-  };
+  const answers = answerEachPartition(
+    request.topics,
+    ({ partitions }) => partitions,
+    ({ name }, { partitionIndex }) => {
+      // The outcomes stand in the order in which the known partitions were met.
+      const commit = offsets[next];
+      const isKnown = commit !== undefined && commit.topic === name && commit.partition === partitionIndex;
+      if (!isKnown) return { partitionIndex, errorCode: refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+      next += 1;
+      return { partitionIndex, errorCode: outcomes[next - 1]! };
+    },
+    ({ name }, partitions) => ({ name, partitions }),
+  );
+  return { topics: await inTurns(answers, () => context.pause()) };
 });
 
 function refused({ topics }: OffsetCommitRequest, errorCode: number): OffsetCommitResponseInput {

@@ -12,7 +12,9 @@ import {
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { CLUSTER, topicResource, transactionalIdResource } from '../shared/authorization.ts';
+import { eachInTurns, inTurns, startInTurns } from '../shared/turns.ts';
 import type { PartitionsByTopic } from '../transactions/transaction.ts';
+import { answerEachPartition } from './each-partition.ts';
 import { fencedFor } from './fenced.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -29,17 +31,17 @@ export const addPartitionsToTxn = defineHandler(
   async (request, context): Promise<AddPartitionsToTxnResponseInput> => {
     if (context.version < BATCHED_SINCE) {
       const codeOf = await addForProducer(request, context);
-      return { resultsByTopicV3AndBelow: resultsOf(request.v3AndBelowTopics, codeOf) };
+      return { resultsByTopicV3AndBelow: await resultsOf(request.v3AndBelowTopics, codeOf, context) };
     }
     const refusal = context.authorize('ClusterAction', CLUSTER);
     if (refusal !== undefined) return { errorCode: refusal.errorCode };
     // Together: each may wait for a write, which they can share.
-    const added = request.transactions.map(async (transaction) => {
+    const add = async (transaction: Transaction) => {
       const { transactionalId, topics } = transaction;
       const codeOf = await addForBroker(transaction, context);
-      return { transactionalId, topicResults: resultsOf(topics, codeOf) };
-    });
-    return { resultsByTransaction: await Promise.all(added) };
+      return { transactionalId, topicResults: await resultsOf(topics, codeOf, context) };
+    };
+    return { resultsByTransaction: await startInTurns(request.transactions, add, () => context.pause()) };
   },
 );
 
@@ -48,14 +50,14 @@ async function addForProducer(request: AddPartitionsToTxnRequest, context: Reque
   const transactionalId = request.v3AndBelowTransactionalId;
   const refusal = context.authorize('Write', transactionalIdResource(transactionalId));
   if (refusal !== undefined) return () => refusal.errorCode;
-  const bad = badPartitions(topics, context);
+  const bad = await inTurns(badPartitions(topics, context), () => context.pause());
   if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
   const asker = {
     transactionalId,
     producerId: request.v3AndBelowProducerId,
     producerEpoch: request.v3AndBelowProducerEpoch,
   };
-  const outcome = await context.broker.transactions.coordinator.addPartitions(asker, byTopic(topics));
+  const outcome = await context.broker.transactions.coordinator.addPartitions(asker, await byTopic(topics, context));
   const errorCode = fencedFor(context, outcome);
   return () => errorCode;
 }
@@ -65,23 +67,28 @@ async function addForBroker(transaction: Transaction, context: RequestContext): 
   const { coordinator } = context.broker.transactions;
   const asker = { transactionalId, producerId, producerEpoch };
   if (verifyOnly) {
-    const codes = coordinator.verify(asker, byTopic(topics));
+    const codes = coordinator.verify(asker, await byTopic(topics, context));
     return (topic, partition) => codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
   }
-  const bad = badPartitions(topics, context, false);
+  const bad = await inTurns(badPartitions(topics, context, false), () => context.pause());
   if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
   // A broker asks again, and what it asks for others stands behind this in its line.
-  const errorCode = await coordinator.addPartitions(asker, byTopic(topics), false);
+  const errorCode = await coordinator.addPartitions(asker, await byTopic(topics, context), false);
   return () => errorCode;
 }
 
 /** Partitions that no transaction may have, with the reason. Producers may not write to internal topics; brokers know what they do. */
-function badPartitions(topics: Topics, context: RequestContext, isProducer = true): Map<string, Map<number, number>> {
+function* badPartitions(
+  topics: Topics,
+  context: RequestContext,
+  isProducer = true,
+): Generator<void, Map<string, Map<number, number>>> {
   const bad = new Map<string, Map<number, number>>();
   for (const { name, partitions } of topics) {
     const mayNot =
       isProducer && (isInternalTopic(name) || context.authorize('Write', topicResource(name)) !== undefined);
     for (const partition of partitions) {
+      yield;
       const isUnknown = context.broker.cluster.partition(name, partition) === undefined;
       if (!mayNot && !isUnknown) continue;
       const codes = bad.get(name) ?? new Map<number, number>();
@@ -92,22 +99,23 @@ function badPartitions(topics: Topics, context: RequestContext, isProducer = tru
   return bad;
 }
 
-function byTopic(topics: Topics): PartitionsByTopic {
+async function byTopic(topics: Topics, context: RequestContext): Promise<PartitionsByTopic> {
   const partitions = new Map<string, Set<number>>();
-  for (const topic of topics) {
+  const add = (topic: Topics[number]): void => {
     const known = partitions.get(topic.name) ?? new Set<number>();
     for (const partition of topic.partitions) known.add(partition);
     partitions.set(topic.name, known);
-  }
+  };
+  await eachInTurns(topics, add, () => context.pause());
   return partitions;
 }
 
-function resultsOf(topics: Topics, codeOf: CodeOf) {
-  return topics.map(({ name, partitions }) => ({
-    name,
-    resultsByPartition: partitions.map((partitionIndex) => ({
-      partitionIndex,
-      partitionErrorCode: codeOf(name, partitionIndex),
-    })),
-  }));
+function resultsOf(topics: Topics, codeOf: CodeOf, context: RequestContext) {
+  const results = answerEachPartition(
+    topics,
+    ({ partitions }) => partitions,
+    ({ name }, partitionIndex) => ({ partitionIndex, partitionErrorCode: codeOf(name, partitionIndex) }),
+    ({ name }, resultsByPartition) => ({ name, resultsByPartition }),
+  );
+  return inTurns(results, () => context.pause());
 }

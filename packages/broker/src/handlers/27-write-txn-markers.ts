@@ -6,10 +6,11 @@
  */
 import { ErrorCode, WriteTxnMarkers, type WriteTxnMarkersRequest } from '@millrace/protocol';
 import { CLUSTER } from '../shared/authorization.ts';
+import { type Pause, startInTurns } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
 
 type RequestedMarker = WriteTxnMarkersRequest['markers'][number];
-type CodeOf = (topic: string, partition: number) => Promise<number>;
+type Write = (topic: string, partition: number) => Promise<number>;
 
 /** From this `transaction.version` on the epoch is raised with each transaction. */
 const RAISED_SINCE = 2;
@@ -21,9 +22,9 @@ export const writeTxnMarkers = defineHandler(
     const { transactions, logger } = context.broker;
     const isAllowed = context.isAllowed('Alter', CLUSTER);
     const refusal = isAllowed ? undefined : context.authorize('ClusterAction', CLUSTER);
-    const answers = request.markers.map((marker) => {
+    const answer = (marker: RequestedMarker) => {
       const { producerId, producerEpoch, transactionResult: isCommit, coordinatorEpoch } = marker;
-      return answer(marker, async (topic, partition) => {
+      const write = async (topic: string, partition: number): Promise<number> => {
         if (refusal !== undefined) return refusal.errorCode;
         try {
           const isRaised = marker.transactionVersion >= RAISED_SINCE;
@@ -33,21 +34,20 @@ export const writeTxnMarkers = defineHandler(
           logger.error({ err, topic, partition, producerId }, 'A marker could not be written');
           return ErrorCode.UNKNOWN_SERVER_ERROR;
         }
-      });
-    });
-    return { markers: await Promise.all(answers) };
+      };
+      return writeAll(marker, write, () => context.pause());
+    };
+    return { markers: await startInTurns(request.markers, answer, () => context.pause()) };
   },
 );
 
-async function answer({ producerId, topics }: RequestedMarker, codeOf: CodeOf) {
-  const answered = topics.map(async ({ name, partitionIndexes }) => ({
-    name,
-    partitions: await Promise.all(
-      partitionIndexes.map(async (partitionIndex) => ({
-        partitionIndex,
-        errorCode: await codeOf(name, partitionIndex),
-      })),
-    ),
-  }));
-  return { producerId, topics: await Promise.all(answered) };
+async function writeAll({ producerId, topics }: RequestedMarker, write: Write, pause: Pause) {
+  const writeOf = async ({ name, partitionIndexes }: RequestedMarker['topics'][number]) => {
+    const writeTo = async (partitionIndex: number) => ({
+      partitionIndex,
+      errorCode: await write(name, partitionIndex),
+    });
+    return { name, partitions: await startInTurns(partitionIndexes, writeTo, pause) };
+  };
+  return { producerId, topics: await startInTurns(topics, writeOf, pause) };
 }

@@ -9,6 +9,8 @@
 import { ErrorCode, TxnOffsetCommit, type TxnOffsetCommitRequest } from '@millrace/protocol';
 import type { OffsetCommit } from '../groups/group-offsets.ts';
 import { groupResource, topicResource, transactionalIdResource } from '../shared/authorization.ts';
+import { inTurns } from '../shared/turns.ts';
+import { answerEachPartition } from './each-partition.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 const LOADING_SINCE = 2;
@@ -23,15 +25,16 @@ export const txnOffsetCommit = defineHandler(
       context.authorize('Write', transactionalIdResource(request.transactionalId)) ??
       context.authorize('Read', groupResource(request.groupId));
     const codes = refusal === undefined ? await commit(request, context) : () => refusal.errorCode;
-    return {
-      topics: request.topics.map(({ name, partitions }) => ({
-        name,
-        partitions: partitions.map(({ partitionIndex }) => ({
-          partitionIndex,
-          errorCode: errorFor(context, codes(name, partitionIndex)),
-        })),
-      })),
-    };
+    const answers = answerEachPartition(
+      request.topics,
+      ({ partitions }) => partitions,
+      ({ name }, { partitionIndex }) => ({
+        partitionIndex,
+        errorCode: errorFor(context, codes(name, partitionIndex)),
+      }),
+      ({ name }, partitions) => ({ name, partitions }),
+    );
+    return { topics: await inTurns(answers, () => context.pause()) };
   },
 );
 

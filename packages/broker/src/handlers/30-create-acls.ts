@@ -20,6 +20,7 @@ import {
 } from '../security/acl.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import { CLUSTER, inWords } from '../shared/authorization.ts';
+import { eachInTurns } from '../shared/turns.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
 /** A rule that is to be made, with its place in the request. */
@@ -40,11 +41,19 @@ export const createAcls = defineHandler(
     if (accessRules === undefined) return all(apiError(ErrorCode.SECURITY_DISABLED, 'No Authorizer is configured.'));
     const fault = creations.map(codeFault).find((each) => each !== undefined);
     if (fault !== undefined) return all(apiError(ErrorCode.INVALID_REQUEST, fault));
-    const results: ApiError[] = creations.map(nameFault);
-    const wanted = creations.flatMap((creation, index) =>
-      results[index] === NO_ERROR ? [{ index, ...creationOf(creation) }] : [],
-    );
-    for (const [, same] of Map.groupBy(wanted, ({ pattern }) => patternKey(pattern))) {
+    const results: ApiError[] = [];
+    const byPattern = new Map<string, Creation[]>();
+    const look = (creation: CreateAclsRequestCreation): void => {
+      const index = results.push(nameFault(creation)) - 1;
+      if (results[index] !== NO_ERROR) return;
+      const wanted = { index, ...creationOf(creation) };
+      const key = patternKey(wanted.pattern);
+      const same = byPattern.get(key);
+      if (same === undefined) byPattern.set(key, [wanted]);
+      else same.push(wanted);
+    };
+    await eachInTurns(creations, look, () => context.pause());
+    for (const same of byPattern.values()) {
       const error = await add(accessRules, same, context);
       for (const { index } of same) results[index] = error;
     }

@@ -7,6 +7,7 @@
  */
 import { ErrorCode, UpdateFeatures, type UpdateFeaturesRequestFeatureUpdate } from '@millrace/protocol';
 import { CLUSTER, inWords } from '../shared/authorization.ts';
+import { eachInTurns, startInTurns } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
 
 const UPGRADE = 1;
@@ -24,11 +25,13 @@ export const updateFeatures = defineHandler(
       return { errorCode: ErrorCode.NOT_CONTROLLER, errorMessage, results: [] };
     }
     const reasons = new Map<string, string>();
-    for (const update of featureUpdates) {
+    const look = (update: UpdateFeaturesRequestFeatureUpdate): void => {
       if (!reasons.has(update.feature)) reasons.set(update.feature, whyNot(update, context.version));
-    }
+    };
+    await eachInTurns(featureUpdates, look, () => context.pause());
     const errorCode = ErrorCode.INVALID_REQUEST;
-    const results = Array.from(reasons, ([feature, errorMessage]) => ({ feature, errorCode, errorMessage }));
+    const refuse = ([feature, errorMessage]: [string, string]) => ({ feature, errorCode, errorMessage });
+    const results = await startInTurns([...reasons], refuse, () => context.pause());
     return { errorCode: ErrorCode.NONE, errorMessage: null, results };
   },
 );

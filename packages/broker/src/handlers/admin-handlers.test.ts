@@ -392,7 +392,7 @@ describe('a request that names one thing very often', () => {
     const resources = [{ resourceType: 4, resourceName: '', configs }];
     const refused = {
       errorCode: ErrorCode.INVALID_REQUEST,
-      errorMessage: 'At most 1000 configs of a resource can be altered at once, and these are 1001.',
+      errorMessage: 'At most 1000 configs of a resource can be set at once, and these are 1001.',
     };
     const body = { resources, validateOnly: false };
     const { responses } = await call(broker, incrementalAlterConfigs, IncrementalAlterConfigs, 1, body);

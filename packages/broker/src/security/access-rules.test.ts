@@ -54,6 +54,18 @@ describe('access rules in the metadata store', () => {
     ]);
   });
 
+  it('keep each rule once, whether it was there before or is added twice', async () => {
+    const { rules } = await start(new MemoryMetadataStore({ clock }));
+    await rules.add(topic, [carolReads]);
+    await rules.add(topic, [daveDenied, carolReads, { ...daveDenied }, { ...daveDenied, host: '*' }]);
+    const kept = [...rules.all()].map(({ principal, host }) => [principal, host]);
+    expect(kept).toEqual([
+      ['User:carol', '*'],
+      ['User:dave', '10.0.0.1'],
+      ['User:dave', '*'],
+    ]);
+  });
+
   it('write a rule that is there already anew and tell nobody', async () => {
     const store = new MemoryMetadataStore({ clock });
     const { rules, session } = await start(store);

@@ -2,7 +2,7 @@ import type { MetadataStore } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Logger } from '../shared/logger.ts';
-import { type AccessRule, type Acl, isSameRule, patternKey, type ResourcePattern } from './acl.ts';
+import { type AccessRule, type Acl, patternKey, type ResourcePattern, ruleKey } from './acl.ts';
 import { AclAuthorizer } from './acl-authorizer.ts';
 import { type AclFilter, matches } from './acl-filter.ts';
 import { AclStore } from './acl-store.ts';
@@ -56,10 +56,12 @@ export class AccessRules {
   /** Adds rules to a pattern. Those that are there already stay as they are. @throws MetadataError */
   add(pattern: ResourcePattern, rules: readonly AccessRule[]): Promise<void> {
     return this.#store.change(pattern, (before) => {
-      const added = rules.filter(
-        (rule, index) =>
-          !before.some((each) => isSameRule(each, rule)) && rules.findIndex((each) => isSameRule(each, rule)) === index,
-      );
+      const known = new Set(before.map(ruleKey));
+      const added = rules.filter((rule) => {
+        const isNew = !known.has(ruleKey(rule));
+        known.add(ruleKey(rule));
+        return isNew;
+      });
       return [...before, ...added];
     });
   }

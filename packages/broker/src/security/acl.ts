@@ -84,13 +84,9 @@ export function inCapitals(type: ResourceType): string {
   return type.replace(/([a-z])([A-Z])/g, '$1_$2').toUpperCase();
 }
 
-export function isSameRule(a: AccessRule, b: AccessRule): boolean {
-  return (
-    a.principal === b.principal &&
-    a.host === b.host &&
-    a.operation === b.operation &&
-    a.permissionType === b.permissionType
-  );
+/** A key that only the same rule has. */
+export function ruleKey({ principal, host, operation, permissionType }: AccessRule): string {
+  return JSON.stringify([principal, host, operation, permissionType]);
 }
 
 /** One text for one pattern, whatever object it is. */
