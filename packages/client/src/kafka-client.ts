@@ -17,6 +17,7 @@ import { type ClientOptions, type ClientSettings, clientSettings } from './optio
 import type { TopicPartition } from './partitions.ts';
 import { type Attempt, withRetries } from './retry.ts';
 import {
+  Haste,
   type Route,
   type RouteContext,
   toAnyBroker,
@@ -82,6 +83,7 @@ export class KafkaClient implements AsyncDisposable {
   readonly #coordinators: Coordinators;
   readonly #refresher: MetadataRefresher;
   readonly #routes: RouteContext;
+  readonly #haste = new Haste(URGENT_LANE);
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   #ageTimer: Timer | undefined;
@@ -97,7 +99,7 @@ export class KafkaClient implements AsyncDisposable {
       this.#cache,
       // One attempt: those who wait for the answer have their own patience, and then learn why it did not come.
       (request, isUrgent) => {
-        const route = toAnyBroker(this.#routes, MAIN_LANE, isUrgent ? URGENT_LANE : MAIN_LANE);
+        const route = toAnyBroker(this.#routes, MAIN_LANE, isUrgent ? this.#haste : undefined);
         return this.#send(Metadata.name, route, Metadata, request, { retries: 0, errorOf: () => ErrorCode.NONE });
       },
       () => this.#metadataUpdated(),

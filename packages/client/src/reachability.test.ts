@@ -100,3 +100,25 @@ it.each([undefined, '', 5, 'x'.repeat(250), '\ud800'])(
     expect(good.status).toBe('fulfilled');
   },
 );
+
+describe('a broker that is cut off from its cluster and still answers', () => {
+  it('is not asked for ever who leads, though it is the only one that the client is connected to', async () => {
+    await cluster.stop();
+    cluster = await FakeCluster.start(3);
+    cluster.setTopic('t', [1], 0);
+    const [stale] = structuredClone(cluster.metadata({ topics: [{ name: 't' }] } as never).topics);
+    cluster.broker(1).on(Metadata, (request) => ({ ...cluster.metadata(request), topics: [stale!] }));
+    const client = newClient({ bootstrapServers: cluster.bootstrapServers.slice(0, 1) });
+    await client.topics(['t']);
+    cluster.setTopic('t', [2], 1);
+    await client.refreshTopics(['t']);
+    for (let look = 0; look < 5; look += 1) await client.refreshTopics(['t'], { isUrgent: true });
+    expect(client.partition('t', 0)?.leaderId).toBe(1);
+    await client.refreshTopics(['t'], { isUrgent: true });
+    expect(client.partition('t', 0)).toMatchObject({ leaderId: 2, leaderEpoch: 1 });
+    // What it says later takes nothing back.
+    await client.sendToBroker(1, Metadata, { topics: [{ name: 't' }] });
+    await client.refreshTopics(['t']);
+    expect(client.partition('t', 0)?.leaderId).toBe(2);
+  });
+});

@@ -100,19 +100,43 @@ export function toCoordinator(context: RouteContext, type: CoordinatorType, key:
   };
 }
 
-/**
- * To whichever broker answers: one that is connected, else a known one, else a bootstrap server.
- * @param aside The lane to take where requests are under way on the other
- */
-export function toAnyBroker(context: RouteContext, lane: string, aside = lane): Route {
+/** So many looks in haste may ask the same broker before another comes first, which may have to be connected to. */
+const LOOKS_IN_A_ROW_MAX = 5;
+
+/** How it is looked in haste, again and again, for something that has changed. */
+export class Haste {
+  /** The lane to take where requests are under way on the other. */
+  readonly aside: string;
+  #lastAsked: string | undefined;
+  #looks = 0;
+
+  constructor(aside: string) {
+    this.aside = aside;
+  }
+
+  /** Who has been asked often enough: a broker that is cut off from its cluster says what was, for as long as that lasts. */
+  get avoided(): string | undefined {
+    return this.#looks >= LOOKS_IN_A_ROW_MAX ? this.#lastAsked : undefined;
+  }
+
+  asked(address: string): void {
+    this.#looks = address === this.#lastAsked ? this.#looks + 1 : 1;
+    this.#lastAsked = address;
+  }
+}
+
+/** To whichever broker answers: one that is connected, else a known one, else a bootstrap server. */
+export function toAnyBroker(context: RouteContext, lane: string, haste?: Haste): Route {
   return async (_failure, signal) => {
     const failures: unknown[] = [];
-    for (const address of candidates(context, lane)) {
+    for (const address of candidates(context, lane, haste?.avoided)) {
       // One that failed just now is waited for only where nobody else can be asked.
       if (failures.length > 0 && context.links.backoffMs(address) > 0) continue;
       try {
-        const isBusy = context.links.peek(address, lane)?.isBusy === true;
-        return await context.links.get(address, isBusy ? aside : lane, signal);
+        const isBusy = haste !== undefined && context.links.peek(address, lane)?.isBusy === true;
+        const connection = await context.links.get(address, isBusy ? haste.aside : lane, signal);
+        haste?.asked(formatAddress(address));
+        return connection;
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof KafkaError) || error instanceof AuthenticationError) throw error;
@@ -125,12 +149,13 @@ export function toAnyBroker(context: RouteContext, lane: string, aside = lane): 
 
 /** Known brokers come before bootstrap servers, those that can be tried now before those that failed just now. */
 const RANK_CONNECTED = -1000;
+const RANK_AVOIDED = 50_000;
 const RANK_BOOTSTRAP = 100_000;
 const RANK_BACKING_OFF = 500_000;
 const RANK_SUSPECT = 1_000_000;
 
 /** All addresses, the most promising first; equals in random order. */
-function candidates({ cache, links, settings }: RouteContext, lane: string): Address[] {
+function candidates({ cache, links, settings }: RouteContext, lane: string, avoided: string | undefined): Address[] {
   const ranked = new Map<string, { address: Address; rank: number }>();
   const add = (address: Address, base: number): void => {
     const key = formatAddress(address);
@@ -141,6 +166,7 @@ function candidates({ cache, links, settings }: RouteContext, lane: string): Add
         (links.peek(address, lane) === undefined ? 0 : RANK_CONNECTED) +
         (backoffMs > 0 ? RANK_BACKING_OFF + backoffMs : 0) +
         (links.isSuspect(address) ? RANK_SUSPECT : 0) +
+        (key === avoided ? RANK_AVOIDED : 0) +
         settings.random.nextInt(1000) / 1000;
       ranked.set(key, { address, rank });
     }
