@@ -9,8 +9,8 @@ import { endpointOf } from './wire.ts';
 
 /** So long after the store has gone out of reach, and after each answer, another broker is asked. */
 const ASK_PAUSE_MS = 500;
-/** An answer that took long, since there are many partitions, is not asked for again before so many times its time. */
-const PAUSE_PER_ANSWER = 20;
+/** An answer about very many partitions costs both ends; it is not asked for again before a millisecond for each so many of them. */
+const PARTITIONS_PER_PAUSED_MS = 20;
 const ASK_TIMEOUT_MS = 2000;
 
 /** What asks other brokers. */
@@ -71,8 +71,7 @@ export class PeerNews {
   }
 
   async #ask(): Promise<void> {
-    const { clock, brokerId, cluster, logger, inbox } = this.#options;
-    const begunMs = clock.monotonic();
+    const { brokerId, cluster, logger, inbox } = this.#options;
     const others = [...cluster.brokers.values()].filter(({ id }) => id !== brokerId);
     const other = others[this.#turn % Math.max(1, others.length)];
     this.#turn += 1;
@@ -88,7 +87,7 @@ export class PeerNews {
     } catch (err) {
       logger.debug({ err, of: other?.id }, 'Another broker could not be asked who leads');
     }
-    if (this.#isAsking) this.#askAfter(Math.max(ASK_PAUSE_MS, PAUSE_PER_ANSWER * (clock.monotonic() - begunMs)));
+    if (this.#isAsking) this.#askAfter(Math.max(ASK_PAUSE_MS, cluster.partitionCount / PARTITIONS_PER_PAUSED_MS));
   }
 
   /** Over a connection of its own, which is rarely needed and shall hold nobody up. */
