@@ -1,6 +1,7 @@
 import { Compression } from '@millrace/records';
 import type { FetchPlan } from './clients/fetching.ts';
 import type { GroupVersions } from './clients/group-protocol.ts';
+import { COPY_TOPIC, type CopierTraits } from './transactions/copier.ts';
 import type { TransactionalTraits } from './transactions/transactional-producer.ts';
 import { Dice } from './world/dice.ts';
 import { type FaultKind, type PlannedEvent, planFaults, planThrows } from './world/fault-plan.ts';
@@ -58,6 +59,8 @@ export interface SeedPlan {
   readonly readers: readonly ReaderTraits[];
   /** Who writes in transactions; then nobody writes otherwise. */
   readonly transactional: readonly TransactionalTraits[];
+  /** Who copies what they write, with a group's offsets in the same transactions. */
+  readonly copiers: readonly CopierTraits[];
   readonly faults: readonly PlannedEvent[];
   /** Whether somebody works on the cluster's topics and replicas while it is used. */
   readonly isTended: boolean;
@@ -89,10 +92,43 @@ const OWN_METADATA_PERCENT = 60;
 /** Of all seeds with several brokers, how many have somebody who works on their topics and replicas. */
 const TENDED_PERCENT = 50;
 
+/** Of a hundred that write in transactions, how many speak the new protocol where the brokers do. */
+const NEW_PERCENT = 60;
+
+function planCopiers(dice: Dice): CopierTraits[] {
+  return Array.from({ length: dice.pick([0, 1, 2, 2, 3]) }, (_, index) => ({
+    name: `c${index}`,
+    transactionalId: `copy${dice.nextInt(4)}`,
+    requestTimeoutMs: dice.pick([150, 400, 1000]),
+    transactionTimeoutMs: dice.pick([400, 1500, 5000]),
+    isNew: dice.chance(NEW_PERCENT),
+    pauseMsMax: dice.pick([5, 20, 80]),
+    sessionTimeoutMs: dice.pick([200, 500, 1000]),
+    bytesMax: dice.pick([200, 1000, 4000]),
+    commitPercent: dice.pick([50, 80, 100]),
+    stallPerMille: dice.pick([0, 50, 200]),
+  }));
+}
+
+/** What the copiers write to. */
+function copyTopic(dice: Dice, replicationFactor: number): TopicPlan {
+  return {
+    name: COPY_TOPIC,
+    partitions: dice.between(1, 3),
+    replicationFactor,
+    configs: { 'segment.bytes': '6000', 'index.interval.bytes': '400', 'file.delete.delay.ms': '20' },
+    retentionBytes: undefined,
+    retentionMs: undefined,
+    isCompacted: false,
+  };
+}
+
 /** A world in which everything is written in transactions, and nothing but a broker in disorder takes records away. */
 function withTransactions(plan: SeedPlan): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
   const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
+  const copiers = planCopiers(dice.for('copiers'));
+  const copies = copiers.length === 0 ? [] : [copyTopic(dice.for('copies'), Number(replicas))];
   return {
     ...plan,
     settings: {
@@ -103,19 +139,7 @@ function withTransactions(plan: SeedPlan): SeedPlan {
       'transaction.state.log.segment.bytes': String(dice.between(600, 6000)),
       'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(dice.pick([100, 500])),
     },
-    topics: plan.topics.map(({ name, partitions, replicationFactor, configs }) => ({
-      name,
-      partitions,
-      replicationFactor,
-      configs: {
-        'segment.bytes': configs['segment.bytes'] ?? '6000',
-        'index.interval.bytes': configs['index.interval.bytes'] ?? '400',
-        'file.delete.delay.ms': '20',
-      },
-      retentionBytes: undefined,
-      retentionMs: undefined,
-      isCompacted: false,
-    })),
+    topics: [...plan.topics.map(forTransactions), ...copies],
     producers: [],
     readers: [],
     transactional: Array.from({ length: dice.between(1, 4) }, (_, index) => ({
@@ -126,9 +150,28 @@ function withTransactions(plan: SeedPlan): SeedPlan {
       pauseMsMax: dice.pick([5, 20, 80]),
       batchesMax: dice.between(1, 4),
       commitPercent: dice.pick([40, 70, 95]),
+      isNew: dice.for(`protocol ${index}`).chance(NEW_PERCENT),
     })),
+    copiers,
     // Neither do those flip bits or delete records who would have to be told from a broker in disorder.
     faults: plan.faults.filter(({ fault: { kind } }) => !UNWANTED_IN_TRANSACTIONS.has(kind)),
+  };
+}
+
+/** Nothing but a broker in disorder takes records away. */
+function forTransactions({ name, partitions, replicationFactor, configs }: TopicPlan): TopicPlan {
+  return {
+    name,
+    partitions,
+    replicationFactor,
+    configs: {
+      'segment.bytes': configs['segment.bytes'] ?? '6000',
+      'index.interval.bytes': configs['index.interval.bytes'] ?? '400',
+      'file.delete.delay.ms': '20',
+    },
+    retentionBytes: undefined,
+    retentionMs: undefined,
+    isCompacted: false,
   };
 }
 
@@ -163,6 +206,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     producers,
     readers: planReaders(dice.for('readers')),
     transactional: [],
+    copiers: [],
     faults: [...planFaults(dice.for('faults'), faults), ...planThrows(dice.for('throws'), faults)],
     isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
     isDurable,

@@ -6,15 +6,20 @@ import type { Violation } from './checker/violation.ts';
 import type { SimulatedClient } from './clients/client.ts';
 import { Gardener } from './clients/gardener.ts';
 import { GroupMember } from './clients/group-member.ts';
+import { GroupProtocol } from './clients/group-protocol.ts';
 import { IdempotentProducer } from './clients/idempotent-producer.ts';
 import { PlainProducer } from './clients/plain-producer.ts';
 import { PlainReader } from './clients/plain-reader.ts';
+import { NoAnswer } from './clients/requester.ts';
+import { Router } from './clients/router.ts';
+import type { PartitionRef } from './clients/topics.ts';
 import { Vandal } from './clients/vandal.ts';
 import type { History } from './history.ts';
 import { type PlanOptions, type ProducerTraits, planSeed, type ReaderTraits, type SeedPlan } from './plan.ts';
 import type { TraceLine } from './trace.ts';
 import { checkTransactions } from './transactions/check-transactions.ts';
 import { CommittedReader } from './transactions/committed-reader.ts';
+import { COPY_GROUP, COPY_TOPIC, Copier } from './transactions/copier.ts';
 import { TransactionLedger } from './transactions/ledger.ts';
 import { TransactionalProducer } from './transactions/transactional-producer.ts';
 import { planCrash } from './world/fault-plan.ts';
@@ -141,18 +146,52 @@ function makeReader(traits: ReaderTraits, world: World): SimulatedClient {
 
 function transactionalClients(world: World, ledger: TransactionLedger): SimulatedClient[] {
   const { plan, partitions } = world;
+  const { sources, sinks } = copyPartitions(world);
   const producers = plan.transactional.map(
-    (traits) => new TransactionalProducer(traits, partitions, ledger, world.toolsFor(traits.name)),
+    (traits) => new TransactionalProducer(traits, sources, ledger, world.toolsFor(traits.name)),
   );
-  return [...producers, new CommittedReader('committed', partitions, ledger, world.toolsFor('committed'))];
+  const copiers = plan.copiers.map(
+    (traits) => new Copier(traits, { sources, sinks }, ledger, world.toolsFor(traits.name)),
+  );
+  return [...producers, ...copiers, new CommittedReader('committed', partitions, ledger, world.toolsFor('committed'))];
 }
+
+/** Where the copiers read, and where they write. */
+function copyPartitions({ partitions }: World): { sources: PartitionRef[]; sinks: PartitionRef[] } {
+  const { true: sinks = [], false: sources = [] } = Object.groupBy(partitions, ({ topic }) =>
+    topic.name === COPY_TOPIC ? 'true' : 'false',
+  );
+  return { sources, sinks };
+}
+
+/** How far the group of the copiers has come; says why not, when nobody can say. */
+async function readCopies(world: World, ledger: TransactionLedger): Promise<string | undefined> {
+  const { sources, sinks } = copyPartitions(world);
+  if (sinks.length === 0) return undefined;
+  const group = new GroupProtocol(COPY_GROUP, new Router('last', world.toolsFor('last')), LAST_VERSIONS, 1000);
+  const committed = await group.committed(sources).catch((error: unknown) => {
+    if (error instanceof NoAnswer) return undefined;
+    throw error;
+  });
+  if (committed === undefined) return `the offsets of ${COPY_GROUP} are not stable`;
+  ledger.copies = {
+    sinks: sinks.map(({ name }) => name),
+    committed: new Map(Array.from(committed, ([{ name }, offset]) => [name, offset])),
+  };
+  return undefined;
+}
+
+const LAST_VERSIONS = { find: 3, join: 5, sync: 3, heartbeat: 3, leave: 3, commit: 7, fetch: 7 } as const;
 
 /** What is committed in the end. Transactions that nobody ends do so by themselves. */
 async function readCommitted(world: World, ledger: TransactionLedger): Promise<void> {
   const limitMs = world.clock.monotonic() + PATIENCE_MS;
   for (;;) {
     const reader = new CommittedReader('last', world.partitions, ledger, world.toolsFor('last'));
-    const read = Promise.all(world.partitions.map((partition) => reader.readToEnd(partition)));
+    const read = Promise.all([
+      ...world.partitions.map((partition) => reader.readToEnd(partition)),
+      readCopies(world, ledger),
+    ]);
     const told = await world.until(read, PATIENCE_MS).catch((error: unknown) => [onlyStuck(error)]);
     const refusals = told.flatMap((refusal) => refusal ?? []);
     const isOver = refusals.length === 0 && [...ledger.final.values()].every(({ lag }) => lag === 0);

@@ -72,6 +72,12 @@ export type Anomaly =
   | 'torn-transaction'
   /** A producer that was replaced has committed. */
   | 'zombie-commit'
+  /** Two producers had one epoch. */
+  | 'shared-epoch'
+  /** The offset of a group says that records were dealt with, and what was written for them in the same transaction is not there. */
+  | 'offset-without-records'
+  /** What was written for records is there, or there again, and the group's offset of the same transaction is not. */
+  | 'records-without-offset'
   /** With all faults over, a transaction does not end, and readers wait for it. */
   | 'stuck-transaction'
   /** An error got out of what a broker was called for, by a timer or a promise: the real process ends of that. */
@@ -88,3 +94,6 @@ export interface Violation {
   readonly message: string;
   readonly at: Tick;
 }
+
+/** Where violations stand that are not of a moment: what counts is what is there in the end. */
+export const AT_THE_END: Tick = Number.MAX_SAFE_INTEGER;

@@ -11,6 +11,7 @@ import {
   OffsetCommit,
   OffsetFetch,
   SyncGroup,
+  TxnOffsetCommit,
 } from '@millrace/protocol';
 import { NoAnswer, type Requester } from './requester.ts';
 import type { Router } from './router.ts';
@@ -31,6 +32,13 @@ export interface GroupVersions {
 export interface Membership {
   readonly memberId: string;
   readonly generation: number;
+}
+
+/** The producer in whose transaction offsets are committed. */
+export interface TransactionalAsker {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
 }
 
 const PROTOCOL = 'deal';
@@ -168,6 +176,33 @@ export class GroupProtocol {
       if (found !== undefined) codes.set(partition, this.#note(found.errorCode));
     }
     return codes;
+  }
+
+  /** The error code of a commit that counts with the producer's transaction; of several, the first that is one. */
+  async commitIn(
+    producer: TransactionalAsker,
+    version: number,
+    member: Membership,
+    offsets: ReadonlyMap<PartitionRef, number>,
+  ): Promise<number> {
+    const items = Array.from(offsets, ([partition, offset]) => ({ partition, offset }));
+    const body = {
+      ...producer,
+      groupId: this.group,
+      generationId: member.generation,
+      memberId: member.memberId,
+      topics: byTopic(items).map(({ topic, items }) => ({
+        name: topic.name,
+        partitions: items.map(({ partition, offset }) => ({
+          partitionIndex: partition.index,
+          committedOffset: offset,
+          committedMetadata: '',
+        })),
+      })),
+    };
+    const answer = await this.#ask(TxnOffsetCommit, version, body, this.#timeoutMs);
+    const codes = answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
+    return this.#note(codes.find((errorCode) => errorCode !== ErrorCode.NONE) ?? ErrorCode.NONE);
   }
 
   /** The committed offset of each partition, -1 for none; undefined when the coordinator cannot say. */

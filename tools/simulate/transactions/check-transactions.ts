@@ -1,13 +1,18 @@
-import type { Anomaly, Violation } from '../checker/violation.ts';
+import { type Anomaly, AT_THE_END, type Violation } from '../checker/violation.ts';
 import type { PartitionName, SeenRecord } from '../history.ts';
+import { checkCopies } from './check-copies.ts';
 import type { Transaction, TransactionLedger } from './ledger.ts';
-
-/** Violations are told without a place in the order of things: what counts is what is there in the end. */
-const AT_THE_END = Number.MAX_SAFE_INTEGER;
 
 /** Holds what transactional clients did against what readers of committed records saw. */
 export function checkTransactions(ledger: TransactionLedger): Violation[] {
-  return [...visibility(ledger), ...readsThatCount(ledger), ...fences(ledger), ...stuck(ledger)];
+  return [
+    ...visibility(ledger),
+    ...readsThatCount(ledger),
+    ...fences(ledger),
+    ...shared(ledger),
+    ...stuck(ledger),
+    ...checkCopies(ledger),
+  ];
 }
 
 function violation(anomaly: Anomaly, partition: PartitionName | null, message: string): Violation {
@@ -92,6 +97,7 @@ function fences({ transactions, identities }: TransactionLedger): Violation[] {
     const next = identities.find(
       (each) =>
         each.transactionalId === transactionalId &&
+        each.isReplacing &&
         each.sinceMs < askedMs &&
         (each.producerId > producerId || (each.producerId === producerId && each.epoch > epoch)),
     );
@@ -99,6 +105,21 @@ function fences({ transactions, identities }: TransactionLedger): Violation[] {
     const message = `${client} has committed in epoch ${epoch}, and somebody had epoch ${next.epoch} before it asked`;
     return [violation('zombie-commit', null, message)];
   });
+}
+
+/** No two have the same epoch. */
+function shared({ identities }: TransactionLedger): Violation[] {
+  const owners = new Map<string, string>();
+  const violations: Violation[] = [];
+  for (const { client, transactionalId, producerId, epoch } of identities) {
+    const key = `${transactionalId} ${producerId} ${epoch}`;
+    const owner = owners.get(key) ?? client;
+    owners.set(key, owner);
+    if (owner === client) continue;
+    const message = `${owner} and ${client} both were producer ${producerId} of ${transactionalId} in epoch ${epoch}`;
+    violations.push(violation('shared-epoch', null, message));
+  }
+  return violations;
 }
 
 /** With all faults over, every transaction has ended, and nobody waits for it. */

@@ -21,12 +21,22 @@ export interface Transaction {
   askedMs: number;
 }
 
-/** A producer has got an identity, at which all that had it before are fenced off. */
+/** A producer has got an identity. */
 export interface Identity {
+  readonly client: string;
   readonly transactionalId: string;
   readonly producerId: number;
   readonly epoch: number;
   readonly sinceMs: number;
+  /** Whether all that had the id before are fenced off by it. Otherwise it is the next one that came with an end. */
+  readonly isReplacing: boolean;
+}
+
+/** What is committed of a job that copies records, with its group's offsets in the same transactions. */
+export interface CopiesInTheEnd {
+  readonly sinks: readonly PartitionName[];
+  /** The group's committed offset of each partition that it reads; -1 where there is none. */
+  readonly committed: ReadonlyMap<PartitionName, number>;
 }
 
 /** What all transactional clients of a world did and saw. */
@@ -37,6 +47,9 @@ export class TransactionLedger {
   readonly seen = new Map<PartitionName, SeenRecord[]>();
   /** What is committed in the end, by partition, and where the last stable offset and the high watermark stand. */
   readonly final = new Map<PartitionName, { readonly records: readonly SeenRecord[]; readonly lag: number }>();
+
+  /** What was copied for a group in the end: where it reads, where it writes, and up to where it has read. */
+  copies: CopiesInTheEnd | undefined;
 
   saw(partition: PartitionName, records: readonly SeenRecord[]): void {
     const seen = this.seen.get(partition);

@@ -92,7 +92,7 @@ describe('the checker of transactions', () => {
   });
 
   it('wants nobody to commit who was replaced before he asked, and every transaction to end', () => {
-    const replaced = { transactionalId: 'id', producerId: 1, epoch: 1 };
+    const replaced = { client: 'y', transactionalId: 'id', producerId: 1, epoch: 1, isReplacing: true };
     expect(
       judge('committed', ['a', 'b', 'c'], ({ identities }) => identities.push({ ...replaced, sinceMs: 11 })),
     ).toEqual([]);
@@ -102,5 +102,29 @@ describe('the checker of transactions', () => {
     expect(judge('committed', ['a', 'b', 'c'], ({ final }) => final.set('t-9', { records: [], lag: 4 }))).toEqual([
       'stuck-transaction',
     ]);
+  });
+
+  it('wants no two producers to have one epoch', () => {
+    const identity = { client: 'x', transactionalId: 'id', producerId: 1, epoch: 1, isReplacing: false, sinceMs: 9 };
+    const all = ['a', 'b', 'c'];
+    expect(judge('committed', all, ({ identities }) => identities.push(identity, identity))).toEqual([]);
+    expect(
+      judge('committed', all, ({ identities }) => identities.push(identity, { ...identity, client: 'y' })),
+    ).toEqual(['shared-epoch']);
+  });
+
+  it('wants one copy of what a group has read, and none of anything else', () => {
+    const copiesOf = (committed: number, copies: readonly string[]) =>
+      judge('committed', ['a', 'b', 'c'], (ledger) => {
+        const records = copies.map((value, offset): [number, string, null] => [offset, value, null]);
+        ledger.final.set('copies-0', { records, lag: 0 });
+        ledger.copies = { sinks: ['copies-0'], committed: new Map([['t-0', committed]]) };
+      });
+    expect(copiesOf(2, ['a+c0.1', 'b+c0.2'])).toEqual([]);
+    expect(copiesOf(-1, [])).toEqual([]);
+    expect(copiesOf(2, ['a+c0.1'])).toEqual(['offset-without-records']);
+    expect(copiesOf(1, ['a+c0.1', 'b+c0.2'])).toEqual(['records-without-offset']);
+    expect(copiesOf(2, ['a+c0.1', 'b+c0.2', 'b+c1.1'])).toEqual(['records-without-offset']);
+    expect(copiesOf(1, ['a+c0.1', 'never+c0.2'])).toEqual(['aborted-read']);
   });
 });

@@ -44,6 +44,26 @@ async function ends(index = 0): Promise<readonly number[]> {
   return [found.lastStableOffset, found.highWatermark];
 }
 
+/** Has the coordinator find an id at an epoch, as if 32,000 transactions had been. */
+async function giveEpoch(transactionalId: string, producerId: number, producerEpoch: number): Promise<void> {
+  const value = encodeVersioned(TransactionLogValue, 0, {
+    producerId,
+    producerEpoch,
+    transactionTimeoutMs: TIMEOUT_MS,
+    transactionStatus: 0,
+    transactionPartitions: null,
+    transactionLastUpdateTimestampMs: test.clock.now(),
+    transactionStartTimestampMs: -1,
+  });
+  const builder = new RecordBatchBuilder();
+  builder.append(test.clock.now(), encodeVersioned(TransactionLogKey, 0, { transactionalId }), value, []);
+  const written = await client.ask(Produce, 9, produceBody('__transaction_state', builder.build()), '__admin_client');
+  expect(written.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+  await test.restart();
+  client = test.connect();
+  await rest();
+}
+
 /** EndTxn of an epoch that need not be the producer's. */
 async function endAs({ id, producerId }: TestProducer, producerEpoch: number, committed: boolean, as = producerId) {
   const { errorCode, ...given } = await client.ask(EndTxn, 5, {
@@ -93,6 +113,31 @@ describe('a transaction that raises the epoch', () => {
     await rest();
     expect(await ends()).toEqual([4, 4]);
   });
+
+  it.each([0, 32_763, 32_764, 32_765])(
+    'is not ended again, for one that was replaced at epoch %i, by a producer whose ends do not raise it',
+    async (epoch) => {
+      const { producerId } = await newProducer();
+      if (epoch > 0) await giveEpoch('id', producerId, epoch);
+      const zombie = Object.assign(await newProducer('other'), { id: 'id', producerId, epoch });
+      for (const isCommit of [true, false]) {
+        const producer = await TestProducer.start(test, 'id');
+        expect(await producer.add('t')).toBe(0);
+        expect(await producer.produce('t', ['a'])).toBe(0);
+        expect(await producer.end(isCommit)).toBe(0);
+        await rest();
+        for (const restarts of [false, true]) {
+          if (restarts) await test.restart();
+          client = test.connect();
+          await rest();
+          const answer = await endAs(zombie, zombie.epoch, isCommit);
+          const isOtherId = producer.producerId !== zombie.producerId;
+          expect(answer).toBe(isOtherId ? ErrorCode.INVALID_PRODUCER_ID_MAPPING : ErrorCode.PRODUCER_FENCED);
+        }
+        Object.assign(zombie, { producerId: producer.producerId, epoch: producer.epoch });
+      }
+    },
+  );
 
   it('is begun by its first batch in a partition and by no later one, which waits for that', async () => {
     const producer = await newProducer();
@@ -233,26 +278,6 @@ describe('the end of a transaction that raises the epoch', () => {
 });
 
 describe('a producer id whose epochs are exhausted', () => {
-  /** Has the coordinator find an id at an epoch, as if 32,000 transactions had been. */
-  async function giveEpoch(transactionalId: string, producerId: number, producerEpoch: number): Promise<void> {
-    const value = encodeVersioned(TransactionLogValue, 0, {
-      producerId,
-      producerEpoch,
-      transactionTimeoutMs: TIMEOUT_MS,
-      transactionStatus: 0,
-      transactionPartitions: null,
-      transactionLastUpdateTimestampMs: test.clock.now(),
-      transactionStartTimestampMs: -1,
-    });
-    const builder = new RecordBatchBuilder();
-    builder.append(test.clock.now(), encodeVersioned(TransactionLogKey, 0, { transactionalId }), value, []);
-    const written = await client.ask(Produce, 9, produceBody('__transaction_state', builder.build()), '__admin_client');
-    expect(written.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
-    await test.restart();
-    client = test.connect();
-    await rest();
-  }
-
   it('is replaced by another at the end of a transaction, whose answer may be lost each time', async () => {
     const first = await newProducer();
     const { producerId } = first;
@@ -287,7 +312,7 @@ describe('a producer id whose epochs are exhausted', () => {
     ]);
     expect(await ends()).toEqual([10, 10]);
     const answer = await client.ask(InitProducerId, 4, { transactionalId: 'id', transactionTimeoutMs: TIMEOUT_MS });
-    expect(answer).toMatchObject({ errorCode: 0, producerId: producer.producerId, producerEpoch: 3 });
+    expect(answer).toMatchObject({ errorCode: 0, producerId: producer.producerId, producerEpoch: 4 });
   });
 
   it('is replaced when its transaction takes too long at the last epoch', async () => {
@@ -300,7 +325,8 @@ describe('a producer id whose epochs are exhausted', () => {
     await rest();
     expect(await ends()).toEqual([2, 2]);
     const answer = await client.ask(InitProducerId, 4, { transactionalId: 'id', transactionTimeoutMs: TIMEOUT_MS });
-    expect(answer).toMatchObject({ errorCode: 0, producerEpoch: 0 });
+    // As where it replaces another, whose last epoch the former one is.
+    expect(answer).toMatchObject({ errorCode: 0, producerEpoch: 1 });
     expect(answer.producerId).not.toBe(producerId);
   });
 });

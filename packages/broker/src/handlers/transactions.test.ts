@@ -220,7 +220,7 @@ describe('a producer id of a transactional id', () => {
     await rest();
     expect(await producer.init()).toBe(0);
     expect(producer.producerId).toBe(zombie.producerId);
-    expect(producer.epoch).toBe(zombie.epoch + 2);
+    expect(producer.epoch).toBe(zombie.epoch + 3);
     expect(await zombie.add('t')).toBe(ErrorCode.PRODUCER_FENCED);
     expect(await zombie.end(true)).toBe(ErrorCode.PRODUCER_FENCED);
     expect(await zombie.addOffsets('group')).toBe(ErrorCode.PRODUCER_FENCED);

@@ -33,12 +33,30 @@ export function initRefused(errorCode: number): InitResult {
   return { errorCode, producerId: -1, producerEpoch: -1 };
 }
 
-/** @param spareId A producer id that may be used, where the present one's epochs are exhausted. */
+/** What a producer is given its epoch with. */
+export interface InitTerms {
+  /** A producer id that may be used, where the present one's epochs are exhausted. */
+  readonly spareId: number | undefined;
+  /** Whether ends raise epochs in the cluster (KIP-890). */
+  readonly raisesEpochs: boolean;
+  readonly nowMs: number;
+}
+
+/**
+ * Whether it takes another producer id to go on.
+ *
+ * Where ends raise epochs, one that replaces another leaves out an epoch: EndTxn in the epoch before the present one is taken for a
+ * producer that asks again since its answer was lost. Were that the epoch of one that was replaced, by one that does not raise its own,
+ * it would be told that it has committed what was aborted, and go on in the epoch of the other. Apache Kafka 4.1 leaves none out.
+ */
+export function needsProducerId({ epoch }: TransactionImage, raisesEpochs: boolean): boolean {
+  return isExhausted(raisesEpochs ? epoch + 1 : epoch);
+}
+
 export function planInit(
   transaction: Transaction,
   request: InitRequest,
-  spareId: number | undefined,
-  nowMs: number,
+  { spareId, raisesEpochs, nowMs }: InitTerms,
 ): InitPlan {
   const { now } = transaction;
   // Before anything else: while the last transaction completes, its producer may be about to be another.
@@ -48,19 +66,21 @@ export function planInit(
   const fresh = { ...now, state: TransactionState.EMPTY, timeoutMs: request.timeoutMs, updateMs: nowMs };
   const image = { ...fresh, partitions: NO_PARTITIONS, startMs: -1 };
   const { producerEpoch: expected, producerId } = request;
-  if (isExhausted(now.epoch)) {
-    const isCurrent = expected < 0 || expected === now.epoch || expected === now.lastEpoch;
+  const isReplacing = expected < 0;
+  const leftOut = isReplacing && raisesEpochs && now.epoch >= 0 ? 1 : 0;
+  if (isExhausted(now.epoch + leftOut)) {
+    const isCurrent = isReplacing || expected === now.epoch || expected === now.lastEpoch;
     if (!isCurrent || spareId === undefined) return refuse(ErrorCode.PRODUCER_FENCED);
     const previousProducerId = now.producerId;
     return give({
       ...image,
       producerId: spareId,
       previousProducerId,
-      epoch: 0,
-      lastEpoch: expected < 0 ? -1 : now.epoch,
+      epoch: leftOut,
+      lastEpoch: isReplacing ? -1 : now.epoch,
     });
   }
-  if (expected < 0) return give({ ...image, epoch: now.epoch + 1, lastEpoch: -1 });
+  if (isReplacing) return give({ ...image, epoch: now.epoch + 1 + leftOut, lastEpoch: -1 });
   if (now.epoch < 0) return give({ ...image, epoch: 0, lastEpoch: -1 });
   const isOfThis = producerId === now.producerId;
   if (isOfThis && expected === now.epoch) return give({ ...image, epoch: now.epoch + 1, lastEpoch: now.epoch });

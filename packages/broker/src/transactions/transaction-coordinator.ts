@@ -10,11 +10,10 @@ import type { Logger } from '../shared/logger.ts';
 import { isRefusal } from '../shared/refusal.ts';
 import type { TransactionConfig } from './config.ts';
 import type { MarkerSender } from './marker-sender.ts';
-import { type InitRequest, type InitResult, initRefused, planInit } from './producer-init.ts';
+import { type InitRequest, type InitResult, initRefused, needsProducerId, planInit } from './producer-init.ts';
 import { StateMemory } from './state-memory.ts';
 import { transactionRecord, transactionTombstone } from './state-records.ts';
 import {
-  isExhausted,
   type JoinedPartitions,
   newTransaction,
   type PartitionsByTopic,
@@ -128,9 +127,8 @@ export class TransactionCoordinator {
       const home = this.#partitions.find(transactionalId);
       if (isRefusal(home)) return initRefused(home.errorCode);
       const known = home.state.get(transactionalId);
-      if (spareId !== undefined || (known !== undefined && !isExhausted(known.now.epoch))) {
-        return this.#init(home, known, request, spareId);
-      }
+      const isEnough = known !== undefined && !needsProducerId(known.now, this.#options.raisesEpochs());
+      if (spareId !== undefined || isEnough) return this.#init(home, known, request, spareId);
       try {
         spareId = await this.#options.nextProducerId();
       } catch (error) {
@@ -357,7 +355,8 @@ export class TransactionCoordinator {
     // An id that is not known had a producer id taken for it before.
     const transaction =
       known ?? new Transaction(request.transactionalId, newTransaction(spareId ?? -1, request.timeoutMs, clock.now()));
-    const plan = planInit(transaction, request, spareId, clock.now());
+    const terms = { spareId, raisesEpochs: this.#options.raisesEpochs(), nowMs: clock.now() };
+    const plan = planInit(transaction, request, terms);
     if (plan.kind === 'refused') return initRefused(plan.errorCode);
     if (plan.kind === 'fence') {
       const outcome = await this.#fence(home, transaction);

@@ -1,0 +1,35 @@
+import { type Anomaly, AT_THE_END, type Violation } from '../checker/violation.ts';
+import type { PartitionName } from '../history.ts';
+import { copied } from './copier.ts';
+import type { TransactionLedger } from './ledger.ts';
+
+/** Offsets and copies of one transaction: of what a group has read there is one copy, and of nothing else. */
+export function checkCopies({ final, copies }: TransactionLedger): Violation[] {
+  if (copies === undefined) return [];
+  const found = new Map<string, PartitionName[]>();
+  for (const sink of copies.sinks) {
+    for (const [, value] of final.get(sink)?.records ?? []) {
+      const original = copied(value);
+      if (original !== undefined) found.set(original, [...(found.get(original) ?? []), sink]);
+    }
+  }
+  const violations: Violation[] = [];
+  const add = (anomaly: Anomaly, partition: PartitionName, message: string): void => {
+    violations.push({ anomaly, partition, message, at: AT_THE_END });
+  };
+  for (const [source, end] of copies.committed) {
+    for (const [offset, value] of final.get(source)?.records ?? []) {
+      const there = found.get(value) ?? [];
+      found.delete(value);
+      if (offset < end && there.length === 0) {
+        add('offset-without-records', source, `${value} at ${offset} was read, as ${end} says, and there is no copy`);
+      } else if (offset >= end && there.length > 0) {
+        add('records-without-offset', there[0]!, `${value} at ${offset} is copied, and only ${end} is committed`);
+      } else if (there.length > 1) {
+        add('records-without-offset', there[1]!, `${value} is copied ${there.length} times`);
+      }
+    }
+  }
+  for (const [value, [sink]] of found) add('aborted-read', sink!, `${value} is copied and was never committed`);
+  return violations;
+}
