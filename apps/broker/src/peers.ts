@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { BrokerConfig, Logger, Peers } from '@millrace/broker';
-import { ReconnectingConnection, type SaslOptions } from '@millrace/network';
+import { oauthBearerFrom, ReconnectingConnection, type SaslOptions, tokenSourceFault } from '@millrace/network';
 import type { LiveCertificates } from './security/live-certificates.ts';
 import { StartError } from './start-error.ts';
 
@@ -55,18 +55,30 @@ function interBrokerLogin(config: BrokerConfig, isMember: boolean): SaslOptions 
     // The settings let no other mechanism through than PLAIN and these.
     return { mechanism: mechanism as 'SCRAM-SHA-256' | 'SCRAM-SHA-512', ...login };
   }
+  const key = `listener.name.${name.toLowerCase()}.${mechanism.toLowerCase()}.sasl.jaas.config`;
+  const ownTokens = settings?.ownTokens;
+  if (ownTokens !== undefined) {
+    const fault = tokenSourceFault(ownTokens);
+    if (fault === undefined) return oauthBearerFrom(ownTokens);
+    throw new StartError(
+      'START_CONFIG_INVALID',
+      `Brokers could not log in to each other on listener ${name}: ${fault}`,
+    );
+  }
   if (!isMember) return undefined;
   const listed = [...(config.listenerSecurity.get(name)?.sasl?.mechanisms.keys() ?? [])].join(', ');
   const why =
     mechanism === 'GSSAPI'
       ? ' (which is what Kafka takes where nothing is set: Kerberos needs libraries of the system that this broker does not load)'
       : '';
-  const key = `listener.name.${name.toLowerCase()}.${mechanism.toLowerCase()}.sasl.jaas.config`;
+  const identity =
+    mechanism === 'OAUTHBEARER' ? 'clientId="..." and clientSecret="..."' : 'username="..." and password="..."';
+  const endpoint = mechanism === 'OAUTHBEARER' ? ', and sasl.oauthbearer.token.endpoint.url' : '';
   throw new StartError(
     'START_CONFIG_INVALID',
     settings === undefined
       ? `sasl.mechanism.inter.broker.protocol=${mechanism}${why} is not among the mechanisms of listener ${name}, over which brokers speak: set it to one of ${listed}`
-      : `Brokers could not log in to each other on listener ${name}: give username="..." and password="..." in ${key}`,
+      : `Brokers could not log in to each other on listener ${name}: give ${identity} in ${key}${endpoint}`,
   );
 }
 

@@ -1,4 +1,8 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
 import { Connection } from '@millrace/network';
@@ -11,6 +15,48 @@ import { ZooKeeperScene } from './testing/zookeeper-scene.ts';
 
 const fixtures = new URL('../../../packages/network/fixtures/', import.meta.url);
 const certificate = new URL('localhost.cert.pem', fixtures).pathname;
+
+/** Gives out tokens that it has signed, to one client that knows its secret. */
+class TokenProvider {
+  granted = 0;
+  readonly #server: Server;
+  readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      const isKnown = request.headers.authorization === `Basic ${Buffer.from('broker:secret').toString('base64')}`;
+      const jwk = { ...this.#keys.publicKey.export({ format: 'jwk' }), kid: 'k' };
+      if (request.url === '/keys') response.end(JSON.stringify({ keys: [jwk] }));
+      else if (isKnown) response.end(JSON.stringify({ access_token: this.#token(), expires_in: 600 }));
+      else response.writeHead(401).end('{"error":"invalid_client"}');
+    }).listen(0, '127.0.0.1');
+  }
+
+  static async open(): Promise<TokenProvider> {
+    const provider = new TokenProvider();
+    await once(provider.#server, 'listening');
+    return provider;
+  }
+
+  get url(): string {
+    // A server that listens on a port has one.
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #token(): string {
+    this.granted += 1;
+    const now = Math.trunc(Date.now() / 1000);
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const body = `${part({ alg: 'ES256', kid: 'k' })}.${part({ sub: 'broker', iat: now, exp: now + 600 })}`;
+    const key = { key: this.#keys.privateKey, dsaEncoding: 'ieee-p1363' } as const;
+    return `${body}.${sign('sha256', Buffer.from(body), key).toString('base64url')}`;
+  }
+}
 
 let scene: ZooKeeperScene;
 let keystore: string;
@@ -76,6 +122,44 @@ describe('brokers that speak to each other by TLS and logins', () => {
     for (const connection of [admin, controller, leader, alice]) await connection.close();
   }, 30_000);
 
+  it('log in to each other by tokens of a provider', async () => {
+    const provider = await TokenProvider.open();
+    try {
+      const CLASS = 'org.apache.kafka.common.security.oauthbearer';
+      const own = 'listener.name.sasl_ssl.oauthbearer';
+      const settings = {
+        'sasl.mechanism.inter.broker.protocol': 'OAUTHBEARER',
+        'sasl.enabled.mechanisms': 'OAUTHBEARER,PLAIN',
+        'sasl.oauthbearer.token.endpoint.url': `${provider.url}/token`,
+        'sasl.oauthbearer.jwks.endpoint.url': `${provider.url}/keys`,
+        [`${own}.sasl.server.callback.handler.class`]: `${CLASS}.OAuthBearerValidatorCallbackHandler`,
+        [`${own}.sasl.login.callback.handler.class`]: `${CLASS}.OAuthBearerLoginCallbackHandler`,
+      };
+      const jaas = (secret: string): string =>
+        `${CLASS}.OAuthBearerLoginModule required clientId="broker" clientSecret="${secret}" scope="kafka";`;
+      const first = await start(1, { ...settings, [`${own}.sasl.jaas.config`]: jaas('secret') });
+      const second = await start(2, { ...settings, [`${own}.sasl.jaas.config`]: jaas('secret') });
+      const admin = await connectTo(first, 'broker');
+      const seen = async (): Promise<number> => (await admin.send(Metadata, 9, { topics: [] })).brokers.length;
+      await expect.poll(seen, { timeout: 10_000 }).toBe(2);
+      const { controllerId } = await admin.send(Metadata, 9, { topics: [] });
+      const controller = await connectTo(controllerId === 1 ? first : second, 'broker');
+      const topics = [{ name: 't', numPartitions: 2, replicationFactor: 2, assignments: [], configs: [] }];
+      const created = await controller.send(CreateTopics, 6, { topics, timeoutMs: 10_000, validateOnly: false });
+      expect(created.topics).toMatchObject([{ errorCode: 0 }]);
+      const inSync = async () =>
+        (await admin.send(Metadata, 9, { topics: [{ name: 't' }] })).topics[0]?.partitions.map(
+          ({ isrNodes }) => isrNodes.length,
+        );
+      await expect.poll(inSync, { timeout: 10_000 }).toEqual([2, 2]);
+      // Each has asked for one of its own: the controller to tell the other, and that one to fetch.
+      await expect.poll(() => provider.granted, { timeout: 10_000 }).toBe(2);
+      for (const connection of [admin, controller]) await connection.close();
+    } finally {
+      provider.close();
+    }
+  }, 30_000);
+
   it('do not start where they could not log in to each other', async () => {
     const jaas = 'listener.name.sasl_ssl.plain.sasl.jaas.config';
     const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-pw";';
@@ -83,6 +167,20 @@ describe('brokers that speak to each other by TLS and logins', () => {
     await expect(start(1, { 'sasl.mechanism.inter.broker.protocol': 'GSSAPI' })).rejects.toThrow(
       /GSSAPI \(.*Kerberos.*\) is not among the mechanisms.*set it to one of PLAIN$/,
     );
+    const own = 'listener.name.sasl_ssl.oauthbearer';
+    const byTokens = {
+      'sasl.mechanism.inter.broker.protocol': 'OAUTHBEARER',
+      'sasl.enabled.mechanisms': 'OAUTHBEARER,PLAIN',
+      'sasl.oauthbearer.jwks.endpoint.url': 'https://provider.example/keys',
+    };
+    await expect(start(1, byTokens)).rejects.toThrow(
+      `give clientId="..." and clientSecret="..." in ${own}.sasl.jaas.config, and sasl.oauthbearer.token.endpoint.url`,
+    );
+    const nobody = { ...byTokens, 'sasl.oauthbearer.token.endpoint.url': 'https://provider.example/token' };
+    await expect(start(1, nobody)).rejects.toThrow('needs clientId and clientSecret');
+    await expect(
+      start(1, { ...nobody, [`${own}.sasl.login.callback.handler.class`]: 'com.example.Mine' }),
+    ).rejects.toThrow('no class is loaded');
   });
 });
 

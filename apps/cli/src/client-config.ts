@@ -1,9 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { CertificateStore, OwnCertificate } from '@millrace/broker-app';
-import type { ClientOptions, SaslOptions } from '@millrace/client';
+import {
+  type ClientOptions,
+  oauthBearerFrom,
+  type SaslOptions,
+  type TokenSource,
+  tokenSourceFault,
+} from '@millrace/client';
 import { nearestName, parseProperties } from '@millrace/ports';
-import { type OauthSettings, oauthOf } from './client-oauth.ts';
 import { CliError } from './errors.ts';
 
 /** What a file of client properties says about connecting. */
@@ -104,7 +109,12 @@ const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 
 function saslOf(take: Take): SaslOptions {
   const mechanism = take('sasl.mechanism', 'sasl.mechanisms') ?? 'PLAIN';
-  if (mechanism.toUpperCase() === 'OAUTHBEARER') return oauthOf(oauthSettings(take));
+  if (mechanism.toUpperCase() === 'OAUTHBEARER') {
+    const source = tokenSourceOf(take);
+    const fault = tokenSourceFault(source);
+    if (fault !== undefined) throw invalid(fault);
+    return oauthBearerFrom(source);
+  }
   const known = MECHANISMS.find((name) => name === mechanism.toUpperCase());
   if (known === undefined) {
     throw invalid(`sasl.mechanism=${mechanism} is not supported here: use ${MECHANISMS.join(', ')}, OAUTHBEARER`);
@@ -123,7 +133,7 @@ function saslOf(take: Take): SaslOptions {
 const JAAS_OPTION = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;"']+))/g;
 
 /** The names of Kafka 3 (in the JAAS options), of Kafka 4.1, and of librdkafka. */
-function oauthSettings(take: Take): OauthSettings {
+function tokenSourceOf(take: Take): TokenSource {
   const jaas = jaasCredentials(take('sasl.jaas.config'));
   const extensions = Object.entries(jaas).filter(([name]) => name.startsWith(JAAS_EXTENSION));
   const listed = (take('sasl.oauthbearer.extensions') ?? '').split(',').filter((each) => each.includes('='));

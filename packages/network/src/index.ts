@@ -60,3 +60,4 @@ export type {
   SaslScramOptions,
   Secret,
 } from './sasl/mechanism.ts';
+export { oauthBearerFrom, type TokenSource, tokenSourceFault } from './sasl/token-source.ts';

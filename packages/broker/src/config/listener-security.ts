@@ -6,7 +6,14 @@ import { brokerConfigTable } from './broker-definitions.ts';
 import { LIMITS_PER_LISTENER } from './connection-limits.ts';
 import { type JaasEntry, parseJaas } from './jaas.ts';
 import type { ListenerEndpoint } from './listeners.ts';
-import { OAUTH_SETTINGS, type OauthSource, type TokenSettings, tokenSettingsOf } from './oauth-settings.ts';
+import {
+  OAUTH_SETTINGS,
+  type OauthSource,
+  type OwnTokens,
+  ownTokensOf,
+  type TokenSettings,
+  tokenSettingsOf,
+} from './oauth-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
 import { parseConfigValue } from './values.ts';
 
@@ -26,6 +33,8 @@ export interface MechanismSettings {
   readonly sessionMsMax: number;
   /** Whose tokens are taken; for OAUTHBEARER alone. */
   readonly tokens?: TokenSettings | undefined;
+  /** Where this broker has its own tokens from; for OAUTHBEARER alone, and undefined where it does not say. */
+  readonly ownTokens?: OwnTokens | undefined;
 }
 
 /** What a listener with SASL works with. */
@@ -116,7 +125,11 @@ const PER_LISTENER: ReadonlySet<string> = new Set([
 ]);
 const PER_MECHANISM: ReadonlySet<string> = new Set(['sasl.jaas.config', 'connections.max.reauth.ms']);
 /** Beside those, of OAUTHBEARER. */
-const OF_TOKENS: ReadonlySet<string> = new Set(['sasl.server.callback.handler.class', ...OAUTH_SETTINGS]);
+const OF_TOKENS: ReadonlySet<string> = new Set([
+  'sasl.server.callback.handler.class',
+  'sasl.login.callback.handler.class',
+  ...OAUTH_SETTINGS,
+]);
 
 /** A setting of one listener: the listener's name, and the setting's. */
 export const LISTENER_SETTING = /^listener\.name\.([^.]+)\.(.+)$/;
@@ -289,8 +302,12 @@ function mechanismOf(mechanism: string, settings: ListenerSettings): MechanismSe
     users,
     login: username === undefined || password === undefined ? undefined : { username, password },
     sessionMsMax: settings.value('connections.max.reauth.ms', ownSetting(lower, 'connections.max.reauth.ms', settings)),
-    ...(mechanism === 'OAUTHBEARER' ? { tokens: tokenSettingsOf(oauthSource(settings), entry) } : {}),
+    ...(mechanism === 'OAUTHBEARER' ? tokensOf(oauthSource(settings), entry) : {}),
   };
+}
+
+function tokensOf(source: OauthSource, entry: JaasEntry | undefined): Pick<MechanismSettings, 'tokens' | 'ownTokens'> {
+  return { tokens: tokenSettingsOf(source, entry), ownTokens: ownTokensOf(source, entry) };
 }
 
 /** The name under which a setting holds for a mechanism: its own, or that of all. */

@@ -31,6 +31,17 @@ export interface UnsecuredTokens {
 
 export type TokenSettings = SignedTokens | UnsecuredTokens;
 
+/** Where this broker gets the tokens that it logs in with at other brokers. */
+export interface OwnTokens {
+  /** `sasl.oauthbearer.token.endpoint.url`: who gives them out, or a file that holds one. */
+  readonly endpoint: string | undefined;
+  readonly clientId: string | undefined;
+  readonly clientSecret: string | undefined;
+  readonly scope: string | undefined;
+  /** Whom a token without a signature names, where there is no endpoint. */
+  readonly unsecuredSubject: string | undefined;
+}
+
 const PACKAGE = 'org.apache.kafka.common.security.oauthbearer';
 const SIGNED_HANDLERS = [
   `${PACKAGE}.OAuthBearerValidatorCallbackHandler`,
@@ -39,6 +50,12 @@ const SIGNED_HANDLERS = [
 const UNSECURED_HANDLERS = [
   `${PACKAGE}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
   `${PACKAGE}.OAuthBearerUnsecuredValidatorCallbackHandler`,
+];
+
+const LOGIN_HANDLERS = [
+  `${PACKAGE}.OAuthBearerLoginCallbackHandler`,
+  `${PACKAGE}.secured.OAuthBearerLoginCallbackHandler`,
+  `${PACKAGE}.internals.unsecured.OAuthBearerUnsecuredLoginCallbackHandler`,
 ];
 
 /** Settings of signed tokens, for all listeners, for one, or for this mechanism of one. */
@@ -52,6 +69,7 @@ export const OAUTH_SETTINGS: readonly string[] = [
   'sasl.oauthbearer.clock.skew.seconds',
   'sasl.oauthbearer.scope.claim.name',
   'sasl.oauthbearer.sub.claim.name',
+  'sasl.oauthbearer.token.endpoint.url',
 ];
 
 /** How a listener tells its settings. */
@@ -64,6 +82,7 @@ export interface OauthSource {
   readonly report: (name: string, message: string) => void;
 }
 
+const LOGIN_CALLBACK = 'sasl.login.callback.handler.class';
 const CALLBACK = 'sasl.server.callback.handler.class';
 const KEYS_URL = 'sasl.oauthbearer.jwks.endpoint.url';
 
@@ -96,6 +115,29 @@ export function tokenSettingsOf(source: OauthSource, jaas: JaasEntry | undefined
     return undefined;
   }
   return signed(source, keysUrl);
+}
+
+/** Who this broker is at others, as a login module and its settings say it; undefined where they do not. */
+export function ownTokensOf(source: OauthSource, jaas: JaasEntry | undefined): OwnTokens | undefined {
+  const { ownName, ownText, report } = source;
+  const handler = ownText(LOGIN_CALLBACK)?.trim() ?? '';
+  if (handler !== '' && !LOGIN_HANDLERS.includes(handler)) {
+    report(
+      ownName(LOGIN_CALLBACK),
+      `${ownName(LOGIN_CALLBACK)} is not honoured: it names another class than ${LOGIN_HANDLERS[0]}, and no class is loaded here by its name. Set it to that, with sasl.oauthbearer.token.endpoint.url.`,
+    );
+  }
+  const option = (name: string): string | undefined => jaas?.options.get(name);
+  const endpoint = source.value<string>('sasl.oauthbearer.token.endpoint.url')?.trim() ?? '';
+  const unsecuredSubject = option('unsecuredLoginStringClaim_sub');
+  if (endpoint === '' && unsecuredSubject === undefined) return undefined;
+  return {
+    endpoint: endpoint === '' ? undefined : endpoint,
+    clientId: option('clientId'),
+    clientSecret: option('clientSecret'),
+    scope: option('scope'),
+    unsecuredSubject,
+  };
 }
 
 function signed({ value }: OauthSource, keysUrl: string): SignedTokens {
