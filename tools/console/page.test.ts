@@ -10,6 +10,28 @@ import { has } from '../needs/index.ts';
 
 const SCRIPT = '<script>document.title = "ran"</script><img src=x onerror="document.title = \'ran\'">';
 
+/** What can be pressed above every page and is not in sight; of the pages' names, which may be scrolled, the one where one is. */
+const OUTSIDE = `[...document.querySelectorAll('header.bar button, header.bar .brand, header.bar [aria-current]')]
+  .filter((each) => each.getBoundingClientRect().left < 0 || each.getBoundingClientRect().right > innerWidth)
+  .map((each) => each.textContent)`;
+/** Short texts of tables that take more than one line. */
+const BROKEN = `[...document.querySelectorAll('td')].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+    if (/^\\S{1,22}$/.test(node.data) && tops.size > 1) broken.push(node.data);
+  }
+  return broken;
+})`;
+/** Columns that the last line of figures leaves empty. */
+const LONELY_FIGURES = `(() => {
+  const lines = Map.groupBy(document.querySelectorAll('.figures > div'), (each) => each.offsetTop);
+  return Math.max(0, ...[...lines.values()].map(({ length }) => length)) - ([...lines.values()].at(-1)?.length ?? 0);
+})()`;
+
 describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
   let cluster: TestCluster;
   let served: Console;
@@ -86,6 +108,35 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
       expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
     }
     expect(faults).toEqual([]);
+  });
+
+  it.each(['en-US', 'ko-KR'])('has all its buttons within the page at every width, in %s', async (locale) => {
+    const page = await open('/local/nodes/1', { locale });
+    await page.waitForSelector('table code');
+    for (const width of [320, 390, 600, 720, 820, 1000, 1080, 1280, 1920]) {
+      await page.setViewportSize({ width, height: 844 });
+      await expect.poll(() => page.evaluate<string[]>(OUTSIDE), { message: `at ${width}` }).toEqual([]);
+    }
+    await page.context().close();
+  });
+
+  it('breaks no short word or number of a table, and no figure stands alone, in a hand or on a tablet', async () => {
+    const page = await open('/local/topics/orders?tab=configs');
+    for (const [path, there] of [
+      ['/local/topics/orders?tab=configs', 'text=retention.ms'],
+      ['/local/topics/orders?tab=partitions', '.replica'],
+      ['/local/overview', 'figure'],
+      ['/local/nodes', 'section.table + h2 + section.table'],
+    ] as const) {
+      await page.goto(origin + path);
+      await page.waitForSelector(there);
+      for (const width of [390, 820]) {
+        await page.setViewportSize({ width, height: 844 });
+        expect(await page.evaluate<string[]>(BROKEN), `${path} at ${width}`).toEqual([]);
+        expect(await page.evaluate<number>(LONELY_FIGURES), `${path} at ${width}`).toBe(0);
+      }
+    }
+    await page.context().close();
   });
 
   it('shows values that are scripts as text', async () => {

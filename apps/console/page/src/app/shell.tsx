@@ -1,5 +1,5 @@
-import { Link, Outlet, useNavigate } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useState } from 'react';
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { useCluster, useSession } from '../lib/queries.ts';
 import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
 import { Palette } from './palette.tsx';
@@ -23,15 +23,7 @@ export function Shell(): ReactNode {
           <span>Millrace</span>
         </Link>
         <ClusterChoice />
-        {cluster !== '' && (
-          <nav aria-label={say('menu')}>
-            {PAGES.map((page) => (
-              <Link key={page} to={`/$cluster/${page}`} params={{ cluster }} activeProps={{ 'aria-current': 'page' }}>
-                {say(page)}
-              </Link>
-            ))}
-          </nav>
-        )}
+        {cluster !== '' && <Pages cluster={cluster} />}
         <div className="grow" />
         <button type="button" className="palette-button" onClick={() => setPaletteOpen(true)}>
           <span>{say('search')}</span> <kbd>Ctrl K</kbd>
@@ -43,6 +35,33 @@ export function Shell(): ReactNode {
       </main>
       {isPaletteOpen && <Palette onClose={() => setPaletteOpen(false)} />}
     </div>
+  );
+}
+
+/** The pages' names; where they do not all fit, the one where one is stays in sight. */
+function Pages({ cluster }: { cluster: string }): ReactNode {
+  const say = useWords();
+  const { pathname } = useLocation();
+  const ref = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another address is another name to bring into sight
+  useEffect(() => {
+    const nav = ref.current;
+    if (nav === null) return;
+    const bringIntoSight = (): void =>
+      nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+    bringIntoSight();
+    const watcher = new ResizeObserver(bringIntoSight);
+    watcher.observe(nav);
+    return () => watcher.disconnect();
+  }, [pathname]);
+  return (
+    <nav ref={ref} aria-label={say('menu')}>
+      {PAGES.map((page) => (
+        <Link key={page} to={`/$cluster/${page}`} params={{ cluster }} activeProps={{ 'aria-current': 'page' }}>
+          {say(page)}
+        </Link>
+      ))}
+    </nav>
   );
 }
 
@@ -82,10 +101,11 @@ function Choices(): ReactNode {
       <button
         type="button"
         className="quiet"
-        lang={language === 'en' ? 'ko' : 'en'}
+        aria-label={language === 'en' ? 'KO: 한국어 (Korean)' : 'EN: English'}
+        title={language === 'en' ? '한국어 (Korean)' : 'English'}
         onClick={() => changeSettings({ language: language === 'en' ? 'ko' : 'en' })}
       >
-        {say('language')}
+        {language === 'en' ? 'KO' : 'EN'}
       </button>
       <button type="button" className="quiet" aria-label={say(other)} onClick={() => changeSettings({ theme: other })}>
         {theme === 'dark' ? '☀' : '☾'}

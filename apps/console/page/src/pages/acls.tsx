@@ -3,6 +3,7 @@ import { ACL_OPERATIONS, ACL_RESOURCES, type AclRow } from '../../../src/api/con
 import { call } from '../lib/api.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -62,7 +63,11 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
       id: 'principal',
       title: say('principal'),
       by: ({ principal }) => principal,
-      cell: ({ principal }) => <code className="wrap">{principal}</code>,
+      cell: ({ principal }) => (
+        <code className="wrap">
+          <Breakable>{principal}</Breakable>
+        </code>
+      ),
     },
     {
       id: 'permission',
@@ -92,7 +97,13 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
         </>
       ),
     },
-    { id: 'host', title: say('host'), isSecondary: true, by: ({ host }) => host, cell: ({ host }) => host },
+    {
+      id: 'host',
+      title: say('host'),
+      isSecondary: true,
+      by: ({ host }) => host,
+      cell: ({ host }) => <Breakable>{host}</Breakable>,
+    },
     {
       id: 'remove',
       title: '',

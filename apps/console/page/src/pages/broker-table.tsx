@@ -4,6 +4,7 @@ import type { BrokerRow } from '../../../src/api/contract.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 /** The brokers side by side. */
@@ -37,8 +38,19 @@ function columnsOf(say: Say, cluster: string): Column<BrokerRow>[] {
         </>
       ),
     },
-    { id: 'address', title: say('address'), by: (row) => row.address, cell: (row) => row.address || '–' },
-    { id: 'rack', title: say('rack'), isSecondary: true, by: (row) => row.rack, cell: (row) => row.rack ?? '–' },
+    {
+      id: 'address',
+      title: say('address'),
+      by: (row) => row.address,
+      cell: (row) => <Breakable>{row.address || '–'}</Breakable>,
+    },
+    {
+      id: 'rack',
+      title: say('rack'),
+      isSecondary: true,
+      by: (row) => row.rack,
+      cell: (row) => <Breakable>{row.rack ?? '–'}</Breakable>,
+    },
     {
       id: 'leads',
       title: say('leaders'),

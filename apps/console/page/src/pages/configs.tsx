@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
 import { useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -52,10 +53,14 @@ function columnsOf(say: Say, edit: ((config: ConfigRow) => void) | undefined): C
       by: ({ name }) => name,
       cell: (config) =>
         edit === undefined || config.isReadOnly ? (
-          <code title={config.documentation ?? ''}>{config.name}</code>
+          <code title={config.documentation ?? ''}>
+            <Breakable>{config.name}</Breakable>
+          </code>
         ) : (
           <button type="button" className="link" onClick={() => edit(config)} title={config.documentation ?? ''}>
-            <code>{config.name}</code>
+            <code>
+              <Breakable>{config.name}</Breakable>
+            </code>
           </button>
         ),
     },
@@ -63,7 +68,11 @@ function columnsOf(say: Say, edit: ((config: ConfigRow) => void) | undefined): C
       id: 'value',
       title: say('value'),
       by: ({ value }) => value,
-      cell: ({ value, isSensitive }) => <code className="wrap">{isSensitive ? '••••••' : (value ?? '–')}</code>,
+      cell: ({ value, isSensitive }) => (
+        <code className="wrap">
+          <Breakable>{isSensitive ? '••••••' : (value ?? '–')}</Breakable>
+        </code>
+      ),
     },
     { id: 'source', title: say('source'), by: ({ source }) => source, cell: ({ source }) => source, isSecondary: true },
   ];

@@ -5,6 +5,7 @@ import { call } from '../lib/api.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { GroupState } from './groups.tsx';
@@ -27,7 +28,8 @@ export function GroupPage(): ReactNode {
             <h1 className="name">{group}</h1>
             <GroupState state={detail.state} />
             <span className="faint">
-              {detail.assignor} · {say('coordinator')} {detail.coordinator}
+              {detail.assignor !== '' && `${detail.assignor} · `}
+              {say('coordinator')} {detail.coordinator}
             </span>
             <div className="grow" />
             <Actions cluster={cluster} detail={detail} />
@@ -100,7 +102,7 @@ function offsetColumns(say: Say, cluster: string, { members }: GroupDetail): Col
       by: ({ topic }) => topic,
       cell: ({ topic }) => (
         <Link to="/$cluster/topics/$topic" params={{ cluster, topic }} search={{}}>
-          {topic}
+          <Breakable>{topic}</Breakable>
         </Link>
       ),
     },
@@ -132,7 +134,7 @@ function offsetColumns(say: Say, cluster: string, { members }: GroupDetail): Col
 
 function Members({ detail }: { detail: GroupDetail }): ReactNode {
   const say = useWords();
-  if (detail.members.length === 0) return <Empty>{say('nothing')}</Empty>;
+  if (detail.members.length === 0) return <Empty isSmall>{say('nothing')}</Empty>;
   const columns: Column<MemberRow>[] = [
     { id: 'client', title: say('client'), by: (row) => row.clientId, cell: (row) => row.instanceId ?? row.clientId },
     { id: 'host', title: say('address'), by: (row) => row.host, cell: (row) => row.host },
@@ -142,7 +144,7 @@ function Members({ detail }: { detail: GroupDetail }): ReactNode {
       by: (row) => row.assignment.length,
       cell: ({ assignment }) => (
         <span className="wrap">
-          {assignment.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–'}
+          <Breakable>{assignment.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–'}</Breakable>
         </span>
       ),
     },

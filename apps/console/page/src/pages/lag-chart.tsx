@@ -1,6 +1,8 @@
 import 'uplot/dist/uPlot.min.css';
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
+import { number } from '../lib/format.ts';
+import { useWords } from '../lib/settings.ts';
 
 /** Looks that a chart keeps. */
 const POINTS_MAX = 900;
@@ -18,6 +20,8 @@ export default function LagChart({
   lag: number | null;
   label: string;
 }): ReactNode {
+  const say = useWords();
+  const [hasLine, setHasLine] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(null);
   const points = useRef<{ group: string; times: number[]; lags: (number | null)[] }>({ group, times: [], lags: [] });
@@ -60,11 +64,17 @@ export default function LagChart({
         times.shift();
         lags.shift();
       }
+      // One point is no line.
+      setHasLine(lags.filter((each) => each !== null).length > 1);
       chart.current?.setData([times, lags]);
     };
     add();
     const timer = setInterval(add, 2000);
     return () => clearInterval(timer);
   }, [group, lag]);
-  return <div ref={box} className="chart" role="img" aria-label={`${label}: ${lag ?? '?'}`} />;
+  return (
+    <div ref={box} className="chart" role="img" aria-label={`${label}: ${lag ?? '?'}`}>
+      {!hasLine && <p className="note">{lag === null ? say('unknownLag') : say('lagToCome', { lag: number(lag) })}</p>}
+    </div>
+  );
 }

@@ -4,6 +4,7 @@ import type { LogDirRow } from '../../../src/api/contract.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -41,7 +42,11 @@ function columnsOf(say: Say, cluster: string, hasBroker: boolean): Column<LogDir
       id: 'path',
       title: say('folder'),
       by: ({ path }) => path,
-      cell: ({ path }) => <code className="wrap">{path}</code>,
+      cell: ({ path }) => (
+        <code className="wrap">
+          <Breakable>{path}</Breakable>
+        </code>
+      ),
     },
     { id: 'size', title: say('size'), isNumber: true, by: (dir) => dir.bytes, cell: (dir) => bytes(dir.bytes) },
     {

@@ -5,6 +5,7 @@ import { call } from '../lib/api.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, ConfirmByName, Empty, Field, Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Configs } from './configs.tsx';
@@ -163,14 +164,24 @@ function partitionColumns(say: Say): Column<PartitionRow>[] {
       id: 'replicas',
       title: say('replicas'),
       by: ({ inSync, replicas }) => inSync.length - replicas.length,
-      cell: ({ replicas, inSync }) =>
-        replicas.map((id) => (
-          <span key={id} className={inSync.includes(id) ? 'replica' : 'replica behind'}>
-            {id}
-          </span>
-        )),
+      cell: ({ replicas, inSync }) => (
+        <span className="replicas">
+          {replicas.map((id) => (
+            <span key={id} className={inSync.includes(id) ? 'replica' : 'replica behind'}>
+              {id}
+            </span>
+          ))}
+        </span>
+      ),
     },
-    { id: 'first', title: say('first'), isNumber: true, by: (row) => row.start, cell: (row) => offset(row.start) },
+    {
+      id: 'first',
+      title: say('first'),
+      isNumber: true,
+      isSecondary: true,
+      by: (row) => row.start,
+      cell: (row) => offset(row.start),
+    },
     { id: 'next', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
     { id: 'size', title: say('size'), isNumber: true, by: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
   ];
@@ -190,7 +201,7 @@ function Readers({ detail }: { detail: TopicDetail }): ReactNode {
           by: ({ group }) => group,
           cell: ({ group }) => (
             <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
-              {group}
+              <Breakable>{group}</Breakable>
             </Link>
           ),
         },

@@ -5,6 +5,7 @@ import { call } from '../lib/api.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -80,7 +81,7 @@ function columnsOf(say: Say, cluster: string): Column<TopicRow>[] {
       cell: (row) => (
         <>
           <Link to="/$cluster/topics/$topic" params={{ cluster, topic: row.topic }} search={{}}>
-            {row.topic}
+            <Breakable>{row.topic}</Breakable>
           </Link>{' '}
           {row.isInternal && <span className="tag">{say('internal')}</span>}
           {row.offline > 0 && <span className="tag bad">{say('offline')}</span>}

@@ -5,6 +5,7 @@ import { call } from '../lib/api.ts';
 import { localTime, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ConfirmByName, Empty, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -61,7 +62,16 @@ export function TransactionsPage(): ReactNode {
 
 function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<TransactionRow>[] {
   return [
-    { id: 'id', title: 'ID', by: ({ id }) => id, cell: ({ id }) => <code className="wrap">{id}</code> },
+    {
+      id: 'id',
+      title: 'ID',
+      by: ({ id }) => id,
+      cell: ({ id }) => (
+        <code className="wrap">
+          <Breakable>{id}</Breakable>
+        </code>
+      ),
+    },
     {
       id: 'state',
       title: say('state'),
@@ -80,7 +90,9 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
       title: say('partitions'),
       isSecondary: true,
       by: ({ partitions }) => partitions.length,
-      cell: ({ partitions }) => partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–',
+      cell: ({ partitions }) => (
+        <Breakable>{partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ') || '–'}</Breakable>
+      ),
     },
     {
       id: 'producer',

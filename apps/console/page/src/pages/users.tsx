@@ -4,6 +4,7 @@ import { call } from '../lib/api.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, ConfirmByName, Empty, Field, Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -64,7 +65,11 @@ function columnsOf(say: Say, remove: ((credential: Credential) => void) | undefi
       id: 'user',
       title: say('user'),
       by: ({ user }) => user,
-      cell: ({ user }) => <code className="wrap">{user}</code>,
+      cell: ({ user }) => (
+        <code className="wrap">
+          <Breakable>{user}</Breakable>
+        </code>
+      ),
     },
     {
       id: 'mechanism',

@@ -45,7 +45,14 @@ export function Problem({ error, onRetry }: { error: Error; onRetry?: () => void
   );
 }
 
-export function Empty({ children }: { children: ReactNode }): ReactNode {
+export function Empty({ children, isSmall = false }: { children: ReactNode; isSmall?: boolean }): ReactNode {
+  if (isSmall) {
+    return (
+      <div className="empty small">
+        <p>{children}</p>
+      </div>
+    );
+  }
   return (
     <div className="empty">
       <svg viewBox="0 0 64 24" width="64" height="24" aria-hidden="true">

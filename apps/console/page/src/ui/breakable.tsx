@@ -1,0 +1,13 @@
+import { Fragment, type ReactNode } from 'react';
+import { piecesOf } from '../lib/pieces.ts';
+
+/** Text of a table's cell that is broken where a reader would break it. */
+export function Breakable({ children }: { children: string }): ReactNode {
+  return piecesOf(children).map((piece, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: the pieces have no other name than where they stand
+    <Fragment key={index}>
+      {index > 0 && <wbr />}
+      {piece}
+    </Fragment>
+  ));
+}
