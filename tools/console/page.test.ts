@@ -170,6 +170,17 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.context().close();
   });
 
+  it('lists and searches all topics before anybody has counted what is in them', async () => {
+    const page = await open('/');
+    await page.route('**/topic-figures', () => undefined);
+    await page.goto(`${origin}/local/topics`);
+    await page.getByRole('link', { name: 'orders' }).waitFor();
+    await page.getByRole('searchbox').fill('hos');
+    await page.getByRole('link', { name: 'orders' }).waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'hostile' }).waitFor();
+    await page.context().close();
+  });
+
   it('leads to a topic by keyboard alone', async () => {
     const page = await open('/local/overview');
     await page.waitForSelector('figure');

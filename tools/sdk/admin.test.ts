@@ -46,6 +46,7 @@ describe('topics', () => {
       .toEqual([0, 1, 2, 3, 4]);
     expect(await describe()).toMatchObject({ name: topic, internal: false, topicId: created!.topicId });
     expect(await admin.listTopics()).toContain(topic);
+    expect((await admin.describeTopics('all')).find(({ name }) => name === topic)).toEqual(await describe());
     await admin.deleteTopics([topic]);
     await expect.poll(() => admin.listTopics()).not.toContain(topic);
   });

@@ -99,10 +99,18 @@ describe('what it shows', () => {
     await admin.alterGroupOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }]);
     await expect
       .poll(async () => {
-        const topics = await get('GET /api/clusters/:cluster/topics', '/topics');
-        return topics.find(({ topic }) => topic === 'orders');
+        const figures = await get('GET /api/clusters/:cluster/topic-figures', '/topic-figures');
+        return figures.find(({ topic }) => topic === 'orders');
       }, LOOK)
-      .toMatchObject({ records: 12, partitions: 3, groups: [{ group: 'billing', lag: 3 }] });
+      .toMatchObject({ records: 12, cleanup: 'delete', groups: [{ group: 'billing', lag: 3 }] });
+    const topics = await get('GET /api/clusters/:cluster/topics', '/topics');
+    expect(topics.find(({ topic }) => topic === 'orders')).toMatchObject({ partitions: 3, replication: 1, offline: 0 });
+    const readers = await get('GET /api/clusters/:cluster/topics/:topic/readers', '/topics/orders/readers');
+    expect(readers).toEqual([{ group: 'billing', lag: 3 }]);
+    const { partitions } = await get('GET /api/clusters/:cluster/topics/:topic', '/topics/orders');
+    expect(partitions[0]).toMatchObject({ leader: 1, start: 0, end: 4 });
+    expect(partitions[0]?.dirs).toMatchObject([{ broker: 1, bytes: partitions[0]?.bytes, behind: 0, isFuture: false }]);
+    expect(partitions[0]?.bytes).toBeGreaterThan(0);
   });
 
   it('tells a group without commits from one without lag', async () => {

@@ -174,12 +174,13 @@ export class Admin implements AsyncDisposable {
   }
 
   /**
-   * Topics with their partitions, leaders and replicas, as they are now.
-   * @throws BrokerError KAFKA_UNKNOWN_TOPIC_OR_PARTITION where one does not exist
+   * Topics with their partitions, leaders and replicas, as they are now; with `'all'` those that there are at one moment, Kafka's own too.
+   * @throws BrokerError KAFKA_UNKNOWN_TOPIC_OR_PARTITION where one that is named does not exist
    */
-  async describeTopics(topics: readonly string[], options: OperationOptions = {}): Promise<TopicMetadata[]> {
-    args.checkItems('describe topics', 'topics', topics, args.topicName);
+  async describeTopics(topics: readonly string[] | 'all', options: OperationOptions = {}): Promise<TopicMetadata[]> {
+    args.checkItemsOrAll('describe topics', 'topics', topics, args.topicName);
     args.checkOptions('describe topics', options);
+    if (topics === 'all') return this.#client.allTopics(options);
     await this.#client.refreshTopics(topics, options);
     return this.#client.topics(topics, { retries: 0, ...options, allowAutoTopicCreation: false });
   }

@@ -77,12 +77,30 @@ export interface TopicRow {
   readonly replication: number;
   readonly underReplicated: number;
   readonly offline: number;
+}
+
+/** What the list shows of a topic beside its name: asked for by itself, so that nobody waits for it to see and search the names. */
+export interface TopicFigures {
+  readonly topic: string;
   /** From the first offset to the end: where the topic is compacted there are fewer. */
   readonly records: number;
   readonly bytes: number | undefined;
   readonly rate: number | undefined;
+  /** What happens to old records; undefined where the cluster does not tell. */
+  readonly cleanup: string | undefined;
   /** Groups that have read it, the slowest first. */
   readonly groups: readonly GroupLag[];
+}
+
+/** A replica of a partition in a folder of a broker. */
+export interface ReplicaDir {
+  readonly broker: number;
+  readonly path: string;
+  readonly bytes: number;
+  /** How many records it lacks that the leader has; of a folder that it moves to, how many are still to come. */
+  readonly behind: number;
+  /** It is being moved here. */
+  readonly isFuture: boolean;
 }
 
 /** A partition of a topic. */
@@ -91,6 +109,8 @@ export interface PartitionRow extends MapPartition {
   readonly start: number | undefined;
   readonly end: number | undefined;
   readonly bytes: number | undefined;
+  /** Where its replicas lie; empty where the brokers do not tell. */
+  readonly dirs: readonly ReplicaDir[];
 }
 
 /** A config of a topic or broker, with where its value comes from. */
@@ -111,7 +131,6 @@ export interface TopicDetail {
   readonly topicId: string;
   readonly isInternal: boolean;
   readonly partitions: readonly PartitionRow[];
-  readonly groups: readonly GroupLag[];
 }
 
 /** How bytes are shown, chosen by looking at them. */
@@ -363,7 +382,9 @@ export interface Api {
   'GET /api/session': { input: object; answer: Session };
   'GET /api/clusters/:cluster/overview': { input: { cluster: string }; answer: Overview };
   'GET /api/clusters/:cluster/topics': { input: { cluster: string }; answer: readonly TopicRow[] };
+  'GET /api/clusters/:cluster/topic-figures': { input: { cluster: string }; answer: readonly TopicFigures[] };
   'GET /api/clusters/:cluster/topics/:topic': { input: TopicInput; answer: TopicDetail };
+  'GET /api/clusters/:cluster/topics/:topic/readers': { input: TopicInput; answer: readonly GroupLag[] };
   'GET /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput; answer: readonly ConfigRow[] };
   'GET /api/clusters/:cluster/topics/:topic/messages': { input: TopicInput & ReadPlan; answer: MessagePage };
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': {

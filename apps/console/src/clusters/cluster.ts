@@ -16,6 +16,14 @@ export type ClusterConnection = Pick<
 const API_TIMEOUT_MS = 10_000;
 /** How long everybody who looks is given the same look at the cluster. */
 const LOOK_MS = 1500;
+/** A look that took long is kept so many times as long: who watches a large cluster is not what keeps it busy. */
+const KEPT_TIMES_MAX = 3;
+
+interface Look {
+  readonly look: Promise<unknown>;
+  /** Until when it is given to others too: for ever while it is being taken. */
+  keptToMs: number;
+}
 
 /** A cluster that the console shows. It connects when somebody first looks at it. */
 export class Cluster {
@@ -23,7 +31,7 @@ export class Cluster {
   readonly #connection: Omit<ClusterConnection, 'schemaRegistry'>;
   /** The schemas of its messages, where somebody keeps them. */
   readonly schemas: SchemaRegistry | undefined;
-  readonly #looks = new Map<string, { readonly takenMs: number; readonly look: Promise<unknown> }>();
+  readonly #looks = new Map<string, Look>();
   #admin: Admin | undefined;
   #producer: Producer | undefined;
 
@@ -52,13 +60,24 @@ export class Cluster {
   }
 
   /** Looks once for all who ask at about the same time; what fails is not kept. The kinds of looks are few and known. */
-  look<T>(kind: string, take: () => Promise<T>): Promise<T> {
+  look<T>(kind: string, take: () => Promise<T>, keepMs: number = LOOK_MS): Promise<T> {
     const before = this.#looks.get(kind);
     // The kind tells the type: nobody else uses the same name.
-    if (before !== undefined && performance.now() - before.takenMs < LOOK_MS) return before.look as Promise<T>;
+    if (before !== undefined && performance.now() < before.keptToMs) return before.look as Promise<T>;
+    const beganMs = performance.now();
     const look = take();
-    this.#looks.set(kind, { takenMs: performance.now(), look });
-    look.catch(() => this.#looks.delete(kind));
+    const taken: Look = { look, keptToMs: Number.POSITIVE_INFINITY };
+    this.#looks.set(kind, taken);
+    look.then(
+      () => {
+        const tookMs = performance.now() - beganMs;
+        taken.keptToMs = beganMs + Math.max(keepMs, tookMs * (1 + KEPT_TIMES_MAX));
+      },
+      () => {
+        // Another may have been begun meanwhile, after a change.
+        if (this.#looks.get(kind) === taken) this.#looks.delete(kind);
+      },
+    );
     return look;
   }
 

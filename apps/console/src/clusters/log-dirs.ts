@@ -1,12 +1,13 @@
 import type { LogDirRow } from '../api/contract.ts';
 import type { Cluster } from './cluster.ts';
+import { logDirsOf } from './topic-look.ts';
 
 /** Replicas that are named of a folder. */
 const LARGEST_MAX = 20;
 
-/** The folders of all brokers with what is in them. */
+/** The folders of all brokers that answer, with what is in them. */
 export async function listLogDirs(cluster: Cluster): Promise<LogDirRow[]> {
-  const dirs = await cluster.look('log-dirs', () => cluster.admin.describeLogDirs());
+  const dirs = await cluster.look('log-dirs', () => logDirsOf(cluster));
   return dirs
     .map(({ brokerId, path, totalBytes, usableBytes, replicas }) => ({
       broker: brokerId,

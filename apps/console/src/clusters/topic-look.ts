@@ -20,13 +20,17 @@ export interface TopicsLook {
 /** Looks before this one, by cluster; one for each. */
 const lastEnds = new WeakMap<Cluster, { takenMs: number; ends: ReadonlyMap<string, number> }>();
 
+/** The topics with their partitions, and no more: what is known at once, however many there are. */
+export function lookAtNames(cluster: Cluster): Promise<readonly TopicMetadata[]> {
+  return cluster.look('names', () => cluster.admin.describeTopics('all'));
+}
+
 /** The topics with offsets and sizes; parts that the cluster does not tell are missing, and the rest is there. */
 export function lookAtTopics(cluster: Cluster): Promise<TopicsLook> {
   return cluster.look('topics', async () => {
     const { admin } = cluster;
-    const names = await admin.listTopics({ internal: true });
-    const topics = names.length === 0 ? [] : await describeAll(admin, names);
-    const [offsets, logDirs] = await Promise.all([offsetsOf(admin, partitionsOf(topics)), logDirsOf(admin)]);
+    const topics = await lookAtNames(cluster);
+    const [offsets, logDirs] = await Promise.all([offsetsOf(admin, partitionsOf(topics)), logDirsOf(cluster)]);
     const before = lastEnds.get(cluster);
     const takenMs = performance.now();
     lastEnds.set(cluster, { takenMs, ends: new Map(topics.map((topic) => [topic.name, endsOf(topic, offsets)])) });
@@ -34,19 +38,8 @@ export function lookAtTopics(cluster: Cluster): Promise<TopicsLook> {
   });
 }
 
-/** Topics that go while one looks are left out. */
-async function describeAll(admin: Admin, names: readonly string[]): Promise<TopicMetadata[]> {
-  try {
-    return await admin.describeTopics(names);
-  } catch (error) {
-    if (!(error instanceof AdminItemsError)) throw error;
-    const there = names.filter((name) => !error.failures.has(name));
-    return there.length === 0 || there.length === names.length ? [] : admin.describeTopics(there);
-  }
-}
-
 /** The partitions that somebody can answer for. */
-function partitionsOf(topics: readonly TopicMetadata[]): TopicPartition[] {
+export function partitionsOf(topics: readonly TopicMetadata[]): TopicPartition[] {
   return topics.flatMap(({ name, partitions }) =>
     partitions.filter(({ leaderId }) => leaderId >= 0).map(({ partition }) => ({ topic: name, partition })),
   );
@@ -91,12 +84,15 @@ async function foundOffsets(
   }
 }
 
-async function logDirsOf(admin: Admin): Promise<readonly LogDir[]> {
-  try {
-    return await admin.describeLogDirs({ timeoutMs: OFFSETS_TIMEOUT_MS, retries: 0 });
-  } catch {
-    return [];
-  }
+/** The folders of the brokers that answer, of all partitions or some: each is asked by itself, so that none waits for one that is gone. */
+export async function logDirsOf(cluster: Cluster, partitions?: readonly TopicPartition[]): Promise<LogDir[]> {
+  const { brokers } = await cluster.look('cluster', () => cluster.admin.describeCluster());
+  const asked = brokers.map(({ nodeId }) =>
+    cluster.admin
+      .describeLogDirs({ brokerIds: [nodeId], partitions, timeoutMs: OFFSETS_TIMEOUT_MS, retries: 0 })
+      .catch(() => []),
+  );
+  return (await Promise.all(asked)).flat();
 }
 
 /** A name for a partition that no other has: a topic's name has no slash. */

@@ -6,7 +6,7 @@ import { brokerResource, changeConfigs, configsOf } from '../clusters/configs.ts
 import { describeGroup, lookAtGroups, resetOffsets } from '../clusters/groups.ts';
 import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
-import { describeTopic, listTopics } from '../clusters/topics.ts';
+import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/topics.ts';
 import { listTransactions } from '../clusters/transactions.ts';
 import { ConsoleError } from '../errors.ts';
 import { readMessages, readRecord } from '../messages/read.ts';
@@ -74,8 +74,12 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   ),
   'GET /api/clusters/:cluster/overview': view((input, context) => overviewOf(clusterOf(context, input.cluster))),
   'GET /api/clusters/:cluster/topics': view((input, context) => listTopics(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/topic-figures': view((input, context) => topicFigures(clusterOf(context, input.cluster))),
   'GET /api/clusters/:cluster/topics/:topic': view((input, context) =>
     describeTopic(clusterOf(context, input.cluster), input.topic),
+  ),
+  'GET /api/clusters/:cluster/topics/:topic/readers': view((input, context) =>
+    readersOf(clusterOf(context, input.cluster), input.topic),
   ),
   'GET /api/clusters/:cluster/topics/:topic/configs': view((input, context) =>
     configsOf(clusterOf(context, input.cluster), { type: 'topic', name: input.topic }),

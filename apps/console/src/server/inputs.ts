@@ -48,7 +48,9 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'GET /api/session': z.object({}),
   'GET /api/clusters/:cluster/overview': z.object({ cluster }),
   'GET /api/clusters/:cluster/topics': z.object({ cluster }),
+  'GET /api/clusters/:cluster/topic-figures': z.object({ cluster }),
   'GET /api/clusters/:cluster/topics/:topic': z.object(onTopic),
+  'GET /api/clusters/:cluster/topics/:topic/readers': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/configs': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/messages': readPlan,
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': z.object({

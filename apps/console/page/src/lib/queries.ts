@@ -5,13 +5,19 @@ import { call } from './api.ts';
 
 /** How often what changes by itself is asked for again. */
 const LIVE_MS = 2000;
+/** Of lists that are long it is asked less often: a browser and a cluster have other things to do. */
+const LONG_LIST = 1000;
+const LONG_LIVE_MS = 8000;
 
 /** Asks a route and asks again by itself, keeping what was known meanwhile: nothing flickers. */
 export function useApi<R extends Route>(route: R, input: Input<R>, isLive = true): UseQueryResult<Answer<R>> {
   return useQuery<Answer<R>>({
     queryKey: [route, input],
     queryFn: ({ signal }) => call(route, input, signal),
-    refetchInterval: isLive ? LIVE_MS : false,
+    refetchInterval: ({ state }) => {
+      if (!isLive) return false;
+      return Array.isArray(state.data) && state.data.length > LONG_LIST ? LONG_LIVE_MS : LIVE_MS;
+    },
   });
 }
 

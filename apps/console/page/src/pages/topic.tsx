@@ -1,6 +1,6 @@
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import type { PartitionRow, TopicDetail } from '../../../src/api/contract.ts';
+import type { PartitionRow, ReplicaDir, TopicDetail } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
@@ -47,10 +47,10 @@ export function TopicPage(): ReactNode {
         <Messages cluster={cluster} topic={topic} partitions={query.data?.partitions.length ?? 0} />
       ) : tab === 'configs' ? (
         <TopicConfigs cluster={cluster} topic={topic} />
+      ) : tab === 'readers' ? (
+        <Readers cluster={cluster} topic={topic} />
       ) : (
-        <Loaded query={query}>
-          {(detail) => (tab === 'partitions' ? <Partitions detail={detail} /> : <Readers detail={detail} />)}
-        </Loaded>
+        <Loaded query={query}>{(detail) => <Partitions detail={detail} />}</Loaded>
       )}
     </>
   );
@@ -184,32 +184,74 @@ function partitionColumns(say: Say): Column<PartitionRow>[] {
     },
     { id: 'next', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
     { id: 'size', title: say('size'), isNumber: true, by: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
+    {
+      id: 'dirs',
+      title: say('logDirs'),
+      isSecondary: true,
+      cell: ({ dirs }) => <Dirs dirs={dirs} />,
+    },
   ];
 }
 
-function Readers({ detail }: { detail: TopicDetail }): ReactNode {
+/** Where the replicas lie: the brokers whose folders have the same name are told together. */
+function Dirs({ dirs }: { dirs: readonly ReplicaDir[] }): ReactNode {
   const say = useWords();
-  const cluster = useCluster();
-  if (detail.groups.length === 0) return <Empty>{say('noReaders')}</Empty>;
+  if (dirs.length === 0) return <span className="faint">–</span>;
+  const kinds = [...Map.groupBy(dirs, ({ path, isFuture }) => `${path} ${isFuture}`).values()];
+  return kinds.map((same) => (
+    <div key={`${same[0]?.path} ${same[0]?.isFuture}`} className="dirs">
+      <span className="faint">{same.map(({ broker }) => broker).join(' ')}</span>{' '}
+      <code>
+        <Breakable>{same[0]?.path ?? ''}</Breakable>
+      </code>{' '}
+      {same[0]?.isFuture === true && <span className="tag warn">{say('moving')}</span>}{' '}
+      {same
+        .filter(({ behind }) => behind > 0)
+        .map(({ broker, behind }) => (
+          <span key={broker} className="tag warn">
+            {broker}: {say('behindBy', { n: number(behind) })}
+          </span>
+        ))}
+    </div>
+  ));
+}
+
+function Readers({ cluster, topic }: { cluster: string; topic: string }): ReactNode {
+  const say = useWords();
+  const query = useApi('GET /api/clusters/:cluster/topics/:topic/readers', { cluster, topic });
   return (
-    <DataTable
-      label={say('readers')}
-      columns={[
-        {
-          id: 'group',
-          title: say('group'),
-          by: ({ group }) => group,
-          cell: ({ group }) => (
-            <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
-              <Breakable>{group}</Breakable>
-            </Link>
-          ),
-        },
-        { id: 'lag', title: say('lag'), isNumber: true, by: ({ lag }) => lag, cell: ({ lag }) => <Lag lag={lag} /> },
-      ]}
-      rows={detail.groups}
-      keyOf={({ group }) => group}
-      sorting={{ id: 'lag', isDown: true }}
-    />
+    <Loaded query={query}>
+      {(groups) =>
+        groups.length === 0 ? (
+          <Empty>{say('noReaders')}</Empty>
+        ) : (
+          <DataTable
+            label={say('readers')}
+            columns={[
+              {
+                id: 'group',
+                title: say('group'),
+                by: ({ group }) => group,
+                cell: ({ group }) => (
+                  <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
+                    <Breakable>{group}</Breakable>
+                  </Link>
+                ),
+              },
+              {
+                id: 'lag',
+                title: say('lag'),
+                isNumber: true,
+                by: ({ lag }) => lag,
+                cell: ({ lag }) => <Lag lag={lag} />,
+              },
+            ]}
+            rows={groups}
+            keyOf={({ group }) => group}
+            sorting={{ id: 'lag', isDown: true }}
+          />
+        )
+      }
+    </Loaded>
   );
 }

@@ -1,12 +1,12 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useMemo, useState } from 'react';
-import type { GroupLag, TopicRow } from '../../../src/api/contract.ts';
+import type { GroupLag, TopicFigures, TopicRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
+import { ChangeForm, Empty, Field, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 /** All topics, with what people look for when something is slow. */
@@ -19,6 +19,9 @@ export function TopicsPage(): ReactNode {
   const { q = '' } = useSearch({ strict: false });
   const navigate = useNavigate();
   const query = useApi('GET /api/clusters/:cluster/topics', { cluster });
+  // The names are there to be read and searched before anybody has counted what is in them.
+  const figures = useApi('GET /api/clusters/:cluster/topic-figures', { cluster });
+  const byTopic = useMemo(() => new Map(figures.data?.map((each) => [each.topic, each])), [figures.data]);
   const columns = useMemo(() => columnsOf(say, cluster), [say, cluster]);
   const search = (text: string): void =>
     void navigate({
@@ -43,9 +46,12 @@ export function TopicsPage(): ReactNode {
           </button>
         )}
       </div>
+      {figures.error !== null && <Problem error={figures.error} />}
       <Loaded query={query}>
         {(topics) => {
-          const shown = topics.filter((row) => (showsInternal || !row.isInternal) && matches(row, q));
+          const shown = topics.flatMap((row) =>
+            (showsInternal || !row.isInternal) && matches(row, q) ? [{ ...row, figures: byTopic.get(row.topic) }] : [],
+          );
           if (shown.length === 0) return <Empty>{say(q === '' ? 'noTopics' : 'noMatch')}</Empty>;
           return (
             <DataTable
@@ -63,6 +69,11 @@ export function TopicsPage(): ReactNode {
   );
 }
 
+/** A topic with what is known of it; its figures come later than its name. */
+interface ShownTopic extends TopicRow {
+  readonly figures: TopicFigures | undefined;
+}
+
 /** Every word that is typed is in the name. */
 function matches({ topic }: TopicRow, search: string): boolean {
   const name = topic.toLowerCase();
@@ -72,7 +83,7 @@ function matches({ topic }: TopicRow, search: string): boolean {
     .every((word) => name.includes(word));
 }
 
-function columnsOf(say: Say, cluster: string): Column<TopicRow>[] {
+function columnsOf(say: Say, cluster: string): Column<ShownTopic>[] {
   return [
     {
       id: 'topic',
@@ -93,18 +104,31 @@ function columnsOf(say: Say, cluster: string): Column<TopicRow>[] {
       id: 'records',
       title: say('records'),
       isNumber: true,
-      by: (row) => row.records,
-      cell: (row) => number(row.records),
+      by: ({ figures }) => figures?.records,
+      cell: ({ figures }) => (figures === undefined ? <ToCome /> : number(figures.records)),
     },
     {
       id: 'rate',
       title: say('rate'),
       isNumber: true,
       isSecondary: true,
-      by: (row) => row.rate,
-      cell: (row) => (row.rate === undefined ? '–' : brief(row.rate)),
+      by: ({ figures }) => figures?.rate,
+      cell: ({ figures }) => (figures?.rate === undefined ? '–' : brief(figures.rate)),
     },
-    { id: 'size', title: say('size'), isNumber: true, by: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
+    {
+      id: 'size',
+      title: say('size'),
+      isNumber: true,
+      by: ({ figures }) => figures?.bytes,
+      cell: ({ figures }) => (figures === undefined ? <ToCome /> : bytes(figures.bytes)),
+    },
+    {
+      id: 'cleanup',
+      title: say('cleanup'),
+      isSecondary: true,
+      by: ({ figures }) => figures?.cleanup,
+      cell: ({ figures }) => <span className="faint kept">{figures?.cleanup ?? '–'}</span>,
+    },
     {
       id: 'partitions',
       title: say('partitions'),
@@ -117,10 +141,16 @@ function columnsOf(say: Say, cluster: string): Column<TopicRow>[] {
       id: 'lag',
       title: say('lag'),
       isNumber: true,
-      by: ({ groups }) => (groups.length === 0 ? undefined : Math.max(...groups.map(({ lag }) => lag ?? -1))),
-      cell: ({ groups }) => <Lags groups={groups} cluster={cluster} />,
+      // The slowest comes first.
+      by: ({ figures }) => (figures?.groups[0] === undefined ? undefined : (figures.groups[0].lag ?? -1)),
+      cell: ({ figures }) => (figures === undefined ? <ToCome /> : <Lags groups={figures.groups} cluster={cluster} />),
     },
   ];
+}
+
+/** In the place of a figure that is being counted. */
+function ToCome(): ReactNode {
+  return <span className="to-come" />;
 }
 
 const LAGS_SHOWN = 2;

@@ -3,7 +3,10 @@ import { piecesOf } from '../lib/pieces.ts';
 
 /** Text of a table's cell that is broken where a reader would break it. */
 export function Breakable({ children }: { children: string }): ReactNode {
-  return piecesOf(children).map((piece, index) => (
+  const pieces = piecesOf(children);
+  // A browser breaks behind a hyphen by itself.
+  if (pieces.length === 1) return <span className="kept">{children}</span>;
+  return pieces.map((piece, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: the pieces have no other name than where they stand
     <Fragment key={index}>
       {index > 0 && <wbr />}
