@@ -67,10 +67,16 @@ export class ReplicaWatch {
       this.#tell('epoch-back', name, `broker ${id} goes back from epoch ${before} to ${leaderEpoch}`);
     }
     if (leaderEpoch < 0) return;
-    if (!this.#states.hasHad(name, leaderEpoch, leaderId)) {
+    if (!this.#states.hasHad(name, leaderEpoch, leaderId) && !this.#hasResigned(id, replica, name)) {
       const message = `broker ${id} believes that ${leaderId} leads in epoch ${leaderEpoch}, which never stood in the store`;
       this.#tell('invented-state', name, message);
     }
+  }
+
+  /** Out of the store's reach a leader resigns as soon as it hears from others of a later epoch than its own, whoever leads in that. */
+  #hasResigned(id: number, { leaderEpoch, leaderId }: Replica, name: string): boolean {
+    const newest = this.#states.stateOf(name)?.leaderEpoch ?? -1;
+    return leaderId < 0 && this.#states.hasHad(name, leaderEpoch, id) && newest > leaderEpoch;
   }
 
   #lookAtLeader(id: number, replica: Replica, name: string): void {

@@ -1,7 +1,7 @@
 import type { SessionState } from '@millrace/metadata';
 import { ManualClock } from '@millrace/ports';
 import { Metadata, type MetadataResponseInput } from '@millrace/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PartitionState } from '../cluster/broker-channel.ts';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import type { PeerAddress, PeerLine, Peers } from '../cluster/peers.ts';
@@ -151,6 +151,17 @@ describe('a broker whose metadata store is out of reach', () => {
     session('disconnected');
     await clock.advanceAsync(2000);
     expect([asked.length, learnt]).toEqual([1, []]);
+  });
+
+  it('goes on asking after a mistake in the middle of it, which ends nothing else', async () => {
+    answer = () => undefined;
+    const telling = vi.spyOn(silentLogger, 'debug').mockImplementation(() => {
+      throw new TypeError('a mistake');
+    });
+    session('disconnected');
+    await clock.advanceAsync(1100);
+    expect([telling.mock.calls.length, asked.length]).toEqual([2, 2]);
+    telling.mockRestore();
   });
 
   it('asks nobody any more when it stops', async () => {

@@ -4,6 +4,7 @@ import { ErrorCode, Metadata, type MetadataResponse, ZERO_UUID } from '@millrace
 import type { LiveBroker, PartitionState } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { Peers } from '../cluster/peers.ts';
+import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import { endpointOf } from './wire.ts';
 
@@ -37,6 +38,7 @@ export interface PeerNewsOptions {
  */
 export class PeerNews {
   readonly #options: PeerNewsOptions;
+  readonly #guard: Guard;
   #forget: (() => void) | undefined;
   #timer: Timer | undefined;
   #isAsking = false;
@@ -45,6 +47,7 @@ export class PeerNews {
 
   constructor(options: PeerNewsOptions) {
     this.#options = options;
+    this.#guard = new Guard(options.logger);
   }
 
   start(): void {
@@ -67,7 +70,13 @@ export class PeerNews {
   #askAfter(ms: number): void {
     this.#isAsking = true;
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.schedule(ms, () => void this.#ask());
+    this.#timer = this.#options.clock.schedule(ms, () => {
+      const asked = this.#ask().finally(() => {
+        const { partitionCount } = this.#options.cluster;
+        if (this.#isAsking) this.#askAfter(Math.max(ASK_PAUSE_MS, partitionCount / PARTITIONS_PER_PAUSED_MS));
+      });
+      this.#guard.settle('Asking other brokers who leads', asked);
+    });
   }
 
   async #ask(): Promise<void> {
@@ -87,7 +96,6 @@ export class PeerNews {
     } catch (err) {
       logger.debug({ err, of: other?.id }, 'Another broker could not be asked who leads');
     }
-    if (this.#isAsking) this.#askAfter(Math.max(ASK_PAUSE_MS, cluster.partitionCount / PARTITIONS_PER_PAUSED_MS));
   }
 
   /** Over a connection of its own, which is rarely needed and shall hold nobody up. */
