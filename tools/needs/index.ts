@@ -1,10 +1,12 @@
 /**
- * What some tests need of the machine beside Node. Where it is missing they are skipped and say so at the end of the run; in CI, which
- * installs everything, that is a failure, so that no test is passed over unseen.
+ * What some tests need of the machine beside Node. Where it is missing they are skipped and say so at the end of the run. In CI, which
+ * installs everything, a missing program is a failure, so that no test is passed over unseen; what no installing brings (to be root, a
+ * loop device) is told at the end there too.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { cacheFolder, KAFKA_3 } from '../kafka/jars.ts';
 import { root } from '../source/index.ts';
 
 /** Where skipped tests are noted for the end of a run, relative to the root. */
@@ -20,6 +22,11 @@ const programs = {
     isThere: () => existsSync(ZOOKEEPER_JAR) && runs('java', '-version'),
     install: 'apt-get install zookeeper',
   },
+  kafka: {
+    isThere: () => existsSync(join(cacheFolder(), 'kafka', KAFKA_3)) && runs('java', '-version'),
+    install: `apt-get install default-jre-headless maven; pnpm kafka fetch ${KAFKA_3}`,
+  },
+  xfsprogs: { isThere: () => runs('xfs_io', '-V') && runs('mkfs.xfs', '-V'), install: 'apt-get install xfsprogs' },
   openssl: { isThere: () => runs('openssl', 'version'), install: 'apt-get install openssl' },
   chromium: { isThere: () => runs('chromium', '--version'), install: 'apt-get install chromium' },
 } as const;
@@ -36,13 +43,32 @@ export type NeededProgram = keyof typeof programs;
 export function has(program: NeededProgram, test: string, file: string = join(root, SKIPS_FILE)): boolean {
   const { isThere, install } = programs[program];
   if (isThere()) return true;
-  const message = `${test.replace(/^.*\/(?=tools|packages|apps)/, '')} needs ${program} (Debian: ${install})`;
+  const message = `${named(test)} needs ${program} (Debian: ${install})`;
   if (!['', 'false', '0', undefined].includes(process.env['CI'])) {
     throw new Error(`${message}; in CI nothing is skipped.`);
   }
+  note(message, file);
+  return false;
+}
+
+/**
+ * Whether a machine may do something, for `describe.skipIf(!may(whyNot, import.meta.url))`: what no program brings, so that CI may lack
+ * it, too.
+ * @param whyNot Why it may not; undefined where it may.
+ */
+export function may(whyNot: string | undefined, test: string, file: string = join(root, SKIPS_FILE)): boolean {
+  if (whyNot === undefined) return true;
+  note(`${named(test)}: ${whyNot}`, file);
+  return false;
+}
+
+function named(test: string): string {
+  return test.replace(/^.*\/(?=tools|packages|apps)/, '');
+}
+
+function note(message: string, file: string): void {
   mkdirSync(dirname(file), { recursive: true });
   appendFileSync(file, `${message}\n`);
-  return false;
 }
 
 function runs(command: string, argument: string): boolean {

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { may } from './index.ts';
 
 /** Asks for kcat where no program can be found but Node. */
 function askWithoutPrograms(ci: string | undefined): { code: number; output: string } {
@@ -40,6 +41,18 @@ describe('a program that a test needs', () => {
       output: expect.stringContaining('false\ntools/some.test.ts needs kcat (Debian: apt-get install kcat)\n'),
     });
     expect(askWithoutPrograms('false').code).toBe(0);
+  });
+
+  it('is noted with its reason where no program would bring it, in CI too', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-may-'));
+    const file = join(folder, 'skipped.txt');
+    try {
+      expect(may(undefined, 'file:///x/tools/a.test.ts', file)).toBe(true);
+      expect(may('only root may mount', 'file:///x/tools/a.test.ts', file)).toBe(false);
+      expect(readFileSync(file, 'utf8')).toBe('tools/a.test.ts: only root may mount\n');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('is a failure when it is missing in CI', () => {

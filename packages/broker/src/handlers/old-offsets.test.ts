@@ -44,6 +44,24 @@ describe('version 0 of OffsetCommit and OffsetFetch', () => {
     expect((await fetched(1))[0]![0]).toBe(-1);
   });
 
+  it('writes a partition once that a request names many times, with what it says last', async () => {
+    const partitions = [1, 2, 3].map((offset) => ({
+      partitionIndex: 0,
+      committedOffset: offset,
+      committedMetadata: '',
+    }));
+    const topics = [
+      { name: 't', partitions },
+      { name: 't', partitions: partitions.slice(0, 1) },
+    ];
+    const answer = await test.connect().ask(OffsetCommit, 0, { groupId: 'g', topics });
+    const codes = answer.topics.map((topic) => topic.partitions.map(({ errorCode }) => errorCode));
+    expect(codes).toEqual([[0, 0, 0], [0]]);
+    const { data, stat } = await test.store.openSession().get('/consumers/g/offsets/t/0');
+    // Made, and then set.
+    expect([data.toString(), stat.version]).toEqual(['1', 1]);
+  });
+
   it('writes again what may not have been written', async () => {
     test.loseNextWrite('after');
     expect(await commit('g', 5)).toEqual([0, UNKNOWN]);

@@ -7,13 +7,17 @@ import {
   type OffsetFetchResponseInput,
 } from '@millrace/protocol';
 import { groupResource, topicResource } from '../shared/authorization.ts';
+import { inTurns } from '../shared/turns.ts';
 import { isNodeName } from '../store/consumer-offsets.ts';
 import type { RequestContext } from './handler.ts';
 
 type Committed = OffsetCommitRequest['topics'][number]['partitions'][number];
 type Fetched = { readonly committedOffset: number; readonly metadata: string; readonly errorCode: number };
 
-/** One partition after the other: each is a write of the store, and nobody may have the store to himself. */
+/**
+ * One partition after the other: each is a write of the store, and nobody may have the store to himself. One that is named again and
+ * again is written once, with what is said last.
+ */
 export async function commitToStore(
   request: OffsetCommitRequest,
   context: RequestContext,
@@ -21,18 +25,37 @@ export async function commitToStore(
   const { groupId } = request;
   const refusal = refusalOf(groupId, context.authorize('Read', groupResource(groupId))?.errorCode);
   const topics: { name: string; partitions: { partitionIndex: number; errorCode: number }[] }[] = [];
+  const outcomes = new Map<Committed, number>();
+  const last = await inTurns(lastOfEach(request), () => context.pause());
   for (const { name, partitions } of request.topics) {
     const errorCode = refusal ?? context.authorize('Read', topicResource(name))?.errorCode;
     const results: (typeof topics)[number]['partitions'] = [];
-    for (const partition of partitions) {
-      const { partitionIndex } = partition;
-      results.push({ partitionIndex, errorCode: errorCode ?? (await commit(groupId, name, partition, context)) });
+    for (const { partitionIndex } of partitions) {
+      const partition = last.get(name)!.get(partitionIndex)!;
+      const outcome = outcomes.get(partition) ?? errorCode ?? (await commit(groupId, name, partition, context));
+      outcomes.set(partition, outcome);
+      results.push({ partitionIndex, errorCode: outcome });
       const rest = context.pause();
       if (rest !== undefined) await rest;
     }
     topics.push({ name, partitions: results });
   }
   return { topics };
+}
+
+/** What is to be written to each partition, by topic. */
+function* lastOfEach({ topics }: OffsetCommitRequest): Generator<void, Map<string, Map<number, Committed>>> {
+  const last = new Map<string, Map<number, Committed>>();
+  for (const { name, partitions } of topics) {
+    const wanted = last.get(name) ?? new Map<number, Committed>();
+    for (const partition of partitions) {
+      wanted.set(partition.partitionIndex, partition);
+      yield;
+    }
+    last.set(name, wanted);
+    yield;
+  }
+  return last;
 }
 
 export async function fetchFromStore(
