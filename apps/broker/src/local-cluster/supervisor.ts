@@ -4,12 +4,7 @@ import type { Clock, Timer } from '@millrace/ports';
 import type { StartErrorCode } from '../start-error.ts';
 import type { MemberSettings } from './member-settings.ts';
 import type { FromMember, ToMember } from './messages.ts';
-
-/** How long a broker that ended by itself waits until it is started again: the first time, and at the most. */
-const RESTART_MS = [100, 10_000] as const;
-
-/** After so long a broker has proved that it can run, and waits as at the first time again. */
-const PROVEN_MS = 30_000;
+import { RestartPauses } from './restart-pauses.ts';
 
 /** How long brokers may take to stop before they are killed. */
 const STOP_MS_MAX = 30_000;
@@ -100,8 +95,7 @@ class Member {
   #cannot!: (error: MemberStartError) => void;
   #process: ChildProcess | undefined;
   #failure: MemberFailure | undefined;
-  #failures = 0;
-  #startedAtMs = 0;
+  readonly #pauses: RestartPauses;
   #hasServed = false;
   #isStopping = false;
   #restart: Timer | undefined;
@@ -110,6 +104,7 @@ class Member {
     this.brokerId = settings.brokerId;
     this.#settings = settings;
     this.#options = options;
+    this.#pauses = new RestartPauses(options.clock);
     this.firstReady = new Promise((resolve, reject) => {
       this.#isReady = resolve;
       this.#cannot = reject;
@@ -121,8 +116,7 @@ class Member {
   }
 
   start(): void {
-    const { env, configFile, sitePort, clock } = this.#options;
-    this.#startedAtMs = clock.monotonic();
+    const { env, configFile, sitePort } = this.#options;
     this.#failure = undefined;
     // In a group of its own, so that a terminal's Ctrl-C reaches the parent alone, which stops all in order.
     const child = fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
@@ -164,6 +158,7 @@ class Member {
     }
     if (this.#hasServed) this.#options.logger.info({ brokerId }, `Broker ${brokerId} serves again`);
     this.#hasServed = true;
+    this.#pauses.served();
     this.#isReady({ brokerId, endpoints: message.endpoints, httpPort: message.httpPort });
   }
 
@@ -174,7 +169,7 @@ class Member {
     const failure = this.#failure;
     // Ports and folders that are taken may be those of a cluster whose parent was killed a moment ago.
     const isHopeless = !this.#hasServed && failure !== undefined && !PASSING.includes(failure.code);
-    if (isHopeless || (!this.#hasServed && this.#failures >= FIRST_ATTEMPTS_MAX)) {
+    if (isHopeless || (!this.#hasServed && this.#pauses.failures >= FIRST_ATTEMPTS_MAX)) {
       this.#cannot(
         new MemberStartError(
           failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, code: 'START_FAILED' },
@@ -183,9 +178,7 @@ class Member {
       return;
     }
     const { clock, logger } = this.#options;
-    if (clock.monotonic() - this.#startedAtMs > PROVEN_MS) this.#failures = 0;
-    const pauseMs = Math.min(RESTART_MS[0] * 2 ** this.#failures, RESTART_MS[1]);
-    this.#failures += 1;
+    const pauseMs = this.#pauses.ended();
     const why = failure?.message ?? (signal === null ? `it ended with ${exitCode}` : `it was ended by ${signal}`);
     logger.warn(
       { brokerId, exitCode, signal, pauseMs },
