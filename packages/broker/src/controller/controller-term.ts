@@ -74,6 +74,7 @@ export class ControllerTerm {
   readonly #channels = new Map<number, BrokerChannel>();
   /** What the controller's own broker was told, while the term begins. */
   #ownOutcomes: Promise<unknown>[] | undefined = [];
+  #carriedOut: Promise<unknown> = Promise.resolve();
   readonly #watchTopic: Watcher;
 
   constructor(epoch: number, guard: ControllerGuard, options: ControllerTermOptions, events: TermEvents) {
@@ -115,8 +116,7 @@ export class ControllerTerm {
 
   /**
    * Takes office: reads the cluster's state, with watches for what changes, tells all brokers who is there, brings replicas and
-   * partitions online, and goes on with what the controller before has begun (`KafkaController.onControllerFailover`). Resolves when
-   * the broker of this controller has carried out what it was told.
+   * partitions online, and goes on with what the controller before has begun (`KafkaController.onControllerFailover`).
    */
   async begin(): Promise<void> {
     const deletions = await this.#load();
@@ -130,8 +130,16 @@ export class ControllerTerm {
     await this.reassignments.resumeAll();
     await this.deletion.requested(deletions);
     await this.leaders.requestedByNode();
-    await Promise.all(this.#ownOutcomes ?? []);
+    this.#carriedOut = Promise.all(this.#ownOutcomes ?? []);
     this.#ownOutcomes = undefined;
+  }
+
+  /**
+   * Resolves when the broker of this controller has carried out what it was told when the term began. The term goes on meanwhile: that
+   * broker may have a slow disk, and others go and need to be replaced.
+   */
+  async carriedOut(): Promise<void> {
+    await this.#carriedOut;
   }
 
   /** Nothing is sent any more. */

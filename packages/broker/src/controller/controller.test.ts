@@ -25,6 +25,24 @@ async function assign(cluster: TestCluster, name: string, replicas: readonly num
 const stateOf = (cluster: TestCluster, topic: string, partition: number): Promise<unknown> =>
   cluster.readJson(paths.partitionState(topic, partition));
 
+describe('a controller whose own broker is slow to carry out what it is told', () => {
+  it('elects leaders in the place of brokers that go meanwhile', async () => {
+    const cluster = await clusterOf(1, 2, 3);
+    await assign(cluster, 'orders', [
+      [1, 2, 3],
+      [2, 3, 1],
+      [3, 2, 1],
+    ]);
+    for (const id of [2, 3]) cluster.brokers.get(id)!.channel.answerLeaderAndIsr = () => new Promise(() => {});
+    await cluster.kill(1);
+    const left = cluster.controller.id;
+    await cluster.kill(left === 2 ? 3 : 2);
+    for (const partition of [0, 1, 2]) {
+      expect(await stateOf(cluster, 'orders', partition)).toMatchObject({ leader: left, isr: [left] });
+    }
+  });
+});
+
 describe('a cluster of one', () => {
   it('writes the nodes that Kafka writes', async () => {
     const cluster = await clusterOf(1);

@@ -80,12 +80,13 @@ export class Controller {
     this.#forgetSession = this.#store.onSession((state) => {
       if (state === 'expired') this.#endTerm('the session with the metadata store has expired');
     });
-    await this.#queue.put(() => this.#elect());
+    await this.sessionRenewed();
   }
 
-  /** Stands for election again after the broker has registered in a new session. */
+  /** Stands for election (again), as {@link Controller.start} does, after the broker has registered in a new session. */
   async sessionRenewed(): Promise<void> {
     await this.#queue.put(() => this.#elect());
+    await this.#term?.carriedOut();
   }
 
   /**
