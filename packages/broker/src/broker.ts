@@ -495,6 +495,7 @@ export class Broker {
       logger,
       knownTopicId,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
+      featureNodeVersion: interBrokerVersions(config.interBrokerProtocolVersion)?.featureNode ?? 2,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       onElection: electionCounter(metrics),
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,

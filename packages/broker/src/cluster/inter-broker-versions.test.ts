@@ -21,6 +21,15 @@ describe('inter.broker.protocol.version', () => {
     expect(interBrokerVersions(setting)).toMatchObject(expected);
   });
 
+  it.each([
+    ['2.8', 1],
+    ['3.2', 1],
+    ['3.3-IV0', 2],
+    ['3.9', 2],
+  ])('%s writes the node of features as that release did', (setting, featureNode) => {
+    expect(interBrokerVersions(setting)).toMatchObject({ featureNode });
+  });
+
   it.each(['2.7', '2.7-IV2', '0.10.2', 'newest', ''])('cannot be %j', (setting) => {
     expect(interBrokerVersions(setting)).toBeUndefined();
   });

@@ -10,6 +10,8 @@ export interface InterBrokerVersions {
   readonly offsetForLeaderEpoch: number;
   /** Whether a partition's state says that its leader is recovering (KIP-704). */
   readonly hasRecoveryState: boolean;
+  /** In which form the node of features is written: older brokers do not start where they find the newer one (`FeatureZNode`). */
+  readonly featureNode: 1 | 2;
 }
 
 /** From which release, and which of its steps, a request is sent in a version; the newest first. */
@@ -22,6 +24,7 @@ const STEPS: readonly {
   { since: [3, 5, 1], versions: { fetch: 15 } },
   { since: [3, 5, 0], versions: { fetch: 14, listOffsets: 8 } },
   { since: [3, 4, 0], versions: { leaderAndIsr: 7, stopReplica: 4, updateMetadata: 8 } },
+  { since: [3, 3, 0], versions: { featureNode: 2 } },
   { since: [3, 2, 0], versions: { leaderAndIsr: 6, hasRecoveryState: true } },
   { since: [3, 1, 0], versions: { fetch: 13 } },
   { since: [3, 0, 1], versions: { listOffsets: 7 } },
@@ -35,6 +38,7 @@ const STEPS: readonly {
       listOffsets: 6,
       offsetForLeaderEpoch: 4,
       hasRecoveryState: false,
+      featureNode: 1,
     },
   },
 ];

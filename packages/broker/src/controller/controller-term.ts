@@ -8,6 +8,7 @@ import {
   decodeTopic,
   encodeFeature,
   encodeTopic,
+  isOtherFeatureNode,
   MalformedNodeError,
   paths,
   type ReplicaAssignment,
@@ -421,10 +422,29 @@ export class ControllerTerm {
     return id;
   }
 
+  /** What nobody can read is left to who has written it. */
+  #isOtherFeatureNode(data: Buffer, version: 1 | 2): boolean {
+    try {
+      return isOtherFeatureNode(data, version);
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#options.logger.warn({ err }, 'The node of features cannot be read, and is left as it is');
+      return false;
+    }
+  }
+
   async #makeFeatureNode(): Promise<void> {
-    const { store } = this.#options;
-    if ((await store.exists(paths.feature)) !== undefined) return;
-    await store.create(paths.feature, encodeFeature()).catch(ignoreNodeExists);
+    const { store, featureNodeVersion: version = 2 } = this.#options;
+    const data = encodeFeature(version);
+    const node = await store.get(paths.feature).catch(ignoreNoNode);
+    if (node === undefined) {
+      await store.create(paths.feature, data).catch(ignoreNodeExists);
+    } else if (this.#isOtherFeatureNode(node.data, version)) {
+      // The cluster's brokers speak another version with one another than when it was written.
+      await this.#states.writeAll([
+        [{ type: 'set', path: paths.feature, data, expected: { exactly: node.stat.version } }],
+      ]);
+    }
   }
 
   /** What brokers have noted for the controller before. */

@@ -149,6 +149,21 @@ describe('a cluster of one', () => {
     ]);
   });
 
+  it.each([
+    ['is written as the brokers write it now', '{"features":{},"version":1,"status":1}', 2],
+    ['is enabled', '{"features":{},"version":2,"status":0}', 2],
+    ['keeps features that somebody has agreed on', '{"features":{"f":1},"version":1,"status":1}', undefined],
+    ['is left alone when nobody can read it', 'torn', undefined],
+  ])('finds the node of features, which %s', async (_, found, version) => {
+    const cluster = await clusterOf(1);
+    await cluster.kill(1);
+    await cluster.store.set(paths.feature, Buffer.from(found), 'any');
+    const { controller } = await cluster.start(1);
+    expect(controller.isActive).toBe(true);
+    const expected = version === undefined ? found : `{"features":{},"version":${version},"status":1}`;
+    expect(await cluster.read(paths.feature)).toBe(expected);
+  });
+
   it('gives topics that were made before Kafka 2.8 an id', async () => {
     const cluster = new TestCluster();
     await (await cluster.start(1)).controller.stop();

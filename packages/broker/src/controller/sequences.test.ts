@@ -8,46 +8,7 @@ import {
   Reader,
   type State,
 } from '../testing/test-captured-cluster.ts';
-import { type Cast, Walk } from '../testing/test-captured-walk.ts';
-
-const [A, B, C] = [
-  [1, 2, 3],
-  [2, 3, 1],
-  [3, 1, 2],
-] as const;
-const [D, E, F] = [
-  [1, 3, 2],
-  [2, 1, 3],
-  [3, 2, 1],
-] as const;
-
-/** Who played which part in the two captures. */
-const CASTS: readonly Cast[] = [
-  {
-    release: '3.9',
-    prefix: '',
-    orders: [B, C, A],
-    offsets: [D, E, F],
-    plain: [B, C],
-    gone: [C, A],
-    isr: A,
-    killed: 2,
-    paused: 2,
-    stopsController: true,
-  },
-  {
-    release: '2.8',
-    prefix: 'ibp2.8-',
-    orders: [F, D, E],
-    offsets: [B, C, A],
-    plain: [F, D],
-    gone: [A, B],
-    isr: D,
-    killed: 3,
-    paused: 3,
-    stopsController: false,
-  },
-];
+import { CASTS, type Cast, Walk } from '../testing/test-captured-walk.ts';
 
 /** What one broker is told, or what is written, without what a difference on purpose takes out of it. */
 interface Difference {
@@ -107,10 +68,6 @@ const DIFFERENCES = {
     why: 'Kafka makes writes of configs depend on the node of the controller, for the sake of a migration to KRaft, which is not done here',
     written: (line) => line.replace(/^(\w+ \/config\/.*) under \/controller$/, '$1'),
   },
-  quotas: {
-    why: 'the walk sets no client quotas',
-    written: (line) => (line.includes('users/u1') ? undefined : line),
-  },
   lastStates: {
     why: 'the replicas of a topic that goes leave its state one by one, in the order of a hash table at Kafka, and of their ids here',
     written: (line) =>
@@ -146,7 +103,7 @@ const SCENARIOS: readonly (readonly [scenario: string, differences: readonly Nam
   ['05-kill-controller', ['deadLeaders', 'producerIds']],
   ['05b-sigterm-controller', ['repeats', 'echoes']],
   ['06-reassign', ['repeats', 'echoes', 'guards']],
-  ['07-config-delete', ['repeats', 'goneTopics', 'lastWords', 'guards', 'quotas', 'lastStates', 'producerIds']],
+  ['07-config-delete', ['repeats', 'goneTopics', 'lastWords', 'guards', 'lastStates', 'producerIds']],
   ['11-isr-change', []],
 ];
 

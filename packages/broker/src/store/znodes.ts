@@ -288,9 +288,16 @@ export function decodePartitionState(path: string, data: Buffer): LeaderAndIsr {
   }));
 }
 
-/** `/feature` of a cluster whose brokers agree on no features, as ZooKeeper mode has it. */
-export function encodeFeature(): Buffer {
-  return encode({ features: {}, version: 2, status: 1 });
+/** `/feature` of a cluster whose brokers agree on no features, as ZooKeeper mode has it; from 3.3 on in version 2. */
+export function encodeFeature(version: 1 | 2): Buffer {
+  return encode({ features: {}, version, status: 1 });
+}
+
+/** Whether `/feature` is to be written anew in this version: it says nothing else than that there are no features, in another form. */
+export function isOtherFeatureNode(data: Buffer, wanted: 1 | 2): boolean {
+  const { features, version, status } = decode(paths.feature, data, (json) => json);
+  const isPlain = status === 0 || Object.keys((features ?? {}) as object).length === 0;
+  return isPlain && (status !== 1 || version !== wanted);
 }
 
 /** A partition by its names. */

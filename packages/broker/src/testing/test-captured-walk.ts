@@ -1,5 +1,6 @@
 /** Takes a cluster of ours through what the captured cluster of Apache Kafka went through, step by step. */
 import {
+  AlterClientQuotas,
   AlterPartitionReassignments,
   CreatePartitions,
   DeleteTopics,
@@ -9,6 +10,7 @@ import {
 } from '@millrace/protocol';
 import { batchOf } from './test-broker.ts';
 import type { Command, Write } from './test-captured-cluster.ts';
+import { type Dump, dumpOf } from './test-captured-trees.ts';
 import { TestReplicas } from './test-replicas.ts';
 
 /** Which broker played which part: a capture is one cluster's life, and its assignments were drawn by lot. */
@@ -27,7 +29,50 @@ export interface Cast {
   readonly paused: number;
   /** Whether the second controller was stopped in order as well. */
   readonly stopsController: boolean;
+  /** In which order brokers' throttles were set and taken away in 06, each of four times. */
+  readonly throttled: readonly (readonly number[])[];
 }
+
+const [A, B, C] = [
+  [1, 2, 3],
+  [2, 3, 1],
+  [3, 1, 2],
+] as const;
+const [D, E, F] = [
+  [1, 3, 2],
+  [2, 1, 3],
+  [3, 2, 1],
+] as const;
+
+/** Who played which part in the two captures. */
+export const CASTS: readonly Cast[] = [
+  {
+    release: '3.9',
+    prefix: '',
+    orders: [B, C, A],
+    offsets: [D, E, F],
+    plain: [B, C],
+    gone: [C, A],
+    isr: A,
+    killed: 2,
+    paused: 2,
+    stopsController: true,
+    throttled: [B, F, E, B],
+  },
+  {
+    release: '2.8',
+    prefix: 'ibp2.8-',
+    orders: [F, D, E],
+    offsets: [B, C, A],
+    plain: [F, D],
+    gone: [A, B],
+    isr: D,
+    killed: 3,
+    paused: 3,
+    stopsController: false,
+    throttled: [B, E, B, B],
+  },
+];
 
 const [TOPIC, BROKER] = [2, 4];
 const THROTTLED = ['leader.replication.throttled.replicas', 'follower.replication.throttled.replicas'] as const;
@@ -42,8 +87,11 @@ export interface Heard {
 export class Walk {
   readonly #cast: Cast;
   readonly #cluster: TestReplicas;
+  /** The whole tree after each scenario and at moments within, by the names of the captured ones. */
+  readonly dumps = new Map<string, Dump>();
   #said = 0;
   #written = 0;
+  #throttles = 0;
 
   private constructor(cast: Cast, cluster: TestReplicas) {
     this.#cast = cast;
@@ -59,6 +107,7 @@ export class Walk {
     };
     const walk = new Walk(cast, await TestReplicas.start(3, settings));
     walk.#heard();
+    await walk.#dump('01-boot');
     return walk;
   }
 
@@ -66,9 +115,9 @@ export class Walk {
   async all(): Promise<Map<string, Heard>> {
     const steps: [string, () => Promise<void>][] = [
       ['02-create', () => this.#create()],
-      ['03-kill-leader', () => this.#bounce(this.#cast.killed, 'kill')],
-      ['04-controlled-shutdown', () => this.#bounce(3, 'stop')],
-      ['05-kill-controller', () => this.#bounce(1, 'kill')],
+      ['03-kill-leader', () => this.#bounce(this.#cast.killed, 'kill', '03-kill-leader-while-down')],
+      ['04-controlled-shutdown', () => this.#bounce(3, 'stop', '04-controlled-shutdown-while-down')],
+      ['05-kill-controller', () => this.#bounce(1, 'kill', '05-kill-controller-while-down')],
       ['05b-sigterm-controller', () => this.#bounce(2, 'stop')],
       ['06-reassign', () => this.#reassign()],
       ['07-config-delete', () => this.#configAndDelete()],
@@ -79,6 +128,7 @@ export class Walk {
       if (name.startsWith('05b') && !this.#cast.stopsController) continue;
       await step();
       heard.set(`${this.#cast.prefix}${name}`, this.#heard());
+      await this.#dump(name);
     }
     return heard;
   }
@@ -97,9 +147,10 @@ export class Walk {
   }
 
   /** A broker ends, comes back, catches up, and gets its leaderships back. */
-  async #bounce(id: number, how: 'kill' | 'stop'): Promise<void> {
+  async #bounce(id: number, how: 'kill' | 'stop', whileDown?: string): Promise<void> {
     await this.#cluster[how](id);
     await this.#quiet();
+    if (whileDown !== undefined) await this.#dump(whileDown);
     await this.#cluster.start(id);
     await this.#quiet();
     await this.#done(
@@ -116,14 +167,20 @@ export class Walk {
     const onTwo = [1, 2];
     await this.#topic('moves', [onTwo, onTwo], { 'min.insync.replicas': '1' });
     await this.#throttle(0, '200000');
+    // In place of a throttle that has it take a while.
+    this.#cluster.cutFetches(3, 1);
     await this.#move(0, [2, 3]);
-    await this.#quiet();
+    await this.#cluster.pass(50);
+    await this.#dump('06-reassign-moves0-running');
+    this.#cluster.heal();
+    await this.#cluster.pass(4000, 50);
     await this.#throttle(0, null);
     await this.#throttle(1, '1000');
     // In place of a throttle that lets next to nothing through.
     this.#cluster.cutFetches(3, 1);
     await this.#move(1, [2, 3]);
     await this.#cluster.pass(50);
+    await this.#dump('06-reassign-moves1-running');
     await this.#move(1, null);
     this.#cluster.heal();
     await this.#throttle(1, null);
@@ -140,12 +197,17 @@ export class Walk {
     await this.#alter(this.#controller, TOPIC, 'orders', { 'retention.ms': '3600000', 'cleanup.policy': 'delete' });
     await this.#alter(2, BROKER, '2', { 'log.cleaner.threads': '2' });
     await this.#alter(2, BROKER, '', { 'message.max.bytes': '2000000' });
+    const ops = [{ key: 'producer_byte_rate', value: 1_000_000, remove: false }];
+    const entries = [{ entity: [{ entityType: 'user', entityName: 'u1' }], ops }];
+    await this.#done(this.#cluster.ask(2, AlterClientQuotas, 1, { entries, validateOnly: false }));
+    await this.#dump('07-config-delete-configs');
     await this.#topic('plain', plain);
     await this.#delete('plain');
     await this.#topic('gone', gone);
     await this.#cluster.stop(1);
     await this.#quiet();
     await this.#delete('gone');
+    await this.#dump('07-config-delete-pending-delete');
     await this.#bounceBack(1);
   }
 
@@ -167,6 +229,10 @@ export class Walk {
     await this.#cluster.pass(3500, 50);
     this.#cluster.heal();
     await this.#cluster.pass(2500, 50);
+  }
+
+  async #dump(name: string): Promise<void> {
+    this.dumps.set(`${this.#cast.prefix}${name}`, await dumpOf(this.#cluster));
   }
 
   get #controller(): number {
@@ -203,7 +269,9 @@ export class Walk {
     const topic = (): Promise<void> =>
       this.#alter(this.#controller, TOPIC, 'moves', { [THROTTLED[0]]: leaders, [THROTTLED[1]]: followers });
     if (rate !== null) await topic();
-    for (const id of [2, 3, 1]) await this.#alter(id, BROKER, `${id}`, { [RATES[0]]: rate, [RATES[1]]: rate });
+    const brokers = this.#cast.throttled[this.#throttles] ?? [];
+    this.#throttles += 1;
+    for (const id of brokers) await this.#alter(id, BROKER, `${id}`, { [RATES[0]]: rate, [RATES[1]]: rate });
     if (rate === null) await topic();
   }
 

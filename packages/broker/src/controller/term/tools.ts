@@ -15,6 +15,8 @@ export interface ControllerTermOptions {
   readonly logger: Logger;
   /** Opens the way to a broker for as long as it is registered as it is now; the term closes it. */
   readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
+  /** In which form the node of features is written, by `inter.broker.protocol.version`. Default 2. */
+  readonly featureNodeVersion?: 1 | 2;
   /** `delete.topic.enable`. */
   readonly isDeletionEnabled: () => boolean;
   /** A leader was elected, in sync or not; for metrics. */
