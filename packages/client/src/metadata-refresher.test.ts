@@ -60,6 +60,39 @@ describe('a refresh of metadata', () => {
     );
   });
 
+  it('that is urgent waits behind none that is not, whose older answer then takes nothing back', async () => {
+    const cache = new MetadataCache();
+    const held = Promise.withResolvers<MetadataResponse>();
+    const asked: [boolean, string[]][] = [];
+    const answer = (port: number, ...topicIds: [string, string][]): MetadataResponse =>
+      ({
+        brokers: [{ nodeId: 1, host: 'h', port, rack: null }],
+        clusterId: 'c',
+        controllerId: 1,
+        topics: topicIds.map(([name, topicId]) => ({ name, topicId, errorCode: 0, isInternal: false, partitions: [] })),
+      }) as unknown as MetadataResponse;
+    const ask = (request: (version: number) => MetadataRequestInput, isUrgent: boolean): Promise<MetadataResponse> => {
+      asked.push([isUrgent, namesOf(request(12))]);
+      return isUrgent ? Promise.resolve(answer(2, ['a', 'new'])) : held.promise;
+    };
+    const refresher = new MetadataRefresher(cache, ask, () => {});
+    const first = refresher.refresh(['a', 'b'], false);
+    await Promise.resolve();
+    const second = refresher.refresh(['b'], false);
+    await refresher.refresh(['a'], false, true);
+    expect(asked).toEqual([
+      [false, ['a', 'b']],
+      [true, ['a']],
+    ]);
+    expect(cache.topic('a')).toMatchObject({ topicId: 'new' });
+    held.resolve(answer(1, ['a', 'old'], ['b', 'b']));
+    expect((await first).topics).toHaveLength(2);
+    expect([cache.topic('a')?.topicId, cache.topic('b')?.topicId]).toEqual(['new', 'b']);
+    await second;
+    // Asked after the urgent answer, and so believed.
+    expect([cache.topic('a')?.topicId, cache.brokers.get(1)?.port]).toEqual(['old', 1]);
+  });
+
   it('has no choice with a broker before version 4, which does as it is configured', async () => {
     const { refresher, asked } = asking(3);
     await refresher.refresh(['a'], false);

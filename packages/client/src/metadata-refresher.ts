@@ -11,8 +11,8 @@ import type { MetadataCache } from './metadata-cache.ts';
 interface Wish {
   readonly topics: Set<string>;
   readonly mayCreate: boolean;
+  readonly isUrgent: boolean;
   all: boolean;
-  isUrgent: boolean;
   readonly answer: Promise<MetadataResponse>;
   readonly resolve: (response: MetadataResponse) => void;
   readonly reject: (error: unknown) => void;
@@ -24,16 +24,26 @@ export type AskMetadata = (
   isUrgent: boolean,
 ) => Promise<MetadataResponse>;
 
+/** Wishes that are answered one after the other: at most two wait. */
+interface Line {
+  readonly next: Wish[];
+  isRunning: boolean;
+}
+
 /**
  * Asks for metadata, one request at a time: what is asked for while one is under way goes together into the next. So a leader
- * change that a thousand partitions notice costs one request or two.
+ * change that a thousand partitions notice costs one request or two. Urgent wishes have a line of their own: an ordinary request may wait
+ * behind others on its connection for as long as those may take.
  */
 export class MetadataRefresher {
   readonly #cache: MetadataCache;
   readonly #ask: AskMetadata;
   readonly #updated: () => void;
-  readonly #next: Wish[] = [];
-  #running = false;
+  readonly #ordinary: Line = { next: [], isRunning: false };
+  readonly #urgent: Line = { next: [], isRunning: false };
+  /** What urgent answers have told since the ordinary request went out that is under way: its answer may be older. */
+  readonly #toldMeanwhile = new Set<string>();
+  #brokersWereTold = false;
 
   constructor(cache: MetadataCache, ask: AskMetadata, updated: () => void) {
     this.#cache = cache;
@@ -50,8 +60,8 @@ export class MetadataRefresher {
     const fault = topics === 'all' ? undefined : topicsFault(topics);
     // It would fail the request of everybody who asks at the same time.
     if (fault !== undefined) return Promise.reject(new InvalidArgumentError(`Cannot ask for metadata: ${fault}`));
-    const wish = this.#wishFor(topics, mayCreate);
-    wish.isUrgent ||= isUrgent;
+    const line = isUrgent ? this.#urgent : this.#ordinary;
+    const wish = wishFor(line, topics, mayCreate, isUrgent);
     if (topics === 'all') {
       wish.all = true;
     } else {
@@ -59,42 +69,59 @@ export class MetadataRefresher {
         wish.topics.add(topic);
       }
     }
-    if (!this.#running) {
-      this.#running = true;
+    if (!line.isRunning) {
+      line.isRunning = true;
       // On the next turn, so that those who ask in this one are served together.
-      runInMicrotask(() => void this.#run());
+      runInMicrotask(() => void this.#run(line));
     }
     return wish.answer;
   }
 
-  /** The wish to join: two wait at most, one of each kind. */
-  #wishFor(topics: readonly string[] | 'all', mayCreate: boolean): Wish {
-    const creates = mayCreate && topics !== 'all' && topics.length > 0;
-    let wish = this.#next.find((waiting) => waiting.mayCreate === creates);
-    if (wish === undefined) {
-      wish = newWish(creates);
-      this.#next.push(wish);
-    }
-    return wish;
-  }
-
-  async #run(): Promise<void> {
-    for (let wish = this.#next.shift(); wish !== undefined; wish = this.#next.shift()) {
+  async #run(line: Line): Promise<void> {
+    for (let wish = line.next.shift(); wish !== undefined; wish = line.next.shift()) {
       await this.#answer(wish);
     }
-    this.#running = false;
+    line.isRunning = false;
   }
 
   async #answer(wish: Wish): Promise<void> {
+    if (!wish.isUrgent) {
+      this.#toldMeanwhile.clear();
+      this.#brokersWereTold = false;
+    }
     try {
       const response = await this.#ask((version) => requestFor(wish, version), wish.isUrgent);
-      this.#cache.update(response);
+      this.#cache.update(wish.isUrgent ? response : this.#withoutToldMeanwhile(response));
+      if (wish.isUrgent) this.#note(response);
       this.#updated();
       wish.resolve(response);
     } catch (error) {
       wish.reject(error);
     }
   }
+
+  #note({ brokers, topics }: MetadataResponse): void {
+    if (!this.#ordinary.isRunning) return;
+    this.#brokersWereTold ||= brokers.length > 0;
+    for (const { name } of topics) if (name !== null) this.#toldMeanwhile.add(name);
+  }
+
+  #withoutToldMeanwhile(response: MetadataResponse): MetadataResponse {
+    if (!this.#brokersWereTold) return response;
+    const topics = response.topics.filter(({ name }) => name === null || !this.#toldMeanwhile.has(name));
+    return { ...response, brokers: [], topics };
+  }
+}
+
+/** The wish to join: two wait at most in a line, one of each kind. */
+function wishFor(line: Line, topics: readonly string[] | 'all', mayCreate: boolean, isUrgent: boolean): Wish {
+  const creates = mayCreate && topics !== 'all' && topics.length > 0;
+  let wish = line.next.find((waiting) => waiting.mayCreate === creates);
+  if (wish === undefined) {
+    wish = newWish(creates, isUrgent);
+    line.next.push(wish);
+  }
+  return wish;
 }
 
 function topicsFault(topics: readonly string[]): string | undefined {
@@ -105,11 +132,11 @@ function topicsFault(topics: readonly string[]): string | undefined {
   return undefined;
 }
 
-function newWish(mayCreate: boolean): Wish {
+function newWish(mayCreate: boolean, isUrgent: boolean): Wish {
   const { promise, resolve, reject } = Promise.withResolvers<MetadataResponse>();
   // Those who asked may have stopped waiting by the time it fails.
   promise.catch(() => {});
-  return { topics: new Set(), mayCreate, all: false, isUrgent: false, answer: promise, resolve, reject };
+  return { topics: new Set(), mayCreate, isUrgent, all: false, answer: promise, resolve, reject };
 }
 
 function requestFor(wish: Wish, version: number): MetadataRequestInput {

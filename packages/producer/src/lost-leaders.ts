@@ -1,9 +1,13 @@
+import { backoffMs } from '@millrace/client';
+import type { Random } from '@millrace/ports';
 import type { PartitionQueue } from './partition-queue.ts';
 
 /** After so long it is looked again whether a partition has a new leader, at first; later the time doubles up to the pause between retries. */
 export const FIRST_LOOK_MS = 20;
 /** So many looks come as soon: in most clusters another leads within their time. */
 const FIRST_LOOKS = 5;
+/** Later a leader is found late by no more than this part of the time that there was none: who is away for long is looked for seldom. */
+const LATE_PART = 1 / 20;
 
 /**
  * Watches over partitions whose leader failed them. A cluster that lives elects another within milliseconds, so that its partitions need
@@ -12,14 +16,22 @@ const FIRST_LOOKS = 5;
  */
 export class LostLeaders {
   readonly #leaderOf: (topic: string, partition: number) => number | undefined;
-  readonly #lookMsMax: number;
+  readonly #settings: { readonly retryBackoffMs: number; readonly retryBackoffMsMax: number };
+  readonly #random: Random;
   #looks = 0;
+  /** When somebody began to wait for a leader. */
+  #sinceMs = 0;
   /** When metadata is to be asked for again, by `Clock.monotonic`; Infinity while nobody waits for a leader. */
   lookAtMs: number = Number.POSITIVE_INFINITY;
 
-  constructor(leaderOf: (topic: string, partition: number) => number | undefined, retryBackoffMs: number) {
+  constructor(
+    leaderOf: (topic: string, partition: number) => number | undefined,
+    settings: { readonly retryBackoffMs: number; readonly retryBackoffMsMax: number },
+    random: Random,
+  ) {
     this.#leaderOf = leaderOf;
-    this.#lookMsMax = Math.max(1, retryBackoffMs);
+    this.#settings = settings;
+    this.#random = random;
   }
 
   /** Metadata is new: lets those go on at once that have another leader now, and sets the next look for the others. */
@@ -39,13 +51,22 @@ export class LostLeaders {
       queue.hasNewLeader = true;
     }
     if (isAwaited) {
-      const doubled = Math.min(Math.max(0, this.#looks - FIRST_LOOKS), 30);
-      this.lookAtMs = nowMs + Math.min(this.#lookMsMax, FIRST_LOOK_MS * 2 ** doubled);
+      if (this.#looks === 0) this.#sinceMs = nowMs;
+      this.lookAtMs = nowMs + this.#nextLookMs(nowMs);
       this.#looks += 1;
     } else {
       this.lookAtMs = Number.POSITIVE_INFINITY;
       this.#looks = 0;
     }
+  }
+
+  /** Varied at random: all that a broker served lose it in the same moment, and are not to come to another all at once. */
+  #nextLookMs(nowMs: number): number {
+    const { retryBackoffMs, retryBackoffMsMax } = this.#settings;
+    const doubled = FIRST_LOOK_MS * 2 ** Math.min(Math.max(0, this.#looks - FIRST_LOOKS), 30);
+    const lateMs = Math.min((nowMs - this.#sinceMs) * LATE_PART, retryBackoffMsMax);
+    const lookMs = Math.max(1, Math.min(doubled, retryBackoffMs), lateMs);
+    return backoffMs({ backoffMs: lookMs, backoffMsMax: lookMs }, 0, this.#random);
   }
 
   /** The topics to ask about, once it is time for that. */

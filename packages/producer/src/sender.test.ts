@@ -323,9 +323,30 @@ describe('a sender', () => {
       if (refresh === 3) bench.cluster.leader = 2;
     };
     bench.send(0, 'a');
-    await bench.clock.advanceAsync(70);
+    // Three looks of 20 ms and a fifth more, an answer of 21.
+    await bench.clock.advanceAsync(3 * 24 + 21);
     expect(bench.cluster.sentTo).toEqual([2]);
     await bench.settle(1);
+  });
+
+  it('looks less and less often for a leader that does not come, and not in step with other producers', async () => {
+    const looks = async (seed: number): Promise<number[]> => {
+      const bench = new Bench({ ...options, deliveryTimeoutMs: 300_000 }, undefined, seed);
+      const times: number[] = [];
+      bench.cluster.leader = undefined;
+      bench.cluster.onRefresh = () => void times.push(bench.clock.monotonic());
+      bench.send(0, 'a');
+      await bench.clock.advanceAsync(60_000);
+      return times;
+    };
+    const times = await looks(1);
+    const within = (fromMs: number, toMs: number): number =>
+      times.filter((time) => time >= fromMs && time < toMs).length;
+    // Every tenth of a second at first; in the end once a second, a fifth more or less.
+    expect(within(0, 1000)).toBeGreaterThan(8);
+    expect(within(50_000, 60_000)).toBeLessThan(13);
+    expect(within(50_000, 60_000)).toBeGreaterThan(7);
+    expect(await looks(2)).not.toEqual(times);
   });
 
   it('fails a batch in flight when its time is over, and goes on behind it when the answer has come', async () => {

@@ -99,7 +99,7 @@ export class Sender {
     this.#told = parts.told ?? ((error) => error);
     const leaderOf = (topic: string, partition: number): number | undefined =>
       this.#transport.leaderOf(topic, partition);
-    this.#lostLeaders = new LostLeaders(leaderOf, this.#settings.retryBackoffMs);
+    this.#lostLeaders = new LostLeaders(leaderOf, this.#settings, this.#random);
   }
 
   /** Looks for something to send once the caller's turn is over, so that sends of one turn share a batch. */
@@ -227,7 +227,8 @@ export class Sender {
   #collect(queue: PartitionQueue, batch: ProduceBatch, requests: Map<number, OutgoingRequest>, nowMs: number): void {
     const leader = this.#transport.leaderOf(queue.topic, queue.partition);
     if (leader === undefined) {
-      this.#staleTopics.add(queue.topic);
+      // For one that was lost it is looked anyway.
+      if (queue.lostLeader === undefined) this.#staleTopics.add(queue.topic);
       const why = `partition ${queue.partition} of topic '${queue.topic}' has no leader that can be reached`;
       this.#holdBack(queue, nowMs, new Error(why));
       queue.lostLeader ??= -1;
