@@ -87,7 +87,7 @@ describe('what a program hands over', () => {
   it('is no whole number beyond what a number holds exactly', () => {
     const rule = wholeNumber(0, Number.MAX_SAFE_INTEGER);
     expect(valueFault(2 ** 53, rule, 'offset')).toBe(
-      'offset must be a whole number of at least 0, not 9007199254740992',
+      'offset must be a whole number of at least 0, not 9007199254740992: it is beyond 2^53 - 1, up to which numbers are exact',
     );
   });
 });

@@ -68,6 +68,10 @@ function hintFor(name: string, shape: Shape): string {
 
 /** Other clients have text, bigints or dates where a number is wanted here: they are told what they would be. */
 function numberHint(value: unknown, rule: ValueRule): string {
+  // Whole, and yet no offset: the next one above is the same number.
+  if (Number.isInteger(value) && (value as number) > Number.MAX_SAFE_INTEGER && rule.accepts(Number.MAX_SAFE_INTEGER)) {
+    return ': it is beyond 2^53 - 1, up to which numbers are exact';
+  }
   if (value instanceof Date) return rule.accepts(value.getTime()) ? ': give date.getTime()' : '';
   const isText = typeof value === 'string' && value.trim() !== '';
   if (!isText && typeof value !== 'bigint') return '';

@@ -179,7 +179,8 @@ async function withAnyBroker(admin: Admin): Promise<ConfigResource[]> {
   return ['', ...brokers.slice(0, 1).map(({ nodeId }) => String(nodeId))].map((name) => ({ type: 'broker', name }));
 }
 
-async function unknownConfig(
+/** The error for a config that there is not, with the one that was meant. */
+export async function unknownConfig(
   admin: Admin,
   resource: ConfigResource,
   wrong: string,

@@ -2,16 +2,17 @@ import { setTimeout } from 'node:timers/promises';
 import type { Admin } from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import { nearestName } from '@millrace/ports';
-import { CliError, usageError } from '../errors.ts';
+import { CliError, failure } from '../errors.ts';
 import { formatRanges } from '../output/format.ts';
 
 const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
 
 /**
- * The topics of these names, in order.
+ * The topics of these names, in order, each once.
  * @throws CliError for one that does not exist, with the name that may have been meant
  */
-export async function findTopics(admin: Admin, names: readonly string[]): Promise<TopicMetadata[]> {
+export async function findTopics(admin: Admin, given: readonly string[]): Promise<TopicMetadata[]> {
+  const names = [...new Set(given)];
   try {
     return await admin.describeTopics(names).catch(async (error: unknown) => {
       if (!isUnknownTopic(error) || !(await hasSeveralBrokers(admin))) throw error;
@@ -59,13 +60,13 @@ async function unknownTopics(admin: Admin, names: readonly string[], cause: unkn
 
 /**
  * The partitions that are meant: those named, else all.
- * @throws CliError `CLI_USAGE` for one that the topic does not have
+ * @throws CliError for one that the topic does not have
  */
 export function choosePartitions(topic: TopicMetadata, wanted: readonly number[] | undefined): TopicPartition[] {
   const there = topic.partitions.map(({ partition }) => partition);
   const missing = (wanted ?? []).filter((partition) => !there.includes(partition));
   if (missing.length > 0) {
-    throw usageError(`Topic "${topic.name}" has no partition ${formatRanges(missing)}: it has ${formatRanges(there)}`);
+    throw failure(`Topic "${topic.name}" has no partition ${formatRanges(missing)}: it has ${formatRanges(there)}`);
   }
   return (wanted ?? there).map((partition) => ({ topic: topic.name, partition }));
 }

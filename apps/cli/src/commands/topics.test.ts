@@ -20,6 +20,19 @@ describe('millrace topics', () => {
     expect((await run('topics', 'list', '--json')).stdout).toBe('[]\n');
   });
 
+  it('suggests the config that was meant for a new topic', async () => {
+    expect((await run('topics', 'create', 'any')).exitCode).toBe(0);
+    expect(await run('topics', 'create', 'new', '-c', 'retenton.ms=1')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: There is no topic config "retenton.ms".\nDid you mean "retention.ms"?\n',
+    });
+    expect(
+      (await run('topics', 'describe', 'any', '--topic', 'any', '--json')).stdout.match(/"topicId"/g),
+    ).toHaveLength(1);
+    expect((await run('topics', 'delete', 'any')).exitCode).toBe(0);
+  });
+
   it('creates, lists, describes and deletes', async () => {
     const created = await run(
       'topics',

@@ -6,6 +6,7 @@ import { counted, formatCount, formatRanges, printable } from '../output/format.
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import type { Assignment } from '../parse/values.ts';
+import { unknownConfig } from './configs.ts';
 import { findTopic, findTopics } from './find-topics.ts';
 
 export interface CreateTopicOptions {
@@ -57,7 +58,7 @@ export async function createTopics(
   }));
   await context.withAdmin(async (admin) => {
     const missing = options.ifNotExists === true ? await notExisting(admin, topics) : topics;
-    const created = missing.length === 0 ? [] : await admin.createTopics(missing, { validateOnly: options.dryRun });
+    const created = missing.length === 0 ? [] : await createThem(admin, missing, options.dryRun);
     const verb = options.dryRun === true ? 'could be created' : 'created';
     await context.out.done({ created, dryRun: options.dryRun ?? false }, () =>
       [
@@ -72,6 +73,24 @@ export async function createTopics(
       ].join('\n'),
     );
   });
+}
+
+/** A misspelt config is the commonest mistake, and brokers only say that they do not know it. */
+async function createThem(
+  admin: Admin,
+  topics: Parameters<Admin['createTopics']>[0],
+  dryRun: boolean | undefined,
+): ReturnType<Admin['createTopics']> {
+  try {
+    return await admin.createTopics(topics, { validateOnly: dryRun });
+  } catch (error) {
+    const wrong = /Unknown topic config name: ([\w.-]*\w)/.exec(error instanceof Error ? error.message : '')?.[1];
+    if (wrong === undefined) throw error;
+    // Any topic has all of them.
+    const [topic] = await admin.listTopics({ internal: true });
+    if (topic === undefined) throw error;
+    throw await unknownConfig(admin, { type: 'topic', name: topic }, wrong, error);
+  }
 }
 
 async function notExisting<T extends { readonly topic: string }>(admin: Admin, topics: readonly T[]): Promise<T[]> {

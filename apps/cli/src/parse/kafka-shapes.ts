@@ -32,6 +32,8 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     return ['groups', ...verb, ...line.valuesOf('--group'), ...line.rest()];
   },
   configs: (line) => {
+    const quotas = quotasOf(line);
+    if (quotas !== undefined) return quotas;
     const resource = resourceOf(line);
     if (resource === undefined) return ['configs', ...line.rest()];
     const added = line.valuesOf('--add-config').flatMap(assignments);
@@ -96,6 +98,32 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     line.rename('--admin.config', '--command-config');
     return ['partitions', 'elect', ...line.rest()];
   },
+  acls: (line) => {
+    const verb = line.verb({ add: 'add', list: 'list', remove: 'remove' });
+    // Rules of both kinds are two commands here; what stays over is refused by name.
+    const kind = line.has('--deny-principal') && !line.has('--allow-principal') ? 'deny' : 'allow';
+    for (const which of ['principal', 'host']) line.rename(`--${kind}-${which}`, `--${which}`);
+    if (kind === 'deny') line.add('--deny');
+    for (const pattern of line.valuesOf('--resource-pattern-type')) {
+      if (pattern === 'prefixed') line.add('--prefixed');
+      else if (pattern !== 'literal') line.add('--resource-pattern-type', pattern);
+    }
+    return ['acls', ...verb, ...line.rest()];
+  },
+  'dump-log': (line) => {
+    line.rename('--print-data-log', '--records');
+    line.drop('--deep-iteration');
+    return ['log', 'dump', ...line.valuesOf('--files').flatMap((files) => files.split(',')), ...line.rest()];
+  },
+  'server-start': (line) => {
+    const [file, ...rest] = line.rest();
+    return ['start', ...(file === undefined || file.startsWith('-') ? line.rest() : ['--config', file, ...rest])];
+  },
+  'zookeeper-shell': (line) => {
+    const [ensemble, ...rest] = line.rest();
+    if (ensemble === undefined || ensemble.startsWith('-')) return ['metadata', ...line.rest()];
+    return ['metadata', ...rest, '--override', `zookeeper.connect=${ensemble}`];
+  },
   cluster: (line) => {
     // kafka-cluster's only other verb asks KRaft for something.
     line.drop('cluster-id');
@@ -135,6 +163,15 @@ const TOOLS: Readonly<Record<string, string>> = {
   'kafka-transactions': 'transactions',
   'kafka-leader-election': 'leader-election',
   'kafka-cluster': 'cluster',
+  'kafka-acls': 'acls',
+  'kafka-dump-log': 'dump-log',
+  'kafka-server-start': 'server-start',
+  // What `kafka-run-class` is given where a tool has no script of its own.
+  'kafka.tools.GetOffsetShell': 'offsets',
+  'org.apache.kafka.tools.GetOffsetShell': 'offsets',
+  'kafka.tools.DumpLogSegments': 'dump-log',
+  'kafka.admin.ConsumerGroupCommand': 'groups',
+  'kafka.admin.TopicCommand': 'topics',
 };
 
 const CONSUME_PROPERTIES: Readonly<Record<string, (value: string) => string[]>> = {
@@ -170,11 +207,39 @@ const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--pr
 export function fromKafkaShape(args: readonly string[]): string[] {
   let at = 0;
   while (args[at]?.startsWith('-')) at += GLOBAL_WITH_VALUE.includes(args[at]!) ? 2 : 1;
-  const name = (args[at] ?? '').replace(/\.(?:sh|bat)$/, '');
+  let name = (args[at] ?? '').replace(/\.(?:sh|bat)$/, '');
+  if (name === 'kafka-run-class') {
+    at += 1;
+    name = args[at] ?? '';
+  }
   const translate = TRANSLATIONS[TOOLS[name] ?? name];
   if (translate === undefined) return [...args];
-  return [...args.slice(0, at), ...translate(new Line(args.slice(at + 1)))];
+  const before = args.slice(0, at).filter((word) => !/^kafka-run-class(?:\.|$)/.test(word));
+  return [...before, ...translate(new Line(args.slice(at + 1)))];
 }
+
+/** Quotas and passwords are configs of users and clients to Kafka; the first are commands of their own here. */
+function quotasOf(line: Line): string[] | undefined {
+  const types = line.peek('--entity-type');
+  const isQuota = types.length > 0 && types.every((type) => type in QUOTA_ENTITIES);
+  const added = line.peek('--add-config').flatMap(assignments);
+  const removed = line.peek('--delete-config').flatMap((names) => names.split(','));
+  if (!isQuota || [...added, ...removed].some((each) => each.startsWith('SCRAM-'))) return undefined;
+  if (added.length > 0 && removed.length > 0) return undefined;
+  const [named, defaults] = [line.peek('--entity-name'), line.drop('--entity-default')];
+  if (named.length > 0 && named.length < types.length) return undefined;
+  for (const option of ['--entity-type', '--entity-name', '--add-config', '--delete-config']) line.valuesOf(option);
+  line.drop('--describe', '--alter');
+  const entities = types.flatMap((type, at) => {
+    const option = `--${QUOTA_ENTITIES[type]!}`;
+    if (named[at] !== undefined) return [option, named[at]];
+    return defaults ? [`${option.replace('-id', '')}-default`] : [];
+  });
+  const verb = added.length > 0 ? 'set' : removed.length > 0 ? 'unset' : 'list';
+  return ['quotas', verb, ...entities, ...added, ...removed, ...line.rest()];
+}
+
+const QUOTA_ENTITIES: Readonly<Record<string, string>> = { users: 'user', clients: 'client-id', ips: 'ip' };
 
 /** `--entity-type topics --entity-name t`, `--topic t` or `--broker 1` as `topic t`. */
 function resourceOf(line: Line): string[] | undefined {
@@ -235,6 +300,15 @@ class Line {
     }
     this.#words = words;
     return values;
+  }
+
+  /** The values of an option, which stay where they are. */
+  peek(option: string): string[] {
+    return this.#words.filter((_, at) => this.#words[at - 1] === option);
+  }
+
+  has(option: string): boolean {
+    return this.#words.includes(option);
   }
 
   rename(option: string, name: string): void {

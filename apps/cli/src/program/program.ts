@@ -2,6 +2,7 @@ import { nearestName } from '@millrace/ports';
 import { type Command, Option } from 'commander';
 import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
+import { answerInstead } from '../parse/kafka-answers.ts';
 import { KAFKA_OPTIONS } from '../parse/kafka-shapes.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
@@ -84,8 +85,10 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   return program;
 }
 
-/** What commander says of an option that there is not, with the nearest of Kafka's tools where it knows none itself. */
+/** What commander says of a command or an option that there is not, with what Kafka's tools mean by it where it knows none itself. */
 function withNearest(text: string): string {
+  const answer = text.includes('(Did you mean ') ? undefined : answerInstead(text);
+  if (answer !== undefined) return `${text}(Here: ${answer})\n`;
   const unknown = /unknown option '([^']+)'\s*$/.exec(text)?.[1];
   const meant = unknown === undefined ? undefined : nearestName(unknown, KAFKA_OPTIONS);
   return meant === undefined ? text : `${text}(Did you mean ${meant}?)\n`;
