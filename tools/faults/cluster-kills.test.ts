@@ -54,8 +54,7 @@ describe.skipIf(!has('kcat', import.meta.url))('a cluster whose brokers end unde
   it.skipIf(!has('zookeeper', import.meta.url))(
     'of brokers on a ZooKeeper ensemble neither, and one of them comes back with an empty disk',
     async () => {
-      const { events } = await rounds('zookeeper', { ...oneIsStopped, rounds: 4, emptyEvery: 2, keeperEvery: 4 });
-      expect(events.map(({ victim }) => victim)).toContain('keeper');
+      const { events } = await rounds('zookeeper', { ...oneIsStopped, emptyEvery: 2 });
       expect(events.map(({ ending }) => ending)).toContain('emptied');
     },
     RUN_MS_MAX,

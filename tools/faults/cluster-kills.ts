@@ -203,9 +203,7 @@ class ClusterKills {
   }
 
   #measure(led: readonly number[], boundMs: number | undefined): void {
-    this.#measured = this.#load.producers.flatMap(({ name: client, gaps }) =>
-      gaps === undefined ? [] : [{ client, ms: gaps.longestOf(led), boundMs }],
-    );
+    this.#measured = this.#load.gapsOf(led).map((gap) => ({ ...gap, boundMs }));
   }
 
   async #brokerOf(victim: Victim, round: number): Promise<number> {

@@ -131,6 +131,13 @@ export class ClusterLoad {
     return lacking.join('; ');
   }
 
+  /** The longest gaps of these partitions at each client that tells, since they were last begun. */
+  gapsOf(partitions: readonly number[]): { readonly client: string; readonly ms: number }[] {
+    return this.#producers.flatMap(({ name: client, gaps }) =>
+      gaps === undefined ? [] : [{ client, ms: gaps.longestOf(partitions) }],
+    );
+  }
+
   commits(): Commits {
     return [READER, MEMBER].flatMap((group) =>
       Array.from(

@@ -26,6 +26,12 @@ export interface EnsembleClusterOptions {
   readonly settings: Readonly<Record<string, string | number>>;
   /** Where the brokers' ways to each other and to the servers go through, so that these can be cut. Millrace's brokers only. */
   readonly network?: ProxiedNetwork | undefined;
+  /** Where a broker's logs are, its own folder being one; Millrace's brokers only. Default: there. */
+  readonly logDirsOf?: ((brokerId: number, own: string) => readonly string[]) | undefined;
+  /** What a broker's process finds in its environment; Millrace's brokers only. */
+  readonly envOf?: ((brokerId: number) => Readonly<Record<string, string>>) | undefined;
+  /** The same for the servers of the ensemble. */
+  readonly ensembleEnv?: Readonly<Record<string, string>> | undefined;
   /** Settings of one broker. */
   readonly ownSettings?: ((brokerId: number) => Readonly<Record<string, string | number>>) | undefined;
 }
@@ -79,7 +85,11 @@ export class EnsembleCluster {
   }
 
   static async start(options: EnsembleClusterOptions): Promise<EnsembleCluster> {
-    const ensemble = await ZooKeeperEnsemble.start({ servers: SERVERS, tickMs: TICK_MS });
+    const ensemble = await ZooKeeperEnsemble.start({
+      servers: SERVERS,
+      tickMs: TICK_MS,
+      env: options.ensembleEnv ?? {},
+    });
     const cluster = new EnsembleCluster(ensemble, options);
     try {
       for (const id of [...options.makes.keys(), ...(options.laterIds ?? [])]) {
@@ -102,6 +112,12 @@ export class EnsembleCluster {
   /** Where a broker's log directory is, whoever's it is. */
   logDirOf(brokerId: number): string {
     return join(this.#options.folder, String(brokerId), 'data');
+  }
+
+  /** All folders with logs of a broker of Millrace. */
+  logDirsOf(brokerId: number): readonly string[] {
+    const own = this.logDirOf(brokerId);
+    return this.#options.logDirsOf?.(brokerId, own) ?? [own];
   }
 
   async kill(brokerId: number): Promise<void> {
@@ -187,9 +203,10 @@ export class EnsembleCluster {
   }
 
   async #startMillrace(brokerId: number, settings: Record<string, string | number>): Promise<RunningBroker> {
-    const place = { folder: this.logDirOf(brokerId), port: this.#ports.get(brokerId)! };
-    mkdirSync(place.folder, { recursive: true });
-    const broker = await BrokerProcess.start({ ...place, settings });
+    const folders = this.logDirsOf(brokerId);
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    const place = { folder: folders.join(','), port: this.#ports.get(brokerId)! };
+    const broker = await BrokerProcess.start({ ...place, settings, env: this.#options.envOf?.(brokerId) ?? {} });
     return {
       get isRunning() {
         return broker.isRunning;

@@ -24,6 +24,7 @@ const LOSSY: Weather = { lostShare: 0.05, brokenShare: 0.004 };
 export const LINK_FAULTS = [
   'ensemble',
   'controller',
+  'everybody',
   'follower',
   'to-follower',
   'from-follower',
@@ -37,6 +38,7 @@ export type LinkFault = (typeof LINK_FAULTS)[number];
 const BOUNDS_MS: Readonly<Record<LinkFault, number>> = {
   ensemble: SESSION_MS + TICK_MS + 1000,
   controller: SESSION_MS + TICK_MS + 1000,
+  everybody: 1000,
   follower: OUT_OF_SYNC_MS + 1000,
   'to-follower': OUT_OF_SYNC_MS + 1000,
   'from-follower': OUT_OF_SYNC_MS + 1000,
@@ -115,11 +117,9 @@ class Links {
     const brokenMs = performance.now() - moment;
     this.#network.mend();
     await this.#load.acknowledgedFromNowOn(led);
-    const measured = this.#load.producers.flatMap(({ name: client, gaps }): TableGap[] =>
-      gaps === undefined
-        ? []
-        : [{ client, victim: fault, ending: 'links', ms: gaps.longestOf(led), boundMs: BOUNDS_MS[fault] }],
-    );
+    const measured = this.#load.gapsOf(led).map((gap): TableGap => {
+      return { ...gap, victim: fault, ending: 'links', boundMs: BOUNDS_MS[fault] };
+    });
     if (led.length > 0) this.#gaps.push(...measured);
     await this.#load.whole();
     await this.#load.checkCommits(committed);
@@ -129,6 +129,11 @@ class Links {
       `round ${round + 1}: ${fault}, broker ${victim} of controller ${controller}, leading ${led.length} partitions, for ` +
         `${Math.round(brokenMs)} ms; longest gaps: ${said}; ${recordsAcknowledged} records acknowledged, ${violationCount} violations`,
     );
+  }
+
+  /** Nobody can learn anything then, and all sessions end: all go on as they are, and register anew when they can. */
+  #cutEverybody(servers: readonly Place[]): void {
+    for (const id of BROKER_IDS) for (const server of servers) this.#network.setBoth(`broker ${id}`, server, CUT);
   }
 
   /** A leader, and one who can still ask the controller where his followers are the matter. */
@@ -147,6 +152,7 @@ class Links {
       for (const place of places) this.#network.setBoth(self, place, weather);
     };
     if (fault === 'ensemble' || fault === 'controller') all(servers, CUT);
+    else if (fault === 'everybody') this.#cutEverybody(servers);
     else if (fault === 'follower') all([`broker ${follower}`], CUT);
     else if (fault === 'to-follower') this.#network.set(self, `broker ${follower}`, CUT);
     else if (fault === 'from-follower') this.#network.set(`broker ${follower}`, self, CUT);

@@ -1,4 +1,4 @@
-/** `pnpm faults kill-nine|kills|links|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|links|events|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
 import { COPIERS, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
+import { EVENTS, type EventName, happen } from './events.ts';
 import { gapTable } from './gap-table.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
@@ -22,6 +23,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--json]
+       pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000] [--json]
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
@@ -44,6 +46,8 @@ const { values, positionals } = parseArgs({
     engine: { type: 'string', default: 'local' },
     copier: { type: 'string', multiple: true },
     fault: { type: 'string', multiple: true },
+    event: { type: 'string', multiple: true },
+    'outage-ms': { type: 'string', default: '30000' },
     seconds: { type: 'string' },
     'stop-every': { type: 'string', default: '0' },
     'empty-every': { type: 'string', default: '0' },
@@ -74,6 +78,8 @@ if (values.help) {
   await runKills();
 } else if (positionals[0] === 'links') {
   await runLinks();
+} else if (positionals[0] === 'events') {
+  await runEvents();
 } else if (positionals[0] === 'copies') {
   await runCopies();
 } else if (positionals[0] === 'migration') {
@@ -138,6 +144,23 @@ async function runLinks(): Promise<void> {
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
+}
+
+async function runEvents(): Promise<void> {
+  const events = values.event?.map(eventOf) ?? EVENTS;
+  const folder = mkdtempSync(join(parent, 'millrace-events-'));
+  const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
+  say(`a cluster on an ensemble to which things happen, ${rounds} rounds, seed ${seed}, data in ${folder}`);
+  const report = await happen({ folder, rounds, seed, events, outageMs: Number(values['outage-ms']), onRound: say });
+  if (values.json) console.log(JSON.stringify(report));
+  else console.log(`\n${gapTable(report.gaps)}\n`);
+  judge(report, folder, say);
+}
+
+function eventOf(name: string): EventName {
+  const event = EVENTS.find((each) => each === name);
+  if (event === undefined) throw new Error(`--event is one of ${EVENTS.join(', ')}, not ${name}`);
+  return event;
 }
 
 function linkFaultOf(name: string): LinkFault {

@@ -5,12 +5,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AdminItemsError, type NewReassignment } from '@millrace/admin';
 import { BATCH_HEADER_BYTES, batchLastOffset, batchSizeBytes } from '@millrace/records';
 import { ClusterLoad, type LoadReport } from './cluster-load.ts';
 import { SETTINGS } from './cluster-process.ts';
 import { EnsembleCluster, type Make } from './ensemble-cluster.ts';
+import { movesOfAll, reassign } from './reassign.ts';
 
 /** How a broker is replaced: by one on its own folder under its own id, or by a new one that its replicas are moved to. */
 export const WAYS = ['same-id', 'new-id'] as const;
@@ -36,8 +35,6 @@ export interface MigrationReport extends LoadReport {
 const IDS = [1, 2, 3];
 /** Each of the first is replaced by one that is replaced again. */
 const LATER_IDS = [4, 5, 6, 7, 8, 9];
-const REASSIGNED_MS_MAX = 120_000;
-const ASK_MS = 200;
 
 export async function migrate(options: MigrationOptions): Promise<MigrationReport> {
   const { way, ...rest } = options;
@@ -108,47 +105,17 @@ class Migration {
     const next = Math.max(...this.#ids) + 1;
     await this.#cluster.add(next, make);
     this.#ids = this.#ids.map((each) => (each === id ? next : each));
-    const topics = await this.#load.admin.listTopics({ internal: true });
-    const moves = (await this.#load.admin.describeTopics(topics)).flatMap(({ name: topic, partitions }) =>
-      partitions.map(({ partition, replicas }) => ({
-        topic,
-        partition,
-        replicas: replicas.map((each) => (each === id ? next : each)),
-      })),
-    );
-    await this.#move(moves);
+    const moves = await movesOfAll(this.#load.admin, (replicas) => replicas.map((each) => (each === id ? next : each)));
+    await reassign(this.#load.admin, moves);
     await this.#load.whole();
     await this.#cluster.stopOne(id);
     await this.#load.whole();
     this.#said(`broker ${next} of ${make} holds what broker ${id} held`);
   }
 
-  /** A broker takes connections before the controller has heard of it, which refuses to move anything to it until then. */
-  async #move(moves: readonly NewReassignment[]): Promise<void> {
-    const { admin } = this.#load;
-    await until('the reassignment is taken on', () =>
-      admin.alterPartitionReassignments(moves).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof AdminItemsError && error.code === 'KAFKA_INVALID_REPLICA_ASSIGNMENT') return false;
-          throw error;
-        },
-      ),
-    );
-    await until('the reassignment is done', async () => (await admin.listPartitionReassignments()).length === 0);
-  }
-
   #said(what: string): void {
     const { recordsAcknowledged, violationCount } = this.#load.ledger;
     this.#options.onStep?.(`${what}; ${recordsAcknowledged} records acknowledged, ${violationCount} violations`);
-  }
-}
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + REASSIGNED_MS_MAX;
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`waited ${REASSIGNED_MS_MAX} ms until ${what}`);
-    await sleep(ASK_MS);
   }
 }
 

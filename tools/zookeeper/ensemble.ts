@@ -20,6 +20,8 @@ export interface EnsembleOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** What the JVM is told besides. */
   readonly jvm?: readonly string[];
+  /** What the servers find in their environment, beside that of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The manifest of Debian's jar forgets what TLS needs of netty. */
@@ -52,10 +54,17 @@ export class ZooKeeperEnsemble {
   readonly #folder: string;
   readonly #classPath: string;
   readonly #jvm: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   readonly #servers: readonly Server[];
 
-  private constructor(folder: string, classPath: string, servers: readonly Server[], jvm: readonly string[]) {
+  private constructor(
+    folder: string,
+    classPath: string,
+    servers: readonly Server[],
+    { jvm = [], env = {} }: Pick<EnsembleOptions, 'jvm' | 'env'>,
+  ) {
     this.#jvm = jvm;
+    this.#env = env;
     this.#folder = folder;
     this.#classPath = classPath;
     this.#servers = servers;
@@ -92,12 +101,8 @@ export class ZooKeeperEnsemble {
       ];
       writeFileSync(join(own, 'zoo.cfg'), `${lines.join('\n')}\n`);
     }
-    const ensemble = new ZooKeeperEnsemble(
-      folder,
-      options.classPath ?? (await defaultClassPath()),
-      servers,
-      options.jvm ?? [],
-    );
+    const classPath = options.classPath ?? (await defaultClassPath());
+    const ensemble = new ZooKeeperEnsemble(folder, classPath, servers, options);
     try {
       await Promise.all(servers.map(({ id }) => ensemble.startServer(id)));
       return ensemble;
@@ -129,7 +134,7 @@ export class ZooKeeperEnsemble {
       'org.apache.zookeeper.server.quorum.QuorumPeerMain',
       join(server.folder, 'zoo.cfg'),
     ];
-    server.process = spawn('java', args, { stdio: 'ignore' });
+    server.process = spawn('java', args, { stdio: 'ignore', env: { ...process.env, ...this.#env } });
     const limitMs = performance.now() + START_MS_MAX;
     while (!(await serves(server.port))) {
       if (server.process.exitCode !== null) throw new Error(`ZooKeeper server ${id} ended before it served`);
