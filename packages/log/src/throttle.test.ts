@@ -17,6 +17,26 @@ describe('a throttle', () => {
     expect(done).toBe(5);
   });
 
+  it('waits for no debt that is less than the clock can tell, as at the highest rate there is', async () => {
+    const clock = new ManualClock();
+    await clock.advanceAsync(252.825);
+    const throttle = new Throttle(clock, () => Number.MAX_VALUE);
+    await throttle.spend(1_000_000_000);
+  });
+
+  it('has small debts paid for together', async () => {
+    const clock = new ManualClock();
+    const throttle = new Throttle(clock, () => 1_000_000);
+    let done = 0;
+    const work = (async () => {
+      for (; done < 100; done += 1) await throttle.spend(100);
+    })();
+    await clock.advanceAsync(4);
+    expect(done).toBeLessThanOrEqual(50);
+    await clock.advanceAsync(10);
+    await work;
+  });
+
   it('forgets what was done at a rate that holds no longer', async () => {
     const clock = new ManualClock();
     let rate = 1;

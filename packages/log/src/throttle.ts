@@ -3,6 +3,12 @@ import type { Clock, Timer } from '@millrace/ports';
 /** How long a debt is waited off at a time, so that a cleaner that is to stop need not wait long. */
 const WAIT_MS_MAX = 1000;
 
+/**
+ * A debt that is paid off sooner is kept and not waited for: no timer is as exact, and at a rate as high as Kafka's default (the highest
+ * number there is) it would be less than the clock can tell from no time at all.
+ */
+const WAIT_MS_MIN = 1;
+
 /** Holds reading and writing down to a rate (`log.cleaner.io.max.bytes.per.second`). */
 export class Throttle {
   readonly #clock: Clock;
@@ -26,7 +32,7 @@ export class Throttle {
     this.#debtBytes += sizeBytes;
     for (;;) {
       const owedMs = this.#owedMs();
-      if (owedMs <= 0 || this.#isStopped || isOver()) return;
+      if (owedMs < WAIT_MS_MIN || this.#isStopped || isOver()) return;
       await this.#wait(Math.min(owedMs, WAIT_MS_MAX));
     }
   }
