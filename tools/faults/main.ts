@@ -1,4 +1,4 @@
-/** `pnpm faults kill-nine|kills|links|events|copies|migration|power-loss|hostile [options]`: see README.md beside this file. */
+/** `pnpm faults kill-nine|kills|links|events|copies|migration|power-loss|hostile|frames [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { COPIERS, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { EVENTS, type EventName, happen } from './events.ts';
 import { gapTable } from './gap-table.ts';
+import { floodFrames } from './hostile/frame-flood.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
 import { breakLinks, LINK_FAULTS, type LinkFault } from './links.ts';
@@ -27,7 +28,8 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
-       pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--part 2/6] [--all]`;
+       pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--part 2/6] [--all]
+       pnpm faults frames     [--frames 1000000] [--seed N]`;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
@@ -58,6 +60,7 @@ const { values, positionals } = parseArgs({
     kafka: { type: 'string' },
     way: { type: 'string', multiple: true },
     'inter-broker-protocol': { type: 'string' },
+    frames: { type: 'string', default: '1000000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -96,9 +99,28 @@ if (values.help) {
     print: (text) => console.log(text),
   });
   process.exitCode = isWithin ? 0 : 1;
+} else if (positionals[0] === 'frames') {
+  await runFrames();
 } else {
   console.error(USAGE);
   process.exitCode = 2;
+}
+
+async function runFrames(): Promise<void> {
+  const frames = Number(values.frames);
+  console.log(`${frames} hostile frames before logins and after, over TLS and plain, seed ${seed}`);
+  const report = await floodFrames({ frames, seed, quietMs: 5_000, print: onRound });
+  const { isAlive, exitCode, isFlat, growthBytes, quiet, flooded, connections, seconds } = report;
+  const shown = ({ answers, failed, p50Ms, p99Ms, longestMs }: typeof quiet): string =>
+    `${answers} answers, ${failed.length} failed, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, longest ${longestMs.toFixed(0)} ms`;
+  console.log(`honest client alone:     ${shown(quiet)}`);
+  console.log(`honest client beside it: ${shown(flooded)}`);
+  for (const reason of flooded.failed.slice(0, 3)) console.log(`  ${reason}`);
+  const growth = Math.round(growthBytes / 1024 / 1024);
+  console.log(
+    `${report.frames} frames on ${connections} connections in ${seconds.toFixed(0)} s; RSS grew by ${growth} MiB in its second half; the broker ${isAlive ? `lived, and ended with ${exitCode}` : 'died'}`,
+  );
+  process.exitCode = isAlive && exitCode === 0 && isFlat && flooded.failed.length === 0 ? 0 : 1;
 }
 
 async function runKillNine(): Promise<void> {

@@ -300,8 +300,9 @@ function content(data: string, ids: ReadonlyMap<string, string>): unknown {
   if (!text.startsWith('{')) return text;
   // Every captured node with a brace in front is an object.
   const value = JSON.parse(text) as Record<string, unknown>;
-  if (Array.isArray(value['acls']))
+  if (Array.isArray(value['acls'])) {
     value['acls'] = value['acls'].map((each) => JSON.stringify(each, sorted(each))).sort();
+  }
   const issued = Number(value['issueTimestamp'] ?? 0);
   for (const time of TIMES) if (time in value) value[time] = Number(value[time]) - issued;
   return value;

@@ -1,0 +1,267 @@
+/** `pnpm faults frames`: mutated frames before a login and after it, over TLS and plain, beside a client that has nothing to do with it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { Admin } from '@millrace/admin';
+import type { ClientOptions } from '@millrace/client';
+import { type Random, seededRandom } from '@millrace/ports';
+import { encodeRequest, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
+import { freePort } from '../../kafka/index.ts';
+import { root } from '../../source/index.ts';
+import { BrokerProcess, canMeasureProcesses, usageOf } from '../broker-process.ts';
+import { HonestClient, type HonestReport } from './honest-client.ts';
+import { mutated } from './mutations.ts';
+
+const MIB = 1024 * 1024;
+/** Connections that are hostile at once. */
+const PARALLEL = 100;
+const FRAMES_BEFORE_LOGIN = 8;
+const FRAMES_AFTER_LOGIN = 200;
+/** So long a hostile connection waits for what the broker does with it. */
+const PATIENCE_MS = 300;
+/** Over and above a broker that has seen a part of it. */
+const GROWTH_BYTES_MAX = 128 * MIB;
+
+export interface FrameFloodOptions {
+  readonly frames: number;
+  readonly seed: number;
+  /** How long the honest client is measured without anybody beside it. */
+  readonly quietMs: number;
+  readonly print: (line: string) => void;
+}
+
+/** What a flood has done. */
+export interface FrameFloodReport {
+  readonly frames: number;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly isAlive: boolean;
+  readonly exitCode: number | null;
+  /** RSS after each tenth of the frames, in MiB; empty where nobody can tell. */
+  readonly rssMib: readonly number[];
+  /** How much more it was at the end than after half of it. */
+  readonly growthBytes: number;
+  readonly isFlat: boolean;
+  readonly quiet: HonestReport;
+  readonly flooded: HonestReport;
+}
+
+interface Ports {
+  readonly plain: number;
+  readonly tls: number;
+  readonly sasl: number;
+  readonly saslTls: number;
+}
+
+/** Sends so many hostile frames to a secured broker of its own. */
+export async function floodFrames(options: FrameFloodOptions): Promise<FrameFloodReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-frames-'));
+  const ports = { plain: await freePort(), tls: await freePort(), sasl: await freePort(), saslTls: await freePort() };
+  const broker = await startSecured(folder, ports);
+  try {
+    await prepare(ports);
+    await using honest = await HonestClient.open({ port: ports.saslTls, certificate: pem('localhost.cert.pem') });
+    await new Promise((resolve) => setTimeout(resolve, options.quietMs));
+    const quiet = await honest.report();
+    const flood = new Flood(options, ports, broker);
+    const beganMs = performance.now();
+    await flood.run();
+    const seconds = (performance.now() - beganMs) / 1000;
+    const flooded = await honest.report();
+    const isAlive = broker.isRunning;
+    const rssMib = flood.rssMib;
+    const growthBytes = ((rssMib.at(-1) ?? 0) - (rssMib[Math.floor(rssMib.length / 2) - 1] ?? 0)) * MIB;
+    const { code: exitCode } = await broker.stop();
+    return {
+      frames: flood.frames,
+      connections: flood.connections,
+      seconds,
+      isAlive,
+      exitCode,
+      rssMib,
+      growthBytes,
+      isFlat: growthBytes <= GROWTH_BYTES_MAX,
+      quiet,
+      flooded,
+    };
+  } finally {
+    if (broker.isRunning) await broker.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const pem = (name: string): string => readFileSync(join(root, 'packages/network/fixtures', name), 'utf8');
+
+const HOST = '127.0.0.1';
+
+function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Promise<BrokerProcess> {
+  const keystore = join(folder, 'keystore.pem');
+  writeFileSync(keystore, `${pem('localhost.key.pem')}\n${pem('localhost.cert.pem')}`, { mode: 0o600 });
+  const jaas =
+    'org.apache.kafka.common.security.plain.PlainLoginModule required user_honest="honest-pw" user_mallory="mallory-pw";';
+  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
+  const perListener = ['sasl_plaintext', 'sasl_ssl'].flatMap((name) => [
+    [`listener.name.${name}.plain.sasl.jaas.config`, jaas],
+    [`listener.name.${name}.scram-sha-256.sasl.jaas.config`, scram],
+  ]);
+  const settings = {
+    listeners: `PLAINTEXT://${HOST}:${plain},SSL://${HOST}:${tls},SASL_PLAINTEXT://${HOST}:${sasl},SASL_SSL://${HOST}:${saslTls}`,
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256',
+    'ssl.keystore.location': keystore,
+    'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+    'super.users': 'User:honest',
+    'delegation.token.secret.key': 'secret',
+    ...Object.fromEntries(perListener),
+  };
+  return BrokerProcess.start({ folder: join(folder, 'data'), settings });
+}
+
+/** What the honest client writes to, and rules by which the hostile one may do something and not everything. */
+async function prepare({ saslTls }: Ports): Promise<void> {
+  await using admin = new Admin(honestOptions(saslTls, pem('localhost.cert.pem')));
+  await admin.createTopics([
+    { topic: 'honest', partitions: 1, replicationFactor: 1 },
+    { topic: 'm-topic', partitions: 2, replicationFactor: 1 },
+  ]);
+  const prefixed = {
+    resourceName: 'm-',
+    patternType: 'prefixed',
+    operation: 'all',
+    principal: 'User:mallory',
+  } as const;
+  await admin.createAcls(
+    (['topic', 'group', 'transactional-id'] as const).map((resourceType) => ({ resourceType, ...prefixed })),
+  );
+}
+
+function honestOptions(port: number, certificate: string): ClientOptions {
+  return {
+    bootstrapServers: `localhost:${port}`,
+    tls: { ca: certificate },
+    sasl: { mechanism: 'PLAIN', username: 'honest', password: 'honest-pw' },
+  };
+}
+
+class Flood {
+  frames = 0;
+  connections = 0;
+  readonly rssMib: number[] = [];
+  readonly #options: FrameFloodOptions;
+  readonly #ports: Ports;
+  readonly #broker: BrokerProcess;
+  readonly #random: Random;
+  readonly #logins = loginFrames();
+  readonly #requests = capturedRequests();
+
+  constructor(options: FrameFloodOptions, ports: Ports, broker: BrokerProcess) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#broker = broker;
+    this.#random = seededRandom(options.seed);
+  }
+
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: PARALLEL }, () => this.#attack()));
+    this.#look(true);
+  }
+
+  async #attack(): Promise<void> {
+    while (this.frames < this.#options.frames && this.#broker.isRunning) {
+      try {
+        await this.#connection();
+      } catch {
+        // Refused or closed while it connected: the next one tries again.
+      }
+      this.#look(false);
+    }
+  }
+
+  /** Notes the memory after each tenth. */
+  #look(isEnd: boolean): void {
+    const { frames, print } = this.#options;
+    const tenth = Math.floor((this.frames * 10) / frames);
+    if (!canMeasureProcesses || !this.#broker.isRunning || (!isEnd && tenth <= this.rssMib.length)) return;
+    const rss = Math.round(usageOf(this.#broker.pid).rssBytes / MIB);
+    this.rssMib.push(rss);
+    print(`${this.frames} frames on ${this.connections} connections, RSS ${rss} MiB`);
+  }
+
+  async #connection(): Promise<void> {
+    const kind = (['plain', 'tls', 'sasl', 'saslTls', 'saslTls', 'sasl'] as const)[this.#random.nextInt(6)] ?? 'sasl';
+    const needsLogin = kind.startsWith('sasl');
+    const logsIn = needsLogin && this.#random.nextInt(2) === 0;
+    const isSpeakingTls = kind.toLowerCase().endsWith('tls') && this.#random.nextInt(20) > 0;
+    const socket = await open(this.#ports[kind], isSpeakingTls);
+    this.connections += 1;
+    if (logsIn) await logIn(socket);
+    const isKnown = logsIn || !needsLogin;
+    this.#write(socket, isKnown ? this.#requests : this.#logins, isKnown ? FRAMES_AFTER_LOGIN : FRAMES_BEFORE_LOGIN);
+    await heard(socket, 'close');
+    socket.destroy();
+  }
+
+  #write(socket: Socket, corpus: readonly Buffer[], count: number): void {
+    const wanted = 1 + this.#random.nextInt(count);
+    const chunks: Buffer[] = [];
+    for (let sent = 0; sent < wanted; sent += 1) chunks.push(mutated(corpus, this.#random));
+    this.frames += wanted;
+    socket.write(Buffer.concat(chunks));
+  }
+}
+
+async function open(port: number, isSpeakingTls: boolean): Promise<Socket> {
+  const socket = isSpeakingTls
+    ? connectTls({ port, host: HOST, servername: 'localhost', rejectUnauthorized: false })
+    : createConnection({ port, host: HOST, noDelay: true });
+  // Being cut off is what these connections are for.
+  socket.on('error', () => undefined).resume();
+  await heard(socket, isSpeakingTls ? 'secureConnect' : 'connect');
+  return socket;
+}
+
+/** Waits until something happens to a socket, or it has gone, or for as long as one waits here. */
+async function heard(socket: Socket, event: 'connect' | 'secureConnect' | 'data' | 'close'): Promise<void> {
+  if (socket.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late = setTimeout(resolve, PATIENCE_MS);
+  socket.once(event, () => resolve()).once('close', () => resolve());
+  await promise;
+  clearTimeout(late);
+}
+
+/** Logs in as it should be, so that what comes then is taken for requests. */
+async function logIn(socket: Socket): Promise<void> {
+  const header = { correlationId: 1, clientId: 'hostile' };
+  socket.write(Buffer.concat(encodeRequest(SaslHandshake, 1, header, { mechanism: 'PLAIN' })));
+  await heard(socket, 'data');
+  const authBytes = Buffer.from('\0mallory\0mallory-pw');
+  socket.write(Buffer.concat(encodeRequest(SaslAuthenticate, 2, header, { authBytes })));
+  await heard(socket, 'data');
+}
+
+/** What clients have sent in logins that were recorded. */
+function loginFrames(): Buffer[] {
+  const file = join(root, 'packages/broker/src/security/login/fixtures/logins-3.9.1.jsonl');
+  return lines(file).flatMap((line) => {
+    // The fixture's form, which its own test reads too.
+    const { steps } = JSON.parse(line) as { readonly steps: readonly { readonly send: string }[] };
+    return steps.map(({ send }) => Buffer.from(send, 'hex'));
+  });
+}
+
+/** What five clients have sent. */
+function capturedRequests(): Buffer[] {
+  const names = ['java-3.9', 'java-4.1', 'kafkajs', 'kcat', 'platformatic'];
+  return names.flatMap((name) =>
+    lines(join(root, `packages/protocol/fixtures/captures/${name}.jsonl`)).flatMap((line) => {
+      const { direction, base64 } = JSON.parse(line) as { readonly direction: string; readonly base64: string };
+      return direction === 'request' ? [Buffer.from(base64, 'base64')] : [];
+    }),
+  );
+}
+
+function lines(file: string): string[] {
+  return readFileSync(file, 'utf8').trim().split('\n');
+}
