@@ -251,13 +251,17 @@ function countedElements(value: unknown, left: number): number {
 }
 
 /** The first versions of most APIs have no place for the time: their clients learn of it by waiting. */
-function encodeThrottled(handler: ApiHandler, request: Request, response: object, throttleTimeMs: number): Frame {
-  const { version, correlationId } = request;
+async function encodeThrottled(
+  handler: ApiHandler,
+  request: Request,
+  response: object,
+  throttleTimeMs: number,
+): Promise<Frame> {
   try {
-    return encodeResponse(handler.api, version, correlationId, { ...response, throttleTimeMs });
+    return await encodeAnswer(handler, request, { ...response, throttleTimeMs });
   } catch (error) {
     if (!(error instanceof ProtocolError) || error.code !== 'PROTOCOL_FIELD_NOT_IN_VERSION') throw error;
-    return encodeResponse(handler.api, version, correlationId, response);
+    return encodeAnswer(handler, request, response);
   }
 }
 

@@ -156,16 +156,22 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
   }
 
   /** Half a state would hand out old offsets, so the partition stays "loading" until it has been read whole. */
-  #retryLoad(partition: CoordinatorPartition<State>, fields: object): void {
+  #retryLoad(
+    partition: CoordinatorPartition<State>,
+    fields: { readonly errorCode?: number; readonly err?: unknown },
+  ): void {
     const { deadlines, guard, logger } = this.#options;
     const retry = new Deadline(() => {
       if (this.#partitions.get(partition.index) !== partition) return;
       guard.settle(`Reading partition ${partition.index} of ${this.#log.topic}`, this.#load(partition));
     });
     deadlines.set(retry, LOAD_RETRY_MS);
-    logger.error(
-      { ...fields, topic: this.#log.topic, partition: partition.index, retryInMs: LOAD_RETRY_MS },
-      'Could not read the state of a partition that is coordinated here',
-    );
+    const where = { ...fields, topic: this.#log.topic, partition: partition.index, retryInMs: LOAD_RETRY_MS };
+    // What was read may be on this broker alone: other replicas are behind, or are about to leave those in sync.
+    if (fields.errorCode === ErrorCode.REQUEST_TIMED_OUT) {
+      logger.warn(where, 'The state of a partition that is coordinated here is not yet on all replicas in sync');
+    } else {
+      logger.error(where, 'Could not read the state of a partition that is coordinated here');
+    }
   }
 }

@@ -2,6 +2,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { buildEndTxnMarker, ControlRecordType, RecordBatchBuilder } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../shared/java-hash.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { commitOf, joinRequest, SESSION_MS, TestCoordinator } from '../testing/test-groups.ts';
 import { GroupState } from './group-state.ts';
 import { offsetRecord } from './state-records.ts';
@@ -47,6 +48,23 @@ describe('a partition that is being read', () => {
     test.log.readError = ErrorCode.NONE;
     await test.advance(1_000);
     expect(test.offset()).toBe(1);
+  });
+
+  it.each([
+    [
+      ErrorCode.REQUEST_TIMED_OUT,
+      'warn',
+      'The state of a partition that is coordinated here is not yet on all replicas in sync',
+    ],
+    [ErrorCode.KAFKA_STORAGE_ERROR, 'error', 'Could not read the state of a partition that is coordinated here'],
+  ])('is said to wait for what (%i)', async (errorCode, level, message) => {
+    const said: unknown[] = [];
+    const logger = { ...silentLogger, [level]: (_fields: object, text: string) => said.push(text) };
+    const test = await TestCoordinator.start({ logger });
+    test.log.readError = errorCode;
+    test.restart();
+    await test.advance(0);
+    expect(said).toContain(message);
   });
 
   it("gives its members a session's time to be heard of", async () => {

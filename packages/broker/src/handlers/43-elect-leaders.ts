@@ -7,7 +7,7 @@
  */
 import { ElectLeaders, ErrorCode } from '@millrace/protocol';
 import { CLUSTER } from '../shared/authorization.ts';
-import { eachInTurns, neverPause, type Pause } from '../shared/turns.ts';
+import { eachInTurns, type Pause } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
 
 const UNCLEAN = 1;
@@ -31,15 +31,17 @@ export const electLeaders = defineHandler(
     const outcomes = await broker.controller.inTerm((term) => term.leaders.elect(type, asked, pause));
     if (outcomes === undefined) return refuse(ErrorCode.NOT_CONTROLLER);
     context.releaseRequest();
-    const seen = await broker.topicAdmin.whenLedBy(
-      outcomes.flatMap(({ topic, partition, leader }) => (leader === undefined ? [] : [{ topic, partition, leader }])),
-      timeoutMs,
-    );
+    const led: { topic: string; partition: number; leader: number }[] = [];
+    const note = ({ topic, partition, leader }: (typeof outcomes)[number]): void => {
+      if (leader !== undefined) led.push({ topic, partition, leader });
+    };
+    await eachInTurns(outcomes, note, pause);
+    const seen = await broker.topicAdmin.whenLedBy(led, timeoutMs);
     const told = (outcome: (typeof outcomes)[number]) => {
       const isLate = outcome.leader !== undefined && !seen;
       return isLate ? { ...outcome, errorCode: ErrorCode.REQUEST_TIMED_OUT, errorMessage: null } : outcome;
     };
-    return { ...whole(ErrorCode.NONE), replicaElectionResults: await byTopic(outcomes, told, neverPause) };
+    return { ...whole(ErrorCode.NONE), replicaElectionResults: await byTopic(outcomes, told, pause) };
   },
 );
 

@@ -11,7 +11,7 @@ import {
   Produce,
 } from '@millrace/protocol';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics } from '../shared/metrics.ts';
 import { batchOf, fetchBody, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
 import { ClientQuotas } from './client-quotas.ts';
@@ -269,6 +269,20 @@ describe('a producer beyond its bytes', () => {
     const answer = await client.ask(Produce, version, produceBody('t', records));
     expect(client.restMs).toBe(3_600_000);
     expect(answer.throttleTimeMs).toBe(version === 0 ? 0 : 3_600_000);
+  });
+
+  it.each([0, 9])('gets a long answer in turns all the same, with version %i', async (version) => {
+    await alter({ user: 'carol' }, { producer_byte_rate: 0 });
+    const inTurns = vi.spyOn(Produce.response as Required<typeof Produce.response>, 'encodeInTurns');
+    const topicData = Array.from({ length: 2001 }, (_, n) => ({
+      name: `t${n}`,
+      partitionData: [{ index: 0, records: null }],
+    }));
+    const answer = await client.ask(Produce, version, { transactionalId: null, acks: 1, timeoutMs: 1000, topicData });
+    expect(answer.responses).toHaveLength(2001);
+    expect(client.restMs).toBe(3_600_000);
+    expect(inTurns).toHaveBeenCalled();
+    inTurns.mockRestore();
   });
 
   it('rests all the same where it wants no answers', async () => {

@@ -1,6 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
-import { neverPause, type Pause } from '../../shared/turns.ts';
+import { eachInTurns, neverPause, type Pause } from '../../shared/turns.ts';
 import { decodePreferredElection, type PartitionName, paths } from '../../store/znodes.ts';
 import type { PartitionContext } from '../controller-context.ts';
 import { type ElectionStrategy, offlineElection, preferredElection } from '../leader-election.ts';
@@ -40,31 +40,32 @@ export class Leaders {
     const names =
       asked === undefined
         ? Array.from(context.partitions(), ({ topic, index }) => ({ topic: topic.name, partition: index }))
-        : withoutRepeated(asked);
-    const outcomes = new Map<PartitionName, ElectionOutcome>();
-    const electable: [PartitionName, PartitionContext][] = [];
-    for (const name of names) {
+        : await withoutRepeated(asked, pause);
+    const outcomes: ElectionOutcome[] = new Array(names.length);
+    const electable: { readonly at: number; readonly partition: PartitionContext }[] = [];
+    const look = (name: PartitionName, at: number): void => {
       const partition = context.partition(name.topic, name.partition);
       const refusal = this.#refusal(type, partition);
-      if (refusal !== undefined) outcomes.set(name, { ...name, ...refusal, leader: undefined });
-      else electable.push([name, partition as PartitionContext]);
-      const rest = pause();
-      if (rest !== undefined) await rest;
-    }
+      // What is not refused is there.
+      if (refusal === undefined) electable.push({ at, partition: partition as PartitionContext });
+      else outcomes[at] = outcomeOf(name, refusal, undefined);
+    };
+    let next = 0;
+    await eachInTurns(names, (name) => look(name, next++), pause);
     const strategy: ElectionStrategy = type === 'preferred' ? preferredElection : offlineElection(() => true);
     const elected = new Set(
       await this.#partitions.bringOnline(
-        electable.map(([, partition]) => partition),
+        electable.map(({ partition }) => partition),
         strategy,
       ),
     );
-    for (const [name, partition] of electable) {
+    for (const { at, partition } of electable) {
       const isElected = elected.has(partition);
-      const outcome = isElected ? NO_ERROR : nobodyElectable(type, partition);
-      outcomes.set(name, { ...name, ...outcome, leader: isElected ? partition.leader : undefined });
+      const error = isElected ? NO_ERROR : nobodyElectable(type, partition);
+      outcomes[at] = outcomeOf(names[at]!, error, isElected ? partition.leader : undefined);
     }
-    const all = names.map((name) => outcomes.get(name) as ElectionOutcome);
-    return asked === undefined ? all.filter(({ errorCode }) => errorCode !== ErrorCode.ELECTION_NOT_NEEDED) : all;
+    if (asked !== undefined) return outcomes;
+    return outcomes.filter(({ errorCode }) => errorCode !== ErrorCode.ELECTION_NOT_NEEDED);
   }
 
   /** What older tools ask for through `/admin/preferred_replica_election`. */
@@ -109,15 +110,26 @@ export class Leaders {
   }
 }
 
-function withoutRepeated(names: readonly PartitionName[]): PartitionName[] {
+function outcomeOf(
+  { topic, partition }: PartitionName,
+  { errorCode, errorMessage }: ApiError,
+  leader: number | undefined,
+): ElectionOutcome {
+  return { topic, partition, errorCode, errorMessage, leader };
+}
+
+async function withoutRepeated(names: readonly PartitionName[], pause: Pause): Promise<PartitionName[]> {
   const seen = new Map<string, Set<number>>();
-  return names.filter(({ topic, partition }) => {
-    const partitions = seen.get(topic);
-    if (partitions === undefined) seen.set(topic, new Set([partition]));
-    else if (partitions.has(partition)) return false;
-    else partitions.add(partition);
-    return true;
-  });
+  const once: PartitionName[] = [];
+  const add = (name: PartitionName): void => {
+    const partitions = seen.get(name.topic) ?? new Set();
+    if (partitions.has(name.partition)) return;
+    if (partitions.size === 0) seen.set(name.topic, partitions);
+    partitions.add(name.partition);
+    once.push(name);
+  };
+  await eachInTurns(names, add, pause);
+  return once;
 }
 
 function nobodyElectable(type: ElectionType, { name, state, replicas }: PartitionContext): ApiError {
