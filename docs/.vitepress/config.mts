@@ -7,6 +7,7 @@ const REPOSITORY = 'https://github.com/millrace/millrace';
 const OF_THE_SITE: readonly (readonly [RegExp, string])[] = [
   [/^\.\.\/packages\/(producer|consumer|admin|serdes|testing|client)\/README\.md$/, '/api/$1'],
   [/^\.\.\/apps\/broker\/README\.md#metrics$/, '/reference/metrics'],
+  [/^\.\.\/packages\/protocol\/README\.md$/, '/reference/protocol'],
 ];
 
 /** Where a link that leads out of `docs` goes on the site: only the repository has the other files. */
@@ -73,6 +74,7 @@ export default defineConfig({
               { text: 'Security', link: '/security' },
               { text: 'When data is safe', link: '/durability' },
               { text: 'Moving from Kafka', link: '/kafka-to-millrace' },
+              { text: 'Supported versions', link: '/versions' },
             ],
           },
           {

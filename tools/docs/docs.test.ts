@@ -7,6 +7,7 @@ import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 import { apiPages } from './api-pages.ts';
 import { references } from './references.ts';
@@ -108,6 +109,22 @@ describe('the pages', () => {
       .map((page) => page.replace(/\.md$/, ''))
       .filter((page) => !links.has(page) && !page.endsWith('index'));
     expect(unlinked).toEqual([]);
+  });
+
+  it('say which versions are supported as the packages say it', () => {
+    const [, page = ''] = /\| Node\.js \| from (\S+) on/.exec(textOf('versions.md') ?? '') ?? [];
+    const manifests = globSync('{packages,apps}/*/package.json', { cwd: root });
+    expect(manifests.length).toBeGreaterThan(10);
+    for (const path of manifests) {
+      const { engines } = JSON.parse(readFileSync(join(root, path), 'utf8')) as { engines?: { node?: string } };
+      expect(engines?.node, path).toBe(`>=${page}`);
+    }
+    const [, compiler = ''] = /\| TypeScript, [^|]*\| (\d+)\./.exec(textOf('versions.md') ?? '') ?? [];
+    const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      devDependencies: Record<string, string>;
+    };
+    expect(own.devDependencies['typescript']).toMatch(new RegExp(`^\\^${compiler}\\.`));
+    for (const version of [KAFKA_3, KAFKA_4]) expect(textOf('versions.md')).toContain(version);
   });
 
   it('in Korean have the same parts as the English ones', () => {

@@ -14,19 +14,19 @@ const FILTER_STACK_BYTES_MAX = 512 * 1024;
 
 type Matches = (record: string) => boolean;
 
-try {
-  const matches = await matcherOf(source);
-  parentPort?.on('message', ({ records }: FilterRequest) => {
-    try {
-      answer({ matched: records.map((record) => matches(record)) });
-    } catch (error) {
-      answer({ failed: error instanceof Error ? error.message : String(error) });
-    }
-  });
-  answer({ matched: [] });
-} catch (error) {
-  answer({ failed: error instanceof Error ? error.message : String(error) });
-}
+let made: Promise<Matches> | undefined;
+parentPort?.on('message', async ({ records }: FilterRequest) => {
+  try {
+    made ??= matcherOf(source);
+    const matches = await made;
+    answer({ matched: records.map((record) => matches(record)) });
+  } catch (error) {
+    answer({ failed: error instanceof Error ? error.message : String(error) });
+  }
+});
+// How long the thread and its engine take to be there is not what the filter takes: nothing of it has been looked at yet.
+if (source.kind === 'javascript') await getQuickJS();
+answer({ matched: [] });
 
 async function matcherOf({ kind, text }: FilterSource): Promise<Matches> {
   if (kind === 'regex') return regexMatcher(text);

@@ -8,14 +8,16 @@ import { type Logger, silentLogger } from '@millrace/client';
 
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
+import type { MaskRule } from './messages/mask.ts';
 import { buildApp } from './server/app.ts';
 import type { ConsoleUser } from './server/guard.ts';
 import { readPage } from './server/page-files.ts';
 import { version } from './version.ts';
 
-export type { Role } from './api/contract.ts';
+export type { Grant, Role } from './api/roles.ts';
 export type { ClusterConnection } from './clusters/cluster.ts';
 export { ConsoleError, type ConsoleErrorCode } from './errors.ts';
+export type { MaskRule } from './messages/mask.ts';
 export type { SchemaRegistryConnection } from './schemas/registry.ts';
 export type { ConsoleUser } from './server/guard.ts';
 
@@ -27,6 +29,8 @@ export interface ConsoleOptions {
   readonly users?: readonly ConsoleUser[] | undefined;
   /** Nothing can be changed. False by default. */
   readonly isReadOnly?: boolean | undefined;
+  /** Fields of messages that nobody is shown, and that no search finds. */
+  readonly masks?: readonly MaskRule[] | undefined;
   /** Host names beside localhost under which it is reached. */
   readonly hosts?: readonly string[] | undefined;
   /** pino or alike; changes are told at `info` with `audit: true`. Silent by default. */
@@ -58,7 +62,9 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
  * ```
  */
 export async function createConsole(options: ConsoleOptions): Promise<Console> {
-  const clusters = new Map(Object.entries(options.clusters).map(([name, at]) => [name, new Cluster(name, at)]));
+  const clusters = new Map(
+    Object.entries(options.clusters).map(([name, at]) => [name, new Cluster(name, at, options.masks)]),
+  );
   const users = options.users ?? [];
   const app = await buildApp({
     clusters,

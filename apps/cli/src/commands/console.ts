@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Logger } from '@millrace/client';
-import { type ClusterConnection, type ConsoleUser, createConsole, type Role } from '@millrace/console';
-import { fileFault } from '../client-config.ts';
+import { type ClusterConnection, createConsole } from '@millrace/console';
+import { masksOf, readUsers } from '../console/access.ts';
 import type { CommandContext } from '../context.ts';
-import { CliError, usageError } from '../errors.ts';
+import { usageError } from '../errors.ts';
 import type { Assignment } from '../parse/values.ts';
 
 /** Options of `millrace console`. */
@@ -15,10 +14,10 @@ export interface ConsoleCommandOptions {
   readonly allowHost?: readonly string[];
   readonly readOnly?: boolean;
   readonly schemaRegistry?: string;
+  readonly mask?: readonly Assignment[];
 }
 
 const PORT_DEFAULT = 8080;
-const ROLES: readonly Role[] = ['viewer', 'editor', 'admin'];
 
 /** Serves the console until a signal stops it. */
 export async function serveConsole(context: CommandContext, options: ConsoleCommandOptions): Promise<void> {
@@ -27,6 +26,7 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   const served = await createConsole({
     clusters: await clustersOf(context, options),
     users,
+    masks: masksOf(options.mask),
     hosts: allowHost,
     isReadOnly: readOnly,
     logger: auditTo(context),
@@ -64,33 +64,6 @@ async function clustersOf(
       return [name, { ...connection, bootstrapServers: servers }];
     }),
   );
-}
-
-async function readUsers(path: string): Promise<ConsoleUser[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new CliError('CLI_FILE_UNREADABLE', `Cannot read ${path} (who may log in): ${fileFault(cause)}`, { cause });
-  }
-  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
-  const users = lines.flatMap((line, index) =>
-    line.trim() === '' || line.startsWith('#') ? [] : [userOf(line, `${path}:${index + 1}`)],
-  );
-  if (users.length === 0) throw new CliError('CLI_CONFIG_INVALID', `${path} names nobody who may log in`);
-  return users;
-}
-
-function userOf(line: string, at: string): ConsoleUser {
-  const [, name, given, password] = /^([^:]+):([^:]+):(.+)$/.exec(line) ?? [];
-  const role = ROLES.find((each) => each === given);
-  if (name === undefined || role === undefined || password === undefined) {
-    throw new CliError(
-      'CLI_CONFIG_INVALID',
-      `${at} is not NAME:ROLE:PASSWORD with one of the roles ${ROLES.join(', ')}`,
-    );
-  }
-  return { name, role, password };
 }
 
 function untilStopped(): Promise<void> {

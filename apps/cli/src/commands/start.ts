@@ -1,4 +1,5 @@
 import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
+import type { ConsoleUser, MaskRule } from '@millrace/console';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { CliIo } from '../io.ts';
@@ -14,12 +15,15 @@ export interface StartOptions {
   readonly httpPort?: number;
   readonly brokers?: number;
   readonly secure?: true;
+  readonly consoleUsers?: string;
+  readonly consoleMask?: readonly Assignment[];
+  readonly schemaRegistry?: string;
 }
 
 /** Runs a broker until a signal stops it. */
 export async function start(
   context: CommandContext,
-  { config, override, data, port, httpPort, brokers = 1, secure }: StartOptions,
+  { config, override, data, port, httpPort, brokers = 1, secure, ...shown }: StartOptions,
 ): Promise<void> {
   const environment = brokerEnvironment(context.io.env);
   const overrides: Record<string, string> = {};
@@ -40,7 +44,7 @@ export async function start(
     overrides: { ...secured?.settings, ...overrides },
     env: environment,
     port: overrides['listeners'] === undefined && secured === undefined ? port : undefined,
-    site: consoleOf,
+    site: await consoleOf(shown),
     onReady: secured === undefined ? undefined : tellHowToConnect(context, secured),
   };
   context.exitCode = await (brokers === 1 ? runBroker(options) : runLocalCluster({ ...options, brokers }));
@@ -85,22 +89,41 @@ function tellHowToConnect({ io }: CommandContext, secured: SecuredStart): Broker
   };
 }
 
+type ConsoleOptions = Pick<StartOptions, 'consoleUsers' | 'consoleMask' | 'schemaRegistry'>;
+
+/** What the console is made with: looked through now, so that a mistake ends the start and not the first look at a page. */
+async function consoleOf({ consoleUsers, consoleMask, schemaRegistry: url }: ConsoleOptions): Promise<MakeSite> {
+  if (consoleUsers === undefined && consoleMask === undefined) return siteOf({ users: [], masks: [], url });
+  const { masksOf, readUsers } = await import('../console/access.ts');
+  const users = consoleUsers === undefined ? [] : await readUsers(consoleUsers);
+  return siteOf({ users, masks: masksOf(consoleMask), url });
+}
+
+interface SiteOptions {
+  readonly users: readonly ConsoleUser[];
+  readonly masks: readonly MaskRule[];
+  readonly url: string | undefined;
+}
+
 /** The console of a broker or several, by the listeners that ask nobody who he is; loaded when its first page is asked for. */
-const consoleOf: MakeSite = async ({ endpoints, logger }) => {
-  const open = endpoints.filter(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
-  if (open.length === 0) {
-    throw new Error(
-      'Every listener of this broker asks for TLS or a login: start the console by itself, with `millrace console --command-config FILE`',
-    );
-  }
-  const { createConsole } = await import('@millrace/console');
-  // A broker that listens on all addresses is reached on this machine.
-  const hostOf = (host: string): string => (host === '' || host === '0.0.0.0' ? 'localhost' : host);
-  // One address for each broker: what another listener advertises may be for others.
-  const same = open.filter(({ listener }) => listener === open[0]?.listener);
-  const bootstrapServers = same.map(({ host, port }) => `${hostOf(host)}:${port}`);
-  return createConsole({ clusters: { local: { bootstrapServers } }, logger });
-};
+const siteOf =
+  ({ users, masks, url }: SiteOptions): MakeSite =>
+  async ({ endpoints, logger }) => {
+    const open = endpoints.filter(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
+    if (open.length === 0) {
+      throw new Error(
+        'Every listener of this broker asks for TLS or a login: start the console by itself, with `millrace console --command-config FILE`',
+      );
+    }
+    const { createConsole } = await import('@millrace/console');
+    // A broker that listens on all addresses is reached on this machine.
+    const hostOf = (host: string): string => (host === '' || host === '0.0.0.0' ? 'localhost' : host);
+    // One address for each broker: what another listener advertises may be for others.
+    const same = open.filter(({ listener }) => listener === open[0]?.listener);
+    const bootstrapServers = same.map(({ host, port }) => `${hostOf(host)}:${port}`);
+    const schemaRegistry = url === undefined ? undefined : { url };
+    return createConsole({ clusters: { local: { bootstrapServers, schemaRegistry } }, users, masks, logger });
+  };
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */
 const CLIENT_VARIABLES = ['MILLRACE_BOOTSTRAP', 'KAFKA_BOOTSTRAP_SERVERS'];

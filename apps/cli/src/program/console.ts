@@ -14,11 +14,19 @@ export function addConsole(program: Command, run: Run): void {
     .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', assignment)
     .option('-p, --port <port>', 'where to listen; 0 takes a free port (default: 8080)', port)
     .option('--host <address>', 'on which address; beyond this machine it takes --users (default: 127.0.0.1)')
-    .option('--users <file>', 'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin')
+    .option(
+      '--users <file>',
+      'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin; for some topics or groups: editor@topic/orders-*',
+    )
     .option('--allow-host <name>', 'a host name by which it is reached; may be repeated', names)
     .option(
       '--schema-registry <url>',
       'where schemas are, for Avro, Protobuf and JSON Schema: http://[NAME:PASSWORD@]HOST:PORT',
+    )
+    .option(
+      '--mask <topics=field,...>',
+      'fields that nobody is shown: payments-*=card.number,iban; may be repeated',
+      assignment,
     )
     .option('--read-only', 'show everything and change nothing')
     .addHelpText(

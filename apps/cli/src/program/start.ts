@@ -18,6 +18,13 @@ export function addStart(program: Command, run: Run): void {
       'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
       port,
     )
+    .option('--console-users <file>', 'who may log in to the console, as in `millrace console --users`')
+    .option(
+      '--console-mask <topics=field,...>',
+      'fields that nobody is shown in the console, as in `millrace console --mask`; may be repeated',
+      assignment,
+    )
+    .option('--schema-registry <url>', 'where the schemas are by which the console shows messages')
     .option('--secure', 'with TLS, logins and access rules: makes an authority, a certificate and an administrator')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(

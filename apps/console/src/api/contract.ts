@@ -3,13 +3,11 @@
  * server; the server has to have a handler and a check of the input for each route, or it does not compile.
  */
 
-/** Somebody who has logged in may do what the role says; each may do what those before it may. */
-export type Role = 'viewer' | 'editor' | 'admin';
+import type { Rights } from './roles.ts';
 
-/** Who asks, and what there is to see. */
-export interface Session {
+/** Who asks, what he may do, and what there is to see. */
+export interface Session extends Rights {
   readonly user: string | null;
-  readonly role: Role;
   readonly isReadOnly: boolean;
   readonly clusters: readonly string[];
   readonly version: string;
@@ -166,6 +164,8 @@ export interface Message {
   /** The first ones; all of them with the message alone. */
   readonly headers: readonly ShownHeader[];
   readonly headerCount: number;
+  /** Something of it is hidden: it cannot be sent elsewhere. */
+  readonly isMasked: boolean;
 }
 
 /** Where reading begins. */
@@ -248,6 +248,34 @@ export interface GroupDetail {
   readonly coordinator: number;
   readonly members: readonly MemberRow[];
   readonly offsets: readonly GroupOffsetRow[];
+}
+
+/** The lag of a group at one moment, in milliseconds since the Unix epoch; null where it was not known. */
+export interface LagPoint {
+  readonly at: number;
+  readonly lag: number | null;
+}
+
+/** A look that found a group other than the one before: members are told by what they call themselves. */
+export interface GroupEvent {
+  readonly at: number;
+  /** The first look: what was before it nobody knows. */
+  readonly isFirst: boolean;
+  readonly state: string;
+  readonly members: number;
+  /** The first of those that came, and how many they are. */
+  readonly joined: readonly string[];
+  readonly joinedCount: number;
+  readonly left: readonly string[];
+  readonly leftCount: number;
+  /** Partitions that another member reads than before. */
+  readonly moved: number;
+}
+
+/** What the console has seen of a group since somebody first looked at it; bounded, the oldest first. */
+export interface GroupHistory {
+  readonly points: readonly LagPoint[];
+  readonly events: readonly GroupEvent[];
 }
 
 /** Where a group's offsets are to go. */
@@ -361,6 +389,8 @@ interface GroupInput {
 export interface ConfigChange {
   readonly set: Readonly<Record<string, string>>;
   readonly unset: readonly string[];
+  /** The values that whoever changes them has seen: where one is another by now, nothing is changed. */
+  readonly seen?: Readonly<Record<string, string | null>> | undefined;
 }
 
 /** A record to be sent; null is none, and of a value a tombstone. */
@@ -393,6 +423,7 @@ export interface Api {
   };
   'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: readonly GroupRow[] };
   'GET /api/clusters/:cluster/groups/:group': { input: GroupInput; answer: GroupDetail };
+  'GET /api/clusters/:cluster/groups/:group/history': { input: GroupInput; answer: GroupHistory };
   'GET /api/clusters/:cluster/brokers/:broker/configs': {
     input: { cluster: string; broker: number };
     answer: readonly ConfigRow[];

@@ -1,7 +1,10 @@
 import { Admin } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { Producer } from '@millrace/producer';
+import { Mask, type MaskRule } from '../messages/mask.ts';
 import { SchemaRegistry, type SchemaRegistryConnection } from '../schemas/registry.ts';
+import { GroupHistories } from './group-history.ts';
+import { Watch } from './watch.ts';
 
 /** How to reach a cluster, as the SDKs take it. */
 export type ClusterConnection = Pick<
@@ -31,14 +34,24 @@ export class Cluster {
   readonly #connection: Omit<ClusterConnection, 'schemaRegistry'>;
   /** The schemas of its messages, where somebody keeps them. */
   readonly schemas: SchemaRegistry | undefined;
+  readonly groupHistories = new GroupHistories();
+  /** The groups that somebody has open, looked at for as long as the history of them may be asked for. */
+  readonly watchedGroups = new Watch();
   readonly #looks = new Map<string, Look>();
+  readonly #masks: readonly MaskRule[];
   #admin: Admin | undefined;
   #producer: Producer | undefined;
 
-  constructor(name: string, { schemaRegistry, ...connection }: ClusterConnection) {
+  constructor(name: string, { schemaRegistry, ...connection }: ClusterConnection, masks: readonly MaskRule[] = []) {
     this.name = name;
+    this.#masks = masks;
     this.schemas = schemaRegistry === undefined ? undefined : new SchemaRegistry(schemaRegistry);
     this.#connection = { clientId: 'millrace-console', ...connection };
+  }
+
+  /** What of a topic's records nobody is to see; undefined where nothing is hidden. */
+  maskOf(topic: string): Mask | undefined {
+    return Mask.of(this.#masks, topic);
   }
 
   get admin(): Admin {
@@ -87,6 +100,7 @@ export class Cluster {
   }
 
   async close(): Promise<void> {
+    this.watchedGroups.close();
     await Promise.allSettled([this.#admin?.close({ timeoutMs: 1000 }), this.#producer?.close({ timeoutMs: 1000 })]);
   }
 }

@@ -31,8 +31,30 @@ export async function brokerResource(cluster: Cluster, id: number): Promise<Conf
   return { type: 'broker', name: String(id) };
 }
 
-/** Sets and unsets configs of a topic or a broker. */
+async function checkUnchanged(
+  cluster: Cluster,
+  resource: ConfigResource,
+  seen: readonly (readonly [name: string, value: string | null])[],
+): Promise<void> {
+  const [described] = await cluster.admin.describeConfigs([resource], { names: seen.map(([name]) => name) });
+  for (const [name, value] of seen) {
+    const now = described?.entries.find((entry) => entry.name === name);
+    // What is secret nobody has seen.
+    if (now === undefined || now.sensitive || now.value === value) continue;
+    throw new ConsoleError(
+      'CONSOLE_CHANGED_MEANWHILE',
+      `Somebody else has changed ${name} meanwhile: it is ${now.value ?? 'not set'} now. Look at it again before you change it`,
+    );
+  }
+}
+
+/**
+ * Sets and unsets configs of a topic or a broker.
+ * @throws ConsoleError `CONSOLE_CHANGED_MEANWHILE` where somebody else has changed one since it was seen
+ */
 export async function changeConfigs(cluster: Cluster, resource: ConfigResource, change: ConfigChange): Promise<void> {
+  const seen = Object.entries(change.seen ?? {});
+  if (seen.length > 0) await checkUnchanged(cluster, resource, seen);
   await cluster.admin.alterConfigs([{ ...resource, set: change.set, unset: change.unset }]);
   cluster.forget();
 }

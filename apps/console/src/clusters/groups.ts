@@ -1,6 +1,7 @@
 import type { DescribedGroup, GroupOffset, ListedGroup } from '@millrace/admin';
 import { AdminItemsError } from '@millrace/admin';
-import type { GroupDetail, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
+import type { TopicPartition } from '@millrace/client';
+import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
 import { ConsoleError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topic-look.ts';
@@ -56,7 +57,8 @@ async function lookAt(
     ...topics,
     ...assignment.map(({ topic }) => topic),
   ]);
-  const lags = [...lagByTopic.values()];
+  const lag = sumOf([...lagByTopic.values()]);
+  note(cluster, groupId, { state: group?.state ?? state, group, lag });
   return {
     lagByTopic,
     row: {
@@ -66,9 +68,35 @@ async function lookAt(
       coordinator: coordinatorId,
       members: group?.members.length ?? null,
       topics: [...new Set([...lagByTopic.keys(), ...(assigned ?? [])])].sort(),
-      lag: lags.length === 0 || lags.includes(null) ? null : lags.reduce<number>((sum, lag) => sum + (lag ?? 0), 0),
+      lag,
     },
   };
+}
+
+/** The lags together; null where one is not known, or there is none. */
+function sumOf(lags: readonly (number | null)[]): number | null {
+  if (lags.length === 0 || lags.includes(null)) return null;
+  return lags.reduce<number>((sum, lag) => sum + (lag ?? 0), 0);
+}
+
+/** Every look at a group, whoever takes it, is one more point of its history. */
+function note(
+  { groupHistories }: Cluster,
+  groupId: string,
+  seen: { state: string; group: DescribedGroup | undefined; lag: number | null },
+): void {
+  const members = seen.group?.members.map((member) => ({
+    id: member.memberId,
+    name: `${member.groupInstanceId ?? member.clientId} ${member.clientHost}`,
+    assignment: member.assignment,
+  }));
+  groupHistories.note(groupId, { state: seen.state, members, lag: seen.lag }, Date.now());
+}
+
+/** The history of a group; from now on it is looked at by itself, so that it goes on when nobody sits before the page. */
+export function watchGroup(cluster: Cluster, groupId: string): GroupHistory {
+  cluster.watchedGroups.add(groupId, () => describeGroup(cluster, groupId));
+  return cluster.groupHistories.of(groupId);
 }
 
 function lagsOf(committed: readonly GroupOffset[], offsets: Offsets): Map<string, number | null> {
@@ -93,12 +121,16 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
       `There is no group ${groupId} in ${cluster.name}: it may have been deleted`,
     );
   }
-  const offsets = await lookAtTopics(cluster).then((look) => look.offsets);
   const readers = new Map(
     group.members.flatMap(({ memberId, assignment }) =>
       assignment.map((place) => [placeName(place), memberId] as const),
     ),
   );
+  // Only what this group reads is asked for: another topic's leader that does not answer is not waited for.
+  const places = group.members.flatMap(({ assignment }) => assignment);
+  const offsets = await offsetsOf(cluster.admin, unique([...places, ...committed]));
+  const rows = offsetRows(committed, readers, offsets);
+  note(cluster, groupId, { state: group.state, group, lag: sumOf([...lagsOf(committed, offsets).values()]) });
   return {
     group: groupId,
     state: group.state,
@@ -111,8 +143,13 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
       host: member.clientHost,
       assignment: member.assignment,
     })),
-    offsets: offsetRows(committed, readers, offsets),
+    offsets: rows,
   };
+}
+
+function unique(places: readonly TopicPartition[]): TopicPartition[] {
+  const byName = new Map(places.map(({ topic, partition }) => [placeName({ topic, partition }), { topic, partition }]));
+  return [...byName.values()];
 }
 
 function offsetRows(

@@ -4,7 +4,8 @@ import type { Cluster } from '../clusters/cluster.ts';
 import { offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { ConsoleError } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
-import { showRecord } from './shown.ts';
+import { messagePackAsJson } from './msgpack.ts';
+import { type RecordToShow, type ShowOptions, showRecord } from './shown.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
 const PAGE_DEFAULT = 50;
@@ -113,6 +114,7 @@ class PageRead {
   readonly #ranges: readonly Range[];
   readonly #limit: number;
   readonly #total: number;
+  readonly #showing: ShowOptions;
   #scanned = 0;
   #found = 0;
 
@@ -126,6 +128,7 @@ class PageRead {
     this.#filter = filter;
     this.#listener = listener;
     this.#ranges = ranges;
+    this.#showing = showing(request.cluster, request.topic);
     this.#limit = Math.min(request.plan.limit ?? PAGE_DEFAULT, PAGE_MAX);
     this.#total = ranges.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
   }
@@ -205,7 +208,7 @@ class PageRead {
   }
 
   #show(record: Records[number]): Message {
-    return showRecord(record, { schemas: this.#request.cluster.schemas });
+    return showRecord(record, this.#showing);
   }
 
   async #tell(messages: readonly Message[]): Promise<void> {
@@ -232,10 +235,13 @@ function newestFirst(messages: readonly Message[]): Message[] {
   return sorted;
 }
 
-type Records = ConsumerBatch['records'];
+type Records = readonly RecordToShow[];
 
 /** The records of some ranges, batch by batch, and then no more. */
-async function* readRanges({ cluster, topic, signal }: ReadRequest, ranges: readonly Range[]): AsyncGenerator<Records> {
+async function* readRanges(
+  { cluster, topic, signal, isWhole = false }: ReadRequest & WholeOption,
+  ranges: readonly Range[],
+): AsyncGenerator<Records> {
   const ends = new Map(ranges.filter(({ from, to }) => from < to).map(({ partition, to }) => [partition, to]));
   if (ends.size === 0) return;
   await using consumer = openConsumer(cluster);
@@ -257,12 +263,33 @@ async function* readRanges({ cluster, topic, signal }: ReadRequest, ranges: read
     if (end === undefined) continue;
     const wanted = records.filter(({ offset }) => offset < end);
     await cluster.schemas?.prepare(partsOf(wanted));
-    yield wanted;
+    yield isWhole ? wanted : masked(cluster, topic, wanted);
     if (nextOffset >= end) {
       ends.delete(partition);
       consumer.pause([{ topic, partition }]);
     }
   }
+}
+
+/** Whether records come with all that is in them, hidden or not: for sending them on, never for showing them. */
+interface WholeOption {
+  readonly isWhole?: boolean | undefined;
+}
+
+/** The records without what nobody is to see: before a filter or a page has looked at them. */
+function masked(cluster: Cluster, topic: string, records: Records): Records {
+  const mask = cluster.maskOf(topic);
+  if (mask === undefined) return records;
+  const decode = (bytes: Buffer): string | undefined => {
+    const decoded = cluster.schemas?.decode(bytes);
+    return decoded !== undefined && 'json' in decoded ? decoded.json : messagePackAsJson(bytes);
+  };
+  return records.map((record) => mask.apply(record, decode));
+}
+
+/** How records of a topic are shown. */
+export function showing(cluster: Cluster, topic: string): ShowOptions {
+  return { schemas: cluster.schemas, isMasked: cluster.maskOf(topic) !== undefined };
 }
 
 /** What of records may name a schema. */
@@ -317,12 +344,13 @@ export async function tailMessages(
     consumer.assign(whole.map(({ partition, to }) => ({ topic, partition, offset: to })));
     const stop = (): void => void consumer.close();
     signal.addEventListener('abort', stop);
-    for await (const { records } of consumer.batches()) {
-      await cluster.schemas?.prepare(partsOf(records));
+    for await (const batch of consumer.batches()) {
+      await cluster.schemas?.prepare(partsOf(batch.records));
+      const records = masked(cluster, topic, batch.records);
       const matched = await filter?.match(records);
       const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
       if (wanted.length > 0) {
-        await listener.messages(wanted.map((record) => showRecord(record, { schemas: cluster.schemas })));
+        await listener.messages(wanted.map((record) => showRecord(record, showing(cluster, topic))));
       }
       if (signal.aborted) break;
     }
@@ -336,9 +364,11 @@ export async function tailMessages(
 export async function readRecord(
   cluster: Cluster,
   place: { readonly topic: string; readonly partition: number; readonly offset: number },
+  { isWhole }: WholeOption = {},
 ): Promise<Records[number]> {
   const { topic, partition, offset } = place;
-  const request = { cluster, topic, plan: { from: 'offset' as const }, signal: AbortSignal.timeout(READ_ONE_MS_MAX) };
+  const signal = AbortSignal.timeout(READ_ONE_MS_MAX);
+  const request = { cluster, topic, plan: { from: 'offset' as const }, signal, isWhole };
   const within = (await offsetsOf(cluster.admin, [{ topic, partition }])).get(placeName(place));
   const isThere = within !== undefined && within.start <= offset && offset < within.end;
   const ranges = isThere ? [{ partition, from: offset, to: offset + 1 }] : [];

@@ -34,10 +34,15 @@ export interface ShowOptions {
   readonly isDetail?: boolean | undefined;
   /** The schemas that records name, prepared before. */
   readonly schemas?: SchemaRegistry | undefined;
+  /** Something of it may be hidden. */
+  readonly isMasked?: boolean | undefined;
 }
 
 /** A record for the page, with long parts cut. */
-export function showRecord(record: RecordToShow, { isDetail = false, schemas }: ShowOptions = {}): Message {
+export function showRecord(
+  record: RecordToShow,
+  { isDetail = false, schemas, isMasked = false }: ShowOptions = {},
+): Message {
   const bytesMax = isDetail ? DETAIL_BYTES_MAX : LIST_BYTES_MAX;
   const headersMax = isDetail ? DETAIL_HEADERS_MAX : LIST_HEADERS_MAX;
   const { headers } = record;
@@ -54,6 +59,7 @@ export function showRecord(record: RecordToShow, { isDetail = false, schemas }: 
       }),
     ),
     headerCount: headers.length,
+    isMasked,
   };
 }
 

@@ -6,8 +6,9 @@ import type { Route } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { ConsoleError } from '../errors.ts';
 import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
-import { type Handler, handlers, roleOf } from './handlers.ts';
+import { type Handler, handlers } from './handlers.ts';
 import { inputs } from './inputs.ts';
+import { needsOf } from './needs.ts';
 import type { PageFile } from './page-files.ts';
 import { failureOf, parseInput, signalOf } from './requests.ts';
 import { serveRaw, serveStreams } from './streams.ts';
@@ -56,8 +57,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.setErrorHandler((error, _request, reply) => answerFailure(error, reply));
   for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers });
-  serveStreams(app, options);
-  serveRaw(app, options);
+  const { clusters } = options;
+  const mayRead = (request: FastifyRequest, topic: string): void =>
+    guard.allow(callers.get(request) as Caller, 'viewer', { on: 'topic', name: topic });
+  serveStreams(app, { clusters, mayRead });
+  serveRaw(app, { clusters, mayRead });
   servePage(app, options);
   await app.ready();
   return app;
@@ -80,7 +84,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, guard, callers 
     async handler(request, reply) {
       const caller = callers.get(request) as Caller;
       const input = parseInput(check, request);
-      guard.allow(caller, roleOf(route, input));
+      for (const { role, named } of needsOf(route, input)) guard.allow(caller, role, named);
       const { clusters, version } = options;
       reply.header('cache-control', 'no-store');
       const signal = signalOf(request, reply);
@@ -103,7 +107,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, guard, callers 
 }
 
 /** Values of messages and configs are nobody's business in a log. */
-const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'configs', 'password']);
+const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'seen', 'configs', 'password']);
 
 function noteChange(
   { logger }: AppOptions,

@@ -1,14 +1,18 @@
 /** Who may ask at all: the first thing that is looked at of every request. */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { CHANGE_HEADER, type Role } from '../api/contract.ts';
+import { CHANGE_HEADER } from '../api/contract.ts';
+import { type Grant, isAllowed, type Named, type Rights, type Role } from '../api/roles.ts';
 import { ConsoleError } from '../errors.ts';
 
 /** Somebody who may log in. */
 export interface ConsoleUser {
   readonly name: string;
   readonly password: string;
-  readonly role: Role;
+  /** For everything; null for somebody who sees nothing but what the grants name. */
+  readonly role: Role | null;
+  /** More, for some topics and groups. */
+  readonly grants?: readonly Grant[] | undefined;
 }
 
 /** What the guard goes by. */
@@ -28,12 +32,9 @@ export interface GuardedRequest {
 }
 
 /** Who asks. */
-export interface Caller {
+export interface Caller extends Rights {
   readonly user: string | null;
-  readonly role: Role;
 }
-
-const ROLES: readonly Role[] = ['viewer', 'editor', 'admin'];
 
 /** Keeps out pages of other sites, names of other people that point here, and who has not logged in. */
 export class Guard {
@@ -58,22 +59,23 @@ export class Guard {
     const { users } = this.#options;
     if (users.length === 0) {
       if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
-      return { user: null, role: 'admin' };
+      return { user: null, role: 'admin', grants: [] };
     }
     return this.#login(request.headers.authorization);
   }
 
   /** @throws ConsoleError where the caller's role, or a console for reading alone, does not allow it */
-  allow(caller: Caller, role: Role): void {
+  allow(caller: Caller, role: Role, named?: Named): void {
     if (role !== 'viewer' && this.isReadOnly) {
       throw new ConsoleError('CONSOLE_READ_ONLY', 'This console only shows; it was started with --read-only');
     }
-    if (ROLES.indexOf(caller.role) < ROLES.indexOf(role)) {
-      throw new ConsoleError(
-        'CONSOLE_FORBIDDEN',
-        `This takes the role ${role}, and ${caller.user ?? 'you'} has ${caller.role}`,
-      );
-    }
+    if (isAllowed(caller, role, named)) return;
+    const what = named === undefined ? '' : ` on the ${named.on} ${named.name}`;
+    const has = caller.role ?? 'none but for some topics and groups';
+    throw new ConsoleError(
+      'CONSOLE_FORBIDDEN',
+      `This takes the role ${role}${what}, and ${caller.user ?? 'you'} has ${has}`,
+    );
   }
 
   /**
@@ -103,7 +105,7 @@ export class Guard {
       if (isUser && isPassword && at > 0) found = user;
     }
     if (found === undefined) throw new ConsoleError('CONSOLE_LOGIN_NEEDED', 'Name and password, please');
-    return { user: found.name, role: found.role };
+    return { user: found.name, role: found.role, grants: found.grants ?? [] };
   }
 }
 

@@ -1,15 +1,16 @@
 /** What each route does. */
-import type { Answer, Input, Message, Role, Route } from '../api/contract.ts';
+import type { Answer, Input, Message, Route } from '../api/contract.ts';
+import { isAllowed, type Role } from '../api/roles.ts';
 import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { brokerResource, changeConfigs, configsOf } from '../clusters/configs.ts';
-import { describeGroup, lookAtGroups, resetOffsets } from '../clusters/groups.ts';
+import { describeGroup, lookAtGroups, resetOffsets, watchGroup } from '../clusters/groups.ts';
 import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
 import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/topics.ts';
 import { listTransactions } from '../clusters/transactions.ts';
 import { ConsoleError } from '../errors.ts';
-import { readMessages, readRecord } from '../messages/read.ts';
+import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecord } from '../messages/shown.ts';
 import type { Caller } from './guard.ts';
 
@@ -67,19 +68,32 @@ function confirmed(given: string, name: string): void {
   if (given !== name) throw new ConsoleError('CONSOLE_NOT_CONFIRMED', `Type ${name} to confirm: this cannot be undone`);
 }
 
+/** Of lists everybody is shown what he may see. */
+function maySee(caller: Caller, on: 'topic' | 'group', name: string): boolean {
+  return isAllowed(caller, 'viewer', { on, name });
+}
+
 /** A handler for each route. */
 export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/session': view((_, { caller, isReadOnly, clusters, version }) =>
     Promise.resolve({ ...caller, isReadOnly, clusters: [...clusters.keys()], version }),
   ),
   'GET /api/clusters/:cluster/overview': view((input, context) => overviewOf(clusterOf(context, input.cluster))),
-  'GET /api/clusters/:cluster/topics': view((input, context) => listTopics(clusterOf(context, input.cluster))),
-  'GET /api/clusters/:cluster/topic-figures': view((input, context) => topicFigures(clusterOf(context, input.cluster))),
+  'GET /api/clusters/:cluster/topics': view(async (input, { caller, ...context }) =>
+    (await listTopics(clusterOf(context, input.cluster))).filter(({ topic }) => maySee(caller, 'topic', topic)),
+  ),
+  'GET /api/clusters/:cluster/topic-figures': view(async (input, { caller, ...context }) =>
+    (await topicFigures(clusterOf(context, input.cluster)))
+      .filter(({ topic }) => maySee(caller, 'topic', topic))
+      .map((row) => ({ ...row, groups: row.groups.filter(({ group }) => maySee(caller, 'group', group)) })),
+  ),
   'GET /api/clusters/:cluster/topics/:topic': view((input, context) =>
     describeTopic(clusterOf(context, input.cluster), input.topic),
   ),
-  'GET /api/clusters/:cluster/topics/:topic/readers': view((input, context) =>
-    readersOf(clusterOf(context, input.cluster), input.topic),
+  'GET /api/clusters/:cluster/topics/:topic/readers': view(async (input, { caller, ...context }) =>
+    (await readersOf(clusterOf(context, input.cluster), input.topic)).filter(({ group }) =>
+      maySee(caller, 'group', group),
+    ),
   ),
   'GET /api/clusters/:cluster/topics/:topic/configs': view((input, context) =>
     configsOf(clusterOf(context, input.cluster), { type: 'topic', name: input.topic }),
@@ -92,13 +106,19 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   }),
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);
-    return showRecord(await readRecord(cluster, input), { isDetail: true, schemas: cluster.schemas });
+    const record = await readRecord(cluster, input);
+    return showRecord(record, { isDetail: true, ...showing(cluster, input.topic) });
   }),
-  'GET /api/clusters/:cluster/groups': view(async (input, context) =>
-    (await lookAtGroups(clusterOf(context, input.cluster))).map(({ row }) => row),
+  'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) =>
+    (await lookAtGroups(clusterOf(context, input.cluster)))
+      .filter(({ row }) => maySee(caller, 'group', row.group))
+      .map(({ row }) => ({ ...row, topics: row.topics.filter((topic) => maySee(caller, 'topic', topic)) })),
   ),
   'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
     describeGroup(clusterOf(context, input.cluster), input.group),
+  ),
+  'GET /api/clusters/:cluster/groups/:group/history': view((input, context) =>
+    Promise.resolve(watchGroup(clusterOf(context, input.cluster), input.group)),
   ),
   'GET /api/clusters/:cluster/brokers/:broker/configs': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);
@@ -146,8 +166,8 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     await admin.createPartitions([{ topic, count }]);
     return {};
   }),
-  'POST /api/clusters/:cluster/topics/:topic/configs': change('admin', async (cluster, { topic, set, unset }) => {
-    await changeConfigs(cluster, { type: 'topic', name: topic }, { set, unset });
+  'POST /api/clusters/:cluster/topics/:topic/configs': change('admin', async (cluster, { topic, set, unset, seen }) => {
+    await changeConfigs(cluster, { type: 'topic', name: topic }, { set, unset, seen });
     return {};
   }),
   'POST /api/clusters/:cluster/topics/:topic/empty': change('admin', async ({ admin }, { topic, confirm }) => {
@@ -171,7 +191,13 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': change(
     'editor',
     async (cluster, input) => {
-      const { rawKey, rawValue, headers } = await readRecord(cluster, input);
+      if (input.to !== input.topic && cluster.maskOf(input.topic) !== undefined) {
+        throw new ConsoleError(
+          'CONSOLE_MASKED',
+          `Fields of ${input.topic} are hidden here: its records can be sent again to it, and to no other topic`,
+        );
+      }
+      const { rawKey, rawValue, headers } = await readRecord(cluster, input, { isWhole: true });
       const record = { topic: input.to, key: rawKey, value: rawValue, headers };
       const { partition, offset } = await cluster.producer.send(record);
       return { partition, offset };
@@ -195,16 +221,11 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     await admin.deleteGroups([group]);
     return {};
   }),
-  'POST /api/clusters/:cluster/brokers/:broker/configs': change('admin', async (cluster, { broker, set, unset }) => {
-    await changeConfigs(cluster, await brokerResource(cluster, broker), { set, unset });
-    return {};
-  }),
+  'POST /api/clusters/:cluster/brokers/:broker/configs': change(
+    'admin',
+    async (cluster, { broker, set, unset, seen }) => {
+      await changeConfigs(cluster, await brokerResource(cluster, broker), { set, unset, seen });
+      return {};
+    },
+  ),
 };
-
-/** The role that this call takes: looking at where a reset would go takes none of its own. */
-export function roleOf(route: Route, input: unknown): Role {
-  if (route === 'POST /api/clusters/:cluster/groups/:group/reset') {
-    return (input as Input<typeof route>).dryRun ? 'viewer' : 'editor';
-  }
-  return handlers[route].role;
-}

@@ -13,7 +13,11 @@ const text = z.string().max(1024 * 1024);
 
 const onTopic = { cluster, topic };
 const onGroup = { cluster, group };
-const change = { set: named, unset: z.array(z.string().max(500)).max(1000) };
+const change = {
+  set: named,
+  unset: z.array(z.string().max(500)).max(1000),
+  seen: z.record(z.string().max(500), z.string().max(100_000).nullable()).optional(),
+};
 
 const name = z.string().min(1).max(2000);
 const acl = z.object({
@@ -60,6 +64,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   }),
   'GET /api/clusters/:cluster/groups': z.object({ cluster }),
   'GET /api/clusters/:cluster/groups/:group': z.object(onGroup),
+  'GET /api/clusters/:cluster/groups/:group/history': z.object(onGroup),
   'GET /api/clusters/:cluster/brokers/:broker/configs': z.object({ cluster, broker: partition }),
   'GET /api/clusters/:cluster/log-dirs': z.object({ cluster }),
   'GET /api/clusters/:cluster/acls': z.object({ cluster }),

@@ -1,6 +1,6 @@
 /** What comes by and by: searches with their progress, the live tail, and the bytes of one value. */
 import type { ServerResponse } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { MessageEvents } from '../api/contract.ts';
 import { readMessages, readRecord, tailMessages } from '../messages/read.ts';
@@ -8,8 +8,11 @@ import { clusterOf, type HandlerContext } from './handlers.ts';
 import { readPlan } from './inputs.ts';
 import { failureOf, parseInput, signalOf } from './requests.ts';
 
-/** Where streams find what they read. */
-type Clusters = Pick<HandlerContext, 'clusters'>;
+/** Where streams find what they read, and who may. */
+interface Clusters extends Pick<HandlerContext, 'clusters'> {
+  /** @throws ConsoleError where whoever asks may not read that topic */
+  readonly mayRead: (request: FastifyRequest, topic: string) => void;
+}
 
 const streamPlan = readPlan.extend({ live: z.enum(['true', 'false']).optional() });
 /** How often progress is told at most. */
@@ -52,6 +55,7 @@ class EventStream {
 export function serveStreams(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/stream', async (request, reply) => {
     const { cluster, topic, live, ...plan } = parseInput(streamPlan, request);
+    options.mayRead(request, topic);
     const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply) };
     reply.hijack();
     // Headers that the guard has set are kept by hand: the answer goes past fastify.
@@ -97,6 +101,7 @@ const rawPlace = z.object({
 export function serveRaw(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/messages/:partition/:offset/raw/:part', async (request, reply) => {
     const { cluster, part, ...place } = parseInput(rawPlace, request);
+    options.mayRead(request, place.topic);
     const record = await readRecord(clusterOf(options, cluster), place);
     const bytes = part === 'key' ? record.rawKey : record.rawValue;
     return reply

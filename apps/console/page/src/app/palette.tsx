@@ -3,6 +3,7 @@ import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Dialog } from '../ui/parts.tsx';
+import { usePages } from './pages.ts';
 
 interface Target {
   readonly kind: string;
@@ -69,12 +70,13 @@ export function Palette({ onClose }: { onClose: () => void }): ReactNode {
 }
 
 function useTargets(say: Say): Target[] {
+  const seen = usePages();
   const cluster = useCluster();
   const topics = useApi('GET /api/clusters/:cluster/topics', { cluster }, false).data ?? [];
   const groups = useApi('GET /api/clusters/:cluster/groups', { cluster }, false).data ?? [];
   return useMemo(() => {
     const base = `/${encodeURIComponent(cluster)}`;
-    const pages = (['overview', 'topics', 'groups', 'transactions', 'nodes', 'access'] as const).map((page) => ({
+    const pages = seen.map((page) => ({
       kind: '',
       name: say(page),
       path: `${base}/${page}`,
@@ -94,7 +96,7 @@ function useTargets(say: Say): Target[] {
         'groups',
       ),
     ];
-  }, [cluster, topics, groups, say]);
+  }, [cluster, topics, groups, seen, say]);
 }
 
 /** Names that begin with it come before those that have it within. */

@@ -1,6 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { useSession } from '../lib/queries.ts';
+import { useCluster, useSeesCluster, useSession } from '../lib/queries.ts';
 import type { AccessSearch, TopicSearch } from '../lib/searches.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { Shell } from './shell.tsx';
@@ -69,15 +69,19 @@ function textSearch(search: Record<string, unknown>): { q?: string } {
 
 function Home(): ReactNode {
   const session = useSession();
-  return (
-    <Loaded query={session}>
-      {({ clusters }) => <Navigate to="/$cluster/overview" params={{ cluster: clusters[0] ?? '' }} replace />}
-    </Loaded>
-  );
+  return <Loaded query={session}>{({ clusters }) => <ToFirstPage cluster={clusters[0] ?? ''} />}</Loaded>;
 }
 
 function ToOverview(): ReactNode {
-  return <Navigate from="/$cluster" to="/$cluster/overview" replace />;
+  const session = useSession();
+  const name = useCluster();
+  return <Loaded query={session}>{() => <ToFirstPage cluster={name} />}</Loaded>;
+}
+
+/** The first page that the reader may see. */
+function ToFirstPage({ cluster: name }: { cluster: string }): ReactNode {
+  const seesCluster = useSeesCluster() === true;
+  return <Navigate to={seesCluster ? '/$cluster/overview' : '/$cluster/topics'} params={{ cluster: name }} replace />;
 }
 
 export const router = createRouter({

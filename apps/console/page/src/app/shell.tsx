@@ -2,9 +2,8 @@ import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { useCluster, useSession } from '../lib/queries.ts';
 import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
+import { usePages } from './pages.ts';
 import { Palette } from './palette.tsx';
-
-const PAGES = ['overview', 'topics', 'groups', 'transactions', 'nodes', 'access'] as const;
 
 /** What is around every page: where one is, where one can go, and how it looks. */
 export function Shell(): ReactNode {
@@ -42,6 +41,7 @@ export function Shell(): ReactNode {
 function Pages({ cluster }: { cluster: string }): ReactNode {
   const say = useWords();
   const { pathname } = useLocation();
+  const pages = usePages();
   const ref = useRef<HTMLElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another address is another name to bring into sight
   useEffect(() => {
@@ -56,7 +56,7 @@ function Pages({ cluster }: { cluster: string }): ReactNode {
   }, [pathname]);
   return (
     <nav ref={ref} aria-label={say('menu')}>
-      {PAGES.map((page) => (
+      {pages.map((page) => (
         <Link key={page} to={`/$cluster/${page}`} params={{ cluster }} activeProps={{ 'aria-current': 'page' }}>
           {say(page)}
         </Link>

@@ -1,6 +1,7 @@
 import { type UseQueryResult, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import type { Answer, Input, Role, Route, Session } from '../../../src/api/contract.ts';
+import type { Answer, Input, Route, Session } from '../../../src/api/contract.ts';
+import { isAllowed, type Named, type Role } from '../../../src/api/roles.ts';
 import { call } from './api.ts';
 
 /** How often what changes by itself is asked for again. */
@@ -31,10 +32,22 @@ export function useCluster(): string {
   return cluster ?? '';
 }
 
-const ROLES: readonly Role[] = ['viewer', 'editor', 'admin'];
-
-/** Whether the reader may do what takes this role. */
-export function useMay(role: Role): boolean {
+/** Whether the reader may do what takes this role on a topic, a group, or the cluster as a whole. */
+export function useMay(role: Role, named?: Named): boolean {
   const { data } = useSession();
-  return data !== undefined && !data.isReadOnly && ROLES.indexOf(data.role) >= ROLES.indexOf(role);
+  return data !== undefined && !data.isReadOnly && isAllowed(data, role, named);
+}
+
+/** Whether the reader may do it with some topic, whichever. */
+export function useMaySome(role: Role): boolean {
+  const { data } = useSession();
+  if (data === undefined || data.isReadOnly) return false;
+  const grants = data.grants.filter(({ on }) => on === 'topic');
+  return isAllowed(data, role) || grants.some((grant) => isAllowed({ role: grant.role, grants: [] }, role));
+}
+
+/** Whether the reader sees the cluster as a whole: its brokers, rights and transactions; undefined until it is known. */
+export function useSeesCluster(): boolean | undefined {
+  const { data } = useSession();
+  return data === undefined ? undefined : isAllowed(data, 'viewer');
 }

@@ -1,6 +1,5 @@
 import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
-import { useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, SearchBox } from '../ui/parts.tsx';
@@ -9,10 +8,10 @@ import { type Column, DataTable } from '../ui/table.tsx';
 /** Configs with their values, where those come from and what they mean. */
 export function Configs(props: {
   configs: readonly ConfigRow[];
+  mayChange: boolean;
   change: (change: ConfigChange) => Promise<unknown>;
 }): ReactNode {
   const say = useWords();
-  const mayChange = useMay('admin');
   const [search, setSearch] = useState('');
   const [isOwn, setOwn] = useState(false);
   const [edited, setEdited] = useState<ConfigRow>();
@@ -33,7 +32,7 @@ export function Configs(props: {
       ) : (
         <DataTable
           label={say('configs')}
-          columns={columnsOf(say, mayChange ? setEdited : undefined)}
+          columns={columnsOf(say, props.mayChange ? setEdited : undefined)}
           rows={shown}
           keyOf={({ name }) => name}
         />
@@ -88,7 +87,10 @@ function EditConfig(props: {
   const [typed, setTyped] = useState(value ?? '');
   const [isUnset, setUnset] = useState(false);
   const change = (): Promise<unknown> =>
-    props.change(isUnset ? { set: {}, unset: [name] } : { set: { [name]: typed }, unset: [] });
+    props.change({
+      ...(isUnset ? { set: {}, unset: [name] } : { set: { [name]: typed }, unset: [] }),
+      seen: { [name]: value },
+    });
   return (
     <ChangeForm title={name} action={say('save')} onClose={props.onClose} change={change}>
       {documentation !== null && <p className="note">{documentation}</p>}

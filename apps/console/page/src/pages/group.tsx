@@ -1,8 +1,8 @@
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
-import type { GroupDetail, GroupOffsetRow, MemberRow } from '../../../src/api/contract.ts';
+import type { GroupDetail, GroupEvent, GroupOffsetRow, MemberRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
-import { number } from '../lib/format.ts';
+import { localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
@@ -20,6 +20,7 @@ export function GroupPage(): ReactNode {
   const cluster = useCluster();
   const { group = '' } = useParams({ strict: false });
   const query = useApi('GET /api/clusters/:cluster/groups/:group', { cluster, group });
+  const history = useApi('GET /api/clusters/:cluster/groups/:group/history', { cluster, group });
   return (
     <Loaded query={query}>
       {(detail) => (
@@ -36,7 +37,7 @@ export function GroupPage(): ReactNode {
           </div>
           <h2>{say('lagOverTime')}</h2>
           <Suspense fallback={<div className="skeleton chart" />}>
-            <LagChart group={group} lag={totalLag(detail)} label={say('lagOverTime')} />
+            <LagChart points={history.data?.points ?? []} lag={totalLag(detail)} label={say('lagOverTime')} />
           </Suspense>
           <h2>{say('partitions')}</h2>
           <DataTable
@@ -47,6 +48,8 @@ export function GroupPage(): ReactNode {
           />
           <h2>{say('members')}</h2>
           <Members detail={detail} />
+          <h2>{say('rebalances')}</h2>
+          <Events events={history.data?.events ?? []} />
         </>
       )}
     </Loaded>
@@ -59,13 +62,60 @@ function totalLag({ offsets }: GroupDetail): number | null {
   return known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
 }
 
+/** How the group has changed, the latest first. */
+function Events({ events }: { events: readonly GroupEvent[] }): ReactNode {
+  const say = useWords();
+  if (events.length === 0) return <Empty isSmall>{say('nothing')}</Empty>;
+  const named = (names: readonly string[], count: number): string =>
+    names.join(', ') + (count > names.length ? ` +${count - names.length}` : '');
+  const columns: Column<GroupEvent>[] = [
+    {
+      id: 'at',
+      title: say('time'),
+      by: ({ at }) => at,
+      cell: ({ at }) => (
+        <time className="time" title={utcTime(at)}>
+          {localTime(at)}
+        </time>
+      ),
+    },
+    { id: 'state', title: say('state'), by: ({ state }) => state, cell: ({ state }) => <GroupState state={state} /> },
+    { id: 'members', title: say('members'), isNumber: true, by: (row) => row.members, cell: (row) => row.members },
+    {
+      id: 'change',
+      title: say('change'),
+      cell: ({ isFirst, joined, joinedCount, left, leftCount, moved }) => (
+        <span className="wrap">
+          {[
+            isFirst && say('firstSeen'),
+            !isFirst && joinedCount > 0 && say('joined', { who: named(joined, joinedCount) }),
+            leftCount > 0 && say('left', { who: named(left, leftCount) }),
+            moved > 0 && say('moved', { n: number(moved) }),
+          ]
+            .filter((part) => part !== false)
+            .join(' · ') || '–'}
+        </span>
+      ),
+    },
+  ];
+  return (
+    <DataTable
+      label={say('rebalances')}
+      columns={columns}
+      rows={events}
+      keyOf={({ at, state }) => `${at} ${state}`}
+      sorting={{ id: 'at', isDown: true }}
+    />
+  );
+}
+
 function Actions({ cluster, detail }: { cluster: string; detail: GroupDetail }): ReactNode {
   const say = useWords();
   const navigate = useNavigate();
-  const mayReset = useMay('editor');
-  const mayRemove = useMay('admin');
   const [doing, setDoing] = useState<'reset' | 'remove'>();
   const { group } = detail;
+  const mayReset = useMay('editor', { on: 'group', name: group });
+  const mayRemove = useMay('admin', { on: 'group', name: group });
   const close = (): void => setDoing(undefined);
   const remove = async (confirm: string): Promise<void> => {
     await call('POST /api/clusters/:cluster/groups/:group/delete', { cluster, group, confirm });

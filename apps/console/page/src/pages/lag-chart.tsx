@@ -1,30 +1,29 @@
 import 'uplot/dist/uPlot.min.css';
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import uPlot from 'uplot';
+import type { LagPoint } from '../../../src/api/contract.ts';
 import { number } from '../lib/format.ts';
 import { useWords } from '../lib/settings.ts';
 
-/** Looks that a chart keeps. */
-const POINTS_MAX = 900;
 const HEIGHT = 148;
 /** Less than a minute is no time for a lag. */
 const SPAN_S_MIN = 60;
 
-/** The lag as it was seen since the page was opened. */
+/** The lag as the console has seen it since somebody first looked at the group. */
 export default function LagChart({
-  group,
+  points,
   lag,
   label,
 }: {
-  group: string;
+  points: readonly LagPoint[];
   lag: number | null;
   label: string;
 }): ReactNode {
   const say = useWords();
-  const [hasLine, setHasLine] = useState(false);
+  // One point is no line.
+  const hasLine = points.filter((point) => point.lag !== null).length > 1;
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(null);
-  const points = useRef<{ group: string; times: number[]; lags: (number | null)[] }>({ group, times: [], lags: [] });
   useEffect(() => {
     const at = box.current;
     if (at === null) return;
@@ -55,23 +54,8 @@ export default function LagChart({
     };
   }, [label]);
   useEffect(() => {
-    if (points.current.group !== group) points.current = { group, times: [], lags: [] };
-    const { times, lags } = points.current;
-    const add = (): void => {
-      times.push(Date.now() / 1000);
-      lags.push(lag);
-      if (times.length > POINTS_MAX) {
-        times.shift();
-        lags.shift();
-      }
-      // One point is no line.
-      setHasLine(lags.filter((each) => each !== null).length > 1);
-      chart.current?.setData([times, lags]);
-    };
-    add();
-    const timer = setInterval(add, 2000);
-    return () => clearInterval(timer);
-  }, [group, lag]);
+    chart.current?.setData([points.map(({ at }) => at / 1000), points.map((point) => point.lag)]);
+  }, [points]);
   return (
     <div ref={box} className="chart" role="img" aria-label={`${label}: ${lag ?? '?'}`}>
       {!hasLine && <p className="note">{lag === null ? say('unknownLag') : say('lagToCome', { lag: number(lag) })}</p>}

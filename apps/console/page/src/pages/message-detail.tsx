@@ -2,7 +2,7 @@ import { type ReactNode, useState } from 'react';
 import type { Message, Shown } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
-import { useApi, useMay } from '../lib/queries.ts';
+import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import { ChangeForm, Dialog, Field, Loaded } from '../ui/parts.tsx';
 import { Produce } from './produce.tsx';
@@ -37,6 +37,7 @@ function Detail({ cluster, topic, message }: Place & { message: Message }): Reac
         <dd>
           {localTime(timestamp)} <small className="faint">{utcTime(timestamp)}</small>
         </dd>
+        {message.isMasked && <dd className="faint">{say('masked')}</dd>}
       </dl>
       <Part title={say('key')} shown={key} href={`${raw}/key`} />
       <Part title={say('value')} shown={value} href={`${raw}/value`} />
@@ -116,9 +117,9 @@ function header({ headers }: Message, name: string): string | undefined {
 
 function DeadLetter({ cluster, message }: { cluster: string; message: Message }): ReactNode {
   const say = useWords();
-  const mayWrite = useMay('editor');
   const [isSending, setSending] = useState(false);
   const origin = header(message, `${DEAD}topic`);
+  const mayWrite = useMay('editor', { on: 'topic', name: origin ?? '' }) && !message.isMasked;
   if (origin === undefined) return null;
   const place = `${origin} ${header(message, `${DEAD}partition`)}:${header(message, `${DEAD}offset`)}`;
   return (
@@ -146,12 +147,13 @@ function DeadLetter({ cluster, message }: { cluster: string; message: Message })
 
 function Actions({ cluster, topic, message }: Place & { message: Message }): ReactNode {
   const say = useWords();
-  const mayWrite = useMay('editor');
+  const mayWrite = useMay('editor', { on: 'topic', name: topic });
+  const mayCopy = useMaySome('editor') && !message.isMasked;
   const [doing, setDoing] = useState<'again' | 'edit' | 'copy'>();
   const [to, setTo] = useState('');
   const { partition, offset } = message;
   const close = (): void => setDoing(undefined);
-  if (!mayWrite) return null;
+  if (!mayWrite && !mayCopy) return null;
   const copy = (target: string) =>
     call('POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy', {
       ...{ cluster, topic, partition, offset },
@@ -159,15 +161,21 @@ function Actions({ cluster, topic, message }: Place & { message: Message }): Rea
     });
   return (
     <footer>
-      <button type="button" onClick={() => setDoing('again')}>
-        {say('sendAgain')}
-      </button>
-      <button type="button" onClick={() => setDoing('edit')}>
-        {say('editSend')}
-      </button>
-      <button type="button" onClick={() => setDoing('copy')}>
-        {say('copyTo')}
-      </button>
+      {mayWrite && (
+        <button type="button" onClick={() => setDoing('again')}>
+          {say('sendAgain')}
+        </button>
+      )}
+      {mayWrite && !message.isMasked && (
+        <button type="button" onClick={() => setDoing('edit')}>
+          {say('editSend')}
+        </button>
+      )}
+      {mayCopy && (
+        <button type="button" onClick={() => setDoing('copy')}>
+          {say('copyTo')}
+        </button>
+      )}
       {doing === 'again' && (
         <ChangeForm title={say('sendAgain')} action={say('send')} onClose={close} change={() => copy(topic)} />
       )}

@@ -1,7 +1,7 @@
 import { useParams } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { call } from '../lib/api.ts';
-import { useApi, useCluster } from '../lib/queries.ts';
+import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
@@ -29,6 +29,7 @@ export function NodePage(): ReactNode {
   const cluster = useCluster();
   const { broker: id = '' } = useParams({ strict: false });
   const broker = Number(id);
+  const mayChange = useMay('admin');
   const query = useApi('GET /api/clusters/:cluster/brokers/:broker/configs', { cluster, broker }, false);
   return (
     <>
@@ -41,6 +42,7 @@ export function NodePage(): ReactNode {
         {(configs) => (
           <Configs
             configs={configs}
+            mayChange={mayChange}
             change={(change) =>
               call('POST /api/clusters/:cluster/brokers/:broker/configs', { cluster, broker, ...change })
             }

@@ -27,8 +27,8 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
   const [at, setAt] = useState('0');
   const [plan, setPlan] = useState<readonly ResetRow[]>();
   const [error, setError] = useState<Error>();
-  const mayForget = useMay('admin');
   const { group } = detail;
+  const mayForget = useMay('admin', { on: 'group', name: group });
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     setError(undefined);
     await work().catch((failure: Error) => setError(failure));

@@ -60,8 +60,8 @@ type Doing = 'produce' | 'expand' | 'empty' | 'remove';
 
 function Actions({ cluster, topic, partitions }: { cluster: string; topic: string; partitions: number }): ReactNode {
   const say = useWords();
-  const maySend = useMay('editor');
-  const mayChange = useMay('admin');
+  const maySend = useMay('editor', { on: 'topic', name: topic });
+  const mayChange = useMay('admin', { on: 'topic', name: topic });
   const navigate = useNavigate();
   const [doing, setDoing] = useState<Doing>();
   const close = (): void => setDoing(undefined);
@@ -117,12 +117,14 @@ function Expand(props: { cluster: string; topic: string; now: number; onClose: (
 }
 
 function TopicConfigs({ cluster, topic }: { cluster: string; topic: string }): ReactNode {
+  const mayChange = useMay('admin', { on: 'topic', name: topic });
   const query = useApi('GET /api/clusters/:cluster/topics/:topic/configs', { cluster, topic }, false);
   return (
     <Loaded query={query}>
       {(configs) => (
         <Configs
           configs={configs}
+          mayChange={mayChange}
           change={(change) => call('POST /api/clusters/:cluster/topics/:topic/configs', { cluster, topic, ...change })}
         />
       )}

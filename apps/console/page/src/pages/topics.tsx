@@ -3,7 +3,7 @@ import { type ReactNode, useMemo, useState } from 'react';
 import type { GroupLag, TopicFigures, TopicRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { brief, bytes, number } from '../lib/format.ts';
-import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import { useApi, useCluster, useMaySome } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
@@ -13,7 +13,7 @@ import { type Column, DataTable } from '../ui/table.tsx';
 export function TopicsPage(): ReactNode {
   const say = useWords();
   const cluster = useCluster();
-  const mayChange = useMay('admin');
+  const mayChange = useMaySome('admin');
   const [isMaking, setMaking] = useState(false);
   const [showsInternal, setShowsInternal] = useState(false);
   const { q = '' } = useSearch({ strict: false });

@@ -1,0 +1,65 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { masksOf, readUsers } from './access.ts';
+
+describe('who may log in to the console', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'console-users-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  async function users(text: string) {
+    const path = join(folder, 'users');
+    await writeFile(path, text);
+    return readUsers(path);
+  }
+
+  it('is read with roles for everything and for some topics and groups, and passwords with colons', async () => {
+    const text = '# ours\neve:viewer:looks\r\ned:viewer,editor@topic/orders-*:a:b\n\nbo:viewer@group/billing:x,y@z\n';
+    expect(await users(text)).toEqual([
+      { name: 'eve', role: 'viewer', password: 'looks', grants: [] },
+      {
+        name: 'ed',
+        role: 'viewer',
+        password: 'a:b',
+        grants: [{ role: 'editor', on: 'topic', pattern: 'orders-*' }],
+      },
+      { name: 'bo', role: null, password: 'x,y@z', grants: [{ role: 'viewer', on: 'group', pattern: 'billing' }] },
+    ]);
+  });
+
+  it.each([
+    ['eve:boss:pw'],
+    ['eve:viewer'],
+    ['eve:viewer,admin:pw'],
+    ['eve:viewer,:pw'],
+    ['eve:viewer@topic:pw'],
+    ['eve:boss@topic/a:pw'],
+    ['eve:viewer@broker/1:pw'],
+    [':viewer:pw'],
+  ])('is refused with the place where %j stands', async (line) => {
+    await expect(users(`# one\n${line}\n`)).rejects.toMatchObject({
+      code: 'CLI_CONFIG_INVALID',
+      message: expect.stringContaining('users:2 is not NAME:ROLE:PASSWORD'),
+    });
+  });
+
+  it('is somebody', async () => {
+    await expect(users('# nobody\n')).rejects.toMatchObject({ code: 'CLI_CONFIG_INVALID' });
+  });
+});
+
+describe('what nobody is shown', () => {
+  it('is fields of the topics whose names fit', () => {
+    expect(masksOf([['payments-*', 'card.number, iban']])).toEqual([
+      { topics: 'payments-*', fields: ['card.number', 'iban'] },
+    ]);
+  });
+
+  it('is something', () => {
+    expect(() => masksOf([['payments', ' , ']])).toThrow(/--mask/);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { EVENTS_MAX, GROUPS_MAX, GroupHistories, NAMED_MAX, POINTS_MAX, type SeenMember } from './group-history.ts';
+
+function member(id: string, ...partitions: number[]): SeenMember {
+  return { id, name: `client ${id}`, assignment: partitions.map((partition) => ({ topic: 'orders', partition })) };
+}
+
+function stable(...members: SeenMember[]) {
+  return { state: 'Stable', members, lag: 7 };
+}
+
+describe('the history of a group', () => {
+  it('begins with what was found first, and adds nothing while nothing changes', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', stable(member('a', 0, 1)), 1000);
+    histories.note('billing', stable(member('a', 0, 1)), 3000);
+    const { events, points } = histories.of('billing');
+    expect(events).toMatchObject([
+      { at: 1000, isFirst: true, state: 'Stable', members: 1, joined: ['client a'], moved: 0 },
+    ]);
+    expect(points).toEqual([
+      { at: 1000, lag: 7 },
+      { at: 3000, lag: 7 },
+    ]);
+  });
+
+  it('tells who came and who left, and how many partitions another reads now', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', stable(member('a', 0, 1, 2)), 1000);
+    histories.note('billing', stable(member('a', 0, 1), member('b', 2)), 3000);
+    histories.note('billing', { state: 'Empty', members: [], lag: null }, 5000);
+    expect(histories.of('billing').events.slice(1)).toMatchObject([
+      { at: 3000, isFirst: false, members: 2, joined: ['client b'], left: [], moved: 1 },
+      { at: 5000, state: 'Empty', members: 0, joined: [], left: ['client a', 'client b'], moved: 0 },
+    ]);
+  });
+
+  it('tells partitions that went from one member to another who had both stayed', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', stable(member('a', 0), member('b', 1)), 1000);
+    histories.note('billing', stable(member('a', 1), member('b', 0)), 3000);
+    expect(histories.of('billing').events[1]).toMatchObject({ joined: [], left: [], moved: 2 });
+  });
+
+  it('takes members that the cluster does not tell for unknown, not for gone', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', stable(member('a', 0)), 1000);
+    histories.note('billing', { state: 'Stable', members: undefined, lag: null }, 3000);
+    histories.note('billing', stable(member('a', 0)), 5000);
+    expect(histories.of('billing').events).toHaveLength(1);
+  });
+
+  it('is bounded in groups, events, points and names, and keeps the latest', () => {
+    const histories = new GroupHistories();
+    for (let n = 0; n < 1000; n += 1) histories.note('busy', stable(member(String(n))), n * 2000);
+    const { events, points } = histories.of('busy');
+    expect([events.length, points.length]).toEqual([EVENTS_MAX, POINTS_MAX]);
+    expect(events.at(-1)).toMatchObject({ joined: ['client 999'], left: ['client 998'] });
+    expect(points.at(-1)?.at).toBe(999 * 2000);
+    const many = Array.from({ length: NAMED_MAX + 5 }, (_, n) => member(`m${n}`));
+    histories.note('crowd', stable(...many), 0);
+    expect(histories.of('crowd').events[0]).toMatchObject({ joinedCount: NAMED_MAX + 5 });
+    expect(histories.of('crowd').events[0]?.joined).toHaveLength(NAMED_MAX);
+    for (let n = 0; n < GROUPS_MAX; n += 1) histories.note(`group-${n}`, stable(), 0);
+    expect(histories.of('busy')).toEqual({ points: [], events: [] });
+    expect(histories.of('group-0').events).toHaveLength(1);
+  });
+});

@@ -1,0 +1,108 @@
+/** What has been seen of groups since somebody first looked: how their lag went, and how their members came and left. */
+import type { GroupEvent, GroupHistory, LagPoint } from '../api/contract.ts';
+
+/** Groups that are remembered; of more, those that were not seen for the longest time are forgotten. */
+export const GROUPS_MAX = 1000;
+/** What is remembered of each. */
+export const EVENTS_MAX = 100;
+export const POINTS_MAX = 720;
+/** Members that an event names; of more it tells the number. */
+export const NAMED_MAX = 20;
+/** Looks that follow one another sooner are one point of the lag's line. */
+const POINT_MS_MIN = 1500;
+
+/** A member as one look found it. */
+export interface SeenMember {
+  readonly id: string;
+  readonly name: string;
+  readonly assignment: readonly { readonly topic: string; readonly partition: number }[];
+}
+
+/** A group as one look found it. */
+export interface SeenGroup {
+  readonly state: string;
+  /** Undefined where the cluster does not tell. */
+  readonly members: readonly SeenMember[] | undefined;
+  readonly lag: number | null;
+}
+
+interface Remembered {
+  readonly points: LagPoint[];
+  readonly events: GroupEvent[];
+  state: string | undefined;
+  members: ReadonlyMap<string, string>;
+  /** Who reads each partition. */
+  readers: ReadonlyMap<string, string>;
+}
+
+/** The history of a cluster's groups. */
+export class GroupHistories {
+  readonly #groups = new Map<string, Remembered>();
+
+  /** Takes down what a look has found. */
+  note(group: string, seen: SeenGroup, atMs: number): void {
+    const known = this.#groups.get(group);
+    const remembered: Remembered = known ?? {
+      points: [],
+      events: [],
+      state: undefined,
+      members: new Map(),
+      readers: new Map(),
+    };
+    // What was seen last stands last.
+    this.#groups.delete(group);
+    this.#groups.set(group, remembered);
+    if (this.#groups.size > GROUPS_MAX) this.#forgetOldest();
+    addPoint(remembered.points, { at: atMs, lag: seen.lag });
+    if (seen.members !== undefined) compare(remembered, { ...seen, members: seen.members }, atMs);
+  }
+
+  /** What is remembered of a group: nothing of one that nobody has looked at. */
+  of(group: string): GroupHistory {
+    const { points = [], events = [] } = this.#groups.get(group) ?? {};
+    return { points: [...points], events: [...events] };
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#groups.keys();
+    if (oldest !== undefined) this.#groups.delete(oldest);
+  }
+}
+
+function addPoint(points: LagPoint[], point: LagPoint): void {
+  const last = points.at(-1);
+  if (last !== undefined && point.at - last.at < POINT_MS_MIN) return;
+  points.push(point);
+  if (points.length > POINTS_MAX) points.shift();
+}
+
+/** Adds an event where the group is not as it was. */
+function compare(
+  remembered: Remembered,
+  { state, members: seen }: { state: string; members: readonly SeenMember[] },
+  atMs: number,
+): void {
+  const before = { ...remembered };
+  remembered.state = state;
+  remembered.members = new Map(seen.map(({ id, name }) => [id, name]));
+  remembered.readers = new Map(
+    seen.flatMap(({ id, assignment }) => assignment.map(({ topic, partition }) => [`${topic}/${partition}`, id])),
+  );
+  const joined = [...remembered.members].filter(([id]) => !before.members.has(id)).map(([, name]) => name);
+  const left = [...before.members].filter(([id]) => !remembered.members.has(id)).map(([, name]) => name);
+  const moved = [...remembered.readers].filter(([place, id]) => before.readers.get(place) !== id).length;
+  const isFirst = before.state === undefined;
+  if (!isFirst && before.state === state && joined.length + left.length + moved === 0) return;
+  remembered.events.push({
+    at: atMs,
+    isFirst,
+    state,
+    members: seen.length,
+    joined: joined.slice(0, NAMED_MAX),
+    joinedCount: joined.length,
+    left: left.slice(0, NAMED_MAX),
+    leftCount: left.length,
+    moved: isFirst ? 0 : moved,
+  });
+  if (remembered.events.length > EVENTS_MAX) remembered.events.shift();
+}

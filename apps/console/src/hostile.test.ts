@@ -1,0 +1,147 @@
+/** What people and data do that should not: addresses that climb, messages of many headers, topics that go, two who change one thing. */
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Admin } from '@millrace/admin';
+import { silentLogger } from '@millrace/client';
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHANGE_HEADER, type Message, type MessagePage } from './api/contract.ts';
+import { Cluster } from './clusters/cluster.ts';
+import { buildApp } from './server/app.ts';
+
+const PAGE = '<!doctype html><title>the page</title>';
+
+let broker: TestBroker;
+let cluster: Cluster;
+let server: Server;
+let port: number;
+
+beforeAll(async () => {
+  broker = await startBroker({ topics: ['many-headers', 'changed', 'going'] });
+  cluster = new Cluster('local', { bootstrapServers: broker.bootstrapServers });
+  const index = { type: 'text/html', bytes: Buffer.from(PAGE), zipped: Buffer.alloc(0), isImmutable: false };
+  const app = await buildApp({
+    clusters: new Map([['local', cluster]]),
+    users: [],
+    isReadOnly: false,
+    hosts: [],
+    logger: silentLogger,
+    version: '0',
+    page: () => Promise.resolve(new Map([['/index.html', index]])),
+  });
+  server = createServer((request, response) => app.routing(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // Listening on a port, so the address is one of IP.
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await cluster.close();
+  await broker.close();
+});
+
+/** Sends the path as it is: clients that are well-behaved would have made another of it. */
+function ask(path: string, body?: unknown): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', [CHANGE_HEADER]: '1' };
+    const method = body === undefined ? 'GET' : 'POST';
+    const sent = httpRequest({ port, host: '127.0.0.1', path, method, headers }, (response) => {
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() }));
+    });
+    sent.on('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+describe('an address that climbs out of the page', () => {
+  it.each([
+    '/../../../../etc/passwd',
+    '/assets/../../../package.json',
+    '/assets/..%2f..%2f..%2fpackage.json',
+    '/%2e%2e/%2e%2e/etc/passwd',
+    '/..\\..\\package.json',
+    '/assets/%00/../../package.json',
+    '//etc/passwd',
+    '/__proto__',
+    '/constructor/prototype',
+  ])('leads to the page or nowhere: %s', async (path) => {
+    const { status, text } = await ask(path);
+    if (status === 200) expect(text).toBe(PAGE);
+    else expect([400, 404]).toContain(status);
+    expect(text).not.toMatch(/root:|"name"/);
+  });
+
+  it.each(['..%2f..', '%2e%2e', '__proto__', 'a%00b', '%f0%9f%92%a9'])('is no topic: %s', async (name) => {
+    const { status, text } = await ask(`/api/clusters/local/topics/${name}`);
+    expect([400, 404]).toContain(status);
+    expect(JSON.parse(text)).toHaveProperty('code');
+  });
+
+  it('is no cluster by the name of what every object has', async () => {
+    for (const name of ['__proto__', 'constructor', 'toString']) {
+      expect(await ask(`/api/clusters/${name}/overview`)).toMatchObject({ status: 404 });
+    }
+  });
+});
+
+describe('a message of 100,000 headers', () => {
+  it('is listed with the first, opened with more, and found by the last', async () => {
+    const { bootstrapServers } = broker;
+    await using producer = new Producer({ bootstrapServers });
+    const headers = Array.from({ length: 100_000 }, (_, n) => ({ key: `h${n}`, value: n === 99_999 ? 'needle' : 'v' }));
+    await producer.send({ topic: 'many-headers', value: 'x', headers });
+    const list = async (query: string): Promise<MessagePage> =>
+      JSON.parse((await ask(`/api/clusters/local/topics/many-headers/messages?from=beginning${query}`)).text);
+    const [message] = (await list('&search=needle')).messages;
+    expect(message).toMatchObject({ headerCount: 100_000 });
+    expect(message?.headers.length).toBeLessThan(100);
+    const { text } = await ask('/api/clusters/local/topics/many-headers/messages/0/0');
+    const opened: Message = JSON.parse(text);
+    expect(opened.headers.length).toBeGreaterThan(100);
+    expect(text.length).toBeLessThan(1024 * 1024);
+  });
+});
+
+describe('a topic that is deleted while somebody looks at it', () => {
+  it('is gone from the lists, is not found by its name, and the others are there', async () => {
+    await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
+    await admin.alterGroupOffsets('reader', [{ topic: 'going', partition: 0, offset: 0 }]);
+    const topics = async (path: string) =>
+      (JSON.parse((await ask(`/api/clusters/local/${path}`)).text) as { topic: string }[]).map(({ topic }) => topic);
+    await expect.poll(() => topics('topics')).toContain('going');
+    await admin.deleteTopics(['going']);
+    await expect.poll(() => topics('topics')).not.toContain('going');
+    await expect.poll(() => topics('topic-figures'), { timeout: 20_000 }).toContain('changed');
+    const answer = await ask('/api/clusters/local/topics/going');
+    expect(answer).toMatchObject({ status: 404, text: expect.stringContaining('may have been deleted') });
+    const page = await ask('/api/clusters/local/topics/going/messages?from=beginning');
+    expect(page.status).toBe(404);
+    expect((await ask('/api/clusters/local/groups/reader')).status).toBe(200);
+  });
+});
+
+describe('two people who change the same config', () => {
+  const path = '/api/clusters/local/topics/changed/configs';
+  const set = (value: string, seen: string | null) =>
+    ask(path, { set: { 'retention.ms': value }, unset: [], seen: { 'retention.ms': seen } });
+
+  it('do not undo one another unknowingly: the second is told what it is now', async () => {
+    expect((await set('1000', '604800000')).status).toBe(200);
+    const second = await set('2000', '604800000');
+    expect(second).toMatchObject({ status: 409, text: expect.stringContaining('it is 1000 now') });
+    expect((await set('2000', '1000')).status).toBe(200);
+  });
+
+  it('do not hinder one another where they change different ones', async () => {
+    const other = ask(path, { set: { 'max.message.bytes': '5000' }, unset: [], seen: {} });
+    expect([(await set('3000', '2000')).status, (await other).status]).toEqual([200, 200]);
+    await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
+    const [described] = await admin.describeConfigs([{ type: 'topic', name: 'changed' }]);
+    const value = (name: string) => described?.entries.find((entry) => entry.name === name)?.value;
+    expect([value('retention.ms'), value('max.message.bytes')]).toEqual(['3000', '5000']);
+  });
+});

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HIDDEN, Mask } from './mask.ts';
+
+const RULES = [
+  { topics: 'payments-*', fields: ['iban', 'card.number'] },
+  { topics: 'letters', fields: ['$value', '$key', 'author'] },
+];
+const none = () => undefined;
+
+function shown(topic: string, value: string | Buffer, { key = 'k', headers = {} as Record<string, string> } = {}) {
+  const record = {
+    partition: 0,
+    offset: 1,
+    timestamp: 2,
+    rawKey: Buffer.from(key),
+    rawValue: Buffer.from(value),
+    headers: Object.entries(headers).map(([name, given]) => ({ key: name, value: Buffer.from(given) })),
+  };
+  const seen = Mask.of(RULES, topic)?.apply(record, none) ?? record;
+  return {
+    key: seen.rawKey?.toString(),
+    value: seen.rawValue?.toString(),
+    headers: Object.fromEntries(seen.headers.map((header) => [header.key, header.value?.toString()])),
+  };
+}
+
+describe('a mask', () => {
+  it('hides fields by name at any depth, by path where it ends so, in lists too, whatever their case', () => {
+    const value = { IBAN: 'DE1', card: { number: 'x', kind: 'debit' }, number: 7, all: [{ iban: { a: 1 } }] };
+    expect(JSON.parse(shown('payments-eu', JSON.stringify(value)).value ?? '')).toEqual({
+      IBAN: HIDDEN,
+      card: { number: HIDDEN, kind: 'debit' },
+      number: 7,
+      all: [{ iban: HIDDEN }],
+    });
+  });
+
+  it('leaves numbers as they are written, and fields with names of prototypes fields', () => {
+    const text = '{"a":12345678901234567890,"b":1.10,"__proto__":{"iban":"x","c":1}}';
+    expect(shown('payments-eu', text).value).toBe(
+      `{"a":12345678901234567890,"b":1.10,"__proto__":{"iban":"${HIDDEN}","c":1}}`,
+    );
+  });
+
+  it.each([
+    ['text', 'IBAN DE1'],
+    ['a number', '7'],
+    ['bytes', Buffer.from([0xff, 0x00])],
+    ['JSON that is cut off', '{"iban":"DE1"'],
+    ['JSON that is nested very deeply', `${'['.repeat(200_000)}"DE1"${']'.repeat(200_000)}`],
+  ])('hides all of a value that is %s', (_, value) => {
+    expect(shown('payments-eu', value).value).toBe(HIDDEN);
+  });
+
+  it('hides headers that are called so or hold such a field, and no others', () => {
+    const headers = { Iban: 'DE1', note: 'plain', more: '{"iban":"DE1"}' };
+    expect(shown('payments-eu', '{}', { headers }).headers).toEqual({
+      Iban: HIDDEN,
+      note: 'plain',
+      more: `{"iban":"${HIDDEN}"}`,
+    });
+  });
+
+  it('hides whole keys and values where they are named, and keys that are JSON in their fields', () => {
+    expect(shown('letters', 'dear', { key: 'who' })).toMatchObject({ key: HIDDEN, value: HIDDEN });
+    expect(shown('payments-eu', '{}', { key: '{"iban":"DE1"}' }).key).toBe(`{"iban":"${HIDDEN}"}`);
+    expect(shown('payments-eu', '{}', { key: 'name' }).key).toBe('name');
+  });
+
+  it('hides in what a schema or another format says the meaning of', () => {
+    const record = { partition: 0, offset: 0, timestamp: 0, rawKey: null, rawValue: Buffer.from([9]), headers: [] };
+    const masked = Mask.of(RULES, 'payments-eu')?.apply(record, () => '{"iban":"DE1","rest":1}');
+    expect(masked?.rawValue?.toString()).toBe(`{"iban":"${HIDDEN}","rest":1}`);
+    expect(masked?.rawKey).toBeNull();
+  });
+
+  it('is none where no rule is for the topic', () => {
+    expect(Mask.of(RULES, 'orders')).toBeUndefined();
+    expect(shown('orders', 'IBAN DE1').value).toBe('IBAN DE1');
+  });
+
+  it('lets nothing of a hidden field through, wherever it stands', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue({ maxDepth: 4 }),
+        fc.array(fc.constantFrom('a', 'card', 'b'), { maxLength: 4 }),
+        (rest, path) => {
+          const secret = path.reduceRight<unknown>((inner, name) => ({ [name]: [inner] }), { iban: 'SECRET-1' });
+          expect(shown('payments-eu', JSON.stringify({ rest, secret })).value).not.toContain('SECRET');
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,114 @@
+/** Fields that nobody is to see: they are taken out before anything looks at a record, so that no search can find out what was in them. */
+import { fits } from '../api/roles.ts';
+
+/** Numbers as they are written, which JavaScript has and its types have not yet. */
+const rawJson = JSON as typeof JSON & { rawJSON(text: string): unknown; isRawJSON(value: unknown): boolean };
+
+/** Fields of the topics whose names fit a pattern. */
+export interface MaskRule {
+  /** `*` stands for any characters. */
+  readonly topics: string;
+  /**
+   * Names of fields, whatever their case, at any depth; with dots, where they stand: `card.number`. A header of that name is masked too.
+   * `$key` and `$value` are all of these.
+   */
+  readonly fields: readonly string[];
+}
+
+/** What stands where something is hidden. */
+export const HIDDEN = '•••';
+const HIDDEN_BYTES = Buffer.from(HIDDEN);
+/** Beyond it nobody parses a value to hide what is in it: all of it is hidden. */
+const PARSED_BYTES_MAX = 4 * 1024 * 1024;
+
+interface Maskable {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly rawKey: Buffer | null;
+  readonly rawValue: Buffer | null;
+  readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
+}
+
+/** Reads bytes that a schema says the meaning of as JSON; undefined where none does. */
+export type Decode = (bytes: Buffer) => string | undefined;
+
+/** Hides fields of one topic's records. */
+export class Mask {
+  readonly #paths: readonly (readonly string[])[];
+
+  private constructor(fields: readonly string[]) {
+    this.#paths = fields.map((field) => field.toLowerCase().split('.'));
+  }
+
+  /** Undefined where no rule is for the topic. */
+  static of(rules: readonly MaskRule[], topic: string): Mask | undefined {
+    const fields = rules.filter(({ topics }) => fits(topics, topic)).flatMap((rule) => rule.fields);
+    return fields.length === 0 ? undefined : new Mask(fields);
+  }
+
+  /** The record without what nobody is to see; all else of it is as it was. */
+  apply(record: Maskable, decode: Decode): Maskable {
+    const headers = record.headers.map((header) => ({
+      ...header,
+      value: header.value === null ? null : this.#header(header.key, header.value, decode),
+    }));
+    const { partition, offset, timestamp } = record;
+    return {
+      ...{ partition, offset, timestamp },
+      rawKey: record.rawKey === null ? null : this.#key(record.rawKey, decode),
+      rawValue: record.rawValue === null ? null : this.#value(record.rawValue, decode),
+      headers,
+    };
+  }
+
+  #isNamed(path: readonly string[]): boolean {
+    return this.#paths.some(
+      (wanted) => wanted.length <= path.length && wanted.every((name, at) => name === path.at(at - wanted.length)),
+    );
+  }
+
+  /** What cannot be read may hold anything. */
+  #value(bytes: Buffer, decode: Decode): Buffer {
+    return this.#isNamed(['$value']) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? HIDDEN_BYTES);
+  }
+
+  /** A key that is no JSON is a name for the record, and is seen unless it is named. */
+  #key(bytes: Buffer, decode: Decode): Buffer {
+    return this.#isNamed(['$key']) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? bytes);
+  }
+
+  #header(name: string, bytes: Buffer, decode: Decode): Buffer {
+    return this.#isNamed([name.toLowerCase()]) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? bytes);
+  }
+
+  /** The JSON with its fields hidden; undefined where the bytes are none. */
+  #json(bytes: Buffer, decode: Decode): Buffer | undefined {
+    if (bytes.length > PARSED_BYTES_MAX) return undefined;
+    const text = decode(bytes) ?? bytes.toString('utf8');
+    try {
+      const parsed: unknown = JSON.parse(text, keepNumbers);
+      if (typeof parsed !== 'object' || parsed === null || rawJson.isRawJSON(parsed)) return undefined;
+      return Buffer.from(JSON.stringify(this.#hide(parsed, [])));
+    } catch {
+      // No JSON, or nested deeper than anybody can go.
+      return undefined;
+    }
+  }
+
+  #hide(value: unknown, path: readonly string[]): unknown {
+    if (typeof value !== 'object' || value === null || rawJson.isRawJSON(value)) return value;
+    if (Array.isArray(value)) return value.map((each) => this.#hide(each, path));
+    const shown = Object.entries(value).map(([name, each]) => {
+      const there = [...path, name.toLowerCase()];
+      return [name, this.#isNamed(there) ? HIDDEN : this.#hide(each, there)];
+    });
+    // From entries, so that a field called __proto__ is one.
+    return Object.fromEntries(shown);
+  }
+}
+
+/** Numbers that JavaScript cannot hold stay as they are written. */
+function keepNumbers(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' && context?.source !== undefined ? rawJson.rawJSON(context.source) : value;
+}
