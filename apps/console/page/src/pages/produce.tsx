@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react';
 import type { Message } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { useWords } from '../lib/settings.ts';
+import { keepTemplate, type Template, templatesOf } from '../lib/templates.ts';
 import { ChangeForm, Field } from '../ui/parts.tsx';
 
 interface HeaderRow {
@@ -70,7 +71,72 @@ export function Produce(props: {
         {say('tombstone')}
       </label>
       <HeaderRows headers={headers} onChange={setHeaders} />
+      <Templates
+        topic={topic}
+        present={{ key, hasKey, value, headers }}
+        onTake={(template) => {
+          setKey(template.key);
+          setHasKey(template.hasKey);
+          setValue(template.value);
+          setTombstone(false);
+          setHeaders(template.headers.map((header, id) => ({ id, name: header.name, value: header.value })));
+        }}
+      />
     </ChangeForm>
+  );
+}
+
+/** Takes a message that was kept, or keeps this one by a name. */
+function Templates(props: {
+  topic: string;
+  present: Omit<Template, 'name'>;
+  onTake: (template: Template) => void;
+}): ReactNode {
+  const say = useWords();
+  const { topic, present, onTake } = props;
+  const [name, setName] = useState('');
+  const [kept, setKept] = useState(() => templatesOf(localStorage, topic));
+  const keep = (): void => {
+    const { key, hasKey, value } = present;
+    const headers = present.headers.map((header) => ({ name: header.name, value: header.value }));
+    keepTemplate(localStorage, topic, { name, key, hasKey, value, headers });
+    setKept(templatesOf(localStorage, topic));
+    setName('');
+  };
+  return (
+    <div className="pair templates">
+      {kept.length > 0 && (
+        <select
+          aria-label={say('template')}
+          value=""
+          onChange={(event) => {
+            const template = kept.find((each) => each.name === event.target.value);
+            if (template !== undefined) onTake(template);
+          }}
+        >
+          <option value="">{say('template')}…</option>
+          {kept.map((each) => (
+            <option key={each.name}>{each.name}</option>
+          ))}
+        </select>
+      )}
+      <input
+        aria-label={say('templateName')}
+        placeholder={say('templateName')}
+        value={name}
+        maxLength={100}
+        onChange={(event) => setName(event.target.value)}
+        onKeyDown={(event) => {
+          // It would send the message.
+          if (event.key !== 'Enter') return;
+          event.preventDefault();
+          if (name !== '') keep();
+        }}
+      />
+      <button type="button" disabled={name === ''} onClick={keep}>
+        {say('keepTemplate')}
+      </button>
+    </div>
   );
 }
 
