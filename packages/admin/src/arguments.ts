@@ -137,6 +137,7 @@ export const listTransactionsOptions: Readonly<Record<string, ValueRule>> = {
   },
   // As long as an offset may be large: no timer waits for it.
   openForMs: offsetRule,
+  idPattern: anyText,
 };
 
 export const findHangingOptions: Readonly<Record<string, ValueRule>> = {

@@ -31,18 +31,28 @@ export interface ListTransactionsOptions extends OperationOptions {
   readonly producerIds?: readonly number[] | undefined;
   /** Only those that began longer ago, in milliseconds. Needs brokers from 3.8 on (KIP-994). */
   readonly openForMs?: number | undefined;
+  /**
+   * Only ids that match this as a whole, in the words of RE2/J, which have no lookahead and no references back. Needs brokers from 4.1 on (KIP-1152).
+   */
+  readonly idPattern?: string | undefined;
 }
 
 const DURATION_VERSION = 1;
+const PATTERN_VERSION = 2;
 
 export async function listTransactions(
   client: KafkaClient,
-  { states = [], producerIds = [], openForMs, ...options }: ListTransactionsOptions,
+  { states = [], producerIds = [], openForMs, idPattern, ...options }: ListTransactionsOptions,
 ): Promise<ListedTransaction[]> {
   await client.connect(options);
-  const filters = { stateFilters: states, producerIdFilters: producerIds };
-  const body = openForMs === undefined ? filters : { ...filters, durationFilter: openForMs };
-  const versionMin = openForMs === undefined ? 0 : DURATION_VERSION;
+  const body = {
+    stateFilters: states,
+    producerIdFilters: producerIds,
+    ...(openForMs === undefined ? {} : { durationFilter: openForMs }),
+    ...(idPattern === undefined ? {} : { transactionalIdPattern: idPattern }),
+  };
+  const oldest = openForMs === undefined ? 0 : DURATION_VERSION;
+  const versionMin = idPattern === undefined ? oldest : PATTERN_VERSION;
   const lists = [...client.brokers.keys()].map(async (nodeId) => {
     const response = await client.sendToBroker(nodeId, ListTransactions, body, { ...options, versionMin });
     return response.transactionStates.map(({ transactionalId, producerId, transactionState }) => ({

@@ -4,13 +4,15 @@ export const listTransactions = api(66, 'ListTransactions', {
   about: 'ListTransactions lists the transactions that a broker coordinates (KIP-664).',
   changes: {
     1: 'filter by duration (KIP-994)',
+    2: 'filter by a pattern of ids (KIP-1152)',
   },
-  versions: '0-1',
+  versions: '0-2',
   flexible: '0+',
   request: [
     field('stateFilters', '[]string', '0+'),
     field('producerIdFilters', '[]int64', '0+'),
     field('durationFilter', 'int64', '1+', { default: -1 }),
+    field('transactionalIdPattern', 'string', '2+', { nullable: '2+', default: null }),
   ],
   response: [
     field('throttleTimeMs', 'int32', '0+', { default: 0 }),

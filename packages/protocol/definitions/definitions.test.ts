@@ -79,10 +79,12 @@ const leftOutMessages: Readonly<Record<string, string>> = {
   ShareGroupTargetAssignmentMetadataValue: shareState,
 };
 
-/** Versions that came with 4.0 and later: they have the fields of the last of these sources, or one more (KIP-890, KIP-1166). */
+/** Versions that came with 4.0 and later: they have the fields of the last of these sources, or one more (KIP-890, KIP-1152, KIP-1166). */
 const laterVersions: Readonly<Record<string, string>> = {
   FetchRequest: '0-18',
   FetchResponse: '0-18',
+  ListTransactionsRequest: '0-2',
+  ListTransactionsResponse: '0-2',
   ProduceRequest: '0-12',
   ProduceResponse: '0-12',
   TxnOffsetCommitRequest: '0-5',
@@ -91,7 +93,7 @@ const laterVersions: Readonly<Record<string, string>> = {
   WriteTxnMarkersResponse: '0-2',
 };
 
-/** Fields that came with those, by the message and the field that they stand in. */
+/** Fields that came with those, by the message and the field that they stand in; those of the message itself under its own name. */
 const laterFields: Readonly<Record<string, Readonly<Record<string, ReferenceField>>>> = {
   FetchRequest: {
     Partitions: {
@@ -104,18 +106,31 @@ const laterFields: Readonly<Record<string, Readonly<Record<string, ReferenceFiel
       ignorable: true,
     },
   },
+  ListTransactionsRequest: {
+    ListTransactionsRequest: {
+      name: 'TransactionalIdPattern',
+      type: 'string',
+      versions: '2+',
+      nullableVersions: '2+',
+      default: 'null',
+    },
+  },
   WriteTxnMarkersRequest: {
     Markers: { name: 'TransactionVersion', type: 'int8', versions: '2+', default: '0', ignorable: true },
   },
 };
 
 function withLaterFields(message: string, fields: readonly ReferenceField[]): ReferenceField[] {
-  return fields.map((field) => {
-    if (field.fields === undefined) return field;
-    const later = laterFields[message]?.[field.name];
-    const known = withLaterFields(message, field.fields);
-    return { ...field, fields: later === undefined ? known : [...known, later] };
-  });
+  const own = laterFields[message]?.[message];
+  const all = fields.map((field) => laterWithin(message, field));
+  return own === undefined ? all : [...all, own];
+}
+
+function laterWithin(message: string, field: ReferenceField): ReferenceField {
+  if (field.fields === undefined) return field;
+  const later = laterFields[message]?.[field.name];
+  const known = field.fields.map((each) => laterWithin(message, each));
+  return { ...field, fields: later === undefined ? known : [...known, later] };
 }
 
 interface Fact {

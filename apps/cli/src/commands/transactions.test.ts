@@ -34,11 +34,14 @@ describe('millrace transactions', () => {
       [''],
     ]);
     expect((await run('list', '--quiet', '--producer-id', id)).stdout).toBe('shop\n');
+    expect((await run('list', '--quiet', '--id-pattern', 's.*')).stdout).toBe('shop\n');
+    expect((await run('list', '--id-pattern', 'hop')).stdout).toBe('No transactional ids\n');
+    expect((await run('list', '--id-pattern', '(')).stderr).toContain('INVALID_REGULAR_EXPRESSION');
     expect((await run('list', '--open-for', '1h')).stdout).toBe('No transactional ids\n');
     const { stdout } = await run('describe', 'shop');
     expect(stdout).toMatch(/^State +Ongoing$/m);
     expect(stdout).toMatch(/^Producer +\d+, epoch \d+$/m);
-    expect(stdout).toMatch(/^Began .*Z, \d+ ms ago$/m);
+    expect(stdout).toMatch(/^Began .*Z, (?:\d+ ms|[\d.]+ s) ago$/m);
     expect(stdout).toMatch(/^Partitions +orders 1$/m);
     const producers = (await run('describe-producers', 'orders')).stdout.split('\n');
     expect(producers[1]).toMatch(new RegExp(`^ +1 +${id} .* 0$`));

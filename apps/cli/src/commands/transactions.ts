@@ -10,6 +10,7 @@ export interface ListTransactionsOptions {
   readonly state?: readonly string[];
   readonly producerId?: readonly number[];
   readonly openFor?: number;
+  readonly idPattern?: string;
 }
 
 export interface DescribeProducersOptions {
@@ -34,10 +35,11 @@ const right = (header: string) => ({ header, align: 'right' }) as const;
 
 export async function listTransactions(
   context: CommandContext,
-  { state, producerId, openFor }: ListTransactionsOptions,
+  { state, producerId, openFor, idPattern }: ListTransactionsOptions,
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const listed = await admin.listTransactions({ states: state, producerIds: producerId, openForMs: openFor });
+    const filters = { states: state, producerIds: producerId, openForMs: openFor, idPattern };
+    const listed = await admin.listTransactions(filters);
     if (context.out.quiet && !context.out.json) {
       await context.out.write(listed.map(({ transactionalId }) => `${transactionalId}\n`).join(''));
       return;

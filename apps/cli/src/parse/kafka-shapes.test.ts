@@ -36,6 +36,7 @@ describe("a command line in the shape of Kafka's tools", () => {
       'transactions find-hanging --topic t --idle-for 20m',
     ],
     ['transactions list --duration-filter 500', 'transactions list --open-for 500ms'],
+    ['transactions list --transactional-id-pattern a.*', 'transactions list --id-pattern a.*'],
     ['offsets --topic t --time -2', 'offsets t --at earliest'],
     ['log-dirs --describe --topic-list a,b', 'log-dirs a b'],
     ['topics --describe --under-replicated-partitions', 'topics describe --under-replicated'],

@@ -79,6 +79,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   transactions: (line) => {
     const [verb, ...more] = line.verb({});
     for (const ms of line.valuesOf('--duration-filter')) line.add('--open-for', `${ms}ms`);
+    line.rename('--transactional-id-pattern', '--id-pattern');
     for (const minutes of line.valuesOf('--max-transaction-timeout')) line.add('--idle-for', `${minutes}m`);
     const ids = line.valuesOf('--transactional-id');
     const topics = verb === 'find-hanging' ? [] : line.valuesOf('--topic');

@@ -27,6 +27,7 @@ function addQuestions(transactions: Command, run: Run): void {
     .description('Lists transactional ids with the states of their transactions. With --quiet the ids only.')
     .option('--state <state>', 'only in this state, e.g. Ongoing; may be repeated', texts)
     .option('--producer-id <n>', 'only of this producer; may be repeated', numbers)
+    .option('--id-pattern <regex>', 'only ids that match it as a whole, e.g. orders-.*')
     .option('--open-for <duration>', 'only of those that began longer ago, e.g. 10m', duration)
     .action((options: ListTransactionsOptions) =>
       run(async (context) => (await commands()).listTransactions(context, options)),

@@ -195,7 +195,7 @@ describe('a transaction', () => {
       ErrorCode.INVALID_REQUEST,
     ]);
     const idsOf = async (filters: object): Promise<unknown> => {
-      const listed = await client.ask(ListTransactions, 1, { stateFilters: [], producerIdFilters: [], ...filters });
+      const listed = await client.ask(ListTransactions, 2, { stateFilters: [], producerIdFilters: [], ...filters });
       return [
         listed.transactionStates.map(({ transactionalId }) => transactionalId).sort(),
         listed.unknownStateFilters,
@@ -205,6 +205,14 @@ describe('a transaction', () => {
     expect(await idsOf({ stateFilters: ['Ongoing', 'Nonsense'] })).toEqual([['id'], ['Nonsense']]);
     expect(await idsOf({ durationFilter: 4000 })).toEqual([['id'], []]);
     expect(await idsOf({ durationFilter: 5000 })).toEqual([[], []]);
+    expect(await idsOf({ transactionalIdPattern: '' })).toEqual([['id', 'idle'], []]);
+    expect(await idsOf({ transactionalIdPattern: 'i[a-f]' })).toEqual([['id'], []]);
+    const bad = await client.ask(ListTransactions, 2, {
+      stateFilters: [],
+      producerIdFilters: [],
+      transactionalIdPattern: '(?=i)',
+    });
+    expect(bad).toMatchObject({ errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION, transactionStates: [] });
   });
 });
 

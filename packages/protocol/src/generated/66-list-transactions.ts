@@ -11,6 +11,8 @@ export interface ListTransactionsRequest {
   producerIdFilters: number[];
   /** Versions 1+. Default -1. */
   durationFilter: number;
+  /** Versions 2+. */
+  transactionalIdPattern: string | null;
   /** Tagged fields that the codec has no name for; absent if there are none. */
   unknownTags?: UnknownTag[];
 }
@@ -20,11 +22,12 @@ export interface ListTransactionsRequestInput {
   readonly stateFilters: readonly string[];
   readonly producerIdFilters: readonly number[];
   readonly durationFilter?: number | undefined;
+  readonly transactionalIdPattern?: string | null | undefined;
   readonly unknownTags?: readonly UnknownTag[] | undefined;
 }
 
 function encodeListTransactionsRequest(w: Writer, it: ListTransactionsRequestInput, v: number): void {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsRequest', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ListTransactionsRequest', v, 0, 2);
   const stateFilters = it.stateFilters;
   w.arrayLength(stateFilters.length, true);
   for (let i = 0; i < stateFilters.length; i++) w.string(stateFilters[i]!, true);
@@ -36,18 +39,24 @@ function encodeListTransactionsRequest(w: Writer, it: ListTransactionsRequestInp
   } else if (it.durationFilter !== undefined && it.durationFilter !== -1) {
     throw fieldNotInVersion('ListTransactionsRequest.durationFilter', v);
   }
+  if (v >= 2) {
+    w.nullableString(it.transactionalIdPattern, true);
+  } else if (it.transactionalIdPattern != null) {
+    throw fieldNotInVersion('ListTransactionsRequest.transactionalIdPattern', v);
+  }
   w.unknownTags(it.unknownTags);
 }
 
 function decodeListTransactionsRequest(r: Reader, v: number): ListTransactionsRequest {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsRequest', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ListTransactionsRequest', v, 0, 2);
   const stateFilters: string[] = [];
   for (let n = r.arrayLength(true, 1, 96); n > 0; n--) stateFilters.push(r.string(true));
   const producerIdFilters: number[] = [];
   for (let n = r.arrayLength(true, 8, 40); n > 0; n--) producerIdFilters.push(r.int64());
   const durationFilter = v >= 1 ? r.int64() : -1;
+  const transactionalIdPattern: string | null = v >= 2 ? r.nullableString(true) : null;
   const unknownTags = r.unknownTags();
-  const it: ListTransactionsRequest = { stateFilters, producerIdFilters, durationFilter };
+  const it: ListTransactionsRequest = { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern };
   if (unknownTags !== undefined) it.unknownTags = unknownTags;
   return it;
 }
@@ -107,7 +116,7 @@ function decodeListTransactionsResponseTransactionState(r: Reader, v: number): L
 }
 
 function encodeListTransactionsResponse(w: Writer, it: ListTransactionsResponseInput, v: number): void {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 2);
   w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   const unknownStateFilters = it.unknownStateFilters;
@@ -120,7 +129,7 @@ function encodeListTransactionsResponse(w: Writer, it: ListTransactionsResponseI
 }
 
 function* encodeListTransactionsResponseInTurns(w: Writer, it: ListTransactionsResponseInput, v: number): Generator<void, void> {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 2);
   w.int32(it.throttleTimeMs ?? 0);
   w.int16(it.errorCode);
   const unknownStateFilters = it.unknownStateFilters;
@@ -133,7 +142,7 @@ function* encodeListTransactionsResponseInTurns(w: Writer, it: ListTransactionsR
 }
 
 function decodeListTransactionsResponse(r: Reader, v: number): ListTransactionsResponse {
-  if (!(v >= 0 && v <= 1)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 1);
+  if (!(v >= 0 && v <= 2)) throw unsupportedVersion('ListTransactionsResponse', v, 0, 2);
   const throttleTimeMs = r.int32();
   const errorCode = r.int16();
   const unknownStateFilters: string[] = [];
@@ -150,17 +159,18 @@ function decodeListTransactionsResponse(r: Reader, v: number): ListTransactionsR
  * ListTransactions lists the transactions that a broker coordinates (KIP-664).
  *
  * - 1: filter by duration (KIP-994)
+ * - 2: filter by a pattern of ids (KIP-1152)
  */
 export const ListTransactions: Api<ListTransactionsRequest, ListTransactionsResponse, ListTransactionsRequestInput, ListTransactionsResponseInput> = {
   key: 66,
   name: 'ListTransactions',
   minVersion: 0,
-  maxVersion: 1,
+  maxVersion: 2,
   flexibleSince: 0,
   request: {
     name: 'ListTransactionsRequest',
     minVersion: 0,
-    maxVersion: 1,
+    maxVersion: 2,
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeListTransactionsRequest,
@@ -169,7 +179,7 @@ export const ListTransactions: Api<ListTransactionsRequest, ListTransactionsResp
   response: {
     name: 'ListTransactionsResponse',
     minVersion: 0,
-    maxVersion: 1,
+    maxVersion: 2,
     flexibleSince: 0,
     newerReadAsHighest: false,
     encode: encodeListTransactionsResponse,
