@@ -22,7 +22,7 @@ export type EventName = (typeof EVENTS)[number];
 const BOUNDS_MS: Readonly<Record<EventName, number>> = {
   quorum: 1000,
   'slow-ensemble': SESSION_MS + TICK_MS + 1000 + 2000,
-  'full-disk': 1000,
+  'full-disk': 3000,
   'lost-folder': SESSION_MS + TICK_MS + 1000,
   clock: 1000,
   resize: 1000,

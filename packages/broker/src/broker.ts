@@ -378,7 +378,7 @@ export class Broker {
       metrics,
       logger,
       controller: () => controller,
-      onReopened: () => this.#running?.logDirs.notify(),
+      onOnlineChanged: () => this.#running?.logDirs.notify(),
     });
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);

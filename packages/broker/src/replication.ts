@@ -32,8 +32,8 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** This broker's own controller, which is asked without the network. */
   readonly controller: () => Controller;
-  /** See {@link ReplicaManagerOptions.onReopened}. */
-  readonly onReopened: () => void;
+  /** See {@link ReplicaManagerOptions.onOnlineChanged}. */
+  readonly onOnlineChanged: () => void;
 }
 
 /** The replicas of a broker with their ways to leaders and to the controller. */
@@ -71,7 +71,7 @@ export class Replication {
     const [isrChanges, followers] = [this.#isrChanges, this.#followers];
     const throttle = { leader: this.#throttle('leader') };
     const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers, throttle };
-    this.replicas = new ReplicaManager({ ...parts, onReopened: options.onReopened, metrics, logger });
+    this.replicas = new ReplicaManager({ ...parts, onOnlineChanged: options.onOnlineChanged, metrics, logger });
   }
 
   /** Has others take over what is led here, as far as settings want that. */

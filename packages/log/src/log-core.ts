@@ -33,6 +33,7 @@ export interface LogListeners {
   /** Awaited before a log is cut: what the checkpoint files say of it must not be more than what is left. */
   readonly checkpointLowered: Set<() => Promise<void>>;
   readonly failed: Set<(error: unknown) => void>;
+  readonly short: Set<(lastedMs: number) => void>;
   readonly damaged: Set<(error: CorruptLogError) => void>;
 }
 
@@ -54,6 +55,7 @@ export class LogCore implements LogWriterHost {
     appended: new Set(),
     checkpointLowered: new Set(),
     failed: new Set(),
+    short: new Set(),
     damaged: new Set(),
   };
   producers: ProducerStates;
@@ -325,6 +327,7 @@ export class LogCore implements LogWriterHost {
   }
 
   written(endOffset: number): void {
+    this.#short.isOver();
     for (const listener of this.listeners.appended) listener(endOffset);
   }
 
@@ -332,6 +335,7 @@ export class LogCore implements LogWriterHost {
     if (this.state === 'failed') return;
     this.#short.pause(cause);
     await this.goBackTo(offset).catch((error: unknown) => this.#goBackLater(error));
+    for (const listener of this.listeners.short) listener(this.#short.lastedMs);
   }
 
   /** Not even that is possible now. The log takes nothing until it is. */

@@ -226,6 +226,11 @@ export class PartitionLog {
     return subscribe(this.#core.listeners.failed, listener);
   }
 
+  /** Calls `listener` whenever there was no room (or no file to be had) for an append, with how long that has lasted without one that fitted. */
+  onShort(listener: (lastedMs: number) => void): Unsubscribe {
+    return subscribe(this.#core.listeners.short, listener);
+  }
+
   /** Calls `listener` whenever a reader meets a batch that was damaged on the disk. */
   onDamaged(listener: (error: CorruptLogError) => void): Unsubscribe {
     return subscribe(this.#core.listeners.damaged, listener);

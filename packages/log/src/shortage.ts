@@ -9,6 +9,8 @@ export class Shortage {
   readonly #clock: Clock;
   #cause: unknown;
   #untilMs = Number.NEGATIVE_INFINITY;
+  /** When it began; undefined while nothing is short. */
+  #sinceMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -17,7 +19,19 @@ export class Shortage {
   /** Appends are refused for a moment. */
   pause(cause: unknown): void {
     this.#cause = cause;
-    this.#untilMs = this.#clock.monotonic() + DISK_FULL_PAUSE_MS;
+    const nowMs = this.#clock.monotonic();
+    this.#sinceMs ??= nowMs;
+    this.#untilMs = nowMs + DISK_FULL_PAUSE_MS;
+  }
+
+  /** How long it has lasted, with whatever was tried meanwhile. */
+  get lastedMs(): number {
+    return this.#sinceMs === undefined ? 0 : this.#clock.monotonic() - this.#sinceMs;
+  }
+
+  /** Something was appended. */
+  isOver(): void {
+    this.#sinceMs = undefined;
   }
 
   /** Not even going back is possible: appends are refused until a cut has come to its end. */

@@ -79,6 +79,7 @@ beforeEach(async () => {
           proposals.push({ change, answer: resolve });
         }),
     },
+    onShort: () => {},
     onIsrCommitted: (_partition, before, now) => committed.push([before, now]),
   };
   partition = new Partition(identity, log, surroundings, new TrafficCounters(noMetrics).of('t'));

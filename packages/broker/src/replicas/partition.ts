@@ -40,6 +40,8 @@ export interface PartitionSurroundings {
   /** Whether a broker is registered, as far as this one knows. */
   readonly isAlive: (brokerId: number) => boolean;
   readonly isrChanges: IsrChanges;
+  /** There was no room for an append, and has been none for so long. */
+  readonly onShort: (partition: Partition, lastedMs: number) => void;
   /** In-sync replicas have come or gone; for metrics and the log. */
   readonly onIsrCommitted: (partition: Partition, before: readonly number[], now: readonly number[]) => void;
 }
@@ -109,6 +111,7 @@ export class Partition {
     this.#surroundings = surroundings;
     log.onAppended(() => this.#becameDurable());
     log.onFailed(() => this.#tellChanged());
+    log.onShort((lastedMs) => surroundings.onShort(this, lastedMs));
   }
 
   /** What this replica does while it leads; undefined while it does not. */

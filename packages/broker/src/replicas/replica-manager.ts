@@ -5,6 +5,7 @@ import {
   type CommandOutcome,
   EPOCH_OF_DELETED,
   type LeaderAndIsrCommand,
+  NO_LEADER,
   type PartitionOutcome,
   type PartitionState,
   type ReplicaState,
@@ -26,6 +27,7 @@ import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
 import type { ReplicationThrottle } from './replication-throttle.ts';
+import { Shortages } from './shortages.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
 const OPENING_PARTITIONS_MAX = 16;
@@ -58,8 +60,8 @@ export interface ReplicaManagerOptions {
   readonly followers: FollowerFetchers;
   /** What holds replication back while partitions are moved. */
   readonly throttle: { readonly leader: ReplicationThrottle };
-  /** Partitions that could not be opened are open now, of which the controller must hear: it takes them for offline. */
-  readonly onReopened: () => void;
+  /** Replicas have come to be offline, or are so no more, of which the controller must hear: it asks for the state of all then. */
+  readonly onOnlineChanged: () => void;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -93,6 +95,7 @@ export class ReplicaManager {
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   readonly #surroundings: PartitionSurroundings;
+  readonly #shortages: Shortages;
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options;
@@ -106,13 +109,16 @@ export class ReplicaManager {
       'kafka_server_replicamanager_isrexpands_total',
       'Times that in-sync replicas of a partition led here joined',
     );
+    const isAlive = (id: number): boolean => cluster.brokers.has(id);
+    this.#shortages = new Shortages({ brokerId: options.brokerId, logs: options.logs, isAlive });
     this.#surroundings = {
       clock,
       deadlines,
       guard: new Guard(options.logger),
       lagMsMax,
       isrChanges,
-      isAlive: (id) => cluster.brokers.has(id),
+      isAlive,
+      onShort: (partition, lastedMs) => this.#lacksRoom(partition, lastedMs),
       onIsrCommitted: (partition, before, now) => this.#isrCommitted(partition, before, now),
     };
   }
@@ -301,7 +307,7 @@ export class ReplicaManager {
     const opened = states.filter(({ topic, partition }) => !this.#unopened.has(`${topic}-${partition}`)).length;
     if (opened === 0) return;
     this.#options.logger.info({ opened, tried: states.length }, 'Partitions could be opened after all');
-    this.#options.onReopened();
+    this.#options.onOnlineChanged();
   }
 
   async #take(state: ReplicaState): Promise<PartitionOutcome> {
@@ -315,7 +321,14 @@ export class ReplicaManager {
       // Whatever the epoch: so the controller learns which replicas lie on folders that have failed.
       if (partition.log.state === 'failed') return answer(ErrorCode.KAFKA_STORAGE_ERROR);
       if (partition.topicId !== topicId) return answer(ErrorCode.INCONSISTENT_TOPIC_ID);
-      return answer(await this.#apply(partition, state));
+      const wasGivenUp = this.#shortages.hasGivenUp(name);
+      const errorCode = await this.#apply(partition, state);
+      if (!wasGivenUp) return answer(errorCode);
+      const isHeldBack = await this.#shortages.holdsBack(state);
+      // Where it follows it would come into sync with a leader that has nothing new, which then waits for it again.
+      await this.#options.followers.remove(partition);
+      if (!isHeldBack && partition.following !== undefined) this.#options.followers.add(partition);
+      return answer(isHeldBack ? this.#heldBack(name, state) : errorCode);
     } catch (error) {
       const isKnown = this.#unopened.has(name);
       this.#unopened.set(name, state);
@@ -324,6 +337,22 @@ export class ReplicaManager {
       if (!isKnown) this.#options.logger.error(fields, 'A partition could not be opened, and will be tried again');
       return answer(ErrorCode.KAFKA_STORAGE_ERROR);
     }
+  }
+
+  #lacksRoom(partition: Partition, lastedMs: number): void {
+    const { topic, partition: index } = partition;
+    if (this.#byTopic.get(topic)?.[index] !== partition || !this.#shortages.noted(partition, lastedMs)) return;
+    const fields = { topic, partition: index, lastedMs };
+    this.#options.logger.warn(fields, 'A replica is given up until its disk has room: others lead or go on without it');
+    this.#options.onOnlineChanged();
+  }
+
+  /** Offline for the controller, and tried again by itself. Whoever it makes leader meanwhile, it is not this broker. */
+  #heldBack(name: string, state: ReplicaState): number {
+    const { brokerId } = this.#options;
+    this.#unopened.set(name, state.leader === brokerId ? { ...state, leader: NO_LEADER } : state);
+    this.#tryAgainLater();
+    return ErrorCode.KAFKA_STORAGE_ERROR;
   }
 
   async #apply(partition: Partition, state: ReplicaState): Promise<number> {
@@ -410,7 +439,10 @@ export class ReplicaManager {
     const { topic, partition: index, deletePartition: deletesFiles } = stopped;
     if (this.#isLate(stopped)) return ErrorCode.FENCED_LEADER_EPOCH;
     // One that could not be opened is stopped because of that, and opened all the same as soon as it can be.
-    if (deletesFiles) this.#unopened.delete(`${topic}-${index}`);
+    if (deletesFiles) {
+      this.#unopened.delete(`${topic}-${index}`);
+      this.#shortages.forget(`${topic}-${index}`);
+    }
     const partitions = this.#byTopic.get(topic);
     const partition = partitions?.[index];
     if (partition !== undefined) {
