@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { LEADER_OF_DELETED } from '../cluster/broker-channel.ts';
 import { BrokerIdInUseError } from '../store/registration.ts';
 import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 import { ProducerIdManager } from './producer-ids.ts';
@@ -177,6 +178,22 @@ describe('the creation of a topic', () => {
       segmentBytes: 104_857_600,
     });
     expect(Object.fromEntries(await topics.autoCreate(['t']))).toEqual({ t: ErrorCode.NONE });
+  });
+
+  it('does not refuse a topic that is there, of which this broker has not heard yet, for want of brokers of which it has not either', async () => {
+    const cluster = new TestCluster();
+    const properties = { 'default.replication.factor': '2' };
+    for (const id of [1, 2]) await cluster.start(id, properties);
+    const { topics } = cluster.controller;
+    expect(Object.fromEntries(await topics.autoCreate(['t']))).toEqual({ t: ErrorCode.NONE });
+    const late = await cluster.start(3, properties);
+    const nothing = { controllerId: -1, controllerEpoch: 0, brokerEpoch: -1, liveBrokers: [] };
+    const gone = late.image.topic('t')!.partitions.map((state) => ({ ...state, leader: LEADER_OF_DELETED }));
+    late.image.apply({ ...nothing, partitions: gone });
+    expect([late.image.topic('t'), late.image.brokers.size]).toEqual([undefined, 0]);
+    const asked = late.topics.autoCreate(['t']);
+    await cluster.clock.advanceAsync(10_000);
+    expect(Object.fromEntries(await asked)).toEqual({ t: ErrorCode.LEADER_NOT_AVAILABLE });
   });
 
   it('waits for as many brokers as an internal topic is to have replicas: the first one would keep all of it for good', async () => {

@@ -3,7 +3,7 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
-import { invalidTopicName } from '../cluster/topic-name.ts';
+import { invalidTopicName, topicNameFault } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { MutationQuota } from '../quotas/client-quotas.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
@@ -198,7 +198,10 @@ export class TopicAdmin implements TopicCreation {
 
   async #autoCreateOne(name: string): Promise<number> {
     const options = { timeoutMs: AUTO_CREATE_WAIT_MS, validateOnly: false };
-    const [created] = await this.createTopics([this.#automaticTopic(name)], options);
+    // A broker that has just started knows neither all topics nor all brokers: one that is there is not refused for want of brokers.
+    const [created] = (await this.#isThere(name))
+      ? [{ errorCode: ErrorCode.TOPIC_ALREADY_EXISTS, errorMessage: null }]
+      : await this.createTopics([this.#automaticTopic(name)], options);
     switch (created?.errorCode) {
       case ErrorCode.NONE:
         return ErrorCode.NONE;
@@ -219,6 +222,11 @@ export class TopicAdmin implements TopicCreation {
         );
         return created?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     }
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    if (topicNameFault(name) !== undefined) return false;
+    return (await this.#options.store.exists(paths.topic(name)).catch(() => undefined)) !== undefined;
   }
 
   #automaticTopic(name: string): NewTopic {
