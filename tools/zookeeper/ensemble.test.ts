@@ -1,10 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Admin } from '@millrace/admin';
 import { isMetadataError } from '@millrace/metadata';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { reaches } from '@millrace/zookeeper/internal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrokerProcess } from '../faults/broker-process.ts';
 import { has } from '../needs/index.ts';
 import { type Certificates, makeCertificates } from './certificates.ts';
 import { freePorts, ZooKeeperEnsemble } from './ensemble.ts';
@@ -180,10 +182,10 @@ describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that kno
     await rm(folder, { recursive: true, force: true });
   });
 
-  const open = (username: string, password: string): Promise<ZooKeeperMetadataStore> =>
+  const open = (username: string, password: string, sessionTimeoutMs = 15_000): Promise<ZooKeeperMetadataStore> =>
     ZooKeeperMetadataStore.open({
       connect: ensemble?.connectString ?? '',
-      sessionTimeoutMs: 2000,
+      sessionTimeoutMs,
       sasl: { username, password },
       rightsOf: () => 'readable',
     });
@@ -196,7 +198,76 @@ describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that kno
     const other = await open('other', 'o');
     await expect(other.set('/sasl', EMPTY, 'any')).rejects.toThrow(/no right/);
     expect((await other.get('/sasl')).stat.version).toBe(1);
-    await expect(open('broker', 'guess')).rejects.toMatchObject({ code: 'ZOOKEEPER_AUTH_FAILED' });
+    // All servers are tried until the time is over.
+    await expect(open('broker', 'guess', 4_000)).rejects.toMatchObject({ code: 'ZOOKEEPER_AUTH_FAILED' });
     await Promise.all([broker, other].map((store) => store.close()));
   });
+
+  it(
+    'keeps all nodes of a broker that logs in from others, and what is secret from their eyes (zookeeper.set.acl)',
+    async () => {
+      const login =
+        'org.apache.zookeeper.server.auth.DigestLoginModule required username="broker" password="sec\\"ret"';
+      const loginConfig = join(folder, 'broker-jaas.conf');
+      await writeFile(loginConfig, `Client { ${login}; };\n`);
+      const settings = {
+        'zookeeper.connect': `${ensemble?.connectString ?? ''}/secured`,
+        'zookeeper.set.acl': 'true',
+        'millrace.zookeeper.login.config': loginConfig,
+        'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
+        'super.users': 'User:ANONYMOUS',
+        'delegation.token.secret.key': 'secret',
+      };
+      const process = await BrokerProcess.start({ folder: join(folder, 'data'), settings });
+      const store = await open('broker', 'sec"ret');
+      const other = await open('other', 'o');
+      try {
+        await using admin = new Admin({ bootstrapServers: process.bootstrap });
+        await admin.createTopics([{ topic: 't', partitions: 1, replicationFactor: 1 }]);
+        await admin.createAcls([{ resourceType: 'topic', resourceName: 't', operation: 'read', principal: 'User:a' }]);
+        await admin.alterClientQuotas([
+          { entity: [{ type: 'user', name: 'alice' }], set: { producer_byte_rate: 1000 } },
+        ]);
+        const paths = await below(store, '/secured');
+        expect(paths).toEqual(expect.arrayContaining(['/secured/brokers/topics/t', '/secured/config/users/alice']));
+        const [written, unread]: [string[], string[]] = [[], []];
+        for (const path of paths) {
+          const { data } = await store.get(path);
+          const refused = await other.set(path, data, 'any').then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+          if (refused === undefined) written.push(path);
+          if (await isRefused(other.get(path))) unread.push(path);
+        }
+        // Consumers of old write there themselves. What is above the cluster's own nodes is whoever's made it.
+        expect(written).toEqual(['/secured/consumers']);
+        const sensitive = [
+          '/secured/config/brokers',
+          '/secured/config/users',
+          '/secured/config/users/alice',
+          '/secured/delegation_token/tokens',
+        ];
+        expect(unread.filter((path) => !path.endsWith('millrace_login_secret')).sort()).toEqual(sensitive);
+      } finally {
+        await process.stop();
+        await Promise.all([store, other].map((each) => each.close()));
+      }
+    },
+    START_MS_MAX,
+  );
 });
+
+async function isRefused(asked: Promise<unknown>): Promise<boolean> {
+  return asked.then(
+    () => false,
+    () => true,
+  );
+}
+
+/** All nodes below one, parents first. */
+async function below(store: ZooKeeperMetadataStore, path: string): Promise<string[]> {
+  const names = await store.children(path);
+  const found = await Promise.all(names.map((name) => below(store, `${path}/${name}`)));
+  return [...names.map((name) => `${path}/${name}`), ...found.flat()];
+}
