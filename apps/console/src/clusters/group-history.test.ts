@@ -42,6 +42,17 @@ describe('the history of a group', () => {
     expect(histories.of('billing').events[1]).toMatchObject({ joined: [], left: [], moved: 2 });
   });
 
+  it('counts what went to others over a rebalance, in which nobody has anything', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', stable(member('a', 0, 1, 2)), 1000);
+    histories.note('billing', { state: 'PreparingRebalance', members: [member('a'), member('b')], lag: 7 }, 3000);
+    histories.note('billing', stable(member('a', 0, 1), member('b', 2)), 5000);
+    expect(histories.of('billing').events.slice(1)).toMatchObject([
+      { state: 'PreparingRebalance', joined: ['client b'], moved: 0 },
+      { state: 'Stable', joined: [], moved: 1 },
+    ]);
+  });
+
   it('takes members that the cluster does not tell for unknown, not for gone', () => {
     const histories = new GroupHistories();
     histories.note('billing', stable(member('a', 0)), 1000);

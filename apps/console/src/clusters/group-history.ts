@@ -76,6 +76,15 @@ function addPoint(points: LagPoint[], point: LagPoint): void {
   if (points.length > POINTS_MAX) points.shift();
 }
 
+/** The states of a group, of both kinds, whose members are about to read other partitions. */
+const UNSETTLED = /Rebalance|Assigning|Reconciling/;
+
+function readersOf(members: readonly SeenMember[]): ReadonlyMap<string, string> {
+  return new Map(
+    members.flatMap(({ id, assignment }) => assignment.map(({ topic, partition }) => [`${topic}/${partition}`, id])),
+  );
+}
+
 /** Adds an event where the group is not as it was. */
 function compare(
   remembered: Remembered,
@@ -85,9 +94,8 @@ function compare(
   const before = { ...remembered };
   remembered.state = state;
   remembered.members = new Map(seen.map(({ id, name }) => [id, name]));
-  remembered.readers = new Map(
-    seen.flatMap(({ id, assignment }) => assignment.map(({ topic, partition }) => [`${topic}/${partition}`, id])),
-  );
+  // While members are given their partitions they have none: who reads what afterwards is held against what was before.
+  if (!UNSETTLED.test(state)) remembered.readers = readersOf(seen);
   const joined = [...remembered.members].filter(([id]) => !before.members.has(id)).map(([, name]) => name);
   const left = [...before.members].filter(([id]) => !remembered.members.has(id)).map(([, name]) => name);
   const moved = [...remembered.readers].filter(([place, id]) => before.readers.get(place) !== id).length;

@@ -62,6 +62,9 @@ function totalLag({ offsets }: GroupDetail): number | null {
   return known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
 }
 
+/** The date and what divides it from the time: left out where there is little room. */
+const DAY_CHARS = '2026-01-01 '.length;
+
 /** How the group has changed, the latest first. */
 function Events({ events }: { events: readonly GroupEvent[] }): ReactNode {
   const say = useWords();
@@ -75,12 +78,20 @@ function Events({ events }: { events: readonly GroupEvent[] }): ReactNode {
       by: ({ at }) => at,
       cell: ({ at }) => (
         <time className="time" title={utcTime(at)}>
-          {localTime(at)}
+          <span className="day">{localTime(at).slice(0, DAY_CHARS)}</span>
+          {localTime(at).slice(DAY_CHARS)}
         </time>
       ),
     },
     { id: 'state', title: say('state'), by: ({ state }) => state, cell: ({ state }) => <GroupState state={state} /> },
-    { id: 'members', title: say('members'), isNumber: true, by: (row) => row.members, cell: (row) => row.members },
+    {
+      id: 'members',
+      title: say('members'),
+      isNumber: true,
+      isSecondary: true,
+      by: (row) => row.members,
+      cell: (row) => row.members,
+    },
     {
       id: 'change',
       title: say('change'),
