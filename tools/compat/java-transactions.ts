@@ -1,11 +1,15 @@
 /** Kafka's tools that write in transactions and look after them. */
 import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { kafkaTool } from '../kafka/index.ts';
 import { expectSuccess } from './expect-success.ts';
 import { expectMatch } from './report.ts';
 
 const PERF_RECORDS = 20_000;
+const COPIED_RECORDS = 3000;
+const RECORDS_PER_COPY = 100;
+const END = 'end';
 
 /** What the cases work with. */
 export interface TransactionTools {
@@ -18,7 +22,17 @@ export interface TransactionTools {
 
 type NamedCase = readonly [string, () => Promise<string | undefined>];
 
-export function transactionCases({ bootstrap, version, topic, run, topics }: TransactionTools): NamedCase[] {
+export function transactionCases(tools: TransactionTools): NamedCase[] {
+  return [
+    ...scriptCases(tools),
+    [
+      `TransactionalMessageCopier copies ${COPIED_RECORDS} records once, aborting now and then, and ended half way`,
+      () => copies(tools),
+    ],
+  ];
+}
+
+function scriptCases({ bootstrap, version, topic, run, topics }: TransactionTools): NamedCase[] {
   const own = `${topic}-transacted`;
   const id = `${topic}-id`;
   const transactions = (...args: string[]): Promise<string> => run('kafka-transactions', args);
@@ -87,4 +101,45 @@ export function transactionCases({ bootstrap, version, topic, run, topics }: Tra
       },
     ],
   ];
+}
+
+/** What Kafka's system tests have its own copier do: the copy equals the original, whatever becomes of copiers. */
+async function copies({ bootstrap, version, topic, topics }: TransactionTools): Promise<string> {
+  const [source, copy] = [`${topic}-source`, `${topic}-copy`];
+  for (const each of [source, copy]) await topics('--create', '--topic', each, '--partitions', '1');
+  await using producer = new Producer({ bootstrapServers: bootstrap });
+  const values = Array.from({ length: COPIED_RECORDS }, (_, index) => String(index));
+  await Promise.all(values.map((value) => producer.send({ topic: source, value })));
+  const args = [
+    ...['--input-topic', source, '--input-partition', '0', '--output-topic', copy, '--broker-list', bootstrap],
+    ...['--consumer-group', `${topic}-copiers`, '--transactional-id', `${topic}-copier`],
+    ...[
+      '--transaction-size',
+      String(RECORDS_PER_COPY),
+      '--enable-random-aborts',
+      '--use-group-metadata',
+      '--group-mode',
+    ],
+  ];
+  const copier = 'transactional-message-copier';
+  const first = await kafkaTool(copier, args, { version, endAfter: /"totalProcessed":1\d{3}/ });
+  expectMatch(first.stdout, /"totalProcessed":1\d{3}/);
+  expectSuccess(copier, args, await kafkaTool(copier, args, { version }));
+  await producer.send({ topic: copy, value: END });
+  const found = await committedIn(bootstrap, copy);
+  const isSame = found.length === values.length && found.every((value, index) => value === values[index]);
+  if (!isSame) throw new Error(`${found.length} records are there, of ${values.length}, or not in their order`);
+  return `${found.length} of ${values.length}`;
+}
+
+/** What is committed in the topic's only partition before a last record that says so. */
+async function committedIn(bootstrap: string, topic: string): Promise<string[]> {
+  const values: string[] = [];
+  await using consumer = new Consumer({ bootstrapServers: bootstrap, isolationLevel: 'read_committed' });
+  consumer.assign([{ topic, partition: 0, offset: 0 }]);
+  for await (const { value } of consumer) {
+    if (String(value) === END) break;
+    values.push(String(value));
+  }
+  return values;
 }

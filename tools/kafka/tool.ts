@@ -33,6 +33,8 @@ const classes: Readonly<Record<string, string | { before4: string; from4: string
   'kafka-transactions': 'org.apache.kafka.tools.TransactionsCommand',
   'kafka-verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
   'kafka-verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
+  // Has no script: Kafka's system tests start it by its class.
+  'transactional-message-copier': 'org.apache.kafka.tools.TransactionalMessageCopier',
 };
 
 /** The names that {@link kafkaTool} knows. */

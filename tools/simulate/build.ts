@@ -39,6 +39,8 @@ export interface Build {
   readonly settings?: Readonly<Record<string, string>>;
   /** Whether it takes transactions to find out. */
   readonly hasTransactions?: boolean;
+  /** The first seed that is known to find it, where that is none of the first few. */
+  readonly seed?: number;
   /** How many brokers it takes to find out. Default 1. */
   readonly brokers?: number;
 }

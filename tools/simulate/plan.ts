@@ -106,7 +106,7 @@ function planCopiers(dice: Dice): CopierTraits[] {
     sessionTimeoutMs: dice.pick([200, 500, 1000]),
     bytesMax: dice.pick([200, 1000, 4000]),
     commitPercent: dice.pick([50, 80, 100]),
-    stallPerMille: dice.pick([0, 50, 200]),
+    stallPerMille: dice.pick([0, 100, 300]),
   }));
 }
 

@@ -26,6 +26,8 @@ interface Meddling<Req, Res> {
   readonly version: number;
   /** The broker's own answer to a request; null where there is none. */
   ask(request?: Req): Promise<Res | null>;
+  /** Has the broker carry out another request beside. */
+  beside<R, S, RInput, SInput>(api: Api<R, S, RInput, SInput>, version: number, body: RInput): Promise<void>;
   readonly tools: BuildTools;
 }
 
@@ -47,8 +49,16 @@ export function meddlingWith<Req, Res, ReqInput, ResInput>(
         const answer: Answer = await inner.handle(asked, connection, admission);
         return answer === null ? null : decodeResponseFrame(api, version, Buffer.concat(answer).subarray(4)).body;
       };
+      const beside: Meddling<Req, Res>['beside'] = async (other, version, body) => {
+        const header = { correlationId, clientId: 'mutant' };
+        await inner.handle(
+          Buffer.concat(encodeRequest(other, version, header, body)).subarray(4),
+          connection,
+          admission,
+        );
+      };
       const request = api.request.decode(new Reader(Buffer.from(frame), header.bodyOffset), version);
-      const answered = meddle({ request, version, ask, tools });
+      const answered = meddle({ request, version, ask, beside, tools });
       return answered.then((answer) => (answer === null ? null : encodeResponse(api, version, correlationId, answer)));
     },
     connectionClosed: (connection) => inner.connectionClosed?.(connection),

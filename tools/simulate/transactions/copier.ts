@@ -30,7 +30,7 @@ const RETRY_MS = 80;
 const BATCH_RECORDS_MAX = 3;
 const VERSIONS = { find: 3, join: 5, sync: 3, heartbeat: 3, leave: 3, commit: 7, fetch: 7 } as const;
 /** How much longer than its session one stands still. */
-const STALL_FACTOR = 1.5;
+const STALL_FACTOR = 2;
 
 /** The value that a copy is of; undefined for what is none. */
 export function copied(value: string): string | undefined {
