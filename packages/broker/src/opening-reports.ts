@@ -46,9 +46,10 @@ export class OpeningReports {
   }
 }
 
-/** What became of batches that were cut off though nothing is wrong with them. */
+/** What became of what was cut off, where it may have been acknowledged. */
 function fateOf(setAside: SetAside | undefined): string {
-  if (setAside === undefined) return ' None behind it is whole';
-  if (setAside.error !== undefined) return ' Batches behind it are whole, and could not be set aside: they are lost';
-  return ` Batches behind it are whole: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, which \`millrace log dump --records\` reads`;
+  if (setAside === undefined) return ' A crash has cut it short, and none behind it is whole';
+  if (setAside.error !== undefined)
+    return ' They could not be set aside, and are lost, though they may have been acknowledged';
+  return ` They may have been acknowledged: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, which \`millrace log dump --records\` reads`;
 }

@@ -204,7 +204,8 @@ async function cutOff(
   const { endOffset, position } = end;
   const { folder, config } = options;
   const dropped = segments.removeFrom(segment.baseOffset + 1);
-  const aside = await setAside(context, { folder, segment, position, logEndOffset: endOffset, dropped });
+  const mayBeTorn = !options.isClean && endOffset >= recoveryPoint;
+  const aside = await setAside(context, { folder, segment, position, logEndOffset: endOffset, dropped, mayBeTorn });
   const recovery: LogRecovery = {
     logEndOffset: endOffset,
     scannedBytes,

@@ -101,6 +101,17 @@ describe('a recovery that cuts a log', () => {
     expect([recovery.truncatedBytes, recovery.setAside, keptFiles(disk)]).toEqual([BATCH_BYTES, undefined, []]);
   });
 
+  it('keeps what no crash can have cut short: after a stop in order, and below what was synced', async () => {
+    for (const options of [{ isClean: true }, { recoveryPoint: 5 }]) {
+      const disk = await killedAfter(5);
+      damage(disk, 4);
+      const { recovery } = await openTestLog(testContext({ disk }), CONFIG, options);
+      expect([recovery.logEndOffset, recovery.truncatedBytes]).toEqual([4, BATCH_BYTES]);
+      expect(keptFiles(disk).map((path) => disk.peek(path).length)).toEqual([BATCH_BYTES]);
+      expect(recovery.setAside?.paths).toEqual(keptFiles(disk));
+    }
+  });
+
   it('opens all the same where there is no room to keep anything, and tells why', async () => {
     const disk = await killedAfter(5);
     damage(disk, 3);
@@ -123,6 +134,7 @@ describe('a recovery that cuts a log', () => {
       position: BATCH_BYTES,
       logEndOffset: 4,
       dropped: [segmentAt(6)],
+      mayBeTorn: true,
     };
     const bytes = async (bytesMax: number) => (await setAside(context, { ...cut, bytesMax })).told?.sizeBytes;
     expect(await bytes(5 * BATCH_BYTES)).toBe(5 * BATCH_BYTES);

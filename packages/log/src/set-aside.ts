@@ -20,6 +20,8 @@ export interface Cut {
   readonly logEndOffset: number;
   /** The segments behind it, which go as a whole. */
   readonly dropped: readonly Segment[];
+  /** Whether a crash may have cut a write short there. Not after a stop in order, nor below what was synced: there it is damage. */
+  readonly mayBeTorn: boolean;
   /** For tests. */
   readonly bytesMax?: number;
 }
@@ -35,14 +37,14 @@ const NOTHING: SettingAside = { told: undefined, pathOf: new Map() };
 /**
  * Keeps what a recovery is about to cut off, where batches that are whole are among it: a log cannot go on behind damage, but
  * somebody may have been told that these records are safe. The end of the damaged segment is copied into a file of its own;
- * whole segments only get another name when their turn comes. Where nothing behind the damage is whole, it is a write that a crash
- * has cut short, and nothing is kept.
+ * whole segments only get another name when their turn comes. Where a crash may have cut a write short and nothing behind that is whole,
+ * nothing is kept.
  *
  * What goes wrong here is told, and keeps no log from opening.
  */
 export async function setAside(context: LogContext, cut: Cut): Promise<SettingAside> {
   try {
-    if (!(await hasIntactBatch(cut))) return NOTHING;
+    if (cut.mayBeTorn && !(await hasIntactBatch(cut))) return NOTHING;
     return await keep(context, cut);
   } catch (error) {
     return { ...NOTHING, told: { paths: [], sizeBytes: 0, error } };
