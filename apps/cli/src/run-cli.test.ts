@@ -37,6 +37,8 @@ describe('millrace', () => {
     [['topics', 'list', '--intern'], "error: unknown option '--intern'\n(Did you mean --internal?)"],
     [['topics', 'delete', '--topc', 't'], "error: unknown option '--topc'\n(Did you mean --topic?)"],
     [['topics', 'alter', 't'], "error: unknown command 'alter'\n(Here: `millrace topics add-partitions NAME"],
+    [['topics', '--zookeeper', 'h:2181', '--list'], '(Here: brokers are asked: `--bootstrap-server'],
+    [['consume', 't', '--formatter', 'x'], "error: unknown option '--formatter'\n(Here: `--format`"],
     [['create', 't'], '(Here: `millrace topics create NAME`)'],
     [['kafka-delete-records.sh', '--offset-json-file', 'f'], '(Here: `millrace records delete TOPIC'],
     [['configs', 'describe', 'users', 'u'], '(Here: `millrace users set-password NAME'],

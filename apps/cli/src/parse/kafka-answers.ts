@@ -33,8 +33,28 @@ const ANSWERS: Readonly<Record<string, string>> = {
     '`millrace users set-password NAME --password-env VARIABLE` for passwords, `millrace quotas --help` for quotas',
 };
 
-/** What to say beside an error of the command line: where a command or a kind of resource is unknown, the right one. */
+/** The same for options of Kafka's tools. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  '--zookeeper': 'brokers are asked: `--bootstrap-server HOST:PORT`',
+  '--producer-property':
+    'properties go into a file: `--command-config FILE`; `millrace produce --help` has options for the usual ones',
+  '--consumer-property':
+    'properties go into a file: `--command-config FILE`; `millrace consume --help` has options for the usual ones',
+  '--formatter': '`--format`, or `--json`',
+  '--formatter-config': '`--format`, or `--json`',
+  '--include': 'topics are named: `millrace consume TOPIC...`',
+  '--whitelist': 'topics are named: `millrace consume TOPIC...`',
+  '--line-reader': '`--format json` takes an object a line',
+  '--reader-config': '`--format json` takes an object a line',
+  '--property': '`millrace produce --help` and `millrace consume --help` have an option for each',
+  '--offset-json-file': '`--partition N --before OFFSET`',
+  '--authorizer-properties': 'brokers are asked: `--bootstrap-server HOST:PORT`',
+};
+
+/** What to say beside an error of the command line: where a command, an option or a kind of resource is unknown, the right one. */
 export function answerInstead(error: string): string | undefined {
+  const option = /unknown option '([^']+)'/.exec(error)?.[1];
+  if (option !== undefined) return OPTIONS[option];
   const [, word] =
     /unknown command '([^']+)'/.exec(error) ?? /value '(users?)' is invalid for argument 'type'/.exec(error) ?? [];
   return word === undefined ? undefined : ANSWERS[word.replace(/\.(?:sh|bat)$/, '')];

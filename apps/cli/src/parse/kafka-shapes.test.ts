@@ -58,6 +58,9 @@ describe("a command line in the shape of Kafka's tools", () => {
       'partitions elect --all-topics --preferred',
     ],
     ['kafka-cluster.sh cluster-id', 'cluster'],
+    ['kafka-consumer-groups.sh --list --state', 'groups list'],
+    ['kafka-consumer-groups.sh --list --state Stable', 'groups list --state Stable'],
+    ['kafka-console-producer.sh --broker-list h:1 --topic t', 'produce t --bootstrap-server h:1'],
     ['kafka-acls.sh --list --topic t', 'acls list --topic t'],
     [
       'kafka-acls --add --allow-principal User:u --producer --topic t',

@@ -29,6 +29,8 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     });
     // What these choose from is shown at once.
     if (verb.includes('describe')) line.drop('--members', '--offsets', '--verbose', '--state', '--all-groups');
+    // Kafka's shows states where none is named, as ours does always.
+    if (verb.includes('list') && line.peek('--state').every((value) => value.startsWith('-'))) line.drop('--state');
     return ['groups', ...verb, ...line.valuesOf('--group'), ...line.rest()];
   },
   configs: (line) => {
@@ -60,6 +62,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     if (properties.includes('parse.key=true')) line.add('--key-separator', separator ?? '\\t');
     const known = /^(?:key\.separator=|parse\.key=)/;
     for (const property of properties.filter((each) => !known.test(each))) line.add('--property', property);
+    line.rename('--broker-list', '--bootstrap-server');
     line.rename('--compression-codec', '--compression');
     line.rename('--producer.config', '--command-config');
     line.rename('--request-required-acks', '--acks');
@@ -69,6 +72,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     const times: Readonly<Record<string, string>> = { '-1': 'latest', '-2': 'earliest', '-3': 'max-timestamp' };
     for (const time of line.valuesOf('--time')) line.add('--at', times[time] ?? time);
     line.rename('--partitions', '--partition');
+    line.rename('--broker-list', '--bootstrap-server');
     return ['offsets', ...line.valuesOf('--topic'), ...line.rest()];
   },
   'log-dirs': (line) => {

@@ -87,8 +87,9 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
 
 /** What commander says of a command or an option that there is not, with what Kafka's tools mean by it where it knows none itself. */
 function withNearest(text: string): string {
-  const answer = text.includes('(Did you mean ') ? undefined : answerInstead(text);
-  if (answer !== undefined) return `${text}(Here: ${answer})\n`;
+  const answer = answerInstead(text);
+  // What is known of Kafka's tools is better than a name that only looks alike.
+  if (answer !== undefined) return `${text.replace(/\(Did you mean [^\n]*\n/, '')}(Here: ${answer})\n`;
   const unknown = /unknown option '([^']+)'\s*$/.exec(text)?.[1];
   const meant = unknown === undefined ? undefined : nearestName(unknown, KAFKA_OPTIONS);
   return meant === undefined ? text : `${text}(Did you mean ${meant}?)\n`;

@@ -56,7 +56,14 @@ async function partitionsIn(
 ): Promise<TopicPartition[]> {
   const all: TopicPartition[] = [];
   for (const { topic, partitions } of topics) {
-    await eachInTurns(partitions, (partition) => void all.push({ topic, partition }), pause);
+    for (const partition of partitions) {
+      all.push({ topic, partition });
+      const rest = pause();
+      if (rest !== undefined) await rest;
+    }
+    // Topics without partitions may be many, too.
+    const rest = pause();
+    if (rest !== undefined) await rest;
   }
   return all;
 }
