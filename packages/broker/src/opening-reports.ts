@@ -49,7 +49,8 @@ export class OpeningReports {
 /** What became of what was cut off, where it may have been acknowledged. */
 function fateOf(setAside: SetAside | undefined): string {
   if (setAside === undefined) return ' A crash has cut it short, and none behind it is whole';
-  if (setAside.error !== undefined)
+  if (setAside.error !== undefined) {
     return ' They could not be set aside, and are lost, though they may have been acknowledged';
+  }
   return ` They may have been acknowledged: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, which \`millrace log dump --records\` reads`;
 }
