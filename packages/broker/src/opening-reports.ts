@@ -52,5 +52,5 @@ function fateOf(setAside: SetAside | undefined): string {
   if (setAside.error !== undefined) {
     return ' They could not be set aside, and are lost, though they may have been acknowledged';
   }
-  return ` They may have been acknowledged: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, which \`millrace log dump --records\` reads`;
+  return ` They may have been acknowledged: ${setAside.sizeBytes} bytes are set aside in ${setAside.paths.join(', ')}, of which \`millrace log dump --records\` shows what is whole`;
 }
