@@ -96,22 +96,22 @@ export class BrokerLinks {
    * A ready connection: the open one, the one that is being made, or a new one once the reconnect backoff has passed.
    * @throws what `Connection.connect` throws; the signal's reason; ClientClosedError.
    */
-  get(address: Address, lane: string, signal?: AbortSignal): Promise<Connection> {
+  get(address: Address, laneName: string, signal?: AbortSignal): Promise<Connection> {
     if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
     const link = this.#link(address);
-    const line = laneOf(link, lane);
-    if (line.connecting === undefined) {
-      if (line.connection?.open) return Promise.resolve(line.connection);
-      line.connecting = this.#connect(link, line);
+    const lane = laneOf(link, laneName);
+    if (lane.connecting === undefined) {
+      if (lane.connection?.open) return Promise.resolve(lane.connection);
+      lane.connecting = this.#connect(link, lane);
       // Kept until those who wait have gone on: who comes meanwhile waits behind them, so that requests keep their order.
       const done = (): void => {
         runNextTurn(() => {
-          line.connecting = undefined;
+          lane.connecting = undefined;
         });
       };
-      line.connecting.then(done, done);
+      lane.connecting.then(done, done);
     }
-    return abortable(line.connecting, signal);
+    return abortable(lane.connecting, signal);
   }
 
   /** All open connections. */

@@ -1,4 +1,4 @@
-import type { ClientOptions } from '@millrace/client';
+import type { ClientOptions, TopicPartition } from '@millrace/client';
 import {
   aBoolean,
   aFunction,
@@ -20,11 +20,7 @@ import { rangeAssignor } from './assignors/range.ts';
 import { cooperativeStickyAssignor } from './assignors/sticky.ts';
 import { invalidOption } from './errors.ts';
 
-/** A partition of a topic. */
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
+export type { TopicPartition };
 
 /**
  * Where to read a partition from when the group has no offset for it, or one that its log does not hold any more: its end, its

@@ -47,3 +47,9 @@ export class MetadataError extends Error {
 export function isMetadataError(error: unknown, ...codes: readonly MetadataErrorCode[]): error is MetadataError {
   return error instanceof MetadataError && (codes.length === 0 || codes.includes(error.code));
 }
+
+/** For `catch`: a node that is not there is undefined. @throws any other error */
+export function ignoreNoNode(error: unknown): undefined {
+  if (isMetadataError(error, 'NO_NODE')) return undefined;
+  throw error;
+}

@@ -2,7 +2,7 @@
  * The metadata store: a ZooKeeper-shaped port and its embedded engines.
  * @packageDocumentation
  */
-export { isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
+export { ignoreNoNode, isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
 export { olderFileFaults } from './journal/older-files.ts';
 export { type JournalMetadataOptions, JournalMetadataStore } from './journal-store.ts';
 export { MemoryMetadataStore } from './memory-store.ts';

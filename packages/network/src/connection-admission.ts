@@ -60,7 +60,7 @@ const THROTTLE_MS_MAX = 1000;
 const WAITING_MAX = 511;
 /** Addresses whose rate is remembered. */
 const ADDRESSES_MAX = 10_000;
-/** How soon it is looked again whether a rate lets the next one in, at the latest. */
+/** How soon at the latest the rate is asked again whether the next one may come in. */
 const LOOK_MS_MAX = 1000;
 
 class Rate {

@@ -2,7 +2,7 @@ import { backoffMs } from '@millrace/client';
 import type { Random } from '@millrace/ports';
 import type { PartitionQueue } from './partition-queue.ts';
 
-/** After so long it is looked again whether a partition has a new leader, at first; later the time doubles up to the pause between retries. */
+/** The first look for a new leader comes after so long; the time doubles from look to look, up to the pause between retries. */
 export const FIRST_LOOK_MS = 20;
 /** So many looks come as soon: in most clusters another leads within their time. */
 const FIRST_LOOKS = 5;
@@ -12,7 +12,7 @@ const LATE_PART = 1 / 20;
 /**
  * Watches over partitions whose leader failed them. A cluster that lives elects another within milliseconds, so that its partitions need
  * not sit out the pause before a retry, which is meant for whoever tries the same broker again (Kafka's producer does the same,
- * KIP-951); and it is looked for the new leader more often than batches are sent again.
+ * KIP-951); and the new leader is looked for more often than batches are sent again.
  */
 export class LostLeaders {
   readonly #leaderOf: (topic: string, partition: number) => number | undefined;

@@ -5,7 +5,7 @@ import { StartError } from '../start-error.ts';
 import type { MemberPort } from './member-settings.ts';
 
 const LOOK_AGAIN_MS = 200;
-/** How often it is looked, together 4 seconds: the brokers of a cluster whose parent was killed a moment ago end in less. */
+/** How many looks there are, together 4 seconds: the brokers of a cluster whose parent was killed a moment ago end in less. */
 const LOOKS_MAX = 20;
 
 /**

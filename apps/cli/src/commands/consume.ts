@@ -1,3 +1,4 @@
+import { partitionName } from '@millrace/client/internal';
 import type { Consumer, ConsumerBatch } from '@millrace/consumer';
 import type { CommandContext } from '../context.ts';
 import { ExitCode, usageError } from '../errors.ts';
@@ -9,7 +10,7 @@ import { unescapeText } from '../parse/escapes.ts';
 import type { ConsumeOptions } from './consume-options.ts';
 import { GroupNews } from './group-news.ts';
 import { ReadingEnd } from './reading-end.ts';
-import { partitionKey, type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';
+import { type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';
 
 export async function consume(
   context: CommandContext,
@@ -204,7 +205,7 @@ class Reading {
     if (this.#options.group !== undefined && !this.#hasJoined) return false;
     return this.#consumer.assignment.every((partition) => {
       const position = this.#consumer.position(partition);
-      return position !== undefined && position >= (ends.get(partitionKey(partition)) ?? 0);
+      return position !== undefined && position >= (ends.get(partitionName(partition)) ?? 0);
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { Admin, DescribedGroup, GroupMember } from '@millrace/admin';
 import { formatAddress, type TopicPartition } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { CliError, failure, usageError } from '../errors.ts';
@@ -112,23 +113,24 @@ interface PartitionProgress extends TopicPartition {
 async function progressOf(admin: Admin, group: DescribedGroup): Promise<PartitionProgress[]> {
   const committed = await admin.listGroupOffsets(group.groupId);
   const owners = new Map(
-    group.members.flatMap((member) => member.assignment.map((each) => [keyOf(each), member.memberId] as const)),
+    group.members.flatMap((member) => member.assignment.map((each) => [partitionName(each), member.memberId] as const)),
   );
   const known = [...committed, ...group.members.flatMap(({ assignment }) => assignment)];
   const there = await partitionsOf(admin, new Set(known.map(({ topic }) => topic)));
   const all = new Map<string, TopicPartition>();
-  for (const { topic, partition } of [...known, ...there]) all.set(keyOf({ topic, partition }), { topic, partition });
-  const offsets = new Map(committed.map((each) => [keyOf(each), each.offset]));
+  for (const { topic, partition } of [...known, ...there])
+    all.set(partitionName({ topic, partition }), { topic, partition });
+  const offsets = new Map(committed.map((each) => [partitionName(each), each.offset]));
   const [ends, starts] = await Promise.all([
     offsetsAt(admin, there, 'latest'),
     offsetsAt(
       admin,
-      there.filter((each) => !offsets.has(keyOf(each))),
+      there.filter((each) => !offsets.has(partitionName(each))),
       'earliest',
     ),
   ]);
   return [...all.values()].sort(byPartition).map((each) => {
-    const key = keyOf(each);
+    const key = partitionName(each);
     const committedOffset = offsets.get(key) ?? null;
     const endOffset = ends.get(key) ?? null;
     const readTo = committedOffset ?? starts.get(key) ?? null;
@@ -152,11 +154,7 @@ async function offsetsAt(
 ): Promise<Map<string, number>> {
   if (partitions.length === 0) return new Map();
   const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
-  return new Map(found.map((each) => [keyOf(each), each.offset]));
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`;
+  return new Map(found.map((each) => [partitionName(each), each.offset]));
 }
 
 function byPartition(a: TopicPartition, b: TopicPartition): number {

@@ -1,5 +1,5 @@
 import type { Admin } from '@millrace/admin';
-import type { TopicPartition } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import type { AutoOffsetReset, ManualAssignment } from '@millrace/consumer';
 import type { StartAt } from '../parse/start-at.ts';
 import type { ConsumeOptions } from './consume-options.ts';
@@ -11,7 +11,7 @@ export interface ReadingPlan {
   /** Partitions and where they begin, for reading without a group. */
   readonly assignment: readonly ManualAssignment[];
   readonly autoOffsetReset: AutoOffsetReset;
-  /** Where each partition ended when the command began, by {@link partitionKey}; undefined where the end does not matter. */
+  /** Where each partition ended when the command began, by {@link partitionName}; undefined where the end does not matter. */
   readonly ends: ReadonlyMap<string, number> | undefined;
   /** Begins that were asked for and are not there, in words. */
   readonly warnings: readonly string[];
@@ -30,7 +30,7 @@ export async function readingPlan(
       partitions.map((each) => ({ ...each, at })),
       { isolationLevel: options.isolationLevel },
     );
-    return new Map(found.map((each) => [partitionKey(each), each.offset]));
+    return new Map(found.map((each) => [partitionName(each), each.offset]));
   };
   const start = startOf(options);
   const ends = await find('latest');
@@ -40,7 +40,7 @@ export async function readingPlan(
     const starts = await find('earliest');
     const times = start.at === 'time' ? await find(start.timestamp) : undefined;
     assignment = partitions.map((each) => {
-      const key = partitionKey(each);
+      const key = partitionName(each);
       const known = { first: starts.get(key)!, end: ends.get(key)!, atTime: times?.get(key) };
       const { offset, warning } = firstOffset(start, known);
       if (warning !== undefined) warnings.push(`${each.topic} ${each.partition} ${warning}`);
@@ -55,10 +55,6 @@ export async function readingPlan(
     ends: options.exitAtEnd === true ? ends : undefined,
     warnings,
   };
-}
-
-export function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`;
 }
 
 /** Where reading begins: new records only, unless something else is said, as Kafka's console consumer has it. */

@@ -1,5 +1,6 @@
 import type { Admin } from '@millrace/admin';
 import type { TopicPartition } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatCount } from '../output/format.ts';
@@ -158,7 +159,7 @@ async function offsetsOf(
 ): Promise<PartitionOffsets[]> {
   const find = async (at: 'earliest' | 'latest' | number): Promise<Map<string, number>> => {
     const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
-    return new Map(found.map((each) => [keyOf(each), each.offset]));
+    return new Map(found.map((each) => [partitionName(each), each.offset]));
   };
   const [committed, start, end, atTime] = await Promise.all([
     admin.listGroupOffsets(groupId, partitions),
@@ -166,18 +167,14 @@ async function offsetsOf(
     find('latest'),
     target.to === 'time' ? find(target.timestamp) : undefined,
   ]);
-  const current = new Map(committed.map((each) => [keyOf(each), each.offset]));
+  const current = new Map(committed.map((each) => [partitionName(each), each.offset]));
   return partitions.map((each) => ({
     ...each,
-    current: current.get(keyOf(each)),
-    start: start.get(keyOf(each))!,
-    end: end.get(keyOf(each))!,
-    atTime: atTime?.get(keyOf(each)),
+    current: current.get(partitionName(each)),
+    start: start.get(partitionName(each))!,
+    end: end.get(partitionName(each))!,
+    atTime: atTime?.get(partitionName(each)),
   }));
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`;
 }
 
 /** Where one partition is to go on; undefined where that needs an offset which the group does not have. */

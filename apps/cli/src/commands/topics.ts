@@ -1,5 +1,6 @@
 import type { Admin, ConfigEntry } from '@millrace/admin';
-import type { TopicMetadata, TopicPartition } from '@millrace/client';
+import type { TopicMetadata } from '@millrace/client';
+import { partitionName } from '@millrace/client/internal';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatRanges, printable } from '../output/format.ts';
@@ -244,7 +245,7 @@ function describedTopic(topic: TopicMetadata, offsets: Offsets, configs: Readonl
     replicationFactor: replicationFactor(topic),
     configs,
     partitions: topic.partitions.map(({ partition, leaderId, leaderEpoch, replicas, inSyncReplicas }) => {
-      const name = partitionKey({ topic: topic.name, partition });
+      const name = partitionName({ topic: topic.name, partition });
       const startOffset = offsets.start.get(name);
       const endOffset = offsets.end.get(name);
       return { partition, leaderId, leaderEpoch, replicas, inSyncReplicas, startOffset, endOffset };
@@ -292,10 +293,6 @@ interface Offsets {
   readonly end: ReadonlyMap<string, number>;
 }
 
-function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`;
-}
-
 /** What cannot be asked, because a leader is away, is left out: the rest of the description is worth seeing. */
 async function offsetsOf(admin: Admin, topics: readonly TopicMetadata[]): Promise<Offsets> {
   const led = topics.flatMap(({ name, partitions }) =>
@@ -304,7 +301,7 @@ async function offsetsOf(admin: Admin, topics: readonly TopicMetadata[]): Promis
   const at = async (spec: 'earliest' | 'latest'): Promise<Map<string, number>> => {
     if (led.length === 0) return new Map();
     const found = await admin.listOffsets(led.map((each) => ({ ...each, at: spec }))).catch(() => []);
-    return new Map(found.map((each) => [partitionKey(each), each.offset]));
+    return new Map(found.map((each) => [partitionName(each), each.offset]));
   };
   const [start, end] = await Promise.all([at('earliest'), at('latest')]);
   return { start, end };

@@ -1,4 +1,4 @@
-import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
@@ -413,9 +413,4 @@ function configsOf(properties: Readonly<Record<string, string>>): NewTopic['conf
 
 function ignoreNodeExists(error: unknown): void {
   if (!isMetadataError(error, 'NODE_EXISTS')) throw error;
-}
-
-function ignoreNoNode(error: unknown): undefined {
-  if (isMetadataError(error, 'NO_NODE')) return undefined;
-  throw error;
 }

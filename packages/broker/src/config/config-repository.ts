@@ -1,5 +1,5 @@
 import type { LogConfig } from '@millrace/log';
-import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
 import {
@@ -306,9 +306,4 @@ function writeConfig(path: string, config: ConfigProperties, version: Version | 
 function isSame(a: ConfigProperties, b: ConfigProperties): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
-}
-
-function ignoreNoNode(error: unknown): undefined {
-  if (isMetadataError(error, 'NO_NODE')) return undefined;
-  throw error;
 }

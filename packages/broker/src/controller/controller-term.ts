@@ -1,4 +1,4 @@
-import { isMetadataError, type Operation, type Watcher } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type Operation, type Watcher } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import type { BrokerChannel, CommandOutcome } from '../cluster/broker-channel.ts';
 import { randomUuid } from '../shared/uuid.ts';
@@ -29,7 +29,7 @@ import { Leaders } from './term/leaders.ts';
 import { Partitions } from './term/partitions.ts';
 import { Reassignments } from './term/reassignments.ts';
 import { Replicas } from './term/replicas.ts';
-import { ignoreNoNode, StateWriter } from './term/state-writer.ts';
+import { StateWriter } from './term/state-writer.ts';
 import type { ControllerTermOptions, TermTools } from './term/tools.ts';
 
 /** What the watches and answers of a term set off. The controller puts these into its queue. */

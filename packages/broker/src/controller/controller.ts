@@ -1,5 +1,6 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Timer } from '@millrace/ports';
+import { BrokerFault } from '../shared/errors.ts';
 import { decodeController, decodeControllerEpoch, encodeController, paths } from '../store/znodes.ts';
 import { ControllerTerm, type ControllerTermOptions } from './controller-term.ts';
 import { EventQueue } from './event-queue.ts';
@@ -136,7 +137,8 @@ export class Controller {
       await this.#begin(office);
       return;
     }
-    this.#electAgainLater(new Error(`No controller could be elected in ${ELECTION_ATTEMPTS_MAX} attempts.`));
+    const message = `No controller could be elected in ${ELECTION_ATTEMPTS_MAX} attempts; another election follows`;
+    this.#electAgainLater(new BrokerFault('BROKER_NO_CONTROLLER', message, { retriable: true }));
   }
 
   /** The controller that holds office; its end calls the next election. */

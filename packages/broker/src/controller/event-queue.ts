@@ -1,3 +1,5 @@
+import { BrokerFault } from '../shared/errors.ts';
+
 /** How many events may wait for the controller. Watches coalesce, so only requests of clients can come near it. */
 export const CONTROLLER_EVENTS_MAX = 10_000;
 
@@ -18,7 +20,8 @@ export class EventQueue {
   /** Runs `event` after all that were put in before, and resolves or rejects with its outcome. */
   put<T>(event: () => Promise<T>): Promise<T> {
     if (this.#length >= CONTROLLER_EVENTS_MAX) {
-      return Promise.reject(new Error(`The controller has ${this.#length} events to work off and takes no more.`));
+      const message = `The controller has ${this.#length} events to work off and takes no more: try again later`;
+      return Promise.reject(new BrokerFault('BROKER_CONTROLLER_BUSY', message, { retriable: true }));
     }
     this.#length += 1;
     const run = this.#tail.then(event).finally(() => {

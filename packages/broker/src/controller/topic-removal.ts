@@ -3,7 +3,7 @@ import { paths } from '../store/znodes.ts';
 
 /**
  * What removes all nodes of a topic: the leaves first, and the request for the deletion last, so that a controller that takes
- * over in the middle finds it and goes on. It is read from the store what there is, because the one before may have come far.
+ * over in the middle finds it and goes on. What there is is read from the store, because the one before may have come far.
  */
 export async function deletionOperations(store: MetadataStore, topic: string): Promise<Operation[][]> {
   const groups = (await descendants(store, paths.topic(topic))).map(removal);

@@ -6,6 +6,7 @@
  * - Without a list all partitions are meant, and those that need no election are left out of the answer.
  */
 import { ElectLeaders, ErrorCode } from '@millrace/protocol';
+import type { TopicPartition } from '../groups/group-offsets.ts';
 import { CLUSTER } from '../shared/authorization.ts';
 import { eachInTurns, type Pause } from '../shared/turns.ts';
 import { defineHandler } from './handler.ts';
@@ -44,11 +45,6 @@ export const electLeaders = defineHandler(
     return { ...whole(ErrorCode.NONE), replicaElectionResults: await byTopic(outcomes, told, pause) };
   },
 );
-
-interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
 
 async function partitionsIn(
   topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],

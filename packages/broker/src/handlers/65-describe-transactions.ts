@@ -1,6 +1,7 @@
 /** DescribeTransactions: what the coordinator of a transaction knows of it (KIP-664). Topics that who asks may not see are left out. */
 import { DescribeTransactions, ErrorCode } from '@millrace/protocol';
 import { topicResource, transactionalIdResource } from '../shared/authorization.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { TransactionState } from '../transactions/transaction.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -20,10 +21,10 @@ export const describeTransactions = defineHandler(
 
 function describe(transactionalId: string, context: RequestContext) {
   const refusal = context.authorize('Describe', transactionalIdResource(transactionalId));
-  const found = refusal?.errorCode ?? context.broker.transactions.coordinator.describe(transactionalId);
-  if (typeof found === 'number') {
+  const found = refusal ?? context.broker.transactions.coordinator.describe(transactionalId);
+  if (isRefusal(found)) {
     return {
-      errorCode: found,
+      errorCode: found.errorCode,
       transactionalId,
       transactionState: '',
       transactionTimeoutMs: 0,

@@ -1,4 +1,4 @@
-import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
 import { decodeConfig, encodeConfig, encodeConfigChange, paths } from './znodes.ts';
 
 /** How often a change is tried again because somebody else changed the same entity in between. */
@@ -151,9 +151,4 @@ export class EntityConfigs {
 function parentsOf(path: string): string[] {
   const [, root, type, name, clients, client] = path.split('/');
   return client === undefined ? [] : [`/${root}/${type}/${name}`, `/${root}/${type}/${name}/${clients}`];
-}
-
-function ignoreNoNode(error: unknown): undefined {
-  if (isMetadataError(error, 'NO_NODE')) return undefined;
-  throw error;
 }

@@ -7,7 +7,7 @@ import type { CoordinatorLog, CoordinatorPartitionListener } from '../replicas/c
 import { Deadline, Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
-import { isRefusal } from '../shared/refusal.ts';
+import { isRefusal, Refusal } from '../shared/refusal.ts';
 import type { TransactionConfig } from './config.ts';
 import type { MarkerSender } from './marker-sender.ts';
 import { type InitRequest, type InitResult, initRefused, needsProducerId, planInit } from './producer-init.ts';
@@ -33,6 +33,12 @@ const SETTLE_WAIT_MS = 100;
 const NO_IDS = 'Cannot take a block of producer ids from the metadata store';
 
 type Home = CoordinatorPartition<Transactions>;
+
+/** A transaction that this broker coordinates, and where. */
+interface Found {
+  readonly home: Home;
+  readonly transaction: Transaction;
+}
 
 export interface TransactionCoordinatorOptions {
   readonly config: TransactionConfig;
@@ -146,31 +152,31 @@ export class TransactionCoordinator {
    */
   addPartitions(asker: TransactionAsker, added: PartitionsByTopic, mayWait: boolean = true): Promise<number> | number {
     const known = this.#find(asker.transactionalId);
-    if (typeof known === 'number') return known;
+    if (isRefusal(known)) return known.errorCode;
     const { transaction } = known;
     if (!transaction.isBusy) return this.#addNow(asker, added);
     if (!mayWait && transaction.pending?.state === TransactionState.ONGOING) {
       const found = this.#lookUp(asker);
-      return typeof found === 'number' ? found : this.#join(transaction, asker, added);
+      return isRefusal(found) ? found.errorCode : this.#join(transaction, asker, added);
     }
     // Before anything else: while the last transaction completes, its producer may be about to be another (KAFKA-18660).
     if (!transaction.isPrepared || !mayWait) return ErrorCode.CONCURRENT_TRANSACTIONS;
     return this.#whenSettled(transaction).then(() => {
       const again = this.#find(asker.transactionalId);
-      if (typeof again === 'number') return again;
+      if (isRefusal(again)) return again.errorCode;
       return again.transaction.isBusy ? ErrorCode.CONCURRENT_TRANSACTIONS : this.#addNow(asker, added);
     });
   }
 
   #addNow(asker: TransactionAsker, added: PartitionsByTopic): Promise<number> | number {
     const found = this.#lookUp(asker);
-    return typeof found === 'number' ? found : this.#add(found.home, found.transaction, added);
+    return isRefusal(found) ? found.errorCode : this.#add(found.home, found.transaction, added);
   }
 
   /** Resolves when the transaction whose markers are being written is complete, or after a while. */
   async whenComplete(transactionalId: string): Promise<void> {
     const found = this.#find(transactionalId);
-    if (typeof found !== 'object' || !found.transaction.isBusy) return;
+    if (isRefusal(found) || !found.transaction.isBusy) return;
     const { transaction } = found;
     if (transaction.isPrepared) await this.#whenSettled(transaction);
     else await new Promise<void>((resolve) => transaction.onWritten(resolve));
@@ -180,7 +186,7 @@ export class TransactionCoordinator {
   verify(asker: TransactionAsker, partitions: PartitionsByTopic): Map<string, Map<number, number>> {
     const found = this.#lookUp(asker);
     const codeOf = (topic: string, partition: number): number => {
-      if (typeof found === 'number') return found;
+      if (isRefusal(found)) return found.errorCode;
       const { transaction } = found;
       if (transaction.isPrepared) return ErrorCode.CONCURRENT_TRANSACTIONS;
       const isIn = transaction.now.partitions.get(topic)?.has(partition) === true;
@@ -196,7 +202,7 @@ export class TransactionCoordinator {
   /** Commits or aborts; answered when the decision is replicated. */
   end(asker: TransactionAsker, isCommit: boolean): Promise<number> | number {
     const found = this.#lookUp(asker);
-    if (typeof found === 'number') return found;
+    if (isRefusal(found)) return found.errorCode;
     const { home, transaction } = found;
     const { state } = transaction.now;
     if (transaction.isBusy) return ErrorCode.CONCURRENT_TRANSACTIONS;
@@ -215,7 +221,7 @@ export class TransactionCoordinator {
     let spareId: number | undefined;
     for (;;) {
       const found = this.#find(asker.transactionalId);
-      if (typeof found === 'number') return initRefused(found);
+      if (isRefusal(found)) return initRefused(found.errorCode);
       const { home, transaction } = found;
       const plan = planEnd(transaction, asker, isCommit, spareId);
       if (plan.kind === 'done') return plan.result;
@@ -233,13 +239,13 @@ export class TransactionCoordinator {
   }
 
   /** A transactional id as it is, or the error code. */
-  describe(transactionalId: string): DescribedTransaction | number {
-    if (transactionalId === '') return ErrorCode.INVALID_REQUEST;
+  describe(transactionalId: string): DescribedTransaction | Refusal {
+    if (transactionalId === '') return Refusal.of(ErrorCode.INVALID_REQUEST);
     const home = this.#partitions.find(transactionalId);
-    if (isRefusal(home)) return home.errorCode;
+    if (isRefusal(home)) return home;
     const transaction = home.state.get(transactionalId);
     if (transaction === undefined || transaction.pending?.state === TransactionState.DEAD) {
-      return ErrorCode.TRANSACTIONAL_ID_NOT_FOUND;
+      return Refusal.of(ErrorCode.TRANSACTIONAL_ID_NOT_FOUND);
     }
     return { transactionalId, image: transaction.now };
   }
@@ -261,7 +267,7 @@ export class TransactionCoordinator {
    */
   async expire(transactionalId: string): Promise<boolean> {
     const found = this.#find(transactionalId);
-    if (typeof found === 'number' || found.transaction.isBusy) return false;
+    if (isRefusal(found) || found.transaction.isBusy) return false;
     if (found.transaction.now.state !== TransactionState.ONGOING) return false;
     return (await this.#fence(found.home, found.transaction)) === ErrorCode.NONE;
   }
@@ -296,20 +302,20 @@ export class TransactionCoordinator {
     return counts;
   }
 
-  #lookUp(asker: TransactionAsker): { readonly home: Home; readonly transaction: Transaction } | number {
+  #lookUp(asker: TransactionAsker): Found | Refusal {
     const found = this.#find(asker.transactionalId);
-    if (typeof found === 'number') return found;
+    if (isRefusal(found)) return found;
     const { now } = found.transaction;
-    if (now.producerId !== asker.producerId) return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
-    return now.epoch === asker.producerEpoch ? found : ErrorCode.PRODUCER_FENCED;
+    if (now.producerId !== asker.producerId) return Refusal.of(ErrorCode.INVALID_PRODUCER_ID_MAPPING);
+    return now.epoch === asker.producerEpoch ? found : Refusal.of(ErrorCode.PRODUCER_FENCED);
   }
 
-  #find(transactionalId: string): { readonly home: Home; readonly transaction: Transaction } | number {
-    if (transactionalId === '') return ErrorCode.INVALID_REQUEST;
+  #find(transactionalId: string): Found | Refusal {
+    if (transactionalId === '') return Refusal.of(ErrorCode.INVALID_REQUEST);
     const home = this.#partitions.find(transactionalId);
-    if (isRefusal(home)) return home.errorCode;
+    if (isRefusal(home)) return home;
     const transaction = home.state.get(transactionalId);
-    return transaction === undefined ? ErrorCode.INVALID_PRODUCER_ID_MAPPING : { home, transaction };
+    return transaction === undefined ? Refusal.of(ErrorCode.INVALID_PRODUCER_ID_MAPPING) : { home, transaction };
   }
 
   #add(home: Home, transaction: Transaction, added: PartitionsByTopic): Promise<number> | number {

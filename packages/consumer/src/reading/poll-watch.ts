@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@millrace/ports';
 import type { Delivery } from './delivery.ts';
 
-/** How many times within the interval it is looked whether there is progress. */
+/** How often within the interval progress is looked for. */
 const LOOKS = 10;
 
 /**

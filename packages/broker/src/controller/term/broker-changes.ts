@@ -1,4 +1,4 @@
-import { isMetadataError } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import { decodeBroker, paths } from '../../store/znodes.ts';
 import type { PartitionContext, RegisteredBroker, ReplicaRef } from '../controller-context.ts';
@@ -7,7 +7,6 @@ import type { TopicDeletion } from './deletion.ts';
 import type { Partitions } from './partitions.ts';
 import type { Reassignments } from './reassignments.ts';
 import type { Replicas } from './replicas.ts';
-import { ignoreNoNode } from './state-writer.ts';
 import type { TermTools } from './tools.ts';
 
 /** What a broker that wants to stop is told. */

@@ -1,3 +1,4 @@
+import { ignoreNoNode } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
 import { eachInTurns, neverPause, type Pause } from '../../shared/turns.ts';
@@ -5,7 +6,6 @@ import { decodePreferredElection, type PartitionName, paths } from '../../store/
 import type { PartitionContext } from '../controller-context.ts';
 import { type ElectionStrategy, offlineElection, preferredElection } from '../leader-election.ts';
 import type { Partitions } from './partitions.ts';
-import { ignoreNoNode } from './state-writer.ts';
 import type { TermTools } from './tools.ts';
 
 /** Which election a client asks for (ElectLeaders). */

@@ -1,4 +1,4 @@
-import type { Operation } from '@millrace/metadata';
+import { ignoreNoNode, type Operation } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
 import { neverPause, type Pause } from '../../shared/turns.ts';
@@ -18,7 +18,6 @@ import { isElectable, reassignmentElection } from '../leader-election.ts';
 import type { TopicDeletion } from './deletion.ts';
 import type { Partitions } from './partitions.ts';
 import type { Replicas } from './replicas.ts';
-import { ignoreNoNode } from './state-writer.ts';
 import type { TermTools } from './tools.ts';
 
 /** A reassignment that runs. */

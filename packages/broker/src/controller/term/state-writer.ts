@@ -1,4 +1,4 @@
-import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Logger } from '../../shared/logger.ts';
 import {
   decodePartitionState,
@@ -193,9 +193,4 @@ function stateCreation({ topic, index }: PartitionContext, state: LeaderAndIsr, 
   ];
   if (isFirst) operations.unshift({ type: 'create', path: paths.partitions(topic.name), data: empty });
   return operations;
-}
-
-export function ignoreNoNode(error: unknown): undefined {
-  if (isMetadataError(error, 'NO_NODE')) return undefined;
-  throw error;
 }
