@@ -2,6 +2,7 @@ import { batchBaseOffset, batchLeaderEpoch, checkBatch } from '@millrace/records
 import type { BatchVisitor } from './batch-scan.ts';
 import { decodeEpochCheckpoint, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { finishSwaps } from './compaction/finish-swaps.ts';
+import { epochsOf } from './epochs-of-batches.ts';
 import { isShortage } from './errors.ts';
 import {
   CLEANED_SUFFIX,
@@ -62,15 +63,18 @@ export interface LoadedLog {
 export async function loadLog(context: LogContext, options: LoadOptions): Promise<LoadedLog> {
   const names = await putNamesRight(context, options.folder);
   const segments = await findSegments(context, options, names);
-  const epochs = await loadEpochs(context, options.folder);
-  const recovery = await recoverSegments(context, options, segments, epochs);
-  epochs.scanEnded();
+  const stored = await loadEpochs(context, options.folder);
+  const isAnyStored = stored.starts.length > 0;
+  const recovery = await recoverSegments(context, options, segments, stored);
+  stored.scanEnded();
+  const epochs = isAnyStored ? stored : await epochsOf(segments.all);
   const logEndOffset = recovery.logEndOffset;
+  const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
   epochs.truncateFromEnd(logEndOffset);
+  if (!isAnyStored) epochs.truncateFromStart(logStartOffset);
   const areEpochsStored = await storeEpochs(context, options.folder, epochs, logEndOffset);
   // What a scan has found of epochs must be in their file before a later start passes over what was scanned.
   const recoveryPoint = areEpochsStored ? logEndOffset : Math.min(options.recoveryPoint ?? 0, logEndOffset);
-  const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
   const snapshots = offsetsOf(names, PRODUCER_SNAPSHOT_SUFFIX);
   const producers = await loadProducers(context, options.folder, segments, snapshots, logEndOffset);
   for (const segment of segments.all) await segment.transactionIndex.flush({ sync: true });
