@@ -3,8 +3,10 @@ import {
   type Api,
   decodeRequestHeader,
   decodeResponseFrame,
+  ErrorCode,
   LeaderAndIsr,
   type LeaderAndIsrRequest,
+  type LeaderAndIsrResponse,
   Reader,
   StopReplica,
   UpdateMetadata,
@@ -30,7 +32,7 @@ const COMMANDS: ReadonlyMap<number, CommandApi> = new Map(
 export function watchingCommands(handler: RequestHandler, process: BrokerProcess, protest: Protest): RequestHandler {
   const { brokerId } = process.broker.services;
   let newest = -1;
-  /** By topic id and partition, the newest epoch that a LeaderAndIsr has told of that was carried out, whatever became of this one replica. */
+  /** By topic id and partition, the newest epoch of a LeaderAndIsr that the broker said it could not carry out there. */
   const told = new Map<string, number>();
   return {
     handle(frame, connection, admission) {
@@ -51,7 +53,9 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
         if (body.errorCode !== 0) return answer;
         for (const { partition, message } of early) protest('command-order', partition, message);
         newest = Math.max(newest, controllerEpoch);
-        if (api.key === LeaderAndIsr.key) noteTold(request as unknown as LeaderAndIsrRequest, told);
+        if (api.key === LeaderAndIsr.key) {
+          noteFailed(request as unknown as LeaderAndIsrRequest, body as unknown as LeaderAndIsrResponse, told);
+        }
         if (controllerEpoch < newestBefore) {
           const message = `broker ${brokerId} does what controller ${controllerEpoch} says, and has heard from ${newestBefore}`;
           protest('zombie-command', null, message);
@@ -63,11 +67,23 @@ export function watchingCommands(handler: RequestHandler, process: BrokerProcess
   };
 }
 
-function noteTold({ topicStates }: LeaderAndIsrRequest, told: Map<string, number>): void {
+/** A replica that could not take its state over has been told of it all the same, and its controller knows. */
+function noteFailed(
+  { topicStates }: LeaderAndIsrRequest,
+  { topics }: LeaderAndIsrResponse,
+  told: Map<string, number>,
+): void {
+  const failed = new Set(
+    topics.flatMap(({ topicId, partitionErrors }) =>
+      partitionErrors
+        .filter(({ errorCode }) => errorCode === ErrorCode.KAFKA_STORAGE_ERROR)
+        .map(({ partitionIndex }) => `${topicId}-${partitionIndex}`),
+    ),
+  );
   for (const { topicId, partitionStates } of topicStates) {
     for (const { partitionIndex, leaderEpoch } of partitionStates) {
       const key = `${topicId}-${partitionIndex}`;
-      told.set(key, Math.max(leaderEpoch, told.get(key) ?? -1));
+      if (failed.has(key)) told.set(key, Math.max(leaderEpoch, told.get(key) ?? -1));
     }
   }
 }
