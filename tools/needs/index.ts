@@ -1,7 +1,8 @@
 /**
  * What some tests need of the machine beside Node. Where it is missing they are skipped and say so at the end of the run. In CI, which
- * installs everything, a missing program is a failure, so that no test is passed over unseen; disks whose power can be cut are told of at
- * the end there, and not demanded: they want root and a loop device, and a round on them takes a minute where the real disk is busy.
+ * installs everything, a missing program is a failure, so that no test is passed over unseen. Told of at the end there, and not demanded,
+ * are disks whose power can be cut (they want root and a loop device, and a round takes a minute where the real disk is busy) and Kafka's
+ * jars, which come from Maven's registry and no package.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
@@ -21,10 +22,6 @@ const programs = {
   zookeeper: {
     isThere: () => existsSync(ZOOKEEPER_JAR) && runs('java', '-version'),
     install: 'apt-get install zookeeper',
-  },
-  kafka: {
-    isThere: () => existsSync(join(cacheFolder(), 'kafka', KAFKA_3)) && runs('java', '-version'),
-    install: `apt-get install default-jre-headless maven; pnpm kafka fetch ${KAFKA_3}`,
   },
   openssl: { isThere: () => runs('openssl', 'version'), install: 'apt-get install openssl' },
   chromium: { isThere: () => runs('chromium', '--version'), install: 'apt-get install chromium' },
@@ -59,6 +56,12 @@ export function may(whyNot: string | undefined, test: string, file: string = joi
   if (whyNot === undefined) return true;
   note(`${named(test)}: ${whyNot}`, file);
   return false;
+}
+
+/** What keeps Apache Kafka from being run here; `.ci/run` fetches its jars, but where Maven's registry is not in reach CI goes on. */
+export function whyNoKafka(): string | undefined {
+  if (existsSync(join(cacheFolder(), 'kafka', KAFKA_3)) && runs('java', '-version')) return undefined;
+  return `needs Apache Kafka (Debian: apt-get install default-jre-headless maven; then pnpm kafka fetch ${KAFKA_3})`;
 }
 
 function named(test: string): string {

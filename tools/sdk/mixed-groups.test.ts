@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Assignor, stickyAssignor } from '@millrace/consumer';
 import { describe, expect, it } from 'vitest';
 import { javaArguments, KAFKA_3 } from '../kafka/index.ts';
-import { has } from '../needs/index.ts';
+import { may, whyNoKafka } from '../needs/index.ts';
 import { Consuming, until } from './consuming.ts';
 import { uniqueName } from './target.ts';
 
-const isRunnable = has('kafka', import.meta.url);
+const isRunnable = may(whyNoKafka(), import.meta.url);
 const consuming = new Consuming();
 
 /** Java's console consumer as a member of a group; `values` grows as it prints. */

@@ -9,14 +9,14 @@ import { ApiVersions } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from '../../apps/broker/src/index.ts';
 import { type ApacheKafka, startApacheKafka } from '../kafka/broker.ts';
-import { has } from '../needs/index.ts';
+import { has, may, whyNoKafka } from '../needs/index.ts';
 import { ZooKeeperEnsemble } from './ensemble.ts';
 
 const START_MS_MAX = 120_000;
 const RECORDS = 300;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-const isRunnable = has('kafka', import.meta.url) && has('zookeeper', import.meta.url);
+const isRunnable = may(whyNoKafka(), import.meta.url) && has('zookeeper', import.meta.url);
 
 describe.skipIf(!isRunnable)('Apache Kafka 3.9.1 and Millrace in one cluster', () => {
   let folder: string;
