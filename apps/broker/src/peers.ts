@@ -20,7 +20,7 @@ export function connectionPeers(
   const sasl = security?.sasl === undefined ? undefined : interBrokerLogin(config, isMember);
   const verifiesHost = security?.ssl?.verifiesHost ?? true;
   return {
-    line: ({ host, port }, clientId) =>
+    lane: ({ host, port }, clientId) =>
       new ReconnectingConnection({
         host,
         port,

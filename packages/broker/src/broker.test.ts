@@ -1,13 +1,13 @@
 import { ErrorCode, Fetch, Metadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker } from './testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, fetchBody, fetchFrom, produceTo } from './testing/test-broker.ts';
 
 const METADATA = '/data/t-0/partition.metadata';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
 });
 
 afterEach(() => test.stop());
@@ -68,7 +68,7 @@ describe('a broker', () => {
   });
 
   it('refuses requests before it has started', () => {
-    const { broker } = TestBroker.make();
+    const { broker } = BrokerUnderTest.make();
     expect(() => broker.requestHandler).toThrowError(expect.objectContaining({ code: 'BROKER_NOT_RUNNING' }));
   });
 

@@ -5,7 +5,7 @@
 
 export { Broker, type BrokerHealth, type BrokerOptions, type BrokerStartOptions } from './broker.ts';
 export type { BrokerEndpoint } from './cluster/broker-channel.ts';
-export type { PeerAddress, PeerLine, PeerSendOptions, Peers } from './cluster/peers.ts';
+export type { PeerAddress, PeerLane, PeerSendOptions, Peers } from './cluster/peers.ts';
 export {
   type BrokerConfig,
   type ConfigProblem,

@@ -9,13 +9,13 @@ import {
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { handlers } from './handlers/registry.ts';
-import { TestBroker, type TestConnection } from './testing/test-broker.ts';
+import { BrokerUnderTest, type TestConnection } from './testing/test-broker.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   client = test.connect();
 });
 

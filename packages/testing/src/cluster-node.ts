@@ -1,4 +1,4 @@
-import { Broker, type BrokerConfig, type PeerLine, type Peers } from '@millrace/broker';
+import { Broker, type BrokerConfig, type PeerLane, type Peers } from '@millrace/broker';
 import type { MemoryMetadataStore } from '@millrace/metadata';
 import { ConnectionError, Listener, ReconnectingConnection } from '@millrace/network';
 import { type Logger, MemoryDisk, systemClock, systemRandom } from '@millrace/ports';
@@ -125,7 +125,7 @@ export class ClusterNode {
     const { logger, isCut } = this.#surroundings;
     const { id } = this;
     return {
-      line: ({ brokerId, host, port }, clientId): PeerLine => {
+      lane: ({ brokerId, host, port }, clientId): PeerLane => {
         const connection = new ReconnectingConnection({ host, port, clientId, logger, connectTimeoutMs: 2000 });
         return {
           async send(api, version, body, options) {

@@ -1,4 +1,4 @@
-import type { PeerLine, Peers } from '@millrace/broker';
+import type { PeerLane, Peers } from '@millrace/broker';
 import {
   AlterPartition,
   type Api,
@@ -292,17 +292,17 @@ function meddlingPeers<Req, Res, ReqInput, ResInput>(
   meddle: (body: ReqInput, send: (body: ReqInput) => Promise<Res>, tools: BuildTools) => Promise<Res>,
 ): NonNullable<Build['peers']> {
   return (inner: Peers, tools): Peers => ({
-    line: (address, clientId) => {
-      const line = inner.line(address, clientId);
-      const send: PeerLine['send'] = async (asked, version, body, options) => {
-        if ((asked as { key: number }).key !== api.key) return line.send(asked, version, body, options);
+    lane: (address, clientId) => {
+      const lane = inner.lane(address, clientId);
+      const send: PeerLane['send'] = async (asked, version, body, options) => {
+        if ((asked as { key: number }).key !== api.key) return lane.send(asked, version, body, options);
         // The body may depend on the version, which is known when it is asked for: then it is made twice, and is the same.
         const given = typeof body === 'function' ? (body as (version: number) => unknown)(api.maxVersion) : body;
         const resend = (changed: ReqInput): Promise<Res> =>
-          line.send(api, version === 'auto' ? api.maxVersion : version, changed, options);
+          lane.send(api, version === 'auto' ? api.maxVersion : version, changed, options);
         return meddle(given as ReqInput, resend, tools) as never;
       };
-      return { send, reset: () => line.reset(), close: () => line.close() };
+      return { send, reset: () => lane.reset(), close: () => lane.close() };
     },
   });
 }

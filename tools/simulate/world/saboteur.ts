@@ -1,4 +1,4 @@
-import type { Logger, PeerLine, Peers } from '@millrace/broker';
+import type { Logger, PeerLane, Peers } from '@millrace/broker';
 import type { Clock, Random } from '@millrace/ports';
 
 /** From where the broker's code is called when it throws: by a timer, by the metadata store, by a request, or by a promise. */
@@ -95,10 +95,10 @@ export class Saboteur {
 
   peers(inner: Peers): Peers {
     return {
-      line: (address, clientId) => {
-        const line = this.#call('peers', () => inner.line(address, clientId));
-        const send: PeerLine['send'] = (...sent) => this.#call('peers', () => line.send(...sent));
-        return { send, reset: () => line.reset(), close: () => line.close() };
+      lane: (address, clientId) => {
+        const lane = this.#call('peers', () => inner.lane(address, clientId));
+        const send: PeerLane['send'] = (...sent) => this.#call('peers', () => lane.send(...sent));
+        return { send, reset: () => lane.reset(), close: () => lane.close() };
       },
     };
   }

@@ -1,4 +1,4 @@
-import type { PeerLine, Peers } from '@millrace/broker';
+import type { PeerLane, Peers } from '@millrace/broker';
 import { type Api, ApiVersions } from '@millrace/protocol';
 import { NoAnswer, Requester } from '../clients/requester.ts';
 import type { Gate } from './gate.ts';
@@ -18,7 +18,7 @@ export interface SimulatedPeersOptions {
 /** Other brokers, as one process reaches them over the simulated network. */
 export function simulatedPeers({ host, network, clock, gate }: SimulatedPeersOptions): Peers {
   return {
-    line: (address, clientId) => {
+    lane: (address, clientId) => {
       const requester = new Requester({
         client: clientId,
         from: host,
@@ -27,12 +27,12 @@ export function simulatedPeers({ host, network, clock, gate }: SimulatedPeersOpt
         clock,
         hear: (run) => gate.pass(run),
       });
-      return new SimulatedLine(requester);
+      return new SimulatedLane(requester);
     },
   };
 }
 
-class SimulatedLine implements PeerLine {
+class SimulatedLane implements PeerLane {
   readonly #requester: Requester;
   /** By API, the highest version of the peer, as far as this connection has asked. */
   #versions: Map<number, number> | undefined;
@@ -48,7 +48,7 @@ class SimulatedLine implements PeerLine {
     body: ReqInput | ((version: number) => ReqInput),
     { timeoutMs }: { readonly timeoutMs: number },
   ): Promise<Res> {
-    if (this.#isClosed) throw new NoAnswer('the line is closed', false);
+    if (this.#isClosed) throw new NoAnswer('the lane is closed', false);
     try {
       const spoken = version === 'auto' ? await this.#highest(api, timeoutMs) : version;
       const asked = typeof body === 'function' ? (body as (version: number) => ReqInput)(spoken) : body;

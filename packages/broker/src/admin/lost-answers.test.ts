@@ -1,6 +1,6 @@
 import { CreatePartitions, CreateTopics, DeleteTopics, ErrorCode, InitProducerId } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { TestBroker } from '../testing/test-broker.ts';
+import { BrokerUnderTest } from '../testing/test-broker.ts';
 
 const topic = { name: 't', numPartitions: 2, replicationFactor: 1, assignments: [], configs: [] };
 const patiently = { timeoutMs: 5000, validateOnly: false };
@@ -9,7 +9,7 @@ describe.each(['before', 'after'] as const)(
   'a write whose connection to the metadata is lost %s it is applied',
   (when) => {
     it('creates a topic once, and says that it did', async () => {
-      const test = await TestBroker.start();
+      const test = await BrokerUnderTest.start();
       const client = test.connect();
       test.loseNextWrite(when);
       const { topics } = await client.ask(CreateTopics, 7, { topics: [topic], ...patiently });
@@ -19,7 +19,7 @@ describe.each(['before', 'after'] as const)(
     });
 
     it('adds partitions once', async () => {
-      const test = await TestBroker.start();
+      const test = await BrokerUnderTest.start();
       const client = test.connect();
       await client.ask(CreateTopics, 7, { topics: [topic], ...patiently });
       test.loseNextWrite(when);
@@ -29,7 +29,7 @@ describe.each(['before', 'after'] as const)(
     });
 
     it('deletes a topic', async () => {
-      const test = await TestBroker.start();
+      const test = await BrokerUnderTest.start();
       const client = test.connect();
       await client.ask(CreateTopics, 7, { topics: [topic], ...patiently });
       test.loseNextWrite(when);
@@ -39,7 +39,7 @@ describe.each(['before', 'after'] as const)(
     });
 
     it('gives out producer ids that nobody else has', async () => {
-      const test = await TestBroker.start();
+      const test = await BrokerUnderTest.start();
       const client = test.connect();
       test.loseNextWrite(when);
       const body = { transactionalId: null, transactionTimeoutMs: 1000 };

@@ -18,7 +18,7 @@ export interface PeerSendOptions {
  * The way to one broker for one purpose. It connects when it is first used, and again when a connection was lost. Requests go out in
  * the order of the calls, and are answered in that order.
  */
-export interface PeerLine {
+export interface PeerLane {
   /**
    * Sends a request and resolves with the answer.
    * @param version The version to speak, or `auto` for the highest that both know; then the body may depend on it.
@@ -40,12 +40,12 @@ export interface PeerLine {
 /** Other brokers, as this one reaches them: over sockets in a process, over a made-up network in tests and simulations. */
 export interface Peers {
   /** @param clientId What the peer finds in the headers of the requests. */
-  line(address: PeerAddress, clientId: string): PeerLine;
+  lane(address: PeerAddress, clientId: string): PeerLane;
 }
 
 /** No other brokers: what a cluster of one has. */
 export const noPeers: Peers = {
-  line: ({ brokerId }) => ({
+  lane: ({ brokerId }) => ({
     send: () => Promise.reject(new PeerUnreachableError(brokerId)),
     reset: () => {},
     close: () => {},

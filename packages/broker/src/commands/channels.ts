@@ -39,7 +39,7 @@ export class Channels {
     if (id === brokerId) return new LocalChannel({ inbox, brokerId, clock: shared.clock, logger: shared.logger });
     const endpoint = endpointOf(endpoints, listener);
     const { host, port, securityProtocol } = endpoint ?? { host: '', port: -1, securityProtocol: 'PLAINTEXT' };
-    const line = peers.line({ brokerId: id, host, port, securityProtocol }, String(brokerId));
-    return new RemoteChannel({ ...shared, brokerId: id, line, listener, onOverflow });
+    const lane = peers.lane({ brokerId: id, host, port, securityProtocol }, String(brokerId));
+    return new RemoteChannel({ ...shared, brokerId: id, lane, listener, onOverflow });
   }
 }

@@ -1,13 +1,13 @@
 import { systemError } from '@millrace/ports';
 import { type AnyApi, ErrorCode, LeaderAndIsr, StopReplica, UpdateMetadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, produceTo, TestBroker } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, produceTo } from '../testing/test-broker.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let brokerEpoch: number;
 
 beforeEach(async () => {
-  test = await TestBroker.start({ 'broker.id': '1' });
+  test = await BrokerUnderTest.start({ 'broker.id': '1' });
   await test.createTopic('t', 1);
   brokerEpoch = (await test.store.exists('/brokers/ids/1'))!.czxid;
 });

@@ -6,7 +6,7 @@ import {
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
-import type { PeerAddress, PeerLine, Peers } from '../cluster/peers.ts';
+import type { PeerAddress, PeerLane, Peers } from '../cluster/peers.ts';
 import { ControllerLink } from './controller-link.ts';
 
 /** Other brokers, which answer what the test says. */
@@ -15,7 +15,7 @@ class ScriptedPeers implements Peers {
   closed = 0;
   answer: () => unknown = () => ({ errorCode: 0, topics: [] });
 
-  line({ brokerId, host, port }: PeerAddress, clientId: string): PeerLine {
+  lane({ brokerId, host, port }: PeerAddress, clientId: string): PeerLane {
     this.opened.push(`${clientId} -> ${brokerId} at ${host}:${port}`);
     return {
       send: async (_api, _version, body) => {

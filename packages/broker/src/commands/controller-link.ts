@@ -1,6 +1,6 @@
 import { type Api, decodeBody, ErrorCode, encodeBody } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import type { PeerLine, Peers } from '../cluster/peers.ts';
+import type { PeerLane, Peers } from '../cluster/peers.ts';
 
 /** What finds the controller. */
 export interface ControllerLinkOptions {
@@ -31,7 +31,7 @@ export interface ControllerAnswer<Res> {
  */
 export class ControllerLink {
   readonly #options: ControllerLinkOptions;
-  #line: { readonly brokerId: number; readonly address: string; readonly line: PeerLine } | undefined;
+  #lane: { readonly brokerId: number; readonly address: string; readonly lane: PeerLane } | undefined;
   #isClosed = false;
 
   constructor(options: ControllerLinkOptions) {
@@ -51,14 +51,14 @@ export class ControllerLink {
     const { controllerId } = cluster;
     if (this.#isClosed || controllerId < 0) throw new NoControllerError('No controller is known now.');
     if (controllerId === brokerId) return this.#askOwn(api, body, own);
-    const line = this.#lineTo(controllerId);
+    const lane = this.#laneTo(controllerId);
     let version = -1;
     try {
       const spoken = (chosen: number): ReqInput => {
         version = chosen;
         return body(chosen);
       };
-      const response = await line.send(api, 'auto', spoken, { timeoutMs });
+      const response = await lane.send(api, 'auto', spoken, { timeoutMs });
       if (response.errorCode === ErrorCode.NOT_CONTROLLER) {
         throw new NoControllerError(`Broker ${controllerId} is none.`);
       }
@@ -88,7 +88,7 @@ export class ControllerLink {
     return { version, response };
   }
 
-  #lineTo(controllerId: number): PeerLine {
+  #laneTo(controllerId: number): PeerLane {
     const { brokerId, cluster, peers, listener } = this.#options;
     const endpoint = cluster.endpoint(controllerId, listener) ?? cluster.brokers.get(controllerId)?.endpoints[0];
     if (endpoint === undefined) {
@@ -96,15 +96,15 @@ export class ControllerLink {
     }
     const { host, port, securityProtocol } = endpoint;
     const address = `${host}:${port}`;
-    if (this.#line?.brokerId === controllerId && this.#line.address === address) return this.#line.line;
+    if (this.#lane?.brokerId === controllerId && this.#lane.address === address) return this.#lane.lane;
     this.#giveUp();
-    const line = peers.line({ brokerId: controllerId, host, port, securityProtocol }, String(brokerId));
-    this.#line = { brokerId: controllerId, address, line };
-    return line;
+    const lane = peers.lane({ brokerId: controllerId, host, port, securityProtocol }, String(brokerId));
+    this.#lane = { brokerId: controllerId, address, lane };
+    return lane;
   }
 
   #giveUp(): void {
-    this.#line?.line.close();
-    this.#line = undefined;
+    this.#lane?.lane.close();
+    this.#lane = undefined;
   }
 }

@@ -4,7 +4,7 @@ import { Metadata, type MetadataResponseInput } from '@millrace/protocol';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PartitionState } from '../cluster/broker-channel.ts';
 import { ClusterImage } from '../cluster/cluster-image.ts';
-import type { PeerAddress, PeerLine, Peers } from '../cluster/peers.ts';
+import type { PeerAddress, PeerLane, Peers } from '../cluster/peers.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { PeerNews } from './peer-news.ts';
 
@@ -43,7 +43,7 @@ function told(topicId: string, leaderEpoch: number): MetadataResponseInput {
 }
 
 const peers: Peers = {
-  line: ({ brokerId, host }: PeerAddress, clientId: string): PeerLine => ({
+  lane: ({ brokerId, host }: PeerAddress, clientId: string): PeerLane => ({
     send: async (api, _version, body) => {
       asked.push(`${api.name} by ${clientId} of ${host}`);
       expect(typeof body === 'function' && (body as (version: number) => unknown)(Metadata.maxVersion)).toEqual({

@@ -104,13 +104,13 @@ export class PeerNews {
     const endpoint = endpointOf(endpoints, listener);
     if (endpoint === undefined) return undefined;
     const { host, port, securityProtocol } = endpoint;
-    const line = peers.line({ brokerId: id, host, port, securityProtocol }, String(brokerId));
+    const lane = peers.lane({ brokerId: id, host, port, securityProtocol }, String(brokerId));
     try {
       const request = { topics: null, allowAutoTopicCreation: false };
       const spoken = (version: number) => (version < 4 ? { ...request, allowAutoTopicCreation: true } : request);
-      return await line.send(Metadata, 'auto', spoken, { timeoutMs: ASK_TIMEOUT_MS });
+      return await lane.send(Metadata, 'auto', spoken, { timeoutMs: ASK_TIMEOUT_MS });
     } finally {
-      line.close();
+      lane.close();
     }
   }
 }

@@ -3,12 +3,12 @@ import { type Api, UpdateMetadata } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { UpdateMetadataCommand } from '../cluster/broker-channel.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
-import type { PeerLine } from '../cluster/peers.ts';
+import type { PeerLane } from '../cluster/peers.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { QUEUED_COMMANDS_MAX, RemoteChannel } from './remote-channel.ts';
 
-/** A line on which the test answers. */
-class ScriptedLine implements PeerLine {
+/** A lane on which the test answers. */
+class ScriptedLine implements PeerLane {
   readonly sent: { api: string; version: number | 'auto'; body: { controllerEpoch?: number } }[] = [];
   readonly #open: { resolve: (body: never) => void; reject: (error: unknown) => void }[] = [];
   isClosed = false;
@@ -50,11 +50,11 @@ async function settle(): Promise<void> {
 
 function start() {
   const clock = new ManualClock();
-  const line = new ScriptedLine();
+  const lane = new ScriptedLine();
   let overflows = 0;
   const channel = new RemoteChannel({
     brokerId: 2,
-    line,
+    lane,
     clock,
     logger: silentLogger,
     versions: interBrokerVersions('3.9')!,
@@ -64,7 +64,7 @@ function start() {
       overflows += 1;
     },
   });
-  return { clock, line, channel, overflows: () => overflows };
+  return { clock, lane, channel, overflows: () => overflows };
 }
 
 const command = (controllerEpoch: number): UpdateMetadataCommand => ({
@@ -77,39 +77,39 @@ const command = (controllerEpoch: number): UpdateMetadataCommand => ({
 
 describe('the channel to another broker', () => {
   it('has one command in flight, and sends the next when it is answered', async () => {
-    const { line, channel } = start();
+    const { lane, channel } = start();
     const first = channel.updateMetadata(command(1));
     const second = channel.updateMetadata(command(2));
     await settle();
-    expect(line.sent).toMatchObject([
+    expect(lane.sent).toMatchObject([
       { api: UpdateMetadata.name, version: 8, body: { controllerEpoch: 1, brokerEpoch: 7 } },
     ]);
-    await line.answer();
+    await lane.answer();
     expect(await first).toEqual({ errorCode: 0, partitions: [] });
-    expect(line.sent.map(({ body }) => body.controllerEpoch)).toEqual([1, 2]);
-    await line.answer({ errorCode: 11 });
+    expect(lane.sent.map(({ body }) => body.controllerEpoch)).toEqual([1, 2]);
+    await lane.answer({ errorCode: 11 });
     expect(await second).toEqual({ errorCode: 11, partitions: [] });
     expect(channel.length).toBe(0);
   });
 
   it('sends a command again every 100 ms until it is answered, before those that came after it', async () => {
-    const { clock, line, channel } = start();
+    const { clock, lane, channel } = start();
     const first = channel.stopReplica({ controllerId: 1, controllerEpoch: 1, brokerEpoch: 7, partitions: [] });
     void channel.updateMetadata(command(2));
     await settle();
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      await line.fail();
-      expect(line.inFlight).toBe(0);
+      await lane.fail();
+      expect(lane.inFlight).toBe(0);
       clock.advance(99);
       await settle();
-      expect(line.inFlight).toBe(0);
+      expect(lane.inFlight).toBe(0);
       clock.advance(1);
       await settle();
-      expect(line.inFlight).toBe(1);
+      expect(lane.inFlight).toBe(1);
     }
-    await line.answer({ errorCode: 0, partitionErrors: [] });
+    await lane.answer({ errorCode: 0, partitionErrors: [] });
     expect(await first).toEqual({ errorCode: 0, partitions: [] });
-    expect(line.sent.map(({ api }) => api)).toEqual([
+    expect(lane.sent.map(({ api }) => api)).toEqual([
       'StopReplica',
       'StopReplica',
       'StopReplica',
@@ -119,39 +119,39 @@ describe('the channel to another broker', () => {
   });
 
   it('ends when the broker goes: nothing more is sent, and nobody waits for ever', async () => {
-    const { clock, line, channel } = start();
+    const { clock, lane, channel } = start();
     const outcomes = [channel.updateMetadata(command(1)), channel.updateMetadata(command(2))];
     await settle();
     channel.close();
     expect(await Promise.all(outcomes)).toEqual([undefined, undefined]);
     clock.advance(1000);
     await settle();
-    expect([line.sent.length, line.isClosed]).toEqual([1, true]);
+    expect([lane.sent.length, lane.isClosed]).toEqual([1, true]);
     expect(await channel.updateMetadata(command(3))).toBeUndefined();
   });
 
   it('ends in the pause before another attempt too', async () => {
-    const { clock, line, channel } = start();
+    const { clock, lane, channel } = start();
     const outcome = channel.updateMetadata(command(1));
     await settle();
-    await line.fail();
+    await lane.fail();
     channel.close();
     expect(await outcome).toBeUndefined();
     clock.advance(1000);
     await settle();
-    expect(line.sent.length).toBe(1);
+    expect(lane.sent.length).toBe(1);
   });
 
   it('drops what waits when it is too much, and says that the broker must be told all anew', async () => {
-    const { line, channel, overflows } = start();
+    const { lane, channel, overflows } = start();
     const outcomes = Array.from({ length: QUEUED_COMMANDS_MAX }, (_, epoch) => channel.updateMetadata(command(epoch)));
     expect(overflows()).toBe(0);
     const last = channel.updateMetadata(command(5000));
     expect([overflows(), channel.length]).toEqual([1, 1]);
     expect(new Set(await Promise.all(outcomes))).toEqual(new Set([undefined]));
-    await line.answer();
-    expect(line.sent.at(-1)?.body.controllerEpoch).toBe(5000);
-    await line.answer();
+    await lane.answer();
+    expect(lane.sent.at(-1)?.body.controllerEpoch).toBe(5000);
+    await lane.answer();
     expect(await last).toEqual({ errorCode: 0, partitions: [] });
   });
 });

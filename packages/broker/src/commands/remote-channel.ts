@@ -8,7 +8,7 @@ import type {
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
 import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
-import type { PeerLine } from '../cluster/peers.ts';
+import type { PeerLane } from '../cluster/peers.ts';
 import type { Logger } from '../shared/logger.ts';
 import {
   leaderAndIsrOutcome,
@@ -30,7 +30,7 @@ export const QUEUED_COMMANDS_MAX = 1000;
 /** What a channel to another broker works with. */
 export interface RemoteChannelOptions {
   readonly brokerId: number;
-  readonly line: PeerLine;
+  readonly lane: PeerLane;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly versions: InterBrokerVersions;
@@ -71,28 +71,28 @@ export class RemoteChannel implements BrokerChannel {
   }
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome | undefined> {
-    const { line, versions, listener, timeoutMs } = this.#options;
+    const { lane, versions, listener, timeoutMs } = this.#options;
     const request = leaderAndIsrRequest(command, listener);
     return this.#put(async () => {
-      const response = await line.send(LeaderAndIsr, versions.leaderAndIsr, request, { timeoutMs });
+      const response = await lane.send(LeaderAndIsr, versions.leaderAndIsr, request, { timeoutMs });
       return leaderAndIsrOutcome(response, command);
     });
   }
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome | undefined> {
-    const { line, versions, timeoutMs } = this.#options;
+    const { lane, versions, timeoutMs } = this.#options;
     const request = updateMetadataRequest(command);
     return this.#put(async () => {
-      const { errorCode } = await line.send(UpdateMetadata, versions.updateMetadata, request, { timeoutMs });
+      const { errorCode } = await lane.send(UpdateMetadata, versions.updateMetadata, request, { timeoutMs });
       return { errorCode, partitions: [] };
     });
   }
 
   stopReplica(command: StopReplicaCommand): Promise<CommandOutcome | undefined> {
-    const { line, versions, timeoutMs } = this.#options;
+    const { lane, versions, timeoutMs } = this.#options;
     const request = stopReplicaRequest(command);
     return this.#put(async () =>
-      stopReplicaOutcome(await line.send(StopReplica, versions.stopReplica, request, { timeoutMs })),
+      stopReplicaOutcome(await lane.send(StopReplica, versions.stopReplica, request, { timeoutMs })),
     );
   }
 
@@ -101,7 +101,7 @@ export class RemoteChannel implements BrokerChannel {
     this.#isClosed = true;
     this.#pause?.cancel();
     this.#endPause();
-    this.#options.line.close();
+    this.#options.lane.close();
     this.#dropAll();
   }
 

@@ -13,7 +13,7 @@ import {
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { NO_QUOTA } from '../quotas/request-quota.ts';
-import { newTopic, type TestBroker, TestCluster } from '../testing/test-cluster.ts';
+import { type ClusterBroker, newTopic, TestCluster } from '../testing/test-cluster.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { describeConfigs } from './32-describe-configs.ts';
@@ -24,7 +24,7 @@ import type { ApiHandler } from './handler.ts';
 import type { BrokerServices } from './services.ts';
 
 /** The rooms that these handlers use. */
-function servicesOf(broker: TestBroker): BrokerServices {
+function servicesOf(broker: ClusterBroker): BrokerServices {
   const services: Partial<BrokerServices> = {
     brokerId: broker.id,
     cluster: broker.image,
@@ -39,7 +39,7 @@ function servicesOf(broker: TestBroker): BrokerServices {
 
 /** Sends a request through its bytes, at this version, and reads the response from its bytes. */
 async function call<Req, ReqInput, Res, ResInput>(
-  broker: TestBroker,
+  broker: ClusterBroker,
   handler: ApiHandler<Req, ResInput>,
   api: Api<Req, Res, ReqInput, ResInput>,
   version: number,
@@ -61,7 +61,7 @@ async function call<Req, ReqInput, Res, ResInput>(
   return decodeBody(api.response, version, encodeBody(api.response, version, response));
 }
 
-async function startOne(properties: Record<string, string> = {}): Promise<TestBroker> {
+async function startOne(properties: Record<string, string> = {}): Promise<ClusterBroker> {
   return new TestCluster().start(1, properties);
 }
 

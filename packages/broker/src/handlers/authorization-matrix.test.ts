@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { decodeResponseFrame, encodeRequest, FindCoordinator, InitProducerId, OffsetCommit } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Acl, TYPE_CODES } from '../security/acl.ts';
-import { TestBroker } from '../testing/test-broker.ts';
+import { BrokerUnderTest } from '../testing/test-broker.ts';
 import { matrixRequests } from '../testing/test-requests.ts';
 import { handlerByKey, handlers } from './registry.ts';
 
@@ -71,7 +71,7 @@ function labelOf(element: Record<string, unknown>, index: number): string {
   return typeof element['topicId'] === 'string' ? '<id>' : element['user'] === '' ? '' : String(index);
 }
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let topicId: string;
 let count = 0;
 
@@ -80,7 +80,7 @@ async function makeTopic(name: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  test = await TestBroker.start({
+  test = await BrokerUnderTest.start({
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:ANONYMOUS',
     'broker.id': '0',

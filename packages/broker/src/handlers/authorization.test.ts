@@ -25,15 +25,15 @@ import {
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AuthorizationRequest } from '../shared/authorization.ts';
-import { TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, type TestConnection } from '../testing/test-broker.ts';
 
-let broker: TestBroker;
+let broker: BrokerUnderTest;
 let client: TestConnection;
 /** What was asked for, as `Operation Type:name`. */
 let asked: string[];
 
 beforeEach(async () => {
-  broker = await TestBroker.start();
+  broker = await BrokerUnderTest.start();
   await broker.createTopic('topic');
   client = broker.connect();
   asked = [];

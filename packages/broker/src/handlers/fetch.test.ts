@@ -8,13 +8,20 @@ import {
 } from '@millrace/protocol';
 import { Compression, convertUp, readRecords, refreshBatchCrc } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchBody, fetchFrom, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import {
+  BrokerUnderTest,
+  batchOf,
+  fetchBody,
+  fetchFrom,
+  produceTo,
+  type TestConnection,
+} from '../testing/test-broker.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   await test.createTopic('t');
   client = test.connect();
 });

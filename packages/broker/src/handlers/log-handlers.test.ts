@@ -9,18 +9,18 @@ import {
   type ListOffsetsResponseTopicPartition as OffsetResponse,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, fetchFrom, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, fetchFrom, produceTo, type TestConnection } from '../testing/test-broker.ts';
 
 const START_MS = 1_700_000_000_000;
 const LATEST = -1;
 const EARLIEST = -2;
 const MAX_TIMESTAMP = -3;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   await test.createTopic('t');
   client = test.connect();
   await produceTo(test, 't', batchOf(['a', 'b'], {}, START_MS + 10));
@@ -221,7 +221,7 @@ describe('AlterReplicaLogDirs', () => {
 
   beforeEach(async () => {
     await test.stop();
-    test = await TestBroker.start({ 'log.dirs': '/data,/other' });
+    test = await BrokerUnderTest.start({ 'log.dirs': '/data,/other' });
     await test.createTopic('t');
     client = test.connect();
     await produceTo(test, 't', batchOf(['a', 'b']));
@@ -244,7 +244,7 @@ describe('AlterReplicaLogDirs', () => {
   it('shows a copy that is on its way, how large it is and how far behind', async () => {
     const rate = 'replica.alter.log.dirs.io.max.bytes.per.second';
     await test.stop();
-    test = await TestBroker.start({ 'log.dirs': '/data,/other', [rate]: '1' });
+    test = await BrokerUnderTest.start({ 'log.dirs': '/data,/other', [rate]: '1' });
     await test.createTopic('t');
     client = test.connect();
     await produceTo(test, 't', batchOf(['a', 'b']));

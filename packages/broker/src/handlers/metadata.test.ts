@@ -7,14 +7,14 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { batchOf, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, produceTo, type TestConnection } from '../testing/test-broker.ts';
 import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 async function start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
-  test = await TestBroker.start(settings);
+  test = await BrokerUnderTest.start(settings);
   await test.createTopic('b', 2);
   await test.createTopic('a');
   client = test.connect();

@@ -1,11 +1,11 @@
 import { ErrorCode, OffsetCommit, OffsetFetch } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBroker } from '../testing/test-broker.ts';
+import { BrokerUnderTest } from '../testing/test-broker.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   await test.createTopic('t', 2);
 });
 

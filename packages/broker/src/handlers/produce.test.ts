@@ -8,13 +8,13 @@ import {
 import { Compression, convertDown, readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Partition } from '../replicas/partition.ts';
-import { batchOf, fetchFrom, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, fetchFrom, produceBody, type TestConnection } from '../testing/test-broker.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   await test.createTopic('t');
   client = test.connect();
 });

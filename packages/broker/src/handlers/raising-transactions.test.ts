@@ -14,16 +14,16 @@ import {
 } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fetchBody, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, fetchBody, produceBody, type TestConnection } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 
 const TIMEOUT_MS = 60_000;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start({ 'transaction.state.log.num.partitions': '1' });
+  test = await BrokerUnderTest.start({ 'transaction.state.log.num.partitions': '1' });
   await test.createTopic('t', 2);
   client = test.connect();
   await client.ask(FindCoordinator, 3, { key: 'group', keyType: 0 });

@@ -12,7 +12,7 @@ import {
 } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isRefusal } from '../shared/refusal.ts';
-import { batchOf, produceBody, TestBroker } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, produceBody } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 
 /** One line of the golden file in one version. */
@@ -39,11 +39,14 @@ const rows: readonly Row[] = readFileSync(GOLDEN, 'utf8')
 
 const FOREIGN_PRODUCER_ID = 987_654;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let count = 0;
 
 beforeAll(async () => {
-  test = await TestBroker.start({ 'transaction.state.log.num.partitions': '1', 'offsets.topic.num.partitions': '1' });
+  test = await BrokerUnderTest.start({
+    'transaction.state.log.num.partitions': '1',
+    'offsets.topic.num.partitions': '1',
+  });
   // As a cluster with this release has it, in which no end raises an epoch.
   vi.spyOn(test.broker.services.transactions.level, 'raisesEpochs', 'get').mockReturnValue(false);
   await test.createTopic('t', 3);

@@ -8,7 +8,7 @@ import {
   WriteTxnMarkers,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fetchBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, fetchBody, type TestConnection } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -16,11 +16,11 @@ const CHECK_MS = 10_000;
 const RETRY_MS = 100;
 const RETRIES_MAX = 50;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start({
+  test = await BrokerUnderTest.start({
     'transaction.state.log.num.partitions': '1',
     'offsets.topic.num.partitions': '1',
     'transactional.id.expiration.ms': String(TIMEOUT_MS),

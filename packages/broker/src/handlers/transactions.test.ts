@@ -18,18 +18,25 @@ import {
 } from '@millrace/protocol';
 import { readRecords } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { batchOf, fetchBody, produceBody, produceTo, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import {
+  BrokerUnderTest,
+  batchOf,
+  fetchBody,
+  produceBody,
+  produceTo,
+  type TestConnection,
+} from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 import { TRANSACTION_STATE_BYTES_MAX } from '../transactions/state-memory.ts';
 
 const READ_COMMITTED = 1;
 const TIMEOUT_MS = 60_000;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start({ 'transaction.state.log.num.partitions': '3' });
+  test = await BrokerUnderTest.start({ 'transaction.state.log.num.partitions': '3' });
   await test.createTopic('t', 2);
   client = test.connect();
   // The offsets topic is made when the first group is looked for.
@@ -325,7 +332,7 @@ describe('records of a transaction', () => {
 
 describe('offsets in a transaction', () => {
   it('are taken although no group was ever looked for, so that their topic is made first', async () => {
-    const fresh = await TestBroker.start();
+    const fresh = await BrokerUnderTest.start();
     const producer = await TestProducer.start(fresh, 'id');
     expect(await producer.addOffsets('group')).toBe(0);
     await fresh.stop();

@@ -13,17 +13,17 @@ import {
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics } from '../shared/metrics.ts';
-import { batchOf, fetchBody, produceBody, TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, batchOf, fetchBody, produceBody, type TestConnection } from '../testing/test-broker.ts';
 import { ClientQuotas } from './client-quotas.ts';
 import { entityAt, pathOfEntity, type QuotaEntity, quotaText } from './quota-entity.ts';
 import type { QuotaRules } from './quota-rules.ts';
 import { WindowedRate } from './windowed-rate.ts';
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 let client: TestConnection;
 
 beforeEach(async () => {
-  test = await TestBroker.start();
+  test = await BrokerUnderTest.start();
   client = test.connect();
   client.context.principal = 'User:carol';
 });

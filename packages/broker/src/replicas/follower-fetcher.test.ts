@@ -5,7 +5,7 @@ import { setBatchBaseOffset, setBatchLeaderEpoch } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReplicaState } from '../cluster/broker-channel.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
-import type { PeerLine } from '../cluster/peers.ts';
+import type { PeerLane } from '../cluster/peers.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import { noMetrics } from '../shared/metrics.ts';
@@ -22,7 +22,7 @@ const BACKOFF_MS = 1000;
 type Answer = NonNullable<NonNullable<FetchResponseInput['responses']>[number]['partitions']>[number];
 
 /** A leader that is asked and answers when the test says so. */
-class HeldLine implements PeerLine {
+class HeldLine implements PeerLane {
   readonly asked: { readonly body: FetchRequestInput; readonly answer: (partitions: readonly Answer[]) => void }[] = [];
   resets = 0;
 
@@ -50,12 +50,12 @@ class HeldLine implements PeerLine {
 
 let clock: ManualClock;
 let logs: LogManager;
-let line: HeldLine;
+let lane: HeldLine;
 let fetcher: FollowerFetcher;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  line = new HeldLine();
+  lane = new HeldLine();
   logs = new LogManager({
     disk: new MemoryDisk(),
     clock,
@@ -79,7 +79,7 @@ beforeEach(async () => {
     brokerId: BROKER_ID,
     brokerEpoch: () => 1,
     leaderId: LEADER_ID,
-    line,
+    lane,
     versions: interBrokerVersions('3.9')!,
     settings,
     clock,
@@ -163,7 +163,7 @@ function answered(partitionIndex: number, records: Buffer, rest: Partial<Answer>
 
 /** The partitions that a request names. */
 const named = (at: number): (number | undefined)[] =>
-  (line.asked[at]?.body.topics ?? []).flatMap(({ partitions = [] }) => partitions.map((each) => each.partition));
+  (lane.asked[at]?.body.topics ?? []).flatMap(({ partitions = [] }) => partitions.map((each) => each.partition));
 
 describe('a fetcher of several partitions', () => {
   it('goes on with the others when one has an error, or gets what is damaged, and comes back to it (KAFKA-4384, KAFKA-5758)', async () => {
@@ -171,11 +171,11 @@ describe('a fetcher of several partitions', () => {
     for (const partition of partitions) fetcher.add(partition);
     await settle();
     // The first was under way before the others came.
-    line.asked.at(-1)!.answer([]);
+    lane.asked.at(-1)!.answer([]);
     await settle();
     const damaged = recordAt(0);
     damaged[damaged.length - 1]! ^= 1;
-    const last = line.asked.at(-1)!;
+    const last = lane.asked.at(-1)!;
     last.answer([
       answered(0, recordAt(0)),
       answered(1, damaged),
@@ -183,14 +183,14 @@ describe('a fetcher of several partitions', () => {
     ]);
     await settle();
     expect(partitions.map(({ log }) => log.logEndOffset)).toEqual([1, 0, 0]);
-    expect(named(line.asked.length - 1)).toEqual([0]);
-    const before = line.asked.length;
+    expect(named(lane.asked.length - 1)).toEqual([0]);
+    const before = lane.asked.length;
     clock.advance(BACKOFF_MS);
-    line.asked.at(-1)!.answer([answered(0, recordAt(1))]);
+    lane.asked.at(-1)!.answer([answered(0, recordAt(1))]);
     await settle();
-    expect(line.asked.length).toBeGreaterThan(before);
-    expect(named(line.asked.length - 1).toSorted()).toEqual([0, 1, 2]);
-    line.asked.at(-1)!.answer([1, 2].map((index) => answered(index, recordAt(0))));
+    expect(lane.asked.length).toBeGreaterThan(before);
+    expect(named(lane.asked.length - 1).toSorted()).toEqual([0, 1, 2]);
+    lane.asked.at(-1)!.answer([1, 2].map((index) => answered(index, recordAt(0))));
     await settle();
     expect(partitions.map(({ log }) => log.logEndOffset)).toEqual([2, 1, 1]);
   });
@@ -205,16 +205,16 @@ describe('an answer that was under way while the leader changed', () => {
     const partition = await follower(0);
     fetcher.add(partition);
     await settle();
-    line.asked.at(-1)!.answer([answered(0, recordAt(0))]);
+    lane.asked.at(-1)!.answer([answered(0, recordAt(0))]);
     await settle();
-    const held = line.asked.at(-1)!;
+    const held = lane.asked.at(-1)!;
     await fetcher.remove(partition);
     partition.applyState(stateOf(0, 1));
     fetcher.add(partition);
     held.answer([answered(0, what.errorCode === undefined ? recordAt(1, 0, 'old') : Buffer.alloc(0), what)]);
     await settle();
     expect(partition.log.logEndOffset).toBe(1);
-    line.asked.at(-1)!.answer([answered(0, recordAt(1, 1, 'new'))]);
+    lane.asked.at(-1)!.answer([answered(0, recordAt(1, 1, 'new'))]);
     await settle();
     expect(partition.log).toMatchObject({ logEndOffset: 2, latestEpoch: 1 });
     expect(fetcher.size).toBe(1);
@@ -228,7 +228,7 @@ describe('a fetcher that meets a defect of its own', () => {
     });
     fetcher.add(await follower(0));
     await settle();
-    expect(line.asked).toEqual([]);
+    expect(lane.asked).toEqual([]);
     await clock.advanceAsync(BACKOFF_MS);
     await settle();
     expect(named(0)).toEqual([0]);

@@ -7,7 +7,7 @@ import {
   ListOffsets,
 } from '@millrace/protocol';
 import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
-import type { PeerLine } from '../cluster/peers.ts';
+import type { PeerLane } from '../cluster/peers.ts';
 import type { Logger } from '../shared/logger.ts';
 import { FetchSessionClient, type FollowedFetch } from './fetch-session-client.ts';
 import type { FollowerRole } from './follower-role.ts';
@@ -52,7 +52,7 @@ export interface FollowerFetcherOptions {
   readonly brokerId: number;
   readonly brokerEpoch: () => number;
   readonly leaderId: number;
-  readonly line: PeerLine;
+  readonly lane: PeerLane;
   readonly versions: InterBrokerVersions;
   readonly settings: FetcherSettings;
   readonly clock: Clock;
@@ -160,7 +160,7 @@ export class FollowerFetcher {
   /** Fetches nothing more; resolves when nothing is done to any log. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#options.line.close();
+    this.#options.lane.close();
     this.#wake?.();
     const work = Array.from(this.#partitions.values(), (followed) => followed.work);
     this.#partitions.clear();
@@ -170,7 +170,7 @@ export class FollowerFetcher {
   #interrupt(): void {
     if (this.#isInterrupted) return;
     this.#isInterrupted = true;
-    this.#options.line.reset();
+    this.#options.lane.reset();
   }
 
   async #run(): Promise<void> {
@@ -265,11 +265,11 @@ export class FollowerFetcher {
   }
 
   async #ask(wanted: Map<string, FollowedFetch>): Promise<FetchResponse> {
-    const { brokerId, brokerEpoch, line, settings } = this.#options;
+    const { brokerId, brokerEpoch, lane, settings } = this.#options;
     this.#isInterrupted = false;
     this.#isFetching = true;
     try {
-      return await line.send(
+      return await lane.send(
         Fetch,
         this.#version,
         {
@@ -378,8 +378,8 @@ export class FollowerFetcher {
   }
 
   async #leaderOffset(partition: Partition, role: FollowerRole, timestamp: number): Promise<number> {
-    const { brokerId, line, settings, versions } = this.#options;
-    const response = await line.send(
+    const { brokerId, lane, settings, versions } = this.#options;
+    const response = await lane.send(
       ListOffsets,
       versions.listOffsets,
       {

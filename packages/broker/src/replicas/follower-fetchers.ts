@@ -119,11 +119,11 @@ export class FollowerFetchers {
     if (known !== undefined) return known.fetcher;
     const { brokerId, brokerEpoch, peers, versions, settings, clock, logger, throttle, onBytes } = this.#options;
     const { host, port, securityProtocol } = endpoint;
-    const line = peers.line(
+    const lane = peers.lane(
       { brokerId: leaderId, host, port, securityProtocol },
       `broker-${brokerId}-fetcher-${number}`,
     );
-    const options = { brokerId, brokerEpoch, leaderId, line, versions, settings, clock, logger, throttle, onBytes };
+    const options = { brokerId, brokerEpoch, leaderId, lane, versions, settings, clock, logger, throttle, onBytes };
     const fetcher = new FollowerFetcher(options);
     this.#entries.set(key, { fetcher, endpoint });
     return fetcher;

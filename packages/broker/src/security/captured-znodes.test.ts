@@ -14,7 +14,7 @@ import {
   RenewDelegationToken,
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, type TestConnection } from '../testing/test-broker.ts';
 import type { AclOperation } from './acl.ts';
 import { OPERATION_CODES, PATTERN_CODES, TYPE_CODES } from './acl.ts';
 
@@ -271,7 +271,7 @@ const CHANGES = /^(.*(?:config_change|acl_changes|token_change)_)\d+$/;
 
 type Tree = ReadonlyMap<string, { readonly data: string; readonly version: number }>;
 
-async function treeOf(test: TestBroker): Promise<Tree> {
+async function treeOf(test: BrokerUnderTest): Promise<Tree> {
   const session = test.store.openSession();
   const tree = new Map<string, { readonly data: string; readonly version: number }>();
   const walk = async (path: string): Promise<void> => {
@@ -346,7 +346,7 @@ const MADE_ELSEWHERE =
 describe('users, rules, quotas and tokens in the metadata store', () => {
   it('are written as Kafka 3.9.1 has written them, step by step', async () => {
     expect(acts.length).toBe(steps.length);
-    const test = await TestBroker.start({
+    const test = await BrokerUnderTest.start({
       'delegation.token.secret.key': 'test-secret',
       'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
       'super.users': 'User:ANONYMOUS;User:admin',
@@ -369,7 +369,7 @@ describe('users, rules, quotas and tokens in the metadata store', () => {
   });
 
   it('are read as Kafka has written them: a broker that starts on its nodes knows all of them', async () => {
-    const test = TestBroker.make({
+    const test = BrokerUnderTest.make({
       'delegation.token.secret.key': 'test-secret',
       'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
       'super.users': 'User:ANONYMOUS;User:admin',
@@ -413,7 +413,9 @@ describe('users, rules, quotas and tokens in the metadata store', () => {
 });
 
 /** What Kafka's steps have left, made anew, parents first. */
-async function leftAtTheEnd(session: ReturnType<TestBroker['store']['openSession']>): Promise<Map<string, string>> {
+async function leftAtTheEnd(
+  session: ReturnType<BrokerUnderTest['store']['openSession']>,
+): Promise<Map<string, string>> {
   const left = new Map<string, string>();
   for (const { znodes } of steps) {
     for (const [path, { data, deleted }] of Object.entries(znodes)) {
@@ -426,7 +428,7 @@ async function leftAtTheEnd(session: ReturnType<TestBroker['store']['openSession
 }
 
 async function createWithParents(
-  session: ReturnType<TestBroker['store']['openSession']>,
+  session: ReturnType<BrokerUnderTest['store']['openSession']>,
   path: string,
   data: string,
 ): Promise<void> {

@@ -7,7 +7,7 @@ import {
   RenewDelegationToken,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBroker, type TestConnection } from '../testing/test-broker.ts';
+import { BrokerUnderTest, type TestConnection } from '../testing/test-broker.ts';
 import type { LoginStep } from './login/exchange.ts';
 import { inventedCredential } from './login/invented-credential.ts';
 import { scramLogin } from './login/scram.ts';
@@ -16,10 +16,10 @@ import type { ScramMechanism } from './login/scram-credential.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-let test: TestBroker;
+let test: BrokerUnderTest;
 
 beforeEach(async () => {
-  test = await TestBroker.start({ 'delegation.token.secret.key': 'test-secret' });
+  test = await BrokerUnderTest.start({ 'delegation.token.secret.key': 'test-secret' });
 });
 afterEach(() => test.stop());
 
@@ -182,7 +182,7 @@ describe('tokens that are told of', () => {
 
 describe('a broker without a secret for tokens', () => {
   it('says so, and makes none', async () => {
-    const other = await TestBroker.start();
+    const other = await BrokerUnderTest.start();
     const client = other.connect();
     Object.assign(client.context, { principal: 'User:alice', securityProtocol: 'SASL_SSL' });
     expect((await create(client)).errorCode).toBe(ErrorCode.DELEGATION_TOKEN_AUTH_DISABLED);

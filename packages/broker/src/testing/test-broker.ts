@@ -31,7 +31,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'group.initial.rebalance.delay.ms': '0',
 };
 
-/** A client's end of a connection to a {@link TestBroker}. */
+/** A client's end of a connection to a {@link BrokerUnderTest}. */
 export class TestConnection {
   readonly context: ConnectionContext;
   /** Why the broker closed the connection; undefined while it is open. */
@@ -107,7 +107,7 @@ export class TestConnection {
 }
 
 /** A broker with what it stands on. */
-export class TestBroker {
+export class BrokerUnderTest {
   readonly clock = new ManualClock();
   readonly disk: MemoryDisk;
   readonly store: MemoryMetadataStore;
@@ -136,12 +136,12 @@ export class TestBroker {
   }
 
   /** A broker that has not started. */
-  static make(settings: Readonly<Record<string, string>> = {}): TestBroker {
-    return new TestBroker(settings);
+  static make(settings: Readonly<Record<string, string>> = {}): BrokerUnderTest {
+    return new BrokerUnderTest(settings);
   }
 
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<TestBroker> {
-    const test = TestBroker.make(settings);
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<BrokerUnderTest> {
+    const test = BrokerUnderTest.make(settings);
     await test.broker.start();
     return test;
   }
@@ -242,7 +242,7 @@ export function produceBody(
 }
 
 /** Produces one batch to partition 0; fails on any error. */
-export async function produceTo(broker: TestBroker, topic: string, records: Buffer): Promise<number> {
+export async function produceTo(broker: BrokerUnderTest, topic: string, records: Buffer): Promise<number> {
   const answer = await broker.connect().ask(Produce, 7, produceBody(topic, records));
   const partition = answer.responses[0]?.partitionResponses[0];
   if (partition?.errorCode !== 0) throw new Error(`Produce gave error ${partition?.errorCode}`);
@@ -267,6 +267,6 @@ export function fetchBody(
 }
 
 /** Fetches from partition 0 by name. */
-export function fetchFrom(broker: TestBroker, topic: string, fetchOffset: number): Promise<FetchResponse> {
+export function fetchFrom(broker: BrokerUnderTest, topic: string, fetchOffset: number): Promise<FetchResponse> {
   return broker.connect().ask(Fetch, 11, fetchBody({ topic }, fetchOffset));
 }

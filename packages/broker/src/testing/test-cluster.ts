@@ -61,7 +61,7 @@ class RecordingChannel implements BrokerChannel {
 }
 
 /** One broker of the cluster. */
-export interface TestBroker {
+export interface ClusterBroker {
   readonly id: number;
   readonly store: TreeMetadataStore;
   readonly image: ClusterImage;
@@ -75,7 +75,7 @@ export interface TestBroker {
 export class TestCluster {
   readonly clock = new ManualClock();
   readonly store: TreeMetadataStore;
-  readonly brokers = new Map<number, TestBroker>();
+  readonly brokers = new Map<number, ClusterBroker>();
   readonly #logger: Logger;
 
   constructor(store?: TreeMetadataStore, logger: Logger = silentLogger) {
@@ -84,7 +84,7 @@ export class TestCluster {
   }
 
   /** Starts a broker (again). */
-  async start(id: number, properties: Readonly<Record<string, string>> = {}): Promise<TestBroker> {
+  async start(id: number, properties: Readonly<Record<string, string>> = {}): Promise<ClusterBroker> {
     const store = this.store.openSession();
     const { clock } = this;
     const random = seededRandom(id);
@@ -110,7 +110,7 @@ export class TestCluster {
         imbalancePercentMax: configs.current.leaderImbalancePerBrokerPercentage,
       }),
     });
-    const broker: TestBroker = {
+    const broker: ClusterBroker = {
       id,
       store,
       image,
@@ -145,7 +145,7 @@ export class TestCluster {
     await this.settle();
   }
 
-  get controller(): TestBroker {
+  get controller(): ClusterBroker {
     const active = [...this.brokers.values()].find((broker) => broker.controller.isActive);
     if (active === undefined) throw new Error('no broker is the controller');
     return active;

@@ -7,7 +7,7 @@ import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import { type Clock, ManualClock, MemoryDisk, seededRandom, systemError, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
 import { Broker } from '../broker.ts';
-import type { PeerAddress, PeerLine, PeerSendOptions, Peers } from '../cluster/peers.ts';
+import type { PeerAddress, PeerLane, PeerSendOptions, Peers } from '../cluster/peers.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { silentLogger } from '../shared/logger.ts';
@@ -39,8 +39,8 @@ interface Node {
   /** Requests that come before wait for it, as they do in a process. */
   started: Promise<void>;
   isUp: boolean;
-  /** Lines that lead here, and what is under way on them. */
-  readonly lines: Set<MemoryLine>;
+  /** Lanes that lead here, and what is under way on them. */
+  readonly lanes: Set<MemoryLane>;
 }
 
 export class TestReplicas {
@@ -77,7 +77,7 @@ export class TestReplicas {
     const process = new Process(this.clock);
     const broker = this.#make(id, disk, session, process, settings);
     const started = broker.start();
-    this.nodes.set(id, { id, disk, process, session, broker, started, isUp: true, lines: known?.lines ?? new Set() });
+    this.nodes.set(id, { id, disk, process, session, broker, started, isUp: true, lanes: known?.lanes ?? new Set() });
     await this.#whilePassing(`broker ${id} has started`, started);
     await this.settle();
     return broker;
@@ -92,7 +92,7 @@ export class TestReplicas {
     node.isUp = false;
     node.process.isAlive = false;
     node.disk = node.disk.crash('none');
-    for (const line of [...node.lines]) line.peerLost();
+    for (const lane of [...node.lanes]) lane.peerLost();
     await node.session.expireSession();
     await this.settle();
   }
@@ -104,7 +104,7 @@ export class TestReplicas {
     await this.#whilePassing(`broker ${id} has stopped`, stopped);
     node.isUp = false;
     node.process.isAlive = false;
-    for (const line of [...node.lines]) line.peerLost();
+    for (const lane of [...node.lanes]) lane.peerLost();
     await node.session.close();
     await this.settle();
   }
@@ -193,12 +193,12 @@ export class TestReplicas {
     version: number,
     body: ReqInput,
   ): Promise<Res> {
-    const line = new MemoryLine(this, -1, id, 'test', undefined);
-    const answer = line.send(api, version, body, { timeoutMs: 60_000 });
+    const lane = new MemoryLane(this, -1, id, 'test', undefined);
+    const answer = lane.send(api, version, body, { timeoutMs: 60_000 });
     try {
       return await answer;
     } finally {
-      line.close();
+      lane.close();
     }
   }
 
@@ -240,8 +240,8 @@ export class TestReplicas {
   }
 
   /** @internal */
-  linesTo(to: number): Set<MemoryLine> | undefined {
-    return this.nodes.get(to)?.lines;
+  lanesTo(to: number): Set<MemoryLane> | undefined {
+    return this.nodes.get(to)?.lanes;
   }
 
   /** @internal */
@@ -265,10 +265,10 @@ export class TestReplicas {
 
   #peersOf(id: number, process: Process): Peers {
     return {
-      line: (address: PeerAddress, clientId) => {
+      lane: (address: PeerAddress, clientId) => {
         const fault = this.lineFault?.(clientId);
         if (fault !== undefined) throw fault;
-        return new MemoryLine(this, id, address.brokerId, clientId, process);
+        return new MemoryLane(this, id, address.brokerId, clientId, process);
       },
     };
   }
@@ -377,7 +377,7 @@ interface UnderWay {
 }
 
 /** A connection of one broker to another, by which frames go as they would over a socket. */
-class MemoryLine implements PeerLine {
+class MemoryLane implements PeerLane {
   readonly #test: TestReplicas;
   readonly #from: number;
   readonly #to: number;
@@ -394,7 +394,7 @@ class MemoryLine implements PeerLine {
     this.#from = from;
     this.#to = to;
     this.#clientId = clientId;
-    test.linesTo(to)?.add(this);
+    test.lanesTo(to)?.add(this);
   }
 
   async send<Req, Res, ReqInput, ResInput>(
@@ -403,7 +403,7 @@ class MemoryLine implements PeerLine {
     body: ReqInput | ((version: number) => ReqInput),
     { timeoutMs }: PeerSendOptions,
   ): Promise<Res> {
-    if (this.#isClosed) throw new Error('the line is closed');
+    if (this.#isClosed) throw new Error('the lane is closed');
     // Who is dead hears nothing, not even that.
     if (this.#process?.isAlive === false) return new Promise(() => {});
     const chosen = version === 'auto' ? api.maxVersion : version;
@@ -427,7 +427,7 @@ class MemoryLine implements PeerLine {
   close(): void {
     this.#isClosed = true;
     this.reset();
-    this.#test.linesTo(this.#to)?.delete(this);
+    this.#test.lanesTo(this.#to)?.delete(this);
   }
 
   /** The broker at the other end is gone. */

@@ -1,12 +1,12 @@
 /** The requests whose answers were recorded from Apache Kafka 3.9.1 for every set of rights, by API key and what they ask. */
 import { ZERO_UUID } from '@millrace/protocol';
-import { batchOf, type TestBroker } from './test-broker.ts';
+import { type BrokerUnderTest, batchOf } from './test-broker.ts';
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA';
 
 /** What bodies are made of. */
 export interface MatrixWorld {
-  readonly test: TestBroker;
+  readonly test: BrokerUnderTest;
   readonly topicId: string;
   readonly version: number;
   /** Another at every request, for names that must be new. */
@@ -109,7 +109,7 @@ const deleteTopics =
       ? { topics: names.map((name) => ({ name, topicId: ZERO_UUID })), timeoutMs: 1000 }
       : { topicNames: names, timeoutMs: 1000 };
 const deleteById =
-  (id: (test: TestBroker) => string): Make =>
+  (id: (test: BrokerUnderTest) => string): Make =>
   ({ test }) => ({
     topics: [{ name: null, topicId: id(test) }],
     timeoutMs: 1000,
@@ -444,7 +444,7 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
 ]);
 
 /** The secret of a token that somebody has. */
-function tokenOf(test: TestBroker, owner: string): Buffer {
+function tokenOf(test: BrokerUnderTest, owner: string): Buffer {
   const { delegationTokens } = test.broker.services;
   for (const token of delegationTokens.all()) if (token.owner === owner) return delegationTokens.hmacOf(token);
   throw new Error(`${owner} has no token`);

@@ -9,7 +9,7 @@ import {
   Produce,
   TxnOffsetCommit,
 } from '@millrace/protocol';
-import { batchOf, produceBody, type TestBroker, type TestConnection } from './test-broker.ts';
+import { type BrokerUnderTest, batchOf, produceBody, type TestConnection } from './test-broker.ts';
 
 export class TestProducer {
   readonly id: string;
@@ -28,7 +28,7 @@ export class TestProducer {
   }
 
   /** A producer that has its producer id. */
-  static async start(broker: TestBroker, id: string, isRaising = false): Promise<TestProducer> {
+  static async start(broker: BrokerUnderTest, id: string, isRaising = false): Promise<TestProducer> {
     const producer = new TestProducer(id, broker.connect(), isRaising);
     const found = await producer.connection.ask(FindCoordinator, 3, { key: id, keyType: 1 });
     if (found.errorCode !== 0) throw new Error(`FindCoordinator gave ${found.errorCode}`);

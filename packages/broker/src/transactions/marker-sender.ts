@@ -4,7 +4,7 @@ import type { Deadlines } from '../shared/deadlines.ts';
 import { Deadline } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { BrokerLines } from './broker-lines.ts';
+import type { BrokerLanes } from './broker-lanes.ts';
 import type { Marker, MarkerWriter } from './marker-writer.ts';
 import type { PartitionsByTopic } from './transaction.ts';
 
@@ -29,7 +29,7 @@ const DELETED_TOPICS_MAX = 1000;
 export interface MarkerSenderOptions {
   readonly brokerId: number;
   readonly cluster: ClusterImage;
-  readonly lines: BrokerLines;
+  readonly lanes: BrokerLanes;
   readonly writer: MarkerWriter;
   readonly deadlines: Deadlines;
   readonly guard: Guard;
@@ -213,9 +213,9 @@ export class MarkerSender {
   }
 
   async #ask(leader: number, parcels: readonly Parcel[]): Promise<WriteTxnMarkersResponse | undefined> {
-    const { lines, timeoutMs, logger } = this.#options;
-    const line = lines.to(leader);
-    if (line === undefined) return undefined;
+    const { lanes, timeoutMs, logger } = this.#options;
+    const lane = lanes.to(leader);
+    if (lane === undefined) return undefined;
     const markers = parcels.map(({ sending: { ended }, targets }) => ({
       producerId: ended.marker.producerId,
       producerEpoch: ended.marker.producerEpoch,
@@ -228,7 +228,7 @@ export class MarkerSender {
       ),
     }));
     try {
-      return await line.send(WriteTxnMarkers, 'auto', { markers }, { timeoutMs });
+      return await lane.send(WriteTxnMarkers, 'auto', { markers }, { timeoutMs });
     } catch (err) {
       logger.debug({ err, brokerId: leader }, 'A broker has not answered to markers, which are sent again');
       return undefined;

@@ -12,7 +12,7 @@ import type { Logger } from '../shared/logger.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { isRefusal } from '../shared/refusal.ts';
 import { TRANSACTION_VERSION_MAX, TransactionLevel } from '../store/transaction-level.ts';
-import { BrokerLines } from './broker-lines.ts';
+import { BrokerLanes } from './broker-lanes.ts';
 import type { TransactionConfig } from './config.ts';
 import { MarkerSender } from './marker-sender.ts';
 import { MarkerWriter } from './marker-writer.ts';
@@ -55,15 +55,15 @@ export class TransactionRooms {
   readonly #isVerifying: () => boolean;
   readonly #replicas: ReplicaManager;
   readonly #groups: GroupCoordinator;
-  readonly #lines: readonly BrokerLines[];
+  readonly #lanes: readonly BrokerLanes[];
 
   constructor(options: TransactionRoomsOptions) {
     const { brokerId, config, clock, logger, cluster, replicas, groups, peers, listener, nextProducerId } = options;
     const timeoutMs = config.requestTimeoutMs;
     const writer = new MarkerWriter({ clock, replicas, groups, timeoutMs });
-    const markerLines = new BrokerLines({ brokerId, cluster, peers, listener });
-    const verifierLines = new BrokerLines({ brokerId, cluster, peers, listener });
-    this.#lines = [markerLines, verifierLines];
+    const markerLanes = new BrokerLanes({ brokerId, cluster, peers, listener });
+    const verifierLanes = new BrokerLanes({ brokerId, cluster, peers, listener });
+    this.#lanes = [markerLanes, verifierLanes];
     this.#replicas = replicas;
     this.#groups = groups;
     this.#isVerifying = options.isVerifying;
@@ -80,17 +80,17 @@ export class TransactionRooms {
       partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, partitions),
       openSender: (deadlines, guard) =>
-        new MarkerSender({ brokerId, cluster, lines: markerLines, writer, deadlines, guard, logger, timeoutMs }),
+        new MarkerSender({ brokerId, cluster, lanes: markerLanes, writer, deadlines, guard, logger, timeoutMs }),
     });
     const guard = new Guard(logger);
     this.#deadlines = new Deadlines(clock, guard);
     this.#clock = clock;
     const { coordinator } = this;
-    const lines = verifierLines;
+    const lanes = verifierLanes;
     this.#verifier = new Verifier({
       brokerId,
       cluster,
-      lines,
+      lanes,
       coordinator,
       guard,
       deadlines: this.#deadlines,
@@ -114,6 +114,6 @@ export class TransactionRooms {
   stop(): void {
     this.coordinator.stop();
     this.#deadlines.close();
-    for (const lines of this.#lines) lines.close();
+    for (const lanes of this.#lanes) lanes.close();
   }
 }

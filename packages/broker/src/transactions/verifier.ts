@@ -11,7 +11,7 @@ import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
 import { partitionOf } from '../shared/java-hash.ts';
 import type { Counter, Histogram, Metrics } from '../shared/metrics.ts';
-import type { BrokerLines } from './broker-lines.ts';
+import type { BrokerLanes } from './broker-lanes.ts';
 import type { TransactionAsker } from './transaction.ts';
 import type { TransactionCoordinator } from './transaction-coordinator.ts';
 
@@ -30,7 +30,7 @@ const CANNOT_TELL = Symbol('cannot tell');
 export interface VerifierOptions {
   readonly brokerId: number;
   readonly cluster: ClusterImage;
-  readonly lines: BrokerLines;
+  readonly lanes: BrokerLanes;
   readonly coordinator: TransactionCoordinator;
   readonly guard: Guard;
   readonly deadlines: Deadlines;
@@ -149,16 +149,16 @@ export class Verifier {
     leader: number,
     questions: readonly Question[],
   ): Promise<AddPartitionsToTxnResponse | number | typeof CANNOT_TELL> {
-    const { lines, timeoutMs } = this.#options;
-    const line = lines.to(leader);
-    if (line === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    const { lanes, timeoutMs } = this.#options;
+    const lane = lanes.to(leader);
+    if (lane === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     let canTell = true;
     const body = (version: number): AddPartitionsToTxnRequestInput => {
       canTell = version >= VERIFY_SINCE;
       return canTell ? requestOf(questions) : {};
     };
     try {
-      const answer = await line.send(AddPartitionsToTxn, 'auto', body, { timeoutMs });
+      const answer = await lane.send(AddPartitionsToTxn, 'auto', body, { timeoutMs });
       if (!canTell) return CANNOT_TELL;
       return answer.errorCode === ErrorCode.NONE ? answer : answer.errorCode;
     } catch {

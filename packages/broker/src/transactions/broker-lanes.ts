@@ -1,7 +1,7 @@
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import type { PeerLine, Peers } from '../cluster/peers.ts';
+import type { PeerLane, Peers } from '../cluster/peers.ts';
 
-export interface BrokerLinesOptions {
+export interface BrokerLanesOptions {
   readonly brokerId: number;
   readonly cluster: ClusterImage;
   readonly peers: Peers;
@@ -10,33 +10,33 @@ export interface BrokerLinesOptions {
 }
 
 /** Ways to other brokers for one purpose, one to each, opened when they are first used. */
-export class BrokerLines {
-  readonly #options: BrokerLinesOptions;
-  readonly #lines = new Map<number, { readonly address: string; readonly line: PeerLine }>();
+export class BrokerLanes {
+  readonly #options: BrokerLanesOptions;
+  readonly #lanes = new Map<number, { readonly address: string; readonly lane: PeerLane }>();
   #isClosed = false;
 
-  constructor(options: BrokerLinesOptions) {
+  constructor(options: BrokerLanesOptions) {
     this.#options = options;
   }
 
   /** The way to a broker; undefined while it is not alive, as far as this one knows. */
-  to(brokerId: number): PeerLine | undefined {
+  to(brokerId: number): PeerLane | undefined {
     const { brokerId: ownId, cluster, peers, listener } = this.#options;
     const endpoint = cluster.endpoint(brokerId, listener) ?? cluster.brokers.get(brokerId)?.endpoints[0];
     if (endpoint === undefined || this.#isClosed) return undefined;
     const { host, port, securityProtocol } = endpoint;
     const address = `${host}:${port}`;
-    const known = this.#lines.get(brokerId);
-    if (known?.address === address) return known.line;
-    known?.line.close();
-    const line = peers.line({ brokerId, host, port, securityProtocol }, String(ownId));
-    this.#lines.set(brokerId, { address, line });
-    return line;
+    const known = this.#lanes.get(brokerId);
+    if (known?.address === address) return known.lane;
+    known?.lane.close();
+    const lane = peers.lane({ brokerId, host, port, securityProtocol }, String(ownId));
+    this.#lanes.set(brokerId, { address, lane });
+    return lane;
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const { line } of this.#lines.values()) line.close();
-    this.#lines.clear();
+    for (const { lane } of this.#lanes.values()) lane.close();
+    this.#lanes.clear();
   }
 }
