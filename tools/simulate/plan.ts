@@ -64,6 +64,8 @@ export interface SeedPlan {
   readonly faults: readonly PlannedEvent[];
   /** Whether somebody works on the cluster's topics and replicas while it is used. */
   readonly isTended: boolean;
+  /** Whether somebody lies to the brokers, and makes and breaks what is its own. */
+  readonly hasVandals: boolean;
   /** Whether an acknowledged record is on the disk for good. Without, only processes may die, and no power fails. */
   readonly isDurable: boolean;
 }
@@ -123,6 +125,9 @@ function copyTopic(dice: Dice, replicationFactor: number): TopicPlan {
   };
 }
 
+/** Of all seeds with several brokers, how many have somebody who lies to them. With one broker it is there always. */
+const VANDALS_PERCENT = 35;
+
 /** A world in which everything is written in transactions, and nothing but a broker in disorder takes records away. */
 function withTransactions(plan: SeedPlan): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
@@ -142,6 +147,8 @@ function withTransactions(plan: SeedPlan): SeedPlan {
     topics: [...plan.topics.map(forTransactions), ...copies],
     producers: [],
     readers: [],
+    // Whoever lies to a cluster does it where there is more to take away than transactions.
+    hasVandals: plan.brokers === 1 && plan.hasVandals,
     transactional: Array.from({ length: dice.between(1, 4) }, (_, index) => ({
       name: `x${index}`,
       transactionalId: `id${dice.nextInt(3)}`,
@@ -193,6 +200,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers, brokers);
   const faults = { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults };
+  const events = [...planFaults(dice.for('faults'), faults), ...planThrows(dice.for('throws'), faults)];
   return {
     seed,
     brokers,
@@ -207,10 +215,17 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     readers: planReaders(dice.for('readers')),
     transactional: [],
     copiers: [],
-    faults: [...planFaults(dice.for('faults'), faults), ...planThrows(dice.for('throws'), faults)],
+    faults: events,
     isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
+    hasVandals: hasVandals(dice.for('vandals'), brokers, events),
     isDurable,
   };
+}
+
+/** Not where the metadata are damaged: what comes back of them then is older the more of them there is. */
+function hasVandals(dice: Dice, brokers: number, faults: readonly PlannedEvent[]): boolean {
+  if (brokers > 1) return dice.chance(VANDALS_PERCENT);
+  return !faults.some(({ fault }) => fault.kind === 'metadata-flip');
 }
 
 function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {

@@ -8,6 +8,7 @@ import { Gardener } from './clients/gardener.ts';
 import { GroupMember } from './clients/group-member.ts';
 import { GroupProtocol } from './clients/group-protocol.ts';
 import { IdempotentProducer } from './clients/idempotent-producer.ts';
+import { Impostor } from './clients/impostor.ts';
 import { PlainProducer } from './clients/plain-producer.ts';
 import { PlainReader } from './clients/plain-reader.ts';
 import { NoAnswer } from './clients/requester.ts';
@@ -107,7 +108,7 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   const clients = [
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
-    ...(mayHaveVandal(plan) ? [new Vandal(world.toolsFor('vandal'))] : []),
+    ...(plan.hasVandals ? vandals(world) : []),
     ...(plan.isTended ? [new Gardener(world.toolsFor('gardener'), plan.topics[0]?.replicationFactor ?? 1)] : []),
   ];
   const ledger = new TransactionLedger();
@@ -121,9 +122,9 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis) };
 }
 
-/** Not where the metadata are damaged: what comes back of them then is older the more of them there is. */
-function mayHaveVandal({ brokers, faults }: SeedPlan): boolean {
-  return brokers === 1 && !faults.some(({ fault }) => fault.kind === 'metadata-flip');
+function vandals(world: World): SimulatedClient[] {
+  const vandal = new Vandal(world.toolsFor('vandal'));
+  return world.plan.brokers === 1 ? [vandal] : [vandal, new Impostor(world.toolsFor('impostor'))];
 }
 
 function makeProducer(traits: ProducerTraits, world: World): SimulatedClient {

@@ -8,7 +8,10 @@ import {
   encodeRequest,
   IncrementalAlterConfigs,
   JoinGroup,
+  LeaderAndIsr,
   OffsetCommit,
+  StopReplica,
+  UpdateMetadata,
 } from '@millrace/protocol';
 import type { ClientTools, SimulatedClient } from './client.ts';
 import { NoAnswer } from './requester.ts';
@@ -17,6 +20,16 @@ import { Router } from './router.ts';
 const TIMEOUT_MS = 500;
 const PAUSE_MS = { least: 5, most: 80 };
 const TOPICS = 3;
+const NOT_CONTROLLER = 41;
+/**
+ * What a controller says to brokers. By chance garbage may be such an order, of a controller of a later term, and brokers that are told to
+ * listen to everybody have to follow it; so of these only what is too short to be one is sent.
+ */
+const COMMANDS: ReadonlySet<number> = new Set([LeaderAndIsr.key, StopReplica.key, UpdateMetadata.key]);
+const COMMAND_BYTES_MAX = 8;
+
+/** What a topic of the vandal's is called. */
+export const VANDALS_TOPIC = /^vandal-/;
 
 /**
  * Somebody who lies, and makes and breaks things of its own: what it does must change nothing for the others, which the checker finds
@@ -66,6 +79,18 @@ export class Vandal implements SimulatedClient {
     await this.#router.any().ask(api, version, body, TIMEOUT_MS);
   }
 
+  /** Of a cluster's brokers only the controller changes topics; now and then another is asked all the same. */
+  async #askController<ReqInput>(
+    api: Parameters<typeof encodeRequest<unknown, unknown, ReqInput, unknown>>[0],
+    version: number,
+    body: ReqInput,
+  ): Promise<void> {
+    const { hosts, dice } = this.#tools;
+    if (hosts.length === 1 || dice.chance(20)) return this.#ask(api, version, body);
+    const answer = await (await this.#router.controller()).ask(api, version, body, TIMEOUT_MS);
+    if (JSON.stringify(answer).includes(`"errorCode":${NOT_CONTROLLER}`)) this.#router.forget();
+  }
+
   /** A header that some API has, and any bytes behind it. */
   async #sendGarbage(): Promise<void> {
     const { dice } = this.#tools;
@@ -74,7 +99,8 @@ export class Vandal implements SimulatedClient {
     header.writeInt16BE(api.key);
     header.writeInt16BE(dice.between(api.minVersion, api.maxVersion), 2);
     header.writeInt16BE(-1, 8);
-    await this.#send(Buffer.concat([header, dice.bytes(dice.between(0, 60))]));
+    const bytes = dice.bytes(dice.between(0, 60));
+    await this.#send(Buffer.concat([header, COMMANDS.has(api.key) ? bytes.subarray(0, COMMAND_BYTES_MAX) : bytes]));
   }
 
   /** A group id that is not UTF-8, of up to the longest length. */
@@ -119,18 +145,19 @@ export class Vandal implements SimulatedClient {
     const { dice } = this.#tools;
     const name = dice.pick([`vandal-${dice.nextInt(TOPICS)}`, '..', 'a/b', '']);
     const options = { timeoutMs: TIMEOUT_MS, validateOnly: false };
-    const created = { name, numPartitions: dice.between(1, 3), replicationFactor: 1, assignments: [], configs: [] };
+    const replicationFactor = this.#tools.hosts.length === 1 ? 1 : dice.between(1, 3);
+    const created = { name, numPartitions: dice.between(1, 3), replicationFactor, assignments: [], configs: [] };
     const change = { name: 'retention.ms', configOperation: 0, value: String(dice.between(1, 1000)) };
     const changed = { resourceType: 2, resourceName: name, configs: [change] };
     await dice.pick([
-      () => this.#ask(CreateTopics, 5, { topics: [created], ...options }),
+      () => this.#askController(CreateTopics, 5, { topics: [created], ...options }),
       () =>
-        this.#ask(CreatePartitions, 1, {
+        this.#askController(CreatePartitions, 1, {
           topics: [{ name, count: dice.between(1, 6), assignments: null }],
           ...options,
         }),
-      () => this.#ask(IncrementalAlterConfigs, 1, { resources: [changed], validateOnly: false }),
-      () => this.#ask(DeleteTopics, 5, { topicNames: [name], timeoutMs: TIMEOUT_MS }),
+      () => this.#askController(IncrementalAlterConfigs, 1, { resources: [changed], validateOnly: false }),
+      () => this.#askController(DeleteTopics, 5, { topicNames: [name], timeoutMs: TIMEOUT_MS }),
     ])();
   }
 

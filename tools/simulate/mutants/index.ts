@@ -1,6 +1,7 @@
 import type { Build } from '../build.ts';
 import { clusterMutants } from './cluster-mutants.ts';
 import { controllerMutants } from './controller-mutants.ts';
+import { credulousMutants } from './credulous-mutants.ts';
 import {
   acknowledgesBeforeSync,
   forgetsFolders,
@@ -37,5 +38,6 @@ export const mutants: readonly Build[] = [
   sharesPartitions,
   ...clusterMutants,
   ...controllerMutants,
+  ...credulousMutants,
   ...transactionMutants,
 ];

@@ -1,5 +1,6 @@
 import type { Anomaly } from '../checker/violation.ts';
 import { GARDEN_TOPIC } from '../clients/gardener.ts';
+import { VANDALS_TOPIC } from '../clients/vandal.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import type { StateWatch } from './state-watch.ts';
 
@@ -48,7 +49,7 @@ export class ReplicaWatch {
       if (this.#states.stateOf(name) === undefined) continue;
       this.#lookAtLeader(id, replica, name);
       // Of a topic that is made anew under its name, a broker may for a time still have a replica of the one before.
-      if (GARDEN_TOPIC.test(name)) continue;
+      if (GARDEN_TOPIC.test(name) || VANDALS_TOPIC.test(name)) continue;
       this.#lookAtRole(id, replica, name);
       const { highWatermark, state } = replica.log;
       const before = this.#committed.get(name);
