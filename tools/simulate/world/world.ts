@@ -153,7 +153,10 @@ export class World {
       const starts = this.history.events.map((event) =>
         event.kind === 'audit' && event.partition === name ? event.logStart : 0,
       );
-      const difference = differenceOf(name, this.machines, Math.max(0, ...starts));
+      // A broker that was down when its replica was taken away has the files of it still, as in Kafka.
+      const isr = this.states.stateOf(name)?.isr ?? [];
+      const inSync = this.machines.filter(({ id }) => isr.includes(id));
+      const difference = differenceOf(name, inSync, Math.max(0, ...starts));
       if (difference !== undefined) this.protest('diverged', name, difference);
     }
   }
