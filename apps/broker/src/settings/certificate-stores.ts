@@ -1,3 +1,5 @@
+// What its own types leave out; builds begin at the doors, and no door imports a declaration.
+/// <reference path="./jks-js.d.ts" />
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { StartError } from '../start-error.ts';
