@@ -12,7 +12,7 @@ import {
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { CLUSTER, topicResource, transactionalIdResource } from '../shared/authorization.ts';
-import { eachInTurns, inTurns, startInTurns } from '../shared/turns.ts';
+import { andThen, inTurns, startInTurns } from '../shared/turns.ts';
 import type { PartitionsByTopic } from '../transactions/transaction.ts';
 import { answerEachPartition } from './each-partition.ts';
 import { fencedFor } from './fenced.ts';
@@ -35,11 +35,11 @@ export const addPartitionsToTxn = defineHandler(
     }
     const refusal = context.authorize('ClusterAction', CLUSTER);
     if (refusal !== undefined) return { errorCode: refusal.errorCode };
-    // Together: each may wait for a write, which they can share.
-    const add = async (transaction: Transaction) => {
+    // Together: each may wait for a write, which they can share. What need not wait makes no promise: there may be very many.
+    const add = (transaction: Transaction) => {
       const { transactionalId, topics } = transaction;
-      const codeOf = await addForBroker(transaction, context);
-      return { transactionalId, topicResults: await resultsOf(topics, codeOf, context) };
+      const results = andThen(addForBroker(transaction, context), (codeOf) => resultsOf(topics, codeOf, context));
+      return andThen(results, (topicResults) => ({ transactionalId, topicResults }));
     };
     return { resultsByTransaction: await startInTurns(request.transactions, add, () => context.pause()) };
   },
@@ -62,19 +62,23 @@ async function addForProducer(request: AddPartitionsToTxnRequest, context: Reque
   return () => errorCode;
 }
 
-async function addForBroker(transaction: Transaction, context: RequestContext): Promise<CodeOf> {
+function addForBroker(transaction: Transaction, context: RequestContext): CodeOf | Promise<CodeOf> {
   const { transactionalId, producerId, producerEpoch, topics, verifyOnly } = transaction;
   const { coordinator } = context.broker.transactions;
   const asker = { transactionalId, producerId, producerEpoch };
   if (verifyOnly) {
-    const codes = coordinator.verify(asker, await byTopic(topics, context));
-    return (topic, partition) => codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+    return andThen(byTopic(topics, context), (wanted) => {
+      const codes = coordinator.verify(asker, wanted);
+      return (topic, partition) => codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+    });
   }
-  const bad = await inTurns(badPartitions(topics, context, false), () => context.pause());
-  if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
-  // A broker asks again, and what it asks for others stands behind this in its line.
-  const errorCode = await coordinator.addPartitions(asker, await byTopic(topics, context), false);
-  return () => errorCode;
+  const badOnes = inTurns(badPartitions(topics, context, false), () => context.pause());
+  return andThen(badOnes, (bad): CodeOf | Promise<CodeOf> => {
+    if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
+    // A broker asks again, and what it asks for others stands behind this in its line.
+    const added = andThen(byTopic(topics, context), (wanted) => coordinator.addPartitions(asker, wanted, false));
+    return andThen(added, (errorCode) => () => errorCode);
+  });
 }
 
 /** Partitions that no transaction may have, with the reason. Producers may not write to internal topics; brokers know what they do. */
@@ -99,15 +103,19 @@ function* badPartitions(
   return bad;
 }
 
-async function byTopic(topics: Topics, context: RequestContext): Promise<PartitionsByTopic> {
-  const partitions = new Map<string, Set<number>>();
-  const add = (topic: Topics[number]): void => {
-    const known = partitions.get(topic.name) ?? new Set<number>();
+function byTopic(topics: Topics, context: RequestContext): PartitionsByTopic | Promise<PartitionsByTopic> {
+  return inTurns(setsOf(topics), () => context.pause());
+}
+
+function* setsOf(topics: Topics): Generator<void, Map<string, Set<number>>> {
+  const sets = new Map<string, Set<number>>();
+  for (const topic of topics) {
+    const known = sets.get(topic.name) ?? new Set<number>();
     for (const partition of topic.partitions) known.add(partition);
-    partitions.set(topic.name, known);
-  };
-  await eachInTurns(topics, add, () => context.pause());
-  return partitions;
+    sets.set(topic.name, known);
+    yield;
+  }
+  return sets;
 }
 
 function resultsOf(topics: Topics, codeOf: CodeOf, context: RequestContext) {

@@ -1,6 +1,6 @@
 import { type Clock, ManualClock } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
-import { TurnLine, type Turns } from './turns.ts';
+import { andThen, TurnLine, type Turns } from './turns.ts';
 
 /** Time passes while somebody works, and timers fire between turns. */
 class WorkClock implements Clock {
@@ -61,5 +61,12 @@ describe('long work', () => {
     while (line.size > 0) await clock.timers.advanceAsync(0);
     await all;
     expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'c2']);
+  });
+});
+
+describe('what may have to be waited for', () => {
+  it('goes on at once, without a promise, where it is there', async () => {
+    expect(andThen(20, (value) => value + 1)).toBe(21);
+    await expect(andThen(Promise.resolve(20), (value) => value + 1)).resolves.toBe(21);
   });
 });

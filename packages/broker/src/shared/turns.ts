@@ -91,6 +91,14 @@ export function inTurns<Result>(work: Generator<void, Result>, pause: Pause): Re
   }
 }
 
+/** Goes on with what may be there at once: a promise is made where something has to be waited for, and nowhere else. */
+export function andThen<Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 /** Begins something for each element, with pauses in between, and waits for all. */
 export async function startInTurns<Element, Result>(
   elements: readonly Element[],
