@@ -4,6 +4,7 @@ import {
   type CommandOutcome,
   EPOCH_OF_DELETED,
   LEADER_OF_DELETED,
+  NO_LEADER,
   type PartitionState,
   type ReplicaState,
   type StoppedReplica,
@@ -73,6 +74,18 @@ export class BrokerCommands {
       // Of a topic that goes, Kafka tells no epochs.
       const gone = { leader: LEADER_OF_DELETED, leaderEpoch: 0, partitionEpoch: 0 };
       this.#metadata.set(partition, this.#context.isDeleting(partition) ? { ...state, ...gone } : state);
+    }
+  }
+
+  /** As {@link BrokerCommands.updateMetadata}, but that nobody leads these partitions for the moment, whom their states name neither. */
+  updateLeaderless(brokers: Iterable<number>, partitions: readonly PartitionContext[]): void {
+    const known = new Map(partitions.map((partition) => [partition, this.#metadata.get(partition)]));
+    this.updateMetadata(brokers, partitions);
+    for (const partition of partitions) {
+      const state = this.#metadata.get(partition);
+      // Where a LeaderAndIsr of this batch names a leader, all may know.
+      if (state !== undefined && known.get(partition) === undefined)
+        this.#metadata.set(partition, { ...state, leader: NO_LEADER });
     }
   }
 

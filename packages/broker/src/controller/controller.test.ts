@@ -1,6 +1,7 @@
 import { silentLogger } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { NO_LEADER } from '../cluster/broker-channel.ts';
 import { encodeLogDirEvent, paths } from '../store/znodes.ts';
 import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 
@@ -397,8 +398,21 @@ describe('a controller that takes office', () => {
     ];
     const ordered = channel.leaderAndIsrCommands.flatMap(({ partitions }) => partitions.map(led));
     const told = channel.updateMetadataCommands.flatMap(({ partitions }) => partitions.map(led));
-    expect(told).toEqual(ordered);
+    expect(told.filter(([leader]) => leader !== NO_LEADER)).toEqual(ordered);
     expect(ordered).toHaveLength(1);
+  });
+
+  it('tells a broker of all partitions of a topic at once, also of those whose leaders it has yet to elect', async () => {
+    const cluster = await clusterOf(1, 3);
+    await assign(cluster, 'orders', [
+      [3, 1],
+      [1, 3],
+    ]);
+    await cluster.kill(1);
+    await cluster.kill(3);
+    const { channel } = await cluster.start(3);
+    const first = channel.updateMetadataCommands.find(({ partitions }) => partitions.length > 0);
+    expect(first?.partitions.map(({ partition }) => partition).toSorted()).toEqual([0, 1]);
   });
 });
 

@@ -46,8 +46,9 @@ export class Replicas {
         // Whoever comes next may lead it.
         if (partition.phase === 'online' && partition.leader === NO_LEADER) partition.phase = 'offline';
         // That the replica is offline all shall know, whether it was in sync or not; of a topic that goes they have heard the last.
-        if (!context.isDeleting(partition) && !this.#isAboutToLead(partition)) {
-          commands.updateMetadata(context.brokers.keys(), [partition]);
+        if (!context.isDeleting(partition)) {
+          const tell = this.#isAboutToLead(partition) ? 'updateLeaderless' : 'updateMetadata';
+          commands[tell](context.brokers.keys(), [partition]);
         }
         partition.replicaPhases.set(broker, 'offline');
       }
@@ -74,7 +75,8 @@ export class Replicas {
 
   /**
    * Whether the leader that the state names is there and is about to be elected anew, as one that was away while nobody saw it. What the
-   * state says now it has not been told, and must not hear of first as one of many; all are told when it has been elected.
+   * state says now it has not been told, and must not hear of first as one of many. That the partition is there all must hear with the
+   * others of its topic: a broker that has just started would tell clients of a topic with fewer partitions.
    */
   #isAboutToLead(partition: PartitionContext): boolean {
     return partition.phase === 'offline' && this.#tools.context.isReplicaOnline(partition.leader, partition);
