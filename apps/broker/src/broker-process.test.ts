@@ -203,6 +203,13 @@ describe('a broker process that cannot start', () => {
     await expect(start({}, missing)).rejects.toThrow(`${missing}: there is no such file`);
   });
 
+  it('takes no file for settings whose lines would set nothing, though it asks for logins', async () => {
+    const file = join(folder, 'wide.properties');
+    await writeFile(file, 'listeners=SASL_SSL://127.0.0.1:0', 'utf16le');
+    expect(await codeOf(start({}, file))).toEqual(['START_CONFIG_UNREADABLE', 78]);
+    await expect(start({}, file)).rejects.toThrow('it is not a text file in UTF-8');
+  });
+
   it('says that a port is taken, and leaves nothing open', async () => {
     const port = await takePort();
     expect(await codeOf(start({ listeners: `PLAINTEXT://127.0.0.1:${port}` }))).toEqual(['START_PORT_IN_USE', 69]);

@@ -8,7 +8,7 @@ import {
   type TokenSource,
   tokenSourceFault,
 } from '@millrace/client';
-import { nearestName, parseProperties } from '@millrace/ports';
+import { nearestName, parseProperties, propertiesText } from '@millrace/ports';
 import { CliError } from './errors.ts';
 
 /** What a file of client properties says about connecting. */
@@ -35,7 +35,16 @@ type Read = (path: string) => Promise<Buffer>;
 export async function readClientConfig(path: string, read: Read = readFile): Promise<ClientConfig> {
   const text = await readNamed(path, 'the client properties', read);
   // Lazily: the broker's room is large, and few commands need this.
-  return clientConfigOf(parseProperties(text.toString('utf8')), read);
+  return clientConfigOf(parseProperties(textOf(path, text)), read);
+}
+
+function textOf(path: string, bytes: Buffer): string {
+  try {
+    return propertiesText(bytes);
+  } catch (cause) {
+    const fault = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError('CLI_CONFIG_INVALID', `Cannot read the client properties in ${path}: it ${fault}`, { cause });
+  }
 }
 
 /** The properties as options of the SDKs; `read` gets the files that they name. */

@@ -18,7 +18,7 @@ export {
 } from './memory-disk.ts';
 export { nearestName } from './nearest.ts';
 export { NodeDisk } from './node-disk.ts';
-export { parseProperties } from './properties.ts';
+export { NoPropertiesError, parseProperties, propertiesText } from './properties.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { monotonicMs, nextTurn, realTimers, runInMicrotask, runNextTick, runNextTurn } from './real-timers.ts';
 export { systemError } from './system-error.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseProperties } from './properties.ts';
+import { NoPropertiesError, parseProperties, propertiesText } from './properties.ts';
 
 function parsed(text: string): Record<string, string> {
   return Object.fromEntries(parseProperties(text));
@@ -51,5 +51,22 @@ describe('a properties file', () => {
         expect(parseProperties(`${escaped(key)}=${escaped(value)}`)).toEqual(new Map([[key, value.trim()]]));
       }),
     );
+  });
+});
+
+describe('a file of settings', () => {
+  it('may begin with the mark of UTF-8, and be written as Java reads it', () => {
+    expect(parseProperties(propertiesText(Buffer.from('\uFEFFlisteners=x\n')))).toEqual(new Map([['listeners', 'x']]));
+    expect(propertiesText(Buffer.from('# caf\xe9', 'latin1'))).toBe('# caf\xe9');
+  });
+
+  it('is refused where none of its lines would be what it says', () => {
+    for (const bytes of [
+      Buffer.from('listeners=x', 'utf16le'),
+      Buffer.from([0x1f, 0x8b, 0]),
+      Buffer.from('  {"a": 1}'),
+    ]) {
+      expect(() => propertiesText(bytes)).toThrow(NoPropertiesError);
+    }
   });
 });

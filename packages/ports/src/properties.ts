@@ -1,3 +1,30 @@
+/** A file that cannot be one of settings; its message goes on behind the file's name: `is ...`. */
+export class NoPropertiesError extends Error {
+  override readonly name = 'NoPropertiesError';
+  readonly code = 'NO_PROPERTIES';
+}
+
+/**
+ * The text of a `.properties` file. A mark in front that says that it is UTF-8 is no part of it; what is not UTF-8 is read as Java reads
+ * all of them (ISO 8859-1).
+ * @throws NoPropertiesError for text in UTF-16, other binary data, and JSON: read as settings, they would set nothing and look done
+ */
+export function propertiesText(bytes: Uint8Array): string {
+  if (bytes.includes(0))
+    throw new NoPropertiesError('is not a text file in UTF-8: it has zero bytes, as text in UTF-16 has');
+  const text = decoded(bytes);
+  if (text.trimStart().startsWith('{')) throw new NoPropertiesError('looks like JSON: write lines of name=value');
+  return text;
+}
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  }
+}
+
 /**
  * Reads the text of a `.properties` file, as `java.util.Properties` does: `#` and `!` begin comments, `=`, `:` or
  * white space divides name from value, a backslash at a line's end continues the line, and `\t \n \r \f \uXXXX` and

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parseProperties } from '@millrace/ports';
+import { NoPropertiesError, parseProperties, propertiesText } from '@millrace/ports';
 import { StartError } from '../start-error.ts';
 import { settingsFromEnvironment } from './environment.ts';
 
@@ -15,7 +15,7 @@ export interface SettingSources {
 
 /**
  * Collects the settings of all sources.
- * @throws StartError when the file cannot be read.
+ * @throws StartError when the file cannot be read, or is none of settings.
  */
 export async function collectSettings(sources: SettingSources): Promise<Map<string, string>> {
   const settings = sources.configFile === undefined ? new Map() : parseProperties(await readConfig(sources.configFile));
@@ -26,8 +26,15 @@ export async function collectSettings(sources: SettingSources): Promise<Map<stri
 
 async function readConfig(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return propertiesText(await readFile(path));
   } catch (cause) {
+    if (cause instanceof NoPropertiesError) {
+      throw new StartError(
+        'START_CONFIG_UNREADABLE',
+        `Cannot read the settings in ${path}: it ${cause.message}`,
+        cause,
+      );
+    }
     const code = (cause as NodeJS.ErrnoException).code;
     const reasons: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such file',

@@ -95,6 +95,8 @@ describe('the settings of a broker', () => {
   it.each([
     ['authoriser.class.name', 'authorizer.class.name'],
     ['super.user', 'super.users'],
+    ['listener', 'listeners'],
+    ['inter.broker.listeners.name', 'inter.broker.listener.name'],
     ['max.connection', 'max.connections'],
     ['allow.everyone.if.no.acls.found', 'allow.everyone.if.no.acl.found'],
   ])('do not let a broker start with %s, which was meant to keep somebody out', (name, meant) => {

@@ -61,7 +61,7 @@ const REFUSALS: readonly Refusal[] = [
 const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name', ...HONOURED_SSL, ...HONOURED_SASL]);
 
 const SAFETY_SETTING =
-  /^(authorizer\.|super\.users$|allow\.everyone\.|ssl\.|sasl\.|security\.|listener\.(name|security)\.|principal\.|max\.connections|zookeeper\.(set\.acl$|ssl\.))/;
+  /^(authorizer\.|super\.users$|allow\.everyone\.|ssl\.|sasl\.|security\.|listeners$|listener\.(name|security)\.|inter\.broker\.listener\.name$|principal\.|max\.connections|zookeeper\.(set\.acl$|ssl\.))/;
 
 /** Whether somebody's safety hangs on a setting that is honoured. */
 export function isSafetySetting(name: string): boolean {
