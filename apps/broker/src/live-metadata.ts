@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isMetadataError, type MetadataStore, type StoredNode, type StoredTree } from '@millrace/metadata';
-import { NodeDisk } from '@millrace/ports';
+import { holdingClock, NodeDisk } from '@millrace/ports';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
@@ -42,6 +42,8 @@ export class LiveMetadata {
       const store = await ZooKeeperMetadataStore.open({
         ...(await zooKeeperOptions(config, loginOf(process), (path) => readFile(path))),
         makesChroot: false,
+        // A command has nothing else that keeps its process alive while nobody can be reached.
+        clock: holdingClock,
         ...(socketPath === undefined
           ? { connect }
           : { connect: 'localhost', connectTransport: connectSocket({ socketPath }) }),

@@ -203,8 +203,16 @@ function waiting(producer: Producer): string {
 
 function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {
   const why = withoutAdvice(cause.message);
-  const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')} did not get into topic "${topic}"`;
-  return failure(`${why}; ${count}, ${formatCount(acknowledged)} did`, hintFor(cause), cause);
+  const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')}`;
+  const outcome = isUnknown(cause)
+    ? `it is not known whether ${count} got into topic "${topic}"`
+    : `${count} did not get into topic "${topic}"`;
+  return failure(`${why}; ${outcome}, ${formatCount(acknowledged)} did`, hintFor(cause), cause);
+}
+
+/** What was sent and not answered may be there all the same: who sends it again may write it twice. */
+function isUnknown(cause: Error): boolean {
+  return (cause as { code?: unknown }).code === 'PRODUCER_DELIVERY_TIMED_OUT' && !/\bnever sent\b/.test(cause.message);
 }
 
 function hintFor(cause: Error): string | undefined {
