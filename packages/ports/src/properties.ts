@@ -10,8 +10,9 @@ export class NoPropertiesError extends Error {
  * @throws NoPropertiesError for text in UTF-16, other binary data, and JSON: read as settings, they would set nothing and look done
  */
 export function propertiesText(bytes: Uint8Array): string {
-  if (bytes.includes(0))
+  if (bytes.includes(0)) {
     throw new NoPropertiesError('is not a text file in UTF-8: it has zero bytes, as text in UTF-16 has');
+  }
   const text = decoded(bytes);
   if (text.trimStart().startsWith('{')) throw new NoPropertiesError('looks like JSON: write lines of name=value');
   return text;

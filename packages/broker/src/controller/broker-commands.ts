@@ -84,8 +84,9 @@ export class BrokerCommands {
     for (const partition of partitions) {
       const state = this.#metadata.get(partition);
       // Where a LeaderAndIsr of this batch names a leader, all may know.
-      if (state !== undefined && known.get(partition) === undefined)
+      if (state !== undefined && known.get(partition) === undefined) {
         this.#metadata.set(partition, { ...state, leader: NO_LEADER });
+      }
     }
   }
 
