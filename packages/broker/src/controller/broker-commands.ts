@@ -79,12 +79,12 @@ export class BrokerCommands {
 
   /** As {@link BrokerCommands.updateMetadata}, but that nobody leads these partitions for the moment, whom their states name neither. */
   updateLeaderless(brokers: Iterable<number>, partitions: readonly PartitionContext[]): void {
-    const known = new Map(partitions.map((partition) => [partition, this.#metadata.get(partition)]));
+    const leaders = new Map(partitions.map((partition) => [partition, this.#metadata.get(partition)?.leader]));
     this.updateMetadata(brokers, partitions);
     for (const partition of partitions) {
       const state = this.#metadata.get(partition);
       // Where a LeaderAndIsr of this batch names a leader, all may know.
-      if (state !== undefined && known.get(partition) === undefined) {
+      if (state !== undefined && (leaders.get(partition) ?? NO_LEADER) === NO_LEADER) {
         this.#metadata.set(partition, { ...state, leader: NO_LEADER });
       }
     }

@@ -387,10 +387,9 @@ describe('a replica that could not be opened for a time', () => {
 
 describe('a controller that takes office', () => {
   it('tells nobody that a broker leads before that has been told, though other replicas have gone', async () => {
-    const cluster = await clusterOf(1, 3);
-    await assign(cluster, 'orders', [[3, 1]]);
-    await cluster.kill(1);
-    await cluster.kill(3);
+    const cluster = await clusterOf(1, 2, 3);
+    await assign(cluster, 'orders', [[3, 1, 2]]);
+    for (const broker of [1, 2, 3]) await cluster.kill(broker);
     const { channel } = await cluster.start(3);
     const led = ({ leader, leaderEpoch }: { leader: number; leaderEpoch: number }): [number, number] => [
       leader,
