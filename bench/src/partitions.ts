@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { Metadata } from '@millrace/protocol';
-import { BrokerProcess, type BrokerProcessOptions, usageOf } from '../../tools/faults/broker-process.ts';
 import { RawClient } from '../../tools/faults/raw-client.ts';
+import { SpawnedBroker, type SpawnedBrokerOptions, usageOf } from '../../tools/faults/spawned-broker.ts';
 import type { Bench, BenchContext, Findings } from './bench.ts';
 import { digits } from './report/statistics.ts';
 
@@ -66,11 +66,11 @@ async function measurePartitions(context: BenchContext, findings: Findings): Pro
 class PartitionRun {
   readonly steps: Step[] = [];
   readonly #context: BenchContext;
-  readonly #options: BrokerProcessOptions;
+  readonly #options: SpawnedBrokerOptions;
   readonly #names: readonly string[];
-  #broker: BrokerProcess | undefined;
+  #broker: SpawnedBroker | undefined;
 
-  constructor(context: BenchContext, topics: number, options: BrokerProcessOptions) {
+  constructor(context: BenchContext, topics: number, options: SpawnedBrokerOptions) {
     this.#context = context;
     this.#options = options;
     this.#names = Array.from({ length: topics }, (_, n) => `topic-${String(n).padStart(4, '0')}`);
@@ -109,7 +109,7 @@ class PartitionRun {
   }
 
   async #start(name: string): Promise<void> {
-    const broker = await BrokerProcess.start(this.#options);
+    const broker = await SpawnedBroker.start(this.#options);
     this.#broker = broker;
     this.#note(name, broker.readyMs, `${(usageOf(broker.pid).cpuSeconds * 1000).toFixed(0)} ms of processor`);
   }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { ErrorCode, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
-import { BrokerProcess, usageOf } from '../../tools/faults/broker-process.ts';
 import { RawClient } from '../../tools/faults/raw-client.ts';
+import { SpawnedBroker, usageOf } from '../../tools/faults/spawned-broker.ts';
 import { type Bench, type BenchContext, type Findings, isWanted, type Table } from './bench.ts';
 import { digits } from './report/statistics.ts';
 
@@ -81,7 +81,7 @@ class Restarts {
   readonly #partitions: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'bench-restart-'));
   readonly #batch = batchOf(BATCH_BYTES);
-  #broker: BrokerProcess | undefined;
+  #broker: SpawnedBroker | undefined;
 
   constructor(context: BenchContext, title: string, partitions: number) {
     this.#context = context;
@@ -133,8 +133,8 @@ class Restarts {
     await this.#restart('kill -9', bytesEach * this.#partitions);
   }
 
-  #start(settings: typeof SETTINGS): Promise<BrokerProcess> {
-    return BrokerProcess.start({ folder: this.#folder, settings });
+  #start(settings: typeof SETTINGS): Promise<SpawnedBroker> {
+    return SpawnedBroker.start({ folder: this.#folder, settings });
   }
 
   async #restart(after: string, behindBytes: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** `pnpm bench start`: from the start of the process to the first record that is acknowledged, and what it costs to be there. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { usageOf } from '../../tools/faults/broker-process.ts';
+import { usageOf } from '../../tools/faults/spawned-broker.ts';
 import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
 import { digits, summarize } from './report/statistics.ts';
 import { type Candidate, type CandidatePart, candidateParts, openCandidate } from './startup/candidates.ts';

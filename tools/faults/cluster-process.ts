@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { EnsembleCluster, SESSION_MS } from './ensemble-cluster.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 /** What keeps the cluster's metadata: the parent of a local cluster, or three servers of ZooKeeper. */
 export const ENGINES = ['local', 'zookeeper'] as const;
@@ -68,11 +68,11 @@ export function startCluster({ engine, folder, kafkaIds = [], ...rest }: Cluster
 class LocalCluster implements ClusterProcesses {
   readonly #folder: string;
   readonly #port: number;
-  #parent: BrokerProcess;
+  #parent: SpawnedBroker;
   /** Parents that were killed; each is seen to have ended when its brokers have. */
   readonly #ended: Promise<unknown>[] = [];
 
-  private constructor(folder: string, port: number, parent: BrokerProcess) {
+  private constructor(folder: string, port: number, parent: SpawnedBroker) {
     this.#folder = folder;
     this.#port = port;
     this.#parent = parent;
@@ -84,10 +84,10 @@ class LocalCluster implements ClusterProcesses {
     return new LocalCluster(folder, port, await LocalCluster.#startParent(folder, port));
   }
 
-  static async #startParent(folder: string, port: number): Promise<BrokerProcess> {
+  static async #startParent(folder: string, port: number): Promise<SpawnedBroker> {
     const program = ['--import', COMPILE_CACHE, CLI, 'start', '--brokers', '3'];
     const settings = { ...SETTINGS, 'zookeeper.session.timeout.ms': SESSION_MS };
-    const parent = new BrokerProcess({ folder, port, program, settings });
+    const parent = new SpawnedBroker({ folder, port, program, settings });
     try {
       await parent.says(/ready with 3 brokers at/, START_MS_MAX);
     } catch (error) {

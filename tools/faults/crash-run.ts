@@ -7,7 +7,6 @@ import { KafkaClient } from '@millrace/client';
 import { type Random, seededRandom } from '@millrace/ports';
 import { within } from '../clients/client.ts';
 import { freePort } from '../kafka/broker.ts';
-import { BrokerProcess, type BrokerProcessOptions, type Ending } from './broker-process.ts';
 import { CleanedCheck } from './cleaned-check.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
 import {
@@ -19,13 +18,14 @@ import {
   LoadProducer,
   type LoadTarget,
 } from './load.ts';
+import { type Ending, SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
 
 /** Where a broker runs, and how it is crashed there. */
 export interface CrashSite {
   /** Where the broker's data goes. */
   readonly folder: string;
   /** Ends the broker without warning, and has the folder there again for the next one. */
-  crash(broker: BrokerProcess): Promise<void>;
+  crash(broker: SpawnedBroker): Promise<void>;
 }
 
 export interface CrashRunOptions {
@@ -43,7 +43,7 @@ export interface CrashRunOptions {
   /** Another program than the broker's source. */
   readonly program?: readonly string[];
   /** Beside those of the run. */
-  readonly settings?: BrokerProcessOptions['settings'];
+  readonly settings?: SpawnedBrokerOptions['settings'];
   /** Told of each round. */
   readonly onRound?: (line: string) => void;
 }
@@ -159,13 +159,13 @@ export function killNine({
   folder,
   ...options
 }: Omit<CrashRunOptions, 'site'> & { folder: string }): Promise<CrashReport> {
-  const crash = async (broker: BrokerProcess): Promise<void> => void (await broker.kill());
+  const crash = async (broker: SpawnedBroker): Promise<void> => void (await broker.kill());
   return runCrashes({ ...options, site: { folder, crash } });
 }
 
 class CrashRun {
   readonly #options: CrashRunOptions;
-  readonly #process: BrokerProcessOptions;
+  readonly #process: SpawnedBrokerOptions;
   readonly #random: Random;
   readonly #target: LoadTarget;
   readonly #ledger = new Ledger();
@@ -178,7 +178,7 @@ class CrashRun {
   #producers: LoadProducer[] = [];
   #readers: CommittingReader[] = [];
   #members: GroupMember[] = [];
-  #broker: BrokerProcess | undefined;
+  #broker: SpawnedBroker | undefined;
 
   constructor(options: CrashRunOptions, port: number) {
     const { site, program, partitions = 6, seed = 1 } = options;
@@ -203,7 +203,7 @@ class CrashRun {
   async run(): Promise<CrashReport> {
     const { rounds = 20 } = this.#options;
     try {
-      this.#broker = await BrokerProcess.start(this.#process);
+      this.#broker = await SpawnedBroker.start(this.#process);
       await this.#startLoad();
       for (let round = 1; round <= rounds; round += 1) await this.#round(round);
       const recordsRead = await this.#finish();
@@ -238,7 +238,7 @@ class CrashRun {
     const underWay = this.#producers.reduce((sum, producer) => sum + producer.unacknowledged, 0);
     const committed = this.#committed();
     const recordsBefore = this.#ledger.recordsAcknowledged;
-    this.#broker = await BrokerProcess.start(this.#process);
+    this.#broker = await SpawnedBroker.start(this.#process);
     this.#recoveryMs.push(this.#broker.readyMs);
     await this.#nextAcknowledged(recordsBefore);
     this.#serviceMs.push(performance.now() - this.#broker.startedAt);
@@ -261,7 +261,7 @@ class CrashRun {
   /** Crashes the broker that runs, and the next one on its way up: while it recovers, elects, or opens its port. */
   async #crashStarting(): Promise<void> {
     await this.#crash();
-    this.#broker = new BrokerProcess(this.#process);
+    this.#broker = new SpawnedBroker(this.#process);
     const usual = this.#recoveryMs.at(-1) ?? 300;
     await sleep(usual * 0.3 + this.#random.nextInt(Math.ceil(usual)));
     await this.#crash();
@@ -288,7 +288,7 @@ class CrashRun {
     await this.#awaitCleaning();
     await this.#crash();
     const settings = { ...this.#process.settings, ...QUIET };
-    this.#broker = await BrokerProcess.start({ ...this.#process, settings });
+    this.#broker = await SpawnedBroker.start({ ...this.#process, settings });
     await this.#checkGroups(committed);
     await using client = new KafkaClient({ bootstrapServers: this.#target.bootstrapServers });
     let recordsRead = 0;

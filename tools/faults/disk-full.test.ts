@@ -7,10 +7,10 @@ import { ErrorCode, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { may } from '../needs/index.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { fetchAll } from './load.ts';
 import { RawClient } from './raw-client.ts';
 import { mountSmallDisk, type SmallDisk, whyNoSmallDisk } from './small-disk.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 12 * MIB;
@@ -24,7 +24,7 @@ const valueOfRecord = (n: number): string => `${n} `.padEnd(VALUE_BYTES, 'x');
 
 describe.skipIf(!isPossible)('a broker on a full disk', () => {
   let disk: SmallDisk;
-  let brokers: BrokerProcess[];
+  let brokers: SpawnedBroker[];
 
   beforeEach(() => {
     disk = mountSmallDisk(DISK_BYTES);
@@ -36,8 +36,8 @@ describe.skipIf(!isPossible)('a broker on a full disk', () => {
     disk.remove();
   });
 
-  function launch(): BrokerProcess {
-    const broker = new BrokerProcess({
+  function launch(): SpawnedBroker {
+    const broker = new SpawnedBroker({
       folder: join(disk.folder, 'data'),
       settings: { 'log.segment.bytes': MIB, 'offsets.topic.num.partitions': 2 },
     });
@@ -45,14 +45,14 @@ describe.skipIf(!isPossible)('a broker on a full disk', () => {
     return broker;
   }
 
-  async function start(): Promise<BrokerProcess> {
+  async function start(): Promise<SpawnedBroker> {
     const broker = launch();
     await broker.ready();
     return broker;
   }
 
   /** Sends records until one is refused, and returns how many were acknowledged. */
-  async function produceUntilFull(broker: BrokerProcess, topic: string): Promise<number> {
+  async function produceUntilFull(broker: SpawnedBroker, topic: string): Promise<number> {
     await using producer = new Producer({
       bootstrapServers: broker.bootstrap,
       deliveryTimeoutMs: 700,
@@ -68,7 +68,7 @@ describe.skipIf(!isPossible)('a broker on a full disk', () => {
     throw new Error('the disk never became full');
   }
 
-  async function valuesIn(broker: BrokerProcess, topic: string): Promise<string[]> {
+  async function valuesIn(broker: SpawnedBroker, topic: string): Promise<string[]> {
     await using client = new KafkaClient({ bootstrapServers: broker.bootstrap });
     const values: string[] = [];
     for await (const { value } of fetchAll(client, topic, 0)) values.push(value);

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { freePort, startApacheKafka } from '../kafka/broker.ts';
 import { KAFKA_3 } from '../kafka/jars.ts';
 import { ZooKeeperEnsemble } from '../zookeeper/ensemble.ts';
-import { BrokerProcess } from './broker-process.ts';
 import type { ProxiedNetwork } from './link-proxy.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 /** Whose program a broker is. */
 export type Make = 'millrace' | 'kafka';
@@ -206,7 +206,7 @@ export class EnsembleCluster {
     const folders = this.logDirsOf(brokerId);
     for (const folder of folders) mkdirSync(folder, { recursive: true });
     const place = { folder: folders.join(','), port: this.#ports.get(brokerId)! };
-    const broker = await BrokerProcess.start({ ...place, settings, env: this.#options.envOf?.(brokerId) ?? {} });
+    const broker = await SpawnedBroker.start({ ...place, settings, env: this.#options.envOf?.(brokerId) ?? {} });
     return {
       get isRunning() {
         return broker.isRunning;

@@ -9,10 +9,10 @@ import { DescribeLogDirs, ErrorCode, Fetch, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { may } from '../needs/index.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { fetchAll } from './load.ts';
 import { LoopDisk, whyNoLoopDisk } from './loop-disk.ts';
 import { RawClient } from './raw-client.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 const TOPIC = 'spread';
 const PARTITIONS = [0, 1, 2, 3];
@@ -21,7 +21,7 @@ const isPossible = may(await whyNoLoopDisk('ext4'), import.meta.url);
 
 let base: string;
 let good: string;
-let brokers: BrokerProcess[];
+let brokers: SpawnedBroker[];
 let disks: LoopDisk[];
 
 beforeEach(() => {
@@ -37,9 +37,9 @@ afterEach(async () => {
 });
 
 /** The first folder has the metadata, too; it is the second that something happens to. */
-async function start(second: string): Promise<BrokerProcess> {
+async function start(second: string): Promise<SpawnedBroker> {
   const settings = { 'replica.high.watermark.checkpoint.interval.ms': 100, 'offsets.topic.num.partitions': 1 };
-  const broker = await BrokerProcess.start({ folder: `${good},${second}`, settings });
+  const broker = await SpawnedBroker.start({ folder: `${good},${second}`, settings });
   brokers.push(broker);
   return broker;
 }
@@ -50,7 +50,7 @@ function newDisk(): LoopDisk {
   return disk;
 }
 
-async function produce(broker: BrokerProcess, index: number, value: string): Promise<number> {
+async function produce(broker: SpawnedBroker, index: number, value: string): Promise<number> {
   const client = await RawClient.connect(broker.port);
   const builder = new RecordBatchBuilder();
   builder.append(Date.now(), null, value);
@@ -60,7 +60,7 @@ async function produce(broker: BrokerProcess, index: number, value: string): Pro
   return responses[0]!.partitionResponses[0]!.errorCode;
 }
 
-async function fetchError(broker: BrokerProcess, partition: number): Promise<number> {
+async function fetchError(broker: SpawnedBroker, partition: number): Promise<number> {
   const client = await RawClient.connect(broker.port);
   const partitions = [{ partition, fetchOffset: 0, partitionMaxBytes: 1000 }];
   const topics = [{ topic: TOPIC, partitions }];
@@ -70,7 +70,7 @@ async function fetchError(broker: BrokerProcess, partition: number): Promise<num
 }
 
 /** Which partitions each folder has, and what is said of the folder. */
-async function logDirs(broker: BrokerProcess): Promise<Map<string, { errorCode: number; partitions: number[] }>> {
+async function logDirs(broker: SpawnedBroker): Promise<Map<string, { errorCode: number; partitions: number[] }>> {
   const client = await RawClient.connect(broker.port);
   const { results } = await client.ask(DescribeLogDirs, 4, { topics: null });
   client.close();
@@ -83,7 +83,7 @@ async function logDirs(broker: BrokerProcess): Promise<Map<string, { errorCode: 
 }
 
 /** A topic on both folders, with a record in each partition. Gives which partitions lie on the second. */
-async function spread(broker: BrokerProcess, second: string): Promise<number[]> {
+async function spread(broker: SpawnedBroker, second: string): Promise<number[]> {
   await using admin = new Admin({ bootstrapServers: broker.bootstrap });
   await admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS.length }]);
   for (const partition of PARTITIONS) expect(await produce(broker, partition, 'before')).toBe(ErrorCode.NONE);
@@ -94,7 +94,7 @@ async function spread(broker: BrokerProcess, second: string): Promise<number[]> 
 }
 
 /** Writes to a partition until it is refused, and gives the error and how often it was taken. */
-async function untilRefused(broker: BrokerProcess, partition: number): Promise<{ errorCode: number; taken: number }> {
+async function untilRefused(broker: SpawnedBroker, partition: number): Promise<{ errorCode: number; taken: number }> {
   const deadline = performance.now() + PATIENCE_MS;
   for (let taken = 0; ; taken += 1) {
     const errorCode = await produce(broker, partition, 'meanwhile');
@@ -104,7 +104,7 @@ async function untilRefused(broker: BrokerProcess, partition: number): Promise<{
 }
 
 /** The partitions on the second folder are offline and say so; the others go on; and clients can find out which is which. */
-async function expectOffline(broker: BrokerProcess, second: string, lost: readonly number[]): Promise<void> {
+async function expectOffline(broker: SpawnedBroker, second: string, lost: readonly number[]): Promise<void> {
   for (const partition of PARTITIONS) {
     const expected = lost.includes(partition) ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
     expect([partition, await produce(broker, partition, 'after')]).toEqual([partition, expected]);
@@ -118,7 +118,7 @@ async function expectOffline(broker: BrokerProcess, second: string, lost: readon
   expect(broker.output).toMatch(/The log folder .* has failed: its partitions are offline until a restart/);
 }
 
-async function valuesIn(broker: BrokerProcess, partition: number): Promise<string[]> {
+async function valuesIn(broker: SpawnedBroker, partition: number): Promise<string[]> {
   await using client = new KafkaClient({ bootstrapServers: broker.bootstrap });
   const values: string[] = [];
   for await (const { value } of fetchAll(client, TOPIC, partition)) values.push(value);

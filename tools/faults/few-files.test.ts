@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BrokerProcess, canMeasureProcesses, usageOf } from './broker-process.ts';
+import { canMeasureProcesses, SpawnedBroker, usageOf } from './spawned-broker.ts';
 
 const DESCRIPTORS_MAX = 200;
 const TOPICS = 30;
 const PARTITIONS = 10;
 
 let folder: string;
-let broker: BrokerProcess | undefined;
+let broker: SpawnedBroker | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-few-files-'));
 });
@@ -22,7 +22,7 @@ afterEach(async () => {
 
 describe.skipIf(!canMeasureProcesses)('a broker that may open few files', () => {
   it('serves many more partitions than that, all at once, and none has to be refused', async () => {
-    broker = await BrokerProcess.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
+    broker = await SpawnedBroker.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
     const topics = Array.from({ length: TOPICS }, (_, n) => `topic-${n}`);
     await using admin = new Admin({ bootstrapServers: broker.bootstrap });
     await admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS })));
@@ -36,7 +36,7 @@ describe.skipIf(!canMeasureProcesses)('a broker that may open few files', () => 
     }
     expect(broker.output).not.toMatch(/EMFILE|refused/);
     expect((await broker.stop()).code).toBe(0);
-    broker = await BrokerProcess.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
+    broker = await SpawnedBroker.start({ folder, descriptorsMax: DESCRIPTORS_MAX });
     const ends = topics.flatMap((topic) => ({ topic, partition: PARTITIONS - 1, at: 'latest' as const }));
     await using again = new Admin({ bootstrapServers: broker.bootstrap });
     for (const { offset } of await again.listOffsets(ends)) expect(offset).toBe(3);

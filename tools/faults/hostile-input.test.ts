@@ -18,8 +18,8 @@ import {
   refreshBatchCrc,
 } from '@millrace/records';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BrokerProcess, canMeasureProcesses, usageOf } from './broker-process.ts';
 import { RawClient } from './raw-client.ts';
+import { canMeasureProcesses, SpawnedBroker, usageOf } from './spawned-broker.ts';
 
 const MIB = 1024 * 1024;
 const IDLE_MS_MAX = 2000;
@@ -37,13 +37,13 @@ const BOMB_GROWTH_BYTES_MAX = BOMBING_CLIENTS * BOMBS_PER_CLIENT * DECOMPRESSED_
 const BOMB_ROUNDS = 3;
 
 let folder: string;
-let broker: BrokerProcess;
+let broker: SpawnedBroker;
 let good: Producer;
 const clients: RawClient[] = [];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-hostile-'));
-  broker = await BrokerProcess.start({
+  broker = await SpawnedBroker.start({
     folder,
     settings: { 'connections.max.idle.ms': IDLE_MS_MAX, 'log.cleaner.enable': true },
   });

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ErrorCode, FindCoordinator, Metadata } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BrokerProcess, canMeasureProcesses, usageOf } from './broker-process.ts';
 import { type Abuse, Place } from './hostile/abuse.ts';
 import { KNOWN_NAME } from './hostile/oversized-requests.ts';
 import { oversizedAbuses, startBroker } from './hostile/run.ts';
 import { stubbornClients } from './hostile/stubborn-clients.ts';
 import { RawClient } from './raw-client.ts';
+import { canMeasureProcesses, type SpawnedBroker, usageOf } from './spawned-broker.ts';
 
 const MIB = 1024 * 1024;
 /** A broker that believes a request of 1 MiB takes gigabytes; one that does not, stays below this with all garbage it makes. */
@@ -18,7 +18,7 @@ const GROWTH_BYTES_MAX = 768 * MIB;
 const QUICK = stubbornClients.filter(({ mebibytes }) => mebibytes <= 2);
 
 let folder: string;
-let broker: BrokerProcess;
+let broker: SpawnedBroker;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-hostile-requests-'));

@@ -6,11 +6,11 @@ import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { seededRandom } from '@millrace/ports';
 import { freePort } from '../kafka/broker.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { type CrashReport, type CrashRunOptions, type CrashSite, runCrashes } from './crash-run.ts';
 import { Ledger, loadValue } from './ledger.ts';
 import { fetchAll, LoadProducer } from './load.ts';
 import { type FileSystem, LoopDisk } from './loop-disk.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 /** See `killNine`; the broker's data is on a file system of its own. @throws Error where there can be none */
 export async function powerLoss(
@@ -83,7 +83,7 @@ async function loseOnce(site: CrashSite, loadMs: number): Promise<UnsyncedLoss> 
   const bootstrapServers = `127.0.0.1:${port}`;
   const ledger = new Ledger();
   const target = { bootstrapServers, topic: 'unsynced', partitions: 2, ledger };
-  let broker = await BrokerProcess.start(process);
+  let broker = await SpawnedBroker.start(process);
   try {
     await using admin = new Admin({ bootstrapServers });
     await admin.createTopics([{ topic: target.topic, partitions: target.partitions }]);
@@ -93,7 +93,7 @@ async function loseOnce(site: CrashSite, loadMs: number): Promise<UnsyncedLoss> 
       site.crash(broker),
       producer.abort().then(() => ledger.recordsAcknowledged),
     ]);
-    broker = await BrokerProcess.start(process);
+    broker = await SpawnedBroker.start(process);
     return { recordsAcknowledged, recordsLost: recordsAcknowledged - (await countFound(target)) };
   } finally {
     await broker.kill();

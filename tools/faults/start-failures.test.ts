@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Producer } from '@millrace/producer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BROKER_PROGRAM, BrokerProcess, type BrokerProcessOptions, type Ending } from './broker-process.ts';
+import { BROKER_PROGRAM, type Ending, SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
 
 let folder: string;
-let running: BrokerProcess[];
+let running: SpawnedBroker[];
 let blocker: Server | undefined;
 
 beforeEach(() => {
@@ -23,14 +23,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function launch(options: Partial<BrokerProcessOptions> = {}): BrokerProcess {
-  const broker = new BrokerProcess({ folder: join(folder, 'data'), ...options });
+function launch(options: Partial<SpawnedBrokerOptions> = {}): SpawnedBroker {
+  const broker = new SpawnedBroker({ folder: join(folder, 'data'), ...options });
   running.push(broker);
   return broker;
 }
 
 /** What somebody reads who has just typed the command: no stack, nothing of the program's inside. */
-async function failure(options: Partial<BrokerProcessOptions> = {}): Promise<Ending> {
+async function failure(options: Partial<SpawnedBrokerOptions> = {}): Promise<Ending> {
   const ending = await launch(options).ended;
   expect(ending.code).not.toBe(0);
   expect(ending.signal).toBe(null);

@@ -6,17 +6,17 @@ import { KafkaClient } from '@millrace/client';
 import { Fetch } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../kafka/broker.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
 import { CommittingReader, fetchAll, LoadProducer, type LoadTarget } from './load.ts';
 import { RawClient } from './raw-client.ts';
+import { SpawnedBroker } from './spawned-broker.ts';
 
 const TOPIC = 'stopped';
 const PARTITIONS = 4;
 
 let folder: string;
 let port: number;
-let broker: BrokerProcess;
+let broker: SpawnedBroker;
 let ledger: Ledger;
 let target: LoadTarget;
 const marker = (): boolean => existsSync(join(folder, '.kafka_cleanshutdown'));
@@ -26,7 +26,7 @@ beforeEach(async () => {
   port = await freePort();
   ledger = new Ledger();
   target = { bootstrapServers: `127.0.0.1:${port}`, topic: TOPIC, partitions: PARTITIONS, ledger };
-  broker = await BrokerProcess.start({ folder, port });
+  broker = await SpawnedBroker.start({ folder, port });
   await using admin = new Admin({ bootstrapServers: broker.bootstrap });
   await admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS }]);
 });
@@ -66,7 +66,7 @@ describe('a broker that is stopped under load', () => {
     const before = ledger.recordsAcknowledged;
     const committed = Array.from({ length: PARTITIONS }, (_, n) => ledger.committedOffset('group', n));
 
-    broker = await BrokerProcess.start({ folder, port });
+    broker = await SpawnedBroker.start({ folder, port });
     expect(scannedBytes()).toBe(0);
     // From its first moment on it counts as not closed in order.
     expect(marker()).toBe(false);
@@ -85,7 +85,7 @@ describe('a broker that is stopped under load', () => {
     await acknowledged(1000);
     await broker.kill();
     expect(marker()).toBe(false);
-    broker = await BrokerProcess.start({ folder, port });
+    broker = await SpawnedBroker.start({ folder, port });
     expect(scannedBytes()).toBeGreaterThan(0);
     await producer.finish();
     await expectAllKept(1);

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
-import { BrokerProcess } from '../faults/broker-process.ts';
+import { SpawnedBroker } from '../faults/spawned-broker.ts';
 import { kafkaTool } from '../kafka/index.ts';
 import type { Finding } from './dump.ts';
 
@@ -14,7 +14,7 @@ const SETTLED_MS_MAX = 10_000;
 /** One transaction committed, one aborted, and what the tool says of their records. */
 export async function dumpTransactionState(version: string, folder: string): Promise<Finding[]> {
   const settings = { 'transaction.state.log.num.partitions': 1, 'transaction.state.log.replication.factor': 1 };
-  const broker = await BrokerProcess.start({ folder, settings });
+  const broker = await SpawnedBroker.start({ folder, settings });
   try {
     await transact(broker.bootstrap);
   } finally {

@@ -5,13 +5,13 @@ import { FatalTransactionError, Producer } from '@millrace/producer';
 import { Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTarget, type Target, uniqueName } from './target.ts';
+import { openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
-let target: Target;
+let target: SuiteCluster;
 let admin: Admin;
 let client: KafkaClient;
 beforeAll(async () => {
-  target = await openTarget();
+  target = await openSuiteCluster();
   admin = new Admin({ bootstrapServers: target.bootstrapServers });
   client = new KafkaClient({ bootstrapServers: target.bootstrapServers });
 });

@@ -1,12 +1,12 @@
 import { Admin, AdminItemsError } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
+import { isElsewhere, openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
-let target: Target;
+let target: SuiteCluster;
 let admin: Admin;
 beforeAll(async () => {
-  target = await openTarget();
+  target = await openSuiteCluster();
   admin = new Admin({ bootstrapServers: target.bootstrapServers, apiTimeoutMs: 20_000 });
 });
 afterAll(async () => {

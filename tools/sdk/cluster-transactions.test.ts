@@ -3,7 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { AbortableTransactionError, Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isElsewhere, uniqueName } from './target.ts';
+import { isElsewhere, uniqueName } from './suite-cluster.ts';
 
 let cluster: TestCluster;
 

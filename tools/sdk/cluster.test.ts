@@ -3,7 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isElsewhere } from './target.ts';
+import { isElsewhere } from './suite-cluster.ts';
 
 let cluster: TestCluster;
 

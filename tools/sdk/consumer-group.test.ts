@@ -12,7 +12,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { connectKafkaJs } from '../clients/index.ts';
 import { Consuming, numbers, partitionsOf, take, until } from './consuming.ts';
-import { uniqueName } from './target.ts';
+import { uniqueName } from './suite-cluster.ts';
 
 const consuming = new Consuming();
 const newTopic = (partitions?: number, prefix?: string) => consuming.newTopic(partitions, prefix);

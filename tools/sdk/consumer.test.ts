@@ -10,7 +10,7 @@ import { startBroker } from '@millrace/testing';
 import { describe, expect, it } from 'vitest';
 import { connectKafkaJs } from '../clients/index.ts';
 import { Consuming, numbers, take, until } from './consuming.ts';
-import { isElsewhere, uniqueName } from './target.ts';
+import { isElsewhere, uniqueName } from './suite-cluster.ts';
 
 const consuming = new Consuming();
 const newTopic = (partitions?: number, prefix?: string) => consuming.newTopic(partitions, prefix);

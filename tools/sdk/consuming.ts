@@ -5,10 +5,10 @@ import { Consumer, type ConsumerOptions, type TopicPartition } from '@millrace/c
 import { Producer } from '@millrace/producer';
 import { stringSerde } from '@millrace/serdes';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { openTarget, type Target, uniqueName } from './target.ts';
+import { openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
 export class Consuming {
-  #target: Target | undefined;
+  #target: SuiteCluster | undefined;
   #admin: Admin | undefined;
   #producer: Producer | undefined;
   readonly #consumers: Consumer<string, string>[] = [];
@@ -16,7 +16,7 @@ export class Consuming {
   /** Opens the cluster before the tests of the calling file, and closes it after. */
   constructor() {
     beforeAll(async () => {
-      this.#target = await openTarget();
+      this.#target = await openSuiteCluster();
       const { bootstrapServers } = this.#target;
       this.#admin = new Admin({ bootstrapServers });
       this.#producer = new Producer({ bootstrapServers });
@@ -32,8 +32,8 @@ export class Consuming {
     });
   }
 
-  get target(): Target {
-    return this.#target as Target;
+  get target(): SuiteCluster {
+    return this.#target as SuiteCluster;
   }
 
   get admin(): Admin {

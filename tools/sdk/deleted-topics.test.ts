@@ -3,7 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { stringSerde } from '@millrace/serdes';
 import { expect, it } from 'vitest';
 import { Consuming } from './consuming.ts';
-import { uniqueName } from './target.ts';
+import { uniqueName } from './suite-cluster.ts';
 
 const consuming = new Consuming();
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { javaArguments, KAFKA_3 } from '../kafka/index.ts';
 import { may, whyNoKafka } from '../needs/index.ts';
 import { Consuming, until } from './consuming.ts';
-import { uniqueName } from './target.ts';
+import { uniqueName } from './suite-cluster.ts';
 
 const isRunnable = may(whyNoKafka(), import.meta.url);
 const consuming = new Consuming();

@@ -13,12 +13,12 @@ import { jsonSerde } from '@millrace/serdes';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAll } from './read-all.ts';
-import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
+import { isElsewhere, openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
-let target: Target;
+let target: SuiteCluster;
 let admin: Admin;
 beforeAll(async () => {
-  target = await openTarget();
+  target = await openSuiteCluster();
   admin = new Admin({ bootstrapServers: target.bootstrapServers });
 });
 afterAll(async () => {

@@ -3,11 +3,11 @@ import { Producer } from '@millrace/producer';
 import { schemaSerde } from '@millrace/serdes';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
-import { openTarget, type Target, uniqueName } from './target.ts';
+import { openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
-let target: Target;
+let target: SuiteCluster;
 beforeAll(async () => {
-  target = await openTarget();
+  target = await openSuiteCluster();
 });
 afterAll(() => target.close());
 

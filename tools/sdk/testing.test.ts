@@ -6,7 +6,7 @@ import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { isElsewhere, uniqueName } from './target.ts';
+import { isElsewhere, uniqueName } from './suite-cluster.ts';
 
 /** ApiVersions, version 0, of a client "x". */
 const API_VERSIONS = Buffer.from('0000000b0012000000000001000178', 'hex');

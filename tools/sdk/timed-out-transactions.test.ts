@@ -3,7 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { AbortableTransactionError, FatalTransactionError, Producer, type Transaction } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { uniqueName } from './target.ts';
+import { uniqueName } from './suite-cluster.ts';
 
 const TIMEOUT_MS = 30_000;
 const OFFSETS = [{ topic: 't', partition: 0, offset: 1 }];

@@ -7,7 +7,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Consuming } from './consuming.ts';
-import { uniqueName } from './target.ts';
+import { uniqueName } from './suite-cluster.ts';
 
 const consuming = new Consuming();
 const span: SpanContext = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 };

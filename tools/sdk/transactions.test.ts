@@ -8,9 +8,9 @@ import {
   type Transaction,
 } from '@millrace/producer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isElsewhere, openTarget, type Target, uniqueName } from './target.ts';
+import { isElsewhere, openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
-let target: Target;
+let target: SuiteCluster;
 let admin: Admin;
 
 async function newTopic(partitions = 1): Promise<string> {
@@ -48,7 +48,7 @@ const VERSIONS = isElsewhere ? ([undefined] as const) : ([0, 2] as const);
 
 describe.each(VERSIONS)('with transaction.version %s, a producer with a transactionalId', (transactionVersion) => {
   beforeAll(async () => {
-    target = await openTarget(transactionVersion === undefined ? {} : { transactionVersion });
+    target = await openSuiteCluster(transactionVersion === undefined ? {} : { transactionVersion });
     admin = new Admin({ bootstrapServers: target.bootstrapServers });
   });
   afterAll(async () => {

@@ -13,7 +13,7 @@ import { MemoryMetadataStore } from '@millrace/metadata';
 import { systemClock, systemRandom } from '@millrace/ports';
 import { Producer } from '@millrace/producer';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
-import { BrokerProcess } from '../faults/broker-process.ts';
+import { SpawnedBroker } from '../faults/spawned-broker.ts';
 import { freePort } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 
@@ -27,7 +27,7 @@ interface Member {
   readonly id: number;
   readonly plainPort: number;
   readonly securePort: number;
-  process: BrokerProcess | undefined;
+  process: SpawnedBroker | undefined;
 }
 
 type Settings = Readonly<Record<string, string>>;
@@ -126,7 +126,7 @@ class RollingCluster {
     for (const member of this.#members) {
       await member.process?.stop();
       const folder = join(this.#folder, `b${member.id}`);
-      member.process = await BrokerProcess.start({ folder, settings: this.#settings(member, phase) });
+      member.process = await SpawnedBroker.start({ folder, settings: this.#settings(member, phase) });
       if (phase > 0) await this.#inSync(PHASES[phase]?.listeners.includes('plain') === true ? 'plain' : 'secure');
     }
   }

@@ -21,7 +21,7 @@ import type { TraceLine } from './trace.ts';
 import { checkTransactions } from './transactions/check-transactions.ts';
 import { CommittedReader } from './transactions/committed-reader.ts';
 import { COPY_GROUP, COPY_TOPIC, Copier } from './transactions/copier.ts';
-import { TransactionLedger } from './transactions/ledger.ts';
+import { TransactionLedger } from './transactions/transaction-ledger.ts';
 import { TransactionalProducer } from './transactions/transactional-producer.ts';
 import { planCrash } from './world/fault-plan.ts';
 import type { Machine } from './world/machine.ts';

@@ -8,7 +8,7 @@ import {
   type TopicPartition,
 } from '@millrace/consumer';
 import { stringSerde } from '@millrace/serdes';
-import type { Ledger } from './ledger.ts';
+import type { SoakLedger } from './soak-ledger.ts';
 
 type Batch = ConsumerBatch<Buffer, string>;
 
@@ -25,7 +25,7 @@ const SLOW_MS = 20;
 export interface MemberTarget {
   readonly topic: string;
   readonly groupId: string;
-  readonly ledger: Ledger;
+  readonly ledger: SoakLedger;
   readonly client: { readonly bootstrapServers: string };
 }
 

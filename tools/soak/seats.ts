@@ -1,6 +1,7 @@
 /** Those who send in a soak. A seat stays for the whole run; the producer on it is changed for another now and then. */
 import { Producer, type ProducerOptions } from '@millrace/producer';
-import { type Ledger, type Sent, soakValue } from './ledger.ts';
+import { loadValue, type Sent } from '../faults/ledger.ts';
+import type { SoakLedger } from './soak-ledger.ts';
 
 const TICK_MS = 20;
 /** What one seat sends with each tick, one record after the other over all partitions. */
@@ -24,7 +25,7 @@ export interface SeatTarget {
   readonly partitions: number;
   /** The most records that one seat sends to one partition. */
   readonly sequencesMax: number;
-  readonly ledger: Ledger;
+  readonly ledger: SoakLedger;
   readonly client: ProducerOptions;
 }
 
@@ -91,7 +92,7 @@ export class Seat {
   }
 
   #record(sent: Sent) {
-    return { topic: this.#target.topic, partition: sent.partition, value: soakValue(sent) };
+    return { topic: this.#target.topic, partition: sent.partition, value: loadValue(sent) };
   }
 
   #settle(lot: readonly Sent[], sending: Promise<{ offset: number } | readonly { offset: number }[]>): void {

@@ -1,10 +1,11 @@
 /** The soak, short, and its judges: each of them must be able to find fault. */
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { loadValue } from '../faults/ledger.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
-import { Ledger, soakValue } from './ledger.ts';
 import { growthPerMinute, type MemorySample } from './memory-watch.ts';
 import { soak } from './soak.ts';
+import { SoakLedger } from './soak-ledger.ts';
 
 const SOAK_MS = 12_000;
 
@@ -23,10 +24,10 @@ describe('the ledger', () => {
 
   /** A ledger of three records acknowledged at 0 to 2, and what a reading of the topic gives. */
   function judge(read: readonly (readonly [offset: number, sequence: number])[]): string[] {
-    const ledger = new Ledger(1, 10);
+    const ledger = new SoakLedger(1, 10);
     ledger.enrol(0);
     for (const sequence of [0, 1, 2]) ledger.acknowledged({ ...place, sequence }, sequence);
-    for (const [offset, sequence] of read) ledger.found(0, offset, soakValue({ ...place, sequence }));
+    for (const [offset, sequence] of read) ledger.found(0, offset, loadValue({ ...place, sequence }));
     ledger.checkAllFound();
     return ledger.violations;
   }
@@ -83,7 +84,7 @@ describe('the ledger', () => {
   });
 
   it('finds a group that skips records, and acknowledgements out of order', () => {
-    const ledger = new Ledger(1, 10);
+    const ledger = new SoakLedger(1, 10);
     ledger.enrol(0);
     ledger.handled(0, 0);
     ledger.handled(0, 2);

@@ -9,20 +9,20 @@ import { seededRandom } from '@millrace/ports';
 import { stringSerde } from '@millrace/serdes';
 import { SoakBroker } from './broker.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
-import { Ledger } from './ledger.ts';
 import { Member } from './members.ts';
 import { growthPerMinute, type MemorySample, sampleMemory } from './memory-watch.ts';
 import { RECORDS_PER_SECOND, SEATS, Seat } from './seats.ts';
+import { SoakLedger } from './soak-ledger.ts';
 import { MEMBERS_MAX, REQUEST_TIMEOUT_MS, Troubles } from './troubles.ts';
 
 export interface SoakOptions {
   readonly timeMs: number;
   readonly seed: number;
-  readonly onSample?: ((sample: MemorySample, ledger: Ledger) => void) | undefined;
+  readonly onSample?: ((sample: MemorySample, ledger: SoakLedger) => void) | undefined;
 }
 
 export interface SoakReport {
-  readonly ledger: Ledger;
+  readonly ledger: SoakLedger;
   readonly troubles: ReadonlyMap<string, number>;
   readonly cutsInFrames: number;
   readonly samples: readonly MemorySample[];
@@ -54,7 +54,7 @@ const SETTLE_MS_MAX = 60_000;
 const HANDLES_GONE_MS_MAX = 10_000;
 
 export async function soak({ timeMs, seed, onSample }: SoakOptions): Promise<SoakReport> {
-  const ledger = new Ledger(PARTITIONS, Math.ceil((timeMs / 1_000) * (RECORDS_PER_SECOND / PARTITIONS)) + 1);
+  const ledger = new SoakLedger(PARTITIONS, Math.ceil((timeMs / 1_000) * (RECORDS_PER_SECOND / PARTITIONS)) + 1);
   const stopListening = reportRejections(ledger);
   const before = sampleMemory();
   const folder = mkdtempSync(join(tmpdir(), 'millrace-soak-'));
@@ -82,7 +82,7 @@ export async function soak({ timeMs, seed, onSample }: SoakOptions): Promise<Soa
 }
 
 interface Load extends SoakOptions {
-  readonly ledger: Ledger;
+  readonly ledger: SoakLedger;
   readonly proxy: CuttingProxy;
   readonly broker: SoakBroker;
   readonly samples: MemorySample[];
@@ -125,7 +125,7 @@ async function load({ timeMs, seed, ledger, proxy, broker, samples, onSample }: 
 }
 
 /** Reads the whole topic, and returns where its partitions end. */
-async function readEverything(client: { bootstrapServers: string }, ledger: Ledger): Promise<readonly number[]> {
+async function readEverything(client: { bootstrapServers: string }, ledger: SoakLedger): Promise<readonly number[]> {
   await using admin = new Admin(client);
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: TOPIC, partition }));
   const latest = await admin.listOffsets(partitions.map((place) => ({ ...place, at: 'latest' as const })));
@@ -143,7 +143,7 @@ async function readEverything(client: { bootstrapServers: string }, ledger: Ledg
   return ends;
 }
 
-async function groupReaches(ends: readonly number[], ledger: Ledger): Promise<void> {
+async function groupReaches(ends: readonly number[], ledger: SoakLedger): Promise<void> {
   const behind = (): number[] =>
     [...ends.keys()].filter((partition) => ledger.handledUpTo(partition) < ends[partition]!);
   for (const endMs = performance.now() + SETTLE_MS_MAX; behind().length > 0; await sleep(50)) {
@@ -153,7 +153,7 @@ async function groupReaches(ends: readonly number[], ledger: Ledger): Promise<vo
   }
 }
 
-function checkOpenHandles({ sockets, timers }: MemorySample, links: number, ledger: Ledger): void {
+function checkOpenHandles({ sockets, timers }: MemorySample, links: number, ledger: SoakLedger): void {
   const clients = SEATS + MEMBERS_MAX;
   // The proxy is in this process too, with two sockets for each connection.
   if (sockets > clients * SOCKETS_PER_CLIENT_MAX + 2 * links) ledger.violation(`${sockets} sockets are open`);
@@ -161,7 +161,7 @@ function checkOpenHandles({ sockets, timers }: MemorySample, links: number, ledg
 }
 
 /** Closed clients leave nothing behind. */
-async function checkHandles(before: MemorySample, ledger: Ledger): Promise<void> {
+async function checkHandles(before: MemorySample, ledger: SoakLedger): Promise<void> {
   let now = sampleMemory();
   const isClean = (): boolean => now.sockets <= before.sockets && now.timers <= before.timers;
   for (
@@ -179,7 +179,7 @@ async function checkHandles(before: MemorySample, ledger: Ledger): Promise<void>
 function judgeMemory(
   samples: readonly MemorySample[],
   timeMs: number,
-  ledger: Ledger,
+  ledger: SoakLedger,
 ): Pick<SoakReport, 'heapGrowthBytes' | 'bufferGrowthBytes' | 'socketsMax' | 'timersMax'> {
   const startMs = samples[0]?.atMs ?? 0;
   const judged = samples.filter(({ atMs }) => atMs - startMs >= timeMs * WARM_UP_PART);
@@ -201,7 +201,7 @@ function judgeMemory(
   };
 }
 
-function reportRejections(ledger: Ledger): () => void {
+function reportRejections(ledger: SoakLedger): () => void {
   const onRejection = (reason: unknown): void => ledger.violation(`nobody handled a rejection: ${String(reason)}`);
   const onWarning = (warning: Error): void => {
     if (warning.name === 'MaxListenersExceededWarning') ledger.violation(`listeners pile up: ${warning.message}`);

@@ -6,7 +6,7 @@ import { isMetadataError } from '@millrace/metadata';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { reaches } from '@millrace/zookeeper/internal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BrokerProcess } from '../faults/broker-process.ts';
+import { SpawnedBroker } from '../faults/spawned-broker.ts';
 import { has } from '../needs/index.ts';
 import { type Certificates, makeCertificates } from './certificates.ts';
 import { freePorts, ZooKeeperEnsemble } from './ensemble.ts';
@@ -218,7 +218,7 @@ describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that kno
         'super.users': 'User:ANONYMOUS',
         'delegation.token.secret.key': 'secret',
       };
-      const process = await BrokerProcess.start({ folder: join(folder, 'data'), settings });
+      const process = await SpawnedBroker.start({ folder: join(folder, 'data'), settings });
       const store = await open('broker', 'sec"ret');
       const other = await open('other', 'o');
       try {

@@ -111,7 +111,7 @@ export async function bindListeners(
 
 /** The limits of connections as the settings have them now. */
 function connectionLimits(config: BrokerConfig, running: ListenerSurroundings['running']): ConnectionLimits {
-  const current = (): BrokerConfig => running()?.configs.current ?? config;
+  const current = (): BrokerConfig => running()?.configRepository.current ?? config;
   return {
     get connectionsMax() {
       return current().maxConnections;

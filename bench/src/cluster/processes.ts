@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BrokerProcess } from '../../../tools/faults/broker-process.ts';
 import { freePortsInARow } from '../../../tools/faults/cluster-process.ts';
+import { SpawnedBroker } from '../../../tools/faults/spawned-broker.ts';
 
 export const BROKERS = 3;
 
@@ -19,12 +19,12 @@ const KIB = 1024;
 const WATCH = join(import.meta.dirname, 'loop-watch.mjs');
 
 export class MeasuredCluster {
-  readonly #parent: BrokerProcess;
+  readonly #parent: SpawnedBroker;
   readonly #folder: string;
   readonly #loops: string;
   readonly bootstrap: string;
 
-  private constructor(parent: BrokerProcess, folder: string, loops: string, port: number) {
+  private constructor(parent: SpawnedBroker, folder: string, loops: string, port: number) {
     this.#parent = parent;
     this.#folder = folder;
     this.#loops = loops;
@@ -38,7 +38,7 @@ export class MeasuredCluster {
     const port = await freePortsInARow(BROKERS);
     const env = { BENCH_LOOP_FOLDER: loops, NODE_OPTIONS: `--import ${WATCH}` };
     const start = [program, 'start', '--brokers', String(BROKERS)];
-    const parent = new BrokerProcess({ folder, port, program: start, env });
+    const parent = new SpawnedBroker({ folder, port, program: start, env });
     const cluster = new MeasuredCluster(parent, folder, loops, port);
     try {
       await parent.says(/ready with \d+ brokers at/);

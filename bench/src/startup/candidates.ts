@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BROKER_PROGRAM, BrokerProcess } from '../../../tools/faults/broker-process.ts';
+import { BROKER_PROGRAM, SpawnedBroker } from '../../../tools/faults/spawned-broker.ts';
 import { freePort, KAFKA_3, KAFKA_4, startApacheKafka } from '../../../tools/kafka/index.ts';
 import { installBuilt } from './installed.ts';
 
@@ -88,7 +88,7 @@ function millrace(name: string, part: string, program: readonly string[]): Millr
       const port = await freePort();
       // With its HTTP port, as `millrace start` opens it.
       const settings = { 'millrace.http.port': 0 };
-      const broker = new BrokerProcess({ folder, port, program, settings, env });
+      const broker = new SpawnedBroker({ folder, port, program, settings, env });
       return {
         pid: broker.pid,
         port,

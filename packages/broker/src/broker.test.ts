@@ -107,7 +107,7 @@ describe('a broker', () => {
 
   it('takes up changed topic configs at once', async () => {
     await test.createTopic('t');
-    const { configs } = test.broker.services;
+    const { configRepository: configs } = test.broker.services;
     await configs.change({ type: 'topic', name: 't' }, () => ({ 'max.message.bytes': '100' }));
     await expect(produceTo(test, 't', batchOf(['x'.repeat(200)]))).rejects.toThrow(
       `error ${ErrorCode.MESSAGE_TOO_LARGE}`,

@@ -144,7 +144,7 @@ interface HandlerRooms
     BrokerServices,
     | 'accessRules'
     | 'clusterId'
-    | 'configs'
+    | 'configRepository'
     | 'cluster'
     | 'commands'
     | 'replicas'
@@ -153,7 +153,6 @@ interface HandlerRooms
     | 'transactions'
     | 'controller'
   > {
-  readonly configs: ConfigRepository;
   readonly cluster: ClusterImage;
   readonly topics: TopicAdmin;
   readonly clients: ClientRooms;
@@ -393,7 +392,7 @@ export class Broker {
       clients,
       accessRules,
       clusterId,
-      configs,
+      configRepository: configs,
       cluster,
       commands,
       replicas,
@@ -511,7 +510,7 @@ export class Broker {
   #newServices({ topics, clients, ...rooms }: HandlerRooms): BrokerServices {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     const { brokerId } = config;
-    const { configs, cluster } = rooms;
+    const { configRepository: configs, cluster } = rooms;
     return {
       ...rooms,
       brokerId,
@@ -532,7 +531,6 @@ export class Broker {
       turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
-      topicCreation: topics,
       configAdmin: new ConfigAdmin({ ...this.#options, brokerId, cluster, configs, logger }),
       topicAdmin: topics,
       producerIds: new ProducerIdManager(store, brokerId),

@@ -12,13 +12,13 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KafkaClient } from './kafka-client.ts';
 import type { ClientOptions } from './options.ts';
-import { FakeCluster } from './testing/fake-cluster.ts';
+import { ScriptedCluster } from './testing/scripted-cluster.ts';
 
-let cluster: FakeCluster;
+let cluster: ScriptedCluster;
 const clients: KafkaClient[] = [];
 
 beforeEach(async () => {
-  cluster = await FakeCluster.start(3);
+  cluster = await ScriptedCluster.start(3);
 });
 
 afterEach(async () => {

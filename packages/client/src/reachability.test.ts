@@ -4,15 +4,15 @@ import { Heartbeat, Metadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KafkaClient } from './kafka-client.ts';
 import type { ClientOptions } from './options.ts';
-import { FakeCluster } from './testing/fake-cluster.ts';
+import { ScriptedCluster } from './testing/scripted-cluster.ts';
 
-let cluster: FakeCluster;
+let cluster: ScriptedCluster;
 let lines: { level: string; message: string; fields: Record<string, unknown> }[];
 const open: KafkaClient[] = [];
 
 beforeEach(async () => {
   lines = [];
-  cluster = await FakeCluster.start(1);
+  cluster = await ScriptedCluster.start(1);
 });
 
 afterEach(async () => {
@@ -104,7 +104,7 @@ it.each([undefined, '', 5, 'x'.repeat(250), '\ud800'])(
 describe('a broker that is cut off from its cluster and still answers', () => {
   it('is not asked for ever who leads, though it is the only one that the client is connected to', async () => {
     await cluster.stop();
-    cluster = await FakeCluster.start(3);
+    cluster = await ScriptedCluster.start(3);
     cluster.setTopic('t', [1], 0);
     const [stale] = structuredClone(cluster.metadata({ topics: [{ name: 't' }] } as never).topics);
     cluster.broker(1).on(Metadata, (request) => ({ ...cluster.metadata(request), topics: [stale!] }));

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { ListOffsets } from '@millrace/protocol';
 import { expect, it } from 'vitest';
 import { KafkaClient as RealClient } from './kafka-client.ts';
-import { FakeCluster } from './testing/fake-cluster.ts';
+import { ScriptedCluster } from './testing/scripted-cluster.ts';
 
 it('does what the README shows', async () => {
-  const cluster = await FakeCluster.start();
+  const cluster = await ScriptedCluster.start();
   cluster.setTopic('orders', [1]);
   cluster.on(ListOffsets, () => ({
     topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, errorCode: 0, timestamp: -1, offset: 42 }] }],

@@ -10,6 +10,7 @@ import {
   checkSeekTarget,
   checkTimestamp,
 } from './arguments.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
 import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
 import { ConsumerEngine, type GroupJoined } from './engine.ts';
 import { commitOfLost, noGroup } from './errors.ts';
@@ -17,7 +18,6 @@ import { type ConsumerMetrics, collectMetrics } from './metrics.ts';
 import type { OffsetToCommit } from './offsets/offset-committer.ts';
 import { fetchCommitted } from './offsets/offset-queries.ts';
 import { type ConsumerOptions, consumerSettings, type TopicPartition } from './options.ts';
-import type { PartitionState } from './partition-state.ts';
 import { ConsumerBatch, decodeBatch } from './reading/consumer-batch.ts';
 import { AwaitingIterator, BatchIterator, RecordIterator } from './reading/iterators.ts';
 import { startRun } from './reading/run.ts';
@@ -353,7 +353,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     await this.#engine.commit([{ topic, partition, offset, leaderEpoch }]);
   }
 
-  #states(partitions: readonly TopicPartition[] | undefined, attempt: string): PartitionState[] {
+  #states(partitions: readonly TopicPartition[] | undefined, attempt: string): AssignedPartition[] {
     if (partitions === undefined) return [...this.#engine.partitions];
     checkPlaces(partitions, attempt);
     return partitions.map(({ topic, partition }) => this.#engine.state(topic, partition, attempt));

@@ -1,6 +1,7 @@
 import { ApiTimedOutError, Backoff, KafkaError, type Logger } from '@millrace/client';
 import { atMost, partitionName, sleep } from '@millrace/client/internal';
 import type { Clock, Random, Timer } from '@millrace/ports';
+import type { AssignedPartition, OffsetLookup } from './assigned-partition.ts';
 import type { Cluster, Coordinator } from './cluster-port.ts';
 import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from './errors.ts';
 import { GroupMembership } from './group/membership.ts';
@@ -10,7 +11,6 @@ import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer
 import type { ConsumerSettings, TopicPartition } from './options.ts';
 import { PartitionFlow } from './partition-flow.ts';
 import { PartitionKeeper, type RebalanceListeners } from './partition-keeper.ts';
-import type { OffsetLookup, PartitionState } from './partition-state.ts';
 import { PartitionTable } from './partition-table.ts';
 import { Delivery } from './reading/delivery.ts';
 import type { HandlingCounts } from './reading/handler.ts';
@@ -184,7 +184,7 @@ export class ConsumerEngine {
   }
 
   /** @throws ConsumerError `CONSUMER_NOT_ASSIGNED` */
-  state(topic: string, partition: number, attempt: string): PartitionState {
+  state(topic: string, partition: number, attempt: string): AssignedPartition {
     const state = this.partitions.get(topic, partition);
     if (state === undefined) throw notAssigned(topic, partition, attempt);
     return state;
@@ -198,16 +198,16 @@ export class ConsumerEngine {
   }
 
   /** Reads on at an offset that is to be looked up. */
-  seekBy(states: Iterable<PartitionState>, lookup: OffsetLookup): void {
+  seekBy(states: Iterable<AssignedPartition>, lookup: OffsetLookup): void {
     for (const state of states) state.find(lookup);
     this.flow.wake();
   }
 
-  pause(states: Iterable<PartitionState>): void {
+  pause(states: Iterable<AssignedPartition>): void {
     for (const state of states) state.pause();
   }
 
-  resume(states: Iterable<PartitionState>): void {
+  resume(states: Iterable<AssignedPartition>): void {
     for (const state of states) {
       state.resume();
       this.delivery.offer(state);

@@ -1,4 +1,4 @@
-import type { PartitionState } from './partition-state.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
 
 /**
  * What the parts that find offsets, validate them and fetch tell of a partition. None of them knows who is concerned:
@@ -6,15 +6,15 @@ import type { PartitionState } from './partition-state.ts';
  */
 export interface PartitionEvents {
   /** Its offset is known: it can be fetched. */
-  found(state: PartitionState): void;
+  found(state: AssignedPartition): void;
   /** Its new leader was asked: it can be fetched, is to be looked up anew, or has failed. */
-  validated(state: PartitionState): void;
+  validated(state: AssignedPartition): void;
   /** There are records for a reader, or an error that it has to be told. */
-  readable(state: PartitionState): void;
+  readable(state: AssignedPartition): void;
   /** The offset that was asked for is not in its log. */
-  outOfRange(state: PartitionState): void;
+  outOfRange(state: AssignedPartition): void;
   /** It cannot be read; readers are to be told why. */
-  failed(state: PartitionState, error: Error): void;
+  failed(state: AssignedPartition, error: Error): void;
   /** The leaders of the topic's partitions are not known, or not any more. */
   leadersStale(topic: string): void;
 }

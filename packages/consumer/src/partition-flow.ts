@@ -1,6 +1,7 @@
 import type { Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
 import { ZERO_UUID } from '@millrace/protocol';
+import type { AssignedPartition } from './assigned-partition.ts';
 import type { Cluster, Coordinator } from './cluster-port.ts';
 import { Fetcher } from './fetch/fetcher.ts';
 import { PartitionAnswers } from './fetch/partition-answers.ts';
@@ -8,7 +9,6 @@ import { EpochValidator } from './offsets/epoch-validator.ts';
 import { OffsetFinder } from './offsets/offset-finder.ts';
 import type { ConsumerSettings } from './options.ts';
 import type { PartitionEvents } from './partition-events.ts';
-import type { PartitionState } from './partition-state.ts';
 import type { PartitionTable } from './partition-table.ts';
 import type { Delivery } from './reading/delivery.ts';
 import type { RecordDecoders } from './record.ts';
@@ -50,7 +50,7 @@ export class PartitionFlow implements PartitionEvents {
   }
 
   /** Partitions are read from now on. */
-  added(states: readonly PartitionState[]): void {
+  added(states: readonly AssignedPartition[]): void {
     for (const state of states) this.#noteTopic(state);
     this.wake();
   }
@@ -71,16 +71,16 @@ export class PartitionFlow implements PartitionEvents {
     this.wake();
   }
 
-  validated(state: PartitionState): void {
+  validated(state: AssignedPartition): void {
     this.#context.delivery.offer(state);
     this.wake();
   }
 
-  readable(state: PartitionState): void {
+  readable(state: AssignedPartition): void {
     this.#context.delivery.offer(state);
   }
 
-  failed(state: PartitionState, error: Error): void {
+  failed(state: AssignedPartition, error: Error): void {
     state.fail(error);
     this.#context.delivery.offer(state);
   }
@@ -89,7 +89,7 @@ export class PartitionFlow implements PartitionEvents {
     this.fetcher.markStale(topic);
   }
 
-  outOfRange(state: PartitionState): void {
+  outOfRange(state: AssignedPartition): void {
     const { fetchOffset } = state;
     if (state.hasRecords || state.reader !== undefined) {
       // What was fetched before is still good, and is read first. Then the question is asked again.
@@ -106,7 +106,7 @@ export class PartitionFlow implements PartitionEvents {
   }
 
   /** A topic that was deleted and made again is another topic: nothing of the old one's offsets means anything in it. */
-  #noteTopic(state: PartitionState): void {
+  #noteTopic(state: AssignedPartition): void {
     const { topic, partition } = state;
     const topicId = this.#context.cluster.topic(topic)?.topicId;
     if (topicId === undefined) state.topicVanished();
@@ -119,7 +119,7 @@ export class PartitionFlow implements PartitionEvents {
     this.#reset(state, undefined);
   }
 
-  #reset(state: PartitionState, outOfRange: number | undefined): void {
+  #reset(state: AssignedPartition, outOfRange: number | undefined): void {
     state.find({ from: 'policy', policy: this.#context.settings.autoOffsetReset, outOfRange });
     this.#finder.wake();
   }

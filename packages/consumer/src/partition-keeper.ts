@@ -1,11 +1,11 @@
 import type { Logger } from '@millrace/client';
 import type { Clock } from '@millrace/ports';
+import { AssignedPartition, type OffsetLookup } from './assigned-partition.ts';
 import type { TopicPartitionMap } from './assignors/assignor.ts';
 import { rebalanceChannel } from './diagnostics.ts';
 import { ConsumerError, messageOf } from './errors.ts';
 import { isOfGoneTopic, type OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, RebalanceListener, TopicPartition } from './options.ts';
-import { type OffsetLookup, PartitionState } from './partition-state.ts';
 import type { PartitionTable } from './partition-table.ts';
 import type { Delivery } from './reading/delivery.ts';
 import type { Lease } from './reading/lease.ts';
@@ -28,7 +28,7 @@ export interface PartitionKeeperContext {
   readonly committer: OffsetCommitter | undefined;
   readonly listeners: RebalanceListeners;
   /** These partitions are new: their offsets are to be found. */
-  added(states: readonly PartitionState[]): void;
+  added(states: readonly AssignedPartition[]): void;
   /** There are partitions that can be handed out or fetched. */
   wake(): void;
   member(): { memberId: string; generationId: number };
@@ -52,7 +52,7 @@ export class PartitionKeeper {
   /** Adds partitions by hand: no listener is told. */
   add(partitions: readonly (TopicPartition & { readonly offset?: number | undefined })[]): void {
     const states = partitions.map(({ topic, partition, offset }) => {
-      const state = new PartitionState(topic, partition);
+      const state = new AssignedPartition(topic, partition);
       if (offset === undefined) state.find(this.#firstLookup());
       else state.moveTo(offset, -1);
       this.#context.partitions.add(state);
@@ -65,7 +65,7 @@ export class PartitionKeeper {
   async assigned(partitions: readonly TopicPartition[]): Promise<void> {
     const { partitions: table, listeners, delivery } = this.#context;
     const states = partitions.map(({ topic, partition }) => {
-      const state = new PartitionState(topic, partition);
+      const state = new AssignedPartition(topic, partition);
       state.hold();
       state.find(this.#firstLookup());
       table.add(state);
@@ -154,7 +154,7 @@ export class PartitionKeeper {
   }
 
   /** Commits what is processed and not committed yet, where that is done automatically. */
-  async commitProcessed(states: Iterable<PartitionState>, timeoutMs?: number): Promise<void> {
+  async commitProcessed(states: Iterable<AssignedPartition>, timeoutMs?: number): Promise<void> {
     if (!this.#context.settings.autoCommit) return;
     await this.commit(this.processed(states), timeoutMs);
   }
@@ -178,7 +178,7 @@ export class PartitionKeeper {
   }
 
   /** What is processed and not committed yet. */
-  processed(states: Iterable<PartitionState>): OffsetToCommit[] {
+  processed(states: Iterable<AssignedPartition>): OffsetToCommit[] {
     const offsets: OffsetToCommit[] = [];
     for (const state of states) {
       if (!state.hasUncommitted) continue;
@@ -192,7 +192,7 @@ export class PartitionKeeper {
     return { from: 'committed' };
   }
 
-  #statesOf(partitions: readonly TopicPartition[]): PartitionState[] {
+  #statesOf(partitions: readonly TopicPartition[]): AssignedPartition[] {
     return partitions.flatMap(({ topic, partition }) => this.#context.partitions.get(topic, partition) ?? []);
   }
 

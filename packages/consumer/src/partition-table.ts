@@ -1,19 +1,19 @@
-import type { PartitionState } from './partition-state.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
 
 /** The partitions that this consumer reads, found by topic and number without making a key of them. */
 export class PartitionTable {
-  readonly #topics = new Map<string, Map<number, PartitionState>>();
+  readonly #topics = new Map<string, Map<number, AssignedPartition>>();
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get(topic: string, partition: number): PartitionState | undefined {
+  get(topic: string, partition: number): AssignedPartition | undefined {
     return this.#topics.get(topic)?.get(partition);
   }
 
-  add(state: PartitionState): void {
+  add(state: AssignedPartition): void {
     let partitions = this.#topics.get(state.topic);
     if (partitions === undefined) {
       partitions = new Map();
@@ -40,7 +40,7 @@ export class PartitionTable {
     return new Map([...this.#topics].map(([topic, partitions]) => [topic, [...partitions.keys()]]));
   }
 
-  *[Symbol.iterator](): Iterator<PartitionState> {
+  *[Symbol.iterator](): Iterator<AssignedPartition> {
     for (const partitions of this.#topics.values()) yield* partitions.values();
   }
 }

@@ -8,8 +8,8 @@ import { ConnectionError } from './errors.ts';
  * anything twice by itself: a request under way when the connection goes fails, and whoever sent it knows what to do.
  *
  * @example
- * const line = new ReconnectingConnection({ host: 'broker-2', port: 9092, clientId: '1' });
- * const answer = await line.send(UpdateMetadata, 8, request, { timeoutMs: 30_000 });
+ * const peer = new ReconnectingConnection({ host: 'broker-2', port: 9092, clientId: '1' });
+ * const answer = await peer.send(UpdateMetadata, 8, request, { timeoutMs: 30_000 });
  */
 export class ReconnectingConnection {
   readonly #options: ConnectionOptions;

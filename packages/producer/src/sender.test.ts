@@ -32,7 +32,7 @@ interface ProducerMemory {
 type Fault = 'none' | 'lost-request' | 'lost-response' | 'not-leader' | 'forgotten';
 
 /** A leader that keeps sequences as Kafka does, and misbehaves by plan. */
-class FakeCluster implements ProduceTransport {
+class FaultyLeader implements ProduceTransport {
   readonly logs: string[][] = Array.from({ length: PARTITIONS }, () => []);
   readonly #memory: Map<number, ProducerMemory>[] = Array.from({ length: PARTITIONS }, () => new Map());
   readonly #clock: ManualClock;
@@ -154,10 +154,10 @@ function answer(errorCode: number, baseOffset = -1): BatchOutcome {
   return { errorCode, errorMessage: null, baseOffset, logAppendTimeMs: -1, logStartOffset: 0 };
 }
 
-/** A sender over a fake cluster, driven record by record. */
+/** A sender over a faulty leader, driven record by record. */
 class Bench {
   readonly clock = new ManualClock();
-  readonly cluster: FakeCluster;
+  readonly cluster: FaultyLeader;
   readonly settings: ProducerSettings;
   readonly accumulator: Accumulator;
   readonly sender: Sender;
@@ -166,7 +166,7 @@ class Bench {
   readonly outcomes: { value: string; partition: number; error?: Error; metadata?: RecordMetadata }[] = [];
 
   constructor(options: Parameters<typeof producerSettings>[0], plan?: () => Fault, seed = 1) {
-    this.cluster = new FakeCluster(this.clock, seededRandom(seed), plan);
+    this.cluster = new FaultyLeader(this.clock, seededRandom(seed), plan);
     this.settings = producerSettings(options);
     this.accumulator = new Accumulator(this.clock, this.settings, () => {});
     this.sender = new Sender({

@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
-import type { BrokerProcess } from '../broker-process.ts';
 import { RawClient } from '../raw-client.ts';
+import type { SpawnedBroker } from '../spawned-broker.ts';
 
 /** Something that no decent client does. */
 export interface Abuse {
@@ -13,10 +13,10 @@ export interface Abuse {
 
 /** Where an abuse happens: a broker with a topic called `innocent`, and what has to be closed afterwards. */
 export class Place implements Disposable {
-  readonly broker: BrokerProcess;
+  readonly broker: SpawnedBroker;
   readonly #sockets: { destroy(): unknown }[] = [];
 
-  constructor(broker: BrokerProcess) {
+  constructor(broker: SpawnedBroker) {
     this.broker = broker;
   }
 

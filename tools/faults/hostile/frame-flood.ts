@@ -10,7 +10,7 @@ import { type Random, seededRandom } from '@millrace/ports';
 import { encodeRequest, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
 import { freePort } from '../../kafka/index.ts';
 import { root } from '../../source/index.ts';
-import { BrokerProcess, canMeasureProcesses, usageOf } from '../broker-process.ts';
+import { canMeasureProcesses, SpawnedBroker, usageOf } from '../spawned-broker.ts';
 import { HonestClient, type HonestReport } from './honest-client.ts';
 import { mutated } from './mutations.ts';
 
@@ -96,7 +96,7 @@ const pem = (name: string): string => readFileSync(join(root, 'packages/network/
 
 const HOST = '127.0.0.1';
 
-function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Promise<BrokerProcess> {
+function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Promise<SpawnedBroker> {
   const keystore = join(folder, 'keystore.pem');
   writeFileSync(keystore, `${pem('localhost.key.pem')}\n${pem('localhost.cert.pem')}`, { mode: 0o600 });
   const jaas =
@@ -115,7 +115,7 @@ function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Pro
     'delegation.token.secret.key': 'secret',
     ...Object.fromEntries(perListener),
   };
-  return BrokerProcess.start({ folder: join(folder, 'data'), settings });
+  return SpawnedBroker.start({ folder: join(folder, 'data'), settings });
 }
 
 /** What the honest client writes to, and rules by which the hostile one may do something and not everything. */
@@ -150,12 +150,12 @@ class Flood {
   readonly rssMib: number[] = [];
   readonly #options: FrameFloodOptions;
   readonly #ports: Ports;
-  readonly #broker: BrokerProcess;
+  readonly #broker: SpawnedBroker;
   readonly #random: Random;
   readonly #logins = loginFrames();
   readonly #requests = capturedRequests();
 
-  constructor(options: FrameFloodOptions, ports: Ports, broker: BrokerProcess) {
+  constructor(options: FrameFloodOptions, ports: Ports, broker: SpawnedBroker) {
     this.#options = options;
     this.#ports = ports;
     this.#broker = broker;

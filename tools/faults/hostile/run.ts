@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { ApiVersions, apiByKey, CreateTopics, FindCoordinator } from '@millrace/protocol';
-import { BrokerProcess, canMeasureProcesses, usageOf } from '../broker-process.ts';
 import { RawClient } from '../raw-client.ts';
+import { canMeasureProcesses, SpawnedBroker, usageOf } from '../spawned-broker.ts';
 import { type Abuse, Place, sendFrame } from './abuse.ts';
 import { KNOWN_NAME, type OversizedRequest, oversizedRequests, SIZES, type Size } from './oversized-requests.ts';
 import { QuietClient } from './quiet-client.ts';
@@ -76,7 +76,7 @@ function wanted(abuses: readonly Abuse[], { only, part }: HostileOptions): Abuse
 }
 
 /** The same broker, or a new one where the last abuse has left it large: the next row is to show what the next abuse costs. */
-async function freshBroker(broker: BrokerProcess, folder: string): Promise<BrokerProcess> {
+async function freshBroker(broker: SpawnedBroker, folder: string): Promise<SpawnedBroker> {
   if (broker.isRunning) {
     if (!canMeasureProcesses || usageOf(broker.pid).rssBytes < LARGE_RSS_BYTES) return broker;
     await broker.stop();
@@ -88,7 +88,7 @@ async function freshBroker(broker: BrokerProcess, folder: string): Promise<Broke
  * Measures again what seems to be beyond the measure only because somebody waited, and keeps the shortest: what else the machine does
  * makes a wait longer and never shorter, and what the abuse itself costs comes back every time.
  */
-async function measureCalmly(broker: BrokerProcess, abuse: Abuse): Promise<Row> {
+async function measureCalmly(broker: SpawnedBroker, abuse: Abuse): Promise<Row> {
   let row = await measure(broker, abuse);
   for (let again = 1; again < ATTEMPTS && row.isTooSlow && broker.isRunning; again += 1) {
     const next = await measure(broker, abuse);
@@ -103,8 +103,8 @@ async function nothing(): Promise<string> {
 }
 
 /** A broker with a topic and a group, as a hostile client would find them. */
-export async function startBroker(folder: string): Promise<BrokerProcess> {
-  const broker = await BrokerProcess.start({ folder });
+export async function startBroker(folder: string): Promise<SpawnedBroker> {
+  const broker = await SpawnedBroker.start({ folder });
   await using admin = new Admin({ bootstrapServers: broker.bootstrap });
   await prepare(broker);
   await admin.listGroups();
@@ -112,7 +112,7 @@ export async function startBroker(folder: string): Promise<BrokerProcess> {
 }
 
 /** Makes the topic that requests name, and the coordinator, again: abuse may have deleted it. */
-async function prepare(broker: BrokerProcess): Promise<void> {
+async function prepare(broker: SpawnedBroker): Promise<void> {
   const client = await RawClient.connect(broker.port);
   const topics = [{ name: KNOWN_NAME, numPartitions: 4, replicationFactor: 1, assignments: [], configs: [] }];
   await client.ask(CreateTopics, 2, { topics, timeoutMs: 10_000 });
@@ -121,7 +121,7 @@ async function prepare(broker: BrokerProcess): Promise<void> {
 }
 
 /** For every API that the broker advertises, in the newest and the oldest of its versions. */
-export async function oversizedAbuses(broker: BrokerProcess, sizes: readonly Size[]): Promise<Abuse[]> {
+export async function oversizedAbuses(broker: SpawnedBroker, sizes: readonly Size[]): Promise<Abuse[]> {
   const client = await RawClient.connect(broker.port);
   const { apiKeys } = await client.ask(ApiVersions, 0, {});
   client.close();
@@ -142,7 +142,7 @@ function abuseOf(request: OversizedRequest): Abuse {
   };
 }
 
-async function measure(broker: BrokerProcess, abuse: Abuse): Promise<Row> {
+async function measure(broker: SpawnedBroker, abuse: Abuse): Promise<Row> {
   await using quiet = new QuietClient(broker.port);
   await prepare(broker);
   await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,7 +1,7 @@
 import { type Anomaly, AT_THE_END, type Violation } from '../checker/violation.ts';
 import type { PartitionName } from '../history.ts';
 import { copied } from './copier.ts';
-import type { TransactionLedger } from './ledger.ts';
+import type { TransactionLedger } from './transaction-ledger.ts';
 
 /** Offsets and copies of one transaction: of what a group has read there is one copy, and of nothing else. */
 export function checkCopies({ final, copies }: TransactionLedger): Violation[] {

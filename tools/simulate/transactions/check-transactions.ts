@@ -1,7 +1,7 @@
 import { type Anomaly, AT_THE_END, type Violation } from '../checker/violation.ts';
 import type { PartitionName, SeenRecord } from '../history.ts';
 import { checkCopies } from './check-copies.ts';
-import type { Transaction, TransactionLedger } from './ledger.ts';
+import type { Transaction, TransactionLedger } from './transaction-ledger.ts';
 
 /** Holds what transactional clients did against what readers of committed records saw. */
 export function checkTransactions(ledger: TransactionLedger): Violation[] {

@@ -16,7 +16,7 @@ import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
 import { decodeRecords } from '../clients/values.ts';
 import type { SeenRecord } from '../history.ts';
-import type { TransactionLedger } from './ledger.ts';
+import type { TransactionLedger } from './transaction-ledger.ts';
 
 const FETCH: FetchPlan = {
   version: 12,

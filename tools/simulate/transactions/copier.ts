@@ -6,8 +6,8 @@ import { NoAnswer } from '../clients/requester.ts';
 import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
 import { committedOf } from './committed-reader.ts';
-import type { TransactionLedger } from './ledger.ts';
 import { type SessionTraits, TransactionSession } from './session.ts';
+import type { TransactionLedger } from './transaction-ledger.ts';
 
 /** The group of all that copy. */
 export const COPY_GROUP = 'copiers';

@@ -16,7 +16,7 @@ import { NoAnswer, type Requester } from '../clients/requester.ts';
 import type { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
 import { encodeBatch, type OutgoingRecord } from '../clients/values.ts';
-import type { Transaction, TransactionLedger } from './ledger.ts';
+import type { Transaction, TransactionLedger } from './transaction-ledger.ts';
 
 /** Who writes in transactions. Several with one id replace one another, as restarted instances do. */
 export interface SessionTraits {

@@ -1,8 +1,8 @@
 import type { ClientTools, SimulatedClient } from '../clients/client.ts';
 import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
-import type { TransactionLedger } from './ledger.ts';
 import { type SessionTraits, TransactionSession } from './session.ts';
+import type { TransactionLedger } from './transaction-ledger.ts';
 
 /** What a transactional producer is like. */
 export interface TransactionalTraits extends SessionTraits {

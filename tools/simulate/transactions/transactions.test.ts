@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runCampaign } from '../campaign.ts';
 import { runSeed } from '../run-seed.ts';
 import { checkTransactions } from './check-transactions.ts';
-import { type Transaction, TransactionLedger } from './ledger.ts';
+import { type Transaction, TransactionLedger } from './transaction-ledger.ts';
 
 const SEEDS = 40;
 /** A world of three brokers costs as much as several of one. */

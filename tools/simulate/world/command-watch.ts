@@ -13,7 +13,7 @@ import {
   type UpdateMetadataRequest,
 } from '@millrace/protocol';
 import type { Anomaly } from '../checker/violation.ts';
-import type { BrokerProcess } from './broker-process.ts';
+import type { SimulatedBroker } from './simulated-broker.ts';
 
 type Protest = (anomaly: Anomaly, partition: string | null, message: string) => void;
 
@@ -29,7 +29,7 @@ const COMMANDS: ReadonlyMap<number, CommandApi> = new Map(
  * - who is told that he leads has been told to lead before, since a controller sends LeaderAndIsr first: `command-order`;
  * - who has done what one controller told does nothing that an earlier one tells: `zombie-command`.
  */
-export function watchingCommands(handler: RequestHandler, process: BrokerProcess, protest: Protest): RequestHandler {
+export function watchingCommands(handler: RequestHandler, process: SimulatedBroker, protest: Protest): RequestHandler {
   const { brokerId } = process.broker.services;
   let newest = -1;
   /** By topic id and partition, the newest epoch of a LeaderAndIsr that the broker said it could not carry out there. */
@@ -91,7 +91,7 @@ function noteFailed(
 /** Leaderships of this broker that a request tells everybody of, and that itself has not been told of. */
 function earlyLeaderships(
   request: UpdateMetadataRequest,
-  { broker }: BrokerProcess,
+  { broker }: SimulatedBroker,
   told: ReadonlyMap<string, number>,
 ): { readonly partition: string; readonly message: string }[] {
   const { replicas, brokerId, cluster } = broker.services;

@@ -3,7 +3,6 @@ import type { Operation, OperationResult } from '@millrace/metadata';
 import { type CrashKeeps, MemoryDisk } from '@millrace/ports';
 import type { Build } from '../build.ts';
 import type { Anomaly } from '../checker/violation.ts';
-import { BrokerProcess } from './broker-process.ts';
 import { watchingCommands } from './command-watch.ts';
 import type { Dice } from './dice.ts';
 import { DiskFaults, type PlannedFault } from './disk-faults.ts';
@@ -13,6 +12,7 @@ import type { Network } from './network.ts';
 import { isMetadataDamaged, ownMetadataFolder, restoreOwnMetadata } from './own-metadata.ts';
 import type { WallClock } from './process-clock.ts';
 import type { PlannedThrow } from './saboteur.ts';
+import { SimulatedBroker } from './simulated-broker.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 
 /** What a machine is set up with. */
@@ -57,7 +57,7 @@ export class Machine {
   readonly #options: MachineOptions;
   readonly #config: BrokerConfig;
   #disk: MemoryDisk;
-  #process: BrokerProcess | undefined;
+  #process: SimulatedBroker | undefined;
   #isServing = false;
   #isHealing = false;
   #lives = 0;
@@ -94,7 +94,7 @@ export class Machine {
   }
 
   /** The process that serves requests; undefined while there is none. */
-  get serving(): BrokerProcess | undefined {
+  get serving(): SimulatedBroker | undefined {
     return this.#isServing ? this.#process : undefined;
   }
 
@@ -238,7 +238,7 @@ export class Machine {
   async #start(): Promise<void> {
     const { build, clock, dice, ensemble, host, networks, logger, note, started } = this.#options;
     const life = ++this.#lives;
-    const process: BrokerProcess = new BrokerProcess({
+    const process: SimulatedBroker = new SimulatedBroker({
       build,
       config: this.#config,
       clock,
@@ -280,7 +280,7 @@ export class Machine {
   }
 
   /** The operator reads what the start has said, and does it. */
-  async #restoreMetadata(process: BrokerProcess, error: unknown): Promise<void> {
+  async #restoreMetadata(process: SimulatedBroker, error: unknown): Promise<void> {
     const { clock, dice, note } = this.#options;
     const message = error instanceof Error ? error.message : String(error);
     note(`the metadata are restored: ${message}`);
@@ -293,7 +293,7 @@ export class Machine {
   }
 
   /** The process ends by itself; the machine goes on, or is reset by somebody who does not trust it any more. */
-  #giveUp(process: BrokerProcess, why: string): void {
+  #giveUp(process: SimulatedBroker, why: string): void {
     const { clock, dice, mayLosePower, note } = this.#options;
     note(`the broker gives up: ${why}`);
     // Not within a call of the broker, which is about to return.
@@ -311,7 +311,7 @@ export class Machine {
     });
   }
 
-  #end(process: BrokerProcess, { keeps, tellsClients, sessionMs }: Crash): void {
+  #end(process: SimulatedBroker, { keeps, tellsClients, sessionMs }: Crash): void {
     const { clock, dice, host, networks, note } = this.#options;
     note(keeps === 'all' ? 'the broker is killed' : `the power fails; of what was not synced, ${keeps} is kept`);
     process.kill();

@@ -1,17 +1,17 @@
 import type { Anomaly } from '../checker/violation.ts';
 import { GARDEN_TOPIC } from '../clients/gardener.ts';
 import { VANDALS_TOPIC } from '../clients/vandal.ts';
-import type { BrokerProcess } from './broker-process.ts';
+import type { SimulatedBroker } from './simulated-broker.ts';
 import type { StateWatch } from './state-watch.ts';
 
 /** A replica as its broker has it in memory. */
 type Replica =
-  BrokerProcess['broker']['services']['replicas']['partitions'] extends Iterable<infer Each> ? Each : never;
+  SimulatedBroker['broker']['services']['replicas']['partitions'] extends Iterable<infer Each> ? Each : never;
 
 /** A broker that serves. */
 export interface Watched {
   readonly id: number;
-  readonly process: BrokerProcess;
+  readonly process: SimulatedBroker;
 }
 
 type Protest = (anomaly: Anomaly, partition: string, message: string) => void;

@@ -31,7 +31,7 @@ export const metadata = defineHandler(Metadata, { minVersion: 0, maxVersion: 12 
   const serve = (missing: readonly string[]): Promise<MetadataResponseInput> | MetadataResponseInput => {
     if (missing.length === 0) return inTurns(respond(request, context, undefined), pause);
     context.releaseRequest();
-    const created = context.broker.topicCreation.autoCreate(missing);
+    const created = context.broker.topicAdmin.autoCreate(missing);
     return created.then((errors) => inTurns(respond(request, context, errors), pause));
   };
   const missing = inTurns(namesToCreate(request, context), pause);

@@ -53,9 +53,9 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
 
 /** The leader of the partition that holds a key, in a topic that is made when it is first needed. */
 async function leaderOf(key: string, topic: string, context: RequestContext): Promise<Found> {
-  const { cluster, topicCreation } = context.broker;
+  const { cluster, topicAdmin } = context.broker;
   if (cluster.topic(topic) === undefined) {
-    const outcome = (await topicCreation.autoCreate([topic])).get(topic) ?? ErrorCode.NONE;
+    const outcome = (await topicAdmin.autoCreate([topic])).get(topic) ?? ErrorCode.NONE;
     if (outcome !== ErrorCode.NONE && cluster.topic(topic) === undefined) {
       return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, `The topic ${topic} could not be created (error ${outcome}).`);
     }

@@ -86,7 +86,7 @@ function succeeded(
     ...result,
     numPartitions: plan.replicas.length,
     replicationFactor: plan.replicas[0]?.length ?? -1,
-    configs: describeTopicConfigs(broker.configs, plan.configs).map((config) => ({
+    configs: describeTopicConfigs(broker.configRepository, plan.configs).map((config) => ({
       name: config.name,
       value: config.value,
       readOnly: config.readOnly,

@@ -20,9 +20,9 @@ export const addOffsetsToTxn = defineHandler(
       context.authorize('Write', transactionalIdResource(transactionalId)) ??
       context.authorize('Read', groupResource(groupId));
     if (refusal !== undefined) return { errorCode: refusal.errorCode };
-    const { cluster, topicCreation, transactions } = context.broker;
+    const { cluster, topicAdmin, transactions } = context.broker;
     // Producers come here before anybody has looked for the group.
-    if (cluster.topic(OFFSETS_TOPIC) === undefined) await topicCreation.autoCreate([OFFSETS_TOPIC]);
+    if (cluster.topic(OFFSETS_TOPIC) === undefined) await topicAdmin.autoCreate([OFFSETS_TOPIC]);
     const count = cluster.topic(OFFSETS_TOPIC)?.partitions.length ?? 0;
     if (count === 0) return { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE };
     const asker = { transactionalId, producerId, producerEpoch };

@@ -78,10 +78,12 @@ function configsOf(resource: DescribeConfigsRequestResource, context: RequestCon
   if (refusal !== undefined) return Refusal.of(refusal.errorCode, inWords(refusal));
   const entity = broker.configAdmin.entityOf(resource);
   if (isRefusal(entity)) return entity;
-  if (entity.type === 'topic') return describeTopicConfigs(broker.configs, broker.configs.topicOverrides(entity.name));
+  if (entity.type === 'topic') {
+    return describeTopicConfigs(broker.configRepository, broker.configRepository.topicOverrides(entity.name));
+  }
   return entity.level === 'broker'
-    ? describeBrokerConfigs(broker.configs)
-    : describeDefaultBrokerConfigs(broker.configs);
+    ? describeBrokerConfigs(broker.configRepository)
+    : describeDefaultBrokerConfigs(broker.configRepository);
 }
 
 function logLevelsOf(resource: DescribeConfigsRequestResource, context: RequestContext): DescribedConfig[] | Refusal {

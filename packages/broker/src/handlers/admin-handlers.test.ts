@@ -29,7 +29,7 @@ function servicesOf(broker: ClusterBroker): BrokerServices {
     brokerId: broker.id,
     cluster: broker.image,
     config: broker.configs.current,
-    configs: broker.configs,
+    configRepository: broker.configs,
     configAdmin: broker.configAdmin,
     controller: broker.controller,
     topicAdmin: broker.topics,

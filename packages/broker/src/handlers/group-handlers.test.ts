@@ -73,7 +73,7 @@ async function ask<Req, Res, ReqInput, ResInput>(
     cluster,
     clock: test.clock,
     groups: test.groups,
-    topicCreation: {
+    topicAdmin: {
       autoCreate: async (topics: readonly string[]) => {
         created.push(...topics);
         for (const topic of topics) addTopic(topic);

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@millrace/ports';
 import type { ConfigAdmin } from '../admin/config-admin.ts';
 import type { TopicAdmin } from '../admin/topic-admin.ts';
-import type { ProducerIds, TopicCreation } from '../admin/topic-creation.ts';
+import type { ProducerIds } from '../admin/topic-creation.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { CommandInbox } from '../commands/command-inbox.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
@@ -43,7 +43,7 @@ export interface BrokerServices {
   /** The settings as they are now; those that can be changed while the broker runs, may. */
   readonly config: BrokerConfig;
   /** Settings and topics' configs, with where they come from, and the way to change them. */
-  readonly configs: ConfigRepository;
+  readonly configRepository: ConfigRepository;
   /** The cluster as this broker knows it. */
   readonly cluster: ClusterImage;
   /** Where controllers' commands arrive. */
@@ -75,12 +75,11 @@ export interface BrokerServices {
   readonly transactions: TransactionRooms;
   /** The offsets of groups that keep them in the metadata store. */
   readonly consumerOffsets: ConsumerOffsets;
-  /** Topics that appear when they are first asked for. */
-  readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;
   readonly configAdmin: ConfigAdmin;
   /** The controller, as far as this broker is it. */
   readonly controller: Controller;
+  /** Creates, extends and deletes topics, and has those appear that are first asked for. */
   readonly topicAdmin: TopicAdmin;
   /** What ApiVersions answers. */
   readonly advertisedApis: readonly AdvertisedApi[];

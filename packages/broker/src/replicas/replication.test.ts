@@ -557,7 +557,7 @@ describe('throttled replication', () => {
     await cluster.until('a smaller in-sync set', () => isrOf('t').join() === '1,3');
     const value = 'x'.repeat(1000);
     for (let round = 0; round < 20; round += 1) await produced(1, 't', Array(5).fill(value));
-    const { configs } = cluster.broker(1).services;
+    const { configRepository: configs } = cluster.broker(1).services;
     await configs.change({ type: 'topic', name: 't' }, () => ({
       [`${side}.replication.throttled.replicas`]: '0:1,0:2',
     }));

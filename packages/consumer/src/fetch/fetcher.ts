@@ -1,13 +1,13 @@
 import { Backoff, BrokerError, brokerError, type Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, type FetchResponse, ZERO_UUID } from '@millrace/protocol';
+import type { AssignedPartition } from '../assigned-partition.ts';
 import type { Cluster, Lane } from '../cluster-port.ts';
 import { fetchChannel } from '../diagnostics.ts';
 import { isFinal } from '../errors.ts';
 import type { EpochValidator } from '../offsets/epoch-validator.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
-import type { PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
 import { FetchSession, type FetchTarget, fetchVersionMax, sessionless } from './fetch-session.ts';
@@ -25,7 +25,7 @@ const OUTAGE_FAILURES = 5;
 
 /** What is asked of a partition in a request that is under way. */
 interface Asked extends FetchTarget {
-  readonly state: PartitionState;
+  readonly state: AssignedPartition;
   readonly version: number;
 }
 
@@ -96,7 +96,7 @@ export class Fetcher {
   }
 
   /** A partition has used up something of its buffer: matters only if it was left out because it was full. */
-  roomMade(state: PartitionState): void {
+  roomMade(state: AssignedPartition): void {
     if (!state.isBeingFetched) this.#wakeup.soon();
   }
 
@@ -135,7 +135,7 @@ export class Fetcher {
     const nowMs = this.#context.clock.monotonic();
     this.#refreshStaleTopics(nowMs);
     const shareBytes = this.#shareBytes();
-    const wanted = new Map<BrokerFetches, PartitionState[]>();
+    const wanted = new Map<BrokerFetches, AssignedPartition[]>();
     const leftOut = new Set<BrokerFetches>();
     for (const state of this.#context.partitions) {
       if (state.paused || state.revoking || state.status === 'failed') continue;
@@ -161,7 +161,7 @@ export class Fetcher {
     return Math.min(prefetchPartitionBytesMax, Math.max(equal, SHARE_BYTES_MIN));
   }
 
-  #mayFetch(state: PartitionState, shareBytes: number, nowMs: number): boolean {
+  #mayFetch(state: AssignedPartition, shareBytes: number, nowMs: number): boolean {
     if (state.status !== 'fetching' || state.isBeingFetched) return false;
     if (state.bufferedBytes >= shareBytes) return false;
     if (state.retryAtMs > nowMs) {
@@ -172,7 +172,7 @@ export class Fetcher {
   }
 
   /** The broker to read from: a near replica where the leader named one, else the leader. */
-  #brokerFor(state: PartitionState, nowMs: number): BrokerFetches | undefined {
+  #brokerFor(state: AssignedPartition, nowMs: number): BrokerFetches | undefined {
     const { cluster } = this.#context;
     const preferred = state.preferredReplica(nowMs);
     if (preferred !== undefined) {
@@ -207,7 +207,7 @@ export class Fetcher {
 
   #fetchFrom(
     broker: BrokerFetches,
-    states: readonly PartitionState[],
+    states: readonly AssignedPartition[],
     isPartial: boolean,
     shareBytes: number,
     nowMs: number,
@@ -242,7 +242,7 @@ export class Fetcher {
     return waitMs;
   }
 
-  #ask(state: PartitionState, shareBytes: number): Asked {
+  #ask(state: AssignedPartition, shareBytes: number): Asked {
     const version = state.fetchBegins();
     const { topic, partition, fetchOffset, leaderEpoch } = state;
     const topicId = this.#context.cluster.topic(topic)?.topicId ?? ZERO_UUID;

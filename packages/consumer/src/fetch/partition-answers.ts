@@ -1,11 +1,11 @@
 import { type BrokerNode, brokerError, type Logger } from '@millrace/client';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
+import type { AssignedPartition } from '../assigned-partition.ts';
 import type { Cluster } from '../cluster-port.ts';
 import { ConsumerError, corruptBatch } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
-import type { PartitionState } from '../partition-state.ts';
 import type { RecordDecoders } from '../record.ts';
 import { type AbortedTransaction, takeIn } from './fetched-chunk.ts';
 import type { ResponseMemory } from './response-memory.ts';
@@ -28,7 +28,7 @@ export interface PartitionData {
 
 /** One partition's part of a response, and whom it came from. */
 export interface PartitionAnswer {
-  readonly state: PartitionState;
+  readonly state: AssignedPartition;
   readonly nodeId: number;
   readonly data: PartitionData;
   /** Brokers that the response tells the addresses of (KIP-951). */
@@ -92,7 +92,7 @@ export class PartitionAnswers {
     this.#context.events.readable(state);
   }
 
-  #corrupt(state: PartitionState, { fault, offset }: { fault: string; offset: number }): void {
+  #corrupt(state: AssignedPartition, { fault, offset }: { fault: string; offset: number }): void {
     const error = corruptBatch(state.topic, state.partition, offset, fault);
     const fetches = state.fetchedDamaged();
     this.#context.logger.warn({ ...this.#place(state), offset, fault, fetches }, error.message);
@@ -146,7 +146,7 @@ export class PartitionAnswers {
     return (this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? -1) >= leaderEpoch;
   }
 
-  #place({ topic, partition }: PartitionState): { topic: string; partition: number } {
+  #place({ topic, partition }: AssignedPartition): { topic: string; partition: number } {
     return { topic, partition };
   }
 }

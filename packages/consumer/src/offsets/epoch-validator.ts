@@ -2,11 +2,11 @@ import type { Logger } from '@millrace/client';
 import { byTopic } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo, OffsetForLeaderEpoch } from '@millrace/protocol';
+import { type AssignedPartition, NO_EPOCH } from '../assigned-partition.ts';
 import type { Cluster } from '../cluster-port.ts';
 import { isFinal, logTruncated } from '../errors.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
-import { NO_EPOCH, type PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
 
@@ -25,7 +25,7 @@ export interface EpochValidatorContext {
 }
 
 interface Question {
-  readonly state: PartitionState;
+  readonly state: AssignedPartition;
   readonly version: number;
   readonly leaderEpoch: number;
 }
@@ -37,7 +37,7 @@ interface Question {
 export class EpochValidator {
   readonly #context: EpochValidatorContext;
   readonly #wakeup: Wakeup;
-  readonly #asking = new Set<PartitionState>();
+  readonly #asking = new Set<AssignedPartition>();
 
   constructor(context: EpochValidatorContext) {
     this.#context = context;
@@ -54,13 +54,13 @@ export class EpochValidator {
   }
 
   /** Takes note of the partition's leader; false when it must be validated before anything is fetched. */
-  adopt(state: PartitionState): boolean {
+  adopt(state: AssignedPartition): boolean {
     const leaderEpoch = this.#context.cluster.partition(state.topic, state.partition)?.leaderEpoch ?? NO_EPOCH;
     return state.adoptLeader(leaderEpoch);
   }
 
   /** Whether the partition may be fetched from; where not, its leader is asked. */
-  allows(state: PartitionState): boolean {
+  allows(state: AssignedPartition): boolean {
     const allowed = this.adopt(state);
     if (!allowed) this.wake();
     return allowed;
@@ -130,7 +130,7 @@ export class EpochValidator {
   }
 
   #answered(
-    state: PartitionState,
+    state: AssignedPartition,
     answer: { errorCode: number; leaderEpoch: number; endOffset: number } | undefined,
   ): void {
     const errorCode = answer?.errorCode ?? ErrorCode.NETWORK_EXCEPTION;
@@ -148,7 +148,7 @@ export class EpochValidator {
   }
 
   /** The log ends before what was read: go on at the first offset that differs, or by the policy, or not at all. */
-  #truncated(state: PartitionState, endOffset: number, epoch: number): void {
+  #truncated(state: AssignedPartition, endOffset: number, epoch: number): void {
     const { settings, logger } = this.#context;
     const { topic, partition, fetchOffset, processedOffset } = state;
     const error = logTruncated(topic, partition, fetchOffset, endOffset);
@@ -163,12 +163,12 @@ export class EpochValidator {
     this.#context.events.validated(state);
   }
 
-  #accept(state: PartitionState): void {
+  #accept(state: AssignedPartition): void {
     state.validated();
     this.#context.events.validated(state);
   }
 
-  #retryLater(state: PartitionState): void {
+  #retryLater(state: AssignedPartition): void {
     this.#wakeup.at(state.retryLater(this.#context));
   }
 }

@@ -2,11 +2,11 @@ import { Backoff, BrokerError, brokerError, type Logger } from '@millrace/client
 import { partitionName } from '@millrace/client/internal';
 import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode, errorInfo } from '@millrace/protocol';
+import { type AssignedPartition, NO_EPOCH, NO_OFFSET } from '../assigned-partition.ts';
 import type { Cluster, Coordinator } from '../cluster-port.ts';
 import { isFinal, noOffset } from '../errors.ts';
 import type { AutoOffsetReset, ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
-import { NO_EPOCH, NO_OFFSET, type PartitionState } from '../partition-state.ts';
 import type { PartitionTable } from '../partition-table.ts';
 import { Wakeup } from '../wakeup.ts';
 import {
@@ -34,7 +34,7 @@ export interface OffsetFinderContext {
 }
 
 interface Wanted extends OffsetQuestion {
-  readonly state: PartitionState;
+  readonly state: AssignedPartition;
   readonly version: number;
 }
 
@@ -47,7 +47,7 @@ export class OffsetFinder {
   readonly #wakeup: Wakeup;
   readonly #backoff: Backoff;
   /** Partitions about which a question is under way, with the version that it is for. */
-  readonly #asking = new Map<PartitionState, number>();
+  readonly #asking = new Map<AssignedPartition, number>();
   #committedRetryAtMs = 0;
 
   constructor(context: OffsetFinderContext) {
@@ -68,7 +68,7 @@ export class OffsetFinder {
 
   #drain(): void {
     const nowMs = this.#context.clock.monotonic();
-    const committed: PartitionState[] = [];
+    const committed: AssignedPartition[] = [];
     const byLeader = new Map<number, Wanted[]>();
     for (const state of this.#context.partitions) {
       if (state.status !== 'finding' || state.lookup === undefined) continue;
@@ -89,7 +89,7 @@ export class OffsetFinder {
   }
 
   /** What to ask the leader; undefined where it is not the leader who knows, or nobody is to be asked. */
-  #timestampOf(state: PartitionState): number | undefined {
+  #timestampOf(state: AssignedPartition): number | undefined {
     const { lookup } = state;
     switch (lookup?.from) {
       case 'beginning':
@@ -115,7 +115,7 @@ export class OffsetFinder {
     return Math.max(this.#context.clock.now() - policy.durationMs, 0);
   }
 
-  #collect(state: PartitionState, timestamp: number, byLeader: Map<number, Wanted[]>): void {
+  #collect(state: AssignedPartition, timestamp: number, byLeader: Map<number, Wanted[]>): void {
     const { topic, partition, version } = state;
     const known = this.#context.cluster.partition(topic, partition);
     const leaderId = known?.leaderId ?? -1;
@@ -131,7 +131,7 @@ export class OffsetFinder {
     this.#asking.set(state, version);
   }
 
-  async #askCommitted(states: readonly PartitionState[]): Promise<void> {
+  async #askCommitted(states: readonly AssignedPartition[]): Promise<void> {
     const { coordinator, settings, logger, clock } = this.#context;
     const { groupId } = settings;
     const versions = new Map(states.map((state) => [state, state.version]));
@@ -165,7 +165,7 @@ export class OffsetFinder {
   }
 
   /** What went wrong and may pass; undefined when nothing did, or the partition has failed for good. */
-  #committedAnswered(state: PartitionState, answer: CommittedAnswer | undefined): Error | undefined {
+  #committedAnswered(state: AssignedPartition, answer: CommittedAnswer | undefined): Error | undefined {
     const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if (answer !== undefined && errorCode === ErrorCode.NONE) {
       this.#haveCommitted(state, answer.offset, answer.leaderEpoch);
@@ -177,7 +177,7 @@ export class OffsetFinder {
     return undefined;
   }
 
-  #haveCommitted(state: PartitionState, offset: number, epoch: number): void {
+  #haveCommitted(state: AssignedPartition, offset: number, epoch: number): void {
     if (offset >= 0) {
       state.foundCommitted(offset, epoch);
       this.#context.events.found(state);
@@ -230,11 +230,11 @@ export class OffsetFinder {
     }
   }
 
-  #fail(state: PartitionState, error: Error): void {
+  #fail(state: AssignedPartition, error: Error): void {
     if (state.status === 'finding') this.#context.events.failed(state, error);
   }
 
-  #retryLater(state: PartitionState): void {
+  #retryLater(state: AssignedPartition): void {
     this.#wakeup.at(state.retryLater(this.#context));
   }
 }

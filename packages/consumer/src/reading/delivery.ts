@@ -1,6 +1,6 @@
 import { type Clock, nextTurn } from '@millrace/ports';
+import type { AssignedPartition } from '../assigned-partition.ts';
 import { KeepAlive } from '../keep-alive.ts';
-import type { PartitionState } from '../partition-state.ts';
 import { Lease } from './lease.ts';
 
 /** Readers that never wait for the network would keep everybody else from running; after this long they pause for a moment. */
@@ -15,8 +15,8 @@ const WAITING_READERS_MAX = 100_000;
  */
 export class Delivery {
   readonly #clock: Clock;
-  readonly #onRoom: (state: PartitionState) => void;
-  readonly #line: PartitionState[] = [];
+  readonly #onRoom: (state: AssignedPartition) => void;
+  readonly #line: AssignedPartition[] = [];
   readonly #waiting: (() => void)[] = [];
   readonly #leases = new Set<Lease>();
   readonly #keepAlive = new KeepAlive();
@@ -27,7 +27,7 @@ export class Delivery {
   onPoll: (() => void) | undefined;
 
   /** @param onRoom Told when something buffered was used up, so that more can be fetched. */
-  constructor(clock: Clock, onRoom: (state: PartitionState) => void) {
+  constructor(clock: Clock, onRoom: (state: AssignedPartition) => void) {
     this.#clock = clock;
     this.#onRoom = onRoom;
     this.#lastPauseMs = clock.monotonic();
@@ -47,7 +47,7 @@ export class Delivery {
   }
 
   /** The lease of a partition, where somebody reads it. */
-  leaseOf(state: PartitionState): Lease | undefined {
+  leaseOf(state: AssignedPartition): Lease | undefined {
     for (const lease of this.#leases) if (lease.state === state) return lease;
     return undefined;
   }
@@ -58,7 +58,7 @@ export class Delivery {
   }
 
   /** Puts the partition in line if it has something to hand out and is not there yet. */
-  offer(state: PartitionState): void {
+  offer(state: AssignedPartition): void {
     if (this.#ended || !state.enqueue()) return;
     this.#line.push(state);
     this.#waiting.shift()?.();

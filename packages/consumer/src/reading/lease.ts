@@ -1,6 +1,6 @@
+import type { AssignedPartition, PartitionReader } from '../assigned-partition.ts';
 import { corruptBatch, messageOf } from '../errors.ts';
 import type { FetchedChunk } from '../fetch/fetched-chunk.ts';
-import type { PartitionReader, PartitionState } from '../partition-state.ts';
 import type { ConsumerRecord } from '../record.ts';
 
 /** Records that a lease handed out together. */
@@ -15,11 +15,11 @@ export interface RecordRun {
  * in order. Asking for the next record says that the one before is done: that moves what is committed.
  */
 export class Lease implements PartitionReader {
-  readonly state: PartitionState;
+  readonly state: AssignedPartition;
   /** Whether a handler of `run` has it, and not a loop. */
   ofRun = false;
   readonly #version: number;
-  readonly #onRoom: (state: PartitionState) => void;
+  readonly #onRoom: (state: AssignedPartition) => void;
   #cancelled = false;
   /** Made when somebody asks for the signal, which most handlers do not. */
   #abort: AbortController | undefined;
@@ -35,7 +35,7 @@ export class Lease implements PartitionReader {
   seenProgress = 0;
   seenMs: number;
 
-  constructor(state: PartitionState, nowMs: number, onRoom: (state: PartitionState) => void) {
+  constructor(state: AssignedPartition, nowMs: number, onRoom: (state: AssignedPartition) => void) {
     this.state = state;
     this.#version = state.version;
     this.seenMs = nowMs;

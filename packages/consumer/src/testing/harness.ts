@@ -1,17 +1,17 @@
-/** A consumer's engine on a fake cluster, for tests. Not part of the package. */
+/** A consumer's engine on a cluster made up for tests. Not part of the package. */
 import { silentLogger } from '@millrace/client';
 import { ManualClock, seededRandom } from '@millrace/ports';
 import { ConsumerEngine } from '../engine.ts';
 import { type ConsumerOptions, consumerSettings } from '../options.ts';
 import { RecordIterator } from '../reading/iterators.ts';
 import type { ConsumerRecord } from '../record.ts';
-import { FakeCluster, FakeView } from './fake-cluster.ts';
+import { FakeView, ModelCluster } from './model-cluster.ts';
 
 const STEP_MS_MAX = 5;
 
 export interface Harness {
   readonly clock: ManualClock;
-  readonly cluster: FakeCluster;
+  readonly cluster: ModelCluster;
   engine(options?: Partial<ConsumerOptions<Buffer, Buffer>>): ConsumerEngine;
   /** Moves time on until `holds`, at most for `forMs`. */
   until(what: string, holds: () => boolean, forMs?: number): Promise<void>;
@@ -19,7 +19,7 @@ export interface Harness {
 
 export function newHarness(seed = 1): Harness {
   const clock = new ManualClock();
-  const cluster = new FakeCluster(clock);
+  const cluster = new ModelCluster(clock);
   let consumers = 0;
   return {
     clock,

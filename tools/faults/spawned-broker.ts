@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { within } from '../clients/client.ts';
 import { root } from '../source/index.ts';
 
-export interface BrokerProcessOptions {
+export interface SpawnedBrokerOptions {
   /** `log.dirs`. */
   readonly folder: string;
   /** On 127.0.0.1; 0, the default, takes a free one. */
@@ -40,7 +40,7 @@ const STOP_MS_MAX = 60_000;
 const OUTPUT_CHARS_MAX = 1_000_000;
 
 /** Starts a broker and does not wait for it: for starts that are to fail, or to be cut short. */
-export class BrokerProcess {
+export class SpawnedBroker {
   readonly startedAt: number = performance.now();
   /** Resolves when the process has ended. */
   readonly ended: Promise<Ending>;
@@ -50,7 +50,7 @@ export class BrokerProcess {
   #readyMs: number | undefined;
   readonly #onOutput = new Set<() => void>();
 
-  constructor(options: BrokerProcessOptions) {
+  constructor(options: SpawnedBrokerOptions) {
     const { program = BROKER_PROGRAM, env } = options;
     const settings = {
       listeners: `PLAINTEXT://127.0.0.1:${options.port ?? 0}`,
@@ -81,8 +81,8 @@ export class BrokerProcess {
   }
 
   /** Starts a broker and waits until it says that it is ready. @throws Error with its output when it ends before. */
-  static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
-    const broker = new BrokerProcess(options);
+  static async start(options: SpawnedBrokerOptions): Promise<SpawnedBroker> {
+    const broker = new SpawnedBroker(options);
     try {
       await broker.ready();
     } catch (error) {

@@ -48,7 +48,7 @@ export interface LogEnds {
  * this order at any time: `processedOffset` (all below was handled; what is committed) <= `position` (handed out next) <=
  * `fetchOffset` (fetched next). ARCHITECTURE.md has a drawing of its states.
  */
-export class PartitionState implements TopicPartition {
+export class AssignedPartition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
   #status: PartitionStatus = 'finding';

@@ -17,7 +17,7 @@ import type { SimulatedClock } from './simulated-clock.ts';
 import { simulatedPeers } from './simulated-peers.ts';
 
 /** What a process is started with. */
-export interface BrokerProcessOptions {
+export interface SimulatedBrokerOptions {
   readonly build: Build;
   readonly config: BrokerConfig;
   readonly clock: SimulatedClock;
@@ -43,8 +43,8 @@ export interface BrokerProcessOptions {
 }
 
 /** One life of the broker: the real core on a simulated machine. It can be killed at any moment that time passes. */
-export class BrokerProcess {
-  readonly #options: BrokerProcessOptions;
+export class SimulatedBroker {
+  readonly #options: SimulatedBrokerOptions;
   readonly #gate = new Gate();
   readonly #clock: ProcessClock;
   readonly #saboteur: Saboteur;
@@ -54,7 +54,7 @@ export class BrokerProcess {
   #way: FaultyMetadataStore | undefined;
   #lossMs = 0;
 
-  constructor(options: BrokerProcessOptions) {
+  constructor(options: SimulatedBrokerOptions) {
     const { clock, disk, faults, wallClock } = options;
     this.#options = options;
     this.#saboteur = new Saboteur((what) => options.onSabotage(what));

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type StartBrokerOptions, startBroker, type TestBroker } from '@millrace/testing';
 
 /** Where to connect, and the way to make trouble. */
-export interface Target {
+export interface SuiteCluster {
   readonly bootstrapServers: string;
   /** Undefined for a cluster elsewhere. */
   readonly broker: TestBroker | undefined;
@@ -17,7 +17,7 @@ export interface Target {
 export const isElsewhere: boolean = process.env.KAFKA_BOOTSTRAP !== undefined;
 
 /** @param options of the broker in this process, where it is one */
-export async function openTarget(options: StartBrokerOptions = {}): Promise<Target> {
+export async function openSuiteCluster(options: StartBrokerOptions = {}): Promise<SuiteCluster> {
   const bootstrapServers = process.env.KAFKA_BOOTSTRAP;
   if (bootstrapServers !== undefined) return { bootstrapServers, broker: undefined, close: async () => {} };
   const broker = await startBroker(options);

@@ -1,17 +1,8 @@
 /** What was promised to the clients of a soak, and what they saw, in memory whose size is known beforehand. */
 
-/** A record's place: the `sequence`-th that `producer` sent to `partition`. It is also the record's value. */
-export interface Sent {
-  readonly producer: number;
-  readonly partition: number;
-  readonly sequence: number;
-}
+import type { Sent } from '../faults/ledger.ts';
 
-export function soakValue({ producer, partition, sequence }: Sent): string {
-  return `${producer} ${partition} ${sequence} `.padEnd(60 + (sequence % 80), '.');
-}
-
-export function sentOf(value: string): Sent {
+function sentOf(value: string): Sent {
   const [producer = Number.NaN, partition = Number.NaN, sequence = Number.NaN] = value.split(' ', 3).map(Number);
   return { producer, partition, sequence };
 }
@@ -27,7 +18,7 @@ interface Reading {
   committed: number;
 }
 
-export class Ledger {
+export class SoakLedger {
   /** By producer and partition, the offset of each acknowledged record by its sequence. Outside the heap, which is being watched. */
   readonly #acknowledged = new Map<string, Float64Array>();
   readonly #sequencesMax: number;

@@ -65,7 +65,7 @@ interface FakeTopic {
   readonly logs: FakeLog[];
 }
 
-export class FakeCluster {
+export class ModelCluster {
   readonly clock: ManualClock;
   readonly group: FakeGroup;
   readonly topics = new Map<string, FakeTopic>();
@@ -419,13 +419,13 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
 
 /** What one consumer sees of the cluster: metadata as it last heard it, and its own way to the brokers. */
 export class FakeView implements Cluster, Coordinator {
-  readonly #cluster: FakeCluster;
+  readonly #cluster: ModelCluster;
   readonly #consumer: number;
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #listeners = new Set<() => void>();
   #coordinatorId = -1;
 
-  constructor(cluster: FakeCluster, consumer = 0) {
+  constructor(cluster: ModelCluster, consumer = 0) {
     this.#cluster = cluster;
     this.#consumer = consumer;
   }

@@ -25,7 +25,7 @@ export interface SeenRequest {
 type Answer<Req, ResInput> = (
   request: Req,
   version: number,
-  broker: FakeBroker,
+  broker: ScriptedBroker,
   connection: ConnectionContext,
 ) => ResInput | null | Promise<ResInput | null>;
 
@@ -35,8 +35,8 @@ interface FakeTopic {
 }
 
 /** The cluster's truth, as each of its brokers tells it; a test may have one broker lag behind with `on(Metadata, ...)`. */
-export class FakeCluster {
-  readonly brokers: FakeBroker[] = [];
+export class ScriptedCluster {
+  readonly brokers: ScriptedBroker[] = [];
   readonly requests: SeenRequest[] = [];
   readonly topics = new Map<string, FakeTopic>();
   readonly coordinators = new Map<string, number>();
@@ -45,10 +45,10 @@ export class FakeCluster {
   /** Highest versions served, by API name; the codec's own where nothing is said. */
   readonly versionMax = new Map<string, number>();
 
-  static async start(brokerCount = 1): Promise<FakeCluster> {
-    const cluster = new FakeCluster();
+  static async start(brokerCount = 1): Promise<ScriptedCluster> {
+    const cluster = new ScriptedCluster();
     for (let nodeId = 1; nodeId <= brokerCount; nodeId += 1) {
-      const broker = new FakeBroker(cluster, nodeId);
+      const broker = new ScriptedBroker(cluster, nodeId);
       cluster.brokers.push(broker);
       await broker.start();
     }
@@ -59,8 +59,8 @@ export class FakeCluster {
     return this.brokers.map(({ port }) => `127.0.0.1:${port}`);
   }
 
-  broker(nodeId: number): FakeBroker {
-    return this.brokers[nodeId - 1] as FakeBroker;
+  broker(nodeId: number): ScriptedBroker {
+    return this.brokers[nodeId - 1] as ScriptedBroker;
   }
 
   /** Makes or changes a topic: one leader per partition, all with this epoch. */
@@ -111,16 +111,16 @@ export class FakeCluster {
   }
 }
 
-export class FakeBroker {
+export class ScriptedBroker {
   readonly nodeId: number;
-  readonly cluster: FakeCluster;
+  readonly cluster: ScriptedCluster;
   readonly answers = new Map<number, Answer<unknown, unknown>>();
   /** Whether the other brokers count it in. */
   alive = true;
   port = 0;
   listener: Listener;
 
-  constructor(cluster: FakeCluster, nodeId: number) {
+  constructor(cluster: ScriptedCluster, nodeId: number) {
     this.cluster = cluster;
     this.nodeId = nodeId;
     this.listener = this.#newListener();

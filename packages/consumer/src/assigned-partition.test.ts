@@ -1,15 +1,15 @@
 import { ManualClock, seededRandom } from '@millrace/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AssignedPartition } from './assigned-partition.ts';
 import type { FetchedChunk } from './fetch/fetched-chunk.ts';
-import { PartitionState } from './partition-state.ts';
 
 /** As much of a chunk as the state looks at: that it ends at an offset. */
 const chunkTo = (nextOffset: number): FetchedChunk =>
   ({ nextOffset, lastEpoch: 0, sizeBytes: 10, release() {} }) as unknown as FetchedChunk;
 
-function reading(offset: number): PartitionState {
-  const state = new PartitionState('t', 0);
+function reading(offset: number): AssignedPartition {
+  const state = new AssignedPartition('t', 0);
   state.moveTo(offset, -1);
   return state;
 }
@@ -47,7 +47,7 @@ describe('a partition', () => {
   });
 
   it('forgets what was committed when its topic was made anew', () => {
-    const state = new PartitionState('t', 0);
+    const state = new AssignedPartition('t', 0);
     state.foundCommitted(9, 1);
     expect([state.adoptTopic('a'), state.adoptTopic('a'), state.committedOffset]).toEqual([false, false, 9]);
     expect([state.adoptTopic('b'), state.adoptTopic('b'), state.committedOffset]).toEqual([true, false, -1]);
