@@ -2,7 +2,9 @@
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
+import { confluentKafkaJavascript } from '../librdkafka/index.ts';
 import { clusterCases } from './cluster-tools.ts';
+import { CONFLUENT_TITLE, confluentCases } from './confluent.ts';
 import { javaCases, javaTransactionCases } from './java.ts';
 import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
@@ -30,15 +32,21 @@ const suites: Suites = {
   async transactions(bootstrap) {
     let failed = 0;
     for (const version of [KAFKA_3, KAFKA_4]) {
-      const cases = javaTransactionCases(bootstrap, version);
-      failed += await runCases(`Transactions of the tools of Apache Kafka ${version}`, cases);
+      const title = `Transactions of the tools of Apache Kafka ${version}`;
+      if (isWanted(title)) failed += await runCases(title, javaTransactionCases(bootstrap, version));
     }
-    return failed;
+    if (!isWanted(CONFLUENT_TITLE)) return failed;
+    return failed + (await runCases(CONFLUENT_TITLE, confluentCases(bootstrap, await confluentKafkaJavascript())));
   },
   async librdkafka(bootstrap) {
     return runLibrdkafka(bootstrap, values.only);
   },
 };
+
+/** Whether `--only`, which may be left out, names it in part. */
+function isWanted(title: string): boolean {
+  return values.only.length === 0 || values.only.some((part) => title.includes(part));
+}
 
 /** Tests of librdkafka that are about transactions, which want three replicas. */
 const TRANSACTION_TESTS = ['0098_consumer_txn', '0103_transactions', '0129_fetch_aborted'];
@@ -74,7 +82,7 @@ const rackedSuites: Suites = {
 const { values, positionals } = parseArgs({
   options: {
     target: { type: 'string' },
-    // Tests of librdkafka whose names contain this.
+    // Tests of librdkafka, and tables of transactions, whose names contain this.
     only: { type: 'string', multiple: true, default: [] },
   },
   allowPositionals: true,
