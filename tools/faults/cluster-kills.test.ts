@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** Some rounds, after which nothing may be missing, repeated or rejected. */
 async function rounds(engine: Engine, how: Partial<ClusterKillsOptions>): Promise<ClusterKillsReport> {
   const report = await killBrokers({ engine, folder, rounds: 3, seed: 7, ...how });
-  expect(report.violations).toEqual([]);
+  expect(report.violations, report.violations.join('\n')).toEqual([]);
   expect(report.failedSends).toEqual({ millrace: 0, kafkajs: 0, librdkafka: 0 });
   expect(report.recordsRead).toBeGreaterThanOrEqual(report.recordsAcknowledged);
   expect(report.recordsAcknowledged).toBeGreaterThan(100);

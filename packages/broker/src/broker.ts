@@ -12,6 +12,7 @@ import { type Clock, type Disk, guardedLogger, type Random } from '@millrace/por
 import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
+import { TopicLookup } from './admin/topic-lookup.ts';
 import { electionCounter, exposeRooms } from './broker-gauges.ts';
 import { type ClientRooms, newClientRooms, startClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
@@ -533,6 +534,7 @@ export class Broker {
       fetchWaits: new FetchWaits(),
       configAdmin: new ConfigAdmin({ ...this.#options, brokerId, cluster, configs, logger }),
       topicAdmin: topics,
+      topicLookup: new TopicLookup({ store, cluster, clock, logger }),
       producerIds: new ProducerIdManager(store, brokerId),
       advertisedApis,
     };

@@ -164,7 +164,8 @@ export class TopicAdmin implements TopicCreation {
           const invalid = invalidTopicName(name);
           if (invalid !== undefined) return invalid;
           const path = paths.deleteTopic(name);
-          if (cluster.topic(name) === undefined && (await store.exists(path)) === undefined) {
+          const isKnown = cluster.topic(name) !== undefined || (await this.#isThere(name));
+          if (!isKnown && (await store.exists(path)) === undefined) {
             return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
           }
           if (options.mutations?.take(cluster.topic(name)?.partitions.length ?? 0) === false) return THROTTLED;

@@ -18,13 +18,14 @@ import { commitToStore } from './old-offsets.ts';
 
 export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVersion: 9 }, async (request, context) => {
   if (context.version === 0) return commitToStore(request, context);
-  const { cluster, clock, groups } = context.broker;
+  const { clock, groups } = context.broker;
   const refusal = context.authorize('Read', groupResource(request.groupId));
   if (refusal !== undefined) return refused(request, refusal.errorCode);
   const refusals = new Map<string, number>();
   const nowMs = clock.now();
   const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
   const offsets: Commit[] = [];
+  const lookup = context.broker.topicLookup.forRequest();
   for (const { name, partitions } of request.topics) {
     const notAllowed = context.authorize('Read', topicResource(name));
     if (notAllowed !== undefined) {
@@ -34,7 +35,10 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
     for (const partition of partitions) {
       const rest = context.pause();
       if (rest !== undefined) await rest;
-      if (cluster.partition(name, partition.partitionIndex) === undefined) continue;
+      const found = lookup.errorOf(name, partition.partitionIndex);
+      const errorCode = typeof found === 'number' ? found : await found;
+      if (errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE) refusals.set(name, errorCode);
+      if (errorCode !== ErrorCode.NONE) continue;
       offsets.push({
         topic: name,
         partition: partition.partitionIndex,

@@ -50,7 +50,7 @@ async function addForProducer(request: AddPartitionsToTxnRequest, context: Reque
   const transactionalId = request.v3AndBelowTransactionalId;
   const refusal = context.authorize('Write', transactionalIdResource(transactionalId));
   if (refusal !== undefined) return () => refusal.errorCode;
-  const bad = await inTurns(badPartitions(topics, context), () => context.pause());
+  const bad = await badPartitions(topics, context, true);
   if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
   const asker = {
     transactionalId,
@@ -72,8 +72,7 @@ function addForBroker(transaction: Transaction, context: RequestContext): CodeOf
       return (topic, partition) => codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     });
   }
-  const badOnes = inTurns(badPartitions(topics, context, false), () => context.pause());
-  return andThen(badOnes, (bad): CodeOf | Promise<CodeOf> => {
+  return andThen(badPartitions(topics, context, false), (bad): CodeOf | Promise<CodeOf> => {
     if (bad.size > 0) return (topic, partition) => bad.get(topic)?.get(partition) ?? ErrorCode.OPERATION_NOT_ATTEMPTED;
     // A broker asks again, and what it asks for others stands behind this in its line.
     const added = andThen(byTopic(topics, context), (wanted) => coordinator.addPartitions(asker, wanted, false));
@@ -81,13 +80,33 @@ function addForBroker(transaction: Transaction, context: RequestContext): CodeOf
   });
 }
 
+type Codes = Map<string, Map<number, number>>;
+
 /** Partitions that no transaction may have, with the reason. Producers may not write to internal topics; brokers know what they do. */
-function* badPartitions(
-  topics: Topics,
-  context: RequestContext,
-  isProducer = true,
-): Generator<void, Map<string, Map<number, number>>> {
-  const bad = new Map<string, Map<number, number>>();
+function badPartitions(topics: Topics, context: RequestContext, isProducer: boolean): Codes | Promise<Codes> {
+  const atFirstSight = inTurns(refusedPartitions(topics, context, isProducer), () => context.pause());
+  return andThen(atFirstSight, (bad) => (bad.size === 0 ? bad : withoutFound(bad, context)));
+}
+
+/** Leaves out those that are there after all, though this broker has not been told of them. */
+async function withoutFound(bad: Codes, context: RequestContext): Promise<Codes> {
+  const lookup = context.broker.topicLookup.forRequest();
+  for (const [name, codes] of bad) {
+    for (const [partition, code] of codes) {
+      if (code !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) continue;
+      const found = await lookup.errorOf(name, partition);
+      if (found === ErrorCode.NONE) codes.delete(partition);
+      else codes.set(partition, found);
+      const rest = context.pause();
+      if (rest !== undefined) await rest;
+    }
+    if (codes.size === 0) bad.delete(name);
+  }
+  return bad;
+}
+
+function* refusedPartitions(topics: Topics, context: RequestContext, isProducer: boolean): Generator<void, Codes> {
+  const bad: Codes = new Map();
   for (const { name, partitions } of topics) {
     const mayNot =
       isProducer && (isInternalTopic(name) || context.authorize('Write', topicResource(name)) !== undefined);

@@ -42,7 +42,8 @@ async function commit(
   request: TxnOffsetCommitRequest,
   context: RequestContext,
 ): Promise<(topic: string, partition: number) => number> {
-  const { cluster, clock, groups, transactions } = context.broker;
+  const { clock, groups, topicLookup, transactions } = context.broker;
+  const lookup = topicLookup.forRequest();
   const { groupId, generationId, memberId, groupInstanceId, transactionalId, producerId, producerEpoch } = request;
   const codes = new Map<string, Map<number, number>>();
   const note = (topic: string, partition: number, errorCode: number): void => {
@@ -57,9 +58,10 @@ async function commit(
       const rest = context.pause();
       if (rest !== undefined) await rest;
       const { partitionIndex } = partition;
-      if (refusal !== undefined) note(name, partitionIndex, refusal.errorCode);
-      else if (cluster.partition(name, partitionIndex) === undefined) {
-        note(name, partitionIndex, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      const found = refusal?.errorCode ?? lookup.errorOf(name, partitionIndex);
+      const errorCode = typeof found === 'number' ? found : await found;
+      if (errorCode !== ErrorCode.NONE) {
+        note(name, partitionIndex, errorCode);
       } else {
         offsets.push({
           topic: name,

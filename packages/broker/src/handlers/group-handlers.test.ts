@@ -1,4 +1,5 @@
 /** The group APIs through the codec: every version of a request in, the same version of its response out. */
+import { MemoryMetadataStore } from '@millrace/metadata';
 import {
   type Api,
   DeleteGroups,
@@ -17,9 +18,11 @@ import {
   SyncGroup,
 } from '@millrace/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { TopicLookup } from '../admin/topic-lookup.ts';
 import { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import { NO_QUOTA } from '../quotas/request-quota.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { TestCoordinator } from '../testing/test-groups.ts';
 import type { RequestContext } from './handler.ts';
 import { handlerByKey } from './registry.ts';
@@ -73,6 +76,12 @@ async function ask<Req, Res, ReqInput, ResInput>(
     cluster,
     clock: test.clock,
     groups: test.groups,
+    topicLookup: new TopicLookup({
+      store: new MemoryMetadataStore(),
+      cluster,
+      clock: test.clock,
+      logger: silentLogger,
+    }),
     topicAdmin: {
       autoCreate: async (topics: readonly string[]) => {
         created.push(...topics);

@@ -6,6 +6,7 @@ import {
   type OffsetFetchRequest,
   type OffsetFetchResponseInput,
 } from '@millrace/protocol';
+import type { RequestLookup } from '../admin/topic-lookup.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { isNodeName } from '../store/consumer-offsets.ts';
@@ -27,12 +28,14 @@ export async function commitToStore(
   const topics: { name: string; partitions: { partitionIndex: number; errorCode: number }[] }[] = [];
   const outcomes = new Map<Committed, number>();
   const last = await inTurns(lastOfEach(request), () => context.pause());
+  const lookup = context.broker.topicLookup.forRequest();
   for (const { name, partitions } of request.topics) {
     const errorCode = refusal ?? context.authorize('Read', topicResource(name))?.errorCode;
     const results: (typeof topics)[number]['partitions'] = [];
     for (const { partitionIndex } of partitions) {
       const partition = last.get(name)!.get(partitionIndex)!;
-      const outcome = outcomes.get(partition) ?? errorCode ?? (await commit(groupId, name, partition, context));
+      const known = outcomes.get(partition) ?? errorCode ?? (await errorOf(lookup, name, partitionIndex));
+      const outcome = known ?? (await commit(groupId, name, partition, context));
       outcomes.set(partition, outcome);
       results.push({ partitionIndex, errorCode: outcome });
       const rest = context.pause();
@@ -64,13 +67,14 @@ export async function fetchFromStore(
 ): Promise<OffsetFetchResponseInput> {
   const { groupId } = request;
   const refusal = refusalOf(groupId, context.authorize('Describe', groupResource(groupId))?.errorCode);
+  const lookup = context.broker.topicLookup.forRequest();
   const topics: { name: string; partitions: (Fetched & { partitionIndex: number })[] }[] = [];
   for (const { name, partitionIndexes } of request.topics ?? []) {
     const errorCode = refusal ?? context.authorize('Describe', topicResource(name))?.errorCode;
     const results: (typeof topics)[number]['partitions'] = [];
     for (const partitionIndex of partitionIndexes) {
-      const fetched =
-        errorCode === undefined ? await fetch(groupId, name, partitionIndex, context) : nothing(errorCode);
+      const refused = errorCode ?? (await errorOf(lookup, name, partitionIndex));
+      const fetched = refused === undefined ? await fetch(groupId, name, partitionIndex, context) : nothing(refused);
       results.push({ partitionIndex, ...fetched });
       const rest = context.pause();
       if (rest !== undefined) await rest;
@@ -80,14 +84,19 @@ export async function fetchFromStore(
   return { topics };
 }
 
+/** Why there is no such partition; undefined where there is one. */
+async function errorOf(lookup: RequestLookup, topic: string, partition: number): Promise<number | undefined> {
+  const errorCode = await lookup.errorOf(topic, partition);
+  return errorCode === ErrorCode.NONE ? undefined : errorCode;
+}
+
 function refusalOf(groupId: string, notAllowed: number | undefined): number | undefined {
   return notAllowed ?? (isNodeName(groupId) ? undefined : ErrorCode.INVALID_GROUP_ID);
 }
 
 async function commit(groupId: string, topic: string, partition: Committed, context: RequestContext): Promise<number> {
-  const { cluster, config, consumerOffsets, logger } = context.broker;
+  const { config, consumerOffsets, logger } = context.broker;
   const { partitionIndex, committedOffset, committedMetadata } = partition;
-  if (cluster.partition(topic, partitionIndex) === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   if ((committedMetadata?.length ?? 0) > config.offsetMetadataMaxBytes) return ErrorCode.OFFSET_METADATA_TOO_LARGE;
   if (!Number.isSafeInteger(committedOffset)) return ErrorCode.INVALID_COMMIT_OFFSET_SIZE;
   try {
@@ -100,8 +109,7 @@ async function commit(groupId: string, topic: string, partition: Committed, cont
 }
 
 async function fetch(groupId: string, topic: string, partition: number, context: RequestContext): Promise<Fetched> {
-  const { cluster, consumerOffsets, logger } = context.broker;
-  if (cluster.partition(topic, partition) === undefined) return nothing(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  const { consumerOffsets, logger } = context.broker;
   try {
     const committedOffset = await consumerOffsets.get(groupId, topic, partition);
     // Nothing committed is an error in this version.

@@ -2,6 +2,7 @@ import type { Clock, Random } from '@millrace/ports';
 import type { ConfigAdmin } from '../admin/config-admin.ts';
 import type { TopicAdmin } from '../admin/topic-admin.ts';
 import type { ProducerIds } from '../admin/topic-creation.ts';
+import type { TopicLookup } from '../admin/topic-lookup.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { CommandInbox } from '../commands/command-inbox.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
@@ -81,6 +82,8 @@ export interface BrokerServices {
   readonly controller: Controller;
   /** Creates, extends and deletes topics, and has those appear that are first asked for. */
   readonly topicAdmin: TopicAdmin;
+  /** Looks for topics that this broker has not been told of. */
+  readonly topicLookup: TopicLookup;
   /** What ApiVersions answers. */
   readonly advertisedApis: readonly AdvertisedApi[];
 }
