@@ -387,7 +387,7 @@ export class Broker {
     const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
     const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
-    const controller = this.#newController(configs, channels, topicIds(cluster, logs));
+    const controller = this.#newController(configs, channels, versions, topicIds(cluster, logs));
     const clients = newClientRooms({ ...this.#options, store, configs, metrics });
     const services = this.#newServices({
       clients,
@@ -485,7 +485,12 @@ export class Broker {
     return new Channels({ brokerId, inbox, peers, clock, logger, versions, listener, timeoutMs });
   }
 
-  #newController(configs: ConfigRepository, channels: Channels, knownTopicId: KnownTopicId): Controller {
+  #newController(
+    configs: ConfigRepository,
+    channels: Channels,
+    versions: InterBrokerVersions,
+    knownTopicId: KnownTopicId,
+  ): Controller {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     return new Controller({
       brokerId: config.brokerId,
@@ -495,7 +500,8 @@ export class Broker {
       logger,
       knownTopicId,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
-      featureNodeVersion: interBrokerVersions(config.interBrokerProtocolVersion)?.featureNode ?? 2,
+      featureNodeVersion: versions.featureNode,
+      hasRecoveryState: versions.hasRecoveryState,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       onElection: electionCounter(metrics),
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,

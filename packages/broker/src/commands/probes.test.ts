@@ -2,34 +2,14 @@
  * Requests made by hand to a cluster of Apache Kafka 3.9.1 in ZooKeeper mode (stale epochs, unknown things), with what it answered
  * (fixtures/probes.jsonl.br): this broker, in the same state, answers the same.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { brotliDecompressSync } from 'node:zlib';
-import {
-  AllocateProducerIds,
-  type AnyApi,
-  apiByKey,
-  decodeRequestFrame,
-  decodeResponseFrame,
-  Produce,
-  UpdateFeatures,
-} from '@millrace/protocol';
+import { AllocateProducerIds, decodeResponseFrame, Produce, UpdateFeatures } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { paths } from '../store/znodes.ts';
 import { batchOf } from '../testing/test-broker.ts';
+import { apiOf, capturedProbes, PROBED_TOPIC, Translation } from '../testing/test-captured-probes.ts';
 import { TestReplicas } from '../testing/test-replicas.ts';
 
-/** What was asked, of which broker, API, version, request and response in hex. */
-type Probe = readonly [string, number, number, number, string, string];
-
-const probes = brotliDecompressSync(readFileSync(join(import.meta.dirname, 'fixtures/probes.jsonl.br')))
-  .toString()
-  .trimEnd()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Probe);
-
-const TOPIC = 'orders';
-const TOPIC_ID = 'FORnF8izRKOy1IoQHyq5MQ';
+const { name: TOPIC, id: TOPIC_ID } = PROBED_TOPIC;
 const REPLICAS = [2, 3, 1];
 /** The leader epochs of the partition that was asked about, with how many records were written in each. */
 const EPOCHS: readonly (readonly [number, number])[] = [
@@ -41,20 +21,11 @@ const EPOCHS: readonly (readonly [number, number])[] = [
   [12, 0],
 ];
 const PARTITION_EPOCH = 23;
-const CONTROLLER_EPOCH = 4;
-/** Of the registrations of brokers, by id. */
-const BROKER_EPOCHS: ReadonlyMap<number, number> = new Map([
-  [1, 682],
-  [2, 582],
-  [3, 609],
-]);
-
 /** APIs that brokers use among themselves and that are served here. */
 const ASKED = new Set([1, 2, 4, 5, 6, 7, 23, 24, 27, 56, 57, 67]);
 
 let cluster: TestReplicas;
-const epochs = new Map<number, number>();
-let controllerEpoch = 0;
+let translation: Translation;
 
 beforeAll(async () => {
   cluster = await TestReplicas.start(0, { 'auto.leader.rebalance.enable': 'false' });
@@ -66,15 +37,11 @@ beforeAll(async () => {
     if (records > 0) await produce(records);
   }
   await cluster.pass(600);
-  for (const [id, epoch] of BROKER_EPOCHS) {
-    const own = (await cluster.store.exists(paths.brokerId(id)))!.czxid;
-    for (const distance of [-1, 0, 1]) epochs.set(epoch + distance, own + distance);
-  }
-  controllerEpoch = cluster.broker(2).services.controller.epoch;
+  translation = await Translation.of(cluster);
   // The transactional id that was asked about lies at broker 1.
   await cluster.createTopic('__transaction_state', [[1, 2, 3]]);
   // The cluster that was asked had handed out a block before.
-  const block = { brokerId: 2, brokerEpoch: epochs.get(582) as number };
+  const block = { brokerId: 2, brokerEpoch: translation.brokerEpoch(582) };
   await cluster.ask(2, AllocateProducerIds, 0, block);
 });
 
@@ -116,19 +83,6 @@ async function produce(records: number): Promise<void> {
   expect((await asked).responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
 }
 
-/** A request with the numbers of this cluster in place of the other's. */
-function translated(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(translated);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => {
-      if (name === 'brokerEpoch') return [name, epochs.get(each as number) ?? each];
-      if (name === 'controllerEpoch') return [name, (each as number) - CONTROLLER_EPOCH + controllerEpoch];
-      return [name, translated(each)];
-    }),
-  );
-}
-
 /** What does not matter to whoever asks: how nothing is said. */
 function plain(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return value.length === 0 ? null : value.toString('hex');
@@ -140,15 +94,16 @@ function plain(value: unknown): unknown {
 }
 
 describe('what brokers ask one another is answered as Apache Kafka answers it', () => {
-  const asked = probes.filter(([, , key]) => ASKED.has(key));
+  const asked = capturedProbes().filter(([, , key]) => ASKED.has(key));
 
   it('in as many cases as were tried', () => {
     expect(asked.length).toBe(111);
   });
 
-  it.each(asked)('%s (to %i)', async (_what, to, key, version, request, response) => {
-    const api = apiByKey.get(key) as AnyApi;
-    const body = translated(decodeRequestFrame(Buffer.from(request, 'hex'))?.body);
+  it.each(asked)('%s (to %i)', async (...probe) => {
+    const [, to, , version, request, response] = probe;
+    const api = apiOf(probe);
+    const body = translation.request({ api, request });
     const expected = decodeResponseFrame(api, version, Buffer.from(response, 'hex')).body;
     const answer = cluster.ask(to, api as never, version, body as never);
     await cluster.settle();

@@ -72,7 +72,7 @@ export class RemoteChannel implements BrokerChannel {
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome | undefined> {
     const { lane, versions, listener, timeoutMs } = this.#options;
-    const request = leaderAndIsrRequest(command, listener);
+    const request = leaderAndIsrRequest(command, listener, versions.leaderAndIsr);
     return this.#put(async () => {
       const response = await lane.send(LeaderAndIsr, versions.leaderAndIsr, request, { timeoutMs });
       return leaderAndIsrOutcome(response, command);

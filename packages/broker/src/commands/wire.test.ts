@@ -76,15 +76,31 @@ describe('commands on the wire', () => {
       const body = bodyOf<LeaderAndIsrRequest>(request);
       const command = leaderAndIsrCommand(body);
       const { liveLeaders } = body;
-      expect(again(LeaderAndIsr, version, request, { ...leaderAndIsrRequest(command, 'X'), liveLeaders })).toBe(
-        request.toString('hex'),
-      );
+      expect(
+        again(LeaderAndIsr, version, request, { ...leaderAndIsrRequest(command, 'X', version), liveLeaders }),
+      ).toBe(request.toString('hex'));
       if (response === null) continue;
       const answer = decodeResponseFrame(LeaderAndIsr, version, response).body as LeaderAndIsrResponse;
       const outcome = leaderAndIsrOutcome(answer, command);
       expect(outcome.partitions.every(({ topic }) => topic !== '')).toBe(true);
       const body2 = leaderAndIsrResponse(outcome, version);
       expect(answeredAgain(LeaderAndIsr, version, response, body2)).toBe(response.toString('hex'));
+    }
+  });
+
+  it('say that a leader is recovering where the version can, and send the rest where it cannot', () => {
+    const [frame] = framesOf(LeaderAndIsr, 7);
+    const command = leaderAndIsrCommand(bodyOf<LeaderAndIsrRequest>(frame!.request));
+    const partitions = command.partitions.map((state) => ({ ...state, leaderRecoveryState: 1 }));
+    for (const [version, told] of [
+      [5, 0],
+      [6, 1],
+      [7, 1],
+    ] as const) {
+      const request = leaderAndIsrRequest({ ...command, partitions }, 'X', version);
+      const sent = Buffer.concat(encodeRequest(LeaderAndIsr, version, { correlationId: 1, clientId: '' }, request));
+      const got = leaderAndIsrCommand(bodyOf<LeaderAndIsrRequest>(sent.subarray(4)));
+      expect(got.partitions).toEqual(partitions.map((state) => ({ ...state, leaderRecoveryState: told })));
     }
   });
 
@@ -100,7 +116,7 @@ describe('commands on the wire', () => {
         { listener: 'INTERNAL', securityProtocol: 'PLAINTEXT', host: hostName, port },
       ],
     }));
-    const request = leaderAndIsrRequest({ ...command, liveLeaders: live }, 'INTERNAL');
+    const request = leaderAndIsrRequest({ ...command, liveLeaders: live }, 'INTERNAL', 7);
     expect(request.liveLeaders).toEqual(liveLeaders);
   });
 

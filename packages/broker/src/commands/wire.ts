@@ -15,29 +15,39 @@ import {
   type UpdateMetadataRequestInput,
   ZERO_UUID,
 } from '@millrace/protocol';
-import type {
-  BrokerEndpoint,
-  CommandOutcome,
-  LeaderAndIsrCommand,
-  LiveBroker,
-  PartitionOutcome,
-  PartitionState,
-  ReplicaState,
-  StoppedReplica,
-  StopReplicaCommand,
-  UpdateMetadataCommand,
+import {
+  type BrokerEndpoint,
+  type CommandOutcome,
+  LEADER_RECOVERED,
+  type LeaderAndIsrCommand,
+  type LiveBroker,
+  type PartitionOutcome,
+  type PartitionState,
+  type ReplicaState,
+  type StoppedReplica,
+  type StopReplicaCommand,
+  type UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
 
 /** From this version on LeaderAndIsr's response names topics by id. */
 const LEADER_AND_ISR_WITH_IDS = 5;
+/** From this version on LeaderAndIsr says whether a leader is recovering. */
+const LEADER_AND_ISR_WITH_RECOVERY = 6;
 /** From this version on StopReplica says for each partition whether its files go. */
 const STOP_REPLICA_PER_PARTITION = 3;
 
 /** The numbers that UpdateMetadata has for security protocols. */
 const SECURITY_PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
 
-/** @param listener The listener of live leaders to name, which brokers use among themselves. */
-export function leaderAndIsrRequest(command: LeaderAndIsrCommand, listener: string): LeaderAndIsrRequestInput {
+/**
+ * @param listener The listener of live leaders to name, which brokers use among themselves.
+ * @param version An older one cannot say that a leader is recovering, as a state may that was written under a newer one.
+ */
+export function leaderAndIsrRequest(
+  command: LeaderAndIsrCommand,
+  listener: string,
+  version: number,
+): LeaderAndIsrRequestInput {
   const { controllerId, controllerEpoch, brokerEpoch, liveLeaders } = command;
   return {
     controllerId,
@@ -48,7 +58,11 @@ export function leaderAndIsrRequest(command: LeaderAndIsrCommand, listener: stri
       ([topicName, partitions]) => ({
         topicName,
         topicId: partitions[0]?.topicId ?? ZERO_UUID,
-        partitionStates: partitions.map((state) => ({ ...state, partitionIndex: state.partition })),
+        partitionStates: partitions.map((state) => ({
+          ...state,
+          partitionIndex: state.partition,
+          leaderRecoveryState: version < LEADER_AND_ISR_WITH_RECOVERY ? LEADER_RECOVERED : state.leaderRecoveryState,
+        })),
       }),
     ),
     liveLeaders: liveLeaders.flatMap(({ id, endpoints }) => {

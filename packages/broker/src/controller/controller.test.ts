@@ -347,6 +347,32 @@ describe('leaders', () => {
     expect(await stateOf(cluster, 'lax', 0)).toMatchObject({ leader: 1, isr: [1] });
   });
 
+  it.each([
+    ['3.2', 1],
+    ['3.1', undefined],
+  ])(
+    'are said to recover after an election out of sync where brokers can tell one another (%s)',
+    async (version, told) => {
+      const old = { 'inter.broker.protocol.version': version };
+      const cluster = new TestCluster();
+      await cluster.start(1, old);
+      await cluster.start(2, old);
+      await assign(cluster, 'lax', [[2, 1]]);
+      await cluster.controller.configs.change({ type: 'topic', name: 'lax' }, () => ({
+        'unclean.leader.election.enable': 'true',
+      }));
+      const state = '{"version":1,"leader":2,"leader_epoch":0,"controller_epoch":1,"isr":[2]}';
+      await cluster.store.set(paths.partitionState('lax', 0), Buffer.from(state), 'any');
+      await cluster.kill(1);
+      await cluster.start(1, old);
+      await cluster.kill(2);
+      const elected = (await stateOf(cluster, 'lax', 0)) as Record<string, unknown>;
+      expect(elected).toMatchObject({ leader: 1, isr: [1] });
+      expect(elected['leader_recovery_state']).toBe(told);
+      expect(cluster.elections.at(-1)).toBe('unclean');
+    },
+  );
+
   it('of new topics wait for a replica to live', async () => {
     const cluster = await clusterOf(1);
     const node = '{"version":3,"topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","partitions":{"0":[5]}}';

@@ -24,7 +24,10 @@ export function electForNew(partition: PartitionContext, context: ControllerCont
  * unclean election is allowed, and then it alone is in sync; else none, and the in-sync replicas stay as they are, since only they
  * have all records.
  */
-export function offlineElection(allowsUnclean: (partition: PartitionContext) => boolean): ElectionStrategy {
+export function offlineElection(
+  allowsUnclean: (partition: PartitionContext) => boolean,
+  hasRecoveryState: boolean,
+): ElectionStrategy {
   return {
     name: 'offline',
     elect: (partition, context) => {
@@ -36,7 +39,8 @@ export function offlineElection(allowsUnclean: (partition: PartitionContext) => 
       if (leader !== undefined) return { leader, isr: isr.filter(isOnline), leaderRecoveryState };
       const anyLive = allowsUnclean(partition) ? replicas.find(isOnline) : undefined;
       if (anyLive === undefined) return undefined;
-      return { leader: anyLive, isr: [anyLive], leaderRecoveryState: LEADER_RECOVERING };
+      const recovery = hasRecoveryState ? LEADER_RECOVERING : LEADER_RECOVERED;
+      return { leader: anyLive, isr: [anyLive], leaderRecoveryState: recovery };
     },
     recipients: (partition, context) =>
       partition.replicas.filter((replica) => context.isReplicaOnline(replica, partition)),

@@ -23,7 +23,7 @@ import {
   isOtherFeatureNode,
 } from '../store/znodes.ts';
 import { capturedDumps, type Dump, type DumpedNode } from '../testing/test-captured-trees.ts';
-import { CASTS, Walk } from '../testing/test-captured-walk.ts';
+import { CASTS, type Cast, Walk } from '../testing/test-captured-walk.ts';
 
 const kafka = capturedDumps();
 
@@ -72,6 +72,19 @@ const DIFFERENCES = {
     side: 'both',
     change: without(/^\/brokers\/topics\/gone\/partitions\/\d\/state$/),
   },
+  unseenReturn: {
+    why: 'in scenario 12 a broker of Kafka lost its session while there was no controller, and came back; ours loses none there (sequences.test.ts says why)',
+    side: 'kafka',
+    change: (node) => (node.path === '/brokers/ids' ? { ...node, cversion: node.cversion - 2 } : node),
+  },
+  noRacks: {
+    why: 'Kafka with ZooKeeper creates no topic where some brokers have a rack and others none; ours does, as Kafka without ZooKeeper does',
+    side: 'ours',
+    change: (node) => {
+      if (/\/topics\/racked/.test(node.path)) return undefined;
+      return /^\/(brokers|config)\/topics$/.test(node.path) ? { ...node, cversion: node.cversion - 1 } : node;
+    },
+  },
 } satisfies Record<string, Difference>;
 
 type Name = keyof typeof DIFFERENCES;
@@ -92,6 +105,17 @@ const MOMENTS: readonly (readonly [moment: string, differences: readonly Name[]]
   ['07-config-delete-configs', []],
   ['07-config-delete-pending-delete', ['lastStates']],
   ['07-config-delete', []],
+  ['08-transactions', []],
+  ['09-divergence-leaderless', []],
+  ['09-divergence-unclean', []],
+  ['09-divergence', []],
+  ['10-delete-records', []],
+  ['11-isr-change', []],
+  ['12-pause-controller-while-paused', ['unseenReturn']],
+  ['12-pause-controller', ['unseenReturn']],
+  ['13-start-refused', ['unseenReturn']],
+  ['14-probes', ['unseenReturn']],
+  ['15-racks', ['unseenReturn', 'noRacks']],
 ];
 
 /** What differs everywhere, and what does below 3.0. */
@@ -117,7 +141,14 @@ function textOf(dump: Dump, whose: 'kafka' | 'ours', names: readonly Name[], fou
   return lines.join('\n');
 }
 
-describe.each(CASTS)('the tree of a cluster under inter.broker.protocol.version $release', (cast) => {
+/** The moments of the scenarios that a cluster went through. */
+function momentsOf({ scenarios }: Cast): typeof MOMENTS {
+  return MOMENTS.filter(([moment]) =>
+    ['01-boot', ...scenarios].some((scenario) => moment === scenario || moment.startsWith(`${scenario}-`)),
+  ).filter(([moment]) => moment !== '01-boot' || scenarios.includes('02-create'));
+}
+
+describe.each(CASTS)('the tree of a cluster under inter.broker.protocol.version $release, $kind', (cast) => {
   let ours: ReadonlyMap<string, Dump>;
   beforeAll(async () => {
     const walk = await Walk.start(cast);
@@ -126,10 +157,9 @@ describe.each(CASTS)('the tree of a cluster under inter.broker.protocol.version 
     ours = walk.dumps;
   });
 
-  it.each(MOMENTS)('is in %s what it is at Kafka, node by node', (moment, own) => {
+  it.each(momentsOf(cast))('is in %s what it is at Kafka, node by node', (moment, own) => {
     const name = `${cast.prefix}${moment}`;
-    const theirs = kafka.get(name);
-    if (theirs === undefined) return expect(name).toBe('ibp2.8-05b-sigterm-controller');
+    const theirs = kafka.get(name) as Dump;
     const names = [...ALWAYS, ...(cast.release === '2.8' ? IN_2_8 : []), ...own];
     const found = new Set<Name>();
     expect(textOf(ours.get(name) as Dump, 'ours', names, found)).toBe(textOf(theirs, 'kafka', names, found));
@@ -192,7 +222,10 @@ describe('every node of all captured trees', () => {
     expect(compared).toBeGreaterThan(5);
   });
 
-  it('are 54 in all', () => {
+  it('are 54 in all, and compared with ours but for those of a release that is older than what is spoken', () => {
     expect(kafka.size).toBe(54);
+    const compared = CASTS.flatMap((cast) => momentsOf(cast).map(([moment]) => `${cast.prefix}${moment}`));
+    const others = [...kafka.keys()].filter((name) => !name.startsWith('ibp2.6-'));
+    expect(compared.toSorted()).toEqual(others.toSorted());
   });
 });

@@ -3,19 +3,24 @@ import {
   AlterClientQuotas,
   AlterPartitionReassignments,
   CreatePartitions,
+  DeleteRecords,
   DeleteTopics,
   ElectLeaders,
   IncrementalAlterConfigs,
+  InitProducerId,
   Produce,
 } from '@millrace/protocol';
 import { batchOf } from './test-broker.ts';
 import type { Command, Write } from './test-captured-cluster.ts';
+import { apiOf, capturedProbes, Translation } from './test-captured-probes.ts';
 import { type Dump, dumpOf } from './test-captured-trees.ts';
 import { TestReplicas } from './test-replicas.ts';
 
 /** Which broker played which part: a capture is one cluster's life, and its assignments were drawn by lot. */
 export interface Cast {
   readonly release: string;
+  /** What it is called in tests. */
+  readonly kind: string;
   /** What stands before the names of the scenarios. */
   readonly prefix: string;
   readonly orders: readonly (readonly number[])[];
@@ -27,10 +32,15 @@ export interface Cast {
   readonly killed: number;
   /** The follower that pauses in 11. */
   readonly paused: number;
-  /** Whether the second controller was stopped in order as well. */
-  readonly stopsController: boolean;
   /** In which order brokers' throttles were set and taken away in 06, each of four times. */
   readonly throttled: readonly (readonly number[])[];
+  readonly tx: readonly (readonly number[])[];
+  readonly txState: readonly (readonly number[])[];
+  /** The follower in 09, paused for longer than its session lasts. */
+  readonly strayed: number;
+  /** Stopped in 10. */
+  readonly stopped: number;
+  readonly scenarios: readonly string[];
 }
 
 const [A, B, C] = [
@@ -44,10 +54,32 @@ const [D, E, F] = [
   [3, 2, 1],
 ] as const;
 
-/** Who played which part in the two captures. */
+const SCENARIOS = [
+  '02-create',
+  '03-kill-leader',
+  '04-controlled-shutdown',
+  '05-kill-controller',
+  '05b-sigterm-controller',
+  '06-reassign',
+  '07-config-delete',
+  '08-transactions',
+  '09-divergence',
+  '10-delete-records',
+  '11-isr-change',
+  '12-pause-controller',
+  '13-start-refused',
+  '14-probes',
+  '15-racks',
+] as const;
+
+/** The parts of scenarios that are left out. */
+const NOBODY = { plain: [], gone: [], isr: [], killed: 0, paused: 0, throttled: [], tx: [], txState: [], strayed: 0 };
+
+/** Who played which part in the three captures. */
 export const CASTS: readonly Cast[] = [
   {
     release: '3.9',
+    kind: 'all the way',
     prefix: '',
     orders: [B, C, A],
     offsets: [D, E, F],
@@ -56,11 +88,16 @@ export const CASTS: readonly Cast[] = [
     isr: A,
     killed: 2,
     paused: 2,
-    stopsController: true,
     throttled: [B, F, E, B],
+    tx: [A, B],
+    txState: [A, B, C],
+    strayed: 2,
+    stopped: 1,
+    scenarios: SCENARIOS,
   },
   {
     release: '2.8',
+    kind: 'as far as it was captured',
     prefix: 'ibp2.8-',
     orders: [F, D, E],
     offsets: [B, C, A],
@@ -69,8 +106,23 @@ export const CASTS: readonly Cast[] = [
     isr: D,
     killed: 3,
     paused: 3,
-    stopsController: false,
     throttled: [B, E, B, B],
+    tx: [B, C],
+    txState: [F, D, E],
+    strayed: 3,
+    stopped: 1,
+    scenarios: [...SCENARIOS.slice(0, 4), ...SCENARIOS.slice(5, 9), '11-isr-change'],
+  },
+  // What was captured of this scenario under 2.8 happened to a cluster of its own.
+  {
+    ...NOBODY,
+    release: '2.8',
+    kind: 'in a cluster of its own',
+    prefix: 'ibp2.8-',
+    orders: [E, F, D],
+    offsets: [A, B, C],
+    stopped: 2,
+    scenarios: ['10-delete-records'],
   },
 ];
 
@@ -104,6 +156,7 @@ export class Walk {
       'min.insync.replicas': '2',
       'replica.lag.time.max.ms': '2000',
       'replica.socket.timeout.ms': '1000',
+      'zookeeper.session.timeout.ms': '6000',
     };
     const walk = new Walk(cast, await TestReplicas.start(3, settings));
     walk.#heard();
@@ -113,21 +166,33 @@ export class Walk {
 
   /** Everything, by the names of the scenarios. */
   async all(): Promise<Map<string, Heard>> {
-    const steps: [string, () => Promise<void>][] = [
-      ['02-create', () => this.#create()],
-      ['03-kill-leader', () => this.#bounce(this.#cast.killed, 'kill', '03-kill-leader-while-down')],
-      ['04-controlled-shutdown', () => this.#bounce(3, 'stop', '04-controlled-shutdown-while-down')],
-      ['05-kill-controller', () => this.#bounce(1, 'kill', '05-kill-controller-while-down')],
-      ['05b-sigterm-controller', () => this.#bounce(2, 'stop')],
-      ['06-reassign', () => this.#reassign()],
-      ['07-config-delete', () => this.#configAndDelete()],
-      ['11-isr-change', () => this.#isrChange()],
-    ];
+    const steps: Record<(typeof SCENARIOS)[number], () => Promise<void>> = {
+      '02-create': () => this.#create(),
+      '03-kill-leader': () => this.#bounce(this.#cast.killed, 'kill', '03-kill-leader-while-down'),
+      '04-controlled-shutdown': () => this.#bounce(3, 'stop', '04-controlled-shutdown-while-down'),
+      '05-kill-controller': () => this.#bounce(1, 'kill', '05-kill-controller-while-down'),
+      '05b-sigterm-controller': () => this.#bounce(2, 'stop'),
+      '06-reassign': () => this.#reassign(),
+      '07-config-delete': () => this.#configAndDelete(),
+      '08-transactions': () => this.#transactions(),
+      '09-divergence': () => this.#divergence(),
+      '10-delete-records': () => this.#deleteRecords(),
+      '11-isr-change': () => this.#isrChange(),
+      '12-pause-controller': () => this.#pauseController(),
+      '13-start-refused': () => this.#startRefused(),
+      '14-probes': () => this.#probes(),
+      '15-racks': () => this.#racks(),
+    };
     const heard = new Map<string, Heard>();
-    for (const [name, step] of steps) {
-      if (name.startsWith('05b') && !this.#cast.stopsController) continue;
-      await step();
-      heard.set(`${this.#cast.prefix}${name}`, this.#heard());
+    const { scenarios, prefix } = this.#cast;
+    if (!scenarios.includes('02-create')) {
+      await this.#create();
+      this.#heard();
+    }
+    for (const name of SCENARIOS) {
+      if (!scenarios.includes(name)) continue;
+      await steps[name]();
+      heard.set(`${prefix}${name}`, this.#heard());
       await this.#dump(name);
     }
     return heard;
@@ -151,16 +216,7 @@ export class Walk {
     await this.#cluster[how](id);
     await this.#quiet();
     if (whileDown !== undefined) await this.#dump(whileDown);
-    await this.#cluster.start(id);
-    await this.#quiet();
-    await this.#done(
-      this.#cluster.ask(this.#controller, ElectLeaders, 2, {
-        electionType: 0,
-        topicPartitions: null,
-        timeoutMs: 30_000,
-      }),
-    );
-    await this.#quiet();
+    await this.#bounceBack(id);
   }
 
   async #reassign(): Promise<void> {
@@ -214,21 +270,148 @@ export class Walk {
   async #bounceBack(id: number): Promise<void> {
     await this.#cluster.start(id);
     await this.#quiet();
+    await this.#electPreferred();
+  }
+
+  async #electPreferred(): Promise<void> {
     const body = { electionType: 0, topicPartitions: null, timeoutMs: 30_000 };
     await this.#done(this.#cluster.ask(this.#controller, ElectLeaders, 2, body));
     await this.#quiet();
+  }
+
+  async #transactions(): Promise<void> {
+    const { tx, txState } = this.#cast;
+    await this.#topic('tx', tx);
+    await this.#topic('__transaction_state', txState, {
+      'compression.type': 'uncompressed',
+      'cleanup.policy': 'compact',
+      'min.insync.replicas': '2',
+      'segment.bytes': '104857600',
+      'unclean.leader.election.enable': 'false',
+    });
+    await this.#quiet();
+    // Its transactional id falls on partition 1.
+    const body = { transactionalId: 'tid-1', transactionTimeoutMs: 60_000 };
+    const { errorCode } = await this.#done(this.#cluster.ask(txState[1]?.[0] as number, InitProducerId, 2, body));
+    if (errorCode !== 0) throw new Error(`InitProducerId gave error ${errorCode}`);
+  }
+
+  /** A follower strays, its leader dies with what it alone has, and an unclean election makes the follower leader. */
+  async #divergence(): Promise<void> {
+    const { strayed } = this.#cast;
+    const configs = { 'min.insync.replicas': '1', 'unclean.leader.election.enable': 'true' };
+    await this.#topic('div', [[1, strayed]], configs);
+    await this.#produce('div', 0, 20, -1);
+    this.#cluster.pause(strayed);
+    await this.#produce('div', 0, 30, 1);
+    await this.#cluster.pass(3500, 50);
+    await this.#produce('div', 0, 7, 1);
+    this.#cluster.die(1);
+    await this.#cluster.expire(strayed);
+    await this.#cluster.pass(3500, 50);
+    await this.#cluster.expire(1);
+    await this.#quiet();
+    await this.#dump('09-divergence-leaderless');
+    await this.#cluster.resume(strayed);
+    await this.#quiet();
+    await this.#dump('09-divergence-unclean');
+    await this.#produce('div', 0, 5, 1);
+    await this.#bounceBack(1);
+  }
+
+  /** A follower comes back whose records all lie before the start of its leader's log. */
+  async #deleteRecords(): Promise<void> {
+    const { stopped } = this.#cast;
+    const trim = [A, B];
+    await this.#topic('trim', trim, { 'min.insync.replicas': '2' });
+    for (const index of [0, 1]) await this.#produce('trim', index, 100, -1);
+    await this.#deleteBefore(0, 40);
+    await this.#cluster.stop(stopped);
+    await this.#quiet();
+    for (const index of [0, 1]) await this.#produce('trim', index, 100, -1);
+    for (const index of [0, 1]) await this.#deleteBefore(index, 150);
+    await this.#bounceBack(stopped);
   }
 
   async #isrChange(): Promise<void> {
     const { paused, isr } = this.#cast;
     await this.#topic('isr', [isr], { 'min.insync.replicas': '1' });
     this.#cluster.cutFetches(paused, isr[0] as number);
-    const partitionData = [{ index: 0, records: batchOf(['a']) }];
-    const topicData = [{ name: 'isr', partitionData }];
-    await this.#done(this.#cluster.ask(isr[0] as number, Produce, 9, { acks: 1, timeoutMs: 1000, topicData }));
+    await this.#produce('isr', 0, 1, 1);
     await this.#cluster.pass(3500, 50);
     this.#cluster.heal();
     await this.#cluster.pass(2500, 50);
+  }
+
+  /** The controller is paused for longer than its session lasts. */
+  async #pauseController(): Promise<void> {
+    this.#cluster.pause(3);
+    // This one comes too late for the office.
+    this.#cluster.pause(1);
+    await this.#cluster.expire(3);
+    await this.#cluster.resume(1);
+    await this.#quiet();
+    await this.#dump('12-pause-controller-while-paused');
+    await this.#cluster.resume(3);
+    await this.#quiet();
+    await this.#electPreferred();
+  }
+
+  async #startRefused(): Promise<void> {
+    this.#cluster.die(1);
+    await this.#refused('BROKER_ID_IN_USE', this.#cluster.start(1));
+    await this.#cluster.expire(1);
+    await this.#quiet();
+    await this.#bounceBack(1);
+    const taken = { listeners: 'PLAINTEXT://broker-1.test:9092' };
+    await this.#refused('BROKER_ADDRESS_IN_USE', this.#cluster.start(4, taken));
+  }
+
+  /** What was asked of the controller by hand, but for what tells brokers something behind its back. */
+  async #probes(): Promise<void> {
+    const { data } = await this.#cluster.store.get('/brokers/topics/orders');
+    const { topic_id } = JSON.parse(data.toString()) as { readonly topic_id: string };
+    const translation = await Translation.of(this.#cluster, topic_id);
+    for (const probe of capturedProbes()) {
+      const [, to, , version, request] = probe;
+      const api = apiOf(probe);
+      if (!['ControlledShutdown', 'AlterPartition', 'AllocateProducerIds'].includes(api.name)) continue;
+      // The body is what the API's own decoder made.
+      const body = translation.request({ api, request }) as never;
+      await this.#done(this.#cluster.ask(to, api as never, version, body));
+    }
+    await this.#quiet();
+  }
+
+  async #racks(): Promise<void> {
+    await this.#cluster.stop(1);
+    await this.#quiet();
+    await this.#cluster.start(1, { 'broker.rack': 'r1' });
+    await this.#quiet();
+    await this.#topic('racked', [A, B]);
+  }
+
+  async #refused(code: string, starting: Promise<unknown>): Promise<void> {
+    const refusal = await starting.then(
+      () => undefined,
+      (error: { readonly code?: string }) => error.code,
+    );
+    if (refusal !== code) throw new Error(`A start was to be refused with ${code}, and gave ${refusal}`);
+  }
+
+  async #produce(name: string, index: number, records: number, acks: number): Promise<void> {
+    const values = Array.from({ length: records }, (_, at) => `v${at}`);
+    const topicData = [{ name, partitionData: [{ index, records: batchOf(values) }] }];
+    const leader = this.#cluster.leaderOf(name, index);
+    const { responses } = await this.#done(this.#cluster.ask(leader, Produce, 9, { acks, timeoutMs: 5000, topicData }));
+    const errorCode = responses[0]?.partitionResponses[0]?.errorCode;
+    if (errorCode !== 0) throw new Error(`Producing to ${name}-${index} gave error ${errorCode}`);
+  }
+
+  async #deleteBefore(partitionIndex: number, offset: number): Promise<void> {
+    const topics = [{ name: 'trim', partitions: [{ partitionIndex, offset }] }];
+    const leader = this.#cluster.leaderOf('trim', partitionIndex);
+    await this.#done(this.#cluster.ask(leader, DeleteRecords, 2, { topics, timeoutMs: 5000 }));
   }
 
   async #dump(name: string): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
 import { ClusterImage } from '../cluster/cluster-image.ts';
+import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { ConfigRepository } from '../config/config-repository.ts';
 import { Controller } from '../controller/controller.ts';
@@ -76,6 +77,8 @@ export class TestCluster {
   readonly clock = new ManualClock();
   readonly store: TreeMetadataStore;
   readonly brokers = new Map<number, ClusterBroker>();
+  /** What kinds of elections there were. */
+  readonly elections: ('clean' | 'unclean')[] = [];
   readonly #logger: Logger;
 
   constructor(store?: TreeMetadataStore, logger: Logger = silentLogger) {
@@ -102,6 +105,8 @@ export class TestCluster {
       random,
       logger,
       openChannel: ({ id: to }) => this.brokers.get(to)?.channel ?? broker.channel,
+      hasRecoveryState: interBrokerVersions(config.interBrokerProtocolVersion)?.hasRecoveryState ?? true,
+      onElection: (isClean) => this.elections.push(isClean ? 'clean' : 'unclean'),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
       rebalance: () => ({

@@ -2,7 +2,7 @@
  * A cluster of whole brokers in the test's own thread: one metadata store with a session for each, a disk for each, frames that go from
  * one to the other without sockets, and one clock that is set forward by hand.
  */
-import { MemoryMetadataStore, type MetadataStore, type Operation } from '@millrace/metadata';
+import { MemoryMetadataStore, type MetadataStore, type Operation, type Watcher } from '@millrace/metadata';
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import { type Clock, ManualClock, MemoryDisk, seededRandom, systemError, type Timer } from '@millrace/ports';
 import { type Api, decodeResponseFrame, encodeRequest } from '@millrace/protocol';
@@ -78,7 +78,16 @@ export class TestReplicas {
     const broker = this.#make(id, disk, session, process, settings);
     const started = broker.start();
     this.nodes.set(id, { id, disk, process, session, broker, started, isUp: true, lanes: known?.lanes ?? new Set() });
-    await this.#whilePassing(`broker ${id} has started`, started);
+    try {
+      await this.#whilePassing(`broker ${id} has started`, started);
+    } catch (error) {
+      // The process ends, and with it its session; that of the one before may live on.
+      process.isAlive = false;
+      await session.close();
+      if (known === undefined) this.nodes.delete(id);
+      else this.nodes.set(id, known);
+      throw error;
+    }
     await this.settle();
     return broker;
   }
@@ -88,12 +97,32 @@ export class TestReplicas {
    * cluster.
    */
   async kill(id: number): Promise<void> {
+    this.die(id);
+    await this.expire(id);
+  }
+
+  /** Ends a broker as loss of power does, whose session the ensemble goes on to count among the living. */
+  die(id: number): void {
     const node = this.#node(id);
     node.isUp = false;
     node.process.isAlive = false;
     node.disk = node.disk.crash('none');
     for (const lane of [...node.lanes]) lane.peerLost();
-    await node.session.expireSession();
+  }
+
+  /** Ends the session of a broker: of one that is dead, paused, or was not heard of for too long. */
+  async expire(id: number): Promise<void> {
+    await this.#node(id).session.expireSession();
+    await this.settle();
+  }
+
+  /** Stops the process of a broker from running on (SIGSTOP): what comes to it waits, and its connections and session stay. */
+  pause(id: number): void {
+    this.#node(id).process.pause();
+  }
+
+  async resume(id: number): Promise<void> {
+    this.#node(id).process.resume();
     await this.settle();
   }
 
@@ -229,7 +258,10 @@ export class TestReplicas {
     const node = this.nodes.get(to);
     if (node?.isUp !== true) throw new Error(`Broker ${to} refuses the connection`);
     await node.started;
-    return node.broker.requestHandler.handle(frame, context, ADMISSION);
+    await node.process.running();
+    const answer = await node.broker.requestHandler.handle(frame, context, ADMISSION);
+    await node.process.running();
+    return answer;
   }
 
   /** @internal */
@@ -237,6 +269,11 @@ export class TestReplicas {
     const node = this.nodes.get(to);
     if (node?.isUp !== true) return;
     void node.started.then(() => node.broker.requestHandler.connectionClosed?.(context));
+  }
+
+  /** @internal */
+  isUp(id: number): boolean {
+    return this.nodes.get(id)?.isUp === true;
   }
 
   /** @internal */
@@ -301,10 +338,13 @@ export class TestReplicas {
   }
 }
 
-/** The clock of one process: no timer of one that was killed goes off. */
+/** The clock of one process: no timer of one that was killed goes off, and those of one that is paused do when it goes on. */
 class Process implements Clock {
   isAlive = true;
   readonly #clock: Clock;
+  /** What has come since it was paused; undefined while it runs. */
+  #waiting: (() => void)[] | undefined;
+  readonly #watchers = new WeakMap<Watcher, Watcher>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -319,13 +359,55 @@ class Process implements Clock {
   }
 
   schedule(delayMs: number, run: () => void): Timer {
-    return this.#clock.schedule(delayMs, () => {
-      if (this.isAlive) run();
-    });
+    let isCancelled = false;
+    const timer = this.#clock.schedule(delayMs, () =>
+      this.whenRunning(() => {
+        if (this.isAlive && !isCancelled) run();
+      }),
+    );
+    return {
+      cancel: () => {
+        isCancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  /** The same function set twice on a node is called once: so it stays. */
+  watcher(watch: Watcher): Watcher {
+    let own = this.#watchers.get(watch);
+    if (own === undefined) {
+      own = (event) => this.whenRunning(() => watch(event));
+      this.#watchers.set(watch, own);
+    }
+    return own;
+  }
+
+  pause(): void {
+    this.#waiting ??= [];
+  }
+
+  resume(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const run of waiting) run();
+  }
+
+  /** At once, or when it goes on. */
+  whenRunning(run: () => void): void {
+    if (this.#waiting === undefined) run();
+    else this.#waiting.push(run);
+  }
+
+  running(): Promise<void> {
+    return new Promise((resolve) => this.whenRunning(resolve));
   }
 }
 
-/** The store as one process has it: one that was killed hears nothing from it, the end of its session least of all. */
+/**
+ * The store as one process has it: one that was killed hears nothing from it, the end of its session least of all; one that is paused
+ * hears of it when it goes on.
+ */
 function storeOf(
   session: MetadataStore,
   process: Process,
@@ -345,11 +427,21 @@ function storeOf(
           });
         }
         const listener = given[0];
-        if (name !== 'onSession' || typeof listener !== 'function') return member.apply(target, given);
-        return member.call(target, (state: unknown) => process.isAlive && listener(state));
+        if (name !== 'onSession' || typeof listener !== 'function') {
+          return member.apply(target, watchedBy(process, given));
+        }
+        return member.call(target, (state: unknown) => process.whenRunning(() => process.isAlive && listener(state)));
       };
     },
   });
+}
+
+/** What a read is asked for, with a watcher that hears nothing while its process is paused; one for each that is given. */
+function watchedBy(process: Process, given: readonly unknown[]): readonly unknown[] {
+  const options = given[1] as { readonly watch?: Watcher } | undefined;
+  return typeof options?.watch === 'function'
+    ? [given[0], { ...options, watch: process.watcher(options.watch) }]
+    : given;
 }
 
 /** What a call of the store writes; undefined for a call that writes nothing. */
@@ -411,7 +503,10 @@ class MemoryLane implements PeerLane {
     this.#correlationId += 1;
     const header = { correlationId: this.#correlationId, clientId: this.#clientId };
     const frame = Buffer.concat(encodeRequest(api, chosen, header, content)).subarray(4);
-    this.#test.said.push({ from: this.#from, to: this.#to, api: api.name, version: chosen, body: content });
+    // Who refuses the connection is told nothing.
+    if (this.#test.isUp(this.#to)) {
+      this.#test.said.push({ from: this.#from, to: this.#to, api: api.name, version: chosen, body: content });
+    }
     const chunks = await this.#carry(api.name, frame, timeoutMs);
     if (chunks === null) throw new Error(`${api.name} is not answered`);
     return decodeResponseFrame(api, chosen, Buffer.concat(chunks).subarray(4)).body;
@@ -441,7 +536,8 @@ class MemoryLane implements PeerLane {
       const end = (run: () => void): void => {
         timer.cancel();
         this.#underWay.delete(underWay);
-        run();
+        if (this.#process === undefined) run();
+        else this.#process.whenRunning(run);
       };
       const underWay: UnderWay = { reject: (error) => end(() => reject(error)) };
       const timer = this.#test.clock.schedule(timeoutMs, () => underWay.reject(new Error('no answer came in time')));

@@ -52,7 +52,9 @@ export class Leaders {
     };
     let next = 0;
     await eachInTurns(names, (name) => look(name, next++), pause);
-    const strategy: ElectionStrategy = type === 'preferred' ? preferredElection : offlineElection(() => true);
+    const { hasRecoveryState = true } = this.#tools.options;
+    const strategy: ElectionStrategy =
+      type === 'preferred' ? preferredElection : offlineElection(() => true, hasRecoveryState);
     const elected = new Set(
       await this.#partitions.bringOnline(
         electable.map(({ partition }) => partition),

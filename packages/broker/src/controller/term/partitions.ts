@@ -9,8 +9,8 @@ export class Partitions {
 
   constructor(tools: TermTools) {
     this.#tools = tools;
-    const { allowsUncleanElection } = tools.options;
-    this.#offline = offlineElection(({ topic }) => allowsUncleanElection(topic.name));
+    const { allowsUncleanElection, hasRecoveryState = true } = tools.options;
+    this.#offline = offlineElection(({ topic }) => allowsUncleanElection(topic.name), hasRecoveryState);
   }
 
   /** What the stored states make of them: online where the leader is live. */
@@ -93,7 +93,13 @@ export class Partitions {
 
   async #elect(partitions: readonly PartitionContext[], strategy: ElectionStrategy): Promise<PartitionContext[]> {
     const { context, states, logger } = this.#tools;
-    const changed = await states.change(partitions, (partition) => strategy.elect(partition, context));
+    const unclean = new Set<PartitionContext>();
+    const changed = await states.change(partitions, (partition) => {
+      const chosen = strategy.elect(partition, context);
+      if (chosen === undefined || partition.state?.isr.includes(chosen.leader) === true) unclean.delete(partition);
+      else unclean.add(partition);
+      return chosen;
+    });
     const hasChanged = new Set(changed);
     const elected: PartitionContext[] = [];
     for (const partition of partitions) {
@@ -103,10 +109,10 @@ export class Partitions {
           { partition: name, strategy: strategy.name, isr: state?.isr, replicas: partition.replicas },
           'Nobody could be elected leader',
         );
-      } else if (state?.leaderRecoveryState === 1 && state.isr.length === 1 && strategy.name === 'offline') {
+      } else if (unclean.has(partition)) {
         this.#tools.options.onElection?.(false);
         logger.warn(
-          { partition: name, leader: state.leader },
+          { partition: name, leader: state?.leader },
           'Elected a leader that was not in sync; records may be lost',
         );
       } else {

@@ -17,6 +17,8 @@ export interface ControllerTermOptions {
   readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
   /** In which form the node of features is written, by `inter.broker.protocol.version`. Default 2. */
   readonly featureNodeVersion?: 1 | 2;
+  /** Whether brokers tell one another that a leader is recovering, by `inter.broker.protocol.version`. Default true. */
+  readonly hasRecoveryState?: boolean;
   /** `delete.topic.enable`. */
   readonly isDeletionEnabled: () => boolean;
   /** A leader was elected, in sync or not; for metrics. */
