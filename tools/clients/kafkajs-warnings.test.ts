@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import { expect, it } from 'vitest';
 import { nextTurn } from '@millrace/ports';
+import { expect, it } from 'vitest';
 import './kafkajs-warnings.ts';
 
 /** What ends a connection in kafkajs, with what it needs of it; the package has no types for its inner modules. */

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Admin } from '@millrace/admin';
+import { type Clock, systemClock } from '@millrace/ports';
 import {
   type BatchEvent,
   type CompressionName,
@@ -86,6 +87,31 @@ describe('a producer', () => {
     await expect(producer.send({ topic, partition: 7, value: 'x' })).rejects.toMatchObject({
       code: 'PRODUCER_INVALID_RECORD',
     });
+  });
+
+  it('takes partitions that were added since it heard of the topic, with and without a serializer to wait for', async () => {
+    const topic = await newTopic(1);
+    const later = { async: true as const, serialize: async (text: string) => Buffer.from(text) };
+    let aheadMs = 0;
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      monotonic: () => systemClock.monotonic() + aheadMs,
+      schedule: (ms, action) => systemClock.schedule(ms, action),
+    };
+    await using producer = newProducer({ clock });
+    await using patient = new Producer({ bootstrapServers: target.bootstrapServers, valueSerializer: later, clock });
+    for (const each of [producer, patient]) await each.send({ topic, value: 'x' });
+    // A look that has just been had counts, so time goes on.
+    aheadMs = 1_000;
+    await admin.createPartitions([{ topic, count: 3 }]);
+    const sends = [producer, patient].flatMap((each) => [
+      each.send({ topic, partition: 2, value: 'x' }),
+      each.send({ topic, partition: 0, value: 'x' }),
+      each.send({ topic, partition: 3, value: 'x' }).catch((error: Error) => error.message),
+    ]);
+    const refused = expect.stringContaining('there is no partition 3: it has partitions 0 to 2');
+    const each = [expect.objectContaining({ partition: 2 }), expect.objectContaining({ partition: 0 }), refused];
+    expect(await Promise.all(sends)).toEqual([...each, ...each]);
   });
 
   it('takes values through a serializer', async () => {

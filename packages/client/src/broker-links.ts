@@ -4,6 +4,7 @@ import { type Address, formatAddress } from './address.ts';
 import { Backoff } from './backoff.ts';
 import { ClientClosedError } from './errors.ts';
 import type { ClientSettings } from './options.ts';
+import { SilentStart } from './silent-start.ts';
 import { abortable, sleep } from './waiting.ts';
 
 /**
@@ -46,12 +47,14 @@ export class BrokerLinks {
   readonly #settings: ClientSettings;
   readonly #links = new Map<string, Link>();
   readonly #stop = new AbortController();
+  readonly #silentStart: SilentStart;
   #sweep: Timer | undefined;
   /** What the broker told whose knowledge is the newest. */
   #features: Pick<Connection, 'features' | 'featuresEpoch'> | undefined;
 
   constructor(settings: ClientSettings) {
     this.#settings = settings;
+    this.#silentStart = new SilentStart(settings.clock, settings.hasLogger);
   }
 
   /** An open connection, if there is one: no waiting. */
@@ -126,6 +129,7 @@ export class BrokerLinks {
   async close(): Promise<void> {
     this.#stop.abort(new ClientClosedError('The client was closed'));
     this.#sweep?.cancel();
+    this.#silentStart.end();
     const closing: Promise<unknown>[] = [];
     for (const link of this.#links.values()) {
       for (const { connection, connecting } of link.lanes.values()) {
@@ -161,11 +165,14 @@ export class BrokerLinks {
     if (waitMs > 0) await sleep(clock, waitMs, this.#stop.signal);
     const peer = formatAddress(link.address);
     const slow = clock.schedule(SLOW_CONNECT_MS, () => {
-      logger.warn({ peer }, `${peer} has not answered for ${SLOW_CONNECT_MS} ms; still trying to connect`);
+      const told = `${peer} has not answered for ${SLOW_CONNECT_MS} ms; still trying to connect`;
+      this.#silentStart.failed(told);
+      logger.warn({ peer }, told);
     });
     try {
       const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
       lane.connection = connection;
+      this.#silentStart.end();
       this.#noteFeatures(connection);
       if (link.backoff.failures > 0) logger.info({ peer, failures: link.backoff.failures }, `${peer} is reached again`);
       link.backoff.reset();
@@ -190,7 +197,10 @@ export class BrokerLinks {
     const isNews = nowMs - link.toldMs >= UNREACHABLE_TOLD_EVERY_MS;
     if (isNews) link.toldMs = nowMs;
     const fields = { peer: formatAddress(link.address), failures: link.backoff.failures, pauseMs, err: error };
-    logger[isNews ? 'warn' : 'debug'](fields, error instanceof KafkaError ? error.message : String(error));
+    const message = error instanceof KafkaError ? error.message : String(error);
+    // What does not pass is told by what was asked for.
+    if (error instanceof KafkaError && error.retriable) this.#silentStart.failed(message);
+    logger[isNews ? 'warn' : 'debug'](fields, message);
   }
 
   /** An address that only the cluster itself has named is the broker's setting rather than the user's. */

@@ -62,7 +62,10 @@ export interface ClientOptions {
   readonly allowAutoTopicCreation?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
-  /** pino, `console` or alike; one that throws hurts nothing. Default silent. */
+  /**
+   * pino, `console` or alike; one that throws hurts nothing. Default silent, but for one warning of Node's (`process.emitWarning`) when no
+   * broker can be reached at the start.
+   */
   readonly logger?: Logger | undefined;
 }
 
@@ -80,6 +83,8 @@ export interface ClientSettings {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether the program gave a logger; without one, that no broker is there at the start is a warning of Node's. */
+  readonly hasLogger: boolean;
 }
 
 const serverList: ValueRule = {
@@ -181,6 +186,7 @@ export function clientSettings(options: ClientOptions): ClientSettings {
     clock,
     random,
     logger,
+    hasLogger: options.logger !== undefined,
   };
 }
 

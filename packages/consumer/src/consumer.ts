@@ -107,7 +107,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /**
    * Resolves when the group has given this member its partitions for the first time, which may be none. Rejects when the group
-   * refuses it for good, or the consumer is closed before.
+   * refuses it for good, or the consumer is closed before; at once without a `groupId`, and where partitions were assigned by hand.
    */
   get joined(): Promise<GroupJoined> {
     return this.#engine.joined;
@@ -161,22 +161,25 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
 
   /**
    * Stops reading: handlers of `run` finish what they have in hand, what is processed is committed, the member leaves its group.
-   * Loops and `run` wait for what is subscribed or assigned next.
+   * Loops and a `run` that are under way wait for what is subscribed or assigned next.
    */
   unsubscribe(): Promise<void> {
     return this.#engine.unsubscribe();
   }
 
-  /** Record by record. Leaving the loop leaves the record in hand unprocessed: `commit` it before, if it is done. */
+  /**
+   * Record by record. Leaving the loop leaves the record in hand unprocessed: `commit` it before, if it is done.
+   * A loop that begins when nothing is subscribed or assigned throws ConsumerError `CONSUMER_INVALID_STATE`; after `close`, `CONSUMER_CLOSED`.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>, undefined> {
-    const records = new RecordIterator<K, V>(this.#engine.delivery);
+    const records = new RecordIterator<K, V>(this.#engine);
     return this.#engine.decodesFirst ? new AwaitingIterator(records, decodeRecord) : records;
   }
 
-  /** Batch by batch: what came of one partition with one fetch. */
+  /** Batch by batch: what came of one partition with one fetch. Refused as a loop over records is. */
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
     checkBatchesOptions(options);
-    const batches = new BatchIterator<K, V>(this.#engine.delivery, options.recordsMax ?? Number.POSITIVE_INFINITY);
+    const batches = new BatchIterator<K, V>(this.#engine, options.recordsMax ?? Number.POSITIVE_INFINITY);
     return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch) : batches;
   }
 
@@ -190,7 +193,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
    * closed; use `joined` to learn when it has partitions.
    * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
-   *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that.
+   *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that. At once:
+   *   `CONSUMER_INVALID_STATE` where nothing is subscribed or assigned, and while another `run` is under way; `CONSUMER_CLOSED`;
+   *   `CONSUMER_INVALID_OPTION`
    */
   run(options: RunOptions<K, V>): Promise<void>;
   async run(options: RunOptions<K, V> | TransactionalRunOptions<K, V>): Promise<void> {
@@ -229,12 +234,18 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     this.#engine.seek(to.topic, to.partition, to.offset);
   }
 
-  /** Reads partitions from their beginning; all of them by default. */
+  /**
+   * Reads partitions from their beginning; all of them by default.
+   * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`, also where no partition is assigned yet: await `joined` before
+   */
   seekToBeginning(partitions?: readonly TopicPartition[]): void {
     this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'beginning' });
   }
 
-  /** Reads partitions from their end: only what is written from now on. All of them by default. */
+  /**
+   * Reads partitions from their end: only what is written from now on. All of them by default.
+   * @throws as {@link seekToBeginning}
+   */
   seekToEnd(partitions?: readonly TopicPartition[]): void {
     this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'end' });
   }
@@ -248,12 +259,18 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: checkTimestamp(timestamp) });
   }
 
-  /** Hands out nothing more of these partitions until they are resumed; all of them by default. They stay this member's. */
+  /**
+   * Hands out nothing more of these partitions until they are resumed; all of them by default. They stay this member's.
+   * @throws as {@link seekToBeginning}
+   */
   pause(partitions?: readonly TopicPartition[]): void {
     this.#engine.pause(this.#states(partitions, 'pause'));
   }
 
-  /** Ends a pause; of all partitions by default. */
+  /**
+   * Ends a pause; of all partitions by default.
+   * @throws as {@link seekToBeginning}
+   */
   resume(partitions?: readonly TopicPartition[]): void {
     this.#engine.resume(this.#states(partitions, 'resume'));
   }
@@ -354,7 +371,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   }
 
   #states(partitions: readonly TopicPartition[] | undefined, attempt: string): AssignedPartition[] {
-    if (partitions === undefined) return [...this.#engine.partitions];
+    if (partitions === undefined) return this.#engine.allStates(attempt);
     checkPlaces(partitions, attempt);
     return partitions.map(({ topic, partition }) => this.#engine.state(topic, partition, attempt));
   }

@@ -3,7 +3,7 @@ import { atMost, partitionName, sleep } from '@millrace/client/internal';
 import type { Clock, Random, Timer } from '@millrace/ports';
 import type { AssignedPartition, OffsetLookup } from './assigned-partition.ts';
 import type { Cluster, Coordinator } from './cluster-port.ts';
-import { ConsumerError, consumerClosed, messageOf, noGroup, notAssigned } from './errors.ts';
+import { consumerClosed, invalidState, messageOf, noGroup, notAssigned, nothingAssigned } from './errors.ts';
 import { GroupMembership } from './group/membership.ts';
 import { checkTopicName, Subscription } from './group/subscription.ts';
 import { TopicWatch } from './group/topic-watch.ts';
@@ -70,6 +70,8 @@ export class ConsumerEngine {
   #subscription: Subscription | undefined;
   #topicWatch: TopicWatch | undefined;
   #assignedByHand = false;
+  #hasBeenAssigned = false;
+  #isRunning = false;
   #autoCommitTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
   rebalances = 0;
@@ -115,12 +117,53 @@ export class ConsumerEngine {
 
   /** Resolves when the group has given this member its partitions for the first time. */
   get joined(): Promise<GroupJoined> {
+    if (this.membership === undefined) return refusal(noGroup('wait for it to join'));
+    if (this.#assignedByHand) return refusal(invalidState('wait for the group', 'partitions were assigned by hand'));
     this.#joinedAwaited ??= heldAlive(this.#joined.promise);
     return this.#joinedAwaited;
   }
 
   get closed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /**
+   * Begins to read: a loop or handlers that would wait for records which nobody asked for are refused (Java's `poll` does so too).
+   * @throws ConsumerError `CONSUMER_CLOSED`; `CONSUMER_INVALID_STATE` where nothing is subscribed or assigned
+   */
+  beginReading(attempt: string): void {
+    this.#mustBeOpen(attempt);
+    if (this.#subscription !== undefined || this.partitions.size > 0) return;
+    const how =
+      this.coordinator === undefined ? 'assign() partitions' : 'subscribe() to topics, or assign() partitions,';
+    throw invalidState(attempt, `nothing is subscribed or assigned; ${how} before`);
+  }
+
+  /**
+   * Begins to call handlers, which one `run` at a time does.
+   * @returns what is to be called when it has ended
+   * @throws as {@link beginReading}; ConsumerError `CONSUMER_INVALID_STATE` while another is under way
+   */
+  beginRun(): () => void {
+    this.beginReading('run');
+    if (this.#isRunning) {
+      const mend = 'wait for it to end, or have it handle more partitions at once (concurrency)';
+      throw invalidState('run', `run() is under way already; ${mend}`);
+    }
+    this.#isRunning = true;
+    return () => {
+      this.#isRunning = false;
+    };
+  }
+
+  /**
+   * All partitions that are read now, for what is to be done to all of them; none is an answer once the group has given this member none.
+   * @throws ConsumerError `CONSUMER_CLOSED`; `CONSUMER_NOT_ASSIGNED` before anything was assigned: it would be done to nothing
+   */
+  allStates(attempt: string): AssignedPartition[] {
+    this.#mustBeOpen(attempt);
+    if (this.partitions.size === 0 && !this.#hasBeenAssigned) throw nothingAssigned(attempt);
+    return [...this.partitions];
   }
 
   get subscribedTopics(): readonly string[] {
@@ -159,6 +202,7 @@ export class ConsumerEngine {
     for (const { topic } of partitions) checkTopicName(topic, 'assign');
     if (this.#subscription !== undefined) throw invalidState('assign', 'topics are subscribed; unsubscribe first');
     this.#assignedByHand = true;
+    this.#hasBeenAssigned = true;
     const wanted = new Set(partitions.map(partitionName));
     this.keeper.remove([...this.partitions].filter((state) => !wanted.has(partitionName(state))));
     const added = partitions.filter(
@@ -179,6 +223,7 @@ export class ConsumerEngine {
     await this.#leaveGroup(this.clock.monotonic() + this.settings.closeTimeoutMs);
     this.keeper.remove(this.partitions);
     this.#assignedByHand = false;
+    this.#hasBeenAssigned = false;
     this.membership = this.#newMembership();
     this.committer?.goOn();
   }
@@ -336,6 +381,7 @@ export class ConsumerEngine {
         revoke: (partitions, signal) => keeper.revoke(partitions, signal),
         lose: (partitions) => keeper.lose(partitions),
         assigned: async (partitions) => {
+          this.#hasBeenAssigned = true;
           await keeper.assigned(partitions);
           this.#rebalanced(groupId);
         },
@@ -416,6 +462,9 @@ export class ConsumerEngine {
   }
 }
 
-function invalidState(attempt: string, why: string): ConsumerError {
-  return new ConsumerError('CONSUMER_INVALID_STATE', `Cannot ${attempt}: ${why}`);
+/** A promise that is rejected, and no fault of a program that never looks at it. */
+function refusal(error: Error): Promise<never> {
+  const refused = Promise.reject(error);
+  refused.catch(() => {});
+  return refused;
 }

@@ -74,6 +74,19 @@ export function notAssigned(topic: string, partition: number, attempt: string): 
   );
 }
 
+/** What was asked for does not go with what the consumer does at the time. */
+export function invalidState(attempt: string, why: string): ConsumerError {
+  return new ConsumerError('CONSUMER_INVALID_STATE', `Cannot ${attempt}: ${why}`);
+}
+
+/** What is to be done to all partitions, before there is one. */
+export function nothingAssigned(attempt: string): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_NOT_ASSIGNED',
+    `Cannot ${attempt}: no partition is assigned to this consumer yet; await its joined before, or do it in onPartitionsAssigned`,
+  );
+}
+
 export function noGroup(attempt: string): ConsumerError {
   return new ConsumerError('CONSUMER_NO_GROUP', `Cannot ${attempt}: the consumer was made without a groupId`);
 }

@@ -112,7 +112,7 @@ class Model {
   }
 
   async #loop(engine: ConsumerEngine, index: number): Promise<void> {
-    for await (const record of new RecordIterator<Buffer, Buffer>(engine.delivery)) await this.#handle(index, record);
+    for await (const record of new RecordIterator<Buffer, Buffer>(engine)) await this.#handle(index, record);
   }
 
   async #handle(index: number, { partition, offset }: ConsumerRecord): Promise<void> {

@@ -79,7 +79,7 @@ describe('a consumer', () => {
     await consumer.close();
     await consumer.close();
     expect(() => consumer.subscribe('t')).toThrow(expect.objectContaining({ code: 'CONSUMER_CLOSED' }));
-    expect(await consumer[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
+    await expect(consumer[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'CONSUMER_CLOSED' });
   });
 
   it('reads either what it subscribes to or what it is assigned', async () => {

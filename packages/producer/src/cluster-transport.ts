@@ -55,7 +55,8 @@ export class ClusterTransport implements ProduceTransport {
   }
 
   async loadTopic(topic: string, timeoutMs: number): Promise<TopicPartitions> {
-    await this.#client.topics([topic], { timeoutMs });
+    if (this.#client.topic(topic) === undefined) await this.#client.topics([topic], { timeoutMs });
+    else await this.#client.refreshTopics([topic], { timeoutMs });
     return this.topic(topic)!;
   }
 

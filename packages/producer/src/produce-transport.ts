@@ -25,7 +25,7 @@ export interface BatchOutcome {
 export interface ProduceTransport {
   /** The topic as last heard of; undefined before {@link ProduceTransport.loadTopic} has resolved. */
   topic(topic: string): TopicPartitions | undefined;
-  /** Asks the cluster until the topic is known or `timeoutMs` has passed. */
+  /** Asks the cluster until the topic is known or `timeoutMs` has passed; where it is known, for what has become of it. */
   loadTopic(topic: string, timeoutMs: number): Promise<TopicPartitions>;
   /** The broker that leads a partition, as last heard; undefined where there is none or it is not known. */
   leaderOf(topic: string, partition: number): number | undefined;

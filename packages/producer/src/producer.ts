@@ -22,11 +22,12 @@ import type { PartitionQueue } from './partition-queue.ts';
 import { defaultPartitioner, type Partitioner } from './partitioner.ts';
 import type { Content, PendingSend, TopicLine } from './pending-send.ts';
 import type { ProduceBatch } from './produce-batch.ts';
-import type { ProduceTransport, TopicPartitions } from './produce-transport.ts';
+import type { TopicPartitions } from './produce-transport.ts';
 import { checkRecord, checkTopic, headerList, type ProducerRecord, type RecordMetadata } from './record.ts';
 import { Sender } from './sender.ts';
 import { type AnySerializer, isAsync, serialize, serializeLater } from './serializing.ts';
 import { SerializingLine } from './serializing-line.ts';
+import { TopicLooks } from './topic-looks.ts';
 import { groupOf, type Transaction } from './transactions/transaction.ts';
 import { TransactionManager } from './transactions/transaction-manager.ts';
 import { TransactionTransport } from './transactions/transaction-transport.ts';
@@ -71,7 +72,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   readonly #logger: Logger;
   readonly #partitioner: Partitioner;
   readonly #client: KafkaClient;
-  readonly #transport: ProduceTransport;
+  readonly #topics: TopicLooks;
   readonly #budget: BufferBudget;
   readonly #accumulator: Accumulator;
   readonly #sender: Sender;
@@ -109,15 +110,16 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
       transactionalId === undefined
         ? undefined
         : new TransactionTransport(this.#client, { ...this.#settings, transactionalId });
-    this.#transport = new ClusterTransport(this.#client, this.#settings, () => transport?.produceVersions ?? {});
+    const cluster = new ClusterTransport(this.#client, this.#settings, () => transport?.produceVersions ?? {});
+    this.#topics = new TopicLooks(cluster, this.#clock);
     this.#budget = new BufferBudget(this.#settings.bufferBytesMax, this.#waitMsMax, this.#clock);
     this.#accumulator = new Accumulator(this.#clock, this.#settings, (topic, partition) =>
       this.#batchClosed(topic, partition),
     );
-    const identity = new ProducerIdentitySource(transport ?? this.#transport);
+    const identity = new ProducerIdentitySource(transport ?? cluster);
     this.#sender = new Sender({
       accumulator: this.#accumulator,
-      transport: this.#transport,
+      transport: cluster,
       identity,
       clock: this.#clock,
       random,
@@ -342,7 +344,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     reject: Reject,
     waited: PendingSend<K, V> | undefined,
   ): void {
-    const topic = this.#transport.topic(record.topic);
+    const topic = this.#topics.topicOf(record);
     const isReady = topic !== undefined && this.#isReady && !this.#isClosed;
     if (isReady && (!this.#serializesLater || waited?.serialized !== undefined)) {
       this.#append(record, topic, resolve, reject, waited);
@@ -384,7 +386,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     const line = new UnknownTopicLine(first, {
       clock: this.#clock,
       waitMsMax: this.#waitMsMax,
-      load: (timeoutMs) => this.#transport.loadTopic(topic, timeoutMs),
+      load: (timeoutMs) => this.#topics.load(topic, timeoutMs),
       passed: (sends) => {
         this.#topicLines.delete(topic);
         for (const send of sends) this.#place(send.record, send.resolve, send.reject, send);
@@ -414,8 +416,8 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   /** Takes on a send whose key and value are there; where its topic has been forgotten meanwhile, that has to be asked for first. */
   #goOn(send: PendingSend<K, V>): Promise<unknown> | undefined {
     const { record, resolve, reject } = send;
-    const topic = this.#transport.topic(record.topic);
-    if (topic === undefined) return this.#transport.loadTopic(record.topic, this.#waitMsMax);
+    const topic = this.#topics.topicOf(record);
+    if (topic === undefined) return this.#topics.load(record.topic, this.#waitMsMax);
     if (this.#budget.isOpen) this.#append(record, topic, resolve, reject, send);
     else this.#waitForRoom(send);
     return undefined;
@@ -431,7 +433,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     } else {
       this.#budget.wait(
         () => {
-          const topic = this.#transport.topic(record.topic);
+          const topic = this.#topics.topicOf(record);
           if (topic !== undefined) this.#append(record, topic, resolve, reject, send);
           else this.#place(record, resolve, reject, send);
         },

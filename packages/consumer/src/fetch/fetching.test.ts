@@ -172,7 +172,7 @@ describe('fetching', () => {
     for (let n = 0; n < 50; n += 1) log?.append(['x'.repeat(1_000)]);
     const engine = harness.engine({ partitionBytesMax: 5_000 });
     engine.assign([{ topic: 't', partition: 0, offset: 0 }]);
-    const iterator = new BatchIterator<Buffer, Buffer>(engine.delivery, Number.POSITIVE_INFINITY);
+    const iterator = new BatchIterator<Buffer, Buffer>(engine, Number.POSITIVE_INFINITY);
     const first = iterator.next();
     await harness.clock.advanceAsync(1_000);
     expect((await first).value?.records.length).toBe(4);

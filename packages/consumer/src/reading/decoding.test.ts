@@ -26,7 +26,7 @@ describe('a record', () => {
         },
       } as never,
     });
-    const records = new RecordIterator<string, unknown>(engine.delivery);
+    const records = new RecordIterator<string, unknown>(engine);
     const first = records.next();
     await harness.clock.advanceAsync(1_000);
     const record = (await first).value as ConsumerRecord<string, unknown>;
@@ -48,7 +48,7 @@ describe('a record', () => {
     } as never;
     for (const valueDeserializer of [undefined, bad]) {
       const engine = assigned(harness, 1, valueDeserializer === undefined ? {} : { valueDeserializer });
-      const first = new RecordIterator<Buffer, Buffer>(engine.delivery).next();
+      const first = new RecordIterator<Buffer, Buffer>(engine).next();
       await harness.clock.advanceAsync(1_000);
       const { value: record } = await first;
       expect(JSON.stringify(record)).toContain('"key":null,"value":"grüß dich","headers":{}');
@@ -67,7 +67,7 @@ describe('a record', () => {
     const harness = newHarness();
     harness.cluster.createTopic('t', 1)[0]?.append(['a']);
     const engine = assigned(harness, 1, { valueDeserializer: { deserialize: async () => 'a' } as never });
-    const first = new RecordIterator<Buffer, Buffer>(engine.delivery).next();
+    const first = new RecordIterator<Buffer, Buffer>(engine).next();
     await harness.clock.advanceAsync(1_000);
     const { value: record } = await first;
     expect(() => record?.value).toThrow('says so with `async: true`');
@@ -95,7 +95,7 @@ describe('asynchronous deserializers', () => {
 
   it('have decoded before a loop sees the record, and loops keep their order', async () => {
     const { harness, engine } = reading(['a', 'bb', 'ccc', 'dddd'], 0);
-    const records = new AwaitingIterator(new RecordIterator<Buffer, string>(engine.delivery), decodeRecord);
+    const records = new AwaitingIterator(new RecordIterator<Buffer, string>(engine), decodeRecord);
     const all = Promise.all([1, 2, 3, 4].map(() => records.next()));
     await harness.clock.advanceAsync(1_000);
     expect((await all).map(({ value }) => value?.value)).toEqual(['<a>', '<bb>', '<ccc>', '<dddd>']);

@@ -3,20 +3,30 @@ import { ConsumerBatch } from './consumer-batch.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lease } from './lease.ts';
 
+/** What is read from, and who may refuse it. */
+export interface ReadingSource {
+  readonly delivery: Delivery;
+  /** @throws ConsumerError where nothing will ever come. */
+  beginReading(attempt: string): void;
+}
+
 /**
  * What both iterators have in common: one lease at a time, and calls of `next` answered in order. Not async functions, because
  * the usual case, something is buffered, then costs one resolved promise and nothing else.
  */
 abstract class LeaseIterator<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #source: ReadingSource;
   readonly #delivery: Delivery;
+  #hasBegun = false;
   #lease: Lease | undefined;
   /** The call that waits for records, if one does; later calls queue behind it. */
   #slow: Promise<IteratorResult<T, undefined>> | undefined;
   #done = false;
   readonly #stop = new AbortController();
 
-  constructor(delivery: Delivery) {
-    this.#delivery = delivery;
+  constructor(source: ReadingSource) {
+    this.#source = source;
+    this.#delivery = source.delivery;
   }
 
   protected abstract read(lease: Lease): T | undefined;
@@ -61,6 +71,7 @@ abstract class LeaseIterator<T> implements AsyncIterableIterator<T, undefined> {
 
   async #refill(): Promise<IteratorResult<T, undefined>> {
     try {
+      this.#begin();
       while (!this.#done) {
         let value = this.#lease === undefined ? undefined : this.read(this.#lease);
         if (value !== undefined) return { value, done: false };
@@ -79,6 +90,13 @@ abstract class LeaseIterator<T> implements AsyncIterableIterator<T, undefined> {
     } catch (error) {
       return this.#fail(error);
     }
+  }
+
+  /** At the first record, not when the iterator is made: it may be made before topics are subscribed. */
+  #begin(): void {
+    if (this.#hasBegun || this.#done) return;
+    this.#source.beginReading('read');
+    this.#hasBegun = true;
   }
 
   #fail(error: unknown): Promise<never> {
@@ -110,8 +128,8 @@ export class RecordIterator<K, V> extends LeaseIterator<ConsumerRecord<K, V>> {
 export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
   readonly #recordsMax: number;
 
-  constructor(delivery: Delivery, recordsMax: number) {
-    super(delivery);
+  constructor(source: ReadingSource, recordsMax: number) {
+    super(source);
     this.#recordsMax = recordsMax;
   }
 

@@ -14,7 +14,7 @@ describe('a loop over records', () => {
     const harness = newHarness();
     filled(harness, 1, 3);
     const engine = assigned(harness, 1);
-    const records = new RecordIterator<Buffer, Buffer>(engine.delivery);
+    const records = new RecordIterator<Buffer, Buffer>(engine);
     const first = records.next();
     await harness.clock.advanceAsync(1_000);
     expect((await first).value?.offset).toBe(0);
@@ -29,7 +29,7 @@ describe('a loop over records', () => {
     const harness = newHarness();
     filled(harness, 1, 5);
     const engine = assigned(harness, 1, { partitionBytesMax: 80 });
-    const records = new RecordIterator<Buffer, Buffer>(engine.delivery);
+    const records = new RecordIterator<Buffer, Buffer>(engine);
     const calls = Array.from({ length: 7 }, () => records.next());
     await harness.clock.advanceAsync(2_000);
     const closed = engine.close();
@@ -45,7 +45,7 @@ describe('a loop over records', () => {
     const engine = assigned(harness, 3, { partitionBytesMax: 800 });
     const turns: number[] = [];
     const reading = (async () => {
-      for await (const { partition } of new RecordIterator<Buffer, Buffer>(engine.delivery)) {
+      for await (const { partition } of new RecordIterator<Buffer, Buffer>(engine)) {
         if (turns.at(-1) !== partition) turns.push(partition);
         if (turns.length === 12) break;
       }
@@ -62,7 +62,7 @@ describe('a loop over records', () => {
     const seen: number[] = [];
     const twice = (async () => {
       for (let times = 0; times < 2; times += 1) {
-        for await (const { offset } of new RecordIterator<Buffer, Buffer>(engine.delivery)) {
+        for await (const { offset } of new RecordIterator<Buffer, Buffer>(engine)) {
           seen.push(offset);
           if (offset === 2 + times * 2) break;
         }
@@ -77,7 +77,7 @@ describe('a loop over records', () => {
     const harness = newHarness();
     filled(harness, 1, 0);
     const engine = assigned(harness, 1);
-    const records = new RecordIterator<Buffer, Buffer>(engine.delivery);
+    const records = new RecordIterator<Buffer, Buffer>(engine);
     const waiting = records.next();
     await harness.clock.advanceAsync(1_000);
     expect(engine.delivery.waitingCount).toBe(1);
@@ -93,7 +93,7 @@ describe('a loop over records', () => {
     const engine = assigned(harness, 1);
     const seen: number[] = [];
     const reading = (async () => {
-      for await (const { offset } of new RecordIterator<Buffer, Buffer>(engine.delivery)) {
+      for await (const { offset } of new RecordIterator<Buffer, Buffer>(engine)) {
         seen.push(offset);
         if (seen.length === 3) engine.seek('t', 0, 7);
         if (offset === 9) break;
@@ -112,7 +112,7 @@ describe('a loop over batches', () => {
     const engine = assigned(harness, 1);
     const batches: ConsumerBatch<Buffer, Buffer>[] = [];
     const reading = (async () => {
-      for await (const batch of new BatchIterator<Buffer, Buffer>(engine.delivery, 4)) {
+      for await (const batch of new BatchIterator<Buffer, Buffer>(engine, 4)) {
         expect(processed(engine)).toEqual([batch.firstOffset]);
         batches.push(batch);
         if (batch.nextOffset === 10) break;

@@ -18,6 +18,7 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
   const { concurrency = CONCURRENCY_DEFAULT, deadLetter, deadLetterTopic, signal } = options;
   const { logger, clock } = engine;
   const { groupId } = engine.settings;
+  const ended = engine.beginRun();
   if (deadLetterTopic !== undefined) void warnWhereMissing(engine, deadLetterTopic);
   const settings: HandlerSettings = {
     clock,
@@ -37,6 +38,8 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
   } catch (error) {
     logger.error({ groupId, err: error }, `run() ends: ${messageOf(error)}`);
     throw error;
+  } finally {
+    ended();
   }
 }
 

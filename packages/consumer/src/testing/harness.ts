@@ -70,7 +70,7 @@ export function newHarness(seed = 1): Harness {
 /** What a consumer hands out, as it comes, as `topic-partition@offset=value`. */
 export function collect(engine: ConsumerEngine, into: string[] = []): { records: string[]; done: Promise<void> } {
   const done = (async () => {
-    for await (const record of new RecordIterator<Buffer, Buffer>(engine.delivery)) into.push(textOf(record));
+    for await (const record of new RecordIterator<Buffer, Buffer>(engine)) into.push(textOf(record));
   })();
   done.catch(() => {});
   return { records: into, done };
