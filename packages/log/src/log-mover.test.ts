@@ -253,6 +253,21 @@ describe('a move that is taken up again after a start', () => {
     expect(await values(log)).toEqual(upTo(30));
   });
 
+  it('compares what is there with the log no faster than it may copy', async () => {
+    const { disk, to, copied } = await leftOff(1000);
+    const { manager, clock } = await benchOn(disk, { moveBytesPerSecondMax: 100 });
+    const isThere = (): number => manager.moves[0]?.sizeBytes ?? Number.POSITIVE_INFINITY;
+    // A segment has at most 400 bytes, and is compared in one go.
+    for (let seconds = 1; seconds < copied / 100 - 4; seconds += 1) {
+      await clock.advanceAsync(1000);
+      expect(isThere()).toBeLessThanOrEqual(400 + 100 * seconds);
+    }
+    const log = manager.get('t', 0)!;
+    await clock.advanceAsync(10 * log.sizeBytes + 10_000);
+    await moved(manager);
+    expect(log.folder).toBe(`${to}/t-0`);
+  });
+
   it.each([
     ['ends in something else', async (disk: MemoryDisk, path: string) => spoil(disk, path, -10)],
     ['begins with something else', async (disk: MemoryDisk, path: string) => spoil(disk, path, 0)],

@@ -27,7 +27,7 @@ class LogWasCut extends Error {}
 export interface RelocationOptions {
   /** Where the copy is made. What is there of an earlier copy is kept as far as it is the same. */
   readonly folder: string;
-  /** Awaited after bytes were copied while the log is used. */
+  /** Awaited after bytes were copied, or compared with what was there, while the log is used. */
   readonly spend: (sizeBytes: number) => Promise<void>;
   readonly isStopped: () => boolean;
   /** Told when what was there before has been looked at. */
@@ -120,15 +120,17 @@ export class Relocation {
         const bytes = await segment.read(same, Math.min(CHUNK_BYTES, sizeBytes - same));
         if (!bytes.equals(await copy.read(same, bytes.length))) break;
         same += bytes.length;
+        this.#copied.set(segment, same);
+        await this.#options.spend(bytes.length);
       }
       this.#mayGoOn();
       await copy.truncate(same);
       await copy.sync();
-      if (same > 0) this.#copied.set(segment, same);
       return same > 0;
     } catch (error) {
       this.#mayGoOn();
       if (this.#core.segments.has(segment)) throw error;
+      this.#copied.delete(segment);
       return false;
     } finally {
       await copy.close();
