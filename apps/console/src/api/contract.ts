@@ -166,6 +166,34 @@ export interface Message {
   readonly headerCount: number;
   /** Something of it is hidden: it cannot be sent elsewhere. */
   readonly isMasked: boolean;
+  /** The batch in which it lies: with the message alone, and where the cluster tells. */
+  readonly batch?: MessageBatch | undefined;
+}
+
+/** What became of a transaction: an open one is decided later. */
+export type TransactionOutcome = 'committed' | 'aborted' | 'open';
+
+/** The batch in which a record lies, as its producer sent it. */
+export interface MessageBatch {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** The codec's name, `none` where there is none. */
+  readonly compression: string;
+  /** The timestamps are the broker's, not the producer's. */
+  readonly isAppendTime: boolean;
+  /** -1 where it is not known. */
+  readonly leaderEpoch: number;
+  /** Null where it is not idempotent; the sequence is this record's. */
+  readonly producer: { readonly id: number; readonly epoch: number; readonly sequence: number | null } | null;
+  /** Null where it was sent in none. */
+  readonly transaction: TransactionOutcome | null;
+  /** What a control record says; null for what somebody has sent. */
+  readonly marker: {
+    readonly kind: 'commit' | 'abort' | 'other';
+    readonly coordinatorEpoch: number | null;
+  } | null;
 }
 
 /** Where reading begins. */
@@ -272,10 +300,20 @@ export interface GroupEvent {
   readonly moved: number;
 }
 
+/** How the lag of one partition went: a few of the points, the oldest first, for a line that shows no more. */
+export interface PartitionTrend {
+  readonly topic: string;
+  readonly partition: number;
+  readonly lags: readonly (number | null)[];
+}
+
 /** What the console has seen of a group since somebody first looked at it; bounded, the oldest first. */
 export interface GroupHistory {
+  /** Of the group, or of the partition that was asked for. */
   readonly points: readonly LagPoint[];
   readonly events: readonly GroupEvent[];
+  /** Of the first partitions, where somebody has had the group open. */
+  readonly trends: readonly PartitionTrend[];
 }
 
 /** Where a group's offsets are to go. */
@@ -423,7 +461,11 @@ export interface Api {
   };
   'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: readonly GroupRow[] };
   'GET /api/clusters/:cluster/groups/:group': { input: GroupInput; answer: GroupDetail };
-  'GET /api/clusters/:cluster/groups/:group/history': { input: GroupInput; answer: GroupHistory };
+  'GET /api/clusters/:cluster/groups/:group/history': {
+    /** With a topic and a partition the points are of these. */
+    input: GroupInput & { readonly topic?: string | undefined; readonly partition?: number | undefined };
+    answer: GroupHistory;
+  };
   'GET /api/clusters/:cluster/brokers/:broker/configs': {
     input: { cluster: string; broker: number };
     answer: readonly ConfigRow[];

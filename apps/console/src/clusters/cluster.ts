@@ -1,5 +1,5 @@
 import { Admin } from '@millrace/admin';
-import type { ClientOptions } from '@millrace/client';
+import { type ClientOptions, KafkaClient } from '@millrace/client';
 import { Producer } from '@millrace/producer';
 import { Mask, type MaskRule } from '../messages/mask.ts';
 import { SchemaRegistry, type SchemaRegistryConnection } from '../schemas/registry.ts';
@@ -41,6 +41,7 @@ export class Cluster {
   readonly #masks: readonly MaskRule[];
   #admin: Admin | undefined;
   #producer: Producer | undefined;
+  #client: KafkaClient | undefined;
 
   constructor(name: string, { schemaRegistry, ...connection }: ClusterConnection, masks: readonly MaskRule[] = []) {
     this.name = name;
@@ -66,6 +67,16 @@ export class Cluster {
       requestTimeoutMs: API_TIMEOUT_MS,
     });
     return this.#producer;
+  }
+
+  /** For what the SDKs do not show: batches as they lie. */
+  get client(): KafkaClient {
+    this.#client ??= new KafkaClient({
+      ...this.#connection,
+      apiTimeoutMs: API_TIMEOUT_MS,
+      allowAutoTopicCreation: false,
+    });
+    return this.#client;
   }
 
   get connection(): Omit<ClusterConnection, 'schemaRegistry'> {
@@ -101,6 +112,10 @@ export class Cluster {
 
   async close(): Promise<void> {
     this.watchedGroups.close();
-    await Promise.allSettled([this.#admin?.close({ timeoutMs: 1000 }), this.#producer?.close({ timeoutMs: 1000 })]);
+    await Promise.allSettled([
+      this.#admin?.close({ timeoutMs: 1000 }),
+      this.#producer?.close({ timeoutMs: 1000 }),
+      this.#client?.close(),
+    ]);
   }
 }

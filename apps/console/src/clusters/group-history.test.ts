@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EVENTS_MAX, GROUPS_MAX, GroupHistories, NAMED_MAX, POINTS_MAX, type SeenMember } from './group-history.ts';
+import {
+  EVENTS_MAX,
+  GROUPS_MAX,
+  GroupHistories,
+  LINED_GROUPS_MAX,
+  NAMED_MAX,
+  type SeenMember,
+} from './group-history.ts';
+import { LINES_MAX, POINTS_MAX, TREND_POINTS_MAX } from './lag-lines.ts';
 
 function member(id: string, ...partitions: number[]): SeenMember {
   return { id, name: `client ${id}`, assignment: partitions.map((partition) => ({ topic: 'orders', partition })) };
@@ -73,7 +81,61 @@ describe('the history of a group', () => {
     expect(histories.of('crowd').events[0]).toMatchObject({ joinedCount: NAMED_MAX + 5 });
     expect(histories.of('crowd').events[0]?.joined).toHaveLength(NAMED_MAX);
     for (let n = 0; n < GROUPS_MAX; n += 1) histories.note(`group-${n}`, stable(), 0);
-    expect(histories.of('busy')).toEqual({ points: [], events: [] });
+    expect(histories.of('busy')).toEqual({ points: [], events: [], trends: [] });
     expect(histories.of('group-0').events).toHaveLength(1);
+  });
+});
+
+describe("the lag of a group's partitions", () => {
+  const orders = (partition: number, lag: number | null) => ({ topic: 'orders', partition, lag });
+  const seen = (...lags: ReturnType<typeof orders>[]) => ({ ...stable(), lags });
+
+  it('has a line for each, with a hole where it was not known', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', seen(orders(0, 1), orders(1, 10)), 1000);
+    histories.note('billing', stable(), 3000);
+    histories.note('billing', seen(orders(0, 2), orders(1, null), orders(2, 5)), 5000);
+    const { points, trends } = histories.of('billing', { topic: 'orders', partition: 1 });
+    expect(points).toEqual([
+      { at: 1000, lag: 10 },
+      { at: 5000, lag: null },
+    ]);
+    expect(trends).toEqual([
+      { topic: 'orders', partition: 0, lags: [1, 2] },
+      { topic: 'orders', partition: 1, lags: [10, null] },
+      { topic: 'orders', partition: 2, lags: [null, 5] },
+    ]);
+    expect(histories.of('billing').points).toHaveLength(3);
+    expect(histories.of('billing', { topic: 'orders', partition: 9 }).points).toEqual([]);
+  });
+
+  it('takes looks that follow one another at once for one', () => {
+    const histories = new GroupHistories();
+    for (const at of [1000, 1100, 2400, 2500]) histories.note('billing', seen(orders(0, at)), at);
+    expect(histories.of('billing').trends[0]?.lags).toEqual([1000, 2500]);
+  });
+
+  it('shows peaks in few points, and forgets a partition that nobody has told of for as long as there is memory', () => {
+    const histories = new GroupHistories();
+    histories.note('billing', seen(orders(0, 1), orders(1, 1)), 0);
+    for (let n = 1; n <= POINTS_MAX; n += 1) {
+      histories.note('billing', seen(orders(0, n === 333 ? 5000 : 7)), n * 2000);
+    }
+    const { trends } = histories.of('billing');
+    expect(trends.map(({ partition }) => partition)).toEqual([0]);
+    expect(trends[0]?.lags.length).toBeLessThanOrEqual(TREND_POINTS_MAX);
+    expect(trends[0]?.lags.filter((lag) => lag === 5000)).toHaveLength(1);
+    expect(trends[0]?.lags.at(-1)).toBe(7);
+    expect(histories.of('billing', { topic: 'orders', partition: 0 }).points).toHaveLength(POINTS_MAX);
+  });
+
+  it('is bounded in partitions and groups, and keeps the groups that were open last', () => {
+    const histories = new GroupHistories();
+    const many = Array.from({ length: LINES_MAX + 1 }, (_, partition) => orders(partition, 1));
+    histories.note('wide', seen(...many), 1000);
+    expect(histories.of('wide').trends).toHaveLength(LINES_MAX);
+    for (let n = 0; n < LINED_GROUPS_MAX; n += 1) histories.note(`group-${n}`, seen(orders(0, 1)), 1000);
+    expect(histories.of('wide').trends).toEqual([]);
+    expect(histories.of('group-0').trends).toHaveLength(1);
   });
 });

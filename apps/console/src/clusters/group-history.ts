@@ -1,15 +1,15 @@
 /** What has been seen of groups since somebody first looked: how their lag went, and how their members came and left. */
 import type { GroupEvent, GroupHistory, LagPoint } from '../api/contract.ts';
+import { LagLines, type PartitionLag, POINT_MS_MIN, POINTS_MAX } from './lag-lines.ts';
 
 /** Groups that are remembered; of more, those that were not seen for the longest time are forgotten. */
 export const GROUPS_MAX = 1000;
 /** What is remembered of each. */
 export const EVENTS_MAX = 100;
-export const POINTS_MAX = 720;
 /** Members that an event names; of more it tells the number. */
 export const NAMED_MAX = 20;
-/** Looks that follow one another sooner are one point of the lag's line. */
-const POINT_MS_MIN = 1500;
+/** Groups whose partitions have lines of their own: those that somebody had open last. */
+export const LINED_GROUPS_MAX = 20;
 
 /** A member as one look found it. */
 export interface SeenMember {
@@ -24,6 +24,8 @@ export interface SeenGroup {
   /** Undefined where the cluster does not tell. */
   readonly members: readonly SeenMember[] | undefined;
   readonly lag: number | null;
+  /** Each partition's; undefined where a look counted them together. */
+  readonly lags?: readonly PartitionLag[] | undefined;
 }
 
 interface Remembered {
@@ -38,6 +40,7 @@ interface Remembered {
 /** The history of a cluster's groups. */
 export class GroupHistories {
   readonly #groups = new Map<string, Remembered>();
+  readonly #lines = new Map<string, LagLines>();
 
   /** Takes down what a look has found. */
   note(group: string, seen: SeenGroup, atMs: number): void {
@@ -54,18 +57,32 @@ export class GroupHistories {
     this.#groups.set(group, remembered);
     if (this.#groups.size > GROUPS_MAX) this.#forgetOldest();
     addPoint(remembered.points, { at: atMs, lag: seen.lag });
+    if (seen.lags !== undefined) this.#noteLines(group, seen.lags, atMs);
     if (seen.members !== undefined) compare(remembered, { ...seen, members: seen.members }, atMs);
   }
 
-  /** What is remembered of a group: nothing of one that nobody has looked at. */
-  of(group: string): GroupHistory {
+  /** What is remembered of a group, or of a partition that it reads: nothing of one that nobody has looked at. */
+  of(group: string, place?: { readonly topic: string; readonly partition: number }): GroupHistory {
     const { points = [], events = [] } = this.#groups.get(group) ?? {};
-    return { points: [...points], events: [...events] };
+    const lines = this.#lines.get(group);
+    const wanted = place === undefined ? [...points] : (lines?.pointsOf(place.topic, place.partition) ?? []);
+    return { points: wanted, events: [...events], trends: lines?.trends() ?? [] };
+  }
+
+  #noteLines(group: string, lags: readonly PartitionLag[], atMs: number): void {
+    const lines = this.#lines.get(group) ?? new LagLines();
+    this.#lines.delete(group);
+    this.#lines.set(group, lines);
+    const [oldest] = this.#lines.keys();
+    if (this.#lines.size > LINED_GROUPS_MAX && oldest !== undefined) this.#lines.delete(oldest);
+    lines.add(atMs, lags);
   }
 
   #forgetOldest(): void {
     const [oldest] = this.#groups.keys();
-    if (oldest !== undefined) this.#groups.delete(oldest);
+    if (oldest === undefined) return;
+    this.#groups.delete(oldest);
+    this.#lines.delete(oldest);
   }
 }
 

@@ -4,6 +4,7 @@ import type { TopicPartition } from '@millrace/client';
 import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
 import { ConsoleError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
+import type { SeenGroup } from './group-history.ts';
 import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topic-look.ts';
 
 /** A group with its lag on each of its topics. */
@@ -83,20 +84,20 @@ function sumOf(lags: readonly (number | null)[]): number | null {
 function note(
   { groupHistories }: Cluster,
   groupId: string,
-  seen: { state: string; group: DescribedGroup | undefined; lag: number | null },
+  seen: Omit<SeenGroup, 'members'> & { readonly group: DescribedGroup | undefined },
 ): void {
   const members = seen.group?.members.map((member) => ({
     id: member.memberId,
     name: `${member.groupInstanceId ?? member.clientId} ${member.clientHost}`,
     assignment: member.assignment,
   }));
-  groupHistories.note(groupId, { state: seen.state, members, lag: seen.lag }, Date.now());
+  groupHistories.note(groupId, { state: seen.state, members, lag: seen.lag, lags: seen.lags }, Date.now());
 }
 
 /** The history of a group; from now on it is looked at by itself, so that it goes on when nobody sits before the page. */
-export function watchGroup(cluster: Cluster, groupId: string): GroupHistory {
+export function watchGroup(cluster: Cluster, groupId: string, place?: TopicPartition): GroupHistory {
   cluster.watchedGroups.add(groupId, () => describeGroup(cluster, groupId));
-  return cluster.groupHistories.of(groupId);
+  return cluster.groupHistories.of(groupId, place);
 }
 
 function lagsOf(committed: readonly GroupOffset[], offsets: Offsets): Map<string, number | null> {
@@ -130,7 +131,8 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
   const places = group.members.flatMap(({ assignment }) => assignment);
   const offsets = await offsetsOf(cluster.admin, unique([...places, ...committed]));
   const rows = offsetRows(committed, readers, offsets);
-  note(cluster, groupId, { state: group.state, group, lag: sumOf([...lagsOf(committed, offsets).values()]) });
+  const lag = sumOf([...lagsOf(committed, offsets).values()]);
+  note(cluster, groupId, { state: group.state, group, lag, lags: rows });
   return {
     group: groupId,
     state: group.state,

@@ -10,6 +10,7 @@ import { overviewOf } from '../clusters/overview.ts';
 import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/topics.ts';
 import { listTransactions } from '../clusters/transactions.ts';
 import { ConsoleError } from '../errors.ts';
+import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecord } from '../messages/shown.ts';
 import type { Caller } from './guard.ts';
@@ -106,8 +107,10 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   }),
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);
+    const look = await lookAtBatch(cluster, input);
+    if (look !== undefined && look.batch.marker !== null) return showMarker(input, look);
     const record = await readRecord(cluster, input);
-    return showRecord(record, { isDetail: true, ...showing(cluster, input.topic) });
+    return { ...showRecord(record, { isDetail: true, ...showing(cluster, input.topic) }), batch: look?.batch };
   }),
   'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) =>
     (await lookAtGroups(clusterOf(context, input.cluster)))
@@ -117,9 +120,11 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
     describeGroup(clusterOf(context, input.cluster), input.group),
   ),
-  'GET /api/clusters/:cluster/groups/:group/history': view((input, context) =>
-    Promise.resolve(watchGroup(clusterOf(context, input.cluster), input.group)),
-  ),
+  'GET /api/clusters/:cluster/groups/:group/history': view(async ({ cluster, group, topic, partition }, context) => {
+    const place = topic === undefined || partition === undefined ? undefined : { topic, partition };
+    const { trends, ...history } = watchGroup(clusterOf(context, cluster), group, place);
+    return { ...history, trends: trends.filter((each) => maySee(context.caller, 'topic', each.topic)) };
+  }),
   'GET /api/clusters/:cluster/brokers/:broker/configs': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);
     return configsOf(cluster, await brokerResource(cluster, input.broker));

@@ -64,7 +64,11 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   }),
   'GET /api/clusters/:cluster/groups': z.object({ cluster }),
   'GET /api/clusters/:cluster/groups/:group': z.object(onGroup),
-  'GET /api/clusters/:cluster/groups/:group/history': z.object(onGroup),
+  'GET /api/clusters/:cluster/groups/:group/history': z.object({
+    ...onGroup,
+    topic: topic.optional(),
+    partition: partition.optional(),
+  }),
   'GET /api/clusters/:cluster/brokers/:broker/configs': z.object({ cluster, broker: partition }),
   'GET /api/clusters/:cluster/log-dirs': z.object({ cluster }),
   'GET /api/clusters/:cluster/acls': z.object({ cluster }),

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { useCluster, useSeesCluster, useSession } from '../lib/queries.ts';
-import type { AccessSearch, TopicSearch } from '../lib/searches.ts';
+import type { AccessSearch, GroupSearch, TopicSearch } from '../lib/searches.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { Shell } from './shell.tsx';
 
@@ -36,6 +36,7 @@ const groups = createRoute({
 const group = createRoute({
   getParentRoute: () => cluster,
   path: '/groups/$group',
+  validateSearch: ({ p }: Record<string, unknown>): GroupSearch => (typeof p === 'string' ? { p } : {}),
   component: lazyRouteComponent(() => import('../pages/group.tsx'), 'GroupPage'),
 });
 const nodes = createRoute({

@@ -12,6 +12,16 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether the server says that what was asked for is not there. */
+export function isGone(error: Error | null): error is ApiError {
+  return error instanceof ApiError && error.status === 404;
+}
+
+/** Whether the server has understood and said no: the same question gets the same answer. */
+export function isRefusal(error: Error): boolean {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500;
+}
+
 /** The address of a route: names in the path are taken out of the input, the rest stays. */
 export function addressOf(path: string, input: object): { url: string; rest: Record<string, unknown> } {
   const rest: Record<string, unknown> = { ...input };

@@ -16,3 +16,8 @@ export interface TopicSearch {
 export interface AccessSearch {
   readonly part?: 'acls' | 'users' | 'quotas' | undefined;
 }
+
+/** The partition whose lag is drawn, as `topic/partition`; the whole group's without one. */
+export interface GroupSearch {
+  readonly p?: string | undefined;
+}

@@ -106,7 +106,8 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
     },
     {
       id: 'remove',
-      title: '',
+      title: say('actions'),
+      isTitleHidden: true,
       cell: (acl) =>
         remove !== undefined && (
           <button type="button" className="quiet" aria-label={say('remove')} onClick={() => remove(acl)}>

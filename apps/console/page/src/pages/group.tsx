@@ -1,12 +1,14 @@
-import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
-import type { GroupDetail, GroupEvent, GroupOffsetRow, MemberRow } from '../../../src/api/contract.ts';
+import type { GroupDetail, GroupEvent, GroupOffsetRow, LagPoint, MemberRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import type { GroupSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
+import { Sparkline } from '../ui/sparkline.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { GroupState } from './groups.tsx';
 import { ResetOffsets } from './reset.tsx';
@@ -19,8 +21,9 @@ export function GroupPage(): ReactNode {
   const say = useWords();
   const cluster = useCluster();
   const { group = '' } = useParams({ strict: false });
+  const place = placeOf((useSearch({ strict: false }) as GroupSearch).p);
   const query = useApi('GET /api/clusters/:cluster/groups/:group', { cluster, group });
-  const history = useApi('GET /api/clusters/:cluster/groups/:group/history', { cluster, group });
+  const history = useApi('GET /api/clusters/:cluster/groups/:group/history', { cluster, group, ...place });
   return (
     <Loaded query={query}>
       {(detail) => (
@@ -35,16 +38,16 @@ export function GroupPage(): ReactNode {
             <div className="grow" />
             <Actions cluster={cluster} detail={detail} />
           </div>
-          <h2>{say('lagOverTime')}</h2>
-          <Suspense fallback={<div className="skeleton chart" />}>
-            <LagChart points={history.data?.points ?? []} lag={totalLag(detail)} label={say('lagOverTime')} />
-          </Suspense>
+          <LagOverTime cluster={cluster} detail={detail} place={place} points={history.data?.points ?? []} />
           <h2>{say('partitions')}</h2>
           <DataTable
             label={say('partitions')}
-            columns={offsetColumns(say, cluster, detail)}
+            columns={offsetColumns(say, cluster, detail, {
+              trends: new Map(history.data?.trends.map((each) => [nameOf(each), each.lags])),
+              place,
+            })}
             rows={detail.offsets}
-            keyOf={({ topic, partition }) => `${topic}/${partition}`}
+            keyOf={nameOf}
           />
           <h2>{say('members')}</h2>
           <Members detail={detail} />
@@ -53,6 +56,46 @@ export function GroupPage(): ReactNode {
         </>
       )}
     </Loaded>
+  );
+}
+
+type Place = Pick<GroupOffsetRow, 'topic' | 'partition'>;
+
+function nameOf({ topic, partition }: Place): string {
+  return `${topic}/${partition}`;
+}
+
+function placeOf(name: string | undefined): Place | undefined {
+  const [, topic, partition] = /^(.+)\/(\d+)$/.exec(name ?? '') ?? [];
+  return topic === undefined ? undefined : { topic, partition: Number(partition) };
+}
+
+/** The lag of the group, or of the partition that was chosen in the table. */
+function LagOverTime(props: {
+  cluster: string;
+  detail: GroupDetail;
+  place: Place | undefined;
+  points: readonly LagPoint[];
+}): ReactNode {
+  const say = useWords();
+  const { cluster, detail, place, points } = props;
+  const of = detail.offsets.find((row) => place !== undefined && nameOf(row) === nameOf(place));
+  const lag = place === undefined ? totalLag(detail) : (of?.lag ?? null);
+  const label = place === undefined ? say('lagOverTime') : say('lagOf', { place: `${place.topic} ${place.partition}` });
+  return (
+    <>
+      <h2 className="chart-title">
+        {label}
+        {place !== undefined && (
+          <Link to="/$cluster/groups/$group" params={{ cluster, group: detail.group }} search={{}} resetScroll={false}>
+            {say('wholeGroup')}
+          </Link>
+        )}
+      </h2>
+      <Suspense fallback={<div className="skeleton chart" />}>
+        <LagChart points={points} lag={lag} label={label} />
+      </Suspense>
+    </>
   );
 }
 
@@ -152,7 +195,18 @@ function Actions({ cluster, detail }: { cluster: string; detail: GroupDetail }):
   );
 }
 
-function offsetColumns(say: Say, cluster: string, { members }: GroupDetail): Column<GroupOffsetRow>[] {
+/** What is known of the partitions' lags over time, and whose is drawn large. */
+interface Drawn {
+  readonly trends: ReadonlyMap<string, readonly (number | null)[]>;
+  readonly place: Place | undefined;
+}
+
+function offsetColumns(
+  say: Say,
+  cluster: string,
+  { group, members }: GroupDetail,
+  { trends, place }: Drawn,
+): Column<GroupOffsetRow>[] {
   const clients = new Map(members.map(({ id, clientId, host }) => [id, `${clientId} ${host}`]));
   const offset = (value: number | null | undefined): string =>
     value === null || value === undefined ? '–' : number(value);
@@ -183,6 +237,23 @@ function offsetColumns(say: Say, cluster: string, { members }: GroupDetail): Col
     },
     { id: 'end', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
     { id: 'lag', title: say('lag'), isNumber: true, by: (row) => row.lag, cell: (row) => <Lag lag={row.lag} /> },
+    {
+      id: 'trend',
+      title: say('trend'),
+      cell: (row) => (
+        <Link
+          to="/$cluster/groups/$group"
+          params={{ cluster, group }}
+          search={{ p: nameOf(row) }}
+          resetScroll={false}
+          className="trend"
+          aria-label={say('lagOf', { place: `${row.topic} ${row.partition}` })}
+          aria-current={place !== undefined && nameOf(place) === nameOf(row) ? 'true' : undefined}
+        >
+          <Sparkline values={trends.get(nameOf(row)) ?? []} />
+        </Link>
+      ),
+    },
     {
       id: 'member',
       title: say('client'),

@@ -1,5 +1,5 @@
 import { type ReactNode, useState } from 'react';
-import type { Message, Shown } from '../../../src/api/contract.ts';
+import type { Message, MessageBatch, Shown } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
@@ -12,14 +12,25 @@ interface Place {
   readonly topic: string;
 }
 
-/** One message with all that is known of it. */
-export default function MessageDetail(props: Place & { place: string; onClose: () => void }): ReactNode {
-  const { cluster, topic, place, onClose } = props;
+/** One message with all that is known of it, and the way to those beside it. */
+export default function MessageDetail(
+  props: Place & { place: string; onMove: (place: string) => void; onClose: () => void },
+): ReactNode {
+  const say = useWords();
+  const { cluster, topic, place, onMove, onClose } = props;
   const [partition = 0, offset = 0] = String(place).split('-').map(Number);
   const input = { cluster, topic, partition, offset };
   const query = useApi('GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset', input, false);
   return (
     <Dialog title={`${topic} ${partition}:${offset}`} className="drawer" onClose={onClose}>
+      <nav className="beside" aria-label={say('offset')}>
+        <button type="button" disabled={offset <= 0} onClick={() => onMove(`${partition}-${offset - 1}`)}>
+          ← {say('before')}
+        </button>
+        <button type="button" onClick={() => onMove(`${partition}-${offset + 1}`)}>
+          {say('after')} →
+        </button>
+      </nav>
       <Loaded query={query}>{(message) => <Detail cluster={cluster} topic={topic} message={message} />}</Loaded>
     </Dialog>
   );
@@ -27,8 +38,7 @@ export default function MessageDetail(props: Place & { place: string; onClose: (
 
 function Detail({ cluster, topic, message }: Place & { message: Message }): ReactNode {
   const say = useWords();
-  const { timestamp, key, value, headers, headerCount, partition, offset } = message;
-  const raw = `/api/clusters/${encodeURIComponent(cluster)}/topics/${encodeURIComponent(topic)}/messages/${partition}/${offset}/raw`;
+  const { timestamp } = message;
   return (
     <>
       <DeadLetter cluster={cluster} message={message} />
@@ -39,6 +49,76 @@ function Detail({ cluster, topic, message }: Place & { message: Message }): Reac
         </dd>
         {message.isMasked && <dd className="faint">{say('masked')}</dd>}
       </dl>
+      {message.batch?.marker != null ? (
+        <Marker marker={message.batch.marker} />
+      ) : (
+        <Content cluster={cluster} topic={topic} message={message} />
+      )}
+      {message.batch !== undefined && <Batch batch={message.batch} />}
+      {message.batch?.marker == null && <Actions cluster={cluster} topic={topic} message={message} />}
+    </>
+  );
+}
+
+/** What ends a transaction: nobody has sent it. */
+function Marker({ marker }: { marker: NonNullable<MessageBatch['marker']> }): ReactNode {
+  const say = useWords();
+  const { kind, coordinatorEpoch } = marker;
+  return (
+    <div className={kind === 'commit' ? 'health' : 'health warn'}>
+      <strong>{say(kind === 'other' ? 'otherMarker' : kind === 'commit' ? 'commitMarker' : 'abortMarker')}</strong>{' '}
+      {coordinatorEpoch !== null && `${say('coordinatorEpoch')} ${coordinatorEpoch}`}
+    </div>
+  );
+}
+
+const OUTCOMES = {
+  committed: { look: 'tag well', word: 'txnCommitted' },
+  aborted: { look: 'tag bad', word: 'txnAborted' },
+  open: { look: 'tag warn', word: 'txnOpen' },
+} as const;
+
+/** The batch in which it came: what its producer calls itself, and what became of its transaction. */
+function Batch({ batch }: { batch: MessageBatch }): ReactNode {
+  const say = useWords();
+  const { producer, transaction, firstOffset, lastOffset } = batch;
+  const span = firstOffset === lastOffset ? number(firstOffset) : `${number(firstOffset)} – ${number(lastOffset)}`;
+  const facts: (readonly [name: string, value: ReactNode])[] = [
+    [say('offsets'), span],
+    [say('records'), number(batch.records)],
+    [say('size'), bytes(batch.bytes)],
+    [say('codec'), batch.compression],
+    [say('timestamp'), say(batch.isAppendTime ? 'brokersTime' : 'producersTime')],
+    [say('leaderEpoch'), batch.leaderEpoch < 0 ? '–' : batch.leaderEpoch],
+  ];
+  if (producer !== null) {
+    facts.push([say('producerId'), producer.id], [say('epoch'), producer.epoch]);
+    if (producer.sequence !== null) facts.push([say('sequence'), producer.sequence]);
+  }
+  return (
+    <>
+      <h3>
+        {say('batch')}
+        {transaction !== null && <span className={OUTCOMES[transaction].look}>{say(OUTCOMES[transaction].word)}</span>}
+      </h3>
+      <dl className="facts columns">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+function Content({ cluster, topic, message }: Place & { message: Message }): ReactNode {
+  const say = useWords();
+  const { key, value, headers, headerCount, partition, offset } = message;
+  const raw = `/api/clusters/${encodeURIComponent(cluster)}/topics/${encodeURIComponent(topic)}/messages/${partition}/${offset}/raw`;
+  return (
+    <>
       <Part title={say('key')} shown={key} href={`${raw}/key`} />
       <Part title={say('value')} shown={value} href={`${raw}/value`} />
       {headerCount > 0 && (
@@ -59,7 +139,6 @@ function Detail({ cluster, topic, message }: Place & { message: Message }): Reac
           </dl>
         </>
       )}
-      <Actions cluster={cluster} topic={topic} message={message} />
     </>
   );
 }

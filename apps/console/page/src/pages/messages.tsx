@@ -63,7 +63,13 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
       </footer>
       {search.m !== undefined && (
         <Suspense>
-          <MessageDetail cluster={cluster} topic={topic} place={search.m} onClose={() => go({ m: undefined })} />
+          <MessageDetail
+            cluster={cluster}
+            topic={topic}
+            place={search.m}
+            onMove={(m) => go({ m })}
+            onClose={() => go({ m: undefined })}
+          />
         </Suspense>
       )}
     </>
@@ -252,6 +258,10 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
         <ShownValue shown={message.key} />
       </td>
       <td className="value">
+        {/* Where there is no room for a column of its own. */}
+        <div className="key-above">
+          <ShownValue shown={message.key} />
+        </div>
         <ShownValue shown={message.value} />
       </td>
     </tr>

@@ -1,7 +1,7 @@
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import type { PartitionRow, ReplicaDir, TopicDetail } from '../../../src/api/contract.ts';
-import { call } from '../lib/api.ts';
+import { call, isGone } from '../lib/api.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
@@ -23,12 +23,16 @@ export function TopicPage(): ReactNode {
   const { topic = '' } = useParams({ strict: false });
   const { tab = 'messages' } = useSearch({ strict: false }) as { tab?: Tab };
   const query = useApi('GET /api/clusters/:cluster/topics/:topic', { cluster, topic });
+  // Nothing can be done with what there is not, nor with what is not known to be there.
+  if (isGone(query.error)) return <NoTopic cluster={cluster} topic={topic} message={query.error.message} />;
   return (
     <>
       <div className="title">
         <h1 className="name">{topic}</h1>
         <div className="grow" />
-        <Actions cluster={cluster} topic={topic} partitions={query.data?.partitions.length ?? 0} />
+        {query.data !== undefined && (
+          <Actions cluster={cluster} topic={topic} partitions={query.data.partitions.length} />
+        )}
       </div>
       <nav className="tabs" aria-label={topic}>
         {TABS.map((each) => (
@@ -52,6 +56,24 @@ export function TopicPage(): ReactNode {
       ) : (
         <Loaded query={query}>{(detail) => <Partitions detail={detail} />}</Loaded>
       )}
+    </>
+  );
+}
+
+function NoTopic({ cluster, topic, message }: { cluster: string; topic: string; message: string }): ReactNode {
+  const say = useWords();
+  return (
+    <>
+      <div className="title">
+        <h1 className="name">{topic}</h1>
+      </div>
+      <Empty>
+        {message}
+        <br />
+        <Link to="/$cluster/topics" params={{ cluster }} search={{}}>
+          {say('toTopics')}
+        </Link>
+      </Empty>
     </>
   );
 }

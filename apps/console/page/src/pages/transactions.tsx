@@ -112,7 +112,8 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
     },
     {
       id: 'abort',
-      title: '',
+      title: say('actions'),
+      isTitleHidden: true,
       cell: ({ id, state }) =>
         abort !== undefined &&
         isOpen(state) && (

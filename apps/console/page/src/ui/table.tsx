@@ -5,6 +5,8 @@ import { type ReactNode, useMemo, useRef, useState } from 'react';
 export interface Column<Row> {
   readonly id: string;
   readonly title: string;
+  /** What stands in it says what it is: the title is for those who hear the page. */
+  readonly isTitleHidden?: boolean;
   readonly cell: (row: Row) => ReactNode;
   /** What it is sorted by; what is unknown comes last. */
   readonly by?: (row: Row) => string | number | null | undefined;
@@ -97,7 +99,7 @@ function Head<Row>(props: {
   return (
     <th className={classOf(column)} aria-sort={order} style={{ width: column.width }} scope="col">
       {column.by === undefined ? (
-        column.title
+        <span className={column.isTitleHidden === true ? 'visually-hidden' : ''}>{column.title}</span>
       ) : (
         <button type="button" className="sort" onClick={() => onSort({ id: column.id, isDown })}>
           {column.title}
