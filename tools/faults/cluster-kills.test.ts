@@ -5,10 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { has } from '../needs/index.ts';
 import { type ClusterKillsOptions, type ClusterKillsReport, killBrokers } from './cluster-kills.ts';
 import type { Engine } from './cluster-process.ts';
+import { expectKept, RUN_MS_MAX } from './expect-kept.ts';
 import { gapTable } from './gap-table.ts';
 import { AcknowledgementGaps } from './paced-producers.ts';
-
-const RUN_MS_MAX = 240_000;
 
 let folder: string;
 beforeEach(() => {
@@ -19,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** Some rounds, after which nothing may be missing, repeated or rejected. */
 async function rounds(engine: Engine, how: Partial<ClusterKillsOptions>): Promise<ClusterKillsReport> {
   const report = await killBrokers({ engine, folder, rounds: 3, seed: 7, ...how });
-  expect(report.violations, report.violations.join('\n')).toEqual([]);
+  expectKept(report);
   expect(report.failedSends).toEqual({ millrace: 0, kafkajs: 0, librdkafka: 0 });
   expect(report.recordsRead).toBeGreaterThanOrEqual(report.recordsAcknowledged);
   expect(report.recordsAcknowledged).toBeGreaterThan(100);

@@ -281,11 +281,11 @@ class CrashRun {
 
   /** Lets the load come to its end, crashes once more, and reads everything. */
   async #finish(): Promise<number> {
+    await this.#awaitCleaning();
     await within(CATCH_UP_MS_MAX, 'acknowledging what was sent', Promise.all(this.#producers.map((p) => p.finish())));
     await this.#catchUp();
     await Promise.all([...this.#readers, ...this.#members].map((each) => each.stop()));
     const committed = this.#committed();
-    await this.#awaitCleaning();
     await this.#crash();
     const settings = { ...this.#process.settings, ...QUIET };
     this.#broker = await SpawnedBroker.start({ ...this.#process, settings });
@@ -382,15 +382,19 @@ class CrashRun {
     }
   }
 
-  /** Lets compaction and retention come to something on a machine that is slow; what they did is looked at in the end. */
+  /**
+   * Lets compaction and retention come to something on a machine that is slow, while there is something new for them; what they did is looked
+   * at in the end.
+   */
   async #awaitCleaning(): Promise<void> {
     const deadline = performance.now() + CATCH_UP_MS_MAX;
+    const deleting = this.#cleaned.filter(({ plan }) => String(plan.configs['cleanup.policy']).includes('delete'));
+    const places = deleting.map(({ plan }) => ({ topic: plan.topic, partition: 0, at: 'earliest' as const }));
     const isDone = async (): Promise<boolean> => {
-      const [deleted] = await this.#withAdmin((admin) =>
-        admin.listOffsets([{ topic: 'deleted', partition: 0, at: 'earliest' }]),
-      );
+      const firsts = await this.#withAdmin((admin) => admin.listOffsets(places));
       const cleaned = join(this.#options.site.folder, 'cleaner-offset-checkpoint');
-      return (deleted?.offset ?? 0) > 0 && existsSync(cleaned) && /^compacted /m.test(readFileSync(cleaned, 'utf8'));
+      const hasDeleted = firsts.every(({ offset }) => offset > 0);
+      return hasDeleted && existsSync(cleaned) && /^compacted /m.test(readFileSync(cleaned, 'utf8'));
     };
     while (!(await isDone()) && performance.now() < deadline) await sleep(50);
   }

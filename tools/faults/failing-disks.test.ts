@@ -7,16 +7,19 @@ import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { DescribeLogDirs, ErrorCode, Fetch, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { may } from '../needs/index.ts';
+import { RUN_MS_MAX } from './expect-kept.ts';
 import { fetchAll } from './load.ts';
 import { LoopDisk, whyNoLoopDisk } from './loop-disk.ts';
 import { RawClient } from './raw-client.ts';
 import { SpawnedBroker } from './spawned-broker.ts';
 
+vi.setConfig({ testTimeout: RUN_MS_MAX, hookTimeout: RUN_MS_MAX });
+
 const TOPIC = 'spread';
 const PARTITIONS = [0, 1, 2, 3];
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const isPossible = may(await whyNoLoopDisk('ext4'), import.meta.url);
 
 let base: string;
@@ -55,7 +58,7 @@ async function produce(broker: SpawnedBroker, index: number, value: string): Pro
   const builder = new RecordBatchBuilder();
   builder.append(Date.now(), null, value);
   const topicData = [{ name: TOPIC, partitionData: [{ index, records: builder.build() }] }];
-  const { responses } = await client.ask(Produce, 9, { acks: -1, timeoutMs: 5000, topicData });
+  const { responses } = await client.ask(Produce, 9, { acks: -1, timeoutMs: PATIENCE_MS, topicData });
   client.close();
   return responses[0]!.partitionResponses[0]!.errorCode;
 }
@@ -177,7 +180,10 @@ describe('a log directory', () => {
     expect((await broker.stop()).signal).toBe(null);
     renameSync(`${second}-away`, second);
     const next = await start(second);
-    // What was written before anybody could notice is in the files, wherever they were.
-    expect(await valuesIn(next, lost[0]!)).toEqual(['before', ...Array.from({ length: taken }, () => 'meanwhile')]);
+    // What was written before anybody could notice is in the files, wherever they were; the one that was refused may be: it failed on its way.
+    const [before, ...meanwhile] = await valuesIn(next, lost[0]!);
+    expect(before).toBe('before');
+    expect(meanwhile).toEqual(meanwhile.map(() => 'meanwhile'));
+    expect([taken, taken + 1]).toContain(meanwhile.length);
   });
 });

@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RUN_MS_MAX } from './expect-kept.ts';
 import { canMeasureProcesses, SpawnedBroker, usageOf } from './spawned-broker.ts';
+
+vi.setConfig({ testTimeout: RUN_MS_MAX, hookTimeout: RUN_MS_MAX });
 
 const DESCRIPTORS_MAX = 200;
 const TOPICS = 30;

@@ -89,6 +89,8 @@ async function loseOnce(site: CrashSite, loadMs: number): Promise<UnsyncedLoss> 
     await admin.createTopics([{ topic: target.topic, partitions: target.partitions }]);
     const producer = new LoadProducer(target, 0);
     await sleep(loadMs);
+    // A cut before anything was acknowledged shows nothing.
+    while (ledger.recordsAcknowledged === 0) await sleep(1);
     const [, recordsAcknowledged] = await Promise.all([
       site.crash(broker),
       producer.abort().then(() => ledger.recordsAcknowledged),

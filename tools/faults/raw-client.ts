@@ -4,7 +4,8 @@ import { createConnection, type Socket } from 'node:net';
 import { type Api, decodeResponseHeader, encodeRequest, Reader } from '@millrace/protocol';
 import { within } from '../clients/client.ts';
 
-const PATIENCE_MS = 10_000;
+/** Long enough for a machine that does much else. */
+export const PATIENCE_MS = 60_000;
 
 export class RawClient {
   readonly socket: Socket;

@@ -5,8 +5,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Producer } from '@millrace/producer';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RUN_MS_MAX } from './expect-kept.ts';
 import { BROKER_PROGRAM, type Ending, SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
+
+vi.setConfig({ testTimeout: RUN_MS_MAX, hookTimeout: RUN_MS_MAX });
 
 let folder: string;
 let running: SpawnedBroker[];

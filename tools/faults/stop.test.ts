@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { Fetch } from '@millrace/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../kafka/broker.ts';
+import { expectKept, RUN_MS_MAX } from './expect-kept.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
 import { CommittingReader, fetchAll, LoadProducer, type LoadTarget } from './load.ts';
 import { RawClient } from './raw-client.ts';
 import { SpawnedBroker } from './spawned-broker.ts';
+
+vi.setConfig({ testTimeout: RUN_MS_MAX, hookTimeout: RUN_MS_MAX });
 
 const TOPIC = 'stopped';
 const PARTITIONS = 4;
@@ -36,7 +39,7 @@ afterEach(async () => {
 });
 
 async function acknowledged(count: number): Promise<void> {
-  await expect.poll(() => ledger.recordsAcknowledged, { timeout: 20_000 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => ledger.recordsAcknowledged, { timeout: RUN_MS_MAX / 4 }).toBeGreaterThanOrEqual(count);
 }
 
 /** Bytes that the broker had to read again because it could not trust them; it says so when there were any. */
@@ -51,7 +54,7 @@ async function expectAllKept(producers: number): Promise<void> {
     for await (const { offset, value } of fetchAll(client, TOPIC, partition)) check.record(offset, value);
     check.end(producers);
   }
-  expect(ledger.violations).toEqual([]);
+  expectKept(ledger);
 }
 
 describe('a broker that is stopped under load', () => {
