@@ -192,7 +192,8 @@ export class Appender {
 
   #offline(): AppendResult | undefined {
     const core = this.#core;
-    const { state, shortOf } = core;
+    const { state } = core;
+    const { reason: shortOf } = core.short;
     const refuse = (message: string): AppendResult => core.refuse(ErrorCode.KAFKA_STORAGE_ERROR, message);
     // A log that goes back for want of room says so, not what it does about it.
     if (shortOf !== undefined && (state === 'online' || state === 'truncating')) {

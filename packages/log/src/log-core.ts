@@ -122,9 +122,9 @@ export class LogCore implements LogWriterHost {
     return this.writer.bytesWritten - this.#bytesCheckpointed;
   }
 
-  /** What the log is short of since a moment ago, if anything. */
-  get shortOf(): string | undefined {
-    return this.#short.reason;
+  /** What the log is short of, if anything, and for how long. */
+  get short(): Pick<Shortage, 'reason' | 'lastedMs'> {
+    return this.#short;
   }
 
   /** Moves the high watermark on, never beyond what is durable here and never back. Tells whether it moved. */

@@ -231,6 +231,11 @@ export class PartitionLog {
     return subscribe(this.#core.listeners.short, listener);
   }
 
+  /** How long that has lasted now; 0 when the last append fitted. */
+  get shortMs(): number {
+    return this.#core.short.lastedMs;
+  }
+
   /** Calls `listener` whenever a reader meets a batch that was damaged on the disk. */
   onDamaged(listener: (error: CorruptLogError) => void): Unsubscribe {
     return subscribe(this.#core.listeners.damaged, listener);

@@ -27,7 +27,7 @@ import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
 import type { ReplicationThrottle } from './replication-throttle.ts';
-import { Shortages } from './shortages.ts';
+import { GIVEN_UP_AFTER_MS, Shortages } from './shortages.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
 const OPENING_PARTITIONS_MAX = 16;
@@ -86,6 +86,11 @@ export class ReplicaManager {
       this.#options.logger.error({ err }, 'Partitions could not be tried again: this is a defect of the broker');
       this.#tryAgainLater();
     });
+  });
+  /** Those whose logs had no room for an append lately, until it is known whether they are given up. */
+  readonly #short = new Set<Partition>();
+  readonly #shortCheck = new Deadline(() => {
+    this.#surroundings.guard.settle('Looking whether disks are still full', this.#checkShort());
   });
   readonly #lagCheck = new Deadline(() => this.#checkFollowers());
   readonly #isrShrinks: Counter;
@@ -256,6 +261,8 @@ export class ReplicaManager {
     this.#undeleted.clear();
     this.#options.deadlines.cancel(this.#reopening);
     this.#options.deadlines.cancel(this.#lagCheck);
+    this.#options.deadlines.cancel(this.#shortCheck);
+    this.#short.clear();
     for (const partition of this.#all()) partition.close();
     this.#byTopic.clear();
   }
@@ -340,8 +347,34 @@ export class ReplicaManager {
   }
 
   #lacksRoom(partition: Partition, lastedMs: number): void {
-    const { topic, partition: index } = partition;
-    if (this.#byTopic.get(topic)?.[index] !== partition || !this.#shortages.noted(partition, lastedMs)) return;
+    if (!this.#isHere(partition)) return;
+    if (this.#shortages.noted(partition, lastedMs)) this.#givesUp(partition, lastedMs);
+    else if (lastedMs < GIVEN_UP_AFTER_MS) this.#checkShortLater(partition);
+  }
+
+  #checkShortLater(partition: Partition): void {
+    this.#short.add(partition);
+    if (!this.#shortCheck.pending && !this.#isClosed) {
+      this.#options.deadlines.set(this.#shortCheck, GIVEN_UP_AFTER_MS - partition.log.shortMs);
+    }
+  }
+
+  async #checkShort(): Promise<void> {
+    const noted = [...this.#short];
+    this.#short.clear();
+    for (const partition of noted) {
+      const { shortMs } = partition.log;
+      if (shortMs === 0 || !this.#isHere(partition)) continue;
+      if (shortMs < GIVEN_UP_AFTER_MS) this.#checkShortLater(partition);
+      else if ((await this.#shortages.lasts(partition)) && this.#isHere(partition)) this.#givesUp(partition, shortMs);
+    }
+  }
+
+  #isHere(partition: Partition): boolean {
+    return this.#byTopic.get(partition.topic)?.[partition.partition] === partition;
+  }
+
+  #givesUp({ topic, partition: index }: Partition, lastedMs: number): void {
     const fields = { topic, partition: index, lastedMs };
     this.#options.logger.warn(fields, 'A replica is given up until its disk has room: others lead or go on without it');
     this.#options.onOnlineChanged();

@@ -61,6 +61,31 @@ describe('a replica whose disk has been full for a while', () => {
     expect([1, 2, 3].map((id) => cluster.partition(id, 't').log.highWatermark)).toEqual([2, 2, 2]);
   });
 
+  it('lets another lead after a second, though its producer does not try again meanwhile', async () => {
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    expect(await produce(1, 'a'.repeat(20_000))).toBe(ErrorCode.NONE);
+    leaveRoom(1, 20);
+    expect(await produce(1, 'refused')).not.toBe(ErrorCode.NONE);
+    await cluster.pass(900, 50);
+    expect(cluster.leaderOf('t')).toBe(1);
+    await cluster.pass(300, 50);
+    expect(cluster.leaderOf('t')).toBeGreaterThan(1);
+    expect(await produce(cluster.leaderOf('t'), 'b')).toBe(ErrorCode.NONE);
+    leaveRoom(1, Number.POSITIVE_INFINITY);
+    await cluster.until('the full in-sync set', () => isrOf() === '1,2,3');
+  });
+
+  it('leads on where one record did not fit and there is room by the time', async () => {
+    await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
+    expect(await produce(1, 'a'.repeat(20_000))).toBe(ErrorCode.NONE);
+    leaveRoom(1, 20);
+    expect(await produce(1, 'refused')).not.toBe(ErrorCode.NONE);
+    leaveRoom(1, Number.POSITIVE_INFINITY);
+    await cluster.pass(2000, 50);
+    expect(cluster.leaderOf('t')).toBe(1);
+    expect(await produce(1, 'b')).toBe(ErrorCode.NONE);
+  });
+
   it('is not waited for by the leader until it has lagged for too long', async () => {
     await cluster.createTopic('t', [[1, 2, 3]], { 'min.insync.replicas': '2' });
     expect(await produce(1, 'a')).toBe(ErrorCode.NONE);

@@ -3,7 +3,7 @@ import type { ReplicaState } from '../cluster/broker-channel.ts';
 import type { Partition } from './partition.ts';
 
 /** After so long without room a replica is given up for a time: others lead, or go on without it. */
-const GIVEN_UP_AFTER_MS = 1000;
+export const GIVEN_UP_AFTER_MS = 1000;
 
 /** With so much room it comes back, or with the lesser share of a small volume: it must not be gone again in a moment. */
 const ROOM_BYTES_MIN = 64 * 1024 * 1024;
@@ -38,6 +38,14 @@ export class Shortages {
     if (partition.isLeader && this.#isAlone(partition.isr)) return false;
     this.#givenUp.set(name, partition.log.folder);
     return true;
+  }
+
+  /**
+   * The same where nobody has tried again: producers may be in a long pause by then. Its disk says whether there is still no room; what
+   * else it may be short of shows with the next append only.
+   */
+  async lasts(partition: Partition): Promise<boolean> {
+    return (await this.#lacksRoom(partition.log.folder)) && this.noted(partition, partition.log.shortMs);
   }
 
   hasGivenUp(name: string): boolean {
