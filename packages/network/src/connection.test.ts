@@ -257,6 +257,16 @@ describe('Connection over TLS', () => {
     });
   });
 
+  it('does not try again where the broker wants a certificate and there is none, which TLS 1.3 tells after the handshake', async () => {
+    for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
+      const broker = await startBroker(VERSIONS, { tls: { ...tls, ca: tls.cert, maxVersion }, clientAuth: 'required' });
+      await expect(connectTo(broker, { host: 'localhost', tls: { ca: tls.cert } })).rejects.toMatchObject({
+        code: 'NETWORK_TLS_FAILED',
+        retriable: false,
+      });
+    }
+  });
+
   it('tells whose certificate has expired, or is not trusted', async () => {
     const messages: string[] = [];
     const log = (_: object, message: string): void => void messages.push(message);

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls';
-import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '@millrace/ports';
+import { type Clock, type Logger, silentLogger, systemClock, type Timer, withLineBudget } from '@millrace/ports';
 import { type AdmittingListener, type Candidate, ConnectionAdmission } from './connection-admission.ts';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
@@ -17,7 +17,6 @@ import {
 } from './server-connection.ts';
 import { distinguishedName } from './tls-principal.ts';
 import { TurnShare } from './turn-share.ts';
-import { withWarningBudget } from './warning-budget.ts';
 
 /** How a {@link Listener} is set up. Everything but `handler` has a default. */
 export interface ListenerOptions {
@@ -148,7 +147,7 @@ export class Listener {
     this.securityProtocol = options.securityProtocol ?? (options.tls === undefined ? 'PLAINTEXT' : 'SSL');
     this.name = options.name ?? this.securityProtocol;
     this.#clock = options.clock ?? systemClock;
-    this.#logger = withWarningBudget(options.logger ?? silentLogger, this.#clock);
+    this.#logger = withLineBudget(options.logger ?? silentLogger, this.#clock, 'warn');
     this.#idleMsMax = options.idleMsMax ?? IDLE_MS_MAX;
     this.#host = {
       listenerName: this.name,

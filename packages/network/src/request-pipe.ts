@@ -67,6 +67,12 @@ interface Entry {
 /** A broker that was asked for so much may announce so much; a fetch brings up to 50 MiB by default. */
 const TRUSTED_RESPONSE_BYTES = 64 * 1024 * 1024;
 
+/**
+ * What a broker says where it does not take a client's certificate. With TLS 1.3 the client has finished its handshake by then, and has sent
+ * its first request.
+ */
+const CERTIFICATE_ALERTS = /^ERR_SSL_.*_ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/;
+
 const NO_FRAME: Buffer = Buffer.alloc(0);
 const NO_CHUNKS: readonly Uint8Array[] = [];
 
@@ -363,8 +369,13 @@ export class RequestPipe {
     if (entry.onAbort !== undefined) entry.signal?.removeEventListener('abort', entry.onAbort);
   }
 
-  #lost(why: string, cause?: unknown): void {
+  #lost(why: string, cause?: NodeJS.ErrnoException): void {
     if (this.open) {
+      if (this.#bytesIn === 0 && CERTIFICATE_ALERTS.test(cause?.code ?? '')) {
+        const what = `Cannot connect to ${this.#options.peer}: the broker does not take this client's certificate, or there is none (${why}). Give key and cert with tls`;
+        this.close(new ConnectionError('NETWORK_TLS_FAILED', what, cause));
+        return;
+      }
       const asked = !this.#answeredSinceReady && this.#inFlight.length > 0;
       const hint = asked && this.#options.earlyLossHint !== undefined ? `. ${this.#options.earlyLossHint}` : '';
       const what = `Connection to ${this.#options.peer} was lost: ${why}${hint}`;

@@ -439,6 +439,17 @@ describe('the log of logins', () => {
     expect(client.lines.join()).not.toContain('sesame');
   });
 
+  it('has a bound by the second, however many fail, and says how many it has left out', async () => {
+    const client = new Client();
+    await client.ask(SaslHandshake, 1, { mechanism: 'PLAIN' });
+    await Promise.all(Array.from({ length: 500 }, () => client.token('\0alice\0wrong')));
+    expect(client.lines).toHaveLength(20);
+    await client.clock.advance(1000);
+    await client.token('\0alice\0wrong');
+    expect(client.lines).toHaveLength(21);
+    expect(client.lines.at(-1)).toContain('"linesLeftOut":480');
+  });
+
   it('is written in one short line, whatever name somebody makes up', async () => {
     const client = new Client();
     await client.ask(SaslHandshake, 1, { mechanism: 'SCRAM-SHA-256' });

@@ -4,7 +4,7 @@
  * before its body is looked at. What fails is answered late, and the same for a wrong name as for a wrong password.
  */
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
-import type { Clock } from '@millrace/ports';
+import { type Clock, withLineBudget } from '@millrace/ports';
 import {
   ApiVersions,
   decodeRequestHeader,
@@ -65,10 +65,13 @@ const LAST_API_VERSIONS_VERSION = 4;
 
 export class LoginGate {
   readonly #options: LoginGateOptions;
+  /** Failed logins are as many as a client likes: so many lines are not written. */
+  readonly #failures: Logger;
   readonly #logins = new WeakMap<ConnectionContext, Login>();
 
   constructor(options: LoginGateOptions) {
     this.#options = options;
+    this.#failures = withLineBudget(options.logger, options.clock, 'info');
   }
 
   /**
@@ -300,10 +303,10 @@ export class LoginGate {
 
   #noteFailure(why: string, { failureDelayMs }: SaslSettings, connection: ConnectionContext): Promise<void> {
     const reason = loggable(why);
-    const { logger, clock } = this.#options;
+    const { clock } = this.#options;
     const { clientHost, clientPort, listenerName } = connection;
     this.#count('failed_authentication_total', 'Logins that failed', connection);
-    logger.info(
+    this.#failures.info(
       { audit: 'authentication', listener: listenerName, clientHost, clientPort, reason },
       `Failed authentication with ${clientHost}:${clientPort} on ${listenerName}: ${reason}`,
     );

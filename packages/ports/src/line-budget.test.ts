@@ -1,21 +1,23 @@
-import { ManualClock } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
-import { withWarningBudget } from './warning-budget.ts';
+import { withLineBudget } from './line-budget.ts';
+import { ManualClock } from './manual-clock.ts';
 
-describe('the warnings of a listener', () => {
+describe('lines of one level that clients bring about', () => {
   it('are bounded by the second, and tell how many were left out', () => {
     const clock = new ManualClock();
     const lines: [level: string, fields: object][] = [];
     const note = (level: string) => (fields: object) => void lines.push([level, fields]);
     const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
-    const bounded = withWarningBudget(logger, clock);
+    const bounded = withLineBudget(logger, clock, 'warn');
     for (let n = 0; n < 100; n += 1) bounded.warn({ n }, 'closing');
     expect(lines).toHaveLength(20);
-    bounded.error({}, 'something else');
-    expect(lines.at(-1)).toEqual(['error', {}]);
+    for (const level of ['debug', 'info', 'error'] as const) {
+      for (let n = 0; n < 30; n += 1) bounded[level]({}, 'something else');
+      expect(lines.filter(([seen]) => seen === level)).toHaveLength(30);
+    }
     clock.advance(1000);
     bounded.warn({ n: 100 }, 'closing');
-    expect(lines.at(-1)).toEqual(['warn', { n: 100, warningsLeftOut: 80 }]);
+    expect(lines.at(-1)).toEqual(['warn', { n: 100, linesLeftOut: 80 }]);
     bounded.warn({ n: 101 }, 'closing');
     expect(lines.at(-1)).toEqual(['warn', { n: 101 }]);
   });
@@ -30,7 +32,7 @@ describe('the warnings of a listener', () => {
       error: ignore,
       warn: (_: object, message: string) => void lines.push(message),
     };
-    const bounded = withWarningBudget(logger, clock);
+    const bounded = withLineBudget(logger, clock, 'warn');
     for (let n = 0; n < 100; n += 1)
       bounded.warn({}, `Closing connection of 10.0.0.${n}:${40_000 + n}: a frame of ${n} bytes`);
     expect(lines).toHaveLength(20);
