@@ -1,4 +1,5 @@
 import type { Logger, LogLevelControl } from '@millrace/broker';
+import { LogOutput } from './log-output.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -22,7 +23,9 @@ export async function openLogger(level: LogLevel, terminal: boolean): Promise<Lo
     const hooks = level === 'debug' ? {} : { logMethod: withoutTraces };
     logger = pino({ ...options, hooks }, pretty({ ...format, sync: true }));
   } else {
-    logger = pino(options, pino.destination({ fd: 1, sync: true }));
+    const output = new LogOutput(process.stdout);
+    logger = pino(options, output);
+    output.sayLeftOut = (lines) => logger.warn({ lines }, `${lines} lines of the log were left out: nobody took them`);
   }
   return logger;
 }
