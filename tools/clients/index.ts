@@ -6,4 +6,4 @@ export { kcat } from './kcat.ts';
 export { millrace } from './millrace.ts';
 export { platformatic } from './platformatic.ts';
 export { runProgram } from './program.ts';
-export { administerWithPython, kafkaPython } from './python.ts';
+export { administerWithPython, kafkaPython, pythonWith } from './python.ts';

@@ -39,23 +39,24 @@ export async function administerWithPython(bootstrap: Bootstrap, topic: string, 
 }
 
 async function python(args: readonly string[], input = ''): Promise<string> {
-  return runProgram(join(await environment(), 'bin/python'), [SCRIPT, ...args], { input });
+  return runProgram(await pythonWith('kafka-python', PACKAGES), [SCRIPT, ...args], { input });
 }
 
-async function environment(): Promise<string> {
-  const folder = join(cacheFolder(), 'kafka-python');
+/** Python with packages, in an environment of this name in the cache that is made when it is first asked for. */
+export async function pythonWith(name: string, packages: readonly string[]): Promise<string> {
+  const folder = join(cacheFolder(), name);
   if (!existsSync(folder)) {
     const fresh = `${folder}-${process.pid}`;
     try {
       await runProgram('python3', ['-m', 'venv', fresh], { timeoutMs: INSTALL_MS_MAX });
-      const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES];
+      const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages];
       await runProgram(join(fresh, 'bin/python'), install, { timeoutMs: INSTALL_MS_MAX });
       renameSync(fresh, folder);
     } finally {
       rmSync(fresh, { recursive: true, force: true });
     }
   }
-  return folder;
+  return join(folder, 'bin/python');
 }
 
 function parse(output: string): TextRecord[] {

@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -10,6 +10,7 @@ import { runLibrdkafka } from './librdkafka.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
 import { buildSarama, saramaCases } from './sarama.ts';
+import { runMatrix } from './secured/matrix.ts';
 import { streamsCases } from './streams.ts';
 import { startClusterTarget, startRackedTarget, startTarget, type Target } from './target.ts';
 
@@ -79,15 +80,20 @@ const rackedSuites: Suites = {
   },
 };
 
+/** Those that bring a broker of their own. */
+const ownSuites: Readonly<Record<string, () => Promise<number>>> = {
+  secured: () => runMatrix(values.target, values.only),
+};
+
 const { values, positionals } = parseArgs({
   options: {
     target: { type: 'string' },
-    // Tests of librdkafka, and tables of transactions, whose names contain this.
+    // Tests of librdkafka, tables of transactions, and clients of the secured suite whose names contain this.
     only: { type: 'string', multiple: true, default: [] },
   },
   allowPositionals: true,
 });
-const known = [suites, clusterSuites, rackedSuites].flatMap((all) => Object.keys(all));
+const known = [suites, clusterSuites, rackedSuites, ownSuites].flatMap((all) => Object.keys(all));
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   console.error(`There is no suite ${unknown}; there are: ${known.join(', ')}`);
@@ -111,7 +117,11 @@ async function runSuites(all: Suites, start: () => Promise<Target>): Promise<num
 const wantsCluster = positionals.some((name) => Object.hasOwn({ ...clusterSuites, ...rackedSuites }, name));
 const isKafkaAlone = values.target?.startsWith('apache') === true && !wantsCluster;
 // librdkafka's tests expect topics that are created by themselves to have several partitions.
+const chosenOwn = Object.entries(ownSuites).filter(([name]) => positionals.length === 0 || positionals.includes(name));
+let failedOwn = 0;
+for (const [, suite] of chosenOwn) failedOwn += await suite();
 const failed =
+  failedOwn +
   (await runSuites(suites, () => startTarget(values.target, { 'num.partitions': '4' }))) +
   (isKafkaAlone ? 0 : await runSuites(clusterSuites, () => startClusterTarget(values.target))) +
   (isKafkaAlone ? 0 : await runSuites(rackedSuites, () => startRackedTarget(values.target)));
