@@ -8,7 +8,7 @@ import type { ClientOptions } from '@millrace/client';
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
-import { BrokerProcess } from '../../faults/broker-process.ts';
+import { SpawnedBroker } from '../../faults/spawned-broker.ts';
 import { freePort, KAFKA_3, startApacheKafka } from '../../kafka/index.ts';
 import { makeRunCertificates, type RunCertificates } from './certificates.ts';
 import { AUDIENCE, TokenProvider } from './token-provider.ts';
@@ -66,7 +66,7 @@ export async function startSecuredTarget(wanted = 'millrace'): Promise<SecuredTa
         zooKeeper: { connect, brokerId: 1 },
         heap: '512m',
       })
-    : await BrokerProcess.start({
+    : await SpawnedBroker.start({
         folder: join(folder, 'data'),
         settings: { ...settings, 'broker.id': 1, 'zookeeper.connect': connect },
       });
