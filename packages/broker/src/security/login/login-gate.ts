@@ -1,7 +1,7 @@
 /**
  * Lets nobody through to the handlers of a listener with SASL who has not logged in (KIP-43, KIP-152, KIP-368), as Kafka's
  * `SaslServerAuthenticator`: at most one ApiVersions, a SaslHandshake, then the tokens. Whatever else comes ends the connection
- * before its body is looked at. What fails is answered late, and the same for a wrong name as for a wrong password.
+ * before its body is looked at, but for a short Metadata in the middle of a login. What fails is answered late, and the same for a wrong name as for a wrong password.
  */
 import type { ConnectionContext, RequestAdmission } from '@millrace/network';
 import { type Clock, withLineBudget } from '@millrace/ports';
@@ -10,6 +10,7 @@ import {
   decodeRequestHeader,
   ErrorCode,
   encodeResponse,
+  Metadata,
   Reader,
   type RequestHeader,
   SaslAuthenticate,
@@ -62,6 +63,9 @@ const REASON_LENGTH_MAX = 300;
 const LAST_HANDSHAKE_VERSION = 1;
 const LAST_AUTHENTICATE_VERSION = 2;
 const LAST_API_VERSIONS_VERSION = 4;
+const LAST_METADATA_VERSION = 12;
+/** A Metadata in the middle of a login is looked at up to this size. */
+const METADATA_BYTES_MAX = 16 * 1024;
 
 export class LoginGate {
   readonly #options: LoginGateOptions;
@@ -141,7 +145,7 @@ export class LoginGate {
       );
       return this.#takeToken(authBytes, header, login, sasl, connection);
     }
-    return this.#answerIllegalState(header, sasl, connection);
+    return this.#answerIllegalState(frame, header, sasl, connection);
   }
 
   #shakeHands(
@@ -274,17 +278,26 @@ export class LoginGate {
   }
 
   /** Another API in the middle of a login: those whose answers have a place for it are told so. */
-  #answerIllegalState(header: RequestHeader, sasl: SaslSettings, connection: ConnectionContext): Promise<Frame> {
+  #answerIllegalState(
+    frame: Buffer,
+    header: RequestHeader,
+    sasl: SaslSettings,
+    connection: ConnectionContext,
+  ): Promise<Frame> {
     const { apiKey, apiVersion, correlationId } = header;
     const reason = `a request with API key ${apiKey} came in the middle of its login`;
     const errorCode = ErrorCode.ILLEGAL_SASL_STATE;
     if (apiKey === ApiVersions.key && apiVersion <= LAST_API_VERSIONS_VERSION) {
-      const frame = encodeResponse(ApiVersions, apiVersion, correlationId, { errorCode, apiKeys: [] });
-      return this.#failLate(frame, reason, sasl, connection);
+      const answer = encodeResponse(ApiVersions, apiVersion, correlationId, { errorCode, apiKeys: [] });
+      return this.#failLate(answer, reason, sasl, connection);
     }
     if (apiKey === SaslHandshake.key && apiVersion <= LAST_HANDSHAKE_VERSION) {
-      const frame = encodeResponse(SaslHandshake, apiVersion, correlationId, { errorCode, mechanisms: [] });
-      return this.#failLate(frame, reason, sasl, connection);
+      const answer = encodeResponse(SaslHandshake, apiVersion, correlationId, { errorCode, mechanisms: [] });
+      return this.#failLate(answer, reason, sasl, connection);
+    }
+    // kafkajs takes the refusal of a token for a login that succeeded, and asks for its topics next: it is told there.
+    if (apiKey === Metadata.key && apiVersion <= LAST_METADATA_VERSION && frame.length <= METADATA_BYTES_MAX) {
+      return this.#failLate(metadataRefused(frame, header, errorCode), reason, sasl, connection);
     }
     return this.#endLate(reason, sasl, connection);
   }
@@ -346,6 +359,17 @@ function askVersions({ apiVersion }: RequestHeader, login: Login): undefined {
   if (login.hasAskedVersions) throw refusal('it asks for versions twice before its login');
   login.hasAskedVersions = apiVersion >= 0 && apiVersion <= LAST_API_VERSIONS_VERSION;
   return undefined;
+}
+
+/** The answer of a Metadata in which each topic that it asks for is refused. */
+function metadataRefused(
+  frame: Buffer,
+  { apiVersion, correlationId, bodyOffset }: RequestHeader,
+  errorCode: number,
+): Frame {
+  const asked = decoded(() => Metadata.request.decode(Reader.ofRequest(frame, bodyOffset), apiVersion));
+  const topics = (asked.topics ?? []).map(({ name, topicId }) => ({ errorCode, name, topicId, partitions: [] }));
+  return encodeResponse(Metadata, apiVersion, correlationId, { brokers: [], controllerId: -1, topics });
 }
 
 function loggable(reason: string): string {
