@@ -1,11 +1,12 @@
 /** A cluster of three brokers as its users run it, whose brokers can be killed and come back on their folders and ports. */
 import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
 import { EnsembleCluster, SESSION_MS } from './ensemble-cluster.ts';
-import { SpawnedBroker } from './spawned-broker.ts';
+import { SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
 
 /** What keeps the cluster's metadata: the parent of a local cluster, or three servers of ZooKeeper. */
 export const ENGINES = ['local', 'zookeeper'] as const;
@@ -146,6 +147,47 @@ class LocalCluster implements ClusterProcesses {
   async stop(): Promise<void> {
     await this.#parent.stop();
     await Promise.all(this.#ended);
+  }
+}
+
+/** One broker by itself, as `millrace start` runs it: nobody goes on for it while it is away. */
+export class SingleBroker {
+  static readonly ID = 1;
+  readonly #options: SpawnedBrokerOptions;
+  #broker: SpawnedBroker;
+
+  private constructor(options: SpawnedBrokerOptions, broker: SpawnedBroker) {
+    this.#options = options;
+    this.#broker = broker;
+  }
+
+  static async start(folder: string): Promise<SingleBroker> {
+    const alone = {
+      'broker.id': SingleBroker.ID,
+      'offsets.topic.replication.factor': 1,
+      'min.insync.replicas': 1,
+      'transaction.state.log.replication.factor': 1,
+      'transaction.state.log.min.isr': 1,
+    };
+    const options = { folder: join(folder, 'data'), port: await freePort(), settings: { ...SETTINGS, ...alone } };
+    mkdirSync(options.folder);
+    return new SingleBroker(options, await SpawnedBroker.start(options));
+  }
+
+  get bootstrapServers(): string {
+    return `127.0.0.1:${this.#options.port}`;
+  }
+
+  async kill(): Promise<void> {
+    await this.#broker.kill();
+  }
+
+  async restart(): Promise<void> {
+    this.#broker = await SpawnedBroker.start(this.#options);
+  }
+
+  async stop(): Promise<void> {
+    await this.#broker.stop();
   }
 }
 

@@ -12,10 +12,23 @@ import { type Random, seededRandom } from '@millrace/ports';
 import { Producer } from '@millrace/producer';
 import { has } from '../needs/index.ts';
 import { root } from '../source/index.ts';
-import { BROKER_IDS, type ClusterOptions, type ClusterProcesses, startCluster } from './cluster-process.ts';
+import {
+  BROKER_IDS,
+  type ClusterOptions,
+  type ClusterProcesses,
+  type Engine,
+  SingleBroker,
+  startCluster,
+} from './cluster-process.ts';
 import { listTopic, OWN_COPIERS, type OwnCopier } from './copier.ts';
-import { type Reading, readByJava, readByKafkaJs, readByKcat } from './copiers/committed-readers.ts';
-import { type Command, FOREIGN_COPIERS, type ForeignCopier, foreignCommand } from './copiers/foreign-copiers.ts';
+import { type CommittedReader, readByJava, readByKafkaJs, readByKcat } from './copiers/committed-readers.ts';
+import {
+  type Command,
+  FOREIGN_COPIERS,
+  type ForeignCopier,
+  foreignCommand,
+  HUNG_CODES,
+} from './copiers/foreign-copiers.ts';
 
 const SOURCE = 'copied-from';
 const PARTITIONS = 6;
@@ -38,15 +51,19 @@ const INSTANCES: Readonly<Record<CopierName, number>> = {
   'java-3': 3,
 };
 
+/** Where copies are made: on a cluster of three brokers, or on one broker. */
+export const COPY_ENGINES = ['local', 'zookeeper', 'single'] as const satisfies readonly (Engine | 'single')[];
+
 /** Whom a round hits, in turns. */
 const VICTIMS = ['leader', 'transaction coordinator', 'group coordinator', 'controller'] as const;
 
-export interface CopyKillsOptions extends ClusterOptions {
+export interface CopyKillsOptions extends Omit<ClusterOptions, 'engine'> {
+  readonly engine: (typeof COPY_ENGINES)[number];
   readonly rounds: number;
   readonly seed: number;
   /** Who copies; ours and kafkajs by default. */
   readonly copiers?: readonly CopierName[];
-  /** Every copy is read by kafkajs and Java's consumer, too, which takes a while. */
+  /** Every copy is read by kafkajs and Java's consumer, too, all the while. */
   readonly isReadByAll?: boolean;
   /** No round begins after so long. */
   readonly timeMsMax?: number | undefined;
@@ -57,12 +74,16 @@ export interface CopyKillsReport {
   readonly rounds: number;
   readonly recordsCopied: number;
   readonly transactions: Readonly<Record<string, number>>;
+  /** How often an instance had to be ended because its library did not come back from a call, by the call. */
+  readonly hangs: Readonly<Record<string, number>>;
   readonly violations: readonly string[];
   readonly violationCount: number;
 }
 
 export async function killCopiers(options: CopyKillsOptions): Promise<CopyKillsReport> {
-  const cluster = await startCluster(options);
+  const { engine, ...rest } = options;
+  const isSingle = engine === 'single';
+  const cluster = await (isSingle ? SingleBroker.start(options.folder) : startCluster({ ...rest, engine }));
   const run = new CopyKills(options, cluster);
   try {
     return await run.run();
@@ -72,24 +93,38 @@ export async function killCopiers(options: CopyKillsOptions): Promise<CopyKillsR
   }
 }
 
+interface InstanceOptions {
+  readonly target: string;
+  readonly bootstrap: string;
+  readonly number: number;
+  readonly folder: string;
+  /** Its library did not come back from a call. */
+  readonly hung: (where: string) => void;
+}
+
 /** An instance of a copy job that is started again whenever it ends, until it is told not to. */
 class Instance {
   readonly #command: Command;
+  readonly #hung: (where: string) => void;
   /** What it says goes there, for whoever looks into a run that failed. */
   readonly #says: number;
   #child: ChildProcess;
   #isOver = false;
 
-  constructor(command: Command, target: string, bootstrap: string, number: number, folder: string) {
+  constructor(command: Command, options: InstanceOptions) {
+    const { target, bootstrap, number, folder } = options;
     this.#says = openSync(join(folder, `${target}-${number}.log`), 'a');
     this.#command = [...command, bootstrap, SOURCE, target, String(number)];
+    this.#hung = options.hung;
     this.#child = this.#start();
   }
 
   #start(): ChildProcess {
     const [program, ...args] = this.#command;
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', this.#says] });
-    child.once('exit', () => {
+    child.once('exit', (code) => {
+      const hung = HUNG_CODES.get(code ?? 0);
+      if (hung !== undefined) this.#hung(hung);
       if (!this.#isOver) this.#child = this.#start();
     });
     return child;
@@ -107,21 +142,28 @@ class Instance {
   }
 }
 
+/** What is needed of those who are copied on. */
+type CopyCluster = Pick<ClusterProcesses, 'bootstrapServers' | 'kill' | 'restart' | 'stop'>;
+
 class CopyKills {
   readonly #options: CopyKillsOptions;
-  readonly #cluster: ClusterProcesses;
+  readonly #cluster: CopyCluster;
+  readonly #brokerIds: readonly number[];
   readonly #random: Random;
   readonly #admin: Admin;
   readonly #copiers: readonly CopierName[];
   readonly #instances: Instance[] = [];
+  readonly #readers = new Map<CopierName, readonly CommittedReader[]>();
+  readonly #hangs = new Map<string, number>();
   readonly #violations: string[] = [];
   #violationCount = 0;
   #isWriting = true;
   #writing: Promise<void> | undefined;
 
-  constructor(options: CopyKillsOptions, cluster: ClusterProcesses) {
+  constructor(options: CopyKillsOptions, cluster: CopyCluster) {
     this.#options = options;
     this.#cluster = cluster;
+    this.#brokerIds = options.engine === 'single' ? [SingleBroker.ID] : BROKER_IDS;
     this.#random = seededRandom(options.seed);
     this.#copiers = options.copiers ?? OWN_COPIERS;
     this.#admin = new Admin({ bootstrapServers: cluster.bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
@@ -129,16 +171,18 @@ class CopyKills {
 
   async run(): Promise<CopyKillsReport> {
     const topics = [SOURCE, ...this.#copiers.flatMap((name) => [targetOf(name), listTopic(targetOf(name))])];
-    const replicationFactor = BROKER_IDS.length;
+    const replicationFactor = this.#brokerIds.length;
     await this.#admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS, replicationFactor })));
     await this.#whole();
     const commands = await Promise.all(this.#copiers.map(commandOf));
     this.#writing = this.#write();
     const { bootstrapServers } = this.#cluster;
     for (const [at, name] of this.#copiers.entries()) {
+      this.#readers.set(name, this.#readersOf(name));
       for (let number = 0; number < INSTANCES[name]; number += 1) {
         const { folder } = this.#options;
-        this.#instances.push(new Instance(commands[at]!, targetOf(name), bootstrapServers, number, folder));
+        const of = { target: targetOf(name), bootstrap: bootstrapServers, number, folder };
+        this.#instances.push(new Instance(commands[at]!, { ...of, hung: (where) => this.#hung(where) }));
       }
     }
     await this.#untilCopied(1);
@@ -192,7 +236,7 @@ class CopyKills {
       return (await this.#admin.describeTopics([target]))[0]!.partitions[round % PARTITIONS]!.leaderId;
     }
     const known = await this.#admin.listTransactions();
-    return known[round % known.length]?.coordinatorId ?? BROKER_IDS[0]!;
+    return known[round % known.length]?.coordinatorId ?? this.#brokerIds[0]!;
   }
 
   /** How far each job has committed, over all partitions. */
@@ -220,7 +264,7 @@ class CopyKills {
     return until('everything is in sync', async () => {
       const topics = await this.#admin.describeTopics([SOURCE, ...this.#copiers.map(targetOf)]);
       return topics.every(({ partitions }) =>
-        partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === BROKER_IDS.length),
+        partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === this.#brokerIds.length),
       );
     });
   }
@@ -230,19 +274,21 @@ class CopyKills {
     const transactions: Record<string, number> = {};
     for (const name of this.#copiers) {
       const target = targetOf(name);
-      await until(`${name} has copied all`, async () => {
+      const isCopied = async (): Promise<boolean> => {
         const offsets = await this.#admin.listGroupOffsets(target);
         return source.every((values, partition) =>
           offsets.some((each) => each.partition === partition && each.offset >= values.length),
         );
-      });
+      };
+      // What is not there is a violation, and what is there is looked at all the same.
+      await this.#soon(`${name} has copied all`, isCopied);
     }
     await this.#nothingOpen();
     await Promise.all(this.#instances.map((instance) => instance.stop()));
     for (const name of this.#copiers) {
       const target = targetOf(name);
       this.#sameAs(source, await this.#readAll(target, 'read_committed'), `${name}'s copy, read by our consumer`);
-      await this.#readByOthers(source, target, name);
+      await this.#readByOthers(source, name);
       const lists = (await this.#readAll(listTopic(target), 'read_committed')).flat();
       transactions[name] = lists.length;
       this.#listedOnce(source, lists, name);
@@ -251,6 +297,7 @@ class CopyKills {
       rounds,
       recordsCopied: sum(source.map((values) => values.length)),
       transactions,
+      hangs: Object.fromEntries(this.#hangs),
       violations: this.#violations,
       violationCount: this.#violationCount,
     };
@@ -265,7 +312,7 @@ class CopyKills {
         places.map((place) => ({ ...place, at: 'latest' as const })),
         { isolationLevel },
       );
-    await until('no transaction is open', async () => {
+    await this.#soon('no transaction is open', async () => {
       const [stable, all] = await Promise.all([ends('read_committed'), ends('read_uncommitted')]);
       const offsetOf = new Map(all.map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]));
       return stable.every(({ topic, partition, offset }) => offsetOf.get(`${topic}-${partition}`) === offset);
@@ -327,20 +374,31 @@ class CopyKills {
     return values;
   }
 
-  async #readByOthers(source: readonly (readonly string[])[], topic: string, name: CopierName): Promise<void> {
-    const reading: Reading = {
-      bootstrap: this.#cluster.bootstrapServers,
-      topic,
-      partitions: PARTITIONS,
-      count: sum(source.map((values) => values.length)),
-      timeoutMs: SETTLE_MS_MAX,
-    };
-    if (has('kcat', import.meta.url)) {
-      this.#sameAs(source, await readByKcat(reading), `${name}'s copy, read by librdkafka`);
+  /** The readers beside ours, which read while the copy is made. */
+  #readersOf(name: CopierName): CommittedReader[] {
+    const { bootstrapServers: bootstrap } = this.#cluster;
+    const reading = { bootstrap, topic: targetOf(name), partitions: PARTITIONS };
+    const readers = has('kcat', import.meta.url) ? [readByKcat(reading)] : [];
+    return this.#options.isReadByAll === true ? [...readers, readByKafkaJs(reading), readByJava(reading)] : readers;
+  }
+
+  async #readByOthers(source: readonly (readonly string[])[], name: CopierName): Promise<void> {
+    const count = sum(source.map((values) => values.length));
+    const read = async (reader: CommittedReader): Promise<void> =>
+      this.#sameAs(source, await reader.read(count), `${name}'s copy, read by ${reader.name}`);
+    await Promise.all((this.#readers.get(name) ?? []).map(read));
+  }
+
+  async #soon(what: string, holds: () => Promise<boolean>): Promise<void> {
+    try {
+      await until(what, holds);
+    } catch (error) {
+      this.#violation(error instanceof Error ? error.message : String(error));
     }
-    if (this.#options.isReadByAll !== true) return;
-    this.#sameAs(source, await readByKafkaJs(reading), `${name}'s copy, read by kafkajs`);
-    this.#sameAs(source, await readByJava(reading), `${name}'s copy, read by Java's consumer`);
+  }
+
+  #hung(where: string): void {
+    this.#hangs.set(where, (this.#hangs.get(where) ?? 0) + 1);
   }
 
   #violation(what: string): void {
@@ -350,7 +408,8 @@ class CopyKills {
 
   async abort(): Promise<void> {
     this.#isWriting = false;
-    await Promise.allSettled([...this.#instances.map((instance) => instance.stop()), this.#writing]);
+    const readers = [...this.#readers.values()].flat();
+    await Promise.allSettled([...[...this.#instances, ...readers].map((each) => each.stop()), this.#writing]);
     await this.#admin.close();
   }
 }

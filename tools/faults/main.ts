@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { killBrokers } from './cluster-kills.ts';
 import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
-import { COPIERS, type CopierName, killCopiers } from './copy-kills.ts';
+import { COPIERS, COPY_ENGINES, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { EVENTS, type EventName, happen } from './events.ts';
 import { gapTable } from './gap-table.ts';
@@ -25,7 +25,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000] [--json]
-       pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper] [--json]
+       pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper|single] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--part 2/6] [--all]
@@ -192,13 +192,11 @@ function linkFaultOf(name: string): LinkFault {
 }
 
 async function runCopies(): Promise<void> {
-  const engine = ENGINES.find((each) => each === values.engine);
-  if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}, not ${values.engine}`);
+  const engine = COPY_ENGINES.find((each) => each === values.engine);
+  if (engine === undefined) throw new Error(`--engine is one of ${COPY_ENGINES.join(', ')}, not ${values.engine}`);
   const folder = mkdtempSync(join(parent, 'millrace-copies-'));
   const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
-  say(
-    `copy jobs on a cluster (${engine}), brokers and instances killed, ${rounds} rounds, seed ${seed}, data in ${folder}`,
-  );
+  say(`copy jobs (${engine}), brokers and instances killed, ${rounds} rounds, seed ${seed}, data in ${folder}`);
   const timeMsMax = values.seconds === undefined ? undefined : Number(values.seconds) * 1000;
   const copiers = values.copier?.map(copierOf);
   const how = { engine, folder, rounds, seed, timeMsMax, isReadByAll: true, onRound: say };
@@ -208,6 +206,7 @@ async function runCopies(): Promise<void> {
   say(
     `${report.recordsCopied} records copied, in transactions: ${transactions.join(', ')}; ${report.violationCount} violations`,
   );
+  for (const [call, count] of Object.entries(report.hangs)) say(`${count} instances hung in ${call}, and were ended`);
   for (const violation of report.violations) say(`VIOLATION: ${violation}`);
   if (report.violationCount === 0) rmSync(folder, { recursive: true, force: true });
   else process.exitCode = 1;

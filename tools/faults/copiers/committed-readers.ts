@@ -1,65 +1,193 @@
-/** Reads a topic to its end as other clients do that see what is committed. */
+/**
+ * Readers of what is committed, in other languages, that read a topic as it grows: while brokers are killed, and so that little is left to
+ * read when the last of them has been.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Consumer } from 'kafkajs';
 import { connectKafkaJs } from '../../clients/kafkajs.ts';
-import { runProgram } from '../../clients/program.ts';
-import { KAFKA_4, kafkaTool } from '../../kafka/index.ts';
-
-/** The values of each partition, in order. */
-export type Values = string[][];
+import { javaArguments, KAFKA_4 } from '../../kafka/index.ts';
 
 export interface Reading {
   readonly bootstrap: string;
   readonly topic: string;
   readonly partitions: number;
-  /** How many there must be. */
-  readonly count: number;
-  readonly timeoutMs: number;
 }
 
-/** librdkafka's. */
-export async function readByKcat({ bootstrap, topic, partitions, timeoutMs }: Reading): Promise<Values> {
-  const args = ['-C', '-b', bootstrap, '-t', topic, '-o', 'beginning', '-e', '-q', '-f', '%p %s\\n'];
-  const printed = await runProgram('kcat', [...args, '-X', 'isolation.level=read_committed'], { timeoutMs });
-  return valuesOf(printed, partitions, /^(\d+) (.*)$/);
+const AGAIN_MS = 200;
+const SESSION_MS = 6000;
+/** One that gets nothing for so long, where there is more, begins anew. */
+const STALLED_MS = 30_000;
+const LOOK_MS = 50;
+
+/** What a reader has seen. One that begins again sees what it has seen before, which counts once. */
+class Seen {
+  /** The values of each partition, in order. */
+  readonly values: string[][];
+  count = 0;
+  readonly #next: number[];
+
+  constructor(partitions: number) {
+    this.values = Array.from({ length: partitions }, () => []);
+    this.#next = Array.from({ length: partitions }, () => 0);
+  }
+
+  add(partition: number, offset: number, value: string): void {
+    if (offset < (this.#next[partition] ?? Number.POSITIVE_INFINITY)) return;
+    this.#next[partition] = offset + 1;
+    this.values[partition]!.push(value);
+    this.count += 1;
+  }
 }
 
-/** Java's. One that waits for a record too many gives up after a while, and says what it has. */
-export async function readByJava({ bootstrap, topic, partitions, count, timeoutMs }: Reading): Promise<Values> {
+export interface CommittedReader {
+  readonly name: string;
+  /** The values of each partition, in order, once there are so many, or no more come. */
+  read(count: number): Promise<readonly (readonly string[])[]>;
+  stop(): Promise<void>;
+}
+
+/** Librdkafka's, as kcat. */
+export function readByKcat({ bootstrap, topic, partitions }: Reading): CommittedReader {
+  // `-E`: it goes on where a broker is away. `-u`: it keeps nothing back.
+  const args = ['-C', '-b', bootstrap, '-t', topic, '-o', 'beginning', '-q', '-u', '-E', '-f', '%p %o %s\\n'];
+  return new ProgramReader('librdkafka', partitions, /^(\d+) (\d+) (.*)$/, async () => {
+    return ['kcat', [...args, '-X', 'isolation.level=read_committed']];
+  });
+}
+
+/** Java's. */
+export function readByJava({ bootstrap, topic, partitions }: Reading): CommittedReader {
   const place = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning'];
-  const format = ['--property', 'print.partition=true', '--isolation-level', 'read_committed'];
-  const end = ['--max-messages', String(count), '--timeout-ms', String(timeoutMs)];
-  const { stdout } = await kafkaTool('kafka-console-consumer', [...place, ...format, ...end], { version: KAFKA_4 });
-  return valuesOf(stdout, partitions, /^Partition:(\d+)\t(.*)$/);
+  const format = ['--property', 'print.partition=true', '--property', 'print.offset=true'];
+  return new ProgramReader("Java's consumer", partitions, /^Partition:(\d+)\tOffset:(\d+)\t(.*)$/, async () => {
+    const java = await javaArguments('kafka-console-consumer', KAFKA_4, '128m');
+    return ['java', [...java, ...place, ...format, '--isolation-level', 'read_committed']];
+  });
 }
 
-export async function readByKafkaJs({ bootstrap, topic, partitions, count, timeoutMs }: Reading): Promise<Values> {
-  const values: Values = Array.from({ length: partitions }, () => []);
-  const consumer = connectKafkaJs(bootstrap).consumer({ groupId: `${topic}-read`, readUncommitted: false });
-  let read = 0;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const late = setTimeout(() => reject(new Error(`kafkajs has read ${read} of ${count} records`)), timeoutMs);
-  try {
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({
-      eachMessage: async ({ partition, message }) => {
-        values[partition]!.push(String(message.value));
-        read += 1;
-        if (read >= count) resolve();
-      },
-    });
-    await promise;
-    return values;
-  } finally {
-    clearTimeout(late);
-    await consumer.disconnect();
+/** A program that prints what it reads, and is started again when it ends. */
+class ProgramReader implements CommittedReader {
+  readonly name: string;
+  readonly #seen: Seen;
+  readonly #pattern: RegExp;
+  readonly #command: () => Promise<readonly [string, readonly string[]]>;
+  readonly #running: Promise<void>;
+  #child: ChildProcess | undefined;
+  #isOver = false;
+
+  constructor(
+    name: string,
+    partitions: number,
+    pattern: RegExp,
+    command: () => Promise<readonly [string, readonly string[]]>,
+  ) {
+    this.name = name;
+    this.#seen = new Seen(partitions);
+    this.#pattern = pattern;
+    this.#command = command;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const [program, args] = await this.#command();
+    while (!this.#isOver) {
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      this.#child = child;
+      const lines = createInterface({ input: child.stdout });
+      lines.on('line', (line) => {
+        const [, partition, offset, value = ''] = this.#pattern.exec(line) ?? [];
+        if (partition !== undefined) this.#seen.add(Number(partition), Number(offset), value);
+      });
+      await once(child, 'close');
+      await sleep(AGAIN_MS);
+    }
+  }
+
+  read(count: number): Promise<readonly (readonly string[])[]> {
+    return allOf(this.#seen, count, () => this.#child?.kill('SIGKILL'));
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    this.#child?.kill('SIGKILL');
+    await this.#running;
   }
 }
 
-function valuesOf(printed: string, partitions: number, pattern: RegExp): Values {
-  const values: Values = Array.from({ length: partitions }, () => []);
-  for (const line of printed.split('\n')) {
-    const [, partition, value = ''] = pattern.exec(line) ?? [];
-    if (partition !== undefined) values[Number(partition)]!.push(value);
+export function readByKafkaJs(reading: Reading): CommittedReader {
+  return new KafkaJsReader(reading);
+}
+
+class KafkaJsReader implements CommittedReader {
+  readonly name = 'kafkajs';
+  readonly #reading: Reading;
+  readonly #seen: Seen;
+  readonly #running: Promise<void>;
+  #consumer: Consumer | undefined;
+  #crashed: (() => void) | undefined;
+  #isOver = false;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+    this.#seen = new Seen(reading.partitions);
+    this.#running = this.#run();
   }
-  return values;
+
+  async #run(): Promise<void> {
+    for (let attempt = 0; !this.#isOver; attempt += 1) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#crashed = resolve;
+      // A group of its own each time: it begins at the beginning, and waits for no member of before.
+      const groupId = `${this.#reading.topic}-read-${attempt}`;
+      const consumer = connectKafkaJs(this.#reading.bootstrap).consumer({
+        groupId,
+        sessionTimeout: SESSION_MS,
+        readUncommitted: false,
+      });
+      this.#consumer = consumer;
+      consumer.on('consumer.crash', () => resolve());
+      try {
+        await consumer.connect();
+        await consumer.subscribe({ topic: this.#reading.topic, fromBeginning: true });
+        await consumer.run({
+          eachMessage: async ({ partition, message }) => {
+            this.#seen.add(partition, Number(message.offset), String(message.value));
+          },
+        });
+        await promise;
+      } catch {
+        // The cluster is not there for a moment.
+      }
+      await consumer.disconnect().catch(() => undefined);
+      await sleep(AGAIN_MS);
+    }
+  }
+
+  read(count: number): Promise<readonly (readonly string[])[]> {
+    return allOf(this.#seen, count, () => this.#crashed?.());
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    this.#crashed?.();
+    await this.#consumer?.disconnect().catch(() => undefined);
+    await this.#running;
+  }
+}
+
+/** One that has stalled is begun anew once; then it has what it has. */
+async function allOf(seen: Seen, count: number, beginAnew: () => void): Promise<readonly (readonly string[])[]> {
+  let [had, hadAt, isAnew] = [seen.count, performance.now(), false];
+  while (seen.count < count) {
+    await sleep(LOOK_MS);
+    if (seen.count > had) [had, hadAt] = [seen.count, performance.now()];
+    if (performance.now() - hadAt < STALLED_MS) continue;
+    if (isAnew) break;
+    [isAnew, hadAt] = [true, performance.now()];
+    beginAnew();
+  }
+  return seen.values;
 }

@@ -3,18 +3,22 @@
  * offsets in the transaction; a record in a third topic lists what each transaction has copied. Goes on until it is ended.
  */
 #include <rdkafka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BATCH_RECORDS_MAX 50
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS 15000
 /*
  * rd_kafka_send_offsets_to_transaction of 2.x does not come back, whatever its time limit, where the group's coordinator dies before it has
- * answered; its member goes on with heartbeats meanwhile, and the whole group waits for it. So a transaction ends the process by then.
+ * answered (librdkafka's issues 5456 and 5511); its member goes on with heartbeats meanwhile, and the whole group waits for it. So whoever is
+ * not back by then ends, and tells by the code where: foreign-copiers.ts knows them.
  */
-#define HUNG_SECONDS 40
+#define HUNG_SECONDS 25
+#define HUNG_IN_OFFSETS 75
+#define HUNG_ELSEWHERE 76
 /* What a transaction lists of itself has no more room. */
 #define LIST_BYTES_MAX 4096
 
@@ -24,6 +28,13 @@ struct job {
   const char *target;
   const char *instance;
 };
+
+static volatile sig_atomic_t is_sending_offsets;
+
+static void hung(int signal) {
+  (void)signal;
+  _exit(is_sending_offsets ? HUNG_IN_OFFSETS : HUNG_ELSEWHERE);
+}
 
 /* Partitions came or went: what was read before may be another's by now. */
 static int has_rebalanced;
@@ -140,8 +151,10 @@ static int copy_batch(rd_kafka_t *consumer, rd_kafka_t *producer, const struct j
   }
   is_good = is_good && rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(lists), RD_KAFKA_V_VALUE(list, at - 1),
                                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == 0;
+  is_sending_offsets = 1;
   is_good = is_good && is_well("offsets", job->instance,
                                rd_kafka_send_offsets_to_transaction(producer, offsets, member, TIMEOUT_MS));
+  is_sending_offsets = 0;
   is_good = is_good && commit(producer, job->instance);
   if (!is_good) is_well("abort", job->instance, rd_kafka_abort_transaction(producer, TIMEOUT_MS));
   rd_kafka_topic_partition_list_destroy(offsets);
@@ -167,13 +180,16 @@ static void copy(const struct job *job) {
     for (int index = 0; index < count; index++) rd_kafka_message_destroy(batch[index]);
   }
   rd_kafka_topic_partition_list_destroy(topics);
+  alarm(HUNG_SECONDS);
   rd_kafka_consumer_close(consumer);
   rd_kafka_destroy(consumer);
   rd_kafka_destroy(producer);
+  alarm(0);
 }
 
 int main(int argc, char **argv) {
   if (argc != 5) return 2;
+  signal(SIGALRM, hung);
   const struct job job = {argv[1], argv[2], argv[3], argv[4]};
   for (;;) {
     copy(&job);

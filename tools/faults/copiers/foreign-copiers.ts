@@ -10,6 +10,12 @@ import { librdkafkaFolder } from '../../librdkafka/index.ts';
 export const FOREIGN_COPIERS = ['librdkafka', 'java', 'java-3'] as const;
 export type ForeignCopier = (typeof FOREIGN_COPIERS)[number];
 
+/** What `copy-job.c` ends with where its library did not come back from a call, and from which. */
+export const HUNG_CODES: ReadonlyMap<number, string> = new Map([
+  [75, "rd_kafka_send_offsets_to_transaction (librdkafka's issues 5456 and 5511)"],
+  [76, 'another call of librdkafka'],
+]);
+
 /** A program and what it is given before the job's own arguments. */
 export type Command = readonly [program: string, ...args: readonly string[]];
 
