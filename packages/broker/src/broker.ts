@@ -469,6 +469,7 @@ export class Broker {
       peers,
       listener: config.interBrokerListenerName,
       isVerifying: () => configs.current.transactionPartitionVerificationEnable,
+      hasTaggedTransactions: interBrokerVersions(config.interBrokerProtocolVersion)?.hasTaggedTransactions ?? true,
       transactionVersionMax,
       metrics,
     });

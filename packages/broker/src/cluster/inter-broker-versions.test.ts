@@ -30,6 +30,16 @@ describe('inter.broker.protocol.version', () => {
     expect(interBrokerVersions(setting)).toMatchObject({ featureNode });
   });
 
+  it.each([
+    ['2.8', false],
+    ['3.7', false],
+    ['3.7-IV4', false],
+    ['3.8-IV0', true],
+    ['3.9', true],
+  ])('%s lets values of __transaction_state have tags where that release reads them', (setting, isRead) => {
+    expect(interBrokerVersions(setting)).toMatchObject({ hasTaggedTransactions: isRead });
+  });
+
   it.each(['2.7', '2.7-IV2', '0.10.2', 'newest', ''])('cannot be %j', (setting) => {
     expect(interBrokerVersions(setting)).toBeUndefined();
   });

@@ -12,6 +12,8 @@ export interface InterBrokerVersions {
   readonly hasRecoveryState: boolean;
   /** In which form the node of features is written: older brokers do not start where they find the newer one (`FeatureZNode`). */
   readonly featureNode: 1 | 2;
+  /** Whether values of `__transaction_state` may have tags: a broker of an older release stops reading at one. */
+  readonly hasTaggedTransactions: boolean;
 }
 
 /** From which release, and which of its steps, a request is sent in a version; the newest first. */
@@ -20,6 +22,7 @@ const STEPS: readonly {
   readonly versions: Partial<InterBrokerVersions>;
 }[] = [
   { since: [3, 9, 0], versions: { fetch: 17, listOffsets: 9 } },
+  { since: [3, 8, 0], versions: { hasTaggedTransactions: true } },
   { since: [3, 7, 4], versions: { fetch: 16 } },
   { since: [3, 5, 1], versions: { fetch: 15 } },
   { since: [3, 5, 0], versions: { fetch: 14, listOffsets: 8 } },
@@ -39,6 +42,7 @@ const STEPS: readonly {
       offsetForLeaderEpoch: 4,
       hasRecoveryState: false,
       featureNode: 1,
+      hasTaggedTransactions: false,
     },
   },
 ];

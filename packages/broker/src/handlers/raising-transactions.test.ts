@@ -12,7 +12,7 @@ import {
   TransactionLogValue,
   WriteTxnMarkers,
 } from '@millrace/protocol';
-import { RecordBatchBuilder } from '@millrace/records';
+import { RecordBatchBuilder, readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BrokerUnderTest, fetchBody, produceBody, type TestConnection } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
@@ -220,6 +220,73 @@ describe('a transaction that raises the epoch', () => {
     expect(await producer.end(false)).toBe(0);
     expect(await producer.produce('t', ['b'])).toBe(0);
     expect(await producer.end(true)).toBe(0);
+  });
+});
+
+describe('a cluster that a Kafka below 3.8 may join, by its inter.broker.protocol.version', () => {
+  const older = { 'inter.broker.protocol.version': '3.7' };
+
+  /** The versions of all values of `__transaction_state` from an offset on, and where it ends. */
+  async function valueVersions(from = 0): Promise<{ versions: number[]; end: number }> {
+    const answer = await client.ask(Fetch, 11, fetchBody({ topic: '__transaction_state' }, from));
+    const found = answer.responses[0]!.partitions[0]!;
+    const records = found.records ?? Buffer.alloc(0);
+    const values = [...splitBatches(records)].flatMap((at) => [...readRecords(records.subarray(at))]);
+    return { versions: values.map(({ value }) => value!.readInt16BE(0)), end: found.highWatermark };
+  }
+
+  async function restart(settings: Readonly<Record<string, string>> = {}): Promise<void> {
+    await test.restart(settings);
+    client = test.connect();
+    await rest();
+  }
+
+  /** A producer as it was, on a connection of its own. */
+  async function again({ producerId, epoch }: Pick<TestProducer, 'producerId' | 'epoch'>): Promise<TestProducer> {
+    return Object.assign(await newProducer('other'), { id: 'id', producerId, epoch });
+  }
+
+  /** A producer whose next end is the last of its producer id. */
+  async function newExhausted(): Promise<TestProducer> {
+    const { producerId } = await newProducer();
+    await giveEpoch('id', producerId, 32_766);
+    return again({ producerId, epoch: 32_766 });
+  }
+
+  it('writes anew what such a broker cannot read, once, and goes on with it', async () => {
+    const producer = await newExhausted();
+    await producer.produce('t', ['a']);
+    expect(await producer.end(true)).toBe(0);
+    await rest();
+    const before = await valueVersions();
+    expect(before.versions.at(-1)).toBe(1);
+    await restart(older);
+    const rewritten = await valueVersions(before.end);
+    expect(rewritten.versions).toEqual([0]);
+    await restart();
+    expect((await valueVersions()).end).toBe(rewritten.end);
+    const successor = await again(producer);
+    expect(await successor.produce('t', ['b'])).toBe(0);
+    expect(await successor.end(true)).toBe(0);
+    await rest();
+    expect(await ends()).toEqual([4, 4]);
+  });
+
+  it('writes nothing that such a broker cannot read, where epochs are exhausted too', async () => {
+    const exhausted = await newExhausted();
+    await restart(older);
+    const producer = await again(exhausted);
+    for (let round = 0; round < 2; round += 1) {
+      producer.sequence = 0;
+      expect(await producer.produce('t', ['a'])).toBe(0);
+      expect(await producer.end(true)).toBe(0);
+      await rest();
+    }
+    expect(producer.epoch).toBe(1);
+    expect(new Set((await valueVersions()).versions)).toEqual(new Set([0]));
+    await restart();
+    const next = await newProducer();
+    expect([next.producerId, next.epoch]).toEqual([producer.producerId, 3]);
   });
 });
 

@@ -112,7 +112,7 @@ export class BrokerUnderTest {
   readonly disk: MemoryDisk;
   readonly store: MemoryMetadataStore;
   broker: Broker;
-  readonly #settings: Readonly<Record<string, string>>;
+  #settings: Readonly<Record<string, string>>;
   /** The running broker's session. */
   #session: ReturnType<MemoryMetadataStore['openSession']>;
   /** The broker's way to it. */
@@ -165,9 +165,10 @@ export class BrokerUnderTest {
     return this.#session.expireSession();
   }
 
-  /** Stops the broker and starts it again on the same disk and store. */
-  async restart(): Promise<void> {
+  /** Stops the broker and starts it again on the same disk and store, with some settings changed. */
+  async restart(changed: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.broker.stop();
+    this.#settings = { ...this.#settings, ...changed };
     await this.#session.close();
     this.#session = this.store.openSession();
     this.broker = this.#make();

@@ -13,11 +13,16 @@ const TAGGED_VALUE_VERSION = 1;
 /** `transaction.version` of producers whose epoch is raised with each transaction. */
 const RAISING_VERSION = 2;
 
+/** Whether there is something to say of a transactional id that only values with tags say. */
+export function isTagged({ previousProducerId, nextProducerId }: TransactionImage): boolean {
+  return previousProducerId >= 0 || nextProducerId >= 0;
+}
+
 /** @param mayTag whether all brokers of the cluster read values with tags */
 export function transactionRecord(id: string, image: TransactionImage, mayTag: boolean): StateRecord {
   const isEmpty = image.state === TransactionState.EMPTY;
   const { previousProducerId, nextProducerId } = image;
-  const isTagged = mayTag && (previousProducerId >= 0 || nextProducerId >= 0);
+  const hasTags = mayTag && isTagged(image);
   const tags = {
     previousProducerId,
     nextProducerId,
@@ -25,8 +30,8 @@ export function transactionRecord(id: string, image: TransactionImage, mayTag: b
   };
   return {
     key: transactionKey(id),
-    value: encodeVersioned(TransactionLogValue, isTagged ? TAGGED_VALUE_VERSION : VALUE_VERSION, {
-      ...(isTagged ? tags : {}),
+    value: encodeVersioned(TransactionLogValue, hasTags ? TAGGED_VALUE_VERSION : VALUE_VERSION, {
+      ...(hasTags ? tags : {}),
       producerId: image.producerId,
       producerEpoch: image.epoch,
       transactionTimeoutMs: image.timeoutMs,

@@ -12,7 +12,7 @@ import type { TransactionConfig } from './config.ts';
 import type { MarkerSender } from './marker-sender.ts';
 import { type InitRequest, type InitResult, initRefused, needsProducerId, planInit } from './producer-init.ts';
 import { StateMemory } from './state-memory.ts';
-import { transactionRecord, transactionTombstone } from './state-records.ts';
+import { isTagged, transactionRecord, transactionTombstone } from './state-records.ts';
 import {
   type JoinedPartitions,
   newTransaction,
@@ -48,6 +48,8 @@ export interface TransactionCoordinatorOptions {
   readonly nextProducerId: () => Promise<number>;
   /** Whether all brokers of the cluster read values of `__transaction_state` that have tags. */
   readonly mayTagValues: () => boolean;
+  /** Whether values with tags that are found are written anew without, since a broker may join that does not read them. */
+  readonly rewritesTagged: boolean;
   /** Whether the end of each transaction raises its producer's epoch (KIP-890), as the cluster is now. */
   readonly raisesEpochs: () => boolean;
   /** How many partitions `__transaction_state` has; undefined while there is no such topic. */
@@ -507,6 +509,23 @@ export class TransactionCoordinator {
       this.memory.hold(transaction);
       if (transaction.isPrepared) this.#sendMarkers(home, transaction);
     }
+    if (this.#options.rewritesTagged) this.#rewriteTagged(transactions, home);
+  }
+
+  /**
+   * A broker of an older release stops at the first value with tags that it finds when it takes a partition over, and knows nothing of the ids
+   * behind it. What is being completed is written without tags when it is.
+   */
+  #rewriteTagged(transactions: Transactions, home: Home): void {
+    const tagged = [...transactions.values()].filter(({ now, isPrepared }) => isTagged(now) && !isPrepared);
+    if (tagged.length === 0) return;
+    for (const transaction of tagged) {
+      this.#guard.settle(`Rewriting ${transaction.id}`, this.#change(home, transaction, transaction.now));
+    }
+    this.#options.logger.info(
+      { partition: home.index, count: tagged.length },
+      'Writing transactional ids anew in a form that Kafka below 3.8 reads, as inter.broker.protocol.version asks for; what they replace is in the log until it is compacted (max.compaction.lag.ms)',
+    );
   }
 
   #abortTimedOut(): void {

@@ -38,6 +38,8 @@ export interface TransactionRoomsOptions {
   readonly isVerifying: () => boolean;
   /** Where brokers register, and tell which transactions they know. */
   readonly store: MetadataStore;
+  /** Whether values of `__transaction_state` may have tags, as `inter.broker.protocol.version` has it. */
+  readonly hasTaggedTransactions: boolean;
   /** The highest `transaction.version` that this broker takes part in. */
   readonly transactionVersionMax?: number | undefined;
 }
@@ -68,14 +70,15 @@ export class TransactionRooms {
     this.#groups = groups;
     this.#isVerifying = options.isVerifying;
     this.markers = writer;
-    const { store, transactionVersionMax = TRANSACTION_VERSION_MAX } = options;
+    const { store, hasTaggedTransactions, transactionVersionMax = TRANSACTION_VERSION_MAX } = options;
     this.level = new TransactionLevel({ store, logger, ownMax: transactionVersionMax });
     this.coordinator = new TransactionCoordinator({
       config,
       clock,
       logger,
       nextProducerId,
-      mayTagValues: () => this.level.mayTagValues,
+      mayTagValues: () => hasTaggedTransactions && this.level.mayTagValues,
+      rewritesTagged: !hasTaggedTransactions,
       raisesEpochs: () => this.level.raisesEpochs,
       partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, partitions),
