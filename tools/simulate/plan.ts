@@ -80,6 +80,8 @@ export interface PlanOptions {
   readonly length?: number;
   /** Whether what is written is written in transactions. Default false. */
   readonly transactions?: boolean;
+  /** Whether somebody works on the cluster's topics and replicas. Default: in some of the worlds of several brokers. */
+  readonly isTended?: boolean;
 }
 
 const PRODUCE_VERSIONS = [3, 4, 5, 7, 8, 9, 10, 11] as const;
@@ -216,7 +218,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     transactional: [],
     copiers: [],
     faults: events,
-    isTended: brokers > 1 && dice.for('garden').chance(TENDED_PERCENT),
+    isTended: options.isTended ?? (brokers > 1 && dice.for('garden').chance(TENDED_PERCENT)),
     hasVandals: hasVandals(dice.for('vandals'), brokers, events),
     isDurable,
   };

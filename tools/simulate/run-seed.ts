@@ -55,6 +55,8 @@ export interface SeedFigures {
   readonly recordsRead: number;
   readonly commits: number;
   readonly audits: number;
+  /** Reassignments that were accepted. */
+  readonly moves: number;
   readonly diskCalls: number;
   /** Time that has passed in the world. */
   readonly simulatedMs: number;
@@ -105,11 +107,13 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   const nemesis = new Nemesis(world);
   await world.begin();
   world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];
+  const factor = plan.topics[0]?.replicationFactor ?? 1;
+  const gardeners = plan.isTended ? [new Gardener(world.toolsFor('gardener'), factor)] : [];
   const clients = [
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
     ...(plan.hasVandals ? vandals(world) : []),
-    ...(plan.isTended ? [new Gardener(world.toolsFor('gardener'), plan.topics[0]?.replicationFactor ?? 1)] : []),
+    ...gardeners,
   ];
   const ledger = new TransactionLedger();
   if (plan.transactional.length > 0) clients.push(...transactionalClients(world, ledger));
@@ -119,7 +123,7 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   const { history } = world;
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
   const violations = [...check(history), ...checkTransactions(ledger)];
-  return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis) };
+  return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis, gardeners) };
 }
 
 function vandals(world: World): SimulatedClient[] {
@@ -293,7 +297,7 @@ function hashOf({ history, notes, clock }: World): string {
   return hash.digest('hex');
 }
 
-function figuresOf(world: World, nemesis: Nemesis): SeedFigures {
+function figuresOf(world: World, nemesis: Nemesis, gardeners: readonly Gardener[]): SeedFigures {
   const { history, machines, clock } = world;
   const sum = (of: (machine: Machine) => number): number => machines.reduce((all, machine) => all + of(machine), 0);
   const sends = history.events.filter((event) => event.kind === 'send');
@@ -310,6 +314,7 @@ function figuresOf(world: World, nemesis: Nemesis): SeedFigures {
     recordsRead: reads.reduce((sum, { records }) => sum + records.length, 0),
     commits: history.events.filter((event) => event.kind === 'commit').length,
     audits: world.audits,
+    moves: gardeners.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),
   };

@@ -38,6 +38,8 @@ export class Gardener implements SimulatedClient {
   readonly #replicationFactor: number;
   readonly #moved = new Set<string>();
   #isStopped = false;
+  /** Moves of replicas that a controller has taken up. */
+  movesAccepted = 0;
 
   constructor(tools: ClientTools, replicationFactor: number) {
     this.#tools = tools;
@@ -178,6 +180,8 @@ export class Gardener implements SimulatedClient {
       { errorCode: number; responses: { partitions: { errorCode: number }[] }[] },
       unknown
     >(AlterPartitionReassignments, 0, { timeoutMs: TIMEOUT_MS, topics });
-    return answer.errorCode === 0 && answer.responses[0]?.partitions[0]?.errorCode === 0;
+    const isAccepted = answer.errorCode === 0 && answer.responses[0]?.partitions[0]?.errorCode === 0;
+    if (isAccepted && replicas !== null) this.movesAccepted += 1;
+    return isAccepted;
   }
 }
