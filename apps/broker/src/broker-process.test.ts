@@ -232,6 +232,18 @@ describe('a broker process that cannot start', () => {
     expect(await codeOf(start())).toEqual(['START_FOLDER_FOREIGN', 78]);
   });
 
+  it('says that there can be no data folder, or that its disk does not work', async () => {
+    expect(await codeOf(start({ 'log.dirs': '/proc/millrace/data' }))).toEqual(['START_FOLDER_IMPOSSIBLE', 78]);
+    expect(await codeOf(start({ 'log.dirs': `${folder}/${'x'.repeat(300)}` }))).toEqual([
+      'START_FOLDER_IMPOSSIBLE',
+      78,
+    ]);
+    const broken = Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO', path: '/data/t-0/0.log' });
+    const error = startErrorOf(broken, '/other, /data');
+    expect([error.code, error.exitCode]).toEqual(['START_DISK_FAILED', 74]);
+    expect(startErrorOf({ ...broken, path: '/database/x' }, '/data').code).toBe('START_FAILED');
+  });
+
   it('says that the disk is full, whichever room found out', () => {
     const cause = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     const error = startErrorOf(new Error('Opening failed', { cause }), '/data');

@@ -9,7 +9,7 @@ import {
   parseBrokerConfig,
 } from '@millrace/broker';
 import type { Listener } from '@millrace/network';
-import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { listenFault, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer, type HttpServerOptions } from './http/http-server.ts';
 import { LazySite, type MakeSite } from './http/lazy-site.ts';
@@ -40,6 +40,8 @@ export interface BrokerProcessOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Where log lines go. Default: standard output, as `millrace.log.level` and `millrace.log.format` say. */
   readonly logger?: Logger | undefined;
+  /** What its lines are marked with, where several brokers write to one place. */
+  readonly name?: string | undefined;
   /** Makes what is served beside metrics and health when somebody first asks for it. */
   readonly site?: MakeSite | undefined;
   /** Called once clients are served, with where they reach the broker, or the brokers, by their first listeners. */
@@ -82,7 +84,7 @@ type Closers = (() => Promise<void>)[];
  */
 export async function startBrokerProcess(options: BrokerProcessOptions = {}): Promise<BrokerProcess> {
   const settings = await readSettings(options);
-  const logger = options.logger ?? (await openLoggerFor(settings.process));
+  const logger = options.logger ?? (await openLoggerFor(settings.process, options.name));
   for (const { name, message } of settings.warnings) logger.warn({ setting: name }, message);
   const closers: Closers = [];
   try {
@@ -115,8 +117,8 @@ export async function readSettings(options: BrokerProcessOptions): Promise<Setti
 }
 
 /** The logger that the process' settings ask for. */
-export function openLoggerFor({ logFormat, logLevel }: ProcessSettings): Promise<Logger> {
-  return openLogger(logLevel, logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true));
+export function openLoggerFor({ logFormat, logLevel }: ProcessSettings, name?: string): Promise<Logger> {
+  return openLogger(logLevel, logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true), name);
 }
 
 async function startParts(
@@ -243,7 +245,7 @@ async function openHttp(
     throw new StartError(
       isTaken ? 'START_PORT_IN_USE' : 'START_LISTEN_FAILED',
       `Cannot open the HTTP port for metrics and health on ${host ?? 'all addresses'}, port ${port}: ` +
-        `${isTaken ? 'another process listens there' : String(cause)}. Set millrace.http.port to another port, or to nothing`,
+        `${listenFault(cause as NodeJS.ErrnoException)}. Set millrace.http.port to another port, or to nothing`,
       cause,
     );
   }

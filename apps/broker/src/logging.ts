@@ -9,11 +9,12 @@ const SAID_IN_WORDS = 'addresses,logDirs,httpPort,tookMs,signal';
 /**
  * The process' logger: one JSON object a line for machines, and lines that a person reads easily on a terminal. pino's
  * pretty printer is only loaded for the latter.
+ * @param name Stands in every line, where several processes write to one place.
  */
-export async function openLogger(level: LogLevel, terminal: boolean): Promise<Logger> {
+export async function openLogger(level: LogLevel, terminal: boolean, name?: string): Promise<Logger> {
   const { pino } = await import('pino');
   // pino's own codec for errors turns `err` into type, message and stack.
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = { level, base: name === undefined ? null : { name }, timestamp: pino.stdTimeFunctions.isoTime };
   // A pino logger has index signatures that make it look like a promise, so it goes by the port's type from here.
   let logger: Logger;
   if (terminal) {

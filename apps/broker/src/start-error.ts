@@ -7,7 +7,9 @@ export type StartErrorCode =
   | 'START_FOLDER_LOCKED'
   | 'START_FOLDER_DENIED'
   | 'START_FOLDER_FOREIGN'
+  | 'START_FOLDER_IMPOSSIBLE'
   | 'START_DISK_FULL'
+  | 'START_DISK_FAILED'
   | 'START_METADATA_DAMAGED'
   | 'START_METADATA_UNREACHABLE'
   | 'START_METADATA_DENIED'
@@ -39,7 +41,9 @@ const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
   START_FOLDER_LOCKED: ExitCode.UNAVAILABLE,
   START_FOLDER_DENIED: ExitCode.DENIED,
   START_FOLDER_FOREIGN: ExitCode.CONFIG,
+  START_FOLDER_IMPOSSIBLE: ExitCode.CONFIG,
   START_DISK_FULL: ExitCode.DISK,
+  START_DISK_FAILED: ExitCode.DISK,
   START_METADATA_DAMAGED: ExitCode.DISK,
   START_METADATA_UNREACHABLE: ExitCode.UNAVAILABLE,
   START_METADATA_DENIED: ExitCode.DENIED,
@@ -87,21 +91,46 @@ const CODES: Readonly<Record<string, StartErrorCode>> = {
   EDQUOT: 'START_DISK_FULL',
 };
 
-/** Puts whatever kept the broker from starting into words. `folder` is the data folder. */
+/** What the system's codes mean where they are about a data folder: others may stand for a file of certificates, for example. */
+const FOLDER_CODES: Readonly<Record<string, StartErrorCode>> = {
+  ENOENT: 'START_FOLDER_IMPOSSIBLE',
+  EINVAL: 'START_FOLDER_IMPOSSIBLE',
+  ELOOP: 'START_FOLDER_IMPOSSIBLE',
+  ENAMETOOLONG: 'START_FOLDER_IMPOSSIBLE',
+  ENODEV: 'START_FOLDER_IMPOSSIBLE',
+  ENOSYS: 'START_FOLDER_IMPOSSIBLE',
+  EOPNOTSUPP: 'START_FOLDER_IMPOSSIBLE',
+  EIO: 'START_DISK_FAILED',
+  ENXIO: 'START_DISK_FAILED',
+  ESTALE: 'START_DISK_FAILED',
+};
+
+/** Puts whatever kept the broker from starting into words. `folder` names the data folder, or several with commas between. */
 export function startErrorOf(error: unknown, folder: string): StartError {
   if (error instanceof StartError) return error;
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
-    const code = CODES[(each as NodeJS.ErrnoException).code ?? ''];
+    const { code: systemCode = '', path } = each as NodeJS.ErrnoException;
+    const isOfFolder = path !== undefined && folder.split(', ').some((one) => lieInOne(path, one));
+    const code = CODES[systemCode] ?? (isOfFolder ? FOLDER_CODES[systemCode] : undefined);
     if (code !== undefined) return new StartError(code, messageFor(code, each, folder), error);
   }
   const reason = error instanceof Error ? error.message : String(error);
   return new StartError('START_FAILED', `The broker could not start: ${reason}`, error);
 }
 
+/** Whether one of two paths is the other or lies below it: a folder fails where those above it cannot be made, too. */
+function lieInOne(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`) || folder.startsWith(`${path}/`);
+}
+
 function messageFor(code: StartErrorCode, error: Error, folder: string): string {
   switch (code) {
     case 'START_FOLDER_DENIED':
       return `The data folder ${folder} cannot be written: ${error.message}. Let it be a folder that this user may write to, or set log.dirs to another one`;
+    case 'START_FOLDER_IMPOSSIBLE':
+      return `There can be no data folder ${folder}: ${error.message}. Set log.dirs to a folder on a disk`;
+    case 'START_DISK_FAILED':
+      return `The disk of the data folder ${folder} does not work: ${error.message}. Check it, or set log.dirs to another disk`;
     case 'START_DISK_FULL':
       return `The disk of the data folder ${folder} is full: ${error.message}. Make room, or set log.dirs to another disk`;
     case 'START_FOLDER_LOCKED':

@@ -20,6 +20,7 @@ interface Ran {
 }
 
 let folder: string;
+let said = '';
 let cluster: ChildProcess;
 let ended: Promise<number | null>;
 let bootstrap: string;
@@ -67,7 +68,6 @@ beforeAll(async () => {
   const args = ['start', '--brokers', '3', '--port', '0', '--data', join(folder, 'data')];
   cluster = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   ended = new Promise((resolve) => cluster.once('exit', resolve));
-  let said = '';
   bootstrap = await new Promise<string>((resolve, reject) => {
     cluster.stdout!.on('data', (chunk: Buffer) => {
       said += chunk;
@@ -94,6 +94,14 @@ async function brokersShown(): Promise<readonly boolean[]> {
 }
 
 describe('the program on a cluster of three brokers', () => {
+  it('marks what each broker says with its id', () => {
+    const names = said
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line).name);
+    expect([...new Set(names)].sort()).toEqual(['broker 1', 'broker 2', 'broker 3', undefined]);
+  });
+
   it('serves a console of the whole cluster, and the health of all', async () => {
     expect(await brokersShown()).toEqual([true, true, true]);
     const health = await fetch(`http://localhost:${consolePort}/health`);

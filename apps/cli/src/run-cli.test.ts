@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { millrace } from './testing/test-cli.ts';
 
 describe('millrace', () => {
@@ -47,6 +50,8 @@ describe('millrace', () => {
     [['records', 'delete', 'a'], "error: required option '--before <offset>' not specified"],
     [['start', '--override', 'a'], "argument 'a' is invalid. It is given as name=value."],
     [['start', '--override', '=a'], "argument '=a' is invalid. It is given as name=value."],
+    [['start', '--brokers', '33'], "argument '33' is invalid. At most 32 run on one machine"],
+    [['console', '--port', '99999'], 'It is a number from 0 to 65535.'],
     [['topics', 'list', '--timeout', 'soon'], "argument 'soon' is invalid. It is given as 500ms, 30s"],
   ])('takes %j for a mistake in the command', async (args, message) => {
     const { exitCode, stdout, stderr } = await millrace(undefined, args);
@@ -63,8 +68,11 @@ describe('millrace', () => {
 describe('millrace without a broker', () => {
   let server: Server;
   let closedPort: number;
+  let folder: string;
 
   beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-cli-'));
+    await writeFile(join(folder, 'users'), 'eve:admin:a-long-secret-of-eve\n');
     server = createServer((socket) => socket.on('error', () => {}));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const other = createServer();
@@ -72,7 +80,40 @@ describe('millrace without a broker', () => {
     closedPort = portOf(other);
     await new Promise((resolve) => other.close(resolve));
   });
-  afterAll(() => server.close());
+  afterAll(async () => {
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it.each([
+    [() => ['--port', String(portOf(server))], /listens there\.\n.*`--port` takes another port/s],
+    [
+      () => ['--host', '203.0.113.7', '--users', join(folder, 'users')],
+      /no network interface of this machine has that address/,
+    ],
+    [() => ['--host', '0.0.0.0'], /Others could reach the console at 0\.0\.0\.0.*--users FILE/s],
+  ])('says why the console cannot listen where it is told to (%#)', async (args, message) => {
+    const { exitCode, stderr } = await millrace('127.0.0.1:1', ['console', ...args()]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringMatching(message)]);
+    expect(stderr).not.toContain('report');
+  });
+
+  it('listens on the port that is given where `listeners` is set to nothing', async () => {
+    const told: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => told.push(String(text)) > 0);
+    const args = [
+      'start',
+      '--override',
+      'listeners=',
+      '--port',
+      String(portOf(server)),
+      '--data',
+      join(folder, 'data'),
+    ];
+    const { exitCode } = await millrace(undefined, args);
+    write.mockRestore();
+    expect([exitCode, told.join('')]).toEqual([69, expect.stringContaining(`port ${portOf(server)}: another process`)]);
+  });
 
   it('says so at once', async () => {
     const { exitCode, stderr } = await millrace(`127.0.0.1:${closedPort}`, ['topics', 'list']);

@@ -12,7 +12,8 @@ export type ConsoleErrorCode =
   | 'CONSOLE_CHANGED_MEANWHILE'
   | 'CONSOLE_FILTER_FAILED'
   | 'CONSOLE_PAGE_MISSING'
-  | 'CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK';
+  | 'CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK'
+  | 'CONSOLE_LISTEN_FAILED';
 
 /** The HTTP status that goes with each. */
 const STATUS: Readonly<Record<ConsoleErrorCode, number>> = {
@@ -29,6 +30,7 @@ const STATUS: Readonly<Record<ConsoleErrorCode, number>> = {
   CONSOLE_FILTER_FAILED: 400,
   CONSOLE_PAGE_MISSING: 503,
   CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK: 400,
+  CONSOLE_LISTEN_FAILED: 503,
 };
 
 /** The console refuses; the message says what was asked and what to do. */

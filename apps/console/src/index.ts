@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, silentLogger } from '@millrace/client';
+import { listenFault } from '@millrace/ports';
 
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
@@ -43,7 +44,8 @@ export interface Console {
   handle(request: IncomingMessage, response: ServerResponse): void;
   /**
    * Listens by itself; resolves with the port.
-   * @throws ConsoleError `CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK` for an address that others reach, without users
+   * @throws ConsoleError `CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK` for an address that others reach, without users;
+   *   `CONSOLE_LISTEN_FAILED` where the port cannot be had
    */
   listen(options: { readonly host?: string | undefined; readonly port: number }): Promise<number>;
   /** Ends its connections to clusters and browsers. */
@@ -103,9 +105,13 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
 
 function listenOn(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (cause: NodeJS.ErrnoException): void => {
+      const what = `Cannot serve the console on ${host}, port ${port}: ${listenFault(cause)}`;
+      reject(new ConsoleError('CONSOLE_LISTEN_FAILED', what, { cause }));
+    };
+    server.once('error', refuse);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       // Listening on a port, so the address is one of IP.
       resolve((server.address() as AddressInfo).port);
     });

@@ -1,6 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls';
-import { type Clock, type Logger, silentLogger, systemClock, type Timer, withLineBudget } from '@millrace/ports';
+import {
+  type Clock,
+  type Logger,
+  listenFault,
+  silentLogger,
+  systemClock,
+  type Timer,
+  withLineBudget,
+} from '@millrace/ports';
 import { type AdmittingListener, type Candidate, ConnectionAdmission } from './connection-admission.ts';
 import type { ListenerConnection, RequestHandler, SecurityProtocol } from './connection-context.ts';
 import { ListenError } from './errors.ts';
@@ -490,11 +498,6 @@ function listenError(name: string, host: string | undefined, port: number, error
       error,
     );
   }
-  const hints: Record<string, string> = {
-    EACCES: 'this user may not bind that port; choose one above 1023',
-    EADDRNOTAVAIL: 'no network interface of this machine has that address',
-    ENOTFOUND: 'the host name does not resolve',
-  };
-  const hint = hints[error.code ?? ''] ?? error.message;
-  return new ListenError('NETWORK_LISTEN_FAILED', `Cannot open listener ${name} on ${where}: ${hint}`, error);
+  const what = `Cannot open listener ${name} on ${where}: ${listenFault(error)}`;
+  return new ListenError('NETWORK_LISTEN_FAILED', what, error);
 }

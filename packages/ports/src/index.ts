@@ -6,6 +6,7 @@ export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { checkInvariants, InvariantError, invariant } from './invariant.ts';
 export { withLineBudget } from './line-budget.ts';
+export { listenFault } from './listen-fault.ts';
 export { guardedLogger, type Logger, silentLogger } from './logger.ts';
 export { makeFolders } from './make-folders.ts';
 export { ManualClock } from './manual-clock.ts';

@@ -44,12 +44,13 @@ export class ClusterMember {
     void this.#stop({ handsOver: false });
   }
 
-  async #start({ configFile, overrides, sitePort }: MemberStart): Promise<void> {
+  async #start({ brokerId, configFile, overrides, sitePort }: MemberStart): Promise<void> {
     collectForBuffersSeldom();
     try {
       const broker = await startBrokerProcess({
         configFile,
         overrides,
+        name: `broker ${brokerId}`,
         env: this.#options.env,
         site: sitePort === undefined ? undefined : () => Promise.resolve(closing(leadingTo(sitePort))),
       });

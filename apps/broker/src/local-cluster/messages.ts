@@ -6,6 +6,7 @@ import type { StartErrorCode } from '../start-error.ts';
 /** How a member is started. */
 export interface MemberStart {
   readonly type: 'start';
+  readonly brokerId: number;
   readonly configFile: string | undefined;
   readonly overrides: Readonly<Record<string, string>>;
   /** Where the cluster's page is served; undefined where it has none. */

@@ -122,9 +122,10 @@ class Member {
     const child = fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
     this.#process = child;
     child.on('message', (message: FromMember) => {
-      const { overrides } = this.#settings;
-      if (message.type === 'loaded') send(child, { type: 'start', configFile, overrides, sitePort: sitePort() });
-      else this.#told(message);
+      const { overrides, brokerId } = this.#settings;
+      if (message.type === 'loaded') {
+        send(child, { type: 'start', brokerId, configFile, overrides, sitePort: sitePort() });
+      } else this.#told(message);
     });
     child.once('exit', (exitCode, signal) => this.#ended(exitCode, signal));
     child.on('error', (err) =>

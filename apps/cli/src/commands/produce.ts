@@ -36,6 +36,9 @@ export interface ProduceOptions {
 /** How long a batch waits for more lines: input from a file comes quickly, and a person does not feel it. */
 const LINGER_MS = 5;
 
+/** After Ctrl-C, what is under way is answered within moments; whoever waits for longer should know for what. */
+const PATIENCE_MS = 300;
+
 export async function produce(context: CommandContext, topic: string, options: ProduceOptions): Promise<void> {
   const read = recordReader({
     format: options.format ?? 'value',
@@ -115,9 +118,11 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
   const { producer, source, topic } = sending;
   const tally: Tally = { records: 0, bytes: 0, startedAt: performance.now() };
   let interrupted = false;
+  let patience: NodeJS.Timeout | undefined;
   const offInterrupt = context.io.onInterrupt(() => {
     interrupted = true;
     source.destroy();
+    patience = setTimeout(() => context.out.note(stillWaiting(producer)), PATIENCE_MS);
   });
   const progress = context.out.progress(
     () => `${shareRead(sending)}${throughput(tally, performance.now())}, ${waiting(producer)}`,
@@ -131,6 +136,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
     if (!interrupted && sending.lostError() === undefined) inputFault = error;
   } finally {
     await producer.flush();
+    clearTimeout(patience);
     progress.stop();
     offInterrupt();
   }
@@ -199,6 +205,13 @@ function sizeOf({ key, value }: InputRecord): number {
 function waiting(producer: Producer): string {
   const { recordsSent, recordsAcknowledged } = producer.metrics();
   return `${formatCount(recordsSent - recordsAcknowledged)} not acknowledged yet`;
+}
+
+/** What a person who wants to stop waits for, and how not to. */
+function stillWaiting(producer: Producer): string {
+  const { recordsSent, recordsAcknowledged, recordsFailed } = producer.metrics();
+  const left = counted(Math.max(recordsSent - recordsAcknowledged - recordsFailed, 0), 'record');
+  return `Stopping: waiting until what becomes of ${left} is known, for as long as --timeout says; Ctrl-C again ends at once`;
 }
 
 function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {

@@ -13,7 +13,9 @@ const print = async (...args: string[]): Promise<string[]> => {
 };
 
 beforeAll(async () => {
-  broker = await startBroker({ topics: ['lines', 'keyed', { topic: 'spread', partitions: 3 }, 'json', 'copy'] });
+  broker = await startBroker({
+    topics: ['lines', 'keyed', 'stopped', { topic: 'spread', partitions: 3 }, 'json', 'copy'],
+  });
 });
 afterAll(() => broker.close());
 
@@ -43,6 +45,20 @@ describe('millrace produce and consume', () => {
     expect((await run('consume', 'spread', '-p', '2', '-o', '-1', '-e')).stdout).toBe('y\n');
     const nowhere = await feed('x\n', 'spread', '-p', '7');
     expect(nowhere).toMatchObject({ exitCode: 1, stderr: 'error: Topic "spread" has no partition 7: it has 0-2.\n' });
+  });
+
+  it('say what they wait for after Ctrl-C', async () => {
+    const interrupts: (() => void)[] = [];
+    const held = broker.holdNext('Produce');
+    const said = Promise.withResolvers<string>();
+    const onNote = (text: string): void => (text.includes('Stopping') ? said.resolve(text) : undefined);
+    const options = { stdin: 'a\n', interrupts, onNote };
+    const sending = millrace(broker.bootstrapServers, ['produce', 'stopped'], options);
+    await held.done;
+    interrupts[0]!();
+    expect(await said.promise).toMatch(/^Stopping: waiting until what becomes of 1 record is known.*Ctrl-C again/);
+    held.remove();
+    expect(await sending).toMatchObject({ exitCode: 130, stderr: expect.stringMatching(/1 record .*into stopped\n$/) });
   });
 
   it('carry JSON from one topic to another', async () => {

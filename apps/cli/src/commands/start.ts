@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
 import type { ConsoleUser, MaskRule } from '@millrace/console';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { CliIo } from '../io.ts';
 import type { Assignment } from '../parse/values.ts';
+import { hasSecrets } from '../secure/secrets.ts';
 import type { SecuredStart } from '../secure/secured-start.ts';
 
 /** Options of `millrace start`. */
@@ -37,13 +39,16 @@ export async function start(
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  const secured = secure === true ? await secureStart(overrides, config, port) : undefined;
-  // `--override listeners` says more than a port.
+  const folder = dataFolder(overrides, environment);
+  if (secure !== true) refuseToOpenSecured(folder, config, overrides, environment);
+  const secured = secure === true ? await secureStart(overrides, config, port, folder) : undefined;
+  // `--override listeners` says more than a port, unless it says nothing.
+  const isToldWhere = (overrides['listeners'] ?? '').trim() !== '';
   const options = {
     configFile: config,
     overrides: { ...secured?.settings, ...overrides },
     env: environment,
-    port: overrides['listeners'] === undefined && secured === undefined ? port : undefined,
+    port: !isToldWhere && secured === undefined ? port : undefined,
     site: await consoleOf(shown),
     onReady: secured === undefined ? undefined : tellHowToConnect(context, secured),
   };
@@ -56,10 +61,43 @@ const MADE_BY_SECURE =
 const PORT_DEFAULT = 9092;
 const DATA_DEFAULT = 'data';
 
+/** The first data folder, as far as the line and the environment say; a file of settings may say otherwise. */
+function dataFolder(overrides: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): string {
+  const own = overrides['log.dirs'] ?? overrides['log.dir'];
+  const given = own ?? environment['KAFKA_LOG_DIRS'] ?? environment['KAFKA_LOG_DIR'] ?? DATA_DEFAULT;
+  return `${given.split(',')[0]?.trim().replace(/\/+$/, '')}`;
+}
+
+const secretsOf = (folder: string): string => `${folder}-secure`;
+
+/**
+ * Data that was begun with `--secure` is not served without: whoever left the option out would let everybody read what logins and rules
+ * had kept. Settings of security, from wherever they come, are somebody's own decision.
+ */
+function refuseToOpenSecured(
+  folder: string,
+  config: string | undefined,
+  overrides: Readonly<Record<string, string>>,
+  environment: NodeJS.ProcessEnv,
+): void {
+  const fromEnvironment = Object.keys(environment).filter((name) => name.startsWith('KAFKA_'));
+  const names = [
+    ...Object.keys(overrides),
+    ...fromEnvironment.map((name) => name.slice('KAFKA_'.length).toLowerCase().replaceAll('_', '.')),
+  ];
+  const decides = config !== undefined || names.some((name) => MADE_BY_SECURE.test(name));
+  if (decides || !hasSecrets(secretsOf(folder)) || !existsSync(folder)) return;
+  throw usageError(
+    `The data in ${folder} was begun with --secure, and without it everybody on this machine could read and change it`,
+    `Add --secure. To open it all the same, say how: --override listeners=PLAINTEXT://127.0.0.1:${PORT_DEFAULT}`,
+  );
+}
+
 async function secureStart(
   overrides: Readonly<Record<string, string>>,
   config: string | undefined,
   port: number | undefined,
+  dataFolder: string,
 ): Promise<SecuredStart> {
   const { securedStart } = await import('../secure/secured-start.ts');
   if (config !== undefined) {
@@ -78,8 +116,12 @@ async function secureStart(
       'It has one listener: --override advertised.listeners=SASL_SSL://HOST:9092.',
     );
   }
-  const folder = `${(overrides['log.dirs'] ?? DATA_DEFAULT).split(',')[0]?.trim().replace(/\/+$/, '')}-secure`;
-  return securedStart({ folder, port: port ?? PORT_DEFAULT, advertisedHost: host, now: new Date() });
+  return securedStart({
+    folder: secretsOf(dataFolder),
+    port: port ?? PORT_DEFAULT,
+    advertisedHost: host,
+    now: new Date(),
+  });
 }
 
 function tellHowToConnect({ io }: CommandContext, secured: SecuredStart): BrokerProcessOptions['onReady'] {

@@ -18,6 +18,17 @@ export function count(text: string): number {
   return value;
 }
 
+/** A broker of a local cluster is a process of some 85 MiB, on cores that all share. */
+const LOCAL_BROKERS_MAX = 32;
+
+export function localBrokers(text: string): number {
+  const value = count(text);
+  if (value > LOCAL_BROKERS_MAX) {
+    throw new InvalidArgumentError(`At most ${LOCAL_BROKERS_MAX} run on one machine; each is a process of its own.`);
+  }
+  return value;
+}
+
 export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.');

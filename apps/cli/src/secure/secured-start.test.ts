@@ -1,10 +1,10 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerProcess, startBrokerProcess } from '@millrace/broker-app';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { millrace } from '../testing/test-cli.ts';
 import { issueServer, newAuthority } from './certificates.ts';
 import { securedStart } from './secured-start.ts';
@@ -122,5 +122,25 @@ describe('a start with --secure', () => {
   ])('does not take what would undo it: %j', async (args, message) => {
     const { exitCode, stderr } = await millrace(undefined, ['start', '--secure', '--data', join(folder, 'd'), ...args]);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it.each([
+    ['on the line', () => ['--data', `${folder}/data/`], {}],
+    ['as a setting', () => ['--override', `log.dirs=${folder}/data,${folder}/more`], {}],
+    ['in the environment', () => [], { KAFKA_LOG_DIRS: 'data' }],
+    ['for a cluster', () => ['--data', `${folder}/data`, '--brokers', '3'], {}],
+  ])('has its data opened by nobody who leaves it out, the folder being given %s', async (_name, args, given) => {
+    await mkdir(join(folder, 'data'), { recursive: true });
+    await mkdir(join(folder, 'data-secure'), { recursive: true });
+    await writeFile(join(folder, 'data-secure', 'broker.pem'), '');
+    const env = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, join(folder, value)]));
+    const { exitCode, stderr } = await millrace(undefined, ['start', ...args()], { env });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('was begun with --secure')]);
+    expect(stderr).toContain('Add --secure. To open it all the same, say how');
+    // Whoever says where to listen has thought of it; that address is nobody's here.
+    const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const own = await millrace(undefined, ['start', ...args(), '-o', 'listeners=PLAINTEXT://203.0.113.7:1'], { env });
+    told.mockRestore();
+    expect(own.exitCode).toBe(69);
   });
 });

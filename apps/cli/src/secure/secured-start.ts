@@ -7,10 +7,10 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeFolders } from '@millrace/ports';
 import { type Issued, issueServer, newAuthority } from './certificates.ts';
+import { KEYSTORE } from './secrets.ts';
 
 const AUTHORITY = 'ca.pem';
 const AUTHORITY_KEY = 'ca-key.pem';
-const KEYSTORE = 'broker.pem';
 const PASSWORD = 'admin-password';
 const PROPERTIES = 'client.properties';
 const ADMIN = 'admin';

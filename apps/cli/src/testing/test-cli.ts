@@ -10,6 +10,8 @@ export interface TestRunOptions {
   readonly interrupts?: (() => void)[] | undefined;
   /** Told of what is written to standard output, as it is written. */
   readonly onOutput?: ((text: string) => void) | undefined;
+  /** Told of what is written to standard error. */
+  readonly onNote?: ((text: string) => void) | undefined;
 }
 
 /** What a command line did. */
@@ -23,10 +25,10 @@ export interface TestRun {
 export async function millrace(
   bootstrap: string | undefined,
   args: readonly string[],
-  { stdin = '', env = {}, interrupts = [], onOutput }: TestRunOptions = {},
+  { stdin = '', env = {}, interrupts = [], onOutput, onNote }: TestRunOptions = {},
 ): Promise<TestRun> {
   const stdout = collector(onOutput);
-  const stderr = collector();
+  const stderr = collector(onNote);
   const io: CliIo = {
     stdin: stdin === '' ? new PassThrough().end() : Readable.from([Buffer.from(stdin)]),
     stdout: stdout.stream,
