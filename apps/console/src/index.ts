@@ -9,6 +9,8 @@ import { listenFault } from '@millrace/ports';
 
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
+import { Oidc } from './login/oidc.ts';
+import type { OidcOptions } from './login/options.ts';
 import type { MaskRule } from './messages/mask.ts';
 import { buildApp } from './server/app.ts';
 import type { ConsoleUser } from './server/guard.ts';
@@ -18,6 +20,7 @@ import { version } from './version.ts';
 export type { Grant, Role } from './api/roles.ts';
 export type { ClusterConnection } from './clusters/cluster.ts';
 export { ConsoleError, type ConsoleErrorCode } from './errors.ts';
+export type { OidcOptions, OidcRole } from './login/options.ts';
 export type { MaskRule } from './messages/mask.ts';
 export type { SchemaRegistryConnection } from './schemas/registry.ts';
 export type { ConsoleUser } from './server/guard.ts';
@@ -28,6 +31,8 @@ export interface ConsoleOptions {
   readonly clusters: Readonly<Record<string, ClusterConnection>>;
   /** Who may log in. Without anybody, whoever comes from this machine may do everything, and nobody else may come. */
   readonly users?: readonly ConsoleUser[] | undefined;
+  /** People log in at an OpenID Connect provider. Users may then come by name and password too, as programs do. */
+  readonly oidc?: OidcOptions | undefined;
   /** Nothing can be changed. False by default. */
   readonly isReadOnly?: boolean | undefined;
   /** Fields of messages that nobody is shown, and that no search finds. */
@@ -44,7 +49,7 @@ export interface Console {
   handle(request: IncomingMessage, response: ServerResponse): void;
   /**
    * Listens by itself; resolves with the port.
-   * @throws ConsoleError `CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK` for an address that others reach, without users;
+   * @throws ConsoleError `CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK` for an address that others reach, without users or a provider;
    *   `CONSOLE_LISTEN_FAILED` where the port cannot be had
    */
   listen(options: { readonly host?: string | undefined; readonly port: number }): Promise<number>;
@@ -56,6 +61,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
  * Makes a console. It connects to a cluster when somebody first looks at it.
+ * @throws ConsoleError `CONSOLE_OIDC_INVALID` where a login at a provider is not whole, or the provider cannot be reached
  *
  * @example
  * ```ts
@@ -68,9 +74,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     Object.entries(options.clusters).map(([name, at]) => [name, new Cluster(name, at, options.masks)]),
   );
   const users = options.users ?? [];
+  const oidc = options.oidc === undefined ? undefined : await Oidc.open(options.oidc);
   const app = await buildApp({
     clusters,
     users,
+    oidc,
     isReadOnly: options.isReadOnly ?? false,
     hosts: (options.hosts ?? []).map((host) => host.toLowerCase()),
     logger: options.logger ?? silentLogger,
@@ -81,7 +89,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   return {
     handle: (request, response) => app.routing(request, response),
     async listen({ host = '127.0.0.1', port }) {
-      if (users.length === 0 && !LOOPBACK.has(host)) {
+      if (users.length === 0 && oidc === undefined && !LOOPBACK.has(host)) {
         throw new ConsoleError(
           'CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK',
           `Others could reach the console at ${host} and change everything: give users who may log in, or listen on 127.0.0.1`,

@@ -1,6 +1,7 @@
 import type { Logger } from '@millrace/client';
 import { type ClusterConnection, createConsole } from '@millrace/console';
 import { masksOf, readUsers } from '../console/access.ts';
+import { readOidc } from '../console/oidc.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { Assignment } from '../parse/values.ts';
@@ -11,6 +12,7 @@ export interface ConsoleCommandOptions {
   readonly port?: number;
   readonly host?: string;
   readonly users?: string;
+  readonly oidc?: string;
   readonly allowHost?: readonly string[];
   readonly readOnly?: boolean;
   readonly schemaRegistry?: string;
@@ -26,6 +28,7 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   const served = await createConsole({
     clusters: await clustersOf(context, options),
     users,
+    oidc: options.oidc === undefined ? undefined : await readOidc(options.oidc),
     masks: masksOf(options.mask),
     hosts: allowHost,
     isReadOnly: readOnly,

@@ -29,18 +29,38 @@ export async function readUsers(path: string): Promise<ConsoleUser[]> {
 function userOf(line: string, at: string): ConsoleUser {
   const [, name, given, password] = /^([^:]+):([^:]+):(.+)$/.exec(line) ?? [];
   if (name === undefined || given === undefined || password === undefined) throw noUser(at);
-  const roles = given.split(',').map((each) => each.trim());
-  const [role = null, ...more] = ROLES.filter((each) => roles.includes(each));
-  const grants = roles.filter((each) => each.includes('@')).map((each) => grantOf(each, at));
-  const isUnderstood = grants.length + (role === null ? 0 : 1) === roles.length;
-  if (more.length > 0 || !isUnderstood) throw noUser(at);
-  return { name, role, password, grants };
+  return { name, password, ...rightsIn(given, () => noUser(at)) };
 }
 
-function grantOf(text: string, at: string): Grant {
+/** `ROLE[,ROLE@topic/PATTERN...]`, or only some of the latter. */
+function rightsIn(given: string, refusal: () => CliError): Pick<ConsoleUser, 'role' | 'grants'> {
+  const roles = given.split(',').map((each) => each.trim());
+  const [role = null, ...more] = ROLES.filter((each) => roles.includes(each));
+  const grants = roles.filter((each) => each.includes('@')).map((each) => grantOf(each, refusal));
+  const isUnderstood = grants.length + (role === null ? 0 : 1) === roles.length;
+  if (more.length > 0 || !isUnderstood) throw refusal();
+  return { role, grants };
+}
+
+/**
+ * What a value of a claim gives.
+ * @throws CliError
+ */
+export function rightsOf(given: string, at: string): Pick<ConsoleUser, 'role' | 'grants'> {
+  return rightsIn(
+    given,
+    () =>
+      new CliError(
+        'CLI_CONFIG_INVALID',
+        `${at} is none of the roles ${ROLES.join(', ')}, with or without roles for some: editor@topic/orders-*, viewer@group/billing`,
+      ),
+  );
+}
+
+function grantOf(text: string, refusal: () => CliError): Grant {
   const [, given, on, pattern] = /^(\w+)@(topic|group)\/(.+)$/.exec(text) ?? [];
   const role = ROLES.find((each) => each === given);
-  if (role === undefined || pattern === undefined) throw noUser(at);
+  if (role === undefined || pattern === undefined) throw refusal();
   return { role, on: on === 'topic' ? 'topic' : 'group', pattern };
 }
 

@@ -13,10 +13,14 @@ export function addConsole(program: Command, run: Run): void {
     )
     .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', assignment)
     .option('-p, --port <port>', 'where to listen; 0 takes a free port (default: 8080)', port)
-    .option('--host <address>', 'on which address; beyond this machine it takes --users (default: 127.0.0.1)')
+    .option('--host <address>', 'on which address; beyond this machine it takes --users or --oidc (default: 127.0.0.1)')
     .option(
       '--users <file>',
       'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin; for some topics or groups: editor@topic/orders-*',
+    )
+    .option(
+      '--oidc <file>',
+      'people log in at an OpenID Connect provider: issuer, client.id, client.secret, public.url, role.VALUE=ROLE lines',
     )
     .option('--allow-host <name>', 'a host name by which it is reached; may be repeated', names)
     .option(

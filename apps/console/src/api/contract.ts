@@ -11,6 +11,8 @@ export interface Session extends Rights {
   readonly isReadOnly: boolean;
   readonly clusters: readonly string[];
   readonly version: string;
+  /** Has come by a session that can be ended. */
+  readonly canLogOut: boolean;
 }
 
 /** A broker with what it holds. */
@@ -443,6 +445,8 @@ export interface NewMessage {
 export interface Failure {
   readonly code: string;
   readonly message: string;
+  /** Where somebody logs in, for whom that is missing. */
+  readonly loginAt?: string | undefined;
 }
 
 /** Every route: what goes in and what comes out. Names in the path are taken from the input. */

@@ -5,6 +5,8 @@ import type { z } from 'zod';
 import type { Route } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { ConsoleError } from '../errors.ts';
+import { LOGIN_PATH } from '../login/oidc.ts';
+import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
 import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
 import { type Handler, handlers } from './handlers.ts';
 import { inputs } from './inputs.ts';
@@ -52,10 +54,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const callers: Callers = new WeakMap();
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
-    const { method, headers, socket } = request.raw;
-    callers.set(request, guard.admit({ method: method ?? 'GET', headers, remoteAddress: socket.remoteAddress }));
+    const { method = 'GET', headers, socket } = request.raw;
+    callers.set(request, guard.admit({ method, path: pathOf(request), headers, remoteAddress: socket.remoteAddress }));
   });
-  app.setErrorHandler((error, _request, reply) => answerFailure(error, reply));
+  const { oidc, logger } = options;
+  app.setErrorHandler((error, request, reply) =>
+    oidc !== undefined && isByHand(request) ? leadToLogin(error, request, reply) : answerFailure(error, reply, oidc),
+  );
+  if (oidc !== undefined) serveLogin(app, { oidc, logger });
   for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers });
   const { clusters } = options;
   const mayRead = (request: FastifyRequest, topic: string): void =>
@@ -130,10 +136,33 @@ function badAddress(): ConsoleError {
   );
 }
 
-function answerFailure(error: unknown, reply: FastifyReply): FastifyReply {
+function answerFailure(error: unknown, reply: FastifyReply, oidc?: GuardOptions['oidc']): FastifyReply {
   const { status, code, message } = failureOf(error);
-  if (status === 401) reply.header('www-authenticate', 'Basic realm="Millrace console", charset="UTF-8"');
-  return reply.status(status).header('cache-control', 'no-store').send({ code, message });
+  const loginAt = status === 401 && oidc !== undefined ? LOGIN_PATH : undefined;
+  // A browser that is asked so asks its reader, who has no password here where he logs in elsewhere.
+  if (status === 401 && oidc === undefined) {
+    reply.header('www-authenticate', 'Basic realm="Millrace console", charset="UTF-8"');
+  }
+  return reply.status(status).header('cache-control', 'no-store').send({ code, message, loginAt });
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '/';
+}
+
+/** Whether somebody has an address in his browser rather than the page asking. */
+function isByHand(request: FastifyRequest): boolean {
+  const path = pathOf(request);
+  const wantsPage = String(request.headers.accept ?? '').includes('text/html');
+  return isLoginPath(path) || (isSafe(request.method) && wantsPage && !path.startsWith('/api/'));
+}
+
+/** Who has to log in is led there and comes back; what goes wrong on the way is said in words. */
+function leadToLogin(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, message } = failureOf(error);
+  reply.header('cache-control', 'no-store');
+  if (status === 401) return reply.redirect(`${LOGIN_PATH}?to=${encodeURIComponent(request.url)}`, 302);
+  return reply.status(status).type('text/html; charset=utf-8').send(loginFailedPage(message));
 }
 
 /** Files of the page by name; everything else that is no file is the page, which knows its own places. */
@@ -147,7 +176,7 @@ function servePage(app: FastifyInstance, { page }: AppOptions): void {
     return read;
   };
   app.setNotFoundHandler(async (request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '/';
+    const path = pathOf(request);
     if (!isSafe(request.method) || path.startsWith('/api/')) {
       throw new ConsoleError('CONSOLE_NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}`);
     }

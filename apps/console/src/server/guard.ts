@@ -4,6 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { CHANGE_HEADER } from '../api/contract.ts';
 import { type Grant, isAllowed, type Named, type Rights, type Role } from '../api/roles.ts';
 import { ConsoleError } from '../errors.ts';
+import type { Oidc } from '../login/oidc.ts';
+import { isLoginPath } from '../login/routes.ts';
 
 /** Somebody who may log in. */
 export interface ConsoleUser {
@@ -19,6 +21,8 @@ export interface ConsoleUser {
 export interface GuardOptions {
   /** Nobody: whoever comes from this machine may do everything, and nobody else may come. */
   readonly users: readonly ConsoleUser[];
+  /** Who logs in at a provider; with it nobody comes in without a login, whatever users there are. */
+  readonly oidc?: Oidc | undefined;
   readonly isReadOnly: boolean;
   /** Names beside those of this machine under which the console is reached. */
   readonly hosts: readonly string[];
@@ -27,6 +31,8 @@ export interface GuardOptions {
 /** A request as far as the guard looks at it. */
 export interface GuardedRequest {
   readonly method: string;
+  /** Without the query. */
+  readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string | undefined;
 }
@@ -34,7 +40,11 @@ export interface GuardedRequest {
 /** Who asks. */
 export interface Caller extends Rights {
   readonly user: string | null;
+  /** Came by a cookie, which can be given back. */
+  readonly hasSession?: boolean | undefined;
 }
+
+const NOBODY: Caller = { user: null, role: null, grants: [] };
 
 /** Keeps out pages of other sites, names of other people that point here, and who has not logged in. */
 export class Guard {
@@ -45,7 +55,7 @@ export class Guard {
   }
 
   get hasLogin(): boolean {
-    return this.#options.users.length > 0;
+    return this.#options.users.length > 0 || this.#options.oidc !== undefined;
   }
 
   get isReadOnly(): boolean {
@@ -56,12 +66,15 @@ export class Guard {
   admit(request: GuardedRequest): Caller {
     const host = this.#checkHost(request);
     if (!isSafe(request.method)) checkOrigin(request, host);
-    const { users } = this.#options;
-    if (users.length === 0) {
+    const { oidc } = this.#options;
+    if (!this.hasLogin) {
       if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
       return { user: null, role: 'admin', grants: [] };
     }
-    return this.#login(request.headers.authorization);
+    if (oidc === undefined) return this.#login(request.headers.authorization);
+    if (isSafe(request.method) && isLoginPath(request.path)) return NOBODY;
+    const who = oidc.whoIs(request.headers);
+    return who === undefined ? this.#login(request.headers.authorization) : { ...who, hasSession: true };
   }
 
   /** @throws ConsoleError where the caller's role, or a console for reading alone, does not allow it */

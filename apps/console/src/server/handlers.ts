@@ -77,7 +77,15 @@ function maySee(caller: Caller, on: 'topic' | 'group', name: string): boolean {
 /** A handler for each route. */
 export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/session': view((_, { caller, isReadOnly, clusters, version }) =>
-    Promise.resolve({ ...caller, isReadOnly, clusters: [...clusters.keys()], version }),
+    Promise.resolve({
+      user: caller.user,
+      role: caller.role,
+      grants: caller.grants,
+      isReadOnly,
+      clusters: [...clusters.keys()],
+      version,
+      canLogOut: caller.hasSession === true,
+    }),
   ),
   'GET /api/clusters/:cluster/overview': view((input, context) => overviewOf(clusterOf(context, input.cluster))),
   'GET /api/clusters/:cluster/topics': view(async (input, { caller, ...context }) =>

@@ -1,5 +1,6 @@
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { logOut } from '../lib/api.ts';
 import { useCluster, useSession } from '../lib/queries.ts';
 import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
 import { usePages } from './pages.ts';
@@ -28,6 +29,7 @@ export function Shell(): ReactNode {
           <span>{say('search')}</span> <kbd>Ctrl K</kbd>
         </button>
         <Choices />
+        <LogOut />
       </header>
       <main id="content" tabIndex={-1}>
         <Outlet />
@@ -90,6 +92,18 @@ function ClusterChoice(): ReactNode {
 function ReadOnly(): ReactNode {
   const say = useWords();
   return <span className="tag">{say('readOnly')}</span>;
+}
+
+function LogOut(): ReactNode {
+  const say = useWords();
+  const { data } = useSession();
+  if (data?.canLogOut !== true) return null;
+  const label = say('logOut', { who: data.user ?? '' });
+  return (
+    <button type="button" className="quiet" aria-label={label} title={label} onClick={() => void logOut()}>
+      ⏻
+    </button>
+  );
 }
 
 function Choices(): ReactNode {

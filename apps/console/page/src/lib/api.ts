@@ -56,6 +56,20 @@ export async function call<R extends Route>(route: R, input: Input<R>, signal?: 
   });
   const answer: unknown = await response.json().catch(() => ({ code: 'CONSOLE_FAILED', message: response.statusText }));
   // The server's answers are what the contract says they are.
-  if (!response.ok) throw new ApiError(answer as Failure, response.status);
+  if (!response.ok) {
+    const failure = answer as Failure;
+    // The session is over: one comes back to where one is.
+    if (failure.loginAt !== undefined) {
+      location.assign(`${failure.loginAt}${queryOf({ to: location.pathname + location.search })}`);
+    }
+    throw new ApiError(failure, response.status);
+  }
   return answer as Answer<R>;
+}
+
+/** Ends the session, and leaves the provider where it wants to be left. */
+export async function logOut(): Promise<void> {
+  const response = await fetch('/api/logout', { method: 'POST', headers: { [CHANGE_HEADER]: '1' } });
+  const { to = '/' } = (await response.json()) as { to?: string };
+  location.assign(to);
 }

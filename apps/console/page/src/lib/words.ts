@@ -215,6 +215,7 @@ const en = {
   lagOf: 'Lag of {place}',
   wholeGroup: 'Whole group',
   actions: 'What can be done',
+  logOut: 'Log out ({who})',
 } as const;
 
 export type Word = keyof typeof en;
@@ -435,6 +436,7 @@ const ko: Record<Word, string> = {
   lagOf: '{place}의 지연',
   wholeGroup: '그룹 전체',
   actions: '작업',
+  logOut: '로그아웃 ({who})',
 };
 
 export type Language = 'en' | 'ko';
