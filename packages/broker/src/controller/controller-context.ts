@@ -129,8 +129,14 @@ export class ControllerContext {
     return this.#failedReplicas.get(broker)?.delete(partition) ?? false;
   }
 
-  hasFailedReplicas(broker: number): boolean {
-    return (this.#failedReplicas.get(broker)?.size ?? 0) > 0;
+  /** A broker has said that a replica has failed, which is acted on later: what it answers from now on may say that the replica is back. */
+  failureAnswered(broker: number): void {
+    if (!this.#failedReplicas.has(broker)) this.#failedReplicas.set(broker, new Set());
+  }
+
+  /** Whether replicas of a broker have failed since it came, those included of which it has only just said so. */
+  hasHadFailures(broker: number): boolean {
+    return this.#failedReplicas.has(broker);
   }
 
   /** A broker that comes (back) has its log folders looked at anew. */

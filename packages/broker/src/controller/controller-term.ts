@@ -499,7 +499,8 @@ export class ControllerTerm {
     }
     if (command === 'LeaderAndIsr' && outcome.errorCode === ErrorCode.NONE) {
       const isFailed = outcome.partitions.some(({ errorCode }) => errorCode === ErrorCode.KAFKA_STORAGE_ERROR);
-      if (isFailed || this.context.hasFailedReplicas(brokerId)) this.#events.leaderAndIsrAnswered(brokerId, outcome);
+      if (isFailed) this.context.failureAnswered(brokerId);
+      if (this.context.hasHadFailures(brokerId)) this.#events.leaderAndIsrAnswered(brokerId, outcome);
     }
     if (command === 'StopReplica' && deletes.size > 0) this.#events.replicasDeleted(brokerId, deletes, outcome);
   }

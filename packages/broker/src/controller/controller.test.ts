@@ -411,6 +411,30 @@ describe('a replica that could not be opened for a time', () => {
   });
 });
 
+describe('a replica that answers that it works while its failure has yet to be acted on', () => {
+  it('is told once more to act, and all hear that it is back', async () => {
+    const cluster = await clusterOf(1, 2);
+    const { channel } = cluster.brokers.get(2)!;
+    const codes = [ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NONE];
+    const answer = Promise.withResolvers<void>();
+    channel.answerLeaderAndIsr = async ({ partitions }) => {
+      const errorCode = codes.shift() ?? ErrorCode.STALE_CONTROLLER_EPOCH;
+      await answer.promise;
+      const outcomes = partitions.map(({ topic, topicId, partition }) => ({ topic, topicId, partition, errorCode }));
+      return { errorCode: 0, partitions: outcomes };
+    };
+    await assign(cluster, 'orders', [[1, 2]]);
+    await cluster.store.create(paths.logDirEventPrefix, encodeLogDirEvent(2), { sequential: true });
+    await cluster.settle();
+    expect(channel.leaderAndIsrCommands).toHaveLength(2);
+    // Both answers are there before the controller gets to the first.
+    answer.resolve();
+    await cluster.settle();
+    expect(channel.leaderAndIsrCommands).toHaveLength(3);
+    expect(channel.updateMetadataCommands.at(-1)?.partitions).toMatchObject([{ offlineReplicas: [] }]);
+  });
+});
+
 describe('a controller that takes office', () => {
   it('tells nobody that a broker leads before that has been told, though other replicas have gone', async () => {
     const cluster = await clusterOf(1, 2, 3);
