@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useMemo, useRef, useState } from 'react';
+import { type SortKey, sortedBy } from '../lib/sort.ts';
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -9,7 +10,7 @@ export interface Column<Row> {
   readonly isTitleHidden?: boolean;
   readonly cell: (row: Row) => ReactNode;
   /** What it is sorted by; what is unknown comes last. */
-  readonly by?: (row: Row) => string | number | null | undefined;
+  readonly by?: (row: Row) => SortKey;
   readonly isNumber?: boolean;
   /** Left out where there is little room. */
   readonly isSecondary?: boolean;
@@ -121,12 +122,5 @@ function sortRows<Row>(
 ): readonly Row[] {
   const by = columns.find(({ id }) => id === sorting?.id)?.by;
   if (by === undefined || sorting === undefined) return rows;
-  const sign = sorting.isDown ? -1 : 1;
-  return [...rows].sort((a, b) => {
-    const [left, right] = [by(a), by(b)];
-    if (left === null || left === undefined) return right === null || right === undefined ? 0 : 1;
-    if (right === null || right === undefined) return -1;
-    if (typeof left === 'number' && typeof right === 'number') return sign * (left - right);
-    return sign * String(left).localeCompare(String(right), 'en', { numeric: true });
-  });
+  return sortedBy(rows, by, sorting.isDown);
 }
