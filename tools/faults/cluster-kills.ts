@@ -35,6 +35,9 @@ export interface ClusterKillsOptions extends ClusterOptions {
   /** The brokers are stopped in order one after the other, whoever they are. */
   readonly isRolling?: boolean;
   readonly seed: number;
+  /** See {@link ClusterLoadOptions}. */
+  readonly isEveryReplicaRead?: boolean;
+  readonly hasJava?: boolean;
   readonly onRound?: (line: string, round: number) => void;
 }
 
@@ -104,7 +107,9 @@ class ClusterKills {
     this.#options = options;
     this.#cluster = cluster;
     this.#random = seededRandom(options.seed);
-    this.#load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length);
+    const { isEveryReplicaRead, hasJava } = options;
+    const how = { isCleaning: true, isEveryReplicaRead, hasJava };
+    this.#load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, how);
   }
 
   async run(): Promise<ClusterKillsReport> {

@@ -2,11 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
+import { Metadata } from '@millrace/protocol';
 import { within } from '../clients/client.ts';
 import { has } from '../needs/index.ts';
+import { CleanedLoad, type CleanedReport } from './cleaned-load.ts';
+import { JavaPaced } from './java-paced.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
 import { CommittingReader, checkCommits, fetchAll, GroupMember, type LoadTarget } from './load.ts';
 import { KafkaJsPaced, KcatPaced, type PacedProducer, SdkPaced } from './paced-producers.ts';
+import { RawClient } from './raw-client.ts';
 
 export const TOPIC = 'kept';
 export const PARTITIONS = 6;
@@ -14,6 +18,8 @@ const MEMBER = 'member';
 const READER = 'reader';
 const SETTLE_MS_MAX = 60_000;
 const ASK_MS = 100;
+/** One that all brokers speak. */
+const METADATA_VERSION = 5;
 /** So long an acknowledgement may be under way between processes of one machine. */
 const ON_ITS_WAY_MS_MAX = 100;
 
@@ -27,8 +33,19 @@ export interface LoadReport {
   readonly commitsAcknowledged: number;
   /** Rejected sends by client. Ours count as violations. */
   readonly failedSends: Readonly<Record<string, number>>;
+  /** Topics that are compacted, or whose old segments are deleted. */
+  readonly cleaned: readonly CleanedReport[];
   readonly violations: readonly string[];
   readonly violationCount: number;
+}
+
+export interface ClusterLoadOptions {
+  /** Whether topics that are compacted, or whose old segments are deleted, are among the load's. Default: no. */
+  readonly isCleaning?: boolean;
+  /** Whether Java's producer is in the load. It needs a JDK and Kafka's jars. Default: no. */
+  readonly hasJava?: boolean | undefined;
+  /** Whether what every replica has of them is held against what was acknowledged, and not what leaders have alone. Default: no. */
+  readonly isEveryReplicaRead?: boolean | undefined;
 }
 
 export class ClusterLoad {
@@ -36,15 +53,19 @@ export class ClusterLoad {
   readonly admin: Admin;
   readonly #target: LoadTarget;
   readonly #replicas: number;
+  readonly #options: ClusterLoadOptions;
+  readonly #cleaned: CleanedLoad | undefined;
   #producers: PacedProducer[] = [];
   #reader: CommittingReader | undefined;
   #member: GroupMember | undefined;
 
   /** For a cluster of so many brokers, each of which holds every partition. */
-  constructor(bootstrapServers: string, replicas: number) {
+  constructor(bootstrapServers: string, replicas: number, options: ClusterLoadOptions = {}) {
     this.#replicas = replicas;
+    this.#options = options;
     this.#target = { bootstrapServers, topic: TOPIC, partitions: PARTITIONS, ledger: this.ledger };
     this.admin = new Admin({ bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
+    this.#cleaned = options.isCleaning === true ? new CleanedLoad(bootstrapServers, this.admin) : undefined;
   }
 
   get producers(): readonly PacedProducer[] {
@@ -53,13 +74,35 @@ export class ClusterLoad {
 
   async start(): Promise<void> {
     await this.admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS, replicationFactor: this.#replicas }]);
+    await this.#cleaned?.create(this.#replicas);
     await this.whole();
+    await this.#knownEverywhere();
     this.#producers = [new SdkPaced(this.#target), await KafkaJsPaced.start(this.#target)];
     if (has('kcat', import.meta.url)) this.#producers.push(new KcatPaced(this.#target));
+    if (this.#options.hasJava === true) this.#producers.push(await JavaPaced.start(this.#target));
     this.#reader = new CommittingReader(this.#target, READER);
     this.#member = new GroupMember(this.#target, MEMBER);
     await this.#member.start();
+    this.#cleaned?.start();
     await this.whole();
+  }
+
+  get #topics(): string[] {
+    return [TOPIC, ...(this.#cleaned?.topics ?? [])];
+  }
+
+  /** Until every broker tells clients of every partition: kafkajs does not ask again where it asks one that has not heard of a topic yet. */
+  async #knownEverywhere(): Promise<void> {
+    const { brokers } = await this.admin.describeCluster();
+    const deadline = performance.now() + SETTLE_MS_MAX;
+    for (const { nodeId, port } of brokers) {
+      while (!(await tellsOf(port, this.#topics).catch(() => false))) {
+        if (performance.now() > deadline) {
+          throw new Error(`broker ${nodeId} has not heard of ${this.#topics.join(', ')}`);
+        }
+        await sleep(ASK_MS);
+      }
+    }
   }
 
   /** Until every partition is in sync everywhere, and is led by its first replica again. */
@@ -75,12 +118,20 @@ export class ClusterLoad {
 
   async #untilInSync(where: string, isEnough: (inSync: readonly number[]) => boolean): Promise<void> {
     const deadline = performance.now() + SETTLE_MS_MAX;
+    let seen = '';
     const holds = async (): Promise<boolean> => {
-      const topics = await this.admin.describeTopics([TOPIC]);
-      return topics[0]!.partitions.every(({ inSyncReplicas }) => isEnough(inSyncReplicas));
+      const partitions = (await this.admin.describeTopics(this.#topics)).flatMap((topic) => topic.partitions);
+      seen = partitions.map(({ inSyncReplicas }) => inSyncReplicas.join(',')).join('; ');
+      return partitions.every(({ inSyncReplicas }) => isEnough(inSyncReplicas));
     };
-    while (!(await holds().catch(() => false))) {
-      if (performance.now() > deadline) throw new Error(`the topic was not in sync ${where} after ${SETTLE_MS_MAX} ms`);
+    const isNotAnswered = (error: unknown): boolean => {
+      seen = String(error);
+      return false;
+    };
+    while (!(await holds().catch(isNotAnswered))) {
+      if (performance.now() > deadline) {
+        throw new Error(`the topics were not in sync ${where} after ${SETTLE_MS_MAX} ms, last seen: ${seen}`);
+      }
       await sleep(ASK_MS);
     }
   }
@@ -161,14 +212,17 @@ export class ClusterLoad {
     await within(SETTLE_MS_MAX, 'the last commit of the reader', Promise.resolve(this.#reader?.stop()));
     await within(SETTLE_MS_MAX, 'the last commit of the member', Promise.resolve(this.#member?.stop()));
     const recordsRead = await this.#readAll(due);
-    const { recordsAcknowledged, commitsAcknowledged, violations, violationCount } = this.ledger;
+    const cleaned = (await this.#cleaned?.finish(this.#options.isEveryReplicaRead === true)) ?? [];
+    const ledgers = [this.ledger, ...(this.#cleaned?.ledgers ?? [])];
+    const { recordsAcknowledged, commitsAcknowledged } = this.ledger;
     return {
       recordsAcknowledged,
       recordsRead,
       commitsAcknowledged,
       failedSends: Object.fromEntries(this.#producers.map(({ name, failedSends }) => [name, failedSends])),
-      violations,
-      violationCount,
+      cleaned,
+      violations: ledgers.flatMap(({ violations }) => violations),
+      violationCount: ledgers.reduce((sum, { violationCount }) => sum + violationCount, 0),
     };
   }
 
@@ -191,7 +245,22 @@ export class ClusterLoad {
       ...this.#producers.map((producer) => producer.abort()),
       this.#reader?.close(),
       this.#member?.stop(),
-      this.admin.close(),
+      this.#cleaned?.abort(),
     ]);
+    await this.admin.close();
+  }
+}
+
+/** Whether a broker tells clients of all partitions of these topics. */
+async function tellsOf(port: number, names: readonly string[]): Promise<boolean> {
+  const client = await RawClient.connect(port);
+  try {
+    const request = { topics: names.map((name) => ({ name })), allowAutoTopicCreation: false };
+    const { topics } = await client.ask(Metadata, METADATA_VERSION, request);
+    return topics.every(
+      ({ errorCode, partitions }) => errorCode === 0 && partitions.every((each) => each.errorCode === 0),
+    );
+  } finally {
+    client.close();
   }
 }

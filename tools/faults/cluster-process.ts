@@ -1,10 +1,12 @@
 /** A cluster of three brokers as its users run it, whose brokers can be killed and come back on their folders and ports. */
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
+import { CLEANING_SETTINGS } from './cleaned-load.ts';
 import { EnsembleCluster, SESSION_MS } from './ensemble-cluster.ts';
 import { SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
 
@@ -43,6 +45,7 @@ export const SETTINGS = {
   'min.insync.replicas': 2,
   'transaction.state.log.num.partitions': 4,
   'group.initial.rebalance.delay.ms': 0,
+  ...CLEANING_SETTINGS,
 };
 
 const CLI = join(root, 'apps/cli/src/main.ts');
@@ -210,11 +213,16 @@ function isThere(pid: number): boolean {
   }
 }
 
-/** The first of free ports that follow one another. */
+/** Below those that systems give to connections that go out (Linux from 32768 on, others higher). */
+const PORTS = { from: 15_000, to: 32_000 };
+
+/**
+ * The first of free ports that follow one another. None that a connection might get for its own end while a broker is down: nobody could
+ * listen there then, and one to that very port would even find itself.
+ */
 export async function freePortsInARow(count: number): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const first = await freePort();
-    if (first + count > 65_000) continue;
+    const first = randomInt(PORTS.from, PORTS.to - count);
     if (await areFree(Array.from({ length: count }, (_, index) => first + index))) return first;
     await sleep(1);
   }

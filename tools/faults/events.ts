@@ -44,6 +44,8 @@ export interface EventsOptions {
   readonly events?: readonly EventName[];
   /** How long what lasts a while lasts. */
   readonly outageMs: number;
+  /** See {@link ClusterLoadOptions}. */
+  readonly hasJava?: boolean;
   readonly onRound?: (line: string) => void;
 }
 
@@ -76,7 +78,10 @@ export async function happen(options: EventsOptions): Promise<EventsReport> {
       ensembleEnv: syncs?.env ?? {},
       logDirsOf: (id, own) => (id === SMALL_ID ? [disk?.folder ?? `${own}`, `${own}-second`] : [own]),
     });
-    const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length);
+    const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
+      isCleaning: true,
+      hasJava: options.hasJava,
+    });
     try {
       return await new Events(options, { cluster, load, disk, clocks, syncs }).run();
     } finally {

@@ -21,7 +21,7 @@ export function loadKey({ producer, sequence }: Sent, keys: number): { key: stri
   return { key: `key-${(sequence * (producer + 1)) % keys}`, isTombstone };
 }
 
-/** Violations that are kept word by word; a broken broker would make millions. */
+/** Violations that are kept word by word, the same one once; a broken broker would make millions. */
 const VIOLATIONS_MAX = 50;
 
 /** The promises of one run: acknowledged records by producer and partition, and acknowledged commits by group. */
@@ -36,7 +36,7 @@ export class Ledger {
 
   violation(what: string): void {
     this.violationCount += 1;
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
+    if (this.violations.length < VIOLATIONS_MAX && !this.violations.includes(what)) this.violations.push(what);
   }
 
   acknowledged({ producer, partition, sequence }: Sent, offset: number): void {

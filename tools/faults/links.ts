@@ -54,6 +54,8 @@ export interface LinksOptions {
   readonly seed: number;
   /** Which faults, in turns. Default: all. */
   readonly faults?: readonly LinkFault[];
+  /** See {@link ClusterLoadOptions}. */
+  readonly hasJava?: boolean;
   readonly onRound?: (line: string) => void;
 }
 
@@ -69,7 +71,10 @@ export async function breakLinks(options: LinksOptions): Promise<LinksReport> {
   const settings = { ...SETTINGS, 'replica.lag.time.max.ms': LAG_MS };
   try {
     const cluster = await EnsembleCluster.start({ folder: options.folder, makes, settings, network });
-    const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length);
+    const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
+      isCleaning: true,
+      hasJava: options.hasJava,
+    });
     try {
       return await new Links(options, network, load, random).run();
     } finally {

@@ -35,6 +35,14 @@ const client = ({ bootstrapServers }: LoadTarget) => ({
   reconnectBackoffMsMax: 100,
 });
 
+/** A record of the load, as it is given to a producer. */
+export function loadMessage({ topic, keys }: LoadTarget, sent: Sent) {
+  const { partition } = sent;
+  if (keys === undefined) return { topic, partition, value: loadValue(sent) };
+  const { key, isTombstone } = loadKey(sent, keys);
+  return { topic, partition, key, value: isTombstone ? null : loadValue(sent) };
+}
+
 const CODECS: readonly CompressionName[] = ['none', 'lz4', 'zstd', 'gzip'];
 /** Records of one producer that may wait for acknowledgement. */
 const UNACKNOWLEDGED_MAX = 400;
@@ -86,7 +94,7 @@ export class LoadProducer {
       const sequence = this.#next[partition]!++;
       const sent = { producer: this.#id, partition, sequence };
       this.#unacknowledged += 1;
-      this.#producer.send(this.#message(sent)).then(
+      this.#producer.send(loadMessage(this.#target, sent)).then(
         ({ offset }) => {
           this.#target.ledger.acknowledged(sent, offset);
           this.#done();
@@ -102,14 +110,6 @@ export class LoadProducer {
         });
       }
     }
-  }
-
-  #message(sent: Sent): { topic: string; partition: number; key?: string; value: string | null } {
-    const { topic, keys } = this.#target;
-    const { partition } = sent;
-    if (keys === undefined) return { topic, partition, value: loadValue(sent) };
-    const { key, isTombstone } = loadKey(sent, keys);
-    return { topic, partition, key, value: isTombstone ? null : loadValue(sent) };
   }
 
   #done(): void {

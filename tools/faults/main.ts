@@ -22,9 +22,10 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N]
-                              [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
-       pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--json]
-       pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000] [--json]
+                              [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
+       pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
+       pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
+                              [--java] [--json]
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper|single] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
@@ -56,6 +57,7 @@ const { values, positionals } = parseArgs({
     'pause-every': { type: 'string', default: '0' },
     'keeper-every': { type: 'string', default: '0' },
     rolling: { type: 'boolean', default: false },
+    java: { type: 'boolean', default: false },
     'kafka-brokers': { type: 'string' },
     kafka: { type: 'string' },
     way: { type: 'string', multiple: true },
@@ -147,6 +149,8 @@ async function runKills(): Promise<void> {
     pauseEvery: Number(values['pause-every']),
     keeperEvery: Number(values['keeper-every']),
     isRolling: values.rolling,
+    isEveryReplicaRead: true,
+    hasJava: values.java,
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
     kafka: values.kafka,
     interBrokerProtocol: values['inter-broker-protocol'],
@@ -162,7 +166,7 @@ async function runLinks(): Promise<void> {
   const folder = mkdtempSync(join(parent, 'millrace-links-'));
   const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
   say(`links of a cluster on an ensemble broken, ${rounds} rounds, seed ${seed}, data in ${folder}`);
-  const report = await breakLinks({ folder, rounds, seed, faults, onRound: say });
+  const report = await breakLinks({ folder, rounds, seed, faults, hasJava: values.java, onRound: say });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
@@ -173,7 +177,15 @@ async function runEvents(): Promise<void> {
   const folder = mkdtempSync(join(parent, 'millrace-events-'));
   const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
   say(`a cluster on an ensemble to which things happen, ${rounds} rounds, seed ${seed}, data in ${folder}`);
-  const report = await happen({ folder, rounds, seed, events, outageMs: Number(values['outage-ms']), onRound: say });
+  const report = await happen({
+    folder,
+    rounds,
+    seed,
+    events,
+    outageMs: Number(values['outage-ms']),
+    hasJava: values.java,
+    onRound: say,
+  });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
@@ -232,6 +244,11 @@ async function runMigration(way: Way): Promise<void> {
 /** Says what became of the promises of a load, and keeps the data where one was broken. */
 function judge(report: LoadReport, folder: string, say: (line: string) => void): void {
   const { recordsAcknowledged, recordsRead, commitsAcknowledged, failedSends, violations, violationCount } = report;
+  for (const { topic, acknowledged, kept, readings } of report.cleaned) {
+    say(
+      `${topic}: ${acknowledged} records acknowledged, ${kept} kept; ${readings} readings of its partitions compared`,
+    );
+  }
   const failed = Object.entries(failedSends).map(([name, count]) => `${name} ${count}`);
   say(
     `${recordsAcknowledged} records and ${commitsAcknowledged} commits acknowledged, ${recordsRead} records read, ` +

@@ -2,17 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Producer } from '@millrace/producer';
+import { Producer, type ProducerOptions } from '@millrace/producer';
 import type { Producer as KafkaJsProducer } from 'kafkajs';
 import { within } from '../clients/client.ts';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
 import { loadValue } from './ledger.ts';
-import type { LoadTarget } from './load.ts';
+import { type LoadTarget, loadMessage } from './load.ts';
 
 /** A record for each partition so often. */
-const PACE_MS = 10;
+export const PACE_MS = 10;
 /** Long enough for every outage of a run: nothing may fail for want of patience. */
-const PATIENCE_MS = 300_000;
+export const PATIENCE_MS = 300_000;
 /** Records that wait for an acknowledgement; a producer that has so many sends nothing more. */
 const UNACKNOWLEDGED_MAX = 20_000;
 
@@ -75,11 +75,12 @@ export class SdkPaced implements PacedProducer {
   #isStopping = false;
   readonly #run: Promise<void>;
 
-  constructor(target: LoadTarget) {
+  /** With other settings than its defaults, where any are given. */
+  constructor(target: LoadTarget, settings: Pick<ProducerOptions, 'batchBytes'> = {}) {
     this.#target = target;
     this.gaps = new AcknowledgementGaps(target.partitions);
     this.#sent = Array.from({ length: target.partitions }, () => 0);
-    this.#producer = new Producer({ bootstrapServers: target.bootstrapServers });
+    this.#producer = new Producer({ bootstrapServers: target.bootstrapServers, ...settings });
     this.#run = this.#sendAll();
   }
 
@@ -91,11 +92,11 @@ export class SdkPaced implements PacedProducer {
   }
 
   #send(partition: number): void {
-    const { topic, ledger } = this.#target;
+    const { ledger } = this.#target;
     const sent = { producer: this.id, partition, sequence: this.#sent[partition]! };
     this.#sent[partition] = sent.sequence + 1;
     this.#unacknowledged += 1;
-    this.#producer.send({ topic, partition, value: loadValue(sent) }).then(
+    this.#producer.send(loadMessage(this.#target, sent)).then(
       ({ offset }) => {
         this.#unacknowledged -= 1;
         ledger.acknowledged(sent, offset);

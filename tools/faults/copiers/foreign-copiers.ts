@@ -24,7 +24,7 @@ const BUILD_MS_MAX = 120_000;
 
 export function foreignCommand(name: ForeignCopier): Promise<Command> {
   if (name === 'librdkafka') return librdkafkaCommand();
-  return javaCommand(name === 'java' ? KAFKA_4 : KAFKA_3);
+  return javaCommand(name, 'CopyJob');
 }
 
 async function librdkafkaCommand(): Promise<Command> {
@@ -38,13 +38,15 @@ async function librdkafkaCommand(): Promise<Command> {
   return [program];
 }
 
-async function javaCommand(version: string): Promise<Command> {
+/** A program in Java beside this file, with the jars of a release. */
+export async function javaCommand(name: 'java' | 'java-3', program: 'CopyJob' | 'PacedProducer'): Promise<Command> {
+  const version = name === 'java' ? KAFKA_4 : KAFKA_3;
   const classPath = await kafkaClassPath(version);
-  const source = join(HERE, 'CopyJob.java');
+  const source = join(HERE, `${program}.java`);
   const folder = buildFolder(`java-${version}`);
-  if (isOlder(join(folder, 'CopyJob.class'), source)) await build('javac', ['-cp', classPath, '-d', folder, source]);
+  if (isOlder(join(folder, `${program}.class`), source)) await build('javac', ['-cp', classPath, '-d', folder, source]);
   const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
-  return ['java', '-Xmx128m', '-XX:TieredStopAtLevel=1', quiet, '-cp', `${folder}:${classPath}`, 'CopyJob'];
+  return ['java', '-Xmx128m', '-XX:TieredStopAtLevel=1', quiet, '-cp', `${folder}:${classPath}`, program];
 }
 
 function buildFolder(name: string): string {
