@@ -87,8 +87,12 @@ async function figures(page: Page, origin: string): Promise<void> {
     await page.waitForSelector('text=topic-00000');
   });
   await timed('from the key to one topic found of all', async () => {
-    await page.locator('input[type=search]').first().fill('topic-01999');
+    await page.locator('input[type=search]').first().fill('orders');
     await page.waitForSelector('text=topic-00000', { state: 'detached' });
+  });
+  await timed('from the click on a topic to its first message', async () => {
+    await page.getByRole('link', { name: 'orders' }).click();
+    await page.waitForSelector('table.messages tbody tr');
   });
   await timed('from the address to the first message', async () => {
     await page.goto(`${origin}/big/topics/orders`);
