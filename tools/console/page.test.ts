@@ -218,6 +218,12 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.getByRole('heading', { name: 'Lag of orders 0' }).waitFor();
     await page.reload();
     await page.getByRole('heading', { name: 'Lag of orders 0' }).waitFor();
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(
+      await page.evaluate<number>(
+        "Math.max(...[...document.querySelectorAll('section.table')].map((each) => each.scrollWidth - each.clientWidth))",
+      ),
+    ).toBeLessThanOrEqual(0);
     await page.getByRole('link', { name: 'Whole group' }).click();
     await page.waitForURL('**/local/groups/billing');
     await page.context().close();

@@ -235,7 +235,14 @@ function offsetColumns(
       by: (row) => row.committed,
       cell: (row) => offset(row.committed),
     },
-    { id: 'end', title: say('next'), isNumber: true, by: (row) => row.end, cell: (row) => offset(row.end) },
+    {
+      id: 'end',
+      title: say('next'),
+      isNumber: true,
+      isSecondary: true,
+      by: (row) => row.end,
+      cell: (row) => offset(row.end),
+    },
     { id: 'lag', title: say('lag'), isNumber: true, by: (row) => row.lag, cell: (row) => <Lag lag={row.lag} /> },
     {
       id: 'trend',

@@ -15,7 +15,7 @@ export function Sparkline({ values }: { values: readonly (number | null)[] }): R
     return value === null ? '' : `${from}${(index * step).toFixed(1)} ${y(value)}`;
   });
   return (
-    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} aria-hidden="true">
+    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} preserveAspectRatio="none" aria-hidden="true">
       <path d={`M0 ${HEIGHT - 1}H${WIDTH}`} className="ground" />
       {values.length > 1 && <path d={path.join('')} className="line" />}
     </svg>
