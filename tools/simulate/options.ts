@@ -35,7 +35,8 @@ pnpm simulate corrupt       a small log with every bit of every file flipped in 
   --length X      worlds that last X times as long as usual (1)
   --brokers N     clusters of so many brokers (1)
   --transactions  everything is written in transactions, by several producers of which some have the same id
-  --faults a,b    only these kinds: ${faultKinds.join(', ')}
+  --faults a,b    only these kinds: ${faultKinds.join(', ')}; or everything, which is all of them,
+                  scribble too, which is left out by default
   --mutant NAME   with a broker that is broken: ${mutants.map(({ name }) => name).join(', ')}
   --jobs N        in so many threads (1)
   --keep-going    do not stop at the first seed that fails
@@ -68,7 +69,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     length: numberOf('length', values.length) ?? 1,
     brokers: numberOf('brokers', values.brokers) ?? 1,
     transactions: values.transactions,
-    faults: values.faults?.split(',').map(faultKind),
+    faults: values.faults === 'everything' ? faultKinds : values.faults?.split(',').map(faultKind),
     build: values.mutant === undefined ? SOUND : mutant(values.mutant),
     jobs: numberOf('jobs', values.jobs) ?? 1,
     isJson: values.json,

@@ -4,7 +4,7 @@ import type { GroupVersions } from './clients/group-protocol.ts';
 import { COPY_TOPIC, type CopierTraits } from './transactions/copier.ts';
 import type { TransactionalTraits } from './transactions/transactional-producer.ts';
 import { Dice } from './world/dice.ts';
-import { type FaultKind, type PlannedEvent, planFaults, planThrows } from './world/fault-plan.ts';
+import { type FaultKind, type PlannedEvent, planFaults, planScribbles, planThrows } from './world/fault-plan.ts';
 
 /** A topic that a world is set up with. */
 export interface TopicPlan {
@@ -202,7 +202,11 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers, brokers);
   const faults = { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults };
-  const events = [...planFaults(dice.for('faults'), faults), ...planThrows(dice.for('throws'), faults)];
+  const events = [
+    ...planFaults(dice.for('faults'), faults),
+    ...planThrows(dice.for('throws'), faults),
+    ...planScribbles(dice.for('scribbles'), faults),
+  ];
   return {
     seed,
     brokers,

@@ -3,6 +3,7 @@ import { runCampaign } from './campaign.ts';
 import type { Anomaly } from './checker/violation.ts';
 import { mutants } from './mutants/index.ts';
 import { runSeed } from './run-seed.ts';
+import { faultKinds } from './world/fault-plan.ts';
 
 /** How many seeds a test run looks at, and how long it may take for that. */
 const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
@@ -83,6 +84,27 @@ describe('a world of three brokers that once ended badly', () => {
     },
     MUTANT_MS_MAX,
   );
+});
+
+describe('a world of three brokers into whose metadata somebody writes rubbish', () => {
+  it.each([
+    ['a leader was told that its partition has no state', 6],
+    ['a new controller found a state mended of whose version its leader knew nothing', 26],
+    ['a leader asked with a version that was no more', 31],
+  ])(
+    'ends well, with everything else going wrong: %s (seed %i)',
+    async (_, seed) => {
+      const { violations, figures } = await runSeed(seed, { brokers: 3, faults: faultKinds });
+      expect(violations).toEqual([]);
+      expect(figures.faults['scribble']).toBeGreaterThan(10);
+    },
+    MUTANT_MS_MAX,
+  );
+
+  it('is none of the others: what else happens in them is what it was', async () => {
+    const { plan } = await runSeed(1, { brokers: 3, faults: ['kill'] });
+    expect(plan.faults.filter(({ fault }) => fault.kind === 'scribble')).toEqual([]);
+  });
 });
 
 describe('a world of thirty brokers', () => {

@@ -29,7 +29,7 @@ export function newClientRooms(options: {
   readonly logger: Logger;
 }): ClientRooms {
   const { store, config, configs, random, clock, metrics, logger } = options;
-  const entities = new EntityConfigs(store);
+  const entities = new EntityConfigs(store, logger);
   const users = new UserCredentials({ entities, logger });
   const delegationTokens = new DelegationTokens({
     store,

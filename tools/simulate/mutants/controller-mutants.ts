@@ -157,6 +157,36 @@ const electsUncleanly: Build = {
 };
 
 /** Brokers whose controller is broken on purpose. */
+const forgetsWhatIsHurt: Build = {
+  name: 'forgets-what-is-hurt',
+  what: 'what nobody could read is not looked at again when it has been mended',
+  rule: 'unavailable',
+  faults: ['scribble', 'kill'],
+  brokers: BROKERS,
+  seed: 12,
+  store: (store) => {
+    const hurt = new Set<string>();
+    return new WrappedStore(store, {
+      async get(path, read) {
+        const content = await read();
+        if (isRecord(content.data)) hurt.delete(path);
+        else hurt.add(path);
+        return content;
+      },
+      hearsOf: (path) => !hurt.has(path),
+    });
+  },
+};
+
+function isRecord(data: Buffer): boolean {
+  try {
+    const json: unknown = JSON.parse(data.toString());
+    return typeof json === 'object' && json !== null && !Array.isArray(json);
+  } catch {
+    return false;
+  }
+}
+
 export const controllerMutants: readonly Build[] = [
   keepsEpochs,
   lowersEpochs,
@@ -170,6 +200,7 @@ export const controllerMutants: readonly Build[] = [
   staysController,
   missesItsEnd,
   electsUncleanly,
+  forgetsWhatIsHurt,
 ];
 
 function ledByOutsider(state: WrittenState, dice: Dice): WrittenState {

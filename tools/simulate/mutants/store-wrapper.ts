@@ -5,6 +5,7 @@ import type {
   OperationResult,
   ReadOptions,
   SessionState,
+  WatchEvent,
 } from '@millrace/metadata';
 import { ForwardingStore } from '../world/forwarding-store.ts';
 
@@ -16,6 +17,8 @@ export interface StoreHooks {
   get?(path: string, read: () => Promise<NodeContent>): Promise<NodeContent>;
   /** Whether the broker hears of a state of its session. */
   hears?(state: SessionState): boolean;
+  /** Whether a watch tells the broker of a change of a node. */
+  hearsOf?(path: string): boolean;
 }
 
 type WriteOperations = (operations: readonly Operation[]) => Promise<readonly OperationResult[]>;
@@ -37,6 +40,16 @@ export class WrappedStore extends ForwardingStore {
   override multi(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
     const write: WriteOperations = (changed) => super.multi(changed);
     return this.#hooks.multi?.(operations, write) ?? write(operations);
+  }
+
+  protected override watching(options: ReadOptions | undefined): ReadOptions | undefined {
+    const watch = options?.watch;
+    const { hearsOf } = this.#hooks;
+    if (watch === undefined || hearsOf === undefined) return options;
+    const heard = (event: WatchEvent): void => {
+      if (hearsOf(event.path)) watch(event);
+    };
+    return { ...options, watch: heard };
   }
 
   override onSession(listener: (state: SessionState) => void): () => void {

@@ -2,6 +2,7 @@ import type { DeadDirection, Latency } from './connection.ts';
 import type { Dice } from './dice.ts';
 import type { PlannedFault } from './disk-faults.ts';
 import { type PlannedThrow, throwPlaces, throwPorts } from './saboteur.ts';
+import { type Scribble, type ScribbledNode, scribbledNodes, scribbles } from './scribbler.ts';
 
 /** How the broker, or its machine, goes down. */
 export interface Crash {
@@ -37,7 +38,13 @@ export type WorldFault =
   | { readonly kind: 'network-down'; readonly durationMs: number }
   | { readonly kind: 'slow-network'; readonly latency: Latency; readonly durationMs: number }
   | { readonly kind: 'delete-records' }
-  | { readonly kind: 'throw'; readonly planned: PlannedThrow };
+  | { readonly kind: 'throw'; readonly planned: PlannedThrow }
+  | {
+      readonly kind: 'scribble';
+      readonly node: ScribbledNode;
+      readonly scribble: Scribble;
+      readonly durationMs: number;
+    };
 
 export type FaultKind = WorldFault['kind'];
 
@@ -71,6 +78,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'delete-records': 2,
   'metadata-flip': 2,
   throw: 1,
+  scribble: 1,
 };
 
 export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKind[];
@@ -82,7 +90,10 @@ export const faultKinds: readonly FaultKind[] = Object.keys(WEIGHTS) as FaultKin
 const NEEDS_ONE_BROKER: ReadonlySet<FaultKind> = new Set(['bit-flip']);
 
 /** Kinds that need several brokers. */
-const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'store-stale', 'dethrone']);
+const NEEDS_CLUSTER: ReadonlySet<FaultKind> = new Set(['link', 'store-loss', 'store-stale', 'dethrone', 'scribble']);
+
+/** Kinds that are planned beside the others, with dice of their own. */
+const PLANNED_APART: ReadonlySet<FaultKind> = new Set(['throw', 'scribble']);
 
 /** Kinds that take away what only a sync keeps. */
 const NEEDS_SYNC: ReadonlySet<FaultKind> = new Set(['power', 'disk-error', 'bit-flip']);
@@ -115,8 +126,9 @@ export function planFaults(
     (isDurable || !NEEDS_SYNC.has(kind)) &&
     (brokers > 1 ? !NEEDS_ONE_BROKER.has(kind) : !NEEDS_CLUSTER.has(kind)) &&
     (ownsMetadata || kind !== 'metadata-flip');
-  // Throws are planned beside the others.
-  const allowed = faultKinds.filter((kind) => kind !== 'throw' && (kinds?.includes(kind) ?? true) && isPossible(kind));
+  const allowed = faultKinds.filter(
+    (kind) => !PLANNED_APART.has(kind) && (kinds?.includes(kind) ?? true) && isPossible(kind),
+  );
   const present = allowed.filter(() => dice.chance(KIND_PERCENT));
   const bag = present.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   if (bag.length === 0) return [];
@@ -142,6 +154,22 @@ export function planThrows(dice: Dice, { durationMs, kinds }: FaultPlanOptions):
   for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
     const planned = { place: dice.pick(throwPlaces), port: dice.pick(throwPorts), call: dice.between(1, CALLS_MAX) };
     events.push({ atMs, fault: { kind: 'throw', planned } });
+  }
+  return events;
+}
+
+/**
+ * Draws what is written over in the metadata store and when. Only where it is asked for: worlds of all other faults stay what they are, and a
+ * broker without a controller for a second is not to be taken for a mistake of the others.
+ */
+export function planScribbles(dice: Dice, { durationMs, brokers, kinds }: FaultPlanOptions): PlannedEvent[] {
+  if (brokers === 1 || kinds?.includes('scribble') !== true) return [];
+  const pauseMs = dice.pick([50, 150, 400]);
+  const events: PlannedEvent[] = [];
+  for (let atMs = dice.time(0, 2 * pauseMs); atMs < durationMs; atMs += dice.time(0, 2 * pauseMs)) {
+    const node = dice.pick(scribbledNodes);
+    const scribble = dice.pick(scribbles);
+    events.push({ atMs, fault: { kind: 'scribble', node, scribble, durationMs: dice.time(5, 1500) } });
   }
   return events;
 }
@@ -183,7 +211,8 @@ function planFault(dice: Dice, kind: FaultKind): WorldFault {
     case 'slow-network':
       return { kind, latency: { leastMs: 0.1, mostMs: dice.pick([20, 200, 600]) }, durationMs: dice.time(50, 500) };
     case 'throw':
-      throw new Error('Throws are planned beside the other faults.');
+    case 'scribble':
+      throw new Error(`${kind} is planned beside the other faults.`);
     default:
       return { kind };
   }

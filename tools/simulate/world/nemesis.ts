@@ -73,6 +73,9 @@ export class Nemesis {
       case 'dethrone':
         void this.#world.dethrone(fault.deafMs);
         break;
+      case 'scribble':
+        void this.#world.scribbler.scribble(fault.node, fault.scribble, fault.durationMs);
+        break;
       case 'metadata-flip': {
         const path = machine.flipMetadataBit();
         if (path !== undefined) this.#world.note(`a bit flips in ${path}`);

@@ -16,6 +16,7 @@ import { Network } from './network.ts';
 import { type Unrest, unrestOf } from './quiet-check.ts';
 import { differenceOf } from './replica-logs.ts';
 import { ReplicaWatch } from './replica-watch.ts';
+import { Scribbler } from './scribbler.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { StateWatch } from './state-watch.ts';
 
@@ -31,6 +32,7 @@ export class World {
   readonly #replicas = new ReplicaWatch(this.states, (...protest) => this.protest(...protest));
   /** A session that nothing goes wrong with. */
   readonly #observer: EnsembleSession;
+  readonly scribbler: Scribbler;
   readonly machines: readonly Machine[];
   readonly admin: Administrator;
   readonly notes: string[] = [];
@@ -57,6 +59,8 @@ export class World {
     this.#backstage = new Network(this.clock, this.dice.for('backstage'), () => {});
     this.ensemble = new Ensemble(this.clock);
     this.#observer = this.ensemble.openSession();
+    const session = this.#observer;
+    this.scribbler = new Scribbler({ clock: this.clock, dice: this.dice.for('scribbler'), session, note });
     this.machines = Array.from({ length: plan.brokers }, (_, index) => this.#machine(index + 1, build));
     this.admin = new Administrator(this.#tools('admin', this.#backstage));
   }
@@ -112,9 +116,9 @@ export class World {
   async dethrone(deafMs: number): Promise<void> {
     const node = await this.#observer.get('/controller').catch(() => undefined);
     if (node === undefined) return;
-    const { brokerid } = JSON.parse(node.data.toString()) as { brokerid: number };
-    this.note(`broker ${brokerid} loses its office`);
-    if (deafMs > 0) this.machines[brokerid - 1]?.loseStore('now', deafMs);
+    const brokerId = Number(/"brokerid":(\d+)/.exec(node.data.toString())?.[1]);
+    this.note(`broker ${brokerId} loses its office`);
+    if (deafMs > 0) this.machines[brokerId - 1]?.loseStore('now', deafMs);
     await this.#observer.delete('/controller', 'any').catch(() => undefined);
   }
 
@@ -260,6 +264,7 @@ export class World {
       machine.heal();
       machine.replaceFailedFolders();
     }
+    if (this.scribbler.hasDamaged) await this.until(this.scribbler.mendAll(), finishMs);
     for (const client of clients) client.stop();
     await this.until(Promise.all(running), finishMs).catch((error: unknown) => {
       if (!(error instanceof WorldStuck)) throw error;

@@ -1,6 +1,14 @@
-import type { LogConfig } from '@millrace/log';
-import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
+import { type LogConfig, UNLIMITED } from '@millrace/log';
+import {
+  ignoreNoNode,
+  isMetadataError,
+  type MetadataStore,
+  type Operation,
+  type ReadOptions,
+  type Version,
+} from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
+import { topicNameFault } from '../cluster/topic-name.ts';
 import type { Logger } from '../shared/logger.ts';
 import {
   DEFAULT_ENTITY,
@@ -8,6 +16,7 @@ import {
   decodeConfigChange,
   encodeConfig,
   encodeConfigChange,
+  MalformedNodeError,
   paths,
 } from '../store/znodes.ts';
 import type { BrokerConfig } from './broker-config.ts';
@@ -22,6 +31,14 @@ const CHANGE_ATTEMPTS_MAX = 10;
 const CHANGE_NOTIFICATION_MS = 900_000;
 
 const NOTHING: ConfigProperties = Object.freeze({});
+/** Stands for what somebody has set and nobody can read. */
+const UNREADABLE: ConfigProperties = Object.freeze({});
+/** What holds for such a topic: it may be one that keeps its records for ever. */
+const KEPT: Pick<LogConfig, 'cleanupPolicy' | 'retentionBytes' | 'retentionMs'> = {
+  cleanupPolicy: ['delete'],
+  retentionBytes: UNLIMITED,
+  retentionMs: UNLIMITED,
+};
 
 /** What configs belong to. */
 export type ConfigEntity =
@@ -59,6 +76,7 @@ export class ConfigRepository {
   #lastChange = '';
   #following: Promise<void> = Promise.resolve();
   #stopped = false;
+  #isStarted = false;
 
   constructor(options: ConfigRepositoryOptions) {
     this.#store = options.store;
@@ -81,14 +99,15 @@ export class ConfigRepository {
 
   /**
    * Reads all configs and follows their changes from here on.
-   * @throws MetadataError when the store cannot be read.
+   * @throws MetadataError when the store cannot be read; MalformedNodeError when nobody can read what is set for this broker or for all
    */
   async start(): Promise<void> {
     // The watch comes before the reading, so that no change falls in between.
     const changes = await this.#watchChanges();
     this.#lastChange = changes.toSorted().at(-1) ?? '';
     await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
-    await this.loadTopics(await this.#store.children(paths.topicConfigs));
+    this.#isStarted = true;
+    await this.loadTopics((await this.#store.children(paths.topicConfigs)).filter((name) => this.#isTopic(name)));
   }
 
   stop(): void {
@@ -118,9 +137,10 @@ export class ConfigRepository {
     return this.#topics.get(topic) ?? NOTHING;
   }
 
-  /** The configs of a topic's logs: its own, then the broker's. */
+  /** The configs of a topic's logs: its own, then the broker's. While nobody can read its own, nothing of it expires. */
   logConfig(topic: string): LogConfig {
     const overrides = this.topicOverrides(topic);
+    if (overrides === UNREADABLE) return { ...this.#defaultLogConfig, ...KEPT };
     if (overrides === NOTHING) return this.#defaultLogConfig;
     let config = this.#logConfigs.get(topic);
     if (config === undefined) {
@@ -206,9 +226,19 @@ export class ConfigRepository {
     };
   }
 
-  async #read(path: string): Promise<{ properties: ConfigProperties; version: Version | undefined }> {
+  /** A node that no topic may be called after is nobody's here. */
+  #isTopic(name: string): boolean {
+    const fault = topicNameFault(name);
+    if (fault !== undefined) this.#logger.warn({ topic: name, fault }, 'Configs of no topic are passed over');
+    return fault === undefined;
+  }
+
+  async #read(
+    path: string,
+    options: ReadOptions = {},
+  ): Promise<{ properties: ConfigProperties; version: Version | undefined }> {
     try {
-      const { data, stat } = await this.#store.get(path);
+      const { data, stat } = await this.#store.get(path, options);
       return { properties: decodeConfig(path, data), version: { exactly: stat.version } };
     } catch (error) {
       if (isMetadataError(error, 'NO_NODE')) return { properties: NOTHING, version: undefined };
@@ -224,14 +254,40 @@ export class ConfigRepository {
   }
 
   async #loadTopic(topic: string): Promise<void> {
-    const { properties } = await this.#read(paths.topicConfig(topic));
+    const path = paths.topicConfig(topic);
+    const reload = (): void => this.#next(() => this.#reload({ type: 'topic', name: topic }));
+    // Where nobody can read it, what was known before holds on until it is mended.
+    const properties = (await this.#readOrWatch(path, reload)) ?? this.#topics.get(topic) ?? UNREADABLE;
     this.#logConfigs.delete(topic);
     // Most topics have nothing set; they share one object.
-    this.#topics.set(topic, Object.keys(properties).length === 0 ? NOTHING : properties);
+    const isEmpty = properties !== UNREADABLE && Object.keys(properties).length === 0;
+    this.#topics.set(topic, isEmpty ? NOTHING : properties);
+  }
+
+  /** Undefined where nobody can read a node; `mended` is called when it has changed. */
+  async #readOrWatch(path: string, mended: () => void): Promise<ConfigProperties | undefined> {
+    try {
+      return (await this.#read(path)).properties;
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#logger.error({ err }, 'Configs cannot be read; what was known before holds until they are mended');
+    }
+    try {
+      // Nodes are many, and only such a one is watched. It may have been mended by now.
+      return (await this.#read(path, { watch: mended })).properties;
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      return undefined;
+    }
   }
 
   async #reloadBroker(level: BrokerConfigLevel): Promise<void> {
-    const { properties } = await this.#read(paths.brokerConfig(this.#entityName(level)));
+    const path = paths.brokerConfig(this.#entityName(level));
+    // Without those a broker might be open that was to ask for logins: it does not start over what nobody can read.
+    const properties = this.#isStarted
+      ? await this.#readOrWatch(path, () => this.#next(() => this.#reloadBroker(level)))
+      : (await this.#read(path)).properties;
+    if (properties === undefined) return;
     const changed = this.#dynamic.replace(level, properties);
     if (changed.length === 0) return;
     this.#logger.info({ changed, of: level }, 'Broker settings changed');
@@ -251,12 +307,14 @@ export class ConfigRepository {
 
   /** Notifications are taken one after the other, also when more come while the last are being read. */
   #follow(): void {
+    this.#next(() => this.#takeChanges());
+  }
+
+  #next(task: () => Promise<void>): void {
     if (this.#stopped) return;
-    this.#following = this.#following
-      .then(() => this.#takeChanges())
-      .catch((err: unknown) => {
-        if (!this.#stopped) this.#logger.error({ err }, 'Cannot read changes of configs from the metadata store');
-      });
+    this.#following = this.#following.then(task).catch((err: unknown) => {
+      if (!this.#stopped) this.#logger.error({ err }, 'Cannot read changes of configs from the metadata store');
+    });
   }
 
   async #takeChanges(): Promise<void> {
@@ -267,12 +325,24 @@ export class ConfigRepository {
       const node = await this.#store.get(path).catch(ignoreNoNode);
       this.#lastChange = name;
       if (node === undefined) continue;
-      const entityPath = decodeConfigChange(path, node.data);
+      const entityPath = this.#changedIn(path, node.data);
+      if (entityPath === undefined) continue;
       for (const listener of this.#entityListeners) await listener(entityPath);
       const entity = this.#entityOf(entityPath);
       if (entity !== undefined) await this.#reload(entity);
     }
     await this.#dropOldChanges(names.filter((each) => each <= taken));
+  }
+
+  /** Undefined for a notification that nobody can read: those behind it count all the same. */
+  #changedIn(path: string, data: Buffer): string | undefined {
+    try {
+      return decodeConfigChange(path, data);
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#logger.warn({ err }, 'A notification of changed configs cannot be read, and is passed over');
+      return undefined;
+    }
   }
 
   /** Removes the notifications that everybody has had time to see; any broker does it. */

@@ -1,29 +1,13 @@
-import { ignoreNoNode, isMetadataError, type Operation, type Watcher } from '@millrace/metadata';
+import { ignoreNoNode, type Operation } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import type { BrokerChannel, CommandOutcome } from '../cluster/broker-channel.ts';
-import { randomUuid } from '../shared/uuid.ts';
-import {
-  decodeIsrChange,
-  decodeLogDirEvent,
-  decodeTopic,
-  encodeFeature,
-  encodeTopic,
-  isOtherFeatureNode,
-  MalformedNodeError,
-  paths,
-  type ReplicaAssignment,
-} from '../store/znodes.ts';
+import { decodeIsrChange, decodeLogDirEvent, MalformedNodeError, paths } from '../store/znodes.ts';
 import { BrokerCommands, type Commander, type SentCommand } from './broker-commands.ts';
-import {
-  ControllerContext,
-  PartitionContext,
-  type RegisteredBroker,
-  type ReplicaRef,
-  type TopicContext,
-} from './controller-context.ts';
+import { ControllerContext, PartitionContext, type RegisteredBroker, type ReplicaRef } from './controller-context.ts';
 import type { ControllerGuard } from './guarded-writes.ts';
 import { BrokerChanges, readBroker } from './term/broker-changes.ts';
 import { TopicDeletion } from './term/deletion.ts';
+import { makeFeatureNode } from './term/feature-node.ts';
 import { IsrChanges } from './term/isr-changes.ts';
 import { Leaders } from './term/leaders.ts';
 import { Partitions } from './term/partitions.ts';
@@ -31,6 +15,7 @@ import { Reassignments } from './term/reassignments.ts';
 import { Replicas } from './term/replicas.ts';
 import { StateWriter } from './term/state-writer.ts';
 import type { ControllerTermOptions, TermTools } from './term/tools.ts';
+import { TopicNodes } from './term/topic-nodes.ts';
 
 /** What the watches and answers of a term set off. The controller puts these into its queue. */
 export interface TermEvents {
@@ -40,6 +25,8 @@ export interface TermEvents {
   brokerOverflowed(broker: number): void;
   topicsChanged(): void;
   partitionsChanged(topic: string): void;
+  /** The node of a state that nobody could read has changed. */
+  stateMended(topic: string, partition: number): void;
   deletionsChanged(): void;
   isrChangesNoted(): void;
   logDirEventsNoted(): void;
@@ -76,7 +63,7 @@ export class ControllerTerm {
   /** What the controller's own broker was told, while the term begins. */
   #ownOutcomes: Promise<unknown>[] | undefined = [];
   #carriedOut: Promise<unknown> = Promise.resolve();
-  readonly #watchTopic: Watcher;
+  readonly #topics: TopicNodes;
 
   constructor(epoch: number, guard: ControllerGuard, options: ControllerTermOptions, events: TermEvents) {
     this.epoch = epoch;
@@ -84,7 +71,8 @@ export class ControllerTerm {
     this.#events = events;
     const { store, logger, brokerId } = options;
     const { context } = this;
-    this.#states = new StateWriter({ store, guard, controllerEpoch: epoch, logger });
+    const stateMended = ({ topic, index }: PartitionContext): void => events.stateMended(topic.name, index);
+    this.#states = new StateWriter({ store, guard, controllerEpoch: epoch, logger, stateMended });
     const commander: Commander = { controllerId: brokerId, controllerEpoch: epoch };
     const states = this.#states;
     const commands = (): BrokerCommands => new BrokerCommands(context, commander);
@@ -97,11 +85,11 @@ export class ControllerTerm {
     );
     this.reassignments = new Reassignments(this.#tools, this.partitions, this.replicas, this.deletion);
     this.leaders = new Leaders(this.#tools, this.partitions);
-    this.isr = new IsrChanges(this.#tools);
+    this.isr = new IsrChanges(this.#tools, this.partitions);
     this.brokers = new BrokerChanges(this.#tools, this);
-    this.#watchTopic = ({ type, path }) => {
+    this.#topics = new TopicNodes(this.#tools, ({ type, path }) => {
       if (type === 'changed') events.partitionsChanged(path.slice(paths.topics.length + 1));
-    };
+    });
   }
 
   /** How many partitions there are, and how many of these have no leader. */
@@ -185,8 +173,10 @@ export class ControllerTerm {
   /** A broker has changed its registration, such as its addresses. */
   async brokerModified(id: number): Promise<void> {
     const known = this.context.brokers.get(id);
+    // One whose registration nobody could read, and that has been mended.
+    if (known === undefined) return this.brokersChanged();
     const now = await this.#readBroker(id);
-    if (known === undefined || now === undefined || now.epoch !== known.epoch) return;
+    if (now === undefined || now.epoch !== known.epoch) return;
     if (JSON.stringify(now.broker) === JSON.stringify(known.broker)) return;
     this.#unregister(id);
     this.#register(id, now);
@@ -205,22 +195,33 @@ export class ControllerTerm {
       // The nodes of a topic that is being deleted may be gone before its deletion is over.
       if (!names.has(name) && !deletions.has(name)) topics.delete(name);
     }
-    const created = [...names].filter((name) => !topics.has(name));
-    const loaded = await this.#loadTopics(created);
-    await this.#bringNewOnline(loaded.flatMap(({ partitions }) => partitions));
+    await this.#takeUpTopics([...names].filter((name) => !topics.has(name)));
   }
 
-  /** A topic's node has changed: partitions may have been added. What else changes is the controller's own doing. */
+  /**
+   * A topic's node has changed: partitions may have been added, or one that nobody could read has been mended. What else changes is the
+   * controller's own doing.
+   */
   async partitionsChanged(name: string): Promise<void> {
-    const known = this.context.topics.get(name);
-    const node = await this.#options.store.get(paths.topic(name), { watch: this.#watchTopic }).catch(ignoreNoNode);
-    if (known === undefined || node === undefined || this.context.deletions.has(name)) return;
-    const { partitions } = decodeTopic(name, node.data);
-    const added = partitions
+    const { topics, deletions } = this.context;
+    if (deletions.has(name)) return;
+    const known = topics.get(name);
+    if (known === undefined) return this.#takeUpTopics([name]);
+    const now = await this.#topics.read(name);
+    if (now === undefined) return;
+    const added = now.partitions
       .slice(known.partitions.length)
       .map((assignment, at) => new PartitionContext(known, known.partitions.length + at, assignment));
     known.partitions.push(...added);
     await this.#bringNewOnline(added);
+    await this.reassignments.resumeHeldUp(name);
+  }
+
+  /** The state of a partition that nobody could read is another now. */
+  async stateMended(topic: string, index: number): Promise<void> {
+    const partition = this.context.partition(topic, index);
+    if (partition === undefined || partition.state !== undefined || this.context.isDeleting(partition)) return;
+    await this.#bringNewOnline([partition]);
   }
 
   /** Somebody has asked for the deletion of topics. */
@@ -290,12 +291,12 @@ export class ControllerTerm {
       store.children(paths.deleteTopics, { watch: () => this.#events.deletionsChanged() }),
       store.exists(paths.reassignPartitions, { watch: () => this.#events.reassignmentsRequested() }),
       store.exists(paths.preferredElection, { watch: () => this.#events.preferredElectionRequested() }),
-      this.#makeFeatureNode(),
+      makeFeatureNode(this.#tools),
     ]);
     // What was noted for the controller before is read from the states below anyway.
     await this.#remove(notes);
     for (const [id, broker] of brokers) this.#register(id, broker);
-    await this.#loadTopics(topics);
+    await this.#topics.load(topics);
     await this.#states.read([...context.topics.values()].flatMap(({ partitions }) => partitions));
     if (this.#options.isDeletionEnabled()) {
       for (const name of deletions) if (context.topics.has(name)) context.deletions.add(name);
@@ -340,16 +341,24 @@ export class ControllerTerm {
     return (state.leader === broker || state.isr.includes(broker)) && registered.epoch > state.zxid;
   }
 
+  /** Topics that are not known yet, or were left out because nobody could read their nodes. */
+  async #takeUpTopics(names: readonly string[]): Promise<void> {
+    const loaded = await this.#topics.load(names);
+    await this.#bringNewOnline(loaded.flatMap(({ partitions }) => partitions));
+  }
+
   async #bringNewOnline(partitions: readonly PartitionContext[]): Promise<void> {
     if (partitions.length === 0) return;
-    // A controller before may have given some of them states already.
+    // A controller before may have given some of them states already, or nobody could read their nodes for a time.
     await this.#states.read(partitions);
     this.partitions.initialize(partitions);
     const found = partitions.filter(({ state }) => state !== undefined);
     this.replicas.bringOnline(
       found.flatMap((partition) => partition.replicas.map((broker) => ({ partition, broker }))),
     );
+    const led = found.filter(({ phase }) => phase === 'online');
     await this.partitions.bringOnline(partitions.filter(({ phase }) => phase !== 'online'));
+    await this.partitions.leadAnew(led);
     for (const partition of partitions) {
       for (const broker of partition.replicas) {
         partition.replicaPhases.set(broker, this.context.isReplicaOnline(broker, partition) ? 'online' : 'offline');
@@ -368,7 +377,7 @@ export class ControllerTerm {
   }
 
   #readBroker(id: number): Promise<RegisteredBroker | undefined> {
-    return readBroker(this.#tools, id, () => this.#events.brokerModified(id));
+    return readBroker(this.#tools, id, () => this.#events.brokerModified(id), this.context.brokers.get(id));
   }
 
   #register(id: number, registered: RegisteredBroker): void {
@@ -381,70 +390,6 @@ export class ControllerTerm {
     this.context.brokers.delete(id);
     this.#channels.get(id)?.close();
     this.#channels.delete(id);
-  }
-
-  /** Reads topics that are not known yet. One whose node nobody can read is left out. */
-  async #loadTopics(names: readonly string[]): Promise<TopicContext[]> {
-    const read = names.map(async (name): Promise<TopicContext | undefined> => {
-      const node = await this.#options.store.get(paths.topic(name), { watch: this.#watchTopic }).catch(ignoreNoNode);
-      if (node === undefined) return undefined;
-      try {
-        const { topicId, partitions: assignments } = decodeTopic(name, node.data);
-        const id = topicId ?? (await this.#giveId(name, assignments, node.stat.version));
-        const partitions: PartitionContext[] = [];
-        const topic = { name, id, partitions };
-        for (const [index, assignment] of assignments.entries()) {
-          partitions.push(new PartitionContext(topic, index, assignment));
-        }
-        return topic;
-      } catch (err) {
-        if (!(err instanceof MalformedNodeError)) throw err;
-        this.#options.logger.error({ err, topic: name }, 'A topic cannot be read; nobody will lead its partitions');
-        return undefined;
-      }
-    });
-    const topics = (await Promise.all(read)).filter((topic) => topic !== undefined);
-    for (const topic of topics) this.context.topics.set(topic.name, topic);
-    return topics;
-  }
-
-  /**
-   * Topics that Kafka made before 2.8 have no id, and a tool of that age that changes a topic takes its id away (KAFKA-14190). Another one
-   * would have every broker set the topic's logs aside as those of another topic.
-   */
-  async #giveId(topic: string, partitions: readonly ReplicaAssignment[], version: number): Promise<string> {
-    const { knownTopicId, logger, random } = this.#options;
-    const known = knownTopicId?.(topic, partitions.length);
-    if (known !== undefined) logger.warn({ topic, topicId: known }, 'A topic had lost its id, and gets it back');
-    const id = known ?? randomUuid(random);
-    const data = encodeTopic(id, partitions);
-    await this.#states.writeAll([[{ type: 'set', path: paths.topic(topic), data, expected: { exactly: version } }]]);
-    return id;
-  }
-
-  /** What nobody can read is left to who has written it. */
-  #isOtherFeatureNode(data: Buffer, version: 1 | 2): boolean {
-    try {
-      return isOtherFeatureNode(data, version);
-    } catch (err) {
-      if (!(err instanceof MalformedNodeError)) throw err;
-      this.#options.logger.warn({ err }, 'The node of features cannot be read, and is left as it is');
-      return false;
-    }
-  }
-
-  async #makeFeatureNode(): Promise<void> {
-    const { store, featureNodeVersion: version = 2 } = this.#options;
-    const data = encodeFeature(version);
-    const node = await store.get(paths.feature).catch(ignoreNoNode);
-    if (node === undefined) {
-      await store.create(paths.feature, data).catch(ignoreNodeExists);
-    } else if (this.#isOtherFeatureNode(node.data, version)) {
-      // The cluster's brokers speak another version with one another than when it was written.
-      await this.#states.writeAll([
-        [{ type: 'set', path: paths.feature, data, expected: { exactly: node.stat.version } }],
-      ]);
-    }
   }
 
   /** What brokers have noted for the controller before. */
@@ -504,10 +449,6 @@ export class ControllerTerm {
     }
     if (command === 'StopReplica' && deletes.size > 0) this.#events.replicasDeleted(brokerId, deletes, outcome);
   }
-}
-
-function ignoreNodeExists(error: unknown): void {
-  if (!isMetadataError(error, 'NODE_EXISTS')) throw error;
 }
 
 export type { ControllerTermOptions };

@@ -1,7 +1,13 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Timer } from '@millrace/ports';
 import { BrokerFault } from '../shared/errors.ts';
-import { decodeController, decodeControllerEpoch, encodeController, paths } from '../store/znodes.ts';
+import {
+  decodeController,
+  decodeControllerEpoch,
+  encodeController,
+  MalformedNodeError,
+  paths,
+} from '../store/znodes.ts';
 import { ControllerTerm, type ControllerTermOptions } from './controller-term.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ControllerGuard, ControllerMovedError } from './guarded-writes.ts';
@@ -75,7 +81,7 @@ export class Controller {
   /**
    * Stands for election. Resolves when another broker is the controller, or when this one is and has brought everything
    * online. The broker must have registered before.
-   * @throws MetadataError when the store cannot be used; MalformedNodeError when it holds what nobody can read.
+   * @throws MetadataError when the store cannot be used
    */
   async start(): Promise<void> {
     this.#forgetSession = this.#store.onSession((state) => {
@@ -133,6 +139,7 @@ export class Controller {
         return;
       }
       const office = await this.#stand();
+      if (office === 'unreadable') return;
       if (office === undefined) continue;
       await this.#begin(office);
       return;
@@ -154,10 +161,22 @@ export class Controller {
         await this.#store.delete(paths.controller, { exactly: stat.version });
         return undefined;
       }
-      return decodeController(data);
+      // Whoever holds it knows, whatever somebody else has written into it.
+      return isMine ? this.#options.brokerId : this.#holderIn(data);
     } catch (error) {
       if (isMetadataError(error, 'NO_NODE', 'BAD_VERSION', 'CONNECTION_LOSS')) return undefined;
       throw error;
+    }
+  }
+
+  /** -1 where nobody can read who it is: the office is held, and its end or its mending is told. */
+  #holderIn(data: Buffer): number {
+    try {
+      return decodeController(data);
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#options.logger.error({ err }, 'Nobody can read who the controller is');
+      return -1;
     }
   }
 
@@ -169,8 +188,8 @@ export class Controller {
     if (incumbent === undefined) await this.#elect(true);
   }
 
-  /** Takes office in one transaction with the next epoch; undefined when somebody else was faster. */
-  async #stand(): Promise<Office | undefined> {
+  /** Takes office in one transaction with the next epoch; undefined when somebody else was faster. Where nobody can read the epoch, it waits. */
+  async #stand(): Promise<Office | 'unreadable' | undefined> {
     const { brokerId, clock } = this.#options;
     try {
       const { data, stat } = await this.#epochNode();
@@ -194,7 +213,10 @@ export class Controller {
     } catch (error) {
       // A transaction whose answer was lost may have been applied: then the office is found to be this session's, and is given back.
       if (isMetadataError(error, 'NODE_EXISTS', 'BAD_VERSION', 'CONNECTION_LOSS')) return undefined;
-      throw error;
+      if (!(error instanceof MalformedNodeError)) throw error;
+      // Partitions keep the leaders that they have.
+      this.#electAgainLater(error);
+      return 'unreadable';
     }
   }
 
@@ -216,6 +238,8 @@ export class Controller {
       brokerOverflowed: (id) => this.#during(term, `overflow of ${id}`, () => term.brokerOverflowed(id)),
       topicsChanged: () => this.#during(term, 'topics', () => term.topicsChanged()),
       partitionsChanged: (topic) => this.#during(term, `partitions of ${topic}`, () => term.partitionsChanged(topic)),
+      stateMended: (topic, partition) =>
+        this.#during(term, `state of ${topic}-${partition}`, () => term.stateMended(topic, partition)),
       deletionsChanged: () => this.#during(term, 'deletions', () => term.deletionsChanged()),
       isrChangesNoted: () => this.#during(term, 'isr changes', () => term.isrChangesNoted()),
       logDirEventsNoted: () => this.#during(term, 'log dirs', () => term.logDirEventsNoted()),

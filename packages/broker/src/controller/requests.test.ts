@@ -108,13 +108,14 @@ describe('a leader that asks for other in-sync replicas', () => {
     expect(other && (await alterPartition(other, request, 3)).errorCode).toBe(ErrorCode.NOT_CONTROLLER);
   });
 
-  it('meets a state that somebody else has written, and is answered with what is there the next time', async () => {
+  it('meets a state that somebody else has written, and is told of it in the next epoch', async () => {
     const world = await threeBrokers();
     const state = '{"controller_epoch":1,"leader":2,"version":1,"leader_epoch":0,"isr":[2,3]}';
     await world.cluster.store.set(paths.partitionState('orders', 0), Buffer.from(state), 'any');
     expect(await ask(world, [2])).toEqual([0, ErrorCode.INVALID_UPDATE_VERSION]);
-    expect(await ask(world, [2], { partitionEpoch: 1 })).toEqual([0, 0]);
-    expect(await stateOf(world)).toMatchObject({ isr: [2] });
+    expect(await stateOf(world)).toMatchObject({ leader: 2, leader_epoch: 1, isr: [2, 3] });
+    expect(await ask(world, [2], { leaderEpoch: 1, partitionEpoch: 2 })).toEqual([0, 0]);
+    expect(await stateOf(world)).toMatchObject({ leader: 2, leader_epoch: 1, isr: [2] });
   });
 });
 

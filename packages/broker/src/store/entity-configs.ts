@@ -1,5 +1,13 @@
-import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
-import { decodeConfig, encodeConfig, encodeConfigChange, paths } from './znodes.ts';
+import {
+  ignoreNoNode,
+  isMetadataError,
+  type MetadataStore,
+  type Operation,
+  type ReadOptions,
+  type Version,
+} from '@millrace/metadata';
+import type { Logger } from '../shared/logger.ts';
+import { decodeConfig, encodeConfig, encodeConfigChange, MalformedNodeError, paths } from './znodes.ts';
 
 /** How often a change is tried again because somebody else changed the same entity in between. */
 const CHANGE_ATTEMPTS_MAX = 10;
@@ -25,11 +33,13 @@ const MISSING: Node = { config: {}, version: undefined, childCount: 0 };
  */
 export class EntityConfigs {
   readonly #store: MetadataStore;
+  readonly #logger: Logger;
   readonly #listeners = new Set<EntityListener>();
   readonly #known = new Set<string>();
 
-  constructor(store: MetadataStore) {
+  constructor(store: MetadataStore, logger: Logger) {
     this.#store = store;
+    this.#logger = logger;
   }
 
   /** Calls `listener` with every entity that is read, now and later. */
@@ -70,10 +80,9 @@ export class EntityConfigs {
   }
 
   async #loadOne(entityPath: string, found: Set<string>): Promise<void> {
-    const node = await this.#read(`/config/${entityPath}`);
     found.add(entityPath);
-    this.#tell(entityPath, node.config);
-    if (node.childCount === 0 || !entityPath.startsWith('users/')) return;
+    const node = await this.#reload(entityPath);
+    if (node?.childCount === 0 || !entityPath.startsWith('users/')) return;
     const clients = await this.#store.children(`/config/${entityPath}/clients`).catch(ignoreNoNode);
     await Promise.all(
       (clients ?? []).map(async (client) => {
@@ -84,8 +93,24 @@ export class EntityConfigs {
     );
   }
 
-  async #reload(entityPath: string): Promise<void> {
-    this.#tell(entityPath, (await this.#read(`/config/${entityPath}`)).config);
+  /** Resolves with what it found; where nobody can read the node, what was known before holds, and it is taken up when it is mended. */
+  async #reload(entityPath: string): Promise<Node | undefined> {
+    const path = `/config/${entityPath}`;
+    const mended = (): void => {
+      this.#reload(entityPath).catch((err: unknown) => this.#logger.error({ err, path }, 'A node cannot be read anew'));
+    };
+    // Nodes are many, and only one that is damaged is watched. It may have been mended by the second look.
+    for (const options of [{}, { watch: mended }]) {
+      try {
+        const node = await this.#read(path, options);
+        this.#tell(entityPath, node.config);
+        return node;
+      } catch (err) {
+        if (!(err instanceof MalformedNodeError)) throw err;
+        this.#logger.error({ err }, 'What is set on a user or a client cannot be read; what was known before holds');
+      }
+    }
+    return undefined;
   }
 
   #tell(entityPath: string, config: Properties): void {
@@ -136,9 +161,9 @@ export class EntityConfigs {
     return removals;
   }
 
-  async #read(path: string): Promise<Node> {
+  async #read(path: string, options: ReadOptions = {}): Promise<Node> {
     try {
-      const { data, stat } = await this.#store.get(path);
+      const { data, stat } = await this.#store.get(path, options);
       return { config: decodeConfig(path, data), version: { exactly: stat.version }, childCount: stat.childCount };
     } catch (error) {
       if (isMetadataError(error, 'NO_NODE')) return MISSING;

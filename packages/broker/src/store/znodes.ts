@@ -243,6 +243,7 @@ export function encodeTopic(topicId: string, partitions: readonly ReplicaAssignm
 export function decodeTopic(topic: string, data: Buffer): TopicAssignment {
   return decode(paths.topic(topic), data, (json) => {
     const replicas = json['partitions'] as Record<string, unknown>;
+    if (Object.keys(replicas).length === 0) throw new TypeError('there are no partitions');
     const adding = (json['adding_replicas'] ?? {}) as Record<string, unknown>;
     const removing = (json['removing_replicas'] ?? {}) as Record<string, unknown>;
     const partitions = Array.from(
@@ -360,7 +361,11 @@ export function encodeConfig(config: Readonly<Record<string, string>>): Buffer {
 export function decodeConfig(path: string, data: Buffer): Record<string, string> {
   if (data.length === 0) return {};
   return decode(path, data, (json) => {
-    const config = (json['config'] ?? {}) as Record<string, unknown>;
+    const config = json['config'];
+    // What is no config must not count as nothing set: a compacted topic would become one whose records expire.
+    if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+      throw new TypeError('there is no config');
+    }
     return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));
   });
 }

@@ -1,6 +1,6 @@
-import { ignoreNoNode, isMetadataError } from '@millrace/metadata';
+import { ignoreNoNode } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
-import { decodeBroker, paths } from '../../store/znodes.ts';
+import { decodeBroker, MalformedNodeError, paths } from '../../store/znodes.ts';
 import type { PartitionContext, RegisteredBroker, ReplicaRef } from '../controller-context.ts';
 import { shutdownElection } from '../leader-election.ts';
 import type { TopicDeletion } from './deletion.ts';
@@ -149,19 +149,26 @@ export class BrokerChanges {
   }
 }
 
-/** Reads a broker's registration; undefined when it has gone meanwhile. */
+/**
+ * Reads a broker's registration; undefined when it has gone meanwhile. One that nobody can read, and that is the one which is known, stands:
+ * the broker is there.
+ */
 export async function readBroker(
   { options, logger }: TermTools,
   id: number,
   watch: () => void,
+  known: RegisteredBroker | undefined,
 ): Promise<RegisteredBroker | undefined> {
   const node = await options.store.get(paths.brokerId(id), { watch }).catch(ignoreNoNode);
   if (node === undefined) return undefined;
+  const epoch = node.stat.czxid;
   try {
-    return { broker: decodeBroker(id, node.data), epoch: node.stat.czxid };
+    return { broker: decodeBroker(id, node.data), epoch };
   } catch (err) {
-    if (isMetadataError(err)) throw err;
-    logger.error({ err, broker: id }, 'The registration of a broker cannot be read; it is taken for gone');
-    return undefined;
+    if (!(err instanceof MalformedNodeError)) throw err;
+    const isKnown = known?.epoch === epoch;
+    const taken = isKnown ? 'what it said before holds' : 'it is taken for gone until that is mended';
+    logger.error({ err, broker: id }, `The registration of a broker cannot be read; ${taken}`);
+    return isKnown ? known : undefined;
   }
 }

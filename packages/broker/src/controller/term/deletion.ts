@@ -188,6 +188,7 @@ function phaseOf({ partition, broker }: ReplicaRef): string | undefined {
   return partition.replicaPhases.get(broker);
 }
 
-function requestRemoval(topic: string): { type: 'delete'; path: string; expected: 'any' } {
-  return { type: 'delete', path: paths.deleteTopic(topic), expected: 'any' };
+/** Whatever the request's name is: somebody may have asked for what no topic may be called. */
+function requestRemoval(name: string): { type: 'delete'; path: string; expected: 'any' } {
+  return { type: 'delete', path: `${paths.deleteTopics}/${name}`, expected: 'any' };
 }

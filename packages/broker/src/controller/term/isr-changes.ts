@@ -1,6 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
 import type { LeaderAndIsr } from '../../store/znodes.ts';
 import type { PartitionContext, StoredState } from '../controller-context.ts';
+import type { Partitions } from './partitions.ts';
 import type { TermTools } from './tools.ts';
 
 /** A partition's state as its leader wants it (AlterPartition). */
@@ -20,9 +21,11 @@ export type IsrOutcome = { readonly errorCode: number } | { readonly errorCode: 
 /** In-sync replicas come and go as the leaders say (`KafkaController.processAlterPartition`, KIP-497). */
 export class IsrChanges {
   readonly #tools: TermTools;
+  readonly #partitions: Partitions;
 
-  constructor(tools: TermTools) {
+  constructor(tools: TermTools, partitions: Partitions) {
     this.#tools = tools;
+    this.#partitions = partitions;
   }
 
   /**
@@ -43,19 +46,23 @@ export class IsrChanges {
       return [partition, { ...state, isr, leaderRecoveryState, controllerEpoch: this.#tools.epoch }, state];
     });
     const { written, stale } = await states.write(writes);
-    // Somebody else has written the state: it is read anew, so that the leader's next attempt meets what is.
+    // Somebody else has written the state: it is read anew.
     await states.read(stale);
     for (const [index, { partition }] of accepted) {
       const isWritten = partition !== undefined && written.includes(partition) && partition.state !== undefined;
-      outcomes[index] = isWritten
-        ? { errorCode: 0, state: partition.state as StoredState }
-        : { errorCode: ErrorCode.INVALID_UPDATE_VERSION };
+      outcomes[index] = isWritten ? { errorCode: 0, state: partition.state as StoredState } : staleOutcome(partition);
     }
     if (written.length > 0 || stale.length > 0) {
       const commands = newCommands();
       commands.updateMetadata(context.brokers.keys(), [...written, ...stale]);
       send(commands);
     }
+    const outdated = changes.flatMap(({ partition }, index) => {
+      const isOutdated = outcomes[index]?.errorCode === ErrorCode.INVALID_UPDATE_VERSION;
+      return partition !== undefined && isOutdated && states.isFound(partition) ? [partition] : [];
+    });
+    // Whoever has written it has not told the leader, and no further attempt in its epoch would succeed. In the next it is told.
+    await this.#partitions.leadAnew(outdated);
     return { outcomes: outcomes as IsrOutcome[], changed: written };
   }
 
@@ -63,7 +70,10 @@ export class IsrChanges {
   #judge(change: IsrChange, ineligibleError: number): IsrOutcome | undefined {
     const { partition, leaderEpoch, partitionEpoch, isr, leaderRecoveryState } = change;
     const state = partition?.state;
-    if (partition === undefined || state === undefined) return { errorCode: change.unknownError };
+    if (partition === undefined) return { errorCode: change.unknownError };
+    if (state === undefined) {
+      return this.#tools.context.isDeleting(partition) ? { errorCode: change.unknownError } : UNREADABLE;
+    }
     // Who knows more than this controller has been told by a later one (KAFKA-14154).
     if (leaderEpoch > state.leaderEpoch || partitionEpoch > state.version) {
       return { errorCode: ErrorCode.NOT_CONTROLLER };
@@ -81,6 +91,13 @@ export class IsrChanges {
     const isEligible = (replica: number): boolean => context.isLive(replica) && partition.replicas.includes(replica);
     return isr.every(isEligible) ? undefined : { errorCode: ineligibleError };
   }
+}
+
+/** What a leader hears whose partition has no state that anybody can read: it asks again, until that has been mended. */
+const UNREADABLE: IsrOutcome = { errorCode: ErrorCode.NOT_CONTROLLER };
+
+function staleOutcome(partition: PartitionContext | undefined): IsrOutcome {
+  return partition?.state === undefined ? UNREADABLE : { errorCode: ErrorCode.INVALID_UPDATE_VERSION };
 }
 
 function same(one: readonly number[], other: readonly number[]): boolean {

@@ -2,7 +2,7 @@ import { ignoreNoNode } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
 import { eachInTurns, neverPause, type Pause } from '../../shared/turns.ts';
-import { decodePreferredElection, type PartitionName, paths } from '../../store/znodes.ts';
+import { decodePreferredElection, MalformedNodeError, type PartitionName, paths } from '../../store/znodes.ts';
 import type { PartitionContext } from '../controller-context.ts';
 import { type ElectionStrategy, offlineElection, preferredElection } from '../leader-election.ts';
 import type { Partitions } from './partitions.ts';
@@ -75,7 +75,12 @@ export class Leaders {
     const { options, states } = this.#tools;
     const node = await options.store.get(paths.preferredElection).catch(ignoreNoNode);
     if (node === undefined) return;
-    await this.elect('preferred', decodePreferredElection(node.data));
+    try {
+      await this.elect('preferred', decodePreferredElection(node.data));
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#tools.logger.warn({ err }, 'A request for elections cannot be read, and is removed');
+    }
     await states.writeAll([[{ type: 'delete', path: paths.preferredElection, expected: 'any' }]]);
   }
 

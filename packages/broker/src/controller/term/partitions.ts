@@ -64,12 +64,28 @@ export class Partitions {
 
   /** Writes the same leader and replicas with the next epoch, so that replicas take over a changed assignment. */
   async raiseEpoch(partition: PartitionContext): Promise<boolean> {
-    const changed = await this.#tools.states.change([partition], (_, { leader, isr, leaderRecoveryState }) => ({
+    return (await this.#raiseEpochs([partition])).length > 0;
+  }
+
+  /**
+   * Has leaders go on in the next epoch. While nobody could read their partitions' nodes, they were told that there are no such partitions, and
+   * propose no replicas in sync any more in this one.
+   */
+  async leadAnew(partitions: readonly PartitionContext[]): Promise<void> {
+    if (partitions.length === 0) return;
+    const commands = this.#tools.commands();
+    for (const partition of await this.#raiseEpochs(partitions)) {
+      commands.leaderAndIsr(partition.replicas, partition, false);
+    }
+    this.#tools.send(commands);
+  }
+
+  #raiseEpochs(partitions: readonly PartitionContext[]): Promise<PartitionContext[]> {
+    return this.#tools.states.change(partitions, (_, { leader, isr, leaderRecoveryState }) => ({
       leader,
       isr,
       leaderRecoveryState,
     }));
-    return changed.length > 0;
   }
 
   #hasLeader(partition: PartitionContext): boolean {

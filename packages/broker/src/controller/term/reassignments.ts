@@ -7,11 +7,13 @@ import {
   decodeTopic,
   encodeReassignments,
   encodeTopic,
+  MalformedNodeError,
   type PartitionName,
   type PartitionTarget,
   paths,
   type ReplicaAssignment,
   settledAssignment,
+  type TopicAssignment,
 } from '../../store/znodes.ts';
 import type { PartitionContext, ReplicaRef } from '../controller-context.ts';
 import { isElectable, reassignmentElection } from '../leader-election.ts';
@@ -38,6 +40,8 @@ export class Reassignments {
   readonly #partitions: Partitions;
   readonly #replicas: Replicas;
   readonly #deletion: TopicDeletion;
+  /** Topics of which a reassignment stands still until somebody mends their nodes. */
+  readonly #heldUp = new Set<string>();
 
   constructor(tools: TermTools, partitions: Partitions, replicas: Replicas, deletion: TopicDeletion) {
     this.#tools = tools;
@@ -72,7 +76,7 @@ export class Reassignments {
   /** Goes on with all that run, after a controller has taken office. */
   async resumeAll(): Promise<void> {
     const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
-    for (const partition of running) await this.#advance(partition, partition.assignment);
+    for (const partition of running) await this.#tryToAdvance(partition, partition.assignment);
   }
 
   /** Goes on with those that wait for a broker that has come. */
@@ -80,7 +84,7 @@ export class Reassignments {
     const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
     for (const partition of running) {
       if (partition.targetReplicas.some((replica) => brokers.includes(replica))) {
-        await this.#advance(partition, partition.assignment);
+        await this.#tryToAdvance(partition, partition.assignment);
       }
     }
   }
@@ -88,16 +92,16 @@ export class Reassignments {
   /** Completes those of which all replicas have come into sync. */
   async maybeComplete(partitions: Iterable<PartitionContext>): Promise<void> {
     for (const partition of partitions) {
-      if (partition.isReassigning && this.#canComplete(partition)) await this.#advance(partition, partition.assignment);
+      if (partition.isReassigning && this.#canComplete(partition)) {
+        await this.#tryToAdvance(partition, partition.assignment);
+      }
     }
   }
 
   /** What older tools ask for through `/admin/reassign_partitions`. It overrides what runs. */
   async requestedByNode(): Promise<void> {
-    const { options, context, logger } = this.#tools;
-    const node = await options.store.get(paths.reassignPartitions).catch(ignoreNoNode);
-    if (node === undefined) return;
-    for (const { topic, partition, replicas } of decodeReassignments(node.data)) {
+    const { context, logger } = this.#tools;
+    for (const { topic, partition, replicas } of (await this.#requests())?.targets ?? []) {
       const found = context.partition(topic, partition);
       const isThere = found !== undefined && same(found.replicas, replicas) && !found.isReassigning;
       const outcome = isThere ? NO_ERROR : await this.#alterOne({ topic, partition, replicas });
@@ -120,13 +124,11 @@ export class Reassignments {
       if (unreachable.length === partition.originReplicas.length) {
         return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, 'None of the replicas to go back to is live.');
       }
-      await this.#moveTo(partition, partition.originReplicas);
-      return NO_ERROR;
+      return this.#moveTo(partition, partition.originReplicas);
     }
     const fault = this.#targetFault(partition, request.replicas);
     if (fault !== undefined) return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, fault);
-    await this.#moveTo(partition, request.replicas);
-    return NO_ERROR;
+    return this.#moveTo(partition, request.replicas);
   }
 
   #targetFault(partition: PartitionContext, replicas: readonly number[]): string | undefined {
@@ -143,11 +145,11 @@ export class Reassignments {
       : `Replica assignment has brokers that are not alive. Replica list: ${replicas.join(', ')}, dead: ${dead.join(', ')}.`;
   }
 
-  async #moveTo(partition: PartitionContext, target: readonly number[]): Promise<void> {
+  async #moveTo(partition: PartitionContext, target: readonly number[]): Promise<ApiError> {
     const origin = partition.originReplicas;
     const staying = [...target, ...origin.filter((replica) => !target.includes(replica))];
     const replicas = [...staying, ...(await this.#indispensable(partition, staying))];
-    await this.#advance(partition, {
+    return this.#tryToAdvance(partition, {
       replicas,
       adding: target.filter((replica) => !origin.includes(replica)),
       removing: replicas.filter((replica) => !target.includes(replica)),
@@ -168,6 +170,26 @@ export class Reassignments {
     const inSync = partition.state?.isr ?? [];
     if (!isLed && inSync.some((replica) => staying.includes(replica))) return [];
     return leaving.filter((replica) => inSync.includes(replica));
+  }
+
+  /** Goes on with those of a topic whose node nobody could read. */
+  async resumeHeldUp(topic: string): Promise<void> {
+    if (!this.#heldUp.delete(topic)) return;
+    const partitions = this.#tools.context.topics.get(topic)?.partitions ?? [];
+    for (const each of partitions) if (each.isReassigning) await this.#tryToAdvance(each, each.assignment);
+  }
+
+  /** As {@link #advance}; where nobody can read the topic's node it stands still until that is mended, and the others go on. */
+  async #tryToAdvance(partition: PartitionContext, assignment: ReplicaAssignment): Promise<ApiError> {
+    try {
+      await this.#advance(partition, assignment);
+      return NO_ERROR;
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      this.#tools.logger.error({ err, partition: partition.name }, 'A reassignment stands still');
+      this.#heldUp.add(partition.topic.name);
+      return apiError(ErrorCode.UNKNOWN_SERVER_ERROR, err.message);
+    }
   }
 
   /** Takes the next steps towards an assignment, as far as they can be taken now. */
@@ -226,6 +248,8 @@ export class Reassignments {
 
   async #complete(partition: PartitionContext): Promise<void> {
     const { adding, removing } = partition.assignment;
+    // What cannot be noted in the end is not begun.
+    await this.#readTopic(partition);
     this.#replicas.bringOnline(adding.map((broker) => ({ partition, broker })));
     const settled = settledAssignment(partition.targetReplicas);
     // The leader forgets the leavers before these stop; the store keeps them until they have.
@@ -262,30 +286,45 @@ export class Reassignments {
     this.#replicas.forget(leaving);
   }
 
-  /** @throws MetadataError when the topic's node is gone, or changed by somebody else again and again */
-  async #writeAssignment({ topic, index }: PartitionContext, assignment: ReplicaAssignment): Promise<void> {
-    const { options, states } = this.#tools;
-    const path = paths.topic(topic.name);
-    const { data, stat } = await options.store.get(path);
-    const present = decodeTopic(topic.name, data);
-    const partitions = present.partitions.map((each, at) => (at === index ? assignment : each));
-    const written = encodeTopic(present.topicId ?? topic.id, partitions);
-    await states.writeAll([[{ type: 'set', path, data: written, expected: { exactly: stat.version } }]]);
+  /** @throws MetadataError when the topic's node is gone, or changed by somebody else again and again; MalformedNodeError */
+  async #writeAssignment(partition: PartitionContext, assignment: ReplicaAssignment): Promise<void> {
+    const { topicId, partitions: present, version } = await this.#readTopic(partition);
+    const partitions = present.map((each, at) => (at === partition.index ? assignment : each));
+    const data = encodeTopic(topicId ?? partition.topic.id, partitions);
+    const path = paths.topic(partition.topic.name);
+    await this.#tools.states.writeAll([[{ type: 'set', path, data, expected: { exactly: version } }]]);
+  }
+
+  async #readTopic({ topic: { name } }: PartitionContext): Promise<TopicAssignment & { readonly version: number }> {
+    const { data, stat } = await this.#tools.options.store.get(paths.topic(name));
+    return { ...decodeTopic(name, data), version: stat.version };
   }
 
   async #dropFromNode({ topic, partition }: PartitionName): Promise<void> {
-    const { options, states } = this.#tools;
-    const node = await options.store.get(paths.reassignPartitions).catch(ignoreNoNode);
-    if (node === undefined) return;
+    const requests = await this.#requests();
+    if (requests === undefined) return;
     const isOther = (each: PartitionTarget): boolean => each.topic !== topic || each.partition !== partition;
-    const remaining = decodeReassignments(node.data).filter(isOther);
-    const expected = { exactly: node.stat.version };
+    const remaining = requests.targets.filter(isOther);
+    const expected = { exactly: requests.version };
     const path = paths.reassignPartitions;
     const operation: Operation =
       remaining.length === 0
         ? { type: 'delete', path, expected }
         : { type: 'set', path, data: encodeReassignments(remaining), expected };
-    await states.writeAll([[operation]]);
+    await this.#tools.states.writeAll([[operation]]);
+  }
+
+  /** What stands in `/admin/reassign_partitions`; undefined where it is missing, or nobody can read it, as in Kafka. */
+  async #requests(): Promise<{ targets: PartitionTarget[]; version: number } | undefined> {
+    const { options, logger } = this.#tools;
+    const node = await options.store.get(paths.reassignPartitions).catch(ignoreNoNode);
+    try {
+      return node && { targets: decodeReassignments(node.data), version: node.stat.version };
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      logger.warn({ err }, 'A request for reassignments cannot be read, and is passed over');
+      return undefined;
+    }
   }
 }
 

@@ -1,4 +1,10 @@
-import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import {
+  ignoreNoNode,
+  isMetadataError,
+  type MetadataStore,
+  type NodeContent,
+  type Operation,
+} from '@millrace/metadata';
 import type { Logger } from '../../shared/logger.ts';
 import {
   decodePartitionState,
@@ -30,14 +36,23 @@ export interface StateWriterOptions {
   readonly guard: ControllerGuard;
   readonly controllerEpoch: number;
   readonly logger: Logger;
+  /** The node of a state that nobody could read has changed. */
+  readonly stateMended: (partition: PartitionContext) => void;
 }
 
 /** Reads and writes partitions' states for one controller, and keeps what it knows of them true. */
 export class StateWriter {
   readonly #options: StateWriterOptions;
+  /** States as they were found in the store, which this controller has not written since. */
+  readonly #found = new WeakSet<StoredState>();
 
   constructor(options: StateWriterOptions) {
     this.#options = options;
+  }
+
+  /** Whether the present state of a partition was written by somebody else: its leader may not know of it. */
+  isFound({ state }: PartitionContext): boolean {
+    return state !== undefined && this.#found.has(state);
   }
 
   /** @throws as {@link writeAll} */
@@ -151,27 +166,38 @@ export class StateWriter {
   }
 
   async #read(partition: PartitionContext): Promise<void> {
-    const { store, controllerEpoch, logger } = this.#options;
-    const path = paths.partitionState(partition.topic.name, partition.index);
-    const node = await store.get(path).catch(ignoreNoNode);
-    if (node === undefined) {
-      partition.state = undefined;
-      return;
-    }
-    try {
-      const { version, mzxid } = node.stat;
-      partition.state = { ...decodePartitionState(path, node.data), version, zxid: mzxid };
-    } catch (err) {
-      if (!(err instanceof MalformedNodeError)) throw err;
-      // One node that nobody can read costs its partition, not the controller.
-      logger.error({ err, partition: partition.name }, 'The state of a partition cannot be read; nobody will lead it');
-      partition.state = undefined;
-      return;
-    }
+    const { controllerEpoch } = this.#options;
+    partition.state = await this.#stateOf(partition);
+    if (partition.state === undefined) return;
+    this.#found.add(partition.state);
     if (partition.state.controllerEpoch > controllerEpoch) {
       throw new ControllerMovedError(
         `The state of ${partition.name} was written in controller epoch ${partition.state.controllerEpoch}, which is later than ${controllerEpoch}.`,
       );
+    }
+  }
+
+  /** Undefined where there is none, or one that nobody can read: it costs its partition, not the controller, until it is mended. */
+  async #stateOf(partition: PartitionContext): Promise<StoredState | undefined> {
+    const { store, logger, stateMended } = this.#options;
+    const path = paths.partitionState(partition.topic.name, partition.index);
+    const node = await store.get(path).catch(ignoreNoNode);
+    try {
+      return node && storedState(path, node);
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      logger.error(
+        { err, partition: partition.name },
+        'The state of a partition cannot be read; nobody will lead it anew until that is mended',
+      );
+    }
+    // States are many, and only such a one is watched. It may have been mended by now.
+    const again = await store.get(path, { watch: () => stateMended(partition) }).catch(ignoreNoNode);
+    try {
+      return again && storedState(path, again);
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      return undefined;
     }
   }
 
@@ -183,6 +209,10 @@ export class StateWriter {
   #next({ leaderEpoch }: StoredState, elected: ElectedState): LeaderAndIsr {
     return { ...elected, leaderEpoch: leaderEpoch + 1, controllerEpoch: this.#options.controllerEpoch };
   }
+}
+
+function storedState(path: string, { data, stat }: NodeContent): StoredState {
+  return { ...decodePartitionState(path, data), version: stat.version, zxid: stat.mzxid };
 }
 
 function stateCreation({ topic, index }: PartitionContext, state: LeaderAndIsr, isFirst: boolean): Operation[] {
