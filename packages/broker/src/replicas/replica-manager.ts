@@ -42,6 +42,9 @@ const MOVE_REFUSALS: Readonly<Record<MoveRefusal, number>> = {
   offline: ErrorCode.KAFKA_STORAGE_ERROR,
 };
 
+/** At the least so much time passes before a log that has no room is looked at again. */
+const SHORT_CHECK_MS_MIN = 1;
+
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
   readonly brokerId: number;
@@ -355,7 +358,9 @@ export class ReplicaManager {
   #checkShortLater(partition: Partition): void {
     this.#short.add(partition);
     if (!this.#shortCheck.pending && !this.#isClosed) {
-      this.#options.deadlines.set(this.#shortCheck, GIVEN_UP_AFTER_MS - partition.log.shortMs);
+      // Never in less than a moment: fractions of milliseconds that do not add up would have it look for ever in the same one.
+      const leftMs = Math.max(SHORT_CHECK_MS_MIN, GIVEN_UP_AFTER_MS - partition.log.shortMs);
+      this.#options.deadlines.set(this.#shortCheck, leftMs);
     }
   }
 
