@@ -441,13 +441,14 @@ export class Broker {
 
   #newGroups(cluster: ClusterImage, replicas: ReplicaManager): GroupCoordinator {
     const { config, clock, random, logger } = this.#options;
+    const limits = { loadBytes: config.offsetsLoadBufferSize, commitTimeoutMs: config.offsetsCommitTimeoutMs };
     return new GroupCoordinator({
       config: groupConfigOf(config),
       clock,
       random,
       logger,
       partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
-      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, listener),
+      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, limits, listener),
     });
   }
 

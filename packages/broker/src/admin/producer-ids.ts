@@ -1,6 +1,5 @@
 import { isMetadataError, type MetadataStore } from '@millrace/metadata';
 import { decodeProducerIdBlock, encodeProducerIdBlock, type ProducerIdBlock, paths } from '../store/znodes.ts';
-import type { ProducerIds } from './topic-creation.ts';
 
 /** How many producer ids a broker takes at a time (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`). */
 export const PRODUCER_IDS_PER_BLOCK = 1000;
@@ -12,7 +11,7 @@ const BLOCK_ATTEMPTS_MAX = 50;
  * Hands out producer ids from blocks that brokers take from one node of the metadata store. Ids of a block that a broker did
  * not use are lost when it stops, never handed out twice.
  */
-export class ProducerIdManager implements ProducerIds {
+export class ProducerIdManager {
   readonly #store: MetadataStore;
   readonly #brokerId: number;
   #next = 0;

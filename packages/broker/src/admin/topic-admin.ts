@@ -15,7 +15,6 @@ import { untilAnswered } from '../store/lost-answers.ts';
 import { decodeTopic, encodeConfig, encodeTopic, paths, settledAssignment } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
 import { assignReplicas } from './replica-assignment.ts';
-import type { TopicCreation } from './topic-creation.ts';
 import {
   assignmentFault,
   type NewTopic,
@@ -86,7 +85,7 @@ export interface AdminRequestOptions {
  * Creates, extends and deletes topics: it checks what is asked for, writes what shall be into the metadata store, and waits for
  * the controller to bring it about. Any broker may do it; requests of clients go to the controller's.
  */
-export class TopicAdmin implements TopicCreation {
+export class TopicAdmin {
   readonly #options: TopicAdminOptions;
   readonly #waits: ImageWaits;
   readonly #creating = new Map<string, Promise<number>>();
@@ -183,6 +182,11 @@ export class TopicAdmin implements TopicCreation {
     );
   }
 
+  /**
+   * Creates the topics that do not exist, with the broker's defaults (`num.partitions`, `default.replication.factor`, or what the settings of
+   * internal topics say), and resolves with Kafka's error code per name: NONE once this broker's image knows the topic,
+   * INVALID_TOPIC_EXCEPTION, INVALID_REPLICATION_FACTOR ... Calls for a topic that is being created join the one under way.
+   */
   async autoCreate(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const outcomes = topics.map(async (name): Promise<[string, number]> => {
       let creating = this.#creating.get(name);

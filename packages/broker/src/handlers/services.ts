@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@millrace/ports';
 import type { ConfigAdmin } from '../admin/config-admin.ts';
+import type { ProducerIdManager } from '../admin/producer-ids.ts';
 import type { TopicAdmin } from '../admin/topic-admin.ts';
-import type { ProducerIds } from '../admin/topic-creation.ts';
 import type { TopicLookup } from '../admin/topic-lookup.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { CommandInbox } from '../commands/command-inbox.ts';
@@ -76,7 +76,7 @@ export interface BrokerServices {
   readonly transactions: TransactionRooms;
   /** The offsets of groups that keep them in the metadata store. */
   readonly consumerOffsets: ConsumerOffsets;
-  readonly producerIds: ProducerIds;
+  readonly producerIds: ProducerIdManager;
   readonly configAdmin: ConfigAdmin;
   /** The controller, as far as this broker is it. */
   readonly controller: Controller;

@@ -1,7 +1,7 @@
 import type { VerificationGuard } from '@millrace/log';
 
 /**
- * What a coordinator (groups now, transactions later) needs of the log that holds its state. `ReplicaManager` gives one
+ * What a coordinator (of groups, of transactions) needs of the log that holds its state. `ReplicaManager` gives one
  * out per topic (`replicas.coordinatorLog('__consumer_offsets')`).
  */
 export interface CoordinatorLog {
@@ -11,7 +11,7 @@ export interface CoordinatorLog {
    * the high watermark, or with the error code of the refusal (NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS,
    * MESSAGE_TOO_LARGE, KAFKA_STORAGE_ERROR ...). Batches of one partition are appended in call order.
    */
-  append(partition: number, batch: Buffer, options?: CoordinatorAppendOptions): Promise<CoordinatorAppendResult>;
+  append(partition: number, batch: Buffer, options: CoordinatorAppendOptions): Promise<CoordinatorAppendResult>;
   /**
    * Reads a partition that this broker leads from its log start to its end at the time of the call, for loading. `onBatches`
    * gets whole batches, several in one buffer, in order; the buffer is only valid during the call.
@@ -27,12 +27,20 @@ export interface CoordinatorLog {
   isLeader(partition: number): boolean;
 }
 
+/** What settings say about a coordinator's log. */
+export interface CoordinatorLogLimits {
+  /** How much is read at a time while it is loaded (`offsets.load.buffer.size`, `transaction.state.log.load.buffer.size`). */
+  readonly loadBytes: number;
+  /** How long the other replicas may take until they have all that is loaded. */
+  readonly commitTimeoutMs: number;
+}
+
 /** What goes with a coordinator's append. */
 export interface CoordinatorAppendOptions {
   /** The term in which the coordinator decided on it: refused as NOT_LEADER_OR_FOLLOWER in any other. */
   readonly leaderEpoch?: number | undefined;
   /** How long the other replicas may take. */
-  readonly timeoutMs?: number | undefined;
+  readonly timeoutMs: number;
   /** For offsets of a transaction; see `AppendOptions` of the log. */
   readonly guard?: VerificationGuard | undefined;
 }

@@ -5,30 +5,27 @@ import type {
   CoordinatorAppendOptions,
   CoordinatorAppendResult,
   CoordinatorLog,
+  CoordinatorLogLimits,
   CoordinatorReadResult,
 } from './coordinator-log.ts';
 import type { Partition } from './partition.ts';
-
-/** How much of a log is read at a time while a coordinator loads it (`offsets.load.buffer.size`). */
-const LOAD_BYTES = 5 * 1024 * 1024;
-
-/** How long a coordinator's append may wait for the other replicas (`offsets.commit.timeout.ms`). */
-const APPEND_TIMEOUT_MS = 5000;
 
 /** {@link CoordinatorLog} on this broker's replicas. */
 export class PartitionCoordinatorLog implements CoordinatorLog {
   readonly topic: string;
   readonly #find: (partition: number) => Partition | Refusal;
+  readonly #limits: CoordinatorLogLimits;
 
-  constructor(topic: string, find: (partition: number) => Partition | Refusal) {
+  constructor(topic: string, limits: CoordinatorLogLimits, find: (partition: number) => Partition | Refusal) {
     this.topic = topic;
+    this.#limits = limits;
     this.#find = find;
   }
 
   async append(
     index: number,
     batch: Buffer,
-    { leaderEpoch, timeoutMs = APPEND_TIMEOUT_MS, guard }: CoordinatorAppendOptions = {},
+    { leaderEpoch, timeoutMs, guard }: CoordinatorAppendOptions,
   ): Promise<CoordinatorAppendResult> {
     const partition = this.#find(index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, baseOffset: -1 };
@@ -51,7 +48,7 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     while (offset < endOffset) {
       const refusal = partition.leaderError(-1);
       if (refusal !== ErrorCode.NONE) return { errorCode: refusal, endOffset: offset };
-      const read = await log.read(offset, LOAD_BYTES, { isolation: 'logEnd', minOneBatch: true });
+      const read = await log.read(offset, this.#limits.loadBytes, { isolation: 'logEnd', minOneBatch: true });
       if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
       // What compaction or deletion took away at the end leaves nothing to read before the end.
       if (read.chunks.length === 0) break;
@@ -63,7 +60,9 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       }
       read.release?.();
     }
-    const errorCode = waitsForCommit ? await partition.whenCommitted(endOffset, APPEND_TIMEOUT_MS) : ErrorCode.NONE;
+    const errorCode = waitsForCommit
+      ? await partition.whenCommitted(endOffset, this.#limits.commitTimeoutMs)
+      : ErrorCode.NONE;
     return { errorCode, endOffset };
   }
 

@@ -20,7 +20,7 @@ import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
-import type { CoordinatorLog, CoordinatorPartitionListener } from './coordinator-log.ts';
+import type { CoordinatorLog, CoordinatorLogLimits, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
 import { Partition, type PartitionSurroundings } from './partition.ts';
@@ -188,12 +188,12 @@ export class ReplicaManager {
   }
 
   /** The log of a coordinator's topic; `listener` hears of elections from now on. */
-  coordinatorLog(topic: string, listener: CoordinatorPartitionListener): CoordinatorLog {
+  coordinatorLog(topic: string, limits: CoordinatorLogLimits, listener: CoordinatorPartitionListener): CoordinatorLog {
     this.#coordinators.set(topic, listener);
     for (const partition of this.#byTopic.get(topic) ?? []) {
       if (partition?.isLeader === true) listener.onElected(partition.partition, partition.leaderEpoch);
     }
-    return new PartitionCoordinatorLog(topic, (partition) => this.find(topic, partition));
+    return new PartitionCoordinatorLog(topic, limits, (partition) => this.find(topic, partition));
   }
 
   /** Takes over the changed configs of a topic, or of all. */

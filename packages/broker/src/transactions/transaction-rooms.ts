@@ -62,6 +62,7 @@ export class TransactionRooms {
   constructor(options: TransactionRoomsOptions) {
     const { brokerId, config, clock, logger, cluster, replicas, groups, peers, listener, nextProducerId } = options;
     const timeoutMs = config.requestTimeoutMs;
+    const limits = { loadBytes: config.loadBytes, commitTimeoutMs: config.loadTimeoutMs };
     const writer = new MarkerWriter({ clock, replicas, groups, timeoutMs });
     const markerLanes = new BrokerLanes({ brokerId, cluster, peers, listener });
     const verifierLanes = new BrokerLanes({ brokerId, cluster, peers, listener });
@@ -81,7 +82,7 @@ export class TransactionRooms {
       rewritesTagged: !hasTaggedTransactions,
       raisesEpochs: () => this.level.raisesEpochs,
       partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
-      openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, partitions),
+      openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, limits, partitions),
       openSender: (deadlines, guard) =>
         new MarkerSender({ brokerId, cluster, lanes: markerLanes, writer, deadlines, guard, logger, timeoutMs }),
     });
