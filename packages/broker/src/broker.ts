@@ -28,7 +28,7 @@ import { ConfigRepository } from './config/config-repository.ts';
 import type { ListenerCertificates } from './config/listener-changes.ts';
 import { Controller } from './controller/controller.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
-import { groupConfigOf } from './groups/config.ts';
+import { groupConfigOf, groupLogLimitsOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
@@ -441,14 +441,13 @@ export class Broker {
 
   #newGroups(cluster: ClusterImage, replicas: ReplicaManager): GroupCoordinator {
     const { config, clock, random, logger } = this.#options;
-    const limits = { loadBytes: config.offsetsLoadBufferSize, commitTimeoutMs: config.offsetsCommitTimeoutMs };
     return new GroupCoordinator({
       config: groupConfigOf(config),
       clock,
       random,
       logger,
       partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
-      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, limits, listener),
+      openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, groupLogLimitsOf(config), listener),
     });
   }
 

@@ -1,19 +1,35 @@
 import {
+  AddOffsetsToTxn,
+  AddPartitionsToTxn,
+  AlterConfigs,
   type Api,
+  CreatePartitions,
   CreateTopics,
+  DeleteGroups,
+  DeleteRecords,
   DeleteTopics,
+  DescribeCluster,
+  DescribeConfigs,
+  DescribeGroups,
+  DescribeProducers,
+  EndTxn,
   Fetch,
   FindCoordinator,
   Heartbeat,
+  IncrementalAlterConfigs,
   InitProducerId,
   JoinGroup,
   LeaveGroup,
+  ListGroups,
   ListOffsets,
   Metadata,
   OffsetCommit,
+  OffsetDelete,
   OffsetFetch,
+  OffsetForLeaderEpoch,
   Produce,
   SyncGroup,
+  TxnOffsetCommit,
 } from '@millrace/protocol';
 
 /** Builds the response that tells of an error in every place where the API has room for one. */
@@ -53,9 +69,15 @@ answerOf(ListOffsets, ({ topics }, errorCode) => ({
     partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode, oldStyleOffsets: [] })),
   })),
 }));
-answerOf(Metadata, ({ topics }, errorCode) => ({
+answerOf(Metadata, ({ topics }, errorCode, version) => ({
   brokers: [],
-  topics: (topics ?? []).map(({ name, topicId }) => ({ name, topicId, errorCode, partitions: [] })),
+  topics: (topics ?? []).map(({ name, topicId }) => ({
+    // Who asks by id has no name, which only version 12 can say.
+    name: version >= 12 ? name : (name ?? ''),
+    topicId,
+    errorCode,
+    partitions: [],
+  })),
 }));
 answerOf(OffsetCommit, ({ topics }, errorCode) => ({
   topics: topics.map(({ name, partitions }) => ({
@@ -101,6 +123,91 @@ answerOf(DeleteTopics, ({ topics, topicNames }, errorCode, version) => ({
   responses:
     version >= 6 ? topics.map(({ name }) => ({ name, errorCode })) : topicNames.map((name) => ({ name, errorCode })),
 }));
+
+answerOf(CreatePartitions, ({ topics }, errorCode) => ({ results: topics.map(({ name }) => ({ name, errorCode })) }));
+answerOf(DeleteRecords, ({ topics }, errorCode) => ({
+  topics: topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, lowWatermark: -1, errorCode })),
+  })),
+}));
+answerOf(OffsetForLeaderEpoch, ({ topics }, errorCode) => ({
+  topics: topics.map(({ topic, partitions }) => ({
+    topic,
+    partitions: partitions.map(({ partition }) => ({ partition, errorCode })),
+  })),
+}));
+answerOf(OffsetDelete, (_request, errorCode) => ({ errorCode, topics: [] }));
+answerOf(TxnOffsetCommit, ({ topics }, errorCode) => ({
+  topics: topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+  })),
+}));
+answerOf(DescribeProducers, ({ topics }, errorCode) => ({
+  topics: topics.map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, errorCode, activeProducers: [] })),
+  })),
+}));
+answerOf(DescribeGroups, ({ groups }, errorCode) => ({
+  groups: groups.map((groupId) => ({
+    groupId,
+    errorCode,
+    groupState: '',
+    protocolType: '',
+    protocolData: '',
+    members: [],
+  })),
+}));
+answerOf(DeleteGroups, ({ groupsNames }, errorCode) => ({
+  results: groupsNames.map((groupId) => ({ groupId, errorCode })),
+}));
+answerOf(DescribeConfigs, ({ resources }, errorCode) => ({
+  results: resources.map(({ resourceType, resourceName }) => ({
+    resourceType,
+    resourceName,
+    errorCode,
+    errorMessage: null,
+    configs: [],
+  })),
+}));
+const altered = (
+  { resources }: { readonly resources: readonly { readonly resourceType: number; readonly resourceName: string }[] },
+  errorCode: number,
+) => ({
+  responses: resources.map(({ resourceType, resourceName }) => ({
+    resourceType,
+    resourceName,
+    errorCode,
+    errorMessage: null,
+  })),
+});
+answerOf(AlterConfigs, altered);
+answerOf(IncrementalAlterConfigs, altered);
+answerOf(ListGroups, (_request, errorCode) => ({ errorCode, groups: [] }));
+answerOf(DescribeCluster, (_request, errorCode) => ({ errorCode, clusterId: '', brokers: [] }));
+const refusedPartitions = (
+  topics: readonly { readonly name: string; readonly partitions: readonly number[] }[],
+  partitionErrorCode: number,
+) =>
+  topics.map(({ name, partitions }) => ({
+    name,
+    resultsByPartition: partitions.map((partitionIndex) => ({ partitionIndex, partitionErrorCode })),
+  }));
+answerOf(AddPartitionsToTxn, ({ transactions, v3AndBelowTopics }, errorCode, version) =>
+  version >= 4
+    ? {
+        errorCode,
+        resultsByTransaction: transactions.map(({ transactionalId, topics }) => ({
+          transactionalId,
+          topicResults: refusedPartitions(topics, errorCode),
+        })),
+      }
+    : { resultsByTopicV3AndBelow: refusedPartitions(v3AndBelowTopics, errorCode) },
+);
+answerOf(AddOffsetsToTxn, (_request, errorCode) => ({ errorCode }));
+answerOf(EndTxn, (_request, errorCode) => ({ errorCode }));
 
 /** The error answer of an API; undefined where the API is not one that tests have asked for. */
 export function errorAnswer(apiKey: number): ErrorAnswer | undefined {

@@ -1,4 +1,5 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
+import type { CoordinatorLogLimits } from '../replicas/coordinator-log.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -34,6 +35,11 @@ export function groupConfigOf(config: BrokerConfig): GroupConfig {
     offsetsRetentionCheckIntervalMs: config.offsetsRetentionCheckIntervalMs,
     offsetsCommitTimeoutMs: config.offsetsCommitTimeoutMs,
   };
+}
+
+/** What the settings say about the log of groups. */
+export function groupLogLimitsOf(config: BrokerConfig): CoordinatorLogLimits {
+  return { loadBytes: config.offsetsLoadBufferSize, commitTimeoutMs: config.offsetsCommitTimeoutMs };
 }
 
 /**
