@@ -121,7 +121,7 @@ function appendTo(
   const { timeoutMs } = request;
   const acks = request.acks as RequiredAcks;
   const fault = producedRecordsFault(records, version);
-  if (fault !== undefined) return refused(fault.errorCode, partition.log.logStartOffset, fault.message);
+  if (fault !== undefined) return refused(fault.errorCode, partition.logStartOffset, fault.message);
   // The check above refuses what has no records.
   const batch = records as Buffer;
   const { transactionalId } = request;

@@ -75,7 +75,7 @@ function deleteBefore(
   if (isRefusal(partition)) return refuse(partition.errorCode);
   const refusal = partition.leaderError(-1);
   if (refusal !== ErrorCode.NONE) return refuse(refusal);
-  if (!partition.log.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
+  if (!partition.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
   const deleted = partition.deleteRecordsBefore(offset, timeoutMs);
   if (!(deleted instanceof Promise)) return { partitionIndex, ...deleted };
   return deleted.then((result) => ({ partitionIndex, ...result }));

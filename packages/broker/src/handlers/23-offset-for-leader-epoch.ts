@@ -56,5 +56,5 @@ function endOf(
   if (isRefusal(found)) return { partition, errorCode: found.errorCode };
   const refusal = found.leaderError(currentLeaderEpoch);
   if (refusal !== ErrorCode.NONE) return { partition, errorCode: refusal };
-  return { partition, errorCode: ErrorCode.NONE, ...found.log.endOffsetForEpoch(leaderEpoch) };
+  return { partition, errorCode: ErrorCode.NONE, ...found.endOffsetForEpoch(leaderEpoch) };
 }

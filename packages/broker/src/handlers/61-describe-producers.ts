@@ -43,5 +43,5 @@ function producersOf(topic: string, partitionIndex: number, { broker }: RequestC
     const errorMessage = found.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? NOT_HOSTED : null;
     return { partitionIndex, errorCode: found.errorCode, errorMessage, activeProducers: [] };
   }
-  return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers: found.log.describeProducers() };
+  return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers: found.describeProducers() };
 }

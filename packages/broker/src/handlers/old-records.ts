@@ -48,7 +48,7 @@ function cutOff(fetched: PartitionFetch): PartitionFetch {
 async function convert(fetched: PartitionFetch, magic: OldMagic, limits: FetchLimits): Promise<PartitionFetch> {
   const { partition, target } = fetched;
   if (partition === undefined) return fetched;
-  if (!partition.log.config.messageDownconversionEnable) return refused(fetched, ErrorCode.UNSUPPORTED_VERSION);
+  if (!partition.config.messageDownconversionEnable) return refused(fetched, ErrorCode.UNSUPPORTED_VERSION);
   let batches = firstOf(fetched.chunks);
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     const outputBytesMax = Math.max(batches.length, Math.min(target.maxBytes, CONVERTED_BYTES_MAX));

@@ -1,4 +1,12 @@
-import type { AppendOrigin, AppendResult, PartitionLog, VerificationGuard } from '@millrace/log';
+import type {
+  AppendOrigin,
+  AppendResult,
+  EpochEndOffset,
+  LogConfig,
+  PartitionLog,
+  ProducerDescription,
+  VerificationGuard,
+} from '@millrace/log';
 import { type Clock, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { NO_LEADER, type ReplicaState } from '../cluster/broker-channel.ts';
@@ -268,6 +276,24 @@ export class Partition {
     // Followers learn of it by their fetches, which would otherwise wait for records.
     if (logStartOffset > before) this.#tellChanged();
     return this.#deleted(logStartOffset) ?? this.#whenDeleted(logStartOffset, timeoutMs);
+  }
+
+  /** The topic's configs as its log goes by them now. */
+  get config(): LogConfig {
+    return this.log.config;
+  }
+
+  get logStartOffset(): number {
+    return this.log.logStartOffset;
+  }
+
+  /** Where a leader epoch ends here, or the last one before it that there is. */
+  endOffsetForEpoch(epoch: number): EpochEndOffset {
+    return this.log.endOffsetForEpoch(epoch);
+  }
+
+  describeProducers(): ProducerDescription[] {
+    return this.log.describeProducers();
   }
 
   /** Whether a broker may fetch as a follower: the controller has assigned it. */
