@@ -62,8 +62,12 @@ export const CLOSING_MS_MAX = 5_000;
 
 /** Frames up to this size go before larger ones when time is short. */
 const LIGHT_FRAME_BYTES = 16 * 1024;
-/** Larger frames are timed one by one, smaller ones as many as there are at once. */
-const MEASURED_FRAME_BYTES = 1024;
+/** Larger frames are timed one by one, smaller ones so many at once. */
+const TIMED_FRAME_BYTES = 1024;
+const UNTIMED_FRAMES_MAX = 4;
+/** So long a connection starts requests, or so many, before others that wait have their turn. */
+const SLICE_MS = 1;
+const SLICE_FRAMES = 8;
 /** Before a login, a frame gets this much before its bytes are there: more than honest logins take. */
 const LOGIN_TRUSTED_BYTES = 4 * 1024;
 /** Decoded forms up to this size are not counted: most requests have less, and the number of requests is bounded. */
@@ -98,6 +102,9 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #rest: Timer | undefined;
   #restUntilMs = 0;
   #pumping = false;
+  #hasHadSlice = false;
+  /** It has had a slice and wanted more, ever since it last had nothing to start. */
+  #isGreedy = false;
   #reading = true;
   #closing = false;
   #gone = false;
@@ -284,19 +291,24 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
+    this.#hasHadSlice = false;
     const { turns } = this.#host;
     let beganMs = -1;
+    let untimed = 0;
+    let started = 0;
     while (this.open) {
       const frame = this.#nextFrame();
       if (frame === undefined) break;
-      if (beganMs < 0) beganMs = turns.begin();
+      if (beganMs < 0) beganMs = turns.look();
       this.#dispatch(frame);
-      if (frame.length > MEASURED_FRAME_BYTES) {
-        turns.end(beganMs);
-        beganMs = -1;
+      untimed += 1;
+      started += 1;
+      if (frame.length > TIMED_FRAME_BYTES || untimed === UNTIMED_FRAMES_MAX) {
+        untimed = 0;
+        this.#hasHadSlice = turns.look() - beganMs >= SLICE_MS || started >= SLICE_FRAMES;
       }
     }
-    if (beganMs >= 0) turns.end(beganMs);
+    if (untimed > 0) turns.look();
     this.#pumping = false;
   }
 
@@ -316,6 +328,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   #waitForBytes(): undefined {
+    this.#isGreedy = false;
     if (this.#assembler.fault !== undefined) {
       this.#refuseStream();
     } else if (this.#assembler.blocked) {
@@ -338,8 +351,9 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       responses.wait(this.#retry);
       return false;
     }
-    if (turns.isOver) {
-      turns.wait(this.#retry, frame.length > LIGHT_FRAME_BYTES);
+    if (turns.isOver || (this.#hasHadSlice && turns.isContended)) {
+      this.#isGreedy ||= this.#hasHadSlice;
+      turns.wait(this.#retry, frame.length > LIGHT_FRAME_BYTES ? 'heavy' : this.#isGreedy ? 'greedy' : 'light');
       return false;
     }
     if (memory.takeHandling(frame.length)) return true;

@@ -1,76 +1,101 @@
-import { runNextTurn } from '@millrace/ports';
+import { runInMicrotask, runNextTick, runNextTurn } from '@millrace/ports';
 
 /** Requests are started for so long before everybody else has a turn: those that wait, timers, other sockets. */
 const TURN_MS_MAX = 10;
-/** A pause of so long means that a new turn has begun. */
-const GAP_MS = 1;
+
+/**
+ * Who waits for the next turn: small requests go before those of connections that have had their slice and want more, and these before
+ * large requests.
+ */
+export type TurnClass = (typeof TURN_CLASSES)[number];
+const TURN_CLASSES = ['light', 'greedy', 'heavy'] as const;
 
 /**
  * Shares the time of the event loop between connections. Whatever is ready in one turn would be handled in it, however long that
  * takes; with hundreds of costly requests a client with a small one would wait for all of them. So no request is started once a turn
- * has taken its time; small requests that wait go first in the next one.
+ * has taken its time, whatever has taken it: what handlers do later in it, and what sockets do, counts.
  */
 export class TurnShare {
   readonly #monotonic: () => number;
   readonly #light = new Set<() => void>();
+  readonly #greedy = new Set<() => void>();
   readonly #heavy = new Set<() => void>();
-  #spentMs = 0;
-  #lastEndMs = 0;
-  #isScheduled = false;
+  #isOpen = false;
+  #isTurnOfHeavy = true;
+  #beganMs = 0;
+  #nowMs = 0;
 
   /** @param monotonic Milliseconds that never go back. */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
   }
 
-  /** Whether this turn has taken its time. */
+  /** Whether this turn has taken its time, as far as it was measured. */
   get isOver(): boolean {
-    return this.#spentMs >= TURN_MS_MAX;
+    return this.#isOpen && this.#nowMs - this.#beganMs >= TURN_MS_MAX;
   }
 
-  /** Begins a piece of work; to be given to {@link end}. */
-  begin(): number {
-    const nowMs = this.#monotonic();
-    if (nowMs - this.#lastEndMs > GAP_MS && !this.#isScheduled) this.#spentMs = 0;
-    return nowMs;
+  /** Whether somebody waits. */
+  get isContended(): boolean {
+    return this.#light.size + this.#greedy.size + this.#heavy.size > 0;
   }
 
-  end(beganMs: number): void {
-    this.#lastEndMs = this.#monotonic();
-    this.#spentMs += this.#lastEndMs - beganMs;
-    if (this.isOver) this.#schedule();
+  /** Looks at the clock: to be called before a connection starts requests, and now and then while it does. Gives the time. */
+  look(): number {
+    this.#nowMs = this.#monotonic();
+    if (!this.#isOpen) {
+      this.#beganMs = this.#nowMs;
+      this.#open();
+    }
+    return this.#nowMs;
   }
 
   /** Calls `run` in one of the next turns. */
-  wait(run: () => void, heavy: boolean): void {
-    (heavy ? this.#heavy : this.#light).add(run);
-    this.#schedule();
+  wait(run: () => void, turnClass: TurnClass): void {
+    this.#waiting(turnClass).add(run);
+    if (!this.#isOpen) this.look();
   }
 
   stopWaiting(run: () => void): void {
-    this.#light.delete(run);
-    this.#heavy.delete(run);
+    for (const waiting of [this.#light, this.#greedy, this.#heavy]) waiting.delete(run);
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    runNextTurn(() => {
-      this.#isScheduled = false;
-      this.#spentMs = 0;
-      this.#runSome(this.#light);
-      this.#runSome(this.#heavy);
-      if (this.#light.size + this.#heavy.size > 0) this.#schedule();
-    });
+  #waiting(turnClass: TurnClass): Set<() => void> {
+    if (turnClass === 'light') return this.#light;
+    return turnClass === 'greedy' ? this.#greedy : this.#heavy;
   }
 
-  /** Runs those that wait now, each at most once, while the turn lasts. */
-  #runSome(waiting: Set<() => void>): void {
-    for (let left = waiting.size; left > 0 && !this.isOver; left -= 1) {
-      const [run] = waiting;
-      if (run === undefined) return;
+  #open(): void {
+    this.#isOpen = true;
+    runNextTurn(() => this.#next());
+  }
+
+  /** One turn ends, and the next begins with those that wait now, each at most once. */
+  #next(): void {
+    this.#isOpen = false;
+    if (!this.isContended) return;
+    this.look();
+    this.#isTurnOfHeavy = !this.#isTurnOfHeavy;
+    const left = { light: this.#light.size, greedy: this.#greedy.size, heavy: this.#heavy.size };
+    // However many are quick, who wants more and who is large goes on too: one of the ones a turn, or one of the others.
+    const isForHeavy = this.#isTurnOfHeavy || left.greedy === 0;
+    this.#step(left, isForHeavy ? 'heavy' : 'greedy');
+  }
+
+  /** Runs one of those that wait, and goes on once all that it has set off is done. */
+  #step(left: Record<TurnClass, number>, owed: TurnClass | undefined): void {
+    this.look();
+    const turnClass = this.isOver ? owed : TURN_CLASSES.find((each) => left[each] > 0);
+    if (turnClass === undefined) return;
+    const waiting = this.#waiting(turnClass);
+    const [run] = waiting;
+    left[turnClass] -= 1;
+    if (run !== undefined) {
       waiting.delete(run);
       run();
     }
+    const stillOwed = turnClass === owed ? undefined : owed;
+    // What a handler does after its first pause is done when the microtasks are: only then is it known what it took.
+    if (this.isContended) runInMicrotask(() => runNextTick(() => this.#step(left, stillOwed)));
   }
 }
