@@ -32,8 +32,8 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly pauseEvery?: number;
   /** Every so many rounds what keeps the metadata is killed. */
   readonly keeperEvery?: number;
-  /** The brokers are stopped in order one after the other, whoever they are. */
-  readonly isRolling?: boolean;
+  /** In the first so many rounds the brokers are stopped in order one after the other, whoever they are. Default: in none. */
+  readonly rollingRounds?: number;
   readonly seed: number;
   /** See {@link ClusterLoadOptions}. */
   readonly isEveryReplicaRead?: boolean;
@@ -42,6 +42,8 @@ export interface ClusterKillsOptions extends ClusterOptions {
 }
 
 interface KillEvent {
+  /** 0 for what keeps the metadata. */
+  readonly brokerId: number;
   readonly victim: Victim;
   readonly ending: Ending;
 }
@@ -129,12 +131,12 @@ class ClusterKills {
     if (victim === 'keeper') await this.#killKeeper(led);
     else if (ending === 'paused') await this.#pause(brokerId, led);
     else await this.#end(brokerId, ending, led);
-    this.#events.push({ victim, ending });
+    this.#events.push({ brokerId, victim, ending });
     const measured = this.#measured;
     await this.#load.whole();
     await this.#load.checkCommits(committed);
     // A broker that led none of the topic's partitions has no gap to show.
-    const gaps = measured.map(({ client, ms, boundMs }): Gap => ({ client, victim, ending, ms, boundMs }));
+    const gaps = measured.map(({ client, ms, boundMs }): Gap => ({ client, brokerId, victim, ending, ms, boundMs }));
     if (led.length > 0) this.#gaps.push(...gaps);
     const whom = victim === 'keeper' ? KEEPERS[this.#options.engine] : `${victim} ${brokerId}`;
     const said = measured.map(({ client, ms }) => `${client} ${Math.round(ms)} ms`).join(', ');
@@ -185,15 +187,18 @@ class ClusterKills {
     return BOUNDS_MS[this.#options.engine];
   }
 
+  #isRolling(round: number): boolean {
+    return round <= (this.#options.rollingRounds ?? 0);
+  }
+
   #victim(round: number): Victim {
-    const { keeperEvery = 0, isRolling = false } = this.#options;
-    if (!isRolling && isTurn(round, keeperEvery)) return 'keeper';
+    if (!this.#isRolling(round) && isTurn(round, this.#options.keeperEvery)) return 'keeper';
     return VICTIMS[round % VICTIMS.length]!;
   }
 
   #ending(round: number): Ending {
-    const { stopEvery, emptyEvery, pauseEvery, keeperEvery, isRolling = false } = this.#options;
-    if (isRolling) return 'stopped';
+    const { stopEvery, emptyEvery, pauseEvery, keeperEvery } = this.#options;
+    if (this.#isRolling(round)) return 'stopped';
     if (isTurn(round, keeperEvery)) return 'killed';
     if (isTurn(round, stopEvery)) return 'stopped';
     if (isTurn(round, pauseEvery)) return 'paused';
@@ -203,7 +208,7 @@ class ClusterKills {
   /** The broker, and the partitions whose acknowledgements it stands for. */
   async #whom(victim: Victim, round: number): Promise<{ brokerId: number; led: readonly number[] }> {
     if (victim === 'keeper') return { brokerId: 0, led: Array.from({ length: PARTITIONS }, (_, index) => index) };
-    const brokerId = this.#options.isRolling === true ? nextOf(round) : await this.#brokerOf(victim, round);
+    const brokerId = this.#isRolling(round) ? nextOf(round) : await this.#brokerOf(victim, round);
     return { brokerId, led: await this.#load.ledBy(brokerId) };
   }
 

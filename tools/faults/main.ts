@@ -148,7 +148,7 @@ async function runKills(): Promise<void> {
     emptyEvery: Number(values['empty-every']),
     pauseEvery: Number(values['pause-every']),
     keeperEvery: Number(values['keeper-every']),
-    isRolling: values.rolling,
+    rollingRounds: values.rolling ? rounds : 0,
     isEveryReplicaRead: true,
     hasJava: values.java,
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
