@@ -220,8 +220,10 @@ export class ControllerTerm {
   /** The state of a partition that nobody could read is another now. */
   async stateMended(topic: string, index: number): Promise<void> {
     const partition = this.context.partition(topic, index);
-    if (partition === undefined || partition.state !== undefined || this.context.isDeleting(partition)) return;
-    await this.#bringNewOnline([partition]);
+    if (partition === undefined || partition.state !== undefined) return;
+    // Without its epoch, brokers refuse to delete what is there of it.
+    if (this.context.isDeleting(partition)) await this.#states.read([partition]);
+    else await this.#bringNewOnline([partition]);
   }
 
   /** Somebody has asked for the deletion of topics. */
