@@ -324,7 +324,10 @@ export class ControllerTerm {
     const leaderless = bounced.filter(({ partition, broker }) => partition.leader === broker);
     partitions.takeOffline(leaderless.map(({ partition }) => partition));
     const isOnline = ({ partition, broker }: ReplicaRef): boolean => context.isReplicaOnline(broker, partition);
-    replicas.bringOnline(staying.filter((each) => isOnline(each) && each.partition.phase !== 'offline'));
+    replicas.bringOnline(
+      staying.filter((each) => isOnline(each) && each.partition.phase !== 'offline'),
+      all.filter((partition) => partition.phase === 'offline' && !context.isDeleting(partition)),
+    );
     await replicas.takeOffline(staying.filter((each) => !isOnline(each)));
     await partitions.bringAllOnline();
     for (const replica of weak) context.replicaWorks(replica);

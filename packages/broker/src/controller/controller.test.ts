@@ -462,6 +462,31 @@ describe('a controller that takes office', () => {
     const first = channel.updateMetadataCommands.find(({ partitions }) => partitions.length > 0);
     expect(first?.partitions.map(({ partition }) => partition).toSorted()).toEqual([0, 1]);
   });
+
+  it('does so where one leader has served all along and another registered anew while nobody saw it', async () => {
+    const cluster = await clusterOf(1, 2, 3);
+    await assign(cluster, 'orders', [[2], [3], [2]]);
+    const { store } = cluster.brokers.get(3)!;
+    const { channel } = cluster.brokers.get(2)!;
+    const before = channel.updateMetadataCommands.length;
+    const path = paths.brokerId(3);
+    const { data } = await store.get(path);
+    await store.multi([
+      { type: 'delete', path: paths.controller, expected: 'any' },
+      { type: 'delete', path, expected: 'any' },
+      { type: 'create', path, data, options: { ephemeral: true } },
+    ]);
+    await cluster.settle();
+    const told = channel.updateMetadataCommands.slice(before).map(({ partitions }) => partitions);
+    const first = told.find((partitions) => partitions.length > 0) ?? [];
+    const leaders = first.map(({ partition, leader }) => [partition, leader]).toSorted();
+    expect(leaders).toEqual([
+      [0, 2],
+      [1, NO_LEADER],
+      [2, 2],
+    ]);
+    expect(cluster.brokers.get(2)!.image.partition('orders', 1)).toMatchObject({ leader: 3, leaderEpoch: 1 });
+  });
 });
 
 describe('the deletion of topics', () => {

@@ -27,13 +27,11 @@ const withStates = (lines: readonly Line[], stays: (state: State, line: Line) =>
 
 const withoutFollowing =
   (dead: number): NonNullable<Difference['told']> =>
-  (lines, whose) =>
-    whose === 'ours'
-      ? lines
-      : withStates(
-          lines,
-          ({ text }) => !new RegExp(` led by ${dead} in \\+0, isr \\[\\S*${dead}\\S*\\] in \\+0`).test(text),
-        );
+  (lines, whose) => {
+    const leader = whose === 'ours' ? -1 : dead;
+    const isOf = new RegExp(` led by ${leader} in \\+0, isr \\[\\S*${dead}\\S*\\] in \\+0`);
+    return withStates(lines, ({ text }) => !isOf.test(text));
+  };
 
 const sameAs = (one: Line | undefined, other: Line): boolean => JSON.stringify(one) === JSON.stringify(other);
 
@@ -47,7 +45,7 @@ const DIFFERENCES = {
     told: (lines) => lines.filter((line, at) => !(line.what.startsWith('Update') && sameAs(lines[at - 1], line))),
   },
   deadLeaders: {
-    why: 'a new controller of Kafka first tells everybody to go on following a leader that it knows to be dead; ours elects first',
+    why: 'a new controller of Kafka first tells everybody to go on following a leader that it knows to be dead; ours says that there is none until it has elected one',
     told: withoutFollowing(1),
   },
   pausedLeaders: {

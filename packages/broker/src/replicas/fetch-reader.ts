@@ -177,8 +177,7 @@ class Reading implements FetchReading {
     if (replicaId >= 0 && this.#mustWait(partition, replicaId)) {
       return this.#holdBack(target, partition, leaderEndOffset);
     }
-    const bytesLeft = Math.max(0, this.#limits.bytesMax - this.sizeBytes);
-    const read = log.read(target.fetchOffset, Math.min(target.maxBytes, bytesLeft), {
+    const read = log.read(target.fetchOffset, this.#bytesFor(target, partition), {
       isolation: this.#limits.isolation,
       minOneBatch: this.sizeBytes === 0 && !this.#limits.hardBytesMax,
     });
@@ -191,6 +190,16 @@ class Reading implements FetchReading {
       return result;
     };
     return read instanceof Promise ? read.then(note) : note(read);
+  }
+
+  /**
+   * How much of a partition is read. A follower of Kafka appends all that it is given at once, and refuses more than fits into a segment
+   * (`UnifiedLog.appendAsFollower`), for Kafka's leaders never read beyond one: so replicas are given no more, or they would never come into sync.
+   */
+  #bytesFor({ maxBytes }: FetchTarget, { config }: Partition): number {
+    const { replicaId, bytesMax } = this.#limits;
+    const bytesLeft = Math.max(0, bytesMax - this.sizeBytes);
+    return Math.min(maxBytes, bytesLeft, replicaId < 0 ? bytesLeft : config.segmentBytes);
   }
 
   #refusal(target: FetchTarget, partition: Partition): number {

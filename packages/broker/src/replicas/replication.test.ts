@@ -468,6 +468,25 @@ describe('a replica that has taken over a state when something throws', () => {
   });
 });
 
+describe('a follower that appends all that it is given at once, as Kafka does', () => {
+  it('is given no more than fits into a segment, however much it asks for; consumers are', async () => {
+    cluster = await TestReplicas.start(2);
+    await cluster.createTopic('t', [[1, 2]], { 'min.insync.replicas': '1', 'segment.bytes': '3000' });
+    await cluster.kill(2);
+    await cluster.until('one in sync', () => isrOf('t').join() === '1');
+    for (let batch = 0; batch < 8; batch += 1) await produced(1, 't', ['x'.repeat(1000)]);
+    const bytesFor = async (replicaId: number): Promise<number> => {
+      const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000_000 }];
+      const topics = [{ topic: 't', partitions }];
+      const body = { replicaId, maxWaitMs: 0, minBytes: 1, maxBytes: 1_000_000, topics, forgottenTopicsData: [] };
+      const { responses } = await cluster.ask(1, Fetch, 12, body);
+      return responses[0]!.partitions[0]!.records!.length;
+    };
+    const [replica, consumer] = [await bytesFor(2), await bytesFor(-1)];
+    expect([replica > 1000, replica <= 3000, consumer > 8000]).toEqual([true, true, true]);
+  });
+});
+
 describe('a log folder that fails', () => {
   it('costs the broker what it leads there, and nothing else', async () => {
     cluster = await TestReplicas.start(3, { 'log.dirs': '/data-a,/data-b' });

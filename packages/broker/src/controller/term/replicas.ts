@@ -17,14 +17,18 @@ export class Replicas {
     for (const { partition, broker } of replicas) partition.replicaPhases.set(broker, 'new');
   }
 
-  /** Replicas whose broker is there: they act on the state as it is. */
-  bringOnline(replicas: readonly ReplicaRef[]): void {
+  /**
+   * Replicas whose broker is there: they act on the state as it is. Of `leaderless` partitions, whose leaders are yet to be elected, all hear
+   * with the others of their topics: a broker that has just started would tell clients of a topic with fewer partitions.
+   */
+  bringOnline(replicas: readonly ReplicaRef[], leaderless: readonly PartitionContext[] = []): void {
     const commands = this.#tools.commands();
     for (const { partition, broker } of replicas) {
       const isNew = partition.replicaPhases.get(broker) === 'new';
       if (!isNew) commands.leaderAndIsr([broker], partition, false);
       partition.replicaPhases.set(broker, 'online');
     }
+    if (leaderless.length > 0) commands.updateLeaderless(this.#tools.context.brokers.keys(), leaderless);
     this.#tools.send(commands);
   }
 
@@ -75,8 +79,7 @@ export class Replicas {
 
   /**
    * Whether the leader that the state names is there and is about to be elected anew, as one that was away while nobody saw it. What the
-   * state says now it has not been told, and must not hear of first as one of many. That the partition is there all must hear with the
-   * others of its topic: a broker that has just started would tell clients of a topic with fewer partitions.
+   * state says now it has not been told, and must not hear of first as one of many.
    */
   #isAboutToLead(partition: PartitionContext): boolean {
     return partition.phase === 'offline' && this.#tools.context.isReplicaOnline(partition.leader, partition);
