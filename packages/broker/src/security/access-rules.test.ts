@@ -122,15 +122,6 @@ describe('access rules in the metadata store', () => {
     await vi.waitFor(() => expect(!mayCarolRead(there.rules) && mayCarolRead(there.rules, 'pre-x')).toBe(true));
   });
 
-  it('that nobody understands keep a broker from starting: one of them may deny', async () => {
-    const store = new MemoryMetadataStore({ clock });
-    const { session } = await start(store);
-    const rule =
-      '{"acls":[{"principal":"User:a","permissionType":"Forbid","host":"*","operation":"Read"}],"version":1}';
-    await session.create('/kafka-acl/Topic/t', Buffer.from(rule));
-    await expect(start(store)).rejects.toMatchObject({ code: 'METADATA_MALFORMED', path: '/kafka-acl/Topic/t' });
-  });
-
   it('know super users by semicolons, for names of certificates have commas', async () => {
     const { rules } = await start(new MemoryMetadataStore({ clock }));
     const asker = { principal: 'User:CN=a,OU=b', clientHost: '::1', requestName: 'Fetch', isFilter: true };

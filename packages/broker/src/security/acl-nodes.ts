@@ -11,6 +11,9 @@ import {
   TYPE_CODES,
 } from './acl.ts';
 
+/** `AclEntry.CurrentVersion`; there has never been another. */
+const VERSION = 1;
+
 const LITERAL_ROOT = '/kafka-acl';
 const EXTENDED_ROOT = '/kafka-acl-extended';
 const PREFIXED_ROOT = '/kafka-acl-extended/prefixed';
@@ -50,16 +53,19 @@ export function encodeRules(rules: readonly AccessRule[]): Buffer {
     host,
     operation,
   }));
-  return Buffer.from(JSON.stringify({ acls, version: 1 }));
+  return Buffer.from(JSON.stringify({ acls, version: VERSION }));
 }
 
 /**
- * The rules on a pattern. One with a word that nobody knows here is an error and not passed over: it may be the one that denies.
+ * The rules on a pattern. One with a word that nobody knows here is an error and not passed over: it may be the one that denies. So is a
+ * node of another version, as in Kafka's `AclEntry`; and one with nothing or no JSON in it, which Kafka takes for no rules at all.
  * @throws MalformedNodeError
  */
 export function decodeRules(path: string, data: Buffer): AccessRule[] {
   try {
-    const { acls } = JSON.parse(data.toString()) as { readonly acls: readonly Record<string, unknown>[] };
+    const { version, acls } = JSON.parse(data.toString()) as Record<string, unknown>;
+    if (version !== VERSION) throw new TypeError(`unknown version ${String(version)}`);
+    if (!Array.isArray(acls)) throw new TypeError('it has no list of rules');
     return acls.map(ruleOf);
   } catch (cause) {
     throw new MalformedNodeError(path, cause);

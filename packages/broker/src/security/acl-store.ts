@@ -2,6 +2,7 @@ import { isMetadataError, type MetadataStore, type Operation, type Version } fro
 import type { Clock } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
 import { untilAnswered } from '../store/lost-answers.ts';
+import { MalformedNodeError } from '../store/znodes.ts';
 import { type AccessRule, RESOURCE_TYPES, type ResourcePattern } from './acl.ts';
 import {
   ACL_TREES,
@@ -27,16 +28,27 @@ export interface AclStoreOptions {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Told of what holds on a pattern from now on. */
-  readonly onRules: (pattern: ResourcePattern, rules: readonly AccessRule[]) => void;
+  /** Told of what holds on a pattern from now on; undefined where there are rules that nobody can read. */
+  readonly onRules: (pattern: ResourcePattern, rules: readonly AccessRule[] | undefined) => void;
   /** The patterns that are known now, so that those which have gone meanwhile are found. */
   readonly known: () => Iterable<ResourcePattern>;
 }
 
-/** The rules in the metadata store: read as a whole once, then as notifications tell, and changed by version. */
+/** What a node holds; no version where there is none. */
+interface ReadRules {
+  readonly rules: readonly AccessRule[];
+  readonly version: Version | undefined;
+}
+
+/**
+ * The rules in the metadata store: read as a whole once, then as notifications tell, and changed by version. A node that nobody can read
+ * holds up no other; it is watched until it is mended, for whoever mends it may tell nobody.
+ */
 export class AclStore {
   readonly #options: AclStoreOptions;
   readonly #lastChange = new Map<AclTree, string>();
+  /** Paths of nodes that nobody can read, and of those among them that have gone since; with whether a watch is set. */
+  readonly #hurt = new Map<string, boolean>();
   #following: Promise<void> = Promise.resolve();
   #isStopped = false;
   #forget: (() => void) | undefined;
@@ -45,7 +57,7 @@ export class AclStore {
     this.#options = options;
   }
 
-  /** Reads all rules, and follows their changes from here on. @throws MetadataError, MalformedNodeError */
+  /** Reads all rules, and follows their changes from here on. @throws MetadataError */
   async start(): Promise<void> {
     const { store } = this.#options;
     for (const path of aclPaths) {
@@ -56,7 +68,10 @@ export class AclStore {
     // Watches end with a session, and what was told meanwhile is not told again.
     let hasExpired = false;
     this.#forget = store.onSession((state) => {
-      if (state === 'expired') hasExpired = true;
+      if (state === 'expired') {
+        hasExpired = true;
+        this.#hurt.clear();
+      }
       if (state !== 'connected' || !hasExpired) return;
       hasExpired = false;
       this.#next(() => this.#readAll());
@@ -70,14 +85,15 @@ export class AclStore {
 
   /**
    * Changes the rules on a pattern and tells the other brokers; `compute` gives undefined to leave them.
-   * @throws MetadataError when the store cannot be written, or others keep changing the same pattern.
+   * @throws MetadataError when the store cannot be written, or others keep changing the same pattern; MalformedNodeError when nobody can
+   * read what is there: it is not written over, for it may be what denies.
    */
   async change(
     pattern: ResourcePattern,
     compute: (before: readonly AccessRule[]) => readonly AccessRule[] | undefined,
   ): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
-      const { rules, version } = await this.#read(pattern);
+      const { rules, version } = await this.#readForChange(pattern);
       const after = compute(rules);
       if (after === undefined) return;
       try {
@@ -115,11 +131,21 @@ export class AclStore {
     await this.#options.store.multi(operations);
   }
 
-  async #read(pattern: ResourcePattern): Promise<{ rules: readonly AccessRule[]; version: Version | undefined }> {
+  async #read(pattern: ResourcePattern): Promise<ReadRules> {
     const path = aclPath(pattern);
     const node = await this.#options.store.get(path).catch(ignoring('NO_NODE'));
     if (node === undefined) return { rules: [], version: undefined };
     return { rules: decodeRules(path, node.data), version: { exactly: node.stat.version } };
+  }
+
+  /** That nobody can read a node may be found out here first. */
+  async #readForChange(pattern: ResourcePattern): Promise<ReadRules> {
+    try {
+      return await this.#read(pattern);
+    } catch (error) {
+      if (error instanceof MalformedNodeError) await this.#reload(pattern);
+      throw error;
+    }
   }
 
   async #readAll(): Promise<void> {
@@ -140,8 +166,50 @@ export class AclStore {
   }
 
   async #reload(pattern: ResourcePattern): Promise<void> {
-    const { rules } = await this.#read(pattern);
+    const path = aclPath(pattern);
+    const wasHurt = this.#hurt.has(path);
+    if (wasHurt) await this.#watchNode(path, pattern);
+    let rules = await this.#readable(pattern);
+    if (rules === undefined && !wasHurt) {
+      this.#hurt.set(path, false);
+      await this.#watchNode(path, pattern);
+      // It may have been mended before the watch was set.
+      rules = await this.#readable(pattern);
+    }
+    // One that has gone may be made anew by who mends it so, and stays watched.
+    if (rules !== undefined && rules.length > 0 && this.#hurt.delete(path)) {
+      this.#options.logger.info({ path }, `The access rules in ${path} can be read again, and hold from now on`);
+    }
     this.#options.onRules(pattern, rules);
+  }
+
+  /** The rules on a pattern; undefined, and said in the log, where nobody can read them. */
+  async #readable(pattern: ResourcePattern): Promise<readonly AccessRule[] | undefined> {
+    try {
+      return (await this.#read(pattern)).rules;
+    } catch (err) {
+      if (!(err instanceof MalformedNodeError)) throw err;
+      const { path } = err;
+      const what = `The access rules in ${path} cannot be read: what they are about is denied to all but super users`;
+      this.#options.logger.error({ err, path }, `${what}, until the node is repaired or removed`);
+      return undefined;
+    }
+  }
+
+  /** Has a node looked at again when it changes, goes or comes; one watch is enough. */
+  async #watchNode(path: string, pattern: ResourcePattern): Promise<void> {
+    if (this.#hurt.get(path) === true) return;
+    this.#hurt.set(path, true);
+    const watch = (): void => {
+      if (this.#hurt.has(path)) this.#hurt.set(path, false);
+      this.#next(() => this.#reload(pattern));
+    };
+    try {
+      await this.#options.store.exists(path, { watch });
+    } catch (error) {
+      this.#hurt.set(path, false);
+      throw error;
+    }
   }
 
   #watch(tree: AclTree): Promise<readonly string[]> {
@@ -169,13 +237,28 @@ export class AclStore {
     for (const name of names.filter((each) => each > taken)) {
       const path = `${tree.changes}/${name}`;
       const node = await store.get(path).catch(ignoring('NO_NODE'));
-      if (node !== undefined) await this.#reload(decodeAclChange(path, node.data));
+      const pattern = node === undefined ? undefined : this.#changed(path, node.data);
+      if (pattern === 'unknown') return this.#readAll();
+      if (pattern !== undefined) await this.#reload(pattern);
       this.#lastChange.set(tree, name);
     }
     await this.#dropOldChanges(
       tree,
       names.filter((each) => each <= taken),
     );
+  }
+
+  /** What a notification is about. Where nobody can read it, it may be about any. */
+  #changed(path: string, data: Buffer): ResourcePattern | 'unknown' {
+    try {
+      return decodeAclChange(path, data);
+    } catch (err) {
+      this.#options.logger.error(
+        { err, path },
+        'A notification of changed access rules cannot be read; all are read anew',
+      );
+      return 'unknown';
+    }
   }
 
   async #dropOldChanges(tree: AclTree, names: readonly string[]): Promise<void> {

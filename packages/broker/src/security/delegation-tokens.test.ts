@@ -157,6 +157,21 @@ describe('a delegation token', () => {
     const { tokens } = await as('alice').ask(DescribeDelegationToken, 3, { owners: null });
     expect(tokens).toHaveLength(1);
   });
+
+  it('is taken up when it is mended though nobody tells of it, after a start with the rubbish too', async () => {
+    const { tokenId } = await create(as('alice'));
+    const path = `/delegation_token/tokens/${tokenId}`;
+    const known = async (): Promise<string[]> =>
+      (await as('alice').ask(DescribeDelegationToken, 3, { owners: null })).tokens.map((token) => token.tokenId);
+    const other = test.store.openSession();
+    const { data } = await other.get(path);
+    await other.set(path, data.subarray(0, data.length / 2), 'any');
+    await test.restart();
+    expect(await known()).toEqual([]);
+    await other.set(path, data, 'any');
+    await expect.poll(known).toEqual([tokenId]);
+    await other.close();
+  });
 });
 
 describe('tokens that are told of', () => {

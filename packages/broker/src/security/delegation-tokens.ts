@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import { ignoreNoNode, isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Clock, Random, Timer } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Logger } from '../shared/logger.ts';
@@ -229,18 +229,19 @@ export class DelegationTokens {
   }
 
   async #reload(id: string): Promise<void> {
-    const { store, logger } = this.#options;
     // What stands in a notification is a name of a node, and nothing else.
     if (id === '' || id.includes('/')) return;
-    const node = await store.get(`${TOKENS}/${id}`).catch((error: unknown) => {
-      if (isMetadataError(error, 'NO_NODE')) return undefined;
-      throw error;
-    });
-    const token = node === undefined ? undefined : decodeToken(id, node.data);
-    if (node !== undefined && token === undefined) {
-      logger.error({ token: id }, 'A delegation token cannot be read; nobody can log in with it');
+    const path = `${TOKENS}/${id}`;
+    // Only what is damaged is watched: whoever mends it may tell nobody. It may have been mended by the second look.
+    const mended = (): void => this.#feed.inTurn(() => this.#reload(id));
+    for (const options of [{}, { watch: mended }]) {
+      const node = await this.#options.store.get(path, options).catch(ignoreNoNode);
+      const token = node === undefined ? undefined : decodeToken(id, node.data);
+      this.#take(id, token);
+      if (node === undefined || token !== undefined) return;
     }
-    this.#take(id, token);
+    const what = `The delegation token in ${path} cannot be read; nobody can log in with it until the node is mended`;
+    this.#options.logger.error({ token: id, path }, what);
   }
 
   #take(id: string, token: DelegationToken | undefined): void {

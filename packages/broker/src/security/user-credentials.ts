@@ -115,8 +115,8 @@ export class UserCredentials {
       return decodeCredential(text);
     } catch (err) {
       this.#options.logger.error(
-        { err, user },
-        `The credentials of user ${user} cannot be read; he cannot log in with them`,
+        { err, user, path: `/config/users/${sanitized(user)}` },
+        `The credentials of user ${user} cannot be read; he cannot log in with them until they are set anew`,
       );
       return undefined;
     }

@@ -63,6 +63,11 @@ export class ChangeFeed {
     this.#forget?.();
   }
 
+  /** Has something done in its turn among the notifications; where it fails, everything is read anew, as for them. */
+  inTurn(task: () => Promise<void>): void {
+    this.#next(task);
+  }
+
   async #readAll(): Promise<void> {
     // The watch comes before the reading, so that no change falls in between.
     this.#lastChange = (await this.#watch()).toSorted().at(-1) ?? '';
