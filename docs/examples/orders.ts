@@ -12,9 +12,7 @@ const bootstrapServers = process.env['MILLRACE_BOOTSTRAP'] ?? 'localhost:9092';
 
 const admin = new Admin({ bootstrapServers });
 const known = await admin.listTopics();
-if (!known.includes('cake-orders')) {
-  await admin.createTopics([{ topic: 'cake-orders', partitions: 3 }]);
-}
+if (!known.includes('cake-orders')) await admin.createTopics([{ topic: 'cake-orders', partitions: 3 }]);
 await admin.close();
 
 const producer = new Producer({ bootstrapServers, valueSerializer: jsonSerde<Order>() });

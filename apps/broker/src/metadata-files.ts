@@ -1,4 +1,4 @@
-import { type Adoption, adoptLogs, type FoundLog } from '@millrace/broker';
+import { type Adoption, adoptLogs, type BrokerConfig, type FoundLog } from '@millrace/broker';
 import { identifyLogFolder } from '@millrace/log';
 import {
   type ExportedNode,
@@ -23,13 +23,16 @@ export interface Restoration extends RewriteResult, Adoption {
 export class MetadataFiles {
   /** The folder of the store. */
   readonly folder: string;
+  /** Who keeps the metadata in place of files; null where the files are what counts. */
+  readonly zookeeperConnect: string | null;
   readonly #logDirs: readonly string[];
   readonly #brokerId: number;
   readonly #disk = new NodeDisk();
 
-  private constructor(logDirs: readonly string[], brokerId: number) {
+  private constructor({ logDirs, brokerId, zookeeperConnect }: BrokerConfig) {
     this.#logDirs = logDirs;
     this.#brokerId = brokerId;
+    this.zookeeperConnect = zookeeperConnect;
     this.folder = `${logDirs[0]}/${METADATA_FOLDER}`;
   }
 
@@ -39,7 +42,7 @@ export class MetadataFiles {
    */
   static async find(options: BrokerProcessOptions): Promise<MetadataFiles> {
     const { config } = await readSettings(options);
-    return new MetadataFiles(config.logDirs, config.brokerId);
+    return new MetadataFiles(config);
   }
 
   /** Whether a broker has the store open. */

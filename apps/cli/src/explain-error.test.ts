@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { usageError } from './errors.ts';
+import { failure, usageError } from './errors.ts';
 import { explainError } from './explain-error.ts';
 
 function known(code: string, message: string, more: object = {}): Error {
@@ -8,7 +8,7 @@ function known(code: string, message: string, more: object = {}): Error {
 
 describe('an error in words', () => {
   it('is a sentence with what to do', () => {
-    expect(explainError(usageError('say which', 'like this'))).toEqual({
+    expect(explainError(usageError('Say which', 'like this'))).toEqual({
       code: 'CLI_USAGE',
       messages: ['Say which.'],
       hint: 'like this',
@@ -26,6 +26,28 @@ describe('an error in words', () => {
     ]) {
       expect(explainError(known('CLI_FAILED', message)).messages).toEqual([`${message}.`]);
     }
+  });
+
+  it('leaves what the command line says itself as it is: it may begin with the name of a file', () => {
+    expect(explainError(failure('afile is no file of a log')).messages).toEqual(['afile is no file of a log.']);
+    expect(explainError(known('X', 'the broker is away')).messages).toEqual(['The broker is away.']);
+  });
+
+  it.each([
+    ['CLIENT_NO_BROKER_AVAILABLE', 'the broker hung up during the first exchange. Does this port want TLS or SASL?'],
+    ['CLIENT_NO_BROKER_AVAILABLE', 'Cannot connect to a:1: self-signed certificate in certificate chain'],
+    ['NETWORK_CONNECTION_LOST', 'Metadata v12: the connection was closed (it was lost. Does this port want SASL?)'],
+    ['CLIENT_TIMED_OUT', 'No broker answered: Cannot connect to a:1: the broker does not speak TLS on this port'],
+  ])('says how to log in where a port wants that (%s: %s)', (code, message) => {
+    expect(explainError(known(code, message)).hint).toContain('security.protocol');
+  });
+
+  it('gives the hint of what failed where an item alone did, and says once what holds for all', () => {
+    const code = 'KAFKA_SECURITY_DISABLED';
+    const one = (item: string): [string, Error] => [item, known(code, `create rule ${item}: disabled`)];
+    const { messages, hint } = explainError(known('ADMIN_X', 'failed', { failures: new Map([one('a'), one('b')]) }));
+    expect(messages).toEqual(['Create rule a: disabled.', 'And so for 1 more.']);
+    expect(hint).toContain('millrace start --secure');
   });
 
   it('says that nobody listens, once', () => {

@@ -40,10 +40,22 @@ const HINTS: Readonly<Record<string, string>> = {
   CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK: '`millrace console --users FILE` has those log in who come.',
   NETWORK_TLS_FAILED:
     '`--command-config FILE` takes client properties such as security.protocol and ssl.truststore.location.',
+  KAFKA_SECURITY_DISABLED:
+    'This cluster checks no rights: `millrace start --secure`, or the setting authorizer.class.name, has a broker check them.',
+  KAFKA_DELEGATION_TOKEN_REQUEST_NOT_ALLOWED:
+    'Tokens are for those who have logged in, and not by a token: `--command-config FILE` logs in, by SASL or a certificate.',
+  KAFKA_DELEGATION_TOKEN_AUTH_DISABLED:
+    'The setting delegation.token.secret.key has brokers make tokens; all need the same.',
   NETWORK_AUTHENTICATION_FAILED: '`--command-config FILE` takes client properties such as sasl.jaas.config.',
 };
 
-const CLUSTER_DENIED = 'KAFKA_CLUSTER_AUTHORIZATION_FAILED';
+const SECURITY_HINT =
+  '`--command-config FILE` takes client properties: security.protocol, ssl.truststore.location, sasl.mechanism, sasl.jaas.config.';
+/** What a port says, or leaves unsaid, that wants TLS or a login. */
+const WANTS_SECURITY = /Does this port want|does not speak TLS on this port|certificate|self-signed/i;
+
+/** What fails for one item for a reason that holds for every other. */
+const SAME_FOR_ALL = ['KAFKA_CLUSTER_AUTHORIZATION_FAILED', 'KAFKA_SECURITY_DISABLED'];
 const FAILURES_SHOWN_MAX = 20;
 
 /** Puts an error into words for the one who typed the command. */
@@ -60,18 +72,27 @@ export function explainError(error: unknown): Explanation {
   return {
     code: error.code,
     messages: messagesOf(error),
-    hint: error.hint ?? HINTS[error.code],
+    hint: error.hint ?? hintOf(error),
     exitCode: error.code === 'CLI_USAGE' || error.code === 'CLIENT_INVALID_OPTION' ? ExitCode.USAGE : ExitCode.FAILED,
   };
 }
 
+function hintOf(error: KnownError): string | undefined {
+  const isOfConnection = /^(?:NETWORK_|CLIENT_NO_BROKER_AVAILABLE$|CLIENT_TIMED_OUT$)/.test(error.code);
+  if (isOfConnection && WANTS_SECURITY.test(messageWithCause(error))) return SECURITY_HINT;
+  const [first] = error.failures?.values() ?? [];
+  return HINTS[error.code] ?? (first === undefined ? undefined : HINTS[first.code]);
+}
+
 function messagesOf(error: KnownError): string[] {
+  // What the command line says itself begins as it is to begin: with the name of a file, perhaps.
+  if (error instanceof CliError) return [ended(error.message.trim())];
   if (error.code === 'CLIENT_NO_BROKER_AVAILABLE') return [sentence(withoutAdvice(error.message))];
   if (error.failures === undefined) return [sentence(messageWithCause(error))];
   const failures = [...error.failures.values()];
   const [first] = failures;
   // A right that is missing for the cluster is missing for every item: one line says it.
-  if (first !== undefined && failures.length > 1 && failures.every(({ code }) => code === CLUSTER_DENIED)) {
+  if (first !== undefined && failures.length > 1 && isSameForAll(failures)) {
     return [sentence(first.message), `And so for ${failures.length - 1} more.`];
   }
   const all = failures.map(({ message }) => sentence(message));
@@ -104,11 +125,22 @@ function messageWithCause(error: KnownError): string {
 }
 
 function sentence(text: string): string {
-  const trimmed = text.trim();
-  // A path, a setting or an option is spelled as it is spelled.
-  const isWord = /^[a-z]+[,;:]?(?:\s|$)/.test(trimmed);
-  const capital = isWord ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
-  return /[.!?:]$/.test(capital) ? capital : `${capital}.`;
+  return ended(capitalized(text.trim()));
+}
+
+/** What the SDKs say, as it begins a sentence: a path, a setting or an option is spelled as it is spelled. */
+export function capitalized(text: string): string {
+  const isWord = /^[a-z]+[,;:]?(?:\s|$)/.test(text);
+  return isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+
+function ended(text: string): string {
+  return /[.!?:]$/.test(text) ? text : `${text}.`;
+}
+
+function isSameForAll(failures: readonly KnownError[]): boolean {
+  const [first] = failures;
+  return SAME_FOR_ALL.includes(first?.code ?? '') && failures.every(({ code }) => code === first?.code);
 }
 
 function isKnown(error: unknown): error is KnownError {

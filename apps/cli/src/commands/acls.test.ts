@@ -47,6 +47,17 @@ describe('millrace acls', () => {
     [['add', '--principal', 'a', '--operation', 'read'], 'Nothing is named'],
     [['add', '--principal', 'a', '--topic', 'b'], 'No operation is named'],
     [['add', '--principal', 'a', '--topic', 'b', '--operation', 'fly'], 'It is one of all, read'],
+    [
+      ['add', '--principal', 'a', '--transactional-id', 'b', '--operation', 'read'],
+      'The operation read is none that a transactional id has.',
+    ],
+    [
+      ['add', '--principal', 'a', '--transactional-id', 'b', '--operation', 'read'],
+      'It is one of all, write, describe.',
+    ],
+    [['add', '--principal', 'a', '-t', 'b', '-g', 'c', '--operation', 'WRITE'], 'write is none that a group has'],
+    [['add', '--principal', 'a', '--topic', 'b', '--operation', 'cluster-action'], 'none that a topic has'],
+    [['add', '--principal', 'a', '--cluster', '--operation', 'read'], 'none that a cluster has'],
     [['remove'], 'every access rule there is'],
   ])('says what is missing: %j', async (args, message) => {
     const { exitCode, stderr } = await run('acls', ...args);
@@ -67,7 +78,30 @@ describe('millrace users', () => {
     );
     expect((await run('users', 'delete', 'carol')).stdout).toMatch('SCRAM-SHA-512 any more');
     expect((await run('users', 'delete', 'carol')).exitCode).toBe(1);
+    await run('users', 'set-password', 'dora', '--password-env', 'TEST_USER_PASSWORD');
+    const slip = await run('users', 'delete', 'dara');
+    expect(slip).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(slip.stderr).toMatch(
+      /Nobody called dara can log in by SCRAM, so .*\n.*Did you mean dora\? `millrace users list`/,
+    );
     delete process.env['TEST_USER_PASSWORD'];
     expect((await run('users', 'set-password', 'carol', '--password-env', 'TEST_USER_PASSWORD')).exitCode).toBe(2);
+  });
+});
+
+describe('a broker that checks nobody', () => {
+  let open: TestBroker;
+  beforeAll(async () => {
+    open = await startBroker();
+  });
+  afterAll(() => open.close());
+
+  it.each([
+    [['acls', 'list'], '`millrace start --secure`'],
+    [['acls', 'add', '--principal', 'a', '--producer', '--topic', 't'], '`millrace start --secure`'],
+    [['tokens', 'create'], '`--command-config FILE` logs in'],
+  ])('says what makes it one that does: %j', async (args, hint) => {
+    const { exitCode, stdout, stderr } = await millrace(open.bootstrapServers, args);
+    expect([exitCode, stdout, stderr]).toEqual([1, '', expect.stringContaining(hint)]);
   });
 });

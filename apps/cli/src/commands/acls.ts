@@ -28,6 +28,14 @@ export interface RemoveAclOptions extends AclOptions {
 
 type Resource = Pick<NewAcl, 'resourceType' | 'resourceName'>;
 
+/** What can be done with each kind of resource, besides all of it (groups have configs in Kafka 4). */
+const OPERATIONS: { readonly [Type in AclResourceType]?: readonly string[] } = {
+  topic: ['read', 'write', 'create', 'describe', 'delete', 'alter', 'describe-configs', 'alter-configs'],
+  group: ['read', 'describe', 'delete', 'describe-configs', 'alter-configs'],
+  'transactional-id': ['write', 'describe'],
+  cluster: ['create', 'cluster-action', 'describe', 'alter', 'describe-configs', 'alter-configs', 'idempotent-write'],
+};
+
 const CLUSTER: Resource = { resourceType: 'cluster', resourceName: 'kafka-cluster' };
 
 function resourcesOf(options: AclResourceOptions): Resource[] {
@@ -71,6 +79,7 @@ function aclsToAdd(options: AclOptions): NewAcl[] {
       'Say what may be done with --operation read, or use --producer or --consumer.',
     );
   }
+  for (const { resourceType, operation } of wanted) checkOperation(resourceType, operation);
   return principals.flatMap((principal) =>
     hosts.flatMap((host) =>
       wanted.map(
@@ -86,6 +95,16 @@ function aclsToAdd(options: AclOptions): NewAcl[] {
         }),
       ),
     ),
+  );
+}
+
+/** A rule about what cannot be done with a kind of resource does nothing, and is mostly a slip: refused, as kafka-acls does. */
+function checkOperation(resourceType: Resource['resourceType'], operation: string): void {
+  const possible = OPERATIONS[resourceType];
+  if (possible === undefined || operation === 'all' || possible.includes(operation)) return;
+  throw usageError(
+    `The operation ${operation} is none that a ${resourceType.replace('-', ' ')} has`,
+    `It is one of all, ${possible.join(', ')}.`,
   );
 }
 

@@ -31,6 +31,16 @@ describe('millrace configs', () => {
     );
   });
 
+  it('takes kinds in the plural, as Kafka has them, and refuses others', async () => {
+    expect((await run('configs', 'set', 'topics', 'orders', 'retention.ms=5000')).stdout).toBe(
+      'Topic orders: retention.ms is 5000\n',
+    );
+    expect((await run('configs', 'describe', 'brokers', 'default', '-n', 'num.partitions')).exitCode).toBe(0);
+    expect(await run('configs', 'unset', 'topics', 'orders', 'retention.ms')).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await run('configs', 'describe', 'topicses', 'orders');
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('topic, broker')]);
+  });
+
   it('changes nothing on a dry run', async () => {
     await run('configs', 'set', 'topic', 'orders', 'segment.bytes=2000000', '--dry-run');
     expect((await run('configs', 'describe', 'topic', 'orders')).stdout).not.toContain('segment.bytes');

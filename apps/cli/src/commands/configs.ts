@@ -2,6 +2,7 @@ import type { Admin, ConfigEntry, ConfigResource } from '@millrace/admin';
 import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { type CliError, failure, usageError } from '../errors.ts';
+import { capitalized } from '../explain-error.ts';
 import { counted, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderTable } from '../output/table.ts';
@@ -163,7 +164,7 @@ function withWayOut(error: unknown, names: readonly string[]): unknown {
     inMs === undefined
       ? 'A broker reads that at its start: set it in its file of settings, or with `--override`, and start it again.'
       : `${inMs.replace(/[^.]+$/, 'ms')} means the same in milliseconds and can be changed while brokers run.`;
-  return failure(error.message, hint, error);
+  return failure(capitalized(error.message), hint, error);
 }
 
 /** The names of the configs that a resource can have; none where they cannot be read. */

@@ -102,6 +102,12 @@ describe('millrace groups', () => {
     expect(await committed()).toEqual([5, 5]);
     const fresh = await run('groups', 'reset-offsets', 'fresh', '-t', 'orders', '--to-latest', '--execute');
     expect(fresh.stdout).toContain('orders          0        -    5     new\n');
+    expect(fresh.stderr).toContain('warning: there is no group "fresh" yet; it is made now, with these offsets.');
+    const slip = await run('groups', 'reset-offsets', 'rest', '-t', 'orders', '--to-latest');
+    expect(slip.stderr).toContain(
+      'there is no group "rest" yet; `--execute` makes it, with these offsets. Did you mean "reset"?',
+    );
+    expect((await run('groups', 'reset-offsets', 'rest', '-t', 'orders', '--to-latest', '-q')).stderr).toBe('');
   });
 
   it('wants to know where to, and of what', async () => {

@@ -93,6 +93,14 @@ describe('looking into a metadata store', () => {
   });
 });
 
+describe('where ZooKeeper keeps the metadata', () => {
+  it.each([['check'], ['restore', '--execute']])('there are no files to look into: %j', async (...args) => {
+    const { exitCode, stdout, stderr } = await metadata(...args, '--override', 'zookeeper.connect=127.0.0.1:1/here');
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/zookeeper\.connect=127\.0\.0\.1:1\/here .*\n.*`millrace metadata ls`/);
+  });
+});
+
 describe('a damaged metadata store', () => {
   it('is called damaged by the check, and whole when it is', async () => {
     expect(await metadata('check')).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('is whole') });

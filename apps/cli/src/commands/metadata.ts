@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { LiveMetadata, type LiveTree, MetadataFiles, type Restoration } from '@millrace/broker-app';
 import type { ExportedNode, StoredNode } from '@millrace/metadata';
 import type { CommandContext } from '../context.ts';
-import { CliError, ExitCode, failure } from '../errors.ts';
+import { CliError, ExitCode, failure, usageError } from '../errors.ts';
 import { counted, formatBytes, printable } from '../output/format.ts';
 import type { Assignment } from '../parse/values.ts';
 import { brokerEnvironment } from './start.ts';
@@ -146,8 +146,13 @@ function settingsOf({ io }: CommandContext, { config, override, data }: Metadata
   return { configFile: config, overrides, env: brokerEnvironment(io.env) };
 }
 
-function filesOf(context: CommandContext, options: MetadataOptions): Promise<MetadataFiles> {
-  return MetadataFiles.find(settingsOf(context, options));
+async function filesOf(context: CommandContext, options: MetadataOptions): Promise<MetadataFiles> {
+  const files = await MetadataFiles.find(settingsOf(context, options));
+  if (files.zookeeperConnect === null) return files;
+  throw usageError(
+    `With zookeeper.connect=${printable(files.zookeeperConnect)} the metadata is kept by ZooKeeper, and there are no files of it to look into here`,
+    '`millrace metadata ls`, `get`, `dump` and `export` show what ZooKeeper holds; to look into the files of a data folder, leave the setting out.',
+  );
 }
 
 /** What is at a path, and below it if asked for: of a cluster that runs where the settings lead to one, else of a store's files. */

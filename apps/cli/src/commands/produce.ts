@@ -7,7 +7,7 @@ import type { Acks, CompressionName, HeadersInput, Producer, Transaction } from 
 import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
-import { withoutAdvice } from '../explain-error.ts';
+import { capitalized, withoutAdvice } from '../explain-error.ts';
 import { tellConnectionNews } from '../output/connection-news.ts';
 import { counted, formatCount } from '../output/format.ts';
 import { type Tally, throughput } from '../output/throughput.ts';
@@ -215,7 +215,7 @@ function stillWaiting(producer: Producer): string {
 }
 
 function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {
-  const why = withoutAdvice(cause.message);
+  const why = capitalized(withoutAdvice(cause.message));
   const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')}`;
   const outcome = isUnknown(cause)
     ? `it is not known whether ${count} got into topic "${topic}"`

@@ -45,7 +45,11 @@ describe('millrace quotas', () => {
     [['set', '--user', 'a', 'producer_byte_rate'], 2, 'is no quota'],
     [['set', '--user', 'a', 'producer_byte_rate=fast'], 2, 'in bytes a second'],
     [['set', '--user', 'a', 'request_percentage='], 2, 'is no value'],
-    [['set', '--user', 'a', 'nonsense=1'], 1, 'Invalid configuration key nonsense'],
+    [['set', '--user', 'a', '=1'], 2, '"=1" is no quota'],
+    [['set', '--user', 'a', 'nonsense=1'], 2, 'There is producer_byte_rate, consumer_byte_rate, request_percentage'],
+    [['set', '--user', 'a', 'producer_byte_rat=1'], 2, 'Did you mean producer_byte_rate?'],
+    [['set', '--ip', '10.0.0.1', 'producer_byte_rate=1'], 2, 'no quota producer_byte_rate of addresses'],
+    [['unset', '--user', 'a', 'consumer_byte_rat'], 2, 'Did you mean consumer_byte_rate?'],
   ])('says what is wrong: %j', async (args, code, message) => {
     const { exitCode, stderr } = await run(...args);
     expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);

@@ -1,4 +1,5 @@
 import type { QuotaEntity, QuotaEntityType } from '@millrace/admin';
+import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import { printable } from '../output/format.ts';
@@ -20,6 +21,8 @@ const PARTS: readonly (readonly [QuotaEntityType, keyof QuotaOptions, keyof Quot
   ['client-id', 'clientId', 'clientDefault'],
   ['ip', 'ip', 'ipDefault'],
 ];
+const RATES = ['producer_byte_rate', 'consumer_byte_rate', 'request_percentage', 'controller_mutation_rate'];
+const RATES_OF_ADDRESSES = ['connection_creation_rate'];
 const IN_BYTES = ['producer_byte_rate', 'consumer_byte_rate'];
 
 export async function listQuotas(context: CommandContext, options: QuotaOptions): Promise<void> {
@@ -47,7 +50,7 @@ export async function setQuotas(
   options: QuotaOptions,
 ): Promise<void> {
   const entity = somebody(options);
-  const set = Object.fromEntries(assignments.map(assignmentOf));
+  const set = Object.fromEntries(assignments.map((text) => assignmentOf(text, entity)));
   await context.withAdmin(async (admin) => {
     await admin.alterClientQuotas([{ entity, set }]);
     await context.out.done({ entity, set }, () =>
@@ -68,6 +71,7 @@ export async function unsetQuotas(
     const [found] = await admin.describeClientQuotas(entity, { strict: true });
     const there = Object.keys(found?.values ?? {});
     const unset = names.length === 0 ? there : names;
+    for (const name of unset) if (!there.includes(name)) checkName(name, entity);
     if (unset.length > 0) await admin.alterClientQuotas([{ entity, unset }]);
     const gone = unset.filter((name) => there.includes(name));
     await context.out.done({ entity, unset: gone }, () =>
@@ -94,11 +98,25 @@ function somebody(options: QuotaOptions): QuotaEntity[] {
   throw usageError('Nobody is named', 'Give --user, --client-id, both, or --ip; or one of them with -default.');
 }
 
-function assignmentOf(text: string): [string, number] {
+/** Brokers refuse a name that there is not, too, and do not say which ones there are. */
+function checkName(name: string, entity: readonly QuotaEntity[]): void {
+  const isOfAddress = entity.some(({ type }) => type === 'ip');
+  const known = isOfAddress ? RATES_OF_ADDRESSES : RATES;
+  if (known.includes(name)) return;
+  const whose = isOfAddress ? 'addresses' : 'users and client ids';
+  const meant = nearestName(name, known);
+  const question = meant === undefined ? '' : `Did you mean ${meant}? `;
+  throw usageError(`There is no quota ${printable(name)} of ${whose}`, `${question}There is ${known.join(', ')}.`);
+}
+
+function assignmentOf(text: string, entity: readonly QuotaEntity[]): [string, number] {
   const at = text.indexOf('=');
   const name = text.slice(0, Math.max(at, 0)).trim();
   const wanted = text.slice(at + 1).trim();
-  if (name === '') throw usageError(`${text} is no quota`, 'It is given as name=value, e.g. producer_byte_rate=1MB.');
+  if (name === '') {
+    throw usageError(`"${printable(text)}" is no quota`, 'It is given as name=value, e.g. producer_byte_rate=1MB.');
+  }
+  checkName(name, entity);
   const value = IN_BYTES.includes(name) && wanted !== '0' ? rateOf(name, wanted) : Number(wanted);
   if (wanted !== '' && Number.isFinite(value)) return [name, value];
   throw usageError(`"${wanted}" is no value of ${name}`, 'It is a number.');

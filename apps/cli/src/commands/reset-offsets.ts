@@ -1,9 +1,10 @@
-import type { Admin } from '@millrace/admin';
+import type { Admin, DescribedGroup } from '@millrace/admin';
 import type { TopicPartition } from '@millrace/client';
 import { partitionName } from '@millrace/client/internal';
+import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
-import { counted, formatCount } from '../output/format.ts';
+import { counted, formatCount, printable } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
 
@@ -51,7 +52,7 @@ export async function resetOffsets(
 ): Promise<void> {
   const target = targetOf(options, Date.now());
   await context.withAdmin(async (admin) => {
-    await refuseMembers(admin, groupId);
+    const group = await refuseMembers(admin, groupId);
     const partitions = await wantedPartitions(admin, groupId, options);
     const known = await offsetsOf(admin, groupId, partitions, target);
     const planned = known.map((each) => planOffset(each, target)).filter((each) => each !== undefined);
@@ -61,6 +62,7 @@ export async function resetOffsets(
       );
     }
     const executed = options.execute === true;
+    if (isUnknown(group)) await warnOfNewGroup(context, admin, groupId, executed);
     if (executed) {
       await admin.alterGroupOffsets(
         groupId,
@@ -120,7 +122,7 @@ function targetOf(options: ResetOffsetsOptions, nowMs: number): Target {
 }
 
 /** A group's members would commit their own offsets over the new ones, so brokers refuse; this says it in time. */
-async function refuseMembers(admin: Admin, groupId: string): Promise<void> {
+async function refuseMembers(admin: Admin, groupId: string): Promise<DescribedGroup | undefined> {
   const [group] = await admin.describeGroups([groupId]);
   const members = group?.members.length ?? 0;
   if (members > 0) {
@@ -129,6 +131,20 @@ async function refuseMembers(admin: Admin, groupId: string): Promise<void> {
       `Stop them first; \`millrace groups describe ${groupId}\` shows them.`,
     );
   }
+  return group;
+}
+
+function isUnknown(group: DescribedGroup | undefined): boolean {
+  return group === undefined || group.state === 'Dead';
+}
+
+/** A group can be given offsets before it is there, as Kafka's tool has it; a name that is a slip should not look like that. */
+async function warnOfNewGroup(context: CommandContext, admin: Admin, groupId: string, isMade: boolean): Promise<void> {
+  const others = (await admin.listGroups()).map((each) => each.groupId);
+  const meant = nearestName(groupId, others);
+  const question = meant === undefined ? '' : ` Did you mean "${printable(meant)}"?`;
+  const outcome = isMade ? 'it is made now, with these offsets' : '`--execute` makes it, with these offsets';
+  context.out.warn(`there is no group "${printable(groupId)}" yet; ${outcome}.${question}`);
 }
 
 async function wantedPartitions(

@@ -47,10 +47,12 @@ describe('millrace transactions', () => {
     expect(producers[1]).toMatch(new RegExp(`^ +1 +${id} .* 0$`));
     expect((await run('find-hanging')).stdout).toBe('No transaction hangs\n');
     await open.abort();
-    expect(await run('describe', 'nobody')).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringContaining('Describing the transaction of "nobody"'),
-    });
+    const oneUnknown = await run('describe', 'nobody', 'shop', 'no\nbody', 'shop');
+    expect(oneUnknown.stdout.match(/^Transactional id .*$/gm)).toEqual(['Transactional id  shop']);
+    expect(oneUnknown.stderr).toMatch(/No transactional id is called "nobody", "no\\x0abody"\.\n.*transactions list/);
+    expect(oneUnknown.exitCode).toBe(1);
+    expect(JSON.parse((await run('describe', 'nobody', 'shop', '--json')).stdout)).toHaveLength(1);
+    expect(await run('describe', 'nobody')).toMatchObject({ exitCode: 1, stdout: '' });
   });
 
   it('end one in a partition, by where it begins or by its producer', async () => {

@@ -1,8 +1,8 @@
-import type { Admin, TransactionToAbort } from '@millrace/admin';
+import type { Admin, DescribedTransaction, TransactionToAbort } from '@millrace/admin';
 import { KafkaError, type TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
-import { failure, usageError } from '../errors.ts';
-import { counted, formatCount, formatDuration, formatTimestamp, listPartitions } from '../output/format.ts';
+import { type CliError, failure, usageError } from '../errors.ts';
+import { counted, formatCount, formatDuration, formatTimestamp, listPartitions, printable } from '../output/format.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
 
@@ -63,33 +63,33 @@ export async function listTransactions(
 
 export async function describeTransactions(context: CommandContext, ids: readonly string[]): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const described = await admin.describeTransactions(ids);
+    const { described, unknown, failed } = await lookUp(admin, ids);
     const nowMs = Date.now();
-    const isOpen = (state: string): boolean => state === 'Ongoing' || state.startsWith('Prepare');
-    await context.out.result(described, (paint) =>
-      described
-        .map((each) => {
-          const { coordinator, startTimestamp } = each;
-          const age =
-            startTimestamp !== undefined && isOpen(each.state)
-              ? `, ${formatDuration(Math.max(nowMs - startTimestamp, 0))} ago`
-              : '';
-          return renderPairs(
-            [
-              ['Transactional id', each.transactionalId],
-              ['State', each.state],
-              ['Producer', `${each.producerId}, epoch ${each.producerEpoch}`],
-              ['Coordinator', `broker ${coordinator.nodeId} at ${coordinator.host}:${coordinator.port}`],
-              ['Timeout', formatDuration(each.timeoutMs)],
-              ['Began', startTimestamp === undefined ? '' : `${formatTimestamp(startTimestamp)}${age}`],
-              ['Partitions', listPartitions(each.partitions)],
-            ],
-            paint,
-          );
-        })
-        .join('\n\n'),
-    );
+    if (described.length > 0) {
+      await context.out.result(described, (paint) =>
+        described.map((each) => renderPairs(pairsOf(each, nowMs), paint)).join('\n\n'),
+      );
+    }
+    if (unknown.length > 0 && failed.length > 0) context.out.warn(`no transactional id is called ${quoted(unknown)}.`);
+    if (failed.length > 0) throw failed[0];
+    if (unknown.length > 0) throw noSuchIds(unknown);
   });
+}
+
+function pairsOf(described: DescribedTransaction, nowMs: number): [string, string][] {
+  const { coordinator, startTimestamp, state } = described;
+  const isOpen = state === 'Ongoing' || state.startsWith('Prepare');
+  const age =
+    startTimestamp !== undefined && isOpen ? `, ${formatDuration(Math.max(nowMs - startTimestamp, 0))} ago` : '';
+  return [
+    ['Transactional id', described.transactionalId],
+    ['State', state],
+    ['Producer', `${described.producerId}, epoch ${described.producerEpoch}`],
+    ['Coordinator', `broker ${coordinator.nodeId} at ${coordinator.host}:${coordinator.port}`],
+    ['Timeout', formatDuration(described.timeoutMs)],
+    ['Began', startTimestamp === undefined ? '' : `${formatTimestamp(startTimestamp)}${age}`],
+    ['Partitions', listPartitions(described.partitions)],
+  ];
 }
 
 export async function describeProducers(
@@ -244,17 +244,34 @@ export async function fenceProducers(context: CommandContext, ids: readonly stri
 
 /** The brokers make an id that they do not know where its producers are fenced: a name with a slip would seem to have been fenced. */
 async function checkIds(admin: Admin, ids: readonly string[]): Promise<void> {
-  const found = await Promise.allSettled(ids.map((id) => admin.describeTransactions([id])));
-  const unknown = ids.filter((_id, index) => {
-    const outcome = found[index];
-    return outcome?.status === 'rejected' && isUnknownId(outcome.reason);
-  });
-  if (unknown.length === 0) return;
-  const names = unknown.map((id) => `"${id}"`).join(', ');
-  throw failure(
-    `No transactional id is called ${names}, so nothing was fenced`,
+  const { unknown } = await lookUp(admin, ids);
+  if (unknown.length > 0) throw noSuchIds(unknown, ', so nothing was fenced');
+}
+
+/** Each by itself, so that one that nobody knows hides none of the others. */
+async function lookUp(admin: Admin, ids: readonly string[]) {
+  const unique = [...new Set(ids)];
+  const described: DescribedTransaction[] = [];
+  const unknown: string[] = [];
+  const failed: unknown[] = [];
+  const found = await Promise.allSettled(unique.map((id) => admin.describeTransactions([id])));
+  for (const [index, outcome] of found.entries()) {
+    if (outcome.status === 'fulfilled') described.push(...outcome.value);
+    else if (isUnknownId(outcome.reason)) unknown.push(unique[index]!);
+    else failed.push(outcome.reason);
+  }
+  return { described, unknown, failed };
+}
+
+function noSuchIds(ids: readonly string[], outcome = ''): CliError {
+  return failure(
+    `No transactional id is called ${quoted(ids)}${outcome}`,
     '`millrace transactions list` shows which ids there are.',
   );
+}
+
+function quoted(ids: readonly string[]): string {
+  return ids.map((id) => `"${printable(id)}"`).join(', ');
 }
 
 /** Releases that cannot describe transactions are not held up by it. */

@@ -1,6 +1,7 @@
-import type { ScramMechanism } from '@millrace/admin';
+import type { Admin, ScramMechanism } from '@millrace/admin';
+import { nearestName } from '@millrace/ports';
 import type { CommandContext } from '../context.ts';
-import { usageError } from '../errors.ts';
+import { failure, usageError } from '../errors.ts';
 import { printable } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
 
@@ -52,9 +53,19 @@ function passwordOf({ password, passwordEnv }: SetPasswordOptions): string {
   );
 }
 
+/** A name that is not there is a slip most of the time; which ones there are is known here. */
+async function noSuchUser(admin: Admin, user: string, error: unknown): Promise<never> {
+  if ((error as { code?: unknown }).code !== 'KAFKA_RESOURCE_NOT_FOUND') throw error;
+  const names = (await admin.describeScramUsers('all')).map((each) => each.user);
+  const meant = nearestName(user, names);
+  const question = meant === undefined ? '' : `Did you mean ${printable(meant)}? `;
+  const message = `Nobody called ${printable(user)} can log in by SCRAM, so there is nothing to delete`;
+  throw failure(message, `${question}\`millrace users list\` shows who can.`, error);
+}
+
 export async function deleteUser(context: CommandContext, user: string, options: DeleteUserOptions): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const [described] = await admin.describeScramUsers([user]);
+    const [described] = await admin.describeScramUsers([user]).catch((error) => noSuchUser(admin, user, error));
     const there = (described?.credentials ?? []).map(({ mechanism }) => mechanism);
     const mechanisms = options.mechanism ?? there;
     await admin.deleteScramCredentials(mechanisms.map((mechanism) => ({ user, mechanism })));

@@ -6,7 +6,14 @@ import { type Assignment, assignment, texts } from '../parse/values.ts';
 type Type = 'topic' | 'broker';
 
 const commands = () => import('../commands/configs.ts');
-const type = () => new Argument('<type>', 'whose').choices(['topic', 'broker']);
+/** As one of the choices, or in the plural, as Kafka's tools have it. */
+function type(): Argument {
+  const argument = new Argument('<type>', 'whose').choices(['topic', 'broker']);
+  const { parseArg } = argument as Argument & { parseArg(text: string, previous: unknown): unknown };
+  return argument.argParser((text, previous) =>
+    parseArg.call(argument, text.replace(/^(topic|broker)s$/, '$1'), previous),
+  );
+}
 const NAME = '<name>';
 const NAME_TEXT = "the topic's name, the broker's id, or default for all brokers";
 
