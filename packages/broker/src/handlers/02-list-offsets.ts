@@ -96,10 +96,8 @@ async function answer(
   if (asked.timestamp < 0 && (since === undefined || version < since)) {
     return refuse(asked, ErrorCode.UNSUPPORTED_VERSION);
   }
-  const found = broker.replicas.find(topic, asked.partitionIndex);
+  const found = broker.replicas.leaderOf(topic, asked.partitionIndex, asked.currentLeaderEpoch);
   if (isRefusal(found)) return refuse(asked, found.errorCode);
-  const refusal = found.leaderError(asked.currentLeaderEpoch);
-  if (refusal !== ErrorCode.NONE) return refuse(asked, refusal);
   const endOffset = readableEnd(found, request);
   const isBehind = request.replicaId === CONSUMER && endOffset < (found.leading?.epochStartOffset ?? 0);
   const notAvailable = version >= 5 ? ErrorCode.OFFSET_NOT_AVAILABLE : ErrorCode.LEADER_NOT_AVAILABLE;

@@ -71,10 +71,8 @@ function deleteBefore(
   const refused = context.authorize('Delete', topicResource(topic));
   if (refused !== undefined) return refuse(refused.errorCode);
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
-  const partition = broker.replicas.find(topic, partitionIndex);
+  const partition = broker.replicas.leaderOf(topic, partitionIndex, -1);
   if (isRefusal(partition)) return refuse(partition.errorCode);
-  const refusal = partition.leaderError(-1);
-  if (refusal !== ErrorCode.NONE) return refuse(refusal);
   if (!partition.config.cleanupPolicy.includes('delete')) return refuse(ErrorCode.POLICY_VIOLATION);
   const deleted = partition.deleteRecordsBefore(offset, timeoutMs);
   if (!(deleted instanceof Promise)) return { partitionIndex, ...deleted };

@@ -52,9 +52,7 @@ function endOf(
   const isBroker = context.isAllowed('ClusterAction', CLUSTER);
   const notAllowed = isBroker ? undefined : context.authorize('Describe', topicResource(topic));
   if (notAllowed !== undefined) return { partition, errorCode: notAllowed.errorCode };
-  const found = broker.replicas.find(topic, partition);
+  const found = broker.replicas.leaderOf(topic, partition, currentLeaderEpoch);
   if (isRefusal(found)) return { partition, errorCode: found.errorCode };
-  const refusal = found.leaderError(currentLeaderEpoch);
-  if (refusal !== ErrorCode.NONE) return { partition, errorCode: refusal };
   return { partition, errorCode: ErrorCode.NONE, ...found.endOffsetForEpoch(leaderEpoch) };
 }

@@ -20,13 +20,16 @@ export function oldMagicOf(version: number): OldMagic | undefined {
 export async function asOldRecords(reading: FetchReading, magic: OldMagic, limits: FetchLimits): Promise<FetchReading> {
   const fetches: PartitionFetch[] = [];
   let sizeBytes = 0;
-  for (const fetched of reading.fetches) {
-    const converted = fetched.sizeBytes === 0 ? cutOff(fetched) : await convert(fetched, magic, limits);
-    fetches.push(converted);
-    sizeBytes += converted.sizeBytes;
+  try {
+    for (const fetched of reading.fetches) {
+      const converted = fetched.sizeBytes === 0 ? cutOff(fetched) : await convert(fetched, magic, limits);
+      fetches.push(converted);
+      sizeBytes += converted.sizeBytes;
+    }
+  } finally {
+    // What was read is a copy by now, or nobody gets it: a disk or a worker may fail here.
+    reading.release();
   }
-  // What was read is a copy by now.
-  reading.release();
   return { fetches, sizeBytes, isUrgent: reading.isUrgent, mustRelease: false, release: () => {} };
 }
 

@@ -175,6 +175,14 @@ export class ReplicaManager {
     return Refusal.of(isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   }
 
+  /** The replica, for a request that must reach its leader and believes in an epoch (-1: in none); or why it is refused here. */
+  leaderOf(topic: string, partition: number, currentLeaderEpoch: number): Partition | Refusal {
+    const found = this.find(topic, partition);
+    if (isRefusal(found)) return found;
+    const refusal = found.leaderError(currentLeaderEpoch);
+    return refusal === ErrorCode.NONE ? found : Refusal.of(refusal);
+  }
+
   /** The replica that a fetch asks for by name or by id, or why there is none to be had. */
   lookUp(target: FetchTarget): Partition | Refusal {
     if (target.topicId === '') return this.find(target.topic, target.partition);
