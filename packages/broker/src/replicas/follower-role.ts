@@ -1,6 +1,6 @@
 import type { PartitionLog } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
-import { BATCH_HEADER_BYTES, batchLeaderEpoch, batchSizeBytes } from '@millrace/records';
+import { BATCH_HEADER_BYTES, batchBaseOffset, batchLeaderEpoch, batchSizeBytes } from '@millrace/records';
 
 /** What a leader answered about a partition. */
 export interface FetchedFromLeader {
@@ -56,12 +56,27 @@ export class FollowerRole {
   async take(fetched: FetchedFromLeader): Promise<number> {
     const records = batchesOfEpoch(fetched.records, this.epoch);
     if (records.length > 0) {
+      if (this.#endsWithinDeleted(records, fetched.logStartOffset)) await this.startOverAt(fetched.logStartOffset);
       const { errorCode } = await this.#log.append(records, { leaderEpoch: this.epoch, origin: 'replica' });
       if (errorCode !== ErrorCode.NONE) return errorCode;
     }
     this.#leaderHighWatermark = fetched.highWatermark;
     this.#log.followLeader(fetched);
     return ErrorCode.NONE;
+  }
+
+  /**
+   * Whether the first batch begins before this log's end, and the leader has deleted all before that end on demand. What is here may be
+   * other records than the batch's first ones were, which no epoch tells any more, for the leader's begin with its log.
+   */
+  #endsWithinDeleted(records: Buffer, leaderStartOffset: number): boolean {
+    const { fetchOffset } = this;
+    return (
+      records.length >= BATCH_HEADER_BYTES &&
+      batchBaseOffset(records, 0) < fetchOffset &&
+      leaderStartOffset >= fetchOffset &&
+      this.#log.logStartOffset < fetchOffset
+    );
   }
 
   /**

@@ -396,32 +396,6 @@ describe('records that are deleted on demand', () => {
   });
 });
 
-describe('a former leader that comes back when the new one has deleted where their logs part', () => {
-  it('begins anew where the new one does, and keeps nothing of before', async () => {
-    cluster = await TestReplicas.start(2);
-    await cluster.createTopic('t', [[1, 2]], { 'min.insync.replicas': '1' });
-    await produced(1, 't', ['a']);
-    cluster.cut(2, 1);
-    await cluster.pass(1000);
-    // One batch of three, which nobody else has.
-    expect(await produced(1, 't', ['x', 'y', 'z'], 1)).toMatchObject({ errorCode: 0, baseOffset: 1 });
-    await cluster.kill(1);
-    cluster.heal();
-    await cluster.until('another leader', () => cluster.leaderOf('t') === 2);
-    expect(await produced(2, 't', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
-    const partitions = [{ partitionIndex: 0, offset: 2 }];
-    const deletion = { timeoutMs: 1000, topics: [{ name: 't', partitions }] };
-    expect((await cluster.ask(2, DeleteRecords, 2, deletion)).topics[0]!.partitions[0]!.errorCode).toBe(0);
-    await cluster.start(1);
-    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2');
-    const { log } = cluster.partition(1, 't');
-    expect([log.firstSegmentOffset, log.logStartOffset, log.logEndOffset]).toEqual([2, 2, 2]);
-    expect(await produced(2, 't', ['c'])).toMatchObject({ errorCode: 0, baseOffset: 2 });
-    await cluster.pass(600);
-    await expectEqualLogs('t', [1, 2]);
-  });
-});
-
 describe('the only replica in sync, which could not be opened for want of room', () => {
   it('leads again as soon as it can be opened, without a restart', async () => {
     cluster = await TestReplicas.start(2);
