@@ -57,10 +57,9 @@ export class IsrChanges {
       commands.updateMetadata(context.brokers.keys(), [...written, ...stale]);
       send(commands);
     }
-    const outdated = accepted.flatMap(([, { partition, isr }]) => {
-      const found = partition !== undefined && stale.includes(partition) ? partition.state : undefined;
-      // One that says what was asked for is our own, written by an attempt whose answer was lost.
-      return partition === undefined || found === undefined || same(isr, found.isr) ? [] : [partition];
+    const outdated = changes.flatMap(({ partition }, index) => {
+      const isOutdated = outcomes[index]?.errorCode === ErrorCode.INVALID_UPDATE_VERSION;
+      return partition !== undefined && isOutdated && states.isFound(partition) ? [partition] : [];
     });
     // Whoever has written it has not told the leader, and no further attempt in its epoch would succeed. In the next it is told.
     await this.#partitions.leadAnew(outdated);

@@ -43,9 +43,16 @@ export interface StateWriterOptions {
 /** Reads and writes partitions' states for one controller, and keeps what it knows of them true. */
 export class StateWriter {
   readonly #options: StateWriterOptions;
+  /** States as they were found in the store, which this controller has not written since. */
+  readonly #found = new WeakSet<StoredState>();
 
   constructor(options: StateWriterOptions) {
     this.#options = options;
+  }
+
+  /** Whether the present state of a partition was written by somebody else: its leader may not know of it. */
+  isFound({ state }: PartitionContext): boolean {
+    return state !== undefined && this.#found.has(state);
   }
 
   /** @throws as {@link writeAll} */
@@ -162,6 +169,7 @@ export class StateWriter {
     const { controllerEpoch } = this.#options;
     partition.state = await this.#stateOf(partition);
     if (partition.state === undefined) return;
+    this.#found.add(partition.state);
     if (partition.state.controllerEpoch > controllerEpoch) {
       throw new ControllerMovedError(
         `The state of ${partition.name} was written in controller epoch ${partition.state.controllerEpoch}, which is later than ${controllerEpoch}.`,
