@@ -225,10 +225,11 @@ export class Broker {
     return this.#handedOver;
   }
 
-  /** Answers requests that wait for data or for members at once, so that they hold up nobody who stops the listeners. */
+  /** Answers requests that wait for data, members or other replicas at once, so that they hold up nobody who stops the listeners. */
   finishWaits(): void {
-    const { fetchWaits, groups, transactions } = this.#rooms().services;
+    const { fetchWaits, replicas, groups, transactions } = this.#rooms().services;
     fetchWaits.finishAll();
+    replicas.resignReplicated();
     groups.stop();
     transactions.stop();
   }
@@ -517,11 +518,10 @@ export class Broker {
   /** What handlers reach: the rooms, and what they share beside them. */
   #newServices({ topics, clients, ...rooms }: HandlerRooms): BrokerServices {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
-    const { brokerId } = config;
     const { configRepository: configs, cluster } = rooms;
     return {
       ...rooms,
-      brokerId,
+      brokerId: config.brokerId,
       clock,
       random,
       logger,
@@ -539,10 +539,10 @@ export class Broker {
       turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
       fetchWaits: new FetchWaits(),
-      configAdmin: new ConfigAdmin({ ...this.#options, brokerId, cluster, configs, logger }),
+      configAdmin: new ConfigAdmin({ ...this.#options, brokerId: config.brokerId, cluster, configs, logger }),
       topicAdmin: topics,
       topicLookup: new TopicLookup({ store, cluster, clock, logger }),
-      producerIds: new ProducerIdManager(store, brokerId),
+      producerIds: new ProducerIdManager(store, config.brokerId),
       advertisedApis,
     };
   }

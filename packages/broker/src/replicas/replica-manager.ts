@@ -244,9 +244,20 @@ export class ReplicaManager {
       const partition = this.#byTopic.get(topic)?.[index];
       if (partition === undefined || partition.topicId !== topicId || !partition.isLeader) continue;
       if (leaderEpoch <= partition.leaderEpoch) continue;
-      partition.resign();
-      this.#tellCoordinator(partition, true);
+      this.#resign(partition);
     }
+  }
+
+  /** Leads no partition with several replicas any more, so that nobody waits here for followers that will not come. */
+  resignReplicated(): void {
+    for (const partition of this.partitions) {
+      if (partition.isLeader && partition.replicas.length > 1) this.#resign(partition);
+    }
+  }
+
+  #resign(partition: Partition): void {
+    partition.resign();
+    this.#tellCoordinator(partition, true);
   }
 
   /** See `BrokerChannel.stopReplica`. */

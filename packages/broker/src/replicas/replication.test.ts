@@ -572,3 +572,24 @@ describe('throttled replication', () => {
     await expectEqualLogs('t');
   });
 });
+
+describe('a broker that stops while followers keep its requests waiting', () => {
+  it('answers them at once, and leads no more what others hold too', async () => {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[1, 2, 3]]);
+    await cluster.createTopic('alone', [[1]]);
+    cluster.cut(2, 1);
+    cluster.cut(3, 1);
+    const waiting = produce(1, 't', ['a'], -1, 60_000);
+    await cluster.settle();
+    const startMs = cluster.clock.monotonic();
+    cluster.broker(1).finishWaits();
+    await cluster.settle();
+    expect((await waiting).errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    expect(cluster.clock.monotonic()).toBe(startMs);
+    expect((await produce(1, 't', ['b'])).errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    // Nobody else could take that: it is served until the listeners are closed.
+    expect((await produce(1, 'alone', ['c'])).errorCode).toBe(ErrorCode.NONE);
+    cluster.heal();
+  });
+});
