@@ -1,6 +1,6 @@
 /**
  * `node tools/console/main.ts look FOLDER [--records N] [--topics N] [--groups N]`: the console on three brokers with much in them: how long its
- * lists and searches take, and a picture of every page in both themes at three widths, for somebody to look at.
+ * lists and searches take, and a picture of every page in both themes and languages at four widths, for somebody to look at.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,8 @@ interface Size {
 
 const TOPICS_AT_ONCE = 200;
 const RECORDS_AT_ONCE = 20_000;
-const WIDTHS = [390, 820, 1280];
+const WIDTHS = [390, 820, 1280, 1920];
+const LOCALES = ['en-US', 'ko-KR'];
 
 /** Each page, and what is there when it is whole. */
 const PAGES: Readonly<Record<string, readonly [path: string, there: string]>> = {
@@ -111,14 +112,17 @@ async function figures(page: Page, origin: string): Promise<void> {
 }
 
 async function pictures(browser: Browser, origin: string, into: string): Promise<void> {
-  for (const theme of ['light', 'dark'] as const) {
-    for (const width of WIDTHS) {
-      const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 844 } });
+  for (const locale of LOCALES) {
+    for (const theme of ['light', 'dark'] as const) {
+      const context = await browser.newContext({ colorScheme: theme, locale });
       const page = await context.newPage();
       for (const [name, [path, there]] of Object.entries(PAGES)) {
         await page.goto(origin + path);
         await page.waitForSelector(there, { timeout: 15_000 }).catch(() => console.log(`${path}: nothing there`));
-        await page.screenshot({ path: join(into, `${name}-${width}-${theme}.png`) });
+        for (const width of WIDTHS) {
+          await page.setViewportSize({ width, height: 844 });
+          await page.screenshot({ path: join(into, `${name}-${width}-${theme}-${locale.slice(0, 2)}.png`) });
+        }
       }
       await context.close();
     }

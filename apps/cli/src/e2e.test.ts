@@ -1,6 +1,8 @@
 /** The program as it is: started as a process, with real signals, pipes and a broker that is killed. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +16,8 @@ const COMMAND_MS_MAX = 15_000;
 interface Broker {
   readonly process: ChildProcess;
   readonly bootstrap: string;
+  /** Of the console, metrics and health. */
+  readonly httpPort: string;
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -21,22 +25,22 @@ let folder: string;
 let broker: Broker;
 
 /** Starts a broker on a free port and waits until it says that it is ready. */
-async function start(): Promise<Broker> {
+async function start(...more: string[]): Promise<Broker> {
   const args = ['start', '--port', '0', '--data', join(folder, 'data'), '-o', 'group.initial.rebalance.delay.ms=0'];
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [PROGRAM, ...args, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const bootstrap = await new Promise<string>((resolve, reject) => {
+  const places = await new Promise<{ bootstrap: string; httpPort: string }>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk;
-      const ready = /ready at PLAINTEXT:\/\/([^"\s]+:\d+)/.exec(text);
-      if (ready !== null) resolve(ready[1]!);
+      const ready = /ready at PLAINTEXT:\/\/([^"\s]+:\d+).*metrics on port (\d+)/.exec(text);
+      if (ready !== null) resolve({ bootstrap: ready[1]!, httpPort: ready[2]! });
     });
     exited.then(() => reject(new Error(`The broker ended:\n${text}`)));
   });
   return {
     process: child,
-    bootstrap,
+    ...places,
     end(signal) {
       child.kill(signal);
       return exited;
@@ -68,6 +72,24 @@ function millrace(...args: string[]): Promise<Ran> {
       },
     );
   });
+}
+
+/** As much of an OpenID Connect provider as it takes to be led to it. */
+async function openProvider() {
+  const server = createServer((_, response) => {
+    const { issuer, isUp } = provider;
+    const endpoints = { authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` };
+    response.writeHead(isUp ? 200 : 502, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ issuer, ...endpoints, jwks_uri: `${issuer}/keys` }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  // Listening on a port, so the address is one of IP.
+  const provider = { issuer: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, isUp: false, close };
+  return provider;
 }
 
 /** What a group has committed, over all partitions. */
@@ -215,10 +237,27 @@ describe('the program', () => {
     expect(said).toContain('Stopping on SIGTERM');
   });
 
-  it('stops a broker in order', async () => {
+  it('stops a broker in order, and has people log in to the console of another, at a provider that comes later', async () => {
     expect(await broker.end('SIGINT')).toBe(0);
     const { exitCode, stderr } = await millrace('topics', 'list');
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('nothing listens there')]);
-    broker = await start();
+    const provider = await openProvider();
+    const [login, users] = [join(folder, 'oidc'), join(folder, 'users')];
+    await writeFile(
+      login,
+      `issuer=${provider.issuer}\nclient.id=millrace\npublic.url=http://localhost:1\nrole.a=viewer\n`,
+    );
+    await writeFile(users, 'eve:viewer:looks\n');
+    broker = await start('--console-oidc', login, '--console-users', users);
+    const at = `http://localhost:${broker.httpPort}`;
+    expect([(await fetch(at)).status, (await fetch(`${at}/health`)).status]).toEqual([503, 200]);
+    provider.isUp = true;
+    expect((await fetch(`${at}/api/session`)).status).toBe(401);
+    const begun = await fetch(`${at}/login`, { redirect: 'manual' });
+    expect(begun.headers.get('location')).toContain(`${provider.issuer}/authorize?`);
+    const authorization = `Basic ${Buffer.from('eve:looks').toString('base64')}`;
+    const session = await fetch(`${at}/api/session`, { headers: { authorization } });
+    expect(await session.json()).toMatchObject({ user: 'eve', role: 'viewer' });
+    provider.close();
   });
 });

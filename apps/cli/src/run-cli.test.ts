@@ -115,6 +115,19 @@ describe('millrace without a broker', () => {
     expect([exitCode, told.join('')]).toEqual([69, expect.stringContaining(`port ${portOf(server)}: another process`)]);
   });
 
+  it.each([
+    ['role.a=viewer\n', 'has no issuer'],
+    [
+      'issuer=http://sso.example.com\nclient.id=m\npublic.url=http://localhost\nrole.a=viewer\n',
+      'neither https nor on this machine',
+    ],
+  ])("does not start a broker whose console's login is not whole", async (text, why) => {
+    await writeFile(join(folder, 'oidc'), text);
+    const { exitCode, stderr } = await millrace(undefined, ['start', '--console-oidc', join(folder, 'oidc')]);
+    expect([exitCode, stderr]).toEqual([expect.any(Number), expect.stringContaining(why)]);
+    expect(exitCode).not.toBe(0);
+  });
+
   it('says so at once', async () => {
     const { exitCode, stderr } = await millrace(`127.0.0.1:${closedPort}`, ['topics', 'list']);
     expect(exitCode).toBe(1);

@@ -10,7 +10,7 @@ import { listenFault } from '@millrace/ports';
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
 import { Oidc } from './login/oidc.ts';
-import type { OidcOptions } from './login/options.ts';
+import { type OidcOptions, oidcSettings } from './login/options.ts';
 import type { MaskRule } from './messages/mask.ts';
 import { buildApp } from './server/app.ts';
 import type { ConsoleUser } from './server/guard.ts';
@@ -55,6 +55,14 @@ export interface Console {
   listen(options: { readonly host?: string | undefined; readonly port: number }): Promise<number>;
   /** Ends its connections to clusters and browsers. */
   close(): Promise<void>;
+}
+
+/**
+ * Looks through a login at a provider without asking the provider.
+ * @throws ConsoleError `CONSOLE_OIDC_INVALID` where something is missing, or could be read by others on its way
+ */
+export function checkOidc(options: OidcOptions): void {
+  oidcSettings(options);
 }
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);

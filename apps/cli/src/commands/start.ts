@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
-import type { ConsoleUser, MaskRule } from '@millrace/console';
+import type { ConsoleOptions } from '@millrace/console';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { CliIo } from '../io.ts';
@@ -18,6 +18,7 @@ export interface StartOptions {
   readonly brokers?: number;
   readonly secure?: true;
   readonly consoleUsers?: string;
+  readonly consoleOidc?: string;
   readonly consoleMask?: readonly Assignment[];
   readonly schemaRegistry?: string;
 }
@@ -131,25 +132,31 @@ function tellHowToConnect({ io }: CommandContext, secured: SecuredStart): Broker
   };
 }
 
-type ConsoleOptions = Pick<StartOptions, 'consoleUsers' | 'consoleMask' | 'schemaRegistry'>;
+type ShownOptions = Pick<StartOptions, 'consoleUsers' | 'consoleOidc' | 'consoleMask' | 'schemaRegistry'>;
 
 /** What the console is made with: looked through now, so that a mistake ends the start and not the first look at a page. */
-async function consoleOf({ consoleUsers, consoleMask, schemaRegistry: url }: ConsoleOptions): Promise<MakeSite> {
-  if (consoleUsers === undefined && consoleMask === undefined) return siteOf({ users: [], masks: [], url });
+async function consoleOf(given: ShownOptions): Promise<MakeSite> {
+  const { consoleUsers, consoleOidc, consoleMask, schemaRegistry } = given;
+  if (consoleUsers === undefined && consoleMask === undefined && consoleOidc === undefined) {
+    return siteOf({}, schemaRegistry);
+  }
   const { masksOf, readUsers } = await import('../console/access.ts');
   const users = consoleUsers === undefined ? [] : await readUsers(consoleUsers);
-  return siteOf({ users, masks: masksOf(consoleMask), url });
+  const oidc = consoleOidc === undefined ? undefined : await oidcOf(consoleOidc);
+  return siteOf({ users, oidc, masks: masksOf(consoleMask) }, schemaRegistry);
 }
 
-interface SiteOptions {
-  readonly users: readonly ConsoleUser[];
-  readonly masks: readonly MaskRule[];
-  readonly url: string | undefined;
+/** The provider itself is looked for with the first page: a broker serves whether or not it is up. */
+async function oidcOf(path: string): Promise<ConsoleOptions['oidc']> {
+  const [{ readOidc }, { checkOidc }] = await Promise.all([import('../console/oidc.ts'), import('@millrace/console')]);
+  const options = await readOidc(path);
+  checkOidc(options);
+  return options;
 }
 
 /** The console of a broker or several, by the listeners that ask nobody who he is; loaded when its first page is asked for. */
 const siteOf =
-  ({ users, masks, url }: SiteOptions): MakeSite =>
+  (access: Pick<ConsoleOptions, 'users' | 'oidc' | 'masks'>, url: string | undefined): MakeSite =>
   async ({ endpoints, logger }) => {
     const open = endpoints.filter(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
     if (open.length === 0) {
@@ -164,7 +171,7 @@ const siteOf =
     const same = open.filter(({ listener }) => listener === open[0]?.listener);
     const bootstrapServers = same.map(({ host, port }) => `${hostOf(host)}:${port}`);
     const schemaRegistry = url === undefined ? undefined : { url };
-    return createConsole({ clusters: { local: { bootstrapServers, schemaRegistry } }, users, masks, logger });
+    return createConsole({ clusters: { local: { bootstrapServers, schemaRegistry } }, ...access, logger });
   };
 
 /** Variables that begin like a broker's settings and are meant for the other commands. */

@@ -20,6 +20,10 @@ export function addStart(program: Command, run: Run): void {
     )
     .option('--console-users <file>', 'who may log in to the console, as in `millrace console --users`')
     .option(
+      '--console-oidc <file>',
+      'people log in to the console at an OpenID Connect provider, as in `millrace console --oidc`',
+    )
+    .option(
       '--console-mask <topics=field,...>',
       'fields that nobody is shown in the console, as in `millrace console --mask`; may be repeated',
       assignment,
