@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,13 +41,18 @@ async function start(overrides: Readonly<Record<string, string>> = {}, configFil
   return broker;
 }
 
-async function codeOf(starting: Promise<unknown>): Promise<[string, number]> {
+async function errorOf(starting: Promise<unknown>): Promise<StartError> {
   const error = await starting.then(
     () => undefined,
     (reason: unknown) => reason,
   );
   if (!(error instanceof StartError)) throw new Error('The broker started', { cause: error });
-  return [error.code, error.exitCode];
+  return error;
+}
+
+async function codeOf(starting: Promise<unknown>): Promise<[string, number]> {
+  const { code, exitCode } = await errorOf(starting);
+  return [code, exitCode];
 }
 
 async function connectTo(broker: BrokerProcess): Promise<Connection> {
@@ -210,11 +215,62 @@ describe('a broker process that cannot start', () => {
     await expect(start({}, file)).rejects.toThrow('it is not a text file in UTF-8');
   });
 
-  it('says that a port is taken, and leaves nothing open', async () => {
+  it.each([
+    ['is empty', '\n \n'],
+    ['has control characters', 'listeners=SASL_SSL://127.0.0.1:0\n\u0001\u0002'],
+    ['none of its 2 names is that of a setting (hello)', 'hello world\nwhat=ever\n'],
+    ['its only name is not that of a setting (ZjJpch/XvNnRw2xc5ws3ZpECARhXQk0)', 'ZjJpch/XvNnRw2xc5ws3ZpECARhXQk0=\n'],
+  ])('takes no other file for settings: %s', async (why, content) => {
+    const file = join(folder, 'other.properties');
+    await writeFile(file, content);
+    const error = await errorOf(start({}, file));
+    expect([error.code, error.exitCode, error.message]).toEqual([
+      'START_CONFIG_UNREADABLE',
+      78,
+      expect.stringContaining(why),
+    ]);
+    expect(await readdir(folder)).toEqual(['other.properties']);
+  });
+
+  it('takes a file of comments alone, and one that sets a listener or a setting of the process alone', async () => {
+    const file = join(folder, 'few.properties');
+    for (const content of [
+      '# all default\n',
+      'millrace.log.level=info\n',
+      'listener.name.plaintext.max.connections=5\n',
+    ]) {
+      await writeFile(file, content);
+      await (await start({}, file)).stop();
+    }
+  });
+
+  it('tells of advertised listeners alone where no others were given', async () => {
+    const starting = startBrokerProcess({
+      env: {},
+      logger: silentLogger,
+      overrides: { 'log.dirs': join(folder, 'data'), 'advertised.listeners': 'foo' },
+    });
+    await expect(starting).rejects.toThrow(/^The settings cannot be used:\n {2}[^\n]*advertised\.listeners[^\n]*$/);
+  });
+
+  it('says that a port is taken, and leaves nothing open and nothing on the disk', async () => {
     const port = await takePort();
     expect(await codeOf(start({ listeners: `PLAINTEXT://127.0.0.1:${port}` }))).toEqual(['START_PORT_IN_USE', 69]);
     expect(await codeOf(start({ 'millrace.http.port': String(port) }))).toEqual(['START_PORT_IN_USE', 69]);
+    expect(await readdir(folder)).toEqual([]);
     await start();
+  });
+
+  it.each([
+    ['START_FOLDER_DAMAGED', 74, Buffer.from([1, 0, 254, 254])],
+    ['START_FOLDER_DAMAGED', 74, 'hello'],
+    ['START_FOLDER_DAMAGED', 74, ''],
+    ['START_FOLDER_FOREIGN', 78, 'version=0\nbroker.id=5\n'],
+  ])('leaves a folder as it is whose meta.properties is %s', async (code, exitCode, content) => {
+    await mkdir(join(folder, 'data'));
+    await writeFile(join(folder, 'data', 'meta.properties'), content);
+    expect(await codeOf(start())).toEqual([code, exitCode]);
+    expect(await readdir(join(folder, 'data'))).toEqual(['meta.properties']);
   });
 
   it('says that another broker has the folder', async () => {

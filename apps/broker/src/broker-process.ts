@@ -8,6 +8,7 @@ import {
   type Logger,
   parseBrokerConfig,
 } from '@millrace/broker';
+import { checkLogFolder } from '@millrace/log';
 import type { Listener } from '@millrace/network';
 import { listenFault, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
@@ -24,7 +25,7 @@ import { changingCertificates } from './security/live-certificates.ts';
 import { loadSigningKeys } from './security/signing-keys.ts';
 import { withListenerDefaults } from './settings/listener-defaults.ts';
 import { type ProcessSettings, takeProcessSettings } from './settings/process-settings.ts';
-import { collectSettings } from './settings/sources.ts';
+import { collectSettings, refuseStrangeFile } from './settings/sources.ts';
 import { loginOf } from './settings/zookeeper-settings.ts';
 import { StartError, startErrorOf } from './start-error.ts';
 
@@ -97,14 +98,16 @@ export async function startBrokerProcess(options: BrokerProcessOptions = {}): Pr
 
 /** Reads the settings as a start does. */
 export async function readSettings(options: BrokerProcessOptions): Promise<Settings> {
-  const collected = await collectSettings({
+  const { settings: collected, namesInFile } = await collectSettings({
     configFile: options.configFile,
     environment: options.env ?? process.env,
     overrides: options.overrides ?? {},
   });
   const taken = takeProcessSettings(withListenerDefaults(collected, options.port));
   const { config, problems, warnings } = parseBrokerConfig(taken.broker);
-  const faults = [...taken.problems, ...problems.map(({ message }) => message)];
+  const unknown = new Set(warnings.filter(({ code }) => code === 'UNKNOWN_CONFIG').map(({ name }) => name));
+  if (options.configFile !== undefined) refuseStrangeFile(options.configFile, namesInFile, (name) => unknown.has(name));
+  const faults = [...taken.problems, ...toldOnce(problems, collected).map(({ message }) => message)];
   if (faults.length > 0) {
     throw new StartError(
       'START_CONFIG_INVALID',
@@ -114,6 +117,15 @@ export async function readSettings(options: BrokerProcessOptions): Promise<Setti
   // What is told of folders, in logs and to clients, shall not depend on where somebody stands.
   const logDirs = config.logDirs.map((folder) => resolve(folder));
   return { config: { ...config, logDirs }, process: taken.process, warnings, given: new Set(collected.keys()) };
+}
+
+/** Without what is wrong with `listeners` where only the advertised ones were given, from which the others were taken. */
+function toldOnce<T extends { readonly name: string }>(
+  problems: readonly T[],
+  given: ReadonlyMap<string, string>,
+): T[] {
+  const isTaken = !given.has('listeners') && problems.some(({ name }) => name === 'advertised.listeners');
+  return problems.filter(({ name }) => !(isTaken && name === 'listeners'));
 }
 
 /** The logger that the process' settings ask for. */
@@ -130,12 +142,14 @@ async function startParts(
   const { config: given } = settings;
   const metrics = new MetricRegistry();
   const disk = new NodeDisk();
-  // Ports are bound first: that one is taken shows before anything on the disk is touched. Requests wait for the broker.
+  // What is wrong with ports and folders shows before anything on the disk is touched. Requests wait for the broker.
   const gate = new RequestGate();
   let running: BrokerServices | undefined;
   const certificates = await openCertificates(given, logger, closers);
   const surroundings = { logger, metrics, closers, certificates, running: () => running };
   const listeners = await bindListeners(given, gate, surroundings);
+  const shown: Shown = { status: 'starting', broker: undefined, endpoints: undefined };
+  const http = await openHttp(settings, shown, { exposition: new Exposition(metrics), makeSite, logger, closers });
   const { promise: unusable, resolve: giveUp } = Promise.withResolvers<Error>();
   const isMember = given.zookeeperConnect !== null || settings.process.metadataSocket !== undefined;
   const { metadata, config } = await openMetadata(settings, disk, { logger, closers, onFailed: giveUp });
@@ -159,13 +173,7 @@ async function startParts(
     logBounds: { openFilesMax: logFilesMax(), ...settings.process.logBounds },
     transactionVersionMax: settings.process.transactionVersionMax,
   });
-  const health = { status: 'starting' as Health['status'] };
-  const http = await openHttp(settings.process, {
-    exposition: new Exposition(metrics),
-    health: () => ({ ...broker.health(), status: health.status }),
-    site: siteOf(makeSite, { endpoints, logger }, closers),
-  });
-  if (http !== undefined) closers.push(() => http.close());
+  Object.assign(shown, { broker, endpoints });
   let handsOver = true;
   closers.push(() => broker.stop({ handsOver }));
   await startReadingInline(broker, endpoints, disk);
@@ -173,7 +181,7 @@ async function startParts(
   metadata.sitOutShortages(true);
   running = broker.services;
   gate.open(broker.requestHandler);
-  health.status = 'up';
+  shown.status = 'up';
   let stopped: Promise<void> | undefined;
   return {
     endpoints,
@@ -182,7 +190,7 @@ async function startParts(
     logger,
     unusable,
     stop(options = { handsOver: true }) {
-      health.status = 'stopping';
+      shown.status = 'stopping';
       handsOver &&= options.handsOver;
       metadata.sitOutShortages(false);
       stopped ??= stopParts(broker, listeners, closers, { logger, handsOver });
@@ -214,32 +222,43 @@ async function openMetadata(
   { logger, closers, onFailed }: { logger: Logger; closers: Closers; onFailed: (error: Error) => void },
 ): Promise<{ metadata: MetadataEngine; config: BrokerConfig }> {
   const { metadataSocket: clusterSocket } = processSettings;
+  const isOwn = !given.zookeeperConnect && clusterSocket === undefined;
+  // A folder that is another's stays without metadata of ours.
+  for (const folder of given.logDirs) await checkLogFolder(disk, folder, isOwn ? { brokerId: given.brokerId } : {});
   const login = loginOf(processSettings);
   const metadata = await openMetadataEngine({ config: given, clusterSocket, login, disk, logger, onFailed });
   closers.push(() => metadata.store.close());
   return { metadata, config: metadata.isOwn ? given : await withBrokerId(given, metadata.store, disk) };
 }
 
-/** The site that a broker serves, made when it is asked for and closed with the broker. */
-function siteOf(
-  make: MakeSite | undefined,
-  broker: Parameters<MakeSite>[0],
-  closers: Closers,
-): HttpServerOptions['site'] {
-  if (make === undefined) return undefined;
-  const site = new LazySite(() => make(broker));
-  closers.push(() => site.close());
-  return () => site.get();
+/** What is shown of the broker over HTTP, where it may be asked for before there is one. */
+interface Shown {
+  status: Health['status'];
+  broker: Broker | undefined;
+  endpoints: readonly BrokerEndpoint[] | undefined;
 }
 
+interface HttpSurroundings {
+  readonly exposition: Exposition;
+  readonly makeSite: MakeSite | undefined;
+  readonly logger: Logger;
+  readonly closers: Closers;
+}
+
+/** Opens the HTTP port, where there is to be one. */
 async function openHttp(
-  settings: ProcessSettings,
-  options: Pick<HttpServerOptions, 'exposition' | 'health' | 'site'>,
+  { config, process: { httpHost: host, httpPort: port } }: Settings,
+  shown: Shown,
+  { exposition, makeSite, logger, closers }: HttpSurroundings,
 ): Promise<HttpServer | undefined> {
-  if (settings.httpPort === undefined) return undefined;
-  const { httpHost: host, httpPort: port } = settings;
+  if (port === undefined) return undefined;
+  const before = { brokerId: config.brokerId, clusterId: null, partitions: 0, offlineLogDirs: [] };
+  const health = (): Health => ({ ...(shown.broker?.health() ?? before), status: shown.status });
+  const site = makeSite === undefined ? undefined : siteOf(makeSite, shown, logger, closers);
   try {
-    return await HttpServer.listen({ host, port, ...options });
+    const http = await HttpServer.listen({ host, port, exposition, health, site });
+    closers.push(() => http.close());
+    return http;
   } catch (cause) {
     const isTaken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
     throw new StartError(
@@ -249,6 +268,17 @@ async function openHttp(
       cause,
     );
   }
+}
+
+/** The site that a broker serves, made when it is asked for and closed with the broker. */
+function siteOf(make: MakeSite, shown: Shown, logger: Logger, closers: Closers): HttpServerOptions['site'] {
+  const site = new LazySite(async () => {
+    const { status, endpoints } = shown;
+    if (status === 'starting' || endpoints === undefined) throw new Error('The broker is starting: ask again');
+    return make({ endpoints, logger });
+  });
+  closers.push(() => site.close());
+  return () => site.get();
 }
 
 async function stopParts(

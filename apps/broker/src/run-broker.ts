@@ -9,7 +9,7 @@ import { onStopSignals, Terminal } from './stop-signals.ts';
  *
  * What keeps the broker from starting is written to standard error, in words that say what to do.
  * @returns The exit code that the process should have: 0 after an orderly stop, 1 after one in which something failed, 78 for settings that cannot be used, 69 for a
- *   taken port or folder, 74 for a full disk, 77 for missing rights, 1 for any other start that fails.
+ *   taken port or folder, 74 for a full disk or damaged data, 77 for missing rights, 1 for any other start that fails.
  */
 export async function runBroker(options: BrokerProcessOptions = {}): Promise<number> {
   collectForBuffersSeldom();

@@ -25,6 +25,7 @@ export {
   readLogFile,
 } from './inspect/file-entries.ts';
 export {
+  checkLogFolder,
   identifyLogFolder,
   type LogFolderIdentity,
   logFolderOwner,

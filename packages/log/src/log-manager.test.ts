@@ -1,6 +1,7 @@
 import { ManualClock, MemoryDisk, seededRandom, systemError } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { checkLogFolder } from './inspect/identify-folder.ts';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager } from './log-manager.ts';
 import type { LogManagerOptions } from './log-manager-options.ts';
@@ -69,6 +70,37 @@ describe('LogManager', () => {
     await first.close();
     await expect(managerOn(disk, { brokerId: 2 }).open()).rejects.toMatchObject({ code: 'LOG_FOLDER_FOREIGN' });
     await expect(managerOn(disk, { clusterId: 'b' }).open()).rejects.toMatchObject({ code: 'LOG_FOLDER_FOREIGN' });
+  });
+
+  it.each([
+    ['', 'it is empty'],
+    [' \n', 'it is empty'],
+    ['\u0001\u0000\ufffd', 'it is something else'],
+    ['hello world', 'it is something else'],
+    ['cluster.id=a', 'it has no version'],
+    ['version=7', 'version "7" is not known, only 0 and 1 are'],
+    ['version=0\nbroker.id=one', 'broker.id "one" is no number'],
+    ['version=1\nnode.id=', 'node.id "" is no number'],
+  ])('refuses a directory whose meta.properties is %j, and says what it is', async (content, why) => {
+    const disk = new MemoryDisk();
+    await disk.makeFolder('/data');
+    await disk.replaceFile('/data/meta.properties', Buffer.from(content));
+    const refusal = { code: 'LOG_CHECKPOINT_MALFORMED', message: expect.stringContaining(`: ${why}`) };
+    await expect(managerOn(disk).open()).rejects.toMatchObject(refusal);
+    await expect(checkLogFolder(disk, '/data', {})).rejects.toMatchObject(refusal);
+  });
+
+  it('tells whose a directory is before anything is made in it, as far as it is known who asks', async () => {
+    const disk = new MemoryDisk();
+    await checkLogFolder(disk, '/data', { brokerId: 2 });
+    const first = managerOn(disk);
+    await first.open();
+    await first.close();
+    await checkLogFolder(disk, '/data', {});
+    await expect(checkLogFolder(disk, '/data', { brokerId: 2 })).rejects.toMatchObject({ code: 'LOG_FOLDER_FOREIGN' });
+    await expect(checkLogFolder(disk, '/data', { clusterId: 'b' })).rejects.toMatchObject({
+      code: 'LOG_FOLDER_FOREIGN',
+    });
   });
 
   it('deletes a partition at once and its files later', async () => {

@@ -16,26 +16,41 @@ export function encodeMetaProperties({ brokerId, clusterId }: FolderOwner): Buff
 /**
  * Checks that a log directory is this broker's. Takes the version 1 of KRaft brokers too (`node.id`).
  *
+ * @param owner What is known of this broker; what is not is not compared.
  * @throws ForeignFolderError when it is another's; MalformedFileError
  */
-export function checkMetaProperties(bytes: Buffer, path: string, folder: string, owner: FolderOwner): void {
+export function checkMetaProperties(bytes: Buffer, path: string, folder: string, owner: Partial<FolderOwner>): void {
   const properties = parseProperties(bytes.toString('utf8'));
   const version = properties.get('version');
-  if (version !== '0' && version !== '1') throw new MalformedFileError(path, `version "${version ?? ''}" is not known`);
-  const brokerId = properties.get(version === '0' ? 'broker.id' : 'node.id');
-  if (brokerId !== undefined && Number(brokerId) !== owner.brokerId) {
+  if (version === undefined) throw new MalformedFileError(path, whyNone(bytes, properties));
+  if (version !== '0' && version !== '1') {
+    throw new MalformedFileError(path, `version ${JSON.stringify(version)} is not known, only 0 and 1 are`);
+  }
+  const idName = version === '0' ? 'broker.id' : 'node.id';
+  const brokerId = properties.get(idName);
+  if (brokerId !== undefined && !/^-?\d+$/.test(brokerId)) {
+    throw new MalformedFileError(path, `${idName} ${JSON.stringify(brokerId)} is no number`);
+  }
+  if (brokerId !== undefined && owner.brokerId !== undefined && Number(brokerId) !== owner.brokerId) {
     throw new ForeignFolderError(
       folder,
       `${path} says broker ${brokerId}, the configuration says ${owner.brokerId}: set broker.id to ${brokerId}, or log.dirs to another folder`,
     );
   }
   const clusterId = properties.get('cluster.id');
-  if (clusterId !== undefined && clusterId !== owner.clusterId) {
+  if (clusterId !== undefined && owner.clusterId !== undefined && clusterId !== owner.clusterId) {
     throw new ForeignFolderError(
       folder,
       `${path} says cluster ${clusterId}, but the metadata store is cluster ${owner.clusterId}'s: use the metadata that belongs to the folder, or another folder`,
     );
   }
+}
+
+/** What a file is that lacks the line which all of its kind have. */
+function whyNone(bytes: Buffer, properties: ReadonlyMap<string, string>): string {
+  if (bytes.toString('utf8').trim() === '') return 'it is empty';
+  const hasOthers = ['broker.id', 'node.id', 'cluster.id'].some((name) => properties.has(name));
+  return hasOthers ? 'it has no version' : 'it is something else: it has neither version nor broker.id nor cluster.id';
 }
 
 /** Who a log directory says that it belongs to, as far as it does; version 1 of KRaft brokers has `node.id`. */

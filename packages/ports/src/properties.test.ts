@@ -60,11 +60,29 @@ describe('a file of settings', () => {
     expect(propertiesText(Buffer.from('# caf\xe9', 'latin1'))).toBe('# caf\xe9');
   });
 
+  it('is refused where bytes are drawn at random', () => {
+    const bytes = fc.uint8Array({ minLength: 200, maxLength: 2000 });
+    fc.assert(
+      fc.property(bytes, (content) => {
+        expect(() => propertiesText(content)).toThrow(NoPropertiesError);
+      }),
+      { seed: 1 },
+    );
+  });
+
+  it('is taken with every white space there is, and with the quotation marks of Windows', () => {
+    const text = Buffer.from('# \x93caf\xe9\x94\r\n\ta=1\f\x0b\n', 'latin1');
+    expect(parseProperties(propertiesText(text)).get('a')).toBe('1');
+  });
+
   it('is refused where none of its lines would be what it says', () => {
     for (const bytes of [
       Buffer.from('listeners=x', 'utf16le'),
       Buffer.from([0x1f, 0x8b, 0]),
       Buffer.from('  {"a": 1}'),
+      Buffer.from([0x30, 0x82, 0x04, 0xa5, 0x02, 0x01]),
+      Buffer.from('\x7fELF\x02'),
+      Buffer.from('listeners=x\n\x1b[0m'),
     ]) {
       expect(() => propertiesText(bytes)).toThrow(NoPropertiesError);
     }

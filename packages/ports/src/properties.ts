@@ -14,9 +14,14 @@ export function propertiesText(bytes: Uint8Array): string {
     throw new NoPropertiesError('is not a text file in UTF-8: it has zero bytes, as text in UTF-16 has');
   }
   const text = decoded(bytes);
+  if (BINARY.test(text)) throw new NoPropertiesError('is not text: it has control characters, as binary files have');
   if (text.trimStart().startsWith('{')) throw new NoPropertiesError('looks like JSON: write lines of name=value');
   return text;
 }
+
+/** What no text has, in whatever encoding: control characters but for white space. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const BINARY = /[\x00-\x08\x0e-\x1f\x7f]/;
 
 function decoded(bytes: Uint8Array): string {
   try {

@@ -6,7 +6,12 @@ import {
   PARTITION_METADATA,
   parsePartitionFolderName,
 } from '../file-names.ts';
-import { decodePartitionMetadata, type FolderOwner, readFolderOwner } from '../properties-files.ts';
+import {
+  checkMetaProperties,
+  decodePartitionMetadata,
+  type FolderOwner,
+  readFolderOwner,
+} from '../properties-files.ts';
 
 /** What a partition's folder says of itself, whatever the metadata store knows. */
 export interface PartitionIdentity {
@@ -49,6 +54,17 @@ export async function identifyLogFolder(disk: Disk, folder: string): Promise<Log
 export async function logFolderOwner(disk: Disk, folder: string): Promise<Partial<FolderOwner>> {
   const properties = await readIfThere(disk, `${folder}/${META_PROPERTIES}`);
   return properties === undefined ? {} : readFolderOwner(properties);
+}
+
+/**
+ * Checks, before anything is made in it, that a log directory is nobody else's: what the opening of it would find after much else is done.
+ * A directory that is not there yet, or cannot be read, passes.
+ * @throws ForeignFolderError, MalformedFileError
+ */
+export async function checkLogFolder(disk: Disk, folder: string, owner: Partial<FolderOwner>): Promise<void> {
+  const path = `${folder}/${META_PROPERTIES}`;
+  const properties = await readIfThere(disk, path).catch(() => undefined);
+  if (properties !== undefined) checkMetaProperties(properties, path, folder, owner);
 }
 
 async function lastEpoch(disk: Disk, path: string): Promise<number> {
