@@ -200,7 +200,7 @@ export class Broker {
     const accessRules = this.#newAccessRules();
     // Before anybody is served: a rule that is not known yet may be one that denies.
     await accessRules?.start();
-    const configs = new ConfigRepository({ store, config, clock, logger });
+    const configs = new ConfigRepository({ store, config, clock, random, logger });
     await configs.start();
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();

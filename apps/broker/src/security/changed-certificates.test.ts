@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,38 @@ async function stop(): Promise<void> {
 
 function portOf(listener: string): number {
   return broker.endpoints.find((each) => each.listener === listener)?.port ?? 0;
+}
+
+const KEY_PASSWORD = 'listener.name.ssl.ssl.key.password';
+const SECRET = { 'password.encoder.secret': 'an encoder secret' };
+
+/** The same with its key encrypted. */
+function locked(pem: string, passphrase: string): string {
+  const [key = '', ...certificates] = parts(pem);
+  const encrypted = createPrivateKey(key).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase });
+  return [encrypted, ...certificates].join('\n');
+}
+
+function parts(pem: string): string[] {
+  return pem.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n/g) ?? [];
+}
+
+/** Null takes a setting back. */
+async function setAll(values: Readonly<Record<string, string | null>>): Promise<{ errorCode: number }> {
+  const configs = Object.entries(values).map(([name, value]) => ({
+    name,
+    configOperation: value === null ? 1 : 0,
+    value,
+  }));
+  const resources = [{ resourceType: 4, resourceName: '3', configs }];
+  const { responses } = await admin.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+  return responses[0] as { errorCode: number }; // One for each that was asked for.
+}
+
+async function describedConfigs() {
+  const resources = [{ resourceType: 4, resourceName: '3', configurationKeys: null }];
+  const asked = { resources, includeSynonyms: true, includeDocumentation: false };
+  return (await admin.send(DescribeConfigs, 3, asked)).results[0]?.configs ?? [];
 }
 
 async function set(value: string | null, name = LOCATION): Promise<{ errorCode: number; errorMessage: string | null }> {
@@ -116,6 +149,57 @@ describe('a listener’s certificate that is changed by its settings', () => {
     expect(await shown()).toBe(FIRST);
   });
 
+  it('comes from a file with another password, and from no file at all, by what lies encoded in the metadata store', async () => {
+    await stop();
+    await start(SECRET);
+    const second = await readFile(fixture('issued-second'), 'utf8');
+    const file = join(folder, 'locked.pem');
+    await writeFile(file, locked(second, 'its-pw'));
+    expect(await setAll({ [LOCATION]: file })).toMatchObject({ errorCode: INVALID_REQUEST });
+    expect(await setAll({ [LOCATION]: file, [KEY_PASSWORD]: 'not-its-pw' })).toMatchObject({
+      errorCode: INVALID_REQUEST,
+      errorMessage: expect.not.stringContaining('its-pw'),
+    });
+    expect(await shown()).toBe(FIRST);
+    expect(await setAll({ [LOCATION]: file, [KEY_PASSWORD]: 'its-pw' })).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(SECOND);
+    const first = await readFile(fixture('issued-first'), 'utf8');
+    await stop();
+    await start({ ...SECRET, 'ssl.allow.san.changes': 'true' });
+    expect(await shown()).toBe(SECOND);
+    const [key = '', chain = ''] = parts(first);
+    const inline = {
+      'listener.name.ssl.ssl.keystore.key': key,
+      'listener.name.ssl.ssl.keystore.certificate.chain': chain,
+    };
+    expect(await setAll({ ...inline, [LOCATION]: null, [KEY_PASSWORD]: null })).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(FIRST);
+    const described = await describedConfigs();
+    expect(described.filter(({ name }) => Object.hasOwn(inline, name))).toHaveLength(2);
+    for (const secret of ['its-pw', ...key.split('\n').slice(1, 3)]) {
+      expect(JSON.stringify(described)).not.toContain(secret);
+    }
+  });
+
+  it('keeps a broker from starting where its password was encoded with another secret, until that is the old one', async () => {
+    await stop();
+    await start(SECRET);
+    const file = join(folder, 'locked.pem');
+    await writeFile(file, locked(await readFile(fixture('issued-second'), 'utf8'), 'its-pw'));
+    expect(await setAll({ [LOCATION]: file, [KEY_PASSWORD]: 'its-pw' })).toMatchObject({ errorCode: 0 });
+    await stop();
+    const why = /ssl\.key\.password, which lies encoded in .*password\.encoder\.old\.secret/;
+    await expect(start()).rejects.toThrow(why);
+    await expect(start({ 'password.encoder.secret': 'another' })).rejects.toThrow(why);
+    const anew = { 'password.encoder.secret': 'another', 'ssl.allow.san.changes': 'true' };
+    await start({ ...anew, 'password.encoder.old.secret': 'an encoder secret' });
+    expect(await shown()).toBe(SECOND);
+    await stop();
+    // It has been encoded anew, and nobody needs the old one any more.
+    await start(anew);
+    expect(await shown()).toBe(SECOND);
+  });
+
   it('may have another subject and fewer names where the file of settings allows it', async () => {
     await stop();
     await start({ 'ssl.allow.dn.changes': 'true', 'ssl.allow.san.changes': 'true' });
@@ -125,7 +209,8 @@ describe('a listener’s certificate that is changed by its settings', () => {
 
   it.each([
     ['ssl.keystore.location', /only per-listener using the listener prefix: Set\(ssl\.keystore\.location\)/],
-    ['listener.name.ssl.ssl.keystore.password', /is a secret.*file of settings alone/],
+    ['listener.name.ssl.ssl.keystore.password', /is a secret.*set password\.encoder\.secret in the file of settings/],
+    ['ssl.keystore.key', /only per-listener using the listener prefix: Set\(ssl\.keystore\.key\)/],
     ['listener.name.ssl.ssl.client.auth', /cannot be changed while the broker runs/],
     ['listener.name.other.ssl.keystore.location', /there is no listener OTHER/],
   ])('is not touched by %s, which is refused', async (name, why) => {

@@ -113,7 +113,10 @@ describe('the settings of a broker', () => {
     [{ 'listener.name.plaintext.plain.sasl.jaas.config': 'x required;' }, 'PLAINTEXT does not ask for a login'],
     [{ 'zookeeper.set.acl': 'true' }, 'this broker keeps its own metadata'],
     [{ 'zookeeper.ssl.client.enable': 'true' }, 'this broker keeps its own metadata'],
-    [{ 'password.encoder.secret': 'x' }, 'none is stored'],
+    [
+      { 'password.encoder.secret': 'x' },
+      'no listener uses TLS, and the passwords of certificates are all that is stored',
+    ],
     [{ 'delegation.token.secret.key': '' }, 'so that there are no delegation tokens'],
     [{ 'delegation.token.master.key': ' ' }, 'so that there are no delegation tokens'],
   ] as [Record<string, string>, string][])('tell of %o, which promises safety that is not there', (properties, why) => {

@@ -8,6 +8,7 @@ import { isUnusedKafkaName } from './known-names.ts';
 import { readKraft } from './kraft.ts';
 import { isListenerSetting, type ListenerSecurity, securityOfListeners } from './listener-security.ts';
 import { type ListenerEndpoint, parseListeners, parseProtocolMap, sharedPortFault } from './listeners.ts';
+import { DEFAULT_KEY_FACTORY, encoderFault } from './password-encoder.ts';
 import { isSafetySetting, refusalOf } from './refused-settings.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
 import type { TopicConfigValues } from './topic-definitions.ts';
@@ -260,6 +261,7 @@ function checkTogether(config: BrokerConfig, report: Report): void {
     );
   }
   checkRights(config, report);
+  checkPasswordEncoder(config, report);
   checkLogs(config, report);
   const { minCompactionLagMs, maxCompactionLagMs } = config.topicDefaults;
   if (minCompactionLagMs > maxCompactionLagMs) {
@@ -268,6 +270,18 @@ function checkTogether(config: BrokerConfig, report: Report): void {
       'log.cleaner.min.compaction.lag.ms must not be larger than log.cleaner.max.compaction.lag.ms',
     );
   }
+}
+
+/** Without a secret nothing is encoded. */
+function checkPasswordEncoder(config: BrokerConfig, report: Report): void {
+  if (!config.passwordEncoderSecret) return;
+  const fault = encoderFault({
+    keyFactory: config.passwordEncoderKeyfactoryAlgorithm ?? DEFAULT_KEY_FACTORY,
+    cipher: config.passwordEncoderCipherAlgorithm,
+    keyLength: config.passwordEncoderKeyLength,
+    iterations: config.passwordEncoderIterations,
+  });
+  if (fault !== undefined) report(fault.name, `${fault.name}: ${fault.message}`);
 }
 
 /** One thread of the cleaner needs more than this for its keys. */

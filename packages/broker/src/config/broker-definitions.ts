@@ -204,6 +204,21 @@ const fetching = {
   'producer.purgatory.purge.interval.requests': int(1000, 'Kept for compatibility.'),
 } as const;
 
+const storedPasswords = {
+  'password.encoder.secret': password(
+    null,
+    'What passwords and keys of listeners that are set while the broker runs are encoded with in the metadata store.',
+  ),
+  'password.encoder.old.secret': password(
+    null,
+    'The former secret: what it encodes is encoded anew when the broker starts.',
+  ),
+  'password.encoder.keyfactory.algorithm': string(null, 'How the key is derived from the secret: PBKDF2 with a hash.'),
+  'password.encoder.cipher.algorithm': string('AES/CBC/PKCS5Padding', 'What passwords are encrypted with.'),
+  'password.encoder.key.length': int(128, 'The bits of the key.', { check: atLeast(8) }),
+  'password.encoder.iterations': int(4096, 'How often the hash is taken to derive the key.', { check: atLeast(1024) }),
+} as const;
+
 const delegationTokens = {
   'delegation.token.secret.key': password(
     null,
@@ -375,6 +390,7 @@ export const brokerDefinitions = {
   ...rights,
   ...logDefinitions,
   ...fetching,
+  ...storedPasswords,
   ...delegationTokens,
   ...quotas,
   ...replication,

@@ -1,5 +1,5 @@
 import { MemoryMetadataStore } from '@millrace/metadata';
-import { ManualClock } from '@millrace/ports';
+import { ManualClock, seededRandom } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
 import { RESOURCE_TYPE } from '../admin/config-admin.ts';
 import { silentLogger } from '../shared/logger.ts';
@@ -33,7 +33,13 @@ async function clusterWithTopic(
 async function repositoryOn(stores: MemoryMetadataStore, clock: ManualClock, brokerId: number) {
   const session = stores.openSession();
   const { config } = parseBrokerConfig({ 'broker.id': String(brokerId) });
-  const configs = new ConfigRepository({ store: session, config, clock, logger: silentLogger });
+  const configs = new ConfigRepository({
+    store: session,
+    config,
+    clock,
+    random: seededRandom(brokerId),
+    logger: silentLogger,
+  });
   await configs.start();
   return { session, configs };
 }

@@ -7,7 +7,7 @@ import {
   type ReadOptions,
   type Version,
 } from '@millrace/metadata';
-import type { Clock } from '@millrace/ports';
+import type { Clock, Random } from '@millrace/ports';
 import { topicNameFault } from '../cluster/topic-name.ts';
 import type { Logger } from '../shared/logger.ts';
 import {
@@ -22,6 +22,8 @@ import {
 import type { BrokerConfig } from './broker-config.ts';
 import type { BrokerConfigLevel } from './definition.ts';
 import { DynamicConfig } from './dynamic-config.ts';
+import { isListenerSecret } from './listener-changes.ts';
+import { ListenerSecrets } from './listener-secrets.ts';
 import { type ConfigProperties, toLogConfig, withOverrides } from './topic-config.ts';
 
 /** How often a change is tried again because somebody else changed the same configs in between. */
@@ -51,6 +53,8 @@ export interface ConfigRepositoryOptions {
   /** The broker's own settings, from its file. */
   readonly config: BrokerConfig;
   readonly clock: Clock;
+  /** For the salts of passwords that lie in the store. */
+  readonly random: Random;
   readonly logger: Logger;
 }
 
@@ -67,6 +71,7 @@ export class ConfigRepository {
   readonly #logger: Logger;
   readonly #dynamic: DynamicConfig;
   readonly #brokerEntity: string;
+  readonly #secrets: ListenerSecrets;
   readonly #topics = new Map<string, ConfigProperties>();
   readonly #logConfigs = new Map<string, LogConfig>();
   readonly #brokerListeners = new Set<(config: BrokerConfig, changed: readonly string[]) => void>();
@@ -84,6 +89,7 @@ export class ConfigRepository {
     this.#logger = options.logger;
     this.#dynamic = new DynamicConfig(options.config);
     this.#brokerEntity = String(options.config.brokerId);
+    this.#secrets = new ListenerSecrets(options.config, options.random);
     this.#defaultLogConfig = toLogConfig(options.config.topicDefaults);
   }
 
@@ -107,6 +113,7 @@ export class ConfigRepository {
     this.#lastChange = changes.toSorted().at(-1) ?? '';
     await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
     this.#isStarted = true;
+    await this.#encodeAnew();
     await this.loadTopics((await this.#store.children(paths.topicConfigs)).filter((name) => this.#isTopic(name)));
   }
 
@@ -191,7 +198,8 @@ export class ConfigRepository {
       const after = change(properties);
       if (after === undefined) return;
       try {
-        await this.#store.multi([...writeConfig(path, after, version), this.#notification(entity)]);
+        const kept = hasSecrets(after) ? await this.#secrets.sealed(after) : after;
+        await this.#store.multi([...writeConfig(path, kept, version), this.#notification(entity)]);
         break;
       } catch (error) {
         const wasOvertaken = isMetadataError(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE');
@@ -239,7 +247,9 @@ export class ConfigRepository {
   ): Promise<{ properties: ConfigProperties; version: Version | undefined }> {
     try {
       const { data, stat } = await this.#store.get(path, options);
-      return { properties: decodeConfig(path, data), version: { exactly: stat.version } };
+      const kept = decodeConfig(path, data);
+      const properties = hasSecrets(kept) ? (await this.#secrets.opened(path, kept)).properties : kept;
+      return { properties, version: { exactly: stat.version } };
     } catch (error) {
       if (isMetadataError(error, 'NO_NODE')) return { properties: NOTHING, version: undefined };
       throw error;
@@ -299,6 +309,15 @@ export class ConfigRepository {
 
   #tellTopics(topic: string | undefined): void {
     for (const listener of this.#topicListeners) listener(topic);
+  }
+
+  /** What was encoded with `password.encoder.old.secret` is encoded with the new one, so that the old one can go. */
+  async #encodeAnew(): Promise<void> {
+    const path = paths.brokerConfig(this.#brokerEntity);
+    if (!hasSecrets(this.#dynamic.properties('broker'))) return;
+    const { data } = await this.#store.get(path);
+    const { hasOld } = await this.#secrets.opened(path, decodeConfig(path, data));
+    if (hasOld) await this.change({ type: 'broker', level: 'broker' }, (before) => ({ ...before }));
   }
 
   #watchChanges(): Promise<readonly string[]> {
@@ -366,6 +385,11 @@ export class ConfigRepository {
     if (name === DEFAULT_ENTITY) return { type: 'broker', level: 'default' };
     return name === this.#brokerEntity ? { type: 'broker', level: 'broker' } : undefined;
   }
+}
+
+function hasSecrets(properties: ConfigProperties): boolean {
+  for (const name in properties) if (isListenerSecret(name)) return true;
+  return false;
 }
 
 function writeConfig(path: string, config: ConfigProperties, version: Version | undefined): Operation[] {

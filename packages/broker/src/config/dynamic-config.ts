@@ -1,7 +1,7 @@
 import { type BrokerConfig, brokerConfigNames, type ParsedBrokerConfig, parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
 import type { BrokerConfigLevel, ConfigDefinition } from './definition.ts';
-import { isChangeableOfListener, listenerChangeFault } from './listener-changes.ts';
+import { isChangeableOfListener, isListenerSecret, listenerChangeFault } from './listener-changes.ts';
 import { reconfigurationFault } from './reconfiguration.ts';
 import { refusalOf } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
@@ -91,6 +91,10 @@ export class DynamicConfig {
    * nothing is (`DynamicBrokerConfig.validate`).
    */
   updateFault(level: BrokerConfigLevel, properties: ConfigProperties): string | undefined {
+    const secret = Object.keys(properties).find(isListenerSecret);
+    if (secret !== undefined && !this.#static.passwordEncoderSecret) {
+      return `${secret} is a secret, and would lie in the metadata store as it is: set password.encoder.secret in the file of settings, and start the broker again. It is encoded with that.`;
+    }
     const next = { ...this.#properties, [level]: properties };
     const { config, problems } = this.#merged(next);
     const [problem] = problems;

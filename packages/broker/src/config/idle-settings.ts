@@ -55,8 +55,11 @@ function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): stri
   if ((name === 'zookeeper.set.acl' || name.startsWith('zookeeper.ssl.')) && !usesZooKeeper) {
     return 'this broker keeps its own metadata, in its data folder. Set zookeeper.connect';
   }
-  if (name.startsWith('password.encoder.')) {
-    return 'passwords are read from the file of settings alone, and none is stored, so that none is to be encoded. Leave it for Kafka';
+  if (
+    name.startsWith('password.encoder.') &&
+    !endpoints.some(({ securityProtocol }) => securityProtocol.endsWith('SSL'))
+  ) {
+    return 'no listener uses TLS, and the passwords of certificates are all that is stored. Give a listener the protocol SSL or SASL_SSL';
   }
   return undefined;
 }

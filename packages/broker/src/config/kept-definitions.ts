@@ -8,7 +8,6 @@ import {
   int,
   list,
   long,
-  password,
   short,
   string,
 } from './definition.ts';
@@ -65,12 +64,6 @@ export const keptDefinitions: ConfigTable = {
   'connection.failed.authentication.delay.ms': int(100, SECURITY, { check: atLeast(0) }),
   'connections.max.reauth.ms': long(0, SECURITY),
   'create.topic.policy.class.name': className(null, SECURITY),
-  'password.encoder.cipher.algorithm': string('AES/CBC/PKCS5Padding', SECURITY),
-  'password.encoder.iterations': int(4096, SECURITY, { check: atLeast(1024) }),
-  'password.encoder.key.length': int(128, SECURITY, { check: atLeast(8) }),
-  'password.encoder.keyfactory.algorithm': string(null, SECURITY),
-  'password.encoder.old.secret': password(null, SECURITY),
-  'password.encoder.secret': password(null, SECURITY),
   'principal.builder.class': className(
     'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder',
     SECURITY,

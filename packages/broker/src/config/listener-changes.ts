@@ -1,6 +1,6 @@
 /**
- * What of a listener can be changed while the broker runs, by `listener.name.<name>.<setting>` on the broker (KIP-226): where its key,
- * its certificate and what it trusts are, and its limits.
+ * What of a listener can be changed while the broker runs, by `listener.name.<name>.<setting>` on the broker (KIP-226): its key,
+ * its certificate and what it trusts, or where they are, and its limits.
  */
 
 import { LIMITS_PER_LISTENER } from './connection-limits.ts';
@@ -22,7 +22,7 @@ const CHANGEABLE_FILES: readonly string[] = [
   'ssl.truststore.type',
   'ssl.truststore.location',
 ];
-/** Kafka changes these too, and keeps them in the store, encoded with `password.encoder.secret`. */
+/** These lie in the store encoded with `password.encoder.secret`, as with Kafka. */
 const SECRETS: readonly string[] = [
   'ssl.keystore.password',
   'ssl.keystore.key',
@@ -32,15 +32,20 @@ const SECRETS: readonly string[] = [
   'ssl.truststore.certificates',
 ];
 
-/** Whether a setting says where a listener's certificates are. */
+/** Whether a setting says what a listener's certificates are, where they are, or how they are opened. */
 export function isCertificateSetting(name: string): boolean {
-  return CHANGEABLE_FILES.includes(LISTENER_SETTING.exec(name)?.[2] ?? '');
+  return CHANGEABLE_FILES.includes(LISTENER_SETTING.exec(name)?.[2] ?? '') || isListenerSecret(name);
+}
+
+/** Whether a setting of a listener is a password, a key, or what Kafka keeps like one. */
+export function isListenerSecret(name: string): boolean {
+  return name.startsWith('listener.name.') && SECRETS.includes(LISTENER_SETTING.exec(name)?.[2] ?? '');
 }
 
 /** Whether a setting of a listener holds when it is changed while the broker runs. */
 export function isChangeableOfListener(name: string): boolean {
   const key = LISTENER_SETTING.exec(name)?.[2] ?? '';
-  return CHANGEABLE_FILES.includes(key) || LIMITS_PER_LISTENER.includes(key);
+  return CHANGEABLE_FILES.includes(key) || SECRETS.includes(key) || LIMITS_PER_LISTENER.includes(key);
 }
 
 /** Why settings of listeners cannot be changed so, in Kafka's words where it says no too; undefined where they can. */
@@ -53,9 +58,6 @@ export function listenerChangeFault(properties: ConfigProperties, level: BrokerC
   for (const name of names) {
     const key = LISTENER_SETTING.exec(name)?.[2];
     if (key === undefined) continue;
-    if (SECRETS.includes(key)) {
-      return `${name} is a secret, which would lie in the metadata store: it is taken from the file of settings alone. Put the new certificate into the file that the broker reads, or into another one with the same password, and set its ssl.keystore.location or ssl.truststore.location.`;
-    }
     if (!isChangeableOfListener(name)) {
       return `${name} cannot be changed while the broker runs. Set it in the file of settings, and start the broker again.`;
     }

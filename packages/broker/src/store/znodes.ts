@@ -85,8 +85,12 @@ export class MalformedNodeError extends Error {
   readonly retriable = false;
   readonly path: string;
 
-  constructor(path: string, cause: unknown) {
-    super(`The metadata node ${path} does not hold what it should. Repair or remove it.`, { cause });
+  constructor(
+    path: string,
+    cause: unknown,
+    message = `The metadata node ${path} does not hold what it should. Repair or remove it.`,
+  ) {
+    super(message, { cause });
     this.path = path;
   }
 }

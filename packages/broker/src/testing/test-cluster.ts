@@ -94,7 +94,7 @@ export class TestCluster {
     const logger = this.#logger;
     const { config } = parseBrokerConfig({ 'broker.id': String(id), ...properties });
     await makePersistentNodes(store);
-    const configs = new ConfigRepository({ store, config, clock, logger });
+    const configs = new ConfigRepository({ store, config, clock, random, logger });
     await configs.start();
     const image = new ClusterImage();
     const channel = new RecordingChannel(image, configs);
