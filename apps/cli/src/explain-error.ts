@@ -52,7 +52,12 @@ const HINTS: Readonly<Record<string, string>> = {
 const SECURITY_HINT =
   '`--command-config FILE` takes client properties: security.protocol, ssl.truststore.location, sasl.mechanism, sasl.jaas.config.';
 /** What a port says, or leaves unsaid, that wants TLS or a login. */
-const WANTS_SECURITY = /Does this port want|does not speak TLS on this port|certificate|self-signed/i;
+const WANTS_SECURITY = /Does this port want|certificate|self-signed/i;
+
+const PLAIN_HINT =
+  'The client properties ask for it (security.protocol). Give the port of a listener that is secured so, or the security.protocol of this one.';
+/** What a port says, or leaves unsaid, that has less of TLS or a login than the client was told to use. */
+const IS_PLAIN = /Does this port speak TLS|does not (?:speak TLS|use SASL)/;
 
 /** What fails for one item for a reason that holds for every other. */
 const SAME_FOR_ALL = ['KAFKA_CLUSTER_AUTHORIZATION_FAILED', 'KAFKA_SECURITY_DISABLED'];
@@ -79,6 +84,7 @@ export function explainError(error: unknown): Explanation {
 
 function hintOf(error: KnownError): string | undefined {
   const isOfConnection = /^(?:NETWORK_|CLIENT_NO_BROKER_AVAILABLE$|CLIENT_TIMED_OUT$)/.test(error.code);
+  if (isOfConnection && IS_PLAIN.test(messageWithCause(error))) return PLAIN_HINT;
   if (isOfConnection && WANTS_SECURITY.test(messageWithCause(error))) return SECURITY_HINT;
   const [first] = error.failures?.values() ?? [];
   return HINTS[error.code] ?? (first === undefined ? undefined : HINTS[first.code]);
@@ -106,6 +112,7 @@ export function withoutAdvice(message: string): string {
     .replace(/^.*; the last of \d+ failures: /s, '')
     .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
     .replaceAll(' Is the broker up, and is this the port of a listener?', '')
+    .replace(/\. Leave the option "sasl" out/, '')
     .replace(/ \((?:E[A-Z_]+|connectTimeoutMs)\)/g, '');
 }
 

@@ -22,12 +22,16 @@ export function openSocket(options: ConnectionOptions, peer: string, deadline: A
     let socket: Socket | TLSSocket;
     let onLentData: OpenSocket['onLentData'];
     let readyEvent: 'connect' | 'secureConnect' = 'connect';
+    let shakesHands = false;
     if (tls) {
       readyEvent = 'secureConnect';
       const servername = isIP(options.host) === 0 ? { servername: options.host } : {};
       socket = nodeTls().connect({ ...servername, ...tls, ...tcp });
       // TLS sockets take `noDelay` only from a socket that they are given.
       socket.setNoDelay(true);
+      socket.once('connect', () => {
+        shakesHands = true;
+      });
     } else {
       const lent = lentReads();
       onLentData = lent.onData;
@@ -46,11 +50,10 @@ export function openSocket(options: ConnectionOptions, peer: string, deadline: A
         reject(error);
       });
     const onReady = (): void => settle(() => resolve({ socket, onLentData }));
-    const onError = (error: NodeJS.ErrnoException): void => fail(connectError(peer, error));
+    const onError = (error: NodeJS.ErrnoException): void => fail(connectError(peer, error, shakesHands));
     const onClose = (): void => {
-      fail(
-        new ConnectionError('NETWORK_CONNECT_FAILED', `Cannot connect to ${peer}: the broker closed the connection`),
-      );
+      const what = shakesHands ? HUNG_UP_ON_TLS : 'the broker closed the connection';
+      fail(new ConnectionError('NETWORK_CONNECT_FAILED', `Cannot connect to ${peer}: ${what}`));
     };
     const onDeadline = (): void => fail(deadlineError(peer, deadline));
     socket.on(readyEvent, onReady).on('error', onError).on('close', onClose);
@@ -100,9 +103,13 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the broker does not speak TLS on this port',
 };
 
-function connectError(peer: string, error: NodeJS.ErrnoException): ConnectionError {
+/** What a listener without TLS does with a handshake; one that restarts does it too, so that it is no more than a question. */
+const HUNG_UP_ON_TLS = 'the broker hung up during the TLS handshake. Does this port speak TLS?';
+const HANGING_UP: readonly string[] = ['ECONNRESET', 'EPIPE'];
+
+function connectError(peer: string, error: NodeJS.ErrnoException, shakesHands: boolean): ConnectionError {
   const code = error.code ?? '';
-  const hint = HINTS[code] ?? error.message;
+  const hint = shakesHands && HANGING_UP.includes(code) ? HUNG_UP_ON_TLS : (HINTS[code] ?? error.message);
   const tlsFailed = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|INVALID_CA|HOSTNAME_)/.test(code);
   return new ConnectionError(
     tlsFailed ? 'NETWORK_TLS_FAILED' : 'NETWORK_CONNECT_FAILED',

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type LogProblem, type VerifyProgress, type VerifyResult, verifyLogDirectory } from '@millrace/log';
 import { NodeDisk } from '@millrace/ports';
+import { fileFault } from '../client-config.ts';
 import type { CommandContext } from '../context.ts';
-import { ExitCode } from '../errors.ts';
+import { CliError, ExitCode } from '../errors.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
 
 export interface VerifyLogOptions {
@@ -26,6 +28,7 @@ export async function verifyLogs(
   folders: readonly string[],
   options: VerifyLogOptions,
 ): Promise<void> {
+  await assertFolders(folders);
   let isInterrupted = false;
   const release = context.io.onInterrupt(() => {
     isInterrupted = true;
@@ -37,11 +40,31 @@ export async function verifyLogs(
       if (isInterrupted) break;
     }
     await context.out.result(reports, () => reports.map(summaryOf).join('\n'));
+    // A script that hears nothing of damage shall not take for whole what was not looked at.
     const isDamaged = reports.some(({ damages }) => damages > 0);
-    if (isDamaged) context.exitCode = ExitCode.FAILED;
+    const isEmpty = reports.some(({ segments, isComplete }) => isComplete && segments === 0);
+    if (isDamaged || isEmpty) context.exitCode = ExitCode.FAILED;
     else if (isInterrupted) context.exitCode = ExitCode.INTERRUPTED;
   } finally {
     release();
+  }
+}
+
+/** @throws CliError for what is not there, or no folder */
+async function assertFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const isFolder = await stat(folder).then(
+      (found) => found.isDirectory(),
+      (cause: unknown) => {
+        const { code } = cause as NodeJS.ErrnoException;
+        const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'there is no such folder' : fileFault(cause);
+        throw new CliError('CLI_FILE_UNREADABLE', `Cannot verify ${printable(folder)}: ${why}`, { cause });
+      },
+    );
+    if (isFolder) continue;
+    throw new CliError('CLI_FILE_UNREADABLE', `Cannot verify ${printable(folder)}: it is a file, not a folder`, {
+      hint: '`millrace log dump FILE` looks into a file, with `--verify` for damage.',
+    });
   }
 }
 
@@ -93,6 +116,9 @@ function problemLine(folder: string, { topic, partition, file, position, problem
 }
 
 function summaryOf({ folder, ...report }: FolderReport): string {
+  if (report.segments === 0 && report.damages === 0 && report.isComplete) {
+    return `${printable(folder)}: nothing to verify. A log directory has folders such as orders-0, and segments (.log) in them`;
+  }
   const seen = [
     counted(report.partitions, 'partition'),
     counted(report.segments, 'segment'),

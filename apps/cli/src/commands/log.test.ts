@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -125,6 +126,27 @@ describe('millrace log dump', () => {
 });
 
 describe('millrace log verify', () => {
+  it.each([
+    ['missing', /^error: Cannot verify \S+missing: there is no such folder\.\n$/],
+    ['a-file/x', /^error: Cannot verify \S+a-file\/x: there is no such folder\.\n$/],
+    ['a-file', /^error: Cannot verify \S+a-file: it is a file, not a folder\.\n`millrace log dump FILE`/],
+  ])('says what it is that was given, before it reads anything: %s', async (name, message) => {
+    writeFileSync(join(folder, 'a-file'), '');
+    const { stdout, stderr, exitCode } = await run('verify', folder, join(folder, name));
+    expect([stdout, stderr, exitCode]).toEqual(['', expect.stringMatching(message), 1]);
+  });
+
+  it.each(['.', 'empty', 'no-log-0', '__millrace_metadata'])(
+    'takes nothing for whole that holds no log: %s',
+    async (name) => {
+      const other = join(folder, 'other');
+      for (const each of ['empty', 'no-log-0', '__millrace_metadata'])
+        mkdirSync(join(other, each), { recursive: true });
+      const { stdout, exitCode } = await run('verify', folder, join(other, name));
+      expect([stdout.split('\n')[1], exitCode]).toEqual([expect.stringMatching(/: nothing to verify\. /), 1]);
+    },
+  );
+
   it('finds nothing wrong in what was written', async () => {
     for (const args of [[folder], [folder, '--deep'], [partition]]) {
       const { stdout, stderr, exitCode } = await run('verify', ...args);

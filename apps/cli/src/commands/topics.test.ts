@@ -122,6 +122,27 @@ describe('millrace topics', () => {
     expect((await run('topics', 'delete', 'paymets', '--if-exists')).exitCode).toBe(0);
   });
 
+  it("deletes Kafka's own topics, and gives them partitions, only where that is said", async () => {
+    await run('topics', 'create', 'mine');
+    await run('consume', 'mine', '--group', 'readers', '--exit-at-end');
+    const groups = await run('groups', 'list', '-q');
+    for (const args of [
+      ['delete', 'mine', '__consumer_offsets'],
+      ['delete', '__consumer_offsets', '--if-exists'],
+      ['add-partitions', '__consumer_offsets', '--add', '1'],
+    ]) {
+      const refused = await run('topics', ...args);
+      expect(refused.exitCode).toBe(1);
+      expect(refused.stderr).toMatch(
+        /^error: Topic "__consumer_offsets" is one of Kafka's own: the offsets of all groups would .*\.\n`--internal` does it/,
+      );
+    }
+    expect((await run('topics', 'list', '-q')).stdout).toContain('mine\n');
+    expect(await run('groups', 'list', '-q')).toEqual(groups);
+    const internal = await run('topics', 'delete', '__consumer_offsets', 'mine', '--internal');
+    expect(internal.stdout).toBe('Topic __consumer_offsets deleted\nTopic mine deleted\n');
+  });
+
   it('gives errors to scripts as JSON', async () => {
     const { exitCode, stderr } = await run('topics', 'describe', 'nothing-like-it', '--json');
     expect(exitCode).toBe(1);

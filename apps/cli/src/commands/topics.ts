@@ -33,11 +33,14 @@ export interface DescribeTopicsOptions {
 
 export interface DeleteTopicsOptions {
   readonly ifExists?: boolean;
+  /** Kafka's own topics too. */
+  readonly internal?: boolean;
 }
 
 export interface AddPartitionsOptions {
   readonly partitions?: number;
   readonly add?: number;
+  readonly internal?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -329,10 +332,10 @@ export async function deleteTopics(
     if (options.ifExists === true) {
       const existing = new Set(await admin.listTopics({ internal: true }));
       deleted = deleted.filter((name) => existing.has(name));
-    } else {
-      // Nothing is deleted where one name is wrong: the others may be too.
-      await findTopics(admin, deleted);
     }
+    // Nothing is deleted where one name is wrong: the others may be too.
+    const topics = deleted.length === 0 ? [] : await findTopics(admin, deleted);
+    if (options.internal !== true) refuseInternal(topics, 'be deleted with it');
     if (deleted.length > 0) await admin.deleteTopics(deleted);
     await context.out.done({ deleted }, () =>
       deleted.length === 0
@@ -342,6 +345,23 @@ export async function deleteTopics(
   });
 }
 
+/** What lives in Kafka's own topics. */
+const KEPT_IN: Readonly<Record<string, string>> = {
+  __consumer_offsets: 'the offsets of all groups',
+  __transaction_state: 'the transactions of all producers',
+};
+
+/** Kafka's own topics are no place for a slip of the hand: others have put into them what they rely on. */
+function refuseInternal(topics: readonly TopicMetadata[], loss: string): void {
+  const own = topics.find(({ internal }) => internal);
+  if (own === undefined) return;
+  const kept = KEPT_IN[own.name] ?? 'what the cluster keeps there';
+  throw failure(
+    `Topic "${own.name}" is one of Kafka's own: ${kept} would ${loss}`,
+    '`--internal` does it all the same.',
+  );
+}
+
 export async function addPartitions(
   context: CommandContext,
   name: string,
@@ -349,6 +369,7 @@ export async function addPartitions(
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
     const topic = await findTopic(admin, name);
+    if (options.internal !== true) refuseInternal([topic], 'be looked for in other partitions, and not be found');
     const before = topic.partitions.length;
     if (options.partitions === undefined && options.add === undefined) {
       throw usageError('Say how many partitions: `--partitions N` in all, or `--add N` more');

@@ -63,6 +63,7 @@ export function addTopics(program: Command, run: Run): void {
     .summary('delete topics with all their records')
     .description('Deletes topics with all their records. They cannot be brought back.')
     .option('--if-exists', 'do not mind topics that are not there')
+    .option('--internal', "Kafka's own topics too, such as __consumer_offsets with the offsets of all groups")
     .action((names: string[], options: DeleteTopicsOptions) =>
       run(async (context) => (await commands()).deleteTopics(context, names, options)),
     );
@@ -73,6 +74,7 @@ export function addTopics(program: Command, run: Run): void {
     .description('Gives a topic more partitions. Partitions can never be removed.')
     .option('-p, --partitions <n>', 'how many there are to be in all', count)
     .option('--add <n>', 'how many more', count)
+    .option('--internal', "Kafka's own topics too, such as __consumer_offsets with the offsets of all groups")
     .option('--dry-run', 'check, and add none')
     .action((name: string, options: AddPartitionsOptions) =>
       run(async (context) => (await commands()).addPartitions(context, name, options)),
