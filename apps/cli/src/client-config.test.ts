@@ -7,6 +7,10 @@ const files: Readonly<Record<string, string>> = {
   '/me.pem': 'ME',
   '/me.p12': '0 is how DER begins',
   '/client.properties': 'client.id=me\nfoo.bar=1\n',
+  '/producer.properties': 'acks=all\n',
+  '/prose': 'hello world\n',
+  '/key.pem': '-----BEGIN KEY-----\nZjJpch/XvNnRw2xc5ws3ZpECARhXQk0=\n',
+  '/binary': '0\u0001\u0002',
 };
 
 async function read(path: string): Promise<Buffer> {
@@ -26,6 +30,17 @@ describe('client properties', () => {
       connection: { clientId: 'me', tls: undefined, sasl: undefined, requestTimeoutMs: undefined },
       unused: ['foo.bar'],
     });
+  });
+
+  it.each([
+    ['/prose', 'no line of it sets one, the first hello.'],
+    ['/key.pem', 'no line of it sets one, the first -----BEGIN.'],
+    ['/binary', 'it is not text'],
+  ])('are not taken from another file: %s', async (path, why) => {
+    await expect(readClientConfig(path, read)).rejects.toThrow(
+      expect.objectContaining({ code: 'CLI_CONFIG_INVALID', message: expect.stringContaining(why) }),
+    );
+    expect((await readClientConfig('/producer.properties', read)).unused).toEqual(['acks']);
   });
 
   it('say whom to trust and who this is, as files', async () => {

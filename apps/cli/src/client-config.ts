@@ -10,6 +10,7 @@ import {
 } from '@millrace/client';
 import { nearestName, parseProperties, propertiesText } from '@millrace/ports';
 import { CliError } from './errors.ts';
+import { printable } from './output/format.ts';
 
 /** What a file of client properties says about connecting. */
 export interface ClientConfig {
@@ -34,9 +35,19 @@ type Read = (path: string) => Promise<Buffer>;
  */
 export async function readClientConfig(path: string, read: Read = readFile): Promise<ClientConfig> {
   const text = await readNamed(path, 'the client properties', read);
-  // Lazily: the broker's room is large, and few commands need this.
-  return clientConfigOf(parseProperties(textOf(path, text)), read);
+  const properties = parseProperties(textOf(path, text));
+  const names = [...properties.keys()];
+  if (names.length > 0 && !names.some((name) => PROPERTY_NAME.test(name))) {
+    const shown = printable(names[0]!.slice(0, NAME_SHOWN_MAX));
+    const fault = `no line of it sets one, the first ${shown}. Is it the file that was meant?`;
+    throw new CliError('CLI_CONFIG_INVALID', `Cannot read the client properties in ${path}: ${fault}`);
+  }
+  return clientConfigOf(properties, read);
 }
+
+/** Names of client properties have dots, but for these two. */
+const PROPERTY_NAME = /^(?:[a-z][\w-]*(?:\.[\w-]+)+|acks|retries)$/;
+const NAME_SHOWN_MAX = 60;
 
 function textOf(path: string, bytes: Buffer): string {
   try {

@@ -31,6 +31,26 @@ describe('millrace', () => {
     expect((await millrace(undefined, ['start', '--help'])).stdout).not.toContain('--bootstrap-server');
   });
 
+  it.each([
+    [[], 'Usage: millrace [options] [command]\n'],
+    [['topics'], 'Usage: millrace topics [options] [command]\n'],
+    [['topics', 'create', 'mine'], 'Usage: millrace topics create [options] <name...>\n'],
+    [['kafka-console-consumer.sh'], 'Usage: millrace consume [options] <topic...>\n'],
+    [['kafka-dump-log'], 'Usage: millrace log dump [options] <file...>\n'],
+  ])('helps with %j', async (names, usage) => {
+    const { exitCode, stdout, stderr } = await millrace(undefined, ['help', ...names]);
+    expect([exitCode, stdout, stderr]).toEqual([0, expect.stringContaining(usage), '']);
+  });
+
+  it('lets a key, what stands for null and what stands between be empty', async () => {
+    for (const args of [
+      ['produce', 't', '--key', '', '--null-marker', ''],
+      ['consume', 't', '--separator', ''],
+    ]) {
+      expect((await millrace('127.0.0.1:1', args)).stderr).toContain('nothing listens there');
+    }
+  });
+
   it('tells its version', async () => {
     expect((await millrace(undefined, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
@@ -53,6 +73,16 @@ describe('millrace', () => {
     [['start', '--brokers', '33'], "argument '33' is invalid. At most 32 run on one machine"],
     [['console', '--port', '99999'], 'It is a number from 0 to 65535.'],
     [['topics', 'list', '--timeout', 'soon'], "argument 'soon' is invalid. It is given as 500ms, 30s"],
+    [['produce', 't', '--key-separator', ''], "argument '' is invalid. It is empty."],
+    [['consume', 't', '-g', ''], "argument '' is invalid. It is empty."],
+    [['topics', 'delete', 'a', ''], "value '' is invalid for argument 'name'. It is empty."],
+    [['topics', 'list', '--bootstrap-server='], "argument '' is invalid. It is empty."],
+    [['help', 'nosuch'], "error: unknown command 'nosuch'"],
+    [['help', 'topcs'], "error: unknown command 'topcs'\n(Did you mean topics?)"],
+    [['help', 'topics', 'creat'], "error: unknown command 'creat'\n(Did you mean create?)"],
+    [['help', 'kafka-storage.sh'], '(Here: Nothing is to be formatted'],
+    [['kafka-topics.sh', '--creat', '--topic', 't'], 'error: There is no --creat here.\nDid you mean --create?'],
+    [['kafka-leader-election.sh', '--electon-type', 'preferred'], '(Did you mean --election-type?)'],
   ])('takes %j for a mistake in the command', async (args, message) => {
     const { exitCode, stdout, stderr } = await millrace(undefined, args);
     expect([exitCode, stdout]).toEqual([2, '']);

@@ -85,6 +85,9 @@ describe("a command line in the shape of Kafka's tools", () => {
     ['zookeeper-shell.sh h:2181 ls /brokers', 'metadata ls /brokers --override zookeeper.connect=h:2181'],
     ['kafka-run-class.sh kafka.tools.GetOffsetShell --topic t --time -1', 'offsets t --at latest'],
     ['-b h:1 kafka-run-class kafka.tools.DumpLogSegments --files a', '-b h:1 log dump a'],
+    ['kafka-consumer-groups.sh --list --timeout 5000', 'groups list --timeout 5000ms'],
+    ['kafka-reassign-partitions --list --timeout 1s', 'partitions reassign list --timeout 1s'],
+    ['kafka-console-producer --topic t --timeout 1000', 'produce t'],
   ])('%s is %s', (kafka, ours) => {
     expect(fromKafkaShape(words(kafka))).toEqual(words(ours));
   });
@@ -106,8 +109,26 @@ describe("a command line in the shape of Kafka's tools", () => {
     '--help',
     'topics',
     'topics --help',
+    'topics --json',
+    'groups list --timeout 5',
   ])('%s is left alone', (line) => {
     expect(fromKafkaShape(words(line))).toEqual(words(line));
+  });
+
+  it.each([
+    ['kafka-topics.sh --creat --topic t', 'There is no --creat here', 'Did you mean --create?'],
+    ['topics --descrbe', 'There is no --descrbe here', 'Did you mean --describe?'],
+    ['-b h:1 groups --rest-offsets --group g', 'There is no --rest-offsets here', 'Did you mean --reset-offsets?'],
+    ['kafka-reassign-partitions --excute', 'There is no --excute here', 'Did you mean --execute?'],
+    ['kafka-acls.sh --romove --topic t', 'There is no --romove here', 'Did you mean --remove?'],
+    [
+      'kafka-topics.sh --topic t',
+      'Say what is to be done: --create, --list, --describe, --delete or --alter',
+      undefined,
+    ],
+    ['acls --principal u', 'Say what is to be done: --add, --list or --remove', undefined],
+  ])('%s does not say what is to be done', (line, message, hint) => {
+    expect(() => fromKafkaShape(words(line))).toThrow(expect.objectContaining({ code: 'CLI_USAGE', message, hint }));
   });
 
   it('takes what Kafka and Millrace share from the README table as the command beside it', () => {

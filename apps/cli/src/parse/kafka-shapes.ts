@@ -1,3 +1,6 @@
+import { nearestName } from '@millrace/ports';
+import { usageError } from '../errors.ts';
+
 /**
  * Command lines in the shape of Kafka's own tools, as those of Millrace: `topics --create --topic t` is `topics create t`. Fingers
  * and scripts know the one shape, and nothing is gained by refusing it.
@@ -62,6 +65,8 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     if (properties.includes('parse.key=true')) line.add('--key-separator', separator ?? '\\t');
     const known = /^(?:key\.separator=|parse\.key=)/;
     for (const property of properties.filter((each) => !known.test(each))) line.add('--property', property);
+    // There it is how long a batch waits for more records.
+    if (line.isTool) line.valuesOf('--timeout');
     line.rename('--broker-list', '--bootstrap-server');
     line.rename('--compression-codec', '--compression');
     line.rename('--producer.config', '--command-config');
@@ -203,12 +208,29 @@ export const KAFKA_OPTIONS: readonly string[] = [
   ...['--reset-offsets', '--delete-offsets', '--members', '--verbose', '--state', '--all-groups'],
   ...['--consumer.config', '--producer.config', '--timeout-ms', '--time', '--topic-list', '--broker-list'],
   ...['--compression-codec', '--request-required-acks', '--under-replicated-partitions', '--unavailable-partitions'],
+  ...['--election-type', '--all-topic-partitions', '--path-to-json-file', '--files', '--print-data-log'],
+  ...['--execute', '--verify', '--generate', '--cancel', '--reassignment-json-file', '--topics-to-move-json-file'],
+  ...['--allow-principal', '--deny-principal', '--allow-host', '--deny-host', '--resource-pattern-type'],
+  ...['--transactional-id', '--transactional-id-pattern', '--duration-filter', '--max-transaction-timeout'],
+];
+
+/** Options that name what something is to be done with. */
+const ABOUT: readonly string[] = [
+  '--topic',
+  '--group',
+  '--principal',
+  '--allow-principal',
+  '--deny-principal',
+  '--host',
 ];
 
 /** Options before the command that take a value. */
 const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--profile', '--timeout'];
 
-/** The arguments, put into Millrace's shape where they are in Kafka's. */
+/**
+ * The arguments, put into Millrace's shape where they are in Kafka's.
+ * @throws CliError where they do not say what is to be done
+ */
 export function fromKafkaShape(args: readonly string[]): string[] {
   let at = 0;
   while (args[at]?.startsWith('-')) at += GLOBAL_WITH_VALUE.includes(args[at]!) ? 2 : 1;
@@ -220,7 +242,7 @@ export function fromKafkaShape(args: readonly string[]): string[] {
   const translate = TRANSLATIONS[TOOLS[name] ?? name];
   if (translate === undefined) return [...args];
   const before = args.slice(0, at).filter((word) => !/^kafka-run-class(?:\.|$)/.test(word));
-  return [...before, ...translate(new Line(args.slice(at + 1)))];
+  return [...before, ...translate(new Line(args.slice(at + 1), name in TOOLS))];
 }
 
 /** Quotas and passwords are configs of users and clients to Kafka; the first are commands of their own here. */
@@ -269,11 +291,21 @@ class Line {
   #words: readonly string[];
   readonly #added: string[] = [];
 
-  constructor(words: readonly string[]) {
+  /** Whether the command has the name of one of Kafka's tools. */
+  readonly isTool: boolean;
+
+  constructor(words: readonly string[], isTool: boolean) {
+    this.isTool = isTool;
     // `--topic=t` in two words.
     this.#words = words.flatMap((word) =>
       /^--(?:topic|group|entity-\w+|time)=/.test(word) ? word.split(/=(.*)/s, 2) : [word],
     );
+    // Kafka's tools count in milliseconds, ours in seconds where no unit is given.
+    if (isTool) {
+      this.#words = this.#words.map((word, at) =>
+        this.#words[at - 1] === '--timeout' && /^\d+$/.test(word) ? `${word}ms` : word,
+      );
+    }
   }
 
   /** The subcommand that `--create` and its like stand for; none where one is named already, or nothing is. */
@@ -284,9 +316,22 @@ class Line {
       return [verb!];
     }
     const found = Object.keys(names).find((name) => this.#words.includes(`--${name}`));
-    if (found === undefined) return [];
+    if (found === undefined) return this.#noVerb(Object.keys(names));
     this.drop(`--${found}`);
     return [names[found]!];
+  }
+
+  /** Without a verb there is nothing to do: it is misspelt, or forgotten, or help is wanted. */
+  #noVerb(names: readonly string[]): string[] {
+    if (this.has('--help') || this.has('-h')) return [];
+    for (const word of this.#words) {
+      const meant = word.startsWith('--') ? nearestName(word.slice(2), names) : undefined;
+      if (meant !== undefined) throw usageError(`There is no ${word} here`, `Did you mean --${meant}?`);
+    }
+    const isAboutSomething = this.isTool ? this.#words.length > 0 : ABOUT.some((option) => this.has(option));
+    if (names.length === 0 || !isAboutSomething) return [];
+    const all = names.map((name) => `--${name}`);
+    throw usageError(`Say what is to be done: ${all.slice(0, -1).join(', ')} or ${all.at(-1)}`);
   }
 
   /** Takes the values of an option. */

@@ -27,14 +27,21 @@ describe('durations', () => {
     ['PT1H30M', 5_400_000],
     ['P1DT2H', 93_600_000],
     ['PT0.5S', 500],
+    ['2sec', 2000],
+    ['2 minutes', 120_000],
+    ['1 Hour 30 min', 5_400_000],
+    ['250 millis', 250],
   ])('reads %s', (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(['', 'soon', '5 x', 'P', 'PT', 'P1Y', '-5s', '1h 30'])('does not read %j', (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-    expect(() => duration(text)).toThrow(InvalidArgumentError);
-  });
+  it.each(['', 'soon', '5 x', 'P', 'PT', 'P1Y', '-5s', '1h 30', 's', '1 month', '5s5', '1,5s'])(
+    'does not read %j',
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+      expect(() => duration(text)).toThrow(InvalidArgumentError);
+    },
+  );
 });
 
 describe('moments', () => {

@@ -115,30 +115,39 @@ export function bytes(text: string): number {
 /** A single duration as `parseDuration` reads it. */
 export function duration(text: string): number {
   const value = parseDuration(text);
-  if (value === undefined) throw new InvalidArgumentError('It is given as 500ms, 30s, 5m, 2h, 7d or PT1H30M.');
+  if (value === undefined) {
+    throw new InvalidArgumentError('It is given as 500ms, 30s, 5m, 2h, 7d or PT1H30M; a number alone is seconds.');
+  }
   return value;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
+/** What a unit may be called, in lower case. */
+const UNITS: readonly { readonly ms: number; readonly names: readonly string[] }[] = [
+  { ms: 1, names: ['ms', 'msec', 'msecs', 'milli', 'millis', 'millisecond', 'milliseconds'] },
+  { ms: 1000, names: ['s', 'sec', 'secs', 'second', 'seconds'] },
+  { ms: 60_000, names: ['m', 'min', 'mins', 'minute', 'minutes'] },
+  { ms: 3_600_000, names: ['h', 'hr', 'hrs', 'hour', 'hours'] },
+  { ms: 86_400_000, names: ['d', 'day', 'days'] },
+  { ms: 604_800_000, names: ['w', 'week', 'weeks'] },
+];
+const UNIT_MS = new Map(UNITS.flatMap(({ ms, names }) => names.map((name) => [name, ms] as const)));
 
-/** `30s`, `1h30m`, `500ms`, ISO 8601's `P1DT2H`, or a bare number of seconds, in milliseconds; undefined for anything else. */
+function msOf(unit: string): number {
+  return UNIT_MS.get(unit) ?? Number.NaN;
+}
+
+/** `30s`, `1h30m`, `500ms`, `2 minutes`, ISO 8601's `P1DT2H`, or a bare number of seconds, in milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (/^\d+(?:\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
   if (/^-?P/i.test(text)) return parseIsoDuration(text);
-  if (!/^(?:\d+(?:\.\d+)?\s*(?:ms|s|min|m|h|d|w)\s*)+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)/g)) {
-    total += Number(amount) * UNIT_MS[unit!]!;
+  const parts = /^(?:\d+(?:\.\d+)?\s*[a-z]+\s*)+$/i.test(text) ? text.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/gi) : [];
+  let total: number | undefined;
+  for (const [, amount, unit] of parts) {
+    const ms = UNIT_MS.get(unit!.toLowerCase());
+    if (ms === undefined) return undefined;
+    total = (total ?? 0) + Number(amount) * ms;
   }
-  return Math.round(total);
+  return total === undefined ? undefined : Math.round(total);
 }
 
 const ISO_DURATION = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
@@ -149,11 +158,7 @@ function parseIsoDuration(text: string): number | undefined {
   if (match === null || /[PT]$/i.test(text)) return undefined;
   const [weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
   return Math.round(
-    weeks! * UNIT_MS['w']! +
-      days! * UNIT_MS['d']! +
-      hours! * UNIT_MS['h']! +
-      minutes! * UNIT_MS['m']! +
-      seconds! * UNIT_MS['s']!,
+    weeks! * msOf('w') + days! * msOf('d') + hours! * msOf('h') + minutes! * msOf('m') + seconds! * msOf('s'),
   );
 }
 

@@ -1,5 +1,5 @@
 import { nearestName } from '@millrace/ports';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import { answerInstead } from '../parse/kafka-answers.ts';
@@ -13,6 +13,7 @@ import { addConfigs } from './configs.ts';
 import { addConsole } from './console.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
+import { addHelp } from './help.ts';
 import { addLog } from './log.ts';
 import { addMetadata } from './metadata.ts';
 import { addPartitions } from './partitions.ts';
@@ -35,7 +36,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     .description('Kafka for the Node world: a broker, and the tools to use any Kafka-compatible cluster.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpCommand(false)
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError('(`--help` shows what can be given)')
@@ -80,9 +81,35 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     addMetadata,
     addProfiles,
     addCompletion,
+    addHelp,
   ])
     add(program, run);
+  refuseEmpty(program);
   return program;
+}
+
+/** Options whose value may be empty: a key or a password is a text like others, and nothing may stand between what is printed. */
+const MAY_BE_EMPTY: readonly string[] = ['--key', '--null-marker', '--separator', '--password'];
+
+type Parse = (text: string, before: unknown) => unknown;
+
+/** What is empty was meant to be something: a variable of the shell is not set, as a rule, and another command would be carried out. */
+function refuseEmpty(command: Command): void {
+  const given = [
+    ...command.options.filter(({ required, long }) => required && !MAY_BE_EMPTY.includes(long ?? '')),
+    ...command.registeredArguments,
+  ];
+  for (const each of given) {
+    // Options and arguments have the same parser, which is not in commander's declarations.
+    const taken = each as Option & { readonly parseArg?: Parse };
+    const parse = taken.parseArg;
+    taken.argParser<unknown>((text, before) => {
+      if (text === '') throw new InvalidArgumentError('It is empty.');
+      if (parse !== undefined) return parse.call(taken, text, before);
+      return taken.variadic ? [...((before as readonly string[] | undefined) ?? []), text] : text;
+    });
+  }
+  for (const child of command.commands) if (child.name() !== '__complete') refuseEmpty(child);
 }
 
 /** What commander says of a command or an option that there is not, with what Kafka's tools mean by it where it knows none itself. */
