@@ -1,8 +1,9 @@
-/** `pnpm simulate [seeds | mutants | corrupt]`: see README.md beside this file. */
+/** `pnpm simulate [seeds | mutants | corrupt | interrupted]`: see README.md beside this file. */
 import { runCampaign } from './campaign.ts';
 import { parseOptions, type SimulateOptions, USAGE, UsageError } from './options.ts';
 import { ProgressBar } from './progress.ts';
 import { printCampaign, printCorruption, printFailure, printMutants } from './report.ts';
+import { printInterruptions } from './scenarios/interruptions.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
   const { from, seeds, seconds, length, brokers, transactions, faults, build, jobs, keepsGoing, isJson, isTraced } =
@@ -33,6 +34,7 @@ async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
   if (options.command === 'mutants') return printMutants(options);
   if (options.command === 'corrupt') return printCorruption(options);
+  if (options.command === 'interrupted') return printInterruptions(options.isJson);
   return seeds(options);
 }
 

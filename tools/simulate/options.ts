@@ -6,7 +6,7 @@ import { type FaultKind, faultKinds } from './world/fault-plan.ts';
 
 /** What `pnpm simulate` is to do. */
 export interface SimulateOptions {
-  readonly command: 'seeds' | 'mutants' | 'corrupt';
+  readonly command: 'seeds' | 'mutants' | 'corrupt' | 'interrupted';
   readonly from: number;
   /** Undefined: until the time is over. */
   readonly seeds: number | undefined;
@@ -27,6 +27,7 @@ export interface SimulateOptions {
 export const USAGE = `pnpm simulate [seeds]       worlds from seeds, each judged by the checker
 pnpm simulate mutants       brokers that are broken on purpose, until each is caught
 pnpm simulate corrupt       a small log with every bit of every file flipped in turn
+pnpm simulate interrupted   a controller that is struck at each of its writes, whatever it does
 
   --seed N        one seed, with the trace of what went wrong
   --seeds N       so many seeds (200), or with A..B those from A to B
@@ -54,7 +55,7 @@ export class UsageError extends Error {
 export function parseOptions(args: readonly string[]): SimulateOptions {
   const { values, positionals } = parse(args);
   const [command = 'seeds', ...others] = positionals;
-  if (command !== 'seeds' && command !== 'mutants' && command !== 'corrupt') {
+  if (command !== 'seeds' && command !== 'mutants' && command !== 'corrupt' && command !== 'interrupted') {
     throw new UsageError(`There is no command ${command}`);
   }
   if (others.length > 0) throw new UsageError(`${others.join(' ')} is one word too many`);

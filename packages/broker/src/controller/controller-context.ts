@@ -31,6 +31,8 @@ export class PartitionContext {
   /** By broker. A replica that is not in it does not exist. */
   readonly replicaPhases = new Map<number, ReplicaPhase>();
   assignment: ReplicaAssignment;
+  /** Brokers whose replicas a reassignment takes away, which is done but for their files; the store names them until these have gone. */
+  leaving: readonly number[] = [];
 
   constructor(topic: TopicContext, index: number, assignment: ReplicaAssignment) {
     this.topic = topic;
@@ -48,7 +50,7 @@ export class PartitionContext {
   }
 
   get isReassigning(): boolean {
-    return this.assignment.adding.length > 0 || this.assignment.removing.length > 0;
+    return this.assignment.adding.length > 0 || this.assignment.removing.length > 0 || this.leaving.length > 0;
   }
 
   /** The replicas that there shall be when a running reassignment is done. */

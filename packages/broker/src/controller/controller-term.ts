@@ -38,6 +38,8 @@ export interface TermEvents {
   deletionsPutOff(delayMs: number): void;
   /** A broker has answered a StopReplica that deletes files of `partitions`. */
   replicasDeleted(broker: number, partitions: ReadonlySet<PartitionContext>, outcome: CommandOutcome): void;
+  /** The same of partitions of which reassignments take replicas away; or it has gone without an answer. */
+  replicasLeft(broker: number, partitions: ReadonlySet<PartitionContext>, hasAnswered: boolean): void;
 }
 
 /**
@@ -432,14 +434,21 @@ export class ControllerTerm {
       const noted = sent.outcome.then(
         (outcome) => {
           if (outcome !== undefined) this.#answered(sent, outcome);
+          this.#noteLeft(sent, outcome !== undefined);
         },
         (err: unknown) => {
           const { brokerId, command } = sent;
           this.#options.logger.error({ err, broker: brokerId, command }, 'A broker could not carry out a command');
+          this.#noteLeft(sent, false);
         },
       );
       if (sent.brokerId === this.#options.brokerId) this.#ownOutcomes?.push(noted);
     }
+  }
+
+  #noteLeft({ brokerId, deletes }: SentCommand, hasAnswered: boolean): void {
+    const left = [...deletes].filter(({ leaving }) => leaving.includes(brokerId));
+    if (left.length > 0) this.#events.replicasLeft(brokerId, new Set(left), hasAnswered);
   }
 
   #answered({ brokerId, command, deletes }: SentCommand, outcome: CommandOutcome): void {

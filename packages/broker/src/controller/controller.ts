@@ -250,6 +250,8 @@ export class Controller {
       deletionsPutOff: (delayMs) => this.#scheduleDeletions(term, delayMs),
       replicasDeleted: (id, partitions, outcome) =>
         this.#during(term, undefined, () => term.deletion.stopped(id, partitions, outcome)),
+      replicasLeft: (id, partitions, hasAnswered) =>
+        this.#during(term, undefined, () => term.reassignments.left(id, partitions, hasAnswered)),
     });
     this.#term = term;
     this.#guard = guard;

@@ -246,11 +246,60 @@ describe('a reassignment', () => {
     ]);
     const asked = { brokerId: 1, brokerEpoch: world.epochOf(1), leaderEpoch: 1, partitionEpoch: 1 };
     expect(await ask(world, [1, 2, 3], asked)).toEqual([0, 0]);
+    await world.cluster.settle();
     expect(await assigned(world)).toEqual([{ 0: [2, 3] }, {}, {}]);
     expect(await stateOf(world)).toMatchObject({ leader: 2, leader_epoch: 3, isr: [2, 3] });
     expect(await running(world)).toEqual([]);
     const stops = world.cluster.brokers.get(1)?.channel.stopReplicaCommands.flatMap(({ partitions }) => partitions);
     expect(stops?.map(({ deletePartition }) => deletePartition)).toEqual([false, true]);
+  });
+
+  /** A move from 1 to 3 is done but for the answer of 1, whose files are to go. */
+  async function allButLeft(): Promise<{ world: World; answer: () => void }> {
+    const world = await threeBrokers([2, 1]);
+    const { channel } = world.cluster.brokers.get(1)!;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    channel.answerStopReplica = () => promise;
+    await move(world, [2, 3]);
+    expect(await ask(world, [2, 1, 3], { leaderEpoch: 1, partitionEpoch: 1 })).toEqual([0, 0]);
+    await world.cluster.settle();
+    return { world, answer: resolve };
+  }
+
+  it('names those who leave until they have answered that their files are gone', async () => {
+    const { world, answer } = await allButLeft();
+    expect(await assigned(world)).toEqual([{ 0: [2, 3, 1] }, { 0: [3] }, { 0: [1] }]);
+    expect(await running(world)).toEqual([
+      { topic: 'orders', partition: 0, replicas: [2, 3, 1], adding: [], removing: [1] },
+    ]);
+    answer();
+    await world.cluster.settle();
+    expect(await assigned(world)).toEqual([{ 0: [2, 3] }, {}, {}]);
+    expect(await running(world)).toEqual([]);
+  });
+
+  it('that is done but for an answer can be followed by another, and not be cancelled any more', async () => {
+    const { world, answer } = await allButLeft();
+    expect(await move(world, null)).toMatchObject([{ errorCode: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS }]);
+    expect(await assigned(world)).toEqual([{ 0: [2, 3] }, {}, {}]);
+    expect(await move(world, [1, 2])).toEqual(ok);
+    answer();
+    await world.cluster.settle();
+    expect(await assigned(world)).toEqual([{ 0: [1, 2, 3] }, { 0: [1] }, { 0: [3] }]);
+  });
+
+  it('has one who was away delete its files when it is back', async () => {
+    const world = await threeBrokers([2, 3]);
+    await world.cluster.kill(3);
+    expect(await move(world, [2, 1])).toEqual(ok);
+    const { leader_epoch: leaderEpoch } = (await stateOf(world)) as { leader_epoch: number };
+    const { version: partitionEpoch } = (await world.cluster.store.exists(paths.partitionState('orders', 0)))!;
+    expect(await ask(world, [2, 1], { leaderEpoch, partitionEpoch })).toEqual([0, 0]);
+    await world.cluster.settle();
+    expect(await assigned(world)).toEqual([{ 0: [2, 1] }, {}, {}]);
+    const { channel } = await world.cluster.start(3);
+    const stops = channel.stopReplicaCommands.flatMap(({ partitions }) => partitions);
+    expect(stops).toMatchObject([{ topic: 'orders', partition: 0, deletePartition: true }]);
   });
 
   it('goes on under the next controller', async () => {
@@ -299,6 +348,7 @@ describe('a reassignment', () => {
     expect(await assigned(world)).toEqual([{ 0: [1, 2, 3] }, {}, { 0: [3] }]);
     expect(await stateOf(world)).toMatchObject({ leader: 3, isr: [3] });
     expect(await ask(world, [3, 1, 2], { ...asked, leaderEpoch: 3, partitionEpoch: 5 })).toEqual([0, 0]);
+    await world.cluster.settle();
     expect(await assigned(world)).toEqual([{ 0: [1, 2] }, {}, {}]);
     expect(await stateOf(world)).toMatchObject({ leader: 1, isr: [1, 2] });
   });

@@ -30,6 +30,8 @@ class RecordingChannel implements BrokerChannel {
   #answering: Promise<CommandOutcome> | undefined;
   /** What StopReplica answers; an error keeps topics from being deleted. */
   stopReplicaErrorCode = 0;
+  /** When StopReplica is answered that deletes files. */
+  answerStopReplica: (() => Promise<void>) | undefined;
   /** Answers LeaderAndIsr in its time; what comes behind waits, as on a real way to a broker. */
   answerLeaderAndIsr: ((command: LeaderAndIsrCommand) => Promise<CommandOutcome>) | undefined;
 
@@ -57,6 +59,7 @@ class RecordingChannel implements BrokerChannel {
   async stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
     this.stopReplicaCommands.push(command);
     if (this.#answering !== undefined) await this.#answering;
+    if (command.partitions.some(({ deletePartition }) => deletePartition)) await this.answerStopReplica?.();
     return { ...DONE, errorCode: this.stopReplicaErrorCode };
   }
 }

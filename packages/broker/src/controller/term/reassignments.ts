@@ -42,6 +42,8 @@ export class Reassignments {
   readonly #deletion: TopicDeletion;
   /** Topics of which a reassignment stands still until somebody mends their nodes. */
   readonly #heldUp = new Set<string>();
+  /** By broker that was not there, partitions whose replica it was to delete: it is told when it comes back in this term. */
+  readonly #owed = new Map<number, Set<PartitionContext>>();
 
   constructor(tools: TermTools, partitions: Partitions, replicas: Replicas, deletion: TopicDeletion) {
     this.#tools = tools;
@@ -59,7 +61,13 @@ export class Reassignments {
         : asked.flatMap(({ topic, partition }) => context.partition(topic, partition) ?? []);
     return all
       .filter(({ isReassigning }) => isReassigning)
-      .map(({ topic, index, assignment }) => ({ topic: topic.name, partition: index, ...assignment }));
+      .map(({ topic, index, assignment, leaving }) => ({
+        topic: topic.name,
+        partition: index,
+        replicas: [...assignment.replicas, ...leaving],
+        adding: assignment.adding,
+        removing: [...assignment.removing, ...leaving],
+      }));
   }
 
   /** Begins, changes or cancels reassignments; the outcomes stand in the order of the requests. */
@@ -79,9 +87,10 @@ export class Reassignments {
     for (const partition of running) await this.#tryToAdvance(partition, partition.assignment);
   }
 
-  /** Goes on with those that wait for a broker that has come. */
+  /** Goes on with those that wait for a broker that has come, and has it delete what has been taken away from it meanwhile. */
   async resumeFor(brokers: readonly number[]): Promise<void> {
-    const running = [...this.#tools.context.partitions()].filter(({ isReassigning }) => isReassigning);
+    this.#stopOwed(brokers);
+    const running = [...this.#tools.context.partitions()].filter(isUnderWay);
     for (const partition of running) {
       if (partition.targetReplicas.some((replica) => brokers.includes(replica))) {
         await this.#tryToAdvance(partition, partition.assignment);
@@ -92,9 +101,27 @@ export class Reassignments {
   /** Completes those of which all replicas have come into sync. */
   async maybeComplete(partitions: Iterable<PartitionContext>): Promise<void> {
     for (const partition of partitions) {
-      if (partition.isReassigning && this.#canComplete(partition)) {
+      if (isUnderWay(partition) && this.#canComplete(partition)) {
         await this.#tryToAdvance(partition, partition.assignment);
       }
+    }
+  }
+
+  /** A broker has answered that replicas of it have gone, files and all; or it has gone itself, and is not waited for. */
+  async left(broker: number, partitions: Iterable<PartitionContext>, hasAnswered: boolean): Promise<void> {
+    const { context } = this.#tools;
+    for (const partition of partitions) {
+      if (!hasAnswered) this.#owe(broker, partition);
+      // It may have been settled meanwhile, or be gone.
+      if (
+        !partition.leaving.includes(broker) ||
+        context.partition(partition.topic.name, partition.index) !== partition
+      ) {
+        continue;
+      }
+      const others = partition.leaving.filter((other) => other !== broker);
+      if (others.length > 0) partition.leaving = others;
+      else await this.#unlessUnreadable(partition, () => this.#settle(partition));
     }
   }
 
@@ -117,6 +144,10 @@ export class Reassignments {
     const partition = context.partition(request.topic, request.partition);
     if (partition === undefined || context.isDeleting(partition)) {
       return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'The partition does not exist.');
+    }
+    if (partition.leaving.length > 0) {
+      const settled = await this.#unlessUnreadable(partition, () => this.#settle(partition));
+      if (settled !== NO_ERROR) return settled;
     }
     if (request.replicas === null) {
       if (!partition.isReassigning) return apiError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS);
@@ -176,13 +207,20 @@ export class Reassignments {
   async resumeHeldUp(topic: string): Promise<void> {
     if (!this.#heldUp.delete(topic)) return;
     const partitions = this.#tools.context.topics.get(topic)?.partitions ?? [];
-    for (const each of partitions) if (each.isReassigning) await this.#tryToAdvance(each, each.assignment);
+    for (const each of partitions) {
+      if (each.leaving.length > 0) await this.#unlessUnreadable(each, () => this.#settle(each));
+      else if (each.isReassigning) await this.#tryToAdvance(each, each.assignment);
+    }
   }
 
-  /** As {@link #advance}; where nobody can read the topic's node it stands still until that is mended, and the others go on. */
-  async #tryToAdvance(partition: PartitionContext, assignment: ReplicaAssignment): Promise<ApiError> {
+  #tryToAdvance(partition: PartitionContext, assignment: ReplicaAssignment): Promise<ApiError> {
+    return this.#unlessUnreadable(partition, () => this.#advance(partition, assignment));
+  }
+
+  /** Takes a step; where nobody can read the topic's node all stands still until that is mended, and the others go on. */
+  async #unlessUnreadable(partition: PartitionContext, step: () => Promise<void>): Promise<ApiError> {
     try {
-      await this.#advance(partition, assignment);
+      await step();
       return NO_ERROR;
     } catch (err) {
       if (!(err instanceof MalformedNodeError)) throw err;
@@ -203,7 +241,6 @@ export class Reassignments {
       return;
     }
     await this.#complete(partition);
-    await this.#deletion.resumeFor([topic.name]);
   }
 
   /** Puts a new or changed target into the store, and stops who was to come by a former one and is not needed now. */
@@ -255,14 +292,29 @@ export class Reassignments {
     // The leader forgets the leavers before these stop; the store keeps them until they have.
     partition.assignment = settled;
     await this.#moveLeader(partition);
+    const { context } = this.#tools;
+    // One who is gone is not waited for: it may never come back.
+    partition.leaving = removing.filter((broker) => context.brokers.has(broker));
+    for (const broker of removing) if (!context.brokers.has(broker)) this.#owe(broker, partition);
     await this.#removeReplicas(partition, removing);
-    await this.#writeAssignment(partition, settled);
+    if (partition.leaving.length === 0) await this.#settle(partition);
+  }
+
+  /**
+   * Nothing is left to be done but to say so. Until then the store names those that leave, so that they are told by the next controller if
+   * this one ends before they have heard of it; Kafka's writes before they have, and leaves their files behind in that case.
+   */
+  async #settle(partition: PartitionContext): Promise<void> {
+    await this.#writeAssignment(partition, partition.assignment);
+    partition.leaving = [];
     await this.#dropFromNode({ topic: partition.topic.name, partition: partition.index });
     const { context, commands: newCommands, send, logger } = this.#tools;
     const commands = newCommands();
     commands.updateMetadata(context.brokers.keys(), [partition]);
     send(commands);
-    logger.info({ partition: partition.name, replicas: settled.replicas }, 'A partition has been reassigned');
+    logger.info({ partition: partition.name, replicas: partition.replicas }, 'A partition has been reassigned');
+    const { topic } = partition;
+    if (!topic.partitions.some(({ isReassigning }) => isReassigning)) await this.#deletion.resumeFor([topic.name]);
   }
 
   async #moveLeader(partition: PartitionContext): Promise<void> {
@@ -284,6 +336,26 @@ export class Reassignments {
     await this.#replicas.takeOffline(leaving);
     this.#replicas.startDeletion(leaving);
     this.#replicas.forget(leaving);
+  }
+
+  #owe(broker: number, partition: PartitionContext): void {
+    const owed = this.#owed.get(broker) ?? new Set();
+    this.#owed.set(broker, owed.add(partition));
+  }
+
+  #stopOwed(brokers: readonly number[]): void {
+    const { context, commands: newCommands, send } = this.#tools;
+    const commands = newCommands();
+    for (const broker of brokers) {
+      for (const partition of this.#owed.get(broker) ?? []) {
+        const now = context.partition(partition.topic.name, partition.index);
+        // Of a topic that was deleted meanwhile it goes as well; another topic of that name is no concern of this.
+        const isOwed = now === undefined || (now === partition && !now.replicas.includes(broker));
+        if (isOwed) commands.stopReplica({ partition, broker }, true);
+      }
+      this.#owed.delete(broker);
+    }
+    send(commands);
   }
 
   /** @throws MetadataError when the topic's node is gone, or changed by somebody else again and again; MalformedNodeError */
@@ -326,6 +398,11 @@ export class Reassignments {
       return undefined;
     }
   }
+}
+
+/** Whether replicas have yet to come into sync, or to be told that they leave. */
+function isUnderWay({ isReassigning, leaving }: PartitionContext): boolean {
+  return isReassigning && leaving.length === 0;
 }
 
 function same(one: readonly number[], other: readonly number[]): boolean {
