@@ -1,50 +1,37 @@
 /**
  * A cluster that goes from open to secured while clients write: three brokers, restarted one after the other, phase after phase, as Kafka's
- * upgrade notes have it (`security_rolling_upgrade_test`). Then certificates that are changed in place. No send may fail.
+ * upgrade notes have it (`security_rolling_upgrade_test`). Then everything that is secret changes: the authority of the certificates, the
+ * password of the client, and who the brokers are to each other. No send may fail, and nobody gets in with what was good before.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Admin } from '@millrace/admin';
+import { Admin, type NewAcl } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { Consumer } from '@millrace/consumer';
-import { MemoryMetadataStore } from '@millrace/metadata';
-import { systemClock, systemRandom } from '@millrace/ports';
 import { Producer } from '@millrace/producer';
-import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
-import { SpawnedBroker } from '../faults/spawned-broker.ts';
-import { freePort } from '../kafka/index.ts';
-import { root } from '../source/index.ts';
+import { type ClientUser, type Phase, RollingCluster, TOPIC } from './rolling-cluster.ts';
 
-const HOST = '127.0.0.1';
-const IDS = [1, 2, 3] as const;
-const TOPIC = 'rolling';
+const GROUP = 'reader';
 const PAUSE_MS = 10;
-const IN_SYNC_MS_MAX = 60_000;
+const READ_MS_MAX = 60_000;
+/** How long writers go on between two changes. */
+const BETWEEN_MS = 500;
 
-interface Member {
-  readonly id: number;
-  readonly plainPort: number;
-  readonly securePort: number;
-  process: SpawnedBroker | undefined;
-}
-
-type Settings = Readonly<Record<string, string>>;
-
-interface Phase {
-  readonly name: string;
-  readonly listeners: readonly ('plain' | 'secure')[];
-  readonly between: 'plain' | 'secure';
-}
-
-/** What is different between one restart of all brokers and the next. */
-const PHASES: readonly Phase[] = [
-  { name: 'open', listeners: ['plain'], between: 'plain' },
-  { name: 'a secured listener beside it', listeners: ['plain', 'secure'], between: 'plain' },
-  { name: 'brokers speak over it', listeners: ['plain', 'secure'], between: 'secure' },
-  { name: 'the open listener is gone', listeners: ['secure'], between: 'secure' },
-];
+const OPEN: Phase = { name: 'open', listeners: ['plain'], between: 'plain' };
+const BESIDE: Phase = { name: 'a secured listener beside it', listeners: ['plain', 'secure'], between: 'plain' };
+const OVER_IT: Phase = { name: 'brokers speak over it', listeners: ['plain', 'secure'], between: 'secure' };
+const SECURED = { listeners: ['secure'], between: 'secure' } as const;
+const ASKED: Phase = { ...SECURED, name: 'the open listener is gone, and rules are asked', rights: 'asked' };
+const DEMANDED: Phase = {
+  ...SECURED,
+  name: 'without a rule nobody does anything; the brokers have a new password beside the old one',
+  rights: 'demanded',
+  users: ['broker', 'new-broker'],
+};
+const NEW_LOGIN: Phase = { ...DEMANDED, name: 'the brokers log in with the new password', login: 'new-broker' };
+const NEW_ALONE: Phase = { ...NEW_LOGIN, name: 'the old password is gone', users: ['new-broker'] };
 
 /** What the change has done to clients. */
 export interface RollingReport {
@@ -54,140 +41,159 @@ export interface RollingReport {
   readonly longestMs: number;
   /** Acknowledged, and not read in the end. */
   readonly lost: number;
+  /** What was let in, and should not have been. */
+  readonly letIn: readonly string[];
   readonly seconds: number;
+}
+
+/** The writers' user, whose password changes under it. */
+class ChangingUser implements ClientUser {
+  readonly username = 'client';
+  #password = 'client-pw';
+  readonly password = (): string => this.#password;
+
+  /** Tells the cluster first, and then whoever logs in. */
+  async change(admin: Admin, password: string): Promise<void> {
+    await admin.setScramPasswords([{ user: this.username, mechanism: 'SCRAM-SHA-512', password }]);
+    this.#password = password;
+  }
 }
 
 /** Secures a cluster step by step. @throws Error where it does not get in sync again */
 export async function changeRolling(print: (line: string) => void): Promise<RollingReport> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rolling-'));
   const beganMs = performance.now();
-  const server = new ZooKeeperServer({ store: new MemoryMetadataStore(), clock: systemClock, random: systemRandom });
-  const listener = await ZooKeeperListener.listen(server, { host: HOST, port: 0 });
-  const members: Member[] = [];
-  for (const id of IDS)
-    members.push({ id, plainPort: await freePort(), securePort: await freePort(), process: undefined });
-  const cluster = new RollingCluster(members, folder, `${HOST}:${listener.port}`);
-  const writers: Writer[] = [];
+  const cluster = await RollingCluster.open(folder).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
+  const change = new RollingChange(cluster, print);
   try {
-    await cluster.roll(0);
-    await cluster.createTopic();
-    for (const [phase, { name }] of PHASES.entries()) {
-      if (phase > 0) await cluster.roll(phase);
-      print(`phase ${phase}: ${name}; ${writers.reduce((sum, { sent }) => sum + sent, 0)} sends so far`);
-      if (phase === 0) writers.push(new Writer('plain', cluster.client('plain')));
-      if (phase === 1) writers.push(new Writer('secure', cluster.client('secure')));
-      // Who still speaks in the open goes over before the listener goes.
-      if (phase === 2) await writers[0]?.stop();
-      await sleep(500);
-    }
-    cluster.renewCertificates();
-    print('certificates written anew');
-    await sleep(4_000);
-    await writers[1]?.stop();
-    const values = await readAll(cluster.client('secure'), writers);
+    await change.secure();
+    await change.changeSecrets();
+    return { ...(await change.report()), seconds: (performance.now() - beganMs) / 1000 };
+  } finally {
+    await change.stop();
+    await cluster.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+class RollingChange {
+  readonly #cluster: RollingCluster;
+  readonly #print: (line: string) => void;
+  readonly #user = new ChangingUser();
+  readonly #writers: Writer[] = [];
+  readonly #letIn: string[] = [];
+
+  constructor(cluster: RollingCluster, print: (line: string) => void) {
+    this.#cluster = cluster;
+    this.#print = print;
+  }
+
+  /** From a cluster that is open to one that is closed. */
+  async secure(): Promise<void> {
+    const cluster = this.#cluster;
+    await cluster.start(OPEN);
+    await cluster.createTopic(OPEN);
+    await using admin = new Admin(cluster.administrator(OPEN));
+    await this.#user.change(admin, this.#user.password());
+    const plain = new Writer('plain', cluster.client('plain'));
+    this.#writers.push(plain);
+    await this.#tell(OPEN);
+    await this.#roll(BESIDE);
+    this.#writers.push(new Writer('secure', cluster.client('secure', this.#user)));
+    await this.#roll(OVER_IT);
+    // Who still speaks in the open goes over before the listener goes.
+    await plain.stop();
+    await admin.close();
+    await this.#roll(ASKED);
+    await this.#makeRules();
+    await this.#roll(DEMANDED);
+    await this.#refuses('somebody under no rule', async () => {
+      await using stranger = new Producer(await this.#stranger());
+      await stranger.send({ topic: TOPIC, value: 'not allowed' });
+    });
+  }
+
+  /** Of a closed cluster: the authority, the client's password, and the brokers'. */
+  async changeSecrets(): Promise<void> {
+    const cluster = this.#cluster;
+    await cluster.changeAuthority(this.#print);
+    const before = this.#user.password();
+    await using admin = new Admin(cluster.administrator(DEMANDED));
+    await this.#user.change(admin, 'a new client-pw');
+    this.#print('the client has a new password');
+    await this.#refuses('the old password of the client', async () => {
+      await using late = new Admin(cluster.client('secure', { username: this.#user.username, password: () => before }));
+      await late.listTopics();
+    });
+    await this.#roll(NEW_LOGIN);
+    await this.#roll(NEW_ALONE);
+    await this.#refuses('the old password of the brokers', async () => {
+      const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
+      await using late = new Admin({ ...cluster.client('secure'), sasl });
+      await late.listTopics();
+    });
+  }
+
+  /** Reads everything with what is good in the end. */
+  async report(): Promise<Omit<RollingReport, 'seconds'>> {
+    await this.stop();
+    const writers = this.#writers;
+    const reader = this.#cluster.trustingSecond(this.#cluster.client('secure', this.#user));
+    const values = await readAll(reader, writers);
     return {
       sent: writers.reduce((sum, { sent }) => sum + sent, 0),
       failed: writers.flatMap(({ failed }) => failed),
       longestMs: Math.max(...writers.map(({ longestMs }) => longestMs)),
       lost: writers.flatMap(({ acknowledged }) => acknowledged).filter((value) => !values.has(value)).length,
-      seconds: (performance.now() - beganMs) / 1000,
+      letIn: this.#letIn,
     };
-  } finally {
-    for (const writer of writers) await writer.stop();
-    await cluster.stop();
-    await listener.close();
-    await server.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-const fixture = (name: string): string => readFileSync(join(root, 'packages/network/fixtures', name), 'utf8');
-
-class RollingCluster {
-  readonly #members: readonly Member[];
-  readonly #folder: string;
-  readonly #zooKeeper: string;
-
-  constructor(members: readonly Member[], folder: string, zooKeeper: string) {
-    this.#members = members;
-    this.#folder = folder;
-    this.#zooKeeper = zooKeeper;
-    this.renewCertificates();
-  }
-
-  /** The same key and certificate in other bytes: files are looked at by their content. */
-  renewCertificates(): void {
-    const text = `# ${performance.now()}\n${fixture('localhost.key.pem')}\n${fixture('localhost.cert.pem')}`;
-    for (const { id } of this.#members) writeFileSync(this.#keystore(id), text, { mode: 0o600 });
-  }
-
-  /** Restarts all brokers with the settings of a phase, one after the other, each when the one before is in sync again. */
-  async roll(phase: number): Promise<void> {
-    for (const member of this.#members) {
-      await member.process?.stop();
-      const folder = join(this.#folder, `b${member.id}`);
-      member.process = await SpawnedBroker.start({ folder, settings: this.#settings(member, phase) });
-      if (phase > 0) await this.#inSync(PHASES[phase]?.listeners.includes('plain') === true ? 'plain' : 'secure');
-    }
-  }
-
-  async createTopic(): Promise<void> {
-    await using admin = new Admin(this.client('plain'));
-    const configs = { 'min.insync.replicas': '2' };
-    await admin.createTopics([{ topic: TOPIC, partitions: 3, replicationFactor: 3, configs }]);
-    await this.#inSync('plain');
-  }
-
-  client(kind: 'plain' | 'secure'): ClientOptions {
-    const ports = this.#members.map(({ plainPort, securePort }) => (kind === 'plain' ? plainPort : securePort));
-    const bootstrapServers = ports.map((port) => `localhost:${port}`).join(',');
-    if (kind === 'plain') return { bootstrapServers };
-    const sasl = { mechanism: 'PLAIN', username: 'client', password: 'client-pw' } as const;
-    return { bootstrapServers, sasl, tls: { ca: fixture('localhost.cert.pem') } };
   }
 
   async stop(): Promise<void> {
-    for (const { process } of this.#members) if (process?.isRunning === true) await process.stop();
+    for (const writer of this.#writers) await writer.stop();
   }
 
-  #settings({ id, plainPort, securePort }: Member, phase: number): Settings {
-    const { listeners, between } = PHASES[phase] as Phase;
-    const endpoints = { plain: `OPEN://localhost:${plainPort}`, secure: `SECURED://localhost:${securePort}` };
-    const jaas =
-      'org.apache.kafka.common.security.plain.PlainLoginModule required username="broker" password="broker-pw" user_broker="broker-pw" user_client="client-pw";';
-    return {
-      'broker.id': String(id),
-      'zookeeper.connect': this.#zooKeeper,
-      'offsets.topic.replication.factor': '3',
-      listeners: listeners.map((kind) => endpoints[kind]).join(','),
-      'listener.security.protocol.map': 'OPEN:PLAINTEXT,SECURED:SASL_SSL',
-      'inter.broker.listener.name': between === 'plain' ? 'OPEN' : 'SECURED',
-      ...(listeners.includes('secure')
-        ? {
-            'sasl.enabled.mechanisms': 'PLAIN',
-            'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-            'listener.name.secured.plain.sasl.jaas.config': jaas,
-            'ssl.keystore.location': this.#keystore(id),
-            'ssl.truststore.location': join(root, 'packages/network/fixtures/localhost.cert.pem'),
-          }
-        : {}),
-    };
+  async #roll(phase: Phase): Promise<void> {
+    await this.#cluster.roll(phase);
+    await this.#tell(phase);
   }
 
-  #keystore(id: number): string {
-    return join(this.#folder, `b${id}.pem`);
+  async #tell({ name }: Phase): Promise<void> {
+    await sleep(BETWEEN_MS);
+    this.#print(`${name}; ${this.#writers.reduce((sum, { sent }) => sum + sent, 0)} sends so far`);
   }
 
-  async #inSync(kind: 'plain' | 'secure'): Promise<void> {
-    const untilMs = performance.now() + IN_SYNC_MS_MAX;
-    await using admin = new Admin(this.client(kind));
-    while (performance.now() < untilMs) {
-      // A broker that has just started does not know of it for a moment, as in Kafka.
-      const [topic] = await admin.describeTopics([TOPIC]).catch(() => []);
-      if (topic?.partitions.every(({ inSyncReplicas }) => inSyncReplicas.length === IDS.length) === true) return;
-      await sleep(100);
+  async #makeRules(): Promise<void> {
+    await using admin = new Admin(this.#cluster.administrator(ASKED));
+    const rule = (resourceType: 'topic' | 'group', resourceName: string, operation: 'read' | 'write'): NewAcl => ({
+      principal: `User:${this.#user.username}`,
+      permission: 'allow',
+      resourceType,
+      resourceName,
+      operation,
+    });
+    await admin.createAcls([rule('topic', TOPIC, 'write'), rule('topic', TOPIC, 'read'), rule('group', GROUP, 'read')]);
+    this.#print('the client may write to the topic and read it, and nobody else');
+  }
+
+  /** A user with a password and without rights. */
+  async #stranger(): Promise<ClientOptions> {
+    await using admin = new Admin(this.#cluster.administrator(DEMANDED));
+    await admin.setScramPasswords([{ user: 'stranger', mechanism: 'SCRAM-SHA-512', password: 'stranger-pw' }]);
+    return this.#cluster.client('secure', { username: 'stranger', password: () => 'stranger-pw' });
+  }
+
+  async #refuses(who: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+      this.#letIn.push(who);
+      this.#print(`LET IN: ${who}`);
+    } catch (error) {
+      this.#print(`refused: ${who}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    throw new Error(`${TOPIC} was not in sync again within ${IN_SYNC_MS_MAX} ms`);
   }
 }
 
@@ -232,9 +238,9 @@ class Writer {
 async function readAll(client: ClientOptions, writers: readonly Writer[]): Promise<ReadonlySet<string>> {
   const count = writers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
   const values = new Set<string>();
-  await using consumer = new Consumer({ ...client, groupId: 'reader', autoOffsetReset: 'earliest' });
+  await using consumer = new Consumer({ ...client, groupId: GROUP, autoOffsetReset: 'earliest' });
   consumer.subscribe(TOPIC);
-  const late = setTimeout(() => void consumer.close(), IN_SYNC_MS_MAX);
+  const late = setTimeout(() => void consumer.close(), READ_MS_MAX);
   for await (const { value } of consumer) {
     values.add(String(value));
     if (values.size >= count) break;

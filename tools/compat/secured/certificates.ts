@@ -51,8 +51,9 @@ function issue(folder: string, authority: string, file: string, name: string, ho
   return { key, certificate, both };
 }
 
-export function makeRunCertificates(folder: string): RunCertificates {
-  const authority = makeAuthority(folder, 'authority');
+/** @param name - Of the authority: OpenSSL finds who has issued a certificate by his name. */
+export function makeRunCertificates(folder: string, name = 'authority'): RunCertificates {
+  const authority = makeAuthority(folder, name);
   const otherAuthority = makeAuthority(folder, 'other');
   return {
     authority,
