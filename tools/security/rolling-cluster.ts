@@ -172,8 +172,9 @@ export class RollingCluster {
     });
     socket.destroy();
     const meant = new X509Certificate(readFileSync(this.#second.broker.certificate));
-    if (shown?.fingerprint256 !== meant.fingerprint256)
+    if (shown?.fingerprint256 !== meant.fingerprint256) {
       throw new Error(`broker ${id} does not show its new certificate`);
+    }
   }
 
   async inSync(client: ClientOptions): Promise<void> {

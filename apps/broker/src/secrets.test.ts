@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import type { Logger } from '@millrace/broker';
 import { Connection, type SaslOptions } from '@millrace/network';
 import {
@@ -53,7 +54,7 @@ beforeEach(async () => {
     logger,
     overrides: {
       'log.dirs': join(folder, 'data'),
-      'millrace.http.port': '',
+      'millrace.http.port': '0',
       listeners: 'SASL_PLAINTEXT://127.0.0.1:0',
       'advertised.listeners': 'SASL_PLAINTEXT://localhost:0',
       'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
@@ -78,10 +79,15 @@ async function connect(sasl: SaslOptions): Promise<Connection> {
   return connection;
 }
 
+function everythingOf(value: unknown): string {
+  return inspect(value, { depth: null, showHidden: true, getters: true, maxArrayLength: null, maxStringLength: null });
+}
+
 const admin = (): Promise<Connection> => connect({ mechanism: 'PLAIN', username: 'admin', password: 'hidden-plain' });
 
-describe('what nobody may read in a log', () => {
-  it('is in no line of any level, whoever logs in by whatever, rightly or wrongly (CVE-2026-33558)', async () => {
+describe('what nobody may read', () => {
+  it('is in no line of any level, whoever logs in by whatever, rightly or wrongly (CVE-2026-33558), and in no error, metric or title', async () => {
+    const shown: string[] = [];
     const asAdmin = await admin();
     const salt = Buffer.from('hidden-salt-of-carol');
     const salted = ([1, 2] as const).map((mechanism) => {
@@ -119,11 +125,18 @@ describe('what nobody may read in a log', () => {
       scram('SCRAM-SHA-512', 'hidden-guess', 'nobody'),
       { mechanism: 'OAUTHBEARER', token: () => refused },
     ] as const) {
-      await expect(connect(sasl)).rejects.toThrow(/failed|invalid/i);
+      const error: unknown = await connect(sasl).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ message: expect.stringMatching(/failed|invalid/i) });
+      // What somebody has who logs the error, or the connection.
+      shown.push(everythingOf(error));
     }
+    shown.push(...connections.map(everythingOf), process.title, process.argv.join(' '));
+    const metrics = await (await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`)).text();
+    expect(metrics).toMatch(/failed_authentication/);
+    shown.push(metrics);
     // Somebody who may not, and requests that are refused with what was sent in them.
     await asCarol.send(AlterUserScramCredentials, 0, { deletions: [], upsertions: upsertions.slice(0, 1) });
-    const all = lines.join('\n');
+    const all = [...lines, ...shown].join('\n');
     expect(lines.length).toBeGreaterThan(5);
     expect(all).toContain('Failed authentication');
     expect(all).not.toMatch(/hidden-/);

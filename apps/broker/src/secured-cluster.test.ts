@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { silentLogger } from '@millrace/broker';
+import { type Logger, silentLogger } from '@millrace/broker';
 import { Connection } from '@millrace/network';
 import { CreateTopics, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
@@ -69,9 +69,9 @@ beforeEach(async () => {
 });
 afterEach(() => scene.close());
 
-function start(id: number, overrides: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
+function start(id: number, overrides: Readonly<Record<string, string>> = {}, logger?: Logger): Promise<BrokerProcess> {
   const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
-  return scene.start(`b${id}`, {
+  const settings = {
     'broker.id': String(id),
     listeners: 'SASL_SSL://127.0.0.1:0',
     'advertised.listeners': 'SASL_SSL://localhost:0',
@@ -84,7 +84,8 @@ function start(id: number, overrides: Readonly<Record<string, string>> = {}): Pr
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:broker',
     ...overrides,
-  });
+  };
+  return scene.start(`b${id}`, settings, logger);
 }
 
 async function connectTo(broker: BrokerProcess, username: string): Promise<Connection> {
@@ -158,6 +159,48 @@ describe('brokers that speak to each other by TLS and logins', () => {
     } finally {
       provider.close();
     }
+  }, 30_000);
+
+  it('tell nothing to one whose certificate is of another host, unless they shall not look', async () => {
+    const issued = (name: string): string => new URL(`${name}.pem`, fixtures).pathname;
+    // The certificate is for localhost alone.
+    const elsewhere = {
+      'advertised.listeners': 'SASL_SSL://127.0.0.1:0',
+      'ssl.keystore.location': issued('issued-fewer'),
+      'ssl.truststore.location': issued('authority.cert'),
+    };
+    const lines: string[] = [];
+    const line = (fields: object, message: string): void => {
+      const err = 'err' in fields ? fields.err : undefined;
+      lines.push(`${message} ${err instanceof Error ? err.message : ''}`);
+    };
+    const logger: Logger = { debug: line, info: line, warn: line, error: line };
+    const trusting = {
+      'ssl.truststore.location': issued('authority.cert'),
+      'ssl.keystore.location': issued('issued-first'),
+    };
+    const brokersSeenBy = async (broker: BrokerProcess): Promise<number> => {
+      const port = broker.endpoints[0]?.port ?? 0;
+      const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
+      const tls = { ca: await readFile(issued('authority.cert')) };
+      const connection = await Connection.connect({ host: 'localhost', port, sasl, tls });
+      try {
+        return (await connection.send(Metadata, 9, { topics: [] })).brokers.length;
+      } finally {
+        await connection.close();
+      }
+    };
+    const first = await start(1, trusting, logger);
+    const second = await start(2, elsewhere);
+    const refusal = /IP: 127\.0\.0\.1 is not in the cert's list/;
+    await expect.poll(() => lines.find((each) => refusal.test(each)), { timeout: 10_000 }).toBeDefined();
+    expect(await brokersSeenBy(second)).toBe(0);
+    await second.stop();
+    await first.stop();
+    const unlooking = { 'ssl.endpoint.identification.algorithm': '' };
+    await start(3, { ...trusting, ...unlooking });
+    const fourth = await start(4, { ...elsewhere, ...unlooking });
+    await expect.poll(() => brokersSeenBy(fourth), { timeout: 10_000 }).toBe(2);
   }, 30_000);
 
   it('do not start where they could not log in to each other', async () => {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { silentLogger } from '@millrace/broker';
+import { inspect } from 'node:util';
+import type { Logger } from '@millrace/broker';
 import { Connection } from '@millrace/network';
 import { DescribeConfigs, IncrementalAlterConfigs, Metadata } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,11 +17,13 @@ const LOCATION = 'listener.name.ssl.ssl.keystore.location';
 const INVALID_REQUEST = 42;
 
 let folder: string;
+let lines: string[];
 let broker: BrokerProcess;
 let admin: Connection;
 let settings: Readonly<Record<string, string>>;
 
 beforeEach(async () => {
+  lines = [];
   folder = await mkdtemp(join(tmpdir(), 'millrace-certificates-'));
   settings = {
     'broker.id': '3',
@@ -40,7 +43,9 @@ afterEach(async () => {
 });
 
 async function start(overrides: Readonly<Record<string, string>> = {}): Promise<void> {
-  broker = await startBrokerProcess({ env: {}, logger: silentLogger, overrides: { ...settings, ...overrides } });
+  const line = (...given: unknown[]): void => void lines.push(inspect(given, { depth: null }));
+  const logger: Logger = { debug: line, info: line, warn: line, error: line };
+  broker = await startBrokerProcess({ env: {}, logger, overrides: { ...settings, ...overrides } });
   admin = await Connection.connect({ host: 'localhost', port: portOf('PLAINTEXT') });
 }
 
@@ -178,7 +183,9 @@ describe('a listener’s certificate that is changed by its settings', () => {
     expect(described.filter(({ name }) => Object.hasOwn(inline, name))).toHaveLength(2);
     for (const secret of ['its-pw', ...key.split('\n').slice(1, 3)]) {
       expect(JSON.stringify(described)).not.toContain(secret);
+      expect(lines.join('\n')).not.toContain(secret);
     }
+    expect(lines.join('\n')).toContain(KEY_PASSWORD);
   });
 
   it('keeps a broker from starting where its password was encoded with another secret, until that is the old one', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@millrace/broker';
+import { type Logger, silentLogger } from '@millrace/broker';
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
@@ -37,10 +37,14 @@ export class ZooKeeperScene {
   }
 
   /** Starts a broker with its logs in a folder of that name. */
-  async start(name: string, overrides: Readonly<Record<string, string>>): Promise<BrokerProcess> {
+  async start(
+    name: string,
+    overrides: Readonly<Record<string, string>>,
+    logger: Logger = silentLogger,
+  ): Promise<BrokerProcess> {
     const broker = await startBrokerProcess({
       env: {},
-      logger: silentLogger,
+      logger,
       overrides: {
         'log.dirs': join(this.folder, name),
         listeners: 'PLAINTEXT://127.0.0.1:0',

@@ -18,7 +18,7 @@ const WIDE = { updateMode: 'cluster-wide' } as const;
 const INTERNAL = { isInternal: true } as const;
 
 const KRAFT = 'This broker has no KRaft quorum.';
-const SECURITY = 'Without effect: this broker does not serve it yet; see `refused-settings.ts`.';
+const SECURITY = 'Not honoured: this broker does not start with another value.';
 const QUOTAS = 'Without effect: this broker does not serve it; see `refused-settings.ts`.';
 const ZOOKEEPER = 'Of the connection to ZooKeeper.';
 const REMOTE = 'This broker has no tiered storage.';
@@ -61,8 +61,10 @@ export const keptDefinitions: ConfigTable = {
   'unstable.api.versions.enable': boolean(false, KRAFT, INTERNAL),
   'unstable.feature.versions.enable': boolean(false, KRAFT, INTERNAL),
   'alter.config.policy.class.name': className(null, SECURITY),
-  'connection.failed.authentication.delay.ms': int(100, SECURITY, { check: atLeast(0) }),
-  'connections.max.reauth.ms': long(0, SECURITY),
+  'connection.failed.authentication.delay.ms': int(100, 'How long a login that has failed waits for its answer.', {
+    check: atLeast(0),
+  }),
+  'connections.max.reauth.ms': long(0, 'How long a login holds until it has to be made anew; 0: for ever.'),
   'create.topic.policy.class.name': className(null, SECURITY),
   'principal.builder.class': className(
     'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder',
@@ -85,25 +87,34 @@ export const keptDefinitions: ConfigTable = {
   'sasl.login.refresh.window.jitter': double(0.05, SECURITY),
   'sasl.login.retry.backoff.max.ms': long(10_000, SECURITY),
   'sasl.login.retry.backoff.ms': long(100, SECURITY),
-  'sasl.oauthbearer.clock.skew.seconds': int(30, SECURITY),
-  'sasl.oauthbearer.expected.audience': list(null, SECURITY),
-  'sasl.oauthbearer.expected.issuer': string(null, SECURITY),
-  'sasl.oauthbearer.jwks.endpoint.refresh.ms': long(3_600_000, SECURITY),
-  'sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms': long(10_000, SECURITY),
-  'sasl.oauthbearer.jwks.endpoint.retry.backoff.ms': long(100, SECURITY),
-  'sasl.oauthbearer.jwks.endpoint.url': string(null, SECURITY),
-  'sasl.oauthbearer.scope.claim.name': string('scope', SECURITY),
-  'sasl.oauthbearer.sub.claim.name': string('sub', SECURITY),
-  'sasl.oauthbearer.token.endpoint.url': string(null, SECURITY),
+  'sasl.oauthbearer.clock.skew.seconds': int(30, 'By how much the clock of who gives tokens may differ.'),
+  'sasl.oauthbearer.expected.audience': list(null, 'Whom a token must be meant for.'),
+  'sasl.oauthbearer.expected.issuer': string(null, 'Who must have given a token.'),
+  'sasl.oauthbearer.jwks.endpoint.refresh.ms': long(3_600_000, 'How often the keys of who gives tokens are asked for.'),
+  'sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms': long(
+    10_000,
+    'The longest wait until they are asked for again.',
+  ),
+  'sasl.oauthbearer.jwks.endpoint.retry.backoff.ms': long(100, 'The first wait until they are asked for again.'),
+  'sasl.oauthbearer.jwks.endpoint.url': string(null, 'Where the keys are that tokens are signed with.'),
+  'sasl.oauthbearer.scope.claim.name': string('scope', 'Which claim of a token holds its scope.'),
+  'sasl.oauthbearer.sub.claim.name': string('sub', 'Which claim of a token holds the name of the user.'),
+  'sasl.oauthbearer.token.endpoint.url': string(null, 'Where this broker gets tokens to log in to others with.'),
   'sasl.server.callback.handler.class': className(null, SECURITY),
-  'sasl.server.max.receive.size': int(524_288, SECURITY),
+  'sasl.server.max.receive.size': int(524_288, 'The largest message before a login.'),
   'security.providers': string(null, SECURITY),
-  'ssl.cipher.suites': list([], SECURITY),
-  'ssl.enabled.protocols': list(['TLSv1.2', 'TLSv1.3'], SECURITY),
-  'ssl.endpoint.identification.algorithm': string('https', SECURITY),
+  'ssl.cipher.suites': list(
+    [],
+    'The suites of TLS 1.2 and 1.3 by their names in Java; empty: those that are forward secret.',
+  ),
+  'ssl.enabled.protocols': list(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2, TLSv1.3 or both.'),
+  'ssl.endpoint.identification.algorithm': string(
+    'https',
+    "Whether brokers look for the host's name in each other's certificates; empty: they do not.",
+  ),
   'ssl.engine.factory.class': className(null, SECURITY),
   'ssl.keymanager.algorithm': string('SunX509', SECURITY),
-  'ssl.principal.mapping.rules': string('DEFAULT', SECURITY),
+  'ssl.principal.mapping.rules': string('DEFAULT', 'Who somebody is, by the subject of his certificate.'),
   'ssl.protocol': string('TLSv1.3', SECURITY),
   'ssl.provider': string(null, SECURITY),
   'ssl.secure.random.implementation': string(null, SECURITY),

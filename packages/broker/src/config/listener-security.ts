@@ -212,6 +212,11 @@ class ListenerSettings {
     return this.#properties[this.own(key)];
   }
 
+  /** Whether it is set to nothing, for this listener or else for all. */
+  isEmptied(key: string): boolean {
+    return (this.ownText(key) ?? this.#properties[key])?.trim() === '';
+  }
+
   text(key: string): string | null {
     const text = this.ownText(key) ?? this.#properties[key];
     return text === undefined || text.trim() === '' ? null : text;
@@ -254,9 +259,7 @@ function sslOf(settings: ListenerSettings, usesSasl: boolean): SslSettings {
     principalMappingRules: settings.value('ssl.principal.mapping.rules'),
     allowsDnChanges: settings.value('ssl.allow.dn.changes'),
     allowsSanChanges: settings.value('ssl.allow.san.changes'),
-    verifiesHost:
-      settings.ownText('ssl.endpoint.identification.algorithm')?.trim() !== '' &&
-      settings.text('ssl.endpoint.identification.algorithm') !== '',
+    verifiesHost: !settings.isEmptied('ssl.endpoint.identification.algorithm'),
   };
 }
 

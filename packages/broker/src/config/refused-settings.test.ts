@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseBrokerConfig } from './broker-config.ts';
+import { brokerConfigTable } from './broker-definitions.ts';
 import { HONOURED_SASL, HONOURED_SSL } from './listener-security.ts';
 
 const problems = (properties: Record<string, string>): string[] =>
@@ -20,6 +21,16 @@ function valueFor(type: string, text: string): string {
   if (type === 'BOOLEAN') return text === 'true' ? 'false' : 'true';
   return /^-?[\d.]+$/.test(text) ? String(Number(text) + 1) : 'something';
 }
+
+it('what is said of a setting of security is whether it is honoured', () => {
+  const honoured = [...HONOURED_SSL, ...HONOURED_SASL];
+  const says = (name: string): string => brokerConfigTable[name]?.documentation ?? '';
+  expect(honoured.filter((name) => says(name).startsWith('Not honoured'))).toEqual([]);
+  // One of a quorum, and one that is set for a listener alone, say so.
+  const own = ['sasl.jaas.config', 'sasl.mechanism.controller.protocol'];
+  const others = kafkaNames.filter(({ name }) => /^(ssl|sasl)\./.test(name) && ![...honoured, ...own].includes(name));
+  expect(others.filter(({ name }) => !says(name).startsWith('Not honoured'))).toEqual([]);
+});
 
 describe('a setting that safety hangs on and that is not honoured', () => {
   it('keeps the broker from starting, whichever of Kafka’s it is', () => {
