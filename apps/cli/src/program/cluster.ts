@@ -16,6 +16,7 @@ export function addCluster(program: Command, run: Run): void {
     .command('describe', { isDefault: true })
     .summary('what `cluster` alone does')
     .description('Shows what `millrace cluster` alone shows.')
+    .addHelpText('after', '\nExamples:\n  millrace cluster')
     .action(() => run(async (context) => (await commands()).describeCluster(context)));
   program
     .command('log-dirs')
@@ -26,6 +27,7 @@ export function addCluster(program: Command, run: Run): void {
     )
     .option('--broker <ids>', 'only these brokers, e.g. 1,2', numbers)
     .option('--partitions', 'every partition, without naming topics')
+    .addHelpText('after', '\nExamples:\n  millrace log-dirs\n  millrace log-dirs orders --broker 1,2')
     .action((topics: string[], options: LogDirsOptions) =>
       run(async (context) => (await commands()).describeLogDirs(context, topics, options)),
     );

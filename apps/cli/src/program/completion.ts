@@ -5,7 +5,7 @@ import type { Run } from '../context.ts';
 export function addCompletion(program: Command, run: Run): void {
   program
     .command('completion')
-    .addArgument(new Argument('<shell>', 'whose').choices(['bash', 'zsh', 'fish']))
+    .addArgument(new Argument('<shell>', 'for which').choices(['bash', 'zsh', 'fish']))
     .summary('print what has a shell complete commands')
     .description(
       'Prints a script that has a shell complete commands, options, and the names of topics and groups with the tab key.',

@@ -8,7 +8,7 @@ type Type = 'topic' | 'broker';
 const commands = () => import('../commands/configs.ts');
 /** As one of the choices, or in the plural, as Kafka's tools have it. */
 function type(): Argument {
-  const argument = new Argument('<type>', 'whose').choices(['topic', 'broker']);
+  const argument = new Argument('<type>', 'of what').choices(['topic', 'broker']);
   const { parseArg } = argument as Argument & { parseArg(text: string, previous: unknown): unknown };
   return argument.argParser((text, previous) =>
     parseArg.call(argument, text.replace(/^(topic|broker)s$/, '$1'), previous),
@@ -62,6 +62,7 @@ export function addConfigs(program: Command, run: Run): void {
     .summary('go back to what counts without')
     .description("Takes configs back to the cluster's value.")
     .option('--dry-run', 'check, and change nothing')
+    .addHelpText('after', '\nExamples:\n  millrace configs unset topic orders retention.ms')
     .action((kind: Type, name: string, names: string[], options: ChangeConfigsOptions) =>
       run(async (context) => (await commands()).unsetConfigs(context, kind, name, names, options)),
     );

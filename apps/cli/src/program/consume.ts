@@ -23,18 +23,18 @@ export function addConsume(program: Command, run: Run): void {
     .option('-e, --exit-at-end', 'end when the records are read that were there at the start')
     .option('--idle-timeout <duration>', 'end when no record comes for so long, e.g. 5s', duration)
     .addOption(
-      new Option('--isolation-level <level>', 'whether records of open and aborted transactions are seen').choices([
-        'read_uncommitted',
-        'read_committed',
-      ]),
+      new Option(
+        '--isolation-level <level>',
+        'read_committed leaves out what is of open and aborted transactions; read_uncommitted is the default',
+      ).choices(['read_uncommitted', 'read_committed']),
     )
     .option('-f, --format <format>', 'value, json, or a template such as "%o %k: %s\\n" (default: value)')
     .option('-k, --print-key', 'the key before the value')
-    .option('--print-offset', 'the offset')
-    .option('--print-partition', 'the partition')
-    .option('--print-timestamp', 'the timestamp')
-    .option('--print-headers', 'the headers')
-    .option('--separator <text>', 'between them (default: a tab)')
+    .option('--print-offset', 'the offset, too')
+    .option('--print-partition', 'the partition, too')
+    .option('--print-timestamp', 'the timestamp, too')
+    .option('--print-headers', 'the headers, too')
+    .option('--separator <text>', 'between what is printed of a record (default: a tab)')
     .addHelpText(
       'after',
       `

@@ -19,12 +19,14 @@ export function addGroups(program: Command, run: Run): void {
     .summary('list groups')
     .description('Lists groups with their state. With --quiet the names only.')
     .option('--state <state>', 'only groups in this state, e.g. Stable or Empty; may be repeated', texts)
+    .addHelpText('after', '\nExamples:\n  millrace groups list\n  millrace groups list --state Empty')
     .action((options: ListGroupsOptions) => run(async (context) => (await commands()).listGroups(context, options)));
   groups
     .command('describe')
     .argument('[group...]')
     .summary('show members, offsets and lag of groups')
     .description('Shows members, offsets and lag of groups; of all where none is named.')
+    .addHelpText('after', '\nExamples:\n  millrace groups describe billing')
     .action((ids: string[]) => run(async (context) => (await commands()).describeGroups(context, ids)));
   addResetOffsets(groups, run);
   addRemovals(groups, run);
@@ -65,6 +67,7 @@ function addRemovals(groups: Command, run: Run): void {
     .argument('<group...>')
     .summary('delete groups and their offsets')
     .description('Deletes groups that have no members, and their offsets.')
+    .addHelpText('after', '\nExamples:\n  millrace groups delete billing')
     .action((ids: string[]) => run(async (context) => (await commands()).deleteGroups(context, ids)));
   groups
     .command('delete-offsets')
@@ -76,6 +79,7 @@ function addRemovals(groups: Command, run: Run): void {
       'a topic, or some of its partitions; may be repeated',
       topicSelection,
     )
+    .addHelpText('after', '\nExamples:\n  millrace groups delete-offsets billing --topic orders')
     .action((group: string, options: DeleteGroupOffsetsOptions) =>
       run(async (context) => (await commands()).deleteGroupOffsets(context, group, options)),
     );
@@ -87,6 +91,7 @@ function addRemovals(groups: Command, run: Run): void {
     .option('-m, --member <name>', "a member's id, or a static member's name; may be repeated", texts)
     .option('--all', 'all members')
     .option('--reason <text>', 'what the broker logs')
+    .addHelpText('after', '\nExamples:\n  millrace groups remove-members billing --all')
     .action((group: string, options: RemoveMembersOptions) =>
       run(async (context) => (await commands()).removeMembers(context, group, options)),
     );

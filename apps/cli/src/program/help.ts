@@ -6,7 +6,7 @@ import { fromKafkaShape } from '../parse/kafka-shapes.ts';
 export function addHelp(program: Command): void {
   program
     .command('help')
-    .argument('[command...]', 'whose')
+    .argument('[command...]', 'of which')
     .summary('print the help of a command')
     .description("Prints the help of a command; with the name of one of Kafka's tools, of what does the same here.")
     .configureHelp({ showGlobalOptions: false })

@@ -6,10 +6,12 @@ import { assignment } from '../parse/values.ts';
 export function addMetadata(program: Command, run: Run): void {
   const metadata = program
     .command('metadata')
+    .summary("look into a cluster's metadata, check and mend it")
     .description(
       "Look into a cluster's metadata: on ZooKeeper where zookeeper.connect is set, in a local cluster that runs, or in the files of a " +
         "broker's own store, which can be checked and mended, too.",
-    );
+    )
+    .helpCommand(false);
   metadata.addHelpText(
     'after',
     `
@@ -21,6 +23,7 @@ Examples:
     .argument('[path]', 'a node', '/')
     .summary('list what is below a node')
     .description('Lists the names below a node, as `ls` of zookeeper-shell does.')
+    .addHelpText('after', '\nExamples:\n  millrace metadata ls /brokers/topics')
     .action((path: string, options: MetadataOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).listNodes(context, path, options)),
     );
@@ -28,6 +31,7 @@ Examples:
     .argument('<path>', 'a node')
     .summary('print what a node holds')
     .description('Prints what a node holds; its versions and transactions go beside it.')
+    .addHelpText('after', '\nExamples:\n  millrace metadata get /controller')
     .action((path: string, options: MetadataOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).getNode(context, path, options)),
     );
@@ -35,6 +39,7 @@ Examples:
     .argument('[path]', 'a node', '/')
     .summary('print a node and all below it')
     .description('Prints a node and all below it, with what each holds.')
+    .addHelpText('after', '\nExamples:\n  millrace metadata dump /config --data ./data')
     .action((path: string, options: MetadataOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).dumpNodes(context, path, options)),
     );
@@ -43,6 +48,7 @@ Examples:
     .description(
       'Reads every file of the store and says what is damaged, if anything is. Exit code 1 where something is.',
     )
+    .addHelpText('after', '\nExamples:\n  millrace metadata check --data ./data')
     .action((options: MetadataOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).checkStore(context, options)),
     );
@@ -52,6 +58,7 @@ Examples:
     .description(
       'Writes what is whole of the store as JSON lines, which `restore --from` takes. Works beside a running broker.',
     )
+    .addHelpText('after', '\nExamples:\n  millrace metadata export metadata.jsonl --data ./data')
     .action((file: string | undefined, options: MetadataOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).exportStore(context, file, options)),
     );
@@ -68,7 +75,7 @@ function addRestore(metadata: Command, run: Run): void {
     )
     .option('--from <file>', 'begin with an export instead')
     .option('--execute', 'do it')
-    .addHelpText('after', '\n  millrace metadata restore --data ./data --execute')
+    .addHelpText('after', '\nExamples:\n  millrace metadata restore --data ./data --execute')
     .action((options: RestoreOptions) =>
       run(async (context) => (await import('../commands/metadata.ts')).restoreStore(context, options)),
     );

@@ -90,11 +90,13 @@ function addWatching(reassign: Command, run: Run): void {
     .description(
       'Tells whether partitions are where a plan sends them, and takes throttles away when nothing moves any more. Exit code 1 while they are not.',
     )
+    .addHelpText('after', '\nExamples:\n  millrace partitions reassign verify --plan plan.json')
     .action((options: MovesOptions) => run(async (context) => (await watching()).verifyPlan(context, options)));
   chosen(reassign.command('cancel'))
     .option('--all', 'all that are on their way')
     .summary('call partitions back that are on their way')
     .description('Calls partitions back that are on their way, and takes throttles away when nothing moves any more.')
+    .addHelpText('after', '\nExamples:\n  millrace partitions reassign cancel --all')
     .action((options: MovesOptions) => run(async (context) => (await watching()).cancelMoves(context, options)));
   reassign
     .command('list')
@@ -102,6 +104,7 @@ function addWatching(reassign: Command, run: Run): void {
     .description(
       'Shows partitions that are on their way to other brokers, replicas on their way into other log directories, and how much of them has been copied.',
     )
+    .addHelpText('after', '\nExamples:\n  millrace partitions reassign list')
     .action(() => run(async (context) => (await watching()).listMoves(context)));
 }
 

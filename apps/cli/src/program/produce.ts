@@ -2,7 +2,7 @@ import type { Acks, CompressionName } from '@millrace/producer';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ProduceOptions } from '../commands/produce.ts';
 import type { Run } from '../context.ts';
-import { assignment, count, natural } from '../parse/values.ts';
+import { assignment, bytes, natural } from '../parse/values.ts';
 
 export function addProduce(program: Command, run: Run): void {
   program
@@ -20,11 +20,12 @@ export function addProduce(program: Command, run: Run): void {
     .option('-a, --acks <acks>', 'who must have it: all in-sync replicas, 1 the leader, 0 nobody (default: all)', acks)
     .option('--null-marker <text>', 'keys and values that are this text are null')
     .option('--transactional-id <id>', 'all in one transaction, seen as a whole by who reads what is committed')
-    .option('--max-record-bytes <n>', 'the largest record (default: 1048576)', count)
+    .option('--max-record-bytes <bytes>', 'the largest record, e.g. 5MiB (default: 1MiB)', bytes)
     .addOption(
-      new Option('--format <format>', 'value: lines as they are; json: objects as `consume --format json` writes them')
-        .choices(['value', 'json'])
-        .default('value'),
+      new Option(
+        '--format <format>',
+        'value: lines as they are, the default; json: objects as `consume --format json` writes them',
+      ).choices(['value', 'json']),
     )
     .option('--keep-partitions', 'with the format json: write to the partitions that the lines name')
     .addHelpText(

@@ -10,7 +10,7 @@ export function addProfiles(program: Command, run: Run): void {
     .command('config')
     .summary('keep profiles of the clusters you work with')
     .description(
-      'Keeps profiles: how clusters are reached, by name. Properties have the names of client properties. For configs of topics and brokers: `millrace configs`.',
+      'Keep profiles: how clusters are reached, by name. Properties have the names of client properties. For configs of topics and brokers: `millrace configs`.',
     )
     .helpCommand(false)
     .addHelpText(
@@ -31,6 +31,7 @@ Examples:
     .description(
       'Makes a profile, or changes properties of one that is there. The first one is used at once. `-b HOST:PORT` stands for bootstrap.servers.',
     )
+    .addHelpText('after', '\nExamples:\n  millrace config set dev bootstrap.servers=localhost:9092')
     .action((name: string, given: Assignment[]) =>
       run(async (context) => (await commands()).setProfile(context, name, given)),
     );
@@ -39,6 +40,7 @@ Examples:
     .argument('<property...>')
     .summary('take properties out of a profile')
     .description('Takes properties out of a profile.')
+    .addHelpText('after', '\nExamples:\n  millrace config unset dev client.id')
     .action((name: string, keys: string[]) =>
       run(async (context) => (await commands()).unsetProfile(context, name, keys)),
     );
@@ -47,18 +49,21 @@ Examples:
     .summary('use a profile where nothing else names a cluster')
     .description('Uses a profile where neither an option nor the environment names a cluster.')
     .option('--none', 'use none')
+    .addHelpText('after', '\nExamples:\n  millrace config use dev')
     .action((name: string | undefined, { none }: { none?: boolean }) =>
       run(async (context) => (await commands()).useProfile(context, name, none === true)),
     );
   sub('list')
     .summary('list profiles')
     .description('Lists profiles.')
+    .addHelpText('after', '\nExamples:\n  millrace config list')
     .action(() => run(async (context) => (await commands()).listProfiles(context)));
   sub('show')
     .argument('[profile]')
     .summary('show the properties of a profile')
     .description('Shows the properties of a profile; of the one in use where none is named.')
     .option('--secrets', 'passwords too')
+    .addHelpText('after', '\nExamples:\n  millrace config show dev')
     .action((name: string | undefined, options: ShowProfileOptions) =>
       run(async (context) => (await commands()).showProfile(context, name, options)),
     );
@@ -66,5 +71,6 @@ Examples:
     .argument('<profile>')
     .summary('delete a profile')
     .description('Deletes a profile.')
+    .addHelpText('after', '\nExamples:\n  millrace config delete dev')
     .action((name: string) => run(async (context) => (await commands()).deleteProfile(context, name)));
 }

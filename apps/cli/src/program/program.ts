@@ -14,6 +14,7 @@ import { addConsole } from './console.ts';
 import { addConsume } from './consume.ts';
 import { addGroups } from './groups.ts';
 import { addHelp } from './help.ts';
+import { nameKafkasTools } from './kafka-tools.ts';
 import { addLog } from './log.ts';
 import { addMetadata } from './metadata.ts';
 import { addPartitions } from './partitions.ts';
@@ -54,6 +55,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
     .command('version')
     .summary('print the version')
     .description('Prints the version of this program and of the Node that runs it.')
+    .addHelpText('after', '\nExamples:\n  millrace version --json')
     .action(() =>
       run(async ({ out }) => {
         const versions = { millrace: version(), node: process.versions.node };
@@ -85,6 +87,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   ])
     add(program, run);
   refuseEmpty(program);
+  nameKafkasTools(program);
   return program;
 }
 
@@ -130,10 +133,20 @@ function helpWidth(io: CliIo): number {
 
 /** The options that commands have in common; the version is the program's alone. */
 function clientOptionsOf(command: Command): Option[] {
-  const names = globalOptions().map(({ flags }) => flags);
+  const names = globalOptions()
+    .filter(({ long }) => !isOffline(command) || AT_ALL_COMMANDS.includes(long ?? ''))
+    .map(({ flags }) => flags);
   return (command.parent === null ? [] : rootOf(command).options).filter(({ flags }) =>
     names.includes(flags),
   ) as Option[];
+}
+
+/** Commands that speak to no cluster, and the options that say something to them all the same. */
+const OFFLINE: readonly string[] = ['log', 'metadata', 'version'];
+const AT_ALL_COMMANDS: readonly string[] = ['--json', '--quiet', '--debug'];
+
+function isOffline(command: Command): boolean {
+  return OFFLINE.includes(command.name()) || (command.parent !== null && isOffline(command.parent));
 }
 
 function rootOf(command: Command): Command {
@@ -145,7 +158,10 @@ function globalOptions(): Option[] {
     new Option('-b, --bootstrap-server <host:port,...>', 'brokers to begin with (default: localhost:9092)'),
     new Option('--command-config <file>', 'client properties: security.protocol, sasl.jaas.config, ssl.*, ...'),
     new Option('--profile <name>', 'a cluster as `millrace config set` has named it'),
-    new Option('--timeout <duration>', 'go on trying for so long, e.g. 30s').argParser(duration),
+    new Option(
+      '--timeout <duration>',
+      'go on trying for so long: 500ms, 30s, 5m, or a number of seconds (default: 30s for what a broker is asked, and one attempt to reach it)',
+    ).argParser(duration),
     new Option('--json', 'values for scripts instead of text'),
     new Option('-q, --quiet', 'no more than the result'),
     new Option('--debug', 'show where an error came from'),

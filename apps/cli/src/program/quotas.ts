@@ -16,6 +16,7 @@ export function addQuotas(program: Command, run: Run): void {
   about(quotas.command('list'))
     .summary('show quotas')
     .description('Shows quotas, all where nobody is named.')
+    .addHelpText('after', '\nExamples:\n  millrace quotas list\n  millrace quotas list --user alice')
     .action((options: QuotaOptions) => run(async (context) => (await commands()).listQuotas(context, options)));
   about(quotas.command('set'))
     .argument('<name=value...>', `of ${NAMES}`)

@@ -14,8 +14,13 @@ export function addRecords(program: Command, run: Run): void {
     .description(
       'Shows the first offset of each partition and the one that the next record will get; or, with --at, the one at a time.',
     )
-    .option('-a, --at <when>', 'earliest, latest, max-timestamp, or a time such as 2026-03-01T12:00:00Z', when)
+    .option(
+      '-a, --at <when>',
+      'earliest, latest, max-timestamp, or a time such as 2026-03-01T12:00:00Z (default: first and next)',
+      when,
+    )
     .option('-p, --partition <list>', 'only these partitions, e.g. 0,3-5', partitions)
+    .addHelpText('after', '\nExamples:\n  millrace offsets orders\n  millrace offsets orders --at 2026-03-01T12:00:00Z')
     .action((topics: string[], options: OffsetsOptions) =>
       run(async (context) => (await commands()).listOffsets(context, topics, options)),
     );
@@ -35,6 +40,7 @@ export function addRecords(program: Command, run: Run): void {
       beforeOffset,
     )
     .option('-p, --partition <list>', 'only these partitions, e.g. 0,3-5', partitions)
+    .addHelpText('after', '\nExamples:\n  millrace records delete orders --partition 0 --before 100')
     .action((topic: string, options: DeleteRecordsOptions) =>
       run(async (context) => (await commands()).deleteRecords(context, topic, options)),
     );

@@ -12,7 +12,7 @@ export function addStart(program: Command, run: Run): void {
     .option('-o, --override <name=value>', 'a setting; may be repeated', assignment)
     .option('-d, --data <folder>', 'where the data is (log.dirs)')
     .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
-    .option('-b, --brokers <number>', 'so many brokers on this machine, as one cluster (default: 1)', localBrokers)
+    .option('-b, --brokers <n>', 'so many brokers on this machine, as one cluster (default: 1)', localBrokers)
     .option(
       '--http-port <port>',
       'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
@@ -28,7 +28,7 @@ export function addStart(program: Command, run: Run): void {
       'fields that nobody is shown in the console, as in `millrace console --mask`; may be repeated',
       assignment,
     )
-    .option('--schema-registry <url>', 'where the schemas are by which the console shows messages')
+    .option('--schema-registry <url>', 'where schemas are for the console, as in `millrace console --schema-registry`')
     .option('--secure', 'with TLS, logins and access rules: makes an authority, a certificate and an administrator')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(

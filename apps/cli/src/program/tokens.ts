@@ -10,7 +10,7 @@ export function addTokens(program: Command, run: Run): void {
     .command('tokens')
     .summary('make, show, renew and end delegation tokens')
     .description(
-      'Make, show, renew and end delegation tokens: others log in with them in their owner’s name, for a while.',
+      "Make, show, renew and end delegation tokens: others log in with them in their owner's name, for a while.",
     )
     .helpCommand(false);
   tokens
@@ -18,6 +18,7 @@ export function addTokens(program: Command, run: Run): void {
     .summary('show tokens')
     .description('Shows the tokens that one owns, may renew, or may be told of. Their secrets are in --json alone.')
     .option('--owner <principal>', 'only those of this one; may be repeated', several)
+    .addHelpText('after', '\nExamples:\n  millrace tokens list\n  millrace tokens list --json')
     .action((options: ListTokensOptions) => run(async (context) => (await commands()).listTokens(context, options)));
   tokens
     .command('create')
@@ -25,24 +26,30 @@ export function addTokens(program: Command, run: Run): void {
     .description('Makes a token, for oneself or, with the right to do so, for somebody else.')
     .option('--owner <principal>', 'whose it is (default: who is logged in)')
     .option('--renewer <principal>', 'who may renew and end it beside its owner; may be repeated', several)
-    .option('--max-lifetime <time>', 'beyond which it cannot be renewed (default: what the broker allows)', duration)
+    .option(
+      '--max-lifetime <duration>',
+      'for how long it can be renewed, e.g. 7d (default: what the broker allows)',
+      duration,
+    )
     .addHelpText('after', '\nExamples:\n  millrace tokens create --renewer scheduler --max-lifetime 2d')
     .action((options: CreateTokenOptions) => run(async (context) => (await commands()).createToken(context, options)));
   ofToken(tokens.command('renew'))
     .summary('have a token live on')
     .description('Has a token live on from now.')
-    .option('--period <time>', 'for so long (default: what the broker has set)', duration)
+    .option('--period <duration>', 'for so long, e.g. 1d (default: what the broker has set)', duration)
+    .addHelpText('after', '\nExamples:\n  millrace tokens renew --hmac-env HMAC --period 1d')
     .action((options: TokenPeriodOptions) => run(async (context) => (await commands()).renewToken(context, options)));
   ofToken(tokens.command('expire'))
     .summary('end a token')
     .description('Ends a token.')
-    .option('--period <time>', 'after so long (default: at once)', duration)
+    .option('--period <duration>', 'after so long, e.g. 10m (default: at once)', duration)
+    .addHelpText('after', '\nExamples:\n  millrace tokens expire --hmac-env HMAC')
     .action((options: TokenPeriodOptions) => run(async (context) => (await commands()).expireToken(context, options)));
 }
 
 function ofToken(command: Command): Command {
   return command
-    .option('--hmac-env <name>', 'the environment variable that holds the token’s HMAC')
+    .option('--hmac-env <name>', "the environment variable that holds the token's HMAC")
     .option('--hmac <base64>', 'the HMAC itself; others on this machine can see it');
 }
 

@@ -41,6 +41,7 @@ export function addTopics(program: Command, run: Run): void {
     .summary('list topics')
     .description('Lists topics with their partitions. With --quiet the names only.')
     .option('--internal', "Kafka's own topics too, such as __consumer_offsets")
+    .addHelpText('after', '\nExamples:\n  millrace topics list\n  millrace topics list --quiet')
     .action((options: ListTopicsOptions) => run(async (context) => (await commands()).listTopics(context, options)));
   topics
     .command('describe')
@@ -64,6 +65,7 @@ export function addTopics(program: Command, run: Run): void {
     .description('Deletes topics with all their records. They cannot be brought back.')
     .option('--if-exists', 'do not mind topics that are not there')
     .option('--internal', "Kafka's own topics too, such as __consumer_offsets with the offsets of all groups")
+    .addHelpText('after', '\nExamples:\n  millrace topics delete orders bills')
     .action((names: string[], options: DeleteTopicsOptions) =>
       run(async (context) => (await commands()).deleteTopics(context, names, options)),
     );
@@ -76,6 +78,7 @@ export function addTopics(program: Command, run: Run): void {
     .option('--add <n>', 'how many more', count)
     .option('--internal', "Kafka's own topics too, such as __consumer_offsets with the offsets of all groups")
     .option('--dry-run', 'check, and add none')
+    .addHelpText('after', '\nExamples:\n  millrace topics add-partitions orders --add 3')
     .action((name: string, options: AddPartitionsOptions) =>
       run(async (context) => (await commands()).addPartitions(context, name, options)),
     );

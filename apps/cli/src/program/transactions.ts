@@ -29,6 +29,7 @@ function addQuestions(transactions: Command, run: Run): void {
     .option('--producer-id <n>', 'only of this producer; may be repeated', numbers)
     .option('--id-pattern <regex>', 'only ids that match it as a whole, e.g. orders-.*')
     .option('--open-for <duration>', 'only of those that began longer ago, e.g. 10m', duration)
+    .addHelpText('after', '\nExamples:\n  millrace transactions list --state Ongoing --open-for 10m')
     .action((options: ListTransactionsOptions) =>
       run(async (context) => (await commands()).listTransactions(context, options)),
     );
@@ -37,6 +38,7 @@ function addQuestions(transactions: Command, run: Run): void {
     .argument('<id...>')
     .summary('show what their coordinators know of transactional ids')
     .description('Shows state, producer, age and partitions of the transactions of transactional ids.')
+    .addHelpText('after', '\nExamples:\n  millrace transactions describe payments-1')
     .action((ids: string[]) => run(async (context) => (await commands()).describeTransactions(context, ids)));
   transactions
     .command('describe-producers')
@@ -46,6 +48,7 @@ function addQuestions(transactions: Command, run: Run): void {
       'Shows the idempotent and transactional producers of partitions, and where a transaction of theirs is open.',
     )
     .option('-p, --partition <list>', 'only these partitions, e.g. 0,3-5', partitions)
+    .addHelpText('after', '\nExamples:\n  millrace transactions describe-producers orders --partition 0')
     .action((topic: string, options: DescribeProducersOptions) =>
       run(async (context) => (await commands()).describeProducers(context, topic, options)),
     );
@@ -58,6 +61,10 @@ function addQuestions(transactions: Command, run: Run): void {
     .option('-t, --topic <name>', 'only in this topic; may be repeated', texts)
     .option('-p, --partition <list>', 'only in these partitions of it, e.g. 0,3-5', partitions)
     .option('--idle-for <duration>', 'only where nothing was written for so long (default: 15m)', duration)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace transactions find-hanging\n  millrace transactions find-hanging --topic orders --idle-for 1h',
+    )
     .action((options: FindHangingOptions) => run(async (context) => (await commands()).findHanging(context, options)));
 }
 
@@ -83,6 +90,7 @@ function addEnds(transactions: Command, run: Run): void {
     .argument('<id...>')
     .summary('refuse the producers of transactional ids from now on')
     .description('Has whoever writes under these transactional ids be refused; what they have left open is aborted.')
+    .addHelpText('after', '\nExamples:\n  millrace transactions fence payments-1')
     .action((ids: string[]) => run(async (context) => (await commands()).fenceProducers(context, ids)));
 }
 

@@ -17,11 +17,12 @@ export function addUsers(program: Command, run: Run): void {
     .command('list')
     .summary('show users')
     .description('Shows who can log in by SCRAM.')
+    .addHelpText('after', '\nExamples:\n  millrace users list')
     .action(() => run(async (context) => (await commands()).listUsers(context)));
   users
     .command('set-password')
     .argument('<user>')
-    .summary('add a user, or change his password')
+    .summary('add a user, or change a password')
     .description('Gives a user a password. It is salted and hashed here; the cluster never gets it.')
     .option('--mechanism <name>', `one of ${MECHANISMS.join(', ')}; may be repeated (default: both)`, mechanism)
     .option('--password-env <name>', 'the environment variable that holds the password')
@@ -34,9 +35,10 @@ export function addUsers(program: Command, run: Run): void {
   users
     .command('delete')
     .argument('<user>')
-    .summary('take a user’s credentials away')
-    .description('Takes a user’s credentials away. Connections that are open stay until they have to log in again.')
+    .summary("take a user's credentials away")
+    .description("Takes a user's credentials away. Connections that are open stay until they have to log in again.")
     .option('--mechanism <name>', `only for one of ${MECHANISMS.join(', ')}; may be repeated`, mechanism)
+    .addHelpText('after', '\nExamples:\n  millrace users delete alice')
     .action((user: string, options: DeleteUserOptions) =>
       run(async (context) => (await commands()).deleteUser(context, user, options)),
     );

@@ -1,0 +1,73 @@
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { fromKafkaShape } from '../parse/kafka-shapes.ts';
+import { millrace } from '../testing/test-cli.ts';
+import { buildProgram } from './program.ts';
+
+const io = { stdout: process.stdout, stderr: process.stderr } as unknown as Parameters<typeof buildProgram>[1];
+
+/** The program, of which no command does anything. */
+function idleProgram(): Command {
+  return buildProgram(new Command(), io, async () => {});
+}
+
+function pathsBelow(command: Command, path: readonly string[] = []): (readonly string[])[] {
+  const below = command.commands.filter((each) => each.name() !== '__complete');
+  if (below.length === 0) return [path];
+  return below.flatMap((each) => pathsBelow(each, [...path, each.name()]));
+}
+
+/** `help` prints at once; how it helps is tested with the whole program. */
+const PATHS = pathsBelow(idleProgram()).filter(([name]) => name !== 'help');
+
+/** The words of a line as a shell divides them. */
+function words(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!);
+}
+
+/** The command lines of a help's examples; those that feed one another are several. */
+function examplesIn(help: string): string[] {
+  const [, examples = ''] = help.split('\nExamples:\n');
+  const lines = examples.replace(/\\\n\s+/g, '').split('\n');
+  return lines
+    .filter((line) => line.startsWith('  '))
+    .flatMap((line) => line.split(/ \| |<\(/))
+    .filter((part) => part.includes('millrace '))
+    .map((part) => part.slice(part.indexOf('millrace ') + 'millrace '.length).replace(/\s*(?:\)|>| #).*$/, ''));
+}
+
+describe('the help of', () => {
+  it.each(PATHS.map((path) => [path.join(' '), path] as const))(
+    '%s has examples that are understood',
+    async (_, path) => {
+      const { stdout, exitCode } = await millrace(undefined, [...path, '--help']);
+      expect(exitCode).toBe(0);
+      const examples = examplesIn(stdout);
+      // Of a group of commands, `cluster` say, the one that is meant where none is named.
+      const own = path.join(' ').replace(/^cluster describe$/, 'cluster');
+      expect(examples.filter((each) => each.startsWith(own))).not.toEqual([]);
+      for (const example of examples) await idleProgram().parseAsync(fromKafkaShape(words(example)), { from: 'user' });
+    },
+  );
+
+  it('commands has sentences, each option a description, and none a typographic apostrophe', async () => {
+    const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+    for (const command of all(idleProgram()).filter((each) => each.name() !== '__complete')) {
+      expect(command.description()).toMatch(/^[A-Z].*\.$/s);
+      if (command.parent !== null) expect(command.summary()).toMatch(/^[a-z`].*[^.]$/);
+      for (const { description } of command.options) expect(description).toMatch(/(?:\.\.\.|[^.])$/);
+      const said = [command.description(), command.summary(), ...command.options.map(({ description }) => description)];
+      expect(said.join('')).not.toMatch(/[’‘“”]/);
+    }
+  });
+
+  it('commands names the tool of Kafka that does the same, and options of a cluster only where one is spoken to', async () => {
+    expect((await millrace(undefined, ['topics', 'create', '--help'])).stdout).toContain(
+      '\nIn Kafka: kafka-topics.sh\n',
+    );
+    const dump = (await millrace(undefined, ['log', 'dump', '--help'])).stdout;
+    expect(dump).toContain('\nIn Kafka: kafka-dump-log.sh\n');
+    expect(dump).toContain('--json');
+    expect(dump).not.toContain('--bootstrap-server');
+  });
+});
