@@ -4,6 +4,7 @@ import type { CommandContext } from '../context.ts';
 import { counted, formatBytes, formatCount, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
+import { refuseMissingBrokers } from './find-brokers.ts';
 import { findTopics } from './find-topics.ts';
 
 export interface LogDirsOptions {
@@ -91,6 +92,7 @@ export async function describeLogDirs(
     const partitions = topics?.flatMap(({ name, partitions: each }) =>
       each.map(({ partition }) => ({ topic: name, partition })),
     );
+    if (options.broker !== undefined) refuseMissingBrokers(await admin.describeCluster(), options.broker);
     const dirs = await admin.describeLogDirs({ brokerIds: options.broker, partitions });
     dirs.sort((a, b) => a.brokerId - b.brokerId || (a.path < b.path ? -1 : 1));
     await context.out.result(dirs, (paint) => {

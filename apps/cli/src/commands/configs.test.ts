@@ -108,5 +108,11 @@ describe('millrace cluster and log-dirs', () => {
     expect(stdout).toMatch(/^BROKER {2}FOLDER/);
     expect(stdout).toMatch(/orders {10}0 {7}1 {3}0 B {2}0 records\n$/);
     expect((await run('log-dirs', 'orders', '--json')).stdout).toContain('"sizeBytes": 0');
+    expect((await run('log-dirs', '--broker', '1')).stdout).toMatch(/^BROKER/);
+    expect(await run('log-dirs', '--broker', '1,7')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: There is no broker 7: alive is 1.\n`millrace cluster` shows the brokers there are.\n',
+    });
   });
 });

@@ -8,6 +8,7 @@ import { counted, formatCount, listPartitions, printable } from '../output/forma
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
+import { GROUP_STATES, knownState } from './known-state.ts';
 
 export interface ListGroupsOptions {
   readonly state?: readonly string[];
@@ -25,7 +26,9 @@ export interface RemoveMembersOptions {
 
 export async function listGroups(context: CommandContext, options: ListGroupsOptions): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const groups = await admin.listGroups({ states: options.state?.map(knownState) });
+    const groups = await admin.listGroups({
+      states: options.state?.map((state) => knownState(state, GROUP_STATES, 'groups')),
+    });
     if (context.out.quiet && !context.out.json) {
       await context.out.write(groups.map(({ groupId }) => `${groupId}\n`).join(''));
       return;
@@ -46,19 +49,6 @@ export async function listGroups(context: CommandContext, options: ListGroupsOpt
           ),
     );
   });
-}
-
-/** The states of groups of Kafka 4 too; brokers pass over those that they do not know. */
-const STATES = ['Stable', 'Empty', 'PreparingRebalance', 'CompletingRebalance', 'Dead', 'Assigning', 'Reconciling'];
-
-function knownState(given: string): string {
-  const known = STATES.find((state) => state.toLowerCase() === given.toLowerCase());
-  if (known !== undefined) return known;
-  const meant = nearestName(given, STATES);
-  throw usageError(
-    `There is no state "${given}" of groups: they are ${STATES.join(', ')}`,
-    meant === undefined ? undefined : `Did you mean "${meant}"?`,
-  );
 }
 
 function paintState(state: string, paint: Paint): string {

@@ -1,10 +1,11 @@
-import { type Admin, AdminItemsError, type ClusterDescription, type ConfigChanges } from '@millrace/admin';
+import { type Admin, AdminItemsError, type ConfigChanges } from '@millrace/admin';
 import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatBytes, formatCount, formatRanges, listPartitions } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderTable } from '../output/table.ts';
+import { refuseMissingBrokers } from './find-brokers.ts';
 import { choosePartitions, findTopics } from './find-topics.ts';
 import {
   type FolderMove,
@@ -106,16 +107,6 @@ export function placedOf({ name, partitions }: TopicMetadata): PlacedPartition[]
   return partitions
     .map(({ partition, replicas }) => ({ topic: name, partition, replicas }))
     .sort((a, b) => a.partition - b.partition);
-}
-
-function refuseMissingBrokers({ brokers }: ClusterDescription, wanted: readonly number[]): void {
-  const ids = brokers.map(({ nodeId }) => nodeId);
-  const missing = [...new Set(wanted)].filter((id) => !ids.includes(id));
-  if (missing.length === 0) return;
-  throw failure(
-    `There is no broker ${formatRanges(missing)}: alive ${ids.length === 1 ? 'is' : 'are'} ${formatRanges(ids)}`,
-    '`millrace cluster` shows the brokers there are.',
-  );
 }
 
 export async function executePlan(context: CommandContext, options: ExecuteOptions): Promise<void> {

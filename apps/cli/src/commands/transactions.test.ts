@@ -37,6 +37,13 @@ describe('millrace transactions', () => {
     expect((await run('list', '--quiet', '--id-pattern', 's.*')).stdout).toBe('shop\n');
     expect((await run('list', '--id-pattern', 'hop')).stdout).toBe('No transactional ids\n');
     expect((await run('list', '--id-pattern', '(')).stderr).toContain('INVALID_REGULAR_EXPRESSION');
+    expect((await run('list', '--quiet', '--state', 'ongoing')).stdout).toBe('shop\n');
+    expect(await run('list', '--state', 'Ongoin')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(
+        /^error: There is no state "Ongoin" of transactions: .*\nDid you mean "Ongoing"\?\n$/,
+      ),
+    });
     expect((await run('list', '--open-for', '1h')).stdout).toBe('No transactional ids\n');
     const { stdout } = await run('describe', 'shop');
     expect(stdout).toMatch(/^State +Ongoing$/m);

@@ -5,6 +5,7 @@ import { type CliError, failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatDuration, formatTimestamp, listPartitions, printable } from '../output/format.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
+import { knownState, TRANSACTION_STATES } from './known-state.ts';
 
 export interface ListTransactionsOptions {
   readonly state?: readonly string[];
@@ -38,7 +39,8 @@ export async function listTransactions(
   { state, producerId, openFor, idPattern }: ListTransactionsOptions,
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const filters = { states: state, producerIds: producerId, openForMs: openFor, idPattern };
+    const states = state?.map((each) => knownState(each, TRANSACTION_STATES, 'transactions'));
+    const filters = { states, producerIds: producerId, openForMs: openFor, idPattern };
     const listed = await admin.listTransactions(filters);
     if (context.out.quiet && !context.out.json) {
       await context.out.write(listed.map(({ transactionalId }) => `${transactionalId}\n`).join(''));

@@ -58,6 +58,10 @@ export function addTopics(program: Command, run: Run): void {
     .action((names: string[], options: DescribeTopicsOptions) =>
       run(async (context) => (await commands()).describeTopics(context, names, options)),
     );
+  addChanges(topics, run);
+}
+
+function addChanges(topics: Command, run: Run): void {
   topics
     .command('delete')
     .argument('<name...>')
