@@ -29,14 +29,11 @@ export const LITERAL_TREE: AclTree = { isPrefix: false, root: LITERAL_ROOT, chan
 export const PREFIXED_TREE: AclTree = { isPrefix: true, root: PREFIXED_ROOT, changes: '/kafka-acl-extended-changes' };
 export const ACL_TREES: readonly AclTree[] = [LITERAL_TREE, PREFIXED_TREE];
 
-/** What an authorizer makes at its first start, parents first. */
-export const aclPaths: readonly string[] = [
-  LITERAL_ROOT,
-  EXTENDED_ROOT,
-  PREFIXED_ROOT,
-  ...ACL_TREES.map(({ changes }) => changes),
-  ...ACL_TREES.flatMap(({ root }) => RESOURCE_TYPES.map((type) => `${root}/${type}`)),
-];
+/** What an authorizer makes of a tree at its first start, parents first, and where changes are told last. */
+export function pathsOf({ root, changes }: AclTree): readonly string[] {
+  const above = root === PREFIXED_ROOT ? [EXTENDED_ROOT] : [];
+  return [...above, root, ...RESOURCE_TYPES.map((type) => `${root}/${type}`), changes];
+}
 
 export function treeOf({ isPrefix }: Pick<ResourcePattern, 'isPrefix'>): AclTree {
   return isPrefix ? PREFIXED_TREE : LITERAL_TREE;

@@ -1,27 +1,23 @@
 import { isMetadataError, type MetadataStore, type Operation, type Version } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
-import { untilAnswered } from '../store/lost-answers.ts';
+import { ChangeFeed } from '../store/change-feed.ts';
 import { MalformedNodeError } from '../store/znodes.ts';
 import { type AccessRule, RESOURCE_TYPES, type ResourcePattern } from './acl.ts';
 import {
   ACL_TREES,
   type AclTree,
   aclPath,
-  aclPaths,
   decodeAclChange,
   decodeRules,
   encodeAclChange,
   encodeRules,
+  pathsOf,
   treeOf,
 } from './acl-nodes.ts';
 
 /** How often a change is tried again because somebody else changed the same pattern in between (`AclAuthorizer.maxUpdateRetries`). */
 const CHANGE_ATTEMPTS_MAX = 10;
-/** How long a notification stays, so that a broker that was away for a moment still sees it. */
-const CHANGE_NOTIFICATION_MS = 900_000;
-/** How long to wait before what could not be read is read again. */
-const RETRY_MS = 1000;
 
 /** What a store of rules works with. */
 export interface AclStoreOptions {
@@ -46,40 +42,35 @@ interface ReadRules {
  */
 export class AclStore {
   readonly #options: AclStoreOptions;
-  readonly #lastChange = new Map<AclTree, string>();
+  /** One for each tree: no pattern is in both, so that neither waits for the other. */
+  readonly #feeds: ReadonlyMap<AclTree, ChangeFeed>;
   /** Paths of nodes that nobody can read, and of those among them that have gone since; with whether a watch is set. */
   readonly #hurt = new Map<string, boolean>();
-  #following: Promise<void> = Promise.resolve();
-  #isStopped = false;
   #forget: (() => void) | undefined;
 
   constructor(options: AclStoreOptions) {
     this.#options = options;
+    const { store, clock, logger } = options;
+    const feedOf = (tree: AclTree): ChangeFeed =>
+      new ChangeFeed({
+        ...{ store, clock, logger, paths: pathsOf(tree), what: 'Access rules' },
+        readAll: () => this.#readTree(tree),
+        take: (data, path) => this.#take(tree, path, data),
+      });
+    this.#feeds = new Map(ACL_TREES.map((tree) => [tree, feedOf(tree)]));
   }
 
   /** Reads all rules, and follows their changes from here on. @throws MetadataError */
   async start(): Promise<void> {
-    const { store } = this.#options;
-    for (const path of aclPaths) {
-      if ((await store.exists(path)) !== undefined) continue;
-      await untilAnswered(() => store.create(path, Buffer.alloc(0))).catch(ignoring('NODE_EXISTS'));
-    }
-    await this.#readAll();
-    // Watches end with a session, and what was told meanwhile is not told again.
-    let hasExpired = false;
-    this.#forget = store.onSession((state) => {
-      if (state === 'expired') {
-        hasExpired = true;
-        this.#hurt.clear();
-      }
-      if (state !== 'connected' || !hasExpired) return;
-      hasExpired = false;
-      this.#next(() => this.#readAll());
+    for (const feed of this.#feeds.values()) await feed.start();
+    // Watches end with a session; the feeds read everything anew then, and what is damaged is watched again.
+    this.#forget = this.#options.store.onSession((state) => {
+      if (state === 'expired') this.#hurt.clear();
     });
   }
 
   stop(): void {
-    this.#isStopped = true;
+    for (const feed of this.#feeds.values()) feed.stop();
     this.#forget?.();
   }
 
@@ -148,21 +139,31 @@ export class AclStore {
     }
   }
 
-  async #readAll(): Promise<void> {
+  async #readTree(tree: AclTree): Promise<void> {
     const found = new Set<string>();
-    for (const tree of ACL_TREES) {
-      // The watch comes before the reading, so that no change falls in between.
-      const changes = await this.#watch(tree);
-      this.#lastChange.set(tree, changes.toSorted().at(-1) ?? '');
-      for (const type of RESOURCE_TYPES) {
-        const names = await this.#options.store.children(`${tree.root}/${type}`);
-        const patterns = names.map((name): ResourcePattern => ({ type, name, isPrefix: tree.isPrefix }));
-        for (const pattern of patterns) found.add(aclPath(pattern));
-        await Promise.all(patterns.map((pattern) => this.#reload(pattern)));
-      }
+    for (const type of RESOURCE_TYPES) {
+      const names = await this.#options.store.children(`${tree.root}/${type}`);
+      const patterns = names.map((name): ResourcePattern => ({ type, name, isPrefix: tree.isPrefix }));
+      for (const pattern of patterns) found.add(aclPath(pattern));
+      await Promise.all(patterns.map((pattern) => this.#reload(pattern)));
     }
-    const gone = [...this.#options.known()].filter((pattern) => !found.has(aclPath(pattern)));
+    const gone = [...this.#options.known()].filter(
+      (pattern) => treeOf(pattern) === tree && !found.has(aclPath(pattern)),
+    );
     for (const pattern of gone) this.#options.onRules(pattern, []);
+  }
+
+  /** What a notification tells. Where nobody can read it, it may be about any pattern. */
+  async #take(tree: AclTree, path: string, data: Buffer): Promise<void> {
+    let pattern: ResourcePattern;
+    try {
+      pattern = decodeAclChange(path, data);
+    } catch (err) {
+      const message = 'A notification of changed access rules cannot be read; all are read anew';
+      this.#options.logger.error({ err, path }, message);
+      return this.#readTree(tree);
+    }
+    await this.#reload(pattern);
   }
 
   async #reload(pattern: ResourcePattern): Promise<void> {
@@ -202,7 +203,7 @@ export class AclStore {
     this.#hurt.set(path, true);
     const watch = (): void => {
       if (this.#hurt.has(path)) this.#hurt.set(path, false);
-      this.#next(() => this.#reload(pattern));
+      this.#feeds.get(treeOf(pattern))?.inTurn(() => this.#reload(pattern));
     };
     try {
       await this.#options.store.exists(path, { watch });
@@ -211,68 +212,9 @@ export class AclStore {
       throw error;
     }
   }
-
-  #watch(tree: AclTree): Promise<readonly string[]> {
-    return this.#options.store.children(tree.changes, { watch: () => this.#next(() => this.#takeChanges(tree)) });
-  }
-
-  /** One after the other. What fails is done again: a rule that is not known here may be one that denies. */
-  #next(task: () => Promise<void>): void {
-    this.#following = this.#following.then(async () => {
-      if (this.#isStopped) return;
-      try {
-        await task();
-      } catch (err) {
-        if (this.#isStopped) return;
-        this.#options.logger.error({ err }, `Access rules could not be read; this is tried again in ${RETRY_MS} ms`);
-        this.#options.clock.schedule(RETRY_MS, () => this.#next(() => this.#readAll()));
-      }
-    });
-  }
-
-  async #takeChanges(tree: AclTree): Promise<void> {
-    const { store } = this.#options;
-    const names = (await this.#watch(tree)).toSorted();
-    const taken = this.#lastChange.get(tree) ?? '';
-    for (const name of names.filter((each) => each > taken)) {
-      const path = `${tree.changes}/${name}`;
-      const node = await store.get(path).catch(ignoring('NO_NODE'));
-      const pattern = node === undefined ? undefined : this.#changed(path, node.data);
-      if (pattern === 'unknown') return this.#readAll();
-      if (pattern !== undefined) await this.#reload(pattern);
-      this.#lastChange.set(tree, name);
-    }
-    await this.#dropOldChanges(
-      tree,
-      names.filter((each) => each <= taken),
-    );
-  }
-
-  /** What a notification is about. Where nobody can read it, it may be about any. */
-  #changed(path: string, data: Buffer): ResourcePattern | 'unknown' {
-    try {
-      return decodeAclChange(path, data);
-    } catch (err) {
-      this.#options.logger.error(
-        { err, path },
-        'A notification of changed access rules cannot be read; all are read anew',
-      );
-      return 'unknown';
-    }
-  }
-
-  async #dropOldChanges(tree: AclTree, names: readonly string[]): Promise<void> {
-    const { store, clock } = this.#options;
-    for (const name of names) {
-      const path = `${tree.changes}/${name}`;
-      const stat = await store.exists(path);
-      if (stat !== undefined && clock.now() - stat.createdMs <= CHANGE_NOTIFICATION_MS) return;
-      if (stat !== undefined) await store.delete(path, 'any').catch(ignoring('NO_NODE'));
-    }
-  }
 }
 
-function ignoring(code: 'NO_NODE' | 'NODE_EXISTS'): (error: unknown) => undefined {
+function ignoring(code: 'NO_NODE'): (error: unknown) => undefined {
   return (error) => {
     if (isMetadataError(error, code)) return undefined;
     throw error;

@@ -19,8 +19,8 @@ export interface ChangeFeedOptions {
   readonly what: string;
   /** Reads everything: at the start, and when notifications may have been missed. */
   readonly readAll: () => Promise<void>;
-  /** Takes up what one notification tells. */
-  readonly take: (data: Buffer) => Promise<void>;
+  /** Takes up what one notification tells, in the node at `path`. */
+  readonly take: (data: Buffer, path: string) => Promise<void>;
 }
 
 /**
@@ -96,8 +96,9 @@ export class ChangeFeed {
     const names = (await this.#watch()).toSorted();
     const taken = this.#lastChange;
     for (const name of names.filter((each) => each > taken)) {
-      const node = await this.#options.store.get(`${this.#root}/${name}`).catch(ignoring('NO_NODE'));
-      if (node !== undefined) await this.#options.take(node.data);
+      const path = `${this.#root}/${name}`;
+      const node = await this.#options.store.get(path).catch(ignoring('NO_NODE'));
+      if (node !== undefined) await this.#options.take(node.data, path);
       this.#lastChange = name;
     }
     await this.#dropOldChanges(names.filter((each) => each <= taken));
