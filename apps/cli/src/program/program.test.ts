@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { fromKafkaShape } from '../parse/kafka-shapes.ts';
@@ -35,6 +36,50 @@ function examplesIn(help: string): string[] {
     .filter((part) => part.includes('millrace '))
     .map((part) => part.slice(part.indexOf('millrace ') + 'millrace '.length).replace(/\s*(?:\)|>| #).*$/, ''));
 }
+
+/** Whether a line is the name of a command, which a text speaks of. */
+function isPath(line: string): boolean {
+  return PATHS.some((path) => `${path.join(' ')} `.startsWith(`${line} `));
+}
+
+const PAGES = ['README.md', 'apps/cli/README.md', 'apps/broker/README.md', 'apps/console/README.md'];
+const ROOT = new URL('../../../../', import.meta.url);
+
+function pages(): string[] {
+  const docs = readdirSync(new URL('docs', ROOT), { recursive: true, encoding: 'utf8' });
+  const guides = docs.filter(
+    (name) => name.endsWith('.md') && !name.includes('node_modules') && !name.startsWith('reference'),
+  );
+  return [...PAGES, ...guides.map((name) => `docs/${name}`)];
+}
+
+/** The command lines that a page shows, in fences and between backticks. */
+function samplesIn(page: string): string[] {
+  const fences = [...page.matchAll(/^```(?:sh|console)\n(.*?)^```/gms)].flatMap(([, body]) =>
+    body!.replace(/\\\n\s*/g, '').split('\n'),
+  );
+  const spans = [...page.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span!);
+  return [...fences, ...spans]
+    .flatMap((line) => line.split(/ \| | && |; /))
+    .map((line) => /^(?:\$ )?(?:\w+=\S+ )*(?:npx -y )?(?:pnpm(?:@12)? )?millrace (.+)$/.exec(line.trim())?.[1])
+    .filter((line) => line !== undefined)
+    .map((line) => line.replace(/\s+(?:#|>|<|&).*$/, ''))
+    .filter((line) => !/\.\.\.$|COMMAND|ARGS/.test(line) && !isPath(line));
+}
+
+describe('the pages', () => {
+  it.each(pages())('show command lines that are understood: %s', async (name) => {
+    for (const line of samplesIn(readFileSync(new URL(name, ROOT), 'utf8'))) {
+      const parsing = idleProgram().parseAsync(fromKafkaShape(words(line)), { from: 'user' });
+      await expect(parsing, line).resolves.toBeDefined();
+    }
+  });
+
+  it('show many of them', () => {
+    const all = pages().flatMap((name) => samplesIn(readFileSync(new URL(name, ROOT), 'utf8')));
+    expect(all.length).toBeGreaterThan(70);
+  });
+});
 
 describe('the help of', () => {
   it.each(PATHS.map((path) => [path.join(' '), path] as const))(
