@@ -91,6 +91,17 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
   }
 }
 
+/* Arguments `conf.NAME=VALUE`, such as `conf.security.protocol=ssl`. */
+static void set_given(rd_kafka_conf_t *conf, int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    char name[128];
+    const char *value = strchr(argv[i], '=');
+    if (strncmp(argv[i], "conf.", 5) != 0 || value == NULL) continue;
+    snprintf(name, sizeof name, "%.*s", (int)(value - argv[i] - 5), argv[i] + 5);
+    set(conf, name, value + 1);
+  }
+}
+
 static volatile long acknowledged = 0;
 static volatile int failed = 0;
 static double *latencies = NULL;
@@ -126,6 +137,7 @@ static rd_kafka_t *make_producer(int argc, char **argv, const char *linger_ms) {
   set(conf, "linger.ms", linger_ms);
   set(conf, "queue.buffering.max.messages", "1000000");
   set(conf, "queue.buffering.max.kbytes", "262144");
+  set_given(conf, argc, argv);
   rd_kafka_conf_set_dr_msg_cb(conf, delivered);
   char error[512];
   rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
@@ -281,6 +293,7 @@ static void consume(int argc, char **argv) {
   set(conf, "group.id", group);
   set(conf, "auto.offset.reset", "earliest");
   set(conf, "check.crcs", "true");
+  set_given(conf, argc, argv);
   rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
   if (rk == NULL) {
     fprintf(stderr, "%s\n", error);

@@ -40,12 +40,13 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   transactions: () => import('./transactions.ts'),
   restart: () => import('./restart.ts'),
   cluster: () => import('./cluster.ts'),
+  security: () => import('./security.ts'),
   compare: () => import('./compare.ts'),
 };
 const order = Object.keys(benches);
 
 /** Run only when asked for by name: they look at bounds rather than at speed, for minutes, or measure a change and not the program. */
-const unasked = ['partitions', 'transactions', 'restart', 'cluster', 'compare'];
+const unasked = ['partitions', 'transactions', 'restart', 'cluster', 'security', 'compare'];
 
 const USAGE = `pnpm bench [NAME...] [--quick] [--full] [--rounds N] [--only PART[,PART]]... [--into REPORT] [--profiles] [--list] [--check]
 pnpm bench report [REPORT] [--readme] [--check]

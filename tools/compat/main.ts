@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [security-tools] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -11,6 +11,7 @@ import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
 import { buildSarama, saramaCases } from './sarama.ts';
 import { runMatrix } from './secured/matrix.ts';
+import { runSecurityTools } from './secured/security-tools.ts';
 import { streamsCases } from './streams.ts';
 import { startClusterTarget, startRackedTarget, startTarget, type Target } from './target.ts';
 
@@ -83,12 +84,13 @@ const rackedSuites: Suites = {
 /** Those that bring a broker of their own. */
 const ownSuites: Readonly<Record<string, () => Promise<number>>> = {
   secured: () => runMatrix(values.target, values.only),
+  'security-tools': () => runSecurityTools(values.target, values.only),
 };
 
 const { values, positionals } = parseArgs({
   options: {
     target: { type: 'string' },
-    // Tests of librdkafka, tables of transactions, and clients of the secured suite whose names contain this.
+    // Tests of librdkafka, tables of transactions, and clients and tools of the secured suites whose names contain this.
     only: { type: 'string', multiple: true, default: [] },
   },
   allowPositionals: true,

@@ -8,6 +8,8 @@ interface ClientJob {
   readonly partitions: number;
   /** How the client is used; see `modes` of each client. */
   readonly mode: string;
+  /** Where the client speaks TLS: the file of the authority that it trusts. Of librdkafka and ours. */
+  readonly authority?: string;
 }
 
 /** Send as much as can be, and count what is acknowledged. */

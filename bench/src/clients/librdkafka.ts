@@ -13,7 +13,9 @@ let built: Promise<string> | undefined;
 
 export async function runLibrdkafka<Result>(job: Job, timeoutMs: number): Promise<Result> {
   built ??= build();
-  const fields: Record<string, string | number> = { ...job };
+  const { authority, ...plain } = job;
+  const tls = { 'conf.security.protocol': 'ssl', 'conf.ssl.ca.location': authority ?? '' };
+  const fields: Record<string, string | number> = { ...plain, ...(authority === undefined ? {} : tls) };
   const args = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   return runJson<Result>(await built, args, timeoutMs);
 }

@@ -1,5 +1,6 @@
 /** Our own SDKs, as a user would call them. */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { type ClientDriver, type ConsumerDriver, type ProducerDriver, pumpLots, type SendingJob } from './driver.ts';
@@ -16,6 +17,7 @@ export const driver: ClientDriver = {
     const { topic } = job;
     const producer = new Producer({
       bootstrapServers: job.bootstrap,
+      ...tlsOf(job),
       acks: job.acks === -1 ? 'all' : 1,
       ...(job.kind === 'produce' ? { compression: job.compression } : {}),
     });
@@ -30,6 +32,7 @@ export const driver: ClientDriver = {
   async consumer(job) {
     const consumer = new Consumer({
       bootstrapServers: job.bootstrap,
+      ...tlsOf(job),
       groupId: `bench-${randomUUID()}`,
       autoOffsetReset: 'earliest',
     });
@@ -37,6 +40,10 @@ export const driver: ClientDriver = {
     return { consume: consumeFor(consumer, job), close: () => consumer.close() };
   },
 };
+
+function tlsOf({ authority }: Pick<SendingJob, 'authority'>): { readonly tls?: { readonly ca: Buffer } } {
+  return authority === undefined ? {} : { tls: { ca: readFileSync(authority) } };
+}
 
 function pumpFor(producer: Producer, { topic, mode }: SendingJob): ProducerDriver['pump'] {
   if (mode === 'enqueue') {

@@ -143,6 +143,7 @@ function settingsOf(ports: Ports, certificates: RunCertificates, provider: Token
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:admin',
     'delegation.token.secret.key': 'a secret of this run',
+    'password.encoder.secret': 'another secret of this run',
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '4',
     'group.initial.rebalance.delay.ms': '0',
