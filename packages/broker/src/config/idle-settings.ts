@@ -1,4 +1,4 @@
-import { HONOURED_SASL, HONOURED_SSL } from './listener-security.ts';
+import { HONOURED_SASL, HONOURED_SSL, KERBEROS_TICKETS } from './listener-security.ts';
 import type { ListenerEndpoint } from './listeners.ts';
 import { asksForNothing } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
@@ -52,6 +52,7 @@ function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): stri
   if (isOfLogins && !served.some(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))) {
     return `${noneOf('asks for a login', 'ask for a login')}, so that everybody is let in. Give a listener the protocol SASL_SSL`;
   }
+  if (KERBEROS_TICKETS.includes(name)) return 'nobody logs in by Kerberos here. Leave it for Kafka';
   if ((name === 'zookeeper.set.acl' || name.startsWith('zookeeper.ssl.')) && !usesZooKeeper) {
     return 'this broker keeps its own metadata, in its data folder. Set zookeeper.connect';
   }

@@ -14,11 +14,13 @@ import {
 
 const INT_MAX = 2 ** 31 - 1;
 const UNLIMITED = Number.POSITIVE_INFINITY;
+const SINGLE = { updateMode: 'per-broker' } as const;
 const WIDE = { updateMode: 'cluster-wide' } as const;
 const INTERNAL = { isInternal: true } as const;
 
 const KRAFT = 'This broker has no KRaft quorum.';
 const SECURITY = 'Not honoured: this broker does not start with another value.';
+const TICKETS = 'Without effect: nobody logs in by Kerberos here, and GSSAPI is refused.';
 const QUOTAS = 'Without effect: this broker does not serve it; see `refused-settings.ts`.';
 const ZOOKEEPER = 'Of the connection to ZooKeeper.';
 const REMOTE = 'This broker has no tiered storage.';
@@ -71,12 +73,12 @@ export const keptDefinitions: ConfigTable = {
     SECURITY,
   ),
   'sasl.client.callback.handler.class': className(null, SECURITY),
-  'sasl.kerberos.kinit.cmd': string('/usr/bin/kinit', SECURITY),
-  'sasl.kerberos.min.time.before.relogin': long(60_000, SECURITY),
+  'sasl.kerberos.kinit.cmd': string('/usr/bin/kinit', TICKETS, SINGLE),
+  'sasl.kerberos.min.time.before.relogin': long(60_000, TICKETS, SINGLE),
   'sasl.kerberos.principal.to.local.rules': list(['DEFAULT'], SECURITY),
   'sasl.kerberos.service.name': string(null, SECURITY),
-  'sasl.kerberos.ticket.renew.jitter': double(0.05, SECURITY),
-  'sasl.kerberos.ticket.renew.window.factor': double(0.8, SECURITY),
+  'sasl.kerberos.ticket.renew.jitter': double(0.05, TICKETS, SINGLE),
+  'sasl.kerberos.ticket.renew.window.factor': double(0.8, TICKETS, SINGLE),
   'sasl.login.callback.handler.class': className(null, SECURITY),
   'sasl.login.class': className(null, SECURITY),
   'sasl.login.connect.timeout.ms': int(null, SECURITY),

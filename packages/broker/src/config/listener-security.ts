@@ -115,6 +115,14 @@ export const HONOURED_SASL: readonly string[] = [
   ...OAUTH_SETTINGS,
 ];
 
+/** They say how tickets of Kerberos are renewed and let nobody in: without GSSAPI they mean as little as in Kafka. */
+export const KERBEROS_TICKETS: readonly string[] = [
+  'sasl.kerberos.kinit.cmd',
+  'sasl.kerberos.min.time.before.relogin',
+  'sasl.kerberos.ticket.renew.jitter',
+  'sasl.kerberos.ticket.renew.window.factor',
+];
+
 const PER_LISTENER: ReadonlySet<string> = new Set([
   ...HONOURED_SSL,
   ...LIMITS_PER_LISTENER,

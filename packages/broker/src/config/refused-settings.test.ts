@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
-import { HONOURED_SASL, HONOURED_SSL } from './listener-security.ts';
+import { HONOURED_SASL, HONOURED_SSL, KERBEROS_TICKETS } from './listener-security.ts';
 
 const problems = (properties: Record<string, string>): string[] =>
   parseBrokerConfig(properties).problems.map(({ message }) => message);
@@ -27,16 +27,25 @@ it('what is said of a setting of security is whether it is honoured', () => {
   const says = (name: string): string => brokerConfigTable[name]?.documentation ?? '';
   expect(honoured.filter((name) => says(name).startsWith('Not honoured'))).toEqual([]);
   // One of a quorum, and one that is set for a listener alone, say so.
-  const own = ['sasl.jaas.config', 'sasl.mechanism.controller.protocol'];
+  const own = ['sasl.jaas.config', 'sasl.mechanism.controller.protocol', ...KERBEROS_TICKETS];
   const others = kafkaNames.filter(({ name }) => /^(ssl|sasl)\./.test(name) && ![...honoured, ...own].includes(name));
   expect(others.filter(({ name }) => !says(name).startsWith('Not honoured'))).toEqual([]);
 });
 
+it('how tickets of Kerberos are renewed is told to mean nothing, since GSSAPI itself is refused', () => {
+  const values = ['/bin/kinit', '58000', '0.1', '0.5'];
+  for (const [index, name] of KERBEROS_TICKETS.entries()) {
+    const { problems, warnings } = parseBrokerConfig({ [name]: values[index] ?? '' });
+    const message = expect.stringMatching(/nobody logs in by Kerberos/);
+    expect({ problems, warnings }).toEqual({ problems: [], warnings: [{ code: 'UNUSED_CONFIG', name, message }] });
+  }
+});
+
 describe('a setting that safety hangs on and that is not honoured', () => {
   it('keeps the broker from starting, whichever of Kafka’s it is', () => {
-    const honoured = new Set([...HONOURED_SSL, ...HONOURED_SASL]);
+    const honoured = new Set([...HONOURED_SSL, ...HONOURED_SASL, ...KERBEROS_TICKETS]);
     const named = kafkaNames.filter(({ name }) => SECURITY.test(name) && !honoured.has(name));
-    expect(named.length).toBeGreaterThan(25);
+    expect(named).toHaveLength(25);
     for (const { name, type, text } of named) {
       expect(problems({ [name]: valueFor(type, text) }).join(), name).toContain(`${name} is not honoured`);
     }

@@ -1,5 +1,5 @@
 import { brokerConfigTable } from './broker-definitions.ts';
-import { HONOURED_SASL, HONOURED_SSL, isListenerSetting } from './listener-security.ts';
+import { HONOURED_SASL, HONOURED_SSL, isListenerSetting, KERBEROS_TICKETS } from './listener-security.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
 
 /** Settings that somebody's safety hangs on and that are not honoured yet. */
@@ -57,8 +57,13 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
-/** Names that a beginning above would catch, and that are honoured. */
-const HONOURED: ReadonlySet<string> = new Set(['authorizer.class.name', ...HONOURED_SSL, ...HONOURED_SASL]);
+/** Names that a beginning above would catch, and that are honoured, or mean nothing beside what is. */
+const HONOURED: ReadonlySet<string> = new Set([
+  'authorizer.class.name',
+  ...HONOURED_SSL,
+  ...HONOURED_SASL,
+  ...KERBEROS_TICKETS,
+]);
 
 const SAFETY_SETTING =
   /^(authorizer\.|super\.users$|allow\.everyone\.|ssl\.|sasl\.|security\.|listeners$|listener\.(name|security)\.|inter\.broker\.listener\.name$|principal\.|max\.connections|zookeeper\.(set\.acl$|ssl\.))/;
