@@ -21,6 +21,7 @@ export type { Grant, Role } from './api/roles.ts';
 export type { ClusterConnection } from './clusters/cluster.ts';
 export { ConsoleError, type ConsoleErrorCode } from './errors.ts';
 export type { OidcOptions, OidcRole } from './login/options.ts';
+export { hashPassword, isHashedPassword } from './login/passwords.ts';
 export type { MaskRule } from './messages/mask.ts';
 export type { SchemaRegistryConnection } from './schemas/registry.ts';
 export type { ConsoleUser } from './server/guard.ts';
@@ -69,7 +70,8 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
  * Makes a console. It connects to a cluster when somebody first looks at it.
- * @throws ConsoleError `CONSOLE_OIDC_INVALID` where a login at a provider is not whole, or the provider cannot be reached
+ * @throws ConsoleError `CONSOLE_OIDC_INVALID` where a login at a provider is not whole, or the provider cannot be reached;
+ *   `CONSOLE_PASSWORD_INVALID` where a user's password begins like a hash and is none
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 import type { Logger } from '@millrace/client';
-import { type ClusterConnection, createConsole } from '@millrace/console';
+import { type ClusterConnection, createConsole, hashPassword } from '@millrace/console';
 import { masksOf, readUsers } from '../console/access.ts';
 import { readOidc } from '../console/oidc.ts';
 import type { CommandContext } from '../context.ts';
@@ -42,6 +42,29 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   } finally {
     await served.close();
   }
+}
+
+const PASSWORD_BYTES_MAX = 4096;
+
+/** Prints what a users' file may hold in the place of a password: from the environment, or the first line of standard input. */
+export async function printHash(context: CommandContext, { passwordEnv }: { passwordEnv?: string }): Promise<void> {
+  const password = passwordEnv === undefined ? await firstLine(context) : context.io.env[passwordEnv];
+  if (password === undefined || password === '') {
+    const where =
+      passwordEnv === undefined ? 'Standard input has no password' : `The variable ${passwordEnv} is not set`;
+    throw usageError(where, 'Give it in a variable, --password-env NAME, or as a line of standard input.');
+  }
+  const hash = await hashPassword(password);
+  await context.out.result({ hash }, () => hash);
+}
+
+async function firstLine({ io }: CommandContext): Promise<string> {
+  let text = '';
+  for await (const part of io.stdin) {
+    text += String(part);
+    if (text.includes('\n') || text.length > PASSWORD_BYTES_MAX) break;
+  }
+  return text.split(/\r?\n/, 1)[0] ?? '';
 }
 
 /** Every change is one line of JSON on standard error: who, what, when. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace } from '../testing/test-cli.ts';
 import { masksOf, readUsers } from './access.ts';
 
 describe('who may log in to the console', () => {
@@ -45,6 +46,18 @@ describe('who may log in to the console', () => {
       code: 'CLI_CONFIG_INVALID',
       message: expect.stringContaining('users:2 is not NAME:ROLE:PASSWORD'),
     });
+  });
+
+  it('has a password as its hash, and nothing that only begins like one', async () => {
+    const hashed = await millrace(undefined, ['console', 'hash-password', '-q'], { stdin: 'looks\nmore\n' });
+    const hash = hashed.stdout.trim();
+    expect(await users(`eve:viewer:${hash}\n`)).toMatchObject([{ name: 'eve', password: hash }]);
+    await expect(users(`eve:viewer:${hash.slice(0, -30)}\n`)).rejects.toMatchObject({
+      code: 'CLI_CONFIG_INVALID',
+      message: expect.stringContaining('users, eve: A password begins like a hash'),
+    });
+    const { exitCode } = await millrace(undefined, ['console', 'hash-password', '--password-env', 'PW']);
+    expect(exitCode).toBe(2);
   });
 
   it('is somebody', async () => {

@@ -23,7 +23,19 @@ export async function readUsers(path: string): Promise<ConsoleUser[]> {
     line.trim() === '' || line.startsWith('#') ? [] : [userOf(line, `${path}:${index + 1}`)],
   );
   if (users.length === 0) throw new CliError('CLI_CONFIG_INVALID', `${path} names nobody who may log in`);
+  if (users.some(({ password }) => password.startsWith('$scrypt$'))) await checkHashes(users, path);
   return users;
+}
+
+async function checkHashes(users: readonly ConsoleUser[], path: string): Promise<void> {
+  const { isHashedPassword } = await import('@millrace/console');
+  for (const { name, password } of users) {
+    try {
+      isHashedPassword(password);
+    } catch (cause) {
+      throw new CliError('CLI_CONFIG_INVALID', `${path}, ${name}: ${(cause as Error).message}`, { cause });
+    }
+  }
 }
 
 function userOf(line: string, at: string): ConsoleUser {

@@ -4,8 +4,8 @@ import type { Run } from '../context.ts';
 import { assignment, port } from '../parse/values.ts';
 
 export function addConsole(program: Command, run: Run): void {
-  program
-    .command('console')
+  const served = program.command('console');
+  served
     .summary('serve the console: clusters in a browser')
     .description(
       'Serves the console for any Kafka-compatible cluster: brokers, topics, messages, groups. Ctrl-C stops it.\n' +
@@ -16,7 +16,7 @@ export function addConsole(program: Command, run: Run): void {
     .option('--host <address>', 'on which address; beyond this machine it takes --users or --oidc (default: 127.0.0.1)')
     .option(
       '--users <file>',
-      'who may log in: lines of NAME:ROLE:PASSWORD, the roles being viewer, editor, admin; for some topics or groups: editor@topic/orders-*',
+      'who may log in: lines of NAME:ROLE:PASSWORD (or its hash), the roles being viewer, editor, admin; for some topics or groups: editor@topic/orders-*',
     )
     .option(
       '--oidc <file>',
@@ -43,6 +43,24 @@ Examples:
     )
     .action((options: ConsoleCommandOptions) =>
       run(async (context) => (await import('../commands/console.ts')).serveConsole(context, options)),
+    );
+  served
+    .command('hash-password')
+    .summary("make of a password what a users' file may hold in its place")
+    .description(
+      'Prints the scrypt hash of a password, for the file of --users: who reads the file cannot log in by it.',
+    )
+    .option(
+      '--password-env <name>',
+      'the environment variable that holds it (default: the first line of standard input)',
+    )
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  echo "eve:viewer:$(PW=... millrace console hash-password --password-env PW)" >> users',
+    )
+    .action((options: { passwordEnv?: string }) =>
+      run(async (context) => (await import('../commands/console.ts')).printHash(context, options)),
     );
 }
 

@@ -55,7 +55,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     const { method = 'GET', headers, socket } = request.raw;
-    callers.set(request, guard.admit({ method, path: pathOf(request), headers, remoteAddress: socket.remoteAddress }));
+    const asked = { method, path: pathOf(request), headers, remoteAddress: socket.remoteAddress };
+    callers.set(request, await guard.admit(asked));
   });
   const { oidc, logger } = options;
   app.setErrorHandler((error, request, reply) =>

@@ -1,15 +1,16 @@
 /** Who may ask at all: the first thing that is looked at of every request. */
-import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { CHANGE_HEADER } from '../api/contract.ts';
 import { type Grant, isAllowed, type Named, type Rights, type Role } from '../api/roles.ts';
 import { ConsoleError } from '../errors.ts';
 import type { Oidc } from '../login/oidc.ts';
+import { Passwords } from '../login/passwords.ts';
 import { isLoginPath } from '../login/routes.ts';
 
 /** Somebody who may log in. */
 export interface ConsoleUser {
   readonly name: string;
+  /** In the clear, or as `hashPassword` makes it. */
   readonly password: string;
   /** For everything; null for somebody who sees nothing but what the grants name. */
   readonly role: Role | null;
@@ -49,9 +50,11 @@ const NOBODY: Caller = { user: null, role: null, grants: [] };
 /** Keeps out pages of other sites, names of other people that point here, and who has not logged in. */
 export class Guard {
   readonly #options: GuardOptions;
+  readonly #passwords: Passwords<ConsoleUser>;
 
   constructor(options: GuardOptions) {
     this.#options = options;
+    this.#passwords = new Passwords(options.users);
   }
 
   get hasLogin(): boolean {
@@ -62,8 +65,8 @@ export class Guard {
     return this.#options.isReadOnly;
   }
 
-  /** @throws ConsoleError where the request does not come from whom it should */
-  admit(request: GuardedRequest): Caller {
+  /** Rejects with a ConsoleError where the request does not come from whom it should. */
+  async admit(request: GuardedRequest): Promise<Caller> {
     const host = this.#checkHost(request);
     if (!isSafe(request.method)) checkOrigin(request, host);
     const { oidc } = this.#options;
@@ -106,17 +109,12 @@ export class Guard {
     );
   }
 
-  #login(authorization: string | undefined): Caller {
+  async #login(authorization: string | undefined): Promise<Caller> {
     const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/.exec(authorization ?? '') ?? [];
     const given = Buffer.from(encoded ?? '', 'base64').toString('utf8');
     const at = given.indexOf(':');
-    let found: ConsoleUser | undefined;
-    // All are compared, so that the time tells nobody which names there are.
-    for (const user of this.#options.users) {
-      const isUser = isSame(given.slice(0, at), user.name);
-      const isPassword = isSame(given.slice(at + 1), user.password);
-      if (isUser && isPassword && at > 0) found = user;
-    }
+    // Who says nothing is not looked for.
+    const found = at > 0 ? await this.#passwords.find(given.slice(0, at), given.slice(at + 1)) : undefined;
     if (found === undefined) throw new ConsoleError('CONSOLE_LOGIN_NEEDED', 'Name and password, please');
     return { user: found.name, role: found.role, grants: found.grants ?? [] };
   }
@@ -162,10 +160,4 @@ function beyondLoopback(): ConsoleError {
     'CONSOLE_FORBIDDEN',
     'Without a login the console is for this machine alone: start it with --users FILE, or come through an SSH tunnel',
   );
-}
-
-function isSame(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)];
-  const isEqualLength = one.length === other.length;
-  return timingSafeEqual(one, isEqualLength ? other : one) && isEqualLength;
 }
