@@ -49,7 +49,7 @@ async function openAndIntroduce<T>(
     queuedRequestsMax: options.queuedRequestsMax ?? QUEUED_REQUESTS_MAX,
     responseBytesMax: options.responseBytesMax ?? RESPONSE_BYTES_MAX,
     unresponsiveMsMax: options.unresponsiveMsMax ?? UNRESPONSIVE_MS_MAX,
-    earlyLossHint: options.sasl === undefined ? 'Does this port want SASL?' : undefined,
+    earlyLossHint: options.sasl === undefined ? `Does this port want ${wantedBesideTls(options)}?` : undefined,
   });
   const onDeadline = (): void => pipe.close(deadlineError(peer, deadline));
   deadline.addEventListener('abort', onDeadline, { once: true });
@@ -71,8 +71,19 @@ async function openAndIntroduce<T>(
 async function explainLoss(pipe: RequestPipe, options: ConnectionOptions, peer: string): Promise<Error> {
   const reason = await pipe.closed;
   if (reason.code !== 'NETWORK_CONNECTION_LOST') return reason;
-  const guesses = [options.tls ? undefined : 'TLS', options.sasl ? undefined : 'SASL'].filter((guess) => guess);
+  const guesses = [options.tls ? undefined : 'TLS', wantedBesideTls(options)].filter((guess) => guess);
   const question = guesses.length === 0 ? '' : `. Does this port want ${guesses.join(' or ')}?`;
   const what = `Cannot connect to ${peer}: the broker hung up during the first exchange${question}`;
   return new ConnectionError('NETWORK_CONNECT_FAILED', what, reason);
+}
+
+/**
+ * Who has logged in is told what is wrong. In TLS 1.3 the client is ready before its certificate has been looked at, so a broker that does not
+ * trust it hangs up here.
+ */
+function wantedBesideTls({ tls, sasl }: ConnectionOptions): string | undefined {
+  if (sasl !== undefined) return undefined;
+  if (tls === undefined || tls === false) return 'SASL';
+  const isShown = tls !== true && (tls.cert !== undefined || tls.pfx !== undefined);
+  return isShown ? 'SASL or another client certificate' : 'SASL or a client certificate';
 }

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, createServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { ManualClock } from '@millrace/ports';
 import { Heartbeat, ListOffsets, Metadata, Produce, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -263,6 +264,22 @@ describe('Connection over TLS', () => {
       await expect(connectTo(broker, { host: 'localhost', tls: { ca: tls.cert } })).rejects.toMatchObject({
         code: 'NETWORK_TLS_FAILED',
         retriable: false,
+      });
+    }
+  });
+
+  it('asks about a certificate where the broker hangs up after the handshake, as those do that do not trust it', async () => {
+    const server = createTlsServer(tls, (socket) => socket.on('data', () => socket.destroy())).listen(0, 'localhost');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const to = server.address() as { port: number };
+    for (const [own, wanted] of [
+      [{}, 'SASL or a client certificate'],
+      [tls, 'SASL or another client certificate'],
+    ] as const) {
+      await expect(connectTo(to, { host: 'localhost', tls: { ...own, ca: tls.cert } })).rejects.toMatchObject({
+        code: 'NETWORK_CONNECT_FAILED',
+        message: expect.stringContaining(`Does this port want ${wanted}?`),
       });
     }
   });
