@@ -64,6 +64,8 @@ export interface SeedPlan {
   readonly faults: readonly PlannedEvent[];
   /** Whether somebody works on the cluster's topics and replicas while it is used. */
   readonly isTended: boolean;
+  /** Whether somebody moves replicas between the log folders of their brokers. */
+  readonly hasPorter: boolean;
   /** Whether somebody lies to the brokers, and makes and breaks what is its own. */
   readonly hasVandals: boolean;
   /** Whether an acknowledged record is on the disk for good. Without, only processes may die, and no power fails. */
@@ -95,6 +97,10 @@ const OWN_METADATA_PERCENT = 60;
 
 /** Of all seeds with several brokers, how many have somebody who works on their topics and replicas. */
 const TENDED_PERCENT = 50;
+
+/** Of all seeds, how many have somebody who moves replicas between the log folders of their brokers. */
+const PORTER_PERCENT = 12;
+const TWO_FOLDERS = '/data-a,/data-b';
 
 /** Of a hundred that write in transactions, how many speak the new protocol where the brokers do. */
 const NEW_PERCENT = 60;
@@ -201,6 +207,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
   const durationMs = (brokers > 1 ? dice.time(1000, 5000) : dice.time(400, 2400)) * (options.length ?? 1);
   const producers = planProducers(dice.for('producers'));
   const topics = planTopics(dice.for('topics'), producers, brokers);
+  const hasPorter = dice.for('porter').chance(PORTER_PERCENT);
   const faults = { durationMs, isDurable, brokers, ownsMetadata, kinds: options.faults };
   const events = [
     ...planFaults(dice.for('faults'), faults),
@@ -215,6 +222,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     settings: {
       ...planSettings(dice.for('settings'), isDurable),
       ...planReplication(dice.for('replication'), brokers),
+      ...(hasPorter && { 'log.dirs': TWO_FOLDERS }),
     },
     topics,
     producers,
@@ -223,6 +231,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     copiers: [],
     faults: events,
     isTended: options.isTended ?? (brokers > 1 && dice.for('garden').chance(TENDED_PERCENT)),
+    hasPorter,
     hasVandals: hasVandals(dice.for('vandals'), brokers, events),
     isDurable,
   };
@@ -236,7 +245,7 @@ function hasVandals(dice: Dice, brokers: number, faults: readonly PlannedEvent[]
 
 function planSettings(dice: Dice, isDurable: boolean): Record<string, string> {
   return {
-    'log.dirs': dice.chance(20) ? '/data-a,/data-b' : '/data',
+    'log.dirs': dice.chance(20) ? TWO_FOLDERS : '/data',
     'auto.create.topics.enable': 'false',
     'offsets.topic.num.partitions': String(dice.between(1, 3)),
     'offsets.topic.segment.bytes': String(dice.between(600, 6000)),

@@ -11,6 +11,7 @@ import { IdempotentProducer } from './clients/idempotent-producer.ts';
 import { Impostor } from './clients/impostor.ts';
 import { PlainProducer } from './clients/plain-producer.ts';
 import { PlainReader } from './clients/plain-reader.ts';
+import { Porter } from './clients/porter.ts';
 import { NoAnswer } from './clients/requester.ts';
 import { Router } from './clients/router.ts';
 import type { PartitionRef } from './clients/topics.ts';
@@ -57,6 +58,8 @@ export interface SeedFigures {
   readonly audits: number;
   /** Reassignments that were accepted. */
   readonly moves: number;
+  /** Moves between log folders that were accepted. */
+  readonly folderMoves: number;
   readonly diskCalls: number;
   /** Time that has passed in the world. */
   readonly simulatedMs: number;
@@ -109,11 +112,13 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];
   const factor = plan.topics[0]?.replicationFactor ?? 1;
   const gardeners = plan.isTended ? [new Gardener(world.toolsFor('gardener'), factor)] : [];
+  const porters = plan.hasPorter ? [new Porter(world.toolsFor('porter'), world.machines[0]!.folders)] : [];
   const clients = [
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
     ...(plan.hasVandals ? vandals(world) : []),
     ...gardeners,
+    ...porters,
   ];
   const ledger = new TransactionLedger();
   if (plan.transactional.length > 0) clients.push(...transactionalClients(world, ledger));
@@ -123,7 +128,14 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   const { history } = world;
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
   const violations = [...check(history), ...checkTransactions(ledger)];
-  return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis, gardeners) };
+  return {
+    seed,
+    plan,
+    violations,
+    history,
+    hash: hashOf(world),
+    figures: figuresOf(world, nemesis, gardeners, porters),
+  };
 }
 
 function vandals(world: World): SimulatedClient[] {
@@ -297,7 +309,12 @@ function hashOf({ history, notes, clock }: World): string {
   return hash.digest('hex');
 }
 
-function figuresOf(world: World, nemesis: Nemesis, gardeners: readonly Gardener[]): SeedFigures {
+function figuresOf(
+  world: World,
+  nemesis: Nemesis,
+  gardeners: readonly Gardener[],
+  porters: readonly Porter[],
+): SeedFigures {
   const { history, machines, clock } = world;
   const sum = (of: (machine: Machine) => number): number => machines.reduce((all, machine) => all + of(machine), 0);
   const sends = history.events.filter((event) => event.kind === 'send');
@@ -315,6 +332,7 @@ function figuresOf(world: World, nemesis: Nemesis, gardeners: readonly Gardener[
     commits: history.events.filter((event) => event.kind === 'commit').length,
     audits: world.audits,
     moves: gardeners.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
+    folderMoves: porters.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),
   };

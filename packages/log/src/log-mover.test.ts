@@ -133,6 +133,19 @@ describe('a log that is moved to another log directory', () => {
     expect(read.abortedTransactions).toEqual([{ producerId: 7, firstOffset: 40 }]);
   });
 
+  it('begins once more when it is cut after part of it has been copied', async () => {
+    const { clock, manager } = await benchOn(undefined, { moveBytesPerSecondMax: 300 });
+    const log = await filled(manager);
+    await manager.move('t', 0, elsewhere(log));
+    await clock.advanceAsync(3000);
+    expect(manager.moves[0]?.sizeBytes).toBeGreaterThan(0);
+    await log.truncateTo(10);
+    for (let n = 0; n < 5; n += 1) await log.append(batchOf([`other ${n}`]), AS_CLIENT);
+    await clock.advanceAsync(60_000);
+    await moved(manager);
+    expect(await values(log)).toEqual([...upTo(10), ...Array.from({ length: 5 }, (_, n) => `other ${n}`)]);
+  });
+
   it('can be sent back on the way, and no copy stays', async () => {
     const { disk, clock, manager } = await benchOn(undefined, { moveBytesPerSecondMax: 100 });
     const log = await filled(manager);
@@ -181,6 +194,29 @@ describe('a log that is moved to another log directory', () => {
     expect(dirOf(log)).toBe(from);
     expect((await log.append(batchOf(['value 30']), AS_CLIENT)).errorCode).toBe(0);
     expect(await values(log)).toEqual(upTo(31));
+  });
+
+  it('stays where it is, and is moved the next time, when beginning that throws by mistake', async () => {
+    let isBroken = false;
+    const sound = seededRandom(1);
+    const random = new Proxy(sound, {
+      get(target, name) {
+        if (isBroken) throw new Error('a mistake');
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    const { manager } = await benchOn(undefined, { random });
+    const log = await filled(manager);
+    const to = elsewhere(log);
+    isBroken = true;
+    await manager.move('t', 0, to);
+    await moved(manager);
+    isBroken = false;
+    expect(dirOf(log)).not.toBe(to);
+    await manager.move('t', 0, to);
+    await moved(manager);
+    expect(dirOf(log)).toBe(to);
   });
 
   it('counts as failed no longer when it is moved again, or gone', async () => {

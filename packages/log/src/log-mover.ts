@@ -137,23 +137,36 @@ export class LogMover {
   }
 
   async #move(move: Move): Promise<void> {
+    const { log, core } = move;
+    try {
+      await this.#copy(move, this.#host.directoryOf(log));
+    } catch (cause) {
+      // Nobody waits for this, and the moves that wait for it go on.
+      this.#failed.add(log);
+      this.#host.backgroundError(`Moving ${core.folder}`, cause);
+    } finally {
+      core.isMoving = false;
+      this.#moves.delete(log);
+    }
+  }
+
+  async #copy(move: Move, from: LogDirectory | undefined): Promise<void> {
+    if (from === undefined) return;
     const { log, core, to } = move;
-    const from = this.#host.directoryOf(log);
     const isStopped = (): boolean => this.#isStopped || move.isCancelled || !to.isOnline;
-    const tell = (event: LogMoveNews['event'], error?: unknown): void => {
-      const { topic, partition } = log;
-      const copiedBytes = relocation.copiedBytes;
-      this.#host.news({ topic, partition, from: from?.folder ?? '', to: to.folder, event, copiedBytes, error });
-    };
     const relocation = new Relocation(core, {
       folder: move.found ?? this.#host.copyFolder(to, log),
       spend: (sizeBytes) => this.#throttle.spend(sizeBytes, isStopped),
       isStopped,
       onBegun: (foundBytes) => tell(foundBytes > 0 ? 'resumed' : 'begun'),
     });
+    const tell = (event: LogMoveNews['event'], error?: unknown): void => {
+      const { topic, partition } = log;
+      const { copiedBytes } = relocation;
+      this.#host.news({ topic, partition, from: from.folder, to: to.folder, event, copiedBytes, error });
+    };
     move.relocation = relocation;
     try {
-      if (from === undefined) return;
       await relocation.run(() => this.#finish(move, from, relocation.folder));
       tell('done');
     } catch (error) {
@@ -164,9 +177,6 @@ export class LogMover {
         tell('failed', error);
       }
       await this.#leftOff(move, relocation.folder);
-    } finally {
-      core.isMoving = false;
-      this.#moves.delete(log);
     }
   }
 

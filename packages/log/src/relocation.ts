@@ -91,9 +91,10 @@ export class Relocation {
   }
 
   async #begin(): Promise<void> {
-    this.#mayGoOn();
     const { disk } = this.#core.context;
+    // A cut from before is no reason to begin once more.
     this.#truncations = this.#core.truncations;
+    this.#mayGoOn();
     this.#copied.clear();
     this.#whole.clear();
     await disk.makeFolder(this.folder);

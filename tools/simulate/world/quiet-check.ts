@@ -19,6 +19,8 @@ export function unrestOf(machines: readonly Machine[], states: StateWatch): Unre
     if (stale !== undefined) return { anomaly: 'stale-view', message: `broker ${machine.id} ${stale}` };
     const stray = strayReplica(machine, topics);
     if (stray !== undefined) return { anomaly: 'stray-replica', message: `broker ${machine.id} still has ${stray}` };
+    const copy = copyUnderWay(machine);
+    if (copy !== undefined) return { anomaly: 'unavailable', message: `broker ${machine.id} still moves ${copy}` };
   }
   return undefined;
 }
@@ -52,6 +54,14 @@ function staleView(
 
 /** A folder of a replica; those that are about to be removed have another name. */
 const REPLICA_FOLDER = /\/([^/]+)-\d+\/[^/]+$/;
+
+/** A copy of a log that is on its way into another folder. */
+const COPY_FOLDER = /\/[^/]+-future\/[^/]+$/;
+
+function copyUnderWay({ folders, disk }: Machine): string | undefined {
+  const files = folders.flatMap((folder) => disk.filesBelow(folder));
+  return files.find(({ path }) => COPY_FOLDER.test(path))?.path;
+}
 
 function strayReplica({ folders, disk }: Machine, topics: ReadonlySet<string>): string | undefined {
   for (const folder of folders) {
