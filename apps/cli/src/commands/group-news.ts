@@ -5,6 +5,8 @@ import type { Output } from '../output/output.ts';
 
 /** A group that nobody else is in takes a member in at once; whoever waits for longer should know for what. */
 const PATIENCE_MS = 1500;
+/** Others give up what a new member is to have, and hear with their next heartbeat (3 s by default) that they are to. */
+const IDLE_PATIENCE_MS = 5000;
 
 /** Says what becomes of a member of a group: what it waits for, which partitions it reads, which it has to give up. */
 export class GroupNews {
@@ -12,6 +14,7 @@ export class GroupNews {
   readonly #consumer: Consumer;
   readonly #group: string;
   #isLeaving = false;
+  #isMember = false;
   #patience: NodeJS.Timeout;
 
   constructor(out: Output, consumer: Consumer, group: string) {
@@ -23,8 +26,9 @@ export class GroupNews {
     );
     consumer.joined.then(
       () => {
+        this.#isMember = true;
         clearTimeout(this.#patience);
-        if (!this.#isLeaving && consumer.assignment.length === 0) this.#tellIdle();
+        if (consumer.assignment.length === 0) this.#waitForPartitions();
       },
       // Why a group cannot be joined is told by the loop that waits for records.
       () => clearTimeout(this.#patience),
@@ -33,8 +37,8 @@ export class GroupNews {
 
   assigned(partitions: readonly TopicPartition[]): void {
     clearTimeout(this.#patience);
-    if (partitions.length === 0) return;
-    this.#out.note(`Reading ${listPartitions(partitions)} as a member of group ${this.#group}`);
+    if (partitions.length === 0) this.#waitForPartitions();
+    else this.#out.note(`Reading ${listPartitions(partitions)} as a member of group ${this.#group}`);
   }
 
   revoked(partitions: readonly TopicPartition[]): void {
@@ -60,13 +64,19 @@ export class GroupNews {
     clearTimeout(this.#patience);
   }
 
-  #tellIdle(): void {
-    this.#out.note(`A member of group ${this.#group} without a partition: its other members read them all`);
+  #waitForPartitions(): void {
+    clearTimeout(this.#patience);
+    if (this.#isLeaving || !this.#isMember) return;
+    this.#patience = this.#waitFor(
+      `A member of group ${this.#group} without a partition: its other members read them all`,
+      () => this.#consumer.assignment.length === 0,
+      IDLE_PATIENCE_MS,
+    );
   }
 
-  #waitFor(text: string, holds: () => boolean = () => true): NodeJS.Timeout {
+  #waitFor(text: string, holds: () => boolean = () => true, patienceMs: number = PATIENCE_MS): NodeJS.Timeout {
     return setTimeout(() => {
       if (!this.#isLeaving && holds()) this.#out.note(text);
-    }, PATIENCE_MS);
+    }, patienceMs).unref();
   }
 }
