@@ -25,13 +25,26 @@ interface Outcome {
   readonly why: string;
 }
 
+/** What the tests are told beside where the broker is. */
+interface LibrdkafkaRun {
+  /** Of all their clients. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The one of their parts that is run; all by default. */
+  readonly part?: string;
+}
+
 /** Runs the tests that need a broker, or those whose name contains one of `only`; prints a table; returns how many failed. */
-export async function runLibrdkafka(bootstrap: string, only: readonly string[]): Promise<number> {
+export async function runLibrdkafka(
+  bootstrap: string,
+  only: readonly string[],
+  { settings = {}, part }: LibrdkafkaRun = {},
+): Promise<number> {
   const tests = await librdkafkaTests();
   const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
   try {
     const conf = join(scratch, 'test.conf');
-    writeFileSync(conf, `metadata.broker.list=${bootstrap}\ntest.topic.random=true\n`);
+    const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(conf, `metadata.broker.list=${bootstrap}\ntest.topic.random=true\n${lines.join('')}`);
     const environment = {
       ...process.env,
       RDKAFKA_TEST_CONF: conf,
@@ -40,6 +53,7 @@ export async function runLibrdkafka(bootstrap: string, only: readonly string[]):
       // Some tests call Kafka's scripts.
       KAFKA_PATH: kafkaScripts(scratch),
       BROKERS: bootstrap,
+      ...(part === undefined ? {} : { SUBTESTS: part }),
     };
     const waiting = brokerTests(join(tests, 'test.c')).filter(
       (name) => only.length === 0 || only.some((part) => name.includes(part)),

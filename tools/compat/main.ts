@@ -1,4 +1,4 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [security-tools] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [security-tools] [librdkafka-secured] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -7,6 +7,7 @@ import { clusterCases } from './cluster-tools.ts';
 import { CONFLUENT_TITLE, confluentCases } from './confluent.ts';
 import { javaCases, javaTransactionCases } from './java.ts';
 import { runLibrdkafka } from './librdkafka.ts';
+import { runLibrdkafkaSecured } from './librdkafka-secured.ts';
 import { pythonCases } from './python.ts';
 import { runCases } from './report.ts';
 import { buildSarama, saramaCases } from './sarama.ts';
@@ -85,6 +86,7 @@ const rackedSuites: Suites = {
 const ownSuites: Readonly<Record<string, () => Promise<number>>> = {
   secured: () => runMatrix(values.target, values.only),
   'security-tools': () => runSecurityTools(values.target, values.only),
+  'librdkafka-secured': () => runLibrdkafkaSecured(values.target),
 };
 
 const { values, positionals } = parseArgs({

@@ -46,8 +46,14 @@ export interface SecuredTarget {
 
 type Ports = Readonly<Record<ListenerName, number>>;
 
-/** @param wanted - `millrace`, or `apache` for Kafka 3.9.1, in ZooKeeper mode */
-export async function startSecuredTarget(wanted = 'millrace'): Promise<SecuredTarget> {
+/**
+ * @param wanted - `millrace`, or `apache` for Kafka 3.9.1, in ZooKeeper mode
+ * @param further - Settings beside those of the matrix
+ */
+export async function startSecuredTarget(
+  wanted = 'millrace',
+  further: Readonly<Record<string, string>> = {},
+): Promise<SecuredTarget> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-secured-'));
   const certificates = makeRunCertificates(folder);
   const provider = await TokenProvider.start(PASSWORDS);
@@ -57,7 +63,7 @@ export async function startSecuredTarget(wanted = 'millrace'): Promise<SecuredTa
     await Promise.all(Object.keys(LISTENERS).map(async (name) => [name, await freePort()] as const)),
   ) as Ports; // One of each listener.
   const connect = `${HOST}:${zooKeeper.port}`;
-  const settings = settingsOf(ports, certificates, provider);
+  const settings = { ...settingsOf(ports, certificates, provider), ...further };
   const broker = wanted.startsWith('apache')
     ? await startApacheKafka({
         version: KAFKA_3,
@@ -156,7 +162,8 @@ async function prepare(client: ClientOptions): Promise<void> {
   const topics = Object.values(TOPICS).map((topic) => ({ topic, partitions: 1, replicationFactor: 1 }));
   await untilReady(() => admin.createTopics(topics));
   for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) {
-    await admin.setScramPasswords([{ user: 'alice', mechanism, password: PASSWORDS.alice, iterations: 4096 }]);
+    const users = Object.entries(PASSWORDS);
+    await admin.setScramPasswords(users.map(([user, password]) => ({ user, mechanism, password, iterations: 4096 })));
   }
   const rule = (principal: string, rest: object): NewAcl => ({ principal, permission: 'allow', ...rest }) as NewAcl;
   const ofTopic = { resourceType: 'topic', resourceName: TOPICS.allowed } as const;

@@ -2,10 +2,27 @@
 for each, a line of JSON. `version` prints what is installed."""
 
 import json
+import logging
 import sys
 import time
 
 LATE_S = 15
+
+
+class Said(logging.Handler):
+    """What kafka-python says of a refusal: to whoever has called it, it speaks of a timeout alone."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+        if record.exc_info and record.exc_info[1] is not None:
+            self.lines.append(repr(record.exc_info[1]))
+
+
+SAID = Said()
 
 
 def kafka_python(attempt):
@@ -16,7 +33,9 @@ def kafka_python(attempt):
         "bootstrap_servers": attempt["bootstrap"],
         "security_protocol": attempt["protocol"],
         "request_timeout_ms": 10_000,
+        "bootstrap_timeout_ms": 4_000,
     }
+    SAID.lines.clear()
     tls, login = attempt.get("tls"), attempt.get("login")
     if tls:
         options["ssl_cafile"] = tls["authority"]
@@ -133,7 +152,7 @@ def run(client):
             while at is not None:
                 chain.append(f"{type(at).__name__}: {at!r}")
                 at = at.__cause__ or at.__context__
-            text = " <- ".join(chain)
+            text = " <- ".join([*chain, *SAID.lines[-8:]])
             outcome = classify(text)
         print(json.dumps({"id": attempt["id"], "outcome": outcome, "text": text}), flush=True)
 
@@ -145,4 +164,6 @@ if __name__ == "__main__":
 
         print(f"kafka-python {kafka.__version__}, confluent-kafka {confluent.__version__} (librdkafka {confluent.libversion()[0]})")
     else:
+        logging.getLogger("kafka").addHandler(SAID)
+        logging.getLogger("kafka").propagate = False
         run({"kafka-python": kafka_python, "confluent-kafka": confluent_kafka}[sys.argv[1]])
