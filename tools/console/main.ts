@@ -10,6 +10,7 @@ import { Producer } from '@millrace/producer';
 import type { AclRow } from '../../apps/console/src/api/contract.ts';
 import { askConsole } from '../../apps/console/src/testing/ask-console.ts';
 import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
+import { browse } from './browse.ts';
 import { look } from './look.ts';
 
 const cluster = 'kafka';
@@ -209,11 +210,13 @@ if (verb === 'kafka') {
   let failed = 0;
   for (const version of versions.length === 0 ? [KAFKA_3, KAFKA_4] : versions) failed += await against(version);
   process.exitCode = failed === 0 ? 0 : 1;
+} else if (verb === 'browse') {
+  process.exitCode = (await browse(versions)) === 0 ? 0 : 1;
 } else if (verb === 'look') {
   await look(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts look [FOLDER]',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]',
   );
   process.exitCode = 2;
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Message, MessageEvents, ReadPlan, ReadProgress } from '../../../src/api/contract.ts';
 import { addressOf, queryOf } from './api.ts';
+import { useChanges } from './changes.ts';
 
 /** What is being read, and how far it is. */
 export interface Reading {
@@ -29,6 +30,10 @@ export function useReading(place: ReadingPlace): Reading {
   const { url, rest } = addressOf('/api/clusters/:cluster/topics/:topic/stream', place);
   const address = url + queryOf(rest);
   const { live } = place;
+  const changes = useChanges();
+  // A live tail is told of what is new; what it shows would be gone.
+  const revision = live ? 0 : changes;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was changed here is read anew from the same address
   useEffect(() => {
     setState((before) => ({ ...NOTHING, messages: live ? [] : before.messages }));
     let isFirst = true;
@@ -57,7 +62,7 @@ export function useReading(place: ReadingPlace): Reading {
       if (events.readyState === EventSource.CLOSED || !live) finish({ error: new Error('The server does not answer') });
     });
     return () => events.close();
-  }, [address, live]);
+  }, [address, live, revision]);
   const stop = (): void => {
     source.current?.close();
     setState((before) => ({ ...before, isReading: false }));

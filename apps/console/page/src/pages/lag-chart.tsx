@@ -2,12 +2,22 @@ import 'uplot/dist/uPlot.min.css';
 import { type ReactNode, useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import type { LagPoint } from '../../../src/api/contract.ts';
-import { number } from '../lib/format.ts';
+import { localTime, number } from '../lib/format.ts';
 import { useWords } from '../lib/settings.ts';
 
 const HEIGHT = 148;
 /** Less than a minute is no time for a lag. */
 const SPAN_S_MIN = 60;
+
+const DAY_S = 86_400;
+
+/** Times of the axis as everywhere else: the clock, with the day where there are several. */
+function clocks(_: uPlot, at: number[]): string[] {
+  const isLong = (at.at(-1) ?? 0) - (at[0] ?? 0) > DAY_S;
+  return at
+    .map((seconds) => localTime(seconds * 1000))
+    .map((time) => (isLong ? time.slice(5, 16) : time.slice(11, 19)));
+}
 
 /** The lag as the console has seen it since somebody first looked at the group. */
 export default function LagChart({
@@ -39,7 +49,7 @@ export default function LagChart({
           x: { range: (_, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
           y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] },
         },
-        axes: [axis, axis],
+        axes: [{ ...axis, values: clocks }, axis],
         series: [{}, { stroke: style.accentColor, width: 2, points: { show: false }, label }],
       },
       [[], []],

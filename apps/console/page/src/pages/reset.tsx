@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import type { GroupDetail, ResetRow, ResetTo } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
-import { number } from '../lib/format.ts';
+import { localTime, number } from '../lib/format.ts';
 import { useMay } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import type { Word } from '../lib/words.ts';
@@ -16,6 +16,9 @@ const TARGETS: Readonly<Record<ResetTo, Word>> = {
   shift: 'shift',
 };
 
+/** As far as an input for a time needs it. */
+const TO_MINUTES_CHARS = '2026-01-01 00:00'.length;
+
 /** Shows where a group's offsets would go, and moves them when that was seen. */
 export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onClose: () => void }): ReactNode {
   const say = useWords();
@@ -28,7 +31,17 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
   const [plan, setPlan] = useState<readonly ResetRow[]>();
   const [error, setError] = useState<Error>();
   const { group } = detail;
+  const choose = (target: ResetTo): void => {
+    setTo(target);
+    // A number is no time, and a time no offset; and what was shown is where another target leads.
+    setAt(target === 'time' ? localTime(Date.now()).slice(0, TO_MINUTES_CHARS).replace(' ', 'T') : '0');
+    setPlan(undefined);
+  };
   const mayForget = useMay('admin', { on: 'group', name: group });
+  const changeAt = (value: string): void => {
+    setAt(value);
+    setPlan(undefined);
+  };
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     setError(undefined);
     await work().catch((failure: Error) => setError(failure));
@@ -47,13 +60,19 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
       {detail.members.length > 0 && <p className="health warn">{say('resetHint')}</p>}
       <div className="pair">
         <Field label={say('topic')}>
-          <select value={topic} onChange={(event) => setTopic(event.target.value)}>
+          <select
+            value={topic}
+            onChange={(event) => {
+              setTopic(event.target.value);
+              setPlan(undefined);
+            }}
+          >
             {topics.map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </Field>
-        <Target to={to} at={at} onTo={setTo} onAt={setAt} />
+        <Target to={to} at={at} onTo={choose} onAt={changeAt} />
       </div>
       {plan !== undefined && <Plan rows={plan} />}
       {error !== undefined && <Problem error={error} />}

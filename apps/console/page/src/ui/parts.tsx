@@ -1,5 +1,6 @@
 import { type UseQueryResult, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { noteChange } from '../lib/changes.ts';
 import { useWords } from '../lib/settings.ts';
 
 /** What is loaded, what is waited for and what went wrong, each with its own look. */
@@ -114,6 +115,7 @@ export function ChangeForm(props: {
     try {
       await props.change();
       await client.invalidateQueries();
+      noteChange();
       props.onClose();
     } catch (failure) {
       setError(failure instanceof Error ? failure : new Error(String(failure)));
