@@ -94,7 +94,7 @@ function messagesOf(error: KnownError): string[] {
   // What the command line says itself begins as it is to begin: with the name of a file, perhaps.
   if (error instanceof CliError) return [ended(error.message.trim())];
   if (error.code === 'CLIENT_NO_BROKER_AVAILABLE') return [sentence(withoutAdvice(error.message))];
-  if (error.failures === undefined) return [sentence(messageWithCause(error))];
+  if (error.failures === undefined) return [sentence(withoutOptions(messageWithCause(error)))];
   const failures = [...error.failures.values()];
   const [first] = failures;
   // A right that is missing for the cluster is missing for every item: one line says it.
@@ -112,8 +112,12 @@ export function withoutAdvice(message: string): string {
     .replace(/^.*; the last of \d+ failures: /s, '')
     .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
     .replaceAll(' Is the broker up, and is this the port of a listener?', '')
-    .replace(/\. Leave the option "sasl" out/, '')
     .replace(/ \((?:E[A-Z_]+|connectTimeoutMs)\)/g, '');
+}
+
+/** An option of the SDK is no option here. */
+function withoutOptions(message: string): string {
+  return message.replace(/\. Leave the option "sasl" out/, '');
 }
 
 /** A time-out says how long, its cause says why. */

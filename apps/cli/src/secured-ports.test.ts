@@ -54,6 +54,7 @@ describe('a port that is plain, asked with', () => {
     ]) {
       const { exitCode, stderr } = await millrace(broker.bootstrapServers, [...command, '--command-config', file]);
       expect([exitCode, stderr]).toEqual([1, expect.stringContaining(what)]);
+      expect(stderr).not.toContain('Leave the option');
       expect(stderr).toMatch(/^error: [^\n]*\nThe client properties ask for it \(security\.protocol\)\. /);
     }
   });
