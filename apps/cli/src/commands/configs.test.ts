@@ -95,6 +95,17 @@ describe('millrace configs', () => {
       });
       expect((await run('configs', 'unset', 'broker', name, 'log.retention.ms')).exitCode).toBe(0);
     }
+    for (const name of ['1', 'default']) {
+      expect(await run('configs', 'set', 'broker', name, 'log.retenton.ms=1', 'my.plugin=1')).toEqual({
+        exitCode: 1,
+        stdout: '',
+        stderr: 'error: There is no broker config "log.retenton.ms".\nDid you mean "log.retention.ms"?\n',
+      });
+      expect(await run('configs', 'set', 'broker', name, 'my.own.plugin=1', '--dry-run')).toMatchObject({
+        exitCode: 0,
+        stderr: 'warning: my.own.plugin is no config of brokers; it is kept for what may be plugged in\n',
+      });
+    }
     expect((await run('configs', 'describe', 'user', 'ann')).exitCode).toBe(2);
   });
 });

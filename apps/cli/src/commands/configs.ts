@@ -95,6 +95,7 @@ export async function setConfigs(
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
     const resource = await findResource(admin, type, name);
+    if (type === 'broker') await lookAtNames(context, admin, resource, assignments);
     await changeConfigs(admin, { ...resource, set: Object.fromEntries(assignments) }, options);
     await context.out.done({ ...resource, set: Object.fromEntries(assignments), dryRun: options.dryRun ?? false }, () =>
       assignments
@@ -102,6 +103,27 @@ export async function setConfigs(
         .join('\n'),
     );
   });
+}
+
+/**
+ * Brokers take any name, since parts that are plugged in have configs of their own: a slip would be kept, and do nothing.
+ * @throws CliError for a name that is nearly another's
+ */
+async function lookAtNames(
+  { out }: CommandContext,
+  admin: Admin,
+  resource: ConfigResource,
+  assignments: readonly Assignment[],
+): Promise<void> {
+  const known = await configNames(admin, resource);
+  const unknown = assignments
+    .map(([config]) => config)
+    .filter((config) => !known.includes(config) && !config.startsWith('listener.name.'));
+  if (known.length === 0) return;
+  for (const config of unknown) {
+    if (nearestName(config, known) !== undefined) throw await unknownConfig(admin, resource, config);
+    out.warn(`${printable(config)} is no config of brokers; it is kept for what may be plugged in`);
+  }
 }
 
 export async function unsetConfigs(
