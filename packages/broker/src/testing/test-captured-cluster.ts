@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import {
+  apiByKey,
   decodeRequestFrame,
   LeaderAndIsr,
   type LeaderAndIsrRequest,
@@ -15,6 +16,7 @@ import {
   type UpdateMetadataRequest,
 } from '@millrace/protocol';
 import {
+  type CommandHeader,
   LEADER_OF_DELETED,
   type PartitionState,
   type ReplicaState,
@@ -47,6 +49,12 @@ const COMMANDS = new Map([LeaderAndIsr, UpdateMetadata, StopReplica].map((api) =
 function linesOf<T>(file: string): T[] {
   const text = brotliDecompressSync(readFileSync(file)).toString().trimEnd();
   return text.split('\n').map((line) => JSON.parse(line) as T);
+}
+
+/** What Kafka's brokers asked one another in scenarios, controllers included: APIs with their versions. */
+export function capturedApis(scenarios: readonly string[]): ReadonlySet<string> {
+  const asked = linesOf<[string, number, number]>(frames).filter(([name]) => scenarios.includes(name));
+  return new Set(asked.map(([, key, version]) => `${apiByKey.get(key)?.name} ${version}`));
 }
 
 /** What Kafka's controllers said in a scenario. */
@@ -114,6 +122,8 @@ class Epochs {
 export interface Line {
   /** The API with its version, and the live brokers of an UpdateMetadata. */
   readonly what: string;
+  /** Who says it, in which epoch of his, and for which of the receiver's lives it is meant. */
+  readonly header: string;
   readonly states: readonly State[];
 }
 
@@ -139,15 +149,17 @@ export class Listener {
   readonly #ordered = new Map<string, number>();
   /** The leader epoch and version that each broker knows of each partition. */
   readonly #known = new Map<string, readonly [number, number]>();
+  /** By receiver, the broker epochs that commands for it have named in this scenario. */
+  readonly #lives = new Map<number, number[]>();
 
-  /** The commands of the next scenario, but for those of a controller to its own broker: ours go no way that could be listened to. */
+  /** The commands of the next scenario. */
   told(commands: readonly Command[]): Told {
     this.#epochs.begin();
+    this.#lives.clear();
     const inOrder = new Map<number, Line[]>();
     const isrs = new Map<number, Set<string>>();
     for (const command of commands) {
-      const { to, from } = command;
-      if (from === to) continue;
+      const { to } = command;
       if (!inOrder.has(to)) inOrder.set(to, []);
       if (!isrs.has(to)) isrs.set(to, new Set());
       const line = this.#lineOf(command);
@@ -176,21 +188,29 @@ export class Listener {
 
   #lineOf({ api, version, to, body }: Command): Line {
     const what = `${api} ${version}`;
+    const header = this.#headerOf(to, body as CommandHeader);
     if (api === 'StopReplica') {
       const { partitions } = stopReplicaCommand(body as StopReplicaRequest, version);
-      return { what, states: sorted(partitions.map((each) => this.#stopped(each))) };
+      return { what, header, states: sorted(partitions.map((each) => this.#stopped(each))) };
     }
     if (api === 'LeaderAndIsr') {
       const { controllerEpoch, brokerEpoch, partitions } = leaderAndIsrCommand(body as LeaderAndIsrRequest);
       const lives = `${controllerEpoch} ${to} ${brokerEpoch}`;
       const repeated = partitions.map((each) => this.#isRepeated(lives, each));
       const texts = partitions.map((each) => `${this.#state(each)}${rolesOf(each)}`);
-      return { what, states: sorted(texts, repeated) };
+      return { what, header, states: sorted(texts, repeated) };
     }
     const { partitions, liveBrokers } = updateMetadataCommand(body as UpdateMetadataRequest);
     const states = partitions.map((each) => `${this.#state(each)}${list(' offline', each.offlineReplicas)}`);
     const live = liveBrokers.map(({ id }) => id).sort();
-    return { what: `${what} live [${live}]`, states: sorted(states) };
+    return { what: `${what} live [${live}]`, header, states: sorted(states) };
+  }
+
+  #headerOf(to: number, { controllerId, controllerEpoch, brokerEpoch }: CommandHeader): string {
+    const lives = this.#lives.get(to) ?? [];
+    this.#lives.set(to, lives);
+    if (!lives.includes(brokerEpoch)) lives.push(brokerEpoch);
+    return `by ${controllerId} in ${controllerEpoch} to life ${lives.indexOf(brokerEpoch) + 1}`;
   }
 
   #isRepeated(lives: string, { topic, partition, leaderEpoch }: ReplicaState): boolean {

@@ -14,7 +14,8 @@ import { batchOf } from './test-broker.ts';
 import type { Command, Write } from './test-captured-cluster.ts';
 import { apiOf, capturedProbes, Translation } from './test-captured-probes.ts';
 import { type Dump, dumpOf } from './test-captured-trees.ts';
-import { TestReplicas } from './test-replicas.ts';
+import { hearOwnCommands } from './test-own-commands.ts';
+import { type Said, TestReplicas } from './test-replicas.ts';
 
 /** Which broker played which part: a capture is one cluster's life, and its assignments were drawn by lot. */
 export interface Cast {
@@ -55,6 +56,7 @@ const [D, E, F] = [
 ] as const;
 
 const SCENARIOS = [
+  '01-boot',
   '02-create',
   '03-kill-leader',
   '04-controlled-shutdown',
@@ -111,7 +113,7 @@ export const CASTS: readonly Cast[] = [
     txState: [F, D, E],
     strayed: 3,
     stopped: 1,
-    scenarios: [...SCENARIOS.slice(0, 4), ...SCENARIOS.slice(5, 9), '11-isr-change'],
+    scenarios: [...SCENARIOS.slice(0, 5), ...SCENARIOS.slice(6, 10), '11-isr-change'],
   },
   // What was captured of this scenario under 2.8 happened to a cluster of its own.
   {
@@ -141,11 +143,13 @@ export class Walk {
   readonly #cluster: TestReplicas;
   /** The whole tree after each scenario and at moments within, by the names of the captured ones. */
   readonly dumps = new Map<string, Dump>();
+  readonly #deafen: () => void;
   #said = 0;
   #written = 0;
   #throttles = 0;
 
-  private constructor(cast: Cast, cluster: TestReplicas) {
+  private constructor(cast: Cast, cluster: TestReplicas, deafen: () => void) {
+    this.#deafen = deafen;
     this.#cast = cast;
     this.#cluster = cluster;
   }
@@ -158,15 +162,21 @@ export class Walk {
       'replica.socket.timeout.ms': '1000',
       'zookeeper.session.timeout.ms': '6000',
     };
-    const walk = new Walk(cast, await TestReplicas.start(3, settings));
-    walk.#heard();
-    await walk.#dump('01-boot');
+    const first: Said[] = [];
+    let hearing = first;
+    const deafen = hearOwnCommands(cast.release, (said) => hearing.push(said));
+    const cluster = await TestReplicas.start(3, settings);
+    cluster.said.unshift(...first);
+    hearing = cluster.said;
+    const walk = new Walk(cast, cluster, deafen);
     return walk;
   }
 
   /** Everything, by the names of the scenarios. */
   async all(): Promise<Map<string, Heard>> {
     const steps: Record<(typeof SCENARIOS)[number], () => Promise<void>> = {
+      // They are up already.
+      '01-boot': async () => undefined,
       '02-create': () => this.#create(),
       '03-kill-leader': () => this.#bounce(this.#cast.killed, 'kill', '03-kill-leader-while-down'),
       '04-controlled-shutdown': () => this.#bounce(3, 'stop', '04-controlled-shutdown-while-down'),
@@ -186,6 +196,7 @@ export class Walk {
     const heard = new Map<string, Heard>();
     const { scenarios, prefix } = this.#cast;
     if (!scenarios.includes('02-create')) {
+      await this.#dump('01-boot');
       await this.#create();
       this.#heard();
     }
@@ -198,8 +209,15 @@ export class Walk {
     return heard;
   }
 
-  stop(): Promise<void> {
-    return this.#cluster.stopAll();
+  /** What brokers have asked one another, controllers included: APIs with their versions. */
+  get asked(): ReadonlySet<string> {
+    const between = this.#cluster.said.filter(({ from }) => from > 0);
+    return new Set(between.map(({ api, version }) => `${api} ${version}`));
+  }
+
+  async stop(): Promise<void> {
+    await this.#cluster.stopAll();
+    this.#deafen();
   }
 
   async #create(): Promise<void> {

@@ -1,0 +1,31 @@
+import type { CommandHeader } from '../cluster/broker-channel.ts';
+import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
+import { LocalChannel } from '../commands/local-channel.ts';
+import { leaderAndIsrRequest, stopReplicaRequest, updateMetadataRequest } from '../commands/wire.ts';
+import type { Said } from './test-replicas.ts';
+
+/**
+ * Notes what controllers tell their own brokers, which goes past the network here and over it at Kafka, as it would be said there. Of all
+ * clusters of this thread, until what is returned is called.
+ */
+export function hearOwnCommands(release: string, hear: (said: Said) => void): () => void {
+  const versions = interBrokerVersions(release);
+  if (versions === undefined) throw new Error(`Brokers do not speak ${release}`);
+  const { leaderAndIsr, updateMetadata, stopReplica } = LocalChannel.prototype;
+  const note = ({ controllerId: id }: CommandHeader, api: string, version: number, body: unknown): void =>
+    hear({ from: id, to: id, api, version, body });
+  LocalChannel.prototype.leaderAndIsr = function (command) {
+    const version = versions.leaderAndIsr;
+    note(command, 'LeaderAndIsr', version, leaderAndIsrRequest(command, 'PLAINTEXT', version));
+    return leaderAndIsr.call(this, command);
+  };
+  LocalChannel.prototype.updateMetadata = function (command) {
+    note(command, 'UpdateMetadata', versions.updateMetadata, updateMetadataRequest(command));
+    return updateMetadata.call(this, command);
+  };
+  LocalChannel.prototype.stopReplica = function (command) {
+    note(command, 'StopReplica', versions.stopReplica, stopReplicaRequest(command));
+    return stopReplica.call(this, command);
+  };
+  return () => Object.assign(LocalChannel.prototype, { leaderAndIsr, updateMetadata, stopReplica });
+}
