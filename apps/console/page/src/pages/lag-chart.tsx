@@ -9,6 +9,8 @@ const HEIGHT = 148;
 /** Less than a minute is no time for a lag. */
 const SPAN_S_MIN = 60;
 
+/** Times are one line under the chart. */
+const CLOCKS_HEIGHT = 30;
 const DAY_S = 86_400;
 
 /** Times of the axis as everywhere else: the clock, with the day where there are several. */
@@ -49,7 +51,7 @@ export default function LagChart({
           x: { range: (_, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
           y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] },
         },
-        axes: [{ ...axis, values: clocks }, axis],
+        axes: [{ ...axis, values: clocks, size: CLOCKS_HEIGHT }, axis],
         series: [{}, { stroke: style.accentColor, width: 2, points: { show: false }, label }],
       },
       [[], []],
