@@ -152,7 +152,7 @@ def run(client):
             while at is not None:
                 chain.append(f"{type(at).__name__}: {at!r}")
                 at = at.__cause__ or at.__context__
-            text = " <- ".join([*chain, *SAID.lines[-8:]])
+            text = " <- ".join([*chain, *SAID.lines])
             outcome = classify(text)
         print(json.dumps({"id": attempt["id"], "outcome": outcome, "text": text}), flush=True)
 
