@@ -49,7 +49,7 @@ describe('a port that is plain, asked with', () => {
     await writeFile(file, `security.protocol=${protocol}\n${more}`);
     for (const command of [
       ['topics', 'list'],
-      ['topics', 'list', '--timeout', '300ms'],
+      ['topics', 'list', '--timeout', '2s'],
       ['consume', 't'],
     ]) {
       const { exitCode, stderr } = await millrace(broker.bootstrapServers, [...command, '--command-config', file]);
