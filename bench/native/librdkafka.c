@@ -285,6 +285,47 @@ static void measure_single(int argc, char **argv) {
   print_latencies(cpu_ms() - cpu, cpu_ms_of(broker) - broker_cpu);
 }
 
+static void must(rd_kafka_error_t *error) {
+  if (error == NULL) return;
+  fprintf(stderr, "%s\n", rd_kafka_error_string(error));
+  exit(1);
+}
+
+/* One transaction after the other, each begun when the one before is committed. Returns how many. */
+static long transact_for(rd_kafka_t *rk, rd_kafka_topic_t *topic, char *values, int argc, char **argv, double time_ms) {
+  long bytes = number(argc, argv, "recordBytes", NULL), each = number(argc, argv, "records", NULL);
+  long partitions = number(argc, argv, "partitions", NULL);
+  double deadline = now_ms() + time_ms;
+  long done = 0, sent = 0;
+  while (now_ms() < deadline) {
+    must(rd_kafka_begin_transaction(rk));
+    for (long count = 0; count < each; count++, sent++) {
+      char *value = values + (sent % DIFFERENT_VALUES) * bytes;
+      if (rd_kafka_produce(topic, sent % partitions, RD_KAFKA_MSG_F_COPY, value, bytes, NULL, 0, NULL) == -1) {
+        fprintf(stderr, "%s\n", rd_kafka_err2str(rd_kafka_last_error()));
+        exit(1);
+      }
+    }
+    must(rd_kafka_commit_transaction(rk, 30000));
+    done++;
+  }
+  return done;
+}
+
+static void transact(int argc, char **argv) {
+  long bytes = number(argc, argv, "recordBytes", NULL);
+  char *values = random_values(bytes);
+  /* A commit flushes, whatever it is. */
+  rd_kafka_t *rk = make_producer(argc, argv, "5");
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, field(argc, argv, "topic", NULL), NULL);
+  must(rd_kafka_init_transactions(rk, 30000));
+  transact_for(rk, topic, values, argc, argv, number(argc, argv, "warmUpMs", NULL));
+  long broker = number(argc, argv, "brokerPid", NULL);
+  double started = now_ms(), cpu = cpu_ms(), broker_cpu = cpu_ms_of(broker);
+  long done = transact_for(rk, topic, values, argc, argv, number(argc, argv, "timeMs", NULL));
+  print_throughput(done, done * number(argc, argv, "records", NULL) * bytes, started, cpu, broker, broker_cpu);
+}
+
 static void consume(int argc, char **argv) {
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   char group[64], error[512];
@@ -343,6 +384,7 @@ int main(int argc, char **argv) {
   if (strcmp(kind, "produce") == 0) produce(argc, argv);
   else if (strcmp(kind, "latency") == 0) measure_latency(argc, argv);
   else if (strcmp(kind, "single") == 0) measure_single(argc, argv);
+  else if (strcmp(kind, "transact") == 0) transact(argc, argv);
   else consume(argc, argv);
   fflush(stdout);
   /* Leaving the group and freeing queues takes seconds, and the figures are out. */

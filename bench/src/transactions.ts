@@ -1,7 +1,14 @@
-/** `pnpm bench transactions`: transactions a second by their size, and what committing every 100 ms costs against plain idempotent sends. */
+/**
+ * `pnpm bench transactions`: transactions a second by their size, by our producer and by librdkafka; what committing every 100 ms costs against
+ * plain idempotent sends; and what reading what is committed costs against reading all.
+ */
+import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
 import { brokerKinds, type RunningBroker, withTopics } from './brokers.ts';
+import { cpuMsOf } from './clients/cpu.ts';
+import type { ThroughputResult } from './clients/jobs.ts';
+import { runLibrdkafka } from './clients/librdkafka.ts';
 import { randomValues } from './random-values.ts';
 import { digits, median, percent, summarize, times } from './report/statistics.ts';
 import { inTurns } from './rounds.ts';
@@ -15,13 +22,27 @@ const COMMIT_EVERY_MS = 100;
 const TIMES = { warmUpMs: 500, timeMs: 2000 };
 const TIMES_QUICK = { warmUpMs: 150, timeMs: 400 };
 
+/** How many the topic has, which is read several times in each round: a broker's processor time is told in steps of 10 ms. */
+const READ_RECORDS = 400_000;
+const READ_RECORDS_QUICK = 100_000;
+const READ_PASSES = 10;
+const READ_PASSES_QUICK = 2;
+const READ_TRANSACTION_RECORDS = 1000;
+const LIBRDKAFKA_MS_MAX = 60_000;
+
+const CLIENTS = ['Millrace', 'librdkafka'] as const;
+const ISOLATIONS = ['read_uncommitted', 'read_committed'] as const;
+/** Whose topics are read: how they were written does not matter to it. */
+const READ_KINDS = ['Millrace, no sync', 'Kafka, no sync'];
+
 const KINDS = ['Millrace, sync per ack', 'Kafka, sync per ack', 'Millrace, no sync', 'Kafka, no sync'];
 
 export const bench: Bench = {
   title: 'Transactions',
-  about: 'transactions a second by records and partitions, and what a commit every 100 ms costs; beside Apache Kafka',
-  parts: ['rate', 'loss'],
-  seconds: { full: 240, quick: 60 },
+  about:
+    'transactions a second by records and partitions, and what a commit every 100 ms and reading what is committed cost; librdkafka too; beside Apache Kafka',
+  parts: ['rate', 'loss', 'read'],
+  seconds: { full: 600, quick: 120 },
   run: measureTransactions,
 };
 
@@ -31,38 +52,67 @@ async function measureTransactions(context: BenchContext, findings: Findings): P
     for (const kind of KINDS) brokers.push(await brokerKinds[kind]!());
     if (isWanted(context, 'rate')) await findings.attempt('rate', () => rates(brokers, context, findings));
     if (isWanted(context, 'loss')) await findings.attempt('loss', () => losses(brokers, context, findings));
+    if (isWanted(context, 'read')) await findings.attempt('read', () => reads(brokers, context, findings));
   } finally {
     for (const broker of brokers) await broker.stop();
   }
 }
 
 async function rates(brokers: readonly RunningBroker[], context: BenchContext, findings: Findings): Promise<void> {
-  const rows: string[][] = [];
+  const rows = new Map<string, string[][]>(CLIENTS.map((client) => [client, []]));
+  const candidates = brokers.flatMap((broker) =>
+    CLIENTS.map((client) => ({ label: `${client} on ${broker.name}`, broker, client })),
+  );
   for (const partitions of PARTITIONS) {
     for (const records of RECORDS) {
       context.progress(`${records} records a transaction, ${partitions} partitions`);
-      const found = await inTurns(candidates(brokers), context, ({ broker }) =>
-        transactionsPerSecond(broker, { partitions, records }, context),
+      const size = { partitions, records };
+      const found = await inTurns(candidates, context, ({ broker, client }) =>
+        (client === 'librdkafka' ? librdkafkaPerSecond : transactionsPerSecond)(broker, size, context),
       );
-      const of = (kind: string): readonly number[] => found.get(kind) ?? [];
       findings.raw(`rate ${records} ${partitions}`, Object.fromEntries(found));
-      rows.push([
-        String(records),
-        String(partitions),
-        ...KINDS.map((kind) => summarize(of(kind), digits)),
-        times(median(of(KINDS[0]!)), median(of(KINDS[1]!))),
-        times(median(of(KINDS[2]!)), median(of(KINDS[3]!))),
-      ]);
+      for (const client of CLIENTS)
+        rows.get(client)!.push(rateRow(size, (kind) => found.get(`${client} on ${kind}`) ?? []));
     }
   }
-  findings.table({
-    title: 'Transactions a second, one after the other',
-    columns: ['records', 'partitions', ...KINDS, 'synced, to Kafka', 'not synced, to Kafka'],
-    rows,
-    notes: [
-      `Our producer, ${VALUE_BYTES} bytes a record, one transaction at a time: each is begun when the one before is committed.`,
-      'A transaction costs two serial round trips (the records, the end), and two writes of its coordinator before its commit is answered.',
-    ],
+  for (const client of CLIENTS) {
+    findings.table({
+      title: `Transactions a second, one after the other, by ${client === 'librdkafka' ? client : 'our producer'}`,
+      columns: ['records', 'partitions', ...KINDS, 'synced, to Kafka', 'not synced, to Kafka'],
+      rows: rows.get(client)!,
+      notes: [
+        `${VALUE_BYTES} bytes a record, one transaction at a time: each is begun when the one before is committed.`,
+        'A transaction costs two serial round trips by our producer (the records, the end), three by librdkafka (the partitions before them), and two writes of its coordinator before its commit is answered.',
+      ],
+    });
+  }
+}
+
+interface TransactionSize {
+  readonly partitions: number;
+  readonly records: number;
+}
+
+function rateRow({ records, partitions }: TransactionSize, of: (kind: string) => readonly number[]): string[] {
+  return [
+    String(records),
+    String(partitions),
+    ...KINDS.map((kind) => summarize(of(kind), digits)),
+    times(median(of(KINDS[0]!)), median(of(KINDS[1]!))),
+    times(median(of(KINDS[2]!)), median(of(KINDS[3]!))),
+  ];
+}
+
+function librdkafkaPerSecond(broker: RunningBroker, size: TransactionSize, context: BenchContext): Promise<number> {
+  const { bootstrap, pid: brokerPid } = broker;
+  return withTopics(broker, 1, size.partitions, async ([topic]) => {
+    const job = { kind: 'transact', bootstrap, brokerPid, topic: topic!, mode: 'transactions', acks: -1 } as const;
+    const { records, seconds } = await runLibrdkafka<ThroughputResult>(
+      { ...job, ...size, recordBytes: VALUE_BYTES, ...timesOf(context) },
+      LIBRDKAFKA_MS_MAX,
+      { 'transactional.id': newId() },
+    );
+    return records / seconds;
   });
 }
 
@@ -94,13 +144,95 @@ function labelOf(kind: string, isTransactional: boolean): string {
   return `${kind}, ${isTransactional ? 'in transactions' : 'plain'}`;
 }
 
-function candidates(brokers: readonly RunningBroker[]): { readonly label: string; readonly broker: RunningBroker }[] {
-  return brokers.map((broker) => ({ label: broker.name, broker }));
+/** Processor time of reader and broker for a record, where all is committed: what is the same to both is how much they read. */
+async function reads(brokers: readonly RunningBroker[], context: BenchContext, findings: Findings): Promise<void> {
+  const records = context.isQuick ? READ_RECORDS_QUICK : READ_RECORDS;
+  const rows: string[][] = [];
+  for (const broker of brokers.filter(({ name }) => READ_KINDS.includes(name))) {
+    context.progress(`reading what is committed from ${broker.name}`);
+    await withTopics(broker, 1, Math.max(...PARTITIONS), async ([topic]) => {
+      await fill(broker, topic!, records);
+      // Not counted: what is compiled and in the page cache afterwards helps both alike.
+      for (const isolation of ISOLATIONS) await readByOurs(broker, topic!, { records, isolation });
+      const candidates = CLIENTS.flatMap((client) =>
+        ISOLATIONS.map((isolation) => ({ label: `${client}, ${isolation}`, client, isolation })),
+      );
+      const passes = context.isQuick ? READ_PASSES_QUICK : READ_PASSES;
+      const found = await inTurns(candidates, context, async ({ client, isolation }) => {
+        const read = client === 'librdkafka' ? readByLibrdkafka : readByOurs;
+        let sum = 0;
+        for (let pass = 0; pass < passes; pass += 1) sum += await read(broker, topic!, { records, isolation });
+        return sum / passes;
+      });
+      findings.raw(`read ${broker.name}`, Object.fromEntries(found));
+      for (const client of CLIENTS) rows.push(readRow(broker.name, client, found));
+    });
+  }
+  findings.table({
+    title: 'Processor time of reader and broker, in microseconds a record',
+    columns: ['broker', 'reader', ...ISOLATIONS, 'more for what is committed', 'from', 'to'],
+    rows,
+    notes: [
+      `${digits(records)} records of ${VALUE_BYTES} bytes in transactions of ${READ_TRANSACTION_RECORDS}, all committed, over ${Math.max(...PARTITIONS)} partitions.`,
+      'Each round reads both ways, one after the other; the difference is the median of what each round shows, with the least and the most.',
+    ],
+  });
+}
+
+function readRow(broker: string, client: string, found: ReadonlyMap<string, readonly number[]>): string[] {
+  const [all, committed] = ISOLATIONS.map((isolation) => found.get(`${client}, ${isolation}`) ?? []);
+  const more = all!.map((cost, round) => (committed![round] ?? Number.NaN) / cost - 1);
+  const bounds = [median(more), Math.min(...more), Math.max(...more)];
+  return [broker, client, summarize(all!, digits), summarize(committed!, digits), ...bounds.map(percent)];
+}
+
+async function fill(broker: RunningBroker, topic: string, records: number): Promise<void> {
+  const values = randomValues(VALUES, VALUE_BYTES);
+  const partitions = Math.max(...PARTITIONS);
+  await using producer = newProducer(broker, true);
+  for (let sent = 0; sent < records; ) {
+    await producer.transaction((tx) => {
+      for (let count = 0; count < READ_TRANSACTION_RECORDS; count += 1, sent += 1) {
+        void tx.send({ topic, partition: sent % partitions, value: values[sent % VALUES]! });
+      }
+    });
+  }
+}
+
+interface Reading {
+  readonly records: number;
+  readonly isolation: (typeof ISOLATIONS)[number];
+}
+
+async function readByOurs(broker: RunningBroker, topic: string, { records, isolation }: Reading): Promise<number> {
+  const { bootstrap: bootstrapServers, pid } = broker;
+  await using consumer = new Consumer({ bootstrapServers, isolationLevel: isolation });
+  const partitions = Array.from({ length: Math.max(...PARTITIONS) }, (_, partition) => partition);
+  const [before, brokerBefore] = [process.cpuUsage(), cpuMsOf(pid)];
+  consumer.assign(partitions.map((partition) => ({ topic, partition, offset: 0 })));
+  let seen = 0;
+  for await (const _ of consumer) {
+    seen += 1;
+    if (seen === records) break;
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system + (cpuMsOf(pid) - brokerBefore) * 1000) / records;
+}
+
+async function readByLibrdkafka(broker: RunningBroker, topic: string, reading: Reading): Promise<number> {
+  const { bootstrap, pid: brokerPid } = broker;
+  const place = { bootstrap, brokerPid, topic, partitions: Math.max(...PARTITIONS), mode: 'consume' };
+  const { records, cpuMs, brokerCpuMs } = await runLibrdkafka<ThroughputResult>(
+    { kind: 'consume', ...place, records: reading.records, warmUpRecords: 1, warmUpMs: 0, timeMs: LIBRDKAFKA_MS_MAX },
+    2 * LIBRDKAFKA_MS_MAX,
+    { 'isolation.level': reading.isolation },
+  );
+  return ((cpuMs + brokerCpuMs) * 1000) / records;
 }
 
 function transactionsPerSecond(
   broker: RunningBroker,
-  { partitions, records }: { readonly partitions: number; readonly records: number },
+  { partitions, records }: TransactionSize,
   context: BenchContext,
 ): Promise<number> {
   const values = randomValues(VALUES, VALUE_BYTES);
@@ -145,13 +277,20 @@ function recordsPerSecond(broker: RunningBroker, isTransactional: boolean, conte
 }
 
 function newProducer({ bootstrap }: RunningBroker, isTransactional: boolean): Producer {
-  const id = `bench-${Math.random().toString(36).slice(2)}`;
-  return new Producer({ bootstrapServers: bootstrap, ...(isTransactional ? { transactionalId: id } : {}) });
+  return new Producer({ bootstrapServers: bootstrap, ...(isTransactional ? { transactionalId: newId() } : {}) });
+}
+
+function newId(): string {
+  return `bench-${Math.random().toString(36).slice(2)}`;
+}
+
+function timesOf({ isQuick }: BenchContext): typeof TIMES {
+  return isQuick ? TIMES_QUICK : TIMES;
 }
 
 /** How much `work` does a second, after a while in which it is not counted. */
-async function rateOf({ isQuick }: BenchContext, work: () => Promise<number>): Promise<number> {
-  const { warmUpMs, timeMs } = isQuick ? TIMES_QUICK : TIMES;
+async function rateOf(context: BenchContext, work: () => Promise<number>): Promise<number> {
+  const { warmUpMs, timeMs } = timesOf(context);
   const until = async (deadline: number): Promise<number> => {
     let done = 0;
     while (performance.now() < deadline) done += await work();

@@ -64,6 +64,17 @@ export interface ConsumeJob extends ClientJob {
   readonly timeMs: number;
 }
 
+/** Write one transaction after the other; of librdkafka. What is counted as records are transactions. */
+export interface TransactJob extends ClientJob {
+  readonly kind: 'transact';
+  /** In each transaction. */
+  readonly records: number;
+  readonly recordBytes: number;
+  readonly acks: -1;
+  readonly warmUpMs: number;
+  readonly timeMs: number;
+}
+
 export type Job = ProduceJob | LatencyJob | SingleJob | TailJob | ConsumeJob;
 
 /** Of producing and consuming. */

@@ -4,18 +4,24 @@ import { join } from 'node:path';
 import { cacheFolder } from '../../../tools/kafka/index.ts';
 import { librdkafkaFolder } from '../../../tools/librdkafka/index.ts';
 import { run, runJson } from '../processes.ts';
-import type { Job } from './jobs.ts';
+import type { Job, TransactJob } from './jobs.ts';
 
 const SOURCE = join(import.meta.dirname, '../../native/librdkafka.c');
 const COMPILE_MS_MAX = 60_000;
 
 let built: Promise<string> | undefined;
 
-export async function runLibrdkafka<Result>(job: Job, timeoutMs: number): Promise<Result> {
+/** @param settings librdkafka's own, beside those that the job makes. */
+export async function runLibrdkafka<Result>(
+  job: Job | TransactJob,
+  timeoutMs: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Result> {
   built ??= build();
   const { authority, ...plain } = job;
   const tls = { 'conf.security.protocol': 'ssl', 'conf.ssl.ca.location': authority ?? '' };
-  const fields: Record<string, string | number> = { ...plain, ...(authority === undefined ? {} : tls) };
+  const given = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`conf.${name}`, value]));
+  const fields: Record<string, string | number> = { ...plain, ...(authority === undefined ? {} : tls), ...given };
   const args = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   return runJson<Result>(await built, args, timeoutMs);
 }
