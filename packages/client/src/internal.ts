@@ -9,7 +9,6 @@ export {
   anAbortSignal,
   anyText,
   anything,
-  closeShape,
   type FieldRules,
   faultOf,
   INT32_MAX,
@@ -17,20 +16,18 @@ export {
   milliseconds,
   millisecondsOrInfinity,
   objectWith,
-  offsetRule,
   oneOf,
   orInfinity,
   orNull,
-  placeFields,
   required,
   type Shape,
   shown,
   someText,
-  topicNameRule,
   type ValueRule,
   valueFault,
   wholeNumber,
-} from './checks.ts';
+} from '@millrace/ports';
+export { closeShape, offsetRule, placeFields, topicNameRule } from './checks.ts';
 export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
 export { byTopic, partitionName } from './partitions.ts';
 export { pauseMsMax } from './retry.ts';

@@ -1,6 +1,6 @@
-import { runInMicrotask } from '@millrace/ports';
+import { required, runInMicrotask, valueFault } from '@millrace/ports';
 import { type MetadataRequestInput, type MetadataResponse, ZERO_UUID } from '@millrace/protocol';
-import { required, topicNameRule, valueFault } from './checks.ts';
+import { topicNameRule } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
 import type { MetadataCache } from './metadata-cache.ts';
 

@@ -1,30 +1,28 @@
 import type { ConnectionOptions, SaslOptions } from '@millrace/network';
 import {
-  type Clock,
-  guardedLogger,
-  type Logger,
-  type Random,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '@millrace/ports';
-import { type Address, parseBootstrapServers } from './address.ts';
-import type { BackoffSettings } from './backoff.ts';
-import {
   aBoolean,
   aFunction,
   anything,
+  type Clock,
   type FieldRules,
   faultOf,
+  guardedLogger,
+  type Logger,
   milliseconds,
   millisecondsOrInfinity,
   objectWith,
+  type Random,
   required,
+  silentLogger,
   someText,
+  systemClock,
+  systemRandom,
   type ValueRule,
   valueFault,
   wholeNumber,
-} from './checks.ts';
+} from '@millrace/ports';
+import { type Address, parseBootstrapServers } from './address.ts';
+import type { BackoffSettings } from './backoff.ts';
 import { InvalidOptionError } from './errors.ts';
 import type { RetryPolicy } from './retry.ts';
 

@@ -2,6 +2,31 @@
  * Clock, randomness, disk and logger as ports, with their real and simulated forms; and what every package needs.
  * @packageDocumentation
  */
+export {
+  aBoolean,
+  aFunction,
+  aList,
+  anAbortSignal,
+  anyText,
+  anything,
+  type FieldRules,
+  faultOf,
+  INT32_MAX,
+  isPromise,
+  milliseconds,
+  millisecondsOrInfinity,
+  objectWith,
+  oneOf,
+  orInfinity,
+  orNull,
+  required,
+  type Shape,
+  shown,
+  someText,
+  type ValueRule,
+  valueFault,
+  wholeNumber,
+} from './checks.ts';
 export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { checkInvariants, InvariantError, invariant } from './invariant.ts';

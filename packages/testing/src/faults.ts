@@ -1,26 +1,10 @@
 import type { ConnectionContext, RequestAdmission, RequestHandler } from '@millrace/network';
 import type { Clock } from '@millrace/ports';
-import {
-  apiByKey,
-  decodeBody,
-  decodeRequestHeader,
-  ErrorCode,
-  type ErrorName,
-  encodeResponse,
-} from '@millrace/protocol';
+import { apiByKey, decodeBody, decodeRequestHeader, encodeResponse } from '@millrace/protocol';
+import { apiNamed } from './arguments.ts';
 import { errorAnswer } from './error-answers.ts';
 import { TestBrokerError } from './errors.ts';
-
-/** The API whose requests a fault concerns, by Kafka's name: `Produce`, `Fetch`, `JoinGroup` ... */
-export type ApiName = string;
-
-/** How often a fault happens. */
-export interface FaultOptions {
-  /** How many requests, one after the other. 1 by default. */
-  readonly times?: number | undefined;
-  /** Only requests of clients with this `clientId`. All by default. */
-  readonly clientId?: string | undefined;
-}
+import type { ApiName, FaultOptions } from './options.ts';
 
 /** A fault that was ordered. */
 export interface Fault {
@@ -32,7 +16,8 @@ export interface Fault {
   remove(): void;
 }
 
-type Effect =
+/** What a fault does to a request. */
+export type Effect =
   | { readonly kind: 'fail'; readonly errorCode: number }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'hold' }
@@ -90,19 +75,7 @@ export class FaultInjector implements RequestHandler {
   }
 
   order(api: ApiName, effect: Effect, options: FaultOptions): Fault {
-    const found = [...apiByKey.values()].find(({ name }) => name === api);
-    if (found === undefined) {
-      throw new TestBrokerError(
-        'TESTING_UNKNOWN_API',
-        `there is no Kafka API '${api}'; names are as in 'Produce', 'JoinGroup'`,
-      );
-    }
-    if (effect.kind === 'fail' && errorAnswer(found.key) === undefined) {
-      throw new TestBrokerError(
-        'TESTING_UNSUPPORTED_FAULT',
-        `requests of ${api} cannot be answered with an error here; use dropNext, delayNext or holdNext`,
-      );
-    }
+    const found = apiNamed(api, effect.kind === 'fail');
     const fault = new ActiveFault(found.key, effect, options, (gone) => {
       this.#faults = this.#faults.filter((each) => each !== gone);
     });
@@ -163,9 +136,4 @@ function failed(frame: Buffer, errorCode: number): readonly Uint8Array[] {
   const request = decodeBody(api.request, apiVersion, frame, bodyOffset);
   const answer = errorAnswer(apiKey)!(request as never, errorCode, apiVersion);
   return encodeResponse(api, apiVersion, correlationId, answer as never);
-}
-
-/** An error by its name in the protocol or by its number. */
-export function errorCodeOf(error: ErrorName | number): number {
-  return typeof error === 'number' ? error : ErrorCode[error];
 }

@@ -3,7 +3,16 @@
  * @packageDocumentation
  */
 export { TestBrokerError, type TestBrokerErrorCode } from './errors.ts';
-export type { ApiName, Fault, FaultOptions } from './faults.ts';
+export type { Fault } from './faults.ts';
+export type {
+  ApiName,
+  DropOptions,
+  FaultOptions,
+  NewClusterTopic,
+  NewTestTopic,
+  StartBrokerOptions,
+  StartClusterOptions,
+} from './options.ts';
 export type { TestAcl, TestOperation, TestSecurity } from './security.ts';
-export { type NewTestTopic, type StartBrokerOptions, startBroker, type TestBroker } from './test-broker.ts';
-export { type NewClusterTopic, type StartClusterOptions, startCluster, type TestCluster } from './test-cluster.ts';
+export { startBroker, type TestBroker } from './test-broker.ts';
+export { startCluster, type TestCluster } from './test-cluster.ts';

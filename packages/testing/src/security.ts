@@ -46,6 +46,9 @@ const OPERATIONS = {
   'idempotent-write': 'IdempotentWrite',
 } as const;
 
+/** What rules may allow or forbid. */
+export const operationNames: readonly string[] = Object.keys(OPERATIONS);
+
 const MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 const ITERATIONS = 4096;
 const SALT_BYTES = 16;
@@ -120,14 +123,10 @@ function salted(mechanism: (typeof MECHANISMS)[number], password: string) {
 }
 
 function patternOf(acl: TestAcl) {
-  const { topic, group, transactionalId, cluster, prefixed = false } = acl;
+  const { topic, group, transactionalId, prefixed = false } = acl;
   const isPrefix = prefixed;
   if (topic !== undefined) return { type: 'Topic', name: topic, isPrefix } as const;
   if (group !== undefined) return { type: 'Group', name: group, isPrefix } as const;
   if (transactionalId !== undefined) return { type: 'TransactionalId', name: transactionalId, isPrefix } as const;
-  if (cluster === true) return { type: 'Cluster', name: 'kafka-cluster', isPrefix: false } as const;
-  throw new TestBrokerError(
-    'TESTING_INVALID_CONFIG',
-    `A rule for ${acl.user} says nothing of what it is about: give topic, group, transactionalId or cluster`,
-  );
+  return { type: 'Cluster', name: 'kafka-cluster', isPrefix: false } as const;
 }

@@ -3,45 +3,23 @@ import { Connection, Listener } from '@millrace/network';
 import { type Logger, systemRandom } from '@millrace/ports';
 import { CreateTopics, ErrorCode, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
+import {
+  checkAdvance,
+  checkBrokerOptions,
+  checkDelay,
+  checkFaultOptions,
+  checkIds,
+  checkPartition,
+  checkTopic,
+  errorCodeOf,
+  type FaultCall,
+} from './arguments.ts';
 import { TestBrokerError } from './errors.ts';
-import { type ApiName, errorCodeOf, type Fault, FaultInjector, type FaultOptions } from './faults.ts';
-import { applySecurity, type SecuredWith, securityOf, type TestSecurity } from './security.ts';
+import { type Effect, type Fault, FaultInjector } from './faults.ts';
+import type { ApiName, DropOptions, FaultOptions, NewTestTopic, StartBrokerOptions } from './options.ts';
+import { applySecurity, type SecuredWith, securityOf } from './security.ts';
 import { StartingHandler } from './starting-handler.ts';
 import { openStorage, type Storage } from './storage.ts';
-
-/** How a broker for tests is set up. */
-export interface StartBrokerOptions extends TestSecurity {
-  /**
-   * Where the data is: in `memory` (the default, gone at the end), in a `temp` folder that is removed at the end, or in a folder
-   * that stays, so that a second broker can go on with it.
-   */
-  readonly storage?: 'memory' | 'temp' | { readonly folder: string };
-  /** The port on 127.0.0.1; 0, the default, takes a free one. */
-  readonly port?: number;
-  /**
-   * Settings by Kafka's names, such as `auto.create.topics.enable`; `advertised.listeners` is for clients that are to come through
-   * a proxy: `PLAINTEXT://127.0.0.1:` and the proxy's port.
-   */
-  readonly config?: Readonly<Record<string, string | number | boolean>>;
-  /**
-   * The `transaction.version` of the broker: 2, the default, where producers get a new epoch with each transaction (KIP-890); 0 for
-   * transactions as before Kafka 4.0.
-   */
-  readonly transactionVersion?: 0 | 1 | 2;
-  /** Topics that are there from the start: a name, or a name with its partitions and configs. */
-  readonly topics?: readonly (string | NewTestTopic)[];
-  /** pino or alike. Silent by default. */
-  readonly logger?: Logger;
-}
-
-/** A topic for a test. */
-export interface NewTestTopic {
-  readonly topic: string;
-  /** 1 by default. */
-  readonly partitions?: number;
-  /** Topic configs by Kafka's names. */
-  readonly configs?: Readonly<Record<string, string | number | boolean>>;
-}
 
 /** What differs from a broker's defaults: nothing that a test would wait for, and few partitions where many help nobody. */
 const TEST_CONFIG = {
@@ -67,14 +45,20 @@ const FENCE_TIMEOUT_MS = 60_000;
  * const kafka = new Kafka({ brokers: [broker.bootstrapServers] }); // kafkajs, or any other client
  * ```
  *
- * @throws TestBrokerError `TESTING_INVALID_CONFIG` for settings that a broker would refuse
+ * @throws TestBrokerError `TESTING_INVALID_OPTION` for options that there are not, or that make no sense; `TESTING_INVALID_CONFIG` for
+ * settings that a broker would refuse; `TESTING_TOPIC_REFUSED` for topics that it refuses
  */
 export async function startBroker(options: StartBrokerOptions = {}): Promise<TestBroker> {
+  checkBrokerOptions(options);
   const clock = new AdjustableClock();
-  const storage = await openStorage(options.storage ?? 'memory', clock);
   const security = securityOf(options);
-  const config = configFrom(options, storage, security);
   const logger = options.logger ?? silentLogger;
+  const starting = new StartingHandler();
+  const listener = listenerFrom(options, security, starting, logger);
+  // Before anything is opened, which would have to be closed again.
+  configFrom(options, '/', security);
+  const storage = await openStorage(options.storage ?? 'memory', clock);
+  const config = configFrom(options, storage.folder, security);
   const broker = new Broker({
     config,
     clock,
@@ -83,16 +67,6 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
     metadataStore: storage.metadataStore,
     logger,
     transactionVersionMax: options.transactionVersion,
-  });
-  const starting = new StartingHandler();
-  const listener = new Listener({
-    handler: starting,
-    name: security.protocol,
-    host: HOST,
-    port: options.port ?? 0,
-    securityProtocol: security.protocol,
-    tls: options.tls,
-    logger,
   });
   try {
     const { port } = await listener.listen();
@@ -124,6 +98,21 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
   }
 }
 
+function listenerFrom(
+  { port = 0, tls }: StartBrokerOptions,
+  { protocol }: SecuredWith,
+  handler: StartingHandler,
+  logger: Logger,
+): Listener {
+  try {
+    return new Listener({ handler, name: protocol, host: HOST, port, securityProtocol: protocol, tls, logger });
+  } catch (cause) {
+    // What Node says of keys and certificates that it cannot read.
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TestBrokerError('TESTING_INVALID_OPTION', `Cannot start a broker with this tls: ${reason}`, { cause });
+  }
+}
+
 /** How the test itself reaches its broker. */
 function connector({ tls }: StartBrokerOptions, { login }: SecuredWith, port: number): () => Promise<Connection> {
   // It has just made the broker, so it need not ask who that is.
@@ -131,12 +120,12 @@ function connector({ tls }: StartBrokerOptions, { login }: SecuredWith, port: nu
   return () => Connection.connect({ host: HOST, port, clientId: 'millrace-testing', sasl: login, tls: ownTls });
 }
 
-function configFrom(options: StartBrokerOptions, storage: Storage, security: SecuredWith): BrokerConfig {
+function configFrom(options: StartBrokerOptions, folder: string, security: SecuredWith): BrokerConfig {
   const properties = {
     ...TEST_CONFIG,
     listeners: `${security.protocol}://${HOST}:${options.port ?? 0}`,
     ...security.config,
-    'log.dirs': storage.folder,
+    'log.dirs': folder,
     ...Object.fromEntries(Object.entries(options.config ?? {}).map(([name, value]) => [name, String(value)])),
   };
   const { config, problems, warnings } = parseBrokerConfig(properties);
@@ -185,9 +174,12 @@ export class TestBroker implements AsyncDisposable {
 
   /**
    * Makes a topic; resolves when clients see it.
-   * @throws TestBrokerError `TESTING_TOPIC_REFUSED` with the broker's reason
+   * @throws TestBrokerError `TESTING_TOPIC_REFUSED` with the broker's reason; `TESTING_INVALID_ARGUMENT`, as all calls do for what makes no
+   * sense; `TESTING_CLOSED`, as all calls do once the broker is closed
    */
   async createTopic(topic: string | NewTestTopic): Promise<void> {
+    checkTopic(topic);
+    this.#mustBeOpen('make a topic');
     const { topic: name, partitions = 1, configs = {} }: NewTestTopic = typeof topic === 'string' ? { topic } : topic;
     const connection = await this.#parts.connect();
     try {
@@ -217,22 +209,22 @@ export class TestBroker implements AsyncDisposable {
 
   /** Answers the next requests of an API with an error, without carrying them out. */
   failNext(api: ApiName, error: ErrorName | number, options: FaultOptions = {}): Fault {
-    return this.#parts.injector.order(api, { kind: 'fail', errorCode: errorCodeOf(error) }, options);
+    return this.#order('failNext', api, () => ({ kind: 'fail', errorCode: errorCodeOf(error) }), options);
   }
 
   /** Carries the next requests of an API out only after `delayMs`. */
   delayNext(api: ApiName, delayMs: number, options: FaultOptions = {}): Fault {
-    return this.#parts.injector.order(api, { kind: 'delay', ms: delayMs }, options);
+    return this.#order('delayNext', api, () => ({ kind: 'delay', ms: checkDelay(delayMs) }), options);
   }
 
   /** Holds the next requests of an API back until the fault is removed. */
   holdNext(api: ApiName, options: FaultOptions = {}): Fault {
-    return this.#parts.injector.order(api, { kind: 'hold' }, options);
+    return this.#order('holdNext', api, () => ({ kind: 'hold' }), options);
   }
 
   /** Cuts the connection on the next requests of an API: before they are carried out, or after, so that only the answer is lost. */
-  dropNext(api: ApiName, options: FaultOptions & { readonly when?: 'before' | 'after' } = {}): Fault {
-    return this.#parts.injector.order(api, { kind: 'drop', after: options.when === 'after' }, options);
+  dropNext(api: ApiName, options: DropOptions = {}): Fault {
+    return this.#order('dropNext', api, () => ({ kind: 'drop', after: options.when === 'after' }), options);
   }
 
   /** Takes back all faults that are still to come. */
@@ -240,8 +232,9 @@ export class TestBroker implements AsyncDisposable {
     this.#parts.injector.clear();
   }
 
-  /** Cuts all connections, or those of one client host and port. Returns how many. */
+  /** Cuts all connections. Returns how many. */
   dropConnections(): number {
+    this.#mustBeOpen('cut connections');
     let count = 0;
     for (const connection of this.#parts.listener.connections()) {
       connection.disconnect('the test asked for it');
@@ -255,6 +248,8 @@ export class TestBroker implements AsyncDisposable {
    * @throws TestBrokerError `TESTING_UNKNOWN_PARTITION`
    */
   async moveLeader(topic: string, partition: number): Promise<void> {
+    checkPartition('move a leader', topic, partition);
+    this.#mustBeOpen('move a leader');
     const { cluster, replicas, brokerId } = this.#parts.broker.services;
     const state = cluster.partition(topic, partition);
     if (state === undefined) {
@@ -269,11 +264,15 @@ export class TestBroker implements AsyncDisposable {
 
   /** Lets a member of a group expire, as if its session had timed out. Returns whether there was one. */
   expireMember(groupId: string, memberId: string): boolean {
+    checkIds('let a member expire', { groupId, memberId });
+    this.#mustBeOpen('let a member expire');
     return this.#parts.broker.services.groups.expireMember(groupId, memberId);
   }
 
   /** The ids of a group's members, as the coordinator knows them now. */
   memberIds(groupId: string): string[] {
+    checkIds('tell the members of a group', { groupId });
+    this.#mustBeOpen('tell the members of a group');
     return this.#parts.broker.services.groups.describe(groupId).members.map(({ memberId }) => memberId);
   }
 
@@ -281,7 +280,9 @@ export class TestBroker implements AsyncDisposable {
    * Has the coordinator abort a producer's open transaction, as if its `transactionTimeoutMs` were over: what the producer sends for it is
    * refused from then on. Resolves with whether there was one.
    */
-  expireTransaction(transactionalId: string): Promise<boolean> {
+  async expireTransaction(transactionalId: string): Promise<boolean> {
+    checkIds('let a transaction expire', { transactionalId });
+    this.#mustBeOpen('let a transaction expire');
     return this.#parts.broker.services.transactions.coordinator.expire(transactionalId);
   }
 
@@ -290,6 +291,8 @@ export class TestBroker implements AsyncDisposable {
    * @throws TestBrokerError `TESTING_NOT_FENCED` with the broker's reason
    */
   async fenceProducer(transactionalId: string): Promise<void> {
+    checkIds('fence a producer', { transactionalId });
+    this.#mustBeOpen('fence a producer');
     const { coordinator } = this.#parts.broker.services.transactions;
     const request = { transactionalId, timeoutMs: FENCE_TIMEOUT_MS, producerId: -1, producerEpoch: -1 };
     for (;;) {
@@ -308,11 +311,14 @@ export class TestBroker implements AsyncDisposable {
    * told that they are committed or aborted, and readers of what is committed wait.
    */
   holdMarkers(): () => void {
+    this.#mustBeOpen('hold markers');
     return this.#parts.broker.services.transactions.coordinator.holdMarkers();
   }
 
   /** Sets the broker's clock forward: sessions time out, retention passes, waits end. Clients keep their own time. */
   advanceTime(ms: number): void {
+    checkAdvance(ms);
+    this.#mustBeOpen('set its clock forward');
     this.#parts.clock.advance(ms);
   }
 
@@ -324,6 +330,18 @@ export class TestBroker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #order(call: FaultCall, api: ApiName, effect: () => Effect, options: FaultOptions): Fault {
+    checkFaultOptions(call, options);
+    const fault = effect();
+    this.#mustBeOpen(`order a fault with ${call}`);
+    return this.#parts.injector.order(api, fault, options);
+  }
+
+  #mustBeOpen(doing: string): void {
+    if (this.#closing === undefined) return;
+    throw new TestBrokerError('TESTING_CLOSED', `Cannot ${doing}: the broker is closed`);
   }
 
   async #close(): Promise<void> {

@@ -1,29 +1,12 @@
 import { type BrokerConfig, isRefusal, parseBrokerConfig } from '@millrace/broker';
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
-import { holdingClock, type Logger, silentLogger } from '@millrace/ports';
+import { holdingClock, shown, silentLogger } from '@millrace/ports';
 import { AlterPartitionReassignments, CreateTopics, ElectLeaders, errorInfo } from '@millrace/protocol';
+import { checkClusterOptions, checkClusterTopic, checkPartition } from './arguments.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { TestBrokerError } from './errors.ts';
-import type { NewTestTopic } from './test-broker.ts';
-
-/** How a cluster for tests is set up. */
-export interface StartClusterOptions {
-  /** How many brokers; their ids are 1, 2 and so on. 3 by default. */
-  readonly brokers?: number;
-  /** Settings of all brokers by Kafka's names. */
-  readonly config?: Readonly<Record<string, string | number | boolean>>;
-  /** Topics that are there from the start. */
-  readonly topics?: readonly (string | NewClusterTopic)[];
-  /** pino or alike. Silent by default. */
-  readonly logger?: Logger;
-}
-
-/** A topic for a test on a cluster. */
-export interface NewClusterTopic extends NewTestTopic {
-  /** As many as there are brokers by default, 3 at the most. */
-  readonly replicationFactor?: number;
-}
+import type { NewClusterTopic, StartClusterOptions } from './options.ts';
 
 const HOST = '127.0.0.1';
 const REPLICAS_MAX = 3;
@@ -42,9 +25,12 @@ const PREFERRED = 0;
  * await cluster.kill(await cluster.leaderOf('orders'));
  * ```
  *
- * @throws TestBrokerError `TESTING_INVALID_CONFIG` for settings that a broker would refuse
+ * @throws TestBrokerError `TESTING_INVALID_OPTION` for options that there are not, or that make no sense; `TESTING_INVALID_CONFIG` for
+ * settings that a broker would refuse; `TESTING_TOPIC_REFUSED` for topics that it refuses
  */
 export async function startCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
+  checkClusterOptions(options);
+  configOf(1, 0, options);
   const { brokers = 3, logger = silentLogger } = options;
   const store = new MemoryMetadataStore();
   const cuts = new Set<string>();
@@ -70,10 +56,21 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
   }
 }
 
+/** What follows from the options of a cluster, and cannot be the same for all its brokers. */
+const OWN_SETTINGS = ['broker.id', 'listeners'];
+
 function configOf(id: number, port: number, { brokers = 3, config = {} }: StartClusterOptions): BrokerConfig {
+  const own = OWN_SETTINGS.find((name) => Object.hasOwn(config, name));
+  if (own !== undefined) {
+    throw new TestBrokerError('TESTING_INVALID_CONFIG', `Each broker of a cluster for tests has its own ${own}`);
+  }
   const replicas = Math.min(brokers, REPLICAS_MAX);
   const inSync = Math.max(1, replicas - 1);
-  const { config: parsed, problems } = parseBrokerConfig({
+  const {
+    config: parsed,
+    problems,
+    warnings,
+  } = parseBrokerConfig({
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '1',
     'offsets.topic.num.partitions': '3',
@@ -88,9 +85,10 @@ function configOf(id: number, port: number, { brokers = 3, config = {} }: StartC
     'broker.id': String(id),
     listeners: `PLAINTEXT://${HOST}:${port}`,
   });
-  if (problems.length === 0) return parsed;
-  const faults = problems.map(({ message }) => message).join('; ');
-  throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start brokers with these settings: ${faults}`);
+  // A name that no broker knows is a mistake in a test, where a running broker would only warn.
+  const faults = [...problems, ...warnings].map(({ message }) => message);
+  if (faults.length === 0) return parsed;
+  throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start brokers with these settings: ${faults.join('; ')}`);
 }
 
 /** A cluster that {@link startCluster} has started, with the means to take its brokers away. */
@@ -129,6 +127,8 @@ export class TestCluster implements AsyncDisposable {
 
   /** The broker that leads a partition; waits until one does. */
   async leaderOf(topic: string, partition = 0): Promise<number> {
+    checkPartition('tell a leader', topic, partition);
+    this.#mustBeOpen('tell a leader');
     const leader = (): number =>
       this.#running.find(({ broker }) => {
         const found = broker?.services.replicas.find(topic, partition);
@@ -147,6 +147,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Resolves when all brokers that run know one another, and every replica on one of them is in sync. */
   async settled(): Promise<void> {
+    this.#mustBeOpen('wait until it has settled');
     await this.#until('the brokers know one another, and all replicas are in sync', () => {
       const ids = this.runningIds;
       return ids.length > 0 && this.#running.every((node) => knows(node, ids) && isInSync(node, ids));
@@ -155,9 +156,12 @@ export class TestCluster implements AsyncDisposable {
 
   /**
    * Makes a topic; resolves when every broker knows its leaders.
-   * @throws TestBrokerError `TESTING_TOPIC_REFUSED` with the controller's reason
+   * @throws TestBrokerError `TESTING_TOPIC_REFUSED` with the controller's reason; `TESTING_INVALID_ARGUMENT`, as all calls do for what makes
+   * no sense; `TESTING_CLOSED`, as all calls do once the cluster is closed
    */
   async createTopic(topic: string | NewClusterTopic): Promise<void> {
+    checkClusterTopic(topic);
+    this.#mustBeOpen('make a topic');
     const wanted: NewClusterTopic = typeof topic === 'string' ? { topic } : topic;
     const { topic: name, partitions = 1, configs = {} } = wanted;
     const replicationFactor = wanted.replicationFactor ?? Math.min(this.#nodes.length, REPLICAS_MAX);
@@ -190,17 +194,17 @@ export class TestCluster implements AsyncDisposable {
 
   /** Ends a broker as `kill -9` does; its session is over at once. What it has written is there when it is started again. */
   async kill(id: number): Promise<void> {
-    await this.#node(id).kill();
+    await this.#openNode('kill a broker', id).kill();
   }
 
   /** Stops a broker in order: others take over what it leads before it goes. */
   async stop(id: number): Promise<void> {
-    await this.#node(id).stop();
+    await this.#openNode('stop a broker', id).stop();
   }
 
   /** Starts a broker that was killed or stopped, on its former port. */
   async start(id: number): Promise<void> {
-    await this.#node(id).start();
+    await this.#openNode('start a broker', id).start();
   }
 
   /** Stops a broker in order and starts it again. */
@@ -211,7 +215,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Lets a broker fall silent, as SIGSTOP does, until {@link resume}: clients connect, and get no answer. */
   pause(id: number): void {
-    this.#node(id).pause();
+    this.#runningNode('pause a broker', id).pause();
   }
 
   /** Lets a paused broker go on, with all that has come meanwhile. */
@@ -221,11 +225,12 @@ export class TestCluster implements AsyncDisposable {
 
   /** Lets the metadata store take a broker for gone, though it runs: the others take over, and it registers anew. */
   async expireSession(id: number): Promise<void> {
-    await this.#node(id).expireSession();
+    await this.#runningNode('let a session expire', id).expireSession();
   }
 
   /** Cuts a broker off from the other brokers, in both directions, until {@link heal}; clients and metadata store it still reaches. */
   isolate(id: number): void {
+    this.#openNode('cut a broker off', id);
     for (const { id: other } of this.#nodes) {
       if (other === id) continue;
       this.#cuts.add(`${id}-${other}`);
@@ -243,9 +248,11 @@ export class TestCluster implements AsyncDisposable {
    * @throws TestBrokerError `TESTING_UNKNOWN_PARTITION` where the broker has no replica of it
    */
   async moveLeader(topic: string, partition: number, to: number): Promise<void> {
+    checkPartition('move a leader', topic, partition);
+    this.#openNode('move a leader', to);
     const state = this.#running[0]?.broker?.services.cluster.partition(topic, partition);
     if (state?.replicas.includes(to) !== true) {
-      throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `broker ${to} has no replica of ${topic}-${partition}`);
+      throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `Broker ${to} has no replica of ${topic}-${partition}`);
     }
     const replicas = [to, ...state.replicas.filter((id) => id !== to)];
     await this.#askController(async (connection) => {
@@ -267,6 +274,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Has another controller elected; resolves with its id, which may be the same one's. */
   async moveController(): Promise<number> {
+    this.#mustBeOpen('move the controller');
     const epoch = (): number =>
       Math.max(-1, ...this.#running.map(({ broker }) => broker?.services.controller.epoch ?? -1));
     const before = epoch();
@@ -305,8 +313,26 @@ export class TestCluster implements AsyncDisposable {
     if (node !== undefined) return node;
     throw new TestBrokerError(
       'TESTING_UNKNOWN_BROKER',
-      `there is no broker ${id}; there are: ${this.brokerIds.join(', ')}`,
+      `There is no broker ${shown(id)}; there are: ${this.brokerIds.join(', ')}`,
     );
+  }
+
+  #openNode(doing: string, id: number): ClusterNode {
+    const node = this.#node(id);
+    this.#mustBeOpen(doing);
+    return node;
+  }
+
+  /** What does nothing to a broker that is down is a mistake in a test. */
+  #runningNode(doing: string, id: number): ClusterNode {
+    const node = this.#openNode(doing, id);
+    if (node.isRunning) return node;
+    throw new TestBrokerError('TESTING_NOT_RUNNING', `Cannot ${doing}: broker ${id} does not run; start it first`);
+  }
+
+  #mustBeOpen(doing: string): void {
+    if (this.#closing === undefined) return;
+    throw new TestBrokerError('TESTING_CLOSED', `Cannot ${doing}: the cluster is closed`);
   }
 
   async #askController<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
@@ -324,7 +350,7 @@ export class TestCluster implements AsyncDisposable {
     const startMs = holdingClock.monotonic();
     while (!holds()) {
       if (holdingClock.monotonic() - startMs > WAIT_MS_MAX) {
-        throw new TestBrokerError('TESTING_NOT_SETTLED', `waited ${WAIT_MS_MAX} ms in vain until ${what}`);
+        throw new TestBrokerError('TESTING_NOT_SETTLED', `Waited ${WAIT_MS_MAX} ms in vain until ${what}`);
       }
       await meanwhile();
       await pause();
