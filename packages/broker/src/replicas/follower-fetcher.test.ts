@@ -196,6 +196,25 @@ describe('a fetcher of several partitions', () => {
   });
 });
 
+describe('a partition whose leader has not been told yet', () => {
+  it('is asked for again after its pause, however long the others could wait', async () => {
+    for (const index of [0, 1]) fetcher.add(await follower(index));
+    await settle();
+    lane.asked.at(-1)!.answer([]);
+    await settle();
+    expect(lane.asked.at(-1)!.body.maxWaitMs).toBe(500);
+    lane.asked.at(-1)!.answer([answered(1, Buffer.alloc(0), { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER })]);
+    await settle();
+    expect(named(lane.asked.length - 1)).toEqual([0]);
+    expect(lane.asked.at(-1)!.body.maxWaitMs).toBe(20);
+    clock.advance(20);
+    lane.asked.at(-1)!.answer([]);
+    await settle();
+    expect(named(lane.asked.length - 1).toSorted()).toEqual([0, 1]);
+    expect(lane.asked.at(-1)!.body.maxWaitMs).toBe(500);
+  });
+});
+
 describe('an answer that was under way while the leader changed', () => {
   it.each<[string, Partial<Answer>]>([
     ['brings no records', {}],

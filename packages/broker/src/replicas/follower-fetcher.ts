@@ -220,6 +220,16 @@ export class FollowerFetcher {
     return Math.max(0, nextMs - this.#options.clock.monotonic());
   }
 
+  /** How long until one that pauses is to be asked for: a fetch without it must not wait at the leader for longer. */
+  #untilPausedMs(): number {
+    const nowMs = this.#options.clock.monotonic();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { notBeforeMs } of this.#partitions.values()) {
+      if (notBeforeMs > nowMs) nextMs = Math.min(nextMs, notBeforeMs);
+    }
+    return Math.ceil(nextMs - nowMs);
+  }
+
   /** Waits, or until a partition comes. */
   #rest(pauseMs: number): Promise<void> {
     return new Promise((resolve) => {
@@ -276,7 +286,7 @@ export class FollowerFetcher {
           ...(this.#version >= FIRST_VERSION_WITH_REPLICA_STATE
             ? { replicaState: { replicaId: brokerId, replicaEpoch: brokerEpoch() } }
             : { replicaId: brokerId }),
-          maxWaitMs: settings.waitMsMax,
+          maxWaitMs: Math.min(settings.waitMsMax, this.#untilPausedMs()),
           minBytes: settings.minBytes,
           maxBytes: settings.responseBytesMax,
           isolationLevel: 0,
