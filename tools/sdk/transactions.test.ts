@@ -120,6 +120,44 @@ describe.each(VERSIONS)('with transaction.version %s, a producer with a transact
     expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
   });
 
+  it.each<[string, (tx: Transaction, topic: string) => unknown]>([
+    ['a record that is none', (tx, topic) => tx.send({ topic } as never)],
+    ['a record for a partition that there is not', (tx, topic) => tx.send({ topic, partition: 9, value: 'x' })],
+    ['a list of records that is none', (tx, topic) => tx.sendBatch({ topic } as never)],
+    ['offsets of nobody', (tx, topic) => tx.sendOffsets(5 as never, [{ topic, partition: 0, offset: 1 }])],
+    ['an offset that is none', (tx, topic) => tx.sendOffsets('g', [{ topic, partition: 'x' as never, offset: 1 }])],
+  ])('commits nothing without %s that was not waited for', async (_name, refused) => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    const failed = producer.transaction((tx) => {
+      void tx.send({ topic, value: 'lost' });
+      void refused(tx, topic);
+    });
+    await expect(failed).rejects.toMatchObject({
+      code: 'PRODUCER_TRANSACTION_FAILED',
+      cause: { code: expect.stringMatching(/^PRODUCER_INVALID_(RECORD|ARGUMENT)$/) },
+    });
+    const tx = await producer.begin();
+    void refused(tx, topic);
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTION_FAILED' });
+    await tx.abort();
+    await producer.transaction((next) => void next.send({ topic, value: 'kept' }));
+    expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
+  });
+
+  it('gets nothing from a transaction that is over into the next one', async () => {
+    const topic = await newTopic();
+    await using producer = newProducer();
+    const over = await producer.begin();
+    await over.commit();
+    await producer.transaction(async (tx) => {
+      await expect(over.send({ topic, value: 'late' })).rejects.toMatchObject({ code: 'PRODUCER_NO_TRANSACTION' });
+      await expect(over.abort()).rejects.toMatchObject({ code: 'PRODUCER_NO_TRANSACTION' });
+      await tx.send({ topic, value: 'kept' });
+    });
+    expect(await committedUntil(topic, 0, 'kept')).toEqual(['kept']);
+  });
+
   it('sends nothing outside of a transaction, and has one at a time', async () => {
     const topic = await newTopic();
     await using producer = newProducer();

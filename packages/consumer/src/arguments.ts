@@ -81,6 +81,15 @@ const runOptions: Shape = {
   },
 };
 
+const transactionalRunOptions: Shape = {
+  noun: runOptions.noun,
+  fields: {
+    ...runOptions.fields,
+    eachBatch: required(aFunction),
+    transactionalProducer: required(objectWith('transaction')),
+  },
+};
+
 /** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` */
 export function checkSeekTarget(to: unknown): void {
   // A record has more fields, and is the most natural place there is.
@@ -137,6 +146,13 @@ export function checkCloseOptions(options: unknown): void {
 /** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` */
 export function checkBatchesOptions(options: unknown): void {
   refuseIf('cut batches', faultOf(options, batchesOptions));
+}
+
+/** What is wrong with the options of a `run` in transactions; undefined where nothing is. */
+export function transactionalRunOptionsFault(options: object): string | undefined {
+  const fault = faultOf(options, transactionalRunOptions);
+  const { retry } = options as { readonly retry?: unknown };
+  return fault !== undefined || retry === undefined ? fault : faultOf(retry, retryOptions, 'retry');
 }
 
 /** What is wrong with the options of `run`; undefined where nothing is. */

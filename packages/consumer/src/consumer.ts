@@ -384,5 +384,10 @@ function placeOf({ topic, partition }: TopicPartition): TopicPartition {
 function isTransactional<K, V>(
   options: RunOptions<K, V> | TransactionalRunOptions<K, V>,
 ): options is TransactionalRunOptions<K, V> {
-  return typeof options === 'object' && options !== null && 'transactionalProducer' in options;
+  return (
+    typeof options === 'object' &&
+    options !== null &&
+    'transactionalProducer' in options &&
+    options.transactionalProducer !== undefined
+  );
 }

@@ -1,4 +1,5 @@
 import type { Random } from '@millrace/ports';
+import { checkPartitionOf, checkRandom } from './arguments.ts';
 import { murmur2, murmur2OfString, toPositive } from './murmur2.ts';
 
 /** What a partitioner may know of a record and its topic. */
@@ -31,6 +32,7 @@ export interface Partitioner {
  * at random, until its batch closes (KIP-480, `DefaultPartitioner`).
  */
 export function defaultPartitioner(random: Random): Partitioner {
+  checkRandom(random);
   const stickyByTopic = new Map<string, number>();
   const pickSticky = (
     topic: string,
@@ -52,7 +54,7 @@ export function defaultPartitioner(random: Random): Partitioner {
   const closedByTopic = new Map<string, number>();
   return {
     partition({ topic, key, partitionCount, availablePartitions }) {
-      if (key !== null) return partitionForKey(key, partitionCount);
+      if (key !== null) return partitionOf(key, partitionCount);
       const sticky = stickyByTopic.get(topic);
       if (sticky !== undefined && sticky < partitionCount) return sticky;
       return pickSticky(topic, availablePartitions, partitionCount, closedByTopic.get(topic) ?? -1);
@@ -80,8 +82,14 @@ export function roundRobinPartitioner(): Partitioner {
 /**
  * The partition that Java's, kafkajs's and librdkafka's murmur2 partitioners give a key.
  * @param key a string stands for its UTF-8 bytes.
+ * @throws ProducerError `PRODUCER_INVALID_ARGUMENT`
  */
 export function partitionForKey(key: Uint8Array | string, partitionCount: number): number {
+  checkPartitionOf(key, partitionCount);
+  return partitionOf(key, partitionCount);
+}
+
+function partitionOf(key: Uint8Array | string, partitionCount: number): number {
   const hash = typeof key === 'string' ? murmur2OfString(key) : murmur2(key);
   return toPositive(hash) % partitionCount;
 }

@@ -2,6 +2,7 @@ import { KafkaClient, type Logger } from '@millrace/client';
 import { atMost, clientOptionsOf, closeShape, faultOf, shown } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import { Accumulator } from './accumulator.ts';
+import { checkWork } from './arguments.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { ClusterTransport } from './cluster-transport.ts';
 import { headersToSend, publishBatch } from './diagnostics.ts';
@@ -28,7 +29,8 @@ import { Sender } from './sender.ts';
 import { type AnySerializer, isAsync, serialize, serializeLater } from './serializing.ts';
 import { SerializingLine } from './serializing-line.ts';
 import { TopicLooks } from './topic-looks.ts';
-import { groupOf, type Transaction } from './transactions/transaction.ts';
+import { openTransaction } from './transactions/open-transaction.ts';
+import type { Transaction } from './transactions/transaction.ts';
 import { TransactionManager } from './transactions/transaction-manager.ts';
 import { TransactionTransport } from './transactions/transaction-transport.ts';
 import { UnknownTopicLine } from './unknown-topic-line.ts';
@@ -208,23 +210,7 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     if (transactions === undefined) throw notTransactional();
     if (this.#closing !== undefined) throw producerClosed('begin a transaction');
     await transactions.begin();
-    let isOver = false;
-    return {
-      send: (record) => watched(this.send(record)),
-      sendBatch: (records) => watched(this.sendBatch(records)),
-      sendOffsets: (group, offsets) => watched(transactions.sendOffsets(groupOf(group), offsets)),
-      commit: async () => {
-        await transactions.commit();
-        isOver = true;
-      },
-      abort: async () => {
-        isOver = true;
-        await transactions.abort();
-      },
-      [Symbol.asyncDispose]: async () => {
-        if (!isOver) await transactions.abort();
-      },
-    };
+    return openTransaction(this, transactions);
   }
 
   /**
@@ -237,9 +223,10 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
    * });
    * ```
    *
-   * @throws what `work` throws, AbortableTransactionError when something of it has failed and it was aborted, FatalTransactionError
+   * @throws ProducerError `PRODUCER_INVALID_ARGUMENT` for what cannot be called; what `work` throws, AbortableTransactionError when something of it has failed and it was aborted, FatalTransactionError
    */
   async transaction<T>(work: (transaction: Transaction<K, V>) => Promise<T> | T): Promise<T> {
+    checkWork(work);
     const transaction = await this.begin();
     let result: T;
     try {
@@ -570,12 +557,6 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
     // What the timeout cut off has failed only now.
     this.#losses.throwIfAny();
   }
-}
-
-/** What fails is told by the transaction's end as well, so that nobody has to await each of its parts. */
-function watched<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 /** Sockets that hang up are given this long even by a close that may take no time at all. */

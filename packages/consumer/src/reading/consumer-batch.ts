@@ -1,4 +1,6 @@
-import { type ConsumerRecord, decodeRecord } from '../record.ts';
+import { shown } from '@millrace/client/internal';
+import { ConsumerError } from '../errors.ts';
+import { ConsumerRecord, decodeRecord } from '../record.ts';
 import type { Lease, RecordRun } from './lease.ts';
 
 /** Records of one partition that came with one fetch, in order. */
@@ -45,8 +47,10 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
   /**
    * Says that the records up to this one are processed, so that they are committed even if the rest of the batch fails. Not
    * needed otherwise: a batch is processed when its handler is done.
+   * @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` for what is no record of this batch
    */
   markProcessed(record: ConsumerRecord<K, V>): void {
+    checkRecordOf(this, record);
     this.#lease.finishUpTo(record.offset + 1, record.leaderEpoch);
   }
 
@@ -75,6 +79,21 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
   [Symbol.iterator](): Iterator<ConsumerRecord<K, V>> {
     return this.records[Symbol.iterator]();
   }
+}
+
+/** Another's record would count this partition's as processed that are not, or none. */
+function checkRecordOf(batch: ConsumerBatch<unknown, unknown>, record: unknown): void {
+  const fault = recordFault(batch, record);
+  if (fault === undefined) return;
+  throw new ConsumerError('CONSUMER_INVALID_ARGUMENT', `Cannot mark a record as processed: ${fault}`);
+}
+
+function recordFault(batch: ConsumerBatch<unknown, unknown>, record: unknown): string | undefined {
+  if (!(record instanceof ConsumerRecord)) return `it must be a record of the batch, not ${shown(record)}`;
+  const { topic, partition, offset } = record;
+  const isOfBatch = topic === batch.topic && partition === batch.partition;
+  if (isOfBatch && offset >= batch.firstOffset && offset <= batch.lastOffset) return undefined;
+  return `offset ${offset} of partition ${partition} of topic "${topic}" is not in the batch`;
 }
 
 /** Has asynchronous deserializers decode a whole batch; see `decodeRecord`. */

@@ -1,5 +1,6 @@
 import { KafkaError } from '@millrace/client';
 import type { RecordHeaderInput } from '@millrace/records';
+import { transactionalRunOptionsFault } from '../arguments.ts';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
@@ -59,11 +60,12 @@ export interface TransactionalRunOptions<K = Buffer, V = Buffer>
 
 /** Batches handled in transactions, as a run that knows nothing of them. One at a time: a producer has one transaction at a time. */
 export function inTransactions<K, V>(
-  { eachBatch, transactionalProducer, retry, ...others }: TransactionalRunOptions<K, V>,
+  options: TransactionalRunOptions<K, V>,
   settings: ConsumerSettings,
   member: () => ConsumerGroupMetadata,
 ): RunOptions<K, V> {
-  refuseContradictions(settings, others);
+  const { eachBatch, transactionalProducer, retry, ...others } = options;
+  refuseContradictions(settings, others, transactionalRunOptionsFault(options));
   const handle = (batch: ConsumerBatch<K, V>, context: HandlerContext): PromiseLike<void> =>
     transactionalProducer.transaction(async (transaction) => {
       // As it is now: if it is given up while the batch is handled, the offsets are refused, and all of it is aborted.
@@ -83,7 +85,11 @@ function isOver(error: unknown): boolean {
   return error instanceof KafkaError && error.code === 'PRODUCER_TRANSACTIONS_OVER';
 }
 
-function refuseContradictions({ autoCommit, groupId, readCommitted }: ConsumerSettings, others: object): void {
+function refuseContradictions(
+  { autoCommit, groupId, readCommitted }: ConsumerSettings,
+  others: object,
+  fault: string | undefined,
+): void {
   const refuse = (why: string): never => {
     throw new ConsumerError('CONSUMER_INVALID_OPTION', `Cannot run in transactions: ${why}`);
   };
@@ -93,5 +99,6 @@ function refuseContradictions({ autoCommit, groupId, readCommitted }: ConsumerSe
     refuse("make the consumer with isolationLevel: 'read_committed', which waits for offsets of open transactions");
   }
   const other = ['eachRecord', 'deadLetter', 'deadLetterTopic', 'concurrency'].find((name) => name in others);
+  if (fault !== undefined) refuse(fault);
   if (other !== undefined) refuse(`${other} does not go with transactionalProducer`);
 }

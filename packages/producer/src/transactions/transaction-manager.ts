@@ -167,6 +167,20 @@ export class TransactionManager {
     return abortedByCoordinator(attempted, { openMs: clock.monotonic() - this.#begunMs, timeoutMs, cause });
   }
 
+  /**
+   * Does a part of the transaction that is open. If it fails, whatever of, the transaction can only be aborted: those who do not wait for its
+   * parts would commit the others without it.
+   */
+  async part<T>(attempted: string, attempt: () => Promise<T>): Promise<T> {
+    const isOpen = this.#state === 'open';
+    try {
+      return await attempt();
+    } catch (error) {
+      if (isOpen && (this.#state === 'open' || this.#state === 'committing')) this.#fail(error, attempted);
+      throw error;
+    }
+  }
+
   async sendOffsets(group: ConsumerGroupMetadata, offsets: readonly TransactionOffset[]): Promise<void> {
     const { refusal } = this;
     if (refusal !== undefined) throw refusal;

@@ -19,7 +19,8 @@ export interface Transaction<K = string | Uint8Array, V = string | Uint8Array> e
    * Commits offsets of a group with the transaction.
    * @param group the consumer that read the records, so that one that has lost its partitions cannot commit; or the id of a group
    * @param offsets of the next record to be read, for each partition
-   * @throws AbortableTransactionError, FatalTransactionError
+   * @throws AbortableTransactionError, FatalTransactionError; ProducerError `PRODUCER_INVALID_ARGUMENT`, after which the transaction can only
+   * be aborted as well
    */
   sendOffsets(
     group: GroupMember | ConsumerGroupMetadata | string,
@@ -33,10 +34,4 @@ export interface Transaction<K = string | Uint8Array, V = string | Uint8Array> e
   commit(): Promise<void>;
   /** Drops what has not been sent; nobody who reads what is committed sees the rest. @throws FatalTransactionError */
   abort(): Promise<void>;
-}
-
-/** A group in whichever form it was given. */
-export function groupOf(group: GroupMember | ConsumerGroupMetadata | string): ConsumerGroupMetadata {
-  if (typeof group === 'string') return { groupId: group };
-  return 'groupMetadata' in group ? group.groupMetadata : group;
 }

@@ -1,0 +1,100 @@
+/** What a program hands to a producer's calls beside records, looked at where it comes in. */
+import {
+  aFunction,
+  anyText,
+  faultOf,
+  objectWith,
+  offsetRule,
+  orNull,
+  placeFields,
+  required,
+  type Shape,
+  shown,
+  type ValueRule,
+  valueFault,
+  wholeNumber,
+} from '@millrace/client/internal';
+import type { Random } from '@millrace/ports';
+import { ProducerError } from './errors.ts';
+import type { GroupMember } from './transactions/transaction.ts';
+import type { ConsumerGroupMetadata, TransactionOffset } from './transactions/transaction-transport.ts';
+
+/** The longest name that the protocol carries, in bytes of UTF-8. */
+const NAME_BYTES_MAX = 32_767;
+
+const isName = (value: unknown): boolean =>
+  typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= NAME_BYTES_MAX;
+
+const aGroupId: ValueRule = {
+  expects: `the id of a group, text of 1 to ${NAME_BYTES_MAX} bytes`,
+  accepts: (value) => value !== '' && isName(value),
+};
+const aName: ValueRule = { expects: `text of at most ${NAME_BYTES_MAX} bytes`, accepts: isName };
+
+const groupShape: Shape = {
+  noun: "field of a group's member",
+  fields: {
+    groupId: required(aGroupId),
+    memberId: aName,
+    generationId: wholeNumber(-1),
+    groupInstanceId: orNull(aName),
+  },
+  foreign: {
+    consumerGroupId: 'sendOffsets takes the consumer or the id of its group first, and the offsets after it',
+    topics: 'sendOffsets takes the consumer or the id of its group first, and the offsets after it',
+  },
+};
+
+const offsetShape: Shape = {
+  noun: 'field of an offset to commit',
+  fields: { ...placeFields, offset: required(offsetRule), leaderEpoch: wholeNumber(-1), metadata: anyText },
+  foreign: {
+    partitions: 'an offset is that of one partition: give { topic, partition, offset } for each of them',
+    timestamp: 'a record is not the place to go on at: give { topic, partition, offset: record.offset + 1 }',
+  },
+};
+
+/** @throws ProducerError `PRODUCER_INVALID_ARGUMENT` for work that cannot be called */
+export function checkWork(work: unknown): void {
+  refuseIf('do a transaction', valueFault(work, required(aFunction), 'what is to be done in it'));
+}
+
+/**
+ * A group in whichever form it was given.
+ * @throws ProducerError `PRODUCER_INVALID_ARGUMENT`; what a consumer throws that has no group
+ */
+export function groupOf(group: GroupMember | ConsumerGroupMetadata | string): ConsumerGroupMetadata {
+  if (typeof group !== 'object' || group === null) {
+    const rule = { ...aGroupId, expects: `a consumer, its groupMetadata, or ${aGroupId.expects}` };
+    refuseIf('send offsets', valueFault(group, required(rule), 'the group'));
+    return { groupId: group };
+  }
+  const metadata = 'groupMetadata' in group ? group.groupMetadata : group;
+  refuseIf('send offsets', faultOf(metadata, groupShape, 'group'));
+  return metadata;
+}
+
+/** @throws ProducerError `PRODUCER_INVALID_ARGUMENT` */
+export function checkOffsets(offsets: readonly TransactionOffset[]): void {
+  if (!Array.isArray(offsets)) refuseIf('send offsets', `offsets must be an array, not ${shown(offsets)}`);
+  for (const [index, one] of offsets.entries()) {
+    refuseIf('send offsets', faultOf(one, offsetShape, `offsets[${index}]`));
+  }
+}
+
+/** @throws ProducerError `PRODUCER_INVALID_ARGUMENT` */
+export function checkRandom(random: Random): void {
+  refuseIf('make a partitioner', valueFault(random, required(objectWith('nextInt')), 'random'));
+}
+
+/** @throws ProducerError `PRODUCER_INVALID_ARGUMENT` */
+export function checkPartitionOf(key: unknown, partitionCount: unknown): void {
+  const bytes = { expects: 'text or bytes', accepts: (value: unknown) => value instanceof Uint8Array };
+  if (typeof key !== 'string') refuseIf('find the partition of a key', valueFault(key, required(bytes), 'key'));
+  const fault = valueFault(partitionCount, required(wholeNumber(1)), 'partitionCount');
+  refuseIf('find the partition of a key', fault);
+}
+
+function refuseIf(attempt: string, fault: string | undefined): void {
+  if (fault !== undefined) throw new ProducerError('PRODUCER_INVALID_ARGUMENT', `Cannot ${attempt}: ${fault}`);
+}
