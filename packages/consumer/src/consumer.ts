@@ -83,7 +83,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     const settings = consumerSettings(options as ConsumerOptions<never, never>);
     // Which topics may be created is decided by who asks for them.
     this.#client = new KafkaClient({ ...clientOptionsOf(options), allowAutoTopicCreation: false });
-    const { clock, random, logger } = this.#client.settings;
+    const { clock, random, logger, hasLogger } = this.#client.settings;
     const { groupId } = settings;
     this.#engine = new ConsumerEngine(
       settings,
@@ -101,6 +101,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
         clock,
         random,
         logger,
+        hasLogger,
       },
     );
   }

@@ -7,6 +7,7 @@ import { consumerClosed, invalidState, messageOf, noGroup, notAssigned, nothingA
 import { GroupMembership } from './group/membership.ts';
 import { checkTopicName, Subscription } from './group/subscription.ts';
 import { TopicWatch } from './group/topic-watch.ts';
+import { MissingTopics } from './missing-topics.ts';
 import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, TopicPartition } from './options.ts';
 import { PartitionFlow } from './partition-flow.ts';
@@ -26,6 +27,8 @@ export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether the program gave it; one that did not is told of what it would wait for in vain by a warning of Node's. */
+  readonly hasLogger: boolean;
 }
 
 /** What the engine needs of the options beside the settings. */
@@ -62,6 +65,7 @@ export class ConsumerEngine {
   readonly cluster: Cluster;
   readonly coordinator: Coordinator | undefined;
   readonly clock: Clock;
+  readonly missing: MissingTopics;
   readonly #ports: EnginePorts;
   readonly #watch: PollWatch;
   readonly #joined = Promise.withResolvers<GroupJoined>();
@@ -86,14 +90,15 @@ export class ConsumerEngine {
     this.cluster = ports.cluster;
     this.coordinator = ports.coordinator;
     this.clock = ports.clock;
+    this.missing = new MissingTopics(ports);
     // Nobody may ever ask for it.
     this.#joined.promise.catch(() => {});
     this.delivery = new Delivery(ports.clock, (state) => this.flow.fetcher.roomMade(state));
     this.delivery.onPoll = () => this.#polled();
-    const { partitions, delivery } = this;
+    const { partitions, delivery, missing } = this;
     const { decoders } = options;
     this.decodesFirst = haveToWait(decoders);
-    this.flow = new PartitionFlow({ ...ports, settings, partitions, delivery, decoders });
+    this.flow = new PartitionFlow({ ...ports, settings, partitions, delivery, decoders, missing });
     this.committer = this.#newCommitter();
     this.keeper = new PartitionKeeper({
       ...ports,
@@ -188,6 +193,7 @@ export class ConsumerEngine {
       {
         ...this.#ports,
         settings: this.settings,
+        missing: this.missing,
         ready: () => this.#topicsKnown(before),
         failed: (error) => this.#fail(error),
         changed: (now) => this.membership?.rejoin(`the subscription now means ${now.length} topics`),

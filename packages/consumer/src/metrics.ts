@@ -18,6 +18,8 @@ export interface ConsumerMetrics {
   readonly lostPartitions: number;
   /** How many times a broker did not answer five fetches in a row; its end is told by a log line. */
   readonly brokerOutages: number;
+  /** How many times a topic or partition that is to be read did not exist for longer than a second; told by a log line. */
+  readonly missingTopics: number;
   /** Calls of handlers of `run` that threw or were rejected. */
   readonly handlerFailures: number;
   /** Calls of handlers for what they had failed at before. */
@@ -44,6 +46,7 @@ export function collectMetrics(engine: ConsumerEngine): ConsumerMetrics {
     failedCommits: engine.committer?.failedCommits ?? 0,
     rebalances: engine.rebalances,
     lostPartitions: engine.keeper.lostPartitions,
+    missingTopics: engine.missing.count,
     ...engine.handling,
   };
 }

@@ -5,6 +5,7 @@ import type { AssignedPartition } from './assigned-partition.ts';
 import type { Cluster, Coordinator } from './cluster-port.ts';
 import { Fetcher } from './fetch/fetcher.ts';
 import { PartitionAnswers } from './fetch/partition-answers.ts';
+import type { MissingTopics } from './missing-topics.ts';
 import { EpochValidator } from './offsets/epoch-validator.ts';
 import { OffsetFinder } from './offsets/offset-finder.ts';
 import type { ConsumerSettings } from './options.ts';
@@ -22,6 +23,7 @@ export interface PartitionFlowContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly missing: MissingTopics;
   readonly partitions: PartitionTable;
   readonly delivery: Delivery;
   readonly decoders: RecordDecoders;

@@ -5,6 +5,7 @@ import type { AssignedPartition } from '../assigned-partition.ts';
 import type { Cluster, Lane } from '../cluster-port.ts';
 import { fetchChannel } from '../diagnostics.ts';
 import { isFinal } from '../errors.ts';
+import type { MissingTopics } from '../missing-topics.ts';
 import type { EpochValidator } from '../offsets/epoch-validator.ts';
 import type { ConsumerSettings } from '../options.ts';
 import type { PartitionEvents } from '../partition-events.ts';
@@ -57,6 +58,7 @@ export interface FetcherContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly missing: MissingTopics;
   readonly partitions: PartitionTable;
   readonly answers: PartitionAnswers;
   /** Says of a partition's leader whether it has to be asked something first. */
@@ -398,16 +400,24 @@ export class Fetcher {
 
   /** Topics that are not known yet are asked for one by one: the cluster may say of one that it never will be. */
   async #refresh(topics: readonly string[]): Promise<void> {
-    const { cluster, partitions } = this.#context;
+    const { cluster, partitions, missing } = this.#context;
     const known = topics.filter((topic) => cluster.topic(topic) !== undefined);
-    if (known.length > 0) await cluster.refreshTopics(known);
+    if (known.length > 0) {
+      await cluster.refreshTopics(known);
+      const asked = new Set(known);
+      missing.answered(
+        [...partitions].filter(({ topic }) => asked.has(topic) && cluster.topic(topic) !== undefined).map(placeOf),
+      );
+    }
     let passing: unknown;
     for (const topic of topics) {
       if (cluster.topic(topic) !== undefined) continue;
       try {
         await cluster.loadTopics([topic], this.#unseenTopics.has(topic));
         this.#unseenTopics.delete(topic);
+        missing.answered([{ topic }]);
       } catch (error) {
+        if (isUnknownTopic(error)) missing.answered([{ topic }]);
         if (!(error instanceof BrokerError) || error.retriable) passing = error;
         else for (const state of partitions) if (state.topic === topic) this.#context.events.failed(state, error);
       }
@@ -420,6 +430,14 @@ export class Fetcher {
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax } = settings;
     return new Backoff({ backoffMs, backoffMsMax }, random);
   }
+}
+
+function placeOf({ topic, partition }: AssignedPartition): { topic: string; partition: number } {
+  return { topic, partition };
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return error instanceof BrokerError && error.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
 /** Finds what was asked of a partition by the topic's name or id, whichever the answer has. */

@@ -3,6 +3,7 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { Cluster } from '../cluster-port.ts';
 import { isFinal } from '../errors.ts';
+import type { MissingTopics } from '../missing-topics.ts';
 import type { ConsumerSettings } from '../options.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { Subscription } from './subscription.ts';
@@ -17,6 +18,7 @@ export interface TopicWatchContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly missing: MissingTopics;
   /** The first look is over: it is known what the subscription means. */
   ready(): void;
   /** A topic cannot be subscribed to, now or later. */
@@ -75,6 +77,7 @@ export class TopicWatch {
     try {
       await this.#ask();
       if (this.#closed) return;
+      this.#context.missing.answered(Array.from(this.#subscription.names, (topic) => ({ topic })));
       if (this.#isMissing()) {
         waitMs = this.#backoff.next();
       } else {

@@ -12,7 +12,8 @@ const STEP_MS_MAX = 5;
 export interface Harness {
   readonly clock: ManualClock;
   readonly cluster: ModelCluster;
-  engine(options?: Partial<ConsumerOptions<Buffer, Buffer>>): ConsumerEngine;
+  /** @param hasLogger whether the program counts as one that gave a logger; true by default */
+  engine(options?: Partial<ConsumerOptions<Buffer, Buffer>>, hasLogger?: boolean): ConsumerEngine;
   /** Moves time on until `holds`, at most for `forMs`. */
   until(what: string, holds: () => boolean, forMs?: number): Promise<void>;
 }
@@ -24,7 +25,7 @@ export function newHarness(seed = 1): Harness {
   return {
     clock,
     cluster,
-    engine(options = {}) {
+    engine(options = {}, hasLogger = true) {
       const settings = consumerSettings({ ...options, bootstrapServers: 'fake:1' } as ConsumerOptions<never, never>);
       const view = new FakeView(cluster, consumers++);
       const engine = new ConsumerEngine(
@@ -43,6 +44,7 @@ export function newHarness(seed = 1): Harness {
           clock,
           random: seededRandom(seed + consumers),
           logger: options.logger ?? silentLogger,
+          hasLogger,
         },
       );
       // The real client asks anew for what is in use when it has grown old.
