@@ -368,7 +368,7 @@ export class Broker {
     const brokerEpoch = (): number => session.brokerEpoch;
     const replication = new Replication({
       brokerId,
-      brokerEpoch,
+      session: () => session,
       cluster,
       peers,
       versions,

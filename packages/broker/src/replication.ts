@@ -16,11 +16,13 @@ import { ReplicationThrottle } from './replicas/replication-throttle.ts';
 import type { Deadlines } from './shared/deadlines.ts';
 import type { Logger } from './shared/logger.ts';
 import type { Metrics } from './shared/metrics.ts';
+import type { SessionKeeper } from './store/session-keeper.ts';
 
 /** What the replicas of a broker stand on. */
 export interface ReplicationOptions {
   readonly brokerId: number;
-  readonly brokerEpoch: () => number;
+  /** What keeps the broker registered, once there is one. */
+  readonly session: () => Pick<SessionKeeper, 'brokerEpoch' | 'registration'>;
   readonly cluster: ClusterImage;
   readonly peers: Peers;
   readonly versions: InterBrokerVersions;
@@ -46,8 +48,8 @@ export class Replication {
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
-    const { brokerId, brokerEpoch, cluster, peers, logs, configs, deadlines, clock, metrics, logger, controller } =
-      options;
+    const { brokerId, session, cluster, peers, logs, configs, deadlines, clock, metrics, logger, controller } = options;
+    const brokerEpoch = (): number => session().brokerEpoch;
     const config = configs.current;
     const listener = config.interBrokerListenerName;
     const link = new ControllerLink({
@@ -71,18 +73,25 @@ export class Replication {
     const [isrChanges, followers] = [this.#isrChanges, this.#followers];
     const throttle = { leader: this.#throttle('leader') };
     const parts = { brokerId, cluster, logs, configs, clock, deadlines, lagMsMax, isrChanges, followers, throttle };
-    this.replicas = new ReplicaManager({ ...parts, onOnlineChanged: options.onOnlineChanged, metrics, logger });
+    const registration = (): number => session().registration;
+    this.replicas = new ReplicaManager({
+      ...parts,
+      registration,
+      onOnlineChanged: options.onOnlineChanged,
+      metrics,
+      logger,
+    });
   }
 
   /** Has others take over what is led here, as far as settings want that. */
   async handOver(): Promise<void> {
-    const { brokerId, brokerEpoch, cluster, configs, clock, logger, controller } = this.#options;
+    const { brokerId, session, cluster, configs, clock, logger, controller } = this.#options;
     const { controlledShutdownEnable, controlledShutdownMaxRetries, controlledShutdownRetryBackoffMs } =
       configs.current;
     if (!controlledShutdownEnable) return;
     await handOver({
       brokerId,
-      brokerEpoch,
+      brokerEpoch: () => session().brokerEpoch,
       cluster,
       clock,
       logger,
@@ -118,7 +127,7 @@ export class Replication {
   }
 
   #fetchers(listener: string): FollowerFetchers {
-    const { brokerId, brokerEpoch, cluster, peers, versions, configs, clock, metrics, logger } = this.#options;
+    const { brokerId, session, cluster, peers, versions, configs, clock, metrics, logger } = this.#options;
     const config = configs.current;
     const bytesIn = metrics.counter(
       'kafka_server_brokertopicmetrics_replicationbytesin_total',
@@ -126,7 +135,7 @@ export class Replication {
     );
     return new FollowerFetchers({
       brokerId,
-      brokerEpoch,
+      brokerEpoch: () => session().brokerEpoch,
       cluster,
       peers,
       versions,

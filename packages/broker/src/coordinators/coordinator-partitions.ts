@@ -53,7 +53,8 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
     if (this.#closed) return Refusal.of(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     const count = this.#options.partitionCount();
     const partition = count === undefined ? undefined : this.#partitions.get(partitionOf(id, count));
-    if (partition === undefined) return Refusal.of(ErrorCode.NOT_COORDINATOR);
+    // Another may have acknowledged what is not known here. Whoever is told so asks anew who coordinates, as often as he must.
+    if (partition === undefined || this.#log.isInDoubt(partition.index)) return Refusal.of(ErrorCode.NOT_COORDINATOR);
     return partition.loading ? Refusal.of(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) : partition;
   }
 
@@ -128,12 +129,7 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
     const startMs = clock.monotonic();
     try {
       const loader = owner.newLoader();
-      const { errorCode } = await this.#log.readAll(
-        index,
-        (batches) => loader.addBatches(batches),
-        // What belongs to a term is answered from at once: nothing of it may be lost with this leader.
-        owner.isBoundToTerm === true,
-      );
+      const { errorCode } = await this.#log.readAll(index, (batches) => loader.addBatches(batches));
       if (this.#partitions.get(index) !== partition) return;
       if (errorCode !== ErrorCode.NONE) {
         this.#retryLoad(partition, { errorCode });

@@ -148,6 +148,25 @@ describe('a partition that is led elsewhere', () => {
     expect(await test.commit(1)).toBe(ErrorCode.NONE);
   });
 
+  it('is not answered for, but kept, while others may lead it for all that the broker knows', async () => {
+    const test = await TestCoordinator.start();
+    const member = await test.stableMember();
+    expect(await test.commit(1, member)).toBe(ErrorCode.NONE);
+    test.log.inDoubt = true;
+    const { groups } = test;
+    expect((await groups.join(joinRequest())).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect((await test.sync(member)).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(test.heartbeat(member)).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(groups.leave('group', []).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(await test.commit(2, member)).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(groups.fetchOffsets('group', null, false).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(groups.describe('group').errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect(await groups.deleteGroups(['group'])).toEqual([ErrorCode.NOT_COORDINATOR]);
+    test.log.inDoubt = false;
+    expect(test.heartbeat(member)).toBe(ErrorCode.NONE);
+    expect(test.offset()).toBe(1);
+  });
+
   it('lets go of everyone who waits when it is handed over', async () => {
     const test = await TestCoordinator.start();
     const member = await test.stableMember();

@@ -15,16 +15,12 @@ export interface CoordinatorLog {
   /**
    * Reads a partition that this broker leads from its log start to its end at the time of the call, for loading. `onBatches`
    * gets whole batches, several in one buffer, in order; the buffer is only valid during the call.
-   * Resolves with the offset after the last batch, or the error code of what went wrong; where it waits for the commit, not before all of it is
-   * on every in-sync replica, so that nothing is answered out of what another leader may never have had.
+   * Resolves with the offset after the last batch, or the error code of what went wrong; not before all of it is on every in-sync replica,
+   * so that nothing is answered out of what another leader may never have had.
    */
-  readAll(
-    partition: number,
-    onBatches: (batches: Buffer) => void,
-    waitsForCommit?: boolean,
-  ): Promise<CoordinatorReadResult>;
-  /** Whether this broker leads the partition now. */
-  isLeader(partition: number): boolean;
+  readAll(partition: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult>;
+  /** Whether another broker may lead the partition for all that this one, which did, knows; see `Partition.isInDoubt`. */
+  isInDoubt(partition: number): boolean;
 }
 
 /** What settings say about a coordinator's log. */

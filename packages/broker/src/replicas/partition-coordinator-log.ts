@@ -15,10 +15,18 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
   readonly topic: string;
   readonly #find: (partition: number) => Partition | Refusal;
   readonly #limits: CoordinatorLogLimits;
+  readonly #registration: () => number;
 
-  constructor(topic: string, limits: CoordinatorLogLimits, find: (partition: number) => Partition | Refusal) {
+  /** @param registration - The broker's present one; see `SessionKeeper.registration`. */
+  constructor(
+    topic: string,
+    limits: CoordinatorLogLimits,
+    registration: () => number,
+    find: (partition: number) => Partition | Refusal,
+  ) {
     this.topic = topic;
     this.#limits = limits;
+    this.#registration = registration;
     this.#find = find;
   }
 
@@ -35,11 +43,7 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     return partition.append(batch, { origin: 'coordinator', acks: -1, timeoutMs, guard });
   }
 
-  async readAll(
-    index: number,
-    onBatches: (batches: Buffer) => void,
-    waitsForCommit = false,
-  ): Promise<CoordinatorReadResult> {
+  async readAll(index: number, onBatches: (batches: Buffer) => void): Promise<CoordinatorReadResult> {
     const partition = this.#find(index);
     if (isRefusal(partition)) return { errorCode: partition.errorCode, endOffset: -1 };
     const { log } = partition;
@@ -60,15 +64,13 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       }
       read.release?.();
     }
-    const errorCode = waitsForCommit
-      ? await partition.whenCommitted(endOffset, this.#limits.commitTimeoutMs)
-      : ErrorCode.NONE;
+    const errorCode = await partition.whenCommitted(endOffset, this.#limits.commitTimeoutMs);
     return { errorCode, endOffset };
   }
 
-  isLeader(index: number): boolean {
+  isInDoubt(index: number): boolean {
     const partition = this.#find(index);
-    return !isRefusal(partition) && partition.isLeader;
+    return !isRefusal(partition) && partition.isInDoubt(this.#registration());
   }
 }
 

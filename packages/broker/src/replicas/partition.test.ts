@@ -173,6 +173,27 @@ describe('the leader of a partition with followers', () => {
     expect(await appended).toMatchObject({ errorCode: ErrorCode.REQUEST_TIMED_OUT });
   });
 
+  it('is in doubt from the end of the registration in which it was told of, until it is told of in a later one', () => {
+    partition.applyState(state());
+    expect(partition.isInDoubt(Number.POSITIVE_INFINITY)).toBe(false);
+    partition.confirm(5);
+    const doubts = (): boolean[] => [5, 9, Number.POSITIVE_INFINITY].map((epoch) => partition.isInDoubt(epoch));
+    expect(doubts()).toEqual([false, true, true]);
+    partition.confirm(9);
+    // One that was said before, and comes late.
+    partition.confirm(5);
+    expect(doubts()).toEqual([false, false, true]);
+    // A controller that tells no registrations.
+    partition.confirm(-1);
+    expect(doubts()).toEqual([false, false, false]);
+  });
+
+  it('is never in doubt where it is the only replica', () => {
+    partition.applyState(state({ isr: [BROKER_ID], replicas: [BROKER_ID] }));
+    partition.confirm(5);
+    expect(partition.isInDoubt(Number.POSITIVE_INFINITY)).toBe(false);
+  });
+
   it('says when what it found in its log as it began is on all in sync, for nothing may be answered out of it before', async () => {
     partition.applyState(state());
     await partition.append(batchOf(['a']), LEADER_ONLY);

@@ -97,6 +97,8 @@ export class Partition {
   #following: FollowerRole | undefined;
   /** Counts the times that this replica began to lead: as long as it does, whatever the epoch, nothing of its log goes. */
   #leadership = 0;
+  /** The broker's registration for which a controller last said of this replica what it goes by; -1 where it told none. */
+  #confirmedIn = -1;
   /** Bytes that were handed to the log; those of appends under way and of refused ones are in it too. */
   #appendedBytes = 0;
   /** How much of that the waiters have been told is durable. */
@@ -225,6 +227,19 @@ export class Partition {
     this.#advanceHighWatermark();
     this.#check();
     return true;
+  }
+
+  /** A controller has said of this replica what it goes by, to the broker in this registration (-1: it tells none). */
+  confirm(registration: number): void {
+    this.#confirmedIn = registration < 0 ? -1 : Math.max(this.#confirmedIn, registration);
+  }
+
+  /**
+   * Whether another broker may lead for all that this one knows: when its registration ended the controller took it for gone, and in the
+   * present one it has not been told yet who leads. Where there is no other replica nobody else can.
+   */
+  isInDoubt(registration: number): boolean {
+    return this.replicas.length > 1 && this.#confirmedIn >= 0 && this.#confirmedIn < registration;
   }
 
   /**

@@ -48,6 +48,8 @@ const SHORT_CHECK_MS_MIN = 1;
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
   readonly brokerId: number;
+  /** In which the broker is registered now; see `SessionKeeper.registration`. */
+  readonly registration: () => number;
   readonly cluster: ClusterImage;
   readonly logs: LogManager;
   /** Topics' configs as they are now. */
@@ -201,7 +203,8 @@ export class ReplicaManager {
     for (const partition of this.#byTopic.get(topic) ?? []) {
       if (partition?.isLeader === true) listener.onElected(partition.partition, partition.leaderEpoch);
     }
-    return new PartitionCoordinatorLog(topic, limits, (partition) => this.find(topic, partition));
+    const { registration } = this.#options;
+    return new PartitionCoordinatorLog(topic, limits, registration, (partition) => this.find(topic, partition));
   }
 
   /** Takes over the changed configs of a topic, or of all. */
@@ -225,11 +228,20 @@ export class ReplicaManager {
     const timely = byTime.get(false) ?? [];
     await configs.loadTopics(timely.map(({ topic }) => topic));
     const partitions = await this.#takeAll(timely);
+    this.#confirm(timely, command.brokerEpoch);
     for (const { topic, topicId, partition } of byTime.get(true) ?? []) {
       partitions.push({ topic, topicId, partition, errorCode: ErrorCode.UNKNOWN_TOPIC_ID });
     }
     for (const listener of [...this.#commandListeners]) listener();
     return { errorCode: ErrorCode.NONE, partitions };
+  }
+
+  /** Whoever is told once more what it knows may count on it, in the registration for which it is told. */
+  #confirm(states: readonly ReplicaState[], registration: number): void {
+    for (const { topic, topicId, partition: index, leaderEpoch } of states) {
+      const partition = this.#byTopic.get(topic)?.[index];
+      if (partition?.topicId === topicId && partition.leaderEpoch === leaderEpoch) partition.confirm(registration);
+    }
   }
 
   /** Calls `listener` after every command that may have brought partitions or epochs; the returned function ends that. */

@@ -26,6 +26,8 @@ export class SessionKeeper {
   #retry: Timer | undefined;
   #isStopped = false;
   #brokerEpoch = -1;
+  /** The session is over, and there is no new one in which the broker is registered. */
+  #hasEnded = false;
 
   constructor(options: SessionKeeperOptions) {
     this.#options = options;
@@ -36,11 +38,21 @@ export class SessionKeeper {
     return this.#brokerEpoch;
   }
 
+  /**
+   * The epoch in which the broker is registered now, as far as it knows; `Infinity` while its session is over and it is not registered anew,
+   * so that whatever was said to it before is from an earlier one.
+   */
+  get registration(): number {
+    return this.#hasEnded ? Number.POSITIVE_INFINITY : this.#brokerEpoch;
+  }
+
   /** Registers, and looks after the session from then on. */
   async start(): Promise<void> {
     this.#brokerEpoch = await this.#options.register();
     this.#forget = this.#options.store.onSession((state) => {
-      if (state === 'expired') void this.#renew();
+      if (state !== 'expired') return;
+      this.#hasEnded = true;
+      void this.#renew();
     });
   }
 
@@ -57,6 +69,8 @@ export class SessionKeeper {
     try {
       await store.renewSession();
       this.#brokerEpoch = await register();
+      // The new one may have ended while its answer was on its way.
+      this.#hasEnded = store.sessionState === 'expired';
       await renewed();
     } catch (err) {
       if (this.#isStopped) return;

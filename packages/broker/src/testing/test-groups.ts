@@ -34,6 +34,8 @@ export class MemoryCoordinatorLog implements CoordinatorLog {
   #held: HeldAppend[] | undefined;
   appendError: number = ErrorCode.NONE;
   readError: number = ErrorCode.NONE;
+  /** The broker's session has ended, and it has not been told anew who leads. */
+  inDoubt = false;
   appendCount = 0;
   #reads: Promise<void> = Promise.resolve();
 
@@ -71,8 +73,8 @@ export class MemoryCoordinatorLog implements CoordinatorLog {
     return { errorCode: ErrorCode.NONE, endOffset: this.#ends.get(partition) ?? 0 };
   }
 
-  isLeader(): boolean {
-    return true;
+  isInDoubt(): boolean {
+    return this.inDoubt;
   }
 
   /** All keys and values, in order. */
