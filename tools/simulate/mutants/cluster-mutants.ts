@@ -92,6 +92,7 @@ const believesItself: Build = {
   what: 'a leader takes its own proposal of in-sync replicas for the answer of the controller',
   rule: 'unavailable',
   brokers: BROKERS,
+  seed: 7,
   peers: meddlingPeers(AlterPartition, async (body) => ({
     throttleTimeMs: 0,
     errorCode: 0,

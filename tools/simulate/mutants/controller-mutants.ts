@@ -110,6 +110,7 @@ const remembersStates: Build = {
   what: 'a broker that becomes the controller believes the states that it has seen first',
   rule: 'unavailable',
   brokers: BROKERS,
+  seed: 5,
   store: (store) => {
     const seen = new Map<string, NodeContent>();
     return new WrappedStore(store, {
