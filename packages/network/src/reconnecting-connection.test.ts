@@ -51,6 +51,26 @@ describe('a connection that is made anew', () => {
     line.close();
   });
 
+  it('sends nothing that was asked for before it was given up, wherever that waited for its connection', async () => {
+    const lost = Promise.withResolvers<void>();
+    const ignore = (): void => {};
+    const logger = { trace: ignore, debug: () => lost.resolve(), info: ignore, warn: ignore, error: ignore };
+    const line = new ReconnectingConnection({ host: '127.0.0.1', port, logger });
+    const whileConnecting = line.send(Heartbeat, 4, BODY, OPTIONS);
+    line.reset();
+    await expect(whileConnecting).rejects.toMatchObject({ code: 'NETWORK_CONNECTION_CLOSED' });
+    expect(await line.send(Heartbeat, 4, BODY, OPTIONS)).toMatchObject({ errorCode: 0 });
+    await listener.close(0);
+    await lost.promise;
+    await listen(port);
+    // The connection from before is lost, so another one would be made on the way.
+    const behindTheLost = line.send(Heartbeat, 4, BODY, OPTIONS);
+    line.reset();
+    await expect(behindTheLost).rejects.toMatchObject({ code: 'NETWORK_CONNECTION_CLOSED' });
+    expect(await line.send(Heartbeat, 4, BODY, OPTIONS)).toMatchObject({ errorCode: 0 });
+    line.close();
+  });
+
   it('fails while nobody listens, and comes back by itself', async () => {
     const line = new ReconnectingConnection({ host: '127.0.0.1', port });
     await line.send(Heartbeat, 4, BODY, OPTIONS);

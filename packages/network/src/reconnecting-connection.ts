@@ -14,6 +14,8 @@ import { ConnectionError } from './errors.ts';
 export class ReconnectingConnection {
   readonly #options: ConnectionOptions;
   #connecting: Promise<Connection> | undefined;
+  /** A request that was sent before the last one must not be sent after it, wherever it waits for its connection. */
+  #resets = 0;
   #closed = false;
 
   /** Connects to nobody yet. */
@@ -34,7 +36,9 @@ export class ReconnectingConnection {
     body: ReqInput | ((version: number) => ReqInput),
     options: { readonly timeoutMs: number },
   ): Promise<Res> {
+    const resets = this.#resets;
     const connection = await this.#connection();
+    if (resets !== this.#resets) throw this.#givenUp();
     try {
       return await connection.send(api, version, body, options);
     } catch (error) {
@@ -45,6 +49,7 @@ export class ReconnectingConnection {
 
   /** Gives up the connection; what is under way fails, and the next request connects anew. */
   reset(): void {
+    this.#resets += 1;
     const connecting = this.#connecting;
     this.#connecting = undefined;
     void connecting?.then(
@@ -60,13 +65,18 @@ export class ReconnectingConnection {
   }
 
   async #connection(): Promise<Connection> {
-    const { host, port } = this.#options;
-    if (this.#closed) throw new ConnectionError('NETWORK_CONNECTION_CLOSED', `The way to ${host}:${port} was closed`);
+    if (this.#closed) throw this.#givenUp();
+    const resets = this.#resets;
     this.#connecting ??= this.#connect();
     const connection = await this.#connecting;
-    if (connection.open || this.#closed) return connection;
+    if (connection.open || resets !== this.#resets) return connection;
     this.#connecting = this.#connect();
     return this.#connecting;
+  }
+
+  #givenUp(): ConnectionError {
+    const { host, port } = this.#options;
+    return new ConnectionError('NETWORK_CONNECTION_CLOSED', `The way to ${host}:${port} was closed`);
   }
 
   #connect(): Promise<Connection> {

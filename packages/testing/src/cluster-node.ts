@@ -127,9 +127,12 @@ export class ClusterNode {
     return {
       lane: ({ brokerId, host, port }, clientId): PeerLane => {
         const connection = new ReconnectingConnection({ host, port, clientId, logger, connectTimeoutMs: 2000 });
+        let resets = 0;
         return {
           async send(api, version, body, options) {
+            const before = resets;
             await process.running;
+            if (before !== resets) throw givenUp(brokerId);
             if (isCut(id, brokerId)) throw unreachable(brokerId);
             const answer = await connection.send(api, version, body, options);
             // The way back is a way too, and who was paused meanwhile hears of it later.
@@ -137,12 +140,19 @@ export class ClusterNode {
             await process.running;
             return answer;
           },
-          reset: () => connection.reset(),
+          reset() {
+            resets += 1;
+            connection.reset();
+          },
           close: () => connection.close(),
         };
       },
     };
   }
+}
+
+function givenUp(brokerId: number): ConnectionError {
+  return new ConnectionError('NETWORK_CONNECTION_CLOSED', `The way to broker ${brokerId} was given up`);
 }
 
 function unreachable(brokerId: number): ConnectionError {
