@@ -40,6 +40,8 @@ interface Link {
   suspectUntilMs: number;
   /** When it was last told at warn that it cannot be reached. */
   toldMs: number;
+  /** When it was last told at warn that it hangs up on what it is asked. */
+  hungUpToldMs: number;
 }
 
 /** The connections of a client, by address and lane: made when needed, shared, and closed when idle. */
@@ -153,6 +155,7 @@ export class BrokerLinks {
         notBeforeMs: 0,
         suspectUntilMs: 0,
         toldMs: Number.NEGATIVE_INFINITY,
+        hungUpToldMs: Number.NEGATIVE_INFINITY,
       };
       this.#links.set(key, link);
     }
@@ -172,7 +175,8 @@ export class BrokerLinks {
     try {
       const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
       lane.connection = connection;
-      this.#silentStart.end();
+      this.#silentStart.connected();
+      void connection.closed.then((reason) => this.#closed(link, connection, reason));
       this.#noteFeatures(connection);
       if (link.backoff.failures > 0) logger.info({ peer, failures: link.backoff.failures }, `${peer} is reached again`);
       link.backoff.reset();
@@ -189,8 +193,21 @@ export class BrokerLinks {
     }
   }
 
+  /** A broker that lets everybody connect and answers nothing would be silence until the time of what was asked for is over. */
+  #closed(link: Link, connection: Connection, reason: KafkaError): void {
+    if (connection.hasAnswered) this.#silentStart.end();
+    if (this.#stop.signal.aborted || !connection.wasLostUnanswered) return;
+    const { clock, logger } = this.#settings;
+    const nowMs = clock.monotonic();
+    const isNews = nowMs - link.hungUpToldMs >= UNREACHABLE_TOLD_EVERY_MS;
+    if (isNews) link.hungUpToldMs = nowMs;
+    this.#silentStart.hungUp(reason.message);
+    logger[isNews ? 'warn' : 'debug']({ peer: formatAddress(link.address), err: reason }, reason.message);
+  }
+
   #failed(link: Link, error: unknown): void {
     const { clock, logger } = this.#settings;
+    for (const { hasAnswered } of this.open()) if (hasAnswered) this.#silentStart.end();
     const nowMs = clock.monotonic();
     const pauseMs = link.backoff.next();
     link.notBeforeMs = nowMs + pauseMs;

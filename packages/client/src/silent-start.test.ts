@@ -46,6 +46,20 @@ describe('a program without a logger', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('is told once of a broker that hangs up again and again on what it is asked first, but not of one that does so twice', () => {
+    const clock = new ManualClock();
+    const start = new SilentStart(clock, false);
+    start.failed('Cannot connect to a:1');
+    start.connected();
+    start.hungUp('a:1 hung up. Does it want SASL?');
+    start.hungUp('a:1 hung up. Does it want SASL?');
+    clock.advance(60_000);
+    expect(warnings).toEqual([]);
+    for (let times = 0; times < 3; times += 1) start.hungUp('a:1 hung up. Does it want SASL?');
+    const told = [expect.stringMatching(/^a:1 hung up\. Does it want SASL\? It is tried again until it is there/)];
+    expect(warnings).toEqual([[...told, expect.anything()]]);
+  });
+
   it.each<[string, Partial<ClientOptions>, boolean]>([
     ['of a broker that is away', {}, true],
     ['of none where a logger is given', { logger: silentLogger }, false],

@@ -124,6 +124,16 @@ export class Connection {
     void pipe.closed.then((reason) => this.#afterClose(reason));
   }
 
+  /** Whether the broker has answered anything since the connection was ready. */
+  get hasAnswered(): boolean {
+    return this.#pipe.hasAnswered;
+  }
+
+  /** Whether the broker hung up on the first thing that it was asked, as one does that wants a login, or is about to stop. */
+  get wasLostUnanswered(): boolean {
+    return this.#pipe.wasLostUnanswered;
+  }
+
   get open(): boolean {
     return this.#pipe.open;
   }

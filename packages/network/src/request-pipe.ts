@@ -100,6 +100,7 @@ export class RequestPipe {
   #bytesIn = 0;
   #bytesOut = 0;
   #answeredSinceReady = true;
+  #wasLostUnanswered = false;
   #closeReason: KafkaError | undefined;
   #resolveClosed!: (reason: KafkaError) => void;
 
@@ -121,6 +122,16 @@ export class RequestPipe {
     socket.on('error', (error: NodeJS.ErrnoException) => this.#lost(error.code ?? error.message, error));
     socket.on('end', () => this.#lost('the broker closed it'));
     socket.on('close', () => this.#lost('the socket closed'));
+  }
+
+  /** Whether anything has been answered since {@link ready}. */
+  get hasAnswered(): boolean {
+    return this.#answeredSinceReady;
+  }
+
+  /** Whether the broker hung up on what it was asked first since {@link ready}. */
+  get wasLostUnanswered(): boolean {
+    return this.#wasLostUnanswered;
   }
 
   get open(): boolean {
@@ -377,6 +388,7 @@ export class RequestPipe {
         return;
       }
       const asked = !this.#answeredSinceReady && this.#inFlight.length > 0;
+      this.#wasLostUnanswered = asked;
       const hint = asked && this.#options.earlyLossHint !== undefined ? `. ${this.#options.earlyLossHint}` : '';
       const what = `Connection to ${this.#options.peer} was lost: ${why}${hint}`;
       this.close(new ConnectionError('NETWORK_CONNECTION_LOST', what, cause));
