@@ -224,10 +224,13 @@ describe('a producer', () => {
     );
   });
 
-  it('fails a record to which a subscriber adds what is no header', async () => {
+  it.each<[string, (event: SendEvent) => unknown]>([
+    ['adds what is no header', ({ headers }) => headers.push({ key: 'n', value: 5 as never })],
+    ['puts what is no list in the place of its headers', (event) => Object.assign(event, { headers: 5 })],
+  ])('fails a record where a subscriber %s', async (_what, spoil) => {
     const topic = await newTopic();
     await using producer = newProducer();
-    const onSend = (event: unknown) => void (event as SendEvent).headers.push({ key: 'n', value: 5 as never });
+    const onSend = (event: unknown) => void spoil(event as SendEvent);
     subscribe('millrace:producer:send', onSend);
     try {
       await expect(producer.send({ topic, value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_INVALID_RECORD' });

@@ -31,6 +31,13 @@ describe('an admin call', () => {
       () => admin.createTopics(given([{ topic: 't', configs: { 'retention.ms': null } }])),
       'topics[0].configs must be',
     ],
+    ...[new Map([['retention.ms', 5]]), new Headers({ 'retention.ms': '5' }), new Date(5)].map(
+      (configs): [string, () => Promise<unknown>, string] => [
+        `configs of class ${configs.constructor.name}`,
+        () => admin.createTopics(given([{ topic: 't', configs }])),
+        'topics[0].configs must be an object of texts',
+      ],
+    ),
     ['configEntries', () => admin.createTopics(given([{ topic: 't', configEntries: [] }])), 'it is called configs'],
     [
       'an option',

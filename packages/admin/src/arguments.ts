@@ -8,6 +8,7 @@ import {
   clientOptionFields,
   faultOf,
   foreignClientOptions,
+  holdsByName,
   INT32_MAX,
   millisecondsOrInfinity,
   offsetRule,
@@ -86,7 +87,7 @@ const assignments: ValueRule = {
 };
 
 const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map);
+  typeof value === 'object' && value !== null && holdsByName(value);
 
 const configs: ValueRule = {
   expects: 'an object of texts, numbers and booleans by the names of configs',

@@ -1,8 +1,10 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   aBoolean,
   faultOf,
+  holdsByName,
   milliseconds,
   millisecondsOrInfinity,
   objectWith,
@@ -121,5 +123,42 @@ describe('a value in a message', () => {
       },
     );
     expect(shown(trap)).toBe('an object that cannot be looked at');
+  });
+});
+
+describe('an object of names', () => {
+  class Own {
+    readonly a = 1;
+  }
+  class Hidden {
+    readonly #a = 1;
+    get a(): number {
+      return this.#a;
+    }
+  }
+
+  it.each([[{}], [{ a: 1 }], [Object.create(null) as object], [runInNewContext('({})') as object], [new Own()]])(
+    'holds what it holds by name: %o',
+    (value) => {
+      expect(holdsByName(value)).toBe(true);
+    },
+  );
+
+  it.each([
+    [[]],
+    [['a']],
+    [new Map([['a', 1]])],
+    [runInNewContext("new Map([['a', 1]])") as object],
+    [new Set(['a'])],
+    [new WeakMap()],
+    [new Headers({ a: '1' })],
+    [new URLSearchParams('a=1')],
+    [new Date(5)],
+    [new ArrayBuffer(2)],
+    [Buffer.from('a')],
+    [Object('a') as object],
+    [new Hidden()],
+  ])('holds it elsewhere: %o', (value) => {
+    expect(holdsByName(value)).toBe(false);
   });
 });

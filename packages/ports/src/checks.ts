@@ -110,6 +110,17 @@ function cut(text: string): string {
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}...`;
 }
 
+/**
+ * Whether an object holds what it holds under names of its own, so that going through them leaves out nothing. A Map, a Set, the Headers
+ * of fetch, a Date hold it elsewhere: taken for an object of names they would be empty, in silence.
+ */
+export function holdsByName(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Not by its class alone: another realm, such as a test's, has an Object of its own.
+  if (prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null) return true;
+  return !(Symbol.iterator in value) && Object.keys(value).length > 0;
+}
+
 /** Whether something has to be awaited. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';

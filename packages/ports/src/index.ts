@@ -11,6 +11,7 @@ export {
   anything,
   type FieldRules,
   faultOf,
+  holdsByName,
   INT32_MAX,
   isPromise,
   milliseconds,

@@ -104,6 +104,13 @@ describe('headers', () => {
     [[['a', 'b']], 'a list of headers must hold { key, value }, not an array of 2'],
     [[{ key: 5, value: 'b' }], "a header's key must be text or bytes, not 5"],
     [[{ key: 'a', value: 5 }], "header 'a' must be text"],
+    [new Headers({ a: 'b' }), 'not an object of class Headers: give Object.fromEntries(...) of it'],
+    [new URLSearchParams('a=b'), 'not an object of class URLSearchParams: give Object.fromEntries(...) of it'],
+    [new Set(['a']), 'headers must be an object, a Map or a list of { key, value }, not an object of class Set'],
+    [new WeakMap(), 'not an object of class WeakMap'],
+    [new Date(5), 'not a Date'],
+    [new ArrayBuffer(2), 'not an object of class ArrayBuffer'],
+    [Object('a'), 'not an object of class String'],
     ['a=b', "headers must be an object, a Map or a list of { key, value }, not 'a=b' (a string)"],
   ])('may not be %o', (given, message) => {
     expect(() => headerList('t', given as unknown as HeadersInput)).toThrow(message);

@@ -1,6 +1,7 @@
 import {
   anything,
   faultOf,
+  holdsByName,
   INT32_MAX,
   orNull,
   required,
@@ -12,7 +13,7 @@ import {
 } from '@millrace/client/internal';
 import type { RecordHeaderInput } from '@millrace/records';
 import type { RecordPart } from '@millrace/serdes';
-import { invalidRecord } from './errors.ts';
+import { invalidRecord, type ProducerError } from './errors.ts';
 
 /**
  * The value of one header: bytes, or text that is written as UTF-8. A header comes back as bytes, so that numbers, booleans and dates
@@ -139,12 +140,10 @@ export function headerList(
 ): readonly RecordHeaderInput[] | undefined {
   if (headers === undefined || headers === null) return undefined;
   if (Array.isArray(headers)) {
-    checkHeaders(topic, headers as readonly unknown[]);
-    return headers as readonly RecordHeaderInput[];
+    checkHeaders(topic, headers);
+    return headers;
   }
-  if (typeof headers !== 'object') {
-    throw invalidRecord(topic, `headers must be an object, a Map or a list of { key, value }, not ${shown(headers)}`);
-  }
+  if (typeof headers !== 'object' || !(headers instanceof Map || holdsByName(headers))) throw noHeaders(topic, headers);
   const list: RecordHeaderInput[] = [];
   if (headers instanceof Map) {
     for (const [key, value] of headers) addHeader(list, topic, key, value);
@@ -155,6 +154,15 @@ export function headerList(
   return list;
 }
 
+function noHeaders(topic: string, given: unknown): ProducerError {
+  const isIterable = typeof given === 'object' && given !== null && Symbol.iterator in given;
+  const mend = isIterable ? ': give Object.fromEntries(...) of it if it holds names and values' : '';
+  return invalidRecord(
+    topic,
+    `headers must be an object, a Map or a list of { key, value }, not ${shown(given)}${mend}`,
+  );
+}
+
 function addHeader(list: RecordHeaderInput[], topic: string, key: unknown, value: unknown): void {
   if (typeof key !== 'string') throw invalidRecord(topic, `a header's name must be text, not ${shown(key)}`);
   if (typeof value === 'string') list.push({ key, value });
@@ -163,7 +171,8 @@ function addHeader(list: RecordHeaderInput[], topic: string, key: unknown, value
 }
 
 /** @throws ProducerError `PRODUCER_INVALID_RECORD` where one of a list is no header */
-export function checkHeaders(topic: string, headers: readonly unknown[]): void {
+export function checkHeaders(topic: string, headers: unknown): asserts headers is readonly RecordHeaderInput[] {
+  if (!Array.isArray(headers)) throw invalidRecord(topic, `a list of headers must be an array, not ${shown(headers)}`);
   for (const header of headers) {
     const { key, value } = isHeader(header) ? header : notAHeader(topic, header);
     if (typeof key !== 'string' && !(key instanceof Uint8Array)) {
