@@ -192,7 +192,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   run(options: TransactionalRunOptions<K, V>): Promise<void>;
   /**
    * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
-   * closed; use `joined` to learn when it has partitions.
+   * closed and the handlers have ended (one that never does, though its `signal` says so, keeps it open); use `joined` to learn when
+   * it has partitions.
    * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
    *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that. At once:
    *   `CONSUMER_INVALID_STATE` where nothing is subscribed or assigned, and while another `run` is under way; `CONSUMER_CLOSED`;

@@ -30,12 +30,17 @@ beforeEach(async () => {
 
 afterEach(() => test.stop());
 
-async function offsetOf(version: number, timestamp: number, overrides: object = {}): Promise<OffsetResponse> {
+async function offsetOf(
+  version: number,
+  timestamp: number,
+  overrides: object = {},
+  topic = 't',
+): Promise<OffsetResponse> {
   const partition = { partitionIndex: 0, timestamp, ...overrides };
   const answer = await client.ask(ListOffsets, version, {
     replicaId: -1,
     isolationLevel: 0,
-    topics: [{ name: 't', partitions: [partition] }],
+    topics: [{ name: topic, partitions: [partition] }],
   });
   return answer.topics[0]!.partitions[0]!;
 }
@@ -53,6 +58,17 @@ describe('ListOffsets', () => {
     expect(await offsetOf(0, LATEST, { maxNumOffsets: 2 })).toMatchObject({ errorCode: 0, oldStyleOffsets: [4, 0] });
     expect(await offsetOf(0, LATEST)).toMatchObject({ oldStyleOffsets: [4] });
     expect(await offsetOf(0, EARLIEST)).toMatchObject({ oldStyleOffsets: [0] });
+  });
+
+  it('answers v0 with where segments begin, newest first, and the end', async () => {
+    await test.createTopic('rolled', 1, { 'segment.bytes': '300' });
+    for (const values of [['a', 'b'], ['c'], ['d', 'e', 'f']]) {
+      await produceTo(test, 'rolled', batchOf([...values, 'x'.repeat(120)], {}, START_MS));
+    }
+    const all = { maxNumOffsets: 9 };
+    expect(await offsetOf(0, LATEST, all, 'rolled')).toMatchObject({ oldStyleOffsets: [9, 5, 3, 0] });
+    expect(await offsetOf(0, LATEST, { maxNumOffsets: 2 }, 'rolled')).toMatchObject({ oldStyleOffsets: [9, 5] });
+    expect(await offsetOf(0, EARLIEST, all, 'rolled')).toMatchObject({ oldStyleOffsets: [0] });
   });
 
   it('knows the special times that came later only in the versions that have them', async () => {
