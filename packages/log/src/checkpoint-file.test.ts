@@ -20,6 +20,15 @@ describe('checkpoint files', () => {
     expect(decodeOffsetCheckpoint(Buffer.from(text), 'x')).toEqual(offsets);
   });
 
+  it.each([
+    ['\u001b[2J\u0007'.repeat(20), 'version "\\u001b[2J'],
+    [`0\n\u001b]0;${'x'.repeat(100)}`, '"\\u001b]0;xxx'],
+  ])('of rubbish are quoted shortly, and without what a terminal would act on', (text, shown) => {
+    const decode = (): unknown => decodeOffsetCheckpoint(Buffer.from(text), 'x');
+    expect(decode).toThrowError(shown);
+    expect(decode).not.toThrowError(/\p{Cc}|.{200}/u);
+  });
+
   it('hold version, count, and epoch and start offset a line', () => {
     const epochs = [
       { epoch: 0, startOffset: 0 },

@@ -3,6 +3,7 @@ import { MalformedFileError, systemCodeOf } from './errors.ts';
 
 /** The version of every checkpoint file: the first line. */
 const VERSION = '0';
+const QUOTED_CHARS_MAX = 20;
 
 /** Offsets of partitions, by {@link checkpointKey}. */
 export type OffsetCheckpoint = Map<string, number>;
@@ -74,17 +75,22 @@ function entryLines(bytes: Buffer, path: string): string[] {
   const lines = bytes.toString('utf8').split('\n');
   if (lines.at(-1) === '') lines.pop();
   const [version, count, ...entries] = lines;
-  if (version !== VERSION) throw new MalformedFileError(path, `version "${version ?? ''}" is not known`);
+  if (version !== VERSION) throw new MalformedFileError(path, `version ${quoted(version)} is not known`);
   if (integerOf(count, path) !== entries.length) {
     throw new MalformedFileError(path, `it announces ${count} entries and has ${entries.length}`);
   }
   return entries;
 }
 
+/** What a damaged file holds may be long, and is not for a terminal to act on. */
+function quoted(text = ''): string {
+  return JSON.stringify(text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}...` : text);
+}
+
 function integerOf(text: string | undefined, path: string): number {
   const value = Number(text);
   if (text === undefined || text === '' || !Number.isSafeInteger(value)) {
-    throw new MalformedFileError(path, `"${text ?? ''}" is no number`);
+    throw new MalformedFileError(path, `${quoted(text)} is no number`);
   }
   return value;
 }

@@ -71,11 +71,10 @@ export class UnloadableLogError extends LogError {
   override readonly name = 'UnloadableLogError';
 
   constructor(folder: string, cause: unknown) {
-    super(
-      'LOG_UNLOADABLE',
-      `The log in ${folder} could not be opened: ${messageOf(cause)}. It is left as it is, and its partition is offline: mend the folder, or restore it from a replica or a backup, then start again`,
-      { cause },
-    );
+    const left = `The log in ${folder} could not be opened: ${messageOf(cause)}. It is left as it is, and its partition is offline`;
+    // What is to be done about a single file is said there.
+    const advice = ': mend the folder, or restore it from a replica or a backup, then start again';
+    super('LOG_UNLOADABLE', cause instanceof MalformedFileError ? left : `${left}${advice}`, { cause });
   }
 }
 

@@ -204,7 +204,7 @@ async function rewrite(disk: Disk, folder: string, { tree }: Recovery): Promise<
 function failedToOpen(folder: string, cause: unknown): MetadataError {
   return new MetadataError(
     'STORE_FAILED',
-    `Cannot open the metadata store in ${folder}. Check the folder's rights and space.`,
+    `Cannot open the metadata store in ${folder}: ${cause instanceof Error ? cause.message : String(cause)}. Check the folder's rights and space.`,
     { cause },
   );
 }

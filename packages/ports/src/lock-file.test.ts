@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -34,4 +34,12 @@ it('keeps other processes out until the holder ends, however it ends', async () 
 
 it('tells the system error of a folder that is not there', () => {
   expect(() => lockFile(join(folder, 'no', '.lock'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});
+
+it('names a file that holds something, and leaves it as it is', async () => {
+  const path = join(folder, 'damaged.lock');
+  const bytes = Buffer.alloc(64, 'no lock ');
+  writeFileSync(path, bytes);
+  expect(() => lockFile(path)).toThrow(`${path} should be empty and holds bytes`);
+  expect(readFileSync(path)).toEqual(bytes);
 });

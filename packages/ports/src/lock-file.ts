@@ -3,6 +3,8 @@ import type { DatabaseSync } from 'node:sqlite';
 
 /** SQLite's result code for "somebody else holds the lock". */
 const SQLITE_BUSY = 5;
+/** Its code for a file that holds something else than a database. */
+const SQLITE_NOTADB = 26;
 
 /**
  * Takes a file lock that the kernel drops when the process ends, however it ends.
@@ -12,6 +14,9 @@ const SQLITE_BUSY = 5;
  * writes is a lock and leaves the file empty. Kafka locks the whole of the same `.lock` with fcntl too, so that the two
  * keep each other out of a data folder. Whoever opens and closes the file by other means in this process drops the lock:
  * nobody else may touch it.
+ *
+ * @returns undefined where another process holds it
+ * @throws the system's error, or an Error that names the file where it holds bytes
  */
 export function lockFile(path: string): { release(): Promise<void> } | undefined {
   // SQLite tells a missing folder or missing rights only as "unable to open": these calls give the system's own error.
@@ -21,8 +26,12 @@ export function lockFile(path: string): { release(): Promise<void> } | undefined
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
-    throw error;
+    const { errcode } = error as { errcode?: number };
+    if (errcode === SQLITE_BUSY) return undefined;
+    if (errcode !== SQLITE_NOTADB) throw error;
+    throw new Error(`${path} should be empty and holds bytes: remove it, if no other broker uses its folder`, {
+      cause: error,
+    });
   }
   return releaseOnce(database);
 }
