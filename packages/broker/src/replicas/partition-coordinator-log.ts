@@ -1,6 +1,7 @@
 import { ErrorCode } from '@millrace/protocol';
-import { batchLastOffset, splitBatches } from '@millrace/records';
+import { batchLastOffset, batchSizeBytes, splitBatches } from '@millrace/records';
 import { isRefusal, type Refusal } from '../shared/refusal.ts';
+import type { TurnLine } from '../shared/turns.ts';
 import type {
   CoordinatorAppendOptions,
   CoordinatorAppendResult,
@@ -10,23 +11,29 @@ import type {
 } from './coordinator-log.ts';
 import type { Partition } from './partition.ts';
 
+/** Taking so much in costs about as much as the cheapest of what is done in turns. */
+const BYTES_PER_ELEMENT = 128;
+
 /** {@link CoordinatorLog} on this broker's replicas. */
 export class PartitionCoordinatorLog implements CoordinatorLog {
   readonly topic: string;
   readonly #find: (partition: number) => Partition | Refusal;
   readonly #limits: CoordinatorLogLimits;
   readonly #registration: () => number;
+  readonly #turns: TurnLine;
 
   /** @param registration - The broker's present one; see `SessionKeeper.registration`. */
   constructor(
     topic: string,
     limits: CoordinatorLogLimits,
     registration: () => number,
+    turns: TurnLine,
     find: (partition: number) => Partition | Refusal,
   ) {
     this.topic = topic;
     this.#limits = limits;
     this.#registration = registration;
+    this.#turns = turns;
     this.#find = find;
   }
 
@@ -49,6 +56,8 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     const { log } = partition;
     const endOffset = log.logEndOffset;
     let offset = log.logStartOffset;
+    // What there is to read may take seconds, and clients of all other partitions are served meanwhile.
+    const turns = this.#turns.begin();
     while (offset < endOffset) {
       const refusal = partition.leaderError(-1);
       if (refusal !== ErrorCode.NONE) return { errorCode: refusal, endOffset: offset };
@@ -59,8 +68,13 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       for (const shared of read.chunks) {
         // What is decoded may hold on to views of it, so it has to be a copy.
         const chunk = read.release === undefined ? shared : Buffer.from(shared);
-        onBatches(chunk);
-        offset = Math.max(offset, endOfBatches(chunk));
+        for (const at of splitBatches(chunk)) {
+          const sizeBytes = batchSizeBytes(chunk, at);
+          onBatches(chunk.subarray(at, at + sizeBytes));
+          offset = Math.max(offset, batchLastOffset(chunk, at) + 1);
+          const rest = turns.pause(Math.ceil(sizeBytes / BYTES_PER_ELEMENT));
+          if (rest !== undefined) await rest;
+        }
       }
       read.release?.();
     }
@@ -72,11 +86,4 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     const partition = this.#find(index);
     return !isRefusal(partition) && partition.isInDoubt(this.#registration());
   }
-}
-
-/** The offset after the last record of a run of batches. */
-function endOfBatches(batches: Buffer): number {
-  let end = -1;
-  for (const at of splitBatches(batches)) end = batchLastOffset(batches, at) + 1;
-  return end;
 }

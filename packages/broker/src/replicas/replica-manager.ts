@@ -20,6 +20,7 @@ import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
+import { TurnLine } from '../shared/turns.ts';
 import type { CoordinatorLog, CoordinatorLogLimits, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -106,11 +107,14 @@ export class ReplicaManager {
   #isClosed = false;
   readonly #surroundings: PartitionSurroundings;
   readonly #shortages: Shortages;
+  /** What coordinators read of their logs, in turns. */
+  readonly #turns: TurnLine;
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options;
     this.#traffic = new TrafficCounters(options.metrics);
     const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
+    this.#turns = new TurnLine(clock);
     this.#isrShrinks = metrics.counter(
       'kafka_server_replicamanager_isrshrinks_total',
       'Times that in-sync replicas of a partition led here left',
@@ -204,7 +208,8 @@ export class ReplicaManager {
       if (partition?.isLeader === true) listener.onElected(partition.partition, partition.leaderEpoch);
     }
     const { registration } = this.#options;
-    return new PartitionCoordinatorLog(topic, limits, registration, (partition) => this.find(topic, partition));
+    const find = (partition: number) => this.find(topic, partition);
+    return new PartitionCoordinatorLog(topic, limits, registration, this.#turns, find);
   }
 
   /** Takes over the changed configs of a topic, or of all. */

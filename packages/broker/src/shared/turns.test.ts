@@ -33,6 +33,14 @@ describe('long work', () => {
     expect(Array.from({ length: 10_000 }, () => turns.pause()).every((pause) => pause === undefined)).toBe(true);
   });
 
+  it('looks at the clock for a heavy element as for many light ones', () => {
+    const clock = new WorkClock();
+    const turns = new TurnLine(clock).begin();
+    clock.workedMs += 10;
+    expect(turns.pause()).toBeUndefined();
+    expect(turns.pause(1000)).toBeInstanceOf(Promise);
+  });
+
   it('pauses after some milliseconds, and begins anew after the pause', async () => {
     const clock = new WorkClock();
     const turns = new TurnLine(clock).begin();

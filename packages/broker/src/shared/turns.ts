@@ -60,10 +60,15 @@ export class Turns {
     this.#startMs = clock.monotonic();
   }
 
-  /** To be called once for each element. Undefined while the turn is short; otherwise to be awaited. */
-  pause(): Promise<void> | undefined {
-    this.#elements += 1;
-    if (this.#elements % ELEMENTS_PER_LOOK !== 0) return undefined;
+  /**
+   * To be called once for each element. Undefined while the turn is short; otherwise to be awaited.
+   *
+   * @param weight - as how many it counts, where some cost much more than others; default 1
+   */
+  pause(weight: number = 1): Promise<void> | undefined {
+    this.#elements += weight;
+    if (this.#elements < ELEMENTS_PER_LOOK) return undefined;
+    this.#elements = 0;
     if (this.#clock.monotonic() - this.#startMs < TURN_MS_MAX) return undefined;
     return this.#line.wait().then(() => {
       this.#startMs = this.#clock.monotonic();
