@@ -174,14 +174,14 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>, undefined> {
     const records = new RecordIterator<K, V>(this.#engine);
-    return this.#engine.decodesFirst ? new AwaitingIterator(records, decodeRecord) : records;
+    return this.#engine.decodesFirst ? new AwaitingIterator(records, decodeRecord, this.#engine.over) : records;
   }
 
   /** Batch by batch: what came of one partition with one fetch. Refused as a loop over records is. */
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
     checkBatchesOptions(options);
     const batches = new BatchIterator<K, V>(this.#engine, options.recordsMax ?? Number.POSITIVE_INFINITY);
-    return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch) : batches;
+    return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch, this.#engine.over) : batches;
   }
 
   /**
@@ -192,8 +192,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   run(options: TransactionalRunOptions<K, V>): Promise<void>;
   /**
    * Has handlers called for records or batches, several partitions at once, each in its order. Resolves when the consumer is
-   * closed and the handlers have ended (one that never does, though its `signal` says so, keeps it open); use `joined` to learn when
-   * it has partitions.
+   * closed: when the handlers have ended, or when `close` has waited for them in vain (one that never ends, though its `signal` has
+   * fired, is left, which is logged). Use `joined` to learn when it has partitions.
    * @throws what a handler threw, after the others have finished: ConsumerError `CONSUMER_HANDLER_FAILED` with the cause. What was
    *   processed stays processed; `run` again reads on from there. With `retry` and `deadLetter` it need not come to that. At once:
    *   `CONSUMER_INVALID_STATE` where nothing is subscribed or assigned, and while another `run` is under way; `CONSUMER_CLOSED`;
@@ -339,7 +339,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * Ends reading: handlers of `run` finish what they have in hand, what is processed is committed, the member leaves its group (a
    * static one stays), connections are closed. Loops end; a record in a loop's hands is not processed. Safe to call twice. A handler
    * must not wait for it.
-   * @param options.timeoutMs it is done by then, whatever happens: what is not committed is read again. `closeTimeoutMs` by default
+   * @param options.timeoutMs it is done by then, whatever happens, and `run` has ended: handlers that still run are left, and what is
+   *   not committed is read again. `closeTimeoutMs` by default
    */
   async close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     checkCloseOptions(options);

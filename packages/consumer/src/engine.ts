@@ -78,6 +78,7 @@ export class ConsumerEngine {
   #isRunning = false;
   #autoCommitTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
+  readonly #over = new AbortController();
   rebalances = 0;
   /** What became of calls of handlers, over all of `run`. */
   readonly handling: HandlingCounts = { handlerFailures: 0, handlerRetries: 0, deadLetters: 0 };
@@ -130,6 +131,11 @@ export class ConsumerEngine {
 
   get closed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** Fires when closing is over: what has not ended by then is left alone. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   /**
@@ -306,7 +312,7 @@ export class ConsumerEngine {
 
   /** Ends everything, once: readers, handlers, offsets, the group, connections' sessions. */
   close(timeoutMs: number = this.settings.closeTimeoutMs): Promise<void> {
-    this.#closing ??= this.#close(timeoutMs);
+    this.#closing ??= this.#close(timeoutMs).finally(() => this.#over.abort());
     return this.#closing;
   }
 

@@ -213,7 +213,7 @@ export class PartitionKeeper {
       const timer = clock.schedule(timeoutMs, () => {
         logger.warn(
           { partitions: left, timeoutMs },
-          'Handlers have not finished in time; their partitions are given up',
+          'Handlers have not finished in time, though their signal has fired: they are left, and their partitions are given up',
         );
         over();
       });

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { seededRandom } from '@millrace/ports';
 import { jsonSerde, stringSerde } from '@millrace/serdes';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type ConsumerRecord, decodeRecord } from '../record.ts';
 import { plainHeaders, plainValue } from '../showing.ts';
 import { type Harness, newHarness } from '../testing/harness.ts';
@@ -95,12 +95,29 @@ describe('asynchronous deserializers', () => {
 
   it('have decoded before a loop sees the record, and loops keep their order', async () => {
     const { harness, engine } = reading(['a', 'bb', 'ccc', 'dddd'], 0);
-    const records = new AwaitingIterator(new RecordIterator<Buffer, string>(engine), decodeRecord);
+    const records = new AwaitingIterator(new RecordIterator<Buffer, string>(engine), decodeRecord, engine.over);
     const all = Promise.all([1, 2, 3, 4].map(() => records.next()));
     await harness.clock.advanceAsync(1_000);
     expect((await all).map(({ value }) => value?.value)).toEqual(['<a>', '<bb>', '<ccc>', '<dddd>']);
     await records.return();
     expect(processed(engine)).toEqual([3]);
+  });
+
+  it('that never answer hold up a loop only until its consumer is closed', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1)[0]?.append(['a']);
+    const deserialize = vi.fn(() => new Promise<never>(() => {}));
+    const engine = assigned(harness, 1, { valueDeserializer: { async: true, deserialize } as never });
+    const records = new AwaitingIterator(new RecordIterator<Buffer, string>(engine), decodeRecord, engine.over);
+    const calls = [records.next(), records.next()];
+    await harness.until('it is asked', () => deserialize.mock.calls.length > 0);
+    const closed = engine.close(100);
+    await harness.clock.advanceAsync(1_000);
+    await closed;
+    expect(await Promise.all(calls)).toEqual([
+      { value: undefined, done: true },
+      { value: undefined, done: true },
+    ]);
   });
 
   it('have decoded before a handler is called, for a record or a batch', async () => {

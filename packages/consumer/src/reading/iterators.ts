@@ -1,4 +1,5 @@
 import type { ConsumerRecord } from '../record.ts';
+import { settledOrAborted } from '../waiting.ts';
 import { ConsumerBatch } from './consumer-batch.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lease } from './lease.ts';
@@ -143,17 +144,24 @@ export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
 export class AwaitingIterator<T> implements AsyncIterableIterator<T, undefined> {
   readonly #inner: AsyncIterableIterator<T, undefined>;
   readonly #ready: (value: T) => Promise<void>;
+  readonly #over: AbortSignal;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(inner: AsyncIterableIterator<T, undefined>, ready: (value: T) => Promise<void>) {
+  /** @param over ends the loop, whatever is awaited still */
+  constructor(inner: AsyncIterableIterator<T, undefined>, ready: (value: T) => Promise<void>, over: AbortSignal) {
     this.#inner = inner;
     this.#ready = ready;
+    this.#over = over;
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
     const next = this.#last.then(async () => {
       const result = await this.#inner.next();
-      if (result.done !== true) await this.#ready(result.value);
+      if (result.done === true) return result;
+      const ready = this.#ready(result.value);
+      await settledOrAborted(ready, this.#over);
+      if (this.#over.aborted) return this.return();
+      await ready;
       return result;
     });
     this.#last = next.catch(() => {});

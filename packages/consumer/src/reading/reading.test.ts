@@ -1,13 +1,14 @@
 /** The ways to read: loops, batches, handlers. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
-import { describe, expect, it } from 'vitest';
+import { silentLogger } from '@millrace/client';
+import { describe, expect, it, vi } from 'vitest';
 import type { ProcessEvent } from '../diagnostics.ts';
 import { newHarness, textOf } from '../testing/harness.ts';
 import { assigned, filled, processed, run, sleep } from '../testing/reading.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
 import { BatchIterator, RecordIterator } from './iterators.ts';
-import type { RunOptions } from './run-options.ts';
+import type { HandlerContext, RunOptions } from './run-options.ts';
 
 describe('a loop over records', () => {
   it('counts a record as processed when it asks for the next one', async () => {
@@ -349,6 +350,75 @@ describe('run', () => {
     expect(events).toEqual(['start 0', 'end 0', 'start 1', 'error 1', 'end 1', 'start 1', 'end 1', 'start 2', 'end 2']);
     await engine.close();
     await done;
+  });
+
+  describe('with a handler that never ends', () => {
+    /** The others have done what they can; the one for partition 0 hangs until it is let go. */
+    const hanging = async (options: Partial<RunOptions<Buffer, Buffer>> = {}) => {
+      const harness = newHarness();
+      filled(harness, 2, 3);
+      const warn = vi.fn();
+      const engine = assigned(harness, 2, { logger: { ...silentLogger, warn } });
+      const letGo = Promise.withResolvers<void>();
+      const hung: HandlerContext[] = [];
+      const done = run(engine, {
+        eachRecord: async ({ partition }, context) => {
+          if (partition === 1) return;
+          hung.push(context);
+          await letGo.promise;
+        },
+        ...options,
+      });
+      await harness.until('it hangs', () => hung.length === 1 && processed(engine)[1] === 3);
+      const close = async (timeoutMs: number): Promise<void> => {
+        const closed = engine.close(timeoutMs);
+        await harness.clock.advanceAsync(timeoutMs + 1);
+        await closed;
+      };
+      return { harness, engine, warn, letGo, hung, done, close };
+    };
+
+    it.each([0, 50, 30_000])('ends when close has waited %s ms for it, tells it, and says so', async (timeoutMs) => {
+      const { hung, warn, done, close } = await hanging();
+      await close(timeoutMs);
+      await done;
+      expect(hung[0]?.signal.aborted).toBe(true);
+      expect(warn.mock.calls.map(([, text]) => text)).toEqual([
+        'Handlers have not finished in time, though their signal has fired: they are left, and their partitions are given up',
+      ]);
+    });
+
+    it.each(['ends', 'fails'])('calls it for nothing more when it %s later', async (how) => {
+      const dead = vi.fn(() => Promise.resolve());
+      const { harness, engine, hung, letGo, done, close } = await hanging({
+        retry: { retries: 5, backoffMs: 1 },
+        deadLetterTopic: 'dead',
+        deadLetter: { send: dead },
+      });
+      await close(50);
+      await done;
+      if (how === 'ends') letGo.resolve();
+      else letGo.reject(new Error('too late'));
+      await harness.clock.advanceAsync(1_000);
+      expect(hung.length).toBe(1);
+      expect(dead).not.toHaveBeenCalled();
+      expect(engine.delivery.leases.size).toBe(0);
+    });
+
+    it('rejects with what another handler threw', async () => {
+      const harness = newHarness();
+      filled(harness, 2, 1);
+      const engine = assigned(harness, 2);
+      const done = run(engine, {
+        eachRecord: ({ partition }) => (partition === 0 ? new Promise(() => {}) : Promise.reject(new Error('no'))),
+      });
+      const told = expect(done).rejects.toMatchObject({ code: 'CONSUMER_HANDLER_FAILED', partition: 1 });
+      await harness.clock.advanceAsync(1_000);
+      const closed = engine.close(50);
+      await harness.clock.advanceAsync(100);
+      await closed;
+      await told;
+    });
   });
 
   it('runs a handler in the context that a tracer binds to its record', async () => {

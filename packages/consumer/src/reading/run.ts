@@ -34,7 +34,7 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
   };
   const runner = new Runner<K, V>(engine.delivery, clock, workOf(options, settings, engine.decodesFirst));
   try {
-    await runner.run(concurrency, signal);
+    await runner.run(concurrency, engine.over, signal);
   } catch (error) {
     logger.error({ groupId, err: error }, `run() ends: ${messageOf(error)}`);
     throw error;

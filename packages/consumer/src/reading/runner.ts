@@ -1,5 +1,6 @@
 import type { Clock } from '@millrace/ports';
 import type { ConsumerRecord } from '../record.ts';
+import { settledOrAborted } from '../waiting.ts';
 import { ConsumerBatch } from './consumer-batch.ts';
 import type { Delivery } from './delivery.ts';
 import { type Handler, HandlingCancelled } from './handler.ts';
@@ -35,14 +36,18 @@ export class Runner<K, V> {
   }
 
   /**
-   * Resolves when the consumer is closed and all handlers are done.
+   * Resolves when the consumer is closed and all handlers are done. One that never ends is left where it is when the close is `over`:
+   * it has been told by its signal, and what it does later counts for nothing.
    * @throws what the first handler threw, once the others are done.
    */
-  async run(concurrency: number, signal?: AbortSignal): Promise<void> {
+  async run(concurrency: number, over: AbortSignal, signal?: AbortSignal): Promise<void> {
     const onAbort = (): void => this.#stop.abort();
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    await new Promise<void>((resolve) => this.#addWorker(concurrency, resolve));
+    const done = new Promise<void>((resolve) => this.#addWorker(concurrency, resolve));
+    await settledOrAborted(done, over);
+    // They end by themselves now, all but those that hang.
+    if (![...this.#delivery.leases].some(({ ofRun }) => ofRun)) await done;
     signal?.removeEventListener('abort', onAbort);
     if (this.#failure !== undefined) throw this.#failure.error;
   }
