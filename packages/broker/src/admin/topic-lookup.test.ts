@@ -9,7 +9,12 @@ import { BrokerUnderTest } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 import { TopicLookup } from './topic-lookup.ts';
 
-const { NONE, UNKNOWN_TOPIC_OR_PARTITION: UNKNOWN, COORDINATOR_NOT_AVAILABLE: UNSURE } = ErrorCode;
+const {
+  NONE,
+  UNKNOWN_TOPIC_OR_PARTITION: UNKNOWN,
+  COORDINATOR_NOT_AVAILABLE: UNSURE,
+  INVALID_TOPIC_EXCEPTION: INVALID,
+} = ErrorCode;
 const ID = 'untoldAAAAAAAAAAAAAAAA';
 /** A broker that never was, so no controller can tell anybody of a leader. */
 const NOBODY = 9;
@@ -44,7 +49,7 @@ describe('a topic that this broker has not been told of', () => {
       UNKNOWN,
     ]);
     expect(await lookup.errorOf('never', 0)).toBe(UNKNOWN);
-    expect(await lookup.errorOf('no/name', 0)).toBe(UNKNOWN);
+    expect(await lookup.errorOf('no/name', 0)).toBe(INVALID);
   });
 
   it('is not there while it is being deleted, nor where its deletion has been told', async () => {

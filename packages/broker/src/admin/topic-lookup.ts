@@ -2,7 +2,7 @@ import { ignoreNoNode, type MetadataStore } from '@millrace/metadata';
 import type { Clock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { Logger } from '../shared/logger.ts';
 import { decodeTopic, paths } from '../store/znodes.ts';
 import { ImageWaits } from './image-waits.ts';
@@ -45,7 +45,6 @@ export class TopicLookup {
 
   /** How many partitions a topic has in the store, 0 without a topic; undefined when that could not be found out. */
   async #partitionCount(name: string): Promise<number | undefined> {
-    if (topicNameFault(name) !== undefined) return 0;
     if (this.#running >= LOOKS_AT_ONCE_MAX) return undefined;
     this.#running += 1;
     try {
@@ -81,12 +80,15 @@ export class RequestLookup {
   }
 
   /**
-   * NONE for a partition that is there, UNKNOWN_TOPIC_OR_PARTITION for one that is not, COORDINATOR_NOT_AVAILABLE, which clients answer by
+   * NONE for a partition that is there, UNKNOWN_TOPIC_OR_PARTITION for one that is not, INVALID_TOPIC_EXCEPTION for a name that no topic may
+   * have, COORDINATOR_NOT_AVAILABLE, which clients answer by
    * asking again, where that could not be found out. No promise for what this broker knows, or has looked for.
    */
   errorOf(topic: string, partition: number): number | Promise<number> {
     if (this.#cluster.partition(topic, partition) !== undefined) return ErrorCode.NONE;
     if (this.#counts.has(topic)) return this.#errorFor(topic, partition);
+    const invalid = invalidTopicName(topic);
+    if (invalid !== undefined) return invalid.errorCode;
     if (this.#counts.size >= LOOKS_PER_REQUEST_MAX) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     return this.#look(topic).then((count) => {
       this.#counts.set(topic, count);

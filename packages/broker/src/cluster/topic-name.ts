@@ -24,3 +24,11 @@ export function invalidTopicName(name: string): Refusal | undefined {
     ? undefined
     : Refusal.of(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${fault}`);
 }
+
+/**
+ * What a topic is answered with that is not there: UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC_EXCEPTION where no topic may have the name,
+ * so that nobody asks again for what can never be. (Kafka does so for some requests only: those that look further than into its memory.)
+ */
+export function noSuchTopic(name: string): number {
+  return topicNameFault(name) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION;
+}

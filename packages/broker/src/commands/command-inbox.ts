@@ -1,4 +1,4 @@
-import { ErrorCode } from '@millrace/protocol';
+import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
 import type {
   CommandHeader,
   CommandOutcome,
@@ -8,9 +8,21 @@ import type {
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { topicNameFault } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import type { Logger } from '../shared/logger.ts';
+
+/** Refused names that are told in one line of the log. */
+const NAMES_LOGGED_MAX = 10;
+
+interface CommandedPartition {
+  readonly topic: string;
+  readonly topicId?: string;
+  readonly partition: number;
+}
+
+type Command = CommandHeader & { readonly partitions: readonly CommandedPartition[] };
 
 /** The rooms that carry commands out. */
 export interface CommandRooms {
@@ -39,12 +51,12 @@ export class CommandInbox {
   }
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, () => this.#rooms.replicas.leaderAndIsr(command));
+    return this.#inTurn(command, (legal) => this.#rooms.replicas.leaderAndIsr(legal));
   }
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, async () => {
-      const { topics, deletedTopics } = this.#rooms.cluster.apply(command);
+    return this.#inTurn(command, async (legal) => {
+      const { topics, deletedTopics } = this.#rooms.cluster.apply(legal);
       this.#forget(deletedTopics);
       // Whoever is the controller one day must know what a topic allows, replicas here or not.
       const gone = new Set(deletedTopics);
@@ -54,7 +66,7 @@ export class CommandInbox {
   }
 
   stopReplica(command: StopReplicaCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, () => this.#rooms.replicas.stopReplica(command));
+    return this.#inTurn(command, (legal) => this.#rooms.replicas.stopReplica(legal));
   }
 
   /** Takes over what another broker knows of leaders while no controller reaches this one. */
@@ -73,13 +85,37 @@ export class CommandInbox {
     this.#rooms.forgetTopics(new Set(topics));
   }
 
-  #inTurn(command: CommandHeader, run: () => Promise<CommandOutcome>): Promise<CommandOutcome> {
+  #inTurn<Kind extends Command>(command: Kind, run: (legal: Kind) => Promise<CommandOutcome>): Promise<CommandOutcome> {
     const outcome = this.#last.then(() => {
       const errorCode = this.#refusal(command);
-      return errorCode === ErrorCode.NONE ? run() : { errorCode, partitions: [] };
+      return errorCode === ErrorCode.NONE ? this.#runLegal(command, run) : { errorCode, partitions: [] };
     });
     this.#last = outcome.catch(() => undefined);
     return outcome;
+  }
+
+  /** Names become folders and nodes: what a command says of those that no topic may have is not carried out, and the rest of it is. */
+  async #runLegal<Kind extends Command>(
+    command: Kind,
+    run: (legal: Kind) => Promise<CommandOutcome>,
+  ): Promise<CommandOutcome> {
+    const isIllegal = ({ topic }: { readonly topic: string }): boolean => topicNameFault(topic) !== undefined;
+    const illegal = command.partitions.filter(isIllegal);
+    if (illegal.length === 0) return run(command);
+    const fields = {
+      controllerId: command.controllerId,
+      topics: illegal.slice(0, NAMES_LOGGED_MAX).map(({ topic }) => topic),
+    };
+    this.#rooms.logger.warn(fields, 'Refused what a command says of topics whose names no topic may have');
+    const legal = command.partitions.filter((partition) => !isIllegal(partition));
+    const { errorCode, partitions } = await run({ ...command, partitions: legal });
+    const refused = illegal.map(({ topic, topicId = ZERO_UUID, partition }) => ({
+      topic,
+      topicId,
+      partition,
+      errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION,
+    }));
+    return { errorCode, partitions: [...partitions, ...refused] };
   }
 
   #refusal({ controllerId, controllerEpoch, brokerEpoch }: CommandHeader): number {

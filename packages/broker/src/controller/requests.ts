@@ -6,6 +6,7 @@ import {
   type ControlledShutdownResponseInput,
   ErrorCode,
 } from '@millrace/protocol';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import type { Controller } from './controller.ts';
 import type { ControllerContext, TopicContext } from './controller-context.ts';
 import type { ControllerTerm } from './controller-term.ts';
@@ -64,7 +65,7 @@ function changesOf(
 ): IsrChange[] {
   const byId = version >= FIRST_VERSION_WITH_IDS;
   const topic: TopicContext | undefined = byId ? context.topicById(topicId) : context.topics.get(topicName);
-  const unknownError = byId && topic === undefined ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  const unknownError = byId && topic === undefined ? ErrorCode.UNKNOWN_TOPIC_ID : noSuchTopic(topic?.name ?? topicName);
   return partitions.map((partition) => ({
     partition: topic?.partitions[partition.partitionIndex],
     unknownError,

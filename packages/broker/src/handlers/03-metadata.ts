@@ -18,7 +18,7 @@ import {
 import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { listBrokers, listPartition } from '../cluster/partition-listing.ts';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { noSuchTopic, topicNameFault } from '../cluster/topic-name.ts';
 import { CLUSTER, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
 import { authorizedOperations, OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
@@ -180,13 +180,8 @@ function unknownTopic(
     return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] };
   }
   const created = creationErrors?.get(name);
-  let errorCode: number = created ?? nameError(name);
+  let errorCode: number = created ?? noSuchTopic(name);
   // Created, and the news of it has not come round yet: the client asks again.
   if (errorCode === ErrorCode.NONE) errorCode = ErrorCode.LEADER_NOT_AVAILABLE;
   return { errorCode, name, topicId: ZERO_UUID, isInternal: isInternalTopic(name), partitions: [] };
-}
-
-function nameError(name: string): number {
-  const isValid = topicNameFault(name) === undefined;
-  return isValid ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION;
 }

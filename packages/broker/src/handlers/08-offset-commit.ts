@@ -9,6 +9,7 @@
  * 6: leader epoch (KIP-320). 7: group instance id (KIP-345). 8: flexible. 9: new error codes of KIP-848 groups.
  */
 import { ErrorCode, OffsetCommit, type OffsetCommitRequest, type OffsetCommitResponseInput } from '@millrace/protocol';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import type { OffsetCommit as Commit } from '../groups/group-offsets.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
@@ -63,7 +64,7 @@ export const offsetCommit = defineHandler(OffsetCommit, { minVersion: 0, maxVers
       // The outcomes stand in the order in which the known partitions were met.
       const commit = offsets[next];
       const isKnown = commit !== undefined && commit.topic === name && commit.partition === partitionIndex;
-      if (!isKnown) return { partitionIndex, errorCode: refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+      if (!isKnown) return { partitionIndex, errorCode: refusals.get(name) ?? noSuchTopic(name) };
       next += 1;
       return { partitionIndex, errorCode: outcomes[next - 1]! };
     },

@@ -13,6 +13,7 @@ import {
   type OffsetFetchResponseInput,
   type OffsetFetchResponseTopicInput,
 } from '@millrace/protocol';
+import { invalidTopicName } from '../cluster/topic-name.ts';
 import type { FetchedTopic, TopicPartitions } from '../groups/offset-commits.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { inTurns } from '../shared/turns.ts';
@@ -77,7 +78,7 @@ function fetchVisible(
   const refused: FetchedTopic[] = [];
   const visible: TopicPartitions[] = [];
   for (const each of topics) {
-    const refusal = context.authorize('Describe', topicResource(each.topic));
+    const refusal = context.authorize('Describe', topicResource(each.topic)) ?? invalidTopicName(each.topic);
     if (refusal === undefined) visible.push(each);
     else refused.push(refusedTopic(each, refusal.errorCode));
   }

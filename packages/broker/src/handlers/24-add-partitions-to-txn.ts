@@ -11,6 +11,7 @@ import {
   ErrorCode,
 } from '@millrace/protocol';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import { CLUSTER, topicResource, transactionalIdResource } from '../shared/authorization.ts';
 import { andThen, inTurns, startInTurns } from '../shared/turns.ts';
 import type { PartitionsByTopic } from '../transactions/transaction.ts';
@@ -115,7 +116,7 @@ function* refusedPartitions(topics: Topics, context: RequestContext, isProducer:
       const isUnknown = context.broker.cluster.partition(name, partition) === undefined;
       if (!mayNot && !isUnknown) continue;
       const codes = bad.get(name) ?? new Map<number, number>();
-      codes.set(partition, mayNot ? ErrorCode.TOPIC_AUTHORIZATION_FAILED : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      codes.set(partition, mayNot ? ErrorCode.TOPIC_AUTHORIZATION_FAILED : noSuchTopic(name));
       bad.set(name, codes);
     }
   }

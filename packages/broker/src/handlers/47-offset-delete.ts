@@ -4,6 +4,7 @@
  * 0: the only version.
  */
 import { ErrorCode, OffsetDelete } from '@millrace/protocol';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import type { TopicPartition } from '../groups/group-offsets.ts';
 import { groupResource, topicResource } from '../shared/authorization.ts';
 import { eachInTurns } from '../shared/turns.ts';
@@ -24,7 +25,7 @@ export const offsetDelete = defineHandler(OffsetDelete, { minVersion: 0, maxVers
   const look = ({ name, partitions }: (typeof request.topics)[number]): void => {
     const notAllowed = context.authorize('Read', topicResource(name))?.errorCode;
     const all = partitions.map(({ partitionIndex }): Asked => {
-      const asked = { partitionIndex, errorCode: notAllowed ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+      const asked = { partitionIndex, errorCode: notAllowed ?? noSuchTopic(name) };
       if (notAllowed === undefined && cluster.partition(name, partitionIndex) !== undefined) {
         known.push({ place: { topic: name, partition: partitionIndex }, asked });
       }

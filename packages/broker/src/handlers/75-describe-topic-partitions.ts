@@ -13,7 +13,7 @@ import {
 import type { TopicImage } from '../cluster/cluster-image.ts';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { type ListingOptions, listPartition } from '../cluster/partition-listing.ts';
-import { topicNameFault } from '../cluster/topic-name.ts';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import { topicResource } from '../shared/authorization.ts';
 import { authorizedOperations } from './authorized-operations.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -91,9 +91,8 @@ function listedTopic(
 }
 
 function unknownTopic(name: string): TopicResponse {
-  const isValid = topicNameFault(name) === undefined;
   return {
-    errorCode: isValid ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION,
+    errorCode: noSuchTopic(name),
     name,
     isInternal: isInternalTopic(name),
     partitions: [],

@@ -13,6 +13,7 @@ import {
   type StopReplicaCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import { noSuchTopic } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
@@ -178,7 +179,7 @@ export class ReplicaManager {
     const found = this.#byTopic.get(topic)?.[partition];
     if (found !== undefined) return found;
     const isElsewhere = this.#options.cluster.partition(topic, partition) !== undefined;
-    return Refusal.of(isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    return Refusal.of(isElsewhere ? ErrorCode.NOT_LEADER_OR_FOLLOWER : noSuchTopic(topic));
   }
 
   /** The replica, for a request that must reach its leader and believes in an epoch (-1: in none); or why it is refused here. */

@@ -1,5 +1,6 @@
 import { ignoreNoNode } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
+import { noSuchTopic } from '../../cluster/topic-name.ts';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
 import { eachInTurns, neverPause, type Pause } from '../../shared/turns.ts';
 import { decodePreferredElection, MalformedNodeError, type PartitionName, paths } from '../../store/znodes.ts';
@@ -45,7 +46,7 @@ export class Leaders {
     const electable: { readonly at: number; readonly partition: PartitionContext }[] = [];
     const look = (name: PartitionName, at: number): void => {
       const partition = context.partition(name.topic, name.partition);
-      const refusal = this.#refusal(type, partition);
+      const refusal = this.#refusal(type, name, partition);
       // What is not refused is there.
       if (refusal === undefined) electable.push({ at, partition: partition as PartitionContext });
       else outcomes[at] = outcomeOf(name, refusal, undefined);
@@ -102,9 +103,9 @@ export class Leaders {
     }
   }
 
-  #refusal(type: ElectionType, partition: PartitionContext | undefined): ApiError | undefined {
+  #refusal(type: ElectionType, { topic }: PartitionName, partition?: PartitionContext): ApiError | undefined {
     const { context } = this.#tools;
-    if (partition === undefined) return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'The partition does not exist.');
+    if (partition === undefined) return apiError(noSuchTopic(topic), 'The partition does not exist.');
     if (context.isDeleting(partition)) {
       return apiError(ErrorCode.INVALID_TOPIC_EXCEPTION, 'The topic is being deleted.');
     }

@@ -1,5 +1,6 @@
 import { ignoreNoNode, type Operation } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
+import { noSuchTopic } from '../../cluster/topic-name.ts';
 import { type ApiError, apiError, NO_ERROR } from '../../shared/api-error.ts';
 import { neverPause, type Pause } from '../../shared/turns.ts';
 import {
@@ -143,7 +144,7 @@ export class Reassignments {
     const { context } = this.#tools;
     const partition = context.partition(request.topic, request.partition);
     if (partition === undefined || context.isDeleting(partition)) {
-      return apiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'The partition does not exist.');
+      return apiError(noSuchTopic(request.topic), 'The partition does not exist.');
     }
     if (partition.leaving.length > 0) {
       const settled = await this.#unlessUnreadable(partition, () => this.#settle(partition));
