@@ -44,6 +44,7 @@ const JUNK: readonly (readonly [string, unknown])[] = [
   ['a function', () => {}],
   ['a symbol', Symbol('s')],
   ['a Map', new Map()],
+  ['a Map of options', new Map([['timeoutMs', 5]])],
   ['a partition that is text', [{ topic: 't', partition: 'x', offset: 'y' }]],
 ];
 
@@ -62,6 +63,8 @@ interface Kind {
   readonly before?: Readonly<Record<string, readonly unknown[]>>;
   /** What the types keep from programs. */
   readonly hidden?: readonly string[];
+  /** It is handed out: what looks at it is called by `map` and `forEach` as well, which hand over more. */
+  readonly isHandedOut?: true;
 }
 
 const connection = (): object => ({ bootstrapServers: broker.bootstrapServers, apiTimeoutMs: 40, blockMsMax: 1_000 });
@@ -120,9 +123,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
     with: (use) => reader((consumer) => use(asSubject(consumer.batches()))),
     hidden: ['read'],
   },
-  ConsumerBatch: { with: (use) => reader((consumer) => first(consumer.batches(), (batch) => use(asSubject(batch)))) },
+  ConsumerBatch: {
+    with: (use) => reader((consumer) => first(consumer.batches(), (batch) => use(asSubject(batch)))),
+    isHandedOut: true,
+  },
   ConsumerRecord: {
     with: (use) => reader((consumer) => first(consumer[Symbol.asyncIterator](), (record) => use(asSubject(record)))),
+    isHandedOut: true,
   },
   Admin: { with: (use) => closing(new Admin(lone() as never), (sdk) => use(asSubject(sdk))) },
 };
@@ -226,6 +233,30 @@ describe.each(Object.entries(FUNCTIONS))('%s', (name, places) => {
     for (const before of places) expect(await outcomeOf(() => call(...before, junk))).toBeUndefined();
   });
 });
+
+/** What the protocols of the language and of JSON hand over is for nobody to refuse. */
+const CALLED_BY_OTHERS = new Set<string | symbol>(['next', 'return', 'throw', 'toJSON']);
+
+it.each(Object.entries(KINDS).filter(([, kind]) => kind.isHandedOut !== true))(
+  '%s refuses what is more than a call takes',
+  async (_name, kind) => {
+    await kind.with(async (subject) => {
+      const callback = vi.fn();
+      const taken: (string | symbol)[] = [];
+      for (const method of methodsOf(subject)) {
+        if (typeof method === 'symbol' || CALLED_BY_OTHERS.has(method) || kind.hidden?.includes(method)) continue;
+        try {
+          await subject[method]?.(undefined, undefined, undefined, undefined, callback);
+          taken.push(method);
+        } catch (error) {
+          if (!/takes .* callbacks are not called/.test((error as Error).message)) taken.push(method);
+        }
+      }
+      expect(taken).toEqual([]);
+      expect(callback).not.toHaveBeenCalled();
+    });
+  },
+);
 
 describe.each(Object.entries(KINDS))('%s', (_name, kind) => {
   it('is called with junk in every place', async () => {

@@ -1,11 +1,12 @@
 import {
   type ClientOptions,
+  InvalidArgumentError,
   KafkaClient,
   type OperationOptions,
   type TopicMetadata,
   type TopicPartition,
 } from '@millrace/client';
-import { atMost, closeShape, faultOf } from '@millrace/client/internal';
+import { atMost, closeShape, faultOf, takeNoMore } from '@millrace/client/internal';
 import { type Acl, type AclFilter, createAcls, deleteAcls, describeAcls, type NewAcl, newAcl } from './acls.ts';
 import * as args from './arguments.ts';
 import {
@@ -129,6 +130,12 @@ export type AdminOptions = ClientOptions;
  */
 export class Admin implements AsyncDisposable {
   readonly #client: KafkaClient;
+
+  static {
+    takeNoMore(Admin.prototype, args.argumentCounts, (fault) =>
+      Promise.reject(new InvalidArgumentError(`Cannot call the admin: ${fault}`)),
+    );
+  }
 
   /** @throws InvalidOptionError for a name that there is not, or a value of the wrong kind */
   constructor(options: AdminOptions) {

@@ -27,6 +27,52 @@ import {
 
 const INT16_MAX = 32_767;
 
+/** How many arguments each call takes. */
+export const argumentCounts = {
+  connect: 1,
+  close: 1,
+  describeCluster: 1,
+  listTopics: 1,
+  describeTopics: 2,
+  createTopics: 2,
+  deleteTopics: 2,
+  createPartitions: 2,
+  describeConfigs: 2,
+  alterConfigs: 2,
+  listGroups: 1,
+  describeGroups: 2,
+  deleteGroups: 2,
+  removeMembers: 3,
+  listGroupOffsets: 3,
+  alterGroupOffsets: 3,
+  deleteGroupOffsets: 3,
+  listOffsets: 2,
+  deleteRecords: 2,
+  describeLogDirs: 1,
+  alterReplicaLogDirs: 2,
+  describeProducers: 2,
+  listTransactions: 1,
+  describeTransactions: 2,
+  abortTransactions: 2,
+  fenceProducers: 2,
+  findHangingTransactions: 1,
+  listPartitionReassignments: 2,
+  alterPartitionReassignments: 2,
+  electLeaders: 2,
+  describeClientQuotas: 2,
+  alterClientQuotas: 2,
+  describeAcls: 2,
+  createAcls: 2,
+  deleteAcls: 2,
+  describeScramUsers: 2,
+  setScramPasswords: 2,
+  deleteScramCredentials: 2,
+  createDelegationToken: 2,
+  describeDelegationTokens: 2,
+  renewDelegationToken: 3,
+  expireDelegationToken: 3,
+} as const;
+
 /** Says what is wrong with one item of a list that stands at `place`; undefined where nothing is. */
 export type ItemCheck = (item: unknown, place: string) => string | undefined;
 

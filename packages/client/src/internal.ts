@@ -24,6 +24,7 @@ export {
   type Shape,
   shown,
   someText,
+  takeNoMore,
   type ValueRule,
   valueFault,
   wholeNumber,

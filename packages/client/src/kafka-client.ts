@@ -1,9 +1,9 @@
 import { type Connection, RequestTimedOutError, type SendOptions } from '@millrace/network';
-import type { Timer } from '@millrace/ports';
+import { type Timer, takeNoMore } from '@millrace/ports';
 import { type Api, ErrorCode, FindCoordinator, Metadata, type MetadataResponse } from '@millrace/protocol';
 import { BrokerLinks } from './broker-links.ts';
 import { Coordinators, type CoordinatorType } from './coordinators.ts';
-import { type BrokerError, brokerError, ClientClosedError } from './errors.ts';
+import { type BrokerError, brokerError, ClientClosedError, InvalidArgumentError } from './errors.ts';
 import {
   type BrokerNode,
   type LeaderHint,
@@ -87,6 +87,12 @@ export class KafkaClient implements AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   #ageTimer: Timer | undefined;
+
+  static {
+    takeNoMore(KafkaClient.prototype, { connect: 1, close: 0 }, (fault) =>
+      Promise.reject(new InvalidArgumentError(`Cannot call the client: ${fault}`)),
+    );
+  }
 
   /** @throws InvalidOptionError */
   constructor(options: ClientOptions) {

@@ -38,6 +38,7 @@ describe('what is given to a consumer', () => {
       (c) => c.seekToTimestamp('2020-01-01'),
       "'2020-01-01' (a string): give new Date(...) of it",
     ],
+    ['seekToTimestamp: before anything is assigned', (c) => c.seekToTimestamp(Number.NaN), 'not NaN'],
     ['seekToTimestamp: a fraction', (c) => c.seekToTimestamp(1.5), 'not 1.5'],
     ['seekToTimestamp: no date', (c) => c.seekToTimestamp(new Date('x')), 'not NaN'],
     ['pause: kafkajs', (c) => c.pause([{ topic: 't' }]), 'partitions[0].partition must be'],
@@ -50,7 +51,7 @@ describe('what is given to a consumer', () => {
     ['subscribe: nothing', (c) => c.subscribe(), 'not undefined'],
   ])('is refused at the call, with what was given and what to give: %s', async (_name, act, message) => {
     await using consumer = new Consumer({ bootstrapServers: '127.0.0.1:1', groupId: 'g' });
-    if (!_name.startsWith('subscribe')) consumer.assign([place]);
+    if (!/^subscribe|before anything/.test(_name)) consumer.assign([place]);
     const attempt = async (): Promise<unknown> => act(consumer as unknown as Loose);
     await expect(attempt()).rejects.toMatchObject({
       code: 'CONSUMER_INVALID_ARGUMENT',

@@ -162,6 +162,11 @@ export function runOptionsFault<K, V>(options: RunOptions<K, V>): string | undef
   return faultOf(options.retry, retryOptions, 'retry');
 }
 
+/** What is told of a call that is given more than it takes. */
+export function surplus(fault: string): ConsumerError {
+  return new ConsumerError('CONSUMER_INVALID_ARGUMENT', `Cannot call the consumer: ${fault}`);
+}
+
 function checkEach(list: unknown, attempt: string, fault: (one: unknown, at: string) => string | undefined): void {
   if (!Array.isArray(list)) refuseIf(attempt, `partitions must be an array, not ${shown(list)}`);
   for (const [index, one] of (list as unknown[]).entries()) refuseIf(attempt, fault(one, `partitions[${index}]`));

@@ -1,5 +1,5 @@
 import { KafkaClient } from '@millrace/client';
-import { atMost, clientOptionsOf } from '@millrace/client/internal';
+import { atMost, clientOptionsOf, takeNoMore } from '@millrace/client/internal';
 import {
   checkAssignment,
   checkBatchesOptions,
@@ -9,6 +9,7 @@ import {
   checkPlaces,
   checkSeekTarget,
   checkTimestamp,
+  surplus,
 } from './arguments.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import { ClientCluster, ClientCoordinator } from './client-cluster.ts';
@@ -77,6 +78,28 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   readonly #client: KafkaClient;
   readonly #engine: ConsumerEngine;
   #closing: Promise<void> | undefined;
+
+  static {
+    const promising = { unsubscribe: 0, run: 1, commit: 1, committed: 1, close: 1 } as const;
+    takeNoMore(Consumer.prototype, promising, (fault) => Promise.reject(surplus(fault)));
+    const others = {
+      subscribe: 1,
+      assign: 1,
+      batches: 1,
+      seek: 1,
+      seekToBeginning: 1,
+      seekToEnd: 1,
+      seekToTimestamp: 2,
+      pause: 1,
+      resume: 1,
+      position: 1,
+      lag: 0,
+      metrics: 0,
+    } as const;
+    takeNoMore(Consumer.prototype, others, (fault) => {
+      throw surplus(fault);
+    });
+  }
 
   /** @throws ConsumerError `CONSUMER_INVALID_OPTION`; InvalidOptionError for options of the connection. */
   constructor(options: ConsumerOptions<K, V>) {
@@ -258,7 +281,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
    * @throws ConsumerError `CONSUMER_NOT_ASSIGNED`; `CONSUMER_INVALID_ARGUMENT`
    */
   seekToTimestamp(timestamp: number | Date, partitions?: readonly TopicPartition[]): void {
-    this.#engine.seekBy(this.#states(partitions, 'seek'), { from: 'timestamp', timestamp: checkTimestamp(timestamp) });
+    const lookup = { from: 'timestamp', timestamp: checkTimestamp(timestamp) } as const;
+    this.#engine.seekBy(this.#states(partitions, 'seek'), lookup);
   }
 
   /**

@@ -74,6 +74,34 @@ describe('what a program hands over', () => {
     expect(faultOf('k', shape, 'kettles[1]')).toBe("kettles[1] must be an object, not 'k' (a string)");
   });
 
+  it.each<[unknown, string]>([
+    [new Map([['lingerMs', 5]]), 'an object of class Map'],
+    [new Map(), 'an object of class Map'],
+    [new URLSearchParams('lingerMs=5'), 'an object of class URLSearchParams'],
+    [Promise.resolve({ lingerMs: 5 }), 'a promise (await it first)'],
+    [new Date(5), 'a Date (its time is 5)'],
+    [new Error('lingerMs'), 'an object of class Error'],
+    [Buffer.from('lingerMs'), '8 bytes'],
+    [new Headers({ lingerMs: '5' }), 'an object of class Headers'],
+  ])('is not taken for an object without fields where it holds them elsewhere: %o', (given, what) => {
+    const { name: _required, ...optional } = shape.fields;
+    const none = { ...shape, fields: optional };
+    expect(faultOf(given, none)).toBe(`the options of a kettle must be an object of names and values, not ${what}`);
+    expect(faultOf(given, none, 'kettle')).toBe(`kettle must be an object of names and values, not ${what}`);
+  });
+
+  it('may be an object of a class that has getters', () => {
+    class Settings {
+      get name(): string {
+        return 'k';
+      }
+      get lingerMs(): string {
+        return '5';
+      }
+    }
+    expect(faultOf(new Settings(), shape)).toMatch(/^lingerMs must be .* give the number 5$/);
+  });
+
   it.each([-1, 1.5, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, null, {}, [], true])(
     'is no number of milliseconds: %s',
     (value) => {

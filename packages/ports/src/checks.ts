@@ -34,6 +34,9 @@ export function faultOf(given: unknown, shape: Shape, place: string = ''): strin
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     return `${place === '' ? holderOf(shape) : place} must be an object, not ${shown(given)}`;
   }
+  if (isHiding(given, shape)) {
+    return `${place === '' ? holderOf(shape) : place} must be an object of names and values, not ${shown(given)}`;
+  }
   const prefix = place === '' ? '' : `${place}.`;
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(shape.fields, name) || (given as Record<string, unknown>)[name] === undefined) continue;
@@ -119,6 +122,14 @@ export function holdsByName(value: object): boolean {
   // Not by its class alone: another realm, such as a test's, has an Object of its own.
   if (prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null) return true;
   return !(Symbol.iterator in value) && Object.keys(value).length > 0;
+}
+
+/** Whether what an object holds cannot be what the shape asks for: taken for one without a field, it would be passed over in silence. */
+function isHiding(given: object, { fields }: Shape): boolean {
+  if (holdsByName(given)) return false;
+  // Getters of a class, such as settings that are read when they are asked for, are fields as good as others; a Map's `size` is none.
+  const isField = (name: string): boolean => (given as Record<string, unknown>)[name] !== undefined;
+  return Symbol.iterator in given || !Object.keys(fields).some(isField);
 }
 
 /** Whether something has to be awaited. */

@@ -49,4 +49,5 @@ export { NodeDisk } from './node-disk.ts';
 export { NoPropertiesError, parseProperties, propertiesText } from './properties.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { monotonicMs, nextTurn, realTimers, runInMicrotask, runNextTick, runNextTurn } from './real-timers.ts';
+export { type ArgumentCounts, takeNoMore } from './surplus.ts';
 export { systemError } from './system-error.ts';

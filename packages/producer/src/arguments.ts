@@ -95,6 +95,11 @@ export function checkPartitionOf(key: unknown, partitionCount: unknown): void {
   refuseIf('find the partition of a key', fault);
 }
 
+/** What is told of a call that is given more than it takes. */
+export function surplus(fault: string): ProducerError {
+  return new ProducerError('PRODUCER_INVALID_ARGUMENT', `Cannot call the producer: ${fault}`);
+}
+
 function refuseIf(attempt: string, fault: string | undefined): void {
   if (fault !== undefined) throw new ProducerError('PRODUCER_INVALID_ARGUMENT', `Cannot ${attempt}: ${fault}`);
 }

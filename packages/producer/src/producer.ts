@@ -1,8 +1,8 @@
 import { KafkaClient, type Logger } from '@millrace/client';
-import { atMost, clientOptionsOf, closeShape, faultOf, shown } from '@millrace/client/internal';
+import { atMost, clientOptionsOf, closeShape, faultOf, shown, takeNoMore } from '@millrace/client/internal';
 import { type Clock, systemClock, systemRandom } from '@millrace/ports';
 import { Accumulator } from './accumulator.ts';
-import { checkWork } from './arguments.ts';
+import { checkWork, surplus } from './arguments.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { ClusterTransport } from './cluster-transport.ts';
 import { headersToSend, publishBatch } from './diagnostics.ts';
@@ -94,6 +94,23 @@ export class Producer<K = string | Uint8Array, V = string | Uint8Array> implemen
   #recordsFailed = 0;
   #batchesFinished = 0;
   #batchesRetried = 0;
+
+  static {
+    const promising = {
+      connect: 0,
+      send: 1,
+      sendBatch: 1,
+      ready: 0,
+      begin: 0,
+      transaction: 1,
+      flush: 0,
+      close: 1,
+    } as const;
+    takeNoMore(Producer.prototype, promising, (fault) => Promise.reject(surplus(fault)));
+    takeNoMore(Producer.prototype, { enqueue: 1, metrics: 0 }, (fault) => {
+      throw surplus(fault);
+    });
+  }
 
   /** @throws ProducerError `PRODUCER_INVALID_OPTION` for a name that there is not, a value of the wrong kind, or a contradiction */
   constructor(options: ProducerOptions<K, V>) {

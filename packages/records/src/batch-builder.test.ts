@@ -27,6 +27,7 @@ import { readRecords } from './read-records.ts';
 import type { KafkaRecord } from './record.ts';
 import { type RecordInput, recordInputs } from './testing/test-records.ts';
 
+const codeUnit = (code: number): string => String.fromCharCode(code);
 const codecs = fc.constantFrom(...Object.values(Compression));
 
 function bytesOf(input: string | Uint8Array | null | undefined): Buffer | null {
@@ -77,6 +78,24 @@ describe('RecordBatchBuilder', () => {
         expect(fromText).toEqual({ ...fromBytes, offset: 0, timestamp: 5 });
       }
     }
+  });
+
+  it('writes halves of surrogate pairs as Buffer.from does, in a key, a value and a header', () => {
+    const unit = fc.oneof(
+      fc.constantFrom('a', 'é', '\u{1F600}'),
+      fc.integer({ min: 0xd800, max: 0xdfff }).map(codeUnit),
+    );
+    fc.assert(
+      fc.property(fc.string({ unit, minLength: 1, maxLength: 300 }), (text) => {
+        const builder = new RecordBatchBuilder();
+        builder.append(0, text, text, [{ key: text, value: text }]);
+        const [record] = [...readRecords(builder.build())];
+        const bytes = Buffer.from(text);
+        const [header] = record?.headers ?? [];
+        expect([record?.key, record?.value, header?.value]).toEqual([bytes, bytes, bytes]);
+        expect(header?.key).toBe(bytes.toString());
+      }),
+    );
   });
 
   it('takes timestamps that lie further than 2^31 apart', () => {

@@ -160,6 +160,18 @@ describe('what a test hands over', () => {
     },
   );
 
+  it('is refused where it is more than a call takes, but for the closing', async () => {
+    const codes = [
+      ...Object.entries(BROKER_CALLS).map(([name, valid]) => ({ target: broker, name, valid })),
+      ...Object.entries(CLUSTER_CALLS).map(([name, valid]) => ({ target: cluster, name, valid })),
+    ]
+      .filter(({ name }) => name !== 'close')
+      .map(({ target, name, valid }) =>
+        codeOf(() => (target as unknown as Calls)[name]!(...valid, undefined, undefined, () => {})),
+      );
+    expect(new Set(await Promise.all(codes))).toEqual(new Set(['TESTING_INVALID_ARGUMENT']));
+  });
+
   it('is named with what was meant', () => {
     expect(() => broker.failNext('Produce', 'NOT_LEADER' as never)).toThrow("no Kafka error 'NOT_LEADER'");
     expect(() => broker.failNext('Produce', 'NOT_CONTROLER' as never)).toThrow("did you mean 'NOT_CONTROLLER'?");

@@ -210,6 +210,11 @@ export function checkFaultOptions(call: FaultCall, options: FaultOptions | DropO
   refuseOption(`order a fault with ${call}`, faultOf(options, faultShapes[call]));
 }
 
+/** What is told of a call that is given more than it takes. */
+export function surplus(fault: string): TestBrokerError {
+  return new TestBrokerError('TESTING_INVALID_ARGUMENT', `Cannot call it: ${fault}`);
+}
+
 /** @throws TestBrokerError `TESTING_INVALID_ARGUMENT` */
 export function checkDelay(delayMs: number): number {
   refuseArgument('order a fault with delayNext', valueFault(delayMs, someDelay, 'delayMs'));

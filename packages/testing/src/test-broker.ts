@@ -1,6 +1,6 @@
 import { Broker, type BrokerConfig, parseBrokerConfig, silentLogger } from '@millrace/broker';
 import { Connection, Listener } from '@millrace/network';
-import { type Logger, systemRandom } from '@millrace/ports';
+import { type Logger, systemRandom, takeNoMore } from '@millrace/ports';
 import { CreateTopics, ErrorCode, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
 import {
@@ -13,6 +13,7 @@ import {
   checkTopic,
   errorCodeOf,
   type FaultCall,
+  surplus,
 } from './arguments.ts';
 import { TestBrokerError } from './errors.ts';
 import { type Effect, type Fault, FaultInjector } from './faults.ts';
@@ -163,6 +164,26 @@ export class TestBroker implements AsyncDisposable {
   readonly host = HOST;
   readonly port: number;
   readonly #parts: Parts;
+  static {
+    // `close` is as lenient as hooks want it, which hand over what they like.
+    const promising = { createTopic: 1, moveLeader: 2, expireTransaction: 1, fenceProducer: 1 } as const;
+    takeNoMore(TestBroker.prototype, promising, (fault) => Promise.reject(surplus(fault)));
+    const others = {
+      failNext: 3,
+      delayNext: 3,
+      holdNext: 2,
+      dropNext: 2,
+      clearFaults: 0,
+      dropConnections: 0,
+      expireMember: 2,
+      memberIds: 1,
+      holdMarkers: 0,
+      advanceTime: 1,
+    } as const;
+    takeNoMore(TestBroker.prototype, others, (fault) => {
+      throw surplus(fault);
+    });
+  }
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link startBroker}. */

@@ -1,9 +1,9 @@
 import { type BrokerConfig, isRefusal, parseBrokerConfig } from '@millrace/broker';
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
-import { holdingClock, shown, silentLogger } from '@millrace/ports';
+import { holdingClock, shown, silentLogger, takeNoMore } from '@millrace/ports';
 import { AlterPartitionReassignments, CreateTopics, ElectLeaders, errorInfo } from '@millrace/protocol';
-import { checkClusterOptions, checkClusterTopic, checkPartition } from './arguments.ts';
+import { checkClusterOptions, checkClusterTopic, checkPartition, surplus } from './arguments.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { TestBrokerError } from './errors.ts';
 import type { NewClusterTopic, StartClusterOptions } from './options.ts';
@@ -97,6 +97,26 @@ export class TestCluster implements AsyncDisposable {
   readonly #store: MemoryMetadataStore;
   readonly #cuts: Set<string>;
   #closing: Promise<void> | undefined;
+
+  static {
+    const promising = {
+      leaderOf: 2,
+      inSync: 2,
+      settled: 0,
+      createTopic: 1,
+      kill: 1,
+      stop: 1,
+      start: 1,
+      restart: 1,
+      expireSession: 1,
+      moveLeader: 3,
+      moveController: 0,
+    } as const;
+    takeNoMore(TestCluster.prototype, promising, (fault) => Promise.reject(surplus(fault)));
+    takeNoMore(TestCluster.prototype, { pause: 1, resume: 1, isolate: 1, heal: 0 }, (fault) => {
+      throw surplus(fault);
+    });
+  }
 
   /** @internal Use {@link startCluster}. */
   constructor(nodes: readonly ClusterNode[], store: MemoryMetadataStore, cuts: Set<string>) {

@@ -1,4 +1,5 @@
-import { checkOffsets, groupOf } from '../arguments.ts';
+import { takeNoMore } from '@millrace/client/internal';
+import { checkOffsets, groupOf, surplus } from '../arguments.ts';
 import { noTransaction } from '../errors.ts';
 import type { ProducerRecord, RecordMetadata } from '../record.ts';
 import type { Transaction } from './transaction.ts';
@@ -24,7 +25,7 @@ export function openTransaction<K, V>(
     result.catch(() => undefined);
     return result;
   };
-  return {
+  const transaction: Transaction<K, V> = {
     send: (record) => part('send records', () => producer.send(record)),
     sendBatch: (records) => part('send records', () => producer.sendBatch(records)),
     sendOffsets: (group, offsets) =>
@@ -48,4 +49,8 @@ export function openTransaction<K, V>(
       if (!isOver && mayBeAborted) await transactions.abort();
     },
   };
+  takeNoMore(transaction, { send: 1, sendBatch: 1, sendOffsets: 2, commit: 0, abort: 0 }, (fault) =>
+    part('take part in it', () => Promise.reject(surplus(fault))),
+  );
+  return transaction;
 }
