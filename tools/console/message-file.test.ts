@@ -31,6 +31,20 @@ describe('messages as a file', () => {
     );
   });
 
+  it('say what became of a transaction, in a column of its own where there is one', () => {
+    const messages = [{ ...message('x'), transaction: 'aborted' as const }, message('y')];
+    const lines = fileOf(messages, 'jsonl').trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { transaction?: string }).transaction)).toEqual([
+      'aborted',
+      undefined,
+    ]);
+    expect(fileOf(messages, 'csv').trimEnd().split('\r\n')).toEqual([
+      'partition,offset,timestamp,key,value,transaction',
+      '2,7,1000,,x,aborted',
+      '2,7,1000,,y,',
+    ]);
+  });
+
   it.each(['=1+1', '+1', '-1', '@sum', '\t=1'])(
     'of CSV hold no formula that a program for tables would run: %j',
     (value) => {

@@ -95,6 +95,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     ['/local/topics/orders?tab=configs', 'text=retention.ms'],
     ['/local/topics/orders?tab=readers', 'text=billing'],
     ['/local/topics/hostile?m=0-0', 'dialog pre'],
+    ['/local/topics/sold', 'tr.aborted .outcome'],
     ['/local/topics/sold?m=0-0', 'text=transaction aborted', 'text=트랜잭션 중단됨'],
     ['/local/topics/sold?m=0-1', 'text=Abort marker', 'text=중단 마커'],
     ['/local/groups', 'text=billing'],

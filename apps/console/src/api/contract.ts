@@ -168,12 +168,21 @@ export interface Message {
   readonly headerCount: number;
   /** Something of it is hidden: it cannot be sent elsewhere. */
   readonly isMasked: boolean;
+  /** What became of the transaction it was sent in, as far as that is known: a list finds it out after it has shown the message. */
+  readonly transaction?: TransactionOutcome | undefined;
   /** The batch in which it lies: with the message alone, and where the cluster tells. */
   readonly batch?: MessageBatch | undefined;
 }
 
 /** What became of a transaction: an open one is decided later. */
 export type TransactionOutcome = 'committed' | 'aborted' | 'open';
+
+/** What was found out of a message that is shown already. */
+export interface MessageMark {
+  readonly partition: number;
+  readonly offset: number;
+  readonly transaction: TransactionOutcome;
+}
 
 /** The batch in which a record lies, as its producer sent it. */
 export interface MessageBatch {
@@ -234,6 +243,8 @@ export interface ReadProgress {
 export interface MessageEvents {
   readonly messages: readonly Message[];
   readonly progress: ReadProgress;
+  /** Of messages that were told before. */
+  readonly marks: readonly MessageMark[];
   readonly end: { readonly cursor: string | null; readonly scanned: number; readonly total: number };
   readonly failed: Failure;
 }

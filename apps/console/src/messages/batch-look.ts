@@ -45,7 +45,8 @@ interface Place extends TopicPartition {
   readonly offset: number;
 }
 
-type Fetched = FetchResponse['responses'][number]['partitions'][number];
+/** What a leader answers of one partition. */
+export type Fetched = FetchResponse['responses'][number]['partitions'][number];
 
 /** The batch that holds an offset; undefined where there is none, or where the cluster or an older format does not tell. */
 export async function lookAtBatch(cluster: Cluster, place: Place): Promise<BatchLook | undefined> {
@@ -62,18 +63,20 @@ export async function lookAtBatch(cluster: Cluster, place: Place): Promise<Batch
   }
 }
 
-async function fetchAt(
+/** The batches from an offset on: those that are decided, with the transactions that were aborted, or all. */
+export async function fetchAt(
   { client }: Cluster,
   { topic, partition, offset }: Place,
   what: 'decided' | 'everything',
+  // A batch comes whole, however large it is: where one is all that is wanted, this is enough.
+  bytesMax = 1,
 ): Promise<Fetched | undefined> {
   const request = {
     maxWaitMs: 0,
     minBytes: 0,
-    // A batch comes whole, however large it is: one is all that is wanted.
-    maxBytes: 1,
+    maxBytes: bytesMax,
     isolationLevel: what === 'decided' ? 1 : 0,
-    topics: [{ topic, partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: 1 }] }],
+    topics: [{ topic, partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: bytesMax }] }],
     forgottenTopicsData: [],
   };
   const { responses } = await client.sendToLeader({ topic, partition }, Fetch, request, {
@@ -85,7 +88,8 @@ async function fetchAt(
   return responses[0]?.partitions[0];
 }
 
-function isEmpty(found: Fetched | undefined): boolean {
+/** Whether there is no batch in an answer. */
+export function isEmpty(found: Fetched | undefined): boolean {
   return found?.records === undefined || found.records === null || found.records.length === 0;
 }
 

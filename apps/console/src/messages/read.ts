@@ -1,10 +1,11 @@
 import { Consumer, type ConsumerBatch } from '@millrace/consumer';
-import type { Message, ReadPlan, ReadProgress } from '../api/contract.ts';
+import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { ConsoleError } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
 import { messagePackAsJson } from './msgpack.ts';
+import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
 import { type RecordToShow, type ShowOptions, showRecord } from './shown.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
@@ -17,6 +18,8 @@ const WINDOW_RECORDS = 10_000;
 /** Offsets that hold no record (of transactions, or compacted) give nothing to read: after so long without one the rest is such. */
 const SILENCE_MS_MAX = 1500;
 const READ_ONE_MS_MAX = 10_000;
+/** How often a live tail looks whether what it shows is decided. */
+const OPEN_AGAIN_MS = 1000;
 
 /** Part of a partition: from the first offset to the one before the last. */
 interface Range {
@@ -29,6 +32,8 @@ interface Range {
 export interface ReadListener {
   messages?(messages: readonly Message[]): void | Promise<void>;
   progress?(progress: ReadProgress): void;
+  /** What became of the transactions of messages that were told before. */
+  marks?(marks: readonly MessageMark[]): void | Promise<void>;
 }
 
 /** How a read ended. */
@@ -54,10 +59,16 @@ export async function readMessages(request: ReadRequest, listener: ReadListener)
     const isBackwards = request.plan.from === 'newest';
     const ranges = isBackwards ? endsAtCursor(whole, request.plan) : await startsAt(request, whole);
     const read = new PageRead(request, filter, listener, ranges);
-    return await (isBackwards ? read.backwards() : read.forwards());
+    const end = await (isBackwards ? read.backwards() : read.forwards());
+    await read.settled();
+    return end;
   } finally {
     await filter?.close();
   }
+}
+
+function outcomes({ cluster, topic, signal }: ReadRequest) {
+  return (places: readonly RecordPlace[]): Promise<MessageMark[]> => outcomesOf(cluster, topic, places, signal);
 }
 
 async function wholeRanges({ cluster, topic, plan }: ReadRequest): Promise<Range[]> {
@@ -115,6 +126,7 @@ class PageRead {
   readonly #limit: number;
   readonly #total: number;
   readonly #showing: ShowOptions;
+  readonly #marks: Marks;
   #scanned = 0;
   #found = 0;
 
@@ -129,6 +141,7 @@ class PageRead {
     this.#listener = listener;
     this.#ranges = ranges;
     this.#showing = showing(request.cluster, request.topic);
+    this.#marks = new Marks(outcomes(request), (marks) => listener.marks?.(marks));
     this.#limit = Math.min(request.plan.limit ?? PAGE_DEFAULT, PAGE_MAX);
     this.#total = ranges.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
   }
@@ -213,7 +226,13 @@ class PageRead {
 
   async #tell(messages: readonly Message[]): Promise<void> {
     if (messages.length > 0) await this.#listener.messages?.(messages);
+    if (this.#listener.marks !== undefined) this.#marks.add(messages);
     this.#listener.progress?.({ scanned: this.#scanned, total: this.#total });
+  }
+
+  /** What was told has been looked at. */
+  settled(): Promise<void> {
+    return this.#marks.settled();
   }
 
   #end(cursor: string | null): ReadEnd {
@@ -333,10 +352,11 @@ function openConsumer(cluster: Cluster): Consumer {
 /** Tells every record that comes from now on, until nobody listens any more. */
 export async function tailMessages(
   request: ReadRequest,
-  listener: Required<Pick<ReadListener, 'messages'>>,
+  listener: Required<Pick<ReadListener, 'messages' | 'marks'>>,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
   const filter = await openFilter(request.plan, request.cluster.schemas);
+  const marks = new TailMarks(outcomes(request), listener.marks, OPEN_AGAIN_MS);
   try {
     const whole = await wholeRanges(request);
     if (whole.length === 0) return;
@@ -351,11 +371,13 @@ export async function tailMessages(
       const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
       if (wanted.length > 0) {
         await listener.messages(wanted.map((record) => showRecord(record, showing(cluster, topic))));
+        marks.add(wanted);
       }
       if (signal.aborted) break;
     }
     signal.removeEventListener('abort', stop);
   } finally {
+    marks.close();
     await filter?.close();
   }
 }

@@ -1,5 +1,5 @@
 /** What each route does. */
-import type { Answer, Input, Message, Route } from '../api/contract.ts';
+import type { Answer, Input, Message, MessageMark, Route } from '../api/contract.ts';
 import { isAllowed, type Role } from '../api/roles.ts';
 import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
@@ -109,9 +109,18 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   ),
   'GET /api/clusters/:cluster/topics/:topic/messages': view(async ({ cluster, topic, ...plan }, context) => {
     const messages: Message[] = [];
+    const marks = new Map<string, MessageMark>();
     const request = { cluster: clusterOf(context, cluster), topic, plan, signal: context.signal };
-    const end = await readMessages(request, { messages: (some) => void messages.push(...some) });
-    return { ...end, messages };
+    const end = await readMessages(request, {
+      messages: (some) => void messages.push(...some),
+      marks: (some) => {
+        for (const mark of some) marks.set(`${mark.partition}-${mark.offset}`, mark);
+      },
+    });
+    return {
+      ...end,
+      messages: messages.map((each) => ({ ...each, ...marks.get(`${each.partition}-${each.offset}`) })),
+    };
   }),
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);

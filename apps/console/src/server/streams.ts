@@ -65,7 +65,7 @@ export function serveStreams(app: FastifyInstance, options: Clusters): void {
     reply.raw.flushHeaders();
     const events = new EventStream(reply.raw);
     try {
-      if (live === 'true') await tailMessages(read, { messages: (messages) => events.send('messages', messages) });
+      if (live === 'true') await tailMessages(read, told(events));
       else await search(read, events);
     } catch (error) {
       const { code, message } = failureOf(error);
@@ -76,10 +76,17 @@ export function serveStreams(app: FastifyInstance, options: Clusters): void {
   });
 }
 
+function told(events: EventStream) {
+  return {
+    messages: (messages: MessageEvents['messages']) => events.send('messages', messages),
+    marks: (marks: MessageEvents['marks']) => events.send('marks', marks),
+  };
+}
+
 async function search(read: Parameters<typeof readMessages>[0], events: EventStream): Promise<void> {
   let toldMs = 0;
   const end = await readMessages(read, {
-    messages: (messages) => events.send('messages', messages),
+    ...told(events),
     progress: (progress) => {
       if (performance.now() - toldMs < PROGRESS_MS) return;
       toldMs = performance.now();

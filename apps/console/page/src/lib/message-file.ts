@@ -9,7 +9,7 @@ function jsonLines(messages: readonly Message[]): string {
   return messages.map((message) => `${JSON.stringify(flat(message))}\n`).join('');
 }
 
-function flat({ partition, offset, timestamp, key, value, headers }: Message): object {
+function flat({ partition, offset, timestamp, key, value, headers, transaction }: Message): object {
   return {
     partition,
     offset,
@@ -17,17 +17,23 @@ function flat({ partition, offset, timestamp, key, value, headers }: Message): o
     key: key.shape === 'null' ? null : key.text,
     value: value.shape === 'null' ? null : value.text,
     headers: headers.map(({ name, value: given }) => [name, given.text]),
+    ...(transaction === undefined ? {} : { transaction }),
     ...(value.isCut ? { cut: true, bytes: value.bytes } : {}),
   };
 }
 
 const COLUMNS = ['partition', 'offset', 'timestamp', 'key', 'value'] as const;
+/** A column of its own where something was sent in a transaction. */
+const TRANSACTION = 'transaction';
 
 function csv(messages: readonly Message[]): string {
-  const lines = messages.map(({ partition, offset, timestamp, key, value }) =>
-    [partition, offset, timestamp, key.text, value.text].map(cell).join(','),
-  );
-  return `${[COLUMNS.join(','), ...lines].join('\r\n')}\r\n`;
+  const hasTransactions = messages.some(({ transaction }) => transaction !== undefined);
+  const lines = messages.map(({ partition, offset, timestamp, key, value, transaction }) => {
+    const cells = [partition, offset, timestamp, key.text, value.text, ...(hasTransactions ? [transaction ?? ''] : [])];
+    return cells.map(cell).join(',');
+  });
+  const head = [...COLUMNS, ...(hasTransactions ? [TRANSACTION] : [])].join(',');
+  return `${[head, ...lines].join('\r\n')}\r\n`;
 }
 
 /** A cell that begins like a formula is none: programs for tables would run it. */

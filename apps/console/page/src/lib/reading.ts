@@ -55,6 +55,11 @@ export function useReading(place: ReadingPlace): Reading {
         return { ...before, messages: live ? [...some.toReversed(), ...old].slice(0, TAIL_MAX) : [...old, ...some] };
       });
     });
+    on('marks', (marks) => {
+      const byPlace = new Map(marks.map((mark) => [`${mark.partition}-${mark.offset}`, mark]));
+      const marked = (each: Message): Message => ({ ...each, ...byPlace.get(`${each.partition}-${each.offset}`) });
+      setState((before) => ({ ...before, messages: before.messages.map(marked) }));
+    });
     on('progress', (progress) => setState((before) => ({ ...before, progress })));
     on('end', ({ cursor, ...progress }) => finish({ cursor, progress }));
     on('failed', ({ message }) => finish({ error: new Error(message) }));

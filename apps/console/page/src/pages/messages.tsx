@@ -243,9 +243,10 @@ function List({ reading, onOpen }: { reading: Reading; onOpen: (message: Message
 }
 
 function Row({ message, onOpen }: { message: Message; onOpen: (message: Message) => void }): ReactNode {
-  const { partition, offset, timestamp } = message;
+  const { partition, offset, timestamp, transaction } = message;
   return (
-    <tr>
+    // What was aborted no reader counts: it is there, and is not to be taken for what is.
+    <tr className={transaction === 'aborted' ? 'aborted' : undefined}>
       <td className="time" title={utcTime(timestamp)}>
         <Instant ms={timestamp} />
       </td>
@@ -262,9 +263,25 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
         <div className="key-above">
           <ShownValue shown={message.key} />
         </div>
+        <Outcome transaction={transaction} />
         <ShownValue shown={message.value} />
       </td>
     </tr>
+  );
+}
+
+/** What became of its transaction, where that is not what one expects. */
+function Outcome({ transaction }: Pick<Message, 'transaction'>): ReactNode {
+  const say = useWords();
+  if (transaction !== 'aborted' && transaction !== 'open') return null;
+  const isAborted = transaction === 'aborted';
+  return (
+    <span
+      className={isAborted ? 'tag bad outcome' : 'tag warn outcome'}
+      title={say(isAborted ? 'txnAbortedHint' : 'txnOpenHint')}
+    >
+      {say(isAborted ? 'aborted' : 'open')}
+    </span>
   );
 }
 
