@@ -356,7 +356,7 @@ const transactions = {
   }),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': int(
     10_000,
-    'How often the broker looks for transactions that took too long.',
+    'How often the broker looks for transactions that took too long. Each is aborted when its timeout is over; this finds those whose abort failed.',
     { check: atLeast(1) },
   ),
   'transaction.remove.expired.transaction.cleanup.interval.ms': int(

@@ -128,7 +128,19 @@ describe.each([false, true])('a transaction that raises epochs at its end: %s,',
     await advance(TIMEOUT_MS - 1);
     await failOver();
     expect(await stateOf('id')).toBe('Ongoing');
-    await advance(CHECK_MS + 2);
+    await advance(2);
+    expect(await stateOf('id')).toBe('CompleteAbort');
+    expect(await lastStable()).toEqual([2, 2]);
+  });
+
+  it('holds readers up until its timeout, and not until somebody looks for such', async () => {
+    // So that the looks at intervals come at other times.
+    await advance(CHECK_MS / 2);
+    await opened(isRaising);
+    await advance(TIMEOUT_MS);
+    expect(await stateOf('id')).toBe('Ongoing');
+    expect(await lastStable()).toEqual([0, 1]);
+    await advance(1);
     expect(await stateOf('id')).toBe('CompleteAbort');
     expect(await lastStable()).toEqual([2, 2]);
   });

@@ -2,13 +2,13 @@ import type { Logger } from '../shared/logger.ts';
 import type { PartitionsByTopic, Transaction } from './transaction.ts';
 
 /**
- * How much memory the transactional ids may take that one broker coordinates: some 400,000 of them outside of transactions. An id is kept for
+ * How much memory the transactional ids may take that one broker coordinates: some 340,000 of them outside of transactions. An id is kept for
  * `transactional.id.expiration.ms` (7 days) after its last use, and making one takes a single request.
  */
 export const TRANSACTION_STATE_BYTES_MAX: number = 256 * 1024 * 1024;
 
-/** What an id takes beside its name and its partitions, with what is remembered and pending of it. */
-const ID_BYTES = 600;
+/** What an id takes beside its name and its partitions, with what is remembered and pending of it, and its deadline. */
+const ID_BYTES = 760;
 const TOPIC_BYTES = 160;
 const PARTITION_BYTES = 40;
 const CHARACTER_BYTES = 2;

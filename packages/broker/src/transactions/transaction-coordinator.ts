@@ -26,6 +26,7 @@ import {
 } from './transaction.ts';
 import { planEnd, taken } from './transaction-end.ts';
 import { TransactionLoader, type Transactions } from './transaction-loader.ts';
+import { TransactionTimeouts } from './transaction-timeouts.ts';
 
 /** How long requests for a transaction whose markers are being written wait for that: some clients do not ask again. */
 const SETTLE_WAIT_MS = 100;
@@ -80,7 +81,7 @@ export class TransactionCoordinator {
   readonly #deadlines: Deadlines;
   readonly #partitions: CoordinatorPartitions<Transactions>;
   readonly #sender: MarkerSender;
-  readonly #abortCheck: Deadline = new Deadline(() => this.#abortTimedOut());
+  readonly #timeouts: TransactionTimeouts;
   readonly #expiryCheck: Deadline = new Deadline(() => this.#forgetExpired());
 
   constructor(options: TransactionCoordinatorOptions) {
@@ -104,6 +105,7 @@ export class TransactionCoordinator {
         drop: (transactions) => {
           for (const transaction of transactions.values()) {
             this.memory.release(transaction);
+            this.#timeouts.forget(transaction);
             transaction.settle();
           }
         },
@@ -112,7 +114,14 @@ export class TransactionCoordinator {
       partitionCount: options.partitionCount,
       openLog: options.openLog,
     });
-    this.#deadlines.set(this.#abortCheck, config.abortCheckIntervalMs);
+    this.#timeouts = new TransactionTimeouts({
+      clock,
+      deadlines: this.#deadlines,
+      checkIntervalMs: config.abortCheckIntervalMs,
+      loaded: () => this.#partitions.loaded(),
+      isCurrent: (home, transaction) => this.#isCurrent(home, transaction),
+      abort: (home, transaction) => this.#abortLate(home, transaction),
+    });
     this.#deadlines.set(this.#expiryCheck, config.expiryCheckIntervalMs);
   }
 
@@ -482,8 +491,10 @@ export class TransactionCoordinator {
             return;
           }
           transaction.pending = undefined;
+          const { state } = transaction.now;
           if (errorCode === ErrorCode.NONE) transaction.now = next;
           else failed();
+          if (state !== TransactionState.ONGOING) this.#timeouts.watch(home, transaction);
           this.memory.hold(transaction);
           resolve(clientError(errorCode));
           transaction.written();
@@ -507,6 +518,7 @@ export class TransactionCoordinator {
   #resume(transactions: Transactions, home: Home): void {
     for (const transaction of transactions.values()) {
       this.memory.hold(transaction);
+      this.#timeouts.watch(home, transaction);
       if (transaction.isPrepared) this.#sendMarkers(home, transaction);
     }
     if (this.#options.rewritesTagged) this.#rewriteTagged(transactions, home);
@@ -528,19 +540,11 @@ export class TransactionCoordinator {
     );
   }
 
-  #abortTimedOut(): void {
-    const { clock, config, logger } = this.#options;
-    this.#deadlines.set(this.#abortCheck, config.abortCheckIntervalMs);
-    const nowMs = clock.now();
-    for (const home of this.#partitions.loaded()) {
-      for (const transaction of home.state.values()) {
-        const { state, timeoutMs } = transaction.now;
-        if (state !== TransactionState.ONGOING || transaction.isBusy) continue;
-        if (transaction.openMs(nowMs, clock.monotonic()) <= timeoutMs) continue;
-        logger.info({ transactionalId: transaction.id, timeoutMs }, 'Aborting a transaction that took too long');
-        this.#guard.settle(`Aborting the transaction of ${transaction.id}`, this.#fence(home, transaction));
-      }
-    }
+  #abortLate(home: Home, transaction: Transaction): void {
+    const { id, now } = transaction;
+    const fields = { transactionalId: id, timeoutMs: now.timeoutMs };
+    this.#options.logger.info(fields, 'Aborting a transaction that took too long');
+    this.#guard.settle(`Aborting the transaction of ${id}`, this.#fence(home, transaction));
   }
 
   #forgetExpired(): void {
@@ -566,6 +570,7 @@ export class TransactionCoordinator {
         if (errorCode === ErrorCode.NONE) {
           home.state.delete(transaction.id);
           this.memory.release(transaction);
+          this.#timeouts.forget(transaction);
         }
         transaction.written();
       },

@@ -1,3 +1,5 @@
+import type { Deadline } from '../shared/deadlines.ts';
+
 /** The states that a transactional id can be in, under Kafka's names. */
 export const TransactionState = {
   EMPTY: 'Empty',
@@ -69,6 +71,8 @@ export class Transaction {
   bytes = 0;
   /** Partitions that are added with the next write, for one is under way. */
   joined: JoinedPartitions | undefined;
+  /** When it is looked at whether its time is over; that of an id without a transaction may still wait. */
+  timeout: Deadline | undefined;
   /** Which transaction was looked at last, by its beginning, and since when this broker has known of it. */
   #watched = { startMs: -1, sinceMs: -1 };
   readonly #settled: (() => void)[] = [];
