@@ -83,6 +83,7 @@ async function rates(brokers: readonly RunningBroker[], context: BenchContext, f
       notes: [
         `${VALUE_BYTES} bytes a record, one transaction at a time: each is begun when the one before is committed.`,
         'A transaction costs two serial round trips by our producer (the records, the end), three by librdkafka (the partitions before them), and two writes of its coordinator before its commit is answered.',
+        'Synced, that is three syncs one after the other (its beginning, its records, its end) and two behind the answer (its markers, its completion), however many partitions it has: tools/sdk/transaction-trips.test.ts and packages/broker/src/handlers/transaction-costs.test.ts count them.',
       ],
     });
   }

@@ -27,6 +27,11 @@ function newProducer(options: Partial<ProducerOptions> = {}): Producer {
   });
 }
 
+/** So that what can happen by itself does. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** What a partition holds for those who read what is committed, up to the value that was sent last. */
 async function committedUntil(topic: string, partition: number, last: string): Promise<string[]> {
   await using consumer = new Consumer({
@@ -92,6 +97,71 @@ describe.each(VERSIONS)('with transaction.version %s, a producer with a transact
     await aborted.abort();
     expect(await offsetOf()).toBe(7);
   });
+
+  it('commits offsets that nobody waited for with its records, or not at all', async () => {
+    const topic = await newTopic();
+    const groupId = uniqueName('group');
+    await using producer = newProducer();
+    const offsetOf = async (): Promise<number | null | undefined> =>
+      (await admin.listGroupOffsets(groupId, [{ topic, partition: 0 }]))[0]?.offset;
+    for (let offset = 1; offset <= 20; offset += 1) {
+      await producer.transaction((tx) => {
+        void tx.send({ topic, value: 'a' });
+        void tx.sendOffsets(groupId, [{ topic, partition: 0, offset }]);
+      });
+      // Markers are written when the end has been answered.
+      await expect.poll(offsetOf).toBe(offset);
+      const aborted = await producer.begin();
+      void aborted.sendOffsets(groupId, [{ topic, partition: 0, offset: 1000 + offset }]);
+      await aborted.abort();
+    }
+    await producer.transaction((tx) => void tx.send({ topic, value: 'last' }));
+    expect(await offsetOf()).toBe(20);
+  });
+
+  it.runIf(!isElsewhere)(
+    'ends a transaction when what it asked for before is answered, whoever waits for it',
+    async () => {
+      const broker = target.broker!;
+      const topic = await newTopic();
+      const groupId = uniqueName('group');
+      await using producer = newProducer();
+      const offsets = (offset: number) => [{ topic, partition: 0, offset }];
+      const committed = async (): Promise<number | null | undefined> =>
+        (await admin.listGroupOffsets(groupId, [{ topic, partition: 0 }]))[0]?.offset;
+      // The coordinator of the group, of offsets, is slower than that of transactions.
+      const slow = broker.holdNext('TxnOffsetCommit');
+      const ended = broker.holdNext('EndTxn');
+      const commit = producer.transaction((tx) => void tx.sendOffsets(groupId, offsets(7)));
+      await slow.done;
+      await turns();
+      expect(ended.hits).toBe(0);
+      slow.remove();
+      await ended.done;
+      ended.remove();
+      await commit;
+      await expect.poll(committed).toBe(7);
+
+      const asked = broker.holdNext(transactionVersion === 2 ? 'TxnOffsetCommit' : 'AddOffsetsToTxn');
+      const late = broker.holdNext('EndTxn');
+      const transaction = await producer.begin();
+      void transaction.sendOffsets(uniqueName('other'), offsets(8));
+      await asked.done;
+      const aborted = transaction.abort();
+      await turns();
+      expect(late.hits).toBe(0);
+      // What would be asked for next would be for the next transaction.
+      const next = broker.holdNext('TxnOffsetCommit');
+      asked.remove();
+      await late.done;
+      late.remove();
+      await aborted;
+      expect(next.hits).toBe(0);
+      next.remove();
+      await producer.transaction((tx) => void tx.sendOffsets(groupId, offsets(9)));
+      await expect.poll(committed).toBe(9);
+    },
+  );
 
   it('is fenced by a newer one with its transactionalId, whose transactions go on', async () => {
     const topic = await newTopic();

@@ -50,12 +50,20 @@ interface Question {
   readonly resolve: (errorCode: number) => void;
 }
 
+/** Partitions that a producer adds in one turn. */
+interface Addition {
+  readonly asker: TransactionAsker;
+  readonly partitions: Map<string, Set<number>>;
+  readonly outcome: Promise<number>;
+}
+
 /** Asks the coordinators of transactions, here or elsewhere, whether partitions are in an open transaction, or adds them to it (KIP-890). */
 export class Verifier {
   readonly #options: VerifierOptions;
   /** By coordinator. One request is under way at a time; what comes meanwhile goes into the next. */
   readonly #queues = new Map<number, Question[]>();
-
+  /** By transactional id: what is added in this turn where this broker coordinates. */
+  readonly #additions = new Map<string, Addition>();
   readonly #tookMs: Histogram;
   readonly #failures: Counter;
 
@@ -72,7 +80,7 @@ export class Verifier {
     );
   }
 
-  /** At once where this broker coordinates. */
+  /** Whether a partition is in a transaction is told at once where this broker coordinates. */
   ask(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
     const { clock } = this.#options;
     const startMs = clock.monotonic();
@@ -90,12 +98,31 @@ export class Verifier {
     const leader = this.#leaderOf(asker.transactionalId);
     if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     if (leader === brokerId) {
-      const wanted = new Map([[topic, new Set([partition])]]);
-      if (demand === 'add') return coordinator.addPartitions(asker, wanted, false);
-      const codes = coordinator.verify(asker, wanted);
+      if (demand === 'add') return this.#addHere(asker, topic, partition);
+      const codes = coordinator.verify(asker, onlyWith(topic, partition));
       return codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     }
     return new Promise((resolve) => this.#queue(leader, { demand, asker, topic, partition, resolve }));
+  }
+
+  /** Partitions of one request go into one write: each further one would be another sync before its records are. */
+  #addHere(asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
+    const { coordinator } = this.#options;
+    const known = this.#additions.get(asker.transactionalId);
+    if (known === undefined) {
+      const partitions = onlyWith(topic, partition);
+      const outcome = Promise.resolve().then(() => {
+        this.#additions.delete(asker.transactionalId);
+        return coordinator.addPartitions(asker, partitions, false);
+      });
+      this.#additions.set(asker.transactionalId, { asker, partitions, outcome });
+      return outcome;
+    }
+    if (!isOneProducer(known.asker, asker)) return coordinator.addPartitions(asker, onlyWith(topic, partition), false);
+    const sameTopic = known.partitions.get(topic);
+    if (sameTopic === undefined) known.partitions.set(topic, new Set([partition]));
+    else sameTopic.add(partition);
+    return known.outcome;
   }
 
   /** Until it makes sense to ask again: the transaction before was not complete, whose end needs some milliseconds. */
@@ -124,6 +151,8 @@ export class Verifier {
   }
 
   async #work(leader: number): Promise<void> {
+    // The other partitions of the same request ask in this turn.
+    await Promise.resolve();
     for (
       let queue = this.#queues.get(leader);
       queue !== undefined && queue.length > 0;
@@ -192,8 +221,16 @@ function takeQuestions(queue: Question[]): readonly Question[] {
 }
 
 function isOfOne(a: Question, b: Question): boolean {
-  const isProducer = a.asker.producerId === b.asker.producerId && a.asker.producerEpoch === b.asker.producerEpoch;
-  return isProducer && a.demand === b.demand;
+  return isOneProducer(a.asker, b.asker) && a.demand === b.demand;
+}
+
+/** Of two that go by the same transactional id. */
+function isOneProducer(a: TransactionAsker, b: TransactionAsker): boolean {
+  return a.producerId === b.producerId && a.producerEpoch === b.producerEpoch;
+}
+
+function onlyWith(topic: string, partition: number): Map<string, Set<number>> {
+  return new Map([[topic, new Set([partition])]]);
 }
 
 function requestOf(questions: readonly Question[]): AddPartitionsToTxnRequestInput {

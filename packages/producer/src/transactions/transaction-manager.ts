@@ -71,6 +71,12 @@ export class TransactionManager {
   #wanted = new Map<string, Set<number>>();
   #groups = new Set<string>();
   #adding: Promise<void> | undefined;
+  /** Those that the coordinator is being told of. */
+  #told: ReadonlyMap<string, ReadonlySet<number>> = new Map();
+  /** The coordinator's writes for a transaction, one after the other: it refuses the second, to be tried again after a pause. */
+  #line: Promise<unknown> = Promise.resolve();
+  /** Offsets whose outcome is not known. */
+  readonly #offsets = new Set<Promise<void>>();
   /** Whether the coordinator knows of a transaction that must be ended. */
   #isBegun = false;
   /** Whether it has said so. */
@@ -129,6 +135,7 @@ export class TransactionManager {
       this.#isBegun = true;
       return true;
     }
+    if (this.#told.get(topic)?.has(partition) === true) return false;
     let wanted = this.#wanted.get(topic);
     if (wanted === undefined) {
       wanted = new Set();
@@ -181,24 +188,57 @@ export class TransactionManager {
     }
   }
 
+  /** The end of the transaction waits for them, whoever else does. */
   async sendOffsets(group: ConsumerGroupMetadata, offsets: readonly TransactionOffset[]): Promise<void> {
     const { refusal } = this;
     if (refusal !== undefined) throw refusal;
     if (offsets.length === 0) return;
+    const outcome = this.#sendOffsets(group, offsets);
+    this.#offsets.add(outcome);
+    try {
+      await outcome;
+    } finally {
+      this.#offsets.delete(outcome);
+    }
+  }
+
+  async #sendOffsets(group: ConsumerGroupMetadata, offsets: readonly TransactionOffset[]): Promise<void> {
     const { transport } = this.#options;
+    const { groupId } = group;
     const identity = this.#identity();
     try {
       if (transport.raises) {
         this.#isBegun = true;
-      } else if (!this.#groups.has(group.groupId)) {
-        await transport.addOffsets(identity, group.groupId);
-        this.#begun();
-        this.#groups.add(group.groupId);
+      } else if (!this.#groups.has(groupId)) {
+        await this.#inLine(async () => {
+          if (this.#groups.has(groupId)) return;
+          await transport.addOffsets(identity, groupId, this.#mayAsk);
+          this.#begun();
+          this.#groups.add(groupId);
+        });
       }
-      await transport.commitOffsets(identity, group, offsets);
+      await transport.commitOffsets(identity, group, offsets, this.#mayAsk);
     } catch (error) {
-      throw await this.#failed(error, `commit offsets of group '${group.groupId}'`);
+      throw await this.#failed(error, `commit offsets of group '${groupId}'`);
     }
+  }
+
+  /** Before each request for offsets: what comes after the transaction's end would be part of the next one. */
+  readonly #mayAsk = (): void => {
+    if (this.#state !== 'open' && this.#state !== 'committing') throw this.#reason();
+  };
+
+  /** Each when those before it are done, whatever came of them. */
+  #inLine(ask: () => Promise<void>): Promise<void> {
+    const turn = this.#line.then(ask);
+    this.#line = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** What was asked of the coordinators is answered, so that nothing of it comes after the end. */
+  async #answered(): Promise<void> {
+    await this.#adding;
+    await Promise.allSettled(this.#offsets);
   }
 
   async commit(): Promise<void> {
@@ -206,7 +246,7 @@ export class TransactionManager {
     if (refusal !== undefined) throw refusal;
     this.#state = 'committing';
     await this.#options.drained();
-    await this.#adding;
+    await this.#answered();
     // Something has failed meanwhile.
     if (this.#error !== undefined) throw this.#error;
     await this.#end(true);
@@ -217,7 +257,7 @@ export class TransactionManager {
     if (this.#state !== 'open' && this.#state !== 'failed') throw noTransaction();
     this.#state = 'aborting';
     await this.#options.abandoned(this.#error ?? new AbortableTransactionError('The transaction was aborted'));
-    await this.#adding;
+    await this.#answered();
     await this.#end(false);
   }
 
@@ -320,9 +360,10 @@ export class TransactionManager {
     while (this.#wanted.size > 0 && (this.#state === 'open' || this.#state === 'committing')) {
       const wanted = this.#wanted;
       this.#wanted = new Map();
+      this.#told = wanted;
       try {
         const lists = new Map(Array.from(wanted, ([topic, partitions]) => [topic, [...partitions]]));
-        await transport.addPartitions(this.#identity(), lists);
+        await this.#inLine(() => transport.addPartitions(this.#identity(), lists));
         this.#begun();
         for (const [topic, partitions] of wanted) {
           this.#added.set(topic, new Set([...(this.#added.get(topic) ?? []), ...partitions]));
@@ -332,6 +373,7 @@ export class TransactionManager {
         this.#isBegun = true;
         await this.#failed(error, 'add partitions');
       }
+      this.#told = new Map();
       wake();
     }
     this.#adding = undefined;

@@ -145,17 +145,27 @@ export class TransactionTransport {
     );
   }
 
-  async addOffsets({ producerId, producerEpoch }: ProducerIdentity, groupId: string): Promise<void> {
+  /** @param mayAsk called before each request; throws where there must be none any more */
+  async addOffsets(
+    { producerId, producerEpoch }: ProducerIdentity,
+    groupId: string,
+    mayAsk: () => void,
+  ): Promise<void> {
     const transactionalId = this.#transactionalId;
-    const body = { transactionalId, producerId, producerEpoch, groupId };
+    const body = () => {
+      mayAsk();
+      return { transactionalId, producerId, producerEpoch, groupId };
+    };
     const options = { timeoutMs: this.#timeoutMs };
     await this.#client.sendToCoordinator('transaction', transactionalId, AddOffsetsToTxn, body, options);
   }
 
+  /** @param mayAsk called before each request; throws where there must be none any more */
   async commitOffsets(
     identity: ProducerIdentity,
     group: ConsumerGroupMetadata,
     offsets: readonly TransactionOffset[],
+    mayAsk: () => void,
   ): Promise<void> {
     const { groupId, memberId = '', generationId = -1, groupInstanceId = null } = group;
     const topics = Array.from(
@@ -174,13 +184,11 @@ export class TransactionTransport {
       'group',
       groupId,
       TxnOffsetCommit,
-      (version) => ({
-        transactionalId: this.#transactionalId,
-        groupId,
-        ...identity,
-        ...(version >= MEMBER_SINCE ? { generationId, memberId, groupInstanceId } : { memberId: '' }),
-        topics,
-      }),
+      (version) => {
+        mayAsk();
+        const member = version >= MEMBER_SINCE ? { generationId, memberId, groupInstanceId } : { memberId: '' };
+        return { transactionalId: this.#transactionalId, groupId, ...identity, ...member, topics };
+      },
       {
         ...this.#versions(RAISING_COMMIT_OFFSETS),
         timeoutMs: this.#timeoutMs,

@@ -27,7 +27,7 @@ export interface Transaction<K = string | Uint8Array, V = string | Uint8Array> e
     offsets: readonly TransactionOffset[],
   ): Promise<void>;
   /**
-   * Waits until all records are acknowledged, and makes all visible.
+   * Waits until all records and offsets are acknowledged, and makes all visible.
    * @throws AbortableTransactionError when something has failed: call `abort`; FatalTransactionError when another producer with the
    * transactional id has taken over, or the outcome cannot be known: close the producer
    */
