@@ -19,10 +19,16 @@ export function encodeVersioned<T, Input>(message: Message<T, Input>, version: n
 /**
  * Decodes a message with its version in front. ConsumerProtocol messages of a newer version than is known are read as the newest
  * known one, and what they add is skipped; for all others an unknown version is an error.
+ * @param start - where the message begins in `bytes`, and `end` where it ends: spares a view of each where there are many
  * @throws ProtocolError if the version is not known, or the bytes are malformed or too long.
  */
-export function decodeVersioned<T>(message: Message<T, never>, bytes: Buffer): T {
-  const reader = new Reader(bytes);
+export function decodeVersioned<T>(
+  message: Message<T, never>,
+  bytes: Buffer,
+  start: number = 0,
+  end: number = bytes.length,
+): T {
+  const reader = new Reader(bytes, start, end);
   let version = reader.int16();
   if (version > message.maxVersion && message.newerReadAsHighest) version = message.maxVersion;
   if (version < message.minVersion || version > message.maxVersion) {

@@ -35,7 +35,7 @@ const NO_HEADERS: readonly RecordHeader[] = [];
  * its batch is, whatever the bytes.
  */
 export class RecordCursor {
-  /** The records' bytes, decompressed: what the positions below count in. */
+  /** What the positions below count in: the decompressed records, or the buffer that holds the batch. */
   readonly data: Buffer;
   /** How many records the batch says that it holds. */
   readonly recordCount: number;
@@ -60,19 +60,33 @@ export class RecordCursor {
   readonly #baseTimestamp: number;
   /** The one timestamp of all records where the broker stamped the batch. */
   readonly #logAppendTime: number | undefined;
+  /** Where the records begin and end in `data`. */
+  readonly #start: number;
+  readonly #limit: number;
   #index = -1;
   #at: number;
 
-  /** @throws RecordsError when the batch cannot be decompressed or is none of magic 2 */
-  constructor(batch: Buffer, options: ReadRecordsOptions = {}) {
-    this.recordCount = checkedCount(batch);
-    this.#baseOffset = batchBaseOffset(batch, 0);
-    this.#baseTimestamp = batchBaseTimestamp(batch, 0);
-    const isStamped = batchTimestampType(batch, 0) === TimestampType.LOG_APPEND_TIME;
-    this.#logAppendTime = isStamped ? batchMaxTimestamp(batch, 0) : undefined;
-    this.data = recordBytesOf(batch, options.bytesMax);
-    this.#at = 0;
-    this.end = 0;
+  /**
+   * @param at - where the batch begins in the buffer: spares a view of each where the buffer holds many
+   * @throws RecordsError when the batch cannot be decompressed or is none of magic 2
+   */
+  constructor(batch: Buffer, options: ReadRecordsOptions = {}, at: number = 0) {
+    this.recordCount = checkedCount(batch, at);
+    this.#baseOffset = batchBaseOffset(batch, at);
+    this.#baseTimestamp = batchBaseTimestamp(batch, at);
+    const isStamped = batchTimestampType(batch, at) === TimestampType.LOG_APPEND_TIME;
+    this.#logAppendTime = isStamped ? batchMaxTimestamp(batch, at) : undefined;
+    const recordsAt = at + BATCH_HEADER_BYTES;
+    const endsAt = at + batchSizeBytes(batch, at);
+    const compression = batchCompression(batch, at);
+    const isPlain = compression === Compression.NONE;
+    this.data = isPlain
+      ? batch
+      : decompress(compression, batch.subarray(recordsAt, endsAt), options.bytesMax ?? DECOMPRESSED_BYTES_MAX_DEFAULT);
+    this.#start = isPlain ? recordsAt : 0;
+    this.#limit = isPlain ? endsAt : this.data.length;
+    this.#at = this.#start;
+    this.end = this.#start;
   }
 
   /** The record's place in the batch, from 0; -1 before the first `next()`. */
@@ -87,7 +101,7 @@ export class RecordCursor {
   next(): boolean {
     const start = this.end;
     if (this.#index + 1 >= this.recordCount) {
-      if (start !== this.data.length) throw this.#corrupt('bytes remain after the last record');
+      if (start !== this.#limit) throw this.#corrupt('bytes remain after the last record');
       return false;
     }
     this.#index += 1;
@@ -95,7 +109,7 @@ export class RecordCursor {
     const lengthBytes = this.#varint();
     const bodyAt = this.#at;
     const end = bodyAt + lengthBytes;
-    if (lengthBytes < 0 || end > this.data.length) throw this.#corrupt('its length leads out of the batch');
+    if (lengthBytes < 0 || end > this.#limit) throw this.#corrupt('its length leads out of the batch');
     this.end = end;
     this.#at = bodyAt + 1;
     const timestampDelta = this.#varlong();
@@ -115,7 +129,7 @@ export class RecordCursor {
   /** Goes back before the first record. */
   rewind(): void {
     this.#index = -1;
-    this.end = 0;
+    this.end = this.#start;
   }
 
   /** A view of the key. */
@@ -241,27 +255,22 @@ class HeaderReader {
   }
 }
 
-function checkedCount(batch: Buffer): number {
-  if (batch.length < BATCH_HEADER_BYTES || batchSizeBytes(batch, 0) > batch.length) {
-    throw corruptError(`the buffer of ${batch.length} bytes does not hold the whole batch`);
+function checkedCount(buffer: Buffer, at: number): number {
+  const bytes = buffer.length - at;
+  if (bytes < BATCH_HEADER_BYTES || batchSizeBytes(buffer, at) > bytes) {
+    throw corruptError(`the buffer of ${bytes} bytes does not hold the whole batch`);
   }
-  const magic = batchMagic(batch, 0);
+  const magic = batchMagic(buffer, at);
   if (magic !== BATCH_MAGIC) {
     throw new RecordsError(
       'RECORDS_UNSUPPORTED',
       `Cannot read a record batch of magic ${magic}: only magic 2 (Kafka 0.11 and later) is read.`,
     );
   }
-  if (batchSizeBytes(batch, 0) < BATCH_HEADER_BYTES) throw corruptError('its size is below that of an empty batch');
-  const count = batchRecordCount(batch, 0);
+  if (batchSizeBytes(buffer, at) < BATCH_HEADER_BYTES) throw corruptError('its size is below that of an empty batch');
+  const count = batchRecordCount(buffer, at);
   if (count < 0) throw corruptError(`it says that it holds ${count} records`);
   return count;
-}
-
-function recordBytesOf(batch: Buffer, bytesMax = DECOMPRESSED_BYTES_MAX_DEFAULT): Buffer {
-  const stored = batch.subarray(BATCH_HEADER_BYTES, batchSizeBytes(batch, 0));
-  const compression = batchCompression(batch, 0);
-  return compression === Compression.NONE ? stored : decompress(compression, stored, bytesMax);
 }
 
 function corruptError(what: string): RecordsError {

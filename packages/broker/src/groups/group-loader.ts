@@ -5,8 +5,8 @@ import {
   batchProducerId,
   batchSizeBytes,
   ControlRecordType,
+  RecordCursor,
   readEndTxnMarker,
-  readRecords,
   splitBatches,
 } from '@millrace/records';
 import type { Logger } from '../shared/logger.ts';
@@ -14,7 +14,8 @@ import { Group } from './group.ts';
 import { GroupMemory } from './group-memory.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Groups } from './groups.ts';
-import { decodeGroup, decodeKey, decodeOffset } from './state-records.ts';
+import { NO_BYTES } from './results.ts';
+import { decodeGroup, decodeKey, decodeOffset, type StateKey } from './state-records.ts';
 
 /**
  * Rebuilds the groups of one partition of `__consumer_offsets` from its batches, in order. What it holds is bounded by
@@ -27,6 +28,8 @@ export class GroupLoader {
   /** The last group record of each group; decoded at the end, since all but the last are in vain. */
   readonly #groupValues = new Map<string, Buffer>();
   readonly #offsets = new Map<string, GroupOffsets>();
+  /** What keys that were seen speak of, by their bytes: a log is for the most part the same keys over and over. */
+  readonly #keys = new Map<string, StateKey>();
   /** Which groups have offsets of a producer's open transaction. */
   readonly #open = new Map<number, Set<GroupOffsets>>();
   #records = 0;
@@ -45,13 +48,15 @@ export class GroupLoader {
   /** Takes in whole batches; nothing of the buffer is kept. */
   addBatches(batches: Buffer): void {
     for (const at of splitBatches(batches)) {
-      const batch = batches.subarray(at, at + batchSizeBytes(batches, at));
       try {
-        if (batchIsControl(batch, 0)) this.#endTransaction(batch);
-        else this.#addBatch(batch);
+        if (batchIsControl(batches, at)) this.#endTransaction(batches.subarray(at, at + batchSizeBytes(batches, at)));
+        else this.#addBatch(batches, at);
       } catch (error) {
-        const recordOffset = batchBaseOffset(batch, 0);
-        this.#logger.error({ err: error, recordOffset }, 'Skipping a batch of __consumer_offsets that cannot be read');
+        const recordOffset = batchBaseOffset(batches, at);
+        this.#logger.error(
+          { err: error, recordOffset },
+          'Skipping the rest of a batch of __consumer_offsets that cannot be read',
+        );
       }
     }
   }
@@ -76,14 +81,15 @@ export class GroupLoader {
     return groups;
   }
 
-  #addBatch(batch: Buffer): void {
-    const producerId = batchIsTransactional(batch, 0) ? batchProducerId(batch, 0) : undefined;
-    const recordOffset = batchBaseOffset(batch, 0);
-    for (const { key, value } of readRecords(batch)) {
+  #addBatch(batches: Buffer, at: number): void {
+    const producerId = batchIsTransactional(batches, at) ? batchProducerId(batches, at) : undefined;
+    const recordOffset = batchBaseOffset(batches, at);
+    const record = new RecordCursor(batches, undefined, at);
+    while (record.next()) {
       this.#records += 1;
-      if (key === null) continue;
+      if (record.keyBytes < 0) continue;
       try {
-        this.#addRecord(key, value, producerId, recordOffset);
+        this.#addRecord(record, producerId, recordOffset);
       } catch (error) {
         // One unreadable record must not take all groups of the partition with it.
         this.#logger.error({ err: error, recordOffset }, 'Skipping a record of __consumer_offsets that cannot be read');
@@ -91,31 +97,42 @@ export class GroupLoader {
     }
   }
 
-  #addRecord(key: Buffer, value: Buffer | null, producerId: number | undefined, recordOffset: number): void {
-    const decoded = decodeKey(key);
-    if (decoded === undefined) return;
-    if (decoded.kind === 'group') {
-      if (value === null) this.#groupValues.delete(decoded.groupId);
-      else this.#groupValues.set(decoded.groupId, Buffer.from(value));
+  #addRecord(record: RecordCursor, producerId: number | undefined, recordOffset: number): void {
+    const { data, keyStart, keyBytes, valueStart, valueBytes } = record;
+    const keyText = data.toString('latin1', keyStart, keyStart + keyBytes);
+    const key = this.#keys.get(keyText) ?? this.#learn(keyText, record);
+    if (key === undefined) return;
+    if (key.kind === 'group') {
+      if (valueBytes < 0) this.#groupValues.delete(key.groupId);
+      else this.#groupValues.set(key.groupId, Buffer.from(data.subarray(valueStart, valueStart + valueBytes)));
       return;
     }
-    const { groupId, topic, partition } = decoded;
+    const { groupId, topic, partition } = key;
     const offsets = this.#offsetsOf(groupId);
-    if (producerId !== undefined) {
-      if (value === null) offsets.removeTransactional(producerId, topic, partition);
-      else {
-        offsets.applyTransactional(producerId, topic, partition, decodeOffset(value), recordOffset);
-        const open = this.#open.get(producerId);
-        if (open === undefined) this.#open.set(producerId, new Set([offsets]));
-        else open.add(offsets);
-      }
-    } else if (value === null) {
+    if (valueBytes < 0) {
+      // What is kept of keys is bounded by the state, so it goes with what it speaks of.
+      this.#keys.delete(keyText);
       // Who deletes an offset deletes what transactions have in store for it, too.
-      offsets.remove(topic, partition);
+      if (producerId === undefined) offsets.remove(topic, partition);
+      else offsets.removeTransactional(producerId, topic, partition);
       if (offsets.isEmpty) this.#offsets.delete(groupId);
-    } else {
-      offsets.apply(topic, partition, decodeOffset(value), recordOffset);
+      return;
     }
+    const committed = decodeOffset(data, valueStart, valueStart + valueBytes);
+    if (producerId === undefined) {
+      offsets.apply(topic, partition, committed, recordOffset);
+      return;
+    }
+    offsets.applyTransactional(producerId, topic, partition, committed, recordOffset);
+    const open = this.#open.get(producerId);
+    if (open === undefined) this.#open.set(producerId, new Set([offsets]));
+    else open.add(offsets);
+  }
+
+  #learn(keyText: string, record: RecordCursor): StateKey | undefined {
+    const key = decodeKey(record.key() ?? NO_BYTES);
+    if (key?.kind === 'offset') this.#keys.set(keyText, key);
+    return key;
   }
 
   #endTransaction(batch: Buffer): void {

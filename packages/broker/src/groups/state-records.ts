@@ -86,8 +86,10 @@ export function decodeKey(key: Buffer): StateKey | undefined {
   return undefined;
 }
 
-export function decodeOffset(value: Buffer): CommittedOffset {
-  const { offset, leaderEpoch, metadata, commitTimestamp, expireTimestamp } = decodeVersioned(OffsetCommitValue, value);
+/** Decodes a commit that stands in `data` from `start` to `end`. */
+export function decodeOffset(data: Buffer, start = 0, end: number = data.length): CommittedOffset {
+  const value = decodeVersioned(OffsetCommitValue, data, start, end);
+  const { offset, leaderEpoch, metadata, commitTimestamp, expireTimestamp } = value;
   return { offset, leaderEpoch, metadata, commitTimestampMs: commitTimestamp, expireTimestampMs: expireTimestamp };
 }
 

@@ -1,12 +1,12 @@
 import { type Clock, ManualClock } from '@millrace/ports';
-import { setBatchBaseOffset } from '@millrace/records';
+import { setBatchBaseOffset, splitBatches } from '@millrace/records';
 import { expect, it } from 'vitest';
 import { TurnLine } from '../shared/turns.ts';
 import { batchOf } from '../testing/test-broker.ts';
 import type { Partition } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 
-const BATCHES = 2000;
+const BATCHES = 20_000;
 
 function chunkOf(count: number): Buffer {
   return Buffer.concat(
@@ -32,14 +32,21 @@ it('is read in turns: others go on while thousands of batches are taken in', asy
       return others.schedule(delayMs, () => {});
     },
   };
+  const all = chunkOf(BATCHES);
+  const batchBytes = all.length / BATCHES;
+  let longestRead = 0;
   const log = {
     logStartOffset: 0,
     logEndOffset: BATCHES,
-    read: async () => ({ errorCode: 0, chunks: [chunkOf(BATCHES)] }),
+    async read(offset: number, bytesMax: number) {
+      longestRead = Math.max(longestRead, bytesMax);
+      const end = Math.min(BATCHES, offset + Math.floor(bytesMax / batchBytes));
+      return { errorCode: 0, chunks: [all.subarray(offset * batchBytes, end * batchBytes)] };
+    },
   };
   // What reading asks of a partition, and no more.
   const partition = { log, leaderError: () => 0, whenCommitted: async () => 0 } as unknown as Partition;
-  const limits = { loadBytes: 1_000_000, commitTimeoutMs: 5000 };
+  const limits = { loadBytes: 100_000_000, commitTimeoutMs: 5000 };
   const turns = new TurnLine(clock);
   const read = new PartitionCoordinatorLog(
     't',
@@ -50,13 +57,16 @@ it('is read in turns: others go on while thousands of batches are taken in', asy
   );
   let taken = 0;
   const result = await read.readAll(0, (batches) => {
-    expect(batches.length).toBe(chunkOf(1).length);
-    taken += 1;
-    workedMs += 0.1;
-    run += 1;
+    for (const _ of splitBatches(batches)) {
+      taken += 1;
+      run += 1;
+    }
+    workedMs += 1;
     longestRun = Math.max(longestRun, run);
   });
   expect([result.errorCode, taken]).toEqual([0, BATCHES]);
-  // 5 ms are 50 of them, and the clock is looked at once in 32.
-  expect(longestRun).toBeLessThanOrEqual(50 + 32);
+  // What is taken in at once is a millisecond's work here, and a turn has five of them.
+  expect(longestRun * batchBytes).toBeLessThan(6 * 17 * 1024);
+  // Reading checks what it reads, in one piece.
+  expect(longestRead).toBeLessThanOrEqual(256 * 1024);
 });

@@ -11,6 +11,10 @@ import type {
 } from './coordinator-log.ts';
 import type { Partition } from './partition.ts';
 
+/** However much settings allow, so much is read at a time: checking it is work of one piece, a millisecond or two. */
+const READ_BYTES_MAX = 256 * 1024;
+/** So much of a log is taken in at once: a fraction of a millisecond's work, but many batches where they are small. */
+const RUN_BYTES = 16 * 1024;
 /** Taking so much in costs about as much as the cheapest of what is done in turns. */
 const BYTES_PER_ELEMENT = 128;
 
@@ -58,21 +62,21 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     let offset = log.logStartOffset;
     // What there is to read may take seconds, and clients of all other partitions are served meanwhile.
     const turns = this.#turns.begin();
+    const bytesMax = Math.min(this.#limits.loadBytes, READ_BYTES_MAX);
     while (offset < endOffset) {
       const refusal = partition.leaderError(-1);
       if (refusal !== ErrorCode.NONE) return { errorCode: refusal, endOffset: offset };
-      const read = await log.read(offset, this.#limits.loadBytes, { isolation: 'logEnd', minOneBatch: true });
+      const read = await log.read(offset, bytesMax, { isolation: 'logEnd', minOneBatch: true });
       if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
       // What compaction or deletion took away at the end leaves nothing to read before the end.
       if (read.chunks.length === 0) break;
       for (const shared of read.chunks) {
         // What is decoded may hold on to views of it, so it has to be a copy.
         const chunk = read.release === undefined ? shared : Buffer.from(shared);
-        for (const at of splitBatches(chunk)) {
-          const sizeBytes = batchSizeBytes(chunk, at);
-          onBatches(chunk.subarray(at, at + sizeBytes));
-          offset = Math.max(offset, batchLastOffset(chunk, at) + 1);
-          const rest = turns.pause(Math.ceil(sizeBytes / BYTES_PER_ELEMENT));
+        for (const run of runsOf(chunk)) {
+          onBatches(chunk.subarray(run.start, run.end));
+          offset = Math.max(offset, run.lastOffset + 1);
+          const rest = turns.pause(Math.ceil((run.end - run.start) / BYTES_PER_ELEMENT));
           if (rest !== undefined) await rest;
         }
       }
@@ -86,4 +90,21 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     const partition = this.#find(index);
     return !isRefusal(partition) && partition.isInDoubt(this.#registration());
   }
+}
+
+/** Where the batches of a chunk stand, some of them at a time. */
+function* runsOf(
+  chunk: Buffer,
+): Generator<{ readonly start: number; readonly end: number; readonly lastOffset: number }> {
+  let start = 0;
+  let end = 0;
+  let lastOffset = -1;
+  for (const at of splitBatches(chunk)) {
+    end = at + batchSizeBytes(chunk, at);
+    lastOffset = batchLastOffset(chunk, at);
+    if (end - start < RUN_BYTES) continue;
+    yield { start, end, lastOffset };
+    start = end;
+  }
+  if (end > start) yield { start, end, lastOffset };
 }

@@ -21,7 +21,7 @@ import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
-import { TurnLine } from '../shared/turns.ts';
+import { TurnLine, type TurnLineOptions } from '../shared/turns.ts';
 import type { CoordinatorLog, CoordinatorLogLimits, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -36,6 +36,12 @@ const OPENING_PARTITIONS_MAX = 16;
 
 /** How long until partitions are tried again that could not be opened: the disk was full, or too many files were open. */
 const REOPEN_PAUSE_MS = 1000;
+
+/**
+ * How coordinators read what they take over. It comes all at once where a broker has stopped, just when clients find their new leaders:
+ * those go first, and half the time is theirs.
+ */
+const COORDINATOR_TURNS: TurnLineOptions = { turnMsMax: 2, restMs: 2 };
 
 /** As Kafka answers AlterReplicaLogDirs. */
 const MOVE_REFUSALS: Readonly<Record<MoveRefusal, number>> = {
@@ -115,7 +121,7 @@ export class ReplicaManager {
     this.#options = options;
     this.#traffic = new TrafficCounters(options.metrics);
     const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
-    this.#turns = new TurnLine(clock);
+    this.#turns = new TurnLine(clock, COORDINATOR_TURNS);
     this.#isrShrinks = metrics.counter(
       'kafka_server_replicamanager_isrshrinks_total',
       'Times that in-sync replicas of a partition led here left',

@@ -53,6 +53,21 @@ describe('long work', () => {
     expect(Array.from({ length: 100 }, () => turns.pause()).every((next) => next === undefined)).toBe(true);
   });
 
+  it('rests between turns where it is told to, and has them as short as it is told', async () => {
+    const clock = new WorkClock();
+    const turns = new TurnLine(clock, { turnMsMax: 2, restMs: 3 }).begin();
+    let isOn = false;
+    const rest = workTurn(turns, clock).then(() => {
+      isOn = true;
+    });
+    expect(clock.workedMs).toBeLessThan(5.3);
+    await clock.timers.advanceAsync(2);
+    expect(isOn).toBe(false);
+    await clock.timers.advanceAsync(1);
+    await rest;
+    expect(isOn).toBe(true);
+  });
+
   it('has one turn after the other, whoever it is for', async () => {
     const clock = new WorkClock();
     const line = new TurnLine(clock);

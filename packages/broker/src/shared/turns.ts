@@ -1,9 +1,17 @@
 import type { Clock } from '@millrace/ports';
 
-/** Work for one request goes on for so long before others have their turn. */
+/** Work for one request goes on for so long before others have their turn; what nobody waits for has them set shorter. */
 const TURN_MS_MAX = 5;
 /** The clock is looked at once in so many elements: looking costs about as much as the cheapest of them. */
 const ELEMENTS_PER_LOOK = 32;
+
+/** How a {@link TurnLine} shares the event loop. */
+export interface TurnLineOptions {
+  /** How long a turn takes, in milliseconds; 5 by default. */
+  readonly turnMsMax?: number;
+  /** How long nobody in the line works between two turns, in milliseconds; by default what is due has its turn, and no more. */
+  readonly restMs?: number;
+}
 
 /**
  * Long work that gives up its turn, all of a broker's in one line: each goes on for a few milliseconds and goes to the end of the line.
@@ -11,11 +19,15 @@ const ELEMENTS_PER_LOOK = 32;
  */
 export class TurnLine {
   readonly #clock: Clock;
+  readonly turnMsMax: number;
+  readonly #restMs: number;
   readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { turnMsMax = TURN_MS_MAX, restMs = 0 }: TurnLineOptions = {}) {
     this.#clock = clock;
+    this.turnMsMax = turnMsMax;
+    this.#restMs = restMs;
   }
 
   /** How much work waits for its turn. */
@@ -39,7 +51,7 @@ export class TurnLine {
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0) return;
     this.#isScheduled = true;
-    this.#clock.schedule(0, () => {
+    this.#clock.schedule(this.#restMs, () => {
       this.#isScheduled = false;
       this.#waiting.shift()?.();
       this.#schedule();
@@ -69,7 +81,7 @@ export class Turns {
     this.#elements += weight;
     if (this.#elements < ELEMENTS_PER_LOOK) return undefined;
     this.#elements = 0;
-    if (this.#clock.monotonic() - this.#startMs < TURN_MS_MAX) return undefined;
+    if (this.#clock.monotonic() - this.#startMs < this.#line.turnMsMax) return undefined;
     return this.#line.wait().then(() => {
       this.#startMs = this.#clock.monotonic();
     });

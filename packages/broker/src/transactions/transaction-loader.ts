@@ -1,4 +1,4 @@
-import { batchBaseOffset, batchIsControl, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
+import { batchBaseOffset, batchIsControl, RecordCursor, splitBatches } from '@millrace/records';
 import type { StateLoader } from '../coordinators/coordinator-partition.ts';
 import type { Logger } from '../shared/logger.ts';
 import { decodeTransaction, decodeTransactionKey } from './state-records.ts';
@@ -24,13 +24,16 @@ export class TransactionLoader implements StateLoader<Transactions> {
 
   addBatches(batches: Buffer): void {
     for (const at of splitBatches(batches)) {
-      const batch = batches.subarray(at, at + batchSizeBytes(batches, at));
-      if (batchIsControl(batch, 0)) continue;
+      if (batchIsControl(batches, at)) continue;
       try {
-        for (const { key, value } of readRecords(batch)) this.#addRecord(key, value);
+        const record = new RecordCursor(batches, undefined, at);
+        while (record.next()) this.#addRecord(record);
       } catch (error) {
-        const recordOffset = batchBaseOffset(batch, 0);
-        this.#logger.error({ err: error, recordOffset }, 'Skipping a batch of __transaction_state that cannot be read');
+        const recordOffset = batchBaseOffset(batches, at);
+        this.#logger.error(
+          { err: error, recordOffset },
+          'Skipping the rest of a batch of __transaction_state that cannot be read',
+        );
       }
     }
   }
@@ -48,10 +51,12 @@ export class TransactionLoader implements StateLoader<Transactions> {
     return transactions;
   }
 
-  #addRecord(key: Buffer | null, value: Buffer | null): void {
+  #addRecord(record: RecordCursor): void {
     this.#records += 1;
+    const key = record.key();
     const id = key === null ? undefined : decodeTransactionKey(key);
     if (id === undefined) return;
+    const value = record.value();
     if (value === null) this.#values.delete(id);
     else this.#values.set(id, Buffer.from(value));
   }
