@@ -5,7 +5,7 @@ import { counted, formatBytes, formatCount, printable } from '../output/format.t
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import { refuseMissingBrokers } from './find-brokers.ts';
-import { findTopics } from './find-topics.ts';
+import { lookForTopics } from './find-topics.ts';
 
 export interface LogDirsOptions {
   readonly broker?: readonly number[];
@@ -88,7 +88,8 @@ export async function describeLogDirs(
   options: LogDirsOptions,
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const topics = topicNames.length === 0 ? undefined : await findTopics(admin, topicNames);
+    const { found: topics, missing } =
+      topicNames.length === 0 ? { found: undefined, missing: undefined } : await lookForTopics(admin, topicNames);
     const partitions = topics?.flatMap(({ name, partitions: each }) =>
       each.map(({ partition }) => ({ topic: name, partition })),
     );
@@ -101,6 +102,7 @@ export async function describeLogDirs(
         ? `${overview}\n\n${renderReplicas(dirs, paint)}`
         : overview;
     });
+    if (missing !== undefined) throw missing;
   });
 }
 

@@ -7,21 +7,43 @@ import { formatRanges } from '../output/format.ts';
 
 const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
 
+/** What there is of what was asked for, and what is to be thrown once it has been shown. */
+export interface Found<T> {
+  readonly found: T[];
+  /** Names those that there are not, with the name that may have been meant; undefined where all are there. */
+  readonly missing: CliError | undefined;
+}
+
 /**
  * The topics of these names, in order, each once.
  * @throws CliError for one that does not exist, with the name that may have been meant
  */
 export async function findTopics(admin: Admin, given: readonly string[]): Promise<TopicMetadata[]> {
+  const { found, missing } = await lookForTopics(admin, given);
+  if (missing !== undefined) throw missing;
+  return found;
+}
+
+/**
+ * The same for what only shows: a name with a slip hides none of the others.
+ * @throws CliError where there is none of them
+ */
+export async function lookForTopics(admin: Admin, given: readonly string[]): Promise<Found<TopicMetadata>> {
   const names = [...new Set(given)];
   try {
-    return await admin.describeTopics(names).catch(async (error: unknown) => {
+    const found = await admin.describeTopics(names).catch(async (error: unknown) => {
       if (!isUnknownTopic(error) || !(await hasSeveralBrokers(admin))) throw error;
       await newsToSpread();
       return admin.describeTopics(names);
     });
+    return { found, missing: undefined };
   } catch (error) {
     if (!isUnknownTopic(error)) throw error;
-    throw await unknownTopics(admin, names, error);
+    const existing = new Set(await admin.listTopics({ internal: true }));
+    const missing = unknownTopics(existing, names, error);
+    const there = names.filter((name) => existing.has(name));
+    if (there.length === 0 || there.length === names.length) throw missing;
+    return { found: await admin.describeTopics(there), missing };
   }
 }
 
@@ -46,8 +68,7 @@ export async function findTopic(admin: Admin, name: string): Promise<TopicMetada
   return topic!;
 }
 
-async function unknownTopics(admin: Admin, names: readonly string[], cause: unknown): Promise<CliError> {
-  const existing = new Set(await admin.listTopics({ internal: true }));
+function unknownTopics(existing: ReadonlySet<string>, names: readonly string[], cause: unknown): CliError {
   const missing = names.filter((name) => !existing.has(name));
   const [first] = missing;
   const meant = first === undefined ? undefined : nearestName(first, existing);

@@ -145,6 +145,11 @@ describe('millrace groups', () => {
     expect((await run('groups', 'describe', 'steps2')).stderr).toBe(
       'error: There is no group "steps2".\nDid you mean "steps"?\n',
     );
+    expect(await run('groups', 'describe', 'steps2', 'steps')).toEqual({
+      exitCode: 1,
+      stdout: (await run('groups', 'describe', 'steps')).stdout,
+      stderr: 'error: There is no group "steps2".\nDid you mean "steps"?\n',
+    });
     expect((await run('groups', 'describe', 'old')).exitCode).toBe(1);
   });
 });

@@ -7,6 +7,7 @@ import { CliError, failure, usageError } from '../errors.ts';
 import { counted, formatCount, listPartitions, printable } from '../output/format.ts';
 import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
+import type { Found } from './find-topics.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
 import { GROUP_STATES, knownState } from './known-state.ts';
 
@@ -64,11 +65,12 @@ export async function describeGroups(context: CommandContext, ids: readonly stri
         'There are no groups yet, or none that this user may see. `millrace consume TOPIC --group NAME` makes one.',
       );
     }
-    const groups = await findGroups(admin, wanted);
+    const { found: groups, missing } = await lookForGroups(admin, wanted);
     const described = await Promise.all(
       groups.map(async (group) => ({ ...group, offsets: await progressOf(admin, group) })),
     );
     await context.out.result(described, (paint) => described.map((group) => renderGroup(group, paint)).join('\n\n'));
+    if (missing !== undefined) throw missing;
   });
 }
 
@@ -77,16 +79,31 @@ export async function describeGroups(context: CommandContext, ids: readonly stri
  * @throws CliError for one that does not exist, with the name that may have been meant
  */
 export async function findGroups(admin: Admin, ids: readonly string[]): Promise<DescribedGroup[]> {
+  const { found, missing } = await lookForGroups(admin, ids);
+  if (missing !== undefined) throw missing;
+  return found;
+}
+
+/**
+ * The same for what only shows: a name with a slip hides none of the others.
+ * @throws CliError where there is none of them
+ */
+async function lookForGroups(admin: Admin, ids: readonly string[]): Promise<Found<DescribedGroup>> {
   const groups = await admin.describeGroups(ids);
   const dead = groups.filter(({ state }) => state === 'Dead');
-  if (dead.length === 0) return groups;
+  if (dead.length === 0) return { found: groups, missing: undefined };
   const existing = (await admin.listGroups()).map(({ groupId }) => groupId);
-  const missing = dead.filter(({ groupId }) => !existing.includes(groupId)).map(({ groupId }) => groupId);
-  if (missing.length === 0) return groups;
-  const meant = nearestName(missing[0]!, existing);
-  throw new CliError('KAFKA_GROUP_ID_NOT_FOUND', `There is no group ${missing.map((id) => `"${id}"`).join(', ')}`, {
-    hint: meant === undefined ? undefined : `Did you mean "${meant}"?`,
-  });
+  const unknown = dead.filter(({ groupId }) => !existing.includes(groupId)).map(({ groupId }) => groupId);
+  if (unknown.length === 0) return { found: groups, missing: undefined };
+  const meant = nearestName(unknown[0]!, existing);
+  const missing = new CliError(
+    'KAFKA_GROUP_ID_NOT_FOUND',
+    `There is no group ${unknown.map((id) => `"${id}"`).join(', ')}`,
+    { hint: meant === undefined ? undefined : `Did you mean "${meant}"?` },
+  );
+  const found = groups.filter(({ groupId }) => !unknown.includes(groupId));
+  if (found.length === 0) throw missing;
+  return { found, missing };
 }
 
 interface PartitionProgress extends TopicPartition {

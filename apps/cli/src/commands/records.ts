@@ -1,9 +1,10 @@
 import type { Admin, FoundOffset, OffsetSpec } from '@millrace/admin';
+import type { TopicMetadata } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { CliError, usageError } from '../errors.ts';
 import { counted, formatCount, formatTimestamp } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
-import { choosePartitions, findTopic, findTopics } from './find-topics.ts';
+import { choosePartitions, findTopic, lookForTopics } from './find-topics.ts';
 
 export interface OffsetsOptions {
   readonly at?: OffsetSpec;
@@ -21,51 +22,61 @@ export async function listOffsets(
   options: OffsetsOptions,
 ): Promise<void> {
   await context.withAdmin(async (admin) => {
-    const topics = await findTopics(admin, names);
-    const partitions = topics.flatMap((topic) => choosePartitions(topic, options.partition));
-    const find = async (at: OffsetSpec): Promise<Map<string, FoundOffset>> => {
-      const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
-      return new Map(found.map((each) => [`${each.topic}-${each.partition}`, each]));
-    };
-    if (options.at === undefined) {
-      const [start, end] = await Promise.all([find('earliest'), find('latest')]);
-      const rows = partitions.map(({ topic, partition }) => {
-        const key = `${topic}-${partition}`;
-        return { topic, partition, startOffset: start.get(key)!.offset, endOffset: end.get(key)!.offset };
-      });
-      await context.out.result(rows, (paint) =>
-        renderTable(
-          [{ header: 'TOPIC' }, right('PARTITION'), right('START'), right('END'), right('OFFSETS')],
-          rows.map(({ topic, partition, startOffset, endOffset }) => [
-            topic,
-            String(partition),
-            formatCount(startOffset),
-            formatCount(endOffset),
-            formatCount(endOffset - startOffset),
-          ]),
-          paint,
-        ),
-      );
-      return;
-    }
-    const found = await find(options.at);
+    const { found, missing } = await lookForTopics(admin, names);
+    await showOffsets(context, admin, found, options);
+    if (missing !== undefined) throw missing;
+  });
+}
+
+async function showOffsets(
+  context: CommandContext,
+  admin: Admin,
+  topics: readonly TopicMetadata[],
+  options: OffsetsOptions,
+): Promise<void> {
+  const partitions = topics.flatMap((topic) => choosePartitions(topic, options.partition));
+  const find = async (at: OffsetSpec): Promise<Map<string, FoundOffset>> => {
+    const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
+    return new Map(found.map((each) => [`${each.topic}-${each.partition}`, each]));
+  };
+  if (options.at === undefined) {
+    const [start, end] = await Promise.all([find('earliest'), find('latest')]);
     const rows = partitions.map(({ topic, partition }) => {
-      const { offset, timestamp } = found.get(`${topic}-${partition}`)!;
-      return { topic, partition, offset: offset < 0 ? null : offset, timestamp: timestamp < 0 ? null : timestamp };
+      const key = `${topic}-${partition}`;
+      return { topic, partition, startOffset: start.get(key)!.offset, endOffset: end.get(key)!.offset };
     });
     await context.out.result(rows, (paint) =>
       renderTable(
-        [{ header: 'TOPIC' }, right('PARTITION'), right('OFFSET'), { header: 'TIMESTAMP' }],
-        rows.map(({ topic, partition, offset, timestamp }) => [
+        [{ header: 'TOPIC' }, right('PARTITION'), right('START'), right('END'), right('OFFSETS')],
+        rows.map(({ topic, partition, startOffset, endOffset }) => [
           topic,
           String(partition),
-          offset === null ? (typeof options.at === 'number' ? 'none so late' : 'none') : formatCount(offset),
-          timestamp === null ? '' : formatTimestamp(timestamp),
+          formatCount(startOffset),
+          formatCount(endOffset),
+          formatCount(endOffset - startOffset),
         ]),
         paint,
       ),
     );
+    return;
+  }
+  const found = await find(options.at);
+  const rows = partitions.map(({ topic, partition }) => {
+    const { offset, timestamp } = found.get(`${topic}-${partition}`)!;
+    return { topic, partition, offset: offset < 0 ? null : offset, timestamp: timestamp < 0 ? null : timestamp };
   });
+  await context.out.result(rows, (paint) =>
+    renderTable(
+      [{ header: 'TOPIC' }, right('PARTITION'), right('OFFSET'), { header: 'TIMESTAMP' }],
+      rows.map(({ topic, partition, offset, timestamp }) => [
+        topic,
+        String(partition),
+        offset === null ? (typeof options.at === 'number' ? 'none so late' : 'none') : formatCount(offset),
+        timestamp === null ? '' : formatTimestamp(timestamp),
+      ]),
+      paint,
+    ),
+  );
 }
 
 /** A broker only says that an offset is out of range; which range, is what one asks next. */

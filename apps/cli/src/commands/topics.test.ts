@@ -143,6 +143,26 @@ describe('millrace topics', () => {
     expect(internal.stdout).toBe('Topic __consumer_offsets deleted\nTopic mine deleted\n');
   });
 
+  it.each([[['topics', 'describe']], [['offsets']], [['offsets', '--at', 'latest']], [['log-dirs']]])(
+    'shows what there is where another name is wrong: %j',
+    async (command) => {
+      await run('topics', 'create', 'shown');
+      // How much room a disk has is another matter from one moment to the next.
+      const ofTopic = (text: string): string[] => text.split('\n').filter((line) => line.includes('shown'));
+      const alone = await run(...command, 'shown');
+      expect([alone.exitCode, ofTopic(alone.stdout)]).toEqual([0, expect.arrayContaining([expect.any(String)])]);
+      for (const names of [
+        ['shown', 'shwn'],
+        ['shwn', 'shown'],
+      ]) {
+        const { exitCode, stdout, stderr } = await run(...command, ...names);
+        expect([exitCode, ofTopic(stdout)]).toEqual([1, ofTopic(alone.stdout)]);
+        expect(stderr).toBe('error: There is no topic "shwn".\nDid you mean "shown"?\n');
+      }
+      expect((await run(...command, 'shwn', 'nothing-like-it')).stdout).toBe('');
+    },
+  );
+
   it('gives errors to scripts as JSON', async () => {
     const { exitCode, stderr } = await run('topics', 'describe', 'nothing-like-it', '--json');
     expect(exitCode).toBe(1);

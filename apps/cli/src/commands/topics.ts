@@ -8,7 +8,7 @@ import type { Paint } from '../output/paint.ts';
 import { renderPairs, renderTable } from '../output/table.ts';
 import type { Assignment } from '../parse/values.ts';
 import { unknownConfig } from './configs.ts';
-import { findTopic, findTopics } from './find-topics.ts';
+import { findTopic, findTopics, lookForTopics } from './find-topics.ts';
 
 export interface CreateTopicOptions {
   readonly partitions?: number;
@@ -164,12 +164,17 @@ export async function describeTopics(
     // What is ill is looked for among Kafka's own topics too.
     const wanted = names.length === 0 ? await admin.listTopics({ internal: isFiltered }) : names;
     if (wanted.length === 0) context.out.note(NO_TOPICS);
-    const topics = wanted.length === 0 ? [] : await findTopics(admin, wanted);
-    if (isFiltered) return await describeIll(context, admin, topics, options);
-    const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);
-    const described = topics.map((topic) => describedTopic(topic, offsets, setOnTopic(configs.get(topic.name) ?? [])));
-    await context.out.result(described, (paint) => described.map((topic) => renderTopic(topic, paint)).join('\n\n'));
+    const { found: topics, missing } =
+      wanted.length === 0 ? { found: [], missing: undefined } : await lookForTopics(admin, wanted);
+    await (isFiltered ? describeIll(context, admin, topics, options) : describeWell(context, admin, topics));
+    if (missing !== undefined) throw missing;
   });
+}
+
+async function describeWell(context: CommandContext, admin: Admin, topics: readonly TopicMetadata[]): Promise<void> {
+  const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);
+  const described = topics.map((topic) => describedTopic(topic, offsets, setOnTopic(configs.get(topic.name) ?? [])));
+  await context.out.result(described, (paint) => described.map((topic) => renderTopic(topic, paint)).join('\n\n'));
 }
 
 /** The partitions that something is wrong with, of all topics in one table. */

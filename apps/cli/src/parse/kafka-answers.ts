@@ -33,6 +33,27 @@ const ANSWERS: Readonly<Record<string, string>> = {
     '`millrace users set-password NAME --password-env VARIABLE` for passwords, `millrace quotas --help` for quotas',
 };
 
+/** Verbs by what they mean, those that are meant most often first. */
+const VERBS: readonly (readonly string[])[] = [
+  ['create', 'add', 'new', 'make', 'set', 'put', 'set-password'],
+  ['delete', 'remove', 'rm', 'del', 'drop', 'unset', 'expire', 'revoke'],
+  ['list', 'ls', 'all'],
+  ['describe', 'show', 'get', 'view', 'info', 'lag', 'offsets', 'members', 'list'],
+  ['alter', 'update', 'edit', 'change', 'set', 'passwd', 'password', 'set-password', 'renew'],
+  ['reset', 'reset-offsets'],
+  ['remove-member', 'kick', 'remove-members'],
+  ['check', 'verify', 'status'],
+  ['abort', 'cancel', 'stop'],
+  ['apply', 'run', 'start', 'execute'],
+  ['plan', 'propose', 'generate'],
+];
+
+/** Which verb, of those that there are, means what another does. */
+export function verbMeant(verb: string, there: ReadonlySet<string>): string | undefined {
+  const alike = VERBS.filter((verbs) => verbs.includes(verb));
+  return alike.flat().find((each) => there.has(each));
+}
+
 /** The same for options of Kafka's tools. */
 const OPTIONS: Readonly<Record<string, string>> = {
   '--zookeeper': 'brokers are asked: `--bootstrap-server HOST:PORT`',
@@ -42,6 +63,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
     'properties go into a file: `--command-config FILE`; `millrace consume --help` has options for the usual ones',
   '--formatter': '`--format`, or `--json`',
   '--formatter-config': '`--format`, or `--json`',
+  '--topic': 'topics are named without it, as in `millrace topics describe NAME`',
   '--include': 'topics are named: `millrace consume TOPIC...`',
   '--whitelist': 'topics are named: `millrace consume TOPIC...`',
   '--line-reader': '`--format json` takes an object a line',

@@ -2,7 +2,7 @@ import { nearestName } from '@millrace/ports';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
-import { answerInstead } from '../parse/kafka-answers.ts';
+import { answerInstead, verbMeant } from '../parse/kafka-answers.ts';
 import { KAFKA_OPTIONS } from '../parse/kafka-shapes.ts';
 import { duration } from '../parse/values.ts';
 import { version } from '../version.ts';
@@ -87,6 +87,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   ])
     add(program, run);
   refuseEmpty(program);
+  answerBelow(program);
   nameKafkasTools(program);
   return program;
 }
@@ -122,7 +123,32 @@ function withNearest(text: string): string {
   if (answer !== undefined) return `${text.replace(/\(Did you mean [^\n]*\n/, '')}(Here: ${answer})\n`;
   const unknown = /unknown option '([^']+)'\s*$/.exec(text)?.[1];
   const meant = unknown === undefined ? undefined : nearestName(unknown, KAFKA_OPTIONS);
-  return meant === undefined ? text : `${text}(Did you mean ${meant}?)\n`;
+  return meant === undefined || meant === unknown ? text : `${text}(Did you mean ${meant}?)\n`;
+}
+
+/** Has what groups of commands say of a verb that they do not have name the one of theirs that does it. */
+function answerBelow(program: Command): void {
+  for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {
+    group.configureOutput({ outputError: (text, write) => write(withOwnVerb(group, text) ?? withNearest(text)) });
+    answerBelow(group);
+  }
+}
+
+function withOwnVerb(group: Command, text: string): string | undefined {
+  const verb = /unknown command '([^']+)'/.exec(text)?.[1];
+  const names = group.createHelp().visibleCommands(group);
+  const meant = verb === undefined ? undefined : verbMeant(verb, new Set(names.map((each) => each.name())));
+  const child = names.find((each) => each.name() === meant);
+  if (child === undefined) return undefined;
+  const wanted = child.registeredArguments.map((each) => ` ${each.name().toUpperCase()}`).join('');
+  const line = `millrace ${pathOf(group)} ${child.name()}${wanted}`;
+  return `${text.replace(/\(Did you mean [^\n]*\n/, '')}(Here: \`${line}\`: ${child.summary()})\n`;
+}
+
+/** `partitions reassign`, of the command that is below both. */
+function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${pathOf(parent)} ${command.name()}`;
 }
 
 const HELP_WIDTH_MAX = 110;
