@@ -204,6 +204,11 @@ export const roofExceptions: readonly { from: string; to: string; why: string }[
     to: 'packages/protocol/definitions',
     why: 'an answer is held against any request of every API, and the definitions say what there can be in one',
   },
+  {
+    from: 'tools/security/compare/',
+    to: 'packages/broker/src/testing',
+    why: 'a running Kafka is asked what the tests ask of our handlers',
+  },
   { from: 'bench/', to: 'tools/', why: 'benches start Apache Kafka with the launcher in tools/kafka' },
   { from: '*/tsup.config.ts', to: 'tools/build', why: 'every package builds in one way' },
 ];

@@ -1,4 +1,7 @@
 /**
+ * `node tools/security/main.ts compare [--all]`: asks a running Apache Kafka 3.9.1 in ZooKeeper mode and ours the same, and prints what is
+ * answered otherwise: every recorded request with some sets of rights, or with all of them. Needs `java` and openssl.
+ *
  * `node tools/security/main.ts rolling`: secures a cluster of ours step by step while clients write, and changes its secrets; see
  * `rolling-change.ts`. Needs ZooKeeper and openssl.
  *
@@ -17,6 +20,8 @@ import { Connection, type ConnectionOptions, type SaslOptions } from '@millrace/
 import { Producer } from '@millrace/producer';
 import { AlterUserScramCredentials, Metadata } from '@millrace/protocol';
 import { freePort, KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
+import { startPair } from './compare/pair.ts';
+import { compareRights } from './compare/rights.ts';
 import { changeRolling } from './rolling-change.ts';
 
 const HOST = '127.0.0.1';
@@ -194,4 +199,14 @@ async function rolling(): Promise<void> {
   process.exitCode = failed.length === 0 && lost === 0 && letIn.length === 0 ? 0 : 1;
 }
 
-await (process.argv[2] === 'rolling' ? rolling() : main());
+async function compare(): Promise<void> {
+  const pair = await startPair();
+  try {
+    process.exitCode = (await compareRights(pair, process.argv.includes('--all'))) === 0 ? 0 : 1;
+  } finally {
+    await pair.stop();
+  }
+}
+
+const commands: Readonly<Record<string, () => Promise<void>>> = { compare, rolling };
+await (commands[process.argv[2] ?? ''] ?? main)();

@@ -111,10 +111,13 @@ function lister(request: MetadataRequest, context: RequestContext): Listed {
     isInternal: isInternalTopic(topic.name),
     // `flatMap` passes over partitions that are not known yet.
     partitions: topic.partitions.flatMap((state) => listPartition(broker.cluster, state, options)),
-    topicAuthorizedOperations: request.includeTopicAuthorizedOperations
-      ? authorizedOperations(context, topicResource(topic.name))
-      : OPERATIONS_NOT_ASKED,
+    topicAuthorizedOperations: topicOperations(topic.name, request, context),
   });
+}
+
+function topicOperations(name: string, request: MetadataRequest, context: RequestContext): number {
+  if (!request.includeTopicAuthorizedOperations) return OPERATIONS_NOT_ASKED;
+  return authorizedOperations(context, topicResource(name));
 }
 
 function* namedTopics(
@@ -135,7 +138,14 @@ function* namedTopics(
     const known = topic?.name ?? name;
     const refusal = known === null ? undefined : refusalOf(known, request, context, creationErrors);
     if (refusal !== undefined) topics.push(hidden(name, topicId, refusal, context));
-    else topics.push(topic === undefined ? unknownTopic(name, topicId, context, creationErrors) : list(topic));
+    else if (topic !== undefined) topics.push(list(topic));
+    else if (name === null) topics.push(unknownId(topicId, context));
+    // Also of a topic that is not there it is told what may be done with it.
+    else
+      topics.push({
+        ...missing(name, creationErrors),
+        topicAuthorizedOperations: topicOperations(name, request, context),
+      });
   }
   return topics;
 }
@@ -168,17 +178,13 @@ function hidden(name: string | null, topicId: string, errorCode: number, { versi
   return { errorCode, name: shown, topicId: name === null ? topicId : ZERO_UUID, isInternal: false, partitions: [] };
 }
 
-function unknownTopic(
-  name: string | null,
-  topicId: string,
-  { version }: RequestContext,
-  creationErrors: ReadonlyMap<string, number> | undefined,
-): TopicResponse {
-  if (name === null) {
-    // Versions 10 and 11 have the field and promise nothing; their responses cannot leave the name out.
-    if (version < 12) return { errorCode: ErrorCode.INVALID_REQUEST, name: '', topicId, partitions: [] };
-    return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] };
-  }
+function unknownId(topicId: string, { version }: RequestContext): TopicResponse {
+  // Versions 10 and 11 have the field and promise nothing; their responses cannot leave the name out.
+  if (version < 12) return { errorCode: ErrorCode.INVALID_REQUEST, name: '', topicId, partitions: [] };
+  return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] };
+}
+
+function missing(name: string, creationErrors: ReadonlyMap<string, number> | undefined): TopicResponse {
   const created = creationErrors?.get(name);
   let errorCode: number = created ?? noSuchTopic(name);
   // Created, and the news of it has not come round yet: the client asks again.

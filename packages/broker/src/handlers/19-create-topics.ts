@@ -66,7 +66,7 @@ function partitionsOf({ numPartitions, assignments }: CreateTopicsRequestTopic):
 }
 
 function failed(name: string, { errorCode, errorMessage }: ApiError): TopicResult {
-  return { name, errorCode, errorMessage, configs: null };
+  return { name, errorCode, errorMessage, configs: [] };
 }
 
 function succeeded(

@@ -97,7 +97,7 @@ describe('CreateTopics', () => {
           isSensitive: false,
         }),
       );
-      expect(bad).toMatchObject({ numPartitions: -1, replicationFactor: -1, configs: null });
+      expect(bad).toMatchObject({ numPartitions: -1, replicationFactor: -1, configs: [] });
     }
     if (version >= 7) expect(good?.topicId).toBe(broker.image.topic('good')?.id);
   });

@@ -120,11 +120,17 @@ describe('Metadata', () => {
       OPERATIONS_NOT_ASKED,
     ]);
     const asked = await client.ask(Metadata, 8, {
-      topics: [{ name: 'a' }],
+      topics: [{ name: 'a' }, { name: 'missing' }],
+      allowAutoTopicCreation: false,
       includeClusterAuthorizedOperations: true,
       includeTopicAuthorizedOperations: true,
     });
-    expect([asked.clusterAuthorizedOperations, asked.topics[0]?.topicAuthorizedOperations]).toEqual([8096, 3576]);
+    expect(asked.clusterAuthorizedOperations).toBe(8096);
+    expect(asked.topics).toMatchObject([
+      { name: 'a', errorCode: ErrorCode.NONE, topicAuthorizedOperations: 3576 },
+      // What may be done with a topic is told also where it is not there.
+      { name: 'missing', errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, topicAuthorizedOperations: 3576 },
+    ]);
   });
 });
 

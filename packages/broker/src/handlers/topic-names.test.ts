@@ -105,7 +105,13 @@ function* bodiesFor(handler: (typeof handlers)[number], name: string): Generator
   if (more !== undefined) yield { version: latest, body: more(name) };
   for (const version of new Set([latest, ALSO_IN[api.name] ?? latest])) {
     for (const [what, make] of Object.entries(matrixRequests.get(api.key) ?? {})) {
-      const body = make({ test: broker, topicId: ZERO_UUID, version, count: 1 });
+      const body = make({
+        topicId: ZERO_UUID,
+        deletedTopicId: ZERO_UUID,
+        version,
+        count: 1,
+        tokenOf: () => Buffer.alloc(0),
+      });
       const asked = renamed(body, name) as object;
       const isNamed = JSON.stringify(asked) !== JSON.stringify(body);
       if (isNamed && what !== REFUSED_ANYHOW) yield { version, body: asked };

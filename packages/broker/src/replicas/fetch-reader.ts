@@ -332,7 +332,8 @@ class Reading implements FetchReading {
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       isCutOff: false,
-      abortedTransactions: null,
+      // As Kafka: what it refuses without a look at the log has a list.
+      abortedTransactions: partition === undefined ? [] : null,
       preferredReplica: -1,
       diverging: undefined,
     });

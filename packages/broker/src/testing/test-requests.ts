@@ -1,16 +1,19 @@
 /** The requests whose answers were recorded from Apache Kafka 3.9.1 for every set of rights, by API key and what they ask. */
 import { ZERO_UUID } from '@millrace/protocol';
-import { type BrokerUnderTest, batchOf } from './test-broker.ts';
+import { batchOf } from './test-broker.ts';
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA';
 
-/** What bodies are made of. */
+/** What bodies are made of, of a broker in a test or of one that runs. */
 export interface MatrixWorld {
-  readonly test: BrokerUnderTest;
   readonly topicId: string;
+  /** Of the topic that is deleted and made anew. */
+  readonly deletedTopicId: string;
   readonly version: number;
   /** Another at every request, for names that must be new. */
   readonly count: number;
+  /** The secret of a token that somebody has. */
+  tokenOf(owner: 'User:alice' | 'User:bob'): Buffer;
 }
 
 type Body = Readonly<Record<string, unknown>>;
@@ -109,9 +112,9 @@ const deleteTopics =
       ? { topics: names.map((name) => ({ name, topicId: ZERO_UUID })), timeoutMs: 1000 }
       : { topicNames: names, timeoutMs: 1000 };
 const deleteById =
-  (id: (test: BrokerUnderTest) => string): Make =>
-  ({ test }) => ({
-    topics: [{ name: null, topicId: id(test) }],
+  (id: (world: MatrixWorld) => string): Make =>
+  (world) => ({
+    topics: [{ name: null, topicId: id(world) }],
     timeoutMs: 1000,
   });
 const createTopics =
@@ -278,7 +281,7 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
     {
       'existing topic by name': deleteTopics('a-del'),
       'missing topic by name': deleteTopics('a-missing'),
-      'existing topic by id': deleteById((test) => test.broker.services.cluster.topic('a-del')?.id ?? ZERO_UUID),
+      'existing topic by id': deleteById(({ deletedTopicId }) => deletedTopicId),
       'unknown topic id': deleteById(() => UNKNOWN_ID),
     },
   ],
@@ -354,16 +357,16 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
   [
     39,
     {
-      "bob's token": ({ test }) => ({ hmac: tokenOf(test, 'User:bob'), renewPeriodMs: 60_000 }),
-      'own token': ({ test }) => ({ hmac: tokenOf(test, 'User:alice'), renewPeriodMs: 60_000 }),
+      "bob's token": ({ tokenOf }) => ({ hmac: tokenOf('User:bob'), renewPeriodMs: 60_000 }),
+      'own token': ({ tokenOf }) => ({ hmac: tokenOf('User:alice'), renewPeriodMs: 60_000 }),
       'unknown hmac': () => ({ hmac: Buffer.alloc(64), renewPeriodMs: 60_000 }),
     },
   ],
   [
     40,
     {
-      "bob's token": ({ test }) => ({ hmac: tokenOf(test, 'User:bob'), expiryTimePeriodMs: 60_000 }),
-      'own token': ({ test }) => ({ hmac: tokenOf(test, 'User:alice'), expiryTimePeriodMs: 60_000 }),
+      "bob's token": ({ tokenOf }) => ({ hmac: tokenOf('User:bob'), expiryTimePeriodMs: 60_000 }),
+      'own token': ({ tokenOf }) => ({ hmac: tokenOf('User:alice'), expiryTimePeriodMs: 60_000 }),
     },
   ],
   [
@@ -442,10 +445,3 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
   [65, { 'ongoing and unknown id': () => ({ transactionalIds: ['a-txn', 'a-notxn'] }) }],
   [66, { all: () => ({ stateFilters: [], producerIdFilters: [] }) }],
 ]);
-
-/** The secret of a token that somebody has. */
-function tokenOf(test: BrokerUnderTest, owner: string): Buffer {
-  const { delegationTokens } = test.broker.services;
-  for (const token of delegationTokens.all()) if (token.owner === owner) return delegationTokens.hmacOf(token);
-  throw new Error(`${owner} has no token`);
-}
