@@ -5,7 +5,7 @@ import { FatalTransactionError, Producer } from '@millrace/producer';
 import { Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
+import { isElsewhere, openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
 let target: SuiteCluster;
 let admin: Admin;
@@ -60,6 +60,21 @@ async function produceLate(topic: string, transactionalId: string): Promise<void
   expect(answer.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
 }
 
+const VERIFICATION = 'transaction.partition.verification.enable';
+
+/** A transaction that begins at offset 2 and that nobody ends. */
+async function leaveHanging(topic: string, transactionalId: string): Promise<void> {
+  await using producer = newProducer(transactionalId);
+  await producer.transaction((tx) => void tx.send({ topic, partition: 0, value: 'a' }));
+  await expect.poll(() => stableEnd(topic)).toBe(2);
+  await admin.alterConfigs([{ type: 'broker', name: '', set: { [VERIFICATION]: false } }]);
+  try {
+    await expect.poll(() => produceLate(topic, transactionalId).then(() => true)).toBe(true);
+  } finally {
+    await admin.alterConfigs([{ type: 'broker', name: '', unset: [VERIFICATION] }]);
+  }
+}
+
 describe('transactions', () => {
   it('are listed by state and producer, and described with their partitions', async () => {
     const topic = await newTopic();
@@ -112,16 +127,7 @@ describe('a transaction that hangs', () => {
   it('is found, is told from one that is under way, and is aborted', async () => {
     const topic = await newTopic();
     const id = uniqueName('id');
-    await using producer = newProducer(id);
-    await producer.transaction((tx) => void tx.send({ topic, partition: 0, value: 'a' }));
-    await expect.poll(() => stableEnd(topic)).toBe(2);
-    const enable = 'transaction.partition.verification.enable';
-    await admin.alterConfigs([{ type: 'broker', name: '', set: { [enable]: false } }]);
-    try {
-      await expect.poll(() => produceLate(topic, id).then(() => true)).toBe(true);
-    } finally {
-      await admin.alterConfigs([{ type: 'broker', name: '', unset: [enable] }]);
-    }
+    await leaveHanging(topic, id);
     await using other = newProducer();
     const open = await other.begin();
     await open.send({ topic, partition: 0, value: 'under way', timestamp: 1_700_000_000_000 });
@@ -135,6 +141,28 @@ describe('a transaction that hangs', () => {
     await open.commit();
     await expect.poll(() => stableEnd(topic)).toBe(6);
   });
+
+  it.runIf(!isElsewhere)(
+    'is found though its id is forgotten, and its topic goes, while they are asked for',
+    async () => {
+      const broker = target.broker!;
+      const topic = await newTopic();
+      const id = uniqueName('id');
+      await leaveHanging(topic, id);
+      const partitions = [{ topic, partition: 0 }];
+      const [found] = await admin.findHangingTransactions({ partitions });
+      expect(found).toMatchObject({ ...partitions[0], transactionalId: id });
+      const forgotten = broker.failNext('DescribeTransactions', 'TRANSACTIONAL_ID_NOT_FOUND');
+      expect(await admin.findHangingTransactions({ partitions })).toEqual([found]);
+      expect(forgotten.hits).toBe(1);
+      broker.failNext('DescribeProducers', 'UNKNOWN_TOPIC_OR_PARTITION');
+      expect(await admin.findHangingTransactions({ retries: 0 })).toEqual([]);
+      broker.failNext('DescribeProducers', 'UNKNOWN_TOPIC_OR_PARTITION');
+      const failed = { code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION' };
+      await expect(admin.findHangingTransactions({ partitions, retries: 0 })).rejects.toMatchObject(failed);
+      await admin.abortTransactions([found!]);
+    },
+  );
 
   it('is not aborted by somebody who knows an older epoch of its producer', async () => {
     const topic = await newTopic();

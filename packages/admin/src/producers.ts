@@ -1,4 +1,4 @@
-import type { BrokerError, KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
+import type { BrokerError, KafkaClient, KafkaError, OperationOptions, TopicPartition } from '@millrace/client';
 import { byTopic, partitionName } from '@millrace/client/internal';
 import { DescribeProducers, ErrorCode } from '@millrace/protocol';
 import { failureOf, sendToLeaders, throwFailures } from './requests.ts';
@@ -22,13 +22,36 @@ export interface PartitionProducers extends TopicPartition {
   readonly producers: readonly ProducerState[];
 }
 
+const attempt = 'Describing producers';
+
 export async function describeProducers(
   client: KafkaClient,
   partitions: readonly TopicPartition[],
   options: OperationOptions,
 ): Promise<PartitionProducers[]> {
+  const { described, failed } = await describeEachProducers(client, partitions, options);
+  throwFailures(attempt, partitions, failed);
+  return described;
+}
+
+/** As {@link describeProducers}, without the partitions that are gone by now. */
+export async function describeProducersLeft(
+  client: KafkaClient,
+  partitions: readonly TopicPartition[],
+  options: OperationOptions,
+): Promise<PartitionProducers[]> {
+  const { described, failed } = await describeEachProducers(client, partitions, options);
+  const left = partitions.filter((each) => failed.get(each)?.errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  throwFailures(attempt, left, failed);
+  return described;
+}
+
+async function describeEachProducers(
+  client: KafkaClient,
+  partitions: readonly TopicPartition[],
+  options: OperationOptions,
+): Promise<{ readonly described: PartitionProducers[]; readonly failed: ReadonlyMap<TopicPartition, KafkaError> }> {
   const described: PartitionProducers[] = [];
-  const attempt = 'Describing producers';
   const failed = await sendToLeaders(client, attempt, partitions, options, async (nodeId, share, signal) => {
     const topics = [...byTopic(share)].map(([name, items]) => ({
       name,
@@ -48,8 +71,7 @@ export async function describeProducers(
     }
     return failures;
   });
-  throwFailures(attempt, partitions, failed);
-  return described;
+  return { described, failed };
 }
 
 function toProducer({

@@ -1,4 +1,11 @@
-import type { BrokerError, BrokerNode, KafkaClient, OperationOptions, TopicPartition } from '@millrace/client';
+import {
+  type BrokerError,
+  type BrokerNode,
+  type KafkaClient,
+  KafkaError,
+  type OperationOptions,
+  type TopicPartition,
+} from '@millrace/client';
 import { partitionName } from '@millrace/client/internal';
 import {
   DescribeTransactions,
@@ -10,7 +17,7 @@ import {
 } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
 import { coordinatorError } from './groups.ts';
-import { describeProducers } from './producers.ts';
+import { describeProducers, describeProducersLeft, type PartitionProducers } from './producers.ts';
 import { failureOf, sendToLeaders, throwFailures } from './requests.ts';
 
 /** A transactional id in a list. */
@@ -232,8 +239,9 @@ export async function findHangingTransactions(
   client: KafkaClient,
   { partitions, idleForMs = MAX_TIMEOUT_MS, ...options }: FindHangingTransactionsOptions,
 ): Promise<HangingTransaction[]> {
-  const searched = partitions ?? (await allPartitions(client, options));
-  const open = await openTransactions(client, searched, options);
+  // Of those that nobody asked for by name, some may be gone before they are looked at.
+  const describe = partitions === undefined ? describeProducersLeft : describeProducers;
+  const open = openOf(await describe(client, distinct(partitions ?? (await allPartitions(client, options))), options));
   const nowMs = client.settings.clock.now();
   const idle = open.filter(({ lastTimestamp }) => nowMs - lastTimestamp > idleForMs);
   if (idle.length === 0) return [];
@@ -243,7 +251,7 @@ export async function findHangingTransactions(
   const running = await partitionsUnderWay(client, [...ids.values()], options);
   const left = idle.filter((each) => !running.has(`${each.producerId} ${partitionName(each)}`));
   // What has ended while its coordinator was asked does not hang.
-  const again = await openTransactions(client, left, options);
+  const again = openOf(await describeProducersLeft(client, distinct(left), options));
   const still = new Set(again.map((each) => `${each.producerId} ${each.startOffset} ${partitionName(each)}`));
   return left
     .filter((each) => still.has(`${each.producerId} ${each.startOffset} ${partitionName(each)}`))
@@ -252,13 +260,7 @@ export async function findHangingTransactions(
 
 type OpenTransaction = Omit<HangingTransaction, 'transactionalId'>;
 
-async function openTransactions(
-  client: KafkaClient,
-  partitions: readonly TopicPartition[],
-  options: OperationOptions,
-): Promise<OpenTransaction[]> {
-  const places = new Map(partitions.map(({ topic, partition }) => [`${topic}-${partition}`, { topic, partition }]));
-  const described = await describeProducers(client, [...places.values()], options);
+function openOf(described: readonly PartitionProducers[]): OpenTransaction[] {
   return described.flatMap(({ topic, partition, producers }) =>
     producers.flatMap(({ transactionStartOffset: startOffset, ...producer }) => {
       if (startOffset === undefined) return [];
@@ -266,6 +268,11 @@ async function openTransactions(
       return [{ topic, partition, producerId, producerEpoch, coordinatorEpoch, startOffset, lastTimestamp }];
     }),
   );
+}
+
+function distinct(partitions: readonly TopicPartition[]): TopicPartition[] {
+  const places = partitions.map(({ topic, partition }) => [`${topic}-${partition}`, { topic, partition }] as const);
+  return [...new Map(places).values()];
 }
 
 async function allPartitions(client: KafkaClient, options: OperationOptions): Promise<TopicPartition[]> {
@@ -279,8 +286,24 @@ async function partitionsUnderWay(
   transactionalIds: readonly string[],
   options: OperationOptions,
 ): Promise<Set<string>> {
-  const described = await describeTransactions(client, transactionalIds, options);
+  const described = await Promise.all(transactionalIds.map((id) => describeKnown(client, id, options)));
   return new Set(
-    described.flatMap(({ producerId, partitions }) => partitions.map((each) => `${producerId} ${partitionName(each)}`)),
+    described
+      .flat()
+      .flatMap(({ producerId, partitions }) => partitions.map((each) => `${producerId} ${partitionName(each)}`)),
   );
+}
+
+/** Nothing of an id that its coordinator has forgotten since it was listed: it will end nothing of it. */
+async function describeKnown(
+  client: KafkaClient,
+  transactionalId: string,
+  options: OperationOptions,
+): Promise<DescribedTransaction[]> {
+  try {
+    return await describeTransactions(client, [transactionalId], options);
+  } catch (error) {
+    if (error instanceof KafkaError && error.errorCode === ErrorCode.TRANSACTIONAL_ID_NOT_FOUND) return [];
+    throw error;
+  }
 }

@@ -43,8 +43,6 @@ const WITHOUT_ANSWER: ReadonlySet<string> = new Set([
   'DescribeUserScramCredentials',
   'AlterUserScramCredentials',
   'UpdateFeatures',
-  'DescribeTransactions',
-  'ListTransactions',
   // Not served, so that there is nothing to fail.
   'ConsumerGroupHeartbeat',
   'ConsumerGroupDescribe',

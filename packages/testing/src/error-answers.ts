@@ -12,6 +12,7 @@ import {
   DescribeConfigs,
   DescribeGroups,
   DescribeProducers,
+  DescribeTransactions,
   EndTxn,
   Fetch,
   FindCoordinator,
@@ -22,6 +23,7 @@ import {
   LeaveGroup,
   ListGroups,
   ListOffsets,
+  ListTransactions,
   Metadata,
   OffsetCommit,
   OffsetDelete,
@@ -149,6 +151,23 @@ answerOf(DescribeProducers, ({ topics }, errorCode) => ({
     name,
     partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, errorCode, activeProducers: [] })),
   })),
+}));
+answerOf(DescribeTransactions, ({ transactionalIds }, errorCode) => ({
+  transactionStates: transactionalIds.map((transactionalId) => ({
+    errorCode,
+    transactionalId,
+    transactionState: '',
+    transactionTimeoutMs: 0,
+    transactionStartTimeMs: -1,
+    producerId: -1,
+    producerEpoch: -1,
+    topics: [],
+  })),
+}));
+answerOf(ListTransactions, (_request, errorCode) => ({
+  errorCode,
+  unknownStateFilters: [],
+  transactionStates: [],
 }));
 answerOf(DescribeGroups, ({ groups }, errorCode) => ({
   groups: groups.map((groupId) => ({
