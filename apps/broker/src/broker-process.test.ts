@@ -278,6 +278,38 @@ describe('a broker process that cannot start', () => {
     expect(await codeOf(start())).toEqual(['START_FOLDER_LOCKED', 69]);
   });
 
+  it('leaves a new first folder alone where another is in use', async () => {
+    await start({ 'log.dirs': join(folder, 'used') });
+    const [first, used] = [join(folder, 'first'), join(folder, 'used')];
+    const before = await readdir(used);
+    const error = await errorOf(start({ 'log.dirs': `${first},${used}` }));
+    expect([error.code, error.exitCode, error.message]).toEqual([
+      'START_FOLDER_LOCKED',
+      69,
+      `The data folder ${used} is in use by another broker. Stop that one, or set log.dirs to another folder`,
+    ]);
+    expect([await readdir(folder), await readdir(used)]).toEqual([['used'], before]);
+  });
+
+  it('leaves folders alone that belong to different clusters', async () => {
+    const names = ['first', 'second', 'third'];
+    for (const name of names.slice(1)) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, 'meta.properties'), `version=0\nbroker.id=1\ncluster.id=of-the-${name}\n`);
+    }
+    const dirs = names.map((name) => join(folder, name));
+    const error = await errorOf(start({ 'log.dirs': dirs.join(',') }));
+    expect([error.code, error.exitCode, error.message]).toEqual([
+      'START_FOLDER_FOREIGN',
+      78,
+      `The data folders belong to different clusters: ${dirs[1]} is of cluster of-the-second, ${dirs[2]} is of cluster of-the-third. Give log.dirs folders of one cluster, or new ones`,
+    ]);
+    expect(await readdir(folder)).toEqual(['second', 'third']);
+    for (const dir of dirs.slice(1)) expect(await readdir(dir)).toEqual(['meta.properties']);
+    // With the id of the other, a new store is of its cluster.
+    await start({ 'log.dirs': `${dirs[0]},${dirs[2]}` });
+  });
+
   it('says that the data folder is a file, or belongs to another cluster', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');

@@ -8,13 +8,13 @@ import {
   type Logger,
   parseBrokerConfig,
 } from '@millrace/broker';
-import { checkLogFolder } from '@millrace/log';
 import type { Listener } from '@millrace/network';
 import { listenFault, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer, type HttpServerOptions } from './http/http-server.ts';
 import { LazySite, type MakeSite } from './http/lazy-site.ts';
 import { advertise, bindListeners, openCertificates, RequestGate } from './listeners.ts';
+import { checkLogFolders } from './log-folders.ts';
 import { levelControlOf, openLogger } from './logging.ts';
 import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
 import { Exposition } from './metrics/exposition.ts';
@@ -224,7 +224,7 @@ async function openMetadata(
   const { metadataSocket: clusterSocket } = processSettings;
   const isOwn = !given.zookeeperConnect && clusterSocket === undefined;
   // A folder that is another's stays without metadata of ours.
-  for (const folder of given.logDirs) await checkLogFolder(disk, folder, isOwn ? { brokerId: given.brokerId } : {});
+  await checkLogFolders(disk, given, isOwn);
   const login = loginOf(processSettings);
   const metadata = await openMetadataEngine({ config: given, clusterSocket, login, disk, logger, onFailed });
   closers.push(() => metadata.store.close());

@@ -190,6 +190,24 @@ describe('Listener', () => {
     expect(lines.filter((line) => line.level === 'warn').length).toBe(4);
   });
 
+  it.each([
+    ['PROTOCOL_TRUNCATED', false],
+    ['ERR_OUT_OF_RANGE', true],
+    ['ENOSPC', true],
+    [undefined, true],
+  ])('tells where in the program a request failed only where that is its fault: %s', async (code, isFault) => {
+    const { lines, logger } = recordingLogger();
+    const handle = () => Promise.reject(Object.assign(new Error('too short'), { code }));
+    const { port } = await startListener({ handler: { handle }, logger });
+    const peer = await startPeer(port);
+    peer.write(request('any'));
+    await closed(peer);
+    const [line] = lines.filter(({ level }) => level === 'warn');
+    expect('err' in (line?.fields ?? {})).toBe(isFault);
+    expect(line?.message).toMatch(isFault ? /: its request failed$/ : /: its request failed: too short$/);
+    expect(lines.some(({ level, fields }) => level === 'debug' && 'err' in fields)).toBe(!isFault);
+  });
+
   it('serves others whatever bytes a client sends', async () => {
     const { port } = await startListener({ handler: { handle: echo }, requestBytesMax: 1000 });
     const good = await startPeer(port);

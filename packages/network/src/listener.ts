@@ -403,10 +403,10 @@ export class Listener {
     const untrusted = untrustedBecause(socket);
     const plaintext = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || error.code === 'ERR_SSL_HTTP_REQUEST';
     const hint = plaintext ? '. The client speaks plaintext: set security.protocol=SSL (or SASL_SSL) in it' : '';
-    this.#logger.warn(
-      { listener: this.name, err: error },
-      `TLS handshake with ${client} failed: ${untrusted ?? `${error.message.trim()}${hint}`}`,
-    );
+    const failed = `TLS handshake with ${client} failed`;
+    const reason = untrusted ?? `${error.message.trim()}${hint}`;
+    this.#logger.warn({ listener: this.name, code: error.code }, `${failed}: ${reason}`);
+    this.#logger.debug({ listener: this.name, err: error }, failed);
     socket.destroy();
   }
 

@@ -422,9 +422,23 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     this.#settle(slot);
     this.#line.fail(slot);
     if (!this.#gone) {
-      this.#host.logger.warn(this.#fields({ err: error }), `Closing connection of ${this.#peer}: its request failed`);
+      this.#tellOfFailure(error);
       this.destroy();
     }
+  }
+
+  /** What was thrown on purpose says what the client did; where in the program it was said helps nobody but who works on that. */
+  #tellOfFailure(error: unknown): void {
+    const { logger } = this.#host;
+    const closing = `Closing connection of ${this.#peer}: its request failed`;
+    const code = error instanceof Error ? (error as { readonly code?: unknown }).code : undefined;
+    // Node's own codes are of faults of the program.
+    if (typeof code !== 'string' || !/^(?!ERR_)[A-Z]+(?:_[A-Z]+)+$/.test(code)) {
+      logger.warn(this.#fields({ err: error }), closing);
+      return;
+    }
+    logger.warn(this.#fields({ code }), `${closing}: ${(error as Error).message}`);
+    logger.debug(this.#fields({ err: error }), closing);
   }
 
   #sent(bytes: number): void {

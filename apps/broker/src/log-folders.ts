@@ -1,0 +1,67 @@
+/** The folders of `log.dirs` before anything is made in them: a start that cannot come about leaves them as they are. */
+import { stat } from 'node:fs/promises';
+import type { BrokerConfig } from '@millrace/broker';
+import { checkLogFolder, logFolderOwner } from '@millrace/log';
+import type { Disk } from '@millrace/ports';
+import { METADATA_FOLDER } from './metadata-engine.ts';
+import { StartError } from './start-error.ts';
+
+/** The lock of a log folder, as in Kafka. */
+const LOCK_FILE = '.lock';
+
+/**
+ * Checks that no folder is another's, or in use.
+ * @param isOwn whether the metadata is this broker's alone, in the first of the folders; then its number is known
+ * @throws StartError `START_FOLDER_LOCKED`, `START_FOLDER_FOREIGN`; ForeignFolderError, MalformedFileError
+ */
+export async function checkLogFolders(
+  disk: Disk,
+  { logDirs, brokerId }: Pick<BrokerConfig, 'logDirs' | 'brokerId'>,
+  isOwn: boolean,
+): Promise<void> {
+  for (const folder of logDirs) {
+    await checkLogFolder(disk, folder, isOwn ? { brokerId } : {});
+    if (await isLocked(disk, folder)) {
+      throw new StartError(
+        'START_FOLDER_LOCKED',
+        `The data folder ${folder} is in use by another broker. Stop that one, or set log.dirs to another folder`,
+      );
+    }
+  }
+  // A store that is there knows which cluster it is; a new one takes the id that the folders have.
+  if (isOwn && !(await isThere(`${logDirs[0]}/${METADATA_FOLDER}`))) await refuseSeveralClusters(disk, logDirs);
+}
+
+async function refuseSeveralClusters(disk: Disk, logDirs: readonly string[]): Promise<void> {
+  const folders = new Map<string, string>();
+  for (const folder of logDirs) {
+    const { clusterId } = await logFolderOwner(disk, folder).catch(() => ({ clusterId: undefined }));
+    if (clusterId !== undefined && !folders.has(clusterId)) folders.set(clusterId, folder);
+  }
+  if (folders.size < 2) return;
+  const told = [...folders].map(([clusterId, folder]) => `${folder} is of cluster ${clusterId}`).join(', ');
+  throw new StartError(
+    'START_FOLDER_FOREIGN',
+    `The data folders belong to different clusters: ${told}. Give log.dirs folders of one cluster, or new ones`,
+  );
+}
+
+/** A lock file that is not there would be left behind by the looking. One that cannot be looked at fails later, with its folder. */
+async function isLocked(disk: Disk, folder: string): Promise<boolean> {
+  const path = `${folder}/${LOCK_FILE}`;
+  if (!(await isThere(path))) return false;
+  try {
+    const lock = await disk.lock(path);
+    await lock?.release();
+    return lock === undefined;
+  } catch {
+    return false;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
