@@ -339,6 +339,20 @@ describe('who may come in', () => {
     expect(await admin.listTopics()).not.toContain('evil');
   });
 
+  it.each([{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }])(
+    'has no page of another site ask anything, be it only for the time that it takes: %j',
+    async (headers) => {
+      for (const path of ['/topics', '/topics/orders/messages?from=newest', '/topics/orders/stream?from=newest']) {
+        const answer = await ask(`/api/clusters/local${path}`, { headers });
+        expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('CONSOLE_FOREIGN_ORIGIN') });
+      }
+      // A link to it may stand anywhere.
+      expect(await ask('/local/topics', { headers: { ...headers, accept: 'text/html' } })).toMatchObject({
+        status: 200,
+      });
+    },
+  );
+
   it('lets no page frame it and no script run that is not its own', async () => {
     const { headers } = await ask('/api/session');
     expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
@@ -399,8 +413,35 @@ describe('who may come in', () => {
         body: { key: 'secret', value: 'secret', headers: [] },
       });
     });
-    expect(lines).toContainEqual(expect.objectContaining({ audit: true, topic: 'copies' }));
+    expect(lines).toContainEqual(expect.objectContaining({ audit: true, on: { cluster: 'local', topic: 'copies' } }));
     expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+
+  it('notes whoever has changed something by his own name, whatever names are in what he sent', async () => {
+    const lines: object[] = [];
+    const note = (fields: object) => void lines.push(fields);
+    const logger = { debug: note, info: note, warn: note, error: note, trace: note, fatal: note };
+    const users = [{ name: 'ann', password: 'pw', role: 'admin' as const }];
+    await withConsole({ logger, users }, async (at) => {
+      await ask('/api/clusters/local/users', {
+        at,
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          [CHANGE_HEADER]: '1',
+          authorization: `Basic ${Buffer.from('ann:pw').toString('base64')}`,
+        },
+        body: { user: 'eve', mechanism: 'SCRAM-SHA-256', password: 'secret', route: 'none', audit: false },
+      });
+    });
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        audit: true,
+        user: 'ann',
+        route: 'POST /api/clusters/:cluster/users',
+        on: { cluster: 'local', user: 'eve', mechanism: 'SCRAM-SHA-256' },
+      }),
+    );
   });
 });
 

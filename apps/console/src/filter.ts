@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
 import { ConsoleError } from './errors.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
+import { filterWork, type ReadTurns } from './messages/turns.ts';
 import type { SchemaRegistry } from './schemas/registry.ts';
 
 /** What a filter is made of. */
@@ -43,14 +44,28 @@ const START_MS_MAX = 20_000;
 const FILTER_VALUE_BYTES_MAX = 1024 * 1024;
 const THREAD_HEAP_MB_MAX = 96;
 
-/** @throws ConsoleError `CONSOLE_FILTER_FAILED` for one that cannot be meant */
+/** For whom a filter works. */
+export interface FilterFor {
+  readonly who: string;
+  readonly turns: Pick<ReadTurns, 'filters'>;
+  readonly cluster: { readonly schemas: SchemaRegistry | undefined };
+}
+
+/** @throws ConsoleError `CONSOLE_FILTER_FAILED` for one that cannot be meant, `CONSOLE_BUSY` where too many go on */
 export async function openFilter(
   { search, searchAs = 'text' }: ReadPlan,
-  schemas?: SchemaRegistry,
+  from: FilterFor,
 ): Promise<RecordFilter | undefined> {
+  const { who, turns, cluster } = from;
   if (search === undefined || search === '') return undefined;
-  if (searchAs === 'text') return new TextFilter(search, schemas);
-  return ThreadFilter.open({ kind: searchAs, text: search }, schemas);
+  if (searchAs === 'text') return new TextFilter(search, cluster.schemas);
+  const turn = await turns.filters.take(who);
+  try {
+    return await ThreadFilter.open({ kind: searchAs, text: search }, from, turn);
+  } catch (error) {
+    turn[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Text anywhere in key, value or headers, whatever its case. */
@@ -96,11 +111,15 @@ class TextFilter implements RecordFilter {
 class ThreadFilter implements RecordFilter {
   readonly #worker: Worker;
   readonly #schemas: SchemaRegistry | undefined;
+  readonly #turn: Disposable;
+  readonly #who: string;
   #waiting: { resolve(matched: readonly boolean[]): void; reject(error: Error): void } | undefined;
 
-  private constructor(worker: Worker, schemas: SchemaRegistry | undefined) {
+  private constructor(worker: Worker, { who, cluster: { schemas } }: FilterFor, turn: Disposable) {
     this.#worker = worker;
     this.#schemas = schemas;
+    this.#turn = turn;
+    this.#who = who;
     worker.on('message', (message: FilterAnswer) => {
       if ('failed' in message) this.#waiting?.reject(filterFailed(message.failed));
       else this.#waiting?.resolve(message.matched);
@@ -109,7 +128,8 @@ class ThreadFilter implements RecordFilter {
     worker.on('exit', () => this.#waiting?.reject(filterFailed('it was ended')));
   }
 
-  static async open(source: FilterSource, schemas: SchemaRegistry | undefined): Promise<ThreadFilter> {
+  /** The turn ends with the filter. */
+  static async open(source: FilterSource, from: FilterFor, turn: Disposable): Promise<ThreadFilter> {
     const file = import.meta.url.endsWith('.ts') ? './filter-worker.ts' : './filter-worker.js';
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: source,
@@ -117,7 +137,7 @@ class ThreadFilter implements RecordFilter {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB_MAX },
     });
-    const filter = new ThreadFilter(worker, schemas);
+    const filter = new ThreadFilter(worker, from, turn);
     try {
       await filter.#answered(START_MS_MAX, 'its thread did not start');
       await filter.match([]);
@@ -128,10 +148,11 @@ class ThreadFilter implements RecordFilter {
     return filter;
   }
 
-  match(records: readonly FilterRecord[]): Promise<readonly boolean[]> {
+  async match(records: readonly FilterRecord[]): Promise<readonly boolean[]> {
+    using _ = await filterWork.take(this.#who);
     const request: FilterRequest = { records: records.map((record) => jsonOf(record, this.#schemas)) };
     this.#worker.postMessage(request);
-    return this.#answered();
+    return await this.#answered();
   }
 
   async #answered(
@@ -154,7 +175,11 @@ class ThreadFilter implements RecordFilter {
   }
 
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    try {
+      await this.#worker.terminate();
+    } finally {
+      this.#turn[Symbol.dispose]();
+    }
   }
 }
 

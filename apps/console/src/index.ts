@@ -11,7 +11,7 @@ import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
 import { Oidc } from './login/oidc.ts';
 import { type OidcOptions, oidcSettings } from './login/options.ts';
-import type { MaskRule } from './messages/mask.ts';
+import { checkMasks, type MaskRule } from './messages/mask.ts';
 import { buildApp } from './server/app.ts';
 import type { ConsoleUser } from './server/guard.ts';
 import { readPage } from './server/page-files.ts';
@@ -71,7 +71,8 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 /**
  * Makes a console. It connects to a cluster when somebody first looks at it.
  * @throws ConsoleError `CONSOLE_OIDC_INVALID` where a login at a provider is not whole, or the provider cannot be reached;
- *   `CONSOLE_PASSWORD_INVALID` where a user's password begins like a hash and is none
+ *   `CONSOLE_PASSWORD_INVALID` where a user's password begins like a hash and is none; `CONSOLE_USERS_INVALID` where two users have one
+ *   name; `CONSOLE_MASK_INVALID` where a mask could hide nothing
  *
  * @example
  * ```ts
@@ -80,9 +81,12 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
  * ```
  */
 export async function createConsole(options: ConsoleOptions): Promise<Console> {
+  checkMasks(options.masks ?? []);
+  checkNames(options.users ?? []);
   const clusters = new Map(
     Object.entries(options.clusters).map(([name, at]) => [name, new Cluster(name, at, options.masks)]),
   );
+  for (const cluster of clusters.values()) cluster.check();
   const users = options.users ?? [];
   const oidc = options.oidc === undefined ? undefined : await Oidc.open(options.oidc);
   const app = await buildApp({
@@ -119,6 +123,17 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
     },
   };
+}
+
+/** With two of one name it would hang on the password who somebody is. */
+function checkNames(users: readonly ConsoleUser[]): void {
+  const names = new Set<string>();
+  for (const { name } of users) {
+    if (names.has(name)) {
+      throw new ConsoleError('CONSOLE_USERS_INVALID', `There are two users of the name ${name}: give each one line`);
+    }
+    names.add(name);
+  }
 }
 
 function listenOn(server: Server, host: string, port: number): Promise<number> {

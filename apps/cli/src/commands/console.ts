@@ -83,13 +83,13 @@ async function clustersOf(
 ): Promise<Record<string, ClusterConnection>> {
   const { clientId: _, apiTimeoutMs: __, ...client } = await context.clientOptions();
   const connection = { ...client, schemaRegistry: url === undefined ? undefined : { url } };
+  for (const [at, [name, servers]] of named.entries()) {
+    if (name === '' || servers === '') throw usageError('`--cluster` takes NAME=HOST:PORT[,...]');
+    if (named.findIndex((each) => each[0] === name) < at)
+      throw usageError(`There are two clusters of the name ${name}`);
+  }
   if (named.length === 0) return { [connection.bootstrapServers.toString()]: connection };
-  return Object.fromEntries(
-    named.map(([name, servers]) => {
-      if (name === '' || servers === '') throw usageError('`--cluster` takes NAME=HOST:PORT[,...]');
-      return [name, { ...connection, bootstrapServers: servers }];
-    }),
-  );
+  return Object.fromEntries(named.map(([name, servers]) => [name, { ...connection, bootstrapServers: servers }]));
 }
 
 function untilStopped(): Promise<void> {

@@ -60,8 +60,27 @@ describe('who may log in to the console', () => {
     expect(exitCode).toBe(2);
   });
 
+  it('has a line of his own', async () => {
+    await expect(users('eve:viewer:a\nann:admin:b\neve:admin:c\n')).rejects.toMatchObject({
+      code: 'CLI_CONFIG_INVALID',
+      message: expect.stringContaining('has eve twice'),
+    });
+  });
+
   it('is somebody', async () => {
     await expect(users('# nobody\n')).rejects.toMatchObject({ code: 'CLI_CONFIG_INVALID' });
+  });
+});
+
+describe('the clusters of a console', () => {
+  it.each([
+    [['--cluster', 'a=one:9092', '--cluster', 'a=two:9092'], 'two clusters of the name a'],
+    [['--cluster', 'a=one:99999999'], '99999999'],
+    [['--bootstrap-server', 'one:99999999'], '99999999'],
+  ])('are refused before anything is served: %j', async (given, why) => {
+    const { exitCode, stderr } = await millrace(undefined, ['console', '--port', '0', ...given]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(why);
   });
 });
 
@@ -73,6 +92,7 @@ describe('what nobody is shown', () => {
   });
 
   it('is something', () => {
-    expect(() => masksOf([['payments', ' , ']])).toThrow(/--mask/);
+    for (const fields of [' , ', 'a..b', '.b', 'iban,a.'])
+      expect(() => masksOf([['payments', fields]])).toThrow(/--mask/);
   });
 });

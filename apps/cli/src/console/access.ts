@@ -23,6 +23,10 @@ export async function readUsers(path: string): Promise<ConsoleUser[]> {
     line.trim() === '' || line.startsWith('#') ? [] : [userOf(line, `${path}:${index + 1}`)],
   );
   if (users.length === 0) throw new CliError('CLI_CONFIG_INVALID', `${path} names nobody who may log in`);
+  const twice = users.find(({ name }, at) => users.findIndex((each) => each.name === name) < at);
+  if (twice !== undefined) {
+    throw new CliError('CLI_CONFIG_INVALID', `${path} has ${twice.name} twice: both passwords would let somebody in`);
+  }
   if (users.some(({ password }) => password.startsWith('$scrypt$'))) await checkHashes(users, path);
   return users;
 }
@@ -91,7 +95,10 @@ export function masksOf(given: readonly Assignment[] = []): MaskRule[] {
       .split(',')
       .map((field) => field.trim())
       .filter((field) => field !== '');
-    if (topics === '' || fields.length === 0) throw usageError('`--mask` takes TOPICS=FIELD[,FIELD...]');
+    const isSome = fields.every((field) => field.split('.').every((name) => name.trim() !== ''));
+    if (topics === '' || fields.length === 0 || !isSome) {
+      throw usageError('`--mask` takes TOPICS=FIELD[,FIELD...]; a field is a name, or a path such as card.number');
+    }
     return { topics, fields };
   });
 }

@@ -55,6 +55,14 @@ export class Cluster {
     return Mask.of(this.#masks, topic);
   }
 
+  /**
+   * Looks through what it is reached by, without reaching for it.
+   * @throws ClientError `CLIENT_INVALID_OPTION` for an address or a login that is none
+   */
+  check(): void {
+    void this.admin;
+  }
+
   get admin(): Admin {
     this.#admin ??= new Admin({ ...this.#connection, apiTimeoutMs: API_TIMEOUT_MS });
     return this.#admin;

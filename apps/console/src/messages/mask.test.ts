@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createConsole } from '../index.ts';
 import { HIDDEN, Mask } from './mask.ts';
 
 const RULES = [
@@ -33,6 +34,33 @@ describe('a mask', () => {
       card: { number: HIDDEN, kind: 'debit' },
       number: 7,
       all: [{ iban: HIDDEN }],
+    });
+  });
+
+  it('hides a field whose own name has dots, and one within another whose name has', () => {
+    const value = {
+      'card.number': 'x',
+      'shop.card': { number: 'y', kind: 'debit' },
+      'big.iban': 'z',
+      xcard: { number: 1 },
+    };
+    expect(JSON.parse(shown('payments-eu', JSON.stringify(value)).value ?? '')).toEqual({
+      'card.number': HIDDEN,
+      'shop.card': { number: HIDDEN, kind: 'debit' },
+      'big.iban': HIDDEN,
+      xcard: { number: 1 },
+    });
+  });
+
+  it.each([
+    [{ topics: '*', fields: ['a..b'] }],
+    [{ topics: '*', fields: ['iban', '.b'] }],
+    [{ topics: '*', fields: [''] }],
+    [{ topics: '*', fields: [] }],
+    [{ topics: '', fields: ['iban'] }],
+  ])('that could hide nothing is refused: %j', async (rule) => {
+    await expect(createConsole({ clusters: {}, masks: [rule] })).rejects.toMatchObject({
+      code: 'CONSOLE_MASK_INVALID',
     });
   });
 

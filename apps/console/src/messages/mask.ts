@@ -1,5 +1,6 @@
 /** Fields that nobody is to see: they are taken out before anything looks at a record, so that no search can find out what was in them. */
 import { fits } from '../api/roles.ts';
+import { ConsoleError } from '../errors.ts';
 
 /** Numbers as they are written, which JavaScript has and its types have not yet. */
 const rawJson = JSON as typeof JSON & { rawJSON(text: string): unknown; isRawJSON(value: unknown): boolean };
@@ -9,8 +10,8 @@ export interface MaskRule {
   /** `*` stands for any characters. */
   readonly topics: string;
   /**
-   * Names of fields, whatever their case, at any depth; with dots, where they stand: `card.number`. A header of that name is masked too.
-   * `$key` and `$value` are all of these.
+   * Names of fields, whatever their case, at any depth; with dots, where they stand: `card.number`, be it a field of that name or one
+   * within another. A header of that name is masked too. `$key` and `$value` are all of these.
    */
   readonly fields: readonly string[];
 }
@@ -20,6 +21,24 @@ export const HIDDEN = '•••';
 const HIDDEN_BYTES = Buffer.from(HIDDEN);
 /** Beyond it nobody parses a value to hide what is in it: all of it is hidden. */
 const PARSED_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * @throws ConsoleError `CONSOLE_MASK_INVALID` for a rule that could hide nothing
+ */
+export function checkMasks(rules: readonly MaskRule[]): void {
+  for (const { topics, fields } of rules) {
+    if (topics === '' || fields.length === 0) throw hidesNothing(`The mask of ${topics || 'no topics'} names nothing`);
+    const none = fields.find((field) => field.split('.').some((name) => name.trim() === ''));
+    if (none !== undefined) throw hidesNothing(`The mask of ${topics} has a field "${none}", in which a name is empty`);
+  }
+}
+
+function hidesNothing(what: string): ConsoleError {
+  return new ConsoleError(
+    'CONSOLE_MASK_INVALID',
+    `${what}: nothing would be hidden. Give names of fields, or paths such as card.number`,
+  );
+}
 
 interface Maskable {
   readonly partition: number;
@@ -35,10 +54,10 @@ export type Decode = (bytes: Buffer) => string | undefined;
 
 /** Hides fields of one topic's records. */
 export class Mask {
-  readonly #paths: readonly (readonly string[])[];
+  readonly #paths: readonly string[];
 
   private constructor(fields: readonly string[]) {
-    this.#paths = fields.map((field) => field.toLowerCase().split('.'));
+    this.#paths = fields.map((field) => field.toLowerCase());
   }
 
   /** Undefined where no rule is for the topic. */
@@ -62,10 +81,10 @@ export class Mask {
     };
   }
 
+  /** Names may have dots of their own: where a path ends in what is named, however it is divided, that is hidden. */
   #isNamed(path: readonly string[]): boolean {
-    return this.#paths.some(
-      (wanted) => wanted.length <= path.length && wanted.every((name, at) => name === path.at(at - wanted.length)),
-    );
+    const text = path.join('.');
+    return this.#paths.some((wanted) => text === wanted || text.endsWith(`.${wanted}`));
   }
 
   /** What cannot be read may hold anything. */

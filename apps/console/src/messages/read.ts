@@ -7,6 +7,7 @@ import { openFilter, type RecordFilter } from '../filter.ts';
 import { messagePackAsJson } from './msgpack.ts';
 import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
 import { type RecordToShow, type ShowOptions, showRecord } from './shown.ts';
+import type { ReadTurns } from './turns.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
 const PAGE_DEFAULT = 50;
@@ -49,11 +50,15 @@ export interface ReadRequest {
   readonly topic: string;
   readonly plan: ReadPlan;
   readonly signal: AbortSignal;
+  /** Who reads, and what everybody who reads takes turns at. */
+  readonly who: string;
+  readonly turns: ReadTurns;
 }
 
 /** Reads one page: what comes first from where the plan begins. Nothing is kept but the page. */
 export async function readMessages(request: ReadRequest, listener: ReadListener): Promise<ReadEnd> {
-  const filter = await openFilter(request.plan, request.cluster.schemas);
+  using _ = await request.turns.reads.take(request.who);
+  const filter = await openFilter(request.plan, request);
   try {
     const whole = await wholeRanges(request);
     const isBackwards = request.plan.from === 'newest';
@@ -258,7 +263,7 @@ type Records = readonly RecordToShow[];
 
 /** The records of some ranges, batch by batch, and then no more. */
 async function* readRanges(
-  { cluster, topic, signal, isWhole = false }: ReadRequest & WholeOption,
+  { cluster, topic, signal, isWhole = false }: Pick<ReadRequest, 'cluster' | 'topic' | 'signal'> & WholeOption,
   ranges: readonly Range[],
 ): AsyncGenerator<Records> {
   const ends = new Map(ranges.filter(({ from, to }) => from < to).map(({ partition, to }) => [partition, to]));
@@ -355,7 +360,8 @@ export async function tailMessages(
   listener: Required<Pick<ReadListener, 'messages' | 'marks'>>,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
-  const filter = await openFilter(request.plan, request.cluster.schemas);
+  using _ = await request.turns.reads.take(request.who);
+  const filter = await openFilter(request.plan, request);
   const marks = new TailMarks(outcomes(request), listener.marks, OPEN_AGAIN_MS);
   try {
     const whole = await wholeRanges(request);
@@ -390,7 +396,7 @@ export async function readRecord(
 ): Promise<Records[number]> {
   const { topic, partition, offset } = place;
   const signal = AbortSignal.timeout(READ_ONE_MS_MAX);
-  const request = { cluster, topic, plan: { from: 'offset' as const }, signal, isWhole };
+  const request = { cluster, topic, signal, isWhole };
   const within = (await offsetsOf(cluster.admin, [{ topic, partition }])).get(placeName(place));
   const isThere = within !== undefined && within.start <= offset && offset < within.end;
   const ranges = isThere ? [{ partition, from: offset, to: offset + 1 }] : [];

@@ -7,8 +7,9 @@ import type { Cluster } from '../clusters/cluster.ts';
 import { ConsoleError } from '../errors.ts';
 import { LOGIN_PATH } from '../login/oidc.ts';
 import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
+import { type ReadTurns, readTurns } from '../messages/turns.ts';
 import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
-import { type Handler, handlers } from './handlers.ts';
+import { type Handler, handlers, whoReads } from './handlers.ts';
 import { inputs } from './inputs.ts';
 import { needsOf } from './needs.ts';
 import type { PageFile } from './page-files.ts';
@@ -52,6 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   const guard = new Guard(options);
   const callers: Callers = new WeakMap();
+  const turns = readTurns();
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     const { method = 'GET', headers, socket } = request.raw;
@@ -63,12 +65,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     oidc !== undefined && isByHand(request) ? leadToLogin(error, request, reply) : answerFailure(error, reply, oidc),
   );
   if (oidc !== undefined) serveLogin(app, { oidc, logger });
-  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers });
+  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers, turns });
   const { clusters } = options;
-  const mayRead = (request: FastifyRequest, topic: string): void =>
-    guard.allow(callers.get(request) as Caller, 'viewer', { on: 'topic', name: topic });
-  serveStreams(app, { clusters, mayRead });
-  serveRaw(app, { clusters, mayRead });
+  const mayRead = (request: FastifyRequest, topic: string): string => {
+    const caller = callers.get(request) as Caller;
+    guard.allow(caller, 'viewer', { on: 'topic', name: topic });
+    return whoReads(caller);
+  };
+  serveStreams(app, { clusters, turns, mayRead });
+  serveRaw(app, { clusters, turns, mayRead });
   servePage(app, options);
   await app.ready();
   return app;
@@ -78,9 +83,10 @@ interface Serving {
   readonly options: AppOptions;
   readonly guard: Guard;
   readonly callers: Callers;
+  readonly turns: ReadTurns;
 }
 
-function addRoute(app: FastifyInstance, route: Route, { options, guard, callers }: Serving): void {
+function addRoute(app: FastifyInstance, route: Route, { options, guard, callers, turns }: Serving): void {
   const [method, url] = route.split(' ') as ['GET' | 'POST', string];
   // The table of handlers ties each route to its input; a loop over it loses sight of that.
   const handler = handlers[route] as Handler<never>;
@@ -102,6 +108,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, guard, callers 
           clusters,
           version,
           signal,
+          turns,
         });
         if (!isSafe(method)) noteChange(options, { caller, route, input });
         return reply.send(answer);
@@ -125,7 +132,8 @@ function noteChange(
     (name === 'set' || name === 'configs') && typeof value === 'object' ? Object.keys(value as object) : [],
   );
   const who = caller.user ?? 'somebody on this machine';
-  const fields = { audit: true, user: caller.user, route, ...what, names };
+  // What came in has names of its own, `user` among them, and does not stand in the place of who did it.
+  const fields = { audit: true, user: caller.user, route, on: what, names };
   if (error === undefined) logger.info(fields, `${who} did ${route} in the console`);
   else logger.warn({ ...fields, err: error }, `${who} tried ${route} in the console, which failed`);
 }

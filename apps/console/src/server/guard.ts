@@ -69,6 +69,7 @@ export class Guard {
   async admit(request: GuardedRequest): Promise<Caller> {
     const host = this.#checkHost(request);
     if (!isSafe(request.method)) checkOrigin(request, host);
+    else if (request.path.startsWith(API_PATH)) checkSite(request, host);
     const { oidc } = this.#options;
     if (!this.hasLogin) {
       if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
@@ -125,13 +126,30 @@ export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
+const API_PATH = '/api/';
+
+/**
+ * A page of another site cannot read what it is answered, but it could have this console work, and find out by the time that takes what
+ * a search finds. Addresses that somebody has followed or typed are no questions to the API.
+ */
+function checkSite({ headers }: GuardedRequest, host: string): void {
+  if (isForeignOrigin(headers, host) || isCrossSite(headers)) {
+    throw new ConsoleError('CONSOLE_FOREIGN_ORIGIN', "Questions are taken from this console's own pages only");
+  }
+}
+
+function isForeignOrigin({ origin }: IncomingHttpHeaders, host: string): boolean {
+  return origin !== undefined && originHost(origin) !== host;
+}
+
+function isCrossSite(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
+
 /** A form or a script of another site sends its own origin, and cannot send our header without asking first, which is refused. */
 function checkOrigin({ headers }: GuardedRequest, host: string): void {
-  const { origin } = headers;
-  const isForeign = origin !== undefined && originHost(origin) !== host;
-  const site = headers['sec-fetch-site'];
-  const isCrossSite = site !== undefined && site !== 'same-origin' && site !== 'none';
-  if (isForeign || isCrossSite || headers[CHANGE_HEADER] === undefined) {
+  if (isForeignOrigin(headers, host) || isCrossSite(headers) || headers[CHANGE_HEADER] === undefined) {
     throw new ConsoleError('CONSOLE_FOREIGN_ORIGIN', "Changes are taken from this console's own pages only");
   }
 }

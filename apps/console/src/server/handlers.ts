@@ -13,6 +13,7 @@ import { ConsoleError } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecord } from '../messages/shown.ts';
+import type { ReadTurns } from '../messages/turns.ts';
 import type { Caller } from './guard.ts';
 
 /** What handlers work with. */
@@ -22,6 +23,7 @@ export interface HandlerContext {
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly version: string;
   readonly signal: AbortSignal;
+  readonly turns: ReadTurns;
 }
 
 /** A route's work, and the role that it takes. */
@@ -69,6 +71,11 @@ function confirmed(given: string, name: string): void {
   if (given !== name) throw new ConsoleError('CONSOLE_NOT_CONFIRMED', `Type ${name} to confirm: this cannot be undone`);
 }
 
+/** By which name somebody takes turns: whoever comes without one shares those of nobody. */
+export function whoReads({ user }: Caller): string {
+  return user ?? '';
+}
+
 /** Of lists everybody is shown what he may see. */
 function maySee(caller: Caller, on: 'topic' | 'group', name: string): boolean {
   return isAllowed(caller, 'viewer', { on, name });
@@ -110,7 +117,8 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/topics/:topic/messages': view(async ({ cluster, topic, ...plan }, context) => {
     const messages: Message[] = [];
     const marks = new Map<string, MessageMark>();
-    const request = { cluster: clusterOf(context, cluster), topic, plan, signal: context.signal };
+    const { signal, turns } = context;
+    const request = { cluster: clusterOf(context, cluster), topic, plan, signal, turns, who: whoReads(context.caller) };
     const end = await readMessages(request, {
       messages: (some) => void messages.push(...some),
       marks: (some) => {
@@ -126,6 +134,7 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     const cluster = clusterOf(context, input.cluster);
     const look = await lookAtBatch(cluster, input);
     if (look !== undefined && look.batch.marker !== null) return showMarker(input, look);
+    using _ = await context.turns.reads.take(whoReads(context.caller));
     const record = await readRecord(cluster, input);
     return { ...showRecord(record, { isDetail: true, ...showing(cluster, input.topic) }), batch: look?.batch };
   }),
@@ -212,13 +221,14 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   }),
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': change(
     'editor',
-    async (cluster, input) => {
+    async (cluster, input, { turns, caller }) => {
       if (input.to !== input.topic && cluster.maskOf(input.topic) !== undefined) {
         throw new ConsoleError(
           'CONSOLE_MASKED',
           `Fields of ${input.topic} are hidden here: its records can be sent again to it, and to no other topic`,
         );
       }
+      using _ = await turns.reads.take(whoReads(caller));
       const { rawKey, rawValue, headers } = await readRecord(cluster, input, { isWhole: true });
       const record = { topic: input.to, key: rawKey, value: rawValue, headers };
       const { partition, offset } = await cluster.producer.send(record);

@@ -9,9 +9,12 @@ import { readPlan } from './inputs.ts';
 import { failureOf, parseInput, signalOf } from './requests.ts';
 
 /** Where streams find what they read, and who may. */
-interface Clusters extends Pick<HandlerContext, 'clusters'> {
-  /** @throws ConsoleError where whoever asks may not read that topic */
-  readonly mayRead: (request: FastifyRequest, topic: string) => void;
+interface Clusters extends Pick<HandlerContext, 'clusters' | 'turns'> {
+  /**
+   * Who reads.
+   * @throws ConsoleError where whoever asks may not read that topic
+   */
+  readonly mayRead: (request: FastifyRequest, topic: string) => string;
 }
 
 const streamPlan = readPlan.extend({ live: z.enum(['true', 'false']).optional() });
@@ -55,8 +58,9 @@ class EventStream {
 export function serveStreams(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/stream', async (request, reply) => {
     const { cluster, topic, live, ...plan } = parseInput(streamPlan, request);
-    options.mayRead(request, topic);
-    const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply) };
+    const who = options.mayRead(request, topic);
+    const { turns } = options;
+    const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply), who, turns };
     reply.hijack();
     // Headers that the guard has set are kept by hand: the answer goes past fastify.
     for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -108,7 +112,7 @@ const rawPlace = z.object({
 export function serveRaw(app: FastifyInstance, options: Clusters): void {
   app.get('/api/clusters/:cluster/topics/:topic/messages/:partition/:offset/raw/:part', async (request, reply) => {
     const { cluster, part, ...place } = parseInput(rawPlace, request);
-    options.mayRead(request, place.topic);
+    using _ = await options.turns.reads.take(options.mayRead(request, place.topic));
     const record = await readRecord(clusterOf(options, cluster), place);
     const bytes = part === 'key' ? record.rawKey : record.rawValue;
     return reply
