@@ -25,8 +25,16 @@ const PORT_DEFAULT = 8080;
 export async function serveConsole(context: CommandContext, options: ConsoleCommandOptions): Promise<void> {
   const { host, port = PORT_DEFAULT, allowHost, readOnly } = options;
   const users = options.users === undefined ? [] : await readUsers(options.users);
+  const clusters = await clustersOf(context, options);
+  const hasLogin = users.length > 0 || options.oidc !== undefined;
+  if (!hasLogin && Object.values(clusters).some(({ sasl, tls }) => sasl !== undefined || isKey(tls))) {
+    context.out.warn(
+      'The console logs in to the cluster and asks nobody for a login of his own: ' +
+        'every user and program of this machine may do there what it may. Give --users FILE, or --oidc FILE',
+    );
+  }
   const served = await createConsole({
-    clusters: await clustersOf(context, options),
+    clusters,
     users,
     oidc: options.oidc === undefined ? undefined : await readOidc(options.oidc),
     masks: masksOf(options.mask),
@@ -42,6 +50,11 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   } finally {
     await served.close();
   }
+}
+
+/** Whether a certificate says who the console is. */
+function isKey(tls: ClusterConnection['tls']): boolean {
+  return typeof tls === 'object' && tls !== null && 'key' in tls && tls.key !== undefined;
 }
 
 const PASSWORD_BYTES_MAX = 4096;
@@ -85,8 +98,9 @@ async function clustersOf(
   const connection = { ...client, schemaRegistry: url === undefined ? undefined : { url } };
   for (const [at, [name, servers]] of named.entries()) {
     if (name === '' || servers === '') throw usageError('`--cluster` takes NAME=HOST:PORT[,...]');
-    if (named.findIndex((each) => each[0] === name) < at)
+    if (named.findIndex((each) => each[0] === name) < at) {
       throw usageError(`There are two clusters of the name ${name}`);
+    }
   }
   if (named.length === 0) return { [connection.bootstrapServers.toString()]: connection };
   return Object.fromEntries(named.map(([name, servers]) => [name, { ...connection, bootstrapServers: servers }]));

@@ -84,6 +84,41 @@ describe('the clusters of a console', () => {
   });
 });
 
+describe('a console that logs in to its cluster', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'console-login-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each([
+    [[], true],
+    [['--users', 'users'], false],
+  ])('says that everybody of this machine is let in with it, where nobody has to log in: %j', async (more, isTold) => {
+    const at = (name: string) => join(folder, name);
+    await writeFile(
+      at('client.properties'),
+      'security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username=a\nsasl.password=b\n',
+    );
+    await writeFile(at('users'), 'eve:viewer:pw\n');
+    // A port that cannot be had ends it at once.
+    const given = [
+      '--bootstrap-server',
+      'localhost:1',
+      '--command-config',
+      at('client.properties'),
+      '--host',
+      '192.0.2.1',
+    ];
+    const { stderr } = await millrace(undefined, [
+      'console',
+      ...given,
+      ...more.map((each) => (each === 'users' ? at(each) : each)),
+    ]);
+    expect(stderr.includes('asks nobody for a login of his own')).toBe(isTold);
+  });
+});
+
 describe('what nobody is shown', () => {
   it('is fields of the topics whose names fit', () => {
     expect(masksOf([['payments-*', 'card.number, iban']])).toEqual([

@@ -6,7 +6,7 @@ import { bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { ChangeForm, ConfirmByName, Empty, Field, Loaded } from '../ui/parts.tsx';
+import { ChangeForm, ConfirmByName, Empty, Field, Loaded, Problem } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Configs } from './configs.tsx';
 import { Messages } from './messages.tsx';
@@ -47,6 +47,8 @@ export function TopicPage(): ReactNode {
           </Link>
         ))}
       </nav>
+      {/* A live tail of a broker that is gone is as silent as one of which nothing comes. */}
+      {tab === 'messages' && query.error !== null && <Problem error={query.error} />}
       {tab === 'messages' ? (
         <Messages cluster={cluster} topic={topic} partitions={query.data?.partitions.length ?? 0} />
       ) : tab === 'configs' ? (
