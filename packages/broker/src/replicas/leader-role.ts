@@ -5,6 +5,12 @@ import type { ReplicaState } from '../cluster/broker-channel.ts';
 import type { Guard } from '../shared/guard.ts';
 import type { IsrChange, IsrChanges, IsrOutcome } from './isr-changes.ts';
 
+/**
+ * One whom the controller has just left out is not let in before: it is about to stop, for the most part, and fetches on until it has been
+ * told of the new leader and has closed. Whoever waited for it would wait until all know that it is gone.
+ */
+const LEFT_OUT_MS = 500;
+
 /** What a leader knows of a follower by its fetches. */
 interface Progress {
   /** The offset that it asked for last: it has everything below, and durably. -1 before its first fetch of this leadership. */
@@ -15,6 +21,8 @@ interface Progress {
   leaderEndAtLastFetch: number;
   /** When the follower last had everything that this leader had. */
   lastCaughtUpMs: number;
+  /** Until when it is neither waited for nor let in, since the controller has left it out. */
+  leftOutUntilMs: number;
 }
 
 /** A follower's fetch that was read without an error. */
@@ -38,6 +46,16 @@ export interface LeaderRoleOptions {
   readonly isrChanges: IsrChanges;
   /** The in-sync replicas have changed, and the high watermark may move because of it. */
   readonly onIsrCommitted: (before: readonly number[], now: readonly number[]) => void;
+  /** Those who were proposed are not, and the high watermark may move because they are no longer waited for. */
+  readonly onIsrRefused: () => void;
+}
+
+/** What there was before a role began. */
+export interface FormerRole {
+  /** Where this broker led already: its followers are known. */
+  readonly leading: LeaderRole | undefined;
+  /** The in-sync replicas that this broker knew of; empty where it knew of none. */
+  readonly isr: readonly number[];
 }
 
 /**
@@ -60,8 +78,7 @@ export class LeaderRole {
   #proposed: readonly number[] | undefined;
   #isOver = false;
 
-  /** @param before The role before, where this broker led already: its followers are known. */
-  constructor(state: ReplicaState, options: LeaderRoleOptions, before: LeaderRole | undefined) {
+  constructor(state: ReplicaState, options: LeaderRoleOptions, before: FormerRole) {
     this.#options = options;
     this.epoch = state.leaderEpoch;
     this.#begunAt = options.log.logEndOffset;
@@ -72,7 +89,8 @@ export class LeaderRole {
     const nowMs = options.clock.monotonic();
     for (const id of state.replicas) {
       if (id === options.brokerId) continue;
-      const known = before === undefined ? undefined : before.#followers.get(id);
+      const known = before.leading === undefined ? undefined : before.leading.#followers.get(id);
+      const isLeftOut = before.isr.includes(id) && !state.isr.includes(id);
       // One that is not in sync begins anew: what it had caught up with before this epoch must not hold the high watermark up.
       const caughtUpMs = state.isr.includes(id) ? nowMs : Number.NEGATIVE_INFINITY;
       this.#followers.set(id, {
@@ -81,6 +99,7 @@ export class LeaderRole {
         lastFetchMs: known === undefined ? Number.NEGATIVE_INFINITY : caughtUpMs,
         leaderEndAtLastFetch: known === undefined ? -1 : options.log.durableEndOffset,
         lastCaughtUpMs: caughtUpMs,
+        leftOutUntilMs: isLeftOut ? nowMs + LEFT_OUT_MS : (known?.leftOutUntilMs ?? Number.NEGATIVE_INFINITY),
       });
     }
     // So that a first record is not read as one of the epoch before (KIP-101).
@@ -173,7 +192,9 @@ export class LeaderRole {
     const { fetchOffset } = fetch;
     // What lies there is not what this log is going to have there: one that has yet to go back from what there was no room for, say.
     if (fetchOffset > log.durableEndOffset) return;
-    if (fetchOffset >= log.durableEndOffset) progress.lastCaughtUpMs = nowMs;
+    const isLeftOut = nowMs < progress.leftOutUntilMs && !this.#isr.includes(brokerId);
+    if (isLeftOut) progress.lastCaughtUpMs = Number.NEGATIVE_INFINITY;
+    else if (fetchOffset >= log.durableEndOffset) progress.lastCaughtUpMs = nowMs;
     else if (progress.leaderEndAtLastFetch >= 0 && fetchOffset >= progress.leaderEndAtLastFetch) {
       progress.lastCaughtUpMs = Math.max(progress.lastCaughtUpMs, progress.lastFetchMs);
     }
@@ -181,7 +202,7 @@ export class LeaderRole {
     progress.logStartOffset = fetch.logStartOffset;
     progress.lastFetchMs = nowMs;
     progress.leaderEndAtLastFetch = fetch.leaderEndOffset;
-    this.#maybeExpand(brokerId, progress);
+    if (!isLeftOut) this.#maybeExpand(brokerId, progress);
   }
 
   /** Where the high watermark may go: what all have who may be in sync, or are about to be. */
@@ -254,8 +275,10 @@ export class LeaderRole {
     if (this.#isOver || outcome === undefined || this.#proposed !== change.isr) return;
     const { errorCode } = outcome;
     if (errorCode === ErrorCode.OPERATION_NOT_ATTEMPTED || errorCode === ErrorCode.INELIGIBLE_REPLICA) {
-      // What was there counts, and the next fetch or look proposes again.
+      // What was there counts, and is proposed again after a while.
       this.#proposed = undefined;
+      this.#leaveOut(change.isr);
+      this.#options.onIsrRefused();
       return;
     }
     // Whatever else it is (another epoch, another version): a LeaderAndIsr is on its way, and until then the larger set counts.
@@ -267,5 +290,15 @@ export class LeaderRole {
     this.#recoveryState = outcome.leaderRecoveryState;
     this.#proposed = undefined;
     this.#options.onIsrCommitted(before, this.#isr);
+  }
+
+  /** The controller lets nobody in of these who is not in sync already: a broker stops, or is gone. */
+  #leaveOut(refused: readonly number[]): void {
+    const untilMs = this.#options.clock.monotonic() + LEFT_OUT_MS;
+    for (const [id, progress] of this.#followers) {
+      if (!refused.includes(id) || this.#isr.includes(id)) continue;
+      progress.leftOutUntilMs = untilMs;
+      progress.lastCaughtUpMs = Number.NEGATIVE_INFINITY;
+    }
   }
 }

@@ -320,6 +320,45 @@ describe('the in-sync replicas of a leader', () => {
     ]);
   });
 
+  it('go on without one that the controller has just left out, though it still fetches: it is about to stop', async () => {
+    partition.applyState(state({ ...three, leader: 3, isr: [BROKER_ID, 2, 3] }));
+    partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 1 }));
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    fetched(3, 1);
+    await partition.append(batchOf(['b']), LEADER_ONLY);
+    fetched(2, 2);
+    expect([log.highWatermark, proposals]).toEqual([2, []]);
+    // Told of it again, it knows that still.
+    partition.applyState(state({ ...three, leaderEpoch: 2, partitionEpoch: 2 }));
+    fetched(3, 2);
+    expect(proposals).toEqual([]);
+    await clock.advanceAsync(500);
+    await partition.append(batchOf(['c']), LEADER_ONLY);
+    fetched(2, 3);
+    expect(log.highWatermark).toBe(3);
+    fetched(3, 3);
+    expect(proposals.map(({ change }) => change.isr)).toEqual([[1, 2, 3]]);
+  });
+
+  it.each([ErrorCode.INELIGIBLE_REPLICA, ErrorCode.OPERATION_NOT_ATTEMPTED])(
+    'are what they were as soon as the controller refuses one (%i), and those who wait for it are answered',
+    async (errorCode) => {
+      partition.applyState(state(three));
+      fetched(3, 0);
+      await partition.append(batchOf(['a']), LEADER_ONLY);
+      fetched(2, 1);
+      expect([log.highWatermark, partition.leading?.maximalIsr]).toEqual([0, [1, 2, 3]]);
+      await answer({ ...agreed([1, 2], 0), errorCode });
+      expect([log.highWatermark, partition.leading?.maximalIsr]).toEqual([1, [1, 2]]);
+      expect(partition.leading?.isChangingIsr).toBe(false);
+      fetched(3, 1);
+      expect(proposals).toEqual([]);
+      await clock.advanceAsync(500);
+      fetched(3, 1);
+      expect(proposals).toHaveLength(1);
+    },
+  );
+
   it('lose those that lag for too long, and then the high watermark moves though nothing is appended (KAFKA-13091)', async () => {
     partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2, 3] }));
     await partition.append(batchOf(['a']), LEADER_ONLY);
@@ -369,18 +408,6 @@ describe('the in-sync replicas of a leader', () => {
     }
     expect(proposals).toEqual([]);
   });
-
-  it.each([ErrorCode.OPERATION_NOT_ATTEMPTED, ErrorCode.INELIGIBLE_REPLICA])(
-    'are as they were after error %i, and are proposed again',
-    async (errorCode) => {
-      partition.applyState(state(three));
-      fetched(3, 0);
-      await answer({ ...agreed([], -1), errorCode });
-      expect([partition.leading?.maximalIsr, partition.leading?.isChangingIsr]).toEqual([[1, 2], false]);
-      fetched(3, 0);
-      expect(proposals.length).toBe(1);
-    },
-  );
 
   it.each([ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.INVALID_UPDATE_VERSION, ErrorCode.UNKNOWN_TOPIC_ID])(
     'stay in doubt after error %i until the controller says what counts',

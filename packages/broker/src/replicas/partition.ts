@@ -214,8 +214,9 @@ export class Partition {
   applyState(state: ReplicaState): boolean {
     if (this.#state !== undefined && state.leaderEpoch <= this.#state.leaderEpoch) return false;
     const before = this.#leading;
+    const former = { leading: before, isr: before?.isr ?? this.#state?.isr ?? [] };
     const leads = state.leader === this.#brokerId;
-    const leading = leads ? new LeaderRole(state, this.#leaderOptions(), before) : undefined;
+    const leading = leads ? new LeaderRole(state, this.#leaderOptions(), former) : undefined;
     const following = leads ? undefined : new FollowerRole(state.leader, state.leaderEpoch, this.log);
     // From here on all of it is done, or, where a role could not begin, nothing.
     before?.end();
@@ -362,6 +363,7 @@ export class Partition {
         onIsrCommitted(this, before, now);
         this.#advanceHighWatermark();
       },
+      onIsrRefused: () => this.#advanceHighWatermark(),
     };
   }
 
