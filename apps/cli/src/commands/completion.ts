@@ -205,14 +205,17 @@ complete -F _millrace millrace
 # millrace completion for zsh: in ~/.zshrc after compinit, \`source <(millrace completion zsh)\`
 _millrace() {
   local -a lines candidates
-  local line
+  local line name told
   lines=("\${(@f)$(millrace __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   if [[ \${lines[1]} == '${FILES_MARK}' ]]; then
     _files
     return
   fi
   for line in "\${lines[@]}"; do
-    [[ -n $line ]] && candidates+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+    [[ -n $line ]] || continue
+    name="\${\${line%%$'\\t'*}//:/\\\\:}" told=''
+    [[ $line == *$'\\t'* ]] && told="\${line#*$'\\t'}"
+    candidates+=("$name\${told:+:$told}")
   done
   _describe 'millrace' candidates
 }
