@@ -22,7 +22,7 @@ import { OFFSETS_TOPIC } from './cluster/internal-topics.ts';
 import { noPeers, type Peers } from './cluster/peers.ts';
 import { Channels } from './commands/channels.ts';
 import { CommandInbox } from './commands/command-inbox.ts';
-import { PeerNews } from './commands/peer-news.ts';
+import { MissedNews } from './commands/missed-news.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import type { ListenerCertificates } from './config/listener-changes.ts';
@@ -134,7 +134,7 @@ interface Running {
   readonly configs: ConfigRepository;
   readonly controller: Controller;
   readonly session: SessionKeeper;
-  readonly peerNews: PeerNews;
+  readonly news: MissedNews;
   readonly replication: Replication;
   readonly logDirs: LogDirNotifier;
 }
@@ -243,12 +243,12 @@ export class Broker {
     const running = this.#running;
     if (running === undefined || this.#isStopped) return;
     this.#isStopped = true;
-    const { services, controller, configs, logs, session, peerNews, replication, logDirs } = running;
+    const { services, controller, configs, logs, session, news, replication, logDirs } = running;
     await allInTurn([
       () => (handsOver ? this.handOver() : undefined),
       () => this.finishWaits(),
       () => session.stop(),
-      () => peerNews.stop(),
+      () => news.stop(),
       () => logDirs.stop(),
       () => configs.stop(),
       () => services.accessRules?.stop(),
@@ -361,13 +361,12 @@ export class Broker {
     { endpoints, accessRules }: BrokerStartOptions & { readonly accessRules: AccessRules | undefined },
   ): Promise<Running> {
     const { config, clock, metadataStore: store, logger, metrics = noMetrics, peers = noPeers } = this.#options;
-    const { brokerId } = config;
     const cluster = new ClusterImage();
     const deadlines = new Deadlines(clock, new Guard(logger));
     const versions = interBrokerVersions(config.interBrokerProtocolVersion) as InterBrokerVersions;
     const brokerEpoch = (): number => session.brokerEpoch;
     const replication = new Replication({
-      brokerId,
+      brokerId: config.brokerId,
       session: () => session,
       cluster,
       peers,
@@ -406,8 +405,9 @@ export class Broker {
     });
     await followSettings(configs, clients.entities, { logs, replicas }, this.#options);
     await startClientRooms(clients);
-    const followers = [clients.entities, transactions.level];
-    const session = this.#newSession(endpoints, () => takeUpAgain(configs, followers, controller));
+    const news = this.#newNews(cluster, commands);
+    const others = [clients.entities, transactions.level, news];
+    const session = this.#newSession(endpoints, () => takeUpAgain(configs, controller, others));
     await session.start();
     await transactions.level.load();
     await controller.start();
@@ -419,18 +419,16 @@ export class Broker {
       configs,
       controller,
       session,
-      peerNews: this.#startPeerNews(cluster, commands),
+      news: news.start(),
       replication,
-      logDirs: new LogDirNotifier({ store, brokerId, clock, logger }),
+      logDirs: new LogDirNotifier({ store, brokerId: config.brokerId, clock, logger }),
     };
   }
 
-  #startPeerNews(cluster: ClusterImage, inbox: CommandInbox): PeerNews {
+  #newNews(cluster: ClusterImage, inbox: CommandInbox): MissedNews {
     const { peers = noPeers, metadataStore: store, config, clock, logger } = this.#options;
     const { brokerId, interBrokerListenerName: listener } = config;
-    const news = new PeerNews({ brokerId, store, cluster, peers, listener, clock, logger, inbox });
-    news.start();
-    return news;
+    return new MissedNews({ brokerId, store, cluster, peers, listener, clock, logger, inbox });
   }
 
   /** Undefined where no rights are checked. */

@@ -22,8 +22,8 @@ export function liveLogOptions(config: BrokerConfig): LiveLogOptions {
 /** The session with the store is a new one: what was changed meanwhile is read, and everything is watched again. */
 export async function takeUpAgain(
   configs: ConfigRepository,
-  others: readonly { load(): Promise<void> }[],
   controller: Controller,
+  others: readonly { load(): Promise<void> }[],
 ): Promise<void> {
   await configs.sessionRenewed();
   for (const other of others) await other.load();

@@ -115,7 +115,7 @@ export class ClusterImage {
       else if (!this.#merge(name, states)) deletedTopics.push(name);
     }
     const change = { topics: new Set(topics.keys()), deletedTopics };
-    for (const listener of [...this.#listeners]) listener(change);
+    this.#tell(change);
     return change;
   }
 
@@ -129,8 +129,16 @@ export class ClusterImage {
       ({ topic }) => topic,
     );
     for (const [name, states] of topics) this.#merge(name, states);
-    const change = { topics: new Set(topics.keys()), deletedTopics: [] };
-    for (const listener of [...this.#listeners]) listener(change);
+    this.#tell({ topics: new Set(topics.keys()), deletedTopics: [] });
+  }
+
+  /** Forgets topics, unless others of their names have taken their place; gives the names of those that are forgotten. */
+  drop(topics: readonly TopicImage[]): string[] {
+    const dropped = topics.filter(({ name, id }) => this.#topicsByName.get(name)?.id === id);
+    for (const { name } of dropped) this.#remove(this.#topicsByName.get(name) as TopicImage);
+    const deletedTopics = dropped.map(({ name }) => name);
+    if (dropped.length > 0) this.#tell({ topics: new Set(deletedTopics), deletedTopics });
+    return deletedTopics;
   }
 
   /** Calls `listener` after every change; the returned function ends that. */
@@ -154,6 +162,10 @@ export class ClusterImage {
     }
     const present = this.#topicsByName.get(name);
     return present !== undefined && present.id !== topicId;
+  }
+
+  #tell(change: ImageChange): void {
+    for (const listener of [...this.#listeners]) listener(change);
   }
 
   /** False when nothing of the topic is left. */

@@ -7,7 +7,7 @@ import type {
   StopReplicaCommand,
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
-import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { ClusterImage, TopicImage } from '../cluster/cluster-image.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
@@ -77,6 +77,13 @@ export class CommandInbox {
     });
     this.#last = learnt.catch(() => undefined);
     return learnt;
+  }
+
+  /** Takes topics for deleted that the store has no more; those that were made anew meanwhile stay. */
+  forget(topics: readonly TopicImage[]): Promise<void> {
+    const forgotten = this.#last.then(() => this.#forget(this.#rooms.cluster.drop(topics)));
+    this.#last = forgotten.catch(() => undefined);
+    return forgotten;
   }
 
   #forget(topics: readonly string[]): void {
