@@ -43,8 +43,15 @@ export async function runLibrdkafka(
   const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
   try {
     const conf = join(scratch, 'test.conf');
-    const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-    writeFileSync(conf, `metadata.broker.list=${bootstrap}\ntest.topic.random=true\n${lines.join('')}`);
+    const all = {
+      'metadata.broker.list': bootstrap,
+      'test.topic.random': 'true',
+      // Some call Kafka's tools, each of which takes seconds here.
+      'test.timeout.multiplier': '2',
+      ...settings,
+    };
+    const lines = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(conf, lines.join(''));
     const environment = {
       ...process.env,
       RDKAFKA_TEST_CONF: conf,

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionContext } from './connection-context.ts';
 import { Listener } from './listener.ts';
+import { LAST_WORD_MS } from './server-connection.ts';
 import {
   cleanUp,
   closed,
@@ -318,8 +319,10 @@ describe('Listener', () => {
     expect(lines).toEqual([]);
   });
 
-  it('sends the answer before a handler disconnects the client', async () => {
+  it('sends the answer before a handler disconnects the client, and leaves it time to read it before the end', async () => {
+    const clock = new ManualClock();
     const { port } = await startListener({
+      clock,
       handler: {
         handle: (frame, connection) => {
           connection.disconnect('authentication failed');
@@ -329,7 +332,16 @@ describe('Listener', () => {
     });
     const peer = await startPeer(port);
     const texts = collect(peer);
+    let hasEnded = false;
+    peer.on('end', () => {
+      hasEnded = true;
+    });
     peer.write(Buffer.concat([request('denied'), request('ignored')]));
+    await until(() => texts.length === 1);
+    clock.advance(LAST_WORD_MS - 1);
+    for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+    expect(hasEnded).toBe(false);
+    clock.advance(1);
     await closed(peer);
     expect(texts).toEqual(['denied']);
   });

@@ -60,6 +60,12 @@ export interface ServerConnectionHost {
 /** How long a connection that is being closed may take to hand over its last bytes. */
 export const CLOSING_MS_MAX = 5_000;
 
+/**
+ * How long whoever is dismissed with an answer has for reading it before the end follows. Some clients (kafka-python 3) throw away what comes
+ * together with the end of a connection: to them a refused login would be a lost connection, which they try anew.
+ */
+export const LAST_WORD_MS = 50;
+
 /** Frames up to this size go before larger ones when time is short. */
 const LIGHT_FRAME_BYTES = 16 * 1024;
 /** Larger frames are timed one by one, smaller ones so many at once. */
@@ -107,6 +113,9 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   #isGreedy = false;
   #reading = true;
   #closing = false;
+  #isDismissed = false;
+  /** Runs from the last answer of whoever is dismissed to the end. */
+  #lastWord: Timer | undefined;
   #gone = false;
   #activeMs: number;
   readonly #acceptedMs: number;
@@ -201,6 +210,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   disconnect(reason: string): void {
     if (this.open) {
       this.#host.logger.debug(this.#fields({ reason }), `Closing connection of ${this.#peer}: ${reason}`);
+      this.#isDismissed = true;
       this.finish();
     }
   }
@@ -451,7 +461,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
       this.#takenMs = this.#activeMs;
     }
     if (this.#closing) {
-      this.#endWhenAnswered();
+      this.#endWhenAnswered(anything);
     } else {
       this.#pump();
     }
@@ -464,11 +474,12 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
   }
 
   /** After the last response the socket ends; what the client still sends is read and thrown away until it is gone. */
-  #endWhenAnswered(): void {
-    if (this.#line.length === 0 && !this.#socket.writableEnded) {
-      this.#socket.end(() => this.#host.connectionFlushed(this));
-      this.#setReading(true);
-    }
+  #endWhenAnswered(hasSaid: boolean): void {
+    if (this.#line.length > 0 || this.#socket.writableEnded || this.#lastWord !== undefined) return;
+    const end = (): void => void this.#socket.end(() => this.#host.connectionFlushed(this));
+    if (this.#isDismissed && hasSaid) this.#lastWord = this.#host.clock.schedule(LAST_WORD_MS, end);
+    else end();
+    this.#setReading(true);
   }
 
   #refuseStream(): void {
@@ -505,6 +516,7 @@ export class ServerConnection implements ListenerConnection, FrameHolder, Respon
     if (this.#gone) return;
     this.#gone = true;
     this.#rest?.cancel();
+    this.#lastWord?.cancel();
     this.#waitingFrame = undefined;
     this.#assembler.dispose();
     this.#stopWaiting();

@@ -1,5 +1,5 @@
 /** Kafka's own command-line tools for users, rules, quotas and tokens, as administrators of a secured cluster use them. */
-import { createPrivateKey } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,8 +33,11 @@ export async function runSecurityTools(wanted: string | undefined, only: readonl
     let failed = 0;
     for (const version of [KAFKA_3, KAFKA_4]) {
       const title = `Security tools of Apache Kafka ${version}`;
-      if (only.length > 0 && !only.some((part) => title.includes(part))) continue;
-      failed += await runCases(title, new SecurityTools(target, version, folder).cases());
+      const isTitle = only.length === 0 || only.some((part) => title.includes(part));
+      const cases = new SecurityTools(target, version, folder).cases();
+      // What is named is a version, or cases that stand on no others.
+      const wantedCases = cases.filter(({ name }) => isTitle || only.some((part) => name.includes(part)));
+      if (wantedCases.length > 0) failed += await runCases(title, wantedCases);
     }
     return failed;
   } finally {
@@ -405,8 +408,9 @@ class SecurityTools {
         'kafka-configs has a listener take a key that is encrypted, and tells nobody its password',
         async () => {
           const { key, certificate } = this.#target.certificates.broker;
-          const cipher = { cipher: 'aes-256-cbc', passphrase: 'hidden-pw' };
-          const locked = createPrivateKey(readFileSync(key)).export({ type: 'pkcs8', format: 'pem', ...cipher });
+          // Java 17 reads keys that are encrypted in this old way alone; ours reads those of today too.
+          const old = ['pkcs8', '-topk8', '-v1', 'PBE-SHA1-3DES', '-in', key, '-passout', 'pass:hidden-pw'];
+          const locked = execFileSync('openssl', old, { encoding: 'utf8', stdio: 'pipe' });
           const file = join(this.#folder, 'locked.pem');
           writeFileSync(file, `${locked}${readFileSync(certificate, 'utf8')}`, { mode: 0o600 });
           const alter = (...args: string[]): Promise<string> =>
