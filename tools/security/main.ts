@@ -1,6 +1,7 @@
 /**
- * `node tools/security/main.ts compare [--all]`: asks a running Apache Kafka 3.9.1 in ZooKeeper mode and ours the same, and prints what is
- * answered otherwise: every recorded request with some sets of rights, or with all of them. Needs `java` and openssl.
+ * `node tools/security/main.ts compare [rights] [logins] [--all]`: asks a running Apache Kafka 3.9.1 in ZooKeeper mode and ours the same,
+ * and prints what is answered otherwise: every recorded request with five sets of rights, or with all 36 of them, and logins in every way.
+ * Needs `java` and openssl.
  *
  * `node tools/security/main.ts rolling`: secures a cluster of ours step by step while clients write, and changes its secrets; see
  * `rolling-change.ts`. Needs ZooKeeper and openssl.
@@ -20,6 +21,7 @@ import { Connection, type ConnectionOptions, type SaslOptions } from '@millrace/
 import { Producer } from '@millrace/producer';
 import { AlterUserScramCredentials, Metadata } from '@millrace/protocol';
 import { freePort, KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
+import { compareLogins } from './compare/logins.ts';
 import { startPair } from './compare/pair.ts';
 import { compareRights } from './compare/rights.ts';
 import { changeRolling } from './rolling-change.ts';
@@ -200,9 +202,14 @@ async function rolling(): Promise<void> {
 }
 
 async function compare(): Promise<void> {
+  const wants = (what: string): boolean =>
+    process.argv.includes(what) || !['rights', 'logins'].some((each) => process.argv.includes(each));
   const pair = await startPair();
   try {
-    process.exitCode = (await compareRights(pair, process.argv.includes('--all'))) === 0 ? 0 : 1;
+    let differing = 0;
+    if (wants('logins')) differing += await compareLogins(pair);
+    if (wants('rights')) differing += await compareRights(pair, process.argv.includes('--all'));
+    process.exitCode = differing === 0 ? 0 : 1;
   } finally {
     await pair.stop();
   }

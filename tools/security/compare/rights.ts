@@ -250,8 +250,9 @@ function shapes(value: unknown, path: string): string[] {
     if (each === null) return /message$/i.test(field) ? [] : [`${at} is null`];
     if (!Array.isArray(each)) return [];
     const elements = each.filter((element) => typeof element === 'object' && element !== null);
+    const labels = elements.map((element, index) => labelOf(element, index)).toSorted();
     return [
-      `${at} has ${each.length}`,
+      `${at} has ${each.length}: ${labels}`,
       ...elements.flatMap((element, index) => shapes(element, `${at}[${labelOf(element, index)}]`)),
     ];
   });
