@@ -42,6 +42,9 @@ export interface TermEvents {
   replicasLeft(broker: number, partitions: ReadonlySet<PartitionContext>, hasAnswered: boolean): void;
 }
 
+/** How long who stops waits for a broker that does not answer; others lead what it led meanwhile. */
+const TOLD_MS_MAX = 500;
+
 /**
  * What a broker does as the controller, from its election to its end. One method per event; the caller runs them one at a
  * time. Every write is guarded by the epoch that the election gave, so a controller that has been replaced without knowing
@@ -66,6 +69,8 @@ export class ControllerTerm {
   #ownOutcomes: Promise<unknown>[] | undefined = [];
   #carriedOut: Promise<unknown> = Promise.resolve();
   readonly #topics: TopicNodes;
+  /** When each broker has answered what it was told last. */
+  readonly #answers = new Map<number, Promise<unknown>>();
 
   constructor(epoch: number, guard: ControllerGuard, options: ControllerTermOptions, events: TermEvents) {
     this.epoch = epoch;
@@ -131,6 +136,20 @@ export class ControllerTerm {
    */
   async carriedOut(): Promise<void> {
     await this.#carriedOut;
+  }
+
+  /**
+   * Resolves when all brokers have carried out what they were told until now. After a while in any case: one that hangs must not hold up
+   * one that stops.
+   */
+  async told(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.schedule(TOLD_MS_MAX, resolve);
+      void Promise.allSettled(this.#answers.values()).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** Nothing is sent any more. */
@@ -397,6 +416,7 @@ export class ControllerTerm {
     this.context.brokers.delete(id);
     this.#channels.get(id)?.close();
     this.#channels.delete(id);
+    this.#answers.delete(id);
   }
 
   /** What brokers have noted for the controller before. */
@@ -442,6 +462,8 @@ export class ControllerTerm {
           this.#noteLeft(sent, false);
         },
       );
+      // Commands to a broker are carried out in their order, so the last stands for all.
+      this.#answers.set(sent.brokerId, noted);
       if (sent.brokerId === this.#options.brokerId) this.#ownOutcomes?.push(noted);
     }
   }

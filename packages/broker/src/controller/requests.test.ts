@@ -131,6 +131,34 @@ describe('a broker that wants to stop', () => {
     expect(await stateOf(world)).toMatchObject({ leader: 3, leader_epoch: 2, isr: [3] });
   });
 
+  it('is answered when all have been told who leads, and no later than half a second where one hangs', async () => {
+    const world = await threeBrokers();
+    const { cluster } = world;
+    const channel = cluster.brokers.get(3)!.channel;
+    let carryOut = (): void => {};
+    channel.answerLeaderAndIsr = () =>
+      new Promise((resolve) => {
+        carryOut = () => resolve({ errorCode: 0, partitions: [] });
+      });
+    const answers: string[] = [];
+    const stopping = async (brokerId: number): Promise<void> => {
+      await stop(world, brokerId, world.epochOf(brokerId));
+      answers.push(`${brokerId} at ${cluster.clock.monotonic() - startMs}`);
+    };
+    const startMs = cluster.clock.monotonic();
+    const second = stopping(2);
+    await cluster.clock.advanceAsync(50);
+    expect(answers).toEqual([]);
+    carryOut();
+    await second;
+    const first = stopping(1);
+    await cluster.clock.advanceAsync(499);
+    expect(answers).toEqual(['2 at 50']);
+    await cluster.clock.advanceAsync(1);
+    await first;
+    expect(answers).toEqual(['2 at 50', '1 at 550']);
+  });
+
   it('is told what nobody else can lead', async () => {
     const world = await threeBrokers([2, 3]);
     await ask(world, [2]);

@@ -95,12 +95,22 @@ function outcomeOf(partitionIndex: number, outcome: IsrOutcome): AlterPartitionR
   };
 }
 
-/** A broker wants to stop, and its leaderships moved before. Serves brokers that ask over the network, and the controller's own. */
+/**
+ * A broker wants to stop, and its leaderships moved before. Serves brokers that ask over the network, and the controller's own.
+ *
+ * It is answered when all brokers have been told who leads now: once the answer is there it closes, and its clients ask the others.
+ */
 export async function controlledShutdown(
   controller: Controller,
   { brokerId, brokerEpoch }: ControlledShutdownRequest,
 ): Promise<ControlledShutdownResponseInput> {
-  const outcome = await controller.inTerm((term) => term.brokers.controlledShutdown(brokerId, brokerEpoch));
+  let told: Promise<void> | undefined;
+  const outcome = await controller.inTerm(async (term) => {
+    const relieved = await term.brokers.controlledShutdown(brokerId, brokerEpoch);
+    told = term.told();
+    return relieved;
+  });
+  await told;
   if (outcome === undefined) return { errorCode: ErrorCode.STALE_CONTROLLER_EPOCH, remainingPartitions: [] };
   const remainingPartitions = outcome.remaining.map(({ topic, index }) => ({
     topicName: topic.name,

@@ -51,6 +51,7 @@ class RecordingChannel implements BrokerChannel {
     const { deletedTopics } = this.#image.apply(command);
     for (const topic of deletedTopics) this.#configs.forgetTopic(topic);
     await this.#configs.loadTopics(command.partitions.map(({ topic }) => topic));
+    if (this.#answering !== undefined) await this.#answering;
     return DONE;
   }
 
