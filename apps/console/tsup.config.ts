@@ -1,4 +1,4 @@
 import { library } from '../../tools/build/tsup.ts';
 
-// The thread of filters: nobody imports it, it is started by its name.
-export default library(['src/filter-worker.ts']);
+// The threads of filters and of JSON Schema: nobody imports them, they are started by their names.
+export default library(['src/filter-worker.ts', 'src/schema-worker.ts']);

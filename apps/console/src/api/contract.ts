@@ -148,6 +148,10 @@ export interface Shown {
   readonly isCut: boolean;
   /** Which schema it was read by, or why it could not be. */
   readonly note?: string | undefined;
+  /** The id of the schema by which it was read. */
+  readonly schema?: number | undefined;
+  /** What of it does not fit that schema; undefined where it fits, and where nobody can tell, which the note says. */
+  readonly faults?: readonly string[] | undefined;
 }
 
 /** A header of a message. */
@@ -450,6 +454,19 @@ export interface NewMessage {
   readonly value: string | null;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
   readonly partition?: number | undefined;
+  /** Schemas of the registry, of JSON: what does not fit them is not sent. Without one the text is sent as it is. */
+  readonly keySchema?: number | undefined;
+  readonly valueSchema?: number | undefined;
+}
+
+/** The newest schema that the registry has for the keys or the values of a topic. */
+export interface TopicSchema {
+  readonly of: 'key' | 'value';
+  readonly subject: string;
+  readonly id: number;
+  readonly version: number;
+  /** AVRO, PROTOBUF, JSON. */
+  readonly type: string;
 }
 
 /** A failure in words, with a code that stays. */
@@ -469,6 +486,7 @@ export interface Api {
   'GET /api/clusters/:cluster/topics/:topic': { input: TopicInput; answer: TopicDetail };
   'GET /api/clusters/:cluster/topics/:topic/readers': { input: TopicInput; answer: readonly GroupLag[] };
   'GET /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput; answer: readonly ConfigRow[] };
+  'GET /api/clusters/:cluster/topics/:topic/schemas': { input: TopicInput; answer: readonly TopicSchema[] };
   'GET /api/clusters/:cluster/topics/:topic/messages': { input: TopicInput & ReadPlan; answer: MessagePage };
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': {
     input: TopicInput & { partition: number; offset: number };

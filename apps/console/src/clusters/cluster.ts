@@ -124,6 +124,7 @@ export class Cluster {
       this.#admin?.close({ timeoutMs: 1000 }),
       this.#producer?.close({ timeoutMs: 1000 }),
       this.#client?.close(),
+      this.schemas?.close(),
     ]);
   }
 }

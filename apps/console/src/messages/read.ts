@@ -6,7 +6,7 @@ import { ConsoleError } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
 import { messagePackAsJson } from './msgpack.ts';
 import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
-import { type RecordToShow, type ShowOptions, showRecord } from './shown.ts';
+import { type RecordToShow, type ShowOptions, showRecords } from './shown.ts';
 import type { ReadTurns } from './turns.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
@@ -155,16 +155,16 @@ class PageRead {
   async forwards(): Promise<ReadEnd> {
     const next = new Map(this.#ranges.map(({ partition, from }) => [partition, from]));
     for await (const { records, matched } of this.#matches(this.#ranges)) {
-      const shown: Message[] = [];
+      const wanted: Records[number][] = [];
       for (const [index, record] of records.entries()) {
         if (this.#found === this.#limit) break;
         next.set(record.partition, record.offset + 1);
         this.#scanned += 1;
         if (matched[index] !== true) continue;
         this.#found += 1;
-        shown.push(this.#show(record));
+        wanted.push(record);
       }
-      await this.#tell(shown);
+      await this.#tell(await showRecords(wanted, this.#showing));
       if (this.#found === this.#limit) return this.#end(cursorOf(next));
     }
     return this.#end(null);
@@ -207,7 +207,10 @@ class PageRead {
     const keep = this.#limit + 1;
     for await (const { records, matched } of this.#matches(window)) {
       this.#scanned += records.length;
-      for (const [index, record] of records.entries()) if (matched[index] === true) kept.push(this.#show(record));
+      // They are in the order of their offsets: of more than that the last are the newest.
+      const wanted = records.filter((_, index) => matched[index]);
+      for (const { partition } of wanted.slice(0, -keep)) left.add(partition);
+      kept.push(...(await showRecords(wanted.slice(-keep), this.#showing)));
       if (kept.length > keep * 4) {
         const sorted = newestFirst(kept);
         kept = sorted.slice(0, keep * 2);
@@ -223,10 +226,6 @@ class PageRead {
       const matched = this.#filter === undefined ? records.map(() => true) : await this.#filter.match(records);
       yield { records, matched };
     }
-  }
-
-  #show(record: Records[number]): Message {
-    return showRecord(record, this.#showing);
   }
 
   async #tell(messages: readonly Message[]): Promise<void> {
@@ -376,7 +375,7 @@ export async function tailMessages(
       const matched = await filter?.match(records);
       const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
       if (wanted.length > 0) {
-        await listener.messages(wanted.map((record) => showRecord(record, showing(cluster, topic))));
+        await listener.messages(await showRecords(wanted, showing(cluster, topic)));
         marks.add(wanted);
       }
       if (signal.aborted) break;

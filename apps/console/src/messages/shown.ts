@@ -1,4 +1,5 @@
 import type { Message, Shown, ShownHeader } from '../api/contract.ts';
+import type { Verdict } from '../schemas/json-schema.ts';
 import type { SchemaRegistry } from '../schemas/registry.ts';
 import { messagePackAsJson } from './msgpack.ts';
 
@@ -36,12 +37,31 @@ export interface ShowOptions {
   readonly schemas?: SchemaRegistry | undefined;
   /** Something of it may be hidden. */
   readonly isMasked?: boolean | undefined;
+  /** What does not fit its schema. */
+  readonly verdicts?: ReadonlyMap<Buffer, Verdict> | undefined;
+}
+
+/** Records for the page, held to the schemas that they name. */
+export async function showRecords(records: readonly RecordToShow[], options: ShowOptions): Promise<Message[]> {
+  const { schemas } = options;
+  if (schemas === undefined) return records.map((record) => showRecord(record, options));
+  // Each part is asked for once: what is asked for again is another view of the same bytes, and no key of a map.
+  const held = records.map(({ partition, offset, timestamp, rawKey, rawValue, headers }) => ({
+    ...{ partition, offset, timestamp, rawKey, rawValue, headers },
+  }));
+  const parts = held.flatMap(({ rawKey, rawValue, headers }) => [
+    rawKey,
+    rawValue,
+    ...headers.map(({ value }) => value),
+  ]);
+  const verdicts = await schemas.judge(parts.filter((part) => part === null || part.length <= DECODE_BYTES_MAX));
+  return held.map((record) => showRecord(record, { ...options, verdicts }));
 }
 
 /** A record for the page, with long parts cut. */
 export function showRecord(
   record: RecordToShow,
-  { isDetail = false, schemas, isMasked = false }: ShowOptions = {},
+  { isDetail = false, schemas, isMasked = false, verdicts }: ShowOptions = {},
 ): Message {
   const bytesMax = isDetail ? DETAIL_BYTES_MAX : LIST_BYTES_MAX;
   const headersMax = isDetail ? DETAIL_HEADERS_MAX : LIST_HEADERS_MAX;
@@ -50,12 +70,12 @@ export function showRecord(
     partition: record.partition,
     offset: record.offset,
     timestamp: record.timestamp,
-    key: showBytes(record.rawKey, bytesMax, schemas),
-    value: showBytes(record.rawValue, bytesMax, schemas),
+    key: showBytes(record.rawKey, bytesMax, schemas, verdicts),
+    value: showBytes(record.rawValue, bytesMax, schemas, verdicts),
     headers: headers.slice(0, headersMax).map(
       ({ key, value }): ShownHeader => ({
         name: key,
-        value: showBytes(value, LIST_BYTES_MAX, schemas),
+        value: showBytes(value, LIST_BYTES_MAX, schemas, verdicts),
       }),
     ),
     headerCount: headers.length,
@@ -64,7 +84,12 @@ export function showRecord(
 }
 
 /** Bytes in the form that suits them, found by looking. */
-export function showBytes(bytes: Buffer | null, bytesMax: number, schemas?: SchemaRegistry): Shown {
+export function showBytes(
+  bytes: Buffer | null,
+  bytesMax: number,
+  schemas?: SchemaRegistry,
+  verdicts?: ReadonlyMap<Buffer, Verdict>,
+): Shown {
   if (bytes === null) return { shape: 'null', text: '', bytes: 0, isCut: false };
   if (bytes.length === 0) return { shape: 'empty', text: '', bytes: 0, isCut: false };
   const isCut = bytes.length > bytesMax;
@@ -76,7 +101,16 @@ export function showBytes(bytes: Buffer | null, bytesMax: number, schemas?: Sche
   if (decoded !== undefined && 'json' in decoded) {
     const shown = decoded.json.slice(0, bytesMax);
     const isCutShort = shown.length < decoded.json.length;
-    return { shape: decoded.kind, text: shown, bytes: bytes.length, isCut: isCutShort, note: `schema ${decoded.id}` };
+    return {
+      ...{ shape: decoded.kind, text: shown, bytes: bytes.length, isCut: isCutShort, schema: decoded.id },
+      ...judged(decoded.id, verdicts?.get(bytes)),
+    };
+  }
+  const noJson = decoded?.text === undefined ? undefined : textOf(decoded.text, bytesMax);
+  if (decoded?.text !== undefined && noJson !== undefined) {
+    const note = `schema ${decoded.id}`;
+    const shown = { shape: 'json-schema', text: noJson, bytes: bytes.length, schema: decoded.id, note } as const;
+    return { ...shown, isCut: decoded.text.length > bytesMax, faults: [decoded.problem] };
   }
   const packed = bytes.length <= JSON_LOOK_BYTES_MAX ? messagePackAsJson(bytes) : undefined;
   if (packed !== undefined) {
@@ -96,6 +130,13 @@ export function showBytes(bytes: Buffer | null, bytesMax: number, schemas?: Sche
     bytes: bytes.length,
     isCut: bytes.length > HEX_BYTES_MAX,
   };
+}
+
+/** What is said of the schema: a value that nobody can hold to it is no value that fits. */
+function judged(id: number, verdict: Verdict | undefined): Pick<Shown, 'note' | 'faults'> {
+  if (verdict === undefined) return { note: `schema ${id}` };
+  if ('unknown' in verdict) return { note: `schema ${id}, to which it cannot be held: ${verdict.unknown}` };
+  return { note: `schema ${id}`, faults: verdict.faults };
 }
 
 /** UTF-8 that a person can read; undefined where it is none. A character that the cut divides is left out. */

@@ -1,6 +1,7 @@
 /** Schemas of a registry (Confluent's, Apicurio's, Karapace: one wire format), kept by their ids: a schema of an id never changes. */
 import { ConsoleError } from '../errors.ts';
 import { avroDecoder } from './avro.ts';
+import { type JsonSchema, JsonSchemaValidator, type Verdict } from './json-schema.ts';
 import type { PayloadDecoder, ReferencedSchema } from './payload.ts';
 import { protobufDecoder } from './protobuf.ts';
 
@@ -24,11 +25,14 @@ export interface Decoded {
 export interface Undecoded {
   readonly id: number;
   readonly problem: string;
+  /** The schema is of JSON and this is none: it may be text all the same. */
+  readonly text?: Buffer | undefined;
 }
 
 const MAGIC = 0;
 const HEADER_BYTES = 5;
-const SCHEMA_ID_MAX = 10_000_000;
+/** Beyond it a number is none of a schema. */
+export const SCHEMA_ID_MAX = 10_000_000;
 /** Schemas that are kept; the one that was asked for the longest ago goes first. */
 const SCHEMAS_MAX = 1000;
 /** References of references and so on, of one schema. */
@@ -38,7 +42,19 @@ const ASK_MS_MAX = 3000;
 /** A registry that failed is asked again after so long. */
 const ASK_AGAIN_MS = 5000;
 
-type Schema = { readonly kind: SchemaKind; readonly decode: PayloadDecoder } | { readonly problem: string };
+/** What values are held to, or why they cannot be. */
+type Held = { readonly to: JsonSchema } | { readonly unknown: string };
+type Schema =
+  | { readonly kind: SchemaKind; readonly decode: PayloadDecoder; readonly held?: Held }
+  | { readonly problem: string };
+
+/** The newest schema of a subject. */
+export interface SubjectSchema {
+  readonly subject: string;
+  readonly id: number;
+  readonly version: number;
+  readonly type: string;
+}
 
 interface Entry {
   readonly loading: Promise<void>;
@@ -58,6 +74,7 @@ export class SchemaRegistry {
   readonly #base: string;
   readonly #authorization: string | undefined;
   readonly #entries = new Map<number, Entry>();
+  readonly #validator = new JsonSchemaValidator();
 
   /** @throws ConsoleError `CONSOLE_BAD_REQUEST` for a URL that is none */
   constructor({ url }: SchemaRegistryConnection) {
@@ -89,8 +106,76 @@ export class SchemaRegistry {
     try {
       return { id, kind: schema.kind, json: schema.decode(bytes.subarray(HEADER_BYTES)) };
     } catch (error) {
-      return { id, problem: `it does not fit schema ${id}: ${messageOf(error)}` };
+      const text = schema.kind === 'json-schema' ? bytes.subarray(HEADER_BYTES) : undefined;
+      return { id, problem: `it does not fit schema ${id}: ${messageOf(error)}`, text };
     }
+  }
+
+  /**
+   * Holds what was prepared to the JSON Schemas that it names. What fits, and what has none, is not in the answer.
+   * @param parts decoded is what of them is no longer than `decode` takes
+   */
+  async judge(parts: Iterable<Buffer | null>): Promise<ReadonlyMap<Buffer, Verdict>> {
+    const verdicts = new Map<Buffer, Verdict>();
+    const lots = new Map<JsonSchema, { bytes: Buffer; json: string }[]>();
+    for (const bytes of parts) {
+      const id = schemaIdOf(bytes);
+      const schema = id === undefined ? undefined : this.#entries.get(id)?.schema;
+      if (bytes === null || schema === undefined || !('held' in schema) || schema.held === undefined) continue;
+      const decoded = this.decode(bytes);
+      if (decoded === undefined || !('json' in decoded)) continue;
+      if ('unknown' in schema.held) verdicts.set(bytes, schema.held);
+      else lots.set(schema.held.to, [...(lots.get(schema.held.to) ?? []), { bytes, json: decoded.json }]);
+    }
+    for (const [schema, lot] of lots) {
+      const found = await this.#validator.validate(
+        schema,
+        lot.map(({ json }) => json),
+      );
+      for (const [at, verdict] of found.entries()) {
+        if ('unknown' in verdict || verdict.faults.length > 0) verdicts.set(lot[at]!.bytes, verdict);
+      }
+    }
+    return verdicts;
+  }
+
+  /**
+   * JSON as its bytes by a schema, when it fits.
+   * @throws ConsoleError `CONSOLE_SCHEMA_MISFIT` where it does not, or nobody can tell
+   */
+  async encode(id: number, json: string): Promise<Buffer> {
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.writeUInt32BE(id, 1);
+    const bytes = Buffer.concat([header, Buffer.from(json)]);
+    await this.prepare([bytes]);
+    const schema = this.#entries.get(id)?.schema;
+    if (schema !== undefined && 'kind' in schema && schema.kind !== 'json-schema') {
+      throw misfit(id, [`it is of ${schema.kind}, and only JSON is written here`]);
+    }
+    const decoded = this.decode(bytes);
+    if (decoded === undefined || 'problem' in decoded) {
+      throw misfit(id, [decoded?.problem ?? 'there is no such schema']);
+    }
+    const verdict = (await this.judge([bytes])).get(bytes);
+    if (verdict !== undefined) throw misfit(id, 'unknown' in verdict ? [verdict.unknown] : verdict.faults);
+    return bytes;
+  }
+
+  /** The newest schema of a subject; undefined where the registry has none, or does not answer. */
+  async latest(subject: string): Promise<SubjectSchema | undefined> {
+    try {
+      const answer = await this.#ask(`/subjects/${encodeURIComponent(subject)}/versions/latest`);
+      const { id, version } = (answer ?? {}) as Record<string, unknown>;
+      const { type } = schemaOf(answer);
+      return { subject, id: Number(id), version: Number(version), type };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Ends what it works with. */
+  async close(): Promise<void> {
+    await this.#validator.close();
   }
 
   #entry(id: number): Entry {
@@ -120,12 +205,23 @@ export class SchemaRegistry {
 
   async #schema(id: number): Promise<Schema> {
     const found = schemaOf(await this.#ask(`/schemas/ids/${id}`));
-    if (found.type === 'JSON') return { kind: 'json-schema', decode: jsonText };
+    if (found.type === 'JSON') return { kind: 'json-schema', decode: jsonText, held: await this.#held(id, found) };
     const references: ReferencedSchema[] = [];
     await this.#references(found.references, references, new Set());
     if (found.type === 'AVRO') return { kind: 'avro', decode: avroDecoder(found.schema, references) };
     if (found.type === 'PROTOBUF') return { kind: 'protobuf', decode: protobufDecoder(found.schema, references) };
     return { problem: `schema ${id} is of the type ${found.type}, which the console does not know` };
+  }
+
+  /** Values are shown whatever becomes of what their schema stands on. */
+  async #held(id: number, { schema, references: wanted }: ReturnType<typeof schemaOf>): Promise<Held> {
+    const references: ReferencedSchema[] = [];
+    try {
+      await this.#references(wanted, references, new Set());
+    } catch (error) {
+      return { unknown: `what it refers to cannot be had: ${messageOf(error)}` };
+    }
+    return { to: { id, schema, references } };
   }
 
   /** What a schema stands on, the deepest first, each once. */
@@ -190,6 +286,10 @@ function schemaOf(answer: unknown): { type: string; schema: string; references: 
       return { name: String(name), subject: String(subject), version: Number(version) };
     }),
   };
+}
+
+function misfit(id: number, why: readonly string[]): ConsoleError {
+  return new ConsoleError('CONSOLE_SCHEMA_MISFIT', `It does not fit schema ${id}, and was not sent: ${why.join('; ')}`);
 }
 
 function jsonText(payload: Buffer): string {

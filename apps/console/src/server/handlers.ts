@@ -12,7 +12,7 @@ import { listTransactions } from '../clusters/transactions.ts';
 import { ConsoleError } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
-import { showRecord } from '../messages/shown.ts';
+import { showRecords } from '../messages/shown.ts';
 import type { ReadTurns } from '../messages/turns.ts';
 import type { Caller } from './guard.ts';
 
@@ -76,6 +76,19 @@ export function whoReads({ user }: Caller): string {
   return user ?? '';
 }
 
+/** Text as it is, or by a schema that it fits. */
+async function bytesBy(
+  cluster: Cluster,
+  schema: number | undefined,
+  text: string | null,
+): Promise<Buffer | string | null> {
+  if (schema === undefined || text === null) return text;
+  if (cluster.schemas === undefined) {
+    throw new ConsoleError('CONSOLE_BAD_REQUEST', `There is no schema ${schema}: this cluster has no registry here`);
+  }
+  return cluster.schemas.encode(schema, text);
+}
+
 /** Of lists everybody is shown what he may see. */
 function maySee(caller: Caller, on: 'topic' | 'group', name: string): boolean {
   return isAllowed(caller, 'viewer', { on, name });
@@ -114,6 +127,17 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/topics/:topic/configs': view((input, context) =>
     configsOf(clusterOf(context, input.cluster), { type: 'topic', name: input.topic }),
   ),
+  'GET /api/clusters/:cluster/topics/:topic/schemas': view(async ({ cluster, topic }, context) => {
+    const { schemas } = clusterOf(context, cluster);
+    if (schemas === undefined) return [];
+    const found = await Promise.all(
+      (['key', 'value'] as const).map(async (of) => {
+        const schema = await schemas.latest(`${topic}-${of}`);
+        return schema === undefined ? [] : [{ of, ...schema }];
+      }),
+    );
+    return found.flat();
+  }),
   'GET /api/clusters/:cluster/topics/:topic/messages': view(async ({ cluster, topic, ...plan }, context) => {
     const messages: Message[] = [];
     const marks = new Map<string, MessageMark>();
@@ -136,7 +160,8 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     if (look !== undefined && look.batch.marker !== null) return showMarker(input, look);
     using _ = await context.turns.reads.take(whoReads(context.caller));
     const record = await readRecord(cluster, input);
-    return { ...showRecord(record, { isDetail: true, ...showing(cluster, input.topic) }), batch: look?.batch };
+    const [message] = await showRecords([record], { isDetail: true, ...showing(cluster, input.topic) });
+    return { ...message!, batch: look?.batch };
   }),
   'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) =>
     (await lookAtGroups(clusterOf(context, input.cluster)))
@@ -213,10 +238,12 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     await admin.deleteTopics([topic]);
     return {};
   }),
-  'POST /api/clusters/:cluster/topics/:topic/messages': change('editor', async ({ producer }, input) => {
-    const { topic, key, value, partition, headers } = input;
+  'POST /api/clusters/:cluster/topics/:topic/messages': change('editor', async (cluster, input) => {
+    const { topic, partition, headers, keySchema, valueSchema } = input;
     const list = headers.map((header) => ({ key: header.name, value: header.value }));
-    const { partition: at, offset } = await producer.send({ topic, key, value, partition, headers: list });
+    const key = await bytesBy(cluster, keySchema, input.key);
+    const value = await bytesBy(cluster, valueSchema, input.value);
+    const { partition: at, offset } = await cluster.producer.send({ topic, key, value, partition, headers: list });
     return { partition: at, offset };
   }),
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': change(

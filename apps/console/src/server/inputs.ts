@@ -1,6 +1,7 @@
 /** What each route takes, checked before a handler sees it. Names of prototypes are no keys of what comes out. */
 import { z } from 'zod';
 import { ACL_OPERATIONS, ACL_RESOURCES, type Api, type Input, type Route, SCRAM_MECHANISMS } from '../api/contract.ts';
+import { SCHEMA_ID_MAX } from '../schemas/registry.ts';
 
 const cluster = z.string().min(1).max(200);
 const topic = z.string().min(1).max(249);
@@ -10,6 +11,7 @@ const whole = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const partition = z.coerce.number().int().min(0).max(0x7fff_ffff);
 const named = z.record(z.string().max(500), z.string().max(100_000));
 const text = z.string().max(1024 * 1024);
+const schemaId = z.number().int().min(1).max(SCHEMA_ID_MAX).optional();
 
 const onTopic = { cluster, topic };
 const onGroup = { cluster, group };
@@ -56,6 +58,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'GET /api/clusters/:cluster/topics/:topic': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/readers': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/configs': z.object(onTopic),
+  'GET /api/clusters/:cluster/topics/:topic/schemas': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/messages': readPlan,
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': z.object({
     ...onTopic,
@@ -104,6 +107,8 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
     value: text.nullable(),
     headers: z.array(z.object({ name: z.string().max(10_000), value: text })).max(1000),
     partition: partition.optional(),
+    keySchema: schemaId,
+    valueSchema: schemaId,
   }),
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': z.object({
     ...onTopic,

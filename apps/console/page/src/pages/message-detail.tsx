@@ -165,9 +165,27 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
           </>
         )}
       </h3>
+      {shown.faults !== undefined && <Faults schema={shown.schema} faults={shown.faults} />}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       {shown.bytes > 0 && <pre tabIndex={0}>{text}</pre>}
     </>
+  );
+}
+
+/** What of a value its schema does not allow, above the value itself. */
+function Faults({ schema, faults }: { schema: number | undefined; faults: readonly string[] }): ReactNode {
+  const say = useWords();
+  return (
+    <div className="health warn faults">
+      <strong>{say('misfitOf', { id: String(schema) })}</strong>
+      <ul>
+        {faults.map((fault) => (
+          <li key={fault}>
+            <code className="wrap">{fault}</code>
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

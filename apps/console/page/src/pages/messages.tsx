@@ -255,15 +255,18 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
           {partition}:{offset}
         </button>
       </td>
-      <td className="secondary">
+      <td className="secondary value">
+        <Misfit shown={message.key} />
         <ShownValue shown={message.key} />
       </td>
       <td className="value">
         {/* Where there is no room for a column of its own. */}
-        <div className="key-above">
+        <div className="key-above value">
+          <Misfit shown={message.key} />
           <ShownValue shown={message.key} />
         </div>
         <Outcome transaction={transaction} />
+        <Misfit shown={message.value} />
         <ShownValue shown={message.value} />
       </td>
     </tr>
@@ -281,6 +284,17 @@ function Outcome({ transaction }: Pick<Message, 'transaction'>): ReactNode {
       title={say(isAborted ? 'txnAbortedHint' : 'txnOpenHint')}
     >
       {say(isAborted ? 'aborted' : 'open')}
+    </span>
+  );
+}
+
+/** A value that its own schema would not have let pass. */
+function Misfit({ shown }: { shown: Shown }): ReactNode {
+  const say = useWords();
+  if (shown.faults === undefined) return null;
+  return (
+    <span className="tag bad outcome" title={shown.faults.join('\n')}>
+      {say('misfit')}
     </span>
   );
 }

@@ -1,6 +1,7 @@
-import { type ReactNode, useState } from 'react';
-import type { Message } from '../../../src/api/contract.ts';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { Message, TopicSchema } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
+import { useApi } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import { keepTemplate, type Template, templatesOf } from '../lib/templates.ts';
 import { ChangeForm, Field } from '../ui/parts.tsx';
@@ -25,6 +26,8 @@ export function Produce(props: {
   const [value, setValue] = useState(first?.value.text ?? '');
   const [isTombstone, setTombstone] = useState(first?.value.shape === 'null');
   const [partition, setPartition] = useState('');
+  const [keySchema, setKeySchema] = useState<number | undefined>(jsonSchemaOf(first?.key));
+  const [valueSchema, setValueSchema] = useState<number | undefined>(jsonSchemaOf(first?.value));
   const [headers, setHeaders] = useState<readonly HeaderRow[]>(
     (first?.headers ?? []).map((header, id) => ({ id, name: header.name, value: header.value.text })),
   );
@@ -36,6 +39,8 @@ export function Produce(props: {
       value: isTombstone ? null : value,
       headers: headers.filter(({ name }) => name !== '').map(({ name, value: given }) => ({ name, value: given })),
       partition: partition === '' ? undefined : Number(partition),
+      keySchema,
+      valueSchema,
     });
   return (
     <ChangeForm title={`${say('produce')}: ${topic}`} action={say('send')} onClose={onClose} change={send}>
@@ -66,6 +71,13 @@ export function Produce(props: {
           spellCheck={false}
         />
       </Field>
+      <Schemas
+        cluster={cluster}
+        topic={topic}
+        chosen={{ key: hasKey ? keySchema : null, value: isTombstone ? null : valueSchema }}
+        isNew={first === undefined}
+        onChoose={{ key: setKeySchema, value: setValueSchema }}
+      />
       <label className="check">
         <input type="checkbox" checked={isTombstone} onChange={(event) => setTombstone(event.target.checked)} />
         {say('tombstone')}
@@ -83,6 +95,70 @@ export function Produce(props: {
         }}
       />
     </ChangeForm>
+  );
+}
+
+/** A message that was JSON by a schema is sent by it again. */
+function jsonSchemaOf(shown: Message['value'] | undefined): number | undefined {
+  return shown?.shape === 'json-schema' ? shown.schema : undefined;
+}
+
+/** By which schemas of the registry the key and the value are sent; those of a new message are the newest of the topic's. */
+function Schemas(props: {
+  cluster: string;
+  topic: string;
+  /** Null of what there is none of. */
+  chosen: Readonly<Record<TopicSchema['of'], number | undefined | null>>;
+  isNew: boolean;
+  onChoose: Readonly<Record<TopicSchema['of'], (schema: number | undefined) => void>>;
+}): ReactNode {
+  const { cluster, topic, chosen, isNew, onChoose } = props;
+  const { data } = useApi('GET /api/clusters/:cluster/topics/:topic/schemas', { cluster, topic }, false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is chosen by itself is chosen once, when it is known
+  useEffect(() => {
+    for (const { of, id, type } of data ?? []) if (isNew && type === 'JSON') onChoose[of](id);
+  }, [data]);
+  return (['key', 'value'] as const).map((of) => (
+    <SchemaChoice
+      key={of}
+      of={of}
+      chosen={chosen[of]}
+      newest={data?.find((each) => each.of === of)}
+      onChoose={onChoose[of]}
+    />
+  ));
+}
+
+function SchemaChoice(props: {
+  of: TopicSchema['of'];
+  chosen: number | undefined | null;
+  newest: TopicSchema | undefined;
+  onChoose: (schema: number | undefined) => void;
+}): ReactNode {
+  const say = useWords();
+  const { of, chosen, newest, onChoose } = props;
+  const [own] = useState(chosen);
+  const isJson = newest?.type === 'JSON';
+  const ids = [...new Set([own, isJson ? newest.id : undefined])].filter((id) => typeof id === 'number');
+  if (chosen === null) return null;
+  if (ids.length === 0) {
+    if (newest === undefined) return null;
+    return <p className="note">{say('schemaNotWritten', { subject: newest.subject, type: newest.type })}</p>;
+  }
+  return (
+    <Field label={say(of === 'key' ? 'keySchema' : 'valueSchema')}>
+      <select
+        value={chosen ?? ''}
+        onChange={(event) => onChoose(event.target.value === '' ? undefined : Number(event.target.value))}
+      >
+        {ids.map((id) => (
+          <option key={id} value={id}>
+            {id === newest?.id ? `${newest.subject} ${say('schemaVersion', { n: newest.version })} (${id})` : id}
+          </option>
+        ))}
+        <option value="">{say('noSchema')}</option>
+      </select>
+    </Field>
   );
 }
 
