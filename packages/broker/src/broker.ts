@@ -311,6 +311,7 @@ export class Broker {
       ...logBounds,
       onCut: (topic, partition, recovery) => reports.cut(topic, partition, recovery),
       onProgress: (progress) => reports.opened(progress),
+      onMissing: (missing) => reports.missing(missing),
       onDirectoryFailed: (folder, err) => this.#directoryFailed(folder, err),
       onUnloadable: (topic, partition, err) => {
         logger.error({ err, topic, partition }, 'A partition is offline: its log could not be opened');

@@ -1,9 +1,13 @@
-import type { LogRecovery, OpenProgress, SetAside } from '@millrace/log';
+import type { LogRecovery, MissingLog, OpenProgress, SetAside } from '@millrace/log';
 import type { Clock } from '@millrace/ports';
 import type { Logger } from './shared/logger.ts';
 
 /** How often a long start says how far it has come. */
 const REPORT_INTERVAL_MS = 2000;
+
+/** What to do about what is gone. */
+const PUT_BACK =
+  'Without other replicas new records take those offsets again: if there is a copy, stop the broker and put it back first';
 
 /** Tells how the opening of the logs goes on, and what an unclean stop has cost. */
 export class OpeningReports {
@@ -31,9 +35,26 @@ export class OpeningReports {
     );
   }
 
+  /** To be called for each log whose folder is gone. */
+  missing({ name, directory, syncedTo }: MissingLog): void {
+    this.#logger.error(
+      { log: name, directory, syncedTo },
+      `The folder of ${name} is gone from ${directory}, and everything below offset ${syncedTo} was on the disk: it was removed or moved while the broker was down. ${PUT_BACK}`,
+    );
+  }
+
+  #short({ topic, partition, recovery: { logEndOffset, syncedTo } }: OpenProgress['log']): void {
+    if (syncedTo === undefined) return;
+    this.#logger.error(
+      { topic, partition, logEndOffset, syncedTo },
+      `${topic}-${partition} ends at offset ${logEndOffset}, and everything below offset ${syncedTo} was on the disk: its files were cut or replaced while the broker was down, or the disk has lost them. ${PUT_BACK}`,
+    );
+  }
+
   /** To be called after each partition. */
   opened({ partitionsOpened, partitionsTotal, log }: OpenProgress): void {
     this.#scannedBytes += log.recovery.scannedBytes;
+    this.#short(log);
     const nowMs = this.#clock.monotonic();
     const isDone = partitionsOpened === partitionsTotal;
     if (nowMs < this.#nextMs && !(isDone && this.#scannedBytes > 0)) return;

@@ -102,6 +102,8 @@ class Ordeal {
     const context = testContext({ disk: this.#disk, clock: this.#clock, tailCacheBytesMax: 5000, openFilesMax: 3 });
     const options = { isClean, recoveryPoint: this.#recoveryPoint };
     this.#log = followDurable(await openTestLog(context, this.#config, options));
+    // Whatever a crash takes, what was synced stays: nothing may be said to be missing.
+    expect(this.#log.recovery.syncedTo).toBeUndefined();
   }
 
   async run(step: Step): Promise<void> {

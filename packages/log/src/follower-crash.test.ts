@@ -39,6 +39,8 @@ class Follower {
     const context = testContext({ disk: this.#disk, tailCacheBytesMax: 0 });
     const options = { recoveryPoint: this.#recoveryPoint, logStartOffset: this.#logStartOffset };
     this.#log = await openTestLog(context, { segmentBytes: 500, indexIntervalBytes: 100 }, options);
+    // Neither a crash nor a cut in order takes what was synced: nothing may be said to be missing.
+    expect(this.#log.recovery.syncedTo).toBeUndefined();
     // As the log directory's checkpoint files do.
     this.#log.onCheckpointLowered(async () => this.#noteCheckpoint());
   }

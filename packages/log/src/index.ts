@@ -74,6 +74,7 @@ export type {
   LeaderOffsets,
   LogRecovery,
   LogState,
+  MissingLog,
   ProducerDescription,
   ReadIsolation,
   ReadOptions,

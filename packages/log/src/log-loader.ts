@@ -65,7 +65,7 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   const segments = await findSegments(context, options, names);
   const stored = await loadEpochs(context, options.folder);
   const isAnyStored = stored.starts.length > 0;
-  const recovery = await recoverSegments(context, options, segments, stored);
+  const recovery = withLoss(await recoverSegments(context, options, segments, stored), options);
   stored.scanEnded();
   const epochs = isAnyStored ? stored : await epochsOf(segments.all);
   const logEndOffset = recovery.logEndOffset;
@@ -79,6 +79,12 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   const producers = await loadProducers(context, options.folder, segments, snapshots, logEndOffset);
   for (const segment of segments.all) await segment.transactionIndex.flush({ sync: true });
   return { segments, producers, epochs, logStartOffset, logEndOffset, recoveryPoint, snapshots, recovery };
+}
+
+/** A checkpoint is lowered before a log is cut, so that no log ends before its recovery point but by what was done to its files. */
+function withLoss(recovery: LogRecovery, { recoveryPoint = 0 }: LoadOptions): LogRecovery {
+  const isShort = recovery.fault === undefined && recovery.logEndOffset < recoveryPoint;
+  return isShort ? { ...recovery, syncedTo: recoveryPoint } : recovery;
 }
 
 /** Whether the epochs' file holds what a scan has found; without room on the disk it cannot, and the next start scans again. */

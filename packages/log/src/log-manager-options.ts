@@ -7,7 +7,7 @@ import type { LogBounds } from './log-bounds.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogMoveNews } from './log-mover.ts';
 import type { LogScheduleOptions } from './log-schedule.ts';
-import type { LogRecovery } from './log-types.ts';
+import type { LogRecovery, MissingLog } from './log-types.ts';
 import type { PartitionLog } from './partition-log.ts';
 
 /** How far the opening of the logs has come. */
@@ -44,6 +44,8 @@ export interface LogManagerOptions extends Partial<LogScheduleOptions>, Partial<
   readonly checksRecords?: boolean;
   /** Told before recovery cuts off the damaged end of a log. */
   readonly onCut?: (topic: string, partition: number, recovery: LogRecovery) => void;
+  /** Told at a start after a stop in order of a log that had records then, and whose folder is gone. */
+  readonly onMissing?: (missing: MissingLog) => void;
   /** Told after each partition that was opened at the start. */
   readonly onProgress?: (progress: OpenProgress) => void;
   /** Told once for a log directory that goes offline, with all its partitions. */

@@ -29,7 +29,7 @@ import type {
 import { type LogMove, LogMover } from './log-mover.ts';
 import { LogSchedule } from './log-schedule.ts';
 import { OpenFiles } from './open-files.ts';
-import { duplicateFolders, finishMoves, type OpenedDirectory } from './opened-directories.ts';
+import { finishMoves, missingLogs, type OpenedDirectory, partitionsIn } from './opened-directories.ts';
 import { PartitionLog } from './partition-log.ts';
 import { PreferredDirectories } from './preferred-directories.ts';
 import { decodePartitionMetadata, encodePartitionMetadata, writePartitionMetadata } from './properties-files.ts';
@@ -459,15 +459,12 @@ export class LogManager {
   }
 
   async #openPartitions(opened: readonly OpenedDirectory[]): Promise<void> {
-    const all = opened.flatMap(({ directory, content }) =>
-      content.partitions.map((found) => ({ directory, content, found })),
-    );
-    const duplicates = duplicateFolders(opened);
+    const all = partitionsIn(opened);
+    for (const missing of missingLogs(opened)) this.#options.onMissing?.(missing);
     let partitionsOpened = 0;
-    await eachOf(all, this.#concurrency, async ({ directory, content, found }) => {
+    await eachOf(all, this.#concurrency, async ({ directory, content, found, duplicate }) => {
       const key = checkpointKey(found.topic, found.partition);
       if (!directory.isOnline) return void directory.unreached.add(key);
-      const duplicate = duplicates.get(found.folder);
       if (duplicate !== undefined) return this.#couldNotOpen(directory, content, found, duplicate);
       try {
         const log = await this.#openPartition(directory, content, found);

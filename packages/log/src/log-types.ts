@@ -160,6 +160,21 @@ export interface LogRecovery {
   readonly fault: { readonly path: string; readonly position: number; readonly fault: string } | undefined;
   /** What was kept of the bytes that were cut off; undefined where no batch among them is whole. */
   readonly setAside?: SetAside | undefined;
+  /**
+   * Up to which offset everything had been synced, where the log ends before it: files were taken or cut behind the broker's back, or the
+   * disk has lost what it had confirmed. Undefined where nothing is missing, and where a fault says what is.
+   */
+  readonly syncedTo?: number | undefined;
+}
+
+/** A log that was there when the broker stopped, and is not when it starts. */
+export interface MissingLog {
+  /** Topic and partition as its folder was named, such as `orders-0`. */
+  readonly name: string;
+  /** The log directory that had it. */
+  readonly directory: string;
+  /** Everything below this offset had been synced. */
+  readonly syncedTo: number;
 }
 
 /** Bytes that a recovery has cut off a log and kept in files of their own. */

@@ -2,6 +2,7 @@ import type { Disk } from '@millrace/ports';
 import { checkpointKey } from './checkpoint-file.ts';
 import { MOVE_COMPLETE, partitionFolderName } from './file-names.ts';
 import type { DirectoryContent, FoundPartition, LogDirectory } from './log-directory.ts';
+import type { MissingLog } from './log-types.ts';
 
 /** A log directory with what it held. */
 export interface OpenedDirectory {
@@ -9,11 +10,25 @@ export interface OpenedDirectory {
   readonly content: DirectoryContent;
 }
 
+/** A partition's folder, with where it lies. */
+interface OpenedPartition extends OpenedDirectory {
+  readonly found: FoundPartition;
+  /** What is wrong where another folder is the partition's too. */
+  readonly duplicate: Error | undefined;
+}
+
+export function partitionsIn(opened: readonly OpenedDirectory[]): OpenedPartition[] {
+  const duplicates = duplicateFolders(opened);
+  return opened.flatMap((each) =>
+    each.content.partitions.map((found) => ({ ...each, found, duplicate: duplicates.get(found.folder) })),
+  );
+}
+
 /**
  * What is wrong with each folder of a partition that has one in another log directory as well. Which of them is the log nobody knows but who
  * has put it there; Kafka does not start then.
  */
-export function duplicateFolders(opened: readonly OpenedDirectory[]): ReadonlyMap<string, Error> {
+function duplicateFolders(opened: readonly OpenedDirectory[]): ReadonlyMap<string, Error> {
   const first = new Map<string, string>();
   const faults = new Map<string, Error>();
   const fault = (folder: string, other: string): void => {
@@ -61,4 +76,17 @@ async function finishMove(disk: Disk, directory: LogDirectory, copy: FoundPartit
 
 function keyOf({ topic, partition }: FoundPartition): string {
   return checkpointKey(topic, partition);
+}
+
+/** After a stop in order the checkpoints name exactly the logs that are there. */
+export function missingLogs(opened: readonly OpenedDirectory[]): MissingLog[] {
+  const found = new Set<string>();
+  for (const { content } of opened) {
+    for (const { topic, partition } of content.partitions) found.add(checkpointKey(topic, partition));
+  }
+  return opened.flatMap(({ directory, content }) =>
+    [...(content.isClean ? content.recoveryPoints : [])]
+      .filter(([key, syncedTo]) => syncedTo > 0 && !found.has(key))
+      .map(([key, syncedTo]) => ({ name: key.replace(' ', '-'), directory: directory.folder, syncedTo })),
+  );
 }
