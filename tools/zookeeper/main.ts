@@ -1,6 +1,7 @@
 /**
  * `node tools/zookeeper/main.ts start [--servers N] [--release 3.9.3]` runs ZooKeeper servers in temporary folders until Ctrl-C,
- * `... capture FILE` records what clients and a server say to one another, `... figures` measures the client against them, `... suite [--release 3.9.3]` holds it to all that the tests say.
+ * `... capture FILE` records what clients and a server say to one another, `... figures` measures the client against them, `... suite [--release 3.9.3]` holds it to all that the tests say,
+ * `... downgrade [--kafka 3.7.2]` goes through what docs/operating.md says of a Kafka below 3.8 that joins.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,11 @@ import { ZooKeeperEnsemble } from './ensemble.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { servers: { type: 'string', default: '1' }, release: { type: 'string' } },
+  options: {
+    servers: { type: 'string', default: '1' },
+    release: { type: 'string' },
+    kafka: { type: 'string', default: '3.7.2' },
+  },
 });
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 if (values.release !== undefined) process.env['MILLRACE_ZOOKEEPER'] = values.release;
@@ -26,11 +31,16 @@ switch (positionals[0]) {
   case 'capture':
     await (await import('./capture.ts')).capture(positionals[1] ?? 'capture.jsonl');
     break;
+  case 'downgrade':
+    await (await import('./downgrade.ts')).downgrade(values.kafka, print);
+    break;
   case 'suite':
     await suite();
     break;
   default:
-    print('node tools/zookeeper/main.ts start | figures | capture FILE | suite [--servers N] [--release 3.9.3]');
+    print(
+      'node tools/zookeeper/main.ts start | figures | capture FILE | suite | downgrade [--servers N] [--release 3.9.3] [--kafka 3.7.2]',
+    );
     process.exitCode = 2;
 }
 
