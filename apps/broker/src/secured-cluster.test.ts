@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Logger, silentLogger } from '@millrace/broker';
 import { Connection } from '@millrace/network';
-import { CreateTopics, Metadata, Produce } from '@millrace/protocol';
+import { CreateTopics, IncrementalAlterConfigs, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BrokerProcess } from './broker-process.ts';
@@ -94,6 +94,35 @@ async function connectTo(broker: BrokerProcess, username: string): Promise<Conne
   return Connection.connect({ host: 'localhost', port, sasl, tls: { ca: await readFile(certificate) } });
 }
 
+const issued = (name: string): string => new URL(`${name}.pem`, fixtures).pathname;
+
+/** What a broker logs, with the texts of errors. */
+function recordingLogger(): { readonly lines: string[]; readonly logger: Logger } {
+  const lines: string[] = [];
+  const line = (fields: object, message: string): void => {
+    const err = 'err' in fields ? fields.err : undefined;
+    lines.push(`${message} ${err instanceof Error ? err.message : ''}`);
+  };
+  return { lines, logger: { debug: line, info: line, warn: line, error: line } };
+}
+
+/** How many brokers one of them knows of, asked by a client that trusts this authority alone. */
+async function brokersSeen(broker: BrokerProcess, authority: string): Promise<number> {
+  const port = broker.endpoints[0]?.port ?? 0;
+  const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
+  const connection = await Connection.connect({
+    host: 'localhost',
+    port,
+    sasl,
+    tls: { ca: await readFile(authority) },
+  });
+  try {
+    return (await connection.send(Metadata, 9, { topics: [] })).brokers.length;
+  } finally {
+    await connection.close();
+  }
+}
+
 describe('brokers that speak to each other by TLS and logins', () => {
   it('replicate what is acknowledged, and let in nobody who only poses as one of them', async () => {
     const brokers = [];
@@ -162,34 +191,18 @@ describe('brokers that speak to each other by TLS and logins', () => {
   }, 30_000);
 
   it('tell nothing to one whose certificate is of another host, unless they shall not look', async () => {
-    const issued = (name: string): string => new URL(`${name}.pem`, fixtures).pathname;
     // The certificate is for localhost alone.
     const elsewhere = {
       'advertised.listeners': 'SASL_SSL://127.0.0.1:0',
       'ssl.keystore.location': issued('issued-fewer'),
       'ssl.truststore.location': issued('authority.cert'),
     };
-    const lines: string[] = [];
-    const line = (fields: object, message: string): void => {
-      const err = 'err' in fields ? fields.err : undefined;
-      lines.push(`${message} ${err instanceof Error ? err.message : ''}`);
-    };
-    const logger: Logger = { debug: line, info: line, warn: line, error: line };
+    const { lines, logger } = recordingLogger();
     const trusting = {
       'ssl.truststore.location': issued('authority.cert'),
       'ssl.keystore.location': issued('issued-first'),
     };
-    const brokersSeenBy = async (broker: BrokerProcess): Promise<number> => {
-      const port = broker.endpoints[0]?.port ?? 0;
-      const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
-      const tls = { ca: await readFile(issued('authority.cert')) };
-      const connection = await Connection.connect({ host: 'localhost', port, sasl, tls });
-      try {
-        return (await connection.send(Metadata, 9, { topics: [] })).brokers.length;
-      } finally {
-        await connection.close();
-      }
-    };
+    const brokersSeenBy = (broker: BrokerProcess): Promise<number> => brokersSeen(broker, issued('authority.cert'));
     const first = await start(1, trusting, logger);
     const second = await start(2, elsewhere);
     const refusal = /IP: 127\.0\.0\.1 is not in the cert's list/;
@@ -201,6 +214,36 @@ describe('brokers that speak to each other by TLS and logins', () => {
     await start(3, { ...trusting, ...unlooking });
     const fourth = await start(4, { ...elsewhere, ...unlooking });
     await expect.poll(() => brokersSeenBy(fourth), { timeout: 10_000 }).toBe(2);
+  }, 30_000);
+
+  it('tell nothing to one that goes on with a certificate whose authority has been replaced, and clients refuse it, until it has a new one', async () => {
+    const replaced = certificate;
+    const both = join(scene.folder, 'both.pem');
+    await writeFile(both, `${await readFile(replaced, 'utf8')}${await readFile(issued('authority.cert'), 'utf8')}`);
+    const { lines, logger } = recordingLogger();
+    await start(
+      1,
+      { 'ssl.truststore.location': issued('authority.cert'), 'ssl.keystore.location': issued('issued-first') },
+      logger,
+    );
+    // It shows what the authority before has signed, and trusts both.
+    const late = await start(2, { 'ssl.truststore.location': both });
+    const refusal = /self-signed certificate/;
+    await expect.poll(() => lines.find((each) => refusal.test(each)), { timeout: 10_000 }).toBeDefined();
+    expect(await brokersSeen(late, replaced)).toBe(0);
+    await expect(brokersSeen(late, issued('authority.cert'))).rejects.toMatchObject({ code: 'NETWORK_TLS_FAILED' });
+    const administrator = await connectTo(late, 'broker');
+    const configs = [
+      { name: 'listener.name.sasl_ssl.ssl.keystore.location', configOperation: 0, value: issued('issued-first') },
+    ];
+    const altered = await administrator.send(IncrementalAlterConfigs, 1, {
+      resources: [{ resourceType: 4, resourceName: '2', configs }],
+      validateOnly: false,
+    });
+    expect(altered.responses).toMatchObject([{ errorCode: 0 }]);
+    await administrator.close();
+    await expect.poll(() => brokersSeen(late, issued('authority.cert')).catch(() => -1), { timeout: 10_000 }).toBe(2);
+    await expect(brokersSeen(late, replaced)).rejects.toMatchObject({ code: 'NETWORK_TLS_FAILED' });
   }, 30_000);
 
   it('do not start where they could not log in to each other', async () => {
