@@ -11,7 +11,14 @@ import { Admin, type NewAcl } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
-import { type ClientUser, type Phase, RollingCluster, TOPIC } from './rolling-cluster.ts';
+import {
+  type ClientUser,
+  type Phase,
+  RollingCluster,
+  type RollingWorld,
+  SecuredProcesses,
+  TOPIC,
+} from './rolling-cluster.ts';
 
 const GROUP = 'reader';
 const PAUSE_MS = 10;
@@ -59,22 +66,31 @@ class ChangingUser implements ClientUser {
   }
 }
 
-/** Secures a cluster step by step. @throws Error where it does not get in sync again */
-export async function changeRolling(print: (line: string) => void): Promise<RollingReport> {
+/**
+ * Secures a cluster step by step.
+ *
+ * @param openWorld - Where the brokers run; what it makes lies in the folder that it is given
+ * @throws Error where the cluster does not get in sync again
+ */
+export async function changeRolling(
+  print: (line: string) => void,
+  openWorld: (folder: string) => Promise<RollingWorld> = SecuredProcesses.open,
+  betweenMs: number = BETWEEN_MS,
+): Promise<RollingReport> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rolling-'));
   const beganMs = performance.now();
-  const cluster = await RollingCluster.open(folder).catch((error: unknown) => {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  });
-  const change = new RollingChange(cluster, print);
   try {
-    await change.secure();
-    await change.changeSecrets();
-    return { ...(await change.report()), seconds: (performance.now() - beganMs) / 1000 };
+    const cluster = await RollingCluster.open(folder, await openWorld(folder));
+    const change = new RollingChange(cluster, print, betweenMs);
+    try {
+      await change.secure();
+      await change.changeSecrets();
+      return { ...(await change.report()), seconds: (performance.now() - beganMs) / 1000 };
+    } finally {
+      await change.stop();
+      await cluster.stop();
+    }
   } finally {
-    await change.stop();
-    await cluster.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -82,13 +98,15 @@ export async function changeRolling(print: (line: string) => void): Promise<Roll
 class RollingChange {
   readonly #cluster: RollingCluster;
   readonly #print: (line: string) => void;
+  readonly #betweenMs: number;
   readonly #user = new ChangingUser();
   readonly #writers: Writer[] = [];
   readonly #letIn: string[] = [];
 
-  constructor(cluster: RollingCluster, print: (line: string) => void) {
+  constructor(cluster: RollingCluster, print: (line: string) => void, betweenMs: number) {
     this.#cluster = cluster;
     this.#print = print;
+    this.#betweenMs = betweenMs;
   }
 
   /** From a cluster that is open to one that is closed. */
@@ -120,6 +138,7 @@ class RollingChange {
   async changeSecrets(): Promise<void> {
     const cluster = this.#cluster;
     await cluster.changeAuthority(this.#print);
+    await this.#refuses('a certificate of the authority that was', () => cluster.showFirst());
     const before = this.#user.password();
     await using admin = new Admin(cluster.administrator(DEMANDED));
     await this.#user.change(admin, 'a new client-pw');
@@ -162,7 +181,7 @@ class RollingChange {
   }
 
   async #tell({ name }: Phase): Promise<void> {
-    await sleep(BETWEEN_MS);
+    await sleep(this.#betweenMs);
     this.#print(`${name}; ${this.#writers.reduce((sum, { sent }) => sum + sent, 0)} sends so far`);
   }
 

@@ -1,6 +1,7 @@
 /** Three brokers on a ZooKeeper that is secured, which are restarted one after the other with other settings. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
@@ -21,7 +22,15 @@ const KEY_PASSWORD = 'the password of a key';
 const PASSWORDS = { admin: 'admin-pw', broker: 'broker-pw', 'new-broker': 'new-broker-pw' } as const;
 type PlainUser = keyof typeof PASSWORDS;
 
-type Settings = Readonly<Record<string, string>>;
+export type Settings = Readonly<Record<string, string>>;
+
+/** Where the brokers run, and what keeps their metadata. */
+export interface RollingWorld {
+  /** What each broker is told of its store. */
+  readonly storeSettings: Settings;
+  startBroker(folder: string, settings: Settings): Promise<{ stop(): Promise<unknown> }>;
+  stop(): Promise<void>;
+}
 type ListenerKind = 'plain' | 'secure';
 
 /** What the brokers are started with. */
@@ -41,7 +50,7 @@ export interface Phase {
 interface Member {
   readonly id: number;
   readonly ports: Readonly<Record<ListenerKind, number>>;
-  process: SpawnedBroker | undefined;
+  running: { stop(): Promise<unknown> } | undefined;
 }
 
 /** Who writes and reads, and by what. */
@@ -53,32 +62,26 @@ export interface ClientUser {
 export class RollingCluster {
   readonly #folder: string;
   readonly #members: readonly Member[];
-  readonly #zooKeeper: SecuredZooKeeper;
+  readonly #world: RollingWorld;
   readonly #first: RunCertificates;
   readonly #second: RunCertificates;
 
-  private constructor(folder: string, members: readonly Member[], zooKeeper: SecuredZooKeeper) {
+  private constructor(folder: string, members: readonly Member[], world: RollingWorld) {
     this.#folder = folder;
     this.#members = members;
-    this.#zooKeeper = zooKeeper;
+    this.#world = world;
     this.#first = certificatesIn(folder, 'first-authority');
     this.#second = certificatesIn(folder, 'second-authority');
     const both = [this.#first, this.#second].map(({ authority }) => readFileSync(authority, 'utf8'));
     writeFileSync(this.#bothAuthorities, both.join(''));
   }
 
-  static async open(folder: string): Promise<RollingCluster> {
-    const zooKeeper = await SecuredZooKeeper.start(folder);
-    try {
-      const members: Member[] = [];
-      for (const id of IDS) {
-        members.push({ id, ports: { plain: await freePort(), secure: await freePort() }, process: undefined });
-      }
-      return new RollingCluster(folder, members, zooKeeper);
-    } catch (error) {
-      await zooKeeper.stop();
-      throw error;
+  static async open(folder: string, world: RollingWorld): Promise<RollingCluster> {
+    const members: Member[] = [];
+    for (const id of IDS) {
+      members.push({ id, ports: { plain: await lastingPort(), secure: await lastingPort() }, running: undefined });
     }
+    return new RollingCluster(folder, members, world);
   }
 
   /** Starts all brokers. */
@@ -89,7 +92,8 @@ export class RollingCluster {
   /** Restarts all brokers with the settings of a phase, one after the other, each when the one before is in sync again. */
   async roll(phase: Phase): Promise<void> {
     for (const member of this.#members) {
-      await member.process?.stop();
+      await member.running?.stop();
+      member.running = undefined;
       await this.#start(member, phase);
       await this.inSync(this.administrator(phase));
     }
@@ -97,7 +101,7 @@ export class RollingCluster {
 
   async #start(member: Member, phase: Phase): Promise<void> {
     const folder = join(this.#folder, `b${member.id}`);
-    member.process = await SpawnedBroker.start({ folder, settings: this.#settings(member, phase) });
+    member.running = await this.#world.startBroker(folder, this.#settings(member, phase));
   }
 
   async createTopic(phase: Phase): Promise<void> {
@@ -126,6 +130,13 @@ export class RollingCluster {
   /** One who trusts the second authority alone. */
   trustingSecond(options: ClientOptions): ClientOptions {
     return { ...options, tls: { ca: readFileSync(this.#second.authority) } };
+  }
+
+  /** Has a broker show its certificate of the first authority again. */
+  async showFirst(): Promise<void> {
+    await using admin = new Admin(this.trustingSecond(this.administrator({ listeners: ['secure'] })));
+    const set = { [`${LISTENER}.ssl.keystore.location`]: this.#first.broker.both };
+    await admin.alterConfigs([{ type: 'broker', name: '1', set }]);
   }
 
   /** Has the listeners trust both authorities, then one broker after the other show a certificate of the second, and then trust that alone. */
@@ -190,8 +201,8 @@ export class RollingCluster {
   }
 
   async stop(): Promise<void> {
-    for (const { process } of this.#members) if (process?.isRunning === true) await process.stop();
-    await this.#zooKeeper.stop();
+    for (const { running } of this.#members) await running?.stop();
+    await this.#world.stop();
   }
 
   #settings({ id, ports }: Member, phase: Phase): Settings {
@@ -199,7 +210,7 @@ export class RollingCluster {
     const endpoints = { plain: `OPEN://localhost:${ports.plain}`, secure: `SECURED://localhost:${ports.secure}` };
     return {
       'broker.id': String(id),
-      ...this.#zooKeeper.settings,
+      ...this.#world.storeSettings,
       'offsets.topic.replication.factor': '3',
       listeners: listeners.map((kind) => endpoints[kind]).join(','),
       'listener.security.protocol.map': 'OPEN:PLAINTEXT,SECURED:SASL_SSL',
@@ -235,24 +246,41 @@ export class RollingCluster {
   }
 }
 
+/** Below those that outgoing connections get, one of which could take the port of a broker that is down for a moment. */
+const LASTING_PORTS = { from: 20_000, to: 32_000 } as const;
+
+/** A free port that stays free. */
+async function lastingPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LASTING_PORTS.from, LASTING_PORTS.to);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, HOST, () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
 function certificatesIn(folder: string, authority: string): RunCertificates {
   const own = join(folder, authority);
   mkdirSync(own);
   return makeRunCertificates(own, authority);
 }
 
-/** A server of ZooKeeper that speaks TLS, wants certificates and logins, and lets only the brokers touch what they have made. */
-class SecuredZooKeeper {
-  /** What brokers are told of it. */
-  readonly settings: Settings;
+/** Brokers as processes, on a server of ZooKeeper that speaks TLS, wants certificates and logins, and lets only them touch what they have made. */
+export class SecuredProcesses implements RollingWorld {
+  readonly storeSettings: Settings;
   readonly #ensemble: ZooKeeperEnsemble;
 
-  private constructor(ensemble: ZooKeeperEnsemble, settings: Settings) {
+  private constructor(ensemble: ZooKeeperEnsemble, storeSettings: Settings) {
     this.#ensemble = ensemble;
-    this.settings = settings;
+    this.storeSettings = storeSettings;
   }
 
-  static async start(folder: string): Promise<SecuredZooKeeper> {
+  static async open(folder: string): Promise<SecuredProcesses> {
     const own = join(folder, 'zookeeper');
     mkdirSync(own);
     const { ca, pem, pkcs12, password } = makeCertificates(own);
@@ -273,7 +301,7 @@ class SecuredZooKeeper {
       },
       jvm: [`-Djava.security.auth.login.config=${serverLogin}`],
     });
-    return new SecuredZooKeeper(ensemble, {
+    return new SecuredProcesses(ensemble, {
       'zookeeper.connect': `${HOST}:${port}`,
       'zookeeper.set.acl': 'true',
       'zookeeper.ssl.client.enable': 'true',
@@ -283,6 +311,10 @@ class SecuredZooKeeper {
       'zookeeper.ssl.truststore.type': 'PEM',
       'millrace.zookeeper.login.config': clientLogin,
     });
+  }
+
+  async startBroker(folder: string, settings: Settings): Promise<{ stop(): Promise<unknown> }> {
+    return SpawnedBroker.start({ folder, settings });
   }
 
   async stop(): Promise<void> {
