@@ -1,8 +1,6 @@
 import protobuf from 'protobufjs';
 import { type PayloadDecoder, type ReferencedSchema, toJson } from './payload.ts';
-
-/** Messages within messages that are looked into to find the one that bytes name. */
-const DEPTH_MAX = 32;
+import { DEPTH_MAX, type MessagePlace, messagePlaces } from './protobuf-places.ts';
 
 /** Reads Protobuf: bytes say which message of the schema's file they are, by its place in it. */
 export function protobufDecoder(schema: string, references: readonly ReferencedSchema[]): PayloadDecoder {
@@ -11,7 +9,7 @@ export function protobufDecoder(schema: string, references: readonly ReferencedS
   const { package: name, imports = [], weakImports = [] } = protobuf.parse(schema, root, { keepCase: true });
   const paths = new Set([...imports, ...weakImports]);
   const file = name === undefined ? root : (root.lookup(name) as protobuf.Namespace);
-  const messages = messagesOf(file);
+  const places = messagePlaces(schema);
   for (const reference of references) {
     for (const path of protobuf.parse(reference.schema, root, { keepCase: true }).imports ?? []) paths.add(path);
   }
@@ -20,14 +18,10 @@ export function protobufDecoder(schema: string, references: readonly ReferencedS
   root.resolveAll();
   return (payload) => {
     const reader = protobuf.Reader.create(payload);
-    const type = typeAt(messages, indexesOf(reader));
+    const type = typeAt(file, places, indexesOf(reader));
     const message = type.decode(reader);
     return toJson(type.toObject(message, { longs: BigInt, enums: String }));
   };
-}
-
-function messagesOf(parent: protobuf.NamespaceBase): protobuf.Type[] {
-  return parent.nestedArray.filter((each): each is protobuf.Type => each instanceof protobuf.Type);
 }
 
 /** Zigzag numbers: how many, then each; a single zero is the first message of all. */
@@ -38,14 +32,37 @@ function indexesOf(reader: protobuf.Reader): number[] {
   return Array.from({ length: count }, () => reader.sint32());
 }
 
-function typeAt(messages: readonly protobuf.Type[], indexes: readonly number[]): protobuf.Type {
-  let among = messages;
-  let found: protobuf.Type | undefined;
-  for (const index of indexes) {
-    found = among[index];
-    if (found === undefined) throw new Error(`the schema has no message at ${indexes.join('.')}`);
-    among = messagesOf(found);
-  }
-  if (found === undefined) throw new Error('it does not say which message it is');
+/**
+ * The message at a place. Some serializers leave the entries of maps out when they count: a place that is that of an entry, or of
+ * nothing, is taken for one of theirs.
+ */
+function typeAt(
+  file: protobuf.NamespaceBase,
+  places: readonly MessagePlace[],
+  indexes: readonly number[],
+): protobuf.Type {
+  const names = namesAt(places, indexes) ?? namesAt(withoutEntries(places), indexes);
+  if (names === undefined) throw new Error(`the schema has no message at ${indexes.join('.')}`);
+  let found: protobuf.NamespaceBase = file;
+  for (const name of names) found = found.get(name) as protobuf.NamespaceBase;
+  if (!(found instanceof protobuf.Type)) throw new Error(`the schema has no message at ${indexes.join('.')}`);
   return found;
+}
+
+function namesAt(places: readonly MessagePlace[], indexes: readonly number[]): string[] | undefined {
+  const names: string[] = [];
+  let among = places;
+  for (const index of indexes) {
+    const place = among[index];
+    if (place === undefined || place.isMapEntry) return undefined;
+    names.push(place.name);
+    among = place.nested;
+  }
+  return names;
+}
+
+function withoutEntries(places: readonly MessagePlace[]): MessagePlace[] {
+  return places
+    .filter(({ isMapEntry }) => !isMapEntry)
+    .map((place) => ({ ...place, nested: withoutEntries(place.nested) }));
 }
