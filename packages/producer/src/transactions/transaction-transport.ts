@@ -1,4 +1,5 @@
-import { BrokerError, type KafkaClient, UnsupportedVersionError } from '@millrace/client';
+import { BrokerError, brokerError, type KafkaClient, UnsupportedVersionError } from '@millrace/client';
+import { shown } from '@millrace/client/internal';
 import {
   AddOffsetsToTxn,
   AddPartitionsToTxn,
@@ -9,6 +10,7 @@ import {
   TxnOffsetCommit,
   type TxnOffsetCommitResponse,
 } from '@millrace/protocol';
+import { ProducerError } from '../errors.ts';
 import type { ProducerIdentity } from '../produce-batch.ts';
 
 /** The first version in which a producer that knows its id can have its epoch raised (KIP-360). */
@@ -26,6 +28,9 @@ const RAISING_LEVEL = 2;
 const RAISING_PRODUCE = 12;
 const RAISING_END = 5;
 const RAISING_COMMIT_OFFSETS = 5;
+
+/** For how long a broker may not know a partition whose offset is to be committed: one that was made just now is heard of sooner. */
+const MISSING_MS_MAX = 2_000;
 
 /** Versions of an API that may be used. */
 export interface Versions {
@@ -180,6 +185,7 @@ export class TransactionTransport {
         })),
       }),
     );
+    const refuseMissing = this.#refusesMissing(groupId);
     await this.#client.sendToCoordinator(
       'group',
       groupId,
@@ -192,10 +198,36 @@ export class TransactionTransport {
       {
         ...this.#versions(RAISING_COMMIT_OFFSETS),
         timeoutMs: this.#timeoutMs,
-        errorOf: ({ topics: answered }: TxnOffsetCommitResponse) =>
-          firstError(answered.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))),
+        errorOf: ({ topics: answered }: TxnOffsetCommitResponse) => {
+          refuseMissing(answered);
+          return firstError(answered.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)));
+        },
       },
     );
+  }
+
+  /** Throws where a partition is not there after all: a misspelt name would be asked for as long as anything may be. */
+  #refusesMissing(groupId: string): (answered: TxnOffsetCommitResponse['topics']) => void {
+    const { clock } = this.#client.settings;
+    let sinceMs: number | undefined;
+    return (answered) => {
+      const missing = answered.flatMap(({ name, partitions }) =>
+        partitions
+          .filter(({ errorCode }) => errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+          .map(({ partitionIndex }) => `${shown(name)}, partition ${partitionIndex}`),
+      );
+      const [first] = missing;
+      if (first === undefined) return;
+      const nowMs = clock.monotonic();
+      sinceMs ??= nowMs;
+      if (nowMs - sinceMs < MISSING_MS_MAX) return;
+      const others = missing.length === 1 ? '' : `, and ${missing.length - 1} more`;
+      throw new ProducerError(
+        'PRODUCER_INVALID_ARGUMENT',
+        `Cannot commit offsets of group ${shown(groupId)} for topic ${first}${others}: the brokers know of no such partition; is the name right?`,
+        { cause: brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'Committing offsets') },
+      );
+    };
   }
 
   /**
