@@ -59,6 +59,7 @@ describe('a setting that safety hangs on and that is not honoured', () => {
     ['listener.name.plaintext.scram-sha-256.sasl.login.class', 'x'],
     ['listener.name.plaintext.ssl.provider', 'x'],
     ['sasl.jaas.config', 'x'],
+    ['sasl.login.refresh.window.factor', '0.7'],
     ['zookeeper.ssl.crl.enable', 'true'],
     ['zookeeper.metadata.migration.enable', 'true'],
     ['security.inter.broker.protocol', 'SSL'],

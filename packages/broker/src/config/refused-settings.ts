@@ -21,6 +21,11 @@ const REFUSALS: readonly Refusal[] = [
     instead: 'Remove it',
   },
   {
+    names: ['sasl.login.connect.', 'sasl.login.read.', 'sasl.login.refresh.', 'sasl.login.retry.'],
+    why: 'a broker asks for a token of its own when it connects and the last one ends within 30 s, and the provider has 10 s for it; nothing is refreshed in between',
+    instead: 'Remove it',
+  },
+  {
     names: ['sasl.', 'principal.builder.class'],
     why: 'logins here are by PLAIN, SCRAM and OAUTHBEARER, set for each listener: listener.name.NAME.MECHANISM.sasl.jaas.config',
     instead: 'Remove it',
