@@ -89,6 +89,7 @@ export class Replication {
     const { controlledShutdownEnable, controlledShutdownMaxRetries, controlledShutdownRetryBackoffMs } =
       configs.current;
     if (!controlledShutdownEnable) return;
+    this.replicas.beginHandOver();
     await handOver({
       brokerId,
       brokerEpoch: () => session().brokerEpoch,

@@ -112,6 +112,7 @@ export class ReplicaManager {
   /** What is being done to replicas, by a command or by trying again; the next begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
+  #isHandingOver = false;
   readonly #surroundings: PartitionSurroundings;
   readonly #shortages: Shortages;
   /** What coordinators read of their logs, in turns. */
@@ -270,6 +271,14 @@ export class ReplicaManager {
       if (leaderEpoch <= partition.leaderEpoch) continue;
       this.#resign(partition);
     }
+  }
+
+  /**
+   * This broker is about to stop: what it is left out of it does not begin to follow, for that would only interrupt how it follows what it
+   * is still in sync with, which leaders wait for.
+   */
+  beginHandOver(): void {
+    this.#isHandingOver = true;
   }
 
   /** Leads no partition with several replicas any more, so that nobody waits here for followers that will not come. */
@@ -449,7 +458,8 @@ export class ReplicaManager {
     await followers.remove(partition);
     partition.applyState(state);
     this.#tellCoordinator(partition, wasLeader);
-    if (partition.following !== undefined) followers.add(partition);
+    const isLeftOut = this.#isHandingOver && !state.isr.includes(brokerId);
+    if (partition.following !== undefined && !isLeftOut) followers.add(partition);
     this.#halfDone.delete(partition);
     return ErrorCode.NONE;
   }
