@@ -52,7 +52,7 @@ describe('offsets for a partition that brokers do not know', () => {
     const { commit, clock } = answering([[0, MISSING]]);
     await expect(commit()).rejects.toMatchObject({
       code: 'PRODUCER_INVALID_ARGUMENT',
-      message: expect.stringContaining('group "g" for topic "orders", partition 1: '),
+      message: expect.stringContaining("group 'g' for topic 'orders', partition 1: "),
       cause: { code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION' },
     });
     expect(clock.monotonic()).toBe(2000);

@@ -1,5 +1,4 @@
 import { BrokerError, brokerError, type KafkaClient, UnsupportedVersionError } from '@millrace/client';
-import { shown } from '@millrace/client/internal';
 import {
   AddOffsetsToTxn,
   AddPartitionsToTxn,
@@ -214,7 +213,7 @@ export class TransactionTransport {
       const missing = answered.flatMap(({ name, partitions }) =>
         partitions
           .filter(({ errorCode }) => errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-          .map(({ partitionIndex }) => `${shown(name)}, partition ${partitionIndex}`),
+          .map(({ partitionIndex }) => `'${name}', partition ${partitionIndex}`),
       );
       const [first] = missing;
       if (first === undefined) return;
@@ -224,7 +223,7 @@ export class TransactionTransport {
       const others = missing.length === 1 ? '' : `, and ${missing.length - 1} more`;
       throw new ProducerError(
         'PRODUCER_INVALID_ARGUMENT',
-        `Cannot commit offsets of group ${shown(groupId)} for topic ${first}${others}: the brokers know of no such partition; is the name right?`,
+        `Cannot commit offsets of group '${groupId}' for topic ${first}${others}: the brokers know of no such partition; is the name right?`,
         { cause: brokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'Committing offsets') },
       );
     };
