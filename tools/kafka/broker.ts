@@ -20,6 +20,8 @@ export interface ApacheKafkaOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** The ensemble and the number of a broker in ZooKeeper mode, of Kafka before 4.0. Default: a node of its own (KRaft). */
   readonly zooKeeper?: { readonly connect: string; readonly brokerId: number };
+  /** What the JVM is told besides. */
+  readonly jvm?: readonly string[];
   /** Maximum heap. Default: 1g. */
   readonly heap?: string;
   /** Data and logs stay here; without it, a temporary folder that is removed on stop. */
@@ -68,7 +70,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   const java = await javaArguments('kafka-server-start', version, heap);
   const child = spawn(
     'java',
-    [`-Xms${heap}`, ...java, properties].filter((arg) => !arg.startsWith('-XX:Tiered')),
+    [`-Xms${heap}`, ...(options.jvm ?? []), ...java, properties].filter((arg) => !arg.startsWith('-XX:Tiered')),
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },

@@ -1,6 +1,7 @@
 /**
  * `node tools/zookeeper/main.ts start [--servers N] [--release 3.9.3]` runs ZooKeeper servers in temporary folders until Ctrl-C,
  * `... capture FILE` records what clients and a server say to one another, `... figures` measures the client against them, `... suite [--release 3.9.3]` holds it to all that the tests say,
+ * `... rights` compares who may do what with each node that Apache Kafka 3.9.1 and we make with zookeeper.set.acl,
  * `... downgrade [--kafka 3.7.2]` goes through what docs/operating.md says of a Kafka below 3.8 that joins.
  */
 import { spawn } from 'node:child_process';
@@ -34,12 +35,15 @@ switch (positionals[0]) {
   case 'downgrade':
     await (await import('./downgrade.ts')).downgrade(values.kafka, print);
     break;
+  case 'rights':
+    process.exitCode = (await (await import('./rights.ts')).compareNodeRights(print)) === 0 ? 0 : 1;
+    break;
   case 'suite':
     await suite();
     break;
   default:
     print(
-      'node tools/zookeeper/main.ts start | figures | capture FILE | suite | downgrade [--servers N] [--release 3.9.3] [--kafka 3.7.2]',
+      'node tools/zookeeper/main.ts start | figures | capture FILE | rights | suite | downgrade [--servers N] [--release 3.9.3] [--kafka 3.7.2]',
     );
     process.exitCode = 2;
 }
