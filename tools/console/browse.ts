@@ -60,7 +60,13 @@ const CASES: Readonly<Record<string, (desk: Desk) => Promise<void>>> = {
     await button(page, 'New topic').click();
     await page.getByRole('textbox', { name: 'Name' }).fill('shop');
     await page.getByRole('textbox', { name: 'Partitions' }).fill('2');
-    await page.getByRole('textbox', { name: 'Configs' }).fill('retention.ms=86400000');
+    await page.getByRole('button', { name: 'Add a config' }).click();
+    await page.getByRole('combobox', { name: 'Name of a config' }).fill('retention.ms');
+    await page
+      .getByText(/retain/)
+      .first()
+      .waitFor();
+    await page.getByRole('textbox', { name: 'Value' }).fill('86400000');
     await button(page, 'Create').click();
     await gone(page);
     await until(async () => (await admin.describeTopics(['shop']))[0]?.partitions.length === 2, 'two partitions');

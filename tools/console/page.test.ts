@@ -161,9 +161,22 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     const page = await open('/local/topics');
     await page.getByRole('button', { name: 'New topic' }).click();
     await page.getByRole('textbox', { name: 'Name' }).fill('by-hand');
+    await page.getByRole('button', { name: 'Add a config' }).click();
+    const config = page.getByRole('combobox', { name: 'Name of a config' });
+    // What it may be called is offered, what it does and what holds without it are told, and the number is told in words.
+    await page.locator('datalist option[value="retention.ms"]').waitFor({ state: 'attached' });
+    await config.fill('retention.mss');
+    await page.getByText('knows no config of that name').waitFor();
+    await config.fill('retention.ms=172800000');
+    await page.getByText('2 d.', { exact: false }).waitFor();
+    await page.getByText('by default: 604800000').waitFor();
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('link', { name: 'by-hand' }).click();
-    expect(await admin.listTopics()).toContain('by-hand');
+    const [made] = await admin.describeConfigs([{ type: 'topic', name: 'by-hand' }]);
+    expect(made?.entries.find(({ name }) => name === 'retention.ms')).toMatchObject({
+      value: '172800000',
+      source: 'topic',
+    });
     await page.getByRole('button', { name: 'Send a message' }).click();
     await page.getByRole('textbox', { name: 'Value' }).fill('hello');
     await page.getByRole('button', { name: 'Send', exact: true }).click();
@@ -243,6 +256,35 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await expect.poll(() => apply.isEnabled()).toBe(false);
     // A time that can be changed, and not one of the year 2000 that nobody sees.
     expect(await page.getByRole('textbox', { name: 'Time' }).inputValue()).toMatch(/^20[2-9]\d-/);
+    await page.context().close();
+  });
+
+  it('has the offset of each partition to be changed, and moves those that were', async () => {
+    const page = await open('/local/groups/billing');
+    await page.getByRole('button', { name: 'Reset offsets' }).click();
+    await page.getByRole('combobox', { name: 'To', exact: true }).selectOption('each');
+    const offset = page.getByRole('spinbutton', { name: 'Offset 0' });
+    expect(await offset.inputValue()).toBe('1');
+    await offset.fill('3');
+    await page.getByRole('button', { name: 'Show where it goes' }).click();
+    await page.locator('table.plan:not(.each) tbody').waitFor();
+    expect(await page.locator('table.plan:not(.each) tbody tr').allTextContents()).toEqual(['013']);
+    await page.getByRole('button', { name: 'Move the offsets' }).click();
+    await page.waitForSelector('dialog', { state: 'detached' });
+    expect(await admin.listGroupOffsets('billing')).toMatchObject([{ topic: 'orders', partition: 0, offset: 3 }]);
+    await page.context().close();
+  });
+
+  it('offers the topics that there are to who copies a message', async () => {
+    const page = await open('/local/topics/orders?m=0-0');
+    await page.getByRole('button', { name: 'Copy to a topic' }).click();
+    const topic = page.getByRole('combobox', { name: 'Topic', exact: true });
+    await topic.fill('HOS');
+    await expect
+      .poll(() =>
+        page.locator('dialog datalist option').evaluateAll((all) => all.map((each) => each.getAttribute('value'))),
+      )
+      .toEqual(['hostile']);
     await page.context().close();
   });
 

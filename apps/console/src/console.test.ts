@@ -321,6 +321,13 @@ describe('changes', () => {
     const plan = await reset({ to: 'shift', at: -4, dryRun: true });
     expect(JSON.parse(plan.text)).toEqual([{ topic: 'numbered', partition: 0, from: 10, to: 6 }]);
     expect(await admin.listGroupOffsets('shifted')).toMatchObject([{ offset: 10 }]);
+    // By hand: what is beyond the end is the end, and a partition that nobody has named stays.
+    const byHand = await reset({ to: 'each', offsets: [{ partition: 0, offset: 7 }], dryRun: false });
+    expect(JSON.parse(byHand.text)).toEqual([{ topic: 'numbered', partition: 0, from: 10, to: 7 }]);
+    expect(await admin.listGroupOffsets('shifted')).toMatchObject([{ offset: 7 }]);
+    expect(JSON.parse((await reset({ to: 'each', offsets: [], dryRun: false })).text)).toEqual([]);
+    const beyond = await reset({ to: 'each', offsets: [{ partition: 0, offset: 1000 }], dryRun: true });
+    expect(JSON.parse(beyond.text)).toMatchObject([{ from: 7, to: 25 }]);
     await reset({ to: 'latest', dryRun: false });
     expect(await admin.listGroupOffsets('shifted')).toMatchObject([{ offset: 25 }]);
     await change('/groups/shifted/forget', { topic: 'numbered' });

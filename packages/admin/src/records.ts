@@ -34,6 +34,12 @@ const TIMESTAMP_OF = { latest: -1, earliest: -2, 'max-timestamp': -3 } as const;
 const MAX_TIMESTAMP_VERSION = 7;
 const CONSUMER_REPLICA_ID = -1;
 
+/** What was asked for by its partition: with ten thousand of them nobody looks through all for each. */
+function byName<T extends TopicPartition>(share: readonly T[]): ReadonlyMap<string, T> {
+  // The first of several that name one partition is the one that counts.
+  return new Map(share.toReversed().map((each) => [partitionName(each), each]));
+}
+
 export async function listOffsets(
   client: KafkaClient,
   queries: readonly OffsetQuery[],
@@ -60,9 +66,10 @@ export async function listOffsets(
       errorOf: () => ErrorCode.NONE,
     });
     const failures = new Map<OffsetQuery, BrokerError>();
+    const queryOf = byName(share);
     for (const { name, partitions } of response.topics) {
       for (const { partitionIndex, errorCode, offset, timestamp, leaderEpoch } of partitions) {
-        const query = share.find(({ topic, partition }) => topic === name && partition === partitionIndex);
+        const query = queryOf.get(partitionName({ topic: name, partition: partitionIndex }));
         if (query === undefined) continue;
         const failure = failureOf(errorCode, `Listing an offset of ${partitionName(query)}`);
         if (failure !== undefined) failures.set(query, failure);
@@ -113,9 +120,10 @@ export async function deleteRecords(
       errorOf: () => ErrorCode.NONE,
     });
     const failures = new Map<RecordsToDelete, BrokerError>();
+    const itemOf = byName(share);
     for (const { name, partitions } of response.topics) {
       for (const { partitionIndex, errorCode, lowWatermark } of partitions) {
-        const item = share.find(({ topic, partition }) => topic === name && partition === partitionIndex);
+        const item = itemOf.get(partitionName({ topic: name, partition: partitionIndex }));
         if (item === undefined) continue;
         const failure = failureOf(errorCode, `Deleting records of ${partitionName(item)}`);
         if (failure !== undefined) failures.set(item, failure);

@@ -125,6 +125,15 @@ export interface ConfigRow {
   readonly defaultValue: string | null;
 }
 
+/** What a topic that is being made may be told. */
+export interface NewTopicConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly documentation: string | null;
+  /** What holds where it is not told. */
+  readonly byDefault: string | null;
+}
+
 /** A topic as its page shows it. */
 export interface TopicDetail {
   readonly topic: string;
@@ -334,7 +343,7 @@ export interface GroupHistory {
 }
 
 /** Where a group's offsets are to go. */
-export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset' | 'shift';
+export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset' | 'shift' | 'each';
 
 /** A partition of a reset: from where to where. */
 export interface ResetRow {
@@ -483,6 +492,7 @@ export interface Api {
   'GET /api/clusters/:cluster/overview': { input: { cluster: string }; answer: Overview };
   'GET /api/clusters/:cluster/topics': { input: { cluster: string }; answer: readonly TopicRow[] };
   'GET /api/clusters/:cluster/topic-figures': { input: { cluster: string }; answer: readonly TopicFigures[] };
+  'GET /api/clusters/:cluster/new-topic-configs': { input: { cluster: string }; answer: readonly NewTopicConfig[] };
   'GET /api/clusters/:cluster/topics/:topic': { input: TopicInput; answer: TopicDetail };
   'GET /api/clusters/:cluster/topics/:topic/readers': { input: TopicInput; answer: readonly GroupLag[] };
   'GET /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput; answer: readonly ConfigRow[] };
@@ -558,7 +568,14 @@ export interface Api {
     answer: { partition: number; offset: number };
   };
   'POST /api/clusters/:cluster/groups/:group/reset': {
-    input: GroupInput & { topic: string; to: ResetTo; at?: number | undefined; dryRun: boolean };
+    input: GroupInput & {
+      topic: string;
+      to: ResetTo;
+      at?: number | undefined;
+      /** For `each`: the partitions that are moved; the others stay. */
+      offsets?: readonly { readonly partition: number; readonly offset: number }[] | undefined;
+      dryRun: boolean;
+    };
     answer: readonly ResetRow[];
   };
   'POST /api/clusters/:cluster/groups/:group/forget': { input: GroupInput & { topic: string }; answer: object };

@@ -1,7 +1,8 @@
 import type { ConfigResource } from '@millrace/admin';
-import type { ConfigChange, ConfigRow } from '../api/contract.ts';
+import type { ConfigChange, ConfigRow, NewTopicConfig } from '../api/contract.ts';
 import { ConsoleError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
+import { lookAtNames } from './topic-look.ts';
 
 /** The configs of a topic or a broker, with what they would be without their own. */
 export async function configsOf(cluster: Cluster, resource: ConfigResource): Promise<ConfigRow[]> {
@@ -13,9 +14,82 @@ export async function configsOf(cluster: Cluster, resource: ConfigResource): Pro
     isReadOnly: entry.readOnly,
     isSensitive: entry.sensitive,
     type: entry.valueType,
-    documentation: entry.documentation,
+    documentation: inWords(entry.documentation),
     defaultValue: entry.synonyms.at(-1)?.value ?? null,
   }));
+}
+
+/** What a topic may be told, by the names under which brokers say what holds where it is not told. */
+const TOPIC_CONFIGS: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'log.cleanup.policy',
+  'compression.type': 'compression.type',
+  'delete.retention.ms': 'log.cleaner.delete.retention.ms',
+  'file.delete.delay.ms': 'log.segment.delete.delay.ms',
+  'flush.messages': 'log.flush.interval.messages',
+  'flush.ms': 'log.flush.interval.ms',
+  'index.interval.bytes': 'log.index.interval.bytes',
+  'max.compaction.lag.ms': 'log.cleaner.max.compaction.lag.ms',
+  'max.message.bytes': 'message.max.bytes',
+  'message.timestamp.type': 'log.message.timestamp.type',
+  'min.cleanable.dirty.ratio': 'log.cleaner.min.cleanable.ratio',
+  'min.compaction.lag.ms': 'log.cleaner.min.compaction.lag.ms',
+  'min.insync.replicas': 'min.insync.replicas',
+  preallocate: 'log.preallocate',
+  'retention.bytes': 'log.retention.bytes',
+  'retention.ms': 'log.retention.ms',
+  'segment.bytes': 'log.segment.bytes',
+  'segment.index.bytes': 'log.index.size.max.bytes',
+  'segment.jitter.ms': 'log.roll.jitter.ms',
+  'segment.ms': 'log.roll.ms',
+  'unclean.leader.election.enable': 'unclean.leader.election.enable',
+};
+
+type ConfigEntry = Awaited<ReturnType<Cluster['admin']['describeConfigs']>>[number]['entries'][number];
+
+/** They change with the cluster's version, and with what its brokers are told. */
+const HELP_KEPT_MS = 30_000;
+
+/** What a new topic may be told: of any topic there are all of them, and where there is none yet, brokers tell of most. */
+export function newTopicConfigs(cluster: Cluster): Promise<NewTopicConfig[]> {
+  const take = async (): Promise<NewTopicConfig[]> => {
+    const { admin } = cluster;
+    const [name] = (await lookAtNames(cluster)).map((topic) => topic.name);
+    const { brokers } = await cluster.look('cluster', () => admin.describeCluster());
+    const resource: ConfigResource =
+      name === undefined ? { type: 'broker', name: String(brokers[0]?.nodeId) } : { type: 'topic', name };
+    const [described] = await admin.describeConfigs([resource], { documentation: true });
+    const entries = described?.entries ?? [];
+    if (name !== undefined) return entries.map((entry) => helpOf(entry.name, entry));
+    return Object.entries(TOPIC_CONFIGS).flatMap(([config, ofBroker]) => {
+      const entry = entries.find((each) => each.name === ofBroker);
+      return entry === undefined ? [] : [helpOf(config, entry)];
+    });
+  };
+  return cluster.look('new topic', take, HELP_KEPT_MS);
+}
+
+/** What that topic was told itself is nobody's business here. */
+function helpOf(
+  name: string,
+  { synonyms, valueType, documentation, sensitive, source, value }: ConfigEntry,
+): NewTopicConfig {
+  const byDefault = source === 'topic' ? synonyms.find((each) => each.source !== 'topic')?.value : value;
+  return {
+    name,
+    type: valueType,
+    documentation: inWords(documentation),
+    byDefault: sensitive ? null : (byDefault ?? null),
+  };
+}
+
+/** Kafka documents by HTML, of which the words are what is shown. */
+function inWords(documentation: string | null): string | null {
+  if (documentation === null) return null;
+  const text = documentation
+    .replace(/<\/?[a-z][^>]*>/gi, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>');
+  return text.replaceAll('&quot;', '"').replaceAll('&amp;', '&').replace(/\s+/g, ' ').trim();
 }
 
 /** The resource of a broker that is there: asking one that is not would wait for it. */

@@ -184,6 +184,8 @@ export interface Reset {
   readonly to: ResetTo;
   /** The time, the offset, or how far to shift. */
   readonly at?: number | undefined;
+  /** For `each`: where those partitions go that go anywhere. */
+  readonly offsets?: readonly { readonly partition: number; readonly offset: number }[] | undefined;
   readonly dryRun: boolean;
 }
 
@@ -198,12 +200,18 @@ export async function resetOffsets(cluster: Cluster, reset: Reset): Promise<Rese
   ]);
   const from = new Map(committed.map((place) => [placeName(place), place.offset]));
   const byTime = reset.to === 'time' ? await offsetsAtTime(cluster, places, reset.at ?? 0) : new Map<string, number>();
+  const byHand = new Map(reset.offsets?.map(({ partition, offset }) => [partition, offset]));
   const rows = places.flatMap((place): ResetRow[] => {
     const name = placeName(place);
     const found = offsets.get(name);
-    if (found === undefined) return [];
+    if (found === undefined || (reset.to === 'each' && !byHand.has(place.partition))) return [];
     const before = from.get(name) ?? null;
-    const wanted = wantedOffset(reset, { ...found, before, time: byTime.get(name) });
+    const wanted = wantedOffset(reset, {
+      ...found,
+      before,
+      time: byTime.get(name),
+      byHand: byHand.get(place.partition),
+    });
     return [{ ...place, from: before, to: Math.min(Math.max(wanted, found.start), found.end) }];
   });
   if (!reset.dryRun) {
@@ -227,10 +235,17 @@ async function offsetsAtTime(
 
 function wantedOffset(
   { to, at = 0 }: Reset,
-  known: { start: number; end: number; before: number | null; time: number | undefined },
+  known: {
+    readonly start: number;
+    readonly end: number;
+    readonly before: number | null;
+    readonly time: number | undefined;
+    readonly byHand: number | undefined;
+  },
 ): number {
   if (to === 'earliest') return known.start;
   if (to === 'latest') return known.end;
+  if (to === 'each') return known.byHand ?? known.start;
   // No record is that late: the end.
   if (to === 'time') return known.time ?? known.end;
   return to === 'offset' ? at : (known.before ?? known.start) + at;

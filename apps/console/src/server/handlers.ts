@@ -3,7 +3,7 @@ import type { Answer, Input, Message, MessageMark, Route } from '../api/contract
 import { isAllowed, type Role } from '../api/roles.ts';
 import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { brokerResource, changeConfigs, configsOf } from '../clusters/configs.ts';
+import { brokerResource, changeConfigs, configsOf, newTopicConfigs } from '../clusters/configs.ts';
 import { describeGroup, lookAtGroups, resetOffsets, watchGroup } from '../clusters/groups.ts';
 import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
@@ -115,6 +115,9 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     (await topicFigures(clusterOf(context, input.cluster)))
       .filter(({ topic }) => maySee(caller, 'topic', topic))
       .map((row) => ({ ...row, groups: row.groups.filter(({ group }) => maySee(caller, 'group', group)) })),
+  ),
+  'GET /api/clusters/:cluster/new-topic-configs': view((input, context) =>
+    newTopicConfigs(clusterOf(context, input.cluster)),
   ),
   'GET /api/clusters/:cluster/topics/:topic': view((input, context) =>
     describeTopic(clusterOf(context, input.cluster), input.topic),

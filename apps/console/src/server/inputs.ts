@@ -11,6 +11,8 @@ const whole = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const partition = z.coerce.number().int().min(0).max(0x7fff_ffff);
 const named = z.record(z.string().max(500), z.string().max(100_000));
 const text = z.string().max(1024 * 1024);
+/** Partitions of one topic that are reset by hand. */
+const PARTITIONS_MAX = 10_000;
 const schemaId = z.number().int().min(1).max(SCHEMA_ID_MAX).optional();
 
 const onTopic = { cluster, topic };
@@ -55,6 +57,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'GET /api/clusters/:cluster/overview': z.object({ cluster }),
   'GET /api/clusters/:cluster/topics': z.object({ cluster }),
   'GET /api/clusters/:cluster/topic-figures': z.object({ cluster }),
+  'GET /api/clusters/:cluster/new-topic-configs': z.object({ cluster }),
   'GET /api/clusters/:cluster/topics/:topic': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/readers': z.object(onTopic),
   'GET /api/clusters/:cluster/topics/:topic/configs': z.object(onTopic),
@@ -119,8 +122,12 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'POST /api/clusters/:cluster/groups/:group/reset': z.object({
     ...onGroup,
     topic,
-    to: z.enum(['earliest', 'latest', 'time', 'offset', 'shift']),
+    to: z.enum(['earliest', 'latest', 'time', 'offset', 'shift', 'each']),
     at: z.number().int().optional(),
+    offsets: z
+      .array(z.object({ partition, offset: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }))
+      .max(PARTITIONS_MAX)
+      .optional(),
     dryRun: z.boolean(),
   }),
   'POST /api/clusters/:cluster/groups/:group/forget': z.object({ ...onGroup, topic }),

@@ -9,12 +9,13 @@ export interface Need {
   readonly named?: Named | undefined;
 }
 
-/** Everybody who has logged in may ask for these, and is told of what he may see. */
+/** Everybody who has logged in may ask for these, and is told of what he may see; what topics can be told is no secret. */
 const FILTERED: ReadonlySet<Route> = new Set<Route>([
   'GET /api/session',
   'GET /api/clusters/:cluster/topics',
   'GET /api/clusters/:cluster/topic-figures',
   'GET /api/clusters/:cluster/groups',
+  'GET /api/clusters/:cluster/new-topic-configs',
 ]);
 
 /** All that a call takes. */

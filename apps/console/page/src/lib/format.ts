@@ -35,3 +35,24 @@ export function utcTime(ms: number): string {
   const at = new Date(ms);
   return ms < 0 || Number.isNaN(at.getTime()) ? '–' : at.toISOString();
 }
+
+const SPANS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1000],
+] as const;
+
+/** A span of time in the largest unit that holds it whole, or nearly. */
+function span(ms: number): string {
+  const [unit, size] = SPANS.find(([, each]) => ms >= each) ?? ['ms', 1];
+  const value = Math.round((ms / size) * 10) / 10;
+  return `${value * size === ms ? '' : '≈ '}${whole.format(Math.trunc(value))}${value % 1 === 0 ? '' : `.${Math.round((value % 1) * 10)}`} ${unit}`;
+}
+
+/** What the number of a config means, where its name says the unit; undefined for what is short anyhow. */
+export function meaningOf(name: string, value: string): string | undefined {
+  if (!/^\d{4,15}$/.test(value)) return undefined;
+  if (name.endsWith('.ms')) return span(Number(value));
+  return name.endsWith('.bytes') ? bytes(Number(value)) : undefined;
+}

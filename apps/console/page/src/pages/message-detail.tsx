@@ -4,7 +4,8 @@ import { call } from '../lib/api.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
-import { ChangeForm, Dialog, Field, Loaded } from '../ui/parts.tsx';
+import { ChangeForm, Dialog, Loaded } from '../ui/parts.tsx';
+import { TopicField } from '../ui/topic-field.tsx';
 import { Produce } from './produce.tsx';
 
 interface Place {
@@ -285,9 +286,7 @@ function Actions({ cluster, topic, message }: Place & { message: Message }): Rea
           onClose={close}
           change={() => copy(to)}
         >
-          <Field label={say('topic')}>
-            <input value={to} onChange={(event) => setTo(event.target.value)} spellCheck={false} />
-          </Field>
+          <TopicField cluster={cluster} value={to} onChange={setTo} />
         </ChangeForm>
       )}
     </footer>

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import type { GroupDetail, ResetRow, ResetTo } from '../../../src/api/contract.ts';
+import type { GroupDetail, GroupOffsetRow, ResetRow, ResetTo } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { localTime, number } from '../lib/format.ts';
 import { useMay } from '../lib/queries.ts';
@@ -14,6 +14,7 @@ const TARGETS: Readonly<Record<ResetTo, Word>> = {
   offset: 'offset',
   time: 'time',
   shift: 'shift',
+  each: 'eachPartition',
 };
 
 /** As far as an input for a time needs it. */
@@ -28,9 +29,15 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
   const [topic, setTopic] = useState(topics[0] ?? '');
   const [to, setTo] = useState<ResetTo>('latest');
   const [at, setAt] = useState('0');
+  const [typed, setTyped] = useState<ReadonlyMap<number, string>>(new Map());
   const [plan, setPlan] = useState<readonly ResetRow[]>();
   const [error, setError] = useState<Error>();
   const { group } = detail;
+  const present = detail.offsets.filter((each) => each.topic === topic);
+  const changeEach = (partition: number, offset: string): void => {
+    setTyped(new Map([...typed, [partition, offset]]));
+    setPlan(undefined);
+  };
   const choose = (target: ResetTo): void => {
     setTo(target);
     // A number is no time, and a time no offset; and what was shown is where another target leads.
@@ -48,7 +55,10 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
   };
   const ask = (dryRun: boolean) => {
     const number = to === 'time' ? new Date(at).getTime() : Number(at);
-    const input = { cluster, group, topic, to, dryRun, ...(Number.isFinite(number) ? { at: number } : {}) };
+    const input = {
+      ...{ cluster, group, topic, to, dryRun, offsets: to === 'each' ? eachOffset(present, typed) : undefined },
+      ...(Number.isFinite(number) ? { at: number } : {}),
+    };
     return call('POST /api/clusters/:cluster/groups/:group/reset', input);
   };
   const done = async (): Promise<void> => {
@@ -64,6 +74,7 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
             value={topic}
             onChange={(event) => {
               setTopic(event.target.value);
+              setTyped(new Map());
               setPlan(undefined);
             }}
           >
@@ -74,6 +85,7 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
         </Field>
         <Target to={to} at={at} onTo={choose} onAt={changeAt} />
       </div>
+      {to === 'each' && <Each rows={present} typed={typed} onType={changeEach} />}
       {plan !== undefined && <Plan rows={plan} />}
       {error !== undefined && <Problem error={error} />}
       <footer>
@@ -144,6 +156,61 @@ function Target(props: {
         </Field>
       )}
     </>
+  );
+}
+
+/** Where a partition is now: what is committed, else where its records begin. */
+function presentOffset({ committed, start }: GroupOffsetRow): string {
+  return String(committed ?? start ?? 0);
+}
+
+/** The partitions whose offset was made another; the others stay where they are. */
+function eachOffset(present: readonly GroupOffsetRow[], typed: ReadonlyMap<number, string>) {
+  return present.flatMap((row) => {
+    const text = typed.get(row.partition);
+    const isChanged = text !== undefined && text !== '' && text !== String(row.committed);
+    return isChanged ? [{ partition: row.partition, offset: Number(text) }] : [];
+  });
+}
+
+/** The partitions with the offsets that they have, each to be changed. */
+function Each(props: {
+  rows: readonly GroupOffsetRow[];
+  typed: ReadonlyMap<number, string>;
+  onType: (partition: number, offset: string) => void;
+}): ReactNode {
+  const say = useWords();
+  const { rows, typed, onType } = props;
+  return (
+    <table className="plan each">
+      <thead>
+        <tr>
+          <th scope="col">{say('partition')}</th>
+          <th scope="col">{say('first')}</th>
+          <th scope="col">{say('next')}</th>
+          <th scope="col">{say('to')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row.partition}>
+            <td>{row.partition}</td>
+            <td>{row.start === undefined ? '?' : number(row.start)}</td>
+            <td>{row.end === undefined ? '?' : number(row.end)}</td>
+            <td>
+              <input
+                type="number"
+                min={row.start}
+                max={row.end}
+                aria-label={`${say('offset')} ${row.partition}`}
+                value={typed.get(row.partition) ?? presentOffset(row)}
+                onChange={(event) => onType(row.partition, event.target.value)}
+              />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -1,13 +1,14 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { type ReactNode, useMemo, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
 import type { GroupLag, TopicFigures, TopicRow } from '../../../src/api/contract.ts';
-import { call } from '../lib/api.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMaySome } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { ChangeForm, Empty, Field, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
+import { Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
+
+const NewTopic = lazy(() => import('./new-topic.tsx'));
 
 /** All topics, with what people look for when something is slow. */
 export function TopicsPage(): ReactNode {
@@ -64,7 +65,11 @@ export function TopicsPage(): ReactNode {
           );
         }}
       </Loaded>
-      {isMaking && <NewTopic cluster={cluster} onClose={() => setMaking(false)} />}
+      {isMaking && (
+        <Suspense>
+          <NewTopic cluster={cluster} onClose={() => setMaking(false)} />
+        </Suspense>
+      )}
     </>
   );
 }
@@ -180,63 +185,4 @@ export function Lag({ lag }: { lag: number | null }): ReactNode {
     );
   }
   return <b className={lag > 0 ? 'warn' : 'well'}>{number(lag)}</b>;
-}
-
-function NewTopic({ cluster, onClose }: { cluster: string; onClose: () => void }): ReactNode {
-  const say = useWords();
-  const [topic, setTopic] = useState('');
-  const [partitions, setPartitions] = useState('');
-  const [replication, setReplication] = useState('');
-  const [configs, setConfigs] = useState('');
-  const create = (): Promise<unknown> =>
-    call('POST /api/clusters/:cluster/topics', {
-      cluster,
-      topic,
-      partitions: partitions === '' ? undefined : Number(partitions),
-      replication: replication === '' ? undefined : Number(replication),
-      configs: configsFrom(configs),
-    });
-  const digits = { inputMode: 'numeric', pattern: '[0-9]*', placeholder: say('byDefault') } as const;
-  return (
-    <ChangeForm
-      title={say('newTopic')}
-      action={say('create')}
-      onClose={onClose}
-      change={create}
-      isDisabled={topic === ''}
-    >
-      <Field label={say('name')}>
-        <input
-          value={topic}
-          onChange={(event) => setTopic(event.target.value)}
-          maxLength={249}
-          pattern="[a-zA-Z0-9._\-]+"
-          spellCheck={false}
-          required
-        />
-      </Field>
-      <div className="pair">
-        <Field label={say('partitions')}>
-          <input {...digits} value={partitions} onChange={(event) => setPartitions(event.target.value)} />
-        </Field>
-        <Field label={say('replication')}>
-          <input {...digits} value={replication} onChange={(event) => setReplication(event.target.value)} />
-        </Field>
-      </div>
-      <Field label={say('configs')}>
-        <textarea
-          rows={3}
-          value={configs}
-          placeholder={'retention.ms=86400000\ncleanup.policy=compact'}
-          onChange={(event) => setConfigs(event.target.value)}
-        />
-      </Field>
-    </ChangeForm>
-  );
-}
-
-/** Lines of name=value. */
-function configsFrom(text: string): Record<string, string> {
-  const lines = text.split('\n').filter((line) => line.includes('='));
-  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2).map((part) => part.trim())));
 }
