@@ -18,7 +18,7 @@ export interface ConsumerMetrics {
   readonly lostPartitions: number;
   /** How many times a broker did not answer five fetches in a row; its end is told by a log line. */
   readonly brokerOutages: number;
-  /** How many times a topic or partition that is to be read did not exist for longer than a second; told by a log line. */
+  /** How many times a topic or partition that is to be read did not exist, or had no leader, for longer than a second; told by a log line. */
   readonly missingTopics: number;
   /** Calls of handlers of `run` that threw or were rejected. */
   readonly handlerFailures: number;

@@ -104,3 +104,49 @@ it('tells of a partition that a topic does not have', async () => {
   ]);
   await close(harness, engine);
 });
+
+describe.each([
+  ['assigned', (engine: ConsumerEngine) => engine.assign([0, 1, 2].map((partition) => ({ topic: 't', partition })))],
+  ['subscribed', (engine: ConsumerEngine) => engine.subscribe(['t'])],
+])('a partition that is %s and has no leader', (_name, read) => {
+  const OFFLINE =
+    /^warn Cannot read partition 1 of topic "t": it has no leader \(LEADER_NOT_AVAILABLE\)\. Start .*other partitions are read meanwhile$/;
+
+  function withoutLeader(hasLogger = true): { harness: Harness; engine: ConsumerEngine } {
+    const harness = newHarness();
+    const logs = harness.cluster.createTopic('t', 3);
+    for (const [index, log] of logs.entries()) log.append([`r${index}`]);
+    logs[1]?.elect(-1);
+    const engine = harness.engine({ groupId: 'g', autoOffsetReset: 'earliest', logger }, hasLogger);
+    read(engine);
+    return { harness, engine };
+  }
+
+  it('holds up no other, is told after a second, counted once, and read once it has one again, which is told', async () => {
+    const { harness, engine } = withoutLeader();
+    const { records } = collect(engine);
+    await harness.clock.advanceAsync(900);
+    expect([...records].sort()).toEqual(['t-0@0=r0', 't-2@0=r2']);
+    expect(lines.filter((line) => line.startsWith('warn'))).toEqual([]);
+    await harness.clock.advanceAsync(4_000);
+    expect(told('partition 1')).toEqual([expect.stringMatching(OFFLINE)]);
+    await harness.clock.advanceAsync(130_000);
+    expect(told('partition 1')).toHaveLength(3);
+    expect(lines.filter((line) => line.startsWith('warn'))).toHaveLength(3);
+    expect(collectMetrics(engine).missingTopics).toBe(1);
+    harness.cluster.log('t', 1).elect(2);
+    await harness.until('it is read', () => records.includes('t-1@0=r1'));
+    expect(told('partition 1').at(-1)).toBe('info partition 1 of topic "t" has a leader again');
+    await close(harness, engine);
+  });
+
+  it("is told once by a warning of Node's where there is no logger", async () => {
+    const { harness, engine } = withoutLeader(false);
+    await harness.clock.advanceAsync(130_000);
+    const type = { type: 'MillraceWarning', code: 'MILLRACE_PARTITION_OFFLINE' };
+    expect(warnings).toEqual([
+      [expect.stringMatching(/^Cannot read partition 1 of topic "t": it has no leader/), type],
+    ]);
+    await close(harness, engine);
+  });
+});

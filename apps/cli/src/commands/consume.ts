@@ -1,3 +1,4 @@
+import type { TopicPartition } from '@millrace/client';
 import { partitionName } from '@millrace/client/internal';
 import type { Consumer, ConsumerBatch } from '@millrace/consumer';
 import type { CommandContext } from '../context.ts';
@@ -9,6 +10,7 @@ import { type Tally, throughput } from '../output/throughput.ts';
 import { unescapeText } from '../parse/escapes.ts';
 import type { ConsumeOptions } from './consume-options.ts';
 import { GroupNews } from './group-news.ts';
+import { offlineError } from './partition-leaders.ts';
 import { ReadingEnd } from './reading-end.ts';
 import { type ReadingPlan, readingPlan, startOf } from './reading-plan.ts';
 
@@ -21,6 +23,7 @@ export async function consume(
   const formatter = formatterOf(options, context.out.json);
   const plan = await context.withAdmin((admin) => readingPlan(admin, topics, options));
   for (const warning of plan.warnings) context.out.warn(warning);
+  tellOffline(context, plan, options);
   const { Consumer } = await import('@millrace/consumer');
   using _news = tellConnectionNews(context.out);
   const consumer: Consumer = new Consumer({
@@ -56,11 +59,39 @@ async function read(
 ): Promise<void> {
   const isGroup = options.group !== undefined;
   if (isGroup) consumer.subscribe(plan.topics);
-  else consumer.assign(plan.assignment);
+  else assign(consumer, plan, options);
   if (!isGroup && !isBounded(options) && startOf(options).at === 'end') {
     context.out.note('Waiting for new records; Ctrl-C ends. `--from-beginning` reads those that are there.');
   }
   await reading.run();
+  if (reading.unread.length > 0) throw offlineError('read', reading.unread, plan.partitionCount);
+}
+
+/** Partitions without a leader are read when they have one again, unless only what was there at the start is wanted. */
+function assign(consumer: Consumer, { assignment, offline, ends }: ReadingPlan, options: ConsumeOptions): void {
+  if (ends !== undefined || offline.length === 0) {
+    consumer.assign(assignment);
+    return;
+  }
+  consumer.assign([...assignment, ...offline]);
+  const start = startOf(options);
+  if (start.at === 'beginning') consumer.seekToBeginning(offline);
+  else if (start.at === 'time') consumer.seekToTimestamp(start.timestamp, offline);
+  else if (start.at === 'offset') for (const each of offline) consumer.seek({ ...each, offset: start.offset });
+  // How many records there are is not known, so that the last of them cannot be counted: new ones are read.
+  else consumer.seekToEnd(offline);
+}
+
+/**
+ * What is not waited for is told before the others are read; of the rest the consumer tells itself.
+ * @throws CliError where there is nothing else to read
+ */
+function tellOffline({ out }: CommandContext, plan: ReadingPlan, { group }: ConsumeOptions): void {
+  const { offline, partitionCount, ends } = plan;
+  if (offline.length === 0 || ends === undefined) return;
+  const error = offlineError('read', offline, partitionCount);
+  if (offline.length === partitionCount) throw error;
+  if (group === undefined) out.warn(`${error.message}; the others are read`);
 }
 
 function refuseContradictions(options: ConsumeOptions): void {
@@ -119,6 +150,7 @@ class Reading {
   readonly #options: ConsumeOptions;
   readonly #recordsMax: number;
   readonly #end: ReadingEnd;
+  readonly #offline: ReadonlyMap<string, TopicPartition>;
   #hasJoined = false;
   readonly #tally: Tally = { records: 0, bytes: 0, startedAt: performance.now() };
 
@@ -126,9 +158,10 @@ class Reading {
     context: CommandContext,
     consumer: Consumer,
     format: RecordFormatter,
-    { ends }: ReadingPlan,
+    { ends, offline }: ReadingPlan,
     options: ConsumeOptions,
   ) {
+    this.#offline = new Map(offline.map((each) => [partitionName(each), each]));
     this.#context = context;
     this.#consumer = consumer;
     this.#format = format;
@@ -160,6 +193,13 @@ class Reading {
       `${counted(this.#tally.records, 'record')} (${formatBytes(this.#tally.bytes)}) read in ${formatDuration(elapsedMs)}`,
     );
     if (this.#end.reason === 'interrupt' && isBounded(this.#options)) this.#context.exitCode = ExitCode.INTERRUPTED;
+  }
+
+  /** What had no leader when the others had been read to their ends: those that this member of a group was given, or all. */
+  get unread(): readonly TopicPartition[] {
+    if (this.#end.reason !== 'end') return [];
+    if (this.#options.group === undefined) return [...this.#offline.values()];
+    return this.#consumer.assignment.filter((each) => this.#offline.has(partitionName(each)));
   }
 
   /** Lets go of timers and signals. */
@@ -204,6 +244,7 @@ class Reading {
   #hasReached(ends: ReadonlyMap<string, number>): boolean {
     if (this.#options.group !== undefined && !this.#hasJoined) return false;
     return this.#consumer.assignment.every((partition) => {
+      if (this.#offline.has(partitionName(partition))) return true;
       const position = this.#consumer.position(partition);
       return position !== undefined && position >= (ends.get(partitionName(partition)) ?? 0);
     });

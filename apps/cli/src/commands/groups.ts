@@ -10,6 +10,7 @@ import { renderPairs, renderTable } from '../output/table.ts';
 import type { Found } from './find-topics.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
 import { GROUP_STATES, knownState } from './known-state.ts';
+import { byLeader } from './partition-leaders.ts';
 
 export interface ListGroupsOptions {
   readonly state?: readonly string[];
@@ -123,16 +124,16 @@ async function progressOf(admin: Admin, group: DescribedGroup): Promise<Partitio
     group.members.flatMap((member) => member.assignment.map((each) => [partitionName(each), member.memberId] as const)),
   );
   const known = [...committed, ...group.members.flatMap(({ assignment }) => assignment)];
-  const there = await partitionsOf(admin, new Set(known.map(({ topic }) => topic)));
+  const { led, all: there } = await partitionsOf(admin, new Set(known.map(({ topic }) => topic)));
   const all = new Map<string, TopicPartition>();
   for (const { topic, partition } of [...known, ...there])
     all.set(partitionName({ topic, partition }), { topic, partition });
   const offsets = new Map(committed.map((each) => [partitionName(each), each.offset]));
   const [ends, starts] = await Promise.all([
-    offsetsAt(admin, there, 'latest'),
+    offsetsAt(admin, led, 'latest'),
     offsetsAt(
       admin,
-      there.filter((each) => !offsets.has(partitionName(each))),
+      led.filter((each) => !offsets.has(partitionName(each))),
       'earliest',
     ),
   ]);
@@ -146,12 +147,19 @@ async function progressOf(admin: Admin, group: DescribedGroup): Promise<Partitio
   });
 }
 
-/** The partitions of those topics that are there: one that was deleted since has none. */
-async function partitionsOf(admin: Admin, topics: ReadonlySet<string>): Promise<TopicPartition[]> {
+/** The partitions of those topics that are there: one that was deleted since has none. Of those without a leader no end can be learnt. */
+async function partitionsOf(
+  admin: Admin,
+  topics: ReadonlySet<string>,
+): Promise<{ readonly all: readonly TopicPartition[]; readonly led: readonly TopicPartition[] }> {
   const existing = (await admin.listTopics({ internal: true })).filter((topic) => topics.has(topic));
-  if (existing.length === 0) return [];
+  if (existing.length === 0) return { all: [], led: [] };
   const described = await admin.describeTopics(existing);
-  return described.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition })));
+  const all = described.flatMap(({ name, partitions }) =>
+    partitions.map(({ partition }) => ({ topic: name, partition })),
+  );
+  const { led } = await byLeader(admin, described, all);
+  return { all, led };
 }
 
 async function offsetsAt(

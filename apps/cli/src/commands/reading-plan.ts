@@ -1,9 +1,11 @@
 import type { Admin } from '@millrace/admin';
+import type { TopicPartition } from '@millrace/client';
 import { partitionName } from '@millrace/client/internal';
 import type { AutoOffsetReset, ManualAssignment } from '@millrace/consumer';
 import type { StartAt } from '../parse/start-at.ts';
 import type { ConsumeOptions } from './consume-options.ts';
 import { choosePartitions, findTopics } from './find-topics.ts';
+import { byLeader } from './partition-leaders.ts';
 
 /** What is to be read. */
 export interface ReadingPlan {
@@ -13,6 +15,10 @@ export interface ReadingPlan {
   readonly autoOffsetReset: AutoOffsetReset;
   /** Where each partition ended when the command began, by {@link partitionName}; undefined where the end does not matter. */
   readonly ends: ReadonlyMap<string, number> | undefined;
+  /** Those that have no leader: where they begin and end cannot be known, and the others do not wait for them. */
+  readonly offline: readonly TopicPartition[];
+  /** How many partitions there are, those included. */
+  readonly partitionCount: number;
   /** Begins that were asked for and are not there, in words. */
   readonly warnings: readonly string[];
 }
@@ -25,9 +31,10 @@ export async function readingPlan(
 ): Promise<ReadingPlan> {
   const topics = await findTopics(admin, [...new Set(topicNames)]);
   const partitions = topics.flatMap((topic) => choosePartitions(topic, options.partition));
+  const { led, offline } = await byLeader(admin, topics, partitions);
   const find = async (at: 'earliest' | 'latest' | number): Promise<Map<string, number>> => {
     const found = await admin.listOffsets(
-      partitions.map((each) => ({ ...each, at })),
+      led.map((each) => ({ ...each, at })),
       { isolationLevel: options.isolationLevel },
     );
     return new Map(found.map((each) => [partitionName(each), each.offset]));
@@ -39,7 +46,7 @@ export async function readingPlan(
   if (options.group === undefined) {
     const starts = await find('earliest');
     const times = start.at === 'time' ? await find(start.timestamp) : undefined;
-    assignment = partitions.map((each) => {
+    assignment = led.map((each) => {
       const key = partitionName(each);
       const known = { first: starts.get(key)!, end: ends.get(key)!, atTime: times?.get(key) };
       const { offset, warning } = firstOffset(start, known);
@@ -53,6 +60,8 @@ export async function readingPlan(
     // By hand every begin is known, so this counts only for records that are deleted meanwhile: what is left is wanted.
     autoOffsetReset: options.group === undefined || start.at === 'beginning' ? 'earliest' : 'latest',
     ends: options.exitAtEnd === true ? ends : undefined,
+    offline,
+    partitionCount: partitions.length,
     warnings,
   };
 }

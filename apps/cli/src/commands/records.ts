@@ -1,10 +1,11 @@
 import type { Admin, FoundOffset, OffsetSpec } from '@millrace/admin';
-import type { TopicMetadata } from '@millrace/client';
+import type { TopicMetadata, TopicPartition } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { CliError, usageError } from '../errors.ts';
 import { counted, formatCount, formatTimestamp } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
 import { choosePartitions, findTopic, lookForTopics } from './find-topics.ts';
+import { byLeader, offlineError } from './partition-leaders.ts';
 
 export interface OffsetsOptions {
   readonly at?: OffsetSpec;
@@ -34,7 +35,19 @@ async function showOffsets(
   topics: readonly TopicMetadata[],
   options: OffsetsOptions,
 ): Promise<void> {
-  const partitions = topics.flatMap((topic) => choosePartitions(topic, options.partition));
+  const wanted = topics.flatMap((topic) => choosePartitions(topic, options.partition));
+  const { led: partitions, offline } = await byLeader(admin, topics, wanted);
+  if (partitions.length > 0) await showLed(context, admin, partitions, options);
+  // The rest is shown all the same.
+  if (offline.length > 0) throw offlineError('ask for the offsets of', offline, wanted.length);
+}
+
+async function showLed(
+  context: CommandContext,
+  admin: Admin,
+  partitions: readonly TopicPartition[],
+  options: OffsetsOptions,
+): Promise<void> {
   const find = async (at: OffsetSpec): Promise<Map<string, FoundOffset>> => {
     const found = await admin.listOffsets(partitions.map((each) => ({ ...each, at })));
     return new Map(found.map((each) => [`${each.topic}-${each.partition}`, each]));

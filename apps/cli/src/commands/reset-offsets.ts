@@ -6,7 +6,9 @@ import type { CommandContext } from '../context.ts';
 import { failure, usageError } from '../errors.ts';
 import { counted, formatCount, printable } from '../output/format.ts';
 import { renderTable } from '../output/table.ts';
+import { findTopics } from './find-topics.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
+import { byLeader, offlineError } from './partition-leaders.ts';
 
 export interface ResetOffsetsOptions {
   readonly topic?: readonly TopicSelection[];
@@ -54,6 +56,7 @@ export async function resetOffsets(
   await context.withAdmin(async (admin) => {
     const group = await refuseMembers(admin, groupId);
     const partitions = await wantedPartitions(admin, groupId, options);
+    await refuseOffline(admin, partitions);
     const known = await offsetsOf(admin, groupId, partitions, target);
     const planned = known.map((each) => planOffset(each, target)).filter((each) => each !== undefined);
     if (planned.length === 0) {
@@ -132,6 +135,16 @@ async function refuseMembers(admin: Admin, groupId: string): Promise<DescribedGr
     );
   }
   return group;
+}
+
+/** Where they begin and end cannot be learnt: that is told, rather than waited for. */
+async function refuseOffline(admin: Admin, partitions: readonly TopicPartition[]): Promise<void> {
+  const topics = await findTopics(
+    admin,
+    partitions.map(({ topic }) => topic),
+  );
+  const { offline } = await byLeader(admin, topics, partitions);
+  if (offline.length > 0) throw offlineError('reset offsets of', offline, partitions.length);
 }
 
 function isUnknown(group: DescribedGroup | undefined): boolean {
