@@ -81,10 +81,8 @@ export class LogDirectory {
   readonly #unopened = new Map<string, Map<string, number>>();
   /** What the checkpoint files hold, so that nothing is written that has not changed. */
   readonly #written = new Map<string, Buffer>();
-  /** The recovery points that are being written; one writing at a time. */
-  #lastCheckpoint: Promise<void> = Promise.resolve();
-  /** Those that wait for their turn. */
-  #nextCheckpoint: Promise<void> | undefined;
+  /** By checkpoint, the write that is under way or was the last, and the one that waits for it to end. */
+  readonly #turns = new Map<string, { last: Promise<void>; next: Promise<void> | undefined }>();
 
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
@@ -120,14 +118,7 @@ export class LogDirectory {
 
   /** Writes the recovery points and log start offsets of all logs, as they are when its turn comes. */
   checkpointRecoveryPoints(): Promise<void> {
-    // Whoever comes before the turn has come shares it: after an election, thousands of logs may be cut at once.
-    this.#nextCheckpoint ??= this.#lastCheckpoint.then(() => {
-      this.#nextCheckpoint = undefined;
-      const written = this.#writeRecoveryPoints();
-      this.#lastCheckpoint = written.catch(() => {});
-      return written;
-    });
-    return this.#nextCheckpoint;
+    return this.#inTurn(RECOVERY_POINT_CHECKPOINT, () => this.#writeRecoveryPoints());
   }
 
   async #writeRecoveryPoints(): Promise<void> {
@@ -139,13 +130,17 @@ export class LogDirectory {
   }
 
   /** Writes the high watermarks of all logs. */
-  async checkpointHighWatermarks(): Promise<void> {
-    await this.#writeCheckpoint(HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark);
+  checkpointHighWatermarks(): Promise<void> {
+    return this.#inTurn(HIGH_WATERMARK_CHECKPOINT, () =>
+      this.#writeCheckpoint(HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark),
+    );
   }
 
   /** Writes up to where each log is compacted. */
-  async checkpointCleaner(): Promise<void> {
-    await this.#writeCheckpoint(CLEANER_OFFSET_CHECKPOINT, (log) => log.cleanedOffset);
+  checkpointCleaner(): Promise<void> {
+    return this.#inTurn(CLEANER_OFFSET_CHECKPOINT, () =>
+      this.#writeCheckpoint(CLEANER_OFFSET_CHECKPOINT, (log) => log.cleanedOffset),
+    );
   }
 
   /** Keeps what the checkpoints say of a partition that could not be opened; undefined once its folder is gone. */
@@ -192,6 +187,20 @@ export class LogDirectory {
     const lock = this.#lock;
     this.#lock = undefined;
     await lock?.release();
+  }
+
+  /** One write of a checkpoint at a time: two at once would write into one temporary file, and the directory would fail or never open again. */
+  #inTurn(name: string, write: () => Promise<void>): Promise<void> {
+    const turn = this.#turns.get(name) ?? { last: Promise.resolve(), next: undefined };
+    this.#turns.set(name, turn);
+    // Whoever comes before the turn has come shares it: after an election, thousands of logs may be cut at once.
+    turn.next ??= turn.last.then(() => {
+      turn.next = undefined;
+      const written = write();
+      turn.last = written.catch(() => {});
+      return written;
+    });
+    return turn.next;
   }
 
   async #checkOwner(owner: FolderOwner): Promise<void> {
