@@ -255,7 +255,14 @@ export async function findHangingTransactions(
   const still = new Set(again.map((each) => `${each.producerId} ${each.startOffset} ${partitionName(each)}`));
   return left
     .filter((each) => still.has(`${each.producerId} ${each.startOffset} ${partitionName(each)}`))
-    .map((each) => ({ ...each, transactionalId: ids.get(each.producerId) }));
+    .map((each) => ({ ...each, transactionalId: ids.get(each.producerId) }))
+    .sort(byPlace);
+}
+
+/** Leaders answer in any order. */
+function byPlace(a: OpenTransaction, b: OpenTransaction): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1;
+  return a.partition - b.partition || a.startOffset - b.startOffset;
 }
 
 type OpenTransaction = Omit<HangingTransaction, 'transactionalId'>;

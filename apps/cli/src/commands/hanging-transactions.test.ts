@@ -127,5 +127,9 @@ describe('a transaction that hangs', () => {
     for (const topic of ['near', 'far']) await findAndAbort(topic, 'shop');
     expect([await leaderOf('near'), await coordinatorOf('shop')]).toEqual([coordinator, coordinator]);
     expect(await leaderOf('far')).not.toBe(coordinator);
+    // In the order of their places, whichever leader answers first.
+    for (const topic of ['near', 'far']) await leaveHanging(topic, `left in ${topic}`);
+    const found: { topic: string }[] = JSON.parse((await run('find-hanging', '--json')).stdout);
+    expect(found.map(({ topic }) => topic)).toEqual(['far', 'near']);
   });
 });
