@@ -92,7 +92,7 @@ const believesItself: Build = {
   what: 'a leader takes its own proposal of in-sync replicas for the answer of the controller',
   rule: 'unavailable',
   brokers: BROKERS,
-  seed: 7,
+  seed: 3,
   peers: meddlingPeers(AlterPartition, async (body) => ({
     throttleTimeMs: 0,
     errorCode: 0,
@@ -169,6 +169,7 @@ const replaysOrders: Build = {
   what: 'now and then a broker takes the last LeaderAndIsr but one for a new one',
   rule: 'invented-state',
   brokers: BROKERS,
+  seed: 3,
   handler(inner, tools) {
     let before: LeaderAndIsrRequest | undefined;
     return meddlingWith(LeaderAndIsr, async ({ request, ask }) => {

@@ -1,5 +1,5 @@
 /** A cluster for tests: real controllers, configs and images over one store in memory, and brokers that only note commands. */
-import { MemoryMetadataStore, type TreeMetadataStore } from '@millrace/metadata';
+import { MemoryMetadataStore, type MetadataStore, type TreeMetadataStore } from '@millrace/metadata';
 import { ManualClock, seededRandom } from '@millrace/ports';
 import { ConfigAdmin } from '../admin/config-admin.ts';
 import { TopicAdmin } from '../admin/topic-admin.ts';
@@ -90,8 +90,15 @@ export class TestCluster {
     this.store = store ?? new MemoryMetadataStore({ clock: this.clock });
   }
 
-  /** Starts a broker (again). */
-  async start(id: number, properties: Readonly<Record<string, string>> = {}): Promise<ClusterBroker> {
+  /**
+   * Starts a broker (again).
+   * @param toController - what its controller has in the place of the store
+   */
+  async start(
+    id: number,
+    properties: Readonly<Record<string, string>> = {},
+    toController: (store: TreeMetadataStore) => MetadataStore = (store) => store,
+  ): Promise<ClusterBroker> {
     const store = this.store.openSession();
     const { clock } = this;
     const random = seededRandom(id);
@@ -104,7 +111,7 @@ export class TestCluster {
     const channel = new RecordingChannel(image, configs);
     const controller = new Controller({
       brokerId: id,
-      store,
+      store: toController(store),
       clock,
       random,
       logger,
