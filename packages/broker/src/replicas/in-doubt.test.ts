@@ -15,8 +15,8 @@ afterEach(() => {
 });
 
 /** Three brokers that keep the groups' offsets, the first of which coordinates. */
-async function started(): Promise<void> {
-  cluster = await TestReplicas.start(3, SETTINGS);
+async function started(settings: Readonly<Record<string, string>> = {}): Promise<void> {
+  cluster = await TestReplicas.start(3, { ...SETTINGS, ...settings });
   await cluster.createTopic('t', [[1, 2, 3]]);
   await cluster.createTopic(OFFSETS, [[1, 2, 3]]);
   await cluster.until('a coordinator', () => cluster.leaderOf(OFFSETS) === 1);
@@ -132,4 +132,36 @@ describe('a coordinator that begins', () => {
     await cluster.pass(50);
     expect(await told(2)).toEqual({ errorCode: 0, offset: 2 });
   });
+});
+
+describe('a coordinator that is killed within a commit', () => {
+  // In Kafka, where the leader alone was asked for, a commit that was acknowledged could be lost.
+  it.each(['-1', '1'])(
+    'has acknowledged nothing that its successor lacks, with offsets.commit.required.acks=%s',
+    async (acks) => {
+      await started({ 'offsets.commit.required.acks': acks });
+      await committed(1, 1);
+      for (const other of [2, 3]) {
+        cluster.cut(other, 1);
+        cluster.cut(1, other);
+      }
+      const outcomes: string[] = [];
+      void commit(1, 2).then(
+        (errorCode) => outcomes.push(`error ${errorCode}`),
+        () => outcomes.push('lost'),
+      );
+      await cluster.pass(300);
+      expect([cluster.partition(1, OFFSETS).log.logEndOffset, outcomes]).toEqual([2, []]);
+      await cluster.kill(1);
+      cluster.heal();
+      await cluster.until('another leader', () => [2, 3].some((id) => cluster.partition(id, OFFSETS).isLeader));
+      const other = [2, 3].find((id) => cluster.partition(id, OFFSETS).isLeader)!;
+      await cluster.pass(300);
+      expect([await told(other), outcomes]).toEqual([{ errorCode: 0, offset: 1 }, ['lost']]);
+      await committed(other, 3);
+      await cluster.start(1);
+      await cluster.pass(1000);
+      expect(await told(cluster.leaderOf(OFFSETS))).toEqual({ errorCode: 0, offset: 3 });
+    },
+  );
 });
