@@ -44,6 +44,17 @@ const TOPIC_CONFIGS: Readonly<Record<string, string>> = {
   'unclean.leader.election.enable': 'unclean.leader.election.enable',
 };
 
+/** Where a broker is not told the one, what it is told in larger units counts. */
+const IN_LARGER_UNITS: Readonly<Record<string, readonly (readonly [name: string, ms: number])[]>> = {
+  'retention.ms': [
+    ['log.retention.minutes', 60_000],
+    ['log.retention.hours', 3_600_000],
+  ],
+  'segment.ms': [['log.roll.hours', 3_600_000]],
+  'segment.jitter.ms': [['log.roll.jitter.hours', 3_600_000]],
+  'flush.ms': [['log.flush.scheduler.interval.ms', 1]],
+};
+
 type ConfigEntry = Awaited<ReturnType<Cluster['admin']['describeConfigs']>>[number]['entries'][number];
 
 /** They change with the cluster's version, and with what its brokers are told. */
@@ -55,31 +66,47 @@ export function newTopicConfigs(cluster: Cluster): Promise<NewTopicConfig[]> {
     const { admin } = cluster;
     const [name] = (await lookAtNames(cluster)).map((topic) => topic.name);
     const { brokers } = await cluster.look('cluster', () => admin.describeCluster());
-    const resource: ConfigResource =
-      name === undefined ? { type: 'broker', name: String(brokers[0]?.nodeId) } : { type: 'topic', name };
-    const [described] = await admin.describeConfigs([resource], { documentation: true });
-    const entries = described?.entries ?? [];
-    if (name !== undefined) return entries.map((entry) => helpOf(entry.name, entry));
-    return Object.entries(TOPIC_CONFIGS).flatMap(([config, ofBroker]) => {
-      const entry = entries.find((each) => each.name === ofBroker);
-      return entry === undefined ? [] : [helpOf(config, entry)];
+    const broker: ConfigResource = { type: 'broker', name: String(brokers[0]?.nodeId) };
+    const [ofBroker] = await admin.describeConfigs([broker], { documentation: true });
+    const defaults = brokerDefaults(ofBroker?.entries ?? []);
+    if (name === undefined) return [...defaults.values()];
+    const [ofTopic] = await admin.describeConfigs([{ type: 'topic', name }], { documentation: true });
+    return (ofTopic?.entries ?? []).map((entry) => {
+      // What that topic was told itself is nobody's business here.
+      const isOwn = entry.source === 'topic';
+      return {
+        ...helpOf(entry.name, entry),
+        ...(isOwn ? { byDefault: defaults.get(entry.name)?.byDefault ?? null } : {}),
+      };
     });
   };
   return cluster.look('new topic', take, HELP_KEPT_MS);
 }
 
-/** What that topic was told itself is nobody's business here. */
-function helpOf(
-  name: string,
-  { synonyms, valueType, documentation, sensitive, source, value }: ConfigEntry,
-): NewTopicConfig {
-  const byDefault = source === 'topic' ? synonyms.find((each) => each.source !== 'topic')?.value : value;
-  return {
-    name,
-    type: valueType,
-    documentation: inWords(documentation),
-    byDefault: sensitive ? null : (byDefault ?? null),
-  };
+/** What holds for topics that are told nothing, by the names that topics have for it. */
+function brokerDefaults(entries: readonly ConfigEntry[]): ReadonlyMap<string, NewTopicConfig> {
+  const known = Object.entries(TOPIC_CONFIGS).flatMap(([config, ofBroker]) => {
+    const entry = entries.find((each) => each.name === ofBroker);
+    if (entry === undefined) return [];
+    const help = helpOf(config, entry);
+    return [{ ...help, byDefault: help.byDefault ?? inLargerUnits(config, entries) }];
+  });
+  return new Map(known.map((help) => [help.name, help]));
+}
+
+function helpOf(name: string, { valueType, documentation, sensitive, value }: ConfigEntry): NewTopicConfig {
+  return { name, type: valueType, documentation: inWords(documentation), byDefault: sensitive ? null : value };
+}
+
+function inLargerUnits(config: string, entries: readonly ConfigEntry[]): string | null {
+  for (const [name, ms] of IN_LARGER_UNITS[config] ?? []) {
+    const value = entries.find((entry) => entry.name === name)?.value;
+    // Less than nothing is no limit, in any unit.
+    if (typeof value === 'string' && value !== '') {
+      return Number(value) < 0 ? value : String(BigInt(value) * BigInt(ms));
+    }
+  }
+  return null;
 }
 
 /** Kafka documents by HTML, of which the words are what is shown. */
