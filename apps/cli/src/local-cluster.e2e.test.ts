@@ -63,8 +63,30 @@ async function brokerProcesses(parentId = cluster.pid): Promise<number[]> {
   return pairs.filter(([, parent]) => parent === parentId).map(([id]) => id!);
 }
 
+/** One broker keeps a record on the folder from which the cluster grows. */
+async function beginWithOne(data: string): Promise<void> {
+  const args = ['start', '--port', '0', '--http-port', '0', '--data', data];
+  const one = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exit = new Promise((resolve) => one.once('exit', resolve));
+  let saidByOne = '';
+  bootstrap = await new Promise<string>((resolve, reject) => {
+    one.stdout.on('data', (chunk: Buffer) => {
+      saidByOne += chunk;
+      const ready = /is ready at PLAINTEXT:\/\/(\S+)/.exec(saidByOne);
+      if (ready !== null) resolve(ready[1]!);
+    });
+    exit.then(() => reject(new Error(`The broker ended:\n${saidByOne}`)));
+  });
+  const file = join(folder, 'one.txt');
+  await writeFile(file, 'of one broker\n');
+  expect((await millrace('produce', 'of-one', '--file', file, '-q')).exitCode).toBe(0);
+  one.kill('SIGTERM');
+  expect(await exit).toBe(0);
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-local-'));
+  await beginWithOne(join(folder, 'data'));
   const args = ['start', '--brokers', '3', '--port', '0', '--data', join(folder, 'data')];
   cluster = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   ended = new Promise((resolve) => cluster.once('exit', resolve));
@@ -103,6 +125,12 @@ describe('the program on a cluster of three brokers', () => {
     await expect.poll(() => linesOf('This broker is the controller').length, PATIENCE).toBeGreaterThan(0);
     for (const { name, brokerId } of linesOf('This broker is the controller')) expect(name).toBe(`broker ${brokerId}`);
     for (const { name } of linesOf('ready with 3 brokers')) expect(name).toBeUndefined();
+  });
+
+  it('has what one broker kept on its folder before', async () => {
+    expect((await millrace('consume', 'of-one', '-B', '-e', '-q')).stdout).toBe('of one broker\n');
+    const [only] = await partitionsOf('of-one');
+    expect(only).toMatchObject({ leaderId: 1, replicas: [1], inSyncReplicas: [1] });
   });
 
   it('serves a console of the whole cluster, and the health of all', async () => {
