@@ -60,11 +60,43 @@ describe('an admin call', () => {
       () => admin.alterConfigs(given([{ type: 'topic', name: 't', set: [1] }])),
       'changes[0].set must be',
     ],
+    [
+      'half of a character in a group',
+      () => admin.describeGroups(['g', 'g\ud800']),
+      "groupIds[1] must be text of at most 32767 bytes, not 'g\\ud800'",
+    ],
+    [
+      'half of a character in a group that commits',
+      () => admin.alterGroupOffsets('g\ud800', [{ ...place, offset: 1 }]),
+      'half of a character',
+    ],
+    [
+      'half of a character in what is committed',
+      () => admin.alterGroupOffsets('g', [{ ...place, offset: 1, metadata: '\ud800' }]),
+      'half of a character',
+    ],
+    ['half of a character in a topic', () => admin.createTopics([{ topic: 't\ud800' }]), 'half of a character'],
+    [
+      'half of a character in a transactional id',
+      () => admin.describeTransactions(['tx\ud800']),
+      'half of a character',
+    ],
+    [
+      'half of a character in the name of a config',
+      () => admin.alterConfigs([{ type: 'topic', name: 't', set: { '\ud800': 1 } }]),
+      'changes[0].set must be',
+    ],
+    ['half of a character in a user', () => admin.describeScramUsers(['u\ud800']), 'half of a character'],
+    [
+      'the id of a group that is too long',
+      () => admin.deleteGroups(['g'.repeat(32_768)]),
+      'text of at most 32767 bytes',
+    ],
     ['groups', () => admin.describeGroups(given('g')), 'groupIds must be a list'],
     [
       'a group',
       () => admin.listGroupOffsets(given({ groupId: 'g' })),
-      'groupId must be text, not an object of class Object',
+      'groupId must be text of at most 32767 bytes, not an object of class Object',
     ],
     [
       'partitions of a group',

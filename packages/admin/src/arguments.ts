@@ -3,6 +3,7 @@ import { type ClientOptions, InvalidArgumentError, InvalidOptionError } from '@m
 import {
   aBoolean,
   anAbortSignal,
+  anyName,
   anyText,
   anything,
   clientOptionFields,
@@ -18,6 +19,7 @@ import {
   required,
   type Shape,
   shown,
+  someName,
   someText,
   topicNameRule,
   type ValueRule,
@@ -138,12 +140,14 @@ const isPlainObject = (value: unknown): value is Record<string, unknown> =>
 const configs: ValueRule = {
   expects: 'an object of texts, numbers and booleans by the names of configs',
   accepts: (value) =>
-    isPlainObject(value) && Object.values(value).every((each) => ['string', 'number', 'boolean'].includes(typeof each)),
+    isPlainObject(value) &&
+    Object.keys(value).every(anyText.accepts) &&
+    Object.values(value).every((each) => ['number', 'boolean'].includes(typeof each) || anyText.accepts(each)),
 };
 
 const texts: ValueRule = {
   expects: 'a list of texts',
-  accepts: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+  accepts: (value) => Array.isArray(value) && value.every(anyText.accepts),
 };
 
 const foreignPartition = {
@@ -195,9 +199,9 @@ export const findHangingOptions: Readonly<Record<string, ValueRule>> = {
 
 export const topicName: ItemCheck = plain(topicNameRule);
 
-export const groupId: ItemCheck = plain(anyText);
+export const groupId: ItemCheck = plain(anyName);
 
-export const transactionalId: ItemCheck = plain(someText);
+export const transactionalId: ItemCheck = plain(someName);
 
 export const newTopic: ItemCheck = fields({
   noun: 'field of a new topic',
@@ -240,7 +244,7 @@ export const configChanges: ItemCheck = fields({
 });
 
 export const member: ItemCheck = (item, place) => {
-  const shape = { noun: 'field of a member', fields: { groupInstanceId: someText, memberId: someText } };
+  const shape = { noun: 'field of a member', fields: { groupInstanceId: someName, memberId: someName } };
   const fault = faultOf(item, shape, place);
   if (fault !== undefined) return fault;
   const names = Object.values(item as object).filter((value) => value !== undefined);

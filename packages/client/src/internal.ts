@@ -29,7 +29,7 @@ export {
   valueFault,
   wholeNumber,
 } from '@millrace/ports';
-export { closeShape, offsetRule, placeFields, topicNameRule } from './checks.ts';
+export { anyName, closeShape, offsetRule, placeFields, someName, topicNameRule } from './checks.ts';
 export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
 export { byTopic, partitionName } from './partitions.ts';
 export { pauseMsMax } from './retry.ts';

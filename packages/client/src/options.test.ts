@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { clientOptionsOf, clientSettings } from './options.ts';
 
+const PEM = '-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n';
 const settingsOf = (options: object) => clientSettings({ bootstrapServers: 'localhost:9092', ...options });
 
 it('fills in the defaults', () => {
@@ -18,6 +19,23 @@ it.each([
   [{ requestTimeoutMs: 1e10 }, 'requestTimeoutMs must be a whole number from 0 to 2147483647'],
   [{ logger: { info() {} } }, 'logger must be an object with debug(), info(), warn(), error()'],
   [{ tls: 'yes' }, "tls must be true, false or the options of node:tls, not 'yes' (a string)"],
+  [
+    { tls: { ca: '/path/ca.pem' } },
+    "tls.ca must be the content of a PEM file (text with -----BEGIN ...), not '/path/ca.pem' (a string): give readFileSync(path)",
+  ],
+  [{ tls: { ca: [PEM, 'junk'] } }, "not 'junk' (a string)"],
+  [{ tls: { ca: Buffer.from('junk') } }, 'not 4 bytes: give readFileSync(path)'],
+  [{ tls: { ca: 5 } }, 'tls.ca must be the content of a PEM file (text with -----BEGIN ...), not 5'],
+  [{ tls: { cert: 'cert.pem' } }, 'tls.cert must be the content of a PEM file'],
+  [
+    { tls: { key: 'hush' } },
+    'tls.key must be the content of a PEM file (text with -----BEGIN ...), not what has no such block: give',
+  ],
+  [
+    { clientId: 'c\ud800' },
+    "clientId must be text that is not empty, not 'c\\ud800' (a string): it holds half of a character (a lone surrogate), which no encoding carries",
+  ],
+  [{ sasl: { mechanism: 'PLAIN', username: 'u', password: 'p\ud800' } }, 'sasl.password must be text or a function'],
   [{ sasl: { mechanism: 'plain', username: 'u', password: 'p' } }, "did you mean 'PLAIN'?"],
   [{ sasl: { mechanism: 'GSSAPI' } }, 'sasl.mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, or'],
   [{ sasl: { mechanism: 'PLAIN', username: 'u' } }, 'sasl.password must be text or a function that gives it'],
@@ -38,4 +56,15 @@ it('takes a mechanism of the caller', () => {
 it("gives SDKs the part of their options that is the client's", () => {
   const options = { bootstrapServers: 'a:1', clientId: 'c', requestTimeoutMs: undefined, acks: 1 };
   expect(clientOptionsOf(options)).toEqual({ bootstrapServers: 'a:1', clientId: 'c' });
+});
+
+it.each([
+  { ca: PEM },
+  { ca: Buffer.from(`before it\n${PEM}`) },
+  { ca: [PEM, new TextEncoder().encode(PEM)] },
+  { key: { pem: PEM, passphrase: 'hush' }, cert: PEM },
+  { pfx: Buffer.from('junk') },
+  {},
+])('takes certificates and keys by their content: %o', (tls) => {
+  expect(settingsOf({ tls }).connection.tls).toBe(tls);
 });

@@ -2,6 +2,7 @@ import type { ConnectionOptions, SaslOptions } from '@millrace/network';
 import {
   aBoolean,
   aFunction,
+  anyText,
   anything,
   type Clock,
   type FieldRules,
@@ -13,6 +14,7 @@ import {
   objectWith,
   type Random,
   required,
+  shown,
   silentLogger,
   someText,
   systemClock,
@@ -149,7 +151,7 @@ const RETRIES = 2 ** 31 - 1;
  */
 export function clientSettings(options: ClientOptions): ClientSettings {
   const shape = { noun: 'option of a client', fields: clientOptionFields, foreign: foreignClientOptions };
-  const fault = faultOf(options, shape) ?? saslFault(options.sasl);
+  const fault = faultOf(options, shape) ?? tlsFault(options.tls) ?? saslFault(options.sasl);
   if (fault !== undefined) throw new InvalidOptionError(`Cannot make a client: ${fault}`);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
@@ -188,9 +190,38 @@ export function clientSettings(options: ClientOptions): ClientSettings {
   };
 }
 
+const PEM = /-----BEGIN [A-Z0-9 ]+-----/;
+
+/**
+ * What is wrong with certificates and keys: node:tls takes the path of a file for its content, finds nothing in it, and says at the first
+ * connection that the broker cannot be trusted.
+ */
+function tlsFault(tls: ClientOptions['tls']): string | undefined {
+  if (typeof tls !== 'object') return undefined;
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const given: unknown = tls[name];
+    for (const each of Array.isArray(given) ? given : [given]) {
+      if (each === undefined || each === null || hasPem(each)) continue;
+      // A key is nothing for a message.
+      const what = name === 'key' ? 'what has no such block' : shown(each);
+      return `tls.${name} must be the content of a PEM file (text with -----BEGIN ...), not ${what}: give readFileSync(path)`;
+    }
+  }
+  return undefined;
+}
+
+function hasPem(given: unknown): boolean {
+  if (typeof given === 'string') return PEM.test(given);
+  if (given instanceof Uint8Array) {
+    return PEM.test(Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('latin1'));
+  }
+  // A key with its passphrase.
+  return typeof given === 'object' && given !== null && 'pem' in given && hasPem(given.pem);
+}
+
 const secret: ValueRule = {
   expects: 'text or a function that gives it',
-  accepts: (value) => typeof value === 'string' || typeof value === 'function',
+  accepts: (value) => anyText.accepts(value) || typeof value === 'function',
 };
 
 const passwordFields = { mechanism: required(someText), username: required(someText), password: required(secret) };

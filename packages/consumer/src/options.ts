@@ -11,6 +11,7 @@ import {
   objectWith,
   oneOf,
   type Shape,
+  someName,
   type ValueRule,
   wholeNumber,
 } from '@millrace/client/internal';
@@ -128,13 +129,6 @@ export interface ConsumerSettings {
 
 const MIB = 1024 * 1024;
 
-/** A name that fits the protocol's fields and is the same after it was sent. */
-const aName: ValueRule = {
-  expects: 'text of 1 to 32767 bytes',
-  accepts: (value) =>
-    typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= 32_767,
-};
-
 const assignorList: ValueRule = {
   expects: 'an array of assignors, each an object with name and assign()',
   accepts: (value) =>
@@ -156,8 +150,8 @@ const memoryBytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 type OwnOptions = Omit<ConsumerOptions<never, never>, keyof ClientOptions>;
 
 const ownFields: FieldRules<OwnOptions> = {
-  groupId: aName,
-  groupInstanceId: aName,
+  groupId: someName,
+  groupInstanceId: someName,
   assignors: assignorList,
   sessionTimeoutMs: milliseconds(1),
   heartbeatIntervalMs: milliseconds(1),

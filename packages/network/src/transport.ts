@@ -103,13 +103,20 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the broker does not speak TLS on this port',
 };
 
+/** What node:tls says of a certificate that no authority it knows has signed, and what is to be done then. */
+const UNTRUSTED =
+  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?)$/;
+const TRUST_IT =
+  'no authority that is trusted here has signed its certificate. Give that of the right one (PEM) as tls.ca, in properties as ssl.truststore.location';
+
 /** What a listener without TLS does with a handshake; one that restarts does it too, so that it is no more than a question. */
 const HUNG_UP_ON_TLS = 'the broker hung up during the TLS handshake. Does this port speak TLS?';
 const HANGING_UP: readonly string[] = ['ECONNRESET', 'EPIPE'];
 
 function connectError(peer: string, error: NodeJS.ErrnoException, shakesHands: boolean): ConnectionError {
   const code = error.code ?? '';
-  const hint = shakesHands && HANGING_UP.includes(code) ? HUNG_UP_ON_TLS : (HINTS[code] ?? error.message);
+  const said = UNTRUSTED.test(code) ? `${error.message}: ${TRUST_IT}` : error.message;
+  const hint = shakesHands && HANGING_UP.includes(code) ? HUNG_UP_ON_TLS : (HINTS[code] ?? said);
   const tlsFailed = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|INVALID_CA|HOSTNAME_)/.test(code);
   return new ConnectionError(
     tlsFailed ? 'NETWORK_TLS_FAILED' : 'NETWORK_CONNECT_FAILED',

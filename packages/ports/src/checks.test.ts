@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   aBoolean,
+  anyText,
   faultOf,
   holdsByName,
   milliseconds,
@@ -67,6 +68,28 @@ describe('what a program hands over', () => {
     [null, 'the options of a kettle must be an object, not null'],
   ])('%o: %s', (given, fault) => {
     expect(faultOf(given, shape)).toBe(fault);
+  });
+
+  it.each(['\ud800', 'tx\ud800', '\udc00\ud800', 'a\udfff!'])(
+    'is no text where half of a character is in it: %j',
+    (text) => {
+      for (const rule of [anyText, someText, required(someText)]) {
+        expect(valueFault(text, rule, 'name')).toMatch(/not '.*\\ud[89a-f]../);
+        expect(valueFault(text, rule, 'name')).toMatch(
+          /: it holds half of a character \(a lone surrogate\), which no encoding carries$/,
+        );
+        expect(valueFault('\u{1f600}', rule, 'name')).toBeUndefined();
+      }
+    },
+  );
+
+  it('is shown as it can be read, whatever the text is', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.integer({ min: 0xd700, max: 0xe000 }).map((code) => String.fromCharCode(code)) }),
+        (text) => shown(text).isWellFormed(),
+      ),
+    );
   });
 
   it('is named with its place', () => {

@@ -53,7 +53,7 @@ export function faultOf(given: unknown, shape: Shape, place: string = ''): strin
 export function valueFault(value: unknown, rule: ValueRule, name: string): string | undefined {
   if (value === undefined && rule.required !== true) return undefined;
   if (rule.accepts(value)) return undefined;
-  return `${name} must be ${rule.expects}, not ${shown(value)}${numberHint(value, rule)}`;
+  return `${name} must be ${rule.expects}, not ${shown(value)}${textHint(value)}${numberHint(value, rule)}`;
 }
 
 /** `a record` of `field of a record`, `the options of run()` of `option of run()`. */
@@ -67,6 +67,12 @@ function hintFor(name: string, shape: Shape): string {
   if (shape.foreign !== undefined && Object.hasOwn(shape.foreign, name)) return `: ${shape.foreign[name]}`;
   const nearest = nearestName(name, Object.keys(shape.fields));
   return nearest === undefined ? ` (there are ${Object.keys(shape.fields).join(', ')})` : `; did you mean ${nearest}?`;
+}
+
+/** Half of a character is no text that can be sent: it would be another one at its end, in silence. */
+function textHint(value: unknown): string {
+  if (typeof value !== 'string' || value.isWellFormed()) return '';
+  return ': it holds half of a character (a lone surrogate), which no encoding carries';
 }
 
 /** Other clients have text, bigints or dates where a number is wanted here: they are told what they would be. */
@@ -88,7 +94,7 @@ export function shown(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean') {
     return `${value}`;
   }
-  if (typeof value === 'string') return `'${cut(value)}' (a string)`;
+  if (typeof value === 'string') return `'${readable(cut(value))}' (a string)`;
   if (typeof value === 'bigint') return `${cut(String(value))}n (a bigint)`;
   if (typeof value === 'symbol') return 'a symbol';
   if (typeof value === 'function') return 'a function';
@@ -111,6 +117,11 @@ function shownObject(value: object): string {
 
 function cut(text: string): string {
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}...`;
+}
+
+/** With halves of characters as escapes: as they are they would be shown as something else. */
+function readable(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
 }
 
 /**
@@ -146,10 +157,10 @@ export const aBoolean: ValueRule = { expects: 'true or false', accepts: (value) 
 /** Whatever can be called. */
 export const aFunction: ValueRule = { expects: 'a function', accepts: (value) => typeof value === 'function' };
 
-/** Text that is not empty. */
+/** Text that is not empty, and the same after it was sent. */
 export const someText: ValueRule = {
   expects: 'text that is not empty',
-  accepts: (value) => typeof value === 'string' && value !== '',
+  accepts: (value) => value !== '' && anyText.accepts(value),
 };
 
 /** What stops a call. */
@@ -159,8 +170,11 @@ export const anAbortSignal: ValueRule = {
   accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value,
 };
 
-/** Text, which may be empty. */
-export const anyText: ValueRule = { expects: 'text', accepts: (value) => typeof value === 'string' };
+/** Text, which may be empty, and is the same after it was sent. */
+export const anyText: ValueRule = {
+  expects: 'text',
+  accepts: (value) => typeof value === 'string' && value.isWellFormed(),
+};
 
 /** An array, whatever is in it. */
 export const aList: ValueRule = { expects: 'an array', accepts: Array.isArray };

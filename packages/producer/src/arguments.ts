@@ -1,6 +1,7 @@
 /** What a program hands to a producer's calls beside records, looked at where it comes in. */
 import {
   aFunction,
+  anyName,
   anyText,
   faultOf,
   objectWith,
@@ -10,6 +11,7 @@ import {
   required,
   type Shape,
   shown,
+  someName,
   type ValueRule,
   valueFault,
   wholeNumber,
@@ -19,25 +21,15 @@ import { ProducerError } from './errors.ts';
 import type { GroupMember } from './transactions/transaction.ts';
 import type { ConsumerGroupMetadata, TransactionOffset } from './transactions/transaction-transport.ts';
 
-/** The longest name that the protocol carries, in bytes of UTF-8. */
-const NAME_BYTES_MAX = 32_767;
-
-const isName = (value: unknown): boolean =>
-  typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= NAME_BYTES_MAX;
-
-const aGroupId: ValueRule = {
-  expects: `the id of a group, text of 1 to ${NAME_BYTES_MAX} bytes`,
-  accepts: (value) => value !== '' && isName(value),
-};
-const aName: ValueRule = { expects: `text of at most ${NAME_BYTES_MAX} bytes`, accepts: isName };
+const aGroupId: ValueRule = { ...someName, expects: `the id of a group, ${someName.expects}` };
 
 const groupShape: Shape = {
   noun: "field of a group's member",
   fields: {
     groupId: required(aGroupId),
-    memberId: aName,
+    memberId: anyName,
     generationId: wholeNumber(-1),
-    groupInstanceId: orNull(aName),
+    groupInstanceId: orNull(anyName),
   },
   foreign: {
     consumerGroupId: 'sendOffsets takes the consumer or the id of its group first, and the offsets after it',

@@ -26,6 +26,11 @@ it.each([
   [{ valueSerializer: JSON.stringify }, 'valueSerializer must be an object with serialize(), not a function'],
   [{ partitioner: () => 0 }, 'partitioner must be an object with partition(), not a function'],
   [{ onDeliveryError: 'log' }, 'onDeliveryError must be a function'],
+  [
+    { transactionalId: 'tx\ud800' },
+    "transactionalId must be text of 1 to 32767 bytes, not 'tx\\ud800' (a string): it holds half",
+  ],
+  [{ transactionalId: 'x'.repeat(32_768) }, 'transactionalId must be text of 1 to 32767 bytes'],
   [{ onBufferFull: 'drop' }, "onBufferFull must be 'wait', 'fail', not 'drop'"],
 ])('a producer refuses %o', (options, message) => {
   expect(() => settingsOf(options)).toThrow(message);

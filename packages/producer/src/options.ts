@@ -11,7 +11,7 @@ import {
   objectWith,
   oneOf,
   type Shape,
-  someText,
+  someName,
   valueFault,
   wholeNumber,
 } from '@millrace/client/internal';
@@ -102,7 +102,7 @@ type OwnOptions = Omit<ProducerOptions<never, never>, keyof ClientOptions> &
 const ownFields: FieldRules<OwnOptions> = {
   acks: oneOf(0, 1, 'all'),
   idempotent: aBoolean,
-  transactionalId: someText,
+  transactionalId: someName,
   transactionTimeoutMs: milliseconds(1),
   lingerMs: milliseconds(),
   batchBytes: wholeNumber(1),
