@@ -360,6 +360,28 @@ describe('who may come in', () => {
     },
   );
 
+  it.each([
+    ['{"topic":"evil","configs":{"__proto__":{"x":1}}}', 'application/json', 400, 'no JSON that can be taken'],
+    ['{"topic":', 'application/json', 400, 'no JSON that can be taken'],
+    ['', 'application/json', 400, 'no JSON that can be taken'],
+    ['<topic/>', 'application/xml', 415, 'application/json'],
+    [`{"topic":"${'x'.repeat(5 * 1024 * 1024)}"}`, 'application/json', 413, 'too large'],
+  ])('says in its own words what it does not take: %#', async (body, type, status, why) => {
+    const headers = { 'content-type': type, [CHANGE_HEADER]: '1' };
+    const answer = await fetch(`http://localhost:${port}/api/clusters/local/topics`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(status);
+    const told = (await answer.json()) as { code: string; message: string };
+    expect(told).toMatchObject({ code: 'CONSOLE_BAD_REQUEST', message: expect.stringContaining(why) });
+  });
+
+  it('says of a partition that a topic does not have that it has not', async () => {
+    const answer = await ask('/api/clusters/local/topics/orders/messages?from=newest&partition=99');
+    expect(answer).toMatchObject({
+      status: 404,
+      text: expect.stringContaining('orders has no partition 99: it has 0'),
+    });
+  });
+
   it('lets no page frame it and no script run that is not its own', async () => {
     const { headers } = await ask('/api/session');
     expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");

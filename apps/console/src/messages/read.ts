@@ -81,6 +81,11 @@ async function wholeRanges({ cluster, topic, plan }: ReadRequest): Promise<Range
   const wanted = (described?.partitions ?? []).filter(
     ({ partition, leaderId }) => leaderId >= 0 && (plan.partition === undefined || plan.partition === partition),
   );
+  const all = described?.partitions ?? [];
+  if (plan.partition !== undefined && !all.some(({ partition }) => partition === plan.partition)) {
+    const there = all.length === 1 ? 'it has 0 alone' : `it has 0 to ${all.length - 1}`;
+    throw new ConsoleError('CONSOLE_NOT_FOUND', `${topic} has no partition ${plan.partition}: ${there}`);
+  }
   const places = wanted.map(({ partition }) => ({ topic, partition }));
   const offsets = await offsetsOf(cluster.admin, places);
   return places.flatMap((place) => {

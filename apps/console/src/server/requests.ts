@@ -29,9 +29,27 @@ export function failureOf(error: unknown): Failure & { readonly status: number }
   const { code, message, statusCode } = error as { code?: unknown; message?: unknown; statusCode?: unknown };
   const name = typeof code === 'string' ? code : 'CONSOLE_FAILED';
   const status = error instanceof ConsoleError ? error.status : statusOf(name, statusCode);
+  // What the server's own parts refuse, before a handler has seen it, is told in our words.
+  if (!(error instanceof ConsoleError) && isRefusedBefore(name, statusCode)) return refusedBefore(Number(statusCode));
   // What is not ours or Kafka's may tell more than anybody should know.
   const isTold = status !== 500 || /^(?:KAFKA|CLIENT|CONSUMER|PRODUCER|ADMIN|NETWORK)_/.test(name);
   return { code: name, message: isTold ? String(message) : `Something failed inside (${name})`, status };
+}
+
+function isRefusedBefore(name: string, statusCode: unknown): boolean {
+  return (name.startsWith('FST_') || name === 'CONSOLE_FAILED') && typeof statusCode === 'number' && statusCode < 500;
+}
+
+function refusedBefore(status: number): Failure & { readonly status: number } {
+  const words: Readonly<Record<number, string>> = {
+    404: 'There is nothing here',
+    413: 'What was sent is too large',
+    414: 'The address is too long',
+    415: 'Changes are sent as application/json',
+  };
+  const message =
+    words[status] ?? 'What was sent is no JSON that can be taken, or has a field called __proto__ or constructor';
+  return { code: status === 404 ? 'CONSOLE_NOT_FOUND' : 'CONSOLE_BAD_REQUEST', message, status };
 }
 
 function statusOf(code: string, given: unknown): number {

@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import type { Word } from '../lib/words.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Empty, Field, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
@@ -73,8 +74,28 @@ function columnsOf(say: Say, edit: ((config: ConfigRow) => void) | undefined): C
         </code>
       ),
     },
-    { id: 'source', title: say('source'), by: ({ source }) => source, cell: ({ source }) => source, isSecondary: true },
+    {
+      id: 'source',
+      title: say('source'),
+      by: ({ source }) => source,
+      cell: ({ source }) => sourceIn(say, source),
+      isSecondary: true,
+    },
   ];
+}
+
+const SOURCES: Readonly<Record<string, Word>> = {
+  default: 'sourceDefault',
+  topic: 'sourceTopic',
+  'dynamic-broker': 'sourceDynamicBroker',
+  'dynamic-default': 'sourceDynamicDefault',
+  'static-broker': 'sourceStaticBroker',
+};
+
+/** Where a value comes from; a name that has no words here stays one. */
+function sourceIn(say: Say, source: string): string {
+  const word = SOURCES[source];
+  return word === undefined ? source : say(word);
 }
 
 function EditConfig(props: {

@@ -299,7 +299,7 @@ function Misfit({ shown }: { shown: Shown }): ReactNode {
   );
 }
 
-/** Where there is little room the day is left out; it is in the title, and with the message. */
+/** Where there is little room the day stands above the time. */
 function Instant({ ms }: { ms: number }): ReactNode {
   const [day = '', time] = localTime(ms).split(' ');
   if (time === undefined) return day;
