@@ -145,10 +145,16 @@ export class TestCluster implements AsyncDisposable {
     return this.#running.find(({ broker }) => broker?.services.controller.isActive === true)?.id ?? -1;
   }
 
-  /** The broker that leads a partition; waits until one does. */
+  /**
+   * The broker that leads a partition; waits until one does.
+   * @throws TestBrokerError `TESTING_UNKNOWN_PARTITION` for what the brokers have not heard of within a second; `TESTING_NOT_RUNNING` while
+   * no broker runs
+   */
   async leaderOf(topic: string, partition = 0): Promise<number> {
     checkPartition('tell a leader', topic, partition);
     this.#mustBeOpen('tell a leader');
+    this.#mustRun('tell a leader');
+    await this.#mustKnow(topic, partition);
     const leader = (): number =>
       this.#running.find(({ broker }) => {
         const found = broker?.services.replicas.find(topic, partition);
@@ -295,6 +301,7 @@ export class TestCluster implements AsyncDisposable {
   /** Has another controller elected; resolves with its id, which may be the same one's. */
   async moveController(): Promise<number> {
     this.#mustBeOpen('move the controller');
+    this.#mustRun('move the controller');
     const epoch = (): number =>
       Math.max(-1, ...this.#running.map(({ broker }) => broker?.services.controller.epoch ?? -1));
     const before = epoch();
@@ -355,7 +362,28 @@ export class TestCluster implements AsyncDisposable {
     throw new TestBrokerError('TESTING_CLOSED', `Cannot ${doing}: the cluster is closed`);
   }
 
+  /** Nothing can happen where no broker runs: it would be waited for in vain. */
+  #mustRun(doing: string): void {
+    if (this.#running.length > 0) return;
+    throw new TestBrokerError('TESTING_NOT_RUNNING', `Cannot ${doing}: no broker runs; start one first`);
+  }
+
+  /** A topic that a client has made just now reaches the brokers one after the other; one that is not there never does. */
+  async #mustKnow(topic: string, partition: number): Promise<void> {
+    const startMs = holdingClock.monotonic();
+    const count = (): number =>
+      Math.max(0, ...this.#running.map(({ broker }) => broker?.services.cluster.topic(topic)?.partitions.length ?? 0));
+    while (count() <= partition) {
+      if (holdingClock.monotonic() - startMs > NEWS_MS_MAX) {
+        const there = count() === 0 ? `there is no topic '${topic}'` : `the partitions of '${topic}' are ${count()}`;
+        throw new TestBrokerError('TESTING_UNKNOWN_PARTITION', `There is no partition ${topic}-${partition}: ${there}`);
+      }
+      await pause();
+    }
+  }
+
   async #askController<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#mustRun('ask the controller');
     await this.#until('there is a controller', () => this.controllerId >= 0);
     const { port } = this.#node(this.controllerId);
     const connection = await Connection.connect({ host: HOST, port, clientId: 'millrace-testing' });
@@ -393,4 +421,5 @@ function isInSync({ broker }: ClusterNode, ids: readonly number[]): boolean {
     if (partition.replicas.some((id) => ids.includes(id) && !partition.isr.includes(id))) return false;
   }
   return true;
-}
+} /** So long a topic may take from the controller to the brokers, in milliseconds. */
+const NEWS_MS_MAX = 1_000;
