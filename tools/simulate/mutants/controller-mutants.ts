@@ -51,6 +51,7 @@ const prefersOutsiders: Build = {
   what: 'now and then the leader that is elected is one that is not in sync',
   rule: 'bad-state',
   brokers: BROKERS,
+  seed: 3,
   store: (store, { dice }) => changingStates(store, (_, state) => ledByOutsider(state, dice)),
 };
 
