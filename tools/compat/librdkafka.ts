@@ -31,13 +31,15 @@ interface LibrdkafkaRun {
   readonly settings?: Readonly<Record<string, string>>;
   /** The one of their parts that is run; all by default. */
   readonly part?: string;
+  /** What they find in their environment besides. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** Runs the tests that need a broker, or those whose name contains one of `only`; prints a table; returns how many failed. */
 export async function runLibrdkafka(
   bootstrap: string,
   only: readonly string[],
-  { settings = {}, part }: LibrdkafkaRun = {},
+  { settings = {}, part, variables = {} }: LibrdkafkaRun = {},
 ): Promise<number> {
   const tests = await librdkafkaTests();
   const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
@@ -60,6 +62,7 @@ export async function runLibrdkafka(
       // Some tests call Kafka's scripts.
       KAFKA_PATH: kafkaScripts(scratch),
       BROKERS: bootstrap,
+      ...variables,
       ...(part === undefined ? {} : { SUBTESTS: part }),
     };
     const waiting = brokerTests(join(tests, 'test.c')).filter(

@@ -86,7 +86,7 @@ const rackedSuites: Suites = {
 const ownSuites: Readonly<Record<string, () => Promise<number>>> = {
   secured: () => runMatrix(values.target, values.only),
   'security-tools': () => runSecurityTools(values.target, values.only),
-  'librdkafka-secured': () => runLibrdkafkaSecured(values.target),
+  'librdkafka-secured': () => runLibrdkafkaSecured(values.target, values.only),
 };
 
 const { values, positionals } = parseArgs({
