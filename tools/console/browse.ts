@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, (desk: Desk) => Promise<void>>> = {
     await page.getByRole('button', { name: 'Add a config' }).click();
     await page.getByRole('combobox', { name: 'Name of a config' }).fill('retention.ms');
     await page
-      .getByText(/retain/)
+      .getByText(/by default:/)
       .first()
       .waitFor();
     await page.getByRole('textbox', { name: 'Value' }).fill('86400000');
@@ -159,7 +159,7 @@ const CASES: Readonly<Record<string, (desk: Desk) => Promise<void>>> = {
     await until(async () => (await endOf(desk, 'shop', 0)) + (await endOf(desk, 'shop', 1)) === 5, 'a fifth');
     const before = await endOf(desk, 'burst');
     await button(page, 'Copy to a topic').click();
-    await page.getByRole('textbox', { name: 'Topic' }).fill('burst');
+    await page.getByRole('combobox', { name: 'Topic', exact: true }).fill('burst');
     await inDialog(page, 'Copy').click();
     await until(async () => (await endOf(desk, 'burst')) === before + 1, 'a copy');
     await button(page, 'After →').click();
