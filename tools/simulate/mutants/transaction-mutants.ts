@@ -290,7 +290,7 @@ const tellsUnstable: Build = {
   name: 'tells-unstable',
   what: 'committed offsets are told while newer ones wait for the end of their transaction',
   rule: 'records-without-offset',
-  seed: 36,
+  seed: 2014,
   handler: meddlingWith(OffsetFetch, ({ request, ask }) => ask({ ...request, requireStable: false })),
 };
 
