@@ -19,6 +19,7 @@ import { FAILED_LOGIN_MS } from './pair.ts';
 const SILENCE_MS = 1500;
 /** Timers may be that much too early. */
 const EARLY_MS_MAX = 5;
+const MINUTE_MS = 60_000;
 const REFUSED = /^(closed|authenticate [1-9]|handshake [1-9]|versions [1-9])/;
 
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
@@ -157,7 +158,12 @@ export class LoginClient {
   }
 }
 
-/** What is held against the other broker's answer: names of mechanisms in any order, lifetimes as whole numbers of seconds. */
+/** What is left of a token's life is less at the broker that is asked second, by however long the first took. */
+function about(lifetimeMs: number): string {
+  return lifetimeMs > MINUTE_MS ? `${Math.round(lifetimeMs / MINUTE_MS)} min` : `${Math.ceil(lifetimeMs / 1000)} s`;
+}
+
+/** What is held against the other broker's answer: names of mechanisms in any order, lifetimes about as long. */
 function described(key: number, version: number, answer: Buffer): string {
   const api = apiByKey.get(key) as AnyApi | undefined;
   if (api === undefined) return `${answer.length} bytes`;
@@ -178,7 +184,7 @@ function described(key: number, version: number, answer: Buffer): string {
       answer,
     ).body;
     const text = withoutChance(authBytes.toString());
-    return `authenticate ${errorCode} ${errorMessage ?? ''} ${text} ${Math.ceil(sessionLifetimeMs / 1000)} s`;
+    return `authenticate ${errorCode} ${errorMessage ?? ''} ${text} ${about(sessionLifetimeMs)}`;
   } catch {
     // A broker may answer with an empty body, or with a bare token.
     return key === SaslAuthenticate.key || answer.length > 0
