@@ -24,15 +24,16 @@ export async function runBroker(options: BrokerProcessOptions = {}): Promise<num
   }
   // Whoever hears that it is ready may ask it to stop in the same moment.
   const stopped = untilStopped(broker, terminal);
-  sayReady(broker);
+  sayReady(broker, options.site !== undefined);
   await options.onReady?.(broker.endpoints);
   return stopped;
 }
 
-function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess): void {
+function sayReady({ endpoints, logDirs, httpPort, logger }: BrokerProcess, hasConsole: boolean): void {
   const addresses = endpoints.map(({ listener, host, port }) => `${listener}://${host}:${port}`).join(', ');
   const tookMs = Math.round(performance.now());
-  const http = httpPort === undefined ? '' : `, metrics on port ${httpPort}`;
+  const served = hasConsole ? 'console and metrics' : 'metrics';
+  const http = httpPort === undefined ? '' : `, ${served} on port ${httpPort}`;
   logger.info(
     { addresses, logDirs, httpPort, tookMs },
     `Millrace is ready at ${addresses} after ${tookMs} ms; data in ${logDirs.join(', ')}${http}`,

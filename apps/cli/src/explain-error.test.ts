@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { failure, usageError } from './errors.ts';
 import { explainError } from './explain-error.ts';
@@ -83,6 +85,18 @@ describe('an error in words', () => {
     expect(explainError(new TypeError('x is undefined'))).toMatchObject({
       code: 'CLI_UNEXPECTED',
       messages: ['Something went wrong that should not: x is undefined'],
+      exitCode: 1,
+    });
+  });
+
+  it('of the system about a file names the file, what is wrong with it, and what to do', async () => {
+    const error = await readFile(tmpdir()).catch((cause: unknown) => cause);
+    expect(explainError(error)).toMatchObject({ code: 'CLI_SYSTEM_EISDIR', exitCode: 1 });
+    const readOnly = { code: 'EROFS', syscall: 'open', path: '/backup/.lock' };
+    expect(explainError(Object.assign(new Error('EROFS: read-only file system'), readOnly))).toEqual({
+      code: 'CLI_SYSTEM_EROFS',
+      messages: ['Cannot open /backup/.lock: it is on a file system that is mounted read-only.'],
+      hint: expect.stringContaining('name the copy'),
       exitCode: 1,
     });
   });

@@ -65,6 +65,7 @@ const FAILURES_SHOWN_MAX = 20;
 
 /** Puts an error into words for the one who typed the command. */
 export function explainError(error: unknown): Explanation {
+  if (isOfSystem(error)) return systemExplanation(error);
   if (!isKnown(error)) {
     const message = error instanceof Error ? error.message : String(error);
     return {
@@ -152,6 +153,44 @@ function ended(text: string): string {
 function isSameForAll(failures: readonly KnownError[]): boolean {
   const [first] = failures;
   return SAME_FOR_ALL.includes(first?.code ?? '') && failures.every(({ code }) => code === first?.code);
+}
+
+/** What the system refuses about files and folders, by its codes. */
+const SYSTEM_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'it is on a file system that is mounted read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'this user has no room left on the disk',
+  EISDIR: 'there is a folder in the place of a file',
+  ENOTDIR: 'there is a file in the place of a folder',
+  ENOENT: 'there is no such file or folder',
+  EMFILE: 'this process has too many files open',
+  EIO: 'the disk does not work',
+};
+
+const SYSTEM_HINTS: Readonly<Record<string, string>> = {
+  EROFS:
+    'Copy the folder to where it can be written, and name the copy: a lock is taken in it, so that no broker uses it meanwhile.',
+  EMFILE: '`ulimit -n 65536` allows more.',
+};
+
+function isOfSystem(
+  error: unknown,
+): error is NodeJS.ErrnoException & { readonly code: string; readonly syscall: string } {
+  if (!(error instanceof Error)) return false;
+  const { code, syscall }: NodeJS.ErrnoException = error;
+  return typeof syscall === 'string' && Object.hasOwn(SYSTEM_FAULTS, code ?? '');
+}
+
+function systemExplanation({ code, syscall, path }: NodeJS.ErrnoException & { readonly code: string }): Explanation {
+  const what = path === undefined ? `The system's call ${syscall} failed` : `Cannot ${syscall} ${path}`;
+  return {
+    code: `CLI_SYSTEM_${code}`,
+    messages: [`${what}: ${SYSTEM_FAULTS[code]}.`],
+    hint: SYSTEM_HINTS[code],
+    exitCode: ExitCode.FAILED,
+  };
 }
 
 function isKnown(error: unknown): error is KnownError {

@@ -1,5 +1,6 @@
 /** What a test may hand over, call by call: a slip is told where it is made, and not by a test that waits for what never comes. */
 
+import type { ConfigProblem, ConfigWarning } from '@millrace/broker';
 import {
   aBoolean,
   aList,
@@ -178,8 +179,22 @@ export function checkBrokerOptions(options: StartBrokerOptions): void {
       valuesFault(options.config, aSetting, 'config') ??
       topicsFault(options.topics, topicShape) ??
       valuesFault(options.users, required(someText), 'users') ??
+      usersFault(options.users) ??
       firstFault(options.acls, aclFault),
   );
+}
+
+function usersFault(users: StartBrokerOptions['users']): string | undefined {
+  const nameless = Object.keys(users ?? {}).some((name) => name.trim() === '');
+  return nameless ? 'users has one without a name, and nobody can log in as that' : undefined;
+}
+
+/**
+ * What keeps a broker for tests from starting: a name that no broker knows, too, which a running one would pass over.
+ */
+export function settingFaults(problems: readonly ConfigProblem[], warnings: readonly ConfigWarning[]): string {
+  const unknown = warnings.map(({ message }) => message.replace('; it is passed over', ''));
+  return [...problems.map(({ message }) => message), ...unknown].join('; ');
 }
 
 /** @throws TestBrokerError `TESTING_INVALID_OPTION` */

@@ -13,6 +13,7 @@ import {
   checkTopic,
   errorCodeOf,
   type FaultCall,
+  settingFaults,
   surplus,
 } from './arguments.ts';
 import { TestBrokerError } from './errors.ts';
@@ -136,13 +137,9 @@ function configFrom(options: StartBrokerOptions, folder: string, security: Secur
       'Where a broker for tests listens follows from its options: users and tls secure it',
     );
   }
-  // A name that no broker knows is a mistake in a test, where a running broker would only warn.
-  const faults = [...problems, ...warnings].map(({ message }) => message);
-  if (faults.length > 0) {
-    throw new TestBrokerError(
-      'TESTING_INVALID_CONFIG',
-      `Cannot start a broker with these settings: ${faults.join('; ')}`,
-    );
+  const faults = settingFaults(problems, warnings);
+  if (faults !== '') {
+    throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start a broker with these settings: ${faults}`);
   }
   return config;
 }

@@ -3,7 +3,7 @@ import { MemoryMetadataStore } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
 import { holdingClock, shown, silentLogger, takeNoMore } from '@millrace/ports';
 import { AlterPartitionReassignments, CreateTopics, ElectLeaders, errorInfo } from '@millrace/protocol';
-import { checkClusterOptions, checkClusterTopic, checkPartition, surplus } from './arguments.ts';
+import { checkClusterOptions, checkClusterTopic, checkPartition, settingFaults, surplus } from './arguments.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { TestBrokerError } from './errors.ts';
 import type { NewClusterTopic, StartClusterOptions } from './options.ts';
@@ -85,10 +85,9 @@ function configOf(id: number, port: number, { brokers = 3, config = {} }: StartC
     'broker.id': String(id),
     listeners: `PLAINTEXT://${HOST}:${port}`,
   });
-  // A name that no broker knows is a mistake in a test, where a running broker would only warn.
-  const faults = [...problems, ...warnings].map(({ message }) => message);
-  if (faults.length === 0) return parsed;
-  throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start brokers with these settings: ${faults.join('; ')}`);
+  const faults = settingFaults(problems, warnings);
+  if (faults === '') return parsed;
+  throw new TestBrokerError('TESTING_INVALID_CONFIG', `Cannot start brokers with these settings: ${faults}`);
 }
 
 /** A cluster that {@link startCluster} has started, with the means to take its brokers away. */
