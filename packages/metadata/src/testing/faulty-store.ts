@@ -107,8 +107,9 @@ export class FaultyMetadataStore implements MetadataStore {
    * {@link catchUp} end that: a session never sees anything older than what it has seen.
    */
   lag(): void {
-    // What is being written would be missing in it, and the session is to see that from its acknowledgement on.
-    if (this.#state !== 'connected' || this.#view !== undefined || this.#isWriting) return;
+    // What is being written would be missing in it, and the session is to see that from its acknowledgement on. What is being read would be
+    // answered behind what is asked later, and after a cut with something newer.
+    if (this.#state !== 'connected' || this.#view !== undefined || this.#underWay.size > 0) return;
     const tree = this.#options.freeze?.();
     if (tree !== undefined) this.#view = new StaleView(tree);
   }
