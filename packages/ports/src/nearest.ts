@@ -4,9 +4,11 @@ const DISTANCE_SHARE_MAX = 1 / 3;
 /** The name among `known` that a person most likely meant, whatever its case; undefined where none is near. */
 export function nearestName(meant: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;
+  // Once: what was typed, or stands in a file, may be long.
+  const wanted = meant.toLowerCase();
   let distanceMax = Math.max(Math.floor(meant.length * DISTANCE_SHARE_MAX), 1);
   for (const name of known) {
-    const distance = editDistance(meant.toLowerCase(), name.toLowerCase(), distanceMax);
+    const distance = editDistance(wanted, name.toLowerCase(), distanceMax);
     if (distance > distanceMax || (nearest !== undefined && distance === distanceMax)) continue;
     nearest = name;
     distanceMax = distance;

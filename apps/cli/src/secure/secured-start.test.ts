@@ -28,6 +28,21 @@ const prepare = (changes: Partial<Parameters<typeof securedStart>[0]> = {}) =>
   securedStart({ folder: join(folder, 'secure'), port: 0, now: new Date(), ...changes });
 const file = (name: string): Promise<string> => readFile(join(folder, 'secure', name), 'utf8');
 
+describe('what a secured start finds damaged', () => {
+  it.each(['ca.pem', 'broker.pem', 'admin-password'])('is named and left as it is: %s', async (name) => {
+    await prepare();
+    for (const content of ['', 'junk', '-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n']) {
+      await writeFile(join(folder, 'secure', name), content);
+      await expect(prepare()).rejects.toMatchObject({
+        code: 'CLI_FAILED',
+        message: expect.stringContaining(join(folder, 'secure', name)),
+        hint: expect.stringMatching(/back.*away/),
+      });
+      expect(await file(name)).toBe(content);
+    }
+  });
+});
+
 describe('certificates of one’s own authority', () => {
   it('are what they say they are', () => {
     const authority = newAuthority('Millrace test', NOW);

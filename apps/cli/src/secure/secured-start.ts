@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeFolders } from '@millrace/ports';
+import { failure } from '../errors.ts';
 import { type Issued, issueServer, newAuthority } from './certificates.ts';
 import { KEYSTORE } from './secrets.ts';
 
@@ -74,7 +75,12 @@ export async function securedStart(plan: SecuredPlan): Promise<SecuredStart> {
 async function authorityIn(folder: string, now: Date): Promise<Issued> {
   const certificate = await contentOf(join(folder, AUTHORITY));
   const key = await contentOf(join(folder, AUTHORITY_KEY));
-  if (certificate !== undefined && key !== undefined && !endsSoon(certificate, now)) return { certificate, key };
+  if (certificate !== undefined && key !== undefined) {
+    const hint =
+      'Put it back from a copy; or move it and ca-key.pem away, and clients have to trust the authority that the next start makes.';
+    const parsed = certificateIn(certificate, join(folder, AUTHORITY), hint);
+    if (!endsSoon(parsed, now)) return { certificate, key };
+  }
   const made = newAuthority(`Millrace of ${ownName()}`, now);
   await writePrivate(join(folder, AUTHORITY_KEY), made.key);
   await writePrivate(join(folder, AUTHORITY), made.certificate);
@@ -85,29 +91,44 @@ async function authorityIn(folder: string, now: Date): Promise<Issued> {
 async function keystoreIn(folder: string, authority: Issued, hosts: readonly string[], now: Date): Promise<string> {
   const path = join(folder, KEYSTORE);
   const present = await contentOf(path);
-  if (present !== undefined && serves(present, authority, hosts, now)) return path;
+  const hint = 'Put it back from a copy, or move it away: the next start makes another.';
+  const parsed = present === undefined ? undefined : certificateIn(present, path, hint);
+  if (parsed !== undefined && serves(parsed, authority, hosts, now)) return path;
   const { key, certificate } = issueServer(authority, hosts, now);
   await writePrivate(path, `${key}${certificate}`);
   return path;
 }
 
-function serves(pem: string, authority: Issued, hosts: readonly string[], now: Date): boolean {
-  const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE-----')));
+/** The first certificate of a file. @throws CliError naming the file, where there is none that can be read */
+function certificateIn(pem: string, path: string, hint: string): X509Certificate {
+  try {
+    return new X509Certificate(pem.slice(Math.max(pem.indexOf('-----BEGIN CERTIFICATE-----'), 0)));
+  } catch {
+    throw failure(`${path} holds no certificate that can be read`, hint);
+  }
+}
+
+function serves(certificate: X509Certificate, authority: Issued, hosts: readonly string[], now: Date): boolean {
   const isOurs = certificate.verify(new X509Certificate(authority.certificate).publicKey);
   const isNamed = (host: string): boolean =>
     (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
-  return isOurs && !endsSoon(certificate.toString(), now) && hosts.every(isNamed);
+  return isOurs && !endsSoon(certificate, now) && hosts.every(isNamed);
 }
 
-function endsSoon(pem: string, now: Date): boolean {
-  return new X509Certificate(pem).validToDate.getTime() - now.getTime() < RENEWED_BEFORE_MS;
+function endsSoon({ validToDate }: X509Certificate, now: Date): boolean {
+  return validToDate.getTime() - now.getTime() < RENEWED_BEFORE_MS;
 }
 
 async function passwordIn(folder: string): Promise<string> {
   const path = join(folder, PASSWORD);
   const present = (await contentOf(path))?.trim();
   // Anything else would break out of the quotes in which it stands.
-  if (present !== undefined && /^[A-Za-z0-9_-]{8,}$/.test(present)) return present;
+  if (present !== undefined) {
+    if (/^[A-Za-z0-9_-]{8,}$/.test(present)) return present;
+    const hint =
+      'Put the former one back, or move the file away: the next start makes another, which clients need then.';
+    throw failure(`${path} holds no password of 8 or more letters, digits, - and _`, hint);
+  }
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   await writePrivate(path, `${password}\n`);
   return password;
