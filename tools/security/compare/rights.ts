@@ -19,7 +19,7 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { matrixRequests } from '../../../packages/broker/src/testing/test-requests.ts';
-import { creationsOf, flattened, labelOf } from '../../../packages/broker/src/testing/test-rights.ts';
+import { creationsOf, EVERY_RULE, flattened, labelOf } from '../../../packages/broker/src/testing/test-rights.ts';
 import { within } from '../../clients/client.ts';
 import { RawClient } from '../../faults/raw-client.ts';
 import { root } from '../../source/index.ts';
@@ -138,16 +138,7 @@ class Asked {
 
   /** Gives alice these rights and no others, and new tokens. */
   async allow(right: string): Promise<void> {
-    const any = {
-      resourceTypeFilter: 1,
-      resourceNameFilter: null,
-      patternTypeFilter: 1,
-      principalFilter: null,
-      hostFilter: null,
-      operation: 1,
-      permissionType: 1,
-    };
-    await this.#admin.ask(DeleteAcls, 3, { filters: [any] });
+    await this.#admin.ask(DeleteAcls, 3, { filters: [EVERY_RULE] });
     const creations = creationsOf(right);
     if (creations.length > 0) {
       // The elements are those of the request.

@@ -4,6 +4,7 @@
  *
  * - Only the controller writes: others answer NOT_CONTROLLER. A user comes once for each mechanism.
  * - An empty salt or salted password is UNACCEPTABLE_CREDENTIAL here; Kafka 3.9 stores the one, and fails in itself on the other.
+ * - So is a name by which nobody is let in here. Kafka keeps it, and lets in who has control characters in his.
  */
 import {
   AlterUserScramCredentials,
@@ -13,6 +14,7 @@ import {
 } from '@millrace/protocol';
 import { named } from '../security/acl.ts';
 import { credentialOf, ITERATIONS_MAX, ITERATIONS_MIN, SCRAM_CODES } from '../security/login/scram-credential.ts';
+import { faultOfName } from '../security/login/user-names.ts';
 import type { CredentialChange } from '../security/user-credentials.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
 import { CLUSTER } from '../shared/authorization.ts';
@@ -96,6 +98,8 @@ function missing(name: string, isKnownMechanism: boolean): ApiError {
 function faultOf({ name, mechanism, iterations, salt, saltedPassword }: Upsertion): ApiError {
   const refuse = (message: string): ApiError => apiError(ErrorCode.UNACCEPTABLE_CREDENTIAL, message);
   if (name === '') return refuse('Username must not be empty');
+  const nameFault = faultOfName(name);
+  if (nameFault !== undefined) return refuse(`Nobody is let in by a username that ${nameFault}`);
   if (named(SCRAM_CODES, mechanism) === undefined) {
     return apiError(ErrorCode.UNSUPPORTED_SASL_MECHANISM, 'Unknown SCRAM mechanism');
   }

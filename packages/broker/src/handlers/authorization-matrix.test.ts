@@ -10,7 +10,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrokerUnderTest } from '../testing/test-broker.ts';
 import { matrixRequests } from '../testing/test-requests.ts';
-import { flattened, rulesOf } from '../testing/test-rights.ts';
+import { EVERY_RULE, flattened, rulesOf } from '../testing/test-rights.ts';
 import { handlerByKey, handlers } from './registry.ts';
 
 interface Answer {
@@ -74,16 +74,7 @@ async function commitOffsets(): Promise<void> {
 
 async function allow(right: string): Promise<void> {
   const rules = test.broker.services.accessRules;
-  const any = {
-    resourceTypeFilter: 1,
-    resourceNameFilter: null,
-    patternTypeFilter: 1,
-    principalFilter: null,
-    hostFilter: null,
-    operation: 1,
-    permissionType: 1,
-  };
-  await rules?.remove([any]);
+  await rules?.remove([EVERY_RULE]);
   for (const { pattern, ...rule } of rulesOf(right)) await rules?.add(pattern, [rule]);
 }
 

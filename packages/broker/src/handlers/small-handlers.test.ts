@@ -1,4 +1,5 @@
 import {
+  AlterUserScramCredentials,
   ApiVersions,
   CreateAcls,
   DeleteAcls,
@@ -41,6 +42,29 @@ describe('access rules without an authorizer', () => {
     expect(created.results.map(({ errorCode }) => errorCode)).toEqual([54, 54]);
     const deleted = await client.ask(DeleteAcls, version, { filters: [filter] });
     expect(deleted.filterResults).toMatchObject([{ errorCode: 54, matchingAcls: [] }]);
+  });
+});
+
+describe('AlterUserScramCredentials', () => {
+  const proof = { mechanism: 1, iterations: 4096, salt: Buffer.alloc(16, 1), saltedPassword: Buffer.alloc(32, 2) };
+
+  it.each(['a\nb', 'a\u0000', '\u009b31m', 'a\u2028b'])(
+    'gives nobody a password who is never let in: %j',
+    async (name) => {
+      const upsertions = [{ ...proof, name }];
+      const { results } = await client.ask(AlterUserScramCredentials, 0, { deletions: [], upsertions });
+      expect(results).toMatchObject([{ user: name, errorCode: ErrorCode.UNACCEPTABLE_CREDENTIAL }]);
+      expect(test.broker.services.users.all.size).toBe(0);
+    },
+  );
+
+  it('takes away the password of such a one, whom Kafka has let in', async () => {
+    const name = 'a\nb';
+    await test.broker.services.users.setPassword(name, ['SCRAM-SHA-256'], () => proof);
+    const deletions = [{ name, mechanism: 1 }];
+    const { results } = await client.ask(AlterUserScramCredentials, 0, { deletions, upsertions: [] });
+    expect(results).toMatchObject([{ errorCode: ErrorCode.NONE }]);
+    expect(test.broker.services.users.all.size).toBe(0);
   });
 });
 

@@ -3,6 +3,7 @@ import { ManualClock } from '@millrace/ports';
 import { describe, expect, it, vi } from 'vitest';
 import { topicResource } from '../shared/authorization.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { EVERY_RULE } from '../testing/test-rights.ts';
 import { AccessRules } from './access-rules.ts';
 import type { AccessRule, ResourcePattern } from './acl.ts';
 
@@ -79,23 +80,14 @@ describe('access rules in the metadata store', () => {
     const store = new MemoryMetadataStore({ clock });
     const { rules, session } = await start(store);
     await rules.add(topic, [carolReads, daveDenied]);
-    const any = {
-      resourceTypeFilter: 1,
-      resourceNameFilter: null,
-      patternTypeFilter: 1,
-      principalFilter: null,
-      hostFilter: null,
-      operation: 1,
-      permissionType: 1,
-    };
     const removed = await rules.remove([
-      { ...any, principalFilter: 'User:carol' },
-      { ...any, principalFilter: 'User:nobody' },
+      { ...EVERY_RULE, principalFilter: 'User:carol' },
+      { ...EVERY_RULE, principalFilter: 'User:nobody' },
     ]);
     expect(removed).toEqual([[{ ...carolReads, pattern: topic }], []]);
     expect([...rules.all()]).toEqual([{ ...daveDenied, pattern: topic }]);
     expect(mayCarolRead(rules)).toBe(false);
-    await rules.remove([any]);
+    await rules.remove([EVERY_RULE]);
     expect(await session.exists('/kafka-acl/Topic/lit.topic')).toBeUndefined();
   });
 
@@ -108,15 +100,7 @@ describe('access rules in the metadata store', () => {
     await there.session.expireSession();
     await here.rules.add(prefix, [carolReads]);
     await here.rules.remove([
-      {
-        resourceTypeFilter: 2,
-        resourceNameFilter: 'lit.topic',
-        patternTypeFilter: 3,
-        principalFilter: null,
-        hostFilter: null,
-        operation: 1,
-        permissionType: 1,
-      },
+      { ...EVERY_RULE, resourceTypeFilter: 2, resourceNameFilter: 'lit.topic', patternTypeFilter: 3 },
     ]);
     await there.session.renewSession();
     await vi.waitFor(() => expect(!mayCarolRead(there.rules) && mayCarolRead(there.rules, 'pre-x')).toBe(true));

@@ -15,6 +15,7 @@ import {
 } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { BrokerUnderTest, type TestConnection } from '../testing/test-broker.ts';
+import { EVERY_RULE } from '../testing/test-rights.ts';
 import type { AclOperation } from './acl.ts';
 import { OPERATION_CODES, PATTERN_CODES, TYPE_CODES } from './acl.ts';
 
@@ -392,15 +393,7 @@ describe('users, rules, quotas and tokens in the metadata store', () => {
       expect(entries?.length).toBe(inStore.length);
       const odd = entries?.find(({ entity }) => entity[0]?.entityName === ODD_NAME);
       expect(odd?.values).toEqual([{ key: 'producer_byte_rate', value: 1000 }]);
-      const { resources } = await admin.ask(DescribeAcls, 3, {
-        resourceTypeFilter: ANY,
-        resourceNameFilter: null,
-        patternTypeFilter: ANY,
-        principalFilter: null,
-        hostFilter: null,
-        operation: ANY,
-        permissionType: ANY,
-      });
+      const { resources } = await admin.ask(DescribeAcls, 3, EVERY_RULE);
       const rulesInStore = [...left.values()].flatMap((data) => data.match(/"permissionType"/g) ?? []);
       expect(resources.flatMap(({ acls }) => acls).length).toBe(rulesInStore.length);
       expect(rulesInStore.length).toBeGreaterThan(15);

@@ -9,6 +9,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type Operation, topicResource } from '../shared/authorization.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { BrokerUnderTest } from '../testing/test-broker.ts';
+import { EVERY_RULE } from '../testing/test-rights.ts';
 import { AccessRules } from './access-rules.ts';
 import type { AccessRule, ResourcePattern } from './acl.ts';
 import { aclPath, encodeRules } from './acl-nodes.ts';
@@ -18,15 +19,6 @@ const sound: ResourcePattern = { type: 'Topic', name: 'sound', isPrefix: false }
 const carolReads: AccessRule = { principal: 'User:carol', permissionType: 'Allow', host: '*', operation: 'Read' };
 const carolDenied: AccessRule = { ...carolReads, permissionType: 'Deny' };
 const WHOLE = encodeRules([carolReads]);
-const ANY = {
-  resourceTypeFilter: 1,
-  resourceNameFilter: null,
-  patternTypeFilter: 1,
-  principalFilter: null,
-  hostFilter: null,
-  operation: 1,
-  permissionType: 1,
-};
 
 const RUBBISH: readonly (readonly [string, Buffer])[] = [
   ['nothing', Buffer.alloc(0)],
@@ -130,7 +122,7 @@ describe('access rules that nobody can read', () => {
       await hand.create(aclPath(sound), WHOLE);
       await hand.close();
       await test.restart();
-      const filter = { ...ANY, resourceNameFilter: null };
+      const filter = { ...EVERY_RULE, resourceNameFilter: null };
       const answer = await test.connect().ask(DescribeAcls, 3, filter);
       expect(answer).toMatchObject({ errorCode: ErrorCode.NONE, resources: [{ resourceName: 'sound' }] });
     } finally {
@@ -190,9 +182,9 @@ describe('access rules that nobody can read', () => {
     const scene = await sceneWithRules();
     const { rules } = await scene.broker();
     await scene.write(hurt, rubbish);
-    await expect(rules.remove([ANY])).rejects.toMatchObject({ code: 'METADATA_MALFORMED' });
+    await expect(rules.remove([EVERY_RULE])).rejects.toMatchObject({ code: 'METADATA_MALFORMED' });
     expect(await scene.hand.exists(aclPath(sound))).toBeUndefined();
-    expect(await rules.remove([ANY])).toEqual([[]]);
+    expect(await rules.remove([EVERY_RULE])).toEqual([[]]);
     expect([...rules.all()]).toEqual([]);
   });
 

@@ -1,5 +1,16 @@
 /** Sets of rights and answers as they were recorded: rights as rules, and answers by their paths. */
-import { type Acl, OPERATION_CODES, PATTERN_CODES, PERMISSION_CODES, TYPE_CODES } from '../security/acl.ts';
+import { type Acl, ANY_CODE, OPERATION_CODES, PATTERN_CODES, PERMISSION_CODES, TYPE_CODES } from '../security/acl.ts';
+
+/** All rules there are, as DescribeAcls and DeleteAcls ask for them. */
+export const EVERY_RULE = {
+  resourceTypeFilter: ANY_CODE,
+  resourceNameFilter: null,
+  patternTypeFilter: PATTERN_CODES.ANY,
+  principalFilter: null,
+  hostFilter: null,
+  operation: ANY_CODE,
+  permissionType: ANY_CODE,
+};
 
 /** A field's name in an answer, and where the elements of a list have their names. */
 const NAMES = [

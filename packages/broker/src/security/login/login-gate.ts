@@ -21,6 +21,7 @@ import { BrokerFault } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Metrics } from '../../shared/metrics.ts';
 import { type LoginExchange, LoginRefused, type LoginStep } from './exchange.ts';
+import { faultOfName } from './user-names.ts';
 
 type Frame = readonly Uint8Array[];
 /** What of a request's admission a login needs. */
@@ -56,7 +57,6 @@ interface Answered {
   readonly lifetimeMs: number;
 }
 
-const NOT_IN_NAMES = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 /** Reasons have names in them that whoever tries has made up. */
 const REASON_LENGTH_MAX = 300;
 
@@ -252,8 +252,8 @@ export class LoginGate {
   #takeStep(step: LoginStep, login: Login, sasl: SaslSettings, connection: ConnectionContext): Answered {
     if (!step.isDone) return { challenge: step.challenge, lifetimeMs: 0 };
     const principal = `User:${step.user}`;
-    // In logs, rules and lists of users, such a name would pass for something else.
-    if (NOT_IN_NAMES.test(step.user)) throw new LoginRefused('its name has control characters or ends of lines in it');
+    const fault = faultOfName(step.user);
+    if (fault !== undefined) throw new LoginRefused(`its name ${fault}`);
     const { principalBefore, mechanism } = login;
     if (principalBefore !== undefined && principalBefore !== principal) {
       const dotted = (name: string): string => name.replace(':', '.');
