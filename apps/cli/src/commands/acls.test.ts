@@ -84,6 +84,19 @@ describe('millrace users', () => {
     expect(slip.stderr).toMatch(
       /Nobody called dara can log in by SCRAM, so .*\n.*Did you mean dora\? `millrace users list`/,
     );
+    for (const [name, code, why] of [
+      ['müller', 2, 'signs of ASCII alone'],
+      ['a\nb', 1, 'has control characters or ends of lines in it'],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await run(
+        'users',
+        'set-password',
+        name,
+        '--password-env',
+        'TEST_USER_PASSWORD',
+      );
+      expect([exitCode, stdout, stderr]).toEqual([code, '', expect.stringContaining(why)]);
+    }
     delete process.env['TEST_USER_PASSWORD'];
     expect((await run('users', 'set-password', 'carol', '--password-env', 'TEST_USER_PASSWORD')).exitCode).toBe(2);
   });

@@ -42,6 +42,10 @@ describe('millrace quotas', () => {
 
   it.each([
     [['set', 'producer_byte_rate=1'], 2, 'Nobody is named'],
+    [['set', '--user', 'a', '--user', 'b', 'producer_byte_rate=1'], 2, "given as 'a' already; give one at a time"],
+    [['set', '--client-id', 'a', '--client-id', 'b', 'producer_byte_rate=1'], 2, 'give one at a time'],
+    [['unset', '--ip', '10.0.0.1', '--ip', '10.0.0.2'], 2, 'give one at a time'],
+    [['set', '--user', 'a', '--user-default', 'producer_byte_rate=1'], 2, 'Both one user and every other is named'],
     [['set', '--user', 'a', 'producer_byte_rate'], 2, 'is no quota'],
     [['set', '--user', 'a', 'producer_byte_rate=fast'], 2, 'in bytes a second'],
     [['set', '--user', 'a', 'request_percentage='], 2, 'is no value'],

@@ -21,6 +21,7 @@ const PARTS: readonly (readonly [QuotaEntityType, keyof QuotaOptions, keyof Quot
   ['client-id', 'clientId', 'clientDefault'],
   ['ip', 'ip', 'ipDefault'],
 ];
+const WORDS = { user: 'user', 'client-id': 'client id', ip: 'address' } as const;
 const RATES = ['producer_byte_rate', 'consumer_byte_rate', 'request_percentage', 'controller_mutation_rate'];
 const RATES_OF_ADDRESSES = ['connection_creation_rate'];
 const IN_BYTES = ['producer_byte_rate', 'consumer_byte_rate'];
@@ -86,6 +87,12 @@ function partsOf(options: QuotaOptions): QuotaEntity[] {
   const parts: QuotaEntity[] = [];
   for (const [type, named, byDefault] of PARTS) {
     const name = options[named] as string | undefined;
+    if (name !== undefined && options[byDefault] === true) {
+      throw usageError(
+        `Both one ${WORDS[type]} and every other is named`,
+        'Quotas are set and shown for the one or for the others.',
+      );
+    }
     if (name !== undefined) parts.push({ type, name });
     else if (options[byDefault] === true) parts.push({ type, name: null });
   }
@@ -131,8 +138,7 @@ function rateOf(name: string, text: string): number {
 }
 
 function inWords(entity: readonly QuotaEntity[]): string {
-  const words = { user: 'user', 'client-id': 'client id', ip: 'address' } as const;
   return entity
-    .map(({ type, name }) => (name === null ? `every other ${words[type]}` : `${words[type]} ${printable(name)}`))
+    .map(({ type, name }) => (name === null ? `every other ${WORDS[type]}` : `${WORDS[type]} ${printable(name)}`))
     .join(', ');
 }

@@ -173,7 +173,7 @@ export async function describeTopics(
 
 async function describeWell(context: CommandContext, admin: Admin, topics: readonly TopicMetadata[]): Promise<void> {
   const [offsets, configs] = await Promise.all([offsetsOf(admin, topics), configsOf(admin, topics)]);
-  const described = topics.map((topic) => describedTopic(topic, offsets, setOnTopic(configs.get(topic.name) ?? [])));
+  const described = topics.map((topic) => describedTopic(topic, offsets, configs.get(topic.name)));
   await context.out.result(described, (paint) => described.map((topic) => renderTopic(topic, paint)).join('\n\n'));
 }
 
@@ -186,6 +186,12 @@ async function describeIll(
 ): Promise<void> {
   const configs =
     options.underMinIsr === true ? await configsOf(admin, topics) : new Map<string, readonly ConfigEntry[]>();
+  const hidden = options.underMinIsr === true ? topics.filter(({ name }) => !configs.has(name)) : [];
+  if (hidden.length > 0) {
+    context.out.warn(
+      `This user may not see the configs of ${hidden.map(({ name }) => name).join(', ')}: the min.insync.replicas taken there is 1`,
+    );
+  }
   const ill = topics.flatMap(({ name, partitions }) => {
     const value = configs.get(name)?.find((entry) => entry.name === 'min.insync.replicas')?.value;
     const minInSync = Number(value ?? 1);
@@ -245,13 +251,14 @@ function renderIll(
 
 type DescribedTopic = ReturnType<typeof describedTopic>;
 
-function describedTopic(topic: TopicMetadata, offsets: Offsets, configs: Readonly<Record<string, string>>) {
+function describedTopic(topic: TopicMetadata, offsets: Offsets, entries: readonly ConfigEntry[] | undefined) {
   return {
     topic: topic.name,
     topicId: topic.topicId,
     internal: topic.internal,
     replicationFactor: replicationFactor(topic),
-    configs,
+    /** Null where this user may not see them. */
+    configs: entries === undefined ? null : setOnTopic(entries),
     partitions: topic.partitions.map(({ partition, leaderId, leaderEpoch, replicas, inSyncReplicas }) => {
       const name = partitionName({ topic: topic.name, partition });
       const startOffset = offsets.start.get(name);
@@ -262,14 +269,15 @@ function describedTopic(topic: TopicMetadata, offsets: Offsets, configs: Readonl
 }
 
 function renderTopic(topic: DescribedTopic, paint: Paint): string {
-  const configs = Object.entries(topic.configs).map(([name, value]) => `${name}=${printable(value)}`);
+  const configs = Object.entries(topic.configs ?? {}).map(([name, value]) => `${name}=${printable(value)}`);
+  const ifNone = topic.configs === null ? 'this user may not see them (DescribeConfigs)' : 'all default';
   const pairs = renderPairs(
     [
       ['Topic', paint.bold(topic.topic)],
       ['Id', topic.topicId],
       ['Partitions', formatCount(topic.partitions.length)],
       ['Replicas', String(topic.replicationFactor)],
-      ['Configs', configs.length === 0 ? 'all default' : configs.join('\n            ')],
+      ['Configs', configs.length === 0 ? ifNone : configs.join('\n            ')],
     ],
     paint,
   );
@@ -315,10 +323,23 @@ async function offsetsOf(admin: Admin, topics: readonly TopicMetadata[]): Promis
   return { start, end };
 }
 
+/** Topics are seen by the right to describe them, their configs by another: those that may not be seen are left out. */
 async function configsOf(admin: Admin, topics: readonly TopicMetadata[]): Promise<Map<string, readonly ConfigEntry[]>> {
   if (topics.length === 0) return new Map();
-  const described = await admin.describeConfigs(topics.map(({ name }) => ({ type: 'topic', name })));
+  const described = await admin.describeConfigs(topics.map(({ name }) => ({ type: 'topic', name }))).catch((error) => {
+    const hidden = hiddenOf(error);
+    if (hidden === undefined) throw error;
+    const seen = topics.filter(({ name }) => !hidden.has(`topic:${name}`));
+    return seen.length === 0 ? [] : admin.describeConfigs(seen.map(({ name }) => ({ type: 'topic', name })));
+  });
   return new Map(described.map(({ name, entries }) => [name, entries]));
+}
+
+/** What may not be seen, where that is all that has failed. */
+function hiddenOf(error: unknown): ReadonlyMap<string, unknown> | undefined {
+  const { failures } = error as { readonly failures?: ReadonlyMap<string, { readonly code: string }> };
+  const isAll = [...(failures?.values() ?? [])].every(({ code }) => code === 'KAFKA_TOPIC_AUTHORIZATION_FAILED');
+  return isAll ? failures : undefined;
 }
 
 /** The configs that are set on the topic itself. */

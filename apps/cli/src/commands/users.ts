@@ -33,7 +33,16 @@ export async function listUsers(context: CommandContext): Promise<void> {
   });
 }
 
+/** What SCRAM's names are made of in Kafka (ScramFormatter). */
+const ASCII = /^[\0-\x7f]*$/;
+
 export async function setPassword(context: CommandContext, user: string, options: SetPasswordOptions): Promise<void> {
+  if (!ASCII.test(user)) {
+    throw usageError(
+      `Nobody called ${printable(user)} could log in`,
+      'Kafka lets in by SCRAM only whose name has letters, digits and signs of ASCII alone.',
+    );
+  }
   const password = passwordOf(options);
   const { mechanism: mechanisms, iterations } = options;
   await context.withAdmin(async (admin) => {

@@ -76,6 +76,14 @@ export function texts(text: string, previous: readonly string[] | undefined): st
   return [...(previous ?? []), text];
 }
 
+/** A name where two would say two things, and only one can hold. */
+export function one(text: string, previous: string | undefined): string {
+  if (previous !== undefined && previous !== text) {
+    throw new InvalidArgumentError(`It was given as '${previous}' already; give one at a time.`);
+  }
+  return text;
+}
+
 /** `orders,bills`; may be repeated. */
 export function names(text: string, previous: readonly string[] | undefined): string[] {
   const found = text.split(',').map((name) => name.trim());

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { QuotaOptions } from '../commands/quotas.ts';
 import type { Run } from '../context.ts';
+import { one } from '../parse/values.ts';
 
 const commands = () => import('../commands/quotas.ts');
 
@@ -47,10 +48,10 @@ Examples:
 
 function about(command: Command): Command {
   return command
-    .option('--user <name>', 'a user, as the access rules name him, without User:')
+    .option('--user <name>', 'a user, as the access rules name him, without User:', one)
     .option('--user-default', 'users without quotas of their own')
-    .option('--client-id <name>', 'a client id')
+    .option('--client-id <name>', 'a client id', one)
     .option('--client-default', 'client ids without quotas of their own')
-    .option('--ip <address>', 'an address')
+    .option('--ip <address>', 'an address', one)
     .option('--ip-default', 'addresses without quotas of their own');
 }

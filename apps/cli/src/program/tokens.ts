@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CreateTokenOptions, ListTokensOptions, TokenPeriodOptions } from '../commands/tokens.ts';
 import type { Run } from '../context.ts';
-import { duration } from '../parse/values.ts';
+import { duration, one, texts } from '../parse/values.ts';
 
 const commands = () => import('../commands/tokens.ts');
 
@@ -17,15 +17,15 @@ export function addTokens(program: Command, run: Run): void {
     .command('list')
     .summary('show tokens')
     .description('Shows the tokens that one owns, may renew, or may be told of. Their secrets are in --json alone.')
-    .option('--owner <principal>', 'only those of this one; may be repeated', several)
+    .option('--owner <principal>', 'only those of this one; may be repeated', texts)
     .addHelpText('after', '\nExamples:\n  millrace tokens list\n  millrace tokens list --json')
     .action((options: ListTokensOptions) => run(async (context) => (await commands()).listTokens(context, options)));
   tokens
     .command('create')
     .summary('make a token')
     .description('Makes a token, for oneself or, with the right to do so, for somebody else.')
-    .option('--owner <principal>', 'whose it is (default: who is logged in)')
-    .option('--renewer <principal>', 'who may renew and end it beside its owner; may be repeated', several)
+    .option('--owner <principal>', 'whose it is (default: who is logged in)', one)
+    .option('--renewer <principal>', 'who may renew and end it beside its owner; may be repeated', texts)
     .option(
       '--max-lifetime <duration>',
       'for how long it can be renewed, e.g. 7d (default: what the broker allows)',
@@ -51,8 +51,4 @@ function ofToken(command: Command): Command {
   return command
     .option('--hmac-env <name>', "the environment variable that holds the token's HMAC")
     .option('--hmac <base64>', 'the HMAC itself; others on this machine can see it');
-}
-
-function several(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
 }
