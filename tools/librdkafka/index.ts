@@ -21,7 +21,7 @@ export async function librdkafkaFolder(): Promise<string> {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     await shellIn(folder, `npm pack --silent '${LIBRDKAFKA_PACKAGE}' && tar -xzf *.tgz`);
-    await shellIn(sources, './configure --disable-gssapi --disable-curl && make -j2 libs');
+    await shellIn(sources, './configure --disable-gssapi && make -j2 libs');
   }
   return sources;
 }
