@@ -1,5 +1,5 @@
 import type { Disk } from '@millrace/ports';
-import { MalformedFileError, systemCodeOf } from './errors.ts';
+import { isWrongKind, MalformedFileError, messageOf, systemCodeOf } from './errors.ts';
 
 /** The version of every checkpoint file: the first line. */
 const VERSION = '0';
@@ -65,7 +65,7 @@ export async function readIfThere(disk: Disk, path: string): Promise<Buffer | un
     return await disk.readFile(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw isWrongKind(error) ? new MalformedFileError(path, messageOf(error)) : error;
   }
 }
 

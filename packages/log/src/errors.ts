@@ -113,6 +113,11 @@ export function isShortage(error: unknown): boolean {
   return SHORTAGES.has(systemCodeOf(error) ?? '');
 }
 
+/** Whether a file has a folder in its place, a folder a file, or a link leads in a circle: one name is wrong, and the disk is not. */
+export function isWrongKind(error: unknown): boolean {
+  return ['EISDIR', 'ENOTDIR', 'ELOOP'].includes(systemCodeOf(error) ?? '');
+}
+
 /** What a caught value says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

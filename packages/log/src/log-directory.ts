@@ -7,7 +7,7 @@ import {
   readIfThere,
   readOffsetCheckpoint,
 } from './checkpoint-file.ts';
-import { FolderLockedError, systemCodeOf } from './errors.ts';
+import { FolderLockedError, LogError, messageOf, systemCodeOf } from './errors.ts';
 import {
   CLEAN_SHUTDOWN_MARKER,
   CLEANER_OFFSET_CHECKPOINT,
@@ -105,8 +105,7 @@ export class LogDirectory {
    */
   async open(owner: FolderOwner): Promise<DirectoryContent> {
     await this.#disk.makeFolder(this.folder);
-    this.#lock = await this.#disk.lock(this.#path(LOCK_FILE));
-    if (this.#lock === undefined) throw new FolderLockedError(this.folder);
+    this.#lock = await lockFolder(this.#disk, this.folder);
     try {
       await this.#checkOwner(owner);
       return await this.#readContent();
@@ -278,4 +277,20 @@ export class LogDirectory {
   #path(name: string): string {
     return `${this.folder}/${name}`;
   }
+}
+
+/**
+ * Takes a log directory for this process.
+ *
+ * @throws FolderLockedError; a LogError where something else lies in the lock's place; the disk's error
+ */
+export async function lockFolder(disk: Disk, folder: string): Promise<{ release(): Promise<void> }> {
+  try {
+    const lock = await disk.lock(`${folder}/${LOCK_FILE}`);
+    if (lock !== undefined) return lock;
+  } catch (error) {
+    if (systemCodeOf(error) !== undefined) throw error;
+    throw new LogError('LOG_CHECKPOINT_MALFORMED', messageOf(error), { cause: error });
+  }
+  throw new FolderLockedError(folder);
 }

@@ -2,7 +2,7 @@ import { batchWorkInline } from './batch-work.ts';
 import { checkpointKey, readIfThere } from './checkpoint-file.ts';
 import { LogCleaner, type LogCleanerStatus } from './compaction/log-cleaner.ts';
 import { eachOf } from './concurrency.ts';
-import { DiskFailedError, LogError, systemCodeOf, UnloadableLogError } from './errors.ts';
+import { DiskFailedError, isWrongKind, LogError, systemCodeOf, UnloadableLogError } from './errors.ts';
 import {
   canMove,
   DELETED_FOLDER_SUFFIX,
@@ -472,7 +472,8 @@ export class LogManager {
         this.#options.onProgress?.({ partitionsOpened, partitionsTotal: all.length, log });
       } catch (error) {
         // What the disk refuses is the directory's; what is wrong with what it gives is the partition's alone.
-        if (systemCodeOf(error) === undefined) return this.#couldNotOpen(directory, content, found, error);
+        const isOfPartition = systemCodeOf(error) === undefined || isWrongKind(error);
+        if (isOfPartition) return this.#couldNotOpen(directory, content, found, error);
         directory.unreached.add(key);
         this.#directoryFailed(directory, error);
       }

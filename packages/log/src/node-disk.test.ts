@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
@@ -68,5 +68,45 @@ describe('logs on real files', () => {
     expect(await readAll(followDurable(again.get('t', 0)!))).toHaveLength(100);
     await again.close();
     await manager.close();
+  });
+
+  it('cost a partition alone where a folder lies in the place of one of its files', async () => {
+    const folder = join(root, 'folders');
+    const manager = managerOn(folder);
+    await manager.open();
+    for (const partition of [0, 1]) {
+      const log = followDurable(await manager.getOrCreate('t', partition));
+      await log.append(batchOf(['x']), AS_CLIENT);
+    }
+    await manager.close();
+    const names = readdirSync(join(folder, 't-0')).filter((name) => name.endsWith('.snapshot'));
+    expect(names).not.toEqual([]);
+    for (const name of [...names, `${'0'.repeat(20)}.log`, 'leader-epoch-checkpoint', 'partition.metadata', '']) {
+      const copy = join(root, `folders-${name}`);
+      const path = join(copy, 't-0', name);
+      cpSync(folder, copy, { recursive: true });
+      rmSync(path, { recursive: true, force: true });
+      if (name === '') writeFileSync(path, 'no folder');
+      else mkdirSync(path);
+      const told: string[] = [];
+      const again = managerOn(copy, {
+        onUnloadable: (topic, at, { message }) => told.push(`${topic}-${at}: ${message}`),
+      });
+      await again.open();
+      expect(await readAll(again.get('t', 1)!)).toHaveLength(1);
+      await again.close();
+      expect(told, name).toEqual([expect.stringContaining('t-0: The log in')]);
+      expect(told[0]).toContain(join(copy, 't-0', name));
+    }
+  });
+
+  it('are not opened where a folder lies in the place of a checkpoint, which is named', async () => {
+    for (const name of ['.lock', 'meta.properties', '.kafka_cleanshutdown', 'recovery-point-offset-checkpoint']) {
+      const folder = join(root, name);
+      mkdirSync(join(folder, name), { recursive: true });
+      const opened = managerOn(folder).open();
+      await expect(opened, name).rejects.toMatchObject({ code: 'LOG_CHECKPOINT_MALFORMED' });
+      await expect(opened).rejects.toThrow(join(folder, name));
+    }
   });
 });

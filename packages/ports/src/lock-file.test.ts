@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -42,4 +42,10 @@ it('names a file that holds something, and leaves it as it is', async () => {
   writeFileSync(path, bytes);
   expect(() => lockFile(path)).toThrow(`${path} should be empty and holds bytes`);
   expect(readFileSync(path)).toEqual(bytes);
+});
+
+it('names a folder that lies in its place', () => {
+  const path = join(folder, 'folder.lock');
+  mkdirSync(path);
+  expect(() => lockFile(path)).toThrow(`${path} should be an empty file and is a folder: remove it`);
 });

@@ -20,7 +20,12 @@ const SQLITE_NOTADB = 26;
  */
 export function lockFile(path: string): { release(): Promise<void> } | undefined {
   // SQLite tells a missing folder or missing rights only as "unable to open": these calls give the system's own error.
-  closeSync(openSync(path, 'a'));
+  try {
+    closeSync(openSync(path, 'a'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+    throw new Error(`${path} should be an empty file and is a folder: remove it`, { cause: error });
+  }
   const database = new (sqliteWithoutWarning().DatabaseSync)(path);
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

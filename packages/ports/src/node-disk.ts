@@ -48,11 +48,15 @@ export class NodeDisk implements Disk {
     return new NodeFile(descriptor, this.#inline);
   }
 
-  readFile(path: string): Promise<Buffer> {
-    return this.#inline.run(
-      () => fs.readFileSync(path),
-      () => this.#shortOpens.pass(() => call<Buffer>((done) => fs.readFile(path, done))),
-    );
+  async readFile(path: string): Promise<Buffer> {
+    try {
+      return await this.#inline.run(
+        () => fs.readFileSync(path),
+        () => this.#shortOpens.pass(() => call<Buffer>((done) => fs.readFile(path, done))),
+      );
+    } catch (error) {
+      throw withPath(error, path);
+    }
   }
 
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
@@ -140,4 +144,13 @@ export class NodeDisk implements Disk {
   async lock(path: string): Promise<{ release(): Promise<void> } | undefined> {
     return lockFile(path);
   }
+}
+
+/** A folder is opened like a file, and only the read fails, whose error names none. */
+function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && (error as NodeJS.ErrnoException).path === undefined) {
+    error.message += ` '${path}'`;
+    Object.assign(error, { path });
+  }
+  return error;
 }

@@ -186,6 +186,18 @@ describe('millrace log verify', () => {
     expect(JSON.parse(json)[0]).toMatchObject({ folder, isComplete: true, tornEnds: 1 });
   });
 
+  it('tells of a folder in the place of a file, and goes on', async () => {
+    for (const path of [fileOf('.log'), fileOf('.timeindex'), join(partition, 'leader-epoch-checkpoint')]) {
+      rmSync(path);
+      mkdirSync(path);
+    }
+    writeFileSync(join(folder, 'other-0'), 'no folder');
+    const { stdout, exitCode } = await run('verify', folder);
+    expect(exitCode).toBe(1);
+    expect(stdout.match(/EISDIR/g)).toHaveLength(3);
+    expect(stdout).toContain('other-0: ENOTDIR');
+  });
+
   it('leaves a directory alone that a broker uses', async () => {
     const lock = await new NodeDisk().lock(join(folder, '.lock'));
     const { stderr, exitCode } = await run('verify', folder);

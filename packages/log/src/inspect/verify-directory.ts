@@ -1,5 +1,5 @@
 import type { Disk } from '@millrace/ports';
-import { DiskFailedError, FolderLockedError, MalformedFileError, messageOf, systemCodeOf } from '../errors.ts';
+import { isWrongKind, LogError, MalformedFileError, messageOf, systemCodeOf } from '../errors.ts';
 import {
   LOCK_FILE,
   LOG_SUFFIX,
@@ -8,6 +8,7 @@ import {
   PARTITION_METADATA,
   parsePartitionFolderName,
 } from '../file-names.ts';
+import { lockFolder } from '../log-directory.ts';
 import { logFileKind, readLogFile } from './file-entries.ts';
 import { type SegmentProblem, verifySegment } from './verify-segment.ts';
 
@@ -64,7 +65,8 @@ interface FoundPartition {
  * Reads all of a stopped broker's log directory, or of one partition's folder, and holds it against itself: CRCs, offsets in
  * order, indexes that lead where they say, small files that can be read. Changes nothing.
  *
- * @throws FolderLockedError while a broker uses the directory; DiskFailedError when it cannot be read
+ * @throws FolderLockedError while a broker uses the directory; the disk's error when it cannot be read, or a LogError that names it where
+ * the disk's own does not say what could not be read
  */
 export async function verifyLogDirectory(
   disk: Disk,
@@ -80,18 +82,23 @@ export async function verifyLogDirectory(
       await release();
     }
   } catch (error) {
-    if (systemCodeOf(error) === undefined || error instanceof FolderLockedError) throw error;
-    throw new DiskFailedError(`Reading ${path}`, error);
+    const isNameless = systemCodeOf(error) !== undefined && (error as NodeJS.ErrnoException).path === undefined;
+    if (!isNameless) throw error;
+    const why = `Reading ${path} failed: ${messageOf(error)}. Check the disk`;
+    throw new LogError('LOG_DISK_FAILED', why, { cause: error });
   }
 }
 
-/** Where no broker ever was there is no lock to take. */
+/** Where no broker ever was there is no lock to take, and where nothing can be written no broker is: backups are mounted so. */
 async function lockIfThere(disk: Disk, folder: string): Promise<() => Promise<void>> {
-  const path = `${folder}/${LOCK_FILE}`;
-  if ((await disk.stat(path)) === undefined) return async () => {};
-  const lock = await disk.lock(path);
-  if (lock === undefined) throw new FolderLockedError(folder);
-  return () => lock.release();
+  if ((await disk.stat(`${folder}/${LOCK_FILE}`)) === undefined) return async () => {};
+  try {
+    const lock = await lockFolder(disk, folder);
+    return () => lock.release();
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EROFS') throw error;
+    return async () => {};
+  }
 }
 
 class DirectoryVerification {
@@ -128,7 +135,10 @@ class DirectoryVerification {
     for (const name of names) {
       const found = parsePartitionFolderName(name);
       if (found === undefined) await this.#readSmallFile(undefined, this.#folder, name);
-      else partitions.push(await this.#lookAt(found.topic, found.partition, `${this.#folder}/${name}`));
+      else
+        await this.#orReport(undefined, name, async () => {
+          partitions.push(await this.#lookAt(found.topic, found.partition, `${this.#folder}/${name}`));
+        });
     }
     return partitions;
   }
@@ -177,10 +187,15 @@ class DirectoryVerification {
     const kind = logFileKind(name)?.kind;
     const isSmall = kind === 'producerSnapshot' || kind === 'leaderEpochs' || kind === 'offsetCheckpoint';
     if (!isSmall && name !== PARTITION_METADATA) return;
+    await this.#orReport(found, name, () => readLogFile(this.#disk, `${folder}/${name}`, () => true));
+  }
+
+  /** What is wrong with what is there is told; what the disk refuses ends it all. */
+  async #orReport(found: FoundPartition | undefined, name: string, read: () => Promise<unknown>): Promise<void> {
     try {
-      await readLogFile(this.#disk, `${folder}/${name}`, () => true);
+      await read();
     } catch (error) {
-      if (!(error instanceof MalformedFileError)) throw error;
+      if (!(error instanceof MalformedFileError || isWrongKind(error))) throw error;
       this.#report(found, { file: name, position: undefined, problem: messageOf(error), isTornEnd: false });
     }
   }

@@ -11,7 +11,7 @@ import {
 } from '@millrace/records';
 import { scanBatches } from '../batch-scan.ts';
 import { endMarkerOf } from '../end-marker.ts';
-import { MalformedFileError, messageOf } from '../errors.ts';
+import { isWrongKind, MalformedFileError, messageOf } from '../errors.ts';
 import {
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -127,6 +127,16 @@ class SegmentVerification {
 
   async run(): Promise<SegmentSummary> {
     await this.#readIndexes();
+    try {
+      return await this.#readLog();
+    } catch (error) {
+      if (!isWrongKind(error)) throw error;
+      this.#report(LOG_SUFFIX, undefined, messageOf(error));
+      return { batches: 0, records: 0, sizeBytes: 0, endOffset: this.#endOffset };
+    }
+  }
+
+  async #readLog(): Promise<SegmentSummary> {
     const file = await this.#disk.open(this.#path(LOG_SUFFIX), { readOnly: true });
     try {
       const sizeBytes = await file.size();
@@ -271,7 +281,7 @@ class SegmentVerification {
         return true;
       });
     } catch (error) {
-      if (!(error instanceof MalformedFileError)) throw error;
+      if (!(error instanceof MalformedFileError || isWrongKind(error))) throw error;
       this.#report(suffix, undefined, messageOf(error));
     }
     return entries;
