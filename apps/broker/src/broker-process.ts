@@ -14,6 +14,7 @@ import { createWorkers } from '@millrace/workers';
 import { type Health, HttpServer, type HttpServerOptions } from './http/http-server.ts';
 import { LazySite, type MakeSite } from './http/lazy-site.ts';
 import { advertise, bindListeners, openCertificates, RequestGate } from './listeners.ts';
+import { refuseLeftOut } from './local-cluster/left-out.ts';
 import { checkLogFolders } from './log-folders.ts';
 import { levelControlOf, openLogger } from './logging.ts';
 import { type MetadataEngine, openMetadataEngine, withBrokerId } from './metadata-engine.ts';
@@ -228,6 +229,7 @@ async function openMetadata(
   const login = loginOf(processSettings);
   const metadata = await openMetadataEngine({ config: given, clusterSocket, login, disk, logger, onFailed });
   closers.push(() => metadata.store.close());
+  if (metadata.isOwn) await refuseLeftOut(metadata.store, given.logDirs[0] as string, 1);
   return { metadata, config: metadata.isOwn ? given : await withBrokerId(given, metadata.store, disk) };
 }
 

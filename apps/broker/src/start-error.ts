@@ -15,6 +15,7 @@ export type StartErrorCode =
   | 'START_METADATA_UNREACHABLE'
   | 'START_METADATA_DENIED'
   | 'START_BROKER_ID_IN_USE'
+  | 'START_BROKERS_LEFT_OUT'
   | 'START_INTERRUPTED'
   | 'START_FAILED';
 
@@ -50,6 +51,7 @@ const EXIT_CODES: Readonly<Record<StartErrorCode, number>> = {
   START_METADATA_UNREACHABLE: ExitCode.UNAVAILABLE,
   START_METADATA_DENIED: ExitCode.DENIED,
   START_BROKER_ID_IN_USE: ExitCode.UNAVAILABLE,
+  START_BROKERS_LEFT_OUT: ExitCode.CONFIG,
   /** As a broker that was ready before it was asked to stop. */
   START_INTERRUPTED: ExitCode.STOPPED,
   START_FAILED: ExitCode.FAILED,

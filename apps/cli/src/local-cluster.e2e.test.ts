@@ -84,27 +84,36 @@ async function beginWithOne(data: string): Promise<void> {
   expect(await exit).toBe(0);
 }
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'millrace-local-'));
-  await beginWithOne(join(folder, 'data'));
-  const args = ['start', '--brokers', '3', '--port', '0', '--data', join(folder, 'data')];
+/** So many brokers on the folder, whatever was on it before. */
+async function begin(brokers: number): Promise<void> {
+  said = '';
+  const args = ['start', '--brokers', String(brokers), '--port', '0', '--data', join(folder, 'data')];
   cluster = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const { stdout } = cluster;
   ended = new Promise((resolve) => cluster.once('exit', resolve));
+  const isReady = new RegExp(`ready with ${brokers} brokers at (.*?) after \\d+ ms; console on port (\\d+)`);
   bootstrap = await new Promise<string>((resolve, reject) => {
-    cluster.stdout!.on('data', (chunk: Buffer) => {
+    stdout!.on('data', (chunk: Buffer) => {
       said += chunk;
-      const ready = /ready with 3 brokers at (.*?) after \d+ ms; console on port (\d+)/.exec(said);
+      const ready = isReady.exec(said);
       if (ready === null) return;
       consolePort = Number(ready[2]);
       resolve(ready[1]!.replaceAll('PLAINTEXT://', '').replaceAll(' ', ''));
     });
     ended.then(() => reject(new Error(`The cluster ended:\n${said}`)));
   });
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-local-'));
+  await beginWithOne(join(folder, 'data'));
+  await begin(3);
 }, START_MS_MAX);
 afterAll(async () => {
   cluster.kill('SIGKILL');
   await ended;
-  await rm(folder, { recursive: true, force: true });
+  // Where a test has failed, its brokers end a moment after what started them.
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
 
 /** The brokers that the console shows, by whether they are up. */
@@ -204,6 +213,45 @@ describe('the program on a cluster of three brokers', () => {
     cluster.kill('SIGTERM');
     expect(await ended).toBe(0);
     for (const id of processes) expect(() => process.kill(id, 0)).toThrow('ESRCH');
+  });
+});
+
+describe('a cluster that grows, and becomes smaller again', () => {
+  const start = (...args: string[]): Promise<Ran> =>
+    millrace('start', '--port', '0', '--http-port', '0', '--data', join(folder, 'data'), ...args);
+
+  /** Has all partitions moved to these brokers, and waits until they are there. */
+  async function spread(brokers: string): Promise<void> {
+    const executed = await millrace('partitions', 'reassign', 'execute', '--all-topics', '--brokers', brokers);
+    expect(executed.exitCode).toBe(0);
+    await expect
+      .poll(async () => (await millrace('partitions', 'reassign', 'list', '--json')).stdout, PATIENCE)
+      .toBe('[]\n');
+  }
+
+  it.each([
+    [['--brokers', '2'], 'Broker 3 ', '--brokers 3;', '--brokers 1-2`'],
+    [[], 'Brokers 2, 3 ', '--brokers 3;', '--brokers 1 --replication-factor 1`'],
+  ])('does not begin without brokers that hold replicas: %j', async (given, who, all, onto) => {
+    const { exitCode, stderr } = await start(...given);
+    expect(exitCode).toBe(78);
+    for (const words of [`millrace: ${who}`, 'hold', all, onto]) expect(stderr).toContain(words);
+  });
+
+  it('goes from three brokers to five and back with all it has', { timeout: 2 * START_MS_MAX }, async () => {
+    await begin(5);
+    await spread('1-5');
+    const holders = new Set((await partitionsOf('lines')).flatMap(({ replicas }) => replicas));
+    expect([...holders].toSorted()).toEqual([1, 2, 3, 4, 5]);
+    await spread('1-3');
+    cluster.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    await begin(3);
+    const read = (await millrace('consume', 'lines', '-B', '-e', '-q')).stdout.split('\n').slice(0, -1);
+    expect(new Set(read).size).toBe(LINES);
+    expect(read).toHaveLength(2 * LINES);
+    cluster.kill('SIGTERM');
+    expect(await ended).toBe(0);
   });
 });
 

@@ -34,3 +34,4 @@ export { type Counter, type Histogram, type MetricLabels, type Metrics, noMetric
 export { isRefusal, Refusal } from './shared/refusal.ts';
 export { type Adoption, type AdoptOptions, adoptLogs, type FoundLog } from './store/adopt-logs.ts';
 export { takeBrokerId } from './store/broker-id.ts';
+export { type HeldReplicas, replicaHolders } from './store/replica-holders.ts';

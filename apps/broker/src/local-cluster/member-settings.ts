@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { BrokerConfig } from '@millrace/broker';
 
 /** Log folders of the brokers beside the first lie within the first's, under a name that no partition can have. */
-const MEMBER_FOLDER_PREFIX = '__millrace_broker_';
+export const MEMBER_FOLDER_PREFIX = '__millrace_broker_';
 
 /** The port of `/metrics` and `/health` of the first broker; the others take those that follow. */
 const HTTP_PORT_SETTING = 'millrace.http.port';

@@ -12,6 +12,7 @@ import { ExitCode, StartError, startErrorOf } from '../start-error.ts';
 import { onStopSignals, Terminal } from '../stop-signals.ts';
 import { ClusterHttp } from './cluster-http.ts';
 import { untilPortsAreFree } from './free-ports.ts';
+import { refuseLeftOut } from './left-out.ts';
 import { memberPorts, memberSettings } from './member-settings.ts';
 import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
 
@@ -67,6 +68,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         logger.error({ err }, 'The metadata cannot be kept any more: check the disk, then start again'),
     });
     closers.push(() => store.close());
+    await refuseLeftOut(store, folder, options.brokers);
     const metadataSocket = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
     const plan = {
       config,

@@ -247,6 +247,18 @@ describe('millrace partitions reassign', () => {
     expect((await run('partitions', 'reassign', 'cancel', '--all')).stdout).toContain('nothing to cancel');
   });
 
+  it('has everything leave a broker, the topics of the cluster too', async () => {
+    await create('leaving', [3, 1]);
+    await create('__consumer_offsets', [1, 3]);
+    const args = ['partitions', 'reassign', 'generate', '--all-topics', '--brokers', '1,2'];
+    const { partitions } = JSON.parse((await run(...args)).stdout) as {
+      partitions: { topic: string; replicas: number[] }[];
+    };
+    const ofBroker3 = partitions.filter(({ topic }) => topic === 'leaving' || topic === '__consumer_offsets');
+    expect(ofBroker3).toHaveLength(2);
+    for (const { replicas } of partitions) expect(replicas).not.toContain(3);
+  });
+
   it('shows on a dry run what it would do', async () => {
     await create('dry', [1, 2]);
     const { stdout, stderr } = await run(

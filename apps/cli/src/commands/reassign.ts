@@ -25,6 +25,8 @@ export interface SpreadOptions {
   readonly topics?: readonly string[];
   /** A file with topics, as kafka-reassign-partitions takes it. */
   readonly topicsFile?: string;
+  /** All topics there are, the cluster's own too: for a broker that is to go. */
+  readonly allTopics?: boolean;
   readonly brokers?: readonly number[];
   readonly replicationFactor?: number;
   /** False where racks do not count. */
@@ -73,7 +75,8 @@ function currentOf(moves: readonly Move[], folders: readonly FolderMove[] = []):
 async function spread(context: CommandContext, admin: Admin, options: SpreadOptions): Promise<Move[]> {
   const names = [...(options.topics ?? [])];
   if (options.topicsFile !== undefined) names.push(...(await readTopics(options.topicsFile, context.io.stdin)));
-  if (names.length === 0 || options.brokers === undefined) {
+  if (options.allTopics === true) names.push(...(await admin.listTopics({ internal: true })));
+  if ((names.length === 0 && options.allTopics !== true) || options.brokers === undefined) {
     throw usageError('Say which topics are to go to which brokers: `--topics orders --brokers 1,2,3`');
   }
   const topics = await findTopics(admin, [...new Set(names)]);
@@ -110,7 +113,8 @@ export function placedOf({ name, partitions }: TopicMetadata): PlacedPartition[]
 }
 
 export async function executePlan(context: CommandContext, options: ExecuteOptions): Promise<void> {
-  if ((options.plan === undefined) === (options.topics === undefined && options.topicsFile === undefined)) {
+  const { plan, topics, topicsFile, allTopics } = options;
+  if ((plan === undefined) === (topics === undefined && topicsFile === undefined && allTopics === undefined)) {
     throw usageError('Give a plan with `--plan FILE`, or what it would be made of: `--topics orders --brokers 1,2,3`');
   }
   await context.withAdmin(async (admin) => {

@@ -61,7 +61,10 @@ Examples:
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  millrace partitions reassign generate --topics orders,bills --brokers 1-4 > plan.json',
+      `
+Examples:
+  millrace partitions reassign generate --topics orders,bills --brokers 1-4 > plan.json
+  millrace partitions reassign generate --all-topics --brokers 1-3 > plan.json`,
     )
     .action((options: SpreadOptions) => run(async (context) => (await moving()).generatePlan(context, options)));
   spreading(reassign.command('execute').option('--plan <file>', 'the plan; - for standard input'))
@@ -115,6 +118,12 @@ function spreading(command: Command): Command {
       new Option('--topics-file <file>', 'the topics in a file, as kafka-reassign-partitions takes it').conflicts(
         'topics',
       ),
+    )
+    .addOption(
+      new Option('--all-topics', "all there are, the cluster's own too: for brokers that are to go").conflicts([
+        'topics',
+        'topicsFile',
+      ]),
     )
     .option('--brokers <ids>', 'the brokers to hold them, e.g. 1,2,3 or 1-3', brokers)
     .option(
