@@ -34,21 +34,18 @@ export class LostLeaders {
     this.#random = random;
   }
 
+  /** A broker has failed a partition as its leader; it may have named the next one with that, which need not be looked for. */
+  lost(queue: PartitionQueue, brokerId: number): void {
+    queue.lostLeader = brokerId;
+    this.#goesOn(queue);
+  }
+
   /** Metadata is new: lets those go on at once that have another leader now, and sets the next look for the others. */
   follow(queues: Iterable<PartitionQueue>, nowMs: number): void {
     let isAwaited = false;
     for (const queue of queues) {
       if (queue.lostLeader === undefined) continue;
-      const leader = this.#leaderOf(queue.topic, queue.partition);
-      if (leader === undefined || leader === queue.lostLeader) {
-        isAwaited = true;
-        continue;
-      }
-      queue.lostLeader = undefined;
-      queue.retryAtMs = 0;
-      // What the leader before could not do says nothing of this one.
-      queue.failures = 0;
-      queue.hasNewLeader = true;
+      if (!this.#goesOn(queue)) isAwaited = true;
     }
     if (isAwaited) {
       if (this.#looks === 0) this.#sinceMs = nowMs;
@@ -58,6 +55,18 @@ export class LostLeaders {
       this.lookAtMs = Number.POSITIVE_INFINITY;
       this.#looks = 0;
     }
+  }
+
+  /** Whether another leader is known than the one that failed a partition, which it goes on with at once then. */
+  #goesOn(queue: PartitionQueue): boolean {
+    const leader = this.#leaderOf(queue.topic, queue.partition);
+    if (leader === undefined || leader === queue.lostLeader) return false;
+    queue.lostLeader = undefined;
+    queue.retryAtMs = 0;
+    // What the leader before could not do says nothing of this one.
+    queue.failures = 0;
+    queue.hasNewLeader = true;
+    return true;
   }
 
   /** Varied at random: all that a broker served lose it in the same moment, and are not to come to another all at once. */

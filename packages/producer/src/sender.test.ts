@@ -268,6 +268,21 @@ describe('a sender', () => {
     },
   );
 
+  it('goes on at once with a leader that the one before it names with its refusal', async () => {
+    const slow = { ...options, retryBackoffMs: 10_000, retryBackoffMsMax: 10_000 };
+    const bench = new Bench(slow, () => {
+      if (bench.cluster.sentTo.at(-1) !== 1) return 'none';
+      bench.cluster.leader = 2;
+      return 'not-leader';
+    });
+    // Nobody answers a question for the leader.
+    bench.cluster.refreshTopics = () => new Promise(() => undefined);
+    bench.send(0, 'a');
+    await bench.clock.advanceAsync(21);
+    expect(bench.cluster.sentTo).toEqual([1, 2]);
+    await bench.settle(1);
+  });
+
   it('sits out the pause where the leader stays the same, and asks ever more seldom', async () => {
     const bench = new Bench(
       { ...options, retryBackoffMs: 1000, retryBackoffMsMax: 1000, deliveryTimeoutMs: 60_000 },

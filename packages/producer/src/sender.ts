@@ -295,7 +295,7 @@ export class Sender {
       const outcome = outcomes?.[index];
       if (outcome === undefined) this.#acknowledge(queue, batch, -1, -1);
       else this.#settle(queue, batch, outcome);
-      if (outcome !== undefined && needsMetadata(outcome.errorCode)) queue.lostLeader = brokerId;
+      if (outcome !== undefined && needsMetadata(outcome.errorCode)) this.#lostLeaders.lost(queue, brokerId);
     }
     this.wake();
   }
@@ -312,9 +312,9 @@ export class Sender {
       if (queue.isBeyondGap(batch)) batch.clearSequence();
       else batch.outcomeUnknown = true;
       this.#staleTopics.add(queue.topic);
-      queue.lostLeader = brokerId;
       if (retriable && this.#settings.acknowledged && !batch.isDone) this.#retry(queue, batch, reason);
       else this.#giveUp(queue, batch, reason);
+      this.#lostLeaders.lost(queue, brokerId);
     }
     this.#logger.debug({ brokerId, err: reason }, 'a produce request was not answered');
     this.wake();
@@ -386,8 +386,8 @@ export class Sender {
     }
     const { topic, partition, attempts } = batch;
     queue.putBack(batch);
-    // The first failure in a row is news; those after it say the same.
-    const isNews = queue.failures === 0 && pauseMsMax(reason) === Number.POSITIVE_INFINITY;
+    // The first failure in a row is news; those after it say the same, and so do those that were under way when a new leader was named.
+    const isNews = queue.failures === 0 && !queue.hasNewLeader && pauseMsMax(reason) === Number.POSITIVE_INFINITY;
     const pauseMs = this.#holdBack(queue, this.#clock.monotonic(), reason);
     this.#retried();
     const level = isNews ? 'warn' : 'debug';
