@@ -12,6 +12,7 @@ import { askConsole } from '../../apps/console/src/testing/ask-console.ts';
 import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
 import { browse } from './browse.ts';
 import { look } from './look.ts';
+import { tails } from './tails.ts';
 
 const cluster = 'kafka';
 const AUTHORIZER = {
@@ -214,9 +215,11 @@ if (verb === 'kafka') {
   process.exitCode = (await browse(versions)) === 0 ? 0 : 1;
 } else if (verb === 'look') {
   await look(versions);
+} else if (verb === 'tails') {
+  await tails(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts tails',
   );
   process.exitCode = 2;
 }

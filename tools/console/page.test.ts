@@ -26,6 +26,9 @@ const BROKEN = `[...document.querySelectorAll('td')].flatMap((cell) => {
   }
   return broken;
 })`;
+/** By how much the widest of the tables is wider than its place. */
+const TABLES_OVERFLOW =
+  "Math.max(...[...document.querySelectorAll('section.table')].map((each) => each.scrollWidth - each.clientWidth))";
 /** Columns that the last line of figures leaves empty. */
 const LONELY_FIGURES = `(() => {
   const lines = Map.groupBy(document.querySelectorAll('.figures > div'), (each) => each.offsetTop);
@@ -55,6 +58,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await transaction.send({ topic: 'sold', value: 'never mind' });
     await transaction.abort();
     await admin.alterGroupOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }]);
+    await admin.alterGroupOffsets('warehouse-of-the-whole-north', [{ topic: 'orders', partition: 0, offset: 0 }]);
     served = await createConsole({ clusters: { local: { bootstrapServers } } });
     origin = `http://localhost:${await served.listen({ port: 0 })}`;
     browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
@@ -149,6 +153,27 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.context().close();
   });
 
+  it('has what a topic lags within the table in a hand, by the slowest group and how many more there are', async () => {
+    const page = await open('/local/topics', { width: 390 });
+    await page.getByText('+1', { exact: true }).filter({ visible: true }).waitFor();
+    expect(await page.evaluate<number>(TABLES_OVERFLOW)).toBeLessThanOrEqual(0);
+    // Whose it is stays in the name of the link.
+    await page.getByRole('link', { name: /^warehouse-of-the-whole-north \d+$/ }).click();
+    await page.waitForURL('**/groups/warehouse-of-the-whole-north');
+    await page.context().close();
+  });
+
+  it('tells what a config means where it cannot be changed, and what its numbers stand for', async () => {
+    const page = await open('/local/nodes/1');
+    await page.getByRole('button', { name: 'broker.id', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: 'broker.id' });
+    await dialog.locator('.note').waitFor();
+    expect(await dialog.getByRole('button').count()).toBe(1);
+    await page.goto(`${origin}/local/topics/orders?tab=configs`);
+    await page.getByRole('row', { name: 'retention.ms 604800000 7 d' }).first().waitFor();
+    await page.context().close();
+  });
+
   it('shows values that are scripts as text', async () => {
     const page = await open('/local/topics/hostile?m=0-0');
     await page.waitForSelector('dialog pre');
@@ -235,11 +260,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.reload();
     await page.getByRole('heading', { name: 'Lag of orders 0' }).waitFor();
     await page.setViewportSize({ width: 390, height: 844 });
-    expect(
-      await page.evaluate<number>(
-        "Math.max(...[...document.querySelectorAll('section.table')].map((each) => each.scrollWidth - each.clientWidth))",
-      ),
-    ).toBeLessThanOrEqual(0);
+    expect(await page.evaluate<number>(TABLES_OVERFLOW)).toBeLessThanOrEqual(0);
     await page.getByRole('link', { name: 'Whole group' }).click();
     await page.waitForURL('**/local/groups/billing');
     await page.context().close();

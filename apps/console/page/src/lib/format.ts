@@ -50,8 +50,12 @@ function span(ms: number): string {
   return `${value * size === ms ? '' : '≈ '}${whole.format(Math.trunc(value))}${value % 1 === 0 ? '' : `.${Math.round((value % 1) * 10)}`} ${unit}`;
 }
 
+/** The largest number that Kafka has: never, or without an end. */
+const LONGEST = '9223372036854775807';
+
 /** What the number of a config means, where its name says the unit; undefined for what is short anyhow. */
 export function meaningOf(name: string, value: string): string | undefined {
+  if (value === LONGEST) return '∞';
   if (!/^\d{4,15}$/.test(value)) return undefined;
   if (name.endsWith('.ms')) return span(Number(value));
   return name.endsWith('.bytes') ? bytes(Number(value)) : undefined;

@@ -1,9 +1,10 @@
 import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
+import { meaningOf } from '../lib/format.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import type { Word } from '../lib/words.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { ChangeForm, Empty, Field, SearchBox } from '../ui/parts.tsx';
+import { ChangeForm, Dialog, Empty, Field, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 /** Configs with their values, where those come from and what they mean. */
@@ -15,7 +16,7 @@ export function Configs(props: {
   const say = useWords();
   const [search, setSearch] = useState('');
   const [isOwn, setOwn] = useState(false);
-  const [edited, setEdited] = useState<ConfigRow>();
+  const [opened, setOpened] = useState<ConfigRow>();
   const shown = props.configs.filter(
     ({ name, source }) => name.includes(search.trim().toLowerCase()) && (!isOwn || !source.startsWith('default')),
   );
@@ -31,47 +32,43 @@ export function Configs(props: {
       {shown.length === 0 ? (
         <Empty>{say('noMatch')}</Empty>
       ) : (
-        <DataTable
-          label={say('configs')}
-          columns={columnsOf(say, props.mayChange ? setEdited : undefined)}
-          rows={shown}
-          keyOf={({ name }) => name}
-        />
+        <DataTable label={say('configs')} columns={columnsOf(say, setOpened)} rows={shown} keyOf={({ name }) => name} />
       )}
-      {edited !== undefined && (
-        <EditConfig config={edited} change={props.change} onClose={() => setEdited(undefined)} />
-      )}
+      {opened !== undefined &&
+        (props.mayChange && !opened.isReadOnly ? (
+          <EditConfig config={opened} change={props.change} onClose={() => setOpened(undefined)} />
+        ) : (
+          <ConfigDetail config={opened} onClose={() => setOpened(undefined)} />
+        ))}
     </>
   );
 }
 
-function columnsOf(say: Say, edit: ((config: ConfigRow) => void) | undefined): Column<ConfigRow>[] {
+function columnsOf(say: Say, open: (config: ConfigRow) => void): Column<ConfigRow>[] {
   return [
     {
       id: 'name',
       title: say('name'),
       by: ({ name }) => name,
-      cell: (config) =>
-        edit === undefined || config.isReadOnly ? (
-          <code title={config.documentation ?? ''}>
+      cell: (config) => (
+        <button type="button" className="link" onClick={() => open(config)}>
+          <code>
             <Breakable>{config.name}</Breakable>
           </code>
-        ) : (
-          <button type="button" className="link" onClick={() => edit(config)} title={config.documentation ?? ''}>
-            <code>
-              <Breakable>{config.name}</Breakable>
-            </code>
-          </button>
-        ),
+        </button>
+      ),
     },
     {
       id: 'value',
       title: say('value'),
       by: ({ value }) => value,
-      cell: ({ value, isSensitive }) => (
-        <code className="wrap">
-          <Breakable>{isSensitive ? '••••••' : (value ?? '–')}</Breakable>
-        </code>
+      cell: (config) => (
+        <>
+          <code className="wrap">
+            <Breakable>{shownValue(config)}</Breakable>
+          </code>
+          <Meaning name={config.name} value={config.value} />
+        </>
       ),
     },
     {
@@ -98,6 +95,52 @@ function sourceIn(say: Say, source: string): string {
   return word === undefined ? source : say(word);
 }
 
+function shownValue({ value, isSensitive }: ConfigRow): string {
+  return isSensitive ? '••••••' : (value ?? '–');
+}
+
+/** What a number stands for, where its name says the unit. */
+function Meaning({ name, value }: { name: string; value: string | null }): ReactNode {
+  const meaning = meaningOf(name, value ?? '');
+  return (
+    meaning !== undefined && (
+      <>
+        {' '}
+        <small className="faint kept">{meaning}</small>
+      </>
+    )
+  );
+}
+
+/** What a config means, for those who may not change it, or where nobody can while the broker runs. */
+function ConfigDetail({ config, onClose }: { config: ConfigRow; onClose: () => void }): ReactNode {
+  const say = useWords();
+  const { name, documentation, defaultValue, source } = config;
+  return (
+    <Dialog title={name} onClose={onClose}>
+      {documentation !== null && <p className="note">{documentation}</p>}
+      <dl className="facts">
+        <dt>{say('value')}</dt>
+        <dd>
+          <code>{shownValue(config)}</code>
+          <Meaning name={name} value={config.value} />
+        </dd>
+        <dt>{say('source')}</dt>
+        <dd>{sourceIn(say, source)}</dd>
+        {defaultValue !== null && (
+          <>
+            <dt>{say('byDefault')}</dt>
+            <dd>
+              <code>{defaultValue}</code>
+              <Meaning name={name} value={defaultValue} />
+            </dd>
+          </>
+        )}
+      </dl>
+    </Dialog>
+  );
+}
+
 function EditConfig(props: {
   config: ConfigRow;
   change: (change: ConfigChange) => Promise<unknown>;
@@ -121,6 +164,7 @@ function EditConfig(props: {
       <label className="check">
         <input type="checkbox" checked={isUnset} onChange={(event) => setUnset(event.target.checked)} />
         {say('unset')} {defaultValue !== null && <code>{defaultValue}</code>}
+        <Meaning name={name} value={defaultValue} />
       </label>
     </ChangeForm>
   );

@@ -273,7 +273,7 @@ function offsetColumns(
 
 function Members({ detail }: { detail: GroupDetail }): ReactNode {
   const say = useWords();
-  if (detail.members.length === 0) return <Empty isSmall>{say('nothing')}</Empty>;
+  if (detail.members.length === 0) return <Empty isSmall>{say('noMembers')}</Empty>;
   const columns: Column<MemberRow>[] = [
     { id: 'client', title: say('client'), by: (row) => row.clientId, cell: (row) => row.instanceId ?? row.clientId },
     { id: 'host', title: say('address'), by: (row) => row.host, cell: (row) => row.host },

@@ -2,8 +2,9 @@ import 'uplot/dist/uPlot.min.css';
 import { type ReactNode, useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import type { LagPoint } from '../../../src/api/contract.ts';
-import { localTime, number } from '../lib/format.ts';
+import { brief, localTime, number } from '../lib/format.ts';
 import { useWords } from '../lib/settings.ts';
+import { COUNT_STEPS } from '../lib/steps.ts';
 
 const HEIGHT = 148;
 /** Less than a minute is no time for a lag. */
@@ -11,6 +12,8 @@ const SPAN_S_MIN = 60;
 
 /** Times are one line under the chart. */
 const CLOCKS_HEIGHT = 30;
+/** Room for the longest count beside it: 98,000 and 999.9M. */
+const COUNTS_WIDTH = 62;
 const DAY_S = 86_400;
 
 /** Times of the axis as everywhere else: the clock, with the day where there are several. */
@@ -51,7 +54,10 @@ export default function LagChart({
           x: { range: (_, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
           y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] },
         },
-        axes: [{ ...axis, values: clocks, size: CLOCKS_HEIGHT }, axis],
+        axes: [
+          { ...axis, values: clocks, size: CLOCKS_HEIGHT },
+          { ...axis, values: (_, at) => at.map(brief), incrs: [...COUNT_STEPS], size: COUNTS_WIDTH },
+        ],
         series: [{}, { stroke: style.accentColor, width: 2, points: { show: false }, label }],
       },
       [[], []],

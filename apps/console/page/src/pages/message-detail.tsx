@@ -46,7 +46,8 @@ function Detail({ cluster, topic, message }: Place & { message: Message }): Reac
       <dl className="facts">
         <dt>{say('timestamp')}</dt>
         <dd>
-          {localTime(timestamp)} <small className="faint">{utcTime(timestamp)}</small>
+          <span className="kept">{localTime(timestamp)}</span>{' '}
+          <small className="faint kept">{utcTime(timestamp)}</small>
         </dd>
         {message.isMasked && <dd className="faint">{say('masked')}</dd>}
       </dl>

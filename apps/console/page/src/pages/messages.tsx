@@ -143,7 +143,6 @@ function PlanForm(props: {
           </option>
         ))}
       </select>
-      <SearchForm key={String(search.q)} search={search} go={go} />
       <button
         type="button"
         aria-pressed={isLive}
@@ -152,6 +151,7 @@ function PlanForm(props: {
       >
         {say('live')}
       </button>
+      <SearchForm key={String(search.q)} search={search} go={go} />
     </div>
   );
 }

@@ -2,7 +2,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react';
 import type { PartitionRow, ReplicaDir, TopicDetail } from '../../../src/api/contract.ts';
 import { call, isGone } from '../lib/api.ts';
-import { bytes, number } from '../lib/format.ts';
+import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
@@ -29,6 +29,7 @@ export function TopicPage(): ReactNode {
     <>
       <div className="title">
         <h1 className="name">{topic}</h1>
+        {query.data !== undefined && <Facts detail={query.data} />}
         <div className="grow" />
         {query.data !== undefined && (
           <Actions cluster={cluster} topic={topic} partitions={query.data.partitions.length} />
@@ -58,6 +59,27 @@ export function TopicPage(): ReactNode {
       ) : (
         <Loaded query={query}>{(detail) => <Partitions detail={detail} />}</Loaded>
       )}
+    </>
+  );
+}
+
+/** What one wants to know of a topic before anything else; what is wrong with it above all. */
+function Facts({ detail: { isInternal, partitions } }: { detail: TopicDetail }): ReactNode {
+  const say = useWords();
+  const sum = (of: (row: PartitionRow) => number): number => partitions.reduce((all, row) => all + of(row), 0);
+  const records = sum(({ start, end }) => (start === undefined || end === undefined ? 0 : end - start));
+  const size = sum((row) => row.bytes ?? 0);
+  const isOffline = partitions.some(({ leader }) => leader < 0);
+  const isBehind = partitions.some(({ replicas, inSync }) => inSync.length < replicas.length);
+  return (
+    <>
+      {isInternal && <span className="tag">{say('internal')}</span>}
+      {isOffline && <span className="tag bad">{say('offline')}</span>}
+      {!isOffline && isBehind && <span className="tag warn">{say('underReplicated')}</span>}
+      <span className="faint">
+        {say('partitions')} {number(partitions.length)} × {partitions[0]?.replicas.length ?? 0} · {say('records')}{' '}
+        {brief(records)} · {bytes(size)}
+      </span>
     </>
   );
 }

@@ -166,12 +166,19 @@ function Lags({ groups, cluster }: { groups: readonly GroupLag[]; cluster: strin
     <span className="lags">
       {groups.slice(0, LAGS_SHOWN).map(({ group, lag }) => (
         <Link key={group} to="/$cluster/groups/$group" params={{ cluster, group }}>
-          {group} <Lag lag={lag} />
+          <span className="whose">{group} </span>
+          <Lag lag={lag} />
         </Link>
       ))}
-      {groups.length > LAGS_SHOWN && <span className="faint">+{groups.length - LAGS_SHOWN}</span>}
+      <More of={groups.length - LAGS_SHOWN} at="desk" />
+      <More of={groups.length - 1} at="hand" />
     </span>
   );
+}
+
+/** How many more groups there are than are shown: where there is little room only the slowest is. */
+function More({ of, at }: { of: number; at: 'desk' | 'hand' }): ReactNode {
+  return of > 0 && <span className={`faint in-${at}`}>+{of}</span>;
 }
 
 /** A lag; what is not known is not zero, and does not look like it. */

@@ -1,0 +1,98 @@
+/**
+ * `node tools/console/main.ts tails [--readers N] [--seconds N] [--rate N]`: how much memory the process of a console takes while people tail
+ * a topic into which so many records a second come, and whether each of them has seen every record.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { Producer } from '@millrace/producer';
+import { startCluster } from '@millrace/testing';
+import { root } from '../source/index.ts';
+
+const OPTIONS = {
+  readers: { type: 'string', default: '5' },
+  seconds: { type: 'string', default: '30' },
+  rate: { type: 'string', default: '2000' },
+} as const;
+
+/** Records are sent so often, in equal parts. */
+const PARTS_A_SECOND = 10;
+const VALUE = 'x'.repeat(500);
+/** How long after the last record readers may still have some to come. */
+const REST_MS = 2000;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The console as people start it; resolves with where it is. */
+async function startConsole(bootstrapServers: string): Promise<{ child: ChildProcess; origin: string }> {
+  const program = join(root, 'apps/cli/src/main.ts');
+  const args = [program, 'console', '--cluster', `tried=${bootstrapServers}`, '--port', '0'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [origin] = /http:\S+/.exec(line) ?? [];
+    if (origin !== undefined) return { child, origin };
+  }
+  throw new Error('The console has not started.');
+}
+
+/** What the system counts as the process's memory now, and at its most, in MiB. */
+function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mib = (name: string): number => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024);
+  return { now: mib('VmRSS'), most: mib('VmHWM') };
+}
+
+/** Tails the topic; counts the records that came. */
+async function tail(origin: string): Promise<() => number> {
+  let seen = 0;
+  const path = '/api/clusters/tried/topics/orders/stream?from=newest&live=true';
+  const asked = get(origin + path);
+  asked.on('error', () => undefined);
+  await new Promise<void>((resolve) => {
+    asked.on('response', (response) => {
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => {
+        seen += part.split('"offset":').length - 1;
+      });
+      resolve();
+    });
+  });
+  return () => seen;
+}
+
+/** Has people tail, sends, and prints what it took. */
+export async function tails(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: OPTIONS });
+  const [readers, seconds, rate] = [values.readers, values.seconds, values.rate].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
+  const { child, origin } = await startConsole(cluster.bootstrapServers);
+  try {
+    console.log(`${memoryOf(child).now} MiB  before anybody looks`);
+    await fetch(origin);
+    const counts = await Promise.all(Array.from({ length: readers }, () => tail(origin)));
+    console.log(`${memoryOf(child).now} MiB  when ${readers} tail`);
+    await using producer = new Producer({ bootstrapServers: cluster.bootstrapServers });
+    const part = Array.from({ length: rate / PARTS_A_SECOND }, () => ({ topic: 'orders', value: VALUE }));
+    for (let second = 0; second < seconds; second += 1) {
+      for (let n = 0; n < PARTS_A_SECOND; n += 1) {
+        await Promise.all([producer.sendBatch(part), pause(1000 / PARTS_A_SECOND)]);
+      }
+    }
+    await pause(REST_MS);
+    const { now, most } = memoryOf(child);
+    console.log(
+      `${now} MiB  after ${seconds} s of ${rate} records of ${VALUE.length} B a second; at its most ${most} MiB`,
+    );
+    console.log(`${counts.map((count) => count()).join(', ')} of ${seconds * rate} records seen`);
+  } finally {
+    child.kill();
+    await cluster.close();
+  }
+}
