@@ -78,9 +78,7 @@ export class MemoryFolders {
 
   filesBelow(path: string): { path: string; sizeBytes: number }[] {
     const node = this.#find(path);
-    if (node === undefined) return [];
-    if (node instanceof MemoryInode) return [{ path, sizeBytes: node.sizeBytes }];
-    return [...node.names.keys()].sort().flatMap((name) => this.filesBelow(`${path}/${name}`));
+    return node === undefined ? [] : filesOf(node, path);
   }
 
   list(path: string): string[] {
@@ -155,6 +153,11 @@ export class MemoryFolders {
 
 function namesOf(path: string): string[] {
   return path.split('/').filter((name) => name !== '');
+}
+
+function filesOf(node: Node, path: string): { path: string; sizeBytes: number }[] {
+  if (node instanceof MemoryInode) return [{ path, sizeBytes: node.sizeBytes }];
+  return [...node.names.keys()].sort().flatMap((name) => filesOf(node.names.get(name)!, `${path}/${name}`));
 }
 
 function sumSizes(folder: Folder): number {

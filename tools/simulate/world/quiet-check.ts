@@ -17,9 +17,10 @@ export function unrestOf(machines: readonly Machine[], states: StateWatch): Unre
   for (const machine of machines) {
     const stale = staleView(machine, machines, states, topics);
     if (stale !== undefined) return { anomaly: 'stale-view', message: `broker ${machine.id} ${stale}` };
-    const stray = strayReplica(machine, topics);
+    const paths = machine.folders.flatMap((folder) => machine.disk.filesBelow(folder).map(({ path }) => path));
+    const stray = strayReplica(paths, topics);
     if (stray !== undefined) return { anomaly: 'stray-replica', message: `broker ${machine.id} still has ${stray}` };
-    const copy = copyUnderWay(machine);
+    const copy = copyUnderWay(paths);
     if (copy !== undefined) return { anomaly: 'unavailable', message: `broker ${machine.id} still moves ${copy}` };
   }
   return undefined;
@@ -58,17 +59,14 @@ const REPLICA_FOLDER = /\/([^/]+)-\d+\/[^/]+$/;
 /** A copy of a log that is on its way into another folder. */
 const COPY_FOLDER = /\/[^/]+-future\/[^/]+$/;
 
-function copyUnderWay({ folders, disk }: Machine): string | undefined {
-  const files = folders.flatMap((folder) => disk.filesBelow(folder));
-  return files.find(({ path }) => COPY_FOLDER.test(path))?.path;
+function copyUnderWay(paths: readonly string[]): string | undefined {
+  return paths.find((path) => COPY_FOLDER.test(path));
 }
 
-function strayReplica({ folders, disk }: Machine, topics: ReadonlySet<string>): string | undefined {
-  for (const folder of folders) {
-    for (const { path } of disk.filesBelow(folder)) {
-      const topic = REPLICA_FOLDER.exec(path)?.[1];
-      if (topic !== undefined && !topics.has(topic)) return `${path}, and the topic is gone`;
-    }
-  }
-  return undefined;
+function strayReplica(paths: readonly string[], topics: ReadonlySet<string>): string | undefined {
+  const stray = paths.find((path) => {
+    const topic = REPLICA_FOLDER.exec(path)?.[1];
+    return topic !== undefined && !topics.has(topic);
+  });
+  return stray === undefined ? undefined : `${stray}, and the topic is gone`;
 }
