@@ -1,8 +1,10 @@
 /** A controller of ours is held to what Apache Kafka 3.9.1 said and wrote, but for differences on purpose, each with its reason. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type Asked, Asks } from '../testing/test-captured-asks.ts';
 import {
   capturedApis,
   capturedCommands,
+  capturedRequests,
   capturedWrites,
   type Line,
   Listener,
@@ -192,27 +194,94 @@ function textOf({ told, isrs, written }: Side): string {
 interface Sides {
   readonly kafka: Side;
   readonly ours: Side;
+  readonly asked: { readonly kafka: Asked; readonly ours: Asked };
 }
 
-/** All scenarios, one after the other, on both sides; and what brokers ask one another in them, with its version. */
-async function walked(cast: Cast): Promise<{ sides: Map<string, Sides>; asked: ReadonlySet<string> }> {
+/** What is asked otherwise beside a controller's commands, on purpose, each with its reason; what of a line it takes out. */
+const ASKED_OTHERWISE: Readonly<Record<string, { readonly why: string; readonly rest: (line: string) => string }>> = {
+  twice: {
+    why: 'a leader of Kafka whose request went to a controller that was just gone asks the next one for the same in-sync replicas again; ours asks when it has heard of the next',
+    rest: (line) => line.replace(/(\d wants [^;]*); \1/g, '$1'),
+  },
+  inBetween: {
+    why: 'a follower of Kafka waits for the answer to the fetch under way before it asks a leader of a new epoch, and has passed that over when the next has come, or the topic has gone; ours interrupts the fetch',
+    rest: (line) =>
+      line
+        .replace(/^(3 follows in moves-0: 1 in \+1); 2 in \+2/, '$1')
+        .replace(/^(\d follows in gone-\d: \d in \+0); \d in \+1$/, '$1'),
+  },
+  throttled: {
+    why: 'a follower of Kafka that is throttled does not ask at all; in place of the throttle it is cut off here, and asks in vain',
+    rest: (line) => line.replace(/^3 follows in moves-1: .*/, ''),
+  },
+  racked: {
+    why: 'Kafka with ZooKeeper creates no topic where some brokers have a rack and others none; ours does, as Kafka without ZooKeeper does',
+    rest: (line) => line.replace(/^\d follows in racked-.*/, ''),
+  },
+  untold: {
+    why: 'a broker that stopped had closed its connection before Kafka could tell it to stop following',
+    rest: (line) => line.replace(/^1 asks 2 .*/, (text) => text.replace(', is told to stop', '')),
+  },
+  before: {
+    why: 'of this cluster nothing was captured before, and ours names all partitions again when one is added to a session',
+    rest: (line) => line.replace(/(orders|__consumer_offsets)(-\d): \d in \+0; /, '$1$2: '),
+  },
+};
+
+/** Which of them there are in which scenario; what a cast's prefix stands before is of that one alone. */
+const OTHERWISE_IN: Readonly<Record<string, readonly string[]>> = {
+  '05-kill-controller': ['twice'],
+  '05b-sigterm-controller': ['twice'],
+  '06-reassign': ['inBetween', 'throttled'],
+  '07-config-delete': ['inBetween'],
+  '12-pause-controller': ['twice'],
+  '13-start-refused': ['twice'],
+  '15-racks': ['racked', 'untold'],
+  'ibp2.8-10-delete-records in a cluster of its own': ['before'],
+};
+
+/** What was asked, without what differs on purpose, of which it notes what there was. */
+function askedAlike({ followed, wanted, stops }: Asked, names: readonly string[], found: Set<string>): string[] {
+  return [...followed, ...wanted, ...stops].flatMap((line) => {
+    let rest = line;
+    for (const name of names) {
+      const next = ASKED_OTHERWISE[name]?.rest(rest) ?? rest;
+      if (next !== rest) found.add(name);
+      rest = next;
+    }
+    return rest === '' ? [] : [rest];
+  });
+}
+
+interface Walked {
+  readonly sides: Map<string, Sides>;
+  /** What brokers ask one another, with its version. */
+  readonly asked: ReadonlySet<string>;
+  /** How their fetches look. */
+  readonly fetches: { readonly kafka: readonly string[]; readonly ours: readonly string[] };
+}
+
+/** All scenarios, one after the other, on both sides. */
+async function walked(cast: Cast): Promise<Walked> {
   const walk = await Walk.start(cast);
   const heard = await walk.all();
   const { asked } = walk;
   await walk.stop();
   const kafka = [new Listener(), new Reader()] as const;
   const ours = [new Listener(), new Reader()] as const;
+  const asks = { kafka: new Asks(), ours: new Asks() };
   const sides = new Map<string, Sides>();
-  for (const [name, { commands, writes }] of heard) {
+  for (const [name, { commands, requests, writes }] of heard) {
     const [theirs, own] = [kafka[0].told(capturedCommands(name)), ours[0].told(commands)];
     // What brokers write when they start first stands in the trees; of one scenario no writes were captured.
     const isWritten = !name.endsWith('01-boot') && name !== 'ibp2.8-10-delete-records';
     sides.set(name, {
       kafka: { told: theirs.inOrder, isrs: theirs.isrs, written: kafka[1].written(capturedWrites(name)) },
       ours: { told: own.inOrder, isrs: own.isrs, written: isWritten ? ours[1].written(writes) : [] },
+      asked: { kafka: asks.kafka.asked(capturedRequests(name)), ours: asks.ours.asked(requests) },
     });
   }
-  return { sides, asked };
+  return { sides, asked, fetches: { kafka: asks.kafka.fetches, ours: asks.ours.fetches } };
 }
 
 /**
@@ -224,8 +293,27 @@ const UNASKED = /^(AddPartitionsToTxn|WriteTxnMarkers|ApiVersions|AllocateProduc
 describe.each(CASTS)('a controller under inter.broker.protocol.version $release, $kind', (cast) => {
   let sides: Map<string, Sides>;
   let asked: ReadonlySet<string>;
+  let fetches: Walked['fetches'];
   beforeAll(async () => {
-    ({ sides, asked } = await walked(cast));
+    ({ sides, asked, fetches } = await walked(cast));
+  });
+
+  it('has followers that fetch as those of Kafka do, but wait no longer than until a partition that is held back is due', () => {
+    const ours = fetches.ours.filter((shape) => !/^for [1-4]?\d?\d ms/.test(shape));
+    expect(ours).toEqual(fetches.kafka);
+    expect(ours).toHaveLength(2);
+  });
+
+  it.each(cast.scenarios)('has brokers ask one another in %s what those of Kafka do, in the same order', (scenario) => {
+    const name = `${cast.prefix}${scenario}`;
+    const { kafka, ours } = (sides.get(name) as Sides).asked;
+    const names = OTHERWISE_IN[`${name} ${cast.kind}`] ?? OTHERWISE_IN[scenario] ?? [];
+    const found = new Set<string>();
+    const expected = askedAlike(kafka, names, found);
+    expect(askedAlike(ours, names, found)).toEqual(expected);
+    expect([...found].sort()).toEqual(names.toSorted());
+    // In-sync replicas come when their leader has asked for them, and sessions go on.
+    expect([kafka.faults, ours.faults]).toEqual([[], []]);
   });
 
   it('speaks, as its brokers do among themselves, in the versions of Kafka', () => {

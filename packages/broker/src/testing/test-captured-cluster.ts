@@ -44,7 +44,7 @@ export interface Write {
   readonly data: string;
 }
 
-const COMMANDS = new Map([LeaderAndIsr, UpdateMetadata, StopReplica].map((api) => [api.key, api.name]));
+const COMMANDS: ReadonlySet<number> = new Set([LeaderAndIsr, UpdateMetadata, StopReplica].map(({ key }) => key));
 
 function linesOf<T>(file: string): T[] {
   const text = brotliDecompressSync(readFileSync(file)).toString().trimEnd();
@@ -59,12 +59,17 @@ export function capturedApis(scenarios: readonly string[]): ReadonlySet<string> 
 
 /** What Kafka's controllers said in a scenario. */
 export function capturedCommands(scenario: string): Command[] {
+  return capturedRequests(scenario, (key) => COMMANDS.has(key));
+}
+
+/** What Kafka's brokers asked one another in a scenario, their controllers' commands included. */
+export function capturedRequests(scenario: string, wants: (key: number) => boolean = () => true): Command[] {
   // What brokers said while they were probed by hand has a name of its own.
   const wanted = scenario === '14-probes' ? '14-around-probes' : scenario;
   return linesOf<[string, number, number, number, number, string]>(frames)
-    .filter(([name, key]) => name === wanted && COMMANDS.has(key))
+    .filter(([name, key]) => name === wanted && wants(key))
     .map(([, key, version, from, to, request]) => ({
-      api: COMMANDS.get(key) as string,
+      api: apiByKey.get(key)?.name ?? '',
       version,
       from,
       to,
@@ -97,7 +102,7 @@ function writesOf(text: string): Write[] {
 }
 
 /** Leader epochs and versions of partitions: what is told of them is told by how much they have risen since a scenario began. */
-class Epochs {
+export class Epochs {
   #base = new Map<string, readonly [number, number]>();
   readonly #now = new Map<string, readonly [number, number]>();
 

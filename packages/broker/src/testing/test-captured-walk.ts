@@ -135,6 +135,8 @@ const RATES = ['leader.replication.throttled.rate', 'follower.replication.thrott
 /** What came of one scenario. */
 export interface Heard {
   readonly commands: readonly Command[];
+  /** What brokers asked one another, commands included. */
+  readonly requests: readonly Command[];
   readonly writes: readonly Write[];
 }
 
@@ -504,9 +506,10 @@ export class Walk {
   /** What has been said and written since it was asked last. */
   #heard(): Heard {
     const { said, written } = this.#cluster;
-    const commands = said
-      .slice(this.#said)
-      .filter(({ api }) => api === 'LeaderAndIsr' || api === 'UpdateMetadata' || api === 'StopReplica');
+    const requests = said.slice(this.#said);
+    const commands = requests.filter(
+      ({ api }) => api === 'LeaderAndIsr' || api === 'UpdateMetadata' || api === 'StopReplica',
+    );
     const writes = written.slice(this.#written).flatMap((operations) => {
       const guard = operations.find(({ type }) => type === 'check')?.path;
       return operations.flatMap((operation): Write[] => {
@@ -518,6 +521,6 @@ export class Walk {
     });
     this.#said = said.length;
     this.#written = written.length;
-    return { commands, writes };
+    return { commands, requests, writes };
   }
 }

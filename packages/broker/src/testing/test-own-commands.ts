@@ -1,11 +1,12 @@
 import type { CommandHeader } from '../cluster/broker-channel.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
+import { ControllerLink } from '../commands/controller-link.ts';
 import { LocalChannel } from '../commands/local-channel.ts';
 import { leaderAndIsrRequest, stopReplicaRequest, updateMetadataRequest } from '../commands/wire.ts';
 import type { Said } from './test-replicas.ts';
 
 /**
- * Notes what controllers tell their own brokers, which goes past the network here and over it at Kafka, as it would be said there. Of all
+ * Notes what controllers tell their own brokers and are asked by them, which goes past the network here and over it at Kafka, as it would be said there. Of all
  * clusters of this thread, until what is returned is called.
  */
 export function hearOwnCommands(release: string, hear: (said: Said) => void): () => void {
@@ -27,5 +28,18 @@ export function hearOwnCommands(release: string, hear: (said: Said) => void): ()
     note(command, 'StopReplica', versions.stopReplica, stopReplicaRequest(command));
     return stopReplica.call(this, command);
   };
-  return () => Object.assign(LocalChannel.prototype, { leaderAndIsr, updateMetadata, stopReplica });
+  const { ask } = ControllerLink.prototype;
+  ControllerLink.prototype.ask = function (api, body, own) {
+    const heard: typeof own = (request, version) => {
+      // Both that are asked of a controller so say who asks.
+      const { brokerId: id } = request as { readonly brokerId: number };
+      hear({ from: id, to: id, api: api.name, version, body: request });
+      return own(request, version);
+    };
+    return ask.call(this, api as never, body as never, heard as never) as never;
+  };
+  return () => {
+    Object.assign(LocalChannel.prototype, { leaderAndIsr, updateMetadata, stopReplica });
+    ControllerLink.prototype.ask = ask;
+  };
 }
