@@ -147,7 +147,7 @@ describe("the image's first program", () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-entry-'));
     try {
       const program = join(folder, 'program');
-      writeFileSync(program, '#!/bin/sh\necho "$(id -u) $(id -g) $*"; touch "$KAFKA_LOG_DIRS/written"\n', {
+      writeFileSync(program, '#!/bin/sh\necho "$(id -u) $(id -g) $HOME $*"; touch "$KAFKA_LOG_DIRS/written"\n', {
         mode: 0o755,
       });
       chownSync(folder, 0, 0);
@@ -155,10 +155,28 @@ describe("the image's first program", () => {
       mkdirSync(data, { mode: 0o700 });
       writeFileSync(join(data, 'of-another'), '');
       execFileSync('chmod', ['755', folder]);
-      const env = { KAFKA_LOG_DIRS: data, MILLRACE_PROGRAM: program, MILLRACE_UID: '12345', MILLRACE_GID: '12346' };
-      expect(enter(env, 'start', '--port', '1')).toBe('12345 12346 start --port 1');
+      const user = { MILLRACE_UID: '12345', MILLRACE_GID: '12346', HOME: '/root' };
+      const env = { KAFKA_LOG_DIRS: data, MILLRACE_PROGRAM: program, ...user };
+      expect(enter(env, 'start', '--port', '1')).toBe('12345 12346 /home/millrace start --port 1');
       expect(statSync(join(data, 'of-another')).uid).toBe(12345);
       expect(statSync(join(data, 'written')).uid).toBe(12345);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('has a broker of whom nothing is said reached by its published port, and changes nothing that is said', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-entry-'));
+    try {
+      const program = join(folder, 'program');
+      writeFileSync(program, '#!/bin/sh\necho "$KAFKA_ADVERTISED_LISTENERS"\n', { mode: 0o755 });
+      const user = { MILLRACE_UID: String(process.getuid?.()), MILLRACE_GID: String(process.getgid?.()) };
+      const env = { KAFKA_LOG_DIRS: folder, MILLRACE_PROGRAM: program, ...user };
+      expect(enter(env, 'start')).toBe('PLAINTEXT://localhost:9092');
+      expect(enter(env, 'start', '--config', '/etc/millrace/server.properties')).toBe('');
+      expect(enter({ ...env, KAFKA_LISTENERS: 'SSL://:9093' }, 'start')).toBe('');
+      const told = 'A://kafka-1:19093,B://localhost:19092';
+      expect(enter({ ...env, KAFKA_ADVERTISED_LISTENERS: told }, 'start')).toBe(told);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

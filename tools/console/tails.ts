@@ -1,6 +1,7 @@
 /**
- * `node tools/console/main.ts tails [--readers N] [--seconds N] [--rate N]`: how much memory the process of a console takes while people tail
- * a topic into which so many records a second come, and whether each of them has seen every record.
+ * `node tools/console/main.ts tails [--readers N] [--seconds N] [--rate N] [--program FILE]`: how much memory the process of a console takes
+ * while people tail a topic into which so many records a second come, and whether each of them has seen every record. The program is the
+ * source, which Node takes the types from as it runs; `node_modules/millrace/dist/main.js` of a folder where it is installed has none.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -16,6 +17,7 @@ const OPTIONS = {
   readers: { type: 'string', default: '5' },
   seconds: { type: 'string', default: '30' },
   rate: { type: 'string', default: '2000' },
+  program: { type: 'string', default: join(root, 'apps/cli/src/main.ts') },
 } as const;
 
 /** Records are sent so often, in equal parts. */
@@ -27,8 +29,10 @@ const REST_MS = 2000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The console as people start it; resolves with where it is. */
-async function startConsole(bootstrapServers: string): Promise<{ child: ChildProcess; origin: string }> {
-  const program = join(root, 'apps/cli/src/main.ts');
+async function startConsole(
+  program: string,
+  bootstrapServers: string,
+): Promise<{ child: ChildProcess; origin: string }> {
   const args = [program, 'console', '--cluster', `tried=${bootstrapServers}`, '--port', '0'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: child.stdout })) {
@@ -72,7 +76,7 @@ export async function tails(args: string[]): Promise<void> {
     number,
   ];
   const cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
-  const { child, origin } = await startConsole(cluster.bootstrapServers);
+  const { child, origin } = await startConsole(values.program, cluster.bootstrapServers);
   try {
     console.log(`${memoryOf(child).now} MiB  before anybody looks`);
     await fetch(origin);

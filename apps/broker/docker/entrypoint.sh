@@ -15,6 +15,10 @@ if [ "${1:-}" = healthy ]; then
   ' --input-type=module
 fi
 
+# Where nothing is said a broker answers its own machine alone: in a container nobody would reach it by the port that is published.
+if [ "$*" = start ] && [ -z "${KAFKA_LISTENERS:-}${KAFKA_ADVERTISED_LISTENERS:-}${KAFKA_ZOOKEEPER_CONNECT:-}" ]; then
+  export KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://localhost:9092
+fi
 # They are the container's own words, and the program takes MILLRACE_* for settings.
 unset MILLRACE_PROGRAM
 if [ "$(id -u)" != 0 ]; then
@@ -30,6 +34,8 @@ if [ "${1:-}" = start ]; then
   done
   unset IFS
 fi
+# What the user keeps, as profiles, is not root's: root's folder nobody else may look into.
+export HOME=/home/millrace
 set -- --reuid "$MILLRACE_UID" --regid "$MILLRACE_GID" --clear-groups -- "$PROGRAM" "$@"
 unset MILLRACE_UID MILLRACE_GID
 exec setpriv "$@"
