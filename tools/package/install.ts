@@ -12,9 +12,11 @@ import { attempt, npmInstall } from './npm.ts';
 
 const run = promisify(execFile);
 
-/** The oldest Node that README promises, and the newest of each line since. */
+/** The oldest Node that README promises, and the newest of its line; the one of the checks themselves is of the newest line. */
 const NODE_OLDEST = '22.18.0';
-const NODES = [NODE_OLDEST, '22', '24'];
+const NODES = [NODE_OLDEST, '22'];
+/** A line that is too old, which npm installs for all the same. */
+const NODE_TOO_OLD = '20';
 
 /** How a program may have its modules found. */
 const RESOLUTIONS = ['node16', 'nodenext', 'bundler'] as const;
@@ -55,14 +57,19 @@ export async function tryInstalled(packages: readonly Packed[], scratch: string)
   writeFileSync(join(folder, 'types.mts'), typedModule(names));
   const faults = await compileEverywhere(folder, scratch);
   faults.push(...(await tryAlone(folder, scratch)));
-  for (const version of NODES) {
-    const node = await installNode(scratch, version);
+  for (const version of [...NODES, process.version]) {
+    const node = version === process.version ? process.execPath : await installNode(scratch, version);
     const use = (file: string, ...args: string[]) =>
       attempt(`Node ${version}: ${file}`, run(node, [file, ...args], { cwd: folder, timeout: USE_MS_MAX }));
     faults.push(...(await use('esm.mjs')), ...(await use('common.cjs')));
     faults.push(...(await use('program.mjs')));
     if (version === NODE_OLDEST) faults.push(...(await tryExamples(folder, node)));
   }
+  writeFileSync(join(folder, 'too-old.mjs'), TOO_OLD);
+  const tooOld = await installNode(scratch, NODE_TOO_OLD);
+  faults.push(
+    ...(await attempt(`Node ${NODE_TOO_OLD}`, run(tooOld, ['too-old.mjs'], { cwd: folder, timeout: USE_MS_MAX }))),
+  );
   return faults;
 }
 
@@ -127,6 +134,14 @@ function esModule(names: readonly string[]): string {
     'if (offset !== 0 || topics.length !== 1 || value !== "x") throw new Error(JSON.stringify({ offset, topics, value }));',
   ].join('\n');
 }
+
+/** What programs import says which Node it needs, and not that some name is missing. */
+const TOO_OLD = `
+for (const name of ['producer', 'consumer', 'admin', 'testing', 'console']) {
+  const told = await import('@millrace/' + name).catch((error) => error);
+  if (told.code !== 'ERR_NODE_TOO_OLD') throw new Error(name + ': ' + told);
+}
+`;
 
 /** The command line starts a broker, talks to it, and stops it; a compressing topic makes the worker threads' file load. */
 const PROGRAM = `

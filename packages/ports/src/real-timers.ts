@@ -5,6 +5,10 @@
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import timers from 'node:timers';
+import { assertNodeVersion } from './node-version.ts';
+
+// Here, since nothing of ours that does something goes without timers: a bundle keeps it.
+assertNodeVersion(process.versions);
 
 /** Kept in constants: `node:timers` itself is what node:test replaces. */
 const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import { RecordBatchBuilder } from './batch-builder.ts';
 import {
   BATCH_PREFIX_BYTES,
@@ -133,7 +133,7 @@ function messageAt(b: Buffer, at: number): Message {
   if (!(end >= at + ATTRIBUTES_AT + 1 + 8 && end <= b.length)) {
     throw corrupt(`the message at byte ${at} does not end in it`);
   }
-  if (crc32(b.subarray(at + MAGIC_AT, end)) !== b.readUInt32BE(at + CRC_AT)) {
+  if (zlib.crc32(b.subarray(at + MAGIC_AT, end)) !== b.readUInt32BE(at + CRC_AT)) {
     throw corrupt(`the message at byte ${at} does not have its CRC`);
   }
   const magic = b[at + MAGIC_AT]!;
@@ -250,7 +250,7 @@ class MessageWriter {
     b[start + ATTRIBUTES_AT] = attributes;
     if (this.#magic === 1) writeInt64(b, start + TIMESTAMP_AT, timestamp);
     writeBytes(b, writeBytes(b, start + headBytes, key), value);
-    b.writeUInt32BE(crc32(b.subarray(start + MAGIC_AT, end)), start + CRC_AT);
+    b.writeUInt32BE(zlib.crc32(b.subarray(start + MAGIC_AT, end)), start + CRC_AT);
     this.#at = end;
   }
 

@@ -88,6 +88,9 @@ describe("a command line in the shape of Kafka's tools", () => {
     ['kafka-consumer-groups.sh --list --timeout 5000', 'groups list --timeout 5000ms'],
     ['kafka-reassign-partitions --list --timeout 1s', 'partitions reassign list --timeout 1s'],
     ['kafka-console-producer --topic t --timeout 1000', 'produce t'],
+    ['start -- --port 0', 'start --port 0'],
+    ['-- topics list', 'topics list'],
+    ['-- kafka-topics --list', 'topics list'],
   ])('%s is %s', (kafka, ours) => {
     expect(fromKafkaShape(words(kafka))).toEqual(words(ours));
   });

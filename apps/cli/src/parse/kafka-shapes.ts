@@ -231,7 +231,8 @@ const GLOBAL_WITH_VALUE = ['-b', '--bootstrap-server', '--command-config', '--pr
  * The arguments, put into Millrace's shape where they are in Kafka's.
  * @throws CliError where they do not say what is to be done
  */
-export function fromKafkaShape(args: readonly string[]): string[] {
+export function fromKafkaShape(given: readonly string[]): string[] {
+  const args = withoutHandedOn(given);
   let at = 0;
   while (args[at]?.startsWith('-')) at += GLOBAL_WITH_VALUE.includes(args[at]!) ? 2 : 1;
   let name = (args[at] ?? '').replace(/\.(?:sh|bat)$/, '');
@@ -243,6 +244,12 @@ export function fromKafkaShape(args: readonly string[]): string[] {
   if (translate === undefined) return [...args];
   const before = args.slice(0, at).filter((word) => !/^kafka-run-class(?:\.|$)/.test(word));
   return [...before, ...translate(new Line(args.slice(at + 1), name in TOOLS))];
+}
+
+/** pnpm hands on the dashes of `pnpm start -- --port 0` and `pnpm millrace -- topics list`, which npm wants there and keeps. */
+function withoutHandedOn(args: readonly string[]): readonly string[] {
+  const at = args[0] === 'start' ? 1 : 0;
+  return args[at] === '--' ? args.toSpliced(at, 1) : args;
 }
 
 /** Quotas and passwords are configs of users and clients to Kafka; the first are commands of their own here. */

@@ -1,7 +1,7 @@
 /** The built page: read once, served from memory, so that no request decides which file is read. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { glob, readFile, stat } from 'node:fs/promises';
+import fs, { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -44,7 +44,7 @@ export function pagePlace(): PagePlace {
 export async function readPage({ built, root }: PagePlace = pagePlace()): Promise<ReadonlyMap<string, PageFile>> {
   if (existsSync(join(root, 'page/index.html')) && (await isStale(built, root))) await build(root);
   const files = new Map<string, PageFile>();
-  for await (const name of glob('**/*.*', { cwd: built })) {
+  for await (const name of fs.glob('**/*.*', { cwd: built })) {
     const type = TYPES[extname(name)];
     if (type === undefined) continue;
     const bytes = await readFile(join(built, name));
@@ -61,7 +61,7 @@ async function isStale(built: string, root: string): Promise<boolean> {
   const page = join(built, 'index.html');
   if (!existsSync(page)) return true;
   const { mtimeMs } = await stat(page);
-  for await (const name of glob('{page/**/*.*,src/api/*.ts,vite.config.ts}', { cwd: root })) {
+  for await (const name of fs.glob('{page/**/*.*,src/api/*.ts,vite.config.ts}', { cwd: root })) {
     if ((await stat(join(root, name))).mtimeMs > mtimeMs) return true;
   }
   return false;

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 
 /** What a frame holds. */
 export type FrameKind = 'header' | 'transactions' | 'nodes' | 'end';
@@ -42,8 +42,8 @@ export function frameOf(kind: FrameKind, zxid: number, payload: Buffer): Buffer 
   frame.writeUIntBE(zxid, ZXID_AT, 6);
   frame.writeUInt8(KIND_NUMBERS[kind], KIND_AT);
   frame.writeUInt8(0, KIND_AT + 1);
-  frame.writeUInt32BE(crc32(payload), PAYLOAD_CRC_AT);
-  frame.writeUInt32BE(crc32(frame.subarray(0, HEADER_CRC_AT)), HEADER_CRC_AT);
+  frame.writeUInt32BE(zlib.crc32(payload), PAYLOAD_CRC_AT);
+  frame.writeUInt32BE(zlib.crc32(frame.subarray(0, HEADER_CRC_AT)), HEADER_CRC_AT);
   payload.copy(frame, FRAME_HEADER_BYTES);
   frame.writeUInt8(MARK, frame.length - MARK_BYTES);
   return frame;
@@ -55,7 +55,7 @@ export function frameAt(bytes: Buffer, at: number): Frame | undefined {
   const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at) + MARK_BYTES;
   if (end > bytes.length || bytes[end - MARK_BYTES] !== MARK) return undefined;
   const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end - MARK_BYTES);
-  if (crc32(payload) !== bytes.readUInt32BE(at + PAYLOAD_CRC_AT)) return undefined;
+  if (zlib.crc32(payload) !== bytes.readUInt32BE(at + PAYLOAD_CRC_AT)) return undefined;
   const kind = KINDS.get(bytes.readUInt8(at + KIND_AT));
   return kind === undefined ? undefined : { kind, zxid: bytes.readUIntBE(at + ZXID_AT, 6), payload, end };
 }
@@ -63,7 +63,7 @@ export function frameAt(bytes: Buffer, at: number): Frame | undefined {
 function hasHeaderAt(bytes: Buffer, at: number): boolean {
   if (at + FRAME_HEADER_BYTES > bytes.length || bytes[at + KIND_AT + 1] !== 0) return false;
   if (!KINDS.has(bytes.readUInt8(at + KIND_AT))) return false;
-  return crc32(bytes.subarray(at, at + HEADER_CRC_AT)) === bytes.readUInt32BE(at + HEADER_CRC_AT);
+  return zlib.crc32(bytes.subarray(at, at + HEADER_CRC_AT)) === bytes.readUInt32BE(at + HEADER_CRC_AT);
 }
 
 /** What follows the last whole frame of a journal. */

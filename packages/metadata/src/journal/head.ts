@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import type { Disk } from '@millrace/ports';
 import { HEAD_FILE } from './file-names.ts';
 
@@ -33,5 +33,5 @@ export async function readHead(disk: Pick<Disk, 'stat' | 'readFile'>, folder: st
 }
 
 function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0');
+  return zlib.crc32(text).toString(16).padStart(8, '0');
 }

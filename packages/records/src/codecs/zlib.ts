@@ -1,7 +1,10 @@
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+// By its default: a Node that is too old has no zstd, and is to be told so (node-version.ts) and not that a name is missing.
+import zlib from 'node:zlib';
 import { badCompression, tooLarge } from './codec-errors.ts';
 
 /** gzip and zstd, both from Node's own zlib module. */
+
+const { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } = zlib;
 
 /** zlib collects its output in chunks of this size. Its own default of 16 KiB costs a call for every 16 KiB of a batch. */
 const CHUNK_BYTES_MIN = 16 * 1024;
