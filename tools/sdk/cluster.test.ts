@@ -98,6 +98,36 @@ describe.runIf(!isElsewhere)('the SDKs on a cluster', () => {
     expect(await readAll('t', 20)).toEqual(sent);
   });
 
+  it('read from the replica in their rack while the leader is silent, and from the leader when that replica is gone', {
+    timeout: 60_000,
+  }, async () => {
+    const config = { 'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector' };
+    cluster = await startCluster({ racks: ['a', 'b', 'c'], config, topics: ['t'] });
+    await cluster.moveLeader('t', 0, 1);
+    const sent = await sendWhile('t', 20, async () => {});
+    await using consumer = new Consumer({ bootstrapServers: cluster.bootstrapServers, rackId: 'b', ...FAST });
+    consumer.assign([{ topic: 't', partition: 0 }]);
+    const values: string[] = [];
+    /** Reads so many records from the beginning. */
+    const read = async (count: number): Promise<string[]> => {
+      values.length = 0;
+      consumer.seek({ topic: 't', partition: 0, offset: 0 });
+      for await (const record of consumer) {
+        values.push(String(record.value));
+        if (values.length === count) break;
+      }
+      return values;
+    };
+    expect(await read(20)).toEqual(sent);
+    // It has been told whom to ask, and asks the leader no more.
+    cluster.pause(1);
+    expect(await read(20)).toEqual(sent);
+    cluster.resume(1);
+    await cluster.kill(2);
+    const more = await sendWhile('t', 5, async () => {});
+    expect(await read(25)).toEqual([...sent, ...more]);
+  });
+
   it('keep a group’s offsets when its coordinator is killed', { timeout: 60_000 }, async () => {
     cluster = await startCluster({ topics: ['t'] });
     const sent = await sendWhile('t', 20, async () => {});

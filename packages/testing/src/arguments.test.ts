@@ -147,6 +147,8 @@ describe('what a test hands over', () => {
     [{ broker: 3 }, 'broker is no option of startCluster(); did you mean brokers?'],
     [{ users: {} }, 'users is no option of startCluster(): a cluster does not have it, startBroker does'],
     [{ topics: [{ topic: 't', replicas: 3 }] }, 'topics[0].replicas is no field of a topic'],
+    [{ racks: ['a', 'b'] }, 'racks must name one for each of 3 brokers, not 2'],
+    [{ racks: ['a', '', 'c'] }, 'racks[1] must be the name of a rack'],
   ])('is refused as an option of startCluster: %o', async (options, message) => {
     await expect(startCluster(options as never)).rejects.toMatchObject({
       code: 'TESTING_INVALID_OPTION',

@@ -101,6 +101,7 @@ const brokerShape: Shape = {
 const clusterFields: FieldRules<StartClusterOptions> = {
   brokers: wholeNumber(1, BROKERS_MAX),
   config: anObject,
+  racks: aList,
   topics: aList,
   logger: objectWith('debug', 'info', 'warn', 'error'),
 };
@@ -203,8 +204,18 @@ export function checkClusterOptions(options: StartClusterOptions): void {
     'start a cluster',
     faultOf(options, clusterShape) ??
       valuesFault(options.config, aSetting, 'config') ??
+      racksFault(options) ??
       topicsFault(options.topics, clusterTopicShape),
   );
+}
+
+function racksFault({ racks, brokers = 3 }: StartClusterOptions): string | undefined {
+  if (racks === undefined) return undefined;
+  const strange = racks.findIndex((rack) => typeof rack !== 'string' || rack === '');
+  if (strange >= 0) return `racks[${strange}] must be the name of a rack, not ${shown(racks[strange])}`;
+  return racks.length === brokers
+    ? undefined
+    : `racks must name one for each of ${brokers} brokers, not ${racks.length}`;
 }
 
 /** @throws TestBrokerError `TESTING_INVALID_ARGUMENT` */

@@ -42,6 +42,8 @@ export interface StartClusterOptions {
   readonly brokers?: number;
   /** Settings of all brokers by Kafka's names. */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /** The rack of each broker (`broker.rack`), in the order of their ids. None by default. */
+  readonly racks?: readonly string[];
   /** Topics that are there from the start. */
   readonly topics?: readonly (string | NewClusterTopic)[];
   /** pino or alike. Silent by default. */

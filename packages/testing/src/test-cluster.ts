@@ -59,7 +59,7 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
 /** What follows from the options of a cluster, and cannot be the same for all its brokers. */
 const OWN_SETTINGS = ['broker.id', 'listeners'];
 
-function configOf(id: number, port: number, { brokers = 3, config = {} }: StartClusterOptions): BrokerConfig {
+function configOf(id: number, port: number, { brokers = 3, config = {}, racks }: StartClusterOptions): BrokerConfig {
   const own = OWN_SETTINGS.find((name) => Object.hasOwn(config, name));
   if (own !== undefined) {
     throw new TestBrokerError('TESTING_INVALID_CONFIG', `Each broker of a cluster for tests has its own ${own}`);
@@ -82,6 +82,7 @@ function configOf(id: number, port: number, { brokers = 3, config = {} }: StartC
     'min.insync.replicas': String(inSync),
     'log.dirs': '/millrace',
     ...Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)])),
+    ...(racks === undefined ? {} : { 'broker.rack': racks[id - 1] }),
     'broker.id': String(id),
     listeners: `PLAINTEXT://${HOST}:${port}`,
   });
