@@ -1,10 +1,13 @@
 /** What other coordinators of transactions stumbled over, by Kafka's issues: a coordinator's log that refuses writes, and failovers in between. */
 import {
+  DeleteGroups,
+  DeleteTopics,
   DescribeTransactions,
   ErrorCode,
   Fetch,
   FindCoordinator,
   InitProducerId,
+  OffsetDelete,
   WriteTxnMarkers,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -170,6 +173,36 @@ describe.each([false, true])('a transaction that raises epochs at its end: %s,',
       expect(answer.markers[0]?.topics[0]?.partitions[0]?.errorCode).toBe(0);
       expect(await producer.committed('group', 't')).toBe(7);
     }
+  });
+});
+
+const DELETIONS: Readonly<Record<string, () => Promise<number | undefined>>> = {
+  topic: async () =>
+    (await client.ask(DeleteTopics, 3, { topicNames: ['t'], timeoutMs: 1000 })).responses[0]?.errorCode,
+  group: async () => (await client.ask(DeleteGroups, 1, { groupsNames: ['group'] })).results[0]?.errorCode,
+  offset: async () => {
+    const topics = [{ name: 't', partitions: [{ partitionIndex: 0 }] }];
+    const answer = await client.ask(OffsetDelete, 0, { groupId: 'group', topics });
+    return answer.topics[0]?.partitions[0]?.errorCode;
+  },
+};
+
+describe.each(Object.keys(DELETIONS))('an offset in an open transaction whose %s is deleted', (what) => {
+  it.each(['at once', 'by the next coordinator'])('is stable, and none that its end brings back: %s', async (when) => {
+    const producer = await TestProducer.start(test, 'id');
+    await producer.addOffsets('group');
+    expect(await producer.commitOffset('group', 't', 7)).toBe(0);
+    if (when === 'by the next coordinator') await failOver();
+    expect(await DELETIONS[what]!()).toBe(0);
+    await rest();
+    const reader = await like(producer);
+    expect(await reader.committed('group', 't')).toBe(-1);
+    if (when === 'at once') await failOver();
+    const again = await like(producer);
+    expect(await again.committed('group', 't')).toBe(-1);
+    expect(await again.end(true)).toBe(0);
+    await rest();
+    expect(await again.committed('group', 't')).toBe(-1);
   });
 });
 
