@@ -76,8 +76,18 @@ describe('millrace transactions', () => {
     expect((await run('abort', ...place, '--producer-id', '1')).exitCode).toBe(2);
     const [found] = await listed('describe', 'shop');
     const { producerId, producerEpoch } = found!;
-    const byProducer = ['--producer-id', String(producerId), '--producer-epoch', String(producerEpoch)];
-    expect((await run('abort', ...place, ...byProducer, '--coordinator-epoch', '0')).exitCode).toBe(0);
+    const by = (epoch: number): string[] => ['--producer-id', `${producerId}`, '--producer-epoch', `${epoch}`];
+    // Nor is a marker written that would shut out the producer.
+    expect(await run('abort', ...place, ...by(producerEpoch))).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining(`No transaction is open in orders 0 of producer ${producerId}`),
+    });
+    const next = await producer.begin();
+    await next.send({ topic: 'orders', partition: 0, value: 'b' });
+    expect((await run('abort', ...place, ...by(producerEpoch + 7))).exitCode).toBe(1);
+    expect((await run('abort', ...place, ...by(producerEpoch), '--coordinator-epoch', '0')).exitCode).toBe(0);
+    expect((await run('describe-producers', 'orders', '-p', '0')).stdout).toMatch(/Z +-\n$/);
+    await next.abort();
     expect((await run('find-hanging', '-p', '0')).exitCode).toBe(2);
   });
 

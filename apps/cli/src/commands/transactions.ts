@@ -1,5 +1,5 @@
-import type { Admin, DescribedTransaction, TransactionToAbort } from '@millrace/admin';
-import { KafkaError, type TopicPartition } from '@millrace/client';
+import type { Admin, DescribedTransaction, ProducerState, TransactionToAbort } from '@millrace/admin';
+import { KafkaError, type TopicPartition, UnsupportedVersionError } from '@millrace/client';
 import type { CommandContext } from '../context.ts';
 import { type CliError, failure, usageError } from '../errors.ts';
 import { counted, formatCount, formatDuration, formatTimestamp, listPartitions, printable } from '../output/format.ts';
@@ -208,23 +208,36 @@ export async function abortTransaction(
 async function transactionOf(
   admin: Admin,
   place: TopicPartition,
-  { startOffset, producerId = -1, producerEpoch = -1, coordinatorEpoch = 0 }: AbortTransactionOptions,
+  { startOffset, producerId = -1, producerEpoch = -1, coordinatorEpoch }: AbortTransactionOptions,
 ): Promise<TransactionToAbort> {
-  if (startOffset === undefined) return { ...place, producerId, producerEpoch, coordinatorEpoch };
-  const [described] = await admin.describeProducers([place]);
-  const found = described?.producers.find((each) => each.transactionStartOffset === startOffset);
+  let producers: readonly ProducerState[];
+  try {
+    producers = (await admin.describeProducers([place]))[0]?.producers ?? [];
+  } catch (error) {
+    // Brokers before Kafka 3.0 do not say.
+    if (!(error instanceof UnsupportedVersionError) || startOffset !== undefined) throw error;
+    return { ...place, producerId, producerEpoch, coordinatorEpoch: coordinatorEpoch ?? 0 };
+  }
+  // A marker for another would end nothing, and one of a higher epoch would shut its producer out.
+  const open = producers.filter((each) => each.transactionStartOffset !== undefined);
+  const found = open.find((each) =>
+    startOffset === undefined
+      ? each.producerId === producerId && each.producerEpoch === producerEpoch
+      : each.transactionStartOffset === startOffset,
+  );
   if (found === undefined) {
+    const which =
+      startOffset === undefined ? `of producer ${producerId} (epoch ${producerEpoch})` : `since offset ${startOffset}`;
     throw failure(
-      `No transaction is open in ${place.topic} ${place.partition} since offset ${startOffset}`,
+      `No transaction is open in ${place.topic} ${place.partition} ${which}`,
       '`millrace transactions describe-producers` shows which are.',
     );
   }
-  const { coordinatorEpoch: known } = found;
   return {
     ...place,
     producerId: found.producerId,
     producerEpoch: found.producerEpoch,
-    coordinatorEpoch: Math.max(known, 0),
+    coordinatorEpoch: coordinatorEpoch ?? Math.max(found.coordinatorEpoch, 0),
   };
 }
 

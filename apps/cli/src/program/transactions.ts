@@ -80,7 +80,11 @@ function addEnds(transactions: Command, run: Run): void {
     .option('--start-offset <offset>', 'the transaction that begins there', natural)
     .option('--producer-id <n>', 'the transaction of this producer, instead', natural)
     .option('--producer-epoch <n>', "the producer's epoch", natural)
-    .option('--coordinator-epoch <n>', "the epoch of the producer's coordinator (default: 0)", natural)
+    .option(
+      '--coordinator-epoch <n>',
+      "the epoch of the producer's coordinator (default: the last that is known)",
+      natural,
+    )
     .addHelpText('after', '\nExamples:\n  millrace transactions abort orders --partition 3 --start-offset 1042')
     .action((topic: string, options: AbortTransactionOptions) =>
       run(async (context) => (await commands()).abortTransaction(context, topic, options)),
