@@ -38,6 +38,7 @@ describe.each([
   ['Traps', 50],
   ['Behaviours', 27],
   ['Bad input', 7],
+  ['Transactions', 20],
 ])('the table of what a cluster must survive: %s', (section, count) => {
   const rows = rowsOf(section);
 
