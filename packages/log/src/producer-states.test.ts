@@ -219,6 +219,19 @@ describe('ProducerStates', () => {
     writer.states.removeExpired(1_900_000_000_000, 1000);
     expect(writer.states.size).toBe(1);
   });
+
+  it('remembers a producer from its marker on, however old its records say that they are (KAFKA-9144)', () => {
+    const states = new ProducerStates();
+    const identity = { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true };
+    states.noteBatch(batchOf([{ timestamp: 5 }], identity), 0);
+    states.removeExpired(1_700_000_000_000, 1000);
+    expect(states.size).toBe(1);
+    states.noteMarker(abortMarker(7, 0), 0);
+    states.removeExpired(1_700_000_000_000 + 999, 1000);
+    expect(states.size).toBe(1);
+    states.removeExpired(1_700_000_000_000 + 1000, 1000);
+    expect(states.size).toBe(0);
+  });
 });
 
 describe('producer snapshots', () => {
