@@ -3,11 +3,11 @@
  * by one, because a test that fails takes its process with it.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { KAFKA_3, kafkaToolNames } from '../kafka/index.ts';
+import { KAFKA_3, kafkaClassPath, kafkaToolNames } from '../kafka/index.ts';
 import { librdkafkaTests } from '../librdkafka/index.ts';
 import { root } from '../source/index.ts';
 
@@ -60,7 +60,7 @@ export async function runLibrdkafka(
       TEST_KAFKA_VERSION: BROKER_VERSION,
       LD_LIBRARY_PATH: [join(tests, '../src'), join(tests, '../src-cpp')].join(':'),
       // Some tests call Kafka's scripts.
-      KAFKA_PATH: kafkaScripts(scratch),
+      KAFKA_PATH: await kafkaScripts(scratch),
       BROKERS: bootstrap,
       ...variables,
       ...(part === undefined ? {} : { SUBTESTS: part }),
@@ -91,15 +91,21 @@ function brokerTests(file: string): string[] {
   return [...table].filter(([, , flags]) => !flags?.includes('TEST_F_LOCAL')).map(([, name]) => name ?? '');
 }
 
-/** A folder with `bin/kafka-topics.sh` and its like, which run the tools that tools/kafka provides. */
-function kafkaScripts(scratch: string): string {
+/**
+ * A folder with `bin/kafka-topics.sh` and its like, which run the tools that tools/kafka provides; and with the jars in `libs` and
+ * `bin/kafka-run-class.sh`, by which tests compile and run clients in Java of their own.
+ */
+async function kafkaScripts(scratch: string): Promise<string> {
   const bin = join(scratch, 'bin');
   mkdirSync(bin);
+  const classPath = await kafkaClassPath(KAFKA_3);
+  symlinkSync(dirname(classPath), join(scratch, 'libs'));
+  const java = `java -Xmx256m -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$CLASSPATH:${classPath}"`;
+  writeFileSync(join(bin, 'kafka-run-class.sh'), `#!/bin/sh\nexec ${java} "$@"\n`, { mode: 0o755 });
   for (const tool of kafkaToolNames) {
     const script = join(bin, `${tool}.sh`);
     const main = join(root, 'tools/kafka/main.ts');
-    writeFileSync(script, `#!/bin/sh\nexec '${process.execPath}' '${main}' ${tool} "$@"\n`);
-    chmodSync(script, 0o755);
+    writeFileSync(script, `#!/bin/sh\nexec '${process.execPath}' '${main}' ${tool} "$@"\n`, { mode: 0o755 });
   }
   return scratch;
 }
