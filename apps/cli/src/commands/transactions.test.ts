@@ -76,7 +76,7 @@ describe('millrace transactions', () => {
     expect((await run('abort', ...place, '--producer-id', '1')).exitCode).toBe(2);
     const [found] = await listed('describe', 'shop');
     const { producerId, producerEpoch } = found!;
-    const by = (epoch: number): string[] => ['--producer-id', `${producerId}`, '--producer-epoch', `${epoch}`];
+    const by = (epoch: unknown): string[] => ['--producer-id', `${producerId}`, '--producer-epoch', `${epoch}`];
     // Nor is a marker written that would shut out the producer.
     expect(await run('abort', ...place, ...by(producerEpoch))).toMatchObject({
       exitCode: 1,
@@ -84,7 +84,7 @@ describe('millrace transactions', () => {
     });
     const next = await producer.begin();
     await next.send({ topic: 'orders', partition: 0, value: 'b' });
-    expect((await run('abort', ...place, ...by(producerEpoch + 7))).exitCode).toBe(1);
+    expect((await run('abort', ...place, ...by(Number(producerEpoch) + 7))).exitCode).toBe(1);
     expect((await run('abort', ...place, ...by(producerEpoch), '--coordinator-epoch', '0')).exitCode).toBe(0);
     expect((await run('describe-producers', 'orders', '-p', '0')).stdout).toMatch(/Z +-\n$/);
     await next.abort();
