@@ -17,6 +17,11 @@ let broker: BrokerProcess;
 
 /** Connects as `openssl s_client` does; what it says of the handshake. */
 function handshake(listener: string, ...options: readonly string[]): Promise<string> {
+  return say(listener, '', ...options);
+}
+
+/** The same, and types `text` once it has shaken hands. */
+function say(listener: string, text: string, ...options: readonly string[]): Promise<string> {
   const port = broker.endpoints.find((each) => each.listener === listener)?.port;
   const args = [
     's_client',
@@ -26,11 +31,13 @@ function handshake(listener: string, ...options: readonly string[]): Promise<str
     fixture('authority.cert'),
     '-verify_return_error',
   ];
-  const client = spawn('openssl', [...args, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const client = spawn('openssl', [...args, ...options], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Who has been refused does not read.
+  client.stdin.on('error', () => undefined).end(text);
   let said = '';
   for (const stream of [client.stdout, client.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+    stream.setEncoding('utf8').on('data', (part: string) => {
+      said += part;
     });
   }
   return new Promise((resolve, reject) => {
@@ -59,7 +66,6 @@ describe.skipIf(!has('openssl', import.meta.url))('openssl s_client', () => {
         'listener.name.one.ssl.enabled.protocols': 'TLSv1.2',
         'listener.name.one.ssl.cipher.suites': 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
         'listener.name.known.ssl.client.auth': 'required',
-        'listener.name.known.ssl.enabled.protocols': 'TLSv1.2',
       },
     });
   });
@@ -85,6 +91,7 @@ describe.skipIf(!has('openssl', import.meta.url))('openssl s_client', () => {
     ['ONE', ['-tls1_3']],
     ['ONE', ['-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-GCM-SHA256']],
     ['OPEN', ['-tls1_2', '-cipher', 'NULL:aNULL:@SECLEVEL=0']],
+    ['OPEN', ['-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA']],
     ['OPEN', ['-tls1_2', '-cipher', 'AES128-SHA:AES256-SHA:AES128-GCM-SHA256:@SECLEVEL=0']],
   ])('is refused at %s with %j', async (listener, options) => {
     expect(await handshake(listener, ...options)).toMatch(/Cipher is \(NONE\)/);
@@ -99,17 +106,27 @@ describe.skipIf(!has('openssl', import.meta.url))('openssl s_client', () => {
     const said = await handshake('OPEN', '-tls1_2');
     expect(said).toContain('Secure Renegotiation IS supported');
     expect(said).toContain('Compression: NONE');
+    // `R` has it try.
+    expect(await say('OPEN', 'R\n', '-tls1_2')).toMatch(/RENEGOTIATING.*no renegotiation/s);
   });
 
   it('must show a certificate that is trusted, where one is asked for', async () => {
     const shows = (name: string): string[] => ['-cert', fixture(name), '-key', fixture(name)];
-    expect(await handshake('KNOWN')).toMatch(
-      /alert (?:handshake failure|certificate required)|Cipher is \(NONE\)|:error:/,
-    );
-    const trusted = await handshake('KNOWN', ...shows('issued-elsewhere'));
+    // It waits for the end, for in TLS 1.3 its own handshake is done before the broker has seen what it shows.
+    expect(await handshake('KNOWN', '-tls1_3', '-ign_eof')).toContain('alert certificate required');
+    expect(await handshake('KNOWN', '-tls1_2', '-ign_eof')).toContain('alert handshake failure');
+    const trusted = await handshake('KNOWN', '-tls1_2', ...shows('issued-elsewhere'));
     expect(trusted).not.toMatch(/alert|:error:/);
     expect(trusted).toContain('Acceptable client certificate CA names');
-    const foreign = await handshake('KNOWN', '-cert', fixture('localhost.cert'), '-key', fixture('localhost.key'));
-    expect(foreign).toMatch(/alert|:error:/);
+    const foreign = await handshake(
+      'KNOWN',
+      '-ign_eof',
+      '-cert',
+      fixture('localhost.cert'),
+      '-key',
+      fixture('localhost.key'),
+    );
+    // Node asks who is trusted once the handshake is done, and then hangs up without an alert.
+    expect(foreign).toMatch(/unexpected eof|errno=104/);
   });
 });

@@ -185,7 +185,7 @@ export class Listener {
   }
 
   #newTlsServer(tls: TlsOptions): TlsServer {
-    const server = nodeTls().createServer({ ...tls, ...certificateOptions(this.#options) });
+    const server = nodeTls().createServer({ ...handshakenOnce(tls), ...certificateOptions(this.#options) });
     server.on('secureConnection', (socket) => this.#acceptSecure(socket));
     server.on('tlsClientError', (error, socket) => this.#tlsClientFailed(error, socket));
     return server;
@@ -243,7 +243,7 @@ export class Listener {
 
   /** Takes a new key and certificate for the connections to come; those that are open keep theirs. */
   updateTls(tls: TlsOptions): void {
-    this.#tlsServer?.setSecureContext(tls);
+    this.#tlsServer?.setSecureContext(handshakenOnce(tls));
   }
 
   /**
@@ -480,6 +480,12 @@ function newcomerMemory(): RequestMemory {
 
 function itself(name: string): string {
   return name;
+}
+
+/** Nobody shakes hands anew on an open connection, as with Kafka: it costs the server far more than the client. */
+function handshakenOnce(tls: TlsOptions): TlsOptions {
+  const { SSL_OP_NO_RENEGOTIATION } = process.getBuiltinModule('node:crypto').constants;
+  return { ...tls, secureOptions: (tls.secureOptions ?? 0) | SSL_OP_NO_RENEGOTIATION };
 }
 
 /** What `ssl.client.auth` means to Node. Who shows a certificate though he need not is looked at after the handshake. */
