@@ -1,8 +1,10 @@
 /**
- * librdkafka's test of certificates in all of its formats, the broker's trusted and not (0097); and that of sessions that end and are made anew
- * (0142), on a listener whose logins hold for five seconds.
+ * librdkafka's test of certificates in all of its formats, the broker's trusted and not (0097); that of tokens from a provider, asked for by a
+ * secret, by an assertion and as a machine of Azure (0126); and that of sessions that end and are made anew (0142), on a listener whose logins
+ * hold for five seconds.
  */
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +28,7 @@ export async function runLibrdkafkaSecured(wanted: string | undefined, only: rea
   });
   try {
     let failed = isWanted('0097') ? await runCertificates(target) : 0;
+    if (isWanted('0126')) failed += await runTokens(target);
     if (!isWanted('0142')) return failed;
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-512'] as const) {
       const settings = {
@@ -43,6 +46,47 @@ export async function runLibrdkafkaSecured(wanted: string | undefined, only: rea
     return failed;
   } finally {
     await target.stop();
+  }
+}
+
+/** The parts of 0126 that want no share groups. */
+const TOKEN_PARTS = ['do_test_produce_consumer', 'do_test_OIDC_aws_iam'] as const;
+const KEY_PASSWORD = 'key-pw';
+
+/** 0126 finds the provider and the keys that assertions are signed with by variables. */
+async function runTokens({ certificates, provider, bootstrap }: SecuredTarget): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'librdkafka-tokens-'));
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const [plain, encrypted] = [join(folder, 'key.pem'), join(folder, 'key.encrypted.pem')];
+  const pem = { type: 'pkcs8', format: 'pem' } as const;
+  writeFileSync(plain, privateKey.export(pem));
+  writeFileSync(encrypted, privateKey.export({ ...pem, cipher: 'aes-256-cbc', passphrase: KEY_PASSWORD }));
+  provider.addAssertionKey('admin', publicKey);
+  const settings = {
+    'security.protocol': 'SASL_SSL',
+    'ssl.ca.location': certificates.authority,
+    'sasl.mechanism': 'OAUTHBEARER',
+    'sasl.oauthbearer.method': 'oidc',
+    'sasl.oauthbearer.client.id': 'admin',
+    'sasl.oauthbearer.client.secret': PASSWORDS.admin,
+  };
+  const variables = {
+    VALID_OIDC_URL: provider.tokenUrl,
+    INVALID_OIDC_URL: provider.wrongUrl,
+    EXPIRED_TOKEN_OIDC_URL: provider.expiredTokenUrl,
+    OAUTHBEARER_CLIENT_PRIVATE_KEY: plain,
+    OAUTHBEARER_CLIENT_PRIVATE_KEY_ENCRYPTED: encrypted,
+    OAUTHBEARER_CLIENT_PRIVATE_KEY_PASSWORD: KEY_PASSWORD,
+  };
+  let failed = 0;
+  try {
+    for (const part of TOKEN_PARTS) {
+      console.log(`OAUTHBEARER, ${part}`);
+      failed += await runLibrdkafka(bootstrap('SASL_SSL'), ['0126'], { settings, variables, part });
+    }
+    return failed;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
