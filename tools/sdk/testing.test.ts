@@ -60,6 +60,11 @@ describe.runIf(!isElsewhere)('a broker for tests', () => {
     await using again = new Producer({ bootstrapServers, transactionalId: 'fenced' });
     const other = await again.begin();
     await other.send({ topic: 't', value: 'fenced' });
+    const notFenced = {
+      code: 'TESTING_NOT_FENCED',
+      message: expect.stringMatching(/none has begun .* did you mean 'fenced'\?/),
+    };
+    await expect(broker.fenceProducer('fence')).rejects.toMatchObject(notFenced);
     await broker.fenceProducer('fenced');
     await expect(other.commit()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTIONS_OVER' });
   });

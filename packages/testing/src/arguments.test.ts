@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBroker, TestBroker } from './test-broker.ts';
 import { startCluster, TestCluster } from './test-cluster.ts';
@@ -112,6 +115,11 @@ describe('what a test hands over', () => {
     [{ brokers: 3 }, 'brokers is no option of startBroker(): startCluster starts several'],
     [{ port: 70_000 }, 'port must be a whole number from 0 to 65535, not 70000'],
     [{ storage: 'disk' }, "storage must be 'memory', 'temp' or an object with folder, not 'disk' (a string)"],
+    [
+      { storage: { folder: '/tmp/a,b' } },
+      "storage.folder must be the path of a folder, without a comma, not '/tmp/a,b'",
+    ],
+    [{ storage: { folder: '/tmp/\0' } }, 'storage.folder must be the path of a folder'],
     [{ storage: { dir: '/tmp' } }, 'storage.dir is no field of storage (there are folder)'],
     [{ topics: 't' }, "topics must be an array, not 't' (a string)"],
     [{ topics: [5] }, 'topics[0] must be the name of a topic, or an object with topic, partitions and configs, not 5'],
@@ -165,6 +173,39 @@ describe('what a test hands over', () => {
       });
     },
   );
+
+  it('is refused as a folder of data by its name, where there can be none or another broker has it', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'millrace-testing-'));
+    try {
+      const file = join(root, 'file');
+      writeFileSync(file, '');
+      const folder = join(root, 'folder');
+      const code = 'TESTING_FOLDER_REFUSED';
+      await expect(startBroker({ storage: { folder: file } })).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(new RegExp(`^Cannot start a broker on the folder '${file}': .*ENOTDIR`)),
+      });
+      await using _first = await startBroker({ storage: { folder } });
+      await expect(startBroker({ storage: { folder } })).rejects.toMatchObject({
+        code,
+        message: `Cannot start a broker on the folder '${folder}': another broker has it. Close that one before, or give each its own`,
+      });
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
+  it('is refused as a port that is taken, and as a place for data among the settings', async () => {
+    const { port } = broker;
+    await expect(startBroker({ port })).rejects.toMatchObject({
+      code: 'TESTING_PORT_REFUSED',
+      message: `Cannot start a broker on port ${port}: another process listens there. Leave port out for one that is free`,
+    });
+    await expect(startBroker({ config: { 'log.dirs': '/data' } })).rejects.toMatchObject({
+      code: 'TESTING_INVALID_CONFIG',
+      message: 'Cannot start a broker with log.dirs: storage says where its data is',
+    });
+  });
 
   it('is refused where it is more than a call takes, but for the closing', async () => {
     const codes = [

@@ -121,7 +121,12 @@ const clusterShape: Shape = {
   },
 };
 
-const folderShape: Shape = { noun: 'field of storage', fields: { folder: required(someText) } };
+const someFolderPath: ValueRule = required({
+  // The setting log.dirs names several with commas between.
+  expects: 'the path of a folder, without a comma',
+  accepts: (value) => someText.accepts(value) && !/[,\0]/.test(String(value)),
+});
+const folderShape: Shape = { noun: 'field of storage', fields: { folder: someFolderPath } };
 
 const topicFields: FieldRules<NewTestTopic> = { topic: someTopic, partitions: wholeNumber(1), configs: anObject };
 const foreignTopicFields = {

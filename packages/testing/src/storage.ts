@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JournalMetadataStore, MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
 import { type Clock, type Disk, MemoryDisk, NodeDisk } from '@millrace/ports';
+import { TestBrokerError } from './errors.ts';
 
 /** Where a broker keeps its data, and what becomes of it at the end. */
 export interface Storage {
@@ -16,6 +17,7 @@ export interface Storage {
 const METADATA_FOLDER = 'metadata';
 const LOG_FOLDER = 'log';
 
+/** @throws TestBrokerError `TESTING_FOLDER_REFUSED` */
 export async function openStorage(
   where: 'memory' | 'temp' | { readonly folder: string },
   clock: Clock,
@@ -31,7 +33,7 @@ export async function openStorage(
   }
   const root = where === 'temp' ? await mkdtemp(join(tmpdir(), 'millrace-')) : where.folder;
   const disk = new NodeDisk();
-  const metadataStore = await JournalMetadataStore.open({ folder: join(root, METADATA_FOLDER), disk, clock });
+  const metadataStore = await openMetadata(root, disk, clock);
   return {
     disk,
     metadataStore,
@@ -41,4 +43,17 @@ export async function openStorage(
       if (where === 'temp') await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+async function openMetadata(root: string, disk: Disk, clock: Clock): Promise<JournalMetadataStore> {
+  try {
+    return await JournalMetadataStore.open({ folder: join(root, METADATA_FOLDER), disk, clock });
+  } catch (cause) {
+    const isInUse = (cause as { code?: unknown }).code === 'STORE_LOCKED';
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const why = isInUse ? 'another broker has it. Close that one before, or give each its own' : reason;
+    throw new TestBrokerError('TESTING_FOLDER_REFUSED', `Cannot start a broker on the folder '${root}': ${why}`, {
+      cause,
+    });
+  }
 }

@@ -1,6 +1,6 @@
-import { Broker, type BrokerConfig, parseBrokerConfig, silentLogger } from '@millrace/broker';
-import { Connection, Listener } from '@millrace/network';
-import { type Logger, systemRandom, takeNoMore } from '@millrace/ports';
+import { Broker, type BrokerConfig, isRefusal, parseBrokerConfig, silentLogger } from '@millrace/broker';
+import { Connection, ListenError, Listener } from '@millrace/network';
+import { type Logger, listenFault, nearestName, systemRandom, takeNoMore } from '@millrace/ports';
 import { CreateTopics, ErrorCode, type ErrorName, errorInfo } from '@millrace/protocol';
 import { AdjustableClock } from './adjustable-clock.ts';
 import {
@@ -48,7 +48,8 @@ const FENCE_TIMEOUT_MS = 60_000;
  * ```
  *
  * @throws TestBrokerError `TESTING_INVALID_OPTION` for options that there are not, or that make no sense; `TESTING_INVALID_CONFIG` for
- * settings that a broker would refuse; `TESTING_TOPIC_REFUSED` for topics that it refuses
+ * settings that a broker would refuse; `TESTING_FOLDER_REFUSED` and `TESTING_PORT_REFUSED` for what the system does not give or another
+ * has; `TESTING_TOPIC_REFUSED` for topics that it refuses
  */
 export async function startBroker(options: StartBrokerOptions = {}): Promise<TestBroker> {
   checkBrokerOptions(options);
@@ -71,7 +72,7 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
     transactionVersionMax: options.transactionVersion,
   });
   try {
-    const { port } = await listener.listen();
+    const port = await portOf(listener, options);
     const told = config.advertisedListeners === null ? { host: HOST, port } : config.advertisedEndpoints[0]!;
     await broker.start({
       endpoints: [
@@ -100,6 +101,18 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Tes
   }
 }
 
+/** @throws TestBrokerError `TESTING_PORT_REFUSED` */
+async function portOf(listener: Listener, options: StartBrokerOptions): Promise<number> {
+  try {
+    return (await listener.listen()).port;
+  } catch (cause) {
+    if (!(cause instanceof ListenError)) throw cause;
+    const why = listenFault(cause.cause as NodeJS.ErrnoException);
+    const what = `Cannot start a broker on port ${options.port ?? 0}: ${why}. Leave port out for one that is free`;
+    throw new TestBrokerError('TESTING_PORT_REFUSED', what, { cause });
+  }
+}
+
 function listenerFrom(
   { port = 0, tls }: StartBrokerOptions,
   { protocol }: SecuredWith,
@@ -123,6 +136,13 @@ function connector({ tls }: StartBrokerOptions, { login }: SecuredWith, port: nu
 }
 
 function configFrom(options: StartBrokerOptions, folder: string, security: SecuredWith): BrokerConfig {
+  const place = ['log.dirs', 'log.dir'].find((name) => options.config?.[name] !== undefined);
+  if (place !== undefined) {
+    throw new TestBrokerError(
+      'TESTING_INVALID_CONFIG',
+      `Cannot start a broker with ${place}: storage says where its data is`,
+    );
+  }
   const properties = {
     ...TEST_CONFIG,
     listeners: `${security.protocol}://${HOST}:${options.port ?? 0}`,
@@ -306,12 +326,13 @@ export class TestBroker implements AsyncDisposable {
 
   /**
    * Has another producer take a `transactionalId` over: whoever had it is refused, and what it left open is aborted.
-   * @throws TestBrokerError `TESTING_NOT_FENCED` with the broker's reason
+   * @throws TestBrokerError `TESTING_NOT_FENCED` where nobody has had it, or with the broker's reason
    */
   async fenceProducer(transactionalId: string): Promise<void> {
     checkIds('fence a producer', { transactionalId });
     this.#mustBeOpen('fence a producer');
     const { coordinator } = this.#parts.broker.services.transactions;
+    this.#mustHaveBegun(transactionalId);
     const request = { transactionalId, timeoutMs: FENCE_TIMEOUT_MS, producerId: -1, producerEpoch: -1 };
     for (;;) {
       const { errorCode } = await coordinator.initProducer(request);
@@ -322,6 +343,19 @@ export class TestBroker implements AsyncDisposable {
       }
       await coordinator.whenComplete(transactionalId);
     }
+  }
+
+  /** Before the first producer there is no coordinator; one that loads may know it. */
+  #mustHaveBegun(transactionalId: string): void {
+    const { coordinator } = this.#parts.broker.services.transactions;
+    const found = coordinator.describe(transactionalId);
+    const missing: readonly number[] = [ErrorCode.TRANSACTIONAL_ID_NOT_FOUND, ErrorCode.NOT_COORDINATOR];
+    if (!isRefusal(found) || !missing.includes(found.errorCode)) return;
+    const ids = coordinator.list().transactions.map((each) => each.transactionalId);
+    const nearest = nearestName(transactionalId, ids);
+    const advice = nearest === undefined ? 'it does with its first transaction' : `did you mean '${nearest}'?`;
+    const what = `Cannot fence the producers of '${transactionalId}': none has begun with it; ${advice}`;
+    throw new TestBrokerError('TESTING_NOT_FENCED', what);
   }
 
   /**
