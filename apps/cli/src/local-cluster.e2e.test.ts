@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Admin } from '@millrace/admin';
+import type { PartitionMetadata } from '@millrace/client';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
 const LINES = 3000;
 const START_MS_MAX = 60_000;
+/** A dozen programs one after the other took 27 s on a machine with ten times the work it has processors for; each wait has a bound of its own. */
+vi.setConfig({ testTimeout: 3 * START_MS_MAX });
 /** Leaders move in milliseconds; a machine that is busy with other tests takes its time with processes. */
 const PATIENCE = { timeout: 30_000, interval: 200 };
 
@@ -35,21 +39,10 @@ function millrace(...args: string[]): Promise<Ran> {
   });
 }
 
-async function json<T>(...args: string[]): Promise<T> {
-  const { stdout, stderr } = await millrace(...args, '--json');
-  if (stdout === '') throw new Error(stderr);
-  // A test that reads what it does not get fails at once.
-  return JSON.parse(stdout) as T;
-}
-
-interface Partition {
-  readonly leaderId: number;
-  readonly replicas: number[];
-  readonly inSyncReplicas: number[];
-}
-
-async function partitionsOf(topic: string): Promise<readonly Partition[]> {
-  const [described] = await json<{ partitions: Partition[] }[]>('topics', 'describe', topic);
+/** What is waited for is asked for in this process: a whole program for each look would take the processor from the brokers. */
+async function partitionsOf(topic: string): Promise<readonly PartitionMetadata[]> {
+  await using admin = new Admin({ bootstrapServers: bootstrap });
+  const [described] = await admin.describeTopics([topic]);
   return described!.partitions;
 }
 
@@ -61,6 +54,19 @@ async function brokerProcesses(parentId = cluster.pid): Promise<number[]> {
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number));
   return pairs.filter(([, parent]) => parent === parentId).map(([id]) => id!);
+}
+
+/** Those of some processes that run: one that has ended may be a zombie where nobody takes note of orphans. */
+async function running(ids: readonly number[]): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,stat=']);
+  const states = new Map(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .map(([id, state]) => [Number(id), state!]),
+  );
+  return ids.filter((id) => states.get(id)?.startsWith('Z') === false);
 }
 
 /** One broker keeps a record on the folder from which the cluster grows. */
@@ -238,7 +244,7 @@ describe('a cluster that grows, and becomes smaller again', () => {
     for (const words of [`millrace: ${who}`, 'hold', all, onto]) expect(stderr).toContain(words);
   });
 
-  it('goes from three brokers to five and back with all it has', { timeout: 2 * START_MS_MAX }, async () => {
+  it('goes from three brokers to five and back with all it has', async () => {
     await begin(5);
     await spread('1-5');
     const holders = new Set((await partitionsOf('lines')).flatMap(({ replicas }) => replicas));
@@ -250,13 +256,19 @@ describe('a cluster that grows, and becomes smaller again', () => {
     const read = (await millrace('consume', 'lines', '-B', '-e', '-q')).stdout.split('\n').slice(0, -1);
     expect(new Set(read).size).toBe(LINES);
     expect(read).toHaveLength(2 * LINES);
-    cluster.kill('SIGTERM');
-    expect(await ended).toBe(0);
+  });
+
+  it('leaves no broker behind when what keeps its metadata is killed', async () => {
+    const processes = await brokerProcesses();
+    expect(processes).toHaveLength(3);
+    cluster.kill('SIGKILL');
+    await ended;
+    await expect.poll(() => running(processes), PATIENCE).toEqual([]);
   });
 });
 
 describe('a start of three brokers that is interrupted', () => {
-  it('ends what it has begun, with one line about it', { timeout: START_MS_MAX }, async () => {
+  it('ends what it has begun, with one line about it', async () => {
     const data = await mkdtemp(join(tmpdir(), 'millrace-local-'));
     const args = ['start', '--brokers', '3', '--port', '0', '--http-port', '0', '--data', data];
     const starting = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
