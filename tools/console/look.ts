@@ -1,14 +1,17 @@
 /**
  * `node tools/console/main.ts look FOLDER [--records N] [--topics N] [--groups N]`: the console on three brokers with much in them: how long its
- * lists and searches take, and a picture of every page in both themes and languages at four widths, for somebody to look at.
+ * lists and searches take, whether axe finds anything that hinders somebody, and a picture of every page in both themes and languages at
+ * four widths, for somebody to look at.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Admin } from '@millrace/admin';
 import { createConsole } from '@millrace/console';
+import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 const OPTIONS = {
@@ -27,23 +30,45 @@ interface Size {
 const TOPICS_AT_ONCE = 200;
 const RECORDS_AT_ONCE = 20_000;
 const WIDTHS = [390, 820, 1280, 1920];
+const HEIGHT = 844;
 const LOCALES = ['en-US', 'ko-KR'];
 
-/** Each page, and what is there when it is whole. */
-const PAGES: Readonly<Record<string, readonly [path: string, there: string]>> = {
+/** What axe has found. */
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** A name as teams give them. */
+const LONG = 'payments.settlement.reconciliation.daily-batch-v2.dead-letters.retry-03';
+
+/** A page, what is there when it is whole, and what is pressed on it then. */
+type Place = readonly [path: string, there: string, press?: string];
+
+const PAGES: Readonly<Record<string, Place>> = {
   overview: ['/big/overview', 'figure'],
-  topics: ['/big/topics', 'table tbody tr'],
+  topics: ['/big/topics', 'text=payments.'],
+  'new-topic': ['/big/topics', 'text=payments.', '.title .primary'],
   messages: ['/big/topics/orders', 'table.messages tbody tr'],
+  produce: ['/big/topics/orders', 'table.messages tbody tr', '.title .primary'],
   message: ['/big/topics/orders?m=0-0', 'dialog pre'],
+  odd: [`/big/topics/${LONG}`, 'table.messages tbody tr'],
+  'odd-message': [`/big/topics/${LONG}?m=0-2`, 'dialog pre'],
+  none: ['/big/topics/orders?q=nothing-of-that-kind&from=offset&at=335000&partition=0', '.empty'],
   partitions: ['/big/topics/orders?tab=partitions', '.replica'],
   configs: ['/big/topics/orders?tab=configs', 'text=retention.ms'],
+  config: ['/big/topics/orders?tab=configs', 'text=retention.ms', 'text=retention.ms'],
   readers: ['/big/topics/orders?tab=readers', 'table tbody tr'],
   groups: ['/big/groups', 'table tbody tr'],
   group: ['/big/groups/group-7', 'table tbody tr'],
+  reset: ['/big/groups/group-7', 'table tbody tr', '.actions button >> nth=0'],
+  members: [`/big/groups/readers-of-${LONG}`, 'table tbody tr'],
   nodes: ['/big/nodes', 'section.table'],
   node: ['/big/nodes/1', 'table code'],
-  transactions: ['/big/transactions', '.empty'],
+  transactions: ['/big/transactions', 'table tbody tr'],
   access: ['/big/access', '.empty'],
+  missing: ['/big/topics/no-such-topic', '.empty'],
+  palette: ['/big/overview', 'figure', '.palette-button'],
 };
 
 async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -57,7 +82,7 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function fill(bootstrapServers: string, { records, topics, groups }: Size): Promise<void> {
+async function fill(bootstrapServers: string, { records, topics, groups }: Size): Promise<() => Promise<unknown>> {
   await using admin = new Admin({ bootstrapServers });
   const names = Array.from({ length: topics }, (_, n) => `topic-${n.toString().padStart(5, '0')}`);
   for (let i = 0; i < names.length; i += TOPICS_AT_ONCE) {
@@ -74,10 +99,42 @@ async function fill(bootstrapServers: string, { records, topics, groups }: Size)
       })),
     );
   }
+  const close = await odd(bootstrapServers, admin, producer);
   for (let n = 0; n < groups; n += 1) {
     const places = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, offset: n * 10 }));
     await admin.alterGroupOffsets(`group-${n}`, places);
   }
+  return close;
+}
+
+/** What is not as one would have it: long names, values of every kind, a dead letter, a transaction that is open. */
+async function odd(bootstrapServers: string, admin: Admin, producer: Producer): Promise<() => Promise<unknown>> {
+  await admin.createTopics([{ topic: LONG, partitions: 12 }]);
+  const origin = { 'dead-letter-topic': 'orders', 'dead-letter-partition': '0', 'dead-letter-offset': '7' };
+  await producer.sendBatch([
+    { topic: LONG, partition: 0, key: 'a', value: Buffer.from([255, 254, 0, 1, 2, 3]) },
+    { topic: LONG, partition: 0, key: 'b', value: null },
+    {
+      topic: LONG,
+      partition: 0,
+      key: 'a-key-that-somebody-has-made-of-several-others/2026-11-29/customer-123456789/order-987654321',
+      value: JSON.stringify({ items: Array.from({ length: 40 }, (_, n) => ({ id: n, name: `a thing ${n}` })) }),
+      headers: { ...origin, 'dead-letter-error': 'TypeError: no total', traceparent: `00-${'4bf9'.repeat(8)}-01` },
+    },
+    { topic: LONG, partition: 0, value: '한국어로 쓴 주문입니다 🎂' },
+  ]);
+  const open = new Producer({ bootstrapServers, transactionalId: `copies-${LONG}` });
+  const transaction = await open.begin();
+  await transaction.send({ topic: LONG, partition: 0, value: 'not decided' });
+  const reader = new Consumer({
+    bootstrapServers,
+    groupId: `readers-of-${LONG}`,
+    clientId: 'order-service-7d9f8b6c5-x2x4z',
+  });
+  reader.subscribe(LONG);
+  void reader.run({ eachRecord: () => Promise.resolve() }).catch(() => undefined);
+  await reader.joined;
+  return () => Promise.allSettled([reader.close(), open.close()]);
 }
 
 async function figures(page: Page, origin: string): Promise<void> {
@@ -111,22 +168,35 @@ async function figures(page: Page, origin: string): Promise<void> {
   });
 }
 
-async function pictures(browser: Browser, origin: string, into: string): Promise<void> {
+/** Pictures of each page; how many faults of the page, and of what axe looks for, there were. */
+async function pictures(browser: Browser, origin: string, into: string): Promise<number> {
+  let faults = 0;
+  const tell = (what: string): void => {
+    faults += 1;
+    console.log(what);
+  };
   for (const locale of LOCALES) {
     for (const theme of ['light', 'dark'] as const) {
       const context = await browser.newContext({ colorScheme: theme, locale });
       const page = await context.newPage();
-      for (const [name, [path, there]] of Object.entries(PAGES)) {
+      page.on('pageerror', (error) => tell(`${page.url()}: ${error.message}`));
+      for (const [name, [path, there, press]] of Object.entries(PAGES)) {
+        await page.setViewportSize({ width: WIDTHS.at(-1) ?? 0, height: HEIGHT });
         await page.goto(origin + path);
-        await page.waitForSelector(there, { timeout: 15_000 }).catch(() => console.log(`${path}: nothing there`));
+        await page.waitForSelector(there, { timeout: 15_000 }).catch(() => tell(`${path}: nothing there`));
+        if (press !== undefined) await page.locator(press).first().click();
         for (const width of WIDTHS) {
-          await page.setViewportSize({ width, height: 844 });
+          await page.setViewportSize({ width, height: HEIGHT });
           await page.screenshot({ path: join(into, `${name}-${width}-${theme}-${locale.slice(0, 2)}.png`) });
         }
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()');
+        for (const { id, nodes } of violations) tell(`${name}, ${theme}, ${locale}: ${id}: ${nodes[0]?.html}`);
       }
       await context.close();
     }
   }
+  return faults;
 }
 
 /** Fills a cluster, measures, and takes the pictures. */
@@ -138,19 +208,23 @@ export async function look(args: string[]): Promise<void> {
   const cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
   const { bootstrapServers } = cluster;
   const served = await createConsole({ clusters: { big: { bootstrapServers } } });
+  let leave: (() => Promise<unknown>) | undefined;
   try {
-    await timed('to fill the cluster', () => fill(bootstrapServers, size));
+    leave = await timed('to fill the cluster', () => fill(bootstrapServers, size));
     const origin = `http://localhost:${await served.listen({ port: 0 })}`;
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
     try {
       const page = await browser.newPage({ viewport: { width: 1280, height: 844 } });
       await figures(page, origin);
-      await pictures(browser, origin, folder);
+      const faults = await pictures(browser, origin, folder);
+      console.log(`${faults} faults on ${Object.keys(PAGES).length} pages`);
+      process.exitCode = faults === 0 ? 0 : 1;
     } finally {
       await browser.close();
     }
   } finally {
     await served.close();
+    await leave?.();
     await cluster.close();
   }
 }

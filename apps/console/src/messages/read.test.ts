@@ -1,0 +1,79 @@
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ReadPlan, ReadProgress } from '../api/contract.ts';
+import { Cluster } from '../clusters/cluster.ts';
+import { type ReadListener, readMessages } from './read.ts';
+import { readTurns } from './turns.ts';
+
+/** More than one fetch brings, and than a search from the newest on looks at before it looks further back. */
+const RECORDS = 25_000;
+const VALUE_CHARS = 150;
+
+describe('a read', () => {
+  let broker: TestBroker;
+  let cluster: Cluster;
+  const turns = readTurns();
+
+  beforeAll(async () => {
+    broker = await startBroker({ topics: ['timed', 'many'] });
+    const { bootstrapServers } = broker;
+    cluster = new Cluster('local', { bootstrapServers });
+    await using producer = new Producer({ bootstrapServers });
+    const timed = Array.from({ length: 10 }, (_, n) => ({
+      topic: 'timed',
+      value: String(n),
+      timestamp: 1000 * (n + 1),
+    }));
+    const many = Array.from({ length: RECORDS }, (_, n) => ({
+      topic: 'many',
+      value: `hay ${n}`.padEnd(VALUE_CHARS, '.'),
+    }));
+    await producer.sendBatch([...timed, ...many]);
+  });
+  afterAll(async () => {
+    await cluster.close();
+    await broker.close();
+  });
+
+  function read(topic: string, plan: ReadPlan, listener: ReadListener, stop = new AbortController()) {
+    return readMessages({ cluster, topic, plan, signal: stop.signal, who: 'somebody', turns }, listener);
+  }
+
+  it.each([
+    [0, 0],
+    [1000, 0],
+    [4999, 4],
+    [5000, 4],
+    [5001, 5],
+    [10_000, 9],
+    [10_001, undefined],
+  ])('from the time %d on begins with the very record, in the middle of a batch', async (at, first) => {
+    const seen: number[] = [];
+    const plan: ReadPlan = { from: 'time', at };
+    await read('timed', plan, { messages: (some) => void seen.push(...some.map(({ offset }) => offset)) });
+    expect(seen[0]).toBe(first);
+    expect(seen).toHaveLength(first === undefined ? 0 : 10 - first);
+  });
+
+  it.each(['beginning', 'newest'] as const)('tells how far a search has come, from the %s', async (from) => {
+    const told: ReadProgress[] = [];
+    const plan: ReadPlan = { from, search: 'needle', searchAs: 'text' };
+    const end = await read('many', plan, { progress: (progress) => void told.push(progress) });
+    expect(end).toMatchObject({ scanned: RECORDS, total: RECORDS, cursor: null });
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map(({ scanned }) => scanned)).toEqual(told.map(({ scanned }) => scanned).toSorted((a, b) => a - b));
+    expect(told.every(({ total }) => total === RECORDS)).toBe(true);
+  });
+
+  it.each(['beginning', 'newest'] as const)(
+    'ends where it is when nobody waits for it any more, from the %s',
+    async (from) => {
+      const stop = new AbortController();
+      const plan: ReadPlan = { from, search: 'needle', searchAs: 'text' };
+      const { scanned } = await read('many', plan, { progress: () => stop.abort() }, stop);
+      expect(scanned).toBeGreaterThan(0);
+      expect(scanned).toBeLessThan(RECORDS);
+    },
+  );
+});
