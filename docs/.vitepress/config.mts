@@ -8,6 +8,7 @@ const OF_THE_SITE: readonly (readonly [RegExp, string])[] = [
   [/^\.\.\/packages\/(producer|consumer|admin|serdes|testing|client)\/README\.md$/, '/api/$1'],
   [/^\.\.\/apps\/broker\/README\.md#metrics$/, '/reference/metrics'],
   [/^\.\.\/packages\/protocol\/README\.md$/, '/reference/protocol'],
+  [/^\.\.\/packages\/protocol\/src\/error-codes\.ts$/, '/reference/errors'],
 ];
 
 /** Where a link that leads out of `docs` goes on the site: only the repository has the other files. */
@@ -70,6 +71,8 @@ export default defineConfig({
             text: 'Run',
             items: [
               { text: 'Operating', link: '/operating' },
+              { text: 'The console', link: '/console' },
+              { text: 'When something does not work', link: '/troubleshooting' },
               { text: 'Kubernetes', link: '/kubernetes' },
               { text: 'Security', link: '/security' },
               { text: 'When data is safe', link: '/durability' },
@@ -85,6 +88,7 @@ export default defineConfig({
               { text: 'The command line', link: '/reference/cli' },
               { text: 'Metrics', link: '/reference/metrics' },
               { text: 'The protocol', link: '/reference/protocol' },
+              { text: "Kafka's errors", link: '/reference/errors' },
               { text: 'The packages', link: '/api/' },
             ],
           },

@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { brokerConfigTable } from '@millrace/broker';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
+import { ErrorCode } from '@millrace/protocol';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
@@ -29,6 +30,12 @@ describe('the references', () => {
     expect(written.get('reference/cli.md')).toContain('\n### millrace topics create\n');
     expect(written.get('reference/cli.md')).toContain('--partitions');
     expect(written.get('reference/protocol.md')).toMatch(/^- Produce 0-\d+$/m);
+  });
+
+  it("name each of Kafka's errors, with what is to be done about those that people meet", () => {
+    const errors = written.get('reference/errors.md') ?? '';
+    expect(errors).toContain('| 19 | `KAFKA_NOT_ENOUGH_REPLICAS` | yes | fewer replicas are in sync');
+    for (const name of Object.keys(ErrorCode)) expect(errors).toContain(`\`KAFKA_${name}\``);
   });
 
   it('have a page for each package with what it gives, and with nothing of its inside', () => {
@@ -125,6 +132,25 @@ describe('the pages', () => {
     };
     expect(own.devDependencies['typescript']).toMatch(new RegExp(`^\\^${compiler}\\.`));
     for (const version of [KAFKA_3, KAFKA_4]) expect(textOf('versions.md')).toContain(version);
+  });
+
+  it('say of every code of the SDKs what has happened, and name none that there is not', () => {
+    const text = textOf('troubleshooting.md') ?? '';
+    const sources = globSync('packages/{client,producer,consumer,admin,serdes}/src/errors.ts', { cwd: root });
+    const codes = [...sources, 'packages/network/src/errors.ts'].flatMap((path) =>
+      [...readFileSync(join(root, path), 'utf8').matchAll(/'([A-Z]+_[A-Z_]+)'/g)].map(([, code = '']) => code),
+    );
+    const inRow = [...text.matchAll(/^\| (`[A-Z]+_[^|]*) \|/gm)].flatMap(
+      ([, cell = '']) => cell.match(/[A-Z_]+/g) ?? [],
+    );
+    const own = (of: readonly string[]) =>
+      [...new Set(of)].filter((code) => /^(?:CLIENT|NETWORK|PRODUCER|CONSUMER|ADMIN|SERDE)_/.test(code)).sort();
+    // A broker has one of the network's own, where it listens.
+    const ofBrokers = new Set(['NETWORK_ADDRESS_IN_USE', 'NETWORK_LISTEN_FAILED']);
+    expect(own(inRow)).toEqual(own(codes).filter((code) => !ofBrokers.has(code)));
+    for (const [, name = ''] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
+      expect([...codes, ...Object.keys(ErrorCode), 'KAFKA_STORAGE_ERROR'], name).toContain(name);
+    }
   });
 
   it('in Korean have the same parts as the English ones', () => {

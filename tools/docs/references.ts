@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokerConfigTable, type ConfigDefinition, type ConfigTable, topicDefinitions } from '@millrace/broker';
+import { brokerError } from '@millrace/client';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
+import { ErrorCode, errorInfo } from '@millrace/protocol';
 import { Command } from 'commander';
 import { startBrokerProcess } from '../../apps/broker/src/index.ts';
 import { buildProgram } from '../../apps/cli/src/program/program.ts';
@@ -23,6 +25,7 @@ export async function references(): Promise<ReadonlyMap<string, string>> {
     ['reference/cli.md', cli()],
     ['reference/metrics.md', await metrics()],
     ['reference/protocol.md', await protocol()],
+    ['reference/errors.md', errors()],
   ]);
 }
 
@@ -155,6 +158,20 @@ async function metrics(): Promise<string> {
     'What a broker tells Prometheus at `/metrics` on `millrace.http.port`, beside what `prom-client` knows of the process (memory, CPU, event loop). ' +
       'The [dashboard and the alerts](../operating.md#monitoring) are made of these.',
     ['| name | type | |', '|---|---|---|', ...rows].join('\n'),
+  );
+}
+
+function errors(): string {
+  const rows = Object.entries(ErrorCode).map(([name, code]) => {
+    const { retriable } = errorInfo(code);
+    const [, hint] = brokerError(code, 'It').message.split(`${name}: `);
+    return `| ${code} | \`KAFKA_${name}\` | ${retriable ? 'yes' : 'no'} | ${hint === undefined ? '' : cell(hint)} |`;
+  });
+  return page(
+    "Kafka's errors",
+    'What a broker may answer, as the `code` of the errors of the SDKs and of the command line, and whether trying again may help. ' +
+      'What to do about those that people meet, and the codes of our own, is in [When something does not work](../troubleshooting.md).',
+    ['| | code | try again | |', '|---|---|---|---|', ...rows].join('\n'),
   );
 }
 
