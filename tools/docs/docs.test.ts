@@ -8,6 +8,7 @@ import { Producer } from '@millrace/producer';
 import { ErrorCode } from '@millrace/protocol';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 import { apiPages } from './api-pages.ts';
@@ -150,6 +151,14 @@ describe('the pages', () => {
     expect(own(inRow)).toEqual(own(codes).filter((code) => !ofBrokers.has(code)));
     for (const [, name = ''] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
       expect([...codes, ...Object.keys(ErrorCode), 'KAFKA_STORAGE_ERROR'], name).toContain(name);
+    }
+  });
+
+  it('have YAML that can be read', () => {
+    const blocks = pages.flatMap((page) => [...(textOf(page) ?? '').matchAll(/^ *```yaml\n([\s\S]*?)^ *```/gm)]);
+    expect(blocks.length).toBeGreaterThan(1);
+    for (const [, block = ''] of blocks) {
+      for (const document of parseAllDocuments(block)) expect(document.errors, block).toEqual([]);
     }
   });
 
