@@ -7,7 +7,7 @@ import type { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { CleanedCheck } from './cleaned-check.ts';
 import { Ledger } from './ledger.ts';
-import { type FetchedRecord, fetchAll } from './load.ts';
+import { type FetchedRecord, fetchAll, readUncut } from './load.ts';
 import { SdkPaced } from './paced-producers.ts';
 import { reassign } from './reassign.ts';
 
@@ -196,7 +196,11 @@ export class CleanedLoad {
     }
   }
 
-  async #read(topic: string, partition: number): Promise<Content> {
+  #read(topic: string, partition: number): Promise<Content> {
+    return readUncut(() => this.#readOnce(topic, partition));
+  }
+
+  async #readOnce(topic: string, partition: number): Promise<Content> {
     const [first, end] = await Promise.all(
       (['earliest', 'latest'] as const).map((at) => this.#admin.listOffsets([{ topic, partition, at }])),
     );

@@ -13,10 +13,12 @@ import {
   type CommittedOffset,
   CommittingReader,
   checkCommits,
+  type FetchedRecord,
   fetchAll,
   GroupMember,
   LoadProducer,
   type LoadTarget,
+  readUncut,
 } from './load.ts';
 import { type Ending, SpawnedBroker, type SpawnedBrokerOptions } from './spawned-broker.ts';
 
@@ -321,21 +323,25 @@ class CrashRun {
     const isCompacted = String(configs['cleanup.policy']).includes('compact');
     let [kept, logStartOffsets] = [0, 0];
     for (let partition = 0; partition < partitions; partition += 1) {
-      const [first, end] = await this.#withAdmin((admin) =>
-        Promise.all((['earliest', 'latest'] as const).map((at) => admin.listOffsets([{ topic, partition, at }]))),
-      );
-      const logStartOffset = first?.[0]?.offset ?? 0;
-      const logEndOffset = end?.[0]?.offset ?? 0;
+      const { logStartOffset, logEndOffset, records } = await readUncut(() => this.#read(client, topic, partition));
       const check = new CleanedCheck(ledger, { topic, partition, keys, isCompacted, logStartOffset, logEndOffset });
-      for await (const record of fetchAll(client, topic, partition, logStartOffset)) {
-        check.record(record);
-        kept += 1;
-      }
+      for (const record of records) check.record(record);
+      kept += records.length;
       check.end();
       logStartOffsets += logStartOffset;
       if (logStartOffset > 0) await this.#checkSize(topic, partition);
     }
     return { topic, acknowledged: ledger.recordsAcknowledged, kept, logStartOffsets };
+  }
+
+  async #read(client: KafkaClient, topic: string, partition: number) {
+    const [first, end] = await this.#withAdmin((admin) =>
+      Promise.all((['earliest', 'latest'] as const).map((at) => admin.listOffsets([{ topic, partition, at }]))),
+    );
+    const logStartOffset = first?.[0]?.offset ?? 0;
+    const records: FetchedRecord[] = [];
+    for await (const record of fetchAll(client, topic, partition, logStartOffset)) records.push(record);
+    return { logStartOffset, logEndOffset: end?.[0]?.offset ?? 0, records };
   }
 
   /** Retention by size leaves as much as it is told to. */

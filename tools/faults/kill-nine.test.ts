@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { killNine } from './crash-run.ts';
 import { expectKept, RUN_MS_MAX } from './expect-kept.ts';
 import { Ledger, loadValue, PartitionCheck } from './ledger.ts';
+import { readUncut } from './load.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -55,5 +56,21 @@ describe('the check of a partition', () => {
     ledger.checkCommitted('g', 0, ledger.committedOffset('g', 0), 6);
     ledger.checkCommitted('g', 0, ledger.committedOffset('g', 0), undefined);
     expect(ledger.violationCount).toBe(2);
+  });
+});
+
+describe('reading what retention is at work on', () => {
+  const failing = (code: string, times: number) => {
+    let left = times;
+    return async (): Promise<string> => {
+      left -= 1;
+      if (left >= 0) throw Object.assign(new Error(code), { code });
+      return 'read';
+    };
+  };
+
+  it('begins again where the first record has gone meanwhile, and hides nothing else', async () => {
+    expect(await readUncut(failing('KAFKA_OFFSET_OUT_OF_RANGE', 2))).toBe('read');
+    await expect(readUncut(failing('KAFKA_UNKNOWN_SERVER_ERROR', 1))).rejects.toThrow('KAFKA_UNKNOWN_SERVER_ERROR');
   });
 });

@@ -295,6 +295,22 @@ export async function fetchOnce(
   return { records, nextOffset };
 }
 
+/** For so long retention may take records that somebody is about to read. */
+const CUT_MS_MAX = 10_000;
+
+/** Reads again where retention has taken the first record between the question where it is and its being read. */
+export async function readUncut<T>(read: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + CUT_MS_MAX;
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      const isCut = (error as { code?: unknown }).code === 'KAFKA_OFFSET_OUT_OF_RANGE';
+      if (!isCut || performance.now() > deadline) throw error;
+    }
+  }
+}
+
 /** Everything in a partition, in order; from its log start offset on, where that is not 0. */
 export async function* fetchAll(
   from: KafkaClient,
