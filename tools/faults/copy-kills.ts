@@ -137,6 +137,8 @@ class Instance {
   }
 
   async stop(): Promise<void> {
+    // Once: a number of a file that is closed is given to the next one that is opened.
+    if (this.#isOver) return;
     this.#isOver = true;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.kill('SIGKILL')) await ended;
