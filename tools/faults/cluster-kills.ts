@@ -164,11 +164,11 @@ class ClusterKills {
   /** Clients wait for an answer of a broker that is silent as long as they would wait for a slow one, so his return may be what ends a gap. */
   async #pause(brokerId: number, led: readonly number[]): Promise<void> {
     const pausedMs = PAUSED_MS + this.#random.nextInt(PAUSED_BEYOND_MS_MAX);
-    this.#cluster.pause(brokerId);
+    await this.#cluster.pause(brokerId);
     try {
       await sleep(pausedMs);
     } finally {
-      this.#cluster.resume(brokerId);
+      await this.#cluster.resume(brokerId);
     }
     await this.#load.acknowledgedFromNowOn(led);
     this.#measure(led, pausedMs + this.#bounds.paused!);

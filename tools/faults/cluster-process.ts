@@ -1,9 +1,10 @@
 /** A cluster of three brokers as its users run it, whose brokers can be killed and come back on their folders and ports. */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { freePort } from '../kafka/broker.ts';
 import { root } from '../source/index.ts';
 import { CLEANING_SETTINGS } from './cleaned-load.ts';
@@ -22,8 +23,8 @@ export interface ClusterProcesses {
   /** Stops a broker in order, so that it hands over what it leads, and resolves when it has. */
   stopOne(brokerId: number): Promise<void>;
   /** Stops a broker's process where it is, with all its connections; {@link resume} lets it go on. */
-  pause(brokerId: number): void;
-  resume(brokerId: number): void;
+  pause(brokerId: number): Promise<void>;
+  resume(brokerId: number): Promise<void>;
   /** Kills what keeps the metadata, where it leads: the parent of a local cluster, the leader of an ensemble. */
   killKeeper(): Promise<void>;
   restartKeeper(): Promise<void>;
@@ -105,20 +106,20 @@ class LocalCluster implements ClusterProcesses {
     return BROKER_IDS.map((_, index) => `127.0.0.1:${this.#port + index}`).join(',');
   }
 
-  kill(brokerId: number): Promise<void> {
-    return ended(this.#pidOf(brokerId), 'SIGKILL');
+  async kill(brokerId: number): Promise<void> {
+    await ended(await this.#pidOf(brokerId), 'SIGKILL');
   }
 
-  stopOne(brokerId: number): Promise<void> {
-    return ended(this.#pidOf(brokerId), 'SIGTERM');
+  async stopOne(brokerId: number): Promise<void> {
+    await ended(await this.#pidOf(brokerId), 'SIGTERM');
   }
 
-  pause(brokerId: number): void {
-    process.kill(this.#pidOf(brokerId), 'SIGSTOP');
+  async pause(brokerId: number): Promise<void> {
+    process.kill(await this.#pidOf(brokerId), 'SIGSTOP');
   }
 
-  resume(brokerId: number): void {
-    process.kill(this.#pidOf(brokerId), 'SIGCONT');
+  async resume(brokerId: number): Promise<void> {
+    process.kill(await this.#pidOf(brokerId), 'SIGCONT');
   }
 
   /** The brokers end as well, when they see it: nobody keeps their metadata. */
@@ -138,9 +139,10 @@ class LocalCluster implements ClusterProcesses {
   /** The parent does it. */
   async restart(): Promise<void> {}
 
-  #pidOf(brokerId: number): number {
-    const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
-    for (const line of processes) {
+  /** Asked for without holding up the clients, which are measured in this process. */
+  async #pidOf(brokerId: number): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+    for (const line of stdout.split('\n')) {
       const [, pid, parent, title] = /^\s*(\d+)\s+(\d+)\s+(.*?)\s*$/.exec(line) ?? [];
       if (Number(parent) === this.#parent.pid && title === `millrace broker ${brokerId}`) return Number(pid);
     }

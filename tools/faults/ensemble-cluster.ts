@@ -129,11 +129,11 @@ export class EnsembleCluster {
   }
 
   /** Stops a broker's process where it is, with all its connections. */
-  pause(brokerId: number): void {
+  async pause(brokerId: number): Promise<void> {
     process.kill(this.#brokers.get(brokerId)!.pid, 'SIGSTOP');
   }
 
-  resume(brokerId: number): void {
+  async resume(brokerId: number): Promise<void> {
     process.kill(this.#brokers.get(brokerId)!.pid, 'SIGCONT');
   }
 
