@@ -75,8 +75,9 @@ async function waitAndRespond(
   const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines, reach);
   // What became readable while a cold read was under way told nobody.
   if (reading.fetches.some((fetched) => hasMoved(fetched, reach))) wait.finish();
-  const isEarly = reading.fetches.some((fetched) => fetched.isEarly);
-  const forget = isEarly ? broker.replicas.onCommand(() => wait.finish()) : undefined;
+  // One that has been told of a partition before this broker waits for that; and a follower that hears of another one to ask for in the same
+  // moment would have to give its connection up to do so.
+  const forget = isFollower ? broker.replicas.onCommand(() => wait.finish()) : undefined;
   await broker.fetchWaits.follow(wait, context.connection);
   forget?.();
   const now = { ...limitsOf(request, session.targets, context), isAgain: true };

@@ -32,7 +32,6 @@ function readingOf(convertDown: () => Promise<Buffer>) {
     lastStableOffset: 1,
     logStartOffset: 0,
     readableEndOffset: 1,
-    isEarly: false,
     chunks: [Buffer.alloc(100)],
     sizeBytes: 100,
     isCutOff: false,

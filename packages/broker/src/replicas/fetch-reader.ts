@@ -36,11 +36,6 @@ export interface PartitionFetch {
   readonly logStartOffset: number;
   /** How far the reader could have read. */
   readonly readableEndOffset: number;
-  /**
-   * A follower asks for a partition, or for an epoch of it, of which this broker has not been told yet: the controller tells one after
-   * the other. It may wait for that.
-   */
-  readonly isEarly: boolean;
   readonly chunks: readonly Buffer[];
   readonly sizeBytes: number;
   /** There are records, but the first batch is larger than what this partition may give (see `hardBytesMax`). */
@@ -271,7 +266,6 @@ class Reading implements FetchReading {
       lastStableOffset,
       logStartOffset,
       readableEndOffset: durableEndOffset,
-      isEarly: false,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       isCutOff: false,
@@ -300,7 +294,6 @@ class Reading implements FetchReading {
       lastStableOffset: read.lastStableOffset,
       logStartOffset: read.logStartOffset,
       readableEndOffset,
-      isEarly: false,
       chunks: read.chunks,
       sizeBytes: read.sizeBytes,
       isCutOff,
@@ -319,6 +312,7 @@ class Reading implements FetchReading {
 
   #fail(target: FetchTarget, partition: Partition | undefined, errorCode: number): undefined {
     const isEarly = this.#limits.replicaId >= 0 && EARLY.has(errorCode);
+    // The controller tells one broker after the other, so a follower may wait until this one has been told, too.
     if (!isEarly) this.isUrgent = true;
     this.fetches.push({
       target,
@@ -328,7 +322,6 @@ class Reading implements FetchReading {
       lastStableOffset: -1,
       logStartOffset: -1,
       readableEndOffset: -1,
-      isEarly,
       chunks: NO_CHUNKS,
       sizeBytes: 0,
       isCutOff: false,

@@ -215,6 +215,40 @@ describe('a partition whose leader has not been told yet', () => {
   });
 });
 
+describe('a partition that is added while a fetch waits', () => {
+  it('waits for an answer for a moment, and then costs the connection', async () => {
+    fetcher.add(await follower(0));
+    await settle();
+    lane.asked.at(-1)!.answer([]);
+    await settle();
+    fetcher.add(await follower(1));
+    clock.advance(4);
+    expect(lane.resets).toBe(0);
+    lane.asked.at(-1)!.answer([]);
+    await settle();
+    expect(named(lane.asked.length - 1).toSorted()).toEqual([0, 1]);
+    clock.advance(1000);
+    expect(lane.resets).toBe(0);
+    fetcher.add(await follower(2));
+    clock.advance(5);
+    expect(lane.resets).toBe(1);
+  });
+
+  it('does not cost it where it is asked for already, though under an earlier epoch', async () => {
+    const partition = await follower(0);
+    fetcher.add(partition);
+    await settle();
+    await fetcher.remove(partition);
+    partition.applyState(stateOf(0, 1));
+    fetcher.add(partition);
+    clock.advance(1000);
+    expect(lane.resets).toBe(0);
+    lane.asked.at(-1)!.answer([]);
+    await settle();
+    expect(lane.asked.at(-1)!.body.topics?.[0]?.partitions?.[0]).toMatchObject({ partition: 0, currentLeaderEpoch: 1 });
+  });
+});
+
 describe('an answer that was under way while the leader changed', () => {
   it.each<[string, Partial<Answer>]>([
     ['brings no records', {}],

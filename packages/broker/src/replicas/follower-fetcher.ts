@@ -28,6 +28,12 @@ const THROTTLED_PAUSE_MS = 100;
 /** With more partitions than this, one that is added waits for the fetch under way, rather than have all named anew. */
 const INTERRUPT_PARTITIONS_MAX = 500;
 
+/**
+ * So long one that is added waits for the fetch under way at first. A leader that is told of the same change answers what waits there, and
+ * a busy one has something to answer; a new connection takes longer than that.
+ */
+const INTERRUPT_AFTER_MS = 5;
+
 const LATEST_TIMESTAMP = -1;
 const EARLIEST_TIMESTAMP = -2;
 
@@ -114,8 +120,10 @@ export class FollowerFetcher {
   readonly #session: FetchSessionClient;
   #isRunning = false;
   #isClosed = false;
-  /** A request waits at the leader. */
-  #isFetching = false;
+  /** What the request asks for that waits at the leader. */
+  #asked: ReadonlyMap<string, FollowedFetch> | undefined;
+  #interruption: Timer | undefined;
+  #hasAnswered = false;
   #isInterrupted = false;
   /** The leader has not answered since; told once. */
   #isSilent = false;
@@ -142,10 +150,13 @@ export class FollowerFetcher {
     const role = partition.following;
     if (role === undefined || this.#isClosed) return;
     const followed = { partition, role, notBeforeMs: 0, pauseMs: EARLY_PAUSE_MS, work: undefined, fetch: undefined };
-    this.#partitions.set(this.#keyOf(partition), followed);
+    const key = this.#keyOf(partition);
+    this.#partitions.set(key, followed);
     this.#wake?.();
-    // Others may wait half a second for this one, whose leader may have a produce that waits for it.
-    if (this.#isFetching && this.#partitions.size <= INTERRUPT_PARTITIONS_MAX) this.#interrupt();
+    // Others may wait half a second for this one, whose leader may have a produce that waits for it. One that is asked for has its answer as
+    // soon as the leader hears of the change, or has had it.
+    const isLeftOut = this.#asked !== undefined && !this.#asked.has(key);
+    if (isLeftOut && this.#partitions.size <= INTERRUPT_PARTITIONS_MAX) this.#interruptSoon();
     if (!this.#isRunning) void this.#run();
   }
 
@@ -165,6 +176,13 @@ export class FollowerFetcher {
     const work = Array.from(this.#partitions.values(), (followed) => followed.work);
     this.#partitions.clear();
     await Promise.all(work);
+  }
+
+  #interruptSoon(): void {
+    // The first fetch has only the first of all that are added when a broker starts.
+    if (this.#hasAnswered) {
+      this.#interruption ??= this.#options.clock.schedule(INTERRUPT_AFTER_MS, () => this.#interrupt());
+    } else this.#interrupt();
   }
 
   #interrupt(): void {
@@ -254,6 +272,7 @@ export class FollowerFetcher {
         return isSessionError(response.errorCode);
       }
       this.#session.answered(response.sessionId);
+      this.#hasAnswered = true;
       await this.#takeAll(response, wanted);
       return true;
     } catch (err) {
@@ -277,7 +296,7 @@ export class FollowerFetcher {
   async #ask(wanted: Map<string, FollowedFetch>): Promise<FetchResponse> {
     const { brokerId, brokerEpoch, lane, settings } = this.#options;
     this.#isInterrupted = false;
-    this.#isFetching = true;
+    this.#asked = wanted;
     try {
       return await lane.send(
         Fetch,
@@ -296,7 +315,9 @@ export class FollowerFetcher {
         { timeoutMs: settings.timeoutMs },
       );
     } finally {
-      this.#isFetching = false;
+      this.#asked = undefined;
+      this.#interruption?.cancel();
+      this.#interruption = undefined;
     }
   }
 
