@@ -129,7 +129,7 @@ export class ClusterImage {
       ({ topic }) => topic,
     );
     for (const [name, states] of topics) this.#merge(name, states);
-    this.#tell({ topics: new Set(topics.keys()), deletedTopics: [] });
+    if (topics.size > 0) this.#tell({ topics: new Set(topics.keys()), deletedTopics: [] });
   }
 
   /** Forgets topics, unless others of their names have taken their place; gives the names of those that are forgotten. */

@@ -60,6 +60,23 @@ describe('the controller of this broker', () => {
   });
 });
 
+describe('a broker that is told that it leads no more', () => {
+  it('tells clients who does, before UpdateMetadata says it', async () => {
+    const { cluster, commands } = test.broker.services;
+    const known = cluster.partition('t', 0)!;
+    const { offlineReplicas: _, ...state } = {
+      ...known,
+      leader: 2,
+      leaderEpoch: known.leaderEpoch + 1,
+      replicas: [1, 2],
+    };
+    const replica = { ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: false };
+    const command = { controllerId: 1, controllerEpoch: 1, brokerEpoch, partitions: [replica], liveLeaders: [] };
+    expect(await commands.leaderAndIsr(command)).toMatchObject({ errorCode: 0 });
+    expect(cluster.partition('t', 0)).toEqual({ ...state, offlineReplicas: [] });
+  });
+});
+
 describe('what other brokers know while no controller reaches this one', () => {
   it('ends the leadership that a later epoch has replaced, and is told to clients', async () => {
     const { cluster, commands, replicas } = test.broker.services;

@@ -4,6 +4,7 @@ import type {
   CommandOutcome,
   LeaderAndIsrCommand,
   PartitionState,
+  ReplicaState,
   StopReplicaCommand,
   UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
@@ -51,7 +52,13 @@ export class CommandInbox {
   }
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
-    return this.#inTurn(command, (legal) => this.#rooms.replicas.leaderAndIsr(legal));
+    return this.#inTurn(command, async (legal) => {
+      const { replicas, cluster } = this.#rooms;
+      const outcome = await replicas.leaderAndIsr(legal);
+      // UpdateMetadata says the same, but behind this: a client that is refused here and asks who leads would be sent here once more.
+      cluster.learn(legal.partitions.map((state) => ({ ...imageOf(state), offlineReplicas: this.#offline(state) })));
+      return outcome;
+    });
   }
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
@@ -84,6 +91,10 @@ export class CommandInbox {
     const forgotten = this.#last.then(() => this.#forget(this.#rooms.cluster.drop(topics)));
     this.#last = forgotten.catch(() => undefined);
     return forgotten;
+  }
+
+  #offline({ topic, partition }: ReplicaState): readonly number[] {
+    return this.#rooms.cluster.partition(topic, partition)?.offlineReplicas ?? [];
   }
 
   #forget(topics: readonly string[]): void {
@@ -141,4 +152,19 @@ export class CommandInbox {
     this.#controllerEpoch = controllerEpoch;
     return ErrorCode.NONE;
   }
+}
+
+/** What of a replica's state every broker knows. */
+function imageOf({
+  topic,
+  topicId,
+  partition,
+  controllerEpoch,
+  leader,
+  leaderEpoch,
+  isr,
+  partitionEpoch,
+  replicas,
+}: ReplicaState): Omit<PartitionState, 'offlineReplicas'> {
+  return { topic, topicId, partition, controllerEpoch, leader, leaderEpoch, isr, partitionEpoch, replicas };
 }
