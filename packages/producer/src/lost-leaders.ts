@@ -3,7 +3,9 @@ import type { Random } from '@millrace/ports';
 import type { PartitionQueue } from './partition-queue.ts';
 
 /** The first look for a new leader comes after so long; the time doubles from look to look, up to the pause between retries. */
-export const FIRST_LOOK_MS = 20;
+const FIRST_LOOK_MS = 20;
+/** How long until a new leader is tried again that has not heard of its election; twice as long each time. */
+export const NEW_LEADER_PAUSE_MS = 5;
 /** So many looks come as soon: in most clusters another leads within their time. */
 const FIRST_LOOKS = 5;
 /** Later a leader is found late by no more than this part of the time that there was none: who is away for long is looked for seldom. */

@@ -5,7 +5,7 @@ import { ErrorCode } from '@millrace/protocol';
 import type { Accumulator } from './accumulator.ts';
 import { asError, batchError, batchFailed, deliveryTimeout, ProducerError } from './errors.ts';
 import type { ProducerIdentitySource } from './identity.ts';
-import { FIRST_LOOK_MS, LostLeaders } from './lost-leaders.ts';
+import { LostLeaders, NEW_LEADER_PAUSE_MS } from './lost-leaders.ts';
 import { isRetriable, needsEpochBump, needsMetadata } from './outcome.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { ProduceBatch } from './produce-batch.ts';
@@ -408,7 +408,7 @@ export class Sender {
     // What fails in the pause was sent before it: all that a lost connection fails counts once.
     if (queue.retryAtMs > nowMs) return queue.retryAtMs - nowMs;
     const { retryBackoffMs } = this.#settings;
-    const firstMs = queue.hasNewLeader ? Math.min(FIRST_LOOK_MS, retryBackoffMs) : retryBackoffMs;
+    const firstMs = queue.hasNewLeader ? Math.min(NEW_LEADER_PAUSE_MS, retryBackoffMs) : retryBackoffMs;
     const pauseMs = Math.min(this.#backoffMs(queue.failures, firstMs), pauseMsMax(reason));
     queue.failures += 1;
     queue.retryAtMs = nowMs + pauseMs;
