@@ -127,6 +127,8 @@ class ClusterKills {
     const ending = this.#ending(round);
     const committed = this.#load.commits();
     const { brokerId, led } = await this.#whom(victim, round);
+    // The preferred leaders have only just taken over: a gap of that is over when the round's begins.
+    await this.#load.acknowledgedFromNowOn(led);
     for (const { gaps } of this.#load.producers) gaps?.begin();
     if (victim === 'keeper') await this.#killKeeper(led);
     else if (ending === 'paused') await this.#pause(brokerId, led);
