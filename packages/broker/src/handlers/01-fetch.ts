@@ -38,8 +38,15 @@ export const fetch = defineHandler(Fetch, { minVersion: 0, maxVersion: 18 }, (re
   const session = openSession(request, context);
   if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, responses: [] };
   const limits = limitsOf(request, session.targets, context);
+  const { commandCount } = broker.replicas;
   const first = readTargets(broker.replicas, session.targets, limits, () => context.pause());
-  if (first instanceof Promise) return first.then((reading) => answer(request, context, session, limits, reading));
+  if (first instanceof Promise) {
+    return first.then((reading) => {
+      // What a command has changed while the disk was read told nobody who is about to wait.
+      if (broker.replicas.commandCount !== commandCount) reading.isUrgent = true;
+      return answer(request, context, session, limits, reading);
+    });
+  }
   return answer(request, context, session, limits, first);
 });
 

@@ -52,7 +52,7 @@ export interface FetchReading {
   readonly fetches: readonly PartitionFetch[];
   readonly sizeBytes: number;
   /** Whether there is something to tell at once, whatever the bytes: an error or a divergence. */
-  readonly isUrgent: boolean;
+  isUrgent: boolean;
   /** Whether memory waits for {@link release}. */
   readonly mustRelease: boolean;
   /** Says, once, that nobody looks at what was read any more. */

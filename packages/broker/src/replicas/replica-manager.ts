@@ -109,6 +109,7 @@ export class ReplicaManager {
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
   readonly #commandListeners = new Set<() => void>();
+  #commandCount = 0;
   /** What is being done to replicas, by a command or by trying again; the next begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
@@ -245,6 +246,7 @@ export class ReplicaManager {
     for (const { topic, topicId, partition } of byTime.get(true) ?? []) {
       partitions.push({ topic, topicId, partition, errorCode: ErrorCode.UNKNOWN_TOPIC_ID });
     }
+    this.#commandCount += 1;
     for (const listener of [...this.#commandListeners]) listener();
     return { errorCode: ErrorCode.NONE, partitions };
   }
@@ -255,6 +257,11 @@ export class ReplicaManager {
       const partition = this.#byTopic.get(topic)?.[index];
       if (partition?.topicId === topicId && partition.leaderEpoch === leaderEpoch) partition.confirm(registration);
     }
+  }
+
+  /** How many commands were carried out that may have brought partitions or epochs. */
+  get commandCount(): number {
+    return this.#commandCount;
   }
 
   /** Calls `listener` after every command that may have brought partitions or epochs; the returned function ends that. */
