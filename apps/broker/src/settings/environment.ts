@@ -18,8 +18,16 @@ const NOT_SETTINGS = new Set([
   'KAFKA_TOOLS_LOG4J_LOGLEVEL',
 ]);
 
-/** Variables of this project's tools and packages that are no settings of a broker: where jars are kept, what is not loaded. */
-const NOT_OURS_TO_SET = new Set(['MILLRACE_CACHE', 'MILLRACE_IMAGE', 'MILLRACE_NO_NATIVE', 'MILLRACE_ZOOKEEPER']);
+/** Variables that are no settings of a broker: where tools keep jars, what is not loaded, which cluster the command line speaks to. */
+const NOT_OURS_TO_SET = new Set([
+  'KAFKA_BOOTSTRAP_SERVERS',
+  'MILLRACE_BOOTSTRAP',
+  'MILLRACE_CACHE',
+  'MILLRACE_IMAGE',
+  'MILLRACE_NO_NATIVE',
+  'MILLRACE_PROFILE',
+  'MILLRACE_ZOOKEEPER',
+]);
 
 /**
  * Settings from the environment, as the container images of Apache and Confluent spell them: `KAFKA_LOG_DIRS` is

@@ -16,6 +16,9 @@ describe('the environment', () => {
       KAFKA_HEAP_OPTS: '-Xmx1g',
       KAFKA_JMX_PORT: '99',
       MILLRACE_CACHE: '/c',
+      MILLRACE_PROFILE: 'prod',
+      MILLRACE_BOOTSTRAP: 'elsewhere:9092',
+      KAFKA_BOOTSTRAP_SERVERS: 'elsewhere:9092',
       MILLRACE_HTTP_PORT: '0',
     };
     expect(Object.fromEntries(settingsFromEnvironment(environment))).toEqual({ 'millrace.http.port': '0' });

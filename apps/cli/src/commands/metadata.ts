@@ -5,7 +5,6 @@ import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
 import { counted, formatBytes, printable } from '../output/format.ts';
 import type { Assignment } from '../parse/values.ts';
-import { brokerEnvironment } from './start.ts';
 
 /** Where the store is: the settings that the broker is started with. */
 export interface MetadataOptions {
@@ -143,7 +142,7 @@ function settingsOf({ io }: CommandContext, { config, override, data }: Metadata
   const overrides: Record<string, string> = {};
   if (data !== undefined) overrides['log.dirs'] = data;
   for (const [name, value] of override ?? []) overrides[name] = value;
-  return { configFile: config, overrides, env: brokerEnvironment(io.env) };
+  return { configFile: config, overrides, env: { ...io.env } };
 }
 
 async function filesOf(context: CommandContext, options: MetadataOptions): Promise<MetadataFiles> {

@@ -3,7 +3,6 @@ import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } 
 import type { ConsoleOptions } from '@millrace/console';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
-import type { CliIo } from '../io.ts';
 import type { Assignment } from '../parse/values.ts';
 import { hasSecrets } from '../secure/secrets.ts';
 import type { SecuredStart } from '../secure/secured-start.ts';
@@ -28,7 +27,7 @@ export async function start(
   context: CommandContext,
   { config, override, data, port, httpPort, brokers = 1, secure, ...shown }: StartOptions,
 ): Promise<void> {
-  const environment = brokerEnvironment(context.io.env);
+  const environment = { ...context.io.env };
   const overrides: Record<string, string> = {};
   // Without a file of settings this is somebody's own machine: the first group need not wait for members that do not come.
   // The file that Kafka is shipped with says the same.
@@ -173,11 +172,3 @@ const siteOf =
     const schemaRegistry = url === undefined ? undefined : { url };
     return createConsole({ clusters: { local: { bootstrapServers, schemaRegistry } }, ...access, logger });
   };
-
-/** Variables that begin like a broker's settings and are meant for the other commands. */
-const CLIENT_VARIABLES = ['MILLRACE_BOOTSTRAP', 'KAFKA_BOOTSTRAP_SERVERS'];
-
-/** The environment without what is meant for the other commands. */
-export function brokerEnvironment(env: CliIo['env']): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !CLIENT_VARIABLES.includes(name)));
-}
