@@ -39,11 +39,19 @@ describe('the references', () => {
     for (const name of Object.keys(ErrorCode)) expect(errors).toContain(`\`KAFKA_${name}\``);
   });
 
-  it('have a page for each package with what it gives, and with nothing of its inside', () => {
+  it('have a page for each published package with what it gives, and with nothing of its inside', () => {
+    for (const path of globSync('{packages,apps}/*/package.json', { cwd: root })) {
+      const { name } = JSON.parse(readFileSync(join(root, path), 'utf8')) as { name: string };
+      const text = written.get(`api/${name.replace('@millrace/', '')}.md`) ?? '';
+      expect(text, name).toContain(`# ${name}\n`);
+      expect(text.match(/^## /gm)?.length, name).toBeGreaterThan(0);
+      expect(text).not.toMatch(/^\s+#\w/m);
+    }
     const producer = written.get('api/producer.md') ?? '';
     expect(producer).toContain('## Producer\n');
-    expect(producer).toContain('send(');
-    expect(producer).not.toMatch(/^\s+#\w/m);
+    // What a method does and throws is what one looks for.
+    expect(producer).toMatch(/@throws[^/]*\*\/\n {2}send\(/);
+    expect(written.get('api/console.md')).toMatch(/Throws ConsoleError[\s\S]*Example:\n\n```ts/);
   });
 });
 
