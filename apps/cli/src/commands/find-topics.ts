@@ -6,12 +6,13 @@ import { CliError, failure } from '../errors.ts';
 import { formatRanges } from '../output/format.ts';
 
 const UNKNOWN_TOPIC = 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION';
+const FORBIDDEN_TOPIC = 'KAFKA_TOPIC_AUTHORIZATION_FAILED';
 
 /** What there is of what was asked for, and what is to be thrown once it has been shown. */
 export interface Found<T> {
   readonly found: T[];
-  /** Names those that there are not, with the name that may have been meant; undefined where all are there. */
-  readonly missing: CliError | undefined;
+  /** Names those that there are not, with the name that may have been meant, or that may not be seen; undefined where all are there. */
+  readonly missing: Error | undefined;
 }
 
 /**
@@ -25,7 +26,7 @@ export async function findTopics(admin: Admin, given: readonly string[]): Promis
 }
 
 /**
- * The same for what only shows: a name with a slip hides none of the others.
+ * The same for what only shows: a name with a slip hides none of the others, and neither does a topic that this user may not see.
  * @throws CliError where there is none of them
  */
 export async function lookForTopics(admin: Admin, given: readonly string[]): Promise<Found<TopicMetadata>> {
@@ -38,9 +39,9 @@ export async function lookForTopics(admin: Admin, given: readonly string[]): Pro
     });
     return { found, missing: undefined };
   } catch (error) {
-    if (!isUnknownTopic(error)) throw error;
+    if (!isUnknownTopic(error) && !isForbiddenTopic(error)) throw error;
     const existing = new Set(await admin.listTopics({ internal: true }));
-    const missing = unknownTopics(existing, names, error);
+    const missing = isForbiddenTopic(error) ? (error as Error) : unknownTopics(existing, names, error);
     const there = names.filter((name) => existing.has(name));
     if (there.length === 0 || there.length === names.length) throw missing;
     return { found: await admin.describeTopics(there), missing };
@@ -53,6 +54,10 @@ const NEWS_SPREAD_MS = 300;
 /** Waits until all brokers should have heard of what has just happened. */
 export function newsToSpread(): Promise<void> {
   return setTimeout(NEWS_SPREAD_MS);
+}
+
+function isForbiddenTopic(error: unknown): boolean {
+  return (error as { code?: unknown }).code === FORBIDDEN_TOPIC;
 }
 
 function isUnknownTopic(error: unknown): boolean {

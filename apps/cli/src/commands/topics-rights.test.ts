@@ -47,7 +47,10 @@ describe('millrace topics describe, by a user who may see topics and not the con
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining('may not see the configs of orders: ')]);
   });
 
-  it('shows nothing of a topic that he may not see', async () => {
+  it('shows nothing of a topic that he may not see, and the others', async () => {
     expect((await run('secrets')).stderr).toMatch(/authori[sz]ation/i);
+    const { exitCode, stdout, stderr } = await run('orders', 'secrets');
+    expect([exitCode, stdout]).toEqual([1, expect.stringMatching(/^Topic {7}orders\n/)]);
+    expect(stderr).toMatch(/"secrets".*authori[sz]ation/i);
   });
 });
