@@ -193,6 +193,21 @@ describe('a broker that wants to stop', () => {
 });
 
 describe('an election on demand', () => {
+  /** What the leader asks for when broker 2 has caught up. */
+  async function rejoin(world: World): Promise<void> {
+    const { version } = (await world.cluster.store.exists(paths.partitionState('orders', 0)))!;
+    const epoch = (await world.cluster.store.exists(paths.brokerId(3)))?.czxid as number;
+    const asked = { brokerId: 3, brokerEpoch: epoch, leaderEpoch: 1, partitionEpoch: version };
+    expect(await ask(world, [3, 1, 2], asked)).toEqual([0, 0]);
+  }
+
+  /** Broker 2, the preferred leader, has been away, and broker 3 leads. */
+  async function backInSync(world: World): Promise<void> {
+    await world.cluster.kill(2);
+    await world.cluster.start(2);
+    await rejoin(world);
+  }
+
   const elect = ({ cluster }: World, type: 'preferred' | 'unclean', partition = 0): Promise<unknown> =>
     cluster.controller.controller.inTerm((term) => term.leaders.elect(type, [{ topic: 'orders', partition }]));
 
@@ -202,14 +217,20 @@ describe('an election on demand', () => {
     await world.cluster.start(2);
     expect(await stateOf(world)).toMatchObject({ leader: 3, isr: [3, 1] });
     expect(await elect(world, 'preferred')).toMatchObject([{ errorCode: ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE }]);
-    // What the leader asks for when the replica has caught up.
-    const { version } = (await world.cluster.store.exists(paths.partitionState('orders', 0)))!;
-    const epoch = (await world.cluster.store.exists(paths.brokerId(3)))?.czxid as number;
-    const asked = { brokerId: 3, brokerEpoch: epoch, leaderEpoch: 1, partitionEpoch: version };
-    expect(await ask(world, [3, 1, 2], asked)).toEqual([0, 0]);
+    await rejoin(world);
     expect(await elect(world, 'preferred')).toMatchObject([{ errorCode: 0, leader: 2 }]);
     expect(await stateOf(world)).toMatchObject({ leader: 2, leader_epoch: 2, isr: [3, 1, 2] });
     expect(await elect(world, 'preferred')).toMatchObject([{ errorCode: ErrorCode.ELECTION_NOT_NEEDED }]);
+  });
+
+  it('is held for older tools too, which ask for it by a node, and the node is taken away', async () => {
+    const world = await threeBrokers();
+    await backInSync(world);
+    const asked = { version: 1, partitions: [{ topic: 'orders', partition: 0 }] };
+    await world.cluster.store.create(paths.preferredElection, Buffer.from(JSON.stringify(asked)));
+    await world.cluster.settle();
+    expect(await stateOf(world)).toMatchObject({ leader: 2, leader_epoch: 2, isr: [3, 1, 2] });
+    expect(await world.cluster.read(paths.preferredElection)).toBeUndefined();
   });
 
   it('is held once, and told of once, for a partition that is named many times', async () => {
