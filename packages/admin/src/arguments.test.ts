@@ -138,6 +138,15 @@ describe('an admin call', () => {
     expect((error as Error).message).toContain(message);
   });
 
+  it('refuses a number of partitions or replicas beside assignments, which say both', async () => {
+    for (const name of ['partitions', 'replicationFactor']) {
+      await expect(admin.createTopics([{ topic: 't', assignments: [[1]], [name]: 2 }])).rejects.toMatchObject({
+        code: 'CLIENT_INVALID_ARGUMENT',
+        message: `Cannot create topics: topics[0].${name} is what topics[0].assignments says: leave it out`,
+      });
+    }
+  });
+
   it('takes what is right as far as the network', async () => {
     const calls = [
       admin.createTopics([{ topic: 't', partitions: 3, configs: { a: 1, b: true, c: 'x' } }], { validateOnly: true }),

@@ -203,7 +203,7 @@ export const groupId: ItemCheck = plain(anyName);
 
 export const transactionalId: ItemCheck = plain(someName);
 
-export const newTopic: ItemCheck = fields({
+const newTopicFields: ItemCheck = fields({
   noun: 'field of a new topic',
   fields: {
     topic: required(topicNameRule),
@@ -218,6 +218,16 @@ export const newTopic: ItemCheck = fields({
     configEntries: "it is called configs: an object by name, such as { 'retention.ms': 5000 }",
   },
 });
+
+/** Assignments say how many partitions and replicas there are. */
+export const newTopic: ItemCheck = (item, place) => {
+  const fault = newTopicFields(item, place);
+  if (fault !== undefined) return fault;
+  const given = item as Readonly<Record<string, unknown>>;
+  if (given.assignments === undefined) return undefined;
+  const other = ['partitions', 'replicationFactor'].find((name) => given[name] !== undefined);
+  return other === undefined ? undefined : `${place}.${other} is what ${place}.assignments says: leave it out`;
+};
 
 export const morePartitions: ItemCheck = fields({
   noun: 'field of a topic that gets partitions',

@@ -30,6 +30,8 @@ it.each([
     { transactionalId: 'tx\ud800' },
     "transactionalId must be text of 1 to 32767 bytes, not 'tx\\ud800' (a string): it holds half",
   ],
+  [{ transactionalId: 'x', acks: 1 }, "a transactionalId needs idempotent and acks 'all': leave acks: 1 out"],
+  [{ transactionalId: 'x', idempotent: false }, 'leave idempotent: false out'],
   [{ transactionalId: 'x'.repeat(32_768) }, 'transactionalId must be text of 1 to 32767 bytes'],
   [{ onBufferFull: 'drop' }, "onBufferFull must be 'wait', 'fail', not 'drop'"],
 ])('a producer refuses %o', (options, message) => {

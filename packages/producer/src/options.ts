@@ -165,7 +165,10 @@ export function producerSettings(options: ProducerOptions<never, never>): Produc
   const inFlightRequestsMax = options.inFlightRequestsMax ?? IDEMPOTENT_IN_FLIGHT_MAX;
   if (idempotent && acks !== 'all') throw invalidOption(`idempotent needs acks 'all', not ${acks}`);
   const { transactionalId } = options;
-  if (transactionalId !== undefined && !idempotent) throw invalidOption('a transactionalId needs idempotent');
+  if (transactionalId !== undefined && !idempotent) {
+    const given = acks === 'all' ? 'idempotent: false' : `acks: ${acks}`;
+    throw invalidOption(`a transactionalId needs idempotent and acks 'all': leave ${given} out`);
+  }
   if (idempotent && inFlightRequestsMax > IDEMPOTENT_IN_FLIGHT_MAX) {
     throw invalidOption(`idempotent allows ${IDEMPOTENT_IN_FLIGHT_MAX} requests in flight, not ${inFlightRequestsMax}`);
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProducerError } from './errors.ts';
-import { checkRecord, type HeadersInput, headerList, type ProducerRecord } from './record.ts';
+import { checkRecord, type HeadersInput, headerList, type ProducerRecord, recordBytes } from './record.ts';
 
 const record = (more: object): ProducerRecord => ({ topic: 't', value: 'v', ...more });
 
@@ -115,4 +115,13 @@ describe('headers', () => {
   ])('may not be %o', (given, message) => {
     expect(() => headerList('t', given as unknown as HeadersInput)).toThrow(message);
   });
+});
+
+it('tells of bytes that were transferred, in value and header', () => {
+  const gone = new Uint8Array(2);
+  structuredClone(gone.buffer, { transfer: [gone.buffer] });
+  const told = 'must be text, bytes or null, not bytes whose ArrayBuffer was transferred: give a copy';
+  expect(() => recordBytes(gone, 't', 'value', false)).toThrow(`the value ${told}`);
+  expect(() => headerList('t', { a: gone })).toThrow(`header 'a' ${told}`);
+  expect(recordBytes(new Uint8Array(), 't', 'value', false)).toHaveLength(0);
 });

@@ -190,7 +190,17 @@ function notAHeader(topic: string, header: unknown): never {
   throw invalidRecord(topic, `a list of headers must hold { key, value }, not ${shown(header)}`);
 }
 
+/** Bytes that were handed on to a worker (`transfer`) are there no more. */
+function isGone(bytes: unknown): boolean {
+  return (
+    bytes instanceof Uint8Array && bytes.length === 0 && (bytes.buffer as { detached?: boolean }).detached === true
+  );
+}
+
+const GONE = 'bytes whose ArrayBuffer was transferred: give a copy, or do not transfer it';
+
 function headerValue(topic: string, name: string, value: unknown): HeaderValue {
+  if (isGone(value)) throw invalidRecord(topic, `header '${name}' must be text, bytes or null, not ${GONE}`);
   if (typeof value === 'string' || value === null || value instanceof Uint8Array) return value;
   const mend = value instanceof Date ? 'date.toISOString()' : 'String(...)';
   const hint = value === undefined ? 'leave it out, or give null' : `give ${mend} if text is what you want to read`;
@@ -207,9 +217,11 @@ export function recordBytes(
   part: RecordPart,
   serialized: boolean,
 ): Uint8Array | string | null {
-  if (typeof content === 'string' || content instanceof Uint8Array || content === null) return content;
+  const isContent = typeof content === 'string' || content instanceof Uint8Array || content === null;
+  if (isContent && !isGone(content)) return content;
   const [what, mend] = serialized
     ? [`what ${part}Serializer returns`, 'a serializer gives text, bytes, null, or a promise of one']
     : [`the ${part}`, `set ${part}Serializer for values of your own`];
-  throw invalidRecord(topic, `${what} must be text, bytes or null, not ${shown(content)}: ${mend}`);
+  const given = isContent ? GONE : `${shown(content)}: ${mend}`;
+  throw invalidRecord(topic, `${what} must be text, bytes or null, not ${given}`);
 }

@@ -11,6 +11,7 @@ import type { Found } from './find-topics.ts';
 import { expandTopics, type TopicSelection } from './group-partitions.ts';
 import { GROUP_STATES, knownState } from './known-state.ts';
 import { byLeader } from './partition-leaders.ts';
+import { tellingTheRest } from './partly.ts';
 
 export interface ListGroupsOptions {
   readonly state?: readonly string[];
@@ -243,8 +244,15 @@ function memberName({ memberId, groupInstanceId }: GroupMember): string {
 export async function deleteGroups(context: CommandContext, ids: readonly string[]): Promise<void> {
   await context.withAdmin(async (admin) => {
     await findGroups(admin, ids);
-    await admin.deleteGroups(ids);
-    await context.out.done({ deleted: ids }, () => ids.map((id) => `Group ${printable(id)} deleted`).join('\n'));
+    const tell = (done: readonly string[]): Promise<void> =>
+      context.out.done({ deleted: done }, () => done.map((id) => `Group ${printable(id)} deleted`).join('\n'));
+    await tellingTheRest(
+      ids,
+      (id) => id,
+      () => admin.deleteGroups(ids),
+      tell,
+    );
+    await tell(ids);
   });
 }
 

@@ -33,6 +33,13 @@ describe('millrace topics', () => {
     expect((await run('topics', 'delete', 'any')).exitCode).toBe(0);
   });
 
+  it('tells of those that were created where others could not be', async () => {
+    const { stdout, stderr, exitCode } = await run('topics', 'create', 'rest', 'a*');
+    expect([exitCode, stdout]).toEqual([1, 'Topic rest created\n']);
+    expect(stderr).toContain('Creating topic "a*"');
+    expect((await run('topics', 'delete', 'rest')).exitCode).toBe(0);
+  });
+
   it('creates, lists, describes and deletes', async () => {
     const created = await run(
       'topics',

@@ -9,6 +9,7 @@ import { renderPairs, renderTable } from '../output/table.ts';
 import type { Assignment } from '../parse/values.ts';
 import { unknownConfig } from './configs.ts';
 import { findTopic, findTopics, lookForTopics } from './find-topics.ts';
+import { tellingTheRest } from './partly.ts';
 
 export interface CreateTopicOptions {
   readonly partitions?: number;
@@ -62,9 +63,18 @@ export async function createTopics(
   }));
   await context.withAdmin(async (admin) => {
     const missing = options.ifNotExists === true ? await notExisting(admin, topics) : topics;
-    const created = missing.length === 0 ? [] : await createThem(admin, missing, options.dryRun);
     const verb = options.dryRun === true ? 'could be created' : 'created';
-    await context.out.done({ created, dryRun: options.dryRun ?? false }, () =>
+    const dryRun = options.dryRun ?? false;
+    const created = await tellingTheRest(
+      missing,
+      ({ topic }) => topic,
+      async () => (missing.length === 0 ? [] : await createThem(admin, missing, options.dryRun)),
+      (done) =>
+        context.out.done({ created: done.map(({ topic }) => ({ topic })), dryRun }, () =>
+          done.map(({ topic }) => `Topic ${topic} ${verb}`).join('\n'),
+        ),
+    );
+    await context.out.done({ created, dryRun }, () =>
       [
         ...created.map(({ topic, partitions, replicationFactor }) => {
           const shape = [
@@ -362,12 +372,15 @@ export async function deleteTopics(
     // Nothing is deleted where one name is wrong: the others may be too.
     const topics = deleted.length === 0 ? [] : await findTopics(admin, deleted);
     if (options.internal !== true) refuseInternal(topics, 'be deleted with it');
-    if (deleted.length > 0) await admin.deleteTopics(deleted);
-    await context.out.done({ deleted }, () =>
-      deleted.length === 0
-        ? 'No such topic; nothing to delete'
-        : deleted.map((name) => `Topic ${name} deleted`).join('\n'),
-    );
+    const tell = (done: readonly string[]): Promise<void> =>
+      context.out.done({ deleted: done }, () =>
+        done.length === 0 ? 'No such topic; nothing to delete' : done.map((name) => `Topic ${name} deleted`).join('\n'),
+      );
+    const call = async (): Promise<void> => {
+      if (deleted.length > 0) await admin.deleteTopics(deleted);
+    };
+    await tellingTheRest(deleted, (name) => name, call, tell);
+    await tell(deleted);
   });
 }
 

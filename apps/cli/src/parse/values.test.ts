@@ -11,6 +11,7 @@ import {
   parseMoment,
   partitions,
   port,
+  setting,
   wholeNumber,
 } from './values.ts';
 
@@ -51,15 +52,19 @@ describe('moments', () => {
     ['2026-03-01 12:00', Date.UTC(2026, 2, 1, 12)],
     ['2026-03-01T12:00:00.000', Date.UTC(2026, 2, 1, 12)],
     ['2026-03-01', Date.UTC(2026, 2, 1)],
+    ['2028-02-29T23:59+09:00', Date.UTC(2028, 1, 29, 14, 59)],
     ['1700000000000', 1_700_000_000_000],
   ])('reads %s, UTC where no zone is named', (text, ms) => {
     expect(parseMoment(text)).toBe(ms);
   });
 
-  it.each(['yesterday', '2026-13-01', '12:00', '17', ''])('does not read %j', (text) => {
-    expect(parseMoment(text)).toBeUndefined();
-    expect(() => moment(text)).toThrow(InvalidArgumentError);
-  });
+  it.each(['yesterday', '2026-13-01', '2026-02-30', '2025-02-29T12:00:00Z', '12:00', '17', ''])(
+    'does not read %j',
+    (text) => {
+      expect(parseMoment(text)).toBeUndefined();
+      expect(() => moment(text)).toThrow(InvalidArgumentError);
+    },
+  );
 });
 
 describe('where reading begins', () => {
@@ -95,10 +100,15 @@ describe('numbers and lists', () => {
     ]);
     expect(() => assignment('=b', undefined)).toThrow(InvalidArgumentError);
     expect(() => assignment('b', undefined)).toThrow(InvalidArgumentError);
+    expect(setting('b=2', [['a', '1']])).toEqual([
+      ['a', '1'],
+      ['b', '2'],
+    ]);
+    expect(() => setting('a=2', [['a', '1']])).toThrow('a is given twice.');
   });
 
   it('holds numbers to their range', () => {
-    expect([port('0'), count('1'), natural('0'), wholeNumber('-3')]).toEqual([0, 1, 0, -3]);
+    expect([port('0'), count('1'), natural('0'), wholeNumber('-3'), wholeNumber('+3')]).toEqual([0, 1, 0, -3, 3]);
     expect(() => port('65536')).toThrow(InvalidArgumentError);
     expect(() => count('0')).toThrow(InvalidArgumentError);
     expect(() => natural('-1')).toThrow(InvalidArgumentError);

@@ -31,7 +31,7 @@ export function localBrokers(text: string): number {
 
 export function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.');
+  if (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.');
   return value;
 }
 
@@ -66,6 +66,15 @@ export function assignment(text: string, previous: readonly Assignment[] | undef
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It is given as name=value.');
   return [...(previous ?? []), [text.slice(0, at).trim(), text.slice(at + 1)]];
+}
+
+/** The same where each name has one value: of two, it would be luck which one counts. */
+export function setting(text: string, previous: readonly Assignment[] | undefined): Assignment[] {
+  const all = assignment(text, previous);
+  const [name] = all.at(-1)!;
+  if (all.findIndex(([each]) => each === name) < all.length - 1)
+    { throw new InvalidArgumentError(`${name} is given twice.`); }
+  return all;
 }
 
 /** A name with its value. */
@@ -179,7 +188,9 @@ export function parseMoment(text: string): number | undefined {
   // Without a zone Kafka's tools mean UTC; Date.parse does so for a bare date only.
   const zoned = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) || text.length === 10 ? text : `${text}Z`;
   const ms = Date.parse(zoned.replace(' ', 'T').replace(',', '.').replace(/\s+/g, ''));
-  return Number.isNaN(ms) ? undefined : ms;
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const isDay = new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === Number(text.slice(8, 10));
+  return Number.isNaN(ms) || !isDay ? undefined : ms;
 }
 
 export function moment(text: string): number {

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
 import type { ChangeConfigsOptions, DescribeConfigsOptions } from '../commands/configs.ts';
 import type { Run } from '../context.ts';
-import { type Assignment, assignment, texts } from '../parse/values.ts';
+import { type Assignment, setting, texts } from '../parse/values.ts';
 
 type Type = 'topic' | 'broker';
 
@@ -43,7 +43,7 @@ export function addConfigs(program: Command, run: Run): void {
     .command('set')
     .addArgument(type())
     .argument(NAME, NAME_TEXT)
-    .argument('<config=value...>', 'what to set', assignment)
+    .argument('<config=value...>', 'what to set', setting)
     .summary('set configs')
     .description('Sets configs; those not named stay as they are.')
     .option('--dry-run', 'check, and change nothing')

@@ -7,7 +7,7 @@ import type {
   ListTopicsOptions,
 } from '../commands/topics.ts';
 import type { Run } from '../context.ts';
-import { assignment, count } from '../parse/values.ts';
+import { count, setting } from '../parse/values.ts';
 
 const commands = () => import('../commands/topics.ts');
 
@@ -26,7 +26,7 @@ export function addTopics(program: Command, run: Run): void {
     .option('-r, --replication-factor <n>', 'how many replicas of each partition', count)
     .option('--replicas <n>', 'short for --replication-factor', count)
     .option('--replica-assignment <list>', 'brokers of each partition instead, e.g. 1:2,2:3', replicaAssignment)
-    .option('-c, --config <name=value>', 'a config of the topic; may be repeated', assignment)
+    .option('-c, --config <name=value>', 'a config of the topic; may be repeated', setting)
     .option('--if-not-exists', 'leave a topic that is there as it is')
     .option('--dry-run', 'check, and create nothing')
     .addHelpText(
