@@ -72,8 +72,9 @@ export function assignment(text: string, previous: readonly Assignment[] | undef
 export function setting(text: string, previous: readonly Assignment[] | undefined): Assignment[] {
   const all = assignment(text, previous);
   const [name] = all.at(-1)!;
-  if (all.findIndex(([each]) => each === name) < all.length - 1)
-    { throw new InvalidArgumentError(`${name} is given twice.`); }
+  if (all.findIndex(([each]) => each === name) < all.length - 1) {
+    throw new InvalidArgumentError(`${name} is given twice.`);
+  }
   return all;
 }
 
