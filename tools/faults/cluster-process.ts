@@ -25,7 +25,10 @@ export interface ClusterProcesses {
   /** Stops a broker's process where it is, with all its connections; {@link resume} lets it go on. */
   pause(brokerId: number): Promise<void>;
   resume(brokerId: number): Promise<void>;
-  /** Kills what keeps the metadata, where it leads: the parent of a local cluster, the leader of an ensemble. */
+  /**
+   * Kills what keeps the metadata, where it leads: the parent of a local cluster; the leader of an ensemble, and then resolves when another
+   * leads.
+   */
   killKeeper(): Promise<void>;
   restartKeeper(): Promise<void>;
   /** Takes away all that a broker has stored, while it does not run. */

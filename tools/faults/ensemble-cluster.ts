@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startApacheKafka } from '../kafka/broker.ts';
 import { KAFKA_3 } from '../kafka/jars.ts';
 import { ZooKeeperEnsemble } from '../zookeeper/ensemble.ts';
@@ -40,6 +41,9 @@ export interface EnsembleClusterOptions {
 export const SESSION_MS = 3000;
 /** ZooKeeper looks for sessions that have ended once in a tick. */
 export const TICK_MS = 500;
+/** How long an ensemble may take to have another leader, and how often it is asked. */
+const NEW_LEADER_MS_MAX = 60_000;
+const NEW_LEADER_LOOK_MS = 20;
 const KAFKA_HEAP = '256m';
 
 interface RunningBroker {
@@ -137,10 +141,15 @@ export class EnsembleCluster {
     process.kill(this.#brokers.get(brokerId)!.pid, 'SIGCONT');
   }
 
-  /** Kills the server of the ensemble that leads. */
+  /** Kills the server of the ensemble that leads, and resolves when another one does. */
   async killKeeper(): Promise<void> {
     this.#killedServer = (await this.ensemble.leader()) ?? 1;
     await this.ensemble.signal(this.#killedServer, 'SIGKILL');
+    const deadline = performance.now() + NEW_LEADER_MS_MAX;
+    while ((await this.ensemble.leader()) === undefined) {
+      if (performance.now() > deadline) throw new Error(`no server leads the ensemble after ${NEW_LEADER_MS_MAX} ms`);
+      await sleep(NEW_LEADER_LOOK_MS);
+    }
   }
 
   async restartKeeper(): Promise<void> {
