@@ -59,7 +59,7 @@ export interface PartitionLag extends TopicPartition {
 
 /** How batches are cut. */
 export interface BatchesOptions {
-  /** The most records of one batch. As many as came with one fetch of a partition by default. */
+  /** The most records of one batch. By default what has come of a partition, at most as much as one fetch may bring (`partitionBytesMax`). */
   readonly recordsMax?: number | undefined;
 }
 
@@ -200,7 +200,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
     return this.#engine.decodesFirst ? new AwaitingIterator(records, decodeRecord, this.#engine.over) : records;
   }
 
-  /** Batch by batch: what came of one partition with one fetch. Refused as a loop over records is. */
+  /** Batch by batch: what has come of one partition, at most as much as one fetch may bring. Refused as a loop over records is. */
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
     checkBatchesOptions(options);
     const batches = new BatchIterator<K, V>(this.#engine, options.recordsMax ?? Number.POSITIVE_INFINITY);

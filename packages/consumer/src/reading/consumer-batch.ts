@@ -3,7 +3,7 @@ import { ConsumerError } from '../errors.ts';
 import { ConsumerRecord, decodeRecord } from '../record.ts';
 import type { Lease, RecordRun } from './lease.ts';
 
-/** Records of one partition that came with one fetch, in order. */
+/** Records of one partition, in order: what came with one fetch, or with several while nobody was ready for it. */
 export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerRecord<K, V>> {
   readonly topic: string;
   readonly partition: number;

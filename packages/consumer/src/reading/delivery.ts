@@ -15,6 +15,7 @@ const WAITING_READERS_MAX = 100_000;
  */
 export class Delivery {
   readonly #clock: Clock;
+  readonly #runBytesMax: number;
   readonly #onRoom: (state: AssignedPartition) => void;
   readonly #line: AssignedPartition[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -26,9 +27,13 @@ export class Delivery {
   /** Called when a reader asks for something: the sign of life that `maxPollIntervalMs` is about. */
   onPoll: (() => void) | undefined;
 
-  /** @param onRoom Told when something buffered was used up, so that more can be fetched. */
-  constructor(clock: Clock, onRoom: (state: AssignedPartition) => void) {
+  /**
+   * @param runBytesMax The most that readers get of a partition at a time, as it was fetched.
+   * @param onRoom Told when something buffered was used up, so that more can be fetched.
+   */
+  constructor(clock: Clock, runBytesMax: number, onRoom: (state: AssignedPartition) => void) {
     this.#clock = clock;
+    this.#runBytesMax = runBytesMax;
     this.#onRoom = onRoom;
     this.#lastPauseMs = clock.monotonic();
   }
@@ -110,7 +115,7 @@ export class Delivery {
         this.offer(state);
         throw state.error;
       }
-      const lease = new Lease(state, this.#clock.monotonic(), this.#onRoom);
+      const lease = new Lease(state, this.#clock.monotonic(), this.#runBytesMax, this.#onRoom);
       state.leaseTo(lease);
       this.#leases.add(lease);
       return lease;

@@ -125,7 +125,7 @@ export class RecordIterator<K, V> extends LeaseIterator<ConsumerRecord<K, V>> {
   }
 }
 
-/** Fetched batch by fetched batch, over all partitions in turn. */
+/** Batch by batch of what was fetched, over all partitions in turn. */
 export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
   readonly #recordsMax: number;
 

@@ -19,6 +19,7 @@ export class Lease implements PartitionReader {
   /** Whether a handler of `run` has it, and not a loop. */
   ofRun = false;
   readonly #version: number;
+  readonly #runBytesMax: number;
   readonly #onRoom: (state: AssignedPartition) => void;
   #cancelled = false;
   /** Made when somebody asks for the signal, which most handlers do not. */
@@ -35,8 +36,15 @@ export class Lease implements PartitionReader {
   seenProgress = 0;
   seenMs: number;
 
-  constructor(state: AssignedPartition, nowMs: number, onRoom: (state: AssignedPartition) => void) {
+  /** @param runBytesMax The most that a run has, as it was fetched. */
+  constructor(
+    state: AssignedPartition,
+    nowMs: number,
+    runBytesMax: number,
+    onRoom: (state: AssignedPartition) => void,
+  ) {
     this.state = state;
+    this.#runBytesMax = runBytesMax;
     this.#version = state.version;
     this.seenMs = nowMs;
     this.#onRoom = onRoom;
@@ -86,7 +94,9 @@ export class Lease implements PartitionReader {
   }
 
   /**
-   * Finishes what is in hand and gives up to `recordsMax` records of what came with one fetch; undefined as with `next`.
+   * Finishes what is in hand and gives up to `recordsMax` records of what came with one fetch, or with several where no more came
+   * with all of them than one may bring: a reader that is slower than records come gets more of them at a time, and catches up.
+   * Undefined as with `next`.
    * @throws ConsumerError `CONSUMER_CORRUPT_BATCH`
    */
   nextRun(recordsMax: number): RecordRun | undefined {
@@ -94,23 +104,36 @@ export class Lease implements PartitionReader {
     if (first === undefined) return undefined;
     const records = [first];
     const { state } = this;
-    const chunk = state.firstChunk;
-    let last = first;
-    while (records.length < recordsMax) {
-      const record = this.#read();
-      if (record === undefined) break;
-      records.push(record);
-      last = record;
-    }
-    this.#inHand = last.offset + 1;
-    this.#inHandEpoch = last.leaderEpoch;
-    if (chunk?.exhausted) {
+    let sizeBytes = 0;
+    for (let chunk = state.firstChunk; chunk !== undefined; chunk = state.firstChunk) {
+      sizeBytes += chunk.sizeBytes;
+      // What is damaged behind the first is told to who asks next: what stands before it is good.
+      const isFirst = sizeBytes === chunk.sizeBytes;
+      if (!isFirst && (records.length >= recordsMax || sizeBytes > this.#runBytesMax)) break;
+      if (!this.#readInto(records, recordsMax, isFirst) || !chunk.exhausted) break;
       this.#dropChunk();
       this.#inHand = chunk.nextOffset;
       this.#inHandEpoch = chunk.lastEpoch;
     }
     state.handedOut(this.#inHand);
     return { records, nextOffset: this.#inHand };
+  }
+
+  /** Adds what is left of the first chunk; false where that is damaged and nobody is to be told yet. */
+  #readInto(records: ConsumerRecord<never, never>[], recordsMax: number, throws: boolean): boolean {
+    try {
+      while (records.length < recordsMax) {
+        const record = this.#read();
+        if (record === undefined) return true;
+        records.push(record);
+        this.#inHand = record.offset + 1;
+        this.#inHandEpoch = record.leaderEpoch;
+      }
+      return true;
+    } catch (error) {
+      if (throws) throw error;
+      return false;
+    }
   }
 
   /** Finishes a part of a run: all below `offset` is processed. */

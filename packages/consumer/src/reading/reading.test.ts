@@ -131,7 +131,39 @@ describe('a loop over batches', () => {
     expect([...(batches[0] as ConsumerBatch<Buffer, Buffer>)].map(textOf)[0]).toBe('t-0@0=0.0');
   });
 });
+
 describe('run', () => {
+  it.each([
+    ['all of it', {}, [1, 5, 10, 10]],
+    ['as many records as it wants', { batchRecordsMax: 4 }, [1, 4, 4, 4]],
+    ['no more bytes than one fetch brings', { partitionBytesMax: 300 }, [1, 4, 1, 4]],
+  ])(
+    'gives a handler of batches what has come while it was busy, whatever fetches that came with: %s',
+    async (_, { batchRecordsMax, ...options }: { batchRecordsMax?: number; partitionBytesMax?: number }, expected) => {
+      const harness = newHarness();
+      const [log] = harness.cluster.createTopic('t', 1);
+      const engine = assigned(harness, 1, options);
+      const seen: number[][] = [];
+      const done = run(engine, {
+        batchRecordsMax,
+        eachBatch: async ({ records, nextOffset }) => {
+          seen.push(records.map(({ offset }) => offset));
+          expect(nextOffset).toBe(seen.flat().length);
+          await sleep(harness, 1_000);
+        },
+      });
+      for (let count = 0; count < 32; count += 1) {
+        log!.append([`${count}`]);
+        await harness.clock.advanceAsync(100);
+      }
+      expect(seen.map(({ length }) => length)).toEqual(expected);
+      expect(seen.flat()).toEqual(seen.flat().map((_offset, index) => index));
+      const closing = engine.close();
+      await harness.clock.advanceAsync(1_000);
+      await Promise.all([closing, done]);
+    },
+  );
+
   it('calls a handler that returns no promise again at once', async () => {
     const harness = newHarness();
     filled(harness, 1, 1, 1_000);

@@ -43,7 +43,7 @@ export interface RunOptions<K = Buffer, V = Buffer> {
   readonly eachBatch?: ((batch: ConsumerBatch<K, V>, context: HandlerContext) => unknown) | undefined;
   /** How many partitions are handled at once. 16 by default; 1 for one handler at a time. */
   readonly concurrency?: number | undefined;
-  /** The most records of a batch. As many as came with one fetch of a partition by default. */
+  /** The most records of a batch. By default what has come of a partition, at most as much as one fetch may bring (`partitionBytesMax`). */
   readonly batchRecordsMax?: number | undefined;
   /** Off by default: the first error ends `run`. */
   readonly retry?: HandlerRetry | undefined;
