@@ -366,7 +366,8 @@ describe.skipIf(isElsewhere)('in trouble, a consumer', () => {
     }));
   it('survives being counted out of its group', () =>
     survives((_topic, n, groupId, { memberId }) => {
-      if (n % 3 === 2) expect(consuming.target.broker?.expireMember(groupId, memberId)).toBe(memberId !== '');
+      // On a busy machine it may not have come back yet.
+      if (n % 3 === 2 && memberId !== '') expect(consuming.target.broker?.expireMember(groupId, memberId)).toBe(true);
       if (n % 3 === 0) consuming.target.broker?.failNext('Heartbeat', 'UNKNOWN_MEMBER_ID');
       if (n % 3 === 1) consuming.target.broker?.failNext('Heartbeat', 'ILLEGAL_GENERATION');
     }));
