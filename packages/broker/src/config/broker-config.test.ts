@@ -189,6 +189,7 @@ describe('the settings of a broker', () => {
     [{ 'listener.security.protocol.map': 'PLAINTEXT:TLS' }, 'security protocol TLS'],
     [{ 'inter.broker.listener.name': 'X' }, 'must be a listener name defined in listeners'],
     [{ 'log.dirs': 'a,,b' }, 'log.dirs must name at least one folder'],
+    [{ 'log.dirs': '/a,/b,/c/../a/' }, 'log.dirs names /c/../a/ twice'],
     [{ 'queued.max.request.bytes': '10' }, 'queued.max.request.bytes must be larger or equal'],
   ])('refuse %o', (properties, message) => {
     expect(messages(properties).join('\n')).toContain(message);

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path/posix';
 import { nearestName } from '@millrace/ports';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions.ts';
@@ -242,6 +243,9 @@ function checkTogether(config: BrokerConfig, report: Report): void {
   if (config.logDirs.length === 0 || config.logDirs.includes('')) {
     report('log.dirs', 'log.dirs must name at least one folder');
   }
+  const folders = config.logDirs.map((folder) => normalize(`${folder}/`));
+  const twice = config.logDirs.find((_, at) => folders.indexOf(folders[at]!) < at);
+  if (twice !== undefined) report('log.dirs', `log.dirs names ${twice} twice`);
   if (config.queuedMaxRequestBytes > 0 && config.queuedMaxRequestBytes < config.socketRequestMaxBytes) {
     report(
       'queued.max.request.bytes',
