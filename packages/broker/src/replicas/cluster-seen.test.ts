@@ -51,6 +51,45 @@ describe('the metrics of a cluster', () => {
   });
 });
 
+/** Brokers that count; what each has counted, by names without what stands before them. */
+async function counting(brokers: number): Promise<(id: number, name: string) => number> {
+  const counts = new Map<string, number>();
+  cluster = await TestReplicas.start(0, { 'replica.lag.time.max.ms': '2000', 'replica.socket.timeout.ms': '1000' });
+  cluster.metricsOf = (id) => ({
+    ...noMetrics,
+    counter: (name) => {
+      const key = `${id} ${name.replace(/^kafka_\w+?_\w+?_/, '')}`;
+      return { add: (amount) => void counts.set(key, (counts.get(key) ?? 0) + amount) };
+    },
+  });
+  for (let id = 1; id <= brokers; id += 1) await cluster.start(id);
+  return (id, name) => counts.get(`${id} ${name}_total`) ?? 0;
+}
+
+describe('what brokers count', () => {
+  it('are the bytes that replication gives and takes, and the in-sync replicas that leave and come', async () => {
+    const count = await counting(2);
+    await cluster.createTopic('t', [[1, 2]], { 'min.insync.replicas': '1' });
+    const records = batchOf(['a', 'b']);
+    const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
+    await cluster.ask(1, Produce, 9, { acks: 1, timeoutMs: 1000, topicData });
+    await cluster.until('it is copied', () => cluster.partition(2, 't').log.logEndOffset === 2);
+    const bytes = records.length;
+    expect([count(1, 'bytesin'), count(1, 'replicationbytesout'), count(2, 'replicationbytesin')]).toEqual([
+      bytes,
+      bytes,
+      bytes,
+    ]);
+    expect([count(1, 'isrshrinks'), count(1, 'isrexpands')]).toEqual([0, 0]);
+    cluster.cutFetches(2, 1);
+    await cluster.ask(1, Produce, 9, { acks: 1, timeoutMs: 1000, topicData });
+    await cluster.pass(4000, 50);
+    cluster.heal();
+    await cluster.until('it is in sync again', () => cluster.partition(1, 't').isr.length === 2);
+    expect([count(1, 'isrshrinks'), count(1, 'isrexpands')]).toEqual([1, 1]);
+  });
+});
+
 describe('a client that asks who led before', () => {
   it('is told who leads now, and where that is (KIP-951)', async () => {
     cluster = await TestReplicas.start(3);

@@ -11,6 +11,7 @@ import type { PeerAddress, PeerLane, PeerSendOptions, Peers } from '../cluster/p
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import type { Partition } from '../replicas/partition.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { type Metrics, noMetrics } from '../shared/metrics.ts';
 import { isRefusal } from '../shared/refusal.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -50,6 +51,8 @@ export class TestReplicas {
   readonly said: Said[] = [];
   /** What was written to the store, in order; that of one transaction together. */
   readonly written: (readonly Operation[])[] = [];
+  /** Where brokers that start from now on report what they do. */
+  metricsOf: (id: number) => Metrics = () => noMetrics;
   /** What opening a way to another broker throws, as if there were a mistake. */
   lineFault: ((clientId: string) => Error | undefined) | undefined;
   readonly #settings: Readonly<Record<string, string>>;
@@ -333,6 +336,7 @@ export class TestReplicas {
       disk,
       metadataStore: storeOf(session, process, (operations) => this.written.push(operations)),
       logger: silentLogger,
+      metrics: this.metricsOf(id),
       peers: this.#peersOf(id, process),
     });
   }
