@@ -29,7 +29,9 @@ export function GroupPage(): ReactNode {
       {(detail) => (
         <>
           <div className="title">
-            <h1 className="name">{group}</h1>
+            <h1 className="name">
+              <Breakable>{group}</Breakable>
+            </h1>
             <GroupState state={detail.state} />
             <span className="faint">
               {detail.assignor !== '' && `${detail.assignor} · `}

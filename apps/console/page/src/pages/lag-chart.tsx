@@ -12,6 +12,8 @@ const SPAN_S_MIN = 60;
 
 /** Times are one line under the chart. */
 const CLOCKS_HEIGHT = 30;
+/** Of one, with some room beside it. */
+const CLOCK_WIDTH = 84;
 /** Room for the longest count beside it: 98,000 and 999.9M. */
 const COUNTS_WIDTH = 62;
 const DAY_S = 86_400;
@@ -55,7 +57,7 @@ export default function LagChart({
           y: { range: (_, __, max) => [0, Math.max(4, max * 1.1)] },
         },
         axes: [
-          { ...axis, values: clocks, size: CLOCKS_HEIGHT },
+          { ...axis, values: clocks, size: CLOCKS_HEIGHT, space: CLOCK_WIDTH },
           { ...axis, values: (_, at) => at.map(brief), incrs: [...COUNT_STEPS], size: COUNTS_WIDTH },
         ],
         series: [{}, { stroke: style.accentColor, width: 2, points: { show: false }, label }],

@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from 'react';
 import type { Message, MessageBatch, Shown } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
+import { deadLetterOf } from '../lib/dead-letters.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
@@ -207,26 +208,16 @@ function pretty({ shape, text, isCut }: Shown): string {
   }
 }
 
-/** The headers that @millrace/consumer gives to dead letters. */
-const DEAD = 'dead-letter-';
-
-function header({ headers }: Message, name: string): string | undefined {
-  return headers.findLast((each) => each.name === name)?.value.text;
-}
-
 function DeadLetter({ cluster, message }: { cluster: string; message: Message }): ReactNode {
   const say = useWords();
   const [isSending, setSending] = useState(false);
-  const origin = header(message, `${DEAD}topic`);
-  const mayWrite = useMay('editor', { on: 'topic', name: origin ?? '' }) && !message.isMasked;
-  if (origin === undefined) return null;
-  const place = `${origin} ${header(message, `${DEAD}partition`)}:${header(message, `${DEAD}offset`)}`;
+  const dead = deadLetterOf(message.headers);
+  const mayWrite = useMay('editor', { on: 'topic', name: dead?.topic ?? '' }) && !message.isMasked;
+  if (dead === undefined) return null;
   return (
     <div className="problem">
-      <strong>{say('deadLetter', { place })}</strong>
-      <p>
-        {header(message, `${DEAD}error-name`)}: {header(message, `${DEAD}error-message`)}
-      </p>
+      <strong>{say('deadLetter', { place: dead.place })}</strong>
+      {dead.error !== undefined && <p>{dead.error}</p>}
       {mayWrite && (
         <button type="button" onClick={() => setSending(true)}>
           {say('sendBack')}
@@ -235,8 +226,8 @@ function DeadLetter({ cluster, message }: { cluster: string; message: Message })
       {isSending && (
         <Produce
           cluster={cluster}
-          topic={origin}
-          first={{ ...message, headers: message.headers.filter(({ name }) => !name.startsWith(DEAD)) }}
+          topic={dead.topic}
+          first={{ ...message, headers: message.headers.filter(({ name }) => !name.startsWith(dead.prefix)) }}
           onClose={() => setSending(false)}
         />
       )}

@@ -28,7 +28,9 @@ export function TopicPage(): ReactNode {
   return (
     <>
       <div className="title">
-        <h1 className="name">{topic}</h1>
+        <h1 className="name">
+          <Breakable>{topic}</Breakable>
+        </h1>
         {query.data !== undefined && <Facts detail={query.data} />}
         <div className="grow" />
         {query.data !== undefined && (

@@ -166,7 +166,9 @@ function Lags({ groups, cluster }: { groups: readonly GroupLag[]; cluster: strin
     <span className="lags">
       {groups.slice(0, LAGS_SHOWN).map(({ group, lag }) => (
         <Link key={group} to="/$cluster/groups/$group" params={{ cluster, group }}>
-          <span className="whose">{group} </span>
+          <span className="whose" title={group}>
+            {group}
+          </span>{' '}
           <Lag lag={lag} />
         </Link>
       ))}
