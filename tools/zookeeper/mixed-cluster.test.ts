@@ -5,7 +5,7 @@ import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Connection } from '@millrace/network';
 import { AbortableTransactionError, Producer, type Transaction } from '@millrace/producer';
-import { ApiVersions } from '@millrace/protocol';
+import { ApiVersions, ErrorCode, OffsetCommit, OffsetFetch } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from '../../apps/broker/src/index.ts';
 import { type ApacheKafka, startApacheKafka } from '../kafka/broker.ts';
@@ -106,6 +106,53 @@ describe.skipIf(!isRunnable)('Apache Kafka 3.9.1 and Millrace in one cluster', (
         if (values.size === RECORDS) break;
       }
       expect(values.size).toBe(RECORDS);
+    },
+    START_MS_MAX,
+  );
+
+  it(
+    'keep one set of offsets in ZooKeeper for consumers of old, whichever of them is asked (OffsetCommit, OffsetFetch 0)',
+    async () => {
+      const brokers = [kafka.bootstrap, bootstrapOf(millraces[0] as BrokerProcess)];
+      const connections = await Promise.all(
+        brokers.map((bootstrap) => {
+          const [host = '', port] = bootstrap.split(':');
+          return Connection.connect({ host, port: Number(port) });
+        }),
+      );
+      const topics = [
+        { name: 't', partitionIndexes: [0, 1, 2, 9] },
+        { name: 'nowhere', partitionIndexes: [0] },
+      ];
+      try {
+        for (const [index, connection] of connections.entries()) {
+          const partitions = [index, 9].map((partitionIndex) => ({ partitionIndex, committedOffset: 7 + index }));
+          const committed = await connection.send(OffsetCommit, 0, {
+            groupId: 'old',
+            topics: [{ name: 't', partitions }],
+          });
+          // Kafka names those first that it refuses.
+          const codes = committed.topics[0]?.partitions.map((each) => [each.partitionIndex, each.errorCode]);
+          expect(codes?.toSorted()).toEqual([
+            [index, ErrorCode.NONE],
+            [9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
+          ]);
+        }
+        const told = await Promise.all(
+          connections.map((connection) => connection.send(OffsetFetch, 0, { groupId: 'old', topics })),
+        );
+        const offsets = told.map(({ topics: each }) =>
+          each
+            .flatMap(({ name, partitions }) =>
+              partitions.map((one) => `${name}-${one.partitionIndex} ${one.committedOffset} ${one.errorCode}`),
+            )
+            .toSorted(),
+        );
+        expect(offsets[1]).toEqual(offsets[0]);
+        expect(offsets[0]).toEqual(expect.arrayContaining(['t-0 7 0', 't-1 8 0']));
+      } finally {
+        await Promise.all(connections.map((connection) => connection.close()));
+      }
     },
     START_MS_MAX,
   );
