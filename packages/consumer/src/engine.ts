@@ -94,7 +94,7 @@ export class ConsumerEngine {
     this.missing = new MissingTopics(ports);
     // Nobody may ever ask for it.
     this.#joined.promise.catch(() => {});
-    this.delivery = new Delivery(ports.clock, settings.partitionBytesMax, (state) => this.flow.fetcher.roomMade(state));
+    this.delivery = new Delivery(ports.clock, settings, (state) => this.flow.fetcher.roomMade(state));
     this.delivery.onPoll = () => this.#polled();
     const { partitions, delivery, missing } = this;
     const { decoders } = options;

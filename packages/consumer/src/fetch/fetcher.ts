@@ -222,7 +222,11 @@ export class Fetcher {
       const asked = states.map((state) => this.#ask(state, shareBytes));
       void this.#fetch(broker, broker.waiting, asked, this.#waitMs(broker, asked.length, isPartial));
     } else if (!broker.backlog.busy) {
-      const behind = states.filter((state) => state.fetchOffset < state.highWatermark || state.highWatermark < 0);
+      const { readCommitted } = this.#context.settings;
+      const behind = states.filter((state) => {
+        const end = state.endOffset(readCommitted);
+        return state.fetchOffset < end || end < 0;
+      });
       if (behind.length > 0) {
         const asked = behind.map((state) => this.#ask(state, shareBytes));
         void this.#fetch(broker, broker.backlog, asked, 0);

@@ -11,8 +11,9 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
   readonly records: readonly ConsumerRecord<K, V>[];
   /** The offset that is committed when the whole batch is processed. */
   readonly nextOffset: number;
-  /** Where the partition's log ended for consumers when the batch came. */
+  /** Where the partition's log ended for consumers, those of what is not committed included, when it was last heard of. */
   readonly highWatermark: number;
+  readonly #endOffset: number;
   readonly #lease: Lease;
 
   /** Made by the consumer. */
@@ -23,6 +24,7 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
     this.records = run.records as unknown as ConsumerRecord<K, V>[];
     this.nextOffset = run.nextOffset;
     this.highWatermark = lease.state.highWatermark;
+    this.#endOffset = lease.endOffset;
     this.#lease = lease;
   }
 
@@ -34,9 +36,9 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
     return (this.records[this.records.length - 1] as ConsumerRecord<K, V>).offset;
   }
 
-  /** Records that follow in the partition. */
+  /** Offsets that follow in the partition for this consumer: up to where a transaction is open, where it reads what is committed. */
   get lag(): number {
-    return Math.max(this.highWatermark - this.nextOffset, 0);
+    return Math.max(this.#endOffset - this.nextOffset, 0);
   }
 
   /** Whether the partition is being given up, or was sought elsewhere: a long handler does well to stop here. */

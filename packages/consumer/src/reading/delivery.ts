@@ -1,7 +1,7 @@
 import { type Clock, nextTurn } from '@millrace/ports';
 import type { AssignedPartition } from '../assigned-partition.ts';
 import { KeepAlive } from '../keep-alive.ts';
-import { Lease } from './lease.ts';
+import { Lease, type ReadingSettings } from './lease.ts';
 
 /** Readers that never wait for the network would keep everybody else from running; after this long they pause for a moment. */
 const UNBROKEN_MS_MAX = 15;
@@ -15,7 +15,7 @@ const WAITING_READERS_MAX = 100_000;
  */
 export class Delivery {
   readonly #clock: Clock;
-  readonly #runBytesMax: number;
+  readonly #settings: ReadingSettings;
   readonly #onRoom: (state: AssignedPartition) => void;
   readonly #line: AssignedPartition[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -27,13 +27,10 @@ export class Delivery {
   /** Called when a reader asks for something: the sign of life that `maxPollIntervalMs` is about. */
   onPoll: (() => void) | undefined;
 
-  /**
-   * @param runBytesMax The most that readers get of a partition at a time, as it was fetched.
-   * @param onRoom Told when something buffered was used up, so that more can be fetched.
-   */
-  constructor(clock: Clock, runBytesMax: number, onRoom: (state: AssignedPartition) => void) {
+  /** @param onRoom Told when something buffered was used up, so that more can be fetched. */
+  constructor(clock: Clock, settings: ReadingSettings, onRoom: (state: AssignedPartition) => void) {
     this.#clock = clock;
-    this.#runBytesMax = runBytesMax;
+    this.#settings = settings;
     this.#onRoom = onRoom;
     this.#lastPauseMs = clock.monotonic();
   }
@@ -115,7 +112,7 @@ export class Delivery {
         this.offer(state);
         throw state.error;
       }
-      const lease = new Lease(state, this.#clock.monotonic(), this.#runBytesMax, this.#onRoom);
+      const lease = new Lease(state, this.#clock.monotonic(), this.#settings, this.#onRoom);
       state.leaseTo(lease);
       this.#leases.add(lease);
       return lease;

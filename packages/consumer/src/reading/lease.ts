@@ -1,6 +1,7 @@
 import type { AssignedPartition, PartitionReader } from '../assigned-partition.ts';
 import { corruptBatch, messageOf } from '../errors.ts';
 import type { FetchedChunk } from '../fetch/fetched-chunk.ts';
+import type { ConsumerSettings } from '../options.ts';
 import type { ConsumerRecord } from '../record.ts';
 
 /** Records that a lease handed out together. */
@@ -9,6 +10,9 @@ export interface RecordRun {
   /** What is processed when all of them are. */
   readonly nextOffset: number;
 }
+
+/** What of the consumer's settings matters to who reads. */
+export type ReadingSettings = Pick<ConsumerSettings, 'partitionBytesMax' | 'readCommitted'>;
 
 /**
  * The right of one reader to read one partition for a while. A partition has one lease at most, which is what keeps its records
@@ -19,7 +23,7 @@ export class Lease implements PartitionReader {
   /** Whether a handler of `run` has it, and not a loop. */
   ofRun = false;
   readonly #version: number;
-  readonly #runBytesMax: number;
+  readonly #settings: ReadingSettings;
   readonly #onRoom: (state: AssignedPartition) => void;
   #cancelled = false;
   /** Made when somebody asks for the signal, which most handlers do not. */
@@ -36,18 +40,22 @@ export class Lease implements PartitionReader {
   seenProgress = 0;
   seenMs: number;
 
-  /** @param runBytesMax The most that a run has, as it was fetched. */
   constructor(
     state: AssignedPartition,
     nowMs: number,
-    runBytesMax: number,
+    settings: ReadingSettings,
     onRoom: (state: AssignedPartition) => void,
   ) {
     this.state = state;
-    this.#runBytesMax = runBytesMax;
+    this.#settings = settings;
     this.#version = state.version;
     this.seenMs = nowMs;
     this.#onRoom = onRoom;
+  }
+
+  /** Where the log ended for this reader when it was last heard of: at the last stable offset for one of what is committed. */
+  get endOffset(): number {
+    return this.state.endOffset(this.#settings.readCommitted);
   }
 
   /** Whether nothing more may be handed out: the partition is given up, sought elsewhere, or the consumer ends. */
@@ -109,7 +117,7 @@ export class Lease implements PartitionReader {
       sizeBytes += chunk.sizeBytes;
       // What is damaged behind the first is told to who asks next: what stands before it is good.
       const isFirst = sizeBytes === chunk.sizeBytes;
-      if (!isFirst && (records.length >= recordsMax || sizeBytes > this.#runBytesMax)) break;
+      if (!isFirst && (records.length >= recordsMax || sizeBytes > this.#settings.partitionBytesMax)) break;
       if (!this.#readInto(records, recordsMax, isFirst) || !chunk.exhausted) break;
       this.#dropChunk();
       this.#inHand = chunk.nextOffset;
