@@ -56,5 +56,6 @@ export function times(value: number, of: number): string {
 }
 
 export function percent(share: number): string {
+  if (!Number.isFinite(share)) return '-';
   return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 }
