@@ -24,6 +24,8 @@ export default defineConfig({
     testTimeout: 30_000,
     // What is made before tests, such as a walk through all captured scenarios, may meet a busy machine as well as they may.
     hookTimeout: 30_000,
+    // And so may what a test waits to see: how fast the machine is shall decide nothing.
+    expect: { poll: { timeout: 15_000 } },
     setupFiles: ['tools/check/check-invariants.ts'],
     projects: [
       { extends: true, test: { name: 'sharing', include: [SHARING_TESTS], exclude: LEFT_OUT, isolate: false } },

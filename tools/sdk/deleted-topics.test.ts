@@ -35,8 +35,8 @@ it.each([
   await consuming.admin.deleteTopics([topic]);
   await expect.poll(() => consumer.assignment.length, { timeout: 10_000 }).toBe(0);
   const startMs = performance.now();
-  await consumer.close({ timeoutMs: 5_000 });
-  expect(performance.now() - startMs).toBeLessThan(5_000);
+  await consumer.close({ timeoutMs: 20_000 });
+  expect(performance.now() - startMs).toBeLessThan(20_000);
   expect(await consuming.admin.listTopics()).not.toContain(topic);
 });
 
