@@ -330,7 +330,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await cluster.kill(3);
     await page.waitForSelector('.tag.bad', { timeout: 30_000 });
     await page.waitForSelector('.cell.down', { timeout: 30_000 });
-    expect(await page.textContent('.health')).toMatch(/partitions lack replicas/);
+    await page.getByText(/^1 of 3 brokers are down\. [1-9]\d* partitions lack replicas/).waitFor();
     await page.context().close();
   });
 });

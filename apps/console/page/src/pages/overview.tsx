@@ -1,8 +1,9 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import type { BrokerRow, MapPartition, MapTopic, Overview } from '../../../src/api/contract.ts';
+import type { BrokerRow, MapTopic, Overview } from '../../../src/api/contract.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
+import { stateOf } from '../lib/replica-state.ts';
 import { useWords } from '../lib/settings.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
@@ -33,10 +34,13 @@ export function OverviewPage(): ReactNode {
 
 function Health({ overview }: { overview: Overview }): ReactNode {
   const say = useWords();
-  const { underReplicated: behind, offline } = overview;
-  const isWell = behind === 0 && offline === 0;
+  const { underReplicated: behind, offline, brokers } = overview;
+  // The brokers are known to be gone before the controller has moved what they led.
+  const down = brokers.filter(({ isUp }) => !isUp).length;
+  const isWell = behind === 0 && offline === 0 && down === 0;
   return (
     <p className={isWell ? 'health well' : offline > 0 ? 'health bad' : 'health warn'} role="status">
+      {down > 0 && `${say('brokersDown', { n: down, all: brokers.length })} `}
       {isWell ? say('allWell') : say('trouble', { behind: number(behind), offline: number(offline) })}
     </p>
   );
@@ -126,11 +130,4 @@ function TopicMap(props: { topic: MapTopic; brokers: readonly BrokerRow[]; down:
       </div>
     </figure>
   );
-}
-
-function stateOf({ leader, replicas, inSync }: MapPartition, id: number, down: ReadonlySet<number>): string {
-  if (!replicas.includes(id)) return 'none';
-  if (leader === id) return 'leads';
-  if (down.has(id)) return 'down';
-  return inSync.includes(id) ? 'sync' : 'behind';
 }
