@@ -98,6 +98,7 @@ export class Replication {
       logger,
       link: this.#link,
       own: (request) => controlledShutdown(controller(), request),
+      hold: this.replicas.produceHold,
       retriesMax: controlledShutdownMaxRetries,
       backoffMs: controlledShutdownRetryBackoffMs,
     });

@@ -32,6 +32,7 @@ function start(others: readonly number[], answers: readonly Answer[]) {
       return answers[asked.length - 1] ?? MOVED;
     },
     clock,
+    hold: { begin: () => {}, end: () => {} },
     logger: silentLogger,
     retriesMax: 3,
     backoffMs: 5000,

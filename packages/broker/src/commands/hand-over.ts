@@ -6,6 +6,7 @@ import {
   ErrorCode,
 } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { ProduceHold } from '../replicas/produce-hold.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { ControllerLink } from './controller-link.ts';
 
@@ -21,6 +22,8 @@ export interface HandOverOptions {
   readonly link: ControllerLink;
   /** This broker's own controller. */
   readonly own: (request: ControlledShutdownRequest) => Promise<ControlledShutdownResponseInput>;
+  /** What records wait for while the controller is asked for the first time. */
+  readonly hold: Pick<ProduceHold, 'begin' | 'end'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** `controlled.shutdown.max.retries` */
@@ -34,16 +37,20 @@ export interface HandOverOptions {
  * (`KafkaServer.controlledShutdown`). Resolves when nothing is left, or after so many attempts; whether it worked.
  */
 export async function handOver(options: HandOverOptions): Promise<boolean> {
-  const { brokerId, cluster, clock, logger, retriesMax, backoffMs } = options;
+  const { brokerId, cluster, hold, clock, logger, retriesMax, backoffMs } = options;
   for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
     if (![...cluster.brokers.keys()].some((id) => id !== brokerId)) return true;
     if (attempt > 0) await pause(clock, Math.min(backoffMs, FIRST_PAUSE_MS * PAUSE_FACTOR ** (attempt - 1)));
+    // What is left after that stays here for now.
+    if (attempt === 0) hold.begin();
     try {
       const { errorCode, remainingPartitions } = await ask(options);
       if (errorCode === ErrorCode.NONE && remainingPartitions.length === 0) return true;
       logger.warn({ errorCode, remaining: remainingPartitions.length, attempt }, 'Not everything was handed over');
     } catch (err) {
       logger.warn({ err, attempt }, 'The controller could not be asked to take over what this broker leads');
+    } finally {
+      hold.end();
     }
   }
   logger.error({}, 'This broker stops though it still leads partitions: they are without a leader for a moment');

@@ -46,10 +46,15 @@ interface Append {
 }
 
 export const produce = defineHandler(Produce, { minVersion: 0, maxVersion: 12 }, (request, context) => {
+  const { wait } = context.broker.replicas.produceHold;
+  return wait === undefined ? take(request, context) : wait.then(() => take(request, context));
+});
+
+function take(request: ProduceRequest, context: RequestContext): Promise<ProduceResponseInput | null> {
   const refusal = refusalOfAll(request, context);
   const appends = refusal === undefined ? appendAll(request, context) : refuseAll(request, refusal);
   return settle(request, context, appends);
-});
+}
 
 function isAcks(acks: number): acks is RequiredAcks {
   return acks === 0 || acks === 1 || acks === -1;

@@ -28,6 +28,7 @@ import type { IsrChanges } from './isr-changes.ts';
 import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
+import { ProduceHold } from './produce-hold.ts';
 import type { ReplicationThrottle } from './replication-throttle.ts';
 import { GIVEN_UP_AFTER_MS, Shortages } from './shortages.ts';
 
@@ -109,6 +110,8 @@ export class ReplicaManager {
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
   readonly #commandListeners = new Set<() => void>();
+  /** What records wait for while this broker hands over. */
+  readonly produceHold: ProduceHold;
   #commandCount = 0;
   /** What is being done to replicas, by a command or by trying again; the next begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -124,6 +127,7 @@ export class ReplicaManager {
     this.#traffic = new TrafficCounters(options.metrics);
     const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
     this.#turns = new TurnLine(clock, COORDINATOR_TURNS);
+    this.produceHold = new ProduceHold(clock);
     this.#isrShrinks = metrics.counter(
       'kafka_server_replicamanager_isrshrinks_total',
       'Times that in-sync replicas of a partition led here left',
@@ -248,6 +252,7 @@ export class ReplicaManager {
     }
     this.#commandCount += 1;
     for (const listener of [...this.#commandListeners]) listener();
+    this.produceHold.end();
     return { errorCode: ErrorCode.NONE, partitions };
   }
 
