@@ -190,6 +190,7 @@ describe('the settings of a broker', () => {
     [{ 'inter.broker.listener.name': 'X' }, 'must be a listener name defined in listeners'],
     [{ 'log.dirs': 'a,,b' }, 'log.dirs must name at least one folder'],
     [{ 'log.dirs': '/a,/b,/c/../a/' }, 'log.dirs names /c/../a/ twice'],
+    [{ 'log.dirs': '/a/t-0,/ab,/a' }, 'log.dirs names /a/t-0/, which lies in /a/'],
     [{ 'queued.max.request.bytes': '10' }, 'queued.max.request.bytes must be larger or equal'],
   ])('refuse %o', (properties, message) => {
     expect(messages(properties).join('\n')).toContain(message);

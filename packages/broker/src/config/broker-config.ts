@@ -246,6 +246,14 @@ function checkTogether(config: BrokerConfig, report: Report): void {
   const folders = config.logDirs.map((folder) => normalize(`${folder}/`));
   const twice = config.logDirs.find((_, at) => folders.indexOf(folders[at]!) < at);
   if (twice !== undefined) report('log.dirs', `log.dirs names ${twice} twice`);
+  const outer = folders.find((folder) => folders.some((other) => other !== folder && other.startsWith(folder)));
+  if (outer !== undefined) {
+    const inner = folders.find((folder) => folder !== outer && folder.startsWith(outer));
+    report(
+      'log.dirs',
+      `log.dirs names ${inner}, which lies in ${outer}: folders there are replicas, and go with their topics`,
+    );
+  }
   if (config.queuedMaxRequestBytes > 0 && config.queuedMaxRequestBytes < config.socketRequestMaxBytes) {
     report(
       'queued.max.request.bytes',
