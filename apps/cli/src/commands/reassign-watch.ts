@@ -26,6 +26,8 @@ import { type ClearedThrottles, clearThrottles } from './reassignment-throttle.t
 export interface MovesOptions {
   readonly plan?: string;
   readonly topics?: readonly string[];
+  /** All topics there are, the cluster's own too. */
+  readonly allTopics?: boolean;
   readonly all?: boolean;
   readonly preserveThrottles?: boolean;
 }
@@ -40,12 +42,14 @@ interface PartitionStatus extends TopicPartition {
 
 export async function verifyPlan(context: CommandContext, options: MovesOptions): Promise<void> {
   const plan = options.plan === undefined ? undefined : await readPlan(options.plan, context.io.stdin);
-  if ((plan === undefined) === (options.topics === undefined)) {
-    throw usageError('Say what is to be looked at: `--plan FILE`, or `--topics orders`');
+  const { topics, allTopics } = options;
+  if ([plan, topics, allTopics].filter((each) => each !== undefined).length !== 1) {
+    throw usageError('Say what is to be looked at: `--plan FILE`, `--topics orders` or `--all-topics`');
   }
   await context.withAdmin(async (admin) => {
     const running = await admin.listPartitionReassignments('all');
-    const targets = plan ?? (await findTopics(admin, options.topics!)).flatMap(placedOf);
+    const names = async (): Promise<readonly string[]> => topics ?? (await admin.listTopics({ internal: true }));
+    const targets = plan ?? (await findTopics(admin, await names())).flatMap(placedOf);
     let told = await logDirsOf(admin);
     const look = async (): Promise<PartitionStatus[]> =>
       statusesOf(targets, await replicasOf(admin, targets), running, told);

@@ -228,6 +228,8 @@ describe('millrace partitions reassign', () => {
     expect((await run('partitions', 'reassign', 'list')).stdout).toMatch(/^TOPIC .*\nstuck +0 .* 3 +2 +0 B +\d\d B\n/);
     const verified = await run('partitions', 'reassign', 'verify', '--plan', plan);
     expect(verified).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('in progress') });
+    const all = await run('partitions', 'reassign', 'verify', '--all-topics');
+    expect(all).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^stuck +0 .* in progress$/m) });
     const other = await run('partitions', 'reassign', 'execute', '--topics', 'grown', '--brokers', '1,2');
     expect(other).toMatchObject({
       exitCode: 1,

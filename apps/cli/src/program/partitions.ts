@@ -88,12 +88,15 @@ Examples:
 }
 
 function addWatching(reassign: Command, run: Run): void {
-  chosen(reassign.command('verify'))
+  chosen(reassign.command('verify').option('--all-topics', "all moves there are, of the cluster's own topics too"))
     .summary('tell whether partitions are where a plan sends them')
     .description(
       'Tells whether partitions are where a plan sends them, and takes throttles away when nothing moves any more. Exit code 1 while they are not.',
     )
-    .addHelpText('after', '\nExamples:\n  millrace partitions reassign verify --plan plan.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace partitions reassign verify --plan plan.json\n  millrace partitions reassign verify --all-topics',
+    )
     .action((options: MovesOptions) => run(async (context) => (await watching()).verifyPlan(context, options)));
   chosen(reassign.command('cancel'))
     .option('--all', 'all that are on their way')
