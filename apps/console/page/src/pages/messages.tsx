@@ -34,7 +34,7 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
     cluster,
     topic,
     from,
-    at: from === 'offset' || from === 'time' ? (Number.isFinite(at) ? at : 0) : undefined,
+    at: from === 'offset' || from === 'time' ? placeOf(at) : undefined,
     partition: search.partition,
     search: search.q === undefined ? undefined : String(search.q),
     searchAs: search.q === undefined ? undefined : (search.as ?? 'text'),
@@ -74,6 +74,11 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
       )}
     </>
   );
+}
+
+/** An offset or an instant as the server takes it, whatever was typed. */
+function placeOf(at: number): number {
+  return Number.isNaN(at) ? 0 : Math.min(Math.max(Math.trunc(at), 0), Number.MAX_SAFE_INTEGER);
 }
 
 function Exports({ topic, messages }: { topic: string; messages: readonly Message[] }): ReactNode {
