@@ -222,10 +222,6 @@ const ASKED_OTHERWISE: Readonly<Record<string, { readonly why: string; readonly 
     why: 'a broker that stopped had closed its connection before Kafka could tell it to stop following',
     rest: (line) => line.replace(/^1 asks 2 .*/, (text) => text.replace(', is told to stop', '')),
   },
-  before: {
-    why: 'of this cluster nothing was captured before, and ours names all partitions again when one is added to a session',
-    rest: (line) => line.replace(/(orders|__consumer_offsets)(-\d): \d in \+0; /, '$1$2: '),
-  },
 };
 
 /** Which of them there are in which scenario; what a cast's prefix stands before is of that one alone. */
@@ -237,7 +233,6 @@ const OTHERWISE_IN: Readonly<Record<string, readonly string[]>> = {
   '12-pause-controller': ['twice'],
   '13-start-refused': ['twice'],
   '15-racks': ['racked', 'untold'],
-  'ibp2.8-10-delete-records in a cluster of its own': ['before'],
 };
 
 /** What was asked, without what differs on purpose, of which it notes what there was. */
