@@ -34,9 +34,10 @@ const COMMANDS = [
   'ls /a',
 ];
 
-/** Without numbers and times that differ from server to server, log lines and prompts. */
+/** Without numbers and times that differ from server to server, log lines and prompts, and what it may say or not before it ends. */
 function normalized(output: string): string[] {
   return output
+    .replace(/WATCHER::\s+WatchedEvent state:Closed .*/, '')
     .split('\n')
     .map((line) => line.replace(/^\[zk: [^\]]*\] ?/, '').trimEnd())
     .filter((line) => line !== '' && !/^\d{4}-|SLF4J|^Connecting|^Welcome|JLine|^log4j/.test(line))
