@@ -63,6 +63,23 @@ describe('a server that is behind', () => {
     expect(log).toEqual(['changed']);
   });
 
+  it.each(['before', 'after'] as const)(
+    'has its watches set anew where the connection is lost %s others change what they are on',
+    async (when) => {
+      const { a, b } = await scene();
+      const log: string[] = [];
+      const change = (): Promise<unknown> => b.set('/n', Buffer.from('1'), 'any');
+      a.lag();
+      if (when === 'after') await change();
+      await a.get('/n', { watch: ({ type }) => log.push(type) });
+      a.cut();
+      if (when === 'before') await change();
+      expect(log).toEqual([]);
+      await a.mend();
+      expect(log).toEqual(['changed']);
+    },
+  );
+
   it('has heard of everything before a write of its own', async () => {
     const { a, b } = await scene();
     a.lag();

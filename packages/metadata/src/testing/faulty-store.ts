@@ -50,6 +50,8 @@ export class FaultyMetadataStore implements MetadataStore {
   #state: SessionState;
   #lossAtWrite: 'before' | 'after' | undefined;
   #view: StaleView | undefined;
+  /** Those of servers that were behind when the connection was cut: what was watched there is watched again when it is back. */
+  #cutViews: StaleView[] = [];
   /** The connection is dead, and nobody has noticed yet. */
   #isLosing = false;
 
@@ -71,6 +73,7 @@ export class FaultyMetadataStore implements MetadataStore {
   /** Cuts the connection: what is under way has reached the store, and its answers do not come back. */
   cut(): void {
     if (this.#state !== 'connected') return;
+    if (this.#view !== undefined) this.#cutViews.push(this.#view);
     this.#view = undefined;
     this.#isLosing = false;
     const open = [...this.#underWay];
@@ -92,6 +95,7 @@ export class FaultyMetadataStore implements MetadataStore {
     if (this.#state !== 'disconnected') return;
     if (this.#inner.sessionState === 'expired') return this.#expired();
     while (this.#heldEvents.length > 0) await this.#tellAfterGap(this.#heldEvents.shift() as WatchEvent);
+    for (const view of this.#cutViews.splice(0)) await this.#watchAgain(view);
     if (this.#state !== 'disconnected') return;
     this.#enter('connected');
     for (const request of this.#queue.splice(0)) this.#begin(request);
@@ -120,6 +124,10 @@ export class FaultyMetadataStore implements MetadataStore {
     if (view === undefined) return;
     this.#view = undefined;
     for (const event of this.#heldEvents.splice(0)) this.#tell(event);
+    await this.#watchAgain(view);
+  }
+
+  async #watchAgain(view: StaleView): Promise<void> {
     for (const { kind, path } of view.watched) {
       const events = view.changesSince(kind, path, await this.#arm(kind, path));
       for (const event of events) this.#tell(event);
@@ -321,6 +329,7 @@ export class FaultyMetadataStore implements MetadataStore {
     this.#watches.clear();
     this.#heldEvents = [];
     this.#view = undefined;
+    this.#cutViews = [];
     this.#enter('expired');
     this.#failAll(() => this.#fault() as MetadataError);
   }
