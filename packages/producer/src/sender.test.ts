@@ -325,8 +325,8 @@ describe('a sender', () => {
       bench.cluster.leader = 2;
     };
     bench.send(0, 'a');
-    // Three answers of 21 ms and the next one, pauses of 5 and 10 ms and a fifth more.
-    await bench.clock.advanceAsync(4 * 21 + 18);
+    // Three answers of 21 ms, and pauses of 5 and 10 ms and a fifth more: pauses of 20 and 40 would come too late.
+    await bench.clock.advanceAsync(3 * 21 + 18);
     expect(bench.cluster.sentTo).toEqual([1, 2, 2, 2]);
     await bench.settle(1);
   });
