@@ -1,14 +1,16 @@
 /**
  * What brokers asked one another beside a controller's commands, as lines that compare: whom they followed in which leader epoch, which in-sync
- * replicas leaders wanted, and how they went.
+ * replicas leaders wanted, how they went, and what they asked for the sake of transactions.
  */
 import type {
+  AddPartitionsToTxnRequest,
   AlterPartitionRequest,
   ControlledShutdownRequest,
   FetchRequest,
   LeaderAndIsrRequest,
   ListOffsetsRequest,
   UpdateMetadataRequest,
+  WriteTxnMarkersRequest,
 } from '@millrace/protocol';
 import { leaderAndIsrCommand, updateMetadataCommand } from '../commands/wire.ts';
 import { type Command, Epochs } from './test-captured-cluster.ts';
@@ -24,6 +26,8 @@ export interface Asked {
   readonly wanted: readonly string[];
   /** By broker that stopped in order: what came after what. */
   readonly stops: readonly string[];
+  /** By broker, in order: what it asked whom for producers and their transactions. */
+  readonly transactions: readonly string[];
   /** In-sync replicas that came without their leader's word, and numbers in fetch sessions that do not go up. */
   readonly faults: readonly string[];
 }
@@ -39,6 +43,8 @@ export class Asks {
   /** By partition, its leader epoch, and the in-sync replicas of it that were told or asked for. */
   readonly #isrs = new Map<string, { epoch: number; isr: readonly number[]; readonly wanted: Set<string> }>();
   readonly #fetches = new Set<string>();
+  /** Producer ids in the order in which they were heard of: what they begin with depends on what has taken some before. */
+  readonly #producers: number[] = [];
   #lists = new Lists();
 
   /** How fetches of followers have looked in all scenarios. */
@@ -61,6 +67,9 @@ export class Asks {
     if (api === 'Fetch') this.#fetched(from, to, body as FetchRequest);
     if (api === 'ListOffsets') this.#listed(from, to, body as ListOffsetsRequest);
     if (api === 'AlterPartition') this.#wants(from, body as AlterPartitionRequest);
+    if (api === 'AllocateProducerIds') this.#lists.asked(from, to, 'for producer ids');
+    if (api === 'AddPartitionsToTxn') this.#verifies(from, to, body as AddPartitionsToTxnRequest);
+    if (api === 'WriteTxnMarkers') this.#ends(from, to, body as WriteTxnMarkersRequest);
     if (api === 'ControlledShutdown') {
       this.#lists.stopping((body as ControlledShutdownRequest).brokerId, `asks ${to} to take over`);
     }
@@ -144,6 +153,30 @@ export class Asks {
     }
   }
 
+  #verifies(from: number, to: number, { transactions }: AddPartitionsToTxnRequest): void {
+    for (const { transactionalId, producerId, producerEpoch, verifyOnly, topics } of transactions) {
+      const who = `${transactionalId} of ${this.#producer(producerId)} in epoch ${producerEpoch}`;
+      const what = verifyOnly ? 'has' : 'is to have';
+      this.#lists.asked(from, to, `whether ${who} ${what} ${namesOf(topics)}`);
+    }
+  }
+
+  #ends(from: number, to: number, { markers }: WriteTxnMarkersRequest): void {
+    for (const marker of markers) {
+      const { producerId, producerEpoch, coordinatorEpoch, transactionVersion, topics } = marker;
+      const partitions = namesOf(topics.map(({ name, partitionIndexes }) => ({ name, partitions: partitionIndexes })));
+      const what = marker.transactionResult ? 'commit' : 'abort';
+      const whose = `${this.#producer(producerId)} in epoch ${producerEpoch}`;
+      const by = `coordinator in ${coordinatorEpoch}, version ${transactionVersion}`;
+      this.#lists.asked(from, to, `to ${what} ${whose} in ${partitions}, ${by}`);
+    }
+  }
+
+  #producer(id: number): string {
+    if (!this.#producers.includes(id)) this.#producers.push(id);
+    return `producer ${this.#producers.indexOf(id) + 1}`;
+  }
+
   #wants(from: number, { topics }: AlterPartitionRequest): void {
     for (const { topicName, topicId, partitions } of topics) {
       for (const { partitionIndex, leaderEpoch, partitionEpoch, newIsr, newIsrWithEpochs } of partitions) {
@@ -157,6 +190,14 @@ export class Asks {
   }
 }
 
+/** Partitions of topics, in the order of their names. */
+function namesOf(topics: readonly { readonly name: string; readonly partitions: readonly number[] }[]): string {
+  return topics
+    .flatMap(({ name, partitions }) => partitions.map((partition) => `${name}-${partition}`))
+    .sort()
+    .join(' ');
+}
+
 function textOf(isr: readonly number[]): string {
   return isr.toSorted().join();
 }
@@ -164,14 +205,22 @@ function textOf(isr: readonly number[]): string {
 /** What comes of one scenario. */
 class Lists {
   readonly faults: string[] = [];
-  readonly #lines = { followed: new Map<string, string[]>(), wanted: new Map<string, string[]>() };
+  readonly #lines = {
+    followed: new Map<string, string[]>(),
+    wanted: new Map<string, string[]>(),
+    transactions: new Map<string, string[]>(),
+  };
   /** By broker that stops in order, what happened since, each once. */
   readonly #stops = new Map<number, string[]>();
 
-  add(kind: 'followed' | 'wanted', key: string, line: string): void {
+  add(kind: 'followed' | 'wanted' | 'transactions', key: string, line: string): void {
     const lines = this.#lines[kind].get(key) ?? [];
     this.#lines[kind].set(key, lines);
     lines.push(line);
+  }
+
+  asked(from: number, to: number, what: string): void {
+    this.add('transactions', `for transactions ${from}`, `${from} asks ${to} ${what}`);
   }
 
   stopping(id: number, how: string): void {
@@ -195,8 +244,9 @@ class Lists {
     const text = (lines: ReadonlyMap<string, readonly string[]>): string[] =>
       [...lines].map(([key, each]) => `${key}: ${each.join('; ')}`).sort();
     const stops = [...this.#stops].map(([id, events]) => `${id} ${events.join(', ')}`);
-    const { followed, wanted } = this.#lines;
-    return { followed: text(followed), wanted: text(wanted), stops, faults: this.faults };
+    const { followed, wanted, transactions } = this.#lines;
+    const { faults } = this;
+    return { followed: text(followed), wanted: text(wanted), transactions: text(transactions), stops, faults };
   }
 }
 

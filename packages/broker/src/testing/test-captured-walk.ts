@@ -1,14 +1,18 @@
 /** Takes a cluster of ours through what the captured cluster of Apache Kafka went through, step by step. */
 import {
+  AddOffsetsToTxn,
+  AddPartitionsToTxn,
   AlterClientQuotas,
   AlterPartitionReassignments,
   CreatePartitions,
   DeleteRecords,
   DeleteTopics,
   ElectLeaders,
+  EndTxn,
   IncrementalAlterConfigs,
   InitProducerId,
   Produce,
+  TxnOffsetCommit,
 } from '@millrace/protocol';
 import { batchOf } from './test-broker.ts';
 import type { Command, Write } from './test-captured-cluster.ts';
@@ -131,6 +135,16 @@ export const CASTS: readonly Cast[] = [
 const [TOPIC, BROKER] = [2, 4];
 const THROTTLED = ['leader.replication.throttled.replicas', 'follower.replication.throttled.replicas'] as const;
 const RATES = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'] as const;
+
+interface Producer {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+function granted(what: string, errorCode: number | undefined): void {
+  if (errorCode !== 0) throw new Error(`${what} gave error ${errorCode}`);
+}
 
 /** What came of one scenario. */
 export interface Heard {
@@ -311,9 +325,46 @@ export class Walk {
     });
     await this.#quiet();
     // Its transactional id falls on partition 1.
-    const body = { transactionalId: 'tid-1', transactionTimeoutMs: 60_000 };
-    const { errorCode } = await this.#done(this.#cluster.ask(txState[1]?.[0] as number, InitProducerId, 2, body));
-    if (errorCode !== 0) throw new Error(`InitProducerId gave error ${errorCode}`);
+    const transactionalId = 'tid-1';
+    const coordinator = txState[1]?.[0] as number;
+    const init = { transactionalId, transactionTimeoutMs: 60_000 };
+    const { errorCode, producerId, producerEpoch } = await this.#done(
+      this.#cluster.ask(coordinator, InitProducerId, 2, init),
+    );
+    granted('InitProducerId', errorCode);
+    const producer = { transactionalId, producerId, producerEpoch };
+    for (const [baseSequence, committed] of [true, false].entries()) {
+      await this.#transaction(coordinator, producer, baseSequence);
+      const ended = await this.#done(this.#cluster.ask(coordinator, EndTxn, 3, { ...producer, committed }));
+      granted('EndTxn', ended.errorCode);
+      await this.#quiet();
+    }
+  }
+
+  /** Two partitions, of which a client writes to the second first, and offsets of a group. */
+  async #transaction(coordinator: number, producer: Producer, baseSequence: number): Promise<void> {
+    const { transactionalId, producerId, producerEpoch } = producer;
+    const added = await this.#done(
+      this.#cluster.ask(coordinator, AddPartitionsToTxn, 3, {
+        v3AndBelowTransactionalId: transactionalId,
+        v3AndBelowProducerId: producerId,
+        v3AndBelowProducerEpoch: producerEpoch,
+        v3AndBelowTopics: [{ name: 'tx', partitions: [0, 1] }],
+      }),
+    );
+    for (const { resultsByPartition } of added.resultsByTopicV3AndBelow) {
+      for (const { partitionErrorCode } of resultsByPartition) granted('AddPartitionsToTxn', partitionErrorCode);
+    }
+    const batch = batchOf(['v'], { producerId, producerEpoch, baseSequence, isTransactional: true });
+    for (const index of [1, 0]) await this.#append('tx', index, batch, -1, transactionalId);
+    // The group falls on partition 0.
+    const group = { ...producer, groupId: 'group-2' };
+    granted('AddOffsetsToTxn', (await this.#done(this.#cluster.ask(coordinator, AddOffsetsToTxn, 3, group))).errorCode);
+    const partitions = [{ partitionIndex: 0, committedOffset: baseSequence + 1, committedMetadata: '' }];
+    const commit = { ...group, generationId: -1, memberId: '', topics: [{ name: 'orders', partitions }] };
+    const leader = this.#cluster.leaderOf('__consumer_offsets', 0);
+    const committed = await this.#done(this.#cluster.ask(leader, TxnOffsetCommit, 3, commit));
+    granted('TxnOffsetCommit', committed.topics[0]?.partitions[0]?.errorCode);
   }
 
   /** A follower strays, its leader dies with what it alone has, and an unclean election makes the follower leader. */
@@ -421,11 +472,25 @@ export class Walk {
 
   async #produce(name: string, index: number, records: number, acks: number): Promise<void> {
     const values = Array.from({ length: records }, (_, at) => `v${at}`);
-    const topicData = [{ name, partitionData: [{ index, records: batchOf(values) }] }];
+    await this.#append(name, index, batchOf(values), acks);
+  }
+
+  async #append(
+    name: string,
+    index: number,
+    records: Buffer,
+    acks: number,
+    transactionalId: string | null = null,
+  ): Promise<void> {
+    const body = {
+      transactionalId,
+      acks,
+      timeoutMs: 5000,
+      topicData: [{ name, partitionData: [{ index, records }] }],
+    };
     const leader = this.#cluster.leaderOf(name, index);
-    const { responses } = await this.#done(this.#cluster.ask(leader, Produce, 9, { acks, timeoutMs: 5000, topicData }));
-    const errorCode = responses[0]?.partitionResponses[0]?.errorCode;
-    if (errorCode !== 0) throw new Error(`Producing to ${name}-${index} gave error ${errorCode}`);
+    const { responses } = await this.#done(this.#cluster.ask(leader, Produce, 9, body));
+    granted(`Producing to ${name}-${index}`, responses[0]?.partitionResponses[0]?.errorCode);
   }
 
   async #deleteBefore(partitionIndex: number, offset: number): Promise<void> {
