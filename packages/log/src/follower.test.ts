@@ -323,6 +323,27 @@ describe('a log that is cut', () => {
     expect([log.logEndOffset, log.latestEpoch]).toEqual([1, 0]);
   });
 
+  it('reads nothing of what it keeps but where it ends, as long as nothing goes that was committed', async () => {
+    const disk = new MemoryDisk();
+    const log = await openTestLog(testContext({ disk }));
+    for (let i = 0; i < 300; i += 1) {
+      await log.append(batchOf(['x'.repeat(1000)], { producerId: 7, producerEpoch: 0, baseSequence: i }), AS_CLIENT);
+      if (i === 289) log.advanceHighWatermark(290);
+    }
+    let bytesRead = 0;
+    disk.fault = ({ kind, path, sizeBytes }) => {
+      if (kind === 'read' && path.endsWith('.log')) bytesRead += sizeBytes;
+      return undefined;
+    };
+    await log.truncateTo(295);
+    expect(bytesRead).toBeLessThan(50_000);
+    // One before the other is a duplicate, and what follows is taken.
+    const again = (baseSequence: number): Promise<AppendResult> =>
+      log.append(batchOf(['y'], { producerId: 7, producerEpoch: 0, baseSequence }), AS_CLIENT);
+    expect(await again(297)).toMatchObject({ errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER });
+    expect(await again(295)).toMatchObject({ errorCode: 0, baseOffset: 295 });
+  });
+
   it('keeps markers of transactions that end behind the cut open again', async () => {
     const log = await openTestLog(testContext());
     const batch = batchOf(['t'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true });

@@ -11,7 +11,7 @@ import type { LoadedLog } from './log-loader.ts';
 import type { AppendResult, Checkpoint, LogState } from './log-types.ts';
 import { LogWriter, type LogWriterHost } from './log-writer.ts';
 import { newSegment } from './new-segment.ts';
-import { loadProducers } from './producer-loader.ts';
+import { cutProducers } from './producer-loader.ts';
 import { encodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
 import type { Segment } from './segment.ts';
@@ -255,7 +255,7 @@ export class LogCore implements LogWriterHost {
       this.producers = new ProducerStates(undefined, this.context.producerIdsMax);
       const doomed = this.segments.removeFrom(-1);
       this.segments.push(newSegment(this.context, this.folder, offset, this.config));
-      this.#cut = { offset, isWritersEnd: true, startsOver: true, doomed, isRemovalDurable: false };
+      this.#cut = { offset, isWritersEnd: true, startsOver: true, isRepeated: false, doomed, isRemovalDurable: false };
       this.logStartOffset = offset;
       this.recoveryPoint = offset;
       this.#endAt(offset);
@@ -363,9 +363,7 @@ export class LogCore implements LogWriterHost {
     await this.#removeDoomed(cut);
     if (this.segments.count === 1) await this.prepare(this.segments.first);
     await this.#cutActive(this.segments.active, cut);
-    const known = this.producers;
-    this.producers = await loadProducers(this.context, this.folder, this.segments, this.#snapshots, offset);
-    this.producers.takeOver(known, offset);
+    this.producers = await cutProducers(this, this.#snapshots, this.producers, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
     this.#cut = undefined;
     this.#short.cutIsDone();
@@ -384,6 +382,7 @@ export class LogCore implements LogWriterHost {
       offset,
       isWritersEnd: offset === this.writer.durableEndOffset && before?.isWritersEnd !== false,
       startsOver: before?.startsOver ?? false,
+      isRepeated: before !== undefined,
       doomed: [...(before?.doomed ?? []), ...doomed],
       isRemovalDurable: (before?.isRemovalDurable ?? true) && doomed.length === 0,
     };
@@ -555,12 +554,13 @@ export class LogCore implements LogWriterHost {
     return segment.log.use(sync, { create: true });
   }
 
-  async #cutActive(active: Segment, { offset, isWritersEnd }: Cut): Promise<void> {
+  async #cutActive(active: Segment, { offset, isWritersEnd, isRepeated }: Cut): Promise<void> {
+    // Where one index was written and the other not, those behind the recovery point are made anew.
+    const isIndexed = !isRepeated && !active.areIndexesWrong && (await active.hasFlushedIndexes());
     // Behind what is durable the writer knows the place, whatever is to be found in the file before it.
     await active.truncateFile(isWritersEnd ? active.writtenBytes : await positionOf(active, offset));
     await active.transactionIndex.truncateFrom(offset);
-    // Behind the recovery point one index may have been written and the other not.
-    await recoverSegment(active, this.recoveryPoint, this.config, false, () => true);
+    await recoverSegment(active, isIndexed ? offset : this.recoveryPoint, this.config, false, () => true);
   }
 
   async #removeFiles(segment: Segment): Promise<void> {
@@ -591,6 +591,8 @@ interface Cut {
   readonly isWritersEnd: boolean;
   /** Whether the log begins anew there, and no producer of before is known. */
   readonly startsOver: boolean;
+  /** Whether an earlier try has failed half way. */
+  readonly isRepeated: boolean;
   /** Segments that are in the folder only. */
   readonly doomed: Segment[];
   isRemovalDurable: boolean;

@@ -129,16 +129,8 @@ export class LogWriter {
     if (sync && chunks.length > 0) this.syncedEndOffset = this.durableEndOffset;
     this.#host.written(this.durableEndOffset);
     for (const item of group) item.resolve(item.result);
-    if (segment.hasIndexBacklog) await this.#flushIndexes(segment);
-  }
-
-  /** Entries that do not fit on the disk now stay in memory; the next group tries again. */
-  async #flushIndexes(segment: Segment): Promise<void> {
-    try {
-      await segment.flushIndexes({ sync: false });
-    } catch (error) {
-      if (!isShortage(error)) throw error;
-    }
+    // Entries that do not fit on the disk now stay in memory; the next group tries again.
+    if (segment.hasIndexBacklog) await segment.hasFlushedIndexes();
   }
 
   async #writeBytes(segment: Segment, chunks: Buffer[], sync: boolean): Promise<void> {

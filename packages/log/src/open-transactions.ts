@@ -57,6 +57,13 @@ export class OpenTransactions {
     if (index >= 0) this.#open.splice(index, 1);
   }
 
+  /** Takes back a {@link complete}. */
+  reopen(producerId: number, firstOffset: number): void {
+    this.#unreplicated = this.#unreplicated.filter((completed) => completed.firstOffset !== firstOffset);
+    const place = this.#open.findLastIndex((other) => other.firstOffset < firstOffset) + 1;
+    this.#open.splice(place, 0, { producerId, firstOffset });
+  }
+
   forgetReplicated(highWatermark: number): void {
     if (this.#unreplicated.length === 0) return;
     this.#unreplicated = this.#unreplicated.filter((completed) => completed.lastOffset >= highWatermark);

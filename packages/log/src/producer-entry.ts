@@ -7,11 +7,11 @@ const SEQUENCE_MAX = 2 ** 31 - 1;
 
 /** A batch that an idempotent producer wrote. */
 export interface ProducedBatch {
-  firstSequence: number;
-  lastSequence: number;
-  firstOffset: number;
-  lastOffset: number;
-  timestamp: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly timestamp: number;
 }
 
 /** What a log knows of one idempotent producer (Kafka's `ProducerStateEntry`). */
@@ -74,18 +74,8 @@ export class ProducerEntry {
   ): void {
     this.setEpoch(epoch);
     this.lastTimestamp = timestamp;
-    // The oldest is written over, so that a producer at work costs no memory per batch.
-    const batch = this.batches.length < BATCHES_REMEMBERED ? undefined : this.batches.shift();
-    if (batch === undefined) {
-      this.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
-      return;
-    }
-    batch.firstSequence = firstSequence;
-    batch.lastSequence = lastSequence;
-    batch.firstOffset = firstOffset;
-    batch.lastOffset = lastOffset;
-    batch.timestamp = timestamp;
-    this.batches.push(batch);
+    this.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
+    if (this.batches.length > BATCHES_REMEMBERED) this.batches.shift();
   }
 
   /** Notes a batch that stands before the newest one; to be called for the oldest first. */
@@ -112,7 +102,7 @@ export class ProducerEntry {
     copy.coordinatorEpoch = this.coordinatorEpoch;
     copy.lastTimestamp = this.lastTimestamp;
     copy.transactionFirstOffset = this.transactionFirstOffset;
-    copy.batches.push(...this.batches.map((batch) => ({ ...batch })));
+    copy.batches.push(...this.batches);
     return copy;
   }
 }

@@ -33,6 +33,28 @@ export async function loadProducers(
     await replayProducers(segment, producers, from, endOffset);
   }
   producers.removeExpired(context.clock.now(), context.producerIdExpirationMs);
+  producers.beginAt(endOffset);
+  return producers;
+}
+
+/**
+ * Producer state of a log that has gone back to an offset: what is remembered of it, which takes no look at the log; else what the log
+ * tells, and `known` beside it.
+ */
+export async function cutProducers(
+  log: { readonly context: LogContext; readonly folder: string; readonly segments: SegmentList },
+  snapshots: number[],
+  known: ProducerStates,
+  endOffset: number,
+): Promise<ProducerStates> {
+  const { context, folder, segments } = log;
+  if (known.goBackTo(endOffset)) {
+    // The one that is left must be of use to the next start.
+    await readLastSnapshot(context, folder, snapshots, endOffset);
+    return known;
+  }
+  const producers = await loadProducers(context, folder, segments, snapshots, endOffset);
+  producers.takeOver(known, endOffset);
   return producers;
 }
 

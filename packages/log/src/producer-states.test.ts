@@ -234,6 +234,111 @@ describe('ProducerStates', () => {
   });
 });
 
+describe('ProducerStates that go back', () => {
+  const write = fc.record({
+    kind: fc.constantFrom('plain', 'plain', 'transactional', 'commit', 'abort'),
+    producerId: fc.integer({ min: 1, max: 3 }),
+    epoch: fc.nat(2),
+    count: fc.integer({ min: 1, max: 3 }),
+  });
+
+  /** A batch with its place in the log. */
+  type Placed = { readonly bytes: Buffer; readonly isMarker: boolean; readonly offset: number };
+
+  /** Batches as producers write them: a transaction's records have its flag, and epochs only rise. */
+  function placed(writes: readonly (typeof write extends fc.Arbitrary<infer T> ? T : never)[]): Placed[] {
+    const epochs = new Map<number, number>();
+    const sequences = new Map<string, number>();
+    const open = new Set<number>();
+    let end = 0;
+    return writes.map(({ kind, producerId, epoch: wanted, count }) => {
+      const isMarker = kind === 'commit' || kind === 'abort';
+      const epoch =
+        open.has(producerId) && !isMarker ? epochs.get(producerId)! : Math.max(epochs.get(producerId) ?? 0, wanted);
+      epochs.set(producerId, epoch);
+      const key = `${producerId} ${epoch}`;
+      const baseSequence = sequences.get(key) ?? 0;
+      const isTransactional = kind === 'transactional' || open.has(producerId);
+      if (isMarker) open.delete(producerId);
+      else if (isTransactional) open.add(producerId);
+      const records = Array.from({ length: count }, () => 'v');
+      const identity = { producerId, producerEpoch: epoch, baseSequence, isTransactional };
+      const marker = kind === 'commit' ? commitMarker(producerId, epoch, 0) : abortMarker(producerId, epoch);
+      const bytes = isMarker ? marker : batchOf(records, identity);
+      if (!isMarker) sequences.set(key, baseSequence + count);
+      const offset = end;
+      setBatchBaseOffset(bytes, 0, offset);
+      end += isMarker ? 1 : count;
+      return { bytes, isMarker, offset };
+    });
+  }
+
+  function note(states: ProducerStates, { bytes, isMarker }: Placed): void {
+    if (isMarker) states.noteMarker(bytes, 0);
+    else states.noteBatch(bytes, 0);
+  }
+
+  it('are what they were, as often as they go back, wherever that is not before what is committed', () => {
+    const cut = fc.record({ cutAt: fc.nat(40), highWatermark: fc.nat(40) });
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 30 }), fc.array(cut, { maxLength: 4 }), (writes, cuts) => {
+        const log = placed(writes);
+        const states = new ProducerStates();
+        for (const batch of log) note(states, batch);
+        let end = Number.POSITIVE_INFINITY;
+        let committed = 0;
+        for (const { cutAt, highWatermark } of cuts) {
+          committed = Math.max(committed, Math.min(highWatermark, end));
+          states.highWatermarkAdvanced(committed);
+          const to = Math.max(Math.min(cutAt, end), committed);
+          expect(states.goBackTo(to)).toBe(true);
+          end = to;
+          const replayed = new ProducerStates();
+          for (const batch of log) if (batch.offset < end) note(replayed, batch);
+          replayed.highWatermarkAdvanced(committed);
+          const sorted = (of: ProducerStates): unknown[] =>
+            [...of.entries.values()].sort((a, b) => a.producerId - b.producerId);
+          expect(sorted(states)).toEqual(sorted(replayed));
+          expect(states.firstUnstableOffset).toBe(replayed.firstUnstableOffset);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('do not where something is committed or forgotten, nor before where they were loaded', () => {
+    const log = placed(Array.from({ length: 2000 }, () => ({ kind: 'plain', producerId: 1, epoch: 0, count: 1 })));
+    const states = new ProducerStates();
+    for (const batch of log) note(states, batch);
+    const { lastSequence } = states.entries.get(1)!;
+    expect(states.goBackTo(2000 - 1025)).toBe(false);
+    expect(states.entries.get(1)!.lastSequence).toBe(lastSequence);
+    states.highWatermarkAdvanced(1500);
+    expect([states.goBackTo(1499), states.goBackTo(1800), states.goBackTo(1500)]).toEqual([false, true, true]);
+    expect(states.entries.get(1)!.lastSequence).toBe(1499);
+    states.beginAt(1500);
+    note(states, log[1500]!);
+    expect([states.goBackTo(1499), states.goBackTo(1500)]).toEqual([false, true]);
+    expect(states.entries.get(1)!.lastSequence).toBe(1499);
+  });
+
+  it('go back as far as there is room for what came since', () => {
+    const log = placed(Array.from({ length: 1500 }, () => ({ kind: 'plain', producerId: 1, epoch: 0, count: 1 })));
+    const states = new ProducerStates();
+    for (const batch of log) note(states, batch);
+    expect([states.goBackTo(1500 - 1025), states.goBackTo(1500 - 1024)]).toEqual([false, true]);
+    expect(states.entries.get(1)!.lastSequence).toBe(475);
+  });
+
+  it('hold no answer about transactions to be still true', () => {
+    const states = new ProducerStates();
+    const guard = states.beginVerification({ producerId: 7, epoch: 0, baseSequence: 0, isRaising: false });
+    states.goBackTo(0);
+    const batch = batchOf(['v'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true });
+    expect(states.checkGuard(batch, 0, guard)?.errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
+  });
+});
+
 describe('producer snapshots', () => {
   it('have the layout of Kafka', () => {
     const entry = new ProducerEntry(4000);

@@ -13,6 +13,7 @@ import { endMarkerOf } from './end-marker.ts';
 import type { ProducerDescription, VerificationGuard, VerifiedBatch } from './log-types.ts';
 import { type CompletedTransaction, OpenTransactions } from './open-transactions.ts';
 import { type ProducedBatch, ProducerEntry } from './producer-entry.ts';
+import { type ProducerStep, ProducerSteps } from './producer-steps.ts';
 
 /** Of the producers that may be known: how many are forgotten when there is no room for one more. */
 const FORGOTTEN_SHARE = 0.1;
@@ -41,6 +42,7 @@ export class ProducerStates {
    * here may begin with any, and a batch that was refused for now must not be overtaken by the one behind it (`VerificationStateEntry`).
    */
   readonly #firstSequences = new Map<number, { readonly epoch: number; readonly sequence: number }>();
+  readonly #steps = new ProducerSteps();
 
   /** @param producersMax beyond it, those are forgotten that have not written for longest; never one with an open transaction */
   constructor(producers: Map<number, ProducerEntry> = new Map(), producersMax: number = Number.POSITIVE_INFINITY) {
@@ -192,6 +194,7 @@ export class ProducerStates {
     const producerId = batchProducerId(b, at);
     const firstOffset = batchBaseOffset(b, at);
     this.#forgetQuestions(producerId);
+    this.#noteStep(firstOffset, producerId);
     const entry = this.#entryOf(producerId);
     entry.addBatch(
       batchProducerEpoch(b, at),
@@ -224,15 +227,50 @@ export class ProducerStates {
   noteMarker(b: Buffer, at: number): CompletedTransaction | undefined {
     const marker = endMarkerOf(b, at);
     if (marker === undefined) return undefined;
-    const entry = this.#entryOf(batchProducerId(b, at));
-    this.#forgetQuestions(entry.producerId);
+    const offset = batchBaseOffset(b, at);
+    const producerId = batchProducerId(b, at);
+    this.#forgetQuestions(producerId);
+    this.#noteStep(offset, producerId);
+    const entry = this.#entryOf(producerId);
     entry.setEpoch(batchProducerEpoch(b, at));
     entry.coordinatorEpoch = marker.coordinatorEpoch;
     entry.lastTimestamp = batchMaxTimestamp(b, at);
     const firstOffset = entry.transactionFirstOffset;
     if (firstOffset < 0) return undefined;
     entry.transactionFirstOffset = -1;
-    return this.#transactions.complete(entry.producerId, firstOffset, batchBaseOffset(b, at), marker.isCommit);
+    return this.#transactions.complete(producerId, firstOffset, offset, marker.isCommit);
+  }
+
+  #noteStep(offset: number, producerId: number): void {
+    this.#steps.note({ offset, producerId, before: this.#producers.get(producerId)?.copy() });
+  }
+
+  /** What is known is that of the log up to `endOffset`, and nobody can say how it came to be. */
+  beginAt(endOffset: number): void {
+    this.#steps.beginAt(endOffset);
+  }
+
+  /**
+   * Takes back, without a look at the log, what batches at and behind `endOffset` have changed. Tells whether it is remembered; where it
+   * is not, nothing has changed.
+   */
+  goBackTo(endOffset: number): boolean {
+    if (!this.#steps.leadBackTo(endOffset)) return false;
+    this.#guards.clear();
+    this.#firstSequences.clear();
+    for (let step = this.#steps.popFrom(endOffset); step !== undefined; step = this.#steps.popFrom(endOffset)) {
+      this.#takeBack(step);
+    }
+    return true;
+  }
+
+  #takeBack({ producerId, before }: ProducerStep): void {
+    const openNow = this.#producers.get(producerId)?.transactionFirstOffset ?? -1;
+    const openBefore = before?.transactionFirstOffset ?? -1;
+    if (openNow !== openBefore && openNow >= 0) this.#transactions.revoke(openNow);
+    if (openNow !== openBefore && openBefore >= 0) this.#transactions.reopen(producerId, openBefore);
+    if (before === undefined) this.#producers.delete(producerId);
+    else this.#producers.set(producerId, before);
   }
 
   /**
@@ -251,8 +289,9 @@ export class ProducerStates {
     }
   }
 
-  /** Transactions that ended below the high watermark are stable: everybody has them. */
+  /** Transactions that ended below the high watermark are stable: everybody has them. Nor does anybody go back to before it. */
   highWatermarkAdvanced(highWatermark: number): void {
+    this.#steps.forgetBelow(highWatermark);
     this.#transactions.forgetReplicated(highWatermark);
   }
 

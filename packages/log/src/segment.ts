@@ -194,6 +194,17 @@ export class Segment {
     await this.transactionIndex.flush(options);
   }
 
+  /** {@link flushIndexes}; false where there is no room for all of it. */
+  async hasFlushedIndexes(): Promise<boolean> {
+    try {
+      await this.flushIndexes({ sync: false });
+      return true;
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      return false;
+    }
+  }
+
   /** Makes the files of indexes that have no entry. What cannot be made now is not missed: an index is built again when it is not there. */
   async createEmptyIndexes(): Promise<void> {
     if (this.writtenBytes === 0) return;
