@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import ts from '@typescript/typescript6';
 import { type Finding, lineOf, parse, type SourceFile } from '../source/index.ts';
 import { longFunctionsOf, slipsOf } from './dialect.ts';
-import { allowed, exempt, FILE_LINES_MAX, FUNCTION_LINES_MAX, patterns } from './rules.ts';
+import { allowed, exempt, FILE_LINES_MAX, FUNCTION_LINES_MAX, patterns, shorter } from './rules.ts';
 
 type Allowance = (typeof allowed)[number];
 
@@ -61,8 +61,11 @@ function checkPatterns(file: SourceFile): RuleFinding[] {
 
 function checkLength(file: SourceFile): RuleFinding[] {
   const lines = file.text.split('\n').length - 1;
-  if (!file.path.endsWith('.ts') || lines <= FILE_LINES_MAX) return [];
-  const message = `has ${lines} lines, more than ${FILE_LINES_MAX}: find the two things that it does`;
+  const room = shorter.find(({ path }) => path.test(file.path));
+  const most = room?.lines ?? FILE_LINES_MAX;
+  if (!file.path.endsWith('.ts') || lines <= most) return [];
+  const why = room === undefined ? '' : ` (${room.why})`;
+  const message = `has ${lines} lines, more than ${most}: find the two things that it does${why}`;
   return [{ path: file.path, line: 1, rule: 'length', message }];
 }
 

@@ -37,6 +37,15 @@ describe('the style check', () => {
     expect(findings('a.ts', 'x;\n'.repeat(FILE_LINES_MAX))).toEqual([]);
   });
 
+  it('finds files of the controller that are longer than that room allows', () => {
+    const text = 'x;\n'.repeat(501);
+    expect(findings('packages/broker/src/controller/term/a.ts', text)).toEqual([
+      expect.stringContaining('501 lines, more than 500'),
+    ]);
+    expect(findings('packages/broker/src/controller/a.test.ts', text)).toEqual([]);
+    expect(findings('packages/broker/src/admin/a.ts', text)).toEqual([]);
+  });
+
   it('follows exports of a door to declarations without a doc comment', () => {
     expect(
       undocumented({
