@@ -17,12 +17,16 @@ function gauges(id: number, ...names: readonly string[]): number[] {
   const metrics = {
     ...noMetrics,
     gauge: (name: string, _: string, read: () => unknown): void => {
-      readers.set(name.replace(/^kafka_\w+?_\w+?_/, ''), read);
+      readers.set(name, read);
     },
   };
   // Of its log folders nothing is read here.
   exposeRooms({ ...services, metrics }, services.controller, {} as LogManager);
-  return names.map((name) => readers.get(name)?.() as number);
+  return names.map((name) => {
+    const found = [...readers].filter(([full]) => full.endsWith(`_${name}`));
+    expect(found).toHaveLength(1);
+    return found[0]?.[1]() as number;
+  });
 }
 
 describe('the metrics of a cluster', () => {
@@ -48,6 +52,40 @@ describe('the metrics of a cluster', () => {
     await cluster.kill(2);
     await cluster.pass(500);
     expect(suffering()).toEqual([1, 0, 1]);
+  });
+
+  it('tell how far the follower here is behind that lags most, and 0 once it has caught up', async () => {
+    cluster = await TestReplicas.start(2);
+    const topics = ['t', 'u'];
+    for (const topic of topics) await cluster.createTopic(topic, [[1, 2]], { 'min.insync.replicas': '1' });
+    await cluster.kill(2);
+    await cluster.until('one is in sync', () => topics.every((topic) => cluster.partition(1, topic).isr.length === 1));
+    const records = batchOf(['x'.repeat(1000)]);
+    for (const name of ['t', 't', 't', 'u', 'u', 't', 't']) {
+      const topicData = [{ name, partitionData: [{ index: 0, records }] }];
+      await cluster.ask(1, Produce, 9, { acks: 1, timeoutMs: 1000, topicData });
+    }
+    // A batch in each answer, and less than one a second.
+    const { configRepository } = cluster.broker(1).services;
+    for (const name of topics) {
+      await configRepository.change({ type: 'topic', name }, () => ({
+        'follower.replication.throttled.replicas': '*',
+      }));
+    }
+    const rate = JSON.stringify({ version: 1, config: { 'follower.replication.throttled.rate': '500' } });
+    await cluster.store.create('/config/brokers/2', Buffer.from(rate));
+    await cluster.start(2, { 'replica.fetch.max.bytes': '1', 'replica.fetch.response.max.bytes': '1' });
+    const seen = new Set<string>();
+    const isBehind = (): boolean => {
+      const lacking = topics.map(
+        (topic) => cluster.partition(1, topic).log.highWatermark - cluster.partition(2, topic).log.logEndOffset,
+      );
+      seen.add(`${Math.max(...lacking)}: ${gauges(2, 'replicafetchermanager_maxlag')}`);
+      return Math.max(...lacking) > 0;
+    };
+    await cluster.until('it has caught up', () => !isBehind(), 60_000);
+    expect([...seen]).toEqual(['4: 4', '3: 3', '2: 2', '1: 1', '0: 0']);
+    expect(gauges(1, 'replicafetchermanager_maxlag')).toEqual([0]);
   });
 });
 
