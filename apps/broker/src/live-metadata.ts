@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isMetadataError, type MetadataStore, type StoredNode, type StoredTree } from '@millrace/metadata';
-import { holdingClock, NodeDisk } from '@millrace/ports';
+import { holdingClock, isLocked, NodeDisk } from '@millrace/ports';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
@@ -120,7 +120,5 @@ async function socketOf(folder: string): Promise<string | undefined> {
   const path = await readFile(`${folder}/${SOCKET_FILE}`, 'utf8').catch(() => undefined);
   if (path === undefined) return undefined;
   // The file of a parent that was killed is left behind, its lock is not.
-  const lock = await new NodeDisk().lock(`${folder}/.lock`);
-  await lock?.release();
-  return lock === undefined ? path.trim() : undefined;
+  return (await isLocked(new NodeDisk(), `${folder}/.lock`)) ? path.trim() : undefined;
 }

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { BrokerConfig } from '@millrace/broker';
 import { checkLogFolder, logFolderOwner } from '@millrace/log';
-import type { Disk } from '@millrace/ports';
+import { type Disk, isLocked } from '@millrace/ports';
 import { METADATA_FOLDER } from './metadata-engine.ts';
 import { StartError } from './start-error.ts';
 
@@ -21,7 +21,8 @@ export async function checkLogFolders(
 ): Promise<void> {
   for (const folder of logDirs) {
     await checkLogFolder(disk, folder, isOwn ? { brokerId } : {});
-    if (await isLocked(disk, folder)) {
+    // What cannot be looked at fails later, with its folder.
+    if (await isLocked(disk, `${folder}/${LOCK_FILE}`).catch(() => false)) {
       throw new StartError(
         'START_FOLDER_LOCKED',
         `The data folder ${folder} is in use by another broker. Stop that one, or set log.dirs to another folder`,
@@ -44,19 +45,6 @@ async function refuseSeveralClusters(disk: Disk, logDirs: readonly string[]): Pr
     'START_FOLDER_FOREIGN',
     `The data folders belong to different clusters: ${told}. Give log.dirs folders of one cluster, or new ones`,
   );
-}
-
-/** A lock file that is not there would be left behind by the looking. One that cannot be looked at fails later, with its folder. */
-async function isLocked(disk: Disk, folder: string): Promise<boolean> {
-  const path = `${folder}/${LOCK_FILE}`;
-  if (!(await isThere(path))) return false;
-  try {
-    const lock = await disk.lock(path);
-    await lock?.release();
-    return lock === undefined;
-  } catch {
-    return false;
-  }
 }
 
 async function isThere(path: string): Promise<boolean> {

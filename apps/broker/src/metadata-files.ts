@@ -1,6 +1,7 @@
 import { type Adoption, adoptLogs, type BrokerConfig, type FoundLog } from '@millrace/broker';
 import { identifyLogFolder } from '@millrace/log';
 import {
+  assertStoreFolder,
   type ExportedNode,
   olderFileFaults,
   type RewriteResult,
@@ -8,7 +9,7 @@ import {
   rewriteStore,
   type StoredTree,
 } from '@millrace/metadata';
-import { NodeDisk, systemClock, systemRandom } from '@millrace/ports';
+import { isLocked, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
 import { METADATA_FOLDER } from './metadata-engine.ts';
 import { StartError } from './start-error.ts';
@@ -48,9 +49,7 @@ export class MetadataFiles {
   /** Whether a broker has the store open. */
   async isInUse(): Promise<boolean> {
     await this.#assertThere();
-    const lock = await this.#disk.lock(`${this.folder}/.lock`);
-    await lock?.release();
-    return lock === undefined;
+    return isLocked(this.#disk, `${this.folder}/.lock`);
   }
 
   /** Reads the store as far as it is whole; changes nothing. */
@@ -107,7 +106,7 @@ export class MetadataFiles {
   }
 
   async #assertThere(): Promise<void> {
-    if ((await this.#disk.stat(this.folder)) !== undefined) return;
+    if ((await this.#disk.stat(this.folder)) !== undefined) return assertStoreFolder(this.#disk, this.folder);
     throw notThere(`There is no metadata store in ${this.folder}`);
   }
 

@@ -21,6 +21,7 @@ import {
   parsePartitionFolderName,
   RECOVERY_POINT_CHECKPOINT,
 } from './file-names.ts';
+import { holdsPartition } from './partition-folders.ts';
 import type { PartitionLog } from './partition-log.ts';
 import {
   checkMetaProperties,
@@ -234,6 +235,7 @@ export class LogDirectory {
       await this.#disk.remove(this.#path(CLEAN_SHUTDOWN_MARKER));
       await this.#disk.syncFolder(this.folder);
     }
+    const recoveryPoints = await readOffsetCheckpoint(this.#disk, this.#path(RECOVERY_POINT_CHECKPOINT));
     const partitions: FoundPartition[] = [];
     const copies: FoundCopy[] = [];
     const deletedFolders: string[] = [];
@@ -241,20 +243,27 @@ export class LogDirectory {
       const copy = parseFutureFolderName(name);
       const found = parsePartitionFolderName(name);
       if (copy !== undefined) copies.push(await this.#foundCopy({ ...copy, folder: this.#path(name) }));
-      else if (found !== undefined) partitions.push({ ...found, folder: this.#path(name) });
-      else if (name.endsWith(DELETED_FOLDER_SUFFIX)) deletedFolders.push(this.#path(name));
+      else if (found !== undefined) {
+        const isKnown = recoveryPoints.has(checkpointKey(found.topic, found.partition));
+        if (isKnown || (await this.#mayHoldPartition(name))) partitions.push({ ...found, folder: this.#path(name) });
+      } else if (name.endsWith(DELETED_FOLDER_SUFFIX)) deletedFolders.push(this.#path(name));
     }
     return {
       partitions,
       copies,
       deletedFolders,
-      recoveryPoints: await readOffsetCheckpoint(this.#disk, this.#path(RECOVERY_POINT_CHECKPOINT)),
+      recoveryPoints,
       highWatermarks: await readOffsetCheckpoint(this.#disk, this.#path(HIGH_WATERMARK_CHECKPOINT)),
       logStartOffsets: await readOffsetCheckpoint(this.#disk, this.#path(LOG_START_OFFSET_CHECKPOINT)),
       cleanedOffsets: await readOffsetCheckpoint(this.#disk, this.#path(CLEANER_OFFSET_CHECKPOINT)),
       isClean: marker !== undefined,
       brokerEpoch: marker === undefined ? -1 : decodeCleanShutdownMarker(marker),
     };
+  }
+
+  /** What cannot be looked into counts as a partition's: the opening of it tells what is wrong. */
+  #mayHoldPartition(name: string): Promise<boolean> {
+    return holdsPartition(this.#disk, this.#path(name)).catch(() => true);
   }
 
   async #foundCopy(found: FoundPartition): Promise<FoundCopy> {

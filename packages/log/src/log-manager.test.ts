@@ -196,6 +196,7 @@ describe('LogManager', () => {
     await manager.close();
     const next = disk.crash('all');
     await next.makeFolder(elsewhere);
+    await (await next.open(`${elsewhere}/${'0'.repeat(20)}.log`, { create: true })).close();
     const told: string[] = [];
     const again = managerOn(next, { logDirs, onUnloadable: (_topic, _partition, { message }) => told.push(message) });
     await again.open();
@@ -206,6 +207,25 @@ describe('LogManager', () => {
       expect.stringContaining('The log in /b/t-0 could not be opened: the partition has another folder, /a/t-0'),
     ]);
     await expect(again.getOrCreate('t', 0)).rejects.toMatchObject({ code: 'LOG_UNLOADABLE' });
+  });
+
+  it('takes no folder for a partition that only has a name like one, and an empty one that a checkpoint names', async () => {
+    const disk = new MemoryDisk();
+    const manager = managerOn(disk);
+    await manager.open();
+    await (await manager.getOrCreate('t', 0)).append(batchOf(['a']), AS_CLIENT);
+    await (await manager.getOrCreate('emptied', 0)).append(batchOf(['a']), AS_CLIENT);
+    await manager.close();
+    const next = disk.crash('all');
+    for (const { path } of next.filesBelow('/data/emptied-0')) await next.remove(path);
+    await next.makeFolder('/data/notes-2024');
+    await next.makeFolder('/data/mail-7/inbox');
+    const again = managerOn(next);
+    await again.open();
+    const found = ['t-0', 'emptied-0'];
+    expect([...again.logs].map(({ topic, partition }) => `${topic}-${partition}`).toSorted()).toEqual(found.toSorted());
+    await again.close();
+    expect(next.filesBelow('/data/notes-2024')).toEqual([]);
   });
 
   it('makes no second folder of a partition that lies in a directory which failed before it was opened', async () => {

@@ -4,7 +4,7 @@
  */
 export { ignoreNoNode, isMetadataError, MetadataError, type MetadataErrorCode } from './errors.ts';
 export { olderFileFaults } from './journal/older-files.ts';
-export { type JournalMetadataOptions, JournalMetadataStore } from './journal-store.ts';
+export { assertStoreFolder, type JournalMetadataOptions, JournalMetadataStore } from './journal-store.ts';
 export { MemoryMetadataStore } from './memory-store.ts';
 export {
   type CreateOptions,

@@ -103,11 +103,36 @@ export async function lockStore(disk: Disk, folder: string): Promise<{ release()
     const lock = await disk.lock(`${folder}/${LOCK_FILE}`);
     if (lock !== undefined) return lock;
   } catch (error) {
+    await assertStoreFolder(disk, folder);
     throw failedToOpen(folder, error);
   }
-  throw new MetadataError(
+  throw lockedStore(folder);
+}
+
+/** Says that another process has a store open. */
+export function lockedStore(folder: string): MetadataError {
+  return new MetadataError(
     'STORE_LOCKED',
     `Cannot open the metadata store in ${folder}: another process has it open. Stop that one or use another folder.`,
+  );
+}
+
+/**
+ * Makes sure that no file lies where a store's folder is or is to be; content where there is nothing.
+ * @throws {@link MetadataError} `STORE_CORRUPT`
+ */
+export async function assertStoreFolder(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Promise<void> {
+  // Where a file lies in the place of a folder above, this one cannot be looked for.
+  if ((await disk.stat(folder).catch(() => undefined)) === undefined) return;
+  const code = await disk.list(folder).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+  if (code !== 'ENOTDIR') return;
+  throw new MetadataError(
+    'STORE_CORRUPT',
+    `The metadata store ${folder} should be a folder and is a file. Nothing was changed. Move the file away, and put the store's folder back ` +
+      `from a copy, or have the topics taken from the logs' own files: "millrace metadata restore".`,
   );
 }
 

@@ -121,6 +121,39 @@ describe('the files of a store', () => {
     await after.close();
   });
 
+  it('are as they were after a dry run, and no folder is made where there is none', async () => {
+    const empty = new MemoryDisk();
+    await empty.makeFolder('/data');
+    const whole = await filled();
+    await whole.remove(`${FOLDER}/.lock`);
+    for (const disk of [empty, whole]) {
+      const before = [await disk.list('/data'), disk.filesBelow('/data')];
+      const edit = async (store: { create(path: string, data: Buffer): Promise<string> }) =>
+        void (await store.create('/new', bytes('')));
+      const { nodeCount } = await rewriteStore({ folder: FOLDER, disk, clock: clock(), dryRun: true, edit });
+      expect(nodeCount).toBe(disk === empty ? 2 : 5);
+      expect([await disk.list('/data'), disk.filesBelow('/data')]).toEqual(before);
+    }
+    const store = await storeOn(whole);
+    const locked = rewriteStore({ folder: FOLDER, disk: whole, dryRun: true, edit: async () => {} });
+    await expect(locked).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    await store.close();
+  });
+
+  it('cannot be where a file is: that is said in words', async () => {
+    const disk = new MemoryDisk();
+    await disk.makeFolder('/data');
+    await (await disk.open(FOLDER, { create: true })).close();
+    const fault = {
+      code: 'STORE_CORRUPT',
+      message: expect.stringMatching(/\/data\/metadata should be a folder and is a file.*Move the file away/),
+    };
+    await expect(storeOn(disk)).rejects.toMatchObject(fault);
+    for (const dryRun of [true, false]) {
+      await expect(rewriteStore({ folder: FOLDER, disk, dryRun, edit: async () => {} })).rejects.toMatchObject(fault);
+    }
+  });
+
   it('are not written while a process has the store open', async () => {
     const disk = await filled();
     const store = await storeOn(disk);

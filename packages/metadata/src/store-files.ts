@@ -1,12 +1,12 @@
-import { type Clock, type Disk, systemClock } from '@millrace/ports';
+import { type Clock, type Disk, isLocked, systemClock } from '@millrace/ports';
 import { TreeEngine } from './engine.ts';
 import { MetadataError } from './errors.ts';
-import { storeFiles } from './journal/file-names.ts';
+import { LOCK_FILE, storeFiles } from './journal/file-names.ts';
 import { type Head, writeHead } from './journal/head.ts';
 import { openNewJournal } from './journal/persistence.ts';
 import { recover, type StoreReader } from './journal/recovery.ts';
 import { writeSnapshot } from './journal/snapshot.ts';
-import { lockStore } from './journal-store.ts';
+import { assertStoreFolder, lockedStore, lockStore } from './journal-store.ts';
 import { LMDB_FILE, readLmdbTree } from './lmdb/lmdb-tree.ts';
 import { nameOf, parentOf } from './paths.ts';
 import type { MetadataStore, NodeStat } from './store.ts';
@@ -131,7 +131,7 @@ export interface RewriteOptions {
   readonly from?: readonly ExportedNode[];
   /** Changes the state before it is written; what fails here leaves the store as it was. */
   readonly edit: (store: MetadataStore, history: RewriteHistory) => Promise<void>;
-  /** Do everything but write. Default false. */
+  /** Do everything but write: the disk stays as it is, to the last name. Default false. */
   readonly dryRun?: boolean;
 }
 
@@ -151,13 +151,15 @@ export interface RewriteResult {
  */
 export async function rewriteStore(options: RewriteOptions): Promise<RewriteResult> {
   const { folder, disk, clock = systemClock, from, edit } = options;
-  const lock = await lockStore(disk, folder);
+  const lock = options.dryRun === true ? await lookForLock(disk, folder) : await lockStore(disk, folder);
   try {
-    const present = await loadTree(disk, folder);
+    const isThere = (await disk.stat(folder)) !== undefined;
+    const present = isThere ? await loadTree(disk, folder) : { tree: new MetadataTree(), head: { zxid: 0 } };
     const tree = from === undefined ? present.tree : treeOf(from, clock.now());
     tree.restoreZxid(Math.max(present.tree.zxid, present.head.zxid, Math.trunc(clock.now())) + 1);
     const store = new TreeMetadataStore(new TreeEngine(clock, undefined, tree));
-    await edit(store, { rewrites: (await disk.list(folder)).filter((name) => FORMER_FILES.test(name)).length });
+    const names = isThere ? await disk.list(folder) : [];
+    await edit(store, { rewrites: names.filter((name) => FORMER_FILES.test(name)).length });
     await store.close();
     if (options.dryRun === true) return { zxid: tree.zxid, nodeCount: tree.size, formerFiles: undefined };
     const former = (await filesOf(disk, folder)).map(({ name }) => name).filter(isOfStore);
@@ -169,6 +171,13 @@ export async function rewriteStore(options: RewriteOptions): Promise<RewriteResu
   } finally {
     await lock.release();
   }
+}
+
+/** As {@link lockStore}, for who writes nothing: no folder is made, and no lock file. */
+async function lookForLock(disk: Disk, folder: string): Promise<{ release(): Promise<void> }> {
+  await assertStoreFolder(disk, folder);
+  if (await isLocked(disk, `${folder}/${LOCK_FILE}`)) throw lockedStore(folder);
+  return { release: async () => {} };
 }
 
 /** Folders with what was there before a store was written anew. */

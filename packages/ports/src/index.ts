@@ -31,6 +31,7 @@ export {
 export { type Clock, holdingClock, systemClock, type Timer } from './clock.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { checkInvariants, InvariantError, invariant } from './invariant.ts';
+export { isLocked } from './is-locked.ts';
 export { withLineBudget } from './line-budget.ts';
 export { listenFault } from './listen-fault.ts';
 export { guardedLogger, type Logger, silentLogger } from './logger.ts';

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerProcess, startBrokerProcess } from '@millrace/broker-app';
@@ -99,6 +99,57 @@ describe('where ZooKeeper keeps the metadata', () => {
     expect([exitCode, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/zookeeper\.connect=127\.0\.0\.1:1\/here .*\n.*`millrace metadata ls`/);
   });
+});
+
+describe('a file in the place of the store', () => {
+  it('is called one by every command and by a start, with what to do', async () => {
+    rmSync(storeFolder(), { recursive: true });
+    writeFileSync(storeFolder(), 'x');
+    const said = /__millrace_metadata should be a folder and is a file.*Move the file away/;
+    for (const args of [['ls'], ['check'], ['restore'], ['restore', '--execute']]) {
+      expect(await metadata(...args)).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(said) });
+    }
+    await expect(start(data)).rejects.toMatchObject({
+      code: 'START_METADATA_DAMAGED',
+      message: expect.stringMatching(said),
+    });
+  });
+});
+
+describe('a restoration that is only looked at', () => {
+  /** Every name below a folder, with its size and its last change. */
+  const namesBelow = (folder: string): string[] =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .sort()
+      .map((name) => {
+        const stats = statSync(join(folder, name));
+        return `${name} ${stats.size} ${stats.mtimeMs}`;
+      });
+
+  it('leaves the disk as it was', async () => {
+    rmSync(join(storeFolder(), '.lock'));
+    const before = namesBelow(data);
+    for (const args of [['restore'], ['check'], ['ls']]) {
+      expect((await metadata(...args)).exitCode).toBe(0);
+      expect(namesBelow(data)).toEqual(before);
+    }
+    rmSync(storeFolder(), { recursive: true });
+    const without = namesBelow(data);
+    expect((await metadata('restore')).stdout).toContain('orders: would be taken from its logs, 3 partitions');
+    expect(namesBelow(data)).toEqual(without);
+  });
+
+  it('takes no folder and no file of somebody for a partition, and a start passes over such a folder', async () => {
+    mkdirSync(join(data, 'notes-2024'));
+    mkdirSync(join(data, 'mail-7'));
+    writeFileSync(join(data, 'mail-7', 'inbox.log'), 'hello');
+    await start(data);
+    await stop();
+    writeFileSync(join(data, 'list-3'), 'hello');
+    const { stdout, exitCode } = await metadata('restore');
+    expect([exitCode, stdout]).toEqual([0, expect.not.stringMatching(/notes|mail|list/)]);
+    expect(readdirSync(join(data, 'notes-2024'))).toEqual([]);
+  }, 60_000);
 });
 
 describe('a damaged metadata store', () => {

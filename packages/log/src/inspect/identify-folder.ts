@@ -1,11 +1,13 @@
 import type { Disk } from '@millrace/ports';
 import { decodeEpochCheckpoint, readIfThere } from '../checkpoint-file.ts';
+import { systemCodeOf } from '../errors.ts';
 import {
   LEADER_EPOCH_CHECKPOINT,
   META_PROPERTIES,
   PARTITION_METADATA,
   parsePartitionFolderName,
 } from '../file-names.ts';
+import { holdsPartition } from '../partition-folders.ts';
 import {
   checkMetaProperties,
   decodePartitionMetadata,
@@ -39,6 +41,7 @@ export async function identifyLogFolder(disk: Disk, folder: string): Promise<Log
     const parsed = parsePartitionFolderName(name);
     if (parsed === undefined) continue;
     const path = `${folder}/${name}`;
+    if (!(await isPartition(disk, path))) continue;
     const metadata = await readIfThere(disk, `${path}/${PARTITION_METADATA}`);
     partitions.push({
       ...parsed,
@@ -48,6 +51,14 @@ export async function identifyLogFolder(disk: Disk, folder: string): Promise<Log
     });
   }
   return { owner, partitions };
+}
+
+/** Files have names like those of partitions' folders, too. */
+async function isPartition(disk: Disk, path: string): Promise<boolean> {
+  return holdsPartition(disk, path).catch((error) => {
+    if (systemCodeOf(error) === 'ENOTDIR') return false;
+    throw error;
+  });
 }
 
 /** Who a log directory says that it belongs to; nothing where it says nothing. */

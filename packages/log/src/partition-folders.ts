@@ -1,0 +1,14 @@
+import type { Disk } from '@millrace/ports';
+import { LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA } from './file-names.ts';
+
+const OF_SEGMENT = /^\d{20}\./;
+
+/**
+ * Whether a folder with a partition's name holds something of a partition: somebody's `notes-2024` has such a name too, and is no
+ * partition 2,024 of a topic `notes`.
+ * @throws the disk's error where the folder cannot be looked into
+ */
+export async function holdsPartition(disk: Disk, folder: string): Promise<boolean> {
+  const names = await disk.list(folder);
+  return names.some((name) => OF_SEGMENT.test(name) || name === PARTITION_METADATA || name === LEADER_EPOCH_CHECKPOINT);
+}
