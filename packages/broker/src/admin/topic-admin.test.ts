@@ -103,6 +103,22 @@ describe('the creation of a topic', () => {
     expect(await cluster.store.children('/brokers/topics')).toEqual([]);
   });
 
+  it('refuses a name that differs only in dots and underscores from one that is being made, in whatever request', async () => {
+    const cluster = await single();
+    const { topics } = cluster.controller;
+    const codesOf = (created: readonly { errorCode: number }[]) => created.map(({ errorCode }) => errorCode);
+    const refused = ErrorCode.INVALID_TOPIC_EXCEPTION;
+    const several = ['a.b', 'a_b', 'ab', 'a_c.d', 'a.c_d'].map((name) => newTopic(name, 1));
+    for (const validateOnly of [true, false]) {
+      const created = await topics.createTopics(several, { timeoutMs: 1000, validateOnly });
+      expect(codesOf(created)).toEqual([0, refused, 0, 0, refused]);
+      expect(created[1]?.errorMessage).toBe("Topic 'a_b' collides with existing topics: a.b");
+    }
+    const atOnce = ['x_y', 'x.y'].map((name) => topics.createTopics([newTopic(name, 1)], patiently));
+    expect(codesOf((await Promise.all(atOnce)).flat())).toEqual([0, refused]);
+    expect((await cluster.store.children('/brokers/topics')).toSorted()).toEqual(['a.b', 'a_c.d', 'ab', 'x_y']);
+  });
+
   it('refuses a name that exists, or differs from one that does only in dots and underscores', async () => {
     const cluster = await single();
     expect(await create(cluster, newTopic('a.b', 1))).toEqual([0, null]);

@@ -17,6 +17,7 @@ import { ImageWaits } from './image-waits.ts';
 import { assignReplicas } from './replica-assignment.ts';
 import {
   assignmentFault,
+  metricName,
   type NewTopic,
   PARTITIONS_PER_TOPIC_REQUEST_MAX,
   planTopic,
@@ -88,6 +89,8 @@ export interface AdminRequestOptions {
 export class TopicAdmin {
   readonly #options: TopicAdminOptions;
   readonly #waits: ImageWaits;
+  /** Topics that are being made, each by what its metrics are named after: the image does not show them yet. */
+  readonly #coming = new Map<string, string>();
   readonly #creating = new Map<string, Promise<number>>();
 
   constructor(options: TopicAdminOptions) {
@@ -98,33 +101,34 @@ export class TopicAdmin {
   /** Creates topics; the results stand in the order of the topics, whose names differ. */
   async createTopics(topics: readonly NewTopic[], options: AdminRequestOptions): Promise<readonly CreatedTopic[]> {
     const { cluster, configs, random } = this.#options;
-    const context = { cluster, config: configs.current, random };
+    // What is only looked at is no topic to others.
+    const coming = options.validateOnly ? new Map<string, string>() : this.#coming;
+    const context = { cluster, config: configs.current, random, coming };
     return startInTurns(
       topics,
       async (topic): Promise<CreatedTopic> => {
+        const { name } = topic;
         const plan = planTopic(topic, context);
-        if (isRefusal(plan)) return { name: topic.name, plan: undefined, topicId: undefined, ...plan };
-        if (options.validateOnly) return { name: topic.name, plan, topicId: undefined, ...NO_ERROR };
-        if (options.mutations?.take(plan.replicas.length) === false) {
-          return { name: topic.name, plan: undefined, topicId: undefined, ...THROTTLED };
+        if (isRefusal(plan)) return { name, plan: undefined, topicId: undefined, ...plan };
+        if (!options.validateOnly && options.mutations?.take(plan.replicas.length) === false) {
+          return { name, plan: undefined, topicId: undefined, ...THROTTLED };
         }
-        const writing = this.#guarded(`create topic ${topic.name}`, () => this.#writeTopic(plan));
-        // A full disk can take its time, and whoever waits has a connection on which nothing else is answered meanwhile.
-        const written = (await this.#waits.atMost(writing, options.timeoutMs)) ?? TIMED_OUT;
-        if (typeof written !== 'string') return { name: topic.name, plan: undefined, topicId: undefined, ...written };
-        const isOnline = await this.#waits.until(
-          () => this.#hasLeaders(topic.name, plan.replicas.length),
-          options.timeoutMs,
-        );
-        return {
-          name: topic.name,
-          plan,
-          topicId: written,
-          ...(isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT)),
-        };
+        coming.set(metricName(name), name);
+        if (options.validateOnly) return { name, plan, topicId: undefined, ...NO_ERROR };
+        return this.#createTopic(plan, options.timeoutMs).finally(() => coming.delete(metricName(name)));
       },
       options.pause ?? neverPause,
     );
+  }
+
+  async #createTopic(plan: TopicPlan, timeoutMs: number): Promise<CreatedTopic> {
+    const { name } = plan;
+    const writing = this.#guarded(`create topic ${name}`, () => this.#writeTopic(plan));
+    // A full disk can take its time, and whoever waits has a connection on which nothing else is answered meanwhile.
+    const written = (await this.#waits.atMost(writing, timeoutMs)) ?? TIMED_OUT;
+    if (typeof written !== 'string') return { name, plan: undefined, topicId: undefined, ...written };
+    const isOnline = await this.#waits.until(() => this.#hasLeaders(name, plan.replicas.length), timeoutMs);
+    return { name, plan, topicId: written, ...(isOnline ? NO_ERROR : apiError(ErrorCode.REQUEST_TIMED_OUT)) };
   }
 
   /** Adds partitions to topics; the results stand in the order of the requests. */

@@ -36,11 +36,13 @@ export interface PlanningContext {
   readonly cluster: ClusterImage;
   readonly config: BrokerConfig;
   readonly random: Random;
+  /** Topics that are being made and that the cluster may not show yet, each under its {@link metricName}. */
+  readonly coming: ReadonlyMap<string, string>;
 }
 
 /** Checks a topic that somebody wants and decides where its replicas go, or says why it cannot be (`ZkAdminManager.createTopics`). */
 export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan | Refusal {
-  const { cluster, config } = context;
+  const { cluster, config, coming } = context;
   const invalid = invalidTopicName(topic.name);
   if (invalid !== undefined) return invalid;
   if (cluster.topic(topic.name) !== undefined) {
@@ -51,7 +53,7 @@ export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan 
   if (withoutValue.length > 0) {
     return Refusal.of(ErrorCode.INVALID_CONFIG, `Null value not supported for topic configs: ${listed(withoutValue)}`);
   }
-  const collision = collidingTopic(topic.name, cluster);
+  const collision = collidingTopic(topic.name, cluster, coming);
   if (collision !== undefined) {
     const message = `Topic '${topic.name}' collides with existing topics: ${collision}`;
     return Refusal.of(ErrorCode.INVALID_TOPIC_EXCEPTION, message);
@@ -63,12 +65,19 @@ export function planTopic(topic: NewTopic, context: PlanningContext): TopicPlan 
   return fault === undefined ? { name: topic.name, replicas, configs } : Refusal.of(ErrorCode.INVALID_CONFIG, fault);
 }
 
+/** What a topic's metrics are named after: dots are underscores there. */
+export function metricName(topic: string): string {
+  return topic.replaceAll('.', '_');
+}
+
 /** A topic whose name differs only in dots and underscores: the two would share the names of their metrics. */
-function collidingTopic(name: string, cluster: ClusterImage): string | undefined {
+function collidingTopic(name: string, cluster: ClusterImage, coming: PlanningContext['coming']): string | undefined {
   if (!/[._]/.test(name)) return undefined;
-  const key = name.replaceAll('.', '_');
+  const key = metricName(name);
+  const beside = coming.get(key);
+  if (beside !== undefined && beside !== name) return beside;
   for (const other of cluster.topics.keys()) {
-    if (other.length === key.length && other.replaceAll('.', '_') === key) return other;
+    if (other.length === key.length && metricName(other) === key) return other;
   }
   return undefined;
 }
