@@ -324,6 +324,60 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.context().close();
   });
 
+  it('leads to groups whatever they are called, and shows what nobody would see in a name', async () => {
+    const long = '길'.repeat(2500);
+    const names = ['..', ' ', '~a/b?%2e#', `x\u{202E}y\u{200B}z`, long];
+    for (const name of names) await admin.alterGroupOffsets(name, [{ topic: 'orders', partition: 1, offset: 2 }]);
+    const page = await open('/local/groups');
+    const headings = ['..', '" "', '~a/b?%2e#', 'x‹U+202E›y‹U+200B›z', `${'길'.repeat(160)}…`];
+    for (const heading of headings) {
+      await page.getByRole('link', { name: heading, exact: true }).click();
+      await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+      // An address stands by itself.
+      await page.reload();
+      await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+      await page.getByRole('link', { name: 'Groups', exact: true }).click();
+    }
+    await page.getByRole('link', { name: headings[3] ?? '', exact: true }).click();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox').fill(headings[3] ?? '');
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.waitForURL('**/local/groups');
+    expect(await admin.listGroups()).not.toContainEqual(expect.objectContaining({ groupId: names[3] }));
+    await admin.deleteGroups(names.filter((_, index) => index !== 3));
+    await page.context().close();
+  });
+
+  it('answers addresses of what there is not in words, and never with a number that is none', async () => {
+    const page = await open('/local/nodes');
+    for (const [path, said] of [
+      ['/local/nodes/abc', 'There is no such broker'],
+      ['/local/nodes/77', 'Broker 77 is not in local'],
+      ['/local/groups/nobodys', 'There is no group nobodys'],
+      ['/local/topics/orders?m=abc', 'There is no such message'],
+      ['/local/topics/orders?tab=abc', '119'],
+    ] as const) {
+      await page.goto(origin + path);
+      await page.locator(`main >> text=${said}`).filter({ visible: true }).first().waitFor();
+      expect(await page.locator('body').textContent(), path).not.toMatch(/NaN|undefined/);
+    }
+    await page.context().close();
+  });
+
+  it('takes no name of a user by whom nobody can log in', async () => {
+    const page = await open('/local/access?part=users');
+    await page.getByRole('button', { name: 'New user' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Password').fill('secret');
+    await dialog.getByLabel('User', { exact: true }).fill('은영');
+    await dialog.getByText('Nobody can log in by this name').waitFor();
+    expect(await dialog.getByRole('button', { name: 'Set the password' }).isEnabled()).toBe(false);
+    await dialog.getByLabel('User', { exact: true }).fill('eun-yeong');
+    expect(await dialog.getByRole('button', { name: 'Set the password' }).isEnabled()).toBe(true);
+    await page.context().close();
+  });
+
   it('says that a broker is gone while one looks, without being asked anew', async () => {
     const page = await open('/local/overview');
     await page.waitForSelector('figure');

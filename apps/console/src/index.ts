@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { type Logger, silentLogger } from '@millrace/client';
 import { listenFault } from '@millrace/ports';
 
+import { HEAD_BYTES_MAX } from './api/names.ts';
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
 import { Oidc } from './login/oidc.ts';
@@ -109,7 +110,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
           `Others could reach the console at ${host} and change everything: give users who may log in, or listen on 127.0.0.1`,
         );
       }
-      server = createServer((request, response) => app.routing(request, response));
+      server = createServer({ maxHeaderSize: HEAD_BYTES_MAX }, (request, response) => app.routing(request, response));
       return listenOn(server, host, port);
     },
     async close() {

@@ -34,6 +34,9 @@ export interface HttpServerOptions {
   readonly site?: (() => Promise<HttpSite>) | undefined;
 }
 
+/** A site's addresses have names of groups in them, of 32,767 bytes at most, each of which takes three characters. */
+const HEAD_BYTES_MAX = 128 * 1024;
+
 /** Serves `/metrics` and `/health`, which change nothing, and leaves the rest to a site where there is one. */
 export class HttpServer {
   readonly #server: Server;
@@ -46,7 +49,7 @@ export class HttpServer {
   static async listen(options: HttpServerOptions): Promise<HttpServer> {
     // An import would read every export, and some of them load a whole HTTP client with HTTP/2 when they are read: 10 MB of memory.
     const { createServer } = process.getBuiltinModule('node:http');
-    const server = createServer((request, response) => {
+    const server = createServer({ maxHeaderSize: HEAD_BYTES_MAX }, (request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0];
       if (path === '/metrics') void answerMetrics(options.exposition, response);
       else if (path === '/health') answerHealth(options.health, response);

@@ -3,6 +3,7 @@ import type { Logger } from '@millrace/client';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Route } from '../api/contract.ts';
+import { NAME_CHARS_MAX } from '../api/names.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { ConsoleError } from '../errors.ts';
 import { LOGIN_PATH } from '../login/oidc.ts';
@@ -47,7 +48,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: 4000 },
+    routerOptions: { maxParamLength: NAME_CHARS_MAX + 1 },
     // An address that cannot be read is refused before the guard is asked, so that nothing is told but that.
     frameworkErrors: (_error, _request, reply) => void answerFailure(badAddress(), reply.headers(SECURITY_HEADERS)),
   });

@@ -1,14 +1,16 @@
 /** What each route takes, checked before a handler sees it. Names of prototypes are no keys of what comes out. */
 import { z } from 'zod';
 import { ACL_OPERATIONS, ACL_RESOURCES, type Api, type Input, type Route, SCRAM_MECHANISMS } from '../api/contract.ts';
+import { NAME_CHARS_MAX } from '../api/names.ts';
 import { SCHEMA_ID_MAX } from '../schemas/registry.ts';
 
 const cluster = z.string().min(1).max(200);
 const topic = z.string().min(1).max(249);
-const group = z.string().max(2000);
+const group = z.string().max(NAME_CHARS_MAX);
+const NO_NUMBER = { error: 'is no number' };
 /** Queries and paths are text; bodies have numbers. */
-const whole = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const partition = z.coerce.number().int().min(0).max(0x7fff_ffff);
+const whole = z.coerce.number(NO_NUMBER).int().min(0).max(Number.MAX_SAFE_INTEGER);
+const partition = z.coerce.number(NO_NUMBER).int().min(0).max(0x7fff_ffff);
 const named = z.record(z.string().max(500), z.string().max(100_000));
 const text = z.string().max(1024 * 1024);
 /** Partitions of one topic that are reset by hand. */
@@ -23,7 +25,7 @@ const change = {
   seen: z.record(z.string().max(500), z.string().max(100_000).nullable()).optional(),
 };
 
-const name = z.string().min(1).max(2000);
+const name = z.string().min(1).max(NAME_CHARS_MAX);
 const acl = z.object({
   resource: z.enum(ACL_RESOURCES),
   name,

@@ -2,11 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Failure } from '../api/contract.ts';
+import { nameOf } from '../api/names.ts';
 import { ConsoleError } from '../errors.ts';
 
 /** What is in the path, the query and the body, as one value; the path counts most. */
 export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
-  const given = { ...(request.query as object), ...(request.body as object | null), ...(request.params as object) };
+  const params = Object.entries(request.params as Record<string, string>).map(([name, part]) => [name, nameOf(part)]);
+  const given = { ...(request.query as object), ...(request.body as object | null), ...Object.fromEntries(params) };
   const result = check.safeParse(given);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

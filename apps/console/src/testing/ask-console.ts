@@ -1,4 +1,5 @@
 import { type Answer, CHANGE_HEADER, type Failure, type Input, type Route } from '../api/contract.ts';
+import { pathPart } from '../api/names.ts';
 
 /** Who asks: a name and a password, or whoever is on this machine. */
 export interface Asker {
@@ -11,7 +12,7 @@ export async function askConsole<R extends Route>(asker: Asker, route: R, input:
   const [method = 'GET', path = '/'] = route.split(' ');
   const rest: Record<string, unknown> = { ...input };
   const url = path.replace(/:(\w+)/g, (_, name: string) => {
-    const value = encodeURIComponent(String(rest[name]));
+    const value = pathPart(String(rest[name]));
     delete rest[name];
     return value;
   });

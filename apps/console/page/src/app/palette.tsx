@@ -1,7 +1,9 @@
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
+import { pathPart } from '../../../src/api/names.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { shownName } from '../lib/visible.ts';
 import { Dialog } from '../ui/parts.tsx';
 import { usePages } from './pages.ts';
 
@@ -60,7 +62,7 @@ export function Palette({ onClose }: { onClose: () => void }): ReactNode {
             aria-selected={index === at}
             onClick={() => go(target)}
           >
-            <span>{target.name}</span>
+            <span>{shownName(target.name)}</span>
             <small>{target.kind}</small>
           </div>
         ))}
@@ -75,14 +77,14 @@ function useTargets(say: Say): Target[] {
   const topics = useApi('GET /api/clusters/:cluster/topics', { cluster }, false).data ?? [];
   const groups = useApi('GET /api/clusters/:cluster/groups', { cluster }, false).data ?? [];
   return useMemo(() => {
-    const base = `/${encodeURIComponent(cluster)}`;
+    const base = `/${pathPart(cluster)}`;
     const pages = seen.map((page) => ({
       kind: '',
       name: say(page),
       path: `${base}/${page}`,
     }));
     const named = (kind: string, names: readonly string[], folder: string): Target[] =>
-      names.map((name) => ({ kind, name, path: `${base}/${folder}/${encodeURIComponent(name)}` }));
+      names.map((name) => ({ kind, name, path: `${base}/${folder}/${pathPart(name)}` }));
     return [
       ...pages,
       ...named(

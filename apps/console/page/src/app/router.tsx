@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { markedName, nameOf } from '../../../src/api/names.ts';
 import { useCluster, useSeesCluster, useSession } from '../lib/queries.ts';
 import type { AccessSearch, GroupSearch, TopicSearch } from '../lib/searches.ts';
 import { Loaded } from '../ui/parts.tsx';
@@ -7,7 +8,7 @@ import { Shell } from './shell.tsx';
 
 const root = createRootRoute({ component: Shell });
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });
-const cluster = createRoute({ getParentRoute: () => root, path: '/$cluster' });
+const cluster = createRoute({ getParentRoute: () => root, path: '/$cluster', params: asNames('cluster') });
 const first = createRoute({ getParentRoute: () => cluster, path: '/', component: ToOverview });
 const overview = createRoute({
   getParentRoute: () => cluster,
@@ -23,6 +24,7 @@ const topics = createRoute({
 const topic = createRoute({
   getParentRoute: () => cluster,
   path: '/topics/$topic',
+  params: asNames('topic'),
   // Whatever an address says that means nothing is refused by the server, in words.
   validateSearch: (search: Record<string, unknown>): TopicSearch => search as TopicSearch,
   component: lazyRouteComponent(() => import('../pages/topic.tsx'), 'TopicPage'),
@@ -36,6 +38,7 @@ const groups = createRoute({
 const group = createRoute({
   getParentRoute: () => cluster,
   path: '/groups/$group',
+  params: asNames('group'),
   validateSearch: ({ p }: Record<string, unknown>): GroupSearch => (typeof p === 'string' ? { p } : {}),
   component: lazyRouteComponent(() => import('../pages/group.tsx'), 'GroupPage'),
 });
@@ -63,6 +66,14 @@ const access = createRoute({
   validateSearch: (search: Record<string, unknown>): AccessSearch => search as AccessSearch,
   component: lazyRouteComponent(() => import('../pages/access.tsx'), 'AccessPage'),
 });
+
+/** A name in the address of a page is what it is in those of the API. */
+function asNames<N extends string>(name: N) {
+  return {
+    parse: (params: Record<N, string>) => ({ [name]: nameOf(params[name]) }) as Record<N, string>,
+    stringify: (params: Record<N, string>) => ({ [name]: markedName(params[name]) }) as Record<N, string>,
+  };
+}
 
 function textSearch(search: Record<string, unknown>): { q?: string } {
   return typeof search['q'] === 'string' ? { q: search['q'] } : {};

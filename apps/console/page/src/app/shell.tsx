@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { logOut } from '../lib/api.ts';
 import { useCluster, useSession } from '../lib/queries.ts';
 import { changeSettings, useSettings, useWords } from '../lib/settings.ts';
+import { shownName } from '../lib/visible.ts';
 import { usePages } from './pages.ts';
 import { Palette } from './palette.tsx';
 
@@ -81,7 +82,9 @@ function ClusterChoice(): ReactNode {
         onChange={(event) => void navigate({ to: '/$cluster/overview', params: { cluster: event.target.value } })}
       >
         {data.clusters.map((name) => (
-          <option key={name}>{name}</option>
+          <option key={name} value={name}>
+            {shownName(name)}
+          </option>
         ))}
       </select>
       {data.isReadOnly && <ReadOnly />}

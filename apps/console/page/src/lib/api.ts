@@ -1,4 +1,5 @@
 import { type Answer, CHANGE_HEADER, type Failure, type Input, type Route } from '../../../src/api/contract.ts';
+import { pathPart } from '../../../src/api/names.ts';
 
 /** The server's refusal, in its words. */
 export class ApiError extends Error {
@@ -26,7 +27,7 @@ export function isRefusal(error: Error): boolean {
 export function addressOf(path: string, input: object): { url: string; rest: Record<string, unknown> } {
   const rest: Record<string, unknown> = { ...input };
   const url = path.replace(/:(\w+)/g, (_, name: string) => {
-    const value = encodeURIComponent(String(rest[name]));
+    const value = pathPart(String(rest[name]));
     delete rest[name];
     return value;
   });

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react';
+import { visible } from './visible.ts';
 import { type Language, type Word, words } from './words.ts';
 
 export type Theme = 'light' | 'dark';
@@ -54,5 +55,5 @@ export type Say = (word: Word, values?: Readonly<Record<string, string | number>
 export function useWords(): Say {
   const { language } = useSettings();
   return (word, values = {}) =>
-    words[language][word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+    words[language][word].replace(/\{(\w+)\}/g, (_, name: string) => visible(String(values[name] ?? '')));
 }

@@ -3,7 +3,9 @@ import { ACL_OPERATIONS, ACL_RESOURCES, type AclRow } from '../../../src/api/con
 import { call } from '../lib/api.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Name } from '../ui/name.tsx';
 import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -46,7 +48,7 @@ export function Acls(): ReactNode {
           onClose={() => setRemoved(undefined)}
           change={() => call('POST /api/clusters/:cluster/acls/delete', { cluster, acl: removed })}
         >
-          <p className="wrap">{keyOf(removed)}</p>
+          <p className="wrap">{visible(keyOf(removed))}</p>
         </ChangeForm>
       )}
     </>
@@ -65,7 +67,7 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
       by: ({ principal }) => principal,
       cell: ({ principal }) => (
         <code className="wrap">
-          <Breakable>{principal}</Breakable>
+          <Name>{principal}</Name>
         </code>
       ),
     },
@@ -91,7 +93,7 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
         <>
           {resource}{' '}
           <code className="wrap">
-            {name}
+            <Name>{name}</Name>
             {pattern === 'prefixed' && '…'}
           </code>
         </>

@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
 import { meaningOf } from '../lib/format.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { visible } from '../lib/visible.ts';
 import type { Word } from '../lib/words.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { ChangeForm, Dialog, Empty, Field, SearchBox } from '../ui/parts.tsx';
@@ -118,11 +119,11 @@ function ConfigDetail({ config, onClose }: { config: ConfigRow; onClose: () => v
   const { name, documentation, defaultValue, source } = config;
   return (
     <Dialog title={name} onClose={onClose}>
-      {documentation !== null && <p className="note">{documentation}</p>}
+      {documentation !== null && <p className="note">{visible(documentation)}</p>}
       <dl className="facts">
         <dt>{say('value')}</dt>
         <dd>
-          <code>{shownValue(config)}</code>
+          <code className="wrap">{visible(shownValue(config))}</code>
           <Meaning name={name} value={config.value} />
         </dd>
         <dt>{say('source')}</dt>
@@ -131,7 +132,7 @@ function ConfigDetail({ config, onClose }: { config: ConfigRow; onClose: () => v
           <>
             <dt>{say('byDefault')}</dt>
             <dd>
-              <code>{defaultValue}</code>
+              <code className="wrap">{visible(defaultValue)}</code>
               <Meaning name={name} value={defaultValue} />
             </dd>
           </>
@@ -157,13 +158,13 @@ function EditConfig(props: {
     });
   return (
     <ChangeForm title={name} action={say('save')} onClose={props.onClose} change={change}>
-      {documentation !== null && <p className="note">{documentation}</p>}
+      {documentation !== null && <p className="note">{visible(documentation)}</p>}
       <Field label={say('value')}>
         <input value={typed} disabled={isUnset} onChange={(event) => setTyped(event.target.value)} spellCheck={false} />
       </Field>
       <label className="check">
         <input type="checkbox" checked={isUnset} onChange={(event) => setUnset(event.target.checked)} />
-        {say('unset')} {defaultValue !== null && <code>{defaultValue}</code>}
+        {say('unset')} {defaultValue !== null && <code className="wrap">{visible(defaultValue)}</code>}
         <Meaning name={name} value={defaultValue} />
       </label>
     </ChangeForm>

@@ -1,12 +1,15 @@
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
 import type { GroupDetail, GroupEvent, GroupOffsetRow, LagPoint, MemberRow } from '../../../src/api/contract.ts';
-import { call } from '../lib/api.ts';
+import { call, isGone } from '../lib/api.ts';
 import { localTime, number, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import type { GroupSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Missing } from '../ui/missing.tsx';
+import { Name } from '../ui/name.tsx';
 import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
@@ -24,17 +27,26 @@ export function GroupPage(): ReactNode {
   const place = placeOf((useSearch({ strict: false }) as GroupSearch).p);
   const query = useApi('GET /api/clusters/:cluster/groups/:group', { cluster, group });
   const history = useApi('GET /api/clusters/:cluster/groups/:group/history', { cluster, group, ...place });
+  if (isGone(query.error)) {
+    return (
+      <Missing name={group} message={query.error.message}>
+        <Link to="/$cluster/groups" params={{ cluster }} search={{}}>
+          {say('toGroups')}
+        </Link>
+      </Missing>
+    );
+  }
   return (
     <Loaded query={query}>
       {(detail) => (
         <>
           <div className="title">
             <h1 className="name">
-              <Breakable>{group}</Breakable>
+              <Name>{group}</Name>
             </h1>
             <GroupState state={detail.state} />
             <span className="faint">
-              {detail.assignor !== '' && `${detail.assignor} · `}
+              {detail.assignor !== '' && `${visible(detail.assignor)} · `}
               {say('coordinator')} {detail.coordinator}
             </span>
             <div className="grow" />
@@ -268,7 +280,7 @@ function offsetColumns(
       title: say('client'),
       isSecondary: true,
       by: ({ member }) => clients.get(member ?? ''),
-      cell: ({ member }) => <span className="faint">{clients.get(member ?? '') ?? '–'}</span>,
+      cell: ({ member }) => <span className="faint">{visible(clients.get(member ?? '') ?? '–')}</span>,
     },
   ];
 }
@@ -277,8 +289,13 @@ function Members({ detail }: { detail: GroupDetail }): ReactNode {
   const say = useWords();
   if (detail.members.length === 0) return <Empty isSmall>{say('noMembers')}</Empty>;
   const columns: Column<MemberRow>[] = [
-    { id: 'client', title: say('client'), by: (row) => row.clientId, cell: (row) => row.instanceId ?? row.clientId },
-    { id: 'host', title: say('address'), by: (row) => row.host, cell: (row) => row.host },
+    {
+      id: 'client',
+      title: say('client'),
+      by: (row) => row.clientId,
+      cell: (row) => <Name>{row.instanceId ?? row.clientId}</Name>,
+    },
+    { id: 'host', title: say('address'), by: (row) => row.host, cell: (row) => <Breakable>{row.host}</Breakable> },
     {
       id: 'reads',
       title: say('assignment'),

@@ -4,7 +4,7 @@ import type { GroupRow } from '../../../src/api/contract.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
-import { Breakable } from '../ui/breakable.tsx';
+import { Name } from '../ui/name.tsx';
 import { Empty, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Lag } from './topics.tsx';
@@ -65,7 +65,7 @@ function columnsOf(say: Say, cluster: string): Column<GroupRow>[] {
       by: ({ group }) => group,
       cell: ({ group }) => (
         <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
-          <Breakable>{group}</Breakable>
+          <Name>{group}</Name>
         </Link>
       ),
     },

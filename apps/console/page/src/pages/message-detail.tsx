@@ -1,11 +1,14 @@
 import { type ReactNode, useState } from 'react';
 import type { Message, MessageBatch, Shown } from '../../../src/api/contract.ts';
+import { pathPart } from '../../../src/api/names.ts';
 import { call } from '../lib/api.ts';
 import { deadLetterOf } from '../lib/dead-letters.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
+import { prettyJson } from '../lib/pretty.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
-import { ChangeForm, Dialog, Loaded } from '../ui/parts.tsx';
+import { visible } from '../lib/visible.ts';
+import { ChangeForm, Dialog, Empty, Loaded } from '../ui/parts.tsx';
 import { TopicField } from '../ui/topic-field.tsx';
 import { Produce } from './produce.tsx';
 
@@ -19,8 +22,23 @@ export default function MessageDetail(
   props: Place & { place: string; onMove: (place: string) => void; onClose: () => void },
 ): ReactNode {
   const say = useWords();
-  const { cluster, topic, place, onMove, onClose } = props;
-  const [partition = 0, offset = 0] = String(place).split('-').map(Number);
+  const { topic, place, onClose } = props;
+  const [, partition, offset] = /^(\d{1,10})-(\d{1,16})$/.exec(String(place)) ?? [];
+  if (partition === undefined || offset === undefined) {
+    return (
+      <Dialog title={`${topic} ${place}`} className="drawer" onClose={onClose}>
+        <Empty>{say('noPlace')}</Empty>
+      </Dialog>
+    );
+  }
+  return <At {...props} partition={Number(partition)} offset={Number(offset)} />;
+}
+
+function At(
+  props: Place & { partition: number; offset: number; onMove: (place: string) => void; onClose: () => void },
+): ReactNode {
+  const say = useWords();
+  const { cluster, topic, partition, offset, onMove, onClose } = props;
   const input = { cluster, topic, partition, offset };
   const query = useApi('GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset', input, false);
   return (
@@ -119,7 +137,7 @@ function Batch({ batch }: { batch: MessageBatch }): ReactNode {
 function Content({ cluster, topic, message }: Place & { message: Message }): ReactNode {
   const say = useWords();
   const { key, value, headers, headerCount, partition, offset } = message;
-  const raw = `/api/clusters/${encodeURIComponent(cluster)}/topics/${encodeURIComponent(topic)}/messages/${partition}/${offset}/raw`;
+  const raw = `/api/clusters/${pathPart(cluster)}/topics/${pathPart(topic)}/messages/${partition}/${offset}/raw`;
   return (
     <>
       <Part title={say('key')} shown={key} href={`${raw}/key`} />
@@ -133,9 +151,9 @@ function Content({ cluster, topic, message }: Place & { message: Message }): Rea
             {headers.map(({ name, value: given }, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: names repeat, and the list never changes
               <div key={index}>
-                <dt>{name}</dt>
+                <dt>{visible(name)}</dt>
                 <dd>
-                  <code className="wrap">{given.shape === 'null' ? 'null' : given.text}</code>
+                  <code className="wrap">{given.shape === 'null' ? 'null' : visible(given.text)}</code>
                 </dd>
               </div>
             ))}
@@ -154,7 +172,7 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
       <h3>
         {title} <span className="tag">{shown.shape}</span>{' '}
         <small className="faint">
-          {bytes(shown.bytes)} {shown.isCut && `(${say('cut')})`} {shown.note}
+          {bytes(shown.bytes)} {shown.isCut && `(${say('cut')})`} {visible(shown.note ?? '')}
         </small>
         <span className="grow" />
         {shown.bytes > 0 && (
@@ -170,7 +188,7 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
       </h3>
       {shown.faults !== undefined && <Faults schema={shown.schema} faults={shown.faults} />}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      {shown.bytes > 0 && <pre tabIndex={0}>{text}</pre>}
+      {shown.bytes > 0 && <pre tabIndex={0}>{visible(text)}</pre>}
     </>
   );
 }
@@ -184,7 +202,7 @@ function Faults({ schema, faults }: { schema: number | undefined; faults: readon
       <ul>
         {faults.map((fault) => (
           <li key={fault}>
-            <code className="wrap">{fault}</code>
+            <code className="wrap">{visible(fault)}</code>
           </li>
         ))}
       </ul>
@@ -192,20 +210,11 @@ function Faults({ schema, faults }: { schema: number | undefined; faults: readon
   );
 }
 
-const PRETTY_CHARS_MAX = 512 * 1024;
-
 /** What is text of JSON, whatever its bytes were. */
 const JSON_SHAPES: ReadonlySet<Shown['shape']> = new Set(['json', 'msgpack', 'avro', 'protobuf', 'json-schema']);
 
 function pretty({ shape, text, isCut }: Shown): string {
-  if (!JSON_SHAPES.has(shape) || isCut || text.length > PRETTY_CHARS_MAX) return text;
-  try {
-    // Numbers that JavaScript cannot hold would come out as others: then it stays as it is.
-    const hasLong = /(?<!["\w.])-?\d{16,}/.test(text);
-    return hasLong ? text : JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
+  return !JSON_SHAPES.has(shape) || isCut ? text : (prettyJson(text) ?? text);
 }
 
 function DeadLetter({ cluster, message }: { cluster: string; message: Message }): ReactNode {
@@ -217,7 +226,7 @@ function DeadLetter({ cluster, message }: { cluster: string; message: Message })
   return (
     <div className="problem">
       <strong>{say('deadLetter', { place: dead.place })}</strong>
-      {dead.error !== undefined && <p>{dead.error}</p>}
+      {dead.error !== undefined && <p>{visible(dead.error)}</p>}
       {mayWrite && (
         <button type="button" onClick={() => setSending(true)}>
           {say('sendBack')}

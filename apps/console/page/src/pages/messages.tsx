@@ -5,6 +5,7 @@ import { localTime, number, utcTime } from '../lib/format.ts';
 import { type Reading, useReading } from '../lib/reading.ts';
 import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
+import { visible } from '../lib/visible.ts';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
 
@@ -298,7 +299,7 @@ function Misfit({ shown }: { shown: Shown }): ReactNode {
   const say = useWords();
   if (shown.faults === undefined) return null;
   return (
-    <span className="tag bad outcome" title={shown.faults.join('\n')}>
+    <span className="tag bad outcome" title={visible(shown.faults.join('\n'))}>
       {say('misfit')}
     </span>
   );
@@ -325,7 +326,7 @@ function ShownValue({ shown }: { shown: Shown }): ReactNode {
   const isBytes = shown.shape === 'hex' || shown.shape === 'number' || shown.shape === 'schema';
   return (
     <code className="line">
-      {isBytes && <span className="tag">{shown.shape}</span>} {shown.text.slice(0, LINE_CHARS_MAX)}
+      {isBytes && <span className="tag">{shown.shape}</span>} {visible(shown.text.slice(0, LINE_CHARS_MAX))}
       {shown.isCut && '…'}
     </code>
   );

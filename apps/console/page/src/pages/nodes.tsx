@@ -1,8 +1,9 @@
-import { useParams } from '@tanstack/react-router';
+import { Link, useParams } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { call } from '../lib/api.ts';
+import { call, isGone } from '../lib/api.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
+import { Missing } from '../ui/missing.tsx';
 import { Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
 import { Configs } from './configs.tsx';
@@ -23,18 +24,24 @@ export function NodesPage(): ReactNode {
   );
 }
 
-/** One broker with its configs. */
+/** One broker with its configs; brokers are called by numbers. */
 export function NodePage(): ReactNode {
   const say = useWords();
+  const { broker = '' } = useParams({ strict: false });
+  if (!/^\d{1,10}$/.test(broker)) return <NoBroker id={broker} message={say('noBroker')} />;
+  return <Node id={Number(broker)} />;
+}
+
+function Node({ id: broker }: { id: number }): ReactNode {
+  const say = useWords();
   const cluster = useCluster();
-  const { broker: id = '' } = useParams({ strict: false });
-  const broker = Number(id);
   const mayChange = useMay('admin');
   const query = useApi('GET /api/clusters/:cluster/brokers/:broker/configs', { cluster, broker }, false);
+  if (isGone(query.error)) return <NoBroker id={String(broker)} message={query.error.message} />;
   return (
     <>
       <h1>
-        {say('broker')} {id}
+        {say('broker')} {broker}
       </h1>
       <LogDirs broker={broker} />
       <h2>{say('configs')}</h2>
@@ -50,5 +57,17 @@ export function NodePage(): ReactNode {
         )}
       </Loaded>
     </>
+  );
+}
+
+function NoBroker({ id, message }: { id: string; message: string }): ReactNode {
+  const say = useWords();
+  const cluster = useCluster();
+  return (
+    <Missing name={id} message={message}>
+      <Link to="/$cluster/nodes" params={{ cluster }}>
+        {say('toNodes')}
+      </Link>
+    </Missing>
   );
 }

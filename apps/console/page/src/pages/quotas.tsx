@@ -4,6 +4,7 @@ import { call } from '../lib/api.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { shownName } from '../lib/visible.ts';
 import { ChangeForm, Empty, Field, Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -36,7 +37,7 @@ export function Quotas(): ReactNode {
               label={say('quotas')}
               columns={columnsOf(say, mayChange ? setEdited : undefined)}
               rows={quotas}
-              keyOf={(row) => entityText(row, say)}
+              keyOf={({ entity }) => JSON.stringify(entity)}
             />
           )
         }
@@ -47,7 +48,9 @@ export function Quotas(): ReactNode {
 }
 
 function entityText({ entity }: QuotaRow, say: Say): string {
-  return entity.map(({ type, name }) => (name === null ? say('everyOther', { type }) : `${type} ${name}`)).join(' · ');
+  return entity
+    .map(({ type, name }) => (name === null ? say('everyOther', { type }) : `${type} ${shownName(name)}`))
+    .join(' · ');
 }
 
 function columnsOf(say: Say, edit: ((row: QuotaRow) => void) | undefined): Column<QuotaRow>[] {

@@ -6,6 +6,8 @@ import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Missing } from '../ui/missing.tsx';
+import { Name } from '../ui/name.tsx';
 import { ChangeForm, ConfirmByName, Empty, Field, Loaded, Problem } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Configs } from './configs.tsx';
@@ -14,17 +16,25 @@ import { Produce } from './produce.tsx';
 import { Lag } from './topics.tsx';
 
 const TABS = ['messages', 'partitions', 'configs', 'readers'] as const;
-type Tab = (typeof TABS)[number];
 
 /** A topic: its messages first, because that is what people come for. */
 export function TopicPage(): ReactNode {
   const say = useWords();
   const cluster = useCluster();
   const { topic = '' } = useParams({ strict: false });
-  const { tab = 'messages' } = useSearch({ strict: false }) as { tab?: Tab };
+  const { tab: asked } = useSearch({ strict: false }) as { tab?: string };
+  const tab = TABS.find((each) => each === asked) ?? 'messages';
   const query = useApi('GET /api/clusters/:cluster/topics/:topic', { cluster, topic });
   // Nothing can be done with what there is not, nor with what is not known to be there.
-  if (isGone(query.error)) return <NoTopic cluster={cluster} topic={topic} message={query.error.message} />;
+  if (isGone(query.error)) {
+    return (
+      <Missing name={topic} message={query.error.message}>
+        <Link to="/$cluster/topics" params={{ cluster }} search={{}}>
+          {say('toTopics')}
+        </Link>
+      </Missing>
+    );
+  }
   return (
     <>
       <div className="title">
@@ -82,24 +92,6 @@ function Facts({ detail: { isInternal, partitions } }: { detail: TopicDetail }):
         {say('partitions')} {number(partitions.length)} × {partitions[0]?.replicas.length ?? 0} · {say('records')}{' '}
         {brief(records)} · {bytes(size)}
       </span>
-    </>
-  );
-}
-
-function NoTopic({ cluster, topic, message }: { cluster: string; topic: string; message: string }): ReactNode {
-  const say = useWords();
-  return (
-    <>
-      <div className="title">
-        <h1 className="name">{topic}</h1>
-      </div>
-      <Empty>
-        {message}
-        <br />
-        <Link to="/$cluster/topics" params={{ cluster }} search={{}}>
-          {say('toTopics')}
-        </Link>
-      </Empty>
     </>
   );
 }
@@ -284,7 +276,7 @@ function Readers({ cluster, topic }: { cluster: string; topic: string }): ReactN
                 by: ({ group }) => group,
                 cell: ({ group }) => (
                   <Link to="/$cluster/groups/$group" params={{ cluster, group }}>
-                    <Breakable>{group}</Breakable>
+                    <Name>{group}</Name>
                   </Link>
                 ),
               },

@@ -4,6 +4,7 @@ import type { GroupLag, TopicFigures, TopicRow } from '../../../src/api/contract
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMaySome } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
+import { shownName, visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
@@ -166,8 +167,8 @@ function Lags({ groups, cluster }: { groups: readonly GroupLag[]; cluster: strin
     <span className="lags">
       {groups.slice(0, LAGS_SHOWN).map(({ group, lag }) => (
         <Link key={group} to="/$cluster/groups/$group" params={{ cluster, group }}>
-          <span className="whose" title={group}>
-            {group}
+          <span className="whose" title={visible(group)}>
+            {shownName(group)}
           </span>{' '}
           <Lag lag={lag} />
         </Link>

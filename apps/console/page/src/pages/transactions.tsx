@@ -6,6 +6,7 @@ import { localTime, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Name } from '../ui/name.tsx';
 import { ConfirmByName, Empty, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -68,7 +69,7 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
       by: ({ id }) => id,
       cell: ({ id }) => (
         <code className="wrap">
-          <Breakable>{id}</Breakable>
+          <Name>{id}</Name>
         </code>
       ),
     },

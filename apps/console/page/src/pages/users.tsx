@@ -1,10 +1,10 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { SCRAM_MECHANISMS, type ScramMechanism, type UserRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
-import { Breakable } from '../ui/breakable.tsx';
+import { Name } from '../ui/name.tsx';
 import { ChangeForm, ConfirmByName, Empty, Field, Loaded } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
@@ -67,7 +67,7 @@ function columnsOf(say: Say, remove: ((credential: Credential) => void) | undefi
       by: ({ user }) => user,
       cell: ({ user }) => (
         <code className="wrap">
-          <Breakable>{user}</Breakable>
+          <Name>{user}</Name>
         </code>
       ),
     },
@@ -97,22 +97,39 @@ function columnsOf(say: Say, remove: ((credential: Credential) => void) | undefi
   ];
 }
 
+/** Kafka's brokers take no other name in the first message of SCRAM, though they keep it. */
+const LOGIN_NAME = /^[\x20-\x7e]+$/;
+
 function NewUser({ cluster, onClose }: { cluster: string; onClose: () => void }): ReactNode {
   const say = useWords();
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
   const [mechanism, setMechanism] = useState<ScramMechanism>('SCRAM-SHA-512');
+  const noteId = useId();
+  const isRefused = user !== '' && !LOGIN_NAME.test(user);
   return (
     <ChangeForm
       title={say('newUser')}
       action={say('setPassword')}
-      isDisabled={user === '' || password === ''}
+      isDisabled={user === '' || isRefused || password === ''}
       onClose={onClose}
       change={() => call('POST /api/clusters/:cluster/users', { cluster, user, mechanism, password })}
     >
       <Field label={say('user')}>
-        <input value={user} onChange={(event) => setUser(event.target.value)} autoComplete="off" spellCheck={false} />
+        <input
+          value={user}
+          onChange={(event) => setUser(event.target.value)}
+          autoComplete="off"
+          spellCheck={false}
+          aria-invalid={isRefused}
+          aria-describedby={isRefused ? noteId : undefined}
+        />
       </Field>
+      {isRefused && (
+        <p id={noteId} className="note warn" role="status">
+          {say('asciiUser')}
+        </p>
+      )}
       <Field label={say('password')}>
         <input
           type="password"

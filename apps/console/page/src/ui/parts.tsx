@@ -2,6 +2,7 @@ import { type UseQueryResult, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { noteChange } from '../lib/changes.ts';
 import { useWords } from '../lib/settings.ts';
+import { shownName, visible } from '../lib/visible.ts';
 
 /** What is loaded, what is waited for and what went wrong, each with its own look. */
 export function Loaded<T>({
@@ -36,7 +37,7 @@ export function Problem({ error, onRetry }: { error: Error; onRetry?: () => void
   return (
     <div className="problem" role="alert">
       <strong>{say('failed')}</strong>
-      <p>{error.message}</p>
+      <p>{visible(error.message)}</p>
       {onRetry !== undefined && (
         <button type="button" onClick={onRetry}>
           {say('tryAgain')}
@@ -77,14 +78,15 @@ export function Dialog(props: {
   className?: string;
 }): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
+  const title = visible(props.title);
   const say = useWords();
   useEffect(() => {
     ref.current?.showModal();
   }, []);
   return (
-    <dialog ref={ref} className={props.className ?? ''} onClose={props.onClose} aria-label={props.title}>
+    <dialog ref={ref} className={props.className ?? ''} onClose={props.onClose} aria-label={title}>
       <header>
-        <h2>{props.title}</h2>
+        <h2>{title}</h2>
         <button type="button" className="quiet" aria-label={say('close')} onClick={() => ref.current?.close()}>
           ✕
         </button>
@@ -155,9 +157,12 @@ export function ConfirmByName(props: {
 }): ReactNode {
   const say = useWords();
   const [typed, setTyped] = useState('');
+  // What nobody can type is typed as it is shown.
+  const wanted = shownName(props.name);
+  const isTyped = typed === wanted || (typed === props.name && typed !== '');
   return (
-    <ChangeForm {...props} isDangerous isDisabled={typed !== props.name} change={() => props.change(typed)}>
-      <Field label={say('typeName', { name: props.name })}>
+    <ChangeForm {...props} isDangerous isDisabled={!isTyped} change={() => props.change(props.name)}>
+      <Field label={say('typeName', { name: wanted })}>
         <input value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} />
       </Field>
     </ChangeForm>
