@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '../clients/index.ts';
-import { BROKER_IDS, SETTINGS, startCluster } from '../faults/cluster-process.ts';
+import { BROKER_IDS, PLAIN_SETTINGS, startCluster } from '../faults/cluster-process.ts';
 import { EnsembleCluster } from '../faults/ensemble-cluster.ts';
 import { KAFKA_3, startApacheKafka } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
@@ -50,7 +50,7 @@ export async function startClusterTarget(wanted = 'millrace'): Promise<Target> {
   }
   if (wanted !== 'millrace') return { bootstrap: wanted, name: wanted, stop: async () => undefined };
   const folder = mkdtempSync(join(tmpdir(), 'millrace-compat-'));
-  const cluster = await startCluster({ engine: 'local', folder });
+  const cluster = await startCluster({ engine: 'local', folder, settings: PLAIN_SETTINGS });
   return {
     bootstrap: cluster.bootstrapServers,
     name: 'Millrace, three brokers',
@@ -72,7 +72,7 @@ export async function startRackedTarget(wanted = 'millrace'): Promise<Target> {
     folder,
     makes: new Map(BROKER_IDS.map((id) => [id, 'millrace'] as const)),
     settings: {
-      ...SETTINGS,
+      ...PLAIN_SETTINGS,
       'num.partitions': 4,
       'min.insync.replicas': 1,
       // Some tests make rules of access; who is under none may do everything.

@@ -43,14 +43,16 @@ export const BROKER_IDS: readonly number[] = [1, 2, 3];
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 
-export const SETTINGS = {
+/** A cluster that serves clients which know nothing of faults. */
+export const PLAIN_SETTINGS = {
   'offsets.topic.num.partitions': 4,
   'offsets.topic.replication.factor': 3,
   'min.insync.replicas': 2,
   'transaction.state.log.num.partitions': 4,
   'group.initial.rebalance.delay.ms': 0,
-  ...CLEANING_SETTINGS,
 };
+
+export const SETTINGS = { ...PLAIN_SETTINGS, ...CLEANING_SETTINGS };
 
 const CLI = join(root, 'apps/cli/src/main.ts');
 const COMPILE_CACHE = join(root, 'tools/source/compile-cache.mjs');
@@ -64,38 +66,41 @@ export interface ClusterOptions {
   /** Their release, and the protocol between all brokers; see {@link EnsembleClusterOptions}. */
   readonly kafka?: string | undefined;
   readonly interBrokerProtocol?: string | undefined;
+  /** Of all brokers. Default: {@link SETTINGS}. */
+  readonly settings?: Readonly<Record<string, string | number>>;
 }
 
-export function startCluster({ engine, folder, kafkaIds = [], ...rest }: ClusterOptions): Promise<ClusterProcesses> {
-  if (engine === 'local') return LocalCluster.start(folder);
+export function startCluster(options: ClusterOptions): Promise<ClusterProcesses> {
+  const { engine, folder, kafkaIds = [], settings = SETTINGS, ...rest } = options;
+  if (engine === 'local') return LocalCluster.start(folder, settings);
   const makes = new Map(BROKER_IDS.map((id) => [id, kafkaIds.includes(id) ? 'kafka' : 'millrace'] as const));
-  return EnsembleCluster.start({ ...rest, folder, makes, settings: SETTINGS });
+  return EnsembleCluster.start({ ...rest, folder, makes, settings });
 }
+
+type LocalClusterOptions = Pick<SpawnedBrokerOptions, 'folder' | 'settings'> & { readonly port: number };
 
 /** `millrace start --brokers 3`: its parent starts a broker again that has ended. */
 class LocalCluster implements ClusterProcesses {
-  readonly #folder: string;
-  readonly #port: number;
+  readonly #options: LocalClusterOptions;
   #parent: SpawnedBroker;
   /** Parents that were killed; each is seen to have ended when its brokers have. */
   readonly #ended: Promise<unknown>[] = [];
 
-  private constructor(folder: string, port: number, parent: SpawnedBroker) {
-    this.#folder = folder;
-    this.#port = port;
+  private constructor(options: LocalClusterOptions, parent: SpawnedBroker) {
+    this.#options = options;
     this.#parent = parent;
   }
 
-  static async start(folder: string): Promise<LocalCluster> {
+  static async start(folder: string, settings: ClusterOptions['settings']): Promise<LocalCluster> {
     // The ports of the other brokers follow the first one's.
     const port = await freePortsInARow(BROKER_IDS.length);
-    return new LocalCluster(folder, port, await LocalCluster.#startParent(folder, port));
+    const options = { folder, port, settings: { ...settings, 'zookeeper.session.timeout.ms': SESSION_MS } };
+    return new LocalCluster(options, await LocalCluster.#startParent(options));
   }
 
-  static async #startParent(folder: string, port: number): Promise<SpawnedBroker> {
+  static async #startParent(options: LocalClusterOptions): Promise<SpawnedBroker> {
     const program = ['--import', COMPILE_CACHE, CLI, 'start', '--brokers', '3'];
-    const settings = { ...SETTINGS, 'zookeeper.session.timeout.ms': SESSION_MS };
-    const parent = new SpawnedBroker({ folder, port, program, settings });
+    const parent = new SpawnedBroker({ ...options, program });
     try {
       await parent.says(/ready with 3 brokers at/, START_MS_MAX);
     } catch (error) {
@@ -106,7 +111,7 @@ class LocalCluster implements ClusterProcesses {
   }
 
   get bootstrapServers(): string {
-    return BROKER_IDS.map((_, index) => `127.0.0.1:${this.#port + index}`).join(',');
+    return BROKER_IDS.map((_, index) => `127.0.0.1:${this.#options.port + index}`).join(',');
   }
 
   async kill(brokerId: number): Promise<void> {
@@ -132,7 +137,7 @@ class LocalCluster implements ClusterProcesses {
 
   /** At once, while the brokers of the last parent may still be ending. */
   async restartKeeper(): Promise<void> {
-    this.#parent = await LocalCluster.#startParent(this.#folder, this.#port);
+    this.#parent = await LocalCluster.#startParent(this.#options);
   }
 
   async emptyDisk(brokerId: number): Promise<void> {
