@@ -32,6 +32,8 @@ class Follower {
   #log!: PartitionLog;
   #start = 0;
   #epochs: number[] = [];
+  /** The same before cuts behind which nothing was made durable yet: of what was cut off, a crash may bring some back, to be cut again. */
+  #beforeCuts: readonly number[] = [];
   /** The leader of now; its log may end with records of earlier ones. */
   #leaderEpoch = 0;
 
@@ -50,15 +52,18 @@ class Follower {
       case 'append':
         return this.#append(step.records, step.epochs);
       case 'truncate':
-        this.#epochs.length = Math.max(this.#epochs.length - step.back, 0);
+        if (this.#beforeCuts.length === 0) this.#beforeCuts = this.#epochs;
+        this.#epochs = this.#epochs.slice(0, Math.max(this.#epochs.length - step.back, 0));
         return this.#log.truncateTo(this.#start + this.#epochs.length);
       case 'startAt':
         this.#start += this.#epochs.length + step.ahead;
         this.#epochs = [];
+        this.#beforeCuts = [];
         await this.#log.truncateFullyAndStartAt(this.#start);
         return this.#noteCheckpoint();
       case 'checkpoint':
         await this.#log.checkpoint();
+        this.#beforeCuts = [];
         return this.#noteCheckpoint();
       case 'roll':
         this.#log.roll();
@@ -66,6 +71,7 @@ class Follower {
       case 'crash':
         this.#disk = this.#disk.crash(seededRandom(step.keeps));
         await this.open();
+        this.#takeBack(this.#log.logEndOffset - this.#start);
         return this.verify();
     }
   }
@@ -90,6 +96,13 @@ class Follower {
     }
   }
 
+  #takeBack(length: number): void {
+    if (length > this.#epochs.length && length <= this.#beforeCuts.length) {
+      this.#epochs = this.#beforeCuts.slice(0, length);
+    }
+    this.#beforeCuts = [];
+  }
+
   #noteCheckpoint(): void {
     this.#recoveryPoint = this.#log.recoveryPoint;
     this.#logStartOffset = this.#log.logStartOffset;
@@ -108,6 +121,7 @@ class Follower {
       const result = await this.#log.append(batch, { leaderEpoch: this.#leaderEpoch, origin: 'replica' });
       expect(result).toMatchObject({ errorCode: 0, baseOffset: offset });
       this.#epochs.push(epoch);
+      this.#beforeCuts = [];
     }
   }
 }

@@ -1,9 +1,9 @@
 import { dirname } from 'node:path/posix';
 import { type DiskFile, invariant } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
-import { type EpochStart, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
+import { type EpochStart, encodeEpochCheckpoint } from './checkpoint-file.ts';
 import { type CorruptLogError, isShortage, messageOf } from './errors.ts';
-import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PARTITION_METADATA, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
+import { LEADER_EPOCH_CHECKPOINT, offsetFileName, PRODUCER_SNAPSHOT_SUFFIX } from './file-names.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
@@ -14,6 +14,7 @@ import { newSegment } from './new-segment.ts';
 import { cutProducers } from './producer-loader.ts';
 import { encodeProducerSnapshot } from './producer-snapshot.ts';
 import { ProducerStates } from './producer-states.ts';
+import { rewritePartitionMetadata } from './properties-files.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentList } from './segment-list.ts';
 import { recoverSegment } from './segment-recovery.ts';
@@ -150,9 +151,10 @@ export class LogCore implements LogWriterHost {
     this.segments.push(opened);
     const checkpoint = this.#takeCheckpoint();
     this.writer.step(async () => {
-      await this.prepare(opened);
       const { bytesWritten } = this.writer;
+      // What was cut off must not be found before a segment that is there.
       await this.#syncLog(sealed);
+      await this.prepare(opened);
       await sealed.flushIndexes({ sync: true });
       await sealed.createEmptyIndexes();
       await this.#writeCheckpoint(checkpoint);
@@ -322,7 +324,10 @@ export class LogCore implements LogWriterHost {
     const { disk } = this.context;
     await disk.syncFolder(this.folder);
     // The partition's folder itself may be as new as its first record.
-    if (segment === this.segments.first) await this.#beforeFirstWrite();
+    if (segment === this.segments.first) {
+      await rewritePartitionMetadata(disk, this.folder);
+      await disk.syncFolder(dirname(this.folder));
+    }
     segment.isPrepared = true;
   }
 
@@ -361,7 +366,7 @@ export class LogCore implements LogWriterHost {
     this.tail.clear();
     const cut = this.#cutTo(offset);
     await this.#removeDoomed(cut);
-    if (this.segments.count === 1) await this.prepare(this.segments.first);
+    if (this.segments.count === 1 && this.segments.first.writtenBytes === 0) await this.prepare(this.segments.first);
     await this.#cutActive(this.segments.active, cut);
     this.producers = await cutProducers(this, this.#snapshots, this.producers, offset);
     this.producers.highWatermarkAdvanced(this.highWatermark);
@@ -515,19 +520,6 @@ export class LogCore implements LogWriterHost {
     this.recoveryPoint = Math.max(this.recoveryPoint, offset);
   }
 
-  async #beforeFirstWrite(): Promise<void> {
-    const { disk } = this.context;
-    const metadata = `${this.folder}/${PARTITION_METADATA}`;
-    const bytes = await readIfThere(disk, metadata);
-    if (bytes !== undefined) {
-      // Written again, because the process before may have died of a sync of it that failed: what is read here may then be
-      // in memory only, and a sync alone would not bring it to the disk.
-      const file = await disk.open(metadata);
-      await file.write(0, [bytes], { sync: true }).finally(() => file.close());
-    }
-    await disk.syncFolder(dirname(this.folder));
-  }
-
   /** Syncs the segments that lie behind the recovery point. */
   async #syncSegments(): Promise<void> {
     const hasNewBytes = this.writer.bytesWritten !== this.#bytesCheckpointed;
@@ -558,7 +550,9 @@ export class LogCore implements LogWriterHost {
     // Where one index was written and the other not, those behind the recovery point are made anew.
     const isIndexed = !isRepeated && !active.areIndexesWrong && (await active.hasFlushedIndexes());
     // Behind what is durable the writer knows the place, whatever is to be found in the file before it.
-    await active.truncateFile(isWritersEnd ? active.writtenBytes : await positionOf(active, offset));
+    const sizeBytes = isWritersEnd ? active.writtenBytes : await positionOf(active, offset);
+    await active.truncateFile(sizeBytes, { sync: isWritersEnd });
+    this.writer.mustSync ||= !isWritersEnd;
     await active.transactionIndex.truncateFrom(offset);
     await recoverSegment(active, isIndexed ? offset : this.recoveryPoint, this.config, false, () => true);
   }

@@ -227,7 +227,7 @@ async function cutOff(
   // The later segments go first, the last before the others: a crash half way must not leave a hole in the middle.
   for (const other of dropped.toReversed()) await giveUpSegment(context, other, aside.pathOf.get(other));
   await context.disk.syncFolder(folder);
-  await segment.truncateFile(position);
+  await segment.truncateFile(position, { sync: true });
   // Damage below the recovery point: what the indexes say of it was trusted, and must not be.
   if (endOffset < recoveryPoint) await recoverSegment(segment, endOffset, config, true, () => true);
   await segment.flushIndexes({ sync: true });

@@ -50,6 +50,11 @@ export class LogWriter {
   durableEndOffset: number;
   /** Everything below is synced. */
   syncedEndOffset: number;
+  /**
+   * Whether the next write is synced in any case: the log was cut before, and after a crash what was cut off must not stand behind what was
+   * written since.
+   */
+  mustSync = false;
   /** Bytes of batches written since the log was opened. */
   bytesWritten = 0;
 
@@ -116,7 +121,7 @@ export class LogWriter {
   async #writeGroup(segment: Segment): Promise<void> {
     const group = this.#takeGroup(segment);
     const { endOffset } = group.at(-1)!;
-    const sync = endOffset - this.syncedEndOffset >= this.#host.flushMessages;
+    const sync = this.mustSync || endOffset - this.syncedEndOffset >= this.#host.flushMessages;
     const chunks = chunksOf(group);
     try {
       if (chunks.length > 0) await this.#writeBytes(segment, chunks, sync);
@@ -126,7 +131,10 @@ export class LogWriter {
       return;
     }
     this.durableEndOffset = Math.max(this.durableEndOffset, endOffset);
-    if (sync && chunks.length > 0) this.syncedEndOffset = this.durableEndOffset;
+    if (sync && chunks.length > 0) {
+      this.syncedEndOffset = this.durableEndOffset;
+      this.mustSync = false;
+    }
     this.#host.written(this.durableEndOffset);
     for (const item of group) item.resolve(item.result);
     // Entries that do not fit on the disk now stay in memory; the next group tries again.

@@ -1,4 +1,5 @@
 import { type Disk, parseProperties } from '@millrace/ports';
+import { readIfThere } from './checkpoint-file.ts';
 import { ForeignFolderError, MalformedFileError } from './errors.ts';
 import { PARTITION_METADATA } from './file-names.ts';
 
@@ -103,4 +104,16 @@ export async function writePartitionMetadata(disk: Disk, folder: string, topicId
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Writes the file of a partition's topic again as it is, durably. The process before may have died of a sync of it that failed: what is
+ * read here may then be in memory only, and a sync alone would not bring it to the disk.
+ */
+export async function rewritePartitionMetadata(disk: Disk, folder: string): Promise<void> {
+  const path = `${folder}/${PARTITION_METADATA}`;
+  const bytes = await readIfThere(disk, path);
+  if (bytes === undefined) return;
+  const file = await disk.open(path);
+  await file.write(0, [bytes], { sync: true }).finally(() => file.close());
 }

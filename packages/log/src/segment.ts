@@ -275,12 +275,12 @@ export class Segment {
     return this.log.use((file) => file.sync(), { create: true });
   }
 
-  /** Cuts the segment's file, durably. Indexes must be put right after that. */
-  async truncateFile(sizeBytes: number): Promise<void> {
+  /** Cuts the segment's file, durably where `sync` is set. Indexes must be put right after that. */
+  async truncateFile(sizeBytes: number, { sync }: { readonly sync: boolean }): Promise<void> {
     await this.log.use(
       async (file) => {
         await file.truncate(sizeBytes);
-        await file.sync();
+        if (sync) await file.sync();
       },
       { create: true },
     );
