@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
+import { within } from '../clients/client.ts';
 import { CleanedCheck } from './cleaned-check.ts';
 import { Ledger } from './ledger.ts';
 import { type FetchedRecord, fetchAll, readUncut } from './load.ts';
@@ -104,7 +105,9 @@ export class CleanedLoad {
   /** Waits until something was cleaned away, ends the load, and holds what the leaders have against it; or what every replica has, each as leader. */
   async finish(isEveryReplicaRead: boolean): Promise<CleanedReport[]> {
     for (const part of this.#parts) await this.#untilCleaned(part);
-    for (const { producer } of this.#parts) await producer.finish();
+    for (const { plan, producer } of this.#parts) {
+      await within(SETTLE_MS_MAX, `the last sends to ${plan.topic}`, producer.finish());
+    }
     const reports: CleanedReport[] = [];
     for (const part of this.#parts) reports.push(await this.#judge(part, isEveryReplicaRead));
     return reports;
@@ -117,14 +120,20 @@ export class CleanedLoad {
   /** A run in which nothing was cleaned has shown nothing. */
   async #untilCleaned({ plan, ledger }: Part): Promise<void> {
     const deadline = performance.now() + SETTLE_MS_MAX;
+    let seen = '';
     const hasBeen = async (): Promise<boolean> => {
       const known = [...ledger.sentAt(0).keys()].length;
       const { records } = await this.#read(plan.topic, 0);
+      seen = `${records.length} of ${known} records`;
       return records.length > 0 && records.length < known;
     };
-    while (!(await hasBeen().catch(() => false))) {
+    const isNotAnswered = (error: unknown): boolean => {
+      seen = String(error);
+      return false;
+    };
+    while (!(await hasBeen().catch(isNotAnswered))) {
       if (performance.now() > deadline) {
-        ledger.violation(`${plan.topic}: nothing was cleaned away`);
+        ledger.violation(`${plan.topic}: nothing was cleaned away for ${SETTLE_MS_MAX} ms, last seen: ${seen}`);
         return;
       }
       await sleep(ASK_MS);
@@ -197,18 +206,24 @@ export class CleanedLoad {
   }
 
   #read(topic: string, partition: number): Promise<Content> {
-    return readUncut(() => this.#readOnce(topic, partition));
+    const what = `reading ${topic}-${partition}`;
+    return within(
+      SETTLE_MS_MAX,
+      what,
+      readUncut(() => this.#readOnce(topic, partition)),
+    );
   }
 
   async #readOnce(topic: string, partition: number): Promise<Content> {
     const [first, end] = await Promise.all(
       (['earliest', 'latest'] as const).map((at) => this.#admin.listOffsets([{ topic, partition, at }])),
     );
-    const logStartOffset = first![0]!.offset;
+    const [logStartOffset, logEndOffset] = [first![0]!.offset, end![0]!.offset];
     await using client = new KafkaClient({ bootstrapServers: this.#bootstrapServers });
     const records: FetchedRecord[] = [];
-    for await (const record of fetchAll(client, topic, partition, logStartOffset)) records.push(record);
-    return { records, logStartOffset, logEndOffset: end![0]!.offset };
+    const all = fetchAll(client, topic, partition, logStartOffset, logEndOffset);
+    for await (const record of all) records.push(record);
+    return { records, logStartOffset, logEndOffset };
   }
 
   /** Retention by size leaves as much as it is told to, on every replica. */

@@ -17,6 +17,8 @@ export const PARTITIONS = 6;
 const MEMBER = 'member';
 const READER = 'reader';
 const SETTLE_MS_MAX = 60_000;
+/** So long the reading of one partition may take, of the longest runs. */
+const READ_MS_MAX = 300_000;
 const ASK_MS = 100;
 /** One that all brokers speak. */
 const METADATA_VERSION = 5;
@@ -230,23 +232,36 @@ export class ClusterLoad {
     await using client = new KafkaClient({ bootstrapServers: this.#target.bootstrapServers });
     let recordsRead = 0;
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
-      const check = new PartitionCheck(this.ledger, partition);
-      for await (const { offset, value } of fetchAll(client, TOPIC, partition)) {
-        check.record(offset, value);
-        recordsRead += 1;
-      }
-      for (const [producer, counts] of due) check.endOf(producer, counts[partition] ?? 0);
+      const reading = this.#readPartition(client, partition, due);
+      recordsRead += await within(READ_MS_MAX, `reading ${TOPIC}-${partition}`, reading);
     }
     return recordsRead;
   }
 
+  async #readPartition(
+    client: KafkaClient,
+    partition: number,
+    due: ReadonlyMap<number, readonly number[]>,
+  ): Promise<number> {
+    const check = new PartitionCheck(this.ledger, partition);
+    let recordsRead = 0;
+    for await (const { offset, value } of fetchAll(client, TOPIC, partition)) {
+      check.record(offset, value);
+      recordsRead += 1;
+    }
+    for (const [producer, counts] of due) check.endOf(producer, counts[partition] ?? 0);
+    return recordsRead;
+  }
+
+  /** Who does not close in time keeps nobody from the verdict, which there may be already. */
   async abort(): Promise<void> {
-    await Promise.allSettled([
+    const closing = [
       ...this.#producers.map((producer) => producer.abort()),
-      this.#reader?.close(),
-      this.#member?.stop(),
-      this.#cleaned?.abort(),
-    ]);
+      Promise.resolve(this.#reader?.close()),
+      Promise.resolve(this.#member?.stop()),
+      Promise.resolve(this.#cleaned?.abort()),
+    ];
+    await Promise.allSettled(closing.map((each) => within(SETTLE_MS_MAX, 'closing a client', each)));
     await this.admin.close();
   }
 }

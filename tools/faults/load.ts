@@ -260,7 +260,7 @@ export interface FetchedRecord {
 
 /** What one fetch gives from an offset on, and where the next one goes on: at the same place at the end of the partition. */
 export async function fetchOnce(
-  from: KafkaClient,
+  from: Pick<KafkaClient, 'sendToLeader'>,
   topic: string,
   partition: number,
   offset: number,
@@ -311,14 +311,18 @@ export async function readUncut<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything in a partition, in order; from its log start offset on, where that is not 0. */
+/**
+ * Everything in a partition, in order; from its log start offset on, where that is not 0. While somebody writes to it, it is to be told where the
+ * partition ends: every answer may have a record more, for ever, where they come faster than answers do.
+ */
 export async function* fetchAll(
-  from: KafkaClient,
+  from: Pick<KafkaClient, 'sendToLeader'>,
   topic: string,
   partition: number,
   startOffset = 0,
+  endOffset: number = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<FetchedRecord> {
-  for (let offset = startOffset; ; ) {
+  for (let offset = startOffset; offset < endOffset; ) {
     const { records, nextOffset } = await fetchOnce(from, topic, partition, offset, 0);
     yield* records;
     if (nextOffset === offset) return;
