@@ -274,6 +274,28 @@ describe('an answer that was under way while the leader changed', () => {
   });
 });
 
+describe('an answer that tells of a divergence', () => {
+  it('cuts, and brings neither a high watermark nor a log start, which are of what the leader has (KAFKA-14704)', async () => {
+    const partition = await follower(0);
+    fetcher.add(partition);
+    await settle();
+    for (let offset = 0; offset < 4; offset += 1) {
+      lane.asked.at(-1)!.answer([answered(0, recordAt(offset))]);
+      await settle();
+    }
+    const divergingEpoch = { epoch: 0, endOffset: 2 };
+    lane.asked.at(-1)!.answer([answered(0, Buffer.alloc(0), { divergingEpoch, highWatermark: 9, logStartOffset: 1 })]);
+    await settle();
+    const offsets = ({ logStartOffset, highWatermark, logEndOffset }: Partition['log']): number[] => {
+      return [logStartOffset, highWatermark, logEndOffset];
+    };
+    expect(offsets(partition.log)).toEqual([0, 0, 2]);
+    lane.asked.at(-1)!.answer([answered(0, recordAt(2), { highWatermark: 9, logStartOffset: 1 })]);
+    await settle();
+    expect(offsets(partition.log)).toEqual([1, 3, 3]);
+  });
+});
+
 describe('a fetcher that meets a defect of its own', () => {
   it('goes on after its pause, and the process too', async () => {
     const look = vi.spyOn(ReplicationThrottle.prototype, 'isExceeded', 'get').mockImplementationOnce(() => {
