@@ -120,6 +120,22 @@ describe('a command that was said before others and comes after them', () => {
     expect(cluster.partition('t', 0)?.leader).toBe(1);
   });
 
+  it('stops a replica in the epoch that it has, as a move does that is called off, and in none before (KAFKA-13972)', async () => {
+    const { cluster, commands } = test.broker.services;
+    const { controllerId, controllerEpoch } = cluster;
+    const header = { controllerId, controllerEpoch, brokerEpoch };
+    const state = { ...cluster.partition('t', 0)!, leaderEpoch: 1, partitionEpoch: 1 };
+    const partitions = [{ ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: false }];
+    expect(await commands.leaderAndIsr({ ...header, partitions, liveLeaders: [] })).toMatchObject({ errorCode: 0 });
+    const stop = { topic: 't', partition: 0, deletePartition: true };
+    const told = async (leaderEpoch: number): Promise<number | undefined> => {
+      const outcome = await commands.stopReplica({ ...header, partitions: [{ ...stop, leaderEpoch }] });
+      return outcome.partitions[0]?.errorCode;
+    };
+    expect([await told(0), await folders()]).toEqual([ErrorCode.FENCED_LEADER_EPOCH, ['t-0']]);
+    expect([await told(1), await folders()]).toEqual([ErrorCode.NONE, []]);
+  });
+
   it('deletes what it should have deleted as soon as the disk lets it', async () => {
     const { cluster, commands } = test.broker.services;
     const { controllerId, controllerEpoch } = cluster;

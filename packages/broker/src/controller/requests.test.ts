@@ -119,6 +119,18 @@ describe('a leader that asks for other in-sync replicas', () => {
   });
 });
 
+describe('a state that somebody else has written without a word', () => {
+  it('is read and decided on again when its leader dies', async () => {
+    const world = await threeBrokers();
+    const state = '{"controller_epoch":1,"leader":2,"version":1,"leader_epoch":5,"isr":[2,1]}';
+    await world.cluster.store.set(paths.partitionState('orders', 0), Buffer.from(state), 'any');
+    await world.cluster.kill(2);
+    await world.cluster.settle();
+    // Of what the controller knew, 3 was in sync too.
+    expect(await stateOf(world)).toMatchObject({ leader: 1, isr: [1] });
+  });
+});
+
 describe('a broker that wants to stop', () => {
   const stop = ({ cluster }: World, brokerId: number, brokerEpoch: number): ReturnType<typeof controlledShutdown> =>
     controlledShutdown(cluster.controller.controller, { brokerId, brokerEpoch });
