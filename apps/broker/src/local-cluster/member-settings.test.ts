@@ -41,6 +41,14 @@ describe('the brokers of a local cluster', () => {
     expect(members[1]?.['listeners']).toBe('PLAINTEXT://localhost:9093');
   });
 
+  it('have numbers of their own where node.id was set for one broker', () => {
+    const members = membersOf({ 'node.id': '1', listeners: 'PLAINTEXT://:0' }, 2);
+    expect(members.map((each) => [each['broker.id'], each['node.id']])).toEqual([
+      ['1', '1'],
+      ['2', '2'],
+    ]);
+  });
+
   it('step by as many ports as there are listeners, advertised ones too', () => {
     const listeners = 'IN://127.0.0.1:9092,OUT://[::1]:9093';
     const settings = {

@@ -84,6 +84,7 @@ function ownSettings({ config, httpPort, metadataSocket }: MemberPlan, index: nu
   const id = index + 1;
   return {
     'broker.id': String(id),
+    'node.id': String(id),
     'millrace.metadata.socket': metadataSocket,
     listeners: shifted(config.endpoints),
     ...(config.advertisedListeners === null ? {} : { 'advertised.listeners': shifted(config.advertisedEndpoints) }),

@@ -58,6 +58,17 @@ describe('the settings of a broker', () => {
     });
   });
 
+  it('name the broker once: broker.id and node.id are the same number, or only one of them is given', () => {
+    const idOf = (properties: Record<string, string>): number => read(properties).config.brokerId;
+    expect(idOf({ 'broker.id': '7', 'node.id': '7' })).toBe(7);
+    expect(idOf({ 'broker.id': '-1', 'node.id': '7' })).toBe(7);
+    expect(messages({ 'broker.id': '7', 'node.id': '7' })).toEqual([]);
+    expect(messages({ 'broker.id': '-1', 'node.id': '7' })).toEqual([]);
+    expect(messages({ 'broker.id': '1', 'node.id': '7' })).toEqual([
+      'node.id=7 and broker.id=1 are two names of one number. Give both the same value, or leave one out.',
+    ]);
+  });
+
   it('say what is wrong with a value in the words of Kafka', () => {
     expect(
       messages({

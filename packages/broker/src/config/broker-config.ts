@@ -237,6 +237,13 @@ function interBrokerListener(
 
 /** What Kafka checks across settings (`KafkaConfig.validateValues`). */
 function checkTogether(config: BrokerConfig, report: Report): void {
+  const { brokerId, nodeId, properties } = config;
+  if (properties['node.id'] !== undefined && brokerId !== nodeId) {
+    report(
+      'node.id',
+      `node.id=${nodeId} and broker.id=${brokerId} are two names of one number. Give both the same value, or leave one out.`,
+    );
+  }
   if (config.listeners.length === 0) {
     report('listeners', 'listeners must name at least one listener, such as PLAINTEXT://:9092');
   }
