@@ -42,6 +42,7 @@ import { Replication } from './replication.ts';
 import { BrokerRequestHandler } from './request-handler.ts';
 import { AccessRules } from './security/access-rules.ts';
 import { openLoginGate } from './security/login/mechanisms.ts';
+import { allInTurn } from './shared/all-in-turn.ts';
 import { type Authorizer, allowAll } from './shared/authorization.ts';
 import { Deadlines } from './shared/deadlines.ts';
 import { BrokerFault } from './shared/errors.ts';
@@ -165,6 +166,7 @@ interface HandlerRooms
  */
 export class Broker {
   readonly #options: BrokerOptions;
+  readonly #storageReports: StorageReports;
   #running: Running | undefined;
   #clusterId: string | null = null;
   #isStopped = false;
@@ -173,6 +175,7 @@ export class Broker {
   constructor(options: BrokerOptions) {
     // As the port has it, no logger throws; and one that does all the same costs a line.
     this.#options = { ...options, logger: guardedLogger(options.logger) };
+    this.#storageReports = new StorageReports(options.clock, this.#options.logger);
   }
 
   /**
@@ -320,7 +323,7 @@ export class Broker {
         logger.error({ err, topic: log.topic, partition: log.partition }, 'A damaged batch was read');
       },
       onMove: (news) => moves.told(news),
-      onBackgroundError: (what, err) => logger.warn({ err }, `${what} failed`),
+      onBackgroundError: (what, error) => this.#storageReports.failed(what, error),
     });
   }
 
@@ -379,14 +382,14 @@ export class Broker {
       metrics,
       logger,
       controller: () => controller,
+      storageReports: this.#storageReports,
       onOnlineChanged: () => this.#running?.logDirs.notify(),
     });
     const { replicas } = replication;
     const groups = this.#newGroups(cluster, replicas);
     const nextProducerId = (): Promise<number> => services.producerIds.next();
     const transactions = this.#newTransactions({ cluster, replicas, groups, configs, nextProducerId });
-    const forgetTopics = (names: ReadonlySet<string>): void => groups.forgetTopics(names);
-    const commands = new CommandInbox({ replicas, cluster, configs, forgetTopics, brokerEpoch, logger });
+    const commands = new CommandInbox({ replicas, cluster, configs, groups, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
     const controller = this.#newController(configs, channels, versions, topicIds(cluster, logs));
     const clients = newClientRooms({ ...this.#options, store, configs, metrics });
@@ -533,7 +536,7 @@ export class Broker {
       quotaRules: clients.quotaRules,
       quotas: clients.quotas,
       consumerOffsets: new ConsumerOffsets(store),
-      storageReports: new StorageReports(clock, logger),
+      storageReports: this.#storageReports,
       authorizer: this.#options.authorizer ?? rooms.accessRules?.authorizer ?? allowAll,
       turns: new TurnLine(clock),
       fetchSessions: new FetchSessionCache({ slots: config.maxIncrementalFetchSessionCacheSlots }, random),
@@ -583,17 +586,4 @@ function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: Part
     const { topic, partition, topicId, latestEpoch } = log;
     yield { topic, partition, topicId, leaderEpoch: latestEpoch, log };
   }
-}
-
-/** Takes every step, whatever becomes of those before it. @throws AggregateError of what failed. */
-async function allInTurn(steps: readonly (() => unknown)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw new AggregateError(failures, 'The broker could not stop in order');
 }

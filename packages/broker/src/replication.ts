@@ -13,6 +13,7 @@ import { FollowerFetchers } from './replicas/follower-fetchers.ts';
 import { IsrChangeSender } from './replicas/isr-changes.ts';
 import { ReplicaManager } from './replicas/replica-manager.ts';
 import { ReplicationThrottle } from './replicas/replication-throttle.ts';
+import type { StorageReports } from './replicas/storage-reports.ts';
 import type { Deadlines } from './shared/deadlines.ts';
 import type { Logger } from './shared/logger.ts';
 import type { Metrics } from './shared/metrics.ts';
@@ -36,6 +37,8 @@ export interface ReplicationOptions {
   readonly controller: () => Controller;
   /** See {@link ReplicaManagerOptions.onOnlineChanged}. */
   readonly onOnlineChanged: () => void;
+  /** Where want of room is told of. */
+  readonly storageReports: StorageReports;
 }
 
 /** The replicas of a broker with their ways to leaders and to the controller. */
@@ -78,6 +81,7 @@ export class Replication {
       ...parts,
       registration,
       onOnlineChanged: options.onOnlineChanged,
+      storageReports: options.storageReports,
       metrics,
       logger,
     });

@@ -11,6 +11,7 @@ export {
   DiskFailedError,
   FolderLockedError,
   ForeignFolderError,
+  isShortage,
   LogError,
   type LogErrorCode,
   MalformedFileError,

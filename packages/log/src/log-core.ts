@@ -124,7 +124,7 @@ export class LogCore implements LogWriterHost {
   }
 
   /** What the log is short of, if anything, and for how long. */
-  get short(): Pick<Shortage, 'reason' | 'lastedMs'> {
+  get short(): Pick<Shortage, 'reason' | 'lastedMs' | 'cause'> {
     return this.#short;
   }
 

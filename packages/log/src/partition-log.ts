@@ -3,7 +3,7 @@ import { decompressedBytesMax } from './append-checks.ts';
 import { Appender } from './appender.ts';
 import { type CleanOptions, type CleanResult, cleanLog } from './compaction/clean-log.ts';
 import { type Cleanable, findCleanable } from './compaction/cleanable.ts';
-import { type CorruptLogError, LogError } from './errors.ts';
+import { type CorruptLogError, LogError, messageOf } from './errors.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogContext } from './log-context.ts';
 import { LogCore } from './log-core.ts';
@@ -234,6 +234,11 @@ export class PartitionLog {
   /** How long that has lasted now; 0 when the last append fitted. */
   get shortMs(): number {
     return this.#core.short.lastedMs;
+  }
+
+  /** Why the last append that did not fit did not. */
+  get shortReason(): string {
+    return messageOf(this.#core.short.cause);
   }
 
   /** Calls `listener` whenever a reader meets a batch that was damaged on the disk. */

@@ -45,6 +45,11 @@ export class Shortage {
     if (this.#untilMs === Number.POSITIVE_INFINITY) this.#untilMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** What the system said. */
+  get cause(): unknown {
+    return this.#cause;
+  }
+
   /** Why appends are refused without trying, if they are. */
   get reason(): string | undefined {
     return this.#clock.monotonic() < this.#untilMs ? messageOf(this.#cause) : undefined;

@@ -31,7 +31,7 @@ export interface CommandRooms {
   readonly cluster: ClusterImage;
   readonly configs: Pick<ConfigRepository, 'forgetTopic' | 'loadTopics'>;
   /** What coordinators keep about topics goes with them. */
-  readonly forgetTopics: (topics: ReadonlySet<string>) => void;
+  readonly groups: { forgetTopics(topics: ReadonlySet<string>): void };
   /** This broker's registration; -1 before the first. */
   readonly brokerEpoch: () => number;
   readonly logger: Logger;
@@ -100,7 +100,7 @@ export class CommandInbox {
   #forget(topics: readonly string[]): void {
     if (topics.length === 0) return;
     for (const topic of topics) this.#rooms.configs.forgetTopic(topic);
-    this.#rooms.forgetTopics(new Set(topics));
+    this.#rooms.groups.forgetTopics(new Set(topics));
   }
 
   #inTurn<Kind extends Command>(command: Kind, run: (legal: Kind) => Promise<CommandOutcome>): Promise<CommandOutcome> {

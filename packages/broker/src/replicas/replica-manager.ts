@@ -31,6 +31,7 @@ import { TrafficCounters } from './partition-traffic.ts';
 import { ProduceHold } from './produce-hold.ts';
 import type { ReplicationThrottle } from './replication-throttle.ts';
 import { GIVEN_UP_AFTER_MS, Shortages } from './shortages.ts';
+import type { StorageReports } from './storage-reports.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
 const OPENING_PARTITIONS_MAX = 16;
@@ -76,6 +77,7 @@ export interface ReplicaManagerOptions {
   readonly throttle: { readonly leader: ReplicationThrottle };
   /** Replicas have come to be offline, or are so no more, of which the controller must hear: it asks for the state of all then. */
   readonly onOnlineChanged: () => void;
+  readonly storageReports: StorageReports;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -414,6 +416,8 @@ export class ReplicaManager {
   }
 
   #lacksRoom(partition: Partition, lastedMs: number): void {
+    const { topic, partition: index, log } = partition;
+    this.#options.storageReports.short(topic, index, log.shortReason);
     if (!this.#isHere(partition)) return;
     if (this.#shortages.noted(partition, lastedMs)) this.#givesUp(partition, lastedMs);
     else if (lastedMs < GIVEN_UP_AFTER_MS) this.#checkShortLater(partition);

@@ -19,7 +19,7 @@ import { type BuildBatchOptions, RecordBatchBuilder } from '@millrace/records';
 import { Broker } from '../broker.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { type Authorizer, allowAll } from '../shared/authorization.ts';
-import { silentLogger } from '../shared/logger.ts';
+import type { Logger } from '../shared/logger.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',
@@ -118,8 +118,17 @@ export class BrokerUnderTest {
   /** The broker's way to it. */
   #way: FaultyMetadataStore | undefined;
   #connectionId = 0;
+  /** What the broker's log says, each line with its level in front. */
+  readonly told: string[] = [];
   /** Decides who may do what; everybody everything until a test says otherwise. */
   authorizer: Authorizer = allowAll;
+
+  readonly #logger: Logger = {
+    debug() {},
+    info: (_fields, message) => void this.told.push(`info ${message}`),
+    warn: (_fields, message) => void this.told.push(`warn ${message}`),
+    error: (_fields, message) => void this.told.push(`error ${message}`),
+  };
 
   /** Whatever {@link authorizer} is when it is asked. */
   readonly #askedAuthorizer: Authorizer = {
@@ -212,7 +221,7 @@ export class BrokerUnderTest {
       random: seededRandom(1),
       disk: this.disk,
       metadataStore: this.#wayTo(this.#session),
-      logger: silentLogger,
+      logger: this.#logger,
     });
   }
 }

@@ -9,6 +9,7 @@ import { Guard } from '../shared/guard.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
 import type { TransactionConfig } from './config.ts';
+import { LateReports } from './late-reports.ts';
 import type { MarkerSender } from './marker-sender.ts';
 import { type InitRequest, type InitResult, initRefused, needsProducerId, planInit } from './producer-init.ts';
 import { StateMemory } from './state-memory.ts';
@@ -82,12 +83,14 @@ export class TransactionCoordinator {
   readonly #partitions: CoordinatorPartitions<Transactions>;
   readonly #sender: MarkerSender;
   readonly #timeouts: TransactionTimeouts;
+  readonly #lateReports: LateReports;
   readonly #expiryCheck: Deadline = new Deadline(() => this.#forgetExpired());
 
   constructor(options: TransactionCoordinatorOptions) {
     const { clock, config, logger } = options;
     this.#options = options;
     this.memory = new StateMemory(logger);
+    this.#lateReports = new LateReports(clock, logger);
     this.#guard = new Guard(logger);
     this.#deadlines = new Deadlines(clock, this.#guard);
     this.#sender = options.openSender(this.#deadlines, this.#guard);
@@ -541,9 +544,8 @@ export class TransactionCoordinator {
   }
 
   #abortLate(home: Home, transaction: Transaction): void {
-    const { id, now } = transaction;
-    const fields = { transactionalId: id, timeoutMs: now.timeoutMs };
-    this.#options.logger.info(fields, 'Aborting a transaction that took too long');
+    const { id, now, hasFailedFence } = transaction;
+    this.#lateReports.aborting(id, now.timeoutMs, hasFailedFence);
     this.#guard.settle(`Aborting the transaction of ${id}`, this.#fence(home, transaction));
   }
 
