@@ -6,7 +6,7 @@ import { enableCompileCache } from 'node:module';
 import type { FromMember, ToMember } from './local-cluster/messages.ts';
 
 // More threads of libuv than its four let more partitions sync at a time; it reads this before its first file call.
-process.env.UV_THREADPOOL_SIZE ??= '8';
+process.env.UV_THREADPOOL_SIZE ??= '16';
 // Loading what was compiled before takes a third of the time.
 enableCompileCache();
 
