@@ -156,7 +156,7 @@ describe('a broker process', () => {
     const health = await get('/health');
     expect([health.status, await health.json()]).toEqual([
       200,
-      expect.objectContaining({ status: 'up', brokerId: 1, offlineLogDirs: [] }),
+      expect.objectContaining({ status: 'up', brokerId: 1, offlineLogDirs: [], fullLogDirs: [] }),
     ]);
     for (let scrape = 0; scrape < 2; scrape += 1) {
       const text = await (await get('/metrics')).text();

@@ -254,8 +254,11 @@ async function openHttp(
   { exposition, makeSite, logger, closers }: HttpSurroundings,
 ): Promise<HttpServer | undefined> {
   if (port === undefined) return undefined;
-  const before = { brokerId: config.brokerId, clusterId: null, partitions: 0, offlineLogDirs: [] };
-  const health = (): Health => ({ ...(shown.broker?.health() ?? before), status: shown.status });
+  const before = { brokerId: config.brokerId, clusterId: null, partitions: 0, offlineLogDirs: [], fullLogDirs: [] };
+  const health = async (): Promise<Health> => ({
+    ...((await shown.broker?.health()) ?? before),
+    status: shown.status,
+  });
   const site = makeSite === undefined ? undefined : siteOf(makeSite, shown, logger, closers);
   try {
     const http = await HttpServer.listen({ host, port, exposition, health, site });

@@ -125,6 +125,8 @@ export interface BrokerHealth {
   readonly partitions: number;
   /** Log folders that have failed since the start. */
   readonly offlineLogDirs: readonly string[];
+  /** Log folders whose volume has no room for a batch of the largest size (`message.max.bytes`). */
+  readonly fullLogDirs: readonly string[];
 }
 
 /** The rooms of a broker that has started. */
@@ -264,16 +266,24 @@ export class Broker {
     ]);
   }
 
-  health(): BrokerHealth {
+  async health(): Promise<BrokerHealth> {
     const replicas = this.#running?.services.replicas;
     let partitions = 0;
     for (const _ of replicas?.partitions ?? []) partitions += 1;
-    const offline = (replicas?.logDirs ?? []).filter(({ isOnline }) => !isOnline);
+    const { messageMaxBytes, brokerId } = this.#options.config;
+    const offlineLogDirs: string[] = [];
+    const fullLogDirs: string[] = [];
+    for (const { path, isOnline } of replicas?.logDirs ?? []) {
+      const usableBytes = isOnline ? (await replicas?.volumeOf(path))?.usableBytes : undefined;
+      if (!isOnline) offlineLogDirs.push(path);
+      else if (usableBytes !== undefined && usableBytes < messageMaxBytes) fullLogDirs.push(path);
+    }
     return {
-      brokerId: this.#options.config.brokerId,
+      brokerId,
       clusterId: this.#clusterId,
       partitions,
-      offlineLogDirs: offline.map(({ path }) => path),
+      offlineLogDirs,
+      fullLogDirs,
     };
   }
 

@@ -10,6 +10,8 @@ export interface Health {
   readonly partitions: number;
   /** Log folders that have failed since the start. */
   readonly offlineLogDirs: readonly string[];
+  /** Log folders on a full disk: what is there is served, and whoever writes is told to try again. */
+  readonly fullLogDirs: readonly string[];
 }
 
 /** What `/health` answers for a cluster of several brokers: `degraded` while one of them does not run. */
@@ -18,6 +20,7 @@ export interface ClusterHealth {
   readonly brokers: readonly number[];
   readonly brokersWanted: number;
   readonly offlineLogDirs: readonly string[];
+  readonly fullLogDirs: readonly string[];
 }
 
 /** What answers where neither metrics nor health are asked for. */
@@ -29,7 +32,7 @@ export interface HttpServerOptions {
   readonly host: string | undefined;
   readonly port: number;
   readonly exposition: Exposition;
-  readonly health: () => Health | ClusterHealth;
+  readonly health: () => Promise<Health | ClusterHealth>;
   /** Called when it is first asked for something else. */
   readonly site?: (() => Promise<HttpSite>) | undefined;
 }
@@ -52,7 +55,7 @@ export class HttpServer {
     const server = createServer({ maxHeaderSize: HEAD_BYTES_MAX }, (request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0];
       if (path === '/metrics') void answerMetrics(options.exposition, response);
-      else if (path === '/health') answerHealth(options.health, response);
+      else if (path === '/health') void answerHealth(options.health, response);
       else if (options.site === undefined) answer(response, 404, 'text/plain', 'This port has /metrics and /health.\n');
       else void handOver(options.site, request, response);
     });
@@ -101,9 +104,9 @@ async function handOver(
   }
 }
 
-function answerHealth(look: HttpServerOptions['health'], response: ServerResponse): void {
+async function answerHealth(look: HttpServerOptions['health'], response: ServerResponse): Promise<void> {
   try {
-    const health = look();
+    const health = await look();
     const isHealthy = health.status === 'up' && health.offlineLogDirs.length === 0;
     answer(response, isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
   } catch (error) {

@@ -29,6 +29,31 @@ it('tells a cluster that lacks a broker from one that is whole, and serves the p
   }
 });
 
+it('tells of the folders of its brokers that have failed, which is no health, and of those that are full, which is one', async () => {
+  let folders: object = { offlineLogDirs: [], fullLogDirs: ['/b'] };
+  const member = createServer((_, response) => response.end(JSON.stringify({ status: 'up', ...folders })));
+  member.listen(0, '127.0.0.1');
+  await new Promise((resolve) => member.once('listening', resolve));
+  const { port: httpPort } = member.address() as AddressInfo;
+  const ready = [
+    { brokerId: 1, endpoints: [], httpPort },
+    { brokerId: 2, endpoints: [], httpPort: undefined },
+  ];
+  const options = { host: '127.0.0.1', port: 0, makeSite, logger, brokers: 2, running: () => new Set([1, 2]) };
+  const http = await ClusterHttp.open(options, Promise.resolve(ready));
+  const health = async (): Promise<[number, unknown]> => {
+    const answer = await fetch(`http://127.0.0.1:${http!.port}/health`);
+    return [answer.status, await answer.json()];
+  };
+  expect(await health()).toMatchObject([200, { status: 'up', offlineLogDirs: [], fullLogDirs: ['/b'] }]);
+  folders = { offlineLogDirs: ['/a'], fullLogDirs: [] };
+  expect(await health()).toMatchObject([503, { status: 'degraded', offlineLogDirs: ['/a'], fullLogDirs: [] }]);
+  member.closeAllConnections();
+  await new Promise((resolve) => member.close(resolve));
+  expect(await health()).toMatchObject([200, { status: 'up', offlineLogDirs: [], fullLogDirs: [] }]);
+  await http?.close();
+});
+
 it('goes without a page where the port is taken, and says so', async () => {
   const other = createTcpServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));

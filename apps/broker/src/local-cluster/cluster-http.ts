@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Logger } from '@millrace/broker';
-import { HttpServer, type HttpSite } from '../http/http-server.ts';
+import { type ClusterHealth, HttpServer, type HttpSite } from '../http/http-server.ts';
 import { LazySite, type MakeSite } from '../http/lazy-site.ts';
 import { Exposition } from '../metrics/exposition.ts';
 import { MetricRegistry } from '../metrics/registry.ts';
@@ -38,10 +39,10 @@ export class ClusterHttp {
     const site = new LazySite(async () =>
       makeSite({ endpoints: (await members).flatMap(({ endpoints }) => endpoints), logger }),
     );
-    let isServing = false;
+    let serving: readonly ReadyMember[] | undefined;
     members.then(
-      () => {
-        isServing = true;
+      (ready) => {
+        serving = ready;
       },
       () => undefined,
     );
@@ -50,11 +51,15 @@ export class ClusterHttp {
         host,
         port,
         exposition: new Exposition(new MetricRegistry()),
-        health: () => {
+        health: async () => {
           const up = running();
-          const isWhole = isServing && up.size === brokers;
-          const status = isServing ? (isWhole ? 'up' : 'degraded') : 'starting';
-          return { status, brokers: [...up].sort((a, b) => a - b), brokersWanted: brokers, offlineLogDirs: [] };
+          const folders = await Promise.all((serving ?? []).map(({ httpPort }) => foldersOf(host, httpPort)));
+          const offlineLogDirs = folders.flatMap((each) => each.offlineLogDirs);
+          const fullLogDirs = folders.flatMap((each) => each.fullLogDirs);
+          const isWhole = up.size === brokers && offlineLogDirs.length === 0;
+          const status = serving === undefined ? 'starting' : isWhole ? 'up' : 'degraded';
+          const ids = [...up].sort((a, b) => a - b);
+          return { status, brokers: ids, brokersWanted: brokers, offlineLogDirs, fullLogDirs };
         },
         site: () => site.get(),
       });
@@ -73,6 +78,34 @@ export class ClusterHttp {
     await this.#server.close();
     await this.#site.close();
   }
+}
+
+/** How long a broker may take to say how it is. */
+const ANSWER_MS_MAX = 1000;
+
+type Folders = Pick<ClusterHealth, 'offlineLogDirs' | 'fullLogDirs'>;
+
+/** What a broker says of its log folders; nothing of one that does not answer, whose absence shows elsewhere. */
+function foldersOf(host: string | undefined, port: number | undefined): Promise<Folders> {
+  const { promise, resolve } = Promise.withResolvers<Folders>();
+  const nothing = (): void => resolve({ offlineLogDirs: [], fullLogDirs: [] });
+  if (port === undefined) {
+    nothing();
+    return promise;
+  }
+  const { get } = process.getBuiltinModule('node:http');
+  const options = { host: host ?? 'localhost', port, path: '/health', timeout: ANSWER_MS_MAX, agent: false };
+  const request = get(options, (response) => void readFolders(response).then(resolve, nothing));
+  request.on('timeout', () => request.destroy());
+  request.on('error', nothing);
+  return promise;
+}
+
+async function readFolders(response: IncomingMessage): Promise<Folders> {
+  let text = '';
+  for await (const part of response) text += String(part);
+  const { offlineLogDirs = [], fullLogDirs = [] } = JSON.parse(text) as Partial<Folders>;
+  return { offlineLogDirs, fullLogDirs };
 }
 
 /** Leads whoever asks a broker for a page to the port of the whole cluster, on the host by which he has come. */

@@ -194,6 +194,10 @@ describe('DescribeLogDirs', () => {
     test.disk.capacityBytes = test.disk.usedBytes + 5000;
     const [known] = (await client.ask(DescribeLogDirs, 4, { topics: [] })).results;
     expect(known).toMatchObject({ totalBytes: test.disk.capacityBytes, usableBytes: 5000 });
+    const fullLogDirs = async (): Promise<readonly string[]> => (await test.broker.health()).fullLogDirs;
+    expect(await fullLogDirs()).toEqual(['/data']);
+    test.disk.capacityBytes += 2 ** 20;
+    expect(await fullLogDirs()).toEqual([]);
   });
 
   it('tells only of the partitions asked for, and of a folder that has failed', async () => {
@@ -206,7 +210,7 @@ describe('DescribeLogDirs', () => {
     await expect(produceTo(test, 't', batchOf(['x']))).rejects.toThrow(`error ${ErrorCode.KAFKA_STORAGE_ERROR}`);
     const failed = await client.ask(DescribeLogDirs, 1, { topics: null });
     expect(failed.results).toMatchObject([{ errorCode: ErrorCode.KAFKA_STORAGE_ERROR, topics: [] }]);
-    expect(test.broker.health().offlineLogDirs).toEqual(['/data']);
+    expect(await test.broker.health()).toMatchObject({ offlineLogDirs: ['/data'], fullLogDirs: [] });
   });
 });
 
