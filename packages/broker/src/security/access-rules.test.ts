@@ -1,8 +1,9 @@
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { ManualClock } from '@millrace/ports';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { topicResource } from '../shared/authorization.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { inTurns } from '../testing/in-turns.ts';
 import { EVERY_RULE } from '../testing/test-rights.ts';
 import { AccessRules } from './access-rules.ts';
 import type { AccessRule, ResourcePattern } from './acl.ts';
@@ -96,14 +97,14 @@ describe('access rules in the metadata store', () => {
     const here = await start(store);
     const there = await start(store);
     await here.rules.add(topic, [carolReads]);
-    await vi.waitFor(() => expect(mayCarolRead(there.rules)).toBe(true));
+    await inTurns(() => expect(mayCarolRead(there.rules)).toBe(true));
     await there.session.expireSession();
     await here.rules.add(prefix, [carolReads]);
     await here.rules.remove([
       { ...EVERY_RULE, resourceTypeFilter: 2, resourceNameFilter: 'lit.topic', patternTypeFilter: 3 },
     ]);
     await there.session.renewSession();
-    await vi.waitFor(() => expect(!mayCarolRead(there.rules) && mayCarolRead(there.rules, 'pre-x')).toBe(true));
+    await inTurns(() => expect(!mayCarolRead(there.rules) && mayCarolRead(there.rules, 'pre-x')).toBe(true));
   });
 
   it('know super users by semicolons, for names of certificates have commas', async () => {

@@ -5,9 +5,10 @@
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { ManualClock } from '@millrace/ports';
 import { DescribeAcls, ErrorCode } from '@millrace/protocol';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Operation, topicResource } from '../shared/authorization.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { inTurns } from '../testing/in-turns.ts';
 import { BrokerUnderTest } from '../testing/test-broker.ts';
 import { EVERY_RULE } from '../testing/test-rights.ts';
 import { AccessRules } from './access-rules.ts';
@@ -98,13 +99,13 @@ describe.each(RUBBISH)('access rules with %s in their node', (_, rubbish) => {
     await scene.write(hurt, rubbish);
     await scene.tell('TOPIC:hurt');
     await elsewhere.add(sound, [{ ...carolReads, operation: 'Write' }]);
-    await vi.waitFor(() => expect(may(rules, 'sound', 'carol', 'Write')).toBe(true));
+    await inTurns(() => expect(may(rules, 'sound', 'carol', 'Write')).toBe(true));
     expect(may(rules, 'hurt')).toBe(false);
     await scene.write(hurt, WHOLE);
-    await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(true));
+    await inTurns(() => expect(may(rules, 'hurt')).toBe(true));
     await scene.write(hurt, encodeRules([carolDenied]));
     await scene.tell('TOPIC:hurt');
-    await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(false));
+    await inTurns(() => expect(may(rules, 'hurt')).toBe(false));
   });
 });
 
@@ -149,9 +150,9 @@ describe('access rules that nobody can read', () => {
     await scene.write(hurt, rubbish);
     const { rules } = await scene.broker(true);
     await scene.hand.delete(aclPath(hurt), 'any');
-    await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(true));
+    await inTurns(() => expect(may(rules, 'hurt')).toBe(true));
     await scene.hand.create(aclPath(hurt), encodeRules([carolDenied]));
-    await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(false));
+    await inTurns(() => expect(may(rules, 'hurt')).toBe(false));
     expect([...rules.all()]).toContainEqual({ ...carolDenied, pattern: hurt });
   });
 
@@ -161,9 +162,9 @@ describe('access rules that nobody can read', () => {
     const { rules, session } = await scene.broker();
     await session.expireSession();
     await session.renewSession();
-    await vi.waitFor(() => expect(scene.logged.length).toBeGreaterThan(2));
+    await inTurns(() => expect(scene.logged.length).toBeGreaterThan(2));
     await scene.write(hurt, WHOLE);
-    await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(true));
+    await inTurns(() => expect(may(rules, 'hurt')).toBe(true));
   });
 
   it('are not written over, and deny from the moment on in which a change finds them', async () => {
@@ -195,7 +196,7 @@ describe('access rules that nobody can read', () => {
       const { rules } = await scene.broker();
       await scene.write(hurt, encodeRules([carolDenied]));
       await scene.tell(text);
-      await vi.waitFor(() => expect(may(rules, 'hurt')).toBe(false));
+      await inTurns(() => expect(may(rules, 'hurt')).toBe(false));
     },
   );
 });

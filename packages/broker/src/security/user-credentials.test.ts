@@ -1,9 +1,10 @@
 import { MemoryMetadataStore } from '@millrace/metadata';
 import { ManualClock } from '@millrace/ports';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/logger.ts';
 import { EntityConfigs } from '../store/entity-configs.ts';
 import { encodeConfig } from '../store/znodes.ts';
+import { inTurns } from '../testing/in-turns.ts';
 import { credentialOf, encodeCredential } from './login/scram-credential.ts';
 import { UserCredentials } from './user-credentials.ts';
 
@@ -42,7 +43,7 @@ describe('the credentials of a user that nobody can read', () => {
       expect(users.find('sound', 'SCRAM-SHA-256')).toEqual(credential);
       expect(lines.join()).toContain('/config/users/hurt');
       await store.set('/config/users/hurt', WHOLE, 'any');
-      await vi.waitFor(() => expect(users.find('hurt', 'SCRAM-SHA-256')).toEqual(credential));
+      await inTurns(() => expect(users.find('hurt', 'SCRAM-SHA-256')).toEqual(credential));
     },
   );
 
