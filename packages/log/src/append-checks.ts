@@ -4,6 +4,7 @@ import {
   BatchFault,
   batchBaseOffset,
   batchBaseSequence,
+  batchBaseTimestamp,
   batchCompression,
   batchIsControl,
   batchLastOffset,
@@ -142,6 +143,14 @@ function checkTimestampType(b: Buffer, at: number, config: LogConfig): AppendRef
     errorCode: ErrorCode.INVALID_TIMESTAMP,
     message: 'A producer must not mark its batches as stamped by the broker (LogAppendTime)',
   };
+}
+
+/**
+ * Whether a batch's records have no timestamps though its header says 1970 of the largest: librdkafka writes such for records that are given
+ * the timestamp -1. Retention would take them at once; Kafka finds out what the largest is from the records (`LogValidator`).
+ */
+export function isWithoutTime(b: Buffer, at: number): boolean {
+  return batchMaxTimestamp(b, at) === 0 && batchBaseTimestamp(b, at) === NO_TIMESTAMP;
 }
 
 /**

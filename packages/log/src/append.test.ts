@@ -7,6 +7,7 @@ import {
   Compression,
   checkBatch,
   setBatchBaseOffset,
+  setBatchMaxTimestamp,
 } from '@millrace/records';
 import { describe, expect, it } from 'vitest';
 import { type BatchWork, batchWorkInline } from './batch-work.ts';
@@ -113,6 +114,17 @@ describe('an append', () => {
     expect(batchMaxTimestamp(stored!, 0)).toBe(NOW_MS);
     expect(checkBatch(stored!, 0)).toBeUndefined();
     expect(log.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, endOffset: 1 });
+  });
+
+  it('says of records without timestamps that they have none, whatever their producer says: retention goes by that', async () => {
+    const log = await openLog({ retentionMs: 1000 });
+    const batch = batchOf([{ value: 'a', timestamp: -1 }]);
+    setBatchMaxTimestamp(batch, 0, 0);
+    await log.append(batch, AS_CLIENT);
+    expect((await log.enforceRetention()).segmentsDeleted).toBe(0);
+    const { chunks } = await log.read(0, 1000, { isolation: 'highWatermark', minOneBatch: true });
+    expect(batchMaxTimestamp(chunks[0]!, 0)).toBe(-1);
+    expect(checkBatch(chunks[0]!, 0)).toBeUndefined();
   });
 
   it('of an idempotent producer is answered as the first time when it comes again', async () => {

@@ -17,12 +17,14 @@ import {
   setBatchBaseOffset,
   setBatchLeaderEpoch,
   setBatchLogAppendTime,
+  setBatchMaxTimestamp,
 } from '@millrace/records';
 import {
   type AppendRefusal,
   checkAppend,
   checkReplicated,
   decompressedBytesMax,
+  isWithoutTime,
   needsRecompression,
   recordLimitsOf,
   refusalOfRecords,
@@ -132,6 +134,7 @@ export class Appender {
     const { config, context } = this.#core;
     const nowMs = context.clock.now();
     for (let at = 0; at < b.length; at += batchSizeBytes(b, at)) {
+      if (isWithoutTime(b, at)) setBatchMaxTimestamp(b, at, NO_TIMESTAMP);
       const limits = recordLimitsOf(b, at, config, { nowMs, always: context.checksRecords });
       if (limits === undefined) continue;
       if (this.#looking >= LOOKS_MAX) return this.#lookElsewhere(b, at, nowMs);
