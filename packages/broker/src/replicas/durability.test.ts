@@ -54,6 +54,32 @@ describe('what is acknowledged by three in-sync replicas', () => {
   });
 });
 
+describe('a record that the followers have written and not synced', () => {
+  it.each([
+    ['is acknowledged when they have, as the topic asks', {}, false],
+    ['is acknowledged, where the topic asks for no sync', UNSYNCED, true],
+  ])('%s', async (_, configs, isBefore) => {
+    await threeWith({ 'min.insync.replicas': '2', ...configs });
+    await acknowledged(1, 0);
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    for (const id of [2, 3]) {
+      cluster.nodes.get(id)!.disk.fault = async ({ kind }) => {
+        if (kind === 'sync') await held;
+        return undefined;
+      };
+    }
+    let isAcknowledged = false;
+    const answer = acknowledged(1, 1).then(() => {
+      isAcknowledged = true;
+    });
+    await cluster.pass(100);
+    expect(isAcknowledged).toBe(isBefore);
+    release();
+    await answer;
+  });
+});
+
 describe('without syncs, a broker that loses its power', () => {
   it('has them from the others, where nobody syncs', async () => {
     await threeWith({ 'min.insync.replicas': '2', ...UNSYNCED });

@@ -375,6 +375,15 @@ describe('the in-sync replicas of a leader', () => {
     expect([partition.isr, log.highWatermark]).toEqual([[1, 2], 1]);
   });
 
+  it('are not left to a leader alone whose log has failed (KAFKA-7837)', async () => {
+    partition.applyState(state());
+    await partition.append(batchOf(['a']), LEADER_ONLY);
+    log.fail(new Error('the disk is gone'));
+    clock.advance(LAG_MS_MAX + 1);
+    partition.checkFollowers();
+    expect(proposals).toEqual([]);
+  });
+
   it('are not waited for by one that comes back far behind, though it was there when the epoch before ended', async () => {
     partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2, 3] }));
     await partition.append(batchOf(['a']), LEADER_ONLY);
