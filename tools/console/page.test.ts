@@ -357,11 +357,26 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
       ['/local/groups/nobodys', 'There is no group nobodys'],
       ['/local/topics/orders?m=abc', 'There is no such message'],
       ['/local/topics/orders?tab=abc', '119'],
+      ['/local/topics/orders?partition=abc', 'partition: is no number'],
     ] as const) {
       await page.goto(origin + path);
       await page.locator(`main >> text=${said}`).filter({ visible: true }).first().waitFor();
       expect(await page.locator('body').textContent(), path).not.toMatch(/NaN|undefined/);
     }
+    await page.context().close();
+  });
+
+  it('says in Korean what the server and the cluster refuse, with their own words beside it where they have no others', async () => {
+    const page = await open('/local/groups/nobodys', { locale: 'ko-KR' });
+    await page.getByText('local에 nobodys 그룹이 없습니다').waitFor();
+    await page.goto(`${origin}/local/topics/orders?q=total&as=jsonpath`);
+    await page.getByText('경로는 $.customer.id = 7처럼 $로 시작합니다').waitFor();
+    await page.goto(`${origin}/local/topics`);
+    await page.getByRole('button', { name: '새 토픽' }).click();
+    await page.getByRole('textbox', { name: '이름' }).fill('orders');
+    await page.getByRole('dialog').getByRole('button', { name: '만들기' }).click();
+    await page.getByRole('alert').getByText('같은 이름의 토픽이 이미 있습니다.').waitFor();
+    await page.getByRole('alert').locator('[lang=en]').getByText('orders').waitFor();
     await page.context().close();
   });
 

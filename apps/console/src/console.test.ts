@@ -152,6 +152,7 @@ describe('what it shows', () => {
     expect({ status, ...JSON.parse(text) }).toEqual({
       status: 400,
       code: 'CONSOLE_BAD_REQUEST',
+      said: { word: 'badAddress', values: {} },
       message: expect.stringContaining('%'),
     });
     expect(headers['content-security-policy']).toContain("default-src 'none'");
@@ -378,7 +379,7 @@ describe('who may come in', () => {
     const answer = await ask('/api/clusters/local/topics/orders/messages?from=newest&partition=99');
     expect(answer).toMatchObject({
       status: 404,
-      text: expect.stringContaining('orders has no partition 99: it has 0'),
+      text: expect.stringContaining('orders has no partition 99: its partitions are numbered from 0 to 2'),
     });
   });
 

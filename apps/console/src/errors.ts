@@ -1,3 +1,5 @@
+import { type RefusalWord, refusalIn, type Said } from './api/refusals.ts';
+
 /** What the console says no to, by a code that stays. */
 export type ConsoleErrorCode =
   | 'CONSOLE_BAD_REQUEST'
@@ -54,12 +56,27 @@ export class ConsoleError extends Error {
   /** The same request fails again. */
   readonly retriable = false;
 
-  constructor(code: ConsoleErrorCode, message: string, options: { cause?: unknown } = {}) {
+  /** What the message says, for a page in another language; undefined where no page is told it. */
+  readonly said: Said | undefined;
+
+  constructor(code: ConsoleErrorCode, message: string, options: { cause?: unknown; said?: Said | undefined } = {}) {
     super(message, options);
     this.code = code;
+    this.said = options.said;
   }
 
   get status(): number {
     return STATUS[this.code];
   }
+}
+
+/** A refusal that the page says in its reader's language. */
+export function refusal(
+  code: ConsoleErrorCode,
+  word: RefusalWord,
+  values: Said['values'] = {},
+  cause?: unknown,
+): ConsoleError {
+  const said = { word, values };
+  return new ConsoleError(code, refusalIn('en', said), { said, cause });
 }

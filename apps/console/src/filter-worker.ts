@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { getQuickJS, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten';
 import type { FilterAnswer, FilterRequest, FilterSource } from './filter.ts';
-import { matchesJsonPath, parseJsonPath } from './messages/json-path.ts';
+import { matchesJsonPath, PathFault, parseJsonPath } from './messages/json-path.ts';
 
 // The thread is started with it by filter.ts.
 const source = workerData as FilterSource;
@@ -21,7 +21,8 @@ parentPort?.on('message', async ({ records }: FilterRequest) => {
     const matches = await made;
     answer({ matched: records.map((record) => matches(record)) });
   } catch (error) {
-    answer({ failed: error instanceof Error ? error.message : String(error) });
+    const said = error instanceof PathFault ? error.said : undefined;
+    answer({ failed: error instanceof Error ? error.message : String(error), said });
   }
 });
 // How long the thread and its engine take to be there is not what the filter takes: nothing of it has been looked at yet.

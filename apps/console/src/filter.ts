@@ -1,7 +1,8 @@
 /** Which records are wanted: by text in this thread, by expressions and scripts in one that can be ended. */
 import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
-import { ConsoleError } from './errors.ts';
+import type { Said } from './api/refusals.ts';
+import { type ConsoleError, refusal } from './errors.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
 import { filterWork, type ReadTurns } from './messages/turns.ts';
 import type { SchemaRegistry } from './schemas/registry.ts';
@@ -18,7 +19,9 @@ export interface FilterRequest {
 }
 
 /** Which of them match, or what went wrong. */
-export type FilterAnswer = { readonly matched: readonly boolean[] } | { readonly failed: string };
+export type FilterAnswer =
+  | { readonly matched: readonly boolean[] }
+  | { readonly failed: string; readonly said: Said | undefined };
 
 /** A record as filters see it. */
 export interface FilterRecord {
@@ -121,11 +124,14 @@ class ThreadFilter implements RecordFilter {
     this.#turn = turn;
     this.#who = who;
     worker.on('message', (message: FilterAnswer) => {
-      if ('failed' in message) this.#waiting?.reject(filterFailed(message.failed));
-      else this.#waiting?.resolve(message.matched);
+      if ('failed' in message) {
+        this.#waiting?.reject(filterFailed(message.said ?? { word: 'filterFailed', values: { why: message.failed } }));
+      } else this.#waiting?.resolve(message.matched);
     });
-    worker.on('error', (error) => this.#waiting?.reject(filterFailed(error.message)));
-    worker.on('exit', () => this.#waiting?.reject(filterFailed('it was ended')));
+    worker.on('error', (error) =>
+      this.#waiting?.reject(filterFailed({ word: 'filterFailed', values: { why: error.message } })),
+    );
+    worker.on('exit', () => this.#waiting?.reject(filterFailed({ word: 'filterEnded', values: {} })));
   }
 
   /** The turn ends with the filter. */
@@ -139,7 +145,7 @@ class ThreadFilter implements RecordFilter {
     });
     const filter = new ThreadFilter(worker, from, turn);
     try {
-      await filter.#answered(START_MS_MAX, 'its thread did not start');
+      await filter.#answered(START_MS_MAX, { word: 'filterLate', values: {} });
       await filter.match([]);
     } catch (error) {
       await filter.close();
@@ -157,7 +163,7 @@ class ThreadFilter implements RecordFilter {
 
   async #answered(
     limitMs: number = FILTER_MS_MAX,
-    orElse = `it took more than ${FILTER_MS_MAX / 1000} seconds over a few records`,
+    orElse: Said = { word: 'filterSlow', values: { n: FILTER_MS_MAX / 1000 } },
   ): Promise<readonly boolean[]> {
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -183,8 +189,8 @@ class ThreadFilter implements RecordFilter {
   }
 }
 
-function filterFailed(why: string): ConsoleError {
-  return new ConsoleError('CONSOLE_FILTER_FAILED', `The filter cannot be used: ${why}`);
+function filterFailed({ word, values }: Said): ConsoleError {
+  return refusal('CONSOLE_FILTER_FAILED', word, values);
 }
 
 /** What a record's bytes hold by their schema; undefined for others, and for those that are too large to be looked at whole. */

@@ -3,6 +3,7 @@
  * server; the server has to have a handler and a check of the input for each route, or it does not compile.
  */
 
+import type { Said } from './refusals.ts';
 import type { Rights } from './roles.ts';
 
 /** Who asks, what he may do, and what there is to see. */
@@ -482,6 +483,8 @@ export interface TopicSchema {
 export interface Failure {
   readonly code: string;
   readonly message: string;
+  /** What the message says, to be said in another language; undefined for what others have said. */
+  readonly said?: Said | undefined;
   /** Where somebody logs in, for whom that is missing. */
   readonly loginAt?: string | undefined;
 }

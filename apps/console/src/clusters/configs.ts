@@ -1,6 +1,6 @@
 import type { ConfigResource } from '@millrace/admin';
 import type { ConfigChange, ConfigRow, NewTopicConfig } from '../api/contract.ts';
-import { ConsoleError } from '../errors.ts';
+import { refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { lookAtNames } from './topic-look.ts';
 
@@ -123,11 +123,8 @@ function inWords(documentation: string | null): string | null {
 export async function brokerResource(cluster: Cluster, id: number): Promise<ConfigResource> {
   const { brokers } = await cluster.look('cluster', () => cluster.admin.describeCluster());
   if (!brokers.some(({ nodeId }) => nodeId === id)) {
-    const there = brokers.map(({ nodeId }) => nodeId).join(', ');
-    throw new ConsoleError(
-      'CONSOLE_NOT_FOUND',
-      `Broker ${id} is not in ${cluster.name}, or is down: there are ${there}`,
-    );
+    const all = brokers.map(({ nodeId }) => nodeId).join(', ');
+    throw refusal('CONSOLE_NOT_FOUND', 'noBroker', { id, cluster: cluster.name, all });
   }
   return { type: 'broker', name: String(id) };
 }
@@ -142,10 +139,8 @@ async function checkUnchanged(
     const now = described?.entries.find((entry) => entry.name === name);
     // What is secret nobody has seen.
     if (now === undefined || now.sensitive || now.value === value) continue;
-    throw new ConsoleError(
-      'CONSOLE_CHANGED_MEANWHILE',
-      `Somebody else has changed ${name} meanwhile: it is ${now.value ?? 'not set'} now. Look at it again before you change it`,
-    );
+    if (now.value === null) throw refusal('CONSOLE_CHANGED_MEANWHILE', 'unsetMeanwhile', { name });
+    throw refusal('CONSOLE_CHANGED_MEANWHILE', 'changedMeanwhile', { name, value: now.value });
   }
 }
 

@@ -2,7 +2,7 @@ import type { DescribedGroup, GroupOffset, ListedGroup } from '@millrace/admin';
 import { AdminItemsError } from '@millrace/admin';
 import type { TopicPartition } from '@millrace/client';
 import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
-import { ConsoleError } from '../errors.ts';
+import { refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import type { SeenGroup } from './group-history.ts';
 import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topic-look.ts';
@@ -117,10 +117,7 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
   const { admin } = cluster;
   const [[group], committed] = await Promise.all([admin.describeGroups([groupId]), admin.listGroupOffsets(groupId)]);
   if (group === undefined || (group.state === 'Dead' && committed.length === 0)) {
-    throw new ConsoleError(
-      'CONSOLE_NOT_FOUND',
-      `There is no group ${groupId} in ${cluster.name}: it may have been deleted`,
-    );
+    throw refusal('CONSOLE_NOT_FOUND', 'noGroup', { group: groupId, cluster: cluster.name });
   }
   const readers = new Map(
     group.members.flatMap(({ memberId, assignment }) =>

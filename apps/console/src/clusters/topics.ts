@@ -1,7 +1,7 @@
 import { AdminItemsError, type LogDir } from '@millrace/admin';
 import { KafkaError, type TopicMetadata } from '@millrace/client';
 import type { GroupLag, ReplicaDir, TopicDetail, TopicFigures, TopicRow } from '../api/contract.ts';
-import { ConsoleError } from '../errors.ts';
+import { type ConsoleError, refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { type GroupLook, lookAtGroups } from './groups.ts';
 import {
@@ -142,10 +142,7 @@ export async function describeTopic(cluster: Cluster, name: string): Promise<Top
 }
 
 function noTopic(cluster: Cluster, name: string): ConsoleError {
-  return new ConsoleError(
-    'CONSOLE_NOT_FOUND',
-    `There is no topic ${name} in ${cluster.name}: it may have been deleted`,
-  );
+  return refusal('CONSOLE_NOT_FOUND', 'noTopic', { topic: name, cluster: cluster.name });
 }
 
 /** The folders in which a partition of the one topic that was asked for lies. */

@@ -3,7 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 import { fits } from '../api/roles.ts';
-import { ConsoleError } from '../errors.ts';
+import { refusal } from '../errors.ts';
 import { claimValues, type OidcOptions, type OidcSettings, oidcSettings, rightsOf } from './options.ts';
 import { failed, type Login, Provider } from './provider.ts';
 import { type LoggedIn, SESSION_MS, Sessions } from './sessions.ts';
@@ -82,12 +82,7 @@ export class Oidc {
     const claims = await this.#provider.claimsOf(code, pending);
     const user = this.#nameOf(claims);
     const rights = rightsOf(this.#settings, claimValues(claims, this.#settings.rolesClaim), fits);
-    if (rights === undefined) {
-      throw new ConsoleError(
-        'CONSOLE_FORBIDDEN',
-        `${user} has logged in, and has no role here: ask who runs the console`,
-      );
-    }
+    if (rights === undefined) throw refusal('CONSOLE_FORBIDDEN', 'noRoleAtAll', { user });
     const who = { user, ...rights };
     const session = this.#cookie(this.#sessionCookie, this.#sessions.begin(who), SESSION_MS / 1000);
     return { who, location: pending.to, cookies: [session, this.#cookie(this.#pendingCookie, '', 0)] };

@@ -1,6 +1,6 @@
 /** Passwords of the console's users, in the clear or as what scrypt makes of them: `$scrypt$ln=14,r=8,p=5$SALT$HASH`. */
 import { createHmac, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
-import { ConsoleError } from '../errors.ts';
+import { ConsoleError, refusal } from '../errors.ts';
 
 /** 16 MiB and about a quarter of a second for each guess: what OWASP asks for, in little memory. */
 const COST = { ln: 14, r: 8, p: 5 };
@@ -131,9 +131,7 @@ export class Passwords<User extends Named> {
   }
 
   async #inTurn<T>(look: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= WAITING_MAX) {
-      throw new ConsoleError('CONSOLE_BUSY', 'Too many logins are being looked at: try again in a moment');
-    }
+    if (this.#waiting >= WAITING_MAX) throw refusal('CONSOLE_BUSY', 'loginsBusy');
     this.#waiting += 1;
     const turn = this.#turn.then(look);
     this.#turn = turn.catch(() => undefined);

@@ -1,6 +1,6 @@
 /** An OpenID Connect provider: what its discovery document says, and the code that it gives for a token. */
 import { createRemoteJWKSet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { ConsoleError } from '../errors.ts';
+import { type ConsoleError, refusal } from '../errors.ts';
 import { invalid, type OidcSettings, safeUrl } from './options.ts';
 
 const PROVIDER_TIMEOUT_MS = 10_000;
@@ -137,7 +137,7 @@ function isForSeveral({ aud }: JWTPayload): boolean {
 }
 
 export function failed(what: string, cause?: unknown): ConsoleError {
-  return new ConsoleError('CONSOLE_LOGIN_FAILED', `The login failed, ${what}`, { cause });
+  return refusal('CONSOLE_LOGIN_FAILED', 'loginFailed', { why: what }, cause);
 }
 
 function basic(name: string, password: string): string {

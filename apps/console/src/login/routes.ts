@@ -1,6 +1,7 @@
 /** The places of logging in and out: the only ones that somebody reaches who has not. */
 import type { Logger } from '@millrace/client';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Language } from '../api/refusals.ts';
 import { LOGIN_PATH, type Oidc, type Turn } from './oidc.ts';
 
 /** Whether a path is one that takes no login. */
@@ -32,17 +33,17 @@ function send(reply: FastifyReply, { location, cookies }: Turn): FastifyReply {
   return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(location, 302);
 }
 
-const LOGGED_OUT = pageOf('You are logged out. 로그아웃되었습니다.');
+const LOGGED_OUT = pageOf('You are logged out. 로그아웃되었습니다.', 'en');
 
 /** Says what went wrong with a login, and where it begins anew. */
-export function loginFailedPage(message: string): string {
-  return pageOf(message);
+export function loginFailedPage(message: string, language: Language): string {
+  return pageOf(message, language);
 }
 
-function pageOf(text: string): string {
+function pageOf(text: string, language: Language): string {
   const escaped = text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
   return (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+    `<!doctype html><html lang="${language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
     `<title>Millrace</title><h1>Millrace</h1><p>${escaped}</p><p><a href="${LOGIN_PATH}">Log in · 로그인</a></p></html>`
   );
 }

@@ -1,5 +1,7 @@
 /** Searches by a path into JSON: `$.customer.id`, `$.items[*].sku = "a"`, `$..price > 10`. */
 
+import { refusalIn, type Said } from '../api/refusals.ts';
+
 /** What is compared at the end of a path. */
 type Comparison = '=' | '!=' | '>' | '>=' | '<' | '<=' | '~';
 
@@ -19,13 +21,23 @@ const REACHED_MAX = 100_000;
 /** What a path may be made of. */
 const PATH_CHARACTERS_MAX = 1000;
 
-/** @throws SyntaxError with the place of what cannot be read */
+/** A path that cannot be read. */
+export class PathFault extends SyntaxError {
+  readonly said: Said;
+
+  constructor(said: Said) {
+    super(refusalIn('en', said));
+    this.said = said;
+  }
+}
+
+/** @throws PathFault with the place of what cannot be read */
 export function parseJsonPath(text: string): JsonPath {
   const trimmed = text.trim();
-  if (trimmed.length > PATH_CHARACTERS_MAX) throw new SyntaxError('the path is too long');
+  if (trimmed.length > PATH_CHARACTERS_MAX) throw new PathFault({ word: 'pathTooLong', values: {} });
   const [, path = '', comparison, wanted] =
     /^(\$(?:[^=!<>~"]|"[^"]*")*?)\s*(?:(==?|!=|>=|<=|>|<|~)\s*(.*))?$/s.exec(trimmed) ?? [];
-  if (path === '') throw new SyntaxError('a path begins with $, as in $.customer.id = 7');
+  if (path === '') throw new PathFault({ word: 'pathStart', values: {} });
   return {
     steps: stepsOf(path),
     comparison: comparison === '==' ? '=' : (comparison as Comparison | undefined),
@@ -41,7 +53,7 @@ function stepsOf(path: string): Step[] {
   while (pattern.lastIndex < path.length) {
     const from = pattern.lastIndex;
     const match = pattern.exec(path);
-    if (match === null) throw new SyntaxError(`"${path.slice(from)}" is no step of a path`);
+    if (match === null) throw new PathFault({ word: 'pathStep', values: { step: path.slice(from) } });
     const [whole, at, inList, quoted, single, star, other, name] = match;
     const named = quoted ?? single ?? other ?? name;
     if (whole === '..') steps.push('below');

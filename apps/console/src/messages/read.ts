@@ -2,7 +2,7 @@ import { Consumer, type ConsumerBatch } from '@millrace/consumer';
 import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { offsetsOf, placeName } from '../clusters/topic-look.ts';
-import { ConsoleError } from '../errors.ts';
+import { refusal } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
 import { messagePackAsJson } from './msgpack.ts';
 import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
@@ -83,8 +83,8 @@ async function wholeRanges({ cluster, topic, plan }: ReadRequest): Promise<Range
   );
   const all = described?.partitions ?? [];
   if (plan.partition !== undefined && !all.some(({ partition }) => partition === plan.partition)) {
-    const there = all.length === 1 ? 'it has 0 alone' : `it has 0 to ${all.length - 1}`;
-    throw new ConsoleError('CONSOLE_NOT_FOUND', `${topic} has no partition ${plan.partition}: ${there}`);
+    const { partition } = plan;
+    throw refusal('CONSOLE_NOT_FOUND', 'noPartition', { topic, partition, last: all.length - 1 });
   }
   const places = wanted.map(({ partition }) => ({ topic, partition }));
   const offsets = await offsetsOf(cluster.admin, places);
@@ -102,7 +102,7 @@ function cursorOf(next: ReadonlyMap<number, number>): string {
 function readCursor(cursor: string): ReadonlyMap<number, number> {
   const entries = cursor.split('.').map((each) => each.split('-').map(Number) as [number, number]);
   if (entries.some(([partition, offset]) => !Number.isSafeInteger(partition) || !Number.isSafeInteger(offset))) {
-    throw new ConsoleError('CONSOLE_BAD_REQUEST', 'The cursor is none that this console has given');
+    throw refusal('CONSOLE_BAD_REQUEST', 'badCursor');
   }
   return new Map(entries);
 }
@@ -408,8 +408,5 @@ export async function readRecord(
     const record = records.find((each) => each.offset === offset);
     if (record !== undefined) return record;
   }
-  throw new ConsoleError(
-    'CONSOLE_NOT_FOUND',
-    `There is no record at offset ${offset} of ${topic}-${partition}: it was deleted, or never was`,
-  );
+  throw refusal('CONSOLE_NOT_FOUND', 'noRecord', { topic, partition, offset });
 }

@@ -6,7 +6,7 @@ import { createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
 import { Turns } from './turns.ts';
 
-const limits = { what: 'searches', max: 3, eachMax: 2, waitMsMax: 20 };
+const limits = { what: { own: 'ownSearches', all: 'allSearches' } as const, max: 3, eachMax: 2, waitMsMax: 20 };
 const LOOK = { timeout: 20_000 };
 const soon = Symbol('not yet');
 const isThere = (turn: Promise<unknown>) => Promise.race([turn.then(() => true), pause(0, soon)]);

@@ -1,6 +1,7 @@
 /** How many read at once, and how many of their filters: what one person asks for a hundred times is not to be everybody's memory. */
 import { availableParallelism } from 'node:os';
-import { ConsoleError } from '../errors.ts';
+import type { RefusalWord } from '../api/refusals.ts';
+import { type ConsoleError, refusal } from '../errors.ts';
 
 /** Pages and tails that are read at once, each of which fetches some megabytes ahead. */
 const READS_MAX = 64;
@@ -16,10 +17,12 @@ const WAIT_MS_MAX = 1000;
 const WORK_WAIT_MS_MAX = 60_000;
 const WAITING_MAX = 64;
 
+const SEARCHES = { own: 'ownSearches', all: 'allSearches' } as const;
+
 /** The bounds of some turns. */
 export interface TurnLimits {
-  /** What is taken turns at, for messages. */
-  readonly what: string;
+  /** What is said to whoever has as many as he may, and where there are as many as there may be. */
+  readonly what: { readonly own: RefusalWord; readonly all: RefusalWord };
   readonly max: number;
   /** Of one person. */
   readonly eachMax: number;
@@ -103,9 +106,9 @@ export class Turns {
   #busy(who: string): ConsoleError {
     const { what, max, eachMax } = this.#limits;
     const own = this.#taken.get(who) ?? 0;
-    const why =
-      own >= eachMax ? `You have ${own} ${what} going on, which is as many as one may` : `${max} ${what} go on`;
-    return new ConsoleError('CONSOLE_BUSY', `${why}: stop one of them, or try again in a moment`);
+    return own >= eachMax
+      ? refusal('CONSOLE_BUSY', what.own, { n: own })
+      : refusal('CONSOLE_BUSY', what.all, { n: max });
   }
 }
 
@@ -119,14 +122,19 @@ export interface ReadTurns {
 export function readTurns(): ReadTurns {
   const waitMsMax = WAIT_MS_MAX;
   return {
-    reads: new Turns({ what: 'reads', max: READS_MAX, eachMax: READS_EACH_MAX, waitMsMax }),
-    filters: new Turns({ what: 'searches', max: FILTERS_MAX, eachMax: FILTERS_EACH_MAX, waitMsMax }),
+    reads: new Turns({
+      what: { own: 'ownReads', all: 'allReads' },
+      max: READS_MAX,
+      eachMax: READS_EACH_MAX,
+      waitMsMax,
+    }),
+    filters: new Turns({ what: SEARCHES, max: FILTERS_MAX, eachMax: FILTERS_EACH_MAX, waitMsMax }),
   };
 }
 
 /** Of all consoles of this process: they have its cores in common. */
 export const filterWork = new Turns({
-  what: 'filters at work',
+  what: SEARCHES,
   max: WORKING_MAX,
   eachMax: 1,
   waitMsMax: WORK_WAIT_MS_MAX,

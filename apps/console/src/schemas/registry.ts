@@ -1,5 +1,5 @@
 /** Schemas of a registry (Confluent's, Apicurio's, Karapace: one wire format), kept by their ids: a schema of an id never changes. */
-import { ConsoleError } from '../errors.ts';
+import { ConsoleError, refusal } from '../errors.ts';
 import { avroDecoder } from './avro.ts';
 import { type JsonSchema, JsonSchemaValidator, type Verdict } from './json-schema.ts';
 import type { PayloadDecoder, ReferencedSchema } from './payload.ts';
@@ -289,7 +289,7 @@ function schemaOf(answer: unknown): { type: string; schema: string; references: 
 }
 
 function misfit(id: number, why: readonly string[]): ConsoleError {
-  return new ConsoleError('CONSOLE_SCHEMA_MISFIT', `It does not fit schema ${id}, and was not sent: ${why.join('; ')}`);
+  return refusal('CONSOLE_SCHEMA_MISFIT', 'schemaMisfit', { id, why: why.join('; ') });
 }
 
 function jsonText(payload: Buffer): string {

@@ -4,8 +4,9 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { z } from 'zod';
 import type { Route } from '../api/contract.ts';
 import { NAME_CHARS_MAX } from '../api/names.ts';
+import { refusalIn } from '../api/refusals.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { ConsoleError } from '../errors.ts';
+import { type ConsoleError, refusal } from '../errors.ts';
 import { LOGIN_PATH } from '../login/oidc.ts';
 import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
 import { type ReadTurns, readTurns } from '../messages/turns.ts';
@@ -140,20 +141,20 @@ function noteChange(
 }
 
 function badAddress(): ConsoleError {
-  return new ConsoleError(
-    'CONSOLE_BAD_REQUEST',
-    'The address cannot be read: a `%` in it stands before two hexadecimal digits',
-  );
+  return refusal('CONSOLE_BAD_REQUEST', 'badAddress');
 }
 
 function answerFailure(error: unknown, reply: FastifyReply, oidc?: GuardOptions['oidc']): FastifyReply {
-  const { status, code, message } = failureOf(error);
+  const { status, ...failure } = failureOf(error);
   const loginAt = status === 401 && oidc !== undefined ? LOGIN_PATH : undefined;
   // A browser that is asked so asks its reader, who has no password here where he logs in elsewhere.
   if (status === 401 && oidc === undefined) {
     reply.header('www-authenticate', 'Basic realm="Millrace console", charset="UTF-8"');
   }
-  return reply.status(status).header('cache-control', 'no-store').send({ code, message, loginAt });
+  return reply
+    .status(status)
+    .header('cache-control', 'no-store')
+    .send({ ...failure, loginAt });
 }
 
 function pathOf({ url }: FastifyRequest): string {
@@ -169,10 +170,14 @@ function isByHand(request: FastifyRequest): boolean {
 
 /** Who has to log in is led there and comes back; what goes wrong on the way is said in words. */
 function leadToLogin(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, message } = failureOf(error);
+  const { status, message, said } = failureOf(error);
+  const language = /^\s*ko\b/i.test(String(request.headers['accept-language'] ?? '')) ? 'ko' : 'en';
   reply.header('cache-control', 'no-store');
   if (status === 401) return reply.redirect(`${LOGIN_PATH}?to=${encodeURIComponent(request.url)}`, 302);
-  return reply.status(status).type('text/html; charset=utf-8').send(loginFailedPage(message));
+  return reply
+    .status(status)
+    .type('text/html; charset=utf-8')
+    .send(loginFailedPage(said === undefined ? message : refusalIn(language, said), language));
 }
 
 /** Files of the page by name; everything else that is no file is the page, which knows its own places. */
@@ -188,12 +193,12 @@ function servePage(app: FastifyInstance, { page }: AppOptions): void {
   app.setNotFoundHandler(async (request, reply) => {
     const path = pathOf(request);
     if (!isSafe(request.method) || path.startsWith('/api/')) {
-      throw new ConsoleError('CONSOLE_NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}`);
+      throw refusal('CONSOLE_NOT_FOUND', 'noAddress', { method: request.method, path: path.slice(0, 200) });
     }
     const all = await files();
     const isAsset = path.startsWith('/assets/');
     const file = all.get(path) ?? (isAsset ? undefined : all.get('/index.html'));
-    if (file === undefined) throw new ConsoleError('CONSOLE_NOT_FOUND', 'There is no such file of the page');
+    if (file === undefined) throw refusal('CONSOLE_NOT_FOUND', 'noFile');
     const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
     if (isZipped) reply.header('content-encoding', 'gzip');
     return reply

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { CHANGE_HEADER } from '../api/contract.ts';
 import { type Grant, isAllowed, type Named, type Rights, type Role } from '../api/roles.ts';
-import { ConsoleError } from '../errors.ts';
+import { type ConsoleError, refusal } from '../errors.ts';
 import type { Oidc } from '../login/oidc.ts';
 import { Passwords } from '../login/passwords.ts';
 import { isLoginPath } from '../login/routes.ts';
@@ -83,16 +83,11 @@ export class Guard {
 
   /** @throws ConsoleError where the caller's role, or a console for reading alone, does not allow it */
   allow(caller: Caller, role: Role, named?: Named): void {
-    if (role !== 'viewer' && this.isReadOnly) {
-      throw new ConsoleError('CONSOLE_READ_ONLY', 'This console only shows; it was started with --read-only');
-    }
+    if (role !== 'viewer' && this.isReadOnly) throw refusal('CONSOLE_READ_ONLY', 'readOnly');
     if (isAllowed(caller, role, named)) return;
-    const what = named === undefined ? '' : ` on the ${named.on} ${named.name}`;
-    const has = caller.role ?? 'none but for some topics and groups';
-    throw new ConsoleError(
-      'CONSOLE_FORBIDDEN',
-      `This takes the role ${role}${what}, and ${caller.user ?? 'you'} has ${has}`,
-    );
+    const values = { role, who: caller.user ?? 'you', has: caller.role ?? 'none but for some topics and groups' };
+    if (named === undefined) throw refusal('CONSOLE_FORBIDDEN', 'noRole', values);
+    throw refusal('CONSOLE_FORBIDDEN', 'noRoleOn', { ...values, on: named.on, name: named.name });
   }
 
   /**
@@ -104,10 +99,7 @@ export class Guard {
     const name = hostName(host);
     if (this.hasLogin && this.#options.hosts.length === 0) return host;
     if (isLoopbackName(name) || this.#options.hosts.includes(name)) return host;
-    throw new ConsoleError(
-      'CONSOLE_FOREIGN_HOST',
-      `The console is not ${name || 'a host without a name'}: ask for localhost, or start it with --allow-host ${name || 'NAME'}`,
-    );
+    throw refusal('CONSOLE_FOREIGN_HOST', 'foreignHost', { name: name || 'NAME' });
   }
 
   async #login(authorization: string | undefined): Promise<Caller> {
@@ -116,7 +108,7 @@ export class Guard {
     const at = given.indexOf(':');
     // Who says nothing is not looked for.
     const found = at > 0 ? await this.#passwords.find(given.slice(0, at), given.slice(at + 1)) : undefined;
-    if (found === undefined) throw new ConsoleError('CONSOLE_LOGIN_NEEDED', 'Name and password, please');
+    if (found === undefined) throw refusal('CONSOLE_LOGIN_NEEDED', 'loginNeeded');
     return { user: found.name, role: found.role, grants: found.grants ?? [] };
   }
 }
@@ -134,7 +126,7 @@ const API_PATH = '/api/';
  */
 function checkSite({ headers }: GuardedRequest, host: string): void {
   if (isForeignOrigin(headers, host) || isCrossSite(headers)) {
-    throw new ConsoleError('CONSOLE_FOREIGN_ORIGIN', "Questions are taken from this console's own pages only");
+    throw refusal('CONSOLE_FOREIGN_ORIGIN', 'foreignQuestion');
   }
 }
 
@@ -150,7 +142,7 @@ function isCrossSite(headers: IncomingHttpHeaders): boolean {
 /** A form or a script of another site sends its own origin, and cannot send our header without asking first, which is refused. */
 function checkOrigin({ headers }: GuardedRequest, host: string): void {
   if (isForeignOrigin(headers, host) || isCrossSite(headers) || headers[CHANGE_HEADER] === undefined) {
-    throw new ConsoleError('CONSOLE_FOREIGN_ORIGIN', "Changes are taken from this console's own pages only");
+    throw refusal('CONSOLE_FOREIGN_ORIGIN', 'foreignChange');
   }
 }
 
@@ -174,8 +166,5 @@ function isLoopback(address: string | undefined): boolean {
 }
 
 function beyondLoopback(): ConsoleError {
-  return new ConsoleError(
-    'CONSOLE_FORBIDDEN',
-    'Without a login the console is for this machine alone: start it with --users FILE, or come through an SSH tunnel',
-  );
+  return refusal('CONSOLE_FORBIDDEN', 'beyondLoopback');
 }

@@ -9,7 +9,7 @@ import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
 import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/topics.ts';
 import { listTransactions } from '../clusters/transactions.ts';
-import { ConsoleError } from '../errors.ts';
+import { refusal } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecords } from '../messages/shown.ts';
@@ -36,10 +36,7 @@ export interface Handler<R extends Route> {
 export function clusterOf({ clusters }: Pick<HandlerContext, 'clusters'>, name: string): Cluster {
   const cluster = clusters.get(name);
   if (cluster === undefined) {
-    throw new ConsoleError(
-      'CONSOLE_NOT_FOUND',
-      `There is no cluster ${name} here: there are ${[...clusters.keys()].join(', ')}`,
-    );
+    throw refusal('CONSOLE_NOT_FOUND', 'noCluster', { name, all: [...clusters.keys()].join(', ') });
   }
   return cluster;
 }
@@ -68,7 +65,7 @@ function change<R extends Route>(
 }
 
 function confirmed(given: string, name: string): void {
-  if (given !== name) throw new ConsoleError('CONSOLE_NOT_CONFIRMED', `Type ${name} to confirm: this cannot be undone`);
+  if (given !== name) throw refusal('CONSOLE_NOT_CONFIRMED', 'notConfirmed', { name });
 }
 
 /** By which name somebody takes turns: whoever comes without one shares those of nobody. */
@@ -83,9 +80,7 @@ async function bytesBy(
   text: string | null,
 ): Promise<Buffer | string | null> {
   if (schema === undefined || text === null) return text;
-  if (cluster.schemas === undefined) {
-    throw new ConsoleError('CONSOLE_BAD_REQUEST', `There is no schema ${schema}: this cluster has no registry here`);
-  }
+  if (cluster.schemas === undefined) throw refusal('CONSOLE_BAD_REQUEST', 'noRegistry', { schema });
   return cluster.schemas.encode(schema, text);
 }
 
@@ -253,10 +248,7 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     'editor',
     async (cluster, input, { turns, caller }) => {
       if (input.to !== input.topic && cluster.maskOf(input.topic) !== undefined) {
-        throw new ConsoleError(
-          'CONSOLE_MASKED',
-          `Fields of ${input.topic} are hidden here: its records can be sent again to it, and to no other topic`,
-        );
+        throw refusal('CONSOLE_MASKED', 'masked', { topic: input.topic });
       }
       using _ = await turns.reads.take(whoReads(caller));
       const { rawKey, rawValue, headers } = await readRecord(cluster, input, { isWhole: true });

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Failure } from '../api/contract.ts';
 import { nameOf } from '../api/names.ts';
-import { ConsoleError } from '../errors.ts';
+import { type RefusalWord, refusalIn, type Said } from '../api/refusals.ts';
+import { ConsoleError, refusal } from '../errors.ts';
 
 /** What is in the path, the query and the body, as one value; the path counts most. */
 export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
@@ -12,10 +13,8 @@ export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
   const result = check.safeParse(given);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new ConsoleError(
-    'CONSOLE_BAD_REQUEST',
-    `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'is none'}`,
-  );
+  const field = issue?.path.join('.') ?? 'the request';
+  throw refusal('CONSOLE_BAD_REQUEST', 'badField', { field, what: issue?.message ?? 'is none' });
 }
 
 /** Fires when nobody waits for the answer any more. */
@@ -35,7 +34,8 @@ export function failureOf(error: unknown): Failure & { readonly status: number }
   if (!(error instanceof ConsoleError) && isRefusedBefore(name, statusCode)) return refusedBefore(Number(statusCode));
   // What is not ours or Kafka's may tell more than anybody should know.
   const isTold = status !== 500 || /^(?:KAFKA|CLIENT|CONSUMER|PRODUCER|ADMIN|NETWORK)_/.test(name);
-  return { code: name, message: isTold ? String(message) : `Something failed inside (${name})`, status };
+  if (error instanceof ConsoleError) return { code: name, message: error.message, said: error.said, status };
+  return isTold ? { code: name, message: String(message), status } : told('inside', name, status, { code: name });
 }
 
 function isRefusedBefore(name: string, statusCode: unknown): boolean {
@@ -43,15 +43,23 @@ function isRefusedBefore(name: string, statusCode: unknown): boolean {
 }
 
 function refusedBefore(status: number): Failure & { readonly status: number } {
-  const words: Readonly<Record<number, string>> = {
-    404: 'There is nothing here',
-    413: 'What was sent is too large',
-    414: 'The address is too long',
-    415: 'Changes are sent as application/json',
+  const words: Readonly<Record<number, RefusalWord>> = {
+    404: 'nothingHere',
+    413: 'tooLarge',
+    414: 'addressTooLong',
+    415: 'noJson',
   };
-  const message =
-    words[status] ?? 'What was sent is no JSON that can be taken, or has a field called __proto__ or constructor';
-  return { code: status === 404 ? 'CONSOLE_NOT_FOUND' : 'CONSOLE_BAD_REQUEST', message, status };
+  return told(words[status] ?? 'badRequest', status === 404 ? 'CONSOLE_NOT_FOUND' : 'CONSOLE_BAD_REQUEST', status);
+}
+
+function told(
+  word: RefusalWord,
+  code: string,
+  status: number,
+  values: Said['values'] = {},
+): Failure & { readonly status: number } {
+  const said = { word, values };
+  return { code, message: refusalIn('en', said), said, status };
 }
 
 function statusOf(code: string, given: unknown): number {

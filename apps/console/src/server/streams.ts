@@ -72,8 +72,8 @@ export function serveStreams(app: FastifyInstance, options: Clusters): void {
       if (live === 'true') await tailMessages(read, told(events));
       else await search(read, events);
     } catch (error) {
-      const { code, message } = failureOf(error);
-      await events.send('failed', { code, message });
+      const { status: _, ...failure } = failureOf(error);
+      await events.send('failed', failure);
     } finally {
       events.end();
     }

@@ -1,17 +1,6 @@
 import { type Answer, CHANGE_HEADER, type Failure, type Input, type Route } from '../../../src/api/contract.ts';
 import { pathPart } from '../../../src/api/names.ts';
-
-/** The server's refusal, in its words. */
-export class ApiError extends Error {
-  readonly code: string;
-  readonly status: number;
-
-  constructor({ code, message }: Failure, status: number) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
-}
+import { ApiError, unreachable } from './api-error.ts';
 
 /** Whether the server says that what was asked for is not there. */
 export function isGone(error: Error | null): error is ApiError {
@@ -48,24 +37,49 @@ export async function call<R extends Route>(route: R, input: Input<R>, signal?: 
   const [method = 'GET', path = '/'] = route.split(' ');
   const { url, rest } = addressOf(path, input);
   const isGet = method === 'GET';
-  const response = await fetch(isGet ? url + queryOf(rest) : url, {
+  const response = await reach(isGet ? url + queryOf(rest) : url, {
     method,
     ...(signal === undefined ? {} : { signal }),
     ...(isGet
       ? {}
       : { headers: { 'content-type': 'application/json', [CHANGE_HEADER]: '1' }, body: JSON.stringify(rest) }),
   });
-  const answer: unknown = await response.json().catch(() => ({ code: 'CONSOLE_FAILED', message: response.statusText }));
+  if (!response.ok) throw await refusalOf(response);
   // The server's answers are what the contract says they are.
-  if (!response.ok) {
-    const failure = answer as Failure;
-    // The session is over: one comes back to where one is.
-    if (failure.loginAt !== undefined) {
-      location.assign(`${failure.loginAt}${queryOf({ to: location.pathname + location.search })}`);
-    }
-    throw new ApiError(failure, response.status);
+  return (await response.json()) as Answer<R>;
+}
+
+/** Why the server gives no stream at an address: a browser does not tell. */
+export async function whyNot(address: string): Promise<ApiError> {
+  try {
+    const response = await reach(address, {});
+    if (!response.ok) return await refusalOf(response);
+    await response.body?.cancel();
+  } catch {
+    // Nothing better is known.
   }
-  return answer as Answer<R>;
+  return unreachable();
+}
+
+async function reach(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    // Who does not wait any more is told nothing.
+    if (init.signal?.aborted === true) throw error;
+    throw unreachable();
+  }
+}
+
+async function refusalOf(response: Response): Promise<ApiError> {
+  const failure = (await response
+    .json()
+    .catch(() => ({ code: 'CONSOLE_FAILED', message: response.statusText }))) as Failure;
+  // The session is over: one comes back to where one is.
+  if (failure.loginAt !== undefined) {
+    location.assign(`${failure.loginAt}${queryOf({ to: location.pathname + location.search })}`);
+  }
+  return new ApiError(failure, response.status);
 }
 
 /** Ends the session, and leaves the provider where it wants to be left. */

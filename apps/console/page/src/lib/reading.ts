@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Message, MessageEvents, ReadPlan, ReadProgress } from '../../../src/api/contract.ts';
-import { addressOf, queryOf } from './api.ts';
+import { addressOf, queryOf, whyNot } from './api.ts';
+import { ApiError, unreachable } from './api-error.ts';
 import { useChanges } from './changes.ts';
 
 /** What is being read, and how far it is. */
@@ -37,6 +38,7 @@ export function useReading(place: ReadingPlace): Reading {
   useEffect(() => {
     setState((before) => ({ ...NOTHING, messages: live ? [] : before.messages }));
     let isFirst = true;
+    let isOver = false;
     const events = new EventSource(address);
     source.current = events;
     // Each event carries what the contract says.
@@ -62,11 +64,16 @@ export function useReading(place: ReadingPlace): Reading {
     });
     on('progress', (progress) => setState((before) => ({ ...before, progress })));
     on('end', ({ cursor, ...progress }) => finish({ cursor, progress }));
-    on('failed', ({ message }) => finish({ error: new Error(message) }));
+    on('failed', (failure) => finish({ error: new ApiError(failure, 0) }));
     events.addEventListener('error', () => {
-      if (events.readyState === EventSource.CLOSED || !live) finish({ error: new Error('The server does not answer') });
+      // What is refused before it begins is told by an answer that no stream is.
+      if (events.readyState === EventSource.CLOSED) void whyNot(address).then((error) => !isOver && finish({ error }));
+      else if (!live) finish({ error: unreachable() });
     });
-    return () => events.close();
+    return () => {
+      isOver = true;
+      events.close();
+    };
   }, [address, live, revision]);
   const stop = (): void => {
     source.current?.close();

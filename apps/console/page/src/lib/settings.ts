@@ -1,6 +1,8 @@
 import { useSyncExternalStore } from 'react';
+import type { Language } from '../../../src/api/refusals.ts';
+import { type FailureText, failureIn } from './failures.ts';
 import { visible } from './visible.ts';
-import { type Language, type Word, words } from './words.ts';
+import { type Word, words } from './words.ts';
 
 export type Theme = 'light' | 'dark';
 
@@ -56,4 +58,10 @@ export function useWords(): Say {
   const { language } = useSettings();
   return (word, values = {}) =>
     words[language][word].replace(/\{(\w+)\}/g, (_, name: string) => visible(String(values[name] ?? '')));
+}
+
+/** Says what went wrong in the reader's language. */
+export function useFailure(error: Error): FailureText {
+  const { language } = useSettings();
+  return failureIn(language, error);
 }

@@ -1,3 +1,5 @@
+import type { Language } from '../../../src/api/refusals.ts';
+
 /** Every word of the page in the languages that it speaks; a word that one lacks does not compile. */
 const en = {
   overview: 'Overview',
@@ -496,7 +498,5 @@ const ko: Record<Word, string> = {
   actions: '작업',
   logOut: '로그아웃 ({who})',
 };
-
-export type Language = 'en' | 'ko';
 
 export const words: Record<Language, Record<Word, string>> = { en, ko };

@@ -8,7 +8,7 @@ import type { GroupSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { Missing } from '../ui/missing.tsx';
+import { Gone } from '../ui/missing.tsx';
 import { Name } from '../ui/name.tsx';
 import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
@@ -29,11 +29,11 @@ export function GroupPage(): ReactNode {
   const history = useApi('GET /api/clusters/:cluster/groups/:group/history', { cluster, group, ...place });
   if (isGone(query.error)) {
     return (
-      <Missing name={group} message={query.error.message}>
+      <Gone name={group} error={query.error}>
         <Link to="/$cluster/groups" params={{ cluster }} search={{}}>
           {say('toGroups')}
         </Link>
-      </Missing>
+      </Gone>
     );
   }
   return (

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { call, isGone } from '../lib/api.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
-import { Missing } from '../ui/missing.tsx';
+import { Gone, Missing } from '../ui/missing.tsx';
 import { Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
 import { Configs } from './configs.tsx';
@@ -28,7 +28,13 @@ export function NodesPage(): ReactNode {
 export function NodePage(): ReactNode {
   const say = useWords();
   const { broker = '' } = useParams({ strict: false });
-  if (!/^\d{1,10}$/.test(broker)) return <NoBroker id={broker} message={say('noBroker')} />;
+  if (!/^\d{1,10}$/.test(broker)) {
+    return (
+      <Missing name={broker} message={say('noBroker')}>
+        <ToNodes />
+      </Missing>
+    );
+  }
   return <Node id={Number(broker)} />;
 }
 
@@ -37,7 +43,13 @@ function Node({ id: broker }: { id: number }): ReactNode {
   const cluster = useCluster();
   const mayChange = useMay('admin');
   const query = useApi('GET /api/clusters/:cluster/brokers/:broker/configs', { cluster, broker }, false);
-  if (isGone(query.error)) return <NoBroker id={String(broker)} message={query.error.message} />;
+  if (isGone(query.error)) {
+    return (
+      <Gone name={String(broker)} error={query.error}>
+        <ToNodes />
+      </Gone>
+    );
+  }
   return (
     <>
       <h1>
@@ -60,14 +72,12 @@ function Node({ id: broker }: { id: number }): ReactNode {
   );
 }
 
-function NoBroker({ id, message }: { id: string; message: string }): ReactNode {
+function ToNodes(): ReactNode {
   const say = useWords();
   const cluster = useCluster();
   return (
-    <Missing name={id} message={message}>
-      <Link to="/$cluster/nodes" params={{ cluster }}>
-        {say('toNodes')}
-      </Link>
-    </Missing>
+    <Link to="/$cluster/nodes" params={{ cluster }}>
+      {say('toNodes')}
+    </Link>
   );
 }

@@ -6,7 +6,7 @@ import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { Missing } from '../ui/missing.tsx';
+import { Gone } from '../ui/missing.tsx';
 import { Name } from '../ui/name.tsx';
 import { ChangeForm, ConfirmByName, Empty, Field, Loaded, Problem } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
@@ -28,11 +28,11 @@ export function TopicPage(): ReactNode {
   // Nothing can be done with what there is not, nor with what is not known to be there.
   if (isGone(query.error)) {
     return (
-      <Missing name={topic} message={query.error.message}>
+      <Gone name={topic} error={query.error}>
         <Link to="/$cluster/topics" params={{ cluster }} search={{}}>
           {say('toTopics')}
         </Link>
-      </Missing>
+      </Gone>
     );
   }
   return (

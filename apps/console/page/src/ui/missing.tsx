@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { useFailure } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import { Name } from './name.tsx';
 import { Empty } from './parts.tsx';
@@ -19,4 +20,9 @@ export function Missing(props: { name: string; message: string; children: ReactN
       </Empty>
     </>
   );
+}
+
+/** What the server says is not there. */
+export function Gone({ error, ...props }: { name: string; error: Error; children: ReactNode }): ReactNode {
+  return <Missing {...props} message={useFailure(error).text} />;
 }

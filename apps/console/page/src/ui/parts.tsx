@@ -1,7 +1,7 @@
 import { type UseQueryResult, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { noteChange } from '../lib/changes.ts';
-import { useWords } from '../lib/settings.ts';
+import { useFailure, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
 
 /** What is loaded, what is waited for and what went wrong, each with its own look. */
@@ -34,10 +34,16 @@ export function Loaded<T>({
 
 export function Problem({ error, onRetry }: { error: Error; onRetry?: () => void }): ReactNode {
   const say = useWords();
+  const { text, original } = useFailure(error);
   return (
     <div className="problem" role="alert">
       <strong>{say('failed')}</strong>
-      <p>{visible(error.message)}</p>
+      <p>{visible(text)}</p>
+      {original !== undefined && (
+        <p className="faint" lang="en">
+          {visible(original)}
+        </p>
+      )}
       {onRetry !== undefined && (
         <button type="button" onClick={onRetry}>
           {say('tryAgain')}
