@@ -1,5 +1,5 @@
 import { MemoryMetadataStore, type Operation } from '@millrace/metadata';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ControllerMovedError, isRefusedGroup, writeAll, writeGroups } from './guarded-writes.ts';
 
 const GUARD = '/controller_epoch';
@@ -34,6 +34,17 @@ describe('many writes of a controller', () => {
     const written = await contents();
     expect(written[500]).toBe('another');
     expect(written.filter((content) => content === 'after')).toHaveLength(COUNT - 1);
+  });
+
+  it('go in as few transactions as their sizes allow, none larger than the store takes', async () => {
+    const multi = vi.spyOn(store, 'multi');
+    const data = Buffer.alloc(2000);
+    const large = groups.map(([operation]): Operation[] => [
+      { type: 'set', path: operation?.path ?? '', data, expected: { exactly: 0 } },
+    ]);
+    await writeAll(store, guard, large);
+    expect(multi.mock.calls.length).toBeLessThan(10);
+    await Promise.all(multi.mock.results.map(({ value }) => value));
   });
 
   it('are none of them done when another controller was elected meanwhile, even where one would not apply anyway', async () => {

@@ -278,6 +278,17 @@ describe('an election on demand', () => {
     expect(await stateOf(world)).toMatchObject({ leader: 3, isr: [3], leader_recovery_state: 1 });
   });
 
+  it('leaves out a preferred replica that is there and not in sync', async () => {
+    const world = await threeBrokers([3, 2]);
+    await world.cluster.kill(3);
+    await world.cluster.start(3);
+    await world.cluster.settle();
+    const before = await stateOf(world);
+    expect(before).toMatchObject({ leader: 2, isr: [2] });
+    expect(await elect(world, 'preferred')).toMatchObject([{ errorCode: ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE }]);
+    expect(await stateOf(world)).toEqual(before);
+  });
+
   it('refuses what does not exist', async () => {
     const world = await threeBrokers();
     expect(await elect(world, 'preferred', 7)).toMatchObject([{ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }]);
