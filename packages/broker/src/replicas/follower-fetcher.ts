@@ -20,7 +20,7 @@ const FIRST_VERSION_WITH_IDS = 13;
 const FIRST_VERSION_WITH_REPLICA_STATE = 15;
 
 /** How long a follower waits at first for a leader that has not been told yet that it is one; twice as long each time. */
-const EARLY_PAUSE_MS = 20;
+const EARLY_PAUSE_MS = 5;
 
 /** How long until a partition is looked at again that had to wait because throttled ones have had their bytes. */
 const THROTTLED_PAUSE_MS = 100;
