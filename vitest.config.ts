@@ -1,23 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * Rooms whose tests make all that they use: their files may run one after the other in one process, which is started and loads their modules
- * once. What starts brokers, clients and programs gets a process for each file, with nothing in it that another has left.
- */
-const SHARING = [
-  'ports',
-  'serdes',
-  'protocol',
-  'records',
-  'log',
-  'metadata',
-  'client',
-  'admin',
-  'producer',
-  'consumer',
+/** Tests beside the source and in tools. */
+const BESIDE_SOURCE = '{packages,apps}/*/{src,definitions}/**/*.test.ts';
+const IN_TOOLS = '{tools,bench}/**/*.test.ts';
+
+/** Those beside the source that cannot share a process. */
+const ALONE = [
+  // They start brokers, servers and programs.
+  'apps/cli/src/*e2e.test.ts',
+  'apps/broker/src/zookeeper-cluster.test.ts',
+  // Says before anything is loaded that native code is done without.
+  'packages/records/src/portable.test.ts',
 ];
-const SHARING_TESTS = `packages/{${SHARING.join(',')}}/{src,definitions}/**/*.test.ts`;
+
 const LEFT_OUT = ['**/node_modules/**', '**/dist/**'];
+const EVERYWHERE = ['tools/check/check-invariants.ts'];
 
 export default defineConfig({
   test: {
@@ -26,16 +23,23 @@ export default defineConfig({
     hookTimeout: 30_000,
     // And so may what a test waits to see: how fast the machine is shall decide nothing.
     expect: { poll: { timeout: 15_000 } },
-    setupFiles: ['tools/check/check-invariants.ts'],
     projects: [
-      { extends: true, test: { name: 'sharing', include: [SHARING_TESTS], exclude: LEFT_OUT, isolate: false } },
       {
+        // What makes all that it uses in its own process: these files run one after the other in one, which is started once, and loads
+        // modules once. What they leave of it is a fault.
         extends: true,
         test: {
-          name: 'alone',
-          include: ['{packages,apps}/*/{src,definitions}/**/*.test.ts', '{tools,bench}/**/*.test.ts'],
-          exclude: [...LEFT_OUT, SHARING_TESTS],
+          name: 'sharing',
+          include: [BESIDE_SOURCE],
+          exclude: [...LEFT_OUT, ...ALONE],
+          setupFiles: [...EVERYWHERE, 'tools/check/nothing-left.ts'],
+          isolate: false,
         },
+      },
+      {
+        // What starts brokers, clients and programs gets a process for each file, with nothing in it that another has left.
+        extends: true,
+        test: { name: 'alone', include: [IN_TOOLS, ...ALONE], exclude: LEFT_OUT, setupFiles: EVERYWHERE },
       },
     ],
   },
