@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANGE_HEADER, type Message, type MessagePage } from './api/contract.ts';
 import { Cluster } from './clusters/cluster.ts';
 import { buildApp } from './server/app.ts';
+import { Guard } from './server/guard.ts';
 
 /** Whoever looks within the same moment is given the same look. */
 const LOOK = { timeout: 20_000 };
@@ -25,9 +26,8 @@ beforeAll(async () => {
   const index = { type: 'text/html', bytes: Buffer.from(PAGE), zipped: Buffer.alloc(0), isImmutable: false };
   const app = await buildApp({
     clusters: new Map([['local', cluster]]),
-    users: [],
-    isReadOnly: false,
-    hosts: [],
+    guard: new Guard({ users: [], isReadOnly: false, hosts: [] }),
+    oidc: undefined,
     logger: silentLogger,
     version: '0',
     page: () => Promise.resolve(new Map([['/index.html', index]])),

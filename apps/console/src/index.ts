@@ -2,19 +2,18 @@
  * The console: brokers, topics, messages and groups of Kafka-compatible clusters in a browser.
  * @packageDocumentation
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, silentLogger } from '@millrace/client';
 import { listenFault } from '@millrace/ports';
+import type { FastifyInstance } from 'fastify';
 
 import { HEAD_BYTES_MAX } from './api/names.ts';
 import { Cluster, type ClusterConnection } from './clusters/cluster.ts';
 import { ConsoleError } from './errors.ts';
-import { Oidc } from './login/oidc.ts';
 import { type OidcOptions, oidcSettings } from './login/options.ts';
 import { checkMasks, type MaskRule } from './messages/mask.ts';
-import { buildApp } from './server/app.ts';
-import type { ConsoleUser } from './server/guard.ts';
+import { type ConsoleUser, Guard } from './server/guard.ts';
 import { readPage } from './server/page-files.ts';
 import { version } from './version.ts';
 
@@ -89,20 +88,29 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   );
   for (const cluster of clusters.values()) cluster.check();
   const users = options.users ?? [];
-  const oidc = options.oidc === undefined ? undefined : await Oidc.open(options.oidc);
-  const app = await buildApp({
-    clusters,
-    users,
-    oidc,
-    isReadOnly: options.isReadOnly ?? false,
-    hosts: (options.hosts ?? []).map((host) => host.toLowerCase()),
-    logger: options.logger ?? silentLogger,
-    version: version(),
-    page: () => readPage(),
-  });
+  const { oidc: login, isReadOnly = false, logger = silentLogger } = options;
+  const oidc = login === undefined ? undefined : await (await import('./login/oidc.ts')).Oidc.open(login);
+  const hosts = (options.hosts ?? []).map((host) => host.toLowerCase());
+  const guard = new Guard({ users, oidc, isReadOnly, hosts });
+  // A console that nobody looks at has none of the server's libraries in memory.
+  let app: Promise<FastifyInstance> | undefined;
+  const load = async (): Promise<FastifyInstance> => {
+    const { buildApp } = await import('./server/app.ts');
+    return buildApp({ clusters, guard, oidc, logger, version: version(), page: () => readPage() });
+  };
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    app ??= load();
+    app.then(
+      ({ routing }) => routing(request, response),
+      (err: unknown) => {
+        logger.error({ err }, 'The console could not be loaded');
+        response.writeHead(500).end();
+      },
+    );
+  };
   let server: Server | undefined;
   return {
-    handle: (request, response) => app.routing(request, response),
+    handle,
     async listen({ host = '127.0.0.1', port }) {
       if (users.length === 0 && oidc === undefined && !LOOPBACK.has(host)) {
         throw new ConsoleError(
@@ -110,7 +118,8 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
           `Others could reach the console at ${host} and change everything: give users who may log in, or listen on 127.0.0.1`,
         );
       }
-      server = createServer({ maxHeaderSize: HEAD_BYTES_MAX }, (request, response) => app.routing(request, response));
+      // An import would read every export, and some of them load a whole HTTP client when they are read: 10 MB of memory.
+      server = process.getBuiltinModule('node:http').createServer({ maxHeaderSize: HEAD_BYTES_MAX }, handle);
       return listenOn(server, host, port);
     },
     async close() {
@@ -120,7 +129,10 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
         open.closeAllConnections();
         await closed;
       }
-      await app.close();
+      await app?.then(
+        (made) => made.close(),
+        () => undefined,
+      );
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
     },
   };

@@ -4,12 +4,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 import { fits } from '../api/roles.ts';
 import { refusal } from '../errors.ts';
-import { claimValues, type OidcOptions, type OidcSettings, oidcSettings, rightsOf } from './options.ts';
+import { claimValues, LOGIN_PATH, type OidcOptions, type OidcSettings, oidcSettings, rightsOf } from './options.ts';
 import { failed, type Login, Provider } from './provider.ts';
 import { type LoggedIn, SESSION_MS, Sessions } from './sessions.ts';
 
-/** Where logging in begins. */
-export const LOGIN_PATH = '/login';
 /** Whoever logs in has so long. */
 const PENDING_S = 600;
 const PATH_CHARS_MAX = 2000;

@@ -2,6 +2,9 @@
 import type { Grant, Rights, Role } from '../api/roles.ts';
 import { ConsoleError } from '../errors.ts';
 
+/** Where logging in begins. */
+export const LOGIN_PATH = '/login';
+
 /** What those are given whose claim has a value that fits. */
 export interface OidcRole {
   /** A value of the claim; `*` stands for any characters. */

@@ -2,7 +2,8 @@
 import type { Logger } from '@millrace/client';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Language } from '../api/refusals.ts';
-import { LOGIN_PATH, type Oidc, type Turn } from './oidc.ts';
+import type { Oidc, Turn } from './oidc.ts';
+import { LOGIN_PATH } from './options.ts';
 
 /** Whether a path is one that takes no login. */
 export function isLoginPath(path: string): boolean {

@@ -1,9 +1,7 @@
 /** Schemas of a registry (Confluent's, Apicurio's, Karapace: one wire format), kept by their ids: a schema of an id never changes. */
 import { ConsoleError, refusal } from '../errors.ts';
-import { avroDecoder } from './avro.ts';
 import { type JsonSchema, JsonSchemaValidator, type Verdict } from './json-schema.ts';
 import type { PayloadDecoder, ReferencedSchema } from './payload.ts';
-import { protobufDecoder } from './protobuf.ts';
 
 /** Where a registry is, and who asks. */
 export interface SchemaRegistryConnection {
@@ -208,8 +206,15 @@ export class SchemaRegistry {
     if (found.type === 'JSON') return { kind: 'json-schema', decode: jsonText, held: await this.#held(id, found) };
     const references: ReferencedSchema[] = [];
     await this.#references(found.references, references, new Set());
-    if (found.type === 'AVRO') return { kind: 'avro', decode: avroDecoder(found.schema, references) };
-    if (found.type === 'PROTOBUF') return { kind: 'protobuf', decode: protobufDecoder(found.schema, references) };
+    // Each reader is a library of some megabytes, loaded with the first schema of its kind.
+    if (found.type === 'AVRO') {
+      const { avroDecoder } = await import('./avro.ts');
+      return { kind: 'avro', decode: avroDecoder(found.schema, references) };
+    }
+    if (found.type === 'PROTOBUF') {
+      const { protobufDecoder } = await import('./protobuf.ts');
+      return { kind: 'protobuf', decode: protobufDecoder(found.schema, references) };
+    }
     return { problem: `schema ${id} is of the type ${found.type}, which the console does not know` };
   }
 

@@ -7,10 +7,11 @@ import { NAME_CHARS_MAX } from '../api/names.ts';
 import { refusalIn } from '../api/refusals.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { type ConsoleError, refusal } from '../errors.ts';
-import { LOGIN_PATH } from '../login/oidc.ts';
+import type { Oidc } from '../login/oidc.ts';
+import { LOGIN_PATH } from '../login/options.ts';
 import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
 import { type ReadTurns, readTurns } from '../messages/turns.ts';
-import { type Caller, Guard, type GuardOptions, isSafe } from './guard.ts';
+import { type Caller, type Guard, isSafe } from './guard.ts';
 import { type Handler, handlers, whoReads } from './handlers.ts';
 import { inputs } from './inputs.ts';
 import { needsOf } from './needs.ts';
@@ -19,7 +20,9 @@ import { failureOf, parseInput, signalOf } from './requests.ts';
 import { serveRaw, serveStreams } from './streams.ts';
 
 /** What the server is made of. */
-export interface AppOptions extends GuardOptions {
+export interface AppOptions {
+  readonly guard: Guard;
+  readonly oidc: Oidc | undefined;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly version: string;
   readonly logger: Logger;
@@ -53,7 +56,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // An address that cannot be read is refused before the guard is asked, so that nothing is told but that.
     frameworkErrors: (_error, _request, reply) => void answerFailure(badAddress(), reply.headers(SECURITY_HEADERS)),
   });
-  const guard = new Guard(options);
+  const { guard } = options;
   const callers: Callers = new WeakMap();
   const turns = readTurns();
   app.addHook('onRequest', async (request, reply) => {
@@ -67,7 +70,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     oidc !== undefined && isByHand(request) ? leadToLogin(error, request, reply) : answerFailure(error, reply, oidc),
   );
   if (oidc !== undefined) serveLogin(app, { oidc, logger });
-  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, guard, callers, turns });
+  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, callers, turns });
   const { clusters } = options;
   const mayRead = (request: FastifyRequest, topic: string): string => {
     const caller = callers.get(request) as Caller;
@@ -83,12 +86,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
 interface Serving {
   readonly options: AppOptions;
-  readonly guard: Guard;
   readonly callers: Callers;
   readonly turns: ReadTurns;
 }
 
-function addRoute(app: FastifyInstance, route: Route, { options, guard, callers, turns }: Serving): void {
+function addRoute(app: FastifyInstance, route: Route, { options, callers, turns }: Serving): void {
+  const { guard } = options;
   const [method, url] = route.split(' ') as ['GET' | 'POST', string];
   // The table of handlers ties each route to its input; a loop over it loses sight of that.
   const handler = handlers[route] as Handler<never>;
@@ -144,7 +147,7 @@ function badAddress(): ConsoleError {
   return refusal('CONSOLE_BAD_REQUEST', 'badAddress');
 }
 
-function answerFailure(error: unknown, reply: FastifyReply, oidc?: GuardOptions['oidc']): FastifyReply {
+function answerFailure(error: unknown, reply: FastifyReply, oidc?: Oidc): FastifyReply {
   const { status, ...failure } = failureOf(error);
   const loginAt = status === 401 && oidc !== undefined ? LOGIN_PATH : undefined;
   // A browser that is asked so asks its reader, who has no password here where he logs in elsewhere.
