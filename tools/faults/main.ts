@@ -1,6 +1,5 @@
 /** `pnpm faults kill-nine|kills|links|events|copies|migration|power-loss|hostile|frames [options]`: see README.md beside this file. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killBrokers } from './cluster-kills.ts';
@@ -8,6 +7,7 @@ import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
 import { COPIERS, COPY_ENGINES, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
+import { dataFolder } from './data-folder.ts';
 import { EVENTS, type EventName, happen } from './events.ts';
 import { gapTable } from './gap-table.ts';
 import { floodFrames } from './hostile/frame-flood.ts';
@@ -71,7 +71,7 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 // Another run, other moments: what this one met can be asked for again.
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
-const parent = values.folder ?? tmpdir();
+const parent = folderOrExit();
 const onRound = (line: string): void => console.log(line);
 const shared = { rounds, seed, onRound, ...(values.program === undefined ? {} : { program: [values.program] }) };
 
@@ -106,6 +106,15 @@ if (values.help) {
 } else {
   console.error(USAGE);
   process.exitCode = 2;
+}
+
+function folderOrExit(): string {
+  try {
+    return dataFolder(values.help ? undefined : values.folder);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
 }
 
 async function runFrames(): Promise<void> {

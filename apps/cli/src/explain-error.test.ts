@@ -100,4 +100,19 @@ describe('an error in words', () => {
       exitCode: 1,
     });
   });
+
+  it.each([
+    [
+      "Cannot create topics: topics[0].topic must be the name of a topic, text of 1 to 249 characters, not 'a...' (a string)",
+      "Cannot create topics: 'a...' is given, and it must be the name of a topic, text of 1 to 249 characters.",
+    ],
+    [
+      'Cannot list transactions: openForMs must be a whole number of at least 0, not 8e+24: it is beyond 2^53 - 1',
+      'Cannot list transactions: 8e+24 is given, and it must be a whole number of at least 0.',
+    ],
+    ['Cannot do it: no rule of ours', 'Cannot do it: no rule of ours.'],
+  ])('names no place in the call of an SDK: %s', (message, told) => {
+    const error = Object.assign(new Error(message), { code: 'CLIENT_INVALID_ARGUMENT', retriable: false });
+    expect(explainError(error)).toMatchObject({ messages: [told], exitCode: 2 });
+  });
 });

@@ -63,6 +63,9 @@ const IS_PLAIN = /Does this port speak TLS|does not (?:speak TLS|use SASL)/;
 const SAME_FOR_ALL = ['KAFKA_CLUSTER_AUTHORIZATION_FAILED', 'KAFKA_SECURITY_DISABLED'];
 const FAILURES_SHOWN_MAX = 20;
 
+/** What is the mistake of who typed the command. */
+const USAGE_CODES: readonly string[] = ['CLI_USAGE', 'CLIENT_INVALID_OPTION', 'CLIENT_INVALID_ARGUMENT'];
+
 /** Puts an error into words for the one who typed the command. */
 export function explainError(error: unknown): Explanation {
   if (isOfSystem(error)) return systemExplanation(error);
@@ -79,7 +82,7 @@ export function explainError(error: unknown): Explanation {
     code: error.code,
     messages: messagesOf(error),
     hint: error.hint ?? hintOf(error),
-    exitCode: error.code === 'CLI_USAGE' || error.code === 'CLIENT_INVALID_OPTION' ? ExitCode.USAGE : ExitCode.FAILED,
+    exitCode: USAGE_CODES.includes(error.code) ? ExitCode.USAGE : ExitCode.FAILED,
   };
 }
 
@@ -95,6 +98,7 @@ function messagesOf(error: KnownError): string[] {
   // What the command line says itself begins as it is to begin: with the name of a file, perhaps.
   if (error instanceof CliError) return [ended(error.message.trim())];
   if (error.code === 'CLIENT_NO_BROKER_AVAILABLE') return [sentence(withoutAdvice(error.message))];
+  if (error.code === 'CLIENT_INVALID_ARGUMENT') return [sentence(withoutPlace(error.message))];
   if (error.failures === undefined) return [sentence(withoutOptions(messageWithCause(error)))];
   const failures = [...error.failures.values()];
   const [first] = failures;
@@ -114,6 +118,14 @@ export function withoutAdvice(message: string): string {
     .replace(/^No broker can be reached\. (?=Cannot connect)/, '')
     .replaceAll(' Is the broker up, and is this the port of a listener?', '')
     .replace(/ \((?:E[A-Z_]+|connectTimeoutMs)\)/g, '');
+}
+
+/** What an SDK's call is given stands in places of the call; what was typed is the value. */
+function withoutPlace(message: string): string {
+  return message.replace(
+    /^(Cannot [^:]+): [\w.]+(?:\[\d+\][\w.]*)? must be (.+), not ('.*'|[^:]+?)(?:: .+| \([^)]*\))?$/s,
+    (_, attempt, expected, given) => `${attempt}: ${given} is given, and it must be ${expected}`,
+  );
 }
 
 /** An option of the SDK is no option here. */

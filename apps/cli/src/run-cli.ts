@@ -19,16 +19,34 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     await work(context);
     exitCode = context.exitCode;
   });
+  let words: readonly string[] = args;
   try {
-    await program.parseAsync(fromKafkaShape(args), { from: 'user' });
+    words = fromKafkaShape(args);
+    await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
-    // commander has said already what it has against the command.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE;
+    if (error instanceof CommanderError) {
+      // commander has said already what it has against the command.
+      if (error.exitCode === 0) return ExitCode.DONE;
+      tellReading(io, args, words, error.message);
+      return ExitCode.USAGE;
+    }
     const explanation = explainError(error);
     tell(io, program.opts(), explanation, error);
     return explanation.exitCode;
   }
+}
+
+/** Where an option is refused that nobody gave, since the line was in Kafka's shape: what of it was read so. */
+function tellReading(io: CliIo, args: readonly string[], words: readonly string[], message: string): void {
+  const option = /^error: option '(?:-\w, )?(--[\w-]+)/.exec(message)?.[1];
+  const at = option === undefined ? -1 : words.indexOf(option);
+  if (at < 0 || args.some((word) => word === option || word.startsWith(`${option}=`))) return;
+  const verbs = words.slice(
+    0,
+    words.findIndex((word) => word.startsWith('-')),
+  );
+  io.stderr.write(`(The line was read as: millrace ${verbs.join(' ')} ... ${words.slice(at, at + 2).join(' ')})\n`);
 }
 
 function tell(io: CliIo, options: GlobalOptions, { code, messages, hint }: Explanation, error: unknown): void {

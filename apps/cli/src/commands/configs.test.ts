@@ -95,6 +95,8 @@ describe('millrace configs', () => {
       });
       expect((await run('configs', 'unset', 'broker', name, 'log.retention.ms')).exitCode).toBe(0);
     }
+    const told =
+      'warning: my.own.plugin is no config of brokers; it is kept for what may be plugged in, and nothing of theirs is changed by it\n';
     for (const name of ['1', 'default']) {
       expect(await run('configs', 'set', 'broker', name, 'log.retenton.ms=1', 'my.plugin=1')).toEqual({
         exitCode: 1,
@@ -103,8 +105,16 @@ describe('millrace configs', () => {
       });
       expect(await run('configs', 'set', 'broker', name, 'my.own.plugin=1', '--dry-run')).toMatchObject({
         exitCode: 0,
-        stderr: 'warning: my.own.plugin is no config of brokers; it is kept for what may be plugged in\n',
+        stderr: told,
       });
+      // Also where it is there already, which makes it no config of theirs.
+      for (const value of [1, 2]) {
+        expect(await run('configs', 'set', 'broker', name, `my.own.plugin=${value}`, '--json')).toMatchObject({
+          exitCode: 0,
+          stderr: told,
+        });
+      }
+      expect((await run('configs', 'unset', 'broker', name, 'my.own.plugin')).exitCode).toBe(0);
     }
     expect((await run('configs', 'describe', 'user', 'ann')).exitCode).toBe(2);
   });

@@ -115,14 +115,17 @@ async function lookAtNames(
   resource: ConfigResource,
   assignments: readonly Assignment[],
 ): Promise<void> {
-  const known = await configNames(admin, resource);
+  const entries = await configEntries(admin, resource);
+  const known = entries.filter((entry) => !isOfNobody(entry)).map((entry) => entry.name);
   const unknown = assignments
     .map(([config]) => config)
     .filter((config) => !known.includes(config) && !config.startsWith('listener.name.'));
   if (known.length === 0) return;
   for (const config of unknown) {
     if (nearestName(config, known) !== undefined) throw await unknownConfig(admin, resource, config);
-    out.warn(`${printable(config)} is no config of brokers; it is kept for what may be plugged in`);
+    out.warn(
+      `${printable(config)} is no config of brokers; it is kept for what may be plugged in, and nothing of theirs is changed by it`,
+    );
   }
 }
 
@@ -189,11 +192,20 @@ function withWayOut(error: unknown, names: readonly string[]): unknown {
   return failure(capitalized(error.message), hint, error);
 }
 
-/** The names of the configs that a resource can have; none where they cannot be read. */
-async function configNames(admin: Admin, { type, name }: ConfigResource): Promise<string[]> {
+/** The names of the configs that a resource can have, and of those that were set all the same; none where they cannot be read. */
+async function configNames(admin: Admin, resource: ConfigResource): Promise<string[]> {
+  return (await configEntries(admin, resource)).map((entry) => entry.name);
+}
+
+async function configEntries(admin: Admin, { type, name }: ConfigResource): Promise<ConfigEntry[]> {
   const resources = type === 'broker' && name === '' ? await withAnyBroker(admin) : [{ type, name }];
   const described = await admin.describeConfigs(resources).catch(() => []);
-  return described.flatMap(({ entries }) => entries.map((entry) => entry.name));
+  return described.flatMap(({ entries }) => entries);
+}
+
+/** What was set on brokers under a name that none of them has: it is described as what is set, and hidden, for it may be a secret. */
+function isOfNobody({ source, sensitive, valueType }: ConfigEntry): boolean {
+  return source.startsWith('dynamic-') && sensitive && valueType === 'unknown';
 }
 
 /** Of all brokers together only what is set is described; any one of them knows the rest. */

@@ -7,8 +7,9 @@ export function refuseMissingBrokers({ brokers }: ClusterDescription, wanted: re
   const ids = brokers.map(({ nodeId }) => nodeId);
   const missing = [...new Set(wanted)].filter((id) => !ids.includes(id));
   if (missing.length === 0) return;
+  const none = missing.length === 1 ? 'There is no broker' : 'There are no brokers';
   throw failure(
-    `There is no broker ${formatRanges(missing)}: alive ${ids.length === 1 ? 'is' : 'are'} ${formatRanges(ids)}`,
+    `${none} ${formatRanges(missing)}: alive ${ids.length === 1 ? 'is' : 'are'} ${formatRanges(ids)}`,
     '`millrace cluster` shows the brokers there are.',
   );
 }

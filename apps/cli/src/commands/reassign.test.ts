@@ -278,6 +278,7 @@ describe('millrace partitions reassign', () => {
   });
 
   it.each([
+    [['generate', '--topics', 'grown', '--brokers', '7-9'], 1, 'There are no brokers 7-9: alive are 1-3.'],
     [['generate', '--topics', 'grown', '--brokers', '1,7'], 1, 'There is no broker 7: alive are 1-3.'],
     [['generate', '--topics', 'gron', '--brokers', '1'], 1, 'Did you mean "grown"?'],
     [

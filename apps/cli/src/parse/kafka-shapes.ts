@@ -56,7 +56,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     }
     line.rename('--consumer.config', '--command-config');
     line.rename('--isolation', '--isolation-level');
-    for (const ms of line.valuesOf('--timeout-ms')) line.add('--idle-timeout', `${ms}ms`);
+    line.renameInUnits('--timeout-ms', '--idle-timeout', 'milliseconds');
     return ['consume', ...line.valuesOf('--topic'), ...line.rest()];
   },
   produce: (line) => {
@@ -87,9 +87,9 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   },
   transactions: (line) => {
     const [verb, ...more] = line.verb({});
-    for (const ms of line.valuesOf('--duration-filter')) line.add('--open-for', `${ms}ms`);
+    line.renameInUnits('--duration-filter', '--open-for', 'milliseconds');
     line.rename('--transactional-id-pattern', '--id-pattern');
-    for (const minutes of line.valuesOf('--max-transaction-timeout')) line.add('--idle-for', `${minutes}m`);
+    line.renameInUnits('--max-transaction-timeout', '--idle-for', 'minutes');
     const ids = line.valuesOf('--transactional-id');
     const topics = verb === 'find-hanging' ? [] : line.valuesOf('--topic');
     return ['transactions', ...(verb === undefined ? [] : [verb, ...more]), ...ids, ...topics, ...line.rest()];
@@ -339,6 +339,14 @@ class Line {
     if (names.length === 0 || !isAboutSomething) return [];
     const all = names.map((name) => `--${name}`);
     throw usageError(`Say what is to be done: ${all.slice(0, -1).join(', ')} or ${all.at(-1)}`);
+  }
+
+  /** Gives an option whose values are numbers of a unit ours, where numbers have units. What is no number is refused by the name it came under. */
+  renameInUnits(option: string, ours: string, unit: 'milliseconds' | 'minutes'): void {
+    for (const value of this.valuesOf(option)) {
+      if (!/^\d+$/.test(value)) throw usageError(`\`${option}\` is a whole number of ${unit}, not "${value}"`);
+      this.add(ours, `${value}${unit === 'minutes' ? 'm' : 'ms'}`);
+    }
   }
 
   /** Takes the values of an option. */

@@ -9,8 +9,10 @@ import {
   natural,
   parseDuration,
   parseMoment,
+  partitionCount,
   partitions,
   port,
+  replicaCount,
   setting,
   wholeNumber,
 } from './values.ts';
@@ -43,6 +45,18 @@ describe('durations', () => {
       expect(() => duration(text)).toThrow(InvalidArgumentError);
     },
   );
+});
+
+describe('numbers with bounds', () => {
+  it.each(['0', '32768', '1.5', '-1', '', '99999999999', 'x'])('are not %j', (text) => {
+    expect(() => replicaCount(text)).toThrow('It is a whole number from 1 to 32767.');
+  });
+
+  it('are those within them', () => {
+    expect(['1', '32767'].map(replicaCount)).toEqual([1, 32767]);
+    expect(partitionCount('2147483647')).toBe(2147483647);
+    expect(() => duration('99999999999999999d')).toThrow('longer than can be counted');
+  });
 });
 
 describe('moments', () => {

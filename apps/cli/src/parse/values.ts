@@ -18,6 +18,19 @@ export function count(text: string): number {
   return value;
 }
 
+/** A whole number with bounds that the protocol, or what it is for, sets. */
+export function countWithin(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** The protocol has numbers of partitions in 32 bits, and numbers of replicas in 16. */
+export const partitionCount: (text: string) => number = countWithin(1, 2 ** 31 - 1);
+export const replicaCount: (text: string) => number = countWithin(1, 2 ** 15 - 1);
+
 /** A broker of a local cluster is a process of some 85 MiB, on cores that all share. */
 const LOCAL_BROKERS_MAX = 32;
 
@@ -136,6 +149,7 @@ export function duration(text: string): number {
   if (value === undefined) {
     throw new InvalidArgumentError('It is given as 500ms, 30s, 5m, 2h, 7d or PT1H30M; a number alone is seconds.');
   }
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It is longer than can be counted in milliseconds.');
   return value;
 }
 

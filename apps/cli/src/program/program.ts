@@ -1,5 +1,5 @@
 import { nearestName } from '@millrace/ports';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Run } from '../context.ts';
 import type { CliIo } from '../io.ts';
 import { answerInstead, verbMeant } from '../parse/kafka-answers.ts';
@@ -97,6 +97,14 @@ const MAY_BE_EMPTY: readonly string[] = ['--key', '--null-marker', '--separator'
 
 type Parse = (text: string, before: unknown) => unknown;
 
+/** Kafka's `Topic.MAX_NAME_LENGTH`. */
+const TOPIC_NAME_LENGTH_MAX = 249;
+
+function isNameOfTopic(given: Option | Argument, command: Command): boolean {
+  if (given instanceof Option) return given.long === '--topic';
+  return given.name() === 'topic' || (given.name() === 'name' && command.parent?.name() === 'topics');
+}
+
 /** What is empty was meant to be something: a variable of the shell is not set, as a rule, and another command would be carried out. */
 function refuseEmpty(command: Command): void {
   const given = [
@@ -107,8 +115,12 @@ function refuseEmpty(command: Command): void {
     // Options and arguments have the same parser, which is not in commander's declarations.
     const taken = each as Option & { readonly parseArg?: Parse };
     const parse = taken.parseArg;
+    const isTopic = isNameOfTopic(each, command);
     taken.argParser<unknown>((text, before) => {
       if (text === '') throw new InvalidArgumentError('It is empty.');
+      if (isTopic && text.length > TOPIC_NAME_LENGTH_MAX && !/[,:]/.test(text)) {
+        throw new InvalidArgumentError(`Names of topics have at most ${TOPIC_NAME_LENGTH_MAX} characters.`);
+      }
       if (parse !== undefined) return parse.call(taken, text, before);
       return taken.variadic ? [...((before as readonly string[] | undefined) ?? []), text] : text;
     });

@@ -7,7 +7,7 @@ import type {
   ListTopicsOptions,
 } from '../commands/topics.ts';
 import type { Run } from '../context.ts';
-import { count, setting } from '../parse/values.ts';
+import { partitionCount, replicaCount, setting } from '../parse/values.ts';
 
 const commands = () => import('../commands/topics.ts');
 
@@ -22,9 +22,9 @@ export function addTopics(program: Command, run: Run): void {
     .argument('<name...>')
     .summary('create topics')
     .description("Creates topics. What is not given is the cluster's default.")
-    .option('-p, --partitions <n>', 'how many partitions', count)
-    .option('-r, --replication-factor <n>', 'how many replicas of each partition', count)
-    .option('--replicas <n>', 'short for --replication-factor', count)
+    .option('-p, --partitions <n>', 'how many partitions', partitionCount)
+    .option('-r, --replication-factor <n>', 'how many replicas of each partition', replicaCount)
+    .option('--replicas <n>', 'short for --replication-factor', replicaCount)
     .option('--replica-assignment <list>', 'brokers of each partition instead, e.g. 1:2,2:3', replicaAssignment)
     .option('-c, --config <name=value>', 'a config of the topic; may be repeated', setting)
     .option('--if-not-exists', 'leave a topic that is there as it is')
@@ -78,8 +78,8 @@ function addChanges(topics: Command, run: Run): void {
     .argument('<name>')
     .summary('give a topic more partitions')
     .description('Gives a topic more partitions. Partitions can never be removed.')
-    .option('-p, --partitions <n>', 'how many there are to be in all', count)
-    .option('--add <n>', 'how many more', count)
+    .option('-p, --partitions <n>', 'how many there are to be in all', partitionCount)
+    .option('--add <n>', 'how many more', partitionCount)
     .option('--internal', "Kafka's own topics too, such as __consumer_offsets with the offsets of all groups")
     .option('--dry-run', 'check, and add none')
     .addHelpText('after', '\nExamples:\n  millrace topics add-partitions orders --add 3')

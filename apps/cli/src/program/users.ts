@@ -2,7 +2,7 @@ import type { ScramMechanism } from '@millrace/admin';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { DeleteUserOptions, SetPasswordOptions } from '../commands/users.ts';
 import type { Run } from '../context.ts';
-import { count } from '../parse/values.ts';
+import { countWithin } from '../parse/values.ts';
 
 const commands = () => import('../commands/users.ts');
 const MECHANISMS: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
@@ -27,7 +27,7 @@ export function addUsers(program: Command, run: Run): void {
     .option('--mechanism <name>', `one of ${MECHANISMS.join(', ')}; may be repeated (default: both)`, mechanism)
     .option('--password-env <name>', 'the environment variable that holds the password')
     .option('--password <text>', 'the password itself; others on this machine can see it')
-    .option('--iterations <n>', 'how often it is hashed, 4096 to 16384 (default: 8192)', count)
+    .option('--iterations <n>', 'how often it is hashed, 4096 to 16384 (default: 8192)', countWithin(4096, 16_384))
     .addHelpText('after', '\nExamples:\n  PW=... millrace users set-password alice --password-env PW')
     .action((user: string, options: Partial<SetPasswordOptions>) =>
       run(async (context) => (await commands()).setPassword(context, user, { mechanism: MECHANISMS, ...options })),
