@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -308,6 +308,22 @@ describe('a broker process that cannot start', () => {
     for (const dir of dirs.slice(1)) expect(await readdir(dir)).toEqual(['meta.properties']);
     // With the id of the other, a new store is of its cluster.
     await start({ 'log.dirs': `${dirs[0]},${dirs[2]}` });
+  });
+
+  it('says that two of its data folders are one, or one within the other, by a link', async () => {
+    const at = (name: string): string => join(folder, name);
+    await mkdir(at('first/inner'), { recursive: true });
+    await symlink(at('first'), at('linked'));
+    await symlink(at('first/inner'), at('within'));
+    const twice = await errorOf(start({ 'log.dirs': `${at('first')},${at('linked')}` }));
+    expect([twice.code, twice.exitCode, twice.message]).toEqual([
+      'START_CONFIG_INVALID',
+      78,
+      `log.dirs: ${at('linked')} and ${at('first')} are the same folder, under two names. Name each folder once, and none within another`,
+    ]);
+    const within = await errorOf(start({ 'log.dirs': `${at('within')},${at('first')}` }));
+    expect(within.message).toContain(`${at('within')} leads to a folder that lies in ${at('first')}`);
+    expect(await readdir(at('first'))).toEqual(['inner']);
   });
 
   it('says that the data folder is a file, or belongs to another cluster', async () => {
