@@ -352,6 +352,7 @@ export class PartitionLog {
   /**
    * Cuts the log so that it ends at `offset`; for a follower whose leader has other records from there on. A log that ends before
    * that stays; epochs that begin at or behind `offset` go all the same. High watermark and log start offset go down with the end.
+   * Durable once something is written behind it, or the log was flushed by a checkpoint: a crash before that may bring back some of what went.
    */
   truncateTo(offset: number): Promise<void> {
     return this.#core.truncateTo(offset);
