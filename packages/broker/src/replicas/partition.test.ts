@@ -161,7 +161,22 @@ describe('the leader of a partition with followers', () => {
     expect(await partition.append(batchOf(['a']), LEADER_ONLY)).toMatchObject({ errorCode: 0 });
   });
 
-  it('says so when too few are left in sync after the append', async () => {
+  it('says so when too few are left in sync by the time that all of them have it', async () => {
+    partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2] }));
+    partition.addWaiter({
+      // As soon as it is durable here, and so before the append has resolved.
+      appended: () => {
+        fetched(2, 1);
+        log.updateConfig({ ...log.config, minInSyncReplicas: 3 });
+      },
+      highWatermarkAdvanced: () => {},
+      partitionChanged: () => {},
+    });
+    const appended = await partition.append(batchOf(['a']), ALL);
+    expect([appended.errorCode, log.highWatermark]).toEqual([ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND, 1]);
+  });
+
+  it('answers in time when too few are left in sync after the append', async () => {
     partition.applyState(state({ replicas: [BROKER_ID, 2, 3], isr: [BROKER_ID, 2] }));
     const appended = Promise.resolve(partition.append(batchOf(['a']), ALL));
     await clock.advanceAsync(1);
