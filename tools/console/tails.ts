@@ -49,6 +49,9 @@ function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
   return { now: mib('VmRSS'), most: mib('VmHWM') };
 }
 
+/** What each record has once. */
+const EACH = '"offset":';
+
 /** Tails the topic; counts the records that came. */
 async function tail(origin: string): Promise<() => number> {
   let seen = 0;
@@ -58,8 +61,12 @@ async function tail(origin: string): Promise<() => number> {
   await new Promise<void>((resolve) => {
     asked.on('response', (response) => {
       response.setEncoding('utf8');
+      let rest = '';
       response.on('data', (part: string) => {
-        seen += part.split('"offset":').length - 1;
+        const text = rest + part;
+        seen += text.split(EACH).length - 1;
+        // What the next part may end.
+        rest = text.slice(1 - EACH.length);
       });
       resolve();
     });

@@ -35,6 +35,7 @@ export interface RecordSource {
   readonly partition: number;
   /** The epoch of the leader that wrote the batch; -1 where it is not known. */
   readonly leaderEpoch: number;
+  readonly isTransactional: boolean;
   readonly decoders: RecordDecoders;
 }
 
@@ -124,6 +125,11 @@ export class ConsumerRecord<K = Buffer, V = Buffer> {
   /** The epoch of the leader that wrote the record; -1 where it is not known. */
   get leaderEpoch(): number {
     return this.#source.leaderEpoch;
+  }
+
+  /** It was sent in a transaction: which of them were committed, `isolationLevel` says. */
+  get isTransactional(): boolean {
+    return this.#source.isTransactional;
   }
 
   /** Bytes of key and value. */

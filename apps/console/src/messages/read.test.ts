@@ -1,9 +1,9 @@
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ReadPlan, ReadProgress } from '../api/contract.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
-import { type ReadListener, readMessages } from './read.ts';
+import { type ReadListener, readMessages, tailMessages } from './read.ts';
 import { readTurns } from './turns.ts';
 
 /** More than one fetch brings, and than a search from the newest on looks at before it looks further back. */
@@ -16,7 +16,7 @@ describe('a read', () => {
   const turns = readTurns();
 
   beforeAll(async () => {
-    broker = await startBroker({ topics: ['timed', 'many'] });
+    broker = await startBroker({ topics: ['timed', 'many', 'tailed'] });
     const { bootstrapServers } = broker;
     cluster = new Cluster('local', { bootstrapServers });
     await using producer = new Producer({ bootstrapServers });
@@ -76,4 +76,36 @@ describe('a read', () => {
       expect(scanned).toBeLessThan(RECORDS);
     },
   );
+
+  it('that goes on tells a burst in parts, and asks for the outcome of what was sent in a transaction alone', async () => {
+    const { bootstrapServers } = broker;
+    const client = vi.spyOn(cluster, 'client', 'get');
+    const parts: (readonly Message[])[] = [];
+    const marks: MessageMark[] = [];
+    const stop = new AbortController();
+    const request = { cluster, topic: 'tailed', plan: { from: 'newest' } as const, who: 'somebody', turns };
+    const tail = tailMessages(
+      { ...request, signal: stop.signal },
+      { messages: (some) => void parts.push(some), marks: (some) => void marks.push(...some) },
+    );
+    await using plain = new Producer({ bootstrapServers });
+    // The tail begins at the end as it is when it is asked for.
+    await expect
+      .poll(async () => {
+        await plain.send({ topic: 'tailed', value: 'first' });
+        return parts.length;
+      })
+      .toBeGreaterThan(0);
+    const burst = (): number => parts.flat().filter(({ value }) => value.text !== 'first').length;
+    await plain.sendBatch(Array.from({ length: 450 }, (_, n) => ({ topic: 'tailed', value: String(n) })));
+    await expect.poll(burst).toBe(450);
+    expect(Math.max(...parts.map(({ length }) => length))).toBeLessThanOrEqual(100);
+    expect(client).not.toHaveBeenCalled();
+    await using transactional = new Producer({ bootstrapServers, transactionalId: 'tailed' });
+    await transactional.transaction((transaction) => transaction.send({ topic: 'tailed', value: 'sold' }));
+    await expect.poll(() => marks.map(({ transaction }) => transaction).at(-1)).toBe('committed');
+    stop.abort();
+    await tail;
+    client.mockRestore();
+  });
 });

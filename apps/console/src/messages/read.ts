@@ -19,6 +19,8 @@ const WINDOW_RECORDS = 10_000;
 /** Offsets that hold no record (of transactions, or compacted) give nothing to read: after so long without one the rest is such. */
 const SILENCE_MS_MAX = 1500;
 const READ_ONE_MS_MAX = 10_000;
+/** Messages that a live tail tells at once: of a burst in one piece the text alone would be megabytes. */
+const TOLD_AT_ONCE = 100;
 /** How often a live tail looks whether what it shows is decided. */
 const OPEN_AGAIN_MS = 1000;
 
@@ -379,10 +381,12 @@ export async function tailMessages(
       const records = masked(cluster, topic, batch.records);
       const matched = await filter?.match(records);
       const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
-      if (wanted.length > 0) {
-        await listener.messages(await showRecords(wanted, showing(cluster, topic)));
-        marks.add(wanted);
+      for (let at = 0; at < wanted.length; at += TOLD_AT_ONCE) {
+        const some = wanted.slice(at, at + TOLD_AT_ONCE);
+        await listener.messages(await showRecords(some, showing(cluster, topic)));
       }
+      // The outcome of others is not asked for: that reads their batches once more.
+      marks.add(batch.records.filter(({ isTransactional }, index) => isTransactional && matched?.[index] !== false));
       if (signal.aborted) break;
     }
     signal.removeEventListener('abort', stop);

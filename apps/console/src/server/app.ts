@@ -1,7 +1,7 @@
 /** The console's server: the guard before everything, then the API, the streams and the page. */
 import type { Logger } from '@millrace/client';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import type { z } from 'zod/v3';
 import type { Route } from '../api/contract.ts';
 import { NAME_CHARS_MAX } from '../api/names.ts';
 import { refusalIn } from '../api/refusals.ts';

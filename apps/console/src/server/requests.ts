@@ -1,6 +1,6 @@
 /** What a request asks for, how long it is waited for, and its failure in words: the same for the API and for streams. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import type { z } from 'zod/v3';
 import type { Failure } from '../api/contract.ts';
 import { nameOf } from '../api/names.ts';
 import { type RefusalWord, refusalIn, type Said } from '../api/refusals.ts';

@@ -1,7 +1,7 @@
 /** What comes by and by: searches with their progress, the live tail, and the bytes of one value. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import { z } from 'zod/v3';
 import type { MessageEvents } from '../api/contract.ts';
 import { readMessages, readRecord, tailMessages } from '../messages/read.ts';
 import { clusterOf, type HandlerContext } from './handlers.ts';

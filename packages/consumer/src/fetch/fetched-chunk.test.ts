@@ -128,6 +128,17 @@ describe('the memory of a response', () => {
   });
 });
 
+it('says of each record whether it was sent in a transaction', () => {
+  const log = new FakeLog(1);
+  log.append(['plain']);
+  log.append(['sold', 'packed'], { producerId: 7, transactional: true });
+  log.endTransaction(7, true);
+  const chunk = read(log, 0, false);
+  const said: boolean[] = [];
+  for (let record = chunk?.next(); record !== undefined; record = chunk?.next()) said.push(record.isTransactional);
+  expect(said).toEqual([false, true, true]);
+});
+
 describe('read_committed', () => {
   it('hides every one of several transactions that one producer has aborted, and shows those between', () => {
     const log = new FakeLog(1);

@@ -159,7 +159,8 @@ export class FetchedChunk implements Detachable {
       if (this.#isHidden(at) || sizeBytes <= BATCH_HEADER_BYTES) continue;
       const { topic, partition, decoders } = this.#context;
       const leaderEpoch = batchLeaderEpoch(bytes, at);
-      this.#source = { topic, partition, leaderEpoch, decoders };
+      const isTransactional = batchIsTransactional(bytes, at);
+      this.#source = { topic, partition, leaderEpoch, isTransactional, decoders };
       this.#cursor = new RecordCursor(bytes.subarray(at, this.#at));
       if (batchBaseOffset(bytes, at) < this.#fromOffset) passOver(this.#cursor, this.#fromOffset);
       return true;
