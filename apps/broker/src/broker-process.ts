@@ -92,7 +92,7 @@ export async function startBrokerProcess(options: BrokerProcessOptions = {}): Pr
   try {
     return await startParts(settings, logger, closers, options.site);
   } catch (error) {
-    await closeAll(closers, logger);
+    tellFailures(await closeAll(closers), logger);
     throw startErrorOf(error, settings.config.logDirs.join(', '));
   }
 }
@@ -299,20 +299,25 @@ async function stopParts(
   );
   // Others take over what is led here, while it is still led here.
   if (handsOver) closers.push(() => broker.handOver());
-  const [failure] = await closeAll(closers, logger);
+  const [failure, ...others] = await closeAll(closers);
+  // The first is told by who stops the broker, and need not be told twice.
+  tellFailures(others, logger);
   if (failure !== undefined) throw failure;
 }
 
 /** Closes what was opened last first, and gives what failed, which does not keep the others from being closed. */
-async function closeAll(closers: Closers, logger: Logger): Promise<unknown[]> {
+async function closeAll(closers: Closers): Promise<unknown[]> {
   const failures: unknown[] = [];
   for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
     try {
       await close();
     } catch (err) {
       failures.push(err);
-      logger.error({ err }, 'Could not close everything in order');
     }
   }
   return failures;
+}
+
+function tellFailures(failures: readonly unknown[], logger: Logger): void {
+  for (const err of failures) logger.error({ err }, 'Could not close everything in order');
 }
