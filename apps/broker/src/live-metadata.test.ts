@@ -54,7 +54,10 @@ describe('metadata that is in use', () => {
     expect([one?.node('/brokers/ids/2'), one?.children('/brokers/ids')]).toEqual([undefined, ['1']]);
     await live?.close();
     const none = await open({ 'zookeeper.connect': `127.0.0.1:${port}/none` });
-    expect((await none?.read('/', false))?.node('/')).toBeUndefined();
+    await expect(none?.read('/brokers', false)).rejects.toMatchObject({
+      code: 'START_CONFIG_INVALID',
+      message: expect.stringMatching(/nothing at the chroot .*\/none: .*zookeeper\.connect=127\.0\.0\.1:\d+` lists/),
+    });
     await none?.close();
     expect(await tree.exists('/none')).toBeUndefined();
   });

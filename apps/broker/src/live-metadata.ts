@@ -6,7 +6,7 @@ import { connectSocket } from '@millrace/zookeeper/internal';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
 import { METADATA_FOLDER } from './metadata-engine.ts';
 import { loginOf, zooKeeperOptions } from './settings/zookeeper-settings.ts';
-import { startErrorOf } from './start-error.ts';
+import { StartError, startErrorOf } from './start-error.ts';
 
 /** The file in a store's folder that says over which socket a running local cluster serves it. */
 export const SOCKET_FILE = '.socket';
@@ -54,11 +54,15 @@ export class LiveMetadata {
     }
   }
 
-  /** Reads a node, those above it, and all below it if asked for. What comes and goes meanwhile is there or not. */
+  /**
+   * Reads a node, those above it, and all below it if asked for. What comes and goes meanwhile is there or not.
+   * @throws StartError where there is nothing at all, since no broker has been at this chroot
+   */
   async read(path: string, withAll: boolean): Promise<LiveTree> {
     const nodes = new Map<string, StoredNode>();
     const children = new Map<string, readonly string[]>();
     for (const above of ancestorsOf(path)) await this.#load(above, nodes, children);
+    if (!nodes.has('/')) throw nothingAt(this.place);
     let pending = nodes.has(path) ? [path] : [];
     while (withAll && pending.length > 0) {
       const found: string[] = [];
@@ -95,6 +99,13 @@ export class LiveMetadata {
       if (!isMetadataError(error, 'NO_NODE', 'INVALID_PATH')) throw error;
     }
   }
+}
+
+function nothingAt(connect: string): StartError {
+  const servers = connect.split('/')[0] ?? '';
+  const message = `The ensemble holds nothing at the chroot of zookeeper.connect=${connect}: no broker has been there`;
+  const hint = `\`millrace metadata ls / --override zookeeper.connect=${servers}\` lists what it holds`;
+  return new StartError('START_CONFIG_INVALID', `${message}. ${hint}`);
 }
 
 function* walk(

@@ -6,6 +6,7 @@ import { type Disk, type NodeDisk, systemClock } from '@millrace/ports';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
 import { type ZooKeeperLogin, zooKeeperOptions } from './settings/zookeeper-settings.ts';
+import { StartError } from './start-error.ts';
 
 /** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
 export const METADATA_FOLDER = '__millrace_metadata';
@@ -92,9 +93,14 @@ async function openEnsemble(
 /**
  * The settings with the number that the broker has: the one that is set, else the one that its folders are marked with, else the next
  * that is free in the cluster (`broker.id.generation.enable`).
+ * @throws StartError where there is none, and none may be taken
  */
 export async function withBrokerId(config: BrokerConfig, store: MetadataStore, disk: Disk): Promise<BrokerConfig> {
   const { properties } = config;
+  if (!config.brokerIdGenerationEnable && properties['broker.id']?.trim() === '-1') {
+    const message = 'broker.id=-1 is no number of a broker, and broker.id.generation.enable=false lets none be taken';
+    throw new StartError('START_CONFIG_INVALID', `${message}. Give the broker a number, or leave the latter out`);
+  }
   if (!config.brokerIdGenerationEnable || isSet(properties, 'broker.id') || isSet(properties, 'node.id')) return config;
   for (const folder of config.logDirs) {
     const owner = await logFolderOwner(disk, folder).catch(() => undefined);

@@ -65,10 +65,23 @@ describe('brokers on ZooKeeper', () => {
     await expect(other).rejects.toMatchObject({ code: 'START_FOLDER_FOREIGN' });
   });
 
-  it('do not start beside a broker with the same number', async () => {
-    await start('b', { 'broker.id': '1' });
-    const second = start('c', { 'broker.id': '1', 'zookeeper.session.timeout.ms': '1000' });
-    await expect(second).rejects.toMatchObject({ code: 'START_BROKER_ID_IN_USE', exitCode: 69 });
+  it('do not start beside a broker with the same number, nor beside one that advertises the same address', async () => {
+    await start('b', { 'broker.id': '1', 'advertised.listeners': 'PLAINTEXT://broker.test:9092' });
+    const soon = { 'zookeeper.session.timeout.ms': '1000' };
+    const twin = start('c', { ...soon, 'broker.id': '1' });
+    const squatter = start('d', { ...soon, 'broker.id': '2', 'advertised.listeners': 'PLAINTEXT://broker.test:9092' });
+    const [byNumber, byAddress] = await Promise.allSettled([twin, squatter]);
+    expect(byNumber).toMatchObject({ reason: { code: 'START_BROKER_ID_IN_USE', exitCode: 69 } });
+    expect(byAddress).toMatchObject({ reason: { code: 'START_BROKER_ADDRESS_IN_USE', exitCode: 69 } });
+    expect(String((byAddress as PromiseRejectedResult).reason)).toMatch(/broker 1 advertises broker\.test:9092 too/);
+  });
+
+  it('do not start without a number where none may be taken: another broker has the one that a single broker gets', async () => {
+    const nameless = start('b', { 'broker.id': '-1', 'broker.id.generation.enable': 'false' });
+    await expect(nameless).rejects.toMatchObject({
+      code: 'START_CONFIG_INVALID',
+      message: expect.stringMatching(/broker\.id=-1 is no number .* Give the broker a number/),
+    });
   });
 
   it('give up an ensemble that cannot be reached when they are told to, and say so', async () => {
