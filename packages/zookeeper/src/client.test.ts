@@ -175,6 +175,8 @@ describe('an ensemble', () => {
       code: 'ZOOKEEPER_UNREACHABLE',
       message: expect.stringMatching(/nowhere:1,nowhere:2.*within 6000 ms \(connection refused\)/),
     });
+    // There was no connection that could be lost.
+    expect(scene.notices).toEqual(['No connection to ZooKeeper can be made; it is tried again: connection refused']);
   });
 });
 

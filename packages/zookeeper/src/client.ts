@@ -370,10 +370,11 @@ export class ZooKeeperClient {
     this.#tearDown();
     this.#failures += 1;
     if (wasConnected || this.#failures === this.#servers.length) {
-      this.#options.onNotice(
-        `The connection to ${this.#options.serverName ?? 'ZooKeeper'} is lost: ${error.message}`,
-        error,
-      );
+      const name = this.#options.serverName ?? 'ZooKeeper';
+      const what = wasConnected
+        ? `The connection to ${name} is lost`
+        : `No connection to ${name} can be made; it is tried again`;
+      this.#options.onNotice(`${what}: ${error.message}`, error);
     }
     this.#giveUpUnderWay();
     if (wasConnected) this.#enter('disconnected');
