@@ -14,9 +14,10 @@ export interface Health {
   readonly fullLogDirs: readonly string[];
 }
 
-/** What `/health` answers for a cluster of several brokers: `degraded` while one of them does not run. */
+/** What `/health` answers for a cluster of several brokers: `degraded` while one of them does not serve. */
 export interface ClusterHealth {
   readonly status: 'starting' | 'up' | 'degraded';
+  /** Those that call themselves well. */
   readonly brokers: readonly number[];
   readonly brokersWanted: number;
   readonly offlineLogDirs: readonly string[];

@@ -13,8 +13,8 @@ export interface ClusterHttpOptions {
   readonly makeSite: MakeSite;
   readonly logger: Logger;
   readonly brokers: number;
-  /** Brokers whose processes run. */
-  readonly running: () => ReadonlySet<number>;
+  /** The brokers that have told that they serve, and have not ended since: each is asked how it is. */
+  readonly serving: () => readonly ReadyMember[];
 }
 
 /**
@@ -35,14 +35,14 @@ export class ClusterHttp {
     options: ClusterHttpOptions,
     members: Promise<readonly ReadyMember[]>,
   ): Promise<ClusterHttp | undefined> {
-    const { host, port, makeSite, logger, brokers, running } = options;
+    const { host, port, makeSite, logger, brokers, serving } = options;
     const site = new LazySite(async () =>
       makeSite({ endpoints: (await members).flatMap(({ endpoints }) => endpoints), logger }),
     );
-    let serving: readonly ReadyMember[] | undefined;
+    let isStarted = false;
     members.then(
-      (ready) => {
-        serving = ready;
+      () => {
+        isStarted = true;
       },
       () => undefined,
     );
@@ -52,13 +52,12 @@ export class ClusterHttp {
         port,
         exposition: new Exposition(new MetricRegistry()),
         health: async () => {
-          const up = running();
-          const folders = await Promise.all((serving ?? []).map(({ httpPort }) => foldersOf(host, httpPort)));
-          const offlineLogDirs = folders.flatMap((each) => each.offlineLogDirs);
-          const fullLogDirs = folders.flatMap((each) => each.fullLogDirs);
-          const isWhole = up.size === brokers && offlineLogDirs.length === 0;
-          const status = serving === undefined ? 'starting' : isWhole ? 'up' : 'degraded';
-          const ids = [...up].sort((a, b) => a - b);
+          const answers = await Promise.all(serving().map((member) => answerOf(host, member)));
+          const offlineLogDirs = answers.flatMap((each) => each.offlineLogDirs);
+          const fullLogDirs = answers.flatMap((each) => each.fullLogDirs);
+          const ids = answers.filter(({ isUp }) => isUp).map(({ brokerId }) => brokerId);
+          const status = !isStarted ? 'starting' : ids.length === brokers ? 'up' : 'degraded';
+          ids.sort((one, other) => one - other);
           return { status, brokers: ids, brokersWanted: brokers, offlineLogDirs, fullLogDirs };
         },
         site: () => site.get(),
@@ -83,29 +82,34 @@ export class ClusterHttp {
 /** How long a broker may take to say how it is. */
 const ANSWER_MS_MAX = 1000;
 
-type Folders = Pick<ClusterHealth, 'offlineLogDirs' | 'fullLogDirs'>;
+/** How a broker is, by its own health. */
+interface Answer extends Pick<ClusterHealth, 'offlineLogDirs' | 'fullLogDirs'> {
+  readonly brokerId: number;
+  /** Whether it calls itself well: one that does not answer does not. */
+  readonly isUp: boolean;
+}
 
-/** What a broker says of its log folders; nothing of one that does not answer, whose absence shows elsewhere. */
-function foldersOf(host: string | undefined, port: number | undefined): Promise<Folders> {
-  const { promise, resolve } = Promise.withResolvers<Folders>();
-  const nothing = (): void => resolve({ offlineLogDirs: [], fullLogDirs: [] });
+/** Asks a broker how it is. */
+function answerOf(host: string | undefined, { brokerId, httpPort: port }: ReadyMember): Promise<Answer> {
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const nothing = (): void => resolve({ brokerId, isUp: false, offlineLogDirs: [], fullLogDirs: [] });
   if (port === undefined) {
     nothing();
     return promise;
   }
   const { get } = process.getBuiltinModule('node:http');
   const options = { host: host ?? 'localhost', port, path: '/health', timeout: ANSWER_MS_MAX, agent: false };
-  const request = get(options, (response) => void readFolders(response).then(resolve, nothing));
+  const request = get(options, (response) => void readAnswer(brokerId, response).then(resolve, nothing));
   request.on('timeout', () => request.destroy());
   request.on('error', nothing);
   return promise;
 }
 
-async function readFolders(response: IncomingMessage): Promise<Folders> {
+async function readAnswer(brokerId: number, response: IncomingMessage): Promise<Answer> {
   let text = '';
   for await (const part of response) text += String(part);
-  const { offlineLogDirs = [], fullLogDirs = [] } = JSON.parse(text) as Partial<Folders>;
-  return { offlineLogDirs, fullLogDirs };
+  const { offlineLogDirs = [], fullLogDirs = [] } = JSON.parse(text) as Partial<Answer>;
+  return { brokerId, isUp: response.statusCode === 200, offlineLogDirs, fullLogDirs };
 }
 
 /** Leads whoever asks a broker for a page to the port of the whole cluster, on the host by which he has come. */

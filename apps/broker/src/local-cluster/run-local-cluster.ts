@@ -160,8 +160,8 @@ function openClusterHttp(
   const { site: makeSite, brokers } = options;
   if (makeSite === undefined || httpPort === undefined) return Promise.resolve(undefined);
   const port = httpPort === 0 ? 0 : httpPort + brokers;
-  const running = (): ReadonlySet<number> => new Set(supervisor.processIds.keys());
-  return ClusterHttp.open({ host, port, makeSite, logger, brokers, running }, members);
+  const serving = (): readonly ReadyMember[] => supervisor.serving;
+  return ClusterHttp.open({ host, port, makeSite, logger, brokers, serving }, members);
 }
 
 function addressOf(endpoint: BrokerEndpoint | undefined): string {

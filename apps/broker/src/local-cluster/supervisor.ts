@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Starts a broker's process. Default: a process of its own, which the messages move. */
+  readonly spawn?: ((env: NodeJS.ProcessEnv) => ChildProcess) | undefined;
 }
 
 /** A broker that serves. */
@@ -62,6 +64,11 @@ export class Supervisor {
     );
   }
 
+  /** The brokers that have told that they serve, and have not ended since. */
+  get serving(): readonly ReadyMember[] {
+    return this.#members.flatMap(({ serves }) => serves ?? []);
+  }
+
   /** Stops all brokers in order; those that do not end in time are killed. */
   async stop(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.stop()));
@@ -96,6 +103,7 @@ class Member {
   #process: ChildProcess | undefined;
   #failure: MemberFailure | undefined;
   readonly #pauses: RestartPauses;
+  #serves: ReadyMember | undefined;
   #hasServed = false;
   #isStopping = false;
   #restart: Timer | undefined;
@@ -115,11 +123,15 @@ class Member {
     return this.#process?.pid;
   }
 
+  /** What it has told when it began to serve; undefined before, and from its end until the next process has. */
+  get serves(): ReadyMember | undefined {
+    return this.#serves;
+  }
+
   start(): void {
-    const { env, configFile, sitePort } = this.#options;
+    const { env, configFile, sitePort, spawn = spawnMember } = this.#options;
     this.#failure = undefined;
-    // In a group of its own, so that a terminal's Ctrl-C reaches the parent alone, which stops all in order.
-    const child = fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+    const child = spawn(env);
     this.#process = child;
     child.on('message', (message: FromMember) => {
       const { overrides, brokerId } = this.#settings;
@@ -160,12 +172,14 @@ class Member {
     if (this.#hasServed) this.#options.logger.info({ brokerId }, `Broker ${brokerId} serves again`);
     this.#hasServed = true;
     this.#pauses.served();
-    this.#isReady({ brokerId, endpoints: message.endpoints, httpPort: message.httpPort });
+    this.#serves = { brokerId, endpoints: message.endpoints, httpPort: message.httpPort };
+    this.#isReady(this.#serves);
   }
 
   #ended(exitCode: number | null, signal: NodeJS.Signals | null): void {
     const { brokerId } = this;
     this.#process = undefined;
+    this.#serves = undefined;
     if (this.#isStopping) return;
     const failure = this.#failure;
     // Ports and folders that are taken may be those of a cluster whose parent was killed a moment ago.
@@ -194,6 +208,11 @@ const PASSING: readonly StartErrorCode[] = ['START_PORT_IN_USE', 'START_FOLDER_L
 
 /** How often a broker is tried whose port or folder is taken: with the pauses between, longer than one without a parent lives. */
 const FIRST_ATTEMPTS_MAX = 5;
+
+function spawnMember(env: NodeJS.ProcessEnv): ChildProcess {
+  // In a group of its own, so that a terminal's Ctrl-C reaches the parent alone, which stops all in order.
+  return fork(MEMBER_PROGRAM, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+}
 
 function send(child: ChildProcess, message: ToMember): void {
   // One that ends in this moment is told of by 'exit'.
