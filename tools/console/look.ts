@@ -120,7 +120,12 @@ async function odd(bootstrapServers: string, admin: Admin, producer: Producer): 
       partition: 0,
       key: 'a-key-that-somebody-has-made-of-several-others/2026-11-29/customer-123456789/order-987654321',
       value: JSON.stringify({ items: Array.from({ length: 40 }, (_, n) => ({ id: n, name: `a thing ${n}` })) }),
-      headers: { ...origin, 'dead-letter-error': 'TypeError: no total', traceparent: `00-${'4bf9'.repeat(8)}-01` },
+      headers: {
+        ...origin,
+        'dead-letter-error-name': 'TypeError',
+        'dead-letter-error-message': 'no total',
+        traceparent: `00-${'4bf9'.repeat(8)}-01`,
+      },
     },
     { topic: LONG, partition: 0, value: '한국어로 쓴 주문입니다 🎂' },
   ]);

@@ -246,6 +246,7 @@ function offsetColumns(
       id: 'committed',
       title: say('committed'),
       isNumber: true,
+      isSecondary: true,
       by: (row) => row.committed,
       cell: (row) => offset(row.committed),
     },

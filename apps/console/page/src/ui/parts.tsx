@@ -3,6 +3,7 @@ import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'rea
 import { noteChange } from '../lib/changes.ts';
 import { useFailure, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
+import { Breakable } from './breakable.tsx';
 
 /** What is loaded, what is waited for and what went wrong, each with its own look. */
 export function Loaded<T>({
@@ -92,7 +93,9 @@ export function Dialog(props: {
   return (
     <dialog ref={ref} className={props.className ?? ''} onClose={props.onClose} aria-label={title}>
       <header>
-        <h2>{title}</h2>
+        <h2>
+          <Breakable>{title}</Breakable>
+        </h2>
         <button type="button" className="quiet" aria-label={say('close')} onClick={() => ref.current?.close()}>
           ✕
         </button>
